@@ -165,9 +165,9 @@ def _tube(path: Array, radius: Array, around: int, section: Callable[[Array], Ar
     step: Array = np.asarray(np.gradient(path, axis=0)).astype(np.float64)
     tangent = step / np.sqrt(_dot(step, step))[:, None]
     side = np.cross(tangent, np.array([0.0, 0.0, 1.0]))
-    side /= np.sqrt(_dot(side, side))[:, None]
+    side = side / np.sqrt((side**2).sum(axis=1))[:, None]
     up: Array = np.cross(side, tangent)
-    u = np.arange(around) * (2.0 * np.pi / around)
+    u: Array = np.arange(around, dtype=np.float64) * (2.0 * np.pi / around)
     shape = np.ones(around) if section is None else section(u)
     ring = side[:, None] * np.cos(u)[None, :, None] + up[:, None] * np.sin(u)[None, :, None]
     tube: Array = path[:, None] + ring * (radius[:, None] * shape)[..., None]

@@ -11,14 +11,16 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 @dataclass(frozen=True, order=True)
 class FoundImage:
-    """An image, as path relative to the folder searched (which is its own class for images right in it)."""
+    """An image: its class, and its path below the folder searched."""
 
     label: str
     path: PurePosixPath
 
 
 def find_images(root: Path) -> list[FoundImage]:
-    """All images below ``root`` at any depth, sorted by class and path; hidden files and folders are left out.
+    """All images below ``root`` at any depth, sorted by class and path.
+
+    Hidden files and folders are left out. Images right in ``root`` are of the class that ``root`` names.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Cut a seeded, balanced subsample from any folder of images: ``make sample SOURCE=dir DEST=dir``.
 
 The class of an image is its parent folder, at any depth. What is chosen depends on the seed and on the names
-alone, not on the machine or the order of the listing, and a larger sample contains the smaller ones of its seed.
+alone, not on the machine or the order of the listing, and more IMAGES= of a seed contain the fewer ones.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ def choose(found: list[FoundImage], *, classes: int, images: int, seed: int) -> 
     if len(eligible) < classes:
         largest = ", ".join(f"{label} ({size})" for label, size in sizes.most_common(3))
         raise SampleError(
-            f"{classes} classes with {images} images each were asked for, but only {len(eligible)} of the "
-            f"{len(sizes)} classes have that many (largest: {largest}): ask for fewer with CLASSES= or IMAGES=."
+            f"{classes} classes with {images} images each were asked for, but only {len(eligible)} of the"
+            f" {len(sizes)} classes have that many (largest: {largest}):"
+            " ask for fewer with CLASSES= or IMAGES=."
         )
 
     def lot(*what: str) -> bytes:
@@ -144,7 +145,8 @@ def run(environ: Mapping[str, str]) -> str:
     for name in ("SOURCE", "DEST"):
         if not environ.get(name):
             raise SampleError(
-                f"{name} is missing: make sample SOURCE=folder-of-images DEST=new-folder [CLASSES=5 IMAGES=5 SEED=0]."
+                f"{name} is missing:"
+                " make sample SOURCE=folder-of-images DEST=new-folder [CLASSES=5 IMAGES=5 SEED=0]."
             )
         places.append(Path(environ[name]).expanduser())
     source, dest = places
