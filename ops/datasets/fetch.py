@@ -158,7 +158,8 @@ def compare(stated: Stated, images: Iterable[Entry], where: str) -> None:
     if found != wanted:
         raise FetchError(
             f"{where} holds {found[0]} Training and {found[1]} Test images of"
-            f" {found[2]} classes, but its readme states {wanted[0]}, {wanted[1]} and {wanted[2]}: choose another VERSION=, or another source."
+            f" {found[2]} classes, but its readme states {wanted[0]}, {wanted[1]} and {wanted[2]}:"
+            " choose another VERSION=, or another source."
         )
 
 
