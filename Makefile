@@ -23,6 +23,10 @@ dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DES
 weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries: MODEL=mobilenet_v2|mobilenet_v2_035|resnet50
 	@$(PY) -m ops.weights
 
+##@ Node
+wheelhouse: $(VENV)/.runtime ## Make the wheels that a node installs: ARCH=x86_64|arm64, TO=s3://bucket/wheelhouse uploads them
+	@$(PY) -m ops.wheelhouse
+
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command)
 	@$(PY) -m pytest -m "not slow" $(ARGS)
@@ -62,4 +66,4 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements-dev.txt
 	@touch $@
 
-.PHONY: run-local sample dataset weights test check bench lint fmt setup lock clean help
+.PHONY: run-local sample dataset weights wheelhouse test check bench lint fmt setup lock clean help

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Resolve every requirements*.in again and write the hash-locked *.txt beside it.
+# Resolve every requirements*.in again and write the hash-locked *.txt beside it. The node's list is locked once per
+# architecture, for Amazon Linux 2023 (glibc 2.34) and from wheels alone: a node compiles nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=$(command -v uv || echo .venv/bin/uv)
@@ -13,3 +14,6 @@ lock() { # lock IN OUT [uv options]
 lock requirements.in requirements.txt --universal
 lock requirements-dev.in requirements-dev.txt --universal -c requirements.txt
 lock requirements-java.in requirements-java.txt --universal
+for arch in x86_64 aarch64; do
+  lock bootstrap/node.in "bootstrap/requirements-$arch.txt" --python-platform "$arch-manylinux_2_34" --only-binary :all:
+done
