@@ -104,6 +104,7 @@ fail() { # fail CODE CAUSE MESSAGE
 }
 
 unexpected() { # unexpected LINE COMMAND CODE
+  ((BASHPID == $$)) || exit "$3" # in a substitution: the command around it decides
   trap - ERR
   set +e
   local message="line $1 failed with code $3: $2"
@@ -227,7 +228,10 @@ fetch() {
   fi
   [[ -f $wheels/SHA256SUMS && -f $wheels/requirements.txt ]] ||
     fail 14 wheelhouse "$wheelhouse/ holds no complete wheelhouse: run \`make wheelhouse\` and upload what it makes."
-  say "wheelhouse: $(wc -l <"$wheels/SHA256SUMS") files, $(du -sm -- "$wheels" | cut -f 1) MiB"
+  local files size
+  files=$(wc -l <"$wheels/SHA256SUMS")
+  size=$(du -sm -- "$wheels")
+  say "wheelhouse: $files files, ${size%%[!0-9]*} MiB"
 }
 
 verify() {
@@ -260,7 +264,7 @@ verify() {
 }
 
 install_packages() {
-  local variable uv venv=$prefix/venv log=$staging/uv.log
+  local variable uv count venv=$prefix/venv log=$staging/uv.log
   # What the machine sets for pip or uv must not bring in another index.
   for variable in "${!UV_@}" "${!PIP_@}"; do unset "$variable"; done
   unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
@@ -278,7 +282,8 @@ install_packages() {
     fail 18 install "uv refused to install ($(grep -v '^ *$' "$log" | tail -n 1)): see above, and build the wheelhouse again."
   fi
   chmod -R a+rX -- "$venv"
-  say "installed: $(grep -c '^ + ' "$log") packages, byte-compiled, in $venv"
+  count=$(grep -c '^ + ' "$log")
+  say "installed: $count packages, byte-compiled, in $venv"
 }
 
 run_tensorflow() {

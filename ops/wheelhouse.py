@@ -1,9 +1,9 @@
 """The wheelhouse of a node: every wheel that ``bootstrap/install_tensorflow.sh`` installs there.
 
-``make wheelhouse ARCH=x86_64`` downloads the wheels of ``bootstrap/requirements-<arch>.txt`` on the laptop, for
-the cluster's platform whatever the laptop is, checks each against the hashes of that lock, and lays them into
-``build/wheelhouse/<key>/``. The key is the hash of the lock: the same lock gives the same wheelhouse, another
-lock another place, and a cluster that runs keeps the one that it started from.
+``make wheelhouse ARCH=x86_64`` downloads the wheels of ``bootstrap/requirements-<arch>.txt`` on the laptop,
+for the cluster's platform whatever the laptop is, checks each against the hashes of that lock, and lays them
+into ``build/wheelhouse/<key>/``. The key is the hash of the lock: the same lock gives the same wheelhouse,
+another lock another place, and a cluster that runs keeps the one that it started from.
 ``TO=s3://bucket/wheelhouse`` also uploads what is not there.
 """
 
@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -74,14 +74,19 @@ def parse_lock(text: str) -> dict[str, frozenset[str]]:
     return {pin: frozenset(found) for pin, found in hashes.items()}
 
 
+def canonical(name: str) -> str:
+    """A package's name as locks write it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def pinned(wheel: str) -> str:
-    """The pin that a wheel's file name answers, its name as locks write it.
+    """The pin that a wheel's file name answers.
 
     >>> pinned("absl_py-2.5.1-py3-none-any.whl")
     'absl-py==2.5.1'
     """
     name, version = wheel.split("-")[:2]
-    return f"{re.sub(r'[-_.]+', '-', name).lower()}=={version}"
+    return f"{canonical(name)}=={version}"
 
 
 def platforms(arch: str) -> list[str]:
@@ -203,8 +208,8 @@ def _download(lock: Path, machine: str, folder: Path) -> None:
             "no reason given"
         ]
         raise WheelhouseError(
-            f"The wheels of {lock.name} could not be downloaded (pip: {reason[-1].removeprefix('ERROR: ')}): check"
-            " that the package index is reachable and run the same command again."
+            f"The wheels of {lock.name} could not be downloaded (pip: {reason[-1].removeprefix('ERROR: ')}):"
+            " check that the package index is reachable and run the same command again."
         )
 
 
@@ -295,7 +300,7 @@ def open_store(uri: str) -> ObjectStore:
         return S3Store(boto3.client("s3"), parts.netloc, parts.path)
     if parts.scheme not in ("", "file"):
         raise WheelhouseError(f"{uri} is neither s3://bucket/prefix nor a folder.")
-    return FolderStore(Path(parts.path if parts.scheme else uri).expanduser())
+    return FolderStore(Path(unquote(parts.path) if parts.scheme else uri).expanduser())
 
 
 @dataclass(frozen=True)
@@ -313,8 +318,8 @@ def sync(
 ) -> Synced:
     """Bring a wheelhouse to ``<uri>/<key>/``, uploading only what is not below ``uri`` already.
 
-    A wheel that another wheelhouse there shares is copied inside the store. The list of checksums comes last: a
-    wheelhouse without it is not complete, and the next upload goes on with what is missing.
+    A wheel that another wheelhouse there shares is copied inside the store. The list of checksums comes last:
+    a wheelhouse without it is not complete, and the next upload goes on with what is missing.
 
     Parameters
     ----------
