@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import compress
@@ -84,7 +84,7 @@ class _Image:
     mtime: int
 
 
-def _images_in(batches: Iterator[pa.RecordBatch]) -> Iterator[_Image]:
+def _images_in(batches: Iterable[pa.RecordBatch]) -> Iterator[_Image]:
     for batch in batches:
         columns = [batch.column(name).to_pylist() for name in KEY_COLUMNS]
         for row in zip(*columns, strict=True):
@@ -193,7 +193,7 @@ class _Rejects(_Table):
             self._flush([pa.array(kinds, pa.string()), pa.array(reasons, pa.string())])
 
 
-def featurize_partition(batches: Iterator[pa.RecordBatch], task: FeaturizeTask) -> Iterator[pa.RecordBatch]:
+def featurize_partition(batches: Iterable[pa.RecordBatch], task: FeaturizeTask) -> Iterator[pa.RecordBatch]:
     """Featurize the images in the rows of a partition.
 
     Yields
@@ -220,7 +220,7 @@ def featurize_partition(batches: Iterator[pa.RecordBatch], task: FeaturizeTask) 
     def compute() -> None:
         pixels[len(pending) :] = 0
         values = engine.embed(pixels)[: len(pending)]
-        finite = np.isfinite(values).all(axis=1)
+        finite = np.asarray(np.isfinite(values).all(axis=1))
         if not finite.all():
             for image in compress(pending, ~finite):
                 rejects.add(image, "features", "the network gives values that are not finite")
@@ -259,7 +259,7 @@ def run_wave(frame: DataFrame, task: FeaturizeTask, tasks: int) -> dict[str, lis
         The files of the tasks that counted, below ``features`` and ``rejects``.
     """
 
-    def featurize(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def featurize(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return featurize_partition(batches, task)
 
     columns = list(KEY_COLUMNS)

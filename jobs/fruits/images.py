@@ -70,7 +70,7 @@ def decode(data: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> NDArray[n
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
-            image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
+            image: Image.Image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
             width, height = image.size
             if width * height > max_pixels:
                 raise ImageError(f"{width}×{height} pixels are more than the {max_pixels:,} allowed")

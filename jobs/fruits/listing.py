@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -95,12 +95,12 @@ def write_listing(spark: SparkSession, source: Store, target: Store, tasks: int)
     base = source.uri
     wanted = 4 * tasks
 
-    def expand(_batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def expand(_batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
         for _batch in _batches:
             yield from _walk_down(source, wanted)
 
-    def descend(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def descend(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             folders = batch.column("folder")
             for folder in folders.drop_null().to_pylist():

@@ -77,7 +77,8 @@ def _probe(size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     high, part = np.minimum(low + 1, 7), steps - low
     rows = coarse[:, low] * (1 - part)[:, None, None] + coarse[:, high] * part[:, None, None]
     full = rows[:, :, low] * (1 - part)[:, None] + rows[:, :, high] * part[:, None]
-    return full.astype(np.uint8)
+    pictures: np.ndarray[Any, np.dtype[np.uint8]] = full.astype(np.uint8)
+    return pictures
 
 
 def require_faithful(network: Any, engine: engines.Engine, size: int) -> None:
@@ -138,10 +139,11 @@ def publish(request: Request, output: Store) -> PublishedModel:
         name = request.model
         if request.scaling is not None:
             raise ModelError(f"{name} has its own scaling. Cure: leave --scaling out; it is for .keras files.")
+    weights_sha256 = sha256(data)
     recipe = {
         "publisher": _PUBLISHER,
         "model": name,
-        "weights": sha256(data),
+        "weights": weights_sha256,
         "engine": request.engine,
         "image_size": request.image_size,
         "scaling": request.scaling,
@@ -171,7 +173,7 @@ def publish(request: Request, output: Store) -> PublishedModel:
         sha256=sha256(published),
         image_size=size,
         dimension=int(network.outputs[0].shape[-1]),
-        weights_sha256=recipe["weights"],
+        weights_sha256=weights_sha256,
     )
     output.write(model.key, published)
     output.write(recipe_key, json.dumps({**asdict(model), "recipe": recipe}, indent=1).encode())

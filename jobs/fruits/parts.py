@@ -139,7 +139,7 @@ def read_frame(
     expected = versions.collect()
     wanted = list(columns)
 
-    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
         for batch in read_batches(store, names_in(batches), wanted):
             yield batch.select(wanted)
@@ -153,13 +153,13 @@ def write_frame(
     store: Store,
     schema: pa.Schema,
     *,
-    prepare: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]] | None = None,
+    prepare: Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]] | None = None,
     plain: tuple[str, ...] = (),
 ) -> list[Part]:
     """Write a DataFrame as one file per task, and return the files of the attempts that counted."""
     expected = versions.collect()
 
-    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
         writer = PartWriter(store, schema, plain=plain)
         for batch in prepare(batches) if prepare else batches:

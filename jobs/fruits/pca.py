@@ -124,7 +124,8 @@ def matrix(column: pa.Array) -> NDArray[np.floating]:
     lengths = np.diff(np.asarray(column.offsets))
     if d == 0 or (lengths != d).any():
         raise ReductionError("the rows have different numbers of features. Cure: one network for all rows.")
-    return flat.to_numpy(zero_copy_only=False).reshape(n, d)
+    values: NDArray[np.floating] = flat.to_numpy(zero_copy_only=False).reshape(n, d)
+    return values
 
 
 def _blocks(batches: Iterable[pa.RecordBatch], column: str) -> Iterator[NDArray[np.floating]]:
@@ -204,7 +205,7 @@ def moments_of_frame(frame: DataFrame, column: str = "features", tasks: int | No
         by Spark.
     """
 
-    def sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def sums(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from _sum_partition(batches, column)
 
     partial = frame.select(column).mapInArrow(sums, _MOMENTS_DDL)
@@ -216,7 +217,7 @@ def moments_of_parts(spark: SparkSession, store: Store, parts: Iterable[Part], t
     parts = list(parts)
     expected = versions.collect()
 
-    def sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def sums(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
         yield from _sum_partition(read_batches(store, names_in(batches), ["features"]), "features")
 
@@ -302,7 +303,8 @@ def fix_signs(components: Float) -> Float:
     """Turn each row so that its largest value in absolute terms is positive."""
     largest = np.abs(components).argmax(axis=1)
     signs = np.sign(components[np.arange(components.shape[0]), largest])
-    return components * np.where(signs == 0, 1.0, signs)[:, None]
+    turned: Float = components * np.where(signs == 0, 1.0, signs)[:, None]
+    return turned
 
 
 @dataclass(frozen=True)
@@ -414,7 +416,7 @@ def write_scores(
     address = publish(reduction.to_bytes())
     expected = versions.collect()
 
-    def project(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def project(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
         folder, _, name = address.rpartition("/")
         with np.load(io.BytesIO(Store(folder).read(name))) as model:

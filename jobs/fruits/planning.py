@@ -6,7 +6,7 @@ manifest's. All of it is joins of tables; the driver sees counts and file names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ def keys_frame(spark: SparkSession, output: Store, folder: str, parts: tuple[Par
     expected = versions.collect()
     columns = [*COLUMNS, *(["kind"] if folder == REJECTS else [])]
 
-    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
         for name in names_in(batches):
             for batch in read_batches(store, [name], columns):
@@ -164,7 +164,7 @@ def rewrite_without(
         REJECTS: ("path", "size", "mtime"),
     }
 
-    def rewrite(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def rewrite(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
         rows = [row for batch in batches for row in batch.to_pylist()]
         rows.sort(key=lambda row: (row["part"], row["path"]))

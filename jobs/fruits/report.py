@@ -123,18 +123,19 @@ def _map_figure(rows: list[Any], images: list[str], ratio: np.ndarray[Any, np.dt
 
 
 def _scree_figure(reduction: Reduction) -> Any:
-    from bokeh.models import Span
+    from bokeh.models import Range1d
+    from bokeh.models.annotations import Span
     from bokeh.plotting import figure
 
     ratio = reduction.spectrum.ratio[: reduction.spectrum.components.shape[0]]
     shown = min(ratio.size, max(2 * reduction.k, 20), 1000)
-    numbers = np.arange(1, shown + 1)
+    numbers = np.arange(1.0, shown + 1)
     plot = figure(
         height=300,
         sizing_mode="stretch_width",
         x_axis_label="components",
         y_axis_label="share of the variance, cumulated",
-        y_range=(0, 1.03),
+        y_range=Range1d(start=0, end=1.03),
         tools="pan,wheel_zoom,reset,save,hover",
         tooltips="$x{0} components: @y{0.00%}",
         background_fill_color=None,
