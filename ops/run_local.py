@@ -119,6 +119,8 @@ def command(zip_file: Path, request_file: Path, master: str, scratch: str) -> li
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "2g",
+        # the JVM only directs here: its optimising compiler and parallel collector would cost more than they save
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.local.dir": scratch,
         "spark.sql.shuffle.partitions": str(max(2, os.cpu_count() or 2)),
         "spark.sql.warehouse.dir": f"{scratch}/warehouse",
