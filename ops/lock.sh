@@ -3,6 +3,7 @@
 # architecture, for Amazon Linux 2023 (glibc 2.34) and from wheels alone: a node compiles nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+mkdir -p build
 uv=$(command -v uv || echo .venv/bin/uv)
 lock() { # lock IN OUT [uv options]
   local in=$1 out=$2
@@ -17,3 +18,6 @@ lock requirements-java.in requirements-java.txt --universal
 for arch in x86_64 aarch64; do
   lock bootstrap/node.in "bootstrap/requirements-$arch.txt" --python-platform "$arch-manylinux_2_34" --only-binary :all:
 done
+# the same pins but Spark's, so that only Spark differs between the two environments
+grep -vE '^(pyspark|py4j)==' requirements-dev.txt | grep -E '^[a-z0-9._-]+==' | sed -E 's/ *\\$//' >build/constraints-spark4.txt
+lock requirements-spark4.in requirements-spark4.txt --universal -c build/constraints-spark4.txt

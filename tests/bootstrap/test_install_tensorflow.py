@@ -53,7 +53,7 @@ def assert_failed(
 
 
 @pytest.fixture(scope="module")
-def node(self, real_wheelhouse: Wheelhouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def node(real_wheelhouse: Wheelhouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("node")
     prefix = folder / "opt fruits"
     hostile = {
