@@ -73,26 +73,26 @@ identity() { # identity FILE KEY DEFAULT: what the node's own JSON says of itsel
 
 report() { # report CODE CAUSE MESSAGE LINE: leave the cause where an operator finds it
   [[ -n $logs ]] || return 0
-  local host cluster instance file target
+  local host cluster instance target body left=1
   host=$(uname -n)
   cluster=$(identity job-flow.json jobFlowId no-cluster)
   instance=$(identity instance.json instanceId "$host")
   target=${logs%/}/bootstrap/$cluster/$instance.json
-  file=$(mktemp) || return 0
-  {
+  # No file in between: the disk may be what is full.
+  body=$(
     printf '{"cause": %s, "code": %d, "phase": %s, "line": %d,\n' "$(json "$2")" "$1" "$(json "$phase")" "$4"
     printf ' "message": %s,\n' "$(json "$3")"
-    printf ' "cluster": %s, "instance": %s, "host": %s,\n' "$(json "$cluster")" "$(json "$instance")" "$(json "$host")"
+    printf ' "cluster": %s, "instance": %s,' "$(json "$cluster")" "$(json "$instance")"
+    printf ' "host": %s,\n' "$(json "$host")"
     printf ' "wheelhouse": %s, "prefix": %s,\n' "$(json "$wheelhouse")" "$(json "$prefix")"
-    printf ' "seconds": %s, "failed_at": "%s"}\n' "$(seconds "$began")" "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
-  } >"$file"
+    printf ' "seconds": %s, "failed_at": "%s"}' "$(seconds "$began")" "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+  )
   if [[ $logs == s3://* ]]; then
-    aws s3 cp --only-show-errors "$file" "$target" >&2 || printf '%s: the cause could not be left in %s\n' "$name" "$target" >&2
+    printf '%s\n' "$body" | aws s3 cp --only-show-errors - "$target" >&2 || left=0
   else
-    { mkdir -p -- "${target%/*}" && cp -- "$file" "$target" && chmod a+r -- "$target"; } ||
-      printf '%s: the cause could not be left in %s\n' "$name" "$target" >&2
+    { mkdir -p -- "${target%/*}" && printf '%s\n' "$body" >"$target"; } || left=0
   fi
-  rm -f -- "$file"
+  ((left)) || printf '%s: the cause could not be left in %s\n' "$name" "$target" >&2
 }
 
 fail() { # fail CODE CAUSE MESSAGE

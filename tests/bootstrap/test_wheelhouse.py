@@ -54,9 +54,7 @@ def quiet() -> Console:
 class Index:
     """A package index in a folder, and a lock of what is in it."""
 
-    def __init__(
-        self, tmp_path: Path, make_wheel: Callable[..., Path], lock_wheels: Callable[[Path], str]
-    ) -> None:
+    def __init__(self, tmp_path: Path, make_wheel: Callable[..., Path], lock_wheels: Callable[[Path], str]) -> None:
         self.wheels, self.locks, self.root = tmp_path / "index", tmp_path / "locks", tmp_path / "build"
         self.wheels.mkdir()
         self.locks.mkdir()
@@ -143,9 +141,7 @@ def test_another_lock_gets_another_place_and_the_old_one_stays(index: Index) -> 
 def test_a_file_that_the_index_exchanged_is_refused(index: Index) -> None:
     wheel = next(index.wheels.glob("uv-*.whl"))
     wheel.write_bytes(wheel.read_bytes() + b"\0")
-    with pytest.raises(
-        WheelhouseError, match=r"The wheels of requirements-x86_64\.txt could not be downloaded \(pip"
-    ):
+    with pytest.raises(WheelhouseError, match=r"The wheels of requirements-x86_64\.txt could not be downloaded \(pip"):
         index.build()
     assert [path.name for path in index.root.iterdir() if not path.name.startswith(".")] == []
 
@@ -195,9 +191,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
     with mock_aws():
         client = boto3.client("s3")
-        client.create_bucket(
-            Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": "eu-west-3"}
-        )
+        client.create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
         yield client
 
 
@@ -216,9 +210,7 @@ def test_uploads_every_file_once(index: Index, bucket: Any) -> None:
     for path in made.folder.iterdir():
         there = bucket.get_object(Bucket="artifacts", Key=f"wheelhouse/{made.key}/{path.name}")["Body"].read()
         assert there == path.read_bytes()
-    assert sync(made, URI, console=quiet()) == module.Synced(
-        f"{URI}/{made.key}/", uploaded=0, copied=0, kept=5
-    )
+    assert sync(made, URI, console=quiet()) == module.Synced(f"{URI}/{made.key}/", uploaded=0, copied=0, kept=5)
 
 
 def test_a_new_lock_uploads_only_the_wheels_that_are_new(index: Index, bucket: Any) -> None:
@@ -276,9 +268,7 @@ def test_a_folder_takes_the_place_of_a_bucket(index: Index, tmp_path: Path) -> N
 def test_refuses_a_uri_that_names_no_place() -> None:
     with pytest.raises(WheelhouseError, match=re.escape("s3:///x names no bucket: give s3://bucket/prefix.")):
         open_store("s3:///x")
-    with pytest.raises(
-        WheelhouseError, match=re.escape("gs://b is neither s3://bucket/prefix nor a folder.")
-    ):
+    with pytest.raises(WheelhouseError, match=re.escape("gs://b is neither s3://bucket/prefix nor a folder.")):
         open_store("gs://b")
     assert isinstance(open_store("some/folder"), FolderStore)
 
@@ -286,9 +276,7 @@ def test_refuses_a_uri_that_names_no_place() -> None:
 # --- the command ------------------------------------------------------------------------------------------
 
 
-def test_the_command_ends_with_the_uri_and_refuses_in_one_sentence(
-    real_wheelhouse: Wheelhouse, tmp_path: Path
-) -> None:
+def test_the_command_ends_with_the_uri_and_refuses_in_one_sentence(real_wheelhouse: Wheelhouse, tmp_path: Path) -> None:
     def command(**variables: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if name not in ("ARCH", "TO")}
         return subprocess.run(
@@ -317,11 +305,7 @@ def node_tags(arch: str) -> set[str]:
     manylinux = [f"manylinux_2_{minor}_{arch}" for minor in range(5, 35)]
     manylinux += [f"{name}_{arch}" for name in ("manylinux1", "manylinux2010", "manylinux2014")]
     native = {str(tag) for tag in cpython_tags((3, 11), ["cp311"], manylinux)}
-    pure = {
-        f"{python}-none-{place}"
-        for python in ("py3", "py2", "py311", "cp311")
-        for place in ["any", *manylinux]
-    }
+    pure = {f"{python}-none-{place}" for python in ("py3", "py2", "py311", "cp311") for place in ["any", *manylinux]}
     return native | pure
 
 
@@ -364,9 +348,7 @@ def test_every_locked_package_has_a_wheel_that_the_node_takes(arch: str, tmp_pat
         text=True,
         check=False,
     )
-    if done.returncode and re.search(
-        r"error sending request|dns error|[Ff]ailed to (fetch|lookup)", done.stderr
-    ):
+    if done.returncode and re.search(r"error sending request|dns error|[Ff]ailed to (fetch|lookup)", done.stderr):
         pytest.skip("the package index cannot be reached, so the locks cannot be resolved")
     assert done.returncode == 0, done.stderr
     hashes = parse_lock(lock.read_text())
@@ -379,8 +361,7 @@ def test_every_locked_package_has_a_wheel_that_the_node_takes(arch: str, tmp_pat
             wheel
             for wheel in package["wheels"]
             if wheel["hashes"]["sha256"] in allowed
-            and {str(tag) for tag in parse_wheel_filename(urlsplit(wheel["url"]).path.rsplit("/", 1)[-1])[3]}
-            & tags
+            and {str(tag) for tag in parse_wheel_filename(urlsplit(wheel["url"]).path.rsplit("/", 1)[-1])[3]} & tags
         ]
         assert fitting, f"{package['name']} has no locked wheel for {arch}"
 
@@ -411,15 +392,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_an_index_that_cannot_be_reached_is_one_sentence(
-    index: Index, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_index_that_cannot_be_reached_is_one_sentence(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.delenv("PIP_FIND_LINKS")
     monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{free_port()}/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with pytest.raises(
-        WheelhouseError, match="check that the package index is reachable and run the same command"
-    ):
+    with pytest.raises(WheelhouseError, match="check that the package index is reachable and run the same command"):
         index.build()
