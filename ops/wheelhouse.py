@@ -204,9 +204,7 @@ def _download(lock: Path, machine: str, folder: Path) -> None:
         command += ["--platform", tag]
     done = subprocess.run([*command, "--dest", str(folder)], capture_output=True, text=True, check=False)
     if done.returncode:
-        reason = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [
-            "no reason given"
-        ]
+        reason = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
         raise WheelhouseError(
             f"The wheels of {lock.name} could not be downloaded (pip: {reason[-1].removeprefix('ERROR: ')}):"
             " check that the package index is reachable and run the same command again."
@@ -241,19 +239,13 @@ class S3Store:
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
     def list(self) -> dict[str, int]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=self._prefix
-        )
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
         return {
-            item["Key"].removeprefix(self._prefix): item["Size"]
-            for page in pages
-            for item in page.get("Contents", ())
+            item["Key"].removeprefix(self._prefix): item["Size"] for page in pages for item in page.get("Contents", ())
         }
 
     def digest(self, key: str) -> str | None:
-        found = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)["Metadata"].get(
-            "sha256"
-        )
+        found = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)["Metadata"].get("sha256")
         return str(found) if found else None
 
     def put(self, key: str, path: Path, digest: str) -> None:
@@ -360,12 +352,7 @@ def sync(
 def _elsewhere(store: ObjectStore, there: Mapping[str, int], name: str, size: int, digest: str) -> str | None:
     """Another wheelhouse's object with the same content."""
     for key, other in there.items():
-        if (
-            key.endswith(f"/{name}")
-            and other == size
-            and name.endswith(".whl")
-            and store.digest(key) == digest
-        ):
+        if key.endswith(f"/{name}") and other == size and name.endswith(".whl") and store.digest(key) == digest:
             return key
     return None
 
@@ -380,9 +367,7 @@ def run(environ: Mapping[str, str], console: Console) -> str:
     if not target:
         return f"{made.folder}/"
     synced = sync(made, target, console=console)
-    console.print(
-        f"{synced.uploaded} files uploaded, {synced.copied} copied there, {synced.kept} there already"
-    )
+    console.print(f"{synced.uploaded} files uploaded, {synced.copied} copied there, {synced.kept} there already")
     return synced.uri
 
 
