@@ -72,11 +72,11 @@ def test_pictures_are_shaded_and_textured(sample: Path) -> None:
         assert np.median(steps) > 0.5, f"{path} has no texture"
 
 
-@pytest.mark.parametrize("label", ["Lemon", "Orange", "Strawberry"])
+@pytest.mark.parametrize("label", ["Orange", "Strawberry"])  # convex, the calyx aside
 def test_no_ground_shows_through_the_fruit(sample: Path, label: str) -> None:
     for path in (sample / label).glob("*.jpg"):
         fruit = pixels(path).min(axis=2) < 225
-        if label == "Strawberry":  # between its leaves it does: look at the lower half
+        if label == "Strawberry":  # between its leaves it does
             fruit = fruit[60:]
         for row in fruit[fruit.any(axis=1)]:
             across = np.flatnonzero(row)
