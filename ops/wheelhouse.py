@@ -254,7 +254,9 @@ class S3Store:
 
     def copy(self, origin: str, key: str, digest: str) -> None:
         source = {"Bucket": self._bucket, "Key": self._prefix + origin}
-        self._client.copy(source, self._bucket, self._prefix + key)
+        # Large objects are copied in parts, and then their metadata stays behind unless it is given anew.
+        extra = {"Metadata": {"sha256": digest}, "MetadataDirective": "REPLACE", "ChecksumAlgorithm": "SHA256"}
+        self._client.copy(source, self._bucket, self._prefix + key, ExtraArgs=extra)
 
 
 class FolderStore:
@@ -325,12 +327,28 @@ def sync(
     Returns
     -------
     Synced
+
+    Raises
+    ------
+    WheelhouseError
+        If the store refuses or cannot be reached.
     """
-    store = store or open_store(uri)
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return _sync(wheelhouse, uri, store or open_store(uri), console or Console(stderr=True))
+    except (Boto3Error, BotoCoreError, ClientError) as error:
+        raise WheelhouseError(
+            f"The wheelhouse could not be brought to {uri} ({error}): check the bucket's name, its region and your"
+            " credentials, and run the same command again; it goes on where it stopped."
+        ) from error
+
+
+def _sync(wheelhouse: Wheelhouse, uri: str, store: ObjectStore, console: Console) -> Synced:
     there = store.list()
     uploaded = copied = kept = 0
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    console = console or Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("uploading", total=wheelhouse.size)
         sums = dict(wheelhouse.sums) | {SUMS: sha256(wheelhouse.folder / SUMS)}

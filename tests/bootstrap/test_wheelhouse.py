@@ -214,17 +214,21 @@ def test_uploads_every_file_once(index: Index, bucket: Any) -> None:
 
 
 def test_a_new_lock_uploads_only_the_wheels_that_are_new(index: Index, bucket: Any) -> None:
+    large = {"large/__init__.py": "#" * 9_000_000}  # S3 copies it in parts
+    index._make(index.wheels, "large", "1.0", large)
+    index.lock()
     sync(index.build(), URI, console=quiet())
     next(index.wheels.glob("uv-*.whl")).unlink()
     index.offer("uv", "2.0")
     index.lock()
     made = index.build()
     synced = sync(made, URI, console=quiet())
-    assert (synced.uploaded, synced.copied, synced.kept) == (3, 2, 0)  # uv, the lock and the sums
-    copied = next(name for name in made.sums if name.startswith("tensor_flow"))
-    there = bucket.get_object(Bucket="artifacts", Key=f"wheelhouse/{made.key}/{copied}")
-    assert there["Body"].read() == (made.folder / copied).read_bytes()
-    assert there["Metadata"]["sha256"] == made.sums[copied]
+    assert (synced.uploaded, synced.copied, synced.kept) == (3, 3, 0)  # uv, the lock and the sums
+    for copied in (name for name in made.sums if name.startswith(("tensor_flow", "large"))):
+        there = bucket.get_object(Bucket="artifacts", Key=f"wheelhouse/{made.key}/{copied}")
+        assert there["Body"].read() == (made.folder / copied).read_bytes()
+        assert there["Metadata"]["sha256"] == made.sums[copied]
+    assert sync(made, URI, console=quiet()).kept == 6
 
 
 def test_what_was_exchanged_in_the_bucket_is_uploaded_again(index: Index, bucket: Any) -> None:
@@ -263,6 +267,12 @@ def test_a_folder_takes_the_place_of_a_bucket(index: Index, tmp_path: Path) -> N
     assert sync(made, str(target), console=quiet()).uploaded == 5
     assert files(target / made.key) == files(made.folder)
     assert sync(made, target.as_uri(), console=quiet()).kept == 5
+
+
+def test_a_bucket_that_refuses_is_one_sentence(index: Index, bucket: Any) -> None:
+    made = index.build()
+    with pytest.raises(WheelhouseError, match=r"could not be brought to s3://nobodys/w \(.*NoSuchBucket.*check the"):
+        sync(made, "s3://nobodys/w", console=quiet())
 
 
 def test_refuses_a_uri_that_names_no_place() -> None:
