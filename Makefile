@@ -32,7 +32,7 @@ check: lint test-all test-spark4 ## Everything that is slow or rare: all tests, 
 test-all: $(VENV)/.dev
 	@$(PY) -m pytest $(ARGS)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
-	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli $(ARGS)
+	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli tests/spark4 $(ARGS)
 bench: $(VENV)/.dev ## Measure the numbers the README quotes (about half an hour; ONLY=name for one)
 	@$(PY) -m benchmarks $(ONLY)
 lint: $(VENV)/.dev ## ruff and mypy
