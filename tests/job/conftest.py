@@ -50,9 +50,7 @@ def read_rows(output: Path, table: str) -> Rows:
     files = sorted((output / table).glob("*.parquet"))
     frames = [pq.read_table(f, columns=["path", "label", column]) for f in files]
     rows = sorted(
-        row
-        for frame in frames
-        for row in zip(*(frame[c].to_pylist() for c in frame.column_names), strict=True)
+        row for frame in frames for row in zip(*(frame[c].to_pylist() for c in frame.column_names), strict=True)
     )
     paths, labels, values = zip(*rows, strict=True)
     return Rows(list(paths), list(labels), np.array(values, np.float32))

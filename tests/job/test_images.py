@@ -240,9 +240,7 @@ def test_an_empty_file() -> None:
     assert reason(b"") == "the file is empty"
 
 
-@pytest.mark.parametrize(
-    "data", [b"not a picture at all", b"<svg/>", b"\0" * 500, b"\xff\xd8", b"\x89PNG\r\n\x1a\n"]
-)
+@pytest.mark.parametrize("data", [b"not a picture at all", b"<svg/>", b"\0" * 500, b"\xff\xd8", b"\x89PNG\r\n\x1a\n"])
 def test_what_is_no_image(data: bytes) -> None:
     assert reason(data).startswith(("not a JPEG or PNG image", "cannot be decoded: "))
 
@@ -328,9 +326,7 @@ def peak_megabytes(data: bytes) -> float:
     return float(done.stdout)
 
 
-needs_proc = pytest.mark.skipif(
-    not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc"
-)
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc")
 
 
 @needs_proc
