@@ -10,6 +10,8 @@ PY     := $(VENV)/bin/python
 UV     ?= $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 ENV    ?= local
 export ENV
+# the operator's tools use the job's reader of stores; the job itself is shipped as a zip
+export PYTHONPATH := jobs
 
 ##@ Run
 run-local: $(VENV)/.runtime ## Run the whole chain on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= REQUEST=
@@ -26,8 +28,11 @@ weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries:
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command)
 	@$(PY) -m pytest -m "not slow" $(ARGS)
-check: lint ## Everything that is slow or rare: all tests, Spark 4, lint
+check: lint test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint
+test-all: $(VENV)/.dev
 	@$(PY) -m pytest $(ARGS)
+test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
+	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli tests/spark4 $(ARGS)
 bench: $(VENV)/.dev ## Measure the numbers the README quotes (about half an hour; ONLY=name for one)
 	@$(PY) -m benchmarks $(ONLY)
 lint: $(VENV)/.dev ## ruff and mypy
@@ -61,5 +66,10 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	@echo "installing the locked test tools"
 	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements-dev.txt
 	@touch $@
+.venv-spark4/.ready: $(VENV)/.runtime requirements-spark4.txt
+	@echo "setting up .venv-spark4 (once)"
+	@$(PYTHON) -m venv .venv-spark4
+	@$(UV) pip install --quiet --python .venv-spark4/bin/python --require-hashes --compile-bytecode -r requirements-spark4.txt
+	@touch $@
 
-.PHONY: run-local sample dataset weights test check bench lint fmt setup lock clean help
+.PHONY: test-all test-spark4 run-local sample dataset weights test check bench lint fmt setup lock clean help

@@ -196,9 +196,7 @@ def _scatter(
     per_row = np.maximum(3.0, np.round(2 * np.pi * girth[middle] / spacing))[row]
     column = u / (2 * np.pi) * per_row + 0.5 * (row % 2)
     cell = np.floor(column)
-    draws = np.stack(
-        [rng.uniform(-jitter, jitter, 4096), rng.uniform(-jitter, jitter, 4096), rng.random(4096)]
-    )
+    draws = np.stack([rng.uniform(-jitter, jitter, 4096), rng.uniform(-jitter, jitter, 4096), rng.random(4096)])
     which = (row * 131 + np.mod(cell, per_row).astype(np.int64)) & 4095
     across = (column - cell - 0.5 + draws[0][which]) * (2 * np.pi) * girth[:, None] / per_row
     down = (line - row - 0.5 + draws[1][which]) * (length / rows)
@@ -385,9 +383,7 @@ def _strawberry(rng: np.random.Generator) -> Cloud:
                 serration=5,
             )
         )
-    parts.append(
-        _stem(rng, crown, rng.uniform(0.35, 0.55), 0.035, rng.uniform(0.1, 0.25), "#6fa03c", "#94b55a")
-    )
+    parts.append(_stem(rng, crown, rng.uniform(0.35, 0.55), 0.035, rng.uniform(0.1, 0.25), "#6fa03c", "#94b55a"))
     return Cloud.join(parts)
 
 
@@ -413,9 +409,7 @@ def _pineapple(rng: np.random.Generator) -> Cloud:
     colour = _mix(colour, _rgb("#7d8a2e"), 0.65 * _smoothstep(0.35, 0.95, edge) * (1 - 0.4 * ripe))
     colour = _mix(colour, _rgb("#3a2410"), _smoothstep(0.80, 0.98, edge))
     colour = _mix(colour, _rgb("#5b3716"), 0.85 * np.exp(-((centre / 0.17) ** 2)))
-    colour = _mix(
-        colour, _rgb("#e9d8a0"), 0.8 * np.exp(-(((fa - fb) / 0.05) ** 2 + ((fa + fb - 0.18) / 0.2) ** 2))
-    )
+    colour = _mix(colour, _rgb("#e9d8a0"), 0.8 * np.exp(-(((fa - fb) / 0.05) ** 2 + ((fa + fb - 0.18) / 0.2) ** 2)))
     parts = [_closed(position, colour, 0.16)]
     leaves = 52
     for i in range(leaves):
@@ -449,9 +443,7 @@ def _banana(rng: np.random.Generator) -> Cloud:
     sweep = rng.uniform(1.75, 2.05)
     # Curvature grows towards the stalk, as it does where the fruit hung from its bunch.
     angle = sweep * (t - 0.5) + 0.28 * _smoothstep(0.72, 1.0, t)
-    path = np.cumsum(np.stack([np.cos(angle), np.sin(angle), np.zeros(along)], axis=1), axis=0) * (
-        2.3 / along
-    )
+    path = np.cumsum(np.stack([np.cos(angle), np.sin(angle), np.zeros(along)], axis=1), axis=0) * (2.3 / along)
     path -= path.mean(axis=0)
     radius = 0.275 * _smoothstep(-0.10, 0.24, t) * (1.0 - 0.80 * _smoothstep(0.70, 0.90, t))
     radius *= 1.0 + 0.28 * _smoothstep(0.955, 0.995, t)
@@ -470,9 +462,7 @@ def _banana(rng: np.random.Generator) -> Cloud:
     ripe = np.clip(0.55 + 0.5 * noise(position * np.array([0.7, 1, 1]), 2.5, 3), 0, 1)
     colour = _mix(_rgb("#eebc16"), _rgb("#ffdc3c"), ripe)
     colour = colour * (1.0 - 0.13 * ridge)[None, :, None]
-    colour = _mix(
-        colour, _rgb("#a9b03a"), 0.9 * _smoothstep(0.74, 0.93, along_t + 0.03 * noise(position, 6.0))
-    )
+    colour = _mix(colour, _rgb("#a9b03a"), 0.9 * _smoothstep(0.74, 0.93, along_t + 0.03 * noise(position, 6.0)))
     colour = _mix(colour, _rgb("#b9b52f"), 0.6 * _smoothstep(0.16, 0.03, along_t))
     spots = _smoothstep(0.52, 0.74, noise(position, 12.0)) * _smoothstep(-0.2, 0.5, noise(position, 1.9))
     flecks = _smoothstep(0.60, 0.75, noise(position * np.array([0.45, 1, 1]), 26.0))
@@ -692,9 +682,7 @@ def _photograph(model: _Model, turn: Array, rng: np.random.Generator) -> Image.I
     filled = np.zeros(side * side, dtype=bool)
     canvas[pixel] = np.clip(radiance * rng.uniform(0.93, 1.07), 0.0, 1.0)
     filled[pixel] = True
-    canvas, filled = _close_pinholes(
-        *_close_pinholes(canvas.reshape(side, side, 3), filled.reshape(side, side))
-    )
+    canvas, filled = _close_pinholes(*_close_pinholes(canvas.reshape(side, side, 3), filled.reshape(side, side)))
 
     tiles = (SIZE, OVERSAMPLING, SIZE, OVERSAMPLING)
     blocks = canvas.reshape(*tiles, 3).mean(axis=(1, 3))
@@ -847,9 +835,7 @@ def contact_sheet(folder: Path, *, columns: int = 8, zoom: int = 1) -> Image.Ima
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m ops.datasets.draw", description="Draw the embedded sample."
-    )
+    parser = argparse.ArgumentParser(prog="python -m ops.datasets.draw", description="Draw the embedded sample.")
     parser.add_argument("dest", type=Path, help="folder to draw into")
     parser.add_argument("--views", type=int, default=25, help="pictures per fruit (25)")
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other fruits (0)")

@@ -202,9 +202,7 @@ class _Store:
             self._git("update-ref", pinned, self._commit)
         # Asking for one file's presence would make git fetch that one; this lists what is missing instead.
         objects = self._git("rev-list", "--objects", "--missing=print", self._commit).stdout
-        self._missing = {
-            line[1:] for line in objects.decode(errors="replace").splitlines() if line[:1] == "?"
-        }
+        self._missing = {line[1:] for line in objects.decode(errors="replace").splitlines() if line[:1] == "?"}
 
     def listing(self) -> bytes:
         return self._git("ls-tree", "-r", "-z", "--full-tree", self._commit).stdout
@@ -222,9 +220,7 @@ class _Store:
             end = stream.index(b"\n", at)
             head = stream[at:end].split()
             if len(head) != 3 or head[0].decode() != oid:
-                raise SourceUnreachableError(
-                    f"{self._url} did not send file {oid}: run the same command again."
-                )
+                raise SourceUnreachableError(f"{self._url} did not send file {oid}: run the same command again.")
             size = int(head[2])
             yield oid, stream[end + 1 : end + 1 + size]
             at = end + 1 + size + 1
@@ -245,9 +241,7 @@ class _Store:
                 " there and run the same command again; it goes on where it stopped."
             )
 
-    def _git(
-        self, *arguments: str, stdin: bytes = b"", check: bool = True
-    ) -> subprocess.CompletedProcess[bytes]:
+    def _git(self, *arguments: str, stdin: bytes = b"", check: bool = True) -> subprocess.CompletedProcess[bytes]:
         environment = os.environ | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_DIR": "."}
         done = subprocess.run(
             ["git", *arguments],
@@ -274,9 +268,7 @@ def _exclusively(dest: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FetchError(
-                f"Another run is fetching into {dest}: wait for it, or give another DEST=."
-            ) from None
+            raise FetchError(f"Another run is fetching into {dest}: wait for it, or give another DEST=.") from None
         yield
 
 
@@ -342,9 +334,7 @@ def _fetch(release: Release, dest: Path, console: Console) -> Stated:
         readme = next((beside[name] for name in sorted(beside) if name.lower() == "readme.md"), None)
         if readme is None:
             raise FetchError(f"{release.url} holds no readme to check against: choose another VERSION=.")
-        papers = {
-            name: oid for name, oid in beside.items() if oid == readme or name.upper().startswith("LICENSE")
-        }
+        papers = {name: oid for name, oid in beside.items() if oid == readme or name.upper().startswith("LICENSE")}
         texts = dict(store.fetch(list(papers.values())))
         stated = parse_readme(texts[readme].decode(errors="replace"))
         if stated.version != release.version:
@@ -373,9 +363,7 @@ def _fetch(release: Release, dest: Path, console: Console) -> Stated:
     return stated
 
 
-def _bring(
-    store: _Store, missing: Mapping[str, list[Entry]], dest: Path, total: int, console: Console
-) -> None:
+def _bring(store: _Store, missing: Mapping[str, list[Entry]], dest: Path, total: int, console: Console) -> None:
     here = total - sum(map(len, missing.values()))
     if here:
         console.print(f"{here} of {total} images are here already")

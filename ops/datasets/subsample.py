@@ -58,9 +58,7 @@ def choose(found: list[FoundImage], *, classes: int, images: int, seed: int) -> 
     )
 
 
-def subsample(
-    source: Path, dest: Path, *, classes: int = 5, images: int = 5, seed: int = 0
-) -> dict[str, int]:
+def subsample(source: Path, dest: Path, *, classes: int = 5, images: int = 5, seed: int = 0) -> dict[str, int]:
     """Copy a balanced subsample of the images below ``source`` to ``dest``, keeping their relative paths.
 
     A sample that is already there stays as it is. ``dest`` appears whole or not at all.
@@ -79,9 +77,7 @@ def subsample(
         raise SampleError(f"{source} is not a folder: give the folder that holds the classes with SOURCE=.")
     here, there = source.resolve(), dest.resolve()
     if there == here or here in there.parents or there in here.parents:
-        raise SampleError(
-            f"DEST={dest} and SOURCE={source} lie one in the other: give a DEST outside of the source."
-        )
+        raise SampleError(f"DEST={dest} and SOURCE={source} lie one in the other: give a DEST outside of the source.")
     try:
         found = find_images(source)
         if not found:
@@ -95,9 +91,7 @@ def subsample(
             raise SampleError(f"{dest} already holds something else: remove it, or give another DEST=.")
         _copy(wanted, dest)
     except OSError as error:
-        raise SampleError(
-            f"{error.filename}: {error.strerror}: make it accessible, or choose another."
-        ) from error
+        raise SampleError(f"{error.filename}: {error.strerror}: make it accessible, or choose another.") from error
     return counts
 
 
@@ -131,9 +125,7 @@ def _number(environ: Mapping[str, str], name: str, default: int, *, least: int) 
     try:
         number = int(text)
     except ValueError:
-        raise SampleError(
-            f"{name}={text} is not a whole number: give one, such as {name}={default}."
-        ) from None
+        raise SampleError(f"{name}={text} is not a whole number: give one, such as {name}={default}.") from None
     if number < least:
         raise SampleError(f"{name}={text} is too small: give {least} or more.")
     return number
@@ -145,8 +137,7 @@ def run(environ: Mapping[str, str]) -> str:
     for name in ("SOURCE", "DEST"):
         if not environ.get(name):
             raise SampleError(
-                f"{name} is missing:"
-                " make sample SOURCE=folder-of-images DEST=new-folder [CLASSES=5 IMAGES=5 SEED=0]."
+                f"{name} is missing: make sample SOURCE=folder-of-images DEST=new-folder [CLASSES=5 IMAGES=5 SEED=0]."
             )
         places.append(Path(environ[name]).expanduser())
     source, dest = places

@@ -145,9 +145,7 @@ def test_drawing_again_touches_nothing(tmp_path: Path) -> None:
 def test_damaged_and_missing_pictures_are_drawn_again_and_the_others_left(tmp_path: Path) -> None:
     draw_sample(tmp_path, views=2)
     right = contents(tmp_path)
-    damaged, missing, kept = (
-        tmp_path / "Lemon" / n for n in ("0_100.jpg", "1_100.jpg", "../Orange/0_100.jpg")
-    )
+    damaged, missing, kept = (tmp_path / "Lemon" / n for n in ("0_100.jpg", "1_100.jpg", "../Orange/0_100.jpg"))
     damaged.write_bytes(b"not a picture")
     missing.unlink()
     written = kept.stat().st_mtime_ns

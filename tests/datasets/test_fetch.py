@@ -208,18 +208,14 @@ def test_counts_other_than_the_readme_states_are_refused_before_any_image(
     tmp_path: Path, stated: dict[str, int]
 ) -> None:
     source = make_source(tmp_path, **stated)
-    with pytest.raises(
-        FetchError, match=r"holds 15 Training and 6 Test images of 3 classes, but its readme states"
-    ):
+    with pytest.raises(FetchError, match=r"holds 15 Training and 6 Test images of 3 classes, but its readme states"):
         fetch(source, tmp_path / "dest", console=console())
     assert images(tmp_path / "dest") == {}
 
 
 def test_another_version_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
     source = make_source(tmp_path, version="2021.01.01.0")
-    with pytest.raises(
-        FetchError, match=r"is version 2021\.01\.01\.0, not 2020\.05\.18\.0: choose another VERSION="
-    ):
+    with pytest.raises(FetchError, match=r"is version 2021\.01\.01\.0, not 2020\.05\.18\.0: choose another VERSION="):
         fetch(source, tmp_path / "dest", console=console())
 
 
@@ -227,9 +223,7 @@ def test_foreign_files_among_the_images_are_refused_and_kept(tmp_path: Path, sou
     mine = tmp_path / "dest" / "Training" / "Mine" / "1.jpg"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine")
-    with pytest.raises(
-        FetchError, match=r"holds 1 files that are not of the data set \(such as Training/Mine/1"
-    ):
+    with pytest.raises(FetchError, match=r"holds 1 files that are not of the data set \(such as Training/Mine/1"):
         fetch(source, tmp_path / "dest", console=console())
     assert mine.read_bytes() == b"mine"
 
@@ -268,9 +262,7 @@ def command(**variables: str) -> subprocess.CompletedProcess[str]:
 
 def test_without_a_network_the_command_says_so_and_exits_3(tmp_path: Path) -> None:
     # Nothing listens on port 9 of the loopback: the connection is refused at once.
-    done = command(
-        DEST=str(tmp_path / "dest"), FRUITS360_URL="http://127.0.0.1:9/fruits.git", no_proxy="127.0.0.1"
-    )
+    done = command(DEST=str(tmp_path / "dest"), FRUITS360_URL="http://127.0.0.1:9/fruits.git", no_proxy="127.0.0.1")
     assert done.returncode == 3
     assert done.stderr.startswith("dataset: http://127.0.0.1:9/fruits.git could not be fetched from (git: ")
     assert "check that the internet is there and run the same command again" in done.stderr

@@ -86,9 +86,7 @@ def test_the_seed_decides_and_the_same_seed_decides_alike(tmp_path: Path) -> Non
     assert files(tmp_path / "a") != files(tmp_path / "c")
 
 
-names = st.text(
-    st.characters(blacklist_categories=["Cs"], blacklist_characters="/\0"), min_size=1, max_size=5
-)
+names = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="/\0"), min_size=1, max_size=5)
 
 
 @given(
@@ -135,9 +133,7 @@ def test_nothing_is_left_behind_but_the_sample(tmp_path: Path) -> None:
 def test_a_destination_that_holds_something_else_is_refused_and_kept(tmp_path: Path) -> None:
     source = make(tmp_path / "in", {"a": 5})
     dest = make(tmp_path / "out", {"precious": 1})
-    with pytest.raises(
-        SampleError, match=r"out already holds something else: remove it, or give another DEST=\.$"
-    ):
+    with pytest.raises(SampleError, match=r"out already holds something else: remove it, or give another DEST=\.$"):
         subsample(source, dest, classes=1)
     assert set(files(dest)) == {"precious/0_100.jpg"}
 

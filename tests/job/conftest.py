@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
-
 from fruits import pipeline
 from fruits.models import PublishedModel, publish
 from fruits.request import Request
 from fruits.store import Store
+from numpy.typing import NDArray
+from PIL import Image
+
 from ops.datasets.draw import draw_sample
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 
 import pytest
-
 from fruits import errors, versions
 from fruits.errors import FruitsError, ModelError, VersionMismatchError
 from fruits.failures import explain

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fruits.images import ImageError, decode
 from PIL import Image
 
-from fruits.images import ImageError, decode
 from tests.job.pictures import (
     TURNED,
     chunk,

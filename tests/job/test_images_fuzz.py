@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from fruits.images import ImageError, decode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fruits.images import ImageError, decode
 from tests.job.pictures import chunk, encoded, orientation, png, scene, with_segment
 
 SIZE = 16

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
 from fruits import manifests
 from fruits.errors import OutputError
 from fruits.images import PREPROCESSING_VERSION

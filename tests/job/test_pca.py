@@ -9,15 +9,14 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
+from fruits import pca
+from fruits.errors import ReductionError
+from fruits.pca import Moments, Spectrum, fix_signs, merge_all, reduce, solve
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
-
-from fruits import pca
-from fruits.errors import ReductionError
-from fruits.pca import Moments, Spectrum, fix_signs, merge_all, reduce, solve
 
 Float = NDArray[np.float64]
 GAP = 1e-6

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA
-
 from fruits import outputs, pca
 from fruits.errors import ReductionError
 from fruits.failures import explain
 from fruits.pca import Moments, reduce, solve
 from fruits.store import Store
+from sklearn.decomposition import PCA
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from fruits.parts import Part
 from fruits.planning import MAX_IMAGES_PER_TASK, Sizing, waves
+from hypothesis import given
+from hypothesis import strategies as st
 
 images = st.integers(1, 200_000_000)
 slots = st.integers(1, 5000)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from fruits import progress
 from fruits.errors import StorageError
 from fruits.progress import PHASES, Heartbeat, Progress, heartbeat_interval

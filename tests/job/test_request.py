@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from fruits.errors import EXIT_CODES, UsageError
 from fruits.request import Request, parse, parser, read_request
 

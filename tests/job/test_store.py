@@ -8,7 +8,6 @@ import threading
 from pathlib import Path
 
 import pytest
-
 from fruits.errors import StorageError, UsageError
 from fruits.store import Store, s3_options, split_uri
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from fruits import backbones
 from fruits.backbones import lite0, weights
 from fruits.backbones.torch_pickle import DamagedCheckpointError, read_tensors
