@@ -14,6 +14,7 @@ lock() { # lock IN OUT [uv options]
 }
 lock requirements.in requirements.txt --universal
 lock requirements-dev.in requirements-dev.txt --universal -c requirements.txt
+lock requirements-uv.in requirements-uv.txt --universal
 lock requirements-java.in requirements-java.txt --universal
 for arch in x86_64 aarch64; do
   lock bootstrap/node.in "bootstrap/requirements-$arch.txt" --python-platform "$arch-manylinux_2_34" --only-binary :all:
