@@ -1,4 +1,4 @@
-"""Runs after runs: what is there already stays, what changed is done, what is gone goes; and what cannot be is refused."""
+"""Runs after runs: what is there stays, what changed is done again, what is gone goes; what cannot be is refused."""
 
 from __future__ import annotations
 
@@ -143,7 +143,8 @@ def test_bad_images_are_rows_of_rejects_and_too_many_end_the_run(job: Job, corpu
         job(corpus, out, max_reject_rate=0.01)
     assert str(caught.value) == (
         f"1 of 21 images are rejected, and 1.00% are allowed. First: {bad}: not a JPEG or PNG image. Cure: repair or "
-        f"remove them (all are named in {out}/rejects), or allow more with --max-reject-rate; what is featurized is kept."
+        f"remove them (all are named in {out}/rejects), or allow more with --max-reject-rate; what is "
+        "featurized is kept."
     )
     left = error_of(out)
     assert (left["cause"], left["exit_code"], left["phase"]) == ("rejects", 15, "tidy")
@@ -282,8 +283,8 @@ def test_inputs_that_cannot_be_used(job: Job, corpus: Path, tmp_path: Path) -> N
     (tmp_path / "empty" / "class").mkdir(parents=True)
     (tmp_path / "empty" / "class" / "notes.txt").write_text("x")
     assert refused(InputError, job, tmp_path / "empty", out) == (
-        f"there is no image below {tmp_path}/empty: no file ends in .jpg, .jpeg or .png. Cure: check the address; images "
-        "lie in <class>/<name>.jpg."
+        f"there is no image below {tmp_path}/empty: no file ends in .jpg, .jpeg or .png. Cure: check the address; "
+        "images lie in <class>/<name>.jpg."
     )
     assert refused(InputError, job, corpus, out, classes=("Plum", "Pear")) == (
         "no image is of class Plum. Cure: one of Apple Red 1, Pear."
