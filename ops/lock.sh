@@ -13,6 +13,7 @@ lock() { # lock IN OUT [uv options]
 }
 lock requirements.in requirements.txt --universal
 lock requirements-dev.in requirements-dev.txt --universal -c requirements.txt
+lock requirements-uv.in requirements-uv.txt --universal
 lock requirements-java.in requirements-java.txt --universal
 # the same pins but Spark's, so that only Spark differs between the two environments
 grep -vE '^(pyspark|py4j)==' requirements-dev.txt | grep -E '^[a-z0-9._-]+==' | sed -E 's/ *\\$//' >build/constraints-spark4.txt

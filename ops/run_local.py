@@ -22,6 +22,7 @@ from fruits.errors import FruitsError, UsageError
 from fruits.request import DEFAULT_MODEL, Request, read_request
 from fruits.store import Store
 from rich.console import Console
+from rich.markup import escape
 
 from ops.java import find_java_home
 from ops.package import ENTRY, ROOT, write_job_zip
@@ -203,8 +204,8 @@ def describe(summary: dict[str, Any], output: Store) -> str:
         f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}\n"
         f"features  {summary['model']}, {summary['dimension']:,} an image; {work}{gone}\n"
         f"pca       k = {summary['k']}: {summary['variance_statement']}\n"
-        f"results   {output.uri}\n"
-        f"report    {output.location('report.html')}"
+        f"results   {escape(output.uri)}\n"
+        f"report    {escape(output.location('report.html'))}"
     )
 
 

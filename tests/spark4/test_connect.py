@@ -1,4 +1,4 @@
-"""The same pipeline through Spark Connect: no `sparkContext`, no closure over a megabyte. Runs in `make test-spark4`."""
+"""The same pipeline through Spark Connect, where there is no `sparkContext`. Runs in `make test-spark4`."""
 
 from __future__ import annotations
 
