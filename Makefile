@@ -23,6 +23,12 @@ dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DES
 weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries: MODEL=mobilenet_v2|mobilenet_v2_035|resnet50
 	@$(PY) -m ops.weights
 
+##@ AWS (ENV=local|dev|prod)
+plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
+	@$(PY) -m ops.terraform plan
+validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
+	@$(PY) -m ops.terraform validate
+
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command)
 	@$(PY) -m pytest -m "not slow" $(ARGS)
@@ -34,8 +40,9 @@ lint: $(VENV)/.dev ## ruff and mypy
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-fmt: $(VENV)/.dev ## Format the code
+fmt: $(VENV)/.dev ## Format the code (Python and Terraform)
 	@$(VENV)/bin/ruff check --fix-only --quiet . ; $(VENV)/bin/ruff format .
+	@$(PY) -m ops.terraform fmt
 
 ##@ Upkeep
 setup: $(VENV)/.runtime ## Build .venv from the locked requirements (the other targets do it by themselves)
@@ -62,4 +69,4 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements-dev.txt
 	@touch $@
 
-.PHONY: run-local sample dataset weights test check bench lint fmt setup lock clean help
+.PHONY: plan validate run-local sample dataset weights test check bench lint fmt setup lock clean help

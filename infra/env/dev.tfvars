@@ -1,2 +1,1 @@
-# ENV=dev: the smallest cluster that shows everything. account_id is asked of AWS by `make`.
-env = "dev"
+# ENV=dev: the smallest cluster that shows everything. `make` adds env, region and account_id.

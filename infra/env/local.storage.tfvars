@@ -1,2 +1,1 @@
 lifecycle_rules = false # the provider waits 55 s for them, on any server
-force_destroy   = false

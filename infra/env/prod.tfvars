@@ -1,2 +1,1 @@
-# ENV=prod: account_id is asked of AWS by `make`.
-env = "prod"
+# ENV=prod. `make` adds env, region and account_id.

@@ -34,7 +34,7 @@ variable "account_id" {
 variable "region" {
   description = "Region of everything. European, because the photographs and what is computed from them stay in the EU."
   type        = string
-  default     = "eu-west-1"
+  default     = "eu-west-3"
 
   validation {
     condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
