@@ -52,7 +52,7 @@ def sentence(report: dict[str, Any] | None) -> str:
     """One line for one report."""
     if report is None:
         return PHASES["start"]
-    text = PHASES.get(report["phase"], report["phase"])
+    text = PHASES.get(report["phase"], str(report["phase"]))
     if report["phase"] == "featurize" and report.get("images_to_featurize"):
         text += f": {report['images_done']:,} of {report['images_to_featurize']:,} images"
         if report["images_rejected"]:

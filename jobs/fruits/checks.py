@@ -29,16 +29,16 @@ def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) 
     CheckError
         When images ≠ features + rejects for a class, or a path stands in a table twice.
     """
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions as sf
 
     def tagged(frame: DataFrame, table: str) -> DataFrame:
-        return frame.select("label", "path", F.lit(table).alias("table"))
+        return frame.select("label", "path", sf.lit(table).alias("table"))
 
     everything = tagged(selected, "images").unionByName(tagged(features, "features"))
     everything = everything.unionByName(tagged(rejects, "rejects"))
     rows = (
         everything.groupBy("table", "label")
-        .agg(F.count("*").alias("rows"), F.countDistinct("path").alias("paths"))
+        .agg(sf.count("*").alias("rows"), sf.countDistinct("path").alias("paths"))
         .collect()
     )
     counts: dict[str, dict[str, int]] = {}

@@ -91,9 +91,7 @@ def _images_in(batches: Iterable[pa.RecordBatch]) -> Iterator[_Image]:
             yield _Image(*row)
 
 
-def _read_ahead(
-    store: Store, images: Iterator[_Image], in_flight: int
-) -> Iterator[tuple[_Image, bytes | Exception]]:
+def _read_ahead(store: Store, images: Iterator[_Image], in_flight: int) -> Iterator[tuple[_Image, bytes | Exception]]:
     """Images with their bytes, in order; at most `in_flight` files, and some 64 MB, are on their way."""
     skip = len(store.uri) + 1
 

@@ -153,12 +153,12 @@ def select(frame: DataFrame, classes: tuple[str, ...], limit: int | None) -> Dat
 
     The limit takes the images whose paths have the smallest hashes: always the same ones, from all over the input.
     """
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions as sf
 
     if classes:
-        frame = frame.where(F.col("label").isin(normalised(classes)))
+        frame = frame.where(sf.col("label").isin(normalised(classes)))
     if limit is not None:
-        frame = frame.orderBy(F.xxhash64("path"), "path").limit(limit)
+        frame = frame.orderBy(sf.xxhash64("path"), "path").limit(limit)
     return frame
 
 

@@ -62,7 +62,7 @@ def write_scores_csv(output: Store, parts: list[Part], k: int) -> bool:
 
 
 def _vector_udt(kind: str) -> dict[str, Any]:
-    """The schema that Spark writes for its linear algebra types, as in ``VectorUDT.sqlType`` and ``MatrixUDT.sqlType``."""
+    """The schema Spark writes for its linear algebra types, as in ``VectorUDT.sqlType`` and ``MatrixUDT.sqlType``."""
 
     def of(name: str, type_: Any, nullable: bool) -> dict[str, Any]:
         return {"name": name, "type": type_, "nullable": nullable, "metadata": {}}
@@ -164,4 +164,3 @@ def write_spark_model(output: Store, reduction: Reduction, spark_version: str) -
     folder.write("metadata/_SUCCESS", b"")
     folder.write("data/part-00000.snappy.parquet", buffer.getvalue())
     folder.write("data/_SUCCESS", b"")
-

@@ -187,7 +187,9 @@ def _merge_partition(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBat
 
 def _collect(partial: DataFrame, tasks: int) -> Moments:
     if tasks > MERGED_ON_DRIVER:
-        partial = partial.repartition(max(MERGED_ON_DRIVER, math.isqrt(tasks))).mapInArrow(_merge_partition, _MOMENTS_DDL)
+        partial = partial.repartition(max(MERGED_ON_DRIVER, math.isqrt(tasks))).mapInArrow(
+            _merge_partition, _MOMENTS_DDL
+        )
     rows = partial.collect()
     merged = merge_all(_unpack(r["n"], bytes(r["mean"]), bytes(r["scatter"]), r["bad"]) for r in rows)
     if merged is None:
@@ -201,8 +203,8 @@ def moments_of_frame(frame: DataFrame, column: str = "features", tasks: int | No
     Parameters
     ----------
     tasks : int, optional
-        How many partial sums are to be expected; more than `MERGED_ON_DRIVER` are merged by Spark first. Unknown: merged
-        by Spark.
+        How many partial sums to expect; more than `MERGED_ON_DRIVER` are merged by Spark first. Unknown: merged by
+        Spark.
     """
 
     def sums(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -429,9 +431,7 @@ def write_scores(
             values = pa.array(scores.astype(np.float32).reshape(-1))
             column = pa.ListArray.from_arrays(offsets, values, type=SCORES_SCHEMA.field("scores").type)
             writer.write(
-                pa.RecordBatch.from_arrays(
-                    [batch.column("path"), batch.column("label"), column], schema=SCORES_SCHEMA
-                )
+                pa.RecordBatch.from_arrays([batch.column("path"), batch.column("label"), column], schema=SCORES_SCHEMA)
             )
         yield part_rows({"scores": writer.close()})
 

@@ -203,8 +203,8 @@ class Run:
         examples = "; ".join(f"{row['path']}: {row['reason']}" for row in frame.limit(3).collect())
         raise RejectRateError(
             f"{rejected} of {images} images are rejected, and {self.request.max_reject_rate:.2%} are allowed. First: "
-            f"{examples}. Cure: repair or remove them (all are named in {self.output.location(REJECTS)}), or allow more "
-            "with --max-reject-rate; what is featurized is kept."
+            f"{examples}. Cure: repair or remove them (all are named in {self.output.location(REJECTS)}), or allow "
+            "more with --max-reject-rate; what is featurized is kept."
         )
 
     def _spectrum(self, state: manifests.State) -> pca.Spectrum:

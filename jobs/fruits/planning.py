@@ -147,9 +147,7 @@ def waves(todo: list[Part], wanted: int) -> list[list[Part]]:
     return [group for group in groups if group]
 
 
-def rewrite_without(
-    stale: DataFrame, output: Store, state: State, tasks: int
-) -> tuple[list[Part], list[Part]]:
+def rewrite_without(stale: DataFrame, output: Store, state: State, tasks: int) -> tuple[list[Part], list[Part]]:
     """Write the files that hold stale rows again, without these; all others stay.
 
     Returns

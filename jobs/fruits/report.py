@@ -37,13 +37,13 @@ def sample_scores(frame: DataFrame, classes: int, points: int = MAX_POINTS) -> l
     The rows with the smallest hashes of their path are taken, so the same result shows the same images.
     """
     from pyspark.sql import Window
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions as sf
 
     share = max(1, points // max(classes, 1))
-    order = Window.partitionBy("label").orderBy(F.xxhash64("path"), "path")
-    first = F.slice("scores", 1, _COMPONENTS).alias("scores")
-    ranked = frame.select("path", "label", first, F.row_number().over(order).alias("rank"))
-    rows: list[Any] = ranked.where(F.col("rank") <= share).drop("rank").limit(2 * points).collect()
+    order = Window.partitionBy("label").orderBy(sf.xxhash64("path"), "path")
+    first = sf.slice("scores", 1, _COMPONENTS).alias("scores")
+    ranked = frame.select("path", "label", first, sf.row_number().over(order).alias("rank"))
+    rows: list[Any] = ranked.where(sf.col("rank") <= share).drop("rank").limit(2 * points).collect()
     return sorted(rows, key=lambda row: (row["label"], row["path"]))
 
 
@@ -156,7 +156,9 @@ def _table(head: list[str], rows: Iterable[Iterable[Any]]) -> str:
         return f"<td{' class=n' if number else ''}>{escape(text)}</td>"
 
     body = "".join(f"<tr>{''.join(cell(value) for value in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{''.join(f'<th>{escape(h)}</th>' for h in head)}</tr></thead><tbody>{body}</tbody></table>"
+    return (
+        f"<table><thead><tr>{''.join(f'<th>{escape(h)}</th>' for h in head)}</tr></thead><tbody>{body}</tbody></table>"
+    )
 
 
 _STYLE = """
@@ -173,9 +175,11 @@ h1 { margin: 0; font-size: 1.9rem } h1 span { color: var(--leaf) } h2 { margin: 
 .figures b { display: block; font-size: 1.5rem; line-height: 1.2 }
 .plot { background: #fff; color: #222; border: 1px solid var(--line); border-radius: .6rem; padding: .5rem }
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-size: .9rem }
-th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere }
+th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid var(--line);
+  overflow-wrap: anywhere }
 td.n { text-align: right; font-variant-numeric: tabular-nums } .two { display: grid; gap: 0 2rem;
-  grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)) } .columns { columns: 22rem } .columns table { width: 100% }
+  grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)) } .columns { columns: 22rem }
+.columns table { width: 100% }
 """
 
 
@@ -259,7 +263,10 @@ finished {escape(summary["finished"])}.</p>
 <h2>How much of the variance the components explain</h2>
 <div class="plot" id="scree">{scree_html}</div>
 <h2>Images by class</h2><div class="columns">{
-        _table(["class", "images", "with features", "rejected"], ((c.label, c.images, c.features, c.rejects) for c in counts))
+        _table(
+            ["class", "images", "with features", "rejected"],
+            ((c.label, c.images, c.features, c.rejects) for c in counts),
+        )
     }</div>
 <h2>Rejected images</h2>{rejects}
 <div class="two"><div><h2>Seconds by phase</h2>{_table(["phase", "seconds"], summary_seconds(summary))}</div>
@@ -289,6 +296,7 @@ def _rejects(spark: SparkSession, output: Store, state: State) -> str:
     columns = {"path": "string", "label": "string", "reason": "string"}
     frame = read_frame(spark, output.child(REJECTS), state.rejects, columns=columns, tasks=1)
     rows = frame.limit(MAX_REJECTS).collect()
-    more = f"<p>The first {MAX_REJECTS} of {total:,}; all are in <code>rejects/</code>.</p>" if total > len(rows) else ""
+    more = (
+        f"<p>The first {MAX_REJECTS} of {total:,}; all are in <code>rejects/</code>.</p>" if total > len(rows) else ""
+    )
     return more + _table(["image", "reason"], sorted((row["path"], row["reason"]) for row in rows))
-

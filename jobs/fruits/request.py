@@ -38,7 +38,8 @@ class Request:
     image_size : int
         Height and width given to the network, pixels.
     scaling : str, optional
-        How a ``.keras`` model wants its pixels: ``raw`` (0 to 255, the default), ``tf`` (-1 to 1), ``torch``, ``caffe``.
+        How a ``.keras`` model wants its pixels: ``raw`` (0 to 255, the default), ``tf`` (-1 to 1), ``torch`` or
+        ``caffe``.
     max_reject_rate : float
         Share of the images that may be rejected before the run fails.
     weights : str, optional
@@ -103,7 +104,7 @@ class Request:
             For an unknown field or one of the wrong type, by name.
         """
         if not isinstance(values, dict):
-            raise UsageError("the request is not a JSON object. Cure: {\"input\": …, \"output\": …}.")
+            raise UsageError('the request is not a JSON object. Cure: {"input": …, "output": …}.')
         known = {f.name: f.type for f in fields(cls)}
         for name, value in values.items():
             if name not in known:
@@ -176,11 +177,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--request", metavar="URI", help="a JSON file with these fields; then no other argument is read")
     p.add_argument("--input", metavar="URI", default="", help="folder of <class>/<name>.jpg|jpeg|png, any depth")
     p.add_argument("--output", metavar="URI", default="", help="folder for the results")
-    p.add_argument("--model", default=DEFAULT_MODEL, help="a backbone's name, or the path of a .keras file (%(default)s)")
+    p.add_argument(
+        "--model", default=DEFAULT_MODEL, help="a backbone's name, or the path of a .keras file (%(default)s)"
+    )
     p.add_argument("--k", type=int, help="number of components")
     p.add_argument("--variance", type=float, help=f"or the share of variance to reach ({DEFAULT_VARIANCE})")
     p.add_argument("--limit", type=int, metavar="N", help="only N images, the same ones each time")
-    p.add_argument("--class", dest="classes", action="append", default=[], metavar="NAME", help="only this class; repeatable")
+    p.add_argument(
+        "--class", dest="classes", action="append", default=[], metavar="NAME", help="only this class; repeatable"
+    )
     p.add_argument("--engine", default="fast", help="fast, or tensorflow: Keras itself (%(default)s)")
     p.add_argument("--image-size", type=int, default=224, metavar="PIXELS", help="(%(default)s)")
     p.add_argument("--scaling", help="pixels for a .keras model: raw, tf, torch or caffe (raw)")

@@ -175,8 +175,8 @@ def feature_network(base: Any, image_size: int, scaling: str, name: str) -> Any:
         raise ModelError("the model's number of features is not fixed. Cure: save it with a fixed input size.")
     if int(x.shape[-1]) > MAX_DIMENSION:
         raise ModelError(
-            f"the model gives {int(x.shape[-1]):,} features an image, but a PCA is refused above {MAX_DIMENSION:,}: its "
-            f"covariance would take {8 * int(x.shape[-1]) ** 2 / 1e9:,.0f} GB. Cure: end the model in "
+            f"the model gives {int(x.shape[-1]):,} features an image, but a PCA is refused above {MAX_DIMENSION:,}: "
+            f"its covariance would take {8 * int(x.shape[-1]) ** 2 / 1e9:,.0f} GB. Cure: end the model in "
             "GlobalAveragePooling2D instead of Flatten."
         )
     model = keras.Model(inputs, x, name=name)
@@ -237,7 +237,7 @@ def load_user_model(path: Path, image_size: int, scaling: str) -> tuple[Any, int
         raise ModelError(f"the scaling '{scaling}' is unknown. Cure: one of {', '.join(SCALINGS)}.")
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # noqa: BLE001 - Keras raises nearly anything for a file it cannot read
+    except Exception as error:
         raise ModelError(
             f"the model {path.name} cannot be loaded: {str(error).splitlines()[0][:300]}. Cure: save it with "
             "model.save('name.keras') by Keras 3, without Lambda layers or custom classes."

@@ -95,7 +95,7 @@ def read_tensors(data: bytes) -> dict[str, NDArray[Any]]:
         keys: list[str] = _Unpickler(source).load()
     except DamagedCheckpointError:
         raise
-    except Exception as error:  # noqa: BLE001 - damaged pickles raise nearly anything
+    except Exception as error:
         raise DamagedCheckpointError(f"the checkpoint's index cannot be read ({error})") from error
     dtypes = {view.key: view.dtype for view in views.values()}
     storages: dict[str, NDArray[Any]] = {}

@@ -1,4 +1,4 @@
-"""Where weights lie and how they are proven: a package's file, or a folder that `make weights` filled. Never a download."""
+"""Where weights lie and how they are proven: a package's file, or a folder that `make weights` filled; no download."""
 
 from __future__ import annotations
 
