@@ -125,21 +125,16 @@ def find_terraform(environ: Mapping[str, str] | None = None) -> Path:
     found = shutil.which(named or "terraform", path=environ.get("PATH"))
     if found is None:
         where = (
-            f"TERRAFORM names {named}, which is not there"
-            if named
-            else "Terraform was not found on the search path"
+            f"TERRAFORM names {named}, which is not there" if named else "Terraform was not found on the search path"
         )
         raise MissingTerraformError(
-            f"{where}. Install {_dotted(MINIMUM)} or newer from {INSTALL}, or name one: "
-            "TERRAFORM=/path/to/terraform."
+            f"{where}. Install {_dotted(MINIMUM)} or newer from {INSTALL}, or name one: TERRAFORM=/path/to/terraform."
         )
     path = Path(found)
     # A configuration file that is not there makes every command print a warning on its standard error.
     quiet = {**environ, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": os.devnull}
     try:
-        run = subprocess.run(
-            [path, "version"], capture_output=True, text=True, check=False, env=quiet, timeout=60
-        )
+        run = subprocess.run([path, "version"], capture_output=True, text=True, check=False, env=quiet, timeout=60)
     except OSError as error:
         raise MissingTerraformError(
             f"{path} cannot be run ({error.strerror}). Name another: TERRAFORM=/path/to/terraform."
@@ -339,9 +334,7 @@ def tfvars_files(env: str, stack: str, folder: Path) -> list[Path]:
     shared = folder / f"{env}.tfvars"
     if not shared.exists():
         known = ", ".join(sorted(path.stem for path in folder.glob("*.tfvars") if "." not in path.stem))
-        raise WrongUseError(
-            f"there is no environment {env!r}: write infra/env/{env}.tfvars, or take one of {known}."
-        )
+        raise WrongUseError(f"there is no environment {env!r}: write infra/env/{env}.tfvars, or take one of {known}.")
     own = folder / f"{env}.{stack}.tfvars"
     return [shared, *([own] if own.exists() else [])]
 
@@ -366,15 +359,9 @@ def copy_tree(source: Path, destination: Path) -> None:
         return ".terraform" in path.parts or path.name.endswith("_override.tf")
 
     wanted = {
-        path.relative_to(source)
-        for path in source.rglob("*")
-        if path.is_file() and not kept(path.relative_to(source))
+        path.relative_to(source) for path in source.rglob("*") if path.is_file() and not kept(path.relative_to(source))
     }
-    present = {
-        path.relative_to(destination)
-        for path in destination.rglob("*")
-        if path.is_file() or path.is_symlink()
-    }
+    present = {path.relative_to(destination) for path in destination.rglob("*") if path.is_file() or path.is_symlink()}
     for stale in {path for path in present if not kept(path)} - wanted:
         (destination / stale).unlink()
     for name in wanted:
@@ -434,9 +421,7 @@ class Workspace:
         """Copy the stack, choose the backend, and let Terraform fetch the provider (``init``)."""
         mirror = find_mirror()
         copy_tree(self.source, self._place / "infra")
-        (self.directory / "backend_override.tf").write_text(
-            backend_lines(self.target, self.stack, self.state)
-        )
+        (self.directory / "backend_override.tf").write_text(backend_lines(self.target, self.stack, self.state))
         config = self._place / "terraform.rc"
         config.write_text(cli_config(mirror) + "\n")
         stamp = self.directory / ".terraform" / "prepared"
@@ -461,7 +446,7 @@ class Workspace:
             if "registry.terraform.io" in done.stderr and mirror is None:
                 hint = (
                     "The AWS provider could not be fetched: this machine has no route to Terraform's "
-                    f"registry, and no mirror that holds {PROVIDER} 5.100 for {current_platform()} was found. "
+                    f"registry, and no mirror with {PROVIDER} 5.100 for {current_platform()} was found. "
                     "Connect, or give a mirror: TF_PROVIDER_MIRROR=/folder/that/holds/registry.terraform.io."
                 )
             print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
@@ -509,18 +494,14 @@ class Workspace:
         command += [f"-out={out.resolve()}"] if out else []
         done = self._run(command)
         if done.returncode not in (0, 2):
-            raise CommandFailedError(
-                command, done.returncode, done.stdout + done.stderr if self.capture else ""
-            )
+            raise CommandFailedError(command, done.returncode, done.stdout + done.stderr if self.capture else "")
         return done.returncode == 2
 
     def show(self, plan: Path) -> dict[str, Any]:
         """A kept plan as Terraform's JSON (format 1.2)."""
         done = self._run(["show", "-json", str(plan.resolve())], capture=True)
         if done.returncode:
-            raise CommandFailedError(
-                ["show"], done.returncode, done.stdout + done.stderr, done.stderr.strip()
-            )
+            raise CommandFailedError(["show"], done.returncode, done.stdout + done.stderr, done.stderr.strip())
         shown: dict[str, Any] = json.loads(done.stdout)
         return shown
 
@@ -539,27 +520,17 @@ class Workspace:
         self.prepare()
         done = self._run(["output", "-json"], capture=True)
         if done.returncode:
-            raise CommandFailedError(
-                ["output"], done.returncode, done.stdout + done.stderr, done.stderr.strip()
-            )
+            raise CommandFailedError(["output"], done.returncode, done.stdout + done.stderr, done.stderr.strip())
         return {name: entry["value"] for name, entry in json.loads(done.stdout).items()}
 
     def _checked(self, arguments: Sequence[str]) -> None:
         done = self._run(arguments)
         if done.returncode:
-            raise CommandFailedError(
-                arguments, done.returncode, done.stdout + done.stderr if self.capture else ""
-            )
+            raise CommandFailedError(arguments, done.returncode, done.stdout + done.stderr if self.capture else "")
 
-    def _run(
-        self, arguments: Sequence[str], *, capture: bool | None = None
-    ) -> subprocess.CompletedProcess[str]:
+    def _run(self, arguments: Sequence[str], *, capture: bool | None = None) -> subprocess.CompletedProcess[str]:
         capture = self.capture if capture is None else capture
-        environ = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("TF_CLI_ARGS", "TF_VAR_"))
-        }
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("TF_CLI_ARGS", "TF_VAR_"))}
         if self.target.local_state:
             environ = {name: value for name, value in environ.items() if not name.startswith("AWS_")}
         environ |= self.target.environment() | {
@@ -644,9 +615,7 @@ def target_from(environ: Mapping[str, str], *, may_be_offline: bool) -> Target:
     endpoint = emulator_endpoint()
     if endpoint is None and not may_be_offline:
         raise TerraformError("the embedded AWS of ENV=local is not running: start it with make local-up.")
-    return Target(
-        env=env, region=region, account_id=EMULATED_ACCOUNT, endpoint=endpoint, offline=endpoint is None
-    )
+    return Target(env=env, region=region, account_id=EMULATED_ACCOUNT, endpoint=endpoint, offline=endpoint is None)
 
 
 def number(environ: Mapping[str, str], name: str) -> float | int | None:
@@ -681,9 +650,7 @@ def artifact_uris(bucket: str, environ: Mapping[str, str], root: Path = ROOT) ->
     return {"bootstrap_uri": script, "wheelhouse_uri": wheels}
 
 
-def cluster_variables(
-    target: Target, storage: Mapping[str, Any], environ: Mapping[str, str]
-) -> dict[str, Any]:
+def cluster_variables(target: Target, storage: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     """What the cluster stack is given beside its files: the storage stack's outputs, artifacts, sizes."""
     buckets = storage.get("buckets")
     artifacts = buckets["artifacts"] if buckets else f"fruits-{target.env}-artifacts-{target.account_id}"
@@ -741,9 +708,7 @@ def _do(options: argparse.Namespace) -> int:
     for stack in chosen if options.command != "destroy" else chosen[::-1]:
         work = workspace(stack, target, environ, terraform=terraform)
         if options.command == "plan":
-            print(
-                f"── {stack} of ENV={target.env}{' without asking AWS' if target.offline else ''}", flush=True
-            )
+            print(f"── {stack} of ENV={target.env}{' without asking AWS' if target.offline else ''}", flush=True)
             work.plan(out=work.state.with_suffix(".tfplan"))
         elif options.command == "outputs":
             print(json.dumps(work.outputs(), indent=2))

@@ -6,7 +6,7 @@ module "data" {
   name            = local.buckets.data
   versioned       = true
   force_destroy   = var.force_destroy
-  kms_key_arn     = local.kms_key_arn
+  kms_key         = local.kms_key
   lifecycle_rules = var.lifecycle_rules ? { expire = { "requests/" = 90 } } : null
 }
 
@@ -17,7 +17,7 @@ module "artifacts" {
   name            = local.buckets.artifacts
   versioned       = false
   force_destroy   = var.force_destroy
-  kms_key_arn     = local.kms_key_arn
+  kms_key         = local.kms_key
   lifecycle_rules = var.lifecycle_rules ? {} : null
 }
 
@@ -27,7 +27,7 @@ module "logs" {
   name            = local.buckets.logs
   versioned       = false
   force_destroy   = var.force_destroy
-  kms_key_arn     = local.kms_key_arn
+  kms_key         = local.kms_key
   lifecycle_rules = var.lifecycle_rules ? { expire = { "emr/" = var.log_days, "node/" = var.log_days } } : null
 }
 
@@ -43,5 +43,5 @@ module "budget" {
 locals {
   buckets = { for purpose in ["data", "artifacts", "logs"] : purpose => "${local.name}-${purpose}-${var.account_id}" }
 
-  kms_key_arn = one(aws_kms_key.this[*].arn)
+  kms_key = var.enable_kms ? { arn = aws_kms_key.this[0].arn } : null
 }

@@ -19,7 +19,7 @@ output "account_id" {
 
 output "kms_key_arn" {
   description = "ARN of the key, or null where S3's own keys encrypt."
-  value       = local.kms_key_arn
+  value       = one(aws_kms_key.this[*].arn)
 }
 
 output "budget" {

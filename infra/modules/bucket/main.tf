@@ -28,11 +28,11 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
 
   rule {
     # One data key for many objects: without it 90,000 photographs are 90,000 paid KMS calls.
-    bucket_key_enabled = var.kms_key_arn != null
+    bucket_key_enabled = var.kms_key != null
 
     apply_server_side_encryption_by_default {
-      sse_algorithm     = var.kms_key_arn != null ? "aws:kms" : "AES256"
-      kms_master_key_id = var.kms_key_arn
+      sse_algorithm     = var.kms_key != null ? "aws:kms" : "AES256"
+      kms_master_key_id = one([for key in var.kms_key[*] : key.arn])
     }
   }
 }

@@ -25,10 +25,12 @@ variable "force_destroy" {
   default     = false
 }
 
-variable "kms_key_arn" {
-  description = "ARN of the KMS key that encrypts the objects; null means S3's own keys (AES256)."
-  type        = string
-  default     = null
+variable "kms_key" {
+  description = "The KMS key that encrypts the objects; null means S3's own keys (AES256). An object, so that a plan knows whether there is one before its ARN is known."
+  type = object({
+    arn = string
+  })
+  default = null
 }
 
 variable "lifecycle_rules" {
