@@ -13,3 +13,4 @@ lock() { # lock IN OUT [uv options]
 lock requirements.in requirements.txt --universal
 lock requirements-dev.in requirements-dev.txt --universal -c requirements.txt
 lock requirements-java.in requirements-java.txt --universal
+lock requirements-checkov.in requirements-checkov.txt --universal
