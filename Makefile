@@ -34,7 +34,11 @@ validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command)
 	@$(PY) -m pytest -m "not slow" $(ARGS)
-check: lint ## Everything that is slow or rare: all tests, Spark 4, lint
+checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
+	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
+module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
+	@$(PY) -m ops.module_docs
+check: lint checkov ## Everything that is slow or rare: all tests, Spark 4, lint
 	@$(PY) -m pytest $(ARGS)
 bench: $(VENV)/.dev ## Measure the numbers the README quotes (about half an hour; ONLY=name for one)
 	@$(PY) -m benchmarks $(ONLY)
@@ -51,7 +55,7 @@ setup: $(VENV)/.runtime ## Build .venv from the locked requirements (the other t
 lock: ## Resolve the requirements again and write the hash-locked files
 	@ops/lock.sh
 clean: ## Remove what make built; keeps runs/ and data/
-	@rm -rf build .venv .venv-spark4
+	@rm -rf build .venv .venv-spark4 .venv-checkov
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9_-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -71,4 +75,10 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements-dev.txt
 	@touch $@
 
-.PHONY: plan validate run-local sample dataset weights test check bench lint fmt setup lock clean help
+$(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
+	@echo "installing checkov (once)"
+	@$(UV) venv --quiet --clear --python $(PY) $(VENV)-checkov
+	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
+	@touch $@
+
+.PHONY: checkov module-docs plan validate run-local sample dataset weights test check bench lint fmt setup lock clean help

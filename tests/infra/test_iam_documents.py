@@ -26,9 +26,7 @@ def findings(text: str, *, resource_policy: bool = False) -> list[str]:
         # parliament reads identity policies; the part of a resource's policy that says who is not its business.
         held["Statement"] = [{k: v for k, v in s.items() if k != "Principal"} for s in held["Statement"]]
     analyzed = parliament.analyze_policy_string(json.dumps(held))
-    return [
-        f"{f.issue}: {f.detail}" for f in analyzed.findings if (f.issue, str(f.detail)) not in NEWER_THAN_PARLIAMENT
-    ]
+    return [f"{f.issue}: {f.detail}" for f in analyzed.findings]
 
 
 def documents(plan: Plan, types: tuple[str, ...]) -> dict[str, str]:
