@@ -725,6 +725,7 @@ def _do(options: argparse.Namespace) -> int:
             "-recursive",
             *(["-check", "-diff"] if options.check else []),
             str(ROOT / "infra"),
+            str(ROOT / "tests" / "infra" / "roots"),
         ]
         quiet = {**environ, "TF_CLI_CONFIG_FILE": os.devnull}
         return subprocess.run(command, check=False, env=quiet).returncode

@@ -150,3 +150,15 @@ def test_environments_set_only_what_the_stacks_know() -> None:
         for name in given:
             for each in stack or known:
                 assert name in known[each], f"{file.name} sets {name}, which {each} does not know"
+
+
+def test_every_suppression_has_its_reason_beside_its_resource() -> None:
+    """checkov runs in `make check`; what it is told to overlook says why, inside the block that it is about."""
+    said = 0
+    for file in FILES:
+        for block in re.split(r"^(?=\S)", file.read_text(), flags=re.MULTILINE):
+            for name, reason in re.findall(r"checkov:skip=(\w+):?(.*)$", block, re.MULTILINE):
+                assert block.startswith(("resource ", "data ")), f"{file.name}: {name} stands beside nothing"
+                assert len(reason) > 25, f"{file.name}: {name} has no reason"
+                said += 1
+    assert said > 10

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ops import policies, prices
+from ops import policies, prices, terraform
 from tests.infra.planning import KEY, REGION, ROOT, Planner
 
 SIZES = ROOT / "infra" / "modules" / "sizing" / "sizes.tf"
@@ -133,3 +133,28 @@ def test_few_images_need_no_task_fleet(planner: Planner) -> None:
     plan = planner.plan("cluster", env="prod", images=90_000, minutes=10, kms_key_arn=KEY)
     assert plan["planned_values"]["outputs"]["fleets"]["value"]["task"]["units"] == 0
     assert not [resource for resource in policies.resources(plan) if resource.type == "aws_emr_instance_fleet"]
+
+
+@pytest.mark.terraform
+def test_summary_says_what_an_hour_costs(plan_of: Callable[[str], Plan]) -> None:
+    lines = terraform.summary(plan_of("prod-cluster"), REGION)
+    assert lines[0] == "   vCPUs: core 16, task 16"
+    found = re.fullmatch(
+        r"   an hour costs at most (\S+) USD \((\S+) where Spot has nothing\): EC2 .*, before tax", lines[1]
+    )
+    assert found
+    hour = policies.price(plan_of("prod-cluster"), REGION)
+    assert hour is not None
+    assert (found[1], found[2]) == (f"{hour.total:.2f}", f"{hour.total_on_demand:.2f}")
+    assert terraform.summary(plan_of("dev-storage"), REGION) == []
+
+
+@pytest.mark.terraform
+def test_region_without_prices_says_so(plan_of: Callable[[str], Plan]) -> None:
+    plan = plan_of("dev-cluster")
+    assert terraform.summary(plan, "eu-south-2")[-1].startswith(
+        "   the price cannot be told: no price is known for m5.xlarge in eu-south-2"
+    )
+    (broken,) = policies.check(plan, ceiling=10, region="eu-south-2")
+    assert broken.policy == "hourly-price"
+    assert policies.check(plan, region="eu-south-2") == []
