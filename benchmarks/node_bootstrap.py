@@ -48,9 +48,7 @@ def run(rounds: int = 3) -> dict[str, float]:
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             # install_tensorflow: [  0.1 s] /opt/fruits is ready already
             seconds["again"].append(float(done.stdout.partition("[")[2].split()[0]))
-            size = int(
-                subprocess.run(["du", "-sm", prefix], check=True, capture_output=True).stdout.split()[0]
-            )
+            size = int(subprocess.run(["du", "-sm", prefix], check=True, capture_output=True).stdout.split()[0])
             shutil.rmtree(prefix)
     return {phase: median(values) for phase, values in seconds.items()} | {"installed_mb": float(size)}
 
