@@ -6,15 +6,20 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from fruits import pipeline
+from fruits.request import Request
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from tests.job.conftest import FinishedRun, read_rejects
+from tests.job.conftest import FinishedRun, read_rejects, read_rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 pytestmark = [pytest.mark.spark, pytest.mark.tensorflow]
 
@@ -76,6 +81,18 @@ def test_the_drawn_sample(drawn_run: FinishedRun) -> None:
     assert_pca_like_sklearn(drawn_run)
     assert near_one_another(drawn_run.features.values, drawn_run.features.label) > 0.95
     assert near_one_another(drawn_run.scores.values, drawn_run.scores.label) > 0.95
+
+
+@pytest.mark.slow
+def test_keras_itself_in_the_workers_gives_the_same_features(
+    spark: SparkSession, drawn_run: FinishedRun, tmp_path: Path
+) -> None:
+    request = Request(input=str(drawn_run.source), output=str(tmp_path / "out"), engine="tensorflow", limit=40, k=5)
+    summary = pipeline.run(spark, request)
+    assert (summary["engine"], summary["images_ok"]) == ("tensorflow", 40)
+    fast = drawn_run.features.by_path()
+    for path, values in read_rows(tmp_path / "out", "features").by_path().items():
+        assert np.abs(values - fast[path]).max() <= 1e-3
 
 
 @pytest.mark.photos
