@@ -30,8 +30,8 @@ test: $(VENV)/.dev ## Run the tests (README's second command)
 	@$(PY) -m pytest -m "not slow" $(ARGS)
 check: lint ## Everything that is slow or rare: all tests, Spark 4, lint
 	@$(PY) -m pytest $(ARGS)
-bench: $(VENV)/.dev ## Measure the numbers the README quotes (about half an hour; ONLY=name for one)
-	@$(PY) -m benchmarks $(ONLY)
+bench: $(VENV)/.dev ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
+	@$(PY) -m benchmarks $(ONLY) $(if $(IMAGES),--images $(IMAGES)) $(if $(REPEATS),--repeats $(REPEATS)) $(ARGS)
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
