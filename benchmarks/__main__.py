@@ -52,10 +52,9 @@ def benchmarks() -> dict[str, Callable[[Options], Result]]:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is below 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)
 
 
 def parse(arguments: list[str], known: list[str]) -> argparse.Namespace:

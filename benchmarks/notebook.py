@@ -6,10 +6,12 @@ import io
 import os
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from fruits.backbones import build
 from fruits.engines import read_archive, write_archive
 from fruits.request import DEFAULT_MODEL
@@ -54,19 +56,17 @@ def _pixels(content: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
 def notebook(spark: SparkSession, folder: Path, network: Broadcast[bytes], output: Path) -> None:
     """Featurize a folder as notebooks do."""
     from pyspark.sql import functions
-    from pyspark.sql.pandas.functions import PandasUDFType, pandas_udf
+    from pyspark.sql.pandas.functions import pandas_udf
 
     number = network._jbroadcast.id() if network._jbroadcast is not None else 0
 
-    def embed(batches: Any) -> Any:
-        import pandas
-
+    def embed(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
         model = _network(number, network)
         for contents in batches:
             images = np.stack([_pixels(content) for content in contents])
-            yield pandas.Series(list(model.predict(images, verbose=0)))
+            yield pd.Series(list(model.predict(images, verbose=0)))
 
-    udf = pandas_udf(embed, "array<float>", PandasUDFType.SCALAR_ITER)
+    udf = pandas_udf(embed, "array<float>")  # type: ignore[call-overload]
     images = (
         spark.read.format("binaryFile")
         .option("pathGlobFilter", "*.jpg")
