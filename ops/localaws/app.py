@@ -1,0 +1,110 @@
+"""The server process: moto's WSGI application with our corrections, on waitress, with EMR's supervisor beside it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+# Read by moto when it is imported.
+os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+os.environ.setdefault("MOTO_ACCOUNT_ID", "123456789012")
+
+import moto.moto_api._internal.urls as moto_api_urls
+import waitress.server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from ops.localaws import services
+from ops.localaws.emr import api as emr_api
+from ops.localaws.emr.life import Supervisor
+from ops.localaws.services.scheduler import Clock
+from ops.localaws.settings import ACCOUNT, Settings
+from ops.localaws.state import Record, write
+
+LOG = logging.getLogger(__name__)
+THREADS = 24
+MAX_BODY = 2**31
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def unhurried(application: Wsgi, seconds: float) -> Wsgi:
+    """Answer changing calls a little later.
+
+    Terraform's provider now and then fails with "decomposing response: … use of closed network connection" when a
+    server on loopback answers before the client has finished its own write; 10 ms were measured to cure it.
+    """
+    if seconds <= 0:
+        return application
+
+    def delayed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            time.sleep(seconds)
+        return application(environ, start_response)
+
+    return delayed
+
+
+def _status(supervisor: Supervisor, token: str) -> Callable[..., tuple[int, dict[str, str], str]]:
+    def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
+        clusters = [
+            {
+                "id": c.id,
+                "name": c.request["Name"],
+                "region": c.region,
+                "state": c.state,
+                "steps": len(c.steps),
+            }
+            for c in supervisor.clusters()
+        ]
+        return 200, {"Content-Type": "application/json"}, json.dumps({"token": token, "clusters": clusters})
+
+    return answer
+
+
+def serve(settings: Settings, token: str) -> None:
+    """Serve on a free loopback port until SIGTERM or SIGINT, with the state file telling where.
+
+    Parameters
+    ----------
+    settings : how to behave
+    token : what the state file and the status answer carry, so that a stranger on the port is not taken for us
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    supervisor = Supervisor(settings, endpoint)
+    services.install()
+    emr_api.install(supervisor)
+    moto_api_urls.url_paths["{0}/moto-api/localaws/status"] = _status(supervisor, token)
+    application = unhurried(DomainDispatcherApplication(create_backend_app), settings.api_delay_seconds)
+    server = waitress.server.create_server(
+        application,
+        sockets=[listener],
+        threads=THREADS,
+        max_request_body_size=MAX_BODY,
+        ident="localaws",
+        clear_untrusted_proxy_headers=True,
+    )
+    clock = Clock(
+        ACCOUNT, settings.clock_rate, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters)
+    )
+    clock.start()
+    threading.Thread(target=server.run, name="waitress", daemon=True).start()
+    write(settings.home, Record(pid=os.getpid(), endpoint=endpoint, token=token, started=time.time()))
+    LOG.info("listening on %s", endpoint)
+    stopped.wait()
+    LOG.info("stopping")
+    clock.stopped.set()
+    supervisor.shutdown()
