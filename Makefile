@@ -10,6 +10,8 @@ PY     := $(VENV)/bin/python
 UV     ?= $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 ENV    ?= local
 export ENV
+# the operator's tools use the job's reader of stores; the job itself is shipped as a zip
+export PYTHONPATH := jobs
 
 ##@ Run
 run-local: $(VENV)/.runtime ## Run the whole chain on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= REQUEST=

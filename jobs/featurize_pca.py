@@ -1,0 +1,37 @@
+"""Entry point of the step: ``spark-submit --py-files fruits.zip featurize_pca.py --input URI --output URI``."""
+
+from __future__ import annotations
+
+import sys
+
+from fruits.errors import FruitsError
+from fruits.pipeline import run
+from fruits.request import parse
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job; returns the exit code, and prints one sentence when it fails."""
+    try:
+        request = parse(arguments)
+        from pyspark.sql import SparkSession
+
+        spark = SparkSession.builder.appName("fruits").getOrCreate()
+        try:
+            summary = run(spark, request)
+        finally:
+            spark.stop()
+    except FruitsError as error:
+        print(f"fruits: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("fruits: interrupted; the next run continues where this one stopped", file=sys.stderr)
+        return 130
+    print(
+        f"fruits: {summary['images_ok']} images, {summary['images_rejected']} rejected, "
+        f"{summary['variance_statement']}; results in {request.output}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,288 @@
+"""The networks, as Keras models from pixels to features.
+
+A *feature network* takes uint8 (n, size, size, 3), RGB as `fruits.images.decode` gives it, and returns float32 (n, d):
+scaling of the pixels, the backbone without its head, and global average pooling are all inside. Only the driver builds
+one; it is the only place that needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fruits.backbones import lite0, weights
+from fruits.backbones.torch_pickle import DamagedCheckpointError
+from fruits.errors import ModelError
+
+MAX_DIMENSION = 65_535
+"""Spark's own PCA stops here, and a covariance of this many columns takes 34 GB."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network known by name.
+
+    Attributes
+    ----------
+    scaling : str
+        A key of `SCALINGS`.
+    load_weights : callable
+        From the weights folder (or None) to the verified bytes.
+    build : callable
+        From (image_size, weights) to the Keras model whose output is the last feature map. Weights may be None for
+        seeded random ones, which only tests want.
+    """
+
+    name: str
+    scaling: str
+    load_weights: Callable[[str | None], bytes]
+    build: Callable[[int, bytes | None], Any]
+
+
+def _scale_tf(x: Any) -> Any:
+    return x / 127.5 - 1.0
+
+
+def _scale_torch(x: Any) -> Any:
+    import numpy as np
+
+    mean = np.array([0.485, 0.456, 0.406], np.float32) * 255
+    deviation = np.array([0.229, 0.224, 0.225], np.float32) * 255
+    return (x - mean) / deviation
+
+
+def _scale_caffe(x: Any) -> Any:
+    import numpy as np
+
+    return x[..., ::-1] - np.array([103.939, 116.779, 123.68], np.float32)
+
+
+SCALINGS: dict[str, Callable[[Any], Any]] = {
+    "raw": lambda x: x,
+    "tf": _scale_tf,
+    "torch": _scale_torch,
+    "caffe": _scale_caffe,
+    "lite": lambda x: (x - 127.0) / 128.0,
+}
+"""How pixels 0…255 become what a network was trained on; names as in ``keras.applications``."""
+
+
+def _application(function: str, package: str, **options: Any) -> Callable[[int, bytes | None], Any]:
+    def build(image_size: int, data: bytes | None) -> Any:
+        import keras
+
+        make = getattr(getattr(keras.applications, package), function)
+        shape = (image_size, image_size, 3)
+        if data is None:
+            keras.utils.set_random_seed(0)
+            return make(input_shape=shape, include_top=False, weights=None, **options)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "weights.h5"
+            path.write_bytes(data)
+            return make(input_shape=shape, include_top=False, weights=str(path), **options)
+
+    return build
+
+
+def _from_folder(backbone: str, name: str, *known: str) -> Callable[[str | None], bytes]:
+    return lambda folder: weights.from_folder(folder, name, known, backbone)
+
+
+def _build_lite0(image_size: int, data: bytes | None) -> Any:
+    if data is None:
+        raise ModelError("efficientnet_lite0 is only built with its weights")
+    return lite0.build(image_size, data)
+
+
+MOBILENET_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_224_no_top.h5"
+RESNET_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
+
+BACKBONES: dict[str, Backbone] = {
+    b.name: b
+    for b in (
+        Backbone(
+            "efficientnet_lite0",
+            "lite",
+            lambda _folder: weights.from_package(lite0.WEIGHTS_PACKAGE, lite0.WEIGHTS_FILE, lite0.WEIGHTS_SHA256),
+            _build_lite0,
+        ),
+        Backbone(
+            "mobilenet_v2",
+            "tf",
+            _from_folder("mobilenet_v2", MOBILENET_FILE.format(alpha="1.0")),
+            _application("MobileNetV2", "mobilenet_v2", alpha=1.0),
+        ),
+        Backbone(
+            "mobilenet_v2_035",
+            "tf",
+            _from_folder(
+                "mobilenet_v2_035",
+                MOBILENET_FILE.format(alpha="0.35"),
+                "d43c70f8ea04b1087170401b2f4739f41b94200e30892ea8d050ac65779146c6",
+            ),
+            _application("MobileNetV2", "mobilenet_v2", alpha=0.35),
+        ),
+        Backbone(
+            "resnet50",
+            "caffe",
+            _from_folder("resnet50", RESNET_FILE),
+            _application("ResNet50", "resnet50"),
+        ),
+    )
+}
+
+
+def feature_network(base: Any, image_size: int, scaling: str, name: str) -> Any:
+    """Put scaling before and pooling behind a network.
+
+    Parameters
+    ----------
+    base : keras.Model
+        Float32 (n, size, size, 3) to a feature map (n, h, w, d), or to features (n, d) already.
+    image_size : int
+        Pixels.
+    scaling : str
+        A key of `SCALINGS`.
+    name : str
+        Of the new model.
+
+    Returns
+    -------
+    keras.Model
+        uint8 (n, size, size, 3) to float32 (n, d).
+
+    Raises
+    ------
+    ModelError
+        When the features are too wide for a PCA.
+    """
+    import keras
+
+    inputs = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
+    x = base(SCALINGS[scaling](keras.ops.cast(inputs, "float32")))
+    rank = len(x.shape)
+    if rank == 4:
+        x = keras.layers.GlobalAveragePooling2D(name="features")(x)
+    elif rank != 2:
+        raise ModelError(
+            f"the model ends in an output of rank {rank}; features need (n, d), or a feature map (n, h, w, d). "
+            "Cure: cut the model at such a layer before saving it."
+        )
+    if x.shape[-1] is None:
+        raise ModelError("the model's number of features is not fixed. Cure: save it with a fixed input size.")
+    if int(x.shape[-1]) > MAX_DIMENSION:
+        raise ModelError(
+            f"the model gives {int(x.shape[-1]):,} features an image, but a PCA is refused above {MAX_DIMENSION:,}: "
+            f"its covariance would take {8 * int(x.shape[-1]) ** 2 / 1e9:,.0f} GB. Cure: end the model in "
+            "GlobalAveragePooling2D instead of Flatten."
+        )
+    model = keras.Model(inputs, x, name=name)
+    model.trainable = False
+    return model
+
+
+_CLASSIFIERS = ("softmax", "sigmoid")
+
+
+def _is_head(layer: Any) -> bool:
+    import keras
+
+    if isinstance(layer, keras.layers.Dropout | keras.layers.Softmax):
+        return True
+    activation = getattr(getattr(layer, "activation", None), "__name__", None)
+    return isinstance(layer, keras.layers.Dense | keras.layers.Activation) and activation in _CLASSIFIERS
+
+
+def cut_head(model: Any) -> Any:
+    """A classifier without its last layers: those with softmax or sigmoid, the logits under them, and dropout.
+
+    A model that ends otherwise (an embedding, a feature map) is returned as it is.
+    """
+    import keras
+
+    output = model.outputs[0]
+    cut_softmax = False
+    while True:
+        layer, _node, _index = output._keras_history
+        bare_logits = isinstance(layer, keras.layers.Dense) and cut_softmax
+        if not (_is_head(layer) or bare_logits):
+            break
+        cut_softmax = isinstance(layer, keras.layers.Softmax | keras.layers.Activation)
+        previous = layer.input
+        if isinstance(previous, list):
+            break
+        output = previous
+    return keras.Model(model.inputs, output, name=model.name)
+
+
+def load_user_model(path: Path, image_size: int, scaling: str) -> tuple[Any, int]:
+    """A user's ``.keras`` file as a feature network.
+
+    Returns
+    -------
+    keras.Model, int
+        The network and the image size it takes: its own where it is fixed, else `image_size`.
+
+    Raises
+    ------
+    ModelError
+        When it cannot be loaded or used.
+    """
+    import keras
+
+    if scaling not in SCALINGS:
+        raise ModelError(f"the scaling '{scaling}' is unknown. Cure: one of {', '.join(SCALINGS)}.")
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        raise ModelError(
+            f"the model {path.name} cannot be loaded: {str(error).splitlines()[0][:300]}. Cure: save it with "
+            "model.save('name.keras') by Keras 3, without Lambda layers or custom classes."
+        ) from error
+    if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4 or model.inputs[0].shape[-1] not in (3, None):
+        raise ModelError(
+            f"the model {path.name} does not take one RGB image: its inputs are "
+            f"{[tuple(i.shape) for i in model.inputs]}. Cure: a model with one input (n, size, size, 3)."
+        )
+    height, width = model.inputs[0].shape[1:3]
+    if height != width:
+        raise ModelError(f"the model {path.name} takes {height}×{width} pixels. Cure: a model with a square input.")
+    size = int(height) if height else image_size
+    return feature_network(cut_head(model), size, scaling, "features_of_user_model"), size
+
+
+def build(name: str, image_size: int, weights_folder: str | None) -> Any:
+    """The feature network of a backbone with its ImageNet weights.
+
+    Raises
+    ------
+    ModelError
+        For an unknown name, and for weights that are missing or damaged.
+    """
+    backbone = backbone_named(name)
+    data = backbone.load_weights(weights_folder)
+    try:
+        base = backbone.build(image_size, data)
+    except (DamagedCheckpointError, ValueError, OSError, KeyError) as error:
+        raise ModelError(
+            f"the weights of {name} do not fit the network: {str(error).splitlines()[0]}. Cure: fetch them again."
+        ) from error
+    return feature_network(base, image_size, backbone.scaling, name)
+
+
+def backbone_named(name: str) -> Backbone:
+    """Look a backbone up.
+
+    Raises
+    ------
+    ModelError
+        Listing the known ones.
+    """
+    if name not in BACKBONES:
+        raise ModelError(
+            f"the model '{name}' is unknown. Cure: one of {', '.join(BACKBONES)}, or the path of a .keras file."
+        )
+    return BACKBONES[name]

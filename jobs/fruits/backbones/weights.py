@@ -1,0 +1,111 @@
+"""Where weights lie and how they are proven: a package's file, or a folder that `make weights` filled; no download."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from pathlib import Path
+
+from fruits.errors import ModelError
+from fruits.store import Store
+
+DEFAULT_FOLDER = "weights"
+SUMS = "SHA256SUMS"
+
+
+def sha256(data: bytes) -> str:
+    """Hex digest."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def parse_sums(text: str) -> dict[str, str]:
+    """File name to digest, from the lines that ``sha256sum`` writes.
+
+    >>> parse_sums("ab12  model.h5\\n")
+    {'model.h5': 'ab12'}
+    """
+    pairs = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+    return {name.strip().lstrip("*"): digest for digest, name in pairs}
+
+
+def from_package(package: str, name: str, expected: str) -> bytes:
+    """A file that an installed package carries, verified; the package itself is not imported.
+
+    Raises
+    ------
+    ModelError
+        When the package is missing or the file is not the one expected.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModelError(
+            f"the weights package {package.replace('_', '-')} is not installed. Cure: install requirements.txt "
+            "(on a cluster: the bootstrap's wheelhouse holds it)."
+        )
+    path = Path(spec.origin).parent / name
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"the weights {path} cannot be read: {error}. Cure: install the package again.") from error
+    return verified(data, expected, str(path), "install the package again")
+
+
+def verified(data: bytes, expected: str, where: str, cure: str) -> bytes:
+    """`data`, if its sha256 is the one expected.
+
+    Raises
+    ------
+    ModelError
+        Naming both digests.
+    """
+    found = sha256(data)
+    if found != expected:
+        raise ModelError(
+            f"the weights {where} are damaged: sha256 {found[:16]}…, expected {expected[:16]}…. Cure: {cure}."
+        )
+    return data
+
+
+def from_folder(folder: str | None, name: str, known: tuple[str, ...], backbone: str) -> bytes:
+    """A weights file from the folder that `make weights` filled, verified.
+
+    Parameters
+    ----------
+    folder : str, optional
+        Folder or URI; else ``$FRUITS_WEIGHTS``, else ``weights`` in the working directory.
+    name : str
+        File name.
+    known : tuple of str
+        Digests this project has seen and checked; others must be recorded in the folder's ``SHA256SUMS``, which
+        `make weights` writes after its own checks.
+    backbone : str
+        For the message.
+
+    Raises
+    ------
+    ModelError
+        When the file is missing, not recorded, or damaged.
+    """
+    where = folder or os.environ.get("FRUITS_WEIGHTS") or DEFAULT_FOLDER
+    store = Store(where)
+    cure = f"make weights MODEL={backbone}, then --weights with that folder"
+    try:
+        data = store.read(name)
+    except OSError as error:
+        raise ModelError(
+            f"the weights of {backbone} were not found: no readable {store.location(name)} ({error}). Cure: {cure}; "
+            "the default model efficientnet_lite0 needs nothing to be fetched."
+        ) from error
+    if sha256(data) in known:
+        return data
+    try:
+        sums = parse_sums(store.read(SUMS).decode())
+    except (OSError, ValueError):
+        sums = {}
+    if name not in sums:
+        raise ModelError(
+            f"nothing vouches for {store.location(name)}: its sha256 {sha256(data)[:16]}… is neither known nor "
+            f"recorded in {SUMS} beside it. Cure: {cure}."
+        )
+    return verified(data, sums[name], store.location(name), cure)

@@ -1,0 +1,106 @@
+"""What computes features in a worker: OpenVINO on the frozen graph, or Keras itself as the reference."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+BATCH = 4
+"""Images a call. Fixed, the last ones padded: a feature must not depend on how many images stand beside it."""
+
+
+class Engine(Protocol):
+    """Computes features of `BATCH` images at a time on one thread."""
+
+    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 (BATCH, size, size, 3) to float32 (BATCH, d); the result may be reused by the next call."""
+
+
+class OpenVinoEngine:
+    """The frozen TensorFlow graph on OpenVINO's CPU plugin.
+
+    Three settings matter and none is the default. One stream of one thread: a task has one core. No pinning: OpenVINO
+    would pin every worker of a machine to its first core. Single precision: on a CPU with bfloat16 it would be used
+    unasked, and features would differ in the second decimal.
+    """
+
+    def __init__(self, graph: bytes, image_size: int) -> None:
+        import openvino
+
+        core = openvino.Core()
+        # the TensorFlow front end reads only from a path
+        with tempfile.TemporaryDirectory(prefix="fruits-") as folder:
+            path = Path(folder) / "model.pb"
+            path.write_bytes(graph)
+            model = core.read_model(str(path))
+        model.reshape([BATCH, image_size, image_size, 3])
+        compiled = core.compile_model(
+            model,
+            "CPU",
+            {
+                "INFERENCE_NUM_THREADS": 1,
+                "NUM_STREAMS": 1,
+                "ENABLE_CPU_PINNING": False,
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_PRECISION_HINT": "f32",
+            },
+        )
+        self._request = compiled.create_infer_request()
+
+    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        result: NDArray[np.float32] = self._request.infer([images], share_inputs=True, share_outputs=True)[0]
+        return result
+
+
+class KerasEngine:
+    """The Keras model itself, through TensorFlow, on one thread."""
+
+    def __init__(self, archive: bytes) -> None:
+        # read by TensorFlow when it starts; a process that has it running already keeps its threads
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+        os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+        self._model = read_archive(archive)
+
+    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.asarray(self._model(images, training=False), np.float32)
+
+
+def write_archive(model: Any) -> bytes:
+    """A Keras model as bytes that depend on its architecture and weights only (a ``.keras`` file holds times)."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+
+        def add(name: str, data: bytes) -> None:
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+
+        add("config.json", json.dumps(json.loads(model.to_json()), sort_keys=True).encode())
+        for i, values in enumerate(model.get_weights()):
+            array = io.BytesIO()
+            np.save(array, values)
+            add(f"weights/{i:05d}.npy", array.getvalue())
+    return buffer.getvalue()
+
+
+def read_archive(data: bytes) -> Any:
+    """The Keras model that `write_archive` wrote."""
+    import keras
+
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        model = keras.models.model_from_json(archive.read("config.json").decode())
+        names = sorted(name for name in archive.namelist() if name.startswith("weights/"))
+        model.set_weights([np.load(io.BytesIO(archive.read(name))) for name in names])
+    return model
+
+
+def create(engine: str, data: bytes, image_size: int) -> Engine:
+    """The engine for a published model."""
+    return KerasEngine(data) if engine == "tensorflow" else OpenVinoEngine(data, image_size)

@@ -1,0 +1,31 @@
+"""From what Spark raises to what was meant: a worker's own exception comes back as text inside another one."""
+
+from __future__ import annotations
+
+import re
+
+from fruits import errors
+from fruits.errors import FruitsError
+
+# fruits.errors.ModelError: the published network s3://b/out/_model/ab.pb is damaged. Cure: delete it, run again.
+_WORKER_ERROR = re.compile(r"fruits\.errors\.(\w+): (.+)")
+
+
+def explain(error: BaseException) -> FruitsError | None:
+    """The known failure behind an exception, or None.
+
+    Looks at the exception, at its causes, and at the worker's traceback in its text.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, FruitsError):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    found = _WORKER_ERROR.findall(str(error))
+    if not found:
+        return None
+    name, message = found[-1]
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, FruitsError):
+        return kind(message.strip())
+    return None

@@ -1,0 +1,219 @@
+"""The network of a run: built once on the driver, published below the output, read once by every worker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fruits import backbones, engines
+from fruits.backbones.weights import sha256
+from fruits.errors import ModelError, OutputError
+from fruits.request import Request
+from fruits.store import Store
+
+FOLDER = "_model"
+_PUBLISHER = 1
+"""Raise it when the same weights are converted in another way."""
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """What a worker needs to know of the network.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the published file; part of every feature row's key.
+    dimension : int
+        Features an image.
+    weights_sha256 : str
+        Of the file that the weights came from.
+    """
+
+    name: str
+    engine: str
+    sha256: str
+    image_size: int
+    dimension: int
+    weights_sha256: str
+
+    @property
+    def key(self) -> str:
+        return f"{FOLDER}/{self.sha256}.{'zip' if self.engine == 'tensorflow' else 'pb'}"
+
+
+def freeze(network: Any) -> bytes:
+    """A feature network as one frozen TensorFlow graph: variables become constants, so that an engine can fold them.
+
+    The same network gives the same bytes. (LiteRT and OpenVINO both read such a graph; with variables left in, neither
+    reaches its speed.)
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    size = network.inputs[0].shape[1]
+    signature = tf.TensorSpec((None, size, size, 3), tf.uint8, name="image")
+    function = tf.function(lambda image: network(image, training=False)).get_concrete_function(signature)
+    graph = convert_variables_to_constants_v2(function).graph.as_graph_def()
+    data: bytes = graph.SerializeToString(deterministic=True)
+    return data
+
+
+def _probe(size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Smooth seeded pictures: noise alone would excite no feature."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (engines.BATCH, 8, 8, 3))
+    steps = np.linspace(0, 7, size)
+    low = np.floor(steps).astype(int)
+    high, part = np.minimum(low + 1, 7), steps - low
+    rows = coarse[:, low] * (1 - part)[:, None, None] + coarse[:, high] * part[:, None, None]
+    full = rows[:, :, low] * (1 - part)[:, None] + rows[:, :, high] * part[:, None]
+    pictures: np.ndarray[Any, np.dtype[np.uint8]] = full.astype(np.uint8)
+    return pictures
+
+
+def require_faithful(network: Any, engine: engines.Engine, size: int) -> None:
+    """Compare an engine with the Keras model it was made from.
+
+    Raises
+    ------
+    ModelError
+        When features differ by more than 1e-3, or 1e-3 of the largest where that is above 1.
+    """
+    images = _probe(size)
+    wanted = np.asarray(network(images, training=False))
+    got = engine.embed(images)
+    worst = float(np.abs(wanted - got).max())
+    if not worst <= 1e-3 * max(1.0, float(np.abs(wanted).max())):
+        raise ModelError(
+            f"the converted network differs from Keras by {worst:.2g} on test pictures. Cure: --engine tensorflow, "
+            "which runs Keras itself."
+        )
+
+
+def _user_file(uri: str) -> bytes:
+    folder, _, name = uri.rpartition("/")
+    try:
+        return Store(folder or ".").read(name)
+    except OSError as error:
+        raise ModelError(f"the model {uri} cannot be read ({error}). Cure: check the path.") from error
+
+
+def _tensorflow_version() -> str:
+    for package in ("tensorflow-cpu", "tensorflow"):
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            continue
+    raise ModelError(
+        "TensorFlow is not installed where the driver runs. Cure: install requirements.txt (on a cluster: let "
+        "PYSPARK_PYTHON name the environment that the bootstrap built)."
+    )
+
+
+def publish(request: Request, output: Store) -> PublishedModel:
+    """Build the network a request names, unless the output already holds it, and put it below the output.
+
+    Raises
+    ------
+    ModelError
+        When the model is unknown, its weights are missing or damaged, or the conversion is not faithful.
+    OutputError
+        When an already published file was changed.
+    """
+    user_file = request.model.endswith((".keras", ".h5"))
+    if user_file:
+        data = _user_file(request.model)
+        name = request.model.rpartition("/")[2]
+    else:
+        data = backbones.backbone_named(request.model).load_weights(request.weights)
+        name = request.model
+        if request.scaling is not None:
+            raise ModelError(f"{name} has its own scaling. Cure: leave --scaling out; it is for .keras files.")
+    weights_sha256 = sha256(data)
+    recipe = {
+        "publisher": _PUBLISHER,
+        "model": name,
+        "weights": weights_sha256,
+        "engine": request.engine,
+        "image_size": request.image_size,
+        "scaling": request.scaling,
+        "tensorflow": _tensorflow_version(),
+    }
+    recipe_key = f"{FOLDER}/recipe-{hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]}.json"
+    if found := _published(output, recipe_key):
+        return found
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras
+
+    keras.backend.clear_session()  # layer names count up otherwise, and the hash with them
+    if user_file:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            path.write_bytes(data)
+            network, size = backbones.load_user_model(path, request.image_size, request.scaling or "raw")
+    else:
+        network, size = backbones.build(name, request.image_size, request.weights), request.image_size
+    published = engines.write_archive(network) if request.engine == "tensorflow" else freeze(network)
+    if request.engine != "tensorflow":
+        require_faithful(network, engines.create(request.engine, published, size), size)
+    model = PublishedModel(
+        name=name,
+        engine=request.engine,
+        sha256=sha256(published),
+        image_size=size,
+        dimension=int(network.outputs[0].shape[-1]),
+        weights_sha256=weights_sha256,
+    )
+    output.write(model.key, published)
+    output.write(recipe_key, json.dumps({**asdict(model), "recipe": recipe}, indent=1).encode())
+    return model
+
+
+def _published(output: Store, recipe_key: str) -> PublishedModel | None:
+    try:
+        record = json.loads(output.read(recipe_key))
+        record.pop("recipe")
+        model = PublishedModel(**record)
+        data = output.read(model.key)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # nothing there, or a record half understood: publish anew
+    if sha256(data) != model.sha256:
+        raise OutputError(
+            f"the published network {output.location(model.key)} was changed: its sha256 is {sha256(data)[:16]}…. "
+            "Cure: delete it; the next run publishes it again."
+        )
+    return model
+
+
+def engine_for(model: PublishedModel, output: Store) -> engines.Engine:
+    """The engine of this worker process: read, verified and compiled once, not once a task.
+
+    Raises
+    ------
+    ModelError
+        When the file is damaged or gone.
+    """
+    return _engine(model, output.uri)
+
+
+@lru_cache(maxsize=2)
+def _engine(model: PublishedModel, output_uri: str) -> engines.Engine:
+    output = Store(output_uri)
+    try:
+        data = output.read(model.key)
+    except OSError as error:
+        raise ModelError(f"the published network cannot be read: {output.location(model.key)} ({error}).") from error
+    if sha256(data) != model.sha256:
+        raise ModelError(f"the published network {output.location(model.key)} is damaged. Cure: delete it, run again.")
+    return engines.create(model.engine, data, model.image_size)

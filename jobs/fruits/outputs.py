@@ -1,0 +1,166 @@
+"""What lies below the output when a run is done, besides features and report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fruits.parts import Part, read_batches
+from fruits.pca import Reduction
+from fruits.store import Store
+
+SCORES = "pca/scores"
+SCORES_CSV = "pca/scores.csv"
+MODEL = "pca/model.npz"
+SPECTRUM = "pca/spectrum.npz"
+SPARK_MODEL = "pca/spark"
+REPORT = "report.html"
+RUN = "run.json"
+CSV_MAX_ROWS = 1_000_000
+
+
+def keep_only(store: Store, parts: Iterable[Part]) -> None:
+    """Delete the Parquet files of a folder that are not among `parts`."""
+    known = {part.name for part in parts}
+    for entry in store.list():
+        if entry.is_file and entry.key.endswith(".parquet") and entry.key not in known:
+            store.delete(entry.key)
+
+
+def write_scores_csv(output: Store, parts: list[Part], k: int) -> bool:
+    """`pca/scores.csv`: path, label, pc1 … pck. Streamed, in the order of the files.
+
+    Returns
+    -------
+    bool
+        False when there are more than `CSV_MAX_ROWS` rows; then nothing is written, and an older file is removed.
+    """
+    if sum(part.rows for part in parts) > CSV_MAX_ROWS:
+        output.delete(SCORES_CSV)
+        return False
+    scores = output.child(SCORES)
+    names = ("path", "label", "scores")
+    with output.fs.open_output_stream(output.path(SCORES_CSV)) as sink:
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["path", "label", *(f"pc{i + 1}" for i in range(k))])
+        for batch in read_batches(scores, [part.name for part in parts]):
+            for path, label, values in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
+                writer.writerow([path, label, *(f"{value:.7g}" for value in values)])
+            sink.write(text.getvalue().encode())
+            text.seek(0)
+            text.truncate()
+    return True
+
+
+def _vector_udt(kind: str) -> dict[str, Any]:
+    """The schema Spark writes for its linear algebra types, as in ``VectorUDT.sqlType`` and ``MatrixUDT.sqlType``."""
+
+    def of(name: str, type_: Any, nullable: bool) -> dict[str, Any]:
+        return {"name": name, "type": type_, "nullable": nullable, "metadata": {}}
+
+    def array(element: str) -> dict[str, Any]:
+        return {"type": "array", "elementType": element, "containsNull": False}
+
+    if kind == "vector":
+        fields = [
+            of("type", "byte", False),
+            of("size", "integer", True),
+            of("indices", array("integer"), True),
+            of("values", array("double"), True),
+        ]
+        names = ("org.apache.spark.ml.linalg.VectorUDT", "pyspark.ml.linalg.VectorUDT")
+    else:
+        fields = [
+            of("type", "byte", False),
+            of("numRows", "integer", False),
+            of("numCols", "integer", False),
+            of("colPtrs", array("integer"), True),
+            of("rowIndices", array("integer"), True),
+            of("values", array("double"), True),
+            of("isTransposed", "boolean", False),
+        ]
+        names = ("org.apache.spark.ml.linalg.MatrixUDT", "pyspark.ml.linalg.MatrixUDT")
+    sql_type = {"type": "struct", "fields": fields}
+    return {"type": "udt", "class": names[0], "pyClass": names[1], "sqlType": sql_type}
+
+
+def write_spark_model(output: Store, reduction: Reduction, spark_version: str) -> None:
+    """`pca/spark/`: the model in the layout that ``pyspark.ml.feature.PCAModel.load`` reads.
+
+    Spark's transform does not centre: its scores differ from ours by one constant vector.
+    """
+    folder = output.child(SPARK_MODEL)
+    d, k = reduction.spectrum.mean.size, reduction.k
+    metadata = {
+        "class": "org.apache.spark.ml.feature.PCAModel",
+        "timestamp": int(time.time() * 1000),
+        "sparkVersion": spark_version,
+        "uid": f"PCA_{uuid.uuid4().hex[:12]}",
+        "paramMap": {"inputCol": "features", "outputCol": "scores", "k": k},
+        "defaultParamMap": {"outputCol": "scores"},
+    }
+    integers = pa.list_(pa.field("element", pa.int32(), nullable=False))
+    doubles = pa.list_(pa.field("element", pa.float64(), nullable=False))
+    matrix_type = pa.struct(
+        [
+            pa.field("type", pa.int8(), nullable=False),
+            pa.field("numRows", pa.int32(), nullable=False),
+            pa.field("numCols", pa.int32(), nullable=False),
+            pa.field("colPtrs", integers),
+            pa.field("rowIndices", integers),
+            pa.field("values", doubles),
+            pa.field("isTransposed", pa.bool_(), nullable=False),
+        ]
+    )
+    vector_type = pa.struct(
+        [
+            pa.field("type", pa.int8(), nullable=False),
+            pa.field("size", pa.int32()),
+            pa.field("indices", integers),
+            pa.field("values", doubles),
+        ]
+    )
+    schema = pa.schema([pa.field("pc", matrix_type), pa.field("explainedVariance", vector_type)]).with_metadata(
+        {
+            "org.apache.spark.version": spark_version,
+            "org.apache.spark.sql.parquet.row.metadata": json.dumps(
+                {
+                    "type": "struct",
+                    "fields": [
+                        {"name": "pc", "type": _vector_udt("matrix"), "nullable": True, "metadata": {}},
+                        {"name": "explainedVariance", "type": _vector_udt("vector"), "nullable": True, "metadata": {}},
+                    ],
+                }
+            ),
+        }
+    )
+    row = {
+        "pc": {
+            "type": 1,  # dense
+            "numRows": d,
+            "numCols": k,
+            "colPtrs": None,
+            "rowIndices": None,
+            "values": reduction.components.reshape(-1),  # column-major (d, k) is row-major (k, d)
+            "isTransposed": False,
+        },
+        "explainedVariance": {"type": 1, "size": None, "indices": None, "values": reduction.spectrum.ratio[:k]},
+    }
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([row], schema=schema), buffer, compression="snappy", store_schema=False)
+    old = [entry.key for entry in folder.list(recursive=True) if entry.is_file]
+    for key in old:
+        folder.delete(key)
+    folder.write("metadata/part-00000", json.dumps(metadata).encode() + b"\n")
+    folder.write("metadata/_SUCCESS", b"")
+    folder.write("data/part-00000.snappy.parquet", buffer.getvalue())
+    folder.write("data/_SUCCESS", b"")

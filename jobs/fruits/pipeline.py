@@ -1,0 +1,356 @@
+"""One run, phase by phase: list, plan, featurize, reduce, check, report."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import traceback
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fruits import checks, listing, manifests, outputs, pca, planning, report, versions
+from fruits.errors import CheckError, FruitsError, InputError, OutputError, ReductionError, RejectRateError
+from fruits.failures import explain
+from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
+from fruits.models import PublishedModel, publish
+from fruits.parts import Part, read_frame, write_frame
+from fruits.progress import ERROR, FOLDER, Progress, heartbeat_interval
+from fruits.request import Request
+from fruits.store import Store
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+LISTING = f"{FOLDER}/listing"
+SELECTED = f"{FOLDER}/selected"
+TODO = f"{FOLDER}/todo"
+WAVES_AT_ONCE = 2
+"""The second fills the slots that the first one's last tasks leave free."""
+
+
+def task_slots(spark: SparkSession, request: Request) -> int:
+    """How many tasks run at once: asked for, configured, or what a local master says."""
+    if request.parallelism:
+        return request.parallelism
+    conf = spark.conf
+    cores = int(conf.get("spark.executor.cores", "1") or 1)
+    dynamic = str(conf.get("spark.dynamicAllocation.enabled", "false")).lower() == "true"
+    executors = conf.get("spark.dynamicAllocation.maxExecutors" if dynamic else "spark.executor.instances", "0")
+    if str(executors).isdigit() and 0 < int(str(executors)) < 100_000:
+        return int(str(executors)) * cores
+    try:
+        return max(1, int(spark.sparkContext.defaultParallelism))
+    except Exception:  # noqa: BLE001 - Spark Connect has no context, and says so in its own exception
+        return max(1, int(conf.get("spark.default.parallelism", str(os.cpu_count() or 2)) or 2))
+
+
+@dataclass
+class Run:
+    """The state of one run; see `execute`."""
+
+    spark: SparkSession
+    request: Request
+    run_id: str
+
+    def __post_init__(self) -> None:
+        self.source = Store(self.request.input)
+        self.output = Store(self.request.output)
+        self.slots = task_slots(self.spark, self.request)
+        self.progress = Progress(self.output, self.run_id)
+        self.started = time.time()
+
+    def execute(self) -> dict[str, Any]:
+        """All phases; returns what `run.json` says.
+
+        Raises
+        ------
+        FruitsError
+            For every failure that has a known cause.
+        """
+        progress = self.progress
+        with progress.phase("start"):
+            listing.require_folder(self.source)
+            self._require_apart()
+            progress.start()
+        with ThreadPoolExecutor(1, thread_name_prefix="model") as pool:
+            # TensorFlow takes seconds to start; Spark's workers and the store take theirs meanwhile
+            publishing = pool.submit(publish, self.request, self.output)
+            with progress.phase("list"):
+                selected, images = self._select()
+            with progress.phase("model"):
+                model = publishing.result()
+        with progress.phase("plan"):
+            state = manifests.load(self.output, model)
+            plan = planning.make_plan(
+                self.spark, selected, images, self.output, state, self.output.child(TODO), self.slots
+            )
+            if plan.stale:
+                stale = planning.stale_rows(self.spark, selected, self.output, state, self.slots)
+                features, rejects = planning.rewrite_without(stale, self.output, state, self.slots)
+                state = manifests.replace(self.output, model, state, features, rejects)
+        progress.plan(images, plan.todo_images)
+        with progress.phase("featurize"):
+            if plan.todo:
+                self._featurize(plan, model, state)
+        with progress.phase("tidy"):
+            state = manifests.load(self.output, model)
+            self._require_few_rejects(state, images)
+            manifests.sweep(self.output, state)
+        with progress.phase("reduce"):
+            self.output.delete(outputs.RUN)  # from here on the old results are being replaced
+            reduction, scores, csv = self._reduce(state)
+        with progress.phase("check"):
+            counts = self._check(selected, state, scores)
+        with progress.phase("report"):
+            summary = self._summary(plan, model, state, reduction, counts, csv)
+            page = report.build(self.spark, self.source, self.output, state, scores, reduction, counts, summary)
+            self.output.write(outputs.REPORT, page.encode())
+        summary["seconds"] = {name: round(value, 3) for name, value in progress.seconds.items()}
+        summary["seconds_total"] = round(time.time() - self.started, 3)
+        self.output.write(outputs.RUN, json.dumps(summary, indent=1, ensure_ascii=False).encode())
+        for folder in (LISTING, SELECTED, TODO):
+            self.output.delete_folder(folder)
+        progress.finish()
+        return summary
+
+    def _require_apart(self) -> None:
+        """Results inside the input are fine unless they would be listed as classes; the input itself is not."""
+        if self.output.uri == self.source.uri:
+            raise OutputError(
+                f"input and output are the same place, {self.source.uri}. Cure: give the results a folder of their own."
+            )
+
+    def _select(self) -> tuple[DataFrame, int]:
+        """List the input; returns the images wanted, from files, and their number."""
+        for folder in (LISTING, SELECTED, TODO):
+            self.output.delete_folder(folder)
+        target = self.output.child(LISTING)
+        parts = listing.write_listing(self.spark, self.source, target, self.slots)
+        found = sum(part.rows for part in parts)
+        if not found:
+            raise InputError(
+                f"there is no image below {self.source.uri}: no file ends in .jpg, .jpeg or .png. Cure: check the "
+                "address; images lie in <class>/<name>.jpg."
+            )
+        frame = listing.read_listing(self.spark, target, parts, self.slots)
+        request = self.request
+        if not request.classes and request.limit is None:
+            return frame, found
+        if request.classes:
+            known = listing.counts_by_label(frame)
+            wanted = set(listing.normalised(request.classes))
+            if missing := sorted(wanted - known.keys()):
+                raise InputError(
+                    f"no image is of class {', '.join(missing)}. Cure: one of {', '.join(list(known)[:40])}"
+                    f"{' …' if len(known) > 40 else ''}."
+                )
+        chosen = listing.select(frame, request.classes, request.limit)
+        target = self.output.child(SELECTED)
+        parts = write_frame(chosen, target, listing.SCHEMA, plain=("path",))
+        return listing.read_listing(self.spark, target, parts, self.slots), sum(part.rows for part in parts)
+
+    def _featurize(self, plan: planning.Plan, model: PublishedModel, state: manifests.State) -> None:
+        sizing = planning.Sizing.of(plan.todo_images, self.slots)
+        rejected = sum(part.rows for part in state.rejects)
+
+        def wave(number: int, parts: list[Part]) -> int:
+            name = f"wave-{number:05d}"
+            images = sum(part.rows for part in parts)
+            tasks = max(1, min(sizing.tasks, -(-images // sizing.images_per_task)))
+            todo = listing.read_listing(self.spark, self.output.child(TODO), parts, self.slots)
+            self.progress.wave_started(name)
+            task = FeaturizeTask(
+                source=self.source,
+                output=self.output,
+                model=model,
+                wave=name,
+                heartbeat=heartbeat_interval(self.slots),
+            )
+            written = run_wave(todo, task, tasks)
+            manifests.write(self.output, model, written[FEATURES], written[REJECTS])
+            bad = sum(part.rows for part in written[REJECTS])
+            self.progress.wave_done(name, sum(part.rows for part in written[FEATURES]), bad)
+            return bad
+
+        with ThreadPoolExecutor(WAVES_AT_ONCE, thread_name_prefix="wave") as pool:
+            running: set[Future[int]] = set()
+            try:
+                for number, parts in enumerate(planning.waves(plan.todo, sizing.waves)):
+                    if len(running) == WAVES_AT_ONCE:
+                        done, running = wait(running, return_when="FIRST_COMPLETED")
+                        rejected += sum(future.result() for future in done)
+                        if rejected > self._allowed(plan.images):
+                            break  # named and raised by _require_few_rejects
+                    running.add(pool.submit(wave, number, parts))
+                done, _ = wait(running, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+            except BaseException:
+                cancel_jobs(self.spark)
+                raise
+
+    def _allowed(self, images: int) -> int:
+        return int(self.request.max_reject_rate * images)
+
+    def _require_few_rejects(self, state: manifests.State, images: int) -> None:
+        rejected = sum(part.rows for part in state.rejects)
+        if rejected <= self._allowed(images):
+            return
+        columns = {"path": "string", "reason": "string"}
+        frame = read_frame(self.spark, self.output.child(REJECTS), state.rejects, columns=columns, tasks=1)
+        examples = "; ".join(f"{row['path']}: {row['reason']}" for row in frame.limit(3).collect())
+        raise RejectRateError(
+            f"{rejected} of {images} images are rejected, and {self.request.max_reject_rate:.2%} are allowed. First: "
+            f"{examples}. Cure: repair or remove them (all are named in {self.output.location(REJECTS)}), or allow "
+            "more with --max-reject-rate; what is featurized is kept."
+        )
+
+    def _spectrum(self, state: manifests.State) -> pca.Spectrum:
+        """The spectrum of exactly these feature files: kept from an earlier run, or computed."""
+        try:
+            kept = pca.Spectrum.from_bytes(self.output.read(outputs.SPECTRUM), state.fingerprint)
+        except (OSError, ValueError, KeyError):
+            kept = None  # none there, or not readable: it is only a saving
+        if kept is not None:
+            return kept
+        store = self.output.child(FEATURES)
+        moments = pca.moments_of_parts(self.spark, store, state.features, self.slots)
+        spectrum = pca.solve(moments)
+        self.output.write(outputs.SPECTRUM, spectrum.to_bytes(state.fingerprint))
+        return spectrum
+
+    def _reduce(self, state: manifests.State) -> tuple[pca.Reduction, list[Part], bool]:
+        if not state.rows:
+            raise ReductionError("no image could be featurized, so there is nothing to reduce. Cure: see the rejects.")
+        reduction = pca.reduce(self._spectrum(state), k=self.request.k, target=self.request.target)
+
+        def publish_model(data: bytes) -> str:
+            self.output.write(outputs.MODEL, data)
+            return self.output.location(outputs.MODEL)
+
+        target = self.output.child(outputs.SCORES)
+        parts = pca.write_scores(
+            self.spark,
+            self.output.child(FEATURES),
+            state.features,
+            target,
+            reduction,
+            self.slots,
+            publish_model,
+        )
+        outputs.keep_only(target, parts)
+        outputs.write_spark_model(self.output, reduction, self.spark.version)
+        return reduction, parts, outputs.write_scores_csv(self.output, parts, reduction.k)
+
+    def _check(self, selected: DataFrame, state: manifests.State, scores: list[Part]) -> list[checks.ClassCount]:
+        tables = [
+            planning.keys_frame(self.spark, self.output, folder, parts, self.slots)
+            for folder, parts in ((FEATURES, state.features), (REJECTS, state.rejects))
+        ]
+        counts = checks.count_classes(selected, *tables)
+        written = sum(part.rows for part in scores)
+        if written != state.rows:
+            raise CheckError(f"{state.rows} images have features, but {written} have scores. Cure: run again.")
+        return counts
+
+    def _summary(
+        self,
+        plan: planning.Plan,
+        model: PublishedModel,
+        state: manifests.State,
+        reduction: pca.Reduction,
+        counts: list[checks.ClassCount],
+        csv: bool,
+    ) -> dict[str, Any]:
+        featurize_seconds = self.progress.seconds["featurize"]
+        computed = plan.todo_images
+        return {
+            "run_id": self.run_id,
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "images_in": plan.images,
+            "images_ok": state.rows,
+            "images_rejected": sum(part.rows for part in state.rejects),
+            "images_featurized_now": computed,
+            "rows_removed": plan.stale,
+            "classes": {c.label: {"images": c.images, "ok": c.features, "rejected": c.rejects} for c in counts},
+            "model": model.name,
+            "model_sha256": model.sha256,
+            "weights_sha256": model.weights_sha256,
+            "engine": model.engine,
+            "image_size": model.image_size,
+            "dimension": model.dimension,
+            "k": reduction.k,
+            "explained_variance": reduction.reached,
+            "variance_target": reduction.target,
+            "variance_statement": reduction.statement,
+            "scores_csv": outputs.SCORES_CSV if csv else None,
+            "feature_files": len(state.features),
+            "images_per_second": round(computed / featurize_seconds, 2) if computed else None,
+            "slots": self.slots,
+            "seconds": {name: round(value, 3) for name, value in self.progress.seconds.items()},
+            "versions": {**versions.collect(), "spark": self.spark.version},
+            "commit": os.environ.get("FRUITS_COMMIT"),
+            "arguments": self.request.as_json(),
+        }
+
+
+def cancel_jobs(spark: SparkSession) -> None:
+    """Stop what runs on the cluster, as well as this kind of session can."""
+    try:
+        spark.sparkContext.cancelAllJobs()
+    except Exception:  # noqa: BLE001 - Spark Connect has no context; there interruptAll does it
+        interrupt = getattr(spark, "interruptAll", None)
+        if interrupt is not None:
+            interrupt()
+
+
+def run(spark: SparkSession, request: Request) -> dict[str, Any]:
+    """Execute a request, and leave `_run/error.json` beside the results when it fails.
+
+    Parameters
+    ----------
+    spark : SparkSession
+        Classic or Connect.
+    request : Request
+
+    Returns
+    -------
+    dict
+        What `run.json` says.
+
+    Raises
+    ------
+    FruitsError
+        For every failure with a known cause; a worker's own error is raised as it was meant.
+    """
+    run_id = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{os.getpid()}"
+    job = Run(spark, request, run_id)
+    try:
+        return job.execute()
+    except BaseException as error:
+        known = explain(error)
+        phase = job.progress.snapshot()["phase"]
+        record = {
+            "run_id": run_id,
+            "phase": phase,
+            "cause": known.cause if known else type(error).__name__,
+            "message": str(known or error),
+            "exit_code": known.exit_code if known else 130 if isinstance(error, KeyboardInterrupt) else 1,
+            "traceback": "".join(traceback.format_exception(error)),
+            "arguments": request.as_json(),
+        }
+        _leave(job, record)
+        if known is not None and known is not error:
+            raise known from error
+        raise
+
+
+def _leave(job: Run, record: dict[str, Any]) -> None:
+    try:
+        job.progress.finish(record["phase"])
+        job.output.write(ERROR, json.dumps(record, indent=1, ensure_ascii=False).encode())
+    except FruitsError as error:
+        # the output itself may be what failed; the first error is the one to raise
+        print(f"(the error could not be recorded below the output: {error})")  # noqa: T201

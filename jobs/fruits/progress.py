@@ -1,0 +1,187 @@
+"""What a run says while it runs: `_run/progress.json`, rewritten every few seconds on the store of the results.
+
+Workers report by a small file each (a *heartbeat*); the driver adds them up. Nothing of it decides about a result.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from fruits.errors import StorageError
+from fruits.store import Store
+
+FOLDER = "_run"
+PROGRESS = f"{FOLDER}/progress.json"
+ERROR = f"{FOLDER}/error.json"
+HEARTBEATS = f"{FOLDER}/workers"
+INTERVAL = 2.0
+
+PHASES = ("start", "model", "list", "plan", "featurize", "tidy", "reduce", "check", "report", "done")
+
+
+def heartbeat_interval(tasks: int) -> float:
+    """Seconds between two heartbeats of one task: some fifty of them a second on the whole cluster, at most."""
+    return max(INTERVAL, tasks / 50)
+
+
+class Heartbeat:
+    """A worker's own report; `beat` costs nothing until the interval is over."""
+
+    def __init__(self, output: Store, name: str, interval: float) -> None:
+        self._output = output
+        self._key = f"{HEARTBEATS}/{name}.json"
+        self._interval = interval
+        self._next = time.monotonic() + interval
+
+    def beat(self, done: int, rejected: int) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + self._interval
+        self._output.write(self._key, json.dumps({"done": done, "rejected": rejected}).encode())
+
+
+class Progress:
+    """The driver's report.
+
+    Parameters
+    ----------
+    output : Store
+        The results.
+    run_id : str
+    interval : float
+        Seconds between two writings.
+    """
+
+    def __init__(self, output: Store, run_id: str, interval: float = INTERVAL) -> None:
+        self._output = output
+        self._run_id = run_id
+        self._interval = interval
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._started = time.time()
+        self._phase = "start"
+        self._phase_started = time.monotonic()
+        self.seconds: dict[str, float] = {}
+        self._images: int | None = None
+        self._todo = 0
+        self._finished: dict[str, tuple[int, int]] = {}
+        self._running: set[str] = set()
+        self._featurizing_since: float | None = None
+
+    def start(self) -> None:
+        """Begin to write; the first writing also proves that the output can be written.
+
+        Raises
+        ------
+        StorageError
+            When it cannot.
+        """
+        self._output.delete_folder(HEARTBEATS)
+        self._output.delete(ERROR)
+        self._write()
+        self._thread = threading.Thread(target=self._loop, name="progress", daemon=True)
+        self._thread.start()
+
+    def _loop(self) -> None:
+        while not self._stop.wait(self._interval):
+            try:
+                self._write()
+            except StorageError:
+                continue  # a report that fails must not fail the run; the next one may get through
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a phase; phases of one name add up."""
+        with self._lock:
+            self._phase, self._phase_started = name, time.monotonic()
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
+
+    def plan(self, images: int, todo: int) -> None:
+        """How many images the result will cover, and how many must be featurized for it."""
+        with self._lock:
+            self._images, self._todo = images, todo
+            self._featurizing_since = time.monotonic()
+
+    def wave_started(self, wave: str) -> None:
+        with self._lock:
+            self._running.add(wave)
+
+    def wave_done(self, wave: str, done: int, rejected: int) -> None:
+        """A wave's final counts replace what its heartbeats said."""
+        with self._lock:
+            self._running.discard(wave)
+            self._finished[wave] = (done, rejected)
+
+    def _beating(self, waves: set[str]) -> tuple[int, int]:
+        entries = [e.key for e in self._output.list(HEARTBEATS) if e.is_file and e.key.endswith(".json")]
+        entries = [key for key in entries if key.rpartition("/")[2].partition(".")[0] in waves]
+
+        def read(key: str) -> tuple[int, int]:
+            try:
+                beat = json.loads(self._output.read(key))
+                return int(beat["done"]), int(beat["rejected"])
+            except (OSError, ValueError, KeyError):
+                return 0, 0  # being rewritten just now
+
+        if not entries:
+            return 0, 0
+        with ThreadPoolExecutor(16) as pool:
+            beats = list(pool.map(read, entries))
+        return sum(done for done, _ in beats), sum(rejected for _, rejected in beats)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What `progress.json` says now."""
+        with self._lock:
+            running, phase = set(self._running), self._phase
+            done = sum(d for d, _ in self._finished.values())
+            rejected = sum(r for _, r in self._finished.values())
+        if running:
+            more_done, more_rejected = self._beating(running)
+            done, rejected = done + more_done, rejected + more_rejected
+        with self._lock:
+            since = self._featurizing_since
+            seconds = time.monotonic() - since if since is not None and phase == "featurize" else None
+            rate = done / seconds if seconds and done else None
+            left = max(self._todo - done - rejected, 0)
+            return {
+                "run_id": self._run_id,
+                "phase": phase,
+                "phase_number": PHASES.index(phase) + 1,
+                "phases": len(PHASES),
+                "images": self._images,
+                "images_to_featurize": self._todo if self._images is not None else None,
+                "images_done": done,
+                "images_rejected": rejected,
+                "images_per_second": round(rate, 1) if rate else None,
+                "seconds_left": round(left / rate) if rate else None,
+                "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
+                "elapsed": round(time.time() - self._started, 1),
+                "updated": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            }
+
+    def _write(self) -> None:
+        self._output.write(PROGRESS, json.dumps(self.snapshot(), indent=1).encode())
+
+    def finish(self, phase: str = "done") -> None:
+        """Write the last report and stop."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        with self._lock:
+            self._phase = phase if phase in PHASES else self._phase
+            self._running.clear()
+        self._write()
+        self._output.delete_folder(HEARTBEATS)

@@ -1,0 +1,239 @@
+"""Files below one URI, on any store that `pyarrow.fs` speaks: local disk, s3, gs, abfss, hdfs.
+
+Only the base URI is parsed; keys below it are passed as they are, so they may hold spaces, accents, ``#`` and ``%``.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pyarrow.fs as pafs
+
+from fruits.errors import StorageError, UsageError
+
+_S3_SCHEMES = ("s3", "s3a", "s3n")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file or folder. ``key`` is relative to the store; ``mtime`` in nanoseconds since 1970, 0 where unknown."""
+
+    key: str
+    is_file: bool
+    size: int
+    mtime: int
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Scheme (``file`` for a plain path) and the rest, without decoding anything.
+
+    >>> split_uri("s3://bucket/a b/é")
+    ('s3', 'bucket/a b/é')
+    >>> split_uri("/data/x")
+    ('file', '/data/x')
+    """
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return "file", uri
+    return scheme.lower(), rest
+
+
+def s3_options(bucket: str) -> dict[str, Any]:
+    """Arguments for `pyarrow.fs.S3FileSystem`.
+
+    pyarrow's constructor reads neither ``AWS_ENDPOINT_URL`` nor, without instance metadata, a region; with neither it
+    asks us-east-1 and, in a private subnet, hangs.
+    """
+    options: dict[str, Any] = {"request_timeout": 30, "connect_timeout": 5}
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if endpoint:
+        parts = urlsplit(endpoint)
+        options |= {"endpoint_override": parts.netloc, "scheme": parts.scheme}
+    if not region:
+        region = "us-east-1" if endpoint else pafs.resolve_s3_region(bucket)
+    options["region"] = region
+    return options
+
+
+@lru_cache(maxsize=16)
+def _file_system(scheme: str, authority: str, _pid: int) -> Any:
+    """One client per store and process; ``_pid`` keeps a forked worker from using its parent's."""
+    if scheme == "file":
+        return pafs.LocalFileSystem()
+    if scheme in _S3_SCHEMES:
+        return pafs.S3FileSystem(**s3_options(authority))
+    if scheme in ("abfs", "abfss"):
+        container_account = authority.partition("@")
+        account = container_account[2].partition(".")[0] or os.environ.get("AZURE_STORAGE_ACCOUNT_NAME", "")
+        return pafs.AzureFileSystem(account_name=account)
+    if scheme in ("gs", "gcs", "hdfs", "viewfs"):
+        filesystem, _ = pafs.FileSystem.from_uri(f"{scheme}://{authority}/")
+        return filesystem
+    raise UsageError(
+        f"no store is known for {scheme}:// (known: a plain path, file://, s3://, gs://, abfss://, hdfs://)"
+    )
+
+
+def _explain(error: Exception, what: str) -> StorageError:
+    text = str(error).split("\n")[0]
+    low = text.lower()
+    cure = "check the address and the network"
+    if "access_denied" in low or "access denied" in low or "forbidden" in low or isinstance(error, PermissionError):
+        cure = "the identity in use lacks the right; check who you are and the policy of the bucket or folder"
+    elif "nosuchbucket" in low or "no such bucket" in low or "does not exist" in low:
+        cure = "check the spelling of the bucket"
+    elif "permanentredirect" in low or "wrong region" in low or "authorizationheadermalformed" in low:
+        cure = "the bucket lies in another region; set AWS_REGION to its region"
+    elif "no space" in low:
+        cure = "free some disk, or choose another place"
+    return StorageError(f"{what}: {text}. Cure: {cure}.")
+
+
+class Store:
+    """The files below one URI.
+
+    Parameters
+    ----------
+    uri : str
+        A local path, or a URI. A trailing slash is ignored.
+
+    Raises
+    ------
+    UsageError
+        For a scheme that no file system speaks.
+    StorageError
+        When the store cannot be reached.
+    """
+
+    def __init__(self, uri: str) -> None:
+        if not uri.strip():
+            raise UsageError("an empty address was given where a folder or URI is needed")
+        scheme, rest = split_uri(uri)
+        self.scheme = scheme
+        if scheme == "file":
+            self._base = str(Path(rest).expanduser().absolute())
+            self.uri = self._base
+        else:
+            rest = rest.rstrip("/")
+            authority, _, path = rest.partition("/")
+            if scheme in ("hdfs", "viewfs"):
+                self._base = "/" + path
+            else:
+                self._base = f"{authority.partition('@')[0]}/{path}".rstrip("/")
+            self.uri = f"{scheme}://{rest}"
+        self._authority = "" if scheme == "file" else rest.partition("/")[0]
+
+    def __repr__(self) -> str:
+        return f"Store({self.uri!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "fs"}
+
+    @cached_property
+    def fs(self) -> Any:
+        """The `pyarrow.fs.FileSystem` behind it."""
+        try:
+            return _file_system(self.scheme, self._authority, os.getpid())
+        except (OSError, ImportError) as error:
+            raise _explain(error, f"cannot open {self.uri}") from error
+
+    @property
+    def is_local(self) -> bool:
+        return self.scheme == "file"
+
+    def child(self, key: str) -> Store:
+        """The store below a key."""
+        return Store(f"{self.uri}/{key}")
+
+    def location(self, key: str) -> str:
+        """The address of a key, as a user writes it."""
+        return f"{self.uri}/{key}" if key else self.uri
+
+    def path(self, key: str) -> str:
+        """The path of a key as `fs` wants it."""
+        return f"{self._base}/{key}" if key else self._base
+
+    def read(self, key: str) -> bytes:
+        """The whole file. Raises `FileNotFoundError` where there is none, `OSError` where it cannot be read."""
+        with self.fs.open_input_file(self.path(key)) as source:
+            data: bytes = source.read()
+        return data
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write a file whole: a reader sees the old one, or the new one, never a half of it.
+
+        Raises
+        ------
+        StorageError
+            When it cannot be written.
+        """
+        try:
+            if self.is_local:
+                target = Path(self.path(key))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+                temporary.write_bytes(data)
+                temporary.replace(target)
+            else:
+                with self.fs.open_output_stream(self.path(key)) as sink:
+                    sink.write(data)
+        except OSError as error:
+            raise _explain(error, f"cannot write {self.location(key)}") from error
+
+    def list(self, key: str = "", *, recursive: bool = False) -> list[Entry]:
+        """What lies below a key; empty where there is nothing.
+
+        Raises
+        ------
+        StorageError
+            When the store refuses.
+        """
+        selector = pafs.FileSelector(self.path(key), allow_not_found=True, recursive=recursive)
+        try:
+            infos = self.fs.get_file_info(selector)
+        except OSError as error:
+            raise _explain(error, f"cannot list {self.location(key)}") from error
+        skip = len(self._base) + 1
+        return [
+            Entry(
+                info.path[skip:],
+                info.type == pafs.FileType.File,
+                info.size or 0,
+                info.mtime_ns or 0,
+            )
+            for info in infos
+        ]
+
+    def kind(self, key: str = "") -> str:
+        """``file``, ``folder`` or ``missing``."""
+        try:
+            info = self.fs.get_file_info(self.path(key))
+        except OSError as error:
+            raise _explain(error, f"cannot look at {self.location(key)}") from error
+        return {pafs.FileType.File: "file", pafs.FileType.Directory: "folder"}.get(info.type, "missing")
+
+    def delete(self, key: str) -> None:
+        """Remove a file; a missing one is no error."""
+        try:
+            self.fs.delete_file(self.path(key))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if self.kind(key) != "missing":
+                raise _explain(error, f"cannot remove {self.location(key)}") from error
+
+    def delete_folder(self, key: str) -> None:
+        """Remove everything below a key; nothing there is no error."""
+        try:
+            self.fs.delete_dir_contents(self.path(key), missing_dir_ok=True)
+            if self.is_local and Path(self.path(key)).is_dir():
+                Path(self.path(key)).rmdir()
+        except OSError as error:
+            raise _explain(error, f"cannot clear {self.location(key)}") from error

@@ -1,0 +1,1 @@
+"""Where the photographs come from: drawn here, fetched, or cut from a folder that is already there."""
