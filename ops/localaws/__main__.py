@@ -9,7 +9,7 @@ import sys
 import time
 
 from ops.localaws import server
-from ops.localaws.errors import LocalAwsError
+from ops.localaws.errors import LocalAwsError, NotRunningError
 from ops.localaws.settings import Settings
 
 DEFAULT_REGION = "eu-west-3"
@@ -17,9 +17,7 @@ DEFAULT_REGION = "eu-west-3"
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command says; the exit code is 0, 1 when there is no server, or 2 for another trouble."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ops.localaws", description="The embedded AWS of ENV=local."
-    )
+    parser = argparse.ArgumentParser(prog="python -m ops.localaws", description="The embedded AWS of ENV=local.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("start", help="start it, unless it runs")
     commands.add_parser("stop", help="stop it: the embedded account is gone")
@@ -33,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _COMMANDS[options.command](settings, region)
     except LocalAwsError as error:
         print(error, file=sys.stderr)
-        return 1 if isinstance(error, server.NotRunningError) else 2
+        return 1 if isinstance(error, NotRunningError) else 2
 
 
 def _start(settings: Settings, region: str) -> int:
@@ -52,9 +50,7 @@ def _status(settings: Settings, region: str) -> int:
     minutes = (time.time() - record.started) / 60
     print(f"embedded AWS at {record.endpoint}, process {record.pid}, since {minutes:.0f} min")
     for cluster in clusters:
-        print(
-            f"  {cluster['id']}  {cluster['region']}  {cluster['state']:<24} {cluster['steps']} steps  {cluster['name']}"
-        )
+        print("  {id}  {region}  {state:<24} {steps} steps  {name}".format(**cluster))
     return 0
 
 

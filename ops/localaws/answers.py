@@ -64,7 +64,7 @@ def _foreign_enums(value: Any, shape: Any, path: str) -> list[str]:
 def answer(response: BaseResponse, operation: str, result: dict[str, Any] | None = None) -> ActionResult:
     """The checked answer of a moto response method."""
     pruned = prune(result or {})
-    check(response.service_name, operation, pruned)
+    check(str(response.service_name), operation, pruned)
     return ActionResult(pruned)
 
 

@@ -17,6 +17,8 @@ os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 os.environ.setdefault("MOTO_ACCOUNT_ID", "123456789012")
 
 import moto.moto_api._internal.urls as moto_api_urls
+import waitress.channel
+import waitress.parser
 import waitress.server
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
@@ -49,6 +51,20 @@ def unhurried(application: Wsgi, seconds: float) -> Wsgi:
         return application(environ, start_response)
 
     return delayed
+
+
+class _Parser(waitress.parser.HTTPRequestParser):  # type: ignore[misc]
+    """waitress 3.0.2 waits for ever for the body of a request with ``Expect: 100-continue`` and no body (an empty
+    object that boto3 puts): it marks the request as incomplete again when it sends its 100."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if self.content_length == 0 and not self.chunked:
+            self.expect_continue = False
+
+
+class _Channel(waitress.channel.HTTPChannel):  # type: ignore[misc]
+    parser_class = _Parser
 
 
 def _status(supervisor: Supervisor, token: str) -> Callable[..., tuple[int, dict[str, str], str]]:
@@ -97,9 +113,8 @@ def serve(settings: Settings, token: str) -> None:
         ident="localaws",
         clear_untrusted_proxy_headers=True,
     )
-    clock = Clock(
-        ACCOUNT, settings.clock_rate, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters)
-    )
+    server.channel_class = _Channel
+    clock = Clock(ACCOUNT, settings.clock_rate, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters))
     clock.start()
     threading.Thread(target=server.run, name="waitress", daemon=True).start()
     write(settings.home, Record(pid=os.getpid(), endpoint=endpoint, token=token, started=time.time()))

@@ -50,6 +50,4 @@ def expect(owner: Any, *names: str) -> None:
 
 
 def _label(owner: Any) -> str:
-    return f"{getattr(owner, '__module__', '')}.{getattr(owner, '__qualname__', owner.__class__.__name__)}".lstrip(
-        "."
-    )
+    return f"{getattr(owner, '__module__', '')}.{getattr(owner, '__qualname__', owner.__class__.__name__)}".lstrip(".")

@@ -77,9 +77,7 @@ def _names(statement: Document, element: str, value: str, *, ignore_case: bool =
     if element in statement:
         return any(matches(p, value, ignore_case=ignore_case) for p in _listed(statement[element]))
     if f"Not{element}" in statement:
-        return not any(
-            matches(p, value, ignore_case=ignore_case) for p in _listed(statement[f"Not{element}"])
-        )
+        return not any(matches(p, value, ignore_case=ignore_case) for p in _listed(statement[f"Not{element}"]))
     return element == "Resource"  # trust policies have no resource
 
 

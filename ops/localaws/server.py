@@ -26,6 +26,7 @@ from ops.localaws.state import Record
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 LOG_NAME = "server.log"
+_started: list[subprocess.Popen[bytes]] = []
 
 
 def environment(endpoint: str, region: str) -> dict[str, str]:
@@ -79,9 +80,7 @@ def start(settings: Settings) -> Record:
 def _spawn(settings: Settings) -> Record:
     log = settings.home / LOG_NAME
     token = secrets.token_hex(8)
-    env = dict(os.environ) | {
-        f"LOCALAWS_{f.name.upper()}": _text(getattr(settings, f.name)) for f in fields(settings)
-    }
+    env = dict(os.environ) | {f"LOCALAWS_{f.name.upper()}": _text(getattr(settings, f.name)) for f in fields(settings)}
     env["LOCALAWS_TOKEN"] = token
     with log.open("ab") as out:
         process = subprocess.Popen(
@@ -93,6 +92,7 @@ def _spawn(settings: Settings) -> Record:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _started.append(process)  # kept, or Python warns that it is still running, which is what it is for
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         record = state.read(settings.home)

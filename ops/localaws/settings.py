@@ -64,8 +64,6 @@ def _parse(name: str, text: str, kind: type) -> Any:
     if issubclass(kind, Path):
         return Path(text).resolve()
     try:
-        return kind(text)
+        return (float if kind is float else int if kind is int else str)(text)
     except ValueError:
-        raise ValueError(
-            f"LOCALAWS_{name.upper()}={text!r} is not a {kind.__name__}: give a number"
-        ) from None
+        raise ValueError(f"LOCALAWS_{name.upper()}={text!r} is not a {kind.__name__}: give a number") from None

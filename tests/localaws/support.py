@@ -135,9 +135,7 @@ def fleet(kind: str, on_demand: int, **more: Any) -> dict[str, Any]:
     }
 
 
-def step(
-    name: str, *command: str, on_failure: str = "CONTINUE", jar: str = "command-runner.jar"
-) -> dict[str, Any]:
+def step(name: str, *command: str, on_failure: str = "CONTINUE", jar: str = "command-runner.jar") -> dict[str, Any]:
     return {"Name": name, "ActionOnFailure": on_failure, "HadoopJarStep": {"Jar": jar, "Args": list(command)}}
 
 
@@ -149,9 +147,7 @@ def make_world(aws: Aws, *, tags: list[dict[str, str]] = TAG) -> World:
         return [{"ResourceType": kind, "Tags": tags}] if tags else []
 
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=tagged("vpc"))["Vpc"]["VpcId"]
-    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24", TagSpecifications=tagged("subnet"))[
-        "Subnet"
-    ]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24", TagSpecifications=tagged("subnet"))["Subnet"]
     groups = [
         ec2.create_security_group(
             GroupName=f"{name}-{number}",
@@ -169,9 +165,7 @@ def make_world(aws: Aws, *, tags: list[dict[str, str]] = TAG) -> World:
     iam.put_role_policy(RoleName=service, PolicyName="pass", PolicyDocument=allow("iam:PassRole", on=[role]))
     own = [f"arn:aws:s3:::{code}", f"arn:aws:s3:::{code}/*"]
     iam.put_role_policy(RoleName=node, PolicyName="read", PolicyDocument=allow("s3:Get*", "s3:List*", on=own))
-    out = allow(
-        "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", on=[f"arn:aws:s3:::{code}/out/*"]
-    )
+    out = allow("s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", on=[f"arn:aws:s3:::{code}/out/*"])
     iam.put_role_policy(RoleName=node, PolicyName="write", PolicyDocument=out)
     iam.create_instance_profile(InstanceProfileName=node)
     iam.add_role_to_instance_profile(InstanceProfileName=node, RoleName=node)

@@ -15,19 +15,15 @@ from ops.localaws.errors import MotoMovedError
 from ops.localaws.settings import ROOT
 
 REVIEW = (
-    "ops/localaws was written against moto {wanted}, installed is {found}: review every module of ops/localaws/services "
-    "and ops/localaws/emr/api.py against the new version, then change MOTO_VERSION and requirements-localaws.in together"
+    "ops/localaws was written against moto {wanted}, installed is {found}: review ops/localaws/services and "
+    "ops/localaws/emr/api.py against the new version, then change MOTO_VERSION and requirements-localaws.in together"
 )
 
 
 def test_the_pin_the_lock_and_the_installed_moto_agree() -> None:
     locked = (ROOT / "requirements-localaws.txt").read_text()
-    assert version("moto") == patching.MOTO_VERSION, REVIEW.format(
-        wanted=patching.MOTO_VERSION, found=version("moto")
-    )
-    assert f"\nmoto=={patching.MOTO_VERSION} " in locked, (
-        "requirements-localaws.txt locks another moto: run make lock"
-    )
+    assert version("moto") == patching.MOTO_VERSION, REVIEW.format(wanted=patching.MOTO_VERSION, found=version("moto"))
+    assert f"\nmoto=={patching.MOTO_VERSION} " in locked, "requirements-localaws.txt locks another moto: run make lock"
 
 
 def test_every_correction_still_fits() -> None:
@@ -82,9 +78,7 @@ def test_every_emr_call_of_ours_is_one_of_the_service() -> None:
         ("PutAutoTerminationPolicy", {"Foo": 1}, "Unknown parameter"),
     ],
 )
-def test_an_answer_that_the_service_would_not_give_is_refused(
-    operation: str, result: dict, complaint: str
-) -> None:
+def test_an_answer_that_the_service_would_not_give_is_refused(operation: str, result: dict, complaint: str) -> None:
     with pytest.raises(WrongShapeError, match=complaint):
         check("emr", operation, result)
 

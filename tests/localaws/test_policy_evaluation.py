@@ -19,9 +19,7 @@ def one(effect: str = "Allow", **elements: Any) -> dict[str, Any]:
 def test_nothing_said_is_silence_and_a_deny_beats_every_allow() -> None:
     assert decide([], Request("s3:GetObject", OBJECT)) is Decision.SILENT
     assert decide([one()], Request("s3:GetObject", OBJECT)) is Decision.ALLOW
-    assert (
-        decide([one(), one("Deny", Action="s3:GetObject")], Request("s3:GetObject", OBJECT)) is Decision.DENY
-    )
+    assert decide([one(), one("Deny", Action="s3:GetObject")], Request("s3:GetObject", OBJECT)) is Decision.DENY
     assert decide([one(Action="s3:PutObject")], Request("s3:GetObject", OBJECT)) is Decision.SILENT
 
 

@@ -131,9 +131,7 @@ def test_a_boundary_limits_a_role_and_a_prefix_condition_its_listing(aws: Aws) -
         PolicyName=f"boundary-{bucket}", PolicyDocument=allow("s3:List*", on=[f"arn:aws:s3:::{bucket}"])
     )["Policy"]["Arn"]
     name = f"bounded-{bucket}"
-    iam.create_role(
-        RoleName=name, AssumeRolePolicyDocument=trust("ec2.amazonaws.com"), PermissionsBoundary=boundary
-    )
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust("ec2.amazonaws.com"), PermissionsBoundary=boundary)
     only = {"Condition": {"StringLike": {"s3:prefix": ["in/*"]}}}
     iam.put_role_policy(
         RoleName=name,
@@ -199,9 +197,7 @@ def test_what_is_in_use_cannot_be_deleted(aws: Aws) -> None:
 def test_revoking_an_unknown_rule_id_has_its_own_code(aws: Aws) -> None:
     world, ec2 = make_world(aws), aws.client("ec2")
     with pytest.raises(ClientError) as error:
-        ec2.revoke_security_group_ingress(
-            GroupId=world.groups[0], SecurityGroupRuleIds=["sgr-0123456789abcdef0"]
-        )
+        ec2.revoke_security_group_ingress(GroupId=world.groups[0], SecurityGroupRuleIds=["sgr-0123456789abcdef0"])
     assert refusal(error) == "InvalidSecurityGroupRuleId.NotFound"
 
 
@@ -209,9 +205,7 @@ def test_spot_prices_are_filtered_by_zone(aws: Aws) -> None:
     history = aws.client("ec2").describe_spot_price_history(
         InstanceTypes=["m5.xlarge"], ProductDescriptions=["Linux/UNIX"], AvailabilityZone=f"{REGION}a"
     )["SpotPriceHistory"]
-    assert [(h["AvailabilityZone"], h["ProductDescription"]) for h in history] == [
-        (f"{REGION}a", "Linux/UNIX")
-    ]
+    assert [(h["AvailabilityZone"], h["ProductDescription"]) for h in history] == [(f"{REGION}a", "Linux/UNIX")]
     assert float(history[0]["SpotPrice"]) > 0
 
 
@@ -240,16 +234,12 @@ def test_a_budget_with_alerts_and_tags(aws: Aws) -> None:
     ]
     budgets.delete_subscriber(**where, Notification=alert, Subscriber=me)
     assert budgets.describe_subscribers_for_notification(**where, Notification=alert)["Subscribers"] == [you]
-    budgets.update_budget(
-        AccountId=ACCOUNT, NewBudget=budget | {"BudgetLimit": {"Amount": "30", "Unit": "USD"}}
-    )
+    budgets.update_budget(AccountId=ACCOUNT, NewBudget=budget | {"BudgetLimit": {"Amount": "30", "Unit": "USD"}})
     assert budgets.describe_budget(**where)["Budget"]["BudgetLimit"]["Amount"] == "30"
     arn = f"arn:aws:budgets::{ACCOUNT}:budget/month"
     budgets.tag_resource(ResourceARN=arn, ResourceTags=[{"Key": "env", "Value": "local"}])
     budgets.untag_resource(ResourceARN=arn, ResourceTagKeys=["project"])
-    assert budgets.list_tags_for_resource(ResourceARN=arn)["ResourceTags"] == [
-        {"Key": "env", "Value": "local"}
-    ]
+    assert budgets.list_tags_for_resource(ResourceARN=arn)["ResourceTags"] == [{"Key": "env", "Value": "local"}]
     with pytest.raises(ClientError) as error:
         budgets.describe_subscribers_for_notification(**where | {"BudgetName": "none"}, Notification=alert)
     assert refusal(error) == "NotFoundException"
@@ -276,16 +266,10 @@ def test_a_studio_domain_and_its_user(aws: Aws) -> None:
         "VpcOnly",
         ["subnet-1"],
     )
-    user = studio.create_user_profile(DomainId=domain, UserProfileName="ana", UserSettings=settings)[
-        "UserProfileArn"
-    ]
+    user = studio.create_user_profile(DomainId=domain, UserProfileName="ana", UserSettings=settings)["UserProfileArn"]
     assert studio.describe_user_profile(DomainId=domain, UserProfileName="ana")["UserProfileArn"] == user
-    assert [
-        p["UserProfileName"] for p in studio.list_user_profiles(DomainIdEquals=domain)["UserProfiles"]
-    ] == ["ana"]
-    studio.update_user_profile(
-        DomainId=domain, UserProfileName="ana", UserSettings={"SecurityGroups": ["sg-1"]}
-    )
+    assert [p["UserProfileName"] for p in studio.list_user_profiles(DomainIdEquals=domain)["UserProfiles"]] == ["ana"]
+    studio.update_user_profile(DomainId=domain, UserProfileName="ana", UserSettings={"SecurityGroups": ["sg-1"]})
     assert studio.describe_user_profile(DomainId=domain, UserProfileName="ana")["UserSettings"] == {
         "SecurityGroups": ["sg-1"]
     }

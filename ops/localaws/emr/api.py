@@ -8,7 +8,7 @@ from typing import Any
 import moto.emr.urls
 from moto.core.responses import ActionResult
 from moto.core.utils import extract_region_from_aws_authorization
-from moto.ec2 import ec2_backends
+from moto.ec2.models import ec2_backends
 from moto.emr.exceptions import InvalidRequestException, ValidationException
 from moto.emr.models import ElasticMapReduceBackend, emr_backends
 from moto.emr.responses import ElasticMapReduceResponse
@@ -54,7 +54,14 @@ def paged(items: list[dict[str, Any]], key: str, asked: dict[str, Any], size: in
     return {key: items[start:following], "Marker": str(following) if following < len(items) else None}
 
 
-class Emr(ElasticMapReduceResponse):  # type: ignore[misc]
+def _clusters(account: str, region: str) -> dict[str, Cluster]:
+    # moto's own dictionary, so that its reset empties it and its tagging API finds the clusters
+    found: Any = emr_backends[account][region].clusters
+    clusters: dict[str, Cluster] = found
+    return clusters
+
+
+class Emr(ElasticMapReduceResponse):
     """The operations that are ours; the rest is inherited."""
 
     supervisor: Supervisor
@@ -66,8 +73,7 @@ class Emr(ElasticMapReduceResponse):  # type: ignore[misc]
 
     # -- helpers ----------------------------------------
     def _clusters(self) -> dict[str, Cluster]:
-        found: dict[str, Cluster] = emr_backends[self.current_account][self.region].clusters
-        return found
+        return _clusters(self.current_account, self.region)
 
     def _cluster(self, cluster_id: str) -> Cluster:
         cluster = self._clusters().get(cluster_id)
@@ -130,9 +136,7 @@ class Emr(ElasticMapReduceResponse):  # type: ignore[misc]
 
     @operation("DescribeJobFlows")
     def describe_job_flows(self, asked: dict[str, Any]) -> dict[str, Any]:
-        raise invalid(
-            "DescribeJobFlows is deprecated and not available here. Use ListClusters and DescribeCluster."
-        )
+        raise invalid("DescribeJobFlows is deprecated and not available here. Use ListClusters and DescribeCluster.")
 
     @operation("TerminateJobFlows")
     def terminate_job_flows(self, asked: dict[str, Any]) -> None:
@@ -310,18 +314,14 @@ class Emr(ElasticMapReduceResponse):  # type: ignore[misc]
                 and asked.get("InstanceGroupId", i.group_id) == i.group_id
             ]
         states = asked.get("InstanceStates")
-        return paged(
-            [d for d in described if not states or d["Status"]["State"] in states], "Instances", asked, 2000
-        )
+        return paged([d for d in described if not states or d["Status"]["State"] in states], "Instances", asked, 2000)
 
     # -- steps ----------------------------------------
     @operation("AddJobFlowSteps")
     def add_job_flow_steps(self, asked: dict[str, Any]) -> dict[str, Any]:
         cluster = self._live(asked["JobFlowId"])
         with cluster.changed:
-            rules.check_steps(
-                asked["Steps"], concurrency=cluster.concurrency, open_steps=len(cluster.open_steps())
-            )
+            rules.check_steps(asked["Steps"], concurrency=cluster.concurrency, open_steps=len(cluster.open_steps()))
             added = [Step(s) for s in asked["Steps"]]
             cluster.steps += added
             cluster.changed.notify_all()
@@ -358,20 +358,14 @@ class Emr(ElasticMapReduceResponse):  # type: ignore[misc]
         for step_id in asked["StepIds"]:
             accepted = self.supervisor.cancel(cluster, step_id, force=force)
             refused = None if accepted else "The step is not in a state that can be canceled."
-            infos.append(
-                {"StepId": step_id, "Status": "SUBMITTED" if accepted else "FAILED", "Reason": refused}
-            )
+            infos.append({"StepId": step_id, "Status": "SUBMITTED" if accepted else "FAILED", "Reason": refused})
         return {"CancelStepsInfoList": infos}
 
     # -- what moto has in part ----------------------------------------
     @operation("ListReleaseLabels")
     def list_release_labels(self, asked: dict[str, Any]) -> dict[str, Any]:
         prefix = (asked.get("Filters") or {}).get("Prefix", "")
-        return {
-            "ReleaseLabels": [
-                label for label in self.backend.list_release_labels() if label.startswith(prefix)
-            ]
-        }
+        return {"ReleaseLabels": [label for label in self.backend.list_release_labels() if label.startswith(prefix)]}
 
     @operation("ListSecurityConfigurations")
     def list_security_configurations(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -387,7 +381,7 @@ def operations() -> dict[str, str]:
 
 def terminate(account: str, region: str, cluster_ids: list[str]) -> None:
     """TerminateJobFlows as the scheduler calls it: a protected cluster stays."""
-    clusters = emr_backends[account][region].clusters
+    clusters = _clusters(account, region)
     for cluster in (clusters[i] for i in cluster_ids if i in clusters):
         if not cluster.protected:
             cluster.end("TERMINATED", "USER_REQUEST", "Terminated by user request")

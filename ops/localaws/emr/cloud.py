@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from moto.ec2 import ec2_backends
+from moto.ec2.models import ec2_backends
 from moto.emr.utils import EmrSecurityGroupManager
 from moto.iam.exceptions import NotFoundException
 
@@ -47,9 +47,7 @@ class Cloud:
 
     def client(self, service: str) -> Any:
         """A client of the embedded AWS, as the account's owner."""
-        return self._session.client(
-            service, endpoint_url=self.endpoint, region_name=self.cluster.region, **OWNER_KEYS
-        )
+        return self._session.client(service, endpoint_url=self.endpoint, region_name=self.cluster.region, **OWNER_KEYS)
 
     # -- permissions ----------------------------------------
     def refusal(self) -> str | None:
@@ -154,7 +152,7 @@ class Cloud:
             return
         backend = ec2_backends[self.cluster.account][self.cluster.region]
         keys = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
-        given = [self.cluster.managed_groups.get(key) for key in keys]
+        given = [self.cluster.managed_groups.get(key, "") for key in keys]
         made = EmrSecurityGroupManager(backend, self._vpc()).manage_security_groups(*given)
         with self.cluster.changed:
             self.cluster.managed_groups = {key: group.id for key, group in zip(keys, made, strict=True)}
@@ -177,9 +175,7 @@ class Cloud:
             InstanceType=target["type"],
             MinCount=count,
             MaxCount=count,
-            TagSpecifications=[
-                {"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
-            ],
+            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}],
             **options,
         )["Instances"]
         with cluster.changed:

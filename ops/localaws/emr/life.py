@@ -82,9 +82,7 @@ class ClusterLife:
         self.thread = threading.Thread(target=self._live, name=f"cluster-{cluster.id}", daemon=True)
         self.cluster, self.settings = cluster, settings
         self.cloud = Cloud(cluster, endpoint)
-        self.shipper = LogShipper(
-            self.cloud.client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds
-        )
+        self.shipper = LogShipper(self.cloud.client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds)
         root = Path(settings.home) / "clusters" / cluster.id
         self.node = Node(root, endpoint, cluster.region, settings)
         self.runner = Runner(cluster, self.node, self.shipper, settings, self.cloud.profile_credentials)
@@ -156,9 +154,7 @@ class ClusterLife:
                     cluster.state = "WAITING"
                     cluster.idle_since = cluster.idle_since or now()
                     if self._idle_seconds_left() <= 0:
-                        cluster.end(
-                            "TERMINATED", "ALL_STEPS_COMPLETED", "Terminated by the auto-termination policy"
-                        )
+                        cluster.end("TERMINATED", "ALL_STEPS_COMPLETED", "Terminated by the auto-termination policy")
                         return
                 cluster.changed.wait(None if busy else min(self._idle_seconds_left(), 3600))
 
@@ -174,9 +170,7 @@ class ClusterLife:
         """Start what may start; whether a step is pending or running."""
         cluster = self.cluster
         running = sum(s.state in ("RUNNING", "CANCEL_PENDING") for s in cluster.steps)
-        for step in [s for s in cluster.steps if s.state == "PENDING"][
-            : max(0, cluster.concurrency - running)
-        ]:
+        for step in [s for s in cluster.steps if s.state == "PENDING"][: max(0, cluster.concurrency - running)]:
             step.state, step.started = "RUNNING", now()
             thread = threading.Thread(target=self._run_step, args=(step,), name=step.id, daemon=True)
             self._steps.append(thread)

@@ -73,9 +73,7 @@ class Step:
             "Status": {
                 "State": self.state,
                 "StateChangeReason": {"Message": self.reason} if self.reason else {},
-                "FailureDetails": self.failure
-                if self.failure_from is None or self.failure_from <= now()
-                else None,
+                "FailureDetails": self.failure if self.failure_from is None or self.failure_from <= now() else None,
                 "Timeline": {
                     "CreationDateTime": self.created,
                     "StartDateTime": self.started,
@@ -138,7 +136,9 @@ class Cluster:
         self.changed = threading.Condition(threading.RLock())
         self.state = "STARTING"
         self.reason: tuple[str, str] | None = None
-        self.created, self.ready, self.ended = now(), None, None
+        self.created = now()
+        self.ready: datetime | None = None
+        self.ended: datetime | None = None
         self.idle_since: datetime | None = None
         self.ending: tuple[str, str, str] | None = None
 
@@ -339,8 +339,7 @@ def fleet(config: dict[str, Any]) -> dict[str, Any]:
         "ProvisionedOnDemandCapacity": 0,
         "ProvisionedSpotCapacity": 0,
         "InstanceTypeSpecifications": [
-            {k: t[k] for k in _SPECIFICATION if k in t}
-            | {"EbsBlockDevices": _ebs_devices(t.get("EbsConfiguration"))}
+            {k: t[k] for k in _SPECIFICATION if k in t} | {"EbsBlockDevices": _ebs_devices(t.get("EbsConfiguration"))}
             for t in config.get("InstanceTypeConfigs", [])
         ],
         "LaunchSpecifications": config.get("LaunchSpecifications"),

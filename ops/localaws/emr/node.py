@@ -28,9 +28,7 @@ _PASSED_ON = ("LANG", "LC_ALL", "TZ", "TMPDIR", "HOSTNAME")
 class Job:
     """A process group of a bootstrap action or step."""
 
-    def __init__(
-        self, args: list[str], env: Mapping[str, str], cwd: Path, out: IO[bytes], err: IO[bytes]
-    ) -> None:
+    def __init__(self, args: list[str], env: Mapping[str, str], cwd: Path, out: IO[bytes], err: IO[bytes]) -> None:
         self.process = subprocess.Popen(
             args,
             env=dict(env),
@@ -163,9 +161,7 @@ def s3a_jars() -> list[Path]:
 
     spec = importlib.util.find_spec("sagemaker_pyspark")
     if spec is None or spec.origin is None:
-        raise LocalAwsError(
-            "S3A is missing (package sagemaker-pyspark): install it with make setup ENV=local"
-        )
+        raise LocalAwsError("S3A is missing (package sagemaker-pyspark): install it with make setup ENV=local")
     folder = Path(spec.origin).parent / "jars"
     found = [next(iter(sorted(folder.glob(pattern))), None) for pattern in JARS]
     if None in found:

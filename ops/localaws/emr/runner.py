@@ -49,9 +49,7 @@ class Runner:
         self._born = int(cluster.created.timestamp() * 1000)
 
     # -- processes ----------------------------------------
-    def _run(
-        self, name: str, args: list[str], env: Mapping[str, str], cwd: Path, out: Path, err: Path
-    ) -> int:
+    def _run(self, name: str, args: list[str], env: Mapping[str, str], cwd: Path, out: Path, err: Path) -> int:
         cwd.mkdir(parents=True, exist_ok=True)
         with out.open("ab") as o, err.open("ab") as e:
             with self._lock:
@@ -100,9 +98,7 @@ class Runner:
             controller.write_text(f"{now():%Y-%m-%dT%H:%M:%SZ} INFO startExec '{' '.join(args)}'\n")
             code = self._run(f"bootstrap-{number}", args, env, self.node.home, out, err)
             with controller.open("a") as log:
-                log.write(
-                    f"{now():%Y-%m-%dT%H:%M:%SZ} INFO waitProcessCompletion ended with exit code {code}\n"
-                )
+                log.write(f"{now():%Y-%m-%dT%H:%M:%SZ} INFO waitProcessCompletion ended with exit code {code}\n")
             if code:
                 problem = f"bootstrap action {number} returned a non-zero return code"
         else:
@@ -181,9 +177,7 @@ class Runner:
     def _failure(self, step: Step, err: Path) -> dict[str, str]:
         """FailureDetails as EMR gives them: a reason that says nothing, sometimes the exception of the client."""
         details = {"Reason": "Unknown Error."}
-        lines = [
-            line for line in err.read_text(errors="replace").splitlines() if "Exception in thread" in line
-        ]
+        lines = [line for line in err.read_text(errors="replace").splitlines() if "Exception in thread" in line]
         if lines:
             details["Message"] = lines[-1].strip()
         if uri := self.shipper.uri(f"steps/{step.id}/stderr"):
@@ -241,7 +235,7 @@ class Runner:
             log.write(f"{now():%y/%m/%d %H:%M:%S} {text}\n")
 
     def _report(self, err: Path, driver_err: Path, application: str, code: int) -> None:
-        """The end of a submission in cluster mode as YARN's client prints it, and the application master's last words."""
+        """A submission's end in cluster mode as YARN's client prints it, and the application master's last words."""
         diagnosis = f"User application exited with status {code}" if code else "N/A"
         if code:
             self._client_line(driver_err, f"ERROR ApplicationMaster: {diagnosis}")

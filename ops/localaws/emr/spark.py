@@ -166,9 +166,7 @@ class Command:
     cluster_mode: bool
 
 
-def localize(
-    submit: Submit, defaults: Mapping[str, str], local: Mapping[str, str], settings: Settings
-) -> Command:
+def localize(submit: Submit, defaults: Mapping[str, str], local: Mapping[str, str], settings: Settings) -> Command:
     """The step's spark-submit for this machine.
 
     Parameters

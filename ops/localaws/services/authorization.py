@@ -53,9 +53,7 @@ class Caller:
     boundary: Document | None = None
 
 
-_current: contextvars.ContextVar[tuple[Caller, dict[str, Any]] | None] = contextvars.ContextVar(
-    "caller", default=None
-)
+_current: contextvars.ContextVar[tuple[Caller, dict[str, Any]] | None] = contextvars.ContextVar("caller", default=None)
 
 
 def caller_of(account: str, access_key: str) -> Caller:
@@ -76,9 +74,7 @@ def role_caller(account: str, name: str) -> Caller:
     """A role as a caller; raises moto's NotFoundException when there is none of that name."""
     iam = iam_backends[account]["aws"]
     role = iam.get_role(name)
-    boundary = (
-        _document(iam.get_policy(role.permissions_boundary_arn)) if role.permissions_boundary_arn else None
-    )
+    boundary = _document(iam.get_policy(role.permissions_boundary_arn)) if role.permissions_boundary_arn else None
     return Caller(role.arn, tuple(_documents(role)), boundary)
 
 
@@ -141,9 +137,7 @@ def _authorize(self: Any, bucket_name: str | None = None, key_name: str | None =
     if action == "DeleteObject" and key_name is None:
         return  # a multi-object delete is decided key by key, in _permission
     resource = f"arn:aws:s3:::{bucket_name or '*'}" + (f"/{key_name}" if key_name else "")
-    allowed = may(
-        caller, Request(f"s3:{action}", resource, context), _bucket_policy(self.current_account, bucket_name)
-    )
+    allowed = may(caller, Request(f"s3:{action}", resource, context), _bucket_policy(self.current_account, bucket_name))
     source = unquote(headers.get("x-amz-copy-source", "")).lstrip("/").partition("?")[0]
     if allowed and source:
         read = Request("s3:GetObject", f"arn:aws:s3:::{source}", context)

@@ -46,9 +46,7 @@ def _create_budget(self: Any) -> Any:
 
 def _update_budget(self: Any) -> ActionResult:
     asked = request(self)
-    _budget(self.backend, asked["AccountId"], asked["NewBudget"]["BudgetName"]).budget.update(
-        asked["NewBudget"]
-    )
+    _budget(self.backend, asked["AccountId"], asked["NewBudget"]["BudgetName"]).budget.update(asked["NewBudget"])
     return answer(self, "UpdateBudget")
 
 

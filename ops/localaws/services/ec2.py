@@ -24,9 +24,7 @@ def _spot_price_history(self: Any) -> ActionResult:
     zones = [self._get_param("AvailabilityZone")] if self._get_param("AvailabilityZone") else []
     zones += filters.get("availability-zone", [])
     types = self._get_param("InstanceTypes", []) or filters.get("instance-type", [])
-    products = (
-        self._get_param("ProductDescriptions", []) or filters.get("product-description") or ["Linux/UNIX"]
-    )
+    products = self._get_param("ProductDescriptions", []) or filters.get("product-description") or ["Linux/UNIX"]
     offers = self.ec2_backend.describe_spot_price_history(types, {})
     return ActionResult(
         {
@@ -65,18 +63,18 @@ def _by_rule_id(original: Callable[..., Any]) -> Callable[..., Any]:
 def users_of_subnet(backend: Any, subnet_id: str) -> list[str]:
     """What keeps a subnet from being deleted: interface endpoints and instances in it."""
     users = [
-        e.id
-        for e in backend.vpc_end_points.values()
-        if subnet_id in (e.subnet_ids or []) and e.state == "available"
+        e.id for e in backend.vpc_end_points.values() if subnet_id in (e.subnet_ids or []) and e.state == "available"
     ]
-    return users + [
-        i.id for i in backend.all_instances() if i.subnet_id == subnet_id and i.state != "terminated"
-    ]
+    return users + [i.id for i in backend.all_instances() if i.subnet_id == subnet_id and i.state != "terminated"]
 
 
 def users_of_group(backend: Any, group_id: str) -> list[str]:
     """What keeps a security group from being deleted: endpoints, instances and other groups' rules."""
-    users = [e.id for e in backend.vpc_end_points.values() if group_id in (e.security_group_ids or [])]
+    users = [
+        e.id
+        for e in backend.vpc_end_points.values()
+        if group_id in (e.security_group_ids or []) and e.state == "available"
+    ]
     users += [
         i.id
         for i in backend.all_instances()

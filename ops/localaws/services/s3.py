@@ -16,9 +16,7 @@ from ops.localaws import patching
 _SIZES = ("ObjectSizeGreaterThan", "ObjectSizeLessThan")
 
 
-def with_forgotten_fields(
-    answered: list[dict[str, Any]], given: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
+def with_forgotten_fields(answered: list[dict[str, Any]], given: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Lifecycle rules as moto answers them, with the sizes and version counts that it drops.
 
     >>> with_forgotten_fields([{"ID": "a", "Filter": {}}], [{"ID": "a", "Filter": {"ObjectSizeLessThan": "9"}}])

@@ -78,9 +78,7 @@ def _create_domain(self: Any) -> ActionResult:
         "TagPropagation": asked.get("TagPropagation", "DISABLED"),
     }
     studio.tags.tag_resource(arn, tags)
-    return answer(
-        self, "CreateDomain", {k: studio.domains[domain_id][k] for k in ("DomainId", "DomainArn", "Url")}
-    )
+    return answer(self, "CreateDomain", {k: studio.domains[domain_id][k] for k in ("DomainId", "DomainArn", "Url")})
 
 
 def _describe_domain(self: Any) -> ActionResult:
@@ -137,9 +135,7 @@ def _describe_user_profile(self: Any) -> ActionResult:
 def _list_user_profiles(self: Any) -> ActionResult:
     keys = ("DomainId", "UserProfileName", "Status", "CreationTime", "LastModifiedTime")
     wanted = request(self).get("DomainIdEquals")
-    profiles = [
-        {k: p[k] for k in keys} for (d, _), p in _studio(self).profiles.items() if wanted in (None, d)
-    ]
+    profiles = [{k: p[k] for k in keys} for (d, _), p in _studio(self).profiles.items() if wanted in (None, d)]
     return answer(self, "ListUserProfiles", {"UserProfiles": profiles})
 
 
