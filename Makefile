@@ -33,6 +33,12 @@ local-down: $(VENV)/.localaws ## Stop it: the embedded account is gone
 local-status: $(VENV)/.localaws ## Where it listens, since when, and what its clusters do
 	@$(PY) -m ops.localaws status
 
+##@ AWS (ENV=local|dev|prod)
+plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
+	@$(PY) -m ops.terraform plan
+validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
+	@$(PY) -m ops.terraform validate
+
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command)
 	@$(PY) -m pytest -m "not slow" $(ARGS)
@@ -44,8 +50,9 @@ lint: $(VENV)/.dev ## ruff and mypy
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-fmt: $(VENV)/.dev ## Format the code
+fmt: $(VENV)/.dev ## Format the code (Python and Terraform)
 	@$(VENV)/bin/ruff check --fix-only --quiet . ; $(VENV)/bin/ruff format .
+	@$(PY) -m ops.terraform fmt
 
 ##@ Upkeep
 setup: $(VENV)/.runtime ## Build .venv from the locked requirements (the other targets do it by themselves)
@@ -77,4 +84,4 @@ $(VENV)/.dev: $(VENV)/.localaws requirements-dev.txt
 	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements-dev.txt
 	@touch $@
 
-.PHONY: local-up local-down local-status run-local sample dataset weights test check bench lint fmt setup lock clean help
+.PHONY: local-up local-down local-status plan validate run-local sample dataset weights test check bench lint fmt setup lock clean help
