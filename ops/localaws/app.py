@@ -84,6 +84,14 @@ def _status(supervisor: Supervisor, token: str) -> Callable[..., tuple[int, dict
     return answer
 
 
+def _clock(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], str]]:
+    def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
+        supervisor.set_clock(float(json.loads(request.data)["rate"]))
+        return 200, {"Content-Type": "application/json"}, "{}"
+
+    return answer
+
+
 def serve(settings: Settings, token: str) -> None:
     """Serve on a free loopback port until SIGTERM or SIGINT, with the state file telling where.
 
@@ -104,6 +112,7 @@ def serve(settings: Settings, token: str) -> None:
     services.install()
     emr_api.install(supervisor)
     moto_api_urls.url_paths["{0}/moto-api/localaws/status"] = _status(supervisor, token)
+    moto_api_urls.url_paths["{0}/moto-api/localaws/clock"] = _clock(supervisor)
     application = unhurried(DomainDispatcherApplication(create_backend_app), settings.api_delay_seconds)
     server = waitress.server.create_server(
         application,
@@ -114,7 +123,7 @@ def serve(settings: Settings, token: str) -> None:
         clear_untrusted_proxy_headers=True,
     )
     server.channel_class = _Channel
-    clock = Clock(ACCOUNT, settings.clock_rate, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters))
+    clock = Clock(ACCOUNT, settings, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters))
     clock.start()
     threading.Thread(target=server.run, name="waitress", daemon=True).start()
     write(settings.home, Record(pid=os.getpid(), endpoint=endpoint, token=token, started=time.time()))

@@ -66,6 +66,13 @@ def status(home: Path) -> tuple[Record, list[dict[str, Any]]]:
     return record, told["clusters"]
 
 
+def set_clock(endpoint: str, rate: float) -> None:
+    """Let EMR's idle clocks and the scheduler run ``rate`` times as fast as real time from now on."""
+    body = json.dumps({"rate": rate}).encode()
+    request = urllib.request.Request(f"{endpoint}/moto-api/localaws/clock", data=body, method="POST")  # noqa: S310
+    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+
+
 def start(settings: Settings) -> Record:
     """Start the server unless one lives; returns when it answers."""
     settings.home.mkdir(parents=True, exist_ok=True)

@@ -11,9 +11,10 @@ ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Settings:
-    """How the embedded AWS behaves. Every field can be given as ``LOCALAWS_<NAME>``.
+    """How the embedded AWS behaves. Every field can be given as ``LOCALAWS_<NAME>``; the clock's rate can be changed
+    while it runs (``server.set_clock``).
 
     Attributes
     ----------

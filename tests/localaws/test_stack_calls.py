@@ -194,6 +194,23 @@ def test_what_is_in_use_cannot_be_deleted(aws: Aws) -> None:
         call()
 
 
+def test_rules_about_groups_and_prefix_lists_keep_their_descriptions(aws: Aws) -> None:
+    world, ec2 = make_world(aws), aws.client("ec2")
+    lists = ec2.describe_managed_prefix_lists()["PrefixLists"]
+    s3 = next(found["PrefixListId"] for found in lists if found["PrefixListName"].endswith(".s3"))
+    base = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+    rules = {
+        "to a group": {"UserIdGroupPairs": [{"GroupId": world.groups[0], "Description": "to a group"}]},
+        "to a list": {"PrefixListIds": [{"PrefixListId": s3, "Description": "to a list"}]},
+        "to an address": {"IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "to an address"}]},
+    }
+    for description, rule in rules.items():
+        made = ec2.authorize_security_group_egress(GroupId=world.groups[1], IpPermissions=[base | rule])
+        assert [r["Description"] for r in made["SecurityGroupRules"]] == [description]
+    found = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [world.groups[1]]}])
+    assert {r.get("Description") for r in found["SecurityGroupRules"]} >= set(rules)
+
+
 def test_revoking_an_unknown_rule_id_has_its_own_code(aws: Aws) -> None:
     world, ec2 = make_world(aws), aws.client("ec2")
     with pytest.raises(ClientError) as error:

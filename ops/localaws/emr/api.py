@@ -267,8 +267,8 @@ class Emr(ElasticMapReduceResponse):
 
     @operation("ModifyInstanceFleet")
     def modify_instance_fleet(self, asked: dict[str, Any]) -> None:
-        cluster, change = self._live(asked["ClusterId"]), asked["InstanceFleet"]
-        if cluster.state not in ("RUNNING", "WAITING"):
+        cluster, change = self._cluster(asked["ClusterId"]), asked["InstanceFleet"]
+        if cluster.state not in ("RUNNING", "WAITING"):  # Terraform's provider knows this sentence
             raise invalid("An instance fleet may only be modified when the cluster is running or waiting.")
         found = next((f for f in cluster.fleets if f["Id"] == change["InstanceFleetId"]), None)
         if found is None:

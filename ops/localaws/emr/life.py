@@ -60,6 +60,13 @@ class Supervisor:
             life.runner.interrupt(step_id, force=force)
         return True
 
+    def set_clock(self, rate: float) -> None:
+        """Let idle clocks and schedules run at another rate from now on (as if they always had)."""
+        self.settings.clock_rate = rate
+        for cluster in self.clusters():
+            with cluster.changed:
+                cluster.changed.notify_all()
+
     def clusters(self) -> list[Cluster]:
         """Every cluster that this server has started."""
         with self._lock:

@@ -1,7 +1,8 @@
 """A cluster's node on this machine: a folder that stands for its root, an environment like hadoop's, processes.
 
-Nothing needs root. What a bootstrap action installs below ``/`` goes below the node's folder, which it is told by
-``NODE_ROOT``; paths in the cluster's configuration that exist there are taken from there.
+Nothing needs root. Absolute paths among a bootstrap action's arguments (``--prefix /opt/fruits``) are taken below the
+node's folder, which it also finds in ``NODE_ROOT``; paths in the cluster's configuration that exist there are taken
+from there.
 """
 
 from __future__ import annotations
@@ -117,6 +118,10 @@ class Node:
             "AWS_SHARED_CREDENTIALS_FILE": str(self._no_profile),
             **credentials,
         }
+
+    def below(self, value: str) -> str:
+        """An argument of a bootstrap action, with an absolute path taken below the node's folder."""
+        return f"{self.root}{value}" if value.startswith("/") else value
 
     def here(self, value: str) -> str:
         """A configuration value, with a path that exists on the node taken from the node's folder."""

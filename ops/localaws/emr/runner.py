@@ -94,7 +94,7 @@ class Runner:
         problem = self._fetch(script["Path"], local)
         if problem is None:
             env = self.node.environment(self._credentials())
-            args = ["bash", str(local), *script.get("Args", [])]
+            args = ["bash", str(local), *(self.node.below(a) for a in script.get("Args", []))]
             controller.write_text(f"{now():%Y-%m-%dT%H:%M:%SZ} INFO startExec '{' '.join(args)}'\n")
             code = self._run(f"bootstrap-{number}", args, env, self.node.home, out, err)
             with controller.open("a") as log:

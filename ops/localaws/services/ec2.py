@@ -1,4 +1,4 @@
-"""EC2: refusals that AWS gives and moto does not, and Spot prices that Terraform can read."""
+"""EC2: refusals that AWS gives and moto does not, descriptions that it drops, Spot prices that Terraform can read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError, InvalidPermissionNotFoundError
-from moto.ec2.models.security_groups import SecurityGroupBackend
+from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
 from moto.ec2.models.subnets import SubnetBackend
 from moto.ec2.models.vpcs import VPCBackend
 from moto.ec2.responses.spot_instances import SpotInstances
@@ -58,6 +58,25 @@ def _by_rule_id(original: Callable[..., Any]) -> Callable[..., Any]:
             raise
 
     return revoke
+
+
+def _with_descriptions(original: Callable[..., Any]) -> Callable[..., Any]:
+    """moto keeps the description of a rule about addresses and drops that of one about a group or prefix list."""
+
+    def authorize(self: Any, *args: Any, **kwargs: Any) -> Any:
+        rules, group = original(self, *args, **kwargs)
+        by_group = {g.get("GroupId"): g.get("Description") for g in kwargs.get("source_groups") or []}
+        by_list = {p["PrefixListId"]: p.get("Description") for p in kwargs.get("prefix_list_ids") or []}
+        for rule in rules:
+            rule.described_as = by_group.get(rule.source_group.get("GroupId")) or by_list.get(rule.prefix_list_id)
+        return rules, group
+
+    return authorize
+
+
+def _description(self: Any) -> str | None:
+    found: str | None = getattr(self, "described_as", None) or self.ip_range.get("Description")
+    return found
 
 
 def users_of_subnet(backend: Any, subnet_id: str) -> list[str]:
@@ -120,6 +139,10 @@ def install() -> None:
     for name in ("revoke_security_group_ingress", "revoke_security_group_egress"):
         original = patching.replace(SecurityGroupBackend, name, None)
         setattr(SecurityGroupBackend, name, _by_rule_id(original))
+    for name in ("authorize_security_group_ingress", "authorize_security_group_egress"):
+        original = patching.replace(SecurityGroupBackend, name, None)
+        setattr(SecurityGroupBackend, name, _with_descriptions(original))
+    patching.replace(SecurityGroupRule, "description", property(_description))
     _moto_delete_subnet = patching.replace(SubnetBackend, "delete_subnet", _delete_subnet)
     _moto_delete_security_group = patching.replace(
         SecurityGroupBackend, "delete_security_group", _delete_security_group

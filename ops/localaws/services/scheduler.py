@@ -21,6 +21,7 @@ from moto.scheduler.models import EventBridgeSchedulerBackend, scheduler_backend
 from ops.localaws import patching
 from ops.localaws.policy import Request
 from ops.localaws.services import authorization
+from ops.localaws.settings import Settings
 
 LOG = logging.getLogger(__name__)
 TERMINATE = re.compile(r"arn:aws[\w-]*:scheduler:::aws-sdk:(emr|elasticmapreduce):terminateJobFlows")
@@ -47,9 +48,9 @@ def is_due(schedule: Any, now: datetime, clock_rate: float) -> bool:
 class Clock(threading.Thread):
     """Runs the schedules that are due, once each, as long as the server lives."""
 
-    def __init__(self, account: str, clock_rate: float, terminate: Callable[[str, list[str]], None]) -> None:
+    def __init__(self, account: str, settings: Settings, terminate: Callable[[str, list[str]], None]) -> None:
         super().__init__(name="scheduler-clock", daemon=True)
-        self.account, self.clock_rate, self.terminate = account, clock_rate, terminate
+        self.account, self.settings, self.terminate = account, settings, terminate
         self.stopped = threading.Event()
         self._done: set[tuple[str, float]] = set()
 
@@ -61,7 +62,7 @@ class Clock(threading.Thread):
                 for group in list(backend.schedule_groups.values()):
                     for schedule in list(group.schedules.values()):
                         key = (schedule.arn, schedule.creation_date)
-                        if key not in self._done and is_due(schedule, now, self.clock_rate):
+                        if key not in self._done and is_due(schedule, now, self.settings.clock_rate):
                             self._done.add(key)
                             self._fire(region, schedule)
 
