@@ -57,7 +57,8 @@ def _status(settings: Settings, region: str) -> int:
 def _env(settings: Settings, region: str) -> int:
     record, _ = server.status(settings.home)
     for name, value in server.environment(record.endpoint, region).items():
-        print(f"export {name}={shlex.quote(value)}" if value else f"unset {name}")
+        print(f"export {name}={shlex.quote(value)}")
+    print(f"unset {' '.join(server.CLEARED)}")
     # aws-cli 1 sends `aws emr` to the real service whatever AWS_ENDPOINT_URL says (its overridesslcommonname.py).
     print('aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }')
     return 0

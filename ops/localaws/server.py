@@ -29,8 +29,12 @@ LOG_NAME = "server.log"
 _started: list[subprocess.Popen[bytes]] = []
 
 
+# Variables that would lead a client elsewhere; an empty AWS_PROFILE is one too.
+CLEARED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
+
+
 def environment(endpoint: str, region: str) -> dict[str, str]:
-    """What a client's environment must hold to reach the embedded AWS and nothing else.
+    """What a client's environment must hold to reach the embedded AWS and nothing else, once ``CLEARED`` are gone.
 
     Parameters
     ----------
@@ -41,8 +45,6 @@ def environment(endpoint: str, region: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_SESSION_TOKEN": "",
-        "AWS_PROFILE": "",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -69,7 +71,8 @@ def status(home: Path) -> tuple[Record, list[dict[str, Any]]]:
 def set_clock(endpoint: str, rate: float) -> None:
     """Let EMR's idle clocks and the scheduler run ``rate`` times as fast as real time from now on."""
     body = json.dumps({"rate": rate}).encode()
-    request = urllib.request.Request(f"{endpoint}/moto-api/localaws/clock", data=body, method="POST")  # noqa: S310
+    url, headers = f"{endpoint}/moto-api/localaws/clock", {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, data=body, headers=headers, method="POST")  # noqa: S310
     urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
 
 

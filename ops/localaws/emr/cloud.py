@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 from moto.ec2.models import ec2_backends
+from moto.emr.models import EXAMPLE_AMI_ID
 from moto.emr.utils import EmrSecurityGroupManager
 from moto.iam.exceptions import NotFoundException
 
@@ -167,11 +168,12 @@ class Cloud:
             "aws:elasticmapreduce:job-flow-id": cluster.id,
             "aws:elasticmapreduce:instance-group-role": target["role"],
         }
-        options: dict[str, Any] = {"SubnetId": cluster.subnet_id} if cluster.subnet_id else {}
-        if group:
-            options["SecurityGroupIds"] = [group]
+        options: dict[str, Any] = {}
+        if cluster.subnet_id:
+            interface: dict[str, Any] = {"DeviceIndex": 0, "SubnetId": cluster.subnet_id, "DeleteOnTermination": True}
+            options["NetworkInterfaces"] = [interface | ({"Groups": [group]} if group else {})]
         launched = self.ec2.run_instances(
-            ImageId=self._image(),
+            ImageId=EXAMPLE_AMI_ID,
             InstanceType=target["type"],
             MinCount=count,
             MaxCount=count,
@@ -194,9 +196,6 @@ class Cloud:
                 )
                 if primary:
                     cluster.primary_dns = found.get("PrivateDnsName")
-
-    def _image(self) -> str:
-        return str(self.ec2.describe_images(Owners=["amazon"], MaxResults=5)["Images"][0]["ImageId"])
 
     def _mark_provisioned(self) -> None:
         with self.cluster.changed:

@@ -220,15 +220,13 @@ class Cluster:
             specification = f["InstanceTypeSpecifications"][0]
             weight = specification.get("WeightedCapacity", 1)
             for market in ("OnDemand", "Spot"):
-                units = f[f"Target{market}Capacity"]
-                if units:
-                    yield {
-                        "role": f["InstanceFleetType"],
-                        "type": specification["InstanceType"],
-                        "market": "ON_DEMAND" if market == "OnDemand" else "SPOT",
-                        "count": -(-units // weight),
-                        "fleet_id": f["Id"],
-                    }
+                yield {
+                    "role": f["InstanceFleetType"],
+                    "type": specification["InstanceType"],
+                    "market": "ON_DEMAND" if market == "OnDemand" else "SPOT",
+                    "count": -(-f[f"Target{market}Capacity"] // weight),
+                    "fleet_id": f["Id"],
+                }
         for g in self.groups:
             yield {
                 "role": g["InstanceGroupType"],

@@ -14,6 +14,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -101,7 +102,7 @@ class Node:
 
     def environment(self, credentials: Mapping[str, str]) -> dict[str, str]:
         """What every process on the node sees."""
-        java = find_java_home()
+        java = _java_home()
         return {
             **{k: os.environ[k] for k in _PASSED_ON if k in os.environ},
             **({"JAVA_HOME": str(java)} if java else {}),
@@ -158,6 +159,11 @@ class Node:
     def remove(self) -> None:
         """Delete the node's folder: a built environment is some 2 GB."""
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+@cache
+def _java_home() -> Path | None:
+    return find_java_home()
 
 
 def s3a_jars() -> list[Path]:

@@ -43,6 +43,7 @@ class Runner:
         self.cluster, self.node, self.shipper, self.settings = cluster, node, shipper, settings
         self._credentials = credentials
         self._jobs: dict[str, Job] = {}
+        self._interrupted: set[str] = set()
         self._lock = threading.Lock()
         self._stopping = False
         self._applications = 0
@@ -53,7 +54,7 @@ class Runner:
         cwd.mkdir(parents=True, exist_ok=True)
         with out.open("ab") as o, err.open("ab") as e:
             with self._lock:
-                if self._stopping:
+                if self._stopping or name in self._interrupted:
                     return 143
                 try:
                     job = Job(args, env, cwd, o, e)
@@ -69,6 +70,7 @@ class Runner:
     def interrupt(self, name: str, *, force: bool) -> None:
         """Ask a step's processes to end, or end them."""
         with self._lock:
+            self._interrupted.add(name)
             job = self._jobs.get(name)
         if job:
             job.kill() if force else job.interrupt()
