@@ -44,7 +44,11 @@ validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command)
 	@$(PY) -m pytest -m "not slow" $(ARGS)
-check: lint test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint
+checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
+	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
+module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
+	@$(PY) -m ops.module_docs
+check: lint checkov test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, checkov, lint
 test-all: $(VENV)/.dev
 	@$(PY) -m pytest $(ARGS)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
@@ -64,7 +68,7 @@ setup: $(VENV)/.runtime ## Build .venv from the locked requirements (the other t
 lock: ## Resolve the requirements again and write the hash-locked files
 	@ops/lock.sh
 clean: ## Remove what make built; keeps runs/ and data/
-	@rm -rf build .venv .venv-spark4
+	@rm -rf build .venv .venv-spark4 .venv-checkov
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9_-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -94,4 +98,10 @@ $(VENV)/.dev: $(VENV)/.localaws requirements-dev.txt
 	@$(UV_PIP) --python .venv-spark4/bin/python -r requirements-spark4.txt
 	@touch $@
 
-.PHONY: local-up local-down local-status plan validate test-all test-spark4 run-local sample dataset weights test check bench lint fmt setup lock clean help
+$(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
+	@echo "installing checkov (once)"
+	@$(UV) venv --quiet --clear --python $(PY) $(VENV)-checkov
+	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
+	@touch $@
+
+.PHONY: checkov module-docs local-up local-down local-status plan validate test-all test-spark4 run-local sample dataset weights test check bench lint fmt setup lock clean help

@@ -20,3 +20,4 @@ lock requirements-s3a.in requirements-s3a.txt --universal --no-deps
 # the same pins but Spark's, so that only Spark differs between the two environments
 grep -vE '^(pyspark|py4j)==' requirements-dev.txt | grep -E '^[a-z0-9._-]+==' | sed -E 's/ *\\$//' >build/constraints-spark4.txt
 lock requirements-spark4.in requirements-spark4.txt --universal -c build/constraints-spark4.txt
+lock requirements-checkov.in requirements-checkov.txt --universal

@@ -188,16 +188,21 @@ def check(plan: Mapping[str, Any], *, ceiling: float | None = None, region: str 
     """
     found = resources(plan)
     broken = [Violation(name, address, message) for name, keep in RULES.items() for address, message in keep(found)]
-    if ceiling is not None and (hour := price(plan, region)) is not None and hour.total_on_demand > ceiling:
-        cluster = next(resource for resource in found if resource.type == "aws_emr_cluster")
-        broken.append(
-            Violation(
-                "hourly-price",
-                cluster.address,
-                f"an hour may cost {hour.total_on_demand:.2f} USD, more than the {ceiling:.2f} that are allowed",
-            )
-        )
+    if ceiling is not None:
+        broken += _too_dear(plan, found, ceiling, region)
     return sorted(broken)
+
+
+def _too_dear(plan: Mapping[str, Any], found: list[Resource], ceiling: float, region: str) -> Iterator[Violation]:
+    try:
+        hour = price(plan, region)
+    except prices.UnknownPriceError as error:
+        yield Violation("hourly-price", "module.emr", f"there is a ceiling, and {error}")
+        return
+    if hour is not None and hour.total_on_demand > ceiling:
+        cluster = _of(found, "aws_emr_cluster")[0]
+        text = f"an hour may cost {hour.total_on_demand:.2f} USD, more than the {ceiling:.2f} that are allowed"
+        yield Violation("hourly-price", cluster.address, text)
 
 
 def _of(found: Iterable[Resource], *types: str) -> list[Resource]:

@@ -25,12 +25,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ops import policies, prices
+
 ROOT = Path(__file__).resolve().parents[1]
 MINIMUM = (1, 10, 0)
 INSTALL = "https://developer.hashicorp.com/terraform/install"
 PROVIDER = Path("registry.terraform.io/hashicorp/aws")
 EMULATED_ACCOUNT = "123456789012"
 NO_ACCOUNT = "000000000000"
+BROKEN_RULE = 5
 DEFAULT_REGION = "eu-west-3"
 
 Stack = Literal["storage", "cluster"]
@@ -671,8 +674,33 @@ def workspace(stack: Stack, target: Target, environ: Mapping[str, str], **option
     return Workspace(target=target, stack=stack, extra=cluster_variables(target, storage, environ), **options)
 
 
+def summary(plan: Mapping[str, Any], region: str) -> list[str]:
+    """What somebody wants to know before saying yes: what would be replaced, how large it is, what an hour costs."""
+    lines = [
+        f"   replaces {address}, because of {', '.join(why) or 'another resource'}"
+        for address, why in policies.replaced(plan).items()
+    ]
+    outputs = {name: entry.get("value") for name, entry in plan["planned_values"].get("outputs", {}).items()}
+    if sizing := outputs.get("sizing"):
+        minutes = sizing["expected_minutes"]
+        fleets = ", ".join(f"{name} {fleet['units']}" for name, fleet in outputs["fleets"].items() if name != "primary")
+        lines.append(f"   vCPUs: {fleets}" + (f"; the step should take {minutes} min" if minutes else ""))
+    try:
+        hour = policies.price(plan, region)
+    except prices.UnknownPriceError as error:
+        return [*lines, f"   the price cannot be told: {error}"]
+    if hour is not None:
+        spot = abs(hour.total - hour.total_on_demand) > 0.005
+        fallback = f" ({hour.total_on_demand:.2f} where Spot has nothing)" if spot else ""
+        lines.append(
+            f"   an hour costs at most {hour.total:.2f} USD{fallback}: EC2 {hour.ec2:.2f}, EMR {hour.emr:.2f}, "
+            f"volumes {hour.ebs:.2f}, network {hour.network:.2f}, before tax"
+        )
+    return lines
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code is 0, 1 when Terraform said no, 2 wrong use, 3 no usable Terraform, 4 no credentials."""
+    """Exit code: 0, 1 Terraform said no, 2 wrong use, 3 no usable Terraform, 4 no credentials, 5 a rule is broken."""
     parser = argparse.ArgumentParser(prog="python -m ops.terraform", description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=["plan", "apply", "destroy", "validate", "fmt", "outputs"])
     parser.add_argument("--stack", choices=[*STACKS, "both"], default="both")
@@ -697,6 +725,7 @@ def _do(options: argparse.Namespace) -> int:
             "-recursive",
             *(["-check", "-diff"] if options.check else []),
             str(ROOT / "infra"),
+            str(ROOT / "tests" / "infra" / "roots"),
         ]
         quiet = {**environ, "TF_CLI_CONFIG_FILE": os.devnull}
         return subprocess.run(command, check=False, env=quiet).returncode
@@ -705,16 +734,23 @@ def _do(options: argparse.Namespace) -> int:
         target = Target(env="local", region=DEFAULT_REGION, account_id=NO_ACCOUNT, offline=True)
     else:
         target = target_from(environ, may_be_offline=options.command == "plan")
+    broken: list[policies.Violation] = []
     for stack in chosen if options.command != "destroy" else chosen[::-1]:
         work = workspace(stack, target, environ, terraform=terraform)
         if options.command == "plan":
             print(f"── {stack} of ENV={target.env}{' without asking AWS' if target.offline else ''}", flush=True)
-            work.plan(out=work.state.with_suffix(".tfplan"))
+            kept = work.state.with_suffix(".tfplan")
+            work.plan(out=kept)
+            shown = work.show(kept)
+            print("\n".join(summary(shown, target.region)), flush=True)
+            broken += policies.check(shown, ceiling=number(environ, "MAX_USD_PER_HOUR"), region=target.region)
         elif options.command == "outputs":
             print(json.dumps(work.outputs(), indent=2))
         else:
             getattr(work, options.command)()
-    return 0
+    for violation in broken:
+        print(f"make: the plan breaks a rule: {violation}", file=sys.stderr)
+    return BROKEN_RULE if broken else 0
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ data "aws_partition" "this" {}
 
 data "aws_iam_policy_document" "key" {
   # checkov:skip=CKV_AWS_109:A key's own policy must give the account its rights, or nobody can ever change the key
-  # checkov:skip=CKV_AWS_111:as above
+  # checkov:skip=CKV_AWS_111:The account must be able to write to its own key, or nobody can
   # checkov:skip=CKV_AWS_356:In a key's policy "*" means this key
   statement {
     sid       = "AccountDecidesByIam"

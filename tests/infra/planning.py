@@ -1,4 +1,4 @@
-"""Plans of the stacks, made once for all tests: the real Terraform and provider, dummy keys, no server and no account."""
+"""Plans of the stacks: the real Terraform and provider, dummy keys, no server and no account."""
 
 from __future__ import annotations
 

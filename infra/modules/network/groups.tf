@@ -5,6 +5,7 @@
 # EMR's are no drift.
 
 resource "aws_security_group" "primary" {
+  # checkov:skip=CKV2_AWS_5:The cluster in the module emr uses it; the check does not follow outputs
   name                   = "${var.name}-primary"
   description            = "EMR primary node of ${var.name}"
   vpc_id                 = aws_vpc.this.id
@@ -13,6 +14,7 @@ resource "aws_security_group" "primary" {
 }
 
 resource "aws_security_group" "core" {
+  # checkov:skip=CKV2_AWS_5:The cluster in the module emr uses it; the check does not follow outputs
   name                   = "${var.name}-core"
   description            = "EMR core and task nodes of ${var.name}"
   vpc_id                 = aws_vpc.this.id
@@ -21,6 +23,7 @@ resource "aws_security_group" "core" {
 }
 
 resource "aws_security_group" "service" {
+  # checkov:skip=CKV2_AWS_5:The cluster in the module emr uses it; the check does not follow outputs
   name                   = "${var.name}-service"
   description            = "EMR service access to ${var.name}"
   vpc_id                 = aws_vpc.this.id

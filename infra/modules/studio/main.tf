@@ -8,6 +8,7 @@ locals {
 }
 
 resource "aws_security_group" "this" {
+  # checkov:skip=CKV2_AWS_5:The domain below uses it; the check does not know domains
   name                   = "${var.name}-studio"
   description            = "Notebooks of ${var.name}"
   vpc_id                 = var.vpc_id

@@ -43,7 +43,7 @@ data "aws_iam_policy_document" "this" {
 
     condition {
       test     = "StringEquals"
-      variable = "elasticmapreduce:ResourceTag/Project"
+      variable = "aws:ResourceTag/Project"
       values   = [var.project]
     }
   }
