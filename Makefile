@@ -34,6 +34,8 @@ local-down: $(VENV)/.localaws ## Stop it: the embedded account is gone
 	@$(PY) -m ops.localaws stop
 local-status: $(VENV)/.localaws ## Where it listens, since when, and what its clusters do
 	@$(PY) -m ops.localaws status
+env: $(VENV)/.localaws ## Point this shell at it: eval "$$(make -s env)"
+	@$(PY) -m ops.localaws env
 
 ##@ AWS (ENV=local|dev|prod)
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
@@ -104,4 +106,4 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
 	@touch $@
 
-.PHONY: checkov module-docs local-up local-down local-status plan validate test-all test-spark4 run-local sample dataset weights test check bench lint fmt setup lock clean help
+.PHONY: env checkov module-docs local-up local-down local-status plan validate test-all test-spark4 run-local sample dataset weights test check bench lint fmt setup lock clean help

@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 
-from ops.localaws import server
+from ops.localaws import faults, server
 from ops.localaws.errors import LocalAwsError, NotRunningError
 from ops.localaws.settings import Settings
 
@@ -23,11 +23,16 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("stop", help="stop it: the embedded account is gone")
     commands.add_parser("status", help="where it listens and what its clusters do")
     commands.add_parser("env", help='shell commands that point a client at it: eval "$(… env)"')
+    fault = commands.add_parser("fault", help="let something go wrong from now on")
+    fault.add_argument("kind", help=f"{', '.join(faults.KINDS)}, or none")
     commands.add_parser("serve", help="serve in the foreground (what start runs)")
     options = parser.parse_args(arguments)
     settings = Settings.from_environment()
     region = os.environ.get("AWS_REGION") or DEFAULT_REGION
     try:
+        if options.command == "fault":
+            server.set_fault(server.status(settings.home)[0].endpoint, options.kind)
+            return 0
         return _COMMANDS[options.command](settings, region)
     except LocalAwsError as error:
         print(error, file=sys.stderr)

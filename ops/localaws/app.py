@@ -25,6 +25,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from ops.localaws import services
 from ops.localaws.emr import api as emr_api
 from ops.localaws.emr.life import Supervisor
+from ops.localaws.faults import faulty_s3
 from ops.localaws.services.scheduler import Clock
 from ops.localaws.settings import ACCOUNT, Settings
 from ops.localaws.state import Record, write
@@ -92,6 +93,14 @@ def _clock(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], s
     return answer
 
 
+def _fault(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], str]]:
+    def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
+        supervisor.set_fault(str(json.loads(request.data)["fault"]))
+        return 200, {"Content-Type": "application/json"}, "{}"
+
+    return answer
+
+
 def serve(settings: Settings, token: str) -> None:
     """Serve on a free loopback port until SIGTERM or SIGINT, with the state file telling where.
 
@@ -113,7 +122,9 @@ def serve(settings: Settings, token: str) -> None:
     emr_api.install(supervisor)
     moto_api_urls.url_paths["{0}/moto-api/localaws/status"] = _status(supervisor, token)
     moto_api_urls.url_paths["{0}/moto-api/localaws/clock"] = _clock(supervisor)
-    application = unhurried(DomainDispatcherApplication(create_backend_app), settings.api_delay_seconds)
+    moto_api_urls.url_paths["{0}/moto-api/localaws/fault"] = _fault(supervisor)
+    moto_application = DomainDispatcherApplication(create_backend_app)
+    application = faulty_s3(unhurried(moto_application, settings.api_delay_seconds), settings)
     server = waitress.server.create_server(
         application,
         sockets=[listener],

@@ -18,7 +18,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ops.localaws import state
+from ops.localaws import faults, state
 from ops.localaws.errors import DidNotStartError, DidNotStopError, NotRunningError
 from ops.localaws.settings import ROOT, Settings
 from ops.localaws.state import Record
@@ -70,8 +70,17 @@ def status(home: Path) -> tuple[Record, list[dict[str, Any]]]:
 
 def set_clock(endpoint: str, rate: float) -> None:
     """Let EMR's idle clocks and the scheduler run ``rate`` times as fast as real time from now on."""
-    body = json.dumps({"rate": rate}).encode()
-    url, headers = f"{endpoint}/moto-api/localaws/clock", {"Content-Type": "application/json"}
+    _tell(endpoint, "clock", {"rate": rate})
+
+
+def set_fault(endpoint: str, kind: str) -> None:
+    """Inject a fault from now on (``faults.KINDS``), or none; raises UnknownFaultError."""
+    _tell(endpoint, "fault", {"fault": faults.known(kind)})
+
+
+def _tell(endpoint: str, what: str, content: dict[str, Any]) -> None:
+    url, headers = f"{endpoint}/moto-api/localaws/{what}", {"Content-Type": "application/json"}
+    body = json.dumps(content).encode()
     request = urllib.request.Request(url, data=body, headers=headers, method="POST")  # noqa: S310
     urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
 

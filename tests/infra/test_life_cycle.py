@@ -76,9 +76,14 @@ class Account:
         return self.clusters("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING", "TERMINATING")
 
     def tagged(self, **tags: str) -> list[str]:
+        """What bears the tags, without instances that have ended: EC2 tells of those for an hour."""
         filters = [{"Key": key, "Values": [value]} for key, value in tags.items()]
+        state = [{"Name": "instance-state-name", "Values": ["terminated"]}]
+        reservations = self.client("ec2").describe_instances(Filters=state)["Reservations"]
+        ended = {i["InstanceId"] for r in reservations for i in r["Instances"]}
         pages = self.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(TagFilters=filters)
-        return sorted(found["ResourceARN"] for page in pages for found in page["ResourceTagMappingList"])
+        found = [found["ResourceARN"] for page in pages for found in page["ResourceTagMappingList"]]
+        return sorted(arn for arn in found if arn.rsplit("/", 1)[-1] not in ended)
 
     def inventory(self) -> dict[str, list[str]]:
         """Everything that the stacks could have made, by listing."""

@@ -7,6 +7,7 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
+from ops.localaws import faults
 from ops.localaws.emr.cloud import Cloud
 from ops.localaws.emr.logs import LogShipper
 from ops.localaws.emr.model import Cluster, Step, now
@@ -22,6 +23,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, endpoint: str) -> None:
         self.settings, self.endpoint = settings, endpoint
+        settings.fault = faults.known(settings.fault)
         self._lives: dict[str, ClusterLife] = {}
         self._lock = threading.Lock()
 
@@ -60,6 +62,10 @@ class Supervisor:
             life.runner.interrupt(step_id, force=force)
         return True
 
+    def set_fault(self, kind: str) -> None:
+        """Inject a fault from now on, or none."""
+        self.settings.fault = faults.known(kind)
+
     def set_clock(self, rate: float) -> None:
         """Let idle clocks and schedules run at another rate from now on (as if they always had)."""
         self.settings.clock_rate = rate
@@ -92,7 +98,9 @@ class ClusterLife:
         self.shipper = LogShipper(self.cloud.client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds)
         root = Path(settings.home) / "clusters" / cluster.id
         self.node = Node(root, endpoint, cluster.region, settings)
-        self.runner = Runner(cluster, self.node, self.shipper, settings, self.cloud.profile_credentials)
+        self.runner = Runner(
+            cluster, self.node, self.shipper, settings, self.cloud.profile_credentials, self.cloud.lose_spot
+        )
         self._steps: list[threading.Thread] = []
         self._server_ends = False
 
@@ -136,6 +144,7 @@ class ClusterLife:
                 cluster.state = "BOOTSTRAPPING"
         if self.settings.execute:
             primary = next(i.ec2_id for i in cluster.instances if i.role == "MASTER")
+            self.node.identify(cluster.id, primary)
             for number, action in enumerate(cluster.request.get("BootstrapActions", []), start=1):
                 problem = self.runner.bootstrap(number, action, primary)
                 if cluster.ending is not None:

@@ -7,6 +7,7 @@ from there.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -99,6 +100,13 @@ class Node:
             path = bin_dir / name
             path.write_text(f"#!/usr/bin/env bash\n{body}\n")
             path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+    def identify(self, cluster_id: str, instance_id: str) -> None:
+        """Write what EMR leaves on every node about itself."""
+        info = self.root / "mnt" / "var" / "lib" / "info"
+        info.mkdir(parents=True, exist_ok=True)
+        (info / "job-flow.json").write_text(json.dumps({"jobFlowId": cluster_id}))
+        (info / "instance.json").write_text(json.dumps({"instanceId": instance_id, "isMaster": True}))
 
     def environment(self, credentials: Mapping[str, str]) -> dict[str, str]:
         """What every process on the node sees."""

@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.localaws import faults
 from ops.localaws.emr import spark
 from ops.localaws.emr.logs import LogShipper, split_uri
 from ops.localaws.emr.model import Cluster, Step, now
@@ -30,6 +31,7 @@ class Runner:
     shipper : who sends the logs
     settings : delays and sizes
     credentials : gives fresh keys of the instance profile's role
+    lose_spot : takes a Spot instance away (``FAULT=spot``)
     """
 
     def __init__(
@@ -39,9 +41,10 @@ class Runner:
         shipper: LogShipper,
         settings: Settings,
         credentials: Callable[[], Mapping[str, str]],
+        lose_spot: Callable[[], None],
     ) -> None:
         self.cluster, self.node, self.shipper, self.settings = cluster, node, shipper, settings
-        self._credentials = credentials
+        self._credentials, self._lose_spot = credentials, lose_spot
         self._jobs: dict[str, Job] = {}
         self._interrupted: set[str] = set()
         self._lock = threading.Lock()
@@ -50,7 +53,9 @@ class Runner:
         self._born = int(cluster.created.timestamp() * 1000)
 
     # -- processes ----------------------------------------
-    def _run(self, name: str, args: list[str], env: Mapping[str, str], cwd: Path, out: Path, err: Path) -> int:
+    def _run(
+        self, name: str, args: list[str], env: Mapping[str, str], cwd: Path, out: Path, err: Path, fault: str = ""
+    ) -> int:
         cwd.mkdir(parents=True, exist_ok=True)
         with out.open("ab") as o, err.open("ab") as e:
             with self._lock:
@@ -62,7 +67,10 @@ class Runner:
                     e.write(f'Cannot run program "{args[0]}": {error.strerror}\n'.encode())
                     return 1
                 self._jobs[name] = job
+            saboteur = faults.Saboteur(fault, job.process.pid, self._lose_spot) if fault else None
             code = job.wait()
+            if saboteur:
+                saboteur.stop()
         with self._lock:
             self._jobs.pop(name, None)
         return code
@@ -97,6 +105,8 @@ class Runner:
         if problem is None:
             env = self.node.environment(self._credentials())
             args = ["bash", str(local), *(self.node.below(a) for a in script.get("Args", []))]
+            if self.settings.fault == "bootstrap":
+                args = ["bash", "-c", "echo 'the fault bootstrap was asked for' >&2; exit 1"]
             controller.write_text(f"{now():%Y-%m-%dT%H:%M:%SZ} INFO startExec '{' '.join(args)}'\n")
             code = self._run(f"bootstrap-{number}", args, env, self.node.home, out, err)
             with controller.open("a") as log:
@@ -213,8 +223,9 @@ class Runner:
             "SPARK_WORKER_DIR": str(folder / "work"),
         }
         args = [str(home / "bin" / "spark-submit"), *command.args]
+        fault = self.settings.fault if self.settings.fault in ("executor-lost", "spot", "step-oom") else ""
         if not command.cluster_mode:
-            code = self._run(step.id, args, env, self._workdir(step), out, err)
+            code = self._run(step.id, args, env, self._workdir(step), out, err, fault)
             self._ship_executors(folder, application)
             return code
         driver = folder / "driver"
@@ -222,7 +233,7 @@ class Runner:
         driver_out, driver_err = driver / "stdout", driver / "stderr"
         self._client_line(err, f"INFO Client: Submitting application {application} to ResourceManager")
         self._client_line(err, f"INFO Client: Application report for {application} (state: RUNNING)")
-        code = self._run(step.id, args, env, self._workdir(step), driver_out, driver_err)
+        code = self._run(step.id, args, env, self._workdir(step), driver_out, driver_err, fault)
         self._report(err, driver_err, application, code)
         container = f"containers/{application}/{_container(application, 1)}"
         for path in (driver_out, driver_err):
