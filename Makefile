@@ -22,7 +22,7 @@ run-local: $(VENV)/.runtime ## Run the whole chain on this machine. INPUT= OUTPU
 ##@ Data
 sample: $(VENV)/.runtime ## Cut a balanced subsample: SOURCE=dir DEST=dir CLASSES=5 IMAGES=5 SEED=0
 	@$(PY) -m ops.datasets.subsample
-dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DEST=data/fruits-360
+dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DEST=data/fruits-360 VERSION=2020.05.18.0
 	@$(PY) -m ops.datasets.fetch
 weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries: MODEL=mobilenet_v2|mobilenet_v2_035|resnet50
 	@$(PY) -m ops.weights
@@ -37,6 +37,10 @@ local-status: $(VENV)/.localaws ## Where it listens, since when, and what its cl
 env: $(VENV)/.localaws ## Point this shell at it: eval "$$(make -s env)"
 	@$(PY) -m ops.localaws env
 
+##@ Node
+wheelhouse: $(VENV)/.runtime ## Make the wheels that a node installs: ARCH=x86_64|arm64, TO=s3://bucket/wheelhouse uploads them
+	@$(PY) -m ops.wheelhouse
+
 ##@ AWS (ENV=local|dev|prod)
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
 	@$(PY) -m ops.terraform plan
@@ -50,7 +54,7 @@ checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
 	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
 module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
 	@$(PY) -m ops.module_docs
-check: lint checkov test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, checkov, lint
+check: lint checkov test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint, checkov
 test-all: $(VENV)/.dev
 	@$(PY) -m pytest $(ARGS)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
@@ -106,4 +110,5 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
 	@touch $@
 
-.PHONY: env checkov module-docs local-up local-down local-status plan validate test-all test-spark4 run-local sample dataset weights test check bench lint fmt setup lock clean help
+.PHONY: local-up local-down local-status env run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov module-docs \
+        bench lint fmt setup lock clean help

@@ -98,7 +98,7 @@ def test_mobilenet_v2_035_with_its_imagenet_weights_equals_keras() -> None:
 def test_with_seeded_random_weights_for_want_of_the_real_ones_equals_keras(name: str, make: str, package: str) -> None:
     import keras
 
-    size = 96
+    size = 64
     images = photographs(size)
     backbone = backbones.backbone_named(name)
     base = backbone.build(size, None)
