@@ -22,15 +22,29 @@ run-local: $(VENV)/.runtime ## Run the whole chain on this machine. INPUT= OUTPU
 ##@ Data
 sample: $(VENV)/.runtime ## Cut a balanced subsample: SOURCE=dir DEST=dir CLASSES=5 IMAGES=5 SEED=0
 	@$(PY) -m ops.datasets.subsample
-dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DEST=data/fruits-360
+dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DEST=data/fruits-360 VERSION=2020.05.18.0
 	@$(PY) -m ops.datasets.fetch
 weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries: MODEL=mobilenet_v2|mobilenet_v2_035|resnet50
 	@$(PY) -m ops.weights
 
+##@ Node
+wheelhouse: $(VENV)/.runtime ## Make the wheels that a node installs: ARCH=x86_64|arm64, TO=s3://bucket/wheelhouse uploads them
+	@$(PY) -m ops.wheelhouse
+
+##@ AWS (ENV=local|dev|prod)
+plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
+	@$(PY) -m ops.terraform plan
+validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
+	@$(PY) -m ops.terraform validate
+
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command)
 	@$(PY) -m pytest -m "not slow" $(ARGS)
-check: lint test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint
+checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
+	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
+module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
+	@$(PY) -m ops.module_docs
+check: lint checkov test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint, checkov
 test-all: $(VENV)/.dev
 	@$(PY) -m pytest $(ARGS)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
@@ -41,15 +55,16 @@ lint: $(VENV)/.dev ## ruff and mypy
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-fmt: $(VENV)/.dev ## Format the code
+fmt: $(VENV)/.dev ## Format the code (Python and Terraform)
 	@$(VENV)/bin/ruff check --fix-only --quiet . ; $(VENV)/bin/ruff format .
+	@$(PY) -m ops.terraform fmt
 
 ##@ Upkeep
 setup: $(VENV)/.runtime ## Build .venv from the locked requirements (the other targets do it by themselves)
 lock: ## Resolve the requirements again and write the hash-locked files
 	@ops/lock.sh
 clean: ## Remove what make built; keeps runs/ and data/
-	@rm -rf build .venv .venv-spark4
+	@rm -rf build .venv .venv-spark4 .venv-checkov
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9_-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -74,4 +89,11 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	@$(UV_PIP) --python .venv-spark4/bin/python -r requirements-spark4.txt
 	@touch $@
 
-.PHONY: test-all test-spark4 run-local sample dataset weights test check bench lint fmt setup lock clean help
+$(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
+	@echo "installing checkov (once)"
+	@$(UV) venv --quiet --clear --python $(PY) $(VENV)-checkov
+	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
+	@touch $@
+
+.PHONY: run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov module-docs \
+        bench lint fmt setup lock clean help
