@@ -110,6 +110,8 @@ def spark_environment(environment: Mapping[str, str]) -> dict[str, str]:
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",
+        # eigh of a covariance of 1280 columns: 0.5 s on one thread; threads that wait for a busy core took 4 s
+        "OPENBLAS_NUM_THREADS": "1",
         "FRUITS_COMMIT": commit(),
     }
 
