@@ -65,14 +65,14 @@ validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
 
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command)
-	@$(PY) -m pytest -m "not slow" $(ARGS)
+	@$(PY) -m pytest -m "not slow" -n 3 --dist loadgroup $(ARGS)
 checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
 	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
 module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
 	@$(PY) -m ops.module_docs
 check: lint checkov test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint, checkov
 test-all: $(VENV)/.dev
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli tests/spark4 $(ARGS)
 bench: $(VENV)/.dev ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
