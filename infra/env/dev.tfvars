@@ -1,0 +1,1 @@
+# ENV=dev: the smallest cluster that shows everything. `make` adds env, region and account_id.

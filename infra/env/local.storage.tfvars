@@ -1,0 +1,1 @@
+lifecycle_rules = false # the provider waits 55 s for them, on any server

@@ -1,0 +1,1 @@
+# ENV=local: the embedded AWS of this machine.

@@ -1,0 +1,4 @@
+enable_ssm = true
+
+core = { units = 16 }
+task = { units = 16 }

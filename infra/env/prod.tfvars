@@ -1,0 +1,1 @@
+# ENV=prod. `make` adds env, region and account_id.

@@ -1,0 +1,73 @@
+# EMR's classifications: which Python runs, on how many threads, in how much memory.
+
+locals {
+  # One thread a task slot: the slots are the parallelism, and more threads than cores only wait for each other.
+  thread_caps = {
+    for name in ["MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS"] : name => "1"
+  }
+
+  # The region for pyarrow's S3 client: without it and without a route to anything else it asks us-east-1 and hangs.
+  environment = {
+    AWS_DEFAULT_REGION = var.region
+    AWS_REGION         = var.region
+    PYSPARK_PYTHON     = var.python
+  }
+
+  executor_environment = merge(local.environment, local.thread_caps)
+
+  # The driver prepares the network and takes the eigenvalues while the executors wait: all of its cores.
+  driver_environment = merge(
+    local.environment,
+    { PYSPARK_DRIVER_PYTHON = var.python },
+    { for name in keys(local.thread_caps) : name => tostring(var.driver.cores) },
+  )
+
+  # Spot nodes may go at any moment, and with `maxAppAttempts` 1 the application's master must not be there when they
+  # do. Only where there are Spot nodes: where every node is on demand AWS says to leave the labels off, or the
+  # master's nodes take no executors
+  # (https://docs.aws.amazon.com/emr/latest/ManagementGuide/managed-scaling-considerations.html).
+  node_labels = local.has_task_fleet && local.task_spot ? {
+    "yarn.node-labels.enabled"                          = "true"
+    "yarn.node-labels.am.default-node-label-expression" = "ON_DEMAND"
+  } : {}
+
+  configurations = [
+    {
+      Classification = "spark-defaults"
+      Properties = merge(
+        {
+          # A second attempt at a job that failed for a reason is paid twice and hides the first traceback.
+          "spark.yarn.maxAppAttempts" = "1"
+
+          "spark.driver.cores"            = tostring(var.driver.cores)
+          "spark.driver.memory"           = "${var.driver.memory_mb}m"
+          "spark.driver.memoryOverhead"   = "${var.driver.overhead_mb}m"
+          "spark.executor.cores"          = tostring(var.executor.cores)
+          "spark.executor.memory"         = "${var.executor.memory_mb}m"
+          "spark.executor.memoryOverhead" = "${var.executor.overhead_mb}m"
+        },
+        { for name, value in local.driver_environment : "spark.yarn.appMasterEnv.${name}" => value },
+        { for name, value in local.executor_environment : "spark.executorEnv.${name}" => value },
+      )
+    },
+    {
+      # For shells and Livy sessions, which run the driver on the primary node.
+      Classification = "spark-env"
+      Properties     = {}
+      Configurations = [
+        {
+          Classification = "export"
+          Properties     = local.driver_environment
+        },
+      ]
+    },
+    {
+      Classification = "yarn-site"
+      Properties = merge(
+        # TensorFlow and OpenVINO map far more than they touch; only the memory in use counts.
+        { "yarn.nodemanager.vmem-check-enabled" = "false" },
+        local.node_labels,
+      )
+    },
+  ]
+}

@@ -1,0 +1,59 @@
+output "architecture" {
+  description = "Processor architecture of every node (x86_64 or arm64): what the wheelhouse must be built for."
+  value       = local.architectures[0]
+
+  precondition {
+    condition     = length(local.architectures) == 1
+    error_message = "The fleets mix processor architectures (${join(", ", local.architectures)}), and one wheelhouse serves the whole cluster. Choose types of one architecture: m6g, m7g, c6g, c7g and r6g are arm64, the others x86_64."
+  }
+
+  precondition {
+    condition     = alltrue([for type in local.used_types : !contains(try(local.absent[var.region], []), split(".", type)[0])])
+    error_message = "${var.region} does not offer ${join(", ", [for type in local.used_types : type if contains(try(local.absent[var.region], []), split(".", type)[0])])}; EMR would refuse the cluster after minutes. Choose other types."
+  }
+}
+
+output "types" {
+  description = "vCPU, memory (GiB), YARN memory (MB) and architecture of each type in use."
+  value       = { for type in local.used_types : type => local.sizes[type] if contains(keys(local.sizes), type) }
+}
+
+output "core_units" {
+  description = "vCPUs of the core fleet."
+  value       = var.core_units
+}
+
+output "task_units" {
+  description = "vCPUs of the task fleet; 0 means none."
+  value       = local.task_units
+
+  precondition {
+    condition     = var.core_units + local.task_units <= var.max_units
+    error_message = "This needs ${var.core_units + local.task_units} vCPUs, more than max_units (${var.max_units}). Give more minutes, or raise max_units after looking at the account's EC2 quotas (new accounts have 8 to 16)."
+  }
+}
+
+output "worker_vcpus" {
+  description = "vCPUs that featurize: all but the driver's."
+  value       = local.worker_vcpus
+}
+
+output "expected_minutes" {
+  description = "Minutes that the step should take, or null where the number of images is not given."
+  value       = local.sized ? ceil((var.images / (var.images_per_second_per_vcpu * max(1, local.worker_vcpus)) + var.fixed_seconds) / 60) : null
+}
+
+output "executor" {
+  description = "Cores, heap and memoryOverhead (MB) of an executor."
+  value       = local.executor
+}
+
+output "driver" {
+  description = "Cores, heap and memoryOverhead (MB) of the driver."
+  value       = local.driver
+
+  precondition {
+    condition     = local.driver.memory_mb + local.driver.overhead_mb <= min([for type in var.core_types : try(local.sizes[type].yarn_mb, 999999)]...)
+    error_message = "The driver needs ${local.driver.memory_mb + local.driver.overhead_mb} MB of one core node, and the smallest of ${join(", ", var.core_types)} gives YARN less. Choose larger core types."
+  }
+}

@@ -1,0 +1,147 @@
+variable "region" {
+  description = "Region of the cluster: not every type is offered in every region."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must look like eu-west-1."
+  }
+}
+
+variable "primary_types" {
+  description = "Instance types of the primary fleet."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.primary_types) > 0 && alltrue([for type in var.primary_types : contains(keys(local.sizes), type)])
+    error_message = "The primary fleet names no type, or one whose size is not known here: ${join(", ", [for type in var.primary_types : type if !contains(keys(local.sizes), type)])}. Known are ${join(", ", keys(local.families))}, each as xlarge, 2xlarge and 4xlarge; a new one belongs into infra/modules/sizing/sizes.tf first, or memory and price would be guessed."
+  }
+}
+
+variable "core_types" {
+  description = "Instance types of the core fleet."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.core_types) > 0 && alltrue([for type in var.core_types : contains(keys(local.sizes), type)])
+    error_message = "The core fleet names no type, or one whose size is not known here: ${join(", ", [for type in var.core_types : type if !contains(keys(local.sizes), type)])}. Known are ${join(", ", keys(local.families))}, each as xlarge, 2xlarge and 4xlarge; a new one belongs into infra/modules/sizing/sizes.tf first, or memory and price would be guessed."
+  }
+}
+
+variable "task_types" {
+  description = "Instance types of the task fleet; the more, the likelier Spot capacity is found."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.task_types) > 0 && alltrue([for type in var.task_types : contains(keys(local.sizes), type)])
+    error_message = "The task fleet names no type, or one whose size is not known here: ${join(", ", [for type in var.task_types : type if !contains(keys(local.sizes), type)])}. Known are ${join(", ", keys(local.families))}, each as xlarge, 2xlarge and 4xlarge; a new one belongs into infra/modules/sizing/sizes.tf first, or memory and price would be guessed."
+  }
+}
+
+variable "core_units" {
+  description = "vCPUs of the core fleet, on demand; the driver takes 2 of them."
+  type        = number
+
+  validation {
+    condition     = var.core_units >= 4 && floor(var.core_units) == var.core_units
+    error_message = "core_units must be a whole number of at least 4 vCPUs: the driver, which holds TensorFlow, runs on the core fleet."
+  }
+}
+
+variable "task_units" {
+  description = "vCPUs of the task fleet where images and minutes are not given."
+  type        = number
+
+  validation {
+    condition     = var.task_units >= 0 && floor(var.task_units) == var.task_units
+    error_message = "task_units must be a whole number of vCPUs; 0 means no task fleet."
+  }
+}
+
+variable "task_may_grow" {
+  description = "Managed scaling may add task nodes later: size executors for their types too."
+  type        = bool
+  default     = false
+}
+
+variable "images" {
+  description = "Images of the run (IMAGES=); together with minutes it decides the size of the task fleet."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.images == null ? true : var.images >= 1
+    error_message = "images must be at least 1; leave it out to size the fleets by core_units and task_units."
+  }
+
+  validation {
+    condition     = (var.images == null) == (var.minutes == null)
+    error_message = "The fleets are sized from the number of images and the minutes wanted together: give both IMAGES= and MINUTES=, or neither."
+  }
+}
+
+variable "minutes" {
+  description = "Minutes that the step may take (MINUTES=), the cluster's own start-up of some 6 to 10 minutes not counted."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.minutes == null ? true : var.minutes * 60 > var.fixed_seconds
+    error_message = "A step takes some ${var.fixed_seconds} s whatever its size (Spark, the network's preparation, PCA, report), so ${var.minutes == null ? 0 : var.minutes} minutes cannot be reached. Give more minutes."
+  }
+}
+
+variable "max_units" {
+  description = "vCPUs that core and task fleets may have together; new accounts have small quotas."
+  type        = number
+  default     = 64
+
+  validation {
+    condition     = var.max_units >= 4
+    error_message = "max_units must be at least the 4 vCPUs of the smallest core fleet."
+  }
+}
+
+variable "images_per_second_per_vcpu" {
+  description = "Images that one vCPU featurizes in a second. Half of the 130 to 146 that were measured on a whole core, because a vCPU of Intel and AMD types is half a core."
+  type        = number
+  default     = 65
+
+  validation {
+    condition     = var.images_per_second_per_vcpu > 0
+    error_message = "images_per_second_per_vcpu must be above 0."
+  }
+}
+
+variable "fixed_seconds" {
+  description = "Seconds of a step that do not depend on the number of images."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.fixed_seconds >= 0
+    error_message = "fixed_seconds cannot be negative."
+  }
+}
+
+variable "python_worker_mb" {
+  description = "Memory of one Python worker with the network loaded (MB): some 400 measured, and a margin."
+  type        = number
+  default     = 500
+
+  validation {
+    condition     = var.python_worker_mb >= 400
+    error_message = "A Python worker with the network loaded takes some 400 MB; with less YARN kills the executor."
+  }
+}
+
+variable "tensorflow_mb" {
+  description = "Memory of TensorFlow in the driver's Python (MB)."
+  type        = number
+  default     = 1536
+
+  validation {
+    condition     = var.tensorflow_mb >= 1536
+    error_message = "TensorFlow takes some 1,500 MB in the driver; with less YARN kills it."
+  }
+}

@@ -1,0 +1,12 @@
+# Holds nothing: the tests beside it call one module each.
+
+terraform {
+  required_version = ">= 1.10, < 2.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100"
+    }
+  }
+}

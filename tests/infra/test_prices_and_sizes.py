@@ -1,0 +1,160 @@
+"""The price table, the table of sizes in Terraform, and what both say about a cluster."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops import policies, prices, terraform
+from tests.infra.planning import KEY, REGION, ROOT, Planner
+
+SIZES = ROOT / "infra" / "modules" / "sizing" / "sizes.tf"
+Plan = dict[str, Any]
+
+
+def table_of_sizes() -> dict[str, tuple[int, int, str]]:
+    """type → vCPU, memory (GiB), architecture, as sizes.tf writes them."""
+    text = SIZES.read_text()
+    families = re.findall(r'^ +(\w+) += \{ architecture = "(\w+)", kind = "(\w+)" \}$', text, re.MULTILINE)
+    shapes = re.findall(r'^ +"?(\w+)"? = \{\n +vcpu += (\d+)\n +memory += \{ (.*?) \}\n', text, re.MULTILINE)
+    return {
+        f"{family}.{shape}": (int(vcpu), int(re.findall(rf"{kind} = (\d+)", memory)[0]), architecture)
+        for family, architecture, kind in families
+        for shape, vcpu, memory in shapes
+    }
+
+
+def test_sizes_agree_with_the_price_list() -> None:
+    facts = {(one.type): (one.vcpu, one.memory_gib, one.architecture) for one in prices.instances().values()}
+    assert len(facts) == 42
+    assert table_of_sizes() == facts
+
+
+def test_types_absent_from_a_region_are_those_without_a_price() -> None:
+    regions = {region for region, _ in prices.instances()}
+    missing = {(region, type_) for region in regions for type_ in table_of_sizes()} - set(prices.instances())
+    absent = re.findall(r"^ +([a-z0-9-]+) = \[(.*)\]$", SIZES.read_text().split("absent = {")[1], re.MULTILINE)
+    families = {(region, name.strip('" ')) for region, names in absent for name in names.split(",")}
+    assert {(region, type_.split(".")[0]) for region, type_ in missing} == families
+
+
+def test_every_price_has_a_source_and_a_date() -> None:
+    readme = (Path(prices.__file__).parent / "README.md").read_text()
+    keys = set(re.findall(r"^\| (\w+) \|", readme, re.MULTILINE))
+    for name, sources in (
+        ("instances.csv", ("ec2_source", "emr_source", "spot_source")),
+        ("services.csv", ("source",)),
+    ):
+        with (Path(prices.__file__).parent / name).open(newline="") as file:
+            for row in csv.DictReader(file):
+                for column in sources:
+                    if row[column]:
+                        assert set(row[column].split("+")) <= keys, row
+                        assert row[column.replace("source", "as_of")], row
+
+
+def test_prices_are_plausible() -> None:
+    """EMR's fee is a quarter of the price in Virginia, everywhere; Spot is cheaper; Europe is dearer."""
+    for (region, type_), one in prices.instances().items():
+        virginia = prices.instance("us-east-1", type_)
+        assert one.emr == pytest.approx(virginia.ec2 / 4, rel=0.02), (region, type_)
+        assert 0.2 * one.ec2 < one.spot < 0.7 * one.ec2, (region, type_)
+        assert one.ec2 >= virginia.ec2
+
+
+def test_hour_of_a_cluster_by_hand() -> None:
+    """One m5.xlarge, two on demand, four vCPUs of Spot, in Paris; volumes of 72 GiB."""
+    fleets = [
+        prices.Fleet(name="primary", types=["m5.xlarge"], units=1),
+        prices.Fleet(name="core", types=["m5.xlarge"], units=8),
+        prices.Fleet(name="task", types=["m5.xlarge", "m5.2xlarge"], units=4, market="SPOT"),
+    ]
+    hour = prices.hourly("eu-west-3", fleets, volume_gib=72)
+    assert hour.ec2 == pytest.approx(3 * 0.224 + 0.1702)  # four vCPUs may come as one 2xlarge
+    assert hour.emr == pytest.approx(3 * 0.048 + 0.096)
+    assert hour.ebs == pytest.approx(4 * 72 * 0.0928 / 730)
+    assert hour.nodes == 4
+    assert hour.total_on_demand == pytest.approx(hour.total - 0.1702 + 0.448)
+
+
+def test_network_of_a_cluster_costs() -> None:
+    fleets = [prices.Fleet(name="primary", types=["m5.xlarge"], units=1)]
+    plain = prices.hourly("eu-west-1", fleets, volume_gib=72)
+    wired = prices.hourly("eu-west-1", fleets, volume_gib=72, nat=True, endpoints=3)
+    assert wired.total - plain.total == pytest.approx(0.048 + 0.005 + 3 * 0.011)
+
+
+def test_price_that_is_not_known() -> None:
+    with pytest.raises(
+        prices.UnknownPriceError, match=r"^no price is known for m6a\.xlarge in eu-north-1 \(known regions: "
+    ):
+        prices.instance("eu-north-1", "m6a.xlarge")
+    assert prices.service("eu-north-1", "nat_gateway") == 0.052  # the dearest known
+
+
+@pytest.mark.terraform
+def test_price_of_a_plan(plan_of: Callable[[str], Plan]) -> None:
+    """The dev cluster: a primary and eight vCPUs on demand, the dearest of its types (m7i in Paris)."""
+    hour = policies.price(plan_of("dev-cluster"), REGION)
+    assert hour is not None
+    assert hour.ec2 == pytest.approx(3 * 0.2352)
+    assert hour.ebs == pytest.approx(3 * (40 + 32) * 0.0928 / 730)
+    assert hour.network == 0
+    assert policies.price(plan_of("dev-storage"), REGION) is None
+
+
+@pytest.mark.terraform
+def test_releases_still_supported() -> None:
+    """A reminder in time: half a year before the default release's support ends, this fails."""
+    text = (ROOT / "infra" / "modules" / "emr" / "releases.tf").read_text()
+    ends = dict(re.findall(r'"(emr-[a-z0-9.-]+)" += "(\d{4}-\d{2}-\d{2})"', text))
+    default = re.findall(r'default += "(emr-[^"]+)"', (ROOT / "infra" / "cluster" / "variables.tf").read_text())[0]
+    assert (date.fromisoformat(ends[default]) - date.today()).days > 180
+
+
+@pytest.mark.terraform
+def test_images_and_minutes_size_the_task_fleet(planner: Planner) -> None:
+    """A million in ten minutes: 1e6 / (65 images/s × 540 s) = 28.5 vCPUs, and the driver's two, less core's 8."""
+    plan = planner.plan("cluster", images=1_000_000, minutes=10)
+    outputs = plan["planned_values"]["outputs"]
+    assert outputs["fleets"]["value"]["task"]["units"] == 24  # 29 + 2 - 8 = 23, in nodes of 4
+    assert outputs["sizing"]["value"]["worker_vcpus"] == 30
+    assert outputs["sizing"]["value"]["expected_minutes"] == 10  # 1e6 / (65 × 30) + 60 s = 573 s
+
+
+@pytest.mark.terraform
+def test_few_images_need_no_task_fleet(planner: Planner) -> None:
+    plan = planner.plan("cluster", env="prod", images=90_000, minutes=10, kms_key_arn=KEY)
+    assert plan["planned_values"]["outputs"]["fleets"]["value"]["task"]["units"] == 0
+    assert not [resource for resource in policies.resources(plan) if resource.type == "aws_emr_instance_fleet"]
+
+
+@pytest.mark.terraform
+def test_summary_says_what_an_hour_costs(plan_of: Callable[[str], Plan]) -> None:
+    lines = terraform.summary(plan_of("prod-cluster"), REGION)
+    assert lines[0] == "   vCPUs: core 16, task 16"
+    found = re.fullmatch(
+        r"   an hour costs at most (\S+) USD \((\S+) where Spot has nothing\): EC2 .*, before tax", lines[1]
+    )
+    assert found
+    hour = policies.price(plan_of("prod-cluster"), REGION)
+    assert hour is not None
+    assert (found[1], found[2]) == (f"{hour.total:.2f}", f"{hour.total_on_demand:.2f}")
+    assert terraform.summary(plan_of("dev-storage"), REGION) == []
+
+
+@pytest.mark.terraform
+def test_region_without_prices_says_so(plan_of: Callable[[str], Plan]) -> None:
+    plan = plan_of("dev-cluster")
+    assert terraform.summary(plan, "eu-south-2")[-1].startswith(
+        "   the price cannot be told: no price is known for m5.xlarge in eu-south-2"
+    )
+    (broken,) = policies.check(plan, ceiling=10, region="eu-south-2")
+    assert broken.policy == "hourly-price"
+    assert policies.check(plan, region="eu-south-2") == []

@@ -1,0 +1,171 @@
+"""What is refused before money is spent, and the sentences that say why and what to do.
+
+Terraform reports all that it can judge in one plan, so that several wrong values share one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.infra.planning import Planner
+
+pytestmark = pytest.mark.terraform
+
+SIZES = "c5, c6g, c6i, c7g, c7i, m5, m6a, m6g, m6i, m7g, m7i, r5, r6g, r6i, each as xlarge, 2xlarge and 4xlarge"
+EU = "eu-west-1, eu-west-3, eu-central-1, eu-north-1, eu-south-1 or eu-south-2"
+
+# stack, region, wrong values, the sentences that must be said
+GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
+    "storage": (
+        "storage",
+        "us-east-1",
+        {"project": "Fruits_", "budget_usd": 0},
+        [
+            "us-east-1 is outside the European Union, where this data has to stay (GDPR). "
+            f"Choose {EU}; or, if you are free to leave, set allow_non_eu = true.",
+            'The project name "Fruits_" would make bucket names that break S3\'s rules: use 2 to 20 lower-case '
+            "letters, digits and hyphens, beginning with a letter and not ending with a hyphen.",
+            "A budget of 0 USD would alert at once or never. Give the dollars a month that you are willing to spend, "
+            "for instance budget_usd = 10.",
+        ],
+    ),
+    "cluster's own variables": (
+        "cluster",
+        "eu-west-2",
+        {
+            "release_label": "7.13",
+            "enable_studio": True,
+            "kms_key_arn": "alias/fruits",
+            "bootstrap_uri": "install_tensorflow.sh",
+            "wheelhouse_uri": "s3://bucket/wheelhouse",
+        },
+        [
+            # the United Kingdom left
+            "eu-west-2 is outside the European Union, where this data has to stay (GDPR). "
+            f"Choose {EU}; or, if you are free to leave, set allow_non_eu = true.",
+            '"7.13" is not the label of an EMR release; labels look like emr-7.13.0.',
+            "SageMaker Studio inside the VPC must reach SageMaker's own services, and this VPC has no way out. Set "
+            "enable_nat = true beside enable_studio = true.",
+            "kms_key_arn must be the ARN of a KMS key (not an alias).",
+            "bootstrap_uri must be the s3:// URI of the uploaded bootstrap script (s3://…/install_tensorflow.sh).",
+            "wheelhouse_uri must be an s3:// URI with a slash at the end: s3://…/wheelhouse/<sha>/.",
+        ],
+    ),
+    "values that the cluster's module judges": (
+        "cluster",
+        "eu-west-3",
+        {
+            "release_label": "emr-6.15.0",
+            "idle_timeout_seconds": 7200,
+            "root_volume_gib": 15,
+            "primary": {"market": "SPOT"},
+            "core": {"market": "SPOT"},
+        },
+        [
+            '"emr-6.15.0" is not the label of an EMR release that this project runs on. Labels look like emr-7.13.0 '
+            "(Spark 3.5, Python 3.11) or emr-spark-8.0.0 (Spark 4); EMR 6 and older bring Python 3.7.",
+            "An idle time of 7200 s is not allowed: EMR takes no less than 60, and above 3600 a forgotten cluster "
+            "bills for hours. Choose a shorter one; a new cluster takes minutes.",
+            "A root volume of 15 GiB will not do: EMR's image, the wheelhouse and the installed TensorFlow need 30, "
+            "and EMR allows 100. Set root_volume_gib to 30 to 100.",
+            "The primary node was asked for on Spot: when Spot takes it back, the cluster and every running step are "
+            "gone. Leave the primary on demand; the task fleet is the place for Spot.",
+            "The core fleet was asked for on Spot: it holds HDFS and the driver, so that losing a node loses the run. "
+            "Leave core on demand; the task fleet is the place for Spot.",
+        ],
+    ),
+    "network, size and clock": (
+        "cluster",
+        "eu-west-3",
+        {
+            "ingress": [{"cidr": "0.0.0.0/0", "port": 22, "description": "SSH from everywhere"}],
+            "ttl_hours": 48,
+            "images": 10,
+            "minutes": 1,
+        },
+        [
+            "A way in from a public address was asked for, and this cluster has none: ingress takes private ranges "
+            "only (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16). For a shell set enable_ssm = true and use `make shell`.",
+            "The hard time to live must be 1 to 24 whole hours; 48 is not. For a longer job, start a second cluster: "
+            "features already written are not computed again.",
+            "A step takes some 60 s whatever its size (Spark, the network's preparation, PCA, report), so 1 minutes "
+            "cannot be reached. Give more minutes.",
+        ],
+    ),
+    "types without a size": (
+        "cluster",
+        "eu-west-3",
+        {"primary": {"types": ["m5.xlarge", "t3.medium"]}, "core": {"types": ["p5.48xlarge"]}},
+        [
+            "The primary fleet names no type, or one whose size is not known here: t3.medium. "
+            f"Known are {SIZES}; a new one belongs into infra/modules/sizing/sizes.tf first, or memory and price would "
+            "be guessed.",
+            "The core fleet names no type, or one whose size is not known here: p5.48xlarge. "
+            f"Known are {SIZES}; a new one belongs into infra/modules/sizing/sizes.tf first, or memory and price would "
+            "be guessed.",
+        ],
+    ),
+    "types that do not go together": (
+        "cluster",
+        "eu-north-1",
+        {
+            "core": {"types": ["m6g.xlarge", "m6a.xlarge"]},
+            "task": {"types": ["m6a.xlarge"]},
+            "images": 1_000_000_000,
+            "minutes": 60,
+        },
+        [
+            "The fleets mix processor architectures (x86_64, arm64), and one wheelhouse serves the whole cluster. "
+            "Choose types of one architecture: m6g, m7g, c6g, c7g and r6g are arm64, the others x86_64.",
+            "eu-north-1 does not offer m6a.xlarge; EMR would refuse the cluster after minutes. Choose other types.",
+            "This needs 4348 vCPUs, more than max_units (64). Give more minutes, or raise max_units after looking at "
+            "the account's EC2 quotas (new accounts have 8 to 16).",
+        ],
+    ),
+    "sizes that are not said": (
+        "cluster",
+        "eu-west-3",
+        {"images": 90_000},
+        [
+            "The fleets are sized from the number of images and the minutes wanted together: give both IMAGES= and "
+            "MINUTES=, or neither.",
+        ],
+    ),
+    "a release near its end": (
+        "cluster",
+        "eu-west-3",
+        {"release_label": "emr-spark-8.0.0", "today": "2027-03-01"},
+        [
+            "emr-spark-8.0.0 is supported until 2027-05-20, less than 90 days from 2027-03-01. Choose a newer release "
+            "(emr-7.13.0, emr-7.14.0, emr-spark-8.0.0), or lower release_margin_days if this cluster is not to live "
+            "that long.",
+        ],
+    ),
+    "a release of unknown end": (
+        "cluster",
+        "eu-west-3",
+        {"release_label": "emr-7.9.0"},
+        [
+            "emr-7.9.0 is not among the releases whose end of support is known here (emr-7.13.0, emr-7.14.0, "
+            "emr-spark-8.0.0). Choose one of them, or give the date from AWS's page: release_end_of_support = "
+            '"YYYY-MM-DD".',
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_refused_with_these_sentences(planner: Planner, group: str) -> None:
+    stack, region, wrong, sentences = GROUPS[group]
+    said = [
+        sentence.split("\n\n")[0].replace("\n", " ") for sentence in planner.refusals(stack, region=region, **wrong)
+    ]
+    assert sorted(set(said)) == sorted(sentences)
+
+
+def test_allowed_where_the_operator_says_so(planner: Planner) -> None:
+    """The ways out that the sentences name are really open."""
+    allowed = {"allow_non_eu": True, "release_label": "emr-7.9.0", "release_end_of_support": "2099-01-01"}
+    assert planner.refusals("cluster", region="us-east-1", **allowed) == []

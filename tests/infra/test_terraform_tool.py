@@ -1,0 +1,329 @@
+"""``ops.terraform`` around Terraform: finding it and its provider, state and variables per environment, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops import terraform
+from ops.terraform import (
+    MissingTerraformError,
+    NoCredentialsError,
+    OldTerraformError,
+    Target,
+    TerraformError,
+    Workspace,
+    WrongUseError,
+)
+from tests.infra.planning import NO_ACCOUNT, REGION, ROOT, Planner
+
+
+def fake(folder: Path, banner: str, code: int = 0) -> Path:
+    """A program named terraform that answers with a banner."""
+    program = folder / "terraform"
+    program.write_text(f"#!/bin/sh\nprintf '%s\\n' '{banner}'\nexit {code}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program
+
+
+# ------------------------------------------------------------------------------------------------------- the program
+
+
+def test_no_terraform_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(MissingTerraformError) as caught:
+        terraform.find_terraform({"PATH": str(tmp_path)})
+    assert str(caught.value) == (
+        "Terraform was not found on the search path. Install 1.10.0 or newer from "
+        "https://developer.hashicorp.com/terraform/install, or name one: TERRAFORM=/path/to/terraform."
+    )
+    assert caught.value.exit_code == 3
+
+
+def test_named_terraform_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(MissingTerraformError, match=r"^TERRAFORM names /nowhere/terraform, which is not there\."):
+        terraform.find_terraform({"PATH": str(tmp_path), "TERRAFORM": "/nowhere/terraform"})
+
+
+def test_terraform_too_old(tmp_path: Path) -> None:
+    program = fake(tmp_path, "Terraform v1.9.8")
+    with pytest.raises(OldTerraformError) as caught:
+        terraform.find_terraform({"PATH": str(tmp_path)})
+    assert caught.value.found == (1, 9, 8)
+    assert str(caught.value) == (
+        f"Terraform 1.9.8 ({program}) is too old: the stacks need 1.10.0 or newer. Install a newer one from "
+        "https://developer.hashicorp.com/terraform/install, or name another: TERRAFORM=/path/to/terraform."
+    )
+
+
+@pytest.mark.parametrize("version", ["1.10.0", "1.11.4", "1.14.0"])
+def test_terraform_new_enough(tmp_path: Path, version: str) -> None:
+    program = fake(tmp_path, f"Terraform v{version}")
+    assert terraform.find_terraform({"PATH": str(tmp_path)}) == program
+
+
+def test_program_that_is_no_terraform(tmp_path: Path) -> None:
+    fake(tmp_path, "hello")
+    with pytest.raises(MissingTerraformError, match="does not answer like Terraform"):
+        terraform.find_terraform({"PATH": str(tmp_path)})
+
+
+def test_make_exits_with_the_sentence(tmp_path: Path) -> None:
+    """What a user of `make plan` without Terraform sees: one sentence, exit code 3, no traceback."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.terraform", "plan"],
+        cwd=ROOT,
+        env={"PATH": str(tmp_path), "ENV": "dev", "OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("make: Terraform was not found on the search path.")
+    assert len(done.stderr.splitlines()) == 1
+
+
+# ------------------------------------------------------------------------------------------------------ the provider
+
+
+def mirror(place: Path, version: str = "5.100.0", target: str = "linux_amd64", packed: bool = False) -> Path:
+    """A provider mirror with an empty provider."""
+    home = place / "registry.terraform.io" / "hashicorp" / "aws"
+    file = (
+        home / f"terraform-provider-aws_{version}_{target}.zip"
+        if packed
+        else home / version / target / f"terraform-provider-aws_v{version}_x5"
+    )
+    file.parent.mkdir(parents=True)
+    file.touch()
+    return place
+
+
+def found(home: Path, *, environ: dict[str, str] | None = None, below: tuple[Path, ...] = ()) -> Path | None:
+    given = {"XDG_DATA_DIRS": str(home / "none"), **(environ or {})}
+    return terraform.find_mirror(given, home=home, below=below, target="linux_amd64")
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["unpacked", "packed"])
+def test_mirror_below_opt_is_found(tmp_path: Path, packed: bool) -> None:
+    place = mirror(tmp_path / "opt" / "any-name", packed=packed)
+    assert found(tmp_path, below=(tmp_path / "opt",)) == place
+
+
+def test_mirror_directly_in_a_searched_folder_is_found(tmp_path: Path) -> None:
+    place = mirror(tmp_path / "opt")
+    assert found(tmp_path, below=(place,)) == place
+
+
+def test_named_mirror_wins(tmp_path: Path) -> None:
+    mirror(tmp_path / "opt" / "other")
+    named = mirror(tmp_path / "named")
+    assert found(tmp_path, environ={"TF_PROVIDER_MIRROR": str(named)}, below=(tmp_path / "opt",)) == named
+
+
+def test_terraforms_own_folder_comes_before_opt(tmp_path: Path) -> None:
+    mirror(tmp_path / "opt" / "other")
+    own = mirror(tmp_path / ".terraform.d" / "plugins")
+    assert found(tmp_path, below=(tmp_path / "opt",)) == own
+
+
+def test_shared_data_folders_are_looked_at(tmp_path: Path) -> None:
+    own = mirror(tmp_path / "share" / "terraform" / "plugins")
+    assert found(tmp_path, environ={"XDG_DATA_DIRS": f"/nowhere:{tmp_path / 'share'}"}) == own
+
+
+@pytest.mark.parametrize(
+    ("version", "target"), [("5.99.1", "linux_amd64"), ("6.2.0", "linux_amd64"), ("5.100.0", "darwin_arm64")]
+)
+def test_mirror_of_another_version_or_machine_is_none(tmp_path: Path, version: str, target: str) -> None:
+    mirror(tmp_path / "opt" / "x", version=version, target=target)
+    assert found(tmp_path, below=(tmp_path / "opt",)) is None
+
+
+def test_named_mirror_without_the_provider(tmp_path: Path) -> None:
+    with pytest.raises(WrongUseError) as caught:
+        found(tmp_path, environ={"TF_PROVIDER_MIRROR": str(tmp_path)})
+    assert str(caught.value) == (
+        f"TF_PROVIDER_MIRROR names {tmp_path}, which holds no registry.terraform.io/hashicorp/aws 5.100 for "
+        "linux_amd64. Name the folder that contains registry.terraform.io, or unset it to use the registry."
+    )
+
+
+@pytest.mark.terraform
+def test_init_without_route_and_mirror_says_what_to_do(
+    planner: Planner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider is asked of the registry through a proxy that refuses, as where there is no route."""
+    monkeypatch.setattr(terraform, "find_mirror", lambda: None)
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("TF_REGISTRY_DISCOVERY_RETRY", "0")
+    work = Workspace(
+        target=Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True),
+        stack="storage",
+        home=tmp_path,
+        terraform=planner.terraform,
+        capture=True,
+    )
+    with pytest.raises(terraform.CommandFailedError) as caught:
+        work.validate()
+    assert str(caught.value).startswith(
+        "terraform init ended with 1. The AWS provider could not be fetched: this machine has no route to Terraform's "
+        "registry, and no mirror with registry.terraform.io/hashicorp/aws 5.100 for "
+    )
+    assert str(caught.value).endswith("give a mirror: TF_PROVIDER_MIRROR=/folder/that/holds/registry.terraform.io.")
+
+
+# --------------------------------------------------------------------------------------- environments, state, inputs
+
+ACCOUNT = Target(env="prod", region="eu-west-1", account_id="111122223333")
+EMULATED = Target(env="local", region=REGION, account_id="123456789012", endpoint="http://127.0.0.1:4566")
+OFFLINE = Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True)
+
+
+def test_state_of_an_account_lies_in_its_bucket_locked_and_encrypted(tmp_path: Path) -> None:
+    lines = terraform.backend_lines(ACCOUNT, "cluster", tmp_path / "x")
+    assert 'backend "s3"' in lines
+    for setting in (
+        'bucket = "fruits-tfstate-111122223333"',
+        'key = "prod/cluster.tfstate"',
+        'region = "eu-west-1"',
+        "use_lockfile = true",
+        "encrypt = true",
+    ):
+        assert setting in lines
+
+
+@pytest.mark.parametrize("target", [EMULATED, OFFLINE], ids=["local", "offline"])
+def test_state_elsewhere_is_a_file(target: Target, tmp_path: Path) -> None:
+    lines = terraform.backend_lines(target, "cluster", tmp_path / "x.tfstate")
+    assert f'path = "{tmp_path}/x.tfstate"' in lines
+    assert "s3" not in lines
+
+
+def test_own_keys_never_reach_the_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile of the user's must not sign what goes to the emulator, nor the emulator's keys what goes to AWS."""
+    assert EMULATED.environment()["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
+    assert EMULATED.environment()["AWS_ACCESS_KEY_ID"] == "testing"
+    assert "AWS_ENDPOINT_URL" not in OFFLINE.environment()
+    assert ACCOUNT.environment() == {"AWS_REGION": "eu-west-1"}
+
+
+@pytest.mark.terraform
+def test_users_environment_does_not_reach_terraform(planner: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile that does not exist, and variables meant for another project, change nothing offline."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    monkeypatch.setenv("TF_VAR_region", "us-east-1")
+    monkeypatch.setenv("TF_CLI_ARGS_plan", "-no-such-option")
+    assert planner.plan("storage")["variables"]["region"]["value"] == REGION
+
+
+def test_environment_that_is_not_there(tmp_path: Path) -> None:
+    for name in ("dev.tfvars", "prod.tfvars", "dev.cluster.tfvars"):
+        (tmp_path / name).touch()
+    with pytest.raises(WrongUseError) as caught:
+        terraform.tfvars_files("staging", "cluster", tmp_path)
+    assert (
+        str(caught.value)
+        == "there is no environment 'staging': write infra/env/staging.tfvars, or take one of dev, prod."
+    )
+    assert [path.name for path in terraform.tfvars_files("dev", "cluster", tmp_path)] == [
+        "dev.tfvars",
+        "dev.cluster.tfvars",
+    ]
+    assert [path.name for path in terraform.tfvars_files("prod", "cluster", tmp_path)] == ["prod.tfvars"]
+
+
+def test_size_that_is_no_number() -> None:
+    with pytest.raises(WrongUseError, match=r"^IMAGES=many is not a number; write for instance IMAGES=90000\.$"):
+        terraform.cluster_variables(OFFLINE, {}, {"IMAGES": "many"})
+
+
+def test_cluster_takes_names_and_key_from_storage() -> None:
+    buckets = {"data": "d", "artifacts": "a", "logs": "l"}
+    given = terraform.cluster_variables(
+        ACCOUNT, {"buckets": buckets, "kms_key_arn": "arn:k"}, {"MINUTES": "10", "IMAGES": "5"}
+    )
+    assert given["buckets"] == buckets
+    assert given["kms_key_arn"] == "arn:k"
+    assert (given["images"], given["minutes"]) == (5, 10)
+    assert given["bootstrap_uri"].startswith("s3://a/bootstrap/")
+    assert given["wheelhouse_uri"].startswith("s3://a/wheelhouse/")
+
+
+def test_artifact_uri_changes_with_its_content(tmp_path: Path) -> None:
+    (tmp_path / "bootstrap").mkdir()
+    script = tmp_path / "bootstrap" / "install_tensorflow.sh"
+    script.write_text("echo 1\n")
+    first = terraform.artifact_uris("b", {}, tmp_path)
+    script.write_text("echo 2\n")
+    second = terraform.artifact_uris("b", {}, tmp_path)
+    assert first["bootstrap_uri"] != second["bootstrap_uri"]
+    assert first["wheelhouse_uri"] == second["wheelhouse_uri"]
+
+
+def test_no_credentials_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(NoCredentialsError) as caught:
+        terraform.target_from({"ENV": "dev"}, may_be_offline=True)
+    assert "Unable to locate credentials" in str(caught.value)
+    assert str(caught.value).endswith("or look at the plan without an account: OFFLINE=1.")
+    assert caught.value.exit_code == 4
+
+
+def test_emulator_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terraform, "emulator_endpoint", lambda: None)
+    assert terraform.target_from({}, may_be_offline=True).offline
+    with pytest.raises(TerraformError, match=r"not running: start it with make local-up\.$"):
+        terraform.target_from({}, may_be_offline=False)
+
+
+# ------------------------------------------------------------------------------------------------------ the workspace
+
+
+def test_copy_follows_its_source(tmp_path: Path) -> None:
+    source, copy = tmp_path / "source", tmp_path / "copy"
+    (source / "a").mkdir(parents=True)
+    (source / "a" / "main.tf").write_text("one")
+    (source / "a" / "old.tf").write_text("old")
+    (source / "a" / ".terraform").mkdir()
+    (source / "a" / ".terraform" / "x").write_text("the user's own")
+    terraform.copy_tree(source, copy)
+    (copy / "a" / "backend_override.tf").write_text("ours")
+    (copy / "a" / ".terraform").mkdir()
+    (copy / "a" / ".terraform" / "y").write_text("Terraform's")
+    (source / "a" / "old.tf").unlink()
+    (source / "a" / "main.tf").write_text("two")
+    terraform.copy_tree(source, copy)
+    files = {str(path.relative_to(copy)): path.read_text() for path in copy.rglob("*") if path.is_file()}
+    assert files == {"a/main.tf": "two", "a/backend_override.tf": "ours", "a/.terraform/y": "Terraform's"}
+
+
+@pytest.mark.terraform
+def test_plan_tells_whether_something_changes(planner: Planner, tmp_path: Path) -> None:
+    work = planner.workspace("storage")
+    assert work.plan(out=tmp_path / "p") is True
+    shown: dict[str, Any] = work.show(tmp_path / "p")
+    assert shown["format_version"].startswith("1.")
+    assert work.outputs() == {}  # nothing is applied
+    variables = json.loads(work.variables_file().read_text())
+    assert variables["offline"] is True
+
+
+@pytest.mark.terraform
+def test_code_is_valid_and_formatted(planner: Planner) -> None:
+    for stack in terraform.STACKS:
+        planner.workspace(stack).validate()
+    environ = {**os.environ, "TF_CLI_CONFIG_FILE": os.devnull}
+    command = [str(planner.terraform), "fmt", "-recursive", "-check", "-diff", "infra", "tests/infra"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
