@@ -19,7 +19,6 @@ from fruits.errors import (
     ModelError,
     OutputError,
     RejectRateError,
-    StorageError,
     VersionMismatchError,
 )
 from fruits.featurize import FeaturizeTask, featurize_partition
@@ -303,8 +302,8 @@ def test_an_output_that_cannot_be_written(
     job: Job, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
-    sentence = refused(StorageError, job, corpus, tmp_path / "file")
-    assert sentence.startswith(f"cannot write {tmp_path}/file/_run/progress.json")
+    sentence = refused(OutputError, job, corpus, tmp_path / "file")
+    assert sentence.startswith(f"the results cannot be written. cannot write {tmp_path}/file/_run/progress.json")
     assert "Cure: " in sentence
     assert "the error could not be recorded below the output" in capsys.readouterr().out
 
