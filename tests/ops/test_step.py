@@ -54,7 +54,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[AppliedAccount]:
             ServiceRole="s",
         )
         found = AppliedAccount(Target(env="dev", region=REGION, account_id="123456789012"))
-        found.cluster["cluster_id"] = answer["JobFlowId"]
+        found.cluster.update(cluster_id=answer["JobFlowId"], sizing={"worker_vcpus": 14})
         yield found
 
 
@@ -103,6 +103,7 @@ def test_accents_and_commas_travel_in_the_request_not_in_the_arguments(account: 
     fields = json.loads(account.client("s3").get_object(Bucket=BUCKETS["data"], Key=key)["Body"].read())
     assert fields["classes"] == ["Pomme d'été, verte", "Cherry"]
     assert fields["limit"] == 25
+    assert fields["parallelism"] == 14
     assert fields["input"] == "s3://fruits-data/images"
     assert submitted.output == fields["output"] == "s3://fruits-data/results/efficientnet_lite0"
 
