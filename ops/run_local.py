@@ -22,6 +22,7 @@ from fruits.errors import FruitsError, UsageError
 from fruits.request import DEFAULT_MODEL, Request, read_request
 from fruits.store import Store
 from rich.console import Console
+from rich.markup import escape
 
 from ops.java import find_java_home
 from ops.package import ENTRY, ROOT, write_job_zip
@@ -119,6 +120,8 @@ def command(zip_file: Path, request_file: Path, master: str, scratch: str) -> li
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "2g",
+        # the JVM only directs here: its optimising compiler and parallel collector would cost more than they save
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.local.dir": scratch,
         "spark.sql.shuffle.partitions": str(max(2, os.cpu_count() or 2)),
         "spark.sql.warehouse.dir": f"{scratch}/warehouse",
@@ -201,8 +204,8 @@ def describe(summary: dict[str, Any], output: Store) -> str:
         f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}\n"
         f"features  {summary['model']}, {summary['dimension']:,} an image; {work}{gone}\n"
         f"pca       k = {summary['k']}: {summary['variance_statement']}\n"
-        f"results   {output.uri}\n"
-        f"report    {output.location('report.html')}"
+        f"results   {escape(output.uri)}\n"
+        f"report    {escape(output.location('report.html'))}"
     )
 
 

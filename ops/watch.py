@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 from fruits.errors import FruitsError
+from fruits.progress import progress_of
 from fruits.store import Store
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-PROGRESS = "_run/progress.json"
 PHASES = {
     "start": "starting Spark",
     "model": "preparing the network",
@@ -37,10 +36,9 @@ class Watcher:
 
     def _read(self) -> dict[str, Any] | None:
         try:
-            report: dict[str, Any] = json.loads(self._output.read(PROGRESS))
-        except (OSError, ValueError, FruitsError):
-            return None  # not there yet, or just being replaced
-        return report
+            return progress_of(self._output)
+        except FruitsError:
+            return None  # the store did not answer this time
 
     def report(self) -> dict[str, Any] | None:
         """The newest report, or None while there is none."""

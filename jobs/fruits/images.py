@@ -34,12 +34,15 @@ def _flatten(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode in _SIXTEEN_BIT:
-        values = np.asarray(image, np.int64)
+        values, transparent = np.asarray(image), image.info.get("transparency")
         image = Image.fromarray(np.clip(values // 257, 0, 255).astype(np.uint8))
+        if isinstance(transparent, int):  # one value of the 65,536; after scaling it would be many
+            image.paste(255, mask=Image.fromarray(values == transparent))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        ground = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(ground, rgba).convert("RGB")
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+        ground = Image.new("RGB", rgba.size, "white")
+        ground.paste(rgba, mask=rgba)  # in place: a large picture is held twice, not five times
+        return ground
     return image.convert("RGB")
 
 

@@ -32,9 +32,11 @@ _PAGE = 10_000
 
 
 def is_image(key: str) -> bool:
-    """Whether a key names an image: by its extension, and not hidden (``._x.jpg`` is a macOS by-product)."""
-    name = key.rpartition("/")[2]
-    return name.lower().endswith(EXTENSIONS) and not name.startswith(".")
+    """Whether a key names an image: by its extension, and neither it nor a folder on its way is hidden.
+
+    ``._x.jpg`` is a by-product of macOS, ``.ipynb_checkpoints/x.jpg`` one of notebooks.
+    """
+    return key.lower().endswith(EXTENSIONS) and not any(name.startswith(".") for name in key.split("/"))
 
 
 def label_of(path: str) -> str:

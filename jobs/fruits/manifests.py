@@ -86,6 +86,7 @@ def load(output: Store, model: PublishedModel) -> State:
             theirs = {name: record[name] for name in _identity(model)}
             record[FEATURES] = [Part(**part) for part in record[FEATURES]]
             record[REJECTS] = [Part(**part) for part in record[REJECTS]]
+            record["supersedes"] = [str(older) for older in record["supersedes"]]
         except (ValueError, KeyError, TypeError) as error:
             raise OutputError(
                 f"the manifest {output.location(key)} is damaged ({error}). Cure: delete it; its images are featurized "

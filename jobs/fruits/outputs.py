@@ -156,7 +156,7 @@ def write_spark_model(output: Store, reduction: Reduction, spark_version: str) -
         "explainedVariance": {"type": 1, "size": None, "indices": None, "values": reduction.spectrum.ratio[:k]},
     }
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([row], schema=schema), buffer, compression="snappy", store_schema=False)
+    pq.write_table(pa.Table.from_pylist([row], schema=schema), buffer, compression="snappy")
     old = [entry.key for entry in folder.list(recursive=True) if entry.is_file]
     for key in old:
         folder.delete(key)

@@ -297,6 +297,10 @@ def solve(moments: Moments) -> Spectrum:
         raise ReductionError("there is no row to reduce. Cure: check the input, and the rejects.")
     values, vectors = np.linalg.eigh(moments.scatter)
     variance = np.clip(values[::-1], 0.0, None) / max(moments.n - 1, 1)
+    # equal rows differ from their mean by its rounding, and shares of that would read like a result
+    rounding = 16 * np.finfo(np.float64).eps * np.abs(moments.mean).max()
+    if variance.sum() <= variance.size * rounding**2:
+        variance = np.zeros_like(variance)
     components = np.ascontiguousarray(vectors[:, ::-1].T[: min(moments.n, moments.mean.size)])
     return Spectrum(moments.n, moments.mean, variance, fix_signs(components))
 

@@ -11,12 +11,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fruits import checks, listing, manifests, outputs, pca, planning, report, versions
-from fruits.errors import CheckError, FruitsError, InputError, OutputError, ReductionError, RejectRateError
+from fruits.errors import (
+    CheckError,
+    FruitsError,
+    InputError,
+    OutputError,
+    ReductionError,
+    RejectRateError,
+    StorageError,
+)
 from fruits.failures import explain
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
 from fruits.models import PublishedModel, publish
 from fruits.parts import Part, read_frame, write_frame
-from fruits.progress import ERROR, FOLDER, Progress, heartbeat_interval
+from fruits.progress import ERROR, FOLDER, INTERVAL, Progress, heartbeat_interval, progress_of
 from fruits.request import Request
 from fruits.store import Store
 
@@ -73,7 +81,11 @@ class Run:
         with progress.phase("start"):
             listing.require_folder(self.source)
             self._require_apart()
-            progress.start()
+            self._require_alone()
+            try:
+                progress.start()
+            except StorageError as error:
+                raise OutputError(f"the results cannot be written. {error}") from error
         with ThreadPoolExecutor(1, thread_name_prefix="model") as pool:
             # TensorFlow takes seconds to start; Spark's workers and the store take theirs meanwhile
             publishing = pool.submit(publish, self.request, self.output)
@@ -81,6 +93,7 @@ class Run:
                 selected, images = self._select()
             with progress.phase("model"):
                 model = publishing.result()
+        self._require_possible(images, model)
         with progress.phase("plan"):
             state = manifests.load(self.output, model)
             plan = planning.make_plan(
@@ -114,6 +127,35 @@ class Run:
             self.output.delete_folder(folder)
         progress.finish()
         return summary
+
+    def _require_alone(self) -> None:
+        """Two runs at one output would sweep each other's files: a report that still changes means one is at work."""
+        first = progress_of(self.output)
+        if first is None or first.get("phase") == "done" or self.output.kind(ERROR) == "file":
+            return
+        time.sleep(2.5 * INTERVAL)
+        second = progress_of(self.output)
+        if second is not None and second != first:
+            raise OutputError(
+                f"another run ({second.get('run_id')}, phase {second.get('phase')}) is writing to {self.output.uri}. "
+                "Cure: wait for it, or choose another output."
+            )
+
+    def _require_possible(self, images: int, model: PublishedModel) -> None:
+        """A k that cannot be is refused before the work, not after it."""
+        most = min(images, model.dimension)
+        if self.request.k is not None and self.request.k > most:
+            raise ReductionError(
+                f"k = {self.request.k} components were asked for, but {images} images with {model.dimension} features "
+                f"have at most {most}. Cure: --k {most} or less, or --variance."
+            )
+        needed = pca.memory_needed(model.dimension)
+        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > available:
+            raise ReductionError(
+                f"the PCA of {model.dimension:,} features needs some {needed / 1e9:,.0f} GB on the driver, which has "
+                f"{available / 1e9:,.0f} GB. Cure: a model with fewer features, or a larger driver."
+            )
 
     def _require_apart(self) -> None:
         """Results inside the input are fine unless they would be listed as classes; the input itself is not."""

@@ -30,6 +30,15 @@ def heartbeat_interval(tasks: int) -> float:
     return max(INTERVAL, tasks / 50)
 
 
+def progress_of(output: Store) -> dict[str, Any] | None:
+    """The newest report at an output; None where there is none, or it is just being replaced."""
+    try:
+        report: dict[str, Any] = json.loads(output.read(PROGRESS))
+    except (OSError, ValueError):
+        return None
+    return report
+
+
 class Heartbeat:
     """A worker's own report; `beat` costs nothing until the interval is over."""
 

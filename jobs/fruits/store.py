@@ -201,15 +201,15 @@ class Store:
         except OSError as error:
             raise _explain(error, f"cannot list {self.location(key)}") from error
         skip = len(self._base) + 1
-        return [
-            Entry(
-                info.path[skip:],
-                info.type == pafs.FileType.File,
-                info.size or 0,
-                info.mtime_ns or 0,
-            )
-            for info in infos
-        ]
+        try:
+            return [
+                Entry(info.path[skip:], info.type == pafs.FileType.File, info.size or 0, info.mtime_ns or 0)
+                for info in infos
+            ]
+        except UnicodeDecodeError as error:
+            raise StorageError(
+                f"a file name below {self.location(key)} is not UTF-8 ({error.object!r}). Cure: rename it."
+            ) from error
 
     def kind(self, key: str = "") -> str:
         """``file``, ``folder`` or ``missing``."""

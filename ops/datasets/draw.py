@@ -358,7 +358,9 @@ def _strawberry(rng: np.random.Generator) -> Cloud:
     pit = np.exp(-near / 7.0)
     seed = np.exp(-(near**2) / 1.4)
     bare = np.exp(-((polar / 0.33) ** 2))
-    pit, seed = pit * (1 - bare), seed * (1 - bare)
+    # Neither in the shade of the calyx, nor at the very tip, where the rows have no room for them.
+    grown = (1 - bare) * _smoothstep(0.10, 0.22, girth)
+    pit, seed = pit * grown, seed * grown
     position = profile * (1.0 + 0.035 * seed - 0.075 * pit)[..., None]
     red = np.clip(0.5 + 0.6 * noise(n, 2.2, 3), 0, 1)
     colour = _mix(_rgb("#b00c17"), _rgb("#dc1d27"), red)
@@ -682,7 +684,10 @@ def _photograph(model: _Model, turn: Array, rng: np.random.Generator) -> Image.I
     filled = np.zeros(side * side, dtype=bool)
     canvas[pixel] = np.clip(radiance * rng.uniform(0.93, 1.07), 0.0, 1.0)
     filled[pixel] = True
-    canvas, filled = _close_pinholes(*_close_pinholes(canvas.reshape(side, side, 3), filled.reshape(side, side)))
+    # Whatever has a point of the far side behind it is fruit, even if no point of the near side fell there.
+    fruit_there = np.zeros((side, side), dtype=bool)
+    fruit_there[row.astype(np.int64), column.astype(np.int64)] = True
+    canvas, filled = _close_gaps(canvas.reshape(side, side, 3), filled.reshape(side, side), fruit_there)
 
     tiles = (SIZE, OVERSAMPLING, SIZE, OVERSAMPLING)
     blocks = canvas.reshape(*tiles, 3).mean(axis=(1, 3))
@@ -692,18 +697,24 @@ def _photograph(model: _Model, turn: Array, rng: np.random.Generator) -> Image.I
     return Image.fromarray(np.clip(np.round(picture), 0, 255).astype(np.uint8))
 
 
-def _close_pinholes(canvas: Array, filled: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
-    """Fill single empty subpixels between points, where the cloud is thin."""
-    around = np.zeros(filled.shape, dtype=np.int64)
-    total = np.zeros(canvas.shape)
-    for down in (-1, 0, 1):
-        for right in (-1, 0, 1):
-            there = np.roll(filled, (down, right), axis=(0, 1))
-            around += there
-            total += np.roll(canvas, (down, right), axis=(0, 1)) * there[..., None]
-    hole = ~filled & (around >= 5)
-    canvas = np.where(hole[..., None], total / np.maximum(around, 1)[..., None], canvas)
-    return canvas, filled | hole
+def _close_gaps(
+    canvas: Array, filled: NDArray[np.bool_], fruit_there: NDArray[np.bool_]
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Fill empty subpixels between points, where the cloud is thin, from those around them."""
+    for _ in range(4):
+        around = np.zeros(filled.shape, dtype=np.int64)
+        total = np.zeros(canvas.shape)
+        for down in (-1, 0, 1):
+            for right in (-1, 0, 1):
+                there = np.roll(filled, (down, right), axis=(0, 1))
+                around += there
+                total += np.roll(canvas, (down, right), axis=(0, 1)) * there[..., None]
+        hole = ~filled & ((around >= 5) | (fruit_there & (around >= 2)))
+        if not hole.any():
+            break
+        canvas = np.where(hole[..., None], total / np.maximum(around, 1)[..., None], canvas)
+        filled = filled | hole
+    return canvas, filled
 
 
 # --- the sample ---------------------------------------------------------------------------------------------

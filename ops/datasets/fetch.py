@@ -290,7 +290,8 @@ def _strangers(dest: Path, images: Iterable[Entry]) -> list[str]:
     """Files in the splits' folders that are not of the data set: they would be taken for its images."""
     known = {str(image.path) for image in images}
     there = (p.relative_to(dest).as_posix() for s in SPLITS for p in (dest / s).rglob("*") if p.is_file())
-    return sorted(name for name in there if name not in known)
+    # Hidden ones are not: the desktop's own (.DS_Store) must not be in the way.
+    return sorted(name for name in there if name not in known and not name.rpartition("/")[2].startswith("."))
 
 
 def _tidy(dest: Path) -> None:

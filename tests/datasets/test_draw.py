@@ -72,6 +72,17 @@ def test_pictures_are_shaded_and_textured(sample: Path) -> None:
         assert np.median(steps) > 0.5, f"{path} has no texture"
 
 
+@pytest.mark.parametrize("label", ["Orange", "Strawberry"])  # convex, the calyx aside
+def test_no_ground_shows_through_the_fruit(sample: Path, label: str) -> None:
+    for path in (sample / label).glob("*.jpg"):
+        fruit = pixels(path).min(axis=2) < 225
+        if label == "Strawberry":  # between its leaves it does
+            fruit = fruit[60:]
+        for row in fruit[fruit.any(axis=1)]:
+            across = np.flatnonzero(row)
+            assert row[across[0] : across[-1]].all(), path
+
+
 def test_the_fruit_is_turned_between_views(sample: Path) -> None:
     for label in draw.FRUITS:
         views = [pixels(sample / label / f"{n}_100.jpg") for n in range(VIEWS)]

@@ -226,6 +226,8 @@ def test_foreign_files_among_the_images_are_refused_and_kept(tmp_path: Path, sou
     with pytest.raises(FetchError, match=r"holds 1 files that are not of the data set \(such as Training/Mine/1"):
         fetch(source, tmp_path / "dest", console=console())
     assert mine.read_bytes() == b"mine"
+    mine.rename(mine.with_name(".DS_Store"))
+    fetch(source, tmp_path / "dest", console=console())
 
 
 def test_another_version_in_the_folder_is_refused(tmp_path: Path, source: Release) -> None:

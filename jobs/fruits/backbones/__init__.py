@@ -206,7 +206,16 @@ def cut_head(model: Any) -> Any:
     output = model.outputs[0]
     cut_softmax = False
     while True:
-        layer, _node, _index = output._keras_history
+        layer, node, _index = output._keras_history
+        if isinstance(layer, keras.Model):  # a model used as a layer: what transfer learning by Sequential makes
+            inner, before = cut_head(layer), layer._inbound_nodes[node].input_tensors[0]
+            if inner.outputs[0] is layer.outputs[0]:
+                break
+            if inner.outputs[0] is not inner.inputs[0]:
+                output = inner(before)
+                break
+            output = before
+            continue
         bare_logits = isinstance(layer, keras.layers.Dense) and cut_softmax
         if not (_is_head(layer) or bare_logits):
             break

@@ -88,7 +88,7 @@ def read_tensors(data: bytes) -> dict[str, NDArray[Any]]:
     """
     source = io.BytesIO(data)
     try:
-        if pickle.load(source) != _MAGIC or pickle.load(source) != _PROTOCOL:  # noqa: S301 - two plain integers
+        if _Unpickler(source).load() != _MAGIC or _Unpickler(source).load() != _PROTOCOL:
             raise DamagedCheckpointError("not a torch legacy checkpoint")
         _Unpickler(source).load()  # system information
         views: dict[str, _View] = _Unpickler(source).load()
@@ -112,5 +112,5 @@ def read_tensors(data: bytes) -> dict[str, NDArray[Any]]:
         strided = np.lib.stride_tricks.as_strided(
             storage[view.offset :], view.shape, tuple(s * storage.itemsize for s in view.strides), writeable=False
         )
-        tensors[name] = np.ascontiguousarray(strided)
+        tensors[name] = np.array(strided, order="C")
     return tensors

@@ -1,0 +1,39 @@
+"""What can go wrong with the embedded AWS; each message says the cause and the cure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class LocalAwsError(Exception):
+    """Anything that the user of the embedded AWS can act upon."""
+
+
+class NotRunningError(LocalAwsError):
+    """No server answers for this state file."""
+
+    def __init__(self, state_file: Path) -> None:
+        super().__init__(
+            f"the embedded AWS is not running (no live server in {state_file}): start it with make local-up"
+        )
+        self.state_file = state_file
+
+
+class DidNotStartError(LocalAwsError):
+    """The server process ended, or did not answer, before it was ready."""
+
+    def __init__(self, log: Path, last_lines: str) -> None:
+        super().__init__(f"the embedded AWS did not start; its log {log} ends with:\n{last_lines}")
+        self.log = log
+
+
+class DidNotStopError(LocalAwsError):
+    """The server process is still there after it was asked and then forced to end."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(f"the embedded AWS (process {pid}) did not stop: end it with kill -9 {pid}")
+        self.pid = pid
+
+
+class MotoMovedError(LocalAwsError):
+    """moto is not the version, or not of the shape, that the corrections were written for."""

@@ -1,0 +1,115 @@
+"""Input and results on an S3 on loopback; no Hadoop connector is installed, none is needed. Half a minute."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from ops.datasets.draw import draw_sample
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.spark, pytest.mark.tensorflow, pytest.mark.aws]
+BUCKET = "fruits-data"
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a client; the bucket holds 16 images under a key with spaces and accents."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_REGION": "eu-west-3",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+    }
+    client = boto3.client(
+        "s3",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region_name="eu-west-3",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
+    folder = tmp_path_factory.mktemp("drawn")
+    draw_sample(folder, views=2)
+    for path in folder.rglob("*.jpg"):
+        client.upload_file(str(path), BUCKET, f"images/été 1 #2/{path.parent.name}/{path.name}")
+    try:
+        yield environment
+    finally:
+        server.stop()
+
+
+def run_local(s3: dict[str, str], **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_", "AWS_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "ops.run_local"],
+        cwd=ROOT,
+        env={**kept, "PYTHONPATH": str(ROOT / "jobs"), **s3, **variables},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def keys(s3: dict[str, str], prefix: str) -> set[str]:
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3["AWS_ENDPOINT_URL"],
+        region_name="eu-west-3",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    return {item["Key"] for item in client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])}
+
+
+def test_images_and_results_on_s3(s3: dict[str, str]) -> None:
+    output = f"s3://{BUCKET}/results/run 1"
+    process = run_local(s3, INPUT=f"s3://{BUCKET}/images", OUTPUT=output, K="4")
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert f"results   {output}" in process.stdout
+    # pyarrow leaves empty objects "folder/" where it deleted, as other S3 clients do
+    found = {key.removeprefix("results/run 1/") for key in keys(s3, "results/") if not key.endswith("/")}
+    assert {"run.json", "report.html", "pca/scores.csv", "pca/model.npz", "_run/progress.json"} <= found
+    assert not [key for key in found if key.startswith(("_run/listing", "_run/todo", "_run/workers"))]
+    again = run_local(s3, INPUT=f"s3://{BUCKET}/images", OUTPUT=output, K="3")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "no feature was computed: all 16 were kept" in again.stdout
+
+
+def test_a_bucket_that_is_not_there_is_named(s3: dict[str, str]) -> None:
+    missing = run_local(s3, INPUT="s3://fruits-none/images", OUTPUT=f"s3://{BUCKET}/results/x")
+    assert missing.returncode == 10
+    assert "there is nothing at the input s3://fruits-none/images" in " ".join(missing.stdout.split())
+    unwritable = run_local(s3, INPUT=f"s3://{BUCKET}/images", OUTPUT="s3://fruits-none/results")
+    assert unwritable.returncode == 13
+    text = " ".join(unwritable.stdout.split())
+    assert "the results cannot be written" in text
+    assert "check the spelling of the bucket" in text
+    assert "Traceback" not in text
+
+
+def test_a_request_is_read_from_s3(s3: dict[str, str]) -> None:
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3["AWS_ENDPOINT_URL"],
+        region_name="eu-west-3",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    fields = {"input": f"s3://{BUCKET}/images", "output": "nowhere/at-all", "k": 2, "colour": "red"}
+    client.put_object(Bucket=BUCKET, Key="requests/é 1.json", Body=json.dumps(fields).encode())
+    process = run_local(s3, REQUEST=f"s3://{BUCKET}/requests/é 1.json")
+    assert process.returncode == 2
+    assert "the request has an unknown field 'colour'" in " ".join(process.stderr.split())

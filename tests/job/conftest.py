@@ -1,0 +1,191 @@
+"""Networks, corpora and finished runs that the job's tests share; each is made once, for the first to ask."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from fruits import pipeline
+from fruits.models import PublishedModel, publish
+from fruits.request import Request
+from fruits.store import Store
+from numpy.typing import NDArray
+from PIL import Image
+
+from ops.datasets.draw import draw_sample
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+REPO = Path(__file__).resolve().parents[2]
+PHOTOS = REPO.parent / "shared" / "fruits360" / "bench" / "Training"
+SIZE = 48
+"""Input of the small network."""
+WIDTH = 24
+"""Features of the small network."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a table of an output, read with nothing of the job."""
+
+    path: list[str]
+    label: list[str]
+    values: NDArray[np.float32]
+
+    def by_path(self) -> dict[str, NDArray[np.float32]]:
+        assert len(set(self.path)) == len(self.path), "a path stands twice"
+        return dict(zip(self.path, self.values, strict=True))
+
+
+def read_rows(output: Path, table: str) -> Rows:
+    """`features` or `pca/scores`, ordered by path."""
+    column = "features" if table == "features" else "scores"
+    files = sorted((output / table).glob("*.parquet"))
+    frames = [pq.read_table(f, columns=["path", "label", column]) for f in files]
+    rows = sorted(
+        row for frame in frames for row in zip(*(frame[c].to_pylist() for c in frame.column_names), strict=True)
+    )
+    paths, labels, values = zip(*rows, strict=True)
+    return Rows(list(paths), list(labels), np.array(values, np.float32))
+
+
+def read_rejects(output: Path) -> dict[str, tuple[str, str]]:
+    """Path to kind and reason."""
+    found = {}
+    for file in (output / "rejects").glob("*.parquet"):
+        for row in pq.read_table(file).to_pylist():
+            assert row["path"] not in found, "a path is rejected twice"
+            found[row["path"]] = (row["kind"], row["reason"])
+    return found
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that the tests only read."""
+
+    source: Path
+    output: Path
+    summary: dict[str, Any]
+
+    @property
+    def features(self) -> Rows:
+        return read_rows(self.output, "features")
+
+    @property
+    def scores(self) -> Rows:
+        return read_rows(self.output, "pca/scores")
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded sample: eight fruits, 25 views each."""
+    folder = tmp_path_factory.mktemp("drawn") / "sample"
+    draw_sample(folder, views=25, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def default_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[PublishedModel, Path]:
+    """The default backbone, published; and the output that holds it."""
+    output = tmp_path_factory.mktemp("default-model")
+    request = Request(input="unused", output=str(output))
+    return publish(request, Store(str(output))), output
+
+
+@pytest.fixture(scope="session")
+def photo_run(
+    spark: SparkSession,
+    default_model: tuple[PublishedModel, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> FinishedRun:
+    """All 3,000 photographs through the default backbone. Only for tests marked `photos`."""
+    output = tmp_path_factory.mktemp("photo-run")
+    shutil.copytree(default_model[1] / "_model", output / "_model")
+    summary = pipeline.run(spark, Request(input=str(PHOTOS), output=str(output)))
+    return FinishedRun(PHOTOS, output, summary)
+
+
+@pytest.fixture(scope="session")
+def drawn_run(
+    spark: SparkSession,
+    default_model: tuple[PublishedModel, Path],
+    drawn: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> FinishedRun:
+    """The drawn sample through the default backbone."""
+    output = tmp_path_factory.mktemp("drawn-run")
+    shutil.copytree(default_model[1] / "_model", output / "_model")
+    summary = pipeline.run(spark, Request(input=str(drawn), output=str(output)))
+    return FinishedRun(drawn, output, summary)
+
+
+def small_network(seed: int = 0) -> Any:
+    """A Keras network that costs next to nothing: for tests of what happens around it."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    image = keras.Input((SIZE, SIZE, 3))
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(image)
+    x = keras.layers.Conv2D(12, 5, 3, activation="relu")(x)
+    x = keras.layers.Conv2D(WIDTH, 3, 2)(x)
+    return keras.Model(image, x)
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small network as a user's file."""
+    path = tmp_path_factory.mktemp("small") / "small.keras"
+    small_network().save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_published(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output that holds the small network already, to copy from."""
+    output = tmp_path_factory.mktemp("small-published")
+    publish(Request(input="unused", output=str(output), model=str(small_model)), Store(str(output)))
+    return output
+
+
+Job = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def job(spark: SparkSession, small_model: Path, small_published: Path) -> Job:
+    """Run the job with the small network: ``job(source, output, **fields)``."""
+
+    def run(source: Path | str, output: Path | str, **fields: Any) -> dict[str, Any]:
+        target = Path(output)
+        if "model" not in fields and not (target / "_model").exists() and not target.is_file():
+            shutil.copytree(small_published / "_model", target / "_model")
+        request = {"model": str(small_model), "max_reject_rate": 0.0, "k": 2, **fields}
+        if "variance" in fields:
+            del request["k"]
+        return pipeline.run(spark, Request(input=str(source), output=str(output), **request))
+
+    return run
+
+
+def picture(seed: int, size: int = 40) -> Image.Image:
+    """A seeded picture with shapes in it, no two alike."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3)).astype(np.uint8))
+    return coarse.resize((size, size), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Two classes of ten small pictures, in a folder of the test's own."""
+    for number, label in enumerate(("Apple Red 1", "Pear")):
+        folder = tmp_path / "images" / label
+        folder.mkdir(parents=True)
+        for i in range(10):
+            picture(100 * number + i).save(folder / f"{i}_100.jpg", quality=90)
+    return tmp_path / "images"

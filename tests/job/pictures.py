@@ -1,0 +1,101 @@
+"""Image files as cameras, editors and broken disks leave them; byte by byte where Pillow would not."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Pixels = NDArray[np.uint8]
+
+
+def scene(height: int = 60, width: int = 90, seed: int = 3) -> Pixels:
+    """Smooth and lopsided: no turn or mirror leaves it as it is, and JPEG keeps it within a few values."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (3, 4, 3)).astype(np.uint8))
+    return np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC)).copy()
+
+
+def stretched(pixels: NDArray[Any], size: int) -> NDArray[np.float64]:
+    """The square that a triangle filter gives: each output averages the input under a triangle."""
+
+    def weights(n: int) -> NDArray[np.float64]:
+        scale = n / size
+        support = max(scale, 1.0)
+        centres = (np.arange(size) + 0.5) * scale
+        distance = np.abs(np.arange(n)[None, :] + 0.5 - centres[:, None]) / support
+        w = np.clip(1.0 - distance, 0.0, None)
+        return np.asarray(w / w.sum(axis=1, keepdims=True))
+
+    rows, columns = weights(pixels.shape[0]), weights(pixels.shape[1])
+    return np.einsum("ih,hwc,jw->ijc", rows, pixels.astype(np.float64), columns, optimize=True)
+
+
+def encoded(image: Image.Image | NDArray[Any], kind: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    source = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    source.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, depth: int, colour: int, rows: bytes, *extra: bytes) -> bytes:
+    """A PNG written out: `rows` are the scanlines' bytes without their filter bytes."""
+    stride = len(rows) // height
+    raw = b"".join(b"\0" + rows[i * stride : (i + 1) * stride] for i in range(height))
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + b"".join(extra)
+        + chunk(b"IDAT", zlib.compress(raw))
+        + chunk(b"IEND", b"")
+    )
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds a few bytes of pixels."""
+    return png(width, height, 8, 2, b"\0" * height * 3 if height < 100_000 else b"\0" * height)
+
+
+def without_segment(jpeg: bytes, marker: int) -> bytes:
+    """A JPEG without the header segments of one kind."""
+    out, at = jpeg[:2], 2
+    while jpeg[at + 1] != 0xDA:
+        end = at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+        if jpeg[at + 1] != marker:
+            out += jpeg[at:end]
+        at = end
+    return out + jpeg[at:]
+
+
+def with_segment(jpeg: bytes, marker: int, data: bytes) -> bytes:
+    """A JPEG with one more segment right after its start."""
+    return jpeg[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(data) + 2) + data + jpeg[2:]
+
+
+TURNED = {
+    1: lambda x: x,
+    2: np.fliplr,
+    3: lambda x: np.rot90(x, 2),
+    4: np.flipud,
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: np.rot90(x, 1),
+    7: lambda x: np.rot90(x.swapaxes(0, 1), 2),
+    8: lambda x: np.rot90(x, -1),
+}
+"""From the upright picture to the one a camera stores together with that EXIF orientation."""
+
+
+def orientation(value: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = value
+    return exif.tobytes()

@@ -1,0 +1,82 @@
+"""Errors: codes of their own, found again in what Spark makes of them; and the refusal to mix versions."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from fruits import errors, versions
+from fruits.errors import FruitsError, ModelError, VersionMismatchError
+from fruits.failures import explain
+
+
+@pytest.mark.parametrize("kind", errors.ALL)
+def test_errors_survive_the_way_back_from_a_worker(kind: type[FruitsError]) -> None:
+    error = pickle.loads(pickle.dumps(kind("what. Cure: how.")))
+    assert type(error) is kind
+    assert str(error) == "what. Cure: how."
+
+
+def test_every_error_has_an_exit_code_and_a_cause_of_its_own() -> None:
+    codes = [kind.exit_code for kind in errors.ALL]
+    assert len(set(codes)) == len(codes)
+    assert len({kind.cause for kind in errors.ALL}) == len(codes)
+    assert not {0, 1, 130} & set(codes)
+    assert all(0 < code < 126 for code in codes)  # above are the shell's own
+    assert set(errors.EXIT_CODES) == {0, 1, 130, *codes}
+    assert set(errors.ALL) == set(FruitsError.__subclasses__())
+
+
+SPARK_TEXT = """An exception was thrown from the Python worker. Please see the stack trace below.
+Traceback (most recent call last):
+  File "/tmp/fruits.zip/fruits/models.py", line 217, in _engine
+    raise ModelError(f"the published network is damaged")
+fruits.errors.ModelError: the published network s3://b/out/_model/ab.pb is damaged. Cure: delete it, run again.
+"""
+
+
+def test_a_workers_error_is_found_in_sparks_text() -> None:
+    found = explain(RuntimeError(SPARK_TEXT))
+    assert type(found) is ModelError
+    assert str(found) == "the published network s3://b/out/_model/ab.pb is damaged. Cure: delete it, run again."
+
+
+def test_an_error_is_found_among_the_causes() -> None:
+    outer = RuntimeError("outer")
+    outer.__cause__ = ModelError("inner. Cure: none.")
+    assert str(explain(outer)) == "inner. Cure: none."
+    during = RuntimeError("during")
+    during.__context__ = outer
+    assert str(explain(during)) == "inner. Cure: none."
+
+
+@pytest.mark.parametrize(
+    "text", ["", "boom", "fruits.errors.NoSuchError: x", "fruits.errors.EXIT_CODES: x", "fruits.errors.annotations: x"]
+)
+def test_what_is_unknown_stays_unknown(text: str) -> None:
+    assert explain(RuntimeError(text)) is None
+
+
+def test_same_versions_pass_and_others_are_each_named() -> None:
+    mine = versions.collect()
+    versions.require_same(dict(mine))
+    with pytest.raises(VersionMismatchError) as caught:
+        versions.require_same({**mine, "numpy": "1.0", "fruits": "9"})
+    assert str(caught.value) == (
+        f"driver and workers do not run the same versions: fruits 9 on the driver, {mine['fruits']} on a worker; "
+        f"numpy 1.0 on the driver, {mine['numpy']} on a worker. Cure: let spark.pyspark.python, "
+        "spark.executorEnv.PYSPARK_PYTHON and (on YARN) spark.yarn.appMasterEnv.PYSPARK_PYTHON name the same "
+        "environment on every node."
+    )
+
+
+def test_a_package_missing_on_one_side_is_a_difference() -> None:
+    mine = dict(versions.collect())
+    del mine["openvino"]
+    with pytest.raises(VersionMismatchError, match="openvino missing on the driver"):
+        versions.require_same(mine)
+
+
+def test_the_versions_that_decide_about_values_are_all_there() -> None:
+    assert set(versions.collect()) == {"python", "fruits", "numpy", "pyarrow", "pillow", "openvino"}
+    assert "missing" not in versions.collect().values()

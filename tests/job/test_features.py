@@ -1,0 +1,339 @@
+"""Right features: the fast engine against Keras itself, the converted weights against ImageNet's own classes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fruits import backbones, engines, models
+from fruits.backbones import lite0
+from fruits.errors import ModelError, OutputError
+from fruits.images import decode
+from fruits.models import PublishedModel, publish
+from fruits.request import Request
+from fruits.store import Store
+from numpy.typing import NDArray
+
+pytestmark = pytest.mark.tensorflow
+
+REPO = Path(__file__).resolve().parents[2]
+PHOTOS = REPO.parent / "shared" / "fruits360" / "bench" / "Training"
+KERAS_WEIGHTS = REPO.parent / "shared" / "weights"
+Pixels = NDArray[np.uint8]
+
+
+@pytest.fixture
+def pictures(drawn: Path) -> Callable[[int], Pixels]:
+    """Two hundred from every class, square: photographs where they are at hand, else the drawn sample."""
+
+    def decoded(size: int) -> Pixels:
+        paths = sorted((PHOTOS if PHOTOS.is_dir() else drawn).rglob("*.jpg"))
+        images = np.stack([decode(p.read_bytes(), size) for p in paths[:: len(paths) // 200][:200]])
+        assert len(images) == 200
+        return images
+
+    return decoded
+
+
+def embedded(engine: engines.Engine, images: Pixels) -> NDArray[np.float32]:
+    """Batch after batch, the last one padded, as a task does it."""
+    rows = []
+    for start in range(0, len(images), engines.BATCH):
+        batch = images[start : start + engines.BATCH]
+        padded = np.zeros((engines.BATCH, *images.shape[1:]), np.uint8)
+        padded[: len(batch)] = batch
+        rows.append(engine.embed(padded)[: len(batch)].copy())
+    return np.concatenate(rows)
+
+
+def mapped(model: Any, images: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The feature maps of a Keras model, averaged by numpy."""
+    maps = [np.asarray(model(images[i : i + 25], training=False), np.float64) for i in range(0, len(images), 25)]
+    return np.concatenate([m.mean(axis=(1, 2)) for m in maps])
+
+
+def assert_equal_features(found: NDArray[Any], wanted: NDArray[np.float64]) -> None:
+    assert found.shape == wanted.shape
+    cosine = (found * wanted).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(wanted, axis=1)
+    assert cosine.min() >= 0.9999
+    assert np.abs(found - wanted).max() <= 1e-3
+    assert wanted.std(axis=0).max() > 1e-2  # the pictures are told apart at all
+
+
+def fast(network: Any, size: int) -> engines.Engine:
+    return engines.create("fast", models.freeze(network), size)
+
+
+# --- the fast engine equals Keras ---------------------------------------------------------------------------
+
+
+def test_efficientnet_lite0_with_its_imagenet_weights_equals_keras(pictures: Callable[[int], Pixels]) -> None:
+    images = pictures(224)
+    data = backbones.backbone_named("efficientnet_lite0").load_weights(None)
+    reference = mapped(lite0.build(224, data), (images.astype(np.float32) - 127) / 128)
+    assert_equal_features(embedded(fast(backbones.build("efficientnet_lite0", 224, None), 224), images), reference)
+
+
+@pytest.mark.photos
+def test_mobilenet_v2_035_with_its_imagenet_weights_equals_keras(pictures: Callable[[int], Pixels]) -> None:
+    import keras
+
+    images = pictures(224)
+    weights = next(KERAS_WEIGHTS.glob("mobilenet_v2_*_0.35_224_no_top.h5"))
+    model = keras.applications.MobileNetV2(
+        alpha=0.35, input_shape=(224, 224, 3), include_top=False, weights=str(weights)
+    )
+    scaled = keras.applications.mobilenet_v2.preprocess_input(images.astype(np.float32))
+    network = backbones.build("mobilenet_v2_035", 224, str(KERAS_WEIGHTS))
+    assert_equal_features(embedded(fast(network, 224), images), mapped(model, scaled))
+
+
+@pytest.mark.parametrize("size", [64, pytest.param(224, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("name", "make", "package"),
+    [("mobilenet_v2", "MobileNetV2", "mobilenet_v2"), ("resnet50", "ResNet50", "resnet50")],
+)
+def test_with_seeded_random_weights_for_want_of_the_real_ones_equals_keras(
+    name: str, make: str, package: str, size: int, pictures: Callable[[int], Pixels]
+) -> None:
+    import keras
+
+    images = pictures(size)
+    backbone = backbones.backbone_named(name)
+    base = backbone.build(size, None)
+    tame_norms(base)
+    model = getattr(keras.applications, make)(input_shape=(size, size, 3), include_top=False, weights=None)
+    model.set_weights(base.get_weights())
+    scaled = getattr(keras.applications, package).preprocess_input(images.astype(np.float32))
+    network = backbones.feature_network(base, size, backbone.scaling, name)
+    assert_equal_features(embedded(fast(network, size), images), mapped(model, scaled))
+
+
+def tame_norms(model: Any) -> None:
+    """Random layers double the scale of what passes; a trained network's norms hold it at one. So do these."""
+    import keras
+
+    rng = np.random.default_rng(0)
+    sample = rng.normal(0, 50, (8, *model.input_shape[1:])).astype(np.float32)
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for layer in norms:
+        layer.momentum = 0.0
+    model(sample, training=True)  # every norm now holds the mean and variance of what it saw
+    for layer in norms:
+        layer.momentum = 0.99
+
+
+# --- the converted weights are ImageNet's -------------------------------------------------------------------
+
+IMAGENET = {
+    "Apple Granny Smith": 948,
+    "Strawberry": 949,
+    "Orange": 950,
+    "Lemon": 951,
+    "Pineapple": 953,
+    "Banana": 954,
+}
+
+
+@pytest.mark.photos
+def test_the_default_backbone_with_its_head_names_real_fruits() -> None:
+    data = backbones.backbone_named("efficientnet_lite0").load_weights(None)
+    classifier = lite0.build(224, data, head=True)
+    right, seen = 0, 0
+    for label, index in IMAGENET.items():
+        paths = sorted((PHOTOS / label).glob("*.jpg"))[::3]
+        images = np.stack([decode(p.read_bytes(), 224) for p in paths]).astype(np.float32)
+        probabilities = np.asarray(classifier((images - 127) / 128, training=False))
+        assert np.abs(probabilities.sum(axis=1) - 1).max() < 1e-4
+        right += int((probabilities.argmax(axis=1) == index).sum())
+        seen += len(paths)
+    assert seen >= 200
+    assert right / seen >= 0.9
+
+
+@pytest.mark.photos
+def test_weights_read_without_their_strides_would_name_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trap of this file: every shape fits, no error is raised, and the network is worthless."""
+    data = backbones.backbone_named("efficientnet_lite0").load_weights(None)
+    read = lite0.read_tensors
+
+    def careless(checkpoint: bytes) -> dict[str, NDArray[Any]]:
+        tensors = read(checkpoint)
+        return {
+            name: np.moveaxis(t, (0, 1), (-1, -2)).ravel().reshape(t.shape) if t.ndim == 4 else t
+            for name, t in tensors.items()
+        }
+
+    monkeypatch.setattr(lite0, "read_tensors", careless)
+    classifier = lite0.build(224, data, head=True)
+    images = np.stack([decode(p.read_bytes(), 224) for p in sorted((PHOTOS / "Banana").glob("*.jpg"))[::5]])
+    named = np.asarray(classifier((images.astype(np.float32) - 127) / 128, training=False)).argmax(axis=1)
+    assert (named == IMAGENET["Banana"]).mean() < 0.2
+
+
+# --- an image's features are its own ------------------------------------------------------------------------
+
+
+def test_neighbours_and_position_in_a_batch_change_no_bit(
+    default_model: tuple[PublishedModel, Path], drawn: Path
+) -> None:
+    model, output = default_model
+    engine = models.engine_for(model, Store(str(output)))
+    images = [decode(p.read_bytes(), 224) for p in sorted(drawn.rglob("*.jpg"))[::30]]
+    rng = np.random.default_rng(0)
+    for image in images:
+        alone = embedded(engine, image[None])[0]
+        assert np.isfinite(alone).all()
+        for position in range(engines.BATCH):
+            batch = rng.integers(0, 256, (engines.BATCH, 224, 224, 3)).astype(np.uint8)
+            batch[position] = image
+            assert (engine.embed(batch)[position] == alone).all()
+
+
+def test_the_engine_is_made_once_a_process(default_model: tuple[PublishedModel, Path]) -> None:
+    model, output = default_model
+    assert models.engine_for(model, Store(str(output))) is models.engine_for(model, Store(str(output)))
+
+
+# --- Keras itself in the worker -----------------------------------------------------------------------------
+
+
+def test_the_tensorflow_engine_is_the_network_bit_for_bit(small: Callable[[], Any]) -> None:
+    network = backbones.feature_network(small(), 48, "raw", "n")
+    archive = engines.write_archive(network)
+    assert archive == engines.write_archive(network)
+    images = np.random.default_rng(0).integers(0, 256, (engines.BATCH, 48, 48, 3)).astype(np.uint8)
+    found = engines.create("tensorflow", archive, 48).embed(images)
+    assert (found == np.asarray(network(images, training=False))).all()
+    assert np.abs(found - fast(network, 48).embed(images)).max() <= 1e-4
+
+
+@pytest.fixture
+def small() -> Callable[[], Any]:
+    from tests.job.conftest import small_network
+
+    return small_network
+
+
+# --- publishing ---------------------------------------------------------------------------------------------
+
+
+def test_the_published_file_is_the_same_in_another_process(
+    default_model: tuple[PublishedModel, Path], tmp_path: Path
+) -> None:
+    program = (
+        "import sys; from fruits.models import publish; from fruits.request import Request;"
+        "from fruits.store import Store; out = sys.argv[1];"
+        "print(publish(Request(input='x', output=out), Store(out)).sha256)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True, cwd=REPO / "jobs"
+    )
+    model, _ = default_model
+    assert done.stdout.split()[-1] == model.sha256
+    assert (model.name, model.image_size, model.dimension) == ("efficientnet_lite0", 224, 1280)
+    assert model.weights_sha256 == lite0.WEIGHTS_SHA256
+
+
+@pytest.fixture
+def published(small_model: Path, small_published: Path, tmp_path: Path) -> tuple[Request, Store]:
+    import shutil
+
+    shutil.copytree(small_published / "_model", tmp_path / "out" / "_model")
+    return Request(input="x", output=str(tmp_path / "out"), model=str(small_model)), Store(str(tmp_path / "out"))
+
+
+def test_a_published_network_is_not_built_again(
+    published: tuple[Request, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any) -> Any:
+        raise AssertionError("built again")
+
+    monkeypatch.setattr(backbones, "load_user_model", never)
+    model = publish(*published)
+    assert published[1].kind(model.key) == "file"
+    assert model.name == "small.keras"
+
+
+def test_a_changed_published_network_is_refused_by_the_driver(published: tuple[Request, Store]) -> None:
+    request, output = published
+    model = publish(request, output)
+    output.write(model.key, b"changed")
+    with pytest.raises(OutputError) as caught:
+        publish(request, output)
+    assert str(caught.value) == (
+        f"the published network {output.location(model.key)} was changed: its sha256 is "
+        f"{models.sha256(b'changed')[:16]}…. Cure: delete it; the next run publishes it again."
+    )
+    output.delete(model.key)
+    assert publish(request, output) == model
+
+
+def test_a_changed_or_missing_published_network_is_refused_by_a_worker(published: tuple[Request, Store]) -> None:
+    request, output = published
+    model = publish(request, output)
+    output.write(model.key, b"changed")
+    with pytest.raises(ModelError) as caught:
+        models.engine_for(model, output)
+    assert str(caught.value) == (
+        f"the published network {output.location(model.key)} is damaged. Cure: delete it, run again."
+    )
+    output.delete(model.key)
+    with pytest.raises(ModelError, match=f"the published network cannot be read: {output.location(model.key)}"):
+        models.engine_for(model, output)
+
+
+def test_a_record_half_written_is_published_anew(published: tuple[Request, Store]) -> None:
+    request, output = published
+    model = publish(request, output)
+    record = next(e.key for e in output.list("_model") if e.key.endswith(".json"))
+    for damage in (b"", b"{", b"[]", b'{"recipe": {}}', json.dumps({"recipe": 1, "nom": 2}).encode()):
+        output.write(record, damage)
+        assert publish(request, output) == model
+
+
+def test_other_options_are_other_networks(published: tuple[Request, Store]) -> None:
+    request, output = published
+    raw, scaled = publish(request, output), publish(replace(request, scaling="tf"), output)
+    keras_itself = publish(replace(request, engine="tensorflow"), output)
+    assert len({raw.sha256, scaled.sha256, keras_itself.sha256}) == 3
+    assert keras_itself.key.endswith(".zip")
+
+
+def test_a_named_backbone_has_its_own_scaling(tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        publish(Request(input="x", output=str(tmp_path), scaling="tf"), Store(str(tmp_path)))
+    assert str(caught.value) == (
+        "efficientnet_lite0 has its own scaling. Cure: leave --scaling out; it is for .keras files."
+    )
+
+
+def test_an_unfaithful_engine_is_found_out(small: Callable[[], Any]) -> None:
+    network = backbones.feature_network(small(), 48, "raw", "n")
+    right = fast(network, 48)
+    models.require_faithful(network, right, 48)
+
+    class Wrong:
+        def embed(self, images: Pixels) -> NDArray[np.float32]:
+            return np.asarray(right.embed(images) + np.float32(0.5))
+
+    with pytest.raises(ModelError) as caught:
+        models.require_faithful(network, Wrong(), 48)
+    assert str(caught.value) == (
+        "the converted network differs from Keras by 0.5 on test pictures. Cure: --engine tensorflow, which runs Keras "
+        "itself."
+    )
+
+    class NotANumber:
+        def embed(self, images: Pixels) -> NDArray[np.float32]:
+            return np.full_like(right.embed(images), np.nan)
+
+    with pytest.raises(ModelError, match="differs from Keras by nan"):
+        models.require_faithful(network, NotANumber(), 48)

@@ -1,0 +1,362 @@
+"""Bytes to pixels: what a person would see, or the reason why not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fruits.images import ImageError, decode
+from PIL import Image
+
+from tests.job.pictures import (
+    TURNED,
+    chunk,
+    encoded,
+    orientation,
+    png,
+    png_header,
+    scene,
+    stretched,
+    with_segment,
+    without_segment,
+)
+
+SIZE = 32
+REPO = Path(__file__).resolve().parents[2]
+
+
+def seen(data: bytes, wanted: Any, tolerance: float) -> None:
+    """`data` decodes to the pixels `wanted` (any size), stretched to the square."""
+    got = decode(data, SIZE)
+    assert got.dtype == np.uint8
+    assert got.shape == (SIZE, SIZE, 3)
+    assert np.abs(got - stretched(np.asarray(wanted), SIZE)).max() <= tolerance
+
+
+def reason(data: bytes) -> str:
+    with pytest.raises(ImageError) as caught:
+        decode(data, SIZE)
+    return str(caught.value)
+
+
+# --- what is featurized -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(60, 90), (100, 100), (20, 17), (32, 32), (333, 5)])
+def test_a_plain_picture_is_stretched_by_a_triangle_filter(shape: tuple[int, int]) -> None:
+    seen(encoded(scene(*shape)), scene(*shape), 1.0)
+
+
+def test_an_enlarged_picture_equals_the_filter_at_the_size_of_the_networks() -> None:
+    pixels = scene(100, 100)
+    assert np.abs(decode(encoded(pixels), 224) - stretched(pixels, 224)).max() <= 1.0
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"optimize": True}])
+def test_jpeg_of_every_kind(options: dict[str, Any]) -> None:
+    seen(encoded(scene(), "JPEG", quality=95, **options), scene(), 6)
+
+
+def test_a_jpeg_much_larger_than_the_network_loses_nothing_to_the_fast_path() -> None:
+    pixels = scene(700, 900)
+    seen(encoded(pixels, "JPEG", quality=95), pixels, 6)
+
+
+@pytest.mark.parametrize("format_", ["PNG", "JPEG"])
+def test_grey_has_three_equal_channels(format_: str) -> None:
+    grey = scene()[:, :, 1]
+    data = encoded(grey, format_)
+    got = decode(data, SIZE)
+    assert (got[:, :, 0] == got[:, :, 1]).all()
+    assert (got[:, :, 1] == got[:, :, 2]).all()
+    seen(data, np.repeat(grey[:, :, None], 3, axis=2), 1 if format_ == "PNG" else 6)
+
+
+def test_black_and_white_of_one_bit() -> None:
+    bits = scene()[:, :, 0] > 128
+    wanted = np.repeat((bits * 255).astype(np.uint8)[:, :, None], 3, axis=2)
+    seen(encoded(Image.fromarray(bits)), wanted, 1)
+
+
+def test_a_palette_becomes_its_colours() -> None:
+    image = Image.fromarray(scene()).quantize(16)
+    palette = np.array(image.getpalette(), np.uint8).reshape(-1, 3)
+    seen(encoded(image), palette[np.asarray(image)], 1)
+
+
+def test_transparent_palette_entries_lie_on_white() -> None:
+    image = Image.fromarray(scene()).quantize(16)
+    palette = np.array(image.getpalette(), np.uint8).reshape(-1, 3)
+    palette[3] = 255
+    seen(encoded(image, transparency=3), palette[np.asarray(image)], 1)
+
+
+def test_half_transparent_palette_entries_are_blended_with_white() -> None:
+    image = Image.fromarray(scene()).quantize(4)
+    palette = np.array(image.getpalette(), np.float64).reshape(-1, 3)
+    alpha = np.array([255, 0, 128, 64])[:, None] / 255
+    blended = palette[:4] * alpha + 255 * (1 - alpha)
+    seen(encoded(image, transparency=bytes([255, 0, 128, 64])), blended[np.asarray(image)], 2)
+
+
+def test_alpha_is_blended_with_white() -> None:
+    pixels = scene()
+    alpha = np.linspace(0, 255, pixels.shape[1]).astype(np.uint8)[None, :].repeat(pixels.shape[0], 0)
+    share = alpha[:, :, None] / 255
+    wanted = pixels * share + 255 * (1 - share)
+    seen(encoded(np.dstack([pixels, alpha])), wanted, 2)
+
+
+def test_grey_with_alpha_is_blended_with_white() -> None:
+    grey, alpha = scene()[:, :, 0], scene(seed=9)[:, :, 1]
+    image = Image.merge("LA", (Image.fromarray(grey), Image.fromarray(alpha)))
+    share = alpha / 255
+    wanted = (grey * share + 255 * (1 - share))[:, :, None].repeat(3, 2)
+    seen(encoded(image), wanted, 2)
+
+
+def test_a_transparent_colour_of_an_rgb_png_is_white() -> None:
+    pixels = np.full((8, 8, 3), (10, 200, 30), np.uint8)
+    pixels[:, :4] = (1, 2, 3)
+    data = png(8, 8, 8, 2, pixels.tobytes(), chunk(b"tRNS", b"\0\1\0\2\0\3"))
+    wanted = pixels.copy()
+    wanted[:, :4] = 255
+    seen(data, wanted, 1)
+
+
+def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
+    values = np.linspace(0, 65535, 64 * 48).reshape(48, 64).astype(np.uint16)
+    data = png(64, 48, 16, 0, values.astype(">u2").tobytes())
+    seen(data, (values / 257)[:, :, None].repeat(3, 2), 1.5)
+
+
+def test_sixteen_bit_grey_keeps_its_transparent_value() -> None:
+    values = np.full((8, 8), 20_000, np.uint16)
+    values[:, :4] = 4_321
+    data = png(8, 8, 16, 0, values.astype(">u2").tobytes(), chunk(b"tRNS", (4_321).to_bytes(2, "big")))
+    wanted = np.full((8, 8, 3), 20_000 / 257)
+    wanted[:, :4] = 255
+    seen(data, wanted, 1.5)
+
+
+@pytest.mark.parametrize("colour", [2, 6])
+def test_sixteen_bit_colour_with_and_without_alpha(colour: int) -> None:
+    values = scene(48, 64).astype(np.uint16) * 257
+    if colour == 6:
+        values = np.dstack([values, np.full((48, 64), 65535, np.uint16)])
+    seen(png(64, 48, 16, colour, values.astype(">u2").tobytes()), scene(48, 64), 1.5)
+
+
+def cmyk(pixels: Any) -> Image.Image:
+    inverted = 255 - pixels
+    return Image.merge("CMYK", [*Image.fromarray(inverted).split(), Image.new("L", pixels.shape[1::-1], 0)])
+
+
+def test_cmyk_as_photoshop_writes_it_inverted_with_adobes_marker() -> None:
+    data = encoded(cmyk(scene()), "JPEG", quality=95)
+    assert b"Adobe" in data[:200]
+    seen(data, scene(), 6)
+
+
+def test_cmyk_without_a_marker_is_taken_as_adobes_too_as_browsers_do() -> None:
+    data = without_segment(encoded(cmyk(scene()), "JPEG", quality=95), 0xEE)
+    assert b"Adobe" not in data[:200]
+    seen(data, scene(), 6)
+
+
+def test_of_an_animation_the_first_frame_counts() -> None:
+    first, second = Image.fromarray(scene()), Image.fromarray(scene(seed=8))
+    data = encoded(first, save_all=True, append_images=[second], duration=100)
+    assert b"acTL" in data
+    seen(data, scene(), 1)
+
+
+def test_of_a_multi_picture_jpeg_the_first_counts() -> None:
+    data = encoded(
+        Image.fromarray(scene()),
+        "MPO",
+        save_all=True,
+        append_images=[Image.fromarray(scene(seed=8))],
+        quality=95,
+    )
+    seen(data, scene(), 6)
+
+
+@pytest.mark.parametrize("value", range(1, 9))
+def test_every_exif_orientation_is_turned_upright(value: int) -> None:
+    stored = np.ascontiguousarray(TURNED[value](scene()))
+    seen(encoded(stored, exif=orientation(value)), scene(), 1)
+    seen(encoded(stored, "JPEG", quality=95, exif=orientation(value)), scene(), 6)
+    big = np.ascontiguousarray(TURNED[value](scene(300, 400)))
+    seen(encoded(big, "JPEG", quality=95, exif=orientation(value)), scene(300, 400), 6)
+
+
+@pytest.mark.parametrize("value", [0, 9, 4711])
+def test_an_orientation_that_does_not_exist_is_ignored(value: int) -> None:
+    seen(encoded(scene(), exif=orientation(value)), scene(), 1)
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"",
+        b"garbage that is no TIFF header",
+        b"II*\0\xff\xff\xff\xff",
+        b"MM\0*\0\0\0\x08\0\x09",
+        b"II*\0\x08\0\0\0\xff\xff",
+    ],
+)
+def test_a_damaged_exif_block_does_not_cost_the_picture(exif: bytes) -> None:
+    data = with_segment(encoded(scene(), "JPEG", quality=95), 0xE1, b"Exif\0\0" + exif)
+    seen(data, scene(), 6)
+
+
+def test_one_pixel_fills_the_square() -> None:
+    assert (decode(encoded(np.full((1, 1, 3), (9, 80, 200), np.uint8)), SIZE) == (9, 80, 200)).all()
+
+
+def test_bytes_behind_the_end_are_ignored() -> None:
+    seen(encoded(scene(), "JPEG", quality=95) + b"\0" * 1000, scene(), 6)
+
+
+def test_the_name_does_not_matter_a_png_called_jpg_is_a_png() -> None:
+    seen(encoded(scene()), scene(), 1)  # decode() sees no name at all
+
+
+def test_the_same_bytes_give_the_same_pixels() -> None:
+    data = encoded(scene(333, 500), "JPEG")
+    assert (decode(data, 224) == decode(data, 224)).all()
+
+
+# --- what is rejected, and why ------------------------------------------------------------------------------
+
+
+def test_an_empty_file() -> None:
+    assert reason(b"") == "the file is empty"
+
+
+@pytest.mark.parametrize("data", [b"not a picture at all", b"<svg/>", b"\0" * 500, b"\xff\xd8", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_image(data: bytes) -> None:
+    assert reason(data).startswith(("not a JPEG or PNG image", "cannot be decoded: "))
+
+
+def test_a_text_file() -> None:
+    assert reason(b"remember to buy apples\n") == "not a JPEG or PNG image"
+
+
+@pytest.mark.parametrize("format_", ["GIF", "BMP", "WEBP", "TIFF", "PPM", "ICO"])
+def test_other_formats_under_the_name_of_a_jpeg(format_: str) -> None:
+    assert reason(encoded(scene(), format_)) == "not a JPEG or PNG image"
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_truncated_jpeg(share: float) -> None:
+    data = encoded(scene(300, 300), "JPEG", quality=95)
+    assert reason(data[: int(share * len(data))]).startswith("cannot be decoded: image file is truncated")
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_truncated_png(share: float) -> None:
+    data = encoded(np.random.default_rng(0).integers(0, 256, (99, 99, 3)).astype(np.uint8))
+    assert reason(data[: int(share * len(data))]).startswith("cannot be decoded: image file is truncated")
+
+
+def test_a_broken_png_checksum() -> None:
+    data = bytearray(encoded(scene()))
+    data[20] ^= 1  # the width, in IHDR
+    assert reason(bytes(data)).startswith(("cannot be decoded: ", "not a JPEG or PNG image"))
+
+
+def test_pixels_of_a_png_that_do_not_decompress() -> None:
+    data = encoded(scene())
+    at = data.index(b"IDAT") + 4
+    damaged = data[: at + 30] + b"\xff" * 40 + data[at + 70 :]
+    assert reason(damaged).startswith("cannot be decoded: ")
+
+
+def test_a_decompression_bomb_is_refused_by_its_header() -> None:
+    assert reason(png_header(60_000, 60_000)) == "60000×60000 pixels are more than the 100,000,000 allowed"
+
+
+def test_a_jpeg_that_claims_a_gigantic_size_is_refused_by_its_header() -> None:
+    data = bytearray(encoded(scene(), "JPEG"))
+    at = data.index(b"\xff\xc0")
+    data[at + 5 : at + 9] = b"\xfd\xe8\xfd\xe8"
+    assert reason(bytes(data)) == "65000×65000 pixels are more than the 100,000,000 allowed"
+
+
+def test_a_picture_of_no_size() -> None:
+    assert reason(png(0, 1, 8, 2, b"")).startswith(("cannot be decoded: ", "not a JPEG or PNG image"))
+
+
+def test_the_limit_is_inclusive() -> None:
+    data = encoded(scene(10, 10))
+    assert decode(data, SIZE, max_pixels=100).shape == (SIZE, SIZE, 3)
+    with pytest.raises(ImageError, match="10×10 pixels are more than the 99 allowed"):
+        decode(data, SIZE, max_pixels=99)
+
+
+# --- memory -------------------------------------------------------------------------------------------------
+
+_PEAK = r"""
+import re, sys
+sys.path.insert(0, {jobs!r})
+from fruits.images import ImageError, decode
+def peak():  # getrusage would count what the parent held before the exec
+    return int(re.search(r"VmHWM:\s+(\d+) kB", open("/proc/self/status").read())[1])
+data = sys.stdin.buffer.read()
+before = peak()
+try:
+    decode(data, 224)
+except ImageError as error:
+    print(error, file=sys.stderr)
+print((peak() - before) / 1024)
+"""
+
+
+def peak_megabytes(data: bytes) -> float:
+    """What decoding costs a fresh process beyond the file itself."""
+    program = _PEAK.format(jobs=str(REPO / "jobs"))
+    done = subprocess.run([sys.executable, "-c", program], input=data, capture_output=True, check=True)
+    return float(done.stdout)
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc")
+
+
+@needs_proc
+def test_a_large_jpeg_is_decoded_small() -> None:
+    data = encoded(Image.new("RGB", (8000, 6000), (200, 30, 40)), "JPEG")
+    assert (np.abs(decode(data, 224).astype(int) - (200, 30, 40)) <= 2).all()
+    assert peak_megabytes(data) < 100
+
+
+@needs_proc
+@pytest.mark.parametrize(("mode", "limit"), [("RGB", 300), ("RGBA", 500), ("I;16", 500), ("P", 300)])
+def test_a_large_png_takes_memory_for_its_pixels_and_little_more(mode: str, limit: int) -> None:
+    data = encoded(Image.new(mode, (8000, 6000)), compress_level=1)
+    assert decode(data, 224).shape == (224, 224, 3)
+    assert peak_megabytes(data) < limit
+
+
+@needs_proc
+def test_a_bomb_takes_no_memory() -> None:
+    assert peak_megabytes(png_header(60_000, 60_000)) < 20
+
+
+@needs_proc
+def test_a_bomb_in_a_text_chunk() -> None:
+    bomb = chunk(b"zTXt", b"comment\0\0" + zlib.compress(b"\0" * (200 << 20), 9))
+    data = png(4, 4, 8, 2, b"\x80" * 48, bomb)
+    assert len(data) < 1 << 20
+    assert peak_megabytes(data) < 150
+
+
+def test_pillow_stays_quiet(recwarn: pytest.WarningsRecorder) -> None:
+    decode(encoded(Image.new("RGB", (12_000, 8_000)), "JPEG"), 224)
+    assert not [w for w in recwarn if "DecompressionBomb" in str(w.category)]

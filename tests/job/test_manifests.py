@@ -1,0 +1,119 @@
+"""Manifests: what they name counts, what they do not name does not exist."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fruits import manifests
+from fruits.errors import OutputError
+from fruits.images import PREPROCESSING_VERSION
+from fruits.models import PublishedModel
+from fruits.parts import Part
+from fruits.store import Store
+
+MODEL = PublishedModel("net", "fast", "ab" * 32, 224, 1280, "cd" * 32)
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "out"))
+
+
+def refusal(output: Store, model: PublishedModel) -> str:
+    with pytest.raises(OutputError) as caught:
+        manifests.load(output, model)
+    return str(caught.value)
+
+
+def test_an_empty_output_holds_nothing(output: Store) -> None:
+    state = manifests.load(output, MODEL)
+    assert (state.rows, state.features, state.rejects) == (0, (), ())
+
+
+def test_waves_add_up(output: Store) -> None:
+    manifests.write(output, MODEL, [Part("a.parquet", 3)], [Part("r.parquet", 1)])
+    manifests.write(output, MODEL, [Part("b.parquet", 4)], [])
+    state = manifests.load(output, MODEL)
+    assert state.rows == 7
+    assert {part.name for part in state.features} == {"a.parquet", "b.parquet"}
+    assert state.rejects == (Part("r.parquet", 1),)
+
+
+def test_the_fingerprint_follows_the_files_not_their_order(output: Store) -> None:
+    def state(*names: str) -> manifests.State:
+        return manifests.State((), tuple(Part(name, 1) for name in names), ())
+
+    assert state("a", "b").fingerprint == state("b", "a").fingerprint
+    assert state("a", "b").fingerprint != state("a").fingerprint
+    assert state("a", "b").fingerprint != state("a", "c").fingerprint
+
+
+def test_a_replacement_counts_from_the_moment_it_is_written(output: Store) -> None:
+    manifests.write(output, MODEL, [Part("a.parquet", 3), Part("b.parquet", 2)], [])
+    old = manifests.load(output, MODEL)
+    manifests.write(output, MODEL, [Part("b.parquet", 2), Part("a2.parquet", 1)], [], supersedes=old.manifests)
+    killed_here = manifests.load(output, MODEL)  # the old manifest still lies there
+    assert {part.name for part in killed_here.features} == {"b.parquet", "a2.parquet"}
+    assert len(killed_here.manifests) == 2
+    done = manifests.replace(output, MODEL, killed_here, [Part("c.parquet", 9)], [])
+    assert done.features == (Part("c.parquet", 9),)
+    assert len(done.manifests) == 1
+
+
+def test_orphans_are_swept_and_nothing_else(output: Store) -> None:
+    for key in ("features/keep.parquet", "features/orphan.parquet", "rejects/orphan.parquet", "features/note.txt"):
+        output.write(key, b"x")
+    output.write("features/_manifests/readme.md", b"x")
+    manifests.write(output, MODEL, [Part("keep.parquet", 1)], [])
+    assert manifests.sweep(output, manifests.load(output, MODEL)) == 2
+    left = {e.key for e in output.list(recursive=True) if e.is_file and not e.key.endswith(".json")}
+    assert left == {"features/keep.parquet", "features/note.txt", "features/_manifests/readme.md"}
+    assert manifests.sweep(output, manifests.load(output, MODEL)) == 0
+
+
+def test_another_networks_features_are_refused(output: Store) -> None:
+    manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
+    assert refusal(output, replace(MODEL, name="resnet50")) == (
+        f"the output {output.uri} holds features made by net, and this run uses resnet50. Cure: another "
+        f"output, or delete {output.uri}/features."
+    )
+
+
+def test_the_same_network_otherwise_made_is_refused(output: Store) -> None:
+    manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
+    assert refusal(output, replace(MODEL, sha256="ef" * 32)) == (
+        f"the output {output.uri} holds features made by another net (file abababababab…; this run: "
+        f"efefefefefef…: other "
+        f"weights, image size, engine or TensorFlow). Cure: another output, or delete {output.uri}/features."
+    )
+
+
+def test_another_preprocessing_is_refused(output: Store) -> None:
+    key = manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
+    record = json.loads(output.read(key))
+    output.write(key, json.dumps({**record, "preprocessing": 0}).encode())
+    assert f"made by preprocessing 0, and this run uses {PREPROCESSING_VERSION}." in refusal(output, MODEL)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"{", b"[]", b"null", b'"text"', b"{}", b'{"model": "net"}', b"\xff\xfe", b"7"],
+)
+def test_a_damaged_manifest_is_named_with_its_cure(output: Store, damage: bytes) -> None:
+    manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
+    output.write("features/_manifests/damaged.json", damage)
+    sentence = refusal(output, MODEL)
+    assert sentence.startswith(f"the manifest {output.uri}/features/_manifests/damaged.json is damaged (")
+    assert sentence.endswith("). Cure: delete it; its images are featurized again.")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("features", [{"nom": "a"}]), ("features", None), ("rejects", [1]), ("supersedes", None)]
+)
+def test_a_manifest_with_a_wrong_field_is_damaged_too(output: Store, field: str, value: object) -> None:
+    key = manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
+    output.write(key, json.dumps({**json.loads(output.read(key)), field: value}).encode())
+    assert " is damaged (" in refusal(output, MODEL)

@@ -1,0 +1,167 @@
+"""Files that tasks write themselves: only those whose names came back count."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from fruits import checks, outputs
+from fruits.errors import CheckError
+from fruits.parts import Part, PartWriter, part_rows, read_batches, read_frame, write_frame
+from fruits.store import Store
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+SCHEMA = pa.schema([("name", pa.string()), ("n", pa.int64())])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "a b" / "tablé"))
+
+
+def batch(*names: str) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array(names), pa.array(range(len(names)), pa.int64())], schema=SCHEMA)
+
+
+def test_a_file_is_opened_with_its_first_row(store: Store, tmp_path: Path) -> None:
+    writer = PartWriter(store, SCHEMA)
+    writer.write(batch())
+    assert writer.close() is None
+    assert not (tmp_path / "a b").exists()
+
+
+def test_rows_are_counted_and_come_back_in_order(store: Store) -> None:
+    writer = PartWriter(store, SCHEMA, plain=("n",))
+    writer.write(batch("x", "y"))
+    writer.write(pa.Table.from_batches([batch("z")]))
+    part = writer.close()
+    assert part is not None
+    assert part.rows == 3
+    found = [row for b in read_batches(store, [part.name]) for row in b.to_pylist()]
+    assert [row["name"] for row in found] == ["x", "y", "z"]
+    only = next(read_batches(store, [part.name], ["n"]))
+    assert only.schema.names == ["n"]
+
+
+def test_two_writers_never_meet(store: Store) -> None:
+    names = set()
+    for _ in range(20):
+        writer = PartWriter(store, SCHEMA)
+        writer.write(batch("x"))
+        part = writer.close()
+        assert part is not None
+        names.add(part.name)
+    assert len(names) == 20
+
+
+def test_what_a_task_reports() -> None:
+    rows = part_rows({"features": Part("a", 3), "rejects": None}).to_pylist()
+    assert rows == [{"kind": "features", "name": "a", "rows": 3}]
+
+
+@pytest.mark.spark
+def test_what_a_lost_attempt_left_is_not_read(spark: SparkSession, store: Store) -> None:
+    frame = spark.range(50).selectExpr("cast(id as string) name", "id n").repartition(3)
+    parts = write_frame(frame, store, SCHEMA)
+    assert sum(part.rows for part in parts) == 50
+    lost = PartWriter(store, SCHEMA)
+    lost.write(batch("from", "a", "lost", "attempt"))
+    lost.close()
+    back = read_frame(spark, store, parts, columns={"n": "long"}, tasks=2)
+    assert sorted(row["n"] for row in back.collect()) == list(range(50))
+    assert len(list(Path(store.uri).glob("*.parquet"))) == len(parts) + 1
+    outputs.keep_only(store, parts)
+    assert {p.name for p in Path(store.uri).glob("*.parquet")} == {part.name for part in parts}
+
+
+# --- the CSV ------------------------------------------------------------------------------------------------
+
+
+def scores(output: Store, rows: list[tuple[str, str, list[float]]]) -> list[Part]:
+    from fruits.pca import SCORES_SCHEMA
+
+    data = [{"path": p, "label": label, "scores": s} for p, label, s in rows]
+    writer = PartWriter(output.child(outputs.SCORES), SCORES_SCHEMA)
+    writer.write(pa.RecordBatch.from_pylist(data, schema=SCORES_SCHEMA))
+    part = writer.close()
+    assert part is not None
+    return [part]
+
+
+def test_names_with_everything_in_them_survive_the_csv(tmp_path: Path) -> None:
+    names = ['a, "b"', "line\nbreak", "é e\u0301 🍌", "'; drop", " lead", "=1+1", ""]
+    rows = [(f"/x/{name}/1.jpg", name, [0.1234567891, -2e-12]) for name in names]
+    output = Store(str(tmp_path))
+    assert outputs.write_scores_csv(output, scores(output, rows), 2)
+    with (tmp_path / "pca" / "scores.csv").open(newline="", encoding="utf-8") as file:
+        found = list(csv.reader(file))
+    assert found[0] == ["path", "label", "pc1", "pc2"]
+    assert [(row[0], row[1]) for row in found[1:]] == [(path, label) for path, label, _ in rows]
+    assert [float(v) for v in found[1][2:]] == pytest.approx([0.1234568, -2e-12], rel=1e-6)
+
+
+def test_a_csv_of_too_many_rows_is_left_out_and_an_older_one_removed(tmp_path: Path, monkeypatch: Any) -> None:
+    output = Store(str(tmp_path))
+    parts = scores(output, [("/x/1.jpg", "x", [1.0])] * 3)
+    assert outputs.write_scores_csv(output, parts, 1)
+    monkeypatch.setattr(outputs, "CSV_MAX_ROWS", 2)
+    assert not outputs.write_scores_csv(output, parts, 1)
+    assert not (tmp_path / "pca" / "scores.csv").exists()
+
+
+# --- the final check ----------------------------------------------------------------------------------------
+
+
+def table(spark: SparkSession, rows: str) -> DataFrame:
+    """``a1 a2 b1``: three images of classes a, a and b."""
+    return spark.createDataFrame([(name[0], name) for name in rows.split()], "label string, path string")
+
+
+@pytest.mark.spark
+def test_counts_by_class(spark: SparkSession) -> None:
+    found = checks.count_classes(table(spark, "a1 a2 b1"), table(spark, "a1 b1"), table(spark, "a2"))
+    assert [(c.label, c.images, c.features, c.rejects) for c in found] == [("a", 2, 1, 1), ("b", 1, 1, 0)]
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize(
+    ("features", "rejects", "sentence"),
+    [
+        ("a1 a2", "", "1 classes do not add up, first b: 1 images, but 0 features and 0 rejects. Cure: were images "),
+        ("a1 a2 b1", "a2", "1 classes do not add up, first a: 2 images, but 2 features and 1 rejects."),
+        ("a1 a1 b1", "", "1 images of class a stand in features more than once. Cure: delete the output's features"),
+        ("a1 a2 b1 c9", "", "1 classes do not add up, first c: 0 images, but 1 features and 0 rejects."),
+    ],
+)
+def test_a_result_that_contradicts_its_input(spark: SparkSession, features: str, rejects: str, sentence: str) -> None:
+    with pytest.raises(CheckError) as caught:
+        checks.count_classes(table(spark, "a1 a2 b1"), table(spark, features), table(spark, rejects))
+    assert str(caught.value).startswith(sentence)
+
+
+def test_feature_files_are_read_by_anyone(drawn_columns: dict[str, str]) -> None:
+    assert drawn_columns == {
+        "path": "string",
+        "label": "string",
+        "size": "int64",
+        "mtime": "int64",
+        "model": "string",
+        "preprocessing": "int32",
+        "features": "list<element: float not null>",
+    }
+
+
+@pytest.fixture
+def drawn_columns() -> dict[str, str]:
+    from fruits.featurize import FEATURES_SCHEMA
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(FEATURES_SCHEMA.empty_table(), sink)
+    schema = pq.read_schema(pa.BufferReader(sink.getvalue()))
+    return {field.name: str(field.type) for field in schema}

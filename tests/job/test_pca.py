@@ -1,0 +1,312 @@
+"""The PCA against scikit-learn, both in float64, and against its own algebra."""
+
+from __future__ import annotations
+
+import io
+import json
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from fruits import pca
+from fruits.errors import ReductionError
+from fruits.pca import Moments, Spectrum, fix_signs, merge_all, reduce, solve
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+Float = NDArray[np.float64]
+GAP = 1e-6
+quick = settings(max_examples=60, deadline=None)
+
+
+def moments(x: Float, cuts: list[int] | None = None) -> Moments:
+    """Of the blocks between the cuts, merged."""
+    merged = merge_all(Moments.of(block) for block in np.split(x, sorted(cuts or [])))
+    assert merged is not None
+    return merged
+
+
+def clusters(values: Float, top: float) -> list[slice]:
+    """Runs of eigenvalues that no gap above GAP·λ₁ separates: within one, only the subspace is determined."""
+    edges = [0, *(np.flatnonzero(values[:-1] - values[1:] > GAP * top) + 1), len(values)]
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def assert_like_sklearn(x: Float, spectrum: Spectrum) -> None:
+    """Spectrum to 1e-9·λ₁; components and scores to 1e-6 across a gap, subspaces elsewhere."""
+    n, d = x.shape
+    reference = PCA(svd_solver="full").fit(x)
+    most = min(n, d)
+    values = np.zeros(d)
+    values[:most] = reference.explained_variance_
+    top = values[0]
+    assert np.abs(spectrum.mean - x.mean(axis=0)).max() <= 1e-9 * max(1.0, np.abs(x).max())
+    assert np.abs(spectrum.explained_variance - values).max() <= 1e-9 * top
+    assert np.abs(spectrum.ratio[:most] - reference.explained_variance_ratio_).max() <= 1e-9
+    assert spectrum.components.shape == (most, d)
+    assert np.abs(spectrum.components @ spectrum.components.T - np.eye(most)).max() <= 1e-9
+    theirs = fix_signs(reference.components_)
+    centred = x - x.mean(axis=0)
+    scale = np.sqrt(top)
+    for run in clusters(values, top):
+        if values[run.start] <= GAP * top:
+            break  # the null space: any basis of it is right, and orthonormality was checked
+        mine, other = spectrum.components[run], theirs[run]
+        if run.stop - run.start == 1:
+            loadings = np.sort(np.abs(mine[0]))
+            if len(loadings) > 1 and loadings[-1] - loadings[-2] <= 1e-6:  # a tie decides the sign by rounding
+                other = other * np.sign(mine[0] @ other[0])
+            assert np.abs(mine - other).max() <= 1e-6
+            assert np.abs(centred @ mine.T - centred @ other.T).max() <= 1e-6 * max(1.0, scale)
+        else:
+            assert np.abs(mine.T @ mine - other.T @ other).max() <= 1e-6
+
+
+# --- against scikit-learn -----------------------------------------------------------------------------------
+
+
+def features(n: int, d: int, seed: int = 0) -> Float:
+    """With a decaying spectrum and a mean, as a network's features have."""
+    rng = np.random.default_rng(seed)
+    m = min(n, d)
+    x = rng.normal(size=(n, m)) * 0.9 ** np.arange(m) @ np.linalg.qr(rng.normal(size=(d, m)))[0].T
+    return np.asarray(x + rng.uniform(0, 3, d))
+
+
+CASES = {
+    "tall": features(3000, 40),
+    "wide": features(30, 200),
+    "square": features(50, 50),
+    "two rows": features(2, 9),
+    "one column": features(40, 1),
+    "rank-deficient": features(300, 10) @ np.random.default_rng(1).normal(size=(10, 25)),
+    "constant columns": np.hstack([features(200, 12), np.full((200, 3), 7.25)]),
+    "doubled columns": np.hstack([features(200, 8)] * 2),
+    "repeated rows": np.repeat(features(20, 12), 10, axis=0),
+    "badly conditioned": features(400, 20) * 10.0 ** -np.linspace(0, 8, 20),
+    "far from the origin": features(500, 15) + 1e5,
+    "equal eigenvalues": np.vstack([np.eye(12), -np.eye(12)]),
+    "float32": features(400, 30).astype(np.float32).astype(np.float64),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_equals_scikit_learn(name: str) -> None:
+    x = CASES[name]
+    assert_like_sklearn(x, solve(moments(x, cuts=[0, len(x) // 3, len(x) // 3, len(x) // 2])))
+
+
+def test_float32_rows_are_summed_in_float64() -> None:
+    x = (features(5000, 10) + 300).astype(np.float32)
+    assert_like_sklearn(x.astype(np.float64), solve(Moments.of(x)))
+
+
+matrices = hnp.arrays(
+    np.float64,
+    st.tuples(st.integers(2, 25), st.integers(1, 12)),
+    elements=st.floats(-1e3, 1e3, allow_nan=False, width=32),
+)
+
+
+@quick
+@given(matrices, st.data())
+def test_equals_scikit_learn_on_any_matrix_cut_anywhere(x: Float, data: st.DataObject) -> None:
+    assume(x.std(axis=0).max() > 1e-3 * max(1.0, np.abs(x).max()))
+    cuts = data.draw(st.lists(st.integers(0, len(x)), max_size=6))  # the same cut twice: an empty partition
+    assert_like_sklearn(x, solve(moments(x, cuts)))
+
+
+# --- algebra of the partial sums ----------------------------------------------------------------------------
+
+
+def close(a: Moments, b: Moments, tolerance: float = 1e-9) -> bool:
+    scale = max(1.0, np.abs(b.scatter).max())
+    return (
+        (a.n, a.bad) == (b.n, b.bad)
+        and np.abs(a.mean - b.mean).max(initial=0) <= tolerance * max(1.0, np.abs(b.mean).max(initial=0))
+        and np.abs(a.scatter - b.scatter).max(initial=0) <= tolerance * scale
+    )
+
+
+@quick
+@given(matrices, st.data())
+def test_partitioning_and_order_do_not_matter(x: Float, data: st.DataObject) -> None:
+    cuts = data.draw(st.lists(st.integers(0, len(x)), max_size=8))
+    order = np.array(data.draw(st.permutations(range(len(x)))))
+    assert close(moments(x[order], cuts), Moments.of(x))
+
+
+@quick
+@given(matrices)
+def test_merging_is_commutative_and_associative_and_has_a_neutral_element(x: Float) -> None:
+    a, b, c = (Moments.of(block) for block in np.array_split(x, 3))
+    nothing = Moments.of(x[:0])
+    assert close(a.merge(b), b.merge(a))
+    assert close(a.merge(b).merge(c), a.merge(b.merge(c)))
+    assert close(a.merge(nothing), a, 0)
+    assert close(nothing.merge(a), a, 0)
+
+
+def test_merging_changes_neither_of_both() -> None:
+    a, b = Moments.of(features(20, 4)), Moments.of(features(30, 4, 1))
+    before = a.scatter.copy(), b.scatter.copy()
+    a.merge(b)
+    assert (a.scatter == before[0]).all()
+    assert (b.scatter == before[1]).all()
+
+
+def test_a_thousand_partial_sums_lose_nothing() -> None:
+    x = features(4000, 12) + 1e4
+    assert close(moments(x, list(range(4, 4000, 4))), Moments.of(x), 1e-11)
+
+
+def test_nothing_at_all() -> None:
+    assert merge_all([]) is None
+
+
+def test_sums_travel_packed_and_come_back_the_same() -> None:
+    sums = Moments.of(np.vstack([features(30, 7), np.full((2, 7), np.nan)]))
+    row = pca._pack(sums).to_pylist()[0]
+    back = pca._unpack(row["n"], row["mean"], row["scatter"], row["bad"])
+    assert close(back, sums, 0)
+    assert len(row["scatter"]) == 8 * 7 * 8 // 2  # a triangle, not the square
+
+
+def test_blocks_of_batches_hold_every_row_in_order() -> None:
+    x = np.arange(2 * 9001, dtype=np.float32).reshape(9001, 2)
+    kind = pa.list_(pa.float32())
+    sizes = [1, 5000, 0, 4000]
+    batches, at = [], 0
+    for size in sizes:
+        column = pa.array(x[at : at + size].tolist(), kind)
+        batches.append(pa.RecordBatch.from_arrays([column], names=["features"]))
+        at += size
+    blocks = list(pca._blocks(iter(batches), "features"))
+    assert (np.concatenate([b for b in blocks if len(b)]) == x).all()
+    assert max(len(b) for b in blocks) <= pca.BLOCK_ROWS
+
+
+def test_a_sliced_arrow_column_keeps_its_own_rows() -> None:
+    column = pa.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], pa.list_(pa.float32()))
+    assert pca.matrix(column[1:]).tolist() == [[3, 4], [5, 6]]
+
+
+# --- what cannot be had -------------------------------------------------------------------------------------
+
+
+def test_rows_that_are_not_finite_are_counted_and_refused() -> None:
+    x = features(10, 3)
+    x[2, 1], x[5, 0] = np.nan, np.inf
+    sums = Moments.of(x)
+    assert (sums.n, sums.bad) == (8, 2)
+    with pytest.raises(ReductionError) as caught:
+        solve(sums)
+    assert str(caught.value) == (
+        "2 rows hold values that are not finite, and one of them spoils every component. Cure: remove the features and "
+        "featurize again."
+    )
+
+
+def test_no_row() -> None:
+    with pytest.raises(ReductionError, match=r"there is no row to reduce\. Cure: check the input, and the rejects\."):
+        solve(Moments.of(np.empty((0, 3))))
+
+
+def test_missing_and_ragged_rows() -> None:
+    with pytest.raises(ReductionError, match=r"a row has no features \(null\)\. Cure: filter such rows out first\."):
+        pca.matrix(pa.array([[1.0], None]))
+    with pytest.raises(ReductionError, match="the rows have different numbers of features"):
+        pca.matrix(pa.array([[1.0, 2.0], [1.0]]))
+    with pytest.raises(ReductionError, match="the rows have different numbers of features"):
+        pca.matrix(pa.array([[1.0, 2.0, 3.0], [1.0]]))  # the same number of values as two rows of two
+    with pytest.raises(ReductionError, match="different numbers of features"):
+        pca.matrix(pa.array([[], []], pa.list_(pa.float32())))
+
+
+def test_k_is_bounded_by_rows_and_columns() -> None:
+    assert reduce(solve(Moments.of(features(5, 9))), k=5).k == 5
+    with pytest.raises(ReductionError) as caught:
+        reduce(solve(Moments.of(features(5, 9))), k=6)
+    assert str(caught.value) == (
+        "k = 6 components were asked for, but 5 images with 9 features have at most 5. Cure: --k 5 or less, "
+        "or --variance."
+    )
+    with pytest.raises(ReductionError, match="50 images with 9 features have at most 9"):
+        reduce(solve(Moments.of(features(50, 9))), k=10)
+
+
+def test_one_image_has_no_variance_and_says_so() -> None:
+    spectrum = solve(Moments.of(features(1, 4)))
+    assert (spectrum.ratio == 0).all()
+    reduction = reduce(spectrum, target=0.9)
+    assert reduction.k == 1
+    assert reduction.statement == (
+        "90 % of the variance cannot be reached: all 1 components that there are explain 0.00 % of the variance"
+    )
+
+
+def test_identical_images_have_no_variance_and_say_so() -> None:
+    spectrum = solve(Moments.of(np.repeat(features(1, 4).round(3), 6, axis=0)))
+    assert "cannot be reached" in reduce(spectrum, target=0.5).statement
+    assert np.isfinite(reduce(spectrum, k=2).scores(features(3, 4))).all()
+
+
+# --- choosing k ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", [0.01, 0.5, 0.95, 0.999, 1.0])
+def test_the_fewest_components_that_reach_the_target(target: float) -> None:
+    x = features(400, 30)
+    reduction = reduce(solve(Moments.of(x)), target=target)
+    cumulated = np.cumsum(PCA().fit(x).explained_variance_ratio_)
+    assert reduction.k == int(np.argmax(cumulated + 1e-12 >= target)) + 1
+    assert reduction.reached + 1e-9 >= target
+    if target < 1:
+        assert reduction.k == PCA(target).fit(x).n_components_
+    assert reduction.statement == (
+        f"{reduction.k} components explain {100 * reduction.reached:.2f} % of the variance ({100 * target:g} % asked)"
+    )
+
+
+def test_a_given_k_says_what_it_explains() -> None:
+    assert reduce(solve(Moments.of(CASES["equal eigenvalues"])), k=3).statement == (
+        "3 components, as asked, explain 25.00 % of the variance"
+    )
+
+
+def test_scores_are_centred() -> None:
+    x = features(100, 8)
+    reduction = reduce(solve(Moments.of(x)), k=4)
+    assert np.abs(reduction.scores(x).mean(axis=0)).max() < 1e-12
+    assert np.abs(reduction.scores(x) - (x - x.mean(0)) @ reduction.components.T).max() < 1e-12
+
+
+def test_signs() -> None:
+    turned = fix_signs(np.array([[0.1, -0.9, 0.2], [0.5, 0.4, -0.3], [0.0, 0.0, 0.0]]))
+    assert turned.tolist() == [[-0.1, 0.9, -0.2], [0.5, 0.4, -0.3], [0.0, 0.0, 0.0]]
+
+
+def test_the_model_file_holds_what_the_readme_says() -> None:
+    x = features(100, 8)
+    saved = np.load(io.BytesIO(reduce(solve(Moments.of(x)), k=3).to_bytes()))
+    assert set(saved.files) == {"mean", "components", "explained_variance", "explained_variance_ratio", "n"}
+    assert (saved["components"].shape, saved["explained_variance"].shape, int(saved["n"])) == ((3, 8), (8,), 100)
+    assert abs(saved["explained_variance_ratio"].sum() - 1) < 1e-12
+    theirs = PCA(3).fit(x)
+    mine = (x - saved["mean"]) @ saved["components"].T
+    assert np.abs(np.abs(mine) - np.abs(theirs.transform(x))).max() < 1e-6
+
+
+def test_a_kept_spectrum_is_only_used_for_the_same_files() -> None:
+    spectrum = solve(Moments.of(features(20, 5)))
+    data = spectrum.to_bytes("these")
+    back = Spectrum.from_bytes(data, "these")
+    assert back is not None
+    assert (back.components == spectrum.components).all()
+    assert (back.n, back.mean.tolist()) == (20, spectrum.mean.tolist())
+    assert Spectrum.from_bytes(data, "others") is None
+    assert json.loads(str(np.load(io.BytesIO(data))["fingerprint"])) == "these"

@@ -1,0 +1,54 @@
+"""How the images to do are cut into tasks and waves."""
+
+from __future__ import annotations
+
+from fruits.parts import Part
+from fruits.planning import MAX_IMAGES_PER_TASK, Sizing, waves
+from hypothesis import given
+from hypothesis import strategies as st
+
+images = st.integers(1, 200_000_000)
+slots = st.integers(1, 5000)
+
+
+@given(images, slots)
+def test_every_image_has_a_place(images: int, slots: int) -> None:
+    sizing = Sizing.of(images, slots)
+    assert sizing.tasks * sizing.images_per_task * sizing.waves >= images
+
+
+@given(images, slots)
+def test_no_task_is_longer_than_allowed_by_much(images: int, slots: int) -> None:
+    assert Sizing.of(images, slots).images_per_task <= 2 * MAX_IMAGES_PER_TASK
+
+
+@given(images, slots)
+def test_a_wave_is_a_whole_number_of_rounds(images: int, slots: int) -> None:
+    assert Sizing.of(images, slots).tasks % slots == 0
+
+
+def test_files_stay_few_for_a_few_thousand_photographs() -> None:
+    sizing = Sizing.of(3000, 2)
+    assert sizing.tasks * sizing.waves <= 32
+    assert sizing.images_per_task >= 90
+
+
+def test_a_hundred_million_images_do_not_make_a_million_files() -> None:
+    sizing = Sizing.of(100_000_000, 400)
+    assert sizing.tasks * sizing.waves < 60_000
+
+
+@given(st.lists(st.integers(1, 10_000), max_size=60), st.integers(1, 40))
+def test_waves_hold_every_file_once(rows: list[int], wanted: int) -> None:
+    parts = [Part(f"p{i}", n) for i, n in enumerate(rows)]
+    groups = waves(parts, wanted)
+    assert sorted(part.name for group in groups for part in group) == sorted(part.name for part in parts)
+    assert all(groups)
+    assert len(groups) <= wanted
+
+
+@given(st.lists(st.integers(900, 1100), min_size=40, max_size=60), st.integers(1, 10))
+def test_waves_are_about_equal(rows: list[int], wanted: int) -> None:
+    groups = waves([Part(f"p{i}", n) for i, n in enumerate(rows)], wanted)
+    sizes = [sum(part.rows for part in group) for group in groups]
+    assert max(sizes) - min(sizes) <= 1100

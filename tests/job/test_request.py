@@ -1,0 +1,147 @@
+"""The command line and the request file: every field, every refusal, word by word."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fruits.errors import EXIT_CODES, UsageError
+from fruits.request import Request, parse, parser, read_request
+
+
+def refusal(**fields: Any) -> str:
+    with pytest.raises(UsageError) as caught:
+        Request(**{"input": "i", "output": "o", **fields})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"input": " "}, "no input was given. Cure: --input with the folder or URI of the photographs."),
+        ({"output": ""}, "no output was given. Cure: --output with the folder or URI for the results."),
+        (
+            {"k": 3, "variance": 0.5},
+            "both k and variance were given, and each decides the number of components. Cure: give one of them.",
+        ),
+        ({"k": 0}, "k is 0, but a PCA keeps at least one component. Cure: --k 1 or more."),
+        ({"variance": 95.0}, "variance is 95, but it is a share. Cure: a number above 0 and up to 1."),
+        ({"variance": 0.0}, "variance is 0, but it is a share. Cure: a number above 0 and up to 1."),
+        ({"variance": float("nan")}, "variance is nan, but it is a share. Cure: a number above 0 and up to 1."),
+        ({"limit": 0}, "limit is 0. Cure: at least 1, or leave it out for all images."),
+        ({"engine": "warp"}, "the engine 'warp' is unknown. Cure: one of fast, tensorflow."),
+        ({"image_size": 16}, "image_size is 16 pixels. Cure: between 32 and 1024."),
+        ({"max_reject_rate": 1.5}, "max_reject_rate is 1.5. Cure: a share between 0 and 1."),
+        ({"max_reject_rate": float("nan")}, "max_reject_rate is nan. Cure: a share between 0 and 1."),
+        ({"parallelism": 0}, "parallelism is 0. Cure: at least 1."),
+    ],
+)
+def test_refusals(fields: dict[str, Any], sentence: str) -> None:
+    assert refusal(**fields) == sentence
+
+
+def test_the_defaults() -> None:
+    request = Request(input="i", output="o")
+    assert (request.model, request.target, request.k, request.engine) == ("efficientnet_lite0", 0.95, None, "fast")
+    assert Request(input="i", output="o", k=4).target is None
+    assert Request(input="i", output="o", variance=1).target == 1
+
+
+def test_the_command_line() -> None:
+    line = "--input in --output out --model resnet50 --k 7 --limit 20 --class A --engine tensorflow --image-size 96"
+    more = ["--class", "Pêche (jaune), mûre", "--max-reject-rate", "0.2", "--weights", "w", "--parallelism", "3"]
+    request = parse([*line.split(), *more])
+    assert request == Request(
+        input="in",
+        output="out",
+        model="resnet50",
+        k=7,
+        limit=20,
+        classes=("A", "Pêche (jaune), mûre"),
+        engine="tensorflow",
+        image_size=96,
+        max_reject_rate=0.2,
+        weights="w",
+        parallelism=3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--inputt", "x"], "unrecognized arguments: --inputt x"),
+        (["--k", "many"], "argument --k: invalid int value: 'many'"),
+        (["--in", "x"], "unrecognized arguments"),  # no guessing at abbreviations
+        (["--k"], "argument --k: expected one argument"),
+    ],
+)
+def test_a_wrong_command_line_is_one_sentence(arguments: list[str], part: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(["--input", "i", "--output", "o", *arguments])
+    assert part in str(caught.value)
+    assert str(caught.value).endswith("Cure: --help lists the arguments.")
+
+
+def test_help_lists_every_field_and_every_exit_code() -> None:
+    text = parser().format_help()
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code:>3}  {meaning}" in text
+    for name in Request.__dataclass_fields__:
+        assert f"--{'class' if name == 'classes' else name.replace('_', '-')}" in text
+
+
+def test_a_request_file_is_the_same_request(tmp_path: Path) -> None:
+    request = Request(input="s3://b/é, (x)", output="o", variance=0.9, classes=("Kiwi, vert", "🍌", ""), limit=3)
+    path = tmp_path / "request é.json"
+    path.write_text(json.dumps(request.as_json()))
+    assert read_request(str(path)) == request
+    assert parse(["--request", str(path), "--k", "3"]) == request
+
+
+def test_null_means_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text('{"input": "i", "output": "o", "k": null, "classes": null}')
+    assert read_request(str(path)) == Request(input="i", output="o")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[1]", "the request is not a JSON object"),
+        ('{"input": "i"}', "the request lacks output."),
+        ("{}", "the request lacks input and output."),
+        (
+            '{"input": "i", "output": "o", "colour": 1}',
+            "the request has an unknown field 'colour'. Cure: one of input, ",
+        ),
+        ('{"input": "i", "output": "o", "k": "5"}', "the request's field 'k' cannot be \"5\"."),
+        ('{"input": "i", "output": "o", "k": 5.0}', "the request's field 'k' cannot be 5.0."),
+        ('{"input": "i", "output": "o", "k": true}', "the request's field 'k' cannot be true."),
+        ('{"input": "i", "output": "o", "classes": "A"}', "the request's field 'classes' cannot be \"A\"."),
+        ('{"input": "i", "output": "o", "classes": [1]}', "the request's field 'classes' cannot be [1]."),
+        ('{"input": 1, "output": "o"}', "the request's field 'input' cannot be 1."),
+        ('{"input": "i", "output": "o", "k": 0}', "k is 0, but a PCA keeps at least one component."),
+        ("{", "is not JSON: "),
+        ("\ufffe", "is not JSON: "),
+    ],
+)
+def test_a_wrong_request_file(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "r.json"
+    path.write_bytes(text.encode() if text != "\ufffe" else b"\xff\xfe\x00")
+    with pytest.raises(UsageError) as caught:
+        read_request(str(path))
+    assert sentence in str(caught.value)
+
+
+def test_no_request_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_request(f"{tmp_path}/none.json")
+    assert str(caught.value) == f"there is no request at {tmp_path}/none.json. Cure: check the address."
+
+
+def test_a_relative_request_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "r.json").write_text('{"input": "i", "output": "o"}')
+    monkeypatch.chdir(tmp_path)
+    assert read_request("r.json").input == "i"

@@ -1,0 +1,356 @@
+"""Runs after runs: what is there stays, what changed is done again, what is gone goes; what cannot be is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from fruits import featurize, listing, manifests, pipeline, versions
+from fruits.errors import (
+    FruitsError,
+    InputError,
+    ModelError,
+    OutputError,
+    RejectRateError,
+    StorageError,
+    VersionMismatchError,
+)
+from fruits.featurize import FeaturizeTask, featurize_partition
+from fruits.models import PublishedModel, publish
+from fruits.parts import Part
+from fruits.request import Request
+from fruits.store import Store
+
+from tests.job.conftest import picture, read_rejects, read_rows
+
+pytestmark = [pytest.mark.spark, pytest.mark.tensorflow]
+
+Job = Any
+
+
+def files(output: Path, table: str = "features") -> dict[str, int]:
+    return {p.name: p.stat().st_mtime_ns for p in (output / table).glob("*.parquet")}
+
+
+def assert_same_result(one: Path, other: Path) -> None:
+    """The same rows, features bit by bit; scores to rounding (sums run in another order)."""
+    a, b = read_rows(one, "features"), read_rows(other, "features")
+    assert a.path == b.path
+    assert a.label == b.label
+    assert (a.values == b.values).all()
+    x, y = read_rows(one, "pca/scores"), read_rows(other, "pca/scores")
+    assert x.path == y.path == a.path
+    assert np.abs(x.values - y.values).max() <= 1e-5 * np.abs(y.values).max()
+
+
+def error_of(output: Path) -> dict[str, Any]:
+    return dict(json.loads((output / "_run" / "error.json").read_text()))
+
+
+def published(job_model: Path, output: Path) -> PublishedModel:
+    return publish(Request(input="x", output=str(output), model=str(job_model)), Store(str(output)))
+
+
+# --- what a second run does ---------------------------------------------------------------------------------
+
+
+def test_added_changed_removed_and_renamed_images(job: Job, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = job(corpus, out)
+    assert (first["images_ok"], first["images_featurized_now"]) == (20, 20)
+    kept = files(out)
+
+    again = job(corpus, out)
+    assert (again["images_ok"], again["images_featurized_now"], again["rows_removed"]) == (20, 0, 0)
+    assert again["images_per_second"] is None
+    assert files(out) == kept  # not even rewritten
+
+    (corpus / "Pear" / "0_100.jpg").unlink()
+    (corpus / "Pear" / "1_100.jpg").rename(corpus / "Pear" / "renamed.jpg")
+    picture(555).save(corpus / "Pear" / "2_100.jpg")
+    (corpus / "Kiwi").mkdir()
+    for i in range(2):
+        picture(700 + i).save(corpus / "Kiwi" / f"{i}.png")
+    changed = job(corpus, out)
+    assert changed["images_featurized_now"] == 4  # two new, one changed, one under another name
+    assert changed["rows_removed"] == 3  # removed, changed, and the old name
+    assert changed["images_ok"] == 21
+    assert {c: n["ok"] for c, n in changed["classes"].items()} == {"Apple Red 1": 10, "Kiwi": 2, "Pear": 9}
+
+    job(corpus, tmp_path / "fresh")
+    assert_same_result(out, tmp_path / "fresh")
+    assert len(files(out)) == changed["feature_files"] == len(manifests.load(Store(str(out)), model_of(out)).features)
+
+
+def model_of(output: Path) -> PublishedModel:
+    record = json.loads(next((output / "_model").glob("recipe-*.json")).read_text())
+    record.pop("recipe")
+    return PublishedModel(**record)
+
+
+def test_touched_but_same_bytes_is_done_again_and_gives_the_same(job: Job, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    job(corpus, out)
+    before = read_rows(out, "features")
+    path = corpus / "Pear" / "3_100.jpg"
+    os.utime(path, ns=(1, 1))
+    summary = job(corpus, out)
+    assert (summary["images_featurized_now"], summary["rows_removed"]) == (1, 1)
+    after = read_rows(out, "features")
+    assert after.path == before.path
+    assert (after.values == before.values).all()
+
+
+def test_another_selection_at_the_same_output(job: Job, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    few = job(corpus, out, limit=6)
+    assert (few["images_in"], few["images_ok"]) == (6, 6)
+    chosen = set(read_rows(out, "features").path)
+    everything = job(corpus, out)
+    assert (everything["images_ok"], everything["images_featurized_now"]) == (20, 14)
+    pears = job(corpus, out, classes=("Pear",))
+    assert (pears["images_ok"], pears["images_featurized_now"], pears["rows_removed"]) == (10, 0, 10)
+    other = job(corpus, tmp_path / "other", limit=6)
+    assert other["images_ok"] == 6
+    assert set(read_rows(tmp_path / "other", "features").path) == chosen
+
+
+def test_copies_of_an_image_have_the_same_features_wherever_they_fall(job: Job, corpus: Path, tmp_path: Path) -> None:
+    source = corpus / "Pear" / "0_100.jpg"
+    for i in range(12):
+        shutil.copy(source, corpus / ("Pear", "Apple Red 1")[i % 2] / f"copy{i}.jpg")
+    job(corpus, tmp_path / "out", parallelism=3)
+    found = read_rows(tmp_path / "out", "features").by_path()
+    copies = [values for path, values in found.items() if "copy" in path]
+    assert len(copies) == 12
+    assert all((values == found[str(source)]).all() for values in copies)
+
+
+# --- rejects ------------------------------------------------------------------------------------------------
+
+
+def test_bad_images_are_rows_of_rejects_and_too_many_end_the_run(job: Job, corpus: Path, tmp_path: Path) -> None:
+    out, bad = tmp_path / "out", corpus / "Pear" / "bad, file.jpg"
+    bad.write_bytes(b"a text file")
+    with pytest.raises(RejectRateError) as caught:
+        job(corpus, out, max_reject_rate=0.01)
+    assert str(caught.value) == (
+        f"1 of 21 images are rejected, and 1.00% are allowed. First: {bad}: not a JPEG or PNG image. Cure: repair or "
+        f"remove them (all are named in {out}/rejects), or allow more with --max-reject-rate; what is "
+        "featurized is kept."
+    )
+    left = error_of(out)
+    assert (left["cause"], left["exit_code"], left["phase"]) == ("rejects", 15, "tidy")
+    assert left["message"] == str(caught.value)
+    assert "RejectRateError" in left["traceback"]
+    assert not (out / "run.json").exists()
+
+    allowed = job(corpus, out, max_reject_rate=0.1)
+    assert (allowed["images_ok"], allowed["images_rejected"], allowed["images_featurized_now"]) == (20, 1, 0)
+    assert read_rejects(out) == {str(bad): ("decode", "not a JPEG or PNG image")}
+    assert allowed["classes"]["Pear"] == {"images": 11, "ok": 10, "rejected": 1}
+    assert not (out / "_run" / "error.json").exists()
+    assert "not a JPEG or PNG image" in (out / "report.html").read_text()
+
+    picture(5).save(bad)
+    repaired = job(corpus, out)
+    assert (repaired["images_ok"], repaired["images_rejected"], repaired["images_featurized_now"]) == (21, 0, 1)
+    assert read_rejects(out) == {}
+
+
+def test_a_file_that_could_not_be_read_is_tried_again(job: Job, corpus: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    out, late = tmp_path / "out", corpus / "Pear" / "late.jpg"
+    job(corpus, out)
+    model = model_of(out)
+    picture(77).save(late)
+    row = {"path": str(late), "label": "Pear", "size": late.stat().st_size, "mtime": late.stat().st_mtime_ns}
+    late.rename(tmp_path / "away")  # the store does not deliver it just now
+
+    class NoEngine:
+        def embed(self, images: Any) -> Any:
+            raise AssertionError("there is no image")
+
+    monkeypatch.setattr(featurize, "engine_for", lambda *_: NoEngine())
+    task = FeaturizeTask(source=Store(str(corpus)), output=Store(str(out)), model=model, wave="w", heartbeat=9)
+    batch = pa.RecordBatch.from_pylist([row], schema=listing.SCHEMA)
+    reported = [r for b in featurize_partition(iter([batch]), task) for r in b.to_pylist()]
+    manifests.write(Store(str(out)), model, [], [Part(reported[0]["name"], 1)])
+    assert read_rejects(out)[str(late)][0] == "read"
+    (tmp_path / "away").rename(late)
+
+    summary = job(corpus, out)
+    assert (summary["images_ok"], summary["images_rejected"], summary["images_featurized_now"]) == (21, 0, 1)
+    assert read_rejects(out) == {}
+
+
+# --- what killed runs leave ---------------------------------------------------------------------------------
+
+
+def test_what_no_manifest_names_is_swept(job: Job, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    job(corpus, out)
+    before = read_rows(out, "features")
+    some = next((out / "features").glob("*.parquet"))
+    for table in ("features", "rejects", "pca/scores"):
+        (out / table).mkdir(exist_ok=True)
+        shutil.copy(some, out / table / "part-orphan.parquet")
+    (out / "features" / "part-half.parquet").write_bytes(some.read_bytes()[:100])
+    for name in ("listing/part-x.parquet", "todo/part-x.parquet", "workers/wave-00000.x.json"):
+        (out / "_run" / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / "_run" / name).write_bytes(b"half")
+    summary = job(corpus, out)
+    assert summary["images_featurized_now"] == 0
+    assert read_rejects(out) == {}
+    after = read_rows(out, "features")
+    assert after.path == before.path
+    assert (after.values == before.values).all()
+    assert len(read_rows(out, "pca/scores").path) == 20
+    assert {p.name for p in (out / "_run").iterdir()} == {"progress.json"}
+
+
+def test_a_killed_replacement_counts_either_before_or_after(job: Job, corpus: Path, tmp_path: Path) -> None:
+    """The manifest that supersedes is there, the old ones not yet deleted: each image still counts once."""
+    out = tmp_path / "out"
+    job(corpus, out)
+    store, model = Store(str(out)), model_of(out)
+    state = manifests.load(store, model)
+    manifests.write(store, model, list(state.features), list(state.rejects), supersedes=state.manifests)
+    summary = job(corpus, out)
+    assert (summary["images_ok"], summary["images_featurized_now"]) == (20, 0)
+
+
+def test_a_damaged_manifest_is_said_and_deleting_it_heals(job: Job, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    job(corpus, out)
+    (manifest,) = (out / "features" / "_manifests").glob("*.json")
+    manifest.write_text("{ half")
+    with pytest.raises(OutputError, match=f"the manifest {manifest} is damaged"):
+        job(corpus, out)
+    assert error_of(out)["phase"] == "plan"
+    manifest.unlink()
+    healed = job(corpus, out)
+    assert (healed["images_ok"], healed["images_featurized_now"]) == (20, 20)
+    assert len(files(out)) == healed["feature_files"]
+
+
+# --- refusals -----------------------------------------------------------------------------------------------
+
+
+def test_another_model_at_the_same_output_is_refused_and_loses_nothing(
+    job: Job, corpus: Path, small_model: Path, tmp_path: Path
+) -> None:
+    from tests.job.conftest import small_network
+
+    out = tmp_path / "out"
+    job(corpus, out)
+    before = files(out), (out / "run.json").read_bytes()
+    small_network(seed=9).save(tmp_path / "other.keras")
+    with pytest.raises(OutputError) as caught:
+        job(corpus, out, model=str(tmp_path / "other.keras"))
+    assert str(caught.value) == (
+        f"the output {out} holds features made by small.keras, and this run uses other.keras. Cure: another output, or "
+        f"delete {out}/features."
+    )
+    shutil.copy(tmp_path / "other.keras", tmp_path / "small.keras")
+    with pytest.raises(OutputError, match=r"made by another small\.keras \(file "):
+        job(corpus, out, model=str(tmp_path / "small.keras"))
+    assert (files(out), (out / "run.json").read_bytes()) == before
+    assert job(corpus, out)["images_featurized_now"] == 0
+
+
+def refused(kind: type[FruitsError], job: Job, source: Path | str, output: Path, **fields: Any) -> str:
+    with pytest.raises(kind) as caught:
+        job(source, output, **fields)
+    assert type(caught.value) is kind
+    return str(caught.value)
+
+
+def test_inputs_that_cannot_be_used(job: Job, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert refused(InputError, job, tmp_path / "none", out) == (
+        f"there is nothing at the input {tmp_path}/none. Cure: check the address."
+    )
+    left = error_of(out)
+    assert (left["exit_code"], left["phase"], left["arguments"]["input"]) == (10, "start", f"{tmp_path}/none")
+    assert "the input" in refused(InputError, job, corpus / "Pear" / "0_100.jpg", out)
+    (tmp_path / "empty" / "class").mkdir(parents=True)
+    (tmp_path / "empty" / "class" / "notes.txt").write_text("x")
+    assert refused(InputError, job, tmp_path / "empty", out) == (
+        f"there is no image below {tmp_path}/empty: no file ends in .jpg, .jpeg or .png. Cure: check the address; "
+        "images lie in <class>/<name>.jpg."
+    )
+    assert refused(InputError, job, corpus, out, classes=("Plum", "Pear")) == (
+        "no image is of class Plum. Cure: one of Apple Red 1, Pear."
+    )
+    assert refused(OutputError, job, corpus, corpus) == (
+        f"input and output are the same place, {corpus}. Cure: give the results a folder of their own."
+    )
+
+
+def test_models_that_cannot_be_used(job: Job, corpus: Path, tmp_path: Path) -> None:
+    assert refused(ModelError, job, corpus, tmp_path / "out", model="vgg99").startswith("the model 'vgg99' is unknown.")
+    assert error_of(tmp_path / "out")["exit_code"] == 11
+
+
+def test_an_output_that_cannot_be_written(
+    job: Job, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    sentence = refused(StorageError, job, corpus, tmp_path / "file")
+    assert sentence.startswith(f"cannot write {tmp_path}/file/_run/progress.json")
+    assert "Cure: " in sentence
+    assert "the error could not be recorded below the output" in capsys.readouterr().out
+
+
+def test_workers_with_other_versions(job: Job, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = versions.collect()
+    monkeypatch.setattr(versions, "collect", lambda: {**mine, "pillow": "1.0"})
+    sentence = refused(VersionMismatchError, job, corpus, tmp_path / "out")
+    assert f"pillow 1.0 on the driver, {mine['pillow']} on a worker" in sentence
+    assert (error_of(tmp_path / "out")["exit_code"], error_of(tmp_path / "out")["phase"]) == (14, "list")
+
+
+def test_a_network_that_a_worker_finds_damaged(
+    job: Job, corpus: Path, small_published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Published rightly, then spoilt on its way to the workers: their own sentence reaches the user."""
+    honest = pipeline.publish
+
+    def spoilt(request: Request, output: Store) -> PublishedModel:
+        model = replace(honest(request, output), sha256="0" * 64)
+        output.write(model.key, b"spoilt")
+        return model
+
+    monkeypatch.setattr(pipeline, "publish", spoilt)
+    sentence = refused(ModelError, job, corpus, tmp_path / "out")
+    assert sentence == (
+        f"the published network {tmp_path}/out/_model/{'0' * 64}.pb is damaged. Cure: delete it, run again."
+    )
+    assert error_of(tmp_path / "out")["phase"] == "featurize"
+
+
+def test_an_unexpected_error_leaves_its_traceback(
+    job: Job, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> str:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("fruits.report.build", broken)
+    with pytest.raises(ZeroDivisionError):
+        job(corpus, tmp_path / "out")
+    left = error_of(tmp_path / "out")
+    assert (left["cause"], left["exit_code"], left["phase"], left["message"]) == (
+        "ZeroDivisionError",
+        1,
+        "report",
+        "a bug",
+    )
+    assert "in broken" in left["traceback"]
+    assert json.loads((tmp_path / "out" / "_run" / "progress.json").read_text())["phase"] == "report"

@@ -1,0 +1,185 @@
+"""Stores: one URI, keys as they are, and sentences instead of a library's exceptions."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from pathlib import Path
+
+import pytest
+from fruits.errors import StorageError, UsageError
+from fruits.store import Store, s3_options, split_uri
+
+NAMES = [
+    "plain.jpg",
+    "Apple Golden 1/3_100.jpg",
+    "Citron pressé/été.jpg",
+    "Citron presse\u0301/e\u0301te\u0301.jpg",
+    "100%/50%20off.jpg",
+    "a#b/c#d.jpg",
+    "q?/x=1&y=2.jpg",
+    "comma, (paren) 'quote'/\"double\".jpg",
+    "🍌/🍎.jpg",
+    "plus+/semi;colon.jpg",
+]
+
+
+@pytest.mark.parametrize("key", NAMES)
+def test_keys_are_taken_as_they_are(tmp_path: Path, key: str) -> None:
+    store = Store(str(tmp_path))
+    store.write(key, b"x" + key.encode())
+    assert (tmp_path / key).read_bytes() == b"x" + key.encode()
+    assert store.read(key) == b"x" + key.encode()
+    assert [e.key for e in store.list(recursive=True) if e.is_file] == [key]
+    assert store.location(key) == f"{tmp_path}/{key}"
+
+
+@pytest.mark.parametrize("name", ["with space", "é", "100%", "a#b", "q?x", "🍌"])
+def test_the_base_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "x").write_bytes(b"1")
+    assert Store(f"{tmp_path}/{name}").read("x") == b"1"
+    assert Store(f"file://{tmp_path}/{name}").read("x") == b"1"
+    assert Store(str(tmp_path)).child(name).read("x") == b"1"
+
+
+def test_what_an_entry_says(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "f.bin").write_bytes(b"12345")
+    os.utime(tmp_path / "folder" / "f.bin", ns=(10**18, 10**18 + 789))
+    flat, deep = Store(str(tmp_path)).list(), Store(str(tmp_path)).list(recursive=True)
+    assert [(e.key, e.is_file) for e in flat] == [("folder", False)]
+    file = next(e for e in deep if e.is_file)
+    assert (file.key, file.size, file.mtime) == ("folder/f.bin", 5, 10**18 + 789)
+    assert [e.key for e in Store(str(tmp_path)).list("folder")] == ["folder/f.bin"]
+
+
+def test_nothing_there_is_an_empty_list_and_missing(tmp_path: Path) -> None:
+    store = Store(f"{tmp_path}/nowhere")
+    assert store.list() == []
+    assert store.kind() == "missing"
+    assert Store(str(tmp_path)).kind() == "folder"
+    (tmp_path / "f").touch()
+    assert Store(str(tmp_path)).kind("f") == "file"
+    with pytest.raises(FileNotFoundError):
+        store.read("x")
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    versions = [bytes([i]) * 300_000 for i in range(6)]
+    store.write("f", versions[0])
+    torn: list[int] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            data = store.read("f")
+            if data not in versions:
+                torn.append(len(data))
+
+    reader = threading.Thread(target=watch)
+    reader.start()
+    for _ in range(20):
+        for version in versions:
+            store.write("f", version)
+    done.set()
+    reader.join()
+    assert not torn
+    assert [p.name for p in tmp_path.iterdir()] == ["f"]  # no temporary left
+
+
+def test_delete_is_the_same_twice(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    store.write("a/b", b"1")
+    store.write("a/c/d", b"1")
+    store.delete("a/b")
+    store.delete("a/b")
+    assert not (tmp_path / "a/b").exists()
+    store.delete_folder("a")
+    store.delete_folder("a")
+    assert not (tmp_path / "a").exists()
+
+
+def test_home_and_trailing_slashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Store("~/x/").uri == f"{tmp_path}/x"
+    assert Store("s3://bucket/a b/").uri == "s3://bucket/a b"
+    monkeypatch.chdir(tmp_path)
+    assert Store("relative").uri == f"{tmp_path}/relative"
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("s3://bucket/a b/é#%", "bucket/a b/é#%/k"),
+        ("s3a://bucket", "bucket/k"),
+        ("abfss://container@account.dfs.core.windows.net/x", "container/x/k"),
+        ("hdfs://namenode:8020/data", "/data/k"),
+        ("gs://bucket/x", "bucket/x/k"),
+    ],
+)
+def test_the_path_that_each_file_system_wants(uri: str, path: str) -> None:
+    assert Store(uri).path("k") == path
+
+
+def test_addresses_split_without_decoding() -> None:
+    assert split_uri("S3://b/%20") == ("s3", "b/%20")
+    assert split_uri("C d/e") == ("file", "C d/e")
+
+
+def test_an_empty_address_is_refused() -> None:
+    with pytest.raises(UsageError, match="an empty address was given where a folder or URI is needed"):
+        Store("  ")
+
+
+def test_an_unknown_scheme_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"no store is known for ftp:// \(known: a plain path, file://, s3://"):
+        Store("ftp://host/x").list()
+
+
+def test_a_file_where_a_folder_is_needed_is_said(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"")
+    with pytest.raises(StorageError, match=r"cannot write .*/f/x: .* Cure: "):
+        Store(str(tmp_path / "f")).write("x", b"1")
+
+
+def test_it_travels_to_workers_without_its_connection(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    store.write("x", b"1")
+    assert pickle.loads(pickle.dumps(store)).read("x") == b"1"
+    assert repr(store) == f"Store('{tmp_path}')"
+
+
+def test_s3_takes_endpoint_and_region_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:5000")
+    options = s3_options("b")
+    assert (options["endpoint_override"], options["scheme"], options["region"]) == (
+        "127.0.0.1:5000",
+        "http",
+        "us-east-1",
+    )
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    assert s3_options("b")["region"] == "eu-west-3"
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert s3_options("b")["region"] == "eu-central-1"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.example.test")
+    assert (s3_options("b")["endpoint_override"], s3_options("b")["scheme"]) == ("s3.example.test", "https")
+    assert s3_options("b")["connect_timeout"] <= 10  # never the minutes of a hanging route
+
+
+def test_a_store_that_does_not_answer_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    with socket.socket() as taken:  # bound, never listening: refused at once
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+        monkeypatch.setenv("AWS_REGION", "eu-west-3")
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        with pytest.raises(StorageError, match=r"cannot (list|open) s3://no-such-bucket.*Cure: check the address"):
+            Store("s3://no-such-bucket-refused/x").list()

@@ -1,0 +1,108 @@
+"""IAM's evaluation: each case is a sentence of AWS's documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ops.localaws.policy import Decision, Request, decide, matches
+
+BUCKET = "arn:aws:s3:::fruit"
+OBJECT = f"{BUCKET}/in/Pomme d'été (1)/a.jpg"
+
+
+def one(effect: str = "Allow", **elements: Any) -> dict[str, Any]:
+    return {"Statement": {"Effect": effect, "Action": "s3:*", "Resource": "*", **elements}}
+
+
+def test_nothing_said_is_silence_and_a_deny_beats_every_allow() -> None:
+    assert decide([], Request("s3:GetObject", OBJECT)) is Decision.SILENT
+    assert decide([one()], Request("s3:GetObject", OBJECT)) is Decision.ALLOW
+    assert decide([one(), one("Deny", Action="s3:GetObject")], Request("s3:GetObject", OBJECT)) is Decision.DENY
+    assert decide([one(Action="s3:PutObject")], Request("s3:GetObject", OBJECT)) is Decision.SILENT
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value", "covered"),
+    [
+        (f"{BUCKET}/in/*", OBJECT, True),
+        (f"{BUCKET}/in/*", f"{BUCKET}/out/a", False),
+        (BUCKET, OBJECT, False),
+        ("arn:aws:s3:::fru?t", BUCKET, True),
+        ("arn:aws:s3:::fruit.x", "arn:aws:s3:::fruitAx", False),
+    ],
+)
+def test_patterns(pattern: str, value: str, covered: bool) -> None:
+    assert matches(pattern, value) is covered
+
+
+def test_actions_ignore_case_and_resources_do_not() -> None:
+    assert decide([one(Action="S3:getobject")], Request("s3:GetObject", OBJECT)) is Decision.ALLOW
+    assert decide([one(Resource=OBJECT.upper())], Request("s3:GetObject", OBJECT)) is Decision.SILENT
+
+
+def test_not_action_and_not_resource() -> None:
+    document = {"Statement": {"Effect": "Deny", "NotAction": "s3:Get*", "NotResource": f"{BUCKET}/out/*"}}
+    assert decide([document], Request("s3:PutObject", OBJECT)) is Decision.DENY
+    assert decide([document], Request("s3:GetObject", OBJECT)) is Decision.SILENT
+    assert decide([document], Request("s3:PutObject", f"{BUCKET}/out/x")) is Decision.SILENT
+
+
+@pytest.mark.parametrize(
+    ("condition", "context", "holds"),
+    [
+        ({"Bool": {"aws:SecureTransport": "false"}}, {"aws:SecureTransport": "true"}, False),
+        ({"Bool": {"aws:SecureTransport": False}}, {"aws:SecureTransport": "false"}, True),
+        ({"StringEquals": {"aws:RequestTag/a": ["x", "y"]}}, {"aws:requesttag/A": "y"}, True),
+        ({"StringEquals": {"k": "x"}}, {}, False),
+        ({"StringEqualsIfExists": {"k": "x"}}, {}, True),
+        ({"StringEqualsIfExists": {"k": "x"}}, {"k": "y"}, False),
+        ({"StringNotEquals": {"k": ["x", "y"]}}, {"k": "y"}, False),
+        ({"StringNotEquals": {"k": "x"}}, {}, True),
+        ({"StringLike": {"s3:prefix": ["in/*", ""]}}, {"s3:prefix": "in/Apple"}, True),
+        ({"StringLike": {"s3:prefix": ["in/*"]}}, {"s3:prefix": "out/"}, False),
+        (
+            {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/x"}},
+            {"aws:PrincipalArn": "arn:aws:iam::1:role/x"},
+            True,
+        ),
+        ({"NumericLessThan": {"k": "10"}}, {"k": "9"}, True),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {"aws:SourceIp": "10.1.2.3"}, True),
+        ({"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {"aws:SourceIp": "10.1.2.3"}, False),
+        ({"Null": {"k": "true"}}, {}, True),
+        ({"Null": {"k": "false"}}, {}, False),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}, {"aws:TagKeys": ["a"]}, True),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}, {"aws:TagKeys": ["a", "c"]}, False),
+        ({"ForAnyValue:StringEquals": {"aws:TagKeys": ["a"]}}, {"aws:TagKeys": ["z", "a"]}, True),
+    ],
+)
+def test_conditions(condition: dict[str, Any], context: dict[str, Any], holds: bool) -> None:
+    said = decide([one(Condition=condition)], Request("s3:GetObject", OBJECT, context))
+    assert said is (Decision.ALLOW if holds else Decision.SILENT)
+
+
+def test_every_condition_of_a_statement_must_hold() -> None:
+    both = one(Condition={"StringEquals": {"a": "1"}, "StringLike": {"b": "2*"}})
+    assert decide([both], Request("s3:GetObject", OBJECT, {"a": "1", "b": "23"})) is Decision.ALLOW
+    assert decide([both], Request("s3:GetObject", OBJECT, {"a": "1", "b": "3"})) is Decision.SILENT
+
+
+def test_an_operator_unknown_here_never_permits_and_always_denies() -> None:
+    odd = {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}
+    assert decide([one(Condition=odd)], Request("s3:GetObject", OBJECT)) is Decision.SILENT
+    assert decide([one("Deny", Condition=odd)], Request("s3:GetObject", OBJECT)) is Decision.DENY
+
+
+def test_principals_of_a_resource_policy() -> None:
+    role = "arn:aws:iam::123456789012:role/node"
+    for principal in (
+        "*",
+        {"AWS": "*"},
+        {"AWS": role},
+        {"AWS": "123456789012"},
+        {"AWS": "arn:aws:iam::123456789012:root"},
+    ):
+        assert decide([one(Principal=principal)], Request("s3:GetObject", OBJECT), role) is Decision.ALLOW
+    for principal in ({"Service": "logging.s3.amazonaws.com"}, {"AWS": "arn:aws:iam::999999999999:root"}):
+        assert decide([one(Principal=principal)], Request("s3:GetObject", OBJECT), role) is Decision.SILENT

@@ -1,0 +1,117 @@
+"""Starting, finding and stopping the server, and what a client's shell is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import psutil
+import pytest
+
+from ops.localaws import server, state
+from ops.localaws.__main__ import main
+from ops.localaws.errors import DidNotStartError, NotRunningError
+from ops.localaws.settings import ROOT, Settings
+from ops.localaws.state import Record
+from tests.localaws.support import REGION, Aws, until
+
+pytestmark = pytest.mark.aws
+
+
+def test_two_servers_stand_side_by_side_and_know_nothing_of_each_other(aws: Aws, tmp_path: Path) -> None:
+    with server.running(Settings(home=tmp_path / "other")) as endpoint:
+        assert endpoint != aws.endpoint
+        name = aws.bucket("mine")
+        other = boto3.client(
+            "s3", endpoint_url=endpoint, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+        )
+        assert name not in [b["Name"] for b in other.list_buckets()["Buckets"]]
+    with pytest.raises(NotRunningError):
+        server.status(tmp_path / "other")
+
+
+def test_starting_twice_is_starting_once_and_stop_ends_the_process(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    first = server.start(settings)
+    try:
+        assert server.start(settings) == first
+        listening = [c.laddr.ip for c in psutil.Process(first.pid).net_connections() if c.status == "LISTEN"]
+        assert listening == ["127.0.0.1"]
+    finally:
+        assert server.stop(tmp_path) is True
+    assert server.stop(tmp_path) is False
+    with pytest.raises(ProcessLookupError):
+        os.kill(first.pid, 0)
+
+
+def test_a_server_that_was_killed_is_not_running_and_can_be_started_again(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    first = server.start(settings)
+    os.kill(first.pid, signal.SIGKILL)
+    os.waitpid(first.pid, 0)
+    with pytest.raises(NotRunningError, match="start it with make local-up"):
+        server.status(tmp_path)
+    with server.running(settings) as endpoint:
+        assert endpoint.startswith("http://127.0.0.1:")
+
+
+def test_a_stranger_on_the_port_is_not_taken_for_ours(aws: Aws, tmp_path: Path) -> None:
+    state.write(tmp_path, Record(pid=os.getpid(), endpoint=aws.endpoint, token="another", started=0.0))
+    with pytest.raises(NotRunningError):
+        server.status(tmp_path)
+    assert server.stop(tmp_path) is False
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "waitress.py").write_text("raise ImportError('waitress is broken')\n")
+    with pytest.raises(DidNotStartError, match=r"server\.log ends with:(?s:.)*waitress is broken"):
+        server.start(Settings(home=tmp_path / "home"))
+
+
+def test_interrupting_the_server_in_the_foreground_ends_it(tmp_path: Path) -> None:
+    env = os.environ | {"LOCALAWS_HOME": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ops.localaws", "serve"], cwd=ROOT, env=env, stderr=subprocess.DEVNULL
+    )
+    until(lambda: state.read(tmp_path), lambda record: record is not None)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 0
+
+
+def test_the_shell_is_pointed_at_it_and_aws_emr_too(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = {"HOME": str(aws.home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = f'eval "$({sys.executable} -m ops.localaws env)"; aws emr list-clusters --output text && aws s3 ls'
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env=env | {"LOCALAWS_HOME": str(aws.home), "AWS_SESSION_TOKEN": "x"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_commands_without_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOCALAWS_HOME", str(tmp_path))
+    assert main(["status"]) == 1
+    assert main(["env"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("start it with make local-up") == 2
+    assert main(["stop"]) == 0
+    assert capsys.readouterr().out == "embedded AWS was not running\n"
+
+
+def test_settings_come_from_the_environment_and_nonsense_is_refused() -> None:
+    read = Settings.from_environment({"LOCALAWS_EXECUTE": "no", "LOCALAWS_LOG_DELAY_SECONDS": "2.5"})
+    assert (read.execute, read.log_delay_seconds, read.executors) == (False, 2.5, Settings().executors)
+    with pytest.raises(ValueError, match="LOCALAWS_EXECUTORS='two' is not a int: give a number"):
+        Settings.from_environment({"LOCALAWS_EXECUTORS": "two"})
