@@ -640,7 +640,7 @@ def number(environ: Mapping[str, str], name: str) -> float | int | None:
 def artifact_uris(bucket: str, environ: Mapping[str, str], root: Path = ROOT) -> dict[str, str]:
     """The URIs of bootstrap script and wheelhouse: as given, or as their contents would be addressed.
 
-    A wheelhouse is called by the hash of the lock of its architecture (``ARCH``: x86_64, the default, or aarch64), the
+    A wheelhouse is called by the hash of the lock of its architecture (``ARCH``: x86_64, the default, or arm64), the
     script by its own; both hashes are the first 16 digits of a sha256.
 
     >>> artifact_uris("b", {"BOOTSTRAP_URI": "s3://b/x.sh", "WHEELHOUSE_URI": "s3://b/w/"})
@@ -651,7 +651,8 @@ def artifact_uris(bucket: str, environ: Mapping[str, str], root: Path = ROOT) ->
         path = root / "bootstrap" / name
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else "not-built"
 
-    script, lock = "install_tensorflow.sh", f"requirements-{environ.get('ARCH') or 'x86_64'}.txt"
+    machine = {"arm64": "aarch64"}.get(environ.get("ARCH", ""), environ.get("ARCH") or "x86_64")
+    script, lock = "install_tensorflow.sh", f"requirements-{machine}.txt"
     return {
         "bootstrap_uri": environ.get("BOOTSTRAP_URI") or f"s3://{bucket}/bootstrap/{digest(script)}/{script}",
         "wheelhouse_uri": environ.get("WHEELHOUSE_URI") or f"s3://{bucket}/wheelhouse/{digest(lock)}/",

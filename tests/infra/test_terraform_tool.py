@@ -254,7 +254,7 @@ def test_artifacts_are_addressed_by_their_content(tmp_path: Path) -> None:
     (tmp_path / "bootstrap" / "install_tensorflow.sh").write_bytes(b"echo 1\n")
     (tmp_path / "bootstrap" / "requirements-aarch64.txt").write_bytes(b"a==1\n")
     script, lock = (hashlib.sha256(content).hexdigest()[:16] for content in (b"echo 1\n", b"a==1\n"))
-    assert terraform.artifact_uris("b", {"ARCH": "aarch64"}, tmp_path) == {
+    assert terraform.artifact_uris("b", {"ARCH": "arm64"}, tmp_path) == {
         "bootstrap_uri": f"s3://b/bootstrap/{script}/install_tensorflow.sh",
         "wheelhouse_uri": f"s3://b/wheelhouse/{lock}/",
     }
