@@ -284,7 +284,7 @@ class Runner:
 
 
 def _registered(log: Path) -> bool:
-    """Whether an executor came to work: at an application's end local-cluster starts some more, and ends them at once."""
+    """Whether an executor came to work: at an application's end local-cluster starts more and ends them at once."""
     # 26/11/22 11:17:24 INFO CoarseGrainedExecutorBackend: Successfully registered with driver
     return log.exists() and "Successfully registered with driver" in log.read_text(errors="replace")
 
