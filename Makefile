@@ -42,6 +42,22 @@ wheelhouse: $(VENV)/.runtime ## Make the wheels that a node installs: ARCH=x86_6
 	@$(PY) -m ops.wheelhouse
 
 ##@ AWS (ENV=local|dev|prod)
+demo: $(VENV)/.localaws ## The whole cycle on the embedded AWS: apply, upload, step, results, destroy, stop
+	@$(PY) -m ops.deploy demo
+apply: $(VENV)/.localaws ## Create buckets and cluster, upload what a node installs. YES=1 confirms the price
+	@$(PY) -m ops.deploy apply
+upload-dataset: $(VENV)/.localaws ## Copy a folder of images to the data bucket: INPUT=dir
+	@$(PY) -m ops.dataset_upload
+run-step: $(VENV)/.localaws ## Run the job on the cluster. INPUT= LIMIT= CLASSES= MODEL= K= VARIANCE= DETACH=1 QUEUE=1
+	@$(PY) -m ops.step
+watch: $(VENV)/.localaws ## Watch a step that runs: STEP=s-…
+	@$(PY) -m ops.step
+results: $(VENV)/.localaws ## Fetch report, scores and run.json: MODEL= or OUTPUT=
+	@$(PY) -m ops.deploy results
+destroy: $(VENV)/.localaws ## Remove the cluster; images and results stay (ENV=local: until the embedded AWS stops, which it does)
+	@$(PY) -m ops.deploy destroy
+purge: $(VENV)/.localaws ## Remove everything, images and results too; asks for the bucket's name
+	@$(PY) -m ops.deploy purge
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
 	@$(PY) -m ops.terraform plan
 validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
@@ -49,18 +65,18 @@ validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
 
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command)
-	@$(PY) -m pytest -m "not slow" $(ARGS)
+	@$(PY) -m pytest -m "not slow" -n 3 --dist loadgroup $(ARGS)
 checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
 	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
 module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
 	@$(PY) -m ops.module_docs
 check: lint checkov test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint, checkov
 test-all: $(VENV)/.dev
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli tests/spark4 $(ARGS)
-bench: $(VENV)/.dev ## Measure the numbers the README quotes (about half an hour; ONLY=name for one)
-	@$(PY) -m benchmarks $(ONLY)
+bench: $(VENV)/.dev ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
+	@OPENBLAS_NUM_THREADS=1 $(PY) -m benchmarks $(ONLY) $(if $(IMAGES),--images $(IMAGES)) $(if $(REPEATS),--repeats $(REPEATS)) $(ARGS)
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
@@ -110,5 +126,5 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
 	@touch $@
 
-.PHONY: local-up local-down local-status env run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov module-docs \
+.PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status env run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov module-docs \
         bench lint fmt setup lock clean help

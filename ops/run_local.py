@@ -58,16 +58,14 @@ def classes_in(text: str) -> list[str]:
     return [name.strip() for name in text.split(";") if name.strip()]
 
 
-def request_from(environment: Mapping[str, str]) -> Request:
-    """The request that make's variables describe.
+def fields_from(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The request's fields among make's variables.
 
     Raises
     ------
     UsageError
         For a value that is not what its name says.
     """
-    if uri := environment.get("REQUEST"):
-        return read_request(uri)
     fields: dict[str, Any] = {name: environment[name.upper()] for name in _TEXTS if environment.get(name.upper())}
     for name, kind in _NUMBERS.items():
         if text := environment.get(name.upper()):
@@ -79,6 +77,20 @@ def request_from(environment: Mapping[str, str]) -> Request:
                 ) from None
     if text := environment.get("CLASSES"):
         fields["classes"] = classes_in(text)
+    return fields
+
+
+def request_from(environment: Mapping[str, str]) -> Request:
+    """The request that make's variables describe; the drawn sample and a folder below `RUNS` where they say nothing.
+
+    Raises
+    ------
+    UsageError
+        For a value that is not what its name says.
+    """
+    if uri := environment.get("REQUEST"):
+        return read_request(uri)
+    fields = fields_from(environment)
     fields.setdefault("input", SAMPLE)
     model = Path(str(fields.get("model", DEFAULT_MODEL))).stem
     name = Path(str(fields["input"]).rstrip("/")).name
@@ -98,6 +110,8 @@ def spark_environment(environment: Mapping[str, str]) -> dict[str, str]:
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",
+        # eigh of a covariance of 1280 columns: 0.5 s on one thread; threads that wait for a busy core took 4 s
+        "OPENBLAS_NUM_THREADS": "1",
         "FRUITS_COMMIT": commit(),
     }
 

@@ -21,7 +21,14 @@ PHOTOS = SHARED / "fruits360" / "bench" / "Training"
 KERAS_WEIGHTS = SHARED / "weights"
 
 
+GROUPS = {"job": "spark", "cli": "spark", "benchmarks": "spark", "infra": "aws", "localaws": "aws"}
+"""Tests of one group share expensive fixtures (a Spark session, an applied stack), so one process runs them all."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(REPO / "tests").parts[0]
+        item.add_marker(pytest.mark.xdist_group(GROUPS.get(folder, "others")))
     if PHOTOS.is_dir():
         return
     skip = pytest.mark.skip(reason="needs photographs: ../shared/fruits360/bench is not beside this checkout")
@@ -51,6 +58,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.memory", "2g")
+        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")  # short jobs: compiled once is enough
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
         .config("spark.local.dir", str(tmp_path_factory.mktemp("spark")))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import platform
+import sys
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from zipimport import zipimporter
 
 from fruits import __version__
 from fruits.errors import VersionMismatchError
@@ -25,13 +27,14 @@ def collect() -> dict[str, str]:
 
 
 def require_same(expected: dict[str, str]) -> None:
-    """Refuse to work in a process whose versions differ from the driver's.
+    """Refuse to work in a process whose versions differ from the driver's. Every task begins with it.
 
     Raises
     ------
     VersionMismatchError
         Naming each difference.
     """
+    _forget_archives()
     mine = collect()
     different = [
         f"{name} {expected.get(name, 'missing')} on the driver, {mine.get(name, 'missing')} on a worker"
@@ -45,3 +48,15 @@ def require_same(expected: dict[str, str]) -> None:
             + ". Cure: let spark.pyspark.python, spark.executorEnv.PYSPARK_PYTHON and (on YARN) "
             "spark.yarn.appMasterEnv.PYSPARK_PYTHON name the same environment on every node."
         )
+
+
+def _forget_archives() -> None:
+    """Keep the next task of this worker from reading the table of contents of every archive on its path again.
+
+    A Spark worker begins each task with `importlib.invalidate_caches`; on Python 3.11 each importer of an archive, and
+    there is one for every package in it, then parses the whole table (Spark's own zip and jar: thousands of entries,
+    some 50 ms a task). The importers are a cache: what is still to be imported makes its own anew.
+    """
+    for path, finder in list(sys.path_importer_cache.items()):
+        if isinstance(finder, zipimporter):
+            sys.path_importer_cache.pop(path, None)

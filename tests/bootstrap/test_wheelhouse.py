@@ -338,7 +338,7 @@ def test_the_lock_pins_what_the_common_list_pins(arch: str) -> None:
 
 
 def uv_version() -> str:
-    match = re.search(r"^uv==(\S+)$", (LOCKS / "node.in").read_text(), re.MULTILINE)
+    match = re.search(r"^uv==(\S+)$", (ROOT / "requirements-uv.in").read_text(), re.MULTILINE)
     assert match
     return match[1]
 

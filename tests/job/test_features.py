@@ -29,10 +29,17 @@ KERAS_WEIGHTS = REPO.parent / "shared" / "weights"
 Pixels = NDArray[np.uint8]
 
 
-def photographs(size: int, n: int = 200) -> Pixels:
-    """Real ones, from every class."""
-    paths = sorted(PHOTOS.rglob("*.jpg"))
-    return np.stack([decode(p.read_bytes(), size) for p in paths[:: len(paths) // n][:n]])
+@pytest.fixture
+def pictures(drawn: Path) -> Callable[[int], Pixels]:
+    """Two hundred from every class, square: photographs where they are at hand, else the drawn sample."""
+
+    def decoded(size: int) -> Pixels:
+        paths = sorted((PHOTOS if PHOTOS.is_dir() else drawn).rglob("*.jpg"))
+        images = np.stack([decode(p.read_bytes(), size) for p in paths[:: len(paths) // 200][:200]])
+        assert len(images) == 200
+        return images
+
+    return decoded
 
 
 def embedded(engine: engines.Engine, images: Pixels) -> NDArray[np.float32]:
@@ -67,20 +74,18 @@ def fast(network: Any, size: int) -> engines.Engine:
 # --- the fast engine equals Keras ---------------------------------------------------------------------------
 
 
-@pytest.mark.photos
-def test_efficientnet_lite0_with_its_imagenet_weights_equals_keras() -> None:
-    images = photographs(224)
-    assert len(images) >= 200
+def test_efficientnet_lite0_with_its_imagenet_weights_equals_keras(pictures: Callable[[int], Pixels]) -> None:
+    images = pictures(224)
     data = backbones.backbone_named("efficientnet_lite0").load_weights(None)
     reference = mapped(lite0.build(224, data), (images.astype(np.float32) - 127) / 128)
     assert_equal_features(embedded(fast(backbones.build("efficientnet_lite0", 224, None), 224), images), reference)
 
 
 @pytest.mark.photos
-def test_mobilenet_v2_035_with_its_imagenet_weights_equals_keras() -> None:
+def test_mobilenet_v2_035_with_its_imagenet_weights_equals_keras(pictures: Callable[[int], Pixels]) -> None:
     import keras
 
-    images = photographs(224)
+    images = pictures(224)
     weights = next(KERAS_WEIGHTS.glob("mobilenet_v2_*_0.35_224_no_top.h5"))
     model = keras.applications.MobileNetV2(
         alpha=0.35, input_shape=(224, 224, 3), include_top=False, weights=str(weights)
@@ -90,16 +95,17 @@ def test_mobilenet_v2_035_with_its_imagenet_weights_equals_keras() -> None:
     assert_equal_features(embedded(fast(network, 224), images), mapped(model, scaled))
 
 
-@pytest.mark.photos
+@pytest.mark.parametrize("size", [64, pytest.param(224, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("name", "make", "package"),
     [("mobilenet_v2", "MobileNetV2", "mobilenet_v2"), ("resnet50", "ResNet50", "resnet50")],
 )
-def test_with_seeded_random_weights_for_want_of_the_real_ones_equals_keras(name: str, make: str, package: str) -> None:
+def test_with_seeded_random_weights_for_want_of_the_real_ones_equals_keras(
+    name: str, make: str, package: str, size: int, pictures: Callable[[int], Pixels]
+) -> None:
     import keras
 
-    size = 64
-    images = photographs(size)
+    images = pictures(size)
     backbone = backbones.backbone_named(name)
     base = backbone.build(size, None)
     tame_norms(base)

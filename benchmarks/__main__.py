@@ -1,0 +1,114 @@
+"""``python -m benchmarks [NAME …]``: measure, show a table, write JSON; exit code 1 when a number is not reached."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from fruits.errors import FruitsError
+from rich.console import Console
+
+from benchmarks.photographs import ROOT
+from benchmarks.results import BenchmarkError, Check, Options, Result, Series
+
+NAMES = ("notebook", "bare", "latency", "pca", "fixed", "memory")
+COMMITTED = ROOT / "benchmarks" / "results"
+TRIALS = ROOT / "build" / "bench"
+REPEATS = 3
+
+
+def _node_bootstrap(options: Options) -> Result:
+    """The node's bootstrap, where this checkout has that benchmark."""
+    run: Callable[[], dict[str, float]] = importlib.import_module("benchmarks.node_bootstrap").run
+    found: dict[str, list[float]] = {}
+    for number in range(options.repeats):
+        for name, seconds in run().items():
+            found.setdefault(name, []).append(seconds)
+        options.say(f"{number + 1}/{options.repeats}")
+    series = {name: Series("s", tuple(values)) for name, values in found.items()}
+    total = series.get("total") or next(reversed(series.values()))
+    return Result(
+        name="node_bootstrap",
+        title="A node's bootstrap from the wheelhouse",
+        method="seconds of bootstrap/install_tensorflow.sh, TensorFlow imported and byte-compiled",
+        settings={"repeats": options.repeats},
+        series=series,
+        checks=(Check("the bootstrap", total.median, "s", 30, at_least=False),),
+    )
+
+
+def benchmarks() -> dict[str, Callable[[Options], Result]]:
+    """What can be measured, in the order in which it is."""
+    there = {name: importlib.import_module(f"benchmarks.{name}").measure for name in NAMES}
+    if importlib.util.find_spec("benchmarks.node_bootstrap"):
+        there["node_bootstrap"] = _node_bootstrap
+    return there
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)
+
+
+def parse(arguments: list[str], known: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {', '.join(known)}")
+    parser.add_argument("--images", type=_positive, help="instead of each benchmark's full number")
+    parser.add_argument("--repeats", type=_positive, default=REPEATS, help="of each side (%(default)s)")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help="folder for the JSON (benchmarks/results; build/bench when --images or --repeats make it a trial)",
+    )
+    given = parser.parse_args(arguments)
+    unknown = [name for name in given.names if name not in known]
+    if unknown:
+        parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(known)}")
+    trial = given.images is not None or given.repeats < REPEATS
+    given.results = given.results or (TRIALS if trial else COMMITTED)
+    return given
+
+
+def main(arguments: list[str]) -> int:
+    """Entry point; returns the exit code: 0, 1 when a number is not reached, 2 when one cannot be measured."""
+    console = Console()
+    known = benchmarks()
+    given = parse(arguments, list(known))
+    missed: list[Check] = []
+    with tempfile.TemporaryDirectory(prefix="fruits-bench-") as scratch:
+        options = Options(
+            scratch=Path(scratch),
+            images=given.images,
+            repeats=given.repeats,
+            say=lambda line: console.print(f"  {line}", style="dim", highlight=False),
+        )
+        for name in given.names or known:
+            began = time.monotonic()
+            console.print(f"{name} …")
+            try:
+                result = known[name](options)
+            except (BenchmarkError, FruitsError) as error:
+                Console(stderr=True).print(
+                    f"bench: {name}: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+                )
+                return 2
+            result.show(console)
+            path = result.write(given.results)
+            shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+            console.print(f"in {shown}, after {time.monotonic() - began:.0f} s\n", highlight=False, soft_wrap=True)
+            missed += [check for check in result.checks if not check.reached]
+    for check in missed:
+        console.print(check.sentence, style="bold red", highlight=False, soft_wrap=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,55 @@
+"""The job with 30 ms added to each image read, as on S3, against the job without."""
+
+from __future__ import annotations
+
+import time
+
+from fruits.request import DEFAULT_MODEL
+from fruits.store import Store
+
+from benchmarks.photographs import folder_of
+from benchmarks.results import Check, Options, Result, alternate, cores, ratio
+from benchmarks.spark import JOB_JVM, WARM_UP, featurize, session
+
+FULL = 3_000
+DELAY = 0.030
+METHOD = (
+    f"images/s of the featurize phase of run.json, warm ({WARM_UP} images a core just before). The delay is a sleep of "
+    f"{1e3 * DELAY:.0f} ms in the workers before the bytes of each image are read."
+)
+
+
+class DelayedStore(Store):
+    """A store that answers late."""
+
+    def read(self, key: str) -> bytes:
+        time.sleep(DELAY)
+        return super().read(key)
+
+
+def measure(options: Options) -> Result:
+    """Both sides; to reach: 90 % of the rate without delay."""
+    folder, origin = folder_of(options.images or FULL, options.scratch)
+
+    def rate(source: Store) -> float:
+        return float(featurize(spark, folder, options.scratch, source)["images_per_second"])
+
+    with session(options.scratch, jvm=JOB_JVM) as spark:
+        series = alternate(
+            {
+                "without delay": lambda: rate(Store(str(folder))),
+                "30 ms a read": lambda: rate(DelayedStore(str(folder))),
+            },
+            unit="images/s",
+            repeats=options.repeats,
+            say=options.say,
+        )
+    share = 100 * ratio(series["30 ms a read"], series["without delay"])
+    return Result(
+        name="latency",
+        title=f"Featurization on local[{cores()}] with 30 ms added to each object read, {DEFAULT_MODEL}",
+        method=METHOD,
+        settings={"images": origin, "delay_ms": 1e3 * DELAY, "repeats": options.repeats},
+        series=series,
+        checks=(Check("of the rate without delay", share, "%", 90, at_least=True),),
+    )

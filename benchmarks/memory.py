@@ -1,0 +1,47 @@
+"""Peak memory of driver and workers, at a tenth of the images and at all."""
+
+from __future__ import annotations
+
+from benchmarks.results import Check, Options, Result, Series, cores, ratio
+from benchmarks.whole import ROLES, SAMPLE_EVERY, WholeRun, sizes, whole_run
+
+FULL = 30_000
+FLAT = 1.2
+METHOD = (
+    f"MiB of resident memory, the largest of samples taken every {SAMPLE_EVERY} s from start to end of whole runs as "
+    f"`make run-local` starts them. Flat means: ten times the images, at most {FLAT} times the memory."
+)
+
+
+def measure(options: Options) -> Result:
+    """To reach: flat."""
+    _, some, full = sizes(options.images or FULL)
+    runs: dict[int, list[WholeRun]] = {some: [], full: []}
+    for repeat in range(options.repeats):
+        for count in runs:
+            run = whole_run(count, options.scratch, repeat)
+            runs[count].append(run)
+            peaks = ", ".join(f"{role} {run.peak[role]:.0f}" for role in ROLES)
+            options.say(f"{repeat + 1}/{options.repeats}  {count:,} images: {peaks} MiB")
+    series = {
+        f"{role}, {count:,} images": Series("MiB", tuple(run.peak[role] for run in found))
+        for role in ROLES
+        for count, found in runs.items()
+    }
+    return Result(
+        name="memory",
+        title=f"Peak memory on local[{cores()}], {some:,} and {full:,} images",
+        method=METHOD,
+        settings={"images": runs[full][0].origin, "repeats": options.repeats},
+        series=series,
+        checks=tuple(
+            Check(
+                f"{role}, {full:,} against {some:,} images",
+                ratio(series[f"{role}, {full:,} images"], series[f"{role}, {some:,} images"]),
+                "×",
+                FLAT,
+                at_least=False,
+            )
+            for role in ROLES
+        ),
+    )

@@ -1,0 +1,118 @@
+"""The job against the notebook that everyone uses: binaryFile, an iterator pandas UDF, `model.predict`."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from fruits.backbones import build
+from fruits.engines import read_archive, write_archive
+from fruits.request import DEFAULT_MODEL
+
+from benchmarks.photographs import folder_of
+from benchmarks.results import Check, Options, Result, alternate, cores, ratio
+from benchmarks.spark import WARM_UP, featurize, session
+
+if TYPE_CHECKING:
+    from pyspark.broadcast import Broadcast
+    from pyspark.sql import SparkSession
+
+FULL = 3_000
+ARROW_BATCH = 1024
+TASKS_PER_CORE = 4
+METHOD = (
+    "images/s, in one Spark session. The notebook: spark.read.format('binaryFile'), repartitioned to "
+    f"{TASKS_PER_CORE} tasks a core, an iterator pandas UDF with batches of up to {ARROW_BATCH} images, Pillow, and "
+    "model.predict (batch size 32, as Keras has it); the network comes by broadcast and is built once a worker; "
+    "features are written as Parquet; timed from reading to the end of writing. The job: the featurize phase of its "
+    f"run.json. Both have featurized {WARM_UP} images a core in the same workers just before."
+)
+
+_networks: dict[int, Any] = {}
+
+
+def _network(number: int, broadcast: Broadcast[bytes]) -> Any:
+    """The Keras model of this worker, built when first asked for."""
+    if number not in _networks:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        _networks[number] = read_archive(broadcast.value)
+    return _networks[number]
+
+
+def _pixels(content: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(content)).convert("RGB")
+    return np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR))
+
+
+def notebook(spark: SparkSession, folder: Path, network: Broadcast[bytes], output: Path) -> None:
+    """Featurize a folder as notebooks do."""
+    from pyspark.sql import functions
+    from pyspark.sql.pandas.functions import pandas_udf
+
+    number = network._jbroadcast.id() if network._jbroadcast is not None else 0
+
+    def embed(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+        model = _network(number, network)
+        for contents in batches:
+            images = np.stack([_pixels(content) for content in contents])
+            yield pd.Series(list(model.predict(images, verbose=0)))
+
+    udf = pandas_udf(embed, "array<float>")  # type: ignore[call-overload]
+    images = (
+        spark.read.format("binaryFile")
+        .option("pathGlobFilter", "*.jpg")
+        .option("recursiveFileLookup", "true")
+        .load(str(folder))
+        .repartition(TASKS_PER_CORE * cores())
+    )
+    label = functions.element_at(functions.split("path", "/"), -2).alias("label")
+    images.select("path", label, udf("content").alias("features")).write.mode("overwrite").parquet(str(output))
+
+
+def measure(options: Options) -> Result:
+    """Both sides; to reach: 8 times the notebook."""
+    count = options.images or FULL
+    folder, origin = folder_of(count, options.scratch)
+    few, _ = folder_of(WARM_UP * cores(), options.scratch)
+    archive = write_archive(build(DEFAULT_MODEL, 224, None))
+    arrow = {"spark.sql.execution.arrow.maxRecordsPerBatch": str(ARROW_BATCH)}
+    with session(options.scratch, options=arrow) as spark:
+        network = spark.sparkContext.broadcast(archive)
+
+        def timed_notebook() -> float:
+            output = options.scratch / f"notebook-{uuid.uuid4().hex[:12]}"
+            notebook(spark, few, network, output)
+            began = time.monotonic()
+            notebook(spark, folder, network, output)
+            seconds = time.monotonic() - began
+            rows = spark.read.parquet(str(output)).count()
+            assert rows == count, f"the notebook wrote {rows} of {count} rows"
+            return count / seconds
+
+        series = alternate(
+            {
+                "the notebook": timed_notebook,
+                "the job": lambda: featurize(spark, folder, options.scratch)["images_per_second"],
+            },
+            unit="images/s",
+            repeats=options.repeats,
+            say=options.say,
+        )
+    factor = ratio(series["the job"], series["the notebook"])
+    return Result(
+        name="notebook",
+        title=f"Featurization on local[{cores()}] against the usual notebook, {DEFAULT_MODEL}",
+        method=METHOD,
+        settings={"images": origin, "repeats": options.repeats},
+        series=series,
+        checks=(Check("faster than the notebook", factor, "×", 8, at_least=True),),
+    )

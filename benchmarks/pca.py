@@ -1,0 +1,107 @@
+"""The job's PCA fit against `pyspark.ml.feature.PCA.fit` on the same matrix."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pyarrow as pa
+from fruits import pca
+from fruits.parts import Part, PartWriter
+from fruits.store import Store
+from numpy.typing import NDArray
+
+from benchmarks.results import BenchmarkError, Check, Options, Result, Series, alternate, cores, ratio
+from benchmarks.spark import session
+
+ROWS = 20_000
+COLUMNS = 1_280
+COMPONENTS = 50
+METHOD = (
+    f"seconds of a fit with k = {COMPONENTS}; float32 rows in Parquet. The job's: distributed moments, reading the "
+    "Parquet files included, then the whole spectrum on the driver. Spark's: rows are vectors in the executor's memory "
+    "before the clock starts. JVM with default options and 4 GB; shares of variance must agree to 1e-6."
+)
+SCHEMA = pa.schema([("features", pa.list_(pa.field("element", pa.float32(), nullable=False)))])
+
+
+def _rows(rows: int, seed: int, mixing: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Like pooled activations: not negative, correlated, every direction of some variance."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.standard_normal((rows, mixing.shape[0]), np.float32)
+    noise = rng.standard_normal((rows, mixing.shape[1]), np.float32)
+    return np.maximum(hidden @ mixing + 0.5 * noise, 0)
+
+
+def write_matrix(store: Store, rows: int, files: int) -> list[Part]:
+    """A seeded matrix as Parquet parts."""
+    mixing = np.random.default_rng(0).standard_normal((64, COLUMNS), np.float32)
+    mixing *= (np.arange(1, 65, dtype=np.float32) ** -0.5)[:, None]
+    parts: list[Part] = []
+    for number in range(files):
+        n = rows // files + (number < rows % files)
+        values = _rows(n, 1 + number, mixing)
+        offsets = pa.array(np.arange(0, (n + 1) * COLUMNS, COLUMNS, dtype=np.int32))
+        column = pa.ListArray.from_arrays(offsets, pa.array(values.reshape(-1)), type=SCHEMA.field("features").type)
+        writer = PartWriter(store, SCHEMA, plain=("features.list.element",))
+        writer.write(pa.RecordBatch.from_arrays([column], schema=SCHEMA))
+        part = writer.close()
+        if part is not None:
+            parts.append(part)
+    return parts
+
+
+def measure(options: Options) -> Result:
+    """Both sides; to reach: ten times as fast."""
+    rows = options.images or ROWS
+    store = Store(str(options.scratch / f"matrix-{rows}"))
+    parts = write_matrix(store, rows, 4 * cores())
+    shares: dict[str, NDArray[np.float64]] = {}
+    with session(options.scratch, options={"spark.driver.memory": "4g"}) as spark:
+        from pyspark.ml.feature import PCA
+        from pyspark.ml.functions import array_to_vector
+        from pyspark.sql.functions import col
+
+        vectors = spark.read.parquet(store.uri).select(array_to_vector(col("features")).alias("features")).cache()
+        assert vectors.count() == rows
+
+        def ours() -> float:
+            began = time.monotonic()
+            spectrum = pca.solve(pca.moments_of_parts(spark, store, parts, cores()))
+            shares["ours"] = pca.reduce(spectrum, k=COMPONENTS).spectrum.ratio[:COMPONENTS]
+            return time.monotonic() - began
+
+        def theirs() -> float:
+            began = time.monotonic()
+            model = PCA(k=COMPONENTS, inputCol="features", outputCol="scores").fit(vectors)
+            shares["theirs"] = model.explainedVariance.toArray()
+            return time.monotonic() - began
+
+        series: dict[str, Series] = alternate(
+            {"pyspark.ml.feature.PCA": theirs, "the job's PCA": ours},
+            unit="s",
+            repeats=options.repeats,
+            say=options.say,
+        )
+    worst = float(np.abs(shares["ours"] - shares["theirs"]).max())
+    if not worst <= 1e-6:
+        raise BenchmarkError(
+            f"the two fits differ by {worst:.2g} in a share of variance, so their speed says nothing. Cure: run the "
+            "tests of fruits.pca."
+        )
+    return Result(
+        name="pca",
+        title=f"PCA fit, {rows:,} × {COLUMNS:,}, local[{cores()}]",
+        method=METHOD,
+        settings={"rows": rows, "columns": COLUMNS, "k": COMPONENTS, "repeats": options.repeats},
+        series=series,
+        checks=(
+            Check(
+                "faster than Spark's",
+                ratio(series["pyspark.ml.feature.PCA"], series["the job's PCA"]),
+                "×",
+                10,
+                at_least=True,
+            ),
+        ),
+    )

@@ -1,0 +1,57 @@
+"""Folders with exactly as many photographs as a benchmark wants."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from itertools import chain, zip_longest
+from pathlib import Path
+
+from benchmarks.results import BenchmarkError
+from ops.datasets.draw import draw_sample
+
+ROOT = Path(__file__).resolve().parent.parent
+PHOTOGRAPHS = ROOT.parent / "shared" / "fruits360" / "bench"
+DRAWN_VIEWS = 125
+
+
+def _sources(scratch: Path) -> tuple[str, list[Path]]:
+    """Where the pictures come from, and the pictures: the classes take turns."""
+    folder, origin = PHOTOGRAPHS, "photographs of Fruits-360"
+    if not folder.is_dir():
+        folder, origin = scratch / "drawn", "pictures of the drawn sample"
+        draw_sample(folder, views=DRAWN_VIEWS)
+    by_class: dict[Path, list[Path]] = {}
+    for path in sorted(folder.rglob("*.jpg")):
+        by_class.setdefault(path.parent, []).append(path)
+    turns = chain.from_iterable(zip_longest(*by_class.values()))
+    pictures = [path for path in turns if path is not None]
+    if not pictures:
+        raise BenchmarkError(f"there is no picture below {folder}. Cure: remove the folder; the sample is drawn then.")
+    return f"{len(pictures):,} {origin}", pictures
+
+
+def folder_of(images: int, scratch: Path) -> tuple[Path, str]:
+    """A folder of that many photographs; beyond what there are, each is there several times under other names.
+
+    Returns
+    -------
+    Path, str
+        The folder, and a sentence on what is in it.
+    """
+    origin, pictures = _sources(scratch)
+    folder = scratch / f"images-{images}"
+    if not folder.exists():
+        for number in range(images):
+            source = pictures[number % len(pictures)]
+            target = folder / source.parent.name / f"{number // len(pictures)}_{source.name}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link(source, target)
+    return folder, f"{images:,} files, linked from {origin}"
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, target)

@@ -1,0 +1,213 @@
+"""What a benchmark found: series of values, checks against numbers to reach, the machine; as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+PACKAGES = (
+    "pyspark",
+    "openvino",
+    "tensorflow-cpu",
+    "tensorflow",
+    "ai-edge-litert",
+    "onnxruntime",
+    "numpy",
+    "pyarrow",
+    "pillow",
+)
+
+
+class BenchmarkError(Exception):
+    """A benchmark cannot be run here; ``str()`` says why, and the cure."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much to measure.
+
+    Attributes
+    ----------
+    scratch : Path
+        Folder for everything that is written; removed afterwards.
+    images : int, optional
+        Images (or rows) instead of each benchmark's full number.
+    repeats : int
+        Of each side.
+    say : callable
+        Takes a line about what was just measured.
+    """
+
+    scratch: Path
+    images: int | None = None
+    repeats: int = 3
+    say: Callable[[str], None] = field(default=lambda _line: None)
+
+
+@dataclass(frozen=True)
+class Series:
+    """The repeats of one measurement."""
+
+    unit: str
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A number and the bound it should keep."""
+
+    what: str
+    value: float
+    unit: str
+    bound: float
+    at_least: bool
+
+    @property
+    def reached(self) -> bool:
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+    @property
+    def sentence(self) -> str:
+        """For a reader.
+
+        >>> Check("faster", 9.25, "×", 8, at_least=True).sentence
+        'faster: 9.25 × (to reach: ≥ 8 ×) reached'
+        """
+        sign = "≥" if self.at_least else "≤"
+        verdict = "reached" if self.reached else "NOT reached"
+        return f"{self.what}: {self.value:.4g} {self.unit} (to reach: {sign} {self.bound:g} {self.unit}) {verdict}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one benchmark found.
+
+    Attributes
+    ----------
+    method : str
+        What was measured, and what was left out on both sides.
+    series : dict of str to Series
+        By side.
+    """
+
+    name: str
+    title: str
+    method: str
+    settings: dict[str, Any]
+    series: dict[str, Series]
+    checks: tuple[Check, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "benchmark": self.name,
+            "title": self.title,
+            "method": self.method,
+            "measured": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "machine": machine(),
+            "settings": self.settings,
+            "series": {
+                name: {"unit": s.unit, "median": round(s.median, 4), "values": [round(v, 4) for v in s.values]}
+                for name, s in self.series.items()
+            },
+            "checks": [
+                {**asdict(check), "value": round(check.value, 4), "reached": check.reached} for check in self.checks
+            ],
+        }
+
+    def write(self, folder: Path) -> Path:
+        """As ``<name>.json``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.name}.json"
+        path.write_text(json.dumps(self.as_json(), indent=1, ensure_ascii=False) + "\n")
+        return path
+
+    def show(self, console: Console) -> None:
+        """As a table, and a line per check."""
+        table = Table(title=self.title, title_justify="left", title_style="bold")
+        for heading in ("", "median", "unit", "repeats"):
+            table.add_column(heading, justify="right" if heading == "median" else "left")
+        for name, series in self.series.items():
+            repeats = "  ".join(f"{value:.4g}" for value in series.values)
+            table.add_row(name, f"{series.median:.4g}", series.unit, repeats)
+        console.print(table)
+        for check in self.checks:
+            console.print(
+                check.sentence, style="green" if check.reached else "bold red", highlight=False, soft_wrap=True
+            )
+
+
+def ratio(above: Series, below: Series) -> float:
+    """Of the medians.
+
+    >>> ratio(Series("s", (1.0, 9.0, 4.0)), Series("s", (2.0,)))
+    2.0
+    """
+    if above.unit != below.unit:
+        raise ValueError(f"{above.unit} and {below.unit} have no ratio")
+    return above.median / below.median
+
+
+def alternate(
+    sides: Mapping[str, Callable[[], float]], *, unit: str, repeats: int, say: Callable[[str], None]
+) -> dict[str, Series]:
+    """Measure each side once, then each side again, …
+
+    Parameters
+    ----------
+    sides : mapping of str to callable
+        Each returns one value in `unit`.
+    """
+    values: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(repeats):
+        for name, measure in sides.items():
+            values[name].append(measure())
+            say(f"{number + 1}/{repeats}  {name}: {values[name][-1]:.4g} {unit}")
+    return {name: Series(unit, tuple(found)) for name, found in values.items()}
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cpu() -> str:
+    # model name	: AMD EPYC 7B13
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers depend on, and nothing that names a place or a person."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "cpu": _cpu(),
+        "cores": cores(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+        "versions": found,
+    }

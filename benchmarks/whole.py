@@ -1,0 +1,137 @@
+"""Whole runs, as `make run-local` starts them: a process of their own, watched from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+import uuid
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+from fruits.request import Request
+
+from benchmarks.photographs import folder_of
+from benchmarks.results import BenchmarkError, cores
+from ops.package import ROOT, write_job_zip
+from ops.run_local import command, spark_environment, stop
+
+SAMPLE_EVERY = 0.2
+ROLES = ("driver's JVM", "driver's Python", "largest worker")
+
+
+@dataclass(frozen=True)
+class WholeRun:
+    """One run.
+
+    Attributes
+    ----------
+    seconds : float
+        From starting spark-submit to its end.
+    summary : dict
+        Its ``run.json``.
+    peak : dict of str to float
+        By role, the largest resident set seen, MiB.
+    origin : str
+        What the images were.
+    """
+
+    seconds: float
+    summary: dict[str, Any]
+    peak: dict[str, float]
+    origin: str
+
+    @property
+    def other_seconds(self) -> float:
+        """Everything but featurization."""
+        return float(self.seconds - self.summary["seconds"]["featurize"])
+
+
+def role_of(command_line: list[str]) -> str | None:
+    """What a process of the run is, by its command line; None for helpers.
+
+    >>> role_of(["/opt/python3", "-m", "pyspark.daemon"])
+    'largest worker'
+    >>> role_of(["/usr/lib/jvm/bin/java", "-cp", "…", "org.apache.spark.deploy.SparkSubmit"])
+    "driver's JVM"
+    """
+    if not command_line:
+        return None
+    program = Path(command_line[0]).name
+    if program == "java":
+        return "driver's JVM"
+    if program.startswith("python"):
+        return "largest worker" if "pyspark.daemon" in command_line else "driver's Python"
+    return None
+
+
+def _sample(root: psutil.Process, peak: dict[str, float]) -> None:
+    try:
+        family = [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for process in family:
+        try:
+            role, size = role_of(process.cmdline()), process.memory_info().rss / 2**20
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue  # ended between the two looks
+        if role is not None:
+            peak[role] = max(peak.get(role, 0.0), size)
+
+
+@cache
+def whole_run(images: int, scratch: Path, repeat: int) -> WholeRun:
+    """Run the job over that many images; the same arguments give the same run again, not another one.
+
+    Raises
+    ------
+    BenchmarkError
+        When it fails.
+    """
+    folder, origin = folder_of(images, scratch)
+    place = scratch / f"whole-{images}-{repeat}-{uuid.uuid4().hex[:8]}"
+    place.mkdir()
+    request = Request(input=str(folder), output=str(place / "output"))
+    request_file, log = place / "request.json", place / "log"
+    request_file.write_text(json.dumps(request.as_json()))
+    arguments = command(write_job_zip(ROOT / "build" / "jobs"), request_file, f"local[{cores()}]", str(place))
+    peak: dict[str, float] = {}
+    began = time.monotonic()
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            arguments,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=spark_environment(os.environ),
+            start_new_session=True,
+        )
+        try:
+            root = psutil.Process(process.pid)
+            while True:
+                _sample(root, peak)
+                try:
+                    process.wait(SAMPLE_EVERY)
+                except subprocess.TimeoutExpired:
+                    continue
+                break
+            seconds = time.monotonic() - began
+        finally:
+            stop(process)
+    if process.returncode != 0:
+        last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise BenchmarkError(f"the job failed over {images} images with exit code {process.returncode}: {last}")
+    return WholeRun(seconds, json.loads((place / "output" / "run.json").read_text()), peak, origin)
+
+
+def sizes(full: int) -> tuple[int, int, int]:
+    """A handful of images, a tenth, all.
+
+    >>> sizes(30_000)
+    (25, 3000, 30000)
+    """
+    tenth = max(full // 10, 2)
+    return min(25, tenth), tenth, full

@@ -1,0 +1,262 @@
+"""`make run-step`: pack the job, submit it to the cluster, watch it as long as it takes, say what came out.
+
+What leaves this machine: the job as two files under a key made of their content (uploaded once, never changed), and a
+request of one JSON file. The step's only argument that a user can influence is that file's address, so accents, commas
+and empty strings never pass through a step's arguments.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fruits.errors import FruitsError
+from fruits.request import Request
+from fruits.store import Store
+from rich.console import Console
+
+from ops.account import LIVE_STATES, Account, OperatorError
+from ops.package import ENTRY, content_key, job_zip
+from ops.run_local import describe, fields_from
+from ops.terraform import TerraformError
+from ops.watch import Watcher, sentence
+
+STEP_NAME = "fruits"
+OPEN_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
+POLL_SECONDS = 10.0
+POLL_SECONDS_EMULATED = 1.0
+
+EXIT_CODES = {
+    0: "done",
+    2: "a wrong argument",
+    20: "there is no cluster or no bucket: make apply",
+    21: "the cluster has ended or is ending",
+    22: "another step is open on the cluster",
+    23: "the step failed before the job could report",
+    24: "the step was cancelled",
+    130: "this terminal stopped watching; the step goes on",
+}
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A step: where it runs, and where its results go."""
+
+    cluster_id: str
+    step_id: str
+    output: str
+
+
+def upload_job(account: Account) -> tuple[str, str]:
+    """Put zip and entry point under their content's key; nothing is sent that is there already.
+
+    Returns
+    -------
+    str, str
+        URIs of ``featurize_pca.py`` and ``fruits.zip``.
+    """
+    packed, entry = job_zip(), ENTRY.read_bytes()
+    folder = f"jobs/{content_key(packed, entry)}"
+    bucket, s3 = account.bucket("artifacts"), account.client("s3")
+    there = {item["Key"]: item["Size"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=folder).get("Contents", [])}
+    for name, data in (("fruits.zip", packed), (ENTRY.name, entry)):
+        if there.get(f"{folder}/{name}") != len(data):
+            # one PutObject: the object is there whole, or not at all
+            s3.put_object(Bucket=bucket, Key=f"{folder}/{name}", Body=data)
+    return f"s3://{bucket}/{folder}/{ENTRY.name}", f"s3://{bucket}/{folder}/fruits.zip"
+
+
+def request_for(account: Account, environ: Mapping[str, str]) -> Request:
+    """The request that make's variables describe, with the data bucket's folders as defaults.
+
+    Raises
+    ------
+    UsageError
+        For a value that cannot be.
+    """
+    data = account.bucket("data")
+    fields = fields_from(environ)
+    fields.setdefault("input", f"s3://{data}/images")
+    model = str(fields.get("model", "efficientnet_lite0")).rpartition("/")[2].partition(".")[0]
+    fields.setdefault("output", f"s3://{data}/results/{model}")
+    return Request.from_json(fields)
+
+
+def step_arguments(entry: str, packed: str, request: str) -> list[str]:
+    """What EMR's command-runner is given."""
+    return ["spark-submit", "--deploy-mode", "cluster", "--py-files", packed, entry, "--request", request]
+
+
+def open_steps(account: Account) -> list[dict[str, Any]]:
+    """Steps of the cluster that have not ended, the newest first."""
+    answer = account.client("emr").list_steps(ClusterId=account.cluster["cluster_id"], StepStates=list(OPEN_STATES))
+    steps: list[dict[str, Any]] = answer["Steps"]
+    return steps
+
+
+def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
+    """Upload the job and the request, and add the step.
+
+    Raises
+    ------
+    OperatorError
+        When the cluster is gone, or another step is open and queueing was not asked for.
+    """
+    state, reason = account.cluster_state()
+    cluster_id = str(account.cluster["cluster_id"])
+    if state not in LIVE_STATES:
+        raise OperatorError(
+            f"the cluster {cluster_id} is {state}{f' ({reason})' if reason else ''}. Cure: make apply makes a new one.",
+            exit_code=21,
+        )
+    if not queue and (others := open_steps(account)):
+        raise OperatorError(
+            f"the step {others[0]['Id']} is {others[0]['Status']['State']} on {cluster_id}. Cure: wait for it, or "
+            "QUEUE=1 to run after it.",
+            exit_code=22,
+        )
+    entry, packed = upload_job(account)
+    bucket = account.bucket("data")
+    key = f"requests/{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(3).hex()}.json"
+    body = json.dumps(request.as_json(), ensure_ascii=False, indent=1).encode()
+    account.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+    added = account.client("emr").add_job_flow_steps(
+        JobFlowId=cluster_id,
+        Steps=[
+            {
+                "Name": STEP_NAME,
+                "ActionOnFailure": "CONTINUE",
+                "HadoopJarStep": {
+                    "Jar": "command-runner.jar",
+                    "Args": step_arguments(entry, packed, f"s3://{bucket}/{key}"),
+                },
+            }
+        ],
+    )
+    return Submitted(cluster_id, str(added["StepIds"][0]), request.output)
+
+
+def watch(account: Account, submitted: Submitted, console: Console) -> dict[str, Any]:
+    """Show the step until it has ended; returns EMR's status of it. There is no limit of time."""
+    emr = account.client("emr")
+    watcher = Watcher(Store(submitted.output))
+    began, last = time.monotonic(), ""
+    with console.status("submitted") as spinner:
+        while True:
+            status: dict[str, Any] = emr.describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)[
+                "Step"
+            ]["Status"]
+            state = status["State"]
+            if state not in OPEN_STATES:
+                return status
+            if state == "PENDING":
+                cluster, reason = account.cluster_state()
+                said = f"pending: the cluster is {cluster}{f', {reason}' if reason else ''}"
+            else:
+                said = sentence(watcher.report())
+            seconds = time.monotonic() - began
+            spinner.update(f"{seconds:5.0f} s  {said}")
+            if not console.is_terminal and said != last:
+                console.print(f"[{seconds:6.1f} s] {said}", highlight=False, markup=False)
+            last = said
+            time.sleep(POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS)
+
+
+def conclude(account: Account, submitted: Submitted, status: Mapping[str, Any], console: Console) -> int:
+    """Say how the step ended; returns the exit code."""
+    output = Store(submitted.output)
+    if status["State"] == "COMPLETED":
+        console.print(describe(json.loads(output.read("run.json")), output), highlight=False, soft_wrap=True)
+        return 0
+    if status["State"] == "CANCELLED":
+        console.print(f"the step {submitted.step_id} was cancelled", style="red", highlight=False)
+        return 24
+    try:
+        record = json.loads(output.read("_run/error.json"))
+        text, code = f"failed in phase {record['phase']}: {record['message']}", int(record["exit_code"])
+        if code == 1:
+            text += f"\n{str(record['traceback']).strip()[-2000:]}"
+    except (OSError, ValueError, KeyError, FruitsError):
+        details = status.get("FailureDetails", {})
+        said = details.get("Message") or details.get("Reason") or "EMR gives no reason"
+        text, code = f"failed before the job could report: {said}", 23
+    logs = f"s3://{account.bucket('logs')}/emr/{submitted.cluster_id}/"
+    console.print(
+        f"the step {submitted.step_id} {text}\nlogs (some minutes after the end): {logs}steps/{submitted.step_id}/ and "
+        f"{logs}containers/",
+        style="red",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+    )
+    return code
+
+
+def run_step(account: Account, environ: Mapping[str, str], console: Console) -> int:
+    """Submit and, unless ``DETACH=1``, watch; returns the exit code."""
+    submitted = submit(account, request_for(account, environ), queue=environ.get("QUEUE") == "1")
+    console.print(
+        f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+    )
+    if environ.get("DETACH") == "1":
+        return 0
+    try:
+        status = watch(account, submitted, console)
+    except KeyboardInterrupt:
+        console.print(
+            f"stopped watching; the step {submitted.step_id} goes on and the cluster bills. Watch it again: "
+            f"make watch STEP={submitted.step_id}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return 130
+    return conclude(account, submitted, status, console)
+
+
+def output_of(account: Account, step_id: str) -> str:
+    """Where a step puts its results: read from the request that it was given.
+
+    Raises
+    ------
+    OperatorError
+        When the step is not one of ours.
+    """
+    from botocore.exceptions import ClientError
+    from fruits.request import read_request
+
+    try:
+        step = account.client("emr").describe_step(ClusterId=account.cluster["cluster_id"], StepId=step_id)["Step"]
+    except ClientError as error:
+        raise OperatorError(f"the cluster has no step {step_id}. Cure: see `make steps`.", exit_code=2) from error
+    arguments = step["Config"]["Args"]
+    if "--request" not in arguments:
+        raise OperatorError(f"the step {step_id} was not submitted by make run-step.", exit_code=2)
+    return read_request(arguments[arguments.index("--request") + 1]).output
+
+
+def main() -> int:
+    """Entry point of `make run-step` and `make watch`."""
+    console = Console()
+    try:
+        account = Account.from_environment(os.environ)
+        if step_id := os.environ.get("STEP"):
+            submitted = Submitted(str(account.cluster["cluster_id"]), step_id, output_of(account, step_id))
+            return conclude(account, submitted, watch(account, submitted, console), console)
+        return run_step(account, os.environ, console)
+    except KeyboardInterrupt:
+        return 130
+    except (OperatorError, FruitsError, TerraformError) as error:
+        Console(stderr=True).print(f"run-step: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""Every benchmark once, over a handful of images: it runs, and what it writes is complete. Speed is not judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECKS = {"notebook": 1, "bare": 1, "latency": 1, "pca": 1, "fixed": 2, "memory": 3}
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_benchmark_runs_and_writes_its_numbers(name: str, tmp_path: Path) -> None:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    images = 64 * cores + 40  # more than the warm-up takes
+    if name == "pca":
+        images = 200
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", name, "--images", str(images), "--repeats", "1", "--results", tmp_path],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": "jobs"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr[-3000:]
+    found = json.loads((tmp_path / f"{name}.json").read_text())
+    assert len(found["checks"]) == CHECKS[name]
+    assert done.returncode == (0 if all(check["reached"] for check in found["checks"]) else 1)
+    assert all(value > 0 for series in found["series"].values() for value in series["values"])
