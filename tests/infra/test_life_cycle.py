@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from ops.localaws import server
 from ops.localaws.settings import Settings
@@ -254,6 +255,50 @@ def test_the_bootstrap_action_ran_with_its_arguments(account: Account, first: di
     assert action["Args"][:2] == ["--wheelhouse", f"s3://{account.bucket('artifacts')}/wheelhouse/1/"]
     logs = account.client("s3").list_objects_v2(Bucket=account.bucket("logs"), Prefix=f"emr/{first['Id']}/node/")
     assert any(found["Key"].endswith("/bootstrap-actions/1/stdout.gz") for found in logs["Contents"])
+
+
+def test_the_nodes_can_do_their_work_in_s3_and_no_more(account: Account, first: dict[str, Any]) -> None:
+    attributes = account.client("emr").describe_cluster(ClusterId=first["Id"])["Cluster"]["Ec2InstanceAttributes"]
+    profile = attributes["IamInstanceProfile"].rsplit("/", 1)[-1]
+    role = account.client("iam").get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"][0]
+    keys = account.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="node")["Credentials"]
+    node = boto3.session.Session().client(
+        "s3",
+        endpoint_url=account.endpoint,
+        region_name=REGION,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+    owner, data, artifacts = account.client("s3"), account.bucket("data"), account.bucket("artifacts")
+    owner.create_bucket(Bucket="elsewhere", CreateBucketConfiguration={"LocationConstraint": REGION})
+    owner.put_object(Bucket="elsewhere", Key="secret", Body=b"1")
+
+    assert node.get_object(Bucket=data, Key=PICTURE)["Body"].read() == b"jpeg"
+    assert node.list_objects_v2(Bucket=data, Prefix="images/")["KeyCount"] == 1
+    assert node.get_object(Bucket=artifacts, Key="bootstrap/1/install.sh")["ContentLength"] == len(BOOTSTRAP)
+    node.put_object(Bucket=account.bucket("logs"), Key="node/x.json", Body=b"{}")
+    made = node.put_object(Bucket=data, Key="results/1/part", Body=b"1")["VersionId"]
+    marker = node.delete_object(Bucket=data, Key="results/1/part")["VersionId"]
+    forbidden = {
+        "read another bucket": lambda: node.get_object(Bucket="elsewhere", Key="secret"),
+        "list another bucket": lambda: node.list_objects_v2(Bucket="elsewhere"),
+        "delete an image": lambda: node.delete_object(Bucket=data, Key=PICTURE),
+        "replace an image": lambda: node.put_object(Bucket=data, Key=PICTURE, Body=b"2"),
+        "write outside its prefixes": lambda: node.put_object(Bucket=data, Key="other/x", Body=b"2"),
+        "replace the job": lambda: node.put_object(Bucket=artifacts, Key="jobs/x.zip", Body=b"2"),
+        "delete a result for good": lambda: node.delete_object(Bucket=data, Key="results/1/part", VersionId=made),
+        "open a bucket": lambda: node.delete_bucket_policy(Bucket=data),
+    }
+    for what, call in forbidden.items():
+        with pytest.raises(ClientError) as error:
+            call()
+        assert error.value.response["Error"]["Code"] == "AccessDenied", f"the nodes' role may {what}"
+
+    for version in (made, marker):
+        owner.delete_object(Bucket=data, Key="results/1/part", VersionId=version)
+    owner.delete_object(Bucket="elsewhere", Key="secret")
+    owner.delete_bucket(Bucket="elsewhere")
 
 
 @pytest.mark.parametrize("stack", ["storage", "cluster"])
