@@ -34,6 +34,8 @@ local-down: $(VENV)/.localaws ## Stop it: the embedded account is gone
 	@$(PY) -m ops.localaws stop
 local-status: $(VENV)/.localaws ## Where it listens, since when, and what its clusters do
 	@$(PY) -m ops.localaws status
+local-fault: $(VENV)/.localaws ## Let something go wrong there: FAULT=bootstrap|executor-lost|s3-slow|s3-503|step-oom|spot|none
+	@$(PY) -m ops.localaws fault "$(FAULT)"
 env: $(VENV)/.localaws ## Point this shell at it: eval "$$(make -s env)"
 	@$(PY) -m ops.localaws env
 

@@ -7,7 +7,7 @@
 #   --prefix DIR       where to install (default /opt/fruits): DIR/venv/bin/python, DIR/ready.json
 #   --logs URI         s3:// URI or folder that gets bootstrap/<cluster>/<instance>.json when something fails
 #   --need-mb N        free space to ask for, in MiB (default 3500)
-#   --info DIR         where the node keeps its identity (default /mnt/var/lib/info, EMR's)
+#   --info DIR         where the node keeps its identity (default /mnt/var/lib/info, EMR's; below $NODE_ROOT where that stands for the root)
 #
 # Runs as an EMR bootstrap action: before the applications, as the user hadoop, on every node, also on those added
 # later. It never touches the system's Python. Run again it finds its own work and ends within a second.
@@ -31,7 +31,7 @@ export LC_ALL=C
 umask 022
 
 readonly name=install_tensorflow
-wheelhouse='' prefix=/opt/fruits logs='' need_mb=3500 info=/mnt/var/lib/info
+wheelhouse='' prefix=/opt/fruits logs='' need_mb=3500 info=${NODE_ROOT:-}/mnt/var/lib/info
 phase=arguments staging='' began=${EPOCHREALTIME/./} phase_began=${EPOCHREALTIME/./}
 timings=()
 

@@ -74,7 +74,8 @@ class Resource:
     Attributes
     ----------
     address, module, type, name : as Terraform names it; module is "" in the root
-    values : the attributes that are known
+    values : the attributes that are known, also those that AWS fills in
+    written : the names of those that the code gives
     """
 
     address: str
@@ -82,6 +83,7 @@ class Resource:
     type: str
     name: str
     values: Mapping[str, Any]
+    written: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -115,14 +117,21 @@ class Statement:
 def resources(plan: Mapping[str, Any]) -> list[Resource]:
     """Every managed resource that the plan leaves in being."""
 
-    def walk(module: Mapping[str, Any], name: str) -> Iterator[Resource]:
+    def walk(module: Mapping[str, Any], name: str, code: Mapping[str, Any]) -> Iterator[Resource]:
+        expressions = {
+            (entry["type"], entry["name"]): frozenset(entry.get("expressions", {}))
+            for entry in code.get("resources", [])
+        }
         for found in module.get("resources", []):
             if found["mode"] == "managed":
-                yield Resource(found["address"], name, found["type"], found["name"], found["values"])
+                kind, own = found["type"], found["name"]
+                written = expressions.get((kind, own), frozenset(found["values"]))
+                yield Resource(found["address"], name, kind, own, found["values"], written)
         for child in module.get("child_modules", []):
-            yield from walk(child, child["address"])
+            call = child["address"].rpartition("module.")[2].partition("[")[0]
+            yield from walk(child, child["address"], code.get("module_calls", {}).get(call, {}).get("module", {}))
 
-    return list(walk(plan["planned_values"]["root_module"], ""))
+    return list(walk(plan["planned_values"]["root_module"], "", plan.get("configuration", {}).get("root_module", {})))
 
 
 def _tuple(value: Any) -> tuple[str, ...]:
@@ -280,7 +289,7 @@ def own_security_groups(found: list[Resource]) -> Iterator[tuple[str, str]]:
     for group in _of(found, "aws_security_group"):
         if group.values.get("revoke_rules_on_delete") is not True:
             yield group.address, "revoke_rules_on_delete is off: groups that name each other cannot be deleted"
-        if group.values.get("ingress") or group.values.get("egress"):
+        if group.written & {"ingress", "egress"}:
             yield group.address, "inline rules would take EMR's own rules away at every apply"
 
 
@@ -360,7 +369,7 @@ def known_managed_policies(found: list[Resource]) -> Iterator[tuple[str, str]]:
         if arn.split(":policy/")[-1] not in MANAGED_POLICIES:
             yield attachment.address, f"{arn} is not among the managed policies that are used here"
     for role in _of(found, "aws_iam_role"):
-        if role.values.get("managed_policy_arns"):
+        if "managed_policy_arns" in role.written:
             yield role.address, "managed policies are attached one by one, where they can be seen"
 
 

@@ -84,6 +84,9 @@ def request_for(account: Account, environ: Mapping[str, str]) -> Request:
     fields.setdefault("input", f"s3://{data}/images")
     model = str(fields.get("model", "efficientnet_lite0")).rpartition("/")[2].partition(".")[0]
     fields.setdefault("output", f"s3://{data}/results/{model}")
+    if not account.target.emulated:
+        # with dynamic allocation Spark cannot say how large it may grow; the stack knows
+        fields["parallelism"] = max(1, int(account.cluster["sizing"]["worker_vcpus"]))
     return Request.from_json(fields)
 
 

@@ -640,17 +640,23 @@ def number(environ: Mapping[str, str], name: str) -> float | int | None:
 def artifact_uris(bucket: str, environ: Mapping[str, str], root: Path = ROOT) -> dict[str, str]:
     """The URIs of bootstrap script and wheelhouse: as given, or as their contents would be addressed.
 
+    A wheelhouse is called by the hash of the lock of its architecture (``ARCH``: x86_64, the default, or arm64), the
+    script by its own; both hashes are the first 16 digits of a sha256.
+
     >>> artifact_uris("b", {"BOOTSTRAP_URI": "s3://b/x.sh", "WHEELHOUSE_URI": "s3://b/w/"})
     {'bootstrap_uri': 's3://b/x.sh', 'wheelhouse_uri': 's3://b/w/'}
     """
 
-    def digest(pattern: str) -> str:
-        content = b"".join(path.read_bytes() for path in sorted((root / "bootstrap").glob(pattern)))
-        return hashlib.sha256(content).hexdigest()[:16]
+    def digest(name: str) -> str:
+        path = root / "bootstrap" / name
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else "not-built"
 
-    script = environ.get("BOOTSTRAP_URI") or f"s3://{bucket}/bootstrap/{digest('*.sh')}/install_tensorflow.sh"
-    wheels = environ.get("WHEELHOUSE_URI") or f"s3://{bucket}/wheelhouse/{digest('requirements*')}/"
-    return {"bootstrap_uri": script, "wheelhouse_uri": wheels}
+    machine = {"arm64": "aarch64"}.get(environ.get("ARCH", ""), environ.get("ARCH") or "x86_64")
+    script, lock = "install_tensorflow.sh", f"requirements-{machine}.txt"
+    return {
+        "bootstrap_uri": environ.get("BOOTSTRAP_URI") or f"s3://{bucket}/bootstrap/{digest(script)}/{script}",
+        "wheelhouse_uri": environ.get("WHEELHOUSE_URI") or f"s3://{bucket}/wheelhouse/{digest(lock)}/",
+    }
 
 
 def cluster_variables(target: Target, storage: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:

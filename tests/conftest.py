@@ -25,6 +25,7 @@ GROUPS = {"job": "spark", "cli": "spark", "benchmarks": "spark", "infra": "aws",
 """Tests of one group share expensive fixtures (a Spark session, an applied stack), so one process runs them all."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.relative_to(REPO / "tests").parts[0]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KEY = ["path", "size", "mtime"]
 _KEYS_DDL = "path string, label string, size long, mtime long, kind string, part string"
-MIN_IMAGES_PER_TASK = 128
+MIN_IMAGES_PER_TASK = 256
 MAX_IMAGES_PER_TASK = 4096
 TASKS_PER_SLOT = 8
 TASKS_PER_SLOT_AND_WAVE = 2

@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from ops.localaws import server
 from ops.localaws.settings import Settings
@@ -22,6 +23,7 @@ from ops.terraform import EMULATED_ACCOUNT, CommandFailedError, Stack, Target, W
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws]
 REGION = "eu-west-3"
+PURPOSES = ("data", "artifacts", "logs")
 PICTURE = "images/Pomme d'été (1)/0_100.jpg"
 BOOTSTRAP = 'set -eu\nmkdir -p "$NODE_ROOT/opt"\nprintf "%s\\n" "$@"\n'
 
@@ -47,7 +49,7 @@ class Account:
         target = Target(env="local", region=REGION, account_id=EMULATED_ACCOUNT, endpoint=self.endpoint)
         options: dict[str, Any] = {"home": self.home, "terraform": self.terraform, "capture": True}
         if stack == "cluster":
-            buckets = Workspace(target=target, stack="storage", **options).outputs()["buckets"]
+            buckets = {purpose: self.bucket(purpose) for purpose in PURPOSES}
             extra = {
                 "buckets": buckets,
                 "bootstrap_uri": f"s3://{buckets['artifacts']}/bootstrap/1/install.sh",
@@ -124,6 +126,19 @@ class Account:
             for version in s3.list_object_versions(Bucket=bucket).get("Versions", [])
         ]
 
+    def settings_of_buckets(self) -> dict[str, Any]:
+        s3 = self.client("s3")
+        found = {}
+        for bucket in (self.bucket(purpose) for purpose in PURPOSES):
+            found[bucket] = (
+                s3.get_bucket_policy(Bucket=bucket)["Policy"],
+                s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"],
+                s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"],
+                s3.get_bucket_versioning(Bucket=bucket).get("Status"),
+                s3.get_bucket_tagging(Bucket=bucket)["TagSet"],
+            )
+        return found
+
     def clear_cluster(self) -> None:
         """What `make destroy` does: sweep what EMR left, then Terraform."""
         emr, ec2 = self.client("emr"), self.client("ec2")
@@ -159,7 +174,7 @@ def empty(account: Account) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def stored(account: Account, empty: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Storage is applied, a photograph and a bootstrap script are in it."""
+    """Storage is applied, a photograph and a bootstrap script are in it; the value is what the account has then."""
     account.apply("storage")
     s3 = account.client("s3")
     s3.put_object(Bucket=account.bucket("data"), Key=PICTURE, Body=b"jpeg")
@@ -168,7 +183,13 @@ def stored(account: Account, empty: dict[str, list[str]]) -> dict[str, list[str]
 
 
 @pytest.fixture(scope="module")
-def first(account: Account, stored: dict[str, list[str]]) -> dict[str, Any]:
+def kept(account: Account, stored: dict[str, list[str]]) -> tuple[list[tuple[str, str, str]], dict[str, Any]]:
+    """The objects and the buckets' settings before there was a cluster."""
+    return account.objects(), account.settings_of_buckets()
+
+
+@pytest.fixture(scope="module")
+def first(account: Account, kept: tuple[list[tuple[str, str, str]], dict[str, Any]]) -> dict[str, Any]:
     """The cluster stack is applied; the value is its cluster."""
     account.apply("cluster")
     return account.clusters("WAITING")[0]
@@ -219,9 +240,9 @@ def purged(account: Account, cleared: dict[str, list[str]]) -> dict[str, list[st
 
 def test_apply_makes_buckets_and_a_cluster_that_waits(account: Account, first: dict[str, Any]) -> None:
     made = account.inventory()
-    assert [name for name in made["buckets"] if name.startswith("fruits-local-")] == sorted(
-        account.bucket(purpose) for purpose in ("data", "artifacts", "logs")
-    )
+    buckets = {purpose: account.bucket(purpose) for purpose in PURPOSES}
+    assert account.stack("storage").outputs()["buckets"] == buckets
+    assert [name for name in made["buckets"] if name.startswith("fruits-local-")] == sorted(buckets.values())
     assert [c["Id"] for c in account.live()] == [first["Id"]]
     instances = account.client("emr").list_instances(ClusterId=first["Id"])["Instances"]
     assert {i["Status"]["State"] for i in instances} == {"RUNNING"}
@@ -234,6 +255,50 @@ def test_the_bootstrap_action_ran_with_its_arguments(account: Account, first: di
     assert action["Args"][:2] == ["--wheelhouse", f"s3://{account.bucket('artifacts')}/wheelhouse/1/"]
     logs = account.client("s3").list_objects_v2(Bucket=account.bucket("logs"), Prefix=f"emr/{first['Id']}/node/")
     assert any(found["Key"].endswith("/bootstrap-actions/1/stdout.gz") for found in logs["Contents"])
+
+
+def test_the_nodes_can_do_their_work_in_s3_and_no_more(account: Account, first: dict[str, Any]) -> None:
+    attributes = account.client("emr").describe_cluster(ClusterId=first["Id"])["Cluster"]["Ec2InstanceAttributes"]
+    profile = attributes["IamInstanceProfile"].rsplit("/", 1)[-1]
+    role = account.client("iam").get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"][0]
+    keys = account.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="node")["Credentials"]
+    node = boto3.session.Session().client(
+        "s3",
+        endpoint_url=account.endpoint,
+        region_name=REGION,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+    owner, data, artifacts = account.client("s3"), account.bucket("data"), account.bucket("artifacts")
+    owner.create_bucket(Bucket="elsewhere", CreateBucketConfiguration={"LocationConstraint": REGION})
+    owner.put_object(Bucket="elsewhere", Key="secret", Body=b"1")
+
+    assert node.get_object(Bucket=data, Key=PICTURE)["Body"].read() == b"jpeg"
+    assert node.list_objects_v2(Bucket=data, Prefix="images/")["KeyCount"] == 1
+    assert node.get_object(Bucket=artifacts, Key="bootstrap/1/install.sh")["ContentLength"] == len(BOOTSTRAP)
+    node.put_object(Bucket=account.bucket("logs"), Key="node/x.json", Body=b"{}")
+    made = node.put_object(Bucket=data, Key="results/1/part", Body=b"1")["VersionId"]
+    marker = node.delete_object(Bucket=data, Key="results/1/part")["VersionId"]
+    forbidden = {
+        "read another bucket": lambda: node.get_object(Bucket="elsewhere", Key="secret"),
+        "list another bucket": lambda: node.list_objects_v2(Bucket="elsewhere"),
+        "delete an image": lambda: node.delete_object(Bucket=data, Key=PICTURE),
+        "replace an image": lambda: node.put_object(Bucket=data, Key=PICTURE, Body=b"2"),
+        "write outside its prefixes": lambda: node.put_object(Bucket=data, Key="other/x", Body=b"2"),
+        "replace the job": lambda: node.put_object(Bucket=artifacts, Key="jobs/x.zip", Body=b"2"),
+        "delete a result for good": lambda: node.delete_object(Bucket=data, Key="results/1/part", VersionId=made),
+        "open a bucket": lambda: node.delete_bucket_policy(Bucket=data),
+    }
+    for what, call in forbidden.items():
+        with pytest.raises(ClientError) as error:
+            call()
+        assert error.value.response["Error"]["Code"] == "AccessDenied", f"the nodes' role may {what}"
+
+    for version in (made, marker):
+        owner.delete_object(Bucket=data, Key="results/1/part", VersionId=version)
+    owner.delete_object(Bucket="elsewhere", Key="secret")
+    owner.delete_bucket(Bucket="elsewhere")
 
 
 @pytest.mark.parametrize("stack", ["storage", "cluster"])
@@ -274,11 +339,13 @@ def test_the_endpoint_that_emr_makes_was_there_and_is_swept(account: Account, le
     assert left[0]["VpcEndpointId"] not in [e["VpcEndpointId"] for e in now if e["State"] != "deleted"]
 
 
-def test_destroy_does_not_touch_storage(account: Account, left: list[dict[str, Any]]) -> None:
-    names = [(bucket, key) for bucket, key, _ in account.objects()]
-    assert (account.bucket("data"), PICTURE) in names
-    assert (account.bucket("artifacts"), "bootstrap/1/install.sh") in names
-    assert account.stack("storage").plan() is False
+def test_destroy_does_not_touch_storage(
+    account: Account, kept: tuple[list[tuple[str, str, str]], dict[str, Any]], left: list[dict[str, Any]]
+) -> None:
+    objects, settings = kept
+    assert (account.bucket("data"), PICTURE) in [(bucket, key) for bucket, key, _ in objects]
+    assert account.objects() == objects
+    assert account.settings_of_buckets() == settings
 
 
 def test_a_cluster_that_ended_by_itself_is_planned_anew(account: Account, second: dict[str, Any]) -> None:

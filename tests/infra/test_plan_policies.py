@@ -72,6 +72,12 @@ def add(plan: Plan, type_: str, **attributes: Any) -> None:
     )
 
 
+def write(plan: Plan, module: str, type_: str, **attributes: Any) -> None:
+    """Give a resource an attribute in its code, as the plan's configuration shows it."""
+    code = plan["configuration"]["root_module"]["module_calls"][module]["module"]["resources"]
+    next(entry for entry in code if entry["type"] == type_)["expressions"].update(attributes)
+
+
 def document(attributes: dict[str, Any], change: Callable[[list[dict[str, Any]]], object], key: str = "policy") -> None:
     """Change the statements of a policy document."""
     held = json.loads(attributes[key])
@@ -167,7 +173,7 @@ BREAKS: list[tuple[str, str, Callable[[Plan], object]]] = [
     (
         "own-security-groups",
         "dev-cluster",
-        lambda p: values(p, "aws_security_group").update(egress=[{"cidr_blocks": ["10.0.0.0/8"]}]),
+        lambda p: write(p, "network", "aws_security_group", egress=[{"cidr_blocks": ["10.0.0.0/8"]}]),
     ),
     ("tls-only", "dev-storage", lambda p: remove(p, "aws_s3_bucket_policy")),
     (
@@ -244,7 +250,7 @@ BREAKS: list[tuple[str, str, Callable[[Plan], object]]] = [
     (
         "known-managed-policies",
         "dev-cluster",
-        lambda p: values(p, "aws_iam_role").update(managed_policy_arns=["arn:aws:iam::aws:policy/AdministratorAccess"]),
+        lambda p: write(p, "iam", "aws_iam_role", managed_policy_arns=["arn:aws:iam::aws:policy/AdministratorAccess"]),
     ),
     (
         "no-wildcards",
@@ -394,3 +400,15 @@ def test_rule_fails_on_a_plan_that_breaks_it(
 
 def test_every_rule_was_broken_once() -> None:
     assert {rule for rule, _, _ in BREAKS} == {*policies.RULES, "hourly-price"}
+
+
+def test_what_aws_fills_in_is_no_code_of_ours(plan_of: PlanOf) -> None:
+    """On a running cluster EMR's rules and the attached policies stand in the plan as attributes that nobody wrote."""
+    plan = copy.deepcopy(plan_of("dev-cluster"))
+    values(plan, "aws_security_group").update(
+        ingress=[{"cidr_blocks": [], "security_groups": ["sg-1"], "from_port": 0}]
+    )
+    values(plan, "aws_iam_role").update(
+        managed_policy_arns=["arn:aws:iam::aws:policy/service-role/AmazonEMRServicePolicy_v2"]
+    )
+    assert policies.check(plan) == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ops import policies, prices, terraform
-from tests.infra.planning import KEY, REGION, ROOT, Planner
+from tests.infra.planning import REGION, ROOT, Planner
 
 SIZES = ROOT / "infra" / "modules" / "sizing" / "sizes.tf"
 Plan = dict[str, Any]
@@ -126,13 +126,6 @@ def test_images_and_minutes_size_the_task_fleet(planner: Planner) -> None:
     assert outputs["fleets"]["value"]["task"]["units"] == 24  # 29 + 2 - 8 = 23, in nodes of 4
     assert outputs["sizing"]["value"]["worker_vcpus"] == 30
     assert outputs["sizing"]["value"]["expected_minutes"] == 10  # 1e6 / (65 × 30) + 60 s = 573 s
-
-
-@pytest.mark.terraform
-def test_few_images_need_no_task_fleet(planner: Planner) -> None:
-    plan = planner.plan("cluster", env="prod", images=90_000, minutes=10, kms_key_arn=KEY)
-    assert plan["planned_values"]["outputs"]["fleets"]["value"]["task"]["units"] == 0
-    assert not [resource for resource in policies.resources(plan) if resource.type == "aws_emr_instance_fleet"]
 
 
 @pytest.mark.terraform

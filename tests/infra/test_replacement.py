@@ -147,17 +147,15 @@ def test_replaces_the_cluster_and_says_why(root: Root) -> None:
     assert {"core_instance_fleet.0.target_on_demand_capacity"} <= set(because)
 
 
-def test_another_bootstrap_makes_a_new_cluster(root: Root) -> None:
-    """The provider would change the path in place, which reaches no node."""
-    plan = root.plan(bootstrap_uri="s3://fruits-test-artifacts/bootstrap/2/install.sh")
-    assert set(changed(plan)[CLUSTER]) == {"create", "delete"}
-    reasons = {change["address"]: change.get("action_reason") for change in plan["resource_changes"]}
-    assert reasons[CLUSTER] == "replace_by_triggers"
-
-
-def test_turning_scaling_on_makes_a_new_cluster(root: Root) -> None:
-    """EMR takes one task fleet in the life of a cluster, and the one that scales is another resource."""
-    actions = changed(root.plan(managed_scaling={"max_task_units": 32}))
+def test_other_bootstrap_or_scaling_makes_a_new_cluster(root: Root) -> None:
+    """The provider would change a bootstrap's path in place, which reaches no node; and EMR takes one task fleet in the
+    life of a cluster, where the one that scales is another resource."""
+    plan = root.plan(
+        bootstrap_uri="s3://fruits-test-artifacts/bootstrap/2/install.sh", managed_scaling={"max_task_units": 32}
+    )
+    actions = changed(plan)
     assert set(actions[CLUSTER]) == {"create", "delete"}
     assert actions["module.emr.aws_emr_instance_fleet.scaled_task[0]"] == ("create",)
     assert actions[TASK] == ("delete",)
+    reasons = {change["address"]: change.get("action_reason") for change in plan["resource_changes"]}
+    assert reasons[CLUSTER] == "replace_by_triggers"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
 import stat
 import subprocess
@@ -215,15 +215,6 @@ def test_own_keys_never_reach_the_emulator(monkeypatch: pytest.MonkeyPatch) -> N
     assert ACCOUNT.environment() == {"AWS_REGION": "eu-west-1"}
 
 
-@pytest.mark.terraform
-def test_users_environment_does_not_reach_terraform(planner: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A profile that does not exist, and variables meant for another project, change nothing offline."""
-    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
-    monkeypatch.setenv("TF_VAR_region", "us-east-1")
-    monkeypatch.setenv("TF_CLI_ARGS_plan", "-no-such-option")
-    assert planner.plan("storage")["variables"]["region"]["value"] == REGION
-
-
 def test_environment_that_is_not_there(tmp_path: Path) -> None:
     for name in ("dev.tfvars", "prod.tfvars", "dev.cluster.tfvars"):
         (tmp_path / name).touch()
@@ -257,15 +248,17 @@ def test_cluster_takes_names_and_key_from_storage() -> None:
     assert given["wheelhouse_uri"].startswith("s3://a/wheelhouse/")
 
 
-def test_artifact_uri_changes_with_its_content(tmp_path: Path) -> None:
+def test_artifacts_are_addressed_by_their_content(tmp_path: Path) -> None:
+    """Nodes that come later fetch the same bytes: a changed script or lock has another place."""
     (tmp_path / "bootstrap").mkdir()
-    script = tmp_path / "bootstrap" / "install_tensorflow.sh"
-    script.write_text("echo 1\n")
-    first = terraform.artifact_uris("b", {}, tmp_path)
-    script.write_text("echo 2\n")
-    second = terraform.artifact_uris("b", {}, tmp_path)
-    assert first["bootstrap_uri"] != second["bootstrap_uri"]
-    assert first["wheelhouse_uri"] == second["wheelhouse_uri"]
+    (tmp_path / "bootstrap" / "install_tensorflow.sh").write_bytes(b"echo 1\n")
+    (tmp_path / "bootstrap" / "requirements-aarch64.txt").write_bytes(b"a==1\n")
+    script, lock = (hashlib.sha256(content).hexdigest()[:16] for content in (b"echo 1\n", b"a==1\n"))
+    assert terraform.artifact_uris("b", {"ARCH": "arm64"}, tmp_path) == {
+        "bootstrap_uri": f"s3://b/bootstrap/{script}/install_tensorflow.sh",
+        "wheelhouse_uri": f"s3://b/wheelhouse/{lock}/",
+    }
+    assert terraform.artifact_uris("b", {}, tmp_path)["wheelhouse_uri"] == "s3://b/wheelhouse/not-built/"
 
 
 def test_no_credentials_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,14 +302,19 @@ def test_copy_follows_its_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.terraform
-def test_plan_tells_whether_something_changes(planner: Planner, tmp_path: Path) -> None:
+def test_plan_of_this_environment_and_no_other(
+    planner: Planner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile that does not exist, and variables meant for another project, change nothing offline."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    monkeypatch.setenv("TF_VAR_region", "us-east-1")
+    monkeypatch.setenv("TF_CLI_ARGS_plan", "-no-such-option")
     work = planner.workspace("storage")
     assert work.plan(out=tmp_path / "p") is True
     shown: dict[str, Any] = work.show(tmp_path / "p")
     assert shown["format_version"].startswith("1.")
+    assert shown["variables"]["region"]["value"] == REGION
     assert work.outputs() == {}  # nothing is applied
-    variables = json.loads(work.variables_file().read_text())
-    assert variables["offline"] is True
 
 
 @pytest.mark.terraform

@@ -28,7 +28,7 @@ locals {
   # YARN counts memory only, so the executors of a node must fill it: as many as its cores carry, and no more.
   container_mb = floor(min([for size in values(local.workers) : size.yarn_mb / (size.vcpu / local.executor_cores)]...) / 32) * 32
 
-  # The JVM reads nothing but paths and writes Parquet; the images live in the Python workers, beside the heap.
+  # The JVM handles nothing but paths; images and features live in the Python workers, beside the heap.
   least_overhead_mb = local.executor_cores * var.python_worker_mb + 512
   heap_mb           = min(1024 * local.executor_cores, local.container_mb - local.least_overhead_mb)
 

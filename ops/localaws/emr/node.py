@@ -79,7 +79,6 @@ class Node:
         self.logs = root / "var" / "log"
         self.home = root / "home" / "hadoop"
         self.tmp = root / "mnt" / "tmp"
-        self.spark_home = root / "usr" / "lib" / "spark"
         for folder in (self.logs, self.home, self.tmp):
             folder.mkdir(parents=True, exist_ok=True)
         # An empty file, not /dev/null: the Java SDK asks for a regular one, and looks below the real home without it.
@@ -140,16 +139,17 @@ class Node:
                 return str(local)
         return value
 
-    def prepare_spark(self) -> Path:
-        """SPARK_HOME of the node: this environment's PySpark, with a work folder of its own for the executors."""
+    @staticmethod
+    def make_spark_home(folder: Path) -> Path:
+        """A SPARK_HOME of links to this environment's PySpark: ``local-cluster`` puts the executors' logs into it."""
         import pyspark
 
-        if not self.spark_home.exists():
-            self.spark_home.mkdir(parents=True)
-            for entry in Path(pyspark.__file__).parent.iterdir():
-                if entry.name not in ("work", "logs", "conf"):
-                    (self.spark_home / entry.name).symlink_to(entry)
-        return self.spark_home
+        home = folder / "spark"
+        home.mkdir()
+        for entry in Path(pyspark.__file__).parent.iterdir():
+            if entry.name not in ("work", "logs", "conf"):
+                (home / entry.name).symlink_to(entry)
+        return home
 
     def s3a(self) -> dict[str, str]:
         """Spark configuration that makes ``s3://`` mean the embedded S3."""

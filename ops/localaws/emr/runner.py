@@ -206,7 +206,7 @@ class Runner:
         with self._lock:
             self._applications += 1
             application = f"application_{self._born}_{self._applications:04d}"
-        home = self.node.prepare_spark()
+        home = self.node.make_spark_home(folder)
         defaults = spark.classification(self.cluster.request.get("Configurations", []), "spark-defaults")
         command = spark.localize(submit, defaults, self.node.s3a(), self.settings)
         conf_dir = folder / "conf"
@@ -220,7 +220,6 @@ class Runner:
             "SPARK_CONF_DIR": str(conf_dir),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(self.node.root / "mnt" / "spark"),
-            "SPARK_WORKER_DIR": str(folder / "work"),
         }
         args = [str(home / "bin" / "spark-submit"), *command.args]
         fault = self.settings.fault if self.settings.fault in ("executor-lost", "spot", "step-oom") else ""
@@ -275,11 +274,19 @@ class Runner:
                 )
 
     def _ship_executors(self, folder: Path, application: str) -> None:
-        # <work>/app-20261122100000-0000/<executor>/{stdout,stderr}
-        for number, executor in enumerate(sorted((folder / "work").glob("app-*/*")), start=2):
+        # <home>/work/app-20261122100000-0000/<executor>/{stdout,stderr}
+        folders = (folder / "spark" / "work").glob("app-*/*")
+        served = [e for e in folders if _registered(e / "stderr")]
+        for number, executor in enumerate(sorted(served, key=lambda e: int(e.name)), start=2):
             for name in ("stdout", "stderr"):
                 key = f"containers/{application}/{_container(application, number)}/{name}"
                 self.shipper.send(executor / name, key)
+
+
+def _registered(log: Path) -> bool:
+    """Whether an executor came to work: at an application's end local-cluster starts more and ends them at once."""
+    # 26/11/22 11:17:24 INFO CoarseGrainedExecutorBackend: Successfully registered with driver
+    return log.exists() and "Successfully registered with driver" in log.read_text(errors="replace")
 
 
 def _container(application: str, number: int) -> str:

@@ -1,0 +1,152 @@
+"""What leaves this machine when a step is submitted, and what is refused; on moto, in this process. Seconds."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from fruits.errors import UsageError
+from moto import mock_aws
+from rich.console import Console
+
+from ops import step
+from ops.account import Account, OperatorError
+from ops.dataset_upload import images_below, upload
+from ops.package import job_zip, write_job_zip
+from ops.terraform import Target
+
+REGION = "eu-west-3"
+BUCKETS = {"data": "fruits-data", "artifacts": "fruits-artifacts", "logs": "fruits-logs"}
+
+
+class AppliedAccount(Account):
+    """An account whose stacks are applied; their outputs are given, not asked of Terraform."""
+
+    storage: dict[str, Any] = {"buckets": BUCKETS}  # noqa: RUF012
+    cluster: dict[str, Any] = {}  # noqa: RUF012
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[AppliedAccount]:
+    for name, value in {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        s3 = boto3.client("s3", region_name=REGION)
+        for bucket in BUCKETS.values():
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        answer = boto3.client("emr", region_name=REGION).run_job_flow(
+            Name="c",
+            ReleaseLabel="emr-7.13.0",
+            Instances={
+                "MasterInstanceType": "m5.xlarge",
+                "SlaveInstanceType": "m5.xlarge",
+                "InstanceCount": 2,
+                "KeepJobFlowAliveWhenNoSteps": True,
+            },
+            JobFlowRole="r",
+            ServiceRole="s",
+        )
+        found = AppliedAccount(Target(env="dev", region=REGION, account_id="123456789012"))
+        found.cluster.update(cluster_id=answer["JobFlowId"], sizing={"worker_vcpus": 14})
+        yield found
+
+
+def keys(account: Account, bucket: str) -> dict[str, Any]:
+    found = account.client("s3").list_objects_v2(Bucket=BUCKETS[bucket]).get("Contents", [])
+    return {item["Key"]: item["LastModified"] for item in found}
+
+
+def test_the_zip_is_the_same_bytes_every_time_and_holds_the_whole_package(tmp_path: Path) -> None:
+    assert job_zip() == job_zip()
+    names = set(zipfile.ZipFile(io.BytesIO(job_zip())).namelist())
+    assert {"fruits/__init__.py", "fruits/pipeline.py", "fruits/backbones/lite0.py"} <= names
+    assert not any("__pycache__" in name for name in names)
+    first = write_job_zip(tmp_path)
+    assert write_job_zip(tmp_path) == first
+    assert first.read_bytes() == job_zip()
+
+
+def test_the_job_is_uploaded_once(account: AppliedAccount) -> None:
+    entry, packed = step.upload_job(account)
+    before = keys(account, "artifacts")
+    assert len(before) == 2
+    assert step.upload_job(account) == (entry, packed)
+    assert keys(account, "artifacts") == before
+    assert entry.rpartition("/")[0] == packed.rpartition("/")[0]
+
+
+def test_a_half_uploaded_file_is_sent_again(account: AppliedAccount) -> None:
+    _, packed = step.upload_job(account)
+    key = packed.removeprefix(f"s3://{BUCKETS['artifacts']}/")
+    account.client("s3").put_object(Bucket=BUCKETS["artifacts"], Key=key, Body=b"half")
+    step.upload_job(account)
+    body = account.client("s3").get_object(Bucket=BUCKETS["artifacts"], Key=key)["Body"].read()
+    assert body == job_zip()
+
+
+def test_accents_and_commas_travel_in_the_request_not_in_the_arguments(account: AppliedAccount) -> None:
+    request = step.request_for(account, {"CLASSES": "Pomme d'été, verte; Cherry", "LIMIT": "25"})
+    submitted = step.submit(account, request, queue=True)
+    answer = account.client("emr").describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)
+    arguments = answer["Step"]["Config"]["Args"]
+    assert arguments[:3] == ["spark-submit", "--deploy-mode", "cluster"]
+    assert all(word.isascii() and "," not in word and word for word in arguments)
+    uri = arguments[arguments.index("--request") + 1]
+    key = uri.removeprefix(f"s3://{BUCKETS['data']}/")
+    fields = json.loads(account.client("s3").get_object(Bucket=BUCKETS["data"], Key=key)["Body"].read())
+    assert fields["classes"] == ["Pomme d'été, verte", "Cherry"]
+    assert fields["limit"] == 25
+    assert fields["parallelism"] == 14
+    assert fields["input"] == "s3://fruits-data/images"
+    assert submitted.output == fields["output"] == "s3://fruits-data/results/efficientnet_lite0"
+
+
+def test_a_second_step_is_refused_with_the_first_ones_id_unless_queued(account: AppliedAccount) -> None:
+    request = step.request_for(account, {})
+    first = step.submit(account, request, queue=False)
+    with pytest.raises(OperatorError, match=f"the step {first.step_id} is (PENDING|RUNNING) on j-.*QUEUE=1") as caught:
+        step.submit(account, request, queue=False)
+    assert caught.value.exit_code == 22
+    assert step.submit(account, request, queue=True).step_id != first.step_id
+
+
+def test_a_cluster_that_has_ended_is_named(account: AppliedAccount) -> None:
+    account.client("emr").terminate_job_flows(JobFlowIds=[account.cluster["cluster_id"]])
+    with pytest.raises(OperatorError, match=r"is TERMINATED.*Cure: make apply makes a new one") as caught:
+        step.submit(account, step.request_for(account, {}), queue=False)
+    assert caught.value.exit_code == 21
+
+
+def test_a_wrong_number_is_refused_before_anything_is_uploaded(account: AppliedAccount) -> None:
+    with pytest.raises(UsageError, match="K=many is not a number"):
+        step.request_for(account, {"K": "many"})
+    assert not keys(account, "artifacts")
+
+
+def test_images_are_uploaded_once_and_counted(account: AppliedAccount, tmp_path: Path) -> None:
+    s3, console = account.client("s3"), Console(quiet=True)
+    for name in ("Été 1/a.jpg", "Été 1/b.PNG", "Cherry/c.jpeg", "Cherry/notes.txt", "Cherry/._c.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(name.encode())
+    assert upload(s3, BUCKETS["data"], tmp_path, console) == (3, 3)
+    assert set(keys(account, "data")) == {"images/Été 1/a.jpg", "images/Été 1/b.PNG", "images/Cherry/c.jpeg"}
+    assert upload(s3, BUCKETS["data"], tmp_path, console) == (0, 3)
+    (tmp_path / "Cherry/c.jpeg").write_bytes(b"changed, and longer than before")
+    assert upload(s3, BUCKETS["data"], tmp_path, console) == (1, 3)
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("x")
+    with pytest.raises(OperatorError, match="there is no image below") as caught:
+        images_below(tmp_path)
+    assert caught.value.exit_code == 10
+    with pytest.raises(OperatorError, match="is no folder"):
+        images_below(tmp_path / "nothing")
