@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import time
@@ -10,11 +9,13 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from fruits.parts import Part, read_batches
-from fruits.pca import Reduction
+from fruits.pca import Reduction, matrix
 from fruits.store import Store
 
 SCORES = "pca/scores"
@@ -47,17 +48,18 @@ def write_scores_csv(output: Store, parts: list[Part], k: int) -> bool:
         output.delete(SCORES_CSV)
         return False
     scores = output.child(SCORES)
-    names = ("path", "label", "scores")
-    with output.fs.open_output_stream(output.path(SCORES_CSV)) as sink:
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["path", "label", *(f"pc{i + 1}" for i in range(k))])
+    header = ["path", "label", *(f"pc{i + 1}" for i in range(k))]
+    schema = pa.schema([(name, pa.string() if i < 2 else pa.float32()) for i, name in enumerate(header)])
+    options = pa_csv.WriteOptions(quoting_style="needed")
+    with (
+        output.fs.open_output_stream(output.path(SCORES_CSV)) as sink,
+        pa_csv.CSVWriter(sink, schema, write_options=options) as writer,
+    ):
         for batch in read_batches(scores, [part.name for part in parts]):
-            for path, label, values in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
-                writer.writerow([path, label, *(f"{value:.7g}" for value in values)])
-            sink.write(text.getvalue().encode())
-            text.seek(0)
-            text.truncate()
+            columns = matrix(batch.column("scores")).T
+            values = [pa.array(np.ascontiguousarray(column)) for column in columns]
+            arrays = [batch.column("path"), batch.column("label"), *values]
+            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
     return True
 
 

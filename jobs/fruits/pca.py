@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 Float = NDArray[np.float64]
 
-BLOCK_ROWS = 4096
+BLOCK_ROWS = 2048
+"""Tall enough for BLAS; at d = 1280 small enough (21 MB) for malloc to keep the memory from block to block."""
 MERGED_ON_DRIVER = 8
 """Partial sums that may come to the driver: 8 of 13 MB at d = 1280, far below spark.driver.maxResultSize."""
 
@@ -67,16 +68,16 @@ class Moments:
     @classmethod
     def of(cls, x: NDArray[np.floating]) -> Moments:
         """Of a block of rows, shape (n, d)."""
-        x = np.asarray(x, np.float64)
-        finite = np.isfinite(x).all(axis=1)
-        bad = int(x.shape[0] - finite.sum())
-        if bad:
-            x = x[finite]
-        if x.shape[0] == 0:
-            return cls(0, np.zeros(x.shape[1]), np.zeros((x.shape[1], x.shape[1])), bad)
+        x = np.array(x, np.float64)  # one copy, centred in place below
         mean = x.mean(axis=0)
-        centred = x - mean
-        return cls(x.shape[0], mean, centred.T @ centred, bad)
+        bad = 0
+        if not np.isfinite(mean).all():  # one value that is not finite spoils the mean of its column
+            finite = np.isfinite(x).all(axis=1)
+            bad = int(x.shape[0] - finite.sum())
+            x = x[finite]
+            mean = x.mean(axis=0) if x.shape[0] else np.zeros(x.shape[1])
+        x -= mean
+        return cls(x.shape[0], mean, x.T @ x, bad)
 
     def merge(self, other: Moments) -> Moments:
         """Of both sets of rows together."""
@@ -87,7 +88,7 @@ class Moments:
         delta = other.mean - self.mean
         mean = self.mean + delta * (other.n / n)
         scatter = self.scatter + other.scatter
-        scatter += np.outer(delta, delta) * (self.n * other.n / n)
+        scatter += np.outer(delta * (self.n * other.n / n), delta)
         return Moments(n, mean, scatter, self.bad + other.bad)
 
 

@@ -61,6 +61,7 @@ class Run:
     spark: SparkSession
     request: Request
     run_id: str
+    publishing: Future[PublishedModel] | None = None
 
     def __post_init__(self) -> None:
         self.source = Store(self.request.input)
@@ -86,13 +87,11 @@ class Run:
                 progress.start()
             except StorageError as error:
                 raise OutputError(f"the results cannot be written. {error}") from error
-        with ThreadPoolExecutor(1, thread_name_prefix="model") as pool:
-            # TensorFlow takes seconds to start; Spark's workers and the store take theirs meanwhile
-            publishing = pool.submit(publish, self.request, self.output)
-            with progress.phase("list"):
-                selected, images = self._select()
-            with progress.phase("model"):
-                model = publishing.result()
+        publishing = self.publishing or publish_early(self.request)
+        with progress.phase("list"):
+            selected, images = self._select()
+        with progress.phase("model"):
+            model = publishing.result() if publishing else publish(self.request, self.output)
         self._require_possible(images, model)
         with progress.phase("plan"):
             state = manifests.load(self.output, model)
@@ -348,7 +347,23 @@ def cancel_jobs(spark: SparkSession) -> None:
             interrupt()
 
 
-def run(spark: SparkSession, request: Request) -> dict[str, Any]:
+def publish_early(request: Request) -> Future[PublishedModel] | None:
+    """Begin to prepare the network, which needs no Spark: TensorFlow takes seconds to start, and so does Spark.
+
+    Returns
+    -------
+    Future or None
+        None where the input is not there; the run itself says so.
+    """
+    try:
+        listing.require_folder(Store(request.input))
+        output = Store(request.output)
+    except FruitsError:
+        return None
+    return ThreadPoolExecutor(1, thread_name_prefix="model").submit(publish, request, output)
+
+
+def run(spark: SparkSession, request: Request, publishing: Future[PublishedModel] | None = None) -> dict[str, Any]:
     """Execute a request, and leave `_run/error.json` beside the results when it fails.
 
     Parameters
@@ -356,6 +371,8 @@ def run(spark: SparkSession, request: Request) -> dict[str, Any]:
     spark : SparkSession
         Classic or Connect.
     request : Request
+    publishing : Future, optional
+        What `publish_early` returned, where it was called before Spark was started.
 
     Returns
     -------
@@ -368,7 +385,7 @@ def run(spark: SparkSession, request: Request) -> dict[str, Any]:
         For every failure with a known cause; a worker's own error is raised as it was meant.
     """
     run_id = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{os.getpid()}"
-    job = Run(spark, request, run_id)
+    job = Run(spark, request, run_id, publishing)
     try:
         return job.execute()
     except BaseException as error:

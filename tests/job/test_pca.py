@@ -168,12 +168,11 @@ def test_nothing_at_all() -> None:
     assert merge_all([]) is None
 
 
-def test_sums_travel_packed_and_come_back_the_same() -> None:
+def test_sums_travel_and_come_back_the_same() -> None:
     sums = Moments.of(np.vstack([features(30, 7), np.full((2, 7), np.nan)]))
     row = pca._pack(sums).to_pylist()[0]
     back = pca._unpack(row["n"], row["mean"], row["scatter"], row["bad"])
     assert close(back, sums, 0)
-    assert len(row["scatter"]) == 8 * 7 * 8 // 2  # a triangle, not the square
 
 
 def test_blocks_of_batches_hold_every_row_in_order() -> None:
