@@ -69,13 +69,16 @@ class Moments:
     def of(cls, x: NDArray[np.floating]) -> Moments:
         """Of a block of rows, shape (n, d)."""
         x = np.array(x, np.float64)  # one copy, centred in place below
+        if x.shape[0] == 0:
+            return cls(0, np.zeros(x.shape[1]), np.zeros((x.shape[1], x.shape[1])))
         mean = x.mean(axis=0)
         bad = 0
         if not np.isfinite(mean).all():  # one value that is not finite spoils the mean of its column
             finite = np.isfinite(x).all(axis=1)
             bad = int(x.shape[0] - finite.sum())
-            x = x[finite]
-            mean = x.mean(axis=0) if x.shape[0] else np.zeros(x.shape[1])
+            if bad:
+                rest = cls.of(x[finite])
+                return cls(rest.n, rest.mean, rest.scatter, bad)
         x -= mean
         return cls(x.shape[0], mean, x.T @ x, bad)
 
