@@ -274,7 +274,7 @@ class Runner:
                 )
 
     def _ship_executors(self, folder: Path, application: str) -> None:
-        # <home>/work/app-20261122100000-0000/<executor>/{stdout,stderr}
+        # the work folder of a standalone worker holds app-20261122100000-0000/<executor>/{stdout,stderr}
         folders = (folder / "spark" / "work").glob("app-*/*")
         served = [e for e in folders if _registered(e / "stderr")]
         for number, executor in enumerate(sorted(served, key=lambda e: int(e.name)), start=2):
