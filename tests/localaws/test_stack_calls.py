@@ -123,6 +123,10 @@ def test_a_role_does_in_s3_what_its_policies_say(aws: Aws) -> None:
     assert [d["Key"] for d in answer["Deleted"]] == ["out/old"]
     assert [(e["Key"], e["Code"]) for e in answer["Errors"]] == [("in/a.jpg", "AccessDenied")]
     assert owner.head_object(Bucket=world.code, Key="in/a.jpg")["ContentLength"] == 1
+    for number in range(20):  # the server's threads serve both callers by turns: none inherits the other's rights
+        node.get_object(Bucket=world.code, Key="in/a.jpg")
+        owner.put_object(Bucket=other, Key=f"mine-{number}", Body=b"")
+        owner.delete_object(Bucket=other, Key=f"mine-{number}")
 
 
 def test_a_boundary_limits_a_role_and_a_prefix_condition_its_listing(aws: Aws) -> None:
