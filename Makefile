@@ -76,7 +76,7 @@ check: lint checkov test-all test-spark4 ## Everything that is slow or rare: all
 test-all: $(VENV)/.dev
 	@$(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
-	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli tests/spark4 $(ARGS)
+	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli/test_run_local.py tests/spark4 $(ARGS)
 bench: $(VENV)/.dev ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m benchmarks $(ONLY) $(if $(IMAGES),--images $(IMAGES)) $(if $(REPEATS),--repeats $(REPEATS)) $(ARGS)
 lint: $(VENV)/.dev ## ruff and mypy
