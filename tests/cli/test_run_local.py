@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -269,6 +270,16 @@ def test_a_run_killed_at_any_point_is_finished_by_the_next(
     assert json.loads((output / "run.json").read_text())["images_ok"] == len(undisturbed)
 
 
+def executors_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Spark's executors below a process. Helpers that Spark starts for a moment may vanish while they are looked at."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one, too
+            if any("CoarseGrainedExecutorBackend" in word for word in child.cmdline()):
+                found.append(child)
+    return found
+
+
 def test_a_lost_executor_costs_only_time(
     many: Path, undisturbed: dict[str, np.ndarray[Any, Any]], tmp_path: Path
 ) -> None:
@@ -276,8 +287,7 @@ def test_a_lost_executor_costs_only_time(
     output = tmp_path / "o"
     process = start_local(INPUT=str(many), OUTPUT=str(output), MASTER="local-cluster[2,1,2048]")
     wait_for(lambda: report(output).get("phase") == "featurize", process)
-    family = psutil.Process(process.pid).children(recursive=True)
-    executors = [p for p in family if any("CoarseGrainedExecutorBackend" in word for word in p.cmdline())]
+    executors = executors_of(process)
     assert len(executors) == 2
     executors[0].kill()
     printed, _ = process.communicate(timeout=300)
