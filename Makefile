@@ -50,10 +50,10 @@ apply: $(VENV)/.localaws ## Create buckets and cluster, upload what a node insta
 	@$(PY) -m ops.deploy apply
 upload-dataset: $(VENV)/.localaws ## Copy a folder of images to the data bucket: INPUT=dir
 	@$(PY) -m ops.dataset_upload
-run-step: $(VENV)/.localaws ## Run the job on the cluster. INPUT= LIMIT= CLASSES= MODEL= K= VARIANCE= DETACH=1 QUEUE=1
-	@$(PY) -m ops.step
+run-step: $(VENV)/.localaws ## Run the job on the cluster. INPUT= LIMIT= CLASSES= MODEL= K= VARIANCE= DETACH=1 QUEUE=1 ONESHOT=1 FAULT=
+	@$(PY) -m ops.run_step
 watch: $(VENV)/.localaws ## Watch a step that runs: STEP=s-…
-	@$(PY) -m ops.step
+	@STEP="$(or $(STEP),$(error make watch needs STEP=s-…; make steps lists them))" $(PY) -m ops.run_step
 results: $(VENV)/.localaws ## Fetch report, scores and run.json: MODEL= or OUTPUT=
 	@$(PY) -m ops.deploy results
 destroy: $(VENV)/.localaws ## Remove the cluster; images and results stay (ENV=local: until the embedded AWS stops, which it does)
@@ -93,6 +93,8 @@ lock: ## Resolve the requirements again and write the hash-locked files
 	@ops/lock.sh
 clean: ## Remove what make built; keeps runs/ and data/
 	@rm -rf build .venv .venv-spark4 .venv-checkov
+help-exit: $(VENV)/.runtime ## What the exit codes mean
+	@$(PY) -m ops.exit_codes
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9_-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -128,5 +130,5 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
 	@touch $@
 
-.PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status env run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov module-docs \
-        bench lint fmt setup lock clean help
+.PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault env run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov module-docs \
+        bench lint fmt setup lock clean help help-exit

@@ -13,6 +13,8 @@ from typing import Any
 from fruits.listing import is_image, label_of
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Column, Table
+from rich.text import Text
 
 from ops.account import Account, OperatorError
 from ops.terraform import TerraformError
@@ -51,6 +53,16 @@ def stored(s3: Any, bucket: str, prefix: str) -> dict[str, int]:
     return {
         item["Key"]: int(item["Size"]) for page in pages for item in page.get("Contents", []) if is_image(item["Key"])
     }
+
+
+def table_of(here: dict[str, int], before: dict[str, int], after: dict[str, int]) -> Table:
+    """Images by class: in the folder, and in the bucket before and after."""
+    table = Table("class", *(Column(title, justify="right") for title in ("folder", "bucket before", "bucket after")))
+    for label in sorted({*here, *after}):
+        table.add_row(Text(label), *(f"{found.get(label, 0):,}" for found in (here, before, after)))
+    table.add_section()
+    table.add_row("all", *(f"{sum(found.values()):,}" for found in (here, before, after)))
+    return table
 
 
 def upload(s3: Any, bucket: str, folder: Path, console: Console, *, prefix: str = PREFIX) -> tuple[int, int]:
@@ -101,9 +113,11 @@ def main() -> int:
         folder = Path(given)
         account = Account.from_environment(os.environ)
         bucket = account.bucket("data")
-        sent, total = upload(account.client("s3"), bucket, folder, console)
-        for label, count in counts(str(path) for path in images_below(folder)).items():
-            console.print(f"  {count:7,}  {label}", highlight=False, markup=False)
+        s3 = account.client("s3")
+        here = counts(str(path) for path in images_below(folder))
+        before = counts(stored(s3, bucket, PREFIX))
+        sent, total = upload(s3, bucket, folder, console)
+        console.print(table_of(here, before, counts(stored(s3, bucket, PREFIX))))
         console.print(
             f"{sent:,} of {total:,} images sent to s3://{bucket}/{PREFIX}/; the others were there already",
             highlight=False,

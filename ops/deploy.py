@@ -16,7 +16,7 @@ from typing import Any
 from fruits.errors import FruitsError
 from rich.console import Console
 
-from ops import policies, step, wheelhouse
+from ops import fault, policies, step, wheelhouse
 from ops.account import Account, NotAppliedError, OperatorError
 from ops.dataset_upload import upload
 from ops.datasets.draw import draw_sample
@@ -24,7 +24,7 @@ from ops.localaws import server
 from ops.localaws.errors import LocalAwsError, NotRunningError
 from ops.localaws.settings import Settings
 from ops.sweep import SweepError, sweep
-from ops.terraform import TerraformError, Workspace, cluster_variables, summary
+from ops.terraform import TerraformError, Workspace, cluster_variables, embedded_home, summary
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
@@ -38,7 +38,7 @@ def start_embedded(console: Console) -> None:
     try:
         server.status(settings.home)
     except NotRunningError:
-        for state in (ROOT / "build" / "terraform" / "local").glob("*.tfstate*"):
+        for state in (embedded_home() / "local").glob("*.tfstate*"):
             state.unlink()
         record = server.start(settings)
         console.print(f"embedded AWS at {record.endpoint}", highlight=False)
@@ -80,6 +80,7 @@ def confirm(account: Account, lines: list[str], environ: Mapping[str, str], cons
 
 def apply(environ: Mapping[str, str], console: Console) -> Account:
     """Both stacks, with what a node needs uploaded in between."""
+    fault.wanted(environ)  # a fault that there is not is refused before anything starts
     if (environ.get("ENV") or "local") == "local":
         start_embedded(console)
     account = Account.from_environment(environ)
@@ -103,7 +104,8 @@ def apply(environ: Mapping[str, str], console: Console) -> Account:
     if broken := policies.check(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
     confirm(account, said, environ, console)
-    with console.status("cluster: creating; AWS takes five to ten minutes, the embedded one half a minute"):
+    creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
+    with console.status(creating), fault.injected(account, environ, fault.AT_START):
         cluster.apply()
     outputs = account.cluster
     bill = (
@@ -215,7 +217,8 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
             f"the embedded sample, drawn (not photographed): {total} images of {len(counts)} fruits, {sent} uploaded",
             highlight=False,
         )
-        code = step.run_step(account, {k: v for k, v in environ.items() if k != "DETACH"}, console)
+        with fault.injected(account, environ, fault.IN_STEP):
+            code = step.run_step(account, {k: v for k, v in environ.items() if k != "DETACH"}, console)
         if code == 0:
             folder = fetch_results(account, environ, console)
         destroy(environ, console)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,24 +22,12 @@ from rich.console import Console
 from ops.account import LIVE_STATES, Account, OperatorError
 from ops.package import ENTRY, content_key, job_zip
 from ops.run_local import describe, fields_from
-from ops.terraform import TerraformError
 from ops.watch import Watcher, sentence
 
 STEP_NAME = "fruits"
 OPEN_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
 POLL_SECONDS = 10.0
 POLL_SECONDS_EMULATED = 1.0
-
-EXIT_CODES = {
-    0: "done",
-    2: "a wrong argument",
-    20: "there is no cluster or no bucket: make apply",
-    21: "the cluster has ended or is ending",
-    22: "another step is open on the cluster",
-    23: "the step failed before the job could report",
-    24: "the step was cancelled",
-    130: "this terminal stopped watching; the step goes on",
-}
 
 
 @dataclass(frozen=True)
@@ -200,6 +187,11 @@ def conclude(account: Account, submitted: Submitted, status: Mapping[str, Any], 
     return code
 
 
+def bills(account: Account) -> str:
+    """What a cluster that stays costs, in three words."""
+    return "is the embedded AWS's: nothing is billed" if account.target.emulated else "bills until make destroy"
+
+
 def run_step(account: Account, environ: Mapping[str, str], console: Console) -> int:
     """Submit and, unless ``DETACH=1``, watch; returns the exit code."""
     submitted = submit(account, request_for(account, environ), queue=environ.get("QUEUE") == "1")
@@ -209,17 +201,17 @@ def run_step(account: Account, environ: Mapping[str, str], console: Console) -> 
         soft_wrap=True,
         markup=False,
     )
+    again = f"Watch it: make watch STEP={submitted.step_id}"
     if environ.get("DETACH") == "1":
+        console.print(f"it runs on, and the cluster {bills(account)}. {again}", highlight=False, soft_wrap=True)
         return 0
     try:
         status = watch(account, submitted, console)
     except KeyboardInterrupt:
-        console.print(
-            f"stopped watching; the step {submitted.step_id} goes on and the cluster bills. Watch it again: "
-            f"make watch STEP={submitted.step_id}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        future = f"goes on, and the cluster {bills(account)}. {again}"
+        if environ.get("ONESHOT") == "1":
+            future = "ends with its cluster (ONESHOT=1)"
+        console.print(f"stopped watching; the step {submitted.step_id} {future}", highlight=False, soft_wrap=True)
         return 130
     return conclude(account, submitted, status, console)
 
@@ -243,23 +235,3 @@ def output_of(account: Account, step_id: str) -> str:
     if "--request" not in arguments:
         raise OperatorError(f"the step {step_id} was not submitted by make run-step.", exit_code=2)
     return read_request(arguments[arguments.index("--request") + 1]).output
-
-
-def main() -> int:
-    """Entry point of `make run-step` and `make watch`."""
-    console = Console()
-    try:
-        account = Account.from_environment(os.environ)
-        if step_id := os.environ.get("STEP"):
-            submitted = Submitted(str(account.cluster["cluster_id"]), step_id, output_of(account, step_id))
-            return conclude(account, submitted, watch(account, submitted, console), console)
-        return run_step(account, os.environ, console)
-    except KeyboardInterrupt:
-        return 130
-    except (OperatorError, FruitsError, TerraformError) as error:
-        Console(stderr=True).print(f"run-step: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

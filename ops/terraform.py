@@ -3,8 +3,9 @@
 What it does not do: upload artifacts, submit steps, sweep what EMR leaves behind (callers do, between the
 calls).
 
-The stacks are run in a copy below ``build/terraform/<env>/``, so that environments do not share
-``.terraform`` and ``ENV=local`` can keep its state in a file while the committed code says ``backend "s3"``.
+The stacks are run in a copy below ``build/terraform/<env>/`` (with the embedded AWS: below its own home, whose
+account the state describes), so that environments do not share ``.terraform`` and ``ENV=local`` can keep its state in a
+file while the committed code says ``backend "s3"``.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ class CommandFailedError(TerraformError):
 
     def __init__(self, arguments: Sequence[str], code: int, output: str, hint: str = "") -> None:
         what = f"terraform {arguments[0]} ended with {code}"
-        super().__init__(f"{what}. {hint}".strip() if hint else f"{what}; its message stands above.")
+        said = f":\n{output.strip()[-6000:]}" if output.strip() else "; its message stands above."
+        super().__init__(f"{what}. {hint}".strip() if hint else f"{what}{said}")
         self.arguments, self.code, self.output = tuple(arguments), code, output
 
 
@@ -388,7 +390,7 @@ class Workspace:
     stack : storage or cluster
     extra : more variables (images, bootstrap_uri, …); they win over the environment's files
     source : the folder ``infra``
-    home : where copies, plans and local states are kept
+    home : where copies, plans and local states are kept; None is the usual place
     terraform : the program; None looks for it
     capture : keep Terraform's output instead of showing it
     """
@@ -397,18 +399,19 @@ class Workspace:
     stack: Stack
     extra: Mapping[str, Any] = field(default_factory=dict)
     source: Path = ROOT / "infra"
-    home: Path = ROOT / "build" / "terraform"
+    home: Path | None = None
     terraform: Path | None = None
     capture: bool = False
 
     def __post_init__(self) -> None:
         if self.terraform is None:
             self.terraform = find_terraform()
-        self.home = self.home.resolve()
 
     @property
     def _place(self) -> Path:
-        return self.home / (f"{self.target.env}-offline" if self.target.offline else self.target.env)
+        usual = embedded_home() if self.target.emulated else ROOT / "build" / "terraform"
+        home = (self.home or usual).resolve()
+        return home / (f"{self.target.env}-offline" if self.target.offline else self.target.env)
 
     @property
     def directory(self) -> Path:
@@ -452,7 +455,7 @@ class Workspace:
                     f"registry, and no mirror with {PROVIDER} 5.100 for {current_platform()} was found. "
                     "Connect, or give a mirror: TF_PROVIDER_MIRROR=/folder/that/holds/registry.terraform.io."
                 )
-            print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+                print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
             raise CommandFailedError(arguments, done.returncode, done.stdout + done.stderr, hint)
         stamp.write_text(now)
 
@@ -504,7 +507,7 @@ class Workspace:
         """A kept plan as Terraform's JSON (format 1.2)."""
         done = self._run(["show", "-json", str(plan.resolve())], capture=True)
         if done.returncode:
-            raise CommandFailedError(["show"], done.returncode, done.stdout + done.stderr, done.stderr.strip())
+            raise CommandFailedError(["show"], done.returncode, done.stderr)
         shown: dict[str, Any] = json.loads(done.stdout)
         return shown
 
@@ -523,7 +526,7 @@ class Workspace:
         self.prepare()
         done = self._run(["output", "-json"], capture=True)
         if done.returncode:
-            raise CommandFailedError(["output"], done.returncode, done.stdout + done.stderr, done.stderr.strip())
+            raise CommandFailedError(["output"], done.returncode, done.stderr)
         return {name: entry["value"] for name, entry in json.loads(done.stdout).items()}
 
     def _checked(self, arguments: Sequence[str]) -> None:
@@ -547,18 +550,34 @@ class Workspace:
             capture or not sys.stdout.isatty()
         ):
             command.insert(2, "-no-color")
-        return subprocess.run(
-            command,
-            cwd=self.directory,
-            env=environ,
-            text=True,
-            check=False,
-            stdout=subprocess.PIPE if capture else None,
-            stderr=subprocess.PIPE if capture else None,
-        )
+        return patient_run(command, cwd=self.directory, env=environ, pipe=subprocess.PIPE if capture else None)
+
+
+def patient_run(
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], pipe: int | None
+) -> subprocess.CompletedProcess[str]:
+    """Run Terraform to its end, on Ctrl-C too.
+
+    The terminal sends Ctrl-C to Terraform as well, which then ends what it is doing and saves its state;
+    ``subprocess.run`` would kill it after a quarter of a second, and what it made would be billed and known to nobody.
+    """
+    with subprocess.Popen(command, cwd=cwd, env=dict(env), text=True, stdout=pipe, stderr=pipe) as process:
+        try:
+            out, err = process.communicate()
+        except KeyboardInterrupt:
+            process.communicate()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out or "", err or "")
 
 
 # ------------------------------------------------------------------------------------------- the command line
+
+
+def embedded_home() -> Path:
+    """Where the embedded AWS keeps its things, and Terraform the states of its account."""
+    from ops.localaws.settings import Settings
+
+    return Settings.from_environment().home / "terraform"
 
 
 def emulator_endpoint() -> str | None:

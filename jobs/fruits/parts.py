@@ -6,6 +6,7 @@ count: what a killed, retried or speculative attempt left behind is never read, 
 
 from __future__ import annotations
 
+import heapq
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -106,17 +107,43 @@ def read_batches(store: Store, names: Iterable[str], columns: list[str] | None =
             yield from source.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns, use_threads=False)
 
 
-def names_in(batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
-    """The part names in the rows of `names_frame`."""
-    for batch in batches:
-        yield from batch.column(0).to_pylist()
+def deal(parts: Iterable[Part], hands: int) -> list[list[Part]]:
+    """At most so many groups of parts, each with about as many rows: the largest first, to the one that has least.
+
+    >>> [[part.name for part in hand] for hand in deal([Part("a", 9), Part("b", 5), Part("c", 5), Part("d", 1)], 2)]
+    [['a', 'd'], ['b', 'c']]
+    """
+    ordered = sorted(parts, key=lambda part: (-part.rows, part.name))
+    dealt: list[list[Part]] = [[] for _ in range(min(hands, len(ordered)))]
+    least = [(0, number) for number in range(len(dealt))]
+    for part in ordered:
+        rows, number = heapq.heappop(least)
+        dealt[number].append(part)
+        heapq.heappush(least, (rows + part.rows, number))
+    return dealt
 
 
-def names_frame(spark: SparkSession, parts: Iterable[Part], tasks: int) -> DataFrame:
-    """A DataFrame of part names, dealt to at most `tasks` tasks."""
-    rows = [(part.name,) for part in parts]
-    frame = spark.createDataFrame(rows, "name string")
-    return frame.repartition(max(1, min(tasks, len(rows))))
+def map_parts(
+    spark: SparkSession,
+    parts: Iterable[Part],
+    tasks: int,
+    work: Callable[[Iterator[str]], Iterator[pa.RecordBatch]],
+    ddl: str,
+) -> DataFrame:
+    """A DataFrame of what `work` yields for the names of some parts, in at most `tasks` tasks.
+
+    The names travel with the function and a range of numbers says whose turn it is: a table of names would cost a
+    shuffle, one stage more, to be dealt out.
+    """
+    hands = [[part.name for part in hand] for hand in deal(parts, tasks)]
+    expected = versions.collect()
+
+    def turn(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        versions.require_same(expected)
+        numbers = [number for batch in batches for number in batch.column(0).to_pylist()]
+        yield from work(name for number in numbers for name in hands[number])
+
+    return spark.range(0, len(hands), 1, max(1, len(hands))).mapInArrow(turn, ddl)
 
 
 def read_frame(
@@ -136,16 +163,13 @@ def read_frame(
     tasks : int
         Upper bound on tasks; one task reads several files one after the other.
     """
-    expected = versions.collect()
     wanted = list(columns)
 
-    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        versions.require_same(expected)
-        for batch in read_batches(store, names_in(batches), wanted):
+    def read(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
+        for batch in read_batches(store, names, wanted):
             yield batch.select(wanted)
 
-    ddl = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
-    return names_frame(spark, parts, tasks).mapInArrow(read, ddl)
+    return map_parts(spark, parts, tasks, read, ", ".join(f"`{name}` {kind}" for name, kind in columns.items()))
 
 
 def write_frame(

@@ -19,9 +19,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fruits import versions
 from fruits.errors import ReductionError
-from fruits.parts import Part, PartWriter, names_frame, names_in, part_rows, read_batches
+from fruits.parts import PART_DDL, Part, PartWriter, map_parts, part_rows, read_batches
 from fruits.store import Store
 
 if TYPE_CHECKING:
@@ -216,14 +215,11 @@ def moments_of_frame(frame: DataFrame, column: str = "features", tasks: int | No
 def moments_of_parts(spark: SparkSession, store: Store, parts: Iterable[Part], tasks: int) -> Moments:
     """One pass over feature files, read by the tasks themselves: rows never visit the JVM."""
     parts = list(parts)
-    expected = versions.collect()
 
-    def sums(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        versions.require_same(expected)
-        yield from _sum_partition(read_batches(store, names_in(batches), ["features"]), "features")
+    def sums(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
+        yield from _sum_partition(read_batches(store, names, ["features"]), "features")
 
-    partial = names_frame(spark, parts, tasks).mapInArrow(sums, _MOMENTS_DDL)
-    return _collect(partial, min(tasks, len(parts)))
+    return _collect(map_parts(spark, parts, tasks, sums, _MOMENTS_DDL), min(tasks, len(parts)))
 
 
 @dataclass(frozen=True)
@@ -417,17 +413,14 @@ def write_scores(
         Puts the projection (13 MB at most for d = 1280) where every worker reads it once, and returns its address: in
         the closure, every task would carry it.
     """
-    parts = list(parts)
     address = publish(reduction.to_bytes())
-    expected = versions.collect()
 
-    def project(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        versions.require_same(expected)
+    def project(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
         folder, _, name = address.rpartition("/")
         with np.load(io.BytesIO(Store(folder).read(name))) as model:
             mean, components = model["mean"], model["components"]
         writer = PartWriter(target, SCORES_SCHEMA, plain=("path", "scores.list.element"))
-        for batch in read_batches(features, names_in(batches), ["path", "label", "features"]):
+        for batch in read_batches(features, names, ["path", "label", "features"]):
             scores = (matrix(batch.column("features")).astype(np.float64) - mean) @ components.T
             n, k = scores.shape
             offsets = pa.array(np.arange(0, (n + 1) * k, k, dtype=np.int32))
@@ -438,5 +431,5 @@ def write_scores(
             )
         yield part_rows({"scores": writer.close()})
 
-    rows = names_frame(spark, parts, tasks).mapInArrow(project, "kind string, name string, rows long").collect()
+    rows = map_parts(spark, parts, tasks, project, PART_DDL).collect()
     return [Part(row["name"], int(row["rows"])) for row in rows]

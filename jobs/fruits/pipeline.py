@@ -23,7 +23,7 @@ from fruits.errors import (
 from fruits.failures import explain
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
 from fruits.models import PublishedModel, publish
-from fruits.parts import Part, read_frame, write_frame
+from fruits.parts import Part, deal, read_frame, write_frame
 from fruits.progress import ERROR, FOLDER, INTERVAL, Progress, heartbeat_interval, progress_of
 from fruits.request import Request
 from fruits.store import Store
@@ -218,7 +218,7 @@ class Run:
         with ThreadPoolExecutor(WAVES_AT_ONCE, thread_name_prefix="wave") as pool:
             running: set[Future[int]] = set()
             try:
-                for number, parts in enumerate(planning.waves(plan.todo, sizing.waves)):
+                for number, parts in enumerate(deal(plan.todo, sizing.waves)):
                     if len(running) == WAVES_AT_ONCE:
                         done, running = wait(running, return_when="FIRST_COMPLETED")
                         rejected += sum(future.result() for future in done)

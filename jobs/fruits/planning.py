@@ -18,7 +18,7 @@ from fruits import versions
 from fruits.featurize import FEATURES, FEATURES_SCHEMA, REJECTS, REJECTS_SCHEMA
 from fruits.listing import COLUMNS, SCHEMA
 from fruits.manifests import State
-from fruits.parts import PART_DDL, Part, PartWriter, names_frame, names_in, part_rows, read_batches, write_frame
+from fruits.parts import PART_DDL, Part, PartWriter, map_parts, part_rows, read_batches, write_frame
 from fruits.store import Store
 
 if TYPE_CHECKING:
@@ -35,12 +35,10 @@ TASKS_PER_SLOT_AND_WAVE = 2
 def keys_frame(spark: SparkSession, output: Store, folder: str, parts: tuple[Part, ...], tasks: int) -> DataFrame:
     """Key columns of feature or reject files, with the file each row lies in; no feature is read."""
     store = output.child(folder)
-    expected = versions.collect()
     columns = [*COLUMNS, *(["kind"] if folder == REJECTS else [])]
 
-    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        versions.require_same(expected)
-        for name in names_in(batches):
+    def read(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
+        for name in names:
             for batch in read_batches(store, [name], columns):
                 n = batch.num_rows
                 kind = batch.column("kind") if folder == REJECTS else pa.array([FEATURES] * n, pa.string())
@@ -51,7 +49,7 @@ def keys_frame(spark: SparkSession, output: Store, folder: str, parts: tuple[Par
 
     if not parts:
         return spark.createDataFrame([], _KEYS_DDL)
-    return names_frame(spark, parts, tasks).mapInArrow(read, _KEYS_DDL)
+    return map_parts(spark, parts, tasks, read, _KEYS_DDL)
 
 
 @dataclass(frozen=True)
@@ -137,14 +135,6 @@ def stale_rows(spark: SparkSession, selected: DataFrame, output: Store, state: S
     keys = selected.select(*KEY)
     without_image = features.unionByName(rejects.where("kind <> 'read'")).join(keys, KEY, "left_anti")
     return without_image.unionByName(rejects.where("kind = 'read'"), allowMissingColumns=False)
-
-
-def waves(todo: list[Part], wanted: int) -> list[list[Part]]:
-    """The files of images to do, in as many groups of about equal size."""
-    groups: list[list[Part]] = [[] for _ in range(max(1, min(wanted, len(todo))))]
-    for part in sorted(todo, key=lambda part: -part.rows):
-        min(groups, key=lambda group: sum(p.rows for p in group)).append(part)
-    return [group for group in groups if group]
 
 
 def rewrite_without(stale: DataFrame, output: Store, state: State, tasks: int) -> tuple[list[Part], list[Part]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fruits.parts import Part
-from fruits.planning import MAX_IMAGES_PER_TASK, Sizing, waves
+from fruits.parts import Part, deal
+from fruits.planning import MAX_IMAGES_PER_TASK, Sizing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,7 +41,7 @@ def test_a_hundred_million_images_do_not_make_a_million_files() -> None:
 @given(st.lists(st.integers(1, 10_000), max_size=60), st.integers(1, 40))
 def test_waves_hold_every_file_once(rows: list[int], wanted: int) -> None:
     parts = [Part(f"p{i}", n) for i, n in enumerate(rows)]
-    groups = waves(parts, wanted)
+    groups = deal(parts, wanted)
     assert sorted(part.name for group in groups for part in group) == sorted(part.name for part in parts)
     assert all(groups)
     assert len(groups) <= wanted
@@ -49,6 +49,6 @@ def test_waves_hold_every_file_once(rows: list[int], wanted: int) -> None:
 
 @given(st.lists(st.integers(900, 1100), min_size=40, max_size=60), st.integers(1, 10))
 def test_waves_are_about_equal(rows: list[int], wanted: int) -> None:
-    groups = waves([Part(f"p{i}", n) for i, n in enumerate(rows)], wanted)
+    groups = deal([Part(f"p{i}", n) for i, n in enumerate(rows)], wanted)
     sizes = [sum(part.rows for part in group) for group in groups]
     assert max(sizes) - min(sizes) <= 1100

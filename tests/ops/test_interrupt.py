@@ -1,0 +1,41 @@
+"""Ctrl-C while Terraform works: it is let to end what it does and to save its state. Seconds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+SLOW = """#!/usr/bin/env bash
+trap 'sleep 1.5; echo saved > "$STATE"; kill "$!"; exit 1' INT
+: > "$STARTED"
+sleep 30 & wait
+"""
+CALL = """
+import os, sys
+from pathlib import Path
+from ops.terraform import patient_run
+patient_run([sys.argv[1]], cwd=Path("."), env=os.environ, pipe=None)
+"""
+
+
+def test_terraform_saves_its_state_before_the_command_ends(tmp_path: Path) -> None:
+    program, state, started = tmp_path / "terraform", tmp_path / "state", tmp_path / "started"
+    program.write_text(SLOW)
+    program.chmod(0o755)
+    environ = {**os.environ, "STATE": str(state), "STARTED": str(started), "PYTHONPATH": f"{REPO}:{REPO / 'jobs'}"}
+    command = [sys.executable, "-c", CALL, str(program)]
+    process = subprocess.Popen(command, env=environ, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not started.exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the command and to Terraform
+    _, said = process.communicate(timeout=30)
+    assert state.read_text() == "saved\n"
+    assert "KeyboardInterrupt" in said
