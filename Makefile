@@ -75,6 +75,7 @@ module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from the
 check: lint checkov test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint, checkov
 test-all: $(VENV)/.dev
 	@$(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
+azurite: build/azurite/.ready ## Install Azurite, with which tests/elsewhere tries Azure's store (needs node and npm)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli/test_run_local.py tests/spark4 $(ARGS)
 bench: $(VENV)/.dev ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
@@ -124,11 +125,16 @@ $(VENV)/.dev: $(VENV)/.localaws requirements-dev.txt
 	@$(UV_PIP) --python .venv-spark4/bin/python -r requirements-spark4.txt
 	@touch $@
 
+build/azurite/.ready:
+	@command -v npm >/dev/null || { echo "make: npm was not found. Cure: install Node.js; without it the tests of Azure's store are skipped." >&2; exit 3; }
+	@npm install --silent --ignore-scripts --no-fund --no-audit --prefix build/azurite azurite@3.37.0
+	@touch $@
 $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@echo "installing checkov (once)"
 	@$(UV) venv --quiet --clear --python $(PY) $(VENV)-checkov
 	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
 	@touch $@
 
-.PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault env run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov module-docs \
-        bench lint fmt setup lock clean help help-exit
+.PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
+        env run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov \
+        module-docs bench lint fmt setup lock clean help help-exit azurite

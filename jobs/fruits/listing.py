@@ -70,7 +70,13 @@ def _paged(entries: list[Entry]) -> Iterator[pa.RecordBatch]:
 
 
 def _walk_down(store: Store, wanted: int) -> Iterator[pa.RecordBatch]:
-    """List folders breadth first until at least `wanted` are known, or all are listed."""
+    """List folders breadth first until at least `wanted` are known, or all are listed.
+
+    A store that cannot list one level by itself is listed whole, here, in its pages of a thousand.
+    """
+    if not store.lists_folders:
+        yield from _paged(store.list(recursive=True))
+        return
     folders = deque([""])
     while folders and len(folders) < wanted:
         entries = store.list(folders.popleft())

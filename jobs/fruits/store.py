@@ -5,6 +5,7 @@ Only the base URI is parsed; keys below it are passed as they are, so they may h
 
 from __future__ import annotations
 
+import datetime
 import os
 import uuid
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ import pyarrow.fs as pafs
 from fruits.errors import StorageError, UsageError
 
 _S3_SCHEMES = ("s3", "s3a", "s3n")
+_GCS_SCHEMES = ("gs", "gcs")
+_AZURE_SCHEMES = ("abfs", "abfss", "wasb", "wasbs")
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,77 @@ def s3_options(bucket: str) -> dict[str, Any]:
     return options
 
 
+def gcs_options(authority: str) -> dict[str, Any]:
+    """Arguments for `pyarrow.fs.GcsFileSystem`.
+
+    ``gs://anonymous@bucket`` reads a public bucket without credentials. ``STORAGE_EMULATOR_HOST`` names another
+    endpoint, as in Google's own libraries. Google's client tries a failed call again for 15 minutes unless told.
+    """
+    options: dict[str, Any] = {"retry_time_limit": datetime.timedelta(seconds=60)}
+    if authority.startswith("anonymous@"):
+        options["anonymous"] = True
+    if endpoint := os.environ.get("STORAGE_EMULATOR_HOST"):
+        scheme, separator, host = endpoint.rstrip("/").rpartition("://")
+        options |= {"endpoint_override": host, "scheme": scheme if separator else "http"}
+        if options["scheme"] == "http":
+            options["anonymous"] = True  # a token never travels unencrypted
+    return options
+
+
+def azure_options(authority: str) -> dict[str, Any]:
+    """Arguments for `pyarrow.fs.AzureFileSystem`, from ``container@account.dfs.core.windows.net`` and the environment.
+
+    The Azure command line's own variables are read: ``AZURE_STORAGE_CONNECTION_STRING`` (which may name another
+    endpoint), or ``AZURE_STORAGE_KEY`` or ``AZURE_STORAGE_SAS_TOKEN`` beside ``AZURE_STORAGE_ACCOUNT``. They count for
+    the account that they name. For any other, and where none is set, Azure's default credential is used: a managed
+    identity, a service principal in the environment, or the user of its command line.
+
+    Raises
+    ------
+    UsageError
+        When no account is named anywhere, or the connection string cannot be read.
+    """
+    host = authority.partition("@")[2]
+    account, _, domain = host.partition(".")
+    connection = _connection_string(os.environ.get("AZURE_STORAGE_CONNECTION_STRING", ""))
+    known = connection.get("AccountName") or os.environ.get("AZURE_STORAGE_ACCOUNT", "")
+    account = account or known
+    if not account:
+        raise UsageError(
+            f"the address {authority} names no storage account. Cure: "
+            "abfss://container@account.dfs.core.windows.net/…, or AZURE_STORAGE_ACCOUNT."
+        )
+    options: dict[str, Any] = {"account_name": account}
+    _, separator, suffix = domain.partition(".")  # dfs.core.windows.net, blob.core.chinacloudapi.cn
+    if separator and suffix != "core.windows.net":
+        options |= {"blob_storage_authority": f".blob.{suffix}", "dfs_storage_authority": f".dfs.{suffix}"}
+    if account != (known or account):
+        return options
+    if key := connection.get("AccountKey") or os.environ.get("AZURE_STORAGE_KEY"):
+        options["account_key"] = key
+    elif token := connection.get("SharedAccessSignature") or os.environ.get("AZURE_STORAGE_SAS_TOKEN"):
+        options["sas_token"] = "?" + token.lstrip("?")
+    if endpoint := connection.get("BlobEndpoint"):
+        parts = urlsplit(endpoint)
+        for service in ("blob", "dfs"):
+            options |= {f"{service}_storage_authority": parts.netloc, f"{service}_storage_scheme": parts.scheme}
+    return options
+
+
+def _connection_string(text: str) -> dict[str, str]:
+    """The fields of an Azure connection string: ``AccountName=a;AccountKey=…==;BlobEndpoint=http://…``."""
+    fields = {}
+    for field in filter(None, (part.strip() for part in text.split(";"))):
+        name, separator, value = field.partition("=")
+        if not separator:
+            raise UsageError(
+                "AZURE_STORAGE_CONNECTION_STRING is not a connection string: a part of it has no '='. Cure: copy it "
+                "again, in quotes (it holds semicolons)."
+            )
+        fields[name] = value
+    return fields
+
+
 @lru_cache(maxsize=16)
 def _file_system(scheme: str, authority: str, _pid: int) -> Any:
     """One client per store and process; ``_pid`` keeps a forked worker from using its parent's."""
@@ -69,15 +143,15 @@ def _file_system(scheme: str, authority: str, _pid: int) -> Any:
         return pafs.LocalFileSystem()
     if scheme in _S3_SCHEMES:
         return pafs.S3FileSystem(**s3_options(authority))
-    if scheme in ("abfs", "abfss"):
-        container_account = authority.partition("@")
-        account = container_account[2].partition(".")[0] or os.environ.get("AZURE_STORAGE_ACCOUNT_NAME", "")
-        return pafs.AzureFileSystem(account_name=account)
-    if scheme in ("gs", "gcs", "hdfs", "viewfs"):
+    if scheme in _GCS_SCHEMES:
+        return pafs.GcsFileSystem(**gcs_options(authority))
+    if scheme in _AZURE_SCHEMES:
+        return pafs.AzureFileSystem(**azure_options(authority))
+    if scheme in ("hdfs", "viewfs"):
         filesystem, _ = pafs.FileSystem.from_uri(f"{scheme}://{authority}/")
         return filesystem
     raise UsageError(
-        f"no store is known for {scheme}:// (known: a plain path, file://, s3://, gs://, abfss://, hdfs://)"
+        f"no store is known for {scheme}:// (known: a plain path, file://, s3://, gs://, abfss://, wasbs://, hdfs://)"
     )
 
 
@@ -87,13 +161,26 @@ def _explain(error: Exception, what: str) -> StorageError:
     cure = "check the address and the network"
     if "access_denied" in low or "access denied" in low or "forbidden" in low or isinstance(error, PermissionError):
         cure = "the identity in use lacks the right; check who you are and the policy of the bucket or folder"
-    elif "nosuchbucket" in low or "no such bucket" in low or "does not exist" in low:
+    elif any(said in low for said in ("nosuchbucket", "no such bucket", "does not exist", "not_found")):
         cure = "check the spelling of the bucket"
     elif "permanentredirect" in low or "wrong region" in low or "authorizationheadermalformed" in low:
         cure = "the bucket lies in another region; set AWS_REGION to its region"
     elif "no space" in low:
         cure = "free some disk, or choose another place"
     return StorageError(f"{what}: {text}. Cure: {cure}.")
+
+
+def _first_level(entries: list[Entry], key: str) -> list[Entry]:
+    """Of everything below a key, what lies in it: its files, and a folder for whatever lies deeper."""
+    skip = len(key) + 1 if key else 0
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        name, deeper, _ = entry.key[skip:].partition("/")
+        if deeper or not entry.is_file:
+            found.setdefault(entry.key[: skip + len(name)], Entry(entry.key[: skip + len(name)], False, 0, 0))
+        else:
+            found[entry.key] = entry
+    return list(found.values())
 
 
 class Store:
@@ -126,7 +213,9 @@ class Store:
             if scheme in ("hdfs", "viewfs"):
                 self._base = "/" + path
             else:
-                self._base = f"{authority.partition('@')[0]}/{path}".rstrip("/")
+                # container@account, but anonymous@bucket
+                bucket = authority.rpartition("@")[2] if scheme in _GCS_SCHEMES else authority.partition("@")[0]
+                self._base = f"{bucket}/{path}".rstrip("/")
             self.uri = f"{scheme}://{rest}"
         self._authority = "" if scheme == "file" else rest.partition("/")[0]
 
@@ -147,6 +236,11 @@ class Store:
     @property
     def is_local(self) -> bool:
         return self.scheme == "file"
+
+    @property
+    def lists_folders(self) -> bool:
+        """Whether one level can be listed by itself: of Google's store pyarrow sees no folder (apache/arrow#35993)."""
+        return self.scheme not in _GCS_SCHEMES
 
     def child(self, key: str) -> Store:
         """The store below a key."""
@@ -195,6 +289,8 @@ class Store:
         StorageError
             When the store refuses.
         """
+        if not (recursive or self.lists_folders):
+            return _first_level(self.list(key, recursive=True), key)
         selector = pafs.FileSelector(self.path(key), allow_not_found=True, recursive=recursive)
         try:
             infos = self.fs.get_file_info(selector)

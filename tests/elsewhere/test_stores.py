@@ -1,0 +1,175 @@
+"""Google's and Azure's object stores behind `fruits.store`, by URI and the variables of their own tools."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from fruits.errors import StorageError, UsageError
+from fruits.listing import _walk_down
+from fruits.store import Entry, Store, _first_level, azure_options, gcs_options
+
+from tests.elsewhere.conftest import VARIABLES, Cloud
+
+KEYS = ["Pomme d'été (1)/r_0_100.jpg", "a#b/c 100%.jpg", "q?x=1/plus+&.jpg", "deep/er/x.png", "top.jpg"]
+
+
+@pytest.fixture
+def store(cloud: Cloud) -> Store:
+    return Store(f"{cloud.uri}/{uuid.uuid4().hex}/base é")
+
+
+def test_keys_are_taken_as_they_are(store: Store) -> None:
+    for key in KEYS:
+        store.write(key, key.encode())
+    assert {key: store.read(key).decode() for key in KEYS} == {key: key for key in KEYS}
+    entries = store.list(recursive=True)
+    assert sorted(e.key for e in entries if e.is_file) == sorted(KEYS)
+    assert {e.key: e.size for e in entries if e.is_file} == {key: len(key.encode()) for key in KEYS}
+    assert all(e.mtime > 10**18 for e in entries if e.is_file)
+
+
+def test_one_level_holds_files_and_folders(store: Store) -> None:
+    for key in KEYS:
+        store.write(key, b"1")
+    assert sorted((e.key, e.is_file) for e in store.list()) == [
+        ("Pomme d'été (1)", False),
+        ("a#b", False),
+        ("deep", False),
+        ("q?x=1", False),
+        ("top.jpg", True),
+    ]
+    assert [(e.key, e.is_file) for e in store.list("deep")] == [("deep/er", False)]
+    assert [(e.key, e.is_file) for e in store.list("deep/er")] == [("deep/er/x.png", True)]
+
+
+def test_the_walk_finds_every_image_in_folders_or_at_once(store: Store) -> None:
+    for key in KEYS:
+        store.write(key, b"1")
+    rows = pa.Table.from_batches(_walk_down(store, wanted=3)).to_pylist()
+    images = [row["key"] for row in rows if row["key"]]
+    for folder in (row["folder"] for row in rows if row["folder"]):
+        images += [e.key for e in store.list(folder, recursive=True) if e.is_file]
+    assert sorted(images) == sorted(KEYS)
+
+
+def test_what_is_there_and_what_is_not(store: Store) -> None:
+    assert store.kind() == "missing"
+    assert store.list() == []
+    store.write("a/b.jpg", b"")
+    assert (store.kind(), store.kind("a"), store.kind("a/b.jpg"), store.kind("c")) == (
+        "folder",
+        "folder",
+        "file",
+        "missing",
+    )
+    assert store.read("a/b.jpg") == b""
+    with pytest.raises(FileNotFoundError):
+        store.read("c")
+
+
+def test_written_again_is_replaced_and_deleted_twice_is_no_error(store: Store) -> None:
+    store.write("a/x", b"1" * 300_000)
+    store.write("a/x", b"22")
+    assert store.read("a/x") == b"22"
+    store.write("a/y/z", b"3")
+    store.delete("a/x")
+    store.delete("a/x")
+    assert store.kind("a/x") == "missing"
+    store.delete_folder("a")
+    store.delete_folder("a")
+    assert [e.key for e in store.list(recursive=True) if e.is_file] == []
+
+
+def test_a_large_file_comes_back_whole(store: Store) -> None:
+    data = bytes(range(256)) * 4096 * 20  # 20 MiB: more than one block of either client
+    store.write("large", data)
+    assert store.read("large") == data
+
+
+def test_a_bucket_that_is_not_there_is_a_sentence(cloud: Cloud) -> None:
+    other = Store(cloud.uri.replace("fruits", "no-such-bucket", 1))
+    with pytest.raises(StorageError, match=r"cannot write .*no-such-bucket.*/x: .*Cure: check the spelling of the"):
+        other.write("x", b"1")
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def test_google_without_variables_is_google_with_its_default_credentials(bare: pytest.MonkeyPatch) -> None:
+    options = gcs_options("bucket")
+    assert options.keys() == {"retry_time_limit"}
+    assert options["retry_time_limit"].total_seconds() <= 60
+    assert gcs_options("anonymous@bucket")["anonymous"] is True
+    assert Store("gs://anonymous@bucket/a b").path("k") == "bucket/a b/k"
+
+
+@pytest.mark.parametrize(
+    ("host", "wanted"),
+    [
+        ("http://127.0.0.1:9023", {"endpoint_override": "127.0.0.1:9023", "scheme": "http", "anonymous": True}),
+        ("127.0.0.1:9023", {"endpoint_override": "127.0.0.1:9023", "scheme": "http", "anonymous": True}),
+        ("https://storage.example.test/", {"endpoint_override": "storage.example.test", "scheme": "https"}),
+    ],
+)
+def test_google_at_another_endpoint(bare: pytest.MonkeyPatch, host: str, wanted: dict[str, object]) -> None:
+    bare.setenv("STORAGE_EMULATOR_HOST", host)
+    options = gcs_options("bucket")
+    del options["retry_time_limit"]
+    assert options == wanted
+
+
+def test_azure_takes_the_account_from_the_address(bare: pytest.MonkeyPatch) -> None:
+    assert azure_options("c@acc.dfs.core.windows.net") == {"account_name": "acc"}
+    assert azure_options("c@acc.blob.core.chinacloudapi.cn") == {
+        "account_name": "acc",
+        "blob_storage_authority": ".blob.core.chinacloudapi.cn",
+        "dfs_storage_authority": ".dfs.core.chinacloudapi.cn",
+    }
+    bare.setenv("AZURE_STORAGE_ACCOUNT", "mine")
+    assert azure_options("c") == {"account_name": "mine"}
+    assert Store("wasbs://c@acc.blob.core.windows.net/x").path("k") == "c/x/k"
+
+
+def test_azure_keys_count_for_the_account_that_they_belong_to(bare: pytest.MonkeyPatch) -> None:
+    bare.setenv("AZURE_STORAGE_KEY", "a2V5")
+    assert azure_options("c@acc.dfs.core.windows.net")["account_key"] == "a2V5"
+    bare.setenv("AZURE_STORAGE_ACCOUNT", "acc")
+    assert azure_options("c@acc.dfs.core.windows.net")["account_key"] == "a2V5"
+    assert azure_options("c@other.dfs.core.windows.net") == {"account_name": "other"}
+    bare.delenv("AZURE_STORAGE_KEY")
+    bare.setenv("AZURE_STORAGE_SAS_TOKEN", "sv=1&sig=x")
+    assert azure_options("c@acc.dfs.core.windows.net")["sas_token"] == "?sv=1&sig=x"
+    bare.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=third;AccountKey=a==;EndpointSuffix=core.windows.net")
+    assert azure_options("c@third.dfs.core.windows.net") == {"account_name": "third", "account_key": "a=="}
+    assert azure_options("c@acc.dfs.core.windows.net") == {"account_name": "acc"}
+
+
+def test_azure_without_an_account_is_refused(bare: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=r"names no storage account\. Cure: abfss://container@account"):
+        Store("abfss://container/x").list()
+    bare.setenv("AZURE_STORAGE_CONNECTION_STRING", "DefaultEndpointsProtocol")  # what an unquoted one becomes
+    with pytest.raises(UsageError, match=r"is not a connection string.*in quotes"):
+        Store("abfss://c@acc.dfs.core.windows.net/x").list()
+
+
+def test_the_first_level_of_a_deep_listing() -> None:
+    def file(key: str) -> Entry:
+        return Entry(key, True, 1, 2)
+
+    below = [file("a/b/c/d"), file("a/b/e"), file("a/f"), Entry("a/g", False, 0, 0), file("a/g/h")]
+    assert _first_level(below, "a") == [Entry("a/b", False, 0, 0), file("a/f"), Entry("a/g", False, 0, 0)]
+    assert _first_level(below, "") == [Entry("a", False, 0, 0)]
+    assert _first_level([], "") == []
+
+
+def test_a_local_store_lists_folders(tmp_path: Path) -> None:
+    assert Store(str(tmp_path)).lists_folders
+    assert Store("s3://b/x").lists_folders
+    assert not Store("gs://b/x").lists_folders
