@@ -116,7 +116,9 @@ def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dic
         plan = planned(target, environ)
     book = prices.table()
 
-    missing, records, rest = "", [], []
+    missing = ""
+    records: list[dict[str, Any]] = []
+    rest: list[dict[str, Any]] = []
     try:
         account = Account.from_environment(environ)
         records, rest = spent(account, book)

@@ -1,4 +1,4 @@
-"""What a planned cluster costs by the hour, and a run over so many images on it. Pure: a plan's JSON in, numbers out."""
+"""What a planned cluster costs by the hour, and a run over so many images on it: a plan's JSON in, numbers out."""
 
 from __future__ import annotations
 
@@ -156,12 +156,12 @@ def lines(found: Estimate, currency: Currency) -> list[str]:
     )
     if (run := found.run) is not None:
         low, high = run.usd
-        spot = f"; {currency.of(run.usd_on_demand)} where Spot has nothing" if run.usd_on_demand != high else ""
+        fallback = f"; {currency.of(run.usd_on_demand)} where Spot has nothing" if run.usd_on_demand != high else ""
         mark = "~" if found.speed.inferred else ""
         said += [
             f"{run.images:,} images: the step takes some {mark}{run.minutes:.1f} min, the cluster's start "
             f"~{START_MINUTES[0]} to {START_MINUTES[1]} min before it",
-            f"  the run costs {currency.of(low)} to {currency.of(high)}{spot}; 1,000 images "
+            f"  the run costs {currency.of(low)} to {currency.of(high)}{fallback}; 1,000 images "
             f"{currency.of(low / run.images * 1000)} to {currency.of(high / run.images * 1000)}; "
             f"{shown(run.requests)} USD of it reads the images from S3",
             f"  and up to {currency.of(run.idle)} more for the {run.idle_minutes:.0f} min that it waits before it ends "

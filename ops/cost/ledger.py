@@ -104,7 +104,7 @@ def of_step(
     summary : the run's run.json
     """
     nodes_, steps = observe(account, cluster_id, book)
-    (own,) = [step for step in steps if step["Id"] == step_id] or [None]
+    own = next((step for step in steps if step["Id"] == step_id), None)
     if own is None or not own["Status"]["Timeline"].get("EndDateTime"):
         return None
     period = period_of(step_id, steps, nodes_)
