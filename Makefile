@@ -60,6 +60,8 @@ destroy: $(VENV)/.localaws ## Remove the cluster; images and results stay (ENV=l
 	@$(PY) -m ops.deploy destroy
 purge: $(VENV)/.localaws ## Remove everything, images and results too; asks for the bucket's name
 	@$(PY) -m ops.deploy purge
+cost: $(VENV)/.localaws ## What an hour and a run will cost, and what the steps did cost. IMAGES= MINUTES= CURRENCY=EUR[:rate] JSON=1
+	@$(PY) -m ops.cost
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
 	@$(PY) -m ops.terraform plan
 validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
@@ -137,4 +139,4 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 
 .PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
         env run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov \
-        module-docs bench lint fmt setup lock clean help help-exit azurite
+        module-docs bench lint fmt setup lock clean help help-exit azurite cost

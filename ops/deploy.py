@@ -18,6 +18,7 @@ from rich.console import Console
 
 from ops import fault, policies, step, wheelhouse
 from ops.account import Account, NotAppliedError, OperatorError
+from ops.cost import after
 from ops.dataset_upload import upload
 from ops.datasets.draw import draw_sample
 from ops.localaws import server
@@ -103,7 +104,7 @@ def apply(environ: Mapping[str, str], console: Console) -> Account:
         return account
     if broken := policies.check(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
-    confirm(account, said, environ, console)
+    confirm(account, [*said, *after.before_apply(shown, account.target.region, environ)], environ, console)
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
     with console.status(creating), fault.injected(account, environ, fault.AT_START):
         cluster.apply()
@@ -127,6 +128,7 @@ def destroy(environ: Mapping[str, str], console: Console) -> None:
         return
     with console.status("ending the cluster"):
         end_cluster(account, str(outputs["cluster_id"]))
+        after.after_cluster(account, str(outputs["cluster_id"]), console)
         swept = sweep(account.client("ec2"), [str(outputs["vpc_id"])], pause=1.0 if account.target.emulated else 5.0)
     if swept.endpoints:
         console.print(f"removed what EMR left in the network: {', '.join(swept.endpoints)}", highlight=False)
@@ -209,6 +211,7 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
     began = time.monotonic()
     environ = {**environ, "ENV": "local"}
     folder: Path | None = None
+    price: list[str] = []
     try:
         account = apply(environ, console)
         counts = draw_sample(SAMPLE)
@@ -222,6 +225,7 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
         if code == 0:
             folder = fetch_results(account, environ, console)
         destroy(environ, console)
+        price = after.demo_lines(account, str(account.cluster["cluster_id"]), environ)
     finally:
         stop_embedded(console)
     if folder is not None:
@@ -230,6 +234,7 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
             highlight=False,
             soft_wrap=True,
         )
+        console.print("\n".join(price), highlight=False, soft_wrap=True, markup=False)
     return code
 
 

@@ -578,6 +578,36 @@ def somebody_watches_the_bill(found: list[Resource]) -> Iterator[tuple[str, str]
 # --------------------------------------------------------------------------------------------------- price and change
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What a planned cluster's price depends on: its fleets, the volumes of a node (GiB), and its network."""
+
+    fleets: tuple[prices.Fleet, ...]
+    volume_gib: float
+    nat: bool
+    endpoints: int
+
+
+def shape(plan: Mapping[str, Any]) -> Shape | None:
+    """The size of the planned cluster; None for a plan without a cluster."""
+    found = resources(plan)
+    cluster = next(iter(_of(found, "aws_emr_cluster")), None)
+    if cluster is None:
+        return None
+    outputs: dict[str, dict[str, Any]] = plan["planned_values"]["outputs"]["fleets"]["value"]
+    first = _first(cluster.values["core_instance_fleet"])["instance_type_configs"][0]
+    data = sum(volume["size"] * (volume.get("volumes_per_instance") or 1) for volume in first.get("ebs_config", []))
+    return Shape(
+        fleets=tuple(
+            prices.Fleet(name=name, types=fleet["types"], units=fleet["units"], market=fleet["market"])
+            for name, fleet in outputs.items()
+        ),
+        volume_gib=cluster.values["ebs_root_volume_size"] + data,
+        nat=bool(_of(found, "aws_nat_gateway")),
+        endpoints=sum(r.values.get("vpc_endpoint_type") == "Interface" for r in _of(found, "aws_vpc_endpoint")),
+    )
+
+
 def price(plan: Mapping[str, Any], region: str) -> prices.Hourly | None:
     """What an hour of the planned cluster costs at most; None for a plan without a cluster.
 
@@ -585,24 +615,10 @@ def price(plan: Mapping[str, Any], region: str) -> prices.Hourly | None:
     ------
     prices.UnknownPriceError : a type has no price in this region
     """
-    found = resources(plan)
-    cluster = next(iter(_of(found, "aws_emr_cluster")), None)
-    if cluster is None:
+    size = shape(plan)
+    if size is None:
         return None
-    outputs: dict[str, dict[str, Any]] = plan["planned_values"]["outputs"]["fleets"]["value"]
-    fleets = [
-        prices.Fleet(name=name, types=fleet["types"], units=fleet["units"], market=fleet["market"])
-        for name, fleet in outputs.items()
-    ]
-    first = _first(cluster.values["core_instance_fleet"])["instance_type_configs"][0]
-    data = sum(volume["size"] * (volume.get("volumes_per_instance") or 1) for volume in first.get("ebs_config", []))
-    return prices.hourly(
-        region,
-        fleets,
-        volume_gib=cluster.values["ebs_root_volume_size"] + data,
-        nat=bool(_of(found, "aws_nat_gateway")),
-        endpoints=sum(r.values.get("vpc_endpoint_type") == "Interface" for r in _of(found, "aws_vpc_endpoint")),
-    )
+    return prices.hourly(region, size.fleets, volume_gib=size.volume_gib, nat=size.nat, endpoints=size.endpoints)
 
 
 def replaced(plan: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -20,6 +20,7 @@ from fruits.store import Store
 from rich.console import Console
 
 from ops.account import LIVE_STATES, Account, OperatorError
+from ops.cost.after import after_step
 from ops.package import ENTRY, content_key, job_zip
 from ops.run_local import describe, fields_from
 from ops.watch import Watcher, sentence
@@ -161,7 +162,9 @@ def conclude(account: Account, submitted: Submitted, status: Mapping[str, Any], 
     """Say how the step ended; returns the exit code."""
     output = Store(submitted.output)
     if status["State"] == "COMPLETED":
-        console.print(describe(json.loads(output.read("run.json")), output), highlight=False, soft_wrap=True)
+        summary = json.loads(output.read("run.json"))
+        console.print(describe(summary, output), highlight=False, soft_wrap=True)
+        after_step(account, submitted.cluster_id, submitted.step_id, summary, console)
         return 0
     if status["State"] == "CANCELLED":
         console.print(f"the step {submitted.step_id} was cancelled", style="red", highlight=False)

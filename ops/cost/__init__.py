@@ -1,0 +1,9 @@
+"""`make cost`: what a cluster will cost, what each step did cost, and what both leave out.
+
+- `money`     amounts, a second currency at a dated rate
+- `speed`     images a second and vCPU, as measured by the benchmark or by the last run
+- `estimate`  from a plan: per hour, and for so many images
+- `bill`      from the lifetimes of a cluster's instances: start-up, work, idle
+- `ledger`    one object a step in the data bucket
+- `after`     the lines that other commands print when a step, a cluster or the demo has ended
+"""

@@ -1,0 +1,127 @@
+"""The lines of other commands: before `make apply` asks, after a step, after a cluster's end, after the demo.
+
+None of them makes the command fail whose end they tell: what cannot be told is said in a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from fruits.errors import FruitsError
+from rich.console import Console
+
+from ops import prices
+from ops.account import Account, OperatorError
+from ops.cost import estimate, ledger, speed
+from ops.cost.bill import Span, bill, spans_of_steps
+from ops.cost.money import NOT_COUNTED, Currency, currency_from
+from ops.terraform import TerraformError, number
+
+TROUBLE = (
+    BotoCoreError,
+    ClientError,
+    FruitsError,
+    OperatorError,
+    TerraformError,
+    prices.UnknownPriceError,
+    KeyError,  # an answer without a field
+)
+
+
+def _why(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+
+
+def before_apply(plan: Mapping[str, Any], region: str, environ: Mapping[str, str]) -> list[str]:
+    """The estimate that is shown before the question whether to create a cluster."""
+    try:
+        found = estimate.estimate(
+            plan,
+            env=environ.get("ENV") or "local",
+            region=region,
+            speed=speed.of_bench(),
+            images=number(environ, "IMAGES"),
+            book=prices.table(),
+        )
+        return [f"   {line}" for line in estimate.lines(found, currency_from(environ))] if found else []
+    except TROUBLE as error:
+        return [f"   the cost cannot be told: {_why(error)}"]
+
+
+def sentence(record: Mapping[str, Any], currency: Currency) -> str:
+    """A record of the ledger in a line or two."""
+    usd, seconds = record["usd"], record["seconds"]
+    parts = ", ".join(
+        f"{name} {seconds[key]:,.0f} s {currency.of(Decimal(usd[key]))}"
+        for name, key in (("start", "bootstrap"), ("work", "work"), ("idle", "idle"))
+    )
+    verb = "would have cost on AWS" if record["emulated"] else "cost"
+    about = "~" if record["inferred"] else ""
+    each = record.get("usd_per_1000_images")
+    images = f"; 1,000 images {currency.of(Decimal(each))}" if each else ""
+    return f"{verb} {about}{currency.of(Decimal(usd['total']))} before tax ({parts}){images}"
+
+
+def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping[str, Any], console: Console) -> None:
+    """Say what a step did cost and keep it in the ledger."""
+    try:
+        import os
+
+        currency = currency_from(os.environ)
+        record = ledger.of_step(account, cluster_id, step_id, summary, prices.table())
+        if record is None:
+            text = f"what the step cost cannot be told yet: EMR gives no end of {step_id}. Cure: make cost, later"
+        else:
+            bucket = account.bucket("data")
+            new = ledger.write(account.client("s3"), bucket, record)
+            place = f"s3://{bucket}/{ledger.key_of(record)}"
+            text = f"cost      {sentence(record, currency)}; {'kept in' if new else 'was kept in'} {place}"
+    except TROUBLE as error:
+        text = f"what the step cost cannot be told: {_why(error)}"
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
+    """Keep what no step bore, when a cluster has ended; said only where it was billed."""
+    try:
+        import os
+
+        s3, bucket = account.client("s3"), account.bucket("data")
+        record = ledger.of_rest(account, cluster_id, ledger.read(s3, bucket), prices.table())
+        new = ledger.write(s3, bucket, record)
+        text = f"beside its steps the cluster {sentence(record, currency_from(os.environ))}" if new else ""
+    except TROUBLE as error:
+        text = f"what the cluster cost cannot be told: {_why(error)}"
+    if text and not account.target.emulated:
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def demo_lines(account: Account, cluster_id: str, environ: Mapping[str, str]) -> list[str]:
+    """What the demo's cluster would have cost on AWS, by the seconds that it lived here."""
+    try:
+        currency = currency_from(environ)
+        nodes_, steps = ledger.observe(account, cluster_id, prices.table())
+        start = min(node.start for node in nodes_)
+        end = max(node.end for node in nodes_ if node.end)
+        found = bill(Span(start, end), nodes_, spans_of_steps(steps, end))
+        fleets = ", ".join(
+            f"{name} {sum(node.role == name for node in nodes_)}"
+            for name in ("primary", "core", "task")
+            if any(node.role == name for node in nodes_)
+        )
+        low, high = (
+            sum((node.ec2 + node.emr + node.ebs for node in nodes_), Decimal(0)) * minutes / 60
+            for minutes in estimate.START_MINUTES
+        )
+    except (*TROUBLE, ValueError) as error:  # ValueError: no node at all
+        return [f"what this would have cost on AWS cannot be told: {_why(error)}"]
+    return [
+        f"on AWS the same run would have cost about {currency.of(found.total)} before tax: an estimate, from the "
+        f"{(end - start).total_seconds():.0f} s that the cluster lived here (a minute a node at least) and the small "
+        f"fleets of ENV=local's plan ({fleets} nodes; ENV=dev's, and one task node on Spot)",
+        f"  there its start takes some {estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min, which bill too: "
+        f"{currency.of(low)} to {currency.of(high)} more. {NOT_COUNTED[0].upper()}{NOT_COUNTED[1:]}",
+    ]

@@ -1,0 +1,216 @@
+"""What a planned cluster costs by the hour, and a run over so many images on it: a plan's JSON in, numbers out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from ops import policies, prices
+from ops.cost.money import NOT_COUNTED, Currency, shown
+from ops.cost.speed import Speed
+from ops.terraform import WrongUseError
+
+START_MINUTES = (Decimal(6), Decimal(10))
+"""From the request to the first step, which bills: published runs, not ours (docs: a cluster's own start-up)."""
+HOUR = Decimal(3600)
+EMR_ENDPOINT = "EMR's endpoint emr-service-vpce"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a run over some images takes and costs, from the request of a cluster to the end of its only step.
+
+    Attributes
+    ----------
+    images : how many
+    minutes : of the step
+    usd : at least and at most: fleet of the cheapest or dearest types, short or long start-up
+    usd_on_demand : at most, where Spot has nothing
+    requests : dollars for one read of every image from S3, part of ``usd``
+    idle : dollars until the cluster ends itself where nobody destroys it, not part of ``usd``
+    """
+
+    images: int
+    minutes: Decimal
+    usd: tuple[Decimal, Decimal]
+    usd_on_demand: Decimal
+    requests: Decimal
+    idle: Decimal
+    idle_minutes: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Of a plan: an hour, and a run where images were given."""
+
+    env: str
+    region: str
+    hour: prices.Hourly
+    dates: str
+    book: str
+    speed: Speed
+    run: Run | None
+
+
+def _with_emr_endpoint(plan: Mapping[str, Any], region: str, book: prices.Book) -> prices.Hourly | None:
+    """The plan's price with the interface endpoint that EMR makes itself and no plan shows."""
+    size = policies.shape(plan)
+    if size is None:
+        return None
+    hour = prices.hourly(
+        region, size.fleets, volume_gib=size.volume_gib, nat=size.nat, endpoints=size.endpoints, book=book
+    )
+    one = book.service(region, "interface_endpoint")
+    # that it is billed like ours was not seen: it stays marked
+    own = prices.NetworkHour(name=EMR_ENDPOINT, usd=one.usd, inferred=True)
+    return dataclasses.replace(hour, items=(*hour.items, own))
+
+
+def _sizing_default(plan: Mapping[str, Any], name: str) -> Decimal:
+    calls = plan["configuration"]["root_module"]["module_calls"]
+    return Decimal(str(calls["sizing"]["module"]["variables"][name]["default"]))
+
+
+def _idle_minutes(plan: Mapping[str, Any]) -> Decimal:
+    (cluster,) = [found for found in policies.resources(plan) if found.type == "aws_emr_cluster"]
+    policy = cluster.values.get("auto_termination_policy") or [{"idle_timeout": 3600}]
+    return Decimal(policy[0]["idle_timeout"]) / 60
+
+
+def _dates(size: policies.Shape, region: str, book: prices.Book) -> str:
+    """The days of the prices in use: ``EC2 2025-04-04; EMR 2022-11-11, inferred; …``."""
+    kinds = [book.instance(region, name) for fleet in size.fleets if fleet.units > 0 for name in fleet.types]
+    spot = any(fleet.market == "SPOT" and fleet.units > 0 for fleet in size.fleets)
+    columns = {"EC2": "ec2_as_of", "EMR": "emr_as_of"} | ({"Spot": "spot_as_of"} if spot else {})
+    said = [
+        f"{name} {', '.join(sorted({getattr(kind, column) for kind in kinds}))}" for name, column in columns.items()
+    ]
+    said.append(f"volumes {book.service(region, 'ebs_gp3').as_of}")
+    return "; ".join(said)
+
+
+def estimate(
+    plan: Mapping[str, Any], *, env: str, region: str, speed: Speed, images: float | None, book: prices.Book
+) -> Estimate | None:
+    """What a plan costs; None for a plan without a cluster.
+
+    Raises
+    ------
+    prices.UnknownPriceError : a type has no price in this region
+    WrongUseError : a number of images below 1
+    """
+    hour, size = _with_emr_endpoint(plan, region, book), policies.shape(plan)
+    if hour is None or size is None:
+        return None
+    run = None
+    if images is not None:
+        if images < 1:
+            raise WrongUseError(f"IMAGES={images} cannot be. Cure: at least 1.")
+        vcpus = Decimal(str(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"]))
+        step = Decimal(str(images)) / (speed.per_vcpu * max(Decimal(1), vcpus)) + _sizing_default(plan, "fixed_seconds")
+        requests = Decimal(str(images)) / 1000 * book.service(region, "s3_get").usd
+        short, long = (start * 60 + step for start in START_MINUTES)
+        idle = _idle_minutes(plan)
+        run = Run(
+            images=int(images),
+            minutes=step / 60,
+            usd=(hour.least * short / HOUR + requests, hour.total * long / HOUR + requests),
+            usd_on_demand=hour.total_on_demand * long / HOUR + requests,
+            requests=requests,
+            idle=hour.total * idle / 60,
+            idle_minutes=idle,
+        )
+    return Estimate(
+        env=env, region=region, hour=hour, dates=_dates(size, region, book), book=book.source, speed=speed, run=run
+    )
+
+
+def _marked(amount: Decimal, inferred: bool, width: int = 9) -> str:
+    return f"{'~' if inferred else ''}{shown(amount)}".rjust(width)
+
+
+def lines(found: Estimate, currency: Currency) -> list[str]:
+    """The estimate as a reader wants it, a sentence or a row of a table a line."""
+    hour = found.hour
+    said = [
+        f"an hour of ENV={found.env} in {found.region}, at most, USD (~ is inferred, not read)",
+        f"  {'':26}{'nodes':>6}{'on demand':>11}{'Spot':>9}{'EMR fee':>9}{'volumes':>9}{'together':>10}",
+    ]
+    for fleet in hour.fleets:
+        spot = fleet.market == "SPOT"
+        ec2 = "spot" if spot else "ec2"
+        own = fleet.ec2 + fleet.emr + fleet.ebs
+        said.append(
+            f"  {fleet.name + (' on Spot' if spot else ' on demand'):26}{fleet.nodes:>6}"
+            f"{_marked(fleet.on_demand, 'ec2' in fleet.inferred, 11)}{_marked(fleet.spot, 'spot' in fleet.inferred)}"
+            f"{_marked(fleet.emr, 'emr' in fleet.inferred)}{_marked(fleet.ebs, 'ebs' in fleet.inferred)}"
+            f"{_marked(own, bool(fleet.inferred & {ec2, 'emr', 'ebs'}), 10)}"
+        )
+    said += [f"  {item.name:26}{_marked(item.usd, item.inferred, 54)}" for item in hour.items]
+    fallback = f"; {currency.of(hour.total_on_demand)} where Spot has nothing" if hour.ec2 != hour.ec2_on_demand else ""
+    said.append(
+        f"an hour costs {currency.of(hour.total)} at most{fallback}; {currency.of(hour.least)} with the cheapest types"
+    )
+    if (run := found.run) is not None:
+        low, high = run.usd
+        fallback = f"; {currency.of(run.usd_on_demand)} where Spot has nothing" if run.usd_on_demand != high else ""
+        mark = "~" if found.speed.inferred else ""
+        said += [
+            f"{run.images:,} images: the step takes some {mark}{run.minutes:.1f} min, the cluster's start "
+            f"~{START_MINUTES[0]} to {START_MINUTES[1]} min before it",
+            f"  the run costs {currency.of(low)} to {currency.of(high)}{fallback}; 1,000 images "
+            f"{currency.of(low / run.images * 1000)} to {currency.of(high / run.images * 1000)}; "
+            f"{shown(run.requests)} USD of it reads the images from S3",
+            f"  and up to {currency.of(run.idle)} more for the {run.idle_minutes:.0f} min that it waits before it ends "
+            "itself, unless you make destroy",
+            f"  speed: {mark}{found.speed.per_vcpu:.1f} images/s a vCPU ({found.speed.source})",
+        ]
+    said.append(f"prices: {found.book}: {found.dates}" + (f"; {rate}" if (rate := currency.sentence()) else ""))
+    said.append(NOT_COUNTED)
+    return said
+
+
+def as_json(found: Estimate, currency: Currency) -> dict[str, Any]:
+    """The estimate for a program; amounts are dollars as strings, so that nothing is lost."""
+    hour = found.hour
+    answer: dict[str, Any] = {
+        "env": found.env,
+        "region": found.region,
+        "usd_per_hour": {"at_most": hour.total, "on_demand": hour.total_on_demand, "at_least": hour.least},
+        "fleets": {
+            fleet.name: {
+                "market": fleet.market,
+                "nodes": fleet.nodes,
+                "ec2_on_demand": fleet.on_demand,
+                "ec2_spot": fleet.spot,
+                "emr": fleet.emr,
+                "ebs": fleet.ebs,
+                "inferred": sorted(fleet.inferred),
+            }
+            for fleet in hour.fleets
+        },
+        "network": [{"name": item.name, "usd": item.usd, "inferred": item.inferred} for item in hour.items],
+        "prices": {"source": found.book, "as_of": found.dates},
+        "currency": {"code": currency.code, "per_usd": currency.per_usd, "as_of": currency.as_of},
+        "speed": {
+            "images_per_second_per_vcpu": found.speed.per_vcpu,
+            "source": found.speed.source,
+            "inferred": found.speed.inferred,
+        },
+        "not_counted": NOT_COUNTED,
+    }
+    if (run := found.run) is not None:
+        answer["run"] = {
+            "images": run.images,
+            "step_minutes": run.minutes,
+            "start_minutes": START_MINUTES,
+            "usd_at_least": run.usd[0],
+            "usd_at_most": run.usd[1],
+            "usd_on_demand": run.usd_on_demand,
+            "usd_s3_requests": run.requests,
+            "usd_idle_until_end": run.idle,
+        }
+    return answer

@@ -1,0 +1,151 @@
+"""What was spent, kept in the data bucket: ``ledger/<cluster>/<step>.json``, and ``…/end.json`` for what no step bore.
+
+Each object is written once and never again: S3 itself refuses a second one under the same key (``If-None-Match: *``),
+so two terminals that watch one step leave one record. Amounts are dollars as strings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ops.account import Account
+from ops.cost.bill import Bill, Node, Span, bill, nodes, period_of, spans_of_steps
+from ops.cost.money import rounded
+from ops.prices import Book
+
+PREFIX = "ledger/"
+END = "end"
+
+
+def key_of(record: Mapping[str, Any]) -> str:
+    """Where a record lies."""
+    return f"{PREFIX}{record['cluster_id']}/{record['step_id'] or END}.json"
+
+
+def write(s3: Any, bucket: str, record: Mapping[str, Any]) -> bool:
+    """Keep a record; False where there is one already, which stays as it is."""
+    body = json.dumps(record, indent=1, default=str).encode()
+    try:
+        s3.put_object(Bucket=bucket, Key=key_of(record), Body=body, IfNoneMatch="*")
+    except ClientError as error:
+        # 409: another writer was at it in the same moment
+        if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict"):
+            return False
+        raise
+    return True
+
+
+def read(s3: Any, bucket: str) -> list[dict[str, Any]]:
+    """Every record, the oldest first."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PREFIX)
+    keys = [item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"].endswith(".json")]
+    records = [json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
+    return sorted(records, key=lambda record: (record["to"], record["cluster_id"], record["step_id"] or END))
+
+
+def total(records: Sequence[Mapping[str, Any]]) -> Decimal:
+    """Dollars of some records together."""
+    return sum((Decimal(record["usd"]["total"]) for record in records), Decimal(0))
+
+
+def observe(account: Account, cluster_id: str, book: Book) -> tuple[list[Node], list[dict[str, Any]]]:
+    """Nodes and steps of a cluster, as EMR knows them (it does for two months after the end).
+
+    Raises
+    ------
+    prices.UnknownPriceError : a node's type has no price
+    """
+    emr = account.client("emr")
+
+    def everything(call: str, key: str) -> list[dict[str, Any]]:
+        return [item for page in emr.get_paginator(call).paginate(ClusterId=cluster_id) for item in page[key]]
+
+    cluster = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]
+    fleets = everything("list_instance_fleets", "InstanceFleets")
+    instances = everything("list_instances", "Instances")
+    return nodes(account.target.region, instances, fleets, cluster, book), everything("list_steps", "Steps")
+
+
+def _record(account: Account, cluster_id: str, step_id: str | None, found: Bill, book: Book) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "env": account.target.env,
+        "region": account.target.region,
+        "emulated": account.target.emulated,
+        "cluster_id": cluster_id,
+        "step_id": step_id,
+        "from": found.period.start.astimezone(UTC).isoformat(),
+        "to": found.period.end.astimezone(UTC).isoformat(),
+        "seconds": {name: float(seconds) for name, seconds in found.seconds.items()},
+        "usd": {
+            "total": str(found.total),
+            **{name: str(usd) for name, usd in found.by_state.items()},
+            "by_component": {name: str(usd) for name, usd in found.by_component.items()},
+            "by_node": {name: str(usd) for name, usd in found.by_node.items()},
+        },
+        "inferred": sorted(found.inferred),
+        "prices": book.source,
+    }
+
+
+def of_step(
+    account: Account, cluster_id: str, step_id: str, summary: Mapping[str, Any], book: Book
+) -> dict[str, Any] | None:
+    """The record of a step that has ended; None where EMR gives no end of it.
+
+    Parameters
+    ----------
+    summary : the run's run.json
+    """
+    nodes_, steps = observe(account, cluster_id, book)
+    own = next((step for step in steps if step["Id"] == step_id), None)
+    if own is None or not own["Status"]["Timeline"].get("EndDateTime"):
+        return None
+    period = period_of(step_id, steps, nodes_)
+    found = bill(period, nodes_, spans_of_steps(steps, period.end))
+    images = int(summary["images_in"])
+    return _record(account, cluster_id, step_id, found, book) | {
+        "model": summary.get("model"),
+        "images": images,
+        "usd_per_1000_images": str(rounded(found.total / images * 1000)) if images else None,
+        **{name: summary.get(name) for name in ("images_featurized_now", "images_per_second", "slots")},
+    }
+
+
+def of_rest(account: Account, cluster_id: str, records: Sequence[Mapping[str, Any]], book: Book) -> dict[str, Any]:
+    """What a cluster cost that no record of a step bears: failed steps, and waiting after the last one.
+
+    Parameters
+    ----------
+    records : the ledger
+    """
+    nodes_, steps = observe(account, cluster_id, book)
+    now = datetime.now(UTC)
+    start = min((node.start for node in nodes_), default=now)
+    end = max((node.end or now for node in nodes_), default=now)
+    work = spans_of_steps(steps, end)
+    whole = bill(Span(start, end), nodes_, work)
+    own = [record for record in records if record["cluster_id"] == cluster_id and record["step_id"]]
+
+    def left(now_: Decimal, key: str, part: str | None = None) -> Decimal:
+        kept = ((record["usd"][part] if part else record["usd"]).get(key, "0") for record in own)
+        return now_ - sum((Decimal(usd) for usd in kept), Decimal(0))
+
+    rest = Bill(
+        period=Span(start, end),
+        by_state={name: left(usd, name) for name, usd in whole.by_state.items()},
+        by_component={name: left(usd, name, "by_component") for name, usd in whole.by_component.items()},
+        by_node={name: left(usd, name, "by_node") for name, usd in whole.by_node.items()},
+        seconds={
+            name: seconds - sum((Decimal(str(record["seconds"][name])) for record in own), Decimal(0))
+            for name, seconds in whole.seconds.items()
+        },
+        inferred=whole.inferred,
+    )
+    return _record(account, cluster_id, None, rest, book)

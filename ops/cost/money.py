@@ -1,0 +1,111 @@
+"""Amounts of money: dollars as `Decimal`, shown with enough digits, and in a second currency at a dated rate."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import cache
+
+from ops.account import OperatorError
+from ops.prices import HERE
+
+DEFAULT_CURRENCY = "EUR"
+NOT_COUNTED = (
+    "not counted: taxes (VAT), S3 storage, data transfer out, KMS and logs' requests, free tier, credits, Savings Plans"
+)
+
+
+def rounded(amount: Decimal, digits: int = 6) -> Decimal:
+    """An amount to so many decimal places, halves up.
+
+    >>> rounded(Decimal("0.0000005")), rounded(Decimal("1.005"), 2)
+    (Decimal('0.000001'), Decimal('1.01'))
+    """
+    return amount.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
+
+
+def shown(amount: Decimal) -> str:
+    """An amount for a reader: cents from one unit on, below that four decimals, and never 0.00 for something.
+
+    >>> shown(Decimal("12.345")), shown(Decimal("0.04567")), shown(Decimal("0")), shown(Decimal("0.00001"))
+    ('12.35', '0.0457', '0.00', 'below 0.0001')
+    """
+    if amount == 0:
+        return "0.00"
+    if 0 < amount < Decimal("0.00005"):
+        return "below 0.0001"
+    return f"{rounded(amount, 2):,}" if rounded(amount, 4) >= 1 else f"{rounded(amount, 4)}"
+
+
+@dataclass(frozen=True)
+class Currency:
+    """A second currency.
+
+    Attributes
+    ----------
+    code : three letters
+    per_usd : units of it for a dollar
+    as_of : the day of the rate, or ``given by CURRENCY``
+    """
+
+    code: str
+    per_usd: Decimal
+    as_of: str
+
+    def of(self, usd: Decimal) -> str:
+        """Dollars, and as much of this currency: ``1.12 USD (1.00 EUR)``."""
+        if self.code == "USD":
+            return f"{shown(usd)} USD"
+        return f"{shown(usd)} USD ({shown(usd * self.per_usd)} {self.code})"
+
+    def sentence(self) -> str:
+        """The rate, for a footnote; empty for dollars."""
+        if self.code == "USD":
+            return ""
+        return f"1 USD = {rounded(self.per_usd, 4)} {self.code} ({self.as_of})"
+
+
+@cache
+def _per_eur() -> Mapping[str, tuple[Decimal, str]]:
+    with (HERE / "currencies.csv").open(newline="") as file:
+        return {row["currency"]: (Decimal(row["per_eur"]), row["as_of"]) for row in csv.DictReader(file)}
+
+
+def currency_from(environ: Mapping[str, str]) -> Currency:
+    """The second currency that ``CURRENCY`` asks for: a code of the table, or ``EUR:0.91`` with a rate of one's own.
+
+    Raises
+    ------
+    OperatorError : an unknown code without a rate, or a rate that is no number above 0
+    """
+    text = environ.get("CURRENCY", "").strip() or DEFAULT_CURRENCY
+    code, separator, rate = text.partition(":")
+    code = code.upper()
+    if not re.fullmatch(r"[A-Z]{3}", code):
+        raise OperatorError(
+            f"CURRENCY={text} is no currency. Cure: three letters, or with a rate CURRENCY=EUR:0.91 (euros a dollar).",
+            exit_code=2,
+        )
+    if separator:
+        try:
+            per_usd = Decimal(rate)
+        except InvalidOperation:
+            per_usd = Decimal(0)
+        if not per_usd.is_finite() or per_usd <= 0:
+            raise OperatorError(
+                f"CURRENCY={text}: {rate or 'nothing'} is no rate. Cure: units a dollar, such as CURRENCY=EUR:0.91.",
+                exit_code=2,
+            )
+        return Currency(code, per_usd, "given by CURRENCY")
+    table = _per_eur()
+    if code not in table:
+        raise OperatorError(
+            f"no rate is known for {code} (known: {', '.join(sorted(table))}). Cure: give one, CURRENCY={code}:1.23 "
+            "(units a dollar).",
+            exit_code=2,
+        )
+    (per_eur, as_of), (dollar, _) = table[code], table["USD"]
+    return Currency(code, per_eur / dollar, f"European Central Bank, {as_of}")

@@ -1,0 +1,67 @@
+"""How many images a vCPU featurizes in a second: as a run on AWS measured, or as the benchmark did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from ops.account import OperatorError
+
+BENCH = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "bare.json"
+LEAST_IMAGES = 1000
+"""A run over fewer images tells more of its start than of its speed."""
+VCPU = Decimal("0.5")
+"""Of a core, as the benchmark counts cores: a vCPU of EC2's Intel and AMD types is one of a core's two threads."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Images a second and vCPU, where that comes from, and whether a step of it is inferred."""
+
+    per_vcpu: Decimal
+    source: str
+    inferred: bool
+
+
+def of_bench(path: Path = BENCH) -> Speed:
+    """From the benchmark of the job on bare cores; half of it, because a vCPU is half a core.
+
+    Raises
+    ------
+    OperatorError : the file is not there, or not what `make bench` writes
+    """
+    try:
+        record = json.loads(path.read_text())
+        rate = Decimal(str(record["series"]["the job"]["median"]))
+        cores = Decimal(str(record["settings"]["loops"]))
+        measured = str(record["measured"])[:10]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OperatorError(
+            f"the measured speed cannot be read from {path.name} ({type(error).__name__}: {error}). Cure: make bench."
+        ) from error
+    text = f"make bench of {measured}, {rate / cores:.0f} images/s a core, halved for a vCPU"
+    return Speed(rate / cores * VCPU, text, inferred=True)
+
+
+def of_runs(runs: Iterable[tuple[str, Mapping[str, Any]]]) -> Speed | None:
+    """From the newest of some runs on AWS that featurized enough; None where none did.
+
+    Parameters
+    ----------
+    runs : when (sorting like time) and the run's ``images_featurized_now``, ``images_per_second`` and ``slots``
+    """
+    good = [
+        (when, run)
+        for when, run in runs
+        if (run.get("images_featurized_now") or 0) >= LEAST_IMAGES and run.get("images_per_second") and run.get("slots")
+    ]
+    if not good:
+        return None
+    when, run = max(good, key=lambda pair: pair[0])
+    per_vcpu = Decimal(str(run["images_per_second"])) / Decimal(str(run["slots"]))
+    text = f"the run of {when[:16].replace('T', ' ')}, {run['images_featurized_now']:,} images on {run['slots']} vCPUs"
+    return Speed(per_vcpu, text, inferred=False)

@@ -1,0 +1,104 @@
+"""What a cluster cost, from the lifetimes of its nodes; the ledger on moto; currencies. Seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from ops.account import OperatorError
+from ops.cost import ledger, speed
+from ops.cost.bill import Node, Span, bill
+from ops.cost.money import currency_from
+
+ZERO = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return ZERO + timedelta(seconds=seconds)
+
+
+def node(start: float, ready: float | None, end: float | None, name: str = "i-1") -> Node:
+    return Node(
+        id=name, role="core", type="m5.xlarge", market="ON_DEMAND", start=at(start),
+        ready=None if ready is None else at(ready), end=None if end is None else at(end),
+        ec2=Decimal("0.224"), emr=Decimal("0.048"), ebs=Decimal("0.01"), inferred=frozenset(),
+    )  # fmt: skip
+
+
+def test_an_hour_of_a_node_is_split_into_start_work_and_idle() -> None:
+    found = bill(Span(at(0), at(3600)), [node(0, 600, 3600)], [Span(at(900), at(2700))])
+    assert found.by_state == {
+        "bootstrap": Decimal("0.047000"), "work": Decimal("0.141000"), "idle": Decimal("0.094000")
+    }  # fmt: skip
+    assert found.total == Decimal("0.282")
+    assert found.by_component == {"ec2": Decimal("0.224"), "emr": Decimal("0.048"), "ebs": Decimal("0.01")}
+    assert found.seconds == {"bootstrap": 600, "work": 1800, "idle": 1200}
+
+
+def test_a_node_of_ten_seconds_is_billed_a_minute() -> None:
+    assert bill(Span(at(0), at(10)), [node(0, 5, 10)], []).total == Decimal("0.0047")
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 500), st.integers(0, 300), st.integers(0, 900)), min_size=1, max_size=4),
+    st.integers(0, 1500),
+)
+def test_bills_of_periods_that_follow_each_other_add_up_to_the_whole(
+    lives: list[tuple[int, int, int]], cut: int
+) -> None:
+    nodes = [node(a, a + b, a + b + c, f"i-{n}") for n, (a, b, c) in enumerate(lives)]
+    work = [Span(at(300), at(700))]
+    whole = bill(Span(at(0), at(2000)), nodes, work).total
+    parts = bill(Span(at(0), at(cut)), nodes, work).total + bill(Span(at(cut), at(2000)), nodes, work).total
+    assert abs(whole - parts) < Decimal("0.00001")
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="fruits-data")
+        yield "fruits-data"
+
+
+def test_a_record_of_the_ledger_is_written_once_and_summed(bucket: str) -> None:
+    s3 = boto3.client("s3", region_name="us-east-1")
+    record = {"cluster_id": "j-1", "step_id": "s-1", "to": "2026-11-01", "usd": {"total": "0.10"}}
+    assert ledger.write(s3, bucket, record)
+    assert not ledger.write(s3, bucket, {**record, "usd": {"total": "9"}})
+    assert ledger.write(s3, bucket, {**record, "step_id": "s-2", "usd": {"total": "0.20"}})
+    assert ledger.total(ledger.read(s3, bucket)) == Decimal("0.30")
+
+
+def test_euros_come_from_the_dated_table_or_from_the_rate_given() -> None:
+    euro = currency_from({})
+    assert euro.of(Decimal("1.1172")) == "1.12 USD (1.00 EUR)"
+    assert euro.sentence() == "1 USD = 0.8951 EUR (European Central Bank, 2026-10-30)"
+    assert currency_from({"CURRENCY": "eur:0.5"}).of(Decimal(2)) == "2.00 USD (1.00 EUR)"
+
+
+@pytest.mark.parametrize("text", ["EUR:0", "EUR:x", "EUR:nan", "€", "XYZ"])
+def test_a_currency_that_cannot_be_is_refused_with_a_cure(text: str) -> None:
+    with pytest.raises(OperatorError, match=r"Cure: .*CURRENCY=|Cure: units"):
+        currency_from({"CURRENCY": text})
+
+
+def test_a_small_run_says_nothing_of_speed_and_a_missing_benchmark_is_named(tmp_path: Path) -> None:
+    small = {"images_featurized_now": 25, "images_per_second": 5, "slots": 2}
+    assert speed.of_runs([("2026-11-01T10:00", small)]) is None
+    large = {"images_featurized_now": 5000, "images_per_second": 140, "slots": 2}
+    found = speed.of_runs([("2026-11-01T10:00", large), ("2026-11-02T10:00", small)])
+    assert found is not None
+    assert found.per_vcpu == 70
+    with pytest.raises(OperatorError, match="Cure: make bench"):
+        speed.of_bench(tmp_path / "none.json")
