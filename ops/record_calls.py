@@ -1,6 +1,6 @@
 """`make record-calls`: which rights the operator's commands need, recorded from a whole cycle on the embedded AWS.
 
-The cycle is ENV=prod's (a key, SSM endpoints, a Spot fleet, life-cycle rules: the most calls), with a change in between,
+The cycle is ENV=prod's (a key, SSM endpoints, a Spot fleet, life-cycle rules: the most calls), with a change between,
 and the states in a bucket. Bootstrap actions and steps succeed without being run: they are the nodes' calls, not the
 operator's. The wheels are invented; one is large enough to be sent in parts. What it leaves is
 ``infra/operators/recorded-calls.json``; ``--check`` says whether that file is up to date and writes nothing.

@@ -38,7 +38,7 @@ class AccountFacts:
 
     def tags(self, resource_id: str) -> Mapping[str, str]:
         """Tags of an EC2 resource, a cluster or a key."""
-        cluster = emr_backends[self.account][self.region].clusters.get(resource_id)
+        cluster: Any = emr_backends[self.account][self.region].clusters.get(resource_id)
         if cluster is not None:
             return dict(cluster.tag_map)
         keys = kms_backends[self.account][self.region]

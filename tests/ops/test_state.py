@@ -1,4 +1,4 @@
-"""`make state`: the bucket is made once, right, in the target's region; what differs is put right; nobody else's is touched."""
+"""`make state`: the bucket is made once, right, in its region; what differs is put right; nobody else's is touched."""
 
 from __future__ import annotations
 
