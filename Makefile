@@ -46,6 +46,8 @@ wheelhouse: $(VENV)/.runtime ## Make the wheels that a node installs: ARCH=x86_6
 ##@ AWS (ENV=local|dev|prod)
 demo: $(VENV)/.localaws ## The whole cycle on the embedded AWS: apply, upload, step, results, destroy, stop
 	@$(PY) -m ops.deploy demo
+state: $(VENV)/.localaws ## Make the bucket of Terraform's states in a real account, once: ENV=dev
+	@$(PY) -m ops.state
 apply: $(VENV)/.localaws ## Create buckets and cluster, upload what a node installs. YES=1 confirms the price
 	@$(PY) -m ops.deploy apply
 upload-dataset: $(VENV)/.localaws ## Copy a folder of images to the data bucket: INPUT=dir
@@ -72,6 +74,8 @@ test: $(VENV)/.dev ## Run the tests (README's second command)
 	@$(PY) -m pytest -m "not slow" -n 3 --dist loadgroup $(ARGS)
 checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
 	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
+record-calls: $(VENV)/.localaws ## Record which rights the operator's commands need (four minutes on the embedded AWS)
+	@$(PY) -m ops.record_calls $(ARGS)
 module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
 	@$(PY) -m ops.module_docs
 check: lint checkov test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint, checkov
@@ -139,4 +143,4 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 
 .PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
         env run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov \
-        module-docs bench lint fmt setup lock clean help help-exit azurite cost
+        module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls

@@ -49,7 +49,11 @@ class Account:
         For ``ENV=local`` this process's own AWS variables are replaced by those of the embedded AWS, so that nothing in
         it can reach the real one.
         """
-        target = target_from(environ, may_be_offline=False)
+        return cls.of(target_from(environ, may_be_offline=False))
+
+    @classmethod
+    def of(cls, target: Target) -> Account:
+        """The account of a target; this process's clients are pointed at it."""
         if target.emulated:
             for name in [name for name in os.environ if name.startswith("AWS_")]:
                 del os.environ[name]

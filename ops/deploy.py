@@ -9,7 +9,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,16 @@ from fruits.errors import FruitsError
 from rich.console import Console
 
 from ops import fault, policies, step, wheelhouse
-from ops.account import Account, NotAppliedError, OperatorError
+from ops.account import PROJECT, Account, NotAppliedError, OperatorError
 from ops.cost import after
 from ops.dataset_upload import upload
 from ops.datasets.draw import draw_sample
 from ops.localaws import server
 from ops.localaws.errors import LocalAwsError, NotRunningError
 from ops.localaws.settings import Settings
-from ops.sweep import SweepError, sweep
-from ops.terraform import TerraformError, Workspace, cluster_variables, embedded_home, summary
+from ops.state import require_state
+from ops.sweep import SweepError, sweep, vpcs_of
+from ops.terraform import TerraformError, Workspace, boundary_of, cluster_variables, embedded_home, summary
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
@@ -45,7 +46,12 @@ def start_embedded(console: Console) -> None:
         console.print(f"embedded AWS at {record.endpoint}", highlight=False)
 
 
-def upload_artifacts(account: Account, environ: Mapping[str, str], console: Console) -> dict[str, str]:
+def upload_artifacts(
+    account: Account,
+    environ: Mapping[str, str],
+    console: Console,
+    build: Callable[[str], wheelhouse.Wheelhouse] = wheelhouse.build,
+) -> dict[str, str]:
     """Put bootstrap script and wheelhouse under their immutable keys; only what is not there is sent.
 
     Returns
@@ -58,7 +64,7 @@ def upload_artifacts(account: Account, environ: Mapping[str, str], console: Cons
     key = f"bootstrap/{hashlib.sha256(data).hexdigest()[:16]}/{BOOTSTRAP.name}"
     account.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
     arch = environ.get("ARCH") or "x86_64"
-    wheels = wheelhouse.sync(wheelhouse.build(arch), f"s3://{bucket}/wheelhouse", console=console)
+    wheels = wheelhouse.sync(build(arch), f"s3://{bucket}/wheelhouse", console=console)
     return {"BOOTSTRAP_URI": f"s3://{bucket}/{key}", "WHEELHOUSE_URI": wheels.uri}
 
 
@@ -79,19 +85,30 @@ def confirm(account: Account, lines: list[str], environ: Mapping[str, str], cons
         raise OperatorError("nothing was created.", exit_code=2)
 
 
-def apply(environ: Mapping[str, str], console: Console) -> Account:
-    """Both stacks, with what a node needs uploaded in between."""
+def apply(
+    environ: Mapping[str, str],
+    console: Console,
+    account: Account | None = None,
+    *,
+    build: Callable[[str], wheelhouse.Wheelhouse] = wheelhouse.build,
+) -> Account:
+    """Both stacks, with what a node needs uploaded in between.
+
+    ``account`` and ``build`` (of the wheelhouse) are given where it is rehearsed.
+    """
     fault.wanted(environ)  # a fault that there is not is refused before anything starts
-    if (environ.get("ENV") or "local") == "local":
-        start_embedded(console)
-    account = Account.from_environment(environ)
+    if account is None:
+        if (environ.get("ENV") or "local") == "local":
+            start_embedded(console)
+        account = Account.from_environment(environ)
+    require_state(account)
     quiet = not console.is_terminal or account.target.emulated
     storage = Workspace(target=account.target, stack="storage", capture=quiet)
     with console.status("storage: buckets, budget"):
         storage.apply()
     console.print("storage applied", highlight=False)
-    uris = upload_artifacts(account, environ, console)
-    extra = cluster_variables(account.target, storage.outputs(), {**environ, **uris})
+    uris = upload_artifacts(account, environ, console, build)
+    extra = cluster_variables(account.target, storage.outputs(), {**environ, **uris}, boundary_of(account.target))
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
     plan = cluster.state.with_suffix(".tfplan")
     plan.parent.mkdir(parents=True, exist_ok=True)
@@ -118,22 +135,26 @@ def apply(environ: Mapping[str, str], console: Console) -> Account:
     return account
 
 
-def destroy(environ: Mapping[str, str], console: Console) -> None:
+def destroy(environ: Mapping[str, str], console: Console, account: Account | None = None) -> None:
     """The cluster stack, and what EMR left in its network. Images and results stay (with ENV=local: until it stops)."""
-    account = Account.from_environment(environ)
+    account = account or Account.from_environment(environ)
     cluster = Workspace(target=account.target, stack="cluster", capture=account.target.emulated)
-    outputs = cluster.outputs()
-    if "vpc_id" not in outputs:
+    outputs, ec2 = cluster.outputs(), account.client("ec2")
+    # By its tags: an apply that broke off leaves a network and no outputs.
+    vpcs = vpcs_of(ec2, PROJECT, account.target.env)
+    if not outputs and not vpcs:
         console.print("there is no cluster stack: nothing to destroy", highlight=False)
         return
     with console.status("ending the cluster"):
-        end_cluster(account, str(outputs["cluster_id"]))
-        after.after_cluster(account, str(outputs["cluster_id"]), console)
-        swept = sweep(account.client("ec2"), [str(outputs["vpc_id"])], pause=1.0 if account.target.emulated else 5.0)
+        if "cluster_id" in outputs:
+            end_cluster(account, str(outputs["cluster_id"]))
+            after.after_cluster(account, str(outputs["cluster_id"]), console)
+        swept = sweep(ec2, vpcs, pause=1.0 if account.target.emulated else 5.0)
     if swept.endpoints:
         console.print(f"removed what EMR left in the network: {', '.join(swept.endpoints)}", highlight=False)
     storage = Workspace(target=account.target, stack="storage", capture=True).outputs()
-    extra = cluster_variables(account.target, storage, {**environ, "BOOTSTRAP_URI": "", "WHEELHOUSE_URI": ""})
+    gone = {**environ, "BOOTSTRAP_URI": "", "WHEELHOUSE_URI": ""}
+    extra = cluster_variables(account.target, storage, gone, boundary_of(account.target))
     with console.status("cluster: removing"):
         Workspace(target=account.target, stack="cluster", extra=extra, capture=account.target.emulated).destroy()
     console.print("cluster destroyed; images and results are untouched", highlight=False)
@@ -174,16 +195,16 @@ def fetch_results(account: Account, environ: Mapping[str, str], console: Console
     return folder
 
 
-def purge(environ: Mapping[str, str], console: Console) -> None:
+def purge(environ: Mapping[str, str], console: Console, account: Account | None = None) -> None:
     """Storage too: every image and result. The data bucket's name must be typed, or given as PURGE=."""
-    account = Account.from_environment(environ)
+    account = account or Account.from_environment(environ)
     bucket = account.bucket("data")
     given = environ.get("PURGE") or (
         console.input(f"this removes every image and result. Type {bucket}: ") if sys.stdin.isatty() else ""
     )
     if given.strip() != bucket:
         raise OperatorError(f"nothing was removed. Cure: PURGE={bucket} confirms it.", exit_code=2)
-    destroy(environ, console)
+    destroy(environ, console, account)
     for purpose in ("data", "artifacts", "logs"):
         empty_bucket(account.client("s3"), account.bucket(purpose))
     with console.status("storage: removing"):

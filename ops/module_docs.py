@@ -49,6 +49,7 @@ def modules(infra: Path = INFRA) -> list[Path]:
     return [
         infra / "storage",
         infra / "cluster",
+        *(path for path in [infra / "operators"] if path.is_dir()),
         *sorted(path for path in (infra / "modules").iterdir() if path.is_dir()),
     ]
 

@@ -27,6 +27,22 @@ WITHOUT_RESOURCE = frozenset(
         "sagemaker:ListDomains",
         "sagemaker:ListSpaces",
         "sagemaker:ListUserProfiles",
+        "ec2:DescribeNetworkAcls",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribePrefixLists",
+        "ec2:DescribeRouteTables",
+        "ec2:DescribeSecurityGroupRules",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeVpcAttribute",
+        "ec2:DescribeVpcEndpoints",
+        "ec2:DescribeVpcs",
+        "elasticmapreduce:CreateSecurityConfiguration",
+        "elasticmapreduce:DeleteSecurityConfiguration",
+        "elasticmapreduce:DescribeSecurityConfiguration",
+        "elasticmapreduce:RunJobFlow",
+        "kms:CreateKey",
+        "kms:ListAliases",
     }
 )
 
@@ -377,7 +393,11 @@ def known_managed_policies(found: list[Resource]) -> Iterator[tuple[str, str]]:
 def no_wildcards(found: list[Resource]) -> Iterator[tuple[str, str]]:
     """No ``*`` as action or resource in what we allow, except where AWS offers nothing else."""
     for statement in statements(_of(found, "aws_iam_role_policy", "aws_iam_policy", "aws_vpc_endpoint")):
-        if statement.effect != "Allow":
+        # a boundary gives nothing: it is the ceiling of what a role's own policies give
+        if statement.effect != "Allow" or (statement.resource.type, statement.resource.name) == (
+            "aws_iam_policy",
+            "boundary",
+        ):
             continue
         where, name = statement.resource.address, statement.sid or "without a sid"
         for action in statement.actions:
@@ -399,7 +419,8 @@ def pass_role_scoped(found: list[Resource]) -> Iterator[tuple[str, str]]:
     for statement in statements(_of(found, "aws_iam_role_policy", "aws_iam_policy")):
         passing = any(re.fullmatch(action.replace("*", ".*"), "iam:PassRole") for action in statement.actions)
         if statement.effect == "Allow" and passing:
-            if any("*" in arn for arn in statement.resources):
+            # the rest of a name may be open (a cluster's id), its beginning not
+            if any("*" in arn and not re.search(r":role/[a-z][a-z0-9-]{7,}-\*$", arn) for arn in statement.resources):
                 yield statement.resource.address, f"statement {statement.sid} passes any role"
             if not statement.asks_for("iam:PassedToService"):
                 yield statement.resource.address, f"statement {statement.sid} passes the role to any service"

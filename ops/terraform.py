@@ -37,8 +37,9 @@ NO_ACCOUNT = "000000000000"
 BROKEN_RULE = 5
 DEFAULT_REGION = "eu-west-3"
 
-Stack = Literal["storage", "cluster"]
+Stack = Literal["storage", "cluster", "operators"]
 STACKS: tuple[Stack, ...] = ("storage", "cluster")
+OPERATORS: Stack = "operators"  # an administrator's: who may run the other two
 
 
 class TerraformError(Exception):
@@ -410,7 +411,7 @@ class Workspace:
     @property
     def _place(self) -> Path:
         usual = embedded_home() if self.target.emulated else ROOT / "build" / "terraform"
-        home = (self.home or usual).resolve()
+        home = (self.home or Path(os.environ.get("TERRAFORM_HOME") or usual)).resolve()
         return home / (f"{self.target.env}-offline" if self.target.offline else self.target.env)
 
     @property
@@ -456,6 +457,11 @@ class Workspace:
                     "Connect, or give a mirror: TF_PROVIDER_MIRROR=/folder/that/holds/registry.terraform.io."
                 )
                 print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+            elif not self.target.local_state and "NoSuchBucket" in done.stderr:
+                hint = (
+                    f"There is no bucket for Terraform's state yet ({self.target.state_bucket}). "
+                    f"Cure: make state ENV={self.target.env}."
+                )
             raise CommandFailedError(arguments, done.returncode, done.stdout + done.stderr, hint)
         stamp.write_text(now)
 
@@ -678,8 +684,10 @@ def artifact_uris(bucket: str, environ: Mapping[str, str], root: Path = ROOT) ->
     }
 
 
-def cluster_variables(target: Target, storage: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """What the cluster stack is given beside its files: the storage stack's outputs, artifacts, sizes."""
+def cluster_variables(
+    target: Target, storage: Mapping[str, Any], environ: Mapping[str, str], boundary: str | None = None
+) -> dict[str, Any]:
+    """What the cluster stack is given beside its files: the storage stack's outputs, artifacts, sizes, boundary."""
     buckets = storage.get("buckets")
     artifacts = buckets["artifacts"] if buckets else f"fruits-{target.env}-artifacts-{target.account_id}"
     return {
@@ -687,16 +695,46 @@ def cluster_variables(target: Target, storage: Mapping[str, Any], environ: Mappi
         "kms_key_arn": storage.get("kms_key_arn"),
         "images": number(environ, "IMAGES"),
         "minutes": number(environ, "MINUTES"),
+        "permissions_boundary": boundary,
         **artifact_uris(artifacts, environ),
     }
 
 
+def boundary_of(target: Target) -> str | None:
+    """The policy that bounds every role of an environment, where the stack ``operators`` has made one.
+
+    An operator may make roles only within it, so the cluster stack must name it; an account without that stack has
+    none, and needs none.
+    """
+    if target.offline:
+        return None
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    keys = (
+        {"endpoint_url": target.endpoint, "aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+        if target.emulated
+        else {}
+    )
+    arn = f"arn:aws:iam::{target.account_id}:policy/fruits-{target.env}-boundary"
+    try:
+        found: str = boto3.client("iam", region_name=target.region, **keys).get_policy(PolicyArn=arn)["Policy"]["Arn"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchEntity", "AccessDenied"):
+            return None
+        raise TerraformError(f"IAM did not say whether {arn} exists: {error}. Cure: run it again.") from error
+    except BotoCoreError as error:
+        raise TerraformError(f"IAM did not say whether {arn} exists: {error}. Cure: check the network.") from error
+    return found
+
+
 def workspace(stack: Stack, target: Target, environ: Mapping[str, str], **options: Any) -> Workspace:
     """A stack with the variables that it takes in this environment."""
-    if stack == "storage":
+    if stack in ("storage", OPERATORS):
         return Workspace(target=target, stack=stack, **options)
     storage = Workspace(target=target, stack="storage", **options).outputs() if not target.offline else {}
-    return Workspace(target=target, stack=stack, extra=cluster_variables(target, storage, environ), **options)
+    extra = cluster_variables(target, storage, environ, boundary_of(target))
+    return Workspace(target=target, stack=stack, extra=extra, **options)
 
 
 def summary(plan: Mapping[str, Any], region: str) -> list[str]:
@@ -728,7 +766,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0, 1 Terraform said no, 2 wrong use, 3 no usable Terraform, 4 no credentials, 5 a rule is broken."""
     parser = argparse.ArgumentParser(prog="python -m ops.terraform", description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=["plan", "apply", "destroy", "validate", "fmt", "outputs"])
-    parser.add_argument("--stack", choices=[*STACKS, "both"], default="both")
+    parser.add_argument("--stack", choices=[*STACKS, OPERATORS, "both"], default="both")
     parser.add_argument(
         "--check", action="store_true", help="with fmt: change nothing, fail where something is not formatted"
     )
@@ -754,9 +792,10 @@ def _do(options: argparse.Namespace) -> int:
         ]
         quiet = {**environ, "TF_CLI_CONFIG_FILE": os.devnull}
         return subprocess.run(command, check=False, env=quiet).returncode
-    chosen = tuple(stack for stack in STACKS if options.stack in ("both", stack))
+    chosen = tuple(stack for stack in (*STACKS, OPERATORS) if options.stack == stack) or STACKS
     if options.command == "validate":
         target = Target(env="local", region=DEFAULT_REGION, account_id=NO_ACCOUNT, offline=True)
+        chosen = (*chosen, OPERATORS) if options.stack == "both" else chosen
     else:
         target = target_from(environ, may_be_offline=options.command == "plan")
     broken: list[policies.Violation] = []

@@ -291,7 +291,7 @@ def open_store(uri: str) -> ObjectStore:
             raise WheelhouseError(f"{uri} names no bucket: give s3://bucket/prefix.")
         import boto3
 
-        return S3Store(boto3.client("s3"), parts.netloc, parts.path)
+        return S3Store(boto3.client("s3", region_name=os.environ.get("AWS_REGION")), parts.netloc, parts.path)
     if parts.scheme not in ("", "file"):
         raise WheelhouseError(f"{uri} is neither s3://bucket/prefix nor a folder.")
     return FolderStore(Path(unquote(parts.path) if parts.scheme else uri).expanduser())

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 # Read by moto when it is imported.
@@ -26,6 +27,7 @@ from ops.localaws import services
 from ops.localaws.emr import api as emr_api
 from ops.localaws.emr.life import Supervisor
 from ops.localaws.faults import faulty_s3
+from ops.localaws.recording import recorded
 from ops.localaws.services.scheduler import Clock
 from ops.localaws.settings import ACCOUNT, Settings
 from ops.localaws.state import Record, write
@@ -125,6 +127,8 @@ def serve(settings: Settings, token: str) -> None:
     moto_api_urls.url_paths["{0}/moto-api/localaws/fault"] = _fault(supervisor)
     moto_application = DomainDispatcherApplication(create_backend_app)
     application = faulty_s3(unhurried(moto_application, settings.api_delay_seconds), settings)
+    if settings.record:
+        application = recorded(application, Path(settings.record), ACCOUNT)
     server = waitress.server.create_server(
         application,
         sockets=[listener],

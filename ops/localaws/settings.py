@@ -29,6 +29,7 @@ class Settings:
     executor_memory_mb : heap of each
     driver_memory_mb : heap of the driver
     fault : a fault to inject from the start (see ``faults.py``)
+    record : a file that gets the rights which each call needs (see ``recording.py``); empty: none
     """
 
     home: Path = ROOT / "build" / "localaws"
@@ -42,6 +43,7 @@ class Settings:
     executor_memory_mb: int = 1536
     driver_memory_mb: int = 1536
     fault: str = ""
+    record: str = ""
 
     @classmethod
     def from_environment(cls, environ: dict[str, str] | None = None) -> Settings:

@@ -100,10 +100,11 @@ def test_no_step_inside_the_cluster() -> None:
 
 
 def test_stacks_share_the_text_that_says_where_they_are() -> None:
-    storage, cluster = ((INFRA / stack / "account.tf").read_text() for stack in ("storage", "cluster"))
-    assert storage.replace('"storage"', '"cluster"') == cluster
-    assert (INFRA / "storage" / "providers.tf").read_text() == (INFRA / "cluster" / "providers.tf").read_text()
-    assert (INFRA / "storage" / "versions.tf").read_text() == (INFRA / "cluster" / "versions.tf").read_text()
+    for stack in ("cluster", "operators"):
+        account = (INFRA / stack / "account.tf").read_text()
+        assert (INFRA / "storage" / "account.tf").read_text().replace('"storage"', f'"{stack}"') == account
+        for name in ("providers.tf", "versions.tf", ".terraform.lock.hcl"):
+            assert (INFRA / "storage" / name).read_text() == (INFRA / stack / name).read_text()
 
 
 def test_lock_file_has_the_published_hashes() -> None:
@@ -142,13 +143,13 @@ def test_environments_set_only_what_the_stacks_know() -> None:
     """A misspelt name in a tfvars file is only a warning to Terraform."""
     known = {
         stack: {name for block in blocks(INFRA / stack, "variable") for name in block}
-        for stack in ("storage", "cluster")
+        for stack in ("storage", "cluster", "operators")
     }
     for file in (INFRA / "env").glob("*.tfvars"):
         _, *stack = file.stem.split(".")
         given = module_docs.hcl2.loads(file.read_text(), serialization_options=module_docs.OPTIONS)
         for name in given:
-            for each in stack or known:
+            for each in stack or ("storage", "cluster"):
                 assert name in known[each], f"{file.name} sets {name}, which {each} does not know"
 
 

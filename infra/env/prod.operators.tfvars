@@ -1,0 +1,2 @@
+enable_kms = true
+enable_ssm = true

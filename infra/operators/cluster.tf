@@ -1,0 +1,221 @@
+# The cluster, its roles (within the boundary, passed to their service only) and the clock that ends it.
+
+data "aws_iam_policy_document" "cluster" {
+  statement {
+    sid = "Start"
+    actions = [
+      "elasticmapreduce:RunJobFlow",
+    ]
+    resources = ["*"] # the action knows no resource
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  statement {
+    sid = "TagNewCluster"
+    actions = [
+      "elasticmapreduce:AddTags",
+    ]
+    resources = ["${local.emr_arn}:cluster/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  statement {
+    sid = "OwnCluster"
+    actions = [
+      "elasticmapreduce:AddInstanceFleet",
+      "elasticmapreduce:AddJobFlowSteps",
+      "elasticmapreduce:AddTags",
+      "elasticmapreduce:DescribeCluster",
+      "elasticmapreduce:DescribeStep",
+      "elasticmapreduce:GetAutoTerminationPolicy",
+      "elasticmapreduce:ListBootstrapActions",
+      "elasticmapreduce:ListInstanceFleets",
+      "elasticmapreduce:ListInstanceGroups",
+      "elasticmapreduce:ListSteps",
+      "elasticmapreduce:ModifyCluster",
+      "elasticmapreduce:ModifyInstanceFleet",
+      "elasticmapreduce:PutAutoTerminationPolicy",
+      "elasticmapreduce:RemoveTags",
+      "elasticmapreduce:TerminateJobFlows",
+    ]
+    resources = ["${local.emr_arn}:cluster/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  statement {
+    sid = "SecurityConfigurations"
+    actions = [
+      "elasticmapreduce:CreateSecurityConfiguration",
+      "elasticmapreduce:DeleteSecurityConfiguration",
+      "elasticmapreduce:DescribeSecurityConfiguration",
+    ]
+    resources = ["*"] # these actions know no resource
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = [var.region]
+    }
+  }
+
+  statement {
+    sid = "CleanupRoleOnFirstUse"
+    actions = [
+      "iam:CreateServiceLinkedRole",
+    ]
+    resources = ["arn:${local.partition}:iam::${var.account_id}:role/aws-service-role/elasticmapreduce.amazonaws.com/AWSServiceRoleForEMRCleanup"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:AWSServiceName"
+      values   = ["elasticmapreduce.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid = "RolesWithinTheBoundary"
+    actions = [
+      "iam:AttachRolePolicy",
+      "iam:CreateRole",
+      "iam:DeleteRolePolicy",
+      "iam:DetachRolePolicy",
+      "iam:PutRolePolicy",
+    ]
+    resources = local.role_arns
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PermissionsBoundary"
+      values   = [local.boundary_arn]
+    }
+  }
+
+  statement {
+    sid = "Roles"
+    actions = [
+      "iam:DeleteRole",
+      "iam:GetRole",
+      "iam:GetRolePolicy",
+      "iam:ListAttachedRolePolicies",
+      "iam:ListInstanceProfilesForRole",
+      "iam:ListRolePolicies",
+      "iam:TagRole",
+      "iam:UntagRole",
+    ]
+    resources = local.role_arns
+  }
+
+  statement {
+    sid = "InstanceProfile"
+    actions = [
+      "iam:AddRoleToInstanceProfile",
+      "iam:CreateInstanceProfile",
+      "iam:DeleteInstanceProfile",
+      "iam:GetInstanceProfile",
+      "iam:RemoveRoleFromInstanceProfile",
+      "iam:TagInstanceProfile",
+      "iam:UntagInstanceProfile",
+    ]
+    resources = ["arn:${local.partition}:iam::${var.account_id}:instance-profile/${local.name}-emr-node"]
+  }
+
+  statement {
+    sid = "ReadBoundary"
+    actions = [
+      "iam:GetPolicy",
+    ]
+    resources = [local.boundary_arn]
+  }
+
+  statement {
+    sid = "PassRoleOfEmr"
+    actions = [
+      "iam:PassRole",
+    ]
+    resources = ["${local.role_arn}-emr-service"]
+
+    condition {
+      test     = "StringLike"
+      variable = "iam:PassedToService"
+      values   = ["elasticmapreduce.amazonaws.com*"]
+    }
+  }
+
+  statement {
+    sid = "PassRoleOfNodes"
+    actions = [
+      "iam:PassRole",
+    ]
+    resources = [local.instance_role_arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "iam:PassedToService"
+      values   = ["ec2.amazonaws.com*"]
+    }
+  }
+
+  statement {
+    sid = "PassRoleOfTheClock"
+    actions = [
+      "iam:PassRole",
+    ]
+    resources = ["${local.role_arn}-ttl-j-*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["scheduler.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid = "Clock"
+    actions = [
+      "scheduler:CreateSchedule",
+      "scheduler:DeleteSchedule",
+      "scheduler:GetSchedule",
+      "scheduler:UpdateSchedule",
+    ]
+    resources = ["arn:${local.partition}:scheduler:${var.region}:${var.account_id}:schedule/default/${local.name}-ttl"]
+  }
+}
+
+resource "aws_iam_policy" "cluster" {
+  name        = "${local.name}-operators-cluster"
+  description = "Cluster, roles and clock of ${local.name}"
+  policy      = data.aws_iam_policy_document.cluster.json
+}

@@ -1,0 +1,43 @@
+# Who may run the other two stacks: a group with what `make apply` to `make purge` were seen to call, and no more. An
+# administrator applies it, once an environment.
+
+data "aws_partition" "this" {}
+
+locals {
+  partition = data.aws_partition.this.partition
+
+  # The names that the stacks storage and cluster give.
+  bucket_arns       = [for purpose in ["data", "artifacts", "logs"] : "arn:${local.partition}:s3:::${local.name}-${purpose}-${var.account_id}"]
+  state_bucket_arn  = "arn:${local.partition}:s3:::${var.project}-tfstate-${var.account_id}"
+  role_arn          = "arn:${local.partition}:iam::${var.account_id}:role/${local.name}"
+  instance_role_arn = "${local.role_arn}-emr-node"
+  role_arns         = ["${local.role_arn}-emr-node", "${local.role_arn}-emr-service", "${local.role_arn}-ttl-j-*"]
+  boundary_arn      = "arn:${local.partition}:iam::${var.account_id}:policy/${local.name}-boundary"
+  emr_arn           = "arn:${local.partition}:elasticmapreduce:${var.region}:${var.account_id}"
+  ec2_arn           = "arn:${local.partition}:ec2:${var.region}:${var.account_id}"
+  kms_arn           = "arn:${local.partition}:kms:${var.region}:${var.account_id}"
+
+  policies = {
+    storage = aws_iam_policy.storage.arn
+    network = aws_iam_policy.network.arn
+    cluster = aws_iam_policy.cluster.arn
+  }
+}
+
+resource "aws_iam_group" "this" {
+  name = coalesce(var.group_name, "${local.name}-operators")
+}
+
+resource "aws_iam_group_policy_attachment" "this" {
+  for_each = local.policies
+
+  group      = aws_iam_group.this.name
+  policy_arn = each.value
+}
+
+resource "aws_iam_user_group_membership" "this" {
+  for_each = toset(var.users)
+
+  user   = each.value
+  groups = [aws_iam_group.this.name]
+}

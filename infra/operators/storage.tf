@@ -1,0 +1,207 @@
+# Buckets and what is in them, Terraform's states of this environment, the budget, the key where there is one.
+
+data "aws_iam_policy_document" "storage" {
+  statement {
+    sid = "Buckets"
+    actions = [
+      "s3:CreateBucket",
+      "s3:DeleteBucket",
+      "s3:DeleteBucketPolicy",
+      "s3:GetAccelerateConfiguration",
+      "s3:GetBucketAcl",
+      "s3:GetBucketCORS",
+      "s3:GetBucketLogging",
+      "s3:GetBucketObjectLockConfiguration",
+      "s3:GetBucketOwnershipControls",
+      "s3:GetBucketPolicy",
+      "s3:GetBucketPublicAccessBlock",
+      "s3:GetBucketRequestPayment",
+      "s3:GetBucketTagging",
+      "s3:GetBucketVersioning",
+      "s3:GetBucketWebsite",
+      "s3:GetEncryptionConfiguration",
+      "s3:GetLifecycleConfiguration",
+      "s3:GetReplicationConfiguration",
+      "s3:ListBucket",
+      "s3:ListBucketVersions",
+      "s3:PutBucketOwnershipControls",
+      "s3:PutBucketPolicy",
+      "s3:PutBucketPublicAccessBlock",
+      "s3:PutBucketTagging",
+      "s3:PutBucketVersioning",
+      "s3:PutEncryptionConfiguration",
+      "s3:PutLifecycleConfiguration",
+    ]
+    resources = local.bucket_arns
+  }
+
+  statement {
+    sid = "Objects"
+    actions = [
+      "s3:AbortMultipartUpload",
+      "s3:DeleteObjectVersion",
+      "s3:GetObject",
+      "s3:PutObject",
+    ]
+    resources = [for arn in local.bucket_arns : "${arn}/*"]
+  }
+
+  statement {
+    sid = "StateBucket"
+    actions = [
+      "s3:CreateBucket",
+      "s3:GetBucketLocation",
+      "s3:GetBucketOwnershipControls",
+      "s3:GetBucketPolicy",
+      "s3:GetBucketPublicAccessBlock",
+      "s3:GetBucketTagging",
+      "s3:GetBucketVersioning",
+      "s3:GetEncryptionConfiguration",
+      "s3:GetLifecycleConfiguration",
+      "s3:ListBucket",
+      "s3:PutBucketOwnershipControls",
+      "s3:PutBucketPolicy",
+      "s3:PutBucketPublicAccessBlock",
+      "s3:PutBucketTagging",
+      "s3:PutBucketVersioning",
+      "s3:PutEncryptionConfiguration",
+      "s3:PutLifecycleConfiguration",
+    ]
+    resources = [local.state_bucket_arn]
+  }
+
+  statement {
+    sid = "States"
+    actions = [
+      "s3:DeleteObject",
+      "s3:GetObject",
+      "s3:PutObject",
+    ]
+    resources = ["${local.state_bucket_arn}/${var.env}/*"]
+  }
+
+  statement {
+    sid = "Budget"
+    actions = [
+      "budgets:ListTagsForResource",
+      "budgets:ModifyBudget",
+      "budgets:TagResource",
+      "budgets:UntagResource",
+      "budgets:ViewBudget",
+    ]
+    resources = ["arn:${local.partition}:budgets::${var.account_id}:budget/${local.name}-monthly"]
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_kms ? [1] : []
+
+    content {
+      sid = "MakeKey"
+      actions = [
+        "kms:CreateKey",
+      ]
+      resources = ["*"] # the action knows no resource
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:RequestTag/Project"
+        values   = [var.project]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:RequestTag/Environment"
+        values   = [var.env]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_kms ? [1] : []
+
+    content {
+      sid = "FindKeys"
+      actions = [
+        "kms:ListAliases",
+      ]
+      resources = ["*"] # the action knows no resource
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_kms ? [1] : []
+
+    content {
+      sid = "NameKey"
+      actions = [
+        "kms:CreateAlias",
+        "kms:DeleteAlias",
+      ]
+      resources = ["${local.kms_arn}:alias/${local.name}"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_kms ? [1] : []
+
+    content {
+      sid = "TagNewKey"
+      actions = [
+        "kms:TagResource",
+      ]
+      resources = ["${local.kms_arn}:key/*"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:RequestTag/Project"
+        values   = [var.project]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:RequestTag/Environment"
+        values   = [var.env]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_kms ? [1] : []
+
+    content {
+      sid = "OwnKey"
+      actions = [
+        "kms:CreateAlias",
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:EnableKeyRotation",
+        "kms:GenerateDataKey",
+        "kms:GetKeyPolicy",
+        "kms:GetKeyRotationStatus",
+        "kms:ListResourceTags",
+        "kms:ScheduleKeyDeletion",
+        "kms:TagResource",
+        "kms:UntagResource",
+      ]
+      resources = ["${local.kms_arn}:key/*"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/Project"
+        values   = [var.project]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/Environment"
+        values   = [var.env]
+      }
+    }
+  }
+}
+
+resource "aws_iam_policy" "storage" {
+  name        = "${local.name}-operators-storage"
+  description = "Buckets, states, budget and key of ${local.name}"
+  policy      = data.aws_iam_policy_document.storage.json
+}

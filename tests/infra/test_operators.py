@@ -1,0 +1,125 @@
+"""The operators' policies against every call that was recorded, decided offline; and nothing in them unused."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from ops import policies
+from ops.localaws.policy import Decision, Request, decide
+from ops.record_calls import RECORDED, Right, differences, merged, normalised, read
+from ops.terraform import NO_ACCOUNT
+from tests.infra.planning import Planner
+from tests.infra.test_iam_documents import findings
+
+pytestmark = pytest.mark.terraform
+
+RIGHTS = read(RECORDED.read_text())
+
+# Recorded, and not needed on AWS.
+EMULATED_ONLY = {
+    "iam:GetUser": "the provider asks for its account so where credentials are not validated, as with the emulator; "
+    "on AWS sts:GetCallerIdentity, which needs no right, has told it",
+}
+# Not recorded, and needed on AWS: reviewed one by one.
+REAL_ONLY = {
+    "s3:AbortMultipartUpload": "an upload in parts that is interrupted",
+    "kms:Decrypt": "S3 calls it for the caller who reads an object under the key",
+    "kms:GenerateDataKey": "S3 calls it for the caller who writes an object under the key",
+    "iam:CreateServiceLinkedRole": "the account's first cluster makes AWSServiceRoleForEMRCleanup",
+}
+# Condition keys that no recorded request settles: what they do only an account can show.
+UNVERIFIED_KEYS = {"iam:AWSServiceName"}
+
+
+@pytest.fixture(scope="module")
+def documents(planner: Planner) -> dict[str, dict[str, Any]]:
+    plan = planner.plan("operators", "prod", users=["ana"])
+    assert policies.check(plan) == []
+    return {r.name: json.loads(r.values["policy"]) for r in policies.resources(plan) if r.type == "aws_iam_policy"}
+
+
+def allowed(documents: dict[str, dict[str, Any]], right: Right) -> bool:
+    held = [document for name, document in documents.items() if name != "boundary"]
+
+    def real(text: str) -> str:
+        return text.replace("<account>", NO_ACCOUNT).replace("<id>", "0").replace("<key>", "k")
+
+    context = {key: real(value) for key, value in right.context}
+    return decide(held, Request(right.action, real(right.resource), context)) is Decision.ALLOW
+
+
+def actions(document: dict[str, Any]) -> set[str]:
+    return {a for s in document["Statement"] for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
+
+
+def test_every_recorded_call_is_allowed(documents: dict[str, dict[str, Any]]) -> None:
+    assert len(RIGHTS) > 200
+    missing = [f"{r.action} on {r.resource}" for r in RIGHTS if not allowed(documents, r)]
+    assert [m for m in missing if m.split(" ")[0] not in EMULATED_ONLY] == []
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        Right("s3:GetObject", "arn:aws:s3:::somebody-elses/x"),
+        Right("s3:DeleteBucket", "arn:aws:s3:::fruits-tfstate-<account>"),
+        Right("s3:GetObject", "arn:aws:s3:::fruits-tfstate-<account>/dev/storage.tfstate"),
+        Right("iam:CreateRole", "arn:aws:iam::<account>:role/fruits-prod-emr-node"),
+        Right("iam:PassRole", "arn:aws:iam::<account>:role/Admin", (("iam:PassedToService", "ec2.amazonaws.com"),)),
+        Right("elasticmapreduce:TerminateJobFlows", "arn:aws:elasticmapreduce:eu-west-3:<account>:cluster/j-<id>"),
+        Right("ec2:DeleteVpc", "arn:aws:ec2:eu-west-3:<account>:vpc/vpc-<id>", (("aws:ResourceTag/Project", "x"),)),
+        Right("iam:PutRolePolicy", "arn:aws:iam::<account>:role/fruits-prod-emr-node"),
+    ],
+)
+def test_what_is_not_ours_is_refused(documents: dict[str, dict[str, Any]], right: Right) -> None:
+    assert not allowed(documents, right)
+
+
+def test_nothing_is_granted_that_nobody_uses(documents: dict[str, dict[str, Any]]) -> None:
+    granted = {action for name, document in documents.items() if name != "boundary" for action in actions(document)}
+    used = {right.action for right in RIGHTS} - set(EMULATED_ONLY)
+    assert sorted(granted - used) == sorted(REAL_ONLY)
+    assert not any("*" in action for action in granted)
+
+
+def test_conditions_that_no_record_settles_are_known(documents: dict[str, dict[str, Any]]) -> None:
+    asked = {
+        key
+        for name, document in documents.items()
+        if name != "boundary"
+        for s in document["Statement"]
+        for keys in s.get("Condition", {}).values()
+        for key in keys
+    }
+    settled = {key for right in RIGHTS for key, _ in right.context}
+    assert asked - settled == UNVERIFIED_KEYS
+
+
+def test_policies_fit_into_what_iam_takes(documents: dict[str, dict[str, Any]]) -> None:
+    sizes = {name: len("".join(json.dumps(d, separators=(",", ":")).split())) for name, d in documents.items()}
+    assert len(sizes) == 4
+    assert max(sizes.values()) <= 6144, sizes
+
+
+def test_every_action_exists(documents: dict[str, dict[str, Any]]) -> None:
+    unknown = [f for d in documents.values() for f in findings(json.dumps(d)) if f.startswith("UNKNOWN_ACTION")]
+    assert unknown == []
+
+
+def test_a_new_call_is_named_and_refused(documents: dict[str, dict[str, Any]]) -> None:
+    new = Right("ec2:CreateNatGateway", "arn:aws:ec2:eu-west-3:<account>:natgateway/*")
+    assert not allowed(documents, new)
+    assert differences(RIGHTS, [*RIGHTS, new]) == [f"+ ec2:CreateNatGateway on {new.resource} {{}}"]
+
+
+def test_the_record_is_sorted_and_holds_no_account() -> None:
+    assert merged(RIGHTS) == RIGHTS
+    assert max(Counter(RIGHTS).values()) == 1
+    assert all(normalised(right.resource) == right.resource for right in RIGHTS)
+    assert {"state", "apply", "upload-dataset", "run-step", "results", "destroy", "purge"} == {
+        command for right in RIGHTS for command in right.commands
+    }
