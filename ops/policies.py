@@ -31,7 +31,6 @@ WITHOUT_RESOURCE = frozenset(
         "ec2:DescribeSecurityGroupRules",
         "ec2:DescribeSecurityGroups",
         "ec2:DescribeSubnets",
-        "ec2:DescribeVpcAttribute",
         "ec2:DescribeVpcEndpoints",
         "ec2:DescribeVpcs",
         "elasticmapreduce:DescribeSecurityConfiguration",

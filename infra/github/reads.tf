@@ -75,7 +75,7 @@ data "aws_iam_policy_document" "reads" {
 
     condition {
       test     = "StringEquals"
-      variable = "elasticmapreduce:ResourceTag/Project"
+      variable = "aws:ResourceTag/Project"
       values   = [var.project]
     }
   }
@@ -110,6 +110,18 @@ data "aws_iam_policy_document" "reads" {
   }
 
   statement {
+    sid       = "ReadSettingsOfTheNetwork"
+    actions   = ["ec2:DescribeVpcAttribute"]
+    resources = ["arn:${local.partition}:ec2:${var.region}:${var.account_id}:vpc/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+  }
+
+  statement {
     sid = "ListsWithoutResource"
     actions = [
       "ec2:DescribeAddresses",
@@ -121,7 +133,6 @@ data "aws_iam_policy_document" "reads" {
       "ec2:DescribeSecurityGroupRules",
       "ec2:DescribeSecurityGroups",
       "ec2:DescribeSubnets",
-      "ec2:DescribeVpcAttribute",
       "ec2:DescribeVpcEndpoints",
       "ec2:DescribeVpcs",
       "elasticmapreduce:DescribeSecurityConfiguration",
