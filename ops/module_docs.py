@@ -47,9 +47,7 @@ class Module:
 def modules(infra: Path = INFRA) -> list[Path]:
     """Every folder of Terraform code: the stacks, then the modules."""
     return [
-        infra / "storage",
-        infra / "cluster",
-        *(path for path in [infra / "operators"] if path.is_dir()),
+        *sorted(path.parent for path in infra.glob("*/versions.tf")),
         *sorted(path for path in (infra / "modules").iterdir() if path.is_dir()),
     ]
 

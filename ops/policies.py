@@ -22,27 +22,31 @@ REQUIRED_TAGS = ("Project", "Environment", "ManagedBy", "Stack")
 # Actions that AWS offers without a resource: "*" is the only thing that can be written.
 WITHOUT_RESOURCE = frozenset(
     {
-        "elasticmapreduce:ListClusters",
-        "sagemaker:ListApps",
-        "sagemaker:ListDomains",
-        "sagemaker:ListSpaces",
-        "sagemaker:ListUserProfiles",
+        "ec2:DescribeAddresses",
+        "ec2:DescribeInternetGateways",
+        "ec2:DescribeNatGateways",
         "ec2:DescribeNetworkAcls",
-        "ec2:DescribeNetworkInterfaces",
         "ec2:DescribePrefixLists",
         "ec2:DescribeRouteTables",
         "ec2:DescribeSecurityGroupRules",
         "ec2:DescribeSecurityGroups",
         "ec2:DescribeSubnets",
-        "ec2:DescribeVpcAttribute",
         "ec2:DescribeVpcEndpoints",
         "ec2:DescribeVpcs",
+        "elasticmapreduce:DescribeSecurityConfiguration",
+        "elasticmapreduce:ListClusters",
+        "kms:ListAliases",
+        "sagemaker:ListApps",
+        "sagemaker:ListDomains",
+        "sagemaker:ListSpaces",
+        "sagemaker:ListUserProfiles",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeVpcAttribute",
         "elasticmapreduce:CreateSecurityConfiguration",
         "elasticmapreduce:DeleteSecurityConfiguration",
-        "elasticmapreduce:DescribeSecurityConfiguration",
         "elasticmapreduce:RunJobFlow",
         "kms:CreateKey",
-        "kms:ListAliases",
+        "tag:GetResources",
     }
 )
 
@@ -382,11 +386,24 @@ def known_managed_policies(found: list[Resource]) -> Iterator[tuple[str, str]]:
     """AWS's managed policies only from a short list: above all not EMR's version 1."""
     for attachment in _of(found, "aws_iam_role_policy_attachment", "aws_iam_policy_attachment"):
         arn = str(attachment.values.get("policy_arn", ""))
-        if arn.split(":policy/")[-1] not in MANAGED_POLICIES:
+        ours = re.fullmatch(r"arn:[a-z-]+:iam::\d{12}:policy/.+", arn)  # judged by the plan that makes it
+        if not ours and arn.split(":policy/")[-1] not in MANAGED_POLICIES:
             yield attachment.address, f"{arn} is not among the managed policies that are used here"
     for role in _of(found, "aws_iam_role"):
         if "managed_policy_arns" in role.written:
             yield role.address, "managed policies are attached one by one, where they can be seen"
+
+
+@rule
+def tokens_of_one_subject(found: list[Resource]) -> Iterator[tuple[str, str]]:
+    """A role that is taken by a token names the token's audience and its subjects, to the letter."""
+    for statement in statements(_of(found, "aws_iam_role")):
+        for provider in statement.principals.get("Federated", ()):
+            issuer = provider.partition(":oidc-provider/")[2]
+            for claim in ("aud", "sub"):
+                named = statement.condition("StringEquals", f"{issuer}:{claim}")
+                if not named or any("*" in value for value in named):
+                    yield statement.resource.address, f"a token with any {claim} of {issuer or provider} may take it"
 
 
 @rule

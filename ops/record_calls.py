@@ -30,7 +30,7 @@ from ops.dataset_upload import upload
 from ops.localaws import server
 from ops.localaws.settings import Settings
 from ops.state import make_state
-from ops.terraform import EMULATED_ACCOUNT, OPERATORS, Target, Workspace, cli_config, find_terraform
+from ops.terraform import EMULATED_ACCOUNT, Target, Workspace, cli_config, find_terraform
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDED = ROOT / "infra" / "operators" / "recorded-calls.json"
@@ -266,7 +266,7 @@ def cycle(folder: Path, recording: Recording, endpoint: str, console: Console) -
     target = Target(env=ENV, region=REGION, account_id=EMULATED_ACCOUNT, endpoint=endpoint)
     account = Account.of(target)
     quiet = Console(file=(folder / "console.txt").open("w"), width=120)
-    Workspace(target=target, stack=OPERATORS, capture=True).apply()  # an administrator's, not recorded
+    Workspace(target=target, stack="operators", capture=True).apply()  # an administrator's, not recorded
     console.print("operators' stack applied", highlight=False)
     with recording.of("state"):
         make_state(account.client("s3"), target)

@@ -37,9 +37,9 @@ NO_ACCOUNT = "000000000000"
 BROKEN_RULE = 5
 DEFAULT_REGION = "eu-west-3"
 
-Stack = Literal["storage", "cluster", "operators"]
-STACKS: tuple[Stack, ...] = ("storage", "cluster")
-OPERATORS: Stack = "operators"  # an administrator's: who may run the other two
+Stack = Literal["storage", "cluster", "operators", "github"]
+STACKS: tuple[Stack, ...] = ("storage", "cluster")  # the life of an environment
+ADMINISTRATORS: tuple[Stack, ...] = ("operators", "github")  # applied once each: who may run the other two
 
 
 class TerraformError(Exception):
@@ -728,10 +728,25 @@ def boundary_of(target: Target) -> str | None:
     return found
 
 
+def github_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the stack of GitHub's roles is given beside its files: ``REPOSITORY``, ``SUBJECT`` and ``BRANCH``.
+
+    Raises
+    ------
+    WrongUseError : no repository is named
+    """
+    if not environ.get("REPOSITORY"):
+        raise WrongUseError("whose workflows may take the roles? Cure: REPOSITORY=owner/name.")
+    names = {"repository": "REPOSITORY", "subject": "SUBJECT", "branch": "BRANCH"}
+    return {variable: environ[name] for variable, name in names.items() if environ.get(name)}
+
+
 def workspace(stack: Stack, target: Target, environ: Mapping[str, str], **options: Any) -> Workspace:
     """A stack with the variables that it takes in this environment."""
-    if stack in ("storage", OPERATORS):
+    if stack in ("storage", "operators"):
         return Workspace(target=target, stack=stack, **options)
+    if stack == "github":
+        return Workspace(target=target, stack=stack, extra=github_variables(environ), **options)
     storage = Workspace(target=target, stack="storage", **options).outputs() if not target.offline else {}
     extra = cluster_variables(target, storage, environ, boundary_of(target))
     return Workspace(target=target, stack=stack, extra=extra, **options)
@@ -766,7 +781,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0, 1 Terraform said no, 2 wrong use, 3 no usable Terraform, 4 no credentials, 5 a rule is broken."""
     parser = argparse.ArgumentParser(prog="python -m ops.terraform", description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=["plan", "apply", "destroy", "validate", "fmt", "outputs"])
-    parser.add_argument("--stack", choices=[*STACKS, OPERATORS, "both"], default="both")
+    parser.add_argument("--stack", choices=[*STACKS, *ADMINISTRATORS, "both"], default="both")
     parser.add_argument(
         "--check", action="store_true", help="with fmt: change nothing, fail where something is not formatted"
     )
@@ -792,14 +807,17 @@ def _do(options: argparse.Namespace) -> int:
         ]
         quiet = {**environ, "TF_CLI_CONFIG_FILE": os.devnull}
         return subprocess.run(command, check=False, env=quiet).returncode
-    chosen = tuple(stack for stack in (*STACKS, OPERATORS) if options.stack == stack) or STACKS
+    chosen: tuple[Stack, ...] = STACKS if options.stack == "both" else (options.stack,)
     if options.command == "validate":
+        chosen = (*STACKS, *ADMINISTRATORS) if options.stack == "both" else chosen
         target = Target(env="local", region=DEFAULT_REGION, account_id=NO_ACCOUNT, offline=True)
-        chosen = (*chosen, OPERATORS) if options.stack == "both" else chosen
     else:
         target = target_from(environ, may_be_offline=options.command == "plan")
     broken: list[policies.Violation] = []
     for stack in chosen if options.command != "destroy" else chosen[::-1]:
+        if options.command == "validate":
+            Workspace(target=target, stack=stack, terraform=terraform).validate()
+            continue
         work = workspace(stack, target, environ, terraform=terraform)
         if options.command == "plan":
             print(f"── {stack} of ENV={target.env}{' without asking AWS' if target.offline else ''}", flush=True)

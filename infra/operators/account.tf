@@ -1,4 +1,4 @@
-# Where we are. The same text stands in both stacks: they share no state, only names.
+# Where we are. The same text stands in every stack: they share no state, only names.
 
 variable "project" {
   description = "Prefix of every name."

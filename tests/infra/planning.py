@@ -40,6 +40,15 @@ SCENARIOS: dict[str, tuple[Stack, str, dict[str, Any]]] = {
             "permissions_boundary": f"arn:aws:iam::{NO_ACCOUNT}:policy/boundary",
         },
     ),
+    "dev-github": (
+        "github",
+        "dev",
+        {
+            "repository": "octocat/fruits",
+            "subject": "octocat-123456/fruits-456789",
+            "apply_policy_arns": [f"arn:aws:iam::{NO_ACCOUNT}:policy/fruits-operators"],
+        },
+    ),
 }
 
 

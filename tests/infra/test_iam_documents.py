@@ -48,6 +48,13 @@ def test_identity_policies(plan_of: Callable[[str], Plan], scenario: str) -> Non
 
 
 @pytest.mark.terraform
+def test_policies_of_githubs_roles(plan_of: Callable[[str], Plan]) -> None:
+    held = documents(plan_of("dev-github"), IDENTITY)
+    assert set(held) == {f"aws_iam_role_policy.{name}" for name in ("plan", "apply", "never")}
+    assert {address: findings(text) for address, text in held.items() if findings(text)} == {}
+
+
+@pytest.mark.terraform
 @pytest.mark.parametrize("scenario", ["dev-storage", "prod-storage", "all-cluster"])
 def test_resource_policies(plan_of: Callable[[str], Plan], scenario: str) -> None:
     held = documents(plan_of(scenario), ("aws_s3_bucket_policy", "aws_vpc_endpoint"))
