@@ -78,7 +78,7 @@ def main() -> int:
         return 130
     except (OperatorError, FruitsError, TerraformError, LocalAwsError, SweepError) as error:
         Console(stderr=True).print(f"run-step: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
+        return error.exit_code
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ WAIT_SECONDS = 600.0
 class SweepError(Exception):
     """What EMR left behind could not be removed; the message says what and how to go on."""
 
+    exit_code = 1
+
 
 @dataclass
 class Swept:

@@ -21,7 +21,7 @@ PHOTOS = SHARED / "fruits360" / "bench" / "Training"
 KERAS_WEIGHTS = SHARED / "weights"
 
 
-GROUPS = {"job": "spark", "cli": "spark", "benchmarks": "spark", "infra": "aws", "localaws": "aws"}
+GROUPS = {"job": "spark", "cli": "spark", "benchmarks": "spark", "infra": "aws", "localaws": "aws", "rehearsal": "aws"}
 """Tests of one group share expensive fixtures (a Spark session, an applied stack), so one process runs them all."""
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 class LocalAwsError(Exception):
     """Anything that the user of the embedded AWS can act upon."""
 
+    exit_code = 1
+
 
 class NotRunningError(LocalAwsError):
     """No server answers for this state file."""

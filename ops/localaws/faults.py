@@ -41,6 +41,8 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 class UnknownFaultError(LocalAwsError):
     """A fault that is not one of KINDS."""
 
+    exit_code = 2
+
     def __init__(self, kind: str) -> None:
         super().__init__(f"FAULT={kind} is not known: choose one of {', '.join(KINDS)}, or none")
         self.kind = kind
