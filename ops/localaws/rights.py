@@ -1,9 +1,8 @@
 """What IAM asks of a caller for an API operation: actions, resources and condition keys, as policies name them.
 
 Source: AWS's Service Authorization Reference
-(https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html);
-the tests compare every recorded action and resource with the copy of it that the linter parliament carries. Written
-out for the services that this repository's stacks and tools call; another one raises ``UnmappedCallError``.
+(https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html).
+Written out for the services that this repository's stacks and tools call; another one raises ``UnmappedCallError``.
 """
 
 from __future__ import annotations
