@@ -53,6 +53,7 @@ data "aws_iam_policy_document" "cluster" {
       "elasticmapreduce:ListBootstrapActions",
       "elasticmapreduce:ListInstanceFleets",
       "elasticmapreduce:ListInstanceGroups",
+      "elasticmapreduce:ListInstances",
       "elasticmapreduce:ListSteps",
       "elasticmapreduce:ModifyCluster",
       "elasticmapreduce:ModifyInstanceFleet",
