@@ -21,7 +21,14 @@ PHOTOS = SHARED / "fruits360" / "bench" / "Training"
 KERAS_WEIGHTS = SHARED / "weights"
 
 
-GROUPS = {"job": "spark", "cli": "spark", "benchmarks": "spark", "infra": "aws", "localaws": "aws", "rehearsal": "aws"}
+GROUPS = {
+    "job": "spark",
+    "cli": "spark",
+    "benchmarks": "spark",
+    "infra": "infra",
+    "localaws": "aws",
+    "rehearsal": "aws",
+}
 """Tests of one group share expensive fixtures (a Spark session, an applied stack), so one process runs them all."""
 
 

@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 from ops.datasets.draw import draw_sample
+from tests.processes import interruptible
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.spark, pytest.mark.tensorflow]
@@ -48,6 +49,7 @@ def start_local(**variables: str) -> subprocess.Popen[str]:
         [sys.executable, "-m", "ops.run_local"],
         cwd=ROOT,
         env=environment(**variables),
+        preexec_fn=interruptible,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

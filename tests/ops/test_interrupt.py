@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.processes import interruptible
+
 REPO = Path(__file__).resolve().parents[2]
 SLOW = """#!/usr/bin/env bash
 trap 'sleep 1.5; echo saved > "$STATE"; kill "$!"; exit 1' INT
@@ -29,7 +31,9 @@ def test_terraform_saves_its_state_before_the_command_ends(tmp_path: Path) -> No
     program.chmod(0o755)
     environ = {**os.environ, "STATE": str(state), "STARTED": str(started), "PYTHONPATH": f"{REPO}:{REPO / 'jobs'}"}
     command = [sys.executable, "-c", CALL, str(program)]
-    process = subprocess.Popen(command, env=environ, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, env=environ, start_new_session=True, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
+    )
     deadline = time.monotonic() + 30
     while not started.exists():
         assert time.monotonic() < deadline

@@ -21,6 +21,7 @@ import pytest
 
 from ops.datasets.draw import draw_sample
 from ops.java import find_java_home
+from tests.processes import interruptible
 
 REPO = Path(__file__).resolve().parents[2]
 pytestmark = [
@@ -62,6 +63,7 @@ class Operator:
             [sys.executable, "-m", *MODULES[target].split()],
             cwd=self.folder,
             env={**self.environ, **variables},
+            preexec_fn=interruptible,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
