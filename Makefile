@@ -22,7 +22,7 @@ run-local: $(VENV)/.runtime ## Run the whole chain on this machine. INPUT= OUTPU
 ##@ Data
 sample: $(VENV)/.runtime ## Cut a balanced subsample: SOURCE=dir DEST=dir CLASSES=5 IMAGES=5 SEED=0
 	@$(PY) -m ops.datasets.subsample
-dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DEST=data/fruits-360 VERSION=2020.05.18.0
+dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): SOURCE=github|kaggle DEST=data/fruits-360 VERSION=2020.05.18.0
 	@$(PY) -m ops.datasets.fetch
 weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries: MODEL=mobilenet_v2|mobilenet_v2_035|resnet50
 	@$(PY) -m ops.weights
