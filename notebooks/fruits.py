@@ -29,6 +29,7 @@
 # %%
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,7 +65,8 @@ def find_code():
             return [folder / "jobs", folder]
     for folder in (here, Path.home(), *sorted(Path("/kaggle/input").glob("*"))):
         if (folder / "fruits-notebook.zip").is_file():
-            return [folder / "fruits-notebook.zip"]
+            shutil.unpack_archive(folder / "fruits-notebook.zip", WORK / "code")
+            return [WORK / "code"]
         if (folder / "fruits" / "pipeline.py").is_file():  # Kaggle unpacks archives
             return [folder]
     if REPOSITORY:
@@ -100,8 +102,6 @@ print("Python", sys.version.split()[0], "· fruits", fruits.__version__, "·", P
 # *Une session Spark : celle du lieu, ou une session locale.*
 
 # %%
-import shutil
-
 from pyspark.sql import SparkSession
 
 if "spark" not in globals():

@@ -213,7 +213,7 @@ def test_it_runs_from_top_to_bottom_beside_its_zip(tmp_path: Path) -> None:
         )
         client.execute()
     text = said(parsed)
-    assert "fruits-notebook.zip/fruits" in text
+    assert "fruits-notebook-work/code/fruits" in text
     assert "200 images of 8 classes" in text
     assert "0 bytes: the file is empty" in text
     assert "12 bytes: not a JPEG or PNG image" in text
