@@ -24,8 +24,10 @@ run-local: $(VENV)/.runtime ## Run the whole chain on this machine. INPUT= OUTPU
 ##@ Data
 sample: $(VENV)/.runtime ## Cut a balanced subsample: SOURCE=dir DEST=dir CLASSES=5 IMAGES=5 SEED=0
 	@$(PY) -m ops.datasets.subsample
-dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): DEST=data/fruits-360 VERSION=2020.05.18.0
+dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): SOURCE=github|kaggle DEST=data/fruits-360 VERSION=2020.05.18.0
 	@$(PY) -m ops.datasets.fetch
+notebook: $(VENV)/.runtime ## Write notebooks/fruits.ipynb from its source, and the zip it needs on Colab, Kaggle, Studio Lab
+	@$(PY) -m ops.notebook
 weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries: MODEL=mobilenet_v2|mobilenet_v2_035|resnet50
 	@$(PY) -m ops.weights
 
@@ -146,5 +148,5 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@touch $@
 
 .PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
-        env run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov \
+        env run-local sample dataset notebook weights wheelhouse plan validate test check test-all test-spark4 checkov \
         module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -13,16 +14,26 @@ ENTRY = JOBS / "featurize_pca.py"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def job_zip() -> bytes:
-    """The package as a zip, its files in order and without times."""
+def job_files() -> dict[str, Path]:
+    """The package's files, by their names in the zip."""
+    return {path.relative_to(JOBS).as_posix(): path for path in (JOBS / "fruits").rglob("*.py")}
+
+
+def zipped(files: Mapping[str, Path]) -> bytes:
+    """Files as a zip, in order and without times: the same bytes for the same files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted((JOBS / "fruits").rglob("*.py")):
-            info = zipfile.ZipInfo(path.relative_to(JOBS).as_posix(), _EPOCH)
+        for name, path in sorted(files.items()):
+            info = zipfile.ZipInfo(name, _EPOCH)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
             archive.writestr(info, path.read_bytes())
     return buffer.getvalue()
+
+
+def job_zip() -> bytes:
+    """The package as a zip."""
+    return zipped(job_files())
 
 
 def content_key(*contents: bytes) -> str:

@@ -16,16 +16,14 @@ import pytest
 from rich.console import Console
 
 from ops.datasets import fetch as module
-from ops.datasets.fetch import (
+from ops.datasets import fruits360
+from ops.datasets.fetch import STORE, blob_hash, fetch, parse_listing
+from ops.datasets.fruits360 import (
     MANIFEST,
     RELEASES,
-    STORE,
     FetchError,
     Release,
     SourceUnreachableError,
-    blob_hash,
-    fetch,
-    parse_listing,
     parse_readme,
 )
 
@@ -172,13 +170,13 @@ def test_killed_while_it_runs_the_next_run_completes(tmp_path: Path, source: Rel
     dest = tmp_path / "dest"
     slow = (
         "import time; from pathlib import Path; from rich.console import Console\n"
-        "from ops.datasets import fetch as f\n"
-        "whole = f._write\n"
+        "from ops.datasets import fetch as f, fruits360\n"
+        "whole = fruits360.write\n"
         "def write(path, data):\n"
         "    if path.suffix == '.jpg': path.parent.mkdir(parents=True, exist_ok=True);"
         " path.with_name('.' + path.name + '.part').write_bytes(data[:9]); time.sleep(0.2)\n"
         "    whole(path, data)\n"
-        "f._write = write\n"
+        "fruits360.write = write\n"
         f"f.fetch(f.Release(*{(source.version, source.url, source.commit, source.licence)!r}),"
         f" Path({str(dest)!r}), console=Console())\n"
     )
@@ -199,7 +197,7 @@ def test_killed_while_it_runs_the_next_run_completes(tmp_path: Path, source: Rel
 
 def test_two_runs_into_one_folder_do_not_mix(tmp_path: Path, source: Release) -> None:
     dest = tmp_path / "dest"
-    with module._exclusively(dest), pytest.raises(FetchError, match="Another run is fetching into"):
+    with fruits360.exclusively(dest), pytest.raises(FetchError, match="Another run is fetching into"):
         fetch(source, dest, console=console())
 
 
@@ -300,7 +298,7 @@ def test_an_unwritable_destination_is_one_sentence(tmp_path: Path) -> None:
 
 def test_reads_the_readme_of_each_release() -> None:
     text = README.format(total=90483, training=67692, test=22688, classes=131)
-    assert parse_readme(text) == module.Stated("2020.05.18.0", 67692, 22688, 131)
+    assert parse_readme(text) == fruits360.Stated("2020.05.18.0", 67692, 22688, 131)
     for missing in ("Training set size", "Test set size", "Number of classes", "Version"):
         with pytest.raises(FetchError, match="readme does not state its"):
             parse_readme(text.replace(missing, "nothing"))
