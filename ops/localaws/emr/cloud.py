@@ -168,7 +168,8 @@ class Cloud:
             "aws:elasticmapreduce:job-flow-id": cluster.id,
             "aws:elasticmapreduce:instance-group-role": target["role"],
         }
-        options: dict[str, Any] = {}
+        profile = str(cluster.request["JobFlowRole"]).rsplit("/", 1)[-1]
+        options: dict[str, Any] = {"IamInstanceProfile": {"Name": profile}}
         if cluster.subnet_id:
             interface: dict[str, Any] = {"DeviceIndex": 0, "SubnetId": cluster.subnet_id, "DeleteOnTermination": True}
             options["NetworkInterfaces"] = [interface | ({"Groups": [group]} if group else {})]
