@@ -141,7 +141,9 @@ def our_role_is_passed(e: Evidence) -> Finding:
     borne = {
         (i.get("IamInstanceProfile") or {}).get("Arn", "").rsplit("/", 1)[-1] for i in seen(e, "alive", "machines")
     }
-    return Finding(borne == {wanted}, f"instances bear {', '.join(sorted(borne)) or 'none'}", sorted(borne))
+    return Finding(
+        borne == {wanted}, f"instances bear {', '.join(name or 'none' for name in sorted(borne))}", sorted(borne)
+    )
 
 
 def tags_reach_the_machines(e: Evidence) -> Finding:
@@ -308,7 +310,7 @@ def nothing_is_left(e: Evidence) -> Finding:
 def budget_is_there(e: Evidence) -> Finding:
     budget = seen(e, "alive", "budget")
     limit = budget["BudgetLimit"]
-    said = f"{budget['BudgetName']}: {float(limit['Amount']):.2f} {limit['Unit']} a {budget['TimeUnit'].lower()}"
+    said = f"{budget['BudgetName']}: {float(limit['Amount']):.2f} {limit['Unit']} ({budget['TimeUnit'].lower()})"
     return Finding(budget["BudgetType"] == "COST" and float(limit["Amount"]) > 0, said, budget["BudgetLimit"])
 
 

@@ -217,7 +217,7 @@ WRONG = [
     ("clock", put("clock/seconds", 301.0), "it did not end it"),
     ("emr-endpoint", put("ended/endpoints", []), "0 after its end"),
     ("leftovers", put("left/VPCs", ["vpc-1"]), "left after destroy and purge: VPCs: vpc-1"),
-    ("budget", put("alive/budget/BudgetLimit/Amount", "0"), "0.00 USD a monthly"),
+    ("budget", put("alive/budget/BudgetLimit/Amount", "0"), "0.00 USD (monthly)"),
     ("cost", put("cost/usd", "1.20"), "by the instances' lifetimes"),
     ("operator", put("denied", ["DescribeNatGateways"]), "refused: DescribeNatGateways"),
 ]

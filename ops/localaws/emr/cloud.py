@@ -168,8 +168,7 @@ class Cloud:
             "aws:elasticmapreduce:job-flow-id": cluster.id,
             "aws:elasticmapreduce:instance-group-role": target["role"],
         }
-        profile = str(cluster.request["JobFlowRole"]).rsplit("/", 1)[-1]
-        options: dict[str, Any] = {"IamInstanceProfile": {"Name": profile}}
+        options: dict[str, Any] = {}
         if cluster.subnet_id:
             interface: dict[str, Any] = {"DeviceIndex": 0, "SubnetId": cluster.subnet_id, "DeleteOnTermination": True}
             options["NetworkInterfaces"] = [interface | ({"Groups": [group]} if group else {})]
@@ -181,6 +180,11 @@ class Cloud:
             TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}],
             **options,
         )["Instances"]
+        profile = str(cluster.request["JobFlowRole"]).rsplit("/", 1)[-1]
+        for found in launched:  # one by one: at the launch moto gives it to the first alone
+            self.ec2.associate_iam_instance_profile(
+                IamInstanceProfile={"Name": profile}, InstanceId=found["InstanceId"]
+            )
         with cluster.changed:
             for found in launched:
                 cluster.instances.append(
