@@ -68,6 +68,8 @@ purge: $(VENV)/.localaws ## Remove everything, images and results too; asks for 
 	@$(PY) -m ops.deploy purge
 cost: $(VENV)/.localaws ## What an hour and a run will cost, and what the steps did cost. IMAGES= MINUTES= CURRENCY=EUR[:rate] JSON=1
 	@$(PY) -m ops.cost
+verify-aws: $(VENV)/.localaws ## Look at what could only be assumed about AWS: ENV=verify in an account (under 1 euro), else a rehearsal
+	@$(PY) -m ops.verify
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
 	@$(PY) -m ops.terraform plan
 validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
@@ -148,5 +150,6 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@touch $@
 
 .PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
-        env run-local sample dataset notebook weights wheelhouse plan validate test check test-all test-spark4 checkov \
-        module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls
+        env run-local sample dataset notebook weights wheelhouse plan validate test check test-all test-spark4 \
+        checkov module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls \
+        verify-aws

@@ -25,7 +25,7 @@ from ops.localaws import server
 from ops.localaws.errors import LocalAwsError, NotRunningError
 from ops.localaws.settings import Settings
 from ops.state import require_state
-from ops.sweep import SweepError, sweep, vpcs_of
+from ops.sweep import SweepError, has_studio, sweep, vpcs_of
 from ops.terraform import TerraformError, Workspace, boundary_of, cluster_variables, embedded_home, summary
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -145,18 +145,23 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
     if not outputs and not vpcs:
         console.print("there is no cluster stack: nothing to destroy", highlight=False)
         return
+    storage = Workspace(target=account.target, stack="storage", capture=True).outputs()
+    gone = {**environ, "BOOTSTRAP_URI": "", "WHEELHOUSE_URI": ""}
+    extra = cluster_variables(account.target, storage, gone, boundary_of(account.target))
+    cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=account.target.emulated)
     with console.status("ending the cluster"):
         if "cluster_id" in outputs:
             end_cluster(account, str(outputs["cluster_id"]))
             after.after_cluster(account, str(outputs["cluster_id"]), console)
+    if has_studio(ec2, vpcs):
+        with console.status("removing the notebooks' domain and home folders"):
+            cluster.destroy(arguments=["-target=module.studio"])
+    with console.status("removing what EMR left in the network"):
         swept = sweep(ec2, vpcs, pause=1.0 if account.target.emulated else 5.0)
-    if swept.endpoints:
-        console.print(f"removed what EMR left in the network: {', '.join(swept.endpoints)}", highlight=False)
-    storage = Workspace(target=account.target, stack="storage", capture=True).outputs()
-    gone = {**environ, "BOOTSTRAP_URI": "", "WHEELHOUSE_URI": ""}
-    extra = cluster_variables(account.target, storage, gone, boundary_of(account.target))
+    if left := [*swept.endpoints, *swept.groups]:
+        console.print(f"removed what AWS left in the network: {', '.join(left)}", highlight=False)
     with console.status("cluster: removing"):
-        Workspace(target=account.target, stack="cluster", extra=extra, capture=account.target.emulated).destroy()
+        cluster.destroy()
     console.print("cluster destroyed; images and results are untouched", highlight=False)
 
 
@@ -242,7 +247,8 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
             highlight=False,
         )
         with fault.injected(account, environ, fault.IN_STEP):
-            code = step.run_step(account, {k: v for k, v in environ.items() if k != "DETACH"}, console)
+            # whatever happens to the step, its cluster ends below
+            code = step.run_step(account, {**environ, "DETACH": "", "ONESHOT": "1"}, console)
         if code == 0:
             folder = fetch_results(account, environ, console)
         destroy(environ, console)
@@ -277,7 +283,8 @@ def main(arguments: list[str] | None = None) -> int:
             if local:
                 stop_embedded(console)
     except KeyboardInterrupt:
-        console.print("interrupted; what was made so far is kept: make destroy removes it", highlight=False)
+        kept = "what was made so far is kept: make destroy removes it"
+        console.print(f"interrupted; {STOPPED_MESSAGE if command == 'demo' else kept}", highlight=False)
         return 130
     except NotAppliedError as error:
         Console(stderr=True).print(f"{command}: {error}", style="red", highlight=False, soft_wrap=True, markup=False)

@@ -15,6 +15,8 @@ OPERATOR: dict[int, str] = {
     22: "another step is open on the cluster",
     23: "the step failed before the job could report",
     24: "the step was cancelled",
+    30: "verify-aws: something that this repository assumes about AWS does not hold; the record says what",
+    31: "verify-aws: something could not be removed and may still bill; the last lines name it",
 }
 MEANING: dict[int, str] = {
     **errors.EXIT_CODES,

@@ -1,8 +1,11 @@
-"""Remove what EMR leaves in our VPC and Terraform does not know: its endpoint ``emr-service-vpce`` and its groups.
+"""Remove what EMR and SageMaker leave in our VPC and Terraform does not know: EMR's endpoint, and groups of both.
 
 Since EMR 7.5 the service makes an interface endpoint in the cluster's VPC; its managed policy lets it create one and
 not delete it, so it outlives the cluster, is billed by the hour, and keeps subnets, groups and VPC from being
 deleted. To be called before the cluster stack is destroyed, when its cluster has ended.
+
+SageMaker makes two groups for the home folders of a Studio domain, and leaves them when the domain goes: so the domain
+is removed first (``has_studio``), then the groups are swept, then the rest of the stack goes.
 """
 
 from __future__ import annotations
@@ -11,8 +14,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 ENDPOINT_NAME = "emr-service-vpce"
-GROUP_NAMES = ("ElasticMapReduce-*",)
+GROUPS_OF_STUDIO = ("security-group-for-inbound-nfs-d-*", "security-group-for-outbound-nfs-d-*")
+GROUP_NAMES = ("ElasticMapReduce-*", *GROUPS_OF_STUDIO)
 WAIT_SECONDS = 600.0
 
 
@@ -75,8 +81,13 @@ def sweep(ec2: Any, vpc_ids: list[str], *, wait_seconds: float = WAIT_SECONDS, p
                     "cannot go before it: run make destroy again in some minutes."
                 )
             time.sleep(pause)
-    swept.groups = _delete_groups(ec2, vpc_ids)
+    swept.groups = _delete_groups(ec2, vpc_ids, time.monotonic() + wait_seconds, pause)
     return swept
+
+
+def has_studio(ec2: Any, vpc_ids: list[str]) -> bool:
+    """Whether a Studio domain is, or was, in the VPCs."""
+    return bool(vpc_ids and _groups(ec2, vpc_ids, GROUPS_OF_STUDIO))
 
 
 def _endpoints(ec2: Any, vpc_ids: list[str], *, deleting: bool = False) -> list[str]:
@@ -87,15 +98,37 @@ def _endpoints(ec2: Any, vpc_ids: list[str], *, deleting: bool = False) -> list[
     return [e["VpcEndpointId"] for e in found if e["State"].lower() not in gone]
 
 
-def _delete_groups(ec2: Any, vpc_ids: list[str]) -> list[str]:
-    filters = [{"Name": "vpc-id", "Values": vpc_ids}, {"Name": "group-name", "Values": list(GROUP_NAMES)}]
+def _groups(ec2: Any, vpc_ids: list[str], names: tuple[str, ...]) -> list[dict[str, Any]]:
+    filters = [{"Name": "vpc-id", "Values": vpc_ids}, {"Name": "group-name", "Values": list(names)}]
     pages = ec2.get_paginator("describe_security_groups").paginate(Filters=filters)
-    groups = [group for page in pages for group in page["SecurityGroups"]]
+    return [group for page in pages for group in page["SecurityGroups"]]
+
+
+def _delete_groups(ec2: Any, vpc_ids: list[str], deadline: float, pause: float) -> list[str]:
+    groups = _groups(ec2, vpc_ids, GROUP_NAMES)
     for group in groups:  # they name each other, so their rules go first
         if group["IpPermissions"]:
             ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=group["IpPermissions"])
         if group["IpPermissionsEgress"]:
             ec2.revoke_security_group_egress(GroupId=group["GroupId"], IpPermissions=group["IpPermissionsEgress"])
     for group in groups:
-        ec2.delete_security_group(GroupId=group["GroupId"])
+        _delete_group(ec2, group, deadline, pause)
     return [group["GroupId"] for group in groups]
+
+
+def _delete_group(ec2: Any, group: dict[str, Any], deadline: float, pause: float) -> None:
+    """Delete a group once nothing bears it: interfaces of home folders go some minutes after their domain."""
+    while True:
+        try:
+            ec2.delete_security_group(GroupId=group["GroupId"])
+            return
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "DependencyViolation":
+                raise
+            if time.monotonic() > deadline:
+                raise SweepError(
+                    f"the security group {group['GroupName']} is still in use, and the VPC cannot go before it: look "
+                    "in the EC2 console which network interface bears it, remove what it belongs to (a file system of "
+                    "SageMaker Studio that was kept), then run make destroy again."
+                ) from error
+        time.sleep(pause)

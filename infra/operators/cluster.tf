@@ -124,6 +124,9 @@ data "aws_iam_policy_document" "cluster" {
     }
   }
 
+  # IAM knows no condition on the boundary for these; it does for those above, and for the two that change a boundary,
+  # which nobody is given (https://docs.aws.amazon.com/service-authorization/latest/reference/list_iam.html). Their
+  # limit is the names; to delete or tag a role of ours widens nobody's rights.
   statement {
     sid = "Roles"
     actions = [

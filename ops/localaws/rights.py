@@ -166,6 +166,17 @@ def _tagged(tags: Mapping[str, str]) -> dict[str, str]:
 
 # ---------------------------------------------------------------------------------------------------------- IAM
 
+# The only actions on roles that know this key: a condition on another one would never hold
+# (https://docs.aws.amazon.com/service-authorization/latest/reference/list_iam.html).
+_IAM_BOUNDED = (
+    "AttachRolePolicy",
+    "CreateRole",
+    "DeleteRolePermissionsBoundary",
+    "DeleteRolePolicy",
+    "DetachRolePolicy",
+    "PutRolePermissionsBoundary",
+    "PutRolePolicy",
+)
 _IAM_TAGS = {"CreateRole": "TagRole", "CreatePolicy": "TagPolicy", "CreateInstanceProfile": "TagInstanceProfile"}
 
 
@@ -175,7 +186,8 @@ def _iam(call: Call, facts: Facts) -> Iterator[Need]:
     requested = _requested(_members(asked, "Tags.member"))
     context = dict(requested)
     role = asked.get("RoleName")
-    if role and (boundary := asked.get("PermissionsBoundary") or facts.boundary(str(role))):
+    bounded = role and call.operation in _IAM_BOUNDED
+    if bounded and (boundary := asked.get("PermissionsBoundary") or facts.boundary(str(role))):
         context["iam:PermissionsBoundary"] = boundary
     if role and "PolicyArn" in asked:
         context["iam:PolicyARN"] = str(asked["PolicyArn"])

@@ -12,6 +12,7 @@ from ops import policies
 from ops.localaws.policy import Decision, Request, decide
 from ops.record_calls import RECORDED, Right, differences, merged, normalised, read
 from ops.terraform import NO_ACCOUNT
+from tests.infra.iam_lint import load_parliament
 from tests.infra.planning import Planner
 from tests.infra.test_iam_documents import findings
 
@@ -108,6 +109,26 @@ def test_policies_fit_into_what_iam_takes(documents: dict[str, dict[str, Any]]) 
 def test_every_action_exists(documents: dict[str, dict[str, Any]]) -> None:
     unknown = [f for d in documents.values() for f in findings(json.dumps(d)) if f.startswith("UNKNOWN_ACTION")]
     assert unknown == []
+
+
+def boundary_actions() -> set[str]:
+    """Actions that IAM itself lets a policy condition by boundary, from parliament's copy of AWS's reference."""
+    iam = next(service for service in load_parliament().iam_definition if service["prefix"] == "iam")
+    return {
+        f"iam:{action['privilege']}"
+        for action in iam["privileges"]
+        if any("iam:PermissionsBoundary" in kind["condition_keys"] for kind in action["resource_types"])
+    }
+
+
+def test_the_boundary_is_asked_for_wherever_iam_can_and_nowhere_else(documents: dict[str, dict[str, Any]]) -> None:
+    known, key = boundary_actions(), "iam:PermissionsBoundary"
+    assert {right.action for right in RIGHTS if key in dict(right.context)} <= known
+    for name, document in documents.items():
+        for statement in document["Statement"] if name != "boundary" else []:
+            of_roles = {a for a in actions({"Statement": [statement]}) if a.startswith("iam:") and "Role" in a}
+            asked = any(key in keys for keys in statement.get("Condition", {}).values())
+            assert (of_roles & known == of_roles) if asked else not of_roles & known, statement["Sid"]
 
 
 def test_a_new_call_is_named_and_refused(documents: dict[str, dict[str, Any]]) -> None:

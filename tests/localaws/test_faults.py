@@ -125,7 +125,13 @@ def test_clients_try_again_after_a_503(faulty: World) -> None:
 @needs_java
 @pytest.mark.parametrize(
     ("kind", "state"),
-    [("executor-lost", "COMPLETED"), ("spot", "COMPLETED"), ("s3-503", "COMPLETED"), ("step-oom", "FAILED")],
+    [
+        ("executor-lost", "COMPLETED"),
+        ("spot", "COMPLETED"),
+        ("s3-503", "COMPLETED"),
+        ("s3-slow", "COMPLETED"),
+        ("step-oom", "FAILED"),
+    ],
 )
 def test_a_spark_step_under_a_fault(faulty: World, kind: str, state: str) -> None:
     job = faulty.script("job.py", JOB)
@@ -149,7 +155,7 @@ def test_a_spark_step_under_a_fault(faulty: World, kind: str, state: str) -> Non
     else:
         assert not any(o["Key"].endswith("_SUCCESS") for o in listed)
     log = (faulty.aws.home / server.LOG_NAME).read_text()
-    if kind != "s3-503":
+    if not kind.startswith("s3-"):
         assert f"fault {kind}: the {'driver' if kind == 'step-oom' else 'executor'}" in log
     if kind == "spot":
         lost = [i for i in after if "Spot" in i["Status"]["StateChangeReason"].get("Message", "")]

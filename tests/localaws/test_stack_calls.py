@@ -269,14 +269,14 @@ def test_a_budget_with_alerts_and_tags(aws: Aws) -> None:
 
 # -- SageMaker ----------------------------------------
 def test_a_studio_domain_and_its_user(aws: Aws) -> None:
-    studio = aws.client("sagemaker")
+    studio, world = aws.client("sagemaker"), make_world(aws)
     settings = {"ExecutionRole": f"arn:aws:iam::{ACCOUNT}:role/studio"}
     made = studio.create_domain(
         DomainName="fruits",
         AuthMode="IAM",
         DefaultUserSettings=settings,
-        SubnetIds=["subnet-1"],
-        VpcId="vpc-1",
+        SubnetIds=[world.subnet],
+        VpcId=world.vpc,
         AppNetworkAccessType="VpcOnly",
         Tags=[{"Key": "a", "Value": "1"}],
     )
@@ -285,7 +285,7 @@ def test_a_studio_domain_and_its_user(aws: Aws) -> None:
     assert (found["Status"], found["AppNetworkAccessType"], found["SubnetIds"]) == (
         "InService",
         "VpcOnly",
-        ["subnet-1"],
+        [world.subnet],
     )
     user = studio.create_user_profile(DomainId=domain, UserProfileName="ana", UserSettings=settings)["UserProfileArn"]
     assert studio.describe_user_profile(DomainId=domain, UserProfileName="ana")["UserProfileArn"] == user

@@ -1,12 +1,13 @@
-"""What EMR leaves in a VPC is found by tag and name, and removed; nothing else is."""
+"""What EMR and SageMaker leave in a VPC is found by tag and name, and removed; nothing else is."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from ops.sweep import SweepError, sweep, vpcs_of
+from ops.sweep import SweepError, has_studio, sweep, vpcs_of
 from tests.localaws.support import Aws, make_world
 
 pytestmark = pytest.mark.aws
@@ -50,6 +51,49 @@ def test_the_vpc_is_found_by_project_and_environment(aws: Aws) -> None:
         made[env] = ec2.create_vpc(CidrBlock="10.9.0.0/16", TagSpecifications=specification)["Vpc"]["VpcId"]
     assert vpcs_of(ec2, "fruits", "two") == [made["two"]]
     assert vpcs_of(ec2, "fruits", "three") == []
+
+
+def make_domain(aws: Aws, vpc: str, subnet: str, name: str) -> str:
+    made = aws.client("sagemaker").create_domain(
+        DomainName=name,
+        AuthMode="IAM",
+        DefaultUserSettings={"ExecutionRole": "arn:aws:iam::123456789012:role/studio"},
+        SubnetIds=[subnet],
+        VpcId=vpc,
+    )
+    return str(made["DomainId"])
+
+
+def test_what_a_studio_domain_leaves_is_swept_once_its_home_folders_are_gone(aws: Aws) -> None:
+    world, ec2, studio = make_world(aws), aws.client("ec2"), aws.client("sagemaker")
+    domain = make_domain(aws, world.vpc, world.subnet, "kept")
+    assert has_studio(ec2, [world.vpc])
+    home = studio.describe_domain(DomainId=domain)["HomeEfsFileSystemId"]
+    studio.delete_domain(DomainId=domain)  # AWS's default: the file system is kept
+    efs = aws.client("efs")
+    target = efs.describe_mount_targets(FileSystemId=home)["MountTargets"][0]["MountTargetId"]
+    with pytest.raises(SweepError, match=r"security-group-for-inbound-nfs-d-\d+ is still in use.*file system"):
+        sweep(ec2, [world.vpc], wait_seconds=0, pause=0)
+    efs.delete_mount_target(MountTargetId=target)
+    swept = sweep(ec2, [world.vpc], pause=0.05)
+    assert len(swept.groups) == 2
+    assert not has_studio(ec2, [world.vpc])
+    for group in world.groups:
+        ec2.delete_security_group(GroupId=group)
+    ec2.delete_subnet(SubnetId=world.subnet)
+    ec2.delete_vpc(VpcId=world.vpc)
+
+
+def test_a_domain_that_is_deleted_with_its_home_folders_leaves_two_groups(aws: Aws) -> None:
+    world, ec2, studio = make_world(aws), aws.client("ec2"), aws.client("sagemaker")
+    domain = make_domain(aws, world.vpc, world.subnet, "whole")
+    home = studio.describe_domain(DomainId=domain)["HomeEfsFileSystemId"]
+    studio.delete_domain(DomainId=domain, RetentionPolicy={"HomeEfsFileSystem": "Delete"})
+    assert home not in [f["FileSystemId"] for f in aws.client("efs").describe_file_systems()["FileSystems"]]
+    assert has_studio(ec2, [world.vpc])
+    with pytest.raises(ClientError, match="has dependencies and cannot be deleted"):
+        ec2.delete_vpc(VpcId=world.vpc)
+    assert len(sweep(ec2, [world.vpc], pause=0.05).groups) == 2
 
 
 class Stubborn:

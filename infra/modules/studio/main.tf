@@ -73,6 +73,9 @@ resource "aws_sagemaker_domain" "this" {
         idle_settings {
           lifecycle_management    = "ENABLED"
           idle_timeout_in_minutes = var.idle_minutes
+          # Left out, the provider sends 0 for both, which SageMaker refuses.
+          min_idle_timeout_in_minutes = 60
+          max_idle_timeout_in_minutes = 525600
         }
       }
     }

@@ -180,6 +180,11 @@ class Cloud:
             TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}],
             **options,
         )["Instances"]
+        profile = str(cluster.request["JobFlowRole"]).rsplit("/", 1)[-1]
+        for found in launched:  # one by one: at the launch moto gives it to the first alone
+            self.ec2.associate_iam_instance_profile(
+                IamInstanceProfile={"Name": profile}, InstanceId=found["InstanceId"]
+            )
         with cluster.changed:
             for found in launched:
                 cluster.instances.append(

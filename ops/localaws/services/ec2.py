@@ -80,15 +80,16 @@ def _description(self: Any) -> str | None:
 
 
 def users_of_subnet(backend: Any, subnet_id: str) -> list[str]:
-    """What keeps a subnet from being deleted: interface endpoints and instances in it."""
+    """What keeps a subnet from being deleted: interface endpoints, instances and other interfaces in it."""
     users = [
         e.id for e in backend.vpc_end_points.values() if subnet_id in (e.subnet_ids or []) and e.state == "available"
     ]
+    users += [i.id for i in backend.enis.values() if i.instance is None and i.subnet.id == subnet_id]
     return users + [i.id for i in backend.all_instances() if i.subnet_id == subnet_id and i.state != "terminated"]
 
 
 def users_of_group(backend: Any, group_id: str) -> list[str]:
-    """What keeps a security group from being deleted: endpoints, instances and other groups' rules."""
+    """What keeps a security group from being deleted: endpoints, instances, interfaces and other groups' rules."""
     users = [
         e.id
         for e in backend.vpc_end_points.values()
@@ -99,6 +100,7 @@ def users_of_group(backend: Any, group_id: str) -> list[str]:
         for i in backend.all_instances()
         if i.state != "terminated" and group_id in [g.id for g in i.security_groups]
     ]
+    users += [i.id for i in backend.enis.values() if i.instance is None and group_id in [g.id for g in i.group_set]]
     for groups in backend.groups.values():
         for group in groups.values():
             rules = [*group.ingress_rules, *group.egress_rules] if group.id != group_id else []

@@ -13,12 +13,19 @@ from moto.utilities.tagging_service import TaggingService
 
 from ops.localaws import patching
 from ops.localaws.answers import answer, request
+from ops.localaws.services import studio_home
 
 
 class ResourceNotFound(ServiceException):
     """SageMaker's answer to an unknown name."""
 
     code = "ResourceNotFound"
+
+
+class ValidationException(ServiceException):
+    """SageMaker's answer to a request that cannot be."""
+
+    code = "ValidationException"
 
 
 class ResourceInUse(ServiceException):
@@ -31,6 +38,7 @@ class Studio:
     """The domains and user profiles of one account and region, as the service describes them."""
 
     def __init__(self) -> None:
+        self.made = 0
         self.domains: dict[str, dict[str, Any]] = {}
         self.profiles: dict[tuple[str, str], dict[str, Any]] = {}
         self.tags = TaggingService()
@@ -64,15 +72,26 @@ def _create_domain(self: Any) -> ActionResult:
     tags = asked.pop("Tags", [])
     if any(d["DomainName"] == asked["DomainName"] for d in studio.domains.values()):
         raise ResourceInUse(f"Domain with name {asked['DomainName']} already exists.")
-    domain_id = f"d-{len(studio.domains) + 1:012d}"
+    if not studio_home.knows_vpc(self.current_account, self.region, asked["VpcId"]):
+        raise ValidationException(f"The vpc ID '{asked['VpcId']}' does not exist")
+    studio.made += 1
+    domain_id = f"d-{studio.made:012d}"
     arn, now = _arn(self, f"domain/{domain_id}"), utcnow()
+    home = studio_home.make(
+        self.current_account,
+        self.region,
+        domain_id=domain_id,
+        domain_arn=arn,
+        vpc_id=asked["VpcId"],
+        subnets=asked["SubnetIds"],
+    )
     studio.domains[domain_id] = asked | {
         "DomainId": domain_id,
         "DomainArn": arn,
         "Status": "InService",
         "CreationTime": now,
         "LastModifiedTime": now,
-        "HomeEfsFileSystemId": f"fs-{domain_id[2:]}",
+        "HomeEfsFileSystemId": home,
         "Url": f"https://{domain_id}.studio.{self.region}.sagemaker.aws",
         "AppNetworkAccessType": asked.get("AppNetworkAccessType", "PublicInternetOnly"),
         "TagPropagation": asked.get("TagPropagation", "DISABLED"),
@@ -99,10 +118,13 @@ def _update_domain(self: Any) -> ActionResult:
 
 
 def _delete_domain(self: Any) -> ActionResult:
-    studio, domain_id = _studio(self), request(self)["DomainId"]
-    studio.domain(domain_id)
+    asked, studio = request(self), _studio(self)
+    domain_id = asked["DomainId"]
+    domain = studio.domain(domain_id)
     if any(owner == domain_id for owner, _ in studio.profiles):
         raise ResourceInUse(f"Unable to delete Domain {domain_id}: it still has user profiles.")
+    if asked.get("RetentionPolicy", {}).get("HomeEfsFileSystem") == "Delete":
+        studio_home.remove(self.current_account, self.region, domain["HomeEfsFileSystemId"])
     del studio.domains[domain_id]
     return answer(self, "DeleteDomain")
 

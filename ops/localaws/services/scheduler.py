@@ -42,7 +42,8 @@ def is_due(schedule: Any, now: datetime, clock_rate: float) -> bool:
     """Whether a schedule's time has come, on a clock that runs ``clock_rate`` times as fast since its creation."""
     when = due_at(schedule.schedule_expression, schedule.schedule_expression_timezone)
     created = datetime.fromtimestamp(schedule.creation_date, UTC)
-    return when is not None and schedule.state == "ENABLED" and created + (now - created) * clock_rate >= when
+    enabled = (schedule.state or "ENABLED") == "ENABLED"  # an update that does not name the state enables
+    return when is not None and enabled and created + (now - created) * clock_rate >= when
 
 
 class Clock(threading.Thread):

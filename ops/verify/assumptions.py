@@ -1,0 +1,148 @@
+"""The table: what this repository can only assume about AWS, how each is looked at, and what the rehearsal shows of it.
+
+It gathers docs/embedded-aws.md ("what it does not show") and docs/first-run-on-aws.md ("what only AWS can confirm").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ops.verify import checks
+from ops.verify.checks import Evidence, Finding, NotSeenError
+
+Emulator = Literal["runs", "imitates", "lacks"]
+Verdict = Literal["verified", "broken", "rehearsed", "open"]
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One thing that may be wrong.
+
+    Attributes
+    ----------
+    id : in the record
+    text : what is assumed
+    how : how it is looked at
+    check : decides
+    emulator : the embedded AWS really runs it, imitates it, or has nothing of it
+    """
+
+    id: str
+    text: str
+    how: str
+    check: Callable[[Evidence], Finding]
+    emulator: Emulator
+
+
+@dataclass(frozen=True)
+class Result:
+    """An assumption after the look.
+
+    Attributes
+    ----------
+    verdict : ``verified`` on AWS; ``rehearsed`` on the embedded one, which verifies nothing; ``broken``; or ``open``
+        where the evidence is missing
+    finding : None where it is open
+    """
+
+    assumption: Assumption
+    verdict: Verdict
+    said: str
+    finding: Finding | None = None
+
+
+TABLE: tuple[Assumption, ...] = (
+    Assumption("start-without-nat", "A cluster starts in private subnets with no NAT gateway and no route out.",
+               "state and timeline of the cluster; routes and gateways of its VPC", checks.starts_without_nat,
+               "imitates"),
+    Assumption("no-way-in", "EMR's own rules in our groups let nobody in from outside.",
+               "groups, subnets and addresses while the cluster lives", checks.no_public_way_in, "imitates"),
+    Assumption("own-groups", "With three groups given, EMR makes none of its own.",
+               "groups of the VPC while the cluster lives", checks.own_groups_only, "imitates"),
+    Assumption("endpoint-packages", "The S3 endpoint's policy lets Amazon Linux's repositories through.",
+               "dnf makecache on the primary node", checks.packages_through_the_endpoint, "lacks"),
+    Assumption("endpoint-refuses", "The S3 endpoint's policy refuses every other bucket.",
+               "a public object of another bucket, asked for unsigned on the primary node",
+               checks.endpoint_lets_nothing_else_through, "lacks"),
+    Assumption("service-policy", "AmazonEMRServicePolicy_v2 accepts the tags as they are set here.",
+               "what is attached to the service role, which tags what bears, and that the cluster started",
+               checks.policy_v2_and_its_tags, "imitates"),
+    Assumption("pass-role", "EMR may pass our instance role to EC2.", "the profile that the instances bear",
+               checks.our_role_is_passed, "imitates"),
+    Assumption("tags-propagate", "EMR gives the cluster's tags to its instances.", "tags of the instances",
+               checks.tags_reach_the_machines, "imitates"),
+    Assumption("capacity", "The fleets get what they ask for.", "provisioned against target capacity",
+               checks.fleets_are_full, "imitates"),
+    Assumption("spot", "A Spot instance comes, with the service-linked role made on first use.",
+               "the market of the task fleet's instances", checks.spot_role_exists, "imitates"),
+    Assumption("master-on-demand", "Node labels keep every application's master on nodes on demand.",
+               "YARN's applications and labels against the instances' markets", checks.master_on_demand, "lacks"),
+    Assumption("wheels", "The wheels install and run on Amazon Linux 2023 with its Python 3.11.",
+               "the node's system and C library, and what the bootstrap wrote when TensorFlow had run",
+               checks.wheels_install, "lacks"),
+    Assumption("metadata", "Instance metadata answers by token only, and one hop is enough for the nodes.",
+               "the service, asked with and without a token", checks.metadata_by_token, "lacks"),
+    Assumption("region", "pyarrow finds region and keys on every node, and reads and writes our prefixes.",
+               "the sample, featurized whole", checks.job_reads_and_writes, "runs"),
+    Assumption("arguments", "command-runner hands a step's arguments to spark-submit as they were given.",
+               "what EMR kept, and the fields of the request that the job read", checks.arguments_arrive, "runs"),
+    Assumption("completed", "In cluster mode a step ends when its application has ended, and not before.",
+               "the step's end against the time of run.json", checks.completed_means_done, "runs"),
+    Assumption("failure", "A failed job tells its cause before EMR does, whatever FailureDetails say.",
+               "a step that asks for a class that is not there", checks.failure_is_told, "runs"),
+    Assumption("log-layout", "Logs lie below steps/, containers/ and node/ in the log bucket.",
+               "the objects' keys", checks.logs_lie_where_we_look, "imitates"),
+    Assumption("log-driver", "In cluster mode the driver's words are in its container's log, not in the step's.",
+               "the failed job's sentence, looked for in both", checks.driver_speaks_in_its_container, "imitates"),
+    Assumption("log-delay", f"A step's logs come within {checks.LOG_DELAY_SECONDS // 60} minutes of its end.",
+               "the objects' times against the step's end", checks.logs_come_in_time, "imitates"),
+    Assumption("no-drift", "A second plan of a living cluster has nothing to do.", "terraform plan",
+               checks.second_plan_is_empty, "runs"),
+    Assumption("idle-limit", "EMR holds the idle limit.", "the cluster's auto-termination policy",
+               checks.idle_limit_is_set, "imitates"),
+    Assumption("clock", "The schedule outside ends the cluster, with its role and target as written.",
+               "the schedule is brought forward to a minute from now", checks.clock_ends_the_cluster, "imitates"),
+    Assumption("emr-endpoint", "EMR makes the endpoint emr-service-vpce, tagged, and leaves it.",
+               "endpoints of the VPC while the cluster lives and after its end", checks.emr_makes_an_endpoint,
+               "imitates"),
+    Assumption("leftovers", "After destroy and purge nothing of the environment is left.",
+               "everything that the stacks and EMR make, listed by tag and name", checks.nothing_is_left, "runs"),
+    Assumption("budget", "AWS Budgets takes the budget.", "the budget as AWS tells it", checks.budget_is_there,
+               "imitates"),
+    Assumption("interfaces", "Spark's history server can be opened by a presigned address, without a way in.",
+               "the addresses that EMR gives", checks.interfaces_have_addresses, "lacks"),
+    Assumption("operator", "The operators' policies suffice for all of it.",
+               "who ran this, and what was refused", checks.operator_suffices, "lacks"),
+    Assumption("cost", "The whole of it costs less than it said before.", "prices times the instances' lifetimes",
+               checks.cost_is_small, "imitates"),
+)  # fmt: skip
+
+NOT_LOOKED_AT = (
+    "a KMS key (ENV=prod), SSM's shell, NAT, Studio, managed scaling: off in this environment",
+    "arm64 nodes",
+    "the idle limit's effect, and the reason that EMR then gives: a quarter of an hour more",
+    "the budget's mails, and what the bill says: look after a day",
+)
+
+
+def judge(evidence: Evidence, *, emulated: bool, table: tuple[Assumption, ...] = TABLE) -> list[Result]:
+    """Every assumption, looked at. Whatever the embedded AWS shows is at most rehearsed."""
+    results = []
+    for assumption in table:
+        try:
+            finding = assumption.check(evidence)
+        except NotSeenError as missing:
+            results.append(Result(assumption, "open", str(missing)))
+            continue
+        except (KeyError, TypeError, ValueError, AttributeError) as odd:  # an answer of another shape than expected
+            results.append(Result(assumption, "open", f"the evidence has another shape: {type(odd).__name__}: {odd}"))
+            continue
+        verdict: Verdict = "broken"
+        if finding.held:
+            verdict = "rehearsed" if emulated else "verified"
+        elif emulated and assumption.emulator == "lacks":
+            verdict = "open"
+        results.append(Result(assumption, verdict, finding.said, finding))
+    return results

@@ -1,0 +1,322 @@
+"""Ask AWS for what the checks need. No call here may end the run: what AWS refuses is kept as ``{"error": …}``."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from fruits.errors import FruitsError
+from fruits.store import Store
+from rich.console import Console
+
+from ops import step
+from ops.account import PROJECT, Account
+from ops.sweep import ENDPOINT_NAME, vpcs_of
+from ops.verify import probe
+
+PROBE = Path(probe.__file__)
+PROBE_STEP = "probe"
+CLOCK_LEAD_SECONDS = 75
+CLOCK_WAIT_SECONDS = 600.0
+CLOCK_WAIT_SECONDS_EMULATED = 60.0
+TRACEBACK = "no image is of class No such fruit"
+NO_SUCH_CLASS = "No such fruit"
+
+
+def plain(value: Any) -> Any:
+    """An answer as JSON keeps it: times in ISO 8601, no metadata of the transport."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items() if k != "ResponseMetadata"}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return value
+
+
+class Gatherer:
+    """Collects the evidence of one run.
+
+    Attributes
+    ----------
+    evidence : what was seen so far
+    denied : the calls that were refused for want of a right
+    """
+
+    def __init__(self, account: Account, console: Console) -> None:
+        self.account, self.console = account, console
+        self.emulated = account.target.emulated
+        self.evidence: dict[str, Any] = {}
+        self.denied: list[str] = []
+
+    @property
+    def pause(self) -> float:
+        return 1.0 if self.emulated else 10.0
+
+    def ask(self, call: Callable[[], Any]) -> Any:
+        """An answer, or what kept it away."""
+        try:
+            return plain(call())
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"):
+                self.denied.append(error.operation_name)
+            return {"error": f"{error.operation_name}: {code}"}
+        except (BotoCoreError, FruitsError, OSError, ValueError) as error:
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    def everything(self, service: str, call: str, key: str, **asked: Any) -> Any:
+        """All pages of a listing."""
+        pages = self.account.client(service).get_paginator(call)
+        return self.ask(lambda: [item for page in pages.paginate(**asked) for item in page[key]])
+
+    # -- who ----------------------------------------
+    def caller(self) -> dict[str, Any]:
+        """Who runs this, without a name: the kind, and whether the operators' group has it."""
+        arn = str(self.account.client("sts").get_caller_identity()["Arn"])
+        # arn:aws:iam::123456789012:user/ana, arn:aws:sts::123456789012:assumed-role/AdministratorAccess/ana
+        kind, _, name = arn.rsplit(":", 1)[-1].partition("/")
+        groups = (
+            self.ask(lambda: self.account.client("iam").list_groups_for_user(UserName=name)["Groups"])
+            if kind == "user"
+            else []
+        )
+        operators = f"{PROJECT}-{self.account.target.env}-operators"
+        named = [g["GroupName"] for g in groups] if isinstance(groups, list) else []
+        if "ListGroupsForUser" in self.denied:
+            # operators may not list groups, and an administrator may: who is refused holds the operators' policies
+            self.denied.remove("ListGroupsForUser")
+            named = [operators]
+        return {"kind": kind, "operator": operators in named}
+
+    # -- while the cluster lives ----------------------------------------
+    def alive(self) -> dict[str, Any]:
+        """The cluster, its machines, its network, and what stands around it."""
+        cluster_id, emr = str(self.account.cluster["cluster_id"]), self.account.client("emr")
+        ec2 = self.account.client("ec2")
+        budgets, target = self.account.client("budgets"), self.account.target
+        cluster = self.ask(lambda: emr.describe_cluster(ClusterId=cluster_id)["Cluster"])
+        return {
+            "cluster": cluster,
+            "fleets": self.everything("emr", "list_instance_fleets", "InstanceFleets", ClusterId=cluster_id),
+            "instances": self.everything("emr", "list_instances", "Instances", ClusterId=cluster_id),
+            "machines": self.ask(lambda: self._machines(ec2, cluster_id)),
+            "network": self._network(ec2),
+            "service_role": self._service_role(cluster),
+            "idle": self.ask(
+                lambda: emr.get_auto_termination_policy(ClusterId=cluster_id).get("AutoTerminationPolicy", {})
+            ),
+            "budget": self.ask(
+                lambda: budgets.describe_budget(
+                    AccountId=target.account_id, BudgetName=f"{PROJECT}-{target.env}-monthly"
+                )["Budget"]
+            ),
+            "interfaces": self._interfaces(emr, cluster_id, cluster),
+        }
+
+    @staticmethod
+    def _machines(ec2: Any, cluster_id: str) -> list[dict[str, Any]]:
+        filters = [{"Name": "tag:aws:elasticmapreduce:job-flow-id", "Values": [cluster_id]}]
+        pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
+        return [i for page in pages for r in page["Reservations"] for i in r["Instances"]]
+
+    def _network(self, ec2: Any) -> dict[str, Any]:
+        vpcs = vpcs_of(ec2, PROJECT, self.account.target.env)
+        if len(vpcs) != 1:
+            return {"error": f"{len(vpcs)} VPCs bear the tags of this environment"}
+        inside = {"Filters": [{"Name": "vpc-id", "Values": vpcs}]}
+        nats = {"Filter": [{"Name": "vpc-id", "Values": vpcs}]}
+        return {
+            "vpc": self.ask(lambda: ec2.describe_vpcs(VpcIds=vpcs)["Vpcs"][0]),
+            "subnets": self.ask(lambda: ec2.describe_subnets(**inside)["Subnets"]),
+            "tables": self.ask(lambda: ec2.describe_route_tables(**inside)["RouteTables"]),
+            "nats": self.ask(lambda: ec2.describe_nat_gateways(**nats)["NatGateways"]),
+            "endpoints": self.ask(lambda: ec2.describe_vpc_endpoints(**inside)["VpcEndpoints"]),
+            "groups": self.ask(lambda: ec2.describe_security_groups(**inside)["SecurityGroups"]),
+        }
+
+    def _service_role(self, cluster: Any) -> dict[str, Any]:
+        role = str(cluster.get("ServiceRole", "")).rsplit("/", 1)[-1]
+        iam = self.account.client("iam")
+        found = self.ask(lambda: iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"])
+        return {"managed": [p["PolicyArn"] for p in found]} if isinstance(found, list) else found
+
+    def _interfaces(self, emr: Any, cluster_id: str, cluster: Any) -> dict[str, Any]:
+        """Whether addresses of the history server come; the addresses themselves are keys and are not kept."""
+
+        def persistent() -> dict[str, Any]:
+            made = emr.create_persistent_app_ui(TargetResourceArn=cluster.get("ClusterArn"))["PersistentAppUIId"]
+            told = emr.get_persistent_app_ui_presigned_url(PersistentAppUIId=made, PersistentAppUIType="SHS")
+            return {"came": bool(told.get("PresignedURL"))}
+
+        def on_cluster() -> dict[str, Any]:
+            told = emr.get_on_cluster_app_ui_presigned_url(
+                ClusterId=cluster_id, OnClusterAppUIType="SparkHistoryServer"
+            )
+            return {"came": bool(told.get("PresignedURL"))}
+
+        # an address of one of the two is enough, so neither error hides the other
+        return {
+            "persistent": {"came": False, **self.ask(persistent)},
+            "cluster": {"came": False, **self.ask(on_cluster)},
+        }
+
+    # -- steps ----------------------------------------
+    def run_sample(self, environ: dict[str, str]) -> int:
+        """The whole chain over the sample; returns the step's exit code."""
+        request = step.request_for(self.account, environ)
+        submitted = step.submit(self.account, request, queue=False)
+        code = step.conclude(self.account, submitted, step.watch(self.account, submitted, self.console), self.console)
+        found = self._described(submitted)
+        arguments = found["Config"]["Args"] if "Config" in found else []
+        entry, packed = step.upload_job(self.account)  # there already: it says under which key
+        uri = arguments[-1] if arguments else ""
+        bucket, _, prefix = submitted.output.removeprefix("s3://").partition("/")
+        s3 = self.account.client("s3")
+        self.evidence["sample"] = {
+            "step": found,
+            "arguments": step.step_arguments(entry, packed, uri),
+            "request": request.as_json(),
+            "run": self.ask(lambda: json.loads(Store(submitted.output).read("run.json"))),
+            "run_written": self.ask(lambda: s3.head_object(Bucket=bucket, Key=f"{prefix}/run.json")["LastModified"]),
+        }
+        return code
+
+    def run_failing(self, environ: dict[str, str]) -> None:
+        """A step whose job fails for a reason that is known."""
+        output = f"s3://{self.account.bucket('data')}/results/verify-failing"
+        request = step.request_for(self.account, {**environ, "CLASSES": NO_SUCH_CLASS, "OUTPUT": output})
+        submitted = step.submit(self.account, request, queue=False)
+        step.watch(self.account, submitted, self.console)
+        self.evidence["failing"] = {
+            "step": self._described(submitted),
+            "told": self.ask(lambda: json.loads(Store(output).read("_run/error.json"))),
+            "details": {"seconds": None, "found": None},
+        }
+
+    def _described(self, submitted: step.Submitted) -> Any:
+        emr = self.account.client("emr")
+        return self.ask(lambda: emr.describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)["Step"])
+
+    def run_probe(self) -> None:
+        """The probe on the primary node, by a step; it puts its answer below ``node/`` of the log bucket."""
+        emr, s3 = self.account.client("emr"), self.account.client("s3")
+        cluster_id = str(self.account.cluster["cluster_id"])
+        artifacts, logs = self.account.bucket("artifacts"), self.account.bucket("logs")
+        s3.put_object(Bucket=artifacts, Key="verify/probe.py", Body=PROBE.read_bytes())
+        python, target = '"${NODE_ROOT:-}/opt/fruits/venv/bin/python"', f"s3://{logs}/node/verify/probe.json"
+        command = (
+            f"set -euo pipefail; cd $(mktemp -d); aws s3 cp --quiet s3://{artifacts}/verify/probe.py probe.py; "
+            f"{python} -I probe.py > probe.json; aws s3 cp --quiet probe.json {target}"
+        )
+        jar = {"Jar": "command-runner.jar", "Args": ["bash", "-c", command]}
+        added = emr.add_job_flow_steps(
+            JobFlowId=cluster_id,
+            Steps=[{"Name": PROBE_STEP, "ActionOnFailure": "CONTINUE", "HadoopJarStep": jar}],
+        )
+        step_id = str(added["StepIds"][0])
+        with self.console.status("looking at a node from inside"):
+            while (
+                emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]["State"] in step.OPEN_STATES
+            ):
+                time.sleep(self.pause / 2)
+        self.evidence["probe"] = self.ask(
+            lambda: json.loads(s3.get_object(Bucket=logs, Key="node/verify/probe.json")["Body"].read())
+        )
+
+    # -- logs ----------------------------------------
+    def wait_for_logs(self, limit_seconds: float) -> None:
+        """Look until the logs of both steps have come and the failure is told, or the time is over."""
+        cluster_id = str(self.account.cluster["cluster_id"])
+        failing, emr = self.evidence["failing"], self.account.client("emr")
+        if "Id" not in failing["step"] or "Id" not in self.evidence["sample"]["step"]:
+            self.evidence["logs"] = {"error": "EMR did not describe the steps"}
+            return
+        failed_id = failing["step"]["Id"]
+        ended = datetime.fromisoformat(failing["step"]["Status"]["Timeline"]["EndDateTime"])
+        wanted = [f"steps/{self.evidence['sample']['step']['Id']}/stderr.gz", f"steps/{failed_id}/stderr.gz"]
+        deadline = time.monotonic() + limit_seconds
+        with self.console.status("waiting for the logs"):
+            while True:
+                keys = self._log_keys(cluster_id)
+                status = self.ask(lambda: emr.describe_step(ClusterId=cluster_id, StepId=failed_id)["Step"]["Status"])
+                if status.get("FailureDetails") and failing["details"]["seconds"] is None:
+                    seconds = (datetime.now(UTC) - ended).total_seconds()
+                    failing["details"] = {"seconds": round(seconds, 1), "found": status["FailureDetails"]}
+                words = self._words(keys, failed_id, cluster_id)
+                told = failing["details"]["seconds"] is not None
+                if (told and words["containers"] and all(key in keys for key in wanted)) or time.monotonic() > deadline:
+                    self.evidence["logs"] = {"keys": keys, "traceback": words}
+                    return
+                time.sleep(self.pause)
+
+    def _log_keys(self, cluster_id: str) -> dict[str, str]:
+        prefix = f"emr/{cluster_id}/"
+        asked = {"Bucket": self.account.bucket("logs"), "Prefix": prefix}
+        found = self.everything("s3", "list_objects_v2", "Contents", **asked)
+        return (
+            {item["Key"].removeprefix(prefix): item["LastModified"] for item in found}
+            if isinstance(found, list)
+            else {}
+        )
+
+    def _words(self, keys: dict[str, str], failed_id: str, cluster_id: str) -> dict[str, bool]:
+        def hold(chosen: list[str]) -> bool:
+            return any(TRACEBACK in self._log(f"emr/{cluster_id}/{key}") for key in chosen)
+
+        applications = sorted({key.split("/")[1] for key in keys if key.startswith("containers/application_")})
+        newest = f"containers/{applications[-1]}/" if applications else "containers/-"
+        drivers = [key for key in keys if key.startswith(newest) and "_000001/std" in key]
+        return {
+            "containers": hold(drivers),
+            "step": hold([key for key in keys if key.startswith(f"steps/{failed_id}/std")]),
+        }
+
+    def _log(self, key: str) -> str:
+        s3, bucket = self.account.client("s3"), self.account.bucket("logs")
+        try:
+            return gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()).decode(errors="replace")
+        except (ClientError, BotoCoreError, OSError, EOFError):
+            return ""  # not there yet, or half written
+
+    # -- the end ----------------------------------------
+    def let_the_clock_strike(self) -> None:
+        """Bring the schedule forward and wait until it has ended the cluster."""
+        scheduler, emr = self.account.client("scheduler"), self.account.client("emr")
+        cluster_id, name = str(self.account.cluster["cluster_id"]), f"{PROJECT}-{self.account.target.env}-ttl"
+        lead = 5 if self.emulated else CLOCK_LEAD_SECONDS
+        when = (datetime.now(UTC) + timedelta(seconds=lead)).replace(microsecond=0)
+
+        def forward() -> Any:
+            kept = scheduler.get_schedule(Name=name)
+            again = {k: kept[k] for k in ("Name", "State", "FlexibleTimeWindow", "Target", "Description") if k in kept}
+            scheduler.update_schedule(**again, ScheduleExpression=f"at({when:%Y-%m-%dT%H:%M:%S})")
+            return {"target": kept["Target"]["Arn"], "by_the_clock": False, "seconds": None}
+
+        clock = self.evidence["clock"] = self.ask(forward)
+        if "error" in clock:
+            return
+        deadline = time.monotonic() + (CLOCK_WAIT_SECONDS_EMULATED if self.emulated else CLOCK_WAIT_SECONDS)
+        with self.console.status("the schedule outside ends the cluster"):
+            while time.monotonic() < deadline:
+                state = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
+                if state.startswith("TERMINAT") and clock["seconds"] is None:
+                    clock["seconds"] = round((datetime.now(UTC) - when).total_seconds(), 1)
+                    clock["by_the_clock"] = clock["seconds"] >= 0
+                if state.startswith("TERMINATED"):
+                    break
+                time.sleep(self.pause / 2)
+        ec2 = self.account.client("ec2")
+        filters = [{"Name": "tag:Name", "Values": [ENDPOINT_NAME]}]
+        vpcs = vpcs_of(ec2, PROJECT, self.account.target.env)
+        found = self.ask(lambda: ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"])
+        self.evidence["ended"] = {
+            "cluster": self.ask(lambda: emr.describe_cluster(ClusterId=cluster_id)["Cluster"]),
+            "endpoints": [e for e in found if e["VpcId"] in vpcs] if isinstance(found, list) else found,
+        }

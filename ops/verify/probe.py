@@ -1,0 +1,137 @@
+"""What only a node can tell: run there, with the node's own Python, by a step; prints one JSON object.
+
+It imports nothing that the standard library of Python 3.11 has not. A part that cannot be asked says ``skipped`` or
+``error`` and why; the probe itself always ends well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+METADATA = "http://169.254.169.254"
+PREFIX = "/opt/fruits"
+SECONDS = 10
+
+
+def node() -> dict[str, Any]:
+    """System, processor, C library, and the Python that runs this."""
+    release = {}
+    for line in Path("/etc/os-release").read_text().splitlines():
+        # ID="amzn"
+        name, _, value = line.partition("=")
+        release[name] = value.strip('"')
+    return {
+        "system": release.get("ID"),
+        "version": release.get("VERSION_ID"),
+        "machine": platform.machine(),
+        "libc": list(platform.libc_ver()),
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "environment": {name: os.environ.get(name) for name in ("AWS_REGION", "PYSPARK_PYTHON", "OMP_NUM_THREADS")},
+    }
+
+
+def ready() -> dict[str, Any]:
+    """What the bootstrap wrote when TensorFlow had run."""
+    found: dict[str, Any] = json.loads(Path(f"{os.environ.get('NODE_ROOT', '')}{PREFIX}/ready.json").read_text())
+    kept = ("python", "architecture", "lock_sha256", "seconds")
+    return {**{name: found[name] for name in kept}, "packages": len(found["packages"])}
+
+
+def metadata() -> dict[str, Any]:
+    """How the instance metadata service answers without a token, and with one."""
+    if os.environ.get("AWS_EC2_METADATA_DISABLED") == "true":
+        return {"skipped": "this node has no metadata service"}
+
+    def ask(path: str, method: str, headers: dict[str, str]) -> tuple[int, str]:
+        request = urllib.request.Request(METADATA + path, method=method, headers=headers)  # noqa: S310 - a constant
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, ""
+
+    without, _ = ask("/latest/meta-data/", "GET", {})
+    told, token = ask("/latest/api/token", "PUT", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
+    region = ask("/latest/meta-data/placement/region", "GET", {"X-aws-ec2-metadata-token": token})[1]
+    return {"without_token": without, "token": told, "region": region}
+
+
+def run(*command: str) -> dict[str, Any]:
+    """Exit code and the end of what a command said."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return {"code": done.returncode, "said": (done.stdout + done.stderr).strip()[-800:]}
+
+
+def repositories() -> dict[str, Any]:
+    """Whether Amazon Linux's own packages can be reached: they lie in S3."""
+    if shutil.which("dnf") is None:
+        return {"skipped": "this node has no dnf"}
+    return run("sudo", "-n", "dnf", "--quiet", "makecache", "--refresh")
+
+
+def foreign_bucket() -> dict[str, Any]:
+    """An object that anybody may read, in a bucket that the endpoint's policy does not name: asked for unsigned."""
+    region = os.environ.get("AWS_REGION", "")
+    uri = f"s3://amazon-ssm-{region}/latest/VERSION"
+    return {"uri": uri, **run("aws", "s3", "cp", "--no-sign-request", "--cli-read-timeout", "20", uri, "-")}
+
+
+def yarn() -> dict[str, Any]:
+    """The nodes' labels, and where each application's master ran, from YARN's ResourceManager."""
+    if shutil.which("yarn") is None:
+        return {"skipped": "this node has no YARN"}
+    root = f"http://{socket.gethostname()}:8088/ws/v1/cluster"
+
+    def ask(what: str) -> Any:
+        with urllib.request.urlopen(f"{root}/{what}", timeout=SECONDS) as answer:  # noqa: S310 - this host
+            return json.load(answer)
+
+    nodes = (ask("nodes").get("nodes") or {}).get("node") or []
+    apps = (ask("apps").get("apps") or {}).get("app") or []
+    return {
+        "nodes": [{"host": n.get("nodeHostName"), "labels": n.get("nodeLabels", [])} for n in nodes],
+        "masters": [
+            # ip-10-42-1-7.eu-west-3.compute.internal:8042
+            {"id": a.get("id"), "name": a.get("name"), "host": str(a.get("amHostHttpAddress", "")).partition(":")[0],
+             "label": a.get("amNodeLabelExpression"), "status": a.get("finalStatus")}
+            for a in apps
+        ],
+    }  # fmt: skip
+
+
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "node": node,
+    "ready": ready,
+    "metadata": metadata,
+    "repositories": repositories,
+    "foreign_bucket": foreign_bucket,
+    "yarn": yarn,
+}
+
+
+def main() -> int:
+    """Ask everything; always 0, so that the step's end says only whether the probe ran."""
+    found: dict[str, Any] = {}
+    for name, part in PARTS.items():
+        try:
+            found[name] = part()
+        except Exception as error:  # noqa: BLE001 - one part that fails must not hide the others
+            found[name] = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps(found, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,391 @@
+"""Each assumption about AWS is decided both ways, on answers as AWS gives them; what is missing stays open."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ops.account import OperatorError
+from ops.verify import __main__ as command
+from ops.verify import gather, probe, record
+from ops.verify.assumptions import TABLE, judge
+
+ACCOUNT = "111122223333"
+Evidence = dict[str, Any]
+TAGS = [
+    {"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"},
+    {"Key": "Project", "Value": "fruits"},
+    {"Key": "Environment", "Value": "verify"},
+]
+ENDPOINT = {
+    "VpcEndpointId": "vpce-1",
+    "VpcId": "vpc-1",
+    "Tags": [{"Key": "Name", "Value": "emr-service-vpce"}, TAGS[0]],
+}
+ARGUMENTS = [
+    "spark-submit",
+    "--deploy-mode",
+    "cluster",
+    "--py-files",
+    "s3://a/z",
+    "s3://a/f.py",
+    "--request",
+    "s3://d/r",
+]
+
+
+def machine(name: str, market: str) -> dict[str, Any]:
+    host = f"ip-{name}.eu-west-3.compute.internal"
+    return {"Ec2InstanceId": f"i-{name}", "PrivateDnsName": host, "Market": market, "InstanceType": "m5.xlarge"}
+
+
+def on_aws() -> Evidence:
+    """What a run would see on AWS if everything were as assumed."""
+    timeline = {"CreationDateTime": "2026-11-20T10:00:00+00:00", "ReadyDateTime": "2026-11-20T10:07:30+00:00"}
+    ended = {"StartDateTime": "2026-11-20T10:09:00+00:00", "EndDateTime": "2026-11-20T10:11:00+00:00"}
+    profile = f"arn:aws:iam::{ACCOUNT}:instance-profile/fruits-verify-emr-node"
+    groups = [
+        {"GroupId": f"sg-{n}", "GroupName": f"fruits-verify-{n}", "Tags": TAGS,
+         "IpPermissions": [{"IpRanges": [], "UserIdGroupPairs": [{"GroupId": "sg-1"}]}]}
+        for n in (1, 2, 3)
+    ]  # fmt: skip
+    nodes = [machine("1", "ON_DEMAND"), machine("2", "ON_DEMAND"), machine("3", "SPOT")]
+    fleet = {"TargetOnDemandCapacity": 1, "ProvisionedOnDemandCapacity": 1}
+    spot = {"InstanceFleetType": "TASK", "TargetSpotCapacity": 4, "ProvisionedSpotCapacity": 4}
+    return {
+        "caller": {"kind": "user", "operator": True},
+        "denied": [],
+        "uploaded": 200,
+        "alive": {
+            "cluster": {
+                "Id": "j-1",
+                "ReleaseLabel": "emr-7.13.0",
+                "Status": {"State": "WAITING", "Timeline": timeline},
+                "Tags": TAGS,
+                "Ec2InstanceAttributes": {
+                    "IamInstanceProfile": profile,
+                    "EmrManagedMasterSecurityGroup": "sg-1",
+                    "EmrManagedSlaveSecurityGroup": "sg-2",
+                    "ServiceAccessSecurityGroup": "sg-3",
+                },
+            },
+            "fleets": [{"InstanceFleetType": "MASTER", **fleet}, spot],
+            "instances": nodes,
+            "machines": [
+                {"InstanceId": n["Ec2InstanceId"], "Tags": TAGS, "IamInstanceProfile": {"Arn": profile}} for n in nodes
+            ],
+            "network": {
+                "vpc": {"VpcId": "vpc-1", "Tags": TAGS},
+                "subnets": [{"SubnetId": "subnet-1", "MapPublicIpOnLaunch": False, "Tags": TAGS}],
+                "tables": [{"Routes": [{"DestinationCidrBlock": "10.42.0.0/16"}]}],
+                "nats": [],
+                "groups": groups,
+                "endpoints": [ENDPOINT],
+            },
+            "service_role": {"managed": ["arn:aws:iam::aws:policy/service-role/AmazonEMRServicePolicy_v2"]},
+            "idle": {"IdleTimeout": 900},
+            "budget": {
+                "BudgetName": "fruits-verify-monthly",
+                "BudgetType": "COST",
+                "TimeUnit": "MONTHLY",
+                "BudgetLimit": {"Amount": "10.0", "Unit": "USD"},
+            },
+            "interfaces": {"persistent": {"came": True}, "cluster": {"came": False, "error": "X: Y"}},
+        },
+        "sample": {
+            "step": {"Id": "s-1A", "Status": {"State": "COMPLETED", "Timeline": ended}, "Config": {"Args": ARGUMENTS}},
+            "arguments": ARGUMENTS,
+            "request": {"input": "s3://d/images", "variance": 0.95},
+            "run": {
+                "images_in": 200,
+                "images_ok": 200,
+                "versions": {"spark": "3.5.6-amzn-2"},
+                "arguments": {"input": "s3://d/images", "variance": 0.95},
+            },
+            "run_written": "2026-11-20T10:10:55+00:00",
+        },
+        "failing": {
+            "step": {"Id": "s-2B", "Status": {"State": "FAILED", "Timeline": ended}},
+            "told": {"exit_code": 10, "message": "no image is of class No such fruit. Cure: …"},
+            "details": {"seconds": 190.0, "found": {"Reason": "Unknown Error."}},
+        },
+        "probe": {
+            "node": {"system": "amzn", "version": "2023", "libc": ["glibc", "2.34"]},
+            "ready": {"python": "3.11.9", "packages": 80, "seconds": {"total": 61.0}},
+            "metadata": {"without_token": 401, "token": 200, "region": "eu-west-3"},
+            "repositories": {"code": 0, "said": ""},
+            "foreign_bucket": {"uri": "s3://other/x", "code": 1, "said": "An error occurred (403): Forbidden"},
+            "yarn": {
+                "nodes": [{"host": n["PrivateDnsName"], "labels": [n["Market"]]} for n in nodes[1:]],
+                "masters": [{"id": "application_1_0001", "host": nodes[1]["PrivateDnsName"]}],
+            },
+        },
+        "second_plan": {"changes": []},
+        "logs": {
+            "keys": {
+                "steps/s-1A/stderr.gz": "2026-11-20T10:15:30+00:00",
+                "steps/s-2B/stderr.gz": "2026-11-20T10:16:00+00:00",
+                "containers/application_1_0002/container_1_0002_01_000001/stdout.gz": "2026-11-20T10:16:00+00:00",
+                "node/i-0a1/bootstrap-actions/1/stdout.gz": "2026-11-20T10:08:00+00:00",
+            },
+            "traceback": {"containers": True, "step": False},
+        },
+        "clock": {"target": "arn:aws:scheduler:::aws-sdk:emr:terminateJobFlows", "by_the_clock": True, "seconds": 14.0},
+        "ended": {
+            "cluster": {"Status": {"State": "TERMINATED", "StateChangeReason": {"Code": "USER_REQUEST"}}},
+            "endpoints": [ENDPOINT],
+        },
+        "cost": {"usd": "0.31", "limit_usd": "0.95", "said": "0.31 USD (0.27 EUR)"},
+        "left": {"clusters": [], "VPCs": []},
+    }
+
+
+def verdicts(evidence: Evidence, *, emulated: bool = False) -> dict[str, str]:
+    return {result.assumption.id: result.verdict for result in judge(evidence, emulated=emulated)}
+
+
+def said(evidence: Evidence, name: str) -> str:
+    return next(result.said for result in judge(evidence, emulated=False) if result.assumption.id == name)
+
+
+def put(path: str, value: Any) -> Callable[[Evidence], None]:
+    def change(evidence: Evidence) -> None:
+        place: Any = evidence
+        *way, last = path.split("/")
+        for name in way:
+            place = place[int(name)] if isinstance(place, list) else place[name]
+        place[int(last) if isinstance(place, list) else last] = value
+
+    return change
+
+
+def test_everything_as_assumed_is_verified_and_nothing_is_open() -> None:
+    assert set(verdicts(on_aws()).values()) == {"verified"}
+
+
+def test_the_same_on_the_embedded_aws_verifies_nothing() -> None:
+    assert set(verdicts(on_aws(), emulated=True).values()) == {"rehearsed"}
+
+
+ANYBODY = {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+WRONG = [
+    (
+        "start-without-nat",
+        put("alive/network/nats", [{"NatGatewayId": "nat-1", "State": "available"}]),
+        "1 NAT gateways",
+    ),
+    ("start-without-nat", put("alive/network/tables/0/Routes/0/DestinationCidrBlock", "0.0.0.0/0"), "1 routes out"),
+    ("start-without-nat", put("alive/cluster/Status/State", "TERMINATED_WITH_ERRORS"), "after 7.5 min"),
+    ("no-way-in", put("alive/network/groups/0/IpPermissions", [ANYBODY]), "1 groups open to the world"),
+    ("no-way-in", put("alive/machines/0/PublicIpAddress", "192.0.2.7"), "1 public addresses"),
+    ("own-groups", put("alive/network/groups/0/GroupName", "ElasticMapReduce-Master-Private"), "EMR made 1 groups"),
+    ("endpoint-packages", put("probe/repositories", {"code": 1, "said": "Curl error (28)"}), "dnf: Curl error (28)"),
+    ("endpoint-refuses", put("probe/foreign_bucket", {"uri": "s3://other/x", "code": 0, "said": "3.3.1"}), "was READ"),
+    ("service-policy", put("alive/network/vpc/Tags", []), "1 of 6 things lack the tag"),
+    ("service-policy", put("alive/service_role/managed", ["arn:aws:iam::aws:policy/x/V1"]), "started under V1"),
+    ("pass-role", put("alive/machines/1/IamInstanceProfile", None), "instances bear"),
+    ("tags-propagate", put("alive/machines/2/Tags", []), "2 of 3 instances bear"),
+    ("capacity", put("alive/fleets/1/ProvisionedSpotCapacity", 0), "short of capacity: TASK"),
+    ("master-on-demand", put("probe/yarn/masters/0/host", machine("3", "")["PrivateDnsName"]), "0 of 1 masters"),
+    ("master-on-demand", put("probe/yarn/nodes/0/labels", []), "1 nodes without a label"),
+    ("wheels", put("probe/node/libc", ["glibc", "2.26"]), "C library 2.26"),
+    ("wheels", put("probe/node/system", "debian"), "80 packages on debian"),
+    ("metadata", put("probe/metadata/without_token", 200), "without a token 200"),
+    ("region", put("sample/run/images_ok", 199), "199 of 200 images"),
+    ("arguments", put("sample/step/Config/Args", ARGUMENTS[:-1]), "EMR kept 7 arguments"),
+    ("arguments", put("sample/run/arguments/variance", "0.95"), "read 1 of 2 fields"),
+    ("completed", put("sample/run_written", "2026-11-20T10:12:00+00:00"), "COMPLETED -60 s after"),
+    ("failure", put("failing/step/Status/State", "COMPLETED"), "FailureDetails came 190 s later"),
+    ("log-layout", lambda e: e["logs"]["keys"].pop("node/i-0a1/bootstrap-actions/1/stdout.gz"), "kinds: bootstrap"),
+    ("log-driver", put("logs/traceback/step", True), "in the step's own log True"),
+    (
+        "log-delay",
+        lambda e: e["logs"]["keys"].update({"steps/s-1A/stderr.gz": "2026-11-20T10:27:00+00:00"}),
+        "960 s after",
+    ),
+    ("no-drift", put("second_plan/changes", [["module.emr.aws_emr_cluster.this", ["update"]]]), "1 resources would"),
+    ("idle-limit", put("alive/idle", {}), "EMR holds None s"),
+    ("clock", put("clock/by_the_clock", False), "it did not end it"),
+    ("clock", put("clock/seconds", 301.0), "it did not end it"),
+    ("emr-endpoint", put("ended/endpoints", []), "0 after its end"),
+    ("leftovers", put("left/VPCs", ["vpc-1"]), "left after destroy and purge: VPCs: vpc-1"),
+    ("budget", put("alive/budget/BudgetLimit/Amount", "0"), "0.00 USD (monthly)"),
+    ("cost", put("cost/usd", "1.20"), "by the instances' lifetimes"),
+    ("operator", put("denied", ["DescribeNatGateways"]), "refused: DescribeNatGateways"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "sentence"), WRONG)
+def test_what_is_otherwise_does_not_hold(name: str, change: Callable[[Evidence], Any], sentence: str) -> None:
+    evidence = on_aws()
+    change(evidence)
+    assert verdicts(evidence)[name] == "broken"
+    assert sentence in said(evidence, name)
+
+
+MISSING = [
+    ("spot", put("alive/instances/2/Market", "ON_DEMAND"), "no Spot instance was got"),
+    ("endpoint-refuses", put("probe/foreign_bucket/said", "Could not connect"), "could not be asked for"),
+    ("master-on-demand", put("probe/yarn", {"skipped": "this node has no YARN"}), "this node has no YARN"),
+    ("interfaces", put("alive/interfaces/persistent", {"error": "X: Y"}), "persistent: X: Y"),
+    ("operator", put("caller", {"kind": "assumed-role", "operator": False}), "run as assumed-role"),
+    ("log-delay", put("logs/keys", {"steps/s-2B/stderr.gz": "2026-11-20T10:16:00+00:00"}), "no log of the sample"),
+    ("budget", put("alive/budget", {"error": "DescribeBudget: AccessDenied"}), "DescribeBudget: AccessDenied"),
+    ("capacity", put("alive/fleets", None), "another shape"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "sentence"), MISSING)
+def test_what_could_not_be_seen_stays_open(name: str, change: Callable[[Evidence], Any], sentence: str) -> None:
+    evidence = on_aws()
+    change(evidence)
+    assert verdicts(evidence)[name] == "open"
+    assert sentence in said(evidence, name)
+
+
+def test_each_assumption_has_a_wrong_case_or_a_missing_one_and_a_name_of_its_own() -> None:
+    names = [assumption.id for assumption in TABLE]
+    assert len(set(names)) == len(names)
+    assert {case[0] for case in [*WRONG, *MISSING]} == set(names)
+
+
+def test_a_run_that_broke_off_leaves_everything_open_but_what_is_left() -> None:
+    found = verdicts({"left": {}, "denied": [], "caller": {"kind": "user", "operator": False}})
+    assert {name for name, verdict in found.items() if verdict != "open"} == {"leftovers"}
+
+
+def test_what_the_embedded_aws_lacks_is_open_there_and_never_broken() -> None:
+    evidence = on_aws()
+    evidence["probe"]["node"]["system"] = "debian"
+    evidence["alive"]["network"]["vpc"]["Tags"] = []
+    found = verdicts(evidence, emulated=True)
+    assert (found["wheels"], found["service-policy"]) == ("open", "broken")
+
+
+# -- the record ----------------------------------------
+ABOUT = {
+    "env": "verify",
+    "region": "eu-west-3",
+    "emulated": False,
+    "started": "2026-11-20T10:00:00+00:00",
+    "minutes": 31.0,
+    "release": "emr-7.13.0",
+    "commit": "abc1234",
+    "stopped": None,
+}
+
+
+def test_the_record_is_for_readers_and_bears_no_number_of_the_account(tmp_path: Path) -> None:
+    evidence = on_aws()
+    evidence["left"]["VPCs"] = ["vpc-1"]
+    evidence["who"] = f"arn:aws:sts::{ACCOUNT}:assumed-role/Admin/ana ASIAIOSFODNN7EXAMPLE"
+    whole = record.as_json(judge(evidence, emulated=False), ABOUT, evidence)
+    data, page = record.write(whole, ACCOUNT, tmp_path)
+    assert [data.name, page.name] == ["2026-11-20T1000-verify.json", "2026-11-20T1000-verify.md"]
+    for text in (data.read_text(), page.read_text()):
+        assert ACCOUNT not in text
+        assert "/ana" not in text
+        assert "ASIA" not in text
+    kept = json.loads(data.read_text())
+    assert kept["verdicts"] == {"verified": len(TABLE) - 1, "broken": 1}
+    assert kept["evidence"]["alive"]["cluster"]["Ec2InstanceAttributes"]["IamInstanceProfile"].startswith(
+        "arn:aws:iam::<account>:"
+    )
+    lines = page.read_text().splitlines()
+    assert lines[0] == "# What was looked at on 2026-11-20"
+    assert "On AWS, eu-west-3; ENV=verify, emr-7.13.0, commit abc1234, 31.0 minutes." in lines[2]
+    row = next(line for line in lines if line.startswith("| leftovers |"))
+    assert "| **does not hold** | left after destroy and purge: VPCs: vpc-1 |" in row
+    assert len([line for line in lines if line.startswith("| ")]) == len(TABLE) + 1
+
+
+def test_the_record_of_a_rehearsal_says_that_it_verifies_nothing(tmp_path: Path) -> None:
+    about = {**ABOUT, "emulated": True, "env": "local", "stopped": "interrupted"}
+    whole = record.as_json(judge({"left": {}}, emulated=True), about, {})
+    text = record.write(whole, ACCOUNT, tmp_path)[1].read_text()
+    assert "a rehearsal, which verifies nothing of AWS" in text
+    assert "**It did not come to its end:** interrupted" in text
+    assert "| rehearsed, not verified |" in text
+    assert "| verified |" not in text
+
+
+# -- the probe ----------------------------------------
+def test_the_probe_ends_well_where_there_is_nothing_to_ask(tmp_path: Path) -> None:
+    (tmp_path / "opt/fruits").mkdir(parents=True)
+    ready = {"python": "3.11.2", "architecture": "x86_64", "lock_sha256": "ab", "seconds": {"total": 9.5}}
+    (tmp_path / "opt/fruits/ready.json").write_text(json.dumps({**ready, "packages": {"numpy": "1"}}))
+    (tmp_path / "aws").write_text("#!/bin/sh\necho 'fatal error: 403' >&2\nexit 1\n")
+    (tmp_path / "aws").chmod(0o755)
+    environ = {
+        "PATH": str(tmp_path),
+        "NODE_ROOT": str(tmp_path),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_REGION": "r",
+    }
+    done = subprocess.run(
+        [sys.executable, "-I", probe.__file__], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["node"]["python"].startswith("3.11.")
+    assert told["ready"] == {**ready, "packages": 1}
+    assert told["metadata"] == {"skipped": "this node has no metadata service"}
+    assert told["repositories"] == {"skipped": "this node has no dnf"}
+    assert told["yarn"] == {"skipped": "this node has no YARN"}
+    assert told["foreign_bucket"]["said"] == "fatal error: 403"
+    (tmp_path / "opt/fruits/ready.json").unlink()
+    again = subprocess.run(
+        [sys.executable, "-I", probe.__file__], env=environ, capture_output=True, text=True, check=True
+    )
+    assert json.loads(again.stdout)["ready"]["error"].startswith("FileNotFoundError")
+
+
+# -- removing, whatever happens ----------------------------------------
+def test_removing_is_done_again_after_ctrl_c_and_after_a_failure() -> None:
+    happens: list[BaseException | None] = [KeyboardInterrupt(), OperatorError("the VPC has dependencies"), None]
+    console = Console(record=True, width=120)
+
+    def remove() -> None:
+        if trouble := happens.pop(0):
+            raise trouble
+
+    assert command.surely(remove, console) is None
+    text = console.export_text()
+    assert "still removing what was made: it would bill otherwise" in text
+    assert "not removed yet, trying again: the VPC has dependencies" in text
+
+
+def test_what_cannot_be_removed_is_told_with_its_reason() -> None:
+    def remove() -> None:
+        raise OperatorError("the bucket is somebody's")
+
+    assert command.surely(remove, Console(quiet=True)) == "the bucket is somebody's"
+
+
+def test_an_error_of_aws_is_evidence_and_a_want_of_rights_is_named() -> None:
+    from botocore.exceptions import ClientError
+
+    found = gather.Gatherer.__new__(gather.Gatherer)
+    found.denied = []
+
+    def refuse() -> None:
+        raise ClientError({"Error": {"Code": "UnauthorizedOperation"}}, "DescribeNatGateways")
+
+    assert found.ask(refuse) == {"error": "DescribeNatGateways: UnauthorizedOperation"}
+    assert found.denied == ["DescribeNatGateways"]
+    assert found.ask(lambda: {"a": 1, "ResponseMetadata": {}}) == {"a": 1}
+
+
+def test_the_evidence_is_not_changed_by_judging_it() -> None:
+    evidence = on_aws()
+    before = copy.deepcopy(evidence)
+    judge(evidence, emulated=False)
+    assert evidence == before
