@@ -64,6 +64,12 @@ purge: $(VENV)/.localaws ## Remove everything, images and results too; asks for 
 	@$(PY) -m ops.deploy purge
 cost: $(VENV)/.localaws ## What an hour and a run will cost, and what the steps did cost. IMAGES= MINUTES= CURRENCY=EUR[:rate] JSON=1
 	@$(PY) -m ops.cost
+doctor: $(VENV)/.localaws ## What would fail later, and what still bills. INPUT= MODEL= ARCH= IMAGES= MINUTES= JSON=1
+	@$(PY) -m ops.doctor
+billing: $(VENV)/.localaws ## What still bills, its price, and the command that removes it. CURRENCY= JSON=1
+	@$(PY) -m ops.doctor billing
+prices: $(VENV)/.runtime ## Renew the price tables from AWS's Price List API: ENV=dev
+	@$(PY) -m ops.prices.renew
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
 	@$(PY) -m ops.terraform plan
 validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
@@ -143,4 +149,4 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 
 .PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
         env run-local sample dataset weights wheelhouse plan validate test check test-all test-spark4 checkov \
-        module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls
+        module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls doctor billing prices

@@ -25,6 +25,7 @@ from ops.prices.current import current
 from ops.terraform import NoCredentialsError, Target, TerraformError, target_from
 
 COLOURS = {"failure": "red", "warning": "yellow"}
+ASKED = "vCPUs, types, release, block public access, buckets and time"
 NO_EMULATOR = "the embedded AWS of ENV=local is not running"
 
 
@@ -45,9 +46,13 @@ def account_of(environ: Mapping[str, str]) -> tuple[list[Finding], Account | Non
         return [], Account.from_environment(environ)
     except NoCredentialsError as error:
         text, _, cure = str(error).partition(". Log in")
-        return [Finding("credentials", FAILURE, text, f"log in{cure}")], None
+        return [
+            Finding("credentials", FAILURE, text, f"log in{cure}"),
+            unchecked("AWS", f"without credentials nobody can ask it for {ASKED}"),
+        ], None
     except TerraformError:
-        return [unchecked("AWS", NO_EMULATOR, "make local-up, or make apply, which starts it.")], None
+        cure = "make local-up, or make apply, which starts it."
+        return [unchecked("AWS", f"{NO_EMULATOR}, so it was not asked for {ASKED}", cure)], None
 
 
 def stored(account: Account) -> list[str]:
