@@ -70,6 +70,12 @@ cost: $(VENV)/.localaws ## What an hour and a run will cost, and what the steps 
 	@$(PY) -m ops.cost
 verify-aws: $(VENV)/.localaws ## Look at what could only be assumed about AWS: ENV=verify in an account (under 1 euro), else a rehearsal
 	@$(PY) -m ops.verify
+doctor: $(VENV)/.localaws ## What would fail later, and what still bills. INPUT= MODEL= ARCH= IMAGES= MINUTES= JSON=1
+	@$(PY) -m ops.doctor
+billing: $(VENV)/.localaws ## What still bills, its price, and the command that removes it. CURRENCY= JSON=1
+	@$(PY) -m ops.doctor billing
+prices: $(VENV)/.runtime ## Renew the price tables from AWS's Price List API: ENV=dev
+	@$(PY) -m ops.prices.renew
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
 	@$(PY) -m ops.terraform plan
 validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
@@ -152,4 +158,4 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 .PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
         env run-local sample dataset notebook weights wheelhouse plan validate test check test-all test-spark4 \
         checkov module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls \
-        verify-aws
+        verify-aws doctor billing prices

@@ -121,7 +121,7 @@ def apply(
         return account
     if broken := policies.check(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
-    confirm(account, [*said, *after.before_apply(shown, account.target.region, environ)], environ, console)
+    confirm(account, [*said, *after.before_apply(shown, account, environ)], environ, console)
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
     with console.status(creating), fault.injected(account, environ, fault.AT_START):
         cluster.apply()

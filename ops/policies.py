@@ -646,6 +646,12 @@ def shape(plan: Mapping[str, Any]) -> Shape | None:
     )
 
 
+def types(plan: Mapping[str, Any]) -> set[str]:
+    """The instance types that a plan's cluster may come to have."""
+    size = shape(plan)
+    return {name for fleet in size.fleets if fleet.units > 0 for name in fleet.types} if size else set()
+
+
 def price(plan: Mapping[str, Any], region: str) -> prices.Hourly | None:
     """What an hour of the planned cluster costs at most; None for a plan without a cluster.
 

@@ -27,6 +27,7 @@ from rich.console import Console
 from ops import deploy, step, wheelhouse
 from ops.account import Account, OperatorError
 from ops.dataset_upload import upload
+from ops.doctor import __main__ as doctor
 from ops.localaws import server
 from ops.localaws.settings import Settings
 from ops.state import make_state
@@ -306,6 +307,9 @@ def cycle(folder: Path, recording: Recording, endpoint: str, console: Console) -
         raise OperatorError(f"the step ended with {code}; see {folder / 'console.txt'}")
     with recording.of("results"):
         deploy.fetch_results(account, {}, quiet)
+    with recording.of("doctor"):
+        doctor.examine({"ENV": ENV, "REGION": REGION}, quiet, account)
+        doctor.look_at_bill(account, quiet)
     with recording.of("destroy"):
         deploy.destroy({}, quiet, account)
     console.print("destroyed", highlight=False)

@@ -21,6 +21,7 @@ locals {
     storage = aws_iam_policy.storage.arn
     network = aws_iam_policy.network.arn
     cluster = aws_iam_policy.cluster.arn
+    doctor  = aws_iam_policy.doctor.arn
   }
 }
 

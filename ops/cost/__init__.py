@@ -2,6 +2,7 @@
 
 - `money`     amounts, a second currency at a dated rate
 - `speed`     images a second and vCPU, as measured by the benchmark or by the last run
+- `planning`  the plan that is priced, made offline
 - `estimate`  from a plan: per hour, and for so many images
 - `bill`      from the lifetimes of a cluster's instances: start-up, work, idle
 - `ledger`    one object a step in the data bucket

@@ -8,53 +8,21 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from ops import prices
+from ops import policies, prices
 from ops.account import Account, NotAppliedError, OperatorError
 from ops.cost import estimate, ledger, speed
 from ops.cost.after import sentence
 from ops.cost.money import Currency, currency_from
-from ops.terraform import (
-    EMULATED_ACCOUNT,
-    NO_ACCOUNT,
-    CommandFailedError,
-    Target,
-    TerraformError,
-    Workspace,
-    cluster_variables,
-    number,
-    target_from,
-)
+from ops.cost.planning import planned
+from ops.prices.current import current
+from ops.terraform import TerraformError, number, target_from
 
 UNKNOWN_PRICE = 6
-
-
-def planned(target: Target, environ: Mapping[str, str], home: Path | None = None) -> dict[str, Any]:
-    """The cluster stack's plan, made without asking AWS anything.
-
-    Raises
-    ------
-    OperatorError : Terraform refuses the plan; the message holds its reasons
-    """
-    account = EMULATED_ACCOUNT if target.env == "local" else NO_ACCOUNT
-    offline = Target(env=target.env, region=target.region, account_id=account, offline=True)
-    sized = environ if environ.get("IMAGES") and environ.get("MINUTES") else {**environ, "IMAGES": "", "MINUTES": ""}
-    options: dict[str, Any] = {"home": home} if home else {}
-    work = Workspace(
-        target=offline, stack="cluster", extra=cluster_variables(offline, {}, sized), capture=True, **options
-    )
-    out = work.state.with_suffix(".tfplan")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        work.plan(out=out)
-    except CommandFailedError as error:
-        raise OperatorError(f"the cluster cannot be planned, so it has no price:\n{error.output.strip()}") from error
-    return work.show(out)
 
 
 def spent(account: Account, book: prices.Book) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -114,16 +82,21 @@ def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dic
     target = target_from(offline, may_be_offline=True)
     with console.status("planning"):
         plan = planned(target, environ)
-    book = prices.table()
-
     missing = ""
+    account: Account | None = None
     records: list[dict[str, Any]] = []
     rest: list[dict[str, Any]] = []
     try:
         account = Account.from_environment(environ)
-        records, rest = spent(account, book)
-    except (NotAppliedError, TerraformError, BotoCoreError, ClientError) as error:
+    except TerraformError as error:
         missing = f"the ledger was not read: {error}"
+    with console.status("asking for prices"):
+        book = current(target.region, policies.types(plan), ask=account is not None and not account.target.emulated)
+    if account is not None:
+        try:
+            records, rest = spent(account, book)
+        except (NotAppliedError, TerraformError, BotoCoreError, ClientError) as error:
+            missing = f"the ledger was not read: {error}"
     measured = None if target.env == "local" else speed.of_runs([(one["to"], one) for one in records])
     found = estimate.estimate(
         plan, env=target.env, region=target.region, speed=measured or speed.of_bench(), images=images, book=book

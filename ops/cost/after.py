@@ -5,6 +5,7 @@ None of them makes the command fail whose end they tell: what cannot be told is 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -13,11 +14,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from rich.console import Console
 
-from ops import prices
-from ops.account import Account, OperatorError
+from ops import policies, prices
+from ops.account import Account, NotAppliedError, OperatorError
 from ops.cost import estimate, ledger, speed
 from ops.cost.bill import Span, bill, spans_of_steps
 from ops.cost.money import NOT_COUNTED, Currency, currency_from
+from ops.prices.current import current
 from ops.terraform import TerraformError, number
 
 TROUBLE = (
@@ -35,16 +37,34 @@ def _why(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
 
 
-def before_apply(plan: Mapping[str, Any], region: str, environ: Mapping[str, str]) -> list[str]:
+def book_of(account: Account) -> prices.Book:
+    """The prices of the types that the applied cluster may have."""
+    fleets = account.cluster.get("fleets") or {}
+    types = {name for fleet in fleets.values() for name in fleet["types"]}
+    return current(account.target.region, types, ask=not account.target.emulated)
+
+
+def speed_of(account: Account) -> speed.Speed:
+    """As the newest run in the ledger measured; as the benchmark did where there is none, or on the embedded AWS."""
+    measured = None
+    if not account.target.emulated:
+        with contextlib.suppress(BotoCoreError, ClientError, NotAppliedError):
+            records = ledger.read(account.client("s3"), account.bucket("data"))
+            measured = speed.of_runs([(one["to"], one) for one in records])
+    return measured or speed.of_bench()
+
+
+def before_apply(plan: Mapping[str, Any], account: Account, environ: Mapping[str, str]) -> list[str]:
     """The estimate that is shown before the question whether to create a cluster."""
+    region = account.target.region
     try:
         found = estimate.estimate(
             plan,
-            env=environ.get("ENV") or "local",
+            env=account.target.env,
             region=region,
-            speed=speed.of_bench(),
+            speed=speed_of(account),
             images=number(environ, "IMAGES"),
-            book=prices.table(),
+            book=current(region, policies.types(plan), ask=not account.target.emulated),
         )
         return [f"   {line}" for line in estimate.lines(found, currency_from(environ))] if found else []
     except TROUBLE as error:
@@ -71,7 +91,7 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
         import os
 
         currency = currency_from(os.environ)
-        record = ledger.of_step(account, cluster_id, step_id, summary, prices.table())
+        record = ledger.of_step(account, cluster_id, step_id, summary, book_of(account))
         if record is None:
             text = f"what the step cost cannot be told yet: EMR gives no end of {step_id}. Cure: make cost, later"
         else:
@@ -90,7 +110,7 @@ def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
         import os
 
         s3, bucket = account.client("s3"), account.bucket("data")
-        record = ledger.of_rest(account, cluster_id, ledger.read(s3, bucket), prices.table())
+        record = ledger.of_rest(account, cluster_id, ledger.read(s3, bucket), book_of(account))
         new = ledger.write(s3, bucket, record)
         text = f"beside its steps the cluster {sentence(record, currency_from(os.environ))}" if new else ""
     except TROUBLE as error:

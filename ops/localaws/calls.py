@@ -17,7 +17,12 @@ from urllib.parse import parse_qsl, unquote
 from ops.localaws.answers import service_model
 
 # Signing names that are not the name of botocore's model.
-_MODELS = {"elasticmapreduce": "emr", "tagging": "resourcegroupstaggingapi", "monitoring": "cloudwatch"}
+_MODELS = {
+    "elasticmapreduce": "emr",
+    "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
+    "tagging": "resourcegroupstaggingapi",
+}
 
 
 class UnknownCallError(Exception):

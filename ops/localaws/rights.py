@@ -346,12 +346,32 @@ def _kms(call: Call, facts: Facts) -> Iterator[Need]:
         yield Need(action, ANY)
 
 
+# Reads that know no resource: their action's service prefix by the name of botocore's model.
+_LOOKS = {
+    ("pricing", "GetProducts"): "pricing",
+    ("resourcegroupstaggingapi", "GetResources"): "tag",
+    ("sagemaker", "ListDomains"): "sagemaker",
+    ("service-quotas", "GetServiceQuota"): "servicequotas",
+}
+
+
+def _look(call: Call, facts: Facts) -> Iterator[Need]:
+    prefix = _LOOKS.get((call.service, call.operation))
+    if prefix is None:
+        raise UnmappedCallError(f"{call.service}:{call.operation}")
+    yield Need(f"{prefix}:{call.operation}", ANY)
+
+
 _SERVICES: Mapping[str, Callable[[Call, Facts], Iterator[Need]]] = {
     "budgets": _budgets,
     "ec2": _ec2,
     "emr": _emr,
     "iam": _iam,
     "kms": _kms,
+    "pricing": _look,
+    "resourcegroupstaggingapi": _look,
     "s3": _s3,
+    "sagemaker": _look,
     "scheduler": _scheduler,
+    "service-quotas": _look,
 }

@@ -28,6 +28,7 @@ class Settings:
     executor_cores : cores of each
     executor_memory_mb : heap of each
     driver_memory_mb : heap of the driver
+    vcpu_quota : vCPUs that Service Quotas answers, on demand and on Spot each; nothing is refused because of it
     fault : a fault to inject from the start (see ``faults.py``)
     record : a file that gets the rights which each call needs (see ``recording.py``); empty: none
     """
@@ -42,6 +43,7 @@ class Settings:
     executor_cores: int = 1
     executor_memory_mb: int = 1536
     driver_memory_mb: int = 1536
+    vcpu_quota: int = 64
     fault: str = ""
     record: str = ""
 

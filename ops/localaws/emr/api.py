@@ -15,7 +15,7 @@ from moto.emr.responses import ElasticMapReduceResponse
 
 from ops.localaws import patching
 from ops.localaws.answers import answer, request
-from ops.localaws.emr import rules
+from ops.localaws.emr import public_access, rules
 from ops.localaws.emr.life import Supervisor
 from ops.localaws.emr.model import Cluster, Step, fleet
 from ops.localaws.emr.rules import RefusalError, invalid, not_valid
@@ -367,6 +367,19 @@ class Emr(ElasticMapReduceResponse):
         prefix = (asked.get("Filters") or {}).get("Prefix", "")
         return {"ReleaseLabels": [label for label in self.backend.list_release_labels() if label.startswith(prefix)]}
 
+    @operation("GetBlockPublicAccessConfiguration")
+    def get_block_public_access_configuration(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return public_access.described(self.backend.get_block_public_access_configuration(), self.current_account)
+
+    @operation("PutBlockPublicAccessConfiguration")
+    def put_block_public_access_configuration(self, asked: dict[str, Any]) -> None:
+        # moto turns False into True
+        config = asked["BlockPublicAccessConfiguration"]
+        self.backend.put_block_public_access_configuration(
+            block_public_security_group_rules=config["BlockPublicSecurityGroupRules"],
+            rule_ranges=config.get("PermittedPublicSecurityGroupRuleRanges"),
+        )
+
     @operation("ListSecurityConfigurations")
     def list_security_configurations(self, asked: dict[str, Any]) -> dict[str, Any]:
         found = self.backend.security_configurations.values()
@@ -394,6 +407,8 @@ def install(supervisor: Supervisor) -> None:
         "list_release_labels",
         "list_supported_instance_types",
         "get_security_configuration",
+        "get_block_public_access_configuration",
+        "put_block_public_access_configuration",
     )
     patching.expect(
         ElasticMapReduceResponse, "dispatch", "create_security_configuration", "list_supported_instance_types"

