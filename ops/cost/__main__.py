@@ -19,6 +19,7 @@ from ops.account import Account, NotAppliedError, OperatorError
 from ops.cost import estimate, ledger, speed
 from ops.cost.after import sentence
 from ops.cost.money import Currency, currency_from
+from ops.progress import working
 from ops.terraform import (
     EMULATED_ACCOUNT,
     NO_ACCOUNT,
@@ -112,7 +113,7 @@ def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dic
     currency, images = currency_from(environ), number(environ, "IMAGES")
     offline = {**environ, "OFFLINE": "1"}
     target = target_from(offline, may_be_offline=True)
-    with console.status("planning"):
+    with working(console, "planning without asking AWS", quiet=not console.is_terminal):
         plan = planned(target, environ)
     book = prices.table()
 
