@@ -9,6 +9,8 @@ VENV   ?= .venv
 PY     := $(VENV)/bin/python
 UV     ?= $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 ENV    ?= local
+# a process that died ends the run: its fixtures are lost, and the rest would wait for it
+WORKERS := -n 3 --dist loadscope --max-worker-restart 0
 # uv shows its own progress on a terminal; elsewhere one line of ours is enough
 UV_PIP := $(UV) pip install $(shell [ -t 2 ] || echo --quiet) --require-hashes --compile-bytecode
 export ENV
@@ -71,7 +73,7 @@ validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
 
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command)
-	@$(PY) -m pytest -m "not slow" -n 3 --dist loadgroup $(ARGS)
+	@$(PY) -m pytest -m "not slow" $(WORKERS) $(ARGS)
 checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
 	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
 record-calls: $(VENV)/.localaws ## Record which rights the operator's commands need (four minutes on the embedded AWS)
@@ -80,7 +82,7 @@ module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from the
 	@$(PY) -m ops.module_docs
 check: lint checkov test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint, checkov
 test-all: $(VENV)/.dev
-	@$(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
+	@$(PY) -m pytest $(WORKERS) $(ARGS)
 azurite: build/azurite/.ready ## Install Azurite, with which tests/elsewhere tries Azure's store (needs node and npm)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli/test_run_local.py tests/spark4 $(ARGS)

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from ops.java import find_java_home
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+    from xdist.remote import Producer
 
 REPO = Path(__file__).resolve().parents[1]
 SHARED = REPO.parent / "shared"
@@ -25,18 +27,38 @@ GROUPS = {
     "job": "spark",
     "cli": "spark",
     "benchmarks": "spark",
-    "infra": "infra",
     "localaws": "aws",
     "rehearsal": "aws",
+    "infra": "infra",
 }
-"""Tests of one group share expensive fixtures (a Spark session, an applied stack), so one process runs them all."""
+"""Folders of one group share expensive fixtures (a Spark session, an applied stack), so one process runs them all, the
+longest group first. Every other folder is a group of its own."""
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+def group_of(nodeid: str) -> str:
+    """The group of a test.
+
+    ``tests/job/test_pca.py::test_signs`` belongs to ``spark``.
+    """
+    folder = nodeid.removeprefix("tests/").partition("/")[0]
+    return GROUPS.get(folder, folder)
+
+
+class ByGroup(LoadScopeScheduling):
+    """Deals whole groups to the processes."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroup:
+    config.option.loadscopereorder = False  # in the order of the items: xdist would begin with the most tests
+    return ByGroup(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        folder = item.path.relative_to(REPO / "tests").parts[0]
-        item.add_marker(pytest.mark.xdist_group(GROUPS.get(folder, "others")))
+    ranks = {group: rank for rank, group in enumerate(dict.fromkeys(GROUPS.values()))}
+    items.sort(key=lambda item: ranks.get(group_of(item.nodeid), len(ranks)))
     if PHOTOS.is_dir():
         return
     skip = pytest.mark.skip(reason="needs photographs: ../shared/fruits360/bench is not beside this checkout")
