@@ -92,10 +92,9 @@ def utc(moment: datetime) -> str:
 
 def idle_since(ready: datetime | None, steps: Sequence[Mapping[str, Any]]) -> datetime | None:
     """When a cluster's last step ended, or when it was ready for the first; None while a step is open or it starts."""
-    ends = [step["Status"]["Timeline"].get("EndDateTime") for step in steps]
-    if ready is None or None in ends:
-        return None
-    return max([ready, *(end for end in ends if end is not None)])
+    times: list[datetime | None] = [ready, *(step["Status"]["Timeline"].get("EndDateTime") for step in steps)]
+    known = [moment for moment in times if moment is not None]
+    return max(known) if len(known) == len(times) else None
 
 
 def cluster_of(account: Account, now: datetime) -> Cluster | None:

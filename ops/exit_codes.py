@@ -15,6 +15,9 @@ OPERATOR: dict[int, str] = {
     22: "another step is open on the cluster",
     23: "the step failed before the job could report",
     24: "the step was cancelled",
+    25: "ui: there is no page of Spark to show",
+    26: "shell: there is no way in, or no node to go to",
+    27: "logs: none has arrived yet, or the cluster keeps none",
 }
 MEANING: dict[int, str] = {
     **errors.EXIT_CODES,

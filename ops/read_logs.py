@@ -76,7 +76,9 @@ def source_of(account: Account, environ: Mapping[str, str]) -> Source:
     step_id = environ.get("STEP") or (str(known[0]["Id"]) if known else "")
     place = layout.cluster_uri(emr.describe_cluster(ClusterId=cluster_id)["Cluster"].get("LogUri"), cluster_id)
     if place is None:
-        raise NoLogsError(f"{cluster_id} was made without a place for logs (LogUri). Cure: make apply makes one with it.")
+        raise NoLogsError(
+            f"{cluster_id} was made without a place for logs (LogUri). Cure: make apply makes one with it."
+        )
 
     def status() -> Mapping[str, Any]:
         try:
@@ -192,47 +194,31 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
     """
     shown, sizes = Shown(console, lines), dict[str, tuple[int, float]]()
     deadline: float | None = None if source.step_id else time.monotonic() + late
-    while True:
-        status = source.status() if source.step_id else {"State": "none", "Timeline": {}}
-        ended = status["Timeline"].get("EndDateTime")
-        found = wanted(source.logs, source.step_id)
-        news = [log for log in found if sizes.get(log.key) != (log.size, log.modified)]
-        sizes |= {log.key: (log.size, log.modified) for log in news}
-        for log in news:
-            shown.show(source.logs, log, time.time())
-        if (ended and complete(found, ended)) or (not source.step_id and found):
-            console.print(f"these are the last logs of {source.name} ({status['State']})", highlight=False)
-            return
-        if ended and deadline is None:
-            deadline = time.monotonic() + late
-        if deadline is not None and time.monotonic() > deadline:
-            raise NoLogsError(
-                f"the last logs of {source.name} did not arrive within {duration(late)}. Cure: make logs, later; make "
-                "destroy ends the cluster, and EMR then ships what is left."
-            )
-        said = f"waiting: {source.name} is {status['State']}; {SHIPPING}"
-        if ended:
-            said = f"waiting for the last logs of {source.name} ({status['State']}); {SHIPPING}"
-        _wait(console, said, pause, lambda: _changed(source, found, ended))
-
-
-def _changed(source: Source, before: Sequence[Log], ended: datetime | None) -> bool:
-    """Whether there is something to show, or the step has ended."""
-    if source.step_id and ended is None and source.status()["Timeline"].get("EndDateTime"):
-        return True
-    now = source.logs.list(layout.step_folder(source.step_id) if source.step_id else "node/")
-    known = {log.key: (log.size, log.modified) for log in before}
-    return any(known.get(log.key) != (log.size, log.modified) for log in now if log.stream != "controller")
-
-
-def _wait(console: Console, said: str, pause: float, until: Callable[[], bool]) -> None:
-    """Say what is waited for until something has changed, at most two minutes: then everything is looked at anew."""
-    again = time.monotonic() + 120
-    with working(console, said):
-        while time.monotonic() < again:
+    with working(console, f"looking for the logs of {source.name}") as say:
+        while True:
+            status: Mapping[str, Any] = source.status() if source.step_id else {"State": "", "Timeline": {}}
+            ended = status["Timeline"].get("EndDateTime")
+            found = wanted(source.logs, source.step_id)
+            for log in found:
+                if sizes.get(log.key) != (log.size, log.modified):
+                    sizes[log.key] = (log.size, log.modified)
+                    shown.show(source.logs, log, time.time())
+            if (ended and complete(found, ended)) or (not source.step_id and found):
+                break
+            if ended and deadline is None:
+                deadline = time.monotonic() + late
+            if deadline is not None and time.monotonic() > deadline:
+                raise NoLogsError(
+                    f"the last logs of {source.name} did not arrive within {duration(late)}. Cure: make logs, later; "
+                    "make destroy ends the cluster, and EMR then ships what is left."
+                )
+            if ended:
+                say(f"waiting for the last logs of {source.name} ({status['State']}); {SHIPPING}")
+            else:
+                is_ = f" is {status['State']}" if source.step_id else " has left none yet"
+                say(f"waiting: {source.name}{is_}; {SHIPPING}")
             time.sleep(pause)
-            if until():
-                return
+    console.print(f"these are the last logs of {source.name}", highlight=False)
 
 
 def run(account: Account, environ: Mapping[str, str], console: Console) -> None:
