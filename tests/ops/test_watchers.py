@@ -241,8 +241,8 @@ def test_logs_that_never_come_are_named(tmp_path: Path) -> None:
     with pytest.raises(read_logs.NoLogsError) as error:
         read_logs.follow(source(tmp_path, status), Console(quiet=True), lines=5, pause=0.01, late=0.05)
     assert str(error.value) == (
-        "the last logs of the step s-ABCDEFGHIJKL1 did not arrive within 0 s. Cure: make logs, later; make destroy ends "
-        "the cluster, and EMR then ships what is left."
+        "the last logs of the step s-ABCDEFGHIJKL1 did not arrive within 0 s. Cure: make logs, later; make destroy "
+        "ends the cluster, and EMR then ships what is left."
     )
     assert read_logs.missing(source(tmp_path, status)).startswith(
         "no log of the step s-ABCDEFGHIJKL1 has arrived below"
@@ -313,7 +313,7 @@ def test_a_page_that_does_not_come_says_emrs_reason() -> None:
     stub.add_response("get_persistent_app_ui_presigned_url", {"PresignedURLReady": False})
     told = {"PersistentAppUI": {"PersistentAppUIStatus": "CREATING", "LastStateChangeReason": "no event logs"}}
     stub.add_response("describe_persistent_app_ui", told)
-    with stub, pytest.raises(ui.NoPageError, match=r"was not ready after 0 s \(no event logs\)\. Cure: make ui again"):
+    with stub, pytest.raises(ui.NoPageError, match=r"was not ready after -1 s \(no event logs\)\. Cure: make ui again"):
         ui.presigned(emr, ARN, patience=-1, pause=0)
 
 
