@@ -60,7 +60,17 @@ run-step: $(VENV)/.localaws ## Run the job on the cluster. INPUT= LIMIT= CLASSES
 	@$(PY) -m ops.run_step
 watch: $(VENV)/.localaws ## Watch a step that runs: STEP=s-…
 	@STEP="$(or $(STEP),$(error make watch needs STEP=s-…; make steps lists them))" $(PY) -m ops.run_step
-results: $(VENV)/.localaws ## Fetch report, scores and run.json: MODEL= or OUTPUT=
+status: $(VENV)/.localaws ## The environment at a glance: cluster, what ends it and when, what bills, the open step. JSON=1
+	@$(PY) -m ops.status
+steps: $(VENV)/.localaws ## The steps of the cluster, the newest first. CLUSTER= JSON=1
+	@$(PY) -m ops.steps
+logs: $(VENV)/.localaws ## What a step and its driver wrote, and how old that is. FOLLOW=1 waits; STEP= CLUSTER= LINES= JSON=1
+	@$(PY) -m ops.read_logs
+shell: $(VENV)/.localaws ## A shell on the primary node (SSM; needs enable_ssm), or in the folder that stands for it
+	@$(PY) -m ops.shell
+ui: $(VENV)/.localaws ## Spark's pages about the steps, also of ended ones. CLUSTER= OPEN=0
+	@$(PY) -m ops.ui
+results: $(VENV)/.localaws ## Fetch report, scores and run.json, and open the page: MODEL= or OUTPUT=; OPEN=0 declines
 	@$(PY) -m ops.deploy results
 destroy: $(VENV)/.localaws ## Remove the cluster; images and results stay (ENV=local: until the embedded AWS stops, which it does)
 	@$(PY) -m ops.deploy destroy
@@ -158,4 +168,4 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 .PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
         env run-local sample dataset notebook weights wheelhouse plan validate test check test-all test-spark4 \
         checkov module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls \
-        verify-aws doctor billing prices
+        verify-aws doctor billing prices status steps logs shell ui

@@ -12,11 +12,12 @@ from typing import Any
 
 from fruits.listing import is_image, label_of
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Column, Table
 from rich.text import Text
 
 from ops.account import Account, OperatorError
+from ops.bills import last_line
+from ops.progress import counting, working
 from ops.terraform import TerraformError
 
 PREFIX = "images"
@@ -90,12 +91,11 @@ def upload(s3: Any, bucket: str, folder: Path, console: Console, *, prefix: str 
 
     keys = {path: f"{prefix}/{path.relative_to(folder).as_posix()}" for path in paths}
     todo = [path for path, key in keys.items() if needed(path, key)]
-    with ThreadPoolExecutor(THREADS) as pool, Progress(console=console, transient=True) as bar:
-        task = bar.add_task("uploading images", total=len(todo))
+    with ThreadPoolExecutor(THREADS) as pool, counting(console, "uploading images", len(todo)) as advance:
         futures = [pool.submit(s3.upload_file, str(path), bucket, keys[path]) for path in todo]
         for future in as_completed(futures):
             future.result()
-            bar.advance(task)
+            advance(1)
     after = stored(s3, bucket, prefix)
     missing = [key for key in keys.values() if key not in after]
     if missing:
@@ -114,8 +114,9 @@ def main() -> int:
         account = Account.from_environment(os.environ)
         bucket = account.bucket("data")
         s3 = account.client("s3")
-        here = counts(str(path) for path in images_below(folder))
-        before = counts(stored(s3, bucket, PREFIX))
+        with working(console, f"counting the images of {folder} and of s3://{bucket}/{PREFIX}/"):
+            here = counts(str(path) for path in images_below(folder))
+            before = counts(stored(s3, bucket, PREFIX))
         sent, total = upload(s3, bucket, folder, console)
         console.print(table_of(here, before, counts(stored(s3, bucket, PREFIX))))
         console.print(
@@ -123,6 +124,10 @@ def main() -> int:
             highlight=False,
             soft_wrap=True,
         )
+        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+    except KeyboardInterrupt:
+        console.print("interrupted; what arrived is kept, and the same command goes on with the rest", highlight=False)
+        return 130
     except (OperatorError, TerraformError) as error:
         Console(stderr=True).print(
             f"upload-dataset: {error}", style="red", highlight=False, soft_wrap=True, markup=False

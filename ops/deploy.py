@@ -16,17 +16,27 @@ from typing import Any
 from fruits.errors import FruitsError
 from rich.console import Console
 
-from ops import fault, policies, step, wheelhouse
-from ops.account import PROJECT, Account, NotAppliedError, OperatorError
+from ops import browser, fault, policies, step, wheelhouse
+from ops.account import PROJECT, Account, OperatorError
+from ops.bills import last_line
 from ops.cost import after
 from ops.dataset_upload import upload
 from ops.datasets.draw import draw_sample
 from ops.localaws import server
 from ops.localaws.errors import LocalAwsError, NotRunningError
 from ops.localaws.settings import Settings
+from ops.progress import counting, working
 from ops.state import require_state
 from ops.sweep import SweepError, has_studio, sweep, vpcs_of
-from ops.terraform import TerraformError, Workspace, boundary_of, cluster_variables, embedded_home, summary
+from ops.terraform import (
+    CommandFailedError,
+    TerraformError,
+    Workspace,
+    boundary_of,
+    cluster_variables,
+    embedded_home,
+    summary,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
@@ -42,7 +52,8 @@ def start_embedded(console: Console) -> None:
     except NotRunningError:
         for state in (embedded_home() / "local").glob("*.tfstate*"):
             state.unlink()
-        record = server.start(settings)
+        with working(console, "starting the embedded AWS"):
+            record = server.start(settings)
         console.print(f"embedded AWS at {record.endpoint}", highlight=False)
 
 
@@ -64,7 +75,9 @@ def upload_artifacts(
     key = f"bootstrap/{hashlib.sha256(data).hexdigest()[:16]}/{BOOTSTRAP.name}"
     account.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
     arch = environ.get("ARCH") or "x86_64"
-    wheels = wheelhouse.sync(build(arch), f"s3://{bucket}/wheelhouse", console=console)
+    with working(console, wheelhouse.CHECKING):
+        made = build(arch)
+    wheels = wheelhouse.sync(made, f"s3://{bucket}/wheelhouse", console=console)
     return {"BOOTSTRAP_URI": f"s3://{bucket}/{key}", "WHEELHOUSE_URI": wheels.uri}
 
 
@@ -104,7 +117,7 @@ def apply(
     require_state(account)
     quiet = not console.is_terminal or account.target.emulated
     storage = Workspace(target=account.target, stack="storage", capture=quiet)
-    with console.status("storage: buckets, budget"):
+    with working(console, "storage: buckets, budget", quiet=not quiet):
         storage.apply()
     console.print("storage applied", highlight=False)
     uris = upload_artifacts(account, environ, console, build)
@@ -112,60 +125,61 @@ def apply(
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
     plan = cluster.state.with_suffix(".tfplan")
     plan.parent.mkdir(parents=True, exist_ok=True)
-    with console.status("cluster: planning"):
+    with working(console, "cluster: planning", quiet=not quiet):
         changes = cluster.plan(out=plan)
         shown = cluster.show(plan)
     said = summary(shown, account.target.region)
     if not changes:
         console.print("the cluster is as it should be: nothing to do", highlight=False)
+        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
         return account
     if broken := policies.check(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
     confirm(account, [*said, *after.before_apply(shown, account, environ)], environ, console)
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
-    with console.status(creating), fault.injected(account, environ, fault.AT_START):
+    with working(console, creating, quiet=not quiet), fault.injected(account, environ, fault.AT_START):
         cluster.apply()
     outputs = account.cluster
-    bill = (
-        "on the embedded AWS; nothing is billed"
-        if account.target.emulated
-        else f"it bills until make destroy, or {outputs['terminates_at']} at the latest"
-    )
-    console.print(f"cluster {outputs['cluster_id']} ({outputs['release_label']}): {bill}", highlight=False)
+    console.print(f"cluster {outputs['cluster_id']} ({outputs['release_label']}) applied", highlight=False)
+    console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
     return account
 
 
 def destroy(environ: Mapping[str, str], console: Console, account: Account | None = None) -> None:
     """The cluster stack, and what EMR left in its network. Images and results stay (with ENV=local: until it stops)."""
     account = account or Account.from_environment(environ)
-    cluster = Workspace(target=account.target, stack="cluster", capture=account.target.emulated)
+    quiet = not console.is_terminal or account.target.emulated
+    cluster = Workspace(target=account.target, stack="cluster", capture=quiet)
     outputs, ec2 = cluster.outputs(), account.client("ec2")
     # By its tags: an apply that broke off leaves a network and no outputs.
     vpcs = vpcs_of(ec2, PROJECT, account.target.env)
     if not outputs and not vpcs:
         console.print("there is no cluster stack: nothing to destroy", highlight=False)
+        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
         return
     storage = Workspace(target=account.target, stack="storage", capture=True).outputs()
     gone = {**environ, "BOOTSTRAP_URI": "", "WHEELHOUSE_URI": ""}
     extra = cluster_variables(account.target, storage, gone, boundary_of(account.target))
-    cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=account.target.emulated)
-    with console.status("ending the cluster"):
+    cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
+    with working(console, "ending the cluster") as say:
         if "cluster_id" in outputs:
-            end_cluster(account, str(outputs["cluster_id"]))
+            end_cluster(account, str(outputs["cluster_id"]), say)
             after.after_cluster(account, str(outputs["cluster_id"]), console)
     if has_studio(ec2, vpcs):
-        with console.status("removing the notebooks' domain and home folders"):
+        with working(console, "removing the notebooks' domain and home folders", quiet=not quiet):
             cluster.destroy(arguments=["-target=module.studio"])
-    with console.status("removing what EMR left in the network"):
-        swept = sweep(ec2, vpcs, pause=1.0 if account.target.emulated else 5.0)
+    with working(console, "removing what AWS left in the network") as say:
+        swept = sweep(ec2, vpcs, pause=1.0 if account.target.emulated else 5.0, say=say)
     if left := [*swept.endpoints, *swept.groups]:
         console.print(f"removed what AWS left in the network: {', '.join(left)}", highlight=False)
-    with console.status("cluster: removing"):
+    with working(console, "cluster: removing", quiet=not quiet):
         cluster.destroy()
     console.print("cluster destroyed; images and results are untouched", highlight=False)
+    # a fresh account: what this one has read of the stack is gone
+    console.print(last_line(Account(account.target)), highlight=False, soft_wrap=True, markup=False)
 
 
-def end_cluster(account: Account, cluster_id: str) -> None:
+def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = lambda _: None) -> None:
     """Terminate a cluster and wait until it is gone: its groups and EMR's endpoint cannot go before."""
     emr = account.client("emr")
     emr.terminate_job_flows(JobFlowIds=[cluster_id])
@@ -173,6 +187,7 @@ def end_cluster(account: Account, cluster_id: str) -> None:
         state = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
         if state.startswith("TERMINATED"):
             return
+        say(f"ending the cluster: {cluster_id} is {state}")
         time.sleep(1.0 if account.target.emulated else 10.0)
 
 
@@ -185,19 +200,29 @@ def fetch_results(account: Account, environ: Mapping[str, str], console: Console
     s3 = account.client("s3")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
     wanted = ("run.json", "report.html", "pca/scores.csv", "pca/model.npz")
-    fetched = 0
-    for page in pages:
-        for item in page.get("Contents", []):
-            name = item["Key"].removeprefix(f"{prefix}/")
-            if name in wanted:
-                target = folder / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                s3.download_file(bucket, item["Key"], str(target))
-                fetched += 1
-    if not fetched:
+    sizes = {
+        name: int(item["Size"])
+        for page in pages
+        for item in page.get("Contents", [])
+        if (name := item["Key"].removeprefix(f"{prefix}/")) in wanted
+    }
+    if not sizes:
         raise OperatorError(f"there is no finished result below {uri}. Cure: make run-step, or OUTPUT=.", exit_code=10)
+    with counting(console, "fetching", sum(sizes.values()), bytes_=True) as advance:
+        for name in sizes:
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            s3.download_file(bucket, f"{prefix}/{name}", str(target), Callback=advance)
     console.print(f"results in {folder}; open {folder / 'report.html'}", highlight=False, soft_wrap=True)
     return folder
+
+
+def results(account: Account, environ: Mapping[str, str], console: Console) -> None:
+    """Fetch the results and show the page, where somebody is there to look (``OPEN=0`` declines)."""
+    page = fetch_results(account, environ, console) / "report.html"
+    if page.exists() and browser.show(page.resolve().as_uri(), environ, terminal=console.is_terminal):
+        console.print("opened in the browser (OPEN=0 declines)", highlight=False)
+    console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
 
 
 def purge(environ: Mapping[str, str], console: Console, account: Account | None = None) -> None:
@@ -210,20 +235,26 @@ def purge(environ: Mapping[str, str], console: Console, account: Account | None 
     if given.strip() != bucket:
         raise OperatorError(f"nothing was removed. Cure: PURGE={bucket} confirms it.", exit_code=2)
     destroy(environ, console, account)
-    for purpose in ("data", "artifacts", "logs"):
-        empty_bucket(account.client("s3"), account.bucket(purpose))
-    with console.status("storage: removing"):
-        Workspace(target=account.target, stack="storage", capture=account.target.emulated).destroy()
-    console.print("storage removed: nothing of this environment is left", highlight=False)
+    with working(console, "emptying the buckets") as say:
+        for purpose in ("data", "artifacts", "logs"):
+            empty_bucket(account.client("s3"), account.bucket(purpose), say)
+    quiet = not console.is_terminal or account.target.emulated
+    with working(console, "storage: removing", quiet=not quiet):
+        Workspace(target=account.target, stack="storage", capture=quiet).destroy()
+    console.print("storage removed: nothing of this environment is left, and nothing bills", highlight=False)
 
 
-def empty_bucket(s3: Any, bucket: str) -> None:
+def empty_bucket(s3: Any, bucket: str, say: Callable[[str], None] = lambda _: None) -> None:
     """Every object and every older version of it."""
+    gone = 0
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         things = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         objects = [{"Key": thing["Key"], "VersionId": thing["VersionId"]} for thing in things]
         if objects:
             s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            gone += len(objects)
+            if gone % 100_000 < len(objects):
+                say(f"emptying {bucket}: {gone:,} objects and versions")
 
 
 def stop_embedded(console: Console) -> None:
@@ -265,6 +296,16 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
     return code
 
 
+def left_after(command: str, local: bool) -> str:
+    """What a command that broke off leaves, and what removes it."""
+    if command == "demo":
+        return STOPPED_MESSAGE
+    again = "make purge" if command == "purge" else "make destroy"
+    if local:
+        return f"what was made so far is kept: {again} removes it; the embedded AWS bills nothing"
+    return f"MAY STILL BILL: what is there so far; make status says what, {again} removes it"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Entry point: ``python -m ops.deploy apply|destroy|purge|results|demo``."""
     command = (sys.argv[1:] if arguments is None else arguments)[0]
@@ -275,7 +316,7 @@ def main(arguments: list[str] | None = None) -> int:
         if command == "apply":
             apply(environ, console)
         elif command == "results":
-            fetch_results(Account.from_environment(environ), environ, console)
+            results(Account.from_environment(environ), environ, console)
         elif command == "demo":
             return demo(environ, console)
         else:
@@ -283,14 +324,13 @@ def main(arguments: list[str] | None = None) -> int:
             if local:
                 stop_embedded(console)
     except KeyboardInterrupt:
-        kept = "what was made so far is kept: make destroy removes it"
-        console.print(f"interrupted; {STOPPED_MESSAGE if command == 'demo' else kept}", highlight=False)
+        console.print(f"interrupted; {left_after(command, local)}", highlight=False, soft_wrap=True)
         return 130
-    except NotAppliedError as error:
-        Console(stderr=True).print(f"{command}: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
     except (OperatorError, TerraformError, wheelhouse.WheelhouseError, LocalAwsError, SweepError, FruitsError) as error:
-        Console(stderr=True).print(f"{command}: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        errors = Console(stderr=True)
+        errors.print(f"{command}: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        if command in ("apply", "destroy", "purge") and isinstance(error, (CommandFailedError, SweepError)):
+            errors.print(left_after(command, local), highlight=False, soft_wrap=True, markup=False)
         return int(getattr(error, "exit_code", 1))
     return 0
 

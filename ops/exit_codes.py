@@ -18,6 +18,9 @@ OPERATOR: dict[int, str] = {
     22: "another step is open on the cluster",
     23: "the step failed before the job could report",
     24: "the step was cancelled",
+    25: "ui: there is no page of Spark to show",
+    26: "shell: there is no way in, or no node to go to",
+    27: "logs: none has arrived yet, or the cluster keeps none",
     30: "verify-aws: something that this repository assumes about AWS does not hold; the record says what",
     31: "verify-aws: something could not be removed and may still bill; the last lines name it",
 }

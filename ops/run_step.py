@@ -16,6 +16,7 @@ from rich.console import Console
 
 from ops import fault, step
 from ops.account import Account, OperatorError
+from ops.bills import last_line
 from ops.deploy import destroy, fetch_results
 from ops.localaws.errors import LocalAwsError
 from ops.sweep import SweepError
@@ -65,9 +66,16 @@ def run(environ: Mapping[str, str], console: Console) -> int:
     account = Account.from_environment(environ)
     if step_id := environ.get("STEP"):
         submitted = step.Submitted(str(account.cluster["cluster_id"]), step_id, step.output_of(account, step_id))
-        return step.conclude(account, submitted, step.watch(account, submitted, console), console)
-    with fault.injected(account, environ, fault.IN_STEP):
-        return (once if environ.get("ONESHOT") == "1" else step.run_step)(account, environ, console)
+        code = step.see(account, submitted, environ, console)
+    else:
+        one_shot = environ.get("ONESHOT") == "1"
+        with fault.injected(account, environ, fault.IN_STEP):
+            code = (once if one_shot else step.run_step)(account, environ, console)
+        if one_shot:
+            return code  # destroy has said what is left
+    if code != step.INTERRUPTED and environ.get("DETACH") != "1":
+        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+    return code
 
 
 def main() -> int:
@@ -75,7 +83,7 @@ def main() -> int:
     try:
         return run(os.environ, Console())
     except KeyboardInterrupt:
-        return 130
+        return step.INTERRUPTED
     except (OperatorError, FruitsError, TerraformError, LocalAwsError, SweepError) as error:
         Console(stderr=True).print(f"run-step: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         return error.exit_code

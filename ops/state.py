@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from ops.account import PROJECT, Account, OperatorError
+from ops.progress import working
 from ops.terraform import Target, TerraformError
 
 OLD_VERSION_DAYS = 90
@@ -231,11 +232,13 @@ def run(environ: Mapping[str, str], console: Console) -> None:
         return
     account = Account.from_environment(environ)
     try:
-        done = make_state(account.client("s3"), account.target)
+        with working(console, f"the bucket {account.target.state_bucket}"):
+            done = make_state(account.client("s3"), account.target)
     except (ClientError, BotoCoreError) as error:
         raise NoStateError(f"{error}. Cure: these credentials need the rights of infra/operators.") from error
     said = ", ".join(done) if done else "is as it should be: nothing to do"
     console.print(f"{account.target.state_bucket}: {said}", highlight=False, soft_wrap=True)
+    console.print("STILL BILLING: what lies in it, some kilobytes; no command removes it", highlight=False)
 
 
 def main() -> int:

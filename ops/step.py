@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +22,14 @@ from rich.console import Console
 from ops.account import LIVE_STATES, Account, OperatorError
 from ops.cost.after import after_step
 from ops.package import ENTRY, content_key, job_zip
+from ops.progress import working
 from ops.run_local import describe, fields_from
 from ops.watch import Watcher, sentence
 
 STEP_NAME = "fruits"
 OPEN_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
 POLL_SECONDS = 10.0
+INTERRUPTED = 130
 POLL_SECONDS_EMULATED = 1.0
 
 
@@ -136,8 +138,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
     """Show the step until it has ended; returns EMR's status of it. There is no limit of time."""
     emr = account.client("emr")
     watcher = Watcher(Store(submitted.output))
-    began, last = time.monotonic(), ""
-    with console.status("submitted") as spinner:
+    with working(console, "submitted") as say:
         while True:
             status: dict[str, Any] = emr.describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)[
                 "Step"
@@ -150,11 +151,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
                 said = f"pending: the cluster is {cluster}{f', {reason}' if reason else ''}"
             else:
                 said = sentence(watcher.report())
-            seconds = time.monotonic() - began
-            spinner.update(f"{seconds:5.0f} s  {said}")
-            if not console.is_terminal and said != last:
-                console.print(f"[{seconds:6.1f} s] {said}", highlight=False, markup=False)
-            last = said
+            say(said)
             time.sleep(POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS)
 
 
@@ -204,18 +201,26 @@ def run_step(account: Account, environ: Mapping[str, str], console: Console) -> 
         soft_wrap=True,
         markup=False,
     )
-    again = f"Watch it: make watch STEP={submitted.step_id}"
     if environ.get("DETACH") == "1":
-        console.print(f"it runs on, and the cluster {bills(account)}. {again}", highlight=False, soft_wrap=True)
+        console.print(
+            f"it runs on, and the cluster {bills(account)}. Watch it: make watch STEP={submitted.step_id}",
+            highlight=False,
+            soft_wrap=True,
+        )
         return 0
+    return see(account, submitted, environ, console)
+
+
+def see(account: Account, submitted: Submitted, environ: Mapping[str, str], console: Console) -> int:
+    """Watch a step and say how it ended; returns the exit code, that of Ctrl-C where it was left to itself."""
     try:
         status = watch(account, submitted, console)
     except KeyboardInterrupt:
-        future = f"goes on, and the cluster {bills(account)}. {again}"
+        future = f"goes on, and the cluster {bills(account)}. Watch it: make watch STEP={submitted.step_id}"
         if environ.get("ONESHOT") == "1":
             future = "ends with its cluster (ONESHOT=1)"
         console.print(f"stopped watching; the step {submitted.step_id} {future}", highlight=False, soft_wrap=True)
-        return 130
+        return INTERRUPTED
     return conclude(account, submitted, status, console)
 
 
@@ -228,13 +233,27 @@ def output_of(account: Account, step_id: str) -> str:
         When the step is not one of ours.
     """
     from botocore.exceptions import ClientError
-    from fruits.request import read_request
 
     try:
         step = account.client("emr").describe_step(ClusterId=account.cluster["cluster_id"], StepId=step_id)["Step"]
     except ClientError as error:
         raise OperatorError(f"the cluster has no step {step_id}. Cure: see `make steps`.", exit_code=2) from error
-    arguments = step["Config"]["Args"]
-    if "--request" not in arguments:
+    output = output_in(step["Config"]["Args"])
+    if output is None:
         raise OperatorError(f"the step {step_id} was not submitted by make run-step.", exit_code=2)
+    return output
+
+
+def output_in(arguments: Sequence[str]) -> str | None:
+    """Where a step with these arguments puts its results; None where it is not one of ours.
+
+    Raises
+    ------
+    FruitsError
+        When its request cannot be read.
+    """
+    from fruits.request import read_request
+
+    if "--request" not in arguments:
+        return None
     return read_request(arguments[arguments.index("--request") + 1]).output

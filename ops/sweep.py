@@ -11,6 +11,7 @@ is removed first (``has_studio``), then the groups are swept, then the rest of t
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,7 +54,14 @@ def vpcs_of(ec2: Any, project: str, env: str) -> list[str]:
     ]
 
 
-def sweep(ec2: Any, vpc_ids: list[str], *, wait_seconds: float = WAIT_SECONDS, pause: float = 5.0) -> Swept:
+def sweep(
+    ec2: Any,
+    vpc_ids: list[str],
+    *,
+    wait_seconds: float = WAIT_SECONDS,
+    pause: float = 5.0,
+    say: Callable[[str], None] = lambda _: None,
+) -> Swept:
     """Remove EMR's endpoint and EMR's own groups from the VPCs, and wait until the endpoint is gone.
 
     Parameters
@@ -62,6 +70,7 @@ def sweep(ec2: Any, vpc_ids: list[str], *, wait_seconds: float = WAIT_SECONDS, p
     vpc_ids : only in these
     wait_seconds : how long an endpoint's deletion may take (minutes on AWS)
     pause : seconds between two looks
+    say : is told what is waited for
 
     Raises
     ------
@@ -74,6 +83,7 @@ def sweep(ec2: Any, vpc_ids: list[str], *, wait_seconds: float = WAIT_SECONDS, p
     if swept.endpoints:
         ec2.delete_vpc_endpoints(VpcEndpointIds=swept.endpoints)
         deadline = time.monotonic() + wait_seconds
+        say(f"waiting until EMR's endpoint {', '.join(swept.endpoints)} is deleted; AWS takes some minutes")
         while left := _endpoints(ec2, vpc_ids, deleting=True):
             if time.monotonic() > deadline:
                 raise SweepError(

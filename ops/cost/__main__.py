@@ -20,6 +20,7 @@ from ops.cost.after import sentence
 from ops.cost.money import Currency, currency_from
 from ops.cost.planning import planned
 from ops.prices.current import current
+from ops.progress import working
 from ops.terraform import TerraformError, number, target_from
 
 UNKNOWN_PRICE = 6
@@ -80,7 +81,7 @@ def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dic
     currency, images = currency_from(environ), number(environ, "IMAGES")
     offline = {**environ, "OFFLINE": "1"}
     target = target_from(offline, may_be_offline=True)
-    with console.status("planning"):
+    with working(console, "planning without asking AWS", quiet=not console.is_terminal):
         plan = planned(target, environ)
     missing = ""
     account: Account | None = None

@@ -208,7 +208,10 @@ class Runner:
             application = f"application_{self._born}_{self._applications:04d}"
         home = self.node.make_spark_home(folder)
         defaults = spark.classification(self.cluster.request.get("Configurations", []), "spark-defaults")
-        command = spark.localize(submit, defaults, self.node.s3a(), self.settings)
+        events = spark.events_folder(self.settings.home, self.cluster.id)
+        events.mkdir(parents=True, exist_ok=True)
+        here = self.node.s3a() | spark.event_log(events)
+        command = spark.localize(submit, defaults, here, self.settings)
         conf_dir = folder / "conf"
         conf_dir.mkdir()
         conf = {k: self.node.here(v) for k, v in command.conf.items()}

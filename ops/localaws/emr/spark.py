@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ops.localaws.settings import Settings
@@ -173,7 +174,7 @@ def localize(submit: Submit, defaults: Mapping[str, str], local: Mapping[str, st
     ----------
     submit : the step's own
     defaults : the cluster's spark-defaults
-    local : configuration of this machine (S3A, bind address); wins over everything
+    local : configuration of this machine (S3A, event log); wins over everything
     settings : the sizes
     """
     asked = dict(defaults) | submit.conf
@@ -197,6 +198,17 @@ def localize(submit: Submit, defaults: Mapping[str, str], local: Mapping[str, st
     args = [word for name, value in submit.options if name not in SIZE_OPTIONS for word in (name, value)]
     args += [f for f in submit.flags if f != "--supervise"]
     return Command([*args, submit.application, *submit.arguments], conf, environment, mode == "cluster")
+
+
+def events_folder(home: Path, cluster_id: str) -> Path:
+    """Where the event logs of a cluster's steps lie: beside the nodes' folders, because they outlive the cluster, as
+    those of EMR's persistent history server do (`make ui`)."""
+    return home / "spark-events" / cluster_id
+
+
+def event_log(folder: Path) -> dict[str, str]:
+    """Configuration that makes an application write its event log into a folder, which must be there."""
+    return {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.as_uri()}
 
 
 def properties_file(conf: Mapping[str, str]) -> str:

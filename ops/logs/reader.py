@@ -1,0 +1,334 @@
+"""Reading logs wherever they lie: an S3 address or a folder on disk, gzipped or not, of any size, in any state.
+
+Nothing here raises because of a log: what cannot be read comes back as an excerpt that says why. What does raise is a
+place that is not there at all (`LogsError`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+from ops.account import OperatorError
+from ops.logs import layout
+from ops.logs.layout import Log
+
+CHUNK = 256 * 1024
+HEAD = 256 * 1024
+TAIL = 1024 * 1024
+MIDDLE = 1024 * 1024
+"""How much of a log's beginning, end and telling lines in between is kept, in bytes."""
+MOST = 4 * 1024**3
+"""Unpacked bytes after which a log is read no further: some half a minute."""
+PATIENCE = 120.0
+"""Seconds after which a log is read no further, whatever its size."""
+MOST_FILES = 50_000
+
+# What makes a line in the middle of a huge log worth keeping, with what follows it.
+TELLING = re.compile(
+    rb"Traceback \(most recent call last\)|Exception in thread|OutOfMemoryError|ExecutorLostFailure|AccessDenied"
+    rb"|ACCESS_DENIED|Container killed|exitCode: |No space left|PermanentRedirect|fruits\.errors\."
+)
+_AROUND = 8 * 1024
+# Control characters would move a terminal's cursor, or change its colours: \x1b[31m
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class LogsError(OperatorError):
+    """The place where logs should lie cannot be read."""
+
+    exit_code = 20
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """What was read of one log.
+
+    Attributes
+    ----------
+    text : all of a small log; of a large one its beginning, the telling lines in between, and its end
+    bytes_read : unpacked bytes that were looked at
+    left_out : unpacked bytes that are not in ``text``
+    problem : why not all of it could be read, in words; empty when all is well
+    """
+
+    text: str
+    bytes_read: int = 0
+    left_out: int = 0
+    problem: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.text.strip())
+
+
+def clean(data: bytes) -> str:
+    """Bytes as text that a terminal can show: line ends unified, control sequences gone, no byte an error.
+
+    >>> clean(b"a\\r\\nb\\x1b[31mred\\x00 \\xff")
+    'a\\nbred \ufffd'
+    """
+    text = data.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROL.sub("", text)
+
+
+class _Keeper:
+    """Keeps the beginning, the end, and the telling parts in between, in bounded memory."""
+
+    def __init__(self, head: int, tail: int, middle: int) -> None:
+        self._limits = head, tail, middle
+        self._head, self._middle, self._window = bytearray(), bytearray(), bytearray()
+        self._wanted = 0  # bytes still to keep after a telling line
+        self.total = 0
+
+    def add(self, data: bytes) -> None:
+        head, tail, _ = self._limits
+        self.total += len(data)
+        room = head - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        self._window += data
+        if len(self._window) > 2 * tail + CHUNK:
+            surplus = len(self._window) - tail
+            self._sift(bytes(self._window[:surplus]))
+            del self._window[:surplus]
+
+    def _sift(self, passing: bytes) -> None:
+        position = 0
+        while len(self._middle) < self._limits[2]:
+            if self._wanted:
+                taken = passing[position : position + self._wanted]
+                self._middle += taken
+                self._wanted -= len(taken)
+                position += len(taken)
+                if self._wanted:
+                    return
+            found = TELLING.search(passing, position)
+            if found is None:
+                return
+            begin = max(position, passing.rfind(b"\n", 0, found.start()) + 1, found.start() - _AROUND)
+            self._middle += b"\n[...]\n"
+            position, self._wanted = begin, found.end() - begin + _AROUND
+
+    def end(self) -> tuple[bytes, int]:
+        """What was kept, and how many bytes were not."""
+        _, tail, _ = self._limits
+        if len(self._window) > tail:
+            surplus = len(self._window) - tail
+            self._sift(bytes(self._window[:surplus]))
+            del self._window[:surplus]
+        kept = len(self._head) + len(self._window)
+        if self.total <= kept:
+            return bytes(self._head + self._window), 0
+        middle = bytes(self._middle)
+        left = max(0, self.total - kept - len(middle) + middle.count(b"\n[...]\n") * 7)
+        note = f"\n[... {left:,} bytes left out ...]\n".encode()
+        return bytes(self._head) + middle + note + bytes(self._window), left
+
+
+def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The content of a gzip stream of any number of members, or of what is none; raises zlib.error on damage."""
+    unpacker: Any = None
+    stream = iter(chunks)
+    first = b""
+    while len(first) < 2 and (chunk := next(stream, b"")):
+        first += chunk
+    if first[:2] == b"\x1f\x8b":
+        unpacker = zlib.decompressobj(wbits=31)
+    for chunk in chain([first], stream):
+        if unpacker is None:
+            yield chunk
+            continue
+        rest = chunk
+        while rest:
+            if unpacker.eof:
+                if not rest.startswith(b"\x1f"):
+                    return  # padding after the last member
+                unpacker = zlib.decompressobj(wbits=31)
+            yield unpacker.decompress(rest, CHUNK)  # bounded: a small file may unpack to a huge one
+            rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
+    if unpacker is not None and not unpacker.eof:
+        yield unpacker.flush()
+        if not unpacker.eof:
+            raise EOFError
+
+
+def read_stream(
+    chunks: Iterable[bytes], *, head: int = HEAD, tail: int = TAIL, middle: int = MIDDLE, most: int = MOST
+) -> Excerpt:
+    """An excerpt of a log's stored bytes, gzipped or not (the content decides, not the name). Never raises.
+
+    >>> import gzip
+    >>> read_stream([gzip.compress(b"one"), gzip.compress(b"two")]).text
+    'onetwo'
+    >>> read_stream([gzip.compress(b"cut off")[:-12]]).problem
+    'it is cut off'
+    """
+    keeper, problem = _Keeper(head, tail, middle), ""
+    began = time.monotonic()
+    try:
+        for data in _unpacked(chunks):
+            keeper.add(data)
+            if keeper.total >= most or time.monotonic() - began > PATIENCE:
+                problem = f"only its first {keeper.total:,} bytes were read"
+                break
+    except EOFError:
+        problem = "it is cut off"
+    except zlib.error:
+        problem = "it is damaged: the gzip stream breaks off"
+    except Exception as error:  # noqa: BLE001 - a store may fail in any way while it is read; what came counts
+        problem = f"reading broke off: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    data, left = keeper.end()
+    return Excerpt(clean(data), keeper.total, left, problem)
+
+
+class Logs(Protocol):
+    """A place that holds logs."""
+
+    @property
+    def root(self) -> str:
+        """Its address, without a trailing slash."""
+
+    def list(self, prefix: str = "") -> list[Log]:
+        """The logs below a prefix of it, by name; empty where there is none."""
+
+    def read(self, log: Log) -> Excerpt:
+        """An excerpt of a log."""
+
+    def uri(self, key: str) -> str:
+        """The address of a log or folder below it."""
+
+
+def _pieces(stream: Any) -> Iterator[bytes]:
+    try:
+        while chunk := stream.read(CHUNK):
+            yield chunk
+    finally:
+        stream.close()
+
+
+class FolderLogs:
+    """Logs on this machine's disk: what ``aws s3 cp --recursive`` or a browser fetched."""
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise LogsError(
+                f"there is no folder {folder}. Cure: give the folder that the logs were copied to.", exit_code=2
+            )
+        self._folder = folder
+
+    @property
+    def root(self) -> str:
+        return str(self._folder).rstrip("/")
+
+    def uri(self, key: str) -> str:
+        return f"{self.root}/{key}"
+
+    def list(self, prefix: str = "") -> list[Log]:
+        found: list[Log] = []
+        for folder, folders, names in os.walk(
+            self._folder
+        ):  # does not follow links, and passes over what it may not read
+            folders.sort()
+            for name in sorted(names):
+                path = Path(folder, name)
+                key = path.relative_to(self._folder).as_posix()
+                if not key.startswith(prefix):
+                    continue
+                with suppress(OSError):
+                    status = path.stat()
+                    if stat.S_ISREG(status.st_mode):  # a pipe would block for ever
+                        found.append(layout.parse(key, status.st_size, status.st_mtime))
+                if len(found) >= MOST_FILES:
+                    return found
+        return found
+
+    def read(self, log: Log) -> Excerpt:
+        try:
+            stream = cast("BinaryIO", (self._folder / log.key).open("rb"))
+        except OSError as error:
+            return Excerpt("", problem=f"it cannot be opened: {error.strerror}")
+        return read_stream(_pieces(stream))
+
+
+class S3Logs:
+    """Logs below an S3 address.
+
+    Parameters
+    ----------
+    s3 : boto3's client
+    uri : ``s3://bucket/prefix/``
+    """
+
+    def __init__(self, s3: Any, uri: str) -> None:
+        self._s3 = s3
+        self.bucket, key = layout.split_uri(uri)
+        self._prefix = f"{key.strip('/')}/" if key.strip("/") else ""
+
+    @property
+    def root(self) -> str:
+        return f"s3://{self.bucket}/{self._prefix}".rstrip("/")
+
+    def uri(self, key: str) -> str:
+        return f"{self.root}/{key}"
+
+    def list(self, prefix: str = "") -> list[Log]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        found: list[Log] = []
+        try:
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._prefix + prefix)
+            for page in pages:
+                for item in page.get("Contents", []):
+                    key = item["Key"][len(self._prefix) :]
+                    if not key or key.endswith("/"):
+                        continue
+                    found.append(layout.parse(key, int(item["Size"]), item["LastModified"].timestamp()))
+                if len(found) >= MOST_FILES:
+                    break
+        except (ClientError, BotoCoreError) as error:
+            raise LogsError(
+                f"the logs below {self.uri(prefix)} cannot be listed ({error}). Cure: check the address, the region "
+                "and who you are (aws sts get-caller-identity)."
+            ) from error
+        return found
+
+    def read(self, log: Log) -> Excerpt:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            body = self._s3.get_object(Bucket=self.bucket, Key=self._prefix + log.key)["Body"]
+        except (ClientError, BotoCoreError) as error:
+            return Excerpt("", problem=f"it cannot be fetched: {error}")
+        return read_stream(_pieces(body))
+
+
+def open_logs(place: str, s3: Any = None) -> Logs:
+    """The logs at an address or in a folder.
+
+    Parameters
+    ----------
+    place : ``s3://…`` or a path
+    s3 : boto3's client; None makes one from the credentials at hand, where the place is in S3
+
+    Raises
+    ------
+    LogsError
+        When there is no such folder.
+    """
+    if not layout.is_s3(place):
+        return FolderLogs(Path(place).expanduser())
+    if s3 is None:
+        import boto3
+
+        s3 = boto3.client("s3")
+    return S3Logs(s3, place)

@@ -1,0 +1,126 @@
+"""What a command shows while it works: a live line or a bar on a terminal, plain lines with the seconds elsewhere.
+
+Whatever may take longer than two seconds is wrapped in one of the two. They are not nested: a console has one live
+display at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+PLAIN_SECONDS = 10.0
+
+
+class PlainLines:
+    """Lines with the seconds since the beginning: at once, at each change, and every so many seconds.
+
+    Parameters
+    ----------
+    console : where they go
+    text : gives what is said now
+    seconds : between two lines that say the same
+    """
+
+    def __init__(self, console: Console, text: Callable[[], str], seconds: float = PLAIN_SECONDS) -> None:
+        self._console, self._text, self._seconds = console, text, seconds
+        self._began = time.monotonic()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+
+    def say(self) -> None:
+        """One line now."""
+        elapsed = time.monotonic() - self._began
+        self._console.print(f"[{elapsed:6.1f} s] {self._text()}", highlight=False, soft_wrap=True, markup=False)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._seconds):
+            self.say()
+
+    def __enter__(self) -> PlainLines:
+        self.say()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+@contextmanager
+def working(
+    console: Console, text: str, *, quiet: bool = False, seconds: float = PLAIN_SECONDS
+) -> Iterator[Callable[[str], None]]:
+    """Show that something goes on whose end is not known; the value changes what is said.
+
+    Parameters
+    ----------
+    quiet : show nothing, because what is run shows its own progress
+    seconds : between two plain lines
+    """
+    if quiet:
+        yield lambda _: None
+        return
+    if console.is_terminal:
+        columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(text, total=None)
+            yield lambda said: bar.update(task, description=said)
+        return
+    now = text
+
+    def change(said: str) -> None:
+        nonlocal now
+        if said != now:
+            now = said
+            lines.say()
+
+    with PlainLines(console, lambda: now, seconds) as lines:
+        yield change
+
+
+@contextmanager
+def counting(
+    console: Console, text: str, total: int, *, bytes_: bool = False, seconds: float = PLAIN_SECONDS
+) -> Iterator[Callable[[int], None]]:
+    """Show how much of a known whole is done; the value adds to it.
+
+    Parameters
+    ----------
+    total : of things, or of bytes
+    bytes_ : the whole is counted in bytes
+    seconds : between two plain lines
+    """
+    if console.is_terminal:
+        amount = DownloadColumn() if bytes_ else MofNCompleteColumn()
+        columns = (TimeElapsedColumn(), TextColumn("{task.description}", markup=False), BarColumn(), amount)
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(text, total=total)
+            yield lambda more: bar.advance(task, more)
+        return
+    done = 0
+
+    def said() -> str:
+        if bytes_:
+            return f"{text}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+        return f"{text}: {done:,} of {total:,}"
+
+    def add(more: int) -> None:
+        nonlocal done
+        done += more
+
+    with PlainLines(console, said, seconds):
+        yield add
