@@ -40,7 +40,7 @@ def cells(source: str) -> Iterator[tuple[str, str]]:
 
 def notebook(source: str) -> str:
     """The ``.ipynb`` of a source, without outputs; the same text for the same source."""
-    made = []
+    made: list[dict[str, object]] = []
     for kind, text in cells(source):
         cell: dict[str, object] = {
             "cell_type": kind,

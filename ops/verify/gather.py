@@ -307,8 +307,8 @@ class Gatherer:
             while time.monotonic() < deadline:
                 state = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
                 if state.startswith("TERMINAT") and clock["seconds"] is None:
-                    clock["seconds"] = round((datetime.now(UTC) - when).total_seconds(), 1)
-                    clock["by_the_clock"] = clock["seconds"] >= 0
+                    late = round((datetime.now(UTC) - when).total_seconds(), 1)
+                    clock |= {"seconds": late, "by_the_clock": late >= 0}
                 if state.startswith("TERMINATED"):
                     break
                 time.sleep(self.pause / 2)
