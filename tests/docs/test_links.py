@@ -1,4 +1,4 @@
-"""Every link in the documents leads somewhere: files, headings, and paths that stand in the text. Nothing is fetched."""
+"""Every link in the documents leads somewhere: files, headings, paths that stand in the text. Nothing is fetched."""
 
 from __future__ import annotations
 
@@ -57,9 +57,8 @@ def dead_links(document: Path) -> list[str]:
                 dead.append(target)
             continue
         place = document if not parts.path else (document.parent / unquote(parts.path)).resolve()
-        if parts.scheme or not place.exists():
-            dead.append(target)
-        elif parts.fragment and place.suffix == ".md" and parts.fragment not in anchors(place.read_text()):
+        heading = parts.fragment if place.suffix == ".md" else ""
+        if parts.scheme or not place.exists() or (heading and heading not in anchors(place.read_text())):
             dead.append(target)
     return dead
 
