@@ -88,6 +88,8 @@ prices: $(VENV)/.runtime ## Renew the price tables from AWS's Price List API: EN
 	@$(PY) -m ops.prices.renew
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
 	@$(PY) -m ops.terraform plan
+plan-report: $(VENV)/.runtime ## What a change would do, as a comment for its pull request: BASE=commit OFFLINE=1 MAX_USD_PER_HOUR= LABELS=
+	@$(PY) -m ops.plan_report
 validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
 	@$(PY) -m ops.terraform validate
 
@@ -168,4 +170,4 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 .PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
         env run-local sample dataset notebook weights wheelhouse plan validate test check test-all test-spark4 \
         checkov module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls \
-        verify-aws doctor billing prices status steps logs shell ui
+        verify-aws doctor billing prices status steps logs shell ui plan-report
