@@ -84,6 +84,8 @@ doctor: $(VENV)/.localaws ## What would fail later, and what still bills. INPUT=
 	@$(PY) -m ops.doctor
 billing: $(VENV)/.localaws ## What still bills, its price, and the command that removes it. CURRENCY= JSON=1
 	@$(PY) -m ops.doctor billing
+drift: $(VENV)/.localaws ## Whether storage differs from the code, and what bills by the hour, as an issue's text. OUT=folder
+	@$(PY) -m ops.drift
 prices: $(VENV)/.runtime ## Renew the price tables from AWS's Price List API: ENV=dev
 	@$(PY) -m ops.prices.renew
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
@@ -170,4 +172,4 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 .PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
         env run-local sample dataset notebook weights wheelhouse plan validate test check test-all test-spark4 \
         checkov module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls \
-        verify-aws doctor billing prices status steps logs shell ui plan-report
+        verify-aws doctor billing prices status steps logs shell ui plan-report drift

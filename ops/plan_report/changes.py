@@ -113,12 +113,15 @@ def attributes(change: Mapping[str, Any], forcing: list[list[str]]) -> Iterator[
     before = flat(hidden(change.get("before"), change.get("before_sensitive")))
     after = flat(hidden(_with_unknown(change.get("after"), change.get("after_unknown")), change.get("after_sensitive")))
     differing = [path for path in {**before, **after} if before.get(path) != after.get(path)]
-    # an attribute that AWS fills in says nothing about a change, unless it had another value
-    telling = [path for path in differing if not (after.get(path) == UNKNOWN and path not in before)]
+    # an attribute that AWS fills in says nothing about a change
+    anew = {"create", "delete"} <= set(change.get("actions", []))
 
     def forces(path: tuple[str, ...]) -> bool:
         return any(path[: len(one)] == tuple(one) for one in forcing)
 
+    telling = [
+        path for path in differing if after.get(path) != UNKNOWN or forces(path) or (path in before and not anew)
+    ]
     for path in sorted(telling, key=lambda path: (not forces(path), path)):
         yield Attribute(
             path=".".join(path), before=shown(before.get(path)), after=shown(after.get(path)), forces=forces(path)

@@ -57,13 +57,17 @@ def check_out(ref: str, destination: Path, root: Path = ROOT) -> None:
     archive.unlink()
 
 
-def fingerprint(root: Path) -> str:
-    """A hash of everything that a plan is made of."""
+def fingerprint(root: Path, stack: Stack, env: str) -> str:
+    """A hash of everything that a stack's plan is made of."""
+    infra = root / "infra"
+    places = [infra / stack, infra / "modules", *([root / "bootstrap"] if stack == "cluster" else [])]
+    files = [path for place in places for path in place.rglob("*") if path.is_file()]
+    files += [
+        path for path in (infra / "env" / f"{env}.tfvars", infra / "env" / f"{env}.{stack}.tfvars") if path.exists()
+    ]
     digest = hashlib.sha256()
-    for folder in PLANNED:
-        files = [path for path in (root / folder).rglob("*") if path.is_file()]
-        for path in sorted(path for path in files if ".terraform" not in path.parts):
-            digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
+    for path in sorted(path for path in files if ".terraform" not in path.parts and path.suffix != ".md"):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
@@ -99,7 +103,7 @@ def compare(
     home : where copies, states and plans are kept
     """
     target = target_from({**environ, "OFFLINE": "1"}, may_be_offline=True)
-    terraform, same = find_terraform(), fingerprint(root) == fingerprint(base)
+    terraform = find_terraform()
     found: dict[str, dict[str, Any]] = {name: {} for name in ("base", "head", "compared", "incomparable", "refused")}
     for stack in STACKS:
         with working(console, f"{stack}: planning the head"):
@@ -113,7 +117,9 @@ def compare(
             except CommandFailedError as error:
                 found["refused"][stack] = reasons(error)
                 continue
-        if same:  # nothing that a plan is made of differs, so nothing would change
+        if fingerprint(root, stack, target.env) == fingerprint(
+            base, stack, target.env
+        ):  # nothing that a plan is made of differs, so nothing would change
             found["base"][stack] = found["head"][stack]
             found["compared"][stack] = {"resource_changes": []}
             continue
