@@ -1,7 +1,7 @@
-"""`make drift`: whether what stands differs from the code, and what of ours bills by the hour; as the text of an issue.
+"""`make drift`: whether what stands differs from the code, and what of ours bills by the hour, as an issue's text.
 
-Looks at the storage stack alone: clusters come and go, so that one that is not there is no drift. Locks nothing, changes
-nothing.
+Looks at the storage stack alone: clusters come and go, so that one that is not there is no drift. Locks nothing,
+changes nothing.
 """
 
 from __future__ import annotations
@@ -88,15 +88,14 @@ def markdown(look: Look) -> str:
     else:
         said.append("The storage stack is what the code says.")
     if look.billing:
-        said.append(
-            f"**{len(look.billing)} of ours bill by the hour:**\n\n{block('\n'.join(look.billing[:MOST]), 'text')}"
-        )
+        listed = block("\n".join(look.billing[:MOST]), "text")
+        said.append(f"**{len(look.billing)} of ours bill by the hour:**\n\n{listed}")
         if len(look.billing) > MOST:
             said.append(f"and {len(look.billing) - MOST} more; {code(f'make billing ENV={look.env}')} lists them all.")
     else:
         said.append("Nothing of ours that was seen bills by the hour.")
     if look.unseen:
-        said.append(f"Not looked at:\n\n{block('\n'.join(look.unseen[:MOST]), 'text')}")
+        said.append("Not looked at:\n\n" + block("\n".join(look.unseen[:MOST]), "text"))
     text = "\n\n".join([*said, *details, marker(look.env)]) + "\n"
     return masked(
         text, secrets=secrets(look.plan) if look.plan else (), accounts=[look.account] if look.account else ()
@@ -116,7 +115,7 @@ def look(account: Account, environ: Mapping[str, str], home: Path, console: Cons
     except CommandFailedError as error:
         unplanned = reasons(error)
     with working(console, "looking for what bills"):
-        found = bill(account, prices.table())
+        found = bill(account, prices.table(), buckets=False)
     return Look(
         env=env,
         plan=plan,

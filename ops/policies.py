@@ -23,6 +23,7 @@ REQUIRED_TAGS = ("Project", "Environment", "ManagedBy", "Stack")
 WITHOUT_RESOURCE = frozenset(
     {
         "ec2:DescribeAddresses",
+        "ec2:DescribeInstances",
         "ec2:DescribeInternetGateways",
         "ec2:DescribeNatGateways",
         "ec2:DescribeNetworkAcls",
@@ -31,6 +32,7 @@ WITHOUT_RESOURCE = frozenset(
         "ec2:DescribeSecurityGroupRules",
         "ec2:DescribeSecurityGroups",
         "ec2:DescribeSubnets",
+        "ec2:DescribeVolumes",
         "ec2:DescribeVpcEndpoints",
         "ec2:DescribeVpcs",
         "elasticmapreduce:DescribeSecurityConfiguration",
