@@ -127,8 +127,10 @@ class Sums:
     def add(self, x: NDArray[np.floating], y: NDArray[np.integer]) -> None:
         """Rows, shape (n, k), with the numbers of their classes."""
         rows = np.column_stack([np.asarray(x, np.float64), np.ones(len(x))])
+        one_hot = np.zeros((len(x), self.cross.shape[1]))
+        one_hot[np.arange(len(x)), y] = 1.0
         self.gram += rows.T @ rows
-        np.add.at(self.cross.T, y, rows)
+        self.cross += rows.T @ one_hot
 
     def fit(self) -> Float:
         """Ridge regression on the one-hot classes, the intercept free; shape (k + 1, classes).

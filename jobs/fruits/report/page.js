@@ -53,7 +53,7 @@
     name: "scree", tools: "", x_axis_label: "components", y_axis_label: "share of the variance",
     y_range: new Bokeh.Range1d({ start: 0, end: 1.04 }),
   });
-  variance.yaxis[0].formatter = new Bokeh.NumeralTickFormatter({ format: "0 %" });
+  variance.yaxis.formatter = new Bokeh.NumeralTickFormatter({ format: "0 %" });
   const bars = variance.vbar({ x: scree.number, top: scree.single, width: 0.85, line_color: null });
   const curve = variance.line(scree.number, scree.cumulated, { line_width: 2.5 });
   const kept = new Bokeh.Span({ location: scree.k, dimension: "height", line_dash: [6, 4], line_width: 1.5 });
@@ -74,22 +74,22 @@
     const [ink, quiet, line, leaf, bar, bad] = ["--ink", "--quiet", "--line", "--leaf", "--bar", "--bad"].map((n) =>
       css.getPropertyValue(n).trim());
     for (const plot of [map, variance]) {
-      for (const axis of [...plot.xaxis, ...plot.yaxis]) {
+      for (const axis of [...plot.xaxes, ...plot.yaxes]) {
         axis.setv({
           axis_label_text_color: ink, major_label_text_color: ink, axis_line_color: quiet, major_tick_line_color: quiet,
           minor_tick_line_color: null, axis_label_text_font_style: "normal", axis_label_text_font_size: "13px",
           major_label_text_font_size: "12px",
         });
       }
-      for (const grid of [...plot.xgrid, ...plot.ygrid]) grid.grid_line_color = line;
+      for (const grid of [...plot.xgrids, ...plot.ygrids]) grid.grid_line_color = line;
     }
     bars.glyph.fill_color = { value: bar };
     curve.glyph.line_color = { value: leaf };
     circles.glyph.line_color = { value: ink };
     segments.glyph.line_color = { value: quiet };
     for (const [span, label] of marks) {
-      span.line_color = { value: bad };
-      label.text_color = { value: bad };
+      span.line_color = bad;
+      label.text_color = bad;
     }
   };
 
@@ -272,7 +272,7 @@
     select.value = axes[axis];
     select.addEventListener("change", () => {
       axes[axis] = Number(select.value);
-      map[`${axis}axis`][0].axis_label = axisLabel(axes[axis]);
+      map[`${axis}axis`].axis_label = axisLabel(axes[axis]);
       place();
       whole();
       choose(chosen);

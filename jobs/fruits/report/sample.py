@@ -105,7 +105,8 @@ def candidates(batches: Iterable[pa.RecordBatch], limits: Mapping[str, int]) -> 
     if kept:
         columns = zip(*kept, strict=True)
         yield pa.RecordBatch.from_arrays(
-            [pa.array(list(values), field.type) for values, field in zip(columns, _SCHEMA, strict=True)], _SCHEMA
+            [pa.array(list(values), field.type) for values, field in zip(columns, _SCHEMA, strict=True)],
+            schema=_SCHEMA,
         )
 
 
