@@ -100,6 +100,8 @@ record-calls: $(VENV)/.localaws ## Record which rights the operator's commands n
 	@$(PY) -m ops.record_calls $(ARGS)
 module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
 	@$(PY) -m ops.module_docs
+machine-table: $(VENV)/.localaws ## Compute the table of docs/elsewhere/one-machine.md from benchmarks, prices and plan
+	@$(PY) -m ops.cost.machines
 check: lint checkov test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint, checkov
 test-all: $(VENV)/.dev
 	@$(PY) -m pytest $(WORKERS) $(ARGS)
@@ -168,4 +170,4 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 .PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
         env run-local sample dataset notebook weights wheelhouse plan validate test check test-all test-spark4 \
         checkov module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls \
-        verify-aws doctor billing prices status steps logs shell ui
+        verify-aws doctor billing prices status steps logs shell ui machine-table
