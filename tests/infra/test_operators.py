@@ -112,6 +112,16 @@ def test_every_action_exists(documents: dict[str, dict[str, Any]]) -> None:
     assert unknown == []
 
 
+def test_what_is_said_to_know_no_resource_knows_none() -> None:
+    kinds = {
+        f"{service['prefix']}:{action['privilege']}": {kind["resource_type"] for kind in action["resource_types"]}
+        for service in load_parliament().iam_definition
+        for action in service["privileges"]
+    }
+    # the one that may name its VPC: Terraform asks it before the VPC's id can stand in a policy
+    assert [a for a in policies.WITHOUT_RESOURCE if kinds[a] != {""}] == ["ec2:DescribeVpcAttribute"]
+
+
 def boundary_actions() -> set[str]:
     """Actions that IAM itself lets a policy condition by boundary, from parliament's copy of AWS's reference."""
     iam = next(service for service in load_parliament().iam_definition if service["prefix"] == "iam")

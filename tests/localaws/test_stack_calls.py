@@ -198,6 +198,16 @@ def test_what_is_in_use_cannot_be_deleted(aws: Aws) -> None:
         call()
 
 
+def test_a_nat_gateway_holds_its_subnet_until_it_is_deleted(aws: Aws) -> None:
+    world, ec2 = make_world(aws), aws.client("ec2")
+    gateway = ec2.create_nat_gateway(SubnetId=world.subnet, ConnectivityType="private")["NatGateway"]["NatGatewayId"]
+    with pytest.raises(ClientError) as error:
+        ec2.delete_subnet(SubnetId=world.subnet)
+    assert refusal(error) == "DependencyViolation"
+    ec2.delete_nat_gateway(NatGatewayId=gateway)
+    ec2.delete_subnet(SubnetId=world.subnet)
+
+
 def test_rules_about_groups_and_prefix_lists_keep_their_descriptions(aws: Aws) -> None:
     world, ec2 = make_world(aws), aws.client("ec2")
     lists = ec2.describe_managed_prefix_lists()["PrefixLists"]

@@ -8,6 +8,7 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError, InvalidPermissionNotFoundError
+from moto.ec2.models.nat_gateways import NatGateway, NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
 from moto.ec2.models.subnets import SubnetBackend
 from moto.ec2.models.vpcs import VPCBackend
@@ -129,6 +130,14 @@ def _delete_vpc(self: Any, vpc_id: str) -> Any:
     return _moto_delete_vpc(self, vpc_id)
 
 
+def _delete_nat_gateway(self: Any, nat_gateway_id: str) -> NatGateway:
+    """A gateway's interface goes with it; moto keeps it, and with it the subnet."""
+    gateway: NatGateway = _moto_delete_nat_gateway(self, nat_gateway_id)
+    self.enis.pop(gateway._eni.id, None)
+    return gateway
+
+
+_moto_delete_nat_gateway: Any = None
 _moto_delete_subnet: Any = None
 _moto_delete_security_group: Any = None
 _moto_delete_vpc: Any = None
@@ -136,7 +145,7 @@ _moto_delete_vpc: Any = None
 
 def install() -> None:
     """Correct Spot prices, the revocation of rules and the deletion of what is still in use."""
-    global _moto_delete_subnet, _moto_delete_security_group, _moto_delete_vpc
+    global _moto_delete_nat_gateway, _moto_delete_subnet, _moto_delete_security_group, _moto_delete_vpc
     patching.replace(SpotInstances, "describe_spot_price_history", _spot_price_history)
     for name in ("revoke_security_group_ingress", "revoke_security_group_egress"):
         original = patching.replace(SecurityGroupBackend, name, None)
@@ -145,6 +154,7 @@ def install() -> None:
         original = patching.replace(SecurityGroupBackend, name, None)
         setattr(SecurityGroupBackend, name, _with_descriptions(original))
     patching.replace(SecurityGroupRule, "description", property(_description))
+    _moto_delete_nat_gateway = patching.replace(NatGatewayBackend, "delete_nat_gateway", _delete_nat_gateway)
     _moto_delete_subnet = patching.replace(SubnetBackend, "delete_subnet", _delete_subnet)
     _moto_delete_security_group = patching.replace(
         SecurityGroupBackend, "delete_security_group", _delete_security_group
