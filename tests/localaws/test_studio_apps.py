@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.parse
+from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
@@ -21,7 +22,7 @@ def refusal(error: pytest.ExceptionInfo[ClientError]) -> str:
 
 
 @pytest.fixture
-def domain(aws: Aws) -> str:
+def domain(aws: Aws) -> Iterator[str]:
     world, sagemaker = make_world(aws), aws.client("sagemaker")
     made = sagemaker.create_domain(
         DomainName="fruits-dev",
@@ -30,8 +31,13 @@ def domain(aws: Aws) -> str:
         SubnetIds=[world.subnet],
         VpcId=world.vpc,
     )
-    sagemaker.create_user_profile(DomainId=made["DomainId"], UserProfileName="ana")
-    return str(made["DomainId"])
+    domain = str(made["DomainId"])
+    sagemaker.create_user_profile(DomainId=domain, UserProfileName="ana")
+    yield domain
+    studio.close(sagemaker, domain, pause=0)
+    if sagemaker.list_user_profiles(DomainIdEquals=domain)["UserProfiles"]:
+        sagemaker.delete_user_profile(DomainId=domain, UserProfileName="ana")
+        sagemaker.delete_domain(DomainId=domain, RetentionPolicy={"HomeEfsFileSystem": "Delete"})
 
 
 def open_notebook(aws: Aws, domain: str, space: str = "mine") -> None:
