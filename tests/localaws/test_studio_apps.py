@@ -94,7 +94,7 @@ def test_closing_leaves_what_can_be_deleted_and_another_domain_alone(aws: Aws, d
 def test_what_does_not_stop_is_named(aws: Aws, domain: str) -> None:
     open_notebook(aws, domain)
     with pytest.raises(OperatorError, match=r"^still running after 0 s: JupyterLab of mine .* Cure: make studio-stop"):
-        studio.stop(aws.client("sagemaker"), domain, patience=-1, pause=0)
+        studio.stop(aws.client("sagemaker"), domain, patience=0, pause=0)
 
 
 def test_the_way_in_is_for_a_user_that_is_there_and_short(aws: Aws, domain: str) -> None:
