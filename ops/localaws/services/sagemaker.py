@@ -67,8 +67,13 @@ def owner_of(space: Mapping[str, Any]) -> str | None:
 
 def studio_of(self: Any) -> Studio:
     """What a response method's account and region hold."""
+    return studio_in(self.current_account, self.region)
+
+
+def studio_in(account: str, region: str) -> Studio:
+    """What an account and region hold."""
     # Kept on moto's own backend, so that a reset empties it too.
-    backend = sagemaker_backends[self.current_account][self.region]
+    backend = sagemaker_backends[account][region]
     studio: Studio = vars(backend).setdefault("studio", Studio())
     return studio
 
