@@ -11,6 +11,7 @@ from typing import Any
 from ops.terraform import Target, Workspace, target_from
 
 PROJECT = "fruits"
+NOT_RUNNING = "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Cure: make apply."
 LIVE_STATES = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
 
 

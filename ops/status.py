@@ -19,14 +19,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ops import step
-from ops.account import Account, OperatorError
+from ops.account import NOT_RUNNING, Account, OperatorError
 from ops.bills import Bills, Cluster, ends, look, sentence, utc
 from ops.cost.money import shown
 from ops.progress import working
 from ops.terraform import TerraformError, emulator_endpoint
 from ops.watch import sentence as progress_sentence
-
-NOT_RUNNING = "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Cure: make apply."
 
 
 @dataclass(frozen=True)
