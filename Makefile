@@ -70,6 +70,12 @@ shell: $(VENV)/.localaws ## A shell on the primary node (SSM; needs enable_ssm),
 	@$(PY) -m ops.shell
 ui: $(VENV)/.localaws ## Spark's pages about the steps, also of ended ones. CLUSTER= OPEN=0
 	@$(PY) -m ops.ui
+studio-notebook: $(VENV)/.localaws ## Put the notebook and its zip where SageMaker Studio's user finds them: docs/studio.md
+	@$(PY) -m ops.studio notebook
+studio-open: $(VENV)/.localaws ## The address that lets Studio's user in, for five minutes. OPEN=0 declines the browser
+	@$(PY) -m ops.studio open
+studio-stop: $(VENV)/.localaws ## Stop what runs in Studio and bills by the hour; files stay
+	@$(PY) -m ops.studio stop
 results: $(VENV)/.localaws ## Fetch report, scores and run.json, and open the page: MODEL= or OUTPUT=; OPEN=0 declines
 	@$(PY) -m ops.deploy results
 destroy: $(VENV)/.localaws ## Remove the cluster; images and results stay (ENV=local: until the embedded AWS stops, which it does)
@@ -104,6 +110,8 @@ record-calls: $(VENV)/.localaws ## Record which rights the operator's commands n
 	@$(PY) -m ops.record_calls $(ARGS)
 module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
 	@$(PY) -m ops.module_docs
+machine-table: $(VENV)/.localaws ## Compute the table of docs/elsewhere/one-machine.md from benchmarks, prices and plan
+	@$(PY) -m ops.cost.machines
 check: lint fmt-check validate shellcheck checkov test-all test-spark4 ## Everything, offline: lint, all tests, Spark 4, Terraform, shell
 test-all: $(VENV)/.dev
 	@$(PY) -m pytest $(WORKERS) $(ARGS)
@@ -179,4 +187,5 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 .PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
         env run-local sample dataset notebook weights wheelhouse plan validate test check test-all test-spark4 \
         checkov module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls \
-        verify-aws doctor billing prices status steps logs shell ui plan-report drift shellcheck fmt-check
+        verify-aws doctor billing prices status steps logs shell ui plan-report drift shellcheck fmt-check \
+        machine-table studio-notebook studio-open studio-stop

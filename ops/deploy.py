@@ -16,7 +16,7 @@ from typing import Any
 from fruits.errors import FruitsError
 from rich.console import Console
 
-from ops import browser, fault, policies, step, wheelhouse
+from ops import browser, fault, policies, step, studio, wheelhouse
 from ops.account import PROJECT, Account, OperatorError
 from ops.bills import last_line
 from ops.cost import after
@@ -166,6 +166,7 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
             end_cluster(account, str(outputs["cluster_id"]), say)
             after.after_cluster(account, str(outputs["cluster_id"]), console)
     if has_studio(ec2, vpcs):
+        close_studio(account, console)
         with working(console, "removing the notebooks' domain and home folders", quiet=not quiet):
             cluster.destroy(arguments=["-target=module.studio"])
     with working(console, "removing what AWS left in the network") as say:
@@ -177,6 +178,19 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
     console.print("cluster destroyed; images and results are untouched", highlight=False)
     # a fresh account: what this one has read of the stack is gone
     console.print(last_line(Account(account.target)), highlight=False, soft_wrap=True, markup=False)
+
+
+def close_studio(account: Account, console: Console) -> None:
+    """What a user made in the domain, which Terraform does not know and SageMaker wants gone before the domain."""
+    sagemaker = account.client("sagemaker")
+    domain = studio.domain_of(sagemaker, f"{PROJECT}-{account.target.env}")
+    if domain is None:
+        return
+    with working(console, "closing what runs in Studio") as say:
+        spaces = studio.close(sagemaker, domain, say=say, pause=1.0 if account.target.emulated else 5.0)
+    if spaces:
+        told = f"closed in Studio, with the files in them: {', '.join(spaces)}"
+        console.print(told, highlight=False, soft_wrap=True, markup=False)
 
 
 def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = lambda _: None) -> None:

@@ -23,6 +23,7 @@ REQUIRED_TAGS = ("Project", "Environment", "ManagedBy", "Stack")
 WITHOUT_RESOURCE = frozenset(
     {
         "ec2:DescribeAddresses",
+        "ec2:DescribeAddressesAttribute",
         "ec2:DescribeInstanceTypeOfferings",
         "ec2:DescribeInstances",
         "ec2:DescribeInternetGateways",

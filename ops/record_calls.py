@@ -24,7 +24,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ops import deploy, step, wheelhouse
+from ops import deploy, step, studio, wheelhouse
 from ops.account import Account, OperatorError
 from ops.dataset_upload import upload
 from ops.doctor import __main__ as doctor
@@ -39,12 +39,14 @@ ENV, REGION = "prod", "eu-west-3"
 OPERATOR_KEY = "testing"  # what Target.environment gives; the embedded service itself signs with another
 # boto3 sends what is larger than this in parts.
 MULTIPART_BYTES = 8 * 2**20
+STUDIO = {"enable_studio": True, "enable_nat": True}
 # Condition keys of a request that no policy here reads would only make the record longer.
 CONTEXT = (
     "aws:RequestTag/Environment",
     "aws:RequestTag/Project",
     "aws:RequestedRegion",
     "aws:ResourceTag/Environment",
+    "aws:ResourceTag/ManagedByAmazonSageMakerResource",
     "aws:ResourceTag/Project",
     "aws:ResourceTag/for-use-with-amazon-emr-managed-policies",
     "ec2:CreateAction",
@@ -227,10 +229,7 @@ def keep_a_state(target: Target, folder: Path) -> None:
 
 def _result(account: Account) -> None:
     """What a step leaves, as far as results and watchers read it; put there by the nodes' side."""
-    import boto3
-
-    session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)  # noqa: S106
-    s3 = session.client("s3", endpoint_url=account.target.endpoint)
+    s3 = _other_side(account).client("s3", endpoint_url=account.target.endpoint)
     bucket, prefix = account.bucket("data"), "results/efficientnet_lite0"
     run: dict[str, Any] = {
         "images_in": 1, "images_ok": 1, "images_rejected": 0, "images_featurized_now": 1, "images_per_second": 1.0,
@@ -244,6 +243,28 @@ def _result(account: Account) -> None:
         ("_run/progress.json", json.dumps({"phase": "done", "run_id": "1"}).encode()),
     ):
         s3.put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=content)
+
+
+def _notebook(account: Account) -> None:
+    """A running space, as Studio's user makes one: his rights, not the operator's."""
+    sagemaker = _other_side(account).client("sagemaker", endpoint_url=account.target.endpoint)
+    found = studio.connection(account)
+    where, owner = {"DomainId": found["domain_id"]}, {"OwnerUserProfileName": found["user"]}
+    if not sagemaker.list_spaces(DomainIdEquals=found["domain_id"])["Spaces"]:
+        shared = {"SharingType": "Private"}
+        sagemaker.create_space(**where, SpaceName="mine", OwnershipSettings=owner, SpaceSharingSettings=shared)
+    sagemaker.create_app(**where, SpaceName="mine", AppType="JupyterLab", AppName="default")
+
+
+def _other_side(account: Account) -> Any:
+    """A session of somebody else than the operator: its calls are left out of the record."""
+    import boto3
+
+    return boto3.session.Session(
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106
+        region_name=account.target.region,
+    )
 
 
 @contextmanager
@@ -313,6 +334,17 @@ def cycle(folder: Path, recording: Recording, endpoint: str, console: Console) -
     with recording.of("destroy"):
         deploy.destroy({}, quiet, account)
     console.print("destroyed", highlight=False)
+    with recording.of("studio"):
+        workspace = Workspace(target=target, stack="cluster", extra={**given, **STUDIO}, capture=True)
+        workspace.apply()
+        account = Account.of(target)  # what the other has read of the stack is gone
+        studio.put(account, quiet)
+        studio.open_(account, {}, quiet)
+        _notebook(account)
+        studio.end(account, quiet)
+        _notebook(account)
+        deploy.destroy({}, quiet, account)
+    console.print("Studio applied, opened and destroyed", highlight=False)
     with recording.of("purge"):
         deploy.purge({"PURGE": account.bucket("data")}, quiet, account)
     console.print("purged", highlight=False)

@@ -106,6 +106,35 @@ data "aws_iam_policy_document" "boundary" {
   }
 
   dynamic "statement" {
+    for_each = var.enable_studio ? [1] : []
+
+    content {
+      sid = "Notebooks"
+      actions = [
+        "elasticmapreduce:Describe*",
+        "elasticmapreduce:Get*",
+        "elasticmapreduce:List*",
+        "sagemaker:AddTags",
+        "sagemaker:CreateApp",
+        "sagemaker:CreatePresignedDomainUrl",
+        "sagemaker:CreateSpace",
+        "sagemaker:DeleteApp",
+        "sagemaker:DeleteSpace",
+        "sagemaker:Describe*",
+        "sagemaker:List*",
+        "sagemaker:UpdateSpace",
+      ]
+      resources = ["*"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:RequestedRegion"
+        values   = [var.region]
+      }
+    }
+  }
+
+  dynamic "statement" {
     for_each = var.enable_ssm ? [1] : []
 
     content {

@@ -11,18 +11,21 @@ locals {
   state_bucket_arn  = "arn:${local.partition}:s3:::${var.project}-tfstate-${var.account_id}"
   role_arn          = "arn:${local.partition}:iam::${var.account_id}:role/${local.name}"
   instance_role_arn = "${local.role_arn}-emr-node"
-  role_arns         = ["${local.role_arn}-emr-node", "${local.role_arn}-emr-service", "${local.role_arn}-ttl-j-*"]
+  role_arns         = concat(["${local.role_arn}-emr-node", "${local.role_arn}-emr-service", "${local.role_arn}-ttl-j-*"], var.enable_studio ? ["${local.role_arn}-studio"] : [])
   boundary_arn      = "arn:${local.partition}:iam::${var.account_id}:policy/${local.name}-boundary"
   emr_arn           = "arn:${local.partition}:elasticmapreduce:${var.region}:${var.account_id}"
   ec2_arn           = "arn:${local.partition}:ec2:${var.region}:${var.account_id}"
   kms_arn           = "arn:${local.partition}:kms:${var.region}:${var.account_id}"
 
-  policies = {
-    storage = aws_iam_policy.storage.arn
-    network = aws_iam_policy.network.arn
-    cluster = aws_iam_policy.cluster.arn
-    doctor  = aws_iam_policy.doctor.arn
-  }
+  policies = merge(
+    {
+      storage = aws_iam_policy.storage.arn
+      network = aws_iam_policy.network.arn
+      cluster = aws_iam_policy.cluster.arn
+      doctor  = aws_iam_policy.doctor.arn
+    },
+    { for policy in aws_iam_policy.studio : "studio" => policy.arn },
+  )
 }
 
 resource "aws_iam_group" "this" {

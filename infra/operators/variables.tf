@@ -31,3 +31,9 @@ variable "enable_ssm" {
   type        = bool
   default     = false
 }
+
+variable "enable_studio" {
+  description = "Give what the cluster stack's enable_studio and enable_nat need: a domain and its user, the notebooks' role, a NAT gateway."
+  type        = bool
+  default     = false
+}

@@ -22,6 +22,7 @@ from moto.kms.models import kms_backends
 
 from ops.localaws.calls import UnknownCallError, read, signed
 from ops.localaws.rights import UnmappedCallError, needs
+from ops.localaws.services.sagemaker import studio_in
 
 LOG = logging.getLogger(__name__)
 # Larger bodies are uploads, whose content no right depends on.
@@ -37,7 +38,10 @@ class AccountFacts:
         self.account, self.region = account, region
 
     def tags(self, resource_id: str) -> Mapping[str, str]:
-        """Tags of an EC2 resource, a cluster or a key."""
+        """Tags of an EC2 resource, a cluster, a key, or something in SageMaker Studio (by its ARN)."""
+        if resource_id.startswith("arn:aws:sagemaker:"):
+            listed = studio_in(self.account, self.region).tags.list_tags_for_resource(resource_id)["Tags"]
+            return {tag["Key"]: tag["Value"] for tag in listed}
         cluster: Any = emr_backends[self.account][self.region].clusters.get(resource_id)
         if cluster is not None:
             return dict(cluster.tag_map)

@@ -36,7 +36,7 @@ class Facts(Protocol):
     account: str
 
     def tags(self, resource_id: str) -> Mapping[str, str]:
-        """Tags of an EC2 resource, cluster, or key, by its id."""
+        """Tags of an EC2 resource, cluster, or key, by its id; of something in SageMaker Studio, by its ARN."""
         ...
 
     def role_of_profile(self, profile: str) -> str:
@@ -238,6 +238,9 @@ _EC2_KINDS = {
     "vpce": "vpc-endpoint",
 }
 _EC2_CREATES = {
+    "AllocateAddress": "elastic-ip",
+    "CreateInternetGateway": "internet-gateway",
+    "CreateNatGateway": "natgateway",
     "CreateRouteTable": "route-table",
     "CreateSecurityGroup": "security-group",
     "CreateSubnet": "subnet",
@@ -251,6 +254,8 @@ _EC2_RULES = (
     "RevokeSecurityGroupEgress",
     "RevokeSecurityGroupIngress",
 )
+# Of these only the table is asked for; the gateway is a value.
+_EC2_ROUTES = ("CreateRoute", "DeleteRoute", "ReplaceRoute")
 _EC2_ID = re.compile(r"([a-z]+)-[0-9a-f]{8,17}")
 
 
@@ -264,6 +269,8 @@ def _ec2(call: Call, facts: Facts) -> Iterator[Need]:
     if call.operation in _EC2_RULES:
         rules = [i for i in ids if i.startswith("sgr-")]
         ids = {str(asked["GroupId"])} if "GroupId" in asked else {facts.rule_group(rule) for rule in rules}
+    if call.operation in _EC2_ROUTES:
+        ids = {str(asked["RouteTableId"])}
     if "AssociationId" in asked:
         ids |= set(facts.association(str(asked["AssociationId"])))
     tags = _members(asked, "Tag")
@@ -346,11 +353,39 @@ def _kms(call: Call, facts: Facts) -> Iterator[Need]:
         yield Need(action, ANY)
 
 
+_SAGEMAKER_KNOW_NO_RESOURCE = ("ListApps", "ListDomains", "ListSpaces", "ListUserProfiles")
+
+
+def _sagemaker(call: Call, facts: Facts) -> Iterator[Need]:
+    asked, action = call.parameters, f"sagemaker:{call.operation}"
+    if call.operation in _SAGEMAKER_KNOW_NO_RESOURCE:
+        yield Need(action, ANY)
+        return
+    requested = _requested({tag["Key"]: tag["Value"] for tag in asked.get("Tags") or []})
+    owner = asked.get("SpaceName") or asked.get("UserProfileName")
+    if "ResourceArn" in asked:
+        path = str(asked["ResourceArn"]).rpartition(":")[2]
+    elif "AppName" in asked:
+        path = f"app/{asked['DomainId']}/{owner}/{str(asked['AppType']).lower()}/{asked['AppName']}"
+    elif owner:
+        path = f"{'space' if 'SpaceName' in asked else 'user-profile'}/{asked['DomainId']}/{owner}"
+    elif "DomainId" in asked or call.operation == "CreateDomain":
+        path = f"domain/{asked.get('DomainId', ANY)}"
+    else:
+        raise UnmappedCallError(f"sagemaker:{call.operation} with {', '.join(sorted(asked))}")
+    resource = f"arn:aws:sagemaker:{call.region}:{facts.account}:{path}"
+    yield Need(action, resource, {**_tagged(facts.tags(resource)), **requested})
+    if requested and call.operation.startswith("Create"):
+        yield Need("sagemaker:AddTags", resource, requested)
+    settings = asked.get("DefaultUserSettings") or asked.get("UserSettings") or {}
+    if role := settings.get("ExecutionRole"):
+        yield _pass(facts, str(role).rpartition("/")[2], "sagemaker.amazonaws.com")
+
+
 # Reads that know no resource: their action's service prefix by the name of botocore's model.
 _LOOKS = {
     ("pricing", "GetProducts"): "pricing",
     ("resourcegroupstaggingapi", "GetResources"): "tag",
-    ("sagemaker", "ListDomains"): "sagemaker",
     ("service-quotas", "GetServiceQuota"): "servicequotas",
 }
 
@@ -371,7 +406,7 @@ _SERVICES: Mapping[str, Callable[[Call, Facts], Iterator[Need]]] = {
     "pricing": _look,
     "resourcegroupstaggingapi": _look,
     "s3": _s3,
-    "sagemaker": _look,
+    "sagemaker": _sagemaker,
     "scheduler": _scheduler,
     "service-quotas": _look,
 }

@@ -31,7 +31,8 @@ REAL_ONLY = {
     "kms:Decrypt": "S3 calls it for the caller who reads an object under the key",
     "kms:GenerateDataKey": "S3 calls it for the caller who writes an object under the key",
     "pricing:GetProducts": "make cost and make prices ask the Price List API, which the embedded AWS has not",
-    "iam:CreateServiceLinkedRole": "the account's first cluster makes AWSServiceRoleForEMRCleanup",
+    "iam:CreateServiceLinkedRole": "the account's first cluster and first domain make the roles of their services",
+    "kms:CreateGrant": "SageMaker asks for it in the name of who makes a domain under a key",
 }
 # Condition keys that no recorded request settles: what they do only an account can show.
 UNVERIFIED_KEYS = {"iam:AWSServiceName"}
@@ -39,7 +40,7 @@ UNVERIFIED_KEYS = {"iam:AWSServiceName"}
 
 @pytest.fixture(scope="module")
 def documents(planner: Planner) -> dict[str, dict[str, Any]]:
-    plan = planner.plan("operators", "prod", users=["ana"])
+    plan = planner.plan("operators", "prod", users=["ana"], enable_studio=True)
     assert policies.check(plan) == []
     return {r.name: json.loads(r.values["policy"]) for r in policies.resources(plan) if r.type == "aws_iam_policy"}
 
@@ -103,7 +104,7 @@ def test_conditions_that_no_record_settles_are_known(documents: dict[str, dict[s
 
 def test_policies_fit_into_what_iam_takes(documents: dict[str, dict[str, Any]]) -> None:
     sizes = {name: len("".join(json.dumps(d, separators=(",", ":")).split())) for name, d in documents.items()}
-    assert len(sizes) == 5
+    assert len(sizes) == 6
     assert max(sizes.values()) <= 6144, sizes
 
 
@@ -152,6 +153,6 @@ def test_the_record_is_sorted_and_holds_no_account() -> None:
     assert merged(RIGHTS) == RIGHTS
     assert max(Counter(RIGHTS).values()) == 1
     assert all(normalised(right.resource) == right.resource for right in RIGHTS)
-    assert {"state", "apply", "upload-dataset", "run-step", "results", "doctor", "destroy", "purge"} == {
+    assert {"state", "apply", "upload-dataset", "run-step", "results", "doctor", "destroy", "studio", "purge"} == {
         command for right in RIGHTS for command in right.commands
     }

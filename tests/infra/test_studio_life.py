@@ -1,4 +1,4 @@
-"""A cluster with notebooks beside it is destroyed whole: domain, home folders, what SageMaker leaves (two minutes)."""
+"""A cluster with notebooks beside it: the notebook is put, opened, stopped; all is destroyed whole (two minutes)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ops import deploy
+from ops import deploy, studio
 from ops.account import Account
 from ops.localaws import server
+from ops.localaws.policy import Decision, Request, decide
 from ops.localaws.settings import Settings
+from ops.notebook import ZIP, bundle
 from ops.sweep import has_studio, vpcs_of
 from ops.terraform import EMULATED_ACCOUNT, Target, Workspace, cluster_variables
 from tests.infra.test_life_cycle import told
@@ -49,6 +51,49 @@ def around(account: Account) -> dict[str, list[str]]:
     return {kind: sorted(names) for kind, names in found.items()}
 
 
+def put_and_open(account: Account) -> None:
+    """What an operator types once the stack is there, and what Studio's user may do with it."""
+    bucket, s3 = f"fruits-dev-data-{EMULATED_ACCOUNT}", account.client("s3")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    vars(account)["storage"] = {"buckets": {"data": bucket}}  # that stack alone would take another minute
+    console = Console(record=True, width=200)
+    addresses = studio.put(account, console)
+    assert addresses == [f"s3://{bucket}/notebook/fruits.ipynb", f"s3://{bucket}/notebook/{ZIP}"]
+    assert s3.get_object(Bucket=bucket, Key=f"notebook/{ZIP}")["Body"].read() == bundle()
+    url = studio.open_(account, {}, console)
+    domain, text = account.cluster["studio"]["domain_id"], console.export_text()
+    assert url.startswith(f"https://{domain}.studio.{REGION}.sagemaker.aws/auth?token=")
+    assert f"  aws s3 cp --recursive s3://{bucket}/notebook/ fruits/\n" in text
+    assert f"%sm_analytics emr connect --cluster-id {account.cluster['cluster_id']} --auth-type None\n" in text
+    assert "Studio of scientist; whoever has the address is that user, and it works for five minutes:\n" in text
+    assert f"{studio.HERE}\n" in text
+
+    policy = account.client("iam").get_role_policy(RoleName="fruits-dev-studio", PolicyName="clusters-and-results")
+
+    def may(action: str, resource: str) -> bool:
+        return decide([policy["PolicyDocument"]], Request(action, resource, {})) is Decision.ALLOW
+
+    for address in addresses:
+        arn = address.replace("s3://", "arn:aws:s3:::")
+        assert may("s3:GetObject", arn)
+        assert not may("s3:PutObject", arn)
+    assert may("s3:ListBucket", f"arn:aws:s3:::{bucket}")
+
+
+def work_as_the_user(account: Account) -> None:
+    """A private space with JupyterLab in it, as Studio's page makes it: nothing of it is in Terraform's state."""
+    sagemaker, domain = account.client("sagemaker"), account.cluster["studio"]["domain_id"]
+    own = {
+        "OwnershipSettings": {"OwnerUserProfileName": "scientist"},
+        "SpaceSharingSettings": {"SharingType": "Private"},
+    }
+    for space in ("mine", "second"):
+        sagemaker.create_space(DomainId=domain, SpaceName=space, **own)
+        where = {"DomainId": domain, "SpaceName": space, "AppType": "JupyterLab", "AppName": "default"}
+        sagemaker.create_app(**where, ResourceSpec={"InstanceType": "ml.t3.medium"})
+    sagemaker.delete_app(DomainId=domain, SpaceName="second", AppType="JupyterLab", AppName="default")
+
+
 def test_destroy_removes_the_domain_before_what_it_leaves(account: Account) -> None:
     before = around(account)
     given = {**cluster_variables(account.target, {}, {}), "enable_studio": True, "enable_nat": True}
@@ -60,11 +105,19 @@ def test_destroy_removes_the_domain_before_what_it_leaves(account: Account) -> N
     made, vpcs = around(account), vpcs_of(ec2, "fruits", "dev")
     assert [len(made[kind]) for kind in ("domains", "file systems", "NAT")] == [1, 1, 1]
     assert has_studio(ec2, vpcs)
+    put_and_open(account)
+    work_as_the_user(account)
+    told_to_stop = Console(record=True, width=200)
+    assert sorted(studio.end(account, told_to_stop)) == [
+        f"JupyterLab of {space} (ml.t3.medium)" for space in ("mine", "second")
+    ]
+    assert "; files stay in their spaces" in told_to_stop.export_text()
 
     console = Console(record=True, width=200)
     with told():
         deploy.destroy({"ENV": "dev"}, console, account)
     assert around(account) == before
     text = console.export_text()
+    assert "closed in Studio, with the files in them: mine, second\n" in text
     assert "removed what AWS left in the network: vpce-" in text
     assert text.count("sg-") == 2, "the two groups of the home folders"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -13,36 +14,41 @@ import pytest
 
 from ops.datasets.draw import draw_sample
 from ops.java import find_java_home
-from ops.package import write_job_zip
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
-_CLIENT = """
-import json, sys
-from pyspark.sql import SparkSession
-from fruits.pipeline import run
-from fruits.request import Request
-spark = SparkSession.builder.remote("local[2]").getOrCreate()
-spark.addArtifacts(sys.argv[1], pyfile=True)
-print("session", type(spark).__module__)
-summary = run(spark, Request(input=sys.argv[2], output=sys.argv[3], k=3, parallelism=2))
-print("summary", json.dumps(summary["images_ok"]))
-spark.stop()
-"""
+PAGE = ROOT / "docs/elsewhere/spark-connect.md"
+
+
+def program(folder: Path) -> str:
+    """The page's program with this machine's addresses in place of its own."""
+    (text,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for theirs, ours in (
+        ("sc://host:15002", "local[2]"),  # starts a Connect server here, and speaks to it as to any other
+        ("s3://bucket/images", f"{folder}/in"),
+        ("s3://bucket/results", f"{folder}/out"),
+        ("parallelism=64", "parallelism=2"),
+        ('"jobs"', repr(str(ROOT / "jobs"))),
+    ):
+        assert text.count(theirs) == 1, theirs
+        text = text.replace(theirs, ours)
+    return text + '\nprint("session", type(spark).__module__)\nspark.stop()\n'
 
 
 @pytest.mark.skipif(version("pyspark").startswith("3."), reason="Spark Connect is tested on Spark 4: make test-spark4")
-def test_the_job_runs_through_spark_connect(tmp_path: Path) -> None:
+def test_the_program_of_the_page_runs_through_spark_connect(tmp_path: Path) -> None:
+    """With the zip that the page's own command makes."""
+    (packing,) = re.findall(r"^python3 (-m zipfile -c fruits\.zip) (jobs/fruits)", PAGE.read_text(), re.MULTILINE)
+    subprocess.run([sys.executable, *packing[0].split(), ROOT / packing[1]], cwd=tmp_path, check=True)
     counts = draw_sample(tmp_path / "in", views=2)
     java = find_java_home()
     assert java is not None
     process = subprocess.run(
-        [sys.executable, "-c", _CLIENT, write_job_zip(tmp_path), tmp_path / "in", tmp_path / "out"],
+        [sys.executable, "-c", program(tmp_path)],
         env={
             "PATH": os.environ["PATH"],
             "JAVA_HOME": str(java),
-            "PYTHONPATH": str(ROOT / "jobs"),
             "PYSPARK_PYTHON": sys.executable,
             "SPARK_LOCAL_IP": "127.0.0.1",
         },
@@ -54,7 +60,7 @@ def test_the_job_runs_through_spark_connect(tmp_path: Path) -> None:
     )
     assert process.returncode == 0, process.stdout + process.stderr
     assert "session pyspark.sql.connect.session" in process.stdout
-    assert f"summary {sum(counts.values())}" in process.stdout
+    assert f"{sum(counts.values())} images; " in process.stdout
     run = json.loads((tmp_path / "out/run.json").read_text())
     assert run["k"] == 3
     assert run["versions"]["spark"].startswith("4.")

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from ops.localaws import patching
-from ops.localaws.services import authorization, budgets, ec2, quotas, s3, sagemaker, scheduler, studio_home
+from ops.localaws.services import (
+    authorization,
+    budgets,
+    ec2,
+    quotas,
+    s3,
+    sagemaker,
+    scheduler,
+    studio_apps,
+    studio_home,
+)
 
 
 def install() -> None:
     """Put every correction of this package into moto; raises MotoMovedError when moto is not the one they fit."""
     patching.check_version()
-    for module in (authorization, budgets, ec2, quotas, s3, sagemaker, scheduler, studio_home):
+    for module in (authorization, budgets, ec2, quotas, s3, sagemaker, scheduler, studio_apps, studio_home):
         module.install()

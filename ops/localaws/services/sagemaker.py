@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -35,12 +36,14 @@ class ResourceInUse(ServiceException):
 
 
 class Studio:
-    """The domains and user profiles of one account and region, as the service describes them."""
+    """Domains, user profiles, spaces and apps of one account and region, as the service describes them."""
 
     def __init__(self) -> None:
         self.made = 0
         self.domains: dict[str, dict[str, Any]] = {}
         self.profiles: dict[tuple[str, str], dict[str, Any]] = {}
+        self.spaces: dict[tuple[str, str], dict[str, Any]] = {}
+        self.apps: list[dict[str, Any]] = []
         self.tags = TaggingService()
 
     def domain(self, domain_id: str) -> dict[str, Any]:
@@ -56,19 +59,32 @@ class Studio:
         return self.profiles[domain_id, name]
 
 
-def _studio(self: Any) -> Studio:
+def owner_of(space: Mapping[str, Any]) -> str | None:
+    """Whose private space this is; None for a shared one."""
+    owner: str | None = space.get("OwnershipSettings", {}).get("OwnerUserProfileName")
+    return owner
+
+
+def studio_of(self: Any) -> Studio:
+    """What a response method's account and region hold."""
+    return studio_in(self.current_account, self.region)
+
+
+def studio_in(account: str, region: str) -> Studio:
+    """What an account and region hold."""
     # Kept on moto's own backend, so that a reset empties it too.
-    backend = sagemaker_backends[self.current_account][self.region]
+    backend = sagemaker_backends[account][region]
     studio: Studio = vars(backend).setdefault("studio", Studio())
     return studio
 
 
-def _arn(self: Any, path: str) -> str:
+def arn_of(self: Any, path: str) -> str:
+    """The ARN of something in a response method's account and region."""
     return f"arn:aws:sagemaker:{self.region}:{self.current_account}:{path}"
 
 
 def _create_domain(self: Any) -> ActionResult:
-    asked, studio = request(self), _studio(self)
+    asked, studio = request(self), studio_of(self)
     tags = asked.pop("Tags", [])
     if any(d["DomainName"] == asked["DomainName"] for d in studio.domains.values()):
         raise ResourceInUse(f"Domain with name {asked['DomainName']} already exists.")
@@ -76,7 +92,7 @@ def _create_domain(self: Any) -> ActionResult:
         raise ValidationException(f"The vpc ID '{asked['VpcId']}' does not exist")
     studio.made += 1
     domain_id = f"d-{studio.made:012d}"
-    arn, now = _arn(self, f"domain/{domain_id}"), utcnow()
+    arn, now = arn_of(self, f"domain/{domain_id}"), utcnow()
     home = studio_home.make(
         self.current_account,
         self.region,
@@ -101,24 +117,24 @@ def _create_domain(self: Any) -> ActionResult:
 
 
 def _describe_domain(self: Any) -> ActionResult:
-    return answer(self, "DescribeDomain", _studio(self).domain(request(self)["DomainId"]))
+    return answer(self, "DescribeDomain", studio_of(self).domain(request(self)["DomainId"]))
 
 
 def _list_domains(self: Any) -> ActionResult:
     keys = ("DomainArn", "DomainId", "DomainName", "Status", "CreationTime", "LastModifiedTime", "Url")
-    domains = [{k: d[k] for k in keys} for d in _studio(self).domains.values()]
+    domains = [{k: d[k] for k in keys} for d in studio_of(self).domains.values()]
     return answer(self, "ListDomains", {"Domains": domains})
 
 
 def _update_domain(self: Any) -> ActionResult:
     asked = request(self)
-    domain = _studio(self).domain(asked["DomainId"])
+    domain = studio_of(self).domain(asked["DomainId"])
     domain.update(asked | {"LastModifiedTime": utcnow()})
     return answer(self, "UpdateDomain", {"DomainArn": domain["DomainArn"]})
 
 
 def _delete_domain(self: Any) -> ActionResult:
-    asked, studio = request(self), _studio(self)
+    asked, studio = request(self), studio_of(self)
     domain_id = asked["DomainId"]
     domain = studio.domain(domain_id)
     if any(owner == domain_id for owner, _ in studio.profiles):
@@ -130,13 +146,13 @@ def _delete_domain(self: Any) -> ActionResult:
 
 
 def _create_user_profile(self: Any) -> ActionResult:
-    asked, studio = request(self), _studio(self)
+    asked, studio = request(self), studio_of(self)
     tags = asked.pop("Tags", [])
     studio.domain(asked["DomainId"])
     key = (asked["DomainId"], asked["UserProfileName"])
     if key in studio.profiles:
         raise ResourceInUse(f"UserProfile {key[1]} already exists.")
-    arn, now = _arn(self, f"user-profile/{key[0]}/{key[1]}"), utcnow()
+    arn, now = arn_of(self, f"user-profile/{key[0]}/{key[1]}"), utcnow()
     studio.profiles[key] = asked | {
         "UserProfileArn": arn,
         "Status": "InService",
@@ -150,55 +166,58 @@ def _create_user_profile(self: Any) -> ActionResult:
 
 def _describe_user_profile(self: Any) -> ActionResult:
     asked = request(self)
-    found = _studio(self).profile(asked["DomainId"], asked["UserProfileName"])
+    found = studio_of(self).profile(asked["DomainId"], asked["UserProfileName"])
     return answer(self, "DescribeUserProfile", found)
 
 
 def _list_user_profiles(self: Any) -> ActionResult:
     keys = ("DomainId", "UserProfileName", "Status", "CreationTime", "LastModifiedTime")
     wanted = request(self).get("DomainIdEquals")
-    profiles = [{k: p[k] for k in keys} for (d, _), p in _studio(self).profiles.items() if wanted in (None, d)]
+    profiles = [{k: p[k] for k in keys} for (d, _), p in studio_of(self).profiles.items() if wanted in (None, d)]
     return answer(self, "ListUserProfiles", {"UserProfiles": profiles})
 
 
 def _update_user_profile(self: Any) -> ActionResult:
     asked = request(self)
-    profile = _studio(self).profile(asked["DomainId"], asked["UserProfileName"])
+    profile = studio_of(self).profile(asked["DomainId"], asked["UserProfileName"])
     profile.update(asked | {"LastModifiedTime": utcnow()})
     return answer(self, "UpdateUserProfile", {"UserProfileArn": profile["UserProfileArn"]})
 
 
 def _delete_user_profile(self: Any) -> ActionResult:
-    asked, studio = request(self), _studio(self)
+    asked, studio = request(self), studio_of(self)
     studio.profile(asked["DomainId"], asked["UserProfileName"])
+    owner = (asked["DomainId"], asked["UserProfileName"])
+    if owned := [name for (domain, name), space in studio.spaces.items() if (domain, owner_of(space)) == owner]:
+        raise ResourceInUse(f"Unable to delete UserProfile {owner[1]}: it owns the spaces {', '.join(sorted(owned))}.")
     del studio.profiles[asked["DomainId"], asked["UserProfileName"]]
     return answer(self, "DeleteUserProfile")
 
 
 def _is_studio(arn: str) -> bool:
-    return arn.split(":")[-1].split("/")[0] in ("domain", "user-profile")
+    return arn.split(":")[-1].split("/")[0] in ("app", "domain", "space", "user-profile")
 
 
 def _list_tags(self: Any) -> Any:
     arn = request(self)["ResourceArn"]
     if not _is_studio(arn):
         return _moto_list_tags(self)
-    return answer(self, "ListTags", _studio(self).tags.list_tags_for_resource(arn))
+    return answer(self, "ListTags", studio_of(self).tags.list_tags_for_resource(arn))
 
 
 def _add_tags(self: Any) -> Any:
     asked = request(self)
     if not _is_studio(asked["ResourceArn"]):
         return _moto_add_tags(self)
-    _studio(self).tags.tag_resource(asked["ResourceArn"], asked["Tags"])
-    return answer(self, "AddTags", _studio(self).tags.list_tags_for_resource(asked["ResourceArn"]))
+    studio_of(self).tags.tag_resource(asked["ResourceArn"], asked["Tags"])
+    return answer(self, "AddTags", studio_of(self).tags.list_tags_for_resource(asked["ResourceArn"]))
 
 
 def _delete_tags(self: Any) -> Any:
     asked = request(self)
     if not _is_studio(asked["ResourceArn"]):
         return _moto_delete_tags(self)
-    _studio(self).tags.untag_resource_using_names(asked["ResourceArn"], asked["TagKeys"])
+    studio_of(self).tags.untag_resource_using_names(asked["ResourceArn"], asked["TagKeys"])
     return answer(self, "DeleteTags")
 
 

@@ -15,6 +15,7 @@ from moto.efs.models import EFSBackend, efs_backends
 from ops.localaws import patching
 
 INBOUND, OUTBOUND = "security-group-for-inbound-nfs-", "security-group-for-outbound-nfs-"
+MANAGED_BY = "ManagedByAmazonSageMakerResource"  # on the groups and on the file system
 NFS_PORT = "2049"
 
 
@@ -26,6 +27,7 @@ def make(account: str, region: str, *, domain_id: str, domain_arn: str, vpc_id: 
             f"{prefix}{domain_id}",
             f"[DO NOT DELETE] Allows {way} NFS traffic of the SageMaker domain [{domain_id}]",
             vpc_id=vpc_id,
+            tags={MANAGED_BY: domain_arn},
         )
         for prefix, way in ((INBOUND, "inbound"), (OUTBOUND, "outbound"))
     )
@@ -35,7 +37,7 @@ def make(account: str, region: str, *, domain_id: str, domain_arn: str, vpc_id: 
     ec2.authorize_security_group_egress(
         outbound.id, "tcp", NFS_PORT, NFS_PORT, [], source_groups=[{"GroupId": inbound.id}], vpc_id=vpc_id
     )
-    tag = {"Key": "ManagedByAmazonSageMakerResource", "Value": domain_arn}
+    tag = {"Key": MANAGED_BY, "Value": domain_arn}
     home = efs.create_file_system(domain_id, "generalPurpose", True, "", "bursting", 0, "", False, [tag])
     for subnet in subnets:
         efs.create_mount_target(home.file_system_id, subnet, security_groups=[inbound.id])

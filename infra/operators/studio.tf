@@ -1,0 +1,212 @@
+# What the cluster stack's enable_studio and its enable_nat need, and make studio-notebook, studio-open and studio-stop.
+
+locals {
+  sagemaker_arn = "arn:${local.partition}:sagemaker:${var.region}:${var.account_id}"
+}
+
+data "aws_iam_policy_document" "studio" {
+  statement {
+    sid       = "ListWhatRuns"
+    actions   = ["sagemaker:ListApps", "sagemaker:ListSpaces"]
+    resources = ["*"] # these actions know no resource
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = [var.region]
+    }
+  }
+
+  statement {
+    sid       = "MakeDomainAndUser"
+    actions   = ["sagemaker:AddTags", "sagemaker:CreateDomain", "sagemaker:CreateUserProfile"]
+    resources = ["${local.sagemaker_arn}:domain/*", "${local.sagemaker_arn}:user-profile/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  statement {
+    sid = "OurDomainAndUser"
+    actions = [
+      "sagemaker:CreatePresignedDomainUrl",
+      "sagemaker:DeleteDomain",
+      "sagemaker:DeleteUserProfile",
+      "sagemaker:DescribeDomain",
+      "sagemaker:DescribeUserProfile",
+      "sagemaker:ListTags",
+    ]
+    resources = ["${local.sagemaker_arn}:domain/*", "${local.sagemaker_arn}:user-profile/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  # What a user makes in the domain bears no tag of ours: any of the account in this region.
+  statement {
+    sid       = "StopAndCloseSpaces"
+    actions   = ["sagemaker:DeleteApp", "sagemaker:DeleteSpace"]
+    resources = ["${local.sagemaker_arn}:app/*", "${local.sagemaker_arn}:space/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = [var.region]
+    }
+  }
+
+  statement {
+    sid       = "PassRoleOfTheNotebooks"
+    actions   = ["iam:PassRole"]
+    resources = ["${local.role_arn}-studio"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["sagemaker.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "RoleOfStudioOnFirstUse"
+    actions   = ["iam:CreateServiceLinkedRole"]
+    resources = ["arn:${local.partition}:iam::${var.account_id}:role/aws-service-role/sagemaker.amazonaws.com/AWSServiceRoleForAmazonSageMakerNotebooks"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:AWSServiceName"
+      values   = ["sagemaker.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid = "SweepWhatStudioLeft"
+    actions = [
+      "ec2:DeleteSecurityGroup",
+      "ec2:RevokeSecurityGroupEgress",
+      "ec2:RevokeSecurityGroupIngress",
+    ]
+    resources = ["${local.ec2_arn}:security-group/*"]
+
+    condition {
+      test     = "StringLike"
+      variable = "aws:ResourceTag/ManagedByAmazonSageMakerResource"
+      values   = ["${local.sagemaker_arn}:domain/*"]
+    }
+  }
+
+  statement {
+    sid = "SeeTheWayOut"
+    actions = [
+      "ec2:DescribeAddresses",
+      "ec2:DescribeAddressesAttribute",
+      "ec2:DescribeInternetGateways",
+      "ec2:DescribeNatGateways",
+    ]
+    resources = ["*"] # these actions know no resource
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = [var.region]
+    }
+  }
+
+  statement {
+    sid = "MakeTheWayOut"
+    actions = [
+      "ec2:AllocateAddress",
+      "ec2:CreateInternetGateway",
+      "ec2:CreateNatGateway",
+    ]
+    resources = [for kind in ["elastic-ip", "internet-gateway", "natgateway"] : "${local.ec2_arn}:${kind}/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  statement {
+    sid = "JoinAndRemoveTheWayOut"
+    actions = [
+      "ec2:AttachInternetGateway",
+      "ec2:CreateNatGateway",
+      "ec2:CreateRoute",
+      "ec2:DeleteInternetGateway",
+      "ec2:DeleteNatGateway",
+      "ec2:DeleteRoute",
+      "ec2:DetachInternetGateway",
+      "ec2:ReleaseAddress",
+    ]
+    resources = ["${local.ec2_arn}:*/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  # The home folders are encrypted under the buckets' key, which SageMaker asks for in the caller's name.
+  dynamic "statement" {
+    for_each = var.enable_kms ? [1] : []
+
+    content {
+      sid       = "KeyOfTheHomeFolders"
+      actions   = ["kms:CreateGrant"]
+      resources = ["${local.kms_arn}:key/*"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/Project"
+        values   = [var.project]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/Environment"
+        values   = [var.env]
+      }
+    }
+  }
+}
+
+resource "aws_iam_policy" "studio" {
+  count = var.enable_studio ? 1 : 0
+
+  name        = "${local.name}-operators-studio"
+  description = "Studio and the way out of ${local.name}"
+  policy      = data.aws_iam_policy_document.studio.json
+}

@@ -1,0 +1,54 @@
+"""The table of docs/elsewhere/one-machine.md is what measurements, prices and plan give. Seconds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ops.account import OperatorError
+from ops.cost import machines
+
+Plan = dict[str, Any]
+WHOLE = {
+    "series": {
+        "25 images: whole run": {"median": 17.0},
+        "25 images: all else": {"median": 16.0},
+        "3,000 images: whole run": {"median": 30.0},
+        "3,000 images: all else": {"median": 18.0},
+        "3,000 images: share of all else": {"median": 60.0},
+    }
+}
+
+
+@pytest.mark.terraform
+def test_the_table_of_the_page_is_computed(plan_of: Callable[[str], Plan]) -> None:
+    held = machines.PAGE.read_text(encoding="utf-8")
+    assert held == machines.page(held, machines.table(plan_of("dev-cluster"))), "make machine-table writes it anew"
+
+
+@pytest.mark.terraform
+def test_a_row_by_hand(plan_of: Callable[[str], Plan]) -> None:
+    """A million images, with this repository's rate and Paris' prices of 2025."""
+    (row,) = [row for row in machines.rows(plan_of("dev-cluster")) if row.images == 1_000_000]
+    rate = json.loads(machines.speed.BENCH.read_text())["series"]["the job"]["median"] / 4  # two cores, four vCPUs
+    assert float(row.machine) == pytest.approx((1_000_000 / (8 * rate) + 60) / 60)
+    hour = 0.404 + 40 * 0.0928 / 730
+    assert float(row.machine_usd[0]) == pytest.approx(hour * (float(row.machine) + 3) / 60 + 0.42)
+    assert float(row.machine_usd[1]) == pytest.approx(hour * (float(row.machine) + 6) / 60 + 0.42)
+    assert float(row.cluster) == pytest.approx((1_000_000 / (6 * rate) + 60) / 60)
+    assert row.cluster_usd[0] < row.cluster_usd[1]
+    assert not row.measured
+
+
+def test_the_laptops_time_is_measured_or_the_largest_fixed_part_and_the_rate() -> None:
+    assert machines.laptop_seconds(3_000, WHOLE, Decimal(300)) == (Decimal("30.0"), True)
+    assert machines.laptop_seconds(60_000, WHOLE, Decimal(300)) == (Decimal("218.0"), False)
+
+
+def test_a_page_without_its_marks_is_refused() -> None:
+    with pytest.raises(OperatorError, match="has lost the marks around its table"):
+        machines.page("# a page\n", "| a |\n")
