@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fruits.errors import ALL, EXIT_CODES
@@ -119,8 +119,11 @@ def judge(evidence: Evidence) -> Verdict:
     hit = (
         named if named is not None and named.cause.name not in _VAGUE else _by_pattern(said) or named or _loud(evidence)
     )
-    certain = hit is not None and hit is named
+    certain = hit is not None and hit is named and hit.cause is not BOOTSTRAP
     hit = _crossed(evidence, hit)
+    if hit is not None and hit.cause is BOOTSTRAP and node is None:
+        last = next((d for d in evidence.of_role("bootstrap") if d.text.strip()), None)
+        hit = replace(hit, statement=Statement(last.text, last.uri), said=_last_line(last.text)) if last else hit
     if hit is None and _cancelled(evidence):
         hit = _Hit(CANCELLED, Statement(evidence.reason or evidence.step_reason, "EMR"), said=evidence.reason)
     code = exit_code(evidence, record)
@@ -162,7 +165,7 @@ def best_traceback(evidence: Evidence, record: Mapping[str, Any] | None) -> Trac
     """The traceback that explains the failure: of the job's record, the driver, the step, a worker, the bootstrap."""
     texts = [str(record.get("traceback") or "")] if record else []
     for role in ("driver", "step", "executor", "bootstrap"):
-        texts += [document.text for document in evidence.of_role(role)]  # type: ignore[arg-type]
+        texts += [document.text for document in evidence.of_role(role)]
     chosen = [found for text in texts if (found := tracebacks.choose(tracebacks.parse(text))) is not None]
     with_source = [found for found in chosen if found.has_ours and not found.is_wrapper]
     return next(iter([*with_source, *chosen]), None)
@@ -175,6 +178,10 @@ def statements(
     found: Traceback | None,
 ) -> Iterator[Statement]:
     """The failing statements, the most telling first."""
+    emr = [Statement(f"{detail.code}: {detail.message}", "EMR's ErrorDetails") for detail in evidence.details]
+    emr += [Statement(text, "EMR") for text in (evidence.step_reason, evidence.reason) if text]
+    if evidence.subject == "cluster":
+        yield from emr
     if record is not None:
         yield Statement(f"{record.get('message', '')}\n{record.get('traceback') or ''}", "the job's _run/error.json")
     if found is not None:
@@ -186,11 +193,8 @@ def statements(
             yield Statement(text, document.uri)
     for document in evidence.of_role("bootstrap", "terraform"):
         yield Statement("\n".join(document.text.strip().split("\n")[-LAST_LINES:]), document.uri)
-    for detail in evidence.details:
-        yield Statement(f"{detail.code}: {detail.message}", "EMR's ErrorDetails")
-    for text in (evidence.step_reason, evidence.reason):
-        if text:
-            yield Statement(text, "EMR")
+    if evidence.subject == "step":
+        yield from emr
 
 
 def _telling(document: Document) -> list[str]:

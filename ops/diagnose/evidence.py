@@ -29,7 +29,7 @@ class Document:
 
 @dataclass(frozen=True)
 class ErrorDetail:
-    """One of ``Cluster.Status.ErrorDetails``: a code that AWS documents, its data, a sentence that is not to be parsed."""
+    """One of a cluster's ``ErrorDetails``: a code that AWS documents, its data, a sentence not to be parsed."""
 
     code: str
     data: Mapping[str, str] = field(default_factory=dict)

@@ -235,8 +235,8 @@ def is_of_step(record: Mapping[str, Any], since: datetime | None, until: datetim
     """Whether a job's record was left in a step's time: one of an earlier run may still lie there.
 
     >>> noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
-    >>> is_of_step({"run_id": "20261124T120301Z-7"}, noon, None), is_of_step({"run_id": "20261123T120301Z-7"}, noon, None)
-    (True, False)
+    >>> [is_of_step({"run_id": f"{day}T120301Z-7"}, noon, None) for day in ("20261124", "20261123")]
+    [True, False]
     """
     found = _RUN_ID.match(str(record.get("run_id", "")))
     if found is None or since is None:

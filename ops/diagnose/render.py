@@ -76,6 +76,8 @@ def next_command(evidence: Evidence, verdict: Verdict) -> str:
     if evidence.missing and not verdict.is_known:
         which = f"STEP={evidence.step_id}" if evidence.step_id else f"CLUSTER={evidence.cluster_id}"
         return f"make diagnose {which}, when its logs have arrived"
+    if evidence.subject == "cluster" and "run-step" in verdict.next:
+        return "make destroy, then make apply"
     return verdict.next
 
 

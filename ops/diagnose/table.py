@@ -44,8 +44,8 @@ def _patterns(*texts: str) -> tuple[re.Pattern[str], ...]:
 
 
 _MEMORY = (
-    "a type with more memory per vCPU for the core and task fleets (core, task in infra/env/<env>.cluster.tfvars; the sizes of "
-    "driver and executors are computed from it), then make apply"
+    "a type with more memory per vCPU for the core and task fleets (core, task in infra/env/<env>.cluster.tfvars; the "
+    "sizes of driver and executors are computed from it), then make apply"
 )
 
 CAUSES: tuple[Cause, ...] = (
@@ -80,7 +80,8 @@ CAUSES: tuple[Cause, ...] = (
         patterns=_patterns(
             # hint: Wheels are available for `numpy` (v2.4.6) with the following Python ABI tag: `cp312` (uv)
             r"with the following Python (?:ABI tag|implementation tag)s?: `(?P<tag>[^`]+)`",
-            # hint: Wheels are available for `tensorflow-cpu` (v2.19.0) on the following platform: `manylinux_2_17_aarch64`
+            # hint: Wheels are available for `tensorflow-cpu` (v2.19.0) on the following platform:
+            # `manylinux_2_17_aarch64`
             r"on the following platforms?: `(?P<platform>[^`]+)`",
             # Because the requested Python version (>=3.9.25) does not satisfy Python>=3.11 … (uv)
             r"does not satisfy Python[<>=]",
@@ -105,11 +106,11 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         name="bootstrap-script",
         says="EMR could not fetch the bootstrap script",
-        cure="upload it again (make apply does), and let the nodes' role and the S3 endpoint reach the artifacts bucket",
+        cure="upload it again (make apply does); let the nodes' role and the S3 endpoint reach the artifacts bucket",
         next="make destroy, then make apply",
         codes=("BOOTSTRAP_FAILURE_BA_DOWNLOAD_FAILED_PRIMARY", "BOOTSTRAP_FAILURE_FILE_NOT_FOUND_PRIMARY"),
         # On the master instance (i-…), bootstrap action 1 could not be downloaded: s3://…: … (404) … Not Found
-        patterns=_patterns(r"bootstrap action \d+ could not be downloaded"),
+        patterns=_patterns(r"bootstrap action \d+ could not be downloaded(?!.*(?:403|AccessDenied|Forbidden))"),
     ),
     # -- rights and places ----------------------------------------
     Cause(
@@ -119,22 +120,27 @@ CAUSES: tuple[Cause, ...] = (
         next="make apply, then make run-step",
         patterns=_patterns(
             # User: arn:aws:sts::123456789012:assumed-role/fruits-dev-emr-node/i-0ab is not authorized to perform:
-            # s3:PutObject on resource: "arn:aws:s3:::b/k" because no identity-based policy allows the s3:PutObject action
+            # s3:PutObject on resource: "arn:aws:s3:::b/k" because no identity-based policy allows the s3:PutObject
+            # action
             # EC2 Message: You are not authorized to perform: ec2:RunInstances on resource: arn:aws:ec2:…
             r"(?:(?P<principal>arn:\S+) )?(?:is|are) not authorized to perform(?: this operation)?"
             r"(?:: (?P<action>[\w-]+:\w+)(?: on (?:resource: )?\"?(?P<resource>arn:[^\s\",]+))?)?",
-            # When listing objects under key 'x' in bucket 'b': AWS Error ACCESS_DENIED during ListObjectsV2 operation: …
+            # When listing objects under key 'x' in bucket 'b': AWS Error ACCESS_DENIED during ListObjectsV2
+            # operation: …
             # When completing multiple part upload for key 'x' in bucket 'b': AWS Error ACCESS_DENIED during …
             r"(?:key '(?P<key>[^']*)' )?in bucket '(?P<bucket>[^']+)': AWS Error ACCESS_DENIED during "
             r"(?P<operation>\w+) operation",
-            # When testing for existence of bucket 'b': AWS Error ACCESS_DENIED during HeadBucket operation: No response body.
+            # When testing for existence of bucket 'b': AWS Error ACCESS_DENIED during HeadBucket operation: No
+            # response body.
             r"(?:bucket '(?P<bucket>[^']+)': )?AWS Error ACCESS_DENIED(?: during (?P<operation>\w+) operation)?",
             # fatal error: An error occurred (AccessDenied) when calling the ListObjectsV2 operation: Access Denied
             # An error occurred (403) when calling the HeadObject operation: Forbidden
             r"An error occurred \((?:AccessDenied\w*|403|UnauthorizedOperation)\) when calling the (?P<operation>\w+)",
-            # java.nio.file.AccessDeniedException: s3://b/k: getFileStatus on s3://b/k: …AmazonS3Exception: Forbidden (…403…
+            # java.nio.file.AccessDeniedException: s3://b/k: getFileStatus on s3://b/k: …AmazonS3Exception: Forbidden
+            # (…403…
             r"java\.nio\.file\.AccessDeniedException: (?P<uri>s3[an]?://\S+?):? (?P<call>[\w -]+?)(?: on |:|\n|$)",
-            # operation error EMR: RunJobFlow, https response error StatusCode: 400, …, api error AccessDeniedException: …
+            # operation error EMR: RunJobFlow, https response error StatusCode: 400, …, api error
+            # AccessDeniedException: …
             r"operation error (?P<service>[\w ]+): (?P<operation>\w+), .{0,200}(?:AccessDenied|UnauthorizedOperation)",
             # com.amazonaws.services.s3.model.AmazonS3Exception: Access Denied (Service: Amazon S3; Status Code: 403; …
             r"AmazonS3Exception: (?:Access Denied|Forbidden)",
@@ -145,7 +151,8 @@ CAUSES: tuple[Cause, ...] = (
         says="a bucket lies in another region{elsewhere}",
         cure="take a bucket of the cluster's region, or set REGION= to the bucket's for make apply and make run-step",
         patterns=_patterns(
-            # AWS Error UNKNOWN (HTTP status 301) during HeadObject operation: No response body. Looks like the configured
+            # AWS Error UNKNOWN (HTTP status 301) during HeadObject operation: No response body. Looks like the
+            # configured
             # region is 'eu-west-3' while the bucket is located in 'us-east-2'.   (pyarrow; apache/arrow)
             r"configured region is '(?P<configured>[^']*)' while the bucket is located in '(?P<region>[^']+)'",
             # The authorization header is malformed; the region 'eu-west-3' is wrong; expecting 'us-east-1'
@@ -170,7 +177,8 @@ CAUSES: tuple[Cause, ...] = (
         next="make destroy, then make apply",
         job=("versions",),
         patterns=_patterns(
-            # pyspark.errors.…PySparkRuntimeError: [PYTHON_VERSION_MISMATCH] Python in worker has different version (3, 9)
+            # pyspark.errors.…PySparkRuntimeError: [PYTHON_VERSION_MISMATCH] Python in worker has different version
+            # (3, 9)
             # than that in driver 3.11, PySpark cannot run with different minor versions.
             r"PYTHON_VERSION_MISMATCH|Python in worker has different version",
             r"driver and workers do not run the same versions",
@@ -204,7 +212,8 @@ CAUSES: tuple[Cause, ...] = (
         loud=True,
         driver_only=True,
         patterns=_patterns(
-            # Application application_… failed 1 times … due to AM Container for appattempt_… exited with  exitCode: -104
+            # Application application_… failed 1 times … due to AM Container for appattempt_… exited with  exitCode:
+            # -104
             # (-104: killed for its memory, -103: for its virtual memory, 137: killed, as the kernel does; YARN's
             # ContainerExitStatus)
             r"AM Container for \S+ exited with\s+exitCode: (?:-10[34]|137)(?P<used>)",
@@ -229,10 +238,12 @@ CAUSES: tuple[Cause, ...] = (
             # Current usage: 12.1 GB of 12 GB physical memory used
             r"is running (?:\d+B )?beyond (?:the ')?(?:physical|PHYSICAL)'? memory limits?\. Current usage: "
             r"(?P<used>[\d.]+ .?B of [\d.]+ .?B)",
-            # Container from a bad node: container_… on host: ip-…. Exit status: 137. Diagnostics: …Killed by external signal
+            # Container from a bad node: container_… on host: ip-…. Exit status: 137. Diagnostics: …Killed by external
+            # signal
             # (137: killed; 52: Spark's own code for an OutOfMemoryError; SparkExitCode.OOM)
             r"Exit status: (?:137|52|-104)\b(?P<used>)",
-            # ExecutorLostFailure (executor 1 exited caused by one of the running tasks) Reason: Command exited with code 137
+            # ExecutorLostFailure (executor 1 exited caused by one of the running tasks) Reason: Command exited with
+            # code 137
             r"Reason: Command exited with code (?:137|52)\b(?P<used>)",
             # Lost task 0.3 in stage 1.0 (TID 9) (ip-… executor 2): java.lang.OutOfMemoryError: Java heap space
             r"Lost task .*java\.lang\.OutOfMemoryError(?P<used>)",
@@ -242,7 +253,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         name="python-crash",
         says="a Python worker crashed in native code ({signal})",
-        cure="take another instance type if it is an illegal instruction (OpenVINO and TensorFlow need AVX2); otherwise "
+        cure="another instance type if it is an illegal instruction (OpenVINO and TensorFlow need AVX2); otherwise "
         "ENGINE=tensorflow leaves OpenVINO out",
         patterns=_patterns(
             # Fatal Python error: Segmentation fault     Fatal Python error: Illegal instruction
@@ -261,8 +272,9 @@ CAUSES: tuple[Cause, ...] = (
         patterns=_patterns(
             # MemoryError     numpy._core._exceptions._ArrayMemoryError: Unable to allocate 7.45 GiB for an array …
             r"(?m)^(?:[\w.]*\.)?_?(?:Array)?MemoryError\b",
-            r"Unable to allocate [\d.]+ .iB for an array|std::bad_alloc|DefaultCPUAllocator: (?:not enough|can't alloc)",
-            # pyarrow.lib.ArrowMemoryError: malloc of size 8589934592 failed     OSError: [Errno 12] Cannot allocate memory
+            r"Unable to allocate [\d.]+ .iB for an array|std::bad_alloc",
+            # pyarrow.lib.ArrowMemoryError: malloc of size 8589934592 failed     OSError: [Errno 12] Cannot allocate
+            # memory
             r"malloc of size \d+ failed|Cannot allocate memory",
             # org.apache.spark.SparkException: Python worker exited unexpectedly (crashed)
             r"Python worker exited unexpectedly \(crashed\)",
@@ -277,7 +289,8 @@ CAUSES: tuple[Cause, ...] = (
         "fleet (task in infra/env/<env>.cluster.tfvars)",
         loud=True,
         patterns=_patterns(
-            # Container marked as failed: container_… on host: ip-…. Exit status: -100. Diagnostics: Container released on a
+            # Container marked as failed: container_… on host: ip-…. Exit status: -100. Diagnostics: Container
+            # released on a
             # *lost* node     (YARN's ContainerExitStatus.ABORTED)
             r"released on a \*lost\* node|Exit status: -100\b|exitCode: -100\b",
             # Instance was terminated by EC2: Spot instance interruption
@@ -289,8 +302,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         name="executor-lost",
         says="executors were lost, and no log says why",
-        cure="run the step again: it goes on where it stopped; make status and the executors' logs show more if it comes "
-        "again",
+        cure="run the step again: it goes on where it stopped; if they are lost again, see them in make ui",
         patterns=_patterns(
             r"ExecutorLostFailure",
             r"Max number of executor failures",
@@ -319,15 +331,17 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         name="quota",
         says="the account's quota does not allow the machines asked for{where}",
-        cure="fewer vCPUs (IMAGES= MINUTES=, or core and task in infra/env/<env>.cluster.tfvars), or ask for more at AWS Service "
-        "Quotas: L-1216C47A on demand, L-34B43A08 Spot; make doctor says how many are free",
+        cure="fewer vCPUs (IMAGES= MINUTES=, or core and task in infra/env/<env>.cluster.tfvars), or ask for more at "
+        "AWS Service Quotas: L-1216C47A on demand, L-34B43A08 Spot; make doctor says how many are free",
         next="make doctor, then make apply",
         patterns=_patterns(
-            # The request to create the EMR cluster or add EC2 instances to it failed. The number of vCPUs for instance type
+            # The request to create the EMR cluster or add EC2 instances to it failed. The number of vCPUs for
+            # instance type
             # m5.xlarge exceeds the EC2 service quota for that type. Request a service quota increase …
             r"The number of vCPUs(?P<where> for instance type [\w.-]+) exceeds the EC2 service quota",
             r"exceeds the EC2 service quota",
-            # An error occurred (VcpuLimitExceeded) when calling the RunInstances operation: You have requested more vCPU …
+            # An error occurred (VcpuLimitExceeded) when calling the RunInstances operation: You have requested more
+            # vCPU …
             r"VcpuLimitExceeded|MaxSpotInstanceCountExceeded|InstanceLimitExceeded|current vCPU limit",
             # The EBS volume limit was exceeded
             r"EBS volume limit was exceeded|VolumeLimitExceeded",
@@ -336,7 +350,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         name="type-not-offered",
         says="an instance type is not offered where the cluster should run{where}",
-        cure="other types or zones: core, task, primary, zones in infra/env/<env>.cluster.tfvars; make doctor checks them",
+        cure="other types or zones (core, task, primary, zones in infra/env/<env>.cluster.tfvars); make doctor checks",
         next="make doctor, then make apply",
         # https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-errordetail-validation.html
         codes=("VALIDATION_ERROR_INSTANCE_TYPE_NOT_SUPPORTED",),
@@ -372,7 +386,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         name="disk-full",
         says="a node's disk is full",
-        cure="larger data volumes (data_volume_gib in infra/modules/emr), or more nodes",
+        cure="larger data volumes (data_volume_gib in infra/modules/emr/variables.tf), or more nodes",
         next="make apply, then make run-step",
         loud=True,
         patterns=_patterns(r"No space left on device"),
@@ -381,7 +395,8 @@ CAUSES: tuple[Cause, ...] = (
         name="s3-throttled",
         says="S3 answered too often that it is asked too much",
         cure="run the step again: it goes on where it stopped; fewer vCPUs ask less",
-        # AWS Error SLOW_DOWN during GetObject operation: Please reduce your request rate.     (Status Code: 503; … SlowDown
+        # AWS Error SLOW_DOWN during GetObject operation: Please reduce your request rate.     (Status Code: 503; …
+        # SlowDown
         patterns=_patterns(r"SLOW_DOWN|SlowDown|reduce your request rate"),
     ),
     Cause(

@@ -1,9 +1,10 @@
-"""Python tracebacks in logs: those of the driver, and those of workers that Spark carries inside other messages. Pure."""
+"""Python tracebacks in logs: the driver's, and those of workers that Spark carries inside other messages. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 MOST = 200
@@ -90,7 +91,7 @@ class Traceback:
         """The innermost line of our source; without one, of source that is no library's."""
         ours = [frame for frame in self.frames if frame.ours]
         own = [frame for frame in self.frames if not frame.is_library]
-        return (ours or own or [None])[-1]  # type: ignore[list-item]
+        return next(reversed(ours or own), None)
 
     @property
     def has_ours(self) -> bool:
@@ -197,13 +198,14 @@ def choose(found: list[Traceback]) -> Traceback | None:
         for index, traceback in enumerate(found)
         if traceback.link != "cause" or index == 0 or not found[index - 1].exception
     ]
-    for wanted in (
-        lambda t: t.has_ours and not t.is_wrapper,
-        lambda t: t.where is not None and not t.is_wrapper,
-        lambda t: t.has_ours,
-        lambda t: bool(t.exception),
-        lambda t: True,
-    ):
+    tests: tuple[Callable[[Traceback], bool], ...] = (
+        lambda found: found.has_ours and not found.is_wrapper,
+        lambda found: found.where is not None and not found.is_wrapper,
+        lambda found: found.has_ours,
+        lambda found: bool(found.exception),
+        lambda found: True,
+    )
+    for wanted in tests:
         if fitting := [traceback for traceback in roots if wanted(traceback)]:
             return fitting[-1]
     return None
