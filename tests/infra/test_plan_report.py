@@ -293,7 +293,7 @@ def test_nothing_breaks_out_of_its_block(large: Plan) -> None:
     assert text.count("``````") == 2
 
 
-# -------------------------------------------------------------------------------------------- from two commits, as typed
+# ------------------------------------------------------------------------------------------- from two commits, as typed
 
 
 @pytest.mark.slow

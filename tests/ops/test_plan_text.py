@@ -1,4 +1,4 @@
-"""What a public page may not show, and how a change reads: the pure parts of the plan's report and of the nightly look."""
+"""What a public page may not show, and how a change reads: the pure parts of the plan's report and the nightly look."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_changed_document_reads_as_a_diff() -> None:
     assert '\n+         "s3:*"\n' in text
 
 
-# ------------------------------------------------------------------------------------------------------- the nightly look
+# -------------------------------------------------------------------------------------------------- the nightly look
 
 
 def storage_plan(account: str) -> dict[str, Any]:
