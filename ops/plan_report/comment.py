@@ -14,11 +14,12 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ops import policies, prices
-from ops.plan_report.changes import CLUSTERS, KEEPERS, Attribute, Change, changes, lines, secrets, shortened
+from ops.plan_report.changes import CLUSTERS, KEEPERS, Change, changes, document, lines, secrets, shortened
 from ops.plan_report.masking import masked
 
 LIMIT = 65_000  # GitHub takes 65,536 characters; counted in bytes here, which are never fewer
 MOST_NAMED = 15
+MOST_REASONS = 6
 LABEL = "allow-replace"
 
 Cause = Literal["refused", "policy", "price", "replace", "destroy", "unknown"]
@@ -152,11 +153,6 @@ def past(change: Change) -> str:
     )
 
 
-def forcing(change: Change) -> list[Attribute]:
-    """The changed attributes that make the provider replace a resource."""
-    return [one for one in change.attributes if one.forces]
-
-
 def because(change: Change) -> str:
     """Which attributes make the provider replace a resource, for a sentence."""
     if change.because:
@@ -192,12 +188,9 @@ def first_line(subject: Subject) -> str:
     if replaced:
         said = []
         for change in replaced:
-            why = [
-                f"{code(one.path)} ({code(shortened(one.before) or 'null')} → {code(shortened(one.after) or 'null')})"
-                for one in forcing(change)[:4]
-            ] or [triggers(change, subject)]
-            more = len(forcing(change)) - 4
-            said.append(f"{code(change.address)}, because of {', '.join(why)}{f' and {more} more' if more > 0 else ''}")
+            why = forcing(change) or [triggers(change, subject)]
+            more = f" and {len(why) - MOST_REASONS} more" if len(why) > MOST_REASONS else ""
+            said.append(f"{code(change.address)}, because of {', '.join(why[:MOST_REASONS])}{more}")
         return f"**This change would replace the cluster** {'; '.join(said)}."
     if ended := [change for change in clusters if change.kind == "destroy"]:
         return f"**This change would destroy the cluster** {', '.join(code(change.address) for change in ended)}."
@@ -206,6 +199,20 @@ def first_line(subject: Subject) -> str:
     if subject.incomparable:
         return "**Whether this change would replace a cluster is not known**: base and head could not be compared."
     return "**No cluster would be replaced.**"
+
+
+def forcing(change: Change) -> list[str]:
+    """The attributes that make the provider replace a resource: simple ones with their values, then blocks by name."""
+    simple, blocks = [], []
+    for one in (one for one in change.attributes if one.forces):
+        top = one.path.partition(".")[0]
+        if top == one.path and not (document(one.before) and document(one.after)):
+            simple.append(
+                f"{code(top)} ({code(shortened(one.before) or 'null')} → {code(shortened(one.after) or 'null')})"
+            )
+        elif code(top) not in blocks:
+            blocks.append(code(top))
+    return simple + blocks
 
 
 def triggers(change: Change, subject: Subject) -> str:
