@@ -46,7 +46,9 @@ def of_result(result: Result) -> classifier.Result:
         labels += block.labels
     classes = len(set(labels))
     if classes > MAX_CLASSES:
-        raise InputError(f"the result has {classes:,} classes, and {MAX_CLASSES:,} can be told apart here. Cure: CLASSES=.")
+        raise InputError(
+            f"the result has {classes:,} classes, and {MAX_CLASSES:,} can be told apart here. Cure: CLASSES=."
+        )
 
     def scores() -> Iterator[NDArray[np.floating]]:
         return (block.scores for block in result.blocks())

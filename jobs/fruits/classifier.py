@@ -191,9 +191,7 @@ class Result:
     def recall(self) -> dict[str, float]:
         """Share recognised, by class; classes without a tested image are not in it."""
         tested = self.confusion.sum(axis=1)
-        return {
-            label: float(self.confusion[i, i] / tested[i]) for i, label in enumerate(self.labels) if tested[i]
-        }
+        return {label: float(self.confusion[i, i] / tested[i]) for i, label in enumerate(self.labels) if tested[i]}
 
     def as_json(self) -> dict[str, Any]:
         """For a program."""

@@ -196,7 +196,9 @@ def test_every_image_has_an_alternative_and_every_id_is_one() -> None:
 def test_the_page_says_how_many_of_how_many() -> None:
     assert report.shown_text(8, 8, 2, 2) == "all 8 images"
     assert report.shown_text(1500, 90483, 131, 131) == "1,500 of 90,483 images, the same share of every class"
-    assert report.shown_text(1500, 20000, 1500, 5000) == "1,500 of 20,000 images, one each of 1,500 of the 5,000 classes"
+    assert (
+        report.shown_text(1500, 20000, 1500, 5000) == "1,500 of 20,000 images, one each of 1,500 of the 5,000 classes"
+    )
 
 
 def test_ends_are_the_outermost_of_all_images_in_rising_order() -> None:

@@ -63,7 +63,9 @@ def opened(browser: Browser) -> Iterator[Opened]:
         page: Page = context.new_page()
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda r: complaints.append(r.url) if not r.url.startswith(("data:", path.as_uri())) else None)
+        page.on(
+            "request", lambda r: complaints.append(r.url) if not r.url.startswith(("data:", path.as_uri())) else None
+        )
         page.goto(path.as_uri())
         page.wait_for_selector("html[data-ready=yes]", state="attached", timeout=30_000)
         return page

@@ -117,12 +117,18 @@ def compose(
         "title": f"{summary['images_ok']:,} fruit images in PCA space",
         "run": summary,
         "figures": figures(summary, counts),
-        "shown": shown_text(len(shown), summary["images_ok"], len(set(shown.labels)), sum(c.features > 0 for c in counts)),
+        "shown": shown_text(
+            len(shown), summary["images_ok"], len(set(shown.labels)), sum(c.features > 0 for c in counts)
+        ),
         "sampled": many,
         "count": len(shown),
         "side": pictures.SIDE,
         "ends": [
-            {"share": 100 * reduction.spectrum.ratio[j], "low": _strip(low, picture_of), "high": _strip(high, picture_of)}
+            {
+                "share": 100 * reduction.spectrum.ratio[j],
+                "low": _strip(low, picture_of),
+                "high": _strip(high, picture_of),
+            }
             for j, (low, high) in enumerate(taken.ends)
         ],
         "scree_text": scree_text(reduction),
@@ -139,10 +145,10 @@ def compose(
             for c in largest
         ],
         "classes_left": len(counts) - len(largest),
-        "classifier": page.classifier(
-            cross_validate(shown.paths, shown.labels, shown.scores, of=summary["images_ok"])
+        "classifier": page.classifier(cross_validate(shown.paths, shown.labels, shown.scores, of=summary["images_ok"])),
+        "cost": page.paragraphs(
+            ["The job knows no prices: make results writes here what the run cost, where it is billed."]
         ),
-        "cost": page.paragraphs(["The job knows no prices: make results writes here what the run cost, where it is billed."]),
         "rejected": total_rejected,
         "rejects": [
             {
