@@ -67,8 +67,8 @@ class Result:
             known = {"model", "model_sha256", "k", "images_ok", "arguments"} <= summary.keys()
         except FileNotFoundError:
             raise InputError(
-                f"there is no finished result at {store.uri} (no {RUN}). Cure: make run-local, or make run-step and make "
-                "results; OUTPUT= names another folder."
+                f"there is no finished result at {store.uri} (no {RUN}). Cure: make run-local, or make run-step and "
+                "make results; OUTPUT= names another folder."
             ) from None
         except (OSError, ValueError, AttributeError) as error:
             raise InputError(f"{store.location(RUN)} cannot be read ({error}). Cure: run the job again.") from error
@@ -161,8 +161,8 @@ class Result:
             raise ModelError(
                 f"the result at {self.store.uri} was made by another {self.summary['model']} (file "
                 f"{self.summary['model_sha256'][:12]}…; here: {model.sha256[:12]}…: other weights or TensorFlow), and "
-                f"features of two networks cannot be compared. Cure: OUTPUT= names the run's own output, which holds its "
-                "network."
+                f"features of two networks cannot be compared. Cure: OUTPUT= names the run's own output, which holds "
+                "its network."
             )
         return model, engine_for(model, place)
 
@@ -210,15 +210,15 @@ def find(environ: Mapping[str, str]) -> Result:
         there = [Result.at(place) for place in places if Store(place).kind(RUN) == "file"]
         if not there:
             raise InputError(
-                f"there is no finished result in {' or '.join(places)}. Cure: make run-local, or make run-step and make "
-                "results; OUTPUT= names another folder."
+                f"there is no finished result in {' or '.join(places)}. Cure: make run-local, or make run-step and "
+                "make results; OUTPUT= names another folder."
             )
         found = max(there, key=lambda result: str(result.summary.get("finished", "")))
     wanted = environ.get("MODEL")
     if wanted and Path(wanted).stem != Path(found.summary["model"]).stem:
         raise OutputError(
-            f"the result at {found.store.uri} was made by {found.summary['model']}, not by {wanted}. Cure: leave MODEL= "
-            "out, or OUTPUT= names the result of that network."
+            f"the result at {found.store.uri} was made by {found.summary['model']}, not by {wanted}. Cure: leave "
+            "MODEL= out, or OUTPUT= names the result of that network."
         )
     return found
 

@@ -141,7 +141,7 @@ class Sums:
         n = self.gram[-1, -1]
         mean, share = self.gram[-1, :-1] / n, self.cross[-1] / n
         centred = self.gram[:-1, :-1] - n * np.outer(mean, mean)
-        penalty = PENALTY * max(float(np.trace(centred)) / max(len(centred), 1), np.finfo(np.float64).tiny)
+        penalty = PENALTY * max(float(np.trace(centred)) / max(len(centred), 1), 1e-300)
         centred[np.diag_indices_from(centred)] += penalty
         weights = np.linalg.solve(centred, self.cross[:-1] - n * np.outer(mean, share))
         return np.vstack([weights, share - mean @ weights])

@@ -11,6 +11,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,7 @@ def test_a_class_can_be_told_on_white_on_black_and_by_its_shape() -> None:
     for colour, _ in looks:
         assert min(colours.contrast(colour, paper) for paper in papers) >= 3
     assert len(set(looks)) == 131
-    for (one, shape), (other, another) in zip(looks, looks[1:], strict=False):
+    for (one, shape), (other, another) in pairwise(looks):
         assert one != other
         assert shape != another
 

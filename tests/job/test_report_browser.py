@@ -120,7 +120,8 @@ def lonely(page: Page) -> int:
     """An image whose point is the farthest from all others': pointing at it cannot hit another."""
     data = page.evaluate("""() => {
       const { x, y } = window.fruits.map.renderers.find((r) => r.name === "images").data_source.data;
-      const nearest = [...x].map((_, i) => Math.min(...[...x].map((_, j) => i === j ? Infinity : Math.hypot(x[i] - x[j], y[i] - y[j]))));
+      const apart = (i, j) => (i === j ? Infinity : Math.hypot(x[i] - x[j], y[i] - y[j]));
+      const nearest = [...x].map((_, i) => Math.min(...[...x].map((_, j) => apart(i, j))));
       return nearest.indexOf(Math.max(...nearest));
     }""")
     return int(data)

@@ -125,11 +125,11 @@ def compose(
         "side": pictures.SIDE,
         "ends": [
             {
-                "share": 100 * reduction.spectrum.ratio[j],
+                "share": 100 * share,
                 "low": _strip(low, picture_of),
                 "high": _strip(high, picture_of),
             }
-            for j, (low, high) in enumerate(taken.ends)
+            for share, (low, high) in zip(reduction.spectrum.ratio, taken.ends, strict=False)
         ],
         "scree_text": scree_text(reduction),
         "needed": [(f"{100 * share:g} %", page.number(k)) for share, k in components_needed(reduction)],
@@ -147,7 +147,7 @@ def compose(
         "classes_left": len(counts) - len(largest),
         "classifier": page.classifier(cross_validate(shown.paths, shown.labels, shown.scores, of=summary["images_ok"])),
         "cost": page.paragraphs(
-            ["The job knows no prices: make results writes here what the run cost, where it is billed."]
+            ["The job knows no prices. Where a run is billed, make results writes here what it cost."]
         ),
         "rejected": total_rejected,
         "rejects": [
@@ -264,7 +264,7 @@ def figure_data(
     ratio = reduction.spectrum.ratio[: reduction.spectrum.components.shape[0]]
     length = min(ratio.size, max(2 * reduction.k, 20), 2000)
     cumulated = np.cumsum(ratio[:length])
-    chosen = np.unique(np.linspace(0, length - 1, min(length, _SCREE_POINTS)).astype(int)) if length else []
+    chosen = np.unique(np.linspace(0, length - 1, min(length, _SCREE_POINTS)).astype(int))
     return {
         "labels": [short(label) for label in labels],
         "looks": colours.looks(len(labels)),
@@ -278,8 +278,8 @@ def figure_data(
         "ratio": _rounded(ratio[: sample.COMPONENTS]),
         "scree": {
             "number": [int(i) + 1 for i in chosen],
-            "single": _rounded(ratio[chosen]) if length else [],
-            "cumulated": _rounded(cumulated[chosen]) if length else [],
+            "single": _rounded(ratio[chosen]),
+            "cumulated": _rounded(cumulated[chosen]),
             "k": reduction.k,
             "target": reduction.target,
         },
