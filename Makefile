@@ -20,6 +20,10 @@ export PYTHONPATH := jobs
 ##@ Run
 run-local: $(VENV)/.runtime ## Run the whole chain on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= REQUEST=
 	@$(PY) -m ops.run_local
+neighbours: $(VENV)/.runtime ## The images of a result that are most like a photograph: IMAGE=path OUTPUT= COUNT=10 JSON=1
+	@$(PY) -m ops.neighbours
+classify: $(VENV)/.runtime ## How well a linear classifier tells the classes by their scores, into the report too: OUTPUT= JSON=1
+	@$(PY) -m ops.classify
 
 ##@ Data
 sample: $(VENV)/.runtime ## Cut a balanced subsample: SOURCE=dir DEST=dir CLASSES=5 IMAGES=5 SEED=0
@@ -187,5 +191,5 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 .PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
         env run-local sample dataset notebook weights wheelhouse plan validate test check test-all test-spark4 \
         checkov module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls \
-        verify-aws doctor billing prices status steps logs shell ui plan-report drift shellcheck fmt-check \
-        machine-table studio-notebook studio-open studio-stop
+        verify-aws doctor billing prices status steps logs diagnose shell ui plan-report drift shellcheck fmt-check \
+        machine-table studio-notebook studio-open studio-stop neighbours classify

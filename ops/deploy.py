@@ -19,7 +19,7 @@ from rich.console import Console
 from ops import browser, fault, policies, step, studio, wheelhouse
 from ops.account import PROJECT, Account, OperatorError
 from ops.bills import last_line
-from ops.cost import after
+from ops.cost import after, in_report
 from ops.dataset_upload import upload
 from ops.datasets.draw import draw_sample
 from ops.localaws import server
@@ -227,6 +227,7 @@ def fetch_results(account: Account, environ: Mapping[str, str], console: Console
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             s3.download_file(bucket, f"{prefix}/{name}", str(target), Callback=advance)
+    in_report.into_report(account, folder, environ)
     console.print(f"results in {folder}; open {folder / 'report.html'}", highlight=False, soft_wrap=True)
     return folder
 

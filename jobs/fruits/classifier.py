@@ -141,7 +141,7 @@ class Sums:
         n = self.gram[-1, -1]
         mean, share = self.gram[-1, :-1] / n, self.cross[-1] / n
         centred = self.gram[:-1, :-1] - n * np.outer(mean, mean)
-        penalty = PENALTY * max(float(np.trace(centred)) / max(len(centred), 1), np.finfo(np.float64).tiny)
+        penalty = PENALTY * max(float(np.trace(centred)) / max(len(centred), 1), 1e-300)
         centred[np.diag_indices_from(centred)] += penalty
         weights = np.linalg.solve(centred, self.cross[:-1] - n * np.outer(mean, share))
         return np.vstack([weights, share - mean @ weights])
@@ -191,9 +191,7 @@ class Result:
     def recall(self) -> dict[str, float]:
         """Share recognised, by class; classes without a tested image are not in it."""
         tested = self.confusion.sum(axis=1)
-        return {
-            label: float(self.confusion[i, i] / tested[i]) for i, label in enumerate(self.labels) if tested[i]
-        }
+        return {label: float(self.confusion[i, i] / tested[i]) for i, label in enumerate(self.labels) if tested[i]}
 
     def as_json(self) -> dict[str, Any]:
         """For a program."""

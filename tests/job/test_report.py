@@ -11,6 +11,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,7 @@ def test_a_class_can_be_told_on_white_on_black_and_by_its_shape() -> None:
     for colour, _ in looks:
         assert min(colours.contrast(colour, paper) for paper in papers) >= 3
     assert len(set(looks)) == 131
-    for (one, shape), (other, another) in zip(looks, looks[1:], strict=False):
+    for (one, shape), (other, another) in pairwise(looks):
         assert one != other
         assert shape != another
 
@@ -196,7 +197,9 @@ def test_every_image_has_an_alternative_and_every_id_is_one() -> None:
 def test_the_page_says_how_many_of_how_many() -> None:
     assert report.shown_text(8, 8, 2, 2) == "all 8 images"
     assert report.shown_text(1500, 90483, 131, 131) == "1,500 of 90,483 images, the same share of every class"
-    assert report.shown_text(1500, 20000, 1500, 5000) == "1,500 of 20,000 images, one each of 1,500 of the 5,000 classes"
+    assert (
+        report.shown_text(1500, 20000, 1500, 5000) == "1,500 of 20,000 images, one each of 1,500 of the 5,000 classes"
+    )
 
 
 def test_ends_are_the_outermost_of_all_images_in_rising_order() -> None:

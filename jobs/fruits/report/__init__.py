@@ -117,13 +117,19 @@ def compose(
         "title": f"{summary['images_ok']:,} fruit images in PCA space",
         "run": summary,
         "figures": figures(summary, counts),
-        "shown": shown_text(len(shown), summary["images_ok"], len(set(shown.labels)), sum(c.features > 0 for c in counts)),
+        "shown": shown_text(
+            len(shown), summary["images_ok"], len(set(shown.labels)), sum(c.features > 0 for c in counts)
+        ),
         "sampled": many,
         "count": len(shown),
         "side": pictures.SIDE,
         "ends": [
-            {"share": 100 * reduction.spectrum.ratio[j], "low": _strip(low, picture_of), "high": _strip(high, picture_of)}
-            for j, (low, high) in enumerate(taken.ends)
+            {
+                "share": 100 * share,
+                "low": _strip(low, picture_of),
+                "high": _strip(high, picture_of),
+            }
+            for share, (low, high) in zip(reduction.spectrum.ratio, taken.ends, strict=False)
         ],
         "scree_text": scree_text(reduction),
         "needed": [(f"{100 * share:g} %", page.number(k)) for share, k in components_needed(reduction)],
@@ -139,10 +145,10 @@ def compose(
             for c in largest
         ],
         "classes_left": len(counts) - len(largest),
-        "classifier": page.classifier(
-            cross_validate(shown.paths, shown.labels, shown.scores, of=summary["images_ok"])
+        "classifier": page.classifier(cross_validate(shown.paths, shown.labels, shown.scores, of=summary["images_ok"])),
+        "cost": page.paragraphs(
+            ["The job knows no prices. Where a run is billed, make results writes here what it cost."]
         ),
-        "cost": page.paragraphs(["The job knows no prices: make results writes here what the run cost, where it is billed."]),
         "rejected": total_rejected,
         "rejects": [
             {
@@ -258,7 +264,7 @@ def figure_data(
     ratio = reduction.spectrum.ratio[: reduction.spectrum.components.shape[0]]
     length = min(ratio.size, max(2 * reduction.k, 20), 2000)
     cumulated = np.cumsum(ratio[:length])
-    chosen = np.unique(np.linspace(0, length - 1, min(length, _SCREE_POINTS)).astype(int)) if length else []
+    chosen = np.unique(np.linspace(0, length - 1, min(length, _SCREE_POINTS)).astype(int))
     return {
         "labels": [short(label) for label in labels],
         "looks": colours.looks(len(labels)),
@@ -272,8 +278,8 @@ def figure_data(
         "ratio": _rounded(ratio[: sample.COMPONENTS]),
         "scree": {
             "number": [int(i) + 1 for i in chosen],
-            "single": _rounded(ratio[chosen]) if length else [],
-            "cumulated": _rounded(cumulated[chosen]) if length else [],
+            "single": _rounded(ratio[chosen]),
+            "cumulated": _rounded(cumulated[chosen]),
             "k": reduction.k,
             "target": reduction.target,
         },

@@ -313,8 +313,8 @@
   paint();
   dark.addEventListener("change", paint);
   at("map-bar").hidden = images.scores.length === 0;
-  await Bokeh.Plotting.show(map, at("map"));
+  const view = await Bokeh.Plotting.show(map, at("map"));
   await Bokeh.Plotting.show(variance, at("scree"));
-  window.fruits = { map, variance, choose, chosen: () => chosen };
+  window.fruits = { map, variance, view, choose, chosen: () => chosen };
   document.documentElement.dataset.ready = "yes";
 })();

@@ -89,13 +89,17 @@ def render(data: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     """
     library = plotting_library()
     scripts = [*library, resource("page.js")]
-    return _environment().get_template("page.html").render(
-        **values,
-        data=htmlsafe_json_dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False),
-        scripts=[Markup(script) for script in scripts],  # noqa: S704 - the package's own files, no user's text
-        style=Markup(resource("page.css")),  # noqa: S704
-        policy=policy(scripts),
-        bokeh_version=version("bokeh"),
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            **values,
+            data=htmlsafe_json_dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False),
+            scripts=[Markup(script) for script in scripts],  # noqa: S704 - the package's own files, no user's text
+            style=Markup(resource("page.css")),  # noqa: S704
+            policy=policy(scripts),
+            bokeh_version=version("bokeh"),
+        )
     )
 
 
@@ -109,8 +113,10 @@ def classifier(result: Result | None) -> Markup:
             (label, list(zip(row.tolist(), shade.tolist(), strict=True)))
             for label, row, shade in zip(result.labels, result.confusion, shades, strict=True)
         ]
-    text = _environment().get_template("classifier.html").render(
-        result=result, matrix=matrix, confusions=result.top_confusions(TOP_CONFUSIONS) if result else []
+    text = (
+        _environment()
+        .get_template("classifier.html")
+        .render(result=result, matrix=matrix, confusions=result.top_confusions(TOP_CONFUSIONS) if result else [])
     )
     return Markup(text)  # noqa: S704 - rendered with escaping
 

@@ -99,8 +99,7 @@ def candidates(batches: Iterable[pa.RecordBatch], limits: Mapping[str, int]) -> 
                 kept.append((path, label, order, scores[i].tobytes()))
         for i in _at_ends(scores):
             ends.append((paths[i], labels[i], scores[i].copy()))
-        keep = _at_ends(np.stack([row for _, _, row in ends])) if ends else []
-        ends = [ends[i] for i in keep]
+        ends = [ends[i] for i in _at_ends(np.stack([row for _, _, row in ends]))] if ends else []
     kept += [(path, label, -1, row.tobytes()) for path, label, row in ends]
     if kept:
         columns = zip(*kept, strict=True)
