@@ -341,6 +341,7 @@ def cycle(folder: Path, recording: Recording, endpoint: str, console: Console) -
         studio.put(account, quiet)
         studio.open_(account, {}, quiet)
         _notebook(account)
+        doctor.look_at_bill(account, quiet)
         studio.end(account, quiet)
         _notebook(account)
         deploy.destroy({}, quiet, account)

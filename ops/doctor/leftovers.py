@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import prices
+from ops import prices, studio
 from ops.account import LIVE_STATES, PROJECT, Account
 from ops.cost import ledger
 from ops.doctor.billing import GIB, Bill, Item, age, is_ours, others, size, tags_of
@@ -159,13 +159,19 @@ class Lister:
             )
 
     def domains(self) -> Iterator[Item]:
-        """The Studio domain; it bills while a notebook is open, and for its file system."""
+        """The Studio domain: what runs in it bills by the hour, its file system by what it holds."""
+        sagemaker = self.account.client("sagemaker")
         for found in self._pages("sagemaker", "list_domains", "Domains"):
             if found["DomainName"] == f"{PROJECT}-{self.env}":
+                try:
+                    running = [studio.label(app) for app in studio.apps_of(sagemaker, found["DomainId"])]
+                    what = f"runs {', '.join(running)} (make studio-stop ends it)" if running else "nothing runs in it"
+                except ClientError as error:
+                    what = f"what runs in it was not listed: {why_not(error)[0]}"
                 yield Item(
                     kind="Studio domain",
                     id=found["DomainId"],
-                    about=f"{found['Status']}; bills by the hour while a notebook is open, and for its file system",
+                    about=f"{found['Status']}; {what}; its file system bills by the month",
                     remove=f"aws sagemaker delete-domain --domain-id {found['DomainId']} "
                     f"--retention-policy HomeEfsFileSystem=Delete {self.where}",
                 )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import urllib.parse
 from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
 
-from ops import studio
-from ops.account import OperatorError
-from tests.localaws.support import Aws, make_world
+from ops import prices, studio
+from ops.account import Account, OperatorError
+from ops.doctor.leftovers import Lister
+from ops.terraform import Target
+from tests.localaws.support import REGION, Aws, make_world
 
 pytestmark = pytest.mark.aws
 
@@ -89,6 +92,22 @@ def test_closing_leaves_what_can_be_deleted_and_another_domain_alone(aws: Aws, d
     assert sorted(studio.close(sagemaker, domain, pause=0)) == ["mine", "second"]
     sagemaker.delete_user_profile(DomainId=domain, UserProfileName="ana")
     sagemaker.delete_domain(DomainId=domain)
+
+
+def test_billing_says_what_runs_in_the_domain(aws: Aws, domain: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in {"ENDPOINT_URL": aws.endpoint, "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    account = Account(Target(env="dev", region=REGION, account_id="123456789012", endpoint=aws.endpoint))
+
+    def about() -> list[str]:
+        return [item.about for item in Lister(account, prices.table()).domains()]
+
+    assert about() == ["InService; nothing runs in it; its file system bills by the month"]
+    open_notebook(aws, domain)
+    running = "JupyterLab of mine (ml.t3.medium)"
+    assert about() == [f"InService; runs {running} (make studio-stop ends it); its file system bills by the month"]
 
 
 def test_what_does_not_stop_is_named(aws: Aws, domain: str) -> None:
