@@ -17,6 +17,7 @@ from ops.diagnose.tracebacks import Traceback
 UNDETERMINED = 23
 """Exit code of a step that failed before the job could report (`ops.exit_codes`)."""
 MOST_SAID = 1000
+MOST_LINE = 400
 LAST_LINES = 40
 
 # 26/11/24 10:00:00 ERROR Client: Application diagnostics message: …     \t diagnostics: User class threw exception: …
@@ -122,8 +123,9 @@ def judge(evidence: Evidence) -> Verdict:
     certain = hit is not None and hit is named and hit.cause is not BOOTSTRAP
     hit = _crossed(evidence, hit)
     if hit is not None and hit.cause is BOOTSTRAP and node is None:
-        last = next((d for d in evidence.of_role("bootstrap") if d.text.strip()), None)
-        hit = replace(hit, statement=Statement(last.text, last.uri), said=_last_line(last.text)) if last else hit
+        words = next((d for d in evidence.of_role("bootstrap") if d.text.strip()), None)
+        if words is not None:
+            hit = replace(hit, statement=Statement(words.text, words.uri), said=_last_line(words.text))
     if hit is None and _cancelled(evidence):
         hit = _Hit(CANCELLED, Statement(evidence.reason or evidence.step_reason, "EMR"), said=evidence.reason)
     code = exit_code(evidence, record)
@@ -133,8 +135,8 @@ def judge(evidence: Evidence) -> Verdict:
         groups = {"exception": found.exception.rpartition(".")[2]}
         last = _Hit(PYTHON, Statement(found.text, "the traceback"), groups, found.said)
     else:
-        words = next((statement for statement in reversed(said) if statement.text.strip()), Statement("", ""))
-        last = _Hit(UNKNOWN, words, said=_last_line(words.text))
+        final = next((statement for statement in reversed(said) if statement.text.strip()), Statement("", ""))
+        last = _Hit(UNKNOWN, final, said=_last_line(final.text))
     return _verdict(last, evidence, record, found, certain=False, code=code)
 
 
@@ -214,7 +216,8 @@ def _by_name(evidence: Evidence, record: Mapping[str, Any] | None, node: Mapping
         for cause in CAUSES:
             if record.get("cause") in cause.job:
                 message = str(record.get("message", ""))
-                return _Hit(cause, Statement(message, "the job"), said=message)
+                phase = f", in phase {record['phase']}" if record.get("phase") else ""
+                return _Hit(cause, Statement(message, f"the job{phase}"), said=message)
     if evidence.subject == "cluster" and node is not None:
         for cause in _ALL_CAUSES:
             if node.get("cause") in cause.node:
@@ -325,7 +328,9 @@ class _Fields(dict[str, str]):
     """Fields of a sentence; what was not found is said to be unknown."""
 
     def __missing__(self, key: str) -> str:
-        return "an unknown " + key if key in ("action", "resource", "module", "program", "signal") else ""
+        if key == "grant":
+            return "allow it"
+        return f"an unknown {key}" if key in ("action", "resource", "module", "program", "signal", "exception") else ""
 
 
 def _fields(hit: _Hit, evidence: Evidence) -> _Fields:
@@ -379,12 +384,17 @@ def exit_code(evidence: Evidence, record: Mapping[str, Any] | None) -> int:
 
 
 def _line_around(text: str, begin: int, end: int) -> str:
-    """The line of a match, shortened around it."""
+    """The line of a match, shortened around it.
+
+    >>> _line_around("a\\n" + "b" * 500 + " the match " + "c" * 500, 503, 512)[:3]
+    '…bb'
+    """
     first, last = text.rfind("\n", 0, begin) + 1, text.find("\n", end)
     line = text[first : last if last >= 0 else len(text)]
-    if len(line) > MOST_SAID:
-        start = max(0, begin - first - 200)
-        line = line[start : start + MOST_SAID]
+    if len(line) > MOST_LINE:
+        start = max(0, begin - first - MOST_LINE // 4)
+        end_ = start + MOST_LINE
+        line = ("…" if start else "") + line[start:end_] + ("…" if end_ < len(line) else "")
     return " ".join(line.split())
 
 

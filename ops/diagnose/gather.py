@@ -361,7 +361,8 @@ def with_step_logs(evidence: Evidence, shelf: Shelf, ended: datetime | None) -> 
             missing = f"the step's own log ({shelf.logs.uri(layout.step_folder(evidence.step_id))}stderr.gz)"
         elif named and not any(log.modified >= since and log.stream == "stderr" for log in drivers):
             missing = f"the driver's log (below {shelf.logs.uri(layout.application_folder(named[0]))})"
-    places = tuple(dict.fromkeys(d.uri for d in documents if d.role != "executor" and (d.text.strip() or d.problem)))
+    telling = [d for d in documents if d.role != "executor" and "/controller" not in d.uri]
+    places = tuple(dict.fromkeys(d.uri for d in telling if d.text.strip() or d.problem))
     return replace(evidence, documents=documents, missing=missing, logs=places[:4] or evidence.logs)
 
 
