@@ -18,6 +18,7 @@ UNDETERMINED = 23
 """Exit code of a step that failed before the job could report (`ops.exit_codes`)."""
 MOST_SAID = 1000
 MOST_LINE = 400
+LONG_LINE = 10_000
 LAST_LINES = 40
 
 # 26/11/24 10:00:00 ERROR Client: Application diagnostics message: …     \t diagnostics: User class threw exception: …
@@ -113,6 +114,7 @@ def judge(evidence: Evidence) -> Verdict:
     What the job, the bootstrap or EMR named comes first; then the failing statements, by the table's patterns; then the
     patterns that are telling wherever they stand; then what Python raised.
     """
+    evidence = replace(evidence, documents=tuple(_bounded(document) for document in evidence.documents))
     record, node = job_record(evidence), node_record(evidence)
     found = best_traceback(evidence, record)
     said = list(statements(evidence, record, node, found))
@@ -138,6 +140,17 @@ def judge(evidence: Evidence) -> Verdict:
         final = next((statement for statement in reversed(said) if statement.text.strip()), Statement("", ""))
         last = _Hit(UNKNOWN, final, said=_last_line(final.text))
     return _verdict(last, evidence, record, found, certain=False, code=code)
+
+
+def _bounded(document: Document) -> Document:
+    """A log whose lines are all short enough for the patterns: of a very long one its beginning and its end."""
+    if len(document.text) <= LONG_LINE:
+        return document
+    half = LONG_LINE // 2
+    lines = (
+        line if len(line) <= LONG_LINE else f"{line[:half]} … {line[-half:]}" for line in document.text.split("\n")
+    )
+    return replace(document, text="\n".join(lines))
 
 
 # -- what was said ----------------------------------------
@@ -166,9 +179,12 @@ def node_record(evidence: Evidence) -> Mapping[str, Any] | None:
 def best_traceback(evidence: Evidence, record: Mapping[str, Any] | None) -> Traceback | None:
     """The traceback that explains the failure: of the job's record, the driver, the step, a worker, the bootstrap."""
     texts = [str(record.get("traceback") or "")] if record else []
-    for role in ("driver", "step", "executor", "bootstrap"):
+    for role in ("driver", "step", "bootstrap"):
         texts += [document.text for document in evidence.of_role(role)]
     chosen = [found for text in texts if (found := tracebacks.choose(tracebacks.parse(text))) is not None]
+    for document in evidence.of_role("executor"):
+        if found := tracebacks.choose(tracebacks.parse(document.text)):
+            chosen.append(replace(found, link="nested"))  # a worker's, which a driver would carry
     with_source = [found for found in chosen if found.has_ours and not found.is_wrapper]
     return next(iter([*with_source, *chosen]), None)
 
@@ -282,7 +298,7 @@ def _crossed(evidence: Evidence, hit: _Hit | None) -> _Hit | None:
         )
         if "exited unexpectedly" in hit.said and crash is not None:
             return crash
-        if hit.statement.source == "the driver's traceback":
+        if hit.statement.source == "the driver's traceback" and "exited unexpectedly" not in hit.said:
             return _Hit(rows["out-of-memory-driver"], hit.statement, {}, hit.said)
     killed = hit.cause.name == "out-of-memory-executor" and "memory" not in hit.said.lower()
     if (killed or hit.cause.name == "executor-lost") and evidence.lost_spot:
@@ -317,7 +333,7 @@ def _verdict(
         cure=cure,
         next=hit.cause.next,
         certain=certain,
-        said=sentence.strip()[:MOST_SAID],
+        said=sentence.strip().rstrip(".")[:MOST_SAID],
         said_in=hit.statement.source,
         traceback=None if record and not str(record.get("traceback") or "") and not found else found,
         exit_code=code,

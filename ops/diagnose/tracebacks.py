@@ -104,8 +104,10 @@ class Traceback:
 
     @property
     def process(self) -> str:
-        """``worker`` or ``driver``: Spark's workers begin in ``pyspark/worker.py``."""
-        begins = any(frame.file.endswith(("pyspark/worker.py", "pyspark/daemon.py")) for frame in self.frames)
+        """``worker`` or ``driver``: Spark carries a worker's inside its own, often without its outer frames."""
+        begins = self.link == "nested" or any(
+            frame.file.endswith(("pyspark/worker.py", "pyspark/daemon.py")) for frame in self.frames
+        )
         return "worker" if begins else "driver"
 
     @property

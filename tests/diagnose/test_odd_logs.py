@@ -76,8 +76,8 @@ def test_damaged_trees_never_raise(seed: int, tmp_path: Path) -> None:
         elif kind == 1:
             path.write_bytes(data[: len(data) // 2])
         elif kind == 2:
-            for _ in range(20):
-                data[draw.randrange(len(data))] = draw.randrange(256) if data else 0
+            for _ in range(20 if data else 0):
+                data[draw.randrange(len(data))] = draw.randrange(256)
             path.write_bytes(data)
         elif kind == 3:
             path.write_bytes(b"")
