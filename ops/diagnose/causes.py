@@ -55,6 +55,7 @@ _ACTIONS = {
     "listStatus": "s3:ListBucket",
     "delete": "s3:DeleteObject",
 }
+_RECORD = "the job's _run/error.json"
 _ALL_CAUSES = (*CAUSES, BOOTSTRAP)
 # A store's refusal has a reason of its own, and so has a bootstrap that could not fetch its wheels.
 _VAGUE = ("output-unusable", "storage-unreachable", "bootstrap-wheelhouse", BOOTSTRAP.name)
@@ -201,7 +202,10 @@ def statements(
     if evidence.subject == "cluster":
         yield from emr
     if record is not None:
-        yield Statement(f"{record.get('message', '')}\n{record.get('traceback') or ''}", "the job's _run/error.json")
+        yield Statement(
+            f"{record.get('message', '')}\n{record.get('traceback') or ''}",
+            _RECORD if evidence.job else "the job's last words",
+        )
     if found is not None:
         yield Statement(found.text, f"the {found.process}'s traceback", by_driver=found.process == "driver")
     if node is not None:
@@ -244,12 +248,18 @@ def _by_name(evidence: Evidence, record: Mapping[str, Any] | None, node: Mapping
         for code in cause.codes:
             if code in codes:
                 data = dict(codes[code].data)
-                where = " ".join(filter(None, (data.get("instance-type"), data.get("availability-zone"))))
+                named = (value for key in ("instance-type", "availability-zone") for value in _any(data, key))
+                where = ", ".join(named)
                 said = codes[code].message or evidence.reason or code
-                return _Hit(cause, Statement(said, f"EMR ({code})"), {"where": f" ({where})" if where else ""}, said)
+                return _Hit(cause, Statement(said, f"EMR ({code})"), {"where": where}, said)
             if code == evidence.reason_code:
                 return _Hit(cause, Statement(evidence.reason, f"EMR ({code})"), said=evidence.reason)
     return None
+
+
+def _any(data: Mapping[str, str], key: str) -> list[str]:
+    """What EMR's data says under a key, or under its plural, where the values stand in brackets."""
+    return [found.strip("[]") for found in (data.get(key), data.get(f"{key}s")) if found]
 
 
 def _by_pattern(said: list[Statement]) -> _Hit | None:
@@ -357,8 +367,8 @@ def _fields(hit: _Hit, evidence: Evidence) -> _Fields:
         fields["elsewhere"] = f": in {region}, and {fields.get('configured') or 'no region'} was set"
     if evidence.lost_spot:
         fields["nodes"] = ": " + ", ".join(evidence.lost_spot[:5])
-    if hit.cause.name == "type-not-offered" and fields.get("where"):
-        fields["where"] = f": {fields['where'].strip(' ()')}"
+    if fields.get("where"):
+        fields["where"] = f": {fields['where']}"
     if hit.cause.name == "access-denied":
         fields |= _refused(hit, evidence)
     return fields

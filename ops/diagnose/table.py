@@ -317,7 +317,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause(
         name="no-capacity",
-        says="EC2 has not enough machines of the types asked for{where}",
+        says="EC2 has not enough machines of the types that were asked for{where}",
         cure="wait and try again, or give more types and zones (core, task, zones in infra/env/<env>.cluster.tfvars)",
         next="make destroy, then make apply",
         # https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-errordetail-internal.html
@@ -329,13 +329,13 @@ CAUSES: tuple[Cause, ...] = (
         ),
         patterns=_patterns(
             # EC2 is out of capacity for r5.24xlarge in availability zone us-east-1a. Learn more at https://…
-            r"EC2 is out of capacity(?P<where> for \S+ in availability zone [\w-]+)?",
+            r"EC2 is out of capacity(?: for (?P<where>\S{1,60} in availability zone [\w-]{1,40}))?",
             r"InsufficientInstanceCapacity|[Ii]nsufficient (?:instance )?capacity",
         ),
     ),
     Cause(
         name="quota",
-        says="the account's quota does not allow the machines asked for{where}",
+        says="the account's quota does not allow the machines that were asked for{where}",
         cure="fewer vCPUs (IMAGES= MINUTES=, or core and task in infra/env/<env>.cluster.tfvars), or ask for more at "
         "AWS Service Quotas: L-1216C47A on demand, L-34B43A08 Spot; make doctor says how many are free",
         next="make doctor, then make apply",
@@ -343,7 +343,7 @@ CAUSES: tuple[Cause, ...] = (
             # The request to create the EMR cluster or add EC2 instances to it failed. The number of vCPUs for
             # instance type
             # m5.xlarge exceeds the EC2 service quota for that type. Request a service quota increase …
-            r"The number of vCPUs(?P<where> for instance type [\w.-]+) exceeds the EC2 service quota",
+            r"The number of vCPUs for instance type (?P<where>[\w.-]{1,40}) exceeds the EC2 service quota",
             r"exceeds the EC2 service quota",
             # An error occurred (VcpuLimitExceeded) when calling the RunInstances operation: You have requested more
             # vCPU …

@@ -132,7 +132,7 @@ def parse(text: str) -> list[Traceback]:
         if at < 0:
             index += 1
             continue
-        link = _link(lines, index, nested=ended == index)
+        link = _link(lines, index, nested=ended == index and found[-1].is_wrapper)
         begin = index
         frames, index = _frames(lines, index + 1)
         exception, message, index = _ending(lines, index)
