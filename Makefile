@@ -70,6 +70,8 @@ steps: $(VENV)/.localaws ## The steps of the cluster, the newest first. CLUSTER=
 	@$(PY) -m ops.steps
 logs: $(VENV)/.localaws ## What a step and its driver wrote, and how old that is. FOLLOW=1 waits; STEP= CLUSTER= LINES= JSON=1
 	@$(PY) -m ops.read_logs
+diagnose: $(VENV)/.localaws ## Why a step, a bootstrap or a cluster failed: cause, our line, cure. STEP= CLUSTER= LOGS=folder WAIT=0 JSON=1
+	@$(PY) -m ops.diagnose
 shell: $(VENV)/.localaws ## A shell on the primary node (SSM; needs enable_ssm), or in the folder that stands for it
 	@$(PY) -m ops.shell
 ui: $(VENV)/.localaws ## Spark's pages about the steps, also of ended ones. CLUSTER= OPEN=0

@@ -17,6 +17,8 @@ from ops.diagnose.tracebacks import Traceback
 UNDETERMINED = 23
 """Exit code of a step that failed before the job could report (`ops.exit_codes`)."""
 MOST_SAID = 1000
+MOST_LINE = 400
+LONG_LINE = 10_000
 LAST_LINES = 40
 
 # 26/11/24 10:00:00 ERROR Client: Application diagnostics message: …     \t diagnostics: User class threw exception: …
@@ -53,6 +55,7 @@ _ACTIONS = {
     "listStatus": "s3:ListBucket",
     "delete": "s3:DeleteObject",
 }
+_RECORD = "the job's _run/error.json"
 _ALL_CAUSES = (*CAUSES, BOOTSTRAP)
 # A store's refusal has a reason of its own, and so has a bootstrap that could not fetch its wheels.
 _VAGUE = ("output-unusable", "storage-unreachable", "bootstrap-wheelhouse", BOOTSTRAP.name)
@@ -112,6 +115,7 @@ def judge(evidence: Evidence) -> Verdict:
     What the job, the bootstrap or EMR named comes first; then the failing statements, by the table's patterns; then the
     patterns that are telling wherever they stand; then what Python raised.
     """
+    evidence = replace(evidence, documents=tuple(_bounded(document) for document in evidence.documents))
     record, node = job_record(evidence), node_record(evidence)
     found = best_traceback(evidence, record)
     said = list(statements(evidence, record, node, found))
@@ -122,8 +126,9 @@ def judge(evidence: Evidence) -> Verdict:
     certain = hit is not None and hit is named and hit.cause is not BOOTSTRAP
     hit = _crossed(evidence, hit)
     if hit is not None and hit.cause is BOOTSTRAP and node is None:
-        last = next((d for d in evidence.of_role("bootstrap") if d.text.strip()), None)
-        hit = replace(hit, statement=Statement(last.text, last.uri), said=_last_line(last.text)) if last else hit
+        words = next((d for d in evidence.of_role("bootstrap") if d.text.strip()), None)
+        if words is not None:
+            hit = replace(hit, statement=Statement(words.text, words.uri), said=_last_line(words.text))
     if hit is None and _cancelled(evidence):
         hit = _Hit(CANCELLED, Statement(evidence.reason or evidence.step_reason, "EMR"), said=evidence.reason)
     code = exit_code(evidence, record)
@@ -133,9 +138,20 @@ def judge(evidence: Evidence) -> Verdict:
         groups = {"exception": found.exception.rpartition(".")[2]}
         last = _Hit(PYTHON, Statement(found.text, "the traceback"), groups, found.said)
     else:
-        words = next((statement for statement in reversed(said) if statement.text.strip()), Statement("", ""))
-        last = _Hit(UNKNOWN, words, said=_last_line(words.text))
+        final = next((statement for statement in reversed(said) if statement.text.strip()), Statement("", ""))
+        last = _Hit(UNKNOWN, final, said=_last_line(final.text))
     return _verdict(last, evidence, record, found, certain=False, code=code)
+
+
+def _bounded(document: Document) -> Document:
+    """A log whose lines are all short enough for the patterns: of a very long one its beginning and its end."""
+    if len(document.text) <= LONG_LINE:
+        return document
+    half = LONG_LINE // 2
+    lines = (
+        line if len(line) <= LONG_LINE else f"{line[:half]} … {line[-half:]}" for line in document.text.split("\n")
+    )
+    return replace(document, text="\n".join(lines))
 
 
 # -- what was said ----------------------------------------
@@ -164,9 +180,12 @@ def node_record(evidence: Evidence) -> Mapping[str, Any] | None:
 def best_traceback(evidence: Evidence, record: Mapping[str, Any] | None) -> Traceback | None:
     """The traceback that explains the failure: of the job's record, the driver, the step, a worker, the bootstrap."""
     texts = [str(record.get("traceback") or "")] if record else []
-    for role in ("driver", "step", "executor", "bootstrap"):
+    for role in ("driver", "step", "bootstrap"):
         texts += [document.text for document in evidence.of_role(role)]
     chosen = [found for text in texts if (found := tracebacks.choose(tracebacks.parse(text))) is not None]
+    for document in evidence.of_role("executor"):
+        if found := tracebacks.choose(tracebacks.parse(document.text)):
+            chosen.append(replace(found, link="nested"))  # a worker's, which a driver would carry
     with_source = [found for found in chosen if found.has_ours and not found.is_wrapper]
     return next(iter([*with_source, *chosen]), None)
 
@@ -183,7 +202,10 @@ def statements(
     if evidence.subject == "cluster":
         yield from emr
     if record is not None:
-        yield Statement(f"{record.get('message', '')}\n{record.get('traceback') or ''}", "the job's _run/error.json")
+        yield Statement(
+            f"{record.get('message', '')}\n{record.get('traceback') or ''}",
+            _RECORD if evidence.job else "the job's last words",
+        )
     if found is not None:
         yield Statement(found.text, f"the {found.process}'s traceback", by_driver=found.process == "driver")
     if node is not None:
@@ -214,7 +236,8 @@ def _by_name(evidence: Evidence, record: Mapping[str, Any] | None, node: Mapping
         for cause in CAUSES:
             if record.get("cause") in cause.job:
                 message = str(record.get("message", ""))
-                return _Hit(cause, Statement(message, "the job"), said=message)
+                phase = f", in phase {record['phase']}" if record.get("phase") else ""
+                return _Hit(cause, Statement(message, f"the job{phase}"), said=message)
     if evidence.subject == "cluster" and node is not None:
         for cause in _ALL_CAUSES:
             if node.get("cause") in cause.node:
@@ -225,12 +248,18 @@ def _by_name(evidence: Evidence, record: Mapping[str, Any] | None, node: Mapping
         for code in cause.codes:
             if code in codes:
                 data = dict(codes[code].data)
-                where = " ".join(filter(None, (data.get("instance-type"), data.get("availability-zone"))))
+                named = (value for key in ("instance-type", "availability-zone") for value in _any(data, key))
+                where = ", ".join(named)
                 said = codes[code].message or evidence.reason or code
-                return _Hit(cause, Statement(said, f"EMR ({code})"), {"where": f" ({where})" if where else ""}, said)
+                return _Hit(cause, Statement(said, f"EMR ({code})"), {"where": where}, said)
             if code == evidence.reason_code:
                 return _Hit(cause, Statement(evidence.reason, f"EMR ({code})"), said=evidence.reason)
     return None
+
+
+def _any(data: Mapping[str, str], key: str) -> list[str]:
+    """What EMR's data says under a key, or under its plural, where the values stand in brackets."""
+    return [found.strip("[]") for found in (data.get(key), data.get(f"{key}s")) if found]
 
 
 def _by_pattern(said: list[Statement]) -> _Hit | None:
@@ -279,7 +308,7 @@ def _crossed(evidence: Evidence, hit: _Hit | None) -> _Hit | None:
         )
         if "exited unexpectedly" in hit.said and crash is not None:
             return crash
-        if hit.statement.source == "the driver's traceback":
+        if hit.statement.source == "the driver's traceback" and "exited unexpectedly" not in hit.said:
             return _Hit(rows["out-of-memory-driver"], hit.statement, {}, hit.said)
     killed = hit.cause.name == "out-of-memory-executor" and "memory" not in hit.said.lower()
     if (killed or hit.cause.name == "executor-lost") and evidence.lost_spot:
@@ -314,7 +343,7 @@ def _verdict(
         cure=cure,
         next=hit.cause.next,
         certain=certain,
-        said=sentence.strip()[:MOST_SAID],
+        said=sentence.strip().rstrip(".")[:MOST_SAID],
         said_in=hit.statement.source,
         traceback=None if record and not str(record.get("traceback") or "") and not found else found,
         exit_code=code,
@@ -325,7 +354,9 @@ class _Fields(dict[str, str]):
     """Fields of a sentence; what was not found is said to be unknown."""
 
     def __missing__(self, key: str) -> str:
-        return "an unknown " + key if key in ("action", "resource", "module", "program", "signal") else ""
+        if key == "grant":
+            return "allow it"
+        return f"an unknown {key}" if key in ("action", "resource", "module", "program", "signal", "exception") else ""
 
 
 def _fields(hit: _Hit, evidence: Evidence) -> _Fields:
@@ -336,8 +367,8 @@ def _fields(hit: _Hit, evidence: Evidence) -> _Fields:
         fields["elsewhere"] = f": in {region}, and {fields.get('configured') or 'no region'} was set"
     if evidence.lost_spot:
         fields["nodes"] = ": " + ", ".join(evidence.lost_spot[:5])
-    if hit.cause.name == "type-not-offered" and fields.get("where"):
-        fields["where"] = f": {fields['where'].strip(' ()')}"
+    if fields.get("where"):
+        fields["where"] = f": {fields['where']}"
     if hit.cause.name == "access-denied":
         fields |= _refused(hit, evidence)
     return fields
@@ -379,12 +410,17 @@ def exit_code(evidence: Evidence, record: Mapping[str, Any] | None) -> int:
 
 
 def _line_around(text: str, begin: int, end: int) -> str:
-    """The line of a match, shortened around it."""
+    """The line of a match, shortened around it.
+
+    >>> _line_around("a\\n" + "b" * 500 + " the match " + "c" * 500, 503, 512)[:3]
+    '…bb'
+    """
     first, last = text.rfind("\n", 0, begin) + 1, text.find("\n", end)
     line = text[first : last if last >= 0 else len(text)]
-    if len(line) > MOST_SAID:
-        start = max(0, begin - first - 200)
-        line = line[start : start + MOST_SAID]
+    if len(line) > MOST_LINE:
+        start = max(0, begin - first - MOST_LINE // 4)
+        end_ = start + MOST_LINE
+        line = ("…" if start else "") + line[start:end_] + ("…" if end_ < len(line) else "")
     return " ".join(line.split())
 
 

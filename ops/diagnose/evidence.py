@@ -75,7 +75,7 @@ class Evidence:
     def name(self) -> str:
         """What failed, in words."""
         if self.subject == "step":
-            return f"the step {self.step_id or '(unknown)'}" + (f" on {self.cluster_id}" if self.cluster_id else "")
+            return f"the step {self.step_id}".rstrip() + (f" on {self.cluster_id}" if self.cluster_id else "")
         return f"the cluster {self.cluster_id}".rstrip()
 
     def of_role(self, *roles: Role) -> list[Document]:

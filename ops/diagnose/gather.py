@@ -175,6 +175,16 @@ def documents_of_bootstrap(shelf: Shelf, reason: str) -> tuple[Document, ...]:
 
 
 # -- what EMR says ----------------------------------------
+def _map(value: Any) -> Mapping[str, Any]:
+    """What should be a JSON object, and in a saved file may be anything."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _maps(value: Any) -> list[Mapping[str, Any]]:
+    """What should be a list of JSON objects."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
 def details_of(status: Mapping[str, Any]) -> tuple[ErrorDetail, ...]:
     """``ErrorDetails`` of a cluster's status.
 
@@ -182,8 +192,8 @@ def details_of(status: Mapping[str, Any]) -> tuple[ErrorDetail, ...]:
     {'instance-type': 'm5.xlarge'}
     """
     found = []
-    for detail in status.get("ErrorDetails") or []:
-        data = {str(key): str(value) for pair in detail.get("ErrorData") or [] for key, value in pair.items()}
+    for detail in _maps(status.get("ErrorDetails")):
+        data = {str(key): str(value) for pair in _maps(detail.get("ErrorData")) for key, value in pair.items()}
         found.append(ErrorDetail(str(detail.get("ErrorCode", "")), data, str(detail.get("ErrorMessage", ""))))
     return tuple(found)
 
@@ -194,8 +204,8 @@ def step_reason(status: Mapping[str, Any]) -> str:
     >>> step_reason({"FailureDetails": {"Reason": "Unknown Error."}}), step_reason({"FailureDetails": {"Message": "x"}})
     ('', 'x')
     """
-    details = status.get("FailureDetails") or {}
-    change = status.get("StateChangeReason") or {}
+    details = _map(status.get("FailureDetails"))
+    change = _map(status.get("StateChangeReason"))
     said = details.get("Message") or change.get("Message") or details.get("Reason") or ""
     return "" if str(said).startswith("Unknown Error") else str(said)
 
@@ -204,9 +214,9 @@ def lost_spot(instances: list[Mapping[str, Any]], since: datetime, until: dateti
     """Spot instances that EC2 took back in a span of time, with EMR's words."""
     found = []
     for instance in instances:
-        status = instance.get("Status") or {}
-        ended = moment((status.get("Timeline") or {}).get("EndDateTime"))
-        said = str((status.get("StateChangeReason") or {}).get("Message") or "")
+        status = _map(instance.get("Status"))
+        ended = moment(_map(status.get("Timeline")).get("EndDateTime"))
+        said = str(_map(status.get("StateChangeReason")).get("Message") or "")
         if instance.get("Market") != "SPOT" or ended is None or not since - SLACK <= ended <= until + SLACK:
             continue
         if re.search(r"[Ss]pot|EC2|lost|interrupt", said):
@@ -361,7 +371,8 @@ def with_step_logs(evidence: Evidence, shelf: Shelf, ended: datetime | None) -> 
             missing = f"the step's own log ({shelf.logs.uri(layout.step_folder(evidence.step_id))}stderr.gz)"
         elif named and not any(log.modified >= since and log.stream == "stderr" for log in drivers):
             missing = f"the driver's log (below {shelf.logs.uri(layout.application_folder(named[0]))})"
-    places = tuple(dict.fromkeys(d.uri for d in documents if d.role != "executor" and (d.text.strip() or d.problem)))
+    telling = [d for d in documents if d.role != "executor" and "/controller" not in d.uri]
+    places = tuple(dict.fromkeys(d.uri for d in telling if d.text.strip() or d.problem))
     return replace(evidence, documents=documents, missing=missing, logs=places[:4] or evidence.logs)
 
 
@@ -432,10 +443,10 @@ def of_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evidenc
     shelf = TreeShelf(folder)
     if cluster_id:
         shelf.all = [log for log in shelf.all if log.cluster in ("", cluster_id)]
-    cluster = shelf.json("describe-cluster.json").get("Cluster") or {}
-    step = shelf.json("describe-step.json").get("Step") or {}
-    status, step_status = cluster.get("Status") or {}, step.get("Status") or {}
-    change = status.get("StateChangeReason") or {}
+    cluster = _map(shelf.json("describe-cluster.json").get("Cluster"))
+    step = _map(shelf.json("describe-step.json").get("Step"))
+    status, step_status = _map(cluster.get("Status")), _map(step.get("Status"))
+    change = _map(status.get("StateChangeReason"))
     known = str(step.get("Id") or "")
     step_id = step_id or known or _failed_step(shelf)
     ids = [str(cluster.get("Id") or ""), *(log.cluster for log in shelf.all if log.cluster)]
@@ -453,12 +464,13 @@ def of_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evidenc
     )
     subject = _subject(evidence, shelf)
     if subject == "cluster":
-        return replace(with_bootstrap_logs(replace(evidence, step_id=""), shelf, logs=True), missing="")
-    timeline = step_status.get("Timeline") or {}
+        found = with_bootstrap_logs(replace(evidence, step_id=""), shelf, logs=True)
+        return replace(found, missing="", logs=found.logs if found.documents else evidence.logs)
+    timeline = _map(step_status.get("Timeline"))
     since, until = moment(timeline.get("StartDateTime")), moment(timeline.get("EndDateTime"))
     if since and job and not is_of_step(job, since, until):
         job = None
-    ended: list[Mapping[str, Any]] = shelf.json("list-instances.json").get("Instances") or []
+    ended = _maps(shelf.json("list-instances.json").get("Instances"))
     evidence = replace(
         evidence,
         subject="step",

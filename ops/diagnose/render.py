@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from ops.diagnose.tracebacks import Frame, Traceback
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_LINES = 24
-MOST_WIDTH = 400
+MOST_WIDTH = 300
+#   File "/opt/x.py", line 9
+_FILE = re.compile(r'^( *File ")([^"]+)(".*)$')
 
 
 def source_of(frame: Frame) -> str:
@@ -35,30 +38,52 @@ def place(frame: Frame) -> str:
 
 
 def shortened(traceback: Traceback) -> list[str]:
-    """A traceback that fits on a screen: its end, which is what counts."""
-    lines = [line[:MOST_WIDTH] for line in traceback.text.rstrip().split("\n")]
+    """A traceback that fits on a screen: our files as they are called here, no markers, and rather its end."""
+    lines = [_line(line) for line in traceback.text.rstrip().split("\n") if line.strip(" ~^") or not line.strip()]
     if len(lines) <= MOST_LINES:
         return lines
-    return [lines[0], f"  [... {len(lines) - MOST_LINES} lines ...]", *lines[-MOST_LINES + 1 :]]
+    return [lines[0], f"  [... {len(lines) - MOST_LINES + 1} lines ...]", *lines[-MOST_LINES + 2 :]]
+
+
+def _line(line: str) -> str:
+    """One line of it.
+
+    >>> _line('  File "/mnt/yarn/x/container_1_0001_01_000001/__pyfiles__/fruits.zip/fruits/pca.py", line 9, in solve')
+    '  File "jobs/fruits/pca.py", line 9, in solve'
+    >>> _line('  File "/mnt/yarn/appcache/a/c/pyspark.zip/pyspark/worker.py", line 7, in main')
+    '  File "…/pyspark.zip/pyspark/worker.py", line 7, in main'
+    """
+    if found := _FILE.match(line):
+        ours = Frame(found[2], 0).ours
+        parts = found[2].split("/")
+        name = ours or (found[2] if len(parts) < 5 else "…/" + "/".join(parts[-3:]))
+        line = f"{found[1]}{name}{found[3]}"
+    return line if len(line) <= MOST_WIDTH else f"{line[:MOST_WIDTH]}…"
+
+
+def process_of(evidence: Evidence, traceback: Traceback | None) -> str:
+    """Whose traceback it is: the driver's, a worker's, or a node's that installs."""
+    if evidence.subject == "cluster" or traceback is None:
+        return "node"
+    return traceback.process
 
 
 def as_text(evidence: Evidence, verdict: Verdict) -> str:
     """The verdict for a reader, without colours."""
-    label = "cause" if verdict.certain else "probable cause"
-    if verdict.cause == "unknown":
-        label = "cause"
+    label = "cause" if verdict.certain or not verdict.is_known else "probable cause"
     state = evidence.state.lower().replace("_", " ")
     rows = [(f"{evidence.name}", state), (label, f"{verdict.cause}: {verdict.says}")]
     if verdict.said:
         rows.append(("said", f"{verdict.said} ({verdict.said_in})"))
     where = verdict.traceback.where if verdict.traceback else None
-    if verdict.traceback is not None and where is not None:
-        rows.append(("where", f"{place(where)} ({verdict.traceback.process})"))
+    process = process_of(evidence, verdict.traceback)
+    if where is not None:
+        rows.append(("where", f"{place(where)} ({process})"))
         if source := source_of(where):
             rows.append(("", f"    {source}"))
     lines = [f"{rows[0][0]} {rows[0][1]}", *(f"{name:<15}{text}".rstrip() for name, text in rows[1:])]
     if verdict.traceback is not None and verdict.traceback.frames:
-        lines += [f"{'traceback':<15}of the {verdict.traceback.process}:"]
+        lines += [f"{'traceback':<15}of the {process}:"]
         lines += [f"    {line}" for line in shortened(verdict.traceback)]
     lines.append(f"{'cure':<15}{verdict.cure}")
     for index, uri in enumerate(evidence.logs):
@@ -104,7 +129,7 @@ def as_json(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
             "line": where.line,
             "function": where.function or None,
             "source": source_of(where) or None,
-            "process": found.process,
+            "process": process_of(evidence, found),
         },
         "traceback": found.text if found else None,
         "exit_code": verdict.exit_code,

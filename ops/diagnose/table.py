@@ -123,25 +123,29 @@ CAUSES: tuple[Cause, ...] = (
             # s3:PutObject on resource: "arn:aws:s3:::b/k" because no identity-based policy allows the s3:PutObject
             # action
             # EC2 Message: You are not authorized to perform: ec2:RunInstances on resource: arn:aws:ec2:…
-            r"(?:(?P<principal>arn:\S+) )?(?:is|are) not authorized to perform(?: this operation)?"
-            r"(?:: (?P<action>[\w-]+:\w+)(?: on (?:resource: )?\"?(?P<resource>arn:[^\s\",]+))?)?",
+            r"(?:(?P<principal>arn:[^\s:]{1,20}:\S{1,300}) )?(?:is|are) not authorized to perform"
+            r"(?: this operation)?"
+            r"(?:: (?P<action>[\w-]+:\w+)(?: on (?:resource: )?\"?(?P<resource>arn:[^\s\",]{1,1000}))?)?",
             # When listing objects under key 'x' in bucket 'b': AWS Error ACCESS_DENIED during ListObjectsV2
             # operation: …
             # When completing multiple part upload for key 'x' in bucket 'b': AWS Error ACCESS_DENIED during …
-            r"(?:key '(?P<key>[^']*)' )?in bucket '(?P<bucket>[^']+)': AWS Error ACCESS_DENIED during "
+            r"(?:key '(?P<key>[^'\n]{0,1000})' )?in bucket '(?P<bucket>[^'\n]{1,100})': AWS Error ACCESS_DENIED during "
             r"(?P<operation>\w+) operation",
             # When testing for existence of bucket 'b': AWS Error ACCESS_DENIED during HeadBucket operation: No
             # response body.
-            r"(?:bucket '(?P<bucket>[^']+)': )?AWS Error ACCESS_DENIED(?: during (?P<operation>\w+) operation)?",
+            r"(?:bucket '(?P<bucket>[^'\n]{1,100})': )?AWS Error ACCESS_DENIED"
+            r"(?: during (?P<operation>\w+) operation)?",
             # fatal error: An error occurred (AccessDenied) when calling the ListObjectsV2 operation: Access Denied
             # An error occurred (403) when calling the HeadObject operation: Forbidden
             r"An error occurred \((?:AccessDenied\w*|403|UnauthorizedOperation)\) when calling the (?P<operation>\w+)",
             # java.nio.file.AccessDeniedException: s3://b/k: getFileStatus on s3://b/k: …AmazonS3Exception: Forbidden
             # (…403…
-            r"java\.nio\.file\.AccessDeniedException: (?P<uri>s3[an]?://\S+?):? (?P<call>[\w -]+?)(?: on |:|\n|$)",
+            r"java\.nio\.file\.AccessDeniedException: (?P<uri>s3[an]?://\S{1,1000}?):? "
+            r"(?P<call>[\w -]{1,60}?)(?: on |:|\n|$)",
             # operation error EMR: RunJobFlow, https response error StatusCode: 400, …, api error
             # AccessDeniedException: …
-            r"operation error (?P<service>[\w ]+): (?P<operation>\w+), .{0,200}(?:AccessDenied|UnauthorizedOperation)",
+            r"operation error (?P<service>[\w ]{1,40}): (?P<operation>\w{1,60}), "
+            r".{0,200}(?:AccessDenied|UnauthorizedOperation)",
             # com.amazonaws.services.s3.model.AmazonS3Exception: Access Denied (Service: Amazon S3; Status Code: 403; …
             r"AmazonS3Exception: (?:Access Denied|Forbidden)",
         ),
@@ -154,9 +158,10 @@ CAUSES: tuple[Cause, ...] = (
             # AWS Error UNKNOWN (HTTP status 301) during HeadObject operation: No response body. Looks like the
             # configured
             # region is 'eu-west-3' while the bucket is located in 'us-east-2'.   (pyarrow; apache/arrow)
-            r"configured region is '(?P<configured>[^']*)' while the bucket is located in '(?P<region>[^']+)'",
+            r"configured region is '(?P<configured>[^'\n]{0,40})' while the bucket is located in "
+            r"'(?P<region>[^'\n]{1,40})'",
             # The authorization header is malformed; the region 'eu-west-3' is wrong; expecting 'us-east-1'
-            r"the region '(?P<configured>[^']*)' is wrong; expecting '(?P<region>[^']+)'",
+            r"the region '(?P<configured>[^'\n]{0,40})' is wrong; expecting '(?P<region>[^'\n]{1,40})'",
             # The bucket you are attempting to access must be addressed using the specified endpoint. (… 301 …
             r"must be addressed using the specified endpoint",
             r"PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint",
@@ -183,7 +188,7 @@ CAUSES: tuple[Cause, ...] = (
             r"PYTHON_VERSION_MISMATCH|Python in worker has different version",
             r"driver and workers do not run the same versions",
             # java.io.InvalidClassException: org.apache.spark.…; local class incompatible: stream classdesc …
-            r"InvalidClassException: \S+; local class incompatible",
+            r"InvalidClassException: \S{1,300}; local class incompatible",
             # A module that was compiled using NumPy 1.x cannot be run in NumPy 2.4.6     numpy.dtype size changed
             r"compiled using NumPy 1\.x cannot be run in|numpy\.dtype size changed",
         ),
@@ -194,7 +199,7 @@ CAUSES: tuple[Cause, ...] = (
         cure="the bootstrap makes /opt/fruits/venv on every node: a cluster of make apply has it",
         next="make destroy, then make apply",
         # java.io.IOException: Cannot run program "/opt/fruits/venv/bin/python": error=2, No such file or directory
-        patterns=_patterns(r'Cannot run program "(?P<program>[^"]*)"'),
+        patterns=_patterns(r'Cannot run program "(?P<program>[^"\n]{0,1000})"'),
     ),
     Cause(
         name="module-missing",
@@ -216,7 +221,7 @@ CAUSES: tuple[Cause, ...] = (
             # -104
             # (-104: killed for its memory, -103: for its virtual memory, 137: killed, as the kernel does; YARN's
             # ContainerExitStatus)
-            r"AM Container for \S+ exited with\s+exitCode: (?:-10[34]|137)(?P<used>)",
+            r"AM Container for \S{1,200} exited with\s+exitCode: (?:-10[34]|137)(?P<used>)",
             # User application exited with status 137     (the driver's Python was killed)
             r"User application exited with status (?:137|-9)(?P<used>)",
             # Total size of serialized results of 8 tasks (1025.0 MiB) is bigger than spark.driver.maxResultSize
@@ -312,7 +317,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause(
         name="no-capacity",
-        says="EC2 has not enough machines of the types asked for{where}",
+        says="EC2 has not enough machines of the types that were asked for{where}",
         cure="wait and try again, or give more types and zones (core, task, zones in infra/env/<env>.cluster.tfvars)",
         next="make destroy, then make apply",
         # https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-errordetail-internal.html
@@ -324,13 +329,13 @@ CAUSES: tuple[Cause, ...] = (
         ),
         patterns=_patterns(
             # EC2 is out of capacity for r5.24xlarge in availability zone us-east-1a. Learn more at https://…
-            r"EC2 is out of capacity(?P<where> for \S+ in availability zone [\w-]+)?",
+            r"EC2 is out of capacity(?: for (?P<where>\S{1,60} in availability zone [\w-]{1,40}))?",
             r"InsufficientInstanceCapacity|[Ii]nsufficient (?:instance )?capacity",
         ),
     ),
     Cause(
         name="quota",
-        says="the account's quota does not allow the machines asked for{where}",
+        says="the account's quota does not allow the machines that were asked for{where}",
         cure="fewer vCPUs (IMAGES= MINUTES=, or core and task in infra/env/<env>.cluster.tfvars), or ask for more at "
         "AWS Service Quotas: L-1216C47A on demand, L-34B43A08 Spot; make doctor says how many are free",
         next="make doctor, then make apply",
@@ -338,7 +343,7 @@ CAUSES: tuple[Cause, ...] = (
             # The request to create the EMR cluster or add EC2 instances to it failed. The number of vCPUs for
             # instance type
             # m5.xlarge exceeds the EC2 service quota for that type. Request a service quota increase …
-            r"The number of vCPUs(?P<where> for instance type [\w.-]+) exceeds the EC2 service quota",
+            r"The number of vCPUs for instance type (?P<where>[\w.-]{1,40}) exceeds the EC2 service quota",
             r"exceeds the EC2 service quota",
             # An error occurred (VcpuLimitExceeded) when calling the RunInstances operation: You have requested more
             # vCPU …

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MOST = 200
 """Tracebacks kept of one text: the last ones."""
@@ -19,7 +19,8 @@ _FRAME = re.compile(r'^ *File "(?P<file>.{1,1000}?)", line (?P<line>\d{1,7})(?:,
 # fruits.errors.ModelError: the published network … is damaged.     MemoryError
 _EXCEPTION = re.compile(r"^(?P<name>[A-Za-z_][\w.]{0,200})(?:: ?(?P<message>.*))?$")
 # 26/11/24 10:00:00 ERROR Executor: Exception in task 0.0     2026-11-24T10:00:00.000Z INFO …     [2026-11-24 10:00:00
-_LOG_LINE = re.compile(r"^\[?\d{2,4}[/-]\d{2}[/-]\d{2}[ T]\d{2}:\d{2}:\d{2}")
+# install_tensorflow: failed in import after 61.0 s
+_LOG_LINE = re.compile(r"^\[?\d{2,4}[/-]\d{2}[/-]\d{2}[ T]\d{2}:\d{2}:\d{2}|^install_tensorflow: ")
 # 	at org.apache.spark.api.python.BasePythonRunner…     	... 3 more     Caused by: …     Driver stacktrace:
 _JAVA = re.compile(r"^\s+at [\w.$/<>]+\(|^\s+\.\.\. \d+ |^Caused by: |^Driver stacktrace:")
 _LINKS = {
@@ -103,8 +104,10 @@ class Traceback:
 
     @property
     def process(self) -> str:
-        """``worker`` or ``driver``: Spark's workers begin in ``pyspark/worker.py``."""
-        begins = any(frame.file.endswith(("pyspark/worker.py", "pyspark/daemon.py")) for frame in self.frames)
+        """``worker`` or ``driver``: Spark carries a worker's inside its own, often without its outer frames."""
+        begins = self.link == "nested" or any(
+            frame.file.endswith(("pyspark/worker.py", "pyspark/daemon.py")) for frame in self.frames
+        )
         return "worker" if begins else "driver"
 
     @property
@@ -129,7 +132,7 @@ def parse(text: str) -> list[Traceback]:
         if at < 0:
             index += 1
             continue
-        link = _link(lines, index, nested=ended == index)
+        link = _link(lines, index, nested=ended == index and found[-1].is_wrapper)
         begin = index
         frames, index = _frames(lines, index + 1)
         exception, message, index = _ending(lines, index)
@@ -187,6 +190,20 @@ def _ends(line: str) -> bool:
     )
 
 
+def _with_nested(chosen: Traceback, found: list[Traceback]) -> Traceback:
+    """One that only carries others, with the innermost's exception: where we called, and what was raised there."""
+    at = next(index for index, traceback in enumerate(found) if traceback is chosen)
+    inside: list[Traceback] = []
+    for traceback in found[at + 1 :]:
+        if traceback.link != "nested":
+            break
+        inside.append(traceback)
+    if not (chosen.is_wrapper and inside and inside[-1].exception):
+        return chosen
+    text = "\n".join([chosen.text, *(traceback.text for traceback in inside)])
+    return replace(chosen, exception=inside[-1].exception, message=inside[-1].message, text=text)
+
+
 def choose(found: list[Traceback]) -> Traceback | None:
     """The traceback that explains a failure.
 
@@ -207,5 +224,5 @@ def choose(found: list[Traceback]) -> Traceback | None:
     )
     for wanted in tests:
         if fitting := [traceback for traceback in roots if wanted(traceback)]:
-            return fitting[-1]
+            return _with_nested(fitting[-1], found)
     return None

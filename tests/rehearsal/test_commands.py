@@ -58,7 +58,11 @@ def test_a_detached_step_says_how_to_watch_it(history: Operator) -> None:
 def test_a_failed_step_ends_with_the_jobs_own_words_and_code(history: Operator) -> None:
     code, printed = history.said["failed"]
     assert code == 10, printed
-    assert "no image is of class No such fruit. Cure: one of" in printed
+    assert re.search(r"^the step s-\w+ on j-\w+ failed$", printed, re.MULTILINE)
+    assert re.search(r"^cause +input-missing: the input is missing, empty, or holds no such image$", printed, re.M)
+    assert re.search(r"^said +no image is of class No such fruit \(the job, in phase list\)$", printed, re.M)
+    assert re.search(r"^where +jobs/fruits/pipeline\.py:\d+, in _select \(driver\)$", printed, re.M)
+    assert re.search(r"^cure +one of Apple", printed, re.M)
     assert "s3://fruits-local-logs-" in printed
 
 
