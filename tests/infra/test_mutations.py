@@ -1,4 +1,4 @@
-"""Every bad change of `mutations` is noticed, by the check that it names. Those that need a plan are slow, but for two."""
+"""Every bad change of `mutations` is noticed by the check it names. All but two of those that need a plan are slow."""
 
 from __future__ import annotations
 
