@@ -85,7 +85,7 @@ class Result:
             When neither the Parquet files nor the CSV file is there.
         """
         found = 0
-        for batch in self._batches():
+        for batch in self._readable():
             found += batch.num_rows
             yield Block(
                 batch.column("path").to_pylist(),
@@ -97,6 +97,15 @@ class Result:
                 f"{self.store.uri} holds scores of {found:,} images, but its {RUN} says {self.summary['images_ok']:,}. "
                 "Cure: make results fetches them again; or run the job again."
             )
+
+    def _readable(self) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._batches()
+        except (OSError, pa.ArrowInvalid, KeyError) as error:
+            said = str(error).splitlines()[0]
+            raise InputError(
+                f"the scores at {self.store.uri} cannot be read ({said}). Cure: make results, or run the job again."
+            ) from error
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         scores = self.store.child(SCORES)

@@ -259,6 +259,10 @@ def test_it_follows_the_readers_scheme_also_while_open(opened: Opened, drawn_pag
     assert colours(page) == wanted[scheme]
     other = "dark" if scheme == "light" else "light"
     page.emulate_media(color_scheme=other)  # type: ignore[arg-type]
+    for _ in range(50):  # the page hears of it a moment later
+        if colours(page) == wanted[other]:
+            break
+        page.wait_for_timeout(50)
     assert colours(page) == wanted[other]
 
 

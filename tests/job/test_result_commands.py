@@ -164,6 +164,9 @@ def test_what_is_wrong_with_the_result_is_said(
     code, _, err = said(classify.main, OUTPUT=str(fetched))
     assert code == 10
     assert "holds scores of 99 images, but its run.json says 200" in err
+    (fetched / "pca" / "scores.csv").write_text("")
+    code, _, err = said(classify.main, OUTPUT=str(fetched))
+    assert (code, f"the scores at {fetched} cannot be read (CSV parse error" in err) == (10, True)
     (fetched / "pca" / "scores.csv").unlink()
     code, _, err = said(classify.main, OUTPUT=str(fetched))
     assert (code, "holds no scores (pca/scores or pca/scores.csv)" in err) == (10, True)
@@ -201,9 +204,9 @@ def test_classify_says_it_and_writes_it_into_the_report(fetched: Path, said: Sai
 
     file = fetched / "pca" / "scores.csv"  # ten bananas are called lemons
     lines = file.read_text().splitlines()
-    wrong = [i for i, line in enumerate(lines) if ",Banana," in line][:10]
+    wrong = [i for i, line in enumerate(lines) if ',"Banana",' in line][:10]
     for i in wrong:
-        lines[i] = lines[i].replace(",Banana,", ",Lemon,")
+        lines[i] = lines[i].replace(',"Banana",', ',"Lemon",')
     file.write_text("\n".join(lines) + "\n")
     code, out, _ = said(classify.main, OUTPUT=str(fetched), JSON="1")
     assert code == 0
@@ -211,7 +214,7 @@ def test_classify_says_it_and_writes_it_into_the_report(fetched: Path, said: Sai
     assert answer["accuracy"] < 1
     matrix = np.array(answer["confusion"])
     assert matrix.sum() == answer["images"] == 200
-    sizes = Counter(line.split(",")[1] for line in lines[1:])
+    sizes = Counter(line.split(",")[1].strip('"') for line in lines[1:])
     assert dict(zip(answer["labels"], matrix.sum(axis=1).tolist(), strict=True)) == dict(sizes)
     after = page.read_text()
     assert after != before
@@ -228,7 +231,7 @@ def test_classify_says_it_and_writes_it_into_the_report(fetched: Path, said: Sai
 
 def test_one_class_cannot_be_told_from_another(fetched: Path, said: Said) -> None:
     file = fetched / "pca" / "scores.csv"
-    lines = [line for line in file.read_text().splitlines() if ",Banana," in line or line.startswith("path")]
+    lines = [line for line in file.read_text().splitlines() if ',"Banana",' in line or line.startswith('"path"')]
     file.write_text("\n".join(lines) + "\n")
     change(fetched, images_ok=len(lines) - 1)
     assert said(classify.main, OUTPUT=str(fetched)) == (

@@ -14,15 +14,16 @@ from functools import lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from fruits.classifier import Result
 from fruits.errors import FruitsError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 MAX_MATRIX = 60
 """Classes up to which the confusion matrix is shown whole."""
@@ -61,6 +62,9 @@ def number(value: float | None) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
+    # here, not above: the tasks that choose images import this package too, and have no use for it
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
     made = Environment(
         loader=FunctionLoader(resource), autoescape=True, undefined=StrictUndefined, trim_blocks=True, auto_reload=False
     )
@@ -87,6 +91,8 @@ def render(data: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     data : for the page's script
     values : for the template
     """
+    from jinja2.utils import htmlsafe_json_dumps
+
     library = plotting_library()
     scripts = [*library, resource("page.js")]
     return (
