@@ -162,6 +162,7 @@ data "aws_iam_policy_document" "studio" {
       "ec2:DeleteNatGateway",
       "ec2:DeleteRoute",
       "ec2:DetachInternetGateway",
+      "ec2:DisassociateAddress",
       "ec2:ReleaseAddress",
     ]
     resources = ["${local.ec2_arn}:*/*"]

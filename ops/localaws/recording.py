@@ -65,8 +65,12 @@ class AccountFacts:
         return found
 
     def association(self, association_id: str) -> list[str]:
-        """The route table and the subnet of an association."""
-        for table in ec2_backends[self.account][self.region].route_tables.values():
+        """The route table and the subnet of an association; the address of an elastic IP's."""
+        ec2: Any = ec2_backends[self.account][self.region]
+        if association_id.startswith("eipassoc-"):
+            # its network interface is a gateway's, and that may be gone already
+            return [address.allocation_id for address in ec2.addresses if address.association_id == association_id]
+        for table in ec2.route_tables.values():
             for found in table.associations:
                 if found["RouteTableAssociationId"] == association_id:
                     return [table.id, *([found["SubnetId"]] if "SubnetId" in found else [])]

@@ -48,7 +48,7 @@ class Facts(Protocol):
         ...
 
     def association(self, association_id: str) -> list[str]:
-        """Ids of what a route table's association joins."""
+        """Ids of what a route table's association joins; the id of the address of an elastic IP's."""
         ...
 
     def rule_group(self, rule_id: str) -> str:

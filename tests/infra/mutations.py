@@ -214,7 +214,8 @@ MUTATIONS = [
     # ---- what is no longer refused
     refusal("region outside the EU", "storage", "storage/account.tf", '"eu-west-1", "eu-west-3"]',
             '"eu-west-1", "eu-west-3", "us-east-1"]'),
-    refusal("way in from everywhere", "network, size and clock", "modules/network/variables.tf", 'rule.cidr)) && can(regex("^(10',
+    refusal("way in from everywhere", "network, size and clock", "modules/network/variables.tf",
+            'rule.cidr)) && can(regex("^(10',
             'rule.cidr)) && can(regex("^(|10'),
     refusal("idle limit of two hours", "values that the cluster's module judges", "modules/emr/variables.tf",
             "default     = 3600", "default     = 7200"),
