@@ -138,7 +138,7 @@ def judge(evidence: Evidence) -> Verdict:
         groups = {"exception": found.exception.rpartition(".")[2]}
         last = _Hit(PYTHON, Statement(found.text, "the traceback"), groups, found.said)
     else:
-        final = next((statement for statement in reversed(said) if statement.text.strip()), Statement("", ""))
+        final = next((statement for statement in said if statement.text.strip()), Statement("", ""))
         last = _Hit(UNKNOWN, final, said=_last_line(final.text))
     return _verdict(last, evidence, record, found, certain=False, code=code)
 
