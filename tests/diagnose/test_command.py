@@ -7,7 +7,7 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 
-from ops import step
+from ops import run_step, step
 from ops.account import Account, OperatorError
 from ops.diagnose import __main__ as main
 from ops.diagnose import command
@@ -317,6 +317,32 @@ def test_run_step_ends_with_the_cause_and_the_jobs_code(known: Known) -> None:
     assert out.getvalue().splitlines()[-1] == "next           make apply, then make run-step"
 
 
+def test_a_one_shot_cluster_is_destroyed_before_its_logs_are_awaited(
+    known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster that ends ships its logs at once, and one that waits bills."""
+    done: list[str] = []
+
+    def see(_: Account, environ: Mapping[str, str], console: Console) -> int:
+        done.append("step")
+        return step.see(known, step.Submitted(CLUSTER, STEP, f"s3://{DATA}/results/x"), environ, console)
+
+    def destroy(*_: Any) -> None:
+        done.append("destroy")
+        ship(known, "yarn-kills-driver")
+
+    monkeypatch.setattr(step, "run_step", see)
+    monkeypatch.setattr(step, "watch", lambda *_: {"State": "FAILED"})
+    monkeypatch.setattr(run_step, "destroy", destroy)
+    monkeypatch.setattr(run_step.signal, "signal", lambda *_: None)
+    out = io.StringIO()
+    assert run_step.once(known, {"ONESHOT": "1"}, Console(file=out, width=300)) == 23
+    assert done == ["step", "destroy"]
+    before, after = out.getvalue().split("waiting for", 1)[0], out.getvalue()
+    assert f"next           make diagnose STEP={STEP}, when its logs have arrived" in before
+    assert "probable cause out-of-memory-driver" in after
+
+
 def test_a_cause_that_cannot_be_looked_for_does_not_hide_the_failure(
     known: Known, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,8 +366,8 @@ def test_a_cancelled_step_of_a_living_cluster_is_only_cancelled(known: Known) ->
 
 TERRAFORM = (
     "aws_emr_cluster.this: Creating...\n╷\n│ Error: running EMR Job Flow: operation error EMR: RunJobFlow, https "
-    "response error StatusCode: 400, RequestID: 1, api error AccessDeniedException: User: arn:aws:iam::123456789012:user/ana is "
-    "not authorized to perform: elasticmapreduce:RunJobFlow on resource: "
+    "response error StatusCode: 400, RequestID: 1, api error AccessDeniedException: "
+    "User: arn:aws:iam::123456789012:user/ana is not authorized to perform: elasticmapreduce:RunJobFlow on resource: "
     "arn:aws:elasticmapreduce:eu-west-3:123456789012:cluster/*\n│\n│   with module.emr.aws_emr_cluster.this,\n╵\n"
 )
 
