@@ -94,11 +94,18 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Statement:
-    """Words in which a failure was reported: what decides, unlike all else that a log holds."""
+    """Words in which a failure was reported: what decides, unlike all else that a log holds.
+
+    Attributes
+    ----------
+    by_driver : not a worker's
+    is_core : the exception itself, or the job's words; around it a log holds failures that were survived
+    """
 
     text: str
     source: str
     by_driver: bool = True
+    is_core: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,9 +127,13 @@ def judge(evidence: Evidence) -> Verdict:
     found = best_traceback(evidence, record)
     said = list(statements(evidence, record, node, found))
     named = _by_name(evidence, record, node)
-    hit = (
-        named if named is not None and named.cause.name not in _VAGUE else _by_pattern(said) or named or _loud(evidence)
-    )
+    if named is not None and named.cause.name not in _VAGUE:
+        hit: _Hit | None = named
+    else:
+        hit = _by_pattern([statement for statement in said if statement.is_core])
+        raised = evidence.subject == "step" and found is not None and found.decides
+        if hit is None and not (raised and named is None):
+            hit = _by_pattern(said) or named or _loud(evidence)
     certain = hit is not None and hit is named and hit.cause is not BOOTSTRAP
     hit = _crossed(evidence, hit)
     if hit is not None and hit.cause is BOOTSTRAP and node is None:
@@ -138,7 +149,7 @@ def judge(evidence: Evidence) -> Verdict:
         groups = {"exception": found.exception.rpartition(".")[2]}
         last = _Hit(PYTHON, Statement(found.text, "the traceback"), groups, found.said)
     else:
-        final = next((statement for statement in reversed(said) if statement.text.strip()), Statement("", ""))
+        final = next((statement for statement in said if statement.text.strip()), Statement("", ""))
         last = _Hit(UNKNOWN, final, said=_last_line(final.text))
     return _verdict(last, evidence, record, found, certain=False, code=code)
 
@@ -205,9 +216,10 @@ def statements(
         yield Statement(
             f"{record.get('message', '')}\n{record.get('traceback') or ''}",
             _RECORD if evidence.job else "the job's last words",
+            is_core=True,
         )
     if found is not None:
-        yield Statement(found.text, f"the {found.process}'s traceback", by_driver=found.process == "driver")
+        yield Statement(found.text, f"the {found.process}'s traceback", found.process == "driver", is_core=True)
     if node is not None:
         yield Statement(str(node.get("message", "")), "the bootstrap's JSON")
     for document in evidence.of_role("driver", "step"):

@@ -33,6 +33,10 @@ _OURS = re.compile(r"(?:\.zip|(?:^|/)jobs)/(fruits/(?:[\w]+/)*\w+\.py)$|(?:^|/)(
 _LIBRARY = re.compile(r"site-packages/|/python3?(?:\.\d+)?/|/lib(?:64)?/python|pyspark(?:\.zip)?/|py4j|^<|importlib")
 # Exceptions that only carry another one.
 WRAPPERS = frozenset({"Py4JJavaError", "PythonException", "SparkException", "PySparkRuntimeError", "SystemExit"})
+# What Python raises because the JVM or another process has gone: a consequence.
+AFTERMATH = frozenset(
+    {"Py4JError", "Py4JNetworkError", "ConnectionRefusedError", "ConnectionResetError", "BrokenPipeError", "EOFError"}
+)
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,12 @@ class Traceback:
     @property
     def is_wrapper(self) -> bool:
         return self.exception.rpartition(".")[2] in WRAPPERS
+
+    @property
+    def decides(self) -> bool:
+        """Whether its exception is the failure itself, whatever else a log reports."""
+        name = self.exception.rpartition(".")[2]
+        return bool(name) and not self.is_wrapper and name not in AFTERMATH and self.where is not None
 
     @property
     def process(self) -> str:

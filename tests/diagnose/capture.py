@@ -351,6 +351,7 @@ def neutral(text: str, stage: Stage, cluster: str) -> str:
         str(stage.home): "/mnt",
         str(prefix.resolve()): "/opt/fruits/venv",
         str(prefix): "/opt/fruits/venv",
+        sys.base_prefix: "/usr",
         str(REPO): "/home/hadoop/fruits",
         stage.world.aws.endpoint: EXAMPLE,
         stage.world.aws.endpoint.removeprefix("http://"): EXAMPLE.removeprefix("https://"),

@@ -192,6 +192,21 @@ def test_a_part_of_a_tree_is_enough(tmp_path: Path) -> None:
     assert judge(gather.of_tree(tmp_path / "b")).cause == "bootstrap-hash"
 
 
+def test_what_was_survived_is_not_the_cause(tmp_path: Path) -> None:
+    """Spark starts a lost executor again; the exception that ended the job is another one."""
+    lost = (
+        "26/11/24 10:01:00 ERROR YarnClusterScheduler: Lost executor 2 on ip-10-0-1-23: Container killed by YARN for "
+    )
+    lost += "exceeding physical memory limits. 12.1 GB of 12 GB physical memory used.\n"
+    raised = f"{HEAD}{OURS}ValueError: a stone\n"
+    put(tmp_path, f"{CLUSTER}/steps/{STEP}/stderr.gz", f"Submitting application {APPLICATION}\n")
+    put(tmp_path, DRIVER, lost + raised)
+    assert judge(gather.of_tree(tmp_path)).cause == "python-exception"
+    gone = f"{HEAD}{OURS}py4j.protocol.Py4JNetworkError: Answer from Java side is empty\n"
+    put(tmp_path, DRIVER, 'Exception in thread "main" java.lang.OutOfMemoryError: Java heap space\n' + gone)
+    assert judge(gather.of_tree(tmp_path)).cause == "out-of-memory-driver", "a consequence, not the cause"
+
+
 # -- tracebacks ----------------------------------------
 OURS = '  File "/mnt/x/__pyfiles__/fruits.zip/fruits/store.py", line 262, in write\n    sink.write(data)\n'
 LIBRARY = '  File "/opt/fruits/venv/lib/python3.11/site-packages/pyarrow/fs.py", line 9, in read\n'
