@@ -20,7 +20,7 @@ from tests.rehearsal.support import MODULES, REPO, RUNBOOK, entries
 
 MAKEFILE = (REPO / "Makefile").read_text()
 TYPED_HERE = {
-    *("help", "help-exit", "sample", "weights", "notebook", "fmt", "state", "prices", "billing"),
+    *("help", "help-exit", "shellcheck", "sample", "weights", "notebook", "fmt", "state", "prices", "billing"),
     *("validate", "plan", "doctor"),
 }
 """In a clone that is set up; what they must print is in `test_a_command_of_the_readme`."""
@@ -30,6 +30,13 @@ PROGRAM_ONLY = {
     "cost": "tests/rehearsal/conftest.py",
     "wheelhouse": "tests/bootstrap/conftest.py",
     "bench": "tests/benchmarks/test_bench_smoke.py",
+    "studio-notebook": "tests/localaws/test_studio_apps.py",
+    "studio-open": "tests/localaws/test_studio_apps.py",
+    "studio-stop": "tests/localaws/test_studio_apps.py",
+    "plan-report": "tests/infra/test_plan_report.py",
+    "drift": "tests/infra/test_nightly.py",
+    "neighbours": "tests/job/test_result_commands.py",
+    "classify": "tests/job/test_result_commands.py",
 }
 """Too long to be typed twice, or in need of the internet: a test starts, or calls, the program behind the command."""
 BY_CI = {"test", "lint"}
@@ -112,6 +119,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
         ("sample SOURCE=photos CLASSES=5 IMAGES=2 DEST=small", 0, "10 images"),
         ("notebook", 0, "notebooks/fruits.ipynb"),
         ("fmt", 0, ""),
+        ("shellcheck", 0, ""),
         ("state ENV=local", 0, "there is nothing to make"),
         ("billing ENV=local", 0, "nothing bills"),
         ("prices ENV=local", 2, "Cure: "),
