@@ -20,6 +20,10 @@ export PYTHONPATH := jobs
 ##@ Run
 run-local: $(VENV)/.runtime ## Run the whole chain on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= REQUEST=
 	@$(PY) -m ops.run_local
+neighbours: $(VENV)/.runtime ## The images of a result that are most like a photograph: IMAGE=path OUTPUT= COUNT=10 JSON=1
+	@$(PY) -m ops.neighbours
+classify: $(VENV)/.runtime ## How well a linear classifier tells the classes by their scores, into the report too: OUTPUT= JSON=1
+	@$(PY) -m ops.classify
 
 ##@ Data
 sample: $(VENV)/.runtime ## Cut a balanced subsample: SOURCE=dir DEST=dir CLASSES=5 IMAGES=5 SEED=0
@@ -66,6 +70,8 @@ steps: $(VENV)/.localaws ## The steps of the cluster, the newest first. CLUSTER=
 	@$(PY) -m ops.steps
 logs: $(VENV)/.localaws ## What a step and its driver wrote, and how old that is. FOLLOW=1 waits; STEP= CLUSTER= LINES= JSON=1
 	@$(PY) -m ops.read_logs
+diagnose: $(VENV)/.localaws ## Why a step, a bootstrap or a cluster failed: cause, our line, cure. STEP= CLUSTER= LOGS=folder WAIT=0 JSON=1
+	@$(PY) -m ops.diagnose
 shell: $(VENV)/.localaws ## A shell on the primary node (SSM; needs enable_ssm), or in the folder that stands for it
 	@$(PY) -m ops.shell
 ui: $(VENV)/.localaws ## Spark's pages about the steps, also of ended ones. CLUSTER= OPEN=0
@@ -90,10 +96,14 @@ doctor: $(VENV)/.localaws ## What would fail later, and what still bills. INPUT=
 	@$(PY) -m ops.doctor
 billing: $(VENV)/.localaws ## What still bills, its price, and the command that removes it. CURRENCY= JSON=1
 	@$(PY) -m ops.doctor billing
+drift: $(VENV)/.localaws ## Whether storage differs from the code, and what bills by the hour, as an issue's text. OUT=folder
+	@$(PY) -m ops.drift
 prices: $(VENV)/.runtime ## Renew the price tables from AWS's Price List API: ENV=dev
 	@$(PY) -m ops.prices.renew
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
 	@$(PY) -m ops.terraform plan
+plan-report: $(VENV)/.runtime ## What a change would do, as a comment for its pull request: BASE=commit OFFLINE=1 MAX_USD_PER_HOUR= LABELS=
+	@$(PY) -m ops.plan_report
 validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
 	@$(PY) -m ops.terraform validate
 
@@ -108,7 +118,7 @@ module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from the
 	@$(PY) -m ops.module_docs
 machine-table: $(VENV)/.localaws ## Compute the table of docs/elsewhere/one-machine.md from benchmarks, prices and plan
 	@$(PY) -m ops.cost.machines
-check: lint checkov test-all test-spark4 ## Everything that is slow or rare: all tests, Spark 4, lint, checkov
+check: lint fmt-check validate shellcheck checkov test-all test-spark4 ## Everything, offline: lint, all tests, Spark 4, Terraform, shell
 test-all: $(VENV)/.dev
 	@$(PY) -m pytest $(WORKERS) $(ARGS)
 azurite: build/azurite/.ready ## Install Azurite, with which tests/elsewhere tries Azure's store (needs node and npm)
@@ -116,10 +126,17 @@ test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment o
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli/test_run_local.py tests/spark4 $(ARGS)
 bench: $(VENV)/.dev ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m benchmarks $(ONLY) $(if $(IMAGES),--images $(IMAGES)) $(if $(REPEATS),--repeats $(REPEATS)) $(ARGS)
-lint: $(VENV)/.dev ## ruff and mypy
+lint: $(VENV)/.dev ## ruff and mypy; the workflows: zizmor and their schemas, offline
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+	@$(VENV)/bin/zizmor --offline --persona=pedantic --quiet --no-progress .github
+	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+shellcheck: $(VENV)/.dev ## The shell scripts
+	@$(VENV)/bin/shellcheck --severity=style bootstrap/install_tensorflow.sh ops/lock.sh .ci/run
+fmt-check: $(VENV)/.runtime ## Whether the Terraform code is formatted
+	@$(PY) -m ops.terraform fmt --check
 fmt: $(VENV)/.dev ## Format the code (Python and Terraform)
 	@$(VENV)/bin/ruff check --fix-only --quiet . ; $(VENV)/bin/ruff format .
 	@$(PY) -m ops.terraform fmt
@@ -176,5 +193,5 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 .PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
         env run-local sample dataset notebook weights wheelhouse plan validate test check test-all test-spark4 \
         checkov module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls \
-        verify-aws doctor billing prices status steps logs shell ui machine-table \
-        studio-notebook studio-open studio-stop
+        verify-aws doctor billing prices status steps logs diagnose shell ui plan-report drift shellcheck fmt-check \
+        machine-table studio-notebook studio-open studio-stop neighbours classify

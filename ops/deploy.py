@@ -19,9 +19,10 @@ from rich.console import Console
 from ops import browser, fault, policies, step, studio, wheelhouse
 from ops.account import PROJECT, Account, OperatorError
 from ops.bills import last_line
-from ops.cost import after
+from ops.cost import after, in_report
 from ops.dataset_upload import upload
 from ops.datasets.draw import draw_sample
+from ops.diagnose import command as diagnosis
 from ops.localaws import server
 from ops.localaws.errors import LocalAwsError, NotRunningError
 from ops.localaws.settings import Settings
@@ -137,8 +138,15 @@ def apply(
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
     confirm(account, [*said, *after.before_apply(shown, account, environ)], environ, console)
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
-    with working(console, creating, quiet=not quiet), fault.injected(account, environ, fault.AT_START):
-        cluster.apply()
+    try:
+        with working(console, creating, quiet=not quiet), fault.injected(account, environ, fault.AT_START):
+            cluster.apply()
+    except CommandFailedError as error:
+        if (found := diagnosis.of_start(account, error.output, console)) is None:
+            raise
+        console.print(error.output.strip()[-6000:], highlight=False, soft_wrap=True, markup=False)
+        why = found.as_text(account.target.env)
+        raise CommandFailedError(error.arguments, error.code, error.output, hint=f"Why:\n{why}") from error
     outputs = account.cluster
     console.print(f"cluster {outputs['cluster_id']} ({outputs['release_label']}) applied", highlight=False)
     console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
@@ -227,6 +235,7 @@ def fetch_results(account: Account, environ: Mapping[str, str], console: Console
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             s3.download_file(bucket, f"{prefix}/{name}", str(target), Callback=advance)
+    in_report.into_report(account, folder, environ)
     console.print(f"results in {folder}; open {folder / 'report.html'}", highlight=False, soft_wrap=True)
     return folder
 

@@ -21,8 +21,11 @@ OPERATOR: dict[int, str] = {
     25: "ui: there is no page of Spark to show",
     26: "shell: there is no way in, or no node to go to",
     27: "logs: none has arrived yet, or the cluster keeps none",
+    28: "diagnose: the cause is none of the known ones; what was found is printed",
     30: "verify-aws: something that this repository assumes about AWS does not hold; the record says what",
     31: "verify-aws: something could not be removed and may still bill; the last lines name it",
+    32: "plan-report: a cluster would be replaced or data lost, and the label allow-replace is not there",
+    33: "drift: what stands differs from the code, or something of ours bills by the hour",
 }
 MEANING: dict[int, str] = {
     **errors.EXIT_CODES,

@@ -11,12 +11,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 JOBS = ROOT / "jobs"
 ENTRY = JOBS / "featurize_pca.py"
+SUFFIXES = (".py", ".html", ".css", ".js")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def job_files() -> dict[str, Path]:
     """The package's files, by their names in the zip."""
-    return {path.relative_to(JOBS).as_posix(): path for path in (JOBS / "fruits").rglob("*.py")}
+    files = (path for path in (JOBS / "fruits").rglob("*") if path.suffix in SUFFIXES)
+    return {path.relative_to(JOBS).as_posix(): path for path in files}
 
 
 def zipped(files: Mapping[str, Path]) -> bytes:

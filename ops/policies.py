@@ -608,6 +608,22 @@ def buckets_keep_their_objects(found: list[Resource]) -> Iterator[tuple[str, str
 
 
 @rule
+def images_and_results_stay(found: list[Resource]) -> Iterator[tuple[str, str]]:
+    """No lifecycle rule deletes photographs, or what was computed from them; older versions may go."""
+    for settings in _of(found, "aws_s3_bucket_lifecycle_configuration"):
+        bucket = _beside(found, settings, "aws_s3_bucket")
+        if bucket is None or "-data-" not in str(bucket.values.get("bucket")):
+            continue
+        for entry in settings.values.get("rule") or []:
+            expiration = _first(entry.get("expiration"))
+            filter_ = _first(entry.get("filter"))
+            prefix = filter_.get("prefix") or _first(filter_.get("and")).get("prefix") or entry.get("prefix") or ""
+            kept = [name for name in ("images/", "results/") if name.startswith(prefix) or prefix.startswith(name)]
+            if (expiration.get("days") or expiration.get("date")) and kept and entry.get("status") == "Enabled":
+                yield settings.address, f"its rule {entry.get('id')} deletes what lies below {' and '.join(kept)}"
+
+
+@rule
 def somebody_watches_the_bill(found: list[Resource]) -> Iterator[tuple[str, str]]:
     """A storage stack has a budget above nothing; its alerts are at 50, 80 and 100 %."""
     budgets = _of(found, "aws_budgets_budget")

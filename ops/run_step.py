@@ -18,6 +18,8 @@ from ops import fault, step
 from ops.account import Account, OperatorError
 from ops.bills import last_line
 from ops.deploy import destroy, fetch_results
+from ops.diagnose import command as diagnosis
+from ops.diagnose.causes import UNDETERMINED
 from ops.localaws.errors import LocalAwsError
 from ops.sweep import SweepError
 from ops.terraform import TerraformError
@@ -57,7 +59,16 @@ def once(account: Account, environ: Mapping[str, str], console: Console) -> int:
             if not account.target.emulated:
                 console.print("THE CLUSTER MAY STILL BILL. Cure: make destroy.", style="bold red", highlight=False)
             raise
+    if code == UNDETERMINED and not account.target.emulated:
+        code = afterwards(account, console)
     return code
+
+
+def afterwards(account: Account, console: Console) -> int:
+    """Why the step of a cluster that is gone failed, from the logs that it shipped when it ended."""
+    cluster_id = str(account.cluster["cluster_id"])
+    step_id = diagnosis.newest(account, cluster_id)
+    return step.why(account, cluster_id, step_id, console, patience=diagnosis.LATE_SECONDS) if step_id else UNDETERMINED
 
 
 def run(environ: Mapping[str, str], console: Console) -> int:

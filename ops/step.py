@@ -14,13 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fruits.errors import FruitsError
 from fruits.request import Request
 from fruits.store import Store
 from rich.console import Console
 
 from ops.account import LIVE_STATES, Account, OperatorError
 from ops.cost.after import after_step
+from ops.diagnose import command as diagnosis
+from ops.diagnose.causes import UNDETERMINED
 from ops.package import ENTRY, content_key, job_zip
 from ops.progress import working
 from ops.run_local import describe, fields_from
@@ -103,8 +104,10 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
     state, reason = account.cluster_state()
     cluster_id = str(account.cluster["cluster_id"])
     if state not in LIVE_STATES:
+        first = "make diagnose says why; " if state == "TERMINATED_WITH_ERRORS" else ""
         raise OperatorError(
-            f"the cluster {cluster_id} is {state}{f' ({reason})' if reason else ''}. Cure: make apply makes a new one.",
+            f"the cluster {cluster_id} is {state}{f' ({reason})' if reason else ''}. "
+            f"Cure: {first}make apply makes a new one.",
             exit_code=21,
         )
     if not queue and (others := open_steps(account)):
@@ -155,36 +158,51 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
             time.sleep(POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS)
 
 
-def conclude(account: Account, submitted: Submitted, status: Mapping[str, Any], console: Console) -> int:
-    """Say how the step ended; returns the exit code."""
-    output = Store(submitted.output)
+def conclude(
+    account: Account,
+    submitted: Submitted,
+    status: Mapping[str, Any],
+    console: Console,
+    *,
+    patience: float = diagnosis.LATE_SECONDS,
+) -> int:
+    """Say how the step ended, and why where it failed; returns the exit code.
+
+    Parameters
+    ----------
+    patience : seconds to wait for logs, where the job could not say itself why it failed
+    """
     if status["State"] == "COMPLETED":
+        output = Store(submitted.output)
         summary = json.loads(output.read("run.json"))
         console.print(describe(summary, output), highlight=False, soft_wrap=True)
         after_step(account, submitted.cluster_id, submitted.step_id, summary, console)
         return 0
-    if status["State"] == "CANCELLED":
-        console.print(f"the step {submitted.step_id} was cancelled", style="red", highlight=False)
+    state, reason = account.cluster_state()
+    if status["State"] == "CANCELLED" and state != "TERMINATED_WITH_ERRORS":
+        said = f": the cluster is {state} ({reason})" if state not in LIVE_STATES and reason else ""
+        console.print(f"the step {submitted.step_id} was cancelled{said}", style="red", highlight=False, markup=False)
         return 24
+    return why(account, submitted.cluster_id, submitted.step_id, console, patience=patience)
+
+
+def why(account: Account, cluster_id: str, step_id: str, console: Console, *, patience: float) -> int:
+    """Say why a step failed; returns the exit code: the job's own where it is known."""
     try:
-        record = json.loads(output.read("_run/error.json"))
-        text, code = f"failed in phase {record['phase']}: {record['message']}", int(record["exit_code"])
-        if code == 1:
-            text += f"\n{str(record['traceback']).strip()[-2000:]}"
-    except (OSError, ValueError, KeyError, FruitsError):
-        details = status.get("FailureDetails", {})
-        said = details.get("Message") or details.get("Reason") or "EMR gives no reason"
-        text, code = f"failed before the job could report: {said}", 23
-    logs = f"s3://{account.bucket('logs')}/emr/{submitted.cluster_id}/"
-    console.print(
-        f"the step {submitted.step_id} {text}\nlogs (some minutes after the end): {logs}steps/{submitted.step_id}/ and "
-        f"{logs}containers/",
-        style="red",
-        highlight=False,
-        soft_wrap=True,
-        markup=False,
-    )
-    return code
+        found = diagnosis.step(account, cluster_id, step_id, console, patience=patience)
+    except diagnosis.TROUBLE as error:
+        console.print(
+            f"the step {step_id} failed, and why could not be found out ({error}). Cure: make diagnose STEP={step_id}.",
+            style="red",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+        return UNDETERMINED
+    first, *rest = found.as_text(account.target.env).split("\n")
+    console.print(first, style="red", highlight=False, soft_wrap=True, markup=False)
+    console.print("\n".join(rest), highlight=False, soft_wrap=True, markup=False)
+    return found.verdict.exit_code
 
 
 def bills(account: Account) -> str:
@@ -221,7 +239,9 @@ def see(account: Account, submitted: Submitted, environ: Mapping[str, str], cons
             future = "ends with its cluster (ONESHOT=1)"
         console.print(f"stopped watching; the step {submitted.step_id} {future}", highlight=False, soft_wrap=True)
         return INTERRUPTED
-    return conclude(account, submitted, status, console)
+    # A cluster of one step is destroyed first: waiting bills, and a cluster that ends ships its logs at once.
+    at_once = environ.get("ONESHOT") == "1" and not account.target.emulated
+    return conclude(account, submitted, status, console, patience=0 if at_once else diagnosis.LATE_SECONDS)
 
 
 def output_of(account: Account, step_id: str) -> str:

@@ -133,6 +133,8 @@ def fetch(
     """
     if model not in SOURCES:
         known = ", ".join(SOURCES)
+        if model in backbones.BACKBONES:
+            raise UsageError(f"the weights of {model} come with its package. Cure: nothing is to be fetched.")
         raise UsageError(f"there are no weights to fetch for '{model}'. Cure: MODEL=one of {known}.")
     source = SOURCES[model]
     folder.mkdir(parents=True, exist_ok=True)

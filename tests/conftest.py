@@ -13,10 +13,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 from ops import class_archive
 from ops.java import find_java_home
+from tests.leftovers import pytest_sessionfinish
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
     from xdist.remote import Producer
+
+__all__ = ["pytest_sessionfinish"]  # a hook of pytest
 
 REPO = Path(__file__).resolve().parents[1]
 SHARED = REPO.parent / "shared"

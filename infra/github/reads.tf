@@ -60,6 +60,13 @@ data "aws_iam_policy_document" "reads" {
     resources = ["${local.of_iam}:role/${local.name}-*", "${local.of_iam}:instance-profile/${local.name}-*"]
   }
 
+  # Whether the roles must be made within it: a plan that does not know would take the boundary away.
+  statement {
+    sid       = "ReadTheBoundary"
+    actions   = ["iam:GetPolicy"]
+    resources = ["${local.of_iam}:policy/${local.name}-boundary"]
+  }
+
   statement {
     sid = "ReadClustersOfThisProject"
     actions = [
@@ -125,6 +132,7 @@ data "aws_iam_policy_document" "reads" {
     sid = "ListsWithoutResource"
     actions = [
       "ec2:DescribeAddresses",
+      "ec2:DescribeInstances",
       "ec2:DescribeInternetGateways",
       "ec2:DescribeNatGateways",
       "ec2:DescribeNetworkAcls",
@@ -133,11 +141,13 @@ data "aws_iam_policy_document" "reads" {
       "ec2:DescribeSecurityGroupRules",
       "ec2:DescribeSecurityGroups",
       "ec2:DescribeSubnets",
+      "ec2:DescribeVolumes",
       "ec2:DescribeVpcEndpoints",
       "ec2:DescribeVpcs",
       "elasticmapreduce:DescribeSecurityConfiguration",
       "elasticmapreduce:ListClusters",
       "kms:ListAliases",
+      "sagemaker:ListDomains",
       "tag:GetResources",
     ]
     resources = ["*"]

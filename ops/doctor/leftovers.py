@@ -217,8 +217,13 @@ def removal_of_versions(bucket: str) -> str:
     )
 
 
-def bill(account: Account, book: prices.Book) -> Bill:
-    """Everything of an environment that still bills; what cannot be listed is said in ``unseen``."""
+def bill(account: Account, book: prices.Book, *, buckets: bool = True) -> Bill:
+    """Everything of an environment that still bills; what cannot be listed is said in ``unseen``.
+
+    Parameters
+    ----------
+    buckets : measure them too, which lists every object
+    """
     lister, found = Lister(account, book), Bill()
     listings: Sequence[tuple[str, Callable[[], Iterator[Item]]]] = (
         ("clusters", lister.live_clusters),  # first: the others leave out what belongs to a live cluster
@@ -228,7 +233,7 @@ def bill(account: Account, book: prices.Book) -> Bill:
         ("NAT gateways", lister.gateways),
         ("endpoints", lister.endpoints),
         ("Studio domains", lister.domains),
-        ("buckets", lister.buckets),
+        *([("buckets", lister.buckets)] if buckets else []),
     )
     for name, listing in listings:
         try:

@@ -14,7 +14,7 @@ from markdown_it.token import Token
 REPO = Path(__file__).resolve().parents[2]
 FOLDERS = "benchmarks|bootstrap|docs|infra|jobs|notebooks|ops|tests"
 # what a run or an account makes, and what a reader is told to replace
-MADE_LATER = re.compile(r"[<>{}*…]|^docs/verified/|^infra/env/dev\.operators")
+MADE_LATER = re.compile(r"[<>{}*…]|^docs/verified/|^infra/env/dev\.\w+\.tfvars")
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 

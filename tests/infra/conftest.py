@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ops.terraform import TerraformError, find_mirror, find_terraform
+from tests.infra.emr_root import Root
 from tests.infra.planning import SCENARIOS, Planner
 
 
@@ -40,3 +41,9 @@ def plan_of(planner: Planner) -> Callable[[str], dict[str, Any]]:
         return planner.plan(stack, env, **extra)
 
     return plan
+
+
+@pytest.fixture(scope="session")
+def root(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Root:
+    """The cluster's modules with a state of their own."""
+    return Root(terraform, tmp_path_factory.mktemp("root"))

@@ -54,10 +54,11 @@ SCENARIOS: dict[str, tuple[Stack, str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans a stack offline."""
+    """Plans a stack offline; ``source`` is the folder of the stacks, where it is another one."""
 
     home: Path
     terraform: Path
+    source: Path = ROOT / "infra"
 
     def workspace(self, stack: Stack, env: str = "dev", region: str = REGION, **extra: Any) -> Workspace:
         target = Target(env=env, region=region, account_id=NO_ACCOUNT, offline=True)
@@ -66,6 +67,7 @@ class Planner:
             target=target,
             stack=stack,
             extra={**given, **extra},
+            source=self.source,
             home=self.home,
             terraform=self.terraform,
             capture=True,

@@ -70,12 +70,17 @@ def test_plan_role_reads_settings_and_no_photograph(plan_of: PlanOf) -> None:
     state = f"arn:aws:s3:::fruits-tfstate-{NO_ACCOUNT}/dev/cluster.tfstate"
     assert decision(plan, "plan", "s3:GetBucketPolicy", data) is Decision.ALLOW
     assert decision(plan, "plan", "s3:GetObject", state) is Decision.ALLOW
+    boundary = f"arn:aws:iam::{NO_ACCOUNT}:policy/fruits-dev-boundary"
+    assert decision(plan, "plan", "iam:GetPolicy", boundary) is Decision.ALLOW
+    # what make drift lists
+    for action in ("ec2:DescribeInstances", "ec2:DescribeVolumes", "sagemaker:ListDomains", "tag:GetResources"):
+        assert decision(plan, "plan", action, "*") is Decision.ALLOW
     assert decision(plan, "plan", "s3:GetObject", state.replace("/dev/", "/prod/")) is Decision.SILENT
     assert decision(plan, "plan", "s3:GetObject", f"{data}/images/a.jpg") is Decision.SILENT
     document = json.loads(values(plan, "aws_iam_role_policy", "plan")["policy"])
     actions = {action for s in document["Statement"] for action in policies._tuple(s["Action"])}
     assert {action.split(":")[1][:4] for action in actions} <= {"Desc", "GetA", "GetB", "GetE", "GetI", "GetK", "GetL",
-        "GetM", "GetO", "GetR", "GetS", "List", "View"}  # fmt: skip
+        "GetM", "GetO", "GetP", "GetR", "GetS", "List", "View"}  # fmt: skip
 
 
 @pytest.mark.terraform

@@ -394,6 +394,16 @@ BREAKS: list[tuple[str, str, Callable[[Plan], object]]] = [
     ("emr-reaches-its-buckets", "dev-cluster", lambda p: document(values(p, "aws_vpc_endpoint"), lambda s: s.pop(2))),
     ("storage-stays", "dev-cluster", lambda p: add(p, "aws_s3_bucket", bucket="results", force_destroy=True)),
     ("buckets-keep-their-objects", "dev-storage", lambda p: values(p, "aws_s3_bucket").update(force_destroy=True)),
+    *(
+        (
+            "images-and-results-stay",
+            "dev-storage",
+            lambda p, filter_=filter_: values(p, "aws_s3_bucket_lifecycle_configuration", index=1)["rule"].append(
+                {"id": "old", "status": "Enabled", "filter": filter_, "expiration": [{"days": 30}]}
+            ),
+        )
+        for filter_ in ([{"prefix": "images/apples/"}], [{"prefix": "res"}], [{}], [])
+    ),
     ("somebody-watches-the-bill", "dev-storage", lambda p: remove(p, "aws_budgets_budget")),
     ("somebody-watches-the-bill", "dev-storage", lambda p: values(p, "aws_budgets_budget").update(limit_amount="0.00")),
     ("somebody-watches-the-bill", "dev-storage", lambda p: values(p, "aws_budgets_budget")["notification"].pop()),

@@ -6,142 +6,26 @@ against it, without a server.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
-import subprocess
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from ops import policies
-from ops.terraform import cli_config, find_mirror
-from tests.infra.planning import ROOT
+from tests.infra.emr_root import CLUSTER, TASK, Root, changed
 
 pytestmark = pytest.mark.terraform
 
-CLUSTER = "module.emr.aws_emr_cluster.this"
-TASK = "module.emr.aws_emr_instance_fleet.task[0]"
-BUILTIN = 'provider["terraform.io/builtin/terraform"]'
-AWS = 'provider["registry.terraform.io/hashicorp/aws"]'
-
-
-class Root:
-    """The test's own root module, with a state made of its first plan."""
-
-    def __init__(self, terraform: Path, home: Path) -> None:
-        self.terraform, self.home = terraform, home
-        self.directory = home / "infra" / "emr"
-        shutil.copytree(ROOT / "infra" / "modules", home / "infra" / "modules")
-        shutil.copytree(ROOT / "tests" / "infra" / "roots" / "emr", self.directory)
-        (home / "terraform.rc").write_text(cli_config(find_mirror()))
-        self._run("init", "-input=false")
-        state = state_of(self.plan())
-        (self.directory / "terraform.tfstate").write_text(json.dumps(state))
-
-    def _run(self, *arguments: str) -> str:
-        environ = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))},
-            "TF_CLI_CONFIG_FILE": str(self.home / "terraform.rc"),
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-        }
-        done = subprocess.run(
-            [self.terraform, *arguments], cwd=self.directory, env=environ, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def plan(self, **change: Any) -> dict[str, Any]:
-        """The plan of a change against the state, as JSON."""
-        variable = f"-var=change={json.dumps(change)}"
-        self._run("plan", "-input=false", "-no-color", "-refresh=false", "-out=plan", variable)
-        plan: dict[str, Any] = json.loads(self._run("show", "-json", "plan"))
-        return plan
-
-
-def state_of(plan: dict[str, Any]) -> dict[str, Any]:
-    """A state in which everything that a plan creates is there, with ids made up."""
-    unknown = {change["address"]: change["change"]["after_unknown"] for change in plan["resource_changes"]}
-    held: dict[str, dict[str, Any]] = {}
-    for module in plan["planned_values"]["root_module"].get("child_modules", []):
-        for resource in module.get("resources", []):
-            attributes = {
-                **resource["values"],
-                **{name: None for name, is_unknown in unknown[resource["address"]].items() if is_unknown is True},
-                "id": made_up(resource["address"], "j-" if resource["type"] == "aws_emr_cluster" else "id-"),
-            }
-            match resource["type"]:
-                case "aws_emr_cluster":
-                    attributes |= {"security_configuration": "fruits-test-made-up", "step": []}
-                case "aws_emr_security_configuration":
-                    attributes["name"] = attributes["id"] = "fruits-test-made-up"
-                case "aws_emr_instance_fleet":
-                    attributes["cluster_id"] = made_up(CLUSTER, "j-")
-                case "terraform_data":
-                    attributes |= {
-                        "input": {"value": attributes["input"], "type": "string"},
-                        "output": {"value": attributes["input"], "type": "string"},
-                        "triggers_replace": None,
-                    }
-            entry = held.setdefault(
-                f"{module['address']}.{resource['type']}.{resource['name']}",
-                {
-                    "module": module["address"],
-                    "mode": "managed",
-                    "type": resource["type"],
-                    "name": resource["name"],
-                    "provider": BUILTIN if resource["type"] == "terraform_data" else AWS,
-                    "instances": [],
-                },
-            )
-            instance = {"schema_version": resource["schema_version"], "attributes": attributes}
-            entry["instances"].append(instance | ({"index_key": resource["index"]} if "index" in resource else {}))
-    return {
-        "version": 4,
-        "terraform_version": plan["terraform_version"],
-        "serial": 1,
-        "lineage": "made-up",
-        "outputs": {},
-        "resources": list(held.values()),
-    }
-
-
-def made_up(address: str, prefix: str) -> str:
-    """An id that is the same whenever it is asked for."""
-    return prefix + hashlib.sha256(address.encode()).hexdigest()[:13].upper()
-
-
-def changed(plan: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    """What the plan does to each resource that it touches."""
-    actions = {change["address"]: tuple(change["change"]["actions"]) for change in plan["resource_changes"]}
-    return {address: action for address, action in actions.items() if action not in (("no-op",), ("read",))}
-
-
-@pytest.fixture(scope="module")
-def root(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Root:
-    return Root(terraform, tmp_path_factory.mktemp("root"))
-
 
 def test_second_plan_is_empty(root: Root) -> None:
-    assert changed(root.plan()) == {}
+    assert changed(root.of("nothing")) == {}
 
 
 def test_changed_in_place(root: Root) -> None:
-    plan = root.plan(idle_timeout_seconds=1200, step_concurrency=4, tags={"Owner": "team"}, images=500_000, minutes=10)
+    plan = root.of("in place")
     assert changed(plan) == {CLUSTER: ("update",), TASK: ("update",)}
     assert policies.replaced(plan) == {}
 
 
 def test_replaces_the_cluster_and_says_why(root: Root) -> None:
-    plan = root.plan(
-        release_label="emr-7.14.0",
-        root_volume_gib=60,
-        core_units=16,
-        core_types=["c5.xlarge"],  # less memory, hence smaller executors
-    )
+    plan = root.of("new cluster")
     because = policies.replaced(plan)[CLUSTER]
     assert {"release_label", "ebs_root_volume_size", "configurations_json"} <= set(because)
     assert {"core_instance_fleet.0.target_on_demand_capacity"} <= set(because)
@@ -150,9 +34,7 @@ def test_replaces_the_cluster_and_says_why(root: Root) -> None:
 def test_other_bootstrap_or_scaling_makes_a_new_cluster(root: Root) -> None:
     """The provider would change a bootstrap's path in place, which reaches no node; and EMR takes one task fleet in the
     life of a cluster, where the one that scales is another resource."""
-    plan = root.plan(
-        bootstrap_uri="s3://fruits-test-artifacts/bootstrap/2/install.sh", managed_scaling={"max_task_units": 32}
-    )
+    plan = root.of("other bootstrap")
     actions = changed(plan)
     assert set(actions[CLUSTER]) == {"create", "delete"}
     assert actions["module.emr.aws_emr_instance_fleet.scaled_task[0]"] == ("create",)

@@ -151,7 +151,7 @@ def test_class_names_survive_into_parquet_csv_and_report(job: Any, spark: SparkS
     by_spark = spark.read.parquet(str(out / "features")).select("path", "label")
     assert {row["path"]: row["label"] for row in by_spark.collect()} == paths
     page = (out / "report.html").read_text()
-    assert "<td>Dit &quot;la belle&quot;</td>" in page
-    assert "<td>🍌 plátano</td>" in page
+    assert '<th scope="row">Dit &#34;la belle&#34;</th>' in page
+    assert '<th scope="row">🍌 plátano</th>' in page
     one = job(source, tmp_path / "one", classes=("Citron press" + NFD, 'Dit "la belle"'))
     assert {c: n["ok"] for c, n in one["classes"].items()} == {"Citron pressé": 3, 'Dit "la belle"': 2}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,29 +134,3 @@ def test_the_csv_holds_the_scores(drawn_run: FinishedRun) -> None:
     for path, label, *values in rows[1:]:
         assert label == Path(path).parent.name
         assert np.allclose(np.array(values, float), wanted[path], rtol=1e-6, atol=1e-6)
-
-
-class _Loads(HTMLParser):
-    """What a page's own tags would load; the text of inline scripts is not among them."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [str(value) for name, value in attrs if name in ("src", "srcset", "href", "data")]
-
-
-def test_the_report_is_one_page_that_needs_no_network(drawn_run: FinishedRun) -> None:
-    page = (drawn_run.output / "report.html").read_text()
-    assert "200 fruit images in PCA space" in page
-    assert drawn_run.summary["variance_statement"] in page
-    for label in drawn_run.summary["classes"]:
-        assert f"<td>{label}</td>" in page
-    assert page.count("data:image/jpeg;base64,") >= 200
-    assert "None: every image was read, decoded and featurized." in page
-    loaded = _Loads(page).found
-    assert len(loaded) == 8  # one of each; the others lie in the map's data
-    assert all(address.startswith("data:image/jpeg;base64,") for address in loaded)
-    assert len(page) < 12_000_000

@@ -26,6 +26,7 @@ MODULES = {
     "status": "ops.status",
     "steps": "ops.steps",
     "logs": "ops.read_logs",
+    "diagnose": "ops.diagnose",
     "shell": "ops.shell",
     "ui": "ops.ui",
     "cost": "ops.cost",

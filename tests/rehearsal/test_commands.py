@@ -58,7 +58,11 @@ def test_a_detached_step_says_how_to_watch_it(history: Operator) -> None:
 def test_a_failed_step_ends_with_the_jobs_own_words_and_code(history: Operator) -> None:
     code, printed = history.said["failed"]
     assert code == 10, printed
-    assert "no image is of class No such fruit. Cure: one of" in printed
+    assert re.search(r"^the step s-\w+ on j-\w+ failed$", printed, re.MULTILINE)
+    assert re.search(r"^cause +input-missing: the input is missing, empty, or holds no such image$", printed, re.M)
+    assert re.search(r"^said +no image is of class No such fruit \(the job, in phase list\)$", printed, re.M)
+    assert re.search(r"^where +jobs/fruits/pipeline\.py:\d+, in _select \(driver\)$", printed, re.M)
+    assert re.search(r"^cure +one of Apple", printed, re.M)
     assert "s3://fruits-local-logs-" in printed
 
 
@@ -119,7 +123,14 @@ def test_a_failing_bootstrap_fails_apply_and_destroy_clears_up(tmp_path: Path) -
         assert code == 1
         assert "BOOTSTRAP_FAILURE" in printed
         cluster = re.findall(r"j-[A-Z0-9]{13}", printed)[0]
-        (code, log), (destroyed, last) = operator.follows("apply fails with BOOTSTRAP_FAILURE", cluster=cluster)
+        assert "probable cause bootstrap-other: a bootstrap action failed" in printed
+        assert re.search(r"^said +the fault bootstrap was asked for \(s3://\S+/stderr\.gz\)$", printed, re.MULTILINE)
+        symptom = "apply fails with BOOTSTRAP_FAILURE"
+        (named, cause), (code, log), (destroyed, last) = operator.follows(symptom, cluster=cluster)
+        assert named == 0, cause
+        assert f"the cluster {cluster} terminated with errors" in cause
+        assert "said           the fault bootstrap was asked for" in cause
+        assert cause.rstrip().splitlines()[-1] == "next           make destroy, then make apply"
         assert code == 0, log
         assert "the fault bootstrap was asked for" in log
         assert destroyed == 0, last

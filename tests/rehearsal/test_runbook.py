@@ -103,6 +103,17 @@ def test_coming_back_to_a_step(history: Operator) -> None:
     assert printed.splitlines()[-1].endswith("the embedded AWS bills nothing")
 
 
+def test_a_failed_step_is_explained_again(history: Operator) -> None:
+    printed = said(history, "A step failed", "make diagnose STEP=s-…")
+    assert re.search(r"^cause +input-missing: the input is missing", printed, re.MULTILINE)
+    assert re.search(r"^where +jobs/fruits/pipeline\.py:\d+, in _select \(driver\)$", printed, re.MULTILINE)
+    assert re.search(r"^ +InputError|fruits\.errors\.InputError: no image is of class", printed, re.MULTILINE)
+    assert re.search(
+        r"^log +s3://fruits-local-logs-\d+/emr/j-\w+/containers/\S+_000001/std\w+\.gz$", printed, re.MULTILINE
+    )
+    assert printed.splitlines()[-1] == "next           make upload-dataset INPUT=folder, then make run-step"
+
+
 def test_a_failed_step_shows_its_drivers_log(history: Operator) -> None:
     printed = said(history, "A step failed", "make logs STEP=s-…")
     assert "no image is of class No such fruit" in printed

@@ -1,0 +1,292 @@
+"""`report.html`: one self-contained page, opened from disk, that shows what a run found.
+
+`sample` chooses which images it shows, `pictures` makes them small, `colours` tells the classes apart, `page` writes
+the HTML; page.js draws the figures in the reader's browser. The page stays below 15 MB whatever the run's size.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fruits.checks import ClassCount
+from fruits.classifier import cross_validate
+from fruits.featurize import REJECTS
+from fruits.manifests import State
+from fruits.outputs import SCORES
+from fruits.parts import Part, read_batches
+from fruits.pca import Reduction
+from fruits.report import colours, page, pictures, sample
+from fruits.store import Store
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+MAX_REJECTS = 50
+"""Rejected images shown one by one."""
+MAX_REASONS = 10_000
+"""Rejected images whose reasons are counted."""
+MAX_CLASSES = 500
+"""Rows of the table of classes."""
+MAX_TEXT = 200
+"""Characters of a name."""
+NEIGHBOURS = 8
+_SCREE_POINTS = 400
+_SHARES = (0.5, 0.8, 0.9, 0.95, 0.99)
+
+
+def short(text: str, length: int = MAX_TEXT) -> str:
+    """A text of bounded length, its end kept.
+
+    >>> short("abcdef", 4)
+    '…def'
+    """
+    return text if len(text) <= length else "…" + text[1 - length :]
+
+
+def build(
+    spark: SparkSession,
+    source: Store,
+    output: Store,
+    state: State,
+    scores: list[Part],
+    reduction: Reduction,
+    counts: list[ClassCount],
+    summary: dict[str, Any],
+) -> str:
+    """The page.
+
+    Parameters
+    ----------
+    source, output : Store
+        Images, for the pictures; results.
+    state : State
+        For the rejects.
+    scores : list of Part
+    counts : list of ClassCount
+    summary : dict
+        What `run.json` will say.
+
+    Returns
+    -------
+    str
+        HTML that needs no network.
+    """
+    sizes = {count.label: count.features for count in counts}
+    taken = sample.take(spark, output.child(SCORES), scores, sizes, summary["slots"])
+    return compose(source, taken, reduction, counts, summary, read_rejects(output, state.rejects))
+
+
+def read_rejects(output: Store, parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """path, label, size and reason of the first `MAX_REASONS` rejected images."""
+    batches = read_batches(output.child(REJECTS), [part.name for part in parts], ["path", "label", "size", "reason"])
+    rows = (row for batch in batches for row in batch.to_pylist())
+    return sorted(islice(rows, MAX_REASONS), key=lambda row: str(row["path"]))
+
+
+def compose(
+    source: Store,
+    taken: sample.Sample,
+    reduction: Reduction,
+    counts: list[ClassCount],
+    summary: dict[str, Any],
+    rejects: list[dict[str, Any]],
+) -> str:
+    """The page from what was chosen; reads the pictures."""
+    shown = taken.shown
+    wanted = list(dict.fromkeys([*shown.paths, *(path for pair in taken.ends for end in pair for path in end.paths)]))
+    picture_of = dict(zip(wanted, pictures.thumbnails(source, wanted), strict=True))
+    first_rejects = rejects[:MAX_REJECTS]
+    reject_pictures = pictures.rejected(source, [(row["path"], row["size"]) for row in first_rejects])
+    total_rejected = summary["images_rejected"]
+    examples: dict[str, str] = {}
+    for path, label in zip(shown.paths, shown.labels, strict=True):
+        if picture_of[path]:
+            examples.setdefault(label, picture_of[path])
+    largest = sorted(sorted(counts, key=lambda c: (-c.images, c.label))[:MAX_CLASSES], key=lambda c: c.label)
+    most = max((c.images for c in counts), default=1)
+    reasons = Counter(str(row["reason"]) for row in rejects)
+    many = len(shown) < summary["images_ok"]
+    skip = len(source.uri) + 1
+    values = {
+        "title": f"{summary['images_ok']:,} fruit images in PCA space",
+        "run": summary,
+        "figures": figures(summary, counts),
+        "shown": shown_text(
+            len(shown), summary["images_ok"], len(set(shown.labels)), sum(c.features > 0 for c in counts)
+        ),
+        "sampled": many,
+        "count": len(shown),
+        "side": pictures.SIDE,
+        "ends": [
+            {
+                "share": 100 * share,
+                "low": _strip(low, picture_of),
+                "high": _strip(high, picture_of),
+            }
+            for share, (low, high) in zip(reduction.spectrum.ratio, taken.ends, strict=False)
+        ],
+        "scree_text": scree_text(reduction),
+        "needed": [(f"{100 * share:g} %", page.number(k)) for share, k in components_needed(reduction)],
+        "classes": [
+            {
+                "label": short(c.label),
+                "images": c.images,
+                "features": c.features,
+                "rejects": c.rejects,
+                "share": 100 * c.images / most,
+                "picture": examples.get(c.label, ""),
+            }
+            for c in largest
+        ],
+        "classes_left": len(counts) - len(largest),
+        "classifier": page.classifier(cross_validate(shown.paths, shown.labels, shown.scores, of=summary["images_ok"])),
+        "cost": page.paragraphs(
+            ["The job knows no prices. Where a run is billed, make results writes here what it cost."]
+        ),
+        "rejected": total_rejected,
+        "rejects": [
+            {
+                "path": short(row["path"][skip:]),
+                "name": short(row["path"].rpartition("/")[2]),
+                "label": short(row["label"]),
+                "reason": row["reason"],
+                "picture": picture,
+            }
+            for row, picture in zip(first_rejects, reject_pictures, strict=True)
+        ],
+        "reasons": reasons.most_common(20),
+        "reasons_of": len(rejects),
+        "phases": phases(summary["seconds"]),
+        "arguments": arguments(summary),
+        "versions": versions(summary),
+    }
+    return page.render(figure_data(source, shown, picture_of, reduction), values)
+
+
+def shown_text(shown: int, images: int, classes_shown: int, classes: int) -> str:
+    """Which images the map holds.
+
+    >>> shown_text(200, 200, 8, 8)
+    'all 200 images'
+    >>> shown_text(1500, 100000, 30, 30)
+    '1,500 of 100,000 images, the same share of every class'
+    """
+    if shown == images:
+        return f"all {images:,} images"
+    if classes_shown < classes:
+        return f"{shown:,} of {images:,} images, one each of {classes_shown:,} of the {classes:,} classes"
+    return f"{shown:,} of {images:,} images, the same share of every class"
+
+
+def figures(summary: Mapping[str, Any], counts: Sequence[ClassCount]) -> list[tuple[str, str]]:
+    """The numbers at the top."""
+    rate = summary["images_per_second"]
+    return [
+        (f"{summary['images_ok']:,}", "images with features"),
+        (f"{summary['images_rejected']:,}", "rejected"),
+        (f"{len(counts):,}", "classes" if len(counts) != 1 else "class"),
+        (f"{summary['k']:,}", f"components of {summary['dimension']:,} features"),
+        (f"{100 * summary['explained_variance']:.1f} %", "of the variance"),
+        (f"{rate:,.0f}/s" if rate else "kept", "images featurized" if rate else "nothing computed anew"),
+    ]
+
+
+def _strip(end: sample.End, picture_of: Mapping[str, str]) -> list[dict[str, str]]:
+    """Pictures of an end; read from left to right the values rise."""
+    rows = [
+        {
+            "picture": picture_of[path],
+            "label": short(label),
+            "name": short(path.rpartition("/")[2]),
+            "value": f"{value:.2f}",
+            "order": f"{value:.9e}",
+        }
+        for path, label, value in zip(end.paths, end.labels, end.values, strict=True)
+    ]
+    return sorted(rows, key=lambda row: float(row["order"]))
+
+
+def components_needed(reduction: Reduction) -> list[tuple[float, int | None]]:
+    """For some shares of the variance, how many components reach them; None where all together do not."""
+    available = reduction.spectrum.components.shape[0]
+    cumulated = np.cumsum(reduction.spectrum.ratio[:available])
+    shares = sorted({*_SHARES, *([reduction.target] if reduction.target is not None else [])})
+    found: list[tuple[float, int | None]] = []
+    for share in shares:
+        reaching = np.flatnonzero(cumulated + 1e-12 >= share)
+        found.append((share, int(reaching[0]) + 1 if reaching.size else None))
+    return found
+
+
+def scree_text(reduction: Reduction) -> str:
+    """What the variance plot shows, for who does not see it."""
+    parts = [f"{k:,} for {100 * share:g} %" for share, k in components_needed(reduction) if k is not None]
+    return f"Variance plot. Components needed: {', '.join(parts) or 'there is no variance'}. Kept: {reduction.k:,}."
+
+
+def phases(seconds: Mapping[str, float]) -> list[tuple[str, float, float]]:
+    """Phase, seconds, and its bar's length in percent, in the order they ran."""
+    most = max(seconds.values(), default=0.0) or 1.0
+    return [(name, float(value), 100 * float(value) / most) for name, value in seconds.items()]
+
+
+def arguments(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the run was asked."""
+    return [
+        (name, short(", ".join(value) if isinstance(value, list) else str(value), 1000))
+        for name, value in summary["arguments"].items()
+        if value not in (None, [], ())
+    ]
+
+
+def versions(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the run ran with."""
+    rows = [(str(name), str(value)) for name, value in summary["versions"].items()]
+    rows += [("network", f"{summary['model']}, sha256 {summary['model_sha256'][:16]}…"), ("engine", summary["engine"])]
+    if summary.get("commit"):
+        rows.append(("commit", str(summary["commit"])))
+    return [*rows, ("run", str(summary["run_id"]))]
+
+
+def figure_data(
+    source: Store, shown: sample.Shown, picture_of: Mapping[str, str], reduction: Reduction
+) -> dict[str, Any]:
+    """What page.js draws."""
+    labels = sorted(set(shown.labels))
+    place = {label: i for i, label in enumerate(labels)}
+    skip = len(source.uri) + 1
+    ratio = reduction.spectrum.ratio[: reduction.spectrum.components.shape[0]]
+    length = min(ratio.size, max(2 * reduction.k, 20), 2000)
+    cumulated = np.cumsum(ratio[:length])
+    chosen = np.unique(np.linspace(0, length - 1, min(length, _SCREE_POINTS)).astype(int))
+    return {
+        "labels": [short(label) for label in labels],
+        "looks": colours.looks(len(labels)),
+        "images": {
+            "label": [place[label] for label in shown.labels],
+            "path": [short(path[skip:]) for path in shown.paths],
+            "picture": [picture_of[path] for path in shown.paths],
+            "scores": _rounded(shown.scores[:, : sample.COMPONENTS].T),
+            "near": sample.nearest(shown.scores, NEIGHBOURS).tolist(),
+        },
+        "ratio": _rounded(ratio[: sample.COMPONENTS]),
+        "scree": {
+            "number": [int(i) + 1 for i in chosen],
+            "single": _rounded(ratio[chosen]),
+            "cumulated": _rounded(cumulated[chosen]),
+            "k": reduction.k,
+            "target": reduction.target,
+        },
+    }
+
+
+def _rounded(values: NDArray[np.floating]) -> Any:
+    """Five digits: more than a screen shows."""
+    flat = [float(f"{value:.5g}") for value in np.asarray(values, np.float64).reshape(-1).tolist()]
+    return np.array(flat).reshape(values.shape).tolist()

@@ -1,0 +1,320 @@
+// Draws the figures from the data in the page, with BokehJS, and lets a reader move among the images.
+// Texts go in as textContent or attributes only: nothing in the data can become markup.
+"use strict";
+(async () => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const { images, labels, looks, ratio, scree } = data;
+  const count = images.label.length;
+  const at = (id) => document.getElementById(id);
+  const uri = (i) => (images.picture[i] ? "data:image/jpeg;base64," + images.picture[i] : "");
+  const name = (i) => images.path[i].split("/").pop();
+  const axes = { x: 0, y: Math.min(1, images.scores.length - 1) };
+  const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+  const percent = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const hidden = new Set();
+  let chosen = -1;
+
+  const score = (j, i) => (j < images.scores.length ? images.scores[j][i] : 0);
+  const axisLabel = (j) =>
+    j < ratio.length ? `component ${j + 1} (${percent.format(ratio[j])} of the variance)` : "(no second component)";
+
+  // ---- the figures ----------------------------------------------------------------------------------------------
+  const points = new Bokeh.ColumnDataSource({ data: { x: [], y: [], colour: [], marker: [], alpha: [] } });
+  const lines = new Bokeh.ColumnDataSource({ data: { x0: [], y0: [], x1: [], y1: [] } });
+  const rings = new Bokeh.ColumnDataSource({ data: { x: [], y: [], size: [] } });
+
+  const figure = (options) =>
+    Bokeh.Plotting.figure({
+      sizing_mode: "stretch_both", toolbar_location: null, background_fill_color: null, border_fill_color: null,
+      outline_line_color: null, min_border_right: 12, ...options,
+    });
+
+  const map = figure({
+    name: "map", tools: "pan,wheel_zoom", x_axis_label: axisLabel(axes.x), y_axis_label: axisLabel(axes.y),
+    x_range: new Bokeh.Range1d({ start: 0, end: 1 }), y_range: new Bokeh.Range1d({ start: 0, end: 1 }),
+  });
+  map.toolbar.active_scroll = map.toolbar.tools.find((tool) => tool.type === "WheelZoomTool");
+  const field = (column) => ({ field: column });
+  const segments = map.segment(field("x0"), field("y0"), field("x1"), field("y1"), { source: lines, line_width: 1.5 });
+  const dots = map.scatter(field("x"), field("y"), {
+    source: points, size: count > 600 ? 7 : 9, marker: field("marker"), fill_color: field("colour"),
+    line_color: null, fill_alpha: field("alpha"), name: "images",
+  });
+  const circles = map.scatter(field("x"), field("y"), {
+    source: rings, size: field("size"), fill_color: null, line_width: 2.5, name: "rings",
+  });
+  for (const renderer of [segments, dots, circles]) {
+    renderer.nonselection_glyph = null;
+    renderer.selection_glyph = null;
+  }
+
+  const variance = figure({
+    name: "scree", tools: "", x_axis_label: "components", y_axis_label: "share of the variance",
+    y_range: new Bokeh.Range1d({ start: 0, end: 1.04 }),
+  });
+  variance.yaxis.formatter = new Bokeh.NumeralTickFormatter({ format: "0 %" });
+  const bars = variance.vbar({ x: scree.number, top: scree.single, width: 0.85, line_color: null });
+  const curve = variance.line(scree.number, scree.cumulated, { line_width: 2.5 });
+  const kept = new Bokeh.Span({ location: scree.k, dimension: "height", line_dash: [6, 4], line_width: 1.5 });
+  const marks = [[kept, new Bokeh.Label({ x: scree.k, y: 0.03, x_offset: 5, text: `k = ${scree.k}` })]];
+  if (scree.target !== null) {
+    const target = new Bokeh.Span({ location: scree.target, dimension: "width", line_dash: [2, 3], line_width: 1.5 });
+    const text = `target ${number.format(100 * scree.target)} %`;
+    marks.push([target, new Bokeh.Label({ x: scree.number[0] ?? 1, y: scree.target, y_offset: -17, text })]);
+  }
+  for (const [span, label] of marks) {
+    label.text_font_size = "12px";
+    variance.add_layout(span);
+    variance.add_layout(label);
+  }
+
+  const paint = () => {
+    const css = getComputedStyle(document.documentElement);
+    const [ink, quiet, line, leaf, bar, bad] = ["--ink", "--quiet", "--line", "--leaf", "--bar", "--bad"].map((n) =>
+      css.getPropertyValue(n).trim());
+    for (const plot of [map, variance]) {
+      for (const axis of [...plot.xaxes, ...plot.yaxes]) {
+        axis.setv({
+          axis_label_text_color: ink, major_label_text_color: ink, axis_line_color: quiet, major_tick_line_color: quiet,
+          minor_tick_line_color: null, axis_label_text_font_style: "normal", axis_label_text_font_size: "13px",
+          major_label_text_font_size: "12px",
+        });
+      }
+      for (const grid of [...plot.xgrids, ...plot.ygrids]) grid.grid_line_color = line;
+    }
+    bars.glyph.fill_color = { value: bar };
+    curve.glyph.line_color = { value: leaf };
+    circles.glyph.line_color = { value: ink };
+    segments.glyph.line_color = { value: quiet };
+    for (const [span, label] of marks) {
+      span.line_color = bad;
+      label.text_color = bad;
+    }
+  };
+
+  const spread = (values) => {
+    const low = Math.min(...values), high = Math.max(...values);
+    const margin = 0.05 * (high - low) || 1;
+    return [low - margin, high + margin];
+  };
+  const whole = () => {
+    const all = [...Array(count).keys()];
+    [map.x_range.start, map.x_range.end] = spread(all.map((i) => score(axes.x, i)));
+    [map.y_range.start, map.y_range.end] = spread(all.map((i) => score(axes.y, i)));
+  };
+  const zoom = (factor) => {
+    for (const [range, middle] of [[map.x_range, chosen < 0 ? null : score(axes.x, chosen)],
+      [map.y_range, chosen < 0 ? null : score(axes.y, chosen)]]) {
+      const inside = middle !== null && middle > range.start && middle < range.end;
+      const centre = inside ? middle : (range.start + range.end) / 2;
+      range.setv({ start: centre + (range.start - centre) * factor, end: centre + (range.end - centre) * factor });
+    }
+  };
+  const place = (emphasised = null) => {
+    points.data = {
+      x: images.label.map((_, i) => score(axes.x, i)),
+      y: images.label.map((_, i) => score(axes.y, i)),
+      colour: images.label.map((label) => looks[label][0]),
+      marker: images.label.map((label) => looks[label][1]),
+      alpha: images.label.map((label) => (hidden.has(label) ? 0 : emphasised === null || emphasised === label ? 0.85 : 0.12)),
+    };
+  };
+  const mark = () => {
+    const near = chosen < 0 ? [] : images.near[chosen].filter((i) => !hidden.has(images.label[i]));
+    const ringed = chosen < 0 ? [] : [chosen, ...near];
+    rings.data = {
+      x: ringed.map((i) => score(axes.x, i)), y: ringed.map((i) => score(axes.y, i)),
+      size: ringed.map((i) => (i === chosen ? 20 : 13)),
+    };
+    lines.data = {
+      x0: near.map(() => score(axes.x, chosen)), y0: near.map(() => score(axes.y, chosen)),
+      x1: near.map((i) => score(axes.x, i)), y1: near.map((i) => score(axes.y, i)),
+    };
+  };
+
+  // ---- the chosen image -----------------------------------------------------------------------------------------
+  const element = (tag, text, attributes = {}) => {
+    const made = document.createElement(tag);
+    if (text) made.textContent = text;
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    return made;
+  };
+  const photograph = (i, alt) =>
+    images.picture[i] ? element("img", "", { src: uri(i), alt, width: 96, height: 96 })
+      : element("span", "no picture", { class: "none", role: "img", "aria-label": alt + " (no picture)" });
+
+  const choose = (i) => {
+    chosen = i;
+    mark();
+    if (i < 0) {
+      at("chosen").replaceChildren(element("p", "No image is chosen.", { class: "hint" }));
+      at("near").replaceChildren();
+      at("near-title").hidden = true;
+      return;
+    }
+    const label = labels[images.label[i]];
+    const where = `component ${axes.x + 1}: ${number.format(score(axes.x, i))}, component ${axes.y + 1}: ` +
+      number.format(score(axes.y, i));
+    const title = element("p");
+    title.append(element("b", label));
+    at("chosen").replaceChildren(photograph(i, `${label}, ${name(i)}`), title, element("p", images.path[i], { class: "hint" }),
+      element("p", where, { class: "hint" }), element("p", `image ${i + 1} of ${count}`, { class: "hint" }));
+    at("near").replaceChildren(...images.near[i].map((j, rank) => {
+      const same = images.label[j] === images.label[i];
+      const other = labels[images.label[j]];
+      const button = element("button", "", {
+        type: "button", class: same ? "same" : "other", title: `${other}, ${name(j)}`,
+        "aria-label": `neighbour ${rank + 1}: ${other}, ${name(j)}${same ? "" : ", another class"}`,
+      });
+      button.append(photograph(j, ""), element("span", other));
+      button.addEventListener("click", () => {
+        choose(j);
+        at("near").querySelector("button")?.focus({ preventScroll: true });
+      });
+      const item = element("li");
+      item.append(button);
+      return item;
+    }));
+    at("near-title").hidden = images.near[i].length === 0;
+    show(i);
+  };
+  const show = (i) => {
+    for (const [range, value] of [[map.x_range, score(axes.x, i)], [map.y_range, score(axes.y, i)]]) {
+      const width = range.end - range.start;
+      if (value < range.start || value > range.end) range.setv({ start: value - width / 2, end: value + width / 2 });
+    }
+  };
+  const step = (by) => {
+    if (hidden.size === labels.length) return;
+    let i = chosen;
+    do i = (i < 0 && by < 0 ? count - 1 : i + by + count) % count;
+    while (hidden.has(images.label[i]));
+    choose(i);
+  };
+  const pixels = () => ({
+    x: map.inner_width / (map.x_range.end - map.x_range.start), y: map.inner_height / (map.y_range.end - map.y_range.start),
+  });
+  const move = (dx, dy) => {
+    if (chosen < 0) return step(1);
+    const scale = pixels();
+    let best = -1, least = Infinity;
+    for (let i = 0; i < count; i++) {
+      if (i === chosen || hidden.has(images.label[i])) continue;
+      const x = (score(axes.x, i) - score(axes.x, chosen)) * scale.x, y = (score(axes.y, i) - score(axes.y, chosen)) * scale.y;
+      const along = x * dx + y * dy, aside = Math.abs(x * dy - y * dx);
+      if (along > 0 && aside <= along && along + 2 * aside < least) [best, least] = [i, along + 2 * aside];
+    }
+    if (best >= 0) choose(best);
+  };
+  const closest = (x, y, reach) => {
+    const scale = pixels();
+    let best = -1, least = reach * reach;
+    for (let i = 0; i < count; i++) {
+      if (hidden.has(images.label[i])) continue;
+      const d = ((score(axes.x, i) - x) * scale.x) ** 2 + ((score(axes.y, i) - y) * scale.y) ** 2;
+      if (d <= least) [best, least] = [i, d];
+    }
+    return best;
+  };
+
+  // ---- the pointer and the keyboard -----------------------------------------------------------------------------
+  const tip = at("tip");
+  const pointer = { x: 0, y: 0 };
+  const hover = (i) => {
+    tip.hidden = i < 0;
+    at("map").style.cursor = i < 0 ? "" : "pointer";
+    if (i < 0) return;
+    const [picture, label, file] = tip.children;
+    picture.hidden = !images.picture[i];
+    if (images.picture[i]) picture.src = uri(i);
+    label.textContent = labels[images.label[i]];
+    file.textContent = name(i);
+    const { width, height } = tip.getBoundingClientRect();
+    tip.style.left = `${Math.max(4, Math.min(pointer.x + 16, innerWidth - width - 4))}px`;
+    tip.style.top = `${pointer.y + height + 20 < innerHeight ? pointer.y + 16 : Math.max(4, pointer.y - height - 12)}px`;
+  };
+  at("map").addEventListener("pointermove", (event) => Object.assign(pointer, { x: event.clientX, y: event.clientY }), true);
+  at("map").addEventListener("pointerleave", () => hover(-1));
+  map.on_event("mousemove", (event) => hover(closest(event.x, event.y, 14)));
+  map.on_event("mouseleave", () => hover(-1));
+  map.on_event("tap", (event) => choose(closest(event.x, event.y, 20)));
+  at("map").addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const act = {
+      ArrowLeft: () => move(-1, 0), ArrowRight: () => move(1, 0), ArrowUp: () => move(0, 1), ArrowDown: () => move(0, -1),
+      n: () => step(1), p: () => step(-1), "+": () => zoom(1 / 1.5), "=": () => zoom(1 / 1.5), "-": () => zoom(1.5),
+      0: whole, Escape: () => (choose(-1), hover(-1)),
+      Enter: () => { if (chosen < 0) step(1); at("near").querySelector("button")?.focus(); },
+    }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (act) {
+      event.preventDefault();
+      act();
+    }
+  });
+  at("near").addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const buttons = [...at("near").querySelectorAll("button")];
+    if (by) {
+      event.preventDefault();
+      buttons[(buttons.indexOf(document.activeElement) + by + buttons.length) % buttons.length]?.focus();
+    } else if (event.key === "Escape") at("map").focus();
+  });
+  at("previous").addEventListener("click", () => step(-1));
+  at("next").addEventListener("click", () => step(1));
+  at("zoom-in").addEventListener("click", () => zoom(1 / 1.5));
+  at("zoom-out").addEventListener("click", () => zoom(1.5));
+  at("zoom-reset").addEventListener("click", whole);
+
+  for (const axis of ["x", "y"]) {
+    const select = at(`axis-${axis}`);
+    images.scores.forEach((_, j) => select.append(element("option", `component ${j + 1}`, { value: j })));
+    select.value = axes[axis];
+    select.addEventListener("change", () => {
+      axes[axis] = Number(select.value);
+      map[`${axis}axis`].axis_label = axisLabel(axes[axis]);
+      place();
+      whole();
+      choose(chosen);
+    });
+  }
+
+  const SHAPES = {
+    circle: "M8 3a5 5 0 1 0 .01 0Z", square: "M3.5 3.5h9v9h-9Z", triangle: "M8 2.5 13.5 13h-11Z", diamond: "M8 2l4.5 6L8 14 3.5 8Z",
+    inverted_triangle: "M2.5 3h11L8 13.5Z", hex: "M8 2.5l4.8 2.75v5.5L8 13.5l-4.8-2.75v-5.5Z",
+    star: "M8 1.5l1.9 4.2 4.6.5-3.4 3.1.9 4.5L8 11.5l-4 2.3.9-4.5L1.5 6.2l4.6-.5Z",
+  };
+  const svg = (tag, attributes) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    return made;
+  };
+  const members = labels.map(() => 0);
+  for (const label of images.label) members[label] += 1;
+  labels.forEach((label, k) => {
+    const button = element("button", "", { type: "button", "aria-pressed": "true", title: `${members[k]} shown` });
+    const swatch = svg("svg", { viewBox: "0 0 16 16", width: 14, height: 14, "aria-hidden": "true" });
+    swatch.append(svg("path", { d: SHAPES[looks[k][1]], fill: looks[k][0] }));
+    button.append(swatch, element("span", label));
+    button.addEventListener("click", () => {
+      if (!hidden.delete(k)) hidden.add(k);
+      button.setAttribute("aria-pressed", String(!hidden.has(k)));
+      place();
+      if (chosen >= 0 && hidden.has(images.label[chosen])) choose(-1);
+      else mark();
+    });
+    for (const event of ["pointerenter", "focus"]) button.addEventListener(event, () => place(hidden.has(k) ? null : k));
+    for (const event of ["pointerleave", "blur"]) button.addEventListener(event, () => place());
+    at("legend").append(button);
+  });
+
+  place();
+  whole();
+  paint();
+  dark.addEventListener("change", paint);
+  at("map-bar").hidden = images.scores.length === 0;
+  const view = await Bokeh.Plotting.show(map, at("map"));
+  await Bokeh.Plotting.show(variance, at("scree"));
+  window.fruits = { map, variance, view, choose, chosen: () => chosen };
+  document.documentElement.dataset.ready = "yes";
+})();

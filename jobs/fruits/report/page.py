@@ -1,0 +1,142 @@
+"""The page's HTML from plain values: templates that escape every text, data as JSON, the scripts by their hashes.
+
+A policy inside the page forbids the browser to load anything and to run any script but the three that it names.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import pkgutil
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from markupsafe import Markup
+
+from fruits.classifier import Result
+from fruits.errors import FruitsError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MAX_MATRIX = 60
+"""Classes up to which the confusion matrix is shown whole."""
+TOP_CONFUSIONS = 10
+_SHADES = 5
+
+
+def resource(name: str) -> str:
+    """A file of this package, from a folder or from the zip that the job ships as."""
+    data = pkgutil.get_data(__name__.rpartition(".")[0], name)
+    assert data is not None
+    return data.decode()
+
+
+def plotting_library() -> list[str]:
+    """BokehJS and its plotting interface, from the installed package.
+
+    The package itself is not imported: that takes a second, and the figures are made in the browser.
+
+    Raises
+    ------
+    FruitsError
+        When it is not installed.
+    """
+    spec = find_spec("bokeh")
+    if spec is None or not spec.submodule_search_locations:
+        raise FruitsError("the plotting library bokeh is not installed here. Cure: install requirements.txt.")
+    folder = Path(spec.submodule_search_locations[0]) / "server" / "static" / "js"
+    return [(folder / name).read_text(encoding="utf-8") for name in ("bokeh.min.js", "bokeh-api.min.js")]
+
+
+def number(value: float | None) -> str:
+    """With thousands separated; a dash for None."""
+    return "–" if value is None else f"{value:,}"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    # here, not above: the tasks that choose images import this package too, and have no use for it
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    made = Environment(
+        loader=FunctionLoader(resource), autoescape=True, undefined=StrictUndefined, trim_blocks=True, auto_reload=False
+    )
+    made.globals |= {"number": number}
+    macros: Any = made.get_template("macros.html").module
+    made.globals |= {"picture": macros.picture, "slot": macros.slot}
+    return made
+
+
+def policy(scripts: Iterable[str]) -> str:
+    """The page's content security policy."""
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def render(data: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    """The whole page.
+
+    Parameters
+    ----------
+    data : for the page's script
+    values : for the template
+    """
+    from jinja2.utils import htmlsafe_json_dumps
+
+    library = plotting_library()
+    scripts = [*library, resource("page.js")]
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            **values,
+            data=htmlsafe_json_dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False),
+            scripts=[Markup(script) for script in scripts],  # noqa: S704 - the package's own files, no user's text
+            style=Markup(resource("page.css")),  # noqa: S704
+            policy=policy(scripts),
+            bokeh_version=version("bokeh"),
+        )
+    )
+
+
+def classifier(result: Result | None) -> Markup:
+    """The section about the classifier."""
+    matrix = []
+    if result is not None and len(result.labels) <= MAX_MATRIX:
+        totals = np.maximum(result.confusion.sum(axis=1, keepdims=True), 1)
+        shades = np.ceil(_SHADES * result.confusion / totals).astype(int)
+        matrix = [
+            (label, list(zip(row.tolist(), shade.tolist(), strict=True)))
+            for label, row, shade in zip(result.labels, result.confusion, shades, strict=True)
+        ]
+    text = (
+        _environment()
+        .get_template("classifier.html")
+        .render(result=result, matrix=matrix, confusions=result.top_confusions(TOP_CONFUSIONS) if result else [])
+    )
+    return Markup(text)  # noqa: S704 - rendered with escaping
+
+
+def paragraphs(texts: Sequence[str]) -> Markup:
+    """Sentences as a slot's content."""
+    return Markup("").join(Markup("<p>{}</p>").format(text) for text in texts)
+
+
+def refilled(page: str, slot: str, content: Markup) -> str | None:
+    """The page with another content in a slot; None when it has no such slot (another version made it).
+
+    No user's text can look like a slot's marks: its ``<`` is escaped.
+    """
+    marks = re.compile(f"<!--slot {slot}-->.*?<!--/slot {slot}-->", re.DOTALL)
+    filled, count = marks.subn(lambda _: f"<!--slot {slot}-->{content}<!--/slot {slot}-->", page, count=1)
+    return filled if count else None

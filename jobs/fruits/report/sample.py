@@ -1,0 +1,218 @@
+"""Which images the page shows, of however many: the same share of every class, and the ends of the first components.
+
+One pass over the scores, without a shuffle: each task returns a bounded number of candidates, the driver chooses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fruits.parts import Part, map_parts, read_batches
+from fruits.pca import matrix
+from fruits.store import Store
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+MAX_POINTS = 1500
+COMPONENTS = 6
+"""Components that the page names: axes of the map, pictures at their ends."""
+WIDTH = 256
+"""Components that distances and classifier use; far more than they need (PCA(50) keeps the accuracy of 5-NN)."""
+ENDS = 6
+"""Pictures at each end of a component."""
+
+_DDL = "path string, label string, order long, scores binary"
+_SCHEMA = pa.schema([("path", pa.string()), ("label", pa.string()), ("order", pa.int64()), ("scores", pa.binary())])
+_HASHES = 1 << 63
+
+
+def fair_shares(sizes: Mapping[str, int], points: int = MAX_POINTS) -> dict[str, int]:
+    """How many images of each class to take: all of a small class, as many of every other one.
+
+    With more classes than points, one image of as many classes as there are points, chosen by a hash of their names.
+
+    >>> fair_shares({"a": 2, "b": 100, "c": 100}, points=12)
+    {'a': 2, 'b': 5, 'c': 5}
+    """
+    sizes = {label: n for label, n in sizes.items() if n > 0}
+    if len(sizes) > points:
+        return dict.fromkeys(sorted(sizes, key=lambda label: (order_of(label), label))[:points], 1)
+    left, share = points, 0
+    for rank, n in enumerate(ordered := sorted(sizes.values())):
+        share = left // (len(ordered) - rank)
+        if n > share:
+            break
+        left -= n
+    else:
+        return dict(sizes)
+    return {label: min(n, share) for label, n in sizes.items()}
+
+
+def order_of(text: str) -> int:
+    """A number below 2**63 that depends on the text alone: the same result shows the same images."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def _limits(sizes: Mapping[str, int], shares: Mapping[str, int]) -> dict[str, int]:
+    """Hashes below which a class has its share with all but certainty: five standard deviations are allowed for."""
+    limits = {}
+    for label, share in shares.items():
+        wanted = share + 5 * math.sqrt(share) + 9
+        limits[label] = _HASHES if wanted >= sizes[label] else int(_HASHES * wanted / sizes[label])
+    return limits
+
+
+def _at_ends(scores: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Rows with the smallest and largest values of the first components."""
+    chosen: set[int] = set()
+    for column in scores[:, :COMPONENTS].T:
+        order = np.argsort(column, kind="stable")
+        chosen.update(order[:ENDS].tolist(), order[-ENDS:].tolist())
+    return np.array(sorted(chosen), np.intp)
+
+
+def candidates(batches: Iterable[pa.RecordBatch], limits: Mapping[str, int]) -> Iterator[pa.RecordBatch]:
+    """Of the rows of a task, those that the page may show; memory is bounded by `limits`, not by the rows.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        path, label, order, scores (float32, the first `WIDTH`); order is -1 for a row that is there for its place at
+        an end only.
+    """
+    kept: list[tuple[str, str, int, bytes]] = []
+    ends: list[tuple[str, str, NDArray[np.floating]]] = []
+    for batch in batches:
+        scores = np.asarray(matrix(batch.column("scores"))[:, :WIDTH], np.float32)
+        paths, labels = batch.column("path").to_pylist(), batch.column("label").to_pylist()
+        for i, (path, label) in enumerate(zip(paths, labels, strict=True)):
+            if (order := order_of(path)) < limits.get(label, 0):
+                kept.append((path, label, order, scores[i].tobytes()))
+        for i in _at_ends(scores):
+            ends.append((paths[i], labels[i], scores[i].copy()))
+        ends = [ends[i] for i in _at_ends(np.stack([row for _, _, row in ends]))] if ends else []
+    kept += [(path, label, -1, row.tobytes()) for path, label, row in ends]
+    if kept:
+        columns = zip(*kept, strict=True)
+        yield pa.RecordBatch.from_arrays(
+            [pa.array(list(values), field.type) for values, field in zip(columns, _SCHEMA, strict=True)],
+            schema=_SCHEMA,
+        )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Some images of a result.
+
+    Attributes
+    ----------
+    paths, labels : list of str
+        Ordered by label, then path.
+    scores : ndarray of float32, shape (n, min(k, `WIDTH`))
+    """
+
+    paths: list[str]
+    labels: list[str]
+    scores: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a component: images there, the outermost first."""
+
+    paths: list[str]
+    labels: list[str]
+    values: list[float]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the page shows.
+
+    Attributes
+    ----------
+    shown : Shown
+        A fair sample.
+    ends : list of (End, End)
+        For each of the first components, its low and its high end among *all* images.
+    """
+
+    shown: Shown
+    ends: list[tuple[End, End]]
+
+
+def choose(rows: Iterable[Any], shares: Mapping[str, int]) -> Sample:
+    """From the candidates of all tasks."""
+    found: dict[str, tuple[str, int, NDArray[np.float32]]] = {}
+    for path, label, order, scores in rows:
+        known = found.get(path)
+        if known is None or known[1] < order:
+            found[path] = (label, int(order), np.frombuffer(scores, np.float32))
+    by_label: dict[str, list[tuple[int, str]]] = {}
+    for path, (label, order, _) in found.items():
+        if order >= 0:
+            by_label.setdefault(label, []).append((order, path))
+    chosen = [
+        path
+        for label, members in sorted(by_label.items())
+        for path in sorted(path for _, path in sorted(members)[: shares.get(label, 0)])
+    ]
+    width = next(iter(found.values()))[2].size if found else 0
+    scores = np.array([found[path][2] for path in chosen], np.float32).reshape(len(chosen), width)
+    shown = Shown(chosen, [found[path][0] for path in chosen], scores)
+    ends = []
+    for j in range(min(COMPONENTS, width)):
+        ordered = sorted(found, key=lambda path, j=j: (float(found[path][2][j]), path))  # type: ignore[misc]
+        low, high = ordered[:ENDS], ordered[::-1][:ENDS]
+        ends.append((_end(low, found, j), _end(high, found, j)))
+    return Sample(shown, ends)
+
+
+def _end(paths: list[str], found: Mapping[str, tuple[str, int, NDArray[np.float32]]], j: int) -> End:
+    return End(paths, [found[path][0] for path in paths], [float(found[path][2][j]) for path in paths])
+
+
+def take(spark: SparkSession, store: Store, parts: Iterable[Part], sizes: Mapping[str, int], tasks: int) -> Sample:
+    """Choose among the rows of the score files.
+
+    Parameters
+    ----------
+    sizes : mapping of str to int
+        Images with scores, by class.
+    tasks : int
+        Upper bound on tasks.
+    """
+    shares = fair_shares(sizes)
+    limits = _limits(sizes, shares)
+
+    def work(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
+        yield from candidates(read_batches(store, names, ["path", "label", "scores"]), limits)
+
+    return choose(map_parts(spark, parts, tasks, work, _DDL).collect(), shares)
+
+
+def nearest(scores: NDArray[np.floating], count: int) -> NDArray[np.intp]:
+    """For each row the other rows nearest to it, the nearest first; shape (n, min(count, n - 1))."""
+    n = scores.shape[0]
+    count = max(0, min(count, n - 1))
+    if count == 0:
+        return np.empty((n, 0), np.intp)
+    x = scores.astype(np.float64)
+    squares = (x * x).sum(axis=1)
+    distances = squares[:, None] + squares[None, :] - 2 * (x @ x.T)
+    np.fill_diagonal(distances, np.inf)
+    some = np.argpartition(distances, count - 1, axis=1)[:, :count]
+    order = np.take_along_axis(distances, some, axis=1).argsort(axis=1, kind="stable")
+    return np.take_along_axis(some, order, axis=1)

@@ -1,0 +1,56 @@
+"""Write into a fetched report what its run did cost: the job knows no prices, the ledger does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fruits.report import page
+
+from ops.account import Account
+from ops.cost import ledger
+from ops.cost.after import TROUBLE, sentence
+from ops.cost.money import NOT_COUNTED, Currency, currency_from
+
+
+def record_of(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The record of the step in which a run finished; None where there is none.
+
+    Parameters
+    ----------
+    summary : ``run.json``
+    records : the ledger
+    """
+    finished = datetime.fromisoformat(str(summary["finished"]))
+    steps = [record for record in records if record["step_id"]]
+    during = [r for r in steps if datetime.fromisoformat(r["from"]) <= finished <= datetime.fromisoformat(r["to"])]
+    same = [r for r in during if r.get("model") == summary["model"] and r.get("images") == summary["images_in"]]
+    return same[0] if len(same) == 1 else None
+
+
+def sentences(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]], currency: Currency) -> list[str]:
+    """What the page says."""
+    record = record_of(summary, records)
+    if record is None:
+        return ["What the run cost is not known: the ledger has no record of its step."]
+    return [f"The run {sentence(record, currency)}.", f"Prices: {record['prices']}. {NOT_COUNTED}"]
+
+
+def into_report(account: Account, folder: Path, environ: Mapping[str, str]) -> bool:
+    """Fill the page's slot for the cost; False where there is no page, or one of another version, or no answer."""
+    report = folder / "report.html"
+    try:
+        summary = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        text = report.read_text(encoding="utf-8")
+        records = ledger.read(account.client("s3"), account.bucket("data"))
+        said = sentences(summary, records, currency_from(environ))
+    except (OSError, ValueError, *TROUBLE):
+        return False  # a page without its cost is still the run's page
+    filled = page.refilled(text, "cost", page.paragraphs(said))
+    if filled is None:
+        return False
+    report.write_text(filled, encoding="utf-8")
+    return True

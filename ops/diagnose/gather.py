@@ -1,0 +1,501 @@
+"""Evidence of a failure, from a live cluster or from a saved log tree. I/O only: what it means is decided in `causes`.
+
+In a saved tree, what EMR's API says may lie beside the logs, as the command line prints it: ``describe-cluster.json``
+(``aws emr describe-cluster``), ``describe-step.json``, ``list-instances.json``; and the job's ``error.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+from fruits.errors import FruitsError
+from fruits.store import Store
+
+from ops.account import Account, OperatorError
+from ops.diagnose.evidence import Document, ErrorDetail, Evidence, Role
+from ops.logs import layout
+from ops.logs.layout import Log
+from ops.logs.reader import FolderLogs, Logs, LogsError, open_logs
+
+MOST_EXECUTORS = 8
+MOST_BYTES = 2_000_000
+"""Largest JSON that is read whole."""
+SLACK = timedelta(minutes=2)
+"""How far the clocks of a node and of EMR may differ."""
+LATER = "EMR ships logs about every five minutes and when the cluster ends"
+
+# ExecutorLostFailure … container_1732450000000_0001_01_000003 on host     (executor 2 exited
+_NAMED_CONTAINER = re.compile(r"container_(?:e\d+_)?\d{10,}_\d{4,}_\d{2,}_\d{6,}")
+# 20261124T100000Z-1234
+_RUN_ID = re.compile(r"^(\d{8}T\d{6}Z)-")
+
+
+class Shelf(Protocol):
+    """The logs of one cluster, by what they are."""
+
+    logs: Logs
+
+    def step(self, step_id: str) -> list[Log]:
+        """The step's own."""
+
+    def containers(self, application: str) -> list[Log]:
+        """Those of an application's containers."""
+
+    def bootstraps(self) -> list[Log]:
+        """Those of bootstrap actions, of all instances."""
+
+    def causes(self) -> list[Mapping[str, Any]]:
+        """What bootstrap scripts left."""
+
+
+class ClusterShelf:
+    """The logs of a cluster in S3, listed prefix by prefix.
+
+    Parameters
+    ----------
+    s3 : boto3's client
+    uri : of the cluster's logs
+    cluster_id : for the causes, which lie beside them
+    """
+
+    def __init__(self, s3: Any, uri: str, cluster_id: str) -> None:
+        self.logs = open_logs(uri, s3)
+        bucket, _ = layout.split_uri(uri)
+        self._causes = open_logs(f"s3://{bucket}/{layout.cause_folder(cluster_id)}", s3)
+
+    def step(self, step_id: str) -> list[Log]:
+        return self.logs.list(layout.step_folder(step_id))
+
+    def containers(self, application: str) -> list[Log]:
+        return self.logs.list(layout.application_folder(application))
+
+    def bootstraps(self) -> list[Log]:
+        return [log for log in self.logs.list("node/") if log.kind == "bootstrap"]
+
+    def causes(self) -> list[Mapping[str, Any]]:
+        return [found for log in self._causes.list() if (found := _json_of(self._causes, log))]
+
+
+class TreeShelf:
+    """Logs on disk, wherever the tree above them was cut off."""
+
+    def __init__(self, folder: Path) -> None:
+        self.logs: Logs = FolderLogs(folder)
+        self.all = self.logs.list()
+
+    def step(self, step_id: str) -> list[Log]:
+        return [log for log in self.all if log.step == step_id and log.kind == "step"]
+
+    def containers(self, application: str) -> list[Log]:
+        return [log for log in self.all if log.application == application]
+
+    def bootstraps(self) -> list[Log]:
+        return [log for log in self.all if log.kind == "bootstrap"]
+
+    def causes(self) -> list[Mapping[str, Any]]:
+        return [found for log in self.all if log.kind == "cause" and (found := _json_of(self.logs, log))]
+
+    def json(self, name: str) -> Mapping[str, Any]:
+        """A file of this name, anywhere in the tree; empty where there is none that can be read."""
+        found = [log for log in self.all if log.key.rpartition("/")[2] in (name, f"{name}.gz")]
+        return next((answer for log in found if (answer := _json_of(self.logs, log))), {})
+
+
+def _json_of(logs: Logs, log: Log) -> Mapping[str, Any]:
+    """A JSON object, or an empty one: a log of another kind may bear the name."""
+    if log.size > MOST_BYTES:
+        return {}
+    try:
+        found = json.loads(logs.read(log).text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+# -- logs ----------------------------------------
+def documents_of_step(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...], tuple[Log, ...]]:
+    """A step's logs that may tell something, and the drivers' among the logs that are there.
+
+    In cluster mode the step's own log names the application in whose first container the driver wrote; of the other
+    containers those that the driver names are read, or else the last ones.
+    """
+    own = [log for log in shelf.step(step_id) if log.stream in ("stderr", "stdout", "controller")] if step_id else []
+    step_documents = [_read(shelf, log, "step") for log in sorted(own, key=_telling)]
+    named = [name for document in step_documents for name in layout.applications_in(document.text)]
+    applications = list(dict.fromkeys(named)) or ([] if step_id else _applications(shelf))
+    drivers: list[Log] = []
+    executors: list[Log] = []
+    for application in applications:
+        logs = [log for log in shelf.containers(application) if log.stream in ("stderr", "stdout")]
+        drivers += [log for log in logs if log.is_driver]
+        executors += [log for log in logs if not log.is_driver]
+    driver_documents = [_read(shelf, log, "driver") for log in sorted(drivers, key=_telling)]
+    mentioned = {name for d in driver_documents for name in _NAMED_CONTAINER.findall(d.text)}
+    executors.sort(key=lambda log: (log.container in mentioned, log.stream == "stderr", log.modified, log.key))
+    executor_documents = [_read(shelf, log, "executor") for log in executors[-MOST_EXECUTORS:][::-1]]
+    own_role: Role = "step"
+    if not applications and any(d.text for d in step_documents):
+        own_role = "driver"  # in client mode the driver writes to the step's own log
+    step_documents = [replace(d, role=own_role) if not d.uri.endswith("controller.gz") else d for d in step_documents]
+    return (*driver_documents, *step_documents, *executor_documents), tuple(drivers)
+
+
+def _applications(shelf: Shelf) -> list[str]:
+    every = shelf.all if isinstance(shelf, TreeShelf) else []
+    return list(dict.fromkeys(log.application for log in every if log.application))[-1:]
+
+
+def _telling(log: Log) -> tuple[int, str]:
+    order = {"stderr": 0, "stdout": 1, "controller": 2}
+    return order.get(log.stream, 3), log.key
+
+
+def _read(shelf: Shelf, log: Log, role: Role) -> Document:
+    excerpt = shelf.logs.read(log)
+    return Document(role, shelf.logs.uri(log.key), excerpt.text, excerpt.problem)
+
+
+def documents_of_bootstrap(shelf: Shelf, reason: str) -> tuple[Document, ...]:
+    """The logs of the bootstrap action that failed: of the instance that EMR names, or else of those that failed."""
+    every = shelf.bootstraps()
+    named = layout.instances_in(reason)
+    wanted = [log for log in every if log.instance in named] or every
+    wanted.sort(key=lambda log: (log.action, {"controller": 0, "stdout": 1}.get(log.stream, 2), log.key))
+    picked = [
+        _read(shelf, log, "bootstrap") for log in wanted[-3 * MOST_EXECUTORS :][::-1] if log.stream != "controller"
+    ]
+    return tuple(document for document in picked if document.text.strip() or document.problem)
+
+
+# -- what EMR says ----------------------------------------
+def _map(value: Any) -> Mapping[str, Any]:
+    """What should be a JSON object, and in a saved file may be anything."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _maps(value: Any) -> list[Mapping[str, Any]]:
+    """What should be a list of JSON objects."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def details_of(status: Mapping[str, Any]) -> tuple[ErrorDetail, ...]:
+    """``ErrorDetails`` of a cluster's status.
+
+    >>> details_of({"ErrorDetails": [{"ErrorCode": "X", "ErrorData": [{"instance-type": "m5.xlarge"}]}]})[0].data
+    {'instance-type': 'm5.xlarge'}
+    """
+    found = []
+    for detail in _maps(status.get("ErrorDetails")):
+        data = {str(key): str(value) for pair in _maps(detail.get("ErrorData")) for key, value in pair.items()}
+        found.append(ErrorDetail(str(detail.get("ErrorCode", "")), data, str(detail.get("ErrorMessage", ""))))
+    return tuple(found)
+
+
+def step_reason(status: Mapping[str, Any]) -> str:
+    """EMR's words about a step, where it has any that say something.
+
+    >>> step_reason({"FailureDetails": {"Reason": "Unknown Error."}}), step_reason({"FailureDetails": {"Message": "x"}})
+    ('', 'x')
+    """
+    details = _map(status.get("FailureDetails"))
+    change = _map(status.get("StateChangeReason"))
+    said = details.get("Message") or change.get("Message") or details.get("Reason") or ""
+    return "" if str(said).startswith("Unknown Error") else str(said)
+
+
+def lost_spot(instances: list[Mapping[str, Any]], since: datetime, until: datetime) -> tuple[str, ...]:
+    """Spot instances that EC2 took back in a span of time, with EMR's words."""
+    found = []
+    for instance in instances:
+        status = _map(instance.get("Status"))
+        ended = moment(_map(status.get("Timeline")).get("EndDateTime"))
+        said = str(_map(status.get("StateChangeReason")).get("Message") or "")
+        if instance.get("Market") != "SPOT" or ended is None or not since - SLACK <= ended <= until + SLACK:
+            continue
+        if re.search(r"[Ss]pot|EC2|lost|interrupt", said):
+            found.append(f"{instance.get('Ec2InstanceId', 'an instance')} ({said})")
+    return tuple(found)
+
+
+def moment(value: Any) -> datetime | None:
+    """A time of EMR's API: a datetime, or the text or number that the command line prints.
+
+    >>> moment("2026-11-24T10:00:00+00:00").hour, moment(0).year, moment("soon") is None
+    (10, 1970, True)
+    """
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    try:
+        if isinstance(value, int | float):
+            return datetime.fromtimestamp(value, UTC)
+        found = datetime.fromisoformat(str(value))
+    except (ValueError, OverflowError, OSError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def is_of_step(record: Mapping[str, Any], since: datetime | None, until: datetime | None) -> bool:
+    """Whether a job's record was left in a step's time: one of an earlier run may still lie there.
+
+    >>> noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    >>> [is_of_step({"run_id": f"{day}T120301Z-7"}, noon, None) for day in ("20261124", "20261123")]
+    [True, False]
+    """
+    found = _RUN_ID.match(str(record.get("run_id", "")))
+    if found is None or since is None:
+        return True
+    began = datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return since - SLACK <= began <= (until or datetime.now(UTC)) + SLACK
+
+
+# -- a live cluster ----------------------------------------
+@dataclass(frozen=True)
+class Live:
+    """A cluster that EMR knows, ended or not."""
+
+    account: Account
+    cluster_id: str
+
+    def cluster(self) -> Mapping[str, Any]:
+        """DescribeCluster's answer.
+
+        Raises
+        ------
+        OperatorError
+            When EMR knows no such cluster.
+        """
+        try:
+            answer: Mapping[str, Any] = self.account.client("emr").describe_cluster(ClusterId=self.cluster_id)[
+                "Cluster"
+            ]
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("InvalidRequestException", "ValidationException"):
+                raise
+            raise OperatorError(
+                f"EMR knows no cluster {self.cluster_id}. Cure: make status names ours.", exit_code=2
+            ) from error
+        return answer
+
+    def shelf(self, cluster: Mapping[str, Any]) -> Shelf | None:
+        """Its logs; None where it keeps none."""
+        place = layout.cluster_uri(cluster.get("LogUri"), self.cluster_id)
+        return None if place is None else ClusterShelf(self.account.client("s3"), place, self.cluster_id)
+
+    def instances(self) -> list[Mapping[str, Any]]:
+        """Instances that have ended; empty where EMR does not say."""
+        try:
+            pages = (
+                self.account.client("emr")
+                .get_paginator("list_instances")
+                .paginate(ClusterId=self.cluster_id, InstanceStates=["TERMINATED"])
+            )
+            return [found for page in pages for found in page["Instances"]]
+        except (ClientError, BotoCoreError):
+            return []  # it only makes a cause surer
+
+    def step(self, step_id: str) -> Mapping[str, Any]:
+        """DescribeStep's answer.
+
+        Raises
+        ------
+        OperatorError
+            When the cluster has no such step.
+        """
+        try:
+            answer: Mapping[str, Any] = self.account.client("emr").describe_step(
+                ClusterId=self.cluster_id, StepId=step_id
+            )["Step"]
+        except ClientError as error:
+            raise OperatorError(
+                f"{self.cluster_id} has no step {step_id}. Cure: see `make steps`.", exit_code=2
+            ) from error
+        return answer
+
+
+def of_step(live: Live, step_id: str, output: Callable[[Mapping[str, Any]], str | None], *, logs: bool) -> Evidence:
+    """What is known now of a step.
+
+    Parameters
+    ----------
+    output : from the step's arguments to where its results go; None where it is not one of ours
+    logs : read them too; without, only what costs seconds
+    """
+    found, cluster = live.step(step_id), live.cluster()
+    status, timeline = found["Status"], found["Status"].get("Timeline") or {}
+    since, until = moment(timeline.get("StartDateTime")), moment(timeline.get("EndDateTime"))
+    change = cluster["Status"].get("StateChangeReason") or {}
+    evidence = Evidence(
+        subject="step",
+        cluster_id=live.cluster_id,
+        step_id=step_id,
+        state=str(status["State"]),
+        step_reason=step_reason(status),
+        reason_code=str(change.get("Code") or ""),
+        reason=str(change.get("Message") or ""),
+        details=details_of(cluster["Status"]),
+        job=_record(output(found), since, until),
+        lost_spot=lost_spot(live.instances(), since, until or datetime.now(UTC)) if since else (),
+    )
+    shelf = live.shelf(cluster)
+    if shelf is None:
+        return replace(evidence, missing="")
+    root = shelf.logs.root
+    evidence = replace(evidence, logs=(f"{root}/steps/{step_id}/", f"{root}/containers/"))
+    return with_step_logs(evidence, shelf, until) if logs else evidence
+
+
+def with_step_logs(evidence: Evidence, shelf: Shelf, ended: datetime | None) -> Evidence:
+    """The same with the step's logs, and with what of them is missing still.
+
+    Parameters
+    ----------
+    ended : when the step ended; logs that are older are not the last ones. None: whatever is there is all there is
+    """
+    try:
+        documents, drivers = documents_of_step(shelf, evidence.step_id)
+        own = [log for log in shelf.step(evidence.step_id) if log.stream == "stderr"] if evidence.step_id else []
+    except LogsError as error:
+        return replace(evidence, missing=str(error))
+    missing = ""
+    if ended is not None:
+        since = ended.timestamp() - 1  # S3 tells whole seconds
+        named = [name for d in documents if d.role != "executor" for name in layout.applications_in(d.text)]
+        if not any(log.modified >= since for log in own):
+            missing = f"the step's own log ({shelf.logs.uri(layout.step_folder(evidence.step_id))}stderr.gz)"
+        elif named and not any(log.modified >= since and log.stream == "stderr" for log in drivers):
+            missing = f"the driver's log (below {shelf.logs.uri(layout.application_folder(named[0]))})"
+    telling = [d for d in documents if d.role != "executor" and "/controller" not in d.uri]
+    places = tuple(dict.fromkeys(d.uri for d in telling if d.text.strip() or d.problem))
+    return replace(evidence, documents=documents, missing=missing, logs=places[:4] or evidence.logs)
+
+
+def _record(uri: str | None, since: datetime | None, until: datetime | None) -> Mapping[str, Any] | None:
+    """The job's own words, if they are of this step."""
+    if uri is None:
+        return None
+    try:
+        record = json.loads(Store(uri).read("_run/error.json"))
+    except (OSError, ValueError, FruitsError):
+        return None  # the job could not leave any
+    return record if isinstance(record, dict) and is_of_step(record, since, until) else None
+
+
+def of_cluster(live: Live, *, logs: bool) -> Evidence:
+    """What is known now of a cluster's failure."""
+    cluster = live.cluster()
+    change = cluster["Status"].get("StateChangeReason") or {}
+    evidence = Evidence(
+        subject="cluster",
+        cluster_id=live.cluster_id,
+        state=str(cluster["Status"]["State"]),
+        reason_code=str(change.get("Code") or ""),
+        reason=str(change.get("Message") or ""),
+        details=details_of(cluster["Status"]),
+    )
+    shelf = live.shelf(cluster)
+    if shelf is None or not is_bootstrap(evidence):
+        return evidence if shelf is None else replace(evidence, logs=(f"{shelf.logs.root}/node/",))
+    return with_bootstrap_logs(evidence, shelf, logs=logs)
+
+
+def is_bootstrap(evidence: Evidence) -> bool:
+    """Whether it is a bootstrap that failed, as far as EMR says."""
+    codes = [evidence.reason_code, *(detail.code for detail in evidence.details)]
+    return any(code.startswith("BOOTSTRAP_FAILURE") for code in codes)
+
+
+def with_bootstrap_logs(evidence: Evidence, shelf: Shelf, *, logs: bool) -> Evidence:
+    """The same with what the bootstrap left: its JSON in seconds, its logs when EMR has shipped them."""
+    named = layout.instances_in(evidence.reason)
+    try:
+        causes = shelf.causes()
+        node = next((one for one in causes if one.get("instance") in named), next(iter(causes), None))
+        documents = documents_of_bootstrap(shelf, evidence.reason) if logs else ()
+    except LogsError as error:
+        return replace(evidence, missing=str(error))
+    instance = named[0] if named else str((node or {}).get("instance") or "<instance>")
+    folder = shelf.logs.uri(layout.bootstrap_folder(instance))
+    missing = "" if documents or not logs else f"the node's log ({folder}stderr.gz)"
+    places = tuple(dict.fromkeys(document.uri for document in documents)) or (folder,)
+    return replace(evidence, node=node, documents=documents, missing=missing, logs=places[:4])
+
+
+# -- a saved tree ----------------------------------------
+def of_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evidence:
+    """What a saved log tree says.
+
+    Parameters
+    ----------
+    cluster_id, step_id : which, where the tree holds several; by default the last step that failed
+
+    Raises
+    ------
+    LogsError
+        When there is no such folder.
+    """
+    shelf = TreeShelf(folder)
+    if cluster_id:
+        shelf.all = [log for log in shelf.all if log.cluster in ("", cluster_id)]
+    cluster = _map(shelf.json("describe-cluster.json").get("Cluster"))
+    step = _map(shelf.json("describe-step.json").get("Step"))
+    status, step_status = _map(cluster.get("Status")), _map(step.get("Status"))
+    change = _map(status.get("StateChangeReason"))
+    known = str(step.get("Id") or "")
+    step_id = step_id or known or _failed_step(shelf)
+    ids = [str(cluster.get("Id") or ""), *(log.cluster for log in shelf.all if log.cluster)]
+    job = shelf.json("error.json") or None
+    evidence = Evidence(
+        subject="cluster",
+        cluster_id=cluster_id or next(filter(None, ids), ""),
+        step_id=step_id,
+        state=str(status.get("State") or "FAILED"),
+        reason_code=str(change.get("Code") or ""),
+        reason=str(change.get("Message") or ""),
+        details=details_of(status),
+        job=job,
+        logs=(shelf.logs.root,),
+    )
+    subject = _subject(evidence, shelf)
+    if subject == "cluster":
+        found = with_bootstrap_logs(replace(evidence, step_id=""), shelf, logs=True)
+        return replace(found, missing="", logs=found.logs if found.documents else evidence.logs)
+    timeline = _map(step_status.get("Timeline"))
+    since, until = moment(timeline.get("StartDateTime")), moment(timeline.get("EndDateTime"))
+    if since and job and not is_of_step(job, since, until):
+        job = None
+    ended = _maps(shelf.json("list-instances.json").get("Instances"))
+    evidence = replace(
+        evidence,
+        subject="step",
+        state=str(step_status.get("State") or "FAILED"),
+        step_reason=step_reason(step_status),
+        job=job,
+        lost_spot=lost_spot(ended, since, until) if since and until else (),
+    )
+    return with_step_logs(evidence, shelf, None)
+
+
+def _subject(evidence: Evidence, shelf: TreeShelf) -> Literal["step", "cluster"]:
+    if evidence.step_id or evidence.job is not None:
+        return "step"
+    return "step" if any(log.application for log in shelf.all) and not is_bootstrap(evidence) else "cluster"
+
+
+def _failed_step(shelf: TreeShelf) -> str:
+    """The last step whose controller says that it failed; without such a log the last of all."""
+    steps = list(dict.fromkeys(log.step for log in sorted(shelf.all, key=lambda log: log.modified) if log.step))
+    failed = [
+        step
+        for step in steps
+        for log in shelf.step(step)
+        # WARN Step failed with exitCode 1 and took 20 seconds
+        if log.stream == "controller" and "Step failed" in shelf.logs.read(log).text
+    ]
+    return next(iter([*failed[::-1], *steps[::-1]]), "")

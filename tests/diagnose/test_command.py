@@ -1,0 +1,426 @@
+"""`make diagnose`, and what `run-step` and `apply` print of it, on moto in this process: what is awaited, how long."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from rich.console import Console
+
+from ops import run_step, step
+from ops.account import Account, OperatorError
+from ops.diagnose import __main__ as main
+from ops.diagnose import command
+from ops.diagnose.gather import TreeShelf
+from ops.terraform import Target
+
+CORPUS = Path(__file__).parent / "corpus"
+REPO = Path(__file__).resolve().parents[2]
+REGION = "eu-west-3"
+CLUSTER, STEP, LOGS, DATA = "j-2AXXXXXXGAPLF", "s-08812552QZHJ7GG0YUF2", "fruits-logs", "fruits-data"
+ENDED = datetime.now(UTC) - timedelta(seconds=60)
+
+
+@dataclass
+class Emr:
+    """EMR's answers about one cluster and one step, and what was asked."""
+
+    step_status: dict[str, Any] = field(default_factory=dict)
+    status: dict[str, Any] = field(default_factory=lambda: {"State": "WAITING", "StateChangeReason": {}})
+    asked: list[str] = field(default_factory=list)
+
+    def describe_cluster(self, **_: str) -> dict[str, Any]:
+        self.asked.append("DescribeCluster")
+        return {"Cluster": {"Id": CLUSTER, "Status": self.status, "LogUri": f"s3n://{LOGS}/emr/"}}
+
+    def describe_step(self, **_: str) -> dict[str, Any]:
+        self.asked.append("DescribeStep")
+        arguments = ["spark-submit", "x.py", "--request", f"s3://{DATA}/requests/r.json"]
+        return {"Step": {"Id": STEP, "Config": {"Args": arguments}, "Status": self.step_status}}
+
+    def get_paginator(self, name: str) -> Any:
+        self.asked.append(
+            {"list_steps": "ListSteps", "list_instances": "ListInstances", "list_clusters": "ListClusters"}[name]
+        )
+        page: dict[str, Any] = {
+            "Steps": [{"Id": STEP, "Status": self.step_status}] if self.step_status else [],
+            "Instances": [],
+            "Clusters": [{"Id": "j-OTHER00000000", "Name": "another"}, {"Id": CLUSTER, "Name": "fruits-dev"}],
+        }
+        return type("Pages", (), {"paginate": lambda _, **__: iter([page])})()
+
+
+class Known(Account):
+    """An account whose stacks are applied, and whose EMR is the one above."""
+
+    emr: Emr
+    storage: dict[str, Any] = {"buckets": {"data": DATA, "logs": LOGS}}  # noqa: RUF012
+    cluster: dict[str, Any] = {"cluster_id": CLUSTER}  # noqa: RUF012
+
+    def client(self, service: str) -> Any:
+        return Known.emr if service == "emr" else super().client(service)
+
+
+@pytest.fixture(autouse=True)
+def readable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job's reader of stores is pyarrow's, which moto in this process cannot answer: S3 through boto3 instead."""
+    from fruits.store import Store
+
+    def fetch(store: Store, key: str) -> bytes:
+        bucket, _, prefix = store.uri.removeprefix("s3://").partition("/")
+        try:
+            answer = boto3.client("s3", region_name=REGION).get_object(
+                Bucket=bucket, Key=f"{prefix}/{key}" if key else prefix
+            )
+        except Exception as error:
+            raise FileNotFoundError(key) from error
+        return bytes(answer["Body"].read())
+
+    monkeypatch.setattr(Store, "read", fetch)
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> Iterator[Known]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setattr(command, "POLL_SECONDS", 0.01)
+    began = ENDED - timedelta(minutes=4)
+    with mock_aws():
+        for bucket in (DATA, LOGS):
+            boto3.client("s3", region_name=REGION).create_bucket(
+                Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
+            )
+        Known.emr = Emr(
+            {
+                "State": "FAILED",
+                "FailureDetails": {"Reason": "Unknown Error."},
+                "Timeline": {"StartDateTime": began, "EndDateTime": ENDED},
+            }
+        )
+        yield Known(Target(env="dev", region=REGION, account_id="123456789012"))
+
+
+def ship(account: Account, name: str, only: str = "") -> None:
+    """Put the logs of a kept failure where EMR puts them."""
+    tree = TreeShelf(CORPUS / name / "tree")
+    for log in tree.all:
+        if only in log.key and log.kind != "other":
+            data = (CORPUS / name / "tree" / log.key).read_bytes()
+            key = log.key if log.kind == "cause" else f"emr/{log.key}"
+            packed = log.key.endswith((".gz", ".json"))
+            account.client("s3").put_object(
+                Bucket=LOGS, Key=key if packed else f"{key}.gz", Body=data if packed else gzip.compress(data)
+            )
+
+
+def diagnosed(
+    account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], **environ: str
+) -> tuple[int, str]:
+    """Type `make diagnose`."""
+    monkeypatch.setattr(main.Account, "from_environment", lambda _: account)
+    for name in ("STEP", "CLUSTER", "LOGS", "JSON", "WAIT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"ENV": "dev", **environ}.items():
+        monkeypatch.setenv(name, value)
+    code = main.main()
+    out, err = capsys.readouterr()
+    return code, out + err
+
+
+def test_the_newest_failed_step_is_found_and_its_driver_read(
+    known: Known, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ship(known, "yarn-kills-executor")
+    code, said = diagnosed(known, monkeypatch, capsys)
+    assert code == 0, said
+    assert f"the step {STEP} on {CLUSTER} failed\n" in said
+    assert "probable cause out-of-memory-executor: YARN or the kernel killed an executor" in said
+    assert "core, task in infra/env/dev.cluster.tfvars" in said
+    assert re.search(rf"^log +s3://{LOGS}/emr/{CLUSTER}/containers/\S+_000001/stderr\.gz$", said, re.MULTILINE)
+
+
+def test_json_is_for_a_program(
+    known: Known, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ship(known, "yarn-kills-driver")
+    code, said = diagnosed(known, monkeypatch, capsys, JSON="1", STEP=STEP, CLUSTER=CLUSTER)
+    told, _ = json.JSONDecoder().raw_decode(said)
+    assert code == 0
+    assert (told["cause"], told["step_id"], told["certain"]) == ("out-of-memory-driver", STEP, False)
+    assert told["logs"][0].startswith(f"s3://{LOGS}/emr/{CLUSTER}/")
+
+
+def test_late_logs_are_awaited_and_named(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing, then the step's own log, then the driver's: each time it is said what is missing."""
+    looks = 0
+
+    def sleep(_: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            ship(known, "worker-array-memory", only="/steps/")
+        if looks == 4:
+            ship(known, "worker-array-memory", only="/containers/")
+
+    monkeypatch.setattr(command.time, "sleep", sleep)
+    out = io.StringIO()
+    found = command.step(known, CLUSTER, STEP, Console(file=out, width=300), patience=60)
+    assert found.verdict.cause == "out-of-memory-python"
+    assert looks == 4
+    said = out.getvalue()
+    folder = f"s3://{LOGS}/emr/{CLUSTER}"
+    assert f"waiting for the step's own log ({folder}/steps/{STEP}/stderr.gz); EMR ships logs about every five" in said
+    assert f"waiting for the driver's log (below {folder}/containers/application_1795600000000_0001/)" in said
+
+
+def test_patience_ends_with_what_is_missing_and_how_to_go_on(known: Known) -> None:
+    found = command.step(known, CLUSTER, STEP, Console(quiet=True), patience=0)
+    assert found.verdict.cause == "unknown"
+    said = found.as_text("dev")
+    assert re.search(
+        r"^not there yet +the step's own log .*: EMR ships logs about every five minutes", said, re.MULTILINE
+    )
+    assert said.splitlines()[-1] == f"next           make diagnose STEP={STEP}, when its logs have arrived"
+
+
+def test_ctrl_c_while_waiting_tells_what_is_known(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sleep(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command.time, "sleep", sleep)
+    out = io.StringIO()
+    found = command.step(known, CLUSTER, STEP, Console(file=out), patience=60)
+    assert found.verdict.cause == "unknown"
+    assert "stopped waiting; this is what is known so far" in out.getvalue()
+
+
+def record(account: Account, run_id: str) -> None:
+    """What the job leaves, beside its request."""
+    output = f"s3://{DATA}/results/x"
+    body = json.dumps({"input": f"s3://{DATA}/images", "output": output}).encode()
+    account.client("s3").put_object(Bucket=DATA, Key="requests/r.json", Body=body)
+    kept = json.loads((CORPUS / "rejects-over-limit" / "tree" / "error.json").read_text())
+    body = json.dumps({**kept, "run_id": run_id}).encode()
+    account.client("s3").put_object(Bucket=DATA, Key="results/x/_run/error.json", Body=body)
+
+
+def test_the_jobs_own_words_need_no_log(known: Known) -> None:
+    record(known, f"{ENDED - timedelta(minutes=3):%Y%m%dT%H%M%SZ}-12")
+    found = command.step(known, CLUSTER, STEP, Console(quiet=True), patience=600)
+    assert (found.verdict.cause, found.verdict.certain, found.verdict.exit_code) == ("rejects-over-limit", True, 15)
+    said = found.as_text("dev")
+    assert "where          jobs/fruits/pipeline.py:" in said
+    assert "cure           repair or remove them (all are named in s3://" in said
+    assert f"s3://{LOGS}/emr/{CLUSTER}/steps/{STEP}/" in said
+    assert re.search(r"^not there yet +the step's own log", said, re.MULTILINE)
+    assert said.splitlines()[-1] == "next           make run-step"
+
+
+def test_an_earlier_runs_words_are_not_taken(known: Known) -> None:
+    record(known, f"{ENDED - timedelta(days=1):%Y%m%dT%H%M%SZ}-12")
+    found = command.step(known, CLUSTER, STEP, Console(quiet=True), patience=0)
+    assert found.verdict.cause == "unknown"
+
+
+def failed(code: str, message: str) -> Emr:
+    return Emr(status={"State": "TERMINATED_WITH_ERRORS", "StateChangeReason": {"Code": code, "Message": message}})
+
+
+def test_a_bootstraps_json_needs_no_log(known: Known, tmp_path: Path) -> None:
+    name = "bootstrap-disk"
+    instance = json.loads(next((CORPUS / name).rglob("i-*.json")).read_text())["instance"]
+    body = next((CORPUS / name).rglob("i-*.json")).read_bytes()
+    known.client("s3").put_object(Bucket=LOGS, Key=f"node/bootstrap/{CLUSTER}/{instance}.json", Body=body)
+    Known.emr = failed(
+        "BOOTSTRAP_FAILURE", f"On the master instance ({instance}), bootstrap action 1 returned a non-zero return code"
+    )
+    found = command.one(known, {}, Console(quiet=True), patience=600)
+    assert (found.verdict.cause, found.verdict.certain) == ("bootstrap-disk", True)
+    assert f"s3://{LOGS}/emr/{CLUSTER}/node/{instance}/bootstrap-actions/1/" in found.as_text()
+
+
+def test_capacity_is_known_at_once(known: Known) -> None:
+    Known.emr = failed("INTERNAL_ERROR", "EC2 is out of capacity for m5.xlarge in availability zone eu-west-3a.")
+    found = command.one(known, {}, Console(quiet=True), patience=600)
+    assert found.verdict.cause == "no-capacity"
+    assert "wait and try again, or give more types and zones" in found.as_text()
+
+
+@pytest.mark.parametrize(
+    ("emr", "environ", "sentence"),
+    [
+        (
+            Emr(),
+            {},
+            "nothing failed: the cluster j-2AXXXXXXGAPLF is WAITING, and none of its steps FAILED. Cure: make status;",
+        ),
+        (
+            Emr({"State": "RUNNING", "Timeline": {}}),
+            {"STEP": STEP},
+            f"the step {STEP} is RUNNING: it has not failed. Cure: make steps names those that have.",
+        ),
+    ],
+)
+def test_where_nothing_failed_that_is_said(
+    known: Known,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    emr: Emr,
+    environ: dict[str, str],
+    sentence: str,
+) -> None:
+    Known.emr = emr
+    code, said = diagnosed(known, monkeypatch, capsys, **environ)
+    assert code == 2
+    assert sentence in said
+
+
+def test_a_saved_tree_needs_no_account(
+    known: Known, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shutil.copytree(CORPUS / "unknown-jvm" / "tree", tmp_path / "logs")
+    code, said = diagnosed(known, monkeypatch, capsys, LOGS=str(tmp_path / "logs"))
+    assert code == 28
+    assert "unknown: nothing that was found is a known cause" in said
+    assert "the moon is full" in said
+    code, said = diagnosed(known, monkeypatch, capsys, LOGS=str(tmp_path / "gone"))
+    assert code == 2
+    assert "there is no folder" in said
+    (tmp_path / "empty").mkdir()
+    code, said = diagnosed(known, monkeypatch, capsys, LOGS=str(tmp_path / "empty"))
+    assert code == 2
+    assert "there is no log of EMR below" in said
+    code, said = diagnosed(known, monkeypatch, capsys, LOGS="s3://b/logs/")
+    assert code == 2
+    assert "aws s3 cp --recursive s3://b/logs/ logs" in said
+
+
+def test_run_step_ends_with_the_cause_and_the_jobs_code(known: Known) -> None:
+    ship(known, "yarn-kills-driver")
+    out = io.StringIO()
+    submitted = step.Submitted(CLUSTER, STEP, f"s3://{DATA}/results/x")
+    code = step.conclude(known, submitted, {"State": "FAILED"}, Console(file=out, width=200), patience=0)
+    assert code == 23
+    assert "probable cause out-of-memory-driver: the driver ran out of memory" in out.getvalue()
+    assert out.getvalue().splitlines()[-1] == "next           make apply, then make run-step"
+
+
+def test_a_one_shot_cluster_is_destroyed_before_its_logs_are_awaited(
+    known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster that ends ships its logs at once, and one that waits bills."""
+    done: list[str] = []
+
+    def see(_: Account, environ: Mapping[str, str], console: Console) -> int:
+        done.append("step")
+        return step.see(known, step.Submitted(CLUSTER, STEP, f"s3://{DATA}/results/x"), environ, console)
+
+    def destroy(*_: Any) -> None:
+        done.append("destroy")
+        ship(known, "yarn-kills-driver")
+
+    monkeypatch.setattr(step, "run_step", see)
+    monkeypatch.setattr(step, "watch", lambda *_: {"State": "FAILED"})
+    monkeypatch.setattr(run_step, "destroy", destroy)
+    monkeypatch.setattr(run_step.signal, "signal", lambda *_: None)
+    out = io.StringIO()
+    assert run_step.once(known, {"ONESHOT": "1"}, Console(file=out, width=300)) == 23
+    assert done == ["step", "destroy"]
+    before, after = out.getvalue().split("waiting for", 1)[0], out.getvalue()
+    assert f"next           make diagnose STEP={STEP}, when its logs have arrived" in before
+    assert "probable cause out-of-memory-driver" in after
+
+
+def test_a_cause_that_cannot_be_looked_for_does_not_hide_the_failure(
+    known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OperatorError("no route")
+
+    monkeypatch.setattr(command, "step", refuse)
+    out = io.StringIO()
+    assert step.why(known, CLUSTER, STEP, Console(file=out, width=200), patience=0) == 23
+    assert out.getvalue() == (
+        f"the step {STEP} failed, and why could not be found out (no route). Cure: make diagnose STEP={STEP}.\n"
+    )
+
+
+def test_a_cancelled_step_of_a_living_cluster_is_only_cancelled(known: Known) -> None:
+    out = io.StringIO()
+    submitted = step.Submitted(CLUSTER, STEP, f"s3://{DATA}/results/x")
+    assert step.conclude(known, submitted, {"State": "CANCELLED"}, Console(file=out), patience=0) == 24
+    assert out.getvalue() == f"the step {STEP} was cancelled\n"
+
+
+TERRAFORM = (
+    "aws_emr_cluster.this: Creating...\n╷\n│ Error: running EMR Job Flow: operation error EMR: RunJobFlow, https "
+    "response error StatusCode: 400, RequestID: 1, api error AccessDeniedException: "
+    "User: arn:aws:iam::123456789012:user/ana is not authorized to perform: elasticmapreduce:RunJobFlow on resource: "
+    "arn:aws:elasticmapreduce:eu-west-3:123456789012:cluster/*\n│\n│   with module.emr.aws_emr_cluster.this,\n╵\n"
+)
+
+
+def test_what_terraform_was_refused_is_named_without_a_cluster(known: Known) -> None:
+    found = command.of_start(known, TERRAFORM, Console(quiet=True))
+    assert found is not None
+    assert found.verdict.cause == "access-denied"
+    assert "elasticmapreduce:RunJobFlow on arn:aws:elasticmapreduce:" in found.verdict.says
+    assert "infra/operators" in found.verdict.cure
+    assert command.of_start(known, "╷\n│ Error: Invalid index\n╵\n", Console(quiet=True)) is None
+
+
+def test_a_cluster_that_terraform_names_is_asked(known: Known) -> None:
+    Known.emr = failed(
+        "VALIDATION_ERROR",
+        "The number of vCPUs for instance type m5.xlarge exceeds the EC2 service quota for that type.",
+    )
+    printed = f"│ Error: waiting for EMR Cluster ({CLUSTER}) to create: unexpected state 'TERMINATED_WITH_ERRORS'"
+    found = command.of_start(known, printed, Console(quiet=True))
+    assert found is not None
+    assert found.verdict.cause == "quota"
+    assert "make doctor says how many are free" in found.verdict.cure
+
+
+def test_an_apply_that_broke_off_leaves_a_cluster_to_be_found_by_its_name(
+    known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(_: Account) -> dict[str, Any]:
+        from ops.account import NotAppliedError
+
+        raise NotAppliedError("there is no cluster of ENV=dev. Cure: make apply.")
+
+    monkeypatch.setattr(Known, "cluster", property(nothing))
+    assert command.cluster_id_of(known) == CLUSTER
+
+
+def test_operators_may_ask_all_that_is_asked(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The calls that diagnosing makes are among those that the operators' policies name."""
+    called: set[str] = set()
+    asked = known.client("s3")
+    asked.meta.events.register("before-call.s3", lambda model, **_: called.add(model.name))
+    monkeypatch.setattr(Known, "client", lambda _, service: Known.emr if service == "emr" else asked)
+    ship_with = boto3.client("s3", region_name=REGION)
+    for log in TreeShelf(CORPUS / "yarn-kills-driver" / "tree").all:
+        body = gzip.compress((CORPUS / "yarn-kills-driver" / "tree" / log.key).read_bytes())
+        ship_with.put_object(Bucket=LOGS, Key=f"emr/{log.key}.gz", Body=body)
+    command.one(known, {}, Console(quiet=True), patience=0)
+    Known.emr.status = failed("BOOTSTRAP_FAILURE", "x").status
+    command.cluster(known, CLUSTER, Console(quiet=True), patience=0)
+    policies = "".join(path.read_text() for path in (REPO / "infra" / "operators").glob("*.tf"))
+    allowed = set(re.findall(r'"((?:elasticmapreduce|s3):\w+)"', policies))
+    assert {"DescribeCluster", "DescribeStep", "ListSteps", "ListInstances"} <= set(Known.emr.asked)
+    assert {f"elasticmapreduce:{name}" for name in {*Known.emr.asked, "ListClusters"}} <= allowed
+    assert called == {"ListObjectsV2", "GetObject"}
+    assert {"s3:ListBucket", "s3:GetObject"} <= allowed

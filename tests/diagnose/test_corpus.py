@@ -1,0 +1,134 @@
+"""Every failure of the corpus is named, with the line of source, the cure and the next command; in every packing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from ops.diagnose import gather, table
+from ops.diagnose.causes import Verdict, judge
+from ops.diagnose.evidence import Evidence
+from ops.diagnose.render import as_json, as_text
+from ops.logs import layout
+
+CORPUS = Path(__file__).parent / "corpus"
+NAMES = sorted(path.parent.name for path in CORPUS.glob("*/manifest.json"))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One failure, as it was kept."""
+
+    tree: Path
+    manifest: dict[str, Any]
+
+    def check(self, evidence: Evidence) -> Verdict:
+        verdict, wanted = judge(evidence), self.manifest
+        assert verdict.cause == wanted["cause"], as_text(evidence, verdict)
+        where = as_json(evidence, verdict)["where"]
+        assert (where and f"{where['path']}:{where['line']}") == wanted["where"]
+        assert verdict.cure == wanted["cure"]
+        assert verdict.says == wanted["says"]
+        assert wanted["said"] in verdict.said
+        return verdict
+
+
+@pytest.fixture(params=NAMES)
+def case(request: pytest.FixtureRequest) -> Case:
+    folder = CORPUS / request.param
+    return Case(folder / "tree", json.loads((folder / "manifest.json").read_text()))
+
+
+def test_the_cause_is_named(case: Case) -> None:
+    evidence = gather.of_tree(case.tree)
+    verdict = case.check(evidence)
+    printed = as_text(evidence, verdict)
+    assert f"{verdict.cause}: {verdict.says}" in printed
+    assert verdict.cure in printed
+    assert str(case.tree) in printed, "the address of the whole log"
+    assert printed.splitlines()[-1].startswith("next           make ")
+    json.dumps(as_json(evidence, verdict))
+
+
+def test_packed_or_not_is_the_same(case: Case, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    shutil.copytree(case.tree, tree)
+    for path in [path for path in tree.rglob("*") if path.is_file() and path.suffix != ".json"]:
+        if path.suffix == ".gz":
+            path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+        else:
+            path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    case.check(gather.of_tree(tree))
+
+
+def test_the_corpus_says_how_it_was_made_and_holds_every_known_cause() -> None:
+    manifests = [json.loads((CORPUS / name / "manifest.json").read_text()) for name in NAMES]
+    assert all(m["made"] == "rehearsal" or m["made"].startswith("written after: ") for m in manifests)
+    assert sum(m["made"] == "rehearsal" for m in manifests) >= 20
+    assert {m["cause"] for m in manifests} <= set(table.NAMES)
+    # what the job says of itself is the same sentence whatever the cause; tests/job has them all
+    own = {"model-unusable", "reduction-impossible", "output-unusable", "result-contradicts-input"}
+    assert set(table.NAMES) - {m["cause"] for m in manifests} <= own | {"storage-unreachable", "bucket-missing"}
+
+
+def test_the_corpus_names_no_machine() -> None:
+    for path in (path for path in CORPUS.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+        assert len(data) < 100_000, path
+        assert not re.search(r"/home/(?!hadoop)\w+/|/Users/|/root/|/tmp/fruits-", text), path
+
+
+class Bucketed:
+    """A kept tree below a log bucket, and EMR's answers about it."""
+
+    def __init__(self, case: Case, s3: Any) -> None:
+        tree = gather.TreeShelf(case.tree)
+        self.cluster_id = next(log.cluster for log in tree.all if log.cluster)
+        self.step_id = next((log.step for log in tree.all if log.step), "")
+        s3.create_bucket(Bucket="fruits-logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
+        for log in tree.all:
+            # bootstrap's own JSON lies beside EMR's logs, not among them
+            key = log.key if log.kind == "cause" else f"emr/{log.key}"
+            s3.put_object(Bucket="fruits-logs", Key=key, Body=(case.tree / log.key).read_bytes())
+        self.shelf = gather.ClusterShelf(s3, f"s3://fruits-logs/emr/{self.cluster_id}/", self.cluster_id)
+
+
+@pytest.mark.parametrize(
+    "name", ["bootstrap-disk", "bootstrap-python-processor", "yarn-kills-driver", "spot-nodes-lost"]
+)
+def test_a_bucket_tells_the_same_as_a_folder(name: str) -> None:
+    """The addresses that are asked for in S3 are those at which the logs lie."""
+    case = Case(CORPUS / name / "tree", json.loads((CORPUS / name / "manifest.json").read_text()))
+    known = gather.of_tree(case.tree)
+    with mock_aws():
+        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "y"}
+        bucketed = Bucketed(case, boto3.client("s3", region_name="eu-west-3", **keys))
+        bare = Evidence(
+            subject=known.subject,
+            cluster_id=bucketed.cluster_id,
+            step_id=bucketed.step_id,
+            state=known.state,
+            reason_code=known.reason_code,
+            reason=known.reason,
+            details=known.details,
+            lost_spot=known.lost_spot,
+        )
+        if known.subject == "step":
+            evidence = gather.with_step_logs(bare, bucketed.shelf, None)
+        else:
+            evidence = gather.with_bootstrap_logs(bare, bucketed.shelf, logs=True)
+        assert evidence.node == known.node
+        case.check(evidence)
+        assert all(uri.startswith(f"s3://fruits-logs/emr/{bucketed.cluster_id}/") for uri in evidence.logs)
+        assert layout.parse(evidence.logs[0]).stream == "stderr"

@@ -1,0 +1,399 @@
+"""`report.html` as text: what it shows of how many, what a hostile name can do in it, how large it may become."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from fruits import report
+from fruits.checks import ClassCount
+from fruits.errors import FruitsError
+from fruits.parts import Part, PartWriter
+from fruits.pca import SCORES_SCHEMA, Moments, Reduction, solve
+from fruits.report import colours, page, pictures, sample
+from fruits.store import Store
+from markupsafe import Markup
+from PIL import Image
+from sklearn.neighbors import NearestNeighbors
+
+from ops.package import job_zip
+from tests.job.conftest import FinishedRun
+from tests.job.reporting import HOSTILE, Pictures, clusters, noise, page_of, reduction_of, summary_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+class Parsed(HTMLParser):
+    """Elements of a page, the texts of its scripts, and what its tags would load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.loads: list[str] = []
+        self.ids: list[str] = []
+        self.without_alt = 0
+        self.scripts: list[str] = []
+        self._in_script = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        named = dict(attrs)
+        self.ids += [str(value) for name, value in attrs if name == "id"]
+        self.loads += [str(v) for name, v in attrs if name in ("src", "srcset", "data") or (tag == "link" and v)]
+        self.without_alt += tag == "img" and "alt" not in named
+        self._in_script = tag == "script"
+        if self._in_script:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_script = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_script:
+            self.scripts[-1] += data
+
+
+def data_of(text: str) -> dict[str, dict[str, list[object]]]:
+    """What the page's own script will draw."""
+    found: dict[str, dict[str, list[object]]] = json.loads(Parsed(text).scripts[0])
+    return found
+
+
+# ---- which images ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sizes", "points", "expected"),
+    [
+        ({"a": 3, "b": 4}, 10, {"a": 3, "b": 4}),
+        ({"a": 1000, "b": 1000}, 10, {"a": 5, "b": 5}),
+        ({"a": 2, "b": 1000, "c": 1000}, 12, {"a": 2, "b": 5, "c": 5}),
+        ({"a": 1, "b": 2, "c": 9, "d": 10}, 15, {"a": 1, "b": 2, "c": 6, "d": 6}),
+        ({"a": 5, "b": 0}, 3, {"a": 3}),
+        ({}, 3, {}),
+    ],
+)
+def test_shares_are_equal_and_what_a_small_class_leaves_goes_to_the_others(
+    sizes: dict[str, int], points: int, expected: dict[str, int]
+) -> None:
+    assert sample.fair_shares(sizes, points) == expected
+
+
+def test_with_more_classes_than_points_one_image_each_of_some() -> None:
+    shares = sample.fair_shares({f"class {i}": 7 for i in range(5000)})
+    assert len(shares) == sample.MAX_POINTS
+    assert set(shares.values()) == {1}
+
+
+def test_neighbours_are_scikit_learns() -> None:
+    x = np.random.default_rng(0).normal(size=(300, 12)).astype(np.float32)
+    theirs = NearestNeighbors(n_neighbors=8, algorithm="brute").fit(x).kneighbors(return_distance=False)
+    assert (sample.nearest(x, 8) == theirs).all()
+    assert sample.nearest(x[:3], 8).shape == (3, 2)
+    assert sample.nearest(x[:1], 8).shape == (1, 0)
+
+
+def test_a_class_can_be_told_on_white_on_black_and_by_its_shape() -> None:
+    css = page.resource("page.css")
+    papers = re.findall(r"--card: (#\w{6})", css)
+    assert len(papers) == 2
+    looks = colours.looks(131)
+    for colour, _ in looks:
+        assert min(colours.contrast(colour, paper) for paper in papers) >= 3
+    assert len(set(looks)) == 131
+    for (one, shape), (other, another) in pairwise(looks):
+        assert one != other
+        assert shape != another
+
+
+def test_texts_have_the_contrast_that_wcag_asks() -> None:
+    light, dark = re.findall(r":root \{(.*?)\}", page.resource("page.css"), re.DOTALL)
+    for block in (light, dark):
+        colour = dict(re.findall(r"--(\w+): (#\w{6})", block))
+        for text in ("ink", "quiet", "leaf", "bad"):
+            for ground in ("paper", "card", "soft"):
+                assert colours.contrast(colour[text], colour[ground]) >= 4.5, (text, ground)
+
+
+# ---- escaping --------------------------------------------------------------------------------------------------
+
+
+def rejects_of(labels: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"path": f"/images/{label}/{label}.jpg", "label": label, "size": 9, "reason": label} for label in labels]
+
+
+def hostile_page() -> str:
+    return page_of(
+        [label for label in HOSTILE for _ in range(4)],
+        Pictures(),
+        rejects=rejects_of(HOSTILE),
+        name=f"{{}}{HOSTILE[0]}{HOSTILE[1]}.jpg",
+        model=HOSTILE[1],
+        arguments={"input": HOSTILE[2], "classes": list(HOSTILE)},
+        variance_statement=HOSTILE[1],
+    )
+
+
+def test_names_cannot_become_markup_or_code() -> None:
+    hostile = Parsed(hostile_page())
+    names = [f"class {i}" for i in range(6)]
+    tame = Parsed(page_of([name for name in names for _ in range(4)], Pictures(), rejects=rejects_of(names)))
+    assert len(hostile.scripts) == len(tame.scripts) == 4  # data, two of the library, ours
+    assert hostile.scripts[1:] == tame.scripts[1:]
+    assert set(hostile.tags) == set(tame.tags)
+    assert hostile.ids == tame.ids
+    assert all(load.startswith("data:image/jpeg;base64,") for load in hostile.loads)
+    assert data_of(hostile_page())["labels"] == sorted(HOSTILE)
+
+
+def test_a_slot_is_filled_where_it_stands_and_not_where_a_name_says() -> None:
+    text = hostile_page()
+    filled = page.refilled(text, "cost", page.paragraphs(["<b>1 $</b> & more"]))
+    assert filled is not None
+    assert filled.count("<p>&lt;b&gt;1 $&lt;/b&gt; &amp; more</p>") == 1
+    assert "The job knows no prices" not in filled
+    assert Parsed(filled).scripts == Parsed(text).scripts
+    again = page.refilled(filled, "cost", Markup("<p>\\1 twice</p>"))
+    assert again is not None
+    assert "<p>\\1 twice</p>" in again
+    assert page.refilled("<p>an older page</p>", "cost", Markup("")) is None
+
+
+def test_the_policy_lets_nothing_load_and_no_other_script_run() -> None:
+    text = page_of(["a", "a", "b", "b"], Pictures())
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    assert policy is not None
+    said = policy[1].replace("&#39;", "'")
+    assert said == page.policy(Parsed(text).scripts[1:])
+    assert said.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe-eval" not in said
+    assert "http" not in said
+
+
+def test_every_image_has_an_alternative_and_every_id_is_one() -> None:
+    found = Parsed(hostile_page())
+    assert found.without_alt == 0
+    assert len(found.ids) == len(set(found.ids))
+
+
+# ---- what it says ----------------------------------------------------------------------------------------------
+
+
+def test_the_page_says_how_many_of_how_many() -> None:
+    assert report.shown_text(8, 8, 2, 2) == "all 8 images"
+    assert report.shown_text(1500, 90483, 131, 131) == "1,500 of 90,483 images, the same share of every class"
+    assert (
+        report.shown_text(1500, 20000, 1500, 5000) == "1,500 of 20,000 images, one each of 1,500 of the 5,000 classes"
+    )
+
+
+def test_ends_are_the_outermost_of_all_images_in_rising_order() -> None:
+    labels = [f"class {i % 3}" for i in range(90)]
+    scores = clusters(labels)
+    batch = pa.RecordBatch.from_arrays(
+        [
+            pa.array([f"/images/{i:03d}.jpg" for i in range(90)]),
+            pa.array(labels),
+            pa.array(scores.tolist(), SCORES_SCHEMA.field("scores").type),
+        ],
+        schema=SCORES_SCHEMA,
+    )
+    halves = [batch.slice(0, 40), batch.slice(40, 3), batch.slice(43)]
+    rows = [tuple(row.values()) for part in sample.candidates(iter(halves), {"class 0": 0}) for row in part.to_pylist()]
+    taken = sample.choose(rows, {})
+    assert len(taken.shown) == 0
+    assert len(taken.ends) == sample.COMPONENTS
+    for j, (low, high) in enumerate(taken.ends):
+        order = np.argsort(scores[:, j])
+        assert low.paths == [f"/images/{i:03d}.jpg" for i in order[: sample.ENDS]]
+        assert high.paths == [f"/images/{i:03d}.jpg" for i in order[::-1][: sample.ENDS]]
+        assert low.labels == [labels[i] for i in order[: sample.ENDS]]
+
+
+def test_the_shares_that_components_reach_are_numpys() -> None:
+    variance = np.array([4.0, 3, 2, 1])
+    reduction = Reduction(solve(Moments.of(np.random.default_rng(0).normal(size=(9, 4)))), 2, 0.7)
+    object.__setattr__(reduction.spectrum, "explained_variance", variance)
+    assert report.components_needed(reduction) == [(0.5, 2), (0.7, 2), (0.8, 3), (0.9, 3), (0.95, 4), (0.99, 4)]
+    assert report.scree_text(reduction).endswith("4 for 99 %. Kept: 2.")
+
+
+def cut(data: bytes) -> bytes:
+    return data[: 2 * len(data) // 3]
+
+
+def test_rejects_are_shown_with_reason_and_what_can_be_seen_of_them() -> None:
+    gif = io.BytesIO()
+    Image.new("RGB", (30, 20), "red").save(gif, "GIF")
+    files = {
+        "Pear/cut.jpg": cut(noise(1)),
+        "Pear/really a gif.jpg": gif.getvalue(),
+        "Pear/text.jpg": b"a text file",
+        "Pear/empty.jpg": b"",
+        "Pear/huge.jpg": noise(2),
+    }
+    reasons = ["cannot be decoded: truncated", *["not a JPEG or PNG image"] * 2, "the file is empty", "too large"]
+    rejects = [
+        {"path": f"/images/{key}", "label": "Pear", "size": (pictures.MAX_FILE + 1) * ("huge" in key), "reason": reason}
+        for key, reason in zip(files, reasons, strict=True)
+    ]
+    text = page_of(["Apple"] * 3 + ["Pear"] * 3, Pictures(files=files), rejects=rejects)
+    section = text[text.index('id="rejects-title"') : text.index('id="time-title"')]
+    assert "5 of 11 images have no features" in section
+    assert '<td>not a JPEG or PNG image</td><td class="n">2</td>' in section
+    shown = dict(re.findall(r'base64,([^"]+)" alt="what can be seen of ([^"]+)"', section))
+    assert set(shown.values()) == {"cut.jpg", "really a gif.jpg"}
+    assert section.count('aria-label="what can be seen of') == 3
+    (red,) = (data for data, name in shown.items() if "gif" in name)
+    with Image.open(io.BytesIO(base64.b64decode(red))) as image:
+        assert np.abs(np.asarray(image, int) - [255, 0, 0]).max() < 12
+
+
+def test_images_that_are_gone_leave_a_page_without_them() -> None:
+    text = page_of(["Apple"] * 3 + ["Pear"] * 3, Pictures(default=b""))
+    assert "data:image/jpeg;base64,/" not in text
+    assert data_of(text)["images"]["picture"] == [""] * 6
+
+
+def test_one_image_one_class_one_component() -> None:
+    scores = np.array([[0.0]], np.float32)
+    reduction = reduction_of(scores)
+    counts = [ClassCount("Apple", 1, 1, 0)]
+    taken = sample.choose([("/images/Apple/1.jpg", "Apple", 5, scores.tobytes())], {"Apple": 1})
+    text = report.compose(Pictures(), taken, reduction, counts, summary_of(counts, reduction), [])
+    assert "all 1 images" in text
+    assert "it takes at least two classes of two images" in text
+
+
+# ---- bounds ----------------------------------------------------------------------------------------------------
+
+
+def test_a_thumbnail_is_bounded_whatever_it_shows() -> None:
+    for side in (50, 100, 1000):
+        image = Image.open(io.BytesIO(base64.b64decode(pictures._as_seen(noise(side, side)))))
+        assert image.format == "JPEG"
+        assert image.width == image.height <= pictures.SIDE
+    assert len(base64.b64decode(pictures._as_seen(noise(3)))) <= pictures.MAX_BYTES
+
+
+@pytest.mark.spark
+def test_a_hundred_thousand_images_make_a_page_below_15_mb(spark: SparkSession, tmp_path: Path) -> None:
+    """131 classes, as unequal as they come, long names, pictures that do not compress."""
+    classes = [f"class {i:03d} with a long name" for i in range(131)]
+    sizes = dict.fromkeys(classes[:10], 3) | dict.fromkeys(classes[10:], math.ceil((100_000 - 30) / 121))
+    store = Store(str(tmp_path / "scores"))
+    rng = np.random.default_rng(0)
+    parts: list[Part] = []
+    for start in range(0, 131, 33):
+        writer = PartWriter(store, SCORES_SCHEMA, plain=("path",))
+        for label in classes[start : start + 33]:
+            scores = rng.normal(size=(sizes[label], 60)).astype(np.float32)
+            paths = [f"/images/{label}/{'long ' * 30}{i}_100.jpg" for i in range(sizes[label])]
+            offsets = pa.array(np.arange(0, scores.size + 1, 60, dtype=np.int32))
+            column = pa.ListArray.from_arrays(
+                offsets, pa.array(scores.reshape(-1)), type=SCORES_SCHEMA.field("scores").type
+            )
+            columns = [pa.array(paths), pa.array([label] * len(paths)), column]
+            writer.write(pa.RecordBatch.from_arrays(columns, schema=SCORES_SCHEMA))
+        part = writer.close()
+        assert part is not None
+        parts.append(part)
+    total = sum(sizes.values())
+    assert sum(part.rows for part in parts) == total >= 100_000
+    taken = sample.take(spark, store, parts, sizes, 2)
+    shown = Counter(taken.shown.labels)
+    assert {shown[label] for label in classes[:10]} == {3}
+    assert {shown[label] for label in classes[10:]} == {(sample.MAX_POINTS - 30) // 121}
+    again = sample.take(spark, store, parts[::-1], sizes, 1)
+    assert again.shown.paths == taken.shown.paths
+    assert again.ends == taken.ends
+
+    counts = [ClassCount(label, n, n, 0) for label, n in sizes.items()]
+    reduction = reduction_of(taken.shown.scores)
+    text = report.compose(Pictures(), taken, reduction, counts, summary_of(counts, reduction), [])
+    assert len(text.encode()) < 15_000_000
+    assert f"Shown: {len(taken.shown):,} of {total:,} images, the same share of every class." in text
+    assert len(data_of(text)["images"]["label"]) == len(taken.shown) <= sample.MAX_POINTS
+    assert f"{total:,} fruit images" in text
+
+
+def test_what_a_task_returns_does_not_grow_with_its_rows() -> None:
+    def batches(count: int) -> list[pa.RecordBatch]:
+        rng = np.random.default_rng(0)
+        made = []
+        for b in range(count):
+            scores = pa.array(list(rng.normal(size=(1024, 300)).astype(np.float32)), SCORES_SCHEMA.field("scores").type)
+            names = pa.array([f"{b}/{i}.jpg" for i in range(1024)])
+            made.append(pa.RecordBatch.from_arrays([names, pa.array(["a"] * 1024), scores], schema=SCORES_SCHEMA))
+        return made
+
+    for count in (4, 40):
+        sizes = {"a": 1024 * count}
+        limits = sample._limits(sizes, sample.fair_shares(sizes, 100))
+        (found,) = sample.candidates(iter(batches(count)), limits)
+        kept = sum(order >= 0 for order in found.column("order").to_pylist())
+        assert 100 <= kept <= 260
+        assert found.num_rows - kept <= 2 * sample.ENDS * sample.COMPONENTS
+        assert {len(scores) for scores in found.column("scores").to_pylist()} == {4 * sample.WIDTH}
+
+
+def test_more_classes_than_a_page_can_list() -> None:
+    text = page_of([f"class {i:04d}" for i in range(2000) for _ in range(2)], Pictures())
+    assert "1,500 of 4,000 images, one each of 1,500 of the 2,000 classes" in text
+    assert "The 500 largest of 2,000" in text
+    assert len(text) < 15_000_000
+
+
+# ---- how it ships ----------------------------------------------------------------------------------------------
+
+
+def test_the_zip_that_ships_holds_what_the_page_is_made_of() -> None:
+    with zipfile.ZipFile(io.BytesIO(job_zip())) as packed:
+        names = set(packed.namelist())
+        for name in ("page.html", "macros.html", "classifier.html", "page.css", "page.js"):
+            assert packed.read(f"fruits/report/{name}").decode() == page.resource(name)
+    assert "fruits/report/__init__.py" in names
+
+
+def test_without_the_plotting_library_the_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "find_spec", lambda name: None)
+    with pytest.raises(FruitsError, match=r"^the plotting library bokeh is not installed here. Cure: install "):
+        page.plotting_library()
+
+
+@pytest.mark.spark
+@pytest.mark.tensorflow
+def test_the_report_is_one_page_that_needs_no_network(drawn_run: FinishedRun) -> None:
+    text = (drawn_run.output / "report.html").read_text()
+    assert "200 fruit images in PCA space" in text
+    assert "Shown: all 200 images." in text
+    assert drawn_run.summary["variance_statement"] in text
+    for label in drawn_run.summary["classes"]:
+        assert f'<th scope="row">{label}</th>' in text
+    assert "None: every image was read, decoded and featurized." in text
+    found = Parsed(text)
+    assert len(found.loads) >= 8
+    assert all(address.startswith("data:image/jpeg;base64,") for address in found.loads)
+    images = data_of(text)["images"]
+    assert len(images["picture"]) == len(images["path"]) == 200
+    assert all(images["picture"])
+    by_path = drawn_run.scores.by_path()
+    for i, path in enumerate(images["path"]):
+        mine = [images["scores"][j][i] for j in range(2)]  # type: ignore[index]
+        assert np.allclose(mine, by_path[f"{drawn_run.source}/{path}"][:2], rtol=1e-4)
+    assert len(text) < 4_000_000

@@ -1,0 +1,304 @@
+"""`report.html` in a real browser, without a network: what a reader sees, points at, clicks and types.
+
+Not marked `spark`: the environment of Spark 4 has no playwright.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.job.conftest import FinishedRun
+from tests.job.reporting import HOSTILE, Pictures
+from tests.job.test_report import hostile_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.tensorflow
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        pytest.skip(f"needs Chromium: none of {', '.join(PROGRAMS)} is on PATH, and CHROMIUM= names none")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield started
+        started.close()
+
+
+Opened = Callable[..., "Page"]
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Opened]:
+    """Open a page from disk; in the end it must have said nothing, failed at nothing and asked for nothing."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_(path: Path, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Page:
+        context: Any = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})  # type: ignore[arg-type]
+        contexts.append(context)
+        page: Page = context.new_page()
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request", lambda r: complaints.append(r.url) if not r.url.startswith(("data:", path.as_uri())) else None
+        )
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-ready=yes]", state="attached", timeout=30_000)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def drawn_page(drawn_run: FinishedRun) -> Path:
+    return drawn_run.output / "report.html"
+
+
+@pytest.fixture(scope="module")
+def strange_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("strange") / "a page #1, 100%.html"
+    path.write_text(hostile_page())
+    return path
+
+
+PLACE = """(i) => {
+  const { map, view } = window.fruits, data = map.renderers.find((r) => r.name === "images").data_source.data;
+  const corner = view.el.getBoundingClientRect(), frame = view.frame.bbox;
+  const share = (value, range) => (value - range.start) / (range.end - range.start);
+  return [corner.left + frame.left + frame.width * share(data.x[i], map.x_range),
+          corner.top + frame.bottom - frame.height * share(data.y[i], map.y_range)];
+}"""
+"""Where on the screen an image's point lies."""
+
+
+def numbers(page: Page) -> dict[str, Any]:
+    """What the page's figures hold."""
+    found: dict[str, Any] = page.evaluate(
+        """() => {
+          const of = (name) => window.fruits.map.renderers.find((r) => r.name === name).data_source.data;
+          return { points: of("images").x.length, shown: [...of("images").alpha].filter((a) => a > 0).length,
+                   rings: of("rings").x.length, chosen: window.fruits.chosen(),
+                   width: window.fruits.map.x_range.end - window.fruits.map.x_range.start };
+        }"""
+    )
+    return found
+
+
+def data_of(page: Page) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(page.locator("#data").text_content() or "")
+    return found
+
+
+def lonely(page: Page) -> int:
+    """An image whose point is the farthest from all others': pointing at it cannot hit another."""
+    data = page.evaluate("""() => {
+      const { x, y } = window.fruits.map.renderers.find((r) => r.name === "images").data_source.data;
+      const apart = (i, j) => (i === j ? Infinity : Math.hypot(x[i] - x[j], y[i] - y[j]));
+      const nearest = [...x].map((_, i) => Math.min(...[...x].map((_, j) => apart(i, j))));
+      return nearest.indexOf(Math.max(...nearest));
+    }""")
+    return int(data)
+
+
+def test_the_map_holds_as_many_points_as_the_page_says(opened: Opened, drawn_page: Path) -> None:
+    page = opened(drawn_page)
+    said = re.search(r"Shown: all (\d+) images", page.locator("#map-shown").inner_text())
+    assert said is not None
+    found = numbers(page)
+    assert found["points"] == found["shown"] == int(said[1]) == 200
+    assert page.locator("#legend button").count() == 8
+    assert page.locator("#map canvas").count() >= 1
+    assert page.locator("#scree canvas").count() >= 1
+
+
+def test_the_photograph_is_under_the_pointer(opened: Opened, drawn_page: Path) -> None:
+    page = opened(drawn_page)
+    page.locator("#map").scroll_into_view_if_needed()
+    i = lonely(page)
+    x, y = page.evaluate(PLACE, i)
+    assert page.locator("#tip").is_hidden()
+    page.mouse.move(x - 5, y)
+    page.mouse.move(x, y)
+    page.wait_for_selector("#tip", state="visible")
+    data = data_of(page)
+    label = data["labels"][data["images"]["label"][i]]
+    assert page.locator("#tip b").inner_text() == label
+    assert page.locator("#tip span").inner_text() == data["images"]["path"][i].rpartition("/")[2]
+    assert page.locator("#tip img").evaluate("(image) => image.complete && image.naturalWidth") == 96
+    box = page.locator("#tip").bounding_box()
+    assert box is not None
+    assert abs(box["x"] - x) < 60
+    page.mouse.move(5, 5)
+    page.wait_for_selector("#tip", state="hidden")
+
+
+def test_a_click_shows_the_nearest_neighbours_and_their_clicks_go_on(opened: Opened, drawn_page: Path) -> None:
+    page = opened(drawn_page)
+    page.locator("#map").scroll_into_view_if_needed()
+    i = lonely(page)
+    page.mouse.click(*page.evaluate(PLACE, i))
+    page.wait_for_selector("#near button")
+    data = data_of(page)
+    near = data["images"]["near"][i]
+    assert numbers(page)["chosen"] == i
+    assert numbers(page)["rings"] == 1 + len(near) == 9
+    assert page.locator("#near button").count() == 8
+    assert data["images"]["path"][i] in page.locator("#chosen").inner_text()
+    page.locator("#near button").nth(2).click()
+    assert numbers(page)["chosen"] == near[2]
+    shown = page.locator("#chosen img").get_attribute("src")
+    assert shown == "data:image/jpeg;base64," + data["images"]["picture"][near[2]]
+
+
+def test_it_zooms_by_wheel_by_button_and_back(opened: Opened, drawn_page: Path) -> None:
+    page = opened(drawn_page)
+    page.locator("#map").scroll_into_view_if_needed()
+    whole = numbers(page)["width"]
+    box = page.locator("#map").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.wheel(0, -300)
+    for _ in range(50):  # the page's policy forbids the eval behind wait_for_function
+        if numbers(page)["width"] < whole:
+            break
+        page.wait_for_timeout(50)
+    by_wheel = numbers(page)["width"]
+    assert by_wheel < whole
+    page.locator("#zoom-in").click()
+    assert numbers(page)["width"] == pytest.approx(by_wheel / 1.5)
+    page.locator("#zoom-reset").click()
+    assert numbers(page)["width"] == pytest.approx(whole)
+
+
+def test_a_class_can_be_hidden_and_another_component_shown(opened: Opened, drawn_page: Path) -> None:
+    page = opened(drawn_page)
+    button = page.locator("#legend button").first
+    button.click()
+    page.mouse.move(0, 0)
+    assert button.get_attribute("aria-pressed") == "false"
+    assert numbers(page)["shown"] == 175
+    button.click()
+    assert numbers(page)["shown"] == 200
+    page.locator("#axis-x").select_option("2")
+    data = data_of(page)
+    drawn = page.evaluate('[...window.fruits.map.renderers.find((r) => r.name === "images").data_source.data.x]')
+    assert drawn == pytest.approx(data["images"]["scores"][2])
+
+
+def test_the_keyboard_reaches_every_image_and_its_neighbours(opened: Opened, drawn_page: Path) -> None:
+    page = opened(drawn_page)
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "map":
+            break
+    assert page.evaluate("document.activeElement.id") == "map"
+    seen = []
+    for _ in range(200):
+        page.keyboard.press("n")
+        seen.append(page.evaluate("window.fruits.chosen()"))
+    assert seen == list(range(200))
+    page.keyboard.press("p")
+    assert numbers(page)["chosen"] == 198
+    x, y = page.evaluate(PLACE, 198)
+    moved = 0
+    for key, ahead in (("ArrowLeft", (-1, 0)), ("ArrowRight", (1, 0)), ("ArrowUp", (0, -1)), ("ArrowDown", (0, 1))):
+        page.evaluate("window.fruits.choose(198)")
+        page.keyboard.press(key)
+        now = numbers(page)["chosen"]
+        if now != 198:  # at the rim there may be none
+            moved += 1
+            u, v = page.evaluate(PLACE, now)
+            assert (u - x) * ahead[0] + (v - y) * ahead[1] > 0
+    assert moved >= 2
+    page.keyboard.press("Enter")
+    focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert focused.startswith("neighbour 1: ")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "map"
+    page.keyboard.press("Escape")
+    assert numbers(page)["chosen"] == -1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_follows_the_readers_scheme_also_while_open(opened: Opened, drawn_page: Path, scheme: str) -> None:
+    def colours(page: Page) -> tuple[str, str]:
+        body = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return body, page.evaluate("window.fruits.map.xaxes[0].major_label_text_color")
+
+    page = opened(drawn_page, scheme=scheme)
+    wanted = {"light": ("rgb(251, 251, 247)", "#1d2a1f"), "dark": ("rgb(18, 22, 19)", "#e8ece5")}
+    assert colours(page) == wanted[scheme]
+    other = "dark" if scheme == "light" else "light"
+    page.emulate_media(color_scheme=other)  # type: ignore[arg-type]
+    for _ in range(50):  # the page hears of it a moment later
+        if colours(page) == wanted[other]:
+            break
+        page.wait_for_timeout(50)
+    assert colours(page) == wanted[other]
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_narrow_screens_scroll_down_and_never_sideways(
+    opened: Opened, drawn_page: Path, strange_page: Path, width: int
+) -> None:
+    for path in (drawn_page, strange_page):
+        page = opened(path, width=width, height=740)
+        page.evaluate("window.fruits.choose(0)")
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        map_box = page.locator("#map").bounding_box()
+        assert map_box is not None
+        assert map_box["width"] > 0.85 * width - 20 * (width > 500)
+
+
+def test_hostile_names_are_text(opened: Opened, strange_page: Path) -> None:
+    page = opened(strange_page)
+    assert page.title().startswith("Fruits! ")
+    assert page.locator("#legend button").all_text_contents() == sorted(HOSTILE)
+    for i in range(0, 24, 4):
+        page.evaluate("(i) => window.fruits.choose(i)", i)
+        x, y = page.evaluate(PLACE, i)
+        page.mouse.move(x, y)
+        page.mouse.move(x + 1, y)
+    assert page.title().startswith("Fruits! ")
+    assert page.locator("script").count() == 4
+    assert page.locator("img[onerror]").count() == 0
+    assert "{{ 7 * 7 }}" in page.locator("#legend").inner_text()
+
+
+def test_pictures_are_optional(opened: Opened, tmp_path: Path) -> None:
+    from tests.job.reporting import page_of
+
+    path = tmp_path / "report.html"
+    path.write_text(page_of(["Apple"] * 3 + ["Pear"] * 3, Pictures(default=b"")))
+    page = opened(path)
+    page.evaluate("window.fruits.choose(0)")
+    assert page.locator("#chosen .none").get_attribute("aria-label") == "Apple, 0_100.jpg (no picture)"

@@ -1,0 +1,152 @@
+"""What a public page may not show, and how a change reads: the pure parts of the plan's report and the nightly look."""
+
+from __future__ import annotations
+
+import doctest
+from typing import Any
+
+import pytest
+
+from ops import drift
+from ops.plan_report import changes, comment, masking, standing
+from ops.plan_report.changes import attributes, flat, hidden, lines
+from ops.plan_report.masking import masked
+
+
+@pytest.mark.parametrize("module", [changes, comment, masking, standing], ids=lambda module: module.__name__)
+def test_examples_in_the_docstrings(module: Any) -> None:
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("arn:aws:iam::417203958866:role/fruits-dev-emr-node", "arn:aws:iam::************:role/fruits-dev-emr-node"),
+        ("s3://fruits-dev-data-417203958866/images/", "s3://fruits-dev-data-************/images/"),
+        ('"Resource":["417203958866"]', '"Resource":["************"]'),
+        ("4172-0395-8866", "************"),
+        ("key AKIAIOSFODNN7EXAMPLE and ASIAIOSFODNN7EXAMPLE.", "key (sensitive) and (sensitive)."),
+        ("ghp_0123456789abcdefghij0123", "(sensitive)"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----!", "(sensitive)!"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE and cut", "(sensitive)"),
+        ("alerts go to owner@example.org.", "alerts go to (e-mail)."),
+    ],
+)
+def test_masked(text: str, safe: str) -> None:
+    assert masked(text) == safe
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["emr-7.13.0", "vpc-0123456789abcdef0", "2026-11-25T03:17:00Z", "1234567890123", "10.0.0.0/16", "ami-12345678901"],
+)
+def test_left_as_it_is(text: str) -> None:
+    assert masked(text) == text
+
+
+def change(before: Any, after: Any, **more: Any) -> dict[str, Any]:
+    return {"actions": ["update"], "before": before, "after": after, **more}
+
+
+def test_sensitive_values_are_hidden_at_any_depth() -> None:
+    found = list(
+        attributes(
+            change(
+                {"a": [{"b": "old", "c": 1}], "whole": {"x": "1"}},
+                {"a": [{"b": "new", "c": 2}], "whole": {"x": "2"}},
+                before_sensitive={"a": [{"b": True}], "whole": True},
+                after_sensitive={"a": [{"b": True}], "whole": True},
+            ),
+            [],
+        )
+    )
+    assert [(one.path, one.before, one.after) for one in found] == [("a.0.c", "1", "2")]
+
+
+def test_value_that_becomes_sensitive_is_not_shown_as_it_was() -> None:
+    (one,) = attributes(change({"a": "open"}, {"a": "open"}, before_sensitive={"a": True}, after_sensitive={}), [])
+    assert one.before == "(sensitive)"
+
+
+def test_names_of_secrets_hide_what_nobody_marked() -> None:
+    assert hidden({"db_password": "x", "token_type": "y", "auth": [{"token": "z"}]}, None) == {
+        "db_password": "(sensitive)",
+        "token_type": "y",
+        "auth": [{"token": "(sensitive)"}],
+    }
+
+
+def test_tags_are_said_once() -> None:
+    assert flat({"tags": {"A": "1"}, "tags_all": {"A": "1"}}) == {("tags", "A"): "1"}
+
+
+def test_changed_document_reads_as_a_diff() -> None:
+    entry = {
+        "address": "aws_iam_role_policy.this",
+        "type": "aws_iam_role_policy",
+        "mode": "managed",
+        "change": change(
+            {"policy": '{"Action": ["s3:Get"], "Sid": "A"}'}, {"policy": '{"Action": ["s3:*"], "Sid": "A"}'}
+        ),
+    }
+    (found,) = changes.changes({"resource_changes": [entry]})
+    text = "\n".join(lines(found))
+    assert '\n-         "s3:Get"\n' in text
+    assert '\n+         "s3:*"\n' in text
+
+
+# -------------------------------------------------------------------------------------------------- the nightly look
+
+
+def storage_plan(account: str) -> dict[str, Any]:
+    after = {"bucket": f"fruits-dev-data-{account}", "tags": {"Owner": "b"}}
+    return {
+        "resource_changes": [
+            {
+                "address": "module.data.aws_s3_bucket.this",
+                "type": "aws_s3_bucket",
+                "mode": "managed",
+                "change": change({**after, "tags": {"Owner": "a"}}, after),
+            }
+        ]
+    }
+
+
+def test_drift_is_found_and_masked() -> None:
+    account = "417203958866"
+    look = drift.Look(
+        env="dev",
+        plan=storage_plan(account),
+        billing=[f"endpoint vpce-1: elasticmapreduce of {account}; 0.011 USD an hour. Remove: aws ec2 …"],
+        account=account,
+    )
+    text = drift.markdown(look)
+    assert look.found
+    assert text.startswith("**The storage stack differs from the code**: an apply would find 1 to change.")
+    assert '      tags.Owner: "a" → "b"' in text
+    assert "**1 of ours bill by the hour:**" in text
+    assert account not in text
+    assert text.endswith("<!-- fruits-drift dev -->\n")
+
+
+def test_order_is_no_finding() -> None:
+    look = drift.Look(env="dev", plan={"resource_changes": []})
+    assert not look.found
+    assert drift.markdown(look).startswith("The storage stack is what the code says.\n\nNothing of ours that was seen")
+
+
+def test_what_could_not_be_looked_at_is_a_finding() -> None:
+    """Silence would look like order."""
+    blind = drift.Look(env="dev", plan={"resource_changes": []}, unseen=["clusters were not listed: AccessDenied"])
+    assert blind.found
+    assert "clusters were not listed: AccessDenied" in drift.markdown(blind)
+    assert drift.Look(env="dev", unplanned="Error: no state").found
+
+
+def test_issue_of_a_thousand_findings_fits() -> None:
+    plan = storage_plan("417203958866")
+    plan["resource_changes"] *= 3000
+    look = drift.Look(env="dev", plan=plan, billing=[f"instance i-{n:017d}: left" for n in range(1000)])
+    text = drift.markdown(look)
+    assert len(text) < 65_536
+    assert "and 950 more; `make billing ENV=dev` lists them all." in text
