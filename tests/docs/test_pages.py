@@ -87,7 +87,7 @@ def test_files_in_commands_exist(page: Path) -> None:
 
 
 def test_a_command_that_is_not_there_would_be_seen() -> None:
-    text = "```\nmake run-locally INPUT=x\n```\nand `make cost IMAGE=5`"
-    assert commands(text) == [("run-locally", ["INPUT"]), ("cost", ["IMAGE"])]
+    text = "```\nmake run-locally INPUT=x\n```\nand `make cost IMAGEN=5`"
+    assert commands(text) == [("run-locally", ["INPUT"]), ("cost", ["IMAGEN"])]
     assert "run-locally" not in TARGETS
-    assert "IMAGE" not in known_variables()
+    assert "IMAGEN" not in known_variables()
