@@ -112,7 +112,7 @@ test: $(VENV)/.dev ## Run the tests (README's second command)
 	@$(PY) -m pytest -m "not slow" $(WORKERS) $(ARGS)
 checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
 	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
-record-calls: $(VENV)/.localaws ## Record which rights the operator's commands need (four minutes on the embedded AWS)
+record-calls: $(VENV)/.localaws ## Record which rights the operator's commands need (eight minutes on the embedded AWS)
 	@$(PY) -m ops.record_calls $(ARGS)
 module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
 	@$(PY) -m ops.module_docs
