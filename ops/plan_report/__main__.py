@@ -20,7 +20,7 @@ from ops.terraform import BROKEN_RULE, DEFAULT_REGION, ROOT, TerraformError, Wro
 
 REPLACES = 32
 REFUSED = 1
-CEILING = 3.2  # dollars an hour on demand: what prod's cluster costs, and a quarter
+CEILING = 3.2  # dollars an hour on demand: what the cluster of prod costs, and a fifth
 
 
 def exit_code(failures: Sequence[comment.Failure]) -> int:
