@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -141,9 +142,9 @@ class Result:
         try:
             with np.load(io.BytesIO(self.store.read(MODEL))) as saved:
                 mean, components = saved["mean"], saved["components"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
-                f"{self.store.location(MODEL)} cannot be read ({error}). Cure: make results, or run the job again."
+                f"{self.store.location(MODEL)} is missing or damaged. Cure: make results, or run the job again."
             ) from error
         if components.shape != (self.summary["k"], mean.size):
             raise InputError(

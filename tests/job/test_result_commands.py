@@ -150,10 +150,12 @@ def test_what_is_wrong_with_the_result_is_said(
     assert code == 10
     assert "no finished result in runs/sample-efficientnet_lite0 or runs/local/efficientnet_lite0. Cure: make " in err
 
-    (fetched / "pca" / "model.npz").write_bytes(b"damaged")
-    code, _, err = said(neighbours.main, IMAGE=image, OUTPUT=str(fetched))
-    assert code == 10
-    assert f"{fetched}/pca/model.npz cannot be read" in err
+    whole = (fetched / "pca" / "model.npz").read_bytes()
+    for damaged in (b"", b"damaged", whole[:1000]):
+        (fetched / "pca" / "model.npz").write_bytes(damaged)
+        code, _, err = said(neighbours.main, IMAGE=image, OUTPUT=str(fetched))
+        assert code == 10
+        assert f"{fetched}/pca/model.npz is missing or damaged. Cure: make results, or" in err
     mean = np.zeros(1280)
     np.savez(fetched / "pca" / "model.npz", mean=mean, components=np.zeros((3, 1280)))
     code, _, err = said(neighbours.main, IMAGE=image, OUTPUT=str(fetched))
@@ -166,7 +168,7 @@ def test_what_is_wrong_with_the_result_is_said(
     assert "holds scores of 99 images, but its run.json says 200" in err
     (fetched / "pca" / "scores.csv").write_text("")
     code, _, err = said(classify.main, OUTPUT=str(fetched))
-    assert (code, f"the scores at {fetched} cannot be read (CSV parse error" in err) == (10, True)
+    assert (code, f"the scores at {fetched} cannot be read (Empty CSV file)" in err) == (10, True)
     (fetched / "pca" / "scores.csv").unlink()
     code, _, err = said(classify.main, OUTPUT=str(fetched))
     assert (code, "holds no scores (pca/scores or pca/scores.csv)" in err) == (10, True)
