@@ -105,9 +105,9 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
     cluster_id = str(account.cluster["cluster_id"])
     if state not in LIVE_STATES:
         first = "make diagnose says why; " if state == "TERMINATED_WITH_ERRORS" else ""
+        said = f" ({reason})" if reason else ""
         raise OperatorError(
-            f"the cluster {cluster_id} is {state}{f' ({reason})' if reason else ''}. "
-            f"Cure: {first}make apply makes a new one.",
+            f"the cluster {cluster_id} is {state}{said}. Cure: {first}make apply makes a new one.",
             exit_code=21,
         )
     if not queue and (others := open_steps(account)):

@@ -172,8 +172,7 @@ class Lister:
                     kind="Studio domain",
                     id=found["DomainId"],
                     about=f"{found['Status']}; {what}; its file system bills by the month",
-                    remove=f"aws sagemaker delete-domain --domain-id {found['DomainId']} "
-                    f"--retention-policy HomeEfsFileSystem=Delete {self.where}",
+                    remove=f"make destroy ENV={self.env}, which closes what runs in it first",
                 )
 
     def buckets(self) -> Iterator[Item]:

@@ -87,14 +87,7 @@ def test_files_in_commands_exist(page: Path) -> None:
 
 
 def test_a_command_that_is_not_there_would_be_seen() -> None:
-<<<<<<< HEAD
-    text = "```\nmake run-locally INPUT=x\n```\nand `make cost PICTURES=5`"
-    assert commands(text) == [("run-locally", ["INPUT"]), ("cost", ["PICTURES"])]
-    assert "run-locally" not in TARGETS
-    assert "PICTURES" not in known_variables()
-=======
     text = "```\nmake run-locally INPUT=x\n```\nand `make cost IMAGEN=5`"
     assert commands(text) == [("run-locally", ["INPUT"]), ("cost", ["IMAGEN"])]
     assert "run-locally" not in TARGETS
     assert "IMAGEN" not in known_variables()
->>>>>>> elsewhere

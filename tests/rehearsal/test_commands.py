@@ -125,8 +125,8 @@ def test_a_failing_bootstrap_fails_apply_and_destroy_clears_up(tmp_path: Path) -
         cluster = re.findall(r"j-[A-Z0-9]{13}", printed)[0]
         assert "probable cause bootstrap-other: a bootstrap action failed" in printed
         assert re.search(r"^said +the fault bootstrap was asked for \(s3://\S+/stderr\.gz\)$", printed, re.MULTILINE)
-        symptom = "apply fails with BOOTSTRAP_FAILURE"
-        (named, cause), (code, log), (destroyed, last) = operator.follows(symptom, cluster=cluster)
+        done = operator.follows("apply fails with BOOTSTRAP_FAILURE", cluster=cluster)
+        (named, cause), (code, log), (destroyed, last) = done
         assert named == 0, cause
         assert f"the cluster {cluster} terminated with errors" in cause
         assert "said           the fault bootstrap was asked for" in cause
