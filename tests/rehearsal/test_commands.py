@@ -123,7 +123,7 @@ def test_a_failing_bootstrap_fails_apply_and_destroy_clears_up(tmp_path: Path) -
         assert code == 1
         assert "BOOTSTRAP_FAILURE" in printed
         cluster = re.findall(r"j-[A-Z0-9]{13}", printed)[0]
-        assert "probable cause bootstrap-other: a bootstrap action failed" in printed
+        assert "\ncause          bootstrap-other: a bootstrap action failed\n" in printed
         assert re.search(r"^said +the fault bootstrap was asked for \(s3://\S+/stderr\.gz\)$", printed, re.MULTILINE)
         done = operator.follows("apply fails with BOOTSTRAP_FAILURE", cluster=cluster)
         (named, cause), (code, log), (destroyed, last) = done
