@@ -27,6 +27,8 @@ resource "aws_iam_openid_connect_provider" "this" {
 }
 
 data "aws_iam_policy_document" "plan_assume" {
+  # checkov:skip=CKV_AWS_358:It reads the text before the locals are filled in; the plan's rule tokens-of-one-subject judges the filled one
+
   statement {
     sid     = "PullRequestsAndTheBranch"
     actions = ["sts:AssumeRoleWithWebIdentity"]
@@ -59,6 +61,8 @@ resource "aws_iam_role" "plan" {
 }
 
 data "aws_iam_policy_document" "apply_assume" {
+  # checkov:skip=CKV_AWS_358:It reads the text before the locals are filled in; the plan's rule tokens-of-one-subject judges the filled one
+
   statement {
     sid     = "OneEnvironmentOfOneBranch"
     actions = ["sts:AssumeRoleWithWebIdentity"]
