@@ -74,6 +74,7 @@ def keys(s3: dict[str, str], prefix: str) -> set[str]:
     return {item["Key"] for item in client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])}
 
 
+@pytest.mark.slow
 def test_images_and_results_on_s3(s3: dict[str, str]) -> None:
     output = f"s3://{BUCKET}/results/run 1"
     process = run_local(s3, INPUT=f"s3://{BUCKET}/images", OUTPUT=output, K="4")

@@ -145,6 +145,7 @@ def test_a_second_run_computes_no_feature_and_says_so(
     assert np.load(output / "pca/model.npz")["components"].shape[0] == 3
 
 
+@pytest.mark.slow
 def test_classes_with_commas_are_selected_by_name(photos: Path, tmp_path: Path) -> None:
     process = run_local(
         INPUT=str(photos), OUTPUT=str(tmp_path / "o"), CLASSES="Pomme d'été, verte (n°1); Orange", LIMIT="6", K="2"
@@ -155,6 +156,7 @@ def test_classes_with_commas_are_selected_by_name(photos: Path, tmp_path: Path) 
     assert set(summary["classes"]) <= {"Pomme d'été, verte (n°1)", "Orange"}
 
 
+@pytest.mark.slow
 def test_too_many_rejects_fail_the_run_and_keep_the_work(photos: Path, tmp_path: Path) -> None:
     source = tmp_path / "in"
     for path in list(photos.rglob("*.jpg"))[:6]:

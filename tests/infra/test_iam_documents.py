@@ -44,14 +44,14 @@ def documents(plan: Plan, types: tuple[str, ...]) -> dict[str, str]:
 def test_identity_policies(plan_of: Callable[[str], Plan], scenario: str) -> None:
     held = documents(plan_of(scenario), IDENTITY)
     assert {"module.iam.aws_iam_role_policy.instance", "module.iam.aws_iam_role_policy.service"} <= set(held)
-    assert {address: findings(text) for address, text in held.items() if findings(text)} == {}
+    assert {address: found for address, text in held.items() if (found := findings(text))} == {}
 
 
 @pytest.mark.terraform
 def test_policies_of_githubs_roles(plan_of: Callable[[str], Plan]) -> None:
     held = documents(plan_of("dev-github"), IDENTITY)
     assert set(held) == {f"aws_iam_role_policy.{name}" for name in ("plan", "apply", "never")}
-    assert {address: findings(text) for address, text in held.items() if findings(text)} == {}
+    assert {address: found for address, text in held.items() if (found := findings(text))} == {}
 
 
 @pytest.mark.terraform

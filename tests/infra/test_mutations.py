@@ -69,6 +69,7 @@ def run_on(check: Callable[..., None], infra: Path, monkeypatch: pytest.MonkeyPa
         check(*([] if value is None else [value]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", CODE, ids=lambda check: check.__name__)
 def test_unspoilt_code_passes(check: Callable[..., None], infra: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise the checks below would notice anything."""

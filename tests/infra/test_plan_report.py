@@ -53,6 +53,7 @@ def test_create(root: Root) -> None:
     assert failures(about(cluster=root.of("create"))) == []
 
 
+@pytest.mark.slow
 def test_no_change(root: Root) -> None:
     text = markdown(about(cluster=root.of("nothing")))
     assert text == (
@@ -91,6 +92,7 @@ def test_replacement_names_the_attributes_and_fails(root: Root) -> None:
     assert text.count("# forces replacement") >= len(because)
 
 
+@pytest.mark.slow
 def test_label_lets_a_replacement_pass(root: Root) -> None:
     subject = about(cluster=root.of("new cluster"), allowed=True)
     assert failures(subject) == []
@@ -99,6 +101,7 @@ def test_label_lets_a_replacement_pass(root: Root) -> None:
     assert "The label `allow-replace` is set: replacements are let pass." in text
 
 
+@pytest.mark.slow
 def test_other_bootstrap_is_named_though_no_attribute_forces_it(root: Root) -> None:
     """The provider would change a bootstrap's path in place; a resource that holds it triggers the replacement."""
     subject = about(cluster=root.of("other bootstrap"))
@@ -111,12 +114,14 @@ def test_other_bootstrap_is_named_though_no_attribute_forces_it(root: Root) -> N
     assert [failure.cause for failure in failures(subject)] == ["replace"]
 
 
+@pytest.mark.slow
 def test_destroy(root: Root) -> None:
     text = markdown(about(cluster=root.of("destroy")))
     assert text.splitlines()[0] == f"**This change would destroy the cluster** `{CLUSTER}`."
     assert text.splitlines()[2].startswith(f"Destroys 4: `{CLUSTER}`, ")
 
 
+@pytest.mark.slow
 def test_cluster_that_stands_nowhere_is_still_said_to_be_replaced(root: Root) -> None:
     """Against the account it is created, because the last one has ended; against the base it is replaced."""
     live = root.of("create")
@@ -145,10 +150,12 @@ def stored(planner: Planner, plan_of: PlanOf, tmp_path_factory: pytest.TempPathF
     return plan
 
 
+@pytest.mark.slow
 def test_storage_stands_and_changes_nothing(stored: Callable[..., Plan]) -> None:
     assert changes(stored()) == []
 
 
+@pytest.mark.slow
 def test_storage_budget_is_changed_in_place(stored: Callable[..., Plan], root: Root) -> None:
     plan = stored(budget_usd=99, budget_emails=["new@example.org"])
     text = markdown(about(storage=plan, cluster=root.of("nothing")))
@@ -159,6 +166,7 @@ def test_storage_budget_is_changed_in_place(stored: Callable[..., Plan], root: R
     assert failures(about(storage=plan)) == []
 
 
+@pytest.mark.slow
 def test_lost_bucket_fails_without_the_label(stored: Callable[..., Plan]) -> None:
     plan = stored(destroy=True)
     subject = about(storage=plan)
