@@ -54,6 +54,7 @@ WITHOUT_RESOURCE = frozenset(
         "sagemaker:ListSpaces",
         "sagemaker:ListUserProfiles",
         "servicequotas:GetServiceQuota",
+        "ssm:DescribeInstanceInformation",
         "tag:GetResources",
     }
 )

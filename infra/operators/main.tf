@@ -23,6 +23,7 @@ locals {
       network = aws_iam_policy.network.arn
       cluster = aws_iam_policy.cluster.arn
       doctor  = aws_iam_policy.doctor.arn
+      look    = aws_iam_policy.look.arn
     },
     { for policy in aws_iam_policy.studio : "studio" => policy.arn },
   )
