@@ -35,6 +35,8 @@ PROVIDER = Path("registry.terraform.io/hashicorp/aws")
 EMULATED_ACCOUNT = "123456789012"
 NO_ACCOUNT = "000000000000"
 BROKEN_RULE = 5
+# Reading the provider's schema leaves little garbage and much to scan: both plans take 17 instead of 21 s of CPU.
+GOGC = "400"
 DEFAULT_REGION = "eu-west-3"
 
 Stack = Literal["storage", "cluster", "operators", "github"]
@@ -547,6 +549,7 @@ class Workspace:
             environ = {name: value for name, value in environ.items() if not name.startswith("AWS_")}
         environ |= self.target.environment() | {
             "TF_CLI_CONFIG_FILE": str(self._place / "terraform.rc"),
+            "GOGC": environ.get("GOGC", GOGC),
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
         }

@@ -13,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from ops import class_archive
 from ops.java import find_java_home
+from ops.terraform import GOGC
 from tests.leftovers import pytest_sessionfinish
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ SHARED = REPO.parent / "shared"
 PHOTOS = SHARED / "fruits360" / "bench" / "Training"
 KERAS_WEIGHTS = SHARED / "weights"
 
+
+os.environ.setdefault("GOGC", GOGC)  # for the tests that start Terraform themselves
 
 GROUPS = {
     "job": "spark",
