@@ -34,9 +34,9 @@ GROUPS = {
     "job": "spark",
     "cli": "spark",
     "benchmarks": "spark",
-    "localaws": "aws",
-    "rehearsal": "aws",
+    "rehearsal": "rehearsal",
     "infra": "infra",
+    "localaws": "localaws",
 }
 """Folders of one group share expensive fixtures (a Spark session, an applied stack), so one process runs them all, the
 longest group first. Every other folder is a group of its own."""

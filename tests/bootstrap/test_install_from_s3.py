@@ -64,6 +64,7 @@ def bucket(client: Any) -> str:
     return name
 
 
+@pytest.mark.slow
 def test_a_node_installs_from_the_bucket_what_the_laptop_uploaded(
     tmp_path: Path,
     bootstrap: Callable[..., subprocess.CompletedProcess[str]],

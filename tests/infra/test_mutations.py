@@ -1,4 +1,4 @@
-"""Every bad change of `mutations` is noticed by the check it names. All but two of those that need a plan are slow."""
+"""Every bad change of `mutations` is noticed by the check it names. All but one of those that need a plan are slow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.infra.mutations import MUTATIONS, Mutation
 from tests.infra.planning import REGION, ROOT, SCENARIOS, Planner
 from tests.infra.test_plan_policies import CEILINGS
 
-FAST = {"public bucket", "open port"}  # of those that need a plan
+FAST = {"public bucket"}  # of those that need a plan
 
 CODE = [
     check
@@ -47,7 +47,7 @@ def spoilt_planner(terraform: Path, infra: Path) -> Planner:
 
 
 def of(*kinds: str) -> list[object]:
-    """The changes that some checks notice; those that need a plan are slow but for a few."""
+    """The changes that some checks notice; those that need a plan are slow but for one."""
     return [
         pytest.param(
             mutation,

@@ -98,7 +98,10 @@ def test_mobilenet_v2_035_with_its_imagenet_weights_equals_keras(pictures: Calla
 @pytest.mark.parametrize("size", [64, pytest.param(224, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("name", "make", "package"),
-    [("mobilenet_v2", "MobileNetV2", "mobilenet_v2"), ("resnet50", "ResNet50", "resnet50")],
+    [
+        ("mobilenet_v2", "MobileNetV2", "mobilenet_v2"),
+        pytest.param("resnet50", "ResNet50", "resnet50", marks=pytest.mark.slow),
+    ],
 )
 def test_with_seeded_random_weights_for_want_of_the_real_ones_equals_keras(
     name: str, make: str, package: str, size: int, pictures: Callable[[int], Pixels]
