@@ -185,8 +185,8 @@ def close(
         pages = sagemaker.get_paginator("list_spaces").paginate(DomainIdEquals=domain_id)
         return [space for page in pages for space in page["Spaces"]]
 
-    names = [str(space["SpaceName"]) for space in spaces()]
-    for space in spaces():
+    found = spaces()
+    for space in found:
         if space["Status"] != "Deleting":
             sagemaker.delete_space(DomainId=domain_id, SpaceName=space["SpaceName"])
     deadline = time.monotonic() + patience
@@ -196,7 +196,7 @@ def close(
             raise OperatorError(f"spaces are still there after {patience:.0f} s: {told}. Cure: make destroy again.")
         say(f"waiting until SageMaker has deleted {len(left)} space{'' if len(left) == 1 else 's'}")
         time.sleep(pause)
-    return names
+    return [str(space["SpaceName"]) for space in found]
 
 
 def end(account: Account, console: Console) -> list[str]:
