@@ -55,8 +55,11 @@ def test_a_server_that_was_killed_is_not_running_and_can_be_started_again(tmp_pa
     os.waitpid(first.pid, 0)
     with pytest.raises(NotRunningError, match="start it with make local-up"):
         server.status(tmp_path)
+    left = tmp_path / "clusters" / "j-KILLED" / "opt"
+    left.mkdir(parents=True)
     with server.running(settings) as endpoint:
         assert endpoint.startswith("http://127.0.0.1:")
+        assert not left.exists()
 
 
 def test_a_stranger_on_the_port_is_not_taken_for_ours(aws: Aws, tmp_path: Path) -> None:

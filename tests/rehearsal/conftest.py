@@ -29,7 +29,7 @@ def cluster_ends_by_itself(operator: Operator) -> None:
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-west-3"}
     emr = boto3.client("emr", endpoint_url=record.endpoint, **keys)
     emr.terminate_job_flows(JobFlowIds=[told])
-    emr.get_waiter("cluster_terminated").wait(ClusterId=told, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    emr.get_waiter("cluster_terminated").wait(ClusterId=told, WaiterConfig={"Delay": 1, "MaxAttempts": 300})
 
 
 @pytest.fixture(scope="session")
