@@ -25,13 +25,9 @@ REPEATS = 3
 
 def _node_bootstrap(options: Options) -> Result:
     """The node's bootstrap, where this checkout has that benchmark."""
-    run: Callable[[], dict[str, float]] = importlib.import_module("benchmarks.node_bootstrap").run
-    found: dict[str, list[float]] = {}
-    for number in range(options.repeats):
-        for name, seconds in run().items():
-            found.setdefault(name, []).append(seconds)
-        options.say(f"{number + 1}/{options.repeats}")
-    series = {name: Series("s", tuple(values)) for name, values in found.items()}
+    run: Callable[[int], dict[str, list[float]]] = importlib.import_module("benchmarks.node_bootstrap").run
+    found = run(options.repeats)
+    series = {name: Series("MiB" if name == "installed_mb" else "s", tuple(values)) for name, values in found.items()}
     total = series.get("total") or next(reversed(series.values()))
     return Result(
         name="node_bootstrap",
