@@ -1,10 +1,10 @@
 """How long a node's bootstrap takes: the script itself, from a local wheelhouse, with TensorFlow imported.
 
 The download from the bucket is not in it. Reach: 30 s on 2 cores. A node that boots has no dirty pages and has just
-deleted nothing. So the disk first writes what the run before left, 2 GB, and a minute goes by, and what was installed is
-deleted after the last run only: ext4 without a journal looks for each new file past every inode that was freed lately
-(``recently_deleted`` in its source: a minute, or six where the inode's block is dirty), which doubles a run's seconds
-after 28,000 of them.
+deleted nothing. So the disk first writes what the run before left, 2 GB, and a minute goes by, and what was installed
+is deleted after the last run only: ext4 without a journal looks for each new file past every inode that was freed
+lately (``recently_deleted`` in its source: a minute, or six where the inode's block is dirty), which doubles a run's
+seconds after 28,000 of them.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from fruits.request import Request
 from benchmarks.photographs import folder_of
 from benchmarks.results import BenchmarkError, cores
 from ops.package import ROOT, write_job_zip
-from ops.run_local import command, spark_environment, stop
+from ops.run_local import MODELS, command, spark_environment, stop
 
 SAMPLE_EVERY = 0.2
 ROLES = ("driver's JVM", "driver's Python", "largest worker")
@@ -95,7 +95,7 @@ def whole_run(images: int, scratch: Path, repeat: int) -> WholeRun:
     folder, origin = folder_of(images, scratch)
     place = scratch / f"whole-{images}-{repeat}-{uuid.uuid4().hex[:8]}"
     place.mkdir()
-    request = Request(input=str(folder), output=str(place / "output"))
+    request = Request(input=str(folder), output=str(place / "output"), networks=str(MODELS))
     request_file, log = place / "request.json", place / "log"
     request_file.write_text(json.dumps(request.as_json()))
     arguments = command(write_job_zip(ROOT / "build" / "jobs"), request_file, f"local[{cores()}]", str(place))

@@ -61,7 +61,7 @@ def make(home: Path) -> str | None:
     """
     from ops.datasets.draw import draw_sample
     from ops.package import write_job_zip
-    from ops.run_local import command, spark_environment
+    from ops.run_local import MODELS, command, spark_environment
 
     archive = path_for(home)
     if archive.exists():
@@ -70,7 +70,8 @@ def make(home: Path) -> str | None:
     with tempfile.TemporaryDirectory(prefix="fruits-") as scratch:
         place = Path(scratch)
         draw_sample(place / "images")
-        request = Request(input=str(place / "images"), output=str(place / "output"), limit=IMAGES, k=2)
+        images, output = str(place / "images"), str(place / "output")
+        request = Request(input=images, output=output, limit=IMAGES, k=2, networks=str(MODELS))
         (place / "request.json").write_text(json.dumps(request.as_json()))
         made = archive.with_name(f"{archive.name}.{os.getpid()}")
         submit = command(

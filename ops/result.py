@@ -24,10 +24,8 @@ from fruits.request import DEFAULT_MODEL, Request
 from fruits.store import Store
 from numpy.typing import NDArray
 
-from ops.package import ROOT
-from ops.run_local import RUNS, request_from
+from ops.run_local import MODELS, RUNS, request_from
 
-MODELS = ROOT / "build" / "models"
 """Networks built for results that were fetched without theirs."""
 
 
@@ -165,7 +163,7 @@ class Result:
         if model is not None:
             return model, engine_for(model, self.store)
         place = Store(str(MODELS))
-        request = Request.from_json({**self.summary["arguments"], "output": str(MODELS)})
+        request = Request.from_json({**self.summary["arguments"], "output": str(MODELS), "networks": None})
         model = publish(request, place)
         if model.sha256 != self.summary["model_sha256"]:
             raise ModelError(

@@ -31,6 +31,8 @@ from ops.watch import Watcher, show
 
 SAMPLE = "data/sample"
 RUNS = "runs"
+MODELS = ROOT / "build" / "models"
+"""Networks that were converted on this machine, kept from run to run."""
 
 _NUMBERS: dict[str, type[int] | type[float]] = {
     "k": int,
@@ -96,6 +98,7 @@ def request_from(environment: Mapping[str, str]) -> Request:
     model = Path(str(fields.get("model", DEFAULT_MODEL))).stem
     name = Path(str(fields["input"]).rstrip("/")).name
     fields.setdefault("output", f"{RUNS}/{name}-{model}")
+    fields["networks"] = str(MODELS)
     return Request.from_json(fields)
 
 

@@ -1,10 +1,15 @@
-"""The network of a run: built once on the driver, published below the output, read once by every worker."""
+"""The network of a run: built once on the driver, published below the output, read once by every worker.
+
+Building starts TensorFlow, some six seconds of a core. A folder that keeps networks from run to run (``networks``)
+spares that; the recipe names all that the bytes depend on.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -16,7 +21,7 @@ import numpy as np
 
 from fruits import backbones, engines
 from fruits.backbones.weights import sha256
-from fruits.errors import ModelError, OutputError
+from fruits.errors import ModelError, OutputError, StorageError
 from fruits.request import Request
 from fruits.store import Store
 
@@ -148,9 +153,15 @@ def publish(request: Request, output: Store) -> PublishedModel:
         "image_size": request.image_size,
         "scaling": request.scaling,
         "tensorflow": _tensorflow_version(),
+        "keras": version("keras"),
     }
     recipe_key = f"{FOLDER}/recipe-{hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]}.json"
     if found := _published(output, recipe_key):
+        return found
+    kept = Store(request.networks) if request.networks else None
+    if kept and (found := _kept(kept, recipe_key)):
+        output.write(found.key, kept.read(found.key))
+        _record(output, recipe_key, found, recipe)
         return found
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -176,8 +187,27 @@ def publish(request: Request, output: Store) -> PublishedModel:
         weights_sha256=weights_sha256,
     )
     output.write(model.key, published)
-    output.write(recipe_key, json.dumps({**asdict(model), "recipe": recipe}, indent=1).encode())
+    _record(output, recipe_key, model, recipe)
+    if kept:
+        try:
+            kept.write(model.key, published)
+            _record(kept, recipe_key, model, recipe)
+        except StorageError as error:  # it would only have saved the next run some seconds
+            message = f"fruits: the network was not kept for other runs: {error}"
+            print(message, file=sys.stderr)  # noqa: T201
     return model
+
+
+def _record(store: Store, recipe_key: str, model: PublishedModel, recipe: dict[str, Any]) -> None:
+    """Say what was published by which recipe; written last, so that a record has its network."""
+    store.write(recipe_key, json.dumps({**asdict(model), "recipe": recipe}, indent=1).encode())
+
+
+def _kept(kept: Store, recipe_key: str) -> PublishedModel | None:
+    try:
+        return _published(kept, recipe_key)
+    except OutputError:
+        return None  # damaged: it is built and kept anew
 
 
 def _published(output: Store, recipe_key: str) -> PublishedModel | None:

@@ -44,6 +44,9 @@ class Request:
         Share of the images that may be rejected before the run fails.
     weights : str, optional
         Folder or URI with the weights fetched by ``make weights``.
+    networks : str, optional
+        Folder or URI where converted networks are kept from run to run: one that is there is not built again, which
+        saves starting TensorFlow.
     parallelism : int, optional
         Tasks at once; normally found from Spark.
     """
@@ -60,6 +63,7 @@ class Request:
     scaling: str | None = None
     max_reject_rate: float = 0.01
     weights: str | None = None
+    networks: str | None = None
     parallelism: int | None = None
 
     def __post_init__(self) -> None:
@@ -191,6 +195,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--scaling", help="pixels for a .keras model: raw, tf, torch or caffe (raw)")
     p.add_argument("--max-reject-rate", type=float, default=0.01, metavar="SHARE", help="(%(default)s)")
     p.add_argument("--weights", metavar="URI", help="folder with the weights that `make weights` fetched")
+    p.add_argument("--networks", metavar="URI", help="folder that keeps converted networks from run to run")
     p.add_argument("--parallelism", type=int, metavar="N", help="tasks at once (found from Spark)")
     return p
 

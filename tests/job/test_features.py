@@ -265,6 +265,37 @@ def test_a_published_network_is_not_built_again(
     assert model.name == "small.keras"
 
 
+def test_a_network_kept_from_another_run_is_not_built_again(
+    published: tuple[Request, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Store(str(tmp_path / "kept"))
+    request = replace(published[0], networks=kept.uri)
+    first, again = Store(str(tmp_path / "first")), Store(str(tmp_path / "again"))
+    model = publish(request, first)
+    assert model == publish(*published)
+    with monkeypatch.context() as patch:
+        patch.setattr(backbones, "load_user_model", lambda *_: pytest.fail("built again"))
+        assert publish(request, again) == model
+    assert again.read(model.key) == first.read(model.key)
+    pixels = np.zeros((engines.BATCH, model.image_size, model.image_size, 3), np.uint8)
+    assert models.engine_for(model, again).embed(pixels).shape == (engines.BATCH, model.dimension)
+
+    kept.write(model.key, b"damaged")
+    anew = Store(str(tmp_path / "anew"))
+    assert publish(request, anew) == model
+    assert kept.read(model.key) == anew.read(model.key) == first.read(model.key)
+    assert publish(replace(request, scaling="tf"), Store(str(tmp_path / "other"))).sha256 != model.sha256
+
+
+def test_a_network_that_cannot_be_kept_fails_no_run(
+    published: tuple[Request, Store], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    request = replace(published[0], networks=str(tmp_path / "file"))
+    assert publish(request, Store(str(tmp_path / "o"))) == publish(*published)
+    assert "fruits: the network was not kept for other runs: " in capsys.readouterr().err
+
+
 def test_a_changed_published_network_is_refused_by_the_driver(published: tuple[Request, Store]) -> None:
     request, output = published
     model = publish(request, output)

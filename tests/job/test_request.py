@@ -52,6 +52,7 @@ def test_the_defaults() -> None:
 def test_the_command_line() -> None:
     line = "--input in --output out --model resnet50 --k 7 --limit 20 --class A --engine tensorflow --image-size 96"
     more = ["--class", "Pêche (jaune), mûre", "--max-reject-rate", "0.2", "--weights", "w", "--parallelism", "3"]
+    more += ["--networks", "n"]
     request = parse([*line.split(), *more])
     assert request == Request(
         input="in",
@@ -64,6 +65,7 @@ def test_the_command_line() -> None:
         image_size=96,
         max_reject_rate=0.2,
         weights="w",
+        networks="n",
         parallelism=3,
     )
 
