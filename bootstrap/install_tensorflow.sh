@@ -150,7 +150,7 @@ arguments() {
 }
 
 check_tools() {
-  local tool tools=(df sed head sha256sum mktemp flock date find xargs nproc)
+  local tool tools=(df sed head sha256sum mktemp flock date)
   [[ $wheelhouse$logs != *s3://* ]] || tools+=(aws)
   for tool in "${tools[@]}"; do
     have "$tool" || fail 10 tool "$tool was not found: it is on every EMR node; put it on PATH."
@@ -293,10 +293,21 @@ install_packages() {
     cat -- "$log" >&2
     fail 18 install "uv refused to install ($(grep -v '^ *$' "$log" | tail -n 1)): see above, and build the wheelhouse again."
   fi
-  # A fifth of the code is the packages' own tests, which no job imports. Some hundred files at a time: compileall's
-  # own processes (-j) are handed one by one, which takes as long again as the compiling.
-  find "$venv/lib" -name '*.py' -not -path '*/tests/*' -not -path '*/test/*' -print0 |
-    xargs -0 -r -n 300 -P "$(nproc)" "$venv/bin/python" -I -m compileall -q >"$staging/compile.log" 2>&1 ||
+  "$venv/bin/python" -I - "$venv/lib" >"$staging/compile.log" 2>&1 <<'PYTHON' ||
+import compileall
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+# A fifth of the code is the packages' own tests, which no job imports. A hundred files at a time: compileall's own
+# processes (-j) are handed one by one, which takes as long again as the compiling.
+lib = Path(sys.argv[1])
+files = [str(path) for path in lib.rglob("*.py") if not {"test", "tests"} & set(path.relative_to(lib).parts)]
+with ProcessPoolExecutor() as pool:
+    compiled = pool.map(partial(compileall.compile_file, quiet=1), files, chunksize=100)
+    sys.exit(0 if all([bool(done) for done in compiled]) else 1)
+PYTHON
     fail 18 install "byte-compiling failed ($(tail -n 1 "$staging/compile.log")): build the wheelhouse again."
   chmod -R a+rX -- "$venv"
   count=$(grep -c '^ + ' "$log")

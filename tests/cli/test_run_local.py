@@ -244,24 +244,30 @@ def same_rows(a: dict[str, np.ndarray[Any, Any]], b: dict[str, np.ndarray[Any, A
     assert all(np.array_equal(a[path], b[path]) for path in a)
 
 
+POINTS: dict[str, Callable[[Path], bool]] = {
+    "listing": lambda output: report(output).get("phase") == "list",
+    "a wave counts": lambda output: any((output / "features/_manifests").glob("*.json")),
+    "reducing": lambda output: report(output).get("phase") == "reduce",
+    "scores are written": lambda output: (output / "pca/scores.csv").exists(),
+}
+"""Where a run is killed: each takes a run of its own."""
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        pytest.param(["a wave counts", "scores are written"], id="twice"),
+        pytest.param([*POINTS], id="everywhere", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_killed_at_any_point_is_finished_by_the_next(
-    many: Path, undisturbed: dict[str, np.ndarray[Any, Any]], tmp_path: Path
+    many: Path, undisturbed: dict[str, np.ndarray[Any, Any]], tmp_path: Path, points: list[str]
 ) -> None:
     output = tmp_path / "o"
-
-    def a_wave_counts() -> bool:
-        return any((output / "features/_manifests").glob("*.json"))
-
-    points: list[Callable[[], bool]] = [
-        lambda: report(output).get("phase") == "list",
-        a_wave_counts,
-        lambda: report(output).get("phase") == "reduce",
-        lambda: (output / "pca/scores.csv").exists(),
-    ]
     for point in points:
         process = start_local(INPUT=str(many), OUTPUT=str(output))
         family = psutil.Process(process.pid)
-        wait_for(point, process)
+        wait_for(lambda reached=POINTS[point]: bool(reached(output)), process)
         for member in [*family.children(recursive=True), family]:
             member.send_signal(signal.SIGKILL)
         process.communicate()
