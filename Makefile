@@ -10,7 +10,7 @@ PY     := $(VENV)/bin/python
 UV     ?= $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 ENV    ?= local
 # a process that died ends the run: its fixtures are lost, and the rest would wait for it
-WORKERS := -n 3 --dist loadscope --max-worker-restart 0
+WORKERS := -n 4 --dist loadscope --max-worker-restart 0
 # uv shows its own progress on a terminal; elsewhere one line of ours is enough
 UV_PIP := $(UV) pip install $(shell [ -t 2 ] || echo --quiet) --require-hashes --compile-bytecode
 export ENV
