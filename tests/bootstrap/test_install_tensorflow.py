@@ -90,8 +90,11 @@ def node(real_wheelhouse: Wheelhouse, tmp_path_factory: pytest.TempPathFactory) 
         shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 class TestTheRealThing:
-    """One installation of the node's own wheelhouse, looked at from all sides."""
+    """One installation of the node's own wheelhouse, looked at from all sides. (`make test` has one made and used, too:
+    the rehearsal's cluster bootstraps from it and runs the job in it.)
+    """
 
     def test_ready_json_names_what_the_lock_pins(self, node: Path, real_wheelhouse: Wheelhouse) -> None:
         ready = json.loads((node / "ready.json").read_text())
