@@ -25,8 +25,9 @@ REPEATS = 3
 
 def _node_bootstrap(options: Options) -> Result:
     """The node's bootstrap, where this checkout has that benchmark."""
-    run: Callable[[int], dict[str, list[float]]] = importlib.import_module("benchmarks.node_bootstrap").run
-    found = run(options.repeats)
+    found: dict[str, list[float]] = importlib.import_module("benchmarks.node_bootstrap").run(
+        options.repeats, options.say
+    )
     series = {name: Series("MiB" if name == "installed_mb" else "s", tuple(values)) for name, values in found.items()}
     total = series.get("total") or next(reversed(series.values()))
     return Result(

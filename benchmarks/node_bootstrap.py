@@ -15,6 +15,7 @@ import platform
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ops import wheelhouse
@@ -26,13 +27,15 @@ FORGETS = 65.0
 PHASES = ("verify", "install", "import", "total")
 
 
-def run(rounds: int) -> dict[str, list[float]]:
+def run(rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
     """Bootstrap into an empty place, several times.
 
     Parameters
     ----------
     rounds
         How often.
+    say
+        Gets a line after each run.
 
     Returns
     -------
@@ -57,8 +60,9 @@ def run(rounds: int) -> dict[str, list[float]]:
             found["again"].append(float(done.stdout.partition("[")[2].split()[0]))
             size = subprocess.run(["du", "-sm", prefix], check=True, capture_output=True).stdout.split()[0]
             found["installed_mb"].append(float(size))
+            say(f"{number + 1}/{rounds}")
     return found
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(1), indent=1))
+    print(json.dumps(run(1, say=print), indent=1))

@@ -306,7 +306,7 @@ lib = Path(sys.argv[1])
 files = [str(path) for path in lib.rglob("*.py") if not {"test", "tests"} & set(path.relative_to(lib).parts)]
 with ProcessPoolExecutor() as pool:
     compiled = pool.map(partial(compileall.compile_file, quiet=1), files, chunksize=100)
-    sys.exit(0 if all([bool(done) for done in compiled]) else 1)
+    sys.exit(0 if all(compiled) else 1)
 PYTHON
     fail 18 install "byte-compiling failed ($(tail -n 1 "$staging/compile.log")): build the wheelhouse again."
   chmod -R a+rX -- "$venv"

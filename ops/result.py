@@ -26,8 +26,6 @@ from numpy.typing import NDArray
 
 from ops.run_local import MODELS, RUNS, request_from
 
-"""Networks built for results that were fetched without theirs."""
-
 
 @dataclass(frozen=True)
 class Block:

@@ -32,7 +32,7 @@ from ops.watch import Watcher, show
 SAMPLE = "data/sample"
 RUNS = "runs"
 MODELS = ROOT / "build" / "models"
-"""Networks that were converted on this machine, kept from run to run."""
+"""Networks that were converted on this machine: kept from run to run, and for results fetched without theirs."""
 
 _NUMBERS: dict[str, type[int] | type[float]] = {
     "k": int,

@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -182,7 +181,7 @@ def local_shell(account: Account, console: Console) -> int:
     """
     cluster_id = running_cluster(account)
     settings = Settings.from_environment()
-    root = Path(settings.home) / "clusters" / cluster_id
+    root = settings.clusters / cluster_id
     if not root.is_dir():
         raise NoShellError(f"{cluster_id} has no folder yet. Cure: wait until it is BOOTSTRAPPING; make status.")
     node = Node(root, str(account.target.endpoint), account.target.region, settings)

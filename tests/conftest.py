@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -73,12 +72,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("photos"):
             item.add_marker(skip)
-
-
-def pytest_collection_finish() -> None:
-    """What collecting has imported stays until the end: no collector need walk through it again (2 % of the CPU)."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")

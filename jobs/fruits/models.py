@@ -157,12 +157,11 @@ def publish(request: Request, output: Store) -> PublishedModel:
     }
     recipe_key = f"{FOLDER}/recipe-{hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]}.json"
     if found := _published(output, recipe_key):
-        return found
+        return found[0]
     kept = Store(request.networks) if request.networks else None
     if kept and (found := _kept(kept, recipe_key)):
-        output.write(found.key, kept.read(found.key))
-        _record(output, recipe_key, found, recipe)
-        return found
+        _put(output, recipe_key, *found, recipe)
+        return found[0]
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import keras
@@ -186,31 +185,30 @@ def publish(request: Request, output: Store) -> PublishedModel:
         dimension=int(network.outputs[0].shape[-1]),
         weights_sha256=weights_sha256,
     )
-    output.write(model.key, published)
-    _record(output, recipe_key, model, recipe)
+    _put(output, recipe_key, model, published, recipe)
     if kept:
         try:
-            kept.write(model.key, published)
-            _record(kept, recipe_key, model, recipe)
+            _put(kept, recipe_key, model, published, recipe)
         except StorageError as error:  # it would only have saved the next run some seconds
             message = f"fruits: the network was not kept for other runs: {error}"
             print(message, file=sys.stderr)  # noqa: T201
     return model
 
 
-def _record(store: Store, recipe_key: str, model: PublishedModel, recipe: dict[str, Any]) -> None:
-    """Say what was published by which recipe; written last, so that a record has its network."""
+def _put(store: Store, recipe_key: str, model: PublishedModel, data: bytes, recipe: dict[str, Any]) -> None:
+    """Write a network and then the record of its recipe, so that a record always has its network."""
+    store.write(model.key, data)
     store.write(recipe_key, json.dumps({**asdict(model), "recipe": recipe}, indent=1).encode())
 
 
-def _kept(kept: Store, recipe_key: str) -> PublishedModel | None:
+def _kept(kept: Store, recipe_key: str) -> tuple[PublishedModel, bytes] | None:
     try:
         return _published(kept, recipe_key)
     except OutputError:
         return None  # damaged: it is built and kept anew
 
 
-def _published(output: Store, recipe_key: str) -> PublishedModel | None:
+def _published(output: Store, recipe_key: str) -> tuple[PublishedModel, bytes] | None:
     try:
         record = json.loads(output.read(recipe_key))
         record.pop("recipe")
@@ -223,7 +221,7 @@ def _published(output: Store, recipe_key: str) -> PublishedModel | None:
             f"the published network {output.location(model.key)} was changed: its sha256 is {sha256(data)[:16]}…. "
             "Cure: delete it; the next run publishes it again."
         )
-    return model
+    return model, data
 
 
 def engine_for(model: PublishedModel, output: Store) -> engines.Engine:

@@ -118,7 +118,7 @@ def serve(settings: Settings, token: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
 
-    shutil.rmtree(settings.home / "clusters", ignore_errors=True)  # of a server that was killed, or had no time left
+    shutil.rmtree(settings.clusters, ignore_errors=True)  # of a server that was killed, or had no time left
     listener = socket.create_server(("127.0.0.1", 0))
     endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
     supervisor = Supervisor(settings, endpoint)

@@ -47,6 +47,11 @@ class Settings:
     fault: str = ""
     record: str = ""
 
+    @property
+    def clusters(self) -> Path:
+        """The folder of the clusters' node folders, one named after each cluster."""
+        return Path(self.home) / "clusters"
+
     @classmethod
     def from_environment(cls, environ: dict[str, str] | None = None) -> Settings:
         """The settings that an environment asks for.

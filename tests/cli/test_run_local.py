@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -267,7 +268,7 @@ def test_a_run_killed_at_any_point_is_finished_by_the_next(
     for point in points:
         process = start_local(INPUT=str(many), OUTPUT=str(output))
         family = psutil.Process(process.pid)
-        wait_for(lambda reached=POINTS[point]: bool(reached(output)), process)
+        wait_for(partial(POINTS[point], output), process)
         for member in [*family.children(recursive=True), family]:
             member.send_signal(signal.SIGKILL)
         process.communicate()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import timedelta
-from pathlib import Path
 
 from ops.localaws import faults
 from ops.localaws.emr.cloud import Cloud
@@ -96,7 +95,7 @@ class ClusterLife:
         self.cluster, self.settings = cluster, settings
         self.cloud = Cloud(cluster, endpoint)
         self.shipper = LogShipper(self.cloud.client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds)
-        root = Path(settings.home) / "clusters" / cluster.id
+        root = settings.clusters / cluster.id
         self.node = Node(root, endpoint, cluster.region, settings)
         self.runner = Runner(
             cluster, self.node, self.shipper, settings, self.cloud.profile_credentials, self.cloud.lose_spot
@@ -247,4 +246,4 @@ class ClusterLife:
         with cluster.changed:
             cluster.state, cluster.ended = state, now()
             cluster.changed.notify_all()
-        self.node.remove()  # after the end is told: some 30,000 files, which take a slow disk minutes
+        self.node.remove()  # after the end is told: some 30,000 files
