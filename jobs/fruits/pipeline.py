@@ -365,6 +365,7 @@ class Run:
             "model_sha256": model.sha256,
             "weights_sha256": model.weights_sha256,
             "engine": model.engine,
+            "precision": model.precision,
             "image_size": model.image_size,
             "dimension": model.dimension,
             "k": reduction.k,
