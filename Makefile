@@ -10,7 +10,9 @@ PY     := $(VENV)/bin/python
 UV     ?= $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 ENV    ?= local
 # a process that died ends the run: its fixtures are lost, and the rest would wait for it
-WORKERS := -n 4 --dist loadscope --max-worker-restart 0
+WORKERS := -n auto --dist loadscope --max-worker-restart 0
+# bytecode of tests is kept, whatever the shell says: pytest would rewrite each assertion in every process of every run
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(PY) -m pytest
 # uv shows its own progress on a terminal; elsewhere one line of ours is enough
 UV_PIP := $(UV) pip install $(shell [ -t 2 ] || echo --quiet) --require-hashes --compile-bytecode
 export ENV
@@ -108,8 +110,10 @@ validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
 	@$(PY) -m ops.terraform validate
 
 ##@ Quality
-test: $(VENV)/.dev ## Run the tests (README's second command)
-	@$(PY) -m pytest -m "not slow" $(WORKERS) $(ARGS)
+test: $(VENV)/.dev ## Run the tests (README's second command). ARGS=tests/ops, ARGS="-k words": a part
+	@$(PYTEST) -m "not slow" $(WORKERS) $(ARGS)
+test-fast: $(VENV)/.dev ## The tests without Spark, TensorFlow, Terraform and servers: most of all, in a minute
+	@$(PYTEST) -m fast $(WORKERS) $(ARGS)
 checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
 	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
 record-calls: $(VENV)/.localaws ## Record which rights the operator's commands need (eight minutes on the embedded AWS)
@@ -120,7 +124,7 @@ machine-table: $(VENV)/.localaws ## Compute the table of docs/elsewhere/one-mach
 	@$(PY) -m ops.cost.machines
 check: lint fmt-check validate shellcheck checkov test-all test-spark4 ## Everything, offline: lint, all tests, Spark 4, Terraform, shell
 test-all: $(VENV)/.dev
-	@$(PY) -m pytest $(WORKERS) $(ARGS)
+	@$(PYTEST) $(WORKERS) $(ARGS)
 azurite: build/azurite/.ready ## Install Azurite, with which tests/elsewhere tries Azure's store (needs node and npm)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli/test_run_local.py tests/spark4 $(ARGS)
@@ -191,7 +195,7 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@touch $@
 
 .PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
-        env run-local sample dataset notebook weights wheelhouse plan validate test check test-all test-spark4 \
+        env run-local sample dataset notebook weights wheelhouse plan validate test test-fast check test-all test-spark4 \
         checkov module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls \
         verify-aws doctor billing prices status steps logs diagnose shell ui plan-report drift shellcheck fmt-check \
         machine-table studio-notebook studio-open studio-stop neighbours classify
