@@ -8,7 +8,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 
 from benchmarks.results import BenchmarkError
-from ops.datasets.draw import draw_sample
+from sample.draw import draw_sample
 
 ROOT = Path(__file__).resolve().parent.parent
 PHOTOGRAPHS = ROOT.parent / "shared" / "fruits360" / "bench"

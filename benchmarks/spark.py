@@ -16,7 +16,7 @@ from fruits.store import Store
 
 from benchmarks.photographs import ROOT
 from benchmarks.results import BenchmarkError, cores
-from ops.java import find_java_home
+from localaws.java import find_java_home
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

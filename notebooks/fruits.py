@@ -131,7 +131,7 @@ from fruits import listing
 from fruits.store import Store
 
 if not INPUT:
-    from ops.datasets.draw import draw_sample
+    from sample.draw import draw_sample
 
     INPUT = str(WORK / "sample")
     draw_sample(Path(INPUT))

@@ -25,7 +25,9 @@ PHOTOS = SHARED / "fruits360" / "bench" / "Training"
 KERAS_WEIGHTS = SHARED / "weights"
 
 
-os.environ.setdefault("GOGC", "400")  # as ops.terraform does it: for the tests that start Terraform themselves
+os.environ.setdefault(
+    "GOGC", "400"
+)  # as ops.terraform.workspace does it: for the tests that start Terraform themselves
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,8 +71,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Two cores of this machine, without a web page, with this Python in the workers."""
-    from ops import class_archive  # imports the job, which a test of something else need not wait for
-    from ops.java import find_java_home
+    from localaws.java import find_java_home
+    from ops.job import class_archive
 
     home = find_java_home()
     if home is None:

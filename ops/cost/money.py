@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
 
-from ops.account import OperatorError
-from ops.prices import HERE
+from ops.aws.account import OperatorError
+from ops.prices.table import HERE
 
 DEFAULT_CURRENCY = "EUR"
 NOT_COUNTED = (

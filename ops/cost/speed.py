@@ -9,9 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ops.account import OperatorError
+from ops.aws.account import OperatorError
+from ops.core.paths import ROOT
 
-BENCH = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "bare.json"
+BENCH = ROOT / "benchmarks" / "results" / "bare.json"
 LEAST_IMAGES = 1000
 """A run over fewer images tells more of its start than of its speed."""
 VCPU = Decimal("0.5")

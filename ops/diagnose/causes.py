@@ -15,7 +15,7 @@ from ops.diagnose.table import BOOTSTRAP, CANCELLED, CAUSES, PYTHON, UNKNOWN, Ca
 from ops.diagnose.tracebacks import Traceback
 
 UNDETERMINED = 23
-"""Exit code of a step that failed before the job could report (`ops.exit_codes`)."""
+"""Exit code of a step that failed before the job could report (`ops.core.exit_codes`)."""
 MOST_SAID = 1000
 MOST_LINE = 400
 LONG_LINE = 10_000

@@ -20,9 +20,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from rich.console import Console
 
-from ops.datasets import fetch as command_module
-from ops.datasets.fruits360 import FetchError, SourceUnreachableError
-from ops.datasets.kaggle import Remote, checksum, read_key, variants
+from ops.data import fetch as command_module
+from ops.data.fruits360 import FetchError, SourceUnreachableError
+from ops.data.kaggle import Remote, checksum, read_key, variants
 
 ROOT = Path(__file__).parents[2]
 VERSION = "2020.05.18.0"
@@ -205,7 +205,7 @@ def test_damaged_and_missing_images_come_again_and_only_those(wanted: dict[str, 
 def test_broken_off_the_next_run_goes_on(
     wanted: dict[str, str], kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.datasets.kaggle.CHUNK", 256)  # so that an image takes some ranges
+    monkeypatch.setattr("ops.data.kaggle.CHUNK", 256)  # so that an image takes some ranges
     kaggle.breaks_at = 20
     with pytest.raises(SourceUnreachableError, match=r"could not be fetched from .* it goes on where it stopped"):
         run(wanted | {"KAGGLE_VERSION": "3"})
@@ -220,7 +220,7 @@ def test_broken_off_the_next_run_goes_on(
 def test_an_address_that_expires_is_asked_for_anew(
     wanted: dict[str, str], kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.datasets.kaggle.CHUNK", 1024)
+    monkeypatch.setattr("ops.data.kaggle.CHUNK", 1024)
     kaggle.expires_after = 9
     run(wanted | {"KAGGLE_VERSION": "3"})
     assert kaggle.signature == 2
@@ -319,7 +319,7 @@ def test_the_command_refuses_an_unknown_source_and_a_missing_key(tmp_path: Path)
         ({"SOURCE": "kaggle"}, f"dataset: there is no Kaggle key at {tmp_path}/.kaggle/kaggle.json. Fix: "),
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "ops.datasets.fetch"],
+            [sys.executable, "-m", "ops.data.fetch"],
             env=environment | {"DEST": str(tmp_path / "dest"), **given},
             cwd=ROOT,
             capture_output=True,
@@ -334,7 +334,7 @@ def test_the_command_refuses_an_unknown_source_and_a_missing_key(tmp_path: Path)
 
 def test_a_remote_file_reads_as_a_local_one(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    from ops.datasets.kaggle import Api, Key
+    from ops.data.kaggle import Api, Key
 
     remote = Remote(Api(kaggle.url, Key(**KEY)), 3)
     local = io.BytesIO(kaggle.archives[3])

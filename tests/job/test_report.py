@@ -29,7 +29,7 @@ from markupsafe import Markup
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
-from ops.package import job_zip
+from ops.job.package import job_zip
 from tests.job.conftest import FinishedRun
 from tests.job.reporting import HOSTILE, Pictures, clusters, noise, page_of, reduction_of, summary_of
 

@@ -15,8 +15,9 @@ from fruits.models import PublishedModel
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
-from ops import classify, neighbours, result
-from ops.datasets.draw import draw_sample
+from ops.job import classify, neighbours
+from ops.job import results as result
+from sample.draw import draw_sample
 from tests.job.conftest import PHOTOS, FinishedRun
 
 pytestmark = [pytest.mark.spark, pytest.mark.tensorflow]

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from ops import prices, studio
-from ops.account import Account, OperatorError
-from ops.doctor.leftovers import Lister
-from ops.terraform import Target
+from ops.aws.account import Account, OperatorError
+from ops.cost.leftovers import Lister
+from ops.lifecycle import studio
+from ops.prices import table as prices
+from ops.terraform.workspace import Target
 from tests.localaws.support import REGION, Aws, make_world
 
 pytestmark = pytest.mark.aws

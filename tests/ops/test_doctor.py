@@ -14,13 +14,14 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
-from ops import prices, wheelhouse
-from ops.account import Account
-from ops.doctor import __main__ as doctor
+from ops.aws.account import Account
+from ops.doctor import checkup as doctor
 from ops.doctor import cloud, images, machine
-from ops.doctor.asked import ACCOUNT, RELEASES, Asked, asked, ends_of_support, european_regions, vcpus
 from ops.doctor.finding import Finding, attempt, exit_code, failure, ok, warning
-from ops.terraform import Target
+from ops.doctor.requirements import ACCOUNT, RELEASES, Asked, asked, ends_of_support, european_regions, vcpus
+from ops.job import wheelhouse
+from ops.prices import table as prices
+from ops.terraform.workspace import Target
 from tests.ops.test_step import AppliedAccount
 
 REGION, OWNER = "eu-west-3", "123456789012"
@@ -373,7 +374,7 @@ def test_the_command_against_an_account_that_has_nothing_yet(
 
 @pytest.mark.terraform
 def test_what_a_plan_asks(aws: Any, tmp_path: Path) -> None:
-    from ops.cost.planning import planned
+    from ops.terraform.offline import planned
 
     target = Target(env="prod", region=REGION, account_id="000000000000", offline=True)
     need = asked(planned(target, {}, tmp_path))
@@ -384,7 +385,7 @@ def test_what_a_plan_asks(aws: Any, tmp_path: Path) -> None:
 
 
 def test_without_credentials_or_emulator_the_rest_says_that_it_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ops.terraform import NoCredentialsError, TerraformError
+    from ops.terraform.workspace import NoCredentialsError, TerraformError
 
     def nobody(environ: Any) -> Account:
         raise NoCredentialsError("AWS does not know who we are (none). Log in (aws sso login).")

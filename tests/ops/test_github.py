@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-from ops import github
-from ops.github import BOT, GitHubError, Repository, comment, issue
+from ops.ci import github
+from ops.ci.github import BOT, GitHubError, Repository, comment, issue
 
 MARKER = "<!-- fruits-plan-report dev -->"
 

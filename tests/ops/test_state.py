@@ -10,9 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from ops.account import Account
-from ops.state import NoStateError, make_state, region_of, require_state, settings
-from ops.terraform import Target
+from ops.aws.account import Account
+from ops.aws.state_bucket import NoStateError, make_state, region_of, require_state, settings
+from ops.terraform.workspace import Target
 
 REGION = "eu-west-3"
 ACCOUNT = "123456789012"

@@ -15,11 +15,11 @@ from fruits.errors import UsageError
 from moto import mock_aws
 from rich.console import Console
 
-from ops import step
-from ops.account import Account, OperatorError
-from ops.dataset_upload import images_below, upload
-from ops.package import job_zip, write_job_zip
-from ops.terraform import Target
+from ops.aws.account import Account, OperatorError
+from ops.job.package import job_zip, write_job_zip
+from ops.lifecycle import step
+from ops.lifecycle.upload import images_below, upload
+from ops.terraform.workspace import Target
 
 REGION = "eu-west-3"
 BUCKETS = {"data": "fruits-data", "artifacts": "fruits-artifacts", "logs": "fruits-logs"}

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ops.account import OperatorError
-from ops.verify import __main__ as command
+from ops.aws.account import OperatorError
 from ops.verify import gather, probe, record
+from ops.verify import run as command
 from ops.verify.assumptions import TABLE, judge
 
 ACCOUNT = "111122223333"

@@ -18,11 +18,15 @@ import pytest
 from botocore.stub import Stubber
 from rich.console import Console
 
-from ops import bills, browser, deploy, read_logs, shell, ui
-from ops.account import Account, OperatorError
+from ops.aws.account import Account, OperatorError
+from ops.cli import logs as read_logs
+from ops.cli import shell, ui
+from ops.core import browser
+from ops.core.console import counting, working
+from ops.cost import bills
+from ops.lifecycle import environment as deploy
 from ops.logs.reader import FolderLogs
-from ops.progress import counting, working
-from ops.terraform import Target
+from ops.terraform.workspace import Target
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 CLUSTER = bills.Cluster(

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.datasets.draw import draw_sample
-from ops.java import find_java_home
+from localaws.java import find_java_home
+from sample.draw import draw_sample
 from tests.rehearsal.support import Operator
 
 pytestmark = [
@@ -97,7 +97,7 @@ def test_ctrl_c_in_a_one_shot_step_destroys_the_cluster(tmp_path: Path) -> None:
         assert process.returncode == 130, rest
         assert "ends with its cluster (ONESHOT=1)" in rest
         assert "cluster destroyed" in rest
-        asked = [sys.executable, "-m", "ops.localaws", "status"]
+        asked = [sys.executable, "-m", "localaws", "status"]
         state = subprocess.run(asked, env=operator.environ, cwd=tmp_path, check=True, capture_output=True, text=True)
         assert "TERMINATED" in state.stdout
         code, printed = operator.types("run-step")
@@ -111,7 +111,7 @@ def test_ctrl_c_in_a_one_shot_step_destroys_the_cluster(tmp_path: Path) -> None:
         assert "storage removed: nothing of this environment is left, and nothing bills" in printed
         assert "the embedded AWS is not running" in after
     finally:
-        asked = [sys.executable, "-m", "ops.localaws", "stop"]
+        asked = [sys.executable, "-m", "localaws", "stop"]
         subprocess.run(asked, env=operator.environ, cwd=tmp_path, check=False)
 
 
@@ -135,7 +135,7 @@ def test_a_failing_bootstrap_fails_apply_and_destroy_clears_up(tmp_path: Path) -
         assert "the fault bootstrap was asked for" in log
         assert destroyed == 0, last
     finally:
-        asked = [sys.executable, "-m", "ops.localaws", "stop"]
+        asked = [sys.executable, "-m", "localaws", "stop"]
         subprocess.run(asked, env=operator.environ, cwd=tmp_path, check=False)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.datasets.draw import draw_sample
+from sample.draw import draw_sample
 from tests.conftest import KERAS_WEIGHTS
 from tests.rehearsal.clones import Clone, clone_into
 from tests.rehearsal.support import MODULES, REPO, RUNBOOK, entries

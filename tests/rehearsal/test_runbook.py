@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.java import find_java_home
+from localaws.java import find_java_home
 from tests.rehearsal.support import MODULES, REPO, RUNBOOK, Operator, entries
 
 ENTRIES = entries(RUNBOOK.read_text())
