@@ -181,7 +181,7 @@ $(VENV)/.dev: $(VENV)/.localaws requirements-dev.txt
 	@touch $@
 
 build/azurite/.ready:
-	@command -v npm >/dev/null || { echo "make: npm was not found. Cure: install Node.js; without it the tests of Azure's store are skipped." >&2; exit 3; }
+	@command -v npm >/dev/null || { echo "make: npm was not found. Fix: install Node.js; without it the tests of Azure's store are skipped." >&2; exit 3; }
 	@npm install --silent --ignore-scripts --no-fund --no-audit --prefix build/azurite azurite@3.37.0
 	@touch $@
 $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt

@@ -27,7 +27,7 @@ def _sources(scratch: Path) -> tuple[str, list[Path]]:
     turns = chain.from_iterable(zip_longest(*by_class.values()))
     pictures = [path for path in turns if path is not None]
     if not pictures:
-        raise BenchmarkError(f"there is no picture below {folder}. Cure: remove the folder; the sample is drawn then.")
+        raise BenchmarkError(f"there is no picture below {folder}. Fix: remove the folder; the sample is drawn then.")
     return f"{len(pictures):,} {origin}", pictures
 
 

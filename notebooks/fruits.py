@@ -75,7 +75,7 @@ def find_code():
             subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, clone], check=True)
         return [clone / "jobs", clone]
     raise FileNotFoundError(
-        "the code of the job was not found. Cure: open the notebook in a clone of the project, put fruits-notebook.zip "
+        "the code of the job was not found. Fix: open the notebook in a clone of the project, put fruits-notebook.zip "
         "(make notebook) beside it, or set REPOSITORY."
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 from ops.terraform import Target, Workspace, target_from
 
 PROJECT = "fruits"
-NOT_RUNNING = "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Cure: make apply."
+NOT_RUNNING = "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Fix: make apply."
 LIVE_STATES = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
 
 
@@ -79,7 +79,7 @@ class Account:
         """
         outputs = Workspace(target=self.target, stack="storage").outputs()
         if "buckets" not in outputs:
-            raise NotAppliedError(f"there are no buckets of ENV={self.target.env}. Cure: make apply.")
+            raise NotAppliedError(f"there are no buckets of ENV={self.target.env}. Fix: make apply.")
         return outputs
 
     def bucket(self, purpose: str) -> str:
@@ -97,7 +97,7 @@ class Account:
         """
         outputs = Workspace(target=self.target, stack="cluster").outputs()
         if "cluster_id" not in outputs:
-            raise NotAppliedError(f"there is no cluster of ENV={self.target.env}. Cure: make apply.")
+            raise NotAppliedError(f"there is no cluster of ENV={self.target.env}. Fix: make apply.")
         return outputs
 
     def cluster_state(self) -> tuple[str, str]:

@@ -212,4 +212,4 @@ def last_line(account: Account) -> str:
     try:
         return sentence(look(account))
     except TROUBLE as error:
-        return f"MAY STILL BILL: what bills could not be asked ({error}). Cure: make status."
+        return f"MAY STILL BILL: what bills could not be asked ({error}). Fix: make status."

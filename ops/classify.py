@@ -47,7 +47,7 @@ def of_result(result: Result) -> classifier.Result:
     classes = len(set(labels))
     if classes > MAX_CLASSES:
         raise InputError(
-            f"the result has {classes:,} classes, and {MAX_CLASSES:,} can be told apart here. Cure: CLASSES=."
+            f"the result has {classes:,} classes, and {MAX_CLASSES:,} can be told apart here. Fix: CLASSES=."
         )
 
     def scores() -> Iterator[NDArray[np.floating]]:
@@ -57,7 +57,7 @@ def of_result(result: Result) -> classifier.Result:
     if found is None:
         raise InputError(
             f"a classifier needs two classes of two images, and {result.store.uri} has {len(labels):,} images of "
-            f"{classes} class{'es' if classes != 1 else ''}. Cure: a run over more of them, without CLASSES= or LIMIT=."
+            f"{classes} class{'es' if classes != 1 else ''}. Fix: a run over more of them, without CLASSES= or LIMIT=."
         )
     return found
 

@@ -33,11 +33,11 @@ def images_below(folder: Path) -> list[Path]:
         When the folder is missing or holds none.
     """
     if not folder.is_dir():
-        raise OperatorError(f"{folder} is no folder. Cure: INPUT=the folder that holds the images.", exit_code=10)
+        raise OperatorError(f"{folder} is no folder. Fix: INPUT=the folder that holds the images.", exit_code=10)
     found = sorted(path for path in folder.rglob("*") if is_image(path.name) and path.is_file())
     if not found:
         raise OperatorError(
-            f"there is no image below {folder}: no file ends in .jpg, .jpeg or .png. Cure: check the folder.",
+            f"there is no image below {folder}: no file ends in .jpg, .jpeg or .png. Fix: check the folder.",
             exit_code=10,
         )
     return found
@@ -99,7 +99,7 @@ def upload(s3: Any, bucket: str, folder: Path, console: Console, *, prefix: str 
     after = stored(s3, bucket, prefix)
     missing = [key for key in keys.values() if key not in after]
     if missing:
-        raise OperatorError(f"{len(missing)} images did not arrive, first {missing[0]}. Cure: run it again.")
+        raise OperatorError(f"{len(missing)} images did not arrive, first {missing[0]}. Fix: run it again.")
     return len(todo), len(paths)
 
 
@@ -109,7 +109,7 @@ def main() -> int:
     try:
         given = os.environ.get("INPUT", "")
         if not given:
-            raise OperatorError("no folder was given. Cure: make upload-dataset INPUT=dir.", exit_code=2)
+            raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=2)
         folder = Path(given)
         account = Account.from_environment(os.environ)
         bucket = account.bucket("data")

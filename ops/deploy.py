@@ -94,7 +94,7 @@ def confirm(account: Account, lines: list[str], environ: Mapping[str, str], cons
         return
     console.print("\n".join(lines), highlight=False, markup=False)
     if environ.get("CI") or not sys.stdin.isatty():
-        raise OperatorError("nobody is here to confirm the price. Cure: YES=1 confirms it beforehand.", exit_code=2)
+        raise OperatorError("nobody is here to confirm the price. Fix: YES=1 confirms it beforehand.", exit_code=2)
     if console.input("create it? type yes: ").strip() != "yes":
         raise OperatorError("nothing was created.", exit_code=2)
 
@@ -229,7 +229,7 @@ def fetch_results(account: Account, environ: Mapping[str, str], console: Console
         if (name := item["Key"].removeprefix(f"{prefix}/")) in wanted
     }
     if not sizes:
-        raise OperatorError(f"there is no finished result below {uri}. Cure: make run-step, or OUTPUT=.", exit_code=10)
+        raise OperatorError(f"there is no finished result below {uri}. Fix: make run-step, or OUTPUT=.", exit_code=10)
     with counting(console, "fetching", sum(sizes.values()), bytes_=True) as advance:
         for name in sizes:
             target = folder / name
@@ -256,7 +256,7 @@ def purge(environ: Mapping[str, str], console: Console, account: Account | None 
         console.input(f"this removes every image and result. Type {bucket}: ") if sys.stdin.isatty() else ""
     )
     if given.strip() != bucket:
-        raise OperatorError(f"nothing was removed. Cure: PURGE={bucket} confirms it.", exit_code=2)
+        raise OperatorError(f"nothing was removed. Fix: PURGE={bucket} confirms it.", exit_code=2)
     destroy(environ, console, account)
     with working(console, "emptying the buckets") as say:
         for purpose in ("data", "artifacts", "logs"):

@@ -35,7 +35,7 @@ def injected(account: Account, environ: Mapping[str, str], kinds: tuple[str, ...
     """
     kind = wanted(environ)
     if kind and not account.target.emulated:
-        raise OperatorError("FAULT= is for the embedded AWS: a real cluster has its own. Cure: ENV=local.", exit_code=2)
+        raise OperatorError("FAULT= is for the embedded AWS: a real cluster has its own. Fix: ENV=local.", exit_code=2)
     if kind not in kinds:
         yield
         return

@@ -50,7 +50,7 @@ class Repository:
         """
         missing = [name for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN") if not environ.get(name)]
         if missing:
-            raise GitHubError(f"{' and '.join(missing)} not set. Cure: run it in a workflow, or set them.")
+            raise GitHubError(f"{' and '.join(missing)} not set. Fix: run it in a workflow, or set them.")
         api = environ.get("GITHUB_API_URL") or cls.api
         return cls(environ["GITHUB_REPOSITORY"], environ["GITHUB_TOKEN"], api.rstrip("/"))
 
@@ -81,7 +81,7 @@ class Repository:
                 said = error.read(2000).decode(errors="replace")
             raise GitHubError(f"GitHub answered {error.code} to {method} {path}: {said}") from error
         except (urllib.error.URLError, TimeoutError) as error:
-            raise GitHubError(f"GitHub cannot be reached ({error}). Cure: run the job again.") from error
+            raise GitHubError(f"GitHub cannot be reached ({error}). Fix: run the job again.") from error
 
     def pages(self, path: str) -> Iterator[Any]:
         """Everything of a listing."""
@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             done = issue(repository, said["title"], body, said["marker"], found=said["found"])
     except (OSError, ValueError, KeyError) as error:
         print(
-            f"github: {options.folder} holds no report ({error}). Cure: make plan-report, make drift.", file=sys.stderr
+            f"github: {options.folder} holds no report ({error}). Fix: make plan-report, make drift.", file=sys.stderr
         )
         return 2
     except GitHubError as error:

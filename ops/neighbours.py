@@ -53,9 +53,9 @@ def read_image(uri: str) -> bytes:
     try:
         return store.read(name)
     except FileNotFoundError:
-        raise InputError(f"there is no image {uri}. Cure: IMAGE= names a JPEG or PNG file.") from None
+        raise InputError(f"there is no image {uri}. Fix: IMAGE= names a JPEG or PNG file.") from None
     except OSError as error:
-        raise InputError(f"the image {uri} cannot be read ({error}). Cure: IMAGE= names a JPEG or PNG file.") from error
+        raise InputError(f"the image {uri} cannot be read ({error}). Fix: IMAGE= names a JPEG or PNG file.") from error
 
 
 def scores_of(result: Result, uri: str) -> NDArray[np.float64]:
@@ -74,12 +74,12 @@ def scores_of(result: Result, uri: str) -> NDArray[np.float64]:
     if model.dimension != mean.size:
         raise InputError(
             f"the network gives {model.dimension} features and the PCA takes {mean.size}: {result.store.uri} mixes "
-            "files of two runs. Cure: run the job again."
+            "files of two runs. Fix: run the job again."
         )
     try:
         pixels = decode(data, model.image_size)
     except ImageError as error:
-        raise InputError(f"the image {uri} cannot be used: {error}. Cure: IMAGE= names a JPEG or PNG file.") from error
+        raise InputError(f"the image {uri} cannot be used: {error}. Fix: IMAGE= names a JPEG or PNG file.") from error
     batch = np.zeros((BATCH, *pixels.shape), np.uint8)
     batch[0] = pixels
     features = np.asarray(engine.embed(batch)[0], np.float64)
@@ -137,7 +137,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     errors = Console(stderr=True)
     try:
         if not (image := environ.get("IMAGE", "").strip()):
-            raise UsageError("no image was given. Cure: make neighbours IMAGE=path/of/a/photograph.jpg.")
+            raise UsageError("no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg.")
         count = positive(environ, "COUNT", COUNT)
         result = find(environ)
         with working(errors, "looking for the nearest images", quiet=not errors.is_terminal):

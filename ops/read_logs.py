@@ -77,14 +77,14 @@ def source_of(account: Account, environ: Mapping[str, str]) -> Source:
     place = layout.cluster_uri(emr.describe_cluster(ClusterId=cluster_id)["Cluster"].get("LogUri"), cluster_id)
     if place is None:
         raise NoLogsError(
-            f"{cluster_id} was made without a place for logs (LogUri). Cure: make apply makes one with it."
+            f"{cluster_id} was made without a place for logs (LogUri). Fix: make apply makes one with it."
         )
 
     def status() -> Mapping[str, Any]:
         try:
             found: Mapping[str, Any] = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]
         except ClientError as error:
-            raise OperatorError(f"{cluster_id} has no step {step_id}. Cure: see `make steps`.", exit_code=2) from error
+            raise OperatorError(f"{cluster_id} has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
         return found
 
     return Source(open_logs(place, account.client("s3")), cluster_id, step_id, status)
@@ -209,7 +209,7 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
                 deadline = time.monotonic() + late
             if deadline is not None and time.monotonic() > deadline:
                 raise NoLogsError(
-                    f"the last logs of {source.name} did not arrive within {duration(late)}. Cure: make logs, later; "
+                    f"the last logs of {source.name} did not arrive within {duration(late)}. Fix: make logs, later; "
                     "make destroy ends the cluster, and EMR then ships what is left."
                 )
             if ended:
@@ -246,7 +246,7 @@ def run(account: Account, environ: Mapping[str, str], console: Console) -> None:
         print(json.dumps(answer | {"asked": datetime.fromtimestamp(now, UTC).isoformat()}, indent=1))
         return
     if not found:
-        raise NoLogsError(f"{missing(source)}. Cure: make logs FOLLOW=1 waits for it.")
+        raise NoLogsError(f"{missing(source)}. Fix: make logs FOLLOW=1 waits for it.")
     shown = Shown(console, lines)
     for log in found:
         shown.show(source.logs, log, now)

@@ -375,7 +375,7 @@ def record(console: Console) -> list[Right]:
         raise UnknownCallsError(
             "calls whose rights nobody has written down: "
             + "; ".join(sorted(set(recording.not_understood)))
-            + ". Cure: write them in ops/localaws/rights.py."
+            + ". Fix: write them in ops/localaws/rights.py."
         )
     return merged(recording.found)
 

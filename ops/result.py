@@ -64,13 +64,13 @@ class Result:
             known = {"model", "model_sha256", "k", "images_ok", "arguments"} <= summary.keys()
         except FileNotFoundError:
             raise InputError(
-                f"there is no finished result at {store.uri} (no {RUN}). Cure: make run-local, or make run-step and "
+                f"there is no finished result at {store.uri} (no {RUN}). Fix: make run-local, or make run-step and "
                 "make results; OUTPUT= names another folder."
             ) from None
         except (OSError, ValueError, AttributeError) as error:
-            raise InputError(f"{store.location(RUN)} cannot be read ({error}). Cure: run the job again.") from error
+            raise InputError(f"{store.location(RUN)} cannot be read ({error}). Fix: run the job again.") from error
         if not known:
-            raise InputError(f"{store.location(RUN)} is not the record of a run. Cure: OUTPUT= names another folder.")
+            raise InputError(f"{store.location(RUN)} is not the record of a run. Fix: OUTPUT= names another folder.")
         return cls(store, summary)
 
     def blocks(self) -> Iterator[Block]:
@@ -92,7 +92,7 @@ class Result:
         if found != self.summary["images_ok"]:
             raise InputError(
                 f"{self.store.uri} holds scores of {found:,} images, but its {RUN} says {self.summary['images_ok']:,}. "
-                "Cure: make results fetches them again; or run the job again."
+                "Fix: make results fetches them again; or run the job again."
             )
 
     def _readable(self) -> Iterator[pa.RecordBatch]:
@@ -101,7 +101,7 @@ class Result:
         except (OSError, pa.ArrowInvalid, KeyError) as error:
             said = str(error).splitlines()[0]
             raise InputError(
-                f"the scores at {self.store.uri} cannot be read ({said}). Cure: make results, or run the job again."
+                f"the scores at {self.store.uri} cannot be read ({said}). Fix: make results, or run the job again."
             ) from error
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
@@ -123,7 +123,7 @@ class Result:
                 yield from reader
             return
         raise InputError(
-            f"{self.store.uri} holds no scores ({SCORES} or {SCORES_CSV}). Cure: make results, or run the job again."
+            f"{self.store.uri} holds no scores ({SCORES} or {SCORES_CSV}). Fix: make results, or run the job again."
         )
 
     @cached_property
@@ -140,12 +140,12 @@ class Result:
                 mean, components = saved["mean"], saved["components"]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
-                f"{self.store.location(MODEL)} is missing or damaged. Cure: make results, or run the job again."
+                f"{self.store.location(MODEL)} is missing or damaged. Fix: make results, or run the job again."
             ) from error
         if components.shape != (self.summary["k"], mean.size):
             raise InputError(
                 f"{self.store.location(MODEL)} has {components.shape[0]} components of {components.shape[1]} features, "
-                f"but {RUN} says k = {self.summary['k']}: files of two runs are mixed. Cure: run the job again."
+                f"but {RUN} says k = {self.summary['k']}: files of two runs are mixed. Fix: run the job again."
             )
         return mean, components
 
@@ -167,7 +167,7 @@ class Result:
             raise ModelError(
                 f"the result at {self.store.uri} was made by another {self.summary['model']} (file "
                 f"{self.summary['model_sha256'][:12]}…; here: {model.sha256[:12]}…: other weights or TensorFlow), and "
-                f"features of two networks cannot be compared. Cure: OUTPUT= names the run's own output, which holds "
+                f"features of two networks cannot be compared. Fix: OUTPUT= names the run's own output, which holds "
                 "its network."
             )
         return model, engine_for(model, place)
@@ -216,14 +216,14 @@ def find(environ: Mapping[str, str]) -> Result:
         there = [Result.at(place) for place in places if Store(place).kind(RUN) == "file"]
         if not there:
             raise InputError(
-                f"there is no finished result in {' or '.join(places)}. Cure: make run-local, or make run-step and "
+                f"there is no finished result in {' or '.join(places)}. Fix: make run-local, or make run-step and "
                 "make results; OUTPUT= names another folder."
             )
         found = max(there, key=lambda result: str(result.summary.get("finished", "")))
     wanted = environ.get("MODEL")
     if wanted and Path(wanted).stem != Path(found.summary["model"]).stem:
         raise OutputError(
-            f"the result at {found.store.uri} was made by {found.summary['model']}, not by {wanted}. Cure: leave "
+            f"the result at {found.store.uri} was made by {found.summary['model']}, not by {wanted}. Fix: leave "
             "MODEL= out, or OUTPUT= names the result of that network."
         )
     return found
@@ -239,5 +239,5 @@ def positive(environ: Mapping[str, str], name: str, default: int) -> int:
     """
     text = environ.get(name) or str(default)
     if not text.isdigit() or int(text) < 1:
-        raise UsageError(f"{name}={text} is not a number from 1. Cure: for example {name}={default}.")
+        raise UsageError(f"{name}={text} is not a number from 1. Fix: for example {name}={default}.")
     return int(text)

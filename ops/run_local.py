@@ -76,7 +76,7 @@ def fields_from(environment: Mapping[str, str]) -> dict[str, Any]:
                 fields[name] = kind(text)
             except ValueError:
                 raise UsageError(
-                    f"{name.upper()}={text} is not a number. Cure: for example {name.upper()}=50."
+                    f"{name.upper()}={text} is not a number. Fix: for example {name.upper()}=50."
                 ) from None
     if text := environment.get("CLASSES"):
         fields["classes"] = classes_in(text)
@@ -106,7 +106,7 @@ def spark_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment for spark-submit: this Python everywhere, a Java that runs it, nobody else's Spark."""
     java = find_java_home()
     if java is None:
-        raise UsageError("no Java 17 was found. Cure: make setup installs one, or set JAVA_HOME.")
+        raise UsageError("no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME.")
     kept = {k: v for k, v in environment.items() if k not in ("SPARK_HOME", "SPARK_CONF_DIR", "PYTHONPATH")}
     return {
         **kept,

@@ -35,10 +35,10 @@ def checked(environ: Mapping[str, str]) -> None:
     detached = environ.get("DETACH") == "1"
     for name in ("ONESHOT", "FAULT"):
         if detached and environ.get(name):
-            raise OperatorError(f"DETACH=1 leaves before {name} is done. Cure: give one of the two.", exit_code=2)
+            raise OperatorError(f"DETACH=1 leaves before {name} is done. Fix: give one of the two.", exit_code=2)
     if (kind := fault.wanted(environ)) in fault.AT_START:
         raise OperatorError(
-            f"FAULT={kind} strikes while a cluster starts. Cure: make apply FAULT={kind}; for a step there are "
+            f"FAULT={kind} strikes while a cluster starts. Fix: make apply FAULT={kind}; for a step there are "
             f"{', '.join(fault.IN_STEP)}.",
             exit_code=2,
         )
@@ -57,7 +57,7 @@ def once(account: Account, environ: Mapping[str, str], console: Console) -> int:
             destroy(environ, console)
         except BaseException:
             if not account.target.emulated:
-                console.print("THE CLUSTER MAY STILL BILL. Cure: make destroy.", style="bold red", highlight=False)
+                console.print("THE CLUSTER MAY STILL BILL. Fix: make destroy.", style="bold red", highlight=False)
             raise
     if code == UNDETERMINED and not account.target.emulated:
         code = afterwards(account, console)

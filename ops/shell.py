@@ -50,7 +50,7 @@ def primary_of(account: Account, cluster_id: str) -> str:
     )
     found = [str(one["Ec2InstanceId"]) for page in pages for one in page["Instances"]]
     if not found:
-        raise NoShellError(f"{cluster_id} has no running primary node. Cure: make status says what it does.")
+        raise NoShellError(f"{cluster_id} has no running primary node. Fix: make status says what it does.")
     return found[0]
 
 
@@ -66,7 +66,7 @@ def running_cluster(account: Account) -> str:
     if state not in LIVE_STATES:
         why = f" ({reason})" if reason else ""
         raise OperatorError(
-            f"the cluster {cluster_id} is {state}{why}: its nodes are gone. Cure: make logs has what they wrote; make "
+            f"the cluster {cluster_id} is {state}{why}: its nodes are gone. Fix: make logs has what they wrote; make "
             "apply makes a new one.",
             exit_code=21,
         )
@@ -85,7 +85,7 @@ def plugin() -> str:
     """
     found = shutil.which(PLUGIN)
     if found is None:
-        raise NoShellError(f"{PLUGIN} is not installed. Cure: {INSTALL}", exit_code=3)
+        raise NoShellError(f"{PLUGIN} is not installed. Fix: {INSTALL}", exit_code=3)
     return found
 
 
@@ -101,7 +101,7 @@ def reachable(ssm: Any, instance: str) -> None:
     status = known[0]["PingStatus"] if known else "not known to Systems Manager"
     if status != "Online":
         raise NoShellError(
-            f"the agent on {instance} is not reachable ({status}). Cure: a node that has just started needs some "
+            f"the agent on {instance} is not reachable ({status}). Fix: a node that has just started needs some "
             "minutes; else check that the stack was applied with enable_ssm = true."
         )
 
@@ -129,7 +129,7 @@ def session(account: Account, environ: Mapping[str, str], console: Console) -> i
     """
     if "ssm" not in account.cluster.get("endpoints", []):
         raise NoShellError(
-            "the cluster was made without a way in. Cure: enable_ssm = true in "
+            "the cluster was made without a way in. Fix: enable_ssm = true in "
             f"infra/env/{account.target.env}.cluster.tfvars, then make apply (the endpoints are some 0.03 USD an hour "
             "and zone)."
         )
@@ -183,7 +183,7 @@ def local_shell(account: Account, console: Console) -> int:
     settings = Settings.from_environment()
     root = settings.clusters / cluster_id
     if not root.is_dir():
-        raise NoShellError(f"{cluster_id} has no folder yet. Cure: wait until it is BOOTSTRAPPING; make status.")
+        raise NoShellError(f"{cluster_id} has no folder yet. Fix: wait until it is BOOTSTRAPPING; make status.")
     node = Node(root, str(account.target.endpoint), account.target.region, settings)
     environment = node.environment(role_keys(account, primary_of(account, cluster_id)))
     python = node.below(str(account.cluster["python"]))

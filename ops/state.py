@@ -165,7 +165,7 @@ def region_of(s3: Any, bucket: str, account_id: str) -> str | None:
         if code in ("403", "AccessDenied", "301", "PermanentRedirect"):
             raise NoStateError(
                 f"the bucket {bucket} cannot be used ({code}): it is another account's, lies in another region, or "
-                "these credentials may not see it. Cure: look with aws sts get-caller-identity who you are, and give "
+                "these credentials may not see it. Fix: look with aws sts get-caller-identity who you are, and give "
                 "the region with REGION=."
             ) from error
         raise
@@ -185,7 +185,7 @@ def require_state(account: Account) -> None:
     if region_of(account.client("s3"), target.state_bucket, target.account_id) is None:
         raise NoStateError(
             f"there is no bucket for Terraform's state yet ({target.state_bucket}). "
-            f"Cure: make state ENV={target.env} makes it, once an account; then run this again."
+            f"Fix: make state ENV={target.env} makes it, once an account; then run this again."
         )
 
 
@@ -208,14 +208,14 @@ def make_state(s3: Any, target: Target) -> list[str]:
             if code in ("BucketAlreadyExists", "OperationAborted"):
                 raise NoStateError(
                     f"the bucket {bucket} cannot be made ({code}): the name is taken, or it was deleted a moment ago. "
-                    "Cure: wait some minutes and run make state again."
+                    "Fix: wait some minutes and run make state again."
                 ) from error
             if code != "BucketAlreadyOwnedByYou":
                 raise
         done.append(f"made in {target.region}")
     elif where != target.region:
         raise NoStateError(
-            f"the bucket {bucket} lies in {where}, not in {target.region}. Cure: REGION={where}; all states of an "
+            f"the bucket {bucket} lies in {where}, not in {target.region}. Fix: REGION={where}; all states of an "
             "account lie in one region."
         )
     for setting in settings(s3, bucket):
@@ -235,7 +235,7 @@ def run(environ: Mapping[str, str], console: Console) -> None:
         with working(console, f"the bucket {account.target.state_bucket}"):
             done = make_state(account.client("s3"), account.target)
     except (ClientError, BotoCoreError) as error:
-        raise NoStateError(f"{error}. Cure: these credentials need the rights of infra/operators.") from error
+        raise NoStateError(f"{error}. Fix: these credentials need the rights of infra/operators.") from error
     said = ", ".join(done) if done else "is as it should be: nothing to do"
     console.print(f"{account.target.state_bucket}: {said}", highlight=False, soft_wrap=True)
     console.print("STILL BILLING: what lies in it, some kilobytes; no command removes it", highlight=False)

@@ -107,12 +107,12 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
         first = "make diagnose says why; " if state == "TERMINATED_WITH_ERRORS" else ""
         said = f" ({reason})" if reason else ""
         raise OperatorError(
-            f"the cluster {cluster_id} is {state}{said}. Cure: {first}make apply makes a new one.",
+            f"the cluster {cluster_id} is {state}{said}. Fix: {first}make apply makes a new one.",
             exit_code=21,
         )
     if not queue and (others := open_steps(account)):
         raise OperatorError(
-            f"the step {others[0]['Id']} is {others[0]['Status']['State']} on {cluster_id}. Cure: wait for it, or "
+            f"the step {others[0]['Id']} is {others[0]['Status']['State']} on {cluster_id}. Fix: wait for it, or "
             "QUEUE=1 to run after it.",
             exit_code=22,
         )
@@ -192,7 +192,7 @@ def why(account: Account, cluster_id: str, step_id: str, console: Console, *, pa
         found = diagnosis.step(account, cluster_id, step_id, console, patience=patience)
     except diagnosis.TROUBLE as error:
         console.print(
-            f"the step {step_id} failed, and why could not be found out ({error}). Cure: make diagnose STEP={step_id}.",
+            f"the step {step_id} failed, and why could not be found out ({error}). Fix: make diagnose STEP={step_id}.",
             style="red",
             highlight=False,
             soft_wrap=True,
@@ -257,7 +257,7 @@ def output_of(account: Account, step_id: str) -> str:
     try:
         step = account.client("emr").describe_step(ClusterId=account.cluster["cluster_id"], StepId=step_id)["Step"]
     except ClientError as error:
-        raise OperatorError(f"the cluster has no step {step_id}. Cure: see `make steps`.", exit_code=2) from error
+        raise OperatorError(f"the cluster has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
     output = output_in(step["Config"]["Args"])
     if output is None:
         raise OperatorError(f"the step {step_id} was not submitted by make run-step.", exit_code=2)

@@ -39,7 +39,7 @@ def of_cluster(account: Account, cluster_id: str, limit: int = SHOWN) -> list[di
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("InvalidRequestException", "ValidationException"):
             raise
-        raise OperatorError(f"EMR knows no cluster {cluster_id}. Cure: make status names ours.", exit_code=2) from error
+        raise OperatorError(f"EMR knows no cluster {cluster_id}. Fix: make status names ours.", exit_code=2) from error
 
 
 def described(found: Mapping[str, Any], output: str, now: datetime) -> dict[str, Any]:

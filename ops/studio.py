@@ -48,7 +48,7 @@ def connection(account: Account) -> Mapping[str, str]:
     if not found:
         env = account.target.env
         raise NoStudioError(
-            f"ENV={env} has no SageMaker Studio. Cure: enable_studio = true and enable_nat = true in "
+            f"ENV={env} has no SageMaker Studio. Fix: enable_studio = true and enable_nat = true in "
             f"infra/env/{env}.cluster.tfvars, then make apply ENV={env}."
         )
     return found
@@ -159,7 +159,7 @@ def stop(
     while left := apps_of(sagemaker, domain_id):
         names = ", ".join(label(app) for app in left)
         if time.monotonic() > deadline:
-            raise OperatorError(f"still running after {patience:.0f} s: {names}. Cure: make studio-stop again.")
+            raise OperatorError(f"still running after {patience:.0f} s: {names}. Fix: make studio-stop again.")
         say(f"waiting until SageMaker has stopped {names}")
         time.sleep(pause)
     return [label(app) for app in found]
@@ -193,7 +193,7 @@ def close(
     while left := spaces():
         if time.monotonic() > deadline:
             told = ", ".join(f"{space['SpaceName']} ({space['Status']})" for space in left)
-            raise OperatorError(f"spaces are still there after {patience:.0f} s: {told}. Cure: make destroy again.")
+            raise OperatorError(f"spaces are still there after {patience:.0f} s: {told}. Fix: make destroy again.")
         say(f"waiting until SageMaker has deleted {len(left)} space{'' if len(left) == 1 else 's'}")
         time.sleep(pause)
     return [str(space["SpaceName"]) for space in found]

@@ -462,7 +462,7 @@ class Workspace:
             elif not self.target.local_state and "NoSuchBucket" in done.stderr:
                 hint = (
                     f"There is no bucket for Terraform's state yet ({self.target.state_bucket}). "
-                    f"Cure: make state ENV={self.target.env}."
+                    f"Fix: make state ENV={self.target.env}."
                 )
             raise CommandFailedError(arguments, done.returncode, done.stdout + done.stderr, hint)
         stamp.write_text(now)
@@ -725,9 +725,9 @@ def boundary_of(target: Target) -> str | None:
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchEntity", "AccessDenied"):
             return None
-        raise TerraformError(f"IAM did not say whether {arn} exists: {error}. Cure: run it again.") from error
+        raise TerraformError(f"IAM did not say whether {arn} exists: {error}. Fix: run it again.") from error
     except BotoCoreError as error:
-        raise TerraformError(f"IAM did not say whether {arn} exists: {error}. Cure: check the network.") from error
+        raise TerraformError(f"IAM did not say whether {arn} exists: {error}. Fix: check the network.") from error
     return found
 
 
@@ -739,7 +739,7 @@ def github_variables(environ: Mapping[str, str]) -> dict[str, Any]:
     WrongUseError : no repository is named
     """
     if not environ.get("REPOSITORY"):
-        raise WrongUseError("whose workflows may take the roles? Cure: REPOSITORY=owner/name.")
+        raise WrongUseError("whose workflows may take the roles? Fix: REPOSITORY=owner/name.")
     names = {"repository": "REPOSITORY", "subject": "SUBJECT", "branch": "BRANCH"}
     return {variable: environ[name] for variable, name in names.items() if environ.get(name)}
 

@@ -63,7 +63,7 @@ def presigned(emr: Any, cluster_arn: str, *, patience: float = READY_SECONDS, pa
         made = emr.create_persistent_app_ui(TargetResourceArn=cluster_arn, ProfilerType="SHS")
     except ClientError as error:
         raise NoPageError(
-            f"EMR makes no page for {cluster_arn} ({error}). Cure: it needs the right "
+            f"EMR makes no page for {cluster_arn} ({error}). Fix: it needs the right "
             "elasticmapreduce:CreatePersistentAppUI, and a cluster that ended less than thirty days ago."
         ) from error
     page, deadline = made["PersistentAppUIId"], time.monotonic() + patience
@@ -75,7 +75,7 @@ def presigned(emr: Any, cluster_arn: str, *, patience: float = READY_SECONDS, pa
             told = emr.describe_persistent_app_ui(PersistentAppUIId=page)["PersistentAppUI"]
             said = told.get("LastStateChangeReason") or told.get("PersistentAppUIStatus") or "EMR gives no reason"
             raise NoPageError(
-                f"EMR's page was not ready after {patience:.0f} s ({said}). Cure: make ui again in some minutes."
+                f"EMR's page was not ready after {patience:.0f} s ({said}). Fix: make ui again in some minutes."
             )
         time.sleep(pause)
 
@@ -106,7 +106,7 @@ def history_server(events: Path, *, patience: float = START_SECONDS) -> Iterator
 
     java = find_java_home()
     if java is None:
-        raise NoPageError("no Java 17 was found. Cure: make setup installs one, or set JAVA_HOME.", exit_code=3)
+        raise NoPageError("no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME.", exit_code=3)
     home = Path(pyspark.__file__).parent
     with tempfile.TemporaryDirectory(prefix="fruits-history-") as scratch:
         log = Path(scratch) / "log"
@@ -173,7 +173,7 @@ def local(cluster_id: str, environ: Mapping[str, str], console: Console) -> None
     """
     events = events_folder(Settings.from_environment().home, cluster_id)
     if not events.is_dir() or not any(events.iterdir()):
-        raise NoPageError(f"no Spark step has run on {cluster_id} yet, so there is no page. Cure: make run-step.")
+        raise NoPageError(f"no Spark step has run on {cluster_id} yet, so there is no page. Fix: make run-step.")
     try:
         with ExitStack() as stack:
             with working(console, "starting Spark's history server"):

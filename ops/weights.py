@@ -77,10 +77,10 @@ def download(url: str, target: Path, console: Console) -> None:
                     bar.advance(task, len(chunk))
     except urllib.error.HTTPError as error:
         if error.code != 416:  # 416: the part is the whole file
-            raise ModelError(f"{url} answers {error.code} {error.reason}. Cure: check that it still exists.") from error
+            raise ModelError(f"{url} answers {error.code} {error.reason}. Fix: check that it still exists.") from error
     except OSError as error:
         raise ModelError(
-            f"{url} cannot be fetched: {error}. Cure: check the network and run again, it continues; or fetch the file "
+            f"{url} cannot be fetched: {error}. Fix: check the network and run again, it continues; or fetch the file "
             f"elsewhere, put it at {target}, and run again to have it checked."
         ) from error
     partial.replace(target)
@@ -104,13 +104,13 @@ def vouch(model: str, source: Source, path: Path) -> str:
         path.unlink()
         raise ModelError(
             f"{path.name} is not what Keras publishes: MD5 {found}, expected {source.md5}. It was removed. "
-            "Cure: run again."
+            "Fix: run again."
         )
     try:
         backbones.backbone_named(model).build(224, data)
     except (ValueError, OSError, KeyError) as error:
         raise ModelError(
-            f"{path} does not fill the network {model}: {str(error).splitlines()[0]}. Cure: delete it and run again."
+            f"{path} does not fill the network {model}: {str(error).splitlines()[0]}. Fix: delete it and run again."
         ) from error
     sums_file = path.parent / SUMS
     sums = parse_sums(sums_file.read_text()) if sums_file.exists() else {}
@@ -134,8 +134,8 @@ def fetch(
     if model not in SOURCES:
         known = ", ".join(SOURCES)
         if model in backbones.BACKBONES:
-            raise UsageError(f"the weights of {model} come with its package. Cure: nothing is to be fetched.")
-        raise UsageError(f"there are no weights to fetch for '{model}'. Cure: MODEL=one of {known}.")
+            raise UsageError(f"the weights of {model} come with its package. Fix: nothing is to be fetched.")
+        raise UsageError(f"there are no weights to fetch for '{model}'. Fix: MODEL=one of {known}.")
     source = SOURCES[model]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / source.file

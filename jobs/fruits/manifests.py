@@ -89,7 +89,7 @@ def load(output: Store, model: PublishedModel) -> State:
             record["supersedes"] = [str(older) for older in record["supersedes"]]
         except (ValueError, KeyError, TypeError) as error:
             raise OutputError(
-                f"the manifest {output.location(key)} is damaged ({error}). Cure: delete it; its images are featurized "
+                f"the manifest {output.location(key)} is damaged ({error}). Fix: delete it; its images are featurized "
                 "again."
             ) from error
         if theirs != _identity(model):
@@ -120,7 +120,7 @@ def _other(output: Store, model: PublishedModel, theirs: dict[str, Any]) -> str:
             "weights, image size, engine or TensorFlow)"
         )
     return (
-        f"the output {output.uri} holds features {what}. Cure: another output, or delete {output.location(FEATURES)}."
+        f"the output {output.uri} holds features {what}. Fix: another output, or delete {output.location(FEATURES)}."
     )
 
 

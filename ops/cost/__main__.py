@@ -124,7 +124,7 @@ def main() -> int:
         said, answer = report(os.environ, errors)
     except prices.UnknownPriceError as error:
         errors.print(
-            f"cost: {error}. Cure: take another type or region, or renew the table: make prices",
+            f"cost: {error}. Fix: take another type or region, or renew the table: make prices",
             style="red",
             highlight=False,
             soft_wrap=True,

@@ -93,7 +93,7 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
         currency = currency_from(os.environ)
         record = ledger.of_step(account, cluster_id, step_id, summary, book_of(account))
         if record is None:
-            text = f"what the step cost cannot be told yet: EMR gives no end of {step_id}. Cure: make cost, later"
+            text = f"what the step cost cannot be told yet: EMR gives no end of {step_id}. Fix: make cost, later"
         else:
             bucket = account.bucket("data")
             new = ledger.write(account.client("s3"), bucket, record)

@@ -108,7 +108,7 @@ def estimate(
     run = None
     if images is not None:
         if images < 1:
-            raise WrongUseError(f"IMAGES={images} cannot be. Cure: at least 1.")
+            raise WrongUseError(f"IMAGES={images} cannot be. Fix: at least 1.")
         vcpus = Decimal(str(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"]))
         step = Decimal(str(images)) / (speed.per_vcpu * max(Decimal(1), vcpus)) + _sizing_default(plan, "fixed_seconds")
         requests = Decimal(str(images)) / 1000 * book.service(region, "s3_get").usd

@@ -89,7 +89,7 @@ def rows(plan: Mapping[str, Any]) -> list[Row]:
     try:
         whole = json.loads(WHOLE.read_text())
     except (OSError, ValueError) as error:
-        raise OperatorError(f"{WHOLE.name} cannot be read ({error}). Cure: make bench ONLY=fixed.") from error
+        raise OperatorError(f"{WHOLE.name} cannot be read ({error}). Fix: make bench ONLY=fixed.") from error
     per_second = rate.per_vcpu / speed.VCPU * Decimal(str(bench["settings"]["loops"]))
     fixed = Decimal(str(plan["configuration"]["root_module"]["module_calls"]["sizing"]["module"]["variables"]
                         ["fixed_seconds"]["default"]))  # fmt: skip

@@ -41,7 +41,7 @@ def of_bench(path: Path = BENCH) -> Speed:
         measured = str(record["measured"])[:10]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OperatorError(
-            f"the measured speed cannot be read from {path.name} ({type(error).__name__}: {error}). Cure: make bench."
+            f"the measured speed cannot be read from {path.name} ({type(error).__name__}: {error}). Fix: make bench."
         ) from error
     text = f"make bench of {measured}, {rate / cores:.0f} images/s a core, halved for a vCPU"
     return Speed(rate / cores * VCPU, text, inferred=True)

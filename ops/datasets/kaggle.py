@@ -72,17 +72,17 @@ def read_key(environ: Mapping[str, str]) -> Key:
         text = path.read_text()
     except FileNotFoundError:
         raise FetchError(
-            f"there is no Kaggle key at {path}. Cure: kaggle.com → Settings → API → Create New Token, put the file"
+            f"there is no Kaggle key at {path}. Fix: kaggle.com → Settings → API → Create New Token, put the file"
             " there and chmod 600 it; or SOURCE=github, which needs none."
         ) from None
     if mode & 0o077:
-        raise FetchError(f"others on this machine may read your Kaggle key ({mode:o}). Cure: chmod 600 {path}")
+        raise FetchError(f"others on this machine may read your Kaggle key ({mode:o}). Fix: chmod 600 {path}")
     try:
         found = json.loads(text)
         return Key(str(found["username"]), str(found["key"]))
     except (ValueError, KeyError, TypeError):
         raise FetchError(
-            f"{path} is not a Kaggle key: it needs a username and a key. Cure: create a new token on kaggle.com."
+            f"{path} is not a Kaggle key: it needs a username and a key. Fix: create a new token on kaggle.com."
         ) from None
 
 
@@ -135,7 +135,7 @@ class Api:
             return int(json.loads(body)["currentVersionNumber"])
         except (ValueError, KeyError, TypeError):
             raise SourceUnreachableError(
-                f"{self._host} does not say which versions there are (answer {status}). Cure: KAGGLE_VERSION=number,"
+                f"{self._host} does not say which versions there are (answer {status}). Fix: KAGGLE_VERSION=number,"
                 " from the data set's page."
             ) from None
 
@@ -151,12 +151,12 @@ class Api:
         answer = _ask(f"{self._host}/api/v1/{path}", {"Authorization": self._key.header})
         if answer[0] in (401, 403):
             raise FetchError(
-                f"Kaggle does not take the key of {self._key.username} (answer {answer[0]}). Cure: create a new token,"
+                f"Kaggle does not take the key of {self._key.username} (answer {answer[0]}). Fix: create a new token,"
                 " or accept the terms on the data set's page."
             )
         if answer[0] == 404:
             raise FetchError(
-                f"Kaggle has no such {path.partition('?')[0]}. Cure: another KAGGLE_VERSION=, or SOURCE=github."
+                f"Kaggle has no such {path.partition('?')[0]}. Fix: another KAGGLE_VERSION=, or SOURCE=github."
             )
         return answer
 
@@ -172,7 +172,7 @@ class Remote(io.RawIOBase):
         # bytes 0-0/1048576
         total = headers.get("Content-Range", "").rpartition("/")[2]
         if not total.isdigit():
-            raise SourceUnreachableError("Kaggle's store does not say how large the archive is. Cure: SOURCE=github.")
+            raise SourceUnreachableError("Kaggle's store does not say how large the archive is. Fix: SOURCE=github.")
         self._size = int(total)
 
     def readable(self) -> bool:
@@ -278,7 +278,7 @@ class KaggleSource:
         """With the user's key, KAGGLE_VERSION, and KAGGLE_URL for another host."""
         text = environ.get("KAGGLE_VERSION") or ""
         if text and not text.isdigit():
-            raise FetchError(f"KAGGLE_VERSION={text} is not a number. Cure: as on the data set's page, for example 11.")
+            raise FetchError(f"KAGGLE_VERSION={text} is not a number. Fix: as on the data set's page, for example 11.")
         api = Api(environ.get("KAGGLE_URL") or HOST, read_key(environ))
         return cls(release, api, console, int(text) if text else None)
 
@@ -307,7 +307,7 @@ class KaggleSource:
         members = self._variant(archive).members
         there = [(image, members[image.path]) for image in images if image.path in members]
         if len(there) != len(images):
-            raise FetchError(f"{self.where} lacks images that it listed before. Cure: another DEST=.")
+            raise FetchError(f"{self.where} lacks images that it listed before. Fix: another DEST=.")
         for image, member in sorted(there, key=lambda pair: pair[1].header_offset):
             try:
                 data = archive.read(member)
@@ -316,7 +316,7 @@ class KaggleSource:
                     f"{image.path} arrived damaged ({error}): run the same command again."
                 ) from None
             if checksum(data) != image.oid:
-                raise FetchError(f"{image.path} is not the one listed before. Cure: another DEST=.")
+                raise FetchError(f"{image.path} is not the one listed before. Fix: another DEST=.")
             yield image, data
 
     def close(self) -> None:
@@ -335,7 +335,7 @@ class KaggleSource:
             return zipfile.ZipFile(io.BufferedReader(Remote(self._api, number), CHUNK))
         except zipfile.BadZipFile as error:
             raise SourceUnreachableError(
-                f"what Kaggle gives as number {number} is no archive ({error}). Cure: another KAGGLE_VERSION=, or"
+                f"what Kaggle gives as number {number} is no archive ({error}). Fix: another KAGGLE_VERSION=, or"
                 " SOURCE=github."
             ) from None
 
@@ -344,7 +344,7 @@ class KaggleSource:
         found = variants(archive.infolist())
         if not found:
             raise FetchError(
-                f"{self.where} holds no Training and Test. Cure: another KAGGLE_VERSION=, or SOURCE=github."
+                f"{self.where} holds no Training and Test. Fix: another KAGGLE_VERSION=, or SOURCE=github."
             )
         for variant in found:
             stated = _stated(archive, variant)
@@ -363,7 +363,7 @@ class KaggleSource:
                 stated = _stated(archive, self._variant(archive))
             if stated is None:
                 raise FetchError(
-                    f"Kaggle's number {number} holds no readme to compare by. Cure: KAGGLE_VERSION=number, or"
+                    f"Kaggle's number {number} holds no readme to compare by. Fix: KAGGLE_VERSION=number, or"
                     " SOURCE=github."
                 )
             seen[number] = stated.version
@@ -375,7 +375,7 @@ class KaggleSource:
                 high = number - 1
         looked = ", ".join(f"{number} is {version}" for number, version in sorted(seen.items()))
         raise FetchError(
-            f"Kaggle does not hold version {self._release.version} where it was looked for ({looked}). Cure: another"
+            f"Kaggle does not hold version {self._release.version} where it was looked for ({looked}). Fix: another"
             " VERSION=, KAGGLE_VERSION=number, or SOURCE=github."
         )
 

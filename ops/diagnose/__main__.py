@@ -38,7 +38,7 @@ def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
     if folder := environ.get("LOGS"):
         if layout.is_s3(folder):
             raise OperatorError(
-                "LOGS= is a folder on this machine. Cure: make diagnose CLUSTER=j-… reads a bucket, or fetch it: "
+                "LOGS= is a folder on this machine. Fix: make diagnose CLUSTER=j-… reads a bucket, or fetch it: "
                 f"aws s3 cp --recursive {folder} logs.",
                 exit_code=2,
             )
@@ -46,7 +46,7 @@ def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
         evidence = gather.of_tree(Path(folder).expanduser(), **asked)
         if not (evidence.documents or evidence.node or evidence.job or evidence.reason or evidence.details):
             raise OperatorError(
-                f"there is no log of EMR below {folder}. Cure: give the folder that holds steps/, containers/, node/.",
+                f"there is no log of EMR below {folder}. Fix: give the folder that holds steps/, containers/, node/.",
                 exit_code=2,
             )
         return Diagnosis(evidence, judge(evidence))

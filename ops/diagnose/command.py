@@ -78,7 +78,7 @@ def step(account: Account, cluster_id: str, step_id: str, console: Console, *, p
     evidence = gather.of_step(live, step_id, output_of, logs=False)
     if evidence.state not in FAILED_STATES:
         raise NothingFailedError(
-            f"the step {step_id} is {evidence.state}: it has not failed. Cure: make steps names those that have."
+            f"the step {step_id} is {evidence.state}: it has not failed. Fix: make steps names those that have."
         )
     if evidence.job is not None:
         return settled(gather.of_step(live, step_id, output_of, logs=True), evidence)
@@ -103,7 +103,7 @@ def cluster(account: Account, cluster_id: str, console: Console, *, patience: fl
         said = f" ({evidence.reason})" if evidence.reason else ""
         raise NothingFailedError(
             f"nothing failed: the cluster {cluster_id} is {evidence.state}{said}, and none of its steps FAILED. "
-            "Cure: make status; a step that seems to stand still: make logs FOLLOW=1."
+            "Fix: make status; a step that seems to stand still: make logs FOLLOW=1."
         )
     if evidence.node is not None:
         return settled(gather.of_cluster(live, logs=True), evidence)

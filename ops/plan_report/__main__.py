@@ -46,7 +46,7 @@ def from_files(
             plans[stack] = json.loads(Path(name).read_text())
         except (OSError, ValueError) as error:
             raise WrongUseError(
-                f"--plan {one} is no plan ({error}). Cure: terraform show -json plan > {name}."
+                f"--plan {one} is no plan ({error}). Fix: terraform show -json plan > {name}."
             ) from error
     region = environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION
     env = environ.get("ENV") or "local"

@@ -50,7 +50,7 @@ def check_out(ref: str, destination: Path, root: Path = ROOT) -> None:
     if done.returncode:
         raise WrongUseError(
             f"git cannot give {', '.join(PLANNED)} of BASE={ref} ({done.stderr.strip()}). "
-            "Cure: BASE= names a commit that is here, for instance BASE=origin/main after git fetch."
+            "Fix: BASE= names a commit that is here, for instance BASE=origin/main after git fetch."
         )
     with tarfile.open(archive) as held:
         held.extractall(destination, filter="data")

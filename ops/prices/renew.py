@@ -134,7 +134,7 @@ def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE
     """
     if (environ.get("ENV") or "local") == "local":
         raise OperatorError(
-            "the embedded AWS has no prices. Cure: make prices ENV=dev asks with the credentials of an account; it "
+            "the embedded AWS has no prices. Fix: make prices ENV=dev asks with the credentials of an account; it "
             "costs nothing.",
             exit_code=2,
         )
@@ -145,7 +145,7 @@ def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE
         done = renew(folder, pricelist.connect(), console)
     except (ClientError, BotoCoreError, pricelist.PriceListError) as error:
         raise OperatorError(
-            f"the prices were not renewed, the tables are as they were: {error}. Cure: these credentials need "
+            f"the prices were not renewed, the tables are as they were: {error}. Fix: these credentials need "
             "pricing:GetProducts (infra/operators gives it)."
         ) from error
     for line in done.changed:

@@ -69,7 +69,7 @@ def price(account: Account, environ: Mapping[str, str]) -> Decimal:
     if euros >= LIMIT_EUR and not account.target.emulated:
         raise OperatorError(
             f"an hour of ENV={target.env} costs {euros:.2f} EUR, and this is meant to stay under {LIMIT_EUR} EUR. "
-            "Cure: ENV=verify, whose cluster is the smallest that shows everything.",
+            "Fix: ENV=verify, whose cluster is the smallest that shows everything.",
             exit_code=5,
         )
     return usd
@@ -86,7 +86,7 @@ def refuse_what_is_used(account: Account) -> None:
     if there:
         some = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in there.items())
         raise OperatorError(
-            f"ENV={account.target.env} is in use ({some}), and verify-aws removes everything of it at the end. Cure: "
+            f"ENV={account.target.env} is in use ({some}), and verify-aws removes everything of it at the end. Fix: "
             "ENV=verify, which nothing else uses, or make purge first.",
             exit_code=2,
         )
@@ -226,7 +226,7 @@ def conclude(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
         )
         bills = "" if gatherer.emulated else "IT MAY STILL BILL. "
         console.print(
-            f"{bills}Left behind: {text}. Cure: make purge ENV={account.target.env}",
+            f"{bills}Left behind: {text}. Fix: make purge ENV={account.target.env}",
             style="bold red", highlight=False, soft_wrap=True, markup=False,
         )  # fmt: skip
         return LEFT

@@ -182,7 +182,7 @@ def test_too_many_rejects_fail_the_run_and_keep_the_work(photos: Path, tmp_path:
 @pytest.mark.parametrize(
     ("variables", "code", "sentence"),
     [
-        ({"K": "many"}, 2, "K=many is not a number. Cure: for example K=50."),
+        ({"K": "many"}, 2, "K=many is not a number. Fix: for example K=50."),
         ({"K": "3", "VARIANCE": "0.9"}, 2, "both k and variance were given"),
         ({"REQUEST": "/nowhere/request.json"}, 2, "there is no request at /nowhere/request.json"),
         ({"CLASSES": "[broken"}, 2, "CLASSES looks like a JSON list but is none"),
@@ -208,7 +208,7 @@ def test_no_java_is_named(tmp_path: Path) -> None:
         check=False,
     )
     assert process.returncode == 2
-    assert "no Java 17 was found. Cure: make setup installs one, or set JAVA_HOME." in process.stderr
+    assert "no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME." in process.stderr
 
 
 def test_a_missing_input_is_named(tmp_path: Path) -> None:

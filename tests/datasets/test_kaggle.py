@@ -272,14 +272,14 @@ def test_a_key_that_kaggle_does_not_take_is_named_without_its_secret(wanted: dic
 
 
 def test_without_the_file_it_says_where_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match=r"there is no Kaggle key at .*/\.kaggle/kaggle\.json\. Cure: kaggle\.com"):
+    with pytest.raises(FetchError, match=r"there is no Kaggle key at .*/\.kaggle/kaggle\.json\. Fix: kaggle\.com"):
         read_key({"HOME": str(tmp_path)})
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o666])
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
     with pytest.raises(
-        FetchError, match=rf"others on this machine may read your Kaggle key \({mode:o}\)\. Cure: chmod"
+        FetchError, match=rf"others on this machine may read your Kaggle key \({mode:o}\)\. Fix: chmod"
     ):
         read_key(home(tmp_path, mode=mode))
 
@@ -318,7 +318,7 @@ def test_the_command_refuses_an_unknown_source_and_a_missing_key(tmp_path: Path)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("KAGGLE")} | {"HOME": str(tmp_path)}
     for given, sentence in (
         ({"SOURCE": "zenodo"}, "dataset: The source zenodo is not known here: choose SOURCE= from github, kaggle.\n"),
-        ({"SOURCE": "kaggle"}, f"dataset: there is no Kaggle key at {tmp_path}/.kaggle/kaggle.json. Cure: "),
+        ({"SOURCE": "kaggle"}, f"dataset: there is no Kaggle key at {tmp_path}/.kaggle/kaggle.json. Fix: "),
     ):
         done = subprocess.run(
             [sys.executable, "-m", "ops.datasets.fetch"],

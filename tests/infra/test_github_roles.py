@@ -122,5 +122,5 @@ def test_variables_come_from_make() -> None:
         "repository": "octocat/fruits",
         "branch": "release",
     }
-    with pytest.raises(WrongUseError, match=r"^whose workflows may take the roles\? Cure: REPOSITORY=owner/name\.$"):
+    with pytest.raises(WrongUseError, match=r"^whose workflows may take the roles\? Fix: REPOSITORY=owner/name\.$"):
         github_variables({"BRANCH": "main"})

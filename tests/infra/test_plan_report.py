@@ -351,7 +351,7 @@ def test_commit_that_is_not_here_is_refused(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "git cannot give infra, bootstrap of BASE=no-such-ref" in done.stderr
-    assert "Cure: BASE= names a commit that is here, for instance BASE=origin/main after git fetch." in done.stderr
+    assert "Fix: BASE= names a commit that is here, for instance BASE=origin/main after git fetch." in done.stderr
 
 
 def test_report_from_plans_at_hand(root: Root, plan_of: PlanOf, tmp_path: Path) -> None:

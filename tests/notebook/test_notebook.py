@@ -119,7 +119,7 @@ def test_the_first_cell_finds_the_code(tmp_path: Path, place: str) -> None:
     )
     if place == "nowhere":
         assert done.returncode == 1
-        assert "the code of the job was not found. Cure: open the notebook in a clone of the project" in done.stderr
+        assert "the code of the job was not found. Fix: open the notebook in a clone of the project" in done.stderr
     else:
         assert done.stdout.splitlines()[-1] == "found", done.stderr
 

@@ -119,7 +119,7 @@ def test_a_second_step_is_refused_with_the_first_ones_id_unless_queued(account: 
 
 def test_a_cluster_that_has_ended_is_named(account: AppliedAccount) -> None:
     account.client("emr").terminate_job_flows(JobFlowIds=[account.cluster["cluster_id"]])
-    with pytest.raises(OperatorError, match=r"is TERMINATED.*Cure: make apply makes a new one") as caught:
+    with pytest.raises(OperatorError, match=r"is TERMINATED.*Fix: make apply makes a new one") as caught:
         step.submit(account, step.request_for(account, {}), queue=False)
     assert caught.value.exit_code == 21
 

@@ -114,7 +114,7 @@ def on_aws() -> Evidence:
         },
         "failing": {
             "step": {"Id": "s-2B", "Status": {"State": "FAILED", "Timeline": ended}},
-            "told": {"exit_code": 10, "message": "no image is of class No such fruit. Cure: …"},
+            "told": {"exit_code": 10, "message": "no image is of class No such fruit. Fix: …"},
             "details": {"seconds": 190.0, "found": {"Reason": "Unknown Error."}},
         },
         "probe": {

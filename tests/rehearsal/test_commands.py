@@ -102,7 +102,7 @@ def test_ctrl_c_in_a_one_shot_step_destroys_the_cluster(tmp_path: Path) -> None:
         assert "TERMINATED" in state.stdout
         code, printed = operator.types("run-step")
         assert code == 20
-        assert "there is no cluster of ENV=local. Cure: make apply." in printed
+        assert "there is no cluster of ENV=local. Fix: make apply." in printed
         (code, printed), (applied, _) = operator.follows("there is no cluster of ENV=…")
         assert (code, applied) == (0, 0)
         assert "none: make apply" in printed
@@ -142,9 +142,9 @@ def test_a_failing_bootstrap_fails_apply_and_destroy_clears_up(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"DETACH": "1", "ONESHOT": "1"}, "DETACH=1 leaves before ONESHOT is done. Cure: give one of the two."),
-        ({"DETACH": "1", "FAULT": "spot"}, "DETACH=1 leaves before FAULT is done. Cure: give one of the two."),
-        ({"FAULT": "bootstrap"}, "Cure: make apply FAULT=bootstrap; for a step there are executor-lost, spot"),
+        ({"DETACH": "1", "ONESHOT": "1"}, "DETACH=1 leaves before ONESHOT is done. Fix: give one of the two."),
+        ({"DETACH": "1", "FAULT": "spot"}, "DETACH=1 leaves before FAULT is done. Fix: give one of the two."),
+        ({"FAULT": "bootstrap"}, "Fix: make apply FAULT=bootstrap; for a step there are executor-lost, spot"),
         ({"FAULT": "flood"}, "FAULT=flood is not known: choose one of bootstrap"),
     ],
 )

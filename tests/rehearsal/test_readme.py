@@ -122,7 +122,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
         ("shellcheck", 0, ""),
         ("state ENV=local", 0, "there is nothing to make"),
         ("billing ENV=local", 0, "nothing bills"),
-        ("prices ENV=local", 2, "Cure: "),
+        ("prices ENV=local", 2, "Fix: "),
     ],
 )
 def test_a_command_of_the_readme(clone: Clone, line: str, code: int, words: str) -> None:
