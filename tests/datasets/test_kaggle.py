@@ -278,9 +278,7 @@ def test_without_the_file_it_says_where_to_get_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o666])
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
-    with pytest.raises(
-        FetchError, match=rf"others on this machine may read your Kaggle key \({mode:o}\)\. Fix: chmod"
-    ):
+    with pytest.raises(FetchError, match=rf"others on this machine may read your Kaggle key \({mode:o}\)\. Fix: chmod"):
         read_key(home(tmp_path, mode=mode))
 
 

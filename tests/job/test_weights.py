@@ -227,8 +227,7 @@ def test_a_damaged_package_file_names_both_digests(tmp_path: Path, monkeypatch: 
         weights.from_package("some_weights", "w.pth", "ab" * 32)
     digest = weights.sha256(b"damaged")[:16]
     assert str(caught.value) == (
-        f"the weights {path} are damaged: sha256 {digest}…, expected abababababababab…. Fix: install "
-        f"the package again."
+        f"the weights {path} are damaged: sha256 {digest}…, expected abababababababab…. Fix: install the package again."
     )
 
 
