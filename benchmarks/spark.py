@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fruits.pipeline import Run
+from fruits.pipeline import begin
 from fruits.request import Request
 from fruits.store import Store
 
@@ -106,10 +106,10 @@ def featurize(spark: SparkSession, folder: Path, scratch: Path, source: Store | 
     output = str(scratch / f"out-{uuid.uuid4().hex[:12]}")
     summary: dict[str, Any] = {}
     for limit in (WARM_UP * cores(), None):
-        run = Run(spark, Request(input=str(folder), output=output, k=1, limit=limit), f"bench-{uuid.uuid4().hex[:8]}")
-        if source is not None:
-            run.source = source
-        summary = run.execute()
+        with begin(Request(input=str(folder), output=output, k=1, limit=limit)) as run:
+            if source is not None:
+                run.source = source
+            summary = run.execute(spark)
     if not summary["images_per_second"]:
         raise BenchmarkError(
             f"{summary['images_in']} images are no more than the warm-up takes. Fix: --images above "

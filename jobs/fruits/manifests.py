@@ -41,7 +41,7 @@ class State:
 
 
 def _identity(model: PublishedModel) -> dict[str, Any]:
-    return {"model": model.name, "model_sha256": model.sha256, "preprocessing": PREPROCESSING_VERSION}
+    return {"model": model.name, "model_sha256": model.identity, "preprocessing": PREPROCESSING_VERSION}
 
 
 def write(
@@ -109,6 +109,11 @@ def _other(output: Store, model: PublishedModel, theirs: dict[str, Any]) -> str:
         what = f"made by {theirs['model']}, and this run uses {model.name}"
     elif theirs["preprocessing"] != PREPROCESSING_VERSION:
         what = f"made by preprocessing {theirs['preprocessing']}, and this run uses {PREPROCESSING_VERSION}"
+    elif theirs["model_sha256"].partition("+")[0] == model.sha256:
+        what = (
+            f"computed in {theirs['model_sha256'].partition('+')[2] or 'f32'}, and this run computes in "
+            f"{model.precision}"
+        )
     else:
         what = (
             f"made by another {model.name} (file {theirs['model_sha256'][:12]}…; this run: {model.sha256[:12]}…: other "

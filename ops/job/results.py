@@ -182,7 +182,7 @@ class Result:
                 model = PublishedModel(**record)
             except (OSError, ValueError, TypeError, KeyError):
                 continue  # half a record names no network
-            if model.sha256 == self.summary["model_sha256"]:
+            if model.sha256 == self.summary["model_sha256"] and model.precision == self.summary.get("precision", "f32"):
                 return model
         return None
 

@@ -21,6 +21,8 @@ from fruits.request import Request
 from fruits.store import Store
 from numpy.typing import NDArray
 
+from tests.job.conftest import HAS_BF16, needs_bf16
+
 pytestmark = pytest.mark.tensorflow
 
 REPO = Path(__file__).resolve().parents[2]
@@ -29,17 +31,17 @@ KERAS_WEIGHTS = REPO.parent / "shared" / "weights"
 Pixels = NDArray[np.uint8]
 
 
+def decoded(drawn: Path, size: int) -> Pixels:
+    """Two hundred from every class, square: photographs where they are at hand, else the drawn sample."""
+    paths = sorted((PHOTOS if PHOTOS.is_dir() else drawn).rglob("*.jpg"))
+    images = np.stack([decode(p.read_bytes(), size) for p in paths[:: len(paths) // 200][:200]])
+    assert len(images) == 200
+    return images
+
+
 @pytest.fixture
 def pictures(drawn: Path) -> Callable[[int], Pixels]:
-    """Two hundred from every class, square: photographs where they are at hand, else the drawn sample."""
-
-    def decoded(size: int) -> Pixels:
-        paths = sorted((PHOTOS if PHOTOS.is_dir() else drawn).rglob("*.jpg"))
-        images = np.stack([decode(p.read_bytes(), size) for p in paths[:: len(paths) // 200][:200]])
-        assert len(images) == 200
-        return images
-
-    return decoded
+    return lambda size: decoded(drawn, size)
 
 
 def embedded(engine: engines.Engine, images: Pixels) -> NDArray[np.float32]:
@@ -74,11 +76,69 @@ def fast(network: Any, size: int) -> engines.Engine:
 # --- the fast engine equals Keras ---------------------------------------------------------------------------
 
 
-def test_efficientnet_lite0_with_its_imagenet_weights_equals_keras(pictures: Callable[[int], Pixels]) -> None:
-    images = pictures(224)
+@pytest.fixture(scope="module")
+def lite0_reference(drawn: Path) -> tuple[Pixels, NDArray[np.float64], bytes]:
+    """Two hundred pictures, what Keras makes of them, and the default network, frozen. Some eight seconds."""
+    images = decoded(drawn, 224)
     data = backbones.backbone_named("efficientnet_lite0").load_weights(None)
     reference = mapped(lite0.build(224, data), (images.astype(np.float32) - 127) / 128)
-    assert_equal_features(embedded(fast(backbones.build("efficientnet_lite0", 224, None), 224), images), reference)
+    return images, reference, models.freeze(backbones.build("efficientnet_lite0", 224, None))
+
+
+def test_efficientnet_lite0_with_its_imagenet_weights_equals_keras(
+    lite0_reference: tuple[Pixels, NDArray[np.float64], bytes],
+) -> None:
+    images, reference, graph = lite0_reference
+    assert_equal_features(embedded(engines.create("fast", graph, 224), images), reference)
+
+
+# --- bfloat16 -----------------------------------------------------------------------------------------------
+
+
+@needs_bf16
+def test_in_bf16_every_picture_keeps_its_direction(
+    lite0_reference: tuple[Pixels, NDArray[np.float64], bytes],
+) -> None:
+    images, reference, graph = lite0_reference
+    found = embedded(engines.create("fast", graph, 224, "bf16"), images)
+    cosine = (found * reference).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(reference, axis=1)
+    assert cosine.min() >= 0.985
+    assert np.median(cosine) >= 0.998
+    assert np.abs(found - reference).max() > 1e-3  # it is another precision indeed
+
+
+def test_bf16_is_judged_by_the_processors_own_flags() -> None:
+    import openvino
+
+    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    assert ("BF16" in capabilities) == HAS_BF16
+
+
+def test_bf16_is_refused_where_the_processor_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines.platform, "node", lambda: "ip-10-0-0-7")
+    with pytest.raises(ModelError) as caught:
+        engines.require_bf16(["FP32", "INT8", "BIN"])
+    assert str(caught.value) == (
+        "precision bf16 was asked for, and the processor of ip-10-0-0-7 has neither AMX nor AVX-512 BF16: it would be "
+        "slower there, not faster. Fix: PRECISION=f32 (--precision f32), or machines that have it (on AWS: m7i, c7i, "
+        "r7i, m7a, c7a and later)."
+    )
+
+
+def test_bf16_that_turns_features_too_far_is_refused(small: Callable[[], Any]) -> None:
+    network = backbones.feature_network(small(), 48, "raw", "n")
+    right = fast(network, 48)
+
+    class Turned:
+        def embed(self, images: Pixels) -> NDArray[np.float32]:
+            return np.roll(right.embed(images), 1, axis=1)
+
+    models.require_faithful(network, right, 48, "bf16")
+    with pytest.raises(ModelError, match=r"in bf16 this network's features differ too much from Keras' \(cosine "):
+        models.require_faithful(network, Turned(), 48, "bf16")
+
+
+# --- other backbones ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.photos

@@ -91,6 +91,18 @@ def test_the_same_network_otherwise_made_is_refused(output: Store) -> None:
     )
 
 
+def test_features_of_two_precisions_are_never_mixed(output: Store) -> None:
+    manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
+    assert refusal(output, replace(MODEL, precision="bf16")) == (
+        f"the output {output.uri} holds features computed in f32, and this run computes in bf16. Fix: another output, "
+        f"or delete {output.uri}/features."
+    )
+    again = output.child("again")
+    manifests.write(again, replace(MODEL, precision="bf16"), [Part("a.parquet", 1)], [])
+    assert "holds features computed in bf16, and this run computes in f32." in refusal(again, MODEL)
+    assert manifests.load(again, replace(MODEL, precision="bf16")).rows == 1
+
+
 def test_another_preprocessing_is_refused(output: Store) -> None:
     key = manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
     record = json.loads(output.read(key))

@@ -32,6 +32,12 @@ def refusal(**fields: Any) -> str:
         ({"variance": float("nan")}, "variance is nan, but it is a share. Fix: a number above 0 and up to 1."),
         ({"limit": 0}, "limit is 0. Fix: at least 1, or leave it out for all images."),
         ({"engine": "warp"}, "the engine 'warp' is unknown. Fix: one of fast, tensorflow."),
+        ({"precision": "int8"}, "the precision 'int8' is unknown. Fix: one of f32, bf16."),
+        (
+            {"precision": "bf16", "engine": "tensorflow"},
+            "the engine tensorflow computes in f32 only, and bf16 was asked for. Fix: --engine fast (ENGINE=fast), or "
+            "--precision f32 (PRECISION=f32).",
+        ),
         ({"image_size": 16}, "image_size is 16 pixels. Fix: between 32 and 1024."),
         ({"max_reject_rate": 1.5}, "max_reject_rate is 1.5. Fix: a share between 0 and 1."),
         ({"max_reject_rate": float("nan")}, "max_reject_rate is nan. Fix: a share between 0 and 1."),
