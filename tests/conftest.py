@@ -27,7 +27,7 @@ KERAS_WEIGHTS = SHARED / "weights"
 
 os.environ.setdefault(
     "GOGC", "400"
-)  # as ops.terraform.workspace does it: for the tests that start Terraform themselves
+)  # as ops.terraform does it: for the tests that start Terraform themselves
 
 
 def pytest_configure(config: pytest.Config) -> None:

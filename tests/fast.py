@@ -28,7 +28,7 @@ DEAR_FIXTURES = {
 """Fixtures that need something dear, and the marker that says what."""
 DEAR_PACKAGES = ("tensorflow", "keras")
 DEAR_PROGRAMS = ("java", "terraform", "spark-submit")
-DEAR_MODULES = ("localaws", "localaws")
+DEAR_MODULES = ("localaws",)
 MOST_SECONDS = 5.0
 """Of the processor, this process and those that it waited for; a waiting test costs nothing, however long it waits."""
 

@@ -1,4 +1,4 @@
-"""``ops.terraform.workspace`` around Terraform: finding it and its provider, state and variables per environment, exit codes."""
+"""``ops.terraform`` around Terraform: finding it and its provider, state and variables per environment, exit codes."""
 
 from __future__ import annotations
 
