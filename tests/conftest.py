@@ -25,9 +25,7 @@ PHOTOS = SHARED / "fruits360" / "bench" / "Training"
 KERAS_WEIGHTS = SHARED / "weights"
 
 
-os.environ.setdefault(
-    "GOGC", "400"
-)  # as ops.terraform does it: for the tests that start Terraform themselves
+os.environ.setdefault("GOGC", "400")  # as ops.terraform does it: for the tests that start Terraform themselves
 
 
 def pytest_configure(config: pytest.Config) -> None:
