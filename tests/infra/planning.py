@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ops.terraform import (
+from ops.terraform.workspace import (
     NO_ACCOUNT,
     CommandFailedError,
     Stack,
