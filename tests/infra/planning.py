@@ -15,15 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ops.terraform.workspace import (
-    NO_ACCOUNT,
-    CommandFailedError,
-    Stack,
-    Target,
-    Workspace,
-    cluster_variables,
-    find_mirror,
-)
+from ops.core.target import NO_ACCOUNT, Target
+from ops.terraform.binary import find_mirror
+from ops.terraform.variables import cluster_variables
+from ops.terraform.workspace import CommandFailedError, Stack, Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "eu-west-3"
