@@ -61,7 +61,7 @@ def pairwise_distances(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     """Euclidean distances between all rows of an (n, k) array, shape (n, n); infinite from a row to itself."""
     x = np.asarray(scores, np.float64)
     squares = (x * x).sum(axis=1)
-    distances = np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * (x @ x.T), 0.0))
+    distances: NDArray[np.float64] = np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * (x @ x.T), 0.0))
     np.fill_diagonal(distances, np.inf)
     return distances
 
