@@ -23,7 +23,7 @@ from ops.account import NOT_RUNNING, Account, OperatorError
 from ops.bills import Bills, Cluster, ends, look, sentence, utc
 from ops.cost.money import shown
 from ops.progress import working
-from ops.terraform import TerraformError, emulator_endpoint
+from ops.terraform import TerraformError, emulator
 from ops.watch import sentence as progress_sentence
 
 
@@ -134,7 +134,7 @@ def main() -> int:
     environ, errors = os.environ, Console(stderr=True)
     as_program = environ.get("JSON") == "1"
     try:
-        if (environ.get("ENV") or "local") == "local" and emulator_endpoint() is None:
+        if (environ.get("ENV") or "local") == "local" and not emulator():
             if as_program:
                 print(json.dumps({"env": "local", "emulated": True, "cluster": None, "billing": NOT_RUNNING}, indent=1))
             else:

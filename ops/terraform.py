@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ops import policies, prices
+from ops.localaws.keys import Keys
 
 ROOT = Path(__file__).resolve().parents[1]
 MINIMUM = (1, 10, 0)
@@ -34,6 +35,7 @@ INSTALL = "https://developer.hashicorp.com/terraform/install"
 PROVIDER = Path("registry.terraform.io/hashicorp/aws")
 EMULATED_ACCOUNT = "123456789012"
 NO_ACCOUNT = "000000000000"
+INVENTED_KEYS = Keys("testing", "testing")  # where nobody asks whose they are
 BROKEN_RULE = 5
 # Reading the provider's schema leaves little garbage and much to scan: both plans take 17 instead of 21 s of CPU.
 GOGC = "400"
@@ -286,6 +288,7 @@ class Target:
     region : of everything
     account_id : 12 digits; the state's bucket bears it in its name
     endpoint : of the emulator, where AWS is emulated
+    keys : what the emulator's calls are signed with
     offline : ask AWS nothing, with dummy keys
     """
 
@@ -294,6 +297,7 @@ class Target:
     account_id: str
     endpoint: str | None = None
     offline: bool = False
+    keys: Keys = INVENTED_KEYS
 
     @property
     def emulated(self) -> bool:
@@ -324,9 +328,8 @@ class Target:
             return {"AWS_REGION": self.region}
         return {
             "AWS_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_SESSION_TOKEN": "",
+            **self.keys.environment(),
             "AWS_EC2_METADATA_DISABLED": "true",
             **({"AWS_ENDPOINT_URL": self.endpoint} if self.endpoint else {}),
         }
@@ -589,25 +592,36 @@ def embedded_home() -> Path:
     return Settings.from_environment().home / "terraform"
 
 
-def emulator_endpoint() -> str | None:
-    """Where the embedded AWS listens, or None."""
-    if given := os.environ.get("AWS_ENDPOINT_URL"):
-        return given
+def emulator() -> dict[str, Any]:
+    """Where the embedded AWS listens and the keys of its start, as ``Target`` takes them; empty where there is none."""
+    given: Mapping[str, str] = os.environ
+    if not given.get("AWS_ENDPOINT_URL"):
+        given = _embedded_environment()
+    if not given.get("AWS_ENDPOINT_URL"):
+        return {}
+    access, secret = (given.get(name, "") for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    keys = Keys(access, secret, given.get("AWS_SESSION_TOKEN") or None)
+    return {"endpoint": given["AWS_ENDPOINT_URL"], "keys": keys}
+
+
+def _embedded_environment() -> Mapping[str, str]:
     if importlib.util.find_spec("ops.localaws") is None:
-        return None
+        return {}
     asked = [sys.executable, "-m", "ops.localaws", "env"]
     done = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=ROOT)
-    return parse_endpoint(done.stdout) if done.returncode == 0 else None
+    if done.returncode == 2:  # it is there, and does not answer
+        raise TerraformError(done.stderr.strip())
+    return parse_exports(done.stdout) if done.returncode == 0 else {}
 
 
-def parse_endpoint(lines: str) -> str | None:
-    """The address in the shell commands of ``python -m ops.localaws env``.
+def parse_exports(lines: str) -> dict[str, str]:
+    """The variables in the shell commands of ``python -m ops.localaws env``.
 
-    >>> parse_endpoint("unset AWS_PROFILE\\nexport AWS_ENDPOINT_URL=http://127.0.0.1:40321\\n")
-    'http://127.0.0.1:40321'
+    >>> parse_exports("unset AWS_PROFILE\\nexport AWS_ENDPOINT_URL=http://127.0.0.1:40321\\n")
+    {'AWS_ENDPOINT_URL': 'http://127.0.0.1:40321'}
     """
-    found = re.search(r"^export AWS_ENDPOINT_URL=(\S+)$", lines, re.MULTILINE)
-    return shlex.split(found[1])[0] if found else None
+    found = re.findall(r"^export (\w+)=(\S+)$", lines, re.MULTILINE)
+    return {name: shlex.split(value)[0] for name, value in found}
 
 
 def account_of(region: str) -> str:
@@ -643,10 +657,10 @@ def target_from(environ: Mapping[str, str], *, may_be_offline: bool) -> Target:
         )
     if env != "local":
         return Target(env=env, region=region, account_id=account_of(region))
-    endpoint = emulator_endpoint()
-    if endpoint is None and not may_be_offline:
+    found = emulator()
+    if not found and not may_be_offline:
         raise TerraformError("the embedded AWS of ENV=local is not running: start it with make local-up.")
-    return Target(env=env, region=region, account_id=EMULATED_ACCOUNT, endpoint=endpoint, offline=endpoint is None)
+    return Target(env=env, region=region, account_id=EMULATED_ACCOUNT, offline=not found, **found)
 
 
 def number(environ: Mapping[str, str], name: str) -> float | int | None:
@@ -714,11 +728,7 @@ def boundary_of(target: Target) -> str | None:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    keys = (
-        {"endpoint_url": target.endpoint, "aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-        if target.emulated
-        else {}
-    )
+    keys = {"endpoint_url": target.endpoint, **target.keys.arguments()} if target.emulated else {}
     arn = f"arn:aws:iam::{target.account_id}:policy/fruits-{target.env}-boundary"
     try:
         found: str = boto3.client("iam", region_name=target.region, **keys).get_policy(PolicyArn=arn)["Policy"]["Arn"]

@@ -22,7 +22,7 @@ from ops.doctor.asked import ACCOUNT, RELEASES, Asked, asked, ends_of_support, e
 from ops.doctor.finding import FAILURE, Finding, as_json, attempt, counted, exit_code, failed, unchecked
 from ops.doctor.leftovers import bill
 from ops.prices.current import current
-from ops.terraform import NoCredentialsError, Target, TerraformError, emulator_endpoint, target_from
+from ops.terraform import NoCredentialsError, Target, TerraformError, emulator, target_from
 
 COLOURS = {"failure": "red", "warning": "yellow"}
 ASKED = "vCPUs, types, release, block public access, buckets and time"
@@ -171,7 +171,7 @@ def run(what: str, environ: Mapping[str, str], console: Console, *, machine_read
     errors = Console(stderr=True)
     currency = currency_from(environ)
     if what == "billing":
-        if (environ.get("ENV") or "local") == "local" and emulator_endpoint() is None:
+        if (environ.get("ENV") or "local") == "local" and not emulator():
             print(json.dumps(billing.as_json(billing.Bill()), indent=1) if machine_readable else NOT_RUNNING)
             return 0
         account = Account.from_environment(environ)
