@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 HELD = Keys("AKIAEXAMPLE", "a secret")
-NOW = datetime.now(UTC)
 
 
 def asked(
@@ -139,9 +138,10 @@ def test_a_changed_body_path_or_query_is_refused() -> None:
 
 
 def test_an_old_request_is_refused() -> None:
-    assert verdict(asked("ec2"), now=NOW + timedelta(minutes=14)) == ""
-    assert verdict(asked("ec2"), now=NOW + timedelta(minutes=16)) == "RequestExpired"
-    assert verdict(asked("ec2"), now=NOW - timedelta(minutes=17)) == "RequestExpired"
+    now = datetime.now(UTC)
+    assert verdict(asked("ec2"), now=now + timedelta(minutes=14)) == ""
+    assert verdict(asked("ec2"), now=now + timedelta(minutes=16)) == "RequestExpired"
+    assert verdict(asked("ec2"), now=now - timedelta(minutes=17)) == "RequestExpired"
 
 
 # ------------------------------------------------------------------------------------------- a server

@@ -217,7 +217,7 @@ class Runner:
         defaults = spark.classification(self.cluster.request.get("Configurations", []), "spark-defaults")
         events = spark.events_folder(self.settings.home, self.cluster.id)
         events.mkdir(parents=True, exist_ok=True)
-        here = self.node.s3a() | spark.event_log(events)
+        here = self.node.s3a() | spark.event_log(events) | spark.authentication()
         command = spark.localize(submit, defaults, here, self.settings)
         conf_dir = folder / "conf"
         conf_dir.mkdir()
