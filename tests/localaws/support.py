@@ -13,8 +13,8 @@ from typing import Any
 
 import boto3
 
-from ops.localaws.keys import Keys
-from ops.localaws.state import Record
+from localaws.keys import Keys
+from localaws.state import Record
 
 REGION = "eu-west-3"
 TAG = [{"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"}]

@@ -25,10 +25,10 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from pyarrow import fs
 
-from ops.localaws import keys, server, state
-from ops.localaws.guard import RefusedError, require_local_program, require_signature
-from ops.localaws.keys import Keys
-from ops.localaws.settings import Settings
+from localaws import keys, server, state
+from localaws.guard import RefusedError, require_local_program, require_signature
+from localaws.keys import Keys
+from localaws.settings import Settings
 from tests.job.test_report_browser import FLAGS, PROGRAMS
 from tests.localaws.support import REGION, TAG, Aws, World, fleet, step
 
@@ -155,7 +155,7 @@ def test_the_keys_are_of_this_start_and_for_its_owner_alone(aws: Aws, tmp_path: 
     assert aws.server.secret_key not in repr(aws.server) + repr(aws.keys)
     # what any user of the machine may read
     told = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True).stdout
-    assert "ops.localaws serve" in told
+    assert "localaws serve" in told
     assert aws.server.secret_key not in told
     with server.running(Settings(home=tmp_path)) as other:
         assert other.secret_key != aws.server.secret_key

@@ -1,0 +1,204 @@
+"""Start, find and stop the server process. ``with running(settings) as endpoint`` for tests and tools."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import psutil
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from localaws import faults, state
+from localaws.errors import DidNotStartError, DidNotStopError, NotAnsweringError, NotRunningError
+from localaws.keys import Keys
+from localaws.settings import ROOT, Settings
+from localaws.state import Record
+
+START_SECONDS = 60.0
+ANSWER_SECONDS = 10.0
+ENDINGS = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
+SERVE = ("-m", "localaws", "serve")
+LOG_NAME = "server.log"
+_started: list[subprocess.Popen[bytes]] = []
+
+
+# Variables that would lead a client elsewhere; an empty AWS_PROFILE is one too.
+CLEARED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
+
+
+def environment(record: Record, region: str) -> dict[str, str]:
+    """What a client's environment must hold to reach the embedded AWS and nothing else, once ``CLEARED`` are gone.
+
+    Parameters
+    ----------
+    record : the server that runs
+    region : the region to work in
+    """
+    return {
+        "AWS_ENDPOINT_URL": record.endpoint,
+        **record.keys.environment(),
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def status(home: Path, *, patience: float = ANSWER_SECONDS) -> tuple[Record, list[dict[str, Any]]]:
+    """The live server of a home, and its clusters.
+
+    Raises
+    ------
+    NotRunningError : there is none
+    NotAnsweringError : there is one, and it did not answer within ``patience`` seconds
+    """
+    record = state.read(home)
+    if record is not None:
+        try:
+            told = json.loads(_ask(record.endpoint, record.keys, "status", patience=patience))
+            if told.get("token") == record.token:
+                return record, told["clusters"]
+        except (OSError, ValueError, http.client.HTTPException):
+            pass  # nobody is there, or somebody else
+    if pids := processes(home):
+        raise NotAnsweringError(pids)
+    raise NotRunningError(state.path(home))
+
+
+def processes(home: Path) -> list[int]:
+    """The server processes of a home, whether they answer, are frozen, or have lost their state file."""
+    record = state.read(home)
+    of_start, in_foreground = [*SERVE, str(home.resolve())], [*SERVE]
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        recorded = record is not None and record.pid == process.pid
+        if words[-4:] == of_start or (recorded and words[-3:] == in_foreground):
+            found.append(process.pid)
+    return found
+
+
+def set_clock(endpoint: str, keys: Keys, rate: float) -> None:
+    """Let EMR's idle clocks and the scheduler run ``rate`` times as fast as real time from now on."""
+    _ask(endpoint, keys, "clock", {"rate": rate})
+
+
+def set_fault(endpoint: str, keys: Keys, kind: str) -> None:
+    """Inject a fault from now on (``faults.KINDS``), or none; raises UnknownFaultError."""
+    _ask(endpoint, keys, "fault", {"fault": faults.known(kind)})
+
+
+def _ask(
+    endpoint: str, keys: Keys, what: str, content: dict[str, Any] | None = None, *, patience: float = ANSWER_SECONDS
+) -> bytes:
+    """Call what steers the emulator; the call is signed, so that a stranger on the port learns no secret."""
+    body = json.dumps(content).encode() if content is not None else b""
+    headers = {"Content-Type": "application/json"} if body else {}
+    url = f"{endpoint}/moto-api/localaws/{what}"
+    asked = AWSRequest("POST" if body else "GET", url, headers, body)
+    SigV4Auth(Credentials(keys.access_key, keys.secret_key), "localaws", "local").add_auth(asked)
+    request = urllib.request.Request(url, body or None, dict(asked.headers), method=asked.method)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=patience) as answer:  # noqa: S310
+        return bytes(answer.read())
+
+
+def start(settings: Settings) -> Record:
+    """Start the server unless one lives; returns when it answers."""
+    state.make_home(settings.home)
+    with (settings.home / "start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two makes at once start one server
+        try:
+            return status(settings.home)[0]
+        except NotRunningError:
+            return _spawn(settings)
+
+
+def _spawn(settings: Settings) -> Record:
+    log = settings.home / LOG_NAME
+    token = secrets.token_hex(8)
+    env = dict(os.environ) | {f"LOCALAWS_{f.name.upper()}": _text(getattr(settings, f.name)) for f in fields(settings)}
+    env["LOCALAWS_TOKEN"] = token
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, *SERVE, str(settings.home.resolve())],
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _started.append(process)  # kept, or Python warns that it is still running, which is what it is for
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        record = state.read(settings.home)
+        if record and record.token == token:
+            return status(settings.home)[0]
+        time.sleep(0.05)
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    raise DidNotStartError(log, "\n".join(log.read_text(errors="replace").splitlines()[-8:]))
+
+
+def _text(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def stop(home: Path) -> bool:
+    """Stop the server and wait for its end, also one that is frozen or lost its folder; whether there was one."""
+    pids = processes(home)
+    for pid in pids:
+        if not any(_end(pid, number, seconds) for number, seconds in ENDINGS):
+            raise DidNotStopError(pid)
+    state.path(home).unlink(missing_ok=True)
+    shutil.rmtree(Settings(home=home).clusters, ignore_errors=True)  # of a server that was killed with its reaper
+    return bool(pids)
+
+
+def _end(pid: int, number: signal.Signals, seconds: float) -> bool:
+    try:
+        os.kill(pid, number)
+        os.kill(pid, signal.SIGCONT)  # a frozen process hears SIGTERM when it goes on
+    except ProcessLookupError:
+        return True
+    return _gone(pid, seconds)
+
+
+def _gone(pid: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    child = next((process for process in _started if process.pid == pid), None)
+    while time.monotonic() < deadline:
+        if child is not None and child.poll() is not None:
+            _started.remove(child)
+            return True
+        if not psutil.pid_exists(pid):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Record]:
+    """A server for the time of a block."""
+    try:
+        yield start(settings)
+    finally:
+        stop(settings.home)
