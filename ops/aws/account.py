@@ -124,7 +124,7 @@ def account_of(region: str) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        account: str = boto3.client("sts", region_name=region).get_caller_identity()["Account"]
+        account: str = boto3.session.Session(region_name=region).client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
         raise NoCredentialsError(
             f"AWS does not know who we are ({error}). Log in (aws sso login, or AWS_PROFILE=…), work on this "

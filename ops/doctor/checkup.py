@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
-from ops.aws.account import NOT_RUNNING, Account, target_from
+from ops.aws.account import NOT_RUNNING, Account, emulator, target_from
 from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
 from ops.core.target import PROJECT, Target
 from ops.cost import billing
