@@ -35,6 +35,8 @@ from tests.localaws.support import REGION, TAG, Aws, World, fleet, step
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.aws
+
 HELD = Keys("AKIAEXAMPLE", "a secret")
 
 
