@@ -1,4 +1,4 @@
-"""The Parquet files themselves: row groups, dictionaries, statistics, as their own metadata tells; how they are dealt."""
+"""The Parquet files themselves: row groups, dictionaries, statistics, as their metadata tells; how they are dealt."""
 
 from __future__ import annotations
 
