@@ -38,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Four processes for everything, since Terraform and servers wait much; none of their own for a few files."""
     named = [arg.partition("::")[0] for arg in config.args]
+    if config.option.markexpr == "fast":
+        return 2  # they never wait: a process more would only collect the tests once more
     few = config.args_source is config.ArgsSource.ARGS and len(named) <= 2 and all(arg.endswith(".py") for arg in named)
     return 0 if few else 4
 
@@ -64,6 +66,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if hasattr(item.config, "workerinput"):
         dealing.give_way(item.nodeid)
+
+
+@pytest.fixture(scope="session")
+def terraform() -> Path:
+    """The program; skips where there is none, or no provider for it."""
+    from ops.terraform.workspace import TerraformError, find_mirror, find_terraform
+
+    try:
+        program = find_terraform()
+    except TerraformError as error:
+        pytest.skip(f"needs Terraform: {error}")
+    if find_mirror() is None:
+        pytest.skip("needs a mirror with the AWS provider (TF_PROVIDER_MIRROR): tests ask no registry")
+    return program
 
 
 @pytest.fixture(scope="session")

@@ -9,21 +9,8 @@ from typing import Any
 
 import pytest
 
-from ops.terraform.workspace import TerraformError, find_mirror, find_terraform
 from tests.infra.emr_root import Root
 from tests.infra.planning import SCENARIOS, Planner
-
-
-@pytest.fixture(scope="session")
-def terraform() -> Path:
-    """The program; skips where there is none, or no provider for it."""
-    try:
-        program = find_terraform()
-    except TerraformError as error:
-        pytest.skip(f"needs Terraform: {error}")
-    if find_mirror() is None:
-        pytest.skip("needs a mirror with the AWS provider (TF_PROVIDER_MIRROR): tests ask no registry")
-    return program
 
 
 @pytest.fixture(scope="session")

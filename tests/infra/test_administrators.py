@@ -13,7 +13,7 @@ import pytest
 from localaws import server
 from localaws.settings import Settings
 from ops.terraform.workspace import EMULATED_ACCOUNT, Stack, Target, Workspace
-from tests.infra.test_life_cycle import told
+from tests.infra.planning import told
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.slow]
 REGION = "eu-west-3"

@@ -18,7 +18,7 @@ from ops.job.notebook import ZIP, bundle
 from ops.lifecycle import environment as deploy
 from ops.lifecycle import studio
 from ops.terraform.workspace import EMULATED_ACCOUNT, Target, Workspace, cluster_variables
-from tests.infra.test_life_cycle import told
+from tests.infra.planning import told
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.slow]
 REGION = "eu-west-3"
