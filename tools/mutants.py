@@ -41,12 +41,24 @@ IMPORTED_BEFORE = (
 
 MODULES: dict[str, tuple[str, ...]] = {
     "fruits.manifests": ("tests/job/test_manifests.py",),
-    "fruits.request": ("tests/job/test_request.py",),
+    "fruits.request": (
+        "tests/job/test_sizing.py",
+        "tests/job/test_request.py",
+    ),
     "fruits.images": ("tests/job/test_images.py",),
-    "fruits.planning": ("tests/job/test_planning.py",),
-    "fruits.parts": ("tests/job/test_parts.py",),
+    "fruits.planning": (
+        "tests/job/test_sizing.py",
+        "tests/job/test_planning.py",
+    ),
+    "fruits.parts": (
+        "tests/job/test_files.py",
+        "tests/job/test_parts.py",
+    ),
     "fruits.classifier": ("tests/job/test_classifier.py",),
-    "fruits.pca": ("tests/job/test_pca.py",),
+    "fruits.pca": (
+        "tests/job/test_sizing.py",
+        "tests/job/test_pca.py",
+    ),
     "ops.cost.bill": ("tests/ops/test_money.py", "tests/ops/test_cost.py"),
     "ops.cost.bills": ("tests/ops/test_money.py", "tests/ops/test_watchers.py"),
     "ops.cost.estimate": ("tests/ops/test_estimate.py",),
@@ -56,11 +68,14 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/ops/test_estimate.py",
         "tests/infra/test_prices_and_sizes.py",
     ),
-    "ops.lifecycle.step": ("tests/ops/test_step.py", "tests/diagnose/test_command.py"),
+    "ops.lifecycle.step": ("tests/ops/test_steps_end.py", "tests/ops/test_step.py", "tests/diagnose/test_command.py"),
     "ops.diagnose.causes": ("tests/diagnose/test_corpus.py", "tests/diagnose/test_odd_logs.py"),
     "ops.diagnose.tracebacks": ("tests/diagnose/test_corpus.py", "tests/diagnose/test_odd_logs.py"),
     "ops.plan.changes": ("tests/ops/test_plan_text.py",),
-    "localaws.policy": ("tests/localaws/test_policy_evaluation.py",),
+    "localaws.policy": (
+        "tests/localaws/test_policy_operators.py",
+        "tests/localaws/test_policy_evaluation.py",
+    ),
     "localaws.emr.spark": ("tests/localaws/test_spark_arguments.py",),
 }
 """Where users would notice a fault most, and the fast tests that look at it."""

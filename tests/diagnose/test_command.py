@@ -7,10 +7,12 @@ import io
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -18,13 +20,14 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
 from ops.cli import diagnose as main
 from ops.cli import run_step
+from ops.core.errors import OperatorError
+from ops.core.target import Target
 from ops.diagnose import wait as command
 from ops.diagnose.gather import TreeShelf
 from ops.lifecycle import step
-from ops.terraform.workspace import Target
 
 CORPUS = Path(__file__).parent / "corpus"
 REPO = Path(__file__).resolve().parents[2]
@@ -175,7 +178,8 @@ def test_late_logs_are_awaited_and_named(known: Known, monkeypatch: pytest.Monke
         if looks == 4:
             ship(known, "worker-array-memory", only="/containers/")
 
-    monkeypatch.setattr(command.time, "sleep", sleep)
+    # the module's own, not the program's: Spark's threads, in a process that had a session, sleep too
+    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     out = io.StringIO()
     found = command.step(known, CLUSTER, STEP, Console(file=out, width=300), patience=60)
     assert found.verdict.cause == "out-of-memory-python"
@@ -200,7 +204,8 @@ def test_ctrl_c_while_waiting_tells_what_is_known(known: Known, monkeypatch: pyt
     def sleep(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command.time, "sleep", sleep)
+    # the module's own, not the program's: Spark's threads, in a process that had a session, sleep too
+    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     out = io.StringIO()
     found = command.step(known, CLUSTER, STEP, Console(file=out), patience=60)
     assert found.verdict.cause == "unknown"
@@ -398,7 +403,7 @@ def test_an_apply_that_broke_off_leaves_a_cluster_to_be_found_by_its_name(
     known: Known, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing(_: Account) -> dict[str, Any]:
-        from ops.aws.account import NotAppliedError
+        from ops.core.errors import NotAppliedError
 
         raise NotAppliedError("there is no cluster of ENV=dev. Fix: make apply.")
 

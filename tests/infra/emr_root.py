@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ops.terraform.workspace import cli_config, find_mirror
+from ops.terraform.binary import cli_config, find_mirror
 from tests.infra.planning import ROOT, kept
 
 CLUSTER = "module.emr.aws_emr_cluster.this"

@@ -18,15 +18,10 @@ from typing import Any
 
 import pytest
 
-from ops.terraform.workspace import (
-    NO_ACCOUNT,
-    CommandFailedError,
-    Stack,
-    Target,
-    Workspace,
-    cluster_variables,
-    find_mirror,
-)
+from ops.core.target import NO_ACCOUNT, Target
+from ops.terraform.binary import find_mirror
+from ops.terraform.variables import cluster_variables
+from ops.terraform.workspace import CommandFailedError, Stack, Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "eu-west-3"

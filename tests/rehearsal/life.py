@@ -15,7 +15,9 @@ from botocore.exceptions import ClientError
 
 from localaws import server
 from ops.aws.sweep import ENDPOINT_NAME
-from ops.terraform.workspace import EMULATED_ACCOUNT, Stack, Target, Workspace, workspace
+from ops.core.target import EMULATED_ACCOUNT, Target
+from ops.terraform.variables import workspace
+from ops.terraform.workspace import Stack, Workspace
 
 REGION = "eu-west-3"
 PURPOSES = ("data", "artifacts", "logs")
