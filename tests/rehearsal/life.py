@@ -14,6 +14,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from localaws import server
+from localaws.keys import Keys
 from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.target import EMULATED_ACCOUNT, Target
 from ops.terraform.variables import workspace
@@ -31,10 +32,11 @@ class Account:
     """The embedded account, seen by its owner."""
 
     endpoint: str
+    keys: Keys
 
     def client(self, service: str, **keys: str) -> Any:
-        owner = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        return boto3.session.Session(region_name=REGION).client(service, endpoint_url=self.endpoint, **(keys or owner))
+        given = keys or self.keys.arguments()
+        return boto3.session.Session(region_name=REGION).client(service, endpoint_url=self.endpoint, **given)
 
     def live_clusters(self) -> list[str]:
         found = self.client("emr").list_clusters(ClusterStates=list(LIVE))["Clusters"]
@@ -139,11 +141,18 @@ class Life:
 
     @classmethod
     def of(cls, home: Path, terraform: Path, plans: Path) -> Life:
-        return cls(Account(server.status(home)[0].endpoint), terraform, plans)
+        record, _ = server.status(home)
+        return cls(Account(record.endpoint, record.keys), terraform, plans)
 
     def stack(self, stack: Stack, **extra: Any) -> Workspace:
         """A stack with the variables that `make apply` gives it."""
-        target = Target(env="local", region=REGION, account_id=EMULATED_ACCOUNT, endpoint=self.account.endpoint)
+        target = Target(
+            env="local",
+            region=REGION,
+            account_id=EMULATED_ACCOUNT,
+            endpoint=self.account.endpoint,
+            keys=self.account.keys,
+        )
         work = workspace(stack, target, {}, terraform=self.terraform, capture=True)
         work.extra = {**work.extra, **extra}
         return work
@@ -219,9 +228,9 @@ class Life:
     def end_by_idleness(self) -> None:
         """The cluster's idle clock runs out, sooner than it would."""
         emr, cluster = self.account.client("emr"), self.seen["cluster"]
-        server.set_clock(self.account.endpoint, 100_000)
+        server.set_clock(self.account.endpoint, self.account.keys, 100_000)
         emr.get_waiter("cluster_terminated").wait(ClusterId=cluster, WaiterConfig={"Delay": 1, "MaxAttempts": 300})
-        server.set_clock(self.account.endpoint, 1)
+        server.set_clock(self.account.endpoint, self.account.keys, 1)
         self.seen["ended"] = emr.describe_cluster(ClusterId=cluster)["Cluster"]
         self.seen["plan after the end"] = self.plan("cluster")
 
