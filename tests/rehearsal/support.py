@@ -15,25 +15,15 @@ from pathlib import Path
 import psutil
 
 from tests.processes import interruptible
+from tests.typed import as_typed
 
 REPO = Path(__file__).resolve().parents[2]
 RUNBOOK = REPO / "docs" / "runbook.md"
-MODULES = {
-    "apply": "ops.lifecycle.environment apply",
-    "upload-dataset": "ops.lifecycle.upload",
-    "run-step": "ops.cli.run_step",
-    "watch": "ops.cli.run_step",
-    "status": "ops.cli.status",
-    "steps": "ops.cli.steps",
-    "logs": "ops.cli.logs",
-    "diagnose": "ops.cli.diagnose",
-    "shell": "ops.cli.shell",
-    "ui": "ops.cli.ui",
-    "cost": "ops.cli.cost",
-    "results": "ops.lifecycle.environment results",
-    "destroy": "ops.lifecycle.environment destroy",
-    "purge": "ops.lifecycle.environment purge",
-}
+COMMANDS = (
+    *("apply", "upload-dataset", "run-step", "watch", "status", "steps", "logs", "diagnose", "shell", "ui", "cost"),
+    *("results", "destroy", "purge"),
+)
+"""Commands that are typed here by their program, with make's variables, in a folder that is no clone."""
 
 
 def entries(text: str) -> dict[str, list[str]]:
@@ -69,9 +59,9 @@ class Operator:
 
     def start(self, target: str, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", *MODULES[target].split()],
+            [sys.executable, "-m", "ops.cli", target],
             cwd=self.folder,
-            env={**self.environ, **variables},
+            env={**self.environ, **as_typed(variables)},
             preexec_fn=interruptible,
             text=True,
             stdin=subprocess.PIPE,
