@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.aws import emr
-from ops.aws.account import NOT_RUNNING, Account, emulator_endpoint
+from ops.aws.account import NOT_RUNNING, Account, emulator
 from ops.core.console import working
 from ops.core.errors import OperatorError
 from ops.core.text import duration, utc
@@ -118,7 +118,7 @@ def as_json(env: str, region: str, bills: Bills, steps: list[OpenStep], now: dat
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0 whatever the environment is in; 1 to 4 where it cannot be asked."""
     errors, as_program = Console(stderr=True), environ.get("JSON") == "1"
-    if (environ.get("ENV") or "local") == "local" and emulator_endpoint() is None:
+    if (environ.get("ENV") or "local") == "local" and not emulator():
         none = {"env": "local", "emulated": True, "cluster": None, "billing": NOT_RUNNING}
         print(json.dumps(none, indent=1) if as_program else NOT_RUNNING)
         return 0
