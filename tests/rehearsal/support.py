@@ -6,13 +6,11 @@ import contextlib
 import io
 import os
 import re
-import runpy
 import shlex
 import signal
 import subprocess
 import sys
 import traceback
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +19,8 @@ from typing import TYPE_CHECKING
 import boto3
 import psutil
 
+from ops.cli import main as cli
+from ops.cli.commands import COMMANDS as COMMANDS_OF_ALL
 from tests.processes import interruptible
 from tests.typed import as_typed
 
@@ -106,22 +106,13 @@ class Operator:
                 signal.signal(number, handler)
 
     def calls(self, target: str, **variables: str) -> tuple[int, str]:
-        """What ``python -m`` would do with a target's program, in this process."""
-        module, *arguments = MODULES[target].split()
-        before, code = sys.argv, 0
-        with self.at_the_terminal(**variables) as printed:
-            sys.argv = [module, *arguments]
+        """What ``python -m ops.cli`` would do with a command, in this process."""
+        with self.at_the_terminal(**as_typed(variables)) as printed:
             try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", RuntimeWarning)  # runpy's, of modules that are imported already
-                    runpy.run_module(module, run_name="__main__")
-            except SystemExit as end:
-                code = end.code if isinstance(end.code, int) else int(end.code is not None)
+                code = cli.run(COMMANDS_OF_ALL[target], {}, os.environ)
             except Exception:  # noqa: BLE001  # as the interpreter does with whatever nobody caught
                 traceback.print_exc()
                 code = 1
-            finally:
-                sys.argv = before
         return code, printed.getvalue()
 
     def types(self, target: str, name: str = "", enters: str = "", **variables: str) -> tuple[int, str]:
