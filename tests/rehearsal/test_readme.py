@@ -106,7 +106,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     try:
         yield made
     finally:
-        made.types("local-down", timeout=60)
+        made.types("local-down", timeout=300)
 
 
 @pytest.mark.terraform
