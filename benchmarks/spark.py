@@ -16,7 +16,7 @@ from fruits.store import Store
 
 from benchmarks.photographs import ROOT
 from benchmarks.results import BenchmarkError, cores
-from ops.java import find_java_home
+from localaws.java import find_java_home
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -38,7 +38,7 @@ def session(scratch: Path, *, jvm: str = "", options: dict[str, str] | None = No
     """
     java = find_java_home()
     if java is None:
-        raise BenchmarkError("no Java 17 was found. Cure: make setup installs one, or set JAVA_HOME.")
+        raise BenchmarkError("no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME.")
     for name in ("SPARK_HOME", "SPARK_CONF_DIR"):
         os.environ.pop(name, None)
     os.environ |= {
@@ -112,7 +112,7 @@ def featurize(spark: SparkSession, folder: Path, scratch: Path, source: Store | 
             summary = run.execute(spark)
     if not summary["images_per_second"]:
         raise BenchmarkError(
-            f"{summary['images_in']} images are no more than the warm-up takes. Cure: --images above "
+            f"{summary['images_in']} images are no more than the warm-up takes. Fix: --images above "
             f"{WARM_UP * cores()}."
         )
     return summary

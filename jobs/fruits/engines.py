@@ -87,7 +87,7 @@ def require_bf16(capabilities: Sequence[str]) -> None:
     if "BF16" not in capabilities:
         raise ModelError(
             f"precision bf16 was asked for, and the processor of {platform.node()} has neither AMX nor AVX-512 BF16: "
-            "it would be slower there, not faster. Cure: PRECISION=f32 (--precision f32), or machines that have it "
+            "it would be slower there, not faster. Fix: PRECISION=f32 (--precision f32), or machines that have it "
             "(on AWS: m7i, c7i, r7i, m7a, c7a and later)."
         )
 

@@ -176,9 +176,7 @@ def _other(output: Store, model: PublishedModel, theirs: dict[str, Any]) -> str:
             f"made by another {model.name} (file {theirs['model_sha256'][:12]}…; this run: {model.sha256[:12]}…: other "
             "weights, image size, engine or TensorFlow)"
         )
-    return (
-        f"the output {output.uri} holds features {what}. Cure: another output, or delete {output.location(FEATURES)}."
-    )
+    return f"the output {output.uri} holds features {what}. Fix: another output, or delete {output.location(FEATURES)}."
 
 
 def replace(output: Store, model: PublishedModel, old: State, features: list[Part], rejects: list[Part]) -> State:

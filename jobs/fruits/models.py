@@ -115,13 +115,13 @@ def require_faithful(network: Any, engine: engines.Engine, size: int, precision:
         if not cosine >= LEAST_BF16_COSINE:
             raise ModelError(
                 f"in bf16 this network's features differ too much from Keras' (cosine {cosine:.3f} on test pictures, "
-                f"at least {LEAST_BF16_COSINE} is wanted). Cure: PRECISION=f32 (--precision f32)."
+                f"at least {LEAST_BF16_COSINE} is wanted). Fix: PRECISION=f32 (--precision f32)."
             )
         return
     worst = float(np.abs(wanted - got).max())
     if not worst <= 1e-3 * max(1.0, float(np.abs(wanted).max())):
         raise ModelError(
-            f"the converted network differs from Keras by {worst:.2g} on test pictures. Cure: --engine tensorflow, "
+            f"the converted network differs from Keras by {worst:.2g} on test pictures. Fix: --engine tensorflow, "
             "which runs Keras itself."
         )
 
@@ -131,7 +131,7 @@ def _user_file(uri: str) -> bytes:
     try:
         return Store(folder or ".").read(name)
     except OSError as error:
-        raise ModelError(f"the model {uri} cannot be read ({error}). Cure: check the path.") from error
+        raise ModelError(f"the model {uri} cannot be read ({error}). Fix: check the path.") from error
 
 
 def _tensorflow_version() -> str:
@@ -141,7 +141,7 @@ def _tensorflow_version() -> str:
         except PackageNotFoundError:
             continue
     raise ModelError(
-        "TensorFlow is not installed where the driver runs. Cure: install requirements.txt (on a cluster: let "
+        "TensorFlow is not installed where the driver runs. Fix: install requirements.txt (on a cluster: let "
         "PYSPARK_PYTHON name the environment that the bootstrap built)."
     )
 
@@ -164,7 +164,7 @@ def publish(request: Request, output: Store) -> PublishedModel:
         data = backbones.backbone_named(request.model).load_weights(request.weights)
         name = request.model
         if request.scaling is not None:
-            raise ModelError(f"{name} has its own scaling. Cure: leave --scaling out; it is for .keras files.")
+            raise ModelError(f"{name} has its own scaling. Fix: leave --scaling out; it is for .keras files.")
     weights_sha256 = sha256(data)
     recipe = {
         "publisher": _PUBLISHER,
@@ -243,7 +243,7 @@ def _published(output: Store, recipe_key: str) -> tuple[PublishedModel, bytes] |
     if sha256(data) != model.sha256:
         raise OutputError(
             f"the published network {output.location(model.key)} was changed: its sha256 is {sha256(data)[:16]}…. "
-            "Cure: delete it; the next run publishes it again."
+            "Fix: delete it; the next run publishes it again."
         )
     return model, data
 
@@ -267,5 +267,5 @@ def _engine(model: PublishedModel, output_uri: str) -> engines.Engine:
     except OSError as error:
         raise ModelError(f"the published network cannot be read: {output.location(model.key)} ({error}).") from error
     if sha256(data) != model.sha256:
-        raise ModelError(f"the published network {output.location(model.key)} is damaged. Cure: delete it, run again.")
+        raise ModelError(f"the published network {output.location(model.key)} is damaged. Fix: delete it, run again.")
     return engines.create(model.engine, data, model.image_size, model.precision)

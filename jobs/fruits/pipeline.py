@@ -199,7 +199,7 @@ class Run:
         if self.request.k is not None and self.request.k > most:
             raise ReductionError(
                 f"k = {self.request.k} components were asked for, but {images} images with {model.dimension} features "
-                f"have at most {most}. Cure: --k {most} or less, or --variance."
+                f"have at most {most}. Fix: --k {most} or less, or --variance."
             )
         Room.of(self.spark.conf.get, self.slots).require(model.dimension)
 
@@ -207,7 +207,7 @@ class Run:
         """Results inside the input are fine unless they would be listed as classes; the input itself is not."""
         if _place(self.output) == _place(self.source):
             raise OutputError(
-                f"input and output are the same place, {self.source.uri}. Cure: give the results a folder of their own."
+                f"input and output are the same place, {self.source.uri}. Fix: give the results a folder of their own."
             )
 
     def _list(self) -> tuple[DataFrame, int]:
@@ -219,7 +219,7 @@ class Run:
         found = sum(part.rows for part in parts)
         if not found:
             raise InputError(
-                f"there is no image below {self.source.uri}: no file ends in .jpg, .jpeg or .png. Cure: check the "
+                f"there is no image below {self.source.uri}: no file ends in .jpg, .jpeg or .png. Fix: check the "
                 "address; images lie in <class>/<name>.jpg."
             )
         frame = listing.read_listing(self.spark, target, parts, self.slots)
@@ -229,7 +229,7 @@ class Run:
             wanted = set(normalised(request.classes))
             if missing := sorted(wanted - known.keys()):
                 raise InputError(
-                    f"no image is of class {', '.join(missing)}. Cure: one of {', '.join(list(known)[:40])}"
+                    f"no image is of class {', '.join(missing)}. Fix: one of {', '.join(list(known)[:40])}"
                     f"{' …' if len(known) > 40 else ''}."
                 )
         self.selection = select(frame, request.classes, request.limit, len(self.source.uri) + 1)
@@ -289,7 +289,7 @@ class Run:
         examples = "; ".join(f"{row['path']}: {row['reason']}" for row in frame.limit(3).collect())
         raise RejectRateError(
             f"{rejected} of {images} images are rejected, and {self.request.max_reject_rate:.2%} are allowed. First: "
-            f"{examples}. Cure: repair or remove them (all are named in {self.output.location(REJECTS)}), or allow "
+            f"{examples}. Fix: repair or remove them (all are named in {self.output.location(REJECTS)}), or allow "
             "more with --max-reject-rate; what is featurized is kept."
         )
 
@@ -316,7 +316,7 @@ class Run:
 
     def _reduce(self, state: manifests.State) -> tuple[pca.Reduction, list[Part], bool]:
         if not state.rows:
-            raise ReductionError("no image could be featurized, so there is nothing to reduce. Cure: see the rejects.")
+            raise ReductionError("no image could be featurized, so there is nothing to reduce. Fix: see the rejects.")
         reduction = pca.reduce(self._spectrum(state), k=self.request.k, target=self.request.target)
 
         def publish_model(data: bytes) -> str:
@@ -348,7 +348,7 @@ class Run:
         counts = checks.count_classes(listed.where(selected), features.where(selected), rejects)
         rows, written = sum(count.features for count in counts), sum(part.rows for part in scores)
         if written != rows:
-            raise CheckError(f"{rows} images have features, but {written} have scores. Cure: run again.")
+            raise CheckError(f"{rows} images have features, but {written} have scores. Fix: run again.")
         return counts
 
     def _summary(

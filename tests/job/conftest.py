@@ -19,7 +19,7 @@ from fruits.store import Store
 from numpy.typing import NDArray
 from PIL import Image
 
-from ops.datasets.draw import draw_sample
+from sample.draw import draw_sample
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -120,7 +120,7 @@ def test_bf16_is_refused_where_the_processor_has_none(monkeypatch: pytest.Monkey
         engines.require_bf16(["FP32", "INT8", "BIN"])
     assert str(caught.value) == (
         "precision bf16 was asked for, and the processor of ip-10-0-0-7 has neither AMX nor AVX-512 BF16: it would be "
-        "slower there, not faster. Cure: PRECISION=f32 (--precision f32), or machines that have it (on AWS: m7i, c7i, "
+        "slower there, not faster. Fix: PRECISION=f32 (--precision f32), or machines that have it (on AWS: m7i, c7i, "
         "r7i, m7a, c7a and later)."
     )
 
@@ -364,7 +364,7 @@ def test_a_changed_published_network_is_refused_by_the_driver(published: tuple[R
         publish(request, output)
     assert str(caught.value) == (
         f"the published network {output.location(model.key)} was changed: its sha256 is "
-        f"{models.sha256(b'changed')[:16]}…. Cure: delete it; the next run publishes it again."
+        f"{models.sha256(b'changed')[:16]}…. Fix: delete it; the next run publishes it again."
     )
     output.delete(model.key)
     assert publish(request, output) == model
@@ -377,7 +377,7 @@ def test_a_changed_or_missing_published_network_is_refused_by_a_worker(published
     with pytest.raises(ModelError) as caught:
         models.engine_for(model, output)
     assert str(caught.value) == (
-        f"the published network {output.location(model.key)} is damaged. Cure: delete it, run again."
+        f"the published network {output.location(model.key)} is damaged. Fix: delete it, run again."
     )
     output.delete(model.key)
     with pytest.raises(ModelError, match=f"the published network cannot be read: {output.location(model.key)}"):
@@ -405,7 +405,7 @@ def test_a_named_backbone_has_its_own_scaling(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
         publish(Request(input="x", output=str(tmp_path), scaling="tf"), Store(str(tmp_path)))
     assert str(caught.value) == (
-        "efficientnet_lite0 has its own scaling. Cure: leave --scaling out; it is for .keras files."
+        "efficientnet_lite0 has its own scaling. Fix: leave --scaling out; it is for .keras files."
     )
 
 
@@ -421,7 +421,7 @@ def test_an_unfaithful_engine_is_found_out(small: Callable[[], Any]) -> None:
     with pytest.raises(ModelError) as caught:
         models.require_faithful(network, Wrong(), 48)
     assert str(caught.value) == (
-        "the converted network differs from Keras by 0.5 on test pictures. Cure: --engine tensorflow, which runs Keras "
+        "the converted network differs from Keras by 0.5 on test pictures. Fix: --engine tensorflow, which runs Keras "
         "itself."
     )
 

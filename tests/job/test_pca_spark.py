@@ -89,7 +89,7 @@ def test_a_workers_refusal_reaches_the_driver_as_it_was_meant(spark: SparkSessio
         pca.moments_of_frame(ragged, scratch)
     known = explain(caught.value)
     assert isinstance(known, ReductionError)
-    assert str(known) == "the rows have different numbers of features. Cure: one network for all rows."
+    assert str(known) == "the rows have different numbers of features. Fix: one network for all rows."
 
 
 def wide_parts(store: Store, d: int, files: int, rows: int = 40) -> tuple[list[Part], np.ndarray]:

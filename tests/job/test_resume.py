@@ -145,7 +145,7 @@ def test_bad_images_are_rows_of_rejects_and_too_many_end_the_run(job: Job, corpu
     with pytest.raises(RejectRateError) as caught:
         job(corpus, out, max_reject_rate=0.01)
     assert str(caught.value) == (
-        f"1 of 21 images are rejected, and 1.00% are allowed. First: {bad}: not a JPEG or PNG image. Cure: repair or "
+        f"1 of 21 images are rejected, and 1.00% are allowed. First: {bad}: not a JPEG or PNG image. Fix: repair or "
         f"remove them (all are named in {out}/rejects), or allow more with --max-reject-rate; what is "
         "featurized is kept."
     )
@@ -258,7 +258,7 @@ def test_another_model_at_the_same_output_is_refused_and_loses_nothing(
     with pytest.raises(OutputError) as caught:
         job(corpus, out, model=str(tmp_path / "other.keras"))
     assert str(caught.value) == (
-        f"the output {out} holds features made by small.keras, and this run uses other.keras. Cure: another output, or "
+        f"the output {out} holds features made by small.keras, and this run uses other.keras. Fix: another output, or "
         f"delete {out}/features."
     )
     shutil.copy(tmp_path / "other.keras", tmp_path / "small.keras")
@@ -278,7 +278,7 @@ def refused(kind: type[FruitsError], job: Job, source: Path | str, output: Path,
 def test_inputs_that_cannot_be_used(job: Job, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert refused(InputError, job, tmp_path / "none", out) == (
-        f"there is nothing at the input {tmp_path}/none. Cure: check the address."
+        f"there is nothing at the input {tmp_path}/none. Fix: check the address."
     )
     left = error_of(out)
     assert (left["exit_code"], left["phase"], left["arguments"]["input"]) == (10, "start", f"{tmp_path}/none")
@@ -286,11 +286,11 @@ def test_inputs_that_cannot_be_used(job: Job, corpus: Path, tmp_path: Path) -> N
     (tmp_path / "empty" / "class").mkdir(parents=True)
     (tmp_path / "empty" / "class" / "notes.txt").write_text("x")
     assert refused(InputError, job, tmp_path / "empty", out) == (
-        f"there is no image below {tmp_path}/empty: no file ends in .jpg, .jpeg or .png. Cure: check the address; "
+        f"there is no image below {tmp_path}/empty: no file ends in .jpg, .jpeg or .png. Fix: check the address; "
         "images lie in <class>/<name>.jpg."
     )
     assert refused(InputError, job, corpus, out, classes=("Plum", "Pear")) == (
-        "no image is of class Plum. Cure: one of Apple Red 1, Pear."
+        "no image is of class Plum. Fix: one of Apple Red 1, Pear."
     )
 
 
@@ -303,7 +303,7 @@ def test_an_output_that_cannot_be_written(job: Job, corpus: Path, tmp_path: Path
     (tmp_path / "file").write_bytes(b"")
     sentence = refused(OutputError, job, corpus, tmp_path / "file")
     assert sentence.startswith(f"the results cannot be written. cannot write {tmp_path}/file/_run/lease-")
-    assert "Cure: " in sentence
+    assert "Fix: " in sentence
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -319,7 +319,7 @@ def test_photographs_are_no_output_however_the_place_is_written(
         with pytest.raises(OutputError) as caught:
             pipeline.run(spark, Request(input=str(corpus), output=str(output), model=str(small_model)))
         assert str(caught.value) == (
-            f"input and output are the same place, {corpus}. Cure: give the results a folder of their own."
+            f"input and output are the same place, {corpus}. Fix: give the results a folder of their own."
         )
         assert everything(corpus) == before
 
@@ -399,7 +399,7 @@ def test_a_network_that_a_worker_finds_damaged(
     monkeypatch.setattr(pipeline, "publish", spoilt)
     sentence = refused(ModelError, job, corpus, tmp_path / "out")
     assert sentence == (
-        f"the published network {tmp_path}/out/_model/{'0' * 64}.pb is damaged. Cure: delete it, run again."
+        f"the published network {tmp_path}/out/_model/{'0' * 64}.pb is damaged. Fix: delete it, run again."
     )
     assert error_of(tmp_path / "out")["phase"] == "featurize"
 
