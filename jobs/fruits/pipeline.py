@@ -129,6 +129,7 @@ class Run:
                 self.progress.start()
             except StorageError as error:
                 raise OutputError(f"the results cannot be written. {error}") from error
+            outputs.sweep_temporary(self.output, self.started)
             listing.require_folder(self.source)
         self.publishing = ThreadPoolExecutor(1, thread_name_prefix="model").submit(publish, self.request, self.output)
 

@@ -169,12 +169,12 @@ def make_plan(
         Where the files of images to do, and of stale rows, are written.
     """
     expected = versions.collect()
-    todo_store, stale_store = target.child("images"), target.child("stale")
+    stale_store = target.child("stale")
     frame = _compared(spark, listed, selection, output, state, slots)
 
     def divide(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
-        todo = PartWriter(todo_store, SCHEMA, plain=("path",))
+        todo = PartWriter(target, SCHEMA, plain=("path",))
         stale = PartWriter(stale_store, _STALE_SCHEMA, plain=("path",))
         for batch in batches:
             todo.write(batch.filter(batch.column("todo")).select(list(COLUMNS)).cast(SCHEMA))

@@ -9,8 +9,9 @@ import contextlib
 import datetime
 import hashlib
 import os
+import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -24,6 +25,8 @@ from fruits.errors import StorageError, UsageError
 
 _S3_SCHEMES = ("s3", "s3a", "s3n")
 _GCS_SCHEMES = ("gs", "gcs")
+# .report.html.0f3c…: a file that is being written beside the one that it will replace
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
 _AZURE_SCHEMES = ("abfs", "abfss", "wasb", "wasbs")
 
 
@@ -194,8 +197,8 @@ class NewFile:
     As a context it leaves nothing behind when it fails.
     """
 
-    def __init__(self, store: Store, key: str) -> None:
-        self._store, self._key = store, key
+    def __init__(self, store: Store, key: str, name: str) -> None:
+        self._store, self._key, self._name = store, key, name
         self._digest = hashlib.sha256()
         self.closed = False
         self._local = Path(store.path(key)) if store.is_local else None
@@ -242,7 +245,7 @@ class NewFile:
         if error is not None:
             self.abandon()
         if isinstance(error, OSError):
-            raise explain(error, f"cannot write {self._store.location(self._key)}") from error
+            raise explain(error, f"cannot write {self._store.location(self._name)}") from error
 
     @property
     def sha256(self) -> str:
@@ -343,28 +346,48 @@ class Store:
         StorageError
             When it cannot be written.
         """
+        if self.is_local:
+            with self.replacing(key) as sink:
+                sink.write(data)
+            return
         try:
-            if self.is_local:
-                target = Path(self.path(key))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-                try:
-                    with temporary.open("wb") as sink:
-                        sink.write(data)
-                        sink.flush()
-                        os.fsync(sink.fileno())  # or a power cut may leave the name without the bytes
-                    temporary.replace(target)
-                    sync_folder(target.parent)
-                finally:
-                    temporary.unlink(missing_ok=True)
-            else:
-                with self.fs.open_output_stream(self.path(key)) as sink:
-                    sink.write(data)
+            with self.fs.open_output_stream(self.path(key)) as sink:
+                sink.write(data)
         except OSError as error:
             raise explain(error, f"cannot write {self.location(key)}") from error
 
-    def create(self, key: str) -> NewFile:
+    @contextlib.contextmanager
+    def replacing(self, key: str) -> Iterator[NewFile]:
+        """`write` piece by piece: the file takes its place when it is whole, or the older one stays.
+
+        Raises
+        ------
+        StorageError
+            When it cannot be written.
+        """
+        folder, separator, name = key.rpartition("/")
+        temporary = f"{folder}{separator}.{name}.{uuid.uuid4().hex}"
+        with self.create(temporary, name=key) as sink:
+            yield sink
+        try:
+            if self.is_local:
+                Path(self.path(temporary)).replace(self.path(key))
+                sync_folder(Path(self.path(key)).parent)
+            else:
+                if self.scheme in ("hdfs", "viewfs"):
+                    self.delete(key)  # nothing may stand where it moves
+                self.fs.move(self.path(temporary), self.path(key))
+        except OSError as error:
+            self.delete(temporary)
+            raise explain(error, f"cannot write {self.location(key)}") from error
+
+    def create(self, key: str, *, name: str = "") -> NewFile:
         """A new file, to be written piece by piece.
+
+        Parameters
+        ----------
+        name : str
+            What an error calls it, where that is another key.
 
         Raises
         ------
@@ -372,9 +395,9 @@ class Store:
             When it cannot be opened.
         """
         try:
-            return NewFile(self, key)
+            return NewFile(self, key, name or key)
         except OSError as error:
-            raise explain(error, f"cannot write {self.location(key)}") from error
+            raise explain(error, f"cannot write {self.location(name or key)}") from error
 
     def list(self, key: str = "", *, recursive: bool = False) -> list[Entry]:
         """What lies below a key; empty where there is nothing.
