@@ -26,7 +26,8 @@ def main() -> int:
                 highlight=False,
             )
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return run(request, console, os.environ.get("MASTER") or f"local[{cores}]")
+        # four attempts a task, as on a cluster: a worker that the kernel kills costs time, not the run
+        return run(request, console, os.environ.get("MASTER") or f"local[{cores},4]")
     except FruitsError as error:
         Console(stderr=True).print(f"run-local: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         return error.exit_code
