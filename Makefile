@@ -125,8 +125,8 @@ machine-table: $(VENV)/.localaws ## Compute the table of docs/elsewhere/one-mach
 mutants: $(VENV)/.dev ## Change the code one thing at a time: do the tests notice? ARGS=ops.cost.bill: one module
 	@env -u PYTHONDONTWRITEBYTECODE $(PY) -m tools.mutants $(ARGS)
 check: lint fmt-check validate shellcheck checkov test-all mutants test-spark4 ## Everything, offline: all tests, mutants, Spark 4, Terraform
-test-all: $(VENV)/.dev
-	@EVERYTHING=1 $(PYTEST) $(WORKERS) $(ARGS)
+test-all: $(VENV)/.dev ## Run all tests, the slow ones too, and say which lines no test runs
+	@EVERYTHING=1 $(PYTEST) $(WORKERS) --cov --cov-report=term $(ARGS)
 azurite: build/azurite/.ready ## Install Azurite, with which tests/elsewhere tries Azure's store (needs node and npm)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli/test_run_local.py tests/spark4 $(ARGS)

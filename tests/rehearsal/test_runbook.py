@@ -180,6 +180,6 @@ def test_a_cluster_that_ended_by_itself(history: Operator) -> None:
     assert code == 21
     assert re.search(r"the cluster j-\w+ is TERMINATED \(.+\)\. Fix: make apply makes a new one\.", printed)
     printed = said(history, symptom, "make status")
-    assert "TERMINATED: Terminated by user request" in printed
+    assert "TERMINATED: Terminated by the auto-termination policy" in printed
     assert "the embedded AWS bills nothing" in printed
     assert "cluster destroyed; images and results are untouched" in said(history, symptom, "make destroy")
