@@ -23,6 +23,8 @@ from rich.console import Console
 from ops.aws.account import Account
 from ops.cli import diagnose as main
 from ops.cli import run_step
+from ops.cli.commands import COMMANDS
+from ops.cli.main import run
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.diagnose import wait as command
@@ -134,11 +136,7 @@ def diagnosed(
 ) -> tuple[int, str]:
     """Type `make diagnose`."""
     monkeypatch.setattr(main.Account, "from_environment", lambda _: account)
-    for name in ("STEP", "CLUSTER", "LOGS", "JSON", "WAIT"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {"ENV": "dev", **environ}.items():
-        monkeypatch.setenv(name, value)
-    code = main.main()
+    code = run(COMMANDS["diagnose"], {"ENV": "dev", **environ}, {})
     out, err = capsys.readouterr()
     return code, out + err
 

@@ -15,7 +15,8 @@ from fruits.failures import explain
 from fruits.parts import Part, PartWriter
 from fruits.pca import Moments, reduce, solve
 from fruits.store import Store
-from sklearn.decomposition import PCA
+
+from tests.job.oracle import PCA
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

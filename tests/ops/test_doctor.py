@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -366,7 +367,7 @@ def test_the_command_against_an_account_that_has_nothing_yet(
         return plans[0]
 
     monkeypatch.setattr(doctor, "planned", plan_once)
-    assert doctor.main(["--json"]) == 7
+    assert doctor.doctor({**os.environ, "JSON": "1"}) == 7
     told = json.loads(capsys.readouterr().out)
     found = {one["check"]: one for one in told["findings"]}
     assert [name for name, one in found.items() if one["state"] == "failure"] == ["images"]
@@ -374,7 +375,7 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     assert found["types"]["state"] == found["release"]["state"] == found["plan"]["state"] == "ok"
     assert told["billing"]["items"] == []
     monkeypatch.setenv("JSON", "")
-    assert doctor.main([]) == 7
+    assert doctor.doctor(os.environ) == 7
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("nothing bills by the hour; nothing is stored")
     assert any(line.startswith("failure  images         no image below ") for line in lines)

@@ -19,7 +19,7 @@ from tests.rehearsal.support import Operator
 
 def applications(address: str) -> str:
     """What Spark's history server knows, by its REST interface."""
-    with urllib.request.urlopen(f"{address}/api/v1/applications", timeout=30) as answer:
+    with urllib.request.urlopen(f"{address}/api/v1/applications", timeout=300) as answer:
         return str(answer.read().decode())
 
 

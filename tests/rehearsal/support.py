@@ -6,13 +6,11 @@ import contextlib
 import io
 import os
 import re
-import runpy
 import shlex
 import signal
 import subprocess
 import sys
 import traceback
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,29 +19,21 @@ from typing import TYPE_CHECKING
 import boto3
 import psutil
 
+from ops.cli import main as cli
+from ops.cli.commands import COMMANDS as COMMANDS_OF_ALL
 from tests.processes import interruptible
+from tests.typed import as_typed
 
 if TYPE_CHECKING:
     from tests.rehearsal.life import Life
 
 REPO = Path(__file__).resolve().parents[2]
 RUNBOOK = REPO / "docs" / "runbook.md"
-MODULES = {
-    "apply": "ops.lifecycle.environment apply",
-    "upload-dataset": "ops.lifecycle.upload",
-    "run-step": "ops.cli.run_step",
-    "watch": "ops.cli.run_step",
-    "status": "ops.cli.status",
-    "steps": "ops.cli.steps",
-    "logs": "ops.cli.logs",
-    "diagnose": "ops.cli.diagnose",
-    "shell": "ops.cli.shell",
-    "ui": "ops.cli.ui",
-    "cost": "ops.cli.cost",
-    "results": "ops.lifecycle.environment results",
-    "destroy": "ops.lifecycle.environment destroy",
-    "purge": "ops.lifecycle.environment purge",
-}
+COMMANDS = (
+    *("apply", "upload-dataset", "run-step", "watch", "status", "steps", "logs", "diagnose", "shell", "ui", "cost"),
+    *("results", "destroy", "purge"),
+)
+"""Commands that are typed here by their program, with make's variables, in a folder that is no clone."""
 
 PROCESSES = ("apply", "destroy", "shell", "ui")
 """Commands that start or stop a server, or talk to a terminal: each is typed as a process of its own. All others are
@@ -84,9 +74,9 @@ class Operator:
 
     def start(self, target: str, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", *MODULES[target].split()],
+            [sys.executable, "-m", "ops.cli", target],
             cwd=self.folder,
-            env={**self.environ, **variables},
+            env={**self.environ, **as_typed(variables)},
             preexec_fn=interruptible,
             text=True,
             stdin=subprocess.PIPE,
@@ -116,29 +106,20 @@ class Operator:
                 signal.signal(number, handler)
 
     def calls(self, target: str, **variables: str) -> tuple[int, str]:
-        """What ``python -m`` would do with a target's program, in this process."""
-        module, *arguments = MODULES[target].split()
-        before, code = sys.argv, 0
-        with self.at_the_terminal(**variables) as printed:
-            sys.argv = [module, *arguments]
+        """What ``python -m ops.cli`` would do with a command, in this process."""
+        with self.at_the_terminal(**as_typed(variables)) as printed:
             try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", RuntimeWarning)  # runpy's, of modules that are imported already
-                    runpy.run_module(module, run_name="__main__")
-            except SystemExit as end:
-                code = end.code if isinstance(end.code, int) else int(end.code is not None)
+                code = cli.run(COMMANDS_OF_ALL[target], {}, os.environ)
             except Exception:  # noqa: BLE001  # as the interpreter does with whatever nobody caught
                 traceback.print_exc()
                 code = 1
-            finally:
-                sys.argv = before
         return code, printed.getvalue()
 
     def types(self, target: str, name: str = "", enters: str = "", **variables: str) -> tuple[int, str]:
         """Run a target of the Makefile; its exit code and what it printed are also kept under a name."""
         if target in PROCESSES or enters:
             process = self.start(target, **variables)
-            printed, _ = process.communicate(enters, timeout=420)
+            printed, _ = process.communicate(enters, timeout=840)
             code = process.returncode
         else:
             code, printed = self.calls(target, **variables)
@@ -192,7 +173,7 @@ class Operator:
                 said += line
             seen = looks(found[0])
             process.send_signal(signal.SIGINT)
-            rest, _ = process.communicate(timeout=60)
+            rest, _ = process.communicate(timeout=300)
         finally:
             process.kill()
         self.said[f"{symptom}: make ui"] = process.returncode, said + rest
