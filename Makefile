@@ -110,7 +110,7 @@ lint: $(VENV)/.dev ## ruff, mypy, the rules of imports; the workflows: zizmor an
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@PYTHONPATH=jobs:. $(VENV)/bin/lint-imports >build/imports.txt || { cat build/imports.txt; exit 1; }
+	@mkdir -p build; PYTHONPATH=jobs:. $(VENV)/bin/lint-imports --no-cache >build/imports.txt || { cat build/imports.txt; exit 1; }
 	@$(VENV)/bin/zizmor --offline --persona=pedantic --quiet --no-progress .github
 	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
