@@ -1,0 +1,141 @@
+"""The account that a command works in: clients, buckets, the cluster that runs, as plain values for the other tools."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from localaws import server
+from localaws.errors import NotRunningError
+from localaws.settings import Settings
+from ops.core.errors import NoCredentialsError, NotAppliedError, TerraformError
+from ops.core.target import DEFAULT_REGION, EMULATED_ACCOUNT, NO_ACCOUNT, Target
+from ops.terraform.workspace import Workspace
+
+NOT_RUNNING = "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Fix: make apply."
+
+
+@dataclass(frozen=True)
+class Account:
+    """One environment of one account.
+
+    Attributes
+    ----------
+    target : Target
+    """
+
+    target: Target
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Account:
+        """The account that ``ENV`` and the credentials at hand mean.
+
+        For ``ENV=local`` this process's own AWS variables are replaced by those of the embedded AWS, so that nothing in
+        it can reach the real one.
+        """
+        return cls.of(target_from(environ, may_be_offline=False))
+
+    @classmethod
+    def of(cls, target: Target) -> Account:
+        """The account of a target; this process's clients are pointed at it."""
+        if target.emulated:
+            for name in [name for name in os.environ if name.startswith("AWS_")]:
+                del os.environ[name]
+            os.environ.update(target.environment())
+        os.environ["AWS_REGION"] = target.region
+        return cls(target)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client in this account and region."""
+        import boto3
+
+        return boto3.client(service, region_name=self.target.region)
+
+    @cached_property
+    def storage(self) -> dict[str, Any]:
+        """Outputs of the storage stack.
+
+        Raises
+        ------
+        NotAppliedError
+            When it was never applied.
+        """
+        outputs = Workspace(target=self.target, stack="storage").outputs()
+        if "buckets" not in outputs:
+            raise NotAppliedError(f"there are no buckets of ENV={self.target.env}. Fix: make apply.")
+        return outputs
+
+    def bucket(self, purpose: str) -> str:
+        """``data``, ``artifacts`` or ``logs``."""
+        return str(self.storage["buckets"][purpose])
+
+    @cached_property
+    def cluster(self) -> dict[str, Any]:
+        """Outputs of the cluster stack.
+
+        Raises
+        ------
+        NotAppliedError
+            When there is no cluster.
+        """
+        outputs = Workspace(target=self.target, stack="cluster").outputs()
+        if "cluster_id" not in outputs:
+            raise NotAppliedError(f"there is no cluster of ENV={self.target.env}. Fix: make apply.")
+        return outputs
+
+    def cluster_state(self) -> tuple[str, str]:
+        """State of the cluster, and the reason that EMR gives, which may be empty."""
+        status = self.client("emr").describe_cluster(ClusterId=self.cluster["cluster_id"])["Cluster"]["Status"]
+        return str(status["State"]), str(status.get("StateChangeReason", {}).get("Message") or "")
+
+
+def emulator_endpoint() -> str | None:
+    """Where the embedded AWS listens, or None."""
+    if given := os.environ.get("AWS_ENDPOINT_URL"):
+        return given
+    try:
+        return server.status(Settings.from_environment().home)[0].endpoint
+    except NotRunningError:
+        return None
+
+
+def account_of(region: str) -> str:
+    """The account of the credentials at hand.
+
+    Raises
+    ------
+    NoCredentialsError : there are none, or AWS does not take them
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        account: str = boto3.client("sts", region_name=region).get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise NoCredentialsError(
+            f"AWS does not know who we are ({error}). Log in (aws sso login, or AWS_PROFILE=…), work on this "
+            "machine (ENV=local), or look at the plan without an account: OFFLINE=1."
+        ) from error
+    return account
+
+
+def target_from(environ: Mapping[str, str], *, may_be_offline: bool) -> Target:
+    """The target that ``ENV``, ``REGION`` and ``OFFLINE`` ask for."""
+    env = environ.get("ENV") or "local"
+    region = environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION
+    if environ.get("OFFLINE") == "1" and may_be_offline:
+        return Target(
+            env=env,
+            region=region,
+            account_id=EMULATED_ACCOUNT if env == "local" else NO_ACCOUNT,
+            offline=True,
+        )
+    if env != "local":
+        return Target(env=env, region=region, account_id=account_of(region))
+    endpoint = emulator_endpoint()
+    if endpoint is None and not may_be_offline:
+        raise TerraformError("the embedded AWS of ENV=local is not running: start it with make local-up.")
+    return Target(env=env, region=region, account_id=EMULATED_ACCOUNT, endpoint=endpoint, offline=endpoint is None)

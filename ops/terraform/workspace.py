@@ -1,0 +1,311 @@
+"""Run Terraform for one of the two stacks: find it and its provider, choose state and variables.
+
+What it does not do: upload artifacts, submit steps, sweep what EMR leaves behind (callers do, between the
+calls).
+
+The stacks are run in a copy below ``build/terraform/<env>/`` (with the embedded AWS: below its own home, whose
+account the state describes), so that environments do not share ``.terraform`` and ``ENV=local`` can keep its state in a
+file while the committed code says ``backend "s3"``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from localaws.settings import Settings
+from ops.core.errors import TerraformError, WrongUseError
+from ops.core.paths import ROOT
+from ops.core.target import Target
+from ops.terraform.binary import PROVIDER, cli_config, current_platform, find_mirror, find_terraform
+
+# Reading the provider's schema leaves little garbage and much to scan: both plans take 17 instead of 21 s of CPU.
+GOGC = "400"
+
+Stack = Literal["storage", "cluster", "operators", "github"]
+STACKS: tuple[Stack, ...] = ("storage", "cluster")  # the life of an environment
+ADMINISTRATORS: tuple[Stack, ...] = ("operators", "github")  # applied once each: who may run the other two
+
+
+class CommandFailedError(TerraformError):
+    """Terraform itself said no.
+
+    Attributes
+    ----------
+    arguments : what was run
+    output : what Terraform printed, where it was captured
+    """
+
+    def __init__(self, arguments: Sequence[str], code: int, output: str, hint: str = "") -> None:
+        what = f"terraform {arguments[0]} ended with {code}"
+        said = f":\n{output.strip()[-6000:]}" if output.strip() else "; its message stands above."
+        super().__init__(f"{what}. {hint}".strip() if hint else f"{what}{said}")
+        self.arguments, self.code, self.output = tuple(arguments), code, output
+
+
+# --------------------------------------------------------------------------------- Terraform and its provider
+
+
+# ------------------------------------------------------------------------------------------- the environments
+
+
+def tfvars_files(env: str, stack: str, folder: Path) -> list[Path]:
+    """The files of an environment for a stack: the shared one, then the stack's own.
+
+    Raises
+    ------
+    WrongUseError : there is no such environment
+    """
+    shared = folder / f"{env}.tfvars"
+    if not shared.exists():
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.tfvars") if "." not in path.stem))
+        raise WrongUseError(f"there is no environment {env!r}: write infra/env/{env}.tfvars, or take one of {known}.")
+    own = folder / f"{env}.{stack}.tfvars"
+    return [shared, *([own] if own.exists() else [])]
+
+
+def backend_lines(target: Target, stack: str, state: Path) -> str:
+    """The override file that puts the state where the environment wants it."""
+    if target.local_state:
+        return f'terraform {{\n  backend "local" {{\n    path = {json.dumps(str(state))}\n  }}\n}}\n'
+    settings = {
+        "bucket": target.state_bucket,
+        "key": f"{target.env}/{stack}.tfstate",
+        "region": target.region,
+    }
+    body = "".join(f"    {key} = {json.dumps(value)}\n" for key, value in settings.items())
+    return f'terraform {{\n  backend "s3" {{\n{body}    use_lockfile = true\n    encrypt = true\n  }}\n}}\n'
+
+
+def copy_tree(source: Path, destination: Path) -> None:
+    """Make ``destination`` hold what ``source`` holds, leaving Terraform's own files and the overrides."""
+
+    def kept(path: Path) -> bool:
+        return ".terraform" in path.parts or path.name.endswith("_override.tf")
+
+    wanted = {
+        path.relative_to(source) for path in source.rglob("*") if path.is_file() and not kept(path.relative_to(source))
+    }
+    present = {path.relative_to(destination) for path in destination.rglob("*") if path.is_file() or path.is_symlink()}
+    for stale in {path for path in present if not kept(path)} - wanted:
+        (destination / stale).unlink()
+    for name in wanted:
+        copy = destination / name
+        content = (source / name).read_bytes()
+        if not copy.exists() or copy.read_bytes() != content:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(content)
+
+
+# -------------------------------------------------------------------------------------------- running a stack
+
+
+@dataclass(kw_only=True)
+class Workspace:
+    """One stack in one environment.
+
+    Attributes
+    ----------
+    target : where
+    stack : storage or cluster
+    extra : more variables (images, bootstrap_uri, …); they win over the environment's files
+    source : the folder ``infra``
+    home : where copies, plans and local states are kept; None is the usual place
+    terraform : the program; None looks for it
+    capture : keep Terraform's output instead of showing it
+    """
+
+    target: Target
+    stack: Stack
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    source: Path = ROOT / "infra"
+    home: Path | None = None
+    terraform: Path | None = None
+    capture: bool = False
+
+    def __post_init__(self) -> None:
+        if self.terraform is None:
+            self.terraform = find_terraform()
+
+    @property
+    def _place(self) -> Path:
+        usual = embedded_home() if self.target.emulated else ROOT / "build" / "terraform"
+        home = (self.home or Path(os.environ.get("TERRAFORM_HOME") or usual)).resolve()
+        return home / (f"{self.target.env}-offline" if self.target.offline else self.target.env)
+
+    @property
+    def directory(self) -> Path:
+        """Where the stack's copy lies."""
+        return self._place / "infra" / self.stack
+
+    @property
+    def state(self) -> Path:
+        """The state file of an environment whose state is local."""
+        return self._place / f"{self.stack}.tfstate"
+
+    def prepare(self) -> None:
+        """Copy the stack, choose the backend, and let Terraform fetch the provider (``init``)."""
+        mirror = find_mirror()
+        copy_tree(self.source, self._place / "infra")
+        (self.directory / "backend_override.tf").write_text(backend_lines(self.target, self.stack, self.state))
+        config = self._place / "terraform.rc"
+        config.write_text(cli_config(mirror) + "\n")
+        stamp = self.directory / ".terraform" / "prepared"
+        now = hashlib.sha256(
+            "".join(
+                [
+                    config.read_text(),
+                    *(path.read_text() for path in sorted(self.directory.glob("*.tf"))),
+                    *(path.read_text() for path in sorted(self.directory.glob(".terraform.lock.hcl"))),
+                    *(str(path) for path in sorted((self._place / "infra" / "modules").glob("*"))),
+                ]
+            ).encode()
+        ).hexdigest()
+        if stamp.exists() and stamp.read_text() == now:
+            return
+        arguments = ["init", "-input=false", "-reconfigure"]
+        if (self.directory / ".terraform.lock.hcl").exists():
+            arguments.append("-lockfile=readonly")
+        done = self._run(arguments, capture=True)
+        if done.returncode:
+            hint = ""
+            if "registry.terraform.io" in done.stderr and mirror is None:
+                hint = (
+                    "The AWS provider could not be fetched: this machine has no route to Terraform's "
+                    f"registry, and no mirror with {PROVIDER} 5.100 for {current_platform()} was found. "
+                    "Connect, or give a mirror: TF_PROVIDER_MIRROR=/folder/that/holds/registry.terraform.io."
+                )
+                print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+            elif not self.target.local_state and "NoSuchBucket" in done.stderr:
+                hint = (
+                    f"There is no bucket for Terraform's state yet ({self.target.state_bucket}). "
+                    f"Fix: make state ENV={self.target.env}."
+                )
+            raise CommandFailedError(arguments, done.returncode, done.stdout + done.stderr, hint)
+        stamp.write_text(now)
+
+    def variables_file(self) -> Path:
+        """Write the variables of target and caller to a file, which may hold lists and nulls."""
+        path = self._place / f"{self.stack}.auto.json"
+        given = {
+            **self.target.variables(),
+            **{key: value for key, value in self.extra.items() if value is not None},
+        }
+        path.write_text(json.dumps(given, indent=2, sort_keys=True))
+        return path
+
+    def _variables(self) -> list[str]:
+        files = [
+            *tfvars_files(self.target.env, self.stack, self._place / "infra" / "env"),
+            self.variables_file(),
+        ]
+        return [f"-var-file={path}" for path in files]
+
+    def validate(self) -> None:
+        """Check the code of the stack."""
+        self.prepare()
+        self._checked(["validate"])
+
+    def plan(self, *, out: Path | None = None, destroy: bool = False, arguments: Sequence[str] = ()) -> bool:
+        """Plan, and say whether something would change.
+
+        Parameters
+        ----------
+        out : where to keep the plan
+        destroy : plan the stack's removal
+        arguments : more arguments of ``terraform plan``
+
+        Raises
+        ------
+        CommandFailedError : the plan is refused; the reason was printed
+        """
+        self.prepare()
+        command = ["plan", "-input=false", "-detailed-exitcode", *self._variables(), *arguments]
+        command += ["-destroy"] if destroy else []
+        command += [f"-out={out.resolve()}"] if out else []
+        done = self._run(command)
+        if done.returncode not in (0, 2):
+            raise CommandFailedError(command, done.returncode, done.stdout + done.stderr if self.capture else "")
+        return done.returncode == 2
+
+    def show(self, plan: Path) -> dict[str, Any]:
+        """A kept plan as Terraform's JSON (format 1.2)."""
+        done = self._run(["show", "-json", str(plan.resolve())], capture=True)
+        if done.returncode:
+            raise CommandFailedError(["show"], done.returncode, done.stderr)
+        shown: dict[str, Any] = json.loads(done.stdout)
+        return shown
+
+    def apply(self, *, arguments: Sequence[str] = ()) -> None:
+        """Apply without asking again (the caller has asked)."""
+        self.prepare()
+        self._checked(["apply", "-input=false", "-auto-approve", *self._variables(), *arguments])
+
+    def destroy(self, *, arguments: Sequence[str] = ()) -> None:
+        """Remove the stack without asking again (the caller has asked)."""
+        self.prepare()
+        self._checked(["destroy", "-input=false", "-auto-approve", *self._variables(), *arguments])
+
+    def outputs(self) -> dict[str, Any]:
+        """The outputs of the applied stack; empty where it is not applied."""
+        self.prepare()
+        done = self._run(["output", "-json"], capture=True)
+        if done.returncode:
+            raise CommandFailedError(["output"], done.returncode, done.stderr)
+        return {name: entry["value"] for name, entry in json.loads(done.stdout).items()}
+
+    def _checked(self, arguments: Sequence[str]) -> None:
+        done = self._run(arguments)
+        if done.returncode:
+            raise CommandFailedError(arguments, done.returncode, done.stdout + done.stderr if self.capture else "")
+
+    def _run(self, arguments: Sequence[str], *, capture: bool | None = None) -> subprocess.CompletedProcess[str]:
+        capture = self.capture if capture is None else capture
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("TF_CLI_ARGS", "TF_VAR_"))}
+        if self.target.local_state:
+            environ = {name: value for name, value in environ.items() if not name.startswith("AWS_")}
+        environ |= self.target.environment() | {
+            "TF_CLI_CONFIG_FILE": str(self._place / "terraform.rc"),
+            "GOGC": environ.get("GOGC", GOGC),
+            "TF_IN_AUTOMATION": "1",
+            "CHECKPOINT_DISABLE": "1",
+        }
+        assert self.terraform is not None
+        command = [str(self.terraform), arguments[0], *arguments[1:]]
+        if arguments[0] in ("init", "plan", "apply", "destroy", "validate", "output") and (
+            capture or not sys.stdout.isatty()
+        ):
+            command.insert(2, "-no-color")
+        return patient_run(command, cwd=self.directory, env=environ, pipe=subprocess.PIPE if capture else None)
+
+
+def patient_run(
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], pipe: int | None
+) -> subprocess.CompletedProcess[str]:
+    """Run Terraform to its end, on Ctrl-C too.
+
+    The terminal sends Ctrl-C to Terraform as well, which then ends what it is doing and saves its state;
+    ``subprocess.run`` would kill it after a quarter of a second, and what it made would be billed and known to nobody.
+    """
+    with subprocess.Popen(command, cwd=cwd, env=dict(env), text=True, stdout=pipe, stderr=pipe) as process:
+        try:
+            out, err = process.communicate()
+        except KeyboardInterrupt:
+            process.communicate()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out or "", err or "")
+
+
+# ------------------------------------------------------------------------------------------- the command line
+
+
+def embedded_home() -> Path:
+    """Where the embedded AWS keeps its things, and Terraform the states of its account."""
+    return Settings.from_environment().home / "terraform"
