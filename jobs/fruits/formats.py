@@ -98,10 +98,10 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"MZ", "a Windows program"),
     (b"\xcf\xfa\xed\xfe", "a macOS program"),
     (b"\xca\xfe\xba\xbe", "a program"),
-    (b"Salted__", "encrypted (OpenSSL)"),
-    (b"age-encryption.org/", "encrypted (age)"),
-    (b"LUKS\xba\xbe", "encrypted (LUKS)"),
-    (b"-----BEGIN PGP", "encrypted or signed (PGP)"),
+    (b"Salted__", "an encrypted file (OpenSSL)"),
+    (b"age-encryption.org/", "an encrypted file (age)"),
+    (b"LUKS\xba\xbe", "an encrypted disk (LUKS)"),
+    (b"-----BEGIN PGP", "an encrypted or signed file (PGP)"),
     (b"-----BEGIN", "a key or certificate"),
     (b"HTTP/", "a web server's answer with its headers"),
 )
@@ -142,15 +142,16 @@ def _brands(data: bytes) -> list[bytes]:
 
 
 def describe(data: bytes) -> str:
-    """What a file is that is none of the formats in `READ`: a noun with its article, for a sentence.
+    """Why a file is not decoded that is of none of the formats in `READ`.
 
     >>> describe(b"%PDF-1.7 ...")
-    'a PDF document'
+    'not an image but a PDF document'
+    >>> describe(b"qoif ...")
+    'a QOI image, which is not read'
     """
-    for start, what in _STARTS:
-        if data.startswith(start):
-            return what
-    return _container(data) or _text(data) or _unknown(data)
+    what = next((what for start, what in _STARTS if data.startswith(start)), None)
+    what = what or _container(data) or _text(data) or _unknown(data)
+    return what if what.endswith("which is not read") else f"not an image but {what}"
 
 
 def _container(data: bytes) -> str | None:
@@ -214,10 +215,10 @@ def _is_json(data: bytes, start: str) -> bool:
 
 def _unknown(data: bytes) -> str:
     if not data.strip(b"\0"):
-        return "nothing but zero bytes: the file was never written"
+        return "only zero bytes: the file was never written"
     sample = np.frombuffer(data[: 1 << 16], np.uint8)
     share = np.bincount(sample, minlength=256) / sample.size
     bits = -float((share[share > 0] * np.log2(share[share > 0])).sum())
     if sample.size >= 64 and bits > 0.93 * min(8.0, np.log2(sample.size)):
-        return "encrypted, or random bytes: no known format begins like this"
-    return "of no known format"
+        return "encrypted or random bytes: no known format begins like this"
+    return "bytes of no known format"

@@ -210,7 +210,7 @@ def decode(data: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> NDArray[n
         raise ImageError("the file is empty")
     kind = picture_format(data)
     if kind is None:
-        raise ImageError(f"not an image that is read, but {describe(data)}")
+        raise ImageError(describe(data))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
