@@ -302,7 +302,7 @@ def bmp(data: bytes) -> Picture:
     """Look whether all rows of a BMP are there: it has no end mark, but they have a size."""
     offset, header = struct.unpack_from("<I", data, 10)[0], struct.unpack_from("<I", data, 14)[0]
     if header == 12:
-        width, height, bits, compression = *struct.unpack_from("<HH", data, 18), struct.unpack_from("<H", data, 24)[0], 0
+        width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
         return _rows_there(data, offset, width, height, bits)
     if len(data) < 34:
         raise _truncated("it ends within its header")

@@ -150,8 +150,8 @@ def _read_patiently(
                 yield image, data
             elif wait is None:
                 raise StorageError(
-                    f"{store.uri} did not deliver {image.path} in {len(PAUSES) + 1} attempts: {_first_line(data)}. Cure: "
-                    "is the store in trouble, or have the credentials expired? Run it again; what is done is kept."
+                    f"{store.uri} did not deliver {image.path} in {len(PAUSES) + 1} attempts: {_first_line(data)}. "
+                    "Fix: see whether the credentials have expired, and run it again; what is done is kept."
                 )
             else:
                 failed.append(image)

@@ -28,6 +28,8 @@ ENDINGS = (
 )
 """File names that count as images, in any case; what a file really is, is looked at when it is read."""
 
+ENDINGS_TEXT = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+
 READ = {
     "JPEG": "JPEG",
     "PNG": "PNG",

@@ -1,10 +1,10 @@
 """Decode strangers' pictures in a process of its own, so that no picture can end a run.
 
-A decoder is native code. On some file it crashes, runs for ever, or takes all memory; that must cost this one image and
-name it. So a worker has one child that decodes: a plain Python that imports nothing but Pillow, bounded in memory and in
+A decoder is native code. On some file it crashes, runs for ever, or takes all memory; that must cost this one image.
+So a worker has one child that decodes: a plain Python that imports little but Pillow, bounded in memory and in
 processor time. Files go to it through a memory file, pixels come back in shared memory, a few words by a pipe; four
-images are one exchange. When the child dies, a new one takes the images of the exchange one by one, each alone, and the
-one that dies again is rejected. The child ends when its parent does: it reads the end of the pipe.
+images are one exchange. When the child dies, new ones take the images of the exchange one by one, each alone, and the
+one that dies again is rejected by name. The child ends when its parent does: it reads the end of the pipe.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Guard:
     def _exchange(self, files: Sequence[bytes], first: int, leniently: bool) -> list[str | None]:
         child = self._start()
         self._await_ready()
-        assert child.stdin and child.stdout
+        assert child.stdin
         at = 0
         for data in files:
             at += _write_at(self._files, data, at)
@@ -161,7 +161,8 @@ class Guard:
         return self._read(length, self._seconds).decode() if length else None
 
     def _read(self, length: int, seconds: float) -> bytes:
-        assert self._child and self._child.stdout
+        assert self._child
+        assert self._child.stdout
         stream, data = self._child.stdout, b""
         while len(data) < length:
             if not select.select([stream], [], [], seconds)[0]:
@@ -186,7 +187,7 @@ class Guard:
     def _start(self) -> subprocess.Popen[bytes]:
         if self._child is None:
             told = {
-                "path": [os.path.abspath(place) for place in sys.path],
+                "path": [str(Path(place).absolute()) for place in sys.path],
                 "files": self._files,
                 "shared": self._shared,
                 "size": self._size,
@@ -267,6 +268,8 @@ def serve(*, files: int, shared: int, size: int, places: int, seconds: int, memo
                 pixels[place] = (decode_leniently if leniently else decode)(data, size)
             except ImageError as error:
                 said = str(error).encode()[:2000]
+            except MemoryError:
+                said = b"the image takes more memory than one image may"
             else:
                 said = b""
             del data

@@ -20,6 +20,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ PREPROCESSING_VERSION = 2
 """Goes into the key of every feature row. Raise it when `decode` gives other pixels for the same bytes."""
 
 LARGE = 256 << 20
-"""Bytes of pixels from which on a picture is decoded alone on its machine, so that memory is bounded with many workers."""
+"""Bytes of pixels from which on a picture is decoded alone on its machine: memory is bounded with many workers too."""
 
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _ORIENTATION, _XMP = 0x0112, 700
@@ -94,7 +95,7 @@ def _turn(image: Image.Image) -> Iterator[None]:
     if 4 * image.width * image.height * copies < LARGE:
         yield
         return
-    place = os.path.join(tempfile.gettempdir(), f"fruits-large-picture-{os.getuid()}")
+    place = Path(tempfile.gettempdir()) / f"fruits-large-picture-{os.getuid()}"
     lock = os.open(place, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -154,7 +155,7 @@ def _decoded(kind: str, data: bytes, size: int, max_pixels: int) -> Image.Image:
     """The picture as RGB, upright, of the size wanted."""
     picture = containers.PARTS[kind](data)
     image = _open(kind, picture, max_pixels)
-    reader = image.fp
+    reader: object = getattr(image, "fp", None)
     if picture.scaled:
         # A JPEG far larger than the network's input is decoded at 1/2, 1/4 or 1/8 of its size; never below twice the
         # size wanted, so that the filter still decides how it looks. Pillow would "scale" kinds that libjpeg does not.
@@ -223,7 +224,7 @@ def decode(data: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> NDArray[n
         raise ImageError(f"the {READ[kind]} image cannot be decoded: its header is damaged") from None
     except MemoryError as error:
         raise ImageError(f"the {READ[kind]} image takes more memory than one image may") from error
-    except Exception as error:  # noqa: BLE001 - Pillow and its decoders raise whatever a stranger's bytes bring about
+    except Exception as error:
         raise ImageError(f"the {READ[kind]} image cannot be decoded: {_reason(error)}") from error
 
 
@@ -252,7 +253,7 @@ def decode_leniently(data: bytes, size: int) -> NDArray[np.uint8]:
             image.draft("RGB", (2 * size, 2 * size))
             with _turn(image):
                 return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
-    except Exception as error:  # noqa: BLE001 - as above
+    except Exception as error:
         raise ImageError("no picture") from error
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
