@@ -12,23 +12,33 @@ from localaws.emr.logs import LogShipper
 from localaws.emr.model import Cluster, Step, now
 from localaws.emr.node import Node
 from localaws.emr.runner import Runner
+from localaws.keys import Keys
+from localaws.reaper import Reaper
 from localaws.settings import Settings
 
 LOG = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Starts the lives of clusters and ends them with the server."""
+    """Starts the lives of clusters and ends them with the server.
 
-    def __init__(self, settings: Settings, endpoint: str) -> None:
-        self.settings, self.endpoint = settings, endpoint
+    Parameters
+    ----------
+    settings : how to behave
+    endpoint : the server's URL
+    keys : what the services sign their own calls with
+    reaper : ends the processes should the server be killed
+    """
+
+    def __init__(self, settings: Settings, endpoint: str, keys: Keys, reaper: Reaper | None = None) -> None:
+        self.settings, self.endpoint, self.keys, self.reaper = settings, endpoint, keys, reaper
         settings.fault = faults.known(settings.fault)
         self._lives: dict[str, ClusterLife] = {}
         self._lock = threading.Lock()
 
     def launch(self, cluster: Cluster) -> None:
         """Begin a cluster's life."""
-        life = ClusterLife(cluster, self.settings, self.endpoint)
+        life = ClusterLife(cluster, self)
         with self._lock:
             self._lives[cluster.id] = life
         life.thread.start()
@@ -90,15 +100,22 @@ class Supervisor:
 class ClusterLife:
     """What a cluster does of itself, in a thread of its own."""
 
-    def __init__(self, cluster: Cluster, settings: Settings, endpoint: str) -> None:
+    def __init__(self, cluster: Cluster, supervisor: Supervisor) -> None:
         self.thread = threading.Thread(target=self._live, name=f"cluster-{cluster.id}", daemon=True)
+        settings = supervisor.settings
         self.cluster, self.settings = cluster, settings
-        self.cloud = Cloud(cluster, endpoint)
+        self.cloud = Cloud(cluster, supervisor.endpoint, supervisor.keys)
         self.shipper = LogShipper(self.cloud.client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds)
         root = settings.clusters / cluster.id
-        self.node = Node(root, endpoint, cluster.region, settings)
+        self.node = Node(root, supervisor.endpoint, cluster.region, settings)
         self.runner = Runner(
-            cluster, self.node, self.shipper, settings, self.cloud.profile_credentials, self.cloud.lose_spot
+            cluster,
+            self.node,
+            self.shipper,
+            settings,
+            self.cloud.profile_credentials,
+            self.cloud.lose_spot,
+            supervisor.reaper,
         )
         self._steps: list[threading.Thread] = []
         self._server_ends = False

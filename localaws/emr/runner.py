@@ -16,6 +16,7 @@ from localaws.emr import spark
 from localaws.emr.logs import LogShipper, split_uri
 from localaws.emr.model import Cluster, Step, now
 from localaws.emr.node import Job, Node
+from localaws.reaper import Reaper
 from localaws.settings import Settings
 
 COMMAND_RUNNER = "command-runner.jar"
@@ -32,6 +33,7 @@ class Runner:
     settings : delays and sizes
     credentials : gives fresh keys of the instance profile's role
     lose_spot : takes a Spot instance away (``FAULT=spot``)
+    reaper : ends what runs should the server be killed
     """
 
     def __init__(
@@ -42,9 +44,10 @@ class Runner:
         settings: Settings,
         credentials: Callable[[], Mapping[str, str]],
         lose_spot: Callable[[], None],
+        reaper: Reaper | None,
     ) -> None:
         self.cluster, self.node, self.shipper, self.settings = cluster, node, shipper, settings
-        self._credentials, self._lose_spot = credentials, lose_spot
+        self._credentials, self._lose_spot, self._reaper = credentials, lose_spot, reaper
         self._jobs: dict[str, Job] = {}
         self._interrupted: set[str] = set()
         self._lock = threading.Lock()
@@ -67,10 +70,14 @@ class Runner:
                     e.write(f'Cannot run program "{args[0]}": {error.strerror}\n'.encode())
                     return 1
                 self._jobs[name] = job
+            if self._reaper:
+                self._reaper.watch(job.process.pid)
             saboteur = faults.Saboteur(fault, job.process.pid, self._lose_spot) if fault else None
             code = job.wait()
             if saboteur:
                 saboteur.stop()
+        if self._reaper:
+            self._reaper.forget(job.process.pid)
         with self._lock:
             self._jobs.pop(name, None)
         return code
@@ -210,7 +217,7 @@ class Runner:
         defaults = spark.classification(self.cluster.request.get("Configurations", []), "spark-defaults")
         events = spark.events_folder(self.settings.home, self.cluster.id)
         events.mkdir(parents=True, exist_ok=True)
-        here = self.node.s3a() | spark.event_log(events)
+        here = self.node.s3a() | spark.event_log(events) | spark.authentication()
         command = spark.localize(submit, defaults, here, self.settings)
         conf_dir = folder / "conf"
         conf_dir.mkdir()

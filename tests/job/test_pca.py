@@ -16,7 +16,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
+
+from tests.job.oracle import PCA
 
 Float = NDArray[np.float64]
 GAP = 1e-6

@@ -13,7 +13,8 @@ from fruits.errors import ReductionError
 from fruits.failures import explain
 from fruits.pca import Moments, reduce, solve
 from fruits.store import Store
-from sklearn.decomposition import PCA
+
+from tests.job.oracle import PCA
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

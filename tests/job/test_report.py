@@ -28,10 +28,10 @@ from fruits.report import colours, page, pictures, sample
 from fruits.store import Store
 from markupsafe import Markup
 from PIL import Image
-from sklearn.neighbors import NearestNeighbors
 
 from ops.job.package import job_zip
 from tests.job.conftest import FinishedRun
+from tests.job.oracle import NearestNeighbors
 from tests.job.reporting import HOSTILE, Pictures, clusters, noise, page_of, reduction_of, summary_of
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def test_one_image_one_class_one_component() -> None:
     taken = sample.choose([("/images/Apple/1.jpg", "Apple", 5, scores.tobytes())], {"Apple": 1})
     text = report.compose(Pictures(), taken, reduction, counts, summary_of(counts, reduction), [])
     assert "all 1 images" in text
-    assert "it takes at least two classes of two images" in text
+    assert "it needs at least two classes of two images" in text
 
 
 # ---- bounds ----------------------------------------------------------------------------------------------------
