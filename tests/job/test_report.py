@@ -22,6 +22,7 @@ import pytest
 from fruits import report
 from fruits.checks import ClassCount
 from fruits.errors import FruitsError
+from fruits.images import decode
 from fruits.parts import Part, PartWriter
 from fruits.pca import SCORES_SCHEMA, Moments, Reduction, solve
 from fruits.report import colours, page, pictures, sample
@@ -258,7 +259,7 @@ def test_rejects_are_shown_with_reason_and_what_can_be_seen_of_them() -> None:
         "Pear/empty.jpg": b"",
         "Pear/huge.jpg": noise(2),
     }
-    reasons = ["cannot be decoded: truncated", *["not a JPEG or PNG image"] * 2, "the file is empty", "too large"]
+    reasons = ["the JPEG image is truncated", *["not an image but a text file"] * 2, "the file is empty", "too large"]
     rejects = [
         {"path": f"/images/{key}", "label": "Pear", "size": (pictures.MAX_FILE + 1) * ("huge" in key), "reason": reason}
         for key, reason in zip(files, reasons, strict=True)
@@ -266,7 +267,7 @@ def test_rejects_are_shown_with_reason_and_what_can_be_seen_of_them() -> None:
     text = page_of(["Apple"] * 3 + ["Pear"] * 3, Pictures(files=files), rejects=rejects)
     section = text[text.index('id="rejects-title"') : text.index('id="time-title"')]
     assert "5 of 11 images have no features" in section
-    assert '<td>not a JPEG or PNG image</td><td class="n">2</td>' in section
+    assert '<td>not an image but a text file</td><td class="n">2</td>' in section
     shown = dict(re.findall(r'base64,([^"]+)" alt="what can be seen of ([^"]+)"', section))
     assert set(shown.values()) == {"cut.jpg", "really a gif.jpg"}
     assert section.count('aria-label="what can be seen of') == 3
@@ -294,12 +295,16 @@ def test_one_image_one_class_one_component() -> None:
 # ---- bounds ----------------------------------------------------------------------------------------------------
 
 
+def seen(data: bytes) -> Image.Image:
+    return Image.fromarray(decode(data, pictures.SIDE))
+
+
 def test_a_thumbnail_is_bounded_whatever_it_shows() -> None:
     for side in (50, 100, 1000):
-        image = Image.open(io.BytesIO(base64.b64decode(pictures._as_seen(noise(side, side)))))
+        image = Image.open(io.BytesIO(base64.b64decode(pictures.jpeg(seen(noise(side, side))))))
         assert image.format == "JPEG"
         assert image.width == image.height <= pictures.SIDE
-    assert len(base64.b64decode(pictures._as_seen(noise(3)))) <= pictures.MAX_BYTES
+    assert len(base64.b64decode(pictures.jpeg(seen(noise(3))))) <= pictures.MAX_BYTES
 
 
 @pytest.mark.spark
