@@ -27,6 +27,7 @@ from fruits.errors import (
 from fruits.failures import explain
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
 from fruits.formats import ENDINGS_TEXT
+from fruits.inputs import LeftOut
 from fruits.lease import Lease
 from fruits.memory import Room
 from fruits.models import PublishedModel, publish
@@ -73,6 +74,7 @@ class Run:
         self.progress = Progress(self.output, self.run_id)
         self.lease = Lease(self.output, self.run_id)
         self.publishing: Future[PublishedModel] | None = None
+        self.left_out = LeftOut()
         self.started = time.time()
 
     def __enter__(self) -> Run:
@@ -217,11 +219,12 @@ class Run:
         for folder in (LISTING, TODO, MOMENTS):
             self.output.delete_folder(folder)
         target = self.output.child(LISTING)
-        parts = listing.write_listing(self.spark, self.source, target, self.slots)
+        parts, self.left_out = listing.write_listing(self.spark, self.source, target, self.slots)
         found = sum(part.rows for part in parts)
         if not found:
+            others = f" {self.left_out.sentence()}." if self.left_out else ""
             raise InputError(
-                f"there is no image below {self.source.uri}: no file ends in {ENDINGS_TEXT}. Fix: check the "
+                f"there is no image below {self.source.uri}: no file ends in {ENDINGS_TEXT}.{others} Fix: check the "
                 "address; images lie in <class>/<name>.jpg."
             )
         frame = listing.read_listing(self.spark, target, parts, self.slots)
@@ -371,6 +374,7 @@ class Run:
             "images_ok": (ok := sum(count.features for count in counts)),
             "images_rejected": sum(count.rejects for count in counts),
             "images_featurized_now": computed,
+            "left_out": self.left_out.as_json(),
             "rows_removed": plan.stale_rows,
             "features_of_others": state.rows - ok,
             "repaired": self.repaired,

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fruits.errors import FruitsError, UsageError
+from fruits.inputs import LeftOut
 from fruits.request import Request, read_request
 from fruits.store import Store
 from rich.console import Console
@@ -233,9 +234,11 @@ def describe(summary: dict[str, Any], output: Store) -> str:
     rejected = (
         f", {summary['images_rejected']:,} rejected (see rejects/)" if summary["images_rejected"] else ", none rejected"
     )
+    left = LeftOut.from_json(summary.get("left_out") or {})
+    others = f"\nleft out  {escape(left.sentence())}" if left else ""
     return (
         f"\n[bold green]done[/] in {summary['seconds_total']:.0f} s\n"
-        f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}\n"
+        f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}{others}\n"
         f"features  {summary['model']}, {summary['dimension']:,} an image; {work}{gone}\n"
         f"pca       k = {summary['k']}: {summary['variance_statement']}\n"
         f"results   {escape(output.uri)}\n"
