@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from fruits import versions
 from fruits.errors import InputError
+from fruits.formats import ENDINGS_TEXT
 from fruits.inputs import LeftOut, images_in, label_of, walk
 from fruits.parts import PART_DDL, Part, PartWriter, part_rows, read_frame
 from fruits.store import Entry, Store
@@ -147,16 +148,8 @@ def write_listing(spark: SparkSession, source: Store, target: Store, tasks: int)
             files = batch.filter(folders.is_null())
             if files.num_rows:
                 writer.write(_rows(files))
-        yield part_rows({"part": writer.close()})
-        kinds = list(left.counts)
-        yield pa.RecordBatch.from_arrays(
-            [
-                pa.array([_LEFT + kind for kind in kinds], pa.string()),
-                pa.array([left.first[kind] for kind in kinds], pa.string()),
-                pa.array([left.counts[kind] for kind in kinds], pa.int64()),
-            ],
-            names=["kind", "name", "rows"],
-        )
+        counts = {_LEFT + kind: Part(left.first[kind], count, "") for kind, count in left.counts.items()}
+        yield part_rows({"part": writer.close(), **counts})
 
     def _rows(found: pa.RecordBatch) -> pa.RecordBatch:
         paths = [f"{base}/{key}" for key in found.column("key").to_pylist()]
@@ -172,7 +165,7 @@ def write_listing(spark: SparkSession, source: Store, target: Store, tasks: int)
     for row in found:
         if row["kind"].startswith(_LEFT):
             left.add(row["kind"].removeprefix(_LEFT), row["name"], int(row["rows"]))
-    return [Part(row["name"], int(row["rows"])) for row in found if row["kind"] == "part"], left
+    return [Part.of(row) for row in found if row["kind"] == "part"], left
 
 
 def _left_rows(left: LeftOut) -> pa.RecordBatch:
@@ -207,6 +200,24 @@ def require_folder(source: Store) -> None:
         raise InputError(f"the input {source.uri} is a file. Fix: give the folder that holds the images.")
     if kind == "missing" and not source.list():
         raise InputError(f"there is nothing at the input {source.uri}. Fix: check the address.")
+
+
+def require_image(source: Store) -> None:
+    """Refuse a local folder that holds no image; up to the first one only, so it takes a moment.
+
+    Raises
+    ------
+    InputError
+        Saying what is there instead.
+    """
+    require_folder(source)
+    left = LeftOut()
+    if source.is_local and next(walk(source, left), None) is None:
+        others = f" {left.sentence()}." if left else ""
+        raise InputError(
+            f"there is no image below {source.uri}: no file ends in {ENDINGS_TEXT}.{others} Fix: check the address; "
+            "images lie in <class>/<name>.jpg."
+        )
 
 
 def counts_by_label(frame: DataFrame) -> dict[str, int]:

@@ -30,7 +30,7 @@ from fruits.formats import ENDINGS_TEXT
 from fruits.inputs import LeftOut
 from fruits.lease import Lease
 from fruits.memory import Room
-from fruits.models import PublishedModel, publish
+from fruits.models import PublishedModel, publish, require_model
 from fruits.parts import Part, deal, read_frame
 from fruits.progress import ERROR, FOLDER, Progress, heartbeat_interval
 from fruits.request import Request
@@ -134,6 +134,7 @@ class Run:
                 raise OutputError(f"the results cannot be written. {error}") from error
             outputs.sweep_temporary(self.output, self.started)
             listing.require_folder(self.source)
+            require_model(self.request)
         self.publishing = ThreadPoolExecutor(1, thread_name_prefix="model").submit(publish, self.request, self.output)
 
     def execute(self, spark: SparkSession) -> dict[str, Any]:

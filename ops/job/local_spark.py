@@ -47,6 +47,9 @@ _NUMBERS: dict[str, type[int] | type[float]] = {
 _TEXTS = ("input", "output", "model", "engine", "precision", "scaling", "weights")
 
 
+_SHARES = ("variance", "max_reject_rate")
+
+
 def classes_in(text: str) -> list[str]:
     """Class names in CLASSES: separated by semicolons, or a JSON list (for names that hold one).
 
@@ -64,6 +67,16 @@ def classes_in(text: str) -> list[str]:
     return [name.strip() for name in text.split(";") if name.strip()]
 
 
+def share_in(text: str) -> float:
+    """A share, as a number or in percent.
+
+    >>> share_in("0.95"), share_in("95 %")
+    (0.95, 0.95)
+    """
+    number = text.strip()
+    return float(number.removesuffix("%")) / 100 if number.endswith("%") else float(number)
+
+
 def fields_from(environment: Mapping[str, str]) -> dict[str, Any]:
     """The request's fields among make's variables.
 
@@ -76,7 +89,7 @@ def fields_from(environment: Mapping[str, str]) -> dict[str, Any]:
     for name, kind in _NUMBERS.items():
         if text := environment.get(name.upper()):
             try:
-                fields[name] = kind(text)
+                fields[name] = share_in(text) if name in _SHARES else kind(text)
             except ValueError:
                 raise UsageError(
                     f"{name.upper()}={text} is not a number. Fix: for example {name.upper()}=50."

@@ -20,10 +20,9 @@ from ops.lifecycle.upload import images_below
 
 def put(folder: Path, *keys: str | bytes) -> None:
     for key in keys:
-        path = os.path.join(os.fsencode(folder), os.fsencode(key))
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(b"x" + os.fsencode(key))
+        path = folder / os.fsdecode(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" + os.fsencode(key))
 
 
 def found(folder: Path) -> tuple[list[str], dict[str, int]]:
@@ -70,10 +69,10 @@ def test_every_command_takes_the_same_images(tmp_path: Path) -> None:
 
 def test_a_link_upwards_is_named_and_not_followed(tmp_path: Path) -> None:
     put(tmp_path / "x", *[f"Apple/{n}.jpg" for n in range(10)])
-    os.symlink("..", tmp_path / "x" / "Apple" / "all")
-    os.symlink(".", tmp_path / "x" / "Apple" / "self")
-    os.symlink("../..", tmp_path / "x" / "Apple" / "above")
-    os.symlink("Apple", tmp_path / "x" / "Again")
+    (tmp_path / "x" / "Apple" / "all").symlink_to("..")
+    (tmp_path / "x" / "Apple" / "self").symlink_to(".")
+    (tmp_path / "x" / "Apple" / "above").symlink_to("../..")
+    (tmp_path / "x" / "Again").symlink_to("Apple")
     keys, left = found(tmp_path / "x")
     assert keys == [f"Apple/{n}.jpg" for n in range(10)]
     assert left == {inputs.LINK: 4}
@@ -81,11 +80,11 @@ def test_a_link_upwards_is_named_and_not_followed(tmp_path: Path) -> None:
 
 def test_links_that_lead_out_are_followed_once(tmp_path: Path) -> None:
     put(tmp_path, "in/Apple/1.jpg", "out/Pear/2.jpg", "out/Pear/3.jpg")
-    os.symlink("../out/Pear", tmp_path / "in" / "Pear")
-    os.symlink("../out/Pear", tmp_path / "in" / "Pear again")
-    os.symlink("../../in", tmp_path / "out" / "Pear" / "back")
-    os.symlink("1.jpg", tmp_path / "in" / "Apple" / "link.jpg")
-    os.symlink("nowhere.jpg", tmp_path / "in" / "Apple" / "dangling.jpg")
+    (tmp_path / "in" / "Pear").symlink_to("../out/Pear")
+    (tmp_path / "in" / "Pear again").symlink_to("../out/Pear")
+    (tmp_path / "out" / "Pear" / "back").symlink_to("../../in")
+    (tmp_path / "in" / "Apple" / "link.jpg").symlink_to("1.jpg")
+    (tmp_path / "in" / "Apple" / "dangling.jpg").symlink_to("nowhere.jpg")
     os.mkfifo(tmp_path / "in" / "Apple" / "pipe.jpg")
     keys, left = found(tmp_path / "in")
     assert keys == ["Apple/1.jpg", "Apple/link.jpg", "Pear/2.jpg", "Pear/3.jpg"]
