@@ -84,7 +84,8 @@ class Request:
             raise UsageError(f"k is {self.k}, but a PCA keeps at least one component. Fix: --k 1 or more.")
         if self.variance is not None and not 0 < self.variance <= 1:
             raise UsageError(
-                f"variance is {self.variance:g}, but it is a share. Fix: a number above 0 and up to 1, such as 0.95 (or 95%)."
+                f"variance is {self.variance:g}, but it is a share. Fix: a number above 0 and up to 1, "
+                "such as 0.95 or 95%."
             )
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit is {self.limit}. Fix: at least 1, or leave it out for all images.")
