@@ -56,6 +56,8 @@ def _status(settings: Settings, region: str) -> int:
     print(f"embedded AWS at {record.endpoint}, process {record.pid}, since {minutes:.0f} min")
     for cluster in clusters:
         print("  {id}  {region}  {state:<24} {steps} steps  {name}".format(**cluster))
+        if cluster["yarn"]:
+            print(f"    {cluster['yarn']}")
     return 0
 
 

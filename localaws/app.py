@@ -28,6 +28,8 @@ from localaws import services
 from localaws.emr import api as emr_api
 from localaws.emr.life import Supervisor
 from localaws.faults import faulty_s3
+from localaws.keeper import start_keeper
+from localaws.processes import end_processes
 from localaws.recording import recorded
 from localaws.services.scheduler import Clock
 from localaws.settings import ACCOUNT, Settings
@@ -80,6 +82,7 @@ def _status(supervisor: Supervisor, token: str) -> Callable[..., tuple[int, dict
                 "region": c.region,
                 "state": c.state,
                 "steps": len(c.steps),
+                "yarn": supervisor.describe_yarn(c),
             }
             for c in supervisor.clusters()
         ]
@@ -118,7 +121,10 @@ def serve(settings: Settings, token: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
 
-    shutil.rmtree(settings.clusters, ignore_errors=True)  # of a server that was killed, or had no time left
+    if settings.clusters.exists():  # of a server that was killed, or had no time left
+        end_processes(settings.clusters)
+        shutil.rmtree(settings.clusters, ignore_errors=True)
+    keeper = start_keeper(settings.clusters)
     listener = socket.create_server(("127.0.0.1", 0))
     endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
     supervisor = Supervisor(settings, endpoint)
@@ -143,9 +149,10 @@ def serve(settings: Settings, token: str) -> None:
     clock = Clock(ACCOUNT, settings, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters))
     clock.start()
     threading.Thread(target=server.run, name="waitress", daemon=True).start()
-    write(settings.home, Record(pid=os.getpid(), endpoint=endpoint, token=token, started=time.time()))
+    write(settings.home, Record(os.getpid(), endpoint, token, started=time.time(), yarn=settings.yarn))
     LOG.info("listening on %s", endpoint)
     stopped.wait()
     LOG.info("stopping")
     clock.stopped.set()
     supervisor.shutdown()
+    keeper.communicate()

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from localaws import faults, state
-from localaws.errors import DidNotStartError, DidNotStopError, NotRunningError
+from localaws.errors import DidNotStartError, DidNotStopError, NotRunningError, WithoutYarnError
 from localaws.settings import ROOT, Settings
 from localaws.state import Record
+from localaws.yarn.machine import check_machine
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -86,14 +87,26 @@ def _tell(endpoint: str, what: str, content: dict[str, Any]) -> None:
 
 
 def start(settings: Settings) -> Record:
-    """Start the server unless one lives; returns when it answers."""
+    """Start the server unless one lives; returns when it answers.
+
+    Raises
+    ------
+    DidNotStartError
+    WithoutYarnError : one lives, and runs no YARN, which the settings ask for
+    YarnError : this machine cannot run YARN
+    """
     settings.home.mkdir(parents=True, exist_ok=True)
     with (settings.home / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two makes at once start one server
         try:
-            return status(settings.home)[0]
+            record = status(settings.home)[0]
         except NotRunningError:
+            if settings.yarn:
+                check_machine(settings.yarn_jars)
             return _spawn(settings)
+        if settings.yarn and not record.yarn:
+            raise WithoutYarnError
+        return record
 
 
 def _spawn(settings: Settings) -> Record:

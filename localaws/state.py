@@ -19,12 +19,14 @@ class Record:
     endpoint : its URL
     token : what it answers with, so that another server on the same port is not taken for it
     started : when, in seconds since the epoch
+    yarn : whether its Spark steps run on YARN
     """
 
     pid: int
     endpoint: str
     token: str
     started: float
+    yarn: bool = False
 
 
 def path(home: Path) -> Path:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from localaws import faults
 from localaws.emr.cloud import Cloud
+from localaws.emr.hadoop import Hadoop
 from localaws.emr.logs import LogShipper
 from localaws.emr.model import Cluster, Step, now
 from localaws.emr.node import Node
@@ -44,6 +45,7 @@ class Supervisor:
         if life and cluster.is_live:
             life.cloud.provision()
             life.cloud.ready()
+            life.follow()
 
     def cancel(self, cluster: Cluster, step_id: str, *, force: bool) -> bool:
         """Cancel a step; whether it could still be cancelled."""
@@ -77,6 +79,11 @@ class Supervisor:
         with self._lock:
             return [life.cluster for life in self._lives.values()]
 
+    def describe_yarn(self, cluster: Cluster) -> str:
+        """How many NodeManagers stand for a cluster's instances; empty without YARN."""
+        life = self.life(cluster)
+        return life.hadoop.describe() if life and life.hadoop and cluster.is_live else ""
+
     def shutdown(self) -> None:
         """End every cluster and wait until no process is left."""
         with self._lock:
@@ -97,9 +104,9 @@ class ClusterLife:
         self.shipper = LogShipper(self.cloud.client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds)
         root = settings.clusters / cluster.id
         self.node = Node(root, endpoint, cluster.region, settings)
-        self.runner = Runner(
-            cluster, self.node, self.shipper, settings, self.cloud.profile_credentials, self.cloud.lose_spot
-        )
+        credentials = self.cloud.profile_credentials
+        self.hadoop = Hadoop(cluster, self.node, settings, credentials) if settings.yarn and settings.execute else None
+        self.runner = Runner(cluster, self.node, self.shipper, settings, credentials, self.cloud.lose_spot, self.hadoop)
         self._steps: list[threading.Thread] = []
         self._server_ends = False
 
@@ -108,6 +115,11 @@ class ClusterLife:
         self._server_ends = True
         self.cluster.end("TERMINATED", "USER_REQUEST", "The embedded AWS was stopped")
         self.runner.stop()
+
+    def follow(self) -> None:
+        """Let YARN's machines be those of the instances."""
+        if self.hadoop is not None:
+            self.hadoop.follow()
 
     # -- the way through the states ----------------------------------------
     def _live(self) -> None:
@@ -141,6 +153,8 @@ class ClusterLife:
         with cluster.changed:
             if cluster.ending is None:
                 cluster.state = "BOOTSTRAPPING"
+        if self.hadoop is not None:
+            self.hadoop.start()
         if self.settings.execute:
             primary = next(i.ec2_id for i in cluster.instances if i.role == "MASTER")
             self.node.identify(cluster.id, primary)
@@ -151,6 +165,8 @@ class ClusterLife:
                 if problem:
                     cluster.end("TERMINATED_WITH_ERRORS", "BOOTSTRAP_FAILURE", problem)
                     return
+        if self.hadoop is not None:
+            self.hadoop.await_start()
         self.cloud.ready()
         with cluster.changed:
             cluster.ready = now()
@@ -238,9 +254,12 @@ class ClusterLife:
                 if step.state == "PENDING":
                     step.finish("CANCELLED", "Cancelled because the cluster is terminating")
         self.runner.stop()
+        if self.hadoop is not None:
+            self.hadoop.stop()
         for thread in self._steps:
             thread.join()
         if not self._server_ends:
+            self.runner.ship_node_logs()
             self.shipper.close()
             self.cloud.release(message)
         with cluster.changed:
