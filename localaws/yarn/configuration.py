@@ -14,6 +14,10 @@ from localaws.yarn.plan import MACHINE_PORTS, MASTER_PORTS, PROXY_PORT, Machine,
 
 OWNER = "hadoop"
 NOBODY = "dr.who"
+HTTP_FILTERS = (
+    "org.apache.hadoop.security.HttpCrossOriginFilterInitializer",
+    "org.apache.hadoop.http.lib.StaticUserWebFilter",
+)
 _QUEUE = "yarn.scheduler.capacity.root"
 # Seconds here, minutes on a real cluster: nobody waits ten minutes on a laptop to see a lost node.
 LIVENESS_MS = 12_000
@@ -67,6 +71,8 @@ def core_site(plan: Plan) -> dict[str, object]:
         **plan.core,
         "hadoop.tmp.dir": plan.folder / "tmp",
         # Whoever comes by HTTP is nobody, who may do nothing: by default the REST interface runs programs for anybody.
+        # To the default filters the ResourceManager adds one that believes ?user.name=; to these it does not.
+        "hadoop.http.filter.initializers": ",".join(HTTP_FILTERS),
         "hadoop.http.staticuser.user": NOBODY,
         "hadoop.user.group.static.mapping.overrides": f"{NOBODY}=;{OWNER}={OWNER};",
         "hadoop.security.authorization": "true",
