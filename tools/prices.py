@@ -19,11 +19,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import track
 
-from ops.aws.account import OperatorError
+from ops.aws.account import account_of
+from ops.core.errors import OperatorError, TerraformError
+from ops.core.target import DEFAULT_REGION
 from ops.prices import pricelist
 from ops.prices import table as prices
 from ops.prices.pricelist import Figure, Query
-from ops.terraform.workspace import DEFAULT_REGION, TerraformError, account_of
 
 Row = dict[str, str]
 Ask = Callable[[Query], Figure | None]

@@ -26,15 +26,19 @@ from rich.console import Console
 
 from localaws import server
 from localaws.settings import Settings
-from ops.aws.account import Account, OperatorError
+from ops.aws import emr
+from ops.aws.account import Account
 from ops.aws.state_bucket import make_state
+from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
+from ops.core.target import EMULATED_ACCOUNT, Target
 from ops.doctor import checkup as doctor
 from ops.job import wheelhouse
 from ops.lifecycle import environment as deploy
 from ops.lifecycle import step, studio
 from ops.lifecycle.upload import upload
-from ops.terraform.workspace import EMULATED_ACCOUNT, Target, Workspace, cli_config, find_terraform
+from ops.terraform.binary import cli_config, find_terraform
+from ops.terraform.workspace import Workspace
 
 RECORDED = ROOT / "infra" / "operators" / "recorded-calls.json"
 ENV, REGION = "prod", "eu-west-3"
@@ -325,7 +329,7 @@ def cycle(folder: Path, recording: Recording, endpoint: str, console: Console) -
         code = step.run_step(account, {"YES": "1"}, quiet)
         if code == 0:
             newest = account.client("emr").list_steps(ClusterId=account.cluster["cluster_id"])["Steps"][0]
-            step.output_of(account, newest["Id"])
+            emr.read_output(account, newest["Id"])
     if code:
         raise OperatorError(f"the step ended with {code}; see {folder / 'console.txt'}")
     with recording.of("results"):

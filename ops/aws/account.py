@@ -8,28 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ops.terraform.workspace import Target, Workspace, target_from
+from localaws import server
+from localaws.errors import NotRunningError
+from localaws.settings import Settings
+from ops.core.errors import NoCredentialsError, NotAppliedError, TerraformError
+from ops.core.target import DEFAULT_REGION, EMULATED_ACCOUNT, NO_ACCOUNT, Target
+from ops.terraform.workspace import Workspace
 
-PROJECT = "fruits"
 NOT_RUNNING = "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Fix: make apply."
-LIVE_STATES = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
-
-
-class OperatorError(Exception):
-    """An expected failure of an operator's command: the message says cause and cure, ``exit_code`` what to return."""
-
-    exit_code = 1
-
-    def __init__(self, message: str, *, exit_code: int | None = None) -> None:
-        super().__init__(message)
-        if exit_code is not None:
-            self.exit_code = exit_code
-
-
-class NotAppliedError(OperatorError):
-    """A stack that the command needs is not there."""
-
-    exit_code = 20
 
 
 @dataclass(frozen=True)
@@ -104,3 +90,52 @@ class Account:
         """State of the cluster, and the reason that EMR gives, which may be empty."""
         status = self.client("emr").describe_cluster(ClusterId=self.cluster["cluster_id"])["Cluster"]["Status"]
         return str(status["State"]), str(status.get("StateChangeReason", {}).get("Message") or "")
+
+
+def emulator_endpoint() -> str | None:
+    """Where the embedded AWS listens, or None."""
+    if given := os.environ.get("AWS_ENDPOINT_URL"):
+        return given
+    try:
+        return server.status(Settings.from_environment().home)[0].endpoint
+    except NotRunningError:
+        return None
+
+
+def account_of(region: str) -> str:
+    """The account of the credentials at hand.
+
+    Raises
+    ------
+    NoCredentialsError : there are none, or AWS does not take them
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        account: str = boto3.client("sts", region_name=region).get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise NoCredentialsError(
+            f"AWS does not know who we are ({error}). Log in (aws sso login, or AWS_PROFILE=…), work on this "
+            "machine (ENV=local), or look at the plan without an account: OFFLINE=1."
+        ) from error
+    return account
+
+
+def target_from(environ: Mapping[str, str], *, may_be_offline: bool) -> Target:
+    """The target that ``ENV``, ``REGION`` and ``OFFLINE`` ask for."""
+    env = environ.get("ENV") or "local"
+    region = environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION
+    if environ.get("OFFLINE") == "1" and may_be_offline:
+        return Target(
+            env=env,
+            region=region,
+            account_id=EMULATED_ACCOUNT if env == "local" else NO_ACCOUNT,
+            offline=True,
+        )
+    if env != "local":
+        return Target(env=env, region=region, account_id=account_of(region))
+    endpoint = emulator_endpoint()
+    if endpoint is None and not may_be_offline:
+        raise TerraformError("the embedded AWS of ENV=local is not running: start it with make local-up.")
+    return Target(env=env, region=region, account_id=EMULATED_ACCOUNT, endpoint=endpoint, offline=endpoint is None)

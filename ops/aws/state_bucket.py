@@ -16,9 +16,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from ops.aws.account import PROJECT, Account, OperatorError
+from ops.aws.account import Account
 from ops.core.console import working
-from ops.terraform.workspace import Target, TerraformError
+from ops.core.errors import OperatorError, TerraformError
+from ops.core.target import PROJECT, Target
 
 OLD_VERSION_DAYS = 90
 _MISSING = (

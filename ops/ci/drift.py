@@ -17,16 +17,18 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
 from ops.ci.comment import block, code, counted, folded
 from ops.ci.gather import reasons
 from ops.core.console import working
+from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
 from ops.cost.leftovers import bill
 from ops.plan.changes import Change, changes, lines, secrets
 from ops.plan.masking import masked
 from ops.prices import table as prices
-from ops.terraform.workspace import CommandFailedError, TerraformError, workspace
+from ops.terraform.variables import workspace
+from ops.terraform.workspace import CommandFailedError
 
 FOUND = 33
 LIMIT = 60_000

@@ -13,8 +13,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from ops.aws.account import Account, NotAppliedError, OperatorError
+from ops.aws.account import Account, target_from
 from ops.core.console import working
+from ops.core.errors import NotAppliedError, OperatorError, TerraformError
+from ops.core.text import number
 from ops.cost import estimate, ledger, speed
 from ops.cost.after import sentence
 from ops.cost.money import Currency, currency_from
@@ -22,7 +24,6 @@ from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
 from ops.terraform.offline import planned
-from ops.terraform.workspace import TerraformError, number, target_from
 
 UNKNOWN_PRICE = 6
 

@@ -16,13 +16,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from rich.console import Console
 
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
+from ops.core.errors import OperatorError, TerraformError
 from ops.diagnose import gather
 from ops.diagnose import wait as command
 from ops.diagnose.causes import judge
 from ops.diagnose.wait import Diagnosis
 from ops.logs import layout
-from ops.terraform.workspace import TerraformError
 
 UNKNOWN = 28
 INTERRUPTED = 130

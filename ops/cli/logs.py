@@ -20,15 +20,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ops.aws.account import Account, OperatorError
-from ops.cli import steps
-from ops.cli.status import duration
+from ops.aws.account import Account
 from ops.core.console import working
+from ops.core.errors import OperatorError, TerraformError
+from ops.core.text import duration, number
 from ops.lifecycle import step
 from ops.logs import layout
 from ops.logs.layout import Log
 from ops.logs.reader import Logs, open_logs
-from ops.terraform.workspace import TerraformError, number
 
 LINES = 60
 LATE_SECONDS = 900.0
@@ -73,7 +72,7 @@ def source_of(account: Account, environ: Mapping[str, str]) -> Source:
     OperatorError : there is no such cluster or step
     """
     cluster_id, emr = environ.get("CLUSTER") or str(account.cluster["cluster_id"]), account.client("emr")
-    known = steps.of_cluster(account, cluster_id)
+    known = emr.list_steps(account, cluster_id)
     step_id = environ.get("STEP") or (str(known[0]["Id"]) if known else "")
     place = layout.cluster_uri(emr.describe_cluster(ClusterId=cluster_id)["Cluster"].get("LogUri"), cluster_id)
     if place is None:

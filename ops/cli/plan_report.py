@@ -16,8 +16,11 @@ from typing import Any
 from rich.console import Console
 
 from ops.ci import comment, gather
+from ops.cli.terraform import BROKEN_RULE
+from ops.core.errors import TerraformError, WrongUseError
 from ops.core.paths import ROOT
-from ops.terraform.workspace import BROKEN_RULE, DEFAULT_REGION, TerraformError, WrongUseError, number
+from ops.core.target import DEFAULT_REGION
+from ops.core.text import number
 
 REPLACES = 32
 REFUSED = 1

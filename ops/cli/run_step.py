@@ -15,14 +15,15 @@ from fruits.errors import FruitsError
 from rich.console import Console
 
 from localaws.errors import LocalAwsError
-from ops.aws.account import Account, OperatorError
+from ops.aws import emr
+from ops.aws.account import Account
 from ops.aws.sweep import SweepError
+from ops.core.errors import OperatorError, TerraformError
 from ops.cost.bills import last_line
 from ops.diagnose import wait as diagnosis
 from ops.diagnose.causes import UNDETERMINED
 from ops.lifecycle import fault, step
 from ops.lifecycle.environment import destroy, fetch_results
-from ops.terraform.workspace import TerraformError
 
 
 def checked(environ: Mapping[str, str]) -> None:
@@ -76,7 +77,7 @@ def run(environ: Mapping[str, str], console: Console) -> int:
     checked(environ)
     account = Account.from_environment(environ)
     if step_id := environ.get("STEP"):
-        submitted = step.Submitted(str(account.cluster["cluster_id"]), step_id, step.output_of(account, step_id))
+        submitted = step.Submitted(str(account.cluster["cluster_id"]), step_id, emr.read_output(account, step_id))
         code = step.see(account, submitted, environ, console)
     else:
         one_shot = environ.get("ONESHOT") == "1"

@@ -21,8 +21,9 @@ from rich.console import Console
 
 from localaws.emr.node import Node
 from localaws.settings import Settings
-from ops.aws.account import LIVE_STATES, Account, OperatorError
-from ops.terraform.workspace import TerraformError
+from ops.aws.account import Account
+from ops.aws.emr import LIVE_STATES
+from ops.core.errors import OperatorError, TerraformError
 
 PLUGIN = "session-manager-plugin"
 INSTALL = (

@@ -18,13 +18,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ops.aws.account import NOT_RUNNING, Account, OperatorError
+from ops.aws import emr
+from ops.aws.account import NOT_RUNNING, Account, emulator_endpoint
 from ops.core.console import working
-from ops.cost.bills import Bills, Cluster, ends, look, sentence, utc
+from ops.core.errors import OperatorError, TerraformError
+from ops.core.text import duration, utc
+from ops.cost.bills import Bills, Cluster, ends, look, sentence
 from ops.cost.money import shown
 from ops.job.watch import sentence as progress_sentence
-from ops.lifecycle import step
-from ops.terraform.workspace import TerraformError, emulator_endpoint
 
 
 @dataclass(frozen=True)
@@ -41,28 +42,16 @@ class OpenStep:
         return f"{self.id} {self.state}: {progress_sentence(dict(self.progress) if self.progress else None)}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds for a reader.
-
-    >>> duration(42), duration(200), duration(7500)
-    ('42 s', '3 min', '2 h 5 min')
-    """
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = int(seconds // 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def open_steps(account: Account, cluster: Cluster | None) -> list[OpenStep]:
     """The open steps of a live cluster, each with its job's own report."""
     if cluster is None or not cluster.live:
         return []
     found = []
-    for listed in step.open_steps(account):
+    for listed in emr.list_open_steps(account):
         report = None
         if listed["Status"]["State"] != "PENDING":
             try:
-                report = progress_of(Store(step.output_of(account, listed["Id"])))
+                report = progress_of(Store(emr.read_output(account, listed["Id"])))
             except (OperatorError, FruitsError):
                 report = None  # not one of ours, or its store does not answer: the state is told anyway
             started = listed["Status"]["Timeline"].get("StartDateTime")

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,30 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ops.aws.account import Account, OperatorError
-from ops.cli.status import duration
-from ops.cost.bills import utc
-from ops.lifecycle import step
-from ops.terraform.workspace import TerraformError
-
-SHOWN = 20
-
-
-def of_cluster(account: Account, cluster_id: str, limit: int = SHOWN) -> list[dict[str, Any]]:
-    """Steps as EMR lists them, the newest first.
-
-    Raises
-    ------
-    OperatorError
-        When EMR knows no such cluster.
-    """
-    try:
-        pages = account.client("emr").get_paginator("list_steps").paginate(ClusterId=cluster_id)
-        return list(islice((found for page in pages for found in page["Steps"]), limit))
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("InvalidRequestException", "ValidationException"):
-            raise
-        raise OperatorError(f"EMR knows no cluster {cluster_id}. Fix: make status names ours.", exit_code=2) from error
+from ops.aws import emr
+from ops.aws.account import Account
+from ops.aws.emr import list_steps
+from ops.core.errors import OperatorError, TerraformError
+from ops.core.text import duration, utc
 
 
 def described(found: Mapping[str, Any], output: str, now: datetime) -> dict[str, Any]:
@@ -70,9 +50,9 @@ def described(found: Mapping[str, Any], output: str, now: datetime) -> dict[str,
 def listed(account: Account, cluster_id: str, now: datetime) -> list[dict[str, Any]]:
     """The newest steps with the places of their results."""
     told = []
-    for found in of_cluster(account, cluster_id):
+    for found in list_steps(account, cluster_id):
         try:
-            output = step.output_in(found["Config"]["Args"])
+            output = emr.read_output_from(found["Config"]["Args"])
         except FruitsError:
             output = None  # its request is gone
         told.append(described(found, output or "", now))

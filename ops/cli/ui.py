@@ -24,10 +24,10 @@ from rich.console import Console
 from localaws.emr.spark import events_folder
 from localaws.java import find_java_home
 from localaws.settings import Settings
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
 from ops.core import browser
 from ops.core.console import working
-from ops.terraform.workspace import TerraformError
+from ops.core.errors import OperatorError, TerraformError
 
 HISTORY_SERVER = "org.apache.spark.deploy.history.HistoryServer"
 START_SECONDS = 60.0

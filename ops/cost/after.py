@@ -14,14 +14,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from rich.console import Console
 
-from ops.aws.account import Account, NotAppliedError, OperatorError
+from ops.aws.account import Account
+from ops.core.errors import NotAppliedError, OperatorError, TerraformError
+from ops.core.text import number
 from ops.cost import estimate, ledger, speed
 from ops.cost.bill import Span, bill, spans_of_steps
 from ops.cost.money import NOT_COUNTED, Currency, currency_from
 from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
-from ops.terraform.workspace import TerraformError, number
 
 TROUBLE = (
     BotoCoreError,

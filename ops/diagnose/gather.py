@@ -18,7 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from fruits.store import Store
 
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
+from ops.core.errors import OperatorError
 from ops.diagnose.evidence import Document, ErrorDetail, Evidence, Role
 from ops.logs import layout
 from ops.logs.layout import Log

@@ -12,8 +12,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from rich.console import Console
 
-from ops.aws.account import PROJECT, Account, NotAppliedError, OperatorError
+from ops.aws.account import Account
+from ops.aws.emr import list_steps, read_output_from
 from ops.core.console import working
+from ops.core.errors import NotAppliedError, OperatorError
+from ops.core.target import PROJECT
 from ops.diagnose import gather, render
 from ops.diagnose.causes import Verdict, judge
 from ops.diagnose.evidence import Document, Evidence
@@ -54,10 +57,8 @@ class NothingFailedError(OperatorError):
 
 def output_of(found: Mapping[str, Any]) -> str | None:
     """Where a step puts its results; None where it is not ours, or its request is gone."""
-    from ops.lifecycle.step import output_in
-
     try:
-        return output_in(found["Config"]["Args"])
+        return read_output_from(found["Config"]["Args"])
     except FruitsError:
         return None
 
@@ -156,9 +157,7 @@ def awaited(
 
 def newest(account: Account, cluster_id: str) -> str:
     """The newest step of a cluster that failed; empty where none did."""
-    from ops.cli.steps import of_cluster
-
-    found = (step for step in of_cluster(account, cluster_id, limit=1000) if step["Status"]["State"] == "FAILED")
+    found = (step for step in list_steps(account, cluster_id, limit=1000) if step["Status"]["State"] == "FAILED")
     return str(next(found, {"Id": ""})["Id"])
 
 

@@ -12,7 +12,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
-from ops.aws.account import NOT_RUNNING, PROJECT, Account, NotAppliedError, OperatorError
+from ops.aws.account import NOT_RUNNING, Account, emulator_endpoint, target_from
+from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
+from ops.core.target import PROJECT, Target
 from ops.cost import billing
 from ops.cost.leftovers import bill
 from ops.cost.money import currency_from
@@ -24,7 +26,6 @@ from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
 from ops.terraform.offline import planned
-from ops.terraform.workspace import NoCredentialsError, Target, TerraformError, emulator_endpoint, target_from
 
 COLOURS = {"failure": "red", "warning": "yellow"}
 ASKED = "vCPUs, types, release, block public access, buckets and time"

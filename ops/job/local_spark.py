@@ -250,28 +250,3 @@ def describe_failure(output: Store, log: Path, code: int) -> str:
         said = [line.removeprefix("fruits: ") for line in lines if line.startswith("fruits: ")]
         text = said[-1] if said else "\n".join(lines[-15:])
         return f"\nfailed before the job could report: {text}\nexit code {code}; full log: {log}"
-
-
-def main() -> int:
-    """Entry point of `make run-local`."""
-    console = Console()
-    try:
-        request = request_from(os.environ)
-        if request.input == SAMPLE:
-            from sample.draw import draw_sample
-
-            counts = draw_sample(Path(SAMPLE))
-            console.print(
-                f"the embedded sample, drawn (not photographed): {sum(counts.values())} images of {len(counts)} fruits "
-                f"in {SAMPLE}",
-                highlight=False,
-            )
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return run(request, console, os.environ.get("MASTER") or f"local[{cores}]")
-    except FruitsError as error:
-        Console(stderr=True).print(f"run-local: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

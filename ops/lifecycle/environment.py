@@ -19,12 +19,15 @@ from rich.console import Console
 from localaws import server
 from localaws.errors import LocalAwsError, NotRunningError
 from localaws.settings import Settings
-from ops.aws.account import PROJECT, Account, OperatorError
+from ops.aws.account import Account
 from ops.aws.state_bucket import require_state
+from ops.aws.studio import find_domain
 from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
 from ops.core import browser
 from ops.core.console import counting, working
+from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
+from ops.core.target import PROJECT
 from ops.cost import after, in_report
 from ops.cost.bills import last_line
 from ops.diagnose import wait as diagnosis
@@ -32,15 +35,9 @@ from ops.job import wheelhouse
 from ops.lifecycle import fault, step, studio
 from ops.lifecycle.upload import upload
 from ops.plan import policies
-from ops.terraform.workspace import (
-    CommandFailedError,
-    TerraformError,
-    Workspace,
-    boundary_of,
-    cluster_variables,
-    embedded_home,
-    summary,
-)
+from ops.plan.summary import summary
+from ops.terraform.variables import boundary_of, cluster_variables
+from ops.terraform.workspace import CommandFailedError, Workspace, embedded_home
 from sample.draw import draw_sample
 
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
@@ -194,7 +191,7 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
 def close_studio(account: Account, console: Console) -> None:
     """What a user made in the domain, which Terraform does not know and SageMaker wants gone before the domain."""
     sagemaker = account.client("sagemaker")
-    domain = studio.domain_of(sagemaker, f"{PROJECT}-{account.target.env}")
+    domain = find_domain(sagemaker, f"{PROJECT}-{account.target.env}")
     if domain is None:
         return
     with working(console, "closing what runs in Studio") as say:

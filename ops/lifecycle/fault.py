@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from localaws import faults, server
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
+from ops.core.errors import OperatorError
 
 AT_START = ("bootstrap",)
 """What can only strike while a cluster comes up; the others strike while a step runs."""

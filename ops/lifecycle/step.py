@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,10 @@ from fruits.request import Request
 from fruits.store import Store
 from rich.console import Console
 
-from ops.aws.account import LIVE_STATES, Account, OperatorError
+from ops.aws.account import Account
+from ops.aws.emr import LIVE_STATES, OPEN_STATES, list_open_steps
 from ops.core.console import working
+from ops.core.errors import OperatorError
 from ops.cost.after import after_step
 from ops.diagnose import wait as diagnosis
 from ops.diagnose.causes import UNDETERMINED
@@ -28,7 +30,6 @@ from ops.job.package import ENTRY, content_key, job_zip
 from ops.job.watch import Watcher, sentence
 
 STEP_NAME = "fruits"
-OPEN_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
 POLL_SECONDS = 10.0
 INTERRUPTED = 130
 POLL_SECONDS_EMULATED = 1.0
@@ -86,13 +87,6 @@ def step_arguments(entry: str, packed: str, request: str) -> list[str]:
     return ["spark-submit", "--deploy-mode", "cluster", "--py-files", packed, entry, "--request", request]
 
 
-def open_steps(account: Account) -> list[dict[str, Any]]:
-    """Steps of the cluster that have not ended, the newest first."""
-    answer = account.client("emr").list_steps(ClusterId=account.cluster["cluster_id"], StepStates=list(OPEN_STATES))
-    steps: list[dict[str, Any]] = answer["Steps"]
-    return steps
-
-
 def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
     """Upload the job and the request, and add the step.
 
@@ -110,7 +104,7 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
             f"the cluster {cluster_id} is {state}{said}. Fix: {first}make apply makes a new one.",
             exit_code=21,
         )
-    if not queue and (others := open_steps(account)):
+    if not queue and (others := list_open_steps(account)):
         raise OperatorError(
             f"the step {others[0]['Id']} is {others[0]['Status']['State']} on {cluster_id}. Fix: wait for it, or "
             "QUEUE=1 to run after it.",
@@ -242,38 +236,3 @@ def see(account: Account, submitted: Submitted, environ: Mapping[str, str], cons
     # A cluster of one step is destroyed first: waiting bills, and a cluster that ends ships its logs at once.
     at_once = environ.get("ONESHOT") == "1" and not account.target.emulated
     return conclude(account, submitted, status, console, patience=0 if at_once else diagnosis.LATE_SECONDS)
-
-
-def output_of(account: Account, step_id: str) -> str:
-    """Where a step puts its results: read from the request that it was given.
-
-    Raises
-    ------
-    OperatorError
-        When the step is not one of ours.
-    """
-    from botocore.exceptions import ClientError
-
-    try:
-        step = account.client("emr").describe_step(ClusterId=account.cluster["cluster_id"], StepId=step_id)["Step"]
-    except ClientError as error:
-        raise OperatorError(f"the cluster has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
-    output = output_in(step["Config"]["Args"])
-    if output is None:
-        raise OperatorError(f"the step {step_id} was not submitted by make run-step.", exit_code=2)
-    return output
-
-
-def output_in(arguments: Sequence[str]) -> str | None:
-    """Where a step with these arguments puts its results; None where it is not one of ours.
-
-    Raises
-    ------
-    FruitsError
-        When its request cannot be read.
-    """
-    from fruits.request import read_request
-
-    if "--request" not in arguments:
-        return None
-    return read_request(arguments[arguments.index("--request") + 1]).output

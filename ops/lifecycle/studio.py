@@ -17,12 +17,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from ops.aws.account import Account, NotAppliedError, OperatorError
+from ops.aws.account import Account
+from ops.aws.studio import apps_of, label
 from ops.core import browser
 from ops.core.console import working
+from ops.core.errors import NotAppliedError, OperatorError, TerraformError
 from ops.cost.bills import last_line
 from ops.job.notebook import NOTEBOOK, SOURCE, ZIP, bundle, notebook
-from ops.terraform.workspace import TerraformError
 
 PREFIX = "notebook"
 EXPIRES_SECONDS = 300
@@ -106,29 +107,6 @@ def open_(account: Account, environ: Mapping[str, str], console: Console) -> str
 
 
 # --------------------------------------------------------------------------------------------- what runs in a domain
-
-
-def domain_of(sagemaker: Any, name: str) -> str | None:
-    """The id of the domain of that name; None where there is none."""
-    pages = sagemaker.get_paginator("list_domains").paginate()
-    return next((str(d["DomainId"]) for page in pages for d in page["Domains"] if d["DomainName"] == name), None)
-
-
-def apps_of(sagemaker: Any, domain_id: str) -> list[dict[str, Any]]:
-    """What runs, starts or stops in a domain. SageMaker lists a deleted app for a day: those are left out."""
-    pages = sagemaker.get_paginator("list_apps").paginate(DomainIdEquals=domain_id)
-    return [app for page in pages for app in page["Apps"] if app["Status"] not in ("Deleted", "Failed")]
-
-
-def label(app: Mapping[str, Any]) -> str:
-    """An app for a reader.
-
-    >>> label({"AppType": "JupyterLab", "SpaceName": "mine", "ResourceSpec": {"InstanceType": "ml.t3.medium"}})
-    'JupyterLab of mine (ml.t3.medium)'
-    """
-    kind = (app.get("ResourceSpec") or {}).get("InstanceType")
-    owner = app.get("SpaceName") or app.get("UserProfileName")
-    return f"{app['AppType']} of {owner}" + (f" ({kind})" if kind else "")
 
 
 def stop(

@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
 from ops.core.console import counting, working
+from ops.core.errors import OperatorError, TerraformError
 from ops.cost.bills import last_line
-from ops.terraform.workspace import TerraformError
 
 PREFIX = "images"
 THREADS = 16

@@ -15,8 +15,10 @@ from fruits.errors import FruitsError
 from fruits.store import Store
 from rich.console import Console
 
-from ops.aws.account import PROJECT, Account
+from ops.aws.account import Account
+from ops.aws.emr import OPEN_STATES
 from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
+from ops.core.target import PROJECT
 from ops.lifecycle import step
 from ops.verify import probe
 
@@ -222,9 +224,7 @@ class Gatherer:
         )
         step_id = str(added["StepIds"][0])
         with self.console.status("looking at a node from inside"):
-            while (
-                emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]["State"] in step.OPEN_STATES
-            ):
+            while emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]["State"] in OPEN_STATES:
                 time.sleep(self.pause / 2)
         self.evidence["probe"] = self.ask(
             lambda: json.loads(s3.get_object(Bucket=logs, Key="node/verify/probe.json")["Body"].read())

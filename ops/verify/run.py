@@ -24,10 +24,12 @@ from rich.console import Console
 from rich.table import Table
 
 from localaws.errors import LocalAwsError
-from ops.aws.account import PROJECT, Account, OperatorError
+from ops.aws.account import Account
 from ops.aws.state_bucket import require_state
 from ops.aws.sweep import SweepError
+from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
+from ops.core.target import PROJECT
 from ops.cost import ledger
 from ops.cost.after import TROUBLE
 from ops.cost.bill import Span, bill, spans_of_steps
@@ -37,7 +39,8 @@ from ops.lifecycle import environment as deploy
 from ops.lifecycle.upload import upload
 from ops.plan import policies
 from ops.prices import table as prices
-from ops.terraform.workspace import TerraformError, Workspace, cluster_variables
+from ops.terraform.variables import cluster_variables
+from ops.terraform.workspace import Workspace
 from ops.verify import left, record
 from ops.verify.assumptions import Result, judge
 from ops.verify.gather import Gatherer

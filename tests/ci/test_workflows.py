@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ops.terraform.workspace import MINIMUM
+from ops.terraform.binary import MINIMUM
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

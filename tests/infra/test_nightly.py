@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
-from ops.terraform.workspace import EMULATED_ACCOUNT
+from ops.core.target import EMULATED_ACCOUNT
 from tests.infra.planning import ROOT
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.slow]
@@ -55,7 +55,7 @@ class Night:
 def night(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     made = Night(tmp_path_factory.mktemp("night"))
     try:
-        for module in (("localaws", "start"), ("ops.terraform.workspace", "apply", "--stack", "storage")):
+        for module in (("localaws", "start"), ("ops.cli.terraform", "apply", "--stack", "storage")):
             done = made.run(*module)
             assert done.returncode == 0, done.stdout + done.stderr
         yield made

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from localaws.policy import Decision, Request, decide
+from ops.core.target import NO_ACCOUNT
 from ops.plan import policies
-from ops.terraform.workspace import NO_ACCOUNT
 from tests.infra.iam_lint import load_parliament
 from tests.infra.planning import Planner
 from tests.infra.test_iam_documents import findings

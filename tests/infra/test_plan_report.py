@@ -20,10 +20,10 @@ import pytest
 
 from ops.ci import comment, standing
 from ops.ci.comment import Subject, failures, markdown, verdict
+from ops.core.target import NO_ACCOUNT
 from ops.plan import policies
 from ops.plan.changes import changes
 from ops.prices import table as prices
-from ops.terraform.workspace import NO_ACCOUNT
 from tests.infra.emr_root import CLUSTER, TASK, Root
 from tests.infra.planning import REGION, ROOT, Planner
 

@@ -14,10 +14,12 @@ from localaws.policy import Decision, Request, decide
 from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.sweep import has_studio, vpcs_of
+from ops.core.target import EMULATED_ACCOUNT, Target
 from ops.job.notebook import ZIP, bundle
 from ops.lifecycle import environment as deploy
 from ops.lifecycle import studio
-from ops.terraform.workspace import EMULATED_ACCOUNT, Target, Workspace, cluster_variables
+from ops.terraform.variables import cluster_variables
+from ops.terraform.workspace import Workspace
 from tests.infra.test_life_cycle import told
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.slow]

@@ -15,13 +15,13 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
 from ops.aws.account import Account
+from ops.core.target import Target
 from ops.doctor import checkup as doctor
 from ops.doctor import cloud, images, machine
 from ops.doctor.finding import Finding, attempt, exit_code, failure, ok, warning
 from ops.doctor.requirements import ACCOUNT, RELEASES, Asked, asked, ends_of_support, european_regions, vcpus
 from ops.job import wheelhouse
 from ops.prices import table as prices
-from ops.terraform.workspace import Target
 from tests.ops.test_step import AppliedAccount
 
 REGION, OWNER = "eu-west-3", "123456789012"
@@ -385,7 +385,7 @@ def test_what_a_plan_asks(aws: Any, tmp_path: Path) -> None:
 
 
 def test_without_credentials_or_emulator_the_rest_says_that_it_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ops.terraform.workspace import NoCredentialsError, TerraformError
+    from ops.core.errors import NoCredentialsError, TerraformError
 
     def nobody(environ: Any) -> Account:
         raise NoCredentialsError("AWS does not know who we are (none). Log in (aws sso login).")

@@ -14,10 +14,10 @@ from moto import mock_aws
 from rich.console import Console
 
 from ops.aws.account import Account
+from ops.core.target import Target
 from ops.cost import in_report, ledger
 from ops.cost.money import Currency
 from ops.lifecycle import environment as deploy
-from ops.terraform.workspace import Target
 from tests.job.reporting import Pictures, page_of
 
 FINISHED = "2026-11-24T12:00:00Z"
