@@ -16,6 +16,10 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(PY) -m pytest
 # uv shows its own progress on a terminal; elsewhere one line of ours is enough
 UV_PIP := $(UV) pip install $(shell [ -t 2 ] || echo --quiet) --require-hashes --compile-bytecode
 export ENV
+# steps of the embedded AWS on a real YARN: YARN=1
+ifdef YARN
+export LOCALAWS_YARN := $(YARN)
+endif
 # the operator's tools use the job's reader of stores; the job itself is shipped as a zip
 export PYTHONPATH := jobs
 
@@ -46,6 +50,8 @@ local-status: $(VENV)/.localaws ## Where it listens, since when, and what its cl
 	@$(PY) -m localaws status
 local-fault: $(VENV)/.localaws ## Let something go wrong there: FAULT=bootstrap|executor-lost|s3-slow|s3-503|step-oom|spot|none
 	@$(PY) -m localaws fault "$(FAULT)"
+yarn-jars: $(VENV)/.localaws ## Fetch what YARN=1 needs, a real YARN's jars (101 MB, once); IVY_SETTINGS=file names a mirror
+	@$(PY) -m localaws yarn-jars
 env: $(VENV)/.localaws ## Point this shell at it: eval "$$(make -s env)"
 	@$(PY) -m localaws env
 
@@ -54,7 +60,7 @@ wheelhouse: $(VENV)/.runtime ## Make the wheels that a node installs: ARCH=x86_6
 	@$(PY) -m ops.job.wheelhouse
 
 ##@ AWS (ENV=local|dev|prod)
-demo: $(VENV)/.localaws ## The whole cycle on the embedded AWS: apply, upload, step, results, destroy, stop
+demo: $(VENV)/.localaws ## The whole cycle on the embedded AWS: apply, upload, step, results, destroy, stop. YARN=1: on a real YARN
 	@$(PY) -m ops.lifecycle.environment demo
 state: $(VENV)/.localaws ## Make the bucket of Terraform's states in a real account, once: ENV=dev
 	@$(PY) -m ops.aws.state_bucket
@@ -194,7 +200,7 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
 	@touch $@
 
-.PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
+.PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault yarn-jars \
         env run-local sample dataset notebook weights wheelhouse plan validate test test-fast check test-all test-spark4 \
         checkov module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls \
         verify-aws doctor billing prices status steps logs diagnose shell ui plan-report drift shellcheck fmt-check \

@@ -1,4 +1,4 @@
-"""The command line: ``python -m localaws start | stop | status | env``."""
+"""The command line: ``python -m localaws start | stop | status | env | yarn-jars``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import os
 import shlex
 import sys
 import time
+from pathlib import Path
 
 from localaws import faults, server
 from localaws.errors import LocalAwsError, NotRunningError
+from localaws.java import find_java_home, find_pyspark
 from localaws.settings import Settings
+from localaws.yarn import jars
+from localaws.yarn.errors import JarsMissingError, JavaVersionError
 
 DEFAULT_REGION = "eu-west-3"
 
@@ -25,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("env", help='shell commands that point a client at it: eval "$(… env)"')
     fault = commands.add_parser("fault", help="let something go wrong from now on")
     fault.add_argument("kind", help=f"{', '.join(faults.KINDS)}, or none")
+    commands.add_parser("yarn-jars", help="fetch what LOCALAWS_YARN=1 needs (IVY_SETTINGS= names a mirror)")
     commands.add_parser("serve", help="serve in the foreground (what start runs)")
     options = parser.parse_args(arguments)
     settings = Settings.from_environment()
@@ -71,6 +76,33 @@ def _env(settings: Settings, region: str) -> int:
     return 0
 
 
+def _fetch_yarn_jars(settings: Settings, region: str) -> int:
+    folder, pins = settings.yarn_jars, jars.read_own_pins()
+    try:
+        jars.verify_jars(folder, pins)
+    except JarsMissingError:
+        pass
+    else:
+        print(f"YARN's jars are in {folder} already, and are the pinned ones")
+        return 0
+    home = find_java_home()
+    if home is None:
+        raise JavaVersionError
+    whole, came = jars.megabytes(pins), 0
+
+    def advance(count: int) -> None:
+        nonlocal came
+        came += count
+        print(f"fetching YARN's jars: {came / 1e6:.0f} of {whole} MB", flush=True)
+
+    given = os.environ.get("IVY_SETTINGS")
+    mirror = Path(given).resolve() if given else None
+    sparks = find_pyspark() / "jars"
+    jars.fetch_jars(folder, pins, java=home / "bin" / "java", sparks=sparks, settings=mirror, advance=advance)
+    print(f"YARN's {len(pins)} jars are in {folder}, verified; make demo YARN=1 uses them")
+    return 0
+
+
 def _serve(settings: Settings, region: str) -> int:
     from localaws.app import serve  # moto takes a second to import; the other commands do not need it
 
@@ -78,7 +110,14 @@ def _serve(settings: Settings, region: str) -> int:
     return 0
 
 
-_COMMANDS = {"start": _start, "stop": _stop, "status": _status, "env": _env, "serve": _serve}
+_COMMANDS = {
+    "start": _start,
+    "stop": _stop,
+    "status": _status,
+    "env": _env,
+    "yarn-jars": _fetch_yarn_jars,
+    "serve": _serve,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -18,6 +18,7 @@ import psutil
 from localaws.emr import spark
 from localaws.emr.model import Cluster, Instance
 from localaws.emr.node import Node
+from localaws.java import find_pyspark
 from localaws.settings import Settings
 from localaws.yarn import jars, plan
 from localaws.yarn.daemons import MARK, Yarn
@@ -201,13 +202,6 @@ def find_application(text: str) -> str | None:
 
 
 # ------------------------------------------------------------------------------------------------ this machine
-
-
-def find_pyspark() -> Path:
-    """PySpark's folder, which is a SPARK_HOME."""
-    import pyspark
-
-    return Path(pyspark.__file__).parent
 
 
 class Hadoop:

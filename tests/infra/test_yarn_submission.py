@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from localaws.emr import hadoop, spark
-from localaws.java import find_java_home
+from localaws.java import find_java_home, find_pyspark
 from localaws.yarn import configuration, plan
 from localaws.yarn.plan import Machine, Plan
 from tests.infra.planning import Planner
@@ -63,7 +63,7 @@ def write_cluster(folder: Path, configurations: list[dict[str, Any]]) -> Plan:
 def ask(folder: Path, configurations: list[dict[str, Any]], *options: str) -> tuple[Asked, Plan, str]:
     """What a step of the job asks for on a cluster with these classifications."""
     made = write_cluster(folder, configurations)
-    home = hadoop.find_pyspark()
+    home = find_pyspark()
     zips = tuple(sorted((home / "python" / "lib").glob("*.zip")))
     here = hadoop.Place(home / "jars", zips, (), made.hosts, folder / "staging", folder)
     job = folder / "job.py"

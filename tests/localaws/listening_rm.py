@@ -20,8 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from py4j.java_gateway import CallbackServerParameters, JavaGateway
 
-from localaws.emr.hadoop import find_pyspark
-from localaws.java import find_java_home
+from localaws.java import find_java_home, find_pyspark
 
 RECORDS = "org.apache.hadoop.yarn.api.records"
 REQUESTS = "org.apache.hadoop.yarn.api.protocolrecords"

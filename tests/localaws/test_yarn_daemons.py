@@ -21,8 +21,7 @@ from typing import Any
 
 import pytest
 
-from localaws.emr.hadoop import find_pyspark
-from localaws.java import find_java_home
+from localaws.java import find_java_home, find_pyspark
 from localaws.processes import find_processes
 from localaws.yarn import jars, plan
 from localaws.yarn.daemons import MARK, Yarn

@@ -5,17 +5,22 @@ from __future__ import annotations
 import functools
 import hashlib
 import http.server
+import platform
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pyspark
 import pytest
 
+from localaws.__main__ import main
 from localaws.java import find_java_home
-from localaws.yarn import jars
-from localaws.yarn.errors import FetchError, JarsMissingError, WrongJarError
+from localaws.yarn import jars, machine
+from localaws.yarn.errors import FetchError, JarsMissingError, WrongJarError, YarnError
 from localaws.yarn.jars import Pin
 from tests.conftest import SHARED
 
@@ -61,13 +66,17 @@ def test_jars_that_are_missing_or_wrong_are_told_by_name(tmp_path: Path) -> None
     assert "(missing: pear-1.0.jar). Fix: make yarn-jars fetches them" in str(missing.value)
 
 
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        return
+
+
 @pytest.fixture
 def mirror(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
     """A web server in Maven's layout: the folder behind it, and Ivy's settings that name it."""
     root = tmp_path / "mirror"
     root.mkdir()
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(root))
-    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
+    handler = functools.partial(Quiet, directory=str(root))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         settings = tmp_path / "settings.xml"
@@ -103,6 +112,7 @@ def fetch(folder: Path, pins: list[Pin], settings: Path, told: list[int]) -> Non
     jars.fetch_jars(folder, pins, java=java, sparks=SPARKS, settings=settings, advance=told.append)
 
 
+@pytest.mark.costly
 @needs_java
 def test_one_command_fetches_the_pinned_jars_and_no_others(mirror: tuple[Path, Path], tmp_path: Path) -> None:
     root, settings = mirror
@@ -123,3 +133,64 @@ def test_one_command_fetches_the_pinned_jars_and_no_others(mirror: tuple[Path, P
     assert not (tmp_path / "build" / "other").exists(), "an unverified jar is not put there"
     with pytest.raises(FetchError, match=r"(?s)Ivy said:.*quince.*Fix: .*IVY_SETTINGS=file$"):
         fetch(tmp_path / "build" / "other", [Pin("com.example", "quince", "2.0", 1, "0" * 64)], settings, told)
+
+
+@pytest.mark.costly
+@needs_java
+def test_the_command_fetches_and_the_demo_says_it(
+    mirror: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, settings = mirror
+    pin = make_jar(tmp_path / "made", "pear")
+    place(root, pin)
+    pins = tmp_path / "pins.txt"
+    pins.write_text(f"# a pear\n{pin.group}:{pin.artifact}:{pin.version} {pin.size} {pin.sha256}\n")
+    target = tmp_path / "jars"
+    monkeypatch.setattr(jars, "PINS", pins)
+    monkeypatch.setenv("LOCALAWS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LOCALAWS_YARN", "1")
+    monkeypatch.setenv("LOCALAWS_YARN_JARS", str(target))
+    monkeypatch.setenv("IVY_SETTINGS", str(settings))
+
+    assert main(["start"]) == 2, "never a silent fall-back"
+    assert f"YARN's jars are not in {target} (missing: pear-1.0.jar). Fix: make yarn-jars" in capsys.readouterr().err
+    assert main(["yarn-jars"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"YARN's 1 jars are in {target}, verified; make demo YARN=1 uses them"
+    )
+    assert main(["yarn-jars"]) == 0
+    assert capsys.readouterr().out == f"YARN's jars are in {target} already, and are the pinned ones\n"
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "sentence"),
+    [
+        ("platform.system", lambda: "Darwin", r"^YARN=1 needs Linux, and this is Darwin: .* Fix: use a Linux machine"),
+        ("machine.find_java_home", lambda: None, r"^YARN needs Java 17 .* Fix: make setup installs one"),
+        ("psutil.users", lambda: [Someone("anna")], r"^other people are logged in on this machine \(anna\)\. .*Fix: "),
+        (
+            "psutil.virtual_memory",
+            lambda: Memory(1 << 30),
+            r"needs 4,500 MB of memory, and 1,024 MB are",
+        ),
+    ],
+)
+def test_a_machine_that_cannot_run_yarn_says_why(
+    what: str, value: Any, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jars, "read_own_pins", lambda: [make_jar(tmp_path, "pear")])
+    owner, _, name = what.partition(".")
+    monkeypatch.setattr({"machine": machine, "platform": platform, "psutil": psutil}[owner], name, value)
+    with pytest.raises(YarnError, match=sentence) as refused:
+        machine.check_machine(tmp_path)
+    assert refused.value.exit_code == 2
+
+
+@dataclass
+class Someone:
+    name: str
+
+
+@dataclass
+class Memory:
+    available: int
