@@ -27,6 +27,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from localaws import services
 from localaws.emr import api as emr_api
 from localaws.emr.life import Supervisor
+from localaws.errors import LocalAwsError
 from localaws.faults import faulty_s3
 from localaws.keeper import start_keeper
 from localaws.processes import end_processes
@@ -101,7 +102,10 @@ def _clock(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], s
 
 def _fault(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], str]]:
     def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
-        supervisor.set_fault(str(json.loads(request.data)["fault"]))
+        try:
+            supervisor.set_fault(str(json.loads(request.data)["fault"]))
+        except LocalAwsError as error:
+            return 400, {"Content-Type": "text/plain"}, str(error)
         return 200, {"Content-Type": "application/json"}, "{}"
 
     return answer

@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +77,13 @@ def set_clock(endpoint: str, rate: float) -> None:
 
 
 def set_fault(endpoint: str, kind: str) -> None:
-    """Inject a fault from now on (``faults.KINDS``), or none; raises UnknownFaultError."""
-    _tell(endpoint, "fault", {"fault": faults.known(kind)})
+    """Inject a fault from now on (``faults.KINDS``), or none; raises UnknownFaultError and NeedsYarnError."""
+    try:
+        _tell(endpoint, "fault", {"fault": faults.known(kind)})
+    except urllib.error.HTTPError as error:
+        if error.code == HTTPStatus.BAD_REQUEST:
+            raise faults.NeedsYarnError(kind) from None
+        raise
 
 
 def _tell(endpoint: str, what: str, content: dict[str, Any]) -> None:

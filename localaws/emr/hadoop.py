@@ -18,7 +18,9 @@ import psutil
 from localaws.emr import spark
 from localaws.emr.model import Cluster, Instance
 from localaws.emr.node import Node
+from localaws.faults import FULL_DISKS
 from localaws.java import find_pyspark
+from localaws.processes import find_processes
 from localaws.settings import Settings
 from localaws.yarn import jars, plan
 from localaws.yarn.daemons import MARK, Yarn
@@ -267,7 +269,7 @@ class Hadoop:
             network=plan.choose_network(),
             master_name=str(self.cluster.primary_dns),
             labels=LABELS if has_labels(configurations) else (),
-            site=yarn_settings(configurations),
+            site=yarn_settings(configurations) | (FULL_DISKS if self.settings.fault == "disk-full" else {}),
             scheduler=spark.classification(configurations, "capacity-scheduler"),
             core=self._core_site() | spark.classification(configurations, "core-site"),
             passed_on=(*sorted(environment), "HADOOP_CONF_DIR", MARK),
@@ -307,6 +309,21 @@ class Hadoop:
         whole = sum(one.role != "MASTER" and one.ended is None for one in self.cluster.instances)
         sizes = "their own sizes" if self.factor == 1 else f"{self.factor:.0%} of their memory"
         return f"YARN: {count} NodeManagers stand for {whole} core and task instances, with {sizes}"
+
+    # -- processes ----------------------------------------
+    def processes(self) -> list[psutil.Process]:
+        """Everything that runs for the cluster: daemons, containers, clients."""
+        return list(find_processes(self.node.root))
+
+    def host_of(self, process: psutil.Process) -> str:
+        """The machine that a container's process runs on; empty for what is none."""
+        if self.yarn is None:
+            return ""
+        try:
+            root = process.environ().get(MARK, "")
+        except psutil.Error:
+            return ""
+        return next((one.name for one in self.yarn.machines if str(self.yarn.plan.root(one)) == root), "")
 
     # -- instances ----------------------------------------
     def follow(self) -> None:

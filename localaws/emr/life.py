@@ -10,12 +10,14 @@ from localaws import faults
 from localaws.emr.cloud import Cloud
 from localaws.emr.hadoop import Hadoop
 from localaws.emr.logs import LogShipper
-from localaws.emr.model import Cluster, Step, now
+from localaws.emr.model import Cluster, Instance, Step, now
 from localaws.emr.node import Node
 from localaws.emr.runner import Runner
 from localaws.settings import Settings
 
 LOG = logging.getLogger(__name__)
+# A fleet's next instance takes minutes; here long enough to see that one is missing.
+REPLACE_SECONDS = 3.0
 
 
 class Supervisor:
@@ -24,6 +26,7 @@ class Supervisor:
     def __init__(self, settings: Settings, endpoint: str) -> None:
         self.settings, self.endpoint = settings, endpoint
         settings.fault = faults.known(settings.fault)
+        faults.require_yarn(settings.fault, settings)
         self._lives: dict[str, ClusterLife] = {}
         self._lock = threading.Lock()
 
@@ -64,7 +67,8 @@ class Supervisor:
         return True
 
     def set_fault(self, kind: str) -> None:
-        """Inject a fault from now on, or none."""
+        """Inject a fault from now on, or none; raises UnknownFaultError and NeedsYarnError."""
+        faults.require_yarn(faults.known(kind), self.settings)
         self.settings.fault = faults.known(kind)
 
     def set_clock(self, rate: float) -> None:
@@ -106,7 +110,8 @@ class ClusterLife:
         self.node = Node(root, endpoint, cluster.region, settings)
         credentials = self.cloud.profile_credentials
         self.hadoop = Hadoop(cluster, self.node, settings, credentials) if settings.yarn and settings.execute else None
-        self.runner = Runner(cluster, self.node, self.shipper, settings, credentials, self.cloud.lose_spot, self.hadoop)
+        accidents = self.lose_spot, self.lose_master
+        self.runner = Runner(cluster, self.node, self.shipper, settings, credentials, *accidents, self.hadoop)
         self._steps: list[threading.Thread] = []
         self._server_ends = False
 
@@ -115,6 +120,32 @@ class ClusterLife:
         self._server_ends = True
         self.cluster.end("TERMINATED", "USER_REQUEST", "The embedded AWS was stopped")
         self.runner.stop()
+
+    # -- accidents ----------------------------------------
+    def lose_spot(self) -> None:
+        """Take a Spot instance away, as EC2 does when it needs the capacity."""
+        spot = [i for i in self.cluster.instances if i.market == "SPOT" and i.ended is None]
+        self._lose(spot[:1], "Instance was terminated by EC2: Spot instance interruption")
+
+    def lose_master(self) -> None:
+        """Let the instance fail on which a driver runs."""
+        host = self.runner.find_master_host()
+        failed = [i for i in self.cluster.instances if i.private_dns == host and i.ended is None]
+        self._lose(failed, "The instance failed")
+
+    def _lose(self, instances: list[Instance], reason: str) -> None:
+        """End instances and what runs there; their fleet brings others after a while."""
+        if not instances:
+            return
+        self.cloud.lose(instances, reason)
+        self.follow()
+        with self.cluster.changed:
+            self.cluster.changed.wait_for(lambda: self.cluster.ending is not None, REPLACE_SECONDS)
+            if self.cluster.ending is not None:
+                return
+        self.cloud.provision()
+        self.cloud.ready()
+        self.follow()
 
     def follow(self) -> None:
         """Let YARN's machines be those of the instances."""

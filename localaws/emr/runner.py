@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws import faults
@@ -19,6 +20,7 @@ from localaws.emr.model import Cluster, Step, now
 from localaws.emr.node import Job, Node
 from localaws.settings import Settings
 
+MASTER = "org.apache.spark.deploy.yarn.ApplicationMaster"
 COMMAND_RUNNER = "command-runner.jar"
 
 
@@ -32,7 +34,7 @@ class Runner:
     shipper : who sends the logs
     settings : delays and sizes
     credentials : gives fresh keys of the instance profile's role
-    lose_spot : takes a Spot instance away (``FAULT=spot``)
+    lose_spot, lose_master : take a Spot instance, or the driver's, away
     hadoop : the cluster's YARN; None: steps run on Spark's local-cluster
     """
 
@@ -44,10 +46,11 @@ class Runner:
         settings: Settings,
         credentials: Callable[[], Mapping[str, str]],
         lose_spot: Callable[[], None],
+        lose_master: Callable[[], None],
         hadoop: Hadoop | None = None,
     ) -> None:
         self.cluster, self.node, self.shipper, self.settings = cluster, node, shipper, settings
-        self._credentials, self._lose_spot = credentials, lose_spot
+        self._credentials, self._lose_spot, self._lose_master = credentials, lose_spot, lose_master
         self.hadoop = hadoop
         self._jobs: dict[str, Job] = {}
         self._interrupted: set[str] = set()
@@ -71,13 +74,30 @@ class Runner:
                     e.write(f'Cannot run program "{args[0]}": {error.strerror}\n'.encode())
                     return 1
                 self._jobs[name] = job
-            saboteur = faults.Saboteur(fault, job.process.pid, self._lose_spot) if fault else None
+            saboteur = faults.Saboteur(fault, self._victims(job)) if fault else None
             code = job.wait()
             if saboteur:
                 saboteur.stop()
         with self._lock:
             self._jobs.pop(name, None)
         return code
+
+    def _victims(self, job: Job) -> faults.Victims:
+        if self.hadoop is not None:
+            return faults.Victims(self.hadoop.processes, self._find_master, self._lose_spot, self._lose_master)
+        pid = job.process.pid
+        return faults.Victims(lambda: faults.children_of(pid), lambda: psutil.Process(pid), self._lose_spot)
+
+    def _find_master(self) -> psutil.Process | None:
+        """The JVM of the newest application's master on YARN."""
+        processes = self.hadoop.processes() if self.hadoop is not None else ()
+        found = [p for p in processes if MASTER in faults.command_of(p) and faults.command_of(p)[0].endswith("java")]
+        return max(found, key=lambda p: p.pid, default=None)
+
+    def find_master_host(self) -> str:
+        """The host on which the newest application's master runs; empty where there is none."""
+        process = self._find_master()
+        return self.hadoop.host_of(process) if self.hadoop is not None and process is not None else ""
 
     def interrupt(self, name: str, *, force: bool) -> None:
         """Ask a step's processes to end, or end them."""
@@ -242,11 +262,13 @@ class Runner:
     ) -> int:
         """Spark's own client speaks to YARN: what it says is the step's log, the rest is in the containers."""
         place = hadoop.place(self._events())
+        submit.conf |= faults.SUBMITTED.get(self.settings.fault, {})
         command = spark_command(submit, self._defaults(), place)
         env = self.node.environment(self._credentials()) | self._exports() | hadoop.client_environment(place)
         env["SPARK_CONF_DIR"] = str(self._write_conf(folder, command.conf))
         args = [f"{env['SPARK_HOME']}/bin/spark-submit", *command.args]
-        code = self._run(step.id, args, env, self._workdir(step), out, err)
+        fault = self.settings.fault if self.settings.fault in faults.STRIKES else ""
+        code = self._run(step.id, args, env, self._workdir(step), out, err, fault)
         if application := find_application(err.read_text(errors="replace")):
             for key, path in hadoop.container_logs(application):
                 self.shipper.send(path, key)
@@ -273,7 +295,7 @@ class Runner:
             "SPARK_LOCAL_DIRS": str(self.node.root / "mnt" / "spark"),
         }
         args = [str(home / "bin" / "spark-submit"), *command.args]
-        fault = self.settings.fault if self.settings.fault in ("executor-lost", "spot", "step-oom") else ""
+        fault = self.settings.fault if self.settings.fault in faults.STRIKES else ""
         if not command.cluster_mode:
             code = self._run(step.id, args, env, self._workdir(step), out, err, fault)
             self._ship_executors(folder, application)

@@ -110,7 +110,7 @@ def test_yarn_is_asked_for_what_terraform_configures(planner: Planner, tmp_path:
     assert label == ("ON_DEMAND" if fleets == "spot" else None)
     assert "yarn.node-labels.am.default-node-label-expression" not in site
     assert site["yarn.nodemanager.resource.memory.enforced"] == "false"
-    assert "diagnostics: only asked, not run" in said, said
+    assert "to YARN : only asked, not run" in said, said
 
 
 def test_the_steps_own_options_win_over_the_clusters(tmp_path: Path) -> None:

@@ -181,7 +181,10 @@ def test_everything_listens_on_this_clusters_own_addresses(on_yarn: OnYarn) -> N
     until(workers, bool, seconds=120)
     found = list(find_processes(folder))
     addresses = {
-        connection.laddr.ip for one in found for connection in connections_of(one) if connection.status == "LISTEN"
+        connection.laddr.ip.removeprefix("::ffff:")
+        for one in found
+        for connection in connections_of(one)
+        if connection.status == "LISTEN"
     }
     assert addresses
     assert all(address.startswith("127.") for address in addresses), addresses
