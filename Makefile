@@ -128,9 +128,11 @@ module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from the
 	@$(PY) -m tools.module_docs
 machine-table: $(VENV)/.localaws ## Compute the table of docs/elsewhere/one-machine.md from benchmarks, prices and plan
 	@$(PY) -m tools.machine_table
-check: lint fmt-check validate shellcheck checkov test-all test-spark4 ## Everything, offline: lint, all tests, Spark 4, Terraform, shell
+mutants: $(VENV)/.dev ## Change the code one thing at a time: do the tests notice? ARGS=ops.cost.bill: one module
+	@env -u PYTHONDONTWRITEBYTECODE $(PY) -m tools.mutants $(ARGS)
+check: lint fmt-check validate shellcheck checkov test-all mutants test-spark4 ## Everything, offline: all tests, mutants, Spark 4, Terraform
 test-all: $(VENV)/.dev
-	@$(PYTEST) $(WORKERS) $(ARGS)
+	@EVERYTHING=1 $(PYTEST) $(WORKERS) $(ARGS)
 azurite: build/azurite/.ready ## Install Azurite, with which tests/elsewhere tries Azure's store (needs node and npm)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli/test_run_local.py tests/spark4 $(ARGS)
@@ -200,8 +202,8 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
 	@touch $@
 
-.PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault yarn-jars \
-        env run-local sample dataset notebook weights wheelhouse plan validate test test-fast check test-all test-spark4 \
-        checkov module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls \
+.PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
+        yarn-jars env run-local sample dataset notebook weights wheelhouse plan validate test test-fast check \
+        mutants test-all test-spark4 checkov module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls \
         verify-aws doctor billing prices status steps logs diagnose shell ui plan-report drift shellcheck fmt-check \
         machine-table studio-notebook studio-open studio-stop neighbours classify

@@ -30,13 +30,15 @@ def main(arguments: list[str] | None = None) -> int:
     fault = commands.add_parser("fault", help="let something go wrong from now on")
     fault.add_argument("kind", help=f"{', '.join(faults.KINDS)}, or none")
     commands.add_parser("yarn-jars", help="fetch what LOCALAWS_YARN=1 needs (IVY_SETTINGS= names a mirror)")
-    commands.add_parser("serve", help="serve in the foreground (what start runs)")
+    serve = commands.add_parser("serve", help="serve in the foreground (what start runs)")
+    serve.add_argument("home", nargs="?", help="LOCALAWS_HOME again, so that the process can be found by it")
     options = parser.parse_args(arguments)
     settings = Settings.from_environment()
     region = os.environ.get("AWS_REGION") or DEFAULT_REGION
     try:
         if options.command == "fault":
-            server.set_fault(server.status(settings.home)[0].endpoint, options.kind)
+            record, _ = server.status(settings.home)
+            server.set_fault(record.endpoint, record.keys, options.kind)
             return 0
         return _COMMANDS[options.command](settings, region)
     except LocalAwsError as error:
@@ -68,7 +70,7 @@ def _status(settings: Settings, region: str) -> int:
 
 def _env(settings: Settings, region: str) -> int:
     record, _ = server.status(settings.home)
-    for name, value in server.environment(record.endpoint, region).items():
+    for name, value in server.environment(record, region).items():
         print(f"export {name}={shlex.quote(value)}")
     print(f"unset {' '.join(server.CLEARED)}")
     # aws-cli 1 sends `aws emr` to the real service whatever AWS_ENDPOINT_URL says (its overridesslcommonname.py).

@@ -17,6 +17,7 @@ from moto.emr.utils import EmrSecurityGroupManager
 from moto.iam.exceptions import NotFoundException
 
 from localaws.emr.model import Cluster, Instance, now
+from localaws.keys import Keys
 from localaws.policy import Request
 from localaws.services import authorization
 
@@ -24,7 +25,6 @@ from localaws.services import authorization
 ENDPOINT_SINCE = (7, 5)
 ENDPOINT_NAME = "emr-service-vpce"
 MANAGED_TAG = "for-use-with-amazon-emr-managed-policies"
-OWNER_KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 
 def release_version(label: str) -> tuple[int, int]:
@@ -40,15 +40,16 @@ def release_version(label: str) -> tuple[int, int]:
 class Cloud:
     """The EC2 side of one cluster."""
 
-    def __init__(self, cluster: Cluster, endpoint: str) -> None:
-        self.cluster, self.endpoint = cluster, endpoint
+    def __init__(self, cluster: Cluster, endpoint: str, keys: Keys) -> None:
+        self.cluster, self.endpoint, self.keys = cluster, endpoint, keys
         self._session = boto3.session.Session()  # boto3's default session is not made for threads
         self._resizing = threading.Lock()
         self.ec2 = self.client("ec2")
 
     def client(self, service: str) -> Any:
         """A client of the embedded AWS, as the account's owner."""
-        return self._session.client(service, endpoint_url=self.endpoint, region_name=self.cluster.region, **OWNER_KEYS)
+        where = {"endpoint_url": self.endpoint, "region_name": self.cluster.region}
+        return self._session.client(service, **where, **self.keys.arguments())
 
     # -- permissions ----------------------------------------
     def refusal(self) -> str | None:

@@ -165,6 +165,8 @@ def spark_settings(asked: Mapping[str, str], place: Place) -> dict[str, str]:
         "spark.shuffle.service.enabled": "false",
         "spark.dynamicAllocation.shuffleTracking.enabled": "true",
         "spark.ui.enabled": "false",
+        # closes Spark's own ports to this machine's other users; YARN hands the secret to the containers
+        "spark.authenticate": "true",
         # on every node already: nothing is uploaded or localized
         "spark.yarn.jars": f"local:{place.jars}/*",
         "spark.yarn.stagingDir": place.staging.as_uri(),

@@ -13,6 +13,7 @@ from localaws.emr.logs import LogShipper
 from localaws.emr.model import Cluster, Instance, Step, now
 from localaws.emr.node import Node
 from localaws.emr.runner import Runner
+from localaws.keys import Keys
 from localaws.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -21,10 +22,17 @@ REPLACE_SECONDS = 3.0
 
 
 class Supervisor:
-    """Starts the lives of clusters and ends them with the server."""
+    """Starts the lives of clusters and ends them with the server.
 
-    def __init__(self, settings: Settings, endpoint: str) -> None:
-        self.settings, self.endpoint = settings, endpoint
+    Parameters
+    ----------
+    settings : how to behave
+    endpoint : the server's URL
+    keys : what the services sign their own calls with
+    """
+
+    def __init__(self, settings: Settings, endpoint: str, keys: Keys) -> None:
+        self.settings, self.endpoint, self.keys = settings, endpoint, keys
         settings.fault = faults.known(settings.fault)
         faults.require_yarn(settings.fault, settings)
         self._lives: dict[str, ClusterLife] = {}
@@ -32,7 +40,7 @@ class Supervisor:
 
     def launch(self, cluster: Cluster) -> None:
         """Begin a cluster's life."""
-        life = ClusterLife(cluster, self.settings, self.endpoint)
+        life = ClusterLife(cluster, self)
         with self._lock:
             self._lives[cluster.id] = life
         life.thread.start()
@@ -101,13 +109,14 @@ class Supervisor:
 class ClusterLife:
     """What a cluster does of itself, in a thread of its own."""
 
-    def __init__(self, cluster: Cluster, settings: Settings, endpoint: str) -> None:
+    def __init__(self, cluster: Cluster, supervisor: Supervisor) -> None:
         self.thread = threading.Thread(target=self._live, name=f"cluster-{cluster.id}", daemon=True)
+        settings = supervisor.settings
         self.cluster, self.settings = cluster, settings
-        self.cloud = Cloud(cluster, endpoint)
+        self.cloud = Cloud(cluster, supervisor.endpoint, supervisor.keys)
         self.shipper = LogShipper(self.cloud.client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds)
         root = settings.clusters / cluster.id
-        self.node = Node(root, endpoint, cluster.region, settings)
+        self.node = Node(root, supervisor.endpoint, cluster.region, settings)
         credentials = self.cloud.profile_credentials
         self.hadoop = Hadoop(cluster, self.node, settings, credentials) if settings.yarn and settings.execute else None
         accidents = self.lose_spot, self.lose_master

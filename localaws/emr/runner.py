@@ -284,7 +284,7 @@ class Runner:
             self._applications += 1
             application = f"application_{self._born}_{self._applications:04d}"
         home = self.node.make_spark_home(folder)
-        here = self.node.s3a() | spark.event_log(self._events())
+        here = self.node.s3a() | spark.event_log(self._events()) | spark.authentication()
         command = spark.localize(submit, self._defaults(), here, self.settings)
         env = self.node.environment(self._credentials()) | self._exports()
         env |= {k: self.node.here(v) for k, v in command.environment.items()}

@@ -9,13 +9,15 @@ from functools import cached_property
 from typing import Any
 
 from localaws import server
-from localaws.errors import NotRunningError
+from localaws.errors import NotAnsweringError, NotRunningError
+from localaws.keys import Keys
 from localaws.settings import Settings
 from ops.core.errors import NoCredentialsError, NotAppliedError, TerraformError
 from ops.core.target import DEFAULT_REGION, EMULATED_ACCOUNT, NO_ACCOUNT, Target
 from ops.terraform.workspace import Workspace
 
 NOT_RUNNING = "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Fix: make apply."
+KEY_VARIABLES = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
 
 
 @dataclass(frozen=True)
@@ -92,14 +94,23 @@ class Account:
         return str(status["State"]), str(status.get("StateChangeReason", {}).get("Message") or "")
 
 
-def emulator_endpoint() -> str | None:
-    """Where the embedded AWS listens, or None."""
+def emulator() -> dict[str, Any]:
+    """Where the embedded AWS listens and the keys of its start, as ``Target`` takes them; empty where there is none.
+
+    Raises
+    ------
+    TerraformError : it is there, and does not answer
+    """
     if given := os.environ.get("AWS_ENDPOINT_URL"):
-        return given
+        access, secret, token = (os.environ.get(f"AWS_{name}", "") for name in KEY_VARIABLES)
+        return {"endpoint": given, "keys": Keys(access, secret, token or None)}
     try:
-        return server.status(Settings.from_environment().home)[0].endpoint
+        record, _ = server.status(Settings.from_environment().home)
     except NotRunningError:
-        return None
+        return {}
+    except NotAnsweringError as error:
+        raise TerraformError(str(error)) from error
+    return {"endpoint": record.endpoint, "keys": record.keys}
 
 
 def account_of(region: str) -> str:
@@ -113,7 +124,7 @@ def account_of(region: str) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        account: str = boto3.client("sts", region_name=region).get_caller_identity()["Account"]
+        account: str = boto3.session.Session(region_name=region).client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
         raise NoCredentialsError(
             f"AWS does not know who we are ({error}). Log in (aws sso login, or AWS_PROFILE=…), work on this "
@@ -135,7 +146,7 @@ def target_from(environ: Mapping[str, str], *, may_be_offline: bool) -> Target:
         )
     if env != "local":
         return Target(env=env, region=region, account_id=account_of(region))
-    endpoint = emulator_endpoint()
-    if endpoint is None and not may_be_offline:
+    found = emulator()
+    if not found and not may_be_offline:
         raise TerraformError("the embedded AWS of ENV=local is not running: start it with make local-up.")
-    return Target(env=env, region=region, account_id=EMULATED_ACCOUNT, endpoint=endpoint, offline=endpoint is None)
+    return Target(env=env, region=region, account_id=EMULATED_ACCOUNT, offline=not found, **found)

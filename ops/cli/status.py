@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.aws import emr
-from ops.aws.account import NOT_RUNNING, Account, emulator_endpoint
+from ops.aws.account import NOT_RUNNING, Account, emulator
 from ops.core.console import working
 from ops.core.errors import OperatorError, TerraformError
 from ops.core.text import duration, utc
@@ -123,7 +123,7 @@ def main() -> int:
     environ, errors = os.environ, Console(stderr=True)
     as_program = environ.get("JSON") == "1"
     try:
-        if (environ.get("ENV") or "local") == "local" and emulator_endpoint() is None:
+        if (environ.get("ENV") or "local") == "local" and not emulator():
             if as_program:
                 print(json.dumps({"env": "local", "emulated": True, "cluster": None, "billing": NOT_RUNNING}, indent=1))
             else:

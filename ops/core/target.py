@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from localaws.keys import Keys
+
 PROJECT = "fruits"
 
 
@@ -17,6 +19,9 @@ NO_ACCOUNT = "000000000000"
 DEFAULT_REGION = "eu-west-3"
 
 
+INVENTED_KEYS = Keys("testing", "testing")  # where nobody asks whose they are
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """Where a stack is planned or applied.
@@ -27,6 +32,7 @@ class Target:
     region : of everything
     account_id : 12 digits; the state's bucket bears it in its name
     endpoint : of the emulator, where AWS is emulated
+    keys : what the emulator's calls are signed with
     offline : ask AWS nothing, with dummy keys
     """
 
@@ -35,6 +41,7 @@ class Target:
     account_id: str
     endpoint: str | None = None
     offline: bool = False
+    keys: Keys = INVENTED_KEYS
 
     @property
     def emulated(self) -> bool:
@@ -65,9 +72,8 @@ class Target:
             return {"AWS_REGION": self.region}
         return {
             "AWS_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_SESSION_TOKEN": "",
+            **self.keys.environment(),
             "AWS_EC2_METADATA_DISABLED": "true",
             **({"AWS_ENDPOINT_URL": self.endpoint} if self.endpoint else {}),
         }

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
-from ops.aws.account import NOT_RUNNING, Account, emulator_endpoint, target_from
+from ops.aws.account import NOT_RUNNING, Account, emulator, target_from
 from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
 from ops.core.target import PROJECT, Target
 from ops.cost import billing
@@ -174,7 +174,7 @@ def run(what: str, environ: Mapping[str, str], console: Console, *, machine_read
     errors = Console(stderr=True)
     currency = currency_from(environ)
     if what == "billing":
-        if (environ.get("ENV") or "local") == "local" and emulator_endpoint() is None:
+        if (environ.get("ENV") or "local") == "local" and not emulator():
             print(json.dumps(billing.as_json(billing.Bill()), indent=1) if machine_readable else NOT_RUNNING)
             return 0
         account = Account.from_environment(environ)

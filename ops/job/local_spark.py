@@ -1,7 +1,7 @@
 """`make run-local`: the whole chain on this machine, by the same `spark-submit` and the same files as on a cluster.
 
-Reads INPUT, OUTPUT, MODEL, K, VARIANCE, LIMIT, CLASSES, ENGINE, MAX_REJECT_RATE, IMAGE_SIZE, SCALING, WEIGHTS and
-REQUEST from the environment, where make puts them. The job's own exit code is returned.
+Reads INPUT, OUTPUT, MODEL, K, VARIANCE, LIMIT, CLASSES, ENGINE, PRECISION, MAX_REJECT_RATE, IMAGE_SIZE, SCALING,
+WEIGHTS and REQUEST from the environment, where make puts them. The job's own exit code is returned.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NUMBERS: dict[str, type[int] | type[float]] = {
     "variance": float,
     "max_reject_rate": float,
 }
-_TEXTS = ("input", "output", "model", "engine", "scaling", "weights")
+_TEXTS = ("input", "output", "model", "engine", "precision", "scaling", "weights")
 
 
 def classes_in(text: str) -> list[str]:

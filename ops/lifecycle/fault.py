@@ -40,9 +40,9 @@ def injected(account: Account, environ: Mapping[str, str], kinds: tuple[str, ...
     if kind not in kinds:
         yield
         return
-    endpoint = str(account.target.endpoint)
-    server.set_fault(endpoint, kind)
+    endpoint, keys = str(account.target.endpoint), account.target.keys
+    server.set_fault(endpoint, keys, kind)
     try:
         yield
     finally:
-        server.set_fault(endpoint, "none")
+        server.set_fault(endpoint, keys, "none")

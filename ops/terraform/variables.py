@@ -63,11 +63,7 @@ def boundary_of(target: Target) -> str | None:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    keys = (
-        {"endpoint_url": target.endpoint, "aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-        if target.emulated
-        else {}
-    )
+    keys = {"endpoint_url": target.endpoint, **target.keys.arguments()} if target.emulated else {}
     arn = f"arn:aws:iam::{target.account_id}:policy/fruits-{target.env}-boundary"
     try:
         found: str = boto3.client("iam", region_name=target.region, **keys).get_policy(PolicyArn=arn)["Policy"]["Arn"]

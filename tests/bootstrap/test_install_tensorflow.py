@@ -22,6 +22,7 @@ import pytest
 from ops.job import wheelhouse as wheelhouses
 from ops.job.wheelhouse import LOCK, SUMS, Wheelhouse
 
+pytestmark = pytest.mark.costly
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "bootstrap" / "install_tensorflow.sh"
 LINE = re.compile(r"install_tensorflow: \[ *\d+\.\d s\] \S.*")

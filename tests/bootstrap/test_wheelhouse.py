@@ -42,6 +42,7 @@ from ops.job.wheelhouse import (
     sync,
 )
 
+pytestmark = pytest.mark.costly
 ROOT = Path(__file__).parents[2]
 LOCKS = ROOT / "bootstrap"
 TinyWheelhouse = Callable[..., Wheelhouse]

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from localaws import server
 from localaws.settings import Settings
+from localaws.state import Record
 from ops.aws.sweep import ENDPOINT_NAME, sweep, vpcs_of
 from ops.core.target import EMULATED_ACCOUNT, Target
 from ops.terraform.workspace import CommandFailedError, Stack, Workspace
@@ -33,21 +34,21 @@ BOOTSTRAP = 'set -eu\nmkdir -p "$NODE_ROOT/opt"\nprintf "%s\\n" "$@"\n'
 class Account:
     """The embedded account, and the stacks in it."""
 
-    endpoint: str
+    server: Record
     home: Path
     terraform: Path
 
     def client(self, service: str) -> Any:
         return boto3.session.Session().client(
             service,
-            endpoint_url=self.endpoint,
+            endpoint_url=self.server.endpoint,
             region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            **self.server.keys.arguments(),
         )
 
     def stack(self, stack: Stack, **extra: Any) -> Workspace:
-        target = Target(env="local", region=REGION, account_id=EMULATED_ACCOUNT, endpoint=self.endpoint)
+        where = {"endpoint": self.server.endpoint, "keys": self.server.keys}
+        target = Target(env="local", region=REGION, account_id=EMULATED_ACCOUNT, **where)
         options: dict[str, Any] = {"home": self.home, "terraform": self.terraform, "capture": True}
         if stack == "cluster":
             buckets = {purpose: self.bucket(purpose) for purpose in PURPOSES}
@@ -164,8 +165,8 @@ def told() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory, terraform: Path) -> Iterator[Account]:
     home = tmp_path_factory.mktemp("life-cycle")
-    with server.running(Settings(home=home / "aws", starting_seconds=0.1, log_delay_seconds=0.1)) as endpoint:
-        yield Account(endpoint, home / "terraform", terraform)
+    with server.running(Settings(home=home / "aws", starting_seconds=0.1, log_delay_seconds=0.1)) as record:
+        yield Account(record, home / "terraform", terraform)
 
 
 @pytest.fixture(scope="module")
@@ -219,9 +220,9 @@ def second(account: Account, left: list[dict[str, Any]]) -> dict[str, Any]:
     """Applied again, and this cluster ends by itself."""
     account.apply("cluster")
     cluster = account.clusters("WAITING")[0]["Id"]
-    server.set_clock(account.endpoint, 100_000)
+    server.set_clock(account.server.endpoint, account.server.keys, 100_000)
     account.client("emr").get_waiter("cluster_terminated").wait(ClusterId=cluster, WaiterConfig={"Delay": 1})
-    server.set_clock(account.endpoint, 1)
+    server.set_clock(account.server.endpoint, account.server.keys, 1)
     found: dict[str, Any] = account.client("emr").describe_cluster(ClusterId=cluster)["Cluster"]
     return found
 
@@ -265,7 +266,7 @@ def test_the_nodes_can_do_their_work_in_s3_and_no_more(account: Account, first: 
     keys = account.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="node")["Credentials"]
     node = boto3.session.Session().client(
         "s3",
-        endpoint_url=account.endpoint,
+        endpoint_url=account.server.endpoint,
         region_name=REGION,
         aws_access_key_id=keys["AccessKeyId"],
         aws_secret_access_key=keys["SecretAccessKey"],

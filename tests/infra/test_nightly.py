@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
+from localaws import server
 from ops.core.target import EMULATED_ACCOUNT
 from tests.infra.planning import ROOT
 
@@ -35,13 +36,8 @@ class Night:
         return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 
     def client(self, service: str) -> Any:
-        (address,) = (
-            line.partition("AWS_ENDPOINT_URL=")[2]
-            for line in self.run("localaws", "env").stdout.splitlines()
-            if "AWS_ENDPOINT_URL=" in line
-        )
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-west-3"}
-        return boto3.client(service, endpoint_url=address, **keys)
+        record, _ = server.status(self.home / "aws")
+        return boto3.client(service, endpoint_url=record.endpoint, region_name="eu-west-3", **record.keys.arguments())
 
     def drift(self) -> tuple[int, str, dict[str, Any]]:
         """Exit code, the issue's text, and what is said to programs."""

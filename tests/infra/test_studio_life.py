@@ -33,8 +33,9 @@ def account(tmp_path: Path, terraform: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(name, "")  # Account.of sets them; monkeypatch puts back what was
     monkeypatch.setenv("TERRAFORM_HOME", str(tmp_path / "terraform"))
     settings = Settings(home=tmp_path / "aws", execute=False, starting_seconds=0.1, log_delay_seconds=0.1)
-    with server.running(settings) as endpoint:
-        yield Account.of(Target(env="dev", region=REGION, account_id=EMULATED_ACCOUNT, endpoint=endpoint))
+    with server.running(settings) as record:
+        where = {"endpoint": record.endpoint, "keys": record.keys}
+        yield Account.of(Target(env="dev", region=REGION, account_id=EMULATED_ACCOUNT, **where))
 
 
 def around(account: Account) -> dict[str, list[str]]:

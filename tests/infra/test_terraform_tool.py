@@ -271,7 +271,7 @@ def test_no_credentials_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_emulator_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account, "emulator_endpoint", lambda: None)
+    monkeypatch.setattr(account, "emulator", dict)
     assert account.target_from({}, may_be_offline=True).offline
     with pytest.raises(TerraformError, match=r"not running: start it with make local-up\.$"):
         account.target_from({}, may_be_offline=False)

@@ -277,7 +277,7 @@ def test_one_image_one_class_one_component() -> None:
     taken = sample.choose([("/images/Apple/1.jpg", "Apple", 5, scores.tobytes())], {"Apple": 1})
     text = report.compose(Pictures(), taken, reduction, counts, summary_of(counts, reduction), [])
     assert "all 1 images" in text
-    assert "it takes at least two classes of two images" in text
+    assert "it needs at least two classes of two images" in text
 
 
 # ---- bounds ----------------------------------------------------------------------------------------------------

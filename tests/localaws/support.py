@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import boto3
+
+from localaws.keys import Keys
+from localaws.state import Record
 
 REGION = "eu-west-3"
 TAG = [{"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"}]
@@ -20,15 +24,22 @@ _numbers = count(1)
 
 @dataclass
 class Aws:
-    """The server's URL and clients of the account's owner."""
+    """A server, and clients of the account's owner."""
 
-    endpoint: str
+    server: Record
     home: Path
-    session: boto3.session.Session = field(
-        default_factory=lambda: boto3.session.Session(
-            aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
-        )
-    )
+
+    @property
+    def endpoint(self) -> str:
+        return self.server.endpoint
+
+    @property
+    def keys(self) -> Keys:
+        return self.server.keys
+
+    @cached_property
+    def session(self) -> boto3.session.Session:
+        return boto3.session.Session(region_name=REGION, **self.keys.arguments())
 
     def client(self, service: str, **keys: str) -> Any:
         return self.session.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)

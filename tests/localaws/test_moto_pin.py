@@ -32,7 +32,7 @@ def test_every_correction_still_fits() -> None:
         "import localaws.app as app\n"
         "from localaws.settings import Settings\n"
         "app.services.install()\n"
-        "app.emr_api.install(app.Supervisor(Settings(), 'http://127.0.0.1:9'))\n"
+        "app.emr_api.install(app.Supervisor(Settings(), 'http://127.0.0.1:9', app.Keys.new('AKIA')))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"moto's internals have moved:\n{done.stderr}"

@@ -53,6 +53,7 @@ told = {
     "mode": os.environ.get("MODE"),
     "rows": spark.read.parquet(target).count(),
     "partitions": spark.conf.get("spark.sql.shuffle.partitions"),
+    "authenticates": sc.getConf().get("spark.authenticate"),
     "executors": sc._jsc.sc().getExecutorMemoryStatus().size() - 1,
 }
 print("TOLD " + json.dumps(told))
@@ -149,6 +150,7 @@ def test_it_ran_on_several_executors_in_the_environment_of_the_bootstrap(rehears
     assert (seen["driver"], seen["workers"]) == (python, [python])
     assert (seen["executors"], seen["parents"]) == (2, 2)
     assert (seen["threads"], seen["user"], seen["mode"]) == (["1"], ["hadoop"], "cluster")
+    assert seen["authenticates"] == "true"
     assert (seen["partitions"], seen["note"]) == ("7", "Pomme d'été (1), rouge")
 
 

@@ -100,9 +100,9 @@ def test_closing_leaves_what_can_be_deleted_and_another_domain_alone(aws: Aws, d
 def test_billing_says_what_runs_in_the_domain(aws: Aws, domain: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    for name, value in {"ENDPOINT_URL": aws.endpoint, "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    account = Account(Target(env="dev", region=REGION, account_id="123456789012", endpoint=aws.endpoint))
+    for name, value in {"AWS_ENDPOINT_URL": aws.endpoint, **aws.keys.environment()}.items():
+        monkeypatch.setenv(name, value)
+    account = Account(Target(env="dev", region=REGION, account_id="123456789012", endpoint=aws.endpoint, keys=aws.keys))
 
     def about() -> list[str]:
         return [item.about for item in Lister(account, prices.table()).domains()]

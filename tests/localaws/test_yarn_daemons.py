@@ -217,9 +217,9 @@ def test_a_second_cluster_stands_beside_and_a_machine_comes_goes_and_is_decommis
 SLEEPERS = """
 import os, subprocess, sys, time
 from pathlib import Path
-from localaws.keeper import start_keeper
+from localaws.reaper import Reaper
 folder = Path(sys.argv[1])
-start_keeper(folder)
+reaper = Reaper(folder)
 env = {**os.environ, "NODE_ROOT": str(folder / "j-1")}
 # a daemon in a session of its own, whose child has lost its parent: what a NodeManager leaves
 subprocess.Popen(["bash", "-c", "setsid sleep 600 & exec setsid sleep 600"], env=env)

@@ -127,8 +127,8 @@ class OnYarn:
 @pytest.fixture(scope="module")
 def on_yarn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnYarn]:
     home = tmp_path_factory.mktemp("yarn")
-    with server.running(settings_for(home)) as endpoint:
-        world = make_world(Aws(endpoint, home))
+    with server.running(settings_for(home)) as record:
+        world = make_world(Aws(record, home))
         world.script("job.py", JOB)
         fleets = [fleet("MASTER", 1), fleet("CORE", 1), fleet("TASK", 0, TargetSpotCapacity=1)]
         cluster = world.cluster(Instances={"InstanceFleets": fleets}, Configurations=spark_defaults())
@@ -214,11 +214,11 @@ def test_the_pythons_of_an_executor_over_its_memory_end_with_a_cause(on_yarn: On
 
 def test_a_lost_spot_node_is_replaced_and_the_step_goes_on(on_yarn: OnYarn) -> None:
     before = on_yarn.instances("TASK")[0]
-    server.set_fault(on_yarn.world.aws.endpoint, "spot")
+    server.set_fault(on_yarn.world.aws.endpoint, on_yarn.world.aws.keys, "spot")
     try:
         on_yarn.run("spot", *submit(on_yarn, seconds="8"))
     finally:
-        server.set_fault(on_yarn.world.aws.endpoint, "none")
+        server.set_fault(on_yarn.world.aws.endpoint, on_yarn.world.aws.keys, "none")
     after = on_yarn.instances("TASK")[0]
     assert after["Ec2InstanceId"] != before["Ec2InstanceId"]
     keys = until(lambda: on_yarn.keys("steps/"), bool)

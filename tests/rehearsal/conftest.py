@@ -26,8 +26,7 @@ def cluster_ends_by_itself(operator: Operator) -> None:
     """What the idle clock or the schedule does, at once."""
     told = json.loads(operator.said["status as JSON"][1])["cluster"]["id"]
     record, _ = server.status(operator.folder / "aws")
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-west-3"}
-    emr = boto3.client("emr", endpoint_url=record.endpoint, **keys)
+    emr = boto3.client("emr", endpoint_url=record.endpoint, region_name="eu-west-3", **record.keys.arguments())
     emr.terminate_job_flows(JobFlowIds=[told])
     emr.get_waiter("cluster_terminated").wait(ClusterId=told, WaiterConfig={"Delay": 1, "MaxAttempts": 300})
 

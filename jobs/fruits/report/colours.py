@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import math
 
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex", "star")
 _LUMINANCES = (0.17, 0.28)
@@ -39,8 +40,17 @@ def _of_luminance(hue: float, wanted: float) -> str:
 
 
 def looks(classes: int) -> list[tuple[str, str]]:
-    """Colour and marker of each class: hues far from their neighbours', two lightnesses, seven shapes."""
+    """Colour and marker of each class: those of one shape have hues that are evenly far apart, in two lightnesses."""
+    groups = max(1, math.ceil(classes / len(MARKERS)))
+    shapes = min(classes, len(MARKERS))
     return [
-        (_of_luminance((0.02 + i * 0.61803398875) % 1.0, _LUMINANCES[i % 2]), MARKERS[i % len(MARKERS)])
-        for i in range(classes)
+        (
+            # within its step of the colour circle every shape begins elsewhere, neighbours in the legend far apart
+            _of_luminance(
+                (0.02 + (group + (3 * shape % shapes if shapes % 3 else shape) / shapes) / groups) % 1.0,
+                _LUMINANCES[(group + shape) % 2],
+            ),
+            MARKERS[shape],
+        )
+        for group, shape in (divmod(i, len(MARKERS)) for i in range(classes))
     ]
