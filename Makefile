@@ -48,7 +48,7 @@ local-down: $(VENV)/.localaws ## Stop it: the embedded account is gone
 	@$(PY) -m localaws stop
 local-status: $(VENV)/.localaws ## Where it listens, since when, and what its clusters do
 	@$(PY) -m localaws status
-local-fault: $(VENV)/.localaws ## Let something go wrong there: FAULT=bootstrap|executor-lost|s3-slow|s3-503|step-oom|spot|none
+local-fault: $(VENV)/.localaws ## Let something go wrong there: FAULT=bootstrap|executor-lost|s3-slow|s3-503|step-oom|spot|none, and more on YARN
 	@$(PY) -m localaws fault "$(FAULT)"
 yarn-jars: $(VENV)/.localaws ## Fetch what YARN=1 needs, a real YARN's jars (101 MB, once); IVY_SETTINGS=file names a mirror
 	@$(PY) -m localaws yarn-jars

@@ -268,7 +268,8 @@ class Runner:
         env["SPARK_CONF_DIR"] = str(self._write_conf(folder, command.conf))
         args = [f"{env['SPARK_HOME']}/bin/spark-submit", *command.args]
         fault = self.settings.fault if self.settings.fault in faults.STRIKES else ""
-        code = self._run(step.id, args, env, self._workdir(step), out, err, fault)
+        with self.shipper.following(err, f"steps/{step.id}/{err.name}"):
+            code = self._run(step.id, args, env, self._workdir(step), out, err, fault)
         if application := find_application(err.read_text(errors="replace")):
             for key, path in hadoop.container_logs(application):
                 self.shipper.send(path, key)

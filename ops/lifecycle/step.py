@@ -28,6 +28,7 @@ from ops.diagnose.causes import UNDETERMINED
 from ops.job.local_spark import describe, fields_from
 from ops.job.package import ENTRY, content_key, job_zip
 from ops.job.watch import Watcher, sentence
+from ops.logs.waiting import WaitingLog
 
 STEP_NAME = "fruits"
 POLL_SECONDS = 10.0
@@ -135,6 +136,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
     """Show the step until it has ended; returns EMR's status of it. There is no limit of time."""
     emr = account.client("emr")
     watcher = Watcher(Store(submitted.output))
+    waiting = WaitingLog(emr, account.client("s3"), submitted.cluster_id, submitted.step_id)
     with working(console, "submitted") as say:
         while True:
             status: dict[str, Any] = emr.describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)[
@@ -147,9 +149,17 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
                 cluster, reason = account.cluster_state()
                 said = f"pending: the cluster is {cluster}{f', {reason}' if reason else ''}"
             else:
-                said = sentence(watcher.report())
+                said = tell(watcher, waiting)
             say(said)
             time.sleep(POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS)
+
+
+def tell(watcher: Watcher, waiting: WaitingLog) -> str:
+    """What a running step does: by the job's own report, or, while there is none, what YARN lets it wait for."""
+    report = watcher.report()
+    if report is None and (reason := waiting.explain()):
+        return f"waiting: {reason}. make status shows the nodes; Ctrl-C leaves the step to wait"
+    return sentence(report)
 
 
 def conclude(
