@@ -23,13 +23,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Do what the command says; the exit code is 0, 1 when there is no server, or 2 for another trouble."""
     parser = argparse.ArgumentParser(prog="python -m localaws", description="The embedded AWS of ENV=local.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("start", help="start it, unless it runs")
+    start = commands.add_parser("start", help="start it, unless it runs")
+    start.add_argument("--yarn", action="store_true", help="run Spark steps on a real YARN")
     commands.add_parser("stop", help="stop it: the embedded account is gone")
     commands.add_parser("status", help="where it listens and what its clusters do")
     commands.add_parser("env", help='shell commands that point a client at it: eval "$(… env)"')
     fault = commands.add_parser("fault", help="let something go wrong from now on")
     fault.add_argument("kind", help=f"{', '.join(faults.KINDS)}, or none")
-    commands.add_parser("yarn-jars", help="fetch what LOCALAWS_YARN=1 needs (IVY_SETTINGS= names a mirror)")
+    fetch = commands.add_parser("yarn-jars", help="fetch what a real YARN needs")
+    fetch.add_argument("--settings", type=Path, help="Ivy's own settings file, which may name a mirror")
     serve = commands.add_parser("serve", help="serve in the foreground (what start runs)")
     serve.add_argument("home", nargs="?", help="LOCALAWS_HOME again, so that the process can be found by it")
     options = parser.parse_args(arguments)
@@ -40,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
             record, _ = server.status(settings.home)
             server.set_fault(record.endpoint, record.keys, options.kind)
             return 0
+        if options.command == "yarn-jars":
+            return _fetch_yarn_jars(settings, options.settings)
+        settings.yarn = settings.yarn or getattr(options, "yarn", False)
         return _COMMANDS[options.command](settings, region)
     except LocalAwsError as error:
         print(error, file=sys.stderr)
@@ -78,7 +83,7 @@ def _env(settings: Settings, region: str) -> int:
     return 0
 
 
-def _fetch_yarn_jars(settings: Settings, region: str) -> int:
+def _fetch_yarn_jars(settings: Settings, mirror: Path | None) -> int:
     folder, pins = settings.yarn_jars, jars.read_own_pins()
     try:
         jars.verify_jars(folder, pins)
@@ -97,8 +102,6 @@ def _fetch_yarn_jars(settings: Settings, region: str) -> int:
         came += count
         print(f"fetching YARN's jars: {came / 1e6:.0f} of {whole} MB", flush=True)
 
-    given = os.environ.get("IVY_SETTINGS")
-    mirror = Path(given).resolve() if given else None
     sparks = find_pyspark() / "jars"
     jars.fetch_jars(folder, pins, java=home / "bin" / "java", sparks=sparks, settings=mirror, advance=advance)
     print(f"YARN's {len(pins)} jars are in {folder}, verified; make demo YARN=1 uses them")
@@ -117,7 +120,6 @@ _COMMANDS = {
     "stop": _stop,
     "status": _status,
     "env": _env,
-    "yarn-jars": _fetch_yarn_jars,
     "serve": _serve,
 }
 

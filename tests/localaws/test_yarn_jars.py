@@ -150,11 +150,10 @@ def test_the_command_fetches_and_the_demo_says_it(
     monkeypatch.setenv("LOCALAWS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LOCALAWS_YARN", "1")
     monkeypatch.setenv("LOCALAWS_YARN_JARS", str(target))
-    monkeypatch.setenv("IVY_SETTINGS", str(settings))
 
     assert main(["start"]) == 2, "never a silent fall-back"
     assert f"YARN's jars are not in {target} (missing: pear-1.0.jar). Fix: make yarn-jars" in capsys.readouterr().err
-    assert main(["yarn-jars"]) == 0
+    assert main(["yarn-jars", "--settings", str(settings)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == (
         f"YARN's 1 jars are in {target}, verified; make demo YARN=1 uses them"
     )

@@ -98,7 +98,7 @@ def test_the_first_cell_finds_the_code(tmp_path: Path, place: str) -> None:
     cell = code()[0]
     if place == "clone":
         (tmp_path / "here" / "jobs").symlink_to(ROOT / "jobs")
-        (tmp_path / "here" / "ops").symlink_to(ROOT / "ops")
+        (tmp_path / "here" / "sample").symlink_to(ROOT / "sample")
     elif place == "zip":
         (here / ZIP).write_bytes(bundle())
     elif place == "kaggle":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from localaws.java import find_java_home
-from tests.rehearsal.support import MODULES, REPO, RUNBOOK, Operator, entries
+from tests.rehearsal.support import COMMANDS, REPO, RUNBOOK, Operator, entries
 
 ENTRIES = entries(RUNBOOK.read_text())
 HERE = Path(__file__).parent
@@ -33,7 +33,7 @@ def test_an_entry_has_something_to_type_that_make_knows(symptom: str) -> None:
     targets = re.findall(r"^([a-z-]+):.*##", (REPO / "Makefile").read_text(), re.MULTILINE)
     assert lines
     assert all(re.fullmatch(r"make [a-z-]+( [A-Z]+=\S+)*", line) for line in lines)
-    assert {line.split()[1] for line in lines} <= set(targets) & set(MODULES)
+    assert {line.split()[1] for line in lines} <= set(targets) & set(COMMANDS)
 
 
 def said(history: Operator, symptom: str, line: str) -> str:
@@ -180,6 +180,6 @@ def test_a_cluster_that_ended_by_itself(history: Operator) -> None:
     assert code == 21
     assert re.search(r"the cluster j-\w+ is TERMINATED \(.+\)\. Fix: make apply makes a new one\.", printed)
     printed = said(history, symptom, "make status")
-    assert "TERMINATED: Terminated by user request" in printed
+    assert "TERMINATED: Terminated by the auto-termination policy" in printed
     assert "the embedded AWS bills nothing" in printed
     assert "cluster destroyed; images and results are untouched" in said(history, symptom, "make destroy")
