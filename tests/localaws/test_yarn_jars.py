@@ -17,11 +17,11 @@ import psutil
 import pyspark
 import pytest
 
-from localaws.__main__ import main
 from localaws.java import find_java_home
 from localaws.yarn import jars, machine
 from localaws.yarn.errors import FetchError, JarsMissingError, WrongJarError, YarnError
 from localaws.yarn.jars import Pin
+from ops.cli import embedded
 from tests.conftest import SHARED
 
 SPARKS = Path(pyspark.__file__).parent / "jars"
@@ -148,16 +148,15 @@ def test_the_command_fetches_and_the_demo_says_it(
     target = tmp_path / "jars"
     monkeypatch.setattr(jars, "PINS", pins)
     monkeypatch.setenv("LOCALAWS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("LOCALAWS_YARN", "1")
     monkeypatch.setenv("LOCALAWS_YARN_JARS", str(target))
 
-    assert main(["start"]) == 2, "never a silent fall-back"
+    assert embedded.start({"YARN": "1"}) == 2, "never a silent fall-back"
     assert f"YARN's jars are not in {target} (missing: pear-1.0.jar). Fix: make yarn-jars" in capsys.readouterr().err
-    assert main(["yarn-jars", "--settings", str(settings)]) == 0
+    assert embedded.yarn_jars({"IVY_SETTINGS": str(settings)}) == 0
     assert capsys.readouterr().out.splitlines()[-1] == (
         f"YARN's 1 jars are in {target}, verified; make demo YARN=1 uses them"
     )
-    assert main(["yarn-jars"]) == 0
+    assert embedded.yarn_jars({}) == 0
     assert capsys.readouterr().out == f"YARN's jars are in {target} already, and are the pinned ones\n"
 
 
