@@ -119,6 +119,10 @@ class OnYarn:
         body = self.world.s3.get_object(Bucket=self.world.logs, Key=f"emr/{self.cluster}/{key}.gz")["Body"].read()
         return gzip.decompress(body).decode(errors="replace")
 
+    def said(self, step_id: str) -> str:
+        """What the step's client said, whole: it is sent while it grows, too."""
+        return str(until(lambda: self.log(f"steps/{step_id}/stderr"), lambda text: "Shutdown hook called" in text))
+
     def instances(self, kind: str) -> list[dict[str, Any]]:
         found = self.world.emr.list_instances(ClusterId=self.cluster, InstanceFleetType=kind)["Instances"]
         return [one for one in found if one["Status"]["State"] == "RUNNING"]
@@ -144,7 +148,7 @@ def submit(on_yarn: OnYarn, target: str = "none", seconds: str = "0") -> tuple[s
 def test_a_step_runs_in_yarns_containers_and_leaves_the_real_logs(on_yarn: OnYarn) -> None:
     out = f"s3://{on_yarn.world.code}/out/pears"
     step_id = on_yarn.run("pears", *submit(on_yarn, out))
-    said = on_yarn.log(f"steps/{step_id}/stderr")
+    said = on_yarn.said(step_id)
     application = re.findall(r"Submitted application (application_\d+_\d+)", said)[0]
     assert "final status: SUCCEEDED" in said
     assert on_yarn.log(f"steps/{step_id}/stdout") == ""
@@ -194,7 +198,7 @@ def test_everything_listens_on_this_clusters_own_addresses(on_yarn: OnYarn) -> N
 
     on_yarn.world.emr.cancel_steps(ClusterId=on_yarn.cluster, StepIds=[step_id])
     assert on_yarn.wait(step_id, "CANCELLED", "COMPLETED", "FAILED") == "CANCELLED"
-    said = on_yarn.log(f"steps/{step_id}/stderr")
+    said = on_yarn.said(step_id)
     assert "was killed by user hadoop at" in said
     assert "(state: KILLED)" in said
     until(workers, lambda left: not left, seconds=30)
@@ -207,7 +211,7 @@ def test_the_pythons_of_an_executor_over_its_memory_end_with_a_cause(on_yarn: On
     step_id = on_yarn.run(
         "hog", "spark-submit", *limits, f"s3://{on_yarn.world.code}/hog.py", "none", "0", wanted="FAILED"
     )
-    application = re.findall(r"application_\d+_\d+", on_yarn.log(f"steps/{step_id}/stderr"))[0]
+    application = re.findall(r"application_\d+_\d+", on_yarn.said(step_id))[0]
     master = f"containers/{application}/container_{application.removeprefix('application_')}_01_000001"
     assert "Container killed by YARN for exceeding physical memory limits" in on_yarn.log(f"{master}/stderr")
 

@@ -23,7 +23,7 @@ from tests.rehearsal.support import REPO, RUNBOOK, entries
 MAKEFILE = (REPO / "Makefile").read_text()
 TYPED_HERE = {
     *("help", "help-exit", "shellcheck", "sample", "weights", "notebook", "fmt", "state", "prices", "billing"),
-    *("validate", "plan", "doctor", "help-all", "fmt-check", "local-fault", "operators", "github"),
+    *("validate", "plan", "doctor", "help-all", "fmt-check", "local-fault", "local-up", "operators", "github"),
 }
 """In a clone that is set up; what they must print is in `test_a_command_of_the_readme`."""
 PROGRAM_ONLY = {
