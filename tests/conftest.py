@@ -40,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Four processes for everything, since Terraform and servers wait much; none of their own for a few files."""
+    if config.option.markexpr == "fast" or config.option.keyword:
+        return 2  # fast ones never wait, and of the others few are asked: more would only collect all tests once more
     named = [arg.partition("::")[0] for arg in config.args]
     few = config.args_source is config.ArgsSource.ARGS and len(named) <= 2 and all(arg.endswith(".py") for arg in named)
     return 0 if few else 4

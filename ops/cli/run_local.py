@@ -25,4 +25,5 @@ def main(environ: Mapping[str, str]) -> int:
             soft_wrap=True,
         )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return run(request, console, environ.get("MASTER") or f"local[{cores}]")
+    # four attempts a task, as on a cluster: a worker that the kernel kills costs time, not the run
+    return run(request, console, environ.get("MASTER") or f"local[{cores},4]")

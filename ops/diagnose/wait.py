@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.emr import list_steps, read_output_from
+from ops.aws.poll import poll
 from ops.core.console import working
 from ops.core.errors import NotAppliedError, OperatorError
 from ops.core.target import PROJECT
@@ -138,18 +138,21 @@ def awaited(
 ) -> Diagnosis:
     """Look until the last logs are there, the cause is known, or the patience ends."""
     pause = POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS
-    deadline = time.monotonic() + patience
     try:
         with working(console, f"looking for the cause: {evidence.name}") as say:
-            while True:
+
+            def found() -> Diagnosis | None:
+                nonlocal evidence
                 evidence = look()
                 verdict = judge(evidence)
                 if not evidence.missing or (verdict.is_known and evidence.documents):
                     return Diagnosis(evidence, verdict)
-                if time.monotonic() >= deadline:
-                    break
-                say(f"waiting for {evidence.missing}; {LATER}")
-                time.sleep(pause)
+                if patience:
+                    say(f"waiting for {evidence.missing}; {LATER}")
+                return None
+
+            if (diagnosis := poll(found, pause=pause, limit=patience, say=say)) is not None:
+                return diagnosis
     except KeyboardInterrupt:
         console.print("stopped waiting; this is what is known so far", highlight=False)
     return Diagnosis(_without_wait(evidence, evidence.missing), judge(evidence))

@@ -64,16 +64,16 @@ class WaitingLog:
     """
 
     def __init__(self, emr: Any, s3: Any, cluster_id: str, step_id: str) -> None:
-        cluster = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]
-        place = layout.cluster_uri(cluster.get("LogUri"), cluster_id)
-        self._logs = S3Logs(s3, place) if place else None
+        self._emr, self._s3, self._cluster_id = emr, s3, cluster_id
         self._log = layout.parse(f"{layout.step_folder(step_id)}stderr.gz")
         self._said, self._next = "", 0.0
 
     def explain(self) -> str:
         """What the step waits for, as far as its log tells; empty where it does not."""
         now = time.monotonic()
-        if self._logs is not None and now >= self._next:
+        if now >= self._next:
             self._next = now + READ_AGAIN_SECONDS
-            self._said = explain(self._logs.read(self._log).text)
+            cluster = self._emr.describe_cluster(ClusterId=self._cluster_id)["Cluster"]
+            place = layout.cluster_uri(cluster.get("LogUri"), self._cluster_id)
+            self._said = explain(S3Logs(self._s3, place).read(self._log).text) if place else ""
         return self._said

@@ -326,7 +326,7 @@ def test_the_command_refuses_an_unknown_source_and_a_missing_key(tmp_path: Path)
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
         assert done.returncode == 2
         assert done.stderr.startswith(sentence)

@@ -20,6 +20,7 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 
+from ops.aws import poll as polling
 from ops.aws.account import Account
 from ops.cli import diagnose as main
 from ops.cli import run_step
@@ -177,7 +178,7 @@ def test_late_logs_are_awaited_and_named(known: Known, monkeypatch: pytest.Monke
             ship(known, "worker-array-memory", only="/containers/")
 
     # the module's own, not the program's: Spark's threads, in a process that had a session, sleep too
-    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    monkeypatch.setattr(polling, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     out = io.StringIO()
     found = command.step(known, CLUSTER, STEP, Console(file=out, width=300), patience=60)
     assert found.verdict.cause == "out-of-memory-python"
@@ -203,7 +204,7 @@ def test_ctrl_c_while_waiting_tells_what_is_known(known: Known, monkeypatch: pyt
         raise KeyboardInterrupt
 
     # the module's own, not the program's: Spark's threads, in a process that had a session, sleep too
-    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    monkeypatch.setattr(polling, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     out = io.StringIO()
     found = command.step(known, CLUSTER, STEP, Console(file=out), patience=60)
     assert found.verdict.cause == "unknown"

@@ -72,7 +72,7 @@ def opened(browser: Browser) -> Iterator[Opened]:
             "request", lambda r: complaints.append(r.url) if not r.url.startswith(("data:", path.as_uri())) else None
         )
         page.goto(path.as_uri())
-        page.wait_for_selector("html[data-ready=yes]", state="attached", timeout=30_000)
+        page.wait_for_selector("html[data-ready=yes]", state="attached", timeout=300_000)
         return page
 
     yield open_

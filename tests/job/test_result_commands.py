@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from fruits.models import PublishedModel
 from PIL import Image
-from sklearn.neighbors import NearestNeighbors
 
 from ops.cli import main as cli
 from ops.cli.commands import COMMANDS
@@ -21,6 +20,7 @@ from ops.job import neighbours
 from ops.job import results as result
 from sample.draw import draw_sample
 from tests.job.conftest import PHOTOS, FinishedRun
+from tests.job.oracle import NearestNeighbors
 
 pytestmark = [pytest.mark.spark, pytest.mark.tensorflow]
 

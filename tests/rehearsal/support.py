@@ -119,7 +119,7 @@ class Operator:
         """Run a target of the Makefile; its exit code and what it printed are also kept under a name."""
         if target in PROCESSES or enters:
             process = self.start(target, **variables)
-            printed, _ = process.communicate(enters, timeout=420)
+            printed, _ = process.communicate(enters, timeout=840)
             code = process.returncode
         else:
             code, printed = self.calls(target, **variables)
@@ -173,7 +173,7 @@ class Operator:
                 said += line
             seen = looks(found[0])
             process.send_signal(signal.SIGINT)
-            rest, _ = process.communicate(timeout=60)
+            rest, _ = process.communicate(timeout=300)
         finally:
             process.kill()
         self.said[f"{symptom}: make ui"] = process.returncode, said + rest

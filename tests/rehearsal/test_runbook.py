@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,6 @@ from localaws.java import find_java_home
 from tests.rehearsal.support import COMMANDS, REPO, RUNBOOK, Operator, entries
 
 ENTRIES = entries(RUNBOOK.read_text())
-HERE = Path(__file__).parent
 pytestmark = [
     pytest.mark.aws,
     pytest.mark.spark,
@@ -21,10 +19,17 @@ pytestmark = [
 ]
 
 
-def test_every_entry_has_an_exercise_and_every_exercise_an_entry() -> None:
-    sources = "".join(path.read_text() for path in HERE.glob("*.py") if path.name != Path(__file__).name)
-    typed = set(re.findall(r'\.(?:follows|looks_at_the_page)\(\s*"([^"]+)"', sources))
-    assert typed == set(ENTRIES)
+FOLLOWED_BY_SLOW_TESTS = {
+    "there is no cluster of ENV=…",
+    "Nothing of it is needed any more",
+    "apply fails with BOOTSTRAP_FAILURE",
+}
+"""In test_commands.py, where an entry that the runbook lacks is an error."""
+
+
+def test_every_entry_was_followed(history: Operator) -> None:
+    followed = {name.partition(": make ")[0] for name in history.said if ": make " in name}
+    assert followed | FOLLOWED_BY_SLOW_TESTS == set(ENTRIES)
 
 
 @pytest.mark.parametrize("symptom", ENTRIES)
