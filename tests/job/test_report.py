@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import colorsys
 import io
 import json
 import math
@@ -11,7 +12,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from html.parser import HTMLParser
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +121,16 @@ def test_a_class_can_be_told_on_white_on_black_and_by_its_shape() -> None:
     for (one, shape), (other, another) in pairwise(looks):
         assert one != other
         assert shape != another
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 7, 8, 10, 15, 22, 29, 30, 43, 60])
+def test_up_to_sixty_classes_differ_in_shape_or_clearly_in_hue(classes: int) -> None:
+    looks = colours.looks(classes)
+    assert len(set(looks)) == classes
+    for (one, shape), (other, another) in combinations(looks, 2):
+        hues = [colorsys.rgb_to_hls(*(int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)))[0] for c in (one, other)]
+        apart = abs(hues[0] - hues[1])
+        assert shape != another or min(apart, 1 - apart) > 2 / max(classes, 30), (one, other)
 
 
 def test_texts_have_the_contrast_that_wcag_asks() -> None:
