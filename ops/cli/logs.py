@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.aws.account import Account
+from ops.aws.emr import list_steps
 from ops.aws.poll import poll
 from ops.core.console import working
 from ops.core.errors import OperatorError
@@ -70,7 +71,7 @@ def source_of(account: Account, environ: Mapping[str, str]) -> Source:
     OperatorError : there is no such cluster or step
     """
     cluster_id, emr = environ.get("CLUSTER") or str(account.cluster["cluster_id"]), account.client("emr")
-    known = emr.list_steps(account, cluster_id)
+    known = list_steps(account, cluster_id)
     step_id = environ.get("STEP") or (str(known[0]["Id"]) if known else "")
     place = layout.cluster_uri(emr.describe_cluster(ClusterId=cluster_id)["Cluster"].get("LogUri"), cluster_id)
     if place is None:

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from rich.console import Console
 
-from localaws import server
+from localaws import faults, server
 from localaws.errors import LocalAwsError, NotRunningError
 from localaws.settings import Settings
 from ops.aws.account import Account
@@ -33,6 +33,7 @@ from ops.cost import after, in_report
 from ops.cost.bills import last_line
 from ops.diagnose import wait as diagnosis
 from ops.job import wheelhouse
+from ops.job.names import result_name
 from ops.lifecycle import fault, step, studio
 from ops.lifecycle.upload import upload
 from ops.plan import policies
@@ -46,11 +47,23 @@ SAMPLE = Path("data/sample")
 STOPPED_MESSAGE = "the embedded AWS is stopped; nothing is left running"
 
 
-def start_embedded(console: Console) -> None:
-    """Start the embedded AWS unless it runs. A new one is empty, so Terraform's states of an earlier one go."""
+def start_embedded(console: Console, environ: Mapping[str, str] | None = None) -> None:
+    """Start the embedded AWS unless it runs. A new one is empty, so Terraform's states of an earlier one go.
+
+    Parameters
+    ----------
+    environ : YARN=1 in it runs the steps on a real YARN
+
+    Raises
+    ------
+    WithoutYarnError, YarnError : they cannot
+    """
     settings = Settings.from_environment()
+    settings.yarn = settings.yarn or (environ or {}).get("YARN") == "1"
+    faults.require_yarn(fault.wanted(environ or {}), settings)
     try:
         server.status(settings.home)
+        server.start(settings)  # it runs: as it is wanted?
     except NotRunningError:
         for state in (embedded_home() / "local").glob("*.tfstate*"):
             state.unlink()
@@ -114,7 +127,7 @@ def apply(
     fault.wanted(environ)  # a fault that there is not is refused before anything starts
     if account is None:
         if (environ.get("ENV") or "local") == "local":
-            start_embedded(console)
+            start_embedded(console, environ)
         account = Account.from_environment(environ)
     require_state(account)
     quiet = not console.is_terminal or account.target.emulated
@@ -186,7 +199,7 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
         cluster.destroy()
     console.print("cluster destroyed; images and results are untouched", highlight=False)
     # a fresh account: what this one has read of the stack is gone
-    console.print(last_line(Account(account.target)), highlight=False, soft_wrap=True, markup=False)
+    console.print(last_line(Account(account.target, account.environ)), highlight=False, soft_wrap=True, markup=False)
 
 
 def confirm_removal(account: Account, environ: Mapping[str, str], console: Console) -> None:
@@ -234,7 +247,7 @@ def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = 
 def fetch_results(account: Account, environ: Mapping[str, str], console: Console) -> Path:
     """Report, scores and run.json of a result below the data bucket, to ``runs/<env>/<name>``."""
     data = account.bucket("data")
-    uri = environ.get("OUTPUT") or f"s3://{data}/results/{environ.get('MODEL') or 'efficientnet_lite0'}"
+    uri = environ.get("OUTPUT") or f"s3://{data}/results/{result_name(environ.get('MODEL'))}"
     bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
     folder = Path("runs") / account.target.env / prefix.rpartition("/")[2]
     s3 = account.client("s3")
