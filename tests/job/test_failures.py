@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 
 import pytest
 from fruits import errors, versions
-from fruits.errors import FruitsError, ModelError, VersionMismatchError
+from fruits.errors import FruitsError, ModelError, StorageError, VersionMismatchError
 from fruits.failures import explain
 
 
@@ -48,6 +49,28 @@ def test_an_error_is_found_among_the_causes() -> None:
     during = RuntimeError("during")
     during.__context__ = outer
     assert str(explain(during)) == "inner. Fix: none."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError(
+            "An error occurred while calling o9.collectToPython.\n: org.apache.spark.SparkException: Job aborted\n"
+            "Caused by: java.io.IOException: No space left on device\n\tat java.base/java.io.FileOutputStream.write"
+        ),
+        RuntimeError("pyarrow: OSError: [Errno 28] Error writing bytes to file. Detail: [errno 28] voller Datenträger"),
+    ],
+)
+def test_a_full_disk_is_named_whoever_met_it(error: Exception) -> None:
+    known = explain(error)
+    assert isinstance(known, StorageError)
+    assert str(known).startswith("a disk is full: ")
+    assert str(known).endswith(
+        ". Fix: free some, below the output and where Spark keeps its own files (spark.local.dir), then run it again; "
+        "what is done is kept."
+    )
 
 
 @pytest.mark.parametrize(
