@@ -19,10 +19,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.aws.account import Account
+from ops.aws.emr import list_steps
+from ops.aws.poll import poll
 from ops.core.console import working
 from ops.core.errors import OperatorError
 from ops.core.text import duration, number
-from ops.logs import layout
+from ops.logs import layout, words
 from ops.logs.layout import Log
 from ops.logs.reader import Logs, open_logs
 
@@ -69,7 +71,7 @@ def source_of(account: Account, environ: Mapping[str, str]) -> Source:
     OperatorError : there is no such cluster or step
     """
     cluster_id, emr = environ.get("CLUSTER") or str(account.cluster["cluster_id"]), account.client("emr")
-    known = emr.list_steps(account, cluster_id)
+    known = list_steps(account, cluster_id)
     step_id = environ.get("STEP") or (str(known[0]["Id"]) if known else "")
     place = layout.cluster_uri(emr.describe_cluster(ClusterId=cluster_id)["Cluster"].get("LogUri"), cluster_id)
     if place is None:
@@ -103,6 +105,11 @@ def wanted(logs: Logs, step_id: str) -> list[Log]:
         if log.is_driver and log.stream in ("stderr", "stdout")
     ]
     return [*own, *drivers]
+
+
+def by_telling(found: Sequence[Log]) -> list[Log]:
+    """The same, the most telling first: of a step that has ended, what its driver wrote."""
+    return sorted(found, key=lambda log: (not log.is_driver, log.stream != "stdout"))
 
 
 def age(log: Log, now: float) -> str:
@@ -154,7 +161,9 @@ class Shown:
         more = text[len(before) :] if before and text.startswith(before) else text
         problem = f" ({excerpt.problem})" if excerpt.problem else ""
         self._print(f"── {logs.uri(log.key)}, {age(log, now)}{problem}", style="bold")
-        self._print(tail(more, self.lines) or "(empty)")
+        if log.is_driver and (own := words.own_words(more)) and own != more.strip("\n"):
+            self._print(f"── of it, in the program's own words:\n{tail(own, self.lines)}\n── and the log's end:")
+        self._print(tail(words.fold(more), self.lines) or "(empty)")
         return True
 
     def _print(self, text: str, style: str | None = None) -> None:
@@ -192,7 +201,9 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
     shown, sizes = Shown(console, lines), dict[str, tuple[int, float]]()
     deadline: float | None = None if source.step_id else time.monotonic() + late
     with working(console, f"looking for the logs of {source.name}") as say:
-        while True:
+
+        def look() -> bool | None:
+            nonlocal deadline
             status: Mapping[str, Any] = source.status() if source.step_id else {"State": "", "Timeline": {}}
             ended = status["Timeline"].get("EndDateTime")
             found = wanted(source.logs, source.step_id)
@@ -201,7 +212,7 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
                     sizes[log.key] = (log.size, log.modified)
                     shown.show(source.logs, log, time.time())
             if (ended and complete(found, ended)) or (not source.step_id and found):
-                break
+                return True
             if ended and deadline is None:
                 deadline = time.monotonic() + late
             if deadline is not None and time.monotonic() > deadline:
@@ -214,7 +225,9 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
             else:
                 is_ = f" is {status['State']}" if source.step_id else " has left none yet"
                 say(f"waiting: {source.name}{is_}; {SHIPPING}")
-            time.sleep(pause)
+            return None
+
+        poll(look, pause=pause, say=say)
     console.print(f"these are the last logs of {source.name}", highlight=False)
 
 
@@ -245,7 +258,8 @@ def run(account: Account, environ: Mapping[str, str], console: Console) -> None:
     if not found:
         raise NoLogsError(f"{missing(source)}. Fix: make logs FOLLOW=1 waits for it.")
     shown = Shown(console, lines)
-    for log in found:
+    has_ended = source.step_id and source.status()["Timeline"].get("EndDateTime")
+    for log in by_telling(found) if has_ended else found:
         shown.show(source.logs, log, now)
     console.print(table_of(source.logs, found, now))
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from rich.console import Console
 
-from localaws import server
+from localaws import faults, server
 from localaws.errors import LocalAwsError, NotRunningError
 from localaws.settings import Settings
 from ops.aws.account import Account
+from ops.aws.poll import poll
 from ops.aws.state_bucket import require_state
 from ops.aws.studio import find_domain
 from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
@@ -32,24 +32,35 @@ from ops.cost import after, in_report
 from ops.cost.bills import last_line
 from ops.diagnose import wait as diagnosis
 from ops.job import wheelhouse
-from ops.lifecycle import fault, step, studio
-from ops.lifecycle.upload import upload
+from ops.job.names import result_name
+from ops.lifecycle import fault, studio
 from ops.plan import policies
 from ops.plan.summary import summary
 from ops.terraform.variables import boundary_of, cluster_variables
 from ops.terraform.workspace import CommandFailedError, Workspace, embedded_home
-from sample.draw import draw_sample
 
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
 SAMPLE = Path("data/sample")
 STOPPED_MESSAGE = "the embedded AWS is stopped; nothing is left running"
 
 
-def start_embedded(console: Console) -> None:
-    """Start the embedded AWS unless it runs. A new one is empty, so Terraform's states of an earlier one go."""
+def start_embedded(console: Console, environ: Mapping[str, str] | None = None) -> None:
+    """Start the embedded AWS unless it runs. A new one is empty, so Terraform's states of an earlier one go.
+
+    Parameters
+    ----------
+    environ : YARN=1 in it runs the steps on a real YARN
+
+    Raises
+    ------
+    WithoutYarnError, YarnError : they cannot
+    """
     settings = Settings.from_environment()
+    settings.yarn = settings.yarn or (environ or {}).get("YARN") == "1"
+    faults.require_yarn(fault.wanted(environ or {}), settings)
     try:
         server.status(settings.home)
+        server.start(settings)  # it runs: as it is wanted?
     except NotRunningError:
         for state in (embedded_home() / "local").glob("*.tfstate*"):
             state.unlink()
@@ -113,7 +124,7 @@ def apply(
     fault.wanted(environ)  # a fault that there is not is refused before anything starts
     if account is None:
         if (environ.get("ENV") or "local") == "local":
-            start_embedded(console)
+            start_embedded(console, environ)
         account = Account.from_environment(environ)
     require_state(account)
     quiet = not console.is_terminal or account.target.emulated
@@ -185,7 +196,7 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
         cluster.destroy()
     console.print("cluster destroyed; images and results are untouched", highlight=False)
     # a fresh account: what this one has read of the stack is gone
-    console.print(last_line(Account(account.target)), highlight=False, soft_wrap=True, markup=False)
+    console.print(last_line(Account(account.target, account.environ)), highlight=False, soft_wrap=True, markup=False)
 
 
 def confirm_removal(account: Account, environ: Mapping[str, str], console: Console) -> None:
@@ -221,18 +232,19 @@ def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = 
     """Terminate a cluster and wait until it is gone: its groups and EMR's endpoint cannot go before."""
     emr = account.client("emr")
     emr.terminate_job_flows(JobFlowIds=[cluster_id])
-    while True:
+
+    def look() -> bool | None:
         state = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
-        if state.startswith("TERMINATED"):
-            return
         say(f"ending the cluster: {cluster_id} is {state}")
-        time.sleep(1.0 if account.target.emulated else 10.0)
+        return True if state.startswith("TERMINATED") else None
+
+    poll(look, pause=1.0 if account.target.emulated else 10.0, say=say)
 
 
 def fetch_results(account: Account, environ: Mapping[str, str], console: Console) -> Path:
     """Report, scores and run.json of a result below the data bucket, to ``runs/<env>/<name>``."""
     data = account.bucket("data")
-    uri = environ.get("OUTPUT") or f"s3://{data}/results/{environ.get('MODEL') or 'efficientnet_lite0'}"
+    uri = environ.get("OUTPUT") or f"s3://{data}/results/{result_name(environ.get('MODEL'))}"
     bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
     folder = Path("runs") / account.target.env / prefix.rpartition("/")[2]
     s3 = account.client("s3")
@@ -303,39 +315,6 @@ def stop_embedded(console: Console) -> None:
         console.print(STOPPED_MESSAGE, highlight=False)
 
 
-def demo(environ: Mapping[str, str], console: Console) -> int:
-    """Apply, upload the drawn sample, run the step, fetch the results, destroy, stop; returns the step's exit code."""
-    began = time.monotonic()
-    environ = {**environ, "ENV": "local"}
-    folder: Path | None = None
-    price: list[str] = []
-    try:
-        account = apply(environ, console)
-        counts = draw_sample(SAMPLE)
-        sent, total = upload(account.client("s3"), account.bucket("data"), SAMPLE, console)
-        console.print(
-            f"the embedded sample, drawn (not photographed): {total} images of {len(counts)} fruits, {sent} uploaded",
-            highlight=False,
-        )
-        with fault.injected(account, environ, fault.IN_STEP):
-            # whatever happens to the step, its cluster ends below
-            code = step.run_step(account, {**environ, "DETACH": "", "ONESHOT": "1"}, console)
-        if code == 0:
-            folder = fetch_results(account, environ, console)
-        destroy(environ, console)
-        price = after.demo_lines(account, str(account.cluster["cluster_id"]), environ)
-    finally:
-        stop_embedded(console)
-    if folder is not None:
-        console.print(
-            f"[bold green]demo done[/] in {time.monotonic() - began:.0f} s; bill 0.00. Open {folder / 'report.html'}",
-            highlight=False,
-            soft_wrap=True,
-        )
-        console.print("\n".join(price), highlight=False, soft_wrap=True, markup=False)
-    return code
-
-
 def left_after(command: str, local: bool) -> str:
     """What a command that broke off leaves, and what removes it."""
     if command == "demo":
@@ -346,7 +325,7 @@ def left_after(command: str, local: bool) -> str:
     return f"MAY STILL BILL: what is there so far; make status says what, {again} removes it"
 
 
-def _told(command: str, environ: Mapping[str, str], body: Callable[[], int | None]) -> int:
+def told(command: str, environ: Mapping[str, str], body: Callable[[], int | None]) -> int:
     """Run a command of this room; when it breaks off, say what that leaves."""
     console, local = Console(), (environ.get("ENV") or "local") == "local"
     try:
@@ -363,7 +342,7 @@ def _told(command: str, environ: Mapping[str, str], body: Callable[[], int | Non
 
 def apply_command(environ: Mapping[str, str]) -> int:
     """`make apply`."""
-    return _told("apply", environ, lambda: _applied(environ))
+    return told("apply", environ, lambda: _applied(environ))
 
 
 def _applied(environ: Mapping[str, str]) -> None:
@@ -372,22 +351,17 @@ def _applied(environ: Mapping[str, str]) -> None:
 
 def results_command(environ: Mapping[str, str]) -> int:
     """`make results`."""
-    return _told("results", environ, lambda: results(Account.from_environment(environ), environ, Console()))
-
-
-def demo_command(environ: Mapping[str, str]) -> int:
-    """`make demo`."""
-    return _told("demo", environ, lambda: demo(environ, Console()))
+    return told("results", environ, lambda: results(Account.from_environment(environ), environ, Console()))
 
 
 def destroy_command(environ: Mapping[str, str]) -> int:
     """`make destroy`: asks first in a real account."""
-    return _told("destroy", environ, lambda: _removed(destroy, environ))
+    return told("destroy", environ, lambda: _removed(destroy, environ))
 
 
 def purge_command(environ: Mapping[str, str]) -> int:
     """`make purge`: asks for the bucket's name."""
-    return _told("purge", environ, lambda: _removed(purge, environ))
+    return told("purge", environ, lambda: _removed(purge, environ))
 
 
 def _removed(remove: Callable[[Mapping[str, str], Console, Account], None], environ: Mapping[str, str]) -> None:

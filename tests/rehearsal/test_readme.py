@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from ops.cli.commands import COMMANDS
-from sample.draw import draw_sample
 from tests.conftest import KERAS_WEIGHTS
+from tests.drawn import draw_once
 from tests.rehearsal.clones import Clone, clone_into
 from tests.rehearsal.support import COMMANDS as TYPED_BY_PROGRAM
 from tests.rehearsal.support import REPO, RUNBOOK, entries
@@ -23,7 +23,7 @@ from tests.rehearsal.support import REPO, RUNBOOK, entries
 MAKEFILE = (REPO / "Makefile").read_text()
 TYPED_HERE = {
     *("help", "help-exit", "shellcheck", "sample", "weights", "notebook", "fmt", "state", "prices", "billing"),
-    *("validate", "plan", "doctor", "help-all", "fmt-check", "local-fault", "operators", "github"),
+    *("validate", "plan", "doctor", "help-all", "fmt-check", "local-fault", "local-up", "operators", "github"),
 }
 """In a clone that is set up; what they must print is in `test_a_command_of_the_readme`."""
 PROGRAM_ONLY = {
@@ -37,6 +37,7 @@ PROGRAM_ONLY = {
     "studio-stop": "tests/localaws/test_studio_apps.py",
     "plan-report": "tests/infra/test_plan_report.py",
     "drift": "tests/infra/test_nightly.py",
+    "yarn-jars": "tests/localaws/test_yarn_jars.py",
     "neighbours": "tests/job/test_result_commands.py",
     "classify": "tests/job/test_result_commands.py",
 }
@@ -78,7 +79,7 @@ def program(target: str) -> str:
 
 
 def test_every_command_of_the_readme_is_typed_by_a_test() -> None:
-    named = commands((REPO / "README.md").read_text())
+    named = commands((REPO / "README.md").read_text() + (REPO / "docs" / "commands.md").read_text())
     assert len(named) > 30
     assert named <= set(re.findall(r"^([a-z0-9-]+):.*##", MAKEFILE, re.MULTILINE))
     covered = typed_in_rehearsals() | {*TYPED_HERE, *PROGRAM_ONLY, *BY_CI, *NOT_TYPED}
@@ -102,7 +103,7 @@ def test_ci_types_the_readmes_test_command() -> None:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     made = clone_into(tmp_path_factory.mktemp("readme") / "clone")
-    draw_sample(made.folder / "photos", views=3)
+    draw_once(made.folder / "photos", views=3)
     try:
         yield made
     finally:
@@ -127,6 +128,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
         ("state ENV=local", 0, "there is nothing to make"),
         ("billing ENV=local", 0, "nothing bills"),
         ("prices ENV=local", 2, "Fix: "),
+        ("local-up YARN=1", 2, "Fix: make yarn-jars fetches them (101 MB, once)"),
     ],
 )
 def test_a_command_of_the_readme(clone: Clone, line: str, code: int, words: str) -> None:
