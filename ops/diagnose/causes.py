@@ -135,12 +135,12 @@ _UNACCEPTED = re.compile(r"Initial job has not accepted any resources")
 
 def _short(waits: str) -> str:
     """What an application waits for, in plain words."""
+    if _NO_NODE.search(waits):
+        return "there is no healthy node in the cluster"
     if found := _PARTITION.search(waits):
         label = found["label"].strip("<>")
         which = {"ON_DEMAND": "on-demand ", "SPOT": "Spot "}.get(label, "" if "DEFAULT" in label else f"{label} ")
         return f"there is no {which}node for the driver"
-    if _NO_NODE.search(waits):
-        return "there is no healthy node in the cluster"
     if _LIMIT.search(waits):
         return "other applications have the room that drivers may take"
     if _UNACCEPTED.search(waits):
