@@ -292,7 +292,7 @@ CASES: dict[str, tuple[Callable[[Stage], str], str]] = {
         for name, cause in {
             "python-exception": "python-exception",
             "out-of-memory-python": "out-of-memory-python",
-            "out-of-memory-python-killed": "out-of-memory-python",
+            "out-of-memory-python-killed": "python-crash",
             "out-of-memory-executor-killed": "out-of-memory-executor",
             "out-of-memory-driver-heap": "out-of-memory-driver",
             "access-denied-spark": "access-denied",
