@@ -153,8 +153,8 @@ def _is_none(node: ast.AST) -> bool:
 
 
 def _skipped(tree: ast.Module) -> set[int]:
-    """Nodes that are no behaviour: annotations, decorators, the main guard. And functions that take a Spark session, or a
-    table of one: only the tests that have a session can run those."""
+    """Nodes that are no behaviour: annotations, decorators, the main guard. And functions that take a Spark session or
+    one of its tables: only the tests that have a session can run those."""
     found: set[int] = set()
     for node in ast.walk(tree):
         parts: list[ast.AST | None] = [getattr(node, name, None) for name in ("annotation", "returns")]
