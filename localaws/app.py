@@ -35,7 +35,9 @@ from localaws.guard import guarded
 from localaws.keys import Keys
 from localaws.reaper import Reaper
 from localaws.recording import recorded
+from localaws.services import workflows
 from localaws.services.scheduler import Clock
+from localaws.services.workflows import Workflows
 from localaws.settings import ACCOUNT, Settings
 from localaws.state import Record
 
@@ -165,6 +167,7 @@ def serve(settings: Settings, token: str) -> None:
         clear_untrusted_proxy_headers=True,
     )
     server.channel_class = _Channel
+    workflows.run_by(Workflows(ACCOUNT, settings, lambda name, region: supervisor.client(name, region)))
     clock = Clock(ACCOUNT, settings, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters))
     clock.start()
     threading.Thread(target=server.run, name="waitress", daemon=True).start()
