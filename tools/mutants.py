@@ -71,7 +71,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ops.lifecycle.step": ("tests/ops/test_steps_end.py", "tests/ops/test_step.py", "tests/diagnose/test_command.py"),
     "ops.diagnose.causes": ("tests/diagnose/test_corpus.py", "tests/diagnose/test_odd_logs.py"),
     "ops.diagnose.tracebacks": ("tests/diagnose/test_corpus.py", "tests/diagnose/test_odd_logs.py"),
-    "ops.plan.changes": ("tests/ops/test_plan_text.py",),
+    "ops.plan.changes": ("tests/ops/test_plan_changes.py", "tests/ops/test_plan_text.py"),
     "localaws.policy": (
         "tests/localaws/test_policy_operators.py",
         "tests/localaws/test_policy_evaluation.py",
@@ -238,8 +238,10 @@ def run(module: str, code: CodeType | None, report: Path) -> int:
             sys.meta_path.insert(0, Planted(module, str(path_of(module)), code))
             import pytest
 
-            options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-m", "fast", "--tb=line"]
+            # a warning is no kill, and what is imported before is not rewritten
+            options = ["-x", "-q", "-W", "default", "-m", "fast", "--tb=line"]
             status = int(pytest.main([*options, *MODULES[module]]))
+            out.flush()
     finally:
         os._exit(status)
 

@@ -264,5 +264,5 @@ def run_wave(frame: DataFrame, task: FeaturizeTask, tasks: int) -> dict[str, lis
     rows = frame.select(*columns).repartition(tasks).mapInArrow(featurize, PART_DDL).collect()
     found: dict[str, list[Part]] = {FEATURES: [], REJECTS: []}
     for row in rows:
-        found[row["kind"]].append(Part(row["name"], int(row["rows"])))
+        found[row["kind"]].append(Part.of(row))
     return found

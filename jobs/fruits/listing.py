@@ -151,25 +151,6 @@ def require_folder(source: Store) -> None:
         raise InputError(f"there is nothing at the input {source.uri}. Fix: check the address.")
 
 
-def normalised(classes: tuple[str, ...]) -> list[str]:
-    """Class names as `label_of` writes them."""
-    return [unicodedata.normalize("NFC", name) for name in classes]
-
-
-def select(frame: DataFrame, classes: tuple[str, ...], limit: int | None) -> DataFrame:
-    """Only some classes, only so many images.
-
-    The limit takes the images whose paths have the smallest hashes: always the same ones, from all over the input.
-    """
-    from pyspark.sql import functions as sf
-
-    if classes:
-        frame = frame.where(sf.col("label").isin(normalised(classes)))
-    if limit is not None:
-        frame = frame.orderBy(sf.xxhash64("path"), "path").limit(limit)
-    return frame
-
-
 def counts_by_label(frame: DataFrame) -> dict[str, int]:
     """Images per label; one small row a class comes to the driver."""
     rows: list[Any] = frame.groupBy("label").count().collect()

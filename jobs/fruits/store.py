@@ -5,9 +5,14 @@ Only the base URI is parsed; keys below it are passed as they are, so they may h
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import hashlib
 import os
+import re
 import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,6 +25,8 @@ from fruits.errors import StorageError, UsageError
 
 _S3_SCHEMES = ("s3", "s3a", "s3n")
 _GCS_SCHEMES = ("gs", "gcs")
+# .report.html.0f3c…: a file that is being written beside the one that it will replace
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
 _AZURE_SCHEMES = ("abfs", "abfss", "wasb", "wasbs")
 
 
@@ -155,7 +162,7 @@ def _file_system(scheme: str, authority: str, _pid: int) -> Any:
     )
 
 
-def _explain(error: Exception, what: str) -> StorageError:
+def explain(error: Exception, what: str) -> StorageError:
     text = str(error).split("\n")[0]
     low = text.lower()
     cure = "check the address and the network"
@@ -181,6 +188,77 @@ def _first_level(entries: list[Entry], key: str) -> list[Entry]:
         else:
             found[entry.key] = entry
     return list(found.values())
+
+
+class NewFile:
+    """A file that is being written, and the digest of what was.
+
+    Closed, it is on the disk, not only on its way there: whoever names it afterwards names what outlives a power cut.
+    As a context it leaves nothing behind when it fails.
+    """
+
+    def __init__(self, store: Store, key: str, name: str) -> None:
+        self._store, self._key, self._name = store, key, name
+        self._digest = hashlib.sha256()
+        self.closed = False
+        self._local = Path(store.path(key)) if store.is_local else None
+        if self._local:
+            self._local.parent.mkdir(parents=True, exist_ok=True)
+        self._file: Any = self._local.open("wb") if self._local else store.fs.open_output_stream(store.path(key))
+
+    def write(self, data: Any) -> int:
+        self._digest.update(data)
+        self._file.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Writers of formats ask for it; nobody reads the file before it is closed."""
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        if self._local:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._file.close()
+        if self._local:
+            sync_folder(self._local.parent)
+
+    def abandon(self) -> None:
+        """Close it, and remove it where that is possible."""
+        self.closed = True
+        with contextlib.suppress(OSError):
+            self._file.close()
+        with contextlib.suppress(StorageError):
+            self._store.delete(self._key)
+
+    def __enter__(self) -> NewFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _traceback: object) -> None:
+        if error is None:
+            try:
+                self.close()
+            except OSError as late:
+                error = late
+        if error is not None:
+            self.abandon()
+        if isinstance(error, OSError):
+            raise explain(error, f"cannot write {self._store.location(self._name)}") from error
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the disk have the names in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class Store:
@@ -231,7 +309,7 @@ class Store:
         try:
             return _file_system(self.scheme, self._authority, os.getpid())
         except (OSError, ImportError) as error:
-            raise _explain(error, f"cannot open {self.uri}") from error
+            raise explain(error, f"cannot open {self.uri}") from error
 
     @property
     def is_local(self) -> bool:
@@ -268,18 +346,58 @@ class Store:
         StorageError
             When it cannot be written.
         """
+        if self.is_local:
+            with self.replacing(key) as sink:
+                sink.write(data)
+            return
+        try:
+            with self.fs.open_output_stream(self.path(key)) as sink:
+                sink.write(data)
+        except OSError as error:
+            raise explain(error, f"cannot write {self.location(key)}") from error
+
+    @contextlib.contextmanager
+    def replacing(self, key: str) -> Iterator[NewFile]:
+        """`write` piece by piece: the file takes its place when it is whole, or the older one stays.
+
+        Raises
+        ------
+        StorageError
+            When it cannot be written.
+        """
+        folder, separator, name = key.rpartition("/")
+        temporary = f"{folder}{separator}.{name}.{uuid.uuid4().hex}"
+        with self.create(temporary, name=key) as sink:
+            yield sink
         try:
             if self.is_local:
-                target = Path(self.path(key))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-                temporary.write_bytes(data)
-                temporary.replace(target)
+                Path(self.path(temporary)).replace(self.path(key))
+                sync_folder(Path(self.path(key)).parent)
             else:
-                with self.fs.open_output_stream(self.path(key)) as sink:
-                    sink.write(data)
+                if self.scheme in ("hdfs", "viewfs"):
+                    self.delete(key)  # nothing may stand where it moves
+                self.fs.move(self.path(temporary), self.path(key))
         except OSError as error:
-            raise _explain(error, f"cannot write {self.location(key)}") from error
+            self.delete(temporary)
+            raise explain(error, f"cannot write {self.location(key)}") from error
+
+    def create(self, key: str, *, name: str = "") -> NewFile:
+        """A new file, to be written piece by piece.
+
+        Parameters
+        ----------
+        name : str
+            What an error calls it, where that is another key.
+
+        Raises
+        ------
+        StorageError
+            When it cannot be opened.
+        """
+        try:
+            return NewFile(self, key, name or key)
+        except OSError as error:
+            raise explain(error, f"cannot write {self.location(name or key)}") from error
 
     def list(self, key: str = "", *, recursive: bool = False) -> list[Entry]:
         """What lies below a key; empty where there is nothing.
@@ -295,7 +413,7 @@ class Store:
         try:
             infos = self.fs.get_file_info(selector)
         except OSError as error:
-            raise _explain(error, f"cannot list {self.location(key)}") from error
+            raise explain(error, f"cannot list {self.location(key)}") from error
         skip = len(self._base) + 1
         try:
             return [
@@ -312,7 +430,7 @@ class Store:
         try:
             info = self.fs.get_file_info(self.path(key))
         except OSError as error:
-            raise _explain(error, f"cannot look at {self.location(key)}") from error
+            raise explain(error, f"cannot look at {self.location(key)}") from error
         return {pafs.FileType.File: "file", pafs.FileType.Directory: "folder"}.get(info.type, "missing")
 
     def delete(self, key: str) -> None:
@@ -323,7 +441,13 @@ class Store:
             return
         except OSError as error:
             if self.kind(key) != "missing":
-                raise _explain(error, f"cannot remove {self.location(key)}") from error
+                raise explain(error, f"cannot remove {self.location(key)}") from error
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Remove many files, some at a time."""
+        with ThreadPoolExecutor(16, thread_name_prefix="delete") as pool:
+            for _ in pool.map(self.delete, keys):
+                pass
 
     def delete_folder(self, key: str) -> None:
         """Remove everything below a key; nothing there is no error."""
@@ -332,4 +456,4 @@ class Store:
             if self.is_local and Path(self.path(key)).is_dir():
                 Path(self.path(key)).rmdir()
         except OSError as error:
-            raise _explain(error, f"cannot clear {self.location(key)}") from error
+            raise explain(error, f"cannot clear {self.location(key)}") from error

@@ -2,14 +2,81 @@
 
 from __future__ import annotations
 
+from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden")
+# https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html and botocore's own
+_EXPIRED = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "InvalidClientTokenId",
+    "InvalidAccessKeyId",
+    "UnrecognizedClientException",
+    "InvalidToken",
+    "AuthFailure",
+)
+# botocore's `standard` retry mode knows the same
+_THROTTLED = (
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "SlowDown",
+    "ServiceUnavailable",
+    "InternalError",
+    "InternalFailure",
+    "503",
+    "500",
+)
+_NETWORK = (
+    boto.HTTPClientError,  # EndpointConnectionError, timeouts, proxies, TLS
+    boto.ConnectionError,
+    boto.IncompleteReadError,
+    boto.ResponseStreamingError,
+)
+_NO_CREDENTIALS = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.TokenRetrievalError,  # SSO's cached token is too old
+    boto.UnauthorizedSSOTokenError,
+    boto.SSOTokenLoadError,
+    boto.ProfileNotFound,
+)
+
+
+def _code(error: BaseException) -> str:
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
 def is_denied(error: ClientError) -> bool:
     """Whether the credentials lack a right."""
-    return str(error.response["Error"].get("Code", "")) in _DENIED
+    return _code(error) in _DENIED
+
+
+def is_expired(error: BaseException) -> bool:
+    """Whether there are no credentials, or AWS does not accept them any more."""
+    return isinstance(error, _NO_CREDENTIALS) or _code(error) in _EXPIRED
+
+
+def is_throttled(error: BaseException) -> bool:
+    """Whether AWS asks for fewer calls, or has a trouble of its own that passes."""
+    return _code(error) in _THROTTLED
+
+
+def is_network(error: BaseException) -> bool:
+    """Whether AWS was not reached at all."""
+    return isinstance(error, _NETWORK) and not isinstance(error, _NO_CREDENTIALS)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same call may succeed later: a lost network, a throttled call, a session to be renewed."""
+    return is_network(error) or is_throttled(error) or is_expired(error)
 
 
 def why_not(error: Exception) -> tuple[str, str]:

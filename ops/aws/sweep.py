@@ -17,13 +17,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ops.core.errors import OperatorError
+
 ENDPOINT_NAME = "emr-service-vpce"
 GROUPS_OF_STUDIO = ("security-group-for-inbound-nfs-d-*", "security-group-for-outbound-nfs-d-*")
 GROUP_NAMES = ("ElasticMapReduce-*", *GROUPS_OF_STUDIO)
 WAIT_SECONDS = 600.0
 
 
-class SweepError(Exception):
+class SweepError(OperatorError):
     """What EMR left behind could not be removed; the message says what and how to go on."""
 
     exit_code = 1

@@ -7,8 +7,6 @@ changes nothing.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +19,7 @@ from ops.aws.account import Account
 from ops.ci.comment import block, code, counted, folded
 from ops.ci.gather import reasons
 from ops.core.console import working
-from ops.core.errors import OperatorError, TerraformError
+from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
 from ops.cost.leftovers import bill
 from ops.plan.changes import Change, changes, lines, secrets
@@ -129,15 +127,14 @@ def look(account: Account, environ: Mapping[str, str], home: Path, console: Cons
     )
 
 
-def main() -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Write ``drift.md`` and ``drift.json``. Exit code: 0; 33 something was found."""
-    environ, console = os.environ, Console(stderr=True)
+    console = Console(stderr=True)
     out = Path(environ.get("OUT") or ROOT / "build" / "drift")
     try:
         found = look(Account.from_environment(environ), environ, out / "work", console)
-    except (OperatorError, TerraformError, ClientError, BotoCoreError) as error:
-        print(f"drift: {masked(str(error))}", file=sys.stderr)
-        return int(getattr(error, "exit_code", 1))
+    except (OperatorError, ClientError, BotoCoreError) as error:
+        raise OperatorError(masked(str(error)), exit_code=int(getattr(error, "exit_code", 1))) from None
     out.mkdir(parents=True, exist_ok=True)
     text = markdown(found)
     (out / "drift.md").write_text(text)
@@ -146,7 +143,3 @@ def main() -> int:
     print(text.split("<details>")[0].split("<!--")[0].rstrip())
     print(f"\nwritten: {out / 'drift.md'}, {out / 'drift.json'}")
     return FOUND if found.found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

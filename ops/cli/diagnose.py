@@ -7,17 +7,13 @@ what is there now; `JSON=1` is for a program.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
-from fruits.errors import FruitsError
 from rich.console import Console
 
 from ops.aws.account import Account
-from ops.core.errors import OperatorError, TerraformError
+from ops.core.errors import OperatorError
 from ops.diagnose import gather
 from ops.diagnose import wait as command
 from ops.diagnose.causes import judge
@@ -55,22 +51,11 @@ def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
     return command.one(Account.from_environment(environ), environ, console, patience=patience)
 
 
-def main() -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0 when a cause is named; 28 when none is known; 2 when nothing failed; 20 without a cluster."""
-    errors = Console(stderr=True)
-    try:
-        found = diagnose(os.environ, errors)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except (OperatorError, TerraformError, FruitsError, BotoCoreError, ClientError) as error:
-        errors.print(f"diagnose: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
-    if os.environ.get("JSON") == "1":
+    found = diagnose(environ, Console(stderr=True))
+    if environ.get("JSON") == "1":
         print(json.dumps(found.as_json(), indent=1))
     else:
-        print(found.as_text(os.environ.get("ENV") or "local"))
+        print(found.as_text(environ.get("ENV") or "local"))
     return UNKNOWN if found.verdict.cause == "unknown" else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,24 +7,21 @@ and waits for what is late; `JSON=1` is for a program. `make diagnose` says what
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ops.aws.account import Account
 from ops.core.console import working
-from ops.core.errors import OperatorError, TerraformError
+from ops.core.errors import OperatorError
 from ops.core.text import duration, number
-from ops.lifecycle import step
 from ops.logs import layout
 from ops.logs.layout import Log
 from ops.logs.reader import Logs, open_logs
@@ -253,17 +250,7 @@ def run(account: Account, environ: Mapping[str, str], console: Console) -> None:
     console.print(table_of(source.logs, found, now))
 
 
-def main() -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 2 for an unknown cluster or step; 20 without a cluster; 27 while no log has arrived."""
-    try:
-        run(Account.from_environment(os.environ), os.environ, Console())
-    except KeyboardInterrupt:
-        return step.INTERRUPTED
-    except (OperatorError, TerraformError, BotoCoreError, ClientError) as error:
-        Console(stderr=True).print(f"logs: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
+    run(Account.from_environment(environ), environ, Console())
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,19 +6,14 @@ failure, Ctrl-C, and when the terminal is closed.
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 from collections.abc import Mapping
 
-from fruits.errors import FruitsError
 from rich.console import Console
 
-from localaws.errors import LocalAwsError
 from ops.aws import emr
 from ops.aws.account import Account
-from ops.aws.sweep import SweepError
-from ops.core.errors import OperatorError, TerraformError
+from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
 from ops.diagnose import wait as diagnosis
 from ops.diagnose.causes import UNDETERMINED
@@ -90,16 +85,13 @@ def run(environ: Mapping[str, str], console: Console) -> int:
     return code
 
 
-def main() -> int:
-    """Entry point."""
-    try:
-        return run(os.environ, Console())
-    except KeyboardInterrupt:
-        return step.INTERRUPTED
-    except (OperatorError, FruitsError, TerraformError, LocalAwsError, SweepError) as error:
-        Console(stderr=True).print(f"run-step: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
+def main(environ: Mapping[str, str]) -> int:
+    """`make run-step`: the job's own exit code where it is known."""
+    return run({**environ, "STEP": ""}, Console())
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def watch(environ: Mapping[str, str]) -> int:
+    """`make watch`."""
+    if not environ.get("STEP"):
+        raise OperatorError("which step? Fix: make watch STEP=s-…; make steps lists them.", exit_code=ExitCode.USAGE)
+    return run(environ, Console())

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from fruits.progress import progress_of
 from fruits.store import Store
@@ -21,7 +18,7 @@ from rich.text import Text
 from ops.aws import emr
 from ops.aws.account import NOT_RUNNING, Account, emulator
 from ops.core.console import working
-from ops.core.errors import OperatorError, TerraformError
+from ops.core.errors import OperatorError
 from ops.core.text import duration, utc
 from ops.cost.bills import Bills, Cluster, ends, look, sentence
 from ops.cost.money import shown
@@ -118,32 +115,21 @@ def as_json(env: str, region: str, bills: Bills, steps: list[OpenStep], now: dat
     }
 
 
-def main() -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0 whatever the environment is in; 1 to 4 where it cannot be asked."""
-    environ, errors = os.environ, Console(stderr=True)
-    as_program = environ.get("JSON") == "1"
-    try:
-        if (environ.get("ENV") or "local") == "local" and not emulator():
-            if as_program:
-                print(json.dumps({"env": "local", "emulated": True, "cluster": None, "billing": NOT_RUNNING}, indent=1))
-            else:
-                print(NOT_RUNNING)
-            return 0
-        with working(errors, "asking", quiet=as_program or not errors.is_terminal):
-            account = Account.from_environment(environ)
-            now = datetime.now(UTC)
-            bills = look(account, now)
-            steps = open_steps(account, bills.cluster)
-    except (OperatorError, TerraformError, BotoCoreError, ClientError) as error:
-        errors.print(f"status: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
+    errors, as_program = Console(stderr=True), environ.get("JSON") == "1"
+    if (environ.get("ENV") or "local") == "local" and not emulator():
+        none = {"env": "local", "emulated": True, "cluster": None, "billing": NOT_RUNNING}
+        print(json.dumps(none, indent=1) if as_program else NOT_RUNNING)
+        return 0
+    with working(errors, "asking", quiet=as_program or not errors.is_terminal):
+        account = Account.from_environment(environ)
+        now = datetime.now(UTC)
+        bills = look(account, now)
+        steps = open_steps(account, bills.cluster)
     told = (account.target.env, account.target.region, bills, steps, now)
     if as_program:
         print(json.dumps(as_json(*told), indent=1))
     else:
         Console().print(table_of(*told))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +15,6 @@ from rich.text import Text
 from ops.aws import emr
 from ops.aws.account import Account
 from ops.aws.emr import list_steps
-from ops.core.errors import OperatorError, TerraformError
 from ops.core.text import duration, utc
 
 
@@ -73,23 +69,15 @@ def table_of(cluster_id: str, steps: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def main() -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 20 without a cluster; 2 where CLUSTER= is none."""
-    try:
-        account = Account.from_environment(os.environ)
-        cluster_id = os.environ.get("CLUSTER") or str(account.cluster["cluster_id"])
-        steps = listed(account, cluster_id, datetime.now(UTC))
-    except (OperatorError, TerraformError, BotoCoreError, ClientError) as error:
-        Console(stderr=True).print(f"steps: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
-    if os.environ.get("JSON") == "1":
+    account = Account.from_environment(environ)
+    cluster_id = environ.get("CLUSTER") or str(account.cluster["cluster_id"])
+    steps = listed(account, cluster_id, datetime.now(UTC))
+    if environ.get("JSON") == "1":
         print(json.dumps({"cluster_id": cluster_id, "steps": steps}, indent=1))
     elif not steps:
         print(f"no step was submitted to {cluster_id} yet. make run-step submits one.")
     else:
         Console().print(table_of(cluster_id, steps))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

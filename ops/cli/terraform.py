@@ -2,84 +2,94 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
+from pathlib import Path
 
 from ops.aws.account import target_from
-from ops.core.errors import TerraformError
-from ops.core.paths import ROOT
+from ops.core.console import ask
+from ops.core.errors import ExitCode
+from ops.core.paths import INFRA, ROOT
 from ops.core.target import DEFAULT_REGION, NO_ACCOUNT, Target
 from ops.core.text import number
 from ops.plan import policies
 from ops.plan.summary import summary
 from ops.terraform.binary import find_terraform
-from ops.terraform.variables import workspace
+from ops.terraform.variables import github_variables, workspace
 from ops.terraform.workspace import ADMINISTRATORS, STACKS, Stack, Workspace
 
-BROKEN_RULE = 5
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0, 1 Terraform said no, 2 wrong use, 3 no usable Terraform, 4 no credentials, 5 a rule is broken."""
-    parser = argparse.ArgumentParser(prog="python -m ops.terraform.workspace", description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["plan", "apply", "destroy", "validate", "fmt", "outputs"])
-    parser.add_argument("--stack", choices=[*STACKS, *ADMINISTRATORS, "both"], default="both")
-    parser.add_argument(
-        "--check", action="store_true", help="with fmt: change nothing, fail where something is not formatted"
-    )
-    options = parser.parse_args(arguments)
-    try:
-        return _do(options)
-    except TerraformError as error:
-        print(f"make: {error}", file=sys.stderr)
-        return error.exit_code
-
-
-def _do(options: argparse.Namespace) -> int:
-    environ = os.environ
-    terraform = find_terraform()
-    if options.command == "fmt":
-        command = [
-            str(terraform),
-            "fmt",
-            "-recursive",
-            *(["-check", "-diff"] if options.check else []),
-            str(ROOT / "infra"),
-            str(ROOT / "tests" / "infra" / "roots"),
-        ]
-        quiet = {**environ, "TF_CLI_CONFIG_FILE": os.devnull}
-        return subprocess.run(command, check=False, env=quiet).returncode
-    chosen: tuple[Stack, ...] = STACKS if options.stack == "both" else (options.stack,)
-    if options.command == "validate":
-        chosen = (*STACKS, *ADMINISTRATORS) if options.stack == "both" else chosen
-        target = Target(env="local", region=DEFAULT_REGION, account_id=NO_ACCOUNT, offline=True)
-    else:
-        target = target_from(environ, may_be_offline=options.command == "plan")
+def plan(environ: Mapping[str, str]) -> int:
+    """`make plan`. Exit code: 0; 1 Terraform refuses; 3 no usable Terraform; 4 no credentials; 5 a rule is broken."""
+    terraform, target = find_terraform(environ), target_from(environ, may_be_offline=True)
     broken: list[policies.Violation] = []
-    for stack in chosen if options.command != "destroy" else chosen[::-1]:
-        if options.command == "validate":
-            Workspace(target=target, stack=stack, terraform=terraform).validate()
-            continue
+    for stack in STACKS:
         work = workspace(stack, target, environ, terraform=terraform)
-        if options.command == "plan":
-            print(f"── {stack} of ENV={target.env}{' without asking AWS' if target.offline else ''}", flush=True)
-            kept = work.state.with_suffix(".tfplan")
-            work.plan(out=kept)
-            shown = work.show(kept)
-            print("\n".join(summary(shown, target.region)), flush=True)
-            broken += policies.check(shown, ceiling=number(environ, "MAX_USD_PER_HOUR"), region=target.region)
-        elif options.command == "outputs":
-            print(json.dumps(work.outputs(), indent=2))
-        else:
-            getattr(work, options.command)()
+        print(f"── {stack} of ENV={target.env}{' without asking AWS' if target.offline else ''}", flush=True)
+        kept = work.state.with_suffix(".tfplan")
+        work.plan(out=kept)
+        shown = work.show(kept)
+        print("\n".join(summary(shown, target.region)), flush=True)
+        broken += policies.check(shown, ceiling=number(environ, "MAX_USD_PER_HOUR"), region=target.region)
     for violation in broken:
-        print(f"make: the plan breaks a rule: {violation}", file=sys.stderr)
-    return BROKEN_RULE if broken else 0
+        print(f"plan: the plan breaks a rule: {violation}", file=sys.stderr)
+    return ExitCode.RULE if broken else ExitCode.DONE
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def validate(environ: Mapping[str, str]) -> int:
+    """`make validate`: the code of all four stacks."""
+    target = Target(env="local", region=DEFAULT_REGION, account_id=NO_ACCOUNT, offline=True)
+    for stack in (*STACKS, *ADMINISTRATORS):
+        Workspace(target=target, stack=stack, terraform=find_terraform(environ)).validate()
+    return 0
+
+
+def check_format(environ: Mapping[str, str]) -> int:
+    """`make fmt-check`: changes nothing; 3 where something is not formatted."""
+    return format_code(find_terraform(environ), environ, "-check", "-diff")
+
+
+def write_format(environ: Mapping[str, str]) -> int:
+    """The Terraform half of `make fmt`."""
+    return format_code(find_terraform(environ), environ)
+
+
+def format_code(terraform: Path, environ: Mapping[str, str], *options: str) -> int:
+    """Run ``terraform fmt`` over the stacks and the tests' own roots."""
+    places = (str(INFRA), str(ROOT / "tests" / "infra" / "roots"))
+    quiet = {**environ, "TF_CLI_CONFIG_FILE": os.devnull}
+    return subprocess.run([terraform, "fmt", "-recursive", *options, *places], check=False, env=quiet).returncode
+
+
+def operators(environ: Mapping[str, str]) -> int:
+    """`make operators`: who may run the other commands."""
+    return administer("operators", environ)
+
+
+def github(environ: Mapping[str, str]) -> int:
+    """`make github`: the roles that a repository's workflows may take."""
+    return administer("github", environ)
+
+
+def administer(stack: Stack, environ: Mapping[str, str]) -> int:
+    """Plan an administrator's stack, show the plan, ask, and apply just that plan.
+
+    Raises
+    ------
+    OperatorError : the answer is no, or nobody is there to answer
+    """
+    if stack == "github":
+        github_variables(environ)  # refused before an account is asked
+    target = target_from(environ, may_be_offline=False)
+    work = workspace(stack, target, environ)
+    kept = work.state.with_suffix(".tfplan")
+    if not work.plan(out=kept):
+        print(f"the stack {stack} of ENV={target.env} is up to date: nothing to do")
+        return 0
+    question = f"apply this plan to account {target.account_id}?"
+    ask(question, environ, refused="nothing was changed.")
+    work.apply_plan(kept)
+    print(f"the stack {stack} of ENV={target.env} is applied")
+    return 0

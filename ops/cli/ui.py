@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 from localaws.emr.spark import events_folder
@@ -27,7 +26,7 @@ from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.core import browser
 from ops.core.console import working
-from ops.core.errors import OperatorError, TerraformError
+from ops.core.errors import OperatorError
 
 HISTORY_SERVER = "org.apache.spark.deploy.history.HistoryServer"
 START_SECONDS = 60.0
@@ -204,17 +203,7 @@ def show(account: Account, environ: Mapping[str, str], console: Console) -> None
     browser.show(address, environ, terminal=console.is_terminal)
 
 
-def main() -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 20 without a cluster; 25 when there is nothing to see."""
-    try:
-        show(Account.from_environment(os.environ), os.environ, Console())
-    except KeyboardInterrupt:
-        return 130
-    except (OperatorError, TerraformError, BotoCoreError, ClientError) as error:
-        Console(stderr=True).print(f"ui: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
+    show(Account.from_environment(environ), environ, Console())
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -224,6 +224,11 @@ def describe(summary: dict[str, Any], output: Store) -> str:
         if summary["rows_removed"]
         else ""
     )
+    if others := summary["features_of_others"]:
+        gone += f"\n{others:,} features of images that were not selected are kept for other runs"
+    if repaired := summary["repaired"]:
+        gone += f"\n{len(repaired):,} files were missing or damaged, and what they held was made anew: {repaired[0]}"
+        gone += f" and {len(repaired) - 1:,} more (run.json)" if len(repaired) > 1 else ""
     rejected = (
         f", {summary['images_rejected']:,} rejected (see rejects/)" if summary["images_rejected"] else ", none rejected"
     )

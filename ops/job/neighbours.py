@@ -7,8 +7,6 @@ scores. `OUTPUT=` names the result, `COUNT=` how many, `JSON=1` is for a program
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from fruits.engines import BATCH
-from fruits.errors import FruitsError, InputError, UsageError
+from fruits.errors import InputError, UsageError
 from fruits.images import ImageError, decode
 from fruits.store import Store
 from numpy.typing import NDArray
@@ -132,19 +130,15 @@ def described(result: Result, image: str, found: list[Neighbour]) -> dict[str, A
     }
 
 
-def main(environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; that of the failure, see `make help-exit`."""
     errors = Console(stderr=True)
-    try:
-        if not (image := environ.get("IMAGE", "").strip()):
-            raise UsageError("no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg.")
-        count = positive(environ, "COUNT", COUNT)
-        result = find(environ)
-        with working(errors, "looking for the nearest images", quiet=not errors.is_terminal):
-            found = nearest(result, scores_of(result, image), count)
-    except FruitsError as error:
-        errors.print(f"neighbours: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
+    if not (image := environ.get("IMAGE", "").strip()):
+        raise UsageError("no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg.")
+    count = positive(environ, "COUNT", COUNT)
+    result = find(environ)
+    with working(errors, "looking for the nearest images", quiet=not errors.is_terminal):
+        found = nearest(result, scores_of(result, image), count)
     if environ.get("JSON") == "1":
         print(json.dumps(described(result, image, found), indent=1, ensure_ascii=False))
         return 0
@@ -153,7 +147,3 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     label, votes, voters = vote(found)
     console.print(f"{votes} of the {voters} nearest are {label}", highlight=False, markup=False, soft_wrap=True)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

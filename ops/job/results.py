@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 from fruits.engines import Engine
-from fruits.errors import InputError, ModelError, OutputError, UsageError
+from fruits.errors import InputError, ModelError, OutputError, StorageError, UsageError
 from fruits.models import FOLDER, PublishedModel, engine_for, publish
 from fruits.outputs import MODEL, RUN, SCORES, SCORES_CSV
 from fruits.parts import read_batches
@@ -98,7 +98,7 @@ class Result:
     def _readable(self) -> Iterator[pa.RecordBatch]:
         try:
             yield from self._batches()
-        except (OSError, pa.ArrowInvalid, KeyError) as error:
+        except (OSError, pa.ArrowInvalid, KeyError, StorageError) as error:
             said = str(error).splitlines()[0]
             raise InputError(
                 f"the scores at {self.store.uri} cannot be read ({said}). Fix: make results, or run the job again."

@@ -8,17 +8,15 @@ trusts only what stands there. Reads MODEL and DEST from the environment.
 from __future__ import annotations
 
 import hashlib
-import os
-import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fruits import backbones
 from fruits.backbones.weights import DEFAULT_FOLDER, SUMS, parse_sums, sha256
-from fruits.errors import FruitsError, ModelError, UsageError
+from fruits.errors import ModelError, UsageError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
@@ -144,19 +142,9 @@ def fetch(
     return path, vouch(model, source, path)
 
 
-def main() -> int:
-    """Entry point of `make weights`."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    console = Console()
-    try:
-        folder = Path(os.environ.get("DEST") or DEFAULT_FOLDER)
-        path, digest = fetch(os.environ.get("MODEL", ""), folder, console)
-    except FruitsError as error:
-        Console(stderr=True).print(f"weights: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
+def main(environ: Mapping[str, str]) -> int:
+    """`make weights`."""
+    folder = Path(environ.get("DEST") or DEFAULT_FOLDER)
+    path, digest = fetch(environ.get("MODEL", ""), folder, console := Console())
     console.print(f"{path}\nsha256 {digest}, recorded in {path.parent / SUMS}", highlight=False, soft_wrap=True)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,13 +6,13 @@ With ``ENV=local`` all of it happens on the embedded AWS, which is started when 
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from rich.console import Console
 
@@ -24,8 +24,8 @@ from ops.aws.state_bucket import require_state
 from ops.aws.studio import find_domain
 from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
 from ops.core import browser
-from ops.core.console import counting, working
-from ops.core.errors import OperatorError, TerraformError
+from ops.core.console import ask, counting, working
+from ops.core.errors import ExitCode, OperatorError
 from ops.core.paths import ROOT
 from ops.core.target import PROJECT
 from ops.cost import after, in_report
@@ -188,6 +188,22 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
     console.print(last_line(Account(account.target)), highlight=False, soft_wrap=True, markup=False)
 
 
+def confirm_removal(account: Account, environ: Mapping[str, str], console: Console) -> None:
+    """Say what `destroy` removes in a real account, and ask.
+
+    Raises
+    ------
+    OperatorError
+        When the answer is no, or nobody is there to answer.
+    """
+    if account.target.emulated:
+        return
+    where = f"ENV={account.target.env} of account {account.target.account_id} in {account.target.region}"
+    console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+    question = f"this removes the cluster and the network of {where}; images and results stay. Remove them?"
+    ask(question, environ, refused="nothing was removed.")
+
+
 def close_studio(account: Account, console: Console) -> None:
     """What a user made in the domain, which Terraform does not know and SageMaker wants gone before the domain."""
     sagemaker = account.client("sagemaker")
@@ -252,9 +268,10 @@ def purge(environ: Mapping[str, str], console: Console, account: Account | None 
     """Storage too: every image and result. The data bucket's name must be typed, or given as PURGE=."""
     account = account or Account.from_environment(environ)
     bucket = account.bucket("data")
-    given = environ.get("PURGE") or (
-        console.input(f"this removes every image and result. Type {bucket}: ") if sys.stdin.isatty() else ""
-    )
+    given = environ.get("PURGE") or (bucket if environ.get("YES") == "1" else "")
+    if not given and sys.stdin.isatty():
+        where = f"ENV={account.target.env} of account {account.target.account_id}"
+        given = console.input(f"this removes the cluster and every image and result of {where}. Type {bucket}: ")
     if given.strip() != bucket:
         raise OperatorError(f"nothing was removed. Fix: PURGE={bucket} confirms it.", exit_code=2)
     destroy(environ, console, account)
@@ -329,34 +346,54 @@ def left_after(command: str, local: bool) -> str:
     return f"MAY STILL BILL: what is there so far; make status says what, {again} removes it"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Entry point: ``python -m ops.lifecycle.environment apply|destroy|purge|results|demo``."""
-    command = (sys.argv[1:] if arguments is None else arguments)[0]
-    console = Console()
-    environ = os.environ
-    local = (environ.get("ENV") or "local") == "local"
+def _told(command: str, environ: Mapping[str, str], body: Callable[[], int | None]) -> int:
+    """Run a command of this room; when it breaks off, say what that leaves."""
+    console, local = Console(), (environ.get("ENV") or "local") == "local"
     try:
-        if command == "apply":
-            apply(environ, console)
-        elif command == "results":
-            results(Account.from_environment(environ), environ, console)
-        elif command == "demo":
-            return demo(environ, console)
-        else:
-            {"destroy": destroy, "purge": purge}[command](environ, console)
-            if local:
-                stop_embedded(console)
+        return body() or 0
     except KeyboardInterrupt:
         console.print(f"interrupted; {left_after(command, local)}", highlight=False, soft_wrap=True)
-        return 130
-    except (OperatorError, TerraformError, wheelhouse.WheelhouseError, LocalAwsError, SweepError, FruitsError) as error:
-        errors = Console(stderr=True)
-        errors.print(f"{command}: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        if command in ("apply", "destroy", "purge") and isinstance(error, (CommandFailedError, SweepError)):
-            errors.print(left_after(command, local), highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
-    return 0
+        return ExitCode.INTERRUPTED
+    except (OperatorError, LocalAwsError, FruitsError, BotoCoreError, ClientError) as error:
+        broke_off = isinstance(error, (CommandFailedError, SweepError, BotoCoreError, ClientError))
+        if command in ("apply", "destroy", "purge") and broke_off:
+            error.add_note(left_after(command, local))
+        raise
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def apply_command(environ: Mapping[str, str]) -> int:
+    """`make apply`."""
+    return _told("apply", environ, lambda: _applied(environ))
+
+
+def _applied(environ: Mapping[str, str]) -> None:
+    apply(environ, Console())
+
+
+def results_command(environ: Mapping[str, str]) -> int:
+    """`make results`."""
+    return _told("results", environ, lambda: results(Account.from_environment(environ), environ, Console()))
+
+
+def demo_command(environ: Mapping[str, str]) -> int:
+    """`make demo`."""
+    return _told("demo", environ, lambda: demo(environ, Console()))
+
+
+def destroy_command(environ: Mapping[str, str]) -> int:
+    """`make destroy`: asks first in a real account."""
+    return _told("destroy", environ, lambda: _removed(destroy, environ))
+
+
+def purge_command(environ: Mapping[str, str]) -> int:
+    """`make purge`: asks for the bucket's name."""
+    return _told("purge", environ, lambda: _removed(purge, environ))
+
+
+def _removed(remove: Callable[[Mapping[str, str], Console, Account], None], environ: Mapping[str, str]) -> None:
+    account, console = Account.from_environment(environ), Console()
+    if remove is destroy:
+        confirm_removal(account, environ, console)
+    remove(environ, console, account)
+    if (environ.get("ENV") or "local") == "local":
+        stop_embedded(console)

@@ -8,20 +8,17 @@ the apps in them, Terraform does not know, and SageMaker deletes neither user no
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.studio import apps_of, label
 from ops.core import browser
 from ops.core.console import working
-from ops.core.errors import NotAppliedError, OperatorError, TerraformError
+from ops.core.errors import NotAppliedError, OperatorError
 from ops.cost.bills import last_line
 from ops.job.notebook import NOTEBOOK, SOURCE, ZIP, bundle, notebook
 
@@ -187,28 +184,27 @@ def end(account: Account, console: Console) -> list[str]:
     return stopped
 
 
-def main() -> int:
-    """Entry point: ``notebook``, ``open`` or ``stop``. Exit code: 0; 20 without a cluster or without Studio."""
-    name = sys.argv[1] if len(sys.argv) == 2 else ""
-    console = Console()
-    try:
-        if name not in ("notebook", "open", "stop"):
-            raise OperatorError("say what: notebook, open or stop.", exit_code=2)
-        account = Account.from_environment(os.environ)
-        if name == "notebook":
-            put(account, console)
-        elif name == "open":
-            open_(account, os.environ, console)
-        else:
-            end(account, console)
-        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
-    except KeyboardInterrupt:
-        return 130
-    except (OperatorError, TerraformError, BotoCoreError, ClientError) as error:
-        Console(stderr=True).print(f"studio: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
+def _then_last_line(account: Account, console: Console) -> int:
+    console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def put_command(environ: Mapping[str, str]) -> int:
+    """`make studio-notebook`. Exit code: 20 without a cluster or without Studio."""
+    account, console = Account.from_environment(environ), Console()
+    put(account, console)
+    return _then_last_line(account, console)
+
+
+def open_command(environ: Mapping[str, str]) -> int:
+    """`make studio-open`."""
+    account, console = Account.from_environment(environ), Console()
+    open_(account, environ, console)
+    return _then_last_line(account, console)
+
+
+def stop_command(environ: Mapping[str, str]) -> int:
+    """`make studio-stop`."""
+    account, console = Account.from_environment(environ), Console()
+    end(account, console)
+    return _then_last_line(account, console)

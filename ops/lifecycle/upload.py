@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from rich.text import Text
 
 from ops.aws.account import Account
 from ops.core.console import counting, working
-from ops.core.errors import OperatorError, TerraformError
+from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
 
 PREFIX = "images"
@@ -103,15 +101,14 @@ def upload(s3: Any, bucket: str, folder: Path, console: Console, *, prefix: str 
     return len(todo), len(paths)
 
 
-def main() -> int:
-    """Entry point of `make upload-dataset`."""
+def main(environ: Mapping[str, str]) -> int:
+    """`make upload-dataset`."""
     console = Console()
+    if not (given := environ.get("INPUT", "")):
+        raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=ExitCode.USAGE)
     try:
-        given = os.environ.get("INPUT", "")
-        if not given:
-            raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=2)
         folder = Path(given)
-        account = Account.from_environment(os.environ)
+        account = Account.from_environment(environ)
         bucket = account.bucket("data")
         s3 = account.client("s3")
         with working(console, f"counting the images of {folder} and of s3://{bucket}/{PREFIX}/"):
@@ -127,14 +124,5 @@ def main() -> int:
         console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
     except KeyboardInterrupt:
         console.print("interrupted; what arrived is kept, and the same command goes on with the rest", highlight=False)
-        return 130
-    except (OperatorError, TerraformError) as error:
-        Console(stderr=True).print(
-            f"upload-dataset: {error}", style="red", highlight=False, soft_wrap=True, markup=False
-        )
-        return error.exit_code
+        return ExitCode.INTERRUPTED
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

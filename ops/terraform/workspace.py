@@ -248,6 +248,10 @@ class Workspace:
         self.prepare()
         self._checked(["apply", "-input=false", "-auto-approve", *self._variables(), *arguments])
 
+    def apply_plan(self, plan: Path) -> None:
+        """Apply a kept plan: just what was shown."""
+        self._checked(["apply", "-input=false", str(plan.resolve())])
+
     def destroy(self, *, arguments: Sequence[str] = ()) -> None:
         """Remove the stack without asking again (the caller has asked)."""
         self.prepare()

@@ -7,10 +7,8 @@ left is said: after a failure, after Ctrl-C, and when the terminal is closed.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -285,17 +283,6 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
     return LEFT if found == LEFT else code or found
 
 
-def main() -> int:
-    """Entry point."""
-    console = Console()
-    try:
-        return verify(os.environ, console)
-    except KeyboardInterrupt:
-        return 130
-    except EXPECTED as error:
-        Console(stderr=True).print(f"verify-aws: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def main(environ: Mapping[str, str]) -> int:
+    """`make verify-aws`."""
+    return verify(environ, Console())

@@ -7,10 +7,12 @@ import io
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -21,6 +23,8 @@ from rich.console import Console
 from ops.aws.account import Account
 from ops.cli import diagnose as main
 from ops.cli import run_step
+from ops.cli.commands import COMMANDS
+from ops.cli.main import run
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.diagnose import wait as command
@@ -132,11 +136,7 @@ def diagnosed(
 ) -> tuple[int, str]:
     """Type `make diagnose`."""
     monkeypatch.setattr(main.Account, "from_environment", lambda _: account)
-    for name in ("STEP", "CLUSTER", "LOGS", "JSON", "WAIT"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {"ENV": "dev", **environ}.items():
-        monkeypatch.setenv(name, value)
-    code = main.main()
+    code = run(COMMANDS["diagnose"], {"ENV": "dev", **environ}, {})
     out, err = capsys.readouterr()
     return code, out + err
 
@@ -176,7 +176,8 @@ def test_late_logs_are_awaited_and_named(known: Known, monkeypatch: pytest.Monke
         if looks == 4:
             ship(known, "worker-array-memory", only="/containers/")
 
-    monkeypatch.setattr(command.time, "sleep", sleep)
+    # the module's own, not the program's: Spark's threads, in a process that had a session, sleep too
+    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     out = io.StringIO()
     found = command.step(known, CLUSTER, STEP, Console(file=out, width=300), patience=60)
     assert found.verdict.cause == "out-of-memory-python"
@@ -201,7 +202,8 @@ def test_ctrl_c_while_waiting_tells_what_is_known(known: Known, monkeypatch: pyt
     def sleep(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command.time, "sleep", sleep)
+    # the module's own, not the program's: Spark's threads, in a process that had a session, sleep too
+    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     out = io.StringIO()
     found = command.step(known, CLUSTER, STEP, Console(file=out), patience=60)
     assert found.verdict.cause == "unknown"

@@ -13,6 +13,7 @@ from fruits.store import Store
 
 from sample.draw import draw_sample
 from tests.elsewhere.conftest import ROOT, Cloud
+from tests.typed import as_typed
 
 pytestmark = [pytest.mark.spark, pytest.mark.tensorflow, pytest.mark.slow]
 
@@ -20,9 +21,9 @@ pytestmark = [pytest.mark.spark, pytest.mark.tensorflow, pytest.mark.slow]
 def run_local(cloud: Cloud, **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))}
     return subprocess.run(
-        [sys.executable, "-m", "ops.cli.run_local"],
+        [sys.executable, "-m", "ops.cli", "run-local"],
         cwd=ROOT,
-        env={**kept, "PYTHONPATH": str(ROOT / "jobs"), **cloud.environment, **variables},
+        env={**kept, "PYTHONPATH": str(ROOT / "jobs"), **cloud.environment, **as_typed(variables)},
         capture_output=True,
         text=True,
         timeout=300,

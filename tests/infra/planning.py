@@ -9,11 +9,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ops.core.target import NO_ACCOUNT, Target
 from ops.terraform.binary import find_mirror
@@ -152,6 +155,15 @@ class Planner:
     def _kept(self, what: str, work: Workspace, make: Callable[[], Any]) -> Any:
         given = {"what": what, "stack": work.stack, **work.target.variables(), **work.extra}
         return kept(make, self.source, self.terraform, given)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Say in the test's failure what Terraform said."""
+    try:
+        yield
+    except CommandFailedError as error:
+        pytest.fail(f"{error}\n{error.output[-4000:]}")
 
 
 def diagnostics(output: str) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from localaws.settings import Settings
 from localaws.state import Record
 from ops.core.target import EMULATED_ACCOUNT, Target
 from ops.terraform.workspace import Stack, Workspace
-from tests.infra.test_life_cycle import told
+from tests.infra.planning import told
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.slow]
 REGION = "eu-west-3"

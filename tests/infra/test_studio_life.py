@@ -20,7 +20,7 @@ from ops.lifecycle import environment as deploy
 from ops.lifecycle import studio
 from ops.terraform.variables import cluster_variables
 from ops.terraform.workspace import Workspace
-from tests.infra.test_life_cycle import told
+from tests.infra.planning import told
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.slow]
 REGION = "eu-west-3"

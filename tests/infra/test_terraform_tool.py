@@ -74,15 +74,15 @@ def test_program_that_is_no_terraform(tmp_path: Path) -> None:
 def test_make_exits_with_the_sentence(tmp_path: Path) -> None:
     """What a user of `make plan` without Terraform sees: one sentence, exit code 3, no traceback."""
     done = subprocess.run(
-        [sys.executable, "-m", "ops.cli.terraform", "plan"],
+        [sys.executable, "-m", "ops.cli", "plan"],
         cwd=ROOT,
-        env={"PATH": str(tmp_path), "ENV": "dev", "OFFLINE": "1"},
+        env={"PATH": str(tmp_path), "FRUITS_ENV": "dev", "FRUITS_OFFLINE": "1", "PYTHONPATH": str(ROOT / "jobs")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 3
-    assert done.stderr.startswith("make: Terraform was not found on the search path.")
+    assert done.stderr.startswith("plan: Terraform was not found on the search path.")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from fruits import backbones, engines, models
 from fruits.backbones import lite0
-from fruits.errors import ModelError, OutputError
+from fruits.errors import ModelError
 from fruits.images import decode
 from fruits.models import PublishedModel, publish
 from fruits.request import Request
@@ -358,17 +358,20 @@ def test_a_network_that_cannot_be_kept_fails_no_run(
     assert "fruits: the network was not kept for other runs: " in capsys.readouterr().err
 
 
-def test_a_changed_published_network_is_refused_by_the_driver(published: tuple[Request, Store]) -> None:
+@pytest.mark.parametrize("field", ["sha256", "image_size", "dimension", "name", "precision"])
+def test_a_published_network_or_record_that_was_changed_is_published_anew(
+    published: tuple[Request, Store], field: str
+) -> None:
     request, output = published
     model = publish(request, output)
-    output.write(model.key, b"changed")
-    with pytest.raises(OutputError) as caught:
-        publish(request, output)
-    assert str(caught.value) == (
-        f"the published network {output.location(model.key)} was changed: its sha256 is "
-        f"{models.sha256(b'changed')[:16]}…. Fix: delete it; the next run publishes it again."
-    )
-    output.delete(model.key)
+    whole = output.read(model.key)
+    output.write(model.key, whole[:-1])
+    assert publish(request, output) == model
+    assert output.read(model.key) == whole
+    (recipe,) = [e.key for e in output.list("_model") if "/recipe-" in e.key]
+    record = json.loads(output.read(recipe))
+    changed = record[field] + 1 if isinstance(record[field], int) else "0" + record[field][1:]
+    output.write(recipe, json.dumps({**record, field: changed}).encode())
     assert publish(request, output) == model
 
 

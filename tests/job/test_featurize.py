@@ -155,7 +155,7 @@ class Gate:
     uri = "/images"
 
     def __init__(self, wanted: int) -> None:
-        self._barrier = threading.Barrier(wanted, timeout=20)
+        self._barrier = threading.Barrier(wanted, timeout=300)
         self._lock = threading.Lock()
         self.under_way, self.most = 0, 0
         self.free = threading.Event()

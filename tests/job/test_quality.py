@@ -13,11 +13,9 @@ import pytest
 from fruits import pipeline
 from fruits.request import Request
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from tests.job.conftest import PHOTOS, FinishedRun, needs_bf16, read_rejects, read_rows
+from tests.job.oracle import PCA, KNeighborsClassifier, LogisticRegression, NearestNeighbors
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

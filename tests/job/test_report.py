@@ -27,10 +27,10 @@ from fruits.report import colours, page, pictures, sample
 from fruits.store import Store
 from markupsafe import Markup
 from PIL import Image
-from sklearn.neighbors import NearestNeighbors
 
 from ops.job.package import job_zip
 from tests.job.conftest import FinishedRun
+from tests.job.oracle import NearestNeighbors
 from tests.job.reporting import HOSTILE, Pictures, clusters, noise, page_of, reduction_of, summary_of
 
 if TYPE_CHECKING:

@@ -39,11 +39,15 @@ FLAGS = [
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        pytest.skip(f"needs Chromium: none of {', '.join(PROGRAMS)} is on PATH, and CHROMIUM= names none")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
+        if program is None and Path(playwright.chromium.executable_path).exists():
+            program = playwright.chromium.executable_path
+        if program is None:
+            pytest.skip(
+                f"needs Chromium: none of {', '.join(PROGRAMS)} is on PATH, playwright has none, CHROMIUM= names none"
+            )
         started = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield started
         started.close()
@@ -68,7 +72,7 @@ def opened(browser: Browser) -> Iterator[Opened]:
             "request", lambda r: complaints.append(r.url) if not r.url.startswith(("data:", path.as_uri())) else None
         )
         page.goto(path.as_uri())
-        page.wait_for_selector("html[data-ready=yes]", state="attached", timeout=30_000)
+        page.wait_for_selector("html[data-ready=yes]", state="attached", timeout=300_000)
         return page
 
     yield open_

@@ -20,6 +20,8 @@ REGION = "eu-west-3"
 TAG = [{"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"}]
 SERVICE_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonEMRServicePolicy_v2"
 _numbers = count(1)
+PATIENCE = 300.0
+"""Seconds, far more than anything here takes: a busy machine must not fail a test."""
 
 
 @dataclass
@@ -116,7 +118,7 @@ class World:
     def states(self, cluster: str) -> list[str]:
         return [s["Status"]["State"] for s in self.steps(cluster)]
 
-    def wait(self, cluster: str, *states: str, seconds: float = 40) -> dict[str, Any]:
+    def wait(self, cluster: str, *states: str, seconds: float = PATIENCE) -> dict[str, Any]:
         return until(
             lambda: self.emr.describe_cluster(ClusterId=cluster)["Cluster"],
             lambda c: c["Status"]["State"] in states,
@@ -128,7 +130,7 @@ class World:
         self.wait(cluster, "TERMINATED", "TERMINATED_WITH_ERRORS")
 
 
-def until(ask: Callable[[], Any], done: Callable[[Any], bool], seconds: float = 40) -> Any:
+def until(ask: Callable[[], Any], done: Callable[[Any], bool], seconds: float = PATIENCE) -> Any:
     """What ``ask`` gives once ``done`` holds for it."""
     deadline = time.monotonic() + seconds
     while not done(found := ask()):

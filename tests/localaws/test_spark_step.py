@@ -16,6 +16,7 @@ from localaws.java import find_java_home
 from tests.localaws.support import World, step, until
 
 pytestmark = [
+    pytest.mark.slow,  # the rehearsal runs a good step and a failing one through the same runner, and reads their logs
     pytest.mark.aws,
     pytest.mark.spark,
     pytest.mark.skipif(find_java_home() is None, reason="needs Java 17"),

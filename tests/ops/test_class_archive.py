@@ -42,6 +42,7 @@ def test_an_archive_that_cannot_be_made_is_said_and_is_no_failure(
     )
 
 
+@pytest.mark.costly
 def test_a_file_that_is_no_archive_is_passed_over(tmp_path: Path) -> None:
     home = find_java_home()
     assert home is not None

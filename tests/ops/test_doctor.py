@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ops.doctor.finding import Finding, attempt, exit_code, failure, ok, warning
 from ops.doctor.requirements import ACCOUNT, RELEASES, Asked, asked, ends_of_support, european_regions, vcpus
 from ops.job import wheelhouse
 from ops.prices import table as prices
+from ops.terraform.offline import planned
 from tests.ops.test_step import AppliedAccount
 
 REGION, OWNER = "eu-west-3", "123456789012"
@@ -358,7 +360,14 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     account = AppliedAccount(Target(env="dev", region=REGION, account_id=OWNER))
     monkeypatch.setattr(doctor.Account, "from_environment", classmethod(lambda cls, environ: account))
     monkeypatch.setattr(doctor, "stored", lambda account: [])
-    assert doctor.main(["--json"]) == 7
+    plans: list[Any] = []  # planned once for both ways of saying it
+
+    def plan_once(*arguments: Any) -> Any:
+        plans.append(plans[0] if plans else planned(*arguments))
+        return plans[0]
+
+    monkeypatch.setattr(doctor, "planned", plan_once)
+    assert doctor.doctor({**os.environ, "JSON": "1"}) == 7
     told = json.loads(capsys.readouterr().out)
     found = {one["check"]: one for one in told["findings"]}
     assert [name for name, one in found.items() if one["state"] == "failure"] == ["images"]
@@ -366,18 +375,15 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     assert found["types"]["state"] == found["release"]["state"] == found["plan"]["state"] == "ok"
     assert told["billing"]["items"] == []
     monkeypatch.setenv("JSON", "")
-    assert doctor.main([]) == 7
+    assert doctor.doctor(os.environ) == 7
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("nothing bills by the hour; nothing is stored")
     assert any(line.startswith("failure  images         no image below ") for line in lines)
 
 
 @pytest.mark.terraform
-def test_what_a_plan_asks(aws: Any, tmp_path: Path) -> None:
-    from ops.terraform.offline import planned
-
-    target = Target(env="prod", region=REGION, account_id="000000000000", offline=True)
-    need = asked(planned(target, {}, tmp_path))
+def test_what_a_plan_asks(aws: Any, plan_of: Callable[[str], dict[str, Any]]) -> None:
+    need = asked(plan_of("prod-cluster"))
     assert need is not None
     assert (need.zones, need.release, need.architecture) == (ZONES, "emr-7.13.0", "x86_64")
     assert vcpus(need.fleets, "SPOT") == 16

@@ -408,6 +408,7 @@ def test_a_cluster_as_emr_tells_it() -> None:
         usd_so_far=D("0.531000"),
     )
     assert found.live
+    assert list(found.nodes) == ["core", "primary"], "as status shows them"
 
 
 def test_a_cluster_that_ended_bills_nothing_and_cost_what_it_did() -> None:

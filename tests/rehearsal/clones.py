@@ -65,7 +65,7 @@ class Clone:
                 continue  # ended meanwhile, or somebody else's
         return found
 
-    def assert_nothing_runs(self, seconds: float = 15) -> None:
+    def assert_nothing_runs(self, seconds: float = 120) -> None:
         """Ended processes may take a moment to be gone."""
         deadline = time.monotonic() + seconds
         while left := self.processes():
