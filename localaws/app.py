@@ -33,6 +33,7 @@ from localaws.emr.life import Supervisor
 from localaws.faults import faulty_s3
 from localaws.guard import guarded
 from localaws.keys import Keys
+from localaws.limits import limited
 from localaws.reaper import Reaper
 from localaws.recording import recorded
 from localaws.services import workflows
@@ -157,7 +158,9 @@ def serve(settings: Settings, token: str) -> None:
     application = faulty_s3(unhurried(moto_application, settings.api_delay_seconds), settings)
     if settings.record:
         application = recorded(application, Path(settings.record), ACCOUNT)
-    application = guarded(application, port, lambda name: keys_of(name, (operator, service)), owner=operator.access_key)
+    application = guarded(
+        limited(application), port, lambda name: keys_of(name, (operator, service)), owner=operator.access_key
+    )
     server = waitress.server.create_server(
         application,
         sockets=[listener],

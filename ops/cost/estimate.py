@@ -78,7 +78,7 @@ def _sizing_default(plan: Mapping[str, Any], name: str) -> Decimal:
 def _idle_minutes(plan: Mapping[str, Any]) -> Decimal:
     (cluster,) = [found for found in policies.resources(plan) if found.type == "aws_emr_cluster"]
     policy = cluster.values.get("auto_termination_policy") or [{"idle_timeout": 3600}]
-    return Decimal(policy[0]["idle_timeout"]) / 60
+    return Decimal(policy[0]["idle_timeout"]) / 60 + policies.WATCH_MINUTES
 
 
 def _dates(size: policies.Shape, region: str, book: prices.Book) -> str:

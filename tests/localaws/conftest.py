@@ -8,7 +8,6 @@ import pytest
 
 from localaws import server
 from localaws.settings import Settings
-from tests.infra.conftest import terraform as terraform
 from tests.localaws.support import Aws, World, make_world
 
 

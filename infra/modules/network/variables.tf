@@ -85,6 +85,11 @@ variable "ingress" {
   }
 
   validation {
+    condition     = alltrue([for rule in var.ingress : can(regex("^[a-zA-Z0-9 ._:/()#,@\\[\\]+=&;{}!$*-]{1,255}$", rule.description))])
+    error_message = "EC2 takes 1 to 255 of these characters as a rule's description: letters without accents, digits, spaces and ._-:/()#,@[]+=&;{}!$*. Write it without apostrophes and accents."
+  }
+
+  validation {
     condition     = alltrue([for rule in var.ingress : rule.port >= 1 && rule.port <= 65535 && floor(rule.port) == rule.port])
     error_message = "The port of an ingress rule must be a whole number from 1 to 65535."
   }
