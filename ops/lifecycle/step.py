@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fruits.errors import FruitsError
 from fruits.request import Request
-from fruits.store import Store
 from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.emr import LIVE_STATES, OPEN_STATES, list_open_steps
+from ops.aws.store import SignedStore
 from ops.core.console import working
 from ops.core.errors import OperatorError
 from ops.cost.after import after_step
@@ -134,7 +135,7 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
 def watch(account: Account, submitted: Submitted, console: Console) -> dict[str, Any]:
     """Show the step until it has ended; returns EMR's status of it. There is no limit of time."""
     emr = account.client("emr")
-    watcher = Watcher(Store(submitted.output))
+    watcher = Watcher(SignedStore(submitted.output))
     with working(console, "submitted") as say:
         while True:
             status: dict[str, Any] = emr.describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)[
@@ -167,8 +168,13 @@ def conclude(
     patience : seconds to wait for logs, where the job could not say itself why it failed
     """
     if status["State"] == "COMPLETED":
-        output = Store(submitted.output)
-        summary = json.loads(output.read("run.json"))
+        output = SignedStore(submitted.output)
+        try:
+            summary = json.loads(output.read("run.json"))
+        except (OSError, FruitsError) as error:
+            told = f"the step is COMPLETED; its summary could not be read here ({error}). Fix: make results fetches it."
+            console.print(told, style="yellow", highlight=False, soft_wrap=True, markup=False)
+            return 0
         console.print(describe(summary, output), highlight=False, soft_wrap=True)
         after_step(account, submitted.cluster_id, submitted.step_id, summary, console)
         return 0
