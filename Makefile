@@ -51,7 +51,7 @@ purge: $(VENV)/.localaws ## Remove everything of an environment, images and resu
 status: $(VENV)/.localaws ##! Show the environment: cluster, what ends it and when, costs, the open step. ENV= REGION= JSON=1
 steps: $(VENV)/.localaws ## List the steps of the cluster, the newest first. ENV= REGION= CLUSTER= JSON=1
 logs: $(VENV)/.localaws ## Show what a step and its driver wrote. ENV= REGION= STEP= CLUSTER= LINES= FOLLOW=1 JSON=1
-diagnose: $(VENV)/.localaws ##! Say why a step, a bootstrap or a cluster failed, and how to fix it. ENV= REGION= STEP= CLUSTER= LOGS= WAIT=0 JSON=1
+diagnose: $(VENV)/.localaws ##! Say why a step, a bootstrap or a cluster failed, and how to fix it. ENV= REGION= STEP= CLUSTER= LOGS= WAIT=0 REPORT=1 JSON=1
 shell: $(VENV)/.localaws ## Open a shell on the primary node (SSM, no open port). ENV= REGION=
 ui: $(VENV)/.localaws ## Open Spark's own pages, also of ended steps. ENV= REGION= CLUSTER= OPEN=0
 ##@ Data

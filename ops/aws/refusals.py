@@ -5,6 +5,9 @@ from __future__ import annotations
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
+from ops.core.errors import ExitCode
+
+LOGIN = "Fix: log in again (aws sso login, or AWS_PROFILE=…), then run the command again."
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden")
 # https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html and botocore's own
 _EXPIRED = (
@@ -88,3 +91,25 @@ def why_not(error: Exception) -> tuple[str, str]:
             return f"{error.operation_name} is not allowed ({code})", "the policies of infra/operators give this right."
         return f"{error.operation_name} answers {code} {message}".strip(), "run it again; look at the message."
     return " ".join(str(error).split()), "look at the network, or run it again."
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """A failure of a call to AWS as the sentence that a user reads, and the exit code."""
+    if is_expired(error):
+        return f"AWS does not accept these credentials any more ({_plain(error)}). {LOGIN}", ExitCode.CREDENTIALS
+    if is_network(error):
+        return f"AWS cannot be reached ({_plain(error)}). Fix: check the network, then run the command again.", 1
+    if is_throttled(error):
+        return f"AWS asks for fewer calls ({_plain(error)}). Fix: wait a minute, then run the command again.", 1
+    if not isinstance(error, ClientError):
+        return f"AWS was not asked: {_plain(error)}. Fix: look at the message, then run the command again.", 1
+    if _code(error) == "NoSuchBucket":
+        bucket = error.response["Error"].get("BucketName")
+        text = f"there is no bucket {bucket}" if bucket else "there is no such bucket"
+        return f"{text}. Fix: check the address; make apply creates the environment's own.", ExitCode.NOT_APPLIED
+    what, fix = why_not(error)
+    return f"{what}. Fix: {fix}", ExitCode.CREDENTIALS if is_denied(error) else ExitCode.FAILED
+
+
+def _plain(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")

@@ -73,7 +73,7 @@ _LIST = (
              "List the steps of the cluster, the newest first"),
     _command("logs", _LOOK, "ops.cli.logs:main", f"{WHERE} STEP CLUSTER LINES FOLLOW JSON",
              "Show what a step and its driver wrote"),
-    _command("diagnose", _LOOK, "ops.cli.diagnose:main", f"{WHERE} STEP CLUSTER LOGS WAIT JSON",
+    _command("diagnose", _LOOK, "ops.cli.diagnose:main", f"{WHERE} STEP CLUSTER LOGS WAIT REPORT JSON",
              "Say why a step, a bootstrap or a cluster failed, and how to fix it", everyday=True),
     _command("shell", _LOOK, "ops.cli.shell:main", WHERE,
              "Open a shell on the primary node (SSM, no open port)"),

@@ -1,7 +1,8 @@
-"""`make diagnose`: why a step, a bootstrap or a cluster failed: cause, line of our source, cure, next command.
+"""`make diagnose`: why a step, a bootstrap or a cluster failed: cause, line of our source, fix, next command.
 
-`STEP=` and `CLUSTER=` take others than the newest failure; `LOGS=folder` reads a saved log tree instead; `WAIT=0` takes
-what is there now; `JSON=1` is for a program.
+`STEP=` and `CLUSTER=` take others than the newest failure (of a step that runs, what it waits for); `LOGS=folder` reads
+a saved log tree instead; `WAIT=0` takes what is there now; `REPORT=1` writes an issue's text, with accounts, keys,
+addresses and mails masked; `JSON=1` is for a program.
 """
 
 from __future__ import annotations
@@ -14,14 +15,13 @@ from rich.console import Console
 
 from ops.aws.account import Account
 from ops.core.errors import OperatorError
-from ops.diagnose import gather
+from ops.diagnose import gather, report
 from ops.diagnose import wait as command
 from ops.diagnose.causes import judge
-from ops.diagnose.wait import Diagnosis
+from ops.diagnose.wait import Diagnosis, NothingFailedError
 from ops.logs import layout
 
 UNKNOWN = 28
-INTERRUPTED = 130
 
 
 def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
@@ -52,9 +52,15 @@ def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Exit code: 0 when a cause is named; 28 when none is known; 2 when nothing failed; 20 without a cluster."""
-    found = diagnose(environ, Console(stderr=True))
-    if environ.get("JSON") == "1":
+    """Exit code: 0 when a cause is named, and when nothing failed; 28 when none is known; 20 without a cluster."""
+    try:
+        found = diagnose(environ, Console(stderr=True))
+    except NothingFailedError as error:
+        print(json.dumps({"failed": None, "says": str(error)}, indent=1) if environ.get("JSON") == "1" else error)
+        return 0
+    if environ.get("REPORT") == "1":
+        print(report.written(found.evidence, found.verdict))
+    elif environ.get("JSON") == "1":
         print(json.dumps(found.as_json(), indent=1))
     else:
         print(found.as_text(environ.get("ENV") or "local"))

@@ -19,6 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.aws.account import Account
+from ops.aws.emr import list_steps
+from ops.aws.poll import poll
 from ops.core.console import working
 from ops.core.errors import OperatorError
 from ops.core.text import duration, number
@@ -69,7 +71,7 @@ def source_of(account: Account, environ: Mapping[str, str]) -> Source:
     OperatorError : there is no such cluster or step
     """
     cluster_id, emr = environ.get("CLUSTER") or str(account.cluster["cluster_id"]), account.client("emr")
-    known = emr.list_steps(account, cluster_id)
+    known = list_steps(account, cluster_id)
     step_id = environ.get("STEP") or (str(known[0]["Id"]) if known else "")
     place = layout.cluster_uri(emr.describe_cluster(ClusterId=cluster_id)["Cluster"].get("LogUri"), cluster_id)
     if place is None:
@@ -192,7 +194,9 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
     shown, sizes = Shown(console, lines), dict[str, tuple[int, float]]()
     deadline: float | None = None if source.step_id else time.monotonic() + late
     with working(console, f"looking for the logs of {source.name}") as say:
-        while True:
+
+        def look() -> bool | None:
+            nonlocal deadline
             status: Mapping[str, Any] = source.status() if source.step_id else {"State": "", "Timeline": {}}
             ended = status["Timeline"].get("EndDateTime")
             found = wanted(source.logs, source.step_id)
@@ -201,7 +205,7 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
                     sizes[log.key] = (log.size, log.modified)
                     shown.show(source.logs, log, time.time())
             if (ended and complete(found, ended)) or (not source.step_id and found):
-                break
+                return True
             if ended and deadline is None:
                 deadline = time.monotonic() + late
             if deadline is not None and time.monotonic() > deadline:
@@ -214,7 +218,9 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
             else:
                 is_ = f" is {status['State']}" if source.step_id else " has left none yet"
                 say(f"waiting: {source.name}{is_}; {SHIPPING}")
-            time.sleep(pause)
+            return None
+
+        poll(look, pause=pause, say=say)
     console.print(f"these are the last logs of {source.name}", highlight=False)
 
 

@@ -99,6 +99,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("FOLLOW", "wait for more", "flag"),
         Option("LOGS", "folder or URI of saved logs", shown="URI"),
         Option("WAIT", "wait for logs that have not arrived", "switch"),
+        Option("REPORT", "write the text of an issue, without accounts, keys, addresses and mails", "flag"),
         Option("OPEN", "open the browser", "switch"),
         Option("PURGE", "name of the data bucket: confirms its removal", shown="BUCKET"),
         Option("IMAGES", "size the cluster for so many images", shown="N"),

@@ -41,23 +41,41 @@ def checked(environ: Mapping[str, str]) -> None:
 
 
 def once(account: Account, environ: Mapping[str, str], console: Console) -> int:
-    """The step, its results, and the end of the cluster whatever happened; returns the step's exit code."""
+    """The step, its results, and the end of the cluster once the step has ended or Ctrl-C was pressed.
+
+    A step that could not be looked at has not ended: its cluster stays, and the message says how to come back.
+
+    Raises
+    ------
+    NotEndedError : the step never began, or could not be looked at
+    """
     for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal or a stopped CI job must not leave a cluster
         signal.signal(number, signal.default_int_handler)
+    has_ended = True
     try:
         code = step.run_step(account, environ, console)
         if code == 0:
             fetch_results(account, environ, console)
+    except step.NotEndedError as error:
+        has_ended = False
+        error.add_note(f"ONESHOT=1 destroyed nothing: the cluster {step.bills(account)}.")
+        raise
     finally:
-        try:
-            destroy(environ, console)
-        except BaseException:
-            if not account.target.emulated:
-                console.print("THE CLUSTER MAY STILL BILL. Fix: make destroy.", style="bold red", highlight=False)
-            raise
+        if has_ended:
+            destroy_at_end(account, environ, console)
     if code == UNDETERMINED and not account.target.emulated:
         code = afterwards(account, console)
     return code
+
+
+def destroy_at_end(account: Account, environ: Mapping[str, str], console: Console) -> None:
+    """Destroy the cluster; when that fails, say that it may still bill."""
+    try:
+        destroy(environ, console)
+    except BaseException:
+        if not account.target.emulated:
+            console.print("THE CLUSTER MAY STILL BILL. Fix: make destroy.", style="bold red", highlight=False)
+        raise
 
 
 def afterwards(account: Account, console: Console) -> int:

@@ -24,6 +24,7 @@ from localaws.emr.spark import events_folder
 from localaws.java import find_java_home
 from localaws.settings import Settings
 from ops.aws.account import Account
+from ops.aws.poll import poll
 from ops.core import browser
 from ops.core.console import working
 from ops.core.errors import OperatorError
@@ -65,18 +66,17 @@ def presigned(emr: Any, cluster_arn: str, *, patience: float = READY_SECONDS, pa
             f"EMR makes no page for {cluster_arn} ({error}). Fix: it needs the right "
             "elasticmapreduce:CreatePersistentAppUI, and a cluster that ended less than thirty days ago."
         ) from error
-    page, deadline = made["PersistentAppUIId"], time.monotonic() + patience
-    while True:
+    page = made["PersistentAppUIId"]
+
+    def address() -> str | None:
         answer = emr.get_persistent_app_ui_presigned_url(PersistentAppUIId=page, PersistentAppUIType="SHS")
-        if answer.get("PresignedURLReady") and answer.get("PresignedURL"):
-            return str(answer["PresignedURL"])
-        if time.monotonic() > deadline:
-            told = emr.describe_persistent_app_ui(PersistentAppUIId=page)["PersistentAppUI"]
-            said = told.get("LastStateChangeReason") or told.get("PersistentAppUIStatus") or "EMR gives no reason"
-            raise NoPageError(
-                f"EMR's page was not ready after {patience:.0f} s ({said}). Fix: make ui again in some minutes."
-            )
-        time.sleep(pause)
+        return str(answer["PresignedURL"]) if answer.get("PresignedURLReady") and answer.get("PresignedURL") else None
+
+    if (found := poll(address, pause=pause, limit=patience)) is not None:
+        return found
+    told = emr.describe_persistent_app_ui(PersistentAppUIId=page)["PersistentAppUI"]
+    said = told.get("LastStateChangeReason") or told.get("PersistentAppUIStatus") or "EMR gives no reason"
+    raise NoPageError(f"EMR's page was not ready after {patience:.0f} s ({said}). Fix: make ui again in some minutes.")
 
 
 # ---------------------------------------------------------------------------------------------- on this machine

@@ -21,6 +21,7 @@ from localaws import server
 from localaws.errors import LocalAwsError, NotRunningError
 from localaws.settings import Settings
 from ops.aws.account import Account
+from ops.aws.poll import poll
 from ops.aws.state_bucket import NoStateError, make_state, require_state
 from ops.aws.studio import find_domain
 from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
@@ -285,12 +286,13 @@ def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = 
     """Terminate a cluster and wait until it is gone: its groups and EMR's endpoint cannot go before."""
     emr = account.client("emr")
     emr.terminate_job_flows(JobFlowIds=[cluster_id])
-    while True:
+
+    def look() -> bool | None:
         state = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
-        if state.startswith("TERMINATED"):
-            return
         say(f"ending the cluster: {cluster_id} is {state}")
-        time.sleep(1.0 if account.target.emulated else 10.0)
+        return True if state.startswith("TERMINATED") else None
+
+    poll(look, pause=1.0 if account.target.emulated else 10.0, say=say)
 
 
 def fetch_results(account: Account, environ: Mapping[str, str], console: Console) -> Path:

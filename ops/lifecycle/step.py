@@ -14,15 +14,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from fruits.request import Request
 from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.emr import LIVE_STATES, OPEN_STATES, list_open_steps
+from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, poll
+from ops.aws.refusals import explain
 from ops.aws.store import SignedStore
 from ops.core.console import working
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
 from ops.cost.after import after_step
 from ops.diagnose import wait as diagnosis
 from ops.diagnose.causes import UNDETERMINED
@@ -132,25 +135,50 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
     return Submitted(cluster_id, str(added["StepIds"][0]), request.output)
 
 
+class NotEndedError(OperatorError):
+    """The step never began, or could not be looked at: it has not ended, so nothing may be destroyed because of it."""
+
+
 def watch(account: Account, submitted: Submitted, console: Console) -> dict[str, Any]:
-    """Show the step until it has ended; returns EMR's status of it. There is no limit of time."""
-    emr = account.client("emr")
+    """Show the step until it has ended; returns EMR's status of it. There is no limit of time.
+
+    Raises
+    ------
+    NotEndedError
+        When it could not be looked at, for hours or for want of a right. The step goes on.
+    """
+    emr, emulated = account.client("emr"), account.target.emulated
     watcher = Watcher(SignedStore(submitted.output))
     with working(console, "submitted") as say:
-        while True:
-            status: dict[str, Any] = emr.describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)[
-                "Step"
-            ]["Status"]
-            state = status["State"]
-            if state not in OPEN_STATES:
+
+        def look() -> dict[str, Any] | None:
+            step = emr.describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)["Step"]
+            status: dict[str, Any] = step["Status"]
+            if status["State"] not in OPEN_STATES:
                 return status
-            if state == "PENDING":
+            if status["State"] == "PENDING":
                 cluster, reason = account.cluster_state()
-                said = f"pending: the cluster is {cluster}{f', {reason}' if reason else ''}"
+                say(f"pending: the cluster is {cluster}{f', {reason}' if reason else ''}")
             else:
-                said = sentence(watcher.report())
-            say(said)
-            time.sleep(POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS)
+                say(sentence(watcher.report()))
+            return None
+
+        pause = POLL_SECONDS_EMULATED if emulated else POLL_SECONDS
+        try:
+            status = poll(look, pause=pause, patience=PATIENCE_EMULATED if emulated else PATIENCE, say=say)
+        except (LostError, BotoCoreError, ClientError) as error:
+            raise NotEndedError(_not_seen(account, submitted, error), exit_code=ExitCode.LOST) from error
+    assert status is not None  # without a limit a look ends the wait, or raises
+    return status
+
+
+def _not_seen(account: Account, submitted: Submitted, error: Exception) -> str:
+    env = "" if account.target.emulated else f" ENV={account.target.env}"
+    what = str(error) if isinstance(error, LostError) else explain(error)[0].partition(". Fix:")[0]
+    return (
+        f"{what}. The step {submitted.step_id} goes on, and the cluster {bills(account)}. Fix: log in again or look at "
+        f"the network, then make watch{env} STEP={submitted.step_id}."
+    )
 
 
 def conclude(
@@ -212,7 +240,13 @@ def bills(account: Account) -> str:
 
 def run_step(account: Account, environ: Mapping[str, str], console: Console) -> int:
     """Submit and, unless ``DETACH=1``, watch; returns the exit code."""
-    submitted = submit(account, request_for(account, environ), queue=environ.get("QUEUE") == "1")
+    try:
+        submitted = submit(account, request_for(account, environ), queue=environ.get("QUEUE") == "1")
+    except (OperatorError, FruitsError) as error:
+        raise NotEndedError(str(error), exit_code=int(error.exit_code)) from error
+    except (BotoCoreError, ClientError) as error:
+        text, code = explain(error)
+        raise NotEndedError(text, exit_code=int(code)) from error
     console.print(
         f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}",
         highlight=False,

@@ -8,13 +8,13 @@ the apps in them, Terraform does not know, and SageMaker deletes neither user no
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console
 
 from ops.aws.account import Account
+from ops.aws.poll import poll
 from ops.aws.studio import apps_of, label
 from ops.core import browser
 from ops.core.console import working
@@ -130,13 +130,16 @@ def stop(
         if app["Status"] != "Deleting":
             owner = {key: app[key] for key in ("SpaceName", "UserProfileName") if app.get(key)}
             sagemaker.delete_app(DomainId=domain_id, AppType=app["AppType"], AppName=app["AppName"], **owner)
-    deadline = time.monotonic() + patience
-    while left := apps_of(sagemaker, domain_id):
-        names = ", ".join(label(app) for app in left)
-        if time.monotonic() > deadline:
-            raise OperatorError(f"still running after {patience:.0f} s: {names}. Fix: make studio-stop again.")
-        say(f"waiting until SageMaker has stopped {names}")
-        time.sleep(pause)
+    left: list[str] = []
+
+    def stopped() -> bool | None:
+        left[:] = [label(app) for app in apps_of(sagemaker, domain_id)]
+        if left:
+            say(f"waiting until SageMaker has stopped {', '.join(left)}")
+        return None if left else True
+
+    if poll(stopped, pause=pause, limit=patience, say=say) is None:
+        raise OperatorError(f"still running after {patience:.0f} s: {', '.join(left)}. Fix: make studio-stop again.")
     return [label(app) for app in found]
 
 
@@ -164,13 +167,18 @@ def close(
     for space in found:
         if space["Status"] != "Deleting":
             sagemaker.delete_space(DomainId=domain_id, SpaceName=space["SpaceName"])
-    deadline = time.monotonic() + patience
-    while left := spaces():
-        if time.monotonic() > deadline:
-            told = ", ".join(f"{space['SpaceName']} ({space['Status']})" for space in left)
-            raise OperatorError(f"spaces are still there after {patience:.0f} s: {told}. Fix: make destroy again.")
-        say(f"waiting until SageMaker has deleted {len(left)} space{'' if len(left) == 1 else 's'}")
-        time.sleep(pause)
+    left: list[str] = []
+
+    def deleted() -> bool | None:
+        left[:] = [f"{space['SpaceName']} ({space['Status']})" for space in spaces()]
+        if left:
+            say(f"waiting until SageMaker has deleted {len(left)} space{'' if len(left) == 1 else 's'}")
+        return None if left else True
+
+    if poll(deleted, pause=pause, limit=patience, say=say) is None:
+        raise OperatorError(
+            f"spaces are still there after {patience:.0f} s: {', '.join(left)}. Fix: make destroy again."
+        )
     return [str(space["SpaceName"]) for space in found]
 
 

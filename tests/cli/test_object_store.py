@@ -13,7 +13,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from sample.draw import draw_sample
+from tests.drawn import draw_once
 from tests.typed import as_typed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     )
     client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
     folder = tmp_path_factory.mktemp("drawn")
-    draw_sample(folder, views=2)
+    draw_once(folder, views=2)
     for path in folder.rglob("*.jpg"):
         client.upload_file(str(path), BUCKET, f"images/été 1 #2/{path.parent.name}/{path.name}")
     try:

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from sample.draw import draw_sample
+from tests.drawn import draw_once
 from tests.processes import interruptible
 from tests.typed import as_typed
 
@@ -89,7 +89,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seco
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A drawn sample whose folders have awkward names, and one file that is no image."""
     folder = tmp_path_factory.mktemp("photos") / "été, 2026"
-    draw_sample(folder, views=4)
+    draw_once(folder, views=4)
     classes = sorted(path for path in folder.iterdir() if path.is_dir())
     classes[0].rename(folder / "Pomme d'été, verte (n°1)")
     classes[1].rename(folder / 'Cherry "black", 100 %')
@@ -222,7 +222,7 @@ def test_a_missing_input_is_named(tmp_path: Path) -> None:
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """320 different images, quickly: drawings, turned."""
     drawn = tmp_path_factory.mktemp("drawn")
-    draw_sample(drawn, views=5)
+    draw_once(drawn, views=5)
     folder = tmp_path_factory.mktemp("many")
     for path in drawn.rglob("*.jpg"):
         with Image.open(path) as image:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fruits.store import Store
 
-from sample.draw import draw_sample
+from tests.drawn import draw_once
 from tests.elsewhere.conftest import ROOT, Cloud
 from tests.typed import as_typed
 
@@ -32,7 +32,7 @@ def run_local(cloud: Cloud, **variables: str) -> subprocess.CompletedProcess[str
 
 
 def test_images_and_results_in_another_cloud(cloud: Cloud, tmp_path: Path) -> None:
-    counts = draw_sample(tmp_path, views=2)
+    counts = draw_once(tmp_path, views=2)
     source = Store(f"{cloud.uri}/été 1 #2")
     for path in tmp_path.rglob("*.jpg"):
         source.write(f"{path.parent.name}/{path.name}", path.read_bytes())

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from ops.lifecycle import environment
-from sample.draw import draw_sample
+from tests.drawn import draw_once
 from tests.rehearsal.life import BUCKETS, Life
 from tests.rehearsal.support import Operator
 
@@ -34,7 +34,7 @@ def ends(life: Life) -> None:
 def history(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """The whole history; whatever fails in it, the server is stopped."""
     operator = Operator(tmp_path_factory.mktemp("rehearsal"))
-    draw_sample(operator.folder / "fruits", views=5)
+    draw_once(operator.folder / "fruits", views=5)
     try:
         operator.types("run-step", name="before anything")
         operator.types("status", name="status before anything")

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from ops.cli.commands import COMMANDS
-from sample.draw import draw_sample
 from tests.conftest import KERAS_WEIGHTS
+from tests.drawn import draw_once
 from tests.rehearsal.clones import Clone, clone_into
 from tests.rehearsal.support import COMMANDS as TYPED_BY_PROGRAM
 from tests.rehearsal.support import REPO, RUNBOOK, entries
@@ -102,7 +102,7 @@ def test_ci_types_the_readmes_test_command() -> None:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     made = clone_into(tmp_path_factory.mktemp("readme") / "clone")
-    draw_sample(made.folder / "photos", views=3)
+    draw_once(made.folder / "photos", views=3)
     try:
         yield made
     finally:
