@@ -27,6 +27,8 @@ module "network" {
   enable_ssm   = var.enable_ssm
   enable_kms   = var.kms_key_arn != null
   ingress      = var.ingress
+
+  service_endpoint = startswith(var.release_label, "emr-spark-")
 }
 
 module "iam" {

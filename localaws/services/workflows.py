@@ -44,7 +44,7 @@ ACTIONS = {"emr": "elasticmapreduce", "sfn": "states"}
 MakeClient = Callable[[str, str], Any]
 
 
-class InvalidDefinition(AWSError):  # type: ignore[misc]  # noqa: N818  # AWS calls it so
+class InvalidDefinition(AWSError):  # noqa: N818  # AWS calls it so
     """A definition that Step Functions, or this emulation of it, does not take."""
 
     TYPE = "InvalidDefinition"
@@ -167,7 +167,8 @@ class Run:
 
     def go(self, given: Any) -> Any:
         """From the first state to an end; the output. Raises TaskFailedError."""
-        name, variables, data = self.definition["StartAt"], {}, given
+        variables: dict[str, Any] = {}
+        name, data = self.definition["StartAt"], given
         while True:
             state, now = self.definition["States"][name], datetime.now(UTC)
             states: dict[str, Any] = {"input": data, "context": {"State": {"Name": name, "EnteredTime": iso(now)}}}

@@ -29,10 +29,10 @@ class SignedStore(Store):
         self._session = session
 
     @property
-    def fs(self) -> Any:  # type: ignore[override]  # made anew when the keys were
+    def fs(self) -> Any:
         """The `pyarrow.fs.FileSystem` behind it, with keys that hold."""
         if self.scheme not in SCHEMES or (source := self._credentials()) is None:
-            return Store.fs.func(self)
+            return super().fs
         keys = source.get_frozen_credentials()  # renewed by botocore where they end soon
         if keys != self._keys:
             from pyarrow import fs

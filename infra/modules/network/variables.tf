@@ -68,6 +68,12 @@ variable "enable_kms" {
   default     = false
 }
 
+variable "service_endpoint" {
+  description = "Let the VPC reach EMR's service endpoint on port 443: releases of Spark 8 need it."
+  type        = bool
+  default     = false
+}
+
 variable "ingress" {
   description = "Ways in to the primary node from the operator's own network (VPN, peering): none by default."
   type = list(object({
