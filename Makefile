@@ -106,10 +106,11 @@ test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment o
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli/test_run_local.py tests/spark4 $(ARGS)
 bench: $(VENV)/.dev ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m benchmarks $(ARGS)
-lint: $(VENV)/.dev ## ruff and mypy; the workflows: zizmor and their schemas, offline
+lint: $(VENV)/.dev ## ruff, mypy, the rules of imports; the workflows: zizmor and their schemas, offline
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+	@mkdir -p build; PYTHONPATH=jobs:. $(VENV)/bin/lint-imports --no-cache >build/imports.txt || { cat build/imports.txt; exit 1; }
 	@$(VENV)/bin/zizmor --offline --persona=pedantic --quiet --no-progress .github
 	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml

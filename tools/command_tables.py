@@ -39,6 +39,11 @@ def variables(command: Command) -> str:
     return " ".join(f"{name}{ends[OPTIONS[name].kind]}" for name in command.takes)
 
 
+def everyday() -> list[Command]:
+    """The short list, as `make help` shows it."""
+    return [command for command in COMMANDS.values() if command.everyday]
+
+
 def makefile() -> str:
     """One line a target, and the two rules that run them all."""
     lines: list[str] = []
@@ -57,7 +62,7 @@ def _quoted(words: str) -> str:
     return " ".join(f"`{word}`" for word in words.split()) or "–"
 
 
-def table(commands: Sequence[Command] = tuple(COMMANDS.values()), *, options: bool = False) -> str:
+def table(commands: Sequence[Command], *, options: bool = False) -> str:
     """A Markdown table of commands."""
     head = ["| command | what it does |", "|---|---|"]
     rows = [f"| `make {command.name}` | {command.help} |" for command in commands]
@@ -80,7 +85,7 @@ def reference() -> str:
 PLACES: Sequence[tuple[Path, str, str, Callable[[], str]]] = (
     (ROOT / "Makefile", "# commands: begin\n", "# commands: end\n", makefile),
     (ROOT / "docs/commands.md", "<!-- commands: begin -->\n\n", "<!-- commands: end -->", lambda: reference() + "\n"),
-    (ROOT / "README.md", "<!-- commands: begin -->\n\n", "<!-- commands: end -->", lambda: table() + "\n"),
+    (ROOT / "README.md", "<!-- commands: begin -->\n\n", "<!-- commands: end -->", lambda: table(everyday()) + "\n"),
 )
 
 

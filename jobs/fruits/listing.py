@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from fruits import versions
 from fruits.errors import InputError
-from fruits.images import EXTENSIONS
+from fruits.formats import ENDINGS
 from fruits.parts import Part, read_frame, write_frame
 from fruits.store import Entry, Store
 
@@ -36,7 +36,7 @@ def is_image(key: str) -> bool:
 
     ``._x.jpg`` is a by-product of macOS, ``.ipynb_checkpoints/x.jpg`` one of notebooks.
     """
-    return key.lower().endswith(EXTENSIONS) and not any(name.startswith(".") for name in key.split("/"))
+    return key.lower().endswith(ENDINGS) and not any(name.startswith(".") for name in key.split("/"))
 
 
 def label_of(path: str) -> str:

@@ -26,6 +26,7 @@ from fruits.errors import (
 )
 from fruits.failures import explain
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
+from fruits.formats import ENDINGS_TEXT
 from fruits.lease import Lease
 from fruits.memory import Room
 from fruits.models import PublishedModel, publish
@@ -220,7 +221,7 @@ class Run:
         found = sum(part.rows for part in parts)
         if not found:
             raise InputError(
-                f"there is no image below {self.source.uri}: no file ends in .jpg, .jpeg or .png. Fix: check the "
+                f"there is no image below {self.source.uri}: no file ends in {ENDINGS_TEXT}. Fix: check the "
                 "address; images lie in <class>/<name>.jpg."
             )
         frame = listing.read_listing(self.spark, target, parts, self.slots)

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -60,7 +60,15 @@ def s3_options(bucket: str) -> dict[str, Any]:
     pyarrow's constructor reads neither ``AWS_ENDPOINT_URL`` nor, without instance metadata, a region; with neither it
     asks us-east-1 and, in a private subnet, hangs.
     """
-    options: dict[str, Any] = {"request_timeout": 30, "connect_timeout": 5}
+    options: dict[str, Any] = {
+        "request_timeout": 30,
+        "connect_timeout": 5,
+        # pyarrow's own choice has a quota for all calls of a process together: after some 300 refusals nothing is tried
+        # again. This one counts each call by itself: nine attempts in some six seconds
+        "retry_strategy": pafs.AwsDefaultS3RetryStrategy(max_attempts=8),
+        # a small file is one PUT, not a multipart upload of three requests
+        "allow_delayed_open": True,
+    }
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if endpoint:
@@ -160,6 +168,18 @@ def _file_system(scheme: str, authority: str, _pid: int) -> Any:
     raise UsageError(
         f"no store is known for {scheme}:// (known: a plain path, file://, s3://, gs://, abfss://, wasbs://, hdfs://)"
     )
+
+
+_LOST = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+
+
+def is_final(error: Exception) -> bool:
+    """Whether a failed read would fail again: the file is gone, may not be read, or has an impossible address.
+
+    Everything else is trouble of the store, of the network or of credentials, and may pass. A 403 too: S3's answer to a
+    HEAD request says no more, and gives it for an expired session.
+    """
+    return isinstance(error, (*_LOST, ValueError)) and "AWS Error" not in str(error)
 
 
 def explain(error: Exception, what: str) -> StorageError:
@@ -332,9 +352,24 @@ class Store:
         """The path of a key as `fs` wants it."""
         return f"{self._base}/{key}" if key else self._base
 
-    def read(self, key: str) -> bytes:
-        """The whole file. Raises `FileNotFoundError` where there is none, `OSError` where it cannot be read."""
+    def read(self, key: str, *, room: Callable[[int], None] | None = None) -> bytes:
+        """The whole file.
+
+        Parameters
+        ----------
+        room : callable, optional
+            Is told the size before the bytes are read, and may wait or raise.
+
+        Raises
+        ------
+        FileNotFoundError
+            Where there is none.
+        OSError
+            Where it cannot be read.
+        """
         with self.fs.open_input_file(self.path(key)) as source:
+            if room is not None:
+                room(source.size())
             data: bytes = source.read()
         return data
 
@@ -432,6 +467,13 @@ class Store:
         except OSError as error:
             raise explain(error, f"cannot look at {self.location(key)}") from error
         return {pafs.FileType.File: "file", pafs.FileType.Directory: "folder"}.get(info.type, "missing")
+
+    def answers(self) -> bool:
+        """Whether the store can be looked at, here and now, with the credentials that there are."""
+        try:
+            return self.kind() != "missing"
+        except StorageError:
+            return False
 
     def delete(self, key: str) -> None:
         """Remove a file; a missing one is no error."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -27,9 +27,11 @@ class Account:
     Attributes
     ----------
     target : Target
+    environ : what the command was given: its options and the shell's variables
     """
 
     target: Target
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Account:
@@ -38,17 +40,17 @@ class Account:
         For ``ENV=local`` this process's own AWS variables are replaced by those of the embedded AWS, so that nothing in
         it can reach the real one.
         """
-        return cls.of(target_from(environ, may_be_offline=False))
+        return cls.of(target_from(environ, may_be_offline=False), environ)
 
     @classmethod
-    def of(cls, target: Target) -> Account:
+    def of(cls, target: Target, environ: Mapping[str, str] | None = None) -> Account:
         """The account of a target; this process's clients are pointed at it."""
         if target.emulated:
             for name in [name for name in os.environ if name.startswith("AWS_")]:
                 del os.environ[name]
             os.environ.update(target.environment())
         os.environ["AWS_REGION"] = target.region
-        return cls(target)
+        return cls(target, environ or {})
 
     def client(self, service: str) -> Any:
         """A boto3 client in this account and region."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fruits.errors import FruitsError, UsageError
-from fruits.request import DEFAULT_MODEL, Request, read_request
+from fruits.request import Request, read_request
 from fruits.store import Store
 from rich.console import Console
 from rich.markup import escape
@@ -27,6 +27,7 @@ from rich.markup import escape
 from localaws.java import find_java_home
 from ops.core.paths import ROOT
 from ops.job import class_archive
+from ops.job.names import result_name
 from ops.job.package import ENTRY, write_job_zip
 from ops.job.watch import Watcher, show
 
@@ -96,7 +97,7 @@ def request_from(environment: Mapping[str, str]) -> Request:
         return read_request(uri)
     fields = fields_from(environment)
     fields.setdefault("input", SAMPLE)
-    model = Path(str(fields.get("model", DEFAULT_MODEL))).stem
+    model = result_name(fields.get("model"))
     name = Path(str(fields["input"]).rstrip("/")).name
     fields.setdefault("output", f"{RUNS}/{name}-{model}")
     fields["networks"] = str(MODELS)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from fruits.engines import BATCH
 from fruits.errors import InputError, UsageError
-from fruits.images import ImageError, decode
+from fruits.guard import Guard
 from fruits.store import Store
 from numpy.typing import NDArray
 from rich.console import Console
@@ -51,9 +51,9 @@ def read_image(uri: str) -> bytes:
     try:
         return store.read(name)
     except FileNotFoundError:
-        raise InputError(f"there is no image {uri}. Fix: IMAGE= names a JPEG or PNG file.") from None
+        raise InputError(f"there is no image {uri}. Fix: IMAGE= names a photograph's file.") from None
     except OSError as error:
-        raise InputError(f"the image {uri} cannot be read ({error}). Fix: IMAGE= names a JPEG or PNG file.") from error
+        raise InputError(f"the image {uri} cannot be read ({error}). Fix: IMAGE= names a photograph's file.") from error
 
 
 def scores_of(result: Result, uri: str) -> NDArray[np.float64]:
@@ -74,13 +74,10 @@ def scores_of(result: Result, uri: str) -> NDArray[np.float64]:
             f"the network gives {model.dimension} features and the PCA takes {mean.size}: {result.store.uri} mixes "
             "files of two runs. Fix: run the job again."
         )
-    try:
-        pixels = decode(data, model.image_size)
-    except ImageError as error:
-        raise InputError(f"the image {uri} cannot be used: {error}. Fix: IMAGE= names a JPEG or PNG file.") from error
-    batch = np.zeros((BATCH, *pixels.shape), np.uint8)
-    batch[0] = pixels
-    features = np.asarray(engine.embed(batch)[0], np.float64)
+    with Guard(model.image_size, BATCH) as guard:
+        if (reason := guard.decode([data])[0]) is not None:
+            raise InputError(f"the image {uri} cannot be used: {reason}. Fix: IMAGE= names a photograph's file.")
+        features = np.asarray(engine.embed(guard.pixels)[0], np.float64)
     scores: NDArray[np.float64] = (features - mean) @ components.T
     return scores
 

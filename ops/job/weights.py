@@ -11,7 +11,6 @@ import hashlib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from fruits import backbones
@@ -20,35 +19,12 @@ from fruits.errors import ModelError, UsageError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-_KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a backbone's weights are published, with the MD5 in Keras' own source where it has one."""
-
-    file: str
-    url: str
-    md5: str | None
-
-
-SOURCES = {
-    "mobilenet_v2": Source(
-        backbones.MOBILENET_FILE.format(alpha="1.0"),
-        f"{_KERAS}/mobilenet_v2/{backbones.MOBILENET_FILE.format(alpha='1.0')}",
-        None,
-    ),
-    "mobilenet_v2_035": Source(
-        backbones.MOBILENET_FILE.format(alpha="0.35"),
-        f"{_KERAS}/mobilenet_v2/{backbones.MOBILENET_FILE.format(alpha='0.35')}",
-        None,
-    ),
-    "resnet50": Source(
-        backbones.RESNET_FILE,
-        f"{_KERAS}/resnet/{backbones.RESNET_FILE}",
-        "4d473c1dd8becc155b73f8504c6f6626",
-    ),
+PUBLISHED = {
+    name: backbone.source
+    for name, backbone in backbones.BACKBONES.items()
+    if isinstance(backbone.source, backbones.Published)
 }
+"""Backbones whose weights are to be fetched, with their source."""
 
 
 def download(url: str, target: Path, console: Console) -> None:
@@ -84,7 +60,7 @@ def download(url: str, target: Path, console: Console) -> None:
     partial.replace(target)
 
 
-def vouch(model: str, source: Source, path: Path) -> str:
+def vouch(model: str, source: backbones.Published, path: Path) -> str:
     """Check a weights file and record its digest.
 
     Returns
@@ -129,12 +105,12 @@ def fetch(
     ModelError
         When they cannot be had or are not right.
     """
-    if model not in SOURCES:
-        known = ", ".join(SOURCES)
+    if model not in PUBLISHED:
+        known = ", ".join(PUBLISHED)
         if model in backbones.BACKBONES:
             raise UsageError(f"the weights of {model} come with its package. Fix: nothing is to be fetched.")
         raise UsageError(f"there are no weights to fetch for '{model}'. Fix: MODEL=one of {known}.")
-    source = SOURCES[model]
+    source = PUBLISHED[model]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / source.file
     if not path.exists():

@@ -34,6 +34,7 @@ from ops.cost import after, in_report
 from ops.cost.bills import last_line
 from ops.diagnose import wait as diagnosis
 from ops.job import wheelhouse
+from ops.job.names import result_name
 from ops.lifecycle import fault, step, studio
 from ops.lifecycle.upload import upload
 from ops.plan import policies
@@ -250,7 +251,7 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
         cluster.destroy()
     console.print("cluster destroyed; images and results are untouched", highlight=False)
     # a fresh account: what this one has read of the stack is gone
-    console.print(last_line(Account(account.target)), highlight=False, soft_wrap=True, markup=False)
+    console.print(last_line(Account(account.target, account.environ)), highlight=False, soft_wrap=True, markup=False)
 
 
 def confirm_removal(account: Account, environ: Mapping[str, str], console: Console) -> None:
@@ -298,7 +299,7 @@ def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = 
 def fetch_results(account: Account, environ: Mapping[str, str], console: Console) -> Path:
     """Report, scores and run.json of a result below the data bucket, to ``runs/<env>/<name>``."""
     data = account.bucket("data")
-    uri = environ.get("OUTPUT") or f"s3://{data}/results/{environ.get('MODEL') or 'efficientnet_lite0'}"
+    uri = environ.get("OUTPUT") or f"s3://{data}/results/{result_name(environ.get('MODEL'))}"
     bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
     folder = Path("runs") / account.target.env / prefix.rpartition("/")[2]
     s3 = account.client("s3")

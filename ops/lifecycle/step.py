@@ -30,6 +30,7 @@ from ops.cost.after import after_step
 from ops.diagnose import wait as diagnosis
 from ops.diagnose.causes import UNDETERMINED
 from ops.job.local_spark import describe, fields_from
+from ops.job.names import result_name
 from ops.job.package import ENTRY, content_key, job_zip
 from ops.job.watch import Watcher, sentence
 
@@ -78,7 +79,7 @@ def request_for(account: Account, environ: Mapping[str, str]) -> Request:
     data = account.bucket("data")
     fields = fields_from(environ)
     fields.setdefault("input", f"s3://{data}/images")
-    model = str(fields.get("model", "efficientnet_lite0")).rpartition("/")[2].partition(".")[0]
+    model = result_name(fields.get("model"))
     fields.setdefault("output", f"s3://{data}/results/{model}")
     if not account.target.emulated:
         # with dynamic allocation Spark cannot say how large it may grow; the stack knows

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from fruits.formats import ENDINGS_TEXT
 from fruits.listing import is_image, label_of
 from rich.console import Console
 from rich.table import Column, Table
@@ -35,7 +36,7 @@ def images_below(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.rglob("*") if is_image(path.name) and path.is_file())
     if not found:
         raise OperatorError(
-            f"there is no image below {folder}: no file ends in .jpg, .jpeg or .png. Fix: check the folder.",
+            f"there is no image below {folder}: no file ends in {ENDINGS_TEXT}. Fix: check the folder.",
             exit_code=10,
         )
     return found

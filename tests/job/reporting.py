@@ -41,7 +41,7 @@ class Pictures:
     files: dict[str, bytes] = field(default_factory=dict)
     default: bytes = field(default_factory=lambda: noise(0))
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, *, room: Any = None) -> bytes:
         data = self.files.get(key, self.default)
         if not data:
             raise FileNotFoundError(key)

@@ -23,7 +23,10 @@ E_ACUTE = "é"
 NFD = unicodedata.normalize("NFD", E_ACUTE)
 
 
-@pytest.mark.parametrize("key", ["a.jpg", "A.JPG", "x/y.jpeg", "x/y.PnG", "x.y/z.w.jpg", "x/ .jpg"])
+@pytest.mark.parametrize(
+    "key",
+    ["a.jpg", "A.JPG", "x/y.jpeg", "x/y.PnG", "x.y/z.w.jpg", "x/ .jpg", "a.HEIC", "a.webp", "a.gif", "a.jfif", "a.TIF"],
+)
 def test_images(key: str) -> None:
     assert listing.is_image(key)
 
@@ -31,7 +34,7 @@ def test_images(key: str) -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        "a.gif",
+        "a.svg",
         "jpg",
         "a.jpg.txt",
         "x/._a.jpg",

@@ -115,14 +115,14 @@ def test_what_is_wrong_with_the_picture_is_said(drawn_run: FinishedRun, said: Sa
     assert said("neighbours", IMAGE=str(missing), OUTPUT=out) == (
         10,
         "",
-        f"neighbours: there is no image {missing}. Fix: IMAGE= names a JPEG or PNG file.\n",
+        f"neighbours: there is no image {missing}. Fix: IMAGE= names a photograph's file.\n",
     )
     text = tmp_path / "text.jpg"
     text.write_bytes(b"a text file")
     assert said("neighbours", IMAGE=str(text), OUTPUT=out) == (
         10,
         "",
-        f"neighbours: the image {text} cannot be used: not a JPEG or PNG image. Fix: IMAGE= names a JPEG or PNG "
+        f"neighbours: the image {text} cannot be used: not an image but a text file. Fix: IMAGE= names a photograph's "
         "file.\n",
     )
     assert said("neighbours", IMAGE=str(tmp_path), OUTPUT=out)[0] == 10

@@ -22,6 +22,7 @@ from fruits.errors import (
     VersionMismatchError,
 )
 from fruits.featurize import FeaturizeTask, featurize_partition
+from fruits.formats import ENDINGS_TEXT
 from fruits.lease import Lease
 from fruits.models import PublishedModel, publish
 from fruits.parts import Part, PartWriter, read_batches
@@ -206,8 +207,8 @@ def test_bad_images_are_rows_of_rejects_and_too_many_end_the_run(job: Job, corpu
     with pytest.raises(RejectRateError) as caught:
         job(corpus, out, max_reject_rate=0.01)
     assert str(caught.value) == (
-        f"1 of 21 images are rejected, and 1.00% are allowed. First: {bad}: not a JPEG or PNG image. Fix: repair or "
-        f"remove them (all are named in {out}/rejects), or allow more with --max-reject-rate; what is "
+        f"1 of 21 images are rejected, and 1.00% are allowed. First: {bad}: not an image but a text file. Fix: "
+        f"repair or remove them (all are named in {out}/rejects), or allow more with --max-reject-rate; what is "
         "featurized is kept."
     )
     left = error_of(out)
@@ -218,10 +219,10 @@ def test_bad_images_are_rows_of_rejects_and_too_many_end_the_run(job: Job, corpu
 
     allowed = job(corpus, out, max_reject_rate=0.1)
     assert (allowed["images_ok"], allowed["images_rejected"], allowed["images_featurized_now"]) == (20, 1, 0)
-    assert read_rejects(out) == {str(bad): ("decode", "not a JPEG or PNG image")}
+    assert read_rejects(out) == {str(bad): ("decode", "not an image but a text file")}
     assert allowed["classes"]["Pear"] == {"images": 11, "ok": 10, "rejected": 1}
     assert not (out / "_run" / "error.json").exists()
-    assert "not a JPEG or PNG image" in (out / "report.html").read_text()
+    assert "not an image but a text file" in (out / "report.html").read_text()
 
     picture(5).save(bad)
     repaired = job(corpus, out)
@@ -466,7 +467,7 @@ def test_inputs_that_cannot_be_used(job: Job, corpus: Path, tmp_path: Path) -> N
     (tmp_path / "empty" / "class").mkdir(parents=True)
     (tmp_path / "empty" / "class" / "notes.txt").write_text("x")
     assert refused(InputError, job, tmp_path / "empty", out) == (
-        f"there is no image below {tmp_path}/empty: no file ends in .jpg, .jpeg or .png. Fix: check the address; "
+        f"there is no image below {tmp_path}/empty: no file ends in {ENDINGS_TEXT}. Fix: check the address; "
         "images lie in <class>/<name>.jpg."
     )
     assert refused(InputError, job, corpus, out, classes=("Plum", "Pear")) == (

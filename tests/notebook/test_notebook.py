@@ -216,7 +216,7 @@ def test_it_runs_from_top_to_bottom_beside_its_zip(tmp_path: Path) -> None:
     assert "fruits-notebook-work/code/fruits" in text
     assert "200 images of 8 classes" in text
     assert "0 bytes: the file is empty" in text
-    assert "12 bytes: not a JPEG or PNG image" in text
+    assert "12 bytes: not an image but a text file" in text
     assert "1280 features an image" in text
     assert "equal to those by hand: True" in text
     assert "as numpy's SVD of the whole matrix: True" in text

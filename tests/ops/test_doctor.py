@@ -159,7 +159,7 @@ def test_images_are_counted_by_class(tmp_path: Path, aws: Any) -> None:
     s3 = aws("s3")
     s3.create_bucket(Bucket="fruits-x", CreateBucketConfiguration={"LocationConstraint": REGION})
     empty = images.in_bucket(s3, "s3://fruits-x/images", "make upload-dataset.")
-    assert empty.line.endswith("no name ends in .jpg, .jpeg or .png. Fix: make upload-dataset.")
+    assert empty.line.endswith(".tif, .tiff, .heic, .heif or .avif. Fix: make upload-dataset.")
     for key in ("images/Kiwi/1.jpg", "images/Kiwi/2.jpg", "images/readme.md"):
         s3.put_object(Bucket="fruits-x", Key=key)
     one = images.in_bucket(s3, "s3://fruits-x/images", "")
