@@ -226,6 +226,7 @@ data "aws_iam_policy_document" "cluster" {
       "states:CreateStateMachine",
       "states:DeleteStateMachine",
       "states:DescribeStateMachine",
+      "states:ListExecutions",
       "states:ListStateMachineVersions",
       "states:ListTagsForResource",
       "states:TagResource",

@@ -114,6 +114,7 @@ class Gatherer:
             "idle": self.ask(
                 lambda: emr.get_auto_termination_policy(ClusterId=cluster_id).get("AutoTerminationPolicy", {})
             ),
+            "watch": self.ask(self._looks_of_the_watch),
             "budget": self.ask(
                 lambda: budgets.describe_budget(
                     AccountId=target.account_id, BudgetName=f"{PROJECT}-{target.env}-monthly"
@@ -121,6 +122,13 @@ class Gatherer:
             ),
             "interfaces": self._interfaces(emr, cluster_id, cluster),
         }
+
+    def _looks_of_the_watch(self) -> list[dict[str, Any]]:
+        target = self.account.target
+        arn = f"arn:aws:states:{target.region}:{target.account_id}:stateMachine:{PROJECT}-{target.env}-idle"
+        states = self.account.client("stepfunctions")
+        found = states.list_executions(stateMachineArn=arn)["executions"]
+        return [{"status": e["status"], "name": e["name"]} for e in found]
 
     @staticmethod
     def _machines(ec2: Any, cluster_id: str) -> list[dict[str, Any]]:
