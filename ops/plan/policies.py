@@ -17,6 +17,7 @@ from ops.prices import table as prices
 
 IDLE_CEILING_SECONDS = 3600
 WATCH_MINUTES = 5  # between two looks of infra/modules/idle
+WATCH_RATE = f"rate({WATCH_MINUTES} minutes)"
 EMR_TAG = "for-use-with-amazon-emr-managed-policies"
 REQUIRED_TAGS = ("Project", "Environment", "ManagedBy", "Stack")
 
@@ -530,7 +531,7 @@ def ends_by_itself(found: list[Resource]) -> Iterator[tuple[str, str]]:
         watches = [
             schedule
             for schedule in _of(found, "aws_scheduler_schedule")
-            if schedule.values.get("schedule_expression") == f"rate({WATCH_MINUTES} minutes)"
+            if schedule.values.get("schedule_expression") == WATCH_RATE
             and schedule.values.get("state", "ENABLED") == "ENABLED"
         ]
         if not watches or not any(True for _ in _of(found, "aws_sfn_state_machine")):
