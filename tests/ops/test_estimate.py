@@ -237,7 +237,12 @@ def test_a_small_cluster_is_reckoned_with_one_vcpu_at_least() -> None:
 
 def test_prices_older_than_a_year_are_said_and_the_watch_lengthens_the_wait() -> None:
     watched = planned()
-    schedule = {"address": "module.idle.s", "mode": "managed", "type": "aws_scheduler_schedule"}
+    schedule: dict[str, Any] = {
+        "address": "module.idle.s",
+        "mode": "managed",
+        "type": "aws_scheduler_schedule",
+        "name": "s",
+    }
     schedule["values"] = {"schedule_expression": "rate(5 minutes)"}
     watched["planned_values"]["root_module"].setdefault("resources", []).append(schedule)
     run = told(watched).run
