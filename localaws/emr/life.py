@@ -140,6 +140,8 @@ class ClusterLife:
         self._server_ends = True
         self.cluster.end("TERMINATED", "USER_REQUEST", "The embedded AWS was stopped")
         self.runner.stop()
+        if self.hadoop is not None:
+            self.hadoop.stop()
 
     # -- accidents ----------------------------------------
     def lose_spot(self) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from fruits.backbones import backbone_named
 from fruits.errors import FruitsError
 from fruits.request import Request
 from rich.console import Console
@@ -85,7 +86,10 @@ def request_for(account: Account, environ: Mapping[str, str]) -> Request:
     if not account.target.emulated:
         # with dynamic allocation Spark cannot say how large it may grow; the stack knows
         fields["parallelism"] = max(1, int(account.cluster["sizing"]["worker_vcpus"]))
-    return Request.from_json(fields)
+    request = Request.from_json(fields)
+    if not request.model.endswith((".keras", ".h5")):
+        backbone_named(request.model)  # an unknown one costs a sentence here, and a step there
+    return request
 
 
 def step_arguments(entry: str, packed: str, request: str) -> list[str]:
