@@ -15,7 +15,8 @@ from rich.console import Console
 from ops.core.paths import ROOT
 from ops.job.package import job_files, zipped
 
-SOURCE = ROOT / "notebooks" / "fruits.py"
+SOURCE = ROOT / "notebooks" / "source.py"
+"""Not named like a package: a kernel that starts in this folder would import it in place of the job."""
 NOTEBOOK = ROOT / "notebooks" / "fruits.ipynb"
 FOLDER = ROOT / "build" / "notebook"
 ZIP = "fruits-notebook.zip"
