@@ -27,7 +27,7 @@ export PYTHONPATH := jobs
 
 # commands: begin
 ##@ On this machine
-demo: $(VENV)/.localaws ##! Run the whole cycle on the embedded AWS: apply, upload, step, results, destroy. FAULT= CURRENCY= ARCH=
+demo: $(VENV)/.localaws ##! Run the whole cycle on the embedded AWS: apply, upload, step, results, destroy. FAULT= YARN=1 CURRENCY= ARCH=
 run-local: $(VENV)/.runtime ##! Run the job on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= MAX_REJECT_RATE= ENGINE= PRECISION= IMAGE_SIZE= SCALING= WEIGHTS= REQUEST= MASTER=
 neighbours: $(VENV)/.runtime ## List the images of a result that are most like a photograph. ENV= IMAGE= INPUT= OUTPUT= MODEL= COUNT= JSON=1
 classify: $(VENV)/.runtime ## Say how well a linear classifier tells the classes apart, and add it to the report. ENV= INPUT= OUTPUT= MODEL= JSON=1
@@ -40,7 +40,7 @@ prices: $(VENV)/.runtime ## Renew the price tables from AWS's Price List API. EN
 ##@ An environment
 state: $(VENV)/.localaws ## Create the bucket of Terraform's states, once per account. ENV= REGION=
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. ENV= REGION= OFFLINE=1 IMAGES= MINUTES= ARCH= MAX_USD_PER_HOUR=
-apply: $(VENV)/.localaws ##! Create buckets and cluster; shows the price and asks. ENV= REGION= YES=1 IMAGES= MINUTES= ARCH= FAULT= CURRENCY=
+apply: $(VENV)/.localaws ##! Create buckets and cluster; shows the price and asks. ENV= REGION= YES=1 IMAGES= MINUTES= ARCH= FAULT= YARN=1 CURRENCY=
 upload-dataset: $(VENV)/.localaws ##! Copy a folder of images to the data bucket. ENV= REGION= INPUT=
 run-step: $(VENV)/.localaws ##! Run the job on the cluster and watch it. ENV= REGION= INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= MAX_REJECT_RATE= ENGINE= PRECISION= IMAGE_SIZE= SCALING= WEIGHTS= DETACH=1 QUEUE=1 ONESHOT=1 FAULT= CURRENCY= REQUEST=
 watch: $(VENV)/.localaws ## Watch a step that runs, or see how it ended. ENV= REGION= STEP= CURRENCY=
@@ -61,10 +61,11 @@ weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries.
 wheelhouse: $(VENV)/.runtime ## Download the wheels that a node installs; TO= uploads them. ARCH= TO=
 notebook: $(VENV)/.runtime ## Write the notebook from its source, and its zip.
 ##@ The embedded AWS
-local-up: $(VENV)/.localaws ## Start the embedded AWS (its state lives in memory).
+local-up: $(VENV)/.localaws ## Start the embedded AWS (its state lives in memory). YARN=1
 local-down: $(VENV)/.localaws ## Stop it; everything in it is gone.
 local-status: $(VENV)/.localaws ## Show where it listens and what its clusters do.
-local-fault: $(VENV)/.localaws ## Let something go wrong there: bootstrap, executor-lost, s3-slow, s3-503, step-oom, spot, none. FAULT=
+local-fault: $(VENV)/.localaws ## Let something go wrong there: bootstrap, executor-lost, s3-slow, s3-503, step-oom, spot, none, and more. FAULT=
+yarn-jars: $(VENV)/.localaws ## Fetch what YARN=1 needs: a real YARN's jars (101 MB, once). IVY_SETTINGS=
 env: $(VENV)/.localaws ## Print what points a shell at it; use it with eval.
 ##@ SageMaker Studio
 studio-notebook: $(VENV)/.localaws ## Put the notebook where Studio's user finds it. ENV= REGION=
@@ -78,9 +79,9 @@ github: $(VENV)/.localaws ## Create the roles for a repository's workflows (an a
 validate: $(VENV)/.runtime ## Check the Terraform code of all four stacks.
 fmt-check: $(VENV)/.runtime ## Say whether the Terraform code is formatted.
 help-exit: $(VENV)/.runtime ## Explain the exit codes.
-demo run-local neighbours classify doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit:
+demo run-local neighbours classify doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit:
 	@$(FRUITS) $@
-.PHONY: demo run-local neighbours classify doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit
+.PHONY: demo run-local neighbours classify doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit
 # commands: end
 
 ##@ Quality

@@ -30,9 +30,11 @@ from moto.sts.models import sts_backends
 from localaws import keys, services, state
 from localaws.emr import api as emr_api
 from localaws.emr.life import Supervisor
+from localaws.errors import LocalAwsError
 from localaws.faults import faulty_s3
 from localaws.guard import guarded
 from localaws.keys import Keys
+from localaws.processes import end_processes
 from localaws.reaper import Reaper
 from localaws.recording import recorded
 from localaws.services.scheduler import Clock
@@ -86,6 +88,7 @@ def _status(supervisor: Supervisor, token: str) -> Callable[..., tuple[int, dict
                 "region": c.region,
                 "state": c.state,
                 "steps": len(c.steps),
+                "yarn": supervisor.describe_yarn(c),
             }
             for c in supervisor.clusters()
         ]
@@ -104,7 +107,10 @@ def _clock(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], s
 
 def _fault(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], str]]:
     def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
-        supervisor.set_fault(str(json.loads(request.data)["fault"]))
+        try:
+            supervisor.set_fault(str(json.loads(request.data)["fault"]))
+        except LocalAwsError as error:
+            return 400, {"Content-Type": "text/plain"}, str(error)
         return 200, {"Content-Type": "application/json"}, "{}"
 
     return answer
@@ -139,13 +145,14 @@ def serve(settings: Settings, token: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
 
-    shutil.rmtree(settings.clusters, ignore_errors=True)  # of a server that was killed with its reaper
+    end_processes(settings.clusters)  # of a server that was killed with its reaper
+    shutil.rmtree(settings.clusters, ignore_errors=True)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     endpoint = f"http://127.0.0.1:{port}"
     operator, service = Keys.new(keys.OPERATOR), Keys.new(keys.SERVICE)
     reaper = Reaper(settings.clusters)
-    supervisor = Supervisor(settings, endpoint, service, reaper)
+    supervisor = Supervisor(settings, endpoint, service)
     services.install()
     emr_api.install(supervisor)
     moto_api_urls.url_paths["{0}/moto-api/localaws/status"] = _status(supervisor, token)
@@ -168,7 +175,9 @@ def serve(settings: Settings, token: str) -> None:
     clock = Clock(ACCOUNT, settings, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters))
     clock.start()
     threading.Thread(target=server.run, name="waitress", daemon=True).start()
-    record = Record(os.getpid(), endpoint, token, time.time(), operator.access_key, operator.secret_key)
+    record = Record(
+        os.getpid(), endpoint, token, time.time(), operator.access_key, operator.secret_key, yarn=settings.yarn
+    )
     state.write(settings.home, record)
     LOG.info("listening on %s", endpoint)
     while not stopped.wait(1.0):

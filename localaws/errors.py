@@ -49,5 +49,17 @@ class DidNotStopError(LocalAwsError):
         self.pid = pid
 
 
+class WithoutYarnError(LocalAwsError):
+    """The server that lives runs steps without YARN, and they are wanted on it."""
+
+    exit_code = 2
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the embedded AWS that runs was started without YARN=1. Fix: make local-down ends it, with all that is in "
+            "its account; then give YARN=1 again."
+        )
+
+
 class MotoMovedError(LocalAwsError):
     """moto is not the version, or not of the shape, that the corrections were written for."""

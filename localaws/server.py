@@ -12,10 +12,12 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,17 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from localaws import faults, state
-from localaws.errors import DidNotStartError, DidNotStopError, NotAnsweringError, NotRunningError
+from localaws.errors import (
+    DidNotStartError,
+    DidNotStopError,
+    NotAnsweringError,
+    NotRunningError,
+    WithoutYarnError,
+)
 from localaws.keys import Keys
 from localaws.settings import ROOT, Settings
 from localaws.state import Record
+from localaws.yarn.machine import check_machine
 
 START_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
@@ -101,8 +110,13 @@ def set_clock(endpoint: str, keys: Keys, rate: float) -> None:
 
 
 def set_fault(endpoint: str, keys: Keys, kind: str) -> None:
-    """Inject a fault from now on (``faults.KINDS``), or none; raises UnknownFaultError."""
-    _ask(endpoint, keys, "fault", {"fault": faults.known(kind)})
+    """Inject a fault from now on (``faults.KINDS``), or none; raises UnknownFaultError and NeedsYarnError."""
+    try:
+        _ask(endpoint, keys, "fault", {"fault": faults.known(kind)})
+    except urllib.error.HTTPError as error:
+        if error.code == HTTPStatus.BAD_REQUEST:
+            raise faults.NeedsYarnError(kind) from None
+        raise
 
 
 def _ask(
@@ -120,14 +134,26 @@ def _ask(
 
 
 def start(settings: Settings) -> Record:
-    """Start the server unless one lives; returns when it answers."""
+    """Start the server unless one lives; returns when it answers.
+
+    Raises
+    ------
+    DidNotStartError
+    WithoutYarnError : one lives, and runs no YARN, which the settings ask for
+    YarnError : this machine cannot run YARN
+    """
     state.make_home(settings.home)
     with (settings.home / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two makes at once start one server
         try:
-            return status(settings.home)[0]
+            record = status(settings.home)[0]
         except NotRunningError:
+            if settings.yarn:
+                check_machine(settings.yarn_jars)
             return _spawn(settings)
+        if settings.yarn and not record.yarn:
+            raise WithoutYarnError
+        return record
 
 
 def _spawn(settings: Settings) -> Record:

@@ -22,6 +22,7 @@ class Record:
     token : what it answers with, so that another server on the same port is not taken for it
     started : when, in seconds since the epoch
     access_key, secret_key : what the account's owner signs calls with
+    yarn : whether its Spark steps run on YARN
     """
 
     pid: int
@@ -30,6 +31,7 @@ class Record:
     started: float
     access_key: str
     secret_key: str
+    yarn: bool = False
 
     @property
     def keys(self) -> Keys:

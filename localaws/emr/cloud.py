@@ -248,13 +248,9 @@ class Cloud:
                 owner["Status"] = owner["Status"] | {"State": "TERMINATED"}
                 owner["Status"]["Timeline"] = owner["Status"]["Timeline"] | {"EndDateTime": now()}
 
-    def lose_spot(self) -> None:
-        """Take one Spot instance away, as EC2 does when it needs the capacity, and let the fleet replace it."""
-        spot = [i for i in self.cluster.instances if i.market == "SPOT" and i.ended is None]
-        if spot:
-            self._end(spot[:1], "Instance was terminated by EC2: Spot instance interruption")
-            self.provision()
-            self.ready()
+    def lose(self, instances: list[Instance], reason: str) -> None:
+        """Instances that are gone, whatever the fleets want; `provision` replaces them."""
+        self._end(instances, reason)
 
     def _end(self, instances: list[Instance], reason: str) -> None:
         if not instances:

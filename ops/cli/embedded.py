@@ -1,4 +1,4 @@
-"""`make local-up`, `local-down`, `local-status`, `local-fault`, `env`: the embedded AWS by itself."""
+"""`make local-up`, `local-down`, `local-status`, `local-fault`, `yarn-jars`, `env`: the embedded AWS by itself."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from collections.abc import Mapping
 from localaws import __main__ as localaws
 
 
-def start(_: Mapping[str, str]) -> int:
+def start(environ: Mapping[str, str]) -> int:
     """Start it."""
-    return localaws.main(["start"])
+    return localaws.main(["start", *(["--yarn"] if environ.get("YARN") == "1" else [])])
+
+
+def yarn_jars(environ: Mapping[str, str]) -> int:
+    """Fetch what a real YARN needs."""
+    given = environ.get("IVY_SETTINGS")
+    return localaws.main(["yarn-jars", *(["--settings", given] if given else [])])
 
 
 def stop(_: Mapping[str, str]) -> int:

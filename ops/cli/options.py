@@ -93,6 +93,8 @@ OPTIONS: Mapping[str, Option] = {
         Option("QUEUE", "submit although another step is open", "flag"),
         Option("ONESHOT", "fetch the results and destroy the cluster when the step has ended", "flag"),
         Option("FAULT", "let something go wrong on the embedded AWS", shown="KIND"),
+        Option("YARN", "run the steps of the embedded AWS on a real YARN", "flag"),
+        Option("IVY_SETTINGS", "Ivy's settings file, which may name a mirror", shown="FILE"),
         Option("STEP", "id of a step: s-…", shown="ID"),
         Option("CLUSTER", "id of a cluster: j-…", shown="ID"),
         Option("LINES", "lines of each log", shown="N"),

@@ -23,6 +23,7 @@ from ops.core.text import duration, utc
 from ops.cost.bills import Bills, Cluster, ends, look, sentence
 from ops.cost.money import shown
 from ops.job.watch import sentence as progress_sentence
+from ops.logs.waiting import WaitingLog
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,13 @@ class OpenStep:
     id: str
     state: str
     progress: Mapping[str, Any] | None
+    waits: str = ""
 
     def __str__(self) -> str:
         if self.state == "PENDING":
             return f"{self.id} PENDING"
+        if self.progress is None and self.waits:
+            return f"{self.id} {self.state}: waiting: {self.waits}"
         return f"{self.id} {self.state}: {progress_sentence(dict(self.progress) if self.progress else None)}"
 
 
@@ -54,7 +58,11 @@ def open_steps(account: Account, cluster: Cluster | None) -> list[OpenStep]:
             started = listed["Status"]["Timeline"].get("StartDateTime")
             if report and started and str(report.get("updated", "")) < f"{started.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}":
                 report = None  # an earlier run's
-        found.append(OpenStep(str(listed["Id"]), str(listed["Status"]["State"]), report))
+        state, waits = str(listed["Status"]["State"]), ""
+        if report is None and state == "RUNNING":
+            waiting = WaitingLog(account.client("emr"), account.client("s3"), cluster.id, str(listed["Id"]))
+            waits = waiting.explain()
+        found.append(OpenStep(str(listed["Id"]), state, report, waits))
     return found
 
 
@@ -109,7 +117,9 @@ def as_json(env: str, region: str, bills: Bills, steps: list[OpenStep], now: dat
             "usd_per_hour": None if cluster.usd_hour is None else str(cluster.usd_hour),
             "usd_so_far": None if cluster.usd_so_far is None else str(cluster.usd_so_far),
         },
-        "open_steps": [{"id": one.id, "state": one.state, "progress": one.progress} for one in steps],
+        "open_steps": [
+            {"id": one.id, "state": one.state, "progress": one.progress, "waits": one.waits} for one in steps
+        ],
         "network_usd_per_hour": {name: str(usd) for name, usd in bills.network.items()},
         "billing": sentence(bills),
     }

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from rich.console import Console
 
-from localaws import server
+from localaws import faults, server
 from localaws.errors import LocalAwsError, NotRunningError
 from localaws.settings import Settings
 from ops.aws.account import Account
@@ -47,11 +47,23 @@ SAMPLE = Path("data/sample")
 STOPPED_MESSAGE = "the embedded AWS is stopped; nothing is left running"
 
 
-def start_embedded(console: Console) -> None:
-    """Start the embedded AWS unless it runs. A new one is empty, so Terraform's states of an earlier one go."""
+def start_embedded(console: Console, environ: Mapping[str, str] | None = None) -> None:
+    """Start the embedded AWS unless it runs. A new one is empty, so Terraform's states of an earlier one go.
+
+    Parameters
+    ----------
+    environ : YARN=1 in it runs the steps on a real YARN
+
+    Raises
+    ------
+    WithoutYarnError, YarnError : they cannot
+    """
     settings = Settings.from_environment()
+    settings.yarn = settings.yarn or (environ or {}).get("YARN") == "1"
+    faults.require_yarn(fault.wanted(environ or {}), settings)
     try:
         server.status(settings.home)
+        server.start(settings)  # it runs: as it is wanted?
     except NotRunningError:
         for state in (embedded_home() / "local").glob("*.tfstate*"):
             state.unlink()
@@ -115,7 +127,7 @@ def apply(
     fault.wanted(environ)  # a fault that there is not is refused before anything starts
     if account is None:
         if (environ.get("ENV") or "local") == "local":
-            start_embedded(console)
+            start_embedded(console, environ)
         account = Account.from_environment(environ)
     require_state(account)
     quiet = not console.is_terminal or account.target.emulated

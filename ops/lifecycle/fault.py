@@ -9,7 +9,7 @@ from localaws import faults, server
 from ops.aws.account import Account
 from ops.core.errors import OperatorError
 
-AT_START = ("bootstrap",)
+AT_START = ("bootstrap", "disk-full")
 """What can only strike while a cluster comes up; the others strike while a step runs."""
 IN_STEP = tuple(kind for kind in faults.KINDS if kind not in AT_START)
 

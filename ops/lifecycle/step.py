@@ -33,6 +33,7 @@ from ops.job.local_spark import describe, fields_from
 from ops.job.names import result_name
 from ops.job.package import ENTRY, content_key, job_zip
 from ops.job.watch import Watcher, sentence
+from ops.logs.waiting import WaitingLog
 
 STEP_NAME = "fruits"
 POLL_SECONDS = 10.0
@@ -150,6 +151,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
     """
     emr, emulated = account.client("emr"), account.target.emulated
     watcher = Watcher(Store(submitted.output))
+    waiting = WaitingLog(emr, account.client("s3"), submitted.cluster_id, submitted.step_id)
     with working(console, "submitted") as say:
 
         def look() -> dict[str, Any] | None:
@@ -161,7 +163,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
                 cluster, reason = account.cluster_state()
                 say(f"pending: the cluster is {cluster}{f', {reason}' if reason else ''}")
             else:
-                say(sentence(watcher.report()))
+                say(tell(watcher, waiting))
             return None
 
         pause = POLL_SECONDS_EMULATED if emulated else POLL_SECONDS
@@ -180,6 +182,14 @@ def _not_seen(account: Account, submitted: Submitted, error: Exception) -> str:
         f"{what}. The step {submitted.step_id} goes on, and the cluster {bills(account)}. Fix: log in again or look at "
         f"the network, then make watch{env} STEP={submitted.step_id}."
     )
+
+
+def tell(watcher: Watcher, waiting: WaitingLog) -> str:
+    """What a running step does: by the job's own report, or, while there is none, what YARN lets it wait for."""
+    report = watcher.report()
+    if report is None and (reason := waiting.explain()):
+        return f"waiting: {reason}. make status shows the nodes; Ctrl-C leaves the step to wait"
+    return sentence(report)
 
 
 def conclude(

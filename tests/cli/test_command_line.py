@@ -52,7 +52,7 @@ def test_ci_gives_options_by_name() -> None:
         ("run-local", "limit", "Did you mean LIMIT?"),
         ("destroy", "EVN", "Did you mean ENV?"),
         ("apply", "ONESHOT", "It takes: "),
-        ("local-up", "ENV", "It takes: none."),
+        ("local-down", "ENV", "It takes: none."),
     ],
 )
 def test_a_variable_that_a_command_does_not_take_is_refused(command: str, name: str, hint: str) -> None:

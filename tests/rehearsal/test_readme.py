@@ -23,7 +23,7 @@ from tests.rehearsal.support import REPO, RUNBOOK, entries
 MAKEFILE = (REPO / "Makefile").read_text()
 TYPED_HERE = {
     *("help", "help-exit", "shellcheck", "sample", "weights", "notebook", "fmt", "state", "prices", "billing"),
-    *("validate", "plan", "doctor", "help-all", "fmt-check", "local-fault", "operators", "github"),
+    *("validate", "plan", "doctor", "help-all", "fmt-check", "local-fault", "local-up", "operators", "github"),
 }
 """In a clone that is set up; what they must print is in `test_a_command_of_the_readme`."""
 PROGRAM_ONLY = {
@@ -37,6 +37,7 @@ PROGRAM_ONLY = {
     "studio-stop": "tests/localaws/test_studio_apps.py",
     "plan-report": "tests/infra/test_plan_report.py",
     "drift": "tests/infra/test_nightly.py",
+    "yarn-jars": "tests/localaws/test_yarn_jars.py",
     "neighbours": "tests/job/test_result_commands.py",
     "classify": "tests/job/test_result_commands.py",
 }
@@ -127,6 +128,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
         ("state ENV=local", 0, "there is nothing to make"),
         ("billing ENV=local", 0, "nothing bills"),
         ("prices ENV=local", 2, "Fix: "),
+        ("local-up YARN=1", 2, "Fix: make yarn-jars fetches them (101 MB, once)"),
     ],
 )
 def test_a_command_of_the_readme(clone: Clone, line: str, code: int, words: str) -> None:
