@@ -22,7 +22,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from PIL import Image
 
-from ops.job.notebook import BESIDE, NOTEBOOK, SOURCE, ZIP, bundle, cells, notebook
+from ops.job.notebook import BESIDE, NOTEBOOK, SOURCE, ZIP, bundle, cells, notebook, outputs_of
 from ops.job.package import job_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,13 +36,30 @@ def code() -> list[str]:
 # ------------------------------------------------------------------------------------------------------- what git holds
 
 
-def test_the_notebook_in_git_is_its_source_without_outputs() -> None:
+def test_the_notebook_in_git_is_its_source_with_the_outputs_of_a_run() -> None:
     held = NOTEBOOK.read_text(encoding="utf-8")
-    assert held == notebook(TEXT), "make notebook writes it anew"
+    outputs = outputs_of(held)
+    assert held == notebook(TEXT, outputs), "make notebook writes it anew"
     parsed = nbformat.reads(held, as_version=4)
     nbformat.validate(parsed)
-    assert all(cell.outputs == [] and cell.execution_count is None for cell in parsed.cells if cell.cell_type == "code")
     assert parsed.metadata.kernelspec.name == "python3"
+    run = [cell for cell in parsed.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in run] == list(range(1, len(run) + 1)), "python -m tools.execute_notebook"
+    pictures = [o for cell in run for o in cell.outputs if "image/png" in o.get("data", {})]
+    assert len(pictures) == 6
+    text = said(parsed)
+    assert "equal to those by hand: True" in text
+    assert "images featurized by the second run: 0" in text
+    assert len(held) < 900_000
+    assert not re.search(r"/(work|root|home|tmp|Users)/", text)
+
+
+def test_a_changed_cell_loses_its_outputs_and_no_other_does() -> None:
+    source = "# %%\nprint(1)\n# %%\nprint(2)\n"
+    first = notebook(source)
+    run = {name: {"execution_count": 7, "outputs": []} for name in outputs_of(first)}
+    counts = [c["execution_count"] for c in json.loads(notebook(source.replace("(2)", "(3)"), run))["cells"]]
+    assert counts == [7, None]
 
 
 def test_its_headings_are_english_and_french() -> None:
