@@ -52,13 +52,13 @@ def kept(output: Any, work: str) -> dict[str, Any] | None:
 
 def main() -> int:
     text = notebook(SOURCE.read_text(encoding="utf-8"))
-    parsed = nbformat.reads(text, as_version=4)
+    parsed = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory(prefix="fruits-") as work:
         os.environ |= {"FRUITS_WORK": work, "FRUITS_INPUT": "", "PYTHONPATH": "", "OPENBLAS_NUM_THREADS": "1"}
         NotebookClient(parsed, timeout=900, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
         for cell in parsed.cells:
             if cell.cell_type == "code":
-                cell.outputs = [nbformat.from_dict(made) for output in cell.outputs if (made := kept(output, work))]
+                cell.outputs = [made for output in cell.outputs if (made := kept(output, work))]
     executed = json.dumps(parsed, ensure_ascii=False)
     NOTEBOOK.write_text(notebook(SOURCE.read_text(encoding="utf-8"), outputs_of(executed)), encoding="utf-8")
     print(f"{Path(NOTEBOOK).relative_to(ROOT)}: {NOTEBOOK.stat().st_size // 1024} KiB", file=sys.stderr)
