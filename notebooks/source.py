@@ -144,7 +144,7 @@ if not INPUT:
     draw_sample(Path(INPUT))
 source, output = Store(INPUT), Store(str(WORK / "steps"))
 
-found = listing.write_listing(spark, source, output.child("listing"), SLOTS)
+found, left_out = listing.write_listing(spark, source, output.child("listing"), SLOTS)
 images = listing.read_listing(spark, output.child("listing"), found, SLOTS)
 counts = listing.counts_by_label(images)
 print(sum(counts.values()), "images of", len(counts), "classes")
