@@ -101,9 +101,7 @@ def collect(gatherer: Gatherer, environ: Mapping[str, str]) -> None:
     """Apply, run, look: fills the evidence. What raises here leaves the rest unseen."""
     account, console, evidence = gatherer.account, gatherer.console, gatherer.evidence
     deploy.apply({**environ, "YES": "1"}, console, account)
-    account = gatherer.account = Account.of(
-        account.target, account.environ
-    )  # the outputs of before the apply were empty
+    account = gatherer.account = Account(account.target, account.environ)  # the outputs of before the apply were empty
     evidence["alive"] = gatherer.alive()
     draw_sample(deploy.SAMPLE)
     _, evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, console)
@@ -173,7 +171,7 @@ def surely(what: Callable[[], None], console: Console, tries: int = TRIES) -> st
 
 def clean_up(gatherer: Gatherer, environ: Mapping[str, str], limit_usd: Decimal) -> None:
     """Remove everything, then list what is left."""
-    account, console = Account.of(gatherer.account.target, gatherer.account.environ), gatherer.console
+    account, console = Account(gatherer.account.target, gatherer.account.environ), gatherer.console
     why = surely(lambda: remove(account, environ, console), console)
     gatherer.evidence["cost"] = cost(gatherer.account, limit_usd, environ)
     found = gatherer.ask(lambda: left.of_environment(account))
