@@ -34,10 +34,13 @@ from localaws.errors import LocalAwsError
 from localaws.faults import faulty_s3
 from localaws.guard import guarded
 from localaws.keys import Keys
+from localaws.limits import limited
 from localaws.processes import end_processes
 from localaws.reaper import Reaper
 from localaws.recording import recorded
+from localaws.services import workflows
 from localaws.services.scheduler import Clock
+from localaws.services.workflows import Workflows
 from localaws.settings import ACCOUNT, Settings
 from localaws.state import Record
 
@@ -162,7 +165,9 @@ def serve(settings: Settings, token: str) -> None:
     application = faulty_s3(unhurried(moto_application, settings.api_delay_seconds), settings)
     if settings.record:
         application = recorded(application, Path(settings.record), ACCOUNT)
-    application = guarded(application, port, lambda name: keys_of(name, (operator, service)), owner=operator.access_key)
+    application = guarded(
+        limited(application), port, lambda name: keys_of(name, (operator, service)), owner=operator.access_key
+    )
     server = waitress.server.create_server(
         application,
         sockets=[listener],
@@ -172,6 +177,7 @@ def serve(settings: Settings, token: str) -> None:
         clear_untrusted_proxy_headers=True,
     )
     server.channel_class = _Channel
+    workflows.run_by(Workflows(ACCOUNT, settings, lambda name, region: supervisor.client(name, region)))
     clock = Clock(ACCOUNT, settings, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters))
     clock.start()
     threading.Thread(target=server.run, name="waitress", daemon=True).start()

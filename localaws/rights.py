@@ -335,6 +335,23 @@ def _scheduler(call: Call, facts: Facts) -> Iterator[Need]:
         yield _pass(facts, str(role).rpartition("/")[2], "scheduler.amazonaws.com")
 
 
+def _stepfunctions(call: Call, facts: Facts) -> Iterator[Need]:
+    asked, action = call.parameters, f"states:{call.operation}"
+    if call.operation == "ValidateStateMachineDefinition":
+        yield Need(action, "*")
+        return
+    named = asked.get("stateMachineArn") or asked.get("resourceArn")
+    if named is None and "name" not in asked:
+        raise UnmappedCallError(f"{action} with {', '.join(sorted(asked))}")
+    resource = named or f"arn:aws:states:{call.region}:{facts.account}:stateMachine:{asked['name']}"
+    tags = {tag["key"]: tag["value"] for tag in asked.get("tags", [])}
+    yield Need(action, str(resource), _requested(tags))
+    if call.operation == "CreateStateMachine" and tags:
+        yield Need("states:TagResource", str(resource), _requested(tags))
+    if role := asked.get("roleArn"):
+        yield _pass(facts, str(role).rpartition("/")[2], "states.amazonaws.com")
+
+
 def _kms(call: Call, facts: Facts) -> Iterator[Need]:
     asked, action = call.parameters, f"kms:{call.operation}"
     where = f"arn:aws:kms:{call.region}:{facts.account}:"
@@ -408,5 +425,6 @@ _SERVICES: Mapping[str, Callable[[Call, Facts], Iterator[Need]]] = {
     "s3": _s3,
     "sagemaker": _sagemaker,
     "scheduler": _scheduler,
+    "stepfunctions": _stepfunctions,
     "service-quotas": _look,
 }

@@ -78,8 +78,14 @@ data "aws_iam_policy_document" "boundary" {
 
   statement {
     sid       = "EndOfTheCluster"
-    actions   = ["elasticmapreduce:TerminateJobFlows"]
+    actions   = ["elasticmapreduce:DescribeCluster", "elasticmapreduce:ListSteps", "elasticmapreduce:TerminateJobFlows"]
     resources = ["${local.emr_arn}:cluster/*"]
+  }
+
+  statement {
+    sid       = "IdleWatch"
+    actions   = ["states:StartExecution"]
+    resources = ["arn:${local.partition}:states:${var.region}:${var.account_id}:stateMachine:${local.name}-idle"]
   }
 
   dynamic "statement" {
@@ -111,6 +117,7 @@ data "aws_iam_policy_document" "boundary" {
     content {
       sid = "Notebooks"
       actions = [
+        "cloudwatch:GetMetricStatistics",
         "elasticmapreduce:Describe*",
         "elasticmapreduce:Get*",
         "elasticmapreduce:List*",
