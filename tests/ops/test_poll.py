@@ -129,9 +129,6 @@ class Emr:
     def describe_step(self, **_: str) -> dict[str, Any]:
         return {"Step": {"Status": self._look()}}
 
-    def describe_cluster(self, **_: str) -> dict[str, Any]:
-        return {"Cluster": {}}  # it keeps no logs
-
 
 class Cloud:
     """As much of an account as watching needs."""
