@@ -1,53 +1,174 @@
 # The ceiling of every role that an operator makes. Without it the right to make a role and to write its policy is the
-# right to everything: a role with more rights than one's own, given to a cluster of one's own.
+# right to everything: a role with more rights than one's own, given to a cluster of one's own. An operator may also
+# take such a role, so the ceiling holds nothing of other environments and other projects: AmazonEMRServicePolicy_v2
+# (https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-iam-role.html), with our tags beside EMR's.
 
 data "aws_iam_policy_document" "boundary" {
   # checkov:skip=CKV_AWS_109:A ceiling gives nothing by itself; what a role may do say its own policies
   # checkov:skip=CKV_AWS_111:A ceiling gives nothing by itself; what a role may do say its own policies
-  # checkov:skip=CKV_AWS_356:A ceiling gives nothing by itself; AmazonEMRServicePolicy_v2 scopes these actions by tags
+  # checkov:skip=CKV_AWS_356:A ceiling gives nothing by itself; what a role may do say its own policies
   statement {
-    sid = "MachinesOfEmr"
+    sid = "SeeMachines"
+    actions = [
+      "ec2:DescribeA*",
+      "ec2:DescribeCapacity*",
+      "ec2:DescribeDhcp*",
+      "ec2:DescribeImages",
+      "ec2:DescribeInstanceType*",
+      "ec2:DescribeInstances",
+      "ec2:DescribeLaunchTemplates",
+      "ec2:DescribeN*",
+      "ec2:DescribePl*",
+      "ec2:DescribeRouteTables",
+      "ec2:DescribeSecurityGroups",
+      "ec2:DescribeSubnets",
+      "ec2:DescribeV*",
+    ]
+    resources = ["*"] # these actions know no resource
+  }
+
+  statement {
+    sid = "OursAndInOurs"
     actions = [
       "ec2:AuthorizeSecurityGroup*",
-      "ec2:Create*",
-      "ec2:DeleteLaunchTemplate",
-      "ec2:DeleteNetworkInterface",
-      "ec2:DeletePlacementGroup",
+      "ec2:CreateFleet",
+      "ec2:CreateLaunchTemplate*",
+      "ec2:CreateNetworkInterface",
+      "ec2:CreateTags",
+      "ec2:CreateVpcEndpoint",
       "ec2:DeleteTags",
-      "ec2:Describe*",
       "ec2:ModifyInstanceAttribute",
-      "ec2:ModifyVpcEndpoint",
       "ec2:RevokeSecurityGroup*",
       "ec2:RunInstances",
       "ec2:TerminateInstances",
-      "resource-groups:ListGroupResources",
     ]
-    resources = ["*"]
+    resources = ["${local.ec2_arn}:*/*"]
 
     condition {
       test     = "StringEquals"
-      variable = "aws:RequestedRegion"
-      values   = [var.region]
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:RequestTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:RequestTag/Environment"
+      values   = [var.env]
     }
   }
 
   statement {
-    sid = "ScalingOfEmr"
+    sid       = "NewMachines"
+    actions   = ["ec2:CreateFleet", "ec2:CreateLaunchTemplate", "ec2:RunInstances"]
+    resources = formatlist("${local.ec2_arn}:%s/*", ["instance", "launch-template", "volume"])
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/for-use-with-amazon-emr-managed-policies"
+      values   = ["true"]
+    }
+  }
+
+  # AWS documents that instances get the tags of their cluster (emr-plan-tags.html), of these it says nothing.
+  statement {
+    sid = "EmrsTemplates"
     actions = [
-      "application-autoscaling:DeleteScalingPolicy",
-      "application-autoscaling:DeregisterScalableTarget",
-      "application-autoscaling:DescribeScal*",
-      "application-autoscaling:PutScalingPolicy",
-      "application-autoscaling:RegisterScalableTarget",
-      "cloudwatch:DeleteAlarms",
-      "cloudwatch:DescribeAlarms",
-      "cloudwatch:PutMetricAlarm",
+      "ec2:CreateFleet",
+      "ec2:CreateLaunchTemplateVersion",
+      "ec2:DeleteLaunchTemplate",
+      "ec2:DeleteNetworkInterface",
+      "ec2:RunInstances",
     ]
-    resources = ["*"]
+    resources = formatlist("${local.ec2_arn}:%s/*", ["launch-template", "network-interface"])
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/for-use-with-amazon-emr-managed-policies"
+      values   = ["true"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
   }
 
   statement {
-    sid       = "RolesOfTheNodes"
+    sid       = "FleetsAndInterfaces"
+    actions   = ["ec2:CreateFleet", "ec2:CreateNetworkInterface", "ec2:RunInstances"]
+    resources = formatlist("${local.ec2_arn}:%s/*", ["fleet", "network-interface"])
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  # Never an image of this account, whose disk would be somebody's.
+  statement {
+    sid       = "ImagesOfEmr"
+    actions   = ["ec2:CreateFleet", "ec2:RunInstances"]
+    resources = ["arn:${local.partition}:ec2:${var.region}::image/*"]
+
+    condition {
+      test     = "StringNotEquals"
+      variable = "ec2:Owner"
+      values   = [var.account_id]
+    }
+  }
+
+  statement {
+    sid       = "EmrsEndpoint"
+    actions   = ["ec2:CreateVpcEndpoint"]
+    resources = ["${local.ec2_arn}:vpc-endpoint/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Name"
+      values   = ["emr-service-vpce"]
+    }
+  }
+
+  statement {
+    sid       = "TagWhatIsMade"
+    actions   = ["ec2:CreateTags"]
+    resources = ["${local.ec2_arn}:*/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "ec2:CreateAction"
+      values   = ["CreateFleet", "CreateLaunchTemplate", "CreateNetworkInterface", "CreateVpcEndpoint", "RunInstances"]
+    }
+  }
+
+  statement {
+    sid       = "RoleOfNodes"
     actions   = ["iam:PassRole"]
     resources = [local.instance_role_arn]
 
@@ -61,34 +182,43 @@ data "aws_iam_policy_document" "boundary" {
   statement {
     sid       = "SpotRole"
     actions   = ["iam:CreateServiceLinkedRole"]
-    resources = ["arn:${local.partition}:iam::${var.account_id}:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot*"]
+    resources = ["arn:${local.partition}:iam::${var.account_id}:role/aws-service-role/spot.amazonaws.com/*"]
   }
 
   statement {
     sid       = "OurBuckets"
     actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:Get*", "s3:List*", "s3:PutObject"]
-    resources = local.bucket_arns
+    resources = concat(local.bucket_arns, [for arn in local.bucket_arns : "${arn}/*"])
   }
 
   statement {
-    sid       = "OurObjects"
-    actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:Get*", "s3:List*", "s3:PutObject"]
-    resources = [for arn in local.bucket_arns : "${arn}/*"]
-  }
-
-  statement {
-    sid       = "EndOfTheCluster"
-    actions   = ["elasticmapreduce:TerminateJobFlows"]
+    sid = "OurClusters"
+    actions = [
+      "elasticmapreduce:DescribeCluster",
+      "elasticmapreduce:ListSteps",
+      "elasticmapreduce:TerminateJobFlows",
+    ]
     resources = ["${local.emr_arn}:cluster/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
   }
 
   dynamic "statement" {
     for_each = var.enable_kms ? [1] : []
 
     content {
-      sid = "KeyOfTheBuckets"
+      sid = "OurKey"
       actions = [
-        "kms:CreateGrant",
         "kms:Decrypt",
         "kms:DescribeKey",
         "kms:Encrypt",
@@ -102,6 +232,41 @@ data "aws_iam_policy_document" "boundary" {
         variable = "aws:ResourceTag/Project"
         values   = [var.project]
       }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/Environment"
+        values   = [var.env]
+      }
+    }
+  }
+
+  # To a service of AWS, never to a person.
+  dynamic "statement" {
+    for_each = var.enable_kms ? [1] : []
+
+    content {
+      sid       = "LendOurKey"
+      actions   = ["kms:CreateGrant"]
+      resources = ["${local.kms_arn}:key/*"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/Project"
+        values   = [var.project]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/Environment"
+        values   = [var.env]
+      }
+
+      condition {
+        test     = "Bool"
+        variable = "kms:GrantIsForAWSResource"
+        values   = ["true"]
+      }
     }
   }
 
@@ -109,27 +274,95 @@ data "aws_iam_policy_document" "boundary" {
     for_each = var.enable_studio ? [1] : []
 
     content {
-      sid = "Notebooks"
+      sid = "SeeNotebooks"
       actions = [
-        "elasticmapreduce:Describe*",
-        "elasticmapreduce:Get*",
-        "elasticmapreduce:List*",
-        "sagemaker:AddTags",
-        "sagemaker:CreateApp",
-        "sagemaker:CreatePresignedDomainUrl",
-        "sagemaker:CreateSpace",
-        "sagemaker:DeleteApp",
-        "sagemaker:DeleteSpace",
-        "sagemaker:Describe*",
+        "elasticmapreduce:ListClusters",
+        "sagemaker:DescribeApp",
+        "sagemaker:DescribeSpace",
         "sagemaker:List*",
-        "sagemaker:UpdateSpace",
+      ]
+      resources = ["*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_studio ? [1] : []
+
+    content {
+      sid = "OurStudio"
+      actions = [
+        "elasticmapreduce:DescribeStep",
+        "elasticmapreduce:GetOnClusterAppUIPresignedURL",
+        "elasticmapreduce:ListInstance*",
+        "sagemaker:CreatePresignedDomainUrl",
+        "sagemaker:DescribeDomain",
+        "sagemaker:DescribeUserProfile",
       ]
       resources = ["*"]
 
       condition {
         test     = "StringEquals"
-        variable = "aws:RequestedRegion"
-        values   = [var.region]
+        variable = "aws:ResourceTag/Project"
+        values   = [var.project]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/Environment"
+        values   = [var.env]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_studio ? [1] : []
+
+    content {
+      sid       = "OwnNotebook"
+      actions   = ["sagemaker:*App", "sagemaker:*Space"]
+      resources = ["*"]
+
+      condition {
+        test     = "ArnLike"
+        variable = "sagemaker:OwnerUserProfileArn"
+        values   = ["${local.sagemaker_arn}:user-profile/*/${local.name}"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_studio ? [1] : []
+
+    content {
+      sid       = "TagOwnNotebook"
+      actions   = ["sagemaker:AddTags"]
+      resources = ["*"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "sagemaker:TaggingAction"
+        values   = ["CreateApp", "CreateSpace"]
+      }
+    }
+  }
+
+  # From a machine that bears the role, never from a laptop that took it: it would answer in another machine's name.
+  dynamic "statement" {
+    for_each = var.enable_ssm ? [1] : []
+
+    content {
+      sid = "AgentOfNode"
+      actions = [
+        "ec2messages:GetMessages",
+        "ssm:UpdateInstanceInformation",
+        "ssmmessages:CreateControlChannel",
+      ]
+      resources = ["*"]
+
+      condition {
+        test     = "ArnLike"
+        variable = "ec2:SourceInstanceARN"
+        values   = ["${local.ec2_arn}:instance/*"]
       }
     }
   }
@@ -138,9 +371,17 @@ data "aws_iam_policy_document" "boundary" {
     for_each = var.enable_ssm ? [1] : []
 
     content {
-      sid       = "ShellOnTheNodes"
-      actions   = ["ec2messages:*", "ssm:*", "ssmmessages:*"]
-      resources = ["*"]
+      sid = "ChannelsOfNode"
+      actions = [
+        "ec2messages:AcknowledgeMessage",
+        "ec2messages:DeleteMessage",
+        "ec2messages:FailMessage",
+        "ec2messages:GetEndpoint",
+        "ec2messages:SendReply",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:Open*",
+      ]
+      resources = ["*"] # these actions know no resource
     }
   }
 }

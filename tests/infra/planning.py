@@ -45,7 +45,7 @@ SCENARIOS: dict[str, tuple[Stack, str, dict[str, Any]]] = {
         "dev",
         {
             "repository": "octocat/fruits",
-            "subject": "octocat-123456/fruits-456789",
+            "subject": "octocat@123456/fruits@456789",
             "apply_policy_arns": [f"arn:aws:iam::{NO_ACCOUNT}:policy/fruits-operators"],
         },
     ),

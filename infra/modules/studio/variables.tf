@@ -13,6 +13,11 @@ variable "project" {
   type        = string
 }
 
+variable "env" {
+  description = "Value of the tag Environment of the clusters that a notebook may see."
+  type        = string
+}
+
 variable "account_id" {
   description = "Account of the domain (12 digits)."
   type        = string
@@ -71,9 +76,8 @@ variable "buckets" {
 }
 
 variable "user_name" {
-  description = "Name of the one user profile."
+  description = "Name of the one user profile. Rights on what its user makes are bound to this name, so no other domain of the account may have it."
   type        = string
-  default     = "scientist"
 
   validation {
     condition     = can(regex("^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", var.user_name))

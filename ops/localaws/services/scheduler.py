@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from moto.emr.models import emr_backends
 from moto.iam.exceptions import NotFoundException
 from moto.scheduler.models import EventBridgeSchedulerBackend, scheduler_backends
 
@@ -80,7 +81,9 @@ class Clock(threading.Thread):
             return
         for cluster in clusters:
             arn = f"arn:aws:elasticmapreduce:{region}:{self.account}:cluster/{cluster}"
-            if not authorization.may(role, Request("elasticmapreduce:TerminateJobFlows", arn)):
+            tags = getattr(emr_backends[self.account][region].clusters.get(cluster), "tag_map", {})
+            context = {f"aws:ResourceTag/{name}": value for name, value in tags.items()}
+            if not authorization.may(role, Request("elasticmapreduce:TerminateJobFlows", arn, context)):
                 LOG.warning("schedule %s is due; its role may not terminate %s", schedule.name, cluster)
                 return
         LOG.info("schedule %s terminates %s", schedule.name, ", ".join(clusters))
