@@ -32,7 +32,7 @@ def _require_equal(first: dict[str, Features]) -> None:
         worst = float(np.abs(features - reference).max())
         if not worst <= TOLERANCE:
             raise BenchmarkError(
-                f"{name} gives features that differ from TensorFlow's by {worst:.2g}, so its speed says nothing. Cure: "
+                f"{name} gives features that differ from TensorFlow's by {worst:.2g}, so its speed says nothing. Fix: "
                 "check the conversion in benchmarks/loops.py."
             )
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ops import wheelhouse
+from ops.job import wheelhouse
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "bootstrap" / "install_tensorflow.sh"

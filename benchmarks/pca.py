@@ -90,7 +90,7 @@ def measure(options: Options) -> Result:
     worst = float(np.abs(shares["ours"] - shares["theirs"]).max())
     if not worst <= 1e-6:
         raise BenchmarkError(
-            f"the two fits differ by {worst:.2g} in a share of variance, so their speed says nothing. Cure: run the "
+            f"the two fits differ by {worst:.2g} in a share of variance, so their speed says nothing. Fix: run the "
             "tests of fruits.pca."
         )
     return Result(

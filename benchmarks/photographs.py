@@ -8,7 +8,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 
 from benchmarks.results import BenchmarkError
-from ops.datasets.draw import draw_sample
+from sample.draw import draw_sample
 
 ROOT = Path(__file__).resolve().parent.parent
 PHOTOGRAPHS = ROOT.parent / "shared" / "fruits360" / "bench"
@@ -27,7 +27,7 @@ def _sources(scratch: Path) -> tuple[str, list[Path]]:
     turns = chain.from_iterable(zip_longest(*by_class.values()))
     pictures = [path for path in turns if path is not None]
     if not pictures:
-        raise BenchmarkError(f"there is no picture below {folder}. Cure: remove the folder; the sample is drawn then.")
+        raise BenchmarkError(f"there is no picture below {folder}. Fix: remove the folder; the sample is drawn then.")
     return f"{len(pictures):,} {origin}", pictures
 
 

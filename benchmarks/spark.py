@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fruits.pipeline import Run
+from fruits.pipeline import begin
 from fruits.request import Request
 from fruits.store import Store
 
 from benchmarks.photographs import ROOT
 from benchmarks.results import BenchmarkError, cores
-from ops.java import find_java_home
+from localaws.java import find_java_home
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -38,7 +38,7 @@ def session(scratch: Path, *, jvm: str = "", options: dict[str, str] | None = No
     """
     java = find_java_home()
     if java is None:
-        raise BenchmarkError("no Java 17 was found. Cure: make setup installs one, or set JAVA_HOME.")
+        raise BenchmarkError("no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME.")
     for name in ("SPARK_HOME", "SPARK_CONF_DIR"):
         os.environ.pop(name, None)
     os.environ |= {
@@ -106,13 +106,13 @@ def featurize(spark: SparkSession, folder: Path, scratch: Path, source: Store | 
     output = str(scratch / f"out-{uuid.uuid4().hex[:12]}")
     summary: dict[str, Any] = {}
     for limit in (WARM_UP * cores(), None):
-        run = Run(spark, Request(input=str(folder), output=output, k=1, limit=limit), f"bench-{uuid.uuid4().hex[:8]}")
-        if source is not None:
-            run.source = source
-        summary = run.execute()
+        with begin(Request(input=str(folder), output=output, k=1, limit=limit)) as run:
+            if source is not None:
+                run.source = source
+            summary = run.execute(spark)
     if not summary["images_per_second"]:
         raise BenchmarkError(
-            f"{summary['images_in']} images are no more than the warm-up takes. Cure: --images above "
+            f"{summary['images_in']} images are no more than the warm-up takes. Fix: --images above "
             f"{WARM_UP * cores()}."
         )
     return summary

@@ -17,8 +17,9 @@ from fruits.request import Request
 
 from benchmarks.photographs import folder_of
 from benchmarks.results import BenchmarkError, cores
-from ops.package import ROOT, write_job_zip
-from ops.run_local import MODELS, command, spark_environment, stop
+from ops.core.paths import ROOT
+from ops.job.local_spark import MODELS, command, spark_environment, stop
+from ops.job.package import write_job_zip
 
 SAMPLE_EVERY = 0.2
 ROLES = ("driver's JVM", "driver's Python", "largest worker")

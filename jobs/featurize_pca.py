@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from fruits.errors import FruitsError
-from fruits.pipeline import publish_early, run
+from fruits.pipeline import begin, run
 from fruits.request import parse
 
 
@@ -13,14 +13,14 @@ def main(arguments: list[str]) -> int:
     """Run the job; returns the exit code, and prints one sentence when it fails."""
     try:
         request = parse(arguments)
-        publishing = publish_early(request)
-        from pyspark.sql import SparkSession
+        with begin(request) as begun, begun.recorded():
+            from pyspark.sql import SparkSession
 
-        spark = SparkSession.builder.appName("fruits").getOrCreate()
-        try:
-            summary = run(spark, request, publishing)
-        finally:
-            spark.stop()
+            spark = SparkSession.builder.appName("fruits").getOrCreate()
+            try:
+                summary = run(spark, request, begun)
+            finally:
+                spark.stop()
     except FruitsError as error:
         print(f"fruits: {error}", file=sys.stderr)
         return error.exit_code

@@ -75,7 +75,7 @@ def find_code():
             subprocess.run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, clone], check=True)
         return [clone / "jobs", clone]
     raise FileNotFoundError(
-        "the code of the job was not found. Cure: open the notebook in a clone of the project, put fruits-notebook.zip "
+        "the code of the job was not found. Fix: open the notebook in a clone of the project, put fruits-notebook.zip "
         "(make notebook) beside it, or set REPOSITORY."
     )
 
@@ -131,7 +131,7 @@ from fruits import listing
 from fruits.store import Store
 
 if not INPUT:
-    from ops.datasets.draw import draw_sample
+    from sample.draw import draw_sample
 
     INPUT = str(WORK / "sample")
     draw_sample(Path(INPUT))

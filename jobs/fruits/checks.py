@@ -46,7 +46,7 @@ def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) 
         if row["rows"] != row["paths"]:
             raise CheckError(
                 f"{row['rows'] - row['paths']} images of class {row['label']} stand in {row['table']} more than once. "
-                "Cure: delete the output's features and run again; please report it."
+                "Fix: delete the output's features and run again; please report it."
             )
         counts.setdefault(row["label"], {})[row["table"]] = int(row["rows"])
     result = [
@@ -58,6 +58,6 @@ def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) 
         first = wrong[0]
         raise CheckError(
             f"{len(wrong)} classes do not add up, first {first.label}: {first.images} images, but {first.features} "
-            f"features and {first.rejects} rejects. Cure: were images changed while the job ran? Run it again."
+            f"features and {first.rejects} rejects. Fix: were images changed while the job ran? Run it again."
         )
     return result

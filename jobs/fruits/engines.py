@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import json
 import os
+import platform
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fruits.errors import ModelError
 
 BATCH = 4
 """Images a call. Fixed, the last ones padded: a feature must not depend on how many images stand beside it."""
@@ -28,14 +32,21 @@ class OpenVinoEngine:
     """The frozen TensorFlow graph on OpenVINO's CPU plugin.
 
     Three settings matter and none is the default. One stream of one thread: a task has one core. No pinning: OpenVINO
-    would pin every worker of a machine to its first core. Single precision: on a CPU with bfloat16 it would be used
-    unasked, and features would differ in the second decimal.
+    would pin every worker of a machine to its first core. The precision is named: left open, a CPU with bfloat16 would
+    use it, and features would depend on the machine.
+
+    Raises
+    ------
+    ModelError
+        When the processor has no instructions for `precision`.
     """
 
-    def __init__(self, graph: bytes, image_size: int) -> None:
+    def __init__(self, graph: bytes, image_size: int, precision: str = "f32") -> None:
         import openvino
 
         core = openvino.Core()
+        if precision == "bf16":
+            require_bf16(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
         # the TensorFlow front end reads only from a path
         with tempfile.TemporaryDirectory(prefix="fruits-") as folder:
             path = Path(folder) / "model.pb"
@@ -50,7 +61,7 @@ class OpenVinoEngine:
                 "NUM_STREAMS": 1,
                 "ENABLE_CPU_PINNING": False,
                 "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_PRECISION_HINT": "f32",
+                "INFERENCE_PRECISION_HINT": precision,
             },
         )
         self._request = compiled.create_infer_request()
@@ -58,6 +69,27 @@ class OpenVinoEngine:
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         result: NDArray[np.float32] = self._request.infer([images], share_inputs=True, share_outputs=True)[0]
         return result
+
+
+def require_bf16(capabilities: Sequence[str]) -> None:
+    """Refuse bfloat16 where the processor would only imitate it.
+
+    Parameters
+    ----------
+    capabilities : sequence of str
+        OpenVINO's ``OPTIMIZATION_CAPABILITIES`` of this machine's CPU.
+
+    Raises
+    ------
+    ModelError
+        When ``BF16`` is not among them.
+    """
+    if "BF16" not in capabilities:
+        raise ModelError(
+            f"precision bf16 was asked for, and the processor of {platform.node()} has neither AMX nor AVX-512 BF16: "
+            "it would be slower there, not faster. Fix: PRECISION=f32 (--precision f32), or machines that have it "
+            "(on AWS: m7i, c7i, r7i, m7a, c7a and later)."
+        )
 
 
 class KerasEngine:
@@ -101,6 +133,6 @@ def read_archive(data: bytes) -> Any:
     return model
 
 
-def create(engine: str, data: bytes, image_size: int) -> Engine:
-    """The engine for a published model."""
-    return KerasEngine(data) if engine == "tensorflow" else OpenVinoEngine(data, image_size)
+def create(engine: str, data: bytes, image_size: int, precision: str = "f32") -> Engine:
+    """Make the engine that computes a published model, images of `image_size` pixels, in `precision`."""
+    return KerasEngine(data) if engine == "tensorflow" else OpenVinoEngine(data, image_size, precision)

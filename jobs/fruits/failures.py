@@ -7,7 +7,7 @@ import re
 from fruits import errors
 from fruits.errors import FruitsError
 
-# fruits.errors.ModelError: the published network s3://b/out/_model/ab.pb is damaged. Cure: delete it, run again.
+# fruits.errors.ModelError: the published network s3://b/out/_model/ab.pb is damaged. Fix: delete it, run again.
 _WORKER_ERROR = re.compile(r"fruits\.errors\.(\w+): (.+)")
 
 

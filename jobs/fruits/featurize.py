@@ -126,7 +126,7 @@ class _Table:
     def __init__(self, task: FeaturizeTask, folder: str, schema: pa.Schema, plain: tuple[str, ...]) -> None:
         self._writer = PartWriter(task.output.child(folder), schema, plain=plain)
         self._schema = schema
-        self._model = task.model.sha256
+        self._model = task.model.identity
         self._images: list[_Image] = []
 
     def keys(self) -> list[pa.Array]:

@@ -146,9 +146,9 @@ def require_folder(source: Store) -> None:
     """
     kind = source.kind()
     if kind == "file":
-        raise InputError(f"the input {source.uri} is a file. Cure: give the folder that holds the images.")
+        raise InputError(f"the input {source.uri} is a file. Fix: give the folder that holds the images.")
     if kind == "missing" and not source.list():
-        raise InputError(f"there is nothing at the input {source.uri}. Cure: check the address.")
+        raise InputError(f"there is nothing at the input {source.uri}. Fix: check the address.")
 
 
 def normalised(classes: tuple[str, ...]) -> list[str]:

@@ -41,7 +41,7 @@ class State:
 
 
 def _identity(model: PublishedModel) -> dict[str, Any]:
-    return {"model": model.name, "model_sha256": model.sha256, "preprocessing": PREPROCESSING_VERSION}
+    return {"model": model.name, "model_sha256": model.identity, "preprocessing": PREPROCESSING_VERSION}
 
 
 def write(
@@ -89,7 +89,7 @@ def load(output: Store, model: PublishedModel) -> State:
             record["supersedes"] = [str(older) for older in record["supersedes"]]
         except (ValueError, KeyError, TypeError) as error:
             raise OutputError(
-                f"the manifest {output.location(key)} is damaged ({error}). Cure: delete it; its images are featurized "
+                f"the manifest {output.location(key)} is damaged ({error}). Fix: delete it; its images are featurized "
                 "again."
             ) from error
         if theirs != _identity(model):
@@ -109,14 +109,17 @@ def _other(output: Store, model: PublishedModel, theirs: dict[str, Any]) -> str:
         what = f"made by {theirs['model']}, and this run uses {model.name}"
     elif theirs["preprocessing"] != PREPROCESSING_VERSION:
         what = f"made by preprocessing {theirs['preprocessing']}, and this run uses {PREPROCESSING_VERSION}"
+    elif theirs["model_sha256"].partition("+")[0] == model.sha256:
+        what = (
+            f"computed in {theirs['model_sha256'].partition('+')[2] or 'f32'}, and this run computes in "
+            f"{model.precision}"
+        )
     else:
         what = (
             f"made by another {model.name} (file {theirs['model_sha256'][:12]}…; this run: {model.sha256[:12]}…: other "
             "weights, image size, engine or TensorFlow)"
         )
-    return (
-        f"the output {output.uri} holds features {what}. Cure: another output, or delete {output.location(FEATURES)}."
-    )
+    return f"the output {output.uri} holds features {what}. Fix: another output, or delete {output.location(FEATURES)}."
 
 
 def replace(output: Store, model: PublishedModel, old: State, features: list[Part], rejects: list[Part]) -> State:

@@ -118,7 +118,7 @@ def matrix(column: pa.Array) -> NDArray[np.floating]:
         When rows are missing or of different lengths.
     """
     if column.null_count:
-        raise ReductionError("a row has no features (null). Cure: filter such rows out first.")
+        raise ReductionError("a row has no features (null). Fix: filter such rows out first.")
     flat = column.flatten()
     n = len(column)
     if n == 0:
@@ -126,7 +126,7 @@ def matrix(column: pa.Array) -> NDArray[np.floating]:
     d = len(flat) // n
     lengths = np.diff(np.asarray(column.offsets))
     if d == 0 or (lengths != d).any():
-        raise ReductionError("the rows have different numbers of features. Cure: one network for all rows.")
+        raise ReductionError("the rows have different numbers of features. Fix: one network for all rows.")
     values: NDArray[np.floating] = flat.to_numpy(zero_copy_only=False).reshape(n, d)
     return values
 
@@ -203,7 +203,7 @@ def _collect(partial: DataFrame, tasks: int) -> Moments:
         )
     merged = merge_all(_unpack(*row) for row in _rows(partial))
     if merged is None:
-        raise ReductionError("there is no row to reduce. Cure: check the input, and the rejects.")
+        raise ReductionError("there is no row to reduce. Fix: check the input, and the rejects.")
     return merged
 
 
@@ -297,11 +297,11 @@ def solve(moments: Moments) -> Spectrum:
     """
     if moments.bad:
         raise ReductionError(
-            f"{moments.bad} rows hold values that are not finite, and one of them spoils every component. Cure: remove "
+            f"{moments.bad} rows hold values that are not finite, and one of them spoils every component. Fix: remove "
             "the features and featurize again."
         )
     if moments.n == 0:
-        raise ReductionError("there is no row to reduce. Cure: check the input, and the rejects.")
+        raise ReductionError("there is no row to reduce. Fix: check the input, and the rejects.")
     values, vectors = np.linalg.eigh(moments.scatter)
     variance = np.clip(values[::-1], 0.0, None) / max(moments.n - 1, 1)
     # equal rows differ from their mean by its rounding, and shares of that would read like a result
@@ -390,7 +390,7 @@ def reduce(spectrum: Spectrum, *, k: int | None = None, target: float | None = N
             d = spectrum.mean.size
             raise ReductionError(
                 f"k = {k} components were asked for, but {spectrum.n} images with {d} features have at most {most}. "
-                f"Cure: --k {most} or less, or --variance."
+                f"Fix: --k {most} or less, or --variance."
             )
         return Reduction(spectrum, k, None)
     assert target is not None

@@ -6,8 +6,11 @@ import json
 import os
 import time
 import traceback
+import uuid
+from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fruits import checks, listing, manifests, outputs, pca, planning, report, versions
@@ -22,9 +25,10 @@ from fruits.errors import (
 )
 from fruits.failures import explain
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
+from fruits.lease import Lease
 from fruits.models import PublishedModel, publish
 from fruits.parts import Part, deal, read_frame, write_frame
-from fruits.progress import ERROR, FOLDER, INTERVAL, Progress, heartbeat_interval, progress_of
+from fruits.progress import ERROR, FOLDER, Progress, heartbeat_interval
 from fruits.request import Request
 from fruits.store import Store
 
@@ -54,23 +58,78 @@ def task_slots(spark: SparkSession, request: Request) -> int:
         return max(1, int(conf.get("spark.default.parallelism", str(os.cpu_count() or 2)) or 2))
 
 
-@dataclass
 class Run:
-    """The state of one run; see `execute`."""
+    """The state of one run, from its lease to its end; see `begin` and `execute`."""
 
-    spark: SparkSession
-    request: Request
-    run_id: str
-    publishing: Future[PublishedModel] | None = None
-
-    def __post_init__(self) -> None:
-        self.source = Store(self.request.input)
-        self.output = Store(self.request.output)
-        self.slots = task_slots(self.spark, self.request)
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.source = Store(request.input)
+        self.output = Store(request.output)
+        self.run_id = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.progress = Progress(self.output, self.run_id)
+        self.lease = Lease(self.output, self.run_id)
+        self.publishing: Future[PublishedModel] | None = None
         self.started = time.time()
 
-    def execute(self) -> dict[str, Any]:
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lease.release()
+
+    def hold(self) -> None:
+        """Refuse what must leave nothing at the output, and take its lease."""
+        self._require_apart()
+        try:
+            self.lease.acquire()
+            self.lease.keep()
+        except StorageError as error:
+            raise OutputError(f"the results cannot be written. {error}") from error
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Leave `_run/error.json` beside the results when what is done here fails, and give the lease back."""
+        try:
+            yield
+        except BaseException as error:
+            known = explain(error)
+            self._leave(error, known)
+            self.lease.release()
+            if known is not None and known is not error:
+                raise known from error
+            raise
+
+    def _leave(self, error: BaseException, known: FruitsError | None) -> None:
+        if not self.lease.is_held:
+            return  # the output is another run's
+        phase = self.progress.snapshot()["phase"]
+        record = {
+            "run_id": self.run_id,
+            "phase": phase,
+            "cause": known.cause if known else type(error).__name__,
+            "message": str(known or error),
+            "exit_code": known.exit_code if known else 130 if isinstance(error, KeyboardInterrupt) else 1,
+            "traceback": "".join(traceback.format_exception(error)),
+            "arguments": self.request.as_json(),
+        }
+        try:
+            self.progress.finish(phase)
+            self.output.write(ERROR, json.dumps(record, indent=1, ensure_ascii=False).encode())
+        except FruitsError as failure:
+            # the output itself may be what failed; the first error is the one to raise
+            print(f"(the error could not be recorded below the output: {failure})")  # noqa: T201
+
+    def prepare(self) -> None:
+        """All that needs no Spark: whether the input is there; and the network begun, for TensorFlow takes seconds."""
+        with self.progress.phase("start"):
+            try:
+                self.progress.start()
+            except StorageError as error:
+                raise OutputError(f"the results cannot be written. {error}") from error
+            listing.require_folder(self.source)
+        self.publishing = ThreadPoolExecutor(1, thread_name_prefix="model").submit(publish, self.request, self.output)
+
+    def execute(self, spark: SparkSession) -> dict[str, Any]:
         """All phases; returns what `run.json` says.
 
         Raises
@@ -78,26 +137,21 @@ class Run:
         FruitsError
             For every failure that has a known cause.
         """
+        assert self.publishing is not None
+        self.spark = spark
+        self.slots = task_slots(spark, self.request)
         progress = self.progress
-        with progress.phase("start"):
-            listing.require_folder(self.source)
-            self._require_apart()
-            self._require_alone()
-            try:
-                progress.start()
-            except StorageError as error:
-                raise OutputError(f"the results cannot be written. {error}") from error
-        publishing = self.publishing or publish_early(self.request)
         with progress.phase("list"):
             selected, images = self._select()
         with progress.phase("model"):
-            model = publishing.result() if publishing else publish(self.request, self.output)
+            model = self.publishing.result()
         self._require_possible(images, model)
         with progress.phase("plan"):
             state = manifests.load(self.output, model)
             plan = planning.make_plan(
                 self.spark, selected, images, self.output, state, self.output.child(TODO), self.slots
             )
+            self.lease.require()
             if plan.stale:
                 stale = planning.stale_rows(self.spark, selected, self.output, state, self.slots)
                 features, rejects = planning.rewrite_without(stale, self.output, state, self.slots)
@@ -107,6 +161,7 @@ class Run:
             if plan.todo:
                 self._featurize(plan, model, state)
         with progress.phase("tidy"):
+            self.lease.require()
             state = manifests.load(self.output, model)
             self._require_few_rejects(state, images)
             manifests.sweep(self.output, state)
@@ -121,24 +176,12 @@ class Run:
             self.output.write(outputs.REPORT, page.encode())
         summary["seconds"] = {name: round(value, 3) for name, value in progress.seconds.items()}
         summary["seconds_total"] = round(time.time() - self.started, 3)
+        self.lease.require()
         self.output.write(outputs.RUN, json.dumps(summary, indent=1, ensure_ascii=False).encode())
         for folder in (LISTING, SELECTED, TODO):
             self.output.delete_folder(folder)
         progress.finish()
         return summary
-
-    def _require_alone(self) -> None:
-        """Two runs at one output would sweep each other's files: a report that still changes means one is at work."""
-        first = progress_of(self.output)
-        if first is None or first.get("phase") == "done" or self.output.kind(ERROR) == "file":
-            return
-        time.sleep(2.5 * INTERVAL)
-        second = progress_of(self.output)
-        if second is not None and second != first:
-            raise OutputError(
-                f"another run ({second.get('run_id')}, phase {second.get('phase')}) is writing to {self.output.uri}. "
-                "Cure: wait for it, or choose another output."
-            )
 
     def _require_possible(self, images: int, model: PublishedModel) -> None:
         """A k that cannot be is refused before the work, not after it."""
@@ -146,21 +189,21 @@ class Run:
         if self.request.k is not None and self.request.k > most:
             raise ReductionError(
                 f"k = {self.request.k} components were asked for, but {images} images with {model.dimension} features "
-                f"have at most {most}. Cure: --k {most} or less, or --variance."
+                f"have at most {most}. Fix: --k {most} or less, or --variance."
             )
         needed = pca.memory_needed(model.dimension)
         available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         if needed > available:
             raise ReductionError(
                 f"the PCA of {model.dimension:,} features needs some {needed / 1e9:,.0f} GB on the driver, which has "
-                f"{available / 1e9:,.0f} GB. Cure: a model with fewer features, or a larger driver."
+                f"{available / 1e9:,.0f} GB. Fix: a model with fewer features, or a larger driver."
             )
 
     def _require_apart(self) -> None:
         """Results inside the input are fine unless they would be listed as classes; the input itself is not."""
-        if self.output.uri == self.source.uri:
+        if _place(self.output) == _place(self.source):
             raise OutputError(
-                f"input and output are the same place, {self.source.uri}. Cure: give the results a folder of their own."
+                f"input and output are the same place, {self.source.uri}. Fix: give the results a folder of their own."
             )
 
     def _select(self) -> tuple[DataFrame, int]:
@@ -172,7 +215,7 @@ class Run:
         found = sum(part.rows for part in parts)
         if not found:
             raise InputError(
-                f"there is no image below {self.source.uri}: no file ends in .jpg, .jpeg or .png. Cure: check the "
+                f"there is no image below {self.source.uri}: no file ends in .jpg, .jpeg or .png. Fix: check the "
                 "address; images lie in <class>/<name>.jpg."
             )
         frame = listing.read_listing(self.spark, target, parts, self.slots)
@@ -184,7 +227,7 @@ class Run:
             wanted = set(listing.normalised(request.classes))
             if missing := sorted(wanted - known.keys()):
                 raise InputError(
-                    f"no image is of class {', '.join(missing)}. Cure: one of {', '.join(list(known)[:40])}"
+                    f"no image is of class {', '.join(missing)}. Fix: one of {', '.join(list(known)[:40])}"
                     f"{' …' if len(known) > 40 else ''}."
                 )
         chosen = listing.select(frame, request.classes, request.limit)
@@ -210,6 +253,7 @@ class Run:
                 heartbeat=heartbeat_interval(self.slots),
             )
             written = run_wave(todo, task, tasks)
+            self.lease.require()
             manifests.write(self.output, model, written[FEATURES], written[REJECTS])
             bad = sum(part.rows for part in written[REJECTS])
             self.progress.wave_done(name, sum(part.rows for part in written[FEATURES]), bad)
@@ -244,7 +288,7 @@ class Run:
         examples = "; ".join(f"{row['path']}: {row['reason']}" for row in frame.limit(3).collect())
         raise RejectRateError(
             f"{rejected} of {images} images are rejected, and {self.request.max_reject_rate:.2%} are allowed. First: "
-            f"{examples}. Cure: repair or remove them (all are named in {self.output.location(REJECTS)}), or allow "
+            f"{examples}. Fix: repair or remove them (all are named in {self.output.location(REJECTS)}), or allow "
             "more with --max-reject-rate; what is featurized is kept."
         )
 
@@ -264,7 +308,7 @@ class Run:
 
     def _reduce(self, state: manifests.State) -> tuple[pca.Reduction, list[Part], bool]:
         if not state.rows:
-            raise ReductionError("no image could be featurized, so there is nothing to reduce. Cure: see the rejects.")
+            raise ReductionError("no image could be featurized, so there is nothing to reduce. Fix: see the rejects.")
         reduction = pca.reduce(self._spectrum(state), k=self.request.k, target=self.request.target)
 
         def publish_model(data: bytes) -> str:
@@ -281,6 +325,7 @@ class Run:
             self.slots,
             publish_model,
         )
+        self.lease.require()
         outputs.keep_only(target, parts)
         outputs.write_spark_model(self.output, reduction, self.spark.version)
         return reduction, parts, outputs.write_scores_csv(self.output, parts, reduction.k)
@@ -293,7 +338,7 @@ class Run:
         counts = checks.count_classes(selected, *tables)
         written = sum(part.rows for part in scores)
         if written != state.rows:
-            raise CheckError(f"{state.rows} images have features, but {written} have scores. Cure: run again.")
+            raise CheckError(f"{state.rows} images have features, but {written} have scores. Fix: run again.")
         return counts
 
     def _summary(
@@ -320,6 +365,7 @@ class Run:
             "model_sha256": model.sha256,
             "weights_sha256": model.weights_sha256,
             "engine": model.engine,
+            "precision": model.precision,
             "image_size": model.image_size,
             "dimension": model.dimension,
             "k": reduction.k,
@@ -347,23 +393,35 @@ def cancel_jobs(spark: SparkSession) -> None:
             interrupt()
 
 
-def publish_early(request: Request) -> Future[PublishedModel] | None:
-    """Begin to prepare the network, which needs no Spark: TensorFlow takes seconds to start, and so does Spark.
+def _place(store: Store) -> str:
+    """What tells two addresses of one place: links followed, and the scheme left out that stores share."""
+    if store.is_local:
+        return str(Path(store.uri).resolve())
+    return f"{store.fs.type_name}://{store.path('')}"
+
+
+def begin(request: Request) -> Run:
+    """Hold the output, refuse what needs no Spark to be refused, and start to prepare the network.
 
     Returns
     -------
-    Future or None
-        None where the input is not there; the run itself says so.
+    Run
+        A context that gives the output back; for `run`.
+
+    Raises
+    ------
+    FruitsError
+        For an input that is not there; and for an output that cannot be written, is the input or another run's, where
+        nothing is left.
     """
-    try:
-        listing.require_folder(Store(request.input))
-        output = Store(request.output)
-    except FruitsError:
-        return None
-    return ThreadPoolExecutor(1, thread_name_prefix="model").submit(publish, request, output)
+    job = Run(request)
+    job.hold()
+    with job.recorded():
+        job.prepare()
+    return job
 
 
-def run(spark: SparkSession, request: Request, publishing: Future[PublishedModel] | None = None) -> dict[str, Any]:
+def run(spark: SparkSession, request: Request, begun: Run | None = None) -> dict[str, Any]:
     """Execute a request, and leave `_run/error.json` beside the results when it fails.
 
     Parameters
@@ -371,8 +429,8 @@ def run(spark: SparkSession, request: Request, publishing: Future[PublishedModel
     spark : SparkSession
         Classic or Connect.
     request : Request
-    publishing : Future, optional
-        What `publish_early` returned, where it was called before Spark was started.
+    begun : Run, optional
+        What `begin` returned, where it was called before Spark was started.
 
     Returns
     -------
@@ -384,32 +442,5 @@ def run(spark: SparkSession, request: Request, publishing: Future[PublishedModel
     FruitsError
         For every failure with a known cause; a worker's own error is raised as it was meant.
     """
-    run_id = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{os.getpid()}"
-    job = Run(spark, request, run_id, publishing)
-    try:
-        return job.execute()
-    except BaseException as error:
-        known = explain(error)
-        phase = job.progress.snapshot()["phase"]
-        record = {
-            "run_id": run_id,
-            "phase": phase,
-            "cause": known.cause if known else type(error).__name__,
-            "message": str(known or error),
-            "exit_code": known.exit_code if known else 130 if isinstance(error, KeyboardInterrupt) else 1,
-            "traceback": "".join(traceback.format_exception(error)),
-            "arguments": request.as_json(),
-        }
-        _leave(job, record)
-        if known is not None and known is not error:
-            raise known from error
-        raise
-
-
-def _leave(job: Run, record: dict[str, Any]) -> None:
-    try:
-        job.progress.finish(record["phase"])
-        job.output.write(ERROR, json.dumps(record, indent=1, ensure_ascii=False).encode())
-    except FruitsError as error:
-        # the output itself may be what failed; the first error is the one to raise
-        print(f"(the error could not be recorded below the output: {error})")  # noqa: T201
+    with begun or begin(request) as job, job.recorded():
+        return job.execute(spark)

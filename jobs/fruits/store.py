@@ -102,7 +102,7 @@ def azure_options(authority: str) -> dict[str, Any]:
     account = account or known
     if not account:
         raise UsageError(
-            f"the address {authority} names no storage account. Cure: "
+            f"the address {authority} names no storage account. Fix: "
             "abfss://container@account.dfs.core.windows.net/…, or AZURE_STORAGE_ACCOUNT."
         )
     options: dict[str, Any] = {"account_name": account}
@@ -129,7 +129,7 @@ def _connection_string(text: str) -> dict[str, str]:
         name, separator, value = field.partition("=")
         if not separator:
             raise UsageError(
-                "AZURE_STORAGE_CONNECTION_STRING is not a connection string: a part of it has no '='. Cure: copy it "
+                "AZURE_STORAGE_CONNECTION_STRING is not a connection string: a part of it has no '='. Fix: copy it "
                 "again, in quotes (it holds semicolons)."
             )
         fields[name] = value
@@ -167,7 +167,7 @@ def _explain(error: Exception, what: str) -> StorageError:
         cure = "the bucket lies in another region; set AWS_REGION to its region"
     elif "no space" in low:
         cure = "free some disk, or choose another place"
-    return StorageError(f"{what}: {text}. Cure: {cure}.")
+    return StorageError(f"{what}: {text}. Fix: {cure}.")
 
 
 def _first_level(entries: list[Entry], key: str) -> list[Entry]:
@@ -304,7 +304,7 @@ class Store:
             ]
         except UnicodeDecodeError as error:
             raise StorageError(
-                f"a file name below {self.location(key)} is not UTF-8 ({error.object!r}). Cure: rename it."
+                f"a file name below {self.location(key)} is not UTF-8 ({error.object!r}). Fix: rename it."
             ) from error
 
     def kind(self, key: str = "") -> str:

@@ -45,7 +45,7 @@ def require_same(expected: dict[str, str]) -> None:
         raise VersionMismatchError(
             "driver and workers do not run the same versions: "
             + "; ".join(different)
-            + ". Cure: let spark.pyspark.python, spark.executorEnv.PYSPARK_PYTHON and (on YARN) "
+            + ". Fix: let spark.pyspark.python, spark.executorEnv.PYSPARK_PYTHON and (on YARN) "
             "spark.yarn.appMasterEnv.PYSPARK_PYTHON name the same environment on every node."
         )
 

@@ -2,9 +2,10 @@
 
 - `money`     amounts, a second currency at a dated rate
 - `speed`     images a second and vCPU, as measured by the benchmark or by the last run
-- `planning`  the plan that is priced, made offline
 - `estimate`  from a plan: per hour, and for so many images
 - `bill`      from the lifetimes of a cluster's instances: start-up, work, idle
 - `ledger`    one object a step in the data bucket
 - `after`     the lines that other commands print when a step, a cluster or the demo has ended
+- `billing`   everything of an environment that bills, as `make billing` lists it; `leftovers` finds it
+- `bills`     the last line of a command: what its own cluster and network still bill
 """

@@ -14,13 +14,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from rich.console import Console
 
-from ops import policies, prices
-from ops.account import Account, NotAppliedError, OperatorError
+from ops.aws.account import Account, NotAppliedError, OperatorError
 from ops.cost import estimate, ledger, speed
 from ops.cost.bill import Span, bill, spans_of_steps
 from ops.cost.money import NOT_COUNTED, Currency, currency_from
+from ops.plan import policies
+from ops.prices import table as prices
 from ops.prices.current import current
-from ops.terraform import TerraformError, number
+from ops.terraform.workspace import TerraformError, number
 
 TROUBLE = (
     BotoCoreError,
@@ -93,7 +94,7 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
         currency = currency_from(os.environ)
         record = ledger.of_step(account, cluster_id, step_id, summary, book_of(account))
         if record is None:
-            text = f"what the step cost cannot be told yet: EMR gives no end of {step_id}. Cure: make cost, later"
+            text = f"what the step cost cannot be told yet: EMR gives no end of {step_id}. Fix: make cost, later"
         else:
             bucket = account.bucket("data")
             new = ledger.write(account.client("s3"), bucket, record)

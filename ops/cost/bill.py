@@ -17,8 +17,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from ops import prices
 from ops.cost.money import rounded
+from ops.prices import table as prices
 
 MINIMUM_SECONDS = Decimal(60)
 HOUR = Decimal(3600)

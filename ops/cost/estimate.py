@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from ops import policies, prices
 from ops.cost.money import NOT_COUNTED, Currency, shown
 from ops.cost.speed import Speed
-from ops.terraform import WrongUseError
+from ops.plan import policies
+from ops.prices import table as prices
+from ops.terraform.workspace import WrongUseError
 
 START_MINUTES = (Decimal(6), Decimal(10))
 """From the request to the first step, which bills: published runs, not ours (docs: a cluster's own start-up)."""
@@ -108,7 +109,7 @@ def estimate(
     run = None
     if images is not None:
         if images < 1:
-            raise WrongUseError(f"IMAGES={images} cannot be. Cure: at least 1.")
+            raise WrongUseError(f"IMAGES={images} cannot be. Fix: at least 1.")
         vcpus = Decimal(str(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"]))
         step = Decimal(str(images)) / (speed.per_vcpu * max(Decimal(1), vcpus)) + _sizing_default(plan, "fixed_seconds")
         requests = Decimal(str(images)) / 1000 * book.service(region, "s3_get").usd

@@ -10,7 +10,7 @@ from typing import Any
 
 from fruits.report import page
 
-from ops.account import Account
+from ops.aws.account import Account
 from ops.cost import ledger
 from ops.cost.after import TROUBLE, sentence
 from ops.cost.money import NOT_COUNTED, Currency, currency_from

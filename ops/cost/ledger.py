@@ -14,10 +14,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.account import Account
+from ops.aws.account import Account
 from ops.cost.bill import Bill, Node, Span, bill, nodes, period_of, spans_of_steps
 from ops.cost.money import rounded
-from ops.prices import Book
+from ops.prices.table import Book
 
 PREFIX = "ledger/"
 END = "end"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
 
-from ops.account import OperatorError
-from ops.prices import HERE
+from ops.aws.account import OperatorError
+from ops.prices.table import HERE
 
 DEFAULT_CURRENCY = "EUR"
 NOT_COUNTED = (
@@ -86,7 +86,7 @@ def currency_from(environ: Mapping[str, str]) -> Currency:
     code = code.upper()
     if not re.fullmatch(r"[A-Z]{3}", code):
         raise OperatorError(
-            f"CURRENCY={text} is no currency. Cure: three letters, or with a rate CURRENCY=EUR:0.91 (euros a dollar).",
+            f"CURRENCY={text} is no currency. Fix: three letters, or with a rate CURRENCY=EUR:0.91 (euros a dollar).",
             exit_code=2,
         )
     if separator:
@@ -96,14 +96,14 @@ def currency_from(environ: Mapping[str, str]) -> Currency:
             per_usd = Decimal(0)
         if not per_usd.is_finite() or per_usd <= 0:
             raise OperatorError(
-                f"CURRENCY={text}: {rate or 'nothing'} is no rate. Cure: units a dollar, such as CURRENCY=EUR:0.91.",
+                f"CURRENCY={text}: {rate or 'nothing'} is no rate. Fix: units a dollar, such as CURRENCY=EUR:0.91.",
                 exit_code=2,
             )
         return Currency(code, per_usd, "given by CURRENCY")
     table = _per_eur()
     if code not in table:
         raise OperatorError(
-            f"no rate is known for {code} (known: {', '.join(sorted(table))}). Cure: give one, CURRENCY={code}:1.23 "
+            f"no rate is known for {code} (known: {', '.join(sorted(table))}). Fix: give one, CURRENCY={code}:1.23 "
             "(units a dollar).",
             exit_code=2,
         )

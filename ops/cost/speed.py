@@ -9,9 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ops.account import OperatorError
+from ops.aws.account import OperatorError
+from ops.core.paths import ROOT
 
-BENCH = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "bare.json"
+BENCH = ROOT / "benchmarks" / "results" / "bare.json"
 LEAST_IMAGES = 1000
 """A run over fewer images tells more of its start than of its speed."""
 VCPU = Decimal("0.5")
@@ -41,7 +42,7 @@ def of_bench(path: Path = BENCH) -> Speed:
         measured = str(record["measured"])[:10]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OperatorError(
-            f"the measured speed cannot be read from {path.name} ({type(error).__name__}: {error}). Cure: make bench."
+            f"the measured speed cannot be read from {path.name} ({type(error).__name__}: {error}). Fix: make bench."
         ) from error
     text = f"make bench of {measured}, {rate / cores:.0f} images/s a core, halved for a vCPU"
     return Speed(rate / cores * VCPU, text, inferred=True)

@@ -15,7 +15,7 @@ from ops.diagnose.table import BOOTSTRAP, CANCELLED, CAUSES, PYTHON, UNKNOWN, Ca
 from ops.diagnose.tracebacks import Traceback
 
 UNDETERMINED = 23
-"""Exit code of a step that failed before the job could report (`ops.exit_codes`)."""
+"""Exit code of a step that failed before the job could report (`ops.core.exit_codes`)."""
 MOST_SAID = 1000
 MOST_LINE = 400
 LONG_LINE = 10_000
@@ -26,7 +26,7 @@ _STEP_SAYS = re.compile(
     r"diagnostics(?: message)?: |^Error: |Exception in thread|^Exception|ERROR |^Cannot run program|^No command to run|"
     r"^Cannot fetch|exitCode: |^Caused by: |AccessDenied|An error occurred"
 )
-# fruits: no image is of class No such fruit. Cure: one of …
+# fruits: no image is of class No such fruit. Fix: one of …
 _JOB_SAYS = re.compile(r"^fruits: (.+)$", re.MULTILINE)
 # User application exited with status 10     Final app status: FAILED, exitCode: 13     status -9
 _STATUS = re.compile(r"User application exited with status (-?\d{1,5})\b")
@@ -346,7 +346,7 @@ def _verdict(
 ) -> Verdict:
     fields = _fields(hit, evidence)
     says, cure = hit.cause.says.format_map(fields), hit.cause.cure.format_map(fields)
-    sentence, _, own = hit.said.partition(" Cure: ")
+    sentence, _, own = hit.said.partition(" Fix: ")
     if own and certain:
         cure = own.strip().rstrip(".")
     return Verdict(

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from fruits.store import Store
 
-from ops.account import Account, OperatorError
+from ops.aws.account import Account, OperatorError
 from ops.diagnose.evidence import Document, ErrorDetail, Evidence, Role
 from ops.logs import layout
 from ops.logs.layout import Log
@@ -279,7 +279,7 @@ class Live:
             if error.response["Error"]["Code"] not in ("InvalidRequestException", "ValidationException"):
                 raise
             raise OperatorError(
-                f"EMR knows no cluster {self.cluster_id}. Cure: make status names ours.", exit_code=2
+                f"EMR knows no cluster {self.cluster_id}. Fix: make status names ours.", exit_code=2
             ) from error
         return answer
 
@@ -314,7 +314,7 @@ class Live:
             )["Step"]
         except ClientError as error:
             raise OperatorError(
-                f"{self.cluster_id} has no step {step_id}. Cure: see `make steps`.", exit_code=2
+                f"{self.cluster_id} has no step {step_id}. Fix: see `make steps`.", exit_code=2
             ) from error
         return answer
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
+from ops.core.paths import ROOT
 from ops.diagnose.causes import Verdict
 from ops.diagnose.evidence import Evidence
 from ops.diagnose.tracebacks import Frame, Traceback
 
-ROOT = Path(__file__).resolve().parents[2]
 MOST_LINES = 24
 MOST_WIDTH = 300
 #   File "/opt/x.py", line 9

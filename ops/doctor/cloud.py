@@ -9,10 +9,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops import prices, wheelhouse
-from ops.account import PROJECT
-from ops.doctor.asked import Asked, vcpus, vcpus_of_types
+from ops.aws.account import PROJECT
 from ops.doctor.finding import Finding, attempt, failure, ok, unchecked, warning
+from ops.doctor.requirements import Asked, vcpus, vcpus_of_types
+from ops.job import wheelhouse
+from ops.prices import table as prices
 
 QUOTAS = {"ON_DEMAND": ("on demand", "L-1216C47A"), "SPOT": ("on Spot", "L-34B43A08")}
 """EC2's quotas of vCPUs for the standard families (A, C, D, H, I, M, R, T, Z), to which all types of ours belong."""

@@ -33,7 +33,7 @@ class Finding:
     @property
     def line(self) -> str:
         """For a reader."""
-        cure = f" Cure: {self.cure}" if self.cure else ""
+        cure = f" Fix: {self.cure}" if self.cure else ""
         end = "" if not cure or self.cause.endswith((".", "?")) else "."
         return f"{self.state:8} {self.check:14} {self.cause}{end}{cure}"
 
@@ -56,10 +56,10 @@ def failure(check: str, cause: str, cure: str) -> Finding:
 def failed(check: str, error: Exception) -> Finding:
     """An error of ours, whose message says cause and cure.
 
-    >>> failed("java", ValueError("there is none. Cure: install one.")).line
-    'failure  java           there is none. Cure: install one.'
+    >>> failed("java", ValueError("there is none. Fix: install one.")).line
+    'failure  java           there is none. Fix: install one.'
     """
-    cause, _, cure = " ".join(str(error).split()).partition(" Cure: ")
+    cause, _, cure = " ".join(str(error).split()).partition(" Fix: ")
     return failure(check, cause, cure)
 
 

@@ -9,8 +9,8 @@ from fruits.errors import FruitsError
 from fruits.listing import is_image
 from fruits.store import Store, split_uri
 
-from ops.dataset_upload import counts
 from ops.doctor.finding import Finding, failed, failure, ok, warning
+from ops.lifecycle.upload import counts
 
 SHOWN = 3
 

@@ -11,10 +11,11 @@ from fruits.errors import FruitsError
 from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from ops import wheelhouse
+from localaws.java import SUPPORTED, find_java_home
+from ops.core.paths import ROOT
 from ops.doctor.finding import Finding, failed, failure, ok, warning
-from ops.java import SUPPORTED, find_java_home
-from ops.terraform import MINIMUM, TerraformError, find_terraform
+from ops.job import wheelhouse
+from ops.terraform.workspace import MINIMUM, TerraformError, find_terraform
 
 PYTHON = tuple(int(part) for part in wheelhouse.PYTHON.split("."))
 
@@ -98,7 +99,7 @@ def architecture(wanted: str, given: str) -> Finding | None:
 
 
 def wheels(
-    arch: str, *, root: Path = wheelhouse.ROOT, locks: Path = wheelhouse.LOCKS
+    arch: str, *, root: Path = ROOT, locks: Path = wheelhouse.LOCKS
 ) -> tuple[Finding, wheelhouse.Wheelhouse | None]:
     """The wheelhouse on this machine, complete for the nodes; and the wheelhouse itself where it is."""
     machine = wheelhouse.ARCHITECTURES[arch]

@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
-from ops.account import OperatorError
+from ops.aws.account import OperatorError
 from ops.logs import layout
 from ops.logs.layout import Log
 
@@ -222,7 +222,7 @@ class FolderLogs:
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
             raise LogsError(
-                f"there is no folder {folder}. Cure: give the folder that the logs were copied to.", exit_code=2
+                f"there is no folder {folder}. Fix: give the folder that the logs were copied to.", exit_code=2
             )
         self._folder = folder
 
@@ -297,7 +297,7 @@ class S3Logs:
                     break
         except (ClientError, BotoCoreError) as error:
             raise LogsError(
-                f"the logs below {self.uri(prefix)} cannot be listed ({error}). Cure: check the address, the region "
+                f"the logs below {self.uri(prefix)} cannot be listed ({error}). Fix: check the address, the region "
                 "and who you are (aws sts get-caller-identity)."
             ) from error
         return found

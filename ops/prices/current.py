@@ -9,8 +9,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import prices
 from ops.prices import pricelist
+from ops.prices import table as prices
 
 THREADS = 8
 NOT_ASKED = "the dated table of this repository"

@@ -15,9 +15,9 @@ from fruits.errors import FruitsError
 from fruits.store import Store
 from rich.console import Console
 
-from ops import step
-from ops.account import PROJECT, Account
-from ops.sweep import ENDPOINT_NAME, vpcs_of
+from ops.aws.account import PROJECT, Account
+from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
+from ops.lifecycle import step
 from ops.verify import probe
 
 PROBE = Path(probe.__file__)

@@ -6,8 +6,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.account import LIVE_STATES, PROJECT, Account
-from ops.sweep import vpcs_of
+from ops.aws.account import LIVE_STATES, PROJECT, Account
+from ops.aws.sweep import vpcs_of
 
 GONE = ("404", "NoSuchBucket", "403")
 

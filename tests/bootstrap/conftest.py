@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ops import wheelhouse
-from ops.wheelhouse import LOCK, SUMS, Wheelhouse
+from ops.job import wheelhouse
+from ops.job.wheelhouse import LOCK, SUMS, Wheelhouse
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "bootstrap" / "install_tensorflow.sh"

@@ -15,7 +15,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from rich.console import Console
 
-from ops.wheelhouse import S3Store, Wheelhouse, sync
+from ops.job.wheelhouse import S3Store, Wheelhouse, sync
 
 if TYPE_CHECKING:
     import subprocess

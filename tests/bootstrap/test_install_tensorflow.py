@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from ops import wheelhouse as wheelhouses
-from ops.wheelhouse import LOCK, SUMS, Wheelhouse
+from ops.job import wheelhouse as wheelhouses
+from ops.job.wheelhouse import LOCK, SUMS, Wheelhouse
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "bootstrap" / "install_tensorflow.sh"

@@ -23,8 +23,8 @@ from packaging.tags import cpython_tags
 from packaging.utils import parse_wheel_filename
 from rich.console import Console
 
-from ops import wheelhouse as module
-from ops.wheelhouse import (
+from ops.job import wheelhouse as module
+from ops.job.wheelhouse import (
     LOCK,
     SUMS,
     FolderStore,
@@ -290,7 +290,7 @@ def test_the_command_ends_with_the_uri_and_refuses_in_one_sentence(real_wheelhou
     def command(**variables: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if name not in ("ARCH", "TO")}
         return subprocess.run(
-            [sys.executable, "-m", "ops.wheelhouse"],
+            [sys.executable, "-m", "ops.job.wheelhouse"],
             env=environment | variables,
             cwd=ROOT,
             capture_output=True,

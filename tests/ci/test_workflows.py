@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ops.terraform import MINIMUM
+from ops.terraform.workspace import MINIMUM
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -201,7 +201,7 @@ def test_every_target_and_file_exists(path: Path) -> None:
     for command in commands(path):
         for target in re.findall(r"(?:^|\s)make ([a-z][a-z0-9-]*)", command):
             assert target in TARGETS, f"make {target}"
-        for name in re.findall(r"(?:^|\s|=)((?:\.ci|docs|infra|tests|ops)/[\w./-]+)", command):
+        for name in re.findall(r"(?:^|\s|=)((?:\.ci|docs|infra|tests|tools|ops)/[\w./-]+)", command):
             assert (ROOT / name).exists(), name
         for module in re.findall(r"python3? -m ([\w.]+)", command):
             assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
@@ -266,7 +266,7 @@ def test_hooks_see_the_files_that_they_are_for() -> None:
     """Every script, workflow, Python and Terraform file lets its hook run."""
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
     seen = {hook["id"]: [name for name in files if re.search(hook["files"], name)] for hook in hooks()}
-    assert {"ops/terraform.py", ".github/workflows/plan.yml"} <= set(seen["lint"])
+    assert {"ops/terraform/workspace.py", ".github/workflows/plan.yml"} <= set(seen["lint"])
     assert {name for name in files if name.endswith(".sh")} | {".ci/run"} == set(seen["shellcheck"])
     scripts = re.search(r"^\t.*shellcheck .*?((?: \S+(?:\.sh|/run))+)$", MAKEFILE, re.MULTILINE)
     assert scripts

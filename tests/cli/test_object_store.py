@@ -13,7 +13,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from ops.datasets.draw import draw_sample
+from sample.draw import draw_sample
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.spark, pytest.mark.tensorflow, pytest.mark.aws]
@@ -53,7 +53,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 def run_local(s3: dict[str, str], **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_", "AWS_"))}
     return subprocess.run(
-        [sys.executable, "-m", "ops.run_local"],
+        [sys.executable, "-m", "ops.job.local_spark"],
         cwd=ROOT,
         env={**kept, "PYTHONPATH": str(ROOT / "jobs"), **s3, **variables},
         capture_output=True,

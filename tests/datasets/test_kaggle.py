@@ -20,9 +20,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from rich.console import Console
 
-from ops.datasets import fetch as command_module
-from ops.datasets.fruits360 import FetchError, SourceUnreachableError
-from ops.datasets.kaggle import Remote, checksum, read_key, variants
+from ops.data import fetch as command_module
+from ops.data.fruits360 import FetchError, SourceUnreachableError
+from ops.data.kaggle import Remote, checksum, read_key, variants
 
 ROOT = Path(__file__).parents[2]
 VERSION = "2020.05.18.0"
@@ -205,7 +205,7 @@ def test_damaged_and_missing_images_come_again_and_only_those(wanted: dict[str, 
 def test_broken_off_the_next_run_goes_on(
     wanted: dict[str, str], kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.datasets.kaggle.CHUNK", 256)  # so that an image takes some ranges
+    monkeypatch.setattr("ops.data.kaggle.CHUNK", 256)  # so that an image takes some ranges
     kaggle.breaks_at = 20
     with pytest.raises(SourceUnreachableError, match=r"could not be fetched from .* it goes on where it stopped"):
         run(wanted | {"KAGGLE_VERSION": "3"})
@@ -220,7 +220,7 @@ def test_broken_off_the_next_run_goes_on(
 def test_an_address_that_expires_is_asked_for_anew(
     wanted: dict[str, str], kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.datasets.kaggle.CHUNK", 1024)
+    monkeypatch.setattr("ops.data.kaggle.CHUNK", 1024)
     kaggle.expires_after = 9
     run(wanted | {"KAGGLE_VERSION": "3"})
     assert kaggle.signature == 2
@@ -272,15 +272,13 @@ def test_a_key_that_kaggle_does_not_take_is_named_without_its_secret(wanted: dic
 
 
 def test_without_the_file_it_says_where_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match=r"there is no Kaggle key at .*/\.kaggle/kaggle\.json\. Cure: kaggle\.com"):
+    with pytest.raises(FetchError, match=r"there is no Kaggle key at .*/\.kaggle/kaggle\.json\. Fix: kaggle\.com"):
         read_key({"HOME": str(tmp_path)})
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o666])
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
-    with pytest.raises(
-        FetchError, match=rf"others on this machine may read your Kaggle key \({mode:o}\)\. Cure: chmod"
-    ):
+    with pytest.raises(FetchError, match=rf"others on this machine may read your Kaggle key \({mode:o}\)\. Fix: chmod"):
         read_key(home(tmp_path, mode=mode))
 
 
@@ -318,10 +316,10 @@ def test_the_command_refuses_an_unknown_source_and_a_missing_key(tmp_path: Path)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("KAGGLE")} | {"HOME": str(tmp_path)}
     for given, sentence in (
         ({"SOURCE": "zenodo"}, "dataset: The source zenodo is not known here: choose SOURCE= from github, kaggle.\n"),
-        ({"SOURCE": "kaggle"}, f"dataset: there is no Kaggle key at {tmp_path}/.kaggle/kaggle.json. Cure: "),
+        ({"SOURCE": "kaggle"}, f"dataset: there is no Kaggle key at {tmp_path}/.kaggle/kaggle.json. Fix: "),
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "ops.datasets.fetch"],
+            [sys.executable, "-m", "ops.data.fetch"],
             env=environment | {"DEST": str(tmp_path / "dest"), **given},
             cwd=ROOT,
             capture_output=True,
@@ -336,7 +334,7 @@ def test_the_command_refuses_an_unknown_source_and_a_missing_key(tmp_path: Path)
 
 def test_a_remote_file_reads_as_a_local_one(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    from ops.datasets.kaggle import Api, Key
+    from ops.data.kaggle import Api, Key
 
     remote = Remote(Api(kaggle.url, Key(**KEY)), 3)
     local = io.BytesIO(kaggle.archives[3])

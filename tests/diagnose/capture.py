@@ -22,10 +22,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ops.datasets.draw import draw_sample
-from ops.localaws import server
-from ops.localaws.settings import Settings
-from ops.package import ENTRY, job_zip
+from localaws import server
+from localaws.settings import Settings
+from ops.job.package import ENTRY, job_zip
+from sample.draw import draw_sample
 from tests.localaws.support import Aws, World, allow, make_world, step, until
 
 REPO = Path(__file__).resolve().parents[2]

@@ -18,12 +18,13 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 
-from ops import run_step, step
-from ops.account import Account, OperatorError
-from ops.diagnose import __main__ as main
-from ops.diagnose import command
+from ops.aws.account import Account, OperatorError
+from ops.cli import diagnose as main
+from ops.cli import run_step
+from ops.diagnose import wait as command
 from ops.diagnose.gather import TreeShelf
-from ops.terraform import Target
+from ops.lifecycle import step
+from ops.terraform.workspace import Target
 
 CORPUS = Path(__file__).parent / "corpus"
 REPO = Path(__file__).resolve().parents[2]
@@ -264,12 +265,12 @@ def test_capacity_is_known_at_once(known: Known) -> None:
         (
             Emr(),
             {},
-            "nothing failed: the cluster j-2AXXXXXXGAPLF is WAITING, and none of its steps FAILED. Cure: make status;",
+            "nothing failed: the cluster j-2AXXXXXXGAPLF is WAITING, and none of its steps FAILED. Fix: make status;",
         ),
         (
             Emr({"State": "RUNNING", "Timeline": {}}),
             {"STEP": STEP},
-            f"the step {STEP} is RUNNING: it has not failed. Cure: make steps names those that have.",
+            f"the step {STEP} is RUNNING: it has not failed. Fix: make steps names those that have.",
         ),
     ],
 )
@@ -353,7 +354,7 @@ def test_a_cause_that_cannot_be_looked_for_does_not_hide_the_failure(
     out = io.StringIO()
     assert step.why(known, CLUSTER, STEP, Console(file=out, width=200), patience=0) == 23
     assert out.getvalue() == (
-        f"the step {STEP} failed, and why could not be found out (no route). Cure: make diagnose STEP={STEP}.\n"
+        f"the step {STEP} failed, and why could not be found out (no route). Fix: make diagnose STEP={STEP}.\n"
     )
 
 
@@ -397,9 +398,9 @@ def test_an_apply_that_broke_off_leaves_a_cluster_to_be_found_by_its_name(
     known: Known, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing(_: Account) -> dict[str, Any]:
-        from ops.account import NotAppliedError
+        from ops.aws.account import NotAppliedError
 
-        raise NotAppliedError("there is no cluster of ENV=dev. Cure: make apply.")
+        raise NotAppliedError("there is no cluster of ENV=dev. Fix: make apply.")
 
     monkeypatch.setattr(Known, "cluster", property(nothing))
     assert command.cluster_id_of(known) == CLUSTER

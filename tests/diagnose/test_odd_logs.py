@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
-from ops.diagnose import causes, command, gather, render, table, tracebacks
+from ops.core.paths import ROOT
+from ops.diagnose import causes, gather, render, table, tracebacks
+from ops.diagnose import wait as command
 from ops.diagnose.causes import judge
 from ops.diagnose.evidence import Document, Evidence
 from ops.diagnose.tracebacks import choose, parse
@@ -268,6 +270,6 @@ def test_thousands_of_tracebacks_are_bounded() -> None:
 
 def test_a_line_without_its_source_is_read_from_this_checkout() -> None:
     frame = tracebacks.Frame("./fruits.zip/fruits/__init__.py", 1)
-    assert render.source_of(frame) == (render.ROOT / "jobs/fruits/__init__.py").read_text().splitlines()[0].strip()
+    assert render.source_of(frame) == (ROOT / "jobs/fruits/__init__.py").read_text().splitlines()[0].strip()
     assert render.source_of(tracebacks.Frame("./fruits.zip/fruits/gone.py", 1)) == ""
     assert render.source_of(tracebacks.Frame("./fruits.zip/fruits/__init__.py", 10**6)) == ""

@@ -50,7 +50,7 @@ def commands(text: str) -> list[tuple[str, list[str]]]:
 def known_variables() -> set[str]:
     """What make hands on, and what the commands read: words in capitals of the Makefile and of ops/."""
     text = MAKEFILE + "".join(path.read_text() for path in (ROOT / "ops").rglob("*.py"))
-    fields = re.findall(r'"([a-z_]+)"', (ROOT / "ops/run_local.py").read_text())
+    fields = re.findall(r'"([a-z_]+)"', (ROOT / "ops/job/local_spark.py").read_text())
     return set(re.findall(r"\b[A-Z][A-Z_]*\b", text)) | {field.upper() for field in fields}
 
 

@@ -91,7 +91,7 @@ def test_a_large_file_comes_back_whole(store: Store) -> None:
 
 def test_a_bucket_that_is_not_there_is_a_sentence(cloud: Cloud) -> None:
     other = Store(cloud.uri.replace("fruits", "no-such-bucket", 1))
-    with pytest.raises(StorageError, match=r"cannot write .*no-such-bucket.*/x: .*Cure: check the spelling of the"):
+    with pytest.raises(StorageError, match=r"cannot write .*no-such-bucket.*/x: .*Fix: check the spelling of the"):
         other.write("x", b"1")
 
 
@@ -152,7 +152,7 @@ def test_azure_keys_count_for_the_account_that_they_belong_to(bare: pytest.Monke
 
 
 def test_azure_without_an_account_is_refused(bare: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match=r"names no storage account\. Cure: abfss://container@account"):
+    with pytest.raises(UsageError, match=r"names no storage account\. Fix: abfss://container@account"):
         Store("abfss://container/x").list()
     bare.setenv("AZURE_STORAGE_CONNECTION_STRING", "DefaultEndpointsProtocol")  # what an unquoted one becomes
     with pytest.raises(UsageError, match=r"is not a connection string.*in quotes"):

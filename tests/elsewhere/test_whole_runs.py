@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fruits.store import Store
 
-from ops.datasets.draw import draw_sample
+from sample.draw import draw_sample
 from tests.elsewhere.conftest import ROOT, Cloud
 
 pytestmark = [pytest.mark.spark, pytest.mark.tensorflow, pytest.mark.slow]
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.tensorflow, pytest.mark.slow]
 def run_local(cloud: Cloud, **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))}
     return subprocess.run(
-        [sys.executable, "-m", "ops.run_local"],
+        [sys.executable, "-m", "ops.job.local_spark"],
         cwd=ROOT,
         env={**kept, "PYTHONPATH": str(ROOT / "jobs"), **cloud.environment, **variables},
         capture_output=True,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ops.terraform import TerraformError, find_mirror, find_terraform
+from ops.terraform.workspace import TerraformError, find_mirror, find_terraform
 from tests.infra.emr_root import Root
 from tests.infra.planning import SCENARIOS, Planner
 

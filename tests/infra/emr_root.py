@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ops.terraform import cli_config, find_mirror
+from ops.terraform.workspace import cli_config, find_mirror
 from tests.infra.planning import ROOT
 
 CLUSTER = "module.emr.aws_emr_cluster.this"

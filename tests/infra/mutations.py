@@ -1,7 +1,7 @@
 """Bad changes to the stacks, each with the check that must notice it.
 
 A change is a piece of text of one file below ``infra`` and what stands there instead. The checks are the rules of
-``ops/policies.py`` (on a plan of a scenario), the functions of `test_code`, and the refusals of `test_refusals`.
+``ops/plan/policies.py`` (on a plan of a scenario), the functions of `test_code`, and the refusals of `test_refusals`.
 """
 
 from __future__ import annotations

@@ -7,14 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops.terraform import (
-    NO_ACCOUNT,
-    CommandFailedError,
-    Stack,
-    Target,
-    Workspace,
-    cluster_variables,
-)
+from ops.terraform.workspace import NO_ACCOUNT, CommandFailedError, Stack, Target, Workspace, cluster_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "eu-west-3"

@@ -10,9 +10,9 @@ from typing import Any
 import boto3
 import pytest
 
-from ops.localaws import server
-from ops.localaws.settings import Settings
-from ops.terraform import EMULATED_ACCOUNT, Stack, Target, Workspace
+from localaws import server
+from localaws.settings import Settings
+from ops.terraform.workspace import EMULATED_ACCOUNT, Stack, Target, Workspace
 from tests.infra.test_life_cycle import told
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.slow]

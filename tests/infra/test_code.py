@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ops import module_docs
 from tests.infra.planning import ROOT
+from tools import module_docs
 
 INFRA = ROOT / "infra"
 MODULES = module_docs.modules(INFRA)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ops import policies
-from ops.localaws.policy import Decision, Request, decide
-from ops.terraform import NO_ACCOUNT, WrongUseError, github_variables
+from localaws.policy import Decision, Request, decide
+from ops.plan import policies
+from ops.terraform.workspace import NO_ACCOUNT, WrongUseError, github_variables
 from tests.infra.planning import Planner
 
 Plan = dict[str, Any]
@@ -122,5 +122,5 @@ def test_variables_come_from_make() -> None:
         "repository": "octocat/fruits",
         "branch": "release",
     }
-    with pytest.raises(WrongUseError, match=r"^whose workflows may take the roles\? Cure: REPOSITORY=owner/name\.$"):
+    with pytest.raises(WrongUseError, match=r"^whose workflows may take the roles\? Fix: REPOSITORY=owner/name\.$"):
         github_variables({"BRANCH": "main"})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ops import policies
+from ops.plan import policies
 from tests.infra.iam_lint import load_parliament
 from tests.infra.planning import SCENARIOS
 

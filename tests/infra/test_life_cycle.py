@@ -16,10 +16,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.localaws import server
-from ops.localaws.settings import Settings
-from ops.sweep import ENDPOINT_NAME, sweep, vpcs_of
-from ops.terraform import EMULATED_ACCOUNT, CommandFailedError, Stack, Target, Workspace
+from localaws import server
+from localaws.settings import Settings
+from ops.aws.sweep import ENDPOINT_NAME, sweep, vpcs_of
+from ops.terraform.workspace import EMULATED_ACCOUNT, CommandFailedError, Stack, Target, Workspace
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws]
 REGION = "eu-west-3"

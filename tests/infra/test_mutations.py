@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ops import module_docs, policies
+from ops.plan import policies
 from tests.infra import test_code, test_refusals
 from tests.infra.mutations import MUTATIONS, Mutation
 from tests.infra.planning import REGION, ROOT, SCENARIOS, Planner
 from tests.infra.test_plan_policies import CEILINGS
+from tools import module_docs
 
 FAST = {"public bucket"}  # of those that need a plan
 

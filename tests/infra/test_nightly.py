@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
-from ops.terraform import EMULATED_ACCOUNT
+from ops.terraform.workspace import EMULATED_ACCOUNT
 from tests.infra.planning import ROOT
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.slow]
@@ -37,7 +37,7 @@ class Night:
     def client(self, service: str) -> Any:
         (address,) = (
             line.partition("AWS_ENDPOINT_URL=")[2]
-            for line in self.run("ops.localaws", "env").stdout.splitlines()
+            for line in self.run("localaws", "env").stdout.splitlines()
             if "AWS_ENDPOINT_URL=" in line
         )
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-west-3"}
@@ -45,7 +45,7 @@ class Night:
 
     def drift(self) -> tuple[int, str, dict[str, Any]]:
         """Exit code, the issue's text, and what is said to programs."""
-        done = self.run("ops.drift")
+        done = self.run("ops.ci.drift")
         out = self.home / "out"
         assert (out / "drift.md").exists(), done.stderr
         return done.returncode, (out / "drift.md").read_text(), json.loads((out / "drift.json").read_text())
@@ -55,12 +55,12 @@ class Night:
 def night(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     made = Night(tmp_path_factory.mktemp("night"))
     try:
-        for module in (("ops.localaws", "start"), ("ops.terraform", "apply", "--stack", "storage")):
+        for module in (("localaws", "start"), ("ops.terraform.workspace", "apply", "--stack", "storage")):
             done = made.run(*module)
             assert done.returncode == 0, done.stdout + done.stderr
         yield made
     finally:
-        made.run("ops.localaws", "stop")
+        made.run("localaws", "stop")
 
 
 def test_order_opens_no_issue(night: Night) -> None:
@@ -88,7 +88,7 @@ def test_what_was_changed_by_hand_and_what_bills_is_found(night: Night) -> None:
 
 def test_report_shows_what_an_apply_would_do_to_what_stands(night: Night) -> None:
     """The cluster stack stands nowhere, so it would be created; storage was changed by hand above."""
-    done = night.run("ops.plan_report", BASE="HEAD", OFFLINE="0")
+    done = night.run("ops.cli.plan_report", BASE="HEAD", OFFLINE="0")
     text = (night.home / "out" / "report.md").read_text()
     assert "storage, against what stands in local: 1 to change" in text, done.stderr
     assert "cluster, against what stands in local: " in text
@@ -97,7 +97,7 @@ def test_report_shows_what_an_apply_would_do_to_what_stands(night: Night) -> Non
 
 
 def test_stopped_account_is_said_and_not_taken_for_order(tmp_path: Path) -> None:
-    done = Night(tmp_path).run("ops.drift")
+    done = Night(tmp_path).run("ops.ci.drift")
     assert done.returncode == 1
     assert "drift: the embedded AWS of ENV=local is not running: start it with make local-up." in done.stderr
     assert not (tmp_path / "out").exists()

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ops.account import OperatorError
-from ops.cost import machines
+from ops.aws.account import OperatorError
+from tools import machine_table as machines
 
 Plan = dict[str, Any]
 WHOLE = {

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from ops import policies
-from ops.localaws.policy import Decision, Request, decide
-from ops.record_calls import RECORDED, Right, differences, merged, normalised, read
-from ops.terraform import NO_ACCOUNT
+from localaws.policy import Decision, Request, decide
+from ops.plan import policies
+from ops.terraform.workspace import NO_ACCOUNT
 from tests.infra.iam_lint import load_parliament
 from tests.infra.planning import Planner
 from tests.infra.test_iam_documents import findings
+from tools.record_calls import RECORDED, Right, differences, merged, normalised, read
 
 pytestmark = pytest.mark.terraform
 

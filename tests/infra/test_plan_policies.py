@@ -1,4 +1,4 @@
-"""Every plan keeps the rules of ``ops.policies``, and every rule is seen to fail on a plan that breaks it."""
+"""Every plan keeps the rules of ``ops.plan.policies``, and every rule is seen to fail on a plan that breaks it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ops import policies
+from ops.plan import policies
 from tests.infra.planning import REGION, SCENARIOS
 
 pytestmark = pytest.mark.terraform

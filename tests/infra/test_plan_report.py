@@ -18,11 +18,12 @@ from typing import Any
 
 import pytest
 
-from ops import policies, prices
-from ops.plan_report import comment, standing
-from ops.plan_report.changes import changes
-from ops.plan_report.comment import Subject, failures, markdown, verdict
-from ops.terraform import NO_ACCOUNT
+from ops.ci import comment, standing
+from ops.ci.comment import Subject, failures, markdown, verdict
+from ops.plan import policies
+from ops.plan.changes import changes
+from ops.prices import table as prices
+from ops.terraform.workspace import NO_ACCOUNT
 from tests.infra.emr_root import CLUSTER, TASK, Root
 from tests.infra.planning import REGION, ROOT, Planner
 
@@ -325,7 +326,7 @@ def test_from_two_commits(terraform: Path, tmp_path: Path) -> None:
         "UNSEEN": "there is no account in a test.",
         "OUT": str(tmp_path / "out"),
     }
-    command = [sys.executable, "-m", "ops.plan_report"]
+    command = [sys.executable, "-m", "ops.cli.plan_report"]
     done = subprocess.run(command, cwd=clone, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 32, done.stdout + done.stderr
     text = (tmp_path / "out" / "report.md").read_text()
@@ -347,11 +348,11 @@ def test_from_two_commits(terraform: Path, tmp_path: Path) -> None:
 
 def test_commit_that_is_not_here_is_refused(tmp_path: Path) -> None:
     environ = {**os.environ, "PYTHONPATH": "jobs", "BASE": "no-such-ref", "ENV": "dev", "OUT": str(tmp_path)}
-    command = [sys.executable, "-m", "ops.plan_report"]
+    command = [sys.executable, "-m", "ops.cli.plan_report"]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "git cannot give infra, bootstrap of BASE=no-such-ref" in done.stderr
-    assert "Cure: BASE= names a commit that is here, for instance BASE=origin/main after git fetch." in done.stderr
+    assert "Fix: BASE= names a commit that is here, for instance BASE=origin/main after git fetch." in done.stderr
 
 
 def test_report_from_plans_at_hand(root: Root, plan_of: PlanOf, tmp_path: Path) -> None:
@@ -359,7 +360,7 @@ def test_report_from_plans_at_hand(root: Root, plan_of: PlanOf, tmp_path: Path) 
     kept = tmp_path / "cluster.json"
     kept.write_text(json.dumps(plan_of("dev-cluster")))
     environ = {**os.environ, "PYTHONPATH": "jobs", "ENV": "dev", "OUT": str(tmp_path), "MAX_USD_PER_HOUR": "0.5"}
-    command = [sys.executable, "-m", "ops.plan_report", "--plan", f"cluster={kept}"]
+    command = [sys.executable, "-m", "ops.cli.plan_report", "--plan", f"cluster={kept}"]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 5, done.stderr
     assert "more than the 0.50 that are allowed" in done.stderr

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from ops import policies, prices, terraform
+from ops.plan import policies
+from ops.prices import table as prices
+from ops.terraform import workspace as terraform
 from tests.infra.planning import REGION, ROOT, Planner
 
 SIZES = ROOT / "infra" / "modules" / "sizing" / "sizes.tf"

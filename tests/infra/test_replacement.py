@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops import policies
+from ops.plan import policies
 from tests.infra.emr_root import CLUSTER, TASK, Root, changed
 
 pytestmark = pytest.mark.terraform

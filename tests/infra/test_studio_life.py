@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ops import deploy, studio
-from ops.account import Account
-from ops.localaws import server
-from ops.localaws.policy import Decision, Request, decide
-from ops.localaws.settings import Settings
-from ops.notebook import ZIP, bundle
-from ops.sweep import has_studio, vpcs_of
-from ops.terraform import EMULATED_ACCOUNT, Target, Workspace, cluster_variables
+from localaws import server
+from localaws.policy import Decision, Request, decide
+from localaws.settings import Settings
+from ops.aws.account import Account
+from ops.aws.sweep import has_studio, vpcs_of
+from ops.job.notebook import ZIP, bundle
+from ops.lifecycle import environment as deploy
+from ops.lifecycle import studio
+from ops.terraform.workspace import EMULATED_ACCOUNT, Target, Workspace, cluster_variables
 from tests.infra.test_life_cycle import told
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.slow]

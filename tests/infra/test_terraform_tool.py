@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ops import terraform
-from ops.terraform import (
+from ops.terraform import workspace as terraform
+from ops.terraform.workspace import (
     MissingTerraformError,
     NoCredentialsError,
     OldTerraformError,
@@ -77,7 +77,7 @@ def test_program_that_is_no_terraform(tmp_path: Path) -> None:
 def test_make_exits_with_the_sentence(tmp_path: Path) -> None:
     """What a user of `make plan` without Terraform sees: one sentence, exit code 3, no traceback."""
     done = subprocess.run(
-        [sys.executable, "-m", "ops.terraform", "plan"],
+        [sys.executable, "-m", "ops.terraform.workspace", "plan"],
         cwd=ROOT,
         env={"PATH": str(tmp_path), "ENV": "dev", "OFFLINE": "1"},
         capture_output=True,

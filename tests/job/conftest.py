@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from fruits.store import Store
 from numpy.typing import NDArray
 from PIL import Image
 
-from ops.datasets.draw import draw_sample
+from sample.draw import draw_sample
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -29,6 +30,14 @@ SIZE = 48
 """Input of the small network."""
 WIDTH = 24
 """Features of the small network."""
+
+
+_FLAGS = (
+    re.findall(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.M) if Path("/proc/cpuinfo").exists() else []
+)
+HAS_BF16 = bool({"amx_bf16", "avx512_bf16"} & set(" ".join(_FLAGS).split()))
+"""Read from the kernel, not from the engine whose word is tested with it."""
+needs_bf16 = pytest.mark.skipif(not HAS_BF16, reason="this processor has neither AMX nor AVX-512 BF16")
 
 
 @dataclass(frozen=True)

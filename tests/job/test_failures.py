@@ -12,9 +12,9 @@ from fruits.failures import explain
 
 @pytest.mark.parametrize("kind", errors.ALL)
 def test_errors_survive_the_way_back_from_a_worker(kind: type[FruitsError]) -> None:
-    error = pickle.loads(pickle.dumps(kind("what. Cure: how.")))
+    error = pickle.loads(pickle.dumps(kind("what. Fix: how.")))
     assert type(error) is kind
-    assert str(error) == "what. Cure: how."
+    assert str(error) == "what. Fix: how."
 
 
 def test_every_error_has_an_exit_code_and_a_cause_of_its_own() -> None:
@@ -31,23 +31,23 @@ SPARK_TEXT = """An exception was thrown from the Python worker. Please see the s
 Traceback (most recent call last):
   File "/tmp/fruits.zip/fruits/models.py", line 217, in _engine
     raise ModelError(f"the published network is damaged")
-fruits.errors.ModelError: the published network s3://b/out/_model/ab.pb is damaged. Cure: delete it, run again.
+fruits.errors.ModelError: the published network s3://b/out/_model/ab.pb is damaged. Fix: delete it, run again.
 """
 
 
 def test_a_workers_error_is_found_in_sparks_text() -> None:
     found = explain(RuntimeError(SPARK_TEXT))
     assert type(found) is ModelError
-    assert str(found) == "the published network s3://b/out/_model/ab.pb is damaged. Cure: delete it, run again."
+    assert str(found) == "the published network s3://b/out/_model/ab.pb is damaged. Fix: delete it, run again."
 
 
 def test_an_error_is_found_among_the_causes() -> None:
     outer = RuntimeError("outer")
-    outer.__cause__ = ModelError("inner. Cure: none.")
-    assert str(explain(outer)) == "inner. Cure: none."
+    outer.__cause__ = ModelError("inner. Fix: none.")
+    assert str(explain(outer)) == "inner. Fix: none."
     during = RuntimeError("during")
     during.__context__ = outer
-    assert str(explain(during)) == "inner. Cure: none."
+    assert str(explain(during)) == "inner. Fix: none."
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_same_versions_pass_and_others_are_each_named() -> None:
         versions.require_same({**mine, "numpy": "1.0", "fruits": "9"})
     assert str(caught.value) == (
         f"driver and workers do not run the same versions: fruits 9 on the driver, {mine['fruits']} on a worker; "
-        f"numpy 1.0 on the driver, {mine['numpy']} on a worker. Cure: let spark.pyspark.python, "
+        f"numpy 1.0 on the driver, {mine['numpy']} on a worker. Fix: let spark.pyspark.python, "
         "spark.executorEnv.PYSPARK_PYTHON and (on YARN) spark.yarn.appMasterEnv.PYSPARK_PYTHON name the same "
         "environment on every node."
     )

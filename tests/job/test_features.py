@@ -21,6 +21,8 @@ from fruits.request import Request
 from fruits.store import Store
 from numpy.typing import NDArray
 
+from tests.job.conftest import HAS_BF16, needs_bf16
+
 pytestmark = pytest.mark.tensorflow
 
 REPO = Path(__file__).resolve().parents[2]
@@ -29,17 +31,17 @@ KERAS_WEIGHTS = REPO.parent / "shared" / "weights"
 Pixels = NDArray[np.uint8]
 
 
+def decoded(drawn: Path, size: int) -> Pixels:
+    """Two hundred from every class, square: photographs where they are at hand, else the drawn sample."""
+    paths = sorted((PHOTOS if PHOTOS.is_dir() else drawn).rglob("*.jpg"))
+    images = np.stack([decode(p.read_bytes(), size) for p in paths[:: len(paths) // 200][:200]])
+    assert len(images) == 200
+    return images
+
+
 @pytest.fixture
 def pictures(drawn: Path) -> Callable[[int], Pixels]:
-    """Two hundred from every class, square: photographs where they are at hand, else the drawn sample."""
-
-    def decoded(size: int) -> Pixels:
-        paths = sorted((PHOTOS if PHOTOS.is_dir() else drawn).rglob("*.jpg"))
-        images = np.stack([decode(p.read_bytes(), size) for p in paths[:: len(paths) // 200][:200]])
-        assert len(images) == 200
-        return images
-
-    return decoded
+    return lambda size: decoded(drawn, size)
 
 
 def embedded(engine: engines.Engine, images: Pixels) -> NDArray[np.float32]:
@@ -74,11 +76,69 @@ def fast(network: Any, size: int) -> engines.Engine:
 # --- the fast engine equals Keras ---------------------------------------------------------------------------
 
 
-def test_efficientnet_lite0_with_its_imagenet_weights_equals_keras(pictures: Callable[[int], Pixels]) -> None:
-    images = pictures(224)
+@pytest.fixture(scope="module")
+def lite0_reference(drawn: Path) -> tuple[Pixels, NDArray[np.float64], bytes]:
+    """Two hundred pictures, what Keras makes of them, and the default network, frozen. Some eight seconds."""
+    images = decoded(drawn, 224)
     data = backbones.backbone_named("efficientnet_lite0").load_weights(None)
     reference = mapped(lite0.build(224, data), (images.astype(np.float32) - 127) / 128)
-    assert_equal_features(embedded(fast(backbones.build("efficientnet_lite0", 224, None), 224), images), reference)
+    return images, reference, models.freeze(backbones.build("efficientnet_lite0", 224, None))
+
+
+def test_efficientnet_lite0_with_its_imagenet_weights_equals_keras(
+    lite0_reference: tuple[Pixels, NDArray[np.float64], bytes],
+) -> None:
+    images, reference, graph = lite0_reference
+    assert_equal_features(embedded(engines.create("fast", graph, 224), images), reference)
+
+
+# --- bfloat16 -----------------------------------------------------------------------------------------------
+
+
+@needs_bf16
+def test_in_bf16_every_picture_keeps_its_direction(
+    lite0_reference: tuple[Pixels, NDArray[np.float64], bytes],
+) -> None:
+    images, reference, graph = lite0_reference
+    found = embedded(engines.create("fast", graph, 224, "bf16"), images)
+    cosine = (found * reference).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(reference, axis=1)
+    assert cosine.min() >= 0.985
+    assert np.median(cosine) >= 0.998
+    assert np.abs(found - reference).max() > 1e-3  # it is another precision indeed
+
+
+def test_bf16_is_judged_by_the_processors_own_flags() -> None:
+    import openvino
+
+    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    assert ("BF16" in capabilities) == HAS_BF16
+
+
+def test_bf16_is_refused_where_the_processor_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines.platform, "node", lambda: "ip-10-0-0-7")
+    with pytest.raises(ModelError) as caught:
+        engines.require_bf16(["FP32", "INT8", "BIN"])
+    assert str(caught.value) == (
+        "precision bf16 was asked for, and the processor of ip-10-0-0-7 has neither AMX nor AVX-512 BF16: it would be "
+        "slower there, not faster. Fix: PRECISION=f32 (--precision f32), or machines that have it (on AWS: m7i, c7i, "
+        "r7i, m7a, c7a and later)."
+    )
+
+
+def test_bf16_that_turns_features_too_far_is_refused(small: Callable[[], Any]) -> None:
+    network = backbones.feature_network(small(), 48, "raw", "n")
+    right = fast(network, 48)
+
+    class Turned:
+        def embed(self, images: Pixels) -> NDArray[np.float32]:
+            return np.roll(right.embed(images), 1, axis=1)
+
+    models.require_faithful(network, right, 48, "bf16")
+    with pytest.raises(ModelError, match=r"in bf16 this network's features differ too much from Keras' \(cosine "):
+        models.require_faithful(network, Turned(), 48, "bf16")
+
+
+# --- other backbones ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.photos
@@ -304,7 +364,7 @@ def test_a_changed_published_network_is_refused_by_the_driver(published: tuple[R
         publish(request, output)
     assert str(caught.value) == (
         f"the published network {output.location(model.key)} was changed: its sha256 is "
-        f"{models.sha256(b'changed')[:16]}…. Cure: delete it; the next run publishes it again."
+        f"{models.sha256(b'changed')[:16]}…. Fix: delete it; the next run publishes it again."
     )
     output.delete(model.key)
     assert publish(request, output) == model
@@ -317,7 +377,7 @@ def test_a_changed_or_missing_published_network_is_refused_by_a_worker(published
     with pytest.raises(ModelError) as caught:
         models.engine_for(model, output)
     assert str(caught.value) == (
-        f"the published network {output.location(model.key)} is damaged. Cure: delete it, run again."
+        f"the published network {output.location(model.key)} is damaged. Fix: delete it, run again."
     )
     output.delete(model.key)
     with pytest.raises(ModelError, match=f"the published network cannot be read: {output.location(model.key)}"):
@@ -345,7 +405,7 @@ def test_a_named_backbone_has_its_own_scaling(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
         publish(Request(input="x", output=str(tmp_path), scaling="tf"), Store(str(tmp_path)))
     assert str(caught.value) == (
-        "efficientnet_lite0 has its own scaling. Cure: leave --scaling out; it is for .keras files."
+        "efficientnet_lite0 has its own scaling. Fix: leave --scaling out; it is for .keras files."
     )
 
 
@@ -361,7 +421,7 @@ def test_an_unfaithful_engine_is_found_out(small: Callable[[], Any]) -> None:
     with pytest.raises(ModelError) as caught:
         models.require_faithful(network, Wrong(), 48)
     assert str(caught.value) == (
-        "the converted network differs from Keras by 0.5 on test pictures. Cure: --engine tensorflow, which runs Keras "
+        "the converted network differs from Keras by 0.5 on test pictures. Fix: --engine tensorflow, which runs Keras "
         "itself."
     )
 

@@ -77,7 +77,7 @@ def test_orphans_are_swept_and_nothing_else(output: Store) -> None:
 def test_another_networks_features_are_refused(output: Store) -> None:
     manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
     assert refusal(output, replace(MODEL, name="resnet50")) == (
-        f"the output {output.uri} holds features made by net, and this run uses resnet50. Cure: another "
+        f"the output {output.uri} holds features made by net, and this run uses resnet50. Fix: another "
         f"output, or delete {output.uri}/features."
     )
 
@@ -87,8 +87,20 @@ def test_the_same_network_otherwise_made_is_refused(output: Store) -> None:
     assert refusal(output, replace(MODEL, sha256="ef" * 32)) == (
         f"the output {output.uri} holds features made by another net (file abababababab…; this run: "
         f"efefefefefef…: other "
-        f"weights, image size, engine or TensorFlow). Cure: another output, or delete {output.uri}/features."
+        f"weights, image size, engine or TensorFlow). Fix: another output, or delete {output.uri}/features."
     )
+
+
+def test_features_of_two_precisions_are_never_mixed(output: Store) -> None:
+    manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
+    assert refusal(output, replace(MODEL, precision="bf16")) == (
+        f"the output {output.uri} holds features computed in f32, and this run computes in bf16. Fix: another output, "
+        f"or delete {output.uri}/features."
+    )
+    again = output.child("again")
+    manifests.write(again, replace(MODEL, precision="bf16"), [Part("a.parquet", 1)], [])
+    assert "holds features computed in bf16, and this run computes in f32." in refusal(again, MODEL)
+    assert manifests.load(again, replace(MODEL, precision="bf16")).rows == 1
 
 
 def test_another_preprocessing_is_refused(output: Store) -> None:
@@ -107,7 +119,7 @@ def test_a_damaged_manifest_is_named_with_its_cure(output: Store, damage: bytes)
     output.write("features/_manifests/damaged.json", damage)
     sentence = refusal(output, MODEL)
     assert sentence.startswith(f"the manifest {output.uri}/features/_manifests/damaged.json is damaged (")
-    assert sentence.endswith("). Cure: delete it; its images are featurized again.")
+    assert sentence.endswith("). Fix: delete it; its images are featurized again.")
 
 
 @pytest.mark.parametrize(

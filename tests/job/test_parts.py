@@ -133,9 +133,9 @@ def test_counts_by_class(spark: SparkSession) -> None:
 @pytest.mark.parametrize(
     ("features", "rejects", "sentence"),
     [
-        ("a1 a2", "", "1 classes do not add up, first b: 1 images, but 0 features and 0 rejects. Cure: were images "),
+        ("a1 a2", "", "1 classes do not add up, first b: 1 images, but 0 features and 0 rejects. Fix: were images "),
         ("a1 a2 b1", "a2", "1 classes do not add up, first a: 2 images, but 2 features and 1 rejects."),
-        ("a1 a1 b1", "", "1 images of class a stand in features more than once. Cure: delete the output's features"),
+        ("a1 a1 b1", "", "1 images of class a stand in features more than once. Fix: delete the output's features"),
         ("a1 a2 b1 c9", "", "1 classes do not add up, first c: 0 images, but 1 features and 0 rejects."),
     ],
 )

@@ -205,18 +205,18 @@ def test_rows_that_are_not_finite_are_counted_and_refused() -> None:
     with pytest.raises(ReductionError) as caught:
         solve(sums)
     assert str(caught.value) == (
-        "2 rows hold values that are not finite, and one of them spoils every component. Cure: remove the features and "
+        "2 rows hold values that are not finite, and one of them spoils every component. Fix: remove the features and "
         "featurize again."
     )
 
 
 def test_no_row() -> None:
-    with pytest.raises(ReductionError, match=r"there is no row to reduce\. Cure: check the input, and the rejects\."):
+    with pytest.raises(ReductionError, match=r"there is no row to reduce\. Fix: check the input, and the rejects\."):
         solve(Moments.of(np.empty((0, 3))))
 
 
 def test_missing_and_ragged_rows() -> None:
-    with pytest.raises(ReductionError, match=r"a row has no features \(null\)\. Cure: filter such rows out first\."):
+    with pytest.raises(ReductionError, match=r"a row has no features \(null\)\. Fix: filter such rows out first\."):
         pca.matrix(pa.array([[1.0], None]))
     with pytest.raises(ReductionError, match="the rows have different numbers of features"):
         pca.matrix(pa.array([[1.0, 2.0], [1.0]]))
@@ -231,7 +231,7 @@ def test_k_is_bounded_by_rows_and_columns() -> None:
     with pytest.raises(ReductionError) as caught:
         reduce(solve(Moments.of(features(5, 9))), k=6)
     assert str(caught.value) == (
-        "k = 6 components were asked for, but 5 images with 9 features have at most 5. Cure: --k 5 or less, "
+        "k = 6 components were asked for, but 5 images with 9 features have at most 5. Fix: --k 5 or less, "
         "or --variance."
     )
     with pytest.raises(ReductionError, match="50 images with 9 features have at most 9"):

@@ -81,7 +81,7 @@ def test_a_workers_refusal_reaches_the_driver_as_it_was_meant(spark: SparkSessio
         pca.moments_of_frame(ragged, tasks=1)
     known = explain(caught.value)
     assert isinstance(known, ReductionError)
-    assert str(known) == "the rows have different numbers of features. Cure: one network for all rows."
+    assert str(known) == "the rows have different numbers of features. Fix: one network for all rows."
 
 
 def test_spark_loads_the_model_and_agrees_once_centred(

@@ -104,7 +104,7 @@ def test_phases_of_one_name_add_up_and_failures_are_timed_too(output: Store) -> 
 
 def test_an_output_that_cannot_be_written_is_said_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(StorageError, match="Cure: "):
+    with pytest.raises(StorageError, match="Fix: "):
         Progress(Store(str(tmp_path / "file")), "run").start()
 
 
@@ -117,7 +117,7 @@ def test_a_report_that_fails_does_not_stop_the_reports(output: Store, monkeypatc
     def failing(self: Store, key: str, data: bytes) -> None:
         calls.append(key)
         if len(calls) < 4:
-            raise StorageError("503. Cure: wait.")
+            raise StorageError("503. Fix: wait.")
         write(self, key, data)
 
     monkeypatch.setattr(Store, "write", failing)

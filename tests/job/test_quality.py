@@ -14,9 +14,12 @@ from fruits import pipeline
 from fruits.request import Request
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from tests.job.conftest import FinishedRun, read_rejects, read_rows
+from tests.job.conftest import PHOTOS, FinishedRun, needs_bf16, read_rejects, read_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -115,6 +118,24 @@ def test_scores_tell_fruits_apart_from_a_side_never_seen(photo_run: FinishedRun)
     assert (main.sum(), (~main).sum()) == (1450, 1550)
     nearest = KNeighborsClassifier(5).fit(scores.values[main], labels[main])
     assert nearest.score(scores.values[~main], labels[~main]) == pytest.approx(0.83, abs=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.photos
+@needs_bf16
+def test_in_bf16_classes_are_told_apart_as_well(spark: SparkSession, photo_run: FinishedRun, tmp_path: Path) -> None:
+    """5-NN and a linear classifier, trained on one side of each fruit and tested on others: within half a point."""
+    summary = pipeline.run(spark, Request(input=str(PHOTOS), output=str(tmp_path), precision="bf16"))
+    assert (summary["precision"], summary["images_ok"]) == ("bf16", 3000)
+    accuracies = []
+    for scores in (photo_run.scores, read_rows(tmp_path, "pca/scores")):
+        main = np.array([not Path(path).name.startswith("r") for path in scores.path])
+        labels = np.array(scores.label)
+        linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+        fitted = [c.fit(scores.values[main], labels[main]) for c in (KNeighborsClassifier(5), linear)]
+        accuracies.append([c.score(scores.values[~main], labels[~main]) for c in fitted])
+    print("5-NN, linear:", accuracies)
+    assert (np.array(accuracies[1]) >= np.array(accuracies[0]) - 0.005).all()
 
 
 @pytest.mark.photos

@@ -29,7 +29,7 @@ from markupsafe import Markup
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
-from ops.package import job_zip
+from ops.job.package import job_zip
 from tests.job.conftest import FinishedRun
 from tests.job.reporting import HOSTILE, Pictures, clusters, noise, page_of, reduction_of, summary_of
 
@@ -372,7 +372,7 @@ def test_the_zip_that_ships_holds_what_the_page_is_made_of() -> None:
 
 def test_without_the_plotting_library_the_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "find_spec", lambda name: None)
-    with pytest.raises(FruitsError, match=r"^the plotting library bokeh is not installed here. Cure: install "):
+    with pytest.raises(FruitsError, match=r"^the plotting library bokeh is not installed here. Fix: install "):
         page.plotting_library()
 
 

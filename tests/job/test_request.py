@@ -20,22 +20,28 @@ def refusal(**fields: Any) -> str:
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"input": " "}, "no input was given. Cure: --input with the folder or URI of the photographs."),
-        ({"output": ""}, "no output was given. Cure: --output with the folder or URI for the results."),
+        ({"input": " "}, "no input was given. Fix: --input with the folder or URI of the photographs."),
+        ({"output": ""}, "no output was given. Fix: --output with the folder or URI for the results."),
         (
             {"k": 3, "variance": 0.5},
-            "both k and variance were given, and each decides the number of components. Cure: give one of them.",
+            "both k and variance were given, and each decides the number of components. Fix: give one of them.",
         ),
-        ({"k": 0}, "k is 0, but a PCA keeps at least one component. Cure: --k 1 or more."),
-        ({"variance": 95.0}, "variance is 95, but it is a share. Cure: a number above 0 and up to 1."),
-        ({"variance": 0.0}, "variance is 0, but it is a share. Cure: a number above 0 and up to 1."),
-        ({"variance": float("nan")}, "variance is nan, but it is a share. Cure: a number above 0 and up to 1."),
-        ({"limit": 0}, "limit is 0. Cure: at least 1, or leave it out for all images."),
-        ({"engine": "warp"}, "the engine 'warp' is unknown. Cure: one of fast, tensorflow."),
-        ({"image_size": 16}, "image_size is 16 pixels. Cure: between 32 and 1024."),
-        ({"max_reject_rate": 1.5}, "max_reject_rate is 1.5. Cure: a share between 0 and 1."),
-        ({"max_reject_rate": float("nan")}, "max_reject_rate is nan. Cure: a share between 0 and 1."),
-        ({"parallelism": 0}, "parallelism is 0. Cure: at least 1."),
+        ({"k": 0}, "k is 0, but a PCA keeps at least one component. Fix: --k 1 or more."),
+        ({"variance": 95.0}, "variance is 95, but it is a share. Fix: a number above 0 and up to 1."),
+        ({"variance": 0.0}, "variance is 0, but it is a share. Fix: a number above 0 and up to 1."),
+        ({"variance": float("nan")}, "variance is nan, but it is a share. Fix: a number above 0 and up to 1."),
+        ({"limit": 0}, "limit is 0. Fix: at least 1, or leave it out for all images."),
+        ({"engine": "warp"}, "the engine 'warp' is unknown. Fix: one of fast, tensorflow."),
+        ({"precision": "int8"}, "the precision 'int8' is unknown. Fix: one of f32, bf16."),
+        (
+            {"precision": "bf16", "engine": "tensorflow"},
+            "the engine tensorflow computes in f32 only, and bf16 was asked for. Fix: --engine fast (ENGINE=fast), or "
+            "--precision f32 (PRECISION=f32).",
+        ),
+        ({"image_size": 16}, "image_size is 16 pixels. Fix: between 32 and 1024."),
+        ({"max_reject_rate": 1.5}, "max_reject_rate is 1.5. Fix: a share between 0 and 1."),
+        ({"max_reject_rate": float("nan")}, "max_reject_rate is nan. Fix: a share between 0 and 1."),
+        ({"parallelism": 0}, "parallelism is 0. Fix: at least 1."),
     ],
 )
 def test_refusals(fields: dict[str, Any], sentence: str) -> None:
@@ -83,7 +89,7 @@ def test_a_wrong_command_line_is_one_sentence(arguments: list[str], part: str) -
     with pytest.raises(UsageError) as caught:
         parse(["--input", "i", "--output", "o", *arguments])
     assert part in str(caught.value)
-    assert str(caught.value).endswith("Cure: --help lists the arguments.")
+    assert str(caught.value).endswith("Fix: --help lists the arguments.")
 
 
 def test_help_lists_every_field_and_every_exit_code() -> None:
@@ -116,7 +122,7 @@ def test_null_means_left_out(tmp_path: Path) -> None:
         ("{}", "the request lacks input and output."),
         (
             '{"input": "i", "output": "o", "colour": 1}',
-            "the request has an unknown field 'colour'. Cure: one of input, ",
+            "the request has an unknown field 'colour'. Fix: one of input, ",
         ),
         ('{"input": "i", "output": "o", "k": "5"}', "the request's field 'k' cannot be \"5\"."),
         ('{"input": "i", "output": "o", "k": 5.0}', "the request's field 'k' cannot be 5.0."),
@@ -140,7 +146,7 @@ def test_a_wrong_request_file(tmp_path: Path, text: str, sentence: str) -> None:
 def test_no_request_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         read_request(f"{tmp_path}/none.json")
-    assert str(caught.value) == f"there is no request at {tmp_path}/none.json. Cure: check the address."
+    assert str(caught.value) == f"there is no request at {tmp_path}/none.json. Fix: check the address."
 
 
 def test_a_relative_request_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,9 @@ from fruits.models import PublishedModel
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
-from ops import classify, neighbours, result
-from ops.datasets.draw import draw_sample
+from ops.job import classify, neighbours
+from ops.job import results as result
+from sample.draw import draw_sample
 from tests.job.conftest import PHOTOS, FinishedRun
 
 pytestmark = [pytest.mark.spark, pytest.mark.tensorflow]
@@ -98,7 +99,7 @@ def test_a_fetched_result_is_as_good(
     code, _, err = said(neighbours.main, IMAGE=image, OUTPUT=str(fetched))
     assert code == 11
     assert err.startswith(f"neighbours: the result at {fetched} was made by another efficientnet_lite0 (file 0000")
-    assert "features of two networks cannot be compared. Cure: OUTPUT= names the run's own output" in err
+    assert "features of two networks cannot be compared. Fix: OUTPUT= names the run's own output" in err
 
 
 def test_what_is_wrong_with_the_picture_is_said(drawn_run: FinishedRun, said: Said, tmp_path: Path) -> None:
@@ -106,25 +107,25 @@ def test_what_is_wrong_with_the_picture_is_said(drawn_run: FinishedRun, said: Sa
     assert said(neighbours.main, OUTPUT=out) == (
         2,
         "",
-        "neighbours: no image was given. Cure: make neighbours IMAGE=path/of/a/photograph.jpg.\n",
+        "neighbours: no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg.\n",
     )
     missing = tmp_path / "no.jpg"
     assert said(neighbours.main, IMAGE=str(missing), OUTPUT=out) == (
         10,
         "",
-        f"neighbours: there is no image {missing}. Cure: IMAGE= names a JPEG or PNG file.\n",
+        f"neighbours: there is no image {missing}. Fix: IMAGE= names a JPEG or PNG file.\n",
     )
     text = tmp_path / "text.jpg"
     text.write_bytes(b"a text file")
     assert said(neighbours.main, IMAGE=str(text), OUTPUT=out) == (
         10,
         "",
-        f"neighbours: the image {text} cannot be used: not a JPEG or PNG image. Cure: IMAGE= names a JPEG or PNG "
+        f"neighbours: the image {text} cannot be used: not a JPEG or PNG image. Fix: IMAGE= names a JPEG or PNG "
         "file.\n",
     )
     assert said(neighbours.main, IMAGE=str(tmp_path), OUTPUT=out)[0] == 10
     code, _, err = said(neighbours.main, IMAGE=str(text), OUTPUT=out, COUNT="none")
-    assert (code, err) == (2, "neighbours: COUNT=none is not a number from 1. Cure: for example COUNT=10.\n")
+    assert (code, err) == (2, "neighbours: COUNT=none is not a number from 1. Fix: for example COUNT=10.\n")
 
 
 def test_what_is_wrong_with_the_result_is_said(
@@ -136,26 +137,26 @@ def test_what_is_wrong_with_the_result_is_said(
         assert said(command, IMAGE=image, OUTPUT=str(nowhere)) == (
             10,
             "",
-            f"{name}: there is no finished result at {nowhere} (no run.json). Cure: make run-local, or make run-step "
+            f"{name}: there is no finished result at {nowhere} (no run.json). Fix: make run-local, or make run-step "
             "and make results; OUTPUT= names another folder.\n",
         )
         assert said(command, IMAGE=image, OUTPUT=str(fetched), MODEL="resnet50") == (
             13,
             "",
-            f"{name}: the result at {fetched} was made by efficientnet_lite0, not by resnet50. Cure: leave MODEL= out, "
+            f"{name}: the result at {fetched} was made by efficientnet_lite0, not by resnet50. Fix: leave MODEL= out, "
             "or OUTPUT= names the result of that network.\n",
         )
     monkeypatch.chdir(tmp_path)
     code, _, err = said(classify.main)
     assert code == 10
-    assert "no finished result in runs/sample-efficientnet_lite0 or runs/local/efficientnet_lite0. Cure: make " in err
+    assert "no finished result in runs/sample-efficientnet_lite0 or runs/local/efficientnet_lite0. Fix: make " in err
 
     whole = (fetched / "pca" / "model.npz").read_bytes()
     for damaged in (b"", b"damaged", whole[:1000]):
         (fetched / "pca" / "model.npz").write_bytes(damaged)
         code, _, err = said(neighbours.main, IMAGE=image, OUTPUT=str(fetched))
         assert code == 10
-        assert f"{fetched}/pca/model.npz is missing or damaged. Cure: make results, or" in err
+        assert f"{fetched}/pca/model.npz is missing or damaged. Fix: make results, or" in err
     mean = np.zeros(1280)
     np.savez(fetched / "pca" / "model.npz", mean=mean, components=np.zeros((3, 1280)))
     code, _, err = said(neighbours.main, IMAGE=image, OUTPUT=str(fetched))
@@ -239,7 +240,7 @@ def test_one_class_cannot_be_told_from_another(fetched: Path, said: Said) -> Non
     assert said(classify.main, OUTPUT=str(fetched)) == (
         10,
         "",
-        f"classify: a classifier needs two classes of two images, and {fetched} has 25 images of 1 class. Cure: a run "
+        f"classify: a classifier needs two classes of two images, and {fetched} has 25 images of 1 class. Fix: a run "
         "over more of them, without CLASSES= or LIMIT=.\n",
     )
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,12 +22,16 @@ from fruits.errors import (
     VersionMismatchError,
 )
 from fruits.featurize import FeaturizeTask, featurize_partition
+from fruits.lease import Lease
 from fruits.models import PublishedModel, publish
 from fruits.parts import Part
 from fruits.request import Request
 from fruits.store import Store
 
 from tests.job.conftest import picture, read_rejects, read_rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 pytestmark = [pytest.mark.spark, pytest.mark.tensorflow]
 
@@ -141,7 +145,7 @@ def test_bad_images_are_rows_of_rejects_and_too_many_end_the_run(job: Job, corpu
     with pytest.raises(RejectRateError) as caught:
         job(corpus, out, max_reject_rate=0.01)
     assert str(caught.value) == (
-        f"1 of 21 images are rejected, and 1.00% are allowed. First: {bad}: not a JPEG or PNG image. Cure: repair or "
+        f"1 of 21 images are rejected, and 1.00% are allowed. First: {bad}: not a JPEG or PNG image. Fix: repair or "
         f"remove them (all are named in {out}/rejects), or allow more with --max-reject-rate; what is "
         "featurized is kept."
     )
@@ -254,7 +258,7 @@ def test_another_model_at_the_same_output_is_refused_and_loses_nothing(
     with pytest.raises(OutputError) as caught:
         job(corpus, out, model=str(tmp_path / "other.keras"))
     assert str(caught.value) == (
-        f"the output {out} holds features made by small.keras, and this run uses other.keras. Cure: another output, or "
+        f"the output {out} holds features made by small.keras, and this run uses other.keras. Fix: another output, or "
         f"delete {out}/features."
     )
     shutil.copy(tmp_path / "other.keras", tmp_path / "small.keras")
@@ -274,7 +278,7 @@ def refused(kind: type[FruitsError], job: Job, source: Path | str, output: Path,
 def test_inputs_that_cannot_be_used(job: Job, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert refused(InputError, job, tmp_path / "none", out) == (
-        f"there is nothing at the input {tmp_path}/none. Cure: check the address."
+        f"there is nothing at the input {tmp_path}/none. Fix: check the address."
     )
     left = error_of(out)
     assert (left["exit_code"], left["phase"], left["arguments"]["input"]) == (10, "start", f"{tmp_path}/none")
@@ -282,14 +286,11 @@ def test_inputs_that_cannot_be_used(job: Job, corpus: Path, tmp_path: Path) -> N
     (tmp_path / "empty" / "class").mkdir(parents=True)
     (tmp_path / "empty" / "class" / "notes.txt").write_text("x")
     assert refused(InputError, job, tmp_path / "empty", out) == (
-        f"there is no image below {tmp_path}/empty: no file ends in .jpg, .jpeg or .png. Cure: check the address; "
+        f"there is no image below {tmp_path}/empty: no file ends in .jpg, .jpeg or .png. Fix: check the address; "
         "images lie in <class>/<name>.jpg."
     )
     assert refused(InputError, job, corpus, out, classes=("Plum", "Pear")) == (
-        "no image is of class Plum. Cure: one of Apple Red 1, Pear."
-    )
-    assert refused(OutputError, job, corpus, corpus) == (
-        f"input and output are the same place, {corpus}. Cure: give the results a folder of their own."
+        "no image is of class Plum. Fix: one of Apple Red 1, Pear."
     )
 
 
@@ -298,14 +299,82 @@ def test_models_that_cannot_be_used(job: Job, corpus: Path, tmp_path: Path) -> N
     assert error_of(tmp_path / "out")["exit_code"] == 11
 
 
-def test_an_output_that_cannot_be_written(
-    job: Job, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_output_that_cannot_be_written(job: Job, corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     sentence = refused(OutputError, job, corpus, tmp_path / "file")
-    assert sentence.startswith(f"the results cannot be written. cannot write {tmp_path}/file/_run/progress.json")
-    assert "Cure: " in sentence
-    assert "the error could not be recorded below the output" in capsys.readouterr().out
+    assert sentence.startswith(f"the results cannot be written. cannot write {tmp_path}/file/_run/lease-")
+    assert "Fix: " in sentence
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_photographs_are_no_output_however_the_place_is_written(
+    spark: SparkSession, small_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(corpus)
+    before = everything(corpus)
+    for output in (corpus, f"{corpus}/", corpus / "x" / "..", tmp_path / "link", f"file://{corpus}"):
+        with pytest.raises(OutputError) as caught:
+            pipeline.run(spark, Request(input=str(corpus), output=str(output), model=str(small_model)))
+        assert str(caught.value) == (
+            f"input and output are the same place, {corpus}. Fix: give the results a folder of their own."
+        )
+        assert everything(corpus) == before
+
+
+def test_a_run_refused_beside_one_at_work_touches_nothing_and_opens_no_door(
+    job: Job, corpus: Path, tmp_path: Path
+) -> None:
+    """Refused, and typed again: what the first run has under way stays whole."""
+    out = tmp_path / "out"
+    job(corpus, out)
+    at_work = Lease(Store(str(out)), "20260101T000000Z-1-a", interval=0.1)
+    at_work.acquire()
+    for name in ("_run/todo/part-x.parquet", "features/part-not-yet-counted.parquet", "_run/workers/wave-00000.x.json"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(b"of the run at work")
+    at_work.keep()
+    before = everything(out)
+    try:
+        for _ in range(2):
+            sentence = refused(OutputError, job, corpus, out)
+            assert sentence.startswith(f"another run (20260101T000000Z-1-a, phase start) is writing to {out}.")
+        lease = "_run/lease-20260101T000000Z-1-a.json"
+        assert {**everything(out), lease: b""} == {**before, lease: b""}
+    finally:
+        at_work.release()
+    assert job(corpus, out)["images_featurized_now"] == 0
+    assert not list(out.glob("_run/lease-*"))
+
+
+def test_a_run_whose_place_was_taken_writes_nothing_more(
+    job: Job, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held up for so long that another run began: no manifest, no sweep and no error of it reaches the output."""
+    out = tmp_path / "out"
+    honest = pipeline.run_wave
+
+    def held_up(*arguments: Any) -> Any:
+        written = honest(*arguments)
+        (lease,) = out.glob("_run/lease-*")
+        lease.unlink()
+        other = Lease(Store(str(out)), "20990101T000000Z-1-a")
+        other.acquire()
+        (run,) = [r for r in held if r.lease.is_held]
+        run.lease._renewed -= 1000
+        run.lease.renew()
+        return written
+
+    held: list[pipeline.Run] = []
+    hold = pipeline.Run.hold
+    monkeypatch.setattr(pipeline.Run, "hold", lambda self: (hold(self), held.append(self))[0])
+    monkeypatch.setattr(pipeline, "run_wave", held_up)
+    assert "another one has taken its place" in refused(OutputError, job, corpus, out)
+    assert not list(out.glob("features/_manifests/*"))
+    assert not (out / "_run" / "error.json").exists()
+    assert [p.name for p in out.glob("_run/lease-*")] == ["lease-20990101T000000Z-1-a.json"]
 
 
 def test_workers_with_other_versions(job: Job, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,7 +399,7 @@ def test_a_network_that_a_worker_finds_damaged(
     monkeypatch.setattr(pipeline, "publish", spoilt)
     sentence = refused(ModelError, job, corpus, tmp_path / "out")
     assert sentence == (
-        f"the published network {tmp_path}/out/_model/{'0' * 64}.pb is damaged. Cure: delete it, run again."
+        f"the published network {tmp_path}/out/_model/{'0' * 64}.pb is damaged. Fix: delete it, run again."
     )
     assert error_of(tmp_path / "out")["phase"] == "featurize"
 

@@ -141,7 +141,7 @@ def test_an_unknown_scheme_is_refused() -> None:
 
 def test_a_file_where_a_folder_is_needed_is_said(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"")
-    with pytest.raises(StorageError, match=r"cannot write .*/f/x: .* Cure: "):
+    with pytest.raises(StorageError, match=r"cannot write .*/f/x: .* Fix: "):
         Store(str(tmp_path / "f")).write("x", b"1")
 
 
@@ -181,5 +181,5 @@ def test_a_store_that_does_not_answer_is_a_sentence(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
         monkeypatch.setenv("AWS_REGION", "eu-west-3")
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-        with pytest.raises(StorageError, match=r"cannot (list|open) s3://no-such-bucket.*Cure: check the address"):
+        with pytest.raises(StorageError, match=r"cannot (list|open) s3://no-such-bucket.*Fix: check the address"):
             Store("s3://no-such-bucket-refused/x").list()

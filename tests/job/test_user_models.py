@@ -176,7 +176,7 @@ def test_an_unpooled_resnet_is_too_wide_for_a_pca(tmp_path: Path) -> None:
     flat = keras.layers.Flatten()(keras.layers.AveragePooling2D(32)(keras.layers.Conv2D(2048, 1)(image)))
     assert refusal(keras.Model(image, flat), tmp_path) == (
         "the model gives 100,352 features an image, but a PCA is refused above 65,535: its covariance would take "
-        "81 GB. Cure: end the model in GlobalAveragePooling2D instead of Flatten."
+        "81 GB. Fix: end the model in GlobalAveragePooling2D instead of Flatten."
     )
 
 
@@ -200,7 +200,7 @@ def test_two_inputs(tmp_path: Path) -> None:
     a, b = keras.Input((SIZE, SIZE, 3)), keras.Input((SIZE, SIZE, 3))
     assert refusal(keras.Model([a, b], keras.layers.Add()([a, b])), tmp_path) == (
         f"the model m.keras does not take one RGB image: its inputs are [(None, {SIZE}, {SIZE}, 3), "
-        f"(None, {SIZE}, {SIZE}, 3)]. Cure: a model with one input (n, size, size, 3)."
+        f"(None, {SIZE}, {SIZE}, 3)]. Fix: a model with one input (n, size, size, 3)."
     )
 
 
@@ -218,7 +218,7 @@ def test_an_input_that_is_not_square(tmp_path: Path) -> None:
 
     image = keras.Input((64, 48, 3))
     assert refusal(keras.Model(image, keras.layers.Conv2D(2, 3)(image)), tmp_path) == (
-        "the model m.keras takes 64×48 pixels. Cure: a model with a square input."
+        "the model m.keras takes 64×48 pixels. Fix: a model with a square input."
     )
 
 
@@ -227,7 +227,7 @@ def test_an_output_that_is_no_feature_vector(tmp_path: Path) -> None:
 
     image, x = body()
     assert refusal(keras.Model(image, keras.layers.Reshape((-1, 6))(x)), tmp_path) == (
-        "the model ends in an output of rank 3; features need (n, d), or a feature map (n, h, w, d). Cure: cut the "
+        "the model ends in an output of rank 3; features need (n, d), or a feature map (n, h, w, d). Fix: cut the "
         "model at such a layer before saving it."
     )
 
@@ -239,7 +239,7 @@ def test_a_file_that_is_no_model(tmp_path: Path, data: bytes) -> None:
         load_user_model(tmp_path / "m.keras", 224, "raw")
     assert str(caught.value).startswith("the model m.keras cannot be loaded: ")
     assert str(caught.value).endswith(
-        "Cure: save it with model.save('name.keras') by Keras 3, without Lambda layers or custom classes."
+        "Fix: save it with model.save('name.keras') by Keras 3, without Lambda layers or custom classes."
     )
     assert "\n" not in str(caught.value)
 
@@ -254,14 +254,14 @@ def test_code_inside_a_model_is_not_executed(tmp_path: Path) -> None:
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "none.keras"
-    with pytest.raises(ModelError, match=rf"the model {path} cannot be read \(.*\)\. Cure: check the path\."):
+    with pytest.raises(ModelError, match=rf"the model {path} cannot be read \(.*\)\. Fix: check the path\."):
         publish(Request(input="x", output=str(tmp_path), model=str(path)), Store(str(tmp_path)))
 
 
 def test_an_unknown_scaling(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
         load_user_model(tmp_path / "m.keras", 224, "imagenet")
-    assert str(caught.value) == "the scaling 'imagenet' is unknown. Cure: one of raw, tf, torch, caffe, lite."
+    assert str(caught.value) == "the scaling 'imagenet' is unknown. Fix: one of raw, tf, torch, caffe, lite."
 
 
 def test_a_model_without_a_head_to_cut_is_left_alone() -> None:

@@ -195,7 +195,7 @@ def test_tensors_that_do_not_fit_are_named(
         backbones.build("efficientnet_lite0", 64, None)
     assert (
         str(caught.value)
-        == f"the weights of efficientnet_lite0 do not fit the network: {sentence}. Cure: fetch them again."
+        == f"the weights of efficientnet_lite0 do not fit the network: {sentence}. Fix: fetch them again."
     )
 
 
@@ -206,7 +206,7 @@ def test_a_missing_package() -> None:
     with pytest.raises(ModelError) as caught:
         weights.from_package("no_such_weights_package", "x.pth", "00")
     assert str(caught.value) == (
-        "the weights package no-such-weights-package is not installed. Cure: install requirements.txt "
+        "the weights package no-such-weights-package is not installed. Fix: install requirements.txt "
         "(on a cluster: the bootstrap's wheelhouse holds it)."
     )
 
@@ -227,14 +227,13 @@ def test_a_damaged_package_file_names_both_digests(tmp_path: Path, monkeypatch: 
         weights.from_package("some_weights", "w.pth", "ab" * 32)
     digest = weights.sha256(b"damaged")[:16]
     assert str(caught.value) == (
-        f"the weights {path} are damaged: sha256 {digest}…, expected abababababababab…. Cure: install "
-        f"the package again."
+        f"the weights {path} are damaged: sha256 {digest}…, expected abababababababab…. Fix: install the package again."
     )
 
 
 def test_a_package_without_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = fake_package(tmp_path, monkeypatch, None)
-    with pytest.raises(ModelError, match=rf"the weights {path} cannot be read: .*Cure: install the package again\."):
+    with pytest.raises(ModelError, match=rf"the weights {path} cannot be read: .*Fix: install the package again\."):
         weights.from_package("some_weights", "w.pth", "00")
 
 
@@ -265,7 +264,7 @@ def test_weights_that_are_not_there(tmp_path: Path) -> None:
         f"{tmp_path}/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
     )
     assert str(caught.value).endswith(
-        "Cure: make weights MODEL=resnet50, then --weights with that folder; the default model "
+        "Fix: make weights MODEL=resnet50, then --weights with that folder; the default model "
         "efficientnet_lite0 needs nothing to be fetched."
     )
 
@@ -276,7 +275,7 @@ def test_weights_that_nothing_vouches_for(tmp_path: Path) -> None:
         weights.from_folder(str(tmp_path), "w.h5", (), "net")
     assert str(caught.value) == (
         f"nothing vouches for {tmp_path}/w.h5: its sha256 {weights.sha256(b'x')[:16]}… is neither known "
-        "nor recorded in SHA256SUMS beside it. Cure: make weights MODEL=net, then --weights with that folder."
+        "nor recorded in SHA256SUMS beside it. Fix: make weights MODEL=net, then --weights with that folder."
     )
 
 
@@ -285,7 +284,7 @@ def test_weights_recorded_beside_them(tmp_path: Path) -> None:
     (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  other.h5\n\n{weights.sha256(b'x')} *w.h5\n")
     assert weights.from_folder(str(tmp_path), "w.h5", (), "net") == b"x"
     (tmp_path / "w.h5").write_bytes(b"y")
-    with pytest.raises(ModelError, match=r"w\.h5 are damaged: sha256 .*Cure: make weights MODEL=net"):
+    with pytest.raises(ModelError, match=r"w\.h5 are damaged: sha256 .*Fix: make weights MODEL=net"):
         weights.from_folder(str(tmp_path), "w.h5", (), "net")
 
 
@@ -298,7 +297,7 @@ def test_an_unknown_model() -> None:
     with pytest.raises(ModelError) as caught:
         backbones.build("vgg99", 224, None)
     assert str(caught.value) == (
-        "the model 'vgg99' is unknown. Cure: one of efficientnet_lite0, mobilenet_v2, mobilenet_v2_035, "
+        "the model 'vgg99' is unknown. Fix: one of efficientnet_lite0, mobilenet_v2, mobilenet_v2_035, "
         "resnet50, or the path of a .keras file."
     )
 

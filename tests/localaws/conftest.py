@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.localaws import server
-from ops.localaws.settings import Settings
+from localaws import server
+from localaws.settings import Settings
 from tests.localaws.support import Aws, World, make_world
 
 

@@ -15,8 +15,8 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from ops.localaws import server
-from ops.localaws.settings import ROOT
+from localaws import server
+from localaws.settings import ROOT
 from tests.localaws.support import (
     REGION,
     SERVICE_POLICY,

@@ -10,10 +10,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from ops.java import find_java_home
-from ops.localaws import faults, server
-from ops.localaws.__main__ import main
-from ops.localaws.settings import Settings
+from localaws import faults, server
+from localaws.__main__ import main
+from localaws.java import find_java_home
+from localaws.settings import Settings
 from tests.localaws.support import Aws, World, fleet, make_world, step, until
 
 OBJECT = {"HTTP_AUTHORIZATION": "AWS4 Credential=k/20260101/eu-west-3/s3/aws4_request", "PATH_INFO": "/b/k"}

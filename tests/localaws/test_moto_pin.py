@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from ops.localaws import patching
-from ops.localaws.answers import WrongShapeError, check, service_model
-from ops.localaws.errors import MotoMovedError
-from ops.localaws.settings import ROOT
+from localaws import patching
+from localaws.answers import WrongShapeError, check, service_model
+from localaws.errors import MotoMovedError
+from localaws.settings import ROOT
 
 REVIEW = (
-    "ops/localaws was written against moto {wanted}, installed is {found}: review ops/localaws/services and "
-    "ops/localaws/emr/api.py against the new version, then change MOTO_VERSION and requirements-localaws.in together"
+    "localaws was written against moto {wanted}, installed is {found}: review localaws/services and "
+    "localaws/emr/api.py against the new version, then change MOTO_VERSION and requirements-localaws.in together"
 )
 
 
@@ -29,8 +29,8 @@ def test_the_pin_the_lock_and_the_installed_moto_agree() -> None:
 def test_every_correction_still_fits() -> None:
     # In a process of its own: the corrections stay in moto for as long as it lives.
     code = (
-        "import ops.localaws.app as app\n"
-        "from ops.localaws.settings import Settings\n"
+        "import localaws.app as app\n"
+        "from localaws.settings import Settings\n"
         "app.services.install()\n"
         "app.emr_api.install(app.Supervisor(Settings(), 'http://127.0.0.1:9'))\n"
     )
@@ -61,7 +61,7 @@ def test_a_lost_or_gained_attribute_is_named() -> None:
 
 
 def test_every_emr_call_of_ours_is_one_of_the_service() -> None:
-    code = "from ops.localaws.emr.api import operations\nprint('\\n'.join(operations().values()))"
+    code = "from localaws.emr.api import operations\nprint('\\n'.join(operations().values()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     known = set(service_model("emr").operation_names)
     ours = set(done.stdout.split())

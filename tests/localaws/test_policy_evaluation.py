@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ops.localaws.policy import Decision, Request, decide, matches
+from localaws.policy import Decision, Request, decide, matches
 
 BUCKET = "arn:aws:s3:::fruit"
 OBJECT = f"{BUCKET}/in/Pomme d'été (1)/a.jpg"

@@ -12,11 +12,11 @@ import boto3
 import psutil
 import pytest
 
-from ops.localaws import server, state
-from ops.localaws.__main__ import main
-from ops.localaws.errors import DidNotStartError, NotRunningError
-from ops.localaws.settings import ROOT, Settings
-from ops.localaws.state import Record
+from localaws import server, state
+from localaws.__main__ import main
+from localaws.errors import DidNotStartError, NotRunningError
+from localaws.settings import ROOT, Settings
+from localaws.state import Record
 from tests.localaws.support import REGION, Aws, until
 
 pytestmark = pytest.mark.aws
@@ -79,7 +79,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest
 def test_interrupting_the_server_in_the_foreground_ends_it(tmp_path: Path) -> None:
     env = os.environ | {"LOCALAWS_HOME": str(tmp_path)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "ops.localaws", "serve"], cwd=ROOT, env=env, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "localaws", "serve"], cwd=ROOT, env=env, stderr=subprocess.DEVNULL
     )
     until(lambda: state.read(tmp_path), lambda record: record is not None)
     process.send_signal(signal.SIGINT)
@@ -88,7 +88,7 @@ def test_interrupting_the_server_in_the_foreground_ends_it(tmp_path: Path) -> No
 
 def test_the_shell_is_pointed_at_it_and_aws_emr_too(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     env = {"HOME": str(aws.home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    command = f'eval "$({sys.executable} -m ops.localaws env)"; aws emr list-clusters --output text && aws s3 ls'
+    command = f'eval "$({sys.executable} -m localaws env)"; aws emr list-clusters --output text && aws s3 ls'
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=ROOT,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.localaws.emr.spark import FLAGS, VALUED, BadSubmitError, classification, localize, parse, properties_file
-from ops.localaws.settings import Settings
+from localaws.emr.spark import FLAGS, VALUED, BadSubmitError, classification, localize, parse, properties_file
+from localaws.settings import Settings
 
 SMALL = Settings(executors=3, executor_cores=2, executor_memory_mb=700, driver_memory_mb=600)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from ops.java import find_java_home
+from localaws.java import find_java_home
 from tests.localaws.support import World, step, until
 
 pytestmark = [

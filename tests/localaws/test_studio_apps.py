@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from ops import prices, studio
-from ops.account import Account, OperatorError
-from ops.doctor.leftovers import Lister
-from ops.terraform import Target
+from ops.aws.account import Account, OperatorError
+from ops.cost.leftovers import Lister
+from ops.lifecycle import studio
+from ops.prices import table as prices
+from ops.terraform.workspace import Target
 from tests.localaws.support import REGION, Aws, make_world
 
 pytestmark = pytest.mark.aws
@@ -112,7 +113,7 @@ def test_billing_says_what_runs_in_the_domain(aws: Aws, domain: str, monkeypatch
 
 def test_what_does_not_stop_is_named(aws: Aws, domain: str) -> None:
     open_notebook(aws, domain)
-    with pytest.raises(OperatorError, match=r"^still running after 0 s: JupyterLab of mine .* Cure: make studio-stop"):
+    with pytest.raises(OperatorError, match=r"^still running after 0 s: JupyterLab of mine .* Fix: make studio-stop"):
         studio.stop(aws.client("sagemaker"), domain, patience=0, pause=0)
 
 

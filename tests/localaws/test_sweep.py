@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.sweep import SweepError, has_studio, sweep, vpcs_of
+from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
 from tests.localaws.support import Aws, make_world
 
 pytestmark = pytest.mark.aws

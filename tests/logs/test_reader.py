@@ -170,7 +170,7 @@ def test_a_folder_lists_files_only_and_reads_them(tree: Path) -> None:
 
 
 def test_a_place_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LogsError, match=r"there is no folder .*nothing\. Cure: give the folder") as caught:
+    with pytest.raises(LogsError, match=r"there is no folder .*nothing\. Fix: give the folder") as caught:
         open_logs(str(tmp_path / "nothing"))
     assert caught.value.exit_code == 2
 
@@ -203,7 +203,7 @@ def test_s3_lists_every_page_and_reads(s3: Any) -> None:
 
 
 def test_a_bucket_that_cannot_be_listed_is_named_with_what_to_check(s3: Any) -> None:
-    with pytest.raises(LogsError, match=r"the logs below s3://nobody/emr/j-1 cannot be listed .*NoSuchBucket.*Cure:"):
+    with pytest.raises(LogsError, match=r"the logs below s3://nobody/emr/j-1 cannot be listed .*NoSuchBucket.*Fix:"):
         S3Logs(s3, "s3://nobody/emr").list("j-1")
 
 

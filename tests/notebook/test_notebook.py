@@ -22,8 +22,8 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from PIL import Image
 
-from ops.notebook import BESIDE, NOTEBOOK, SOURCE, ZIP, bundle, cells, notebook
-from ops.package import job_files
+from ops.job.notebook import BESIDE, NOTEBOOK, SOURCE, ZIP, bundle, cells, notebook
+from ops.job.package import job_files
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = SOURCE.read_text(encoding="utf-8")
@@ -106,7 +106,7 @@ def test_the_first_cell_finds_the_code(tmp_path: Path, place: str) -> None:
         with zipfile.ZipFile(io.BytesIO(bundle())) as archive:
             archive.extractall(mounted)
         cell = cell.replace("/kaggle/input", str(tmp_path / "input"))
-    program = f"{cell}\nfrom ops.datasets.draw import draw_sample\nimport fruits.pipeline\nprint('found')\n"
+    program = f"{cell}\nfrom sample.draw import draw_sample\nimport fruits.pipeline\nprint('found')\n"
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "FRUITS_REPOSITORY")}
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -119,7 +119,7 @@ def test_the_first_cell_finds_the_code(tmp_path: Path, place: str) -> None:
     )
     if place == "nowhere":
         assert done.returncode == 1
-        assert "the code of the job was not found. Cure: open the notebook in a clone of the project" in done.stderr
+        assert "the code of the job was not found. Fix: open the notebook in a clone of the project" in done.stderr
     else:
         assert done.stdout.splitlines()[-1] == "found", done.stderr
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ops import class_archive
-from ops.java import find_java_home
+from localaws.java import find_java_home
+from ops.job import class_archive
 
 
 def runtime(folder: Path, release: str) -> Path:

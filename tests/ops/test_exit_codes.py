@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ops.exit_codes import MEANING
+from ops.core.exit_codes import MEANING
 
 OPS = Path(__file__).resolve().parents[2] / "ops"
 

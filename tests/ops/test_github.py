@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-from ops import github
-from ops.github import BOT, GitHubError, Repository, comment, issue
+from ops.ci import github
+from ops.ci.github import BOT, GitHubError, Repository, comment, issue
 
 MARKER = "<!-- fruits-plan-report dev -->"
 
@@ -157,7 +157,7 @@ def test_as_the_workflow_types_it(
     assert kept.issues[0]["title"] == "dev: differs from the code, or bills"
     monkeypatch.delenv("GITHUB_TOKEN")
     assert github.main(["issue", str(tmp_path)]) == 1
-    assert "GITHUB_TOKEN not set. Cure: run it in a workflow, or set them." in capsys.readouterr().err
+    assert "GITHUB_TOKEN not set. Fix: run it in a workflow, or set them." in capsys.readouterr().err
 
 
 def test_needs_nothing_but_the_standard_library() -> None:

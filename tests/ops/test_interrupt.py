@@ -20,7 +20,7 @@ sleep 30 & wait
 CALL = """
 import os, sys
 from pathlib import Path
-from ops.terraform import patient_run
+from ops.terraform.workspace import patient_run
 patient_run([sys.argv[1]], cwd=Path("."), env=os.environ, pipe=None)
 """
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ops import drift
-from ops.plan_report import changes, comment, masking, standing
-from ops.plan_report.changes import attributes, flat, hidden, lines
-from ops.plan_report.masking import masked
+from ops.ci import comment, drift, standing
+from ops.plan import changes, masking
+from ops.plan.changes import attributes, flat, hidden, lines
+from ops.plan.masking import masked
 
 
 @pytest.mark.parametrize("module", [changes, comment, masking, standing], ids=lambda module: module.__name__)

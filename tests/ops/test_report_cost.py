@@ -13,11 +13,11 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 
-from ops import deploy
-from ops.account import Account
+from ops.aws.account import Account
 from ops.cost import in_report, ledger
 from ops.cost.money import Currency
-from ops.terraform import Target
+from ops.lifecycle import environment as deploy
+from ops.terraform.workspace import Target
 from tests.job.reporting import Pictures, page_of
 
 FINISHED = "2026-11-24T12:00:00Z"

@@ -10,9 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from ops.account import Account
-from ops.state import NoStateError, make_state, region_of, require_state, settings
-from ops.terraform import Target
+from ops.aws.account import Account
+from ops.aws.state_bucket import NoStateError, make_state, region_of, require_state, settings
+from ops.terraform.workspace import Target
 
 REGION = "eu-west-3"
 ACCOUNT = "123456789012"
@@ -55,13 +55,13 @@ def test_what_was_changed_is_put_right_and_only_that(s3: Any) -> None:
 def test_another_region_is_refused_with_the_one_where_it_lies(s3: Any) -> None:
     make_state(s3, DEV)
     elsewhere = Target(env="dev", region="eu-west-1", account_id=ACCOUNT)
-    with pytest.raises(NoStateError, match=r"lies in eu-west-3, not in eu-west-1\. Cure: REGION=eu-west-3"):
+    with pytest.raises(NoStateError, match=r"lies in eu-west-3, not in eu-west-1\. Fix: REGION=eu-west-3"):
         make_state(s3, elsewhere)
 
 
 def test_apply_names_the_command_when_the_bucket_is_missing(s3: Any) -> None:
     account = Account(DEV)
-    with pytest.raises(NoStateError, match=r"no bucket for Terraform's state yet.*Cure: make state ENV=dev") as caught:
+    with pytest.raises(NoStateError, match=r"no bucket for Terraform's state yet.*Fix: make state ENV=dev") as caught:
         require_state(account)
     assert caught.value.exit_code == 20
     make_state(s3, DEV)

@@ -15,11 +15,11 @@ from fruits.errors import UsageError
 from moto import mock_aws
 from rich.console import Console
 
-from ops import step
-from ops.account import Account, OperatorError
-from ops.dataset_upload import images_below, upload
-from ops.package import job_zip, write_job_zip
-from ops.terraform import Target
+from ops.aws.account import Account, OperatorError
+from ops.job.package import job_zip, write_job_zip
+from ops.lifecycle import step
+from ops.lifecycle.upload import images_below, upload
+from ops.terraform.workspace import Target
 
 REGION = "eu-west-3"
 BUCKETS = {"data": "fruits-data", "artifacts": "fruits-artifacts", "logs": "fruits-logs"}
@@ -119,7 +119,7 @@ def test_a_second_step_is_refused_with_the_first_ones_id_unless_queued(account: 
 
 def test_a_cluster_that_has_ended_is_named(account: AppliedAccount) -> None:
     account.client("emr").terminate_job_flows(JobFlowIds=[account.cluster["cluster_id"]])
-    with pytest.raises(OperatorError, match=r"is TERMINATED.*Cure: make apply makes a new one") as caught:
+    with pytest.raises(OperatorError, match=r"is TERMINATED.*Fix: make apply makes a new one") as caught:
         step.submit(account, step.request_for(account, {}), queue=False)
     assert caught.value.exit_code == 21
 

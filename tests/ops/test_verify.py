@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ops.account import OperatorError
-from ops.verify import __main__ as command
+from ops.aws.account import OperatorError
 from ops.verify import gather, probe, record
+from ops.verify import run as command
 from ops.verify.assumptions import TABLE, judge
 
 ACCOUNT = "111122223333"
@@ -114,7 +114,7 @@ def on_aws() -> Evidence:
         },
         "failing": {
             "step": {"Id": "s-2B", "Status": {"State": "FAILED", "Timeline": ended}},
-            "told": {"exit_code": 10, "message": "no image is of class No such fruit. Cure: …"},
+            "told": {"exit_code": 10, "message": "no image is of class No such fruit. Fix: …"},
             "details": {"seconds": 190.0, "found": {"Reason": "Unknown Error."}},
         },
         "probe": {

@@ -18,11 +18,15 @@ import pytest
 from botocore.stub import Stubber
 from rich.console import Console
 
-from ops import bills, browser, deploy, read_logs, shell, ui
-from ops.account import Account, OperatorError
+from ops.aws.account import Account, OperatorError
+from ops.cli import logs as read_logs
+from ops.cli import shell, ui
+from ops.core import browser
+from ops.core.console import counting, working
+from ops.cost import bills
+from ops.lifecycle import environment as deploy
 from ops.logs.reader import FolderLogs
-from ops.progress import counting, working
-from ops.terraform import Target
+from ops.terraform.workspace import Target
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 CLUSTER = bills.Cluster(
@@ -103,7 +107,7 @@ def test_a_last_line_that_cannot_be_asked_warns(dev: Applied, monkeypatch: pytes
         raise OperatorError("no route")
 
     monkeypatch.setattr(bills, "look", refuse)
-    assert bills.last_line(dev) == "MAY STILL BILL: what bills could not be asked (no route). Cure: make status."
+    assert bills.last_line(dev) == "MAY STILL BILL: what bills could not be asked (no route). Fix: make status."
 
 
 @pytest.mark.parametrize(
@@ -241,7 +245,7 @@ def test_logs_that_never_come_are_named(tmp_path: Path) -> None:
     with pytest.raises(read_logs.NoLogsError) as error:
         read_logs.follow(source(tmp_path, status), Console(quiet=True), lines=5, pause=0.01, late=0.05)
     assert str(error.value) == (
-        "the last logs of the step s-ABCDEFGHIJKL1 did not arrive within 0 s. Cure: make logs, later; make destroy "
+        "the last logs of the step s-ABCDEFGHIJKL1 did not arrive within 0 s. Fix: make logs, later; make destroy "
         "ends the cluster, and EMR then ships what is left."
     )
     assert read_logs.missing(source(tmp_path, status)).startswith(
@@ -253,14 +257,14 @@ def test_logs_that_never_come_are_named(tmp_path: Path) -> None:
 def test_a_cluster_without_a_way_in_says_how_to_get_one(dev: Applied, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Applied, "cluster", {"cluster_id": CLUSTER.id, "endpoints": ["s3"]})
     with pytest.raises(
-        shell.NoShellError, match=r"without a way in\. Cure: enable_ssm = true in infra/env/dev\.cluster"
+        shell.NoShellError, match=r"without a way in\. Fix: enable_ssm = true in infra/env/dev\.cluster"
     ):
         shell.session(dev, {}, Console(quiet=True))
 
 
 def test_a_missing_plugin_is_named_before_aws_is_asked(dev: Applied, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(shell.NoShellError, match=r"session-manager-plugin is not installed\. Cure: https://") as error:
+    with pytest.raises(shell.NoShellError, match=r"session-manager-plugin is not installed\. Fix: https://") as error:
         shell.session(dev, {}, Console(quiet=True))
     assert error.value.exit_code == 3
 
@@ -313,7 +317,7 @@ def test_a_page_that_does_not_come_says_emrs_reason() -> None:
     stub.add_response("get_persistent_app_ui_presigned_url", {"PresignedURLReady": False})
     told = {"PersistentAppUI": {"PersistentAppUIStatus": "CREATING", "LastStateChangeReason": "no event logs"}}
     stub.add_response("describe_persistent_app_ui", told)
-    with stub, pytest.raises(ui.NoPageError, match=r"was not ready after -1 s \(no event logs\)\. Cure: make ui again"):
+    with stub, pytest.raises(ui.NoPageError, match=r"was not ready after -1 s \(no event logs\)\. Fix: make ui again"):
         ui.presigned(emr, ARN, patience=-1, pause=0)
 
 
@@ -327,6 +331,6 @@ def test_a_refused_page_names_the_right() -> None:
 def test_no_page_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCALAWS_HOME", str(tmp_path))
     with pytest.raises(
-        ui.NoPageError, match=r"no Spark step has run on j-1 yet, so there is no page\. Cure: make run-step"
+        ui.NoPageError, match=r"no Spark step has run on j-1 yet, so there is no page\. Fix: make run-step"
     ):
         ui.local("j-1", {}, Console(quiet=True))

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from ops.datasets.draw import draw_sample
-from ops.localaws import server
+from localaws import server
+from sample.draw import draw_sample
 from tests.rehearsal.support import Operator
 
 
@@ -69,5 +69,5 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         operator.follows("the cluster … is TERMINATED")
         yield operator
     finally:
-        stop = [sys.executable, "-m", "ops.localaws", "stop"]
+        stop = [sys.executable, "-m", "localaws", "stop"]
         subprocess.run(stop, env=operator.environ, cwd=operator.folder, check=False)

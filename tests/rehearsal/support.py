@@ -19,20 +19,20 @@ from tests.processes import interruptible
 REPO = Path(__file__).resolve().parents[2]
 RUNBOOK = REPO / "docs" / "runbook.md"
 MODULES = {
-    "apply": "ops.deploy apply",
-    "upload-dataset": "ops.dataset_upload",
-    "run-step": "ops.run_step",
-    "watch": "ops.run_step",
-    "status": "ops.status",
-    "steps": "ops.steps",
-    "logs": "ops.read_logs",
-    "diagnose": "ops.diagnose",
-    "shell": "ops.shell",
-    "ui": "ops.ui",
-    "cost": "ops.cost",
-    "results": "ops.deploy results",
-    "destroy": "ops.deploy destroy",
-    "purge": "ops.deploy purge",
+    "apply": "ops.lifecycle.environment apply",
+    "upload-dataset": "ops.lifecycle.upload",
+    "run-step": "ops.cli.run_step",
+    "watch": "ops.cli.run_step",
+    "status": "ops.cli.status",
+    "steps": "ops.cli.steps",
+    "logs": "ops.cli.logs",
+    "diagnose": "ops.cli.diagnose",
+    "shell": "ops.cli.shell",
+    "ui": "ops.cli.ui",
+    "cost": "ops.cli.cost",
+    "results": "ops.lifecycle.environment results",
+    "destroy": "ops.lifecycle.environment destroy",
+    "purge": "ops.lifecycle.environment purge",
 }
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.datasets.draw import draw_sample
-from ops.java import find_java_home
+from localaws.java import find_java_home
+from sample.draw import draw_sample
 from tests.rehearsal.support import Operator
 
 pytestmark = [
@@ -97,12 +97,12 @@ def test_ctrl_c_in_a_one_shot_step_destroys_the_cluster(tmp_path: Path) -> None:
         assert process.returncode == 130, rest
         assert "ends with its cluster (ONESHOT=1)" in rest
         assert "cluster destroyed" in rest
-        asked = [sys.executable, "-m", "ops.localaws", "status"]
+        asked = [sys.executable, "-m", "localaws", "status"]
         state = subprocess.run(asked, env=operator.environ, cwd=tmp_path, check=True, capture_output=True, text=True)
         assert "TERMINATED" in state.stdout
         code, printed = operator.types("run-step")
         assert code == 20
-        assert "there is no cluster of ENV=local. Cure: make apply." in printed
+        assert "there is no cluster of ENV=local. Fix: make apply." in printed
         (code, printed), (applied, _) = operator.follows("there is no cluster of ENV=…")
         assert (code, applied) == (0, 0)
         assert "none: make apply" in printed
@@ -111,7 +111,7 @@ def test_ctrl_c_in_a_one_shot_step_destroys_the_cluster(tmp_path: Path) -> None:
         assert "storage removed: nothing of this environment is left, and nothing bills" in printed
         assert "the embedded AWS is not running" in after
     finally:
-        asked = [sys.executable, "-m", "ops.localaws", "stop"]
+        asked = [sys.executable, "-m", "localaws", "stop"]
         subprocess.run(asked, env=operator.environ, cwd=tmp_path, check=False)
 
 
@@ -135,16 +135,16 @@ def test_a_failing_bootstrap_fails_apply_and_destroy_clears_up(tmp_path: Path) -
         assert "the fault bootstrap was asked for" in log
         assert destroyed == 0, last
     finally:
-        asked = [sys.executable, "-m", "ops.localaws", "stop"]
+        asked = [sys.executable, "-m", "localaws", "stop"]
         subprocess.run(asked, env=operator.environ, cwd=tmp_path, check=False)
 
 
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"DETACH": "1", "ONESHOT": "1"}, "DETACH=1 leaves before ONESHOT is done. Cure: give one of the two."),
-        ({"DETACH": "1", "FAULT": "spot"}, "DETACH=1 leaves before FAULT is done. Cure: give one of the two."),
-        ({"FAULT": "bootstrap"}, "Cure: make apply FAULT=bootstrap; for a step there are executor-lost, spot"),
+        ({"DETACH": "1", "ONESHOT": "1"}, "DETACH=1 leaves before ONESHOT is done. Fix: give one of the two."),
+        ({"DETACH": "1", "FAULT": "spot"}, "DETACH=1 leaves before FAULT is done. Fix: give one of the two."),
+        ({"FAULT": "bootstrap"}, "Fix: make apply FAULT=bootstrap; for a step there are executor-lost, spot"),
         ({"FAULT": "flood"}, "FAULT=flood is not known: choose one of bootstrap"),
     ],
 )

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.datasets.draw import FRUITS
-from ops.java import find_java_home
+from localaws.java import find_java_home
+from sample.draw import FRUITS
 from tests.rehearsal.clones import Clone, clone_into, is_open, port_of
 
 pytestmark = [

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.datasets.draw import draw_sample
+from sample.draw import draw_sample
 from tests.conftest import KERAS_WEIGHTS
 from tests.rehearsal.clones import Clone, clone_into
 from tests.rehearsal.support import MODULES, REPO, RUNBOOK, entries
@@ -122,7 +122,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
         ("shellcheck", 0, ""),
         ("state ENV=local", 0, "there is nothing to make"),
         ("billing ENV=local", 0, "nothing bills"),
-        ("prices ENV=local", 2, "Cure: "),
+        ("prices ENV=local", 2, "Fix: "),
     ],
 )
 def test_a_command_of_the_readme(clone: Clone, line: str, code: int, words: str) -> None:

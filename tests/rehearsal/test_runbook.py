@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.java import find_java_home
+from localaws.java import find_java_home
 from tests.rehearsal.support import MODULES, REPO, RUNBOOK, Operator, entries
 
 ENTRIES = entries(RUNBOOK.read_text())
@@ -51,7 +51,7 @@ def test_nothing_runs(history: Operator) -> None:
     code, printed = history.said["status before anything"]
     assert code == 0
     assert printed == (
-        "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Cure: make apply.\n"
+        "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Fix: make apply.\n"
     )
     printed = said(history, symptom, "make status")
     for words in ("ENV=local in eu-west-3", "s3://fruits-local-data-", "WAITING", " core, 1 primary", "none is open"):
@@ -77,7 +77,7 @@ def test_logs_before_the_first_step(history: Operator) -> None:
 
 def test_another_step_is_open(history: Operator) -> None:
     symptom = "another step is open on the cluster"
-    assert "Cure: wait for it, or QUEUE=1 to run after it." in history.said["refused"][1]
+    assert "Fix: wait for it, or QUEUE=1 to run after it." in history.said["refused"][1]
     step = history.said["detached"][1].split("step ")[1].split()[0]
     printed = said(history, symptom, "make steps")
     assert re.search(rf"│ {step} +│ (PENDING|RUNNING) ", printed)
@@ -145,7 +145,7 @@ def test_the_shell_is_the_nodes_and_says_what_it_is(history: Operator) -> None:
     assert "Python 3.11" in printed
     code, printed = history.said["shell after its end"]
     assert code == 21
-    assert re.search(r"shell: the cluster j-\w+ is TERMINATED .*: its nodes are gone. Cure: make logs has", printed)
+    assert re.search(r"shell: the cluster j-\w+ is TERMINATED .*: its nodes are gone. Fix: make logs has", printed)
 
 
 def test_sparks_pages_hold_the_steps_that_have_ended(history: Operator) -> None:
@@ -178,7 +178,7 @@ def test_a_cluster_that_ended_by_itself(history: Operator) -> None:
     symptom = "the cluster … is TERMINATED"
     code, printed = history.said["after its end"]
     assert code == 21
-    assert re.search(r"the cluster j-\w+ is TERMINATED \(.+\)\. Cure: make apply makes a new one\.", printed)
+    assert re.search(r"the cluster j-\w+ is TERMINATED \(.+\)\. Fix: make apply makes a new one\.", printed)
     printed = said(history, symptom, "make status")
     assert "TERMINATED: Terminated by user request" in printed
     assert "the embedded AWS bills nothing" in printed

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.java import find_java_home
+from localaws.java import find_java_home
 from ops.verify.assumptions import TABLE
 from tests.rehearsal.clones import Clone, clone_into, is_open, port_of
 

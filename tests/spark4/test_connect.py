@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.datasets.draw import draw_sample
-from ops.java import find_java_home
+from localaws.java import find_java_home
+from sample.draw import draw_sample
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.spark, pytest.mark.slow]

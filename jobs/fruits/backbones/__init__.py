@@ -169,14 +169,14 @@ def feature_network(base: Any, image_size: int, scaling: str, name: str) -> Any:
     elif rank != 2:
         raise ModelError(
             f"the model ends in an output of rank {rank}; features need (n, d), or a feature map (n, h, w, d). "
-            "Cure: cut the model at such a layer before saving it."
+            "Fix: cut the model at such a layer before saving it."
         )
     if x.shape[-1] is None:
-        raise ModelError("the model's number of features is not fixed. Cure: save it with a fixed input size.")
+        raise ModelError("the model's number of features is not fixed. Fix: save it with a fixed input size.")
     if int(x.shape[-1]) > MAX_DIMENSION:
         raise ModelError(
             f"the model gives {int(x.shape[-1]):,} features an image, but a PCA is refused above {MAX_DIMENSION:,}: "
-            f"its covariance would take {8 * int(x.shape[-1]) ** 2 / 1e9:,.0f} GB. Cure: end the model in "
+            f"its covariance would take {8 * int(x.shape[-1]) ** 2 / 1e9:,.0f} GB. Fix: end the model in "
             "GlobalAveragePooling2D instead of Flatten."
         )
     model = keras.Model(inputs, x, name=name)
@@ -243,22 +243,22 @@ def load_user_model(path: Path, image_size: int, scaling: str) -> tuple[Any, int
     import keras
 
     if scaling not in SCALINGS:
-        raise ModelError(f"the scaling '{scaling}' is unknown. Cure: one of {', '.join(SCALINGS)}.")
+        raise ModelError(f"the scaling '{scaling}' is unknown. Fix: one of {', '.join(SCALINGS)}.")
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         raise ModelError(
-            f"the model {path.name} cannot be loaded: {str(error).splitlines()[0][:300]}. Cure: save it with "
+            f"the model {path.name} cannot be loaded: {str(error).splitlines()[0][:300]}. Fix: save it with "
             "model.save('name.keras') by Keras 3, without Lambda layers or custom classes."
         ) from error
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4 or model.inputs[0].shape[-1] not in (3, None):
         raise ModelError(
             f"the model {path.name} does not take one RGB image: its inputs are "
-            f"{[tuple(i.shape) for i in model.inputs]}. Cure: a model with one input (n, size, size, 3)."
+            f"{[tuple(i.shape) for i in model.inputs]}. Fix: a model with one input (n, size, size, 3)."
         )
     height, width = model.inputs[0].shape[1:3]
     if height != width:
-        raise ModelError(f"the model {path.name} takes {height}×{width} pixels. Cure: a model with a square input.")
+        raise ModelError(f"the model {path.name} takes {height}×{width} pixels. Fix: a model with a square input.")
     size = int(height) if height else image_size
     return feature_network(cut_head(model), size, scaling, "features_of_user_model"), size
 
@@ -277,7 +277,7 @@ def build(name: str, image_size: int, weights_folder: str | None) -> Any:
         base = backbone.build(image_size, data)
     except (DamagedCheckpointError, ValueError, OSError, KeyError) as error:
         raise ModelError(
-            f"the weights of {name} do not fit the network: {str(error).splitlines()[0]}. Cure: fetch them again."
+            f"the weights of {name} do not fit the network: {str(error).splitlines()[0]}. Fix: fetch them again."
         ) from error
     return feature_network(base, image_size, backbone.scaling, name)
 
@@ -292,6 +292,6 @@ def backbone_named(name: str) -> Backbone:
     """
     if name not in BACKBONES:
         raise ModelError(
-            f"the model '{name}' is unknown. Cure: one of {', '.join(BACKBONES)}, or the path of a .keras file."
+            f"the model '{name}' is unknown. Fix: one of {', '.join(BACKBONES)}, or the path of a .keras file."
         )
     return BACKBONES[name]

@@ -40,14 +40,14 @@ def from_package(package: str, name: str, expected: str) -> bytes:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise ModelError(
-            f"the weights package {package.replace('_', '-')} is not installed. Cure: install requirements.txt "
+            f"the weights package {package.replace('_', '-')} is not installed. Fix: install requirements.txt "
             "(on a cluster: the bootstrap's wheelhouse holds it)."
         )
     path = Path(spec.origin).parent / name
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"the weights {path} cannot be read: {error}. Cure: install the package again.") from error
+        raise ModelError(f"the weights {path} cannot be read: {error}. Fix: install the package again.") from error
     return verified(data, expected, str(path), "install the package again")
 
 
@@ -62,7 +62,7 @@ def verified(data: bytes, expected: str, where: str, cure: str) -> bytes:
     found = sha256(data)
     if found != expected:
         raise ModelError(
-            f"the weights {where} are damaged: sha256 {found[:16]}…, expected {expected[:16]}…. Cure: {cure}."
+            f"the weights {where} are damaged: sha256 {found[:16]}…, expected {expected[:16]}…. Fix: {cure}."
         )
     return data
 
@@ -94,7 +94,7 @@ def from_folder(folder: str | None, name: str, known: tuple[str, ...], backbone:
         data = store.read(name)
     except OSError as error:
         raise ModelError(
-            f"the weights of {backbone} were not found: no readable {store.location(name)} ({error}). Cure: {cure}; "
+            f"the weights of {backbone} were not found: no readable {store.location(name)} ({error}). Fix: {cure}; "
             "the default model efficientnet_lite0 needs nothing to be fetched."
         ) from error
     if sha256(data) in known:
@@ -106,6 +106,6 @@ def from_folder(folder: str | None, name: str, known: tuple[str, ...], backbone:
     if name not in sums:
         raise ModelError(
             f"nothing vouches for {store.location(name)}: its sha256 {sha256(data)[:16]}… is neither known nor "
-            f"recorded in {SUMS} beside it. Cure: {cure}."
+            f"recorded in {SUMS} beside it. Fix: {cure}."
         )
     return verified(data, sums[name], store.location(name), cure)

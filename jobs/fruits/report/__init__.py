@@ -245,10 +245,14 @@ def arguments(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _engine(summary: Mapping[str, Any]) -> str:
+    return f"{summary['engine']}, {summary.get('precision', 'f32')}"
+
+
 def versions(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the run ran with."""
     rows = [(str(name), str(value)) for name, value in summary["versions"].items()]
-    rows += [("network", f"{summary['model']}, sha256 {summary['model_sha256'][:16]}…"), ("engine", summary["engine"])]
+    rows += [("network", f"{summary['model']}, sha256 {summary['model_sha256'][:16]}…"), ("engine", _engine(summary))]
     if summary.get("commit"):
         rows.append(("commit", str(summary["commit"])))
     return [*rows, ("run", str(summary["run_id"]))]

@@ -50,7 +50,7 @@ def plotting_library() -> list[str]:
     """
     spec = find_spec("bokeh")
     if spec is None or not spec.submodule_search_locations:
-        raise FruitsError("the plotting library bokeh is not installed here. Cure: install requirements.txt.")
+        raise FruitsError("the plotting library bokeh is not installed here. Fix: install requirements.txt.")
     folder = Path(spec.submodule_search_locations[0]) / "server" / "static" / "js"
     return [(folder / name).read_text(encoding="utf-8") for name in ("bokeh.min.js", "bokeh-api.min.js")]
 

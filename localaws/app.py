@@ -1,0 +1,151 @@
+"""The server process: moto's WSGI application with our corrections, on waitress, with EMR's supervisor beside it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+# Read by moto when it is imported.
+os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+os.environ.setdefault("MOTO_ACCOUNT_ID", "123456789012")
+
+import moto.moto_api._internal.urls as moto_api_urls
+import waitress.channel
+import waitress.parser
+import waitress.server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from localaws import services
+from localaws.emr import api as emr_api
+from localaws.emr.life import Supervisor
+from localaws.faults import faulty_s3
+from localaws.recording import recorded
+from localaws.services.scheduler import Clock
+from localaws.settings import ACCOUNT, Settings
+from localaws.state import Record, write
+
+LOG = logging.getLogger(__name__)
+THREADS = 24
+MAX_BODY = 2**31
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def unhurried(application: Wsgi, seconds: float) -> Wsgi:
+    """Answer changing calls a little later.
+
+    Terraform's provider now and then fails with "decomposing response: … use of closed network connection" when a
+    server on loopback answers before the client has finished its own write; 10 ms were measured to cure it.
+    """
+    if seconds <= 0:
+        return application
+
+    def delayed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            time.sleep(seconds)
+        return application(environ, start_response)
+
+    return delayed
+
+
+class _Parser(waitress.parser.HTTPRequestParser):  # type: ignore[misc]
+    """waitress 3.0.2 waits for ever for the body of a request with ``Expect: 100-continue`` and no body (an empty
+    object that boto3 puts): it marks the request as incomplete again when it sends its 100."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if self.content_length == 0 and not self.chunked:
+            self.expect_continue = False
+
+
+class _Channel(waitress.channel.HTTPChannel):  # type: ignore[misc]
+    parser_class = _Parser
+
+
+def _status(supervisor: Supervisor, token: str) -> Callable[..., tuple[int, dict[str, str], str]]:
+    def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
+        clusters = [
+            {
+                "id": c.id,
+                "name": c.request["Name"],
+                "region": c.region,
+                "state": c.state,
+                "steps": len(c.steps),
+            }
+            for c in supervisor.clusters()
+        ]
+        return 200, {"Content-Type": "application/json"}, json.dumps({"token": token, "clusters": clusters})
+
+    return answer
+
+
+def _clock(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], str]]:
+    def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
+        supervisor.set_clock(float(json.loads(request.data)["rate"]))
+        return 200, {"Content-Type": "application/json"}, "{}"
+
+    return answer
+
+
+def _fault(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], str]]:
+    def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
+        supervisor.set_fault(str(json.loads(request.data)["fault"]))
+        return 200, {"Content-Type": "application/json"}, "{}"
+
+    return answer
+
+
+def serve(settings: Settings, token: str) -> None:
+    """Serve on a free loopback port until SIGTERM or SIGINT, with the state file telling where.
+
+    Parameters
+    ----------
+    settings : how to behave
+    token : what the state file and the status answer carry, so that a stranger on the port is not taken for us
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+
+    shutil.rmtree(settings.clusters, ignore_errors=True)  # of a server that was killed, or had no time left
+    listener = socket.create_server(("127.0.0.1", 0))
+    endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    supervisor = Supervisor(settings, endpoint)
+    services.install()
+    emr_api.install(supervisor)
+    moto_api_urls.url_paths["{0}/moto-api/localaws/status"] = _status(supervisor, token)
+    moto_api_urls.url_paths["{0}/moto-api/localaws/clock"] = _clock(supervisor)
+    moto_api_urls.url_paths["{0}/moto-api/localaws/fault"] = _fault(supervisor)
+    moto_application = DomainDispatcherApplication(create_backend_app)
+    application = faulty_s3(unhurried(moto_application, settings.api_delay_seconds), settings)
+    if settings.record:
+        application = recorded(application, Path(settings.record), ACCOUNT)
+    server = waitress.server.create_server(
+        application,
+        sockets=[listener],
+        threads=THREADS,
+        max_request_body_size=MAX_BODY,
+        ident="localaws",
+        clear_untrusted_proxy_headers=True,
+    )
+    server.channel_class = _Channel
+    clock = Clock(ACCOUNT, settings, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters))
+    clock.start()
+    threading.Thread(target=server.run, name="waitress", daemon=True).start()
+    write(settings.home, Record(pid=os.getpid(), endpoint=endpoint, token=token, started=time.time()))
+    LOG.info("listening on %s", endpoint)
+    stopped.wait()
+    LOG.info("stopping")
+    clock.stopped.set()
+    supervisor.shutdown()

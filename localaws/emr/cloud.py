@@ -1,0 +1,278 @@
+"""What EMR does in the account for a cluster: instances, the endpoint ``emr-service-vpce``, permission checks.
+
+Everything goes through the embedded AWS's own API, as the service's would.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+from moto.ec2.models import ec2_backends
+from moto.emr.models import EXAMPLE_AMI_ID
+from moto.emr.utils import EmrSecurityGroupManager
+from moto.iam.exceptions import NotFoundException
+
+from localaws.emr.model import Cluster, Instance, now
+from localaws.policy import Request
+from localaws.services import authorization
+
+# EMR creates its interface endpoint from this release on (AmazonEMRServicePolicy_v2, CreateEmrServiceVPCEndpoint).
+ENDPOINT_SINCE = (7, 5)
+ENDPOINT_NAME = "emr-service-vpce"
+MANAGED_TAG = "for-use-with-amazon-emr-managed-policies"
+OWNER_KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+
+
+def release_version(label: str) -> tuple[int, int]:
+    """Major and minor of a release label; EMR's Spark releases come after all others.
+
+    >>> release_version("emr-7.13.0"), release_version("emr-spark-8.0.0")
+    ((7, 13), (8, 0))
+    """
+    found = re.fullmatch(r"emr-(?:spark-)?(\d+)\.(\d+)\.\d+(?:-.*)?", label)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+class Cloud:
+    """The EC2 side of one cluster."""
+
+    def __init__(self, cluster: Cluster, endpoint: str) -> None:
+        self.cluster, self.endpoint = cluster, endpoint
+        self._session = boto3.session.Session()  # boto3's default session is not made for threads
+        self._resizing = threading.Lock()
+        self.ec2 = self.client("ec2")
+
+    def client(self, service: str) -> Any:
+        """A client of the embedded AWS, as the account's owner."""
+        return self._session.client(service, endpoint_url=self.endpoint, region_name=self.cluster.region, **OWNER_KEYS)
+
+    # -- permissions ----------------------------------------
+    def refusal(self) -> str | None:
+        """Why the cluster cannot start: a missing role or profile, or rights that the service role lacks."""
+        asked = self.cluster.request
+        service = str(asked.get("ServiceRole", "")).rsplit("/", 1)[-1]
+        try:
+            role = authorization.role_caller(self.cluster.account, service)
+        except NotFoundException:
+            return f"Service role {service} does not exist."
+        profile = str(asked.get("JobFlowRole", "")).rsplit("/", 1)[-1]
+        iam = self.client("iam")
+        try:
+            roles = iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"]
+        except ClientError:
+            return f"Invalid InstanceProfile: {profile}."
+        if not roles:
+            return f"Instance profile {profile} has no role."
+        passing = Request("iam:PassRole", roles[0]["Arn"], {"iam:PassedToService": "ec2.amazonaws.com"})
+        if not authorization.may(role, passing):
+            return self._insufficient(role.arn, "iam:PassRole", roles[0]["Arn"])
+        for action, resource, context in self._needs():
+            if not authorization.may(role, Request(action, resource, context)):
+                return self._insufficient(role.arn, action, resource)
+        return None
+
+    @staticmethod
+    def _insufficient(role: str, action: str, resource: str) -> str:
+        return (
+            f"Service role {role} has insufficient EC2 permissions. EC2 Message: You are not authorized to perform: "
+            f"{action} on resource: {resource}"
+        )
+
+    def _needs(self) -> list[tuple[str, str, dict[str, str]]]:
+        """The launch as EC2 checks it: each resource with its own tags, what is made with the cluster's tags."""
+        region, account = self.cluster.region, self.cluster.account
+        requested = {f"aws:RequestTag/{k}": v for k, v in self.cluster.tag_map.items()}
+        base = {"aws:RequestedRegion": region}
+
+        def arn(kind: str, name: str = "*") -> str:
+            return f"arn:aws:ec2:{region}:{account}:{kind}/{name}"
+
+        needs = [
+            ("ec2:RunInstances", arn("instance"), requested),
+            ("ec2:RunInstances", arn("volume"), requested),
+        ]
+        for kind, name in self._places():
+            needs.append(("ec2:RunInstances", arn(kind, name), self._tags_of(name, "aws:ResourceTag")))
+        if self._makes_endpoint():
+            vpc = self._vpc()
+            own = {"aws:RequestTag/Name": ENDPOINT_NAME} | {
+                k: v for k, v in requested.items() if k.endswith(MANAGED_TAG)
+            }
+            needs.append(("ec2:CreateVpcEndpoint", arn("vpc-endpoint"), own))
+            needs.append(("ec2:CreateVpcEndpoint", arn("vpc", vpc), self._tags_of(vpc, "aws:ResourceTag")))
+        return [(action, resource, base | context) for action, resource, context in needs]
+
+    def _places(self) -> list[tuple[str, str]]:
+        subnets = [("subnet", self.cluster.subnet_id)] if self.cluster.subnet_id else []
+        return [*subnets, *(("security-group", g) for g in sorted(set(self.cluster.managed_groups.values())))]
+
+    def _tags_of(self, resource: str, key: str) -> dict[str, str]:
+        found = self.ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [resource]}])["Tags"]
+        return {f"{key}/{t['Key']}": t["Value"] for t in found}
+
+    def _vpc(self) -> str:
+        subnet = self.ec2.describe_subnets(SubnetIds=[self.cluster.subnet_id])["Subnets"][0]
+        return str(subnet["VpcId"])
+
+    def _makes_endpoint(self) -> bool:
+        return self.cluster.subnet_id is not None and (
+            release_version(self.cluster.request["ReleaseLabel"]) >= ENDPOINT_SINCE
+        )
+
+    # -- instances ----------------------------------------
+    def provision(self) -> None:
+        """Launch what the fleets or groups ask for and is not there yet, end what is too much."""
+        with self._resizing:
+            self._provision()
+
+    def _provision(self) -> None:
+        if self.cluster.subnet_id and self.cluster.zone is None:
+            subnet = self.ec2.describe_subnets(SubnetIds=[self.cluster.subnet_id])["Subnets"][0]
+            self.cluster.zone = subnet["AvailabilityZone"]
+        for target in list(self.cluster.targets()):
+            same = [
+                i
+                for i in self.cluster.instances
+                if i.ended is None
+                and (i.role, i.market, i.fleet_id, i.group_id)
+                == (target["role"], target["market"], target.get("fleet_id"), target.get("group_id"))
+            ]
+            if len(same) < target["count"]:
+                self._launch(target, target["count"] - len(same))
+            for surplus in same[target["count"] :]:
+                self._end([surplus], "Resized")
+        self._mark_provisioned()
+
+    def manage_groups(self) -> None:
+        """Add EMR's rules to the managed security groups, and make the groups that were not given, as EMR does."""
+        if self.cluster.subnet_id is None:
+            return
+        backend = ec2_backends[self.cluster.account][self.cluster.region]
+        keys = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
+        given = [self.cluster.managed_groups.get(key, "") for key in keys]
+        made = EmrSecurityGroupManager(backend, self._vpc()).manage_security_groups(*given)
+        with self.cluster.changed:
+            self.cluster.managed_groups = {key: group.id for key, group in zip(keys, made, strict=True)}
+
+    def _launch(self, target: dict[str, Any], count: int) -> None:
+        cluster = self.cluster
+        primary = target["role"] == "MASTER"
+        group = cluster.managed_groups.get(
+            "EmrManagedMasterSecurityGroup" if primary else "EmrManagedSlaveSecurityGroup"
+        )
+        tags = cluster.tag_map | {
+            "aws:elasticmapreduce:job-flow-id": cluster.id,
+            "aws:elasticmapreduce:instance-group-role": target["role"],
+        }
+        options: dict[str, Any] = {}
+        if cluster.subnet_id:
+            interface: dict[str, Any] = {"DeviceIndex": 0, "SubnetId": cluster.subnet_id, "DeleteOnTermination": True}
+            options["NetworkInterfaces"] = [interface | ({"Groups": [group]} if group else {})]
+        launched = self.ec2.run_instances(
+            ImageId=EXAMPLE_AMI_ID,
+            InstanceType=target["type"],
+            MinCount=count,
+            MaxCount=count,
+            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}],
+            **options,
+        )["Instances"]
+        profile = str(cluster.request["JobFlowRole"]).rsplit("/", 1)[-1]
+        for found in launched:  # one by one: at the launch moto gives it to the first alone
+            self.ec2.associate_iam_instance_profile(
+                IamInstanceProfile={"Name": profile}, InstanceId=found["InstanceId"]
+            )
+        with cluster.changed:
+            for found in launched:
+                cluster.instances.append(
+                    Instance(
+                        ec2_id=found["InstanceId"],
+                        private_ip=found.get("PrivateIpAddress", ""),
+                        private_dns=found.get("PrivateDnsName", ""),
+                        instance_type=target["type"],
+                        market=target["market"],
+                        role=target["role"],
+                        fleet_id=target.get("fleet_id"),
+                        group_id=target.get("group_id"),
+                    )
+                )
+                if primary:
+                    cluster.primary_dns = found.get("PrivateDnsName")
+
+    def _mark_provisioned(self) -> None:
+        with self.cluster.changed:
+            for fleet in self.cluster.fleets:
+                fleet["ProvisionedOnDemandCapacity"] = fleet["TargetOnDemandCapacity"]
+                fleet["ProvisionedSpotCapacity"] = fleet["TargetSpotCapacity"]
+            for group in self.cluster.groups:
+                group["RunningInstanceCount"] = group["RequestedInstanceCount"]
+
+    def ready(self) -> None:
+        """Mark fleets, groups and instances as running."""
+        with self.cluster.changed:
+            for instance in self.cluster.instances:
+                instance.ready = instance.ready or now()
+            for owner in [*self.cluster.fleets, *self.cluster.groups]:
+                timeline = owner["Status"]["Timeline"] | {"ReadyDateTime": now()}
+                owner["Status"] = {"State": "RUNNING", "StateChangeReason": {}, "Timeline": timeline}
+
+    def make_endpoint(self) -> None:
+        """Make EMR's own interface endpoint in the cluster's VPC, once for all its clusters; EMR never removes it."""
+        if not self._makes_endpoint():
+            return
+        vpc = self._vpc()
+        filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "tag:Name", "Values": [ENDPOINT_NAME]}]
+        if self.ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]:
+            return
+        group = self.cluster.managed_groups.get("ServiceAccessSecurityGroup")
+        tags = [{"Key": "Name", "Value": ENDPOINT_NAME}, {"Key": MANAGED_TAG, "Value": "true"}]
+        made = self.ec2.create_vpc_endpoint(
+            VpcEndpointType="Interface",
+            VpcId=vpc,
+            ServiceName=f"com.amazonaws.{self.cluster.region}.elasticmapreduce",
+            SubnetIds=[self.cluster.subnet_id],
+            **({"SecurityGroupIds": [group]} if group else {}),
+            TagSpecifications=[{"ResourceType": "vpc-endpoint", "Tags": tags}],
+        )
+        self.cluster.endpoint_id = made["VpcEndpoint"]["VpcEndpointId"]
+
+    def release(self, reason: str) -> None:
+        """End every instance. The endpoint stays, as EMR's does."""
+        self._end([i for i in self.cluster.instances if i.ended is None], reason)
+        with self.cluster.changed:
+            for owner in [*self.cluster.fleets, *self.cluster.groups]:
+                owner["Status"] = owner["Status"] | {"State": "TERMINATED"}
+                owner["Status"]["Timeline"] = owner["Status"]["Timeline"] | {"EndDateTime": now()}
+
+    def lose_spot(self) -> None:
+        """Take one Spot instance away, as EC2 does when it needs the capacity, and let the fleet replace it."""
+        spot = [i for i in self.cluster.instances if i.market == "SPOT" and i.ended is None]
+        if spot:
+            self._end(spot[:1], "Instance was terminated by EC2: Spot instance interruption")
+            self.provision()
+            self.ready()
+
+    def _end(self, instances: list[Instance], reason: str) -> None:
+        if not instances:
+            return
+        self.ec2.terminate_instances(InstanceIds=[i.ec2_id for i in instances])
+        with self.cluster.changed:
+            for instance in instances:
+                instance.ended, instance.reason = now(), reason
+
+    # -- identity of the nodes ----------------------------------------
+    def profile_credentials(self) -> dict[str, str]:
+        """Temporary keys of the instance profile's role, as the nodes would get them from their metadata."""
+        profile = str(self.cluster.request["JobFlowRole"]).rsplit("/", 1)[-1]
+        found = self.client("iam").get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]
+        keys = self.client("sts").assume_role(
+            RoleArn=found["Roles"][0]["Arn"], RoleSessionName=self.cluster.instances[0].ec2_id
+        )["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": keys["SessionToken"],
+        }

@@ -1,0 +1,249 @@
+"""The life of clusters: one thread each, from STARTING to TERMINATED, and a supervisor that ends them all."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import timedelta
+
+from localaws import faults
+from localaws.emr.cloud import Cloud
+from localaws.emr.logs import LogShipper
+from localaws.emr.model import Cluster, Step, now
+from localaws.emr.node import Node
+from localaws.emr.runner import Runner
+from localaws.settings import Settings
+
+LOG = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Starts the lives of clusters and ends them with the server."""
+
+    def __init__(self, settings: Settings, endpoint: str) -> None:
+        self.settings, self.endpoint = settings, endpoint
+        settings.fault = faults.known(settings.fault)
+        self._lives: dict[str, ClusterLife] = {}
+        self._lock = threading.Lock()
+
+    def launch(self, cluster: Cluster) -> None:
+        """Begin a cluster's life."""
+        life = ClusterLife(cluster, self.settings, self.endpoint)
+        with self._lock:
+            self._lives[cluster.id] = life
+        life.thread.start()
+
+    def life(self, cluster: Cluster) -> ClusterLife | None:
+        """The life of a cluster that this server has started."""
+        with self._lock:
+            return self._lives.get(cluster.id)
+
+    def resize(self, cluster: Cluster) -> None:
+        """Bring the instances to the fleets' targets."""
+        life = self.life(cluster)
+        if life and cluster.is_live:
+            life.cloud.provision()
+            life.cloud.ready()
+
+    def cancel(self, cluster: Cluster, step_id: str, *, force: bool) -> bool:
+        """Cancel a step; whether it could still be cancelled."""
+        with cluster.changed:
+            step = cluster.step(step_id)
+            if step is None or step.state not in ("PENDING", "RUNNING"):
+                return False
+            if step.state == "PENDING":
+                step.finish("CANCELLED", "Cancelled by user")
+            else:
+                step.state = "CANCEL_PENDING"
+            cluster.changed.notify_all()
+        life = self.life(cluster)
+        if step.state == "CANCEL_PENDING" and life:
+            life.runner.interrupt(step_id, force=force)
+        return True
+
+    def set_fault(self, kind: str) -> None:
+        """Inject a fault from now on, or none."""
+        self.settings.fault = faults.known(kind)
+
+    def set_clock(self, rate: float) -> None:
+        """Let idle clocks and schedules run at another rate from now on (as if they always had)."""
+        self.settings.clock_rate = rate
+        for cluster in self.clusters():
+            with cluster.changed:
+                cluster.changed.notify_all()
+
+    def clusters(self) -> list[Cluster]:
+        """Every cluster that this server has started."""
+        with self._lock:
+            return [life.cluster for life in self._lives.values()]
+
+    def shutdown(self) -> None:
+        """End every cluster and wait until no process is left."""
+        with self._lock:
+            lives = list(self._lives.values())
+        for life in lives:
+            life.abandon()
+        for life in lives:
+            life.thread.join(timeout=20)
+
+
+class ClusterLife:
+    """What a cluster does of itself, in a thread of its own."""
+
+    def __init__(self, cluster: Cluster, settings: Settings, endpoint: str) -> None:
+        self.thread = threading.Thread(target=self._live, name=f"cluster-{cluster.id}", daemon=True)
+        self.cluster, self.settings = cluster, settings
+        self.cloud = Cloud(cluster, endpoint)
+        self.shipper = LogShipper(self.cloud.client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds)
+        root = settings.clusters / cluster.id
+        self.node = Node(root, endpoint, cluster.region, settings)
+        self.runner = Runner(
+            cluster, self.node, self.shipper, settings, self.cloud.profile_credentials, self.cloud.lose_spot
+        )
+        self._steps: list[threading.Thread] = []
+        self._server_ends = False
+
+    def abandon(self) -> None:
+        """End because the server ends: no more calls, only no process left behind."""
+        self._server_ends = True
+        self.cluster.end("TERMINATED", "USER_REQUEST", "The embedded AWS was stopped")
+        self.runner.stop()
+
+    # -- the way through the states ----------------------------------------
+    def _live(self) -> None:
+        try:
+            self._start()
+            if self.cluster.ending is None:
+                self._bootstrap()
+            if self.cluster.ending is None:
+                self._work()
+        except Exception as error:
+            LOG.exception("cluster %s", self.cluster.id)
+            self.cluster.end("TERMINATED_WITH_ERRORS", "INTERNAL_ERROR", f"{type(error).__name__}: {error}")
+        finally:
+            self._finish()
+
+    def _start(self) -> None:
+        cluster = self.cluster
+        with cluster.changed:
+            cluster.changed.wait_for(lambda: cluster.ending is not None, self.settings.starting_seconds)
+        if cluster.ending is not None:
+            return
+        if problem := self.cloud.refusal():
+            cluster.end("TERMINATED_WITH_ERRORS", "VALIDATION_ERROR", problem)
+            return
+        self.cloud.manage_groups()
+        self.cloud.make_endpoint()
+        self.cloud.provision()
+
+    def _bootstrap(self) -> None:
+        cluster = self.cluster
+        with cluster.changed:
+            if cluster.ending is None:
+                cluster.state = "BOOTSTRAPPING"
+        if self.settings.execute:
+            primary = next(i.ec2_id for i in cluster.instances if i.role == "MASTER")
+            self.node.identify(cluster.id, primary)
+            for number, action in enumerate(cluster.request.get("BootstrapActions", []), start=1):
+                problem = self.runner.bootstrap(number, action, primary)
+                if cluster.ending is not None:
+                    return
+                if problem:
+                    cluster.end("TERMINATED_WITH_ERRORS", "BOOTSTRAP_FAILURE", problem)
+                    return
+        self.cloud.ready()
+        with cluster.changed:
+            cluster.ready = now()
+
+    def _work(self) -> None:
+        cluster = self.cluster
+        with cluster.changed:
+            while cluster.ending is None:
+                busy = self._start_steps()
+                if busy:
+                    cluster.state, cluster.idle_since = "RUNNING", None
+                elif not cluster.keep_alive:
+                    cluster.end("TERMINATED", "ALL_STEPS_COMPLETED", "Steps completed")
+                    return
+                else:
+                    cluster.state = "WAITING"
+                    cluster.idle_since = cluster.idle_since or now()
+                    if self._idle_seconds_left() <= 0:
+                        cluster.end("TERMINATED", "ALL_STEPS_COMPLETED", "Terminated by the auto-termination policy")
+                        return
+                cluster.changed.wait(None if busy else min(self._idle_seconds_left(), 3600))
+
+    def _idle_seconds_left(self) -> float:
+        policy, since = self.cluster.auto_termination, self.cluster.idle_since
+        if policy is None or since is None:
+            return float("inf")
+        limit = timedelta(seconds=policy.get("IdleTimeout", 3600)) / self.settings.clock_rate
+        return (since + limit - now()).total_seconds()
+
+    # -- steps ----------------------------------------
+    def _start_steps(self) -> bool:
+        """Start what may start; whether a step is pending or running."""
+        cluster = self.cluster
+        running = sum(s.state in ("RUNNING", "CANCEL_PENDING") for s in cluster.steps)
+        for step in [s for s in cluster.steps if s.state == "PENDING"][: max(0, cluster.concurrency - running)]:
+            step.state, step.started = "RUNNING", now()
+            thread = threading.Thread(target=self._run_step, args=(step,), name=step.id, daemon=True)
+            self._steps.append(thread)
+            thread.start()
+        return bool(cluster.open_steps())
+
+    def _run_step(self, step: Step) -> None:
+        cluster = self.cluster
+        try:
+            code = self.runner.step(step) if self.settings.execute else 0
+        except Exception as error:
+            LOG.exception("step %s", step.id)
+            step.failure = {
+                "Reason": "Internal error of the embedded AWS",
+                "Message": f"{type(error).__name__}: {error}",
+            }
+            code = 1
+        with cluster.changed:
+            if step.state == "CANCEL_PENDING":
+                step.finish("CANCELLED", "Cancelled by user")
+            elif cluster.ending is not None and code != 0:
+                step.finish("INTERRUPTED")
+            elif code == 0:
+                step.finish("COMPLETED")
+            else:
+                step.finish("FAILED")
+                self._after_failure(step)
+            cluster.changed.notify_all()
+
+    def _after_failure(self, step: Step) -> None:
+        """ActionOnFailure, which holds only with one step at a time."""
+        cluster = self.cluster
+        if step.on_failure == "CONTINUE" or cluster.concurrency > 1:
+            return
+        for other in cluster.steps:
+            if other.state == "PENDING":
+                other.finish("CANCELLED", f"Cancelled because step {step.id} failed")
+        if step.on_failure == "CANCEL_AND_WAIT" or (cluster.protected and cluster.keep_alive):
+            return
+        cluster.end("TERMINATED_WITH_ERRORS", "STEP_FAILURE", f"Shut down as step failed: {step.id}")
+
+    # -- the end ----------------------------------------
+    def _finish(self) -> None:
+        cluster = self.cluster
+        state, code, message = cluster.ending or ("TERMINATED", "USER_REQUEST", "Terminated by user request")
+        with cluster.changed:
+            cluster.state = "TERMINATING"
+            cluster.reason = (code, message)
+            for step in cluster.steps:
+                if step.state == "PENDING":
+                    step.finish("CANCELLED", "Cancelled because the cluster is terminating")
+        self.runner.stop()
+        for thread in self._steps:
+            thread.join()
+        if not self._server_ends:
+            self.shipper.close()
+            self.cloud.release(message)
+        with cluster.changed:
+            cluster.state, cluster.ended = state, now()
+            cluster.changed.notify_all()
+        self.node.remove()  # after the end is told: some 30,000 files

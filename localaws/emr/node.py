@@ -1,0 +1,188 @@
+"""A cluster's node on this machine: a folder that stands for its root, an environment like hadoop's, processes.
+
+Nothing needs root. Absolute paths among a bootstrap action's arguments (``--prefix /opt/fruits``) are taken below the
+node's folder, which it also finds in ``NODE_ROOT``; paths in the cluster's configuration that exist there are taken
+from there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from localaws.errors import LocalAwsError
+from localaws.java import find_java_home
+from localaws.settings import Settings
+
+JARS = ("hadoop-aws-*.jar", "aws-java-sdk-bundle-*.jar")
+# A step's processes get no more of the server's environment than this.
+_PASSED_ON = ("LANG", "LC_ALL", "TZ", "TMPDIR", "HOSTNAME")
+
+
+class Job:
+    """A process group of a bootstrap action or step."""
+
+    def __init__(self, args: list[str], env: Mapping[str, str], cwd: Path, out: IO[bytes], err: IO[bytes]) -> None:
+        self.process = subprocess.Popen(
+            args,
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+
+    def wait(self) -> int:
+        """The exit code; what the group left behind is ended."""
+        code = self.process.wait()
+        self._signal(signal.SIGKILL)
+        return code
+
+    def interrupt(self) -> None:
+        """Ask the group to end (SIGTERM)."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the group (SIGKILL)."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            return  # all of it has ended by itself
+
+
+class Node:
+    """The folder and environment of one cluster's processes.
+
+    Parameters
+    ----------
+    root : the folder that stands for ``/``
+    endpoint : URL of the embedded AWS
+    region : the cluster's region
+    settings : where things are
+    """
+
+    def __init__(self, root: Path, endpoint: str, region: str, settings: Settings) -> None:
+        self.root, self.endpoint, self.region, self.settings = root, endpoint, region, settings
+        self.logs = root / "var" / "log"
+        self.home = root / "home" / "hadoop"
+        self.tmp = root / "mnt" / "tmp"
+        for folder in (self.logs, self.home, self.tmp):
+            folder.mkdir(parents=True, exist_ok=True)
+        # An empty file, not /dev/null: the Java SDK asks for a regular one, and looks below the real home without it.
+        self._no_profile = self.home / "no-profile"
+        self._no_profile.touch()
+        self._write_shims()
+
+    def _write_shims(self) -> None:
+        bin_dir = self.root / "usr" / "local" / "bin"
+        bin_dir.mkdir(parents=True, exist_ok=True)
+        shims = {
+            # The AWS command line that every EMR node has; version 1 ignores AWS_ENDPOINT_URL for some services.
+            "aws": f'exec "{sys.executable}" -m awscli --endpoint-url "$AWS_ENDPOINT_URL" "$@"',
+            # hadoop may do anything on a node; here nothing needs it.
+            "sudo": 'while [[ "${1:-}" == -* ]]; do shift; done\nexec "$@"',
+        }
+        for name, body in shims.items():
+            path = bin_dir / name
+            path.write_text(f"#!/usr/bin/env bash\n{body}\n")
+            path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+    def identify(self, cluster_id: str, instance_id: str) -> None:
+        """Write what EMR leaves on every node about itself."""
+        info = self.root / "mnt" / "var" / "lib" / "info"
+        info.mkdir(parents=True, exist_ok=True)
+        (info / "job-flow.json").write_text(json.dumps({"jobFlowId": cluster_id}))
+        (info / "instance.json").write_text(json.dumps({"instanceId": instance_id, "isMaster": True}))
+
+    def environment(self, credentials: Mapping[str, str]) -> dict[str, str]:
+        """What every process on the node sees."""
+        java = _java_home()
+        return {
+            **{k: os.environ[k] for k in _PASSED_ON if k in os.environ},
+            **({"JAVA_HOME": str(java)} if java else {}),
+            "PATH": f"{self.root}/usr/local/bin:{os.environ.get('PATH', '/usr/bin:/bin')}",
+            "HOME": str(self.home),
+            "USER": "hadoop",
+            "LANG": os.environ.get("LANG", "C.UTF-8"),
+            "NODE_ROOT": str(self.root),
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": str(self._no_profile),
+            "AWS_SHARED_CREDENTIALS_FILE": str(self._no_profile),
+            **credentials,
+        }
+
+    def below(self, value: str) -> str:
+        """An argument of a bootstrap action, with an absolute path taken below the node's folder."""
+        return f"{self.root}{value}" if value.startswith("/") else value
+
+    def here(self, value: str) -> str:
+        """A configuration value, with a path that exists on the node taken from the node's folder."""
+        if value.startswith("/"):
+            local = self.root / value.lstrip("/")
+            if os.path.lexists(local):
+                return str(local)
+        return value
+
+    @staticmethod
+    def make_spark_home(folder: Path) -> Path:
+        """A SPARK_HOME of links to this environment's PySpark: ``local-cluster`` puts the executors' logs into it."""
+        import pyspark
+
+        home = folder / "spark"
+        home.mkdir()
+        for entry in Path(pyspark.__file__).parent.iterdir():
+            if entry.name not in ("work", "logs", "conf"):
+                (home / entry.name).symlink_to(entry)
+        return home
+
+    def s3a(self) -> dict[str, str]:
+        """Spark configuration that makes ``s3://`` mean the embedded S3."""
+        jars = ":".join(str(p) for p in s3a_jars())
+        return {
+            "spark.driver.extraClassPath": jars,
+            "spark.executor.extraClassPath": jars,
+            "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+            "spark.hadoop.fs.s3a.endpoint": self.endpoint,
+            "spark.hadoop.fs.s3a.endpoint.region": self.region,
+            "spark.hadoop.fs.s3a.path.style.access": "true",
+            "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
+        }
+
+    def remove(self) -> None:
+        """Delete the node's folder: a built environment is some 2 GB."""
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+@cache
+def _java_home() -> Path | None:
+    return find_java_home()
+
+
+def s3a_jars() -> list[Path]:
+    """The jars of S3A, from the package ``sagemaker-pyspark``."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("sagemaker_pyspark")
+    if spec is None or spec.origin is None:
+        raise LocalAwsError("S3A is missing (package sagemaker-pyspark): install it with make setup ENV=local")
+    folder = Path(spec.origin).parent / "jars"
+    found = [next(iter(sorted(folder.glob(pattern))), None) for pattern in JARS]
+    if None in found:
+        raise LocalAwsError(f"S3A's jars are not in {folder}: install sagemaker-pyspark again")
+    return [p for p in found if p is not None]

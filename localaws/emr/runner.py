@@ -1,0 +1,296 @@
+"""Bootstrap actions and steps as processes of this machine, with the logs that EMR would leave."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localaws import faults
+from localaws.emr import spark
+from localaws.emr.logs import LogShipper, split_uri
+from localaws.emr.model import Cluster, Step, now
+from localaws.emr.node import Job, Node
+from localaws.settings import Settings
+
+COMMAND_RUNNER = "command-runner.jar"
+
+
+class Runner:
+    """Runs what one cluster is given to run.
+
+    Parameters
+    ----------
+    cluster : whose actions and steps
+    node : where they run
+    shipper : who sends the logs
+    settings : delays and sizes
+    credentials : gives fresh keys of the instance profile's role
+    lose_spot : takes a Spot instance away (``FAULT=spot``)
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        node: Node,
+        shipper: LogShipper,
+        settings: Settings,
+        credentials: Callable[[], Mapping[str, str]],
+        lose_spot: Callable[[], None],
+    ) -> None:
+        self.cluster, self.node, self.shipper, self.settings = cluster, node, shipper, settings
+        self._credentials, self._lose_spot = credentials, lose_spot
+        self._jobs: dict[str, Job] = {}
+        self._interrupted: set[str] = set()
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._applications = 0
+        self._born = int(cluster.created.timestamp() * 1000)
+
+    # -- processes ----------------------------------------
+    def _run(
+        self, name: str, args: list[str], env: Mapping[str, str], cwd: Path, out: Path, err: Path, fault: str = ""
+    ) -> int:
+        cwd.mkdir(parents=True, exist_ok=True)
+        with out.open("ab") as o, err.open("ab") as e:
+            with self._lock:
+                if self._stopping or name in self._interrupted:
+                    return 143
+                try:
+                    job = Job(args, env, cwd, o, e)
+                except OSError as error:
+                    e.write(f'Cannot run program "{args[0]}": {error.strerror}\n'.encode())
+                    return 1
+                self._jobs[name] = job
+            saboteur = faults.Saboteur(fault, job.process.pid, self._lose_spot) if fault else None
+            code = job.wait()
+            if saboteur:
+                saboteur.stop()
+        with self._lock:
+            self._jobs.pop(name, None)
+        return code
+
+    def interrupt(self, name: str, *, force: bool) -> None:
+        """Ask a step's processes to end, or end them."""
+        with self._lock:
+            self._interrupted.add(name)
+            job = self._jobs.get(name)
+        if job:
+            job.kill() if force else job.interrupt()
+
+    def stop(self) -> None:
+        """End every process; none is started any more."""
+        with self._lock:
+            self._stopping = True
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            job.kill()
+
+    # -- bootstrap ----------------------------------------
+    def bootstrap(self, number: int, action: Mapping[str, Any], instance: str) -> str | None:
+        """Run a bootstrap action; the answer is None, or EMR's sentence about the failure."""
+        script = action["ScriptBootstrapAction"]
+        folder = self.node.logs / "bootstrap-actions" / str(number)
+        folder.mkdir(parents=True)
+        out, err, controller = folder / "stdout", folder / "stderr", folder / "controller"
+        for path in (out, err, controller):
+            path.touch()
+        local = self.node.tmp / f"bootstrap-{number}" / script["Path"].rsplit("/", 1)[-1]
+        problem = self._fetch(script["Path"], local)
+        if problem is None:
+            env = self.node.environment(self._credentials())
+            args = ["bash", str(local), *(self.node.below(a) for a in script.get("Args", []))]
+            if self.settings.fault == "bootstrap":
+                args = ["bash", "-c", "echo 'the fault bootstrap was asked for' >&2; exit 1"]
+            controller.write_text(f"{now():%Y-%m-%dT%H:%M:%SZ} INFO startExec '{' '.join(args)}'\n")
+            code = self._run(f"bootstrap-{number}", args, env, self.node.home, out, err)
+            with controller.open("a") as log:
+                log.write(f"{now():%Y-%m-%dT%H:%M:%SZ} INFO waitProcessCompletion ended with exit code {code}\n")
+            if code:
+                problem = f"bootstrap action {number} returned a non-zero return code"
+        else:
+            err.write_text(problem + "\n")
+            problem = f"bootstrap action {number} could not be downloaded: {problem}"
+        for path in (controller, out, err):
+            self.shipper.send(path, f"node/{instance}/bootstrap-actions/{number}/{path.name}")
+        return f"On the master instance ({instance}), {problem}" if problem else None
+
+    def _fetch(self, uri: str, target: Path) -> str | None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        keys = self._credentials()
+        session = boto3.session.Session(
+            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=keys["AWS_SESSION_TOKEN"],
+        )
+        s3 = session.client("s3", endpoint_url=self.node.endpoint, region_name=self.node.region)
+        bucket, key = split_uri(uri)
+        try:
+            s3.download_file(bucket, key, str(target))
+        except (ClientError, BotoCoreError) as error:
+            return f"{uri}: {error}"
+        return None
+
+    # -- steps ----------------------------------------
+    def step(self, step: Step) -> int:
+        """Run a step to its end; its logs are sent, its failure is described."""
+        folder = self.node.logs / "steps" / step.id
+        folder.mkdir(parents=True)
+        out, err, controller = folder / "stdout", folder / "stderr", folder / "controller"
+        for path in (out, err, controller):
+            path.touch()
+        started = now()
+        jar = step.config["HadoopJarStep"]["Jar"]
+        line = " ".join([f"hadoop jar {jar}", *step.args])
+        self._note(controller, f"INFO startExec '{line}'")
+        self._note(controller, f"INFO redirectOutput to /mnt/var/log/hadoop/steps/{step.id}/stdout")
+        self._note(controller, f"INFO redirectError to /mnt/var/log/hadoop/steps/{step.id}/stderr")
+        if jar != COMMAND_RUNNER:
+            err.write_text(f"Cannot fetch jar {jar}: only {COMMAND_RUNNER} is run by the embedded AWS.\n")
+            code = 1
+        elif not step.args:
+            err.write_text("No command to run.\n")
+            code = 1
+        elif step.args[0] == "spark-submit":
+            code = self._spark(step, folder, out, err)
+        else:
+            env = self.node.environment(self._credentials()) | self._exports()
+            code = self._run(step.id, step.args, env, self._workdir(step), out, err)
+        seconds = round((now() - started).total_seconds())
+        self._note(controller, f"INFO waitProcessCompletion ended with exit code {code} : {line}")
+        self._note(controller, f"INFO total process run time: {seconds} seconds")
+        verdict = "INFO Step succeeded" if code == 0 else "WARN Step failed"
+        self._note(controller, f"{verdict} with exitCode {code} and took {seconds} seconds")
+        for path in (controller, out, err):
+            self.shipper.send(path, f"steps/{step.id}/{path.name}")
+        if code:
+            step.failure = self._failure(step, err)
+            step.failure_from = now() + timedelta(seconds=self.settings.log_delay_seconds)
+        return code
+
+    def _workdir(self, step: Step) -> Path:
+        return self.node.root / "mnt" / "var" / "lib" / "hadoop" / "steps" / step.id
+
+    def _exports(self) -> dict[str, str]:
+        configurations = self.cluster.request.get("Configurations", [])
+        exported = spark.classification(configurations, "spark-env", "export")
+        return {k: self.node.here(v) for k, v in exported.items()}
+
+    @staticmethod
+    def _note(path: Path, text: str) -> None:
+        with path.open("a") as log:
+            log.write(f"{now():%Y-%m-%dT%H:%M:%S.%f}"[:-3] + f"Z {text}\n")
+
+    def _failure(self, step: Step, err: Path) -> dict[str, str]:
+        """FailureDetails as EMR gives them: a reason that says nothing, sometimes the exception of the client."""
+        details = {"Reason": "Unknown Error."}
+        lines = [line for line in err.read_text(errors="replace").splitlines() if "Exception in thread" in line]
+        if lines:
+            details["Message"] = lines[-1].strip()
+        if uri := self.shipper.uri(f"steps/{step.id}/stderr"):
+            details["LogFile"] = uri
+        return details
+
+    # -- Spark ----------------------------------------
+    def _spark(self, step: Step, folder: Path, out: Path, err: Path) -> int:
+        try:
+            submit = spark.parse(step.args[1:])
+        except spark.BadSubmitError as problem:
+            err.write_text(f"Error: {problem}\n")
+            return 1
+        with self._lock:
+            self._applications += 1
+            application = f"application_{self._born}_{self._applications:04d}"
+        home = self.node.make_spark_home(folder)
+        defaults = spark.classification(self.cluster.request.get("Configurations", []), "spark-defaults")
+        events = spark.events_folder(self.settings.home, self.cluster.id)
+        events.mkdir(parents=True, exist_ok=True)
+        here = self.node.s3a() | spark.event_log(events)
+        command = spark.localize(submit, defaults, here, self.settings)
+        conf_dir = folder / "conf"
+        conf_dir.mkdir()
+        conf = {k: self.node.here(v) for k, v in command.conf.items()}
+        (conf_dir / "spark-defaults.conf").write_text(spark.properties_file(conf))
+        env = self.node.environment(self._credentials()) | self._exports()
+        env |= {k: self.node.here(v) for k, v in command.environment.items()}
+        env |= {
+            "SPARK_HOME": str(home),
+            "SPARK_CONF_DIR": str(conf_dir),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_LOCAL_DIRS": str(self.node.root / "mnt" / "spark"),
+        }
+        args = [str(home / "bin" / "spark-submit"), *command.args]
+        fault = self.settings.fault if self.settings.fault in ("executor-lost", "spot", "step-oom") else ""
+        if not command.cluster_mode:
+            code = self._run(step.id, args, env, self._workdir(step), out, err, fault)
+            self._ship_executors(folder, application)
+            return code
+        driver = folder / "driver"
+        driver.mkdir()
+        driver_out, driver_err = driver / "stdout", driver / "stderr"
+        self._client_line(err, f"INFO Client: Submitting application {application} to ResourceManager")
+        self._client_line(err, f"INFO Client: Application report for {application} (state: RUNNING)")
+        code = self._run(step.id, args, env, self._workdir(step), driver_out, driver_err, fault)
+        self._report(err, driver_err, application, code)
+        container = f"containers/{application}/{_container(application, 1)}"
+        for path in (driver_out, driver_err):
+            path.touch()
+            self.shipper.send(path, f"{container}/{path.name}")
+        self._ship_executors(folder, application)
+        return 1 if code else 0
+
+    @staticmethod
+    def _client_line(err: Path, text: str) -> None:
+        with err.open("a") as log:
+            log.write(f"{now():%y/%m/%d %H:%M:%S} {text}\n")
+
+    def _report(self, err: Path, driver_err: Path, application: str, code: int) -> None:
+        """A submission's end in cluster mode as YARN's client prints it, and the application master's last words."""
+        diagnosis = f"User application exited with status {code}" if code else "N/A"
+        if code:
+            self._client_line(driver_err, f"ERROR ApplicationMaster: {diagnosis}")
+            self._client_line(
+                driver_err,
+                f"INFO ApplicationMaster: Final app status: FAILED, exitCode: {code}, (reason: {diagnosis})",
+            )
+        self._client_line(err, f"INFO Client: Application report for {application} (state: FINISHED)")
+        status = "FAILED" if code else "SUCCEEDED"
+        primary = self.cluster.primary_dns
+        self._client_line(
+            err,
+            "INFO Client: \n\t client token: N/A\n"
+            f"\t diagnostics: {diagnosis}\n"
+            f"\t ApplicationMaster host: {primary}\n\t queue: default\n\t final status: {status}\n"
+            f"\t tracking URL: http://{primary}:20888/proxy/{application}/\n\t user: hadoop",
+        )
+        if code:
+            self._client_line(err, f"ERROR Client: Application diagnostics message: {diagnosis}")
+            with err.open("a") as log:
+                log.write(
+                    f'Exception in thread "main" org.apache.spark.SparkException: Application {application} finished '
+                    "with failed status\n\tat org.apache.spark.deploy.yarn.Client.run(Client.scala:1309)\n"
+                )
+
+    def _ship_executors(self, folder: Path, application: str) -> None:
+        # the work folder of a standalone worker holds app-20261122100000-0000/<executor>/{stdout,stderr}
+        folders = (folder / "spark" / "work").glob("app-*/*")
+        served = [e for e in folders if _registered(e / "stderr")]
+        for number, executor in enumerate(sorted(served, key=lambda e: int(e.name)), start=2):
+            for name in ("stdout", "stderr"):
+                key = f"containers/{application}/{_container(application, number)}/{name}"
+                self.shipper.send(executor / name, key)
+
+
+def _registered(log: Path) -> bool:
+    """Whether an executor came to work: at an application's end local-cluster starts more and ends them at once."""
+    # 26/11/22 11:17:24 INFO CoarseGrainedExecutorBackend: Successfully registered with driver
+    return log.exists() and "Successfully registered with driver" in log.read_text(errors="replace")
+
+
+def _container(application: str, number: int) -> str:
+    return f"container_{application.removeprefix('application_')}_01_{number:06d}"

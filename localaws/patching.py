@@ -1,0 +1,49 @@
+"""How this package changes moto: every change names what it expects to find and fails loudly when moto has moved."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from localaws.errors import MotoMovedError
+
+MOTO_VERSION = "5.2.5"
+
+
+def check_version() -> None:
+    """Raise MotoMovedError unless the installed moto is the one the corrections were written for."""
+    found = version("moto")
+    if found != MOTO_VERSION:
+        raise MotoMovedError(
+            f"moto {found} is installed, the embedded AWS is written for moto {MOTO_VERSION}: "
+            "install it with make setup, or review localaws against the new version and change MOTO_VERSION"
+        )
+
+
+def add(owner: Any, name: str, value: Any) -> None:
+    """Give ``owner`` an attribute that moto lacks."""
+    if hasattr(owner, name):
+        raise MotoMovedError(f"moto now has {_label(owner)}.{name}: compare it with localaws and drop ours if it does")
+    setattr(owner, name, value)
+
+
+def replace(owner: Any, name: str, value: Any) -> Any:
+    """Replace an attribute that moto has; the original is returned."""
+    original = getattr(owner, name, None)
+    if original is None:
+        raise MotoMovedError(f"moto no longer has {_label(owner)}.{name}: localaws must be written for this version")
+    setattr(owner, name, value)
+    return original
+
+
+def expect(owner: Any, *names: str) -> None:
+    """Require attributes that are used as they are."""
+    missing = [name for name in names if not hasattr(owner, name)]
+    if missing:
+        raise MotoMovedError(
+            f"moto no longer has {_label(owner)}.{missing[0]}: localaws must be written for this version"
+        )
+
+
+def _label(owner: Any) -> str:
+    return f"{getattr(owner, '__module__', '')}.{getattr(owner, '__qualname__', owner.__class__.__name__)}".lstrip(".")

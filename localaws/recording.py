@@ -1,0 +1,137 @@
+"""Which rights the calls need that reach the embedded AWS: one JSON line a call, when ``Settings.record`` names a file.
+
+A layer around the application: it reads a request before it is answered (a deleted thing still has its tags then),
+changes nothing, and says of a call that it does not understand that it does not.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+from moto.emr.models import emr_backends
+from moto.iam.exceptions import NotFoundException
+from moto.iam.models import iam_backends
+from moto.kms.models import kms_backends
+
+from localaws.calls import UnknownCallError, read, signed
+from localaws.rights import UnmappedCallError, needs
+from localaws.services.sagemaker import studio_in
+
+LOG = logging.getLogger(__name__)
+# Larger bodies are uploads, whose content no right depends on.
+READ_BYTES = 4 * 2**20
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class AccountFacts:
+    """What moto's backends hold, as ``rights.Facts``."""
+
+    def __init__(self, account: str, region: str) -> None:
+        self.account, self.region = account, region
+
+    def tags(self, resource_id: str) -> Mapping[str, str]:
+        """Tags of an EC2 resource, a cluster, a key, or something in SageMaker Studio (by its ARN)."""
+        if resource_id.startswith("arn:aws:sagemaker:"):
+            listed = studio_in(self.account, self.region).tags.list_tags_for_resource(resource_id)["Tags"]
+            return {tag["Key"]: tag["Value"] for tag in listed}
+        cluster: Any = emr_backends[self.account][self.region].clusters.get(resource_id)
+        if cluster is not None:
+            return dict(cluster.tag_map)
+        keys = kms_backends[self.account][self.region]
+        if resource_id in keys.keys:
+            listed = keys.tagger.list_tags_for_resource(resource_id)["Tags"]
+            return {tag["TagKey"]: tag["TagValue"] for tag in listed}
+        return dict(ec2_backends[self.account][self.region].tags.get(resource_id, {}))
+
+    def role_of_profile(self, profile: str) -> str:
+        """The role that a profile lends."""
+        found = iam_backends[self.account]["aws"].get_instance_profile(profile)
+        return str(found.roles[0].name)
+
+    def boundary(self, role: str) -> str | None:
+        """A role's permissions boundary; None where there is none, or no role."""
+        try:
+            found: str | None = iam_backends[self.account]["aws"].get_role(role).permissions_boundary_arn
+        except NotFoundException:
+            return None
+        return found
+
+    def association(self, association_id: str) -> list[str]:
+        """The route table and the subnet of an association; the address of an elastic IP's."""
+        ec2: Any = ec2_backends[self.account][self.region]
+        if association_id.startswith("eipassoc-"):
+            # its network interface is a gateway's, and that may be gone already
+            return [address.allocation_id for address in ec2.addresses if address.association_id == association_id]
+        for table in ec2.route_tables.values():
+            for found in table.associations:
+                if found["RouteTableAssociationId"] == association_id:
+                    return [table.id, *([found["SubnetId"]] if "SubnetId" in found else [])]
+        return []
+
+    def rule_group(self, rule_id: str) -> str:
+        """The group of a rule; raises UnmappedCallError when there is none of that id."""
+        for groups in ec2_backends[self.account][self.region].groups.values():
+            for group in groups.values():
+                if any(rule.id == rule_id for rule in [*group.ingress_rules, *group.egress_rules]):
+                    return str(group.id)
+        raise UnmappedCallError(f"a change of the unknown rule {rule_id}")
+
+
+def recorded(application: Wsgi, path: Path, account: str) -> Wsgi:
+    """The application, with every call written to a file.
+
+    Each line holds the access ``key``, ``service``, ``operation`` and ``needs``; or ``unknown`` with the reason.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    lock = threading.Lock()
+
+    def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if not environ["PATH_INFO"].startswith("/moto-api/"):
+            line = json.dumps(described(environ, account), sort_keys=True)
+            with lock, path.open("a") as file:
+                file.write(line + "\n")
+        return application(environ, start_response)
+
+    return call
+
+
+def described(environ: dict[str, Any], account: str) -> dict[str, Any]:
+    """The line of one request; its body can be read again afterwards."""
+    headers = {
+        name.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
+        for name, value in environ.items()
+        if name.startswith("HTTP_") or name == "CONTENT_TYPE"
+    }
+    scope = signed(headers.get("authorization", ""))
+    key = scope.key if scope else ""
+    path = environ.get("REQUEST_URI", "").partition("?")[0] or environ["PATH_INFO"]
+    try:
+        asked = read(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, _body(environ))
+        held = [
+            {"action": need.action, "resource": need.resource, "context": dict(need.context)}
+            for need in needs(asked, AccountFacts(account, asked.region))
+        ]
+    except (UnknownCallError, UnmappedCallError) as error:
+        return {"key": key, "unknown": str(error)}
+    except (ValueError, LookupError, NotFoundException) as error:
+        # A request that no service would take: it is for the service to refuse it, and for the record to say so.
+        return {"key": key, "unknown": f"{environ['REQUEST_METHOD']} {path}: {type(error).__name__} {error}"}
+    return {"key": key, "service": asked.service, "operation": asked.operation, "needs": held}
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    if not length or length > READ_BYTES:
+        return b""
+    body: bytes = environ["wsgi.input"].read(length)
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body

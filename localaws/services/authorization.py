@@ -1,0 +1,173 @@
+"""Who may do what in S3: identity policies, boundary and bucket policy of the caller, conditions included.
+
+moto checks either nothing or, switched on, reads neither conditions nor resources outside S3. Here S3 alone is
+checked, and only for callers that the account knows: an assumed role or a user's access key. Any other key is the
+account's owner, as ``test``/``test`` is everywhere with moto; an explicit Deny of a bucket policy holds for it too.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from moto.core.utils import extract_region_from_aws_authorization
+from moto.iam.access_control import PermissionResult
+from moto.iam.models import iam_backends
+from moto.s3.exceptions import BucketAccessDeniedError, S3AccessDeniedError
+from moto.s3.models import FakeBucket, s3_backends
+from moto.s3.responses import S3Response
+from moto.sts.models import sts_backends
+
+from localaws import patching
+from localaws.policy import Decision, Document, Request, decide
+
+_OWNER_ACTIONS = {
+    "HeadBucket": "ListBucket",
+    "HeadObject": "GetObject",
+    "ListAllMyBuckets": "ListAllMyBuckets",
+}
+_HEADER_KEYS = {
+    "x-amz-server-side-encryption": "s3:x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id": "s3:x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-acl": "s3:x-amz-acl",
+    "x-amz-storage-class": "s3:x-amz-storage-class",
+}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who signed a request.
+
+    Attributes
+    ----------
+    arn : its ARN, as policies name it (a role's own ARN, not the session's)
+    policies : its identity policies; None for the account's owner
+    boundary : its permissions boundary
+    """
+
+    arn: str
+    policies: tuple[Document, ...] | None
+    boundary: Document | None = None
+
+
+_current: contextvars.ContextVar[tuple[Caller, dict[str, Any]] | None] = contextvars.ContextVar("caller", default=None)
+
+
+def caller_of(account: str, access_key: str) -> Caller:
+    """The account's role session or user behind an access key; its owner where there is none."""
+    iam = iam_backends[account]["aws"]
+    for session in sts_backends[account]["aws"].assumed_roles:
+        if session.access_key_id == access_key:
+            return role_caller(account, session.role_arn.split("/")[-1])
+    for user in iam.users.values():
+        if any(key.access_key_id == access_key for key in user.access_keys):
+            holders = [user, *iam.get_groups_for_user(user.name)]
+            documents = [d for holder in holders for d in _documents(holder)]
+            return Caller(user.arn, tuple(documents))
+    return Caller(f"arn:aws:iam::{account}:root", None)
+
+
+def role_caller(account: str, name: str) -> Caller:
+    """A role as a caller; raises moto's NotFoundException when there is none of that name."""
+    iam = iam_backends[account]["aws"]
+    role = iam.get_role(name)
+    boundary = _document(iam.get_policy(role.permissions_boundary_arn)) if role.permissions_boundary_arn else None
+    return Caller(role.arn, tuple(_documents(role)), boundary)
+
+
+def _documents(holder: Any) -> list[Document]:
+    inline: list[Document] = [json.loads(text) for text in holder.policies.values()]
+    return inline + [_document(policy) for policy in holder.managed_policies.values()]
+
+
+def _document(managed: Any) -> Document:
+    current = next(v for v in managed.versions if v.version_id == managed.default_version_id)
+    document: Document = json.loads(current.document)
+    return document
+
+
+def may(caller: Caller, request: Request, resource_policy: Document | None = None) -> bool:
+    """Whether the caller may: no Deny anywhere, and an Allow of its own (within its boundary) or of the resource."""
+    of_resource = decide([resource_policy], request, caller.arn) if resource_policy else Decision.SILENT
+    if of_resource is Decision.DENY:
+        return False
+    if caller.policies is None:
+        return True
+    own = decide(caller.policies, request)
+    bounded = decide([caller.boundary], request) if caller.boundary is not None else Decision.ALLOW
+    if Decision.DENY in (own, bounded):
+        return False
+    return of_resource is Decision.ALLOW or (own is Decision.ALLOW and bounded is Decision.ALLOW)
+
+
+def _bucket_policy(account: str, bucket: str | None) -> Document | None:
+    found = s3_backends[account]["aws"].buckets.get(bucket) if bucket else None
+    return json.loads(found.policy) if found is not None and found.policy else None
+
+
+def _access_key(authorization: str) -> str:
+    # AWS4-HMAC-SHA256 Credential=AKIA…/20260101/eu-west-3/s3/aws4_request, SignedHeaders=…
+    return authorization.partition("Credential=")[2].partition("/")[0]
+
+
+def _authorize(self: Any, bucket_name: str | None = None, key_name: str | None = None) -> None:
+    headers = self.headers
+    if not (key := _access_key(headers.get("Authorization", ""))):
+        return  # presigned and anonymous requests: left to moto
+    caller = caller_of(self.current_account, key)
+    context: dict[str, Any] = {
+        # The wire is loopback and plain: TLS is taken as given, or every bucket would be closed to everybody.
+        "aws:SecureTransport": "true",
+        "aws:PrincipalArn": caller.arn,
+        "aws:PrincipalAccount": self.current_account,
+        "aws:RequestedRegion": extract_region_from_aws_authorization(headers["Authorization"]) or "us-east-1",
+        "s3:signatureversion": "AWS4-HMAC-SHA256",
+        "s3:TlsVersion": "1.3",
+    }
+    context |= {name: headers[h] for h, name in _HEADER_KEYS.items() if headers.get(h)}
+    action = str(self._get_action())
+    action = _OWNER_ACTIONS.get(action, action)
+    if action == "ListBucket":
+        context["s3:prefix"] = (self.querystring.get("prefix") or [""])[0]
+        context["s3:delimiter"] = (self.querystring.get("delimiter") or [""])[0]
+    _current.set((caller, context))
+    if action == "DeleteObject" and key_name is None:
+        return  # a multi-object delete is decided key by key, in _permission
+    resource = f"arn:aws:s3:::{bucket_name or '*'}" + (f"/{key_name}" if key_name else "")
+    allowed = may(caller, Request(f"s3:{action}", resource, context), _bucket_policy(self.current_account, bucket_name))
+    source = unquote(headers.get("x-amz-copy-source", "")).lstrip("/").partition("?")[0]
+    if allowed and source:
+        read = Request("s3:GetObject", f"arn:aws:s3:::{source}", context)
+        allowed = may(caller, read, _bucket_policy(self.current_account, source.partition("/")[0]))
+    if not allowed:
+        raise BucketAccessDeniedError(bucket=bucket_name) if bucket_name else S3AccessDeniedError()
+
+
+def _key_response(self: Any, request: Any, full_url: str) -> Any:
+    # moto asks the bucket's policy before it asks who calls; the caller of this thread's last request is not this one
+    _current.set(None)
+    return _moto_key_response(self, request, full_url)
+
+
+_moto_key_response: Any = None
+
+
+def _permission(self: Any, action: str, resource: str) -> Any:
+    current = _current.get()
+    if action != "s3:DeleteObject" or current is None:
+        return PermissionResult.NEUTRAL  # _authorize decides every other call
+    caller, context = current
+    policy = json.loads(self.policy) if self.policy else None
+    allowed = may(caller, Request(action, resource, context), policy)
+    return PermissionResult.NEUTRAL if allowed else PermissionResult.DENIED
+
+
+def install() -> None:
+    """Let S3 decide by the policies of the caller and of the bucket."""
+    global _moto_key_response
+    _moto_key_response = patching.replace(S3Response, "_key_response", _key_response)
+    patching.replace(S3Response, "_authenticate_and_authorize_s3_action", _authorize)
+    patching.replace(FakeBucket, "get_permission", _permission)

@@ -1,0 +1,51 @@
+"""Service Quotas: the two of EC2 that bound a cluster, which moto lacks. Their value is a setting, for rehearsals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.servicequotas.responses import ServiceQuotasResponse
+
+from localaws import patching
+from localaws.answers import answer, request
+from localaws.settings import Settings
+
+EC2_QUOTAS = {
+    "L-1216C47A": "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances",
+    "L-34B43A08": "All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests",
+}
+
+
+def described(code: str, vcpus: int, *, account: str, region: str) -> dict[str, Any]:
+    """A quota in the service's shape."""
+    return {
+        "ServiceCode": "ec2",
+        "ServiceName": "Amazon Elastic Compute Cloud (Amazon EC2)",
+        "QuotaArn": f"arn:aws:servicequotas:{region}:{account}:ec2/{code}",
+        "QuotaCode": code,
+        "QuotaName": EC2_QUOTAS[code],
+        "Value": float(vcpus),
+        "Unit": "None",
+        "Adjustable": True,
+        "GlobalQuota": False,
+    }
+
+
+def _get_service_quota(self: Any) -> Any:
+    asked = request(self)
+    if asked.get("ServiceCode") != "ec2" or asked.get("QuotaCode") not in EC2_QUOTAS:
+        return _moto_get_service_quota(self)
+    vcpus = Settings.from_environment().vcpu_quota
+    quota = described(asked["QuotaCode"], vcpus, account=self.current_account, region=self.region)
+    result: ActionResult = answer(self, "GetServiceQuota", {"Quota": quota})
+    return result
+
+
+_moto_get_service_quota: Any = None
+
+
+def install() -> None:
+    """Answer for EC2's vCPUs; other quotas stay moto's."""
+    global _moto_get_service_quota
+    _moto_get_service_quota = patching.replace(ServiceQuotasResponse, "get_service_quota", _get_service_quota)

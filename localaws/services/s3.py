@@ -1,0 +1,82 @@
+"""S3: what moto 5.2.5 forgets of lifecycle rules, and two calls that it answers with an internal error."""
+
+from __future__ import annotations
+
+import copy
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.s3.models import FakeBucket, FakeDeleteMarker
+from moto.s3.responses import S3Response
+
+from localaws import patching
+
+_SIZES = ("ObjectSizeGreaterThan", "ObjectSizeLessThan")
+
+
+def with_forgotten_fields(answered: list[dict[str, Any]], given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lifecycle rules as moto answers them, with the sizes and version counts that it drops.
+
+    >>> with_forgotten_fields([{"ID": "a", "Filter": {}}], [{"ID": "a", "Filter": {"ObjectSizeLessThan": "9"}}])
+    [{'ID': 'a', 'Filter': {'ObjectSizeLessThan': 9}}]
+    """
+    completed = copy.deepcopy(answered)
+    for rule, origin in zip(completed, given, strict=True):
+        kept = (origin.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
+        if kept is not None:
+            rule["NoncurrentVersionExpiration"]["NewerNoncurrentVersions"] = int(kept)
+        asked = origin.get("Filter") or {}
+        for source, place in ((asked, ()), (asked.get("And") or {}, ("And",))):
+            sizes = {k: int(source[k]) for k in _SIZES if source.get(k) is not None}
+            if sizes:
+                target = rule.setdefault("Filter", {})
+                for step in place:
+                    target = target.setdefault(step, {})
+                target.update(sizes)
+    return completed
+
+
+def _set_lifecycle(self: Any, rules: list[dict[str, Any]]) -> None:
+    self.lifecycle_as_given = copy.deepcopy(rules)
+    _moto_set_lifecycle(self, rules)
+
+
+def _serialized(self: Any, result: ActionResult) -> Any:
+    content = result.result
+    if isinstance(content, dict) and "TransitionDefaultMinimumObjectSize" in content and content.get("Rules"):
+        bucket = self.backend.get_bucket(self.bucket_name)
+        content["Rules"] = with_forgotten_fields(content["Rules"], bucket.lifecycle_as_given)
+    return _moto_serialized(self, result)
+
+
+def _log_permissions_enabled_policy(target_bucket: Any, target_prefix: str | None) -> bool:
+    # moto takes every principal for a mapping and dies on "Principal": "*"
+    policy = None
+    if target_bucket.policy:
+        document = json.loads(target_bucket.policy)
+        document["Statement"] = [s for s in document["Statement"] if isinstance(s.get("Principal"), dict)]
+        policy = json.dumps(document).encode()
+    bucket = SimpleNamespace(name=target_bucket.name, partition=target_bucket.partition, policy=policy)
+    return bool(_moto_log_permissions(target_bucket=bucket, target_prefix=target_prefix))
+
+
+def _dispose_delete_marker(self: Any, garbage: bool = False) -> None:
+    """A delete marker holds no bytes; moto forgets that buckets whose versioning was suspended have markers too."""
+
+
+_moto_set_lifecycle: Any = None
+_moto_serialized: Any = None
+_moto_log_permissions: Any = None
+
+
+def install() -> None:
+    """Correct lifecycle rules, access logging and the removal of delete markers."""
+    global _moto_set_lifecycle, _moto_serialized, _moto_log_permissions
+    _moto_set_lifecycle = patching.replace(FakeBucket, "set_lifecycle", _set_lifecycle)
+    _moto_serialized = patching.replace(S3Response, "serialized", _serialized)
+    _moto_log_permissions = patching.replace(
+        FakeBucket, "_log_permissions_enabled_policy", staticmethod(_log_permissions_enabled_policy)
+    )
+    patching.add(FakeDeleteMarker, "dispose", _dispose_delete_marker)

@@ -1,0 +1,79 @@
+"""What can be turned on the embedded AWS, from the environment (``LOCALAWS_…``)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+ACCOUNT = "123456789012"
+
+
+@dataclass
+class Settings:
+    """How the embedded AWS behaves. Every field can be given as ``LOCALAWS_<NAME>``; the clock's rate can be changed
+    while it runs (``server.set_clock``).
+
+    Attributes
+    ----------
+    home : folder of the state file, the log and the clusters' node folders
+    execute : run bootstrap actions and steps for real; off, they succeed at once (for tests of the stacks alone)
+    starting_seconds : how long a cluster stays STARTING
+    log_delay_seconds : how long after their end the logs of a step appear in S3 (EMR: about five minutes)
+    api_delay_seconds : pause before each changing call is answered (see ``app.py``)
+    clock_rate : how many times faster than real time idle clocks and schedules run
+    executors : Spark executor processes of a cluster
+    executor_cores : cores of each
+    executor_memory_mb : heap of each
+    driver_memory_mb : heap of the driver
+    vcpu_quota : vCPUs that Service Quotas answers, on demand and on Spot each; nothing is refused because of it
+    fault : a fault to inject from the start (see ``faults.py``)
+    record : a file that gets the rights which each call needs (see ``recording.py``); empty: none
+    """
+
+    home: Path = ROOT / "build" / "localaws"
+    execute: bool = True
+    starting_seconds: float = 1.0
+    log_delay_seconds: float = 5.0
+    api_delay_seconds: float = 0.01
+    clock_rate: float = 1.0
+    executors: int = 2
+    executor_cores: int = 1
+    executor_memory_mb: int = 1536
+    driver_memory_mb: int = 1536
+    vcpu_quota: int = 64
+    fault: str = ""
+    record: str = ""
+
+    @property
+    def clusters(self) -> Path:
+        """The folder of the clusters' node folders, one named after each cluster."""
+        return Path(self.home) / "clusters"
+
+    @classmethod
+    def from_environment(cls, environ: dict[str, str] | None = None) -> Settings:
+        """The settings that an environment asks for.
+
+        >>> Settings.from_environment({"LOCALAWS_EXECUTE": "0", "LOCALAWS_EXECUTORS": "3"}).executors
+        3
+        """
+        environ = dict(os.environ) if environ is None else environ
+        given: dict[str, Any] = {}
+        for field in fields(cls):
+            text = environ.get(f"LOCALAWS_{field.name.upper()}")
+            if text is not None:
+                given[field.name] = _parse(field.name, text, type(field.default))
+        return cls(**given)
+
+
+def _parse(name: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        return text.lower() not in ("0", "false", "no", "")
+    if issubclass(kind, Path):
+        return Path(text).resolve()
+    try:
+        return (float if kind is float else int if kind is int else str)(text)
+    except ValueError:
+        raise ValueError(f"LOCALAWS_{name.upper()}={text!r} is not a {kind.__name__}: give a number") from None

@@ -1,0 +1,1 @@
+"""An account: who we are, what is there, what AWS left behind."""

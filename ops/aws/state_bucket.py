@@ -1,0 +1,255 @@
+"""`make state`: the bucket that holds Terraform's states of a real account, versioned, encrypted, private, TLS only.
+
+It is not made by Terraform, because Terraform's state must lie somewhere before it can make anything. Run again, it
+puts right what differs and changes nothing else. It never deletes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from ops.aws.account import PROJECT, Account, OperatorError
+from ops.core.console import working
+from ops.terraform.workspace import Target, TerraformError
+
+OLD_VERSION_DAYS = 90
+_MISSING = (
+    "404",
+    "NoSuchBucket",
+    "NoSuchBucketPolicy",
+    "NoSuchLifecycleConfiguration",
+    "NoSuchPublicAccessBlockConfiguration",
+    "NoSuchTagSet",
+    "OwnershipControlsNotFoundError",
+    "ServerSideEncryptionConfigurationNotFoundError",
+)
+
+
+class NoStateError(OperatorError):
+    """The bucket of the states is not there, or is not ours to use."""
+
+    exit_code = 20
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One property of the bucket: what it should be, how it is read, how it is put.
+
+    Attributes
+    ----------
+    name : for the user
+    wanted : as the service answers it
+    read, put : calls; ``read`` may raise the service's "there is none"
+    """
+
+    name: str
+    wanted: Any
+    read: Callable[[], Any]
+    put: Callable[[], Any]
+
+
+def tls_only(bucket: str, partition: str = "aws") -> dict[str, Any]:
+    """The bucket's policy: nobody without TLS."""
+    arn = f"arn:{partition}:s3:::{bucket}"
+    statement = {
+        "Sid": "RefusePlainHttp",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def settings(s3: Any, bucket: str) -> list[Setting]:
+    """Everything that the bucket must be, access first: a bucket is never open while it is being made."""
+    access = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
+    owner = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    tags = {"Project": PROJECT, "ManagedBy": "make state"}
+    rules = [
+        {
+            "ID": "old-versions",
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": OLD_VERSION_DAYS},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+        }
+    ]
+
+    def encrypted() -> dict[str, Any]:
+        found = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+        return {"Rules": [{k: rule[k] for k in ("ApplyServerSideEncryptionByDefault",) if k in rule} for rule in found]}
+
+    return [
+        Setting(
+            "no public access",
+            access,
+            lambda: s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"],
+            lambda: s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=access),
+        ),
+        Setting(
+            "the bucket's owner owns every object",
+            owner,
+            lambda: s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"],
+            lambda: s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=owner),
+        ),
+        Setting(
+            "TLS only",
+            tls_only(bucket),
+            lambda: json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"]),
+            lambda: s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(tls_only(bucket))),
+        ),
+        Setting(
+            "encrypted",
+            encryption,
+            encrypted,
+            lambda: s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encryption),
+        ),
+        Setting(
+            "versioned",
+            "Enabled",
+            lambda: s3.get_bucket_versioning(Bucket=bucket).get("Status"),
+            lambda: s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}),
+        ),
+        Setting(
+            f"old versions go after {OLD_VERSION_DAYS} days",
+            rules,
+            lambda: s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"],
+            lambda: s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules}),
+        ),
+        Setting(
+            "tagged",
+            tags,
+            lambda: {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(Bucket=bucket)["TagSet"]},
+            lambda: s3.put_bucket_tagging(
+                Bucket=bucket, Tagging={"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]}
+            ),
+        ),
+    ]
+
+
+def _found(setting: Setting) -> Any:
+    try:
+        return setting.read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _MISSING:
+            return None
+        raise
+
+
+def region_of(s3: Any, bucket: str, account_id: str) -> str | None:
+    """Where the account's bucket lies; None where there is none.
+
+    Raises
+    ------
+    NoStateError
+        When the name belongs to somebody else, or the credentials may not look.
+    """
+    try:
+        s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account_id)
+        return str(s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] or "us-east-1")
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _MISSING:
+            return None
+        if code in ("403", "AccessDenied", "301", "PermanentRedirect"):
+            raise NoStateError(
+                f"the bucket {bucket} cannot be used ({code}): it is another account's, lies in another region, or "
+                "these credentials may not see it. Fix: look with aws sts get-caller-identity who you are, and give "
+                "the region with REGION=."
+            ) from error
+        raise
+
+
+def require_state(account: Account) -> None:
+    """Nothing for a state on this machine; otherwise the bucket must be there.
+
+    Raises
+    ------
+    NoStateError
+        When it is missing; the message names the command that makes it.
+    """
+    target = account.target
+    if target.local_state:
+        return
+    if region_of(account.client("s3"), target.state_bucket, target.account_id) is None:
+        raise NoStateError(
+            f"there is no bucket for Terraform's state yet ({target.state_bucket}). "
+            f"Fix: make state ENV={target.env} makes it, once an account; then run this again."
+        )
+
+
+def make_state(s3: Any, target: Target) -> list[str]:
+    """Make the bucket, or put it right; the value names what was done, empty where nothing was to do.
+
+    Raises
+    ------
+    NoStateError
+        When the account has it in another region, or somebody else has the name.
+    """
+    bucket, done = target.state_bucket, []
+    where = region_of(s3, bucket, target.account_id)
+    if where is None:
+        place = {} if target.region == "us-east-1" else {"LocationConstraint": target.region}
+        try:
+            s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in ("BucketAlreadyExists", "OperationAborted"):
+                raise NoStateError(
+                    f"the bucket {bucket} cannot be made ({code}): the name is taken, or it was deleted a moment ago. "
+                    "Fix: wait some minutes and run make state again."
+                ) from error
+            if code != "BucketAlreadyOwnedByYou":
+                raise
+        done.append(f"made in {target.region}")
+    elif where != target.region:
+        raise NoStateError(
+            f"the bucket {bucket} lies in {where}, not in {target.region}. Fix: REGION={where}; all states of an "
+            "account lie in one region."
+        )
+    for setting in settings(s3, bucket):
+        if _found(setting) != setting.wanted:
+            setting.put()
+            done.append(setting.name)
+    return done
+
+
+def run(environ: Mapping[str, str], console: Console) -> None:
+    """`make state`."""
+    if (environ.get("ENV") or "local") == "local":
+        console.print("ENV=local keeps its state in build/terraform/local: there is nothing to make", highlight=False)
+        return
+    account = Account.from_environment(environ)
+    try:
+        with working(console, f"the bucket {account.target.state_bucket}"):
+            done = make_state(account.client("s3"), account.target)
+    except (ClientError, BotoCoreError) as error:
+        raise NoStateError(f"{error}. Fix: these credentials need the rights of infra/operators.") from error
+    said = ", ".join(done) if done else "is as it should be: nothing to do"
+    console.print(f"{account.target.state_bucket}: {said}", highlight=False, soft_wrap=True)
+    console.print("STILL BILLING: what lies in it, some kilobytes; no command removes it", highlight=False)
+
+
+def main() -> int:
+    """Entry point of `make state`."""
+    try:
+        run(os.environ, Console())
+    except (OperatorError, TerraformError) as error:
+        Console(stderr=True).print(f"state: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,385 @@
+"""The verdict on a change and the comment that says it: pure functions on what ``terraform show -json`` gives.
+
+The comment's first line says whether a cluster would be replaced and which attribute does it; then what is destroyed
+and what an hour costs before and after; then why the check fails, if it does; everything else is folded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from ops.plan import policies
+from ops.plan.changes import CLUSTERS, KEEPERS, Change, changes, document, lines, secrets, shortened
+from ops.plan.masking import masked
+from ops.prices import table as prices
+
+LIMIT = 65_000  # GitHub takes 65,536 characters; counted in bytes here, which are never fewer
+MOST_NAMED = 15
+MOST_REASONS = 6
+LABEL = "allow-replace"
+
+Cause = Literal["refused", "policy", "price", "replace", "destroy", "unknown"]
+KINDS = ("replace", "destroy", "update", "create", "forget")
+
+
+def marker(env: str) -> str:
+    """What a comment about an environment is found again by.
+
+    >>> marker("dev")
+    '<!-- fruits-plan-report dev -->'
+    """
+    return f"<!-- fruits-plan-report {env} -->"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is reported on.
+
+    Attributes
+    ----------
+    env, region : of the plans
+    compared : by stack, the head planned against a state in which the base stands
+    base, head : by stack, both planned against no state: what prices and rules are read from
+    live : by stack, the head planned against what stands in the account
+    incomparable : by stack, why there is no comparison
+    unseen : why there is no plan against the account; "" where there is one
+    refused : by stack, Terraform's reasons to refuse the head
+    ceiling : dollars an hour that the cluster may cost on demand; None does not look
+    allowed : whether the label `LABEL` is on the pull request
+    accounts : account ids to be masked wherever they stand
+    """
+
+    env: str
+    region: str
+    compared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    base: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    head: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    live: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    incomparable: Mapping[str, str] = field(default_factory=dict)
+    unseen: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    ceiling: float | None = None
+    allowed: bool = False
+    accounts: Sequence[str] = ()
+
+    @cached_property
+    def changes(self) -> list[Change]:
+        """Of every stack, against the base and against the account, each resource once, the gravest first."""
+        found: dict[str, Change] = {}
+        for plans in (self.compared, self.live):
+            for plan in plans.values():
+                for change in changes(plan):
+                    known = found.get(change.address)
+                    if known is None or KINDS.index(change.kind) < KINDS.index(known.kind):
+                        found[change.address] = change
+        return list(found.values())
+
+    @cached_property
+    def secrets(self) -> set[str]:
+        """What any of the plans calls sensitive."""
+        every = [*self.compared.values(), *self.base.values(), *self.head.values(), *self.live.values()]
+        return {secret for plan in every for secret in secrets(plan)}
+
+    def hide(self, text: str) -> str:
+        """A text that may be read by everybody."""
+        return masked(text, secrets=self.secrets, accounts=self.accounts)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A reason not to merge."""
+
+    cause: Cause
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """Dollars an hour, before and after; None where there is no cluster. ``on_demand``: where Spot has nothing."""
+
+    before: float | None
+    after: float | None
+    on_demand_before: float | None
+    on_demand_after: float | None
+    unknown: str = ""
+
+
+def price_of(subject: Subject) -> Price:
+    """What an hour of the cluster costs at most, by the base's plan and by the head's."""
+
+    def of(plan: Mapping[str, Any] | None) -> tuple[float | None, float | None]:
+        hour = policies.price(plan, subject.region) if plan else None
+        return (None, None) if hour is None else (float(hour.total), float(hour.total_on_demand))
+
+    try:
+        before, after = of(subject.base.get("cluster")), of(subject.head.get("cluster"))
+    except prices.UnknownPriceError as error:
+        return Price(before=None, after=None, on_demand_before=None, on_demand_after=None, unknown=str(error))
+    return Price(before=before[0], after=after[0], on_demand_before=before[1], on_demand_after=after[1])
+
+
+def failures(subject: Subject) -> list[Failure]:
+    """Every reason not to merge."""
+    found = [
+        Failure("refused", f"the {stack} stack cannot be planned: {reason}")
+        for stack, reason in subject.refused.items()
+    ]
+    for plan in [*subject.head.values(), *subject.live.values()]:
+        for violation in policies.check(plan, ceiling=subject.ceiling, region=subject.region):
+            cause: Cause = "price" if violation.policy == "hourly-price" else "policy"
+            if (failure := Failure(cause, str(violation))) not in found:
+                found.append(failure)
+    if not subject.allowed:
+        for change in subject.changes:
+            if change.type in CLUSTERS and change.kind == "replace":
+                found.append(Failure("replace", f"{change.address} would be replaced, because of {because(change)}"))
+            elif change.type in KEEPERS and change.kind in ("replace", "destroy"):
+                found.append(Failure("destroy", f"{change.address}, which holds data, would be {past(change)}"))
+        found += [
+            Failure("unknown", f"the {stack} stack's base and head could not be compared: {reason}")
+            for stack, reason in subject.incomparable.items()
+        ]
+    return found
+
+
+def past(change: Change) -> str:
+    """What would have been done to a resource."""
+    return {"replace": "replaced", "destroy": "destroyed", "update": "changed", "create": "created"}.get(
+        change.kind, "forgotten"
+    )
+
+
+def because(change: Change) -> str:
+    """Which attributes make the provider replace a resource, for a sentence."""
+    if change.because:
+        return ", ".join(change.because)
+    return "a resource that it is triggered by" if change.triggered else "another resource"
+
+
+# ---------------------------------------------------------------------------------------------------------- Markdown
+
+
+def code(text: str) -> str:
+    """A code span that nothing in the text can end.
+
+    >>> code("a`b"), code("x")
+    ('``a`b``', '`x`')
+    """
+    flat = " ".join(text.split())
+    fence = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)
+    pad = " " if flat.startswith("`") or flat.endswith("`") else ""
+    return f"{fence}{pad}{flat}{pad}{fence}"
+
+
+def block(text: str, language: str = "") -> str:
+    """A code block that nothing in the text can end."""
+    fence = "`" * max(3, max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def first_line(subject: Subject) -> str:
+    """Whether a cluster would be replaced, and which attribute does it."""
+    clusters = [change for change in subject.changes if change.type in CLUSTERS]
+    replaced = [change for change in clusters if change.kind == "replace"]
+    if replaced:
+        said = []
+        for change in replaced:
+            why = forcing(change) or [triggers(change, subject)]
+            more = f" and {len(why) - MOST_REASONS} more" if len(why) > MOST_REASONS else ""
+            said.append(f"{code(change.address)}, because of {', '.join(why[:MOST_REASONS])}{more}")
+        return f"**This change would replace the cluster** {'; '.join(said)}."
+    if ended := [change for change in clusters if change.kind == "destroy"]:
+        return f"**This change would destroy the cluster** {', '.join(code(change.address) for change in ended)}."
+    if subject.refused:
+        return "**Terraform refuses this change**, so nothing can be said about the cluster."
+    if subject.incomparable:
+        return "**Whether this change would replace a cluster is not known**: base and head could not be compared."
+    return "**No cluster would be replaced.**"
+
+
+def forcing(change: Change) -> list[str]:
+    """The attributes that make the provider replace a resource: simple ones with their values, then blocks by name."""
+    simple, blocks = [], []
+    for one in (one for one in change.attributes if one.forces):
+        top = one.path.partition(".")[0]
+        if top == one.path and not (document(one.before) and document(one.after)):
+            simple.append(
+                f"{code(top)} ({code(shortened(one.before) or 'null')} → {code(shortened(one.after) or 'null')})"
+            )
+        elif code(top) not in blocks:
+            blocks.append(code(top))
+    return simple + blocks
+
+
+def triggers(change: Change, subject: Subject) -> str:
+    """What a replacement is triggered by, where no attribute of the resource itself forces it."""
+    beside = [
+        other
+        for other in subject.changes
+        if other.type == "terraform_data" and other.module == change.module and other.attributes
+    ]
+    if not beside:
+        return because(change)
+    one = next((one for one in beside[0].attributes if one.path == "input"), beside[0].attributes[0])
+    was, is_ = different_words(one.before, one.after)
+    return f"{code(f'{beside[0].address}.{one.path}')} ({code(was or 'null')} → {code(is_ or 'null')})"
+
+
+def different_words(before: str, after: str) -> tuple[str, str]:
+    """Two texts without the words that both begin and end with.
+
+    >>> different_words('"fixed a.sh x y"', '"fixed b.sh x y"')
+    ('a.sh', 'b.sh')
+    """
+    was, is_ = before.strip('"').split(), after.strip('"').split()
+    while was and is_ and was[0] == is_[0]:
+        was, is_ = was[1:], is_[1:]
+    while was and is_ and was[-1] == is_[-1]:
+        was, is_ = was[:-1], is_[:-1]
+    return shortened(" ".join(was)), shortened(" ".join(is_))
+
+
+def named(addresses: Iterable[str]) -> str:
+    """Addresses for a sentence; of many, the first."""
+    every = list(addresses)
+    more = f" and {len(every) - MOST_NAMED} more" if len(every) > MOST_NAMED else ""
+    return ", ".join(code(address) for address in every[:MOST_NAMED]) + more
+
+
+def destroyed_line(subject: Subject) -> str:
+    """What would be gone afterwards, and what would be made anew."""
+    found = subject.changes
+    gone = [change.address for change in found if change.kind == "destroy"]
+    anew = [change.address for change in found if change.kind == "replace" and change.type not in CLUSTERS]
+    said = [f"Destroys {len(gone)}: {named(gone)}." if gone else "Destroys nothing."]
+    if anew:
+        said.append(f"Makes {len(anew)} anew: {named(anew)}.")
+    return " ".join(said)
+
+
+def price_line(subject: Subject) -> str:
+    """What an hour costs, before and after."""
+    price = price_of(subject)
+    if price.unknown:
+        return f"What an hour costs is not known: {price.unknown}."
+    if price.after is None and price.before is None:
+        return "No cluster in these plans has a price."
+
+    def dollars(usd: float | None) -> str:
+        return "no cluster" if usd is None else f"{usd:.2f}"
+
+    line = f"An hour of the cluster costs at most **{dollars(price.before)} → {dollars(price.after)} USD**"
+    if (price.on_demand_before, price.on_demand_after) != (price.before, price.after):
+        line += f" ({dollars(price.on_demand_before)} → {dollars(price.on_demand_after)} where Spot has nothing)"
+    allowed = "" if subject.ceiling is None else f"; {subject.ceiling:.2f} are allowed"
+    return f"{line}, before tax{allowed}."
+
+
+def counted(found: Sequence[Change]) -> str:
+    """How much a plan does.
+
+    >>> counted([])
+    'no change'
+    """
+    counts = Counter(change.kind for change in found)
+    words = {"replace": "to replace", "destroy": "to destroy", "update": "to change", "create": "to create"}
+    said = [f"{counts[kind]} {word}" for kind, word in words.items() if counts[kind]]  # type: ignore[index]
+    said += [f"{counts['forget']} to forget"] if counts["forget"] else []
+    return ", ".join(said) or "no change"
+
+
+def folded(title: str, parts: Sequence[str], room: int, *, language: str = "diff") -> str:
+    """Text behind a title; whole parts are left out, with a count, where there is no room for all."""
+
+    def made(kept: int) -> str:
+        left = len(parts) - kept
+        rest = [f"# {left:,} more are left out here; make plan-report writes them all"] if left else []
+        body = block("\n".join([*parts[:kept], *rest]), language)
+        return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
+
+    used, kept = len(made(0).encode()) + 80, 0
+    for part in parts:
+        used += len(part.encode()) + 1
+        if used > room:
+            break
+        kept += 1
+    return made(kept)
+
+
+def markdown(subject: Subject, *, limit: int = LIMIT) -> str:
+    """The comment: at most ``limit`` bytes, its marker last.
+
+    What is cut first are the details, the longest and least grave ones before the others.
+    """
+    broken = failures(subject)
+    hide = subject.hide
+    head = [first_line(subject), "", destroyed_line(subject), price_line(subject), ""]
+    if broken:
+        head += ["**The check fails:**", ""]
+        head += [f"- {code(shortened(failure.message))}" for failure in broken[:MOST_NAMED]]
+        head += [f"- and {len(broken) - MOST_NAMED} more"] if len(broken) > MOST_NAMED else []
+        head += [""]
+        if any(failure.cause in ("replace", "destroy", "unknown") for failure in broken):
+            head += [f"If that is meant, the label {code(LABEL)} lets it pass.", ""]
+    if subject.allowed:
+        head += [f"The label {code(LABEL)} is set: replacements are let pass.", ""]
+    sections: list[tuple[str, list[str], str]] = []
+    for stack, reason in subject.refused.items():
+        sections.append((f"{stack}: refused by Terraform", reason.splitlines(), "text"))
+    for stack, reason in subject.incomparable.items():
+        sections.append((f"{stack}: not compared with the base", reason.splitlines(), "text"))
+    titles = {"against the base, if it stood": subject.compared, f"against what stands in {subject.env}": subject.live}
+    for against, plans in titles.items():
+        for stack, plan in plans.items():
+            found = changes(plan)
+            if not found:
+                head.append(f"{stack}, {against}: no change  ")
+                continue
+            parts = ["\n".join(lines(change)) for change in found]
+            sections.append((f"{stack}, {against}: {counted(found)}", parts, "diff"))
+    if subject.unseen:
+        head.append(f"Not compared with what stands in {subject.env}: {hide(subject.unseen)}")
+    foot = ["", marker(subject.env)]
+    text = hide("\n".join(head))
+    room = limit - len(text.encode()) - len("\n".join(foot).encode()) - 2
+    wanted = {
+        number: sum(len(hide(part).encode()) + 1 for part in parts) for number, (_, parts, _) in enumerate(sections)
+    }
+    bodies: dict[int, str] = {}
+    # the short ones get all that they need, the long ones share the rest
+    for done, number in enumerate(sorted(wanted, key=lambda number: wanted[number])):
+        title, parts, language = sections[number]
+        share = room // (len(sections) - done)
+        bodies[number] = folded(hide(title), [hide(part) for part in parts], share, language=language)
+        room -= len(bodies[number].encode()) + 2
+    return "\n".join([text, "", *(bodies[number] + "\n" for number in sorted(bodies)), *foot[1:]]) + "\n"
+
+
+def verdict(subject: Subject) -> dict[str, Any]:
+    """The same for a program."""
+    price, found, hide = price_of(subject), subject.changes, subject.hide
+    broken = failures(subject)
+    return {
+        "ok": not broken,
+        "env": subject.env,
+        "marker": marker(subject.env),
+        "failures": [{"cause": failure.cause, "message": hide(failure.message)} for failure in broken],
+        "clusters_replaced": [
+            {"address": hide(change.address), "because": list(change.because), "triggered": change.triggered}
+            for change in found
+            if change.type in CLUSTERS and change.kind == "replace"
+        ],
+        "destroyed": [hide(change.address) for change in found if change.kind == "destroy"],
+        "usd_an_hour": {
+            "before": price.before,
+            "after": price.after,
+            "on_demand_before": price.on_demand_before,
+            "on_demand_after": price.on_demand_after,
+            "allowed": subject.ceiling,
+        },
+    }

@@ -1,0 +1,150 @@
+"""`make drift`: whether what stands differs from the code, and what of ours bills by the hour, as an issue's text.
+
+Looks at the storage stack alone: clusters come and go, so that one that is not there is no drift. Locks nothing,
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from ops.aws.account import Account, OperatorError
+from ops.ci.comment import block, code, counted, folded
+from ops.ci.gather import reasons
+from ops.core.console import working
+from ops.core.paths import ROOT
+from ops.cost.leftovers import bill
+from ops.plan.changes import Change, changes, lines, secrets
+from ops.plan.masking import masked
+from ops.prices import table as prices
+from ops.terraform.workspace import CommandFailedError, TerraformError, workspace
+
+FOUND = 33
+LIMIT = 60_000
+MOST = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What was found in an environment.
+
+    Attributes
+    ----------
+    env : whose
+    plan : of the storage stack against what stands; None where there is none
+    unplanned : why there is none
+    billing : lines on what bills by the hour
+    unseen : what could not be listed
+    account : its id, to be masked
+    """
+
+    env: str
+    plan: Mapping[str, Any] | None = None
+    unplanned: str = ""
+    billing: Sequence[str] = ()
+    unseen: Sequence[str] = field(default_factory=tuple)
+    account: str = ""
+
+    @property
+    def changes(self) -> list[Change]:
+        """What an apply would do to the storage stack."""
+        return changes(self.plan) if self.plan else []
+
+    @property
+    def found(self) -> bool:
+        """Whether somebody should know. What could not be looked at is a finding too: silence would look like order."""
+        return bool(self.changes or self.billing or self.unplanned or self.unseen)
+
+
+def marker(env: str) -> str:
+    """What the issue about an environment is found again by."""
+    return f"<!-- fruits-drift {env} -->"
+
+
+def title(look: Look) -> str:
+    """The issue's title, always the same for an environment, so that there is one."""
+    return f"{look.env}: differs from the code, or bills"
+
+
+def markdown(look: Look) -> str:
+    """The issue's text, its marker last."""
+    said: list[str] = []
+    details: list[str] = []
+    if look.unplanned:
+        said.append("The storage stack could not be planned, so whether it differs from the code is not known.")
+        details.append(folded("Terraform's reasons", look.unplanned.splitlines(), LIMIT // 4, language="text"))
+    elif look.changes:
+        said.append(f"**The storage stack differs from the code**: an apply would find {counted(look.changes)}.")
+        parts = ["\n".join(lines(change)) for change in look.changes]
+        details.append(folded("what an apply would do", parts, LIMIT // 2))
+    else:
+        said.append("The storage stack is what the code says.")
+    if look.billing:
+        listed = block("\n".join(look.billing[:MOST]), "text")
+        said.append(f"**{len(look.billing)} of ours bill by the hour:**\n\n{listed}")
+        if len(look.billing) > MOST:
+            said.append(f"and {len(look.billing) - MOST} more; {code(f'make billing ENV={look.env}')} lists them all.")
+    else:
+        said.append("Nothing of ours that was seen bills by the hour.")
+    if look.unseen:
+        said.append("Not looked at:\n\n" + block("\n".join(look.unseen[:MOST]), "text"))
+    text = "\n\n".join([*said, *details, marker(look.env)]) + "\n"
+    return masked(
+        text, secrets=secrets(look.plan) if look.plan else (), accounts=[look.account] if look.account else ()
+    )
+
+
+def look(account: Account, environ: Mapping[str, str], home: Path, console: Console) -> Look:
+    """Plan the storage stack against what stands, and list what bills."""
+    env, plan, unplanned = account.target.env, None, ""
+    try:
+        with working(console, f"storage: planning against what stands in {env}"):
+            work = workspace("storage", account.target, environ, capture=True)
+            out = home / "storage-live.tfplan"
+            out.parent.mkdir(parents=True, exist_ok=True)
+            work.plan(out=out, arguments=["-lock=false"])
+            plan = work.show(out)
+    except CommandFailedError as error:
+        unplanned = reasons(error)
+    with working(console, "looking for what bills"):
+        found = bill(account, prices.table(), buckets=False)
+    return Look(
+        env=env,
+        plan=plan,
+        unplanned=unplanned,
+        billing=[f"{item.kind} {item.id}: {item.about}; {item.price}. Remove: {item.remove}" for item in found.hourly],
+        unseen=list(found.unseen),
+        account=account.target.account_id,
+    )
+
+
+def main() -> int:
+    """Write ``drift.md`` and ``drift.json``. Exit code: 0; 33 something was found."""
+    environ, console = os.environ, Console(stderr=True)
+    out = Path(environ.get("OUT") or ROOT / "build" / "drift")
+    try:
+        found = look(Account.from_environment(environ), environ, out / "work", console)
+    except (OperatorError, TerraformError, ClientError, BotoCoreError) as error:
+        print(f"drift: {masked(str(error))}", file=sys.stderr)
+        return int(getattr(error, "exit_code", 1))
+    out.mkdir(parents=True, exist_ok=True)
+    text = markdown(found)
+    (out / "drift.md").write_text(text)
+    answer = {"found": found.found, "env": found.env, "title": title(found), "marker": marker(found.env)}
+    (out / "drift.json").write_text(json.dumps(answer, indent=1) + "\n")
+    print(text.split("<details>")[0].split("<!--")[0].rstrip())
+    print(f"\nwritten: {out / 'drift.md'}, {out / 'drift.json'}")
+    return FOUND if found.found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

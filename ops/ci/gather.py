@@ -1,0 +1,192 @@
+"""Runs Terraform on base and head of a change, without AWS, and on the head against what stands in the account."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from ops.ci import standing
+from ops.ci.comment import Subject
+from ops.core.console import working
+from ops.core.paths import ROOT
+from ops.terraform.workspace import (
+    STACKS,
+    CommandFailedError,
+    Stack,
+    Target,
+    TerraformError,
+    Workspace,
+    WrongUseError,
+    artifact_uris,
+    cluster_variables,
+    find_terraform,
+    target_from,
+    workspace,
+)
+
+PLANNED = ("infra", "bootstrap")  # what a plan is made of
+
+
+def check_out(ref: str, destination: Path, root: Path = ROOT) -> None:
+    """The parts of a commit that a plan is made of, into an empty folder.
+
+    Raises
+    ------
+    WrongUseError : there is no such commit, or it has no such parts
+    """
+    shutil.rmtree(destination, ignore_errors=True)
+    destination.mkdir(parents=True)
+    archive = destination / "base.tar"
+    command = ["git", "archive", "--format=tar", f"--output={archive}", "--end-of-options", ref, *PLANNED]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise WrongUseError(
+            f"git cannot give {', '.join(PLANNED)} of BASE={ref} ({done.stderr.strip()}). "
+            "Fix: BASE= names a commit that is here, for instance BASE=origin/main after git fetch."
+        )
+    with tarfile.open(archive) as held:
+        held.extractall(destination, filter="data")
+    archive.unlink()
+
+
+def fingerprint(root: Path, stack: Stack, env: str) -> str:
+    """A hash of everything that a stack's plan is made of."""
+    infra = root / "infra"
+    places = [infra / stack, infra / "modules", *([root / "bootstrap"] if stack == "cluster" else [])]
+    files = [path for place in places for path in place.rglob("*") if path.is_file()]
+    files += [
+        path for path in (infra / "env" / f"{env}.tfvars", infra / "env" / f"{env}.{stack}.tfvars") if path.exists()
+    ]
+    digest = hashlib.sha256()
+    for path in sorted(path for path in files if ".terraform" not in path.parts and path.suffix != ".md"):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def offline(
+    stack: Stack, target: Target, root: Path, home: Path, environ: Mapping[str, str], terraform: Path
+) -> Workspace:
+    """A stack of a checkout, to be planned without AWS."""
+    extra: dict[str, Any] = {}
+    if stack == "cluster":
+        extra = cluster_variables(target, {}, environ)
+        bucket = f"fruits-{target.env}-artifacts-{target.account_id}"
+        extra |= artifact_uris(bucket, environ, root)
+    return Workspace(
+        target=target, stack=stack, extra=extra, source=root / "infra", home=home, terraform=terraform, capture=True
+    )
+
+
+def reasons(error: CommandFailedError) -> str:
+    """Terraform's errors in what it printed, without the plan before them."""
+    text = error.output or str(error)
+    found = text.find("\nError: ")
+    return (text[found:] if found >= 0 else text[-4000:]).strip()
+
+
+def compare(
+    root: Path, base: Path, environ: Mapping[str, str], home: Path, console: Console
+) -> dict[str, dict[str, Any]]:
+    """Base and head of both stacks, planned offline: ``base head compared incomparable refused`` of a subject.
+
+    Parameters
+    ----------
+    root, base : checkouts of head and base
+    home : where copies, states and plans are kept
+    """
+    target = target_from({**environ, "OFFLINE": "1"}, may_be_offline=True)
+    terraform = find_terraform()
+    found: dict[str, dict[str, Any]] = {name: {} for name in ("base", "head", "compared", "incomparable", "refused")}
+    for stack in STACKS:
+        with working(console, f"{stack}: planning the head"):
+            after = offline(stack, target, root, home / "head", environ, terraform)
+            after.state.unlink(missing_ok=True)
+            out = home / f"{stack}.tfplan"
+            out.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                after.plan(out=out)
+                found["head"][stack] = after.show(out)
+            except CommandFailedError as error:
+                found["refused"][stack] = reasons(error)
+                continue
+        if fingerprint(root, stack, target.env) == fingerprint(
+            base, stack, target.env
+        ):  # nothing that a plan is made of differs, so nothing would change
+            found["base"][stack] = found["head"][stack]
+            found["compared"][stack] = {"resource_changes": []}
+            continue
+        with working(console, f"{stack}: planning the head against the base"):
+            before = offline(stack, target, base, home / "base", environ, terraform)
+            before.state.unlink(missing_ok=True)
+            try:
+                before.plan(out=out)
+                found["base"][stack] = before.show(out)
+                standing.stand(before, found["base"][stack], standing.schema_of(before), out)
+                after.state.write_text(before.state.read_text())
+                found["compared"][stack] = standing.plan_of(after, out)
+            except CommandFailedError as error:
+                found["incomparable"][stack] = reasons(error)
+            except standing.NoStandingError as error:
+                found["incomparable"][stack] = str(error)
+    return found
+
+
+def against_account(environ: Mapping[str, str], home: Path, console: Console) -> tuple[dict[str, Any], str, list[str]]:
+    """Both stacks planned against what stands: the plans, why there are none, and the account's id.
+
+    Nothing is locked, so that a role that may only read can do it.
+    """
+    if environ.get("OFFLINE") == "1":
+        return {}, environ.get("UNSEEN") or "AWS was not to be asked (OFFLINE=1).", []
+    accounts: list[str] = []
+    plans: dict[str, Any] = {}
+    try:
+        target = target_from(environ, may_be_offline=False)
+        accounts.append(target.account_id)
+        for stack in STACKS:
+            with working(console, f"{stack}: planning against what stands in {target.env}"):
+                work = workspace(stack, target, environ, capture=True)
+                out = home / f"{stack}-live.tfplan"
+                out.parent.mkdir(parents=True, exist_ok=True)
+                work.plan(out=out, arguments=["-lock=false"])
+                plans[stack] = work.show(out)
+    except CommandFailedError as error:
+        return plans, f"Terraform could not: {reasons(error)[:600]}", accounts
+    except (TerraformError, BotoCoreError, ClientError) as error:
+        return plans, str(error), accounts
+    return plans, "", accounts
+
+
+def subject(
+    base: str,
+    environ: Mapping[str, str],
+    home: Path,
+    console: Console,
+    *,
+    ceiling: float | None,
+    allowed: bool,
+    root: Path = ROOT,
+) -> Subject:
+    """Everything that a report is made of.
+
+    Parameters
+    ----------
+    base : the commit that the change is compared with
+    """
+    checkout = home / "checkout"
+    check_out(base, checkout, root)
+    found = compare(root, checkout, environ, home, console)
+    live, unseen, accounts = against_account(environ, home, console)
+    env = environ.get("ENV") or "local"
+    region = target_from({**environ, "OFFLINE": "1"}, may_be_offline=True).region
+    return Subject(
+        env=env, region=region, **found, live=live, unseen=unseen, ceiling=ceiling, allowed=allowed, accounts=accounts
+    )

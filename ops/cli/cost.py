@@ -1,0 +1,146 @@
+"""`make cost`: what an hour and a run will cost, what lives now, and what was spent. JSON=1 for a program."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from ops.aws.account import Account, NotAppliedError, OperatorError
+from ops.core.console import working
+from ops.cost import estimate, ledger, speed
+from ops.cost.after import sentence
+from ops.cost.money import Currency, currency_from
+from ops.plan import policies
+from ops.prices import table as prices
+from ops.prices.current import current
+from ops.terraform.offline import planned
+from ops.terraform.workspace import TerraformError, number, target_from
+
+UNKNOWN_PRICE = 6
+
+
+def spent(account: Account, book: prices.Book) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The ledger, and for each cluster that has no last record what no step bore, up to now (not kept)."""
+    s3, bucket = account.client("s3"), account.bucket("data")
+    records = ledger.read(s3, bucket)
+    ended = {record["cluster_id"] for record in records if not record["step_id"]}
+    open_ = {record["cluster_id"] for record in records} - ended
+    # only clusters of the ledger are looked at where none is applied now
+    with contextlib.suppress(NotAppliedError):
+        open_ |= {str(account.cluster["cluster_id"])} - ended
+    rest = []
+    for cluster_id in sorted(open_):
+        try:
+            rest.append(ledger.of_rest(account, cluster_id, records, book))
+        except ClientError:
+            # EMR forgets a cluster after two months; what no step bore is then unknown
+            rest.append({"cluster_id": cluster_id, "forgotten": True})
+    return records, rest
+
+
+def ledger_lines(
+    records: Sequence[Mapping[str, Any]], rest: Sequence[Mapping[str, Any]], currency: Currency
+) -> list[str]:
+    """The ledger as a table with its sum."""
+    emulated = any(record.get("emulated") for record in [*records, *rest])
+    said = ["the ledger" + (" (embedded AWS: nothing was billed, this is what AWS would)" if emulated else "")]
+    for record in [*records, *(one for one in rest if not one.get("forgotten"))]:
+        kept = record in records
+        name = record["step_id"] or ("beside the steps" if kept else "beside the steps, up to now")
+        images = f"{record['images']:,} images, " if record.get("images") else ""
+        said.append(
+            f"  {record['to'][:16].replace('T', ' ')}  {record['cluster_id']}  {name}: {images}"
+            f"{sentence(record, currency)}"
+        )
+    said += [
+        f"  {one['cluster_id']}: EMR no longer knows this cluster, so what it cost beside its steps is not in the sum"
+        for one in rest
+        if one.get("forgotten")
+    ]
+    counted = [*records, *(one for one in rest if not one.get("forgotten"))]
+    steps = sum(1 for record in records if record["step_id"])
+    said.append(f"  together {currency.of(ledger.total(counted))} in {steps} step{'' if steps == 1 else 's'}")
+    return said
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dict[str, Any]]:
+    """Everything `make cost` says: as lines and for a program."""
+    currency, images = currency_from(environ), number(environ, "IMAGES")
+    offline = {**environ, "OFFLINE": "1"}
+    target = target_from(offline, may_be_offline=True)
+    with working(console, "planning without asking AWS", quiet=not console.is_terminal):
+        plan = planned(target, environ)
+    missing = ""
+    account: Account | None = None
+    records: list[dict[str, Any]] = []
+    rest: list[dict[str, Any]] = []
+    try:
+        account = Account.from_environment(environ)
+    except TerraformError as error:
+        missing = f"the ledger was not read: {error}"
+    with console.status("asking for prices"):
+        book = current(target.region, policies.types(plan), ask=account is not None and not account.target.emulated)
+    if account is not None:
+        try:
+            records, rest = spent(account, book)
+        except (NotAppliedError, TerraformError, BotoCoreError, ClientError) as error:
+            missing = f"the ledger was not read: {error}"
+    measured = None if target.env == "local" else speed.of_runs([(one["to"], one) for one in records])
+    found = estimate.estimate(
+        plan, env=target.env, region=target.region, speed=measured or speed.of_bench(), images=images, book=book
+    )
+    if found is None:
+        raise OperatorError("the plan holds no cluster, so there is nothing to price.")
+    said = estimate.lines(found, currency)
+    said += ["", *([missing] if missing else ledger_lines(records, rest, currency))]
+    answer = estimate.as_json(found, currency) | {
+        "ledger": {
+            "records": records,
+            "beside_the_steps": rest,
+            "missing": missing or None,
+            "usd_total": ledger.total([*records, *(one for one in rest if not one.get("forgotten"))]),
+        },
+    }
+    return said, answer
+
+
+def main() -> int:
+    """Exit code: 0; 1 no plan or no figures; 2 wrong use; 3 no usable Terraform; 6 a price that is not known."""
+    errors = Console(stderr=True)
+    try:
+        said, answer = report(os.environ, errors)
+    except prices.UnknownPriceError as error:
+        errors.print(
+            f"cost: {error}. Fix: take another type or region, or renew the table: make prices",
+            style="red",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+        return UNKNOWN_PRICE
+    except (OperatorError, TerraformError) as error:
+        errors.print(f"cost: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return error.exit_code
+    if os.environ.get("JSON") == "1":
+        print(json.dumps(answer, indent=1, default=_plain))
+    else:
+        print("\n".join(said))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,270 @@
+"""`make logs`: the end of what a step, its driver and a failed bootstrap wrote, and how old that is.
+
+`STEP=` and `CLUSTER=` take others than the newest; `LINES=` shows more of each; `FOLLOW=1` stays, shows what arrives
+and waits for what is late; `JSON=1` is for a program. `make diagnose` says what a failure means; this shows the text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ops.aws.account import Account, OperatorError
+from ops.cli import steps
+from ops.cli.status import duration
+from ops.core.console import working
+from ops.lifecycle import step
+from ops.logs import layout
+from ops.logs.layout import Log
+from ops.logs.reader import Logs, open_logs
+from ops.terraform.workspace import TerraformError, number
+
+LINES = 60
+LATE_SECONDS = 900.0
+POLL_SECONDS = 10.0
+POLL_SECONDS_EMULATED = 0.5
+SHIPPING = "EMR ships logs about every five minutes and when the cluster ends"
+
+
+class NoLogsError(OperatorError):
+    """No log has arrived, or the cluster keeps none."""
+
+    exit_code = 27
+
+
+@dataclass(frozen=True)
+class Source:
+    """Whose logs are read.
+
+    Attributes
+    ----------
+    logs : the place below which the cluster's lie
+    cluster_id, step_id : the step is empty where the cluster never had one
+    status : EMR's of the step, asked anew by each call
+    """
+
+    logs: Logs
+    cluster_id: str
+    step_id: str
+    status: Callable[[], Mapping[str, Any]]
+
+    @property
+    def name(self) -> str:
+        return f"the step {self.step_id}" if self.step_id else f"the cluster {self.cluster_id}"
+
+
+def source_of(account: Account, environ: Mapping[str, str]) -> Source:
+    """What `CLUSTER=` and `STEP=` mean; by default the newest step of the environment's cluster.
+
+    Raises
+    ------
+    NoLogsError : the cluster keeps no logs
+    OperatorError : there is no such cluster or step
+    """
+    cluster_id, emr = environ.get("CLUSTER") or str(account.cluster["cluster_id"]), account.client("emr")
+    known = steps.of_cluster(account, cluster_id)
+    step_id = environ.get("STEP") or (str(known[0]["Id"]) if known else "")
+    place = layout.cluster_uri(emr.describe_cluster(ClusterId=cluster_id)["Cluster"].get("LogUri"), cluster_id)
+    if place is None:
+        raise NoLogsError(
+            f"{cluster_id} was made without a place for logs (LogUri). Fix: make apply makes one with it."
+        )
+
+    def status() -> Mapping[str, Any]:
+        try:
+            found: Mapping[str, Any] = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]
+        except ClientError as error:
+            raise OperatorError(f"{cluster_id} has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
+        return found
+
+    return Source(open_logs(place, account.client("s3")), cluster_id, step_id, status)
+
+
+def wanted(logs: Logs, step_id: str) -> list[Log]:
+    """The logs worth reading, the most telling last: the step's own, then its driver's; without a step the bootstrap's.
+
+    In cluster mode the step's own log names the application in whose first container the driver wrote.
+    """
+    if not step_id:
+        return [log for log in logs.list("node/") if log.kind == "bootstrap" and log.stream != "controller"]
+    own = [log for log in logs.list(layout.step_folder(step_id)) if log.stream in ("stderr", "stdout")]
+    named = [name for log in own for name in layout.applications_in(logs.read(log).text)]
+    drivers = [
+        log
+        for name in dict.fromkeys(named)
+        for log in logs.list(layout.application_folder(name))
+        if log.is_driver and log.stream in ("stderr", "stdout")
+    ]
+    return [*own, *drivers]
+
+
+def age(log: Log, now: float) -> str:
+    """How old a log is in S3.
+
+    >>> age(Log("k", "step", "stderr", modified=100.0), 160.4)
+    '60 s old'
+    """
+    return f"{duration(max(0.0, now - log.modified))} old"
+
+
+def tail(text: str, lines: int) -> str:
+    r"""The last lines of a text; how many are missing is said.
+
+    >>> tail("a\nb\nc\n", 2)
+    '[... 1 line before ...]\nb\nc'
+    """
+    every = text.rstrip("\n").split("\n") if text.strip() else []
+    missing = len(every) - lines
+    shown = every[-lines:] if lines > 0 else []
+    head = [f"[... {missing} line{'' if missing == 1 else 's'} before ...]"] if missing > 0 else []
+    return "\n".join([*head, *shown])
+
+
+def table_of(logs: Logs, found: Iterable[Log], now: float) -> Table:
+    """Which logs there are."""
+    table = Table("log", "bytes", "age", title="logs, as they are in S3 now", title_justify="left")
+    table.columns[1].justify = "right"
+    for log in found:
+        table.add_row(Text(logs.uri(log.key), overflow="fold"), f"{log.size:,}", age(log, now))
+    return table
+
+
+@dataclass
+class Shown:
+    """Prints what is new in logs that grow."""
+
+    console: Console
+    lines: int
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def show(self, logs: Logs, log: Log, now: float) -> bool:
+        """Print what a log has more than last time; whether that was anything."""
+        excerpt = logs.read(log)
+        before, text = self.texts.get(log.key, ""), excerpt.text
+        self.texts[log.key] = text
+        if text == before and log.key in self.texts and before:
+            return False
+        more = text[len(before) :] if before and text.startswith(before) else text
+        problem = f" ({excerpt.problem})" if excerpt.problem else ""
+        self._print(f"── {logs.uri(log.key)}, {age(log, now)}{problem}", style="bold")
+        self._print(tail(more, self.lines) or "(empty)")
+        return True
+
+    def _print(self, text: str, style: str | None = None) -> None:
+        self.console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def missing(source: Source) -> str:
+    """What is said while nothing is there."""
+    return f"no log of {source.name} has arrived below {source.logs.root}: {SHIPPING}"
+
+
+def complete(found: Sequence[Log], ended: datetime) -> bool:
+    """Whether what is there was written after the step's end: its own log, and the driver's where there is one.
+
+    S3 tells whole seconds.
+    """
+    since = ended.timestamp() - 1
+    own = [log for log in found if log.kind == "step" and log.stream == "stderr"]
+    drivers = [log for log in found if log.is_driver]
+    return bool(own) and all(log.modified >= since for log in [*own, *drivers])
+
+
+def follow(source: Source, console: Console, *, lines: int, pause: float, late: float = LATE_SECONDS) -> None:
+    """Show what arrives until the step has ended and its last logs are there.
+
+    Parameters
+    ----------
+    pause : seconds between two looks
+    late : seconds after the step's end (or, without a step, from now) to wait for logs
+
+    Raises
+    ------
+    NoLogsError : they did not arrive
+    """
+    shown, sizes = Shown(console, lines), dict[str, tuple[int, float]]()
+    deadline: float | None = None if source.step_id else time.monotonic() + late
+    with working(console, f"looking for the logs of {source.name}") as say:
+        while True:
+            status: Mapping[str, Any] = source.status() if source.step_id else {"State": "", "Timeline": {}}
+            ended = status["Timeline"].get("EndDateTime")
+            found = wanted(source.logs, source.step_id)
+            for log in found:
+                if sizes.get(log.key) != (log.size, log.modified):
+                    sizes[log.key] = (log.size, log.modified)
+                    shown.show(source.logs, log, time.time())
+            if (ended and complete(found, ended)) or (not source.step_id and found):
+                break
+            if ended and deadline is None:
+                deadline = time.monotonic() + late
+            if deadline is not None and time.monotonic() > deadline:
+                raise NoLogsError(
+                    f"the last logs of {source.name} did not arrive within {duration(late)}. Fix: make logs, later; "
+                    "make destroy ends the cluster, and EMR then ships what is left."
+                )
+            if ended:
+                say(f"waiting for the last logs of {source.name} ({status['State']}); {SHIPPING}")
+            else:
+                is_ = f" is {status['State']}" if source.step_id else " has left none yet"
+                say(f"waiting: {source.name}{is_}; {SHIPPING}")
+            time.sleep(pause)
+    console.print(f"these are the last logs of {source.name}", highlight=False)
+
+
+def run(account: Account, environ: Mapping[str, str], console: Console) -> None:
+    """What make's variables ask for."""
+    lines = int(number(environ, "LINES") or LINES)
+    source = source_of(account, environ)
+    if environ.get("FOLLOW") == "1":
+        pause = POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS
+        follow(source, console, lines=lines, pause=pause)
+        return
+    found, now = wanted(source.logs, source.step_id), time.time()
+    if environ.get("JSON") == "1":
+        told = [
+            {
+                "uri": source.logs.uri(log.key),
+                "kind": log.kind,
+                "stream": log.stream,
+                "bytes": log.size,
+                "age_seconds": round(now - log.modified),
+                "tail": tail(source.logs.read(log).text, lines),
+            }
+            for log in found
+        ]
+        answer = {"cluster_id": source.cluster_id, "step_id": source.step_id or None, "logs": told}
+        print(json.dumps(answer | {"asked": datetime.fromtimestamp(now, UTC).isoformat()}, indent=1))
+        return
+    if not found:
+        raise NoLogsError(f"{missing(source)}. Fix: make logs FOLLOW=1 waits for it.")
+    shown = Shown(console, lines)
+    for log in found:
+        shown.show(source.logs, log, now)
+    console.print(table_of(source.logs, found, now))
+
+
+def main() -> int:
+    """Exit code: 0; 2 for an unknown cluster or step; 20 without a cluster; 27 while no log has arrived."""
+    try:
+        run(Account.from_environment(os.environ), os.environ, Console())
+    except KeyboardInterrupt:
+        return step.INTERRUPTED
+    except (OperatorError, TerraformError, BotoCoreError, ClientError) as error:
+        Console(stderr=True).print(f"logs: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return int(getattr(error, "exit_code", 1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""`make plan-report`: BASE=commit ENV= OFFLINE=1 MAX_USD_PER_HOUR= LABELS=allow-replace OUT=folder.
+
+Or from plans at hand, without Terraform: ``--plan cluster=file`` for each, as ``terraform show -json`` gives them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ops.ci import comment, gather
+from ops.core.paths import ROOT
+from ops.terraform.workspace import BROKEN_RULE, DEFAULT_REGION, TerraformError, WrongUseError, number
+
+REPLACES = 32
+REFUSED = 1
+CEILING = 3.2  # dollars an hour on demand: what the cluster of prod costs, and a fifth
+
+
+def exit_code(failures: Sequence[comment.Failure]) -> int:
+    """0; 1 a plan is refused; 5 a rule or the price; 32 a replacement or a loss that nobody allowed."""
+    causes = {failure.cause for failure in failures}
+    if "refused" in causes:
+        return REFUSED
+    if causes & {"policy", "price"}:
+        return BROKEN_RULE
+    return REPLACES if causes else 0
+
+
+def from_files(
+    given: Sequence[str], environ: Mapping[str, str], ceiling: float | None, allowed: bool
+) -> comment.Subject:
+    """The subject of plans at hand: each is taken for what would be done to what stands."""
+    plans: dict[str, dict[str, Any]] = {}
+    for one in given:
+        stack, _, name = one.partition("=")
+        if stack not in ("storage", "cluster") or not name:
+            raise WrongUseError(f"--plan {one}: write --plan storage=file or --plan cluster=file.")
+        try:
+            plans[stack] = json.loads(Path(name).read_text())
+        except (OSError, ValueError) as error:
+            raise WrongUseError(
+                f"--plan {one} is no plan ({error}). Fix: terraform show -json plan > {name}."
+            ) from error
+    region = environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION
+    env = environ.get("ENV") or "local"
+    unseen = "" if plans else "no plan was given."
+    return comment.Subject(
+        env=env, region=region, live=plans, head=plans, unseen=unseen, ceiling=ceiling, allowed=allowed
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write ``report.md`` and ``verdict.json``; the exit code says whether the change may be merged."""
+    parser = argparse.ArgumentParser(prog="python -m ops.cli.plan_report", description=__doc__)
+    parser.add_argument("--plan", action="append", default=[], metavar="STACK=FILE")
+    options = parser.parse_args(arguments)
+    environ, console = os.environ, Console(stderr=True)
+    allowed = comment.LABEL in {label.strip() for label in environ.get("LABELS", "").split(",")}
+    out = Path(environ.get("OUT") or ROOT / "build" / "plan-report")
+    try:
+        given = number(environ, "MAX_USD_PER_HOUR")
+        ceiling = CEILING if given is None else float(given)
+        if options.plan:
+            subject = from_files(options.plan, environ, ceiling, allowed)
+        else:
+            base = environ.get("BASE") or "origin/main"
+            subject = gather.subject(base, environ, out / "work", console, ceiling=ceiling, allowed=allowed)
+    except TerraformError as error:
+        print(f"plan-report: {error}", file=sys.stderr)
+        return error.exit_code
+    out.mkdir(parents=True, exist_ok=True)
+    text = comment.markdown(subject)
+    (out / "report.md").write_text(text)
+    (out / "verdict.json").write_text(json.dumps(comment.verdict(subject), indent=1) + "\n")
+    print(text.split("\n\n<details>")[0].rstrip())
+    print(f"\nwritten: {out / 'report.md'}, {out / 'verdict.json'}")
+    broken = comment.failures(subject)
+    for failure in broken:
+        print(f"plan-report: {subject.hide(failure.message)} [{failure.cause}]", file=sys.stderr)
+    return exit_code(broken)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""`make run-step` and `make watch`: the command line around `ops.lifecycle.step`, and `ONESHOT=1`.
+
+With ``ONESHOT=1`` the cluster does not outlive the step: it is destroyed after success (once the results are fetched),
+failure, Ctrl-C, and when the terminal is closed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+
+from fruits.errors import FruitsError
+from rich.console import Console
+
+from localaws.errors import LocalAwsError
+from ops.aws.account import Account, OperatorError
+from ops.aws.sweep import SweepError
+from ops.cost.bills import last_line
+from ops.diagnose import wait as diagnosis
+from ops.diagnose.causes import UNDETERMINED
+from ops.lifecycle import fault, step
+from ops.lifecycle.environment import destroy, fetch_results
+from ops.terraform.workspace import TerraformError
+
+
+def checked(environ: Mapping[str, str]) -> None:
+    """Refuse what cannot go together, before anything is submitted.
+
+    Raises
+    ------
+    OperatorError
+    """
+    detached = environ.get("DETACH") == "1"
+    for name in ("ONESHOT", "FAULT"):
+        if detached and environ.get(name):
+            raise OperatorError(f"DETACH=1 leaves before {name} is done. Fix: give one of the two.", exit_code=2)
+    if (kind := fault.wanted(environ)) in fault.AT_START:
+        raise OperatorError(
+            f"FAULT={kind} strikes while a cluster starts. Fix: make apply FAULT={kind}; for a step there are "
+            f"{', '.join(fault.IN_STEP)}.",
+            exit_code=2,
+        )
+
+
+def once(account: Account, environ: Mapping[str, str], console: Console) -> int:
+    """The step, its results, and the end of the cluster whatever happened; returns the step's exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal or a stopped CI job must not leave a cluster
+        signal.signal(number, signal.default_int_handler)
+    try:
+        code = step.run_step(account, environ, console)
+        if code == 0:
+            fetch_results(account, environ, console)
+    finally:
+        try:
+            destroy(environ, console)
+        except BaseException:
+            if not account.target.emulated:
+                console.print("THE CLUSTER MAY STILL BILL. Fix: make destroy.", style="bold red", highlight=False)
+            raise
+    if code == UNDETERMINED and not account.target.emulated:
+        code = afterwards(account, console)
+    return code
+
+
+def afterwards(account: Account, console: Console) -> int:
+    """Why the step of a cluster that is gone failed, from the logs that it shipped when it ended."""
+    cluster_id = str(account.cluster["cluster_id"])
+    step_id = diagnosis.newest(account, cluster_id)
+    return step.why(account, cluster_id, step_id, console, patience=diagnosis.LATE_SECONDS) if step_id else UNDETERMINED
+
+
+def run(environ: Mapping[str, str], console: Console) -> int:
+    """What make's variables ask for; returns the exit code."""
+    checked(environ)
+    account = Account.from_environment(environ)
+    if step_id := environ.get("STEP"):
+        submitted = step.Submitted(str(account.cluster["cluster_id"]), step_id, step.output_of(account, step_id))
+        code = step.see(account, submitted, environ, console)
+    else:
+        one_shot = environ.get("ONESHOT") == "1"
+        with fault.injected(account, environ, fault.IN_STEP):
+            code = (once if one_shot else step.run_step)(account, environ, console)
+        if one_shot:
+            return code  # destroy has said what is left
+    if code != step.INTERRUPTED and environ.get("DETACH") != "1":
+        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+    return code
+
+
+def main() -> int:
+    """Entry point."""
+    try:
+        return run(os.environ, Console())
+    except KeyboardInterrupt:
+        return step.INTERRUPTED
+    except (OperatorError, FruitsError, TerraformError, LocalAwsError, SweepError) as error:
+        Console(stderr=True).print(f"run-step: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""`make shell`: a shell on the primary node, without an open port.
+
+On AWS a session of Systems Manager, which needs ``enable_ssm`` in the cluster stack and AWS's session-manager-plugin on
+this machine. The embedded AWS has no machine to go to: there it is a shell of this machine in the folder that stands
+for the node, with the variables and the keys that the node's processes have; it says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from localaws.emr.node import Node
+from localaws.settings import Settings
+from ops.aws.account import LIVE_STATES, Account, OperatorError
+from ops.terraform.workspace import TerraformError
+
+PLUGIN = "session-manager-plugin"
+INSTALL = (
+    "https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html"
+)
+
+
+class NoShellError(OperatorError):
+    """No shell can be had; the message says why."""
+
+    exit_code = 26
+
+
+def primary_of(account: Account, cluster_id: str) -> str:
+    """EC2's id of the primary node.
+
+    Raises
+    ------
+    NoShellError : the cluster has none yet, or no more
+    """
+    pages = (
+        account.client("emr")
+        .get_paginator("list_instances")
+        .paginate(ClusterId=cluster_id, InstanceFleetType="MASTER", InstanceStates=["RUNNING"])
+    )
+    found = [str(one["Ec2InstanceId"]) for page in pages for one in page["Instances"]]
+    if not found:
+        raise NoShellError(f"{cluster_id} has no running primary node. Fix: make status says what it does.")
+    return found[0]
+
+
+def running_cluster(account: Account) -> str:
+    """The id of the environment's cluster, which must live.
+
+    Raises
+    ------
+    OperatorError : it has ended
+    """
+    state, reason = account.cluster_state()
+    cluster_id = str(account.cluster["cluster_id"])
+    if state not in LIVE_STATES:
+        why = f" ({reason})" if reason else ""
+        raise OperatorError(
+            f"the cluster {cluster_id} is {state}{why}: its nodes are gone. Fix: make logs has what they wrote; make "
+            "apply makes a new one.",
+            exit_code=21,
+        )
+    return cluster_id
+
+
+# ------------------------------------------------------------------------------------------------------- on AWS
+
+
+def plugin() -> str:
+    """Where AWS's session-manager-plugin is.
+
+    Raises
+    ------
+    NoShellError : it is not installed
+    """
+    found = shutil.which(PLUGIN)
+    if found is None:
+        raise NoShellError(f"{PLUGIN} is not installed. Fix: {INSTALL}", exit_code=3)
+    return found
+
+
+def reachable(ssm: Any, instance: str) -> None:
+    """Check that the node's agent has called Systems Manager.
+
+    Raises
+    ------
+    NoShellError : it has not
+    """
+    filters = [{"Key": "InstanceIds", "Values": [instance]}]
+    known = ssm.describe_instance_information(Filters=filters)["InstanceInformationList"]
+    status = known[0]["PingStatus"] if known else "not known to Systems Manager"
+    if status != "Online":
+        raise NoShellError(
+            f"the agent on {instance} is not reachable ({status}). Fix: a node that has just started needs some "
+            "minutes; else check that the stack was applied with enable_ssm = true."
+        )
+
+
+def plugin_arguments(answer: Mapping[str, Any], *, region: str, profile: str, target: str, endpoint: str) -> list[str]:
+    """The plugin's arguments, in the order that aws-cli gives them (aws-cli, sessionmanager.py).
+
+    Parameters
+    ----------
+    answer : of StartSession
+    profile : name of the AWS profile; empty for none
+    target : EC2's id of the node
+    endpoint : of Systems Manager
+    """
+    kept = {name: answer[name] for name in ("SessionId", "TokenValue", "StreamUrl")}
+    return [json.dumps(kept), region, "StartSession", profile, json.dumps({"Target": target}), endpoint]
+
+
+def session(account: Account, environ: Mapping[str, str], console: Console) -> int:
+    """A session of Systems Manager on the primary node; the plugin's exit code.
+
+    Raises
+    ------
+    NoShellError : the stack has no way in, the plugin is missing, or the agent does not answer
+    """
+    if "ssm" not in account.cluster.get("endpoints", []):
+        raise NoShellError(
+            "the cluster was made without a way in. Fix: enable_ssm = true in "
+            f"infra/env/{account.target.env}.cluster.tfvars, then make apply (the endpoints are some 0.03 USD an hour "
+            "and zone)."
+        )
+    program = plugin()
+    instance = primary_of(account, running_cluster(account))
+    ssm = account.client("ssm")
+    reachable(ssm, instance)
+    answer = ssm.start_session(Target=instance)
+    given = plugin_arguments(
+        answer,
+        region=account.target.region,
+        profile=environ.get("AWS_PROFILE", ""),
+        target=instance,
+        endpoint=str(ssm.meta.endpoint_url),
+    )
+    console.print(f"{instance}, as ssm-user; hadoop's shell is: sudo -iu hadoop", highlight=False)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for what runs on the node
+    try:
+        code = subprocess.run([program, *given], check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if code:  # a plugin that ends well has ended its session
+        ssm.terminate_session(SessionId=answer["SessionId"])
+    return code
+
+
+# ---------------------------------------------------------------------------------------------- on this machine
+
+
+def role_keys(account: Account, session_name: str) -> dict[str, str]:
+    """Temporary keys of the nodes' role, as a node of the embedded AWS has them."""
+    cluster = account.client("emr").describe_cluster(ClusterId=account.cluster["cluster_id"])["Cluster"]
+    profile = str(cluster["Ec2InstanceAttributes"]["IamInstanceProfile"]).rsplit("/", 1)[-1]
+    role = account.client("iam").get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"][0]
+    keys = account.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName=session_name)["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
+    }
+
+
+def local_shell(account: Account, console: Console) -> int:
+    """A shell in the folder that stands for the node; bash's exit code.
+
+    Raises
+    ------
+    NoShellError : the folder is gone with its cluster
+    """
+    cluster_id = running_cluster(account)
+    settings = Settings.from_environment()
+    root = settings.clusters / cluster_id
+    if not root.is_dir():
+        raise NoShellError(f"{cluster_id} has no folder yet. Fix: wait until it is BOOTSTRAPPING; make status.")
+    node = Node(root, str(account.target.endpoint), account.target.region, settings)
+    environment = node.environment(role_keys(account, primary_of(account, cluster_id)))
+    python = node.below(str(account.cluster["python"]))
+    console.print(
+        f"this is a shell of your own machine, in the folder that stands for the primary node of {cluster_id}: the "
+        f"embedded AWS has no machine.\nIt has the node's variables and its role's keys: aws s3 ls may what the node "
+        f"may. The job's Python: {python}. exit leaves.",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+    )
+    interactive = sys.stdin.isatty()
+    bash = ["bash", "--noprofile", "--norc", *(["-i"] if interactive else [])]
+    prompt = {"PS1": f"[{cluster_id} primary, embedded] \\w $ ", "TERM": os.environ.get("TERM", "dumb")}
+    return subprocess.run(bash, cwd=root, env={**environment, **prompt, "PYTHON": python}, check=False).returncode
+
+
+def main() -> int:
+    """Exit code: the shell's own; 3, 20, 21 or 26 where there is none to be had."""
+    console = Console(stderr=True)
+    try:
+        account = Account.from_environment(os.environ)
+        if account.target.emulated:
+            return local_shell(account, console)
+        return session(account, os.environ, console)
+    except (OperatorError, TerraformError, BotoCoreError, ClientError) as error:
+        console.print(f"shell: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return int(getattr(error, "exit_code", 1))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

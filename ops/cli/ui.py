@@ -1,0 +1,220 @@
+"""`make ui`: Spark's pages about a cluster's steps (jobs, stages, executors), also of steps that have ended.
+
+On AWS that is EMR's persistent history server, which needs no open port and keeps an application for thirty days; on
+the embedded AWS Spark's own history server, on loopback, over the event logs that the steps left, until Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from localaws.emr.spark import events_folder
+from localaws.java import find_java_home
+from localaws.settings import Settings
+from ops.aws.account import Account, OperatorError
+from ops.core import browser
+from ops.core.console import working
+from ops.terraform.workspace import TerraformError
+
+HISTORY_SERVER = "org.apache.spark.deploy.history.HistoryServer"
+START_SECONDS = 60.0
+READY_SECONDS = 600.0
+POLL_SECONDS = 5.0
+
+
+class NoPageError(OperatorError):
+    """There is no page to show."""
+
+    exit_code = 25
+
+
+# ------------------------------------------------------------------------------------------------------- on AWS
+
+
+def presigned(emr: Any, cluster_arn: str, *, patience: float = READY_SECONDS, pause: float = POLL_SECONDS) -> str:
+    """The address of EMR's persistent Spark history server for a cluster; whoever has it may look, for a while.
+
+    Source: CreatePersistentAppUI and GetPersistentAppUIPresignedURL in EMR's API reference.
+
+    Parameters
+    ----------
+    emr : boto3 client
+    patience : seconds until the page must be ready
+    pause : seconds between two looks
+
+    Raises
+    ------
+    NoPageError : it was refused, or did not become ready
+    """
+    try:
+        made = emr.create_persistent_app_ui(TargetResourceArn=cluster_arn, ProfilerType="SHS")
+    except ClientError as error:
+        raise NoPageError(
+            f"EMR makes no page for {cluster_arn} ({error}). Fix: it needs the right "
+            "elasticmapreduce:CreatePersistentAppUI, and a cluster that ended less than thirty days ago."
+        ) from error
+    page, deadline = made["PersistentAppUIId"], time.monotonic() + patience
+    while True:
+        answer = emr.get_persistent_app_ui_presigned_url(PersistentAppUIId=page, PersistentAppUIType="SHS")
+        if answer.get("PresignedURLReady") and answer.get("PresignedURL"):
+            return str(answer["PresignedURL"])
+        if time.monotonic() > deadline:
+            told = emr.describe_persistent_app_ui(PersistentAppUIId=page)["PersistentAppUI"]
+            said = told.get("LastStateChangeReason") or told.get("PersistentAppUIStatus") or "EMR gives no reason"
+            raise NoPageError(
+                f"EMR's page was not ready after {patience:.0f} s ({said}). Fix: make ui again in some minutes."
+            )
+        time.sleep(pause)
+
+
+# ---------------------------------------------------------------------------------------------- on this machine
+
+
+def bound_address(line: str) -> str | None:
+    """The address in the line with which the history server says that it listens.
+
+    >>> bound_address("26/11/24 10:00:00 INFO HistoryServer: Bound HistoryServer to 127.0.0.1, and started at "
+    ...               "http://127.0.0.1:18080")
+    'http://127.0.0.1:18080'
+    """
+    found = re.search(r"Bound HistoryServer to .*, and started at (http://\S+)", line)
+    return found[1] if found else None
+
+
+@contextmanager
+def history_server(events: Path, *, patience: float = START_SECONDS) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Spark's history server over a folder of event logs, on a free loopback port, for the time of a block.
+
+    Raises
+    ------
+    NoPageError : it did not start; its last words are in the message
+    """
+    import pyspark
+
+    java = find_java_home()
+    if java is None:
+        raise NoPageError("no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME.", exit_code=3)
+    home = Path(pyspark.__file__).parent
+    with tempfile.TemporaryDirectory(prefix="fruits-history-") as scratch:
+        log = Path(scratch) / "log"
+        options = {
+            "spark.history.fs.logDirectory": events.as_uri(),
+            "spark.history.fs.update.interval": "3s",
+            "spark.history.ui.port": "0",
+            "java.io.tmpdir": scratch,
+        }
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "AWS_"))} | {
+            "JAVA_HOME": str(java),
+            "SPARK_HOME": str(home),
+            "SPARK_CONF_DIR": scratch,
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_DAEMON_MEMORY": "512m",
+            "SPARK_HISTORY_OPTS": " ".join(f"-D{name}={value}" for name, value in options.items()),
+        }
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                [str(home / "bin" / "spark-class"), HISTORY_SERVER],
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,  # Ctrl-C is ours to pass on
+            )
+        try:
+            yield _listening(process, log, patience), process
+        finally:
+            _end(process)
+
+
+def _listening(process: subprocess.Popen[str], log: Path, patience: float) -> str:
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        lines = log.read_text(errors="replace").splitlines()
+        if address := next((found for line in lines if (found := bound_address(line))), None):
+            return address
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    words = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+    raise NoPageError(f"Spark's history server did not start. Its last words:\n{words}")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            os.killpg(process.pid, number)
+        try:
+            process.wait(timeout=10)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def local(cluster_id: str, environ: Mapping[str, str], console: Console) -> None:
+    """Serve the pages of the embedded AWS's cluster until Ctrl-C.
+
+    Raises
+    ------
+    NoPageError : no step has left an event log
+    """
+    events = events_folder(Settings.from_environment().home, cluster_id)
+    if not events.is_dir() or not any(events.iterdir()):
+        raise NoPageError(f"no Spark step has run on {cluster_id} yet, so there is no page. Fix: make run-step.")
+    try:
+        with ExitStack() as stack:
+            with working(console, "starting Spark's history server"):
+                address, process = stack.enter_context(history_server(events))
+            console.print(
+                f"Spark's pages of {cluster_id}: {address} (of this machine only; Ctrl-C stops it)",
+                highlight=False,
+                soft_wrap=True,
+            )
+            browser.show(address, environ, terminal=console.is_terminal)
+            process.wait()
+    except KeyboardInterrupt:
+        console.print("\nstopped; make ui shows it again", highlight=False)
+
+
+def show(account: Account, environ: Mapping[str, str], console: Console) -> None:
+    """Show the pages of ``CLUSTER=``, or of the environment's cluster."""
+    cluster_id = environ.get("CLUSTER") or str(account.cluster["cluster_id"])
+    if account.target.emulated:
+        local(cluster_id, environ, console)
+        return
+    emr = account.client("emr")
+    with working(console, "asking EMR for the page; the first time takes some minutes"):
+        arn = str(emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["ClusterArn"])
+        address = presigned(emr, arn)
+    console.print("Spark's pages; whoever has the address may look until it expires:", highlight=False)
+    console.print(address, highlight=False, soft_wrap=True, markup=False)
+    browser.show(address, environ, terminal=console.is_terminal)
+
+
+def main() -> int:
+    """Exit code: 0; 20 without a cluster; 25 when there is nothing to see."""
+    try:
+        show(Account.from_environment(os.environ), os.environ, Console())
+    except KeyboardInterrupt:
+        return 130
+    except (OperatorError, TerraformError, BotoCoreError, ClientError) as error:
+        Console(stderr=True).print(f"ui: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return int(getattr(error, "exit_code", 1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+"""Where things lie in a clone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+INFRA = ROOT / "infra"
+BUILD = ROOT / "build"
+RUNS = ROOT / "runs"

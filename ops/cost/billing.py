@@ -1,0 +1,197 @@
+"""What is still billing of an environment: each thing, what it costs, the command that ends it.
+
+Everything with our tags is asked of the Resource Groups Tagging API; what that misses (EMR's own endpoint, sizes,
+states, volumes that are attached to nothing) is listed service by service. What could not be listed is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from ops.aws.account import PROJECT, Account
+from ops.cost.money import Currency, shown
+
+SOMETHING_BILLS = 8
+GIB = Decimal(2**30)
+KEY_USD_MONTH = Decimal(1)
+# Kinds in the Tagging API that cost nothing, or whose cost is listed by what they belong to.
+FREE = {
+    "budgets:budget", "ec2:dhcp-options", "ec2:internet-gateway", "ec2:launch-template", "ec2:network-acl",
+    "ec2:network-interface", "ec2:placement-group", "ec2:route-table", "ec2:security-group", "ec2:security-group-rule",
+    "ec2:subnet", "ec2:vpc", "iam:instance-profile", "iam:policy", "iam:role", "sagemaker:user-profile",
+    "scheduler:schedule", "scheduler:schedule-group",
+}  # fmt: skip
+LISTED = {
+    "ec2:elastic-ip", "ec2:instance", "ec2:natgateway", "ec2:volume", "ec2:vpc-endpoint", "elasticmapreduce:cluster",
+    "kms:key", "s3:bucket", "sagemaker:domain",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One thing.
+
+    Attributes
+    ----------
+    kind, id : what, and its name in AWS
+    about : state and size
+    usd_hour, usd_month : what it costs while it is there; None where nobody knows
+    inferred : nobody has read that price
+    remove : the command that ends it
+    """
+
+    kind: str
+    id: str
+    about: str
+    usd_hour: Decimal | None = None
+    usd_month: Decimal | None = None
+    inferred: bool = False
+    remove: str
+
+    @property
+    def price(self) -> str:
+        """For a reader; ``~`` is inferred."""
+        mark = "~" if self.inferred else ""
+        if self.usd_hour is not None:
+            return f"{mark}{shown(self.usd_hour)} USD an hour"
+        if self.usd_month is not None:
+            return f"{mark}{shown(self.usd_month)} USD a month"
+        return "price not known"
+
+    def as_json(self) -> dict[str, Any]:
+        """For a program; amounts as strings."""
+        amounts = {name: None if usd is None else str(usd) for name, usd in self._amounts.items()}
+        return {"kind": self.kind, "id": self.id, "about": self.about, **amounts, "inferred": self.inferred,
+                "remove": self.remove}  # fmt: skip
+
+    @property
+    def _amounts(self) -> dict[str, Decimal | None]:
+        return {"usd_per_hour": self.usd_hour, "usd_per_month": self.usd_month}
+
+
+@dataclass
+class Bill:
+    """Everything found.
+
+    Attributes
+    ----------
+    items : what bills
+    free : ARNs with our tags that cost nothing
+    unseen : what could not be listed, and why
+    """
+
+    items: list[Item] = field(default_factory=list)
+    free: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+
+    @property
+    def hourly(self) -> list[Item]:
+        """What bills by the hour, or may: its price is not known."""
+        return [item for item in self.items if item.usd_month is None]
+
+
+def kind_of(arn: str) -> str:
+    """Service and resource type of an ARN.
+
+    >>> kind_of("arn:aws:ec2:eu-west-3:123456789012:vpc/vpc-1"), kind_of("arn:aws:s3:::fruits-dev-data-1")
+    ('ec2:vpc', 's3:bucket')
+    >>> kind_of("arn:aws:elasticfilesystem:eu-west-3:123456789012:file-system/fs-1"), kind_of("odd")
+    ('elasticfilesystem:file-system', ':')
+    """
+    parts = arn.split(":", 5)
+    if len(parts) < 6:
+        return ":"
+    if parts[2] == "s3":
+        return "s3:bucket"
+    return f"{parts[2]}:{parts[5].replace(':', '/').partition('/')[0]}"
+
+
+def tags_of(thing: Mapping[str, Any]) -> dict[str, str]:
+    """Tags as EC2 and EMR answer them."""
+    return {tag["Key"]: tag.get("Value", "") for tag in thing.get("Tags", [])}
+
+
+def is_ours(thing: Mapping[str, Any], env: str) -> bool:
+    """Whether something bears our tags."""
+    tags = tags_of(thing)
+    return tags.get("Project") == PROJECT and tags.get("Environment") == env
+
+
+def age(since: datetime, now: datetime) -> str:
+    """How long something has been there.
+
+    >>> age(datetime(2026, 11, 1), datetime(2026, 11, 2, 3, 30))
+    '27 h 30 min'
+    """
+    minutes = max(0, int((now - since).total_seconds() // 60))
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def size(octets: int) -> str:
+    """Bytes for a reader.
+
+    >>> size(0), size(1536), size(3 * 2**30)
+    ('0 B', '1.5 KiB', '3.0 GiB')
+    """
+    amount, unit = float(octets), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def others(arns: Iterable[str], env: str) -> tuple[list[Item], list[str]]:
+    """From the ARNs with our tags: what no listing covers and may bill, and what is free."""
+    items, free = [], []
+    for arn in arns:
+        kind = kind_of(arn)
+        if kind in FREE:
+            free.append(arn)
+        elif kind == "kms:key":
+            about = "a key of our own; one that is to be deleted does not bill"
+            remove = f"make purge ENV={env}"
+            items.append(Item(kind="key", id=arn, about=about, usd_month=KEY_USD_MONTH, inferred=True, remove=remove))
+        elif kind not in LISTED:
+            remove = f"make destroy ENV={env}, or in the console of {kind.partition(':')[0]}"
+            items.append(Item(kind=kind, id=arn, about="bears our tags and may bill", remove=remove))
+    return items, free
+
+
+def lines(found: Bill, account: Account, currency: Currency) -> list[str]:
+    """The bill for a reader, the sum last."""
+    env = account.target.env
+    emulated = " (embedded AWS: nothing is billed, this is what AWS would)" if account.target.emulated else ""
+    said = [f"still billing of ENV={env} in {account.target.region}{emulated}"]
+    for item in found.items:
+        said.append(f"  {item.kind} {item.id}: {item.about}; {item.price}. Remove: {item.remove}")
+    said += [f"  not known: {text}" for text in found.unseen]
+    if found.free:
+        said.append(f"  {len(found.free)} more things with our tags cost nothing (networks, groups, roles, schedules)")
+    return [*said, last_line(found, env, currency)]
+
+
+def last_line(found: Bill, env: str, currency: Currency) -> str:
+    """The sum, and how it ends."""
+    hour = sum((item.usd_hour for item in found.items if item.usd_hour), Decimal(0))
+    month = sum((item.usd_month for item in found.items if item.usd_month), Decimal(0))
+    unsure = "; not everything could be listed" if found.unseen else ""
+    stored = f"{currency.of(month)} a month for what is stored (make purge ENV={env} removes it)"
+    if not found.hourly:
+        kept = stored if any(item.usd_month is not None for item in found.items) else "nothing is stored"
+        return f"nothing bills by the hour; {kept}{unsure}"
+    return f"it bills {currency.of(hour)} an hour before tax until make destroy ENV={env}; {stored}{unsure}"
+
+
+def as_json(found: Bill) -> dict[str, Any]:
+    """For a program."""
+    return {"items": [item.as_json() for item in found.items], "free": found.free, "unseen": found.unseen}
+
+
+def exit_code(found: Bill) -> int:
+    """0, or `SOMETHING_BILLS` where something bills by the hour."""
+    return SOMETHING_BILLS if found.hourly else 0

@@ -1,0 +1,215 @@
+"""What of an environment bills now, and what ends it: read from EMR and EC2, said in one line at the end of commands.
+
+It looks at one environment's own cluster and network. What lies about elsewhere in the account is `make doctor`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.aws.account import LIVE_STATES, PROJECT, Account, NotAppliedError, OperatorError
+from ops.aws.sweep import vpcs_of
+from ops.cost import ledger
+from ops.cost.bill import Node, Span, bill, spans_of_steps
+from ops.cost.money import shown
+from ops.prices import table as prices
+from ops.terraform.workspace import TerraformError
+
+TROUBLE = (BotoCoreError, ClientError, OperatorError, TerraformError)
+"""What asking may end with; the commands whose end is told do not fail because of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """The cluster of an environment.
+
+    Attributes
+    ----------
+    reason : EMR's, which may be empty
+    idle_since : when the last step ended; None while one is open, or the cluster is not ready
+    ends_idle : when it ends by itself if nothing is submitted (EMR looks every five minutes); None where it does not
+    ends_latest : UTC time at which the schedule ends it, as Terraform gives it
+    nodes : live ones, by role
+    usd_hour : dollars an hour of the live nodes; None where a price is not known
+    usd_so_far : dollars from the first instance to now
+    """
+
+    id: str
+    state: str
+    reason: str
+    created: datetime
+    idle_since: datetime | None
+    ends_idle: datetime | None
+    ends_latest: str
+    nodes: Mapping[str, int]
+    usd_hour: Decimal | None
+    usd_so_far: Decimal | None
+
+    @property
+    def live(self) -> bool:
+        """Whether it bills."""
+        return self.state in LIVE_STATES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bills:
+    """What bills in an environment.
+
+    Attributes
+    ----------
+    emulated : on the embedded AWS, where nothing does
+    cluster : the one of Terraform's state, ended or not
+    network : dollars an hour by what is still there: interface endpoints, NAT gateways
+    buckets : what lies in them bills by the month
+    """
+
+    emulated: bool
+    cluster: Cluster | None = None
+    network: Mapping[str, Decimal] = field(default_factory=dict)
+    buckets: Sequence[str] = ()
+
+    @property
+    def usd_hour(self) -> Decimal | None:
+        """Dollars an hour of all that is known; None where the cluster's are not."""
+        own = self.cluster.usd_hour if self.cluster and self.cluster.live else Decimal(0)
+        return None if own is None else own + sum(self.network.values(), Decimal(0))
+
+
+def utc(moment: datetime) -> str:
+    """A moment for a reader.
+
+    >>> utc(datetime(2026, 11, 24, 9, 5, tzinfo=UTC))
+    '2026-11-24 09:05 UTC'
+    """
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def idle_since(ready: datetime | None, steps: Sequence[Mapping[str, Any]]) -> datetime | None:
+    """When a cluster's last step ended, or when it was ready for the first; None while a step is open or it starts."""
+    times: list[datetime | None] = [ready, *(step["Status"]["Timeline"].get("EndDateTime") for step in steps)]
+    known = [moment for moment in times if moment is not None]
+    return max(known) if len(known) == len(times) else None
+
+
+def cluster_of(account: Account, now: datetime) -> Cluster | None:
+    """The cluster of Terraform's state; None where the stack is not applied."""
+    try:
+        outputs = account.cluster
+    except NotAppliedError:
+        return None
+    cluster_id, emr = str(outputs["cluster_id"]), account.client("emr")
+    status = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]
+    timeline, state = status["Timeline"], str(status["State"])
+    nodes: list[Node] = []
+    usd_hour: Decimal | None = None
+    so_far: Decimal | None = None
+    try:
+        nodes, steps = ledger.observe(account, cluster_id, prices.table())
+        live = [node for node in nodes if node.end is None]
+        usd_hour = sum((node.ec2 + node.emr + node.ebs for node in live), Decimal(0))
+        if nodes:
+            end = max((node.end or now for node in nodes), default=now)
+            whole = Span(min(node.start for node in nodes), end)
+            so_far = bill(whole, nodes, spans_of_steps(steps, end)).total
+    except prices.UnknownPriceError:
+        pages = emr.get_paginator("list_steps").paginate(ClusterId=cluster_id)
+        steps, live = [step for page in pages for step in page["Steps"]], []
+    since = idle_since(timeline.get("ReadyDateTime"), steps) if state in LIVE_STATES else None
+    return Cluster(
+        id=cluster_id,
+        state=state,
+        reason=str(status.get("StateChangeReason", {}).get("Message") or ""),
+        created=timeline["CreationDateTime"],
+        idle_since=since,
+        ends_idle=_ends_idle(emr, cluster_id, since),
+        ends_latest=str(outputs.get("terminates_at") or ""),
+        nodes={role: sum(node.role == role for node in live) for role in sorted({node.role for node in live})},
+        usd_hour=usd_hour,
+        usd_so_far=so_far,
+    )
+
+
+def _ends_idle(emr: Any, cluster_id: str, since: datetime | None) -> datetime | None:
+    policy = emr.get_auto_termination_policy(ClusterId=cluster_id).get("AutoTerminationPolicy") or {}
+    if since is None or not policy.get("IdleTimeout"):
+        return None
+    return since + timedelta(seconds=int(policy["IdleTimeout"]))
+
+
+def network_of(account: Account) -> dict[str, Decimal]:
+    """Dollars an hour of what bills in the environment's VPCs beside the nodes, by its name and id."""
+    ec2, region, book = account.client("ec2"), account.target.region, prices.table()
+    vpcs = vpcs_of(ec2, PROJECT, account.target.env)
+    if not vpcs:
+        return {}
+    inside = [{"Name": "vpc-id", "Values": vpcs}]
+    found: dict[str, Decimal] = {}
+    for page in ec2.get_paginator("describe_vpc_endpoints").paginate(Filters=inside):
+        for endpoint in page["VpcEndpoints"]:
+            if endpoint["VpcEndpointType"] == "Interface" and endpoint["State"].lower() not in ("deleted", "deleting"):
+                zones = max(1, len(endpoint.get("SubnetIds", [])))
+                service = endpoint["ServiceName"].rpartition(".")[2]
+                found[f"endpoint {service} {endpoint['VpcEndpointId']}"] = (
+                    zones * book.service(region, "interface_endpoint").usd
+                )
+    for page in ec2.get_paginator("describe_nat_gateways").paginate(Filters=inside):
+        for gateway in page["NatGateways"]:
+            if gateway["State"] in ("pending", "available"):
+                found[f"NAT gateway {gateway['NatGatewayId']}"] = book.service(region, "nat_gateway").usd
+    return found
+
+
+def look(account: Account, now: datetime | None = None) -> Bills:
+    """Everything of the environment that bills, as AWS tells it now."""
+    try:
+        buckets = [str(name) for name in account.storage["buckets"].values()]
+    except NotAppliedError:
+        buckets = []
+    return Bills(
+        emulated=account.target.emulated,
+        cluster=cluster_of(account, now or datetime.now(UTC)),
+        network=network_of(account),
+        buckets=buckets,
+    )
+
+
+def ends(cluster: Cluster) -> str:
+    """What ends a live cluster, and when."""
+    said = ["make destroy"]
+    if cluster.ends_idle is not None:
+        said.append(f"about {utc(cluster.ends_idle)} when nothing is submitted")
+    if cluster.ends_latest:
+        said.append(f"{cluster.ends_latest} at the latest")
+    return "; ".join(said)
+
+
+def sentence(found: Bills) -> str:
+    """The last line of a command: what goes on billing and what ends it, or that nothing does."""
+    cluster = found.cluster if found.cluster and found.cluster.live else None
+    if found.emulated:
+        stays = f"the cluster {cluster.id} stays ({cluster.state}): " if cluster else ""
+        return f"{stays}the embedded AWS bills nothing"
+    hour = f"{shown(found.usd_hour)} USD an hour before tax" if found.usd_hour is not None else "at an unknown price"
+    stored = f"; what lies in {', '.join(found.buckets)} by the month, until make purge" if found.buckets else ""
+    if cluster is not None:
+        return f"STILL BILLING: the cluster {cluster.id} ({cluster.state}), {hour}, until {ends(cluster)}{stored}"
+    if found.network:
+        things = ", ".join(sorted(found.network))
+        return f"STILL BILLING: {things}, {hour}, until make destroy{stored}"
+    if found.buckets:
+        return f"STILL BILLING: only what lies in {', '.join(found.buckets)}, by the month, until make purge"
+    return "nothing of this environment bills"
+
+
+def last_line(account: Account) -> str:
+    """The sentence for an account, whatever happens while it is asked."""
+    try:
+        return sentence(look(account))
+    except TROUBLE as error:
+        return f"MAY STILL BILL: what bills could not be asked ({error}). Fix: make status."

@@ -1,0 +1,242 @@
+"""Fetch the real Fruits-360, pinned, from its authors' git repository or from Kaggle: ``make dataset``.
+
+Git names a file by the hash of its content, so the pinned commit alone says what every one of the images is.
+The commit and its listing come first (a few MB), then the images, class by class; an image is there when its
+file has the hash that the commit names. Interrupted at any moment, the next run fetches the rest. The counts
+of the listing are compared with those that the data set's own readme states before the first image comes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from rich.console import Console
+
+from ops.data.fruits360 import (
+    DEFAULT_VERSION,
+    RELEASES,
+    SPLITS,
+    Entry,
+    FetchError,
+    Release,
+    SourceUnreachableError,
+    Stated,
+    complete,
+)
+from ops.data.kaggle import KaggleSource
+
+SOURCES = ("github", "kaggle")
+STORE = ".fetch"
+
+
+def parse_listing(listing: bytes) -> tuple[list[Entry], dict[str, str]]:
+    """Images of the two splits, and the hashes of the files beside them, from ``git ls-tree -r -z``."""
+    images, beside = [], {}
+    for line in listing.split(b"\0"):
+        # 100644 blob 257cc5642cb1a054f08cc83f2d943e56fd3ebe99\tTraining/Apple Braeburn/0_100.jpg
+        head, _, name = line.partition(b"\t")
+        fields = head.split()
+        if len(fields) != 3 or fields[1] != b"blob":
+            continue
+        path, oid = PurePosixPath(os.fsdecode(name)), fields[2].decode()
+        if len(path.parts) == 3 and path.parts[0] in SPLITS:
+            images.append(Entry(path, oid))
+        elif len(path.parts) == 1:
+            beside[path.name] = oid
+    return images, beside
+
+
+def blob_hash(data: bytes) -> str:
+    """Git's name for a file with this content."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+class _Store:
+    """Git's side: a bare, partial copy of the pinned commit that fetches files only when told which."""
+
+    def __init__(self, folder: Path, url: str, commit: str) -> None:
+        self._folder, self._url, self._commit = folder, url, commit
+        self._missing: set[str] = set()
+
+    def open(self) -> None:
+        if shutil.which("git") is None:
+            raise SourceUnreachableError("git was not found: install git 2.29 or newer.")
+        version = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout
+        # git version 2.39.5
+        if (match := re.search(r"(\d+)\.(\d+)", version)) and (int(match[1]), int(match[2])) < (2, 29):
+            raise SourceUnreachableError(f"{version.strip()} is too old: install git 2.29 or newer.")
+        if not (self._folder / "HEAD").exists():
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.mkdir(parents=True)
+            self._git("init", "--quiet", "--bare", ".")
+        for lock in self._folder.rglob("*.lock"):  # left by a killed run; ours alone, see _exclusively
+            lock.unlink()
+        for key, value in {
+            "remote.origin.url": self._url,
+            "remote.origin.promisor": "true",
+            "remote.origin.partialclonefilter": "blob:none",
+            "gc.auto": "0",
+            "maintenance.auto": "false",
+        }.items():
+            self._git("config", key, value)
+        pinned = f"refs/pinned/{self._commit}"
+        if self._git("show-ref", "--verify", "--quiet", pinned, check=False).returncode:
+            self._fetch("--depth=1", self._commit)
+            self._git("update-ref", pinned, self._commit)
+        # Asking for one file's presence would make git fetch that one; this lists what is missing instead.
+        objects = self._git("rev-list", "--objects", "--missing=print", self._commit).stdout
+        self._missing = {line[1:] for line in objects.decode(errors="replace").splitlines() if line[:1] == "?"}
+
+    def listing(self) -> bytes:
+        return self._git("ls-tree", "-r", "-z", "--full-tree", self._commit).stdout
+
+    def fetch(self, oids: list[str]) -> Iterator[tuple[str, bytes]]:
+        """The contents of files by hash, in one request for those that are not here yet."""
+        if wanted := self._missing.intersection(oids):
+            self._fetch("--stdin", stdin="".join(f"{oid}\n" for oid in sorted(wanted)).encode())
+            self._missing -= wanted
+        names = "".join(f"{oid}\n" for oid in oids).encode()
+        stream = self._git("cat-file", "--batch", stdin=names).stdout
+        at = 0
+        for oid in oids:
+            # 257cc5642cb1a054f08cc83f2d943e56fd3ebe99 blob 4321
+            end = stream.index(b"\n", at)
+            head = stream[at:end].split()
+            if len(head) != 3 or head[0].decode() != oid:
+                raise SourceUnreachableError(f"{self._url} did not send file {oid}: run the same command again.")
+            size = int(head[2])
+            yield oid, stream[end + 1 : end + 1 + size]
+            at = end + 1 + size + 1
+
+    def _fetch(self, *what: str, stdin: bytes = b"") -> None:
+        options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no"]
+        done = self._git(
+            *("-c", "fetch.negotiationAlgorithm=noop"),
+            *("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60"),
+            *("fetch", *options, "--filter=blob:none", "origin", *what),
+            stdin=stdin,
+            check=False,
+        )
+        if done.returncode:
+            reason = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+            raise SourceUnreachableError(
+                f"{self._url} could not be fetched from (git: {reason[-1]}): check that the internet is"
+                " there and run the same command again; it goes on where it stopped."
+            )
+
+    def _git(self, *arguments: str, stdin: bytes = b"", check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        environment = os.environ | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_DIR": "."}
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=self._folder,
+            input=stdin,
+            capture_output=True,
+            env=environment,
+            check=False,
+        )
+        if check and done.returncode:
+            reason = done.stderr.decode(errors="replace").strip()
+            raise SourceUnreachableError(
+                f"git {arguments[0]} failed in {self._folder} ({reason}): run the same command again, or"
+                " remove that folder to begin anew."
+            )
+        return done
+
+
+class GitSource:
+    """A release in its authors' repository."""
+
+    def __init__(self, release: Release, folder: Path) -> None:
+        self._release, self._folder = release, folder
+        self._store = _Store(folder, release.url, release.commit)
+        self.pin = release.commit
+        self.where = release.url
+
+    def open(self) -> None:
+        """The commit and what it names."""
+        self._store.open()
+
+    def listing(self) -> tuple[list[Entry], dict[str, bytes]]:
+        """See `fruits360.Source`."""
+        images, beside = parse_listing(self._store.listing())
+        papers = {n: oid for n, oid in beside.items() if n.lower() == "readme.md" or n.upper().startswith("LICENSE")}
+        texts = dict(self._store.fetch(list(papers.values())))
+        return images, {name: texts[oid] for name, oid in papers.items()}
+
+    def checksum(self, data: bytes) -> str:
+        """See `blob_hash`."""
+        return blob_hash(data)
+
+    def fetch(self, images: list[Entry]) -> Iterator[tuple[Entry, bytes]]:
+        """All of them in one request."""
+        contents = dict(self._store.fetch(sorted({image.oid for image in images})))
+        for image in images:
+            yield image, contents[image.oid]
+
+    def close(self) -> None:
+        """What arrived was checked by hash; nothing more is needed of git."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def fetch(release: Release, dest: Path, *, console: Console) -> Stated:
+    """Bring a release from git; see `fruits360.complete`."""
+    return complete(GitSource(release, dest / STORE), release, dest, console)
+
+
+def run(environ: Mapping[str, str], console: Console) -> Stated:
+    """Fetch what SOURCE, DEST, VERSION, and FRUITS360_URL or KAGGLE_URL (mirrors) ask for."""
+    version = environ.get("VERSION") or DEFAULT_VERSION
+    if version not in RELEASES:
+        raise FetchError(f"Version {version} is not known here: choose VERSION= from {', '.join(RELEASES)}.")
+    release = RELEASES[version]
+    source = environ.get("SOURCE") or "github"
+    if source not in SOURCES:
+        raise FetchError(f"The source {source} is not known here: choose SOURCE= from {', '.join(SOURCES)}.")
+    if mirror := environ.get("FRUITS360_URL"):
+        release = replace(release, url=mirror)
+    dest = Path(environ.get("DEST") or "data/fruits-360").expanduser()
+    console.print(f"Fruits-360 {release.version}, licence: {release.licence}")
+    if source == "kaggle":
+        stated = complete(KaggleSource.from_environment(release, environ, console), release, dest, console)
+        proof = "every one with the checksum that Kaggle's archive names"
+    else:
+        stated = fetch(release, dest, console=console)
+        proof = "every one as the pinned commit names it"
+    console.print(
+        f"{dest}: {stated.training} Training and {stated.test} Test images of {stated.classes} classes,"
+        f" {proof}, the counts as the data set's readme states them"
+    )
+    console.print(f"to use it: make run-local INPUT={shlex.quote(str(dest / 'Training'))}")
+    return stated
+
+
+def main() -> int:
+    console = Console(soft_wrap=True, highlight=False)
+    try:
+        run(os.environ, console)
+    except FetchError as error:
+        print(f"dataset: {error}", file=sys.stderr)
+        return error.code
+    except OSError as error:
+        print(
+            f"dataset: {error.filename}: {error.strerror}: free the way, or give another DEST=.",
+            file=sys.stderr,
+        )
+        return 2
+    except KeyboardInterrupt:
+        print("dataset: stopped; the same command goes on where it stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

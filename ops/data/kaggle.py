@@ -1,0 +1,382 @@
+"""Fruits-360 from Kaggle, with Kaggle's own key file, without fetching a gigabyte to find out that it is another one.
+
+Kaggle gives a version of a data set as one zip file. Its table of contents and single files are read by HTTP ranges:
+so the readme is checked before the first image comes, an interrupted run goes on with the images that are missing,
+and the originals in full size that lie in the same archive are never fetched. Kaggle numbers its versions by itself;
+which number holds the authors' version is found by reading the readmes of a few of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import stat
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlencode
+
+from rich.console import Console
+
+from ops.data.fruits360 import SPLITS, Entry, FetchError, Release, SourceUnreachableError, Stated, parse_readme
+
+DATASET = "moltean/fruits"
+HOST = "https://www.kaggle.com"
+CHUNK = 4 << 20
+TRIES = 3
+
+
+@dataclass(frozen=True)
+class Key:
+    """A user's name and key; ``str()`` hides the key."""
+
+    username: str
+    key: str = field(repr=False)
+
+    @property
+    def header(self) -> str:
+        """For HTTP's basic authentication."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.key}".encode()).decode()
+
+
+def read_key(environ: Mapping[str, str]) -> Key:
+    """The key in Kaggle's own places: KAGGLE_USERNAME and KAGGLE_KEY, or ``~/.kaggle/kaggle.json``.
+
+    Raises
+    ------
+    FetchError
+        When there is none, others may read it, or it is no key.
+    """
+    if environ.get("KAGGLE_USERNAME") and environ.get("KAGGLE_KEY"):
+        return Key(environ["KAGGLE_USERNAME"], environ["KAGGLE_KEY"])
+    folder = environ.get("KAGGLE_CONFIG_DIR") or str(Path(environ.get("HOME") or Path.home()) / ".kaggle")
+    path = Path(folder) / "kaggle.json"
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        text = path.read_text()
+    except FileNotFoundError:
+        raise FetchError(
+            f"there is no Kaggle key at {path}. Fix: kaggle.com → Settings → API → Create New Token, put the file"
+            " there and chmod 600 it; or SOURCE=github, which needs none."
+        ) from None
+    if mode & 0o077:
+        raise FetchError(f"others on this machine may read your Kaggle key ({mode:o}). Fix: chmod 600 {path}")
+    try:
+        found = json.loads(text)
+        return Key(str(found["username"]), str(found["key"]))
+    except (ValueError, KeyError, TypeError):
+        raise FetchError(
+            f"{path} is not a Kaggle key: it needs a username and a key. Fix: create a new token on kaggle.com."
+        ) from None
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The key must not travel to where Kaggle sends us."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
+
+
+def _ask(url: str, headers: Mapping[str, str]) -> tuple[int, Message, bytes]:
+    """One request; a redirect is an answer. A broken connection is tried again.
+
+    Raises
+    ------
+    SourceUnreachableError
+        When nobody answers.
+    """
+    host = url.split("?")[0]  # what follows may be a signature
+    for attempt in range(TRIES):
+        try:
+            with _OPENER.open(urllib.request.Request(url, headers=dict(headers)), timeout=60) as answer:  # noqa: S310
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers, b""
+        except (OSError, HTTPException) as error:  # URLError is an OSError; IncompleteRead is not
+            if attempt == TRIES - 1:
+                reason = getattr(error, "reason", error)
+                raise SourceUnreachableError(
+                    f"{host} could not be fetched from ({reason}): check that the internet is there and run the same"
+                    " command again; it goes on where it stopped."
+                ) from None
+    raise AssertionError("unreachable")
+
+
+class Api:
+    """The two calls of Kaggle's interface that are needed."""
+
+    def __init__(self, host: str, key: Key) -> None:
+        self._host, self._key = host.rstrip("/"), key
+
+    def newest(self) -> int:
+        """The number of the newest version of the data set."""
+        status, _, body = self._call(f"datasets/view/{DATASET}")
+        try:
+            return int(json.loads(body)["currentVersionNumber"])
+        except (ValueError, KeyError, TypeError):
+            raise SourceUnreachableError(
+                f"{self._host} does not say which versions there are (answer {status}). Fix: KAGGLE_VERSION=number,"
+                " from the data set's page."
+            ) from None
+
+    def archive_address(self, number: int) -> str:
+        """Where the zip of a version lies, signed, for some minutes."""
+        query = urlencode({"datasetVersionNumber": number})
+        status, headers, _ = self._call(f"datasets/download/{DATASET}?{query}")
+        if status not in (301, 302, 303, 307) or not headers.get("Location"):
+            raise SourceUnreachableError(f"{self._host} gives no archive of version {number} (answer {status}).")
+        return headers["Location"]
+
+    def _call(self, path: str) -> tuple[int, Message, bytes]:
+        answer = _ask(f"{self._host}/api/v1/{path}", {"Authorization": self._key.header})
+        if answer[0] in (401, 403):
+            raise FetchError(
+                f"Kaggle does not take the key of {self._key.username} (answer {answer[0]}). Fix: create a new token,"
+                " or accept the terms on the data set's page."
+            )
+        if answer[0] == 404:
+            raise FetchError(
+                f"Kaggle has no such {path.partition('?')[0]}. Fix: another KAGGLE_VERSION=, or SOURCE=github."
+            )
+        return answer
+
+
+class Remote(io.RawIOBase):
+    """A file of Kaggle's store, read by ranges. Its address is asked for anew when it has expired."""
+
+    def __init__(self, api: Api, number: int) -> None:
+        self._api, self._number = api, number
+        self._address = api.archive_address(number)
+        self._at = 0
+        _, headers = self._range(0, 0)
+        # bytes 0-0/1048576
+        total = headers.get("Content-Range", "").rpartition("/")[2]
+        if not total.isdigit():
+            raise SourceUnreachableError("Kaggle's store does not say how large the archive is. Fix: SOURCE=github.")
+        self._size = int(total)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        last = min(self._at + len(buffer), self._size) - 1
+        if last < self._at:
+            return 0
+        data, _ = self._range(self._at, last)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def _range(self, first: int, last: int) -> tuple[bytes, Message]:
+        wanted = {"Range": f"bytes={first}-{last}"}
+        status, headers, data = _ask(self._address, wanted)
+        if status in (400, 401, 403):  # the signature has expired
+            self._address = self._api.archive_address(self._number)
+            status, headers, data = _ask(self._address, wanted)
+        if status != 206 or len(data) != last - first + 1:
+            raise SourceUnreachableError(
+                f"Kaggle's store gives no part of the archive (answer {status}): run the same command again, or"
+                " SOURCE=github."
+            )
+        return data, headers
+
+
+def checksum(data: bytes) -> str:
+    """As a zip names a content: CRC-32 and length."""
+    return f"{zlib.crc32(data):08x}-{len(data)}"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the data sets in an archive: by size of the images.
+
+    Attributes
+    ----------
+    images : what lies in Training and Test
+    papers : readme and licence, by name
+    members : the zip's own entries, by our path
+    """
+
+    images: list[Entry]
+    papers: dict[str, zipfile.ZipInfo]
+    members: dict[PurePosixPath, zipfile.ZipInfo]
+
+
+def variants(members: list[zipfile.ZipInfo]) -> list[Variant]:
+    """The data sets in an archive, those in full size left out.
+
+    A split lies below some folders: ``fruits-360_100x100/fruits-360/Training/Apple 6/r0_103_100.jpg``.
+    """
+    found: dict[PurePosixPath, Variant] = {}
+    for member in members:
+        path = PurePosixPath(member.filename)
+        if not member.is_dir() and len(path.parts) >= 3 and path.parts[-3] in SPLITS and ".." not in path.parts:
+            root = PurePosixPath(*path.parts[:-3])
+            if "original-size" in str(root).lower():
+                continue
+            variant = found.setdefault(root, Variant([], {}, {}))
+            inner = PurePosixPath(*path.parts[-3:])
+            variant.images.append(Entry(inner, f"{member.CRC:08x}-{member.file_size}"))
+            variant.members[inner] = member
+    for member in members:
+        path = PurePosixPath(member.filename)
+        if path.parent in found and (path.name.lower() == "readme.md" or path.name.upper().startswith("LICENSE")):
+            found[path.parent].papers[path.name] = member
+    return [found[root] for root in sorted(found)]
+
+
+def _as_numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+class KaggleSource:
+    """A release on Kaggle.
+
+    Parameters
+    ----------
+    number : Kaggle's own number of the version; None finds it by the readmes
+    """
+
+    def __init__(self, release: Release, api: Api, console: Console, number: int | None = None) -> None:
+        self._release, self._api, self._console, self._number = release, api, console, number
+        self._archive: zipfile.ZipFile | None = None
+        self.pin = f"kaggle:{DATASET}:{release.version}"
+        self.where = f"Kaggle's {DATASET}"
+
+    @classmethod
+    def from_environment(cls, release: Release, environ: Mapping[str, str], console: Console) -> KaggleSource:
+        """With the user's key, KAGGLE_VERSION, and KAGGLE_URL for another host."""
+        text = environ.get("KAGGLE_VERSION") or ""
+        if text and not text.isdigit():
+            raise FetchError(f"KAGGLE_VERSION={text} is not a number. Fix: as on the data set's page, for example 11.")
+        api = Api(environ.get("KAGGLE_URL") or HOST, read_key(environ))
+        return cls(release, api, console, int(text) if text else None)
+
+    def open(self) -> None:
+        """Find the archive, and read its table of contents."""
+        if self._archive is not None:
+            return
+        if self._number is None:
+            self._number = self._find()
+            self._console.print(f"version {self._release.version} is Kaggle's number {self._number}")
+        self._archive = self._table(self._number)
+        self.where = f"Kaggle's {DATASET}, number {self._number},"
+
+    def listing(self) -> tuple[list[Entry], dict[str, bytes]]:
+        """See `fruits360.Source`."""
+        variant = self._variant(self._opened())
+        return variant.images, {name: self._opened().read(member) for name, member in variant.papers.items()}
+
+    def checksum(self, data: bytes) -> str:
+        """See `checksum`."""
+        return checksum(data)
+
+    def fetch(self, images: list[Entry]) -> Iterator[tuple[Entry, bytes]]:
+        """In the order of the archive, so that one range holds many."""
+        archive = self._opened()
+        members = self._variant(archive).members
+        there = [(image, members[image.path]) for image in images if image.path in members]
+        if len(there) != len(images):
+            raise FetchError(f"{self.where} lacks images that it listed before. Fix: another DEST=.")
+        for image, member in sorted(there, key=lambda pair: pair[1].header_offset):
+            try:
+                data = archive.read(member)
+            except (zipfile.BadZipFile, zlib.error) as error:
+                raise SourceUnreachableError(
+                    f"{image.path} arrived damaged ({error}): run the same command again."
+                ) from None
+            if checksum(data) != image.oid:
+                raise FetchError(f"{image.path} is not the one listed before. Fix: another DEST=.")
+            yield image, data
+
+    def close(self) -> None:
+        """Nothing is left behind."""
+        if self._archive is not None:
+            self._archive.close()
+
+    def _opened(self) -> zipfile.ZipFile:
+        if self._archive is None:
+            self.open()
+        assert self._archive is not None
+        return self._archive
+
+    def _table(self, number: int) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(io.BufferedReader(Remote(self._api, number), CHUNK))
+        except zipfile.BadZipFile as error:
+            raise SourceUnreachableError(
+                f"what Kaggle gives as number {number} is no archive ({error}). Fix: another KAGGLE_VERSION=, or"
+                " SOURCE=github."
+            ) from None
+
+    def _variant(self, archive: zipfile.ZipFile) -> Variant:
+        """The one whose readme is the release's; else the first, whose readme then says what it is."""
+        found = variants(archive.infolist())
+        if not found:
+            raise FetchError(
+                f"{self.where} holds no Training and Test. Fix: another KAGGLE_VERSION=, or SOURCE=github."
+            )
+        for variant in found:
+            stated = _stated(archive, variant)
+            if stated is not None and stated.version == self._release.version:
+                return variant
+        return found[0]
+
+    def _find(self) -> int:
+        """Kaggle's number of the release: versions are dates that grow with the numbers, so by halving."""
+        low, high = 1, self._api.newest()
+        wanted = _as_numbers(self._release.version)
+        seen: dict[int, str] = {}
+        while low <= high:
+            number = (low + high) // 2
+            with self._table(number) as archive:
+                stated = _stated(archive, self._variant(archive))
+            if stated is None:
+                raise FetchError(
+                    f"Kaggle's number {number} holds no readme to compare by. Fix: KAGGLE_VERSION=number, or"
+                    " SOURCE=github."
+                )
+            seen[number] = stated.version
+            if _as_numbers(stated.version) == wanted:
+                return number
+            if _as_numbers(stated.version) < wanted:
+                low = number + 1
+            else:
+                high = number - 1
+        looked = ", ".join(f"{number} is {version}" for number, version in sorted(seen.items()))
+        raise FetchError(
+            f"Kaggle does not hold version {self._release.version} where it was looked for ({looked}). Fix: another"
+            " VERSION=, KAGGLE_VERSION=number, or SOURCE=github."
+        )
+
+
+def _stated(archive: zipfile.ZipFile, variant: Variant) -> Stated | None:
+    for name, member in sorted(variant.papers.items()):
+        if name.lower() == "readme.md":
+            try:
+                return parse_readme(archive.read(member).decode(errors="replace"))
+            except FetchError:
+                return None
+    return None

@@ -1,0 +1,164 @@
+"""Cut a seeded, balanced subsample from any folder of images: ``make sample SOURCE=dir DEST=dir``.
+
+The class of an image is its parent folder, at any depth. What is chosen depends on the seed and on the names
+alone, not on the machine or the order of the listing, and more IMAGES= of a seed contain the fewer ones.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from ops.data.images import FoundImage, find_images
+
+
+class SampleError(Exception):
+    """No sample can be cut; the message says why and what to do."""
+
+
+def choose(found: list[FoundImage], *, classes: int, images: int, seed: int) -> list[FoundImage]:
+    """Choose ``images`` images from each of ``classes`` classes.
+
+    Classes with fewer images are not eligible, so that the sample is balanced.
+
+    Raises
+    ------
+    SampleError
+        If fewer than ``classes`` classes have ``images`` images.
+    """
+    sizes = Counter(image.label for image in found)
+    eligible = [label for label, size in sizes.items() if size >= images]
+    if len(eligible) < classes:
+        largest = ", ".join(f"{label} ({size})" for label, size in sizes.most_common(3))
+        raise SampleError(
+            f"{classes} classes with {images} images each were asked for, but only {len(eligible)} of the"
+            f" {len(sizes)} classes have that many (largest: {largest}):"
+            " ask for fewer with CLASSES= or IMAGES=."
+        )
+
+    def lot(*what: str) -> bytes:
+        return hashlib.sha256("\0".join((str(seed), *what)).encode("utf-8", "surrogateescape")).digest()
+
+    chosen = set(sorted(eligible, key=lot)[:classes])
+    by_class: dict[str, list[FoundImage]] = {label: [] for label in chosen}
+    for image in found:
+        if image.label in chosen:
+            by_class[image.label].append(image)
+    return sorted(
+        image
+        for label, members in by_class.items()
+        for image in sorted(members, key=lambda member: lot(label, str(member.path)))[:images]
+    )
+
+
+def subsample(source: Path, dest: Path, *, classes: int = 5, images: int = 5, seed: int = 0) -> dict[str, int]:
+    """Copy a balanced subsample of the images below ``source`` to ``dest``, keeping their relative paths.
+
+    A sample that is already there stays as it is. ``dest`` appears whole or not at all.
+
+    Returns
+    -------
+    dict of str to int
+        Images per class.
+
+    Raises
+    ------
+    SampleError
+        If ``source`` holds too little, or ``dest`` is in the way.
+    """
+    if not source.is_dir():
+        raise SampleError(f"{source} is not a folder: give the folder that holds the classes with SOURCE=.")
+    here, there = source.resolve(), dest.resolve()
+    if there == here or here in there.parents or there in here.parents:
+        raise SampleError(f"DEST={dest} and SOURCE={source} lie one in the other: give a DEST outside of the source.")
+    try:
+        found = find_images(source)
+        if not found:
+            raise SampleError(f"There is no .jpg, .jpeg or .png below {source}: give a folder of images.")
+        chosen = choose(found, classes=classes, images=images, seed=seed)
+        counts = dict(Counter(image.label for image in chosen))
+        wanted = {_place(image): source / image.path for image in chosen}
+        if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
+            if _same(dest, wanted):
+                return counts
+            raise SampleError(f"{dest} already holds something else: remove it, or give another DEST=.")
+        _copy(wanted, dest)
+    except OSError as error:
+        raise SampleError(f"{error.filename}: {error.strerror}: make it accessible, or choose another.") from error
+    return counts
+
+
+def _place(image: FoundImage) -> PurePosixPath:
+    """Where an image goes: its parent folder must keep the name of its class."""
+    return image.path if len(image.path.parts) > 1 else image.label / image.path
+
+
+def _same(dest: Path, wanted: Mapping[PurePosixPath, Path]) -> bool:
+    there = {PurePosixPath(p.relative_to(dest).as_posix()) for p in dest.rglob("*") if not p.is_dir()}
+    return there == wanted.keys() and all(
+        filecmp.cmp(origin, dest / place, shallow=False) for place, origin in wanted.items()
+    )
+
+
+def _copy(wanted: Mapping[PurePosixPath, Path], dest: Path) -> None:
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=dest.parent, prefix=f".{dest.name}.") as half:
+        whole = Path(half) / "sample"
+        whole.mkdir()
+        for place, origin in wanted.items():
+            (whole / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(origin, whole / place)
+        if dest.exists():
+            dest.rmdir()
+        whole.rename(dest)
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, *, least: int) -> int:
+    text = environ.get(name, "").strip() or str(default)
+    try:
+        number = int(text)
+    except ValueError:
+        raise SampleError(f"{name}={text} is not a whole number: give one, such as {name}={default}.") from None
+    if number < least:
+        raise SampleError(f"{name}={text} is too small: give {least} or more.")
+    return number
+
+
+def run(environ: Mapping[str, str]) -> str:
+    """Cut the sample that the variables SOURCE, DEST, CLASSES, IMAGES and SEED ask for; say what it holds."""
+    places = []
+    for name in ("SOURCE", "DEST"):
+        if not environ.get(name):
+            raise SampleError(
+                f"{name} is missing: make sample SOURCE=folder-of-images DEST=new-folder [CLASSES=5 IMAGES=5 SEED=0]."
+            )
+        places.append(Path(environ[name]).expanduser())
+    source, dest = places
+    counts = subsample(
+        source,
+        dest,
+        classes=_number(environ, "CLASSES", 5, least=1),
+        images=_number(environ, "IMAGES", 5, least=1),
+        seed=_number(environ, "SEED", 0, least=0),
+    )
+    return f"{sum(counts.values())} images of {len(counts)} classes in {dest}: {', '.join(counts)}"
+
+
+def main() -> int:
+    try:
+        print(run(os.environ))
+    except SampleError as error:
+        print(f"sample: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""Finding the evidence in time: at once what costs seconds, then the logs as EMR ships them, saying what is awaited."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from fruits.errors import FruitsError
+from rich.console import Console
+
+from ops.aws.account import PROJECT, Account, NotAppliedError, OperatorError
+from ops.core.console import working
+from ops.diagnose import gather, render
+from ops.diagnose.causes import Verdict, judge
+from ops.diagnose.evidence import Document, Evidence
+from ops.diagnose.gather import LATER, Live
+from ops.logs import layout
+
+LATE_SECONDS = 900.0
+POLL_SECONDS = 10.0
+POLL_SECONDS_EMULATED = 0.5
+FAILED_STATES = ("FAILED", "CANCELLED", "INTERRUPTED")
+
+TROUBLE = (OperatorError, FruitsError, BotoCoreError, ClientError)
+"""What looking may end with; a command that has failed already does not fail otherwise because of it."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found, and what is made of it."""
+
+    evidence: Evidence
+    verdict: Verdict
+
+    def as_text(self, env: str = "") -> str:
+        """For a reader; ``env`` is written into the names of files."""
+        text = render.as_text(self.evidence, self.verdict)
+        return text.replace("<env>", env) if env else text
+
+    def as_json(self) -> dict[str, Any]:
+        """For a program."""
+        return render.as_json(self.evidence, self.verdict)
+
+
+class NothingFailedError(OperatorError):
+    """There is nothing to diagnose."""
+
+    exit_code = 2
+
+
+def output_of(found: Mapping[str, Any]) -> str | None:
+    """Where a step puts its results; None where it is not ours, or its request is gone."""
+    from ops.lifecycle.step import output_in
+
+    try:
+        return output_in(found["Config"]["Args"])
+    except FruitsError:
+        return None
+
+
+def step(account: Account, cluster_id: str, step_id: str, console: Console, *, patience: float) -> Diagnosis:
+    """Diagnose a step: from the job's own record in seconds, otherwise from its logs.
+
+    Parameters
+    ----------
+    patience : seconds to wait for logs; Ctrl-C ends the wait, and what is there is judged
+
+    Raises
+    ------
+    OperatorError
+        There is no such cluster or step, or it has not failed.
+    """
+    live = Live(account, cluster_id)
+    evidence = gather.of_step(live, step_id, output_of, logs=False)
+    if evidence.state not in FAILED_STATES:
+        raise NothingFailedError(
+            f"the step {step_id} is {evidence.state}: it has not failed. Fix: make steps names those that have."
+        )
+    if evidence.job is not None:
+        return settled(gather.of_step(live, step_id, output_of, logs=True), evidence)
+    if evidence.state == "CANCELLED" and evidence.reason_code in ("BOOTSTRAP_FAILURE", "VALIDATION_ERROR"):
+        return cluster(account, cluster_id, console, patience=patience)  # it never began
+    return awaited(
+        lambda: gather.of_step(live, step_id, output_of, logs=True), evidence, account, console, patience=patience
+    )
+
+
+def cluster(account: Account, cluster_id: str, console: Console, *, patience: float) -> Diagnosis:
+    """Diagnose a cluster that failed to start, or ended with an error.
+
+    Raises
+    ------
+    OperatorError
+        There is no such cluster, or it has not failed.
+    """
+    live = Live(account, cluster_id)
+    evidence = gather.of_cluster(live, logs=False)
+    if not failed(evidence):
+        said = f" ({evidence.reason})" if evidence.reason else ""
+        raise NothingFailedError(
+            f"nothing failed: the cluster {cluster_id} is {evidence.state}{said}, and none of its steps FAILED. "
+            "Fix: make status; a step that seems to stand still: make logs FOLLOW=1."
+        )
+    if evidence.node is not None:
+        return settled(gather.of_cluster(live, logs=True), evidence)
+    if not gather.is_bootstrap(evidence):
+        return Diagnosis(evidence, judge(evidence))
+    return awaited(lambda: gather.of_cluster(live, logs=True), evidence, account, console, patience=patience)
+
+
+def failed(evidence: Evidence) -> bool:
+    """Whether EMR says that a cluster failed. While it ends, its reason is there already."""
+    codes = ("BOOTSTRAP_FAILURE", "VALIDATION_ERROR", "INTERNAL_ERROR", "INSTANCE_FAILURE", "INSTANCE_FLEET_TIMEOUT")
+    return evidence.state == "TERMINATED_WITH_ERRORS" or evidence.reason_code in (*codes, "STEP_FAILURE")
+
+
+def settled(full: Evidence, early: Evidence) -> Diagnosis:
+    """The failure was named where it happened: logs that have arrived add addresses, and nothing is awaited."""
+    later = full.missing
+    evidence = full if full.documents else early
+    verdict = judge(evidence)
+    return Diagnosis(_without_wait(evidence, later), verdict)
+
+
+def _without_wait(evidence: Evidence, later: str) -> Evidence:
+    from dataclasses import replace
+
+    return replace(evidence, missing=f"{later}: {LATER}" if later else "")
+
+
+def awaited(
+    look: Callable[[], Evidence], evidence: Evidence, account: Account, console: Console, *, patience: float
+) -> Diagnosis:
+    """Look until the last logs are there, the cause is known, or the patience ends."""
+    pause = POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS
+    deadline = time.monotonic() + patience
+    try:
+        with working(console, f"looking for the cause: {evidence.name}") as say:
+            while True:
+                evidence = look()
+                verdict = judge(evidence)
+                if not evidence.missing or (verdict.is_known and evidence.documents):
+                    return Diagnosis(evidence, verdict)
+                if time.monotonic() >= deadline:
+                    break
+                say(f"waiting for {evidence.missing}; {LATER}")
+                time.sleep(pause)
+    except KeyboardInterrupt:
+        console.print("stopped waiting; this is what is known so far", highlight=False)
+    return Diagnosis(_without_wait(evidence, evidence.missing), judge(evidence))
+
+
+def newest(account: Account, cluster_id: str) -> str:
+    """The newest step of a cluster that failed; empty where none did."""
+    from ops.cli.steps import of_cluster
+
+    found = (step for step in of_cluster(account, cluster_id, limit=1000) if step["Status"]["State"] == "FAILED")
+    return str(next(found, {"Id": ""})["Id"])
+
+
+def cluster_id_of(account: Account) -> str:
+    """The environment's cluster: of Terraform's outputs, or, where `apply` broke off, the newest of its name.
+
+    Raises
+    ------
+    NotAppliedError
+        There is none.
+    """
+    try:
+        return str(account.cluster["cluster_id"])
+    except NotAppliedError:
+        name = f"{PROJECT}-{account.target.env}"
+        pages = account.client("emr").get_paginator("list_clusters").paginate()
+        for found in (found for page in pages for found in page["Clusters"]):  # the newest first
+            if found["Name"] == name:
+                return str(found["Id"])
+        raise
+
+
+def one(account: Account, environ: Mapping[str, str], console: Console, *, patience: float) -> Diagnosis:
+    """What ``CLUSTER=`` and ``STEP=`` ask for; by default the newest failure of the environment's cluster."""
+    cluster_id = environ.get("CLUSTER") or cluster_id_of(account)
+    step_id = environ.get("STEP") or newest(account, cluster_id)
+    if step_id:
+        return step(account, cluster_id, step_id, console, patience=patience)
+    return cluster(account, cluster_id, console, patience=patience)
+
+
+def of_start(account: Account, printed: str, console: Console) -> Diagnosis | None:
+    """Why a cluster did not come up, from what Terraform printed and from EMR; None where neither tells.
+
+    Never raises: the command has failed already, and its own message stands.
+    """
+    try:
+        named = layout.CLUSTER.findall(printed)
+        if named or not printed:
+            return cluster(account, named[-1] if named else cluster_id_of(account), console, patience=LATE_SECONDS)
+    except TROUBLE:
+        named = []
+    evidence = Evidence(
+        subject="cluster",
+        state="NOT CREATED",
+        documents=(Document("terraform", "terraform", "\n".join(errors_in(printed))),),
+    )
+    verdict = judge(evidence)
+    return Diagnosis(evidence, verdict) if verdict.is_known else None
+
+
+def errors_in(printed: str) -> list[str]:
+    """The lines of Terraform's errors, without its frame.
+
+    >>> errors_in("aws_x: Creating...\\n\\u2577\\n\\u2502 Error: no\\n\\u2502 because\\n\\u2575")
+    ['Error: no', 'because']
+    """
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", printed)
+    return [line.lstrip("│ ").rstrip() for line in plain.split("\n") if line.startswith("│")]

@@ -1,0 +1,218 @@
+"""`make doctor` and `make billing`. INPUT= MODEL= IMAGES= MINUTES= ARCH= as elsewhere; JSON=1 or --json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError
+from rich.console import Console
+
+from ops.aws.account import NOT_RUNNING, PROJECT, Account, NotAppliedError, OperatorError
+from ops.cost import billing
+from ops.cost.leftovers import bill
+from ops.cost.money import currency_from
+from ops.doctor import cloud, images, machine
+from ops.doctor.finding import FAILURE, Finding, as_json, attempt, counted, exit_code, failed, unchecked
+from ops.doctor.requirements import ACCOUNT, RELEASES, Asked, asked, ends_of_support, european_regions
+from ops.lifecycle.upload import PREFIX
+from ops.plan import policies
+from ops.prices import table as prices
+from ops.prices.current import current
+from ops.terraform.offline import planned
+from ops.terraform.workspace import NoCredentialsError, Target, TerraformError, emulator_endpoint, target_from
+
+COLOURS = {"failure": "red", "warning": "yellow"}
+ASKED = "vCPUs, types, release, block public access, buckets and time"
+NO_EMULATOR = "the embedded AWS of ENV=local is not running"
+
+
+def plan_of(target: Target, environ: Mapping[str, str]) -> tuple[list[Finding], dict[str, Any] | None]:
+    """The cluster's plan, offline; or the finding that there is none, with Terraform's reason."""
+    try:
+        plan = planned(target, environ)
+    except (TerraformError, OperatorError) as error:
+        return [failed("plan", error)], None
+    if broken := policies.check(plan, region=target.region):
+        return [Finding("plan", FAILURE, f"it breaks a rule: {broken[0]}", "see ops/plan/policies.py.")], plan
+    return [Finding("plan", "ok", "the cluster stack can be planned, and keeps every rule")], plan
+
+
+def account_of(environ: Mapping[str, str]) -> tuple[list[Finding], Account | None]:
+    """The account at hand; or why there is none."""
+    try:
+        return [], Account.from_environment(environ)
+    except NoCredentialsError as error:
+        text, _, cure = str(error).partition(". Log in")
+        return [
+            Finding("credentials", FAILURE, text, f"log in{cure}"),
+            unchecked("AWS", f"without credentials nobody can ask it for {ASKED}"),
+        ], None
+    except TerraformError:
+        cure = "make local-up, or make apply, which starts it."
+        return [unchecked("AWS", f"{NO_EMULATOR}, so it was not asked for {ASKED}", cure)], None
+
+
+def stored(account: Account) -> list[str]:
+    """The buckets that the storage stack knows; none where it was never applied."""
+    try:
+        return [str(name) for name in account.storage["buckets"].values()]
+    except (NotAppliedError, TerraformError):
+        return []
+
+
+def look_at_images(account: Account | None, environ: Mapping[str, str], known: Sequence[str]) -> list[Finding]:
+    """The images at INPUT, or in the data bucket."""
+    uri = environ.get("INPUT") or ""
+    if uri and not uri.startswith("s3://"):
+        return [images.in_store(uri)]
+    if account is None:
+        return [unchecked("images", "no account to look into", "INPUT=dir counts those of a folder.")]
+    if not uri and not known:
+        return [unchecked("images", "there is no data bucket yet", "make apply, or INPUT=dir for a folder's.")]
+    uri = uri or f"s3://{account.bucket('data')}/{PREFIX}"
+    env = account.target.env
+    return attempt(
+        "images", lambda: images.in_bucket(account.client("s3"), uri, f"make upload-dataset ENV={env} INPUT=dir.")
+    )
+
+
+def look_at_wheels(need: Asked | None, account: Account | None, known: Sequence[str], given: str) -> list[Finding]:
+    """The wheelhouse here and, where there is a bucket for it, there."""
+    if need is None:
+        return [unchecked("wheelhouse", "without a plan nobody knows the processors")]
+    if (wrong := machine.architecture(need.architecture, given)) is not None:
+        return [wrong]
+    here, made = machine.wheels(need.architecture)
+    if made is None or account is None or not known:
+        return [here]
+    there = attempt("wheels in S3", lambda: cloud.in_s3(account.client("s3"), account.bucket("artifacts"), made))
+    return [here, *there]
+
+
+def look_at_account(account: Account, need: Asked | None, known: Sequence[str]) -> list[Finding]:
+    """Everything that only the account can tell."""
+    import boto3
+
+    target = account.target
+    found = cloud.who(account.client("sts"), emulated=target.emulated)
+    found.append(
+        cloud.region(
+            target.region,
+            european=european_regions(ACCOUNT.read_text()),
+            known=boto3.session.Session().get_available_regions("ec2"),
+            priced=sorted({place for place, _ in prices.instances()}),
+        )
+    )
+    names = [f"{PROJECT}-{target.env}-{purpose}-{target.account_id}" for purpose in ("data", "artifacts", "logs")]
+    found += cloud.names(account.client("s3"), names, known, target.region, target.env)
+    if need is None:
+        return [*found, unchecked("vCPUs", "without a plan nobody knows what is asked of the account")]
+    ends = ends_of_support(RELEASES.read_text())
+    return [*found, *cloud.look(account.client, need, ends, env=target.env, region_=target.region)]
+
+
+def examine(
+    environ: Mapping[str, str], console: Console, account: Account | None = None
+) -> tuple[list[Finding], Account | None]:
+    """Every check, in the order in which things would fail; and the account, where there is one.
+
+    ``account`` is given where it is rehearsed.
+    """
+    findings = machine.look(environ)
+    target = account.target if account else target_from({**environ, "OFFLINE": "1"}, may_be_offline=True)
+    with console.status("planning"):
+        found, plan = plan_of(target, environ)
+    findings += found
+    need = asked(plan) if plan else None
+    if account is None:
+        found, account = account_of(environ)
+        findings += found
+    known: list[str] = []
+    if account is not None:
+        with console.status("asking AWS"):
+            known = stored(account)
+            try:
+                findings += look_at_account(account, need, known)
+            except BotoCoreError as error:  # no network: no further call would get through either
+                findings.append(unchecked("AWS", " ".join(str(error).split()), "look at the network."))
+                account = None
+    with console.status("reading the wheels"):
+        findings += look_at_wheels(need, account, known, environ.get("ARCH") or "x86_64")
+    with console.status("counting images"):
+        findings += look_at_images(account, environ, known)
+    return findings, account
+
+
+def look_at_bill(account: Account, console: Console) -> billing.Bill:
+    """What still bills, at the prices of now where they can be had."""
+    types = {name for fleet in _fleets(account).values() for name in fleet["types"]}
+    with console.status("looking for what still bills"):
+        return bill(account, current(account.target.region, types, ask=not account.target.emulated))
+
+
+def _fleets(account: Account) -> Mapping[str, Any]:
+    try:
+        return dict(account.cluster.get("fleets") or {})
+    except (NotAppliedError, TerraformError):
+        return {}
+
+
+def _shown(console: Console, lines: Sequence[str]) -> None:
+    for line in lines:
+        style = COLOURS.get(line.split(" ", 1)[0], "")
+        console.print(line, style=style, highlight=False, soft_wrap=True, markup=False)
+
+
+def run(what: str, environ: Mapping[str, str], console: Console, *, machine_readable: bool) -> int:
+    """Examine, or list what bills; returns the exit code."""
+    errors = Console(stderr=True)
+    currency = currency_from(environ)
+    if what == "billing":
+        if (environ.get("ENV") or "local") == "local" and emulator_endpoint() is None:
+            print(json.dumps(billing.as_json(billing.Bill()), indent=1) if machine_readable else NOT_RUNNING)
+            return 0
+        account = Account.from_environment(environ)
+        found = look_at_bill(account, errors)
+        if machine_readable:
+            print(json.dumps(billing.as_json(found), indent=1))
+        else:
+            _shown(console, billing.lines(found, account, currency))
+        return billing.exit_code(found)
+    findings, reached = examine(environ, errors)
+    env = environ.get("ENV") or "local"
+    if not machine_readable:
+        _shown(console, [found.line for found in findings])
+    owed = look_at_bill(reached, errors) if reached else None
+    if machine_readable:
+        answer = {"env": env, "findings": as_json(findings), "billing": billing.as_json(owed) if owed else None}
+        print(json.dumps(answer, indent=1))
+        return exit_code(findings)
+    _shown(console, [counted(findings), ""])
+    if owed is None or reached is None:
+        _shown(console, ["what is still billing was not looked at: there is no account to ask"])
+    else:
+        _shown(console, billing.lines(owed, reached, currency))
+    return exit_code(findings)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point. Exit code: 0; 7 something will fail; of billing 8, something bills by the hour."""
+    parser = argparse.ArgumentParser(prog="python -m ops.doctor.checkup", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["all", "billing"], default="all")
+    parser.add_argument("--json", action="store_true", help="for a program (also JSON=1)")
+    options = parser.parse_args(arguments)
+    name = "billing" if options.what == "billing" else "doctor"
+    try:
+        return run(options.what, os.environ, Console(), machine_readable=options.json or os.environ.get("JSON") == "1")
+    except (OperatorError, TerraformError) as error:
+        Console(stderr=True).print(f"{name}: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

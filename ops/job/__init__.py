@@ -1,0 +1,1 @@
+"""The Spark job from outside: its package, weights, wheels, local runs, results."""

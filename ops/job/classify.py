@@ -1,0 +1,133 @@
+"""`make classify`: are a result's features worth something? A linear classifier on its scores, cross-validated.
+
+The folds are series of photographs, not drawn at random (`fruits.classifier`); all images are used, where the report's
+own number is of the images it shows, and the report is given the new one. `OUTPUT=` names the result, `JSON=1` is for a
+program.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from fruits import classifier
+from fruits.classifier import cross_validate_blocks
+from fruits.errors import FruitsError, InputError
+from fruits.outputs import REPORT
+from fruits.report import page
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ops.core.console import working
+from ops.job.results import Result, find
+
+MAX_CLASSES = 3000
+"""Two confusion matrices of so many classes take 150 MB."""
+SHOWN = 10
+
+
+def of_result(result: Result) -> classifier.Result:
+    """How well a linear classifier does on the scores; they are read three times, and never held whole.
+
+    Raises
+    ------
+    InputError
+        With fewer than two classes of two images, or more classes than can be handled.
+    """
+    paths: list[str] = []
+    labels: list[str] = []
+    for block in result.blocks():
+        paths += block.paths
+        labels += block.labels
+    classes = len(set(labels))
+    if classes > MAX_CLASSES:
+        raise InputError(
+            f"the result has {classes:,} classes, and {MAX_CLASSES:,} can be told apart here. Fix: CLASSES=."
+        )
+
+    def scores() -> Iterator[NDArray[np.floating]]:
+        return (block.scores for block in result.blocks())
+
+    found = cross_validate_blocks(paths, labels, scores)
+    if found is None:
+        raise InputError(
+            f"a classifier needs two classes of two images, and {result.store.uri} has {len(labels):,} images of "
+            f"{classes} class{'es' if classes != 1 else ''}. Fix: a run over more of them, without CLASSES= or LIMIT=."
+        )
+    return found
+
+
+def into_report(result: Result, found: classifier.Result) -> bool:
+    """Put it into the result's page; False where there is no page, or one of another version."""
+    try:
+        text = result.store.read(REPORT).decode()
+    except (OSError, UnicodeDecodeError):
+        return False
+    filled = page.refilled(text, "classifier", page.classifier(found))
+    if filled is None:
+        return False
+    if filled != text:
+        result.store.write(REPORT, filled.encode())
+    return True
+
+
+def confusions_of(found: classifier.Result) -> Table:
+    """What is taken for what."""
+    table = Table("is", "is taken for", "images", title="most frequent confusions", title_justify="left")
+    table.columns[2].justify = "right"
+    for a, b, n in found.top_confusions(SHOWN):
+        table.add_row(Text(a), Text(b), f"{n:,}")
+    return table
+
+
+def worst_of(found: classifier.Result) -> Table:
+    """The classes that are recognised least."""
+    table = Table("class", "recognised", title="classes recognised least", title_justify="left")
+    table.columns[1].justify = "right"
+    for label, share in sorted(found.recall().items(), key=lambda item: (item[1], item[0]))[:SHOWN]:
+        if share < 1:
+            table.add_row(Text(label), f"{100 * share:.1f} %")
+    return table
+
+
+def main(environ: Mapping[str, str] = os.environ) -> int:
+    """Exit code: 0; that of the failure, see `make help-exit`."""
+    errors = Console(stderr=True)
+    try:
+        result = find(environ)
+        with working(errors, "learning and testing", quiet=not errors.is_terminal):
+            found = of_result(result)
+        written = into_report(result, found)
+    except FruitsError as error:
+        errors.print(f"classify: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return error.exit_code
+    if environ.get("JSON") == "1":
+        print(json.dumps({"result": result.store.uri, **found.as_json()}, indent=1, ensure_ascii=False))
+        return 0
+    console = Console()
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    first, second = found.by_fold
+    say(
+        f"{100 * found.accuracy:.1f} % of {found.images:,} images of {len(found.labels):,} classes are recognised from "
+        f"{result.summary['k']:,} scores (folds: {100 * first:.1f} and {100 * second:.1f} %; the largest class alone: "
+        f"{100 * found.chance:.1f} %)"
+    )
+    say(f"tested on images it has not seen: {found.split.statement}")
+    if found.accuracy < 1:
+        console.print(confusions_of(found))
+        console.print(worst_of(found))
+    place = result.store.location(REPORT)
+    say(f"the whole confusion matrix is in {place}" if written else f"{place} was left as it is: no place for it there")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

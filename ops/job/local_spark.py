@@ -1,0 +1,277 @@
+"""`make run-local`: the whole chain on this machine, by the same `spark-submit` and the same files as on a cluster.
+
+Reads INPUT, OUTPUT, MODEL, K, VARIANCE, LIMIT, CLASSES, ENGINE, MAX_REJECT_RATE, IMAGE_SIZE, SCALING, WEIGHTS and
+REQUEST from the environment, where make puts them. The job's own exit code is returned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fruits.errors import FruitsError, UsageError
+from fruits.request import DEFAULT_MODEL, Request, read_request
+from fruits.store import Store
+from rich.console import Console
+from rich.markup import escape
+
+from localaws.java import find_java_home
+from ops.core.paths import ROOT
+from ops.job import class_archive
+from ops.job.package import ENTRY, write_job_zip
+from ops.job.watch import Watcher, show
+
+SAMPLE = "data/sample"
+RUNS = "runs"
+MODELS = ROOT / "build" / "models"
+"""Networks that were converted on this machine: kept from run to run, and for results fetched without theirs."""
+
+_NUMBERS: dict[str, type[int] | type[float]] = {
+    "k": int,
+    "limit": int,
+    "image_size": int,
+    "variance": float,
+    "max_reject_rate": float,
+}
+_TEXTS = ("input", "output", "model", "engine", "scaling", "weights")
+
+
+def classes_in(text: str) -> list[str]:
+    """Class names in CLASSES: separated by semicolons, or a JSON list (for names that hold one).
+
+    >>> classes_in("Apple Red 1; Cherry, black")
+    ['Apple Red 1', 'Cherry, black']
+    >>> classes_in('["a;b"]')
+    ['a;b']
+    """
+    if text.lstrip().startswith("["):
+        try:
+            names = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UsageError(f"CLASSES looks like a JSON list but is none: {error}.") from None
+        return [str(name) for name in names]
+    return [name.strip() for name in text.split(";") if name.strip()]
+
+
+def fields_from(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The request's fields among make's variables.
+
+    Raises
+    ------
+    UsageError
+        For a value that is not what its name says.
+    """
+    fields: dict[str, Any] = {name: environment[name.upper()] for name in _TEXTS if environment.get(name.upper())}
+    for name, kind in _NUMBERS.items():
+        if text := environment.get(name.upper()):
+            try:
+                fields[name] = kind(text)
+            except ValueError:
+                raise UsageError(
+                    f"{name.upper()}={text} is not a number. Fix: for example {name.upper()}=50."
+                ) from None
+    if text := environment.get("CLASSES"):
+        fields["classes"] = classes_in(text)
+    return fields
+
+
+def request_from(environment: Mapping[str, str]) -> Request:
+    """The request that make's variables describe; the drawn sample and a folder below `RUNS` where they say nothing.
+
+    Raises
+    ------
+    UsageError
+        For a value that is not what its name says.
+    """
+    if uri := environment.get("REQUEST"):
+        return read_request(uri)
+    fields = fields_from(environment)
+    fields.setdefault("input", SAMPLE)
+    model = Path(str(fields.get("model", DEFAULT_MODEL))).stem
+    name = Path(str(fields["input"]).rstrip("/")).name
+    fields.setdefault("output", f"{RUNS}/{name}-{model}")
+    fields["networks"] = str(MODELS)
+    return Request.from_json(fields)
+
+
+def spark_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment for spark-submit: this Python everywhere, a Java that runs it, nobody else's Spark."""
+    java = find_java_home()
+    if java is None:
+        raise UsageError("no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME.")
+    kept = {k: v for k, v in environment.items() if k not in ("SPARK_HOME", "SPARK_CONF_DIR", "PYTHONPATH")}
+    return {
+        **kept,
+        "JAVA_HOME": str(java),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        # eigh of a covariance of 1280 columns: 0.5 s on one thread; threads that wait for a busy core took 4 s
+        "OPENBLAS_NUM_THREADS": "1",
+        "FRUITS_COMMIT": commit(),
+    }
+
+
+def commit() -> str:
+    """The checkout's commit, with ``+`` when files differ from it; empty outside git."""
+    answer = subprocess.run(
+        ["git", "-C", ROOT, "describe", "--always", "--dirty=+", "--abbrev=12"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return answer.stdout.strip()
+
+
+def command(zip_file: Path, request_file: Path, master: str, scratch: str, *, archive: str | None = None) -> list[str]:
+    """The spark-submit that runs a request.
+
+    Parameters
+    ----------
+    archive : str, optional
+        JVM options about the archive of Spark's classes; the one that `make setup` made where they are not given.
+    """
+    if archive is None:
+        home = find_java_home()
+        archive = class_archive.option(home) if home else ""
+    options = {
+        "spark.ui.enabled": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.memory": "2g",
+        # the JVM only directs here: its optimising compiler and parallel collector would cost more than they save
+        "spark.driver.extraJavaOptions": f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC {archive}".strip(),
+        "spark.local.dir": scratch,
+        "spark.sql.shuffle.partitions": str(max(2, os.cpu_count() or 2)),
+        "spark.sql.warehouse.dir": f"{scratch}/warehouse",
+    }
+    submit = [str(Path(sys.executable).parent / "spark-submit"), "--master", master]
+    for name, value in options.items():
+        submit += ["--conf", f"{name}={value}"]
+    return [*submit, "--py-files", str(zip_file), str(ENTRY), "--request", str(request_file)]
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End spark-submit and all that it started, gently first."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+
+
+def run(request: Request, console: Console, master: str) -> int:
+    """Submit a request, show its progress until it ends, and say what came out; returns the exit code."""
+    environment = spark_environment(os.environ)
+    logs = ROOT / "build" / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / f"run-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
+    output = Store(request.output)
+    with tempfile.TemporaryDirectory(prefix="fruits-") as scratch, log.open("wb") as sink:
+        request_file = Path(scratch) / "request.json"
+        request_file.write_text(json.dumps(request.as_json()))
+        process = subprocess.Popen(
+            command(write_job_zip(ROOT / "build" / "jobs"), request_file, master, scratch),
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            # a terminal's hang-up and a `kill` end the job like Ctrl-C does
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            code = show(Watcher(output), process.poll, console)
+        except KeyboardInterrupt:
+            console.print("stopping …")
+            stop(process)
+            console.print(
+                "interrupted. What was featurized is kept: the same command continues where this one stopped."
+            )
+            return 130
+        finally:
+            stop(process)
+    if code == 0:
+        console.print(describe(json.loads(output.read("run.json")), output), highlight=False, soft_wrap=True)
+        return 0
+    console.print(describe_failure(output, log, code), style="red", highlight=False, soft_wrap=True, markup=False)
+    return code
+
+
+def describe(summary: dict[str, Any], output: Store) -> str:
+    """What came out, for a reader."""
+    computed, kept = summary["images_featurized_now"], summary["images_ok"] - summary["images_featurized_now"]
+    if not computed:
+        work = f"no feature was computed: all {summary['images_ok']:,} were kept from an earlier run"
+    else:
+        seconds = summary["seconds"]["featurize"]
+        work = f"{computed:,} images featurized in {seconds:.1f} s: {summary['images_per_second']:.0f} images/s"
+        if kept > 0:
+            work += f" ({kept:,} more were kept from an earlier run)"
+    gone = (
+        f"\n{summary['rows_removed']:,} rows of images gone or changed left the result"
+        if summary["rows_removed"]
+        else ""
+    )
+    rejected = (
+        f", {summary['images_rejected']:,} rejected (see rejects/)" if summary["images_rejected"] else ", none rejected"
+    )
+    return (
+        f"\n[bold green]done[/] in {summary['seconds_total']:.0f} s\n"
+        f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}\n"
+        f"features  {summary['model']}, {summary['dimension']:,} an image; {work}{gone}\n"
+        f"pca       k = {summary['k']}: {summary['variance_statement']}\n"
+        f"results   {escape(output.uri)}\n"
+        f"report    {escape(output.location('report.html'))}"
+    )
+
+
+def describe_failure(output: Store, log: Path, code: int) -> str:
+    """Why a run failed: what the job left, else the end of its log."""
+    try:
+        record = json.loads(output.read("_run/error.json"))
+        text = f"\nfailed in phase {record['phase']}: {record['message']}"
+        if record["exit_code"] == 1:
+            text += f"\n{record['traceback'].strip()[-1500:]}"
+        return f"{text}\nexit code {code}; full log: {log}"
+    except (OSError, ValueError, KeyError, FruitsError):
+        lines = log.read_text(errors="replace").splitlines()
+        said = [line.removeprefix("fruits: ") for line in lines if line.startswith("fruits: ")]
+        text = said[-1] if said else "\n".join(lines[-15:])
+        return f"\nfailed before the job could report: {text}\nexit code {code}; full log: {log}"
+
+
+def main() -> int:
+    """Entry point of `make run-local`."""
+    console = Console()
+    try:
+        request = request_from(os.environ)
+        if request.input == SAMPLE:
+            from sample.draw import draw_sample
+
+            counts = draw_sample(Path(SAMPLE))
+            console.print(
+                f"the embedded sample, drawn (not photographed): {sum(counts.values())} images of {len(counts)} fruits "
+                f"in {SAMPLE}",
+                highlight=False,
+            )
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return run(request, console, os.environ.get("MASTER") or f"local[{cores}]")
+    except FruitsError as error:
+        Console(stderr=True).print(f"run-local: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

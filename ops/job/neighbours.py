@@ -1,0 +1,159 @@
+"""`make neighbours IMAGE=path`: which images of a result are most like a new photograph.
+
+It goes the way of every image of the run: same decoding, same network, same PCA; then the nearest by distance between
+scores. `OUTPUT=` names the result, `COUNT=` how many, `JSON=1` is for a program.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from fruits.engines import BATCH
+from fruits.errors import FruitsError, InputError, UsageError
+from fruits.images import ImageError, decode
+from fruits.store import Store
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ops.core.console import working
+from ops.job.results import Result, find, positive
+
+COUNT = 10
+VOTERS = 5
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """An image of the result, and how far its scores are from the new one's."""
+
+    path: str
+    label: str
+    distance: float
+
+
+def read_image(uri: str) -> bytes:
+    """The photograph's bytes.
+
+    Raises
+    ------
+    InputError
+        When there is none, or it cannot be read.
+    """
+    folder, _, name = uri.rpartition("/")
+    store = Store(folder or ("/" if uri.startswith("/") else "."))
+    try:
+        return store.read(name)
+    except FileNotFoundError:
+        raise InputError(f"there is no image {uri}. Fix: IMAGE= names a JPEG or PNG file.") from None
+    except OSError as error:
+        raise InputError(f"the image {uri} cannot be read ({error}). Fix: IMAGE= names a JPEG or PNG file.") from error
+
+
+def scores_of(result: Result, uri: str) -> NDArray[np.float64]:
+    """Scores of a new photograph, shape (k,).
+
+    Raises
+    ------
+    InputError
+        When it is no image.
+    ModelError
+        When the network of the result cannot be had.
+    """
+    data = read_image(uri)
+    mean, components = result.projection
+    model, engine = result.engine()
+    if model.dimension != mean.size:
+        raise InputError(
+            f"the network gives {model.dimension} features and the PCA takes {mean.size}: {result.store.uri} mixes "
+            "files of two runs. Fix: run the job again."
+        )
+    try:
+        pixels = decode(data, model.image_size)
+    except ImageError as error:
+        raise InputError(f"the image {uri} cannot be used: {error}. Fix: IMAGE= names a JPEG or PNG file.") from error
+    batch = np.zeros((BATCH, *pixels.shape), np.uint8)
+    batch[0] = pixels
+    features = np.asarray(engine.embed(batch)[0], np.float64)
+    scores: NDArray[np.float64] = (features - mean) @ components.T
+    return scores
+
+
+def nearest(result: Result, scores: NDArray[np.float64], count: int) -> list[Neighbour]:
+    """The nearest images of a result, the nearest first; memory does not grow with it."""
+    kept: list[Neighbour] = []
+    for block in result.blocks():
+        distances = np.linalg.norm(block.scores.astype(np.float64) - scores, axis=1)
+        some = np.argsort(distances, kind="stable")[:count]
+        kept += [Neighbour(block.paths[i], block.labels[i], float(distances[i])) for i in some]
+        kept = sorted(kept, key=lambda one: (one.distance, one.path))[:count]
+    return kept
+
+
+def vote(found: list[Neighbour]) -> tuple[str, int, int]:
+    """The class of most of the nearest few, how many they are, and of how many; of equals the nearer one.
+
+    >>> vote([Neighbour("1", "a", 1.0), Neighbour("2", "b", 2.0), Neighbour("3", "b", 3.0)])
+    ('b', 2, 3)
+    """
+    voters = found[:VOTERS]
+    label, votes = Counter(one.label for one in voters).most_common(1)[0]
+    return label, votes, len(voters)
+
+
+def table_of(result: Result, found: list[Neighbour]) -> Table:
+    """The list."""
+    table = Table("", "distance", "class", "image", title=f"nearest images in {result.store.uri}", title_justify="left")
+    inside = str(result.summary["arguments"].get("input", "")).rstrip("/") + "/"
+    for rank, one in enumerate(found, 1):
+        table.add_row(str(rank), f"{one.distance:.2f}", Text(one.label), Text(one.path.removeprefix(inside)))
+    return table
+
+
+def described(result: Result, image: str, found: list[Neighbour]) -> dict[str, Any]:
+    """For a program."""
+    label, votes, voters = vote(found)
+    return {
+        "image": image,
+        "result": result.store.uri,
+        "model": result.summary["model"],
+        "label": label,
+        "votes": votes,
+        "voters": voters,
+        "neighbours": [asdict(one) for one in found],
+    }
+
+
+def main(environ: Mapping[str, str] = os.environ) -> int:
+    """Exit code: 0; that of the failure, see `make help-exit`."""
+    errors = Console(stderr=True)
+    try:
+        if not (image := environ.get("IMAGE", "").strip()):
+            raise UsageError("no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg.")
+        count = positive(environ, "COUNT", COUNT)
+        result = find(environ)
+        with working(errors, "looking for the nearest images", quiet=not errors.is_terminal):
+            found = nearest(result, scores_of(result, image), count)
+    except FruitsError as error:
+        errors.print(f"neighbours: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return error.exit_code
+    if environ.get("JSON") == "1":
+        print(json.dumps(described(result, image, found), indent=1, ensure_ascii=False))
+        return 0
+    console = Console()
+    console.print(table_of(result, found))
+    label, votes, voters = vote(found)
+    console.print(f"{votes} of the {voters} nearest are {label}", highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""`make notebook`: fruits.ipynb from its readable source, and the zip that it needs away from a clone.
+
+The source is a Python file whose cells begin with ``# %%`` (text: ``# %% [markdown]``). The notebook in git holds no
+outputs and depends on the source alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from ops.core.paths import ROOT
+from ops.job.package import job_files, zipped
+
+SOURCE = ROOT / "notebooks" / "fruits.py"
+NOTEBOOK = ROOT / "notebooks" / "fruits.ipynb"
+FOLDER = ROOT / "build" / "notebook"
+ZIP = "fruits-notebook.zip"
+BESIDE = ("sample/__init__.py", "sample/draw.py")
+"""What the notebook needs beside the job: the drawn sample."""
+
+
+def cells(source: str) -> Iterator[tuple[str, str]]:
+    """Kind (``code`` or ``markdown``) and text of each cell; what stands before the first is a remark.
+
+    >>> list(cells("# a remark\\n# %% [markdown]\\n# # Title\\n#\\n# text\\n\\n# %%\\nx = 1\\n"))
+    [('markdown', '# Title\\n\\ntext'), ('code', 'x = 1')]
+    """
+    for piece in ("\n" + source).split("\n# %%")[1:]:
+        head, _, body = piece.partition("\n")
+        text = body.strip("\n")
+        if head.strip() == "[markdown]":
+            yield "markdown", "\n".join(line.removeprefix("#").removeprefix(" ") for line in text.splitlines())
+        else:
+            yield "code", text
+
+
+def notebook(source: str) -> str:
+    """The ``.ipynb`` of a source, without outputs; the same text for the same source."""
+    made: list[dict[str, object]] = []
+    for kind, text in cells(source):
+        cell: dict[str, object] = {
+            "cell_type": kind,
+            "id": hashlib.sha256(f"{len(made)} {text}".encode()).hexdigest()[:8],
+            "metadata": {},
+            "source": text.splitlines(keepends=True),
+        }
+        if kind == "code":
+            cell |= {"execution_count": None, "outputs": []}
+        made.append(cell)
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    content = {
+        "cells": made,
+        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def bundle() -> bytes:
+    """The job's package and the drawn sample as a zip: the same bytes for the same files."""
+    return zipped({**job_files(), **{name: ROOT / name for name in BESIDE}})
+
+
+def main() -> int:
+    """Entry point of `make notebook`."""
+    text = notebook(SOURCE.read_text(encoding="utf-8"))
+    NOTEBOOK.write_text(text, encoding="utf-8")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / NOTEBOOK.name).write_text(text, encoding="utf-8")
+    (FOLDER / ZIP).write_bytes(bundle())
+    Console().print(
+        f"{NOTEBOOK.relative_to(ROOT)} written; {FOLDER.relative_to(ROOT)} holds it and {ZIP}, to be uploaded together",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

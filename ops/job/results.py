@@ -1,0 +1,243 @@
+"""A finished result, wherever it lies: below the output of a run, or as `make results` fetched it."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+from fruits.engines import Engine
+from fruits.errors import InputError, ModelError, OutputError, UsageError
+from fruits.models import FOLDER, PublishedModel, engine_for, publish
+from fruits.outputs import MODEL, RUN, SCORES, SCORES_CSV
+from fruits.parts import read_batches
+from fruits.pca import matrix
+from fruits.request import DEFAULT_MODEL, Request
+from fruits.store import Store
+from numpy.typing import NDArray
+
+from ops.job.local_spark import MODELS, RUNS, request_from
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of the scores, in the order of the files; ``scores`` has the shape (n, k)."""
+
+    paths: list[str]
+    labels: list[str]
+    scores: NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A result whose ``run.json`` says that it is whole.
+
+    Attributes
+    ----------
+    summary : dict
+        ``run.json``.
+    """
+
+    store: Store
+    summary: dict[str, Any]
+
+    @classmethod
+    def at(cls, uri: str) -> Result:
+        """The result at an address.
+
+        Raises
+        ------
+        InputError
+            When there is none, or the run has not finished.
+        """
+        store = Store(uri)
+        try:
+            summary = json.loads(store.read(RUN))
+            known = {"model", "model_sha256", "k", "images_ok", "arguments"} <= summary.keys()
+        except FileNotFoundError:
+            raise InputError(
+                f"there is no finished result at {store.uri} (no {RUN}). Fix: make run-local, or make run-step and "
+                "make results; OUTPUT= names another folder."
+            ) from None
+        except (OSError, ValueError, AttributeError) as error:
+            raise InputError(f"{store.location(RUN)} cannot be read ({error}). Fix: run the job again.") from error
+        if not known:
+            raise InputError(f"{store.location(RUN)} is not the record of a run. Fix: OUTPUT= names another folder.")
+        return cls(store, summary)
+
+    def blocks(self) -> Iterator[Block]:
+        """The scores, some thousand rows at a time.
+
+        Raises
+        ------
+        InputError
+            When neither the Parquet files nor the CSV file is there.
+        """
+        found = 0
+        for batch in self._readable():
+            found += batch.num_rows
+            yield Block(
+                batch.column("path").to_pylist(),
+                batch.column("label").to_pylist(),
+                matrix(batch.column("scores")) if "scores" in batch.schema.names else _columns(batch),
+            )
+        if found != self.summary["images_ok"]:
+            raise InputError(
+                f"{self.store.uri} holds scores of {found:,} images, but its {RUN} says {self.summary['images_ok']:,}. "
+                "Fix: make results fetches them again; or run the job again."
+            )
+
+    def _readable(self) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._batches()
+        except (OSError, pa.ArrowInvalid, KeyError) as error:
+            said = str(error).splitlines()[0]
+            raise InputError(
+                f"the scores at {self.store.uri} cannot be read ({said}). Fix: make results, or run the job again."
+            ) from error
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        scores = self.store.child(SCORES)
+        names = sorted(entry.key for entry in scores.list() if entry.is_file and entry.key.endswith(".parquet"))
+        if names:
+            yield from read_batches(scores, names, ["path", "label", "scores"])
+            return
+        if self.store.kind(SCORES_CSV) == "file":
+            # a class may be named "null" or "1e5": text stays text
+            convert = pa_csv.ConvertOptions(
+                column_types={"path": pa.string(), "label": pa.string()}, strings_can_be_null=False
+            )
+            parse = pa_csv.ParseOptions(newlines_in_values=True)
+            with (
+                self.store.fs.open_input_stream(self.store.path(SCORES_CSV)) as source,
+                pa_csv.open_csv(source, convert_options=convert, parse_options=parse) as reader,
+            ):
+                yield from reader
+            return
+        raise InputError(
+            f"{self.store.uri} holds no scores ({SCORES} or {SCORES_CSV}). Fix: make results, or run the job again."
+        )
+
+    @cached_property
+    def projection(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean, shape (d,), and components, shape (k, d), of the PCA.
+
+        Raises
+        ------
+        InputError
+            When the file is missing or damaged.
+        """
+        try:
+            with np.load(io.BytesIO(self.store.read(MODEL))) as saved:
+                mean, components = saved["mean"], saved["components"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"{self.store.location(MODEL)} is missing or damaged. Fix: make results, or run the job again."
+            ) from error
+        if components.shape != (self.summary["k"], mean.size):
+            raise InputError(
+                f"{self.store.location(MODEL)} has {components.shape[0]} components of {components.shape[1]} features, "
+                f"but {RUN} says k = {self.summary['k']}: files of two runs are mixed. Fix: run the job again."
+            )
+        return mean, components
+
+    def engine(self) -> tuple[PublishedModel, Engine]:
+        """The network that made the features: the result's own, or the same one built anew.
+
+        Raises
+        ------
+        ModelError
+            When the network that can be built here is another one.
+        """
+        model = self._published()
+        if model is not None:
+            return model, engine_for(model, self.store)
+        place = Store(str(MODELS))
+        request = Request.from_json({**self.summary["arguments"], "output": str(MODELS), "networks": None})
+        model = publish(request, place)
+        if model.sha256 != self.summary["model_sha256"]:
+            raise ModelError(
+                f"the result at {self.store.uri} was made by another {self.summary['model']} (file "
+                f"{self.summary['model_sha256'][:12]}…; here: {model.sha256[:12]}…: other weights or TensorFlow), and "
+                f"features of two networks cannot be compared. Fix: OUTPUT= names the run's own output, which holds "
+                "its network."
+            )
+        return model, engine_for(model, place)
+
+    def _published(self) -> PublishedModel | None:
+        for entry in self.store.list(FOLDER):
+            if "/recipe-" not in f"/{entry.key}" or not entry.key.endswith(".json"):
+                continue
+            try:
+                record = json.loads(self.store.read(entry.key))
+                record.pop("recipe")
+                model = PublishedModel(**record)
+            except (OSError, ValueError, TypeError, KeyError):
+                continue  # half a record names no network
+            if model.sha256 == self.summary["model_sha256"] and model.precision == self.summary.get("precision", "f32"):
+                return model
+        return None
+
+
+def _columns(batch: pa.RecordBatch) -> NDArray[np.floating]:
+    values = [np.asarray(batch.column(name), np.float32) for name in batch.schema.names if name.startswith("pc")]
+    return np.column_stack(values)
+
+
+def candidates(environ: Mapping[str, str]) -> list[str]:
+    """Where a result may lie that no OUTPUT= names: of `make run-local`, and of `make results`."""
+    model = Path(environ.get("MODEL") or DEFAULT_MODEL).stem
+    chosen = {name: environ[name] for name in ("INPUT", "MODEL") if environ.get(name)}
+    return [request_from(chosen).output, f"{RUNS}/{environ.get('ENV') or 'local'}/{model}"]
+
+
+def find(environ: Mapping[str, str]) -> Result:
+    """The result that OUTPUT= names; else the newer one of this machine's default folders.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    OutputError
+        When MODEL= names another network than the one that made it.
+    """
+    if uri := environ.get("OUTPUT"):
+        found = Result.at(uri)
+    else:
+        places = candidates(environ)
+        there = [Result.at(place) for place in places if Store(place).kind(RUN) == "file"]
+        if not there:
+            raise InputError(
+                f"there is no finished result in {' or '.join(places)}. Fix: make run-local, or make run-step and "
+                "make results; OUTPUT= names another folder."
+            )
+        found = max(there, key=lambda result: str(result.summary.get("finished", "")))
+    wanted = environ.get("MODEL")
+    if wanted and Path(wanted).stem != Path(found.summary["model"]).stem:
+        raise OutputError(
+            f"the result at {found.store.uri} was made by {found.summary['model']}, not by {wanted}. Fix: leave "
+            "MODEL= out, or OUTPUT= names the result of that network."
+        )
+    return found
+
+
+def positive(environ: Mapping[str, str], name: str, default: int) -> int:
+    """A number among make's variables.
+
+    Raises
+    ------
+    UsageError
+        For what is none.
+    """
+    text = environ.get(name) or str(default)
+    if not text.isdigit() or int(text) < 1:
+        raise UsageError(f"{name}={text} is not a number from 1. Fix: for example {name}={default}.")
+    return int(text)

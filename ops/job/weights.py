@@ -1,0 +1,162 @@
+"""`make weights MODEL=…`: fetch the ImageNet weights that no package carries, check them, and vouch for them.
+
+Keras publishes an MD5 for ResNet50 and nothing for MobileNetV2. So a file is accepted when it matches what Keras (or
+this project) knows *and* fills the network exactly; its sha256 then goes into ``SHA256SUMS`` beside it, and the job
+trusts only what stands there. Reads MODEL and DEST from the environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fruits import backbones
+from fruits.backbones.weights import DEFAULT_FOLDER, SUMS, parse_sums, sha256
+from fruits.errors import FruitsError, ModelError, UsageError
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+_KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a backbone's weights are published, with the MD5 in Keras' own source where it has one."""
+
+    file: str
+    url: str
+    md5: str | None
+
+
+SOURCES = {
+    "mobilenet_v2": Source(
+        backbones.MOBILENET_FILE.format(alpha="1.0"),
+        f"{_KERAS}/mobilenet_v2/{backbones.MOBILENET_FILE.format(alpha='1.0')}",
+        None,
+    ),
+    "mobilenet_v2_035": Source(
+        backbones.MOBILENET_FILE.format(alpha="0.35"),
+        f"{_KERAS}/mobilenet_v2/{backbones.MOBILENET_FILE.format(alpha='0.35')}",
+        None,
+    ),
+    "resnet50": Source(
+        backbones.RESNET_FILE,
+        f"{_KERAS}/resnet/{backbones.RESNET_FILE}",
+        "4d473c1dd8becc155b73f8504c6f6626",
+    ),
+}
+
+
+def download(url: str, target: Path, console: Console) -> None:
+    """Fetch a file; a part fetched before is continued where the server allows it.
+
+    Raises
+    ------
+    ModelError
+        When the server cannot be reached or breaks off.
+    """
+    partial = target.with_name(target.name + ".part")
+    have = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - a constant https address
+            resumed = answer.status == 206
+            length = int(answer.headers.get("Content-Length") or 0)
+            start = have if resumed else 0
+            columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
+            with partial.open("ab" if resumed else "wb") as sink, Progress(*columns, console=console) as bar:
+                task = bar.add_task(target.name, total=(start + length) or None, completed=start)
+                while chunk := answer.read(1 << 18):
+                    sink.write(chunk)
+                    bar.advance(task, len(chunk))
+    except urllib.error.HTTPError as error:
+        if error.code != 416:  # 416: the part is the whole file
+            raise ModelError(f"{url} answers {error.code} {error.reason}. Fix: check that it still exists.") from error
+    except OSError as error:
+        raise ModelError(
+            f"{url} cannot be fetched: {error}. Fix: check the network and run again, it continues; or fetch the file "
+            f"elsewhere, put it at {target}, and run again to have it checked."
+        ) from error
+    partial.replace(target)
+
+
+def vouch(model: str, source: Source, path: Path) -> str:
+    """Check a weights file and record its digest.
+
+    Returns
+    -------
+    str
+        Its sha256.
+
+    Raises
+    ------
+    ModelError
+        When it is not what Keras published, or does not fill the network.
+    """
+    data = path.read_bytes()
+    if source.md5 is not None and (found := hashlib.md5(data, usedforsecurity=False).hexdigest()) != source.md5:
+        path.unlink()
+        raise ModelError(
+            f"{path.name} is not what Keras publishes: MD5 {found}, expected {source.md5}. It was removed. "
+            "Fix: run again."
+        )
+    try:
+        backbones.backbone_named(model).build(224, data)
+    except (ValueError, OSError, KeyError) as error:
+        raise ModelError(
+            f"{path} does not fill the network {model}: {str(error).splitlines()[0]}. Fix: delete it and run again."
+        ) from error
+    sums_file = path.parent / SUMS
+    sums = parse_sums(sums_file.read_text()) if sums_file.exists() else {}
+    sums[path.name] = sha256(data)
+    sums_file.write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())))
+    return sums[path.name]
+
+
+def fetch(
+    model: str, folder: Path, console: Console, get: Callable[[str, Path, Console], None] = download
+) -> tuple[Path, str]:
+    """Fetch (where missing), check and record one backbone's weights; returns the file and its sha256.
+
+    Raises
+    ------
+    UsageError
+        For a model that has no weights to fetch.
+    ModelError
+        When they cannot be had or are not right.
+    """
+    if model not in SOURCES:
+        known = ", ".join(SOURCES)
+        if model in backbones.BACKBONES:
+            raise UsageError(f"the weights of {model} come with its package. Fix: nothing is to be fetched.")
+        raise UsageError(f"there are no weights to fetch for '{model}'. Fix: MODEL=one of {known}.")
+    source = SOURCES[model]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / source.file
+    if not path.exists():
+        get(source.url, path, console)
+    return path, vouch(model, source, path)
+
+
+def main() -> int:
+    """Entry point of `make weights`."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    console = Console()
+    try:
+        folder = Path(os.environ.get("DEST") or DEFAULT_FOLDER)
+        path, digest = fetch(os.environ.get("MODEL", ""), folder, console)
+    except FruitsError as error:
+        Console(stderr=True).print(f"weights: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return error.exit_code
+    console.print(f"{path}\nsha256 {digest}, recorded in {path.parent / SUMS}", highlight=False, soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,408 @@
+"""The wheelhouse of a node: every wheel that ``bootstrap/install_tensorflow.sh`` installs there.
+
+``make wheelhouse ARCH=x86_64`` downloads the wheels of ``bootstrap/requirements-<arch>.txt`` on the laptop,
+for the cluster's platform whatever the laptop is, checks each against the hashes of that lock, and lays them
+into ``build/wheelhouse/<key>/``. The key is the hash of the lock: the same lock gives the same wheelhouse,
+another lock another place, and a cluster that runs keeps the one that it started from.
+``TO=s3://bucket/wheelhouse`` also uploads what is not there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from rich.console import Console
+
+from ops.core.console import counting, working
+from ops.core.paths import ROOT
+
+PYTHON = "3.11"
+GLIBC = (2, 34)
+"""The C library of Amazon Linux 2023: no wheel may want a newer one."""
+ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+SUMS = "SHA256SUMS"
+LOCK = "requirements.txt"
+LOCKS = ROOT / "bootstrap"
+ROOT = Path("build/wheelhouse")
+CHECKING = "the wheels: downloading what is not here (some 400 MB), checking every hash"
+
+
+class WheelhouseError(Exception):
+    """The wheelhouse cannot be made or uploaded; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Wheelhouse:
+    """A complete, checked wheelhouse: its place, its key, and sha256 by file name (the lock is one)."""
+
+    folder: Path
+    key: str
+    sums: Mapping[str, str]
+
+    @property
+    def size(self) -> int:
+        return sum((self.folder / name).stat().st_size for name in self.sums)
+
+
+def lock_key(lock: bytes) -> str:
+    """What a wheelhouse of this lock is called: the first 16 digits of the lock's sha256.
+
+    ``bootstrap/install_tensorflow.sh`` compares the last part of its URI with the lock that it finds there.
+    """
+    return hashlib.sha256(lock).hexdigest()[:16]
+
+
+def parse_lock(text: str) -> dict[str, frozenset[str]]:
+    """Hashes (sha256) by ``name==version`` of a lock that ``uv pip compile --generate-hashes`` wrote."""
+    hashes: dict[str, set[str]] = {}
+    current: set[str] = set()
+    for line in text.splitlines():
+        # absl-py==2.5.1 \
+        if match := re.match(r"([A-Za-z0-9][\w.-]*==\S+)", line):
+            current = hashes.setdefault(match[1], set())
+        #     --hash=sha256:286e71c82c1a38e75bbcf185f9b37d0305ad7786535107cb49bf4df9ff2e1f95 \
+        elif match := re.match(r"\s+--hash=sha256:([0-9a-f]{64})", line):
+            current.add(match[1])
+    return {pin: frozenset(found) for pin, found in hashes.items()}
+
+
+def canonical(name: str) -> str:
+    """A package's name as locks write it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pinned(wheel: str) -> str:
+    """The pin that a wheel's file name answers.
+
+    >>> pinned("absl_py-2.5.1-py3-none-any.whl")
+    'absl-py==2.5.1'
+    """
+    name, version = wheel.split("-")[:2]
+    return f"{canonical(name)}=={version}"
+
+
+def platforms(arch: str) -> list[str]:
+    """Platform tags that a node of this architecture takes, the newest first."""
+    tags = [f"manylinux_{GLIBC[0]}_{minor}_{arch}" for minor in range(GLIBC[1], 4, -1)]
+    tags += [f"{alias}_{arch}" for alias in ("manylinux2014", "manylinux2010", "manylinux1")]
+    return [*tags, f"linux_{arch}"]
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def parse_sums(text: str) -> dict[str, str]:
+    """File name to sha256, of what ``sha256sum`` writes and checks."""
+    # 286e71c82c1a38e75bbcf185f9b37d0305ad7786535107cb49bf4df9ff2e1f95  absl_py-2.5.1-py3-none-any.whl
+    return {match[2]: match[1] for match in re.finditer(r"^([0-9a-f]{64})  (\S+)$", text, re.MULTILINE)}
+
+
+def check(folder: Path, lock: bytes) -> Wheelhouse:
+    """Read every file of a wheelhouse and compare it with the lock.
+
+    Raises
+    ------
+    WheelhouseError
+        If a wheel of the lock is missing, has none of the hashes that the lock allows, or is not of the lock.
+    """
+    hashes = parse_lock(lock.decode())
+    if not hashes:
+        raise WheelhouseError("The lock names no package: run `make lock`.")
+    wheels = sorted(path.name for path in folder.glob("*.whl"))
+    by_pin = {pinned(name): name for name in wheels}
+    if missing := sorted(hashes.keys() - by_pin.keys()):
+        raise WheelhouseError(
+            f"{folder} lacks {len(missing)} of {len(hashes)} wheels (such as {missing[0]}): remove it and run"
+            " `make wheelhouse` again."
+        )
+    sums = {LOCK: hashlib.sha256(lock).hexdigest()}
+    for name in wheels:
+        digest = sha256(folder / name)
+        if digest not in hashes.get(pinned(name), ()):
+            raise WheelhouseError(
+                f"{folder / name} is not one of the files that the lock allows: remove it and run"
+                " `make wheelhouse` again."
+            )
+        sums[name] = digest
+    return Wheelhouse(folder, lock_key(lock), sums)
+
+
+def build(arch: str, *, root: Path = ROOT, locks: Path = LOCKS) -> Wheelhouse:
+    """Make the wheelhouse for an architecture, or check the one that is there.
+
+    Parameters
+    ----------
+    arch
+        ``x86_64``, ``aarch64`` or AWS's name for it, ``arm64``.
+    root
+        Folder of all wheelhouses.
+    locks
+        Folder of the ``requirements-<arch>.txt``.
+
+    Raises
+    ------
+    WheelhouseError
+        If there is no lock for it, or the package index does not give what the lock names.
+    """
+    if arch not in ARCHITECTURES:
+        raise WheelhouseError(f"ARCH={arch} is not known: choose from {', '.join(ARCHITECTURES)}.")
+    machine = ARCHITECTURES[arch]
+    source = locks / f"requirements-{machine}.txt"
+    if not source.exists():
+        raise WheelhouseError(f"{source} is missing: run `make lock`.")
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("w") as alone:  # two runs at once would write into each other's download
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        return _build(source, machine, root)
+
+
+def _build(source: Path, machine: str, root: Path) -> Wheelhouse:
+    lock = source.read_bytes()
+    folder = root / lock_key(lock)
+    if (folder / SUMS).exists():
+        try:
+            done = check(folder, lock)
+            if parse_sums((folder / SUMS).read_text()) == done.sums:
+                return done
+        except WheelhouseError:
+            shutil.rmtree(folder)
+
+    part = root / f".{lock_key(lock)}.part"  # kept when a download breaks off: the next run goes on in it
+    part.mkdir(parents=True, exist_ok=True)
+    _download(source, machine, part)
+    done = check(part, lock)
+    (part / LOCK).write_bytes(lock)
+    (part / SUMS).write_text("".join(f"{done.sums[name]}  {name}\n" for name in sorted(done.sums)))
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    return Wheelhouse(folder, done.key, done.sums)
+
+
+def _download(lock: Path, machine: str, folder: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]
+    command += ["--require-hashes", "--no-deps", "--only-binary=:all:", "--requirement", str(lock)]
+    command += ["--python-version", PYTHON, "--implementation", "cp", "--abi", "cp311"]
+    for tag in platforms(machine):
+        command += ["--platform", tag]
+    done = subprocess.run([*command, "--dest", str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
+        raise WheelhouseError(
+            f"The wheels of {lock.name} could not be downloaded (pip: {reason[-1].removeprefix('ERROR: ')}):"
+            " check that the package index is reachable and run the same command again."
+        )
+
+
+class ObjectStore(Protocol):
+    """The little that a wheelhouse needs of an object store; keys are relative to its URI."""
+
+    def list(self) -> dict[str, int]:
+        """Size by key of everything there."""
+        ...
+
+    def digest(self, key: str) -> str | None:
+        """The sha256 that was stored with an object, if one was."""
+        ...
+
+    def put(self, key: str, path: Path, digest: str) -> None:
+        """Upload a file whole or not at all."""
+        ...
+
+    def copy(self, origin: str, key: str, digest: str) -> None:
+        """Copy within the store."""
+        ...
+
+
+class S3Store:
+    """A prefix of a bucket. S3 checks the sha256 of what arrives."""
+
+    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
+        self._client, self._bucket = client, bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+
+    def list(self) -> dict[str, int]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
+        return {
+            item["Key"].removeprefix(self._prefix): item["Size"] for page in pages for item in page.get("Contents", ())
+        }
+
+    def digest(self, key: str) -> str | None:
+        found = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)["Metadata"].get("sha256")
+        return str(found) if found else None
+
+    def put(self, key: str, path: Path, digest: str) -> None:
+        extra = {"Metadata": {"sha256": digest}, "ChecksumAlgorithm": "SHA256"}
+        self._client.upload_file(str(path), self._bucket, self._prefix + key, ExtraArgs=extra)
+
+    def copy(self, origin: str, key: str, digest: str) -> None:
+        source = {"Bucket": self._bucket, "Key": self._prefix + origin}
+        # Large objects are copied in parts, and then their metadata stays behind unless it is given anew.
+        extra = {"Metadata": {"sha256": digest}, "MetadataDirective": "REPLACE", "ChecksumAlgorithm": "SHA256"}
+        self._client.copy(source, self._bucket, self._prefix + key, ExtraArgs=extra)
+
+
+class FolderStore:
+    """A local folder in the place of a bucket."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def list(self) -> dict[str, int]:
+        files = (path for path in self._folder.rglob("*") if path.is_file())
+        return {path.relative_to(self._folder).as_posix(): path.stat().st_size for path in files}
+
+    def digest(self, key: str) -> str | None:
+        return sha256(self._folder / key)
+
+    def put(self, key: str, path: Path, digest: str) -> None:
+        target = self._folder / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.part")
+        shutil.copyfile(path, part)
+        part.replace(target)
+
+    def copy(self, origin: str, key: str, digest: str) -> None:
+        self.put(key, self._folder / origin, digest)
+
+
+def open_store(uri: str) -> ObjectStore:
+    """The store behind ``s3://bucket/prefix`` or a folder."""
+    parts = urlsplit(uri)
+    if parts.scheme == "s3":
+        if not parts.netloc:
+            raise WheelhouseError(f"{uri} names no bucket: give s3://bucket/prefix.")
+        import boto3
+
+        return S3Store(boto3.client("s3", region_name=os.environ.get("AWS_REGION")), parts.netloc, parts.path)
+    if parts.scheme not in ("", "file"):
+        raise WheelhouseError(f"{uri} is neither s3://bucket/prefix nor a folder.")
+    return FolderStore(Path(unquote(parts.path) if parts.scheme else uri).expanduser())
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What an upload did: where the wheelhouse now is, and how many files came which way."""
+
+    uri: str
+    uploaded: int
+    copied: int
+    kept: int
+
+
+def sync(
+    wheelhouse: Wheelhouse, uri: str, *, store: ObjectStore | None = None, console: Console | None = None
+) -> Synced:
+    """Bring a wheelhouse to ``<uri>/<key>/``, uploading only what is not below ``uri`` already.
+
+    A wheel that another wheelhouse there shares is copied inside the store. The list of checksums comes last:
+    a wheelhouse without it is not complete, and the next upload goes on with what is missing.
+
+    Parameters
+    ----------
+    wheelhouse
+        What `build` made.
+    uri
+        ``s3://bucket/wheelhouse`` or a folder: the place of all wheelhouses.
+    store
+        Used instead of opening ``uri``.
+
+    Returns
+    -------
+    Synced
+
+    Raises
+    ------
+    WheelhouseError
+        If the store refuses or cannot be reached.
+    """
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return _sync(wheelhouse, uri, store or open_store(uri), console or Console(stderr=True))
+    except (Boto3Error, BotoCoreError, ClientError) as error:
+        raise WheelhouseError(
+            f"The wheelhouse could not be brought to {uri} ({error}): check the bucket's name, its region and your"
+            " credentials, and run the same command again; it goes on where it stopped."
+        ) from error
+
+
+def _sync(wheelhouse: Wheelhouse, uri: str, store: ObjectStore, console: Console) -> Synced:
+    there = store.list()
+    uploaded = copied = kept = 0
+    with counting(console, "bringing the wheels to the bucket", wheelhouse.size, bytes_=True) as advance:
+        sums = dict(wheelhouse.sums) | {SUMS: sha256(wheelhouse.folder / SUMS)}
+        for name in sorted(sums, key=lambda name: (name == SUMS, name)):
+            key, path, digest = f"{wheelhouse.key}/{name}", wheelhouse.folder / name, sums[name]
+            size = path.stat().st_size
+            if there.get(key) == size and store.digest(key) == digest:
+                kept += 1
+            elif origin := _elsewhere(store, there, name, size, digest):
+                store.copy(origin, key, digest)
+                copied += 1
+            else:
+                store.put(key, path, digest)
+                uploaded += 1
+            advance(size)
+    return Synced(f"{uri.rstrip('/')}/{wheelhouse.key}/", uploaded, copied, kept)
+
+
+def _elsewhere(store: ObjectStore, there: Mapping[str, int], name: str, size: int, digest: str) -> str | None:
+    """Another wheelhouse's object with the same content."""
+    for key, other in there.items():
+        if key.endswith(f"/{name}") and other == size and name.endswith(".whl") and store.digest(key) == digest:
+            return key
+    return None
+
+
+def run(environ: Mapping[str, str], console: Console) -> str:
+    """Make the wheelhouse that ARCH names, upload it where TO says, and return where it is."""
+    arch = environ.get("ARCH") or "x86_64"
+    console.print(f"wheels for {ARCHITECTURES.get(arch, arch)}, Python {PYTHON}, glibc {GLIBC[0]}.{GLIBC[1]}")
+    with working(console, CHECKING):
+        made = build(arch)
+    console.print(f"{made.folder}: {len(made.sums) - 1} wheels, {made.size / 1e6:.0f} MB, each as locked")
+    target = environ.get("TO")
+    if not target:
+        return f"{made.folder}/"
+    synced = sync(made, target, console=console)
+    console.print(f"{synced.uploaded} files uploaded, {synced.copied} copied there, {synced.kept} there already")
+    return synced.uri
+
+
+def main() -> int:
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        uri = run(os.environ, console)
+    except WheelhouseError as error:
+        print(f"wheelhouse: {error}", file=sys.stderr)
+        return 2
+    print(uri, flush=True)
+    if uri.startswith("s3://"):
+        console.print("STILL BILLING: what lies in the bucket, by the month, until make purge")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""An environment's life: apply, upload, step, results, destroy."""

@@ -1,0 +1,365 @@
+"""`make apply`, `make destroy`, `make purge`, `make results`, `make demo`: the life of an environment.
+
+With ``ENV=local`` all of it happens on the embedded AWS, which is started when it is needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fruits.errors import FruitsError
+from rich.console import Console
+
+from localaws import server
+from localaws.errors import LocalAwsError, NotRunningError
+from localaws.settings import Settings
+from ops.aws.account import PROJECT, Account, OperatorError
+from ops.aws.state_bucket import require_state
+from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
+from ops.core import browser
+from ops.core.console import counting, working
+from ops.core.paths import ROOT
+from ops.cost import after, in_report
+from ops.cost.bills import last_line
+from ops.diagnose import wait as diagnosis
+from ops.job import wheelhouse
+from ops.lifecycle import fault, step, studio
+from ops.lifecycle.upload import upload
+from ops.plan import policies
+from ops.terraform.workspace import (
+    CommandFailedError,
+    TerraformError,
+    Workspace,
+    boundary_of,
+    cluster_variables,
+    embedded_home,
+    summary,
+)
+from sample.draw import draw_sample
+
+BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
+SAMPLE = Path("data/sample")
+STOPPED_MESSAGE = "the embedded AWS is stopped; nothing is left running"
+
+
+def start_embedded(console: Console) -> None:
+    """Start the embedded AWS unless it runs. A new one is empty, so Terraform's states of an earlier one go."""
+    settings = Settings.from_environment()
+    try:
+        server.status(settings.home)
+    except NotRunningError:
+        for state in (embedded_home() / "local").glob("*.tfstate*"):
+            state.unlink()
+        with working(console, "starting the embedded AWS"):
+            record = server.start(settings)
+        console.print(f"embedded AWS at {record.endpoint}", highlight=False)
+
+
+def upload_artifacts(
+    account: Account,
+    environ: Mapping[str, str],
+    console: Console,
+    build: Callable[[str], wheelhouse.Wheelhouse] = wheelhouse.build,
+) -> dict[str, str]:
+    """Put bootstrap script and wheelhouse under their immutable keys; only what is not there is sent.
+
+    Returns
+    -------
+    dict
+        ``BOOTSTRAP_URI`` and ``WHEELHOUSE_URI``.
+    """
+    bucket = account.bucket("artifacts")
+    data = BOOTSTRAP.read_bytes()
+    key = f"bootstrap/{hashlib.sha256(data).hexdigest()[:16]}/{BOOTSTRAP.name}"
+    account.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
+    arch = environ.get("ARCH") or "x86_64"
+    with working(console, wheelhouse.CHECKING):
+        made = build(arch)
+    wheels = wheelhouse.sync(made, f"s3://{bucket}/wheelhouse", console=console)
+    return {"BOOTSTRAP_URI": f"s3://{bucket}/{key}", "WHEELHOUSE_URI": wheels.uri}
+
+
+def confirm(account: Account, lines: list[str], environ: Mapping[str, str], console: Console) -> None:
+    """Ask before the first cent.
+
+    Raises
+    ------
+    OperatorError
+        When the answer is no, or nobody is there to answer.
+    """
+    if account.target.emulated or environ.get("YES") == "1":
+        return
+    console.print("\n".join(lines), highlight=False, markup=False)
+    if environ.get("CI") or not sys.stdin.isatty():
+        raise OperatorError("nobody is here to confirm the price. Fix: YES=1 confirms it beforehand.", exit_code=2)
+    if console.input("create it? type yes: ").strip() != "yes":
+        raise OperatorError("nothing was created.", exit_code=2)
+
+
+def apply(
+    environ: Mapping[str, str],
+    console: Console,
+    account: Account | None = None,
+    *,
+    build: Callable[[str], wheelhouse.Wheelhouse] = wheelhouse.build,
+) -> Account:
+    """Both stacks, with what a node needs uploaded in between.
+
+    ``account`` and ``build`` (of the wheelhouse) are given where it is rehearsed.
+    """
+    fault.wanted(environ)  # a fault that there is not is refused before anything starts
+    if account is None:
+        if (environ.get("ENV") or "local") == "local":
+            start_embedded(console)
+        account = Account.from_environment(environ)
+    require_state(account)
+    quiet = not console.is_terminal or account.target.emulated
+    storage = Workspace(target=account.target, stack="storage", capture=quiet)
+    with working(console, "storage: buckets, budget", quiet=not quiet):
+        storage.apply()
+    console.print("storage applied", highlight=False)
+    uris = upload_artifacts(account, environ, console, build)
+    extra = cluster_variables(account.target, storage.outputs(), {**environ, **uris}, boundary_of(account.target))
+    cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
+    plan = cluster.state.with_suffix(".tfplan")
+    plan.parent.mkdir(parents=True, exist_ok=True)
+    with working(console, "cluster: planning", quiet=not quiet):
+        changes = cluster.plan(out=plan)
+        shown = cluster.show(plan)
+    said = summary(shown, account.target.region)
+    if not changes:
+        console.print("the cluster is as it should be: nothing to do", highlight=False)
+        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+        return account
+    if broken := policies.check(shown, ceiling=None, region=account.target.region):
+        raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
+    confirm(account, [*said, *after.before_apply(shown, account, environ)], environ, console)
+    creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
+    try:
+        with working(console, creating, quiet=not quiet), fault.injected(account, environ, fault.AT_START):
+            cluster.apply()
+    except CommandFailedError as error:
+        if (found := diagnosis.of_start(account, error.output, console)) is None:
+            raise
+        console.print(error.output.strip()[-6000:], highlight=False, soft_wrap=True, markup=False)
+        why = found.as_text(account.target.env)
+        raise CommandFailedError(error.arguments, error.code, error.output, hint=f"Why:\n{why}") from error
+    outputs = account.cluster
+    console.print(f"cluster {outputs['cluster_id']} ({outputs['release_label']}) applied", highlight=False)
+    console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+    return account
+
+
+def destroy(environ: Mapping[str, str], console: Console, account: Account | None = None) -> None:
+    """The cluster stack, and what EMR left in its network. Images and results stay (with ENV=local: until it stops)."""
+    account = account or Account.from_environment(environ)
+    quiet = not console.is_terminal or account.target.emulated
+    cluster = Workspace(target=account.target, stack="cluster", capture=quiet)
+    outputs, ec2 = cluster.outputs(), account.client("ec2")
+    # By its tags: an apply that broke off leaves a network and no outputs.
+    vpcs = vpcs_of(ec2, PROJECT, account.target.env)
+    if not outputs and not vpcs:
+        console.print("there is no cluster stack: nothing to destroy", highlight=False)
+        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+        return
+    storage = Workspace(target=account.target, stack="storage", capture=True).outputs()
+    gone = {**environ, "BOOTSTRAP_URI": "", "WHEELHOUSE_URI": ""}
+    extra = cluster_variables(account.target, storage, gone, boundary_of(account.target))
+    cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
+    with working(console, "ending the cluster") as say:
+        if "cluster_id" in outputs:
+            end_cluster(account, str(outputs["cluster_id"]), say)
+            after.after_cluster(account, str(outputs["cluster_id"]), console)
+    if has_studio(ec2, vpcs):
+        close_studio(account, console)
+        with working(console, "removing the notebooks' domain and home folders", quiet=not quiet):
+            cluster.destroy(arguments=["-target=module.studio"])
+    with working(console, "removing what AWS left in the network") as say:
+        swept = sweep(ec2, vpcs, pause=1.0 if account.target.emulated else 5.0, say=say)
+    if left := [*swept.endpoints, *swept.groups]:
+        console.print(f"removed what AWS left in the network: {', '.join(left)}", highlight=False)
+    with working(console, "cluster: removing", quiet=not quiet):
+        cluster.destroy()
+    console.print("cluster destroyed; images and results are untouched", highlight=False)
+    # a fresh account: what this one has read of the stack is gone
+    console.print(last_line(Account(account.target)), highlight=False, soft_wrap=True, markup=False)
+
+
+def close_studio(account: Account, console: Console) -> None:
+    """What a user made in the domain, which Terraform does not know and SageMaker wants gone before the domain."""
+    sagemaker = account.client("sagemaker")
+    domain = studio.domain_of(sagemaker, f"{PROJECT}-{account.target.env}")
+    if domain is None:
+        return
+    with working(console, "closing what runs in Studio") as say:
+        spaces = studio.close(sagemaker, domain, say=say, pause=1.0 if account.target.emulated else 5.0)
+    if spaces:
+        told = f"closed in Studio, with the files in them: {', '.join(spaces)}"
+        console.print(told, highlight=False, soft_wrap=True, markup=False)
+
+
+def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = lambda _: None) -> None:
+    """Terminate a cluster and wait until it is gone: its groups and EMR's endpoint cannot go before."""
+    emr = account.client("emr")
+    emr.terminate_job_flows(JobFlowIds=[cluster_id])
+    while True:
+        state = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
+        if state.startswith("TERMINATED"):
+            return
+        say(f"ending the cluster: {cluster_id} is {state}")
+        time.sleep(1.0 if account.target.emulated else 10.0)
+
+
+def fetch_results(account: Account, environ: Mapping[str, str], console: Console) -> Path:
+    """Report, scores and run.json of a result below the data bucket, to ``runs/<env>/<name>``."""
+    data = account.bucket("data")
+    uri = environ.get("OUTPUT") or f"s3://{data}/results/{environ.get('MODEL') or 'efficientnet_lite0'}"
+    bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
+    folder = Path("runs") / account.target.env / prefix.rpartition("/")[2]
+    s3 = account.client("s3")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
+    wanted = ("run.json", "report.html", "pca/scores.csv", "pca/model.npz")
+    sizes = {
+        name: int(item["Size"])
+        for page in pages
+        for item in page.get("Contents", [])
+        if (name := item["Key"].removeprefix(f"{prefix}/")) in wanted
+    }
+    if not sizes:
+        raise OperatorError(f"there is no finished result below {uri}. Fix: make run-step, or OUTPUT=.", exit_code=10)
+    with counting(console, "fetching", sum(sizes.values()), bytes_=True) as advance:
+        for name in sizes:
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            s3.download_file(bucket, f"{prefix}/{name}", str(target), Callback=advance)
+    in_report.into_report(account, folder, environ)
+    console.print(f"results in {folder}; open {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    return folder
+
+
+def results(account: Account, environ: Mapping[str, str], console: Console) -> None:
+    """Fetch the results and show the page, where somebody is there to look (``OPEN=0`` declines)."""
+    page = fetch_results(account, environ, console) / "report.html"
+    if page.exists() and browser.show(page.resolve().as_uri(), environ, terminal=console.is_terminal):
+        console.print("opened in the browser (OPEN=0 declines)", highlight=False)
+    console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+
+
+def purge(environ: Mapping[str, str], console: Console, account: Account | None = None) -> None:
+    """Storage too: every image and result. The data bucket's name must be typed, or given as PURGE=."""
+    account = account or Account.from_environment(environ)
+    bucket = account.bucket("data")
+    given = environ.get("PURGE") or (
+        console.input(f"this removes every image and result. Type {bucket}: ") if sys.stdin.isatty() else ""
+    )
+    if given.strip() != bucket:
+        raise OperatorError(f"nothing was removed. Fix: PURGE={bucket} confirms it.", exit_code=2)
+    destroy(environ, console, account)
+    with working(console, "emptying the buckets") as say:
+        for purpose in ("data", "artifacts", "logs"):
+            empty_bucket(account.client("s3"), account.bucket(purpose), say)
+    quiet = not console.is_terminal or account.target.emulated
+    with working(console, "storage: removing", quiet=not quiet):
+        Workspace(target=account.target, stack="storage", capture=quiet).destroy()
+    console.print("storage removed: nothing of this environment is left, and nothing bills", highlight=False)
+
+
+def empty_bucket(s3: Any, bucket: str, say: Callable[[str], None] = lambda _: None) -> None:
+    """Every object and every older version of it."""
+    gone = 0
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        things = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        objects = [{"Key": thing["Key"], "VersionId": thing["VersionId"]} for thing in things]
+        if objects:
+            s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            gone += len(objects)
+            if gone % 100_000 < len(objects):
+                say(f"emptying {bucket}: {gone:,} objects and versions")
+
+
+def stop_embedded(console: Console) -> None:
+    """Stop the embedded AWS, where it is ours."""
+    if server.stop(Settings.from_environment().home):
+        console.print(STOPPED_MESSAGE, highlight=False)
+
+
+def demo(environ: Mapping[str, str], console: Console) -> int:
+    """Apply, upload the drawn sample, run the step, fetch the results, destroy, stop; returns the step's exit code."""
+    began = time.monotonic()
+    environ = {**environ, "ENV": "local"}
+    folder: Path | None = None
+    price: list[str] = []
+    try:
+        account = apply(environ, console)
+        counts = draw_sample(SAMPLE)
+        sent, total = upload(account.client("s3"), account.bucket("data"), SAMPLE, console)
+        console.print(
+            f"the embedded sample, drawn (not photographed): {total} images of {len(counts)} fruits, {sent} uploaded",
+            highlight=False,
+        )
+        with fault.injected(account, environ, fault.IN_STEP):
+            # whatever happens to the step, its cluster ends below
+            code = step.run_step(account, {**environ, "DETACH": "", "ONESHOT": "1"}, console)
+        if code == 0:
+            folder = fetch_results(account, environ, console)
+        destroy(environ, console)
+        price = after.demo_lines(account, str(account.cluster["cluster_id"]), environ)
+    finally:
+        stop_embedded(console)
+    if folder is not None:
+        console.print(
+            f"[bold green]demo done[/] in {time.monotonic() - began:.0f} s; bill 0.00. Open {folder / 'report.html'}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        console.print("\n".join(price), highlight=False, soft_wrap=True, markup=False)
+    return code
+
+
+def left_after(command: str, local: bool) -> str:
+    """What a command that broke off leaves, and what removes it."""
+    if command == "demo":
+        return STOPPED_MESSAGE
+    again = "make purge" if command == "purge" else "make destroy"
+    if local:
+        return f"what was made so far is kept: {again} removes it; the embedded AWS bills nothing"
+    return f"MAY STILL BILL: what is there so far; make status says what, {again} removes it"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point: ``python -m ops.lifecycle.environment apply|destroy|purge|results|demo``."""
+    command = (sys.argv[1:] if arguments is None else arguments)[0]
+    console = Console()
+    environ = os.environ
+    local = (environ.get("ENV") or "local") == "local"
+    try:
+        if command == "apply":
+            apply(environ, console)
+        elif command == "results":
+            results(Account.from_environment(environ), environ, console)
+        elif command == "demo":
+            return demo(environ, console)
+        else:
+            {"destroy": destroy, "purge": purge}[command](environ, console)
+            if local:
+                stop_embedded(console)
+    except KeyboardInterrupt:
+        console.print(f"interrupted; {left_after(command, local)}", highlight=False, soft_wrap=True)
+        return 130
+    except (OperatorError, TerraformError, wheelhouse.WheelhouseError, LocalAwsError, SweepError, FruitsError) as error:
+        errors = Console(stderr=True)
+        errors.print(f"{command}: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        if command in ("apply", "destroy", "purge") and isinstance(error, (CommandFailedError, SweepError)):
+            errors.print(left_after(command, local), highlight=False, soft_wrap=True, markup=False)
+        return int(getattr(error, "exit_code", 1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

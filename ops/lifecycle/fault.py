@@ -1,0 +1,47 @@
+"""`FAULT=` of make apply, run-step and demo: what goes wrong on a real cluster, for the time of one command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from localaws import faults, server
+from ops.aws.account import Account, OperatorError
+
+AT_START = ("bootstrap",)
+"""What can only strike while a cluster comes up; the others strike while a step runs."""
+IN_STEP = tuple(kind for kind in faults.KINDS if kind not in AT_START)
+
+
+def wanted(environ: Mapping[str, str]) -> str:
+    """The fault asked for, or an empty string.
+
+    Raises
+    ------
+    UnknownFaultError
+        For a kind that there is not.
+    """
+    return faults.known(environ.get("FAULT") or "")
+
+
+@contextmanager
+def injected(account: Account, environ: Mapping[str, str], kinds: tuple[str, ...]) -> Iterator[None]:
+    """The fault asked for, if it is one of these kinds, while the block runs.
+
+    Raises
+    ------
+    OperatorError
+        On a real account.
+    """
+    kind = wanted(environ)
+    if kind and not account.target.emulated:
+        raise OperatorError("FAULT= is for the embedded AWS: a real cluster has its own. Fix: ENV=local.", exit_code=2)
+    if kind not in kinds:
+        yield
+        return
+    endpoint = str(account.target.endpoint)
+    server.set_fault(endpoint, kind)
+    try:
+        yield
+    finally:
+        server.set_fault(endpoint, "none")

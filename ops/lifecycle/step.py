@@ -1,0 +1,279 @@
+"""`make run-step`: pack the job, submit it to the cluster, watch it as long as it takes, say what came out.
+
+What leaves this machine: the job as two files under a key made of their content (uploaded once, never changed), and a
+request of one JSON file. The step's only argument that a user can influence is that file's address, so accents, commas
+and empty strings never pass through a step's arguments.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fruits.request import Request
+from fruits.store import Store
+from rich.console import Console
+
+from ops.aws.account import LIVE_STATES, Account, OperatorError
+from ops.core.console import working
+from ops.cost.after import after_step
+from ops.diagnose import wait as diagnosis
+from ops.diagnose.causes import UNDETERMINED
+from ops.job.local_spark import describe, fields_from
+from ops.job.package import ENTRY, content_key, job_zip
+from ops.job.watch import Watcher, sentence
+
+STEP_NAME = "fruits"
+OPEN_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
+POLL_SECONDS = 10.0
+INTERRUPTED = 130
+POLL_SECONDS_EMULATED = 1.0
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A step: where it runs, and where its results go."""
+
+    cluster_id: str
+    step_id: str
+    output: str
+
+
+def upload_job(account: Account) -> tuple[str, str]:
+    """Put zip and entry point under their content's key; nothing is sent that is there already.
+
+    Returns
+    -------
+    str, str
+        URIs of ``featurize_pca.py`` and ``fruits.zip``.
+    """
+    packed, entry = job_zip(), ENTRY.read_bytes()
+    folder = f"jobs/{content_key(packed, entry)}"
+    bucket, s3 = account.bucket("artifacts"), account.client("s3")
+    there = {item["Key"]: item["Size"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=folder).get("Contents", [])}
+    for name, data in (("fruits.zip", packed), (ENTRY.name, entry)):
+        if there.get(f"{folder}/{name}") != len(data):
+            # one PutObject: the object is there whole, or not at all
+            s3.put_object(Bucket=bucket, Key=f"{folder}/{name}", Body=data)
+    return f"s3://{bucket}/{folder}/{ENTRY.name}", f"s3://{bucket}/{folder}/fruits.zip"
+
+
+def request_for(account: Account, environ: Mapping[str, str]) -> Request:
+    """The request that make's variables describe, with the data bucket's folders as defaults.
+
+    Raises
+    ------
+    UsageError
+        For a value that cannot be.
+    """
+    data = account.bucket("data")
+    fields = fields_from(environ)
+    fields.setdefault("input", f"s3://{data}/images")
+    model = str(fields.get("model", "efficientnet_lite0")).rpartition("/")[2].partition(".")[0]
+    fields.setdefault("output", f"s3://{data}/results/{model}")
+    if not account.target.emulated:
+        # with dynamic allocation Spark cannot say how large it may grow; the stack knows
+        fields["parallelism"] = max(1, int(account.cluster["sizing"]["worker_vcpus"]))
+    return Request.from_json(fields)
+
+
+def step_arguments(entry: str, packed: str, request: str) -> list[str]:
+    """What EMR's command-runner is given."""
+    return ["spark-submit", "--deploy-mode", "cluster", "--py-files", packed, entry, "--request", request]
+
+
+def open_steps(account: Account) -> list[dict[str, Any]]:
+    """Steps of the cluster that have not ended, the newest first."""
+    answer = account.client("emr").list_steps(ClusterId=account.cluster["cluster_id"], StepStates=list(OPEN_STATES))
+    steps: list[dict[str, Any]] = answer["Steps"]
+    return steps
+
+
+def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
+    """Upload the job and the request, and add the step.
+
+    Raises
+    ------
+    OperatorError
+        When the cluster is gone, or another step is open and queueing was not asked for.
+    """
+    state, reason = account.cluster_state()
+    cluster_id = str(account.cluster["cluster_id"])
+    if state not in LIVE_STATES:
+        first = "make diagnose says why; " if state == "TERMINATED_WITH_ERRORS" else ""
+        said = f" ({reason})" if reason else ""
+        raise OperatorError(
+            f"the cluster {cluster_id} is {state}{said}. Fix: {first}make apply makes a new one.",
+            exit_code=21,
+        )
+    if not queue and (others := open_steps(account)):
+        raise OperatorError(
+            f"the step {others[0]['Id']} is {others[0]['Status']['State']} on {cluster_id}. Fix: wait for it, or "
+            "QUEUE=1 to run after it.",
+            exit_code=22,
+        )
+    entry, packed = upload_job(account)
+    bucket = account.bucket("data")
+    key = f"requests/{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(3).hex()}.json"
+    body = json.dumps(request.as_json(), ensure_ascii=False, indent=1).encode()
+    account.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+    added = account.client("emr").add_job_flow_steps(
+        JobFlowId=cluster_id,
+        Steps=[
+            {
+                "Name": STEP_NAME,
+                "ActionOnFailure": "CONTINUE",
+                "HadoopJarStep": {
+                    "Jar": "command-runner.jar",
+                    "Args": step_arguments(entry, packed, f"s3://{bucket}/{key}"),
+                },
+            }
+        ],
+    )
+    return Submitted(cluster_id, str(added["StepIds"][0]), request.output)
+
+
+def watch(account: Account, submitted: Submitted, console: Console) -> dict[str, Any]:
+    """Show the step until it has ended; returns EMR's status of it. There is no limit of time."""
+    emr = account.client("emr")
+    watcher = Watcher(Store(submitted.output))
+    with working(console, "submitted") as say:
+        while True:
+            status: dict[str, Any] = emr.describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)[
+                "Step"
+            ]["Status"]
+            state = status["State"]
+            if state not in OPEN_STATES:
+                return status
+            if state == "PENDING":
+                cluster, reason = account.cluster_state()
+                said = f"pending: the cluster is {cluster}{f', {reason}' if reason else ''}"
+            else:
+                said = sentence(watcher.report())
+            say(said)
+            time.sleep(POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS)
+
+
+def conclude(
+    account: Account,
+    submitted: Submitted,
+    status: Mapping[str, Any],
+    console: Console,
+    *,
+    patience: float = diagnosis.LATE_SECONDS,
+) -> int:
+    """Say how the step ended, and why where it failed; returns the exit code.
+
+    Parameters
+    ----------
+    patience : seconds to wait for logs, where the job could not say itself why it failed
+    """
+    if status["State"] == "COMPLETED":
+        output = Store(submitted.output)
+        summary = json.loads(output.read("run.json"))
+        console.print(describe(summary, output), highlight=False, soft_wrap=True)
+        after_step(account, submitted.cluster_id, submitted.step_id, summary, console)
+        return 0
+    state, reason = account.cluster_state()
+    if status["State"] == "CANCELLED" and state != "TERMINATED_WITH_ERRORS":
+        said = f": the cluster is {state} ({reason})" if state not in LIVE_STATES and reason else ""
+        console.print(f"the step {submitted.step_id} was cancelled{said}", style="red", highlight=False, markup=False)
+        return 24
+    return why(account, submitted.cluster_id, submitted.step_id, console, patience=patience)
+
+
+def why(account: Account, cluster_id: str, step_id: str, console: Console, *, patience: float) -> int:
+    """Say why a step failed; returns the exit code: the job's own where it is known."""
+    try:
+        found = diagnosis.step(account, cluster_id, step_id, console, patience=patience)
+    except diagnosis.TROUBLE as error:
+        console.print(
+            f"the step {step_id} failed, and why could not be found out ({error}). Fix: make diagnose STEP={step_id}.",
+            style="red",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+        return UNDETERMINED
+    first, *rest = found.as_text(account.target.env).split("\n")
+    console.print(first, style="red", highlight=False, soft_wrap=True, markup=False)
+    console.print("\n".join(rest), highlight=False, soft_wrap=True, markup=False)
+    return found.verdict.exit_code
+
+
+def bills(account: Account) -> str:
+    """What a cluster that stays costs, in three words."""
+    return "is the embedded AWS's: nothing is billed" if account.target.emulated else "bills until make destroy"
+
+
+def run_step(account: Account, environ: Mapping[str, str], console: Console) -> int:
+    """Submit and, unless ``DETACH=1``, watch; returns the exit code."""
+    submitted = submit(account, request_for(account, environ), queue=environ.get("QUEUE") == "1")
+    console.print(
+        f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+    )
+    if environ.get("DETACH") == "1":
+        console.print(
+            f"it runs on, and the cluster {bills(account)}. Watch it: make watch STEP={submitted.step_id}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return 0
+    return see(account, submitted, environ, console)
+
+
+def see(account: Account, submitted: Submitted, environ: Mapping[str, str], console: Console) -> int:
+    """Watch a step and say how it ended; returns the exit code, that of Ctrl-C where it was left to itself."""
+    try:
+        status = watch(account, submitted, console)
+    except KeyboardInterrupt:
+        future = f"goes on, and the cluster {bills(account)}. Watch it: make watch STEP={submitted.step_id}"
+        if environ.get("ONESHOT") == "1":
+            future = "ends with its cluster (ONESHOT=1)"
+        console.print(f"stopped watching; the step {submitted.step_id} {future}", highlight=False, soft_wrap=True)
+        return INTERRUPTED
+    # A cluster of one step is destroyed first: waiting bills, and a cluster that ends ships its logs at once.
+    at_once = environ.get("ONESHOT") == "1" and not account.target.emulated
+    return conclude(account, submitted, status, console, patience=0 if at_once else diagnosis.LATE_SECONDS)
+
+
+def output_of(account: Account, step_id: str) -> str:
+    """Where a step puts its results: read from the request that it was given.
+
+    Raises
+    ------
+    OperatorError
+        When the step is not one of ours.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        step = account.client("emr").describe_step(ClusterId=account.cluster["cluster_id"], StepId=step_id)["Step"]
+    except ClientError as error:
+        raise OperatorError(f"the cluster has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
+    output = output_in(step["Config"]["Args"])
+    if output is None:
+        raise OperatorError(f"the step {step_id} was not submitted by make run-step.", exit_code=2)
+    return output
+
+
+def output_in(arguments: Sequence[str]) -> str | None:
+    """Where a step with these arguments puts its results; None where it is not one of ours.
+
+    Raises
+    ------
+    FruitsError
+        When its request cannot be read.
+    """
+    from fruits.request import read_request
+
+    if "--request" not in arguments:
+        return None
+    return read_request(arguments[arguments.index("--request") + 1]).output

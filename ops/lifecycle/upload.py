@@ -1,0 +1,140 @@
+"""`make upload-dataset INPUT=dir`: images to the data bucket; parallel, only what changed, counted before and after."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from fruits.listing import is_image, label_of
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from ops.aws.account import Account, OperatorError
+from ops.core.console import counting, working
+from ops.cost.bills import last_line
+from ops.terraform.workspace import TerraformError
+
+PREFIX = "images"
+THREADS = 16
+
+
+def images_below(folder: Path) -> list[Path]:
+    """Every image, by the job's own rule.
+
+    Raises
+    ------
+    OperatorError
+        When the folder is missing or holds none.
+    """
+    if not folder.is_dir():
+        raise OperatorError(f"{folder} is no folder. Fix: INPUT=the folder that holds the images.", exit_code=10)
+    found = sorted(path for path in folder.rglob("*") if is_image(path.name) and path.is_file())
+    if not found:
+        raise OperatorError(
+            f"there is no image below {folder}: no file ends in .jpg, .jpeg or .png. Fix: check the folder.",
+            exit_code=10,
+        )
+    return found
+
+
+def counts(keys: Iterable[str]) -> dict[str, int]:
+    """Images by class."""
+    return dict(sorted(Counter(label_of(key) for key in keys).items()))
+
+
+def stored(s3: Any, bucket: str, prefix: str) -> dict[str, int]:
+    """Size by key of the images below a prefix."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
+    return {
+        item["Key"]: int(item["Size"]) for page in pages for item in page.get("Contents", []) if is_image(item["Key"])
+    }
+
+
+def table_of(here: dict[str, int], before: dict[str, int], after: dict[str, int]) -> Table:
+    """Images by class: in the folder, and in the bucket before and after."""
+    table = Table("class", *(Column(title, justify="right") for title in ("folder", "bucket before", "bucket after")))
+    for label in sorted({*here, *after}):
+        table.add_row(Text(label), *(f"{found.get(label, 0):,}" for found in (here, before, after)))
+    table.add_section()
+    table.add_row("all", *(f"{sum(found.values()):,}" for found in (here, before, after)))
+    return table
+
+
+def upload(s3: Any, bucket: str, folder: Path, console: Console, *, prefix: str = PREFIX) -> tuple[int, int]:
+    """Send what is not there with the same size and is not older than the file.
+
+    An interrupted upload is taken up by the next: an object is there whole or not at all.
+
+    Returns
+    -------
+    int, int
+        Images sent, and images in the folder.
+    """
+    paths = images_below(folder)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
+    there = {
+        item["Key"]: (int(item["Size"]), item["LastModified"].timestamp())
+        for page in pages
+        for item in page.get("Contents", [])
+    }
+
+    def needed(path: Path, key: str) -> bool:
+        found = there.get(key)
+        facts = path.stat()
+        return found is None or found[0] != facts.st_size or found[1] < facts.st_mtime - 1
+
+    keys = {path: f"{prefix}/{path.relative_to(folder).as_posix()}" for path in paths}
+    todo = [path for path, key in keys.items() if needed(path, key)]
+    with ThreadPoolExecutor(THREADS) as pool, counting(console, "uploading images", len(todo)) as advance:
+        futures = [pool.submit(s3.upload_file, str(path), bucket, keys[path]) for path in todo]
+        for future in as_completed(futures):
+            future.result()
+            advance(1)
+    after = stored(s3, bucket, prefix)
+    missing = [key for key in keys.values() if key not in after]
+    if missing:
+        raise OperatorError(f"{len(missing)} images did not arrive, first {missing[0]}. Fix: run it again.")
+    return len(todo), len(paths)
+
+
+def main() -> int:
+    """Entry point of `make upload-dataset`."""
+    console = Console()
+    try:
+        given = os.environ.get("INPUT", "")
+        if not given:
+            raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=2)
+        folder = Path(given)
+        account = Account.from_environment(os.environ)
+        bucket = account.bucket("data")
+        s3 = account.client("s3")
+        with working(console, f"counting the images of {folder} and of s3://{bucket}/{PREFIX}/"):
+            here = counts(str(path) for path in images_below(folder))
+            before = counts(stored(s3, bucket, PREFIX))
+        sent, total = upload(s3, bucket, folder, console)
+        console.print(table_of(here, before, counts(stored(s3, bucket, PREFIX))))
+        console.print(
+            f"{sent:,} of {total:,} images sent to s3://{bucket}/{PREFIX}/; the others were there already",
+            highlight=False,
+            soft_wrap=True,
+        )
+        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+    except KeyboardInterrupt:
+        console.print("interrupted; what arrived is kept, and the same command goes on with the rest", highlight=False)
+        return 130
+    except (OperatorError, TerraformError) as error:
+        Console(stderr=True).print(
+            f"upload-dataset: {error}", style="red", highlight=False, soft_wrap=True, markup=False
+        )
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

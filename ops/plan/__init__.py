@@ -1,0 +1,1 @@
+"""A plan as data: rules, changes, masking. Knows neither AWS nor Terraform's runs."""

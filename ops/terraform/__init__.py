@@ -1,0 +1,1 @@
+"""Terraform itself: its program, workspaces, variables."""

@@ -1,0 +1,40 @@
+"""The cluster stack's plan, made without asking AWS anything: what a price and a check can be computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ops.aws.account import OperatorError
+from ops.terraform.workspace import (
+    EMULATED_ACCOUNT,
+    NO_ACCOUNT,
+    CommandFailedError,
+    Target,
+    Workspace,
+    cluster_variables,
+)
+
+
+def planned(target: Target, environ: Mapping[str, str], home: Path | None = None) -> dict[str, Any]:
+    """The cluster stack's plan, made without asking AWS anything.
+
+    Raises
+    ------
+    OperatorError : Terraform refuses the plan; the message holds its reasons
+    """
+    account = EMULATED_ACCOUNT if target.env == "local" else NO_ACCOUNT
+    offline = Target(env=target.env, region=target.region, account_id=account, offline=True)
+    sized = environ if environ.get("IMAGES") and environ.get("MINUTES") else {**environ, "IMAGES": "", "MINUTES": ""}
+    options: dict[str, Any] = {"home": home} if home else {}
+    work = Workspace(
+        target=offline, stack="cluster", extra=cluster_variables(offline, {}, sized), capture=True, **options
+    )
+    out = work.state.with_suffix(".tfplan")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        work.plan(out=out)
+    except CommandFailedError as error:
+        raise OperatorError(f"the cluster cannot be planned, so it has no price:\n{error.output.strip()}") from error
+    return work.show(out)

@@ -1,0 +1,298 @@
+"""`make verify-aws`: apply, run the sample, look, destroy and purge; a dated record of what holds.
+
+With ``ENV=local`` it is a rehearsal on the embedded AWS. Whatever happens, what was made is removed again, and what is
+left is said: after a failure, after Ctrl-C, and when the terminal is closed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from fruits.errors import FruitsError
+from rich.console import Console
+from rich.table import Table
+
+from localaws.errors import LocalAwsError
+from ops.aws.account import PROJECT, Account, OperatorError
+from ops.aws.state_bucket import require_state
+from ops.aws.sweep import SweepError
+from ops.core.paths import ROOT
+from ops.cost import ledger
+from ops.cost.after import TROUBLE
+from ops.cost.bill import Span, bill, spans_of_steps
+from ops.cost.money import currency_from
+from ops.job import wheelhouse
+from ops.lifecycle import environment as deploy
+from ops.lifecycle.upload import upload
+from ops.plan import policies
+from ops.prices import table as prices
+from ops.terraform.workspace import TerraformError, Workspace, cluster_variables
+from ops.verify import left, record
+from ops.verify.assumptions import Result, judge
+from ops.verify.gather import Gatherer
+from sample.draw import draw_sample
+
+LIMIT_EUR = Decimal(1)
+HOURS = Decimal(1)  # ttl_hours of infra/env/verify.cluster.tfvars: the schedule outside ends the cluster then
+LOG_WAIT_SECONDS = 900.0
+LOG_WAIT_SECONDS_EMULATED = 30.0
+BROKEN, LEFT = 30, 31
+EXPECTED = (OperatorError, TerraformError, wheelhouse.WheelhouseError, LocalAwsError, SweepError, FruitsError)
+TRIES = 3
+
+
+def price(account: Account, environ: Mapping[str, str]) -> Decimal:
+    """Dollars of an hour of the cluster, on demand throughout, from a plan that asks AWS nothing.
+
+    Raises
+    ------
+    OperatorError : the price cannot be told, or an hour would cost more than a euro
+    """
+    target = replace(account.target, endpoint=None, offline=True)
+    work = Workspace(target=target, stack="cluster", extra=cluster_variables(target, {}, environ), capture=True)
+    plan = work.state.with_suffix(".tfplan")
+    work.plan(out=plan)
+    try:
+        hour = policies.price(work.show(plan), target.region)
+    except prices.UnknownPriceError as error:
+        raise OperatorError(f"the price cannot be told: {error}", exit_code=5) from error
+    assert hour is not None
+    usd = hour.total_on_demand * HOURS
+    euros = usd * currency_from({"CURRENCY": "EUR"}).per_usd
+    if euros >= LIMIT_EUR and not account.target.emulated:
+        raise OperatorError(
+            f"an hour of ENV={target.env} costs {euros:.2f} EUR, and this is meant to stay under {LIMIT_EUR} EUR. "
+            "Fix: ENV=verify, whose cluster is the smallest that shows everything.",
+            exit_code=5,
+        )
+    return usd
+
+
+def refuse_what_is_used(account: Account) -> None:
+    """Everything of the environment is removed at the end, so there must be nothing before.
+
+    Raises
+    ------
+    OperatorError
+    """
+    there = {kind: names for kind, names in left.of_environment(account).items() if names}
+    if there:
+        some = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in there.items())
+        raise OperatorError(
+            f"ENV={account.target.env} is in use ({some}), and verify-aws removes everything of it at the end. Fix: "
+            "ENV=verify, which nothing else uses, or make purge first.",
+            exit_code=2,
+        )
+
+
+def collect(gatherer: Gatherer, environ: Mapping[str, str]) -> None:
+    """Apply, run, look: fills the evidence. What raises here leaves the rest unseen."""
+    account, console, evidence = gatherer.account, gatherer.console, gatherer.evidence
+    deploy.apply({**environ, "YES": "1"}, console, account)
+    account = gatherer.account = Account.of(account.target)  # the outputs of before the apply were empty
+    evidence["alive"] = gatherer.alive()
+    draw_sample(deploy.SAMPLE)
+    _, evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, console)
+    own = {k: v for k, v in environ.items() if k in ("ENV", "REGION", "CI", "CURRENCY")}
+    gatherer.run_sample(own)
+    gatherer.run_failing(own)
+    gatherer.run_probe()
+    with console.status("a second plan"):
+        evidence["second_plan"] = second_plan(account)
+    gatherer.wait_for_logs(LOG_WAIT_SECONDS_EMULATED if gatherer.emulated else LOG_WAIT_SECONDS)
+    gatherer.let_the_clock_strike()
+
+
+def second_plan(account: Account) -> dict[str, Any]:
+    """What Terraform would change in a cluster that it has just made, with the variables of then."""
+    work = Workspace(target=account.target, stack="cluster", capture=True)
+    given = json.loads((work.state.parent / "cluster.auto.json").read_text())
+    work = Workspace(target=account.target, stack="cluster", extra=given, capture=True)
+    out = work.state.with_suffix(".tfplan")
+    work.plan(out=out)
+    changes = [
+        [change["address"], change["change"]["actions"]]
+        for change in work.show(out)["resource_changes"]
+        if change["change"]["actions"] not in (["no-op"], ["read"])
+    ]
+    return {"changes": changes}
+
+
+def cost(account: Account, limit_usd: Decimal, environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the cluster did cost, from the lifetimes of its instances."""
+    try:
+        nodes, steps = ledger.observe(account, str(account.cluster["cluster_id"]), prices.table())
+        end = max(node.end for node in nodes if node.end)
+        found = bill(Span(min(node.start for node in nodes), end), nodes, spans_of_steps(steps, end))
+        return {"usd": str(found.total), "limit_usd": str(limit_usd), "said": currency_from(environ).of(found.total)}
+    except (*TROUBLE, ValueError) as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def remove(account: Account, environ: Mapping[str, str], console: Console) -> None:
+    """The cluster stack, every object, the storage stack: also what an apply that broke off has left."""
+    deploy.destroy(environ, console, account)
+    s3 = account.client("s3")
+    for bucket in left.bucket_names(account):
+        if left.exists(s3, bucket):
+            deploy.empty_bucket(s3, bucket)
+    with console.status("storage: removing"):
+        Workspace(target=account.target, stack="storage", capture=account.target.emulated).destroy()
+
+
+def surely(what: Callable[[], None], console: Console, tries: int = TRIES) -> str | None:
+    """Do it, again after Ctrl-C and after a failure; None when it is done, or why it is not."""
+    why = None
+    for attempt in range(tries):
+        try:
+            what()
+            return None
+        except KeyboardInterrupt:
+            why = "interrupted"
+            console.print("still removing what was made: it would bill otherwise", style="bold", highlight=False)
+        except EXPECTED as error:
+            why = str(error)
+            if attempt + 1 < tries:
+                console.print(f"not removed yet, trying again: {why[:300]}", highlight=False, markup=False)
+    return why
+
+
+def clean_up(gatherer: Gatherer, environ: Mapping[str, str], limit_usd: Decimal) -> None:
+    """Remove everything, then list what is left."""
+    account, console = Account.of(gatherer.account.target), gatherer.console
+    why = surely(lambda: remove(account, environ, console), console)
+    gatherer.evidence["cost"] = cost(gatherer.account, limit_usd, environ)
+    found = gatherer.ask(lambda: left.of_environment(account))
+    if why and "error" not in found:
+        found["not removed"] = [why[:500]]
+    gatherer.evidence["left"] = found
+
+
+def commit() -> str | None:
+    """Of the checkout, where there is git."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=ROOT
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() or None
+
+
+def show(results: list[Result], console: Console) -> None:
+    """The verdicts as a table."""
+    colours = {"verified": "green", "rehearsed": "cyan", "broken": "bold red", "open": "yellow"}
+    table = Table("assumption", "verdict", "what was seen")
+    for result in results:
+        verdict = record.WORDS[result.verdict].strip("*")
+        table.add_row(result.assumption.id, f"[{colours[result.verdict]}]{verdict}[/]", result.said[:110])
+    console.print(table)
+
+
+def conclude(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
+    """Judge, write the record, say what is left; returns the exit code of what was found."""
+    account, console, evidence = gatherer.account, gatherer.console, gatherer.evidence
+    evidence["denied"] = sorted(set(gatherer.denied))
+    results = judge(evidence, emulated=gatherer.emulated)
+    show(results, console)
+    cluster = evidence.get("alive", {}).get("cluster", {})
+    about = {
+        "env": account.target.env,
+        "region": account.target.region,
+        "emulated": gatherer.emulated,
+        "started": started.isoformat(timespec="seconds"),
+        "minutes": round((datetime.now(UTC) - started).total_seconds() / 60, 1),
+        "release": cluster.get("ReleaseLabel"),
+        "commit": commit(),
+        "stopped": stopped,
+    }
+    folder = Path("runs/local/verify") if gatherer.emulated else ROOT / "docs" / "verified"
+    whole = record.as_json(results, about, evidence)
+    data, page = record.write(whole, account.target.account_id, folder)
+    broken = [r.assumption.id for r in results if r.verdict == "broken"]
+    counts = ", ".join(f"{n} {record.WORDS[v].strip('*')}" for v, n in sorted(whole["verdicts"].items()))
+    console.print(f"{counts}; the record is {page}, its evidence {data}", highlight=False, soft_wrap=True)
+    there = {kind: names for kind, names in evidence["left"].items() if names}
+    if there:
+        text = "; ".join(
+            f"{kind}: {names if isinstance(names, str) else ', '.join(names)}" for kind, names in there.items()
+        )
+        bills = "" if gatherer.emulated else "IT MAY STILL BILL. "
+        console.print(
+            f"{bills}Left behind: {text}. Fix: make purge ENV={account.target.env}",
+            style="bold red", highlight=False, soft_wrap=True, markup=False,
+        )  # fmt: skip
+        return LEFT
+    nothing = "nothing of it is left" + ("" if gatherer.emulated else ", nothing bills but the state's bucket")
+    console.print(nothing, highlight=False)
+    return BROKEN if broken else 0
+
+
+def verify(environ: Mapping[str, str], console: Console) -> int:
+    """The whole look; returns the exit code."""
+    local = (environ.get("ENV") or "local") == "local"
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave a cluster
+        signal.signal(number, signal.default_int_handler)
+    if local:
+        deploy.start_embedded(console)
+    account = Account.from_environment(environ)
+    require_state(account)
+    refuse_what_is_used(account)
+    with console.status("what it will cost"):
+        limit = price(account, environ)
+    shown = currency_from({"CURRENCY": "EUR"}).of(limit)
+    lines = [
+        f"   makes buckets and the smallest cluster of ENV={account.target.env}, runs {PROJECT} over the drawn sample, "
+        "looks, and removes everything: about 40 minutes",
+        f"   costs at most {shown} before tax: an hour of all nodes on demand, after which the cluster ends itself",
+    ]
+    deploy.confirm(account, lines, environ, console)
+    gatherer, started = Gatherer(account, console), datetime.now(UTC)
+    gatherer.evidence["caller"] = gatherer.ask(gatherer.caller)
+    stopped, code = None, 0
+    began = time.monotonic()
+    try:
+        collect(gatherer, environ)
+    except KeyboardInterrupt:
+        stopped, code = "interrupted", 130
+        console.print("interrupted; removing what was made", highlight=False)
+    except EXPECTED as error:
+        stopped, code = str(error), int(getattr(error, "exit_code", 1)) or 1
+        console.print(f"verify-aws: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+    except BaseException as error:
+        stopped, code = f"{type(error).__name__}: {error}", 1
+        raise
+    finally:
+        clean_up(gatherer, environ, limit)
+        found = conclude(gatherer, stopped, started)
+        if local:
+            deploy.stop_embedded(console)
+        console.print(f"{(time.monotonic() - began) / 60:.1f} minutes", highlight=False)
+    return LEFT if found == LEFT else code or found
+
+
+def main() -> int:
+    """Entry point."""
+    console = Console()
+    try:
+        return verify(os.environ, console)
+    except KeyboardInterrupt:
+        return 130
+    except EXPECTED as error:
+        Console(stderr=True).print(f"verify-aws: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return int(getattr(error, "exit_code", 1))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

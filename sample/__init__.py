@@ -1,0 +1,1 @@
+"""Draws the embedded sample: fruits from all sides, the same bytes each time."""

@@ -1,0 +1,112 @@
+"""What sorts, watches and sums up the tests does so."""
+
+from __future__ import annotations
+
+import doctest
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import dealing, ending, fast
+
+REPO = Path(__file__).resolve().parents[2]
+PROBE = """
+import importlib, subprocess, sys
+import pytest
+from tests import fast
+
+@pytest.fixture
+def terraform():
+    return None
+
+def test_of_nothing():
+    pass
+
+def test_of_a_dear_package():
+    importlib.import_module("tensorflow")
+
+def test_of_a_dear_program():
+    with pytest.raises(OSError):
+        subprocess.run(["/nowhere/terraform", "plan"])
+
+def test_of_long_arithmetic(monkeypatch):
+    monkeypatch.setattr(fast, "MOST_SECONDS", -1.0)
+
+def test_with_a_dear_fixture(terraform):
+    with pytest.raises(OSError):
+        subprocess.run(["/nowhere/terraform", "plan"])
+"""
+CONFTEST = """
+import sys
+from pathlib import Path
+sys.path.insert(0, str(Path(__file__).parent))  # an empty tensorflow
+from tests import fast
+def pytest_configure(config):
+    for name in ("fast", *fast.DEAR_MARKERS):
+        config.addinivalue_line("markers", name)
+    config.pluginmanager.register(fast.Watch())
+def pytest_collection_modifyitems(items):
+    for item in items:
+        fast.mark(item)
+"""
+
+
+def test_examples_of_the_docstrings() -> None:
+    for module in (dealing, ending, fast):
+        assert doctest.testmod(module).failed == 0, module
+
+
+@pytest.fixture
+def probed(tmp_path: Path) -> str:
+    """What pytest says of tests that keep the rules and that break them."""
+    (tmp_path / "test_probe.py").write_text(PROBE)
+    (tmp_path / "tensorflow.py").touch()
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-rA",
+        "-c",
+        "/dev/null",
+        "--rootdir",
+        tmp_path,
+    ]
+    command.append(tmp_path)
+    return subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False).stdout
+
+
+def test_a_fast_test_that_does_something_dear_fails(probed: str) -> None:
+    passed = " ".join(line for line in probed.splitlines() if line.startswith("PASSED"))
+    assert "test_probe.py::test_of_nothing" in passed
+    assert "test_probe.py::test_with_a_dear_fixture" in passed
+    said = [line for line in probed.splitlines() if line.startswith("a fast test ")]
+    for what in ("imports tensorflow", "starts terraform", "takes 0."):
+        assert any(line.startswith(f"a fast test {what}") for line in said), (what, said)
+    assert all("Fix: mark it slow or spark" in line for line in said)
+    assert len(said) == 3
+
+
+def test_the_dearest_unit_comes_first_and_no_unit_is_divided() -> None:
+    names = ["tests/ops/test_step.py", "tests/rehearsal/test_readme.py", "tests/rehearsal/test_runbook.py"]
+
+    class Item:
+        def __init__(self, nodeid: str) -> None:
+            self.nodeid = nodeid
+
+    items = [Item(f"{name}::test_{number}") for number in range(2) for name in names]
+    dealing.order(items, {"tests/ops/test_step.py": 9.0, "rehearsal": 1.0})  # type: ignore[arg-type]
+    assert [item.nodeid for item in items] == [
+        f"{name}::test_{number}" for name in (names[2], names[0], names[1]) for number in range(2)
+    ]
+
+
+def test_every_story_is_of_files_that_exist() -> None:
+    assert [path for path in dealing.STORIES if not (REPO / path).exists()] == []
+    measured = [unit for unit in dealing.known_seconds() if unit.endswith(".py")]
+    assert measured
+    assert [unit for unit in measured if not (REPO / unit).exists()] == []

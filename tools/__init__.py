@@ -1,0 +1,1 @@
+"""For maintainers: what renews tables, documents and locks."""

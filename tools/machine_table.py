@@ -1,0 +1,178 @@
+"""`make machine-table`: images against minutes and price on a laptop, on one EC2 machine and on the dev cluster.
+
+Written into docs/elsewhere/one-machine.md between two marks, from what was measured (benchmarks/results), the dated
+prices and the dev cluster's plan; a test computes it again. Minutes are of the run; starts are in the dollars only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ops.aws.account import OperatorError
+from ops.core.paths import ROOT
+from ops.cost import speed
+from ops.cost.estimate import HOUR, estimate
+from ops.prices import table as prices
+from ops.terraform.offline import planned
+from ops.terraform.workspace import NO_ACCOUNT, Target, TerraformError
+
+PAGE = ROOT / "docs" / "elsewhere" / "one-machine.md"
+WHOLE = ROOT / "benchmarks" / "results" / "fixed.json"
+BEGIN, END = "<!-- table: make machine-table -->", "<!-- end of the table -->"
+IMAGES = (3_000, 30_000, 67_692, 1_000_000, 10_000_000)
+REGION = "eu-west-3"
+MACHINE = "c5.2xlarge"
+VOLUME_GIB = 40
+START_MINUTES = (Decimal(3), Decimal(6))
+"""From RunInstances to the job's first line, the first `make`'s downloads included: assumed, not measured."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A number of images: minutes on each, and dollars at least and at most on the two that bill.
+
+    Attributes
+    ----------
+    measured : the laptop's minutes are a whole run's, not computed from rate and fixed part
+    """
+
+    images: int
+    laptop: Decimal
+    measured: bool
+    machine: Decimal
+    machine_usd: tuple[Decimal, Decimal]
+    cluster: Decimal
+    cluster_usd: tuple[Decimal, Decimal]
+
+
+def laptop_seconds(images: int, whole: Mapping[str, Any], per_second: Decimal) -> tuple[Decimal, bool]:
+    """A whole run on the benchmark's machine, and whether that very number of images was run there.
+
+    Where it was not: the fixed part of the largest run that was, and the rest at the rate of the benchmark.
+    """
+    series = whole["series"]
+    if (found := series.get(f"{images:,} images: whole run")) is not None:
+        return Decimal(str(found["median"])), True
+    largest = max(int(name.split()[0].replace(",", "")) for name in series if name.endswith(": all else"))
+    fixed = Decimal(str(series[f"{largest:,} images: all else"]["median"]))
+    return fixed + images / per_second, False
+
+
+def machine_hour(book: prices.Book) -> Decimal:
+    """Dollars an hour of one machine on demand, with its volume."""
+    volume = book.service(REGION, "ebs_gp3").usd * VOLUME_GIB / prices.HOURS_A_MONTH
+    return book.instance(REGION, MACHINE).ec2 + volume
+
+
+def rows(plan: Mapping[str, Any]) -> list[Row]:
+    """The table's numbers.
+
+    Parameters
+    ----------
+    plan : of the dev cluster in `REGION`, as JSON
+
+    Raises
+    ------
+    OperatorError : a benchmark has no result, or the plan no cluster
+    """
+    book, rate = prices.table(), speed.of_bench()
+    bench = json.loads(speed.BENCH.read_text())
+    try:
+        whole = json.loads(WHOLE.read_text())
+    except (OSError, ValueError) as error:
+        raise OperatorError(f"{WHOLE.name} cannot be read ({error}). Fix: make bench ONLY=fixed.") from error
+    per_second = rate.per_vcpu / speed.VCPU * Decimal(str(bench["settings"]["loops"]))
+    fixed = Decimal(str(plan["configuration"]["root_module"]["module_calls"]["sizing"]["module"]["variables"]
+                        ["fixed_seconds"]["default"]))  # fmt: skip
+    found = []
+    for images in IMAGES:
+        laptop, measured = laptop_seconds(images, whole, per_second)
+        cluster = estimate(plan, env="dev", region=REGION, speed=rate, images=images, book=book)
+        if cluster is None or cluster.run is None:
+            raise OperatorError("the dev cluster's plan holds no cluster.")
+        seconds = fixed + images / (rate.per_vcpu * book.instance(REGION, MACHINE).vcpu)
+        hour = machine_hour(book)
+        least, most = (hour * (start * 60 + seconds) / HOUR + cluster.run.requests for start in START_MINUTES)
+        found.append(
+            Row(
+                images=images,
+                laptop=laptop / 60,
+                measured=measured,
+                machine=seconds / 60,
+                machine_usd=(least, most),
+                cluster=cluster.run.minutes,
+                cluster_usd=cluster.run.usd,
+            )
+        )
+    return found
+
+
+def _minutes(minutes: Decimal) -> str:
+    return f"{minutes:,.1f}" if minutes < 10 else f"{minutes:,.0f}"
+
+
+def _usd(amounts: tuple[Decimal, Decimal]) -> str:
+    least, most = (f"{amount:.2f}" for amount in amounts)
+    return least if least == most else f"{least}–{most}"
+
+
+def table(plan: Mapping[str, Any]) -> str:
+    """The lines of the table and of its footnote, in Markdown."""
+    size = plan["planned_values"]["outputs"]["sizing"]["value"]
+    cores = json.loads(speed.BENCH.read_text())["settings"]["loops"]
+    vcpu = prices.table().instance(REGION, MACHINE).vcpu
+    said = [
+        f"| images | laptop ({cores} cores), min | one {MACHINE} ({vcpu} vCPUs), min | USD "
+        f"| EMR `ENV=dev` ({size['worker_vcpus']:.0f} vCPUs work), min | USD |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows(plan):
+        said.append(
+            f"| {row.images:,} | {_minutes(row.laptop)}{' *' if row.measured else ''} "
+            f"| {_minutes(row.machine)} | {_usd(row.machine_usd)} "
+            f"| {_minutes(row.cluster)} | {_usd(row.cluster_usd)} |"
+        )
+    return "\n".join(said) + "\n"
+
+
+def page(text: str, made: str) -> str:
+    """The page with another table between its marks.
+
+    >>> page(f"a\\n{BEGIN}\\nold\\n{END}\\nb\\n", "new\\n") == f"a\\n{BEGIN}\\nnew\\n{END}\\nb\\n"
+    True
+    """
+    before, _, rest = text.partition(f"{BEGIN}\n")
+    _, mark, after = rest.partition(f"{END}\n")
+    if not mark:
+        raise OperatorError(f"{PAGE.name} has lost the marks around its table.")
+    return f"{before}{BEGIN}\n{made}{END}\n{after}"
+
+
+def main() -> int:
+    """Entry point of `make machine-table`. Exit code: 0; 1 no plan or no figures; 3 no usable Terraform."""
+    target = Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True)
+    # neither a size nor a region of the shell's decides what the page says
+    environ = {name: value for name, value in os.environ.items() if name not in ("IMAGES", "MINUTES")}
+    try:
+        text = page(PAGE.read_text(encoding="utf-8"), table(planned(target, environ)))
+    except (OperatorError, TerraformError) as error:
+        Console(stderr=True).print(
+            f"machine-table: {error}", style="red", highlight=False, soft_wrap=True, markup=False
+        )
+        return error.exit_code
+    PAGE.write_text(text, encoding="utf-8")
+    print(Path(PAGE).relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""Write the README of every Terraform module from its own code, so that the tables are never out of date.
+
+``python -m tools.module_docs`` writes; ``--check`` says which are out of date and changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hcl2
+
+from ops.core.paths import INFRA
+
+OPTIONS = hcl2.SerializationOptions(strip_string_quotes=True, with_comments=False, explicit_blocks=False)
+NO_DEFAULT = object()
+
+
+@dataclass(frozen=True)
+class Module:
+    """A folder of Terraform code, parsed.
+
+    Attributes
+    ----------
+    path : the folder
+    summary : the comment at the head of its main.tf
+    variables, outputs : name → attributes
+    resources : addresses of its resources, ``module.name`` for the modules that it calls
+    """
+
+    path: Path
+    summary: str
+    variables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    resources: list[str] = field(default_factory=list)
+    types: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_root(self) -> bool:
+        return self.path.parent.name != "modules"
+
+
+def modules(infra: Path = INFRA) -> list[Path]:
+    """Every folder of Terraform code: the stacks, then the modules."""
+    return [
+        *sorted(path.parent for path in infra.glob("*/versions.tf")),
+        *sorted(path for path in (infra / "modules").iterdir() if path.is_dir()),
+    ]
+
+
+def head_comment(text: str) -> str:
+    r"""The comment with which a file begins, as one paragraph.
+
+    >>> head_comment('# One bucket:\n# private.\n\nresource "x" "y" {}')
+    'One bucket: private.'
+    """
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("# ").strip())
+    return " ".join(lines)
+
+
+def load(path: Path) -> list[dict[str, Any]]:
+    """The blocks of every file of a module, parsed by python-hcl2."""
+    return [hcl2.loads(file.read_text(), serialization_options=OPTIONS) for file in sorted(path.glob("*.tf"))]
+
+
+def read(path: Path) -> Module:
+    """Parse a module."""
+    module = Module(path=path, summary=head_comment((path / "main.tf").read_text()))
+    for parsed in load(path):
+        for block in parsed.get("variable", []):
+            module.variables.update(block)
+        for block in parsed.get("output", []):
+            module.outputs.update(block)
+        for block in parsed.get("resource", []):
+            for type_, named in block.items():
+                module.resources.extend(f"{type_}.{name}" for name in named)
+        for block in parsed.get("module", []):
+            module.resources.extend(f"module.{name}" for name in block)
+    for file in sorted(path.glob("*.tf")):
+        module.types.update(declared_types(file.read_text()))
+    return module
+
+
+def declared_types(text: str) -> dict[str, str]:
+    r"""The type of each variable as it is written, which the parser gives only in pieces.
+
+    >>> declared_types('variable "a" {\n  type = object({\n    b = string\n  })\n}\n')
+    {'a': 'object({ b = string })'}
+    """
+    found = {}
+    for block in re.finditer(r'^variable "(\w+)" \{\n(.*?)^\}', text, re.MULTILINE | re.DOTALL):
+        if written := re.search(r"^  type +=(.*?)(?=^  \w|\Z|^$)", block[2], re.MULTILINE | re.DOTALL):
+            found[block[1]] = one_line(written[1])
+    return found
+
+
+def one_line(written: str) -> str:
+    r"""An expression on one line.
+
+    >>> one_line("object({\n    b = string\n    c = number\n  })")
+    'object({ b = string, c = number })'
+    """
+    lines = [line.strip() for line in written.strip().splitlines() if line.strip()]
+    joined = ""
+    for line in lines:
+        if joined and not joined.endswith(("(", "{", "[")) and not line.startswith((")", "}", "]")):
+            joined += ", "
+        elif joined.endswith("{") or line.startswith("}"):
+            joined += " "
+        joined += line
+    return re.sub(r" {2,}", " ", joined)
+
+
+def default_of(text: str, name: str) -> str | None:
+    r"""The default of a variable as it is written, or None where there is none.
+
+    >>> default_of('variable "a" {\n  default     = ["x"]\n}\n', "a")
+    '["x"]'
+    """
+    block = re.search(rf'^variable "{name}" \{{\n(.*?)^\}}', text, re.MULTILINE | re.DOTALL)
+    written = re.search(r"^  default +=(.*?)(?=^  \w|^$|\Z)", block[1], re.MULTILINE | re.DOTALL) if block else None
+    return one_line(written[1]) if written else None
+
+
+def cell(text: object) -> str:
+    """Text that may stand in a table."""
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def render(module: Module) -> str:
+    """The README of a module."""
+    text = "\n".join(file.read_text() for file in sorted(module.path.glob("*.tf")))
+    kind = "stack" if module.is_root else "module"
+    lines = [
+        f"# {kind.capitalize()} `{module.path.name}`",
+        "",
+        module.summary,
+        "",
+        "<!-- Written by `make module-docs` from the code; change the code. -->",
+        "",
+        "## Inputs",
+        "",
+        "| Name | Description | Type | Default |",
+        "|---|---|---|---|",
+    ]
+    for name, variable in sorted(module.variables.items()):
+        default = default_of(text, name)
+        shown = "required" if default is None else f"`{cell(default)}`"
+        lines.append(f"| `{name}` | {cell(variable['description'])} | `{cell(module.types[name])}` | {shown} |")
+    lines += ["", "## Outputs", "", "| Name | Description |", "|---|---|"]
+    lines += [f"| `{name}` | {cell(output['description'])} |" for name, output in sorted(module.outputs.items())]
+    lines += ["", "## What it makes", ""]
+    lines += [f"- `{address}`" for address in sorted(module.resources)] or ["Nothing: it computes."]
+    return "\n".join(lines) + "\n"
+
+
+def outdated(infra: Path = INFRA) -> dict[Path, str]:
+    """The READMEs that differ from what the code says, with what they should be."""
+    wanted = {path / "README.md": render(read(path)) for path in modules(infra)}
+    return {path: text for path, text in wanted.items() if not path.exists() or path.read_text() != text}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write, or check: the exit code is 1 when something was out of date and was only to be checked."""
+    parser = argparse.ArgumentParser(prog="python -m tools.module_docs", description="Write the modules' READMEs.")
+    parser.add_argument("--check", action="store_true", help="change nothing; say which are out of date")
+    options = parser.parse_args(arguments)
+    stale = outdated()
+    for path, text in stale.items():
+        if options.check:
+            print(f"{path.relative_to(INFRA.parent)} is out of date: run make module-docs", file=sys.stderr)
+        else:
+            path.write_text(text)
+            print(path.relative_to(INFRA.parent))
+    return 1 if stale and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

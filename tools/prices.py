@@ -1,0 +1,174 @@
+"""`make prices`: ask the Price List API for every figure of this folder's tables, and write what it answers.
+
+A figure that AWS lists gets its date and the source A1, and is no longer inferred. What AWS does not list stays as it
+was, with its source, its date and its mark: Spot prices and currencies always do, because the list has neither.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.progress import track
+
+from ops.aws.account import OperatorError
+from ops.prices import pricelist
+from ops.prices import table as prices
+from ops.prices.pricelist import Figure, Query
+from ops.terraform.workspace import DEFAULT_REGION, TerraformError, account_of
+
+Row = dict[str, str]
+Ask = Callable[[Query], Figure | None]
+
+
+@dataclass
+class Renewal:
+    """What a renewal did: figures that AWS listed, the changes among them, and what AWS does not list."""
+
+    listed: int = 0
+    changed: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def take(self, row: Row, figure: Figure | None, what: str, *, usd: str, source: str, as_of: str) -> None:
+        """Put a figure into the columns of a row, or leave them."""
+        if figure is None:
+            self.missing.append(what)
+            return
+        self.listed += 1
+        if row[usd] and Decimal(row[usd]) != figure.usd:
+            self.changed.append(f"{what}: {row[usd]} → {written(figure.usd)} USD")
+        row |= {usd: written(figure.usd), source: pricelist.SOURCE, as_of: figure.as_of}
+
+
+def written(usd: Decimal) -> str:
+    """An amount as the tables write it.
+
+    >>> written(Decimal("0.2240000000")), written(Decimal("1E+1"))
+    ('0.224', '10')
+    """
+    return f"{usd.normalize():f}"
+
+
+def instances(rows: list[Row], ask: Ask, done: Renewal) -> list[Row]:
+    """The rows of instances.csv anew."""
+    renewed = []
+    for old in rows:
+        row, where = dict(old), (old["region"], old["type"])
+        for name, query in (("ec2", pricelist.ec2(*where)), ("emr", pricelist.emr(*where))):
+            what = f"{name} of {row['type']} in {row['region']}"
+            columns = {"usd": f"{name}_usd_hour", "source": f"{name}_source", "as_of": f"{name}_as_of"}
+            done.take(row, ask(query), what, **columns)
+        renewed.append(row)
+    return renewed
+
+
+def services(rows: list[Row], regions: list[str], ask: Ask, done: Renewal) -> list[Row]:
+    """The rows of services.csv anew, with those that a region lacked."""
+    kept = {(row["region"], row["item"]): dict(row) for row in rows}
+    for item in pricelist.ITEMS:
+        for region in regions:
+            blank = {"region": region, "item": item, "unit": pricelist.UNITS.get(item, "hour")}
+            row = kept.get((region, item), blank | {"usd": "", "source": "", "as_of": ""})
+            query = pricelist.service(region, item)
+            done.take(row, ask(query), f"{item} in {region}", usd="usd", source="source", as_of="as_of")
+            if row["usd"]:
+                kept[region, item] = row
+    return list(kept.values())
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a table."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(path: Path, rows: list[Row]) -> None:
+    """A table whole, or not at all."""
+    part = path.with_suffix(".part")
+    with part.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    part.replace(path)
+
+
+def renew(folder: Path, client: Any, console: Console) -> Renewal:
+    """Renew both tables of a folder; neither is written unless every question was answered.
+
+    Raises
+    ------
+    PriceListError, ClientError, BotoCoreError
+    """
+    done = Renewal()
+    machines, others = read(folder / "instances.csv"), read(folder / "services.csv")
+    regions = list(dict.fromkeys(row["region"] for row in machines))
+    queries = [make(row["region"], row["type"]) for row in machines for make in (pricelist.ec2, pricelist.emr)]
+    queries += [pricelist.service(region, item) for item in pricelist.ITEMS for region in regions]
+    shown = track(queries, "asking the Price List", console=console, disable=not console.is_terminal, transient=True)
+    answers = {str(query): pricelist.ask(client, query) for query in shown}
+
+    def ask(query: Query) -> Figure | None:
+        return answers[str(query)]
+
+    renewed = instances(machines, ask, done), services(others, regions, ask, done)
+    for name, rows in zip(("instances.csv", "services.csv"), renewed, strict=True):
+        write(folder / name, rows)
+    return done
+
+
+def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE) -> None:
+    """`make prices`.
+
+    Raises
+    ------
+    OperatorError
+        Without an account to ask, or when the API refuses.
+    """
+    if (environ.get("ENV") or "local") == "local":
+        raise OperatorError(
+            "the embedded AWS has no prices. Fix: make prices ENV=dev asks with the credentials of an account; it "
+            "costs nothing.",
+            exit_code=2,
+        )
+    account_of(environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION)
+    if not console.is_terminal:
+        console.print("asking the Price List API for some 450 figures: a minute or two", highlight=False)
+    try:
+        done = renew(folder, pricelist.connect(), console)
+    except (ClientError, BotoCoreError, pricelist.PriceListError) as error:
+        raise OperatorError(
+            f"the prices were not renewed, the tables are as they were: {error}. Fix: these credentials need "
+            "pricing:GetProducts (infra/operators gives it)."
+        ) from error
+    for line in done.changed:
+        console.print(line, highlight=False, markup=False)
+    for line in done.missing:
+        console.print(f"not listed, stays as it was: {line}", highlight=False, markup=False)
+    console.print(
+        f"{done.listed} figures renewed, {len(done.changed)} of them changed, {len(done.missing)} not listed; Spot "
+        "prices and currencies keep their dates: the list has neither",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def main() -> int:
+    """Entry point."""
+    try:
+        run(os.environ, Console())
+    except (OperatorError, TerraformError) as error:
+        Console(stderr=True).print(f"prices: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
