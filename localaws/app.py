@@ -28,7 +28,6 @@ from localaws import services
 from localaws.emr import api as emr_api
 from localaws.emr.life import Supervisor
 from localaws.faults import faulty_s3
-from localaws.recording import recorded
 from localaws.services.scheduler import Clock
 from localaws.settings import ACCOUNT, Settings
 from localaws.state import Record, write
@@ -130,6 +129,8 @@ def serve(settings: Settings, token: str) -> None:
     moto_application = DomainDispatcherApplication(create_backend_app)
     application = faulty_s3(unhurried(moto_application, settings.api_delay_seconds), settings)
     if settings.record:
+        from localaws.recording import recorded  # it reads AWS's reference, which only the tests install
+
         application = recorded(application, Path(settings.record), ACCOUNT)
     server = waitress.server.create_server(
         application,

@@ -8,40 +8,86 @@ data "aws_iam_policy_document" "boundary" {
   # checkov:skip=CKV_AWS_111:A ceiling gives nothing by itself; what a role may do say its own policies
   # checkov:skip=CKV_AWS_356:A ceiling gives nothing by itself; what a role may do say its own policies
   statement {
-    sid = "SeeMachines"
-    actions = [
-      "ec2:DescribeA*",
-      "ec2:DescribeCapacity*",
-      "ec2:DescribeDhcp*",
-      "ec2:DescribeImages",
-      "ec2:DescribeInstanceType*",
-      "ec2:DescribeInstances",
-      "ec2:DescribeLaunchTemplates",
-      "ec2:DescribeN*",
-      "ec2:DescribePl*",
-      "ec2:DescribeRouteTables",
-      "ec2:DescribeSecurityGroups",
-      "ec2:DescribeSubnets",
-      "ec2:DescribeV*",
-    ]
-    resources = ["*"] # these actions know no resource
+    sid = "See"
+    actions = concat(
+      [
+        "ec2:DescribeA*",
+        "ec2:DescribeCapacity*",
+        "ec2:DescribeDhcp*",
+        "ec2:DescribeImages",
+        "ec2:DescribeInstanceType*",
+        "ec2:DescribeInstances",
+        "ec2:DescribeLaunchTemplates",
+        "ec2:DescribeN*",
+        "ec2:DescribePl*",
+        "ec2:DescribeRouteTables",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeV*",
+      ],
+      var.enable_studio ? [
+        "elasticmapreduce:ListClusters",
+        "sagemaker:DescribeApp",
+        "sagemaker:DescribeSpace",
+        "sagemaker:List*",
+      ] : [],
+    )
+    resources = ["*"]
+  }
+
+  # Machines, groups, clusters, the key and the domain alike: whatever does not bear our tags is out of reach.
+  statement {
+    sid = "WhatBearsOurTags"
+    actions = concat(
+      [
+        "ec2:AuthorizeSecurityGroup*",
+        "ec2:CreateFleet",
+        "ec2:CreateLaunchTemplateVersion",
+        "ec2:CreateNetworkInterface",
+        "ec2:CreateVpcEndpoint",
+        "ec2:DeleteTags",
+        "ec2:ModifyInstanceAttribute",
+        "ec2:RevokeSecurityGroup*",
+        "ec2:RunInstances",
+        "ec2:TerminateInstances",
+        "elasticmapreduce:DescribeCluster",
+        "elasticmapreduce:ListSteps",
+        "elasticmapreduce:TerminateJobFlows",
+      ],
+      var.enable_kms ? [
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:Encrypt",
+        "kms:GenerateDataKey*",
+        "kms:ReEncrypt*",
+      ] : [],
+      var.enable_studio ? [
+        "elasticmapreduce:DescribeStep",
+        "elasticmapreduce:GetOnClusterAppUIPresignedURL",
+        "elasticmapreduce:ListInstance*",
+        "sagemaker:CreatePresignedDomainUrl",
+        "sagemaker:DescribeDomain",
+        "sagemaker:DescribeUserProfile",
+      ] : [],
+    )
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
   }
 
   statement {
-    sid = "OursAndInOurs"
-    actions = [
-      "ec2:AuthorizeSecurityGroup*",
-      "ec2:CreateFleet",
-      "ec2:CreateLaunchTemplate*",
-      "ec2:CreateNetworkInterface",
-      "ec2:CreateTags",
-      "ec2:CreateVpcEndpoint",
-      "ec2:DeleteTags",
-      "ec2:ModifyInstanceAttribute",
-      "ec2:RevokeSecurityGroup*",
-      "ec2:RunInstances",
-      "ec2:TerminateInstances",
-    ]
+    sid       = "OtherTagsOfOurs"
+    actions   = ["ec2:CreateTags"]
     resources = ["${local.ec2_arn}:*/*"]
 
     condition {
@@ -71,8 +117,20 @@ data "aws_iam_policy_document" "boundary" {
 
   statement {
     sid       = "NewMachines"
-    actions   = ["ec2:CreateFleet", "ec2:CreateLaunchTemplate", "ec2:RunInstances"]
-    resources = formatlist("${local.ec2_arn}:%s/*", ["instance", "launch-template", "volume"])
+    actions   = ["ec2:CreateFleet", "ec2:RunInstances"]
+    resources = formatlist("${local.ec2_arn}:%s/*", ["instance", "volume"])
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/for-use-with-amazon-emr-managed-policies"
+      values   = ["true"]
+    }
+  }
+
+  statement {
+    sid       = "NewTemplates"
+    actions   = ["ec2:CreateLaunchTemplate"]
+    resources = ["${local.ec2_arn}:launch-template/*"]
 
     condition {
       test     = "StringEquals"
@@ -112,22 +170,11 @@ data "aws_iam_policy_document" "boundary" {
     }
   }
 
+  # AWS knows no tag of them here; the subnet, which is ours, is asked for beside them.
   statement {
     sid       = "FleetsAndInterfaces"
     actions   = ["ec2:CreateFleet", "ec2:CreateNetworkInterface", "ec2:RunInstances"]
     resources = formatlist("${local.ec2_arn}:%s/*", ["fleet", "network-interface"])
-
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
-
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
-    }
   }
 
   # Never an image of this account, whose disk would be somebody's.
@@ -191,56 +238,6 @@ data "aws_iam_policy_document" "boundary" {
     resources = concat(local.bucket_arns, [for arn in local.bucket_arns : "${arn}/*"])
   }
 
-  statement {
-    sid = "OurClusters"
-    actions = [
-      "elasticmapreduce:DescribeCluster",
-      "elasticmapreduce:ListSteps",
-      "elasticmapreduce:TerminateJobFlows",
-    ]
-    resources = ["${local.emr_arn}:cluster/*"]
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.enable_kms ? [1] : []
-
-    content {
-      sid = "OurKey"
-      actions = [
-        "kms:Decrypt",
-        "kms:DescribeKey",
-        "kms:Encrypt",
-        "kms:GenerateDataKey*",
-        "kms:ReEncrypt*",
-      ]
-      resources = ["${local.kms_arn}:key/*"]
-
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceTag/Project"
-        values   = [var.project]
-      }
-
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceTag/Environment"
-        values   = [var.env]
-      }
-    }
-  }
-
   # To a service of AWS, never to a person.
   dynamic "statement" {
     for_each = var.enable_kms ? [1] : []
@@ -266,50 +263,6 @@ data "aws_iam_policy_document" "boundary" {
         test     = "Bool"
         variable = "kms:GrantIsForAWSResource"
         values   = ["true"]
-      }
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.enable_studio ? [1] : []
-
-    content {
-      sid = "SeeNotebooks"
-      actions = [
-        "elasticmapreduce:ListClusters",
-        "sagemaker:DescribeApp",
-        "sagemaker:DescribeSpace",
-        "sagemaker:List*",
-      ]
-      resources = ["*"]
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.enable_studio ? [1] : []
-
-    content {
-      sid = "OurStudio"
-      actions = [
-        "elasticmapreduce:DescribeStep",
-        "elasticmapreduce:GetOnClusterAppUIPresignedURL",
-        "elasticmapreduce:ListInstance*",
-        "sagemaker:CreatePresignedDomainUrl",
-        "sagemaker:DescribeDomain",
-        "sagemaker:DescribeUserProfile",
-      ]
-      resources = ["*"]
-
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceTag/Project"
-        values   = [var.project]
-      }
-
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceTag/Environment"
-        values   = [var.env]
       }
     }
   }

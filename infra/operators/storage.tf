@@ -169,6 +169,7 @@ data "aws_iam_policy_document" "storage" {
       actions = [
         "kms:CreateAlias",
         "kms:Decrypt",
+        "kms:DeleteAlias",
         "kms:DescribeKey",
         "kms:EnableKeyRotation",
         "kms:GenerateDataKey",

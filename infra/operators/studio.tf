@@ -20,7 +20,7 @@ data "aws_iam_policy_document" "studio" {
   statement {
     sid       = "MakeDomainAndUser"
     actions   = ["sagemaker:CreateDomain", "sagemaker:CreateUserProfile"]
-    resources = ["${local.sagemaker_arn}:domain/*", "${local.sagemaker_arn}:user-profile/*"]
+    resources = ["${local.sagemaker_arn}:domain/*", "${local.sagemaker_arn}:user-profile/*/${local.name}"]
 
     condition {
       test     = "StringEquals"

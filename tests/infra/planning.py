@@ -33,6 +33,9 @@ SCENARIOS: dict[str, tuple[Stack, str, dict[str, Any]]] = {
             "permissions_boundary": f"arn:aws:iam::{NO_ACCOUNT}:policy/boundary",
         },
     ),
+    "dev-operators": ("operators", "dev", {}),
+    "prod-operators": ("operators", "prod", {"users": ["ana"], "enable_studio": True}),
+    "all-operators": ("operators", "dev", {"enable_kms": True, "enable_ssm": True, "enable_studio": True}),
     "dev-github": (
         "github",
         "dev",
