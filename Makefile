@@ -8,106 +8,81 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 PY     := $(VENV)/bin/python
 UV     ?= $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
-ENV    ?= local
 # a process that died ends the run: its fixtures are lost, and the rest would wait for it
 WORKERS := -n auto --dist loadscope --max-worker-restart 0
 # bytecode of tests is kept, whatever the shell says: pytest would rewrite each assertion in every process of every run
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(PY) -m pytest
 # uv shows its own progress on a terminal; elsewhere one line of ours is enough
 UV_PIP := $(UV) pip install $(shell [ -t 2 ] || echo --quiet) --require-hashes --compile-bytecode
-export ENV
+# Only what stands on make's own command line counts, as it was typed: no variable that the shell happens to export, and no
+# value that make or a shell has expanded. `fruits` refuses what a command does not take.
+GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command,$(origin $v)),$v))
+$(foreach v,$(GIVEN),$(eval override $v := $$(value $v)))
+export $(GIVEN)
+export FRUITS_GIVEN := $(GIVEN)
+export FRUITS_GOALS := $(MAKECMDGOALS)
+FRUITS := $(PY) -m ops.cli
 # the operator's tools use the job's reader of stores; the job itself is shipped as a zip
 export PYTHONPATH := jobs
 
-##@ Run
-run-local: $(VENV)/.runtime ## Run the whole chain on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= REQUEST=
-	@$(PY) -m ops.job.local_spark
-neighbours: $(VENV)/.runtime ## The images of a result that are most like a photograph: IMAGE=path OUTPUT= COUNT=10 JSON=1
-	@$(PY) -m ops.job.neighbours
-classify: $(VENV)/.runtime ## How well a linear classifier tells the classes by their scores, into the report too: OUTPUT= JSON=1
-	@$(PY) -m ops.job.classify
-
+# commands: begin
+##@ On this machine
+demo: $(VENV)/.localaws ##! Run the whole cycle on the embedded AWS: apply, upload, step, results, destroy. FAULT= YARN=1 CURRENCY= ARCH=
+run-local: $(VENV)/.runtime ##! Run the job on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= MAX_REJECT_RATE= ENGINE= PRECISION= IMAGE_SIZE= SCALING= WEIGHTS= REQUEST= MASTER=
+neighbours: $(VENV)/.runtime ## List the images of a result that are most like a photograph. ENV= IMAGE= INPUT= OUTPUT= MODEL= COUNT= JSON=1
+classify: $(VENV)/.runtime ## Say how well a linear classifier tells the classes apart, and add it to the report. ENV= INPUT= OUTPUT= MODEL= JSON=1
+##@ Costs and checks
+doctor: $(VENV)/.localaws ##! Check what would fail later: account, quotas, types, names, tools. ENV= REGION= INPUT= MODEL= IMAGES= MINUTES= ARCH= WEIGHTS= CURRENCY= OFFLINE=1 JSON=1
+cost: $(VENV)/.localaws ## Show what an hour and a run will cost, and what the steps did cost. ENV= REGION= IMAGES= MINUTES= ARCH= CURRENCY= OFFLINE=1 JSON=1
+billing: $(VENV)/.localaws ## List what still bills, its price, and the command that removes it. ENV= REGION= CURRENCY= JSON=1
+verify-aws: $(VENV)/.localaws ## Check in a real account what this project assumes about AWS (ENV=verify, under 1 euro). ENV= REGION= YES=1 CURRENCY=
+prices: $(VENV)/.runtime ## Renew the price tables from AWS's Price List API. ENV= REGION=
+##@ An environment
+state: $(VENV)/.localaws ## Create the bucket of Terraform's states, once per account. ENV= REGION=
+plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. ENV= REGION= OFFLINE=1 IMAGES= MINUTES= ARCH= MAX_USD_PER_HOUR=
+apply: $(VENV)/.localaws ##! Create buckets and cluster; shows the price and asks. ENV= REGION= YES=1 IMAGES= MINUTES= ARCH= FAULT= YARN=1 CURRENCY=
+upload-dataset: $(VENV)/.localaws ##! Copy a folder of images to the data bucket. ENV= REGION= INPUT=
+run-step: $(VENV)/.localaws ##! Run the job on the cluster and watch it. ENV= REGION= INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= MAX_REJECT_RATE= ENGINE= PRECISION= IMAGE_SIZE= SCALING= WEIGHTS= DETACH=1 QUEUE=1 ONESHOT=1 FAULT= CURRENCY= REQUEST=
+watch: $(VENV)/.localaws ## Watch a step that runs, or see how it ended. ENV= REGION= STEP= CURRENCY=
+results: $(VENV)/.localaws ##! Fetch report, scores and run.json, and open the page. ENV= REGION= MODEL= OUTPUT= OPEN=0 CURRENCY=
+destroy: $(VENV)/.localaws ##! Remove the cluster; images and results stay. ENV= REGION= YES=1 CURRENCY=
+purge: $(VENV)/.localaws ## Remove everything of an environment, images and results too. ENV= REGION= PURGE= YES=1 CURRENCY=
+##@ Looking
+status: $(VENV)/.localaws ##! Show the environment: cluster, what ends it and when, costs, the open step. ENV= REGION= JSON=1
+steps: $(VENV)/.localaws ## List the steps of the cluster, the newest first. ENV= REGION= CLUSTER= JSON=1
+logs: $(VENV)/.localaws ## Show what a step and its driver wrote. ENV= REGION= STEP= CLUSTER= LINES= FOLLOW=1 JSON=1
+diagnose: $(VENV)/.localaws ##! Say why a step, a bootstrap or a cluster failed, and how to fix it. ENV= REGION= STEP= CLUSTER= LOGS= WAIT=0 REPORT=1 JSON=1
+shell: $(VENV)/.localaws ## Open a shell on the primary node (SSM, no open port). ENV= REGION=
+ui: $(VENV)/.localaws ## Open Spark's own pages, also of ended steps. ENV= REGION= CLUSTER= OPEN=0
 ##@ Data
-sample: $(VENV)/.runtime ## Cut a balanced subsample: SOURCE=dir DEST=dir CLASSES=5 IMAGES=5 SEED=0
-	@$(PY) -m ops.data.subsample
-dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet): SOURCE=github|kaggle DEST=data/fruits-360 VERSION=2020.05.18.0
-	@$(PY) -m ops.data.fetch
-notebook: $(VENV)/.runtime ## Write notebooks/fruits.ipynb from its source, and the zip it needs on Colab, Kaggle, Studio Lab
-	@$(PY) -m ops.job.notebook
-weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries: MODEL=mobilenet_v2|mobilenet_v2_035|resnet50
-	@$(PY) -m ops.job.weights
-
-##@ Embedded AWS (ENV=local)
-local-up: $(VENV)/.localaws ## Start the embedded AWS on a free loopback port (it holds its state in memory)
-	@$(PY) -m localaws start
-local-down: $(VENV)/.localaws ## Stop it: the embedded account is gone
-	@$(PY) -m localaws stop
-local-status: $(VENV)/.localaws ## Where it listens, since when, and what its clusters do
-	@$(PY) -m localaws status
-local-fault: $(VENV)/.localaws ## Let something go wrong there: FAULT=bootstrap|executor-lost|s3-slow|s3-503|step-oom|spot|none
-	@$(PY) -m localaws fault "$(FAULT)"
-env: $(VENV)/.localaws ## Point this shell at it: eval "$$(make -s env)"
-	@$(PY) -m localaws env
-
-##@ Node
-wheelhouse: $(VENV)/.runtime ## Make the wheels that a node installs: ARCH=x86_64|arm64, TO=s3://bucket/wheelhouse uploads them
-	@$(PY) -m ops.job.wheelhouse
-
-##@ AWS (ENV=local|dev|prod)
-demo: $(VENV)/.localaws ## The whole cycle on the embedded AWS: apply, upload, step, results, destroy, stop
-	@$(PY) -m ops.lifecycle.environment demo
-state: $(VENV)/.localaws ## Make the bucket of Terraform's states in a real account, once: ENV=dev
-	@$(PY) -m ops.aws.state_bucket
-apply: $(VENV)/.localaws ## Create buckets and cluster, upload what a node installs. YES=1 confirms the price
-	@$(PY) -m ops.lifecycle.environment apply
-upload-dataset: $(VENV)/.localaws ## Copy a folder of images to the data bucket: INPUT=dir
-	@$(PY) -m ops.lifecycle.upload
-run-step: $(VENV)/.localaws ## Run the job on the cluster. INPUT= LIMIT= CLASSES= MODEL= K= VARIANCE= DETACH=1 QUEUE=1 ONESHOT=1 FAULT=
-	@$(PY) -m ops.cli.run_step
-watch: $(VENV)/.localaws ## Watch a step that runs: STEP=s-…
-	@STEP="$(or $(STEP),$(error make watch needs STEP=s-…; make steps lists them))" $(PY) -m ops.cli.run_step
-status: $(VENV)/.localaws ## The environment at a glance: cluster, what ends it and when, what bills, the open step. JSON=1
-	@$(PY) -m ops.cli.status
-steps: $(VENV)/.localaws ## The steps of the cluster, the newest first. CLUSTER= JSON=1
-	@$(PY) -m ops.cli.steps
-logs: $(VENV)/.localaws ## What a step and its driver wrote, and how old that is. FOLLOW=1 waits; STEP= CLUSTER= LINES= JSON=1
-	@$(PY) -m ops.cli.logs
-diagnose: $(VENV)/.localaws ## Why a step, a bootstrap or a cluster failed: cause, our line, cure. STEP= CLUSTER= LOGS=folder WAIT=0 JSON=1
-	@$(PY) -m ops.cli.diagnose
-shell: $(VENV)/.localaws ## A shell on the primary node (SSM; needs enable_ssm), or in the folder that stands for it
-	@$(PY) -m ops.cli.shell
-ui: $(VENV)/.localaws ## Spark's pages about the steps, also of ended ones. CLUSTER= OPEN=0
-	@$(PY) -m ops.cli.ui
-studio-notebook: $(VENV)/.localaws ## Put the notebook and its zip where SageMaker Studio's user finds them: docs/studio.md
-	@$(PY) -m ops.lifecycle.studio notebook
-studio-open: $(VENV)/.localaws ## The address that lets Studio's user in, for five minutes. OPEN=0 declines the browser
-	@$(PY) -m ops.lifecycle.studio open
-studio-stop: $(VENV)/.localaws ## Stop what runs in Studio and bills by the hour; files stay
-	@$(PY) -m ops.lifecycle.studio stop
-results: $(VENV)/.localaws ## Fetch report, scores and run.json, and open the page: MODEL= or OUTPUT=; OPEN=0 declines
-	@$(PY) -m ops.lifecycle.environment results
-destroy: $(VENV)/.localaws ## Remove the cluster; images and results stay (ENV=local: until the embedded AWS stops, which it does)
-	@$(PY) -m ops.lifecycle.environment destroy
-purge: $(VENV)/.localaws ## Remove everything, images and results too; asks for the bucket's name
-	@$(PY) -m ops.lifecycle.environment purge
-cost: $(VENV)/.localaws ## What an hour and a run will cost, and what the steps did cost. IMAGES= MINUTES= CURRENCY=EUR[:rate] JSON=1
-	@$(PY) -m ops.cli.cost
-verify-aws: $(VENV)/.localaws ## Look at what could only be assumed about AWS: ENV=verify in an account (under 1 euro), else a rehearsal
-	@$(PY) -m ops.verify.run
-doctor: $(VENV)/.localaws ## What would fail later, and what still bills. INPUT= MODEL= ARCH= IMAGES= MINUTES= JSON=1
-	@$(PY) -m ops.doctor.checkup
-billing: $(VENV)/.localaws ## What still bills, its price, and the command that removes it. CURRENCY= JSON=1
-	@$(PY) -m ops.doctor.checkup billing
-drift: $(VENV)/.localaws ## Whether storage differs from the code, and what bills by the hour, as an issue's text. OUT=folder
-	@$(PY) -m ops.ci.drift
-prices: $(VENV)/.runtime ## Renew the price tables from AWS's Price List API: ENV=dev
-	@$(PY) -m tools.prices
-plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. IMAGES= MINUTES= size it; OFFLINE=1 asks AWS nothing
-	@$(PY) -m ops.terraform.workspace plan
-plan-report: $(VENV)/.runtime ## What a change would do, as a comment for its pull request: BASE=commit OFFLINE=1 MAX_USD_PER_HOUR= LABELS=
-	@$(PY) -m ops.cli.plan_report
-validate: $(VENV)/.runtime ## Check the Terraform code of both stacks
-	@$(PY) -m ops.terraform.workspace validate
+sample: $(VENV)/.runtime ## Cut a balanced subsample of a folder. SOURCE= DEST= CLASSES= IMAGES= SEED=
+dataset: $(VENV)/.runtime ## Fetch the real Fruits-360 (needs the internet). SOURCE= DEST= VERSION=
+weights: $(VENV)/.runtime ## Fetch the ImageNet weights that no package carries. MODEL= DEST=
+wheelhouse: $(VENV)/.runtime ## Download the wheels that a node installs; TO= uploads them. ARCH= TO=
+notebook: $(VENV)/.runtime ## Write the notebook from its source, and its zip.
+##@ The embedded AWS
+local-up: $(VENV)/.localaws ## Start the embedded AWS (its state lives in memory). YARN=1
+local-down: $(VENV)/.localaws ## Stop it; everything in it is gone.
+local-status: $(VENV)/.localaws ## Show where it listens and what its clusters do.
+local-fault: $(VENV)/.localaws ## Let something go wrong there: bootstrap, executor-lost, s3-slow, s3-503, step-oom, spot, none, and more. FAULT=
+yarn-jars: $(VENV)/.localaws ## Fetch what YARN=1 needs: a real YARN's jars (101 MB, once). IVY_SETTINGS=
+env: $(VENV)/.localaws ## Print what points a shell at it; use it with eval.
+##@ SageMaker Studio
+studio-notebook: $(VENV)/.localaws ## Put the notebook where Studio's user finds it. ENV= REGION=
+studio-open: $(VENV)/.localaws ## Print an address that opens Studio, valid for five minutes. ENV= REGION= OPEN=0
+studio-stop: $(VENV)/.localaws ## Stop what runs in Studio and bills by the hour. ENV= REGION=
+##@ Changes and administrators
+plan-report: $(VENV)/.runtime ## Say what a change would do, as a comment for its pull request. ENV= REGION= BASE= OFFLINE=1 MAX_USD_PER_HOUR= LABELS= OUT= PLAN= IMAGES= MINUTES= ARCH=
+drift: $(VENV)/.localaws ## Report whether storage differs from the code, and what bills by the hour. ENV= REGION= OUT= CURRENCY=
+operators: $(VENV)/.localaws ## Create the operators' rights (an administrator's command); shows the plan and asks. ENV= REGION= YES=1
+github: $(VENV)/.localaws ## Create the roles for a repository's workflows (an administrator's); shows the plan and asks. ENV= REGION= YES=1 REPOSITORY= SUBJECT= BRANCH=
+validate: $(VENV)/.runtime ## Check the Terraform code of all four stacks.
+fmt-check: $(VENV)/.runtime ## Say whether the Terraform code is formatted.
+help-exit: $(VENV)/.runtime ## Explain the exit codes.
+demo run-local neighbours classify doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit:
+	@$(FRUITS) $@
+.PHONY: demo run-local neighbours classify doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit
+# commands: end
 
 ##@ Quality
 test: $(VENV)/.dev ## Run the tests (README's second command). ARGS=tests/ops, ARGS="-k words": a part
@@ -122,28 +97,29 @@ module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from the
 	@$(PY) -m tools.module_docs
 machine-table: $(VENV)/.localaws ## Compute the table of docs/elsewhere/one-machine.md from benchmarks, prices and plan
 	@$(PY) -m tools.machine_table
-check: lint fmt-check validate shellcheck checkov test-all test-spark4 ## Everything, offline: lint, all tests, Spark 4, Terraform, shell
-test-all: $(VENV)/.dev
-	@$(PYTEST) $(WORKERS) $(ARGS)
+mutants: $(VENV)/.dev ## Change the code one thing at a time: do the tests notice? ARGS=ops.cost.bill: one module
+	@env -u PYTHONDONTWRITEBYTECODE $(PY) -m tools.mutants $(ARGS)
+check: lint fmt-check validate shellcheck checkov test-all mutants test-spark4 ## Everything, offline: all tests, mutants, Spark 4, Terraform
+test-all: $(VENV)/.dev ## Run all tests, the slow ones too, and say which lines no test runs
+	@EVERYTHING=1 $(PYTEST) $(WORKERS) --cov --cov-report=term $(ARGS)
 azurite: build/azurite/.ready ## Install Azurite, with which tests/elsewhere tries Azure's store (needs node and npm)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli/test_run_local.py tests/spark4 $(ARGS)
 bench: $(VENV)/.dev ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
-	@OPENBLAS_NUM_THREADS=1 $(PY) -m benchmarks $(ONLY) $(if $(IMAGES),--images $(IMAGES)) $(if $(REPEATS),--repeats $(REPEATS)) $(ARGS)
-lint: $(VENV)/.dev ## ruff and mypy; the workflows: zizmor and their schemas, offline
+	@OPENBLAS_NUM_THREADS=1 $(PY) -m benchmarks $(ARGS)
+lint: $(VENV)/.dev ## ruff, mypy, the rules of imports; the workflows: zizmor and their schemas, offline
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+	@mkdir -p build; PYTHONPATH=jobs:. $(VENV)/bin/lint-imports --no-cache >build/imports.txt || { cat build/imports.txt; exit 1; }
 	@$(VENV)/bin/zizmor --offline --persona=pedantic --quiet --no-progress .github
 	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 shellcheck: $(VENV)/.dev ## The shell scripts
 	@$(VENV)/bin/shellcheck --severity=style bootstrap/install_tensorflow.sh tools/lock.sh .ci/run
-fmt-check: $(VENV)/.runtime ## Whether the Terraform code is formatted
-	@$(PY) -m ops.terraform.workspace fmt --check
 fmt: $(VENV)/.dev ## Format the code (Python and Terraform)
 	@$(VENV)/bin/ruff check --fix-only --quiet . ; $(VENV)/bin/ruff format .
-	@$(PY) -m ops.terraform.workspace fmt
+	@$(PY) -c 'import os, sys; from ops.cli.terraform import write_format; sys.exit(write_format(os.environ))'
 
 ##@ Upkeep
 setup: $(VENV)/.runtime ## Build .venv from the locked requirements (the other targets do it by themselves)
@@ -151,10 +127,15 @@ lock: ## Resolve the requirements again and write the hash-locked files
 	@tools/lock.sh
 clean: ## Remove what make built; keeps runs/ and data/
 	@rm -rf build .venv .venv-spark4 .venv-checkov
-help-exit: $(VENV)/.runtime ## What the exit codes mean
-	@$(PY) -m ops.core.exit_codes
-help: ## This list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9_-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+command-tables: $(VENV)/.runtime ## Write the commands' lines in the Makefile, README and docs/commands.md from ops/cli
+	@$(PY) -m tools.command_tables
+version: ## The version of this checkout
+	@sed -n 's/^version = "\(.*\)"/fruits \1/p' pyproject.toml
+help: ## The commands of every day
+	@awk 'BEGIN {FS = ":.*##!? "} /^[a-z0-9_-]+:.*##! / {sub(/ ?ENV=.*| [A-Z_]+=.*/, "", $$2); printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  make help-all lists all of them, docs/commands.md their variables, make help-exit the exit codes."
+help-all: ## All commands
+	@awk 'BEGIN {FS = ":.*##!? "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9_-]+:.*##!? / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.base:
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found. Install Python 3.11, or give its path: make PYTHON=/path/to/python3.11 …" >&2; exit 3; }
@@ -166,8 +147,9 @@ $(VENV)/.runtime: $(VENV)/.base requirements.txt requirements-java.txt
 	@echo "installing the locked requirements"
 	@$(UV_PIP) --python $(PY) -r requirements.txt
 	@$(PY) -m localaws.java --quiet || { echo "no Java 17 here: installing one from PyPI"; $(UV_PIP) --python $(PY) -r requirements-java.txt; }
+	@cp tools/fruits $(VENV)/bin/fruits && chmod +x $(VENV)/bin/fruits
 	@echo "archiving Spark's classes"
-	@$(PY) -m ops.job.class_archive
+	@$(PY) -m ops.cli.class_archive
 	@touch $@
 $(VENV)/.localaws: $(VENV)/.runtime requirements-localaws.txt requirements-s3a.txt
 	@echo "installing the embedded AWS"
@@ -194,8 +176,5 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
 	@touch $@
 
-.PHONY: demo apply upload-dataset run-step watch results destroy purge local-up local-down local-status local-fault \
-        env run-local sample dataset notebook weights wheelhouse plan validate test test-fast check test-all test-spark4 \
-        checkov module-docs bench lint fmt setup lock clean help help-exit azurite cost state record-calls \
-        verify-aws doctor billing prices status steps logs diagnose shell ui plan-report drift shellcheck fmt-check \
-        machine-table studio-notebook studio-open studio-stop neighbours classify
+.PHONY: test test-fast test-all test-spark4 check checkov module-docs machine-table record-calls command-tables mutants bench lint \
+        shellcheck fmt setup lock clean help help-all version azurite

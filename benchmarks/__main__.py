@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fruits.errors import FruitsError
@@ -52,6 +53,17 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
     return int(text)
+
+
+def given_to_make(environ: Mapping[str, str]) -> list[str]:
+    """make's ONLY=, IMAGES= and REPEATS= as arguments: none of them passes through a shell.
+
+    >>> given_to_make({"FRUITS_GIVEN": "ONLY IMAGES", "ONLY": "pca", "IMAGES": "5", "REPEATS": "9"})
+    ['pca', '--images', '5']
+    """
+    typed = {name: environ.get(name, "") for name in environ.get("FRUITS_GIVEN", "").split()}
+    sizes = [[f"--{name.lower()}", typed[name]] for name in ("IMAGES", "REPEATS") if typed.get(name)]
+    return [*typed.get("ONLY", "").split(), *(word for pair in sizes for word in pair)]
 
 
 def parse(arguments: list[str], known: list[str]) -> argparse.Namespace:
@@ -108,4 +120,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main([*given_to_make(os.environ), *sys.argv[1:]]))

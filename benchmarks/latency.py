@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from fruits.request import DEFAULT_MODEL
 from fruits.store import Store
@@ -22,9 +23,9 @@ METHOD = (
 class DelayedStore(Store):
     """A store that answers late."""
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, *, room: Callable[[int], None] | None = None) -> bytes:
         time.sleep(DELAY)
-        return super().read(key)
+        return super().read(key, room=room)
 
 
 def measure(options: Options) -> Result:

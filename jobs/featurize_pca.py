@@ -16,7 +16,9 @@ def main(arguments: list[str]) -> int:
         with begin(request) as begun, begun.recorded():
             from pyspark.sql import SparkSession
 
-            spark = SparkSession.builder.appName("fruits").getOrCreate()
+            # A worker that a signal ends then leaves its stack: without, SIGSEGV reads like a kill for want of memory.
+            told = SparkSession.builder.config("spark.python.worker.faulthandler.enabled", "true")
+            spark = told.appName("fruits").getOrCreate()
             try:
                 summary = run(spark, request, begun)
             finally:

@@ -16,21 +16,29 @@ from typing import Any
 
 # Read by moto when it is imported.
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # it would answer every page that it is welcome
 os.environ.setdefault("MOTO_ACCOUNT_ID", "123456789012")
 
 import moto.moto_api._internal.urls as moto_api_urls
 import waitress.channel
 import waitress.parser
 import waitress.server
+from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sts.models import sts_backends
 
-from localaws import services
+from localaws import keys, services, state
 from localaws.emr import api as emr_api
 from localaws.emr.life import Supervisor
+from localaws.errors import LocalAwsError
 from localaws.faults import faulty_s3
+from localaws.guard import guarded
+from localaws.keys import Keys
+from localaws.processes import end_processes
+from localaws.reaper import Reaper
 from localaws.services.scheduler import Clock
 from localaws.settings import ACCOUNT, Settings
-from localaws.state import Record, write
+from localaws.state import Record
 
 LOG = logging.getLogger(__name__)
 THREADS = 24
@@ -79,6 +87,7 @@ def _status(supervisor: Supervisor, token: str) -> Callable[..., tuple[int, dict
                 "region": c.region,
                 "state": c.state,
                 "steps": len(c.steps),
+                "yarn": supervisor.describe_yarn(c),
             }
             for c in supervisor.clusters()
         ]
@@ -97,14 +106,32 @@ def _clock(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], s
 
 def _fault(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], str]]:
     def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
-        supervisor.set_fault(str(json.loads(request.data)["fault"]))
+        try:
+            supervisor.set_fault(str(json.loads(request.data)["fault"]))
+        except LocalAwsError as error:
+            return 400, {"Content-Type": "text/plain"}, str(error)
         return 200, {"Content-Type": "application/json"}, "{}"
 
     return answer
 
 
+def keys_of(access_key: str, given: Iterable[Keys]) -> Keys | None:
+    """The account's keys of this name: those given, of its IAM users, of its role sessions; None without any."""
+    for found in given:
+        if found.access_key == access_key:
+            return found
+    for user in list(iam_backends[ACCOUNT]["aws"].users.values()):
+        for key in user.access_keys:
+            if key.access_key_id == access_key and key.status == "Active":
+                return Keys(access_key, key.secret_access_key)
+    for session in list(sts_backends[ACCOUNT]["aws"].assumed_roles):
+        if session.access_key_id == access_key:
+            return Keys(access_key, session.secret_access_key, session.session_token)
+    return None
+
+
 def serve(settings: Settings, token: str) -> None:
-    """Serve on a free loopback port until SIGTERM or SIGINT, with the state file telling where.
+    """Serve on a free loopback port until SIGTERM, SIGINT or the loss of the state file, which tells where.
 
     Parameters
     ----------
@@ -117,10 +144,14 @@ def serve(settings: Settings, token: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
 
-    shutil.rmtree(settings.clusters, ignore_errors=True)  # of a server that was killed, or had no time left
+    end_processes(settings.clusters)  # of a server that was killed with its reaper
+    shutil.rmtree(settings.clusters, ignore_errors=True)
     listener = socket.create_server(("127.0.0.1", 0))
-    endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    supervisor = Supervisor(settings, endpoint)
+    port = listener.getsockname()[1]
+    endpoint = f"http://127.0.0.1:{port}"
+    operator, service = Keys.new(keys.OPERATOR), Keys.new(keys.SERVICE)
+    reaper = Reaper(settings.clusters)
+    supervisor = Supervisor(settings, endpoint, service)
     services.install()
     emr_api.install(supervisor)
     moto_api_urls.url_paths["{0}/moto-api/localaws/status"] = _status(supervisor, token)
@@ -132,6 +163,7 @@ def serve(settings: Settings, token: str) -> None:
         from localaws.recording import recorded  # it reads AWS's reference, which only the tests install
 
         application = recorded(application, Path(settings.record), ACCOUNT)
+    application = guarded(application, port, lambda name: keys_of(name, (operator, service)), owner=operator.access_key)
     server = waitress.server.create_server(
         application,
         sockets=[listener],
@@ -144,9 +176,16 @@ def serve(settings: Settings, token: str) -> None:
     clock = Clock(ACCOUNT, settings, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters))
     clock.start()
     threading.Thread(target=server.run, name="waitress", daemon=True).start()
-    write(settings.home, Record(pid=os.getpid(), endpoint=endpoint, token=token, started=time.time()))
+    record = Record(
+        os.getpid(), endpoint, token, time.time(), operator.access_key, operator.secret_key, yarn=settings.yarn
+    )
+    state.write(settings.home, record)
     LOG.info("listening on %s", endpoint)
-    stopped.wait()
+    while not stopped.wait(1.0):
+        if state.read(settings.home) != record:  # the folder was removed: nobody could find this process any more
+            LOG.warning("the state file is gone")
+            break
     LOG.info("stopping")
     clock.stopped.set()
     supervisor.shutdown()
+    reaper.close()

@@ -21,6 +21,18 @@ class NotRunningError(LocalAwsError):
         self.state_file = state_file
 
 
+class NotAnsweringError(LocalAwsError):
+    """The server process lives and does not answer: it was stopped (Ctrl-Z, a paused container), or is overloaded."""
+
+    def __init__(self, pids: list[int]) -> None:
+        named = ", ".join(map(str, pids))
+        super().__init__(
+            f"the embedded AWS (process {named}) does not answer. If it was only paused, let it go on (kill -CONT "
+            f"{named}). Fix: make local-down ends it, and what it holds is gone."
+        )
+        self.pids = pids
+
+
 class DidNotStartError(LocalAwsError):
     """The server process ended, or did not answer, before it was ready."""
 
@@ -35,6 +47,18 @@ class DidNotStopError(LocalAwsError):
     def __init__(self, pid: int) -> None:
         super().__init__(f"the embedded AWS (process {pid}) did not stop: end it with kill -9 {pid}")
         self.pid = pid
+
+
+class WithoutYarnError(LocalAwsError):
+    """The server that lives runs steps without YARN, and they are wanted on it."""
+
+    exit_code = 2
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the embedded AWS that runs was started without YARN=1. Fix: make local-down ends it, with all that is in "
+            "its account; then give YARN=1 again."
+        )
 
 
 class MotoMovedError(LocalAwsError):

@@ -6,6 +6,15 @@
 ``step-oom``       the driver of each Spark step is killed, as the kernel or YARN does when memory runs out
 ``s3-slow``        every read from S3 takes 0.2 s longer
 ``s3-503``         every seventh call about an object is answered with 503 SlowDown
+
+On a real YARN (``LOCALAWS_YARN=1``) also:
+
+``driver-memory``   the driver's container has no room for its Python: YARN kills the application's master
+``executor-heap``   the heap of the executors is too small for what they hold
+``worker-memory``   the executors' containers have no room for their Python workers: YARN kills them
+``worker-killed``   every Python worker gets SIGKILL, as the kernel does when memory runs out
+``master-lost``     the instance on which the driver runs is gone
+``disk-full``       the disks of a new cluster's nodes count as full, so that none is healthy
 """
 
 from __future__ import annotations
@@ -15,6 +24,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
@@ -23,19 +33,45 @@ from localaws.errors import LocalAwsError
 from localaws.settings import Settings
 
 LOG = logging.getLogger(__name__)
-KINDS = ("bootstrap", "executor-lost", "spot", "step-oom", "s3-slow", "s3-503")
+ON_YARN = ("driver-memory", "executor-heap", "worker-memory", "worker-killed", "master-lost", "disk-full")
+KINDS = ("bootstrap", "executor-lost", "spot", "step-oom", "s3-slow", "s3-503", *ON_YARN)
+SUBMITTED: dict[str, dict[str, str]] = {
+    "driver-memory": {"spark.driver.memory": "700m", "spark.driver.memoryOverhead": "16m"},
+    # the last of a JVM's options wins, and Spark lets no -Xmx through
+    "executor-heap": {"spark.executor.extraJavaOptions": "-XX:MaxHeapSize=24m"},
+    "worker-memory": {"spark.executor.memory": "500m", "spark.executor.memoryOverhead": "16m"},
+}
+"""What a step is submitted with so that its memory does not suffice: limits too small, and an end that is YARN's."""
+FULL_DISKS = {
+    "yarn.nodemanager.disk-health-checker.disk-utilization-threshold.enabled": "true",
+    "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": "0.01",
+    "yarn.nodemanager.disk-health-checker.interval-ms": "1000",
+}
 NONE = ("", "none")
 SLOW_SECONDS = 0.2
 ONE_IN = 7
 # An executor is killed when it has had the time to be given work.
 EXECUTOR_AGE_SECONDS = 4.0
 _EXECUTOR = "CoarseGrainedExecutorBackend"
+_DAEMON = "pyspark.daemon"
+STRIKES = ("executor-lost", "spot", "step-oom", "worker-killed", "master-lost")
+"""What is done to a step's processes or instances while it runs."""
 _SLOW_DOWN = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>SlowDown</Code>'
     b"<Message>Please reduce your request rate.</Message></Error>"
 )
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class NeedsYarnError(LocalAwsError):
+    """A fault that only a real YARN can have."""
+
+    exit_code = 2
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"FAULT={kind} happens on a real YARN only. Fix: give YARN=1 too, from make apply or demo on.")
+        self.kind = kind
 
 
 class UnknownFaultError(LocalAwsError):
@@ -59,6 +95,12 @@ def known(kind: str) -> str:
     if kind not in KINDS:
         raise UnknownFaultError(kind)
     return kind
+
+
+def require_yarn(kind: str, settings: Settings) -> None:
+    """Raise NeedsYarnError when a fault can only happen on YARN and steps do not run there."""
+    if kind in ON_YARN and not settings.yarn:
+        raise NeedsYarnError(kind)
 
 
 def is_object_call(environ: dict[str, Any]) -> bool:
@@ -89,34 +131,72 @@ def faulty_s3(application: Wsgi, settings: Settings) -> Wsgi:
     return call
 
 
-def executors_of(pid: int) -> list[psutil.Process]:
-    """The executor processes below a driver, the oldest first."""
+@dataclass(frozen=True)
+class Victims:
+    """Where a step's processes are found, and what else an accident takes.
+
+    Attributes
+    ----------
+    processes : all of the step's
+    driver : the driver's JVM, None while there is none
+    take_spot : takes a Spot instance away
+    take_master : takes the instance on which the driver runs away; None where it runs on no instance of its own
+    """
+
+    processes: Callable[[], Iterable[psutil.Process]]
+    driver: Callable[[], psutil.Process | None]
+    take_spot: Callable[[], None]
+    take_master: Callable[[], None] | None = None
+
+    def find(self, word: str) -> list[psutil.Process]:
+        """The processes with a word in their command line, the oldest first."""
+        return sorted((p for p in self.processes() if word in " ".join(command_of(p))), key=lambda p: p.pid)
+
+    def executors(self) -> list[psutil.Process]:
+        """The executors' JVMs."""
+        return [p for p in self.find(_EXECUTOR) if "java" in command_of(p)[0].rpartition("/")[2]]
+
+    def workers(self) -> list[psutil.Process]:
+        """The Python workers: what a daemon of PySpark's has forked."""
+        daemons = {p.pid for p in self.find(_DAEMON)}
+        return [p for p in self.find(_DAEMON) if parent_of(p) in daemons]
+
+
+def children_of(pid: int) -> list[psutil.Process]:
+    """The processes below one; none when it has ended."""
     try:
-        below = psutil.Process(pid).children(recursive=True)
+        return list(psutil.Process(pid).children(recursive=True))
     except psutil.NoSuchProcess:
         return []
-    found = []
-    for process in below:
-        try:
-            if any(_EXECUTOR in word for word in process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue  # it ended while it was looked at
-    return sorted(found, key=lambda p: p.pid)
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """A process's command line; empty words when it has ended."""
+    try:
+        return [str(word) for word in process.cmdline()] or [""]
+    except psutil.Error:
+        return [""]
+
+
+def parent_of(process: psutil.Process) -> int:
+    """The id of a process's parent; 0 when it has ended."""
+    try:
+        return int(process.ppid())
+    except psutil.Error:
+        return 0
 
 
 class Saboteur:
-    """Waits for a Spark step's executors and does to them what the fault says, once.
+    """Waits for a Spark step's executors and does to the step what the fault says.
 
     Parameters
     ----------
-    kind : executor-lost, spot or step-oom
-    driver : process id of the driver
-    take_spot_instance : what else happens with ``spot``
+    kind : one of `STRIKES`
+    victims : whom it may strike
     """
 
-    def __init__(self, kind: str, driver: int, take_spot_instance: Callable[[], None]) -> None:
-        self.kind, self.driver, self._take = kind, driver, take_spot_instance
+    def __init__(self, kind: str, victims: Victims) -> None:
+        self.kind, self._victims = kind, victims
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"fault-{kind}", daemon=True)
         self._thread.start()
@@ -128,24 +208,40 @@ class Saboteur:
 
     def _run(self) -> None:
         while not self._over.wait(0.2):
-            ripe = [p for p in executors_of(self.driver) if _age(p) > EXECUTOR_AGE_SECONDS]
-            if ripe:
-                self._strike(ripe[0])
+            ripe = [p for p in self._victims.executors() if _age(p) > EXECUTOR_AGE_SECONDS]
+            if ripe and self._strike(ripe[0]):
                 return
 
-    def _strike(self, executor: psutil.Process) -> None:
-        if self.kind == "step-oom":
-            LOG.info("fault step-oom: the driver %d is killed", self.driver)
-            victim = psutil.Process(self.driver)
-        else:
-            LOG.info("fault %s: the executor %d is killed", self.kind, executor.pid)
-            victim = executor
+    def _strike(self, executor: psutil.Process) -> bool:
+        """Strike; whether that was all."""
+        victims = self._victims
+        match self.kind:
+            case "worker-killed":
+                for worker in victims.workers():
+                    self._kill("the Python worker", worker)
+                return False  # Spark starts others, and they shall end too
+            case "step-oom":
+                self._kill("the driver", victims.driver())
+            case "master-lost":
+                LOG.info("fault master-lost: the driver's instance is taken away")
+                (victims.take_master or victims.take_spot)()
+            case "spot" if victims.take_master:
+                LOG.info("fault spot: the executor's Spot instance is taken away")
+                victims.take_spot()
+            case _:
+                self._kill("the executor", executor)
+                if self.kind == "spot":
+                    victims.take_spot()
+        return True
+
+    def _kill(self, what: str, process: psutil.Process | None) -> None:
+        if process is None:
+            return
+        LOG.info("fault %s: %s %d is killed", self.kind, what, process.pid)
         try:
-            victim.kill()
+            process.kill()
         except psutil.NoSuchProcess:
             return  # it has just ended by itself
-        if self.kind == "spot":
-            self._take()
 
 
 def _age(process: psutil.Process) -> float:

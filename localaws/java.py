@@ -48,6 +48,13 @@ def find_java_home() -> Path | None:
     return None
 
 
+def find_pyspark() -> Path:
+    """PySpark's folder, which is a SPARK_HOME."""
+    import pyspark
+
+    return Path(pyspark.__file__).parent
+
+
 def main() -> int:
     home = find_java_home()
     if home is None:

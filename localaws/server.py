@@ -7,24 +7,42 @@ import http.client
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import psutil
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
 from localaws import faults, state
-from localaws.errors import DidNotStartError, DidNotStopError, NotRunningError
+from localaws.errors import (
+    DidNotStartError,
+    DidNotStopError,
+    NotAnsweringError,
+    NotRunningError,
+    WithoutYarnError,
+)
+from localaws.keys import Keys
 from localaws.settings import ROOT, Settings
 from localaws.state import Record
+from localaws.yarn.machine import check_machine
 
 START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+ANSWER_SECONDS = 10.0
+ENDINGS = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
+SERVE = ("-m", "localaws", "serve")
 LOG_NAME = "server.log"
 _started: list[subprocess.Popen[bytes]] = []
 
@@ -33,18 +51,17 @@ _started: list[subprocess.Popen[bytes]] = []
 CLEARED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
 
 
-def environment(endpoint: str, region: str) -> dict[str, str]:
+def environment(record: Record, region: str) -> dict[str, str]:
     """What a client's environment must hold to reach the embedded AWS and nothing else, once ``CLEARED`` are gone.
 
     Parameters
     ----------
-    endpoint : the server's URL
+    record : the server that runs
     region : the region to work in
     """
     return {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL": record.endpoint,
+        **record.keys.environment(),
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -53,47 +70,90 @@ def environment(endpoint: str, region: str) -> dict[str, str]:
     }
 
 
-def status(home: Path) -> tuple[Record, list[dict[str, Any]]]:
-    """The live server of a home, and its clusters; raises NotRunningError."""
+def status(home: Path, *, patience: float = ANSWER_SECONDS) -> tuple[Record, list[dict[str, Any]]]:
+    """The live server of a home, and its clusters.
+
+    Raises
+    ------
+    NotRunningError : there is none
+    NotAnsweringError : there is one, and it did not answer within ``patience`` seconds
+    """
     record = state.read(home)
-    if record is None:
-        raise NotRunningError(state.path(home))
-    try:
-        with urllib.request.urlopen(f"{record.endpoint}/moto-api/localaws/status", timeout=10) as answer:  # noqa: S310
-            told = json.load(answer)
-    except (OSError, ValueError, http.client.HTTPException):
-        raise NotRunningError(state.path(home)) from None
-    if told.get("token") != record.token:
-        raise NotRunningError(state.path(home))
-    return record, told["clusters"]
+    if record is not None:
+        try:
+            told = json.loads(_ask(record.endpoint, record.keys, "status", patience=patience))
+            if told.get("token") == record.token:
+                return record, told["clusters"]
+        except (OSError, ValueError, http.client.HTTPException):
+            pass  # nobody is there, or somebody else
+    if pids := processes(home):
+        raise NotAnsweringError(pids)
+    raise NotRunningError(state.path(home))
 
 
-def set_clock(endpoint: str, rate: float) -> None:
+def processes(home: Path) -> list[int]:
+    """The server processes of a home, whether they answer, are frozen, or have lost their state file."""
+    record = state.read(home)
+    of_start, in_foreground = [*SERVE, str(home.resolve())], [*SERVE]
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        recorded = record is not None and record.pid == process.pid
+        if words[-4:] == of_start or (recorded and words[-3:] == in_foreground):
+            found.append(process.pid)
+    return found
+
+
+def set_clock(endpoint: str, keys: Keys, rate: float) -> None:
     """Let EMR's idle clocks and the scheduler run ``rate`` times as fast as real time from now on."""
-    _tell(endpoint, "clock", {"rate": rate})
+    _ask(endpoint, keys, "clock", {"rate": rate})
 
 
-def set_fault(endpoint: str, kind: str) -> None:
-    """Inject a fault from now on (``faults.KINDS``), or none; raises UnknownFaultError."""
-    _tell(endpoint, "fault", {"fault": faults.known(kind)})
+def set_fault(endpoint: str, keys: Keys, kind: str) -> None:
+    """Inject a fault from now on (``faults.KINDS``), or none; raises UnknownFaultError and NeedsYarnError."""
+    try:
+        _ask(endpoint, keys, "fault", {"fault": faults.known(kind)})
+    except urllib.error.HTTPError as error:
+        if error.code == HTTPStatus.BAD_REQUEST:
+            raise faults.NeedsYarnError(kind) from None
+        raise
 
 
-def _tell(endpoint: str, what: str, content: dict[str, Any]) -> None:
-    url, headers = f"{endpoint}/moto-api/localaws/{what}", {"Content-Type": "application/json"}
-    body = json.dumps(content).encode()
-    request = urllib.request.Request(url, data=body, headers=headers, method="POST")  # noqa: S310
-    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+def _ask(
+    endpoint: str, keys: Keys, what: str, content: dict[str, Any] | None = None, *, patience: float = ANSWER_SECONDS
+) -> bytes:
+    """Call what steers the emulator; the call is signed, so that a stranger on the port learns no secret."""
+    body = json.dumps(content).encode() if content is not None else b""
+    headers = {"Content-Type": "application/json"} if body else {}
+    url = f"{endpoint}/moto-api/localaws/{what}"
+    asked = AWSRequest("POST" if body else "GET", url, headers, body)
+    SigV4Auth(Credentials(keys.access_key, keys.secret_key), "localaws", "local").add_auth(asked)
+    request = urllib.request.Request(url, body or None, dict(asked.headers), method=asked.method)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=patience) as answer:  # noqa: S310
+        return bytes(answer.read())
 
 
 def start(settings: Settings) -> Record:
-    """Start the server unless one lives; returns when it answers."""
-    settings.home.mkdir(parents=True, exist_ok=True)
+    """Start the server unless one lives; returns when it answers.
+
+    Raises
+    ------
+    DidNotStartError
+    WithoutYarnError : one lives, and runs no YARN, which the settings ask for
+    YarnError : this machine cannot run YARN
+    """
+    state.make_home(settings.home)
     with (settings.home / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two makes at once start one server
         try:
-            return status(settings.home)[0]
+            record = status(settings.home)[0]
         except NotRunningError:
+            if settings.yarn:
+                check_machine(settings.yarn_jars)
             return _spawn(settings)
+        if settings.yarn and not record.yarn:
+            raise WithoutYarnError
+        return record
 
 
 def _spawn(settings: Settings) -> Record:
@@ -103,7 +163,7 @@ def _spawn(settings: Settings) -> Record:
     env["LOCALAWS_TOKEN"] = token
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "localaws", "serve"],
+            [sys.executable, *SERVE, str(settings.home.resolve())],
             cwd=ROOT,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -129,40 +189,42 @@ def _text(value: object) -> str:
 
 
 def stop(home: Path) -> bool:
-    """Stop the server and wait for its end; whether there was one."""
+    """Stop the server and wait for its end, also one that is frozen or lost its folder; whether there was one."""
+    pids = processes(home)
+    for pid in pids:
+        if not any(_end(pid, number, seconds) for number, seconds in ENDINGS):
+            raise DidNotStopError(pid)
+    state.path(home).unlink(missing_ok=True)
+    shutil.rmtree(Settings(home=home).clusters, ignore_errors=True)  # of a server that was killed with its reaper
+    return bool(pids)
+
+
+def _end(pid: int, number: signal.Signals, seconds: float) -> bool:
     try:
-        record = status(home)[0]
-    except NotRunningError:
-        state.path(home).unlink(missing_ok=True)
-        return False
-    for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 5.0)):
-        os.kill(record.pid, number)
-        if _gone(record.pid, seconds):
-            state.path(home).unlink(missing_ok=True)
-            return True
-    raise DidNotStopError(record.pid)
+        os.kill(pid, number)
+        os.kill(pid, signal.SIGCONT)  # a frozen process hears SIGTERM when it goes on
+    except ProcessLookupError:
+        return True
+    return _gone(pid, seconds)
 
 
 def _gone(pid: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
+    child = next((process for process in _started if process.pid == pid), None)
     while time.monotonic() < deadline:
-        try:
-            if os.waitpid(pid, os.WNOHANG)[0] == pid:
-                return True
-        except ChildProcessError:
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                return True
+        if child is not None and child.poll() is not None:
+            _started.remove(child)
+            return True
+        if not psutil.pid_exists(pid):
+            return True
         time.sleep(0.05)
     return False
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[str]:
-    """A server for the time of a block; the value is its endpoint."""
-    record = start(settings)
+def running(settings: Settings) -> Iterator[Record]:
+    """A server for the time of a block."""
     try:
-        yield record.endpoint
+        yield start(settings)
     finally:
         stop(settings.home)

@@ -29,6 +29,9 @@ class Settings:
     executor_memory_mb : heap of each
     driver_memory_mb : heap of the driver
     vcpu_quota : vCPUs that Service Quotas answers, on demand and on Spot each; nothing is refused because of it
+    yarn : run Spark steps on a real YARN (``localaws/yarn``) instead of Spark's local-cluster
+    yarn_jars : the folder of its jars
+    yarn_nodes : the most NodeManagers of a cluster; each stands for a core or task instance
     fault : a fault to inject from the start (see ``faults.py``)
     record : a file that gets the rights which each call needs (see ``recording.py``); empty: none
     """
@@ -44,6 +47,9 @@ class Settings:
     executor_memory_mb: int = 1536
     driver_memory_mb: int = 1536
     vcpu_quota: int = 64
+    yarn: bool = False
+    yarn_jars: Path = ROOT / "build" / "yarn" / "jars"
+    yarn_nodes: int = 3
     fault: str = ""
     record: str = ""
 

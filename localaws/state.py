@@ -1,10 +1,12 @@
-"""The state file of the embedded AWS: which process serves, and where."""
+"""The state file of the embedded AWS: which process serves, where, and the keys of this start. For its owner alone."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from localaws.keys import Keys
 
 FILE_NAME = "server.json"
 
@@ -19,12 +21,25 @@ class Record:
     endpoint : its URL
     token : what it answers with, so that another server on the same port is not taken for it
     started : when, in seconds since the epoch
+    access_key, secret_key : what the account's owner signs calls with
+    yarn : whether its Spark steps run on YARN
     """
 
     pid: int
     endpoint: str
     token: str
     started: float
+    access_key: str
+    secret_key: str
+    yarn: bool = False
+
+    @property
+    def keys(self) -> Keys:
+        """The keys of the account's owner."""
+        return Keys(self.access_key, self.secret_key)
+
+    def __repr__(self) -> str:
+        return f"Record(pid={self.pid}, endpoint={self.endpoint!r}, …)"
 
 
 def path(home: Path) -> Path:
@@ -33,11 +48,19 @@ def path(home: Path) -> Path:
 
 
 def write(home: Path, record: Record) -> None:
-    """Write the state file in one piece."""
-    home.mkdir(parents=True, exist_ok=True)
+    """Write the state file in one piece; nobody but its owner may read it."""
+    make_home(home)
     partial = home / f"{FILE_NAME}.{record.pid}"
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600, exist_ok=False)
     partial.write_text(json.dumps(asdict(record)))
     partial.replace(path(home))
+
+
+def make_home(home: Path) -> None:
+    """Make the home, closed to other users: logs, states and the nodes' folders hold keys too."""
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
 
 
 def read(home: Path) -> Record | None:

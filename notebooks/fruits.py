@@ -86,7 +86,7 @@ if missing := [pinned for module, pinned in PACKAGES.items() if importlib.util.f
     print("installing", *missing)
     install(*missing)
 WORK.mkdir(parents=True, exist_ok=True)
-if importlib.util.find_spec("fruits") is None or importlib.util.find_spec("ops") is None:
+if importlib.util.find_spec("fruits") is None or importlib.util.find_spec("sample") is None:
     code = [str(path) for path in find_code()]
     sys.path[:0] = code
     os.environ["PYTHONPATH"] = os.pathsep.join([*code, *filter(None, [os.environ.get("PYTHONPATH")])])  # the workers'
@@ -269,7 +269,7 @@ print("equal to those by hand:", np.array_equal(by_hand, np.array(same)))
 # %% [markdown]
 # ## 5. The PCA · L'ACP
 #
-# Each task sums count, mean and centred scatter of its rows in float64; the sums merge pairwise; the driver takes the
+# Each task sums count, mean and centred scatter of its rows in float64; the sums travel as files; the driver takes the
 # eigenvalues of one 1280 × 1280 matrix, whatever the number of images. `k` is the smallest that reaches 95 % of the
 # variance.
 #
@@ -278,7 +278,8 @@ print("equal to those by hand:", np.array_equal(by_hand, np.array(same)))
 # %%
 from fruits import pca
 
-moments = pca.moments_of_parts(spark, output.child(FEATURES), written[FEATURES], SLOTS)
+sums = output.child("_run/moments")
+moments = pca.moments_of_parts(spark, output.child(FEATURES), written[FEATURES], SLOTS, sums)
 reduction = pca.reduce(pca.solve(moments), target=0.95)
 print(reduction.statement)
 
@@ -373,6 +374,8 @@ print("images featurized by the second run:", again["images_featurized_now"])
 
 # %%
 rate = summary["images_per_second"] / SLOTS
-print(f"measured here: {rate:.0f} images/s a slot, over {summary['images_featurized_now']} images (a warm run is faster)")
+print(
+    f"measured here: {rate:.0f} images/s a slot, over {summary['images_featurized_now']} images (a warm run is faster)"
+)
 for slots in (SLOTS, 8, 16, 64):
     print(f"  67,692 images on {slots:>3} such slots: {67_692 / rate / slots / 60:6.1f} min (computed)")

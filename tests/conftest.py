@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +17,8 @@ from tests.leftovers import pytest_sessionfinish
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
     from xdist.remote import Producer
+
+    from tests.infra.planning import Planner
 
 __all__ = ["pytest_sessionfinish"]  # a hook of pytest
 
@@ -37,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Four processes for everything, since Terraform and servers wait much; none of their own for a few files."""
+    if config.option.markexpr == "fast" or config.option.keyword:
+        return 2  # fast ones never wait, and of the others few are asked: more would only collect all tests once more
     named = [arg.partition("::")[0] for arg in config.args]
     few = config.args_source is config.ArgsSource.ARGS and len(named) <= 2 and all(arg.endswith(".py") for arg in named)
     return 0 if few else 4
@@ -64,6 +69,42 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if hasattr(item.config, "workerinput"):
         dealing.give_way(item.nodeid)
+
+
+@pytest.fixture(scope="session")
+def terraform() -> Path:
+    """The program; skips where there is none, or no provider for it."""
+    from ops.core.errors import TerraformError
+    from ops.terraform.binary import find_mirror, find_terraform
+
+    try:
+        program = find_terraform()
+    except TerraformError as error:
+        pytest.skip(f"needs Terraform: {error}")
+    if find_mirror() is None:
+        pytest.skip("needs a mirror with the AWS provider (TF_PROVIDER_MIRROR): tests ask no registry")
+    return program
+
+
+@pytest.fixture(scope="session")
+def planner(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Planner:
+    """Plans stacks, each plan once (tests/infra/planning.py)."""
+    from tests.infra.planning import Planner
+
+    return Planner(home=tmp_path_factory.mktemp("terraform"), terraform=terraform)
+
+
+@pytest.fixture(scope="session")
+def plan_of(planner: Planner) -> Callable[[str], dict[str, Any]]:
+    """The plan of a scenario, by its name."""
+    from tests.infra.planning import SCENARIOS
+
+    @cache
+    def plan(name: str) -> dict[str, Any]:
+        stack, env, extra = SCENARIOS[name]
+        return planner.plan(stack, env, **extra)
+
+    return plan
 
 
 @pytest.fixture(scope="session")

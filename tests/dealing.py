@@ -25,6 +25,7 @@ LEAST_WORTH_KEEPING = 2.0
 STORIES = {
     "tests/rehearsal/test_commands.py": "rehearsal",
     "tests/rehearsal/test_runbook.py": "rehearsal",
+    "tests/rehearsal/test_life_cycle.py": "rehearsal",
     "tests/localaws/test_emr_life.py": "localaws",
     "tests/localaws/test_stack_calls.py": "localaws",
     "tests/localaws/test_sweep.py": "localaws",

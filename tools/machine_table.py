@@ -17,13 +17,13 @@ from typing import Any
 
 from rich.console import Console
 
-from ops.aws.account import OperatorError
+from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
+from ops.core.target import NO_ACCOUNT, Target
 from ops.cost import speed
 from ops.cost.estimate import HOUR, estimate
 from ops.prices import table as prices
 from ops.terraform.offline import planned
-from ops.terraform.workspace import NO_ACCOUNT, Target, TerraformError
 
 PAGE = ROOT / "docs" / "elsewhere" / "one-machine.md"
 WHOLE = ROOT / "benchmarks" / "results" / "fixed.json"

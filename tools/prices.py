@@ -7,8 +7,6 @@ was, with its source, its date and its mark: Spot prices and currencies always d
 from __future__ import annotations
 
 import csv
-import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,11 +17,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import track
 
-from ops.aws.account import OperatorError
+from ops.aws.account import account_of
+from ops.core.errors import OperatorError
+from ops.core.target import DEFAULT_REGION
 from ops.prices import pricelist
 from ops.prices import table as prices
 from ops.prices.pricelist import Figure, Query
-from ops.terraform.workspace import DEFAULT_REGION, TerraformError, account_of
 
 Row = dict[str, str]
 Ask = Callable[[Query], Figure | None]
@@ -160,15 +159,7 @@ def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE
     )
 
 
-def main() -> int:
-    """Entry point."""
-    try:
-        run(os.environ, Console())
-    except (OperatorError, TerraformError) as error:
-        Console(stderr=True).print(f"prices: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
+def main(environ: Mapping[str, str]) -> int:
+    """`make prices`."""
+    run(environ, Console())
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -24,21 +24,26 @@ from typing import Any
 
 from rich.console import Console
 
-from localaws import server
+from localaws import keys, server
 from localaws.settings import Settings
-from ops.aws.account import Account, OperatorError
+from localaws.state import Record
+from ops.aws import emr
+from ops.aws.account import Account
 from ops.aws.state_bucket import make_state
+from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
+from ops.core.target import EMULATED_ACCOUNT, Target
 from ops.doctor import checkup as doctor
 from ops.job import wheelhouse
 from ops.lifecycle import environment as deploy
 from ops.lifecycle import step, studio
 from ops.lifecycle.upload import upload
-from ops.terraform.workspace import EMULATED_ACCOUNT, Target, Workspace, cli_config, find_terraform
+from ops.terraform.binary import cli_config, find_terraform
+from ops.terraform.workspace import Workspace
 
 RECORDED = ROOT / "infra" / "operators" / "recorded-calls.json"
 ENV, REGION = "prod", "eu-west-3"
-OPERATOR_KEY = "testing"  # what Target.environment gives; the embedded service itself signs with another
+OPERATOR_KEY = keys.OPERATOR  # the embedded services sign their own calls with another
 # boto3 sends what is larger than this in parts.
 MULTIPART_BYTES = 8 * 2**20
 STUDIO = {"enable_studio": True, "enable_nat": True}
@@ -251,9 +256,9 @@ def keep_a_state(target: Target, folder: Path) -> None:
             raise OperatorError(f"Terraform kept no state in the bucket ({arguments[0]}): {done.stderr.strip()}")
 
 
-def _result(account: Account) -> None:
+def _result(account: Account, other: Any) -> None:
     """What a step leaves, as far as results and watchers read it; put there by the nodes' side."""
-    s3 = _other_side(account).client("s3", endpoint_url=account.target.endpoint)
+    s3 = other.client("s3", endpoint_url=account.target.endpoint)
     bucket, prefix = account.bucket("data"), "results/efficientnet_lite0"
     run: dict[str, Any] = {
         "images_in": 1, "images_ok": 1, "images_rejected": 0, "images_featurized_now": 1, "images_per_second": 1.0,
@@ -269,9 +274,9 @@ def _result(account: Account) -> None:
         s3.put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=content)
 
 
-def _notebook(account: Account) -> None:
+def _notebook(account: Account, other: Any) -> None:
     """A running space, as Studio's user makes one: his rights, not the operator's."""
-    sagemaker = _other_side(account).client("sagemaker", endpoint_url=account.target.endpoint)
+    sagemaker = other.client("sagemaker", endpoint_url=account.target.endpoint)
     found = studio.connection(account)
     where, owner = {"DomainId": found["domain_id"]}, {"OwnerUserProfileName": found["user"]}
     if not sagemaker.list_spaces(DomainIdEquals=found["domain_id"])["Spaces"]:
@@ -284,11 +289,13 @@ def _other_side(account: Account) -> Any:
     """A session of somebody else than the operator: its calls are left out of the record."""
     import boto3
 
-    return boto3.session.Session(
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106
-        region_name=account.target.region,
-    )
+    iam, name = account.client("iam"), "somebody-else"
+    iam.create_user(UserName=name)
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.put_user_policy(UserName=name, PolicyName="everything", PolicyDocument=json.dumps(everything))
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    held = keys.Keys(made["AccessKeyId"], made["SecretAccessKey"])
+    return boto3.session.Session(region_name=account.target.region, **held.arguments())
 
 
 @contextmanager
@@ -307,10 +314,11 @@ def _elsewhere(folder: Path) -> Iterator[None]:
         os.environ.update(before)
 
 
-def cycle(folder: Path, recording: Recording, endpoint: str, console: Console) -> None:
+def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> None:
     """Every command of an operator once, on the embedded AWS."""
-    target = Target(env=ENV, region=REGION, account_id=EMULATED_ACCOUNT, endpoint=endpoint)
+    target = Target(env=ENV, region=REGION, account_id=EMULATED_ACCOUNT, endpoint=aws.endpoint, keys=aws.keys)
     account = Account.of(target)
+    other = _other_side(account)
     quiet = Console(file=(folder / "console.txt").open("w"), width=120)
     Workspace(target=target, stack="operators", capture=True).apply()  # an administrator's, not recorded
     console.print("operators' stack applied", highlight=False)
@@ -342,12 +350,12 @@ def cycle(folder: Path, recording: Recording, endpoint: str, console: Console) -
     (images / "1_100.png").write_bytes(b"0" * (MULTIPART_BYTES + 1))
     with recording.of("upload-dataset"):
         upload(account.client("s3"), account.bucket("data"), folder / "images", quiet)
-    _result(account)
+    _result(account, other)
     with recording.of("run-step"):
         code = step.run_step(account, {"YES": "1"}, quiet)
         if code == 0:
             newest = account.client("emr").list_steps(ClusterId=account.cluster["cluster_id"])["Steps"][0]
-            step.output_of(account, newest["Id"])
+            emr.read_output(account, newest["Id"])
     if code:
         raise OperatorError(f"the step ended with {code}; see {folder / 'console.txt'}")
     with recording.of("results"):
@@ -364,10 +372,10 @@ def cycle(folder: Path, recording: Recording, endpoint: str, console: Console) -
         account = Account.of(target)  # what the other has read of the stack is gone
         studio.put(account, quiet)
         studio.open_(account, {}, quiet)
-        _notebook(account)
+        _notebook(account, other)
         doctor.look_at_bill(account, quiet)
         studio.end(account, quiet)
-        _notebook(account)
+        _notebook(account, other)
         deploy.destroy({}, quiet, account)
     console.print("Studio applied, opened and destroyed", highlight=False)
     with recording.of("purge"):
@@ -393,8 +401,8 @@ def record(console: Console) -> list[Right]:
             log_delay_seconds=0.1,
             record=str(recording.path),
         )
-        with server.running(settings) as endpoint, _elsewhere(folder):
-            cycle(folder, recording, endpoint, console)
+        with server.running(settings) as aws, _elsewhere(folder):
+            cycle(folder, recording, aws, console)
     if recording.not_understood:
         raise UnknownCallsError(
             "calls whose rights nobody has written down: "

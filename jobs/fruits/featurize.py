@@ -1,15 +1,17 @@
 """Images to features: each one read once, decoded once, through the network once.
 
 A task has one core. While the network computes on it, threads wait for the store: many reads are in flight, so a slow
-store costs no time until it cannot deliver that many. Features go straight into the task's own Parquet file; only the
+store costs no time until it cannot deliver that many. Pictures are decoded by a child process (see `guard`), four at a
+time, straight into the memory that the network reads. Features go straight into the task's own Parquet file; only the
 file's name returns to the driver.
 """
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import compress
@@ -19,11 +21,13 @@ import numpy as np
 import pyarrow as pa
 
 from fruits import engines, versions
-from fruits.images import PREPROCESSING_VERSION, ImageError, decode
+from fruits.errors import StorageError
+from fruits.guard import guard_for
+from fruits.images import PREPROCESSING_VERSION
 from fruits.models import PublishedModel, engine_for
 from fruits.parts import PART_DDL, ROWS_PER_GROUP, Part, PartWriter, part_rows
 from fruits.progress import Heartbeat
-from fruits.store import Store
+from fruits.store import Store, is_final
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -45,10 +49,12 @@ KEY_COLUMNS = {"path": "string", "label": "string", "size": "long", "mtime": "lo
 
 READS_IN_FLIGHT = 32
 BYTES_IN_FLIGHT = 64 << 20
-
-
-class ReadError(Exception):
-    """The store did not deliver a file; unlike a bad image, it is tried again in the next run."""
+BYTES_AT_ONCE = 32 << 20
+"""Of files that are decoded in one exchange with the guard."""
+MAX_FILE = 256 << 20
+"""Bytes of a file; a larger one is rejected by its listed size, unread. 100 megapixels need less in every format."""
+PAUSES = (1.0, 5.0, 15.0, 30.0)
+"""Seconds before each further attempt to read what the store did not deliver."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,14 +97,14 @@ def _images_in(batches: Iterable[pa.RecordBatch]) -> Iterator[_Image]:
             yield _Image(*row)
 
 
-def _read_ahead(store: Store, images: Iterator[_Image], in_flight: int) -> Iterator[tuple[_Image, bytes | Exception]]:
+def _read_ahead(store: Store, images: Iterable[_Image], in_flight: int) -> Iterator[tuple[_Image, bytes | Exception]]:
     """Images with their bytes, in order; at most `in_flight` files, and some 64 MB, are on their way."""
     skip = len(store.uri) + 1
 
     def read(image: _Image) -> bytes | Exception:
         try:
             return store.read(image.path[skip:])
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: pyarrow's, of an address that it cannot express
             return error
 
     waiting: deque[tuple[_Image, Future[bytes | Exception]]] = deque()
@@ -118,6 +124,45 @@ def _read_ahead(store: Store, images: Iterator[_Image], in_flight: int) -> Itera
         finally:
             for _, future in waiting:
                 future.cancel()
+
+
+def _read_patiently(
+    store: Store, images: Iterable[_Image], in_flight: int, pause: Callable[[float], None] = time.sleep
+) -> Iterator[tuple[_Image, bytes | Exception]]:
+    """The same; what a store in trouble does not deliver is asked for again after the others, with growing pauses.
+
+    Yields
+    ------
+    _Image, bytes or Exception
+        An exception only where asking again is of no use: the file is gone, or it alone cannot be read.
+
+    Raises
+    ------
+    StorageError
+        When the store does not even answer after all pauses. The task then fails, and Spark tries it elsewhere: a store
+        in trouble never makes rejects of a run that ends well.
+    """
+    later: list[_Image] = []
+    for wait in (*PAUSES, None):
+        failed: list[_Image] = []
+        for image, data in _read_ahead(store, later or images, in_flight):
+            if not isinstance(data, Exception) or is_final(data) or (wait is None and store.answers()):
+                yield image, data
+            elif wait is None:
+                raise StorageError(
+                    f"{store.uri} did not deliver {image.path} in {len(PAUSES) + 1} attempts: {_first_line(data)}. "
+                    "Fix: see whether the credentials have expired, and run it again; what is done is kept."
+                )
+            else:
+                failed.append(image)
+        if not failed:
+            return
+        later = failed
+        pause(wait or 0.0)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
 class _Table:
@@ -205,15 +250,18 @@ def featurize_partition(batches: Iterable[pa.RecordBatch], task: FeaturizeTask) 
         When this worker runs other versions than the driver.
     ModelError
         When the published network is damaged.
+    StorageError
+        When the store does not deliver, however often it is asked.
     """
     versions.require_same(task.expected)
     pa.set_cpu_count(1)
+    guard = guard_for(task.model.image_size, engines.BATCH)  # first: it starts while the network is compiled
     engine = engine_for(task.model, task.output)
-    size = task.model.image_size
     features, rejects = _Features(task), _Rejects(task)
     heartbeat = Heartbeat(task.output, f"{task.wave}.{uuid.uuid4().hex[:8]}", task.heartbeat)
-    pixels = np.zeros((engines.BATCH, size, size, 3), np.uint8)
+    pixels = guard.pixels
     pending: list[_Image] = []
+    undecoded: list[tuple[_Image, bytes]] = []
 
     def compute() -> None:
         pixels[len(pending) :] = 0
@@ -226,18 +274,38 @@ def featurize_partition(batches: Iterable[pa.RecordBatch], task: FeaturizeTask) 
         pending.clear()
         heartbeat.beat(features.rows, rejects.rows)
 
-    for image, data in _read_ahead(task.source, _images_in(batches), task.reads_in_flight):
+    def decode() -> None:
+        """Decode what was read into the places behind the pending ones, and close the gaps that rejects leave."""
+        first = len(pending)
+        reasons = guard.decode([data for _, data in undecoded], first)
+        for place, ((image, _), reason) in enumerate(zip(undecoded, reasons, strict=True), first):
+            if reason is not None:
+                rejects.add(image, "decode", reason[:300])
+                continue
+            if place != len(pending):
+                pixels[len(pending)] = pixels[place]
+            pending.append(image)
+        undecoded.clear()
+
+    def small_enough() -> Iterator[_Image]:
+        for image in _images_in(batches):
+            if image.size > MAX_FILE:
+                rejects.add(image, "decode", f"{image.size:,} bytes are more than the {MAX_FILE:,} a file may have")
+            else:
+                yield image
+
+    for image, data in _read_patiently(task.source, small_enough(), task.reads_in_flight):
         if isinstance(data, Exception):
-            rejects.add(image, "read", f"cannot be read: {str(data).splitlines()[0][:300]}")
+            rejects.add(image, "read", f"cannot be read: {_first_line(data)}")
             continue
-        try:
-            pixels[len(pending)] = decode(data, size)
-        except ImageError as error:
-            rejects.add(image, "decode", str(error)[:300])
-            continue
-        pending.append(image)
+        undecoded.append((image, data))
+        enough = sum(len(data) for _, data in undecoded) > BYTES_AT_ONCE
+        if enough or len(pending) + len(undecoded) == engines.BATCH:
+            decode()
         if len(pending) == engines.BATCH:
             compute()
+    if undecoded:
+        decode()
     if pending:
         compute()
     features.flush()
@@ -264,5 +332,5 @@ def run_wave(frame: DataFrame, task: FeaturizeTask, tasks: int) -> dict[str, lis
     rows = frame.select(*columns).repartition(tasks).mapInArrow(featurize, PART_DDL).collect()
     found: dict[str, list[Part]] = {FEATURES: [], REJECTS: []}
     for row in rows:
-        found[row["kind"]].append(Part(row["name"], int(row["rows"])))
+        found[row["kind"]].append(Part.of(row))
     return found

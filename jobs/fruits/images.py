@@ -1,32 +1,74 @@
 """One image file's bytes to the square RGB array that a network takes, or the reason why not.
 
-What a person sees in a viewer is what the network gets: EXIF orientation is applied, transparency lies on white, the
-first frame of an animation counts, 16-bit grey is scaled to 8, CMYK and palettes become RGB. The aspect ratio is not
-kept: the image is stretched to the square, as Keras' loaders do. Each image is handled alone, so its features do not
-depend on its neighbours.
+What a person sees in a viewer is what the network gets: EXIF orientation is applied (and no other: XMP's is not),
+transparency lies on white, the first frame of an animation counts, 16-bit grey is scaled to 8, CMYK and palettes become
+RGB. A JPEG of four inks is taken as inverted, with Adobe's marker and without, as Chrome and OpenCV do. The aspect
+ratio is not kept: the image is stretched to the square, as Keras' loaders do. Each image is handled alone, so its
+features do not depend on its neighbours.
+
+A decoder is native code that strangers' bytes run through. Where a run must outlive it, `guard` calls it in a process
+of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import io
+import os
+import tempfile
 import warnings
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
-EXTENSIONS = (".jpg", ".jpeg", ".png")
+from fruits import containers
+from fruits.containers import DamagedError, Picture
+from fruits.formats import READ, describe, picture_format
+
 MAX_PIXELS = 100_000_000
-PREPROCESSING_VERSION = 1
+PREPROCESSING_VERSION = 2
 """Goes into the key of every feature row. Raise it when `decode` gives other pixels for the same bytes."""
 
+LARGE = 256 << 20
+"""Bytes of pixels from which on a picture is decoded alone on its machine: memory is bounded with many workers too."""
+
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+_ORIENTATION, _XMP = 0x0112, 700
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 Image.MAX_IMAGE_PIXELS = None  # decode() has its own limit, whose message names the size
 
 
 class ImageError(ValueError):
     """The bytes are not an image that can be featurized; ``str()`` is the reason that goes into ``rejects``."""
+
+
+class _Pieces(io.BytesIO):
+    """A file that is read piece by piece, so that one can tell after which piece its reader was through."""
+
+    def __init__(self, data: bytes, stops: tuple[int, ...]) -> None:
+        super().__init__(data)
+        self._stops = stops
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        at = self.tell()
+        stop = next((stop for stop in self._stops if stop > at), None)
+        if stop is None:
+            return super().read(size)
+        return super().read(stop - at if size is None or size < 0 else min(size, stop - at))
 
 
 def _flatten(image: Image.Image) -> Image.Image:
@@ -46,13 +88,109 @@ def _flatten(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+@contextlib.contextmanager
+def _turn(image: Image.Image) -> Iterator[None]:
+    """Wait, with a large picture, until no other process of this user on this machine decodes one."""
+    copies = 1 if image.mode == "RGB" and "transparency" not in image.info else 2
+    if 4 * image.width * image.height * copies < LARGE:
+        yield
+        return
+    place = Path(tempfile.gettempdir()) / f"fruits-large-picture-{os.getuid()}"
+    lock = os.open(place, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+@cache
+def _read_heif() -> None:
+    """Teach Pillow to read HEIC; not at import, since most folders hold none."""
+    import pillow_heif
+
+    pillow_heif.options.DECODE_THREADS = 1  # a task has one core
+    pillow_heif.options.THUMBNAILS = False
+    pillow_heif.register_heif_opener()
+
+
+def _open(kind: str, picture: Picture, max_pixels: int) -> Image.Image:
+    if kind == "HEIF":
+        _read_heif()
+    _require_size(picture.size, max_pixels)
+    image: Image.Image = Image.open(_Pieces(picture.data, picture.stops), formats=(kind,))
+    _require_size(image.size, max_pixels)
+    return image
+
+
+def _require_size(size: tuple[int, int] | None, max_pixels: int) -> None:
+    if size and size[0] * size[1] > max_pixels:
+        raise ImageError(f"{size[0]}×{size[1]} pixels are more than the {max_pixels:,} allowed")
+
+
+def _orientation(exif: bytes) -> int:
+    """EXIF's orientation, 1 where there is none or the block is damaged: metadata never cost a picture."""
+    if not exif:
+        return 1
+    tags = Image.Exif()
+    try:
+        tags.load(exif)
+        return int(tags.get(_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - whatever a damaged block does to its reader, the pixels are not concerned
+        return 1
+
+
+def _require_whole(picture: Picture, reader: io.BytesIO) -> None:
+    """Refuse a JPEG whose decoder was through long before the end of its pixels, or missed some at the end."""
+    if not picture.stops:
+        return
+    read = reader.tell()
+    if read <= picture.stops[0]:
+        raise DamagedError("is truncated: its pixels end long before its data do")
+    if read > picture.stops[1]:
+        raise DamagedError("is truncated: pixels are missing before the end mark")
+
+
+def _decoded(kind: str, data: bytes, size: int, max_pixels: int) -> Image.Image:
+    """The picture as RGB, upright, of the size wanted."""
+    picture = containers.PARTS[kind](data)
+    image = _open(kind, picture, max_pixels)
+    reader: object = getattr(image, "fp", None)
+    if picture.scaled:
+        # A JPEG far larger than the network's input is decoded at 1/2, 1/4 or 1/8 of its size; never below twice the
+        # size wanted, so that the filter still decides how it looks. Pillow would "scale" kinds that libjpeg does not.
+        image.draft("RGB", (2 * size, 2 * size))
+    exif = picture.exif
+    if kind == "TIFF":
+        _prepare_tiff(image, data)
+    elif kind == "AVIF":
+        exif = image.info.get("exif", b"").removeprefix(b"Exif\0\0")  # Pillow puts the container's turn into it
+    with _turn(image):
+        image.load()
+        if isinstance(reader, _Pieces):
+            _require_whole(picture, reader)
+        turn = _TURNS.get(_orientation(exif))
+        rgb = _flatten(image.transpose(turn) if turn is not None else image)
+        return rgb.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def _prepare_tiff(image: Image.Image, data: bytes) -> None:
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    for where, how_long in ((273, 279), (324, 325)):
+        if where in tags and how_long in tags:
+            containers.require_strips(data, tags[where], tags[how_long], tags.get(259, 1))
+    image.info.pop("xmp", None)  # Pillow turns a TIFF by itself, and would by XMP too
+    if tags.get(_ORIENTATION, 1) not in range(1, 9):
+        tags.pop(_ORIENTATION, None)
+
+
 def decode(data: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode an image and stretch it to a square.
 
     Parameters
     ----------
     data : bytes
-        The whole file: JPEG or PNG, whatever its name says.
+        The whole file: of a format in `formats.READ`, whatever its name says.
     size : int
         Height and width of the result, pixels.
     max_pixels : int
@@ -66,29 +204,56 @@ def decode(data: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> NDArray[n
     Raises
     ------
     ImageError
-        Empty, truncated, not an image, of a format other than JPEG and PNG, or too large.
+        Empty, truncated, damaged, not an image, of a format that is not read, or too large; the reason says what the
+        file is.
     """
     if not data:
         raise ImageError("the file is empty")
+    kind = picture_format(data)
+    if kind is None:
+        raise ImageError(describe(data))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
-            image: Image.Image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
-            width, height = image.size
-            if width * height > max_pixels:
-                raise ImageError(f"{width}×{height} pixels are more than the {max_pixels:,} allowed")
-            # A JPEG far larger than the network's input is decoded at 1/2, 1/4 or 1/8 of its size; never below twice
-            # the size wanted, so that the filter still decides how it looks.
-            image.draft("RGB", (2 * size, 2 * size))
-            if image.getexif().get(0x0112, 1) != 1:
-                image = ImageOps.exif_transpose(image)
-            rgb = _flatten(image)
-            return np.asarray(rgb.resize((size, size), Image.Resampling.BILINEAR))
+            return np.asarray(_decoded(kind, data, size, max_pixels))
     except ImageError:
         raise
+    except DamagedError as error:
+        raise ImageError(f"the {READ[kind]} image {error}") from None
     except UnidentifiedImageError:
-        raise ImageError("not a JPEG or PNG image") from None
-    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError) as error:
-        # Pillow raises SyntaxError for broken PNG chunks, OSError for truncation
-        reason = str(error).split("\n")[0].removesuffix(".") or type(error).__name__
-        raise ImageError(f"cannot be decoded: {reason}") from error
+        raise ImageError(f"the {READ[kind]} image cannot be decoded: its header is damaged") from None
+    except MemoryError as error:
+        raise ImageError(f"the {READ[kind]} image takes more memory than one image may") from error
+    except Exception as error:
+        raise ImageError(f"the {READ[kind]} image cannot be decoded: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).split("\n")[0].removesuffix(".") or type(error).__name__
+    return text if "truncated" not in text.lower() else "image file is truncated"
+
+
+def decode_leniently(data: bytes, size: int) -> NDArray[np.uint8]:
+    """What a viewer would still show of a file that `decode` rejects: cut ones have a picture too, as far as they go.
+
+    Raises
+    ------
+    ImageError
+        When nothing can be shown.
+    """
+    kind = picture_format(data)
+    if kind is None:
+        raise ImageError("no picture")
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = True  # the whole process's: nothing else may decode meanwhile
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = _open(kind, Picture(data), MAX_PIXELS)
+            image.draft("RGB", (2 * size, 2 * size))
+            with _turn(image):
+                return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
+    except Exception as error:
+        raise ImageError("no picture") from error
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before

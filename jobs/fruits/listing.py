@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from fruits import versions
 from fruits.errors import InputError
-from fruits.images import EXTENSIONS
+from fruits.formats import ENDINGS
 from fruits.parts import Part, read_frame, write_frame
 from fruits.store import Entry, Store
 
@@ -36,7 +36,7 @@ def is_image(key: str) -> bool:
 
     ``._x.jpg`` is a by-product of macOS, ``.ipynb_checkpoints/x.jpg`` one of notebooks.
     """
-    return key.lower().endswith(EXTENSIONS) and not any(name.startswith(".") for name in key.split("/"))
+    return key.lower().endswith(ENDINGS) and not any(name.startswith(".") for name in key.split("/"))
 
 
 def label_of(path: str) -> str:
@@ -149,25 +149,6 @@ def require_folder(source: Store) -> None:
         raise InputError(f"the input {source.uri} is a file. Fix: give the folder that holds the images.")
     if kind == "missing" and not source.list():
         raise InputError(f"there is nothing at the input {source.uri}. Fix: check the address.")
-
-
-def normalised(classes: tuple[str, ...]) -> list[str]:
-    """Class names as `label_of` writes them."""
-    return [unicodedata.normalize("NFC", name) for name in classes]
-
-
-def select(frame: DataFrame, classes: tuple[str, ...], limit: int | None) -> DataFrame:
-    """Only some classes, only so many images.
-
-    The limit takes the images whose paths have the smallest hashes: always the same ones, from all over the input.
-    """
-    from pyspark.sql import functions as sf
-
-    if classes:
-        frame = frame.where(sf.col("label").isin(normalised(classes)))
-    if limit is not None:
-        frame = frame.orderBy(sf.xxhash64("path"), "path").limit(limit)
-    return frame
 
 
 def counts_by_label(frame: DataFrame) -> dict[str, int]:

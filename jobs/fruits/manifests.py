@@ -1,6 +1,7 @@
 """Which feature files count. A wave's manifest is written last; what no manifest names does not exist.
 
-That makes a wave atomic on every store, whatever the store's rename does, and a killed run harmless.
+That makes a wave atomic on every store, whatever the store's rename does, and a killed run harmless. A manifest carries
+a digest of itself; a damaged one names nothing, and what it named is made anew.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from fruits import versions
 from fruits.errors import OutputError
 from fruits.featurize import FEATURES, REJECTS
 from fruits.images import PREPROCESSING_VERSION
@@ -23,11 +26,24 @@ FOLDER = f"{FEATURES}/_manifests"
 
 @dataclass(frozen=True)
 class State:
-    """The feature and reject files that count, and the manifests that say so."""
+    """The feature and reject files that count.
+
+    Attributes
+    ----------
+    manifests : tuple of str
+        Keys of the manifests that are there, whole ones.
+    features, rejects : tuple of Part
+    made_with : tuple of dict
+        What made them: versions that decide about a feature's value. More than one where they are mixed.
+    damaged : tuple of str
+        Keys of manifests that cannot be believed.
+    """
 
     manifests: tuple[str, ...]
     features: tuple[Part, ...]
     rejects: tuple[Part, ...]
+    made_with: tuple[dict[str, str], ...] = ()
+    damaged: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -51,8 +67,14 @@ def write(
     rejects: list[Part],
     *,
     supersedes: tuple[str, ...] = (),
+    made_with: dict[str, str] | None = None,
 ) -> str:
     """Make files count, and in the same moment let older manifests count no more.
+
+    Parameters
+    ----------
+    made_with : dict, optional
+        Versions that made the features; those of this process where they are not given.
 
     Returns
     -------
@@ -62,12 +84,33 @@ def write(
     key = f"{FOLDER}/{uuid.uuid4().hex}.json"
     record = {
         **_identity(model),
+        "made_with": versions.makers(model.engine) if made_with is None else made_with,
         FEATURES: [part.as_json() for part in features],
         REJECTS: [part.as_json() for part in rejects],
         "supersedes": list(supersedes),
     }
-    output.write(key, json.dumps(record, indent=1).encode())
+    output.write(key, json.dumps({**record, "sha256": _digest(record)}, indent=1).encode())
     return key
+
+
+def _digest(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _read(output: Store, key: str, model: PublishedModel) -> dict[str, Any] | None:
+    """A manifest with its parts; None for a damaged one."""
+    try:
+        record = json.loads(output.read(key))
+        if record.pop("sha256", None) not in (None, _digest(record)):
+            return None
+        record["identity"] = {name: record[name] for name in _identity(model)}
+        record[FEATURES] = [Part(**part) for part in record[FEATURES]]
+        record[REJECTS] = [Part(**part) for part in record[REJECTS]]
+        record["supersedes"] = [str(older) for older in record["supersedes"]]
+        record["made_with"] = dict(record.get("made_with", {}))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return dict(record)
 
 
 def load(output: Store, model: PublishedModel) -> State:
@@ -76,32 +119,46 @@ def load(output: Store, model: PublishedModel) -> State:
     Raises
     ------
     OutputError
-        When the features there were made by another network or preprocessing, or a manifest is damaged.
+        When the features there were made by another network or preprocessing.
     """
     keys = sorted(entry.key for entry in output.list(FOLDER) if entry.key.endswith(".json") and entry.is_file)
-    records: dict[str, dict[str, Any]] = {}
-    for key in keys:
-        try:
-            record = json.loads(output.read(key))
-            theirs = {name: record[name] for name in _identity(model)}
-            record[FEATURES] = [Part(**part) for part in record[FEATURES]]
-            record[REJECTS] = [Part(**part) for part in record[REJECTS]]
-            record["supersedes"] = [str(older) for older in record["supersedes"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise OutputError(
-                f"the manifest {output.location(key)} is damaged ({error}). Fix: delete it; its images are featurized "
-                "again."
-            ) from error
-        if theirs != _identity(model):
-            raise OutputError(_other(output, model, theirs))
-        records[key] = record
+    with ThreadPoolExecutor(16) as pool:
+        read = dict(zip(keys, pool.map(lambda key: _read(output, key, model), keys), strict=True))
+    records = {key: record for key, record in read.items() if record is not None}
+    for record in records.values():
+        if record["identity"] != _identity(model):
+            raise OutputError(_other(output, model, record["identity"]))
     superseded = {key for record in records.values() for key in record["supersedes"]}
-    current = {key: record for key, record in records.items() if key not in superseded}
+    current = [record for key, record in records.items() if key not in superseded]
+    made_with = {json.dumps(record["made_with"], sort_keys=True): record["made_with"] for record in current}
     return State(
-        tuple(keys),
-        tuple(part for record in current.values() for part in record[FEATURES]),
-        tuple(part for record in current.values() for part in record[REJECTS]),
+        tuple(records),
+        tuple(part for record in current for part in record[FEATURES]),
+        tuple(part for record in current for part in record[REJECTS]),
+        tuple(made_with.values()),
+        tuple(key for key in keys if key not in records),
     )
+
+
+def require_alike(output: Store, model: PublishedModel, state: State) -> None:
+    """Refuse to add features to those that other versions made.
+
+    Raises
+    ------
+    OutputError
+        Naming what differs.
+    """
+    mine = versions.makers(model.engine)
+    for theirs in state.made_with:
+        different = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
+        if different:
+            made = ", ".join(f"{name} {theirs.get(name, 'not recorded')}" for name in different)
+            have = ", ".join(f"{name} {mine.get(name, 'none')}" for name in different)
+            raise OutputError(
+                f"the output {output.uri} holds features made with {made}, and this run has {have}: new ones beside "
+                f"them could differ without a trace. Fix: another output; or delete {output.location(FEATURES)}, and "
+                "all are made alike."
+            )
 
 
 def _other(output: Store, model: PublishedModel, theirs: dict[str, Any]) -> str:
@@ -124,25 +181,26 @@ def _other(output: Store, model: PublishedModel, theirs: dict[str, Any]) -> str:
 
 def replace(output: Store, model: PublishedModel, old: State, features: list[Part], rejects: list[Part]) -> State:
     """Let new files stand for all old ones, in one moment: when the new manifest is there."""
-    write(output, model, features, rejects, supersedes=old.manifests)
-    for key in old.manifests:
-        output.delete(key)
+    made_with = old.made_with[0] if old.made_with else None
+    write(output, model, features, rejects, supersedes=old.manifests, made_with=made_with)
+    output.delete_all(old.manifests)
     return load(output, model)
 
 
 def sweep(output: Store, state: State) -> int:
-    """Delete the Parquet files that no manifest names: what killed and superseded attempts left.
+    """Delete the Parquet files that no manifest names, which killed attempts left, and damaged manifests.
 
     Returns
     -------
     int
-        How many.
+        How many Parquet files.
     """
-    swept = 0
-    for folder, parts in ((FEATURES, state.features), (REJECTS, state.rejects)):
-        known = {f"{folder}/{part.name}" for part in parts}
-        for entry in output.list(folder):
-            if entry.is_file and entry.key.endswith(".parquet") and entry.key not in known:
-                output.delete(entry.key)
-                swept += 1
-    return swept
+    named = {f"{folder}/{part.name}" for folder, parts in _tables(state) for part in parts}
+    found = [entry.key for folder, _ in _tables(state) for entry in output.list(folder) if entry.is_file]
+    orphans = [key for key in found if key.endswith(".parquet") and key not in named]
+    output.delete_all([*orphans, *state.damaged])
+    return len(orphans)
+
+
+def _tables(state: State) -> tuple[tuple[str, tuple[Part, ...]], ...]:
+    return (FEATURES, state.features), (REJECTS, state.rejects)

@@ -21,7 +21,7 @@ import numpy as np
 
 from fruits import backbones, engines
 from fruits.backbones.weights import sha256
-from fruits.errors import ModelError, OutputError, StorageError
+from fruits.errors import ModelError, StorageError
 from fruits.request import Request
 from fruits.store import Store
 
@@ -153,8 +153,6 @@ def publish(request: Request, output: Store) -> PublishedModel:
     ------
     ModelError
         When the model is unknown, its weights are missing or damaged, or the conversion is not faithful.
-    OutputError
-        When an already published file was changed.
     """
     user_file = request.model.endswith((".keras", ".h5"))
     if user_file:
@@ -181,7 +179,7 @@ def publish(request: Request, output: Store) -> PublishedModel:
     if found := _published(output, recipe_key):
         return found[0]
     kept = Store(request.networks) if request.networks else None
-    if kept and (found := _kept(kept, recipe_key)):
+    if kept and (found := _published(kept, recipe_key)):
         _put(output, recipe_key, *found, recipe)
         return found[0]
 
@@ -222,30 +220,24 @@ def publish(request: Request, output: Store) -> PublishedModel:
 def _put(store: Store, recipe_key: str, model: PublishedModel, data: bytes, recipe: dict[str, Any]) -> None:
     """Write a network and then the record of its recipe, so that a record always has its network."""
     store.write(model.key, data)
+    recipe = {**recipe, "record_sha256": _record_digest(asdict(model))}
     store.write(recipe_key, json.dumps({**asdict(model), "recipe": recipe}, indent=1).encode())
 
 
-def _kept(kept: Store, recipe_key: str) -> tuple[PublishedModel, bytes] | None:
-    try:
-        return _published(kept, recipe_key)
-    except OutputError:
-        return None  # damaged: it is built and kept anew
+def _record_digest(record: dict[str, Any]) -> str:
+    return sha256(json.dumps(record, sort_keys=True).encode())
 
 
 def _published(output: Store, recipe_key: str) -> tuple[PublishedModel, bytes] | None:
+    """A network that is there as it was published; None where it is not, or not as it was."""
     try:
         record = json.loads(output.read(recipe_key))
-        record.pop("recipe")
+        digest = record.pop("recipe")["record_sha256"]
         model = PublishedModel(**record)
         data = output.read(model.key)
-    except (OSError, ValueError, TypeError, KeyError):
-        return None  # nothing there, or a record half understood: publish anew
-    if sha256(data) != model.sha256:
-        raise OutputError(
-            f"the published network {output.location(model.key)} was changed: its sha256 is {sha256(data)[:16]}…. "
-            "Fix: delete it; the next run publishes it again."
-        )
-    return model, data
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return (model, data) if digest == _record_digest(record) and sha256(data) == model.sha256 else None
 
 
 def engine_for(model: PublishedModel, output: Store) -> engines.Engine:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import time
 import uuid
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,7 @@ import pyarrow.parquet as pq
 
 from fruits.parts import Part, read_batches
 from fruits.pca import Reduction, matrix
-from fruits.store import Store
+from fruits.store import TEMPORARY, Store
 
 SCORES = "pca/scores"
 SCORES_CSV = "pca/scores.csv"
@@ -26,14 +29,32 @@ SPARK_MODEL = "pca/spark"
 REPORT = "report.html"
 RUN = "run.json"
 CSV_MAX_ROWS = 1_000_000
+CSV_MAX_VALUES = 50_000_000
+"""Some 600 MB and ten seconds of the driver, while all others wait."""
 
 
 def keep_only(store: Store, parts: Iterable[Part]) -> None:
     """Delete the Parquet files of a folder that are not among `parts`."""
     known = {part.name for part in parts}
-    for entry in store.list():
-        if entry.is_file and entry.key.endswith(".parquet") and entry.key not in known:
-            store.delete(entry.key)
+    there = (entry.key for entry in store.list() if entry.is_file and entry.key.endswith(".parquet"))
+    store.delete_all(key for key in there if key not in known)
+
+
+def sweep_temporary(output: Store, before: float) -> None:
+    """Delete what a killed process left of files that it was writing; only a disk has such.
+
+    Parameters
+    ----------
+    before : float
+        Seconds since 1970; what is younger may still be written.
+    """
+    if not output.is_local:
+        return
+    for folder, _, names in os.walk(output.uri):
+        for path in (Path(folder, name) for name in names if TEMPORARY.fullmatch(name)):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
 
 
 def write_scores_csv(output: Store, parts: list[Part], k: int) -> bool:
@@ -42,9 +63,16 @@ def write_scores_csv(output: Store, parts: list[Part], k: int) -> bool:
     Returns
     -------
     bool
-        False when there are more than `CSV_MAX_ROWS` rows; then nothing is written, and an older file is removed.
+        False when there are more than `CSV_MAX_ROWS` rows or `CSV_MAX_VALUES` numbers; then nothing is written, and an
+        older file is removed.
+
+    Raises
+    ------
+    StorageError
+        When it cannot be written; the older file is left as it was.
     """
-    if sum(part.rows for part in parts) > CSV_MAX_ROWS:
+    rows = sum(part.rows for part in parts)
+    if rows > CSV_MAX_ROWS or rows * k > CSV_MAX_VALUES:
         output.delete(SCORES_CSV)
         return False
     scores = output.child(SCORES)
@@ -52,7 +80,7 @@ def write_scores_csv(output: Store, parts: list[Part], k: int) -> bool:
     schema = pa.schema([(name, pa.string() if i < 2 else pa.float32()) for i, name in enumerate(header)])
     options = pa_csv.WriteOptions(quoting_style="needed")
     with (
-        output.fs.open_output_stream(output.path(SCORES_CSV)) as sink,
+        output.replacing(SCORES_CSV) as sink,
         pa_csv.CSVWriter(sink, schema, write_options=options) as writer,
     ):
         for batch in read_batches(scores, [part.name for part in parts]):
@@ -159,9 +187,7 @@ def write_spark_model(output: Store, reduction: Reduction, spark_version: str) -
     }
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([row], schema=schema), buffer, compression="snappy")
-    old = [entry.key for entry in folder.list(recursive=True) if entry.is_file]
-    for key in old:
-        folder.delete(key)
+    folder.delete_all(entry.key for entry in folder.list(recursive=True) if entry.is_file)
     folder.write("metadata/part-00000", json.dumps(metadata).encode() + b"\n")
     folder.write("metadata/_SUCCESS", b"")
     folder.write("data/part-00000.snappy.parquet", buffer.getvalue())

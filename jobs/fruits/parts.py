@@ -2,13 +2,15 @@
 
 A task writes one file under a name of its own and *returns the name as a row*. Only the names that reach the driver
 count: what a killed, retried or speculative attempt left behind is never read, on any store, and needs no committer.
+The name comes with the SHA-256 of the bytes, so that damage is seen later; every page has a checksum of its own.
 """
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,25 +18,33 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fruits import versions
-from fruits.store import Store
+from fruits.errors import StorageError
+from fruits.store import NewFile, Store, explain
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-PART_DDL = "kind string, name string, rows long"
-_PART_SCHEMA = pa.schema([("kind", pa.string()), ("name", pa.string()), ("rows", pa.int64())])
+PART_DDL = "kind string, name string, rows long, sha256 string"
+_PART_SCHEMA = pa.schema([("kind", pa.string()), ("name", pa.string()), ("rows", pa.int64()), ("sha256", pa.string())])
 ROWS_PER_GROUP = 1024
+_CHUNK = 8 << 20
 
 
 @dataclass(frozen=True)
 class Part:
-    """One file: its name below the table's folder, and how many rows it holds."""
+    """One file: its name below the table's folder, how many rows it holds, and the SHA-256 of its bytes."""
 
     name: str
     rows: int
+    sha256: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def of(cls, row: Any) -> Part:
+        """From a row of `PART_DDL`."""
+        return cls(row["name"], int(row["rows"]), row["sha256"])
 
 
 class PartWriter:
@@ -55,39 +65,69 @@ class PartWriter:
         self._schema = schema
         self._dictionary = [name for name in schema.names if name not in plain]
         self._name = f"part-{uuid.uuid4().hex}.parquet"
+        self._sink: NewFile | None = None
         self._writer: pq.ParquetWriter | None = None
         self.rows = 0
 
     def write(self, table: pa.Table | pa.RecordBatch) -> None:
-        """Append rows as one row group."""
+        """Append rows as one row group.
+
+        Raises
+        ------
+        StorageError
+            When they cannot be written; of the file nothing is left.
+        """
         if table.num_rows == 0:
             return
-        if self._writer is None:
-            path = self._store.path(self._name)
-            if self._store.is_local:
-                self._store.fs.create_dir(self._store.path(""), recursive=True)
-            self._writer = pq.ParquetWriter(
-                path,
-                self._schema,
-                filesystem=self._store.fs,
-                compression="snappy",
-                use_dictionary=self._dictionary,
-                write_statistics=self._dictionary,
-            )
         if isinstance(table, pa.RecordBatch):
             table = pa.Table.from_batches([table], self._schema)
-        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        try:
+            if self._writer is None:
+                self._open()
+            assert self._writer is not None
+            self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        except OSError as error:
+            raise self._abandon(error) from error
         self.rows += table.num_rows
 
+    def _open(self) -> None:
+        self._sink = self._store.create(self._name)
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            self._schema,
+            compression="snappy",
+            use_dictionary=self._dictionary,
+            write_statistics=self._dictionary,
+            write_page_checksum=True,
+        )
+
     def close(self) -> Part | None:
-        """Finish the file; None when no row came."""
-        if self._writer is None:
+        """Finish the file; None when no row came.
+
+        Raises
+        ------
+        StorageError
+            When it cannot be written; of the file nothing is left.
+        """
+        if self._writer is None or self._sink is None:
             return None
-        self._writer.close()
-        return Part(self._name, self.rows)
+        try:
+            self._writer.close()
+            self._sink.close()
+        except OSError as error:
+            raise self._abandon(error) from error
+        return Part(self._name, self.rows, self._sink.sha256)
+
+    def _abandon(self, error: OSError) -> StorageError:
+        """A full disk is not kept full by half a file."""
+        if self._writer is not None:
+            self._writer.is_open = False  # or it writes its footer when it is collected
+        if self._sink is not None:
+            self._sink.abandon()
+        return explain(error, f"cannot write {self._store.location(self._name)}")
 
 
-def part_rows(parts: dict[str, Part | None]) -> pa.RecordBatch:
+def part_rows(parts: Mapping[str, Part | None]) -> pa.RecordBatch:
     """What a task returns: one row per file it wrote, by kind of table."""
     there = [(kind, part) for kind, part in parts.items() if part is not None]
     return pa.RecordBatch.from_arrays(
@@ -95,16 +135,55 @@ def part_rows(parts: dict[str, Part | None]) -> pa.RecordBatch:
             pa.array([kind for kind, _ in there], pa.string()),
             pa.array([part.name for _, part in there], pa.string()),
             pa.array([part.rows for _, part in there], pa.int64()),
+            pa.array([part.sha256 for _, part in there], pa.string()),
         ],
         schema=_PART_SCHEMA,
     )
 
 
 def read_batches(store: Store, names: Iterable[str], columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """The rows of some parts, a row group at a time: memory does not grow with the file."""
+    """The rows of some parts, a row group at a time: memory does not grow with the file.
+
+    Raises
+    ------
+    StorageError
+        Naming the file that is missing, damaged, or not delivered.
+    """
     for name in names:
-        with pq.ParquetFile(store.path(name), filesystem=store.fs, pre_buffer=True) as source:
-            yield from source.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns, use_threads=False)
+        try:
+            with pq.ParquetFile(
+                store.path(name), filesystem=store.fs, pre_buffer=True, page_checksum_verification=True
+            ) as source:
+                left = source.metadata.num_rows
+                for batch in source.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns, use_threads=False):
+                    left -= batch.num_rows
+                    yield batch
+                if left:  # a page of a kind that the reader does not know is skipped without a word
+                    raise ValueError(f"{left} rows are missing")
+        except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+            said = (str(error).splitlines() or [type(error).__name__])[0]
+            raise StorageError(
+                f"{store.location(name)} cannot be read ({said[:200]}). Fix: run it again; what is missing or damaged "
+                "is made anew."
+            ) from error
+
+
+def is_whole(store: Store, part: Part) -> bool:
+    """Whether a file is there, with the bytes that were written.
+
+    Raises
+    ------
+    OSError
+        When the store does not deliver it.
+    """
+    digest = hashlib.sha256()
+    try:
+        with store.fs.open_input_stream(store.path(part.name)) as source:
+            while chunk := source.read(_CHUNK):
+                digest.update(chunk)
+    except FileNotFoundError:
+        return False
+    return part.sha256 in ("", digest.hexdigest())
 
 
 def deal(parts: Iterable[Part], hands: int) -> list[list[Part]]:
@@ -191,4 +270,4 @@ def write_frame(
         yield part_rows({"part": writer.close()})
 
     rows = frame.mapInArrow(write, PART_DDL).collect()
-    return [Part(row["name"], row["rows"]) for row in rows]
+    return [Part.of(row) for row in rows]

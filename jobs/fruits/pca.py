@@ -1,16 +1,16 @@
 """Exact PCA of a distributed matrix from one pass over it.
 
-Each task sums the count, the mean and the centred scatter of its rows in float64; partial sums merge pairwise (Chan,
-Golub, LeVeque 1979) in a second distributed stage, so that the driver receives a handful of d×d matrices however many
-tasks there were; then it takes the eigenvalues of one. Conventions are scikit-learn's: covariance with n - 1, scores
-are centred, the largest loading of each component is positive.
+Each task sums the count, the mean and the centred scatter of its rows in float64 (Chan, Golub, LeVeque 1979). A sum
+travels as a file, and only its name as a row: a d×d matrix is large for a row, and eight of them for the driver. Stages
+merge the files until few are left; the driver reads these one after the other and takes the eigenvalues. Conventions
+are scikit-learn's: covariance with n - 1, scores are centred, the largest loading of each component is positive.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import math
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fruits.errors import ReductionError
+from fruits.errors import ReductionError, StorageError
 from fruits.parts import PART_DDL, Part, PartWriter, map_parts, part_rows, read_batches
+from fruits.selection import EVERYTHING, Selection
 from fruits.store import Store
 
 if TYPE_CHECKING:
@@ -28,25 +29,20 @@ if TYPE_CHECKING:
 
 Float = NDArray[np.float64]
 
+MAX_FEATURES = 16_383
+"""Of more features the covariance alone takes over 2 GB, and LAPACK ten."""
 BLOCK_ROWS = 2048
 """Tall enough for BLAS; at d = 1280 small enough (21 MB) for malloc to keep the memory from block to block."""
-MERGED_ON_DRIVER = 8
-"""Partial sums that may come to the driver: 8 of 13 MB at d = 1280, far below spark.driver.maxResultSize."""
-
-_MOMENTS_DDL = "n long, mean binary, scatter binary, bad long"
-_MOMENTS_SCHEMA = pa.schema(
-    [
-        ("n", pa.int64()),
-        ("mean", pa.binary()),
-        ("scatter", pa.binary()),
-        ("bad", pa.int64()),
-    ]
-)
+BLOCK_BYTES = 32 << 20
+"""Of wider rows fewer make a block."""
+STRIP = 256
+"""Rows of a scatter that are computed, written and read at once: beside the one matrix a task holds no second."""
+MERGED_BY_ONE = 8
+"""Partial sums that one task, or the driver, adds up."""
 
 
-@dataclass(frozen=True)
 class Moments:
-    """Sums over some rows of a matrix with d columns.
+    """Sums over some rows of a matrix with d columns, to which more rows and other sums can be added.
 
     Attributes
     ----------
@@ -59,54 +55,106 @@ class Moments:
         Rows left out because a value is not finite.
     """
 
-    n: int
-    mean: Float
-    scatter: Float
-    bad: int = 0
+    def __init__(self, d: int) -> None:
+        self.n = 0
+        self.mean = np.zeros(d)
+        self.scatter = np.zeros((d, d))
+        self.bad = 0
 
     @classmethod
     def of(cls, x: NDArray[np.floating]) -> Moments:
         """Of a block of rows, shape (n, d)."""
+        moments = cls(x.shape[1])
+        moments.add(x)
+        return moments
+
+    def add(self, x: NDArray[np.floating]) -> None:
+        """Add a block of rows, shape (n, d)."""
         x = np.array(x, np.float64)  # one copy, centred in place below
         if x.shape[0] == 0:
-            return cls(0, np.zeros(x.shape[1]), np.zeros((x.shape[1], x.shape[1])))
+            return
         mean = x.mean(axis=0)
-        bad = 0
         if not np.isfinite(mean).all():  # one value that is not finite spoils the mean of its column
             finite = np.isfinite(x).all(axis=1)
-            bad = int(x.shape[0] - finite.sum())
-            if bad:
-                rest = cls.of(x[finite])
-                return cls(rest.n, rest.mean, rest.scatter, bad)
+            if not finite.all():
+                self.bad += int(x.shape[0] - finite.sum())
+                self.add(x[finite])
+                return
+        rows = x.shape[0]
         x -= mean
-        return cls(x.shape[0], mean, x.T @ x, bad)
+        for strip in self._strips():
+            upper = x[:, strip].T @ x[:, strip.start :]
+            self.scatter[strip, strip.start :] += upper
+            self.scatter[strip.stop :, strip] += upper[:, strip.stop - strip.start :].T
+        self._shift(rows, mean)
 
-    def merge(self, other: Moments) -> Moments:
-        """Of both sets of rows together."""
-        if other.n == 0 or self.n == 0:
-            full = self if other.n == 0 else other
-            return Moments(full.n, full.mean, full.scatter, self.bad + other.bad)
-        n = self.n + other.n
-        delta = other.mean - self.mean
-        mean = self.mean + delta * (other.n / n)
-        scatter = self.scatter + other.scatter
-        scatter += np.outer(delta * (self.n * other.n / n), delta)
-        return Moments(n, mean, scatter, self.bad + other.bad)
+    def merge(self, n: int, mean: Float, bad: int, strips: Iterable[Float]) -> None:
+        """Add the sums of other rows; their scatter comes `STRIP` rows at a time."""
+        for strip, rows in zip(self._strips(), strips, strict=True):
+            self.scatter[strip] += rows
+        self.bad += bad
+        self._shift(n, mean)
+
+    def _shift(self, n: int, mean: Float) -> None:
+        """What the distance of two means adds to the scatter around their common one."""
+        if n == 0:
+            return
+        total = self.n + n
+        delta = mean - self.mean
+        if self.n:
+            weighted = delta * (self.n * n / total)
+            for strip in self._strips():
+                self.scatter[strip] += np.outer(weighted[strip], delta)
+        self.mean = self.mean + delta * (n / total)
+        self.n = total
+
+    def _strips(self) -> Iterator[slice]:
+        d = self.mean.size
+        return (slice(start, min(start + STRIP, d)) for start in range(0, d, STRIP))
+
+    def write(self, store: Store) -> str:
+        """Put the sums into a new file; returns its name.
+
+        Raises
+        ------
+        StorageError
+            When it cannot be written.
+        """
+        name = f"{uuid.uuid4().hex}.moments"
+        head = np.array([self.n, self.bad, self.mean.size], np.int64)
+        with store.create(name) as sink:
+            for values in (head, self.mean, *(self.scatter[strip] for strip in self._strips())):
+                sink.write(values.tobytes())
+        return name
+
+    @classmethod
+    def total(cls, store: Store, names: Iterable[str]) -> Moments | None:
+        """Of the files of `write`, one after the other; None where there is none.
+
+        Raises
+        ------
+        StorageError
+            When a file is missing or was cut.
+        """
+        total: Moments | None = None
+        for name in names:
+            try:
+                with store.fs.open_input_stream(store.path(name)) as source:
+                    n, bad, d = (int(v) for v in _floats(source, 3).view(np.int64))
+                    mean = _floats(source, d)
+                    total = cls(d) if total is None else total
+                    rows = (strip.stop - strip.start for strip in total._strips())
+                    total.merge(n, mean, bad, (_floats(source, count * d).reshape(count, d) for count in rows))
+            except (OSError, ValueError) as error:
+                raise StorageError(f"{store.location(name)} cannot be read ({error}). Fix: run it again.") from error
+        return total
 
 
-def merge_all(parts: Iterable[Moments]) -> Moments | None:
-    """Pairwise, like a binary counter: log2(n) matrices in memory, and errors grow with log2(n)."""
-    stack: list[tuple[int, Moments]] = []
-    for part in parts:
-        level = 0
-        while stack and stack[-1][0] == level:
-            part = stack.pop()[1].merge(part)
-            level += 1
-        stack.append((level, part))
-    merged: Moments | None = None
-    for _, part in reversed(stack):
-        merged = part if merged is None else part.merge(merged)
-    return merged
+def _floats(source: Any, count: int) -> Float:
+    data = source.read(8 * count)
+    if len(data) != 8 * count:
+        raise ValueError("it ends early")
+    return np.frombuffer(data, np.float64)
 
 
 def matrix(column: pa.Array) -> NDArray[np.floating]:
@@ -137,9 +185,10 @@ def _blocks(batches: Iterable[pa.RecordBatch], column: str) -> Iterator[NDArray[
     rows = 0
     for batch in batches:
         x = matrix(batch.column(column))
-        for start in range(0, x.shape[0], BLOCK_ROWS):
-            piece = x[start : start + BLOCK_ROWS]
-            if rows + piece.shape[0] > BLOCK_ROWS:
+        most = max(256, min(BLOCK_ROWS, BLOCK_BYTES // (8 * max(x.shape[1], 1))))
+        for start in range(0, x.shape[0], most):
+            piece = x[start : start + most]
+            if rows + piece.shape[0] > most:
                 yield np.concatenate(held)
                 held, rows = [], 0
             held.append(piece)
@@ -148,90 +197,79 @@ def _blocks(batches: Iterable[pa.RecordBatch], column: str) -> Iterator[NDArray[
         yield np.concatenate(held) if len(held) > 1 else held[0]
 
 
-def _pack(moments: Moments) -> pa.RecordBatch:
-    """One row. The whole scatter travels: cutting the symmetric half out costs more time than its bytes."""
-    return pa.RecordBatch.from_arrays(
-        [
-            pa.array([moments.n], pa.int64()),
-            pa.array([moments.mean.tobytes()], pa.binary()),
-            pa.array([moments.scatter.tobytes()], pa.binary()),
-            pa.array([moments.bad], pa.int64()),
-        ],
-        schema=_MOMENTS_SCHEMA,
-    )
+def _sum_partition(batches: Iterable[pa.RecordBatch], column: str, scratch: Store) -> Iterator[pa.RecordBatch]:
+    moments: Moments | None = None
+    for block in _blocks(batches, column):
+        if moments is None:
+            moments = Moments(block.shape[1])
+        moments.add(block)
+    if moments is not None:
+        yield part_rows({"moments": Part(moments.write(scratch), moments.n)})
 
 
-def _unpack(n: int, mean: bytes, scatter: bytes, bad: int) -> Moments:
-    centre = np.frombuffer(mean, np.float64)
-    return Moments(n, centre, np.frombuffer(scatter, np.float64).reshape(centre.size, centre.size), bad)
+def _total(spark: SparkSession, partial: DataFrame, scratch: Store) -> Moments:
+    """Merge by stages of tasks until the driver has few files to read."""
+    parts = [Part.of(row) for row in partial.collect()]
 
+    def merge(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
+        moments = Moments.total(scratch, names)
+        if moments is not None:
+            yield part_rows({"moments": Part(moments.write(scratch), moments.n)})
 
-def _sum_partition(batches: Iterable[pa.RecordBatch], column: str) -> Iterator[pa.RecordBatch]:
-    merged = merge_all(Moments.of(block) for block in _blocks(batches, column))
-    if merged is not None:
-        yield _pack(merged)
-
-
-def _merge_partition(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    def each() -> Iterator[Moments]:
-        for batch in batches:
-            for row in batch.to_pylist():
-                yield _unpack(row["n"], row["mean"], row["scatter"], row["bad"])
-
-    merged = merge_all(each())
-    if merged is not None:
-        yield _pack(merged)
-
-
-def _rows(partial: DataFrame) -> Iterator[tuple[int, bytes, bytes, int]]:
-    """To the driver by Arrow: `collect` pickles bytes in the JVM, which took half a second for two 13 MB matrices."""
-    setting = "spark.sql.execution.arrow.pyspark.enabled"
-    conf = partial.sparkSession.conf
-    before = str(conf.get(setting))
-    conf.set(setting, "true")
-    try:
-        frame: Any = partial.toPandas()
-    finally:
-        conf.set(setting, before)
-    yield from frame.itertuples(index=False, name=None)
-
-
-def _collect(partial: DataFrame, tasks: int) -> Moments:
-    if tasks > MERGED_ON_DRIVER:
-        partial = partial.repartition(max(MERGED_ON_DRIVER, math.isqrt(tasks))).mapInArrow(
-            _merge_partition, _MOMENTS_DDL
-        )
-    merged = merge_all(_unpack(*row) for row in _rows(partial))
-    if merged is None:
+    while len(parts) > MERGED_BY_ONE:
+        tasks = -(-len(parts) // MERGED_BY_ONE)
+        parts = [Part.of(row) for row in map_parts(spark, parts, tasks, merge, PART_DDL).collect()]
+    moments = Moments.total(scratch, [part.name for part in parts])
+    if moments is None:
         raise ReductionError("there is no row to reduce. Fix: check the input, and the rejects.")
-    return merged
+    return moments
 
 
-def moments_of_frame(frame: DataFrame, column: str = "features", tasks: int | None = None) -> Moments:
+def moments_of_frame(frame: DataFrame, scratch: Store, column: str = "features") -> Moments:
     """One pass over an array column of any DataFrame.
 
     Parameters
     ----------
-    tasks : int, optional
-        How many partial sums to expect; more than `MERGED_ON_DRIVER` are merged by Spark first. Unknown: merged by
-        Spark.
+    scratch : Store
+        Where partial sums are put, one file a task; the caller removes it.
     """
 
     def sums(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from _sum_partition(batches, column)
+        yield from _sum_partition(batches, column, scratch)
 
-    partial = frame.select(column).mapInArrow(sums, _MOMENTS_DDL)
-    return _collect(partial, tasks if tasks is not None else MERGED_ON_DRIVER + 1)
+    return _total(frame.sparkSession, frame.select(column).mapInArrow(sums, PART_DDL), scratch)
 
 
-def moments_of_parts(spark: SparkSession, store: Store, parts: Iterable[Part], tasks: int) -> Moments:
-    """One pass over feature files, read by the tasks themselves: rows never visit the JVM."""
-    parts = list(parts)
+def moments_of_parts(
+    spark: SparkSession,
+    store: Store,
+    parts: Iterable[Part],
+    tasks: int,
+    scratch: Store,
+    selection: Selection = EVERYTHING,
+) -> Moments:
+    """One pass over feature files, read by the tasks themselves: rows never visit the JVM.
+
+    Parameters
+    ----------
+    scratch : Store
+        Where partial sums are put, one file a task; the caller removes it.
+    selection : Selection
+        Rows of other images are left out.
+    """
+    columns = ["features"] if selection.is_whole else ["path", "label", "features"]
 
     def sums(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
-        yield from _sum_partition(read_batches(store, names, ["features"]), "features")
+        yield from _sum_partition(_selected(store, names, selection, columns), "features", scratch)
 
-    return _collect(map_parts(spark, parts, tasks, sums, _MOMENTS_DDL), min(tasks, len(parts)))
+    return _total(spark, map_parts(spark, parts, tasks, sums, PART_DDL), scratch)
+
+
+def _selected(store: Store, names: Iterator[str], selection: Selection, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    for batch in read_batches(store, names, columns):
+        kept = selection.of(batch)
+        if kept.num_rows:
+            yield kept
 
 
 @dataclass(frozen=True)
@@ -282,9 +320,14 @@ class Spectrum:
             return cls(int(saved["n"]), saved["mean"], saved["explained_variance"], saved["components"])
 
 
-def memory_needed(d: int) -> int:
+def driver_memory(d: int) -> int:
     """Bytes the driver needs for `solve`, about: the scatter, its copy, the vectors and LAPACK's work."""
     return 5 * 8 * d * d
+
+
+def worker_memory(d: int) -> int:
+    """Bytes a task needs beside its interpreter, about: one matrix (scatter or components), its block and copies."""
+    return 8 * d * d + 2 * max(BLOCK_BYTES, 256 * 8 * d)
 
 
 def solve(moments: Moments) -> Spectrum:
@@ -416,6 +459,7 @@ def write_scores(
     reduction: Reduction,
     tasks: int,
     publish: Callable[[bytes], str],
+    selection: Selection = EVERYTHING,
 ) -> list[Part]:
     """Project feature files into `target`; one pass, nothing comes to the driver but file names.
 
@@ -424,15 +468,18 @@ def write_scores(
     publish : callable
         Puts the projection (13 MB at most for d = 1280) where every worker reads it once, and returns its address: in
         the closure, every task would carry it.
+    selection : Selection
+        Rows of other images are left out.
     """
     address = publish(reduction.to_bytes())
 
     def project(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
         folder, _, name = address.rpartition("/")
-        with np.load(io.BytesIO(Store(folder).read(name))) as model:
+        place = Store(folder)
+        with place.fs.open_input_file(place.path(name)) as source, np.load(source) as model:
             mean, components = model["mean"], model["components"]
         writer = PartWriter(target, SCORES_SCHEMA, plain=("path", "scores.list.element"))
-        for batch in read_batches(features, names, ["path", "label", "features"]):
+        for batch in _selected(features, names, selection, ["path", "label", "features"]):
             scores = (matrix(batch.column("features")).astype(np.float64) - mean) @ components.T
             n, k = scores.shape
             offsets = pa.array(np.arange(0, (n + 1) * k, k, dtype=np.int32))
@@ -444,4 +491,4 @@ def write_scores(
         yield part_rows({"scores": writer.close()})
 
     rows = map_parts(spark, parts, tasks, project, PART_DDL).collect()
-    return [Part(row["name"], int(row["rows"])) for row in rows]
+    return [Part.of(row) for row in rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 import traceback
@@ -25,18 +26,21 @@ from fruits.errors import (
 )
 from fruits.failures import explain
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
+from fruits.formats import ENDINGS_TEXT
 from fruits.lease import Lease
+from fruits.memory import Room
 from fruits.models import PublishedModel, publish
-from fruits.parts import Part, deal, read_frame, write_frame
+from fruits.parts import Part, deal, read_frame
 from fruits.progress import ERROR, FOLDER, Progress, heartbeat_interval
 from fruits.request import Request
+from fruits.selection import normalised, select
 from fruits.store import Store
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 LISTING = f"{FOLDER}/listing"
-SELECTED = f"{FOLDER}/selected"
+MOMENTS = f"{FOLDER}/moments"
 TODO = f"{FOLDER}/todo"
 WAVES_AT_ONCE = 2
 """The second fills the slots that the first one's last tasks leave free."""
@@ -126,6 +130,7 @@ class Run:
                 self.progress.start()
             except StorageError as error:
                 raise OutputError(f"the results cannot be written. {error}") from error
+            outputs.sweep_temporary(self.output, self.started)
             listing.require_folder(self.source)
         self.publishing = ThreadPoolExecutor(1, thread_name_prefix="model").submit(publish, self.request, self.output)
 
@@ -142,20 +147,22 @@ class Run:
         self.slots = task_slots(spark, self.request)
         progress = self.progress
         with progress.phase("list"):
-            selected, images = self._select()
+            listed, images = self._list()
         with progress.phase("model"):
             model = self.publishing.result()
         self._require_possible(images, model)
         with progress.phase("plan"):
             state = manifests.load(self.output, model)
             plan = planning.make_plan(
-                self.spark, selected, images, self.output, state, self.output.child(TODO), self.slots
+                spark, listed, self.selection, images, self.output, state, self.output.child(TODO), self.slots
             )
             self.lease.require()
-            if plan.stale:
-                stale = planning.stale_rows(self.spark, selected, self.output, state, self.slots)
-                features, rejects = planning.rewrite_without(stale, self.output, state, self.slots)
-                state = manifests.replace(self.output, model, state, features, rejects)
+            self.repaired = [*state.damaged, *plan.damaged]
+            if plan.todo:
+                manifests.require_alike(self.output, model, state)
+            if plan.stale or plan.damaged:
+                parts = planning.rewrite_without(spark, plan, self.output, state, self.output.child(TODO), self.slots)
+                state = manifests.replace(self.output, model, state, *parts)
         progress.plan(images, plan.todo_images)
         with progress.phase("featurize"):
             if plan.todo:
@@ -164,40 +171,39 @@ class Run:
             self.lease.require()
             state = manifests.load(self.output, model)
             self._require_few_rejects(state, images)
+            if merged := planning.merge_small(spark, self.output, state, self.slots):
+                state = manifests.replace(self.output, model, state, *merged)
             manifests.sweep(self.output, state)
         with progress.phase("reduce"):
             self.output.delete(outputs.RUN)  # from here on the old results are being replaced
             reduction, scores, csv = self._reduce(state)
         with progress.phase("check"):
-            counts = self._check(selected, state, scores)
+            counts = self._check(listed, state, scores)
         with progress.phase("report"):
             summary = self._summary(plan, model, state, reduction, counts, csv)
             page = report.build(self.spark, self.source, self.output, state, scores, reduction, counts, summary)
             self.output.write(outputs.REPORT, page.encode())
+        self.lease.require()
+        # an attempt that Spark gave up may have finished its file meanwhile
+        manifests.sweep(self.output, state)
+        outputs.keep_only(self.output.child(outputs.SCORES), scores)
         summary["seconds"] = {name: round(value, 3) for name, value in progress.seconds.items()}
         summary["seconds_total"] = round(time.time() - self.started, 3)
-        self.lease.require()
         self.output.write(outputs.RUN, json.dumps(summary, indent=1, ensure_ascii=False).encode())
-        for folder in (LISTING, SELECTED, TODO):
+        for folder in (LISTING, TODO, MOMENTS):
             self.output.delete_folder(folder)
         progress.finish()
         return summary
 
     def _require_possible(self, images: int, model: PublishedModel) -> None:
-        """A k that cannot be is refused before the work, not after it."""
+        """A k that cannot be, and features that nobody can hold, are refused before the work, not after it."""
         most = min(images, model.dimension)
         if self.request.k is not None and self.request.k > most:
             raise ReductionError(
                 f"k = {self.request.k} components were asked for, but {images} images with {model.dimension} features "
                 f"have at most {most}. Fix: --k {most} or less, or --variance."
             )
-        needed = pca.memory_needed(model.dimension)
-        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if needed > available:
-            raise ReductionError(
-                f"the PCA of {model.dimension:,} features needs some {needed / 1e9:,.0f} GB on the driver, which has "
-                f"{available / 1e9:,.0f} GB. Fix: a model with fewer features, or a larger driver."
-            )
+        Room.of(self.spark.conf.get, self.slots).require(model.dimension)
 
     def _require_apart(self) -> None:
         """Results inside the input are fine unless they would be listed as classes; the input itself is not."""
@@ -206,40 +212,37 @@ class Run:
                 f"input and output are the same place, {self.source.uri}. Fix: give the results a folder of their own."
             )
 
-    def _select(self) -> tuple[DataFrame, int]:
-        """List the input; returns the images wanted, from files, and their number."""
-        for folder in (LISTING, SELECTED, TODO):
+    def _list(self) -> tuple[DataFrame, int]:
+        """List the input and say what of it is selected; returns all images, from files, and the number selected."""
+        for folder in (LISTING, TODO, MOMENTS):
             self.output.delete_folder(folder)
         target = self.output.child(LISTING)
         parts = listing.write_listing(self.spark, self.source, target, self.slots)
         found = sum(part.rows for part in parts)
         if not found:
             raise InputError(
-                f"there is no image below {self.source.uri}: no file ends in .jpg, .jpeg or .png. Fix: check the "
+                f"there is no image below {self.source.uri}: no file ends in {ENDINGS_TEXT}. Fix: check the "
                 "address; images lie in <class>/<name>.jpg."
             )
         frame = listing.read_listing(self.spark, target, parts, self.slots)
         request = self.request
-        if not request.classes and request.limit is None:
-            return frame, found
         if request.classes:
             known = listing.counts_by_label(frame)
-            wanted = set(listing.normalised(request.classes))
+            wanted = set(normalised(request.classes))
             if missing := sorted(wanted - known.keys()):
                 raise InputError(
                     f"no image is of class {', '.join(missing)}. Fix: one of {', '.join(list(known)[:40])}"
                     f"{' …' if len(known) > 40 else ''}."
                 )
-        chosen = listing.select(frame, request.classes, request.limit)
-        target = self.output.child(SELECTED)
-        parts = write_frame(chosen, target, listing.SCHEMA, plain=("path",))
-        return listing.read_listing(self.spark, target, parts, self.slots), sum(part.rows for part in parts)
+        self.selection = select(frame, request.classes, request.limit, len(self.source.uri) + 1)
+        return frame, found if self.selection.is_whole else frame.where(self.selection.column()).count()
 
     def _featurize(self, plan: planning.Plan, model: PublishedModel, state: manifests.State) -> None:
         sizing = planning.Sizing.of(plan.todo_images, self.slots)
         rejected = sum(part.rows for part in state.rejects)
 
         def wave(number: int, parts: list[Part]) -> int:
+            tag_jobs(self.spark, self.run_id)
             name = f"wave-{number:05d}"
             images = sum(part.rows for part in parts)
             tasks = max(1, min(sizing.tasks, -(-images // sizing.images_per_task)))
@@ -273,11 +276,11 @@ class Run:
                 for future in done:
                     future.result()
             except BaseException:
-                cancel_jobs(self.spark)
+                cancel_jobs(self.spark, self.run_id)
                 raise
 
     def _allowed(self, images: int) -> int:
-        return int(self.request.max_reject_rate * images)
+        return math.floor(self.request.max_reject_rate * images + 1e-9)  # 0.29 of 100 are 29
 
     def _require_few_rejects(self, state: manifests.State, images: int) -> None:
         rejected = sum(part.rows for part in state.rejects)
@@ -293,17 +296,24 @@ class Run:
         )
 
     def _spectrum(self, state: manifests.State) -> pca.Spectrum:
-        """The spectrum of exactly these feature files: kept from an earlier run, or computed."""
+        """The spectrum of exactly these rows: kept from an earlier run, or computed."""
+        fingerprint = state.fingerprint + self.selection.fingerprint
         try:
-            kept = pca.Spectrum.from_bytes(self.output.read(outputs.SPECTRUM), state.fingerprint)
-        except (OSError, ValueError, KeyError):
-            kept = None  # none there, or not readable: it is only a saving
+            kept = pca.Spectrum.from_bytes(self.output.read(outputs.SPECTRUM), fingerprint)
+        except Exception:  # noqa: BLE001 - none there, or damaged in any of a zip file's ways: it is only a saving
+            kept = None
         if kept is not None:
             return kept
-        store = self.output.child(FEATURES)
-        moments = pca.moments_of_parts(self.spark, store, state.features, self.slots)
+        moments = pca.moments_of_parts(
+            self.spark,
+            self.output.child(FEATURES),
+            state.features,
+            self.slots,
+            self.output.child(MOMENTS),
+            self.selection,
+        )
         spectrum = pca.solve(moments)
-        self.output.write(outputs.SPECTRUM, spectrum.to_bytes(state.fingerprint))
+        self.output.write(outputs.SPECTRUM, spectrum.to_bytes(fingerprint))
         return spectrum
 
     def _reduce(self, state: manifests.State) -> tuple[pca.Reduction, list[Part], bool]:
@@ -324,21 +334,23 @@ class Run:
             reduction,
             self.slots,
             publish_model,
+            self.selection,
         )
         self.lease.require()
         outputs.keep_only(target, parts)
         outputs.write_spark_model(self.output, reduction, self.spark.version)
         return reduction, parts, outputs.write_scores_csv(self.output, parts, reduction.k)
 
-    def _check(self, selected: DataFrame, state: manifests.State, scores: list[Part]) -> list[checks.ClassCount]:
-        tables = [
+    def _check(self, listed: DataFrame, state: manifests.State, scores: list[Part]) -> list[checks.ClassCount]:
+        features, rejects = (
             planning.keys_frame(self.spark, self.output, folder, parts, self.slots)
             for folder, parts in ((FEATURES, state.features), (REJECTS, state.rejects))
-        ]
-        counts = checks.count_classes(selected, *tables)
-        written = sum(part.rows for part in scores)
-        if written != state.rows:
-            raise CheckError(f"{state.rows} images have features, but {written} have scores. Fix: run again.")
+        )
+        selected = self.selection.column()
+        counts = checks.count_classes(listed.where(selected), features.where(selected), rejects)
+        rows, written = sum(count.features for count in counts), sum(part.rows for part in scores)
+        if written != rows:
+            raise CheckError(f"{rows} images have features, but {written} have scores. Fix: run again.")
         return counts
 
     def _summary(
@@ -356,10 +368,12 @@ class Run:
             "run_id": self.run_id,
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "images_in": plan.images,
-            "images_ok": state.rows,
-            "images_rejected": sum(part.rows for part in state.rejects),
+            "images_ok": (ok := sum(count.features for count in counts)),
+            "images_rejected": sum(count.rejects for count in counts),
             "images_featurized_now": computed,
-            "rows_removed": plan.stale,
+            "rows_removed": plan.stale_rows,
+            "features_of_others": state.rows - ok,
+            "repaired": self.repaired,
             "classes": {c.label: {"images": c.images, "ok": c.features, "rejected": c.rejects} for c in counts},
             "model": model.name,
             "model_sha256": model.sha256,
@@ -378,19 +392,26 @@ class Run:
             "slots": self.slots,
             "seconds": {name: round(value, 3) for name, value in self.progress.seconds.items()},
             "versions": {**versions.collect(), "spark": self.spark.version},
+            "features_made_with": list(state.made_with),
             "commit": os.environ.get("FRUITS_COMMIT"),
             "arguments": self.request.as_json(),
         }
 
 
-def cancel_jobs(spark: SparkSession) -> None:
-    """Stop what runs on the cluster, as well as this kind of session can."""
+def tag_jobs(spark: SparkSession, tag: str) -> None:
+    """Name the jobs that this thread starts: a context may be shared with other people's."""
     try:
-        spark.sparkContext.cancelAllJobs()
-    except Exception:  # noqa: BLE001 - Spark Connect has no context; there interruptAll does it
-        interrupt = getattr(spark, "interruptAll", None)
-        if interrupt is not None:
-            interrupt()
+        spark.sparkContext.addJobTag(tag)
+    except Exception:  # noqa: BLE001 - Spark Connect has no context, and says so in its own exception
+        spark.addTag(tag)
+
+
+def cancel_jobs(spark: SparkSession, tag: str) -> None:
+    """Stop what runs on the cluster under a name, as well as this kind of session can."""
+    try:
+        spark.sparkContext.cancelJobsWithTag(tag)
+    except Exception:  # noqa: BLE001 - Spark Connect has no context, and says so in its own exception
+        spark.interruptTag(tag)
 
 
 def _place(store: Store) -> str:

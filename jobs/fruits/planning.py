@@ -1,7 +1,7 @@
 """What is to be done: images without features, and features without their image.
 
 A row belongs to an image when path, size and modification time agree; the network and the preprocessing are the
-manifest's. All of it is joins of tables; the driver sees counts and file names.
+manifest's. All of it is one join of two tables; the driver sees counts and file names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,18 @@ from fruits import versions
 from fruits.featurize import FEATURES, FEATURES_SCHEMA, REJECTS, REJECTS_SCHEMA
 from fruits.listing import COLUMNS, SCHEMA
 from fruits.manifests import State
-from fruits.parts import PART_DDL, Part, PartWriter, map_parts, part_rows, read_batches, write_frame
+from fruits.parts import (
+    PART_DDL,
+    ROWS_PER_GROUP,
+    Part,
+    PartWriter,
+    is_whole,
+    map_parts,
+    part_rows,
+    read_batches,
+    read_frame,
+)
+from fruits.selection import Selection
 from fruits.store import Store
 
 if TYPE_CHECKING:
@@ -26,25 +37,49 @@ if TYPE_CHECKING:
 
 KEY = ["path", "size", "mtime"]
 _KEYS_DDL = "path string, label string, size long, mtime long, kind string, part string"
+_KEYS_SCHEMA = pa.schema([*SCHEMA, ("kind", pa.string()), ("part", pa.string())])
+_STALE = {"path": "string", "kind": "string", "part": "string"}
+_STALE_SCHEMA = pa.schema([(name, pa.string()) for name in _STALE])
+_SCHEMAS = {FEATURES: FEATURES_SCHEMA, REJECTS: REJECTS_SCHEMA}
+_PLAIN = {FEATURES: ("path", "size", "mtime", "features.list.element"), REJECTS: ("path", "size", "mtime")}
+DAMAGED = "damaged"
 MIN_IMAGES_PER_TASK = 256
 MAX_IMAGES_PER_TASK = 4096
+FEWEST_IMAGES_PER_TASK = 16
+"""Of less than four calls of the network a task is mostly its own start, and its file mostly its own footer."""
+SMALL_FILES = 16
+"""More files than that, and than two a slot, with fewer than `MIN_IMAGES_PER_TASK` rows are written together."""
 TASKS_PER_SLOT = 8
 TASKS_PER_SLOT_AND_WAVE = 2
 
 
-def keys_frame(spark: SparkSession, output: Store, folder: str, parts: tuple[Part, ...], tasks: int) -> DataFrame:
-    """Key columns of feature or reject files, with the file each row lies in; no feature is read."""
+def keys_frame(
+    spark: SparkSession, output: Store, folder: str, parts: tuple[Part, ...], tasks: int, *, prove: bool = False
+) -> DataFrame:
+    """Key columns of feature or reject files, with the file each row lies in; no feature is read.
+
+    Parameters
+    ----------
+    prove : bool
+        Read every byte, and compare its digest: of a file that is missing or damaged there is one row, without a path
+        and of the kind `DAMAGED`.
+    """
     store = output.child(folder)
     columns = [*COLUMNS, *(["kind"] if folder == REJECTS else [])]
+    by_name = {part.name: part for part in parts} if prove else {}
 
     def read(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
         for name in names:
+            if prove and not is_whole(store, by_name[name]):
+                row = dict.fromkeys([*COLUMNS, "kind", "part"]) | {"kind": f"{DAMAGED} {folder}", "part": name}
+                yield pa.RecordBatch.from_pylist([row], schema=_KEYS_SCHEMA)
+                continue
             for batch in read_batches(store, [name], columns):
                 n = batch.num_rows
                 kind = batch.column("kind") if folder == REJECTS else pa.array([FEATURES] * n, pa.string())
                 yield pa.RecordBatch.from_arrays(
                     [*(batch.column(c) for c in COLUMNS), kind, pa.array([name] * n, pa.string())],
-                    names=[*COLUMNS, "kind", "part"],
+                    schema=_KEYS_SCHEMA,
                 )
 
     if not parts:
@@ -62,17 +97,25 @@ class Plan:
         That the result will cover.
     todo : list of Part
         Files of images to featurize, dealt so that a few of them make a wave.
-    stale : int
-        Feature and reject rows whose image was removed, changed, or is not selected.
+    stale : list of Part
+        Files of rows to leave out: feature and reject rows whose image was removed or changed, and rejects that are
+        tried again.
+    damaged : list of str
+        Files of features and rejects that are missing, or not as they were written: ``features/part-….parquet``.
     """
 
     images: int
     todo: list[Part]
-    stale: int
+    stale: list[Part]
+    damaged: list[str]
 
     @property
     def todo_images(self) -> int:
         return sum(part.rows for part in self.todo)
+
+    @property
+    def stale_rows(self) -> int:
+        return sum(part.rows for part in self.stale)
 
 
 @dataclass(frozen=True)
@@ -96,49 +139,91 @@ class Sizing:
         """Equal tasks, a multiple of the slots, so that no slot waits at the end; few enough that files stay few."""
         wanted = min(max(images / (slots * TASKS_PER_SLOT), MIN_IMAGES_PER_TASK), MAX_IMAGES_PER_TASK)
         rounds = max(1, round(images / (slots * wanted)))
-        per_task = max(1, -(-images // (slots * rounds)))
+        per_task = max(FEWEST_IMAGES_PER_TASK, -(-images // (slots * rounds)))
         waves = max(1, -(-rounds // TASKS_PER_SLOT_AND_WAVE))
         return cls(max(1, min(slots * rounds, slots * TASKS_PER_SLOT_AND_WAVE)), per_task, waves)
 
 
 def make_plan(
-    spark: SparkSession, selected: DataFrame, images: int, output: Store, state: State, target: Store, slots: int
+    spark: SparkSession,
+    listed: DataFrame,
+    selection: Selection,
+    images: int,
+    output: Store,
+    state: State,
+    target: Store,
+    slots: int,
 ) -> Plan:
-    """Compare the images selected with what is there already.
+    """Compare the images listed with what is there already, in one pass over both.
+
+    Features of images that are there but not selected are neither to do nor stale: they stay. Rejects of such images,
+    which nothing was paid for, leave: the rejects are always those of the run.
 
     Parameters
     ----------
-    selected : DataFrame
-        Columns of `listing.COLUMNS`.
+    listed : DataFrame
+        All images, with the columns of `listing.COLUMNS`.
     images : int
-        Its rows.
+        How many of them are selected.
     target : Store
-        Where the files of images to do are written.
+        Where the files of images to do, and of stale rows, are written.
     """
-    stale = 0
-    todo = selected
-    if state.features or state.rejects:
-        features = keys_frame(spark, output, FEATURES, state.features, slots)
-        rejects = keys_frame(spark, output, REJECTS, state.rejects, slots)
-        lasting = rejects.where("kind <> 'read'")
-        todo = selected.join(features.unionByName(lasting).select(*KEY), KEY, "left_anti")
-        stale = stale_rows(spark, selected, output, state, slots).count()
+    expected = versions.collect()
+    stale_store = target.child("stale")
+    frame = _compared(spark, listed, selection, output, state, slots)
+
+    def divide(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        versions.require_same(expected)
+        todo = PartWriter(target, SCHEMA, plain=("path",))
+        stale = PartWriter(stale_store, _STALE_SCHEMA, plain=("path",))
+        for batch in batches:
+            todo.write(batch.filter(batch.column("todo")).select(list(COLUMNS)).cast(SCHEMA))
+            left = batch.filter(batch.column("stale"))
+            lost = pc.starts_with(left.column("kind"), DAMAGED)
+            stale.write(left.filter(pc.invert(lost)).select(list(_STALE)).cast(_STALE_SCHEMA))
+            for row in left.filter(lost).to_pylist():
+                yield part_rows({row["kind"]: Part(row["part"], 0)})
+        yield part_rows({"todo": todo.close(), "stale": stale.close()})
+
     files = max(1, min(Sizing.of(images, slots).waves * 2, 2000))
-    parts = write_frame(todo.select(*COLUMNS).repartition(files), target, SCHEMA, plain=("path",))
-    return Plan(images, [part for part in parts if part.rows], stale)
+    rows = frame.repartition(files).mapInArrow(divide, PART_DDL).collect()
+    found: dict[str, list[Part]] = {}
+    for row in rows:
+        found.setdefault(row["kind"], []).append(Part.of(row))
+    damaged = [f"{kind.split()[1]}/{p.name}" for kind, parts in found.items() if " " in kind for p in parts]
+    return Plan(images, found.get("todo", []), found.get("stale", []), sorted(damaged))
 
 
-def stale_rows(spark: SparkSession, selected: DataFrame, output: Store, state: State, slots: int) -> DataFrame:
-    """Rows of `_KEYS_DDL`: features and rejects without their image, and rejects that are tried again."""
-    features = keys_frame(spark, output, FEATURES, state.features, slots)
-    rejects = keys_frame(spark, output, REJECTS, state.rejects, slots)
-    keys = selected.select(*KEY)
-    without_image = features.unionByName(rejects.where("kind <> 'read'")).join(keys, KEY, "left_anti")
-    return without_image.unionByName(rejects.where("kind = 'read'"), allowMissingColumns=False)
+def _compared(
+    spark: SparkSession, listed: DataFrame, selection: Selection, output: Store, state: State, slots: int
+) -> DataFrame:
+    """Images to do and rows that are stale. Sorted and merged: a table of all images fits no memory at once."""
+    from pyspark.sql import functions as sf
+
+    images = listed.select(*COLUMNS, selection.column().alias("wanted"))
+    if not (state.features or state.rejects):
+        nothing = "cast(null as string) as kind", "cast(null as string) as part"
+        return images.where("wanted").selectExpr(*COLUMNS, *nothing, "true as todo", "false as stale")
+    features = keys_frame(spark, output, FEATURES, state.features, slots, prove=True)
+    rejects = keys_frame(spark, output, REJECTS, state.rejects, slots, prove=True)
+    keys = features.unionByName(rejects).select(*KEY, "kind", "part")
+    both = images.hint("merge").join(keys.hint("merge"), KEY, "full_outer")
+    again = "(part is null or kind = 'read')"
+    return both.select(
+        *COLUMNS,
+        "kind",
+        "part",
+        sf.expr(f"coalesce(wanted, false) and {again}").alias("todo"),
+        sf.expr(f"part is not null and (wanted is null or kind = 'read' or not wanted and kind <> '{FEATURES}')").alias(
+            "stale"
+        ),
+    ).where("todo or stale")
 
 
-def rewrite_without(stale: DataFrame, output: Store, state: State, tasks: int) -> tuple[list[Part], list[Part]]:
-    """Write the files that hold stale rows again, without these; all others stay.
+def rewrite_without(
+    spark: SparkSession, plan: Plan, output: Store, state: State, target: Store, tasks: int
+) -> tuple[list[Part], list[Part]]:
+    """Write the files that hold stale rows again, without these, and leave damaged ones out; all others stay.
 
     Returns
     -------
@@ -146,36 +231,64 @@ def rewrite_without(stale: DataFrame, output: Store, state: State, tasks: int) -
         All feature files and all reject files that then make the result.
     """
     expected = versions.collect()
-    schemas = {FEATURES: FEATURES_SCHEMA, REJECTS: REJECTS_SCHEMA}
-    plain = {
-        FEATURES: ("path", "size", "mtime", "features.list.element"),
-        REJECTS: ("path", "size", "mtime"),
-    }
 
     def rewrite(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
-        rows = [row for batch in batches for row in batch.to_pylist()]
-        rows.sort(key=lambda row: (row["part"], row["path"]))
+        rows = (row for batch in batches for row in batch.to_pylist())
         for name, group in groupby(rows, key=lambda row: str(row["part"])):
             members = list(group)
             folder = FEATURES if members[0]["kind"] == FEATURES else REJECTS
             gone = pa.array([row["path"] for row in members], pa.string())
-            store = output.child(folder)
-            writer = PartWriter(store, schemas[folder], plain=plain[folder])
-            for batch in read_batches(store, [name]):
+            writer = PartWriter(output.child(folder), _SCHEMAS[folder], plain=_PLAIN[folder])
+            for batch in read_batches(output.child(folder), [name]):
                 kept = batch.filter(pc.invert(pc.is_in(batch.column("path"), value_set=gone)))
-                writer.write(kept.cast(schemas[folder]))
+                writer.write(kept.cast(_SCHEMAS[folder]))
             yield part_rows({f"{folder} was {name}": writer.close() or Part("", 0)})
 
-    rows = stale.select("path", "kind", "part").repartition(tasks, "part").mapInArrow(rewrite, PART_DDL).collect()
-    replaced: set[str] = set()
+    stale = read_frame(spark, target.child("stale"), plan.stale, columns=_STALE, tasks=tasks)
+    ordered = stale.repartition(tasks, "part").sortWithinPartitions("part")
+    rows = ordered.mapInArrow(rewrite, PART_DDL).collect() if plan.stale else []
+    replaced = {name.rpartition("/")[2] for name in plan.damaged}
     written: dict[str, list[Part]] = {FEATURES: [], REJECTS: []}
     for row in rows:
         folder, _, old = row["kind"].partition(" was ")
         replaced.add(old)
         if row["rows"]:
-            written[folder].append(Part(row["name"], int(row["rows"])))
+            written[folder].append(Part.of(row))
     return (
         [part for part in state.features if part.name not in replaced] + written[FEATURES],
         [part for part in state.rejects if part.name not in replaced] + written[REJECTS],
     )
+
+
+def merge_small(spark: SparkSession, output: Store, state: State, slots: int) -> tuple[list[Part], list[Part]] | None:
+    """Write the small files that many small runs left together; None where there are not many.
+
+    Returns
+    -------
+    list of Part, list of Part
+        All feature files and all reject files that then make the result.
+    """
+    features = _merged(spark, output, FEATURES, state.features, slots)
+    rejects = _merged(spark, output, REJECTS, state.rejects, slots)
+    if features is rejects is None:
+        return None
+    return features or list(state.features), rejects or list(state.rejects)
+
+
+def _merged(spark: SparkSession, output: Store, folder: str, parts: tuple[Part, ...], slots: int) -> list[Part] | None:
+    small = [part for part in parts if part.rows < MIN_IMAGES_PER_TASK]
+    if len(small) <= max(SMALL_FILES, 2 * slots):
+        return None
+    store = output.child(folder)
+
+    def write(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
+        table = pa.Table.from_batches(read_batches(store, names)).cast(_SCHEMAS[folder]).combine_chunks()
+        writer = PartWriter(store, _SCHEMAS[folder], plain=_PLAIN[folder])
+        for batch in table.to_batches(max_chunksize=ROWS_PER_GROUP):
+            writer.write(batch)
+        yield part_rows({folder: writer.close()})
+
+    files = -(-sum(part.rows for part in small) // MAX_IMAGES_PER_TASK)
+    rows = map_parts(spark, small, files, write, PART_DDL).collect()
+    return [part for part in parts if part.rows >= MIN_IMAGES_PER_TASK] + [Part.of(row) for row in rows]

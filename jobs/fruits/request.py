@@ -191,7 +191,9 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     p.add_argument("--request", metavar="URI", help="a JSON file with these fields; then no other argument is read")
-    p.add_argument("--input", metavar="URI", default="", help="folder of <class>/<name>.jpg|jpeg|png, any depth")
+    p.add_argument(
+        "--input", metavar="URI", default="", help="folder of <class>/<name>.jpg (.png, .heic, …), any depth"
+    )
     p.add_argument("--output", metavar="URI", default="", help="folder for the results")
     p.add_argument(
         "--model", default=DEFAULT_MODEL, help="a backbone's name, or the path of a .keras file (%(default)s)"

@@ -5,9 +5,14 @@ Only the base URI is parsed; keys below it are passed as they are, so they may h
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import hashlib
 import os
+import re
 import uuid
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,6 +25,8 @@ from fruits.errors import StorageError, UsageError
 
 _S3_SCHEMES = ("s3", "s3a", "s3n")
 _GCS_SCHEMES = ("gs", "gcs")
+# .report.html.0f3c…: a file that is being written beside the one that it will replace
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
 _AZURE_SCHEMES = ("abfs", "abfss", "wasb", "wasbs")
 
 
@@ -53,7 +60,15 @@ def s3_options(bucket: str) -> dict[str, Any]:
     pyarrow's constructor reads neither ``AWS_ENDPOINT_URL`` nor, without instance metadata, a region; with neither it
     asks us-east-1 and, in a private subnet, hangs.
     """
-    options: dict[str, Any] = {"request_timeout": 30, "connect_timeout": 5}
+    options: dict[str, Any] = {
+        "request_timeout": 30,
+        "connect_timeout": 5,
+        # pyarrow's own choice has a quota for all calls of a process together: after some 300 refusals nothing is tried
+        # again. This one counts each call by itself: nine attempts in some six seconds
+        "retry_strategy": pafs.AwsDefaultS3RetryStrategy(max_attempts=8),
+        # a small file is one PUT, not a multipart upload of three requests
+        "allow_delayed_open": True,
+    }
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if endpoint:
@@ -155,7 +170,19 @@ def _file_system(scheme: str, authority: str, _pid: int) -> Any:
     )
 
 
-def _explain(error: Exception, what: str) -> StorageError:
+_LOST = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+
+
+def is_final(error: Exception) -> bool:
+    """Whether a failed read would fail again: the file is gone, may not be read, or has an impossible address.
+
+    Everything else is trouble of the store, of the network or of credentials, and may pass. A 403 too: S3's answer to a
+    HEAD request says no more, and gives it for an expired session.
+    """
+    return isinstance(error, (*_LOST, ValueError)) and "AWS Error" not in str(error)
+
+
+def explain(error: Exception, what: str) -> StorageError:
     text = str(error).split("\n")[0]
     low = text.lower()
     cure = "check the address and the network"
@@ -181,6 +208,77 @@ def _first_level(entries: list[Entry], key: str) -> list[Entry]:
         else:
             found[entry.key] = entry
     return list(found.values())
+
+
+class NewFile:
+    """A file that is being written, and the digest of what was.
+
+    Closed, it is on the disk, not only on its way there: whoever names it afterwards names what outlives a power cut.
+    As a context it leaves nothing behind when it fails.
+    """
+
+    def __init__(self, store: Store, key: str, name: str) -> None:
+        self._store, self._key, self._name = store, key, name
+        self._digest = hashlib.sha256()
+        self.closed = False
+        self._local = Path(store.path(key)) if store.is_local else None
+        if self._local:
+            self._local.parent.mkdir(parents=True, exist_ok=True)
+        self._file: Any = self._local.open("wb") if self._local else store.fs.open_output_stream(store.path(key))
+
+    def write(self, data: Any) -> int:
+        self._digest.update(data)
+        self._file.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Writers of formats ask for it; nobody reads the file before it is closed."""
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        if self._local:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._file.close()
+        if self._local:
+            sync_folder(self._local.parent)
+
+    def abandon(self) -> None:
+        """Close it, and remove it where that is possible."""
+        self.closed = True
+        with contextlib.suppress(OSError):
+            self._file.close()
+        with contextlib.suppress(StorageError):
+            self._store.delete(self._key)
+
+    def __enter__(self) -> NewFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _traceback: object) -> None:
+        if error is None:
+            try:
+                self.close()
+            except OSError as late:
+                error = late
+        if error is not None:
+            self.abandon()
+        if isinstance(error, OSError):
+            raise explain(error, f"cannot write {self._store.location(self._name)}") from error
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the disk have the names in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class Store:
@@ -231,7 +329,7 @@ class Store:
         try:
             return _file_system(self.scheme, self._authority, os.getpid())
         except (OSError, ImportError) as error:
-            raise _explain(error, f"cannot open {self.uri}") from error
+            raise explain(error, f"cannot open {self.uri}") from error
 
     @property
     def is_local(self) -> bool:
@@ -254,9 +352,24 @@ class Store:
         """The path of a key as `fs` wants it."""
         return f"{self._base}/{key}" if key else self._base
 
-    def read(self, key: str) -> bytes:
-        """The whole file. Raises `FileNotFoundError` where there is none, `OSError` where it cannot be read."""
+    def read(self, key: str, *, room: Callable[[int], None] | None = None) -> bytes:
+        """The whole file.
+
+        Parameters
+        ----------
+        room : callable, optional
+            Is told the size before the bytes are read, and may wait or raise.
+
+        Raises
+        ------
+        FileNotFoundError
+            Where there is none.
+        OSError
+            Where it cannot be read.
+        """
         with self.fs.open_input_file(self.path(key)) as source:
+            if room is not None:
+                room(source.size())
             data: bytes = source.read()
         return data
 
@@ -268,18 +381,58 @@ class Store:
         StorageError
             When it cannot be written.
         """
+        if self.is_local:
+            with self.replacing(key) as sink:
+                sink.write(data)
+            return
+        try:
+            with self.fs.open_output_stream(self.path(key)) as sink:
+                sink.write(data)
+        except OSError as error:
+            raise explain(error, f"cannot write {self.location(key)}") from error
+
+    @contextlib.contextmanager
+    def replacing(self, key: str) -> Iterator[NewFile]:
+        """`write` piece by piece: the file takes its place when it is whole, or the older one stays.
+
+        Raises
+        ------
+        StorageError
+            When it cannot be written.
+        """
+        folder, separator, name = key.rpartition("/")
+        temporary = f"{folder}{separator}.{name}.{uuid.uuid4().hex}"
+        with self.create(temporary, name=key) as sink:
+            yield sink
         try:
             if self.is_local:
-                target = Path(self.path(key))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-                temporary.write_bytes(data)
-                temporary.replace(target)
+                Path(self.path(temporary)).replace(self.path(key))
+                sync_folder(Path(self.path(key)).parent)
             else:
-                with self.fs.open_output_stream(self.path(key)) as sink:
-                    sink.write(data)
+                if self.scheme in ("hdfs", "viewfs"):
+                    self.delete(key)  # nothing may stand where it moves
+                self.fs.move(self.path(temporary), self.path(key))
         except OSError as error:
-            raise _explain(error, f"cannot write {self.location(key)}") from error
+            self.delete(temporary)
+            raise explain(error, f"cannot write {self.location(key)}") from error
+
+    def create(self, key: str, *, name: str = "") -> NewFile:
+        """A new file, to be written piece by piece.
+
+        Parameters
+        ----------
+        name : str
+            What an error calls it, where that is another key.
+
+        Raises
+        ------
+        StorageError
+            When it cannot be opened.
+        """
+        try:
+            return NewFile(self, key, name or key)
+        except OSError as error:
+            raise explain(error, f"cannot write {self.location(name or key)}") from error
 
     def list(self, key: str = "", *, recursive: bool = False) -> list[Entry]:
         """What lies below a key; empty where there is nothing.
@@ -295,7 +448,7 @@ class Store:
         try:
             infos = self.fs.get_file_info(selector)
         except OSError as error:
-            raise _explain(error, f"cannot list {self.location(key)}") from error
+            raise explain(error, f"cannot list {self.location(key)}") from error
         skip = len(self._base) + 1
         try:
             return [
@@ -312,8 +465,15 @@ class Store:
         try:
             info = self.fs.get_file_info(self.path(key))
         except OSError as error:
-            raise _explain(error, f"cannot look at {self.location(key)}") from error
+            raise explain(error, f"cannot look at {self.location(key)}") from error
         return {pafs.FileType.File: "file", pafs.FileType.Directory: "folder"}.get(info.type, "missing")
+
+    def answers(self) -> bool:
+        """Whether the store can be looked at, here and now, with the credentials that there are."""
+        try:
+            return self.kind() != "missing"
+        except StorageError:
+            return False
 
     def delete(self, key: str) -> None:
         """Remove a file; a missing one is no error."""
@@ -323,7 +483,13 @@ class Store:
             return
         except OSError as error:
             if self.kind(key) != "missing":
-                raise _explain(error, f"cannot remove {self.location(key)}") from error
+                raise explain(error, f"cannot remove {self.location(key)}") from error
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Remove many files, some at a time."""
+        with ThreadPoolExecutor(16, thread_name_prefix="delete") as pool:
+            for _ in pool.map(self.delete, keys):
+                pass
 
     def delete_folder(self, key: str) -> None:
         """Remove everything below a key; nothing there is no error."""
@@ -332,4 +498,4 @@ class Store:
             if self.is_local and Path(self.path(key)).is_dir():
                 Path(self.path(key)).rmdir()
         except OSError as error:
-            raise _explain(error, f"cannot clear {self.location(key)}") from error
+            raise explain(error, f"cannot clear {self.location(key)}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from zipimport import zipimporter
@@ -11,7 +12,7 @@ from zipimport import zipimporter
 from fruits import __version__
 from fruits.errors import VersionMismatchError
 
-PACKAGES = ("numpy", "pyarrow", "pillow", "openvino")
+PACKAGES = ("numpy", "pyarrow", "pillow", "pillow-heif", "openvino")
 
 
 @lru_cache(maxsize=1)
@@ -24,6 +25,22 @@ def collect() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "missing"
     return found
+
+
+def makers(engine: str) -> dict[str, str]:
+    """Versions that decide about a feature's value in the last digits: what decoded, what computed, on which processor.
+
+    Parameters
+    ----------
+    engine : str
+        ``fast`` or ``tensorflow``.
+    """
+    found = {name: value for name, value in collect().items() if name.startswith("pillow")}
+    packages = ("openvino",) if engine == "fast" else ("tensorflow-cpu", "tensorflow", "keras")
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package.removesuffix("-cpu")] = version(package)
+    return {**found, "processor": platform.machine()}
 
 
 def require_same(expected: dict[str, str]) -> None:

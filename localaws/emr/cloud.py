@@ -17,6 +17,7 @@ from moto.emr.utils import EmrSecurityGroupManager
 from moto.iam.exceptions import NotFoundException
 
 from localaws.emr.model import Cluster, Instance, now
+from localaws.keys import Keys
 from localaws.policy import Request
 from localaws.services import authorization
 
@@ -24,7 +25,6 @@ from localaws.services import authorization
 ENDPOINT_SINCE = (7, 5)
 ENDPOINT_NAME = "emr-service-vpce"
 MANAGED_TAG = "for-use-with-amazon-emr-managed-policies"
-OWNER_KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 
 def release_version(label: str) -> tuple[int, int]:
@@ -40,15 +40,16 @@ def release_version(label: str) -> tuple[int, int]:
 class Cloud:
     """The EC2 side of one cluster."""
 
-    def __init__(self, cluster: Cluster, endpoint: str) -> None:
-        self.cluster, self.endpoint = cluster, endpoint
+    def __init__(self, cluster: Cluster, endpoint: str, keys: Keys) -> None:
+        self.cluster, self.endpoint, self.keys = cluster, endpoint, keys
         self._session = boto3.session.Session()  # boto3's default session is not made for threads
         self._resizing = threading.Lock()
         self.ec2 = self.client("ec2")
 
     def client(self, service: str) -> Any:
         """A client of the embedded AWS, as the account's owner."""
-        return self._session.client(service, endpoint_url=self.endpoint, region_name=self.cluster.region, **OWNER_KEYS)
+        where = {"endpoint_url": self.endpoint, "region_name": self.cluster.region}
+        return self._session.client(service, **where, **self.keys.arguments())
 
     # -- permissions ----------------------------------------
     def refusal(self) -> str | None:
@@ -247,13 +248,9 @@ class Cloud:
                 owner["Status"] = owner["Status"] | {"State": "TERMINATED"}
                 owner["Status"]["Timeline"] = owner["Status"]["Timeline"] | {"EndDateTime": now()}
 
-    def lose_spot(self) -> None:
-        """Take one Spot instance away, as EC2 does when it needs the capacity, and let the fleet replace it."""
-        spot = [i for i in self.cluster.instances if i.market == "SPOT" and i.ended is None]
-        if spot:
-            self._end(spot[:1], "Instance was terminated by EC2: Spot instance interruption")
-            self.provision()
-            self.ready()
+    def lose(self, instances: list[Instance], reason: str) -> None:
+        """Instances that are gone, whatever the fleets want; `provision` replaces them."""
+        self._end(instances, reason)
 
     def _end(self, instances: list[Instance], reason: str) -> None:
         if not instances:

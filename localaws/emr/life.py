@@ -8,27 +8,39 @@ from datetime import timedelta
 
 from localaws import faults
 from localaws.emr.cloud import Cloud
+from localaws.emr.hadoop import Hadoop
 from localaws.emr.logs import LogShipper
-from localaws.emr.model import Cluster, Step, now
+from localaws.emr.model import Cluster, Instance, Step, now
 from localaws.emr.node import Node
 from localaws.emr.runner import Runner
+from localaws.keys import Keys
 from localaws.settings import Settings
 
 LOG = logging.getLogger(__name__)
+# A fleet's next instance takes minutes; here long enough to see that one is missing.
+REPLACE_SECONDS = 3.0
 
 
 class Supervisor:
-    """Starts the lives of clusters and ends them with the server."""
+    """Starts the lives of clusters and ends them with the server.
 
-    def __init__(self, settings: Settings, endpoint: str) -> None:
-        self.settings, self.endpoint = settings, endpoint
+    Parameters
+    ----------
+    settings : how to behave
+    endpoint : the server's URL
+    keys : what the services sign their own calls with
+    """
+
+    def __init__(self, settings: Settings, endpoint: str, keys: Keys) -> None:
+        self.settings, self.endpoint, self.keys = settings, endpoint, keys
         settings.fault = faults.known(settings.fault)
+        faults.require_yarn(settings.fault, settings)
         self._lives: dict[str, ClusterLife] = {}
         self._lock = threading.Lock()
 
     def launch(self, cluster: Cluster) -> None:
         """Begin a cluster's life."""
-        life = ClusterLife(cluster, self.settings, self.endpoint)
+        life = ClusterLife(cluster, self)
         with self._lock:
             self._lives[cluster.id] = life
         life.thread.start()
@@ -44,6 +56,7 @@ class Supervisor:
         if life and cluster.is_live:
             life.cloud.provision()
             life.cloud.ready()
+            life.follow()
 
     def cancel(self, cluster: Cluster, step_id: str, *, force: bool) -> bool:
         """Cancel a step; whether it could still be cancelled."""
@@ -62,7 +75,8 @@ class Supervisor:
         return True
 
     def set_fault(self, kind: str) -> None:
-        """Inject a fault from now on, or none."""
+        """Inject a fault from now on, or none; raises UnknownFaultError and NeedsYarnError."""
+        faults.require_yarn(faults.known(kind), self.settings)
         self.settings.fault = faults.known(kind)
 
     def set_clock(self, rate: float) -> None:
@@ -77,6 +91,11 @@ class Supervisor:
         with self._lock:
             return [life.cluster for life in self._lives.values()]
 
+    def describe_yarn(self, cluster: Cluster) -> str:
+        """How many NodeManagers stand for a cluster's instances; empty without YARN."""
+        life = self.life(cluster)
+        return life.hadoop.describe() if life and life.hadoop and cluster.is_live else ""
+
     def shutdown(self) -> None:
         """End every cluster and wait until no process is left."""
         with self._lock:
@@ -90,16 +109,18 @@ class Supervisor:
 class ClusterLife:
     """What a cluster does of itself, in a thread of its own."""
 
-    def __init__(self, cluster: Cluster, settings: Settings, endpoint: str) -> None:
+    def __init__(self, cluster: Cluster, supervisor: Supervisor) -> None:
         self.thread = threading.Thread(target=self._live, name=f"cluster-{cluster.id}", daemon=True)
+        settings = supervisor.settings
         self.cluster, self.settings = cluster, settings
-        self.cloud = Cloud(cluster, endpoint)
+        self.cloud = Cloud(cluster, supervisor.endpoint, supervisor.keys)
         self.shipper = LogShipper(self.cloud.client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds)
         root = settings.clusters / cluster.id
-        self.node = Node(root, endpoint, cluster.region, settings)
-        self.runner = Runner(
-            cluster, self.node, self.shipper, settings, self.cloud.profile_credentials, self.cloud.lose_spot
-        )
+        self.node = Node(root, supervisor.endpoint, cluster.region, settings)
+        credentials = self.cloud.profile_credentials
+        self.hadoop = Hadoop(cluster, self.node, settings, credentials) if settings.yarn and settings.execute else None
+        accidents = self.lose_spot, self.lose_master
+        self.runner = Runner(cluster, self.node, self.shipper, settings, credentials, *accidents, self.hadoop)
         self._steps: list[threading.Thread] = []
         self._server_ends = False
 
@@ -108,6 +129,37 @@ class ClusterLife:
         self._server_ends = True
         self.cluster.end("TERMINATED", "USER_REQUEST", "The embedded AWS was stopped")
         self.runner.stop()
+
+    # -- accidents ----------------------------------------
+    def lose_spot(self) -> None:
+        """Take a Spot instance away, as EC2 does when it needs the capacity."""
+        spot = [i for i in self.cluster.instances if i.market == "SPOT" and i.ended is None]
+        self._lose(spot[:1], "Instance was terminated by EC2: Spot instance interruption")
+
+    def lose_master(self) -> None:
+        """Let the instance fail on which a driver runs."""
+        host = self.runner.find_master_host()
+        failed = [i for i in self.cluster.instances if i.private_dns == host and i.ended is None]
+        self._lose(failed, "The instance failed")
+
+    def _lose(self, instances: list[Instance], reason: str) -> None:
+        """End instances and what runs there; their fleet brings others after a while."""
+        if not instances:
+            return
+        self.cloud.lose(instances, reason)
+        self.follow()
+        with self.cluster.changed:
+            self.cluster.changed.wait_for(lambda: self.cluster.ending is not None, REPLACE_SECONDS)
+            if self.cluster.ending is not None:
+                return
+        self.cloud.provision()
+        self.cloud.ready()
+        self.follow()
+
+    def follow(self) -> None:
+        """Let YARN's machines be those of the instances."""
+        if self.hadoop is not None:
+            self.hadoop.follow()
 
     # -- the way through the states ----------------------------------------
     def _live(self) -> None:
@@ -141,6 +193,8 @@ class ClusterLife:
         with cluster.changed:
             if cluster.ending is None:
                 cluster.state = "BOOTSTRAPPING"
+        if self.hadoop is not None:
+            self.hadoop.start()
         if self.settings.execute:
             primary = next(i.ec2_id for i in cluster.instances if i.role == "MASTER")
             self.node.identify(cluster.id, primary)
@@ -151,6 +205,8 @@ class ClusterLife:
                 if problem:
                     cluster.end("TERMINATED_WITH_ERRORS", "BOOTSTRAP_FAILURE", problem)
                     return
+        if self.hadoop is not None:
+            self.hadoop.await_start()
         self.cloud.ready()
         with cluster.changed:
             cluster.ready = now()
@@ -238,9 +294,12 @@ class ClusterLife:
                 if step.state == "PENDING":
                     step.finish("CANCELLED", "Cancelled because the cluster is terminating")
         self.runner.stop()
+        if self.hadoop is not None:
+            self.hadoop.stop()
         for thread in self._steps:
             thread.join()
         if not self._server_ends:
+            self.runner.ship_node_logs()
             self.shipper.close()
             self.cloud.release(message)
         with cluster.changed:

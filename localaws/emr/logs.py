@@ -6,6 +6,8 @@ import gzip
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 LOG = logging.getLogger(__name__)
+SHORTEST_SECONDS = 0.5
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -61,6 +64,26 @@ class LogShipper:
         with self._changed:
             self._parcels.append(_Parcel(time.monotonic() + self._delay, path, key))
             self._changed.notify()
+
+    @contextmanager
+    def following(self, path: Path, key: str) -> Iterator[None]:
+        """Send a file whenever it has grown, for the time of a block, as EMR does every five minutes."""
+        over = threading.Event()
+
+        def follow() -> None:
+            size = 0
+            while not over.wait(max(self._delay, SHORTEST_SECONDS)):
+                if path.stat().st_size > size:
+                    size = path.stat().st_size
+                    self._put(_Parcel(0, path, key))
+
+        thread = threading.Thread(target=follow, name=f"follow-{path.name}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def close(self) -> None:
         """Send what is left at once, and end."""

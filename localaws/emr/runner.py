@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws import faults
 from localaws.emr import spark
+from localaws.emr.hadoop import Hadoop, find_application, spark_command
 from localaws.emr.logs import LogShipper, split_uri
 from localaws.emr.model import Cluster, Step, now
 from localaws.emr.node import Job, Node
 from localaws.settings import Settings
 
+MASTER = "org.apache.spark.deploy.yarn.ApplicationMaster"
 COMMAND_RUNNER = "command-runner.jar"
 
 
@@ -31,7 +34,8 @@ class Runner:
     shipper : who sends the logs
     settings : delays and sizes
     credentials : gives fresh keys of the instance profile's role
-    lose_spot : takes a Spot instance away (``FAULT=spot``)
+    lose_spot, lose_master : take a Spot instance, or the driver's, away
+    hadoop : the cluster's YARN; None: steps run on Spark's local-cluster
     """
 
     def __init__(
@@ -42,9 +46,12 @@ class Runner:
         settings: Settings,
         credentials: Callable[[], Mapping[str, str]],
         lose_spot: Callable[[], None],
+        lose_master: Callable[[], None],
+        hadoop: Hadoop | None = None,
     ) -> None:
         self.cluster, self.node, self.shipper, self.settings = cluster, node, shipper, settings
-        self._credentials, self._lose_spot = credentials, lose_spot
+        self._credentials, self._lose_spot, self._lose_master = credentials, lose_spot, lose_master
+        self.hadoop = hadoop
         self._jobs: dict[str, Job] = {}
         self._interrupted: set[str] = set()
         self._lock = threading.Lock()
@@ -67,7 +74,7 @@ class Runner:
                     e.write(f'Cannot run program "{args[0]}": {error.strerror}\n'.encode())
                     return 1
                 self._jobs[name] = job
-            saboteur = faults.Saboteur(fault, job.process.pid, self._lose_spot) if fault else None
+            saboteur = faults.Saboteur(fault, self._victims(job)) if fault else None
             code = job.wait()
             if saboteur:
                 saboteur.stop()
@@ -75,13 +82,41 @@ class Runner:
             self._jobs.pop(name, None)
         return code
 
+    def _victims(self, job: Job) -> faults.Victims:
+        if self.hadoop is not None:
+            return faults.Victims(self.hadoop.processes, self._find_master, self._lose_spot, self._lose_master)
+        pid = job.process.pid
+        return faults.Victims(lambda: faults.children_of(pid), lambda: psutil.Process(pid), self._lose_spot)
+
+    def _find_master(self) -> psutil.Process | None:
+        """The JVM of the newest application's master on YARN."""
+        processes = self.hadoop.processes() if self.hadoop is not None else ()
+        found = [p for p in processes if MASTER in faults.command_of(p) and faults.command_of(p)[0].endswith("java")]
+        return max(found, key=lambda p: p.pid, default=None)
+
+    def find_master_host(self) -> str:
+        """The host on which the newest application's master runs; empty where there is none."""
+        process = self._find_master()
+        return self.hadoop.host_of(process) if self.hadoop is not None and process is not None else ""
+
     def interrupt(self, name: str, *, force: bool) -> None:
         """Ask a step's processes to end, or end them."""
         with self._lock:
             self._interrupted.add(name)
             job = self._jobs.get(name)
-        if job:
-            job.kill() if force else job.interrupt()
+        if job is None:
+            return
+        if self.hadoop is not None and self._kill_application(name):
+            return  # its client tells that it was killed, and ends
+        job.kill() if force else job.interrupt()
+
+    def _kill_application(self, step_id: str) -> bool:
+        """End a step's application on YARN, as EMR does; whether there was one and YARN took the order."""
+        err = self.node.logs / "steps" / step_id / "stderr"
+        application = find_application(err.read_text(errors="replace")) if err.exists() else None
+        if self.hadoop is None or self.hadoop.yarn is None or application is None:
+            return False
+        return self.hadoop.yarn.kill_application(application)
 
     def stop(self) -> None:
         """End every process; none is started any more."""
@@ -203,29 +238,65 @@ class Runner:
         except spark.BadSubmitError as problem:
             err.write_text(f"Error: {problem}\n")
             return 1
+        if self.hadoop is not None:
+            return self._spark_on_yarn(step, submit, folder, self.hadoop, out, err)
+        return self._spark_locally(step, submit, folder, out, err)
+
+    def _events(self) -> Path:
+        events = spark.events_folder(self.settings.home, self.cluster.id)
+        events.mkdir(parents=True, exist_ok=True)
+        return events
+
+    def _defaults(self) -> dict[str, str]:
+        return spark.classification(self.cluster.request.get("Configurations", []), "spark-defaults")
+
+    def _write_conf(self, folder: Path, conf: Mapping[str, str]) -> Path:
+        conf_dir = folder / "conf"
+        conf_dir.mkdir()
+        here = {k: self.node.here(v) for k, v in conf.items()}
+        (conf_dir / "spark-defaults.conf").write_text(spark.properties_file(here))
+        return conf_dir
+
+    def _spark_on_yarn(
+        self, step: Step, submit: spark.Submit, folder: Path, hadoop: Hadoop, out: Path, err: Path
+    ) -> int:
+        """Spark's own client speaks to YARN: what it says is the step's log, the rest is in the containers."""
+        place = hadoop.place(self._events())
+        submit.conf |= faults.SUBMITTED.get(self.settings.fault, {})
+        command = spark_command(submit, self._defaults(), place)
+        env = self.node.environment(self._credentials()) | self._exports() | hadoop.client_environment(place)
+        env["SPARK_CONF_DIR"] = str(self._write_conf(folder, command.conf))
+        args = [f"{env['SPARK_HOME']}/bin/spark-submit", *command.args]
+        fault = self.settings.fault if self.settings.fault in faults.STRIKES else ""
+        with self.shipper.following(err, f"steps/{step.id}/{err.name}"):
+            code = self._run(step.id, args, env, self._workdir(step), out, err, fault)
+        if application := find_application(err.read_text(errors="replace")):
+            for key, path in hadoop.container_logs(application):
+                self.shipper.send(path, key)
+        return code
+
+    def ship_node_logs(self) -> None:
+        """Send what YARN's daemons wrote."""
+        for key, path in self.hadoop.node_logs() if self.hadoop else ():
+            self.shipper.send(path, key)
+
+    def _spark_locally(self, step: Step, submit: spark.Submit, folder: Path, out: Path, err: Path) -> int:
         with self._lock:
             self._applications += 1
             application = f"application_{self._born}_{self._applications:04d}"
         home = self.node.make_spark_home(folder)
-        defaults = spark.classification(self.cluster.request.get("Configurations", []), "spark-defaults")
-        events = spark.events_folder(self.settings.home, self.cluster.id)
-        events.mkdir(parents=True, exist_ok=True)
-        here = self.node.s3a() | spark.event_log(events)
-        command = spark.localize(submit, defaults, here, self.settings)
-        conf_dir = folder / "conf"
-        conf_dir.mkdir()
-        conf = {k: self.node.here(v) for k, v in command.conf.items()}
-        (conf_dir / "spark-defaults.conf").write_text(spark.properties_file(conf))
+        here = self.node.s3a() | spark.event_log(self._events()) | spark.authentication()
+        command = spark.localize(submit, self._defaults(), here, self.settings)
         env = self.node.environment(self._credentials()) | self._exports()
         env |= {k: self.node.here(v) for k, v in command.environment.items()}
         env |= {
             "SPARK_HOME": str(home),
-            "SPARK_CONF_DIR": str(conf_dir),
+            "SPARK_CONF_DIR": str(self._write_conf(folder, command.conf)),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(self.node.root / "mnt" / "spark"),
         }
         args = [str(home / "bin" / "spark-submit"), *command.args]
-        fault = self.settings.fault if self.settings.fault in ("executor-lost", "spot", "step-oom") else ""
+        fault = self.settings.fault if self.settings.fault in faults.STRIKES else ""
         if not command.cluster_mode:
             code = self._run(step.id, args, env, self._workdir(step), out, err, fault)
             self._ship_executors(folder, application)

@@ -8,6 +8,7 @@ sizes, which are made for the cluster's instance types and not for this machine.
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -209,6 +210,11 @@ def events_folder(home: Path, cluster_id: str) -> Path:
 def event_log(folder: Path) -> dict[str, str]:
     """Configuration that makes an application write its event log into a folder, which must be there."""
     return {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.as_uri()}
+
+
+def authentication() -> dict[str, str]:
+    """Configuration that closes Spark's ports, which every user of this machine can reach, to all but its processes."""
+    return {"spark.authenticate": "true", "spark.authenticate.secret": secrets.token_hex(20)}
 
 
 def properties_file(conf: Mapping[str, str]) -> str:

@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ops.terraform.workspace import Target, Workspace, target_from
+from localaws import server
+from localaws.errors import NotAnsweringError, NotRunningError
+from localaws.keys import Keys
+from localaws.settings import Settings
+from ops.core.errors import NoCredentialsError, NotAppliedError, TerraformError
+from ops.core.target import DEFAULT_REGION, EMULATED_ACCOUNT, NO_ACCOUNT, Target
+from ops.terraform.workspace import Workspace
 
-PROJECT = "fruits"
 NOT_RUNNING = "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Fix: make apply."
-LIVE_STATES = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
-
-
-class OperatorError(Exception):
-    """An expected failure of an operator's command: the message says cause and cure, ``exit_code`` what to return."""
-
-    exit_code = 1
-
-    def __init__(self, message: str, *, exit_code: int | None = None) -> None:
-        super().__init__(message)
-        if exit_code is not None:
-            self.exit_code = exit_code
-
-
-class NotAppliedError(OperatorError):
-    """A stack that the command needs is not there."""
-
-    exit_code = 20
+KEY_VARIABLES = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
 
 
 @dataclass(frozen=True)
@@ -39,9 +27,11 @@ class Account:
     Attributes
     ----------
     target : Target
+    environ : what the command was given: its options and the shell's variables
     """
 
     target: Target
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Account:
@@ -50,17 +40,17 @@ class Account:
         For ``ENV=local`` this process's own AWS variables are replaced by those of the embedded AWS, so that nothing in
         it can reach the real one.
         """
-        return cls.of(target_from(environ, may_be_offline=False))
+        return cls.of(target_from(environ, may_be_offline=False), environ)
 
     @classmethod
-    def of(cls, target: Target) -> Account:
+    def of(cls, target: Target, environ: Mapping[str, str] | None = None) -> Account:
         """The account of a target; this process's clients are pointed at it."""
         if target.emulated:
             for name in [name for name in os.environ if name.startswith("AWS_")]:
                 del os.environ[name]
             os.environ.update(target.environment())
         os.environ["AWS_REGION"] = target.region
-        return cls(target)
+        return cls(target, environ or {})
 
     def client(self, service: str) -> Any:
         """A boto3 client in this account and region."""
@@ -104,3 +94,61 @@ class Account:
         """State of the cluster, and the reason that EMR gives, which may be empty."""
         status = self.client("emr").describe_cluster(ClusterId=self.cluster["cluster_id"])["Cluster"]["Status"]
         return str(status["State"]), str(status.get("StateChangeReason", {}).get("Message") or "")
+
+
+def emulator() -> dict[str, Any]:
+    """Where the embedded AWS listens and the keys of its start, as ``Target`` takes them; empty where there is none.
+
+    Raises
+    ------
+    TerraformError : it is there, and does not answer
+    """
+    if given := os.environ.get("AWS_ENDPOINT_URL"):
+        access, secret, token = (os.environ.get(f"AWS_{name}", "") for name in KEY_VARIABLES)
+        return {"endpoint": given, "keys": Keys(access, secret, token or None)}
+    try:
+        record, _ = server.status(Settings.from_environment().home)
+    except NotRunningError:
+        return {}
+    except NotAnsweringError as error:
+        raise TerraformError(str(error)) from error
+    return {"endpoint": record.endpoint, "keys": record.keys}
+
+
+def account_of(region: str) -> str:
+    """The account of the credentials at hand.
+
+    Raises
+    ------
+    NoCredentialsError : there are none, or AWS does not take them
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        account: str = boto3.session.Session(region_name=region).client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise NoCredentialsError(
+            f"AWS does not know who we are ({error}). Log in (aws sso login, or AWS_PROFILE=…), work on this "
+            "machine (ENV=local), or look at the plan without an account: OFFLINE=1."
+        ) from error
+    return account
+
+
+def target_from(environ: Mapping[str, str], *, may_be_offline: bool) -> Target:
+    """The target that ``ENV``, ``REGION`` and ``OFFLINE`` ask for."""
+    env = environ.get("ENV") or "local"
+    region = environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION
+    if environ.get("OFFLINE") == "1" and may_be_offline:
+        return Target(
+            env=env,
+            region=region,
+            account_id=EMULATED_ACCOUNT if env == "local" else NO_ACCOUNT,
+            offline=True,
+        )
+    if env != "local":
+        return Target(env=env, region=region, account_id=account_of(region))
+    found = emulator()
+    if not found and not may_be_offline:
+        raise TerraformError("the embedded AWS of ENV=local is not running: start it with make local-up.")
+    return Target(env=env, region=region, account_id=EMULATED_ACCOUNT, offline=not found, **found)

@@ -7,8 +7,6 @@ puts right what differs and changes nothing else. It never deletes.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +14,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from ops.aws.account import PROJECT, Account, OperatorError
+from ops.aws.account import Account
 from ops.core.console import working
-from ops.terraform.workspace import Target, TerraformError
+from ops.core.errors import OperatorError
+from ops.core.target import PROJECT, Target
 
 OLD_VERSION_DAYS = 90
 _MISSING = (
@@ -241,15 +240,7 @@ def run(environ: Mapping[str, str], console: Console) -> None:
     console.print("STILL BILLING: what lies in it, some kilobytes; no command removes it", highlight=False)
 
 
-def main() -> int:
-    """Entry point of `make state`."""
-    try:
-        run(os.environ, Console())
-    except (OperatorError, TerraformError) as error:
-        Console(stderr=True).print(f"state: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
+def main(environ: Mapping[str, str]) -> int:
+    """`make state`."""
+    run(environ, Console())
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,12 +10,14 @@ is removed first (``has_studio``), then the groups are swept, then the rest of t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
+
+from ops.aws.poll import poll
+from ops.core.errors import OperatorError
 
 ENDPOINT_NAME = "emr-service-vpce"
 GROUPS_OF_STUDIO = ("security-group-for-inbound-nfs-d-*", "security-group-for-outbound-nfs-d-*")
@@ -23,7 +25,7 @@ GROUP_NAMES = ("ElasticMapReduce-*", *GROUPS_OF_STUDIO)
 WAIT_SECONDS = 600.0
 
 
-class SweepError(Exception):
+class SweepError(OperatorError):
     """What EMR left behind could not be removed; the message says what and how to go on."""
 
     exit_code = 1
@@ -82,16 +84,17 @@ def sweep(
     swept.endpoints = _endpoints(ec2, vpc_ids)
     if swept.endpoints:
         ec2.delete_vpc_endpoints(VpcEndpointIds=swept.endpoints)
-        deadline = time.monotonic() + wait_seconds
         say(f"waiting until EMR's endpoint {', '.join(swept.endpoints)} is deleted; AWS takes some minutes")
-        while left := _endpoints(ec2, vpc_ids, deleting=True):
-            if time.monotonic() > deadline:
-                raise SweepError(
-                    f"EMR's endpoint {', '.join(left)} is still being deleted after {wait_seconds:.0f} s, and the VPC "
-                    "cannot go before it: run make destroy again in some minutes."
-                )
-            time.sleep(pause)
-    swept.groups = _delete_groups(ec2, vpc_ids, time.monotonic() + wait_seconds, pause)
+
+        def gone() -> bool | None:
+            return None if _endpoints(ec2, vpc_ids, deleting=True) else True
+
+        if poll(gone, pause=pause, limit=wait_seconds, say=say) is None:
+            raise SweepError(
+                f"EMR's endpoint {', '.join(swept.endpoints)} is still being deleted after {wait_seconds:.0f} s, and "
+                "the VPC cannot go before it: run make destroy again in some minutes."
+            )
+    swept.groups = _delete_groups(ec2, vpc_ids, wait_seconds, pause)
     return swept
 
 
@@ -114,7 +117,7 @@ def _groups(ec2: Any, vpc_ids: list[str], names: tuple[str, ...]) -> list[dict[s
     return [group for page in pages for group in page["SecurityGroups"]]
 
 
-def _delete_groups(ec2: Any, vpc_ids: list[str], deadline: float, pause: float) -> list[str]:
+def _delete_groups(ec2: Any, vpc_ids: list[str], limit: float, pause: float) -> list[str]:
     groups = _groups(ec2, vpc_ids, GROUP_NAMES)
     for group in groups:  # they name each other, so their rules go first
         if group["IpPermissions"]:
@@ -122,23 +125,25 @@ def _delete_groups(ec2: Any, vpc_ids: list[str], deadline: float, pause: float) 
         if group["IpPermissionsEgress"]:
             ec2.revoke_security_group_egress(GroupId=group["GroupId"], IpPermissions=group["IpPermissionsEgress"])
     for group in groups:
-        _delete_group(ec2, group, deadline, pause)
+        _delete_group(ec2, group, limit, pause)
     return [group["GroupId"] for group in groups]
 
 
-def _delete_group(ec2: Any, group: dict[str, Any], deadline: float, pause: float) -> None:
-    """Delete a group once nothing bears it: interfaces of home folders go some minutes after their domain."""
-    while True:
+def _delete_group(ec2: Any, group: dict[str, Any], limit: float, pause: float) -> None:
+    """Delete a group once nothing uses it: interfaces of home folders go some minutes after their domain."""
+
+    def delete() -> bool | None:
         try:
             ec2.delete_security_group(GroupId=group["GroupId"])
-            return
         except ClientError as error:
-            if error.response["Error"]["Code"] != "DependencyViolation":
-                raise
-            if time.monotonic() > deadline:
-                raise SweepError(
-                    f"the security group {group['GroupName']} is still in use, and the VPC cannot go before it: look "
-                    "in the EC2 console which network interface bears it, remove what it belongs to (a file system of "
-                    "SageMaker Studio that was kept), then run make destroy again."
-                ) from error
-        time.sleep(pause)
+            if error.response["Error"]["Code"] == "DependencyViolation":
+                return None
+            raise
+        return True
+
+    if poll(delete, pause=pause, limit=limit) is None:
+        raise SweepError(
+            f"the security group {group['GroupName']} is still in use, and the VPC cannot go before it: look in the "
+            "EC2 console which network interface bears it, remove what it belongs to (a file system of SageMaker "
+            "Studio that was kept), then run make destroy again."
+        )

@@ -7,8 +7,6 @@ changes nothing.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +15,18 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
 from ops.ci.comment import block, code, counted, folded
 from ops.ci.gather import reasons
 from ops.core.console import working
+from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
 from ops.cost.leftovers import bill
 from ops.plan.changes import Change, changes, lines, secrets
 from ops.plan.masking import masked
 from ops.prices import table as prices
-from ops.terraform.workspace import CommandFailedError, TerraformError, workspace
+from ops.terraform.variables import workspace
+from ops.terraform.workspace import CommandFailedError
 
 FOUND = 33
 LIMIT = 60_000
@@ -127,15 +127,14 @@ def look(account: Account, environ: Mapping[str, str], home: Path, console: Cons
     )
 
 
-def main() -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Write ``drift.md`` and ``drift.json``. Exit code: 0; 33 something was found."""
-    environ, console = os.environ, Console(stderr=True)
+    console = Console(stderr=True)
     out = Path(environ.get("OUT") or ROOT / "build" / "drift")
     try:
         found = look(Account.from_environment(environ), environ, out / "work", console)
-    except (OperatorError, TerraformError, ClientError, BotoCoreError) as error:
-        print(f"drift: {masked(str(error))}", file=sys.stderr)
-        return int(getattr(error, "exit_code", 1))
+    except (OperatorError, ClientError, BotoCoreError) as error:
+        raise OperatorError(masked(str(error)), exit_code=int(getattr(error, "exit_code", 1))) from None
     out.mkdir(parents=True, exist_ok=True)
     text = markdown(found)
     (out / "drift.md").write_text(text)
@@ -144,7 +143,3 @@ def main() -> int:
     print(text.split("<details>")[0].split("<!--")[0].rstrip())
     print(f"\nwritten: {out / 'drift.md'}, {out / 'drift.json'}")
     return FOUND if found.found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

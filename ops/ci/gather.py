@@ -13,24 +13,16 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
+from ops.aws.account import target_from
 from ops.ci import standing
 from ops.ci.comment import Subject
 from ops.core.console import working
+from ops.core.errors import TerraformError, WrongUseError
 from ops.core.paths import ROOT
-from ops.terraform.workspace import (
-    STACKS,
-    CommandFailedError,
-    Stack,
-    Target,
-    TerraformError,
-    Workspace,
-    WrongUseError,
-    artifact_uris,
-    cluster_variables,
-    find_terraform,
-    target_from,
-    workspace,
-)
+from ops.core.target import Target
+from ops.terraform.binary import find_terraform
+from ops.terraform.variables import artifact_uris, cluster_variables, workspace
+from ops.terraform.workspace import STACKS, CommandFailedError, Stack, Workspace
 
 PLANNED = ("infra", "bootstrap")  # what a plan is made of
 

@@ -16,8 +16,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ops.core.errors import TerraformError
 from ops.plan.changes import changes
-from ops.terraform.workspace import CommandFailedError, TerraformError, Workspace
+from ops.terraform.workspace import CommandFailedError, Workspace
 
 AWS = 'provider["registry.terraform.io/hashicorp/aws"]'
 BUILTIN = 'provider["terraform.io/builtin/terraform"]'

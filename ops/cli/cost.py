@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -13,8 +11,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from ops.aws.account import Account, NotAppliedError, OperatorError
+from ops.aws.account import Account, target_from
 from ops.core.console import working
+from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
+from ops.core.text import number
 from ops.cost import estimate, ledger, speed
 from ops.cost.after import sentence
 from ops.cost.money import Currency, currency_from
@@ -22,7 +22,6 @@ from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
 from ops.terraform.offline import planned
-from ops.terraform.workspace import TerraformError, number, target_from
 
 UNKNOWN_PRICE = 6
 
@@ -118,29 +117,17 @@ def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dic
     return said, answer
 
 
-def main() -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 1 no plan or no figures; 2 wrong use; 3 no usable Terraform; 6 a price that is not known."""
-    errors = Console(stderr=True)
     try:
-        said, answer = report(os.environ, errors)
+        said, answer = report(environ, Console(stderr=True))
     except prices.UnknownPriceError as error:
-        errors.print(
-            f"cost: {error}. Fix: take another type or region, or renew the table: make prices",
-            style="red",
-            highlight=False,
-            soft_wrap=True,
-            markup=False,
-        )
-        return UNKNOWN_PRICE
-    except (OperatorError, TerraformError) as error:
-        errors.print(f"cost: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
-    if os.environ.get("JSON") == "1":
+        raise OperatorError(
+            f"{error}. Fix: take another type or region, or renew the table: make prices",
+            exit_code=ExitCode.UNKNOWN_PRICE,
+        ) from error
+    if environ.get("JSON") == "1":
         print(json.dumps(answer, indent=1, default=_plain))
     else:
         print("\n".join(said))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

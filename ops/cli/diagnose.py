@@ -1,31 +1,27 @@
-"""`make diagnose`: why a step, a bootstrap or a cluster failed: cause, line of our source, cure, next command.
+"""`make diagnose`: why a step, a bootstrap or a cluster failed: cause, line of our source, fix, next command.
 
-`STEP=` and `CLUSTER=` take others than the newest failure; `LOGS=folder` reads a saved log tree instead; `WAIT=0` takes
-what is there now; `JSON=1` is for a program.
+`STEP=` and `CLUSTER=` take others than the newest failure (of a step that runs, what it waits for); `LOGS=folder` reads
+a saved log tree instead; `WAIT=0` takes what is there now; `REPORT=1` writes an issue's text, with accounts, keys,
+addresses and mails masked; `JSON=1` is for a program.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
-from fruits.errors import FruitsError
 from rich.console import Console
 
-from ops.aws.account import Account, OperatorError
-from ops.diagnose import gather
+from ops.aws.account import Account
+from ops.core.errors import OperatorError
+from ops.diagnose import gather, report
 from ops.diagnose import wait as command
 from ops.diagnose.causes import judge
-from ops.diagnose.wait import Diagnosis
+from ops.diagnose.wait import Diagnosis, NothingFailedError
 from ops.logs import layout
-from ops.terraform.workspace import TerraformError
 
 UNKNOWN = 28
-INTERRUPTED = 130
 
 
 def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
@@ -55,22 +51,17 @@ def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
     return command.one(Account.from_environment(environ), environ, console, patience=patience)
 
 
-def main() -> int:
-    """Exit code: 0 when a cause is named; 28 when none is known; 2 when nothing failed; 20 without a cluster."""
-    errors = Console(stderr=True)
+def main(environ: Mapping[str, str]) -> int:
+    """Exit code: 0 when a cause is named, and when nothing failed; 28 when none is known; 20 without a cluster."""
     try:
-        found = diagnose(os.environ, errors)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except (OperatorError, TerraformError, FruitsError, BotoCoreError, ClientError) as error:
-        errors.print(f"diagnose: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
-    if os.environ.get("JSON") == "1":
+        found = diagnose(environ, Console(stderr=True))
+    except NothingFailedError as error:
+        print(json.dumps({"failed": None, "says": str(error)}, indent=1) if environ.get("JSON") == "1" else error)
+        return 0
+    if environ.get("REPORT") == "1":
+        print(report.written(found.evidence, found.verdict))
+    elif environ.get("JSON") == "1":
         print(json.dumps(found.as_json(), indent=1))
     else:
-        print(found.as_text(os.environ.get("ENV") or "local"))
+        print(found.as_text(environ.get("ENV") or "local"))
     return UNKNOWN if found.verdict.cause == "unknown" else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

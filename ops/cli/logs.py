@@ -7,28 +7,26 @@ and waits for what is late; `JSON=1` is for a program. `make diagnose` says what
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ops.aws.account import Account, OperatorError
-from ops.cli import steps
-from ops.cli.status import duration
+from ops.aws.account import Account
+from ops.aws.emr import list_steps
+from ops.aws.poll import poll
 from ops.core.console import working
-from ops.lifecycle import step
+from ops.core.errors import OperatorError
+from ops.core.text import duration, number
 from ops.logs import layout
 from ops.logs.layout import Log
 from ops.logs.reader import Logs, open_logs
-from ops.terraform.workspace import TerraformError, number
 
 LINES = 60
 LATE_SECONDS = 900.0
@@ -73,7 +71,7 @@ def source_of(account: Account, environ: Mapping[str, str]) -> Source:
     OperatorError : there is no such cluster or step
     """
     cluster_id, emr = environ.get("CLUSTER") or str(account.cluster["cluster_id"]), account.client("emr")
-    known = steps.of_cluster(account, cluster_id)
+    known = list_steps(account, cluster_id)
     step_id = environ.get("STEP") or (str(known[0]["Id"]) if known else "")
     place = layout.cluster_uri(emr.describe_cluster(ClusterId=cluster_id)["Cluster"].get("LogUri"), cluster_id)
     if place is None:
@@ -196,7 +194,9 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
     shown, sizes = Shown(console, lines), dict[str, tuple[int, float]]()
     deadline: float | None = None if source.step_id else time.monotonic() + late
     with working(console, f"looking for the logs of {source.name}") as say:
-        while True:
+
+        def look() -> bool | None:
+            nonlocal deadline
             status: Mapping[str, Any] = source.status() if source.step_id else {"State": "", "Timeline": {}}
             ended = status["Timeline"].get("EndDateTime")
             found = wanted(source.logs, source.step_id)
@@ -205,7 +205,7 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
                     sizes[log.key] = (log.size, log.modified)
                     shown.show(source.logs, log, time.time())
             if (ended and complete(found, ended)) or (not source.step_id and found):
-                break
+                return True
             if ended and deadline is None:
                 deadline = time.monotonic() + late
             if deadline is not None and time.monotonic() > deadline:
@@ -218,7 +218,9 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
             else:
                 is_ = f" is {status['State']}" if source.step_id else " has left none yet"
                 say(f"waiting: {source.name}{is_}; {SHIPPING}")
-            time.sleep(pause)
+            return None
+
+        poll(look, pause=pause, say=say)
     console.print(f"these are the last logs of {source.name}", highlight=False)
 
 
@@ -254,17 +256,7 @@ def run(account: Account, environ: Mapping[str, str], console: Console) -> None:
     console.print(table_of(source.logs, found, now))
 
 
-def main() -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 2 for an unknown cluster or step; 20 without a cluster; 27 while no log has arrived."""
-    try:
-        run(Account.from_environment(os.environ), os.environ, Console())
-    except KeyboardInterrupt:
-        return step.INTERRUPTED
-    except (OperatorError, TerraformError, BotoCoreError, ClientError) as error:
-        Console(stderr=True).print(f"logs: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
+    run(Account.from_environment(environ), environ, Console())
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,9 +5,7 @@ Or from plans at hand, without Terraform: ``--plan cluster=file`` for each, as `
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,8 +14,10 @@ from typing import Any
 from rich.console import Console
 
 from ops.ci import comment, gather
+from ops.core.errors import ExitCode, WrongUseError
 from ops.core.paths import ROOT
-from ops.terraform.workspace import BROKEN_RULE, DEFAULT_REGION, TerraformError, WrongUseError, number
+from ops.core.target import DEFAULT_REGION
+from ops.core.text import number
 
 REPLACES = 32
 REFUSED = 1
@@ -30,7 +30,7 @@ def exit_code(failures: Sequence[comment.Failure]) -> int:
     if "refused" in causes:
         return REFUSED
     if causes & {"policy", "price"}:
-        return BROKEN_RULE
+        return ExitCode.RULE
     return REPLACES if causes else 0
 
 
@@ -57,25 +57,18 @@ def from_files(
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Write ``report.md`` and ``verdict.json``; the exit code says whether the change may be merged."""
-    parser = argparse.ArgumentParser(prog="python -m ops.cli.plan_report", description=__doc__)
-    parser.add_argument("--plan", action="append", default=[], metavar="STACK=FILE")
-    options = parser.parse_args(arguments)
-    environ, console = os.environ, Console(stderr=True)
+    console = Console(stderr=True)
     allowed = comment.LABEL in {label.strip() for label in environ.get("LABELS", "").split(",")}
     out = Path(environ.get("OUT") or ROOT / "build" / "plan-report")
-    try:
-        given = number(environ, "MAX_USD_PER_HOUR")
-        ceiling = CEILING if given is None else float(given)
-        if options.plan:
-            subject = from_files(options.plan, environ, ceiling, allowed)
-        else:
-            base = environ.get("BASE") or "origin/main"
-            subject = gather.subject(base, environ, out / "work", console, ceiling=ceiling, allowed=allowed)
-    except TerraformError as error:
-        print(f"plan-report: {error}", file=sys.stderr)
-        return error.exit_code
+    given = number(environ, "MAX_USD_PER_HOUR")
+    ceiling = CEILING if given is None else float(given)
+    if plans := [plan for plan in environ.get("PLAN", "").split(",") if plan]:
+        subject = from_files(plans, environ, ceiling, allowed)
+    else:
+        base = environ.get("BASE") or "origin/main"
+        subject = gather.subject(base, environ, out / "work", console, ceiling=ceiling, allowed=allowed)
     out.mkdir(parents=True, exist_ok=True)
     text = comment.markdown(subject)
     (out / "report.md").write_text(text)
@@ -86,7 +79,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for failure in broken:
         print(f"plan-report: {subject.hide(failure.message)} [{failure.cause}]", file=sys.stderr)
     return exit_code(broken)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

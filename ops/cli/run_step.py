@@ -6,23 +6,19 @@ failure, Ctrl-C, and when the terminal is closed.
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 from collections.abc import Mapping
 
-from fruits.errors import FruitsError
 from rich.console import Console
 
-from localaws.errors import LocalAwsError
-from ops.aws.account import Account, OperatorError
-from ops.aws.sweep import SweepError
+from ops.aws import emr
+from ops.aws.account import Account
+from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
 from ops.diagnose import wait as diagnosis
 from ops.diagnose.causes import UNDETERMINED
 from ops.lifecycle import fault, step
 from ops.lifecycle.environment import destroy, fetch_results
-from ops.terraform.workspace import TerraformError
 
 
 def checked(environ: Mapping[str, str]) -> None:
@@ -45,23 +41,41 @@ def checked(environ: Mapping[str, str]) -> None:
 
 
 def once(account: Account, environ: Mapping[str, str], console: Console) -> int:
-    """The step, its results, and the end of the cluster whatever happened; returns the step's exit code."""
+    """The step, its results, and the end of the cluster once the step has ended or Ctrl-C was pressed.
+
+    A step that could not be looked at has not ended: its cluster stays, and the message says how to come back.
+
+    Raises
+    ------
+    NotEndedError : the step never began, or could not be looked at
+    """
     for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal or a stopped CI job must not leave a cluster
         signal.signal(number, signal.default_int_handler)
+    has_ended = True
     try:
         code = step.run_step(account, environ, console)
         if code == 0:
             fetch_results(account, environ, console)
+    except step.NotEndedError as error:
+        has_ended = False
+        error.add_note(f"ONESHOT=1 destroyed nothing: the cluster {step.bills(account)}.")
+        raise
     finally:
-        try:
-            destroy(environ, console)
-        except BaseException:
-            if not account.target.emulated:
-                console.print("THE CLUSTER MAY STILL BILL. Fix: make destroy.", style="bold red", highlight=False)
-            raise
+        if has_ended:
+            destroy_at_end(account, environ, console)
     if code == UNDETERMINED and not account.target.emulated:
         code = afterwards(account, console)
     return code
+
+
+def destroy_at_end(account: Account, environ: Mapping[str, str], console: Console) -> None:
+    """Destroy the cluster; when that fails, say that it may still bill."""
+    try:
+        destroy(environ, console)
+    except BaseException:
+        if not account.target.emulated:
+            console.print("THE CLUSTER MAY STILL BILL. Fix: make destroy.", style="bold red", highlight=False)
+        raise
 
 
 def afterwards(account: Account, console: Console) -> int:
@@ -76,7 +90,7 @@ def run(environ: Mapping[str, str], console: Console) -> int:
     checked(environ)
     account = Account.from_environment(environ)
     if step_id := environ.get("STEP"):
-        submitted = step.Submitted(str(account.cluster["cluster_id"]), step_id, step.output_of(account, step_id))
+        submitted = step.Submitted(str(account.cluster["cluster_id"]), step_id, emr.read_output(account, step_id))
         code = step.see(account, submitted, environ, console)
     else:
         one_shot = environ.get("ONESHOT") == "1"
@@ -89,16 +103,13 @@ def run(environ: Mapping[str, str], console: Console) -> int:
     return code
 
 
-def main() -> int:
-    """Entry point."""
-    try:
-        return run(os.environ, Console())
-    except KeyboardInterrupt:
-        return step.INTERRUPTED
-    except (OperatorError, FruitsError, TerraformError, LocalAwsError, SweepError) as error:
-        Console(stderr=True).print(f"run-step: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
+def main(environ: Mapping[str, str]) -> int:
+    """`make run-step`: the job's own exit code where it is known."""
+    return run({**environ, "STEP": ""}, Console())
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def watch(environ: Mapping[str, str]) -> int:
+    """`make watch`."""
+    if not environ.get("STEP"):
+        raise OperatorError("which step? Fix: make watch STEP=s-…; make steps lists them.", exit_code=ExitCode.USAGE)
+    return run(environ, Console())

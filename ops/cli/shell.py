@@ -16,13 +16,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from localaws.emr.node import Node
 from localaws.settings import Settings
-from ops.aws.account import LIVE_STATES, Account, OperatorError
-from ops.terraform.workspace import TerraformError
+from ops.aws.account import Account
+from ops.aws.emr import LIVE_STATES
+from ops.core.errors import OperatorError
 
 PLUGIN = "session-manager-plugin"
 INSTALL = (
@@ -201,18 +201,7 @@ def local_shell(account: Account, console: Console) -> int:
     return subprocess.run(bash, cwd=root, env={**environment, **prompt, "PYTHON": python}, check=False).returncode
 
 
-def main() -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Exit code: the shell's own; 3, 20, 21 or 26 where there is none to be had."""
-    console = Console(stderr=True)
-    try:
-        account = Account.from_environment(os.environ)
-        if account.target.emulated:
-            return local_shell(account, console)
-        return session(account, os.environ, console)
-    except (OperatorError, TerraformError, BotoCoreError, ClientError) as error:
-        console.print(f"shell: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    account, console = Account.from_environment(environ), Console(stderr=True)
+    return local_shell(account, console) if account.target.emulated else session(account, environ, console)

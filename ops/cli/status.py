@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from fruits.progress import progress_of
 from fruits.store import Store
@@ -18,13 +15,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ops.aws.account import NOT_RUNNING, Account, OperatorError
+from ops.aws import emr
+from ops.aws.account import NOT_RUNNING, Account, emulator
 from ops.core.console import working
-from ops.cost.bills import Bills, Cluster, ends, look, sentence, utc
+from ops.core.errors import OperatorError
+from ops.core.text import duration, utc
+from ops.cost.bills import Bills, Cluster, ends, look, sentence
 from ops.cost.money import shown
 from ops.job.watch import sentence as progress_sentence
-from ops.lifecycle import step
-from ops.terraform.workspace import TerraformError, emulator_endpoint
+from ops.logs.waiting import WaitingLog
 
 
 @dataclass(frozen=True)
@@ -34,23 +33,14 @@ class OpenStep:
     id: str
     state: str
     progress: Mapping[str, Any] | None
+    waits: str = ""
 
     def __str__(self) -> str:
         if self.state == "PENDING":
             return f"{self.id} PENDING"
+        if self.progress is None and self.waits:
+            return f"{self.id} {self.state}: waiting: {self.waits}"
         return f"{self.id} {self.state}: {progress_sentence(dict(self.progress) if self.progress else None)}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for a reader.
-
-    >>> duration(42), duration(200), duration(7500)
-    ('42 s', '3 min', '2 h 5 min')
-    """
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = int(seconds // 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def open_steps(account: Account, cluster: Cluster | None) -> list[OpenStep]:
@@ -58,17 +48,21 @@ def open_steps(account: Account, cluster: Cluster | None) -> list[OpenStep]:
     if cluster is None or not cluster.live:
         return []
     found = []
-    for listed in step.open_steps(account):
+    for listed in emr.list_open_steps(account):
         report = None
         if listed["Status"]["State"] != "PENDING":
             try:
-                report = progress_of(Store(step.output_of(account, listed["Id"])))
+                report = progress_of(Store(emr.read_output(account, listed["Id"])))
             except (OperatorError, FruitsError):
                 report = None  # not one of ours, or its store does not answer: the state is told anyway
             started = listed["Status"]["Timeline"].get("StartDateTime")
             if report and started and str(report.get("updated", "")) < f"{started.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}":
                 report = None  # an earlier run's
-        found.append(OpenStep(str(listed["Id"]), str(listed["Status"]["State"]), report))
+        state, waits = str(listed["Status"]["State"]), ""
+        if report is None and state == "RUNNING":
+            waiting = WaitingLog(account.client("emr"), account.client("s3"), cluster.id, str(listed["Id"]))
+            waits = waiting.explain()
+        found.append(OpenStep(str(listed["Id"]), state, report, waits))
     return found
 
 
@@ -123,38 +117,29 @@ def as_json(env: str, region: str, bills: Bills, steps: list[OpenStep], now: dat
             "usd_per_hour": None if cluster.usd_hour is None else str(cluster.usd_hour),
             "usd_so_far": None if cluster.usd_so_far is None else str(cluster.usd_so_far),
         },
-        "open_steps": [{"id": one.id, "state": one.state, "progress": one.progress} for one in steps],
+        "open_steps": [
+            {"id": one.id, "state": one.state, "progress": one.progress, "waits": one.waits} for one in steps
+        ],
         "network_usd_per_hour": {name: str(usd) for name, usd in bills.network.items()},
         "billing": sentence(bills),
     }
 
 
-def main() -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0 whatever the environment is in; 1 to 4 where it cannot be asked."""
-    environ, errors = os.environ, Console(stderr=True)
-    as_program = environ.get("JSON") == "1"
-    try:
-        if (environ.get("ENV") or "local") == "local" and emulator_endpoint() is None:
-            if as_program:
-                print(json.dumps({"env": "local", "emulated": True, "cluster": None, "billing": NOT_RUNNING}, indent=1))
-            else:
-                print(NOT_RUNNING)
-            return 0
-        with working(errors, "asking", quiet=as_program or not errors.is_terminal):
-            account = Account.from_environment(environ)
-            now = datetime.now(UTC)
-            bills = look(account, now)
-            steps = open_steps(account, bills.cluster)
-    except (OperatorError, TerraformError, BotoCoreError, ClientError) as error:
-        errors.print(f"status: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
+    errors, as_program = Console(stderr=True), environ.get("JSON") == "1"
+    if (environ.get("ENV") or "local") == "local" and not emulator():
+        none = {"env": "local", "emulated": True, "cluster": None, "billing": NOT_RUNNING}
+        print(json.dumps(none, indent=1) if as_program else NOT_RUNNING)
+        return 0
+    with working(errors, "asking", quiet=as_program or not errors.is_terminal):
+        account = Account.from_environment(environ)
+        now = datetime.now(UTC)
+        bills = look(account, now)
+        steps = open_steps(account, bills.cluster)
     told = (account.target.env, account.target.region, bills, steps, now)
     if as_program:
         print(json.dumps(as_json(*told), indent=1))
     else:
         Console().print(table_of(*told))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -18,16 +17,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 from localaws.emr.spark import events_folder
 from localaws.java import find_java_home
 from localaws.settings import Settings
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
+from ops.aws.poll import poll
 from ops.core import browser
 from ops.core.console import working
-from ops.terraform.workspace import TerraformError
+from ops.core.errors import OperatorError
 
 HISTORY_SERVER = "org.apache.spark.deploy.history.HistoryServer"
 START_SECONDS = 60.0
@@ -66,18 +66,17 @@ def presigned(emr: Any, cluster_arn: str, *, patience: float = READY_SECONDS, pa
             f"EMR makes no page for {cluster_arn} ({error}). Fix: it needs the right "
             "elasticmapreduce:CreatePersistentAppUI, and a cluster that ended less than thirty days ago."
         ) from error
-    page, deadline = made["PersistentAppUIId"], time.monotonic() + patience
-    while True:
+    page = made["PersistentAppUIId"]
+
+    def address() -> str | None:
         answer = emr.get_persistent_app_ui_presigned_url(PersistentAppUIId=page, PersistentAppUIType="SHS")
-        if answer.get("PresignedURLReady") and answer.get("PresignedURL"):
-            return str(answer["PresignedURL"])
-        if time.monotonic() > deadline:
-            told = emr.describe_persistent_app_ui(PersistentAppUIId=page)["PersistentAppUI"]
-            said = told.get("LastStateChangeReason") or told.get("PersistentAppUIStatus") or "EMR gives no reason"
-            raise NoPageError(
-                f"EMR's page was not ready after {patience:.0f} s ({said}). Fix: make ui again in some minutes."
-            )
-        time.sleep(pause)
+        return str(answer["PresignedURL"]) if answer.get("PresignedURLReady") and answer.get("PresignedURL") else None
+
+    if (found := poll(address, pause=pause, limit=patience)) is not None:
+        return found
+    told = emr.describe_persistent_app_ui(PersistentAppUIId=page)["PersistentAppUI"]
+    said = told.get("LastStateChangeReason") or told.get("PersistentAppUIStatus") or "EMR gives no reason"
+    raise NoPageError(f"EMR's page was not ready after {patience:.0f} s ({said}). Fix: make ui again in some minutes.")
 
 
 # ---------------------------------------------------------------------------------------------- on this machine
@@ -204,17 +203,7 @@ def show(account: Account, environ: Mapping[str, str], console: Console) -> None
     browser.show(address, environ, terminal=console.is_terminal)
 
 
-def main() -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 20 without a cluster; 25 when there is nothing to see."""
-    try:
-        show(Account.from_environment(os.environ), os.environ, Console())
-    except KeyboardInterrupt:
-        return 130
-    except (OperatorError, TerraformError, BotoCoreError, ClientError) as error:
-        Console(stderr=True).print(f"ui: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
+    show(Account.from_environment(environ), environ, Console())
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

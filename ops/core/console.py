@@ -6,9 +6,10 @@ display at a time.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -21,6 +22,8 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+
+from ops.core.errors import OperatorError
 
 PLAIN_SECONDS = 10.0
 
@@ -124,3 +127,24 @@ def counting(
 
     with PlainLines(console, said, seconds):
         yield add
+
+
+def fail(text: str) -> None:
+    """Print a reason on standard error; a line is never broken, so that it can be searched for and copied."""
+    Console(stderr=True).print(text, style="red", highlight=False, soft_wrap=True, markup=False)
+
+
+def ask(question: str, environ: Mapping[str, str], *, refused: str) -> None:
+    """Ask for a yes, unless YES=1 gave it beforehand.
+
+    Raises
+    ------
+    OperatorError
+        The answer is no (``refused`` says what that means), or nobody is there to answer.
+    """
+    if environ.get("YES") == "1":
+        return
+    if environ.get("CI") or not sys.stdin.isatty():
+        raise OperatorError(f"nobody is here to answer: {question} Fix: YES=1 answers beforehand.", exit_code=2)
+    if Console().input(f"{question} type yes: ", markup=False).strip() != "yes":
+        raise OperatorError(refused, exit_code=2)

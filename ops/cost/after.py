@@ -14,14 +14,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from rich.console import Console
 
-from ops.aws.account import Account, NotAppliedError, OperatorError
+from ops.aws.account import Account
+from ops.core.errors import NotAppliedError, OperatorError, TerraformError
+from ops.core.text import number
 from ops.cost import estimate, ledger, speed
 from ops.cost.bill import Span, bill, spans_of_steps
 from ops.cost.money import NOT_COUNTED, Currency, currency_from
 from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
-from ops.terraform.workspace import TerraformError, number
 
 TROUBLE = (
     BotoCoreError,
@@ -89,9 +90,7 @@ def sentence(record: Mapping[str, Any], currency: Currency) -> str:
 def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping[str, Any], console: Console) -> None:
     """Say what a step did cost and keep it in the ledger."""
     try:
-        import os
-
-        currency = currency_from(os.environ)
+        currency = currency_from(account.environ)
         record = ledger.of_step(account, cluster_id, step_id, summary, book_of(account))
         if record is None:
             text = f"what the step cost cannot be told yet: EMR gives no end of {step_id}. Fix: make cost, later"
@@ -108,12 +107,10 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
 def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
     """Keep what no step bore, when a cluster has ended; said only where it was billed."""
     try:
-        import os
-
         s3, bucket = account.client("s3"), account.bucket("data")
         record = ledger.of_rest(account, cluster_id, ledger.read(s3, bucket), book_of(account))
         new = ledger.write(s3, bucket, record)
-        text = f"beside its steps the cluster {sentence(record, currency_from(os.environ))}" if new else ""
+        text = f"beside its steps the cluster {sentence(record, currency_from(account.environ))}" if new else ""
     except TROUBLE as error:
         text = f"what the cluster cost cannot be told: {_why(error)}"
     if text and not account.target.emulated:

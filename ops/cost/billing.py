@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ops.aws.account import PROJECT, Account
+from ops.aws.account import Account
+from ops.core.target import PROJECT
 from ops.cost.money import Currency, shown
 
 SOMETHING_BILLS = 8
@@ -119,30 +119,6 @@ def is_ours(thing: Mapping[str, Any], env: str) -> bool:
     """Whether something bears our tags."""
     tags = tags_of(thing)
     return tags.get("Project") == PROJECT and tags.get("Environment") == env
-
-
-def age(since: datetime, now: datetime) -> str:
-    """How long something has been there.
-
-    >>> age(datetime(2026, 11, 1), datetime(2026, 11, 2, 3, 30))
-    '27 h 30 min'
-    """
-    minutes = max(0, int((now - since).total_seconds() // 60))
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-
-
-def size(octets: int) -> str:
-    """Bytes for a reader.
-
-    >>> size(0), size(1536), size(3 * 2**30)
-    ('0 B', '1.5 KiB', '3.0 GiB')
-    """
-    amount, unit = float(octets), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if amount < 1024:
-            break
-        amount, unit = amount / 1024, larger
-    return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
 def others(arns: Iterable[str], env: str) -> tuple[list[Item], list[str]]:

@@ -13,13 +13,16 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.aws.account import LIVE_STATES, PROJECT, Account, NotAppliedError, OperatorError
+from ops.aws.account import Account
+from ops.aws.emr import LIVE_STATES
 from ops.aws.sweep import vpcs_of
+from ops.core.errors import NotAppliedError, OperatorError, TerraformError
+from ops.core.target import PROJECT
+from ops.core.text import utc
 from ops.cost import ledger
 from ops.cost.bill import Node, Span, bill, spans_of_steps
 from ops.cost.money import shown
 from ops.prices import table as prices
-from ops.terraform.workspace import TerraformError
 
 TROUBLE = (BotoCoreError, ClientError, OperatorError, TerraformError)
 """What asking may end with; the commands whose end is told do not fail because of it."""
@@ -79,15 +82,6 @@ class Bills:
         """Dollars an hour of all that is known; None where the cluster's are not."""
         own = self.cluster.usd_hour if self.cluster and self.cluster.live else Decimal(0)
         return None if own is None else own + sum(self.network.values(), Decimal(0))
-
-
-def utc(moment: datetime) -> str:
-    """A moment for a reader.
-
-    >>> utc(datetime(2026, 11, 24, 9, 5, tzinfo=UTC))
-    '2026-11-24 09:05 UTC'
-    """
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def idle_since(ready: datetime | None, steps: Sequence[Mapping[str, Any]]) -> datetime | None:

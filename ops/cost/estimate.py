@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from ops.core.errors import WrongUseError
 from ops.cost.money import NOT_COUNTED, Currency, shown
 from ops.cost.speed import Speed
 from ops.plan import policies
 from ops.prices import table as prices
-from ops.terraform.workspace import WrongUseError
 
 START_MINUTES = (Decimal(6), Decimal(10))
 """From the request to the first step, which bills: published runs, not ours (docs: a cluster's own start-up)."""

@@ -10,12 +10,15 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.aws.account import LIVE_STATES, PROJECT, Account
+from ops.aws.account import Account
+from ops.aws.emr import LIVE_STATES
+from ops.aws.refusals import is_denied, why_not
+from ops.aws.studio import apps_of, label
 from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
+from ops.core.target import PROJECT
+from ops.core.text import age, size
 from ops.cost import ledger
-from ops.cost.billing import GIB, Bill, Item, age, is_ours, others, size, tags_of
-from ops.doctor.finding import is_denied, why_not
-from ops.lifecycle import studio
+from ops.cost.billing import GIB, Bill, Item, is_ours, others, tags_of
 from ops.prices import table as prices
 
 
@@ -165,7 +168,7 @@ class Lister:
         for found in self._pages("sagemaker", "list_domains", "Domains"):
             if found["DomainName"] == f"{PROJECT}-{self.env}":
                 try:
-                    running = [studio.label(app) for app in studio.apps_of(sagemaker, found["DomainId"])]
+                    running = [label(app) for app in apps_of(sagemaker, found["DomainId"])]
                     what = f"runs {', '.join(running)} (make studio-stop ends it)" if running else "nothing runs in it"
                 except ClientError as error:
                     what = f"what runs in it was not listed: {why_not(error)[0]}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
 
-from ops.aws.account import OperatorError
+from ops.core.errors import OperatorError
 from ops.prices.table import HERE
 
 DEFAULT_CURRENCY = "EUR"

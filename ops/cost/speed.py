@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ops.aws.account import OperatorError
+from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
 
 BENCH = ROOT / "benchmarks" / "results" / "bare.json"

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 
 from rich.console import Console
 
+from ops.core.errors import ExitCode
 from ops.data.fruits360 import (
     DEFAULT_VERSION,
     RELEASES,
@@ -219,24 +220,14 @@ def run(environ: Mapping[str, str], console: Console) -> Stated:
     return stated
 
 
-def main() -> int:
-    console = Console(soft_wrap=True, highlight=False)
+def main(environ: Mapping[str, str]) -> int:
+    """`make dataset`."""
     try:
-        run(os.environ, console)
-    except FetchError as error:
-        print(f"dataset: {error}", file=sys.stderr)
-        return error.code
+        run(environ, Console(soft_wrap=True, highlight=False))
     except OSError as error:
-        print(
-            f"dataset: {error.filename}: {error.strerror}: free the way, or give another DEST=.",
-            file=sys.stderr,
-        )
-        return 2
+        text = f"{error.filename}: {error.strerror}: free the way, or give another DEST=."
+        raise FetchError(text, exit_code=ExitCode.USAGE) from error
     except KeyboardInterrupt:
         print("dataset: stopped; the same command goes on where it stopped.", file=sys.stderr)
-        return 130
+        return ExitCode.INTERRUPTED
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

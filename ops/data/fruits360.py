@@ -19,20 +19,22 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ops.core.errors import OperatorError
+
 SPLITS = ("Training", "Test")
 MANIFEST = ".fruits-360.json"
 
 
-class FetchError(Exception):
+class FetchError(OperatorError):
     """The data set is not complete; the message says why and what to do."""
 
-    code = 2
+    exit_code = 2
 
 
 class SourceUnreachableError(FetchError):
     """The source cannot be reached or refuses; what was fetched so far is kept."""
 
-    code = 3
+    exit_code = 3
 
 
 @dataclass(frozen=True)

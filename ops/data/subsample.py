@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import filecmp
 import hashlib
-import os
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from ops.core.errors import OperatorError
 from ops.data.images import FoundImage, find_images
 
 
-class SampleError(Exception):
+class SampleError(OperatorError):
     """No sample can be cut; the message says why and what to do."""
+
+    exit_code = 2
 
 
 def choose(found: list[FoundImage], *, classes: int, images: int, seed: int) -> list[FoundImage]:
@@ -151,14 +152,7 @@ def run(environ: Mapping[str, str]) -> str:
     return f"{sum(counts.values())} images of {len(counts)} classes in {dest}: {', '.join(counts)}"
 
 
-def main() -> int:
-    try:
-        print(run(os.environ))
-    except SampleError as error:
-        print(f"sample: {error}", file=sys.stderr)
-        return 2
+def main(environ: Mapping[str, str]) -> int:
+    """`make sample`."""
+    print(run(environ))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Role = Literal["driver", "executor", "step", "bootstrap", "terraform"]
+Role = Literal["driver", "executor", "step", "controller", "bootstrap", "node", "terraform"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class Document:
 
     Attributes
     ----------
-    role : whose it is; ``step`` is the step's own, in cluster mode YARN's client
+    role : whose it is; ``step`` is the step's own, in cluster mode YARN's client; ``controller`` EMR's about the step;
+        ``node`` a daemon's or the system's
     uri : its address
     text : an excerpt of it
     problem : why not all of it could be read; empty when all is well
@@ -37,6 +39,40 @@ class ErrorDetail:
 
 
 @dataclass(frozen=True)
+class Node:
+    """An instance of the cluster, as EMR lists it.
+
+    Attributes
+    ----------
+    market : ``SPOT`` or ``ON_DEMAND``, empty where it is not said
+    reason : EMR's words about its end, with its code
+    ended : whether it ended while the step ran
+    """
+
+    instance: str
+    market: str = ""
+    reason: str = ""
+    ended: bool = False
+
+    @property
+    def was_taken_back(self) -> bool:
+        """Whether EC2 took it back, as it does with Spot instances only.
+
+        >>> Node("i-1", "SPOT", "Instance was terminated by EC2: Spot instance interruption", True).was_taken_back
+        True
+        >>> Node("i-1", "ON_DEMAND", "FAILED_BY_MASTER", True).was_taken_back
+        False
+        """
+        return self.ended and self.market == "SPOT" and not re.search(_OWN_END, self.reason)
+
+
+# Spot instances end for other reasons too: our own scaling, the end of the cluster, an unhealthy disk.
+_OWN_END = re.compile(
+    r"[Rr]esiz|[Uu]ser request|CLUSTER_TERMINATED|unhealthy|UNHEALTHY|FAILED_BY_MASTER|[Ss]cale|decommission"
+)
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All that is known of one failure.
 
@@ -45,12 +81,14 @@ class Evidence:
     subject : ``step``, or ``cluster`` where it failed before or without a step
     cluster_id, step_id : empty where they are not known
     state : of the step, or of the cluster
+    stated : EMR said that state; without, it is to be read from the logs
+    cluster_state : of the cluster, where a step is meant
     step_reason : EMR's ``FailureDetails`` or ``StateChangeReason`` of the step
     reason_code, reason : EMR's ``StateChangeReason`` of the cluster
     details : EMR's ``ErrorDetails`` of the cluster
     job : ``_run/error.json``, left by the job
     node : the JSON that the bootstrap script leaves
-    lost_spot : instances that EC2 took back while the step ran, with EMR's words
+    nodes : the cluster's instances, where EMR lists them
     documents : logs, the most telling first
     logs : the addresses at which all logs lie, or will
     missing : what is not there yet, in words; empty when nothing is awaited
@@ -60,16 +98,28 @@ class Evidence:
     cluster_id: str = ""
     step_id: str = ""
     state: str = ""
+    stated: bool = True
+    cluster_state: str = ""
     step_reason: str = ""
     reason_code: str = ""
     reason: str = ""
     details: tuple[ErrorDetail, ...] = ()
     job: Mapping[str, Any] | None = None
     node: Mapping[str, Any] | None = None
-    lost_spot: tuple[str, ...] = ()
+    nodes: tuple[Node, ...] = ()
     documents: tuple[Document, ...] = ()
     logs: tuple[str, ...] = ()
     missing: str = ""
+
+    @property
+    def lost_spot(self) -> tuple[str, ...]:
+        """Instances that EC2 took back while the step ran, with EMR's words."""
+        return tuple(f"{node.instance} ({node.reason})" for node in self.nodes if node.was_taken_back)
+
+    @property
+    def lost_nodes(self) -> tuple[str, ...]:
+        """Instances that ended while the step ran, with EMR's words."""
+        return tuple(f"{node.instance} ({node.reason})" for node in self.nodes if node.ended)
 
     @property
     def name(self) -> str:

@@ -18,13 +18,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from fruits.store import Store
 
-from ops.aws.account import Account, OperatorError
-from ops.diagnose.evidence import Document, ErrorDetail, Evidence, Role
+from ops.aws.account import Account
+from ops.core.errors import OperatorError
+from ops.diagnose import deaths
+from ops.diagnose.evidence import Document, ErrorDetail, Evidence, Node, Role
 from ops.logs import layout
 from ops.logs.layout import Log
 from ops.logs.reader import FolderLogs, Logs, LogsError, open_logs
 
-MOST_EXECUTORS = 8
+MOST_EXECUTORS = 12
+"""Containers of executors whose logs are read."""
+STREAMS = ("stderr", "stdout", "prelaunch.err")
+"""What a container leaves that may tell something: the last is the shell's that started it."""
 MOST_BYTES = 2_000_000
 """Largest JSON that is read whole."""
 SLACK = timedelta(minutes=2)
@@ -133,18 +138,32 @@ def documents_of_step(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...],
     drivers: list[Log] = []
     executors: list[Log] = []
     for application in applications:
-        logs = [log for log in shelf.containers(application) if log.stream in ("stderr", "stdout")]
+        logs = [log for log in shelf.containers(application) if log.stream in STREAMS]
         drivers += [log for log in logs if log.is_driver]
         executors += [log for log in logs if not log.is_driver]
     driver_documents = [_read(shelf, log, "driver") for log in sorted(drivers, key=_telling)]
-    mentioned = {name for d in driver_documents for name in _NAMED_CONTAINER.findall(d.text)}
-    executors.sort(key=lambda log: (log.container in mentioned, log.stream == "stderr", log.modified, log.key))
-    executor_documents = [_read(shelf, log, "executor") for log in executors[-MOST_EXECUTORS:][::-1]]
+    executor_documents = [_read(shelf, log, "executor") for log in _worth_reading(executors, driver_documents)]
     own_role: Role = "step"
     if not applications and any(d.text for d in step_documents):
         own_role = "driver"  # in client mode the driver writes to the step's own log
-    step_documents = [replace(d, role=own_role) if not d.uri.endswith("controller.gz") else d for d in step_documents]
+    step_documents = [replace(d, role="controller" if _is_controller(d) else own_role) for d in step_documents]
     return (*driver_documents, *step_documents, *executor_documents), tuple(drivers)
+
+
+def _worth_reading(executors: list[Log], drivers: list[Document]) -> list[Log]:
+    """All that some containers left: of those that a driver says ended early, in that order; then of the last ones."""
+    named = [death.container for d in drivers for death in deaths.parse(d.text) if death.container]
+    named += [name for d in drivers for name in _NAMED_CONTAINER.findall(d.text)]
+    latest = sorted({log.container: log.modified for log in executors}.items(), key=lambda pair: pair[1], reverse=True)
+    known = {log.container for log in executors}
+    order = [name for name in dict.fromkeys([*named, *(name for name, _ in latest)]) if name in known]
+    chosen = {name: index for index, name in enumerate(order[:MOST_EXECUTORS])}
+    picked = [log for log in executors if log.container in chosen]
+    return sorted(picked, key=lambda log: (chosen[log.container], _telling(log)))
+
+
+def _is_controller(document: Document) -> bool:
+    return layout.stream_of(document.uri.rpartition("/")[2]) == "controller"
 
 
 def _applications(shelf: Shelf) -> list[str]:
@@ -210,17 +229,31 @@ def step_reason(status: Mapping[str, Any]) -> str:
     return "" if str(said).startswith("Unknown Error") else str(said)
 
 
-def lost_spot(instances: list[Mapping[str, Any]], since: datetime, until: datetime) -> tuple[str, ...]:
-    """Spot instances that EC2 took back in a span of time, with EMR's words."""
+def nodes_of(instances: list[Mapping[str, Any]], since: datetime | None, until: datetime | None) -> tuple[Node, ...]:
+    """The instances of a cluster, and which of them ended in a span of time, with EMR's words.
+
+    Parameters
+    ----------
+    since, until : None where that is not known: then every end counts
+
+    >>> nodes_of([{"Ec2InstanceId": "i-1", "Market": "SPOT", "Status": {"State": "TERMINATED"}}], None, None)[0].ended
+    True
+    """
     found = []
     for instance in instances:
         status = _map(instance.get("Status"))
-        ended = moment(_map(status.get("Timeline")).get("EndDateTime"))
-        said = str(_map(status.get("StateChangeReason")).get("Message") or "")
-        if instance.get("Market") != "SPOT" or ended is None or not since - SLACK <= ended <= until + SLACK:
-            continue
-        if re.search(r"[Ss]pot|EC2|lost|interrupt", said):
-            found.append(f"{instance.get('Ec2InstanceId', 'an instance')} ({said})")
+        ended, change = moment(_map(status.get("Timeline")).get("EndDateTime")), _map(status.get("StateChangeReason"))
+        inside = ended is None or (
+            (since is None or since - SLACK <= ended) and (until is None or ended <= until + SLACK)
+        )
+        found.append(
+            Node(
+                str(instance.get("Ec2InstanceId") or "an instance"),
+                str(instance.get("Market") or ""),
+                str(change.get("Message") or change.get("Code") or ""),
+                ended=inside and str(status.get("State") or "") == "TERMINATED",
+            )
+        )
     return tuple(found)
 
 
@@ -289,13 +322,9 @@ class Live:
         return None if place is None else ClusterShelf(self.account.client("s3"), place, self.cluster_id)
 
     def instances(self) -> list[Mapping[str, Any]]:
-        """Instances that have ended; empty where EMR does not say."""
+        """Its instances, those that have ended too; empty where EMR does not say."""
         try:
-            pages = (
-                self.account.client("emr")
-                .get_paginator("list_instances")
-                .paginate(ClusterId=self.cluster_id, InstanceStates=["TERMINATED"])
-            )
+            pages = self.account.client("emr").get_paginator("list_instances").paginate(ClusterId=self.cluster_id)
             return [found for page in pages for found in page["Instances"]]
         except (ClientError, BotoCoreError):
             return []  # it only makes a cause surer
@@ -341,7 +370,8 @@ def of_step(live: Live, step_id: str, output: Callable[[Mapping[str, Any]], str 
         reason=str(change.get("Message") or ""),
         details=details_of(cluster["Status"]),
         job=_record(output(found), since, until),
-        lost_spot=lost_spot(live.instances(), since, until or datetime.now(UTC)) if since else (),
+        cluster_state=str(cluster["Status"].get("State") or ""),
+        nodes=nodes_of(live.instances(), since, until or datetime.now(UTC)) if since else (),
     )
     shelf = live.shelf(cluster)
     if shelf is None:
@@ -371,7 +401,7 @@ def with_step_logs(evidence: Evidence, shelf: Shelf, ended: datetime | None) -> 
             missing = f"the step's own log ({shelf.logs.uri(layout.step_folder(evidence.step_id))}stderr.gz)"
         elif named and not any(log.modified >= since and log.stream == "stderr" for log in drivers):
             missing = f"the driver's log (below {shelf.logs.uri(layout.application_folder(named[0]))})"
-    telling = [d for d in documents if d.role != "executor" and "/controller" not in d.uri]
+    telling = [d for d in documents if d.role in ("driver", "step")]
     places = tuple(dict.fromkeys(d.uri for d in telling if d.text.strip() or d.problem))
     return replace(evidence, documents=documents, missing=missing, logs=places[:4] or evidence.logs)
 
@@ -477,7 +507,9 @@ def of_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evidenc
         state=str(step_status.get("State") or "FAILED"),
         step_reason=step_reason(step_status),
         job=job,
-        lost_spot=lost_spot(ended, since, until) if since and until else (),
+        stated=bool(step_status.get("State")),
+        cluster_state=str(status.get("State") or ""),
+        nodes=nodes_of(ended, since, until),
     )
     return with_step_logs(evidence, shelf, None)
 

@@ -67,13 +67,36 @@ def process_of(evidence: Evidence, traceback: Traceback | None) -> str:
     return traceback.process
 
 
+_ENDED = {
+    "nothing-failed": "ended well",
+    "still-running": "still runs",
+    "waits-for-nodes": "still runs",
+    "cancelled": "was ended before its time",
+}
+
+
+def state_of(evidence: Evidence, verdict: Verdict) -> str:
+    """How it ended, in words."""
+    if verdict.cause in _ENDED and not evidence.state.startswith(("CANCELLED", "INTERRUPTED")):
+        return _ENDED[verdict.cause]
+    return evidence.state.lower().replace("_", " ")
+
+
 def as_text(evidence: Evidence, verdict: Verdict) -> str:
     """The verdict for a reader, without colours."""
     label = "cause" if verdict.certain or not verdict.is_known else "probable cause"
-    state = evidence.state.lower().replace("_", " ")
-    rows = [(f"{evidence.name}", state), (label, f"{verdict.cause}: {verdict.says}")]
+    rows = [(evidence.name, state_of(evidence, verdict))]
+    rows.append(("state" if not verdict.is_failure else label, f"{verdict.cause}: {verdict.says}"))
+    if verdict.decides:
+        rows.append(("what decides", verdict.decides))
     if verdict.said:
         rows.append(("said", f"{verdict.said} ({verdict.said_in})"))
+    if verdict.raised:
+        rows.append(("raised", verdict.raised))
+    if verdict.first:
+        rows.append(("first error", verdict.first))
+    if verdict.ruled_out:
+        rows.append(("ruled out", ", ".join(verdict.ruled_out)))
     where = verdict.traceback.where if verdict.traceback else None
     process = process_of(evidence, verdict.traceback)
     if where is not None:
@@ -84,7 +107,7 @@ def as_text(evidence: Evidence, verdict: Verdict) -> str:
     if verdict.traceback is not None and verdict.traceback.frames:
         lines += [f"{'traceback':<15}of the {process}:"]
         lines += [f"    {line}" for line in shortened(verdict.traceback)]
-    lines.append(f"{'cure':<15}{verdict.cure}")
+    lines.append(f"{'fix':<15}{verdict.fix}")
     for index, uri in enumerate(evidence.logs):
         lines.append(f"{'log' if index == 0 else '':<15}{uri}")
     unread = [f"{d.uri}: {d.problem}" for d in evidence.documents if d.problem]
@@ -96,13 +119,21 @@ def as_text(evidence: Evidence, verdict: Verdict) -> str:
 
 
 def next_command(evidence: Evidence, verdict: Verdict) -> str:
-    """What to type then."""
+    """What to type then: a command that can work in the state in which cluster and step are."""
     if evidence.missing and not verdict.is_known:
         which = f"STEP={evidence.step_id}" if evidence.step_id else f"CLUSTER={evidence.cluster_id}"
         return f"make diagnose {which}, when its logs have arrived"
-    if evidence.subject == "cluster" and "run-step" in verdict.next:
-        return "make destroy, then make apply"
-    return verdict.next
+    wanted = verdict.next
+    if evidence.subject == "cluster":
+        if "make logs" in wanted:
+            return "make doctor, then make destroy and make apply"
+        return "make destroy, then make apply" if "run-step" in wanted and "apply" not in wanted else wanted
+    if "make logs" in wanted and evidence.step_id and verdict.is_failure:
+        wanted = wanted.replace("make logs", f"make logs STEP={evidence.step_id}")
+    ended = evidence.cluster_state.startswith("TERMINAT")
+    if ended and "make run-step" in wanted and "make apply" not in wanted:
+        return wanted.replace("make run-step", "make apply, then make run-step")
+    return wanted
 
 
 def as_json(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
@@ -110,17 +141,21 @@ def as_json(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
     found = verdict.traceback
     where = found.where if found else None
     return {
-        "failed": evidence.subject,
+        "failed": evidence.subject if verdict.is_failure else None,
         "cluster_id": evidence.cluster_id or None,
         "step_id": evidence.step_id or None,
-        "state": evidence.state,
+        "state": evidence.state if evidence.stated or verdict.is_failure else state_of(evidence, verdict),
         "cause": verdict.cause,
         "certain": verdict.certain,
         "says": verdict.says,
-        "cure": verdict.cure,
+        "fix": verdict.fix,
+        "decides": verdict.decides or None,
         "next": next_command(evidence, verdict),
         "said": verdict.said or None,
         "said_in": verdict.said_in or None,
+        "raised": verdict.raised or None,
+        "first": verdict.first or None,
+        "ruled_out": list(verdict.ruled_out),
         "where": None
         if where is None or found is None
         else {

@@ -107,10 +107,15 @@ class Traceback:
         return self.exception.rpartition(".")[2] in WRAPPERS
 
     @property
+    def is_itself(self) -> bool:
+        """Whether its exception neither carries another nor follows from a process that has gone."""
+        name = self.exception.rpartition(".")[2]
+        return bool(name) and not self.is_wrapper and name not in AFTERMATH
+
+    @property
     def decides(self) -> bool:
         """Whether its exception is the failure itself, whatever else a log reports."""
-        name = self.exception.rpartition(".")[2]
-        return bool(name) and not self.is_wrapper and name not in AFTERMATH and self.where is not None
+        return self.is_itself and self.where is not None
 
     @property
     def process(self) -> str:

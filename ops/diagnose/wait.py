@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from rich.console import Console
 
-from ops.aws.account import PROJECT, Account, NotAppliedError, OperatorError
+from ops.aws.account import Account
+from ops.aws.emr import list_steps, read_output_from
+from ops.aws.poll import poll
 from ops.core.console import working
+from ops.core.errors import NotAppliedError, OperatorError
+from ops.core.target import PROJECT
 from ops.diagnose import gather, render
 from ops.diagnose.causes import Verdict, judge
 from ops.diagnose.evidence import Document, Evidence
@@ -24,6 +27,7 @@ LATE_SECONDS = 900.0
 POLL_SECONDS = 10.0
 POLL_SECONDS_EMULATED = 0.5
 FAILED_STATES = ("FAILED", "CANCELLED", "INTERRUPTED")
+OPEN_STATES = ("RUNNING", "CANCEL_PENDING")
 
 TROUBLE = (OperatorError, FruitsError, BotoCoreError, ClientError)
 """What looking may end with; a command that has failed already does not fail otherwise because of it."""
@@ -47,23 +51,21 @@ class Diagnosis:
 
 
 class NothingFailedError(OperatorError):
-    """There is nothing to diagnose."""
+    """There is nothing to diagnose, which is no failure either."""
 
-    exit_code = 2
+    exit_code = 0
 
 
 def output_of(found: Mapping[str, Any]) -> str | None:
     """Where a step puts its results; None where it is not ours, or its request is gone."""
-    from ops.lifecycle.step import output_in
-
     try:
-        return output_in(found["Config"]["Args"])
+        return read_output_from(found["Config"]["Args"])
     except FruitsError:
         return None
 
 
 def step(account: Account, cluster_id: str, step_id: str, console: Console, *, patience: float) -> Diagnosis:
-    """Diagnose a step: from the job's own record in seconds, otherwise from its logs.
+    """Diagnose a step: from the job's own record in seconds, otherwise from its logs. One that runs: what it waits for.
 
     Parameters
     ----------
@@ -72,13 +74,16 @@ def step(account: Account, cluster_id: str, step_id: str, console: Console, *, p
     Raises
     ------
     OperatorError
-        There is no such cluster or step, or it has not failed.
+        There is no such cluster or step, or it has not begun, or ended well.
     """
     live = Live(account, cluster_id)
     evidence = gather.of_step(live, step_id, output_of, logs=False)
+    if evidence.state in OPEN_STATES:
+        full = gather.of_step(live, step_id, output_of, logs=True)
+        return Diagnosis(_without_wait(full, full.missing), judge(full))
     if evidence.state not in FAILED_STATES:
         raise NothingFailedError(
-            f"the step {step_id} is {evidence.state}: it has not failed. Fix: make steps names those that have."
+            f"nothing failed: the step {step_id} is {evidence.state}. make steps names those that have failed."
         )
     if evidence.job is not None:
         return settled(gather.of_step(live, step_id, output_of, logs=True), evidence)
@@ -103,7 +108,7 @@ def cluster(account: Account, cluster_id: str, console: Console, *, patience: fl
         said = f" ({evidence.reason})" if evidence.reason else ""
         raise NothingFailedError(
             f"nothing failed: the cluster {cluster_id} is {evidence.state}{said}, and none of its steps FAILED. "
-            "Fix: make status; a step that seems to stand still: make logs FOLLOW=1."
+            "A step that seems to stand still: make diagnose STEP=… says what it waits for."
         )
     if evidence.node is not None:
         return settled(gather.of_cluster(live, logs=True), evidence)
@@ -137,18 +142,21 @@ def awaited(
 ) -> Diagnosis:
     """Look until the last logs are there, the cause is known, or the patience ends."""
     pause = POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS
-    deadline = time.monotonic() + patience
     try:
         with working(console, f"looking for the cause: {evidence.name}") as say:
-            while True:
+
+            def found() -> Diagnosis | None:
+                nonlocal evidence
                 evidence = look()
                 verdict = judge(evidence)
                 if not evidence.missing or (verdict.is_known and evidence.documents):
                     return Diagnosis(evidence, verdict)
-                if time.monotonic() >= deadline:
-                    break
-                say(f"waiting for {evidence.missing}; {LATER}")
-                time.sleep(pause)
+                if patience:
+                    say(f"waiting for {evidence.missing}; {LATER}")
+                return None
+
+            if (diagnosis := poll(found, pause=pause, limit=patience, say=say)) is not None:
+                return diagnosis
     except KeyboardInterrupt:
         console.print("stopped waiting; this is what is known so far", highlight=False)
     return Diagnosis(_without_wait(evidence, evidence.missing), judge(evidence))
@@ -156,9 +164,7 @@ def awaited(
 
 def newest(account: Account, cluster_id: str) -> str:
     """The newest step of a cluster that failed; empty where none did."""
-    from ops.cli.steps import of_cluster
-
-    found = (step for step in of_cluster(account, cluster_id, limit=1000) if step["Status"]["State"] == "FAILED")
+    found = (step for step in list_steps(account, cluster_id, limit=1000) if step["Status"]["State"] == "FAILED")
     return str(next(found, {"Id": ""})["Id"])
 
 

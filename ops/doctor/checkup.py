@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
-from ops.aws.account import NOT_RUNNING, PROJECT, Account, NotAppliedError, OperatorError
-from ops.cost import billing
+from ops.aws.account import NOT_RUNNING, Account, emulator, target_from
+from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
+from ops.core.target import PROJECT, Target
+from ops.cost import billing as bill_lines
 from ops.cost.leftovers import bill
 from ops.cost.money import currency_from
 from ops.doctor import cloud, images, machine
@@ -24,7 +23,6 @@ from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
 from ops.terraform.offline import planned
-from ops.terraform.workspace import NoCredentialsError, Target, TerraformError, emulator_endpoint, target_from
 
 COLOURS = {"failure": "red", "warning": "yellow"}
 ASKED = "vCPUs, types, release, block public access, buckets and time"
@@ -148,7 +146,7 @@ def examine(
     return findings, account
 
 
-def look_at_bill(account: Account, console: Console) -> billing.Bill:
+def look_at_bill(account: Account, console: Console) -> bill_lines.Bill:
     """What still bills, at the prices of now where they can be had."""
     types = {name for fleet in _fleets(account).values() for name in fleet["types"]}
     with console.status("looking for what still bills"):
@@ -173,46 +171,38 @@ def run(what: str, environ: Mapping[str, str], console: Console, *, machine_read
     errors = Console(stderr=True)
     currency = currency_from(environ)
     if what == "billing":
-        if (environ.get("ENV") or "local") == "local" and emulator_endpoint() is None:
-            print(json.dumps(billing.as_json(billing.Bill()), indent=1) if machine_readable else NOT_RUNNING)
+        if (environ.get("ENV") or "local") == "local" and not emulator():
+            print(json.dumps(bill_lines.as_json(bill_lines.Bill()), indent=1) if machine_readable else NOT_RUNNING)
             return 0
         account = Account.from_environment(environ)
         found = look_at_bill(account, errors)
         if machine_readable:
-            print(json.dumps(billing.as_json(found), indent=1))
+            print(json.dumps(bill_lines.as_json(found), indent=1))
         else:
-            _shown(console, billing.lines(found, account, currency))
-        return billing.exit_code(found)
+            _shown(console, bill_lines.lines(found, account, currency))
+        return bill_lines.exit_code(found)
     findings, reached = examine(environ, errors)
     env = environ.get("ENV") or "local"
     if not machine_readable:
         _shown(console, [found.line for found in findings])
     owed = look_at_bill(reached, errors) if reached else None
     if machine_readable:
-        answer = {"env": env, "findings": as_json(findings), "billing": billing.as_json(owed) if owed else None}
+        answer = {"env": env, "findings": as_json(findings), "billing": bill_lines.as_json(owed) if owed else None}
         print(json.dumps(answer, indent=1))
         return exit_code(findings)
     _shown(console, [counted(findings), ""])
     if owed is None or reached is None:
         _shown(console, ["what is still billing was not looked at: there is no account to ask"])
     else:
-        _shown(console, billing.lines(owed, reached, currency))
+        _shown(console, bill_lines.lines(owed, reached, currency))
     return exit_code(findings)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point. Exit code: 0; 7 something will fail; of billing 8, something bills by the hour."""
-    parser = argparse.ArgumentParser(prog="python -m ops.doctor.checkup", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["all", "billing"], default="all")
-    parser.add_argument("--json", action="store_true", help="for a program (also JSON=1)")
-    options = parser.parse_args(arguments)
-    name = "billing" if options.what == "billing" else "doctor"
-    try:
-        return run(options.what, os.environ, Console(), machine_readable=options.json or os.environ.get("JSON") == "1")
-    except (OperatorError, TerraformError) as error:
-        Console(stderr=True).print(f"{name}: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
+def doctor(environ: Mapping[str, str]) -> int:
+    """`make doctor`. Exit code: 0; 7 where something will fail."""
+    return run("all", environ, Console(), machine_readable=environ.get("JSON") == "1")
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def billing(environ: Mapping[str, str]) -> int:
+    """`make billing`. Exit code: 0; 8 where something bills by the hour."""
+    return run("billing", environ, Console(), machine_readable=environ.get("JSON") == "1")

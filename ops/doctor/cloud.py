@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.aws.account import PROJECT
+from ops.core.target import PROJECT
 from ops.doctor.finding import Finding, attempt, failure, ok, unchecked, warning
 from ops.doctor.requirements import Asked, vcpus, vcpus_of_types
 from ops.job import wheelhouse

@@ -8,9 +8,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.aws.refusals import why_not
+
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 SOMETHING_WILL_FAIL = 7
-_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden")
 
 
 @dataclass(frozen=True)
@@ -66,22 +67,6 @@ def failed(check: str, error: Exception) -> Finding:
 def unchecked(check: str, why: str, cure: str = "") -> Finding:
     """A check that could not be made."""
     return warning(check, f"not checked: {why}", cure)
-
-
-def is_denied(error: ClientError) -> bool:
-    """Whether the credentials lack a right."""
-    return str(error.response["Error"].get("Code", "")) in _DENIED
-
-
-def why_not(error: Exception) -> tuple[str, str]:
-    """What AWS's refusal means, and what to do."""
-    if isinstance(error, ClientError):
-        told = error.response["Error"]
-        code, message = str(told.get("Code", "")), str(told.get("Message", ""))
-        if is_denied(error):
-            return f"{error.operation_name} is not allowed ({code})", "the policies of infra/operators give this right."
-        return f"{error.operation_name} answers {code} {message}".strip(), "run it again; look at the message."
-    return " ".join(str(error).split()), "look at the network, or run it again."
 
 
 def attempt(check: str, look: Callable[[], Finding | Sequence[Finding]]) -> list[Finding]:

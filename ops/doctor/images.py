@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fruits.errors import FruitsError
+from fruits.formats import ENDINGS_TEXT
 from fruits.listing import is_image
 from fruits.store import Store, split_uri
 
@@ -19,7 +20,7 @@ def counted(classes: Mapping[str, int], where: str, cure: str) -> Finding:
     """What the number of images and classes means for a run."""
     total = sum(classes.values())
     if not total:
-        return failure("images", f"no image below {where}: no name ends in .jpg, .jpeg or .png", cure)
+        return failure("images", f"no image below {where}: no name ends in {ENDINGS_TEXT}", cure)
     most = sorted(classes, key=lambda label: (-classes[label], label))
     names = ", ".join(f"{label} {classes[label]:,}" for label in most[:SHOWN])
     rest = f" and {len(most) - SHOWN} more" if len(most) > SHOWN else ""

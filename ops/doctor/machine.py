@@ -12,10 +12,11 @@ from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from localaws.java import SUPPORTED, find_java_home
+from ops.core.errors import TerraformError
 from ops.core.paths import ROOT
 from ops.doctor.finding import Finding, failed, failure, ok, warning
 from ops.job import wheelhouse
-from ops.terraform.workspace import MINIMUM, TerraformError, find_terraform
+from ops.terraform.binary import MINIMUM, find_terraform
 
 PYTHON = tuple(int(part) for part in wheelhouse.PYTHON.split("."))
 

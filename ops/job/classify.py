@@ -8,14 +8,12 @@ program.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 from fruits import classifier
 from fruits.classifier import cross_validate_blocks
-from fruits.errors import FruitsError, InputError
+from fruits.errors import InputError
 from fruits.outputs import REPORT
 from fruits.report import page
 from numpy.typing import NDArray
@@ -95,17 +93,13 @@ def worst_of(found: classifier.Result) -> Table:
     return table
 
 
-def main(environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; that of the failure, see `make help-exit`."""
     errors = Console(stderr=True)
-    try:
-        result = find(environ)
-        with working(errors, "learning and testing", quiet=not errors.is_terminal):
-            found = of_result(result)
-        written = into_report(result, found)
-    except FruitsError as error:
-        errors.print(f"classify: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
+    result = find(environ)
+    with working(errors, "learning and testing", quiet=not errors.is_terminal):
+        found = of_result(result)
+    written = into_report(result, found)
     if environ.get("JSON") == "1":
         print(json.dumps({"result": result.store.uri, **found.as_json()}, indent=1, ensure_ascii=False))
         return 0
@@ -127,7 +121,3 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     place = result.store.location(REPORT)
     say(f"the whole confusion matrix is in {place}" if written else f"{place} was left as it is: no place for it there")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

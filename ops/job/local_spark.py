@@ -1,7 +1,7 @@
 """`make run-local`: the whole chain on this machine, by the same `spark-submit` and the same files as on a cluster.
 
-Reads INPUT, OUTPUT, MODEL, K, VARIANCE, LIMIT, CLASSES, ENGINE, MAX_REJECT_RATE, IMAGE_SIZE, SCALING, WEIGHTS and
-REQUEST from the environment, where make puts them. The job's own exit code is returned.
+Reads INPUT, OUTPUT, MODEL, K, VARIANCE, LIMIT, CLASSES, ENGINE, PRECISION, MAX_REJECT_RATE, IMAGE_SIZE, SCALING,
+WEIGHTS and REQUEST from the environment, where make puts them. The job's own exit code is returned.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fruits.errors import FruitsError, UsageError
-from fruits.request import DEFAULT_MODEL, Request, read_request
+from fruits.request import Request, read_request
 from fruits.store import Store
 from rich.console import Console
 from rich.markup import escape
@@ -27,6 +27,7 @@ from rich.markup import escape
 from localaws.java import find_java_home
 from ops.core.paths import ROOT
 from ops.job import class_archive
+from ops.job.names import result_name
 from ops.job.package import ENTRY, write_job_zip
 from ops.job.watch import Watcher, show
 
@@ -42,7 +43,7 @@ _NUMBERS: dict[str, type[int] | type[float]] = {
     "variance": float,
     "max_reject_rate": float,
 }
-_TEXTS = ("input", "output", "model", "engine", "scaling", "weights")
+_TEXTS = ("input", "output", "model", "engine", "precision", "scaling", "weights")
 
 
 def classes_in(text: str) -> list[str]:
@@ -96,7 +97,7 @@ def request_from(environment: Mapping[str, str]) -> Request:
         return read_request(uri)
     fields = fields_from(environment)
     fields.setdefault("input", SAMPLE)
-    model = Path(str(fields.get("model", DEFAULT_MODEL))).stem
+    model = result_name(fields.get("model"))
     name = Path(str(fields["input"]).rstrip("/")).name
     fields.setdefault("output", f"{RUNS}/{name}-{model}")
     fields["networks"] = str(MODELS)
@@ -224,6 +225,11 @@ def describe(summary: dict[str, Any], output: Store) -> str:
         if summary["rows_removed"]
         else ""
     )
+    if others := summary["features_of_others"]:
+        gone += f"\n{others:,} features of images that were not selected are kept for other runs"
+    if repaired := summary["repaired"]:
+        gone += f"\n{len(repaired):,} files were missing or damaged, and what they held was made anew: {repaired[0]}"
+        gone += f" and {len(repaired) - 1:,} more (run.json)" if len(repaired) > 1 else ""
     rejected = (
         f", {summary['images_rejected']:,} rejected (see rejects/)" if summary["images_rejected"] else ", none rejected"
     )
@@ -250,28 +256,3 @@ def describe_failure(output: Store, log: Path, code: int) -> str:
         said = [line.removeprefix("fruits: ") for line in lines if line.startswith("fruits: ")]
         text = said[-1] if said else "\n".join(lines[-15:])
         return f"\nfailed before the job could report: {text}\nexit code {code}; full log: {log}"
-
-
-def main() -> int:
-    """Entry point of `make run-local`."""
-    console = Console()
-    try:
-        request = request_from(os.environ)
-        if request.input == SAMPLE:
-            from sample.draw import draw_sample
-
-            counts = draw_sample(Path(SAMPLE))
-            console.print(
-                f"the embedded sample, drawn (not photographed): {sum(counts.values())} images of {len(counts)} fruits "
-                f"in {SAMPLE}",
-                highlight=False,
-            )
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return run(request, console, os.environ.get("MASTER") or f"local[{cores}]")
-    except FruitsError as error:
-        Console(stderr=True).print(f"run-local: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,8 +7,6 @@ scores. `OUTPUT=` names the result, `COUNT=` how many, `JSON=1` is for a program
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,8 +14,8 @@ from typing import Any
 
 import numpy as np
 from fruits.engines import BATCH
-from fruits.errors import FruitsError, InputError, UsageError
-from fruits.images import ImageError, decode
+from fruits.errors import InputError, UsageError
+from fruits.guard import Guard
 from fruits.store import Store
 from numpy.typing import NDArray
 from rich.console import Console
@@ -53,9 +51,9 @@ def read_image(uri: str) -> bytes:
     try:
         return store.read(name)
     except FileNotFoundError:
-        raise InputError(f"there is no image {uri}. Fix: IMAGE= names a JPEG or PNG file.") from None
+        raise InputError(f"there is no image {uri}. Fix: IMAGE= names a photograph's file.") from None
     except OSError as error:
-        raise InputError(f"the image {uri} cannot be read ({error}). Fix: IMAGE= names a JPEG or PNG file.") from error
+        raise InputError(f"the image {uri} cannot be read ({error}). Fix: IMAGE= names a photograph's file.") from error
 
 
 def scores_of(result: Result, uri: str) -> NDArray[np.float64]:
@@ -76,13 +74,10 @@ def scores_of(result: Result, uri: str) -> NDArray[np.float64]:
             f"the network gives {model.dimension} features and the PCA takes {mean.size}: {result.store.uri} mixes "
             "files of two runs. Fix: run the job again."
         )
-    try:
-        pixels = decode(data, model.image_size)
-    except ImageError as error:
-        raise InputError(f"the image {uri} cannot be used: {error}. Fix: IMAGE= names a JPEG or PNG file.") from error
-    batch = np.zeros((BATCH, *pixels.shape), np.uint8)
-    batch[0] = pixels
-    features = np.asarray(engine.embed(batch)[0], np.float64)
+    with Guard(model.image_size, BATCH) as guard:
+        if (reason := guard.decode([data])[0]) is not None:
+            raise InputError(f"the image {uri} cannot be used: {reason}. Fix: IMAGE= names a photograph's file.")
+        features = np.asarray(engine.embed(guard.pixels)[0], np.float64)
     scores: NDArray[np.float64] = (features - mean) @ components.T
     return scores
 
@@ -132,19 +127,15 @@ def described(result: Result, image: str, found: list[Neighbour]) -> dict[str, A
     }
 
 
-def main(environ: Mapping[str, str] = os.environ) -> int:
+def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; that of the failure, see `make help-exit`."""
     errors = Console(stderr=True)
-    try:
-        if not (image := environ.get("IMAGE", "").strip()):
-            raise UsageError("no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg.")
-        count = positive(environ, "COUNT", COUNT)
-        result = find(environ)
-        with working(errors, "looking for the nearest images", quiet=not errors.is_terminal):
-            found = nearest(result, scores_of(result, image), count)
-    except FruitsError as error:
-        errors.print(f"neighbours: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
+    if not (image := environ.get("IMAGE", "").strip()):
+        raise UsageError("no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg.")
+    count = positive(environ, "COUNT", COUNT)
+    result = find(environ)
+    with working(errors, "looking for the nearest images", quiet=not errors.is_terminal):
+        found = nearest(result, scores_of(result, image), count)
     if environ.get("JSON") == "1":
         print(json.dumps(described(result, image, found), indent=1, ensure_ascii=False))
         return 0
@@ -153,7 +144,3 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     label, votes, voters = vote(found)
     console.print(f"{votes} of the {voters} nearest are {label}", highlight=False, markup=False, soft_wrap=True)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

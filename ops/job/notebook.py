@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 
@@ -67,8 +66,8 @@ def bundle() -> bytes:
     return zipped({**job_files(), **{name: ROOT / name for name in BESIDE}})
 
 
-def main() -> int:
-    """Entry point of `make notebook`."""
+def main(_: Mapping[str, str]) -> int:
+    """`make notebook`."""
     text = notebook(SOURCE.read_text(encoding="utf-8"))
     NOTEBOOK.write_text(text, encoding="utf-8")
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -80,7 +79,3 @@ def main() -> int:
         soft_wrap=True,
     )
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,23 +8,23 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 from fruits.engines import Engine
-from fruits.errors import InputError, ModelError, OutputError, UsageError
+from fruits.errors import InputError, ModelError, OutputError, StorageError, UsageError
 from fruits.models import FOLDER, PublishedModel, engine_for, publish
 from fruits.outputs import MODEL, RUN, SCORES, SCORES_CSV
 from fruits.parts import read_batches
 from fruits.pca import matrix
-from fruits.request import DEFAULT_MODEL, Request
+from fruits.request import Request
 from fruits.store import Store
 from numpy.typing import NDArray
 
 from ops.job.local_spark import MODELS, RUNS, request_from
+from ops.job.names import result_name
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Result:
     def _readable(self) -> Iterator[pa.RecordBatch]:
         try:
             yield from self._batches()
-        except (OSError, pa.ArrowInvalid, KeyError) as error:
+        except (OSError, pa.ArrowInvalid, KeyError, StorageError) as error:
             said = str(error).splitlines()[0]
             raise InputError(
                 f"the scores at {self.store.uri} cannot be read ({said}). Fix: make results, or run the job again."
@@ -194,7 +194,7 @@ def _columns(batch: pa.RecordBatch) -> NDArray[np.floating]:
 
 def candidates(environ: Mapping[str, str]) -> list[str]:
     """Where a result may lie that no OUTPUT= names: of `make run-local`, and of `make results`."""
-    model = Path(environ.get("MODEL") or DEFAULT_MODEL).stem
+    model = result_name(environ.get("MODEL"))
     chosen = {name: environ[name] for name in ("INPUT", "MODEL") if environ.get(name)}
     return [request_from(chosen).output, f"{RUNS}/{environ.get('ENV') or 'local'}/{model}"]
 
@@ -221,7 +221,7 @@ def find(environ: Mapping[str, str]) -> Result:
             )
         found = max(there, key=lambda result: str(result.summary.get("finished", "")))
     wanted = environ.get("MODEL")
-    if wanted and Path(wanted).stem != Path(found.summary["model"]).stem:
+    if wanted and result_name(wanted) != result_name(found.summary["model"]):
         raise OutputError(
             f"the result at {found.store.uri} was made by {found.summary['model']}, not by {wanted}. Fix: leave "
             "MODEL= out, or OUTPUT= names the result of that network."

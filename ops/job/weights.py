@@ -8,49 +8,23 @@ trusts only what stands there. Reads MODEL and DEST from the environment.
 from __future__ import annotations
 
 import hashlib
-import os
-import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fruits import backbones
 from fruits.backbones.weights import DEFAULT_FOLDER, SUMS, parse_sums, sha256
-from fruits.errors import FruitsError, ModelError, UsageError
+from fruits.errors import ModelError, UsageError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-_KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a backbone's weights are published, with the MD5 in Keras' own source where it has one."""
-
-    file: str
-    url: str
-    md5: str | None
-
-
-SOURCES = {
-    "mobilenet_v2": Source(
-        backbones.MOBILENET_FILE.format(alpha="1.0"),
-        f"{_KERAS}/mobilenet_v2/{backbones.MOBILENET_FILE.format(alpha='1.0')}",
-        None,
-    ),
-    "mobilenet_v2_035": Source(
-        backbones.MOBILENET_FILE.format(alpha="0.35"),
-        f"{_KERAS}/mobilenet_v2/{backbones.MOBILENET_FILE.format(alpha='0.35')}",
-        None,
-    ),
-    "resnet50": Source(
-        backbones.RESNET_FILE,
-        f"{_KERAS}/resnet/{backbones.RESNET_FILE}",
-        "4d473c1dd8becc155b73f8504c6f6626",
-    ),
+PUBLISHED = {
+    name: backbone.source
+    for name, backbone in backbones.BACKBONES.items()
+    if isinstance(backbone.source, backbones.Published)
 }
+"""Backbones whose weights are to be fetched, with their source."""
 
 
 def download(url: str, target: Path, console: Console) -> None:
@@ -86,7 +60,7 @@ def download(url: str, target: Path, console: Console) -> None:
     partial.replace(target)
 
 
-def vouch(model: str, source: Source, path: Path) -> str:
+def vouch(model: str, source: backbones.Published, path: Path) -> str:
     """Check a weights file and record its digest.
 
     Returns
@@ -131,12 +105,12 @@ def fetch(
     ModelError
         When they cannot be had or are not right.
     """
-    if model not in SOURCES:
-        known = ", ".join(SOURCES)
+    if model not in PUBLISHED:
+        known = ", ".join(PUBLISHED)
         if model in backbones.BACKBONES:
             raise UsageError(f"the weights of {model} come with its package. Fix: nothing is to be fetched.")
         raise UsageError(f"there are no weights to fetch for '{model}'. Fix: MODEL=one of {known}.")
-    source = SOURCES[model]
+    source = PUBLISHED[model]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / source.file
     if not path.exists():
@@ -144,19 +118,9 @@ def fetch(
     return path, vouch(model, source, path)
 
 
-def main() -> int:
-    """Entry point of `make weights`."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    console = Console()
-    try:
-        folder = Path(os.environ.get("DEST") or DEFAULT_FOLDER)
-        path, digest = fetch(os.environ.get("MODEL", ""), folder, console)
-    except FruitsError as error:
-        Console(stderr=True).print(f"weights: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return error.exit_code
+def main(environ: Mapping[str, str]) -> int:
+    """`make weights`."""
+    folder = Path(environ.get("DEST") or DEFAULT_FOLDER)
+    path, digest = fetch(environ.get("MODEL", ""), folder, console := Console())
     console.print(f"{path}\nsha256 {digest}, recorded in {path.parent / SUMS}", highlight=False, soft_wrap=True)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -25,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 from rich.console import Console
 
 from ops.core.console import counting, working
+from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
 
 PYTHON = "3.11"
@@ -38,8 +39,10 @@ ROOT = Path("build/wheelhouse")
 CHECKING = "the wheels: downloading what is not here (some 400 MB), checking every hash"
 
 
-class WheelhouseError(Exception):
+class WheelhouseError(OperatorError):
     """The wheelhouse cannot be made or uploaded; the message says why and what to do."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -391,18 +394,11 @@ def run(environ: Mapping[str, str], console: Console) -> str:
     return synced.uri
 
 
-def main() -> int:
+def main(environ: Mapping[str, str]) -> int:
+    """`make wheelhouse`: prints where it is."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    try:
-        uri = run(os.environ, console)
-    except WheelhouseError as error:
-        print(f"wheelhouse: {error}", file=sys.stderr)
-        return 2
+    uri = run(environ, console)
     print(uri, flush=True)
     if uri.startswith("s3://"):
         console.print("STILL BILLING: what lies in the bucket, by the month, until make purge")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,41 +6,40 @@ With ``ENV=local`` all of it happens on the embedded AWS, which is started when 
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from rich.console import Console
 
-from localaws import server
+from localaws import faults, server
 from localaws.errors import LocalAwsError, NotRunningError
 from localaws.settings import Settings
-from ops.aws.account import PROJECT, Account, OperatorError
+from ops.aws.account import Account
+from ops.aws.poll import poll
 from ops.aws.state_bucket import require_state
+from ops.aws.studio import find_domain
 from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
 from ops.core import browser
-from ops.core.console import counting, working
+from ops.core.console import ask, counting, working
+from ops.core.errors import ExitCode, OperatorError
 from ops.core.paths import ROOT
+from ops.core.target import PROJECT
 from ops.cost import after, in_report
 from ops.cost.bills import last_line
 from ops.diagnose import wait as diagnosis
 from ops.job import wheelhouse
+from ops.job.names import result_name
 from ops.lifecycle import fault, step, studio
 from ops.lifecycle.upload import upload
 from ops.plan import policies
-from ops.terraform.workspace import (
-    CommandFailedError,
-    TerraformError,
-    Workspace,
-    boundary_of,
-    cluster_variables,
-    embedded_home,
-    summary,
-)
+from ops.plan.summary import summary
+from ops.terraform.variables import boundary_of, cluster_variables
+from ops.terraform.workspace import CommandFailedError, Workspace, embedded_home
 from sample.draw import draw_sample
 
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
@@ -48,11 +47,23 @@ SAMPLE = Path("data/sample")
 STOPPED_MESSAGE = "the embedded AWS is stopped; nothing is left running"
 
 
-def start_embedded(console: Console) -> None:
-    """Start the embedded AWS unless it runs. A new one is empty, so Terraform's states of an earlier one go."""
+def start_embedded(console: Console, environ: Mapping[str, str] | None = None) -> None:
+    """Start the embedded AWS unless it runs. A new one is empty, so Terraform's states of an earlier one go.
+
+    Parameters
+    ----------
+    environ : YARN=1 in it runs the steps on a real YARN
+
+    Raises
+    ------
+    WithoutYarnError, YarnError : they cannot
+    """
     settings = Settings.from_environment()
+    settings.yarn = settings.yarn or (environ or {}).get("YARN") == "1"
+    faults.require_yarn(fault.wanted(environ or {}), settings)
     try:
         server.status(settings.home)
+        server.start(settings)  # it runs: as it is wanted?
     except NotRunningError:
         for state in (embedded_home() / "local").glob("*.tfstate*"):
             state.unlink()
@@ -116,7 +127,7 @@ def apply(
     fault.wanted(environ)  # a fault that there is not is refused before anything starts
     if account is None:
         if (environ.get("ENV") or "local") == "local":
-            start_embedded(console)
+            start_embedded(console, environ)
         account = Account.from_environment(environ)
     require_state(account)
     quiet = not console.is_terminal or account.target.emulated
@@ -188,13 +199,29 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
         cluster.destroy()
     console.print("cluster destroyed; images and results are untouched", highlight=False)
     # a fresh account: what this one has read of the stack is gone
-    console.print(last_line(Account(account.target)), highlight=False, soft_wrap=True, markup=False)
+    console.print(last_line(Account(account.target, account.environ)), highlight=False, soft_wrap=True, markup=False)
+
+
+def confirm_removal(account: Account, environ: Mapping[str, str], console: Console) -> None:
+    """Say what `destroy` removes in a real account, and ask.
+
+    Raises
+    ------
+    OperatorError
+        When the answer is no, or nobody is there to answer.
+    """
+    if account.target.emulated:
+        return
+    where = f"ENV={account.target.env} of account {account.target.account_id} in {account.target.region}"
+    console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+    question = f"this removes the cluster and the network of {where}; images and results stay. Remove them?"
+    ask(question, environ, refused="nothing was removed.")
 
 
 def close_studio(account: Account, console: Console) -> None:
     """What a user made in the domain, which Terraform does not know and SageMaker wants gone before the domain."""
     sagemaker = account.client("sagemaker")
-    domain = studio.domain_of(sagemaker, f"{PROJECT}-{account.target.env}")
+    domain = find_domain(sagemaker, f"{PROJECT}-{account.target.env}")
     if domain is None:
         return
     with working(console, "closing what runs in Studio") as say:
@@ -208,18 +235,19 @@ def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = 
     """Terminate a cluster and wait until it is gone: its groups and EMR's endpoint cannot go before."""
     emr = account.client("emr")
     emr.terminate_job_flows(JobFlowIds=[cluster_id])
-    while True:
+
+    def look() -> bool | None:
         state = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
-        if state.startswith("TERMINATED"):
-            return
         say(f"ending the cluster: {cluster_id} is {state}")
-        time.sleep(1.0 if account.target.emulated else 10.0)
+        return True if state.startswith("TERMINATED") else None
+
+    poll(look, pause=1.0 if account.target.emulated else 10.0, say=say)
 
 
 def fetch_results(account: Account, environ: Mapping[str, str], console: Console) -> Path:
     """Report, scores and run.json of a result below the data bucket, to ``runs/<env>/<name>``."""
     data = account.bucket("data")
-    uri = environ.get("OUTPUT") or f"s3://{data}/results/{environ.get('MODEL') or 'efficientnet_lite0'}"
+    uri = environ.get("OUTPUT") or f"s3://{data}/results/{result_name(environ.get('MODEL'))}"
     bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
     folder = Path("runs") / account.target.env / prefix.rpartition("/")[2]
     s3 = account.client("s3")
@@ -255,9 +283,10 @@ def purge(environ: Mapping[str, str], console: Console, account: Account | None 
     """Storage too: every image and result. The data bucket's name must be typed, or given as PURGE=."""
     account = account or Account.from_environment(environ)
     bucket = account.bucket("data")
-    given = environ.get("PURGE") or (
-        console.input(f"this removes every image and result. Type {bucket}: ") if sys.stdin.isatty() else ""
-    )
+    given = environ.get("PURGE") or (bucket if environ.get("YES") == "1" else "")
+    if not given and sys.stdin.isatty():
+        where = f"ENV={account.target.env} of account {account.target.account_id}"
+        given = console.input(f"this removes the cluster and every image and result of {where}. Type {bucket}: ")
     if given.strip() != bucket:
         raise OperatorError(f"nothing was removed. Fix: PURGE={bucket} confirms it.", exit_code=2)
     destroy(environ, console, account)
@@ -332,34 +361,54 @@ def left_after(command: str, local: bool) -> str:
     return f"MAY STILL BILL: what is there so far; make status says what, {again} removes it"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Entry point: ``python -m ops.lifecycle.environment apply|destroy|purge|results|demo``."""
-    command = (sys.argv[1:] if arguments is None else arguments)[0]
-    console = Console()
-    environ = os.environ
-    local = (environ.get("ENV") or "local") == "local"
+def _told(command: str, environ: Mapping[str, str], body: Callable[[], int | None]) -> int:
+    """Run a command of this room; when it breaks off, say what that leaves."""
+    console, local = Console(), (environ.get("ENV") or "local") == "local"
     try:
-        if command == "apply":
-            apply(environ, console)
-        elif command == "results":
-            results(Account.from_environment(environ), environ, console)
-        elif command == "demo":
-            return demo(environ, console)
-        else:
-            {"destroy": destroy, "purge": purge}[command](environ, console)
-            if local:
-                stop_embedded(console)
+        return body() or 0
     except KeyboardInterrupt:
         console.print(f"interrupted; {left_after(command, local)}", highlight=False, soft_wrap=True)
-        return 130
-    except (OperatorError, TerraformError, wheelhouse.WheelhouseError, LocalAwsError, SweepError, FruitsError) as error:
-        errors = Console(stderr=True)
-        errors.print(f"{command}: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        if command in ("apply", "destroy", "purge") and isinstance(error, (CommandFailedError, SweepError)):
-            errors.print(left_after(command, local), highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
-    return 0
+        return ExitCode.INTERRUPTED
+    except (OperatorError, LocalAwsError, FruitsError, BotoCoreError, ClientError) as error:
+        broke_off = isinstance(error, (CommandFailedError, SweepError, BotoCoreError, ClientError))
+        if command in ("apply", "destroy", "purge") and broke_off:
+            error.add_note(left_after(command, local))
+        raise
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def apply_command(environ: Mapping[str, str]) -> int:
+    """`make apply`."""
+    return _told("apply", environ, lambda: _applied(environ))
+
+
+def _applied(environ: Mapping[str, str]) -> None:
+    apply(environ, Console())
+
+
+def results_command(environ: Mapping[str, str]) -> int:
+    """`make results`."""
+    return _told("results", environ, lambda: results(Account.from_environment(environ), environ, Console()))
+
+
+def demo_command(environ: Mapping[str, str]) -> int:
+    """`make demo`."""
+    return _told("demo", environ, lambda: demo(environ, Console()))
+
+
+def destroy_command(environ: Mapping[str, str]) -> int:
+    """`make destroy`: asks first in a real account."""
+    return _told("destroy", environ, lambda: _removed(destroy, environ))
+
+
+def purge_command(environ: Mapping[str, str]) -> int:
+    """`make purge`: asks for the bucket's name."""
+    return _told("purge", environ, lambda: _removed(purge, environ))
+
+
+def _removed(remove: Callable[[Mapping[str, str], Console, Account], None], environ: Mapping[str, str]) -> None:
+    account, console = Account.from_environment(environ), Console()
+    if remove is destroy:
+        confirm_removal(account, environ, console)
+    remove(environ, console, account)
+    if (environ.get("ENV") or "local") == "local":
+        stop_embedded(console)

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from localaws import faults, server
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
+from ops.core.errors import OperatorError
 
-AT_START = ("bootstrap",)
+AT_START = ("bootstrap", "disk-full")
 """What can only strike while a cluster comes up; the others strike while a step runs."""
 IN_STEP = tuple(kind for kind in faults.KINDS if kind not in AT_START)
 
@@ -39,9 +40,9 @@ def injected(account: Account, environ: Mapping[str, str], kinds: tuple[str, ...
     if kind not in kinds:
         yield
         return
-    endpoint = str(account.target.endpoint)
-    server.set_fault(endpoint, kind)
+    endpoint, keys = str(account.target.endpoint), account.target.keys
+    server.set_fault(endpoint, keys, kind)
     try:
         yield
     finally:
-        server.set_fault(endpoint, "none")
+        server.set_fault(endpoint, keys, "none")

@@ -10,25 +10,32 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+from fruits.errors import FruitsError
 from fruits.request import Request
 from fruits.store import Store
 from rich.console import Console
 
-from ops.aws.account import LIVE_STATES, Account, OperatorError
+from ops.aws.account import Account
+from ops.aws.emr import LIVE_STATES, OPEN_STATES, list_open_steps
+from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, poll
+from ops.aws.refusals import explain
 from ops.core.console import working
+from ops.core.errors import ExitCode, OperatorError
 from ops.cost.after import after_step
 from ops.diagnose import wait as diagnosis
 from ops.diagnose.causes import UNDETERMINED
 from ops.job.local_spark import describe, fields_from
+from ops.job.names import result_name
 from ops.job.package import ENTRY, content_key, job_zip
 from ops.job.watch import Watcher, sentence
+from ops.logs.waiting import WaitingLog
 
 STEP_NAME = "fruits"
-OPEN_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
 POLL_SECONDS = 10.0
 INTERRUPTED = 130
 POLL_SECONDS_EMULATED = 1.0
@@ -73,7 +80,7 @@ def request_for(account: Account, environ: Mapping[str, str]) -> Request:
     data = account.bucket("data")
     fields = fields_from(environ)
     fields.setdefault("input", f"s3://{data}/images")
-    model = str(fields.get("model", "efficientnet_lite0")).rpartition("/")[2].partition(".")[0]
+    model = result_name(fields.get("model"))
     fields.setdefault("output", f"s3://{data}/results/{model}")
     if not account.target.emulated:
         # with dynamic allocation Spark cannot say how large it may grow; the stack knows
@@ -84,13 +91,6 @@ def request_for(account: Account, environ: Mapping[str, str]) -> Request:
 def step_arguments(entry: str, packed: str, request: str) -> list[str]:
     """What EMR's command-runner is given."""
     return ["spark-submit", "--deploy-mode", "cluster", "--py-files", packed, entry, "--request", request]
-
-
-def open_steps(account: Account) -> list[dict[str, Any]]:
-    """Steps of the cluster that have not ended, the newest first."""
-    answer = account.client("emr").list_steps(ClusterId=account.cluster["cluster_id"], StepStates=list(OPEN_STATES))
-    steps: list[dict[str, Any]] = answer["Steps"]
-    return steps
 
 
 def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
@@ -110,7 +110,7 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
             f"the cluster {cluster_id} is {state}{said}. Fix: {first}make apply makes a new one.",
             exit_code=21,
         )
-    if not queue and (others := open_steps(account)):
+    if not queue and (others := list_open_steps(account)):
         raise OperatorError(
             f"the step {others[0]['Id']} is {others[0]['Status']['State']} on {cluster_id}. Fix: wait for it, or "
             "QUEUE=1 to run after it.",
@@ -137,25 +137,59 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
     return Submitted(cluster_id, str(added["StepIds"][0]), request.output)
 
 
+class NotEndedError(OperatorError):
+    """The step never began, or could not be looked at: it has not ended, so nothing may be destroyed because of it."""
+
+
 def watch(account: Account, submitted: Submitted, console: Console) -> dict[str, Any]:
-    """Show the step until it has ended; returns EMR's status of it. There is no limit of time."""
-    emr = account.client("emr")
+    """Show the step until it has ended; returns EMR's status of it. There is no limit of time.
+
+    Raises
+    ------
+    NotEndedError
+        When it could not be looked at, for hours or for want of a right. The step goes on.
+    """
+    emr, emulated = account.client("emr"), account.target.emulated
     watcher = Watcher(Store(submitted.output))
+    waiting = WaitingLog(emr, account.client("s3"), submitted.cluster_id, submitted.step_id)
     with working(console, "submitted") as say:
-        while True:
-            status: dict[str, Any] = emr.describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)[
-                "Step"
-            ]["Status"]
-            state = status["State"]
-            if state not in OPEN_STATES:
+
+        def look() -> dict[str, Any] | None:
+            step = emr.describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)["Step"]
+            status: dict[str, Any] = step["Status"]
+            if status["State"] not in OPEN_STATES:
                 return status
-            if state == "PENDING":
+            if status["State"] == "PENDING":
                 cluster, reason = account.cluster_state()
-                said = f"pending: the cluster is {cluster}{f', {reason}' if reason else ''}"
+                say(f"pending: the cluster is {cluster}{f', {reason}' if reason else ''}")
             else:
-                said = sentence(watcher.report())
-            say(said)
-            time.sleep(POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS)
+                say(tell(watcher, waiting))
+            return None
+
+        pause = POLL_SECONDS_EMULATED if emulated else POLL_SECONDS
+        try:
+            status = poll(look, pause=pause, patience=PATIENCE_EMULATED if emulated else PATIENCE, say=say)
+        except (LostError, BotoCoreError, ClientError) as error:
+            raise NotEndedError(_not_seen(account, submitted, error), exit_code=ExitCode.LOST) from error
+    assert status is not None  # without a limit a look ends the wait, or raises
+    return status
+
+
+def _not_seen(account: Account, submitted: Submitted, error: Exception) -> str:
+    env = "" if account.target.emulated else f" ENV={account.target.env}"
+    what = str(error) if isinstance(error, LostError) else explain(error)[0].partition(". Fix:")[0]
+    return (
+        f"{what}. The step {submitted.step_id} goes on, and the cluster {bills(account)}. Fix: log in again or look at "
+        f"the network, then make watch{env} STEP={submitted.step_id}."
+    )
+
+
+def tell(watcher: Watcher, waiting: WaitingLog) -> str:
+    """What a running step does: by the job's own report, or, while there is none, what YARN lets it wait for."""
+    report = watcher.report()
+    if report is None and (reason := waiting.explain()):
+        return f"waiting: {reason}. make status shows the nodes; Ctrl-C leaves the step to wait"
+    return sentence(report)
 
 
 def conclude(
@@ -212,7 +246,13 @@ def bills(account: Account) -> str:
 
 def run_step(account: Account, environ: Mapping[str, str], console: Console) -> int:
     """Submit and, unless ``DETACH=1``, watch; returns the exit code."""
-    submitted = submit(account, request_for(account, environ), queue=environ.get("QUEUE") == "1")
+    try:
+        submitted = submit(account, request_for(account, environ), queue=environ.get("QUEUE") == "1")
+    except (OperatorError, FruitsError) as error:
+        raise NotEndedError(str(error), exit_code=int(error.exit_code)) from error
+    except (BotoCoreError, ClientError) as error:
+        text, code = explain(error)
+        raise NotEndedError(text, exit_code=int(code)) from error
     console.print(
         f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}",
         highlight=False,
@@ -242,38 +282,3 @@ def see(account: Account, submitted: Submitted, environ: Mapping[str, str], cons
     # A cluster of one step is destroyed first: waiting bills, and a cluster that ends ships its logs at once.
     at_once = environ.get("ONESHOT") == "1" and not account.target.emulated
     return conclude(account, submitted, status, console, patience=0 if at_once else diagnosis.LATE_SECONDS)
-
-
-def output_of(account: Account, step_id: str) -> str:
-    """Where a step puts its results: read from the request that it was given.
-
-    Raises
-    ------
-    OperatorError
-        When the step is not one of ours.
-    """
-    from botocore.exceptions import ClientError
-
-    try:
-        step = account.client("emr").describe_step(ClusterId=account.cluster["cluster_id"], StepId=step_id)["Step"]
-    except ClientError as error:
-        raise OperatorError(f"the cluster has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
-    output = output_in(step["Config"]["Args"])
-    if output is None:
-        raise OperatorError(f"the step {step_id} was not submitted by make run-step.", exit_code=2)
-    return output
-
-
-def output_in(arguments: Sequence[str]) -> str | None:
-    """Where a step with these arguments puts its results; None where it is not one of ours.
-
-    Raises
-    ------
-    FruitsError
-        When its request cannot be read.
-    """
-    from fruits.request import read_request
-
-    if "--request" not in arguments:
-        return None
-    return read_request(arguments[arguments.index("--request") + 1]).output

@@ -8,21 +8,19 @@ the apps in them, Terraform does not know, and SageMaker deletes neither user no
 
 from __future__ import annotations
 
-import os
-import sys
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from ops.aws.account import Account, NotAppliedError, OperatorError
+from ops.aws.account import Account
+from ops.aws.poll import poll
+from ops.aws.studio import apps_of, label
 from ops.core import browser
 from ops.core.console import working
+from ops.core.errors import NotAppliedError, OperatorError
 from ops.cost.bills import last_line
 from ops.job.notebook import NOTEBOOK, SOURCE, ZIP, bundle, notebook
-from ops.terraform.workspace import TerraformError
 
 PREFIX = "notebook"
 EXPIRES_SECONDS = 300
@@ -108,29 +106,6 @@ def open_(account: Account, environ: Mapping[str, str], console: Console) -> str
 # --------------------------------------------------------------------------------------------- what runs in a domain
 
 
-def domain_of(sagemaker: Any, name: str) -> str | None:
-    """The id of the domain of that name; None where there is none."""
-    pages = sagemaker.get_paginator("list_domains").paginate()
-    return next((str(d["DomainId"]) for page in pages for d in page["Domains"] if d["DomainName"] == name), None)
-
-
-def apps_of(sagemaker: Any, domain_id: str) -> list[dict[str, Any]]:
-    """What runs, starts or stops in a domain. SageMaker lists a deleted app for a day: those are left out."""
-    pages = sagemaker.get_paginator("list_apps").paginate(DomainIdEquals=domain_id)
-    return [app for page in pages for app in page["Apps"] if app["Status"] not in ("Deleted", "Failed")]
-
-
-def label(app: Mapping[str, Any]) -> str:
-    """An app for a reader.
-
-    >>> label({"AppType": "JupyterLab", "SpaceName": "mine", "ResourceSpec": {"InstanceType": "ml.t3.medium"}})
-    'JupyterLab of mine (ml.t3.medium)'
-    """
-    kind = (app.get("ResourceSpec") or {}).get("InstanceType")
-    owner = app.get("SpaceName") or app.get("UserProfileName")
-    return f"{app['AppType']} of {owner}" + (f" ({kind})" if kind else "")
-
-
 def stop(
     sagemaker: Any,
     domain_id: str,
@@ -155,13 +130,16 @@ def stop(
         if app["Status"] != "Deleting":
             owner = {key: app[key] for key in ("SpaceName", "UserProfileName") if app.get(key)}
             sagemaker.delete_app(DomainId=domain_id, AppType=app["AppType"], AppName=app["AppName"], **owner)
-    deadline = time.monotonic() + patience
-    while left := apps_of(sagemaker, domain_id):
-        names = ", ".join(label(app) for app in left)
-        if time.monotonic() > deadline:
-            raise OperatorError(f"still running after {patience:.0f} s: {names}. Fix: make studio-stop again.")
-        say(f"waiting until SageMaker has stopped {names}")
-        time.sleep(pause)
+    left: list[str] = []
+
+    def stopped() -> bool | None:
+        left[:] = [label(app) for app in apps_of(sagemaker, domain_id)]
+        if left:
+            say(f"waiting until SageMaker has stopped {', '.join(left)}")
+        return None if left else True
+
+    if poll(stopped, pause=pause, limit=patience, say=say) is None:
+        raise OperatorError(f"still running after {patience:.0f} s: {', '.join(left)}. Fix: make studio-stop again.")
     return [label(app) for app in found]
 
 
@@ -189,13 +167,18 @@ def close(
     for space in found:
         if space["Status"] != "Deleting":
             sagemaker.delete_space(DomainId=domain_id, SpaceName=space["SpaceName"])
-    deadline = time.monotonic() + patience
-    while left := spaces():
-        if time.monotonic() > deadline:
-            told = ", ".join(f"{space['SpaceName']} ({space['Status']})" for space in left)
-            raise OperatorError(f"spaces are still there after {patience:.0f} s: {told}. Fix: make destroy again.")
-        say(f"waiting until SageMaker has deleted {len(left)} space{'' if len(left) == 1 else 's'}")
-        time.sleep(pause)
+    left: list[str] = []
+
+    def deleted() -> bool | None:
+        left[:] = [f"{space['SpaceName']} ({space['Status']})" for space in spaces()]
+        if left:
+            say(f"waiting until SageMaker has deleted {len(left)} space{'' if len(left) == 1 else 's'}")
+        return None if left else True
+
+    if poll(deleted, pause=pause, limit=patience, say=say) is None:
+        raise OperatorError(
+            f"spaces are still there after {patience:.0f} s: {', '.join(left)}. Fix: make destroy again."
+        )
     return [str(space["SpaceName"]) for space in found]
 
 
@@ -209,28 +192,27 @@ def end(account: Account, console: Console) -> list[str]:
     return stopped
 
 
-def main() -> int:
-    """Entry point: ``notebook``, ``open`` or ``stop``. Exit code: 0; 20 without a cluster or without Studio."""
-    name = sys.argv[1] if len(sys.argv) == 2 else ""
-    console = Console()
-    try:
-        if name not in ("notebook", "open", "stop"):
-            raise OperatorError("say what: notebook, open or stop.", exit_code=2)
-        account = Account.from_environment(os.environ)
-        if name == "notebook":
-            put(account, console)
-        elif name == "open":
-            open_(account, os.environ, console)
-        else:
-            end(account, console)
-        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
-    except KeyboardInterrupt:
-        return 130
-    except (OperatorError, TerraformError, BotoCoreError, ClientError) as error:
-        Console(stderr=True).print(f"studio: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
+def _then_last_line(account: Account, console: Console) -> int:
+    console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def put_command(environ: Mapping[str, str]) -> int:
+    """`make studio-notebook`. Exit code: 20 without a cluster or without Studio."""
+    account, console = Account.from_environment(environ), Console()
+    put(account, console)
+    return _then_last_line(account, console)
+
+
+def open_command(environ: Mapping[str, str]) -> int:
+    """`make studio-open`."""
+    account, console = Account.from_environment(environ), Console()
+    open_(account, environ, console)
+    return _then_last_line(account, console)
+
+
+def stop_command(environ: Mapping[str, str]) -> int:
+    """`make studio-stop`."""
+    account, console = Account.from_environment(environ), Console()
+    end(account, console)
+    return _then_last_line(account, console)

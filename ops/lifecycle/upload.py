@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from fruits.formats import ENDINGS_TEXT
 from fruits.listing import is_image, label_of
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
 from ops.core.console import counting, working
+from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
-from ops.terraform.workspace import TerraformError
 
 PREFIX = "images"
 THREADS = 16
@@ -37,7 +36,7 @@ def images_below(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.rglob("*") if is_image(path.name) and path.is_file())
     if not found:
         raise OperatorError(
-            f"there is no image below {folder}: no file ends in .jpg, .jpeg or .png. Fix: check the folder.",
+            f"there is no image below {folder}: no file ends in {ENDINGS_TEXT}. Fix: check the folder.",
             exit_code=10,
         )
     return found
@@ -103,15 +102,14 @@ def upload(s3: Any, bucket: str, folder: Path, console: Console, *, prefix: str 
     return len(todo), len(paths)
 
 
-def main() -> int:
-    """Entry point of `make upload-dataset`."""
+def main(environ: Mapping[str, str]) -> int:
+    """`make upload-dataset`."""
     console = Console()
+    if not (given := environ.get("INPUT", "")):
+        raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=ExitCode.USAGE)
     try:
-        given = os.environ.get("INPUT", "")
-        if not given:
-            raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=2)
         folder = Path(given)
-        account = Account.from_environment(os.environ)
+        account = Account.from_environment(environ)
         bucket = account.bucket("data")
         s3 = account.client("s3")
         with working(console, f"counting the images of {folder} and of s3://{bucket}/{PREFIX}/"):
@@ -127,14 +125,5 @@ def main() -> int:
         console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
     except KeyboardInterrupt:
         console.print("interrupted; what arrived is kept, and the same command goes on with the rest", highlight=False)
-        return 130
-    except (OperatorError, TerraformError) as error:
-        Console(stderr=True).print(
-            f"upload-dataset: {error}", style="red", highlight=False, soft_wrap=True, markup=False
-        )
-        return error.exit_code
+        return ExitCode.INTERRUPTED
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
-from ops.aws.account import OperatorError
+from ops.core.errors import OperatorError
 from ops.logs import layout
 from ops.logs.layout import Log
 

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from ops.core.errors import OperatorError
+
 API_REGION = "us-east-1"
 SOURCE = "A1"
 """The key of this source in the folder's README."""
 
 
-class PriceListError(Exception):
+class PriceListError(OperatorError):
     """The Price List answers something that cannot be one price; the message says what was asked."""
 
 

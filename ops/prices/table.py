@@ -14,14 +14,18 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
+from ops.core.errors import OperatorError
+
 HERE = Path(__file__).parent
 HOURS_A_MONTH = 730  # AWS's own
 SPOT_SHARE = Decimal("0.5")  # of the on-demand price, where no Spot price was read
 INFERRED = "inferred"
 
 
-class UnknownPriceError(Exception):
+class UnknownPriceError(OperatorError):
     """The table has no price for this; the message says of what."""
+
+    exit_code = 6
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ops.aws.account import OperatorError
-from ops.terraform.workspace import (
-    EMULATED_ACCOUNT,
-    NO_ACCOUNT,
-    CommandFailedError,
-    Target,
-    Workspace,
-    cluster_variables,
-)
+from ops.core.errors import OperatorError
+from ops.core.target import EMULATED_ACCOUNT, NO_ACCOUNT, Target
+from ops.terraform.variables import cluster_variables
+from ops.terraform.workspace import CommandFailedError, Workspace
 
 
 def planned(target: Target, environ: Mapping[str, str], home: Path | None = None) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,8 +14,11 @@ from fruits.errors import FruitsError
 from fruits.store import Store
 from rich.console import Console
 
-from ops.aws.account import PROJECT, Account
+from ops.aws.account import Account
+from ops.aws.emr import OPEN_STATES
+from ops.aws.poll import poll
 from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
+from ops.core.target import PROJECT
 from ops.lifecycle import step
 from ops.verify import probe
 
@@ -222,10 +224,12 @@ class Gatherer:
         )
         step_id = str(added["StepIds"][0])
         with self.console.status("looking at a node from inside"):
-            while (
-                emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]["State"] in step.OPEN_STATES
-            ):
-                time.sleep(self.pause / 2)
+
+            def ended() -> bool | None:
+                status = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]
+                return None if status["State"] in OPEN_STATES else True
+
+            poll(ended, pause=self.pause / 2)
         self.evidence["probe"] = self.ask(
             lambda: json.loads(s3.get_object(Bucket=logs, Key="node/verify/probe.json")["Body"].read())
         )
@@ -241,9 +245,9 @@ class Gatherer:
         failed_id = failing["step"]["Id"]
         ended = datetime.fromisoformat(failing["step"]["Status"]["Timeline"]["EndDateTime"])
         wanted = [f"steps/{self.evidence['sample']['step']['Id']}/stderr.gz", f"steps/{failed_id}/stderr.gz"]
-        deadline = time.monotonic() + limit_seconds
         with self.console.status("waiting for the logs"):
-            while True:
+
+            def came() -> bool | None:
                 keys = self._log_keys(cluster_id)
                 status = self.ask(lambda: emr.describe_step(ClusterId=cluster_id, StepId=failed_id)["Step"]["Status"])
                 if status.get("FailureDetails") and failing["details"]["seconds"] is None:
@@ -251,10 +255,10 @@ class Gatherer:
                     failing["details"] = {"seconds": round(seconds, 1), "found": status["FailureDetails"]}
                 words = self._words(keys, failed_id, cluster_id)
                 told = failing["details"]["seconds"] is not None
-                if (told and words["containers"] and all(key in keys for key in wanted)) or time.monotonic() > deadline:
-                    self.evidence["logs"] = {"keys": keys, "traceback": words}
-                    return
-                time.sleep(self.pause)
+                self.evidence["logs"] = {"keys": keys, "traceback": words}
+                return True if told and words["containers"] and all(key in keys for key in wanted) else None
+
+            poll(came, pause=self.pause, limit=limit_seconds)
 
     def _log_keys(self, cluster_id: str) -> dict[str, str]:
         prefix = f"emr/{cluster_id}/"
@@ -302,16 +306,17 @@ class Gatherer:
         clock = self.evidence["clock"] = self.ask(forward)
         if "error" in clock:
             return
-        deadline = time.monotonic() + (CLOCK_WAIT_SECONDS_EMULATED if self.emulated else CLOCK_WAIT_SECONDS)
+        limit = CLOCK_WAIT_SECONDS_EMULATED if self.emulated else CLOCK_WAIT_SECONDS
         with self.console.status("the schedule outside ends the cluster"):
-            while time.monotonic() < deadline:
+
+            def struck() -> bool | None:
                 state = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
                 if state.startswith("TERMINAT") and clock["seconds"] is None:
                     late = round((datetime.now(UTC) - when).total_seconds(), 1)
-                    clock |= {"seconds": late, "by_the_clock": late >= 0}
-                if state.startswith("TERMINATED"):
-                    break
-                time.sleep(self.pause / 2)
+                    clock.update(seconds=late, by_the_clock=late >= 0)
+                return True if state.startswith("TERMINATED") else None
+
+            poll(struck, pause=self.pause / 2, limit=limit)
         ec2 = self.account.client("ec2")
         filters = [{"Name": "tag:Name", "Values": [ENDPOINT_NAME]}]
         vpcs = vpcs_of(ec2, PROJECT, self.account.target.env)

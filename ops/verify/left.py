@@ -6,8 +6,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.aws.account import LIVE_STATES, PROJECT, Account
+from ops.aws.account import Account
+from ops.aws.emr import LIVE_STATES
 from ops.aws.sweep import vpcs_of
+from ops.core.target import PROJECT
 
 GONE = ("404", "NoSuchBucket", "403")
 

@@ -7,10 +7,8 @@ left is said: after a failure, after Ctrl-C, and when the terminal is closed.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,10 +22,12 @@ from rich.console import Console
 from rich.table import Table
 
 from localaws.errors import LocalAwsError
-from ops.aws.account import PROJECT, Account, OperatorError
+from ops.aws.account import Account
 from ops.aws.state_bucket import require_state
 from ops.aws.sweep import SweepError
+from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
+from ops.core.target import PROJECT
 from ops.cost import ledger
 from ops.cost.after import TROUBLE
 from ops.cost.bill import Span, bill, spans_of_steps
@@ -37,7 +37,8 @@ from ops.lifecycle import environment as deploy
 from ops.lifecycle.upload import upload
 from ops.plan import policies
 from ops.prices import table as prices
-from ops.terraform.workspace import TerraformError, Workspace, cluster_variables
+from ops.terraform.variables import cluster_variables
+from ops.terraform.workspace import Workspace
 from ops.verify import left, record
 from ops.verify.assumptions import Result, judge
 from ops.verify.gather import Gatherer
@@ -100,7 +101,9 @@ def collect(gatherer: Gatherer, environ: Mapping[str, str]) -> None:
     """Apply, run, look: fills the evidence. What raises here leaves the rest unseen."""
     account, console, evidence = gatherer.account, gatherer.console, gatherer.evidence
     deploy.apply({**environ, "YES": "1"}, console, account)
-    account = gatherer.account = Account.of(account.target)  # the outputs of before the apply were empty
+    account = gatherer.account = Account.of(
+        account.target, account.environ
+    )  # the outputs of before the apply were empty
     evidence["alive"] = gatherer.alive()
     draw_sample(deploy.SAMPLE)
     _, evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, console)
@@ -170,7 +173,7 @@ def surely(what: Callable[[], None], console: Console, tries: int = TRIES) -> st
 
 def clean_up(gatherer: Gatherer, environ: Mapping[str, str], limit_usd: Decimal) -> None:
     """Remove everything, then list what is left."""
-    account, console = Account.of(gatherer.account.target), gatherer.console
+    account, console = Account.of(gatherer.account.target, gatherer.account.environ), gatherer.console
     why = surely(lambda: remove(account, environ, console), console)
     gatherer.evidence["cost"] = cost(gatherer.account, limit_usd, environ)
     found = gatherer.ask(lambda: left.of_environment(account))
@@ -282,17 +285,6 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
     return LEFT if found == LEFT else code or found
 
 
-def main() -> int:
-    """Entry point."""
-    console = Console()
-    try:
-        return verify(os.environ, console)
-    except KeyboardInterrupt:
-        return 130
-    except EXPECTED as error:
-        Console(stderr=True).print(f"verify-aws: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
-        return int(getattr(error, "exit_code", 1))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def main(environ: Mapping[str, str]) -> int:
+    """`make verify-aws`."""
+    return verify(environ, Console())

@@ -13,7 +13,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from sample.draw import draw_sample
+from tests.drawn import draw_once
+from tests.typed import as_typed
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.spark, pytest.mark.tensorflow, pytest.mark.aws]
@@ -41,7 +42,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     )
     client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
     folder = tmp_path_factory.mktemp("drawn")
-    draw_sample(folder, views=2)
+    draw_once(folder, views=2)
     for path in folder.rglob("*.jpg"):
         client.upload_file(str(path), BUCKET, f"images/été 1 #2/{path.parent.name}/{path.name}")
     try:
@@ -53,9 +54,9 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 def run_local(s3: dict[str, str], **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_", "AWS_"))}
     return subprocess.run(
-        [sys.executable, "-m", "ops.job.local_spark"],
+        [sys.executable, "-m", "ops.cli", "run-local"],
         cwd=ROOT,
-        env={**kept, "PYTHONPATH": str(ROOT / "jobs"), **s3, **variables},
+        env={**kept, "PYTHONPATH": str(ROOT / "jobs"), **s3, **as_typed(variables)},
         capture_output=True,
         text=True,
         timeout=300,

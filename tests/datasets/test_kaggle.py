@@ -23,6 +23,7 @@ from rich.console import Console
 from ops.data import fetch as command_module
 from ops.data.fruits360 import FetchError, SourceUnreachableError
 from ops.data.kaggle import Remote, checksum, read_key, variants
+from tests.typed import as_typed
 
 ROOT = Path(__file__).parents[2]
 VERSION = "2020.05.18.0"
@@ -319,13 +320,13 @@ def test_the_command_refuses_an_unknown_source_and_a_missing_key(tmp_path: Path)
         ({"SOURCE": "kaggle"}, f"dataset: there is no Kaggle key at {tmp_path}/.kaggle/kaggle.json. Fix: "),
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "ops.data.fetch"],
-            env=environment | {"DEST": str(tmp_path / "dest"), **given},
+            [sys.executable, "-m", "ops.cli", "dataset"],
+            env=environment | as_typed({"DEST": str(tmp_path / "dest"), **given}),
             cwd=ROOT,
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
         assert done.returncode == 2
         assert done.stderr.startswith(sentence)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ops.data.images import FoundImage, find_images
 from ops.data.subsample import SampleError, choose, run, subsample
+from tests.typed import as_typed
 
 
 def make(root: Path, classes: dict[str, int], suffix: str = ".jpg") -> Path:
@@ -179,8 +180,8 @@ def test_the_command_reports_and_its_refusal_is_one_line_with_code_2(tmp_path: P
     def command(**variables: str) -> subprocess.CompletedProcess[str]:
         environment = {k: v for k, v in os.environ.items() if k not in ("SOURCE", "DEST", "SEED", "IMAGES")}
         return subprocess.run(
-            [sys.executable, "-m", "ops.data.subsample"],
-            env=environment | {"CLASSES": "2", "PYTHONUTF8": "1"} | variables,
+            [sys.executable, "-m", "ops.cli", "sample"],
+            env=environment | as_typed({"CLASSES": "2", "PYTHONUTF8": "1"} | variables),
             cwd=Path(__file__).parents[2],
             capture_output=True,
             text=True,

@@ -204,11 +204,11 @@ def bootstrap_denied(stage: Stage) -> str:
 
 
 def bootstrap_other(stage: Stage) -> str:
-    server.set_fault(stage.world.aws.endpoint, "bootstrap")
+    server.set_fault(stage.world.aws.endpoint, stage.world.aws.keys, "bootstrap")
     try:
         return stage.bootstrap("--wheelhouse", "s3://x/", "--prefix", "/opt/fruits")
     finally:
-        server.set_fault(stage.world.aws.endpoint, "none")
+        server.set_fault(stage.world.aws.endpoint, stage.world.aws.keys, "none")
 
 
 def bootstrap_script(stage: Stage) -> str:
@@ -227,11 +227,11 @@ def service_role_denied(stage: Stage) -> str:
 
 
 def step_oom(stage: Stage) -> str:
-    server.set_fault(stage.world.aws.endpoint, "step-oom")
+    server.set_fault(stage.world.aws.endpoint, stage.world.aws.keys, "step-oom")
     try:
         return stage.steps(stage.plain("step-oom"))
     finally:
-        server.set_fault(stage.world.aws.endpoint, "none")
+        server.set_fault(stage.world.aws.endpoint, stage.world.aws.keys, "none")
 
 
 def wrong_packages(stage: Stage) -> str:
@@ -368,8 +368,8 @@ def staged() -> Iterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="fruits-corpus-") as name:
         home = Path(name)
         settings = Settings(home=home / "aws", starting_seconds=0.05, log_delay_seconds=0.2, api_delay_seconds=0)
-        with server.running(settings) as endpoint:
-            world = make_world(Aws(endpoint, home / "aws"))
+        with server.running(settings) as record:
+            world = make_world(Aws(record, home / "aws"))
             sample = home / "sample"
             draw_sample(sample, views=5)
             for path in sorted(p for p in sample.rglob("*") if p.suffix in (".jpg", ".png")):

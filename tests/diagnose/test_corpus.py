@@ -1,4 +1,4 @@
-"""Every failure of the corpus is named, with the line of source, the cure and the next command; in every packing."""
+"""Every failure of the corpus is named, with the line of source, the fix and the next command; in every packing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Case:
         assert verdict.cause == wanted["cause"], as_text(evidence, verdict)
         where = as_json(evidence, verdict)["where"]
         assert (where and f"{where['path']}:{where['line']}") == wanted["where"]
-        assert verdict.cure == wanted["cure"]
+        assert verdict.fix == wanted["fix"]
         assert verdict.says == wanted["says"]
         assert wanted["said"] in verdict.said
         return verdict
@@ -53,7 +53,7 @@ def test_the_cause_is_named(case: Case) -> None:
     verdict = case.check(evidence)
     printed = as_text(evidence, verdict)
     assert f"{verdict.cause}: {verdict.says}" in printed
-    assert verdict.cure in printed
+    assert verdict.fix in printed
     assert str(case.tree) in printed, "the address of the whole log"
     assert printed.splitlines()[-1].startswith("next           make ")
     json.dumps(as_json(evidence, verdict))
@@ -71,18 +71,18 @@ def test_packed_or_not_is_the_same(case: Case, tmp_path: Path) -> None:
     case.check(gather.of_tree(tree))
 
 
-def test_the_corpus_says_how_it_was_made_and_holds_every_known_cause() -> None:
+def test_the_corpus_says_how_it_was_made() -> None:
     manifests = [json.loads((CORPUS / name / "manifest.json").read_text()) for name in NAMES]
-    assert all(m["made"] == "rehearsal" or m["made"].startswith("written after: ") for m in manifests)
+    ways = ("rehearsal", "written after: ", "a run on a real YARN")
+    assert all(m["made"].startswith(ways) for m in manifests)
     assert sum(m["made"] == "rehearsal" for m in manifests) >= 20
     assert {m["cause"] for m in manifests} <= set(table.NAMES)
-    # what the job says of itself is the same sentence whatever the cause; tests/job has them all
-    own = {"model-unusable", "reduction-impossible", "output-unusable", "result-contradicts-input"}
-    assert set(table.NAMES) - {m["cause"] for m in manifests} <= own | {"storage-unreachable", "bucket-missing"}
 
 
 def test_the_corpus_names_no_machine() -> None:
-    for path in (path for path in CORPUS.rglob("*") if path.is_file()):
+    files = [path for path in CORPUS.rglob("*") if path.is_file()]
+    assert len(files) > len(NAMES) > 0
+    for path in files:
         data = path.read_bytes()
         text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
         assert len(data) < 100_000, path
@@ -122,7 +122,8 @@ def test_a_bucket_tells_the_same_as_a_folder(name: str) -> None:
             reason_code=known.reason_code,
             reason=known.reason,
             details=known.details,
-            lost_spot=known.lost_spot,
+            nodes=known.nodes,
+            stated=known.stated,
         )
         if known.subject == "step":
             evidence = gather.with_step_logs(bare, bucketed.shelf, None)

@@ -50,7 +50,7 @@ def gcs() -> Iterator[Cloud]:
         yield Cloud(f"gs://{BUCKET}", {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}"})
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=120)
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +77,7 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield Cloud(f"abfss://{BUCKET}@{AZURITE_ACCOUNT}.dfs.core.windows.net", environment)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=120)
 
 
 def use(patch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:
@@ -89,7 +89,7 @@ def use(patch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:
     store_module._file_system.cache_clear()
 
 
-def wait_for(endpoint: str, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
+def wait_for(endpoint: str, process: subprocess.Popen[bytes], seconds: float = 300) -> None:
     parts = urlsplit(endpoint)
     deadline = time.monotonic() + seconds
     while True:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from fruits.store import Store
 
-from sample.draw import draw_sample
+from tests.drawn import draw_once
 from tests.elsewhere.conftest import ROOT, Cloud
+from tests.typed import as_typed
 
 pytestmark = [pytest.mark.spark, pytest.mark.tensorflow, pytest.mark.slow]
 
@@ -20,9 +21,9 @@ pytestmark = [pytest.mark.spark, pytest.mark.tensorflow, pytest.mark.slow]
 def run_local(cloud: Cloud, **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))}
     return subprocess.run(
-        [sys.executable, "-m", "ops.job.local_spark"],
+        [sys.executable, "-m", "ops.cli", "run-local"],
         cwd=ROOT,
-        env={**kept, "PYTHONPATH": str(ROOT / "jobs"), **cloud.environment, **variables},
+        env={**kept, "PYTHONPATH": str(ROOT / "jobs"), **cloud.environment, **as_typed(variables)},
         capture_output=True,
         text=True,
         timeout=300,
@@ -31,7 +32,7 @@ def run_local(cloud: Cloud, **variables: str) -> subprocess.CompletedProcess[str
 
 
 def test_images_and_results_in_another_cloud(cloud: Cloud, tmp_path: Path) -> None:
-    counts = draw_sample(tmp_path, views=2)
+    counts = draw_once(tmp_path, views=2)
     source = Store(f"{cloud.uri}/été 1 #2")
     for path in tmp_path.rglob("*.jpg"):
         source.write(f"{path.parent.name}/{path.name}", path.read_bytes())

@@ -8,11 +8,12 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ops.terraform.workspace import cli_config, find_mirror
-from tests.infra.planning import ROOT
+from ops.terraform.binary import cli_config, find_mirror
+from tests.infra.planning import ROOT, kept
 
 CLUSTER = "module.emr.aws_emr_cluster.this"
 TASK = "module.emr.aws_emr_instance_fleet.task[0]"
@@ -52,12 +53,31 @@ class Root:
         self.directory = home / "infra" / "emr"
         shutil.copytree(ROOT / "infra" / "modules", home / "infra" / "modules")
         shutil.copytree(ROOT / "tests" / "infra" / "roots" / "emr", self.directory)
+        self._code = home / "code"  # beside what Terraform writes
+        shutil.copytree(home / "infra", self._code)
         (home / "terraform.rc").write_text(cli_config(find_mirror()))
-        self._run("init", "-input=false")
+        self._ready = False
         self._made: dict[str, dict[str, Any]] = {}
-        self.first = self.plan()
-        state = state_of(self.first)
-        (self.directory / "terraform.tfstate").write_text(json.dumps(state))
+        self.first = self._kept(self._first, None)
+
+    def _first(self) -> dict[str, Any]:
+        self._run("init", "-input=false")
+        self._ready = True
+        return self._plan()
+
+    def _prepare(self) -> None:
+        """Terraform's folder and the state that changes are judged against: only where something must be planned."""
+        state = self.directory / "terraform.tfstate"
+        if not self._ready:
+            self._run("init", "-input=false")
+            self._ready = True
+        if not state.exists():
+            state.write_text(json.dumps(state_of(self.first)))
+
+    def _kept(self, make: Callable[[], dict[str, Any]], change: dict[str, Any] | None) -> dict[str, Any]:
+        given = {"what": "root", "change": change, "state by": Path(__file__).read_text()}
+        made: dict[str, Any] = kept(make, self._code, self.terraform, given)
+        return made
 
     def _run(self, *arguments: str) -> str:
         environ = {
@@ -72,8 +92,16 @@ class Root:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def plan(self, *, destroy: bool = False, **change: Any) -> dict[str, Any]:
-        """The plan of a change against the state, as JSON."""
+    def plan(self, **change: Any) -> dict[str, Any]:
+        """The plan of a change against the state, as JSON; ``destroy=True`` for the one that removes all."""
+
+        def make() -> dict[str, Any]:
+            self._prepare()
+            return self._plan(**change)
+
+        return self._kept(make, change)
+
+    def _plan(self, *, destroy: bool = False, **change: Any) -> dict[str, Any]:
         more = [f"-var=change={json.dumps(change)}", *(["-destroy"] if destroy else [])]
         self._run("plan", "-input=false", "-no-color", "-refresh=false", "-out=plan", *more)
         plan: dict[str, Any] = json.loads(self._run("show", "-json", "plan"))

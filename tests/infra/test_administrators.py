@@ -12,8 +12,10 @@ import pytest
 
 from localaws import server
 from localaws.settings import Settings
-from ops.terraform.workspace import EMULATED_ACCOUNT, Stack, Target, Workspace
-from tests.infra.test_life_cycle import told
+from localaws.state import Record
+from ops.core.target import EMULATED_ACCOUNT, Target
+from ops.terraform.workspace import Stack, Workspace
+from tests.infra.planning import told
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.slow]
 REGION = "eu-west-3"
@@ -21,15 +23,15 @@ NAME = "fruits-dev"
 
 
 @pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
     with server.running(Settings(home=tmp_path_factory.mktemp("administrators"), execute=False)) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
-def iam(endpoint: str) -> Any:
-    session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
-    return session.client("iam", endpoint_url=endpoint)
+def iam(aws: Record) -> Any:
+    session = boto3.session.Session(region_name=REGION, **aws.keys.arguments())
+    return session.client("iam", endpoint_url=aws.endpoint)
 
 
 def inventory(iam: Any) -> dict[str, list[str]]:
@@ -45,10 +47,10 @@ def inventory(iam: Any) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def history(
-    endpoint: str, iam: Any, terraform: Path, tmp_path_factory: pytest.TempPathFactory
+    aws: Record, iam: Any, terraform: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[str, Any]]:
     """Operators, then GitHub's roles with the operators' policies and boundary; then both removed again."""
-    target = Target(env="dev", region=REGION, account_id=EMULATED_ACCOUNT, endpoint=endpoint)
+    target = Target(env="dev", region=REGION, account_id=EMULATED_ACCOUNT, endpoint=aws.endpoint, keys=aws.keys)
     home = tmp_path_factory.mktemp("terraform")
     iam.create_user(UserName="ana")
     seen: dict[str, dict[str, Any]] = {"before": inventory(iam)}

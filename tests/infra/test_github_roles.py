@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from localaws.policy import Decision, Request, decide
+from ops.core.errors import WrongUseError
+from ops.core.target import NO_ACCOUNT
 from ops.plan import policies
-from ops.terraform.workspace import NO_ACCOUNT, WrongUseError, github_variables
+from ops.terraform.variables import github_variables
 from tests.infra.planning import Planner
 
 Plan = dict[str, Any]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.terraform.workspace import cli_config, find_mirror
+from ops.terraform.binary import cli_config, find_mirror
 from tests.infra.planning import ROOT, diagnostics
 
 pytestmark = pytest.mark.terraform

@@ -13,8 +13,12 @@ from typing import Any
 import boto3
 import pytest
 
-from ops.terraform.workspace import EMULATED_ACCOUNT
+from localaws import server
+from ops.aws.account import target_from
+from ops.core.target import EMULATED_ACCOUNT
+from ops.terraform.workspace import Workspace
 from tests.infra.planning import ROOT
+from tests.typed import as_typed
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.slow]
 DATA = f"fruits-local-data-{EMULATED_ACCOUNT}"
@@ -26,26 +30,21 @@ class Night:
     def __init__(self, home: Path) -> None:
         self.home = home
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        self.environ = {**kept, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'jobs'}", "ENV": "local"}
-        self.environ |= {"LOCALAWS_HOME": str(home / "aws"), "OUT": str(home / "out")}
+        self.environ = {**kept, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'jobs'}", "FRUITS_ENV": "local"}
+        self.environ |= {"LOCALAWS_HOME": str(home / "aws"), "FRUITS_OUT": str(home / "out")}
 
     def run(self, *module: str, **variables: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", *module]
-        environ = {**self.environ, **variables}
+        environ = {**self.environ, **as_typed(variables)}
         return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 
     def client(self, service: str) -> Any:
-        (address,) = (
-            line.partition("AWS_ENDPOINT_URL=")[2]
-            for line in self.run("localaws", "env").stdout.splitlines()
-            if "AWS_ENDPOINT_URL=" in line
-        )
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-west-3"}
-        return boto3.client(service, endpoint_url=address, **keys)
+        record, _ = server.status(self.home / "aws")
+        return boto3.client(service, endpoint_url=record.endpoint, region_name="eu-west-3", **record.keys.arguments())
 
     def drift(self) -> tuple[int, str, dict[str, Any]]:
         """Exit code, the issue's text, and what is said to programs."""
-        done = self.run("ops.ci.drift")
+        done = self.run("ops.cli", "drift")
         out = self.home / "out"
         assert (out / "drift.md").exists(), done.stderr
         return done.returncode, (out / "drift.md").read_text(), json.loads((out / "drift.json").read_text())
@@ -55,9 +54,11 @@ class Night:
 def night(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     made = Night(tmp_path_factory.mktemp("night"))
     try:
-        for module in (("localaws", "start"), ("ops.terraform.workspace", "apply", "--stack", "storage")):
-            done = made.run(*module)
-            assert done.returncode == 0, done.stdout + done.stderr
+        done = made.run("localaws", "start")
+        assert done.returncode == 0, done.stdout + done.stderr
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("LOCALAWS_HOME", made.environ["LOCALAWS_HOME"])
+            Workspace(target=target_from({}, may_be_offline=False), stack="storage", capture=True).apply()
         yield made
     finally:
         made.run("localaws", "stop")
@@ -88,7 +89,7 @@ def test_what_was_changed_by_hand_and_what_bills_is_found(night: Night) -> None:
 
 def test_report_shows_what_an_apply_would_do_to_what_stands(night: Night) -> None:
     """The cluster stack stands nowhere, so it would be created; storage was changed by hand above."""
-    done = night.run("ops.cli.plan_report", BASE="HEAD", OFFLINE="0")
+    done = night.run("ops.cli", "plan-report", BASE="HEAD", OFFLINE="0")
     text = (night.home / "out" / "report.md").read_text()
     assert "storage, against what stands in local: 1 to change" in text, done.stderr
     assert "cluster, against what stands in local: " in text
@@ -97,7 +98,7 @@ def test_report_shows_what_an_apply_would_do_to_what_stands(night: Night) -> Non
 
 
 def test_stopped_account_is_said_and_not_taken_for_order(tmp_path: Path) -> None:
-    done = Night(tmp_path).run("ops.ci.drift")
+    done = Night(tmp_path).run("ops.cli", "drift")
     assert done.returncode == 1
     assert "drift: the embedded AWS of ENV=local is not running: start it with make local-up." in done.stderr
     assert not (tmp_path / "out").exists()

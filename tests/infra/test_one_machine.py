@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ops.aws.account import OperatorError
+from ops.core.errors import OperatorError
 from tools import machine_table as machines
 
 Plan = dict[str, Any]

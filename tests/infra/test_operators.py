@@ -11,8 +11,8 @@ import pytest
 
 from localaws import reference
 from localaws.policy import Decision, Request, decide
+from ops.core.target import NO_ACCOUNT
 from ops.plan import policies
-from ops.terraform.workspace import NO_ACCOUNT
 from tests.infra.iam_lint import load_parliament
 from tools.record_calls import RECORDED, Right, differences, merged, normalised, read
 

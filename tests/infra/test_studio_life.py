@@ -14,11 +14,13 @@ from localaws.policy import Decision, Request, decide
 from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.sweep import has_studio, vpcs_of
+from ops.core.target import EMULATED_ACCOUNT, Target
 from ops.job.notebook import ZIP, bundle
 from ops.lifecycle import environment as deploy
 from ops.lifecycle import studio
-from ops.terraform.workspace import EMULATED_ACCOUNT, Target, Workspace, cluster_variables
-from tests.infra.test_life_cycle import told
+from ops.terraform.variables import cluster_variables
+from ops.terraform.workspace import Workspace
+from tests.infra.planning import told
 
 pytestmark = [pytest.mark.terraform, pytest.mark.aws, pytest.mark.slow]
 REGION = "eu-west-3"
@@ -31,8 +33,9 @@ def account(tmp_path: Path, terraform: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(name, "")  # Account.of sets them; monkeypatch puts back what was
     monkeypatch.setenv("TERRAFORM_HOME", str(tmp_path / "terraform"))
     settings = Settings(home=tmp_path / "aws", execute=False, starting_seconds=0.1, log_delay_seconds=0.1)
-    with server.running(settings) as endpoint:
-        yield Account.of(Target(env="dev", region=REGION, account_id=EMULATED_ACCOUNT, endpoint=endpoint))
+    with server.running(settings) as record:
+        where = {"endpoint": record.endpoint, "keys": record.keys}
+        yield Account.of(Target(env="dev", region=REGION, account_id=EMULATED_ACCOUNT, **where))
 
 
 def around(account: Account) -> dict[str, list[str]]:

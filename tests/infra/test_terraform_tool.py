@@ -12,16 +12,13 @@ from typing import Any
 
 import pytest
 
+from ops.aws import account
+from ops.core.errors import NoCredentialsError, TerraformError, WrongUseError
+from ops.core.target import Target
+from ops.terraform import binary, variables
 from ops.terraform import workspace as terraform
-from ops.terraform.workspace import (
-    MissingTerraformError,
-    NoCredentialsError,
-    OldTerraformError,
-    Target,
-    TerraformError,
-    Workspace,
-    WrongUseError,
-)
+from ops.terraform.binary import MissingTerraformError, OldTerraformError
+from ops.terraform.workspace import Workspace
 from tests.infra.planning import NO_ACCOUNT, REGION, ROOT, Planner
 
 
@@ -38,7 +35,7 @@ def fake(folder: Path, banner: str, code: int = 0) -> Path:
 
 def test_no_terraform_says_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(MissingTerraformError) as caught:
-        terraform.find_terraform({"PATH": str(tmp_path)})
+        binary.find_terraform({"PATH": str(tmp_path)})
     assert str(caught.value) == (
         "Terraform was not found on the search path. Install 1.10.0 or newer from "
         "https://developer.hashicorp.com/terraform/install, or name one: TERRAFORM=/path/to/terraform."
@@ -48,13 +45,13 @@ def test_no_terraform_says_what_to_install(tmp_path: Path) -> None:
 
 def test_named_terraform_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MissingTerraformError, match=r"^TERRAFORM names /nowhere/terraform, which is not there\."):
-        terraform.find_terraform({"PATH": str(tmp_path), "TERRAFORM": "/nowhere/terraform"})
+        binary.find_terraform({"PATH": str(tmp_path), "TERRAFORM": "/nowhere/terraform"})
 
 
 def test_terraform_too_old(tmp_path: Path) -> None:
     program = fake(tmp_path, "Terraform v1.9.8")
     with pytest.raises(OldTerraformError) as caught:
-        terraform.find_terraform({"PATH": str(tmp_path)})
+        binary.find_terraform({"PATH": str(tmp_path)})
     assert caught.value.found == (1, 9, 8)
     assert str(caught.value) == (
         f"Terraform 1.9.8 ({program}) is too old: the stacks need 1.10.0 or newer. Install a newer one from "
@@ -65,27 +62,27 @@ def test_terraform_too_old(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", ["1.10.0", "1.11.4", "1.14.0"])
 def test_terraform_new_enough(tmp_path: Path, version: str) -> None:
     program = fake(tmp_path, f"Terraform v{version}")
-    assert terraform.find_terraform({"PATH": str(tmp_path)}) == program
+    assert binary.find_terraform({"PATH": str(tmp_path)}) == program
 
 
 def test_program_that_is_no_terraform(tmp_path: Path) -> None:
     fake(tmp_path, "hello")
     with pytest.raises(MissingTerraformError, match="does not answer like Terraform"):
-        terraform.find_terraform({"PATH": str(tmp_path)})
+        binary.find_terraform({"PATH": str(tmp_path)})
 
 
 def test_make_exits_with_the_sentence(tmp_path: Path) -> None:
     """What a user of `make plan` without Terraform sees: one sentence, exit code 3, no traceback."""
     done = subprocess.run(
-        [sys.executable, "-m", "ops.terraform.workspace", "plan"],
+        [sys.executable, "-m", "ops.cli", "plan"],
         cwd=ROOT,
-        env={"PATH": str(tmp_path), "ENV": "dev", "OFFLINE": "1"},
+        env={"PATH": str(tmp_path), "FRUITS_ENV": "dev", "FRUITS_OFFLINE": "1", "PYTHONPATH": str(ROOT / "jobs")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 3
-    assert done.stderr.startswith("make: Terraform was not found on the search path.")
+    assert done.stderr.startswith("plan: Terraform was not found on the search path.")
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -107,7 +104,7 @@ def mirror(place: Path, version: str = "5.100.0", target: str = "linux_amd64", p
 
 def found(home: Path, *, environ: dict[str, str] | None = None, below: tuple[Path, ...] = ()) -> Path | None:
     given = {"XDG_DATA_DIRS": str(home / "none"), **(environ or {})}
-    return terraform.find_mirror(given, home=home, below=below, target="linux_amd64")
+    return binary.find_mirror(given, home=home, below=below, target="linux_amd64")
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["unpacked", "packed"])
@@ -233,12 +230,12 @@ def test_environment_that_is_not_there(tmp_path: Path) -> None:
 
 def test_size_that_is_no_number() -> None:
     with pytest.raises(WrongUseError, match=r"^IMAGES=many is not a number; write for instance IMAGES=90000\.$"):
-        terraform.cluster_variables(OFFLINE, {}, {"IMAGES": "many"})
+        variables.cluster_variables(OFFLINE, {}, {"IMAGES": "many"})
 
 
 def test_cluster_takes_names_and_key_from_storage() -> None:
     buckets = {"data": "d", "artifacts": "a", "logs": "l"}
-    given = terraform.cluster_variables(
+    given = variables.cluster_variables(
         ACCOUNT, {"buckets": buckets, "kms_key_arn": "arn:k"}, {"MINUTES": "10", "IMAGES": "5"}
     )
     assert given["buckets"] == buckets
@@ -254,11 +251,11 @@ def test_artifacts_are_addressed_by_their_content(tmp_path: Path) -> None:
     (tmp_path / "bootstrap" / "install_tensorflow.sh").write_bytes(b"echo 1\n")
     (tmp_path / "bootstrap" / "requirements-aarch64.txt").write_bytes(b"a==1\n")
     script, lock = (hashlib.sha256(content).hexdigest()[:16] for content in (b"echo 1\n", b"a==1\n"))
-    assert terraform.artifact_uris("b", {"ARCH": "arm64"}, tmp_path) == {
+    assert variables.artifact_uris("b", {"ARCH": "arm64"}, tmp_path) == {
         "bootstrap_uri": f"s3://b/bootstrap/{script}/install_tensorflow.sh",
         "wheelhouse_uri": f"s3://b/wheelhouse/{lock}/",
     }
-    assert terraform.artifact_uris("b", {}, tmp_path)["wheelhouse_uri"] == "s3://b/wheelhouse/not-built/"
+    assert variables.artifact_uris("b", {}, tmp_path)["wheelhouse_uri"] == "s3://b/wheelhouse/not-built/"
 
 
 def test_no_credentials_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,17 +264,17 @@ def test_no_credentials_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(NoCredentialsError) as caught:
-        terraform.target_from({"ENV": "dev"}, may_be_offline=True)
+        account.target_from({"ENV": "dev"}, may_be_offline=True)
     assert "Unable to locate credentials" in str(caught.value)
     assert str(caught.value).endswith("or look at the plan without an account: OFFLINE=1.")
     assert caught.value.exit_code == 4
 
 
 def test_emulator_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terraform, "emulator_endpoint", lambda: None)
-    assert terraform.target_from({}, may_be_offline=True).offline
+    monkeypatch.setattr(account, "emulator", dict)
+    assert account.target_from({}, may_be_offline=True).offline
     with pytest.raises(TerraformError, match=r"not running: start it with make local-up\.$"):
-        terraform.target_from({}, may_be_offline=False)
+        account.target_from({}, may_be_offline=False)
 
 
 # ------------------------------------------------------------------------------------------------------ the workspace

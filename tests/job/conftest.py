@@ -19,7 +19,7 @@ from fruits.store import Store
 from numpy.typing import NDArray
 from PIL import Image
 
-from sample.draw import draw_sample
+from tests.drawn import draw_once
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -96,7 +96,7 @@ class FinishedRun:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The embedded sample: eight fruits, 25 views each."""
     folder = tmp_path_factory.mktemp("drawn") / "sample"
-    draw_sample(folder, views=25, seed=0)
+    draw_once(folder, views=25)
     return folder
 
 

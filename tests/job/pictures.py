@@ -82,6 +82,41 @@ def with_segment(jpeg: bytes, marker: int, data: bytes) -> bytes:
     return jpeg[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(data) + 2) + data + jpeg[2:]
 
 
+def jpeg_frame(jpeg: bytes) -> int:
+    """Where a JPEG's frame segment begins (its 0xFF)."""
+    return next(at for at in range(2, len(jpeg)) if jpeg[at] == 0xFF and jpeg[at + 1] in (0xC0, 0xC2, 0xC3))
+
+
+def with_frame(jpeg: bytes, kind: int, precision: int = 8) -> bytes:
+    """The same JPEG with another kind of frame (SOF0 to SOF15) written over its own."""
+    at = jpeg_frame(jpeg)
+    return jpeg[: at + 1] + bytes([0xC0 + kind]) + jpeg[at + 2 : at + 4] + bytes([precision]) + jpeg[at + 5 :]
+
+
+def lossless_jpeg(pixels: Pixels) -> bytes:
+    """A lossless JPEG (SOF3, each sample predicted by its left neighbour), as no library here writes it."""
+    samples = pixels.reshape(*pixels.shape[:2], -1).astype(np.int32)
+    height, width, components = samples.shape
+    before = np.empty_like(samples)
+    before[:, 1:], before[1:, 0], before[0, 0] = samples[:, :-1], samples[:-1, 0], 128
+    difference = (samples - before).reshape(-1)
+    category = np.array([int(value).bit_length() for value in np.abs(difference)])
+    coded = np.where(difference >= 0, difference, difference + (1 << category) - 1)
+    codes = "".join(f"{c:05b}" + (f"{v:0{c}b}" if c else "") for c, v in zip(category, coded, strict=True))
+    codes += "1" * (-len(codes) % 8)
+    data = int(codes, 2).to_bytes(len(codes) // 8, "big").replace(b"\xff", b"\xff\0")
+
+    def segment(marker: int, body: bytes) -> bytes:
+        return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
+
+    numbers = range(1, components + 1)
+    frame = struct.pack(">BHHB", 8, height, width, components) + b"".join(bytes([n, 0x11, 0]) for n in numbers)
+    table = bytes([0, 0, 0, 0, 0, 17, *[0] * 11, *range(17)])
+    scan = bytes([components, *(byte for n in numbers for byte in (n, 0)), 1, 0, 0])
+    adobe = segment(0xEE, b"Adobe" + struct.pack(">HHHB", 100, 0, 0, 0)) if components == 3 else b""
+    return b"\xff\xd8" + adobe + segment(0xC4, table) + segment(0xC3, frame) + segment(0xDA, scan) + data + b"\xff\xd9"
+
+
 TURNED = {
     1: lambda x: x,
     2: np.fliplr,

@@ -41,7 +41,7 @@ class Pictures:
     files: dict[str, bytes] = field(default_factory=dict)
     default: bytes = field(default_factory=lambda: noise(0))
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, *, room: Any = None) -> bytes:
         data = self.files.get(key, self.default)
         if not data:
             raise FileNotFoundError(key)
@@ -93,11 +93,14 @@ def page_of(
     *,
     rejects: list[dict[str, Any]] | None = None,
     name: str = "{}_100.jpg",
+    twins: tuple[tuple[int, int], ...] = (),
     **changed: Any,
 ) -> str:
-    """A page of images of these classes."""
+    """A page of images of these classes; a label may have folders above it, ``farm/Apple``."""
     paths = [f"{source.uri}/{label}/{name.format(i)}" for i, label in enumerate(labels)]
     scores = clusters(labels)
+    for one, other in twins:
+        scores[other] = scores[one]
     rows = [(p, c, sample.order_of(p), s.tobytes()) for p, c, s in zip(paths, labels, scores, strict=True)]
     rejects = rejects or []
     bad = [str(row["label"]) for row in rejects]

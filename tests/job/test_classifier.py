@@ -7,10 +7,9 @@ import pytest
 from fruits import classifier
 from fruits.classifier import cross_validate, cross_validate_blocks, split
 from numpy.typing import NDArray
-from sklearn.linear_model import RidgeClassifier
-from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from tests.job.conftest import FinishedRun
+from tests.job.oracle import RidgeClassifier, StratifiedKFold, cross_val_score
 
 
 def test_series_of_file_names_make_the_folds() -> None:

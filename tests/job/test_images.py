@@ -242,41 +242,31 @@ def test_an_empty_file() -> None:
 
 @pytest.mark.parametrize("data", [b"not a picture at all", b"<svg/>", b"\0" * 500, b"\xff\xd8", b"\x89PNG\r\n\x1a\n"])
 def test_what_is_no_image(data: bytes) -> None:
-    assert reason(data).startswith(("not a JPEG or PNG image", "cannot be decoded: "))
-
-
-def test_a_text_file() -> None:
-    assert reason(b"remember to buy apples\n") == "not a JPEG or PNG image"
-
-
-@pytest.mark.parametrize("format_", ["GIF", "BMP", "WEBP", "TIFF", "PPM", "ICO"])
-def test_other_formats_under_the_name_of_a_jpeg(format_: str) -> None:
-    assert reason(encoded(scene(), format_)) == "not a JPEG or PNG image"
-
-
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_truncated_jpeg(share: float) -> None:
-    data = encoded(scene(300, 300), "JPEG", quality=95)
-    assert reason(data[: int(share * len(data))]).startswith("cannot be decoded: image file is truncated")
-
-
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_truncated_png(share: float) -> None:
-    data = encoded(np.random.default_rng(0).integers(0, 256, (99, 99, 3)).astype(np.uint8))
-    assert reason(data[: int(share * len(data))]).startswith("cannot be decoded: image file is truncated")
+    assert reason(data).startswith(
+        ("not an image but ", "an SVG ", "the JPEG image is truncated", "the PNG image is tru")
+    )
 
 
 def test_a_broken_png_checksum() -> None:
     data = bytearray(encoded(scene()))
     data[20] ^= 1  # the width, in IHDR
-    assert reason(bytes(data)).startswith(("cannot be decoded: ", "not a JPEG or PNG image"))
+    assert reason(bytes(data)) == "the PNG image is damaged: the checksum of its IHDR chunk is wrong"
 
 
 def test_pixels_of_a_png_that_do_not_decompress() -> None:
     data = encoded(scene())
     at = data.index(b"IDAT") + 4
     damaged = data[: at + 30] + b"\xff" * 40 + data[at + 70 :]
-    assert reason(damaged).startswith("cannot be decoded: ")
+    assert reason(damaged) == "the PNG image is damaged: the checksum of its IDAT chunk is wrong"
+
+
+def test_pixels_of_a_png_that_do_not_decompress_though_their_checksum_is_right() -> None:
+    rows = zlib.compress(np.random.default_rng(0).bytes(9000))[:80] + b"\xff" * 40
+    data = png(50, 60, 8, 2, b"\x80" * 9000)
+    at = data.index(b"IDAT") - 4
+    assert reason(data[:at] + chunk(b"IDAT", rows) + chunk(b"IEND", b"")).startswith(
+        "the PNG image cannot be decoded: "
+    )
 
 
 def test_a_decompression_bomb_is_refused_by_its_header() -> None:
@@ -291,7 +281,7 @@ def test_a_jpeg_that_claims_a_gigantic_size_is_refused_by_its_header() -> None:
 
 
 def test_a_picture_of_no_size() -> None:
-    assert reason(png(0, 1, 8, 2, b"")).startswith(("cannot be decoded: ", "not a JPEG or PNG image"))
+    assert reason(png(0, 1, 8, 2, b"")).startswith("the PNG image cannot be decoded: ")
 
 
 def test_the_limit_is_inclusive() -> None:

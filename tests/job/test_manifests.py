@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fruits import manifests
+from fruits import manifests, versions
 from fruits.errors import OutputError
 from fruits.images import PREPROCESSING_VERSION
 from fruits.models import PublishedModel
@@ -105,21 +105,28 @@ def test_features_of_two_precisions_are_never_mixed(output: Store) -> None:
 
 def test_another_preprocessing_is_refused(output: Store) -> None:
     key = manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
-    record = json.loads(output.read(key))
-    output.write(key, json.dumps({**record, "preprocessing": 0}).encode())
+    record = {**json.loads(output.read(key)), "preprocessing": 0}
+    del record["sha256"]
+    output.write(key, json.dumps(record).encode())
     assert f"made by preprocessing 0, and this run uses {PREPROCESSING_VERSION}." in refusal(output, MODEL)
 
 
 @pytest.mark.parametrize(
     "damage",
-    [b"", b"{", b"[]", b"null", b'"text"', b"{}", b'{"model": "net"}', b"\xff\xfe", b"7"],
+    [b"", b"{", b"[]", b"null", b'"text"', b"{}", b'{"model": "net"}', b"\xff\xfe", b"7", b"[" * 100_000],
 )
-def test_a_damaged_manifest_is_named_with_its_cure(output: Store, damage: bytes) -> None:
+def test_a_damaged_manifest_is_named_names_nothing_and_goes(output: Store, damage: bytes) -> None:
     manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
-    output.write("features/_manifests/damaged.json", damage)
-    sentence = refusal(output, MODEL)
-    assert sentence.startswith(f"the manifest {output.uri}/features/_manifests/damaged.json is damaged (")
-    assert sentence.endswith("). Fix: delete it; its images are featurized again.")
+    key = "features/_manifests/damaged.json"
+    output.write(key, damage)
+    output.write("features/a.parquet", b"x")
+    output.write("features/of-the-damaged.parquet", b"x")
+    state = manifests.load(output, MODEL)
+    assert state.damaged == (key,)
+    assert state.features == (Part("a.parquet", 1),)
+    assert manifests.sweep(output, state) == 1
+    assert manifests.load(output, MODEL).damaged == ()
+    assert {e.key for e in output.list("features") if e.is_file} == {"features/a.parquet"}
 
 
 @pytest.mark.parametrize(
@@ -127,5 +134,66 @@ def test_a_damaged_manifest_is_named_with_its_cure(output: Store, damage: bytes)
 )
 def test_a_manifest_with_a_wrong_field_is_damaged_too(output: Store, field: str, value: object) -> None:
     key = manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
-    output.write(key, json.dumps({**json.loads(output.read(key)), field: value}).encode())
-    assert " is damaged (" in refusal(output, MODEL)
+    record = {**json.loads(output.read(key)), field: value}
+    del record["sha256"]
+    output.write(key, json.dumps(record).encode())
+    assert manifests.load(output, MODEL).damaged == (key,)
+
+
+def test_no_flipped_bit_of_a_manifest_changes_what_counts(output: Store) -> None:
+    parts = [Part("part-0123.parquet", 20, "ab" * 32), Part("part-4567.parquet", 7, "cd" * 32)]
+    key = manifests.write(output, MODEL, parts, [Part("part-89.parquet", 1, "ef" * 32)], supersedes=("x.json",))
+    data = output.read(key)
+    whole = manifests.load(output, MODEL)
+    damaged = 0
+    for bit in range(0, 8 * len(data), 11):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (path := Path(output.path(key))).write_bytes(bytes(flipped))
+        state = manifests.load(output, MODEL)
+        if state.damaged:
+            damaged += 1
+            assert (state.features, state.rejects) == ((), ())
+        else:
+            assert (state.features, state.rejects) == (whole.features, whole.rejects)
+    path.write_bytes(data)
+    assert manifests.load(output, MODEL) == whole
+    assert damaged > 0.7 * 8 * len(data) / 11  # the others are blanks between its words
+
+
+# --- versions that decide about a value ------------------------------------------------------------------------
+
+
+def test_features_of_two_versions_are_never_added_to_each_other(output: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = versions.makers("fast")
+    assert mine.keys() >= {"pillow", "openvino", "processor"}
+    monkeypatch.setattr(versions, "makers", lambda _engine: {**mine, "pillow": "12.3.0", "processor": "aarch64"})
+    manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
+    monkeypatch.setattr(versions, "makers", lambda _engine: {**mine, "pillow": "13.0.0", "processor": "x86_64"})
+    state = manifests.load(output, MODEL)  # to read them is fine
+    with pytest.raises(OutputError) as caught:
+        manifests.require_alike(output, MODEL, state)
+    assert str(caught.value) == (
+        f"the output {output.uri} holds features made with pillow 12.3.0, processor aarch64, and this run has pillow "
+        "13.0.0, processor x86_64: new ones beside them could differ without a trace. Fix: another output; or delete "
+        f"{output.uri}/features, and all are made alike."
+    )
+    replaced = manifests.replace(output, MODEL, state, [Part("b.parquet", 1)], [])
+    assert [made["pillow"] for made in replaced.made_with] == ["12.3.0"]  # rewritten, they are still what they were
+
+
+def test_features_of_an_unknown_version_are_not_added_to(output: Store) -> None:
+    manifests.write(output, MODEL, [Part("a.parquet", 1)], [], made_with={})
+    with pytest.raises(OutputError, match=r"made with .*pillow not recorded"):
+        manifests.require_alike(output, MODEL, manifests.load(output, MODEL))
+
+
+def test_features_of_the_same_versions_are(output: Store) -> None:
+    manifests.require_alike(output, MODEL, manifests.load(output, MODEL))
+    manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
+    manifests.require_alike(output, MODEL, manifests.load(output, MODEL))
+
+
+def test_keras_decides_where_keras_computes() -> None:
+    assert versions.makers("tensorflow").keys() >= {"pillow", "tensorflow", "keras", "processor"}
+    assert "openvino" not in versions.makers("tensorflow")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
+import hashlib
+import os
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fruits import checks, outputs
-from fruits.errors import CheckError
-from fruits.parts import Part, PartWriter, part_rows, read_batches, read_frame, write_frame
-from fruits.store import Store
+from fruits.errors import CheckError, StorageError
+from fruits.parts import Part, PartWriter, is_whole, part_rows, read_batches, read_frame, write_frame
+from fruits.store import NewFile, Store
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -61,8 +68,153 @@ def test_two_writers_never_meet(store: Store) -> None:
 
 
 def test_what_a_task_reports() -> None:
-    rows = part_rows({"features": Part("a", 3), "rejects": None}).to_pylist()
-    assert rows == [{"kind": "features", "name": "a", "rows": 3}]
+    rows = part_rows({"features": Part("a", 3, "ff"), "rejects": None}).to_pylist()
+    assert rows == [{"kind": "features", "name": "a", "rows": 3, "sha256": "ff"}]
+    assert Part.of(rows[0]) == Part("a", 3, "ff")
+
+
+# --- what a disk can do to a file ------------------------------------------------------------------------------
+
+
+def wide(rows: int = 60) -> pa.RecordBatch:
+    """Rows whose numbers take many pages."""
+    values = np.random.default_rng(0).normal(size=(rows, 40)).astype(np.float32)
+    return pa.RecordBatch.from_pylist(
+        [{"path": f"{i}.jpg", "features": row.tolist()} for i, row in enumerate(values)], schema=WIDE
+    )
+
+
+WIDE = pa.schema([("path", pa.string()), ("features", pa.list_(pa.field("element", pa.float32(), nullable=False)))])
+
+
+def written(store: Store) -> tuple[Part, Path]:
+    writer = PartWriter(store, WIDE, plain=("path", "features.list.element"))
+    writer.write(wide())
+    part = writer.close()
+    assert part is not None
+    return part, Path(store.path(part.name))
+
+
+def test_a_digest_is_of_the_bytes_on_the_disk(store: Store) -> None:
+    part, path = written(store)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == part.sha256
+    assert is_whole(store, part)
+
+
+def test_damage_of_any_kind_is_seen(store: Store) -> None:
+    part, path = written(store)
+    data = path.read_bytes()
+    rng = random.Random(0)
+    for _ in range(300):
+        flipped = bytearray(data)
+        flipped[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        path.write_bytes(bytes(flipped))
+        assert not is_whole(store, part)
+    for rest in (b"", data[:100], data[:-1], data + b"\0"):
+        path.write_bytes(rest)
+        assert not is_whole(store, part)
+    path.unlink()
+    assert not is_whole(store, part)
+
+
+def test_a_flipped_bit_in_a_page_is_an_error_that_names_the_file_and_never_a_number(store: Store) -> None:
+    """Also between the proof and the reading, and for those who never ask for the proof."""
+    part, path = written(store)
+    data = path.read_bytes()
+    rows = [row for b in read_batches(store, [part.name]) for row in b.to_pylist()]
+    footer = int.from_bytes(data[-8:-4], "little") + 8
+    rng = random.Random(1)
+    said = []
+    for _ in range(200):
+        flipped = bytearray(data)
+        flipped[rng.randrange(4, len(data) - footer)] ^= 1 << rng.randrange(8)
+        path.write_bytes(bytes(flipped))
+        try:
+            found = [row for b in read_batches(store, [part.name]) for row in b.to_pylist()]
+        except StorageError as error:
+            said.append(str(error))
+        else:
+            assert found == rows  # a bit of a page's header that says nothing
+    assert len(said) > 180
+    assert all(text.startswith(f"{store.location(part.name)} cannot be read (") for text in said)
+    assert all(text.endswith("). Fix: run it again; what is missing or damaged is made anew.") for text in said)
+
+
+@pytest.mark.parametrize("left", [0, 50, -1])
+def test_a_cut_file_is_an_error_that_names_it(store: Store, left: int) -> None:
+    part, path = written(store)
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(StorageError, match=f"{part.name} cannot be read"):
+        list(read_batches(store, [part.name]))
+    path.unlink()
+    with pytest.raises(StorageError, match=f"{part.name} cannot be read"):
+        list(read_batches(store, [part.name]))
+
+
+def test_a_file_is_on_the_disk_before_its_name_is_known(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    _, path = written(store)
+    assert synced == [path.stat().st_ino, path.parent.stat().st_ino]
+    synced.clear()
+    store.write("manifest.json", b"{}")
+    folder = path.parent.stat().st_ino
+    assert synced == [Path(store.path("manifest.json")).stat().st_ino, folder, folder]  # its bytes, its names
+
+
+@pytest.mark.parametrize("room", [0, 5_000])
+def test_a_full_disk_is_named_and_nothing_half_stays(store: Store, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk with so many bytes of room, for every way of writing that there is."""
+    fill(monkeypatch, room)
+    ways: list[Callable[[], object]] = [
+        lambda: pieces(PartWriter(store, WIDE), wide()),
+        lambda: store.write("x.json", b"x" * 6000),
+        lambda: pieces(store.create("y.csv"), b"y" * 1000),
+    ]
+    for write in ways:
+        with pytest.raises(StorageError) as caught:
+            write()
+        assert "No space left on device" in str(caught.value)
+        assert str(caught.value).endswith("Fix: free some disk, or choose another place.")
+    assert [p for p in Path(store.uri).rglob("*") if p.is_file()] == []
+
+
+def pieces(target: Any, piece: Any) -> None:
+    with target if isinstance(target, NewFile) else contextlib.nullcontext():
+        for _ in range(9):
+            target.write(piece)
+        target.close()
+
+
+def fill(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """Let `room` bytes more be written by `open` files, and then no more."""
+    honest = Path.open
+    left = [room]
+
+    class Full:
+        def __init__(self, file: Any) -> None:
+            self._file = file
+
+        def write(self, data: Any) -> int:
+            left[0] -= len(data)
+            if left[0] < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return int(self._file.write(data))
+
+        def __enter__(self) -> Full:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self._file.close()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._file, name)
+
+    def opened(self: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
+        file = honest(self, mode, *rest, **more)
+        return Full(file) if "w" in mode else file
+
+    monkeypatch.setattr(Path, "open", opened)
 
 
 @pytest.mark.spark

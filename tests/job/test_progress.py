@@ -24,7 +24,7 @@ def said(output: Store) -> dict[str, Any]:
     return dict(json.loads(output.read("_run/progress.json")))
 
 
-def until(condition: Any, seconds: float = 20.0) -> None:
+def until(condition: Any, seconds: float = 300.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import colorsys
 import io
 import json
 import math
@@ -11,7 +12,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from html.parser import HTMLParser
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +22,17 @@ import pytest
 from fruits import report
 from fruits.checks import ClassCount
 from fruits.errors import FruitsError
+from fruits.images import decode
 from fruits.parts import Part, PartWriter
 from fruits.pca import SCORES_SCHEMA, Moments, Reduction, solve
 from fruits.report import colours, page, pictures, sample
 from fruits.store import Store
 from markupsafe import Markup
 from PIL import Image
-from sklearn.neighbors import NearestNeighbors
 
 from ops.job.package import job_zip
 from tests.job.conftest import FinishedRun
+from tests.job.oracle import NearestNeighbors
 from tests.job.reporting import HOSTILE, Pictures, clusters, noise, page_of, reduction_of, summary_of
 
 if TYPE_CHECKING:
@@ -119,6 +121,16 @@ def test_a_class_can_be_told_on_white_on_black_and_by_its_shape() -> None:
     for (one, shape), (other, another) in pairwise(looks):
         assert one != other
         assert shape != another
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 7, 8, 10, 15, 22, 29, 30, 43, 60])
+def test_up_to_sixty_classes_differ_in_shape_or_clearly_in_hue(classes: int) -> None:
+    looks = colours.looks(classes)
+    assert len(set(looks)) == classes
+    for (one, shape), (other, another) in combinations(looks, 2):
+        hues = [colorsys.rgb_to_hls(*(int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)))[0] for c in (one, other)]
+        apart = abs(hues[0] - hues[1])
+        assert shape != another or min(apart, 1 - apart) > 2 / max(classes, 30), (one, other)
 
 
 def test_texts_have_the_contrast_that_wcag_asks() -> None:
@@ -247,7 +259,7 @@ def test_rejects_are_shown_with_reason_and_what_can_be_seen_of_them() -> None:
         "Pear/empty.jpg": b"",
         "Pear/huge.jpg": noise(2),
     }
-    reasons = ["cannot be decoded: truncated", *["not a JPEG or PNG image"] * 2, "the file is empty", "too large"]
+    reasons = ["the JPEG image is truncated", *["not an image but a text file"] * 2, "the file is empty", "too large"]
     rejects = [
         {"path": f"/images/{key}", "label": "Pear", "size": (pictures.MAX_FILE + 1) * ("huge" in key), "reason": reason}
         for key, reason in zip(files, reasons, strict=True)
@@ -255,7 +267,7 @@ def test_rejects_are_shown_with_reason_and_what_can_be_seen_of_them() -> None:
     text = page_of(["Apple"] * 3 + ["Pear"] * 3, Pictures(files=files), rejects=rejects)
     section = text[text.index('id="rejects-title"') : text.index('id="time-title"')]
     assert "5 of 11 images have no features" in section
-    assert '<td>not a JPEG or PNG image</td><td class="n">2</td>' in section
+    assert '<td>not an image but a text file</td><td class="n">2</td>' in section
     shown = dict(re.findall(r'base64,([^"]+)" alt="what can be seen of ([^"]+)"', section))
     assert set(shown.values()) == {"cut.jpg", "really a gif.jpg"}
     assert section.count('aria-label="what can be seen of') == 3
@@ -277,18 +289,22 @@ def test_one_image_one_class_one_component() -> None:
     taken = sample.choose([("/images/Apple/1.jpg", "Apple", 5, scores.tobytes())], {"Apple": 1})
     text = report.compose(Pictures(), taken, reduction, counts, summary_of(counts, reduction), [])
     assert "all 1 images" in text
-    assert "it takes at least two classes of two images" in text
+    assert "it needs at least two classes of two images" in text
 
 
 # ---- bounds ----------------------------------------------------------------------------------------------------
 
 
+def seen(data: bytes) -> Image.Image:
+    return Image.fromarray(decode(data, pictures.SIDE))
+
+
 def test_a_thumbnail_is_bounded_whatever_it_shows() -> None:
     for side in (50, 100, 1000):
-        image = Image.open(io.BytesIO(base64.b64decode(pictures._as_seen(noise(side, side)))))
+        image = Image.open(io.BytesIO(base64.b64decode(pictures.jpeg(seen(noise(side, side))))))
         assert image.format == "JPEG"
         assert image.width == image.height <= pictures.SIDE
-    assert len(base64.b64decode(pictures._as_seen(noise(3)))) <= pictures.MAX_BYTES
+    assert len(base64.b64decode(pictures.jpeg(seen(noise(3))))) <= pictures.MAX_BYTES
 
 
 @pytest.mark.spark

@@ -5,6 +5,7 @@ Not marked `spark`: the environment of Spark 4 has no playwright.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.job.conftest import FinishedRun
-from tests.job.reporting import HOSTILE, Pictures
+from tests.job.reporting import HOSTILE, Pictures, page_of
 from tests.job.test_report import hostile_page
 
 if TYPE_CHECKING:
@@ -38,11 +39,15 @@ FLAGS = [
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        pytest.skip(f"needs Chromium: none of {', '.join(PROGRAMS)} is on PATH, and CHROMIUM= names none")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
+        if program is None and Path(playwright.chromium.executable_path).exists():
+            program = playwright.chromium.executable_path
+        if program is None:
+            pytest.skip(
+                f"needs Chromium: none of {', '.join(PROGRAMS)} is on PATH, playwright has none, CHROMIUM= names none"
+            )
         started = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield started
         started.close()
@@ -67,7 +72,7 @@ def opened(browser: Browser) -> Iterator[Opened]:
             "request", lambda r: complaints.append(r.url) if not r.url.startswith(("data:", path.as_uri())) else None
         )
         page.goto(path.as_uri())
-        page.wait_for_selector("html[data-ready=yes]", state="attached", timeout=30_000)
+        page.wait_for_selector("html[data-ready=yes]", state="attached", timeout=300_000)
         return page
 
     yield open_
@@ -183,7 +188,7 @@ def test_it_zooms_by_wheel_by_button_and_back(opened: Opened, drawn_page: Path) 
     whole = numbers(page)["width"]
     box = page.locator("#map").bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.wheel(0, -300)
     for _ in range(50):  # the page's policy forbids the eval behind wait_for_function
         if numbers(page)["width"] < whole:
@@ -191,10 +196,147 @@ def test_it_zooms_by_wheel_by_button_and_back(opened: Opened, drawn_page: Path) 
         page.wait_for_timeout(50)
     by_wheel = numbers(page)["width"]
     assert by_wheel < whole
+    page.keyboard.press("Escape")  # no image is chosen: zooming keeps the middle
     page.locator("#zoom-in").click()
     assert numbers(page)["width"] == pytest.approx(by_wheel / 1.5)
     page.locator("#zoom-reset").click()
     assert numbers(page)["width"] == pytest.approx(whole)
+
+
+def test_the_wheel_scrolls_the_page_until_the_map_is_clicked(opened: Opened, drawn_page: Path) -> None:
+    page = opened(drawn_page)
+    page.locator("#map").scroll_into_view_if_needed()
+    whole, box = numbers(page)["width"], page.locator("#map").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    before = page.evaluate("scrollY")
+    page.mouse.wheel(0, 200)
+    for _ in range(50):
+        if page.evaluate("scrollY") > before:
+            break
+        page.wait_for_timeout(50)
+    assert page.evaluate("scrollY") > before
+    assert numbers(page)["width"] == whole
+    assert page.evaluate("window.fruits.view.canvas_view.events_el.style.touchAction") == "pan-y"
+
+
+def test_zooming_has_an_end_on_both_sides_and_takes_the_tooltip_away(opened: Opened, drawn_page: Path) -> None:
+    page = opened(drawn_page)
+    page.locator("#map").scroll_into_view_if_needed()
+    whole = numbers(page)["width"]
+    x, y = page.evaluate(PLACE, lonely(page))
+    page.mouse.move(x - 5, y)
+    page.mouse.move(x, y)
+    page.wait_for_selector("#tip", state="visible")
+    page.locator("#map").focus()
+    page.keyboard.press("+")
+    page.wait_for_selector("#tip", state="hidden")
+    for key, limit in (("-", 2 * whole), ("+", whole / 1000)):
+        for _ in range(40):
+            page.keyboard.press(key)
+        assert numbers(page)["width"] == pytest.approx(limit)
+
+
+def test_classes_are_found_by_name_and_shown_alone(opened: Opened, drawn_page: Path) -> None:
+    page = opened(drawn_page)
+    legend, first_map = page.locator("#legend"), page.locator("#map").bounding_box()
+    place = legend.bounding_box()
+    assert place is not None
+    assert first_map is not None
+    assert place["y"] + place["height"] <= first_map["y"]  # in sight with the map
+    names = data_of(page)["labels"]
+    wanted = [name for name in names if "a" in name.lower()]
+    assert 0 < len(wanted) < len(names)
+    page.locator("#class-search").fill("A")
+    assert legend.locator("button:visible").all_text_contents() == wanted
+    page.locator("#only").click()
+    assert numbers(page)["shown"] == 25 * len(wanted)
+    page.locator("#all").click()
+    assert numbers(page)["shown"] == 200
+    assert legend.locator("button:visible").count() == 8
+    legend.locator("button").nth(3).dblclick()
+    page.mouse.move(0, 0)
+    assert numbers(page)["shown"] == 25
+
+
+def test_a_selection_is_saved_as_csv(opened: Opened, drawn_page: Path) -> None:
+    page = opened(drawn_page)
+    data = data_of(page)
+    assert page.locator("#save").is_disabled()
+    page.evaluate("window.fruits.selectWithin({x0: 0, x1: 1e9, y0: -1e9, y1: 1e9})")
+    inside = [i for i, x in enumerate(data["images"]["scores"][0]) if x >= 0]
+    assert 0 < len(inside) < 200
+    assert page.locator("#save").inner_text() == f"save {len(inside)} selected as CSV"
+    with page.expect_download() as download:
+        page.locator("#save").click()
+    rows = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+    assert [row["path"] for row in rows] == [data["images"]["path"][i] for i in inside]
+    assert [float(row["pc2"]) for row in rows] == [data["images"]["scores"][1][i] for i in inside]
+
+
+def test_names_that_are_formulas_are_harmless_in_the_csv(opened: Opened, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(page_of(["=1+1"] * 3 + ["@SUM(A1)"] * 3 + ['a "b", c'] * 3, Pictures()))
+    page = opened(path)
+    page.evaluate("window.fruits.selectWithin({x0: -1e9, x1: 1e9, y0: -1e9, y1: 1e9})")
+    rows = list(csv.reader(page.evaluate("window.fruits.csv()").splitlines()))
+    assert [row[1] for row in rows[1:]] == ["'=1+1"] * 3 + ["'@SUM(A1)"] * 3 + ['a "b", c'] * 3
+    assert not any(row[0].startswith(("=", "+", "-", "@")) for row in rows[1:])
+
+
+def test_a_finding_leads_to_its_images(opened: Opened, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(page_of(["Apple"] * 12 + ["Pear"] * 12, Pictures(), twins=((3, 15),)))
+    page = opened(path)
+    button = page.locator("#findings-title + p + div .findings button").first
+    assert button.locator("img").count() == 2
+    assert "0.00 × the usual distance between neighbours" in button.inner_text()
+    page.locator("#legend button").last.click()  # Pear is hidden, and shown again by the finding
+    button.click()
+    assert data_of(page)["images"]["path"][numbers(page)["chosen"]] == "Apple/3_100.jpg"
+    assert numbers(page)["rings"] == 2
+    assert numbers(page)["shown"] == 24
+
+
+def test_colours_can_stand_for_folders_and_for_agreement(opened: Opened, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(page_of(["farm/Apple"] * 10 + ["shop/Apple"] * 10 + ["shop/Pear"] * 10, Pictures()))
+    page = opened(path)
+    colours = '[...window.fruits.map.renderers.find((r) => r.name === "images").data_source.data.colour]'
+    page.locator("#colour-by").select_option(label="folder 1: farm, shop")
+    drawn = page.evaluate(colours)
+    assert len(set(drawn[:10])) == len(set(drawn[10:])) == 1
+    assert drawn[0] != drawn[-1]
+    page.locator("#colour-by").select_option(label="neighbours of the same class: none to all")
+    assert page.evaluate(colours)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(opened: Opened, drawn_page: Path, strange_page: Path, scheme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    for path in (drawn_page, strange_page):
+        page = opened(path, scheme=scheme)
+        page.evaluate("window.fruits.choose(0)")
+        results = Axe().run(page)
+        assert results.violations_count == 0, results.generate_report()
+
+
+def test_every_stop_of_the_tab_key_has_a_name(opened: Opened, drawn_page: Path) -> None:
+    page = opened(drawn_page)
+    page.keyboard.press("Tab")
+    stops = 0
+    while page.evaluate("document.activeElement !== document.body"):
+        named = page.evaluate(
+            """() => { const e = document.activeElement;
+                 const name = e.getAttribute("aria-label") || e.textContent || (e.labels && e.labels.length);
+                 return name ? "" : e.outerHTML.slice(0, 200); }"""
+        )
+        assert named == ""
+        stops += 1
+        assert stops < 400
+        page.keyboard.press("Tab")
+    assert stops > 30
 
 
 def test_a_class_can_be_hidden_and_another_component_shown(opened: Opened, drawn_page: Path) -> None:
@@ -295,8 +437,6 @@ def test_hostile_names_are_text(opened: Opened, strange_page: Path) -> None:
 
 
 def test_pictures_are_optional(opened: Opened, tmp_path: Path) -> None:
-    from tests.job.reporting import page_of
-
     path = tmp_path / "report.html"
     path.write_text(page_of(["Apple"] * 3 + ["Pear"] * 3, Pictures(default=b"")))
     page = opened(path)

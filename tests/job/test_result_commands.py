@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from fruits.models import PublishedModel
 from PIL import Image
-from sklearn.neighbors import NearestNeighbors
 
-from ops.job import classify, neighbours
+from ops.cli import main as cli
+from ops.cli.commands import COMMANDS
+from ops.job import neighbours
 from ops.job import results as result
 from sample.draw import draw_sample
 from tests.job.conftest import PHOTOS, FinishedRun
+from tests.job.oracle import NearestNeighbors
 
 pytestmark = [pytest.mark.spark, pytest.mark.tensorflow]
 
@@ -29,9 +31,9 @@ Said = Callable[..., tuple[int, str, str]]
 def said(capsys: pytest.CaptureFixture[str]) -> Said:
     """Run a command: exit code, what it wrote, what it complained."""
 
-    def run(command: Callable[..., int], **environ: str) -> tuple[int, str, str]:
+    def run(command: str, **environ: str) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = command(environ)
+        code = cli.run(COMMANDS[command], environ, {})
         wrote = capsys.readouterr()
         return code, wrote.out, wrote.err
 
@@ -56,7 +58,7 @@ def change(folder: Path, **fields: Any) -> None:
 def test_an_image_of_the_run_is_its_own_nearest(drawn_run: FinishedRun, said: Said) -> None:
     rows = drawn_run.scores
     i = rows.path.index(str(drawn_run.source / "Banana" / "7_100.jpg"))
-    code, out, _ = said(neighbours.main, IMAGE=rows.path[i], OUTPUT=str(drawn_run.output), COUNT="6", JSON="1")
+    code, out, _ = said("neighbours", IMAGE=rows.path[i], OUTPUT=str(drawn_run.output), COUNT="6", JSON="1")
     assert code == 0
     answer = json.loads(out)
     far, near = NearestNeighbors(n_neighbors=6).fit(rows.values).kneighbors(rows.values[i : i + 1])
@@ -71,7 +73,7 @@ def test_a_new_picture_finds_its_kind(drawn_run: FinishedRun, said: Said, tmp_pa
     draw_sample(tmp_path / "new", views=2, seed=1)
     for label in ("Banana", "Orange"):
         new = tmp_path / "new" / label / "1_100.jpg"
-        code, out, err = said(neighbours.main, IMAGE=str(new), OUTPUT=str(drawn_run.output))
+        code, out, err = said("neighbours", IMAGE=str(new), OUTPUT=str(drawn_run.output))
         assert (code, err) == (0, "")
         assert f"5 of the 5 nearest are {label}" in out
         assert out.count(f"{label}/") == 10
@@ -90,13 +92,13 @@ def test_a_fetched_result_is_as_good(
     image = str(drawn_run.source / "Lemon" / "3_100.jpg")
     answers = []
     for place in (drawn_run.output, fetched):
-        code, out, _ = said(neighbours.main, IMAGE=image, OUTPUT=str(place), JSON="1")
+        code, out, _ = said("neighbours", IMAGE=image, OUTPUT=str(place), JSON="1")
         assert code == 0
         answers.append([one["path"] for one in json.loads(out)["neighbours"]])
     assert answers[0] == answers[1]
 
     change(fetched, model_sha256="0" * 64)
-    code, _, err = said(neighbours.main, IMAGE=image, OUTPUT=str(fetched))
+    code, _, err = said("neighbours", IMAGE=image, OUTPUT=str(fetched))
     assert code == 11
     assert err.startswith(f"neighbours: the result at {fetched} was made by another efficientnet_lite0 (file 0000")
     assert "features of two networks cannot be compared. Fix: OUTPUT= names the run's own output" in err
@@ -104,27 +106,27 @@ def test_a_fetched_result_is_as_good(
 
 def test_what_is_wrong_with_the_picture_is_said(drawn_run: FinishedRun, said: Said, tmp_path: Path) -> None:
     out = str(drawn_run.output)
-    assert said(neighbours.main, OUTPUT=out) == (
+    assert said("neighbours", OUTPUT=out) == (
         2,
         "",
         "neighbours: no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg.\n",
     )
     missing = tmp_path / "no.jpg"
-    assert said(neighbours.main, IMAGE=str(missing), OUTPUT=out) == (
+    assert said("neighbours", IMAGE=str(missing), OUTPUT=out) == (
         10,
         "",
-        f"neighbours: there is no image {missing}. Fix: IMAGE= names a JPEG or PNG file.\n",
+        f"neighbours: there is no image {missing}. Fix: IMAGE= names a photograph's file.\n",
     )
     text = tmp_path / "text.jpg"
     text.write_bytes(b"a text file")
-    assert said(neighbours.main, IMAGE=str(text), OUTPUT=out) == (
+    assert said("neighbours", IMAGE=str(text), OUTPUT=out) == (
         10,
         "",
-        f"neighbours: the image {text} cannot be used: not a JPEG or PNG image. Fix: IMAGE= names a JPEG or PNG "
+        f"neighbours: the image {text} cannot be used: not an image but a text file. Fix: IMAGE= names a photograph's "
         "file.\n",
     )
-    assert said(neighbours.main, IMAGE=str(tmp_path), OUTPUT=out)[0] == 10
-    code, _, err = said(neighbours.main, IMAGE=str(text), OUTPUT=out, COUNT="none")
+    assert said("neighbours", IMAGE=str(tmp_path), OUTPUT=out)[0] == 10
+    code, _, err = said("neighbours", IMAGE=str(text), OUTPUT=out, COUNT="none")
     assert (code, err) == (2, "neighbours: COUNT=none is not a number from 1. Fix: for example COUNT=10.\n")
 
 
@@ -133,48 +135,48 @@ def test_what_is_wrong_with_the_result_is_said(
 ) -> None:
     image = str(drawn_run.source / "Lemon" / "3_100.jpg")
     nowhere = tmp_path / "nowhere"
-    for command, name in ((neighbours.main, "neighbours"), (classify.main, "classify")):
-        assert said(command, IMAGE=image, OUTPUT=str(nowhere)) == (
+    for name in ("neighbours", "classify"):
+        assert said(name, IMAGE=image, OUTPUT=str(nowhere)) == (
             10,
             "",
             f"{name}: there is no finished result at {nowhere} (no run.json). Fix: make run-local, or make run-step "
             "and make results; OUTPUT= names another folder.\n",
         )
-        assert said(command, IMAGE=image, OUTPUT=str(fetched), MODEL="resnet50") == (
+        assert said(name, IMAGE=image, OUTPUT=str(fetched), MODEL="resnet50") == (
             13,
             "",
             f"{name}: the result at {fetched} was made by efficientnet_lite0, not by resnet50. Fix: leave MODEL= out, "
             "or OUTPUT= names the result of that network.\n",
         )
     monkeypatch.chdir(tmp_path)
-    code, _, err = said(classify.main)
+    code, _, err = said("classify")
     assert code == 10
     assert "no finished result in runs/sample-efficientnet_lite0 or runs/local/efficientnet_lite0. Fix: make " in err
 
     whole = (fetched / "pca" / "model.npz").read_bytes()
     for damaged in (b"", b"damaged", whole[:1000]):
         (fetched / "pca" / "model.npz").write_bytes(damaged)
-        code, _, err = said(neighbours.main, IMAGE=image, OUTPUT=str(fetched))
+        code, _, err = said("neighbours", IMAGE=image, OUTPUT=str(fetched))
         assert code == 10
         assert f"{fetched}/pca/model.npz is missing or damaged. Fix: make results, or" in err
     mean = np.zeros(1280)
     np.savez(fetched / "pca" / "model.npz", mean=mean, components=np.zeros((3, 1280)))
-    code, _, err = said(neighbours.main, IMAGE=image, OUTPUT=str(fetched))
+    code, _, err = said("neighbours", IMAGE=image, OUTPUT=str(fetched))
     assert (code, "files of two runs are mixed" in err) == (10, True)
 
     lines = (fetched / "pca" / "scores.csv").read_text().splitlines()
     (fetched / "pca" / "scores.csv").write_text("\n".join(lines[:100]) + "\n")
-    code, _, err = said(classify.main, OUTPUT=str(fetched))
+    code, _, err = said("classify", OUTPUT=str(fetched))
     assert code == 10
     assert "holds scores of 99 images, but its run.json says 200" in err
     (fetched / "pca" / "scores.csv").write_text("")
-    code, _, err = said(classify.main, OUTPUT=str(fetched))
+    code, _, err = said("classify", OUTPUT=str(fetched))
     assert (code, f"the scores at {fetched} cannot be read (Empty CSV file)" in err) == (10, True)
     (fetched / "pca" / "scores.csv").unlink()
-    code, _, err = said(classify.main, OUTPUT=str(fetched))
+    code, _, err = said("classify", OUTPUT=str(fetched))
     assert (code, "holds no scores (pca/scores or pca/scores.csv)" in err) == (10, True)
     (fetched / "run.json").write_text("{}")
-    code, _, err = said(classify.main, OUTPUT=str(fetched))
+    code, _, err = said("classify", OUTPUT=str(fetched))
     assert (code, "is not the record of a run" in err) == (10, True)
 
 
@@ -188,17 +190,17 @@ def test_the_newer_of_the_default_places_is_taken(
     ):
         shutil.copytree(fetched, tmp_path / place)
         change(tmp_path / place, finished=finished)
-    code, out, _ = said(classify.main, JSON="1")
+    code, out, _ = said("classify", JSON="1")
     assert code == 0
     assert json.loads(out)["result"] == str(tmp_path / "runs/local/efficientnet_lite0")
     change(tmp_path / "runs/sample-efficientnet_lite0", finished="2026-01-03T00:00:00Z")
-    code, out, _ = said(classify.main, JSON="1")
+    code, out, _ = said("classify", JSON="1")
     assert json.loads(out)["result"] == str(tmp_path / "runs/sample-efficientnet_lite0")
 
 
 def test_classify_says_it_and_writes_it_into_the_report(fetched: Path, said: Said) -> None:
     page = fetched / "report.html"
-    code, out, err = said(classify.main, OUTPUT=str(fetched))
+    code, out, err = said("classify", OUTPUT=str(fetched))
     assert (code, err) == (0, "")
     assert out.startswith("100.0 % of 200 images of 8 classes are recognised from ")
     assert "8 classes without such series split into the first and second half" in out
@@ -211,7 +213,7 @@ def test_classify_says_it_and_writes_it_into_the_report(fetched: Path, said: Sai
     for i in wrong:
         lines[i] = lines[i].replace(',"Banana",', ',"Lemon",')
     file.write_text("\n".join(lines) + "\n")
-    code, out, _ = said(classify.main, OUTPUT=str(fetched), JSON="1")
+    code, out, _ = said("classify", OUTPUT=str(fetched), JSON="1")
     assert code == 0
     answer = json.loads(out)
     assert answer["accuracy"] < 1
@@ -222,12 +224,12 @@ def test_classify_says_it_and_writes_it_into_the_report(fetched: Path, said: Sai
     after = page.read_text()
     assert after != before
     assert f"{100 * answer['accuracy']:.1f} %</b> of 200 images" in after
-    code, out, _ = said(classify.main, OUTPUT=str(fetched))
+    code, out, _ = said("classify", OUTPUT=str(fetched))
     assert "most frequent confusions" in out
     assert page.read_text() == after
 
     page.write_text("<p>an older version's page</p>")
-    code, out, _ = said(classify.main, OUTPUT=str(fetched))
+    code, out, _ = said("classify", OUTPUT=str(fetched))
     assert code == 0
     assert "was left as it is: no place for it there" in out.replace("\n", "")
 
@@ -237,7 +239,7 @@ def test_one_class_cannot_be_told_from_another(fetched: Path, said: Said) -> Non
     lines = [line for line in file.read_text().splitlines() if ',"Banana",' in line or line.startswith('"path"')]
     file.write_text("\n".join(lines) + "\n")
     change(fetched, images_ok=len(lines) - 1)
-    assert said(classify.main, OUTPUT=str(fetched)) == (
+    assert said("classify", OUTPUT=str(fetched)) == (
         10,
         "",
         f"classify: a classifier needs two classes of two images, and {fetched} has 25 images of 1 class. Fix: a run "

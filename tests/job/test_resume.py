@@ -22,9 +22,10 @@ from fruits.errors import (
     VersionMismatchError,
 )
 from fruits.featurize import FeaturizeTask, featurize_partition
+from fruits.formats import ENDINGS_TEXT
 from fruits.lease import Lease
 from fruits.models import PublishedModel, publish
-from fruits.parts import Part
+from fruits.parts import Part, PartWriter, read_batches
 from fruits.request import Request
 from fruits.store import Store
 
@@ -111,18 +112,79 @@ def test_touched_but_same_bytes_is_done_again_and_gives_the_same(job: Job, corpu
     assert (after.values == before.values).all()
 
 
-def test_another_selection_at_the_same_output(job: Job, corpus: Path, tmp_path: Path) -> None:
+def test_a_smaller_selection_throws_no_feature_away(job: Job, corpus: Path, tmp_path: Path) -> None:
+    """Scores, counts, report and PCA are of what was selected; features stay for the next run that wants them."""
+    out, bad = tmp_path / "out", corpus / "Pear" / "bad.jpg"
+    bad.write_bytes(b"a text file")
+    whole = job(corpus, out, max_reject_rate=0.1, k=3)
+    kept, everything = files(out), read_rows(out, "features")
+    few = job(corpus, out, limit=6, max_reject_rate=0.2)
+    assert (few["images_in"], few["images_ok"] + few["images_rejected"], few["images_featurized_now"]) == (6, 6, 0)
+    assert few["features_of_others"] == 20 - few["images_ok"]
+    chosen = read_rows(out, "pca/scores").path
+    assert len(chosen) == few["images_ok"] < 20
+    assert files(out) == kept
+    pears = job(corpus, out, classes=("Pear",), max_reject_rate=0.1)
+    assert (pears["images_in"], pears["images_ok"], pears["images_rejected"]) == (11, 10, 1)
+    assert {Path(path).parent.name for path in read_rows(out, "pca/scores").path} == {"Pear"}
+    assert read_rejects(out).keys() == {str(bad)}
+    assert files(out) == kept
+    job(corpus, tmp_path / "pears", classes=("Pear",), max_reject_rate=0.1)  # nothing of the others is in it
+    a, b = (read_rows(place, "pca/scores").values for place in (out, tmp_path / "pears"))
+    assert np.abs(a - b).max() <= 1e-5 * np.abs(b).max()
+    alone = job(corpus, tmp_path / "few", limit=6, max_reject_rate=0.2)
+    assert read_rows(tmp_path / "few", "pca/scores").path == chosen
+    assert alone["images_ok"] == few["images_ok"]
+    again = job(corpus, out, max_reject_rate=0.1, k=3)
+    assert (again["images_ok"], again["features_of_others"]) == (20, 0)
+    assert again["images_featurized_now"] <= 1  # the reject is tried again, where a run without it came between
+    assert files(out) == kept
+    assert read_rows(out, "features").path == everything.path
+    assert again["explained_variance"] == pytest.approx(whole["explained_variance"], rel=1e-12)
+
+
+def test_a_larger_selection_adds_to_a_smaller_one(job: Job, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     few = job(corpus, out, limit=6)
-    assert (few["images_in"], few["images_ok"]) == (6, 6)
-    chosen = set(read_rows(out, "features").path)
+    assert (few["images_in"], few["images_ok"], few["images_featurized_now"]) == (6, 6, 6)
     everything = job(corpus, out)
     assert (everything["images_ok"], everything["images_featurized_now"]) == (20, 14)
+    job(corpus, tmp_path / "fresh")
+    assert_same_result(out, tmp_path / "fresh")
+
+
+def test_a_removed_image_leaves_also_where_it_is_not_selected(job: Job, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    job(corpus, out)
+    (corpus / "Apple Red 1" / "3_100.jpg").unlink()
     pears = job(corpus, out, classes=("Pear",))
-    assert (pears["images_ok"], pears["images_featurized_now"], pears["rows_removed"]) == (10, 0, 10)
-    other = job(corpus, tmp_path / "other", limit=6)
-    assert other["images_ok"] == 6
-    assert set(read_rows(tmp_path / "other", "features").path) == chosen
+    assert (pears["rows_removed"], pears["images_ok"], pears["features_of_others"]) == (1, 10, 9)
+
+
+def test_files_of_many_small_runs_are_written_together(job: Job, corpus: Path, tmp_path: Path) -> None:
+    """Files as eighteen runs of one new image each leave them."""
+    out = tmp_path / "out"
+    job(corpus, out)
+    store, model = Store(str(out)), model_of(out)
+    state = manifests.load(store, model)
+    before = read_rows(out, "features")
+    rows = [b for part in state.features for b in read_batches(store.child("features"), [part.name])]
+    table = pa.Table.from_batches(rows)
+    singles = []
+    for i in range(table.num_rows):
+        writer = PartWriter(store.child("features"), featurize.FEATURES_SCHEMA)
+        writer.write(table.slice(i, 1).cast(featurize.FEATURES_SCHEMA))
+        singles.append(writer.close())
+    first, *others = singles
+    manifests.write(store, model, [first], [], supersedes=state.manifests)  # type: ignore[list-item]
+    for single in others:
+        manifests.write(store, model, [single], [])  # type: ignore[list-item]
+    summary = job(corpus, out)
+    assert (summary["images_featurized_now"], summary["feature_files"]) == (0, 1)
+    assert len(files(out)) == len(list((out / "features" / "_manifests").glob("*.json"))) == 1
+    after = read_rows(out, "features")
+    assert after.path == before.path
+    assert (after.values == before.values).all()
 
 
 def test_copies_of_an_image_have_the_same_features_wherever_they_fall(job: Job, corpus: Path, tmp_path: Path) -> None:
@@ -145,8 +207,8 @@ def test_bad_images_are_rows_of_rejects_and_too_many_end_the_run(job: Job, corpu
     with pytest.raises(RejectRateError) as caught:
         job(corpus, out, max_reject_rate=0.01)
     assert str(caught.value) == (
-        f"1 of 21 images are rejected, and 1.00% are allowed. First: {bad}: not a JPEG or PNG image. Fix: repair or "
-        f"remove them (all are named in {out}/rejects), or allow more with --max-reject-rate; what is "
+        f"1 of 21 images are rejected, and 1.00% are allowed. First: {bad}: not an image but a text file. Fix: "
+        f"repair or remove them (all are named in {out}/rejects), or allow more with --max-reject-rate; what is "
         "featurized is kept."
     )
     left = error_of(out)
@@ -157,10 +219,10 @@ def test_bad_images_are_rows_of_rejects_and_too_many_end_the_run(job: Job, corpu
 
     allowed = job(corpus, out, max_reject_rate=0.1)
     assert (allowed["images_ok"], allowed["images_rejected"], allowed["images_featurized_now"]) == (20, 1, 0)
-    assert read_rejects(out) == {str(bad): ("decode", "not a JPEG or PNG image")}
+    assert read_rejects(out) == {str(bad): ("decode", "not an image but a text file")}
     assert allowed["classes"]["Pear"] == {"images": 11, "ok": 10, "rejected": 1}
     assert not (out / "_run" / "error.json").exists()
-    assert "not a JPEG or PNG image" in (out / "report.html").read_text()
+    assert "not an image but a text file" in (out / "report.html").read_text()
 
     picture(5).save(bad)
     repaired = job(corpus, out)
@@ -229,18 +291,137 @@ def test_a_killed_replacement_counts_either_before_or_after(job: Job, corpus: Pa
     assert (summary["images_ok"], summary["images_featurized_now"]) == (20, 0)
 
 
-def test_a_damaged_manifest_is_said_and_deleting_it_heals(job: Job, corpus: Path, tmp_path: Path) -> None:
+RESULTS = (
+    "features/part-*.parquet",
+    "rejects/part-*.parquet",
+    "features/_manifests/*.json",
+    "pca/scores/part-*.parquet",
+    "pca/scores.csv",
+    "pca/model.npz",
+    "pca/spectrum.npz",
+    "pca/spark/data/*.parquet",
+    "pca/spark/metadata/part-00000",
+    "report.html",
+    "run.json",
+    "_run/progress.json",
+    "_model/*.pb",
+    "_model/recipe-*.json",
+)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(bytes(data))
+
+
+DAMAGES = {"truncated": cut, "emptied": lambda path: path.write_bytes(b""), "removed": Path.unlink, "a bit": flip}
+
+
+@pytest.fixture(scope="module")
+def with_a_reject(
+    spark: SparkSession, small_model: Path, small_published: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """A corpus of which one file is no image, and the output of a run over it."""
+    corpus, out = tmp_path_factory.mktemp("damaged") / "images", tmp_path_factory.mktemp("damaged") / "out"
+    for number, label in enumerate(("Apple", "Pear")):
+        (corpus / label).mkdir(parents=True)
+        for i in range(20):
+            picture(100 * number + i).save(corpus / label / f"{i}_100.jpg", quality=90)
+    (corpus / "Pear" / "bad.jpg").write_bytes(b"a text file")
+    shutil.copytree(small_published / "_model", out / "_model")
+    pipeline.run(spark, Request(input=str(corpus), output=str(out), model=str(small_model), max_reject_rate=0.2, k=2))
+    return corpus, out
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_results_are_named_and_made_anew(
+    job: Job, with_a_reject: tuple[Path, Path], tmp_path: Path, damage: str
+) -> None:
+    """Every file that a run leaves, all of a kind at once: the next run ends well, and its result is what it was."""
+    corpus, whole = with_a_reject
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    names = {}
+    for pattern in RESULTS:
+        found = list(out.glob(pattern))
+        assert found, pattern
+        names[pattern] = [str(path.relative_to(out)) for path in found]
+        for path in found:
+            DAMAGES[damage](path)
+    summary = job(corpus, out, max_reject_rate=0.2)
+    assert (summary["images_ok"], summary["images_rejected"], summary["images_in"]) == (40, 1, 41)
+    assert_same_result(out, whole)
+    assert read_rejects(out) == read_rejects(whole)
+    assert {p.relative_to(out).parts[0] for p in out.rglob("*")} == {
+        p.relative_to(whole).parts[0] for p in whole.rglob("*")
+    }
+    assert not [p for p in out.rglob(".*") if p.is_file()]
+    if damage != "removed":
+        assert set(names["features/_manifests/*.json"]) <= set(summary["repaired"])
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_only_the_images_of_a_damaged_file_are_featurized_again(
+    job: Job, with_a_reject: tuple[Path, Path], tmp_path: Path, damage: str
+) -> None:
+    corpus, whole = with_a_reject
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    store = Store(str(out))
+    parts = manifests.load(store, model_of(out)).features
+    assert len(parts) > 1
+    DAMAGES[damage](out / "features" / parts[0].name)
+    (rejects,) = (out / "rejects").glob("*.parquet")
+    DAMAGES[damage](rejects)
+    summary = job(corpus, out, max_reject_rate=0.2)
+    assert summary["images_featurized_now"] == parts[0].rows + 1
+    assert summary["repaired"] == [f"features/{parts[0].name}", f"rejects/{rejects.name}"]
+    assert_same_result(out, whole)
+    assert read_rejects(out) == read_rejects(whole)
+    assert job(corpus, out, max_reject_rate=0.2)["repaired"] == []
+
+
+def test_what_a_given_up_attempt_finishes_late_is_in_no_result(
+    job: Job, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spark kills the slower of two attempts, which may still close its file: while the report is drawn, say."""
+    out = tmp_path / "out"
+    honest = pipeline.report.build
+
+    def late(*arguments: Any) -> str:
+        for table in ("features", "pca/scores"):
+            some = next((out / table).glob("*.parquet"))
+            shutil.copy(some, out / table / "part-late.parquet")
+        return honest(*arguments)
+
+    monkeypatch.setattr(pipeline.report, "build", late)
+    job(corpus, out)
+    assert len(read_rows(out, "features").path) == len(read_rows(out, "pca/scores").path) == 20
+
+
+def test_what_a_kill_left_half_written_goes_with_the_next_run(job: Job, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     job(corpus, out)
-    (manifest,) = (out / "features" / "_manifests").glob("*.json")
-    manifest.write_text("{ half")
-    with pytest.raises(OutputError, match=f"the manifest {manifest} is damaged"):
-        job(corpus, out)
-    assert error_of(out)["phase"] == "plan"
-    manifest.unlink()
-    healed = job(corpus, out)
-    assert (healed["images_ok"], healed["images_featurized_now"]) == (20, 20)
-    assert len(files(out)) == healed["feature_files"]
+    for name in (
+        "report.html",
+        "pca/spectrum.npz",
+        "_run/progress.json",
+        "features/_manifests/a.json",
+        "pca/scores.csv",
+    ):
+        place = out / name
+        half = place.with_name(f".{place.name}.{'0123456789abcdef' * 2}")
+        half.write_bytes(b"half")
+        os.utime(half, (1, 1))
+    mine = out / ".my notes.txt"
+    mine.write_text("of the user")
+    job(corpus, out)
+    assert [p for p in out.rglob(".*") if p.is_file()] == [mine]
 
 
 # --- refusals -----------------------------------------------------------------------------------------------
@@ -286,7 +467,7 @@ def test_inputs_that_cannot_be_used(job: Job, corpus: Path, tmp_path: Path) -> N
     (tmp_path / "empty" / "class").mkdir(parents=True)
     (tmp_path / "empty" / "class" / "notes.txt").write_text("x")
     assert refused(InputError, job, tmp_path / "empty", out) == (
-        f"there is no image below {tmp_path}/empty: no file ends in .jpg, .jpeg or .png. Fix: check the address; "
+        f"there is no image below {tmp_path}/empty: no file ends in {ENDINGS_TEXT}. Fix: check the address; "
         "images lie in <class>/<name>.jpg."
     )
     assert refused(InputError, job, corpus, out, classes=("Plum", "Pear")) == (

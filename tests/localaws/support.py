@@ -5,30 +5,43 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import boto3
 
+from localaws.keys import Keys
+from localaws.state import Record
+
 REGION = "eu-west-3"
 TAG = [{"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"}]
 SERVICE_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonEMRServicePolicy_v2"
 _numbers = count(1)
+PATIENCE = 300.0
+"""Seconds, far more than anything here takes: a busy machine must not fail a test."""
 
 
 @dataclass
 class Aws:
-    """The server's URL and clients of the account's owner."""
+    """A server, and clients of the account's owner."""
 
-    endpoint: str
+    server: Record
     home: Path
-    session: boto3.session.Session = field(
-        default_factory=lambda: boto3.session.Session(
-            aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
-        )
-    )
+
+    @property
+    def endpoint(self) -> str:
+        return self.server.endpoint
+
+    @property
+    def keys(self) -> Keys:
+        return self.server.keys
+
+    @cached_property
+    def session(self) -> boto3.session.Session:
+        return boto3.session.Session(region_name=REGION, **self.keys.arguments())
 
     def client(self, service: str, **keys: str) -> Any:
         return self.session.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
@@ -105,7 +118,7 @@ class World:
     def states(self, cluster: str) -> list[str]:
         return [s["Status"]["State"] for s in self.steps(cluster)]
 
-    def wait(self, cluster: str, *states: str, seconds: float = 40) -> dict[str, Any]:
+    def wait(self, cluster: str, *states: str, seconds: float = PATIENCE) -> dict[str, Any]:
         return until(
             lambda: self.emr.describe_cluster(ClusterId=cluster)["Cluster"],
             lambda c: c["Status"]["State"] in states,
@@ -117,7 +130,7 @@ class World:
         self.wait(cluster, "TERMINATED", "TERMINATED_WITH_ERRORS")
 
 
-def until(ask: Callable[[], Any], done: Callable[[Any], bool], seconds: float = 40) -> Any:
+def until(ask: Callable[[], Any], done: Callable[[Any], bool], seconds: float = PATIENCE) -> Any:
     """What ``ask`` gives once ``done`` holds for it."""
     deadline = time.monotonic() + seconds
     while not done(found := ask()):

@@ -37,15 +37,16 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A server of its own: a fault is the server's, not a test's."""
     home = tmp_path_factory.mktemp("faulty")
     settings = Settings(home=home, starting_seconds=0.05, log_delay_seconds=0.2, api_delay_seconds=0)
-    with server.running(settings) as endpoint:
-        yield make_world(Aws(endpoint, home))
+    with server.running(settings) as record:
+        yield make_world(Aws(record, home))
 
 
 @pytest.fixture(autouse=True)
 def healed(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "faulty" in request.fixturenames:
-        server.set_fault(request.getfixturevalue("faulty").aws.endpoint, "none")
+        aws = request.getfixturevalue("faulty").aws
+        server.set_fault(aws.endpoint, aws.keys, "none")
 
 
 def answers(environ: dict[str, Any], fault: str, calls: int) -> list[str]:
@@ -96,7 +97,7 @@ def test_the_fault_of_the_command_line(faulty: World, monkeypatch: pytest.Monkey
 @pytest.mark.aws
 def test_slow_reads_are_slow_and_right(faulty: World) -> None:
     faulty.script("k", "slow")
-    server.set_fault(faulty.aws.endpoint, "s3-slow")
+    server.set_fault(faulty.aws.endpoint, faulty.aws.keys, "s3-slow")
     began = time.monotonic()
     assert faulty.s3.get_object(Bucket=faulty.code, Key="k")["Body"].read() == b"slow"
     assert time.monotonic() - began >= faults.SLOW_SECONDS
@@ -104,7 +105,7 @@ def test_slow_reads_are_slow_and_right(faulty: World) -> None:
 
 @pytest.mark.aws
 def test_clients_try_again_after_a_503(faulty: World) -> None:
-    server.set_fault(faulty.aws.endpoint, "s3-503")
+    server.set_fault(faulty.aws.endpoint, faulty.aws.keys, "s3-503")
     for number in range(10):
         faulty.script(f"k{number}", str(number))
         assert faulty.s3.get_object(Bucket=faulty.code, Key=f"k{number}")["Body"].read() == str(number).encode()
@@ -139,12 +140,12 @@ def test_a_spark_step_under_a_fault(faulty: World, kind: str, state: str) -> Non
     cluster = faulty.cluster(Instances={"InstanceFleets": fleets})
     faulty.wait(cluster, "WAITING")
     before = faulty.emr.list_instances(ClusterId=cluster, InstanceFleetType="TASK")["Instances"]
-    server.set_fault(faulty.aws.endpoint, kind)
+    server.set_fault(faulty.aws.endpoint, faulty.aws.keys, kind)
     target = f"out/{kind}"
     command = ("spark-submit", "--deploy-mode", "cluster", job, f"s3://{faulty.code}/{target}")
     faulty.emr.add_job_flow_steps(JobFlowId=cluster, Steps=[step(kind, *command)])
     states = until(lambda: faulty.states(cluster), lambda s: not {"PENDING", "RUNNING"} & set(s), seconds=300)
-    server.set_fault(faulty.aws.endpoint, "none")
+    server.set_fault(faulty.aws.endpoint, faulty.aws.keys, "none")
     assert states == [state]
     after = faulty.emr.list_instances(ClusterId=cluster, InstanceFleetType="TASK")["Instances"]
     faulty.end(cluster)

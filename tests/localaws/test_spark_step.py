@@ -16,6 +16,7 @@ from localaws.java import find_java_home
 from tests.localaws.support import World, step, until
 
 pytestmark = [
+    pytest.mark.slow,  # the rehearsal runs a good step and a failing one through the same runner, and reads their logs
     pytest.mark.aws,
     pytest.mark.spark,
     pytest.mark.skipif(find_java_home() is None, reason="needs Java 17"),
@@ -53,6 +54,7 @@ told = {
     "mode": os.environ.get("MODE"),
     "rows": spark.read.parquet(target).count(),
     "partitions": spark.conf.get("spark.sql.shuffle.partitions"),
+    "authenticates": sc.getConf().get("spark.authenticate"),
     "executors": sc._jsc.sc().getExecutorMemoryStatus().size() - 1,
 }
 print("TOLD " + json.dumps(told))
@@ -149,6 +151,7 @@ def test_it_ran_on_several_executors_in_the_environment_of_the_bootstrap(rehears
     assert (seen["driver"], seen["workers"]) == (python, [python])
     assert (seen["executors"], seen["parents"]) == (2, 2)
     assert (seen["threads"], seen["user"], seen["mode"]) == (["1"], ["hadoop"], "cluster")
+    assert seen["authenticates"] == "true"
     assert (seen["partitions"], seen["note"]) == ("7", "Pomme d'été (1), rouge")
 
 

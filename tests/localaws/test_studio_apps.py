@@ -9,11 +9,13 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
+from ops.aws.studio import apps_of, find_domain, label
+from ops.core.errors import OperatorError
+from ops.core.target import Target
 from ops.cost.leftovers import Lister
 from ops.lifecycle import studio
 from ops.prices import table as prices
-from ops.terraform.workspace import Target
 from tests.localaws.support import REGION, Aws, make_world
 
 pytestmark = pytest.mark.aws
@@ -71,7 +73,7 @@ def test_a_user_with_a_space_and_a_space_with_an_app_cannot_go(aws: Aws, domain:
 def test_a_stopped_app_is_still_listed_and_its_space_stays(aws: Aws, domain: str) -> None:
     sagemaker = aws.client("sagemaker")
     open_notebook(aws, domain)
-    assert [studio.label(app) for app in studio.apps_of(sagemaker, domain)] == ["JupyterLab of mine (ml.t3.medium)"]
+    assert [label(app) for app in apps_of(sagemaker, domain)] == ["JupyterLab of mine (ml.t3.medium)"]
     said: list[str] = []
     assert studio.stop(sagemaker, domain, say=said.append, pause=0) == ["JupyterLab of mine (ml.t3.medium)"]
     assert said == ["waiting until SageMaker has stopped JupyterLab of mine (ml.t3.medium)"]
@@ -80,15 +82,15 @@ def test_a_stopped_app_is_still_listed_and_its_space_stays(aws: Aws, domain: str
     assert [space["SpaceName"] for space in sagemaker.list_spaces(DomainIdEquals=domain)["Spaces"]] == ["mine"]
     # the same name again, as Studio's Run button does
     sagemaker.create_app(DomainId=domain, SpaceName="mine", AppType="JupyterLab", AppName="default", ResourceSpec=SMALL)
-    assert len(studio.apps_of(sagemaker, domain)) == 1
+    assert len(apps_of(sagemaker, domain)) == 1
 
 
 def test_closing_leaves_what_can_be_deleted_and_another_domain_alone(aws: Aws, domain: str) -> None:
     sagemaker = aws.client("sagemaker")
     open_notebook(aws, domain)
     open_notebook(aws, domain, "second")
-    assert studio.domain_of(sagemaker, "fruits-prod") is None
-    assert studio.domain_of(sagemaker, "fruits-dev") == domain
+    assert find_domain(sagemaker, "fruits-prod") is None
+    assert find_domain(sagemaker, "fruits-dev") == domain
     assert studio.close(sagemaker, "d-other", pause=0) == []
     assert sorted(studio.close(sagemaker, domain, pause=0)) == ["mine", "second"]
     sagemaker.delete_user_profile(DomainId=domain, UserProfileName="ana")
@@ -98,9 +100,9 @@ def test_closing_leaves_what_can_be_deleted_and_another_domain_alone(aws: Aws, d
 def test_billing_says_what_runs_in_the_domain(aws: Aws, domain: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    for name, value in {"ENDPOINT_URL": aws.endpoint, "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    account = Account(Target(env="dev", region=REGION, account_id="123456789012", endpoint=aws.endpoint))
+    for name, value in {"AWS_ENDPOINT_URL": aws.endpoint, **aws.keys.environment()}.items():
+        monkeypatch.setenv(name, value)
+    account = Account(Target(env="dev", region=REGION, account_id="123456789012", endpoint=aws.endpoint, keys=aws.keys))
 
     def about() -> list[str]:
         return [item.about for item in Lister(account, prices.table()).domains()]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from localaws.java import find_java_home
+from ops.cli import class_archive as making
 from ops.job import class_archive
 
 
@@ -34,13 +35,14 @@ def test_where_there_is_none_the_jvm_hears_nothing_of_it(tmp_path: Path) -> None
 def test_an_archive_that_cannot_be_made_is_said_and_is_no_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(class_archive, "find_java_home", lambda: None)
-    assert class_archive.main() == 0
+    monkeypatch.setattr(making, "find_java_home", lambda: None)
+    assert making.main() == 0
     assert capsys.readouterr().err == (
         "Spark's classes could not be archived (no Java 17 was found); runs start some seconds later\n"
     )
 
 
+@pytest.mark.costly
 def test_a_file_that_is_no_archive_is_passed_over(tmp_path: Path) -> None:
     home = find_java_home()
     assert home is not None

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from ops.aws.account import OperatorError
+from ops.core.errors import OperatorError
 from ops.cost import ledger, speed
 from ops.cost.bill import Node, Span, bill
 from ops.cost.money import currency_from

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
 from ops.aws.account import Account
+from ops.core.target import Target
 from ops.doctor import checkup as doctor
 from ops.doctor import cloud, images, machine
 from ops.doctor.finding import Finding, attempt, exit_code, failure, ok, warning
 from ops.doctor.requirements import ACCOUNT, RELEASES, Asked, asked, ends_of_support, european_regions, vcpus
 from ops.job import wheelhouse
 from ops.prices import table as prices
-from ops.terraform.workspace import Target
+from ops.terraform.offline import planned
 from tests.ops.test_step import AppliedAccount
 
 REGION, OWNER = "eu-west-3", "123456789012"
@@ -157,7 +159,7 @@ def test_images_are_counted_by_class(tmp_path: Path, aws: Any) -> None:
     s3 = aws("s3")
     s3.create_bucket(Bucket="fruits-x", CreateBucketConfiguration={"LocationConstraint": REGION})
     empty = images.in_bucket(s3, "s3://fruits-x/images", "make upload-dataset.")
-    assert empty.line.endswith("no name ends in .jpg, .jpeg or .png. Fix: make upload-dataset.")
+    assert empty.line.endswith(".tif, .tiff, .heic, .heif or .avif. Fix: make upload-dataset.")
     for key in ("images/Kiwi/1.jpg", "images/Kiwi/2.jpg", "images/readme.md"):
         s3.put_object(Bucket="fruits-x", Key=key)
     one = images.in_bucket(s3, "s3://fruits-x/images", "")
@@ -358,7 +360,14 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     account = AppliedAccount(Target(env="dev", region=REGION, account_id=OWNER))
     monkeypatch.setattr(doctor.Account, "from_environment", classmethod(lambda cls, environ: account))
     monkeypatch.setattr(doctor, "stored", lambda account: [])
-    assert doctor.main(["--json"]) == 7
+    plans: list[Any] = []  # planned once for both ways of saying it
+
+    def plan_once(*arguments: Any) -> Any:
+        plans.append(plans[0] if plans else planned(*arguments))
+        return plans[0]
+
+    monkeypatch.setattr(doctor, "planned", plan_once)
+    assert doctor.doctor({**os.environ, "JSON": "1"}) == 7
     told = json.loads(capsys.readouterr().out)
     found = {one["check"]: one for one in told["findings"]}
     assert [name for name, one in found.items() if one["state"] == "failure"] == ["images"]
@@ -366,18 +375,15 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     assert found["types"]["state"] == found["release"]["state"] == found["plan"]["state"] == "ok"
     assert told["billing"]["items"] == []
     monkeypatch.setenv("JSON", "")
-    assert doctor.main([]) == 7
+    assert doctor.doctor(os.environ) == 7
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("nothing bills by the hour; nothing is stored")
     assert any(line.startswith("failure  images         no image below ") for line in lines)
 
 
 @pytest.mark.terraform
-def test_what_a_plan_asks(aws: Any, tmp_path: Path) -> None:
-    from ops.terraform.offline import planned
-
-    target = Target(env="prod", region=REGION, account_id="000000000000", offline=True)
-    need = asked(planned(target, {}, tmp_path))
+def test_what_a_plan_asks(aws: Any, plan_of: Callable[[str], dict[str, Any]]) -> None:
+    need = asked(plan_of("prod-cluster"))
     assert need is not None
     assert (need.zones, need.release, need.architecture) == (ZONES, "emr-7.13.0", "x86_64")
     assert vcpus(need.fleets, "SPOT") == 16
@@ -385,7 +391,7 @@ def test_what_a_plan_asks(aws: Any, tmp_path: Path) -> None:
 
 
 def test_without_credentials_or_emulator_the_rest_says_that_it_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ops.terraform.workspace import NoCredentialsError, TerraformError
+    from ops.core.errors import NoCredentialsError, TerraformError
 
     def nobody(environ: Any) -> Account:
         raise NoCredentialsError("AWS does not know who we are (none). Log in (aws sso login).")

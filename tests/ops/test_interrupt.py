@@ -34,12 +34,12 @@ def test_terraform_saves_its_state_before_the_command_ends(tmp_path: Path) -> No
     process = subprocess.Popen(
         command, env=environ, start_new_session=True, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while not started.exists():
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the command and to Terraform
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=300)
     assert state.read_text() == "saved\n"
     assert "KeyboardInterrupt" in said

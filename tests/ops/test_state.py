@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from ops.aws.account import Account
 from ops.aws.state_bucket import NoStateError, make_state, region_of, require_state, settings
-from ops.terraform.workspace import Target
+from ops.core.target import Target
 
 REGION = "eu-west-3"
 ACCOUNT = "123456789012"

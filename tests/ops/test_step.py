@@ -15,11 +15,12 @@ from fruits.errors import UsageError
 from moto import mock_aws
 from rich.console import Console
 
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
+from ops.core.errors import OperatorError
+from ops.core.target import Target
 from ops.job.package import job_zip, write_job_zip
 from ops.lifecycle import step
 from ops.lifecycle.upload import images_below, upload
-from ops.terraform.workspace import Target
 
 REGION = "eu-west-3"
 BUCKETS = {"data": "fruits-data", "artifacts": "fruits-artifacts", "logs": "fruits-logs"}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ops.aws.account import OperatorError
+from ops.core.errors import OperatorError
 from ops.verify import gather, probe, record
 from ops.verify import run as command
 from ops.verify.assumptions import TABLE, judge

@@ -18,15 +18,16 @@ import pytest
 from botocore.stub import Stubber
 from rich.console import Console
 
-from ops.aws.account import Account, OperatorError
+from ops.aws.account import Account
 from ops.cli import logs as read_logs
 from ops.cli import shell, ui
 from ops.core import browser
 from ops.core.console import counting, working
+from ops.core.errors import OperatorError
+from ops.core.target import Target
 from ops.cost import bills
 from ops.lifecycle import environment as deploy
 from ops.logs.reader import FolderLogs
-from ops.terraform.workspace import Target
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 CLUSTER = bills.Cluster(

@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
-import boto3
 import pytest
+from rich.console import Console
 
-from localaws import server
-from sample.draw import draw_sample
+from ops.lifecycle import environment
+from tests.drawn import draw_once
+from tests.rehearsal.life import BUCKETS, Life
 from tests.rehearsal.support import Operator
 
 
 def applications(address: str) -> str:
     """What Spark's history server knows, by its REST interface."""
-    with urllib.request.urlopen(f"{address}/api/v1/applications", timeout=30) as answer:
+    with urllib.request.urlopen(f"{address}/api/v1/applications", timeout=300) as answer:
         return str(answer.read().decode())
 
 
-def cluster_ends_by_itself(operator: Operator) -> None:
-    """What the idle clock or the schedule does, at once."""
-    told = json.loads(operator.said["status as JSON"][1])["cluster"]["id"]
-    record, _ = server.status(operator.folder / "aws")
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-west-3"}
-    emr = boto3.client("emr", endpoint_url=record.endpoint, **keys)
-    emr.terminate_job_flows(JobFlowIds=[told])
-    emr.get_waiter("cluster_terminated").wait(ClusterId=told, WaiterConfig={"Delay": 1, "MaxAttempts": 300})
+def ends(life: Life) -> None:
+    """`make destroy` but for its last act, to stop the embedded AWS: first the account is looked at."""
+    life.before_destroy()
+    environment.destroy({}, Console())
+    life.after_destroy()
 
 
 @pytest.fixture(scope="session")
-def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def history(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """The whole history; whatever fails in it, the server is stopped."""
     operator = Operator(tmp_path_factory.mktemp("rehearsal"))
-    draw_sample(operator.folder / "fruits", views=5)
+    draw_once(operator.folder / "fruits", views=5)
     try:
         operator.types("run-step", name="before anything")
         operator.types("status", name="status before anything")
         code, printed = operator.follows("the embedded AWS of ENV=local is not running")[0]
         assert code == 0, printed
+        with operator.at_the_terminal():
+            operator.life = life = Life.of(operator.folder / "aws", terraform, operator.folder)
+            life.after_apply()
         operator.types("upload-dataset", INPUT="fruits")
+        with operator.at_the_terminal():
+            life.after_upload()
+            life.change()
         operator.follows("upload-dataset was interrupted, or images were added")
         operator.types("logs", name="logs of nothing")
         code, printed = operator.types("run-step", name="detached", DETACH="1", K="5")
@@ -63,10 +67,14 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         operator.looks_at_the_page("A step is slow, and it should be seen where", applications)
         operator.follows("The results are in S3, and should be here")
         operator.follows("What did it cost, and what will it")
-        cluster_ends_by_itself(operator)
+        with operator.at_the_terminal():
+            life.end_by_idleness()
         operator.types("run-step", name="after its end")
         operator.types("shell", name="shell after its end")
-        operator.follows("the cluster … is TERMINATED")
+        operator.follows("the cluster … is TERMINATED", but={"destroy": lambda: ends(life)})
+        operator.does("purge", lambda: environment.purge({"PURGE": BUCKETS["data"]}, Console()))
+        life.after_purge()
+        operator.types("destroy", name="destroy of nothing")  # stops the embedded AWS, too
         yield operator
     finally:
         stop = [sys.executable, "-m", "localaws", "stop"]

@@ -34,5 +34,5 @@ def test_two_clones_stand_side_by_side(tmp_path: Path) -> None:
         assert f":{ports[1]}, process" in clones[1].types("local-status")[1]
     finally:
         for clone in clones:
-            clone.types("local-down", timeout=60)
+            clone.types("local-down", timeout=300)
     assert not is_open(ports[1])

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from localaws.java import find_java_home
-from sample.draw import draw_sample
+from tests.drawn import draw_once
 from tests.rehearsal.support import Operator
 
 pytestmark = [
@@ -70,8 +70,11 @@ def test_destroy_leaves_no_process(history: Operator) -> None:
     code, printed = history.said["the cluster … is TERMINATED: make destroy"]
     assert code == 0, printed
     assert "cluster destroyed; images and results are untouched" in printed
+    code, printed = history.said["destroy of nothing"]
+    assert code == 0, printed
+    assert "there is no cluster stack: nothing to destroy" in printed
     assert "the embedded AWS is stopped; nothing is left running" in printed
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while left := history.processes():
         assert time.monotonic() < deadline, left
         time.sleep(0.2)
@@ -80,7 +83,7 @@ def test_destroy_leaves_no_process(history: Operator) -> None:
 @pytest.mark.slow
 def test_ctrl_c_in_a_one_shot_step_destroys_the_cluster(tmp_path: Path) -> None:
     operator = Operator(tmp_path)
-    draw_sample(tmp_path / "fruits", views=5)
+    draw_once(tmp_path / "fruits", views=5)
     try:
         code, printed = operator.types("apply")
         assert code == 0, printed

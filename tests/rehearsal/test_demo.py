@@ -31,7 +31,7 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
     try:
         yield made
     finally:
-        made.types("local-down", timeout=60)
+        made.types("local-down", timeout=300)
 
 
 def test_one_command_leads_from_nothing_to_results_and_back_to_nothing(clone: Clone) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
 from localaws.java import find_java_home
-from tests.rehearsal.support import MODULES, REPO, RUNBOOK, Operator, entries
+from tests.rehearsal.support import COMMANDS, REPO, RUNBOOK, Operator, entries
 
 ENTRIES = entries(RUNBOOK.read_text())
-HERE = Path(__file__).parent
 pytestmark = [
     pytest.mark.aws,
     pytest.mark.spark,
@@ -21,10 +19,17 @@ pytestmark = [
 ]
 
 
-def test_every_entry_has_an_exercise_and_every_exercise_an_entry() -> None:
-    sources = "".join(path.read_text() for path in HERE.glob("*.py") if path.name != Path(__file__).name)
-    typed = set(re.findall(r'\.(?:follows|looks_at_the_page)\(\s*"([^"]+)"', sources))
-    assert typed == set(ENTRIES)
+FOLLOWED_BY_SLOW_TESTS = {
+    "there is no cluster of ENV=…",
+    "Nothing of it is needed any more",
+    "apply fails with BOOTSTRAP_FAILURE",
+}
+"""In test_commands.py, where an entry that the runbook lacks is an error."""
+
+
+def test_every_entry_was_followed(history: Operator) -> None:
+    followed = {name.partition(": make ")[0] for name in history.said if ": make " in name}
+    assert followed | FOLLOWED_BY_SLOW_TESTS == set(ENTRIES)
 
 
 @pytest.mark.parametrize("symptom", ENTRIES)
@@ -33,7 +38,7 @@ def test_an_entry_has_something_to_type_that_make_knows(symptom: str) -> None:
     targets = re.findall(r"^([a-z-]+):.*##", (REPO / "Makefile").read_text(), re.MULTILINE)
     assert lines
     assert all(re.fullmatch(r"make [a-z-]+( [A-Z]+=\S+)*", line) for line in lines)
-    assert {line.split()[1] for line in lines} <= set(targets) & set(MODULES)
+    assert {line.split()[1] for line in lines} <= set(targets) & set(COMMANDS)
 
 
 def said(history: Operator, symptom: str, line: str) -> str:
@@ -180,6 +185,6 @@ def test_a_cluster_that_ended_by_itself(history: Operator) -> None:
     assert code == 21
     assert re.search(r"the cluster j-\w+ is TERMINATED \(.+\)\. Fix: make apply makes a new one\.", printed)
     printed = said(history, symptom, "make status")
-    assert "TERMINATED: Terminated by user request" in printed
+    assert "TERMINATED: Terminated by the auto-termination policy" in printed
     assert "the embedded AWS bills nothing" in printed
     assert "cluster destroyed; images and results are untouched" in said(history, symptom, "make destroy")

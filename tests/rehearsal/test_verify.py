@@ -32,7 +32,7 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
     try:
         yield made
     finally:
-        made.types("local-down", timeout=60)
+        made.types("local-down", timeout=300)
 
 
 def test_every_check_runs_and_what_is_imitated_is_not_called_verified(clone: Clone) -> None:

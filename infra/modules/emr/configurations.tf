@@ -45,6 +45,10 @@ locals {
           "spark.executor.cores"          = tostring(var.executor.cores)
           "spark.executor.memory"         = "${var.executor.memory_mb}m"
           "spark.executor.memoryOverhead" = "${var.executor.overhead_mb}m"
+
+          # A Python worker that a signal ends leaves its stack in the exception; without, a fault of native code
+          # (SIGSEGV) reads like a kill for want of memory.
+          "spark.python.worker.faulthandler.enabled" = "true"
         },
         { for name, value in local.driver_environment : "spark.yarn.appMasterEnv.${name}" => value },
         { for name, value in local.executor_environment : "spark.executorEnv.${name}" => value },
@@ -64,8 +68,16 @@ locals {
     {
       Classification = "yarn-site"
       Properties = merge(
-        # TensorFlow and OpenVINO map far more than they touch; only the memory in use counts.
-        { "yarn.nodemanager.vmem-check-enabled" = "false" },
+        {
+          # TensorFlow and OpenVINO map far more than they touch; only the memory in use counts.
+          "yarn.nodemanager.vmem-check-enabled" = "false"
+
+          # Apache's Hadoop 3.3 to 3.4.2 enforces no container's memory by default: "true" leaves it to cgroups, and
+          # where there are none nobody looks (YARN-11967). A process that grows would end by the kernel's choice of a
+          # victim; the polling check ends its container and says so.
+          "yarn.nodemanager.resource.memory.enforced" = "false"
+          "yarn.nodemanager.pmem-check-enabled"       = "true"
+        },
         local.node_labels,
       )
     },

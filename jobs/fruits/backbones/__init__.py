@@ -22,6 +22,47 @@ MAX_DIMENSION = 65_535
 
 
 @dataclass(frozen=True)
+class Packaged:
+    """Weights that a locked package carries."""
+
+    package: str
+    file: str
+    sha256: str
+
+    def load(self, _folder: str | None, _backbone: str) -> bytes:
+        """The verified bytes; ModelError when the package is missing or damaged."""
+        return weights.from_package(self.package, self.file, self.sha256)
+
+
+@dataclass(frozen=True)
+class Published:
+    """Weights that `make weights` fetches once and vouches for.
+
+    Attributes
+    ----------
+    url : str
+        Where Keras publishes them; its last part is the file's name.
+    md5 : str or None
+        As in Keras' own source, where it has one.
+    sha256 : tuple of str
+        Digests that need no vouching.
+    """
+
+    url: str
+    md5: str | None = None
+    sha256: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """The file's name in the weights folder."""
+        return self.url.rpartition("/")[2]
+
+    def load(self, folder: str | None, backbone: str) -> bytes:
+        """The verified bytes; ModelError when they are missing, damaged, or nobody has vouched for them."""
+        return weights.from_folder(folder, self.file, self.sha256, backbone)
+
+
+@dataclass(frozen=True)
 class Backbone:
     """A network known by name.
 
@@ -29,8 +70,8 @@ class Backbone:
     ----------
     scaling : str
         A key of `SCALINGS`.
-    load_weights : callable
-        From the weights folder (or None) to the verified bytes.
+    source : Packaged or Published
+        Where its weights come from; `make weights` reads it too, so that a row is all that a new network needs.
     build : callable
         From (image_size, weights) to the Keras model whose output is the last feature map. Weights may be None for
         seeded random ones, which only tests want.
@@ -38,8 +79,18 @@ class Backbone:
 
     name: str
     scaling: str
-    load_weights: Callable[[str | None], bytes]
+    source: Packaged | Published
     build: Callable[[int, bytes | None], Any]
+
+    def load_weights(self, folder: str | None) -> bytes:
+        """The verified bytes of its weights, from their package or from the weights folder.
+
+        Raises
+        ------
+        ModelError
+            When they are missing or damaged.
+        """
+        return self.source.load(folder, self.name)
 
 
 def _scale_tf(x: Any) -> Any:
@@ -87,18 +138,14 @@ def _application(function: str, package: str, **options: Any) -> Callable[[int, 
     return build
 
 
-def _from_folder(backbone: str, name: str, *known: str) -> Callable[[str | None], bytes]:
-    return lambda folder: weights.from_folder(folder, name, known, backbone)
-
-
 def _build_lite0(image_size: int, data: bytes | None) -> Any:
     if data is None:
         raise ModelError("efficientnet_lite0 is only built with its weights")
     return lite0.build(image_size, data)
 
 
-MOBILENET_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_224_no_top.h5"
-RESNET_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
+_KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
+_MOBILENET = f"{_KERAS}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{{}}_224_no_top.h5"
 
 BACKBONES: dict[str, Backbone] = {
     b.name: b
@@ -106,29 +153,31 @@ BACKBONES: dict[str, Backbone] = {
         Backbone(
             "efficientnet_lite0",
             "lite",
-            lambda _folder: weights.from_package(lite0.WEIGHTS_PACKAGE, lite0.WEIGHTS_FILE, lite0.WEIGHTS_SHA256),
+            Packaged(lite0.WEIGHTS_PACKAGE, lite0.WEIGHTS_FILE, lite0.WEIGHTS_SHA256),
             _build_lite0,
         ),
         Backbone(
             "mobilenet_v2",
             "tf",
-            _from_folder("mobilenet_v2", MOBILENET_FILE.format(alpha="1.0")),
+            Published(_MOBILENET.format("1.0")),
             _application("MobileNetV2", "mobilenet_v2", alpha=1.0),
         ),
         Backbone(
             "mobilenet_v2_035",
             "tf",
-            _from_folder(
-                "mobilenet_v2_035",
-                MOBILENET_FILE.format(alpha="0.35"),
-                "d43c70f8ea04b1087170401b2f4739f41b94200e30892ea8d050ac65779146c6",
+            Published(
+                _MOBILENET.format("0.35"),
+                sha256=("d43c70f8ea04b1087170401b2f4739f41b94200e30892ea8d050ac65779146c6",),
             ),
             _application("MobileNetV2", "mobilenet_v2", alpha=0.35),
         ),
         Backbone(
             "resnet50",
             "caffe",
-            _from_folder("resnet50", RESNET_FILE),
+            Published(
+                f"{_KERAS}/resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+                md5="4d473c1dd8becc155b73f8504c6f6626",
+            ),
             _application("ResNet50", "resnet50"),
         ),
     )

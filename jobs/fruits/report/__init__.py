@@ -21,7 +21,7 @@ from fruits.manifests import State
 from fruits.outputs import SCORES
 from fruits.parts import Part, read_batches
 from fruits.pca import Reduction
-from fruits.report import colours, page, pictures, sample
+from fruits.report import colours, findings, page, pictures, sample
 from fruits.store import Store
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ MAX_CLASSES = 500
 MAX_TEXT = 200
 """Characters of a name."""
 NEIGHBOURS = 8
+PALETTE = 9
+"""Colours for columns other than the class."""
 _SCREE_POINTS = 400
 _SHARES = (0.5, 0.8, 0.9, 0.95, 0.99)
 
@@ -131,6 +133,7 @@ def compose(
             }
             for share, (low, high) in zip(reduction.spectrum.ratio, taken.ends, strict=False)
         ],
+        "findings": findings.find_all(shown.scores, [short(label) for label in shown.labels]),
         "scree_text": scree_text(reduction),
         "needed": [(f"{100 * share:g} %", page.number(k)) for share, k in components_needed(reduction)],
         "classes": [
@@ -147,7 +150,7 @@ def compose(
         "classes_left": len(counts) - len(largest),
         "classifier": page.classifier(cross_validate(shown.paths, shown.labels, shown.scores, of=summary["images_ok"])),
         "cost": page.paragraphs(
-            ["The job knows no prices. Where a run is billed, make results writes here what it cost."]
+            ["No cost here: the job knows no prices. For a run on AWS, make results adds what it cost."]
         ),
         "rejected": total_rejected,
         "rejects": [
@@ -272,6 +275,7 @@ def figure_data(
     return {
         "labels": [short(label) for label in labels],
         "looks": colours.looks(len(labels)),
+        "palette": colours.looks(PALETTE),
         "images": {
             "label": [place[label] for label in shown.labels],
             "path": [short(path[skip:]) for path in shown.paths],

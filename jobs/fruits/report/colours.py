@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import math
 
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex", "star")
 _LUMINANCES = (0.17, 0.28)
@@ -39,8 +40,16 @@ def _of_luminance(hue: float, wanted: float) -> str:
 
 
 def looks(classes: int) -> list[tuple[str, str]]:
-    """Colour and marker of each class: hues far from their neighbours', two lightnesses, seven shapes."""
+    """Colour and marker of each class, for any number of classes.
+
+    Hues are evenly spaced on the colour circle, and hues beside one another have other shapes, so two classes of one
+    shape are several steps apart. Consecutive classes are far apart in hue.
+    """
+    # the last hues stand beside the first: those of one shape must be far apart there too
+    shapes = max((7, 6, 5), key=lambda m: classes % m or m)
+    fit = (s for s in range(max(1, round(0.382 * classes)), classes) if math.gcd(s, classes) == 1)
+    stride = next((s for s in fit if s % shapes and (s - classes) % shapes), 1)
+    places = [i * stride % classes for i in range(classes)]
     return [
-        (_of_luminance((0.02 + i * 0.61803398875) % 1.0, _LUMINANCES[i % 2]), MARKERS[i % len(MARKERS)])
-        for i in range(classes)
+        (_of_luminance((0.02 + j / classes) % 1.0, _LUMINANCES[j // shapes % 2]), MARKERS[j % shapes]) for j in places
     ]

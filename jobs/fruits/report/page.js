@@ -3,7 +3,7 @@
 "use strict";
 (async () => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const { images, labels, looks, ratio, scree } = data;
+  const { images, labels, looks, palette, ratio, scree } = data;
   const count = images.label.length;
   const at = (id) => document.getElementById(id);
   const uri = (i) => (images.picture[i] ? "data:image/jpeg;base64," + images.picture[i] : "");
@@ -14,6 +14,10 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const hidden = new Set();
   let chosen = -1;
+  let ringed = []; // drawn with rings and lines beside the chosen image
+  let selection = [];
+  let groups = null; // a number per image where colours stand for something else than the class
+  let engaged = false; // after a click on the map the wheel zooms; before, it scrolls the page
 
   const score = (j, i) => (j < images.scores.length ? images.scores[j][i] : 0);
   const axisLabel = (j) =>
@@ -31,10 +35,13 @@
     });
 
   const map = figure({
-    name: "map", tools: "pan,wheel_zoom", x_axis_label: axisLabel(axes.x), y_axis_label: axisLabel(axes.y),
+    name: "map", tools: "pan,wheel_zoom,box_select", x_axis_label: axisLabel(axes.x), y_axis_label: axisLabel(axes.y),
     x_range: new Bokeh.Range1d({ start: 0, end: 1 }), y_range: new Bokeh.Range1d({ start: 0, end: 1 }),
   });
-  map.toolbar.active_scroll = map.toolbar.tools.find((tool) => tool.type === "WheelZoomTool");
+  const [panTool, wheelTool, boxTool] = ["PanTool", "WheelZoomTool", "BoxSelectTool"].map((type) =>
+    map.toolbar.tools.find((tool) => tool.type === type));
+  map.toolbar.active_scroll = wheelTool;
+  map.toolbar.active_drag = panTool;
   const field = (column) => ({ field: column });
   const segments = map.segment(field("x0"), field("y0"), field("x1"), field("y1"), { source: lines, line_width: 1.5 });
   const dots = map.scatter(field("x"), field("y"), {
@@ -98,12 +105,18 @@
     const margin = 0.05 * (high - low) || 1;
     return [low - margin, high + margin];
   };
+  const extent = (axis) => spread(images.label.map((_, i) => score(axes[axis], i)));
   const whole = () => {
-    const all = [...Array(count).keys()];
-    [map.x_range.start, map.x_range.end] = spread(all.map((i) => score(axes.x, i)));
-    [map.y_range.start, map.y_range.end] = spread(all.map((i) => score(axes.y, i)));
+    for (const [range, axis] of [[map.x_range, "x"], [map.y_range, "y"]]) {
+      const [start, end] = extent(axis);
+      // beyond these a map shows nothing: one point of it, or a dot in an empty field
+      range.setv({ min_interval: (end - start) / 1000, max_interval: 2 * (end - start) });
+      range.setv({ start, end });
+    }
   };
-  const zoom = (factor) => {
+  const zoom = (wanted) => {
+    const width = map.x_range.end - map.x_range.start;
+    const factor = Math.min(Math.max(wanted, map.x_range.min_interval / width), map.x_range.max_interval / width);
     for (const [range, middle] of [[map.x_range, chosen < 0 ? null : score(axes.x, chosen)],
       [map.y_range, chosen < 0 ? null : score(axes.y, chosen)]]) {
       const inside = middle !== null && middle > range.start && middle < range.end;
@@ -115,17 +128,17 @@
     points.data = {
       x: images.label.map((_, i) => score(axes.x, i)),
       y: images.label.map((_, i) => score(axes.y, i)),
-      colour: images.label.map((label) => looks[label][0]),
+      colour: images.label.map((label, i) => (groups ? palette[groups[i]][0] : looks[label][0])),
       marker: images.label.map((label) => looks[label][1]),
       alpha: images.label.map((label) => (hidden.has(label) ? 0 : emphasised === null || emphasised === label ? 0.85 : 0.12)),
     };
   };
   const mark = () => {
-    const near = chosen < 0 ? [] : images.near[chosen].filter((i) => !hidden.has(images.label[i]));
-    const ringed = chosen < 0 ? [] : [chosen, ...near];
+    const near = chosen < 0 ? [] : ringed.filter((i) => !hidden.has(images.label[i]));
+    const circled = chosen < 0 ? selection : [chosen, ...near];
     rings.data = {
-      x: ringed.map((i) => score(axes.x, i)), y: ringed.map((i) => score(axes.y, i)),
-      size: ringed.map((i) => (i === chosen ? 20 : 13)),
+      x: circled.map((i) => score(axes.x, i)), y: circled.map((i) => score(axes.y, i)),
+      size: circled.map((i) => (i === chosen ? 20 : 13)),
     };
     lines.data = {
       x0: near.map(() => score(axes.x, chosen)), y0: near.map(() => score(axes.y, chosen)),
@@ -144,8 +157,9 @@
     images.picture[i] ? element("img", "", { src: uri(i), alt, width: 96, height: 96 })
       : element("span", "no picture", { class: "none", role: "img", "aria-label": alt + " (no picture)" });
 
-  const choose = (i) => {
+  const choose = (i, beside = i < 0 ? [] : images.near[i]) => {
     chosen = i;
+    ringed = beside;
     mark();
     if (i < 0) {
       at("chosen").replaceChildren(element("p", "No image is chosen.", { class: "hint" }));
@@ -236,6 +250,13 @@
   };
   at("map").addEventListener("pointermove", (event) => Object.assign(pointer, { x: event.clientX, y: event.clientY }), true);
   at("map").addEventListener("pointerleave", () => hover(-1));
+  for (const range of [map.x_range, map.y_range]) range.connect(range.change, () => hover(-1));
+  const engage = (yes) => { engaged = yes; };
+  at("map").addEventListener("pointerdown", () => engage(true), true);
+  document.addEventListener("pointerdown", (event) => { if (!at("map").contains(event.target)) engage(false); });
+  at("map").addEventListener("wheel", (event) => {
+    if (!(engaged || event.ctrlKey || event.metaKey)) event.stopPropagation(); // the page scrolls instead
+  }, true);
   map.on_event("mousemove", (event) => hover(closest(event.x, event.y, 14)));
   map.on_event("mouseleave", () => hover(-1));
   map.on_event("tap", (event) => choose(closest(event.x, event.y, 20)));
@@ -244,7 +265,7 @@
     const act = {
       ArrowLeft: () => move(-1, 0), ArrowRight: () => move(1, 0), ArrowUp: () => move(0, 1), ArrowDown: () => move(0, -1),
       n: () => step(1), p: () => step(-1), "+": () => zoom(1 / 1.5), "=": () => zoom(1 / 1.5), "-": () => zoom(1.5),
-      0: whole, Escape: () => (choose(-1), hover(-1)),
+      0: whole, Escape: () => (choose(-1), hover(-1), engage(false)),
       Enter: () => { if (chosen < 0) step(1); at("near").querySelector("button")?.focus(); },
     }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (act) {
@@ -291,6 +312,18 @@
   };
   const members = labels.map(() => 0);
   for (const label of images.label) members[label] += 1;
+  const buttons = [];
+  const redraw = () => {
+    buttons.forEach((button, k) => button.setAttribute("aria-pressed", String(!hidden.has(k))));
+    place();
+    if (chosen >= 0 && hidden.has(images.label[chosen])) choose(-1);
+    else mark();
+  };
+  const showOnly = (classes) => {
+    hidden.clear();
+    labels.forEach((_, k) => { if (!classes.includes(k)) hidden.add(k); });
+    redraw();
+  };
   labels.forEach((label, k) => {
     const button = element("button", "", { type: "button", "aria-pressed": "true", title: `${members[k]} shown` });
     const swatch = svg("svg", { viewBox: "0 0 16 16", width: 14, height: 14, "aria-hidden": "true" });
@@ -298,23 +331,100 @@
     button.append(swatch, element("span", label));
     button.addEventListener("click", () => {
       if (!hidden.delete(k)) hidden.add(k);
-      button.setAttribute("aria-pressed", String(!hidden.has(k)));
-      place();
-      if (chosen >= 0 && hidden.has(images.label[chosen])) choose(-1);
-      else mark();
+      redraw();
     });
+    button.addEventListener("dblclick", () => showOnly([k]));
+    buttons.push(button);
     for (const event of ["pointerenter", "focus"]) button.addEventListener(event, () => place(hidden.has(k) ? null : k));
     for (const event of ["pointerleave", "blur"]) button.addEventListener(event, () => place());
     at("legend").append(button);
   });
 
+  const matching = () => {
+    const text = at("class-search").value.trim().toLowerCase();
+    return labels.map((_, k) => k).filter((k) => labels[k].toLowerCase().includes(text));
+  };
+  at("class-search").addEventListener("input", () => {
+    const found = new Set(matching());
+    buttons.forEach((button, k) => { button.hidden = !found.has(k); });
+  });
+  at("class-search").addEventListener("keydown", (event) => { if (event.key === "Enter") at("only").click(); });
+  at("only").addEventListener("click", () => showOnly(matching()));
+  at("all").addEventListener("click", () => {
+    at("class-search").value = "";
+    for (const button of buttons) button.hidden = false;
+    showOnly(labels.map((_, k) => k));
+  });
+
+  // ---- colours by something else than the class -------------------------------------------------------------------
+  const folders = images.path.map((path) => path.split("/").slice(0, -2));
+  const depth = Math.max(0, ...folders.map((names) => names.length));
+  const columns = [["class", null]];
+  for (let level = 0; level < depth; level++) {
+    const values = folders.map((names) => names[level] ?? "");
+    const known = [...new Set(values)].sort();
+    if (known.length > 1 && known.length <= palette.length) columns.push([`folder ${level + 1}: ${known.join(", ")}`, values.map((v) => known.indexOf(v))]);
+  }
+  columns.push(["neighbours of the same class: none to all", images.near.map((near, i) => near.length === 0 ? 0
+    : Math.round((palette.length - 1) * near.filter((k) => images.label[k] === images.label[i]).length / near.length))]);
+  columns.forEach(([text], k) => at("colour-by").append(element("option", text, { value: k })));
+  at("colour-by").addEventListener("change", () => {
+    groups = columns[Number(at("colour-by").value)][1];
+    place();
+  });
+
+  // ---- a selection, and its export --------------------------------------------------------------------------------
+  at("select").addEventListener("click", () => {
+    const selecting = at("select").getAttribute("aria-pressed") !== "true";
+    at("select").setAttribute("aria-pressed", String(selecting));
+    (selecting ? boxTool : panTool).active = true;
+    (selecting ? panTool : boxTool).active = false;
+  });
+  const selectWithin = ({ x0, x1, y0, y1 }) => {
+    const between = (value, a, b) => value >= Math.min(a, b) && value <= Math.max(a, b);
+    selection = images.label.map((_, i) => i).filter((i) => !hidden.has(images.label[i]) &&
+      between(score(axes.x, i), x0, x1) && between(score(axes.y, i), y0, y1));
+    at("save").disabled = selection.length === 0;
+    at("save").textContent = selection.length ? `save ${selection.length} selected as CSV` : "save selection as CSV";
+    choose(-1);
+  };
+  map.on_event("selectiongeometry", ({ geometry, final }) => { if (final && geometry.type === "rect") selectWithin(geometry); });
+  // quoted, and with an apostrophe before what a spreadsheet would take for a formula
+  const cell = (value) => `"${String(value).replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
+  const csv = () => {
+    const head = ["path", "label", ...images.scores.map((_, j) => `pc${j + 1}`)];
+    const rows = selection.map((i) => [cell(images.path[i]), cell(labels[images.label[i]]), ...images.scores.map((s) => s[i])]);
+    return [head, ...rows].map((row) => row.join(",")).join("\r\n") + "\r\n";
+  };
+  at("save").addEventListener("click", () => {
+    const link = element("a", "", { download: "selection.csv" });
+    link.href = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+
+  // ---- findings ---------------------------------------------------------------------------------------------------
+  for (const button of document.querySelectorAll(".findings button")) {
+    const [first, ...others] = button.dataset.images.split(" ").map(Number);
+    button.querySelector(".pair").append(...[first, ...others].map((i) => photograph(i, labels[images.label[i]])));
+    button.addEventListener("click", () => {
+      for (const i of [first, ...others]) hidden.delete(images.label[i]);
+      redraw();
+      choose(first, others.length ? others : images.near[first]);
+      at("map-title").scrollIntoView();
+      at("map").focus({ preventScroll: true });
+    });
+  }
+
   place();
   whole();
   paint();
   dark.addEventListener("change", paint);
-  at("map-bar").hidden = images.scores.length === 0;
+  at("map-bar").hidden = at("legend-bar").hidden = images.scores.length === 0;
   const view = await Bokeh.Plotting.show(map, at("map"));
-  await Bokeh.Plotting.show(variance, at("scree"));
-  window.fruits = { map, variance, view, choose, chosen: () => chosen };
+  const screeView = await Bokeh.Plotting.show(variance, at("scree"));
+  view.canvas_view.events_el.style.touchAction = "pan-y"; // swipes scroll the page
+  for (const shown of [view, screeView]) shown.canvas_view.el.removeAttribute("tabindex"), shown.canvas_view.events_el.removeAttribute("tabindex");
+  window.fruits = { map, variance, view, choose, selectWithin, csv, chosen: () => chosen };
   document.documentElement.dataset.ready = "yes";
 })();

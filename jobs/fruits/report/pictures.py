@@ -1,16 +1,20 @@
-"""Photographs as small JPEGs inside the page."""
+"""Photographs as small JPEGs inside the page.
+
+They are decoded as in a worker, in a process of their own (see `guard`): a file that crashes a decoder costs the page
+its picture, not the run its end. However many and however large they are, memory is bounded.
+"""
 
 from __future__ import annotations
 
 import base64
 import io
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from PIL import Image, ImageFile
+from PIL import Image
 
-from fruits.images import MAX_PIXELS, ImageError, decode
+from fruits.guard import Guard
 from fruits.store import Store
 
 SIDE = 96
@@ -18,8 +22,10 @@ MAX_BYTES = 4500
 """Of one thumbnail; with the number of pictures this bounds the page."""
 MAX_FILE = 20 << 20
 """A rejected file larger than this is not looked at again."""
+MAX_READ = 64 << 20
+"""Bytes of files that are held at once; a file that is larger has no picture in the page."""
+_READERS = 16
 _QUALITIES = (80, 60, 40, 20, 5)
-_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
 
 
 def jpeg(image: Image.Image) -> str:
@@ -34,49 +40,63 @@ def jpeg(image: Image.Image) -> str:
     return ""
 
 
-def _as_seen(data: bytes) -> str:
-    return jpeg(Image.fromarray(decode(data, SIDE)))
+class _Room:
+    """Lets threads hold so many bytes together, and no more."""
+
+    def __init__(self, size: int) -> None:
+        self._size = self._free = size
+        self._changed = threading.Condition()
+
+    def take(self, size: int) -> None:
+        """Wait for room; raises OSError for what never fits."""
+        if size > self._size:
+            raise OSError(f"{size:,} bytes are more than are held at once")
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= size)
+            self._free -= size
+
+    def give_back(self, size: int) -> None:
+        with self._changed:
+            self._free += size
+            self._changed.notify_all()
 
 
-def _what_is_there(data: bytes) -> str:
-    """Of a file that the job rejected, what a viewer would still show of it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
-            if image.width * image.height > MAX_PIXELS or not data:
-                return ""
-            image.draft("RGB", (2 * SIDE, 2 * SIDE))
-            return jpeg(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-    except Exception:  # noqa: BLE001 - whatever a broken file does to a decoder, the page only lacks its picture
-        return ""
-
-
-def _read_all(source: Store, paths: Iterable[str], picture: Callable[[bytes], str]) -> list[str]:
+def _read_all(source: Store, paths: Iterable[str], *, leniently: bool) -> list[str]:
+    """Pictures in order: many files are asked for at once, and decoded one after the other as they come."""
     skip = len(source.uri) + 1
+    room, turn = _Room(MAX_READ), threading.Lock()
 
     def one(path: str) -> str:
-        try:
-            return picture(source.read(path[skip:]))
-        except (OSError, ImageError):
-            return ""
+        held = 0
 
-    with ThreadPoolExecutor(16, thread_name_prefix="thumbnail") as pool:
+        def hold(size: int) -> None:
+            nonlocal held
+            room.take(size)
+            held = size
+
+        try:
+            data = source.read(path[skip:], room=hold)
+            with turn:
+                if guard.decode([data], leniently=leniently)[0] is not None:
+                    return ""
+                image = Image.fromarray(guard.pixels[0].copy())
+            return jpeg(image)
+        except (OSError, ValueError):
+            return ""  # it is gone or cannot be read any more: the page only lacks its picture
+        finally:
+            room.give_back(held)
+
+    with Guard(SIDE, 1) as guard, ThreadPoolExecutor(_READERS, thread_name_prefix="thumbnail") as pool:
         return list(pool.map(one, paths))
 
 
 def thumbnails(source: Store, paths: Iterable[str]) -> list[str]:
     """Base64 of JPEGs, in order, as the network sees the images; empty where one cannot be read any more."""
-    return _read_all(source, paths, _as_seen)
+    return _read_all(source, paths, leniently=False)
 
 
 def rejected(source: Store, files: Sequence[tuple[str, int]]) -> list[str]:
     """The same of rejected files (path, size): cut ones and other formats have a picture too, as far as they go."""
     small = [path for path, size in files if size <= MAX_FILE]
-    before = ImageFile.LOAD_TRUNCATED_IMAGES
-    ImageFile.LOAD_TRUNCATED_IMAGES = True  # the whole process's; nothing else decodes while the report is made
-    try:
-        there = dict(zip(small, _read_all(source, small, _what_is_there), strict=True))
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = before
+    there = dict(zip(small, _read_all(source, small, leniently=True), strict=True)) if small else {}
     return [there.get(path, "") for path, _ in files]

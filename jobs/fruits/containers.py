@@ -1,0 +1,435 @@
+"""The parts of a picture file: whether it is whole, and those of its bytes that make the pixels.
+
+A decoder forgives too much and too little. It fills what an interrupted copy left out with grey, and it refuses a
+picture because of a comment. So each format is taken apart here before: a file whose data end early is told, also where
+the file goes on (with zeros, or with another file), and only what makes the pixels is handed on.
+
+The rule, for every format that has an end mark: *the file must reach it*. A JPEG without its EOI, a PNG without its
+IEND is rejected even where every pixel is there, because what was cut off cannot be told from the bytes that are left.
+What stands behind the end mark is ignored.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+ZEROS = bytes(64)
+"""So many zero bytes in a row do not occur in compressed pixels; an interrupted copy fills with them."""
+_OTHER_FILES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0\0\x10JFIF\0", b"WEBPVP8", b"GIF89a", b"%PDF-1.")
+"""How files begin, in bytes enough that compressed pixels do not hold them by chance."""
+
+
+class DamagedError(ValueError):
+    """The file is not whole; ``str()`` completes the sentence "the … image …"."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is left of a file for its decoder.
+
+    Attributes
+    ----------
+    data : bytes
+        The file without what does not make pixels, where the format lets it be taken out; else the file.
+    size : (int, int), optional
+        Width and height as the container says, where the decoder would take memory for them before it says so.
+    exif : bytes
+        EXIF, from its TIFF header on; empty where there is none, or where the decoder applies it by itself.
+    stops : tuple of int
+        For a JPEG whose pixels are one run of Huffman codes: offsets in `data`. The decoder must not be through with
+        its pixels at the first, and must be at the second.
+    scaled : bool
+        Whether libjpeg can decode it at a fraction of its size.
+    """
+
+    data: bytes
+    size: tuple[int, int] | None = None
+    exif: bytes = b""
+    stops: tuple[int, ...] = ()
+    scaled: bool = False
+
+
+def _truncated(what: str) -> DamagedError:
+    return DamagedError(f"is truncated: {what}")
+
+
+# --- JPEG -------------------------------------------------------------------------------------------------------------
+
+_SOI, _EOI, _SOS, _DRI, _DNL, _DHT = 0xD8, 0xD9, 0xDA, 0xDD, 0xDC, 0xC4
+_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_TABLES = frozenset({0xC4, 0xCC, 0xDB, _DRI, _DNL}) | _SOF
+_AFTER_SCAN = _TABLES | {_EOI, _SOS, 0xFE} | frozenset(range(0xE0, 0xF0))
+_SCALED = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
+"""Frames that libjpeg decodes at 1/2, 1/4 or 1/8 of their size: those with a discrete cosine transform."""
+_ONE_BY_ONE = frozenset({0xC0, 0xC1})
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_SPARE = 512
+"""Bytes between the last pixel and the next marker that some cameras leave."""
+_PRINTED = bytes(range(32, 127)) + b"\t\r\n"
+_LOOKAHEAD = bytes(32)
+"""libjpeg wants to see some bytes more than it needs."""
+
+
+def jpeg(data: bytes) -> Picture:
+    """Take a JPEG apart: what its decoder needs, up to the end mark."""
+    kept: list[bytes] = [data[:2]]
+    frame, scans, exif, at, length, busy = 0, 0, b"", 2, 2, False
+    while True:
+        found = _MARKER.search(data, at)
+        if found is None:
+            raise _truncated("the data end before the end mark (EOI)")
+        marker, at = data[found.end() - 1], found.end()
+        if marker == _EOI:
+            break
+        if scans and marker not in _AFTER_SCAN:
+            raise _truncated(_instead(marker))
+        if marker == 0x01 or (marker == _SOI and not scans):
+            continue
+        size = int.from_bytes(data[at : at + 2], "big")
+        if size < 2 or at + size > len(data):
+            raise _truncated("a segment is longer than the rest of the file")
+        body = data[at + 2 : at + size]
+        if marker == 0xE1 and body.startswith(b"Exif\0") and not exif:
+            exif = body[6:]
+        frame = marker if marker in _SOF else frame
+        busy = busy or (marker == _DHT and any(_first_symbols(body)))
+        if marker == _SOS:
+            scans += 1
+            ending = _MARKER.search(data, at + size)
+            end = ending.start() if ending else len(data)
+            kept.append(b"\xff" + data[found.end() - 1 : end].rstrip(b"\xff"))  # fill bytes, not pixels
+            length += len(kept[-1])
+            at = end
+            continue
+        if _needed(marker, body):
+            kept.append(b"\xff" + data[found.end() - 1 : at + size])
+            length += len(kept[-1])
+        at += size
+    if not scans:
+        raise _truncated("it ends before its pixels begin")
+    stops: tuple[int, ...] = ()
+    if scans == 1 and frame in _ONE_BY_ONE:
+        pixels = len(kept[-1])
+        if busy and ZEROS in kept[-1]:
+            raise _truncated("zero bytes stand in place of its pixels")
+        stops = (length - max(_SPARE, pixels // 64), length + len(_LOOKAHEAD))
+        kept.append(_LOOKAHEAD)
+        stops = stops if stops[0] > length - pixels + 16 else (0, stops[1])
+    kept.append(b"\xff\xd9")
+    return Picture(b"".join(kept), exif=exif, stops=stops, scaled=frame in _SCALED)
+
+
+def _first_symbols(tables: bytes) -> Iterator[int]:
+    """Of each table of AC codes, what a code of zero bits means; 0 is the end of a block.
+
+    Where it is anything else, a run of zero bytes would be a row of blocks full of the same coefficient: no picture.
+    """
+    at = 0
+    while at + 17 < len(tables):
+        if tables[at] & 0x10:
+            yield tables[at + 17]
+        at += 17 + sum(tables[at + 1 : at + 17])
+
+
+def _needed(marker: int, body: bytes) -> bool:
+    """Tables and frame; and the two application segments that say which colours the components are."""
+    if marker in _TABLES:
+        return True
+    return (marker == 0xE0 and body.startswith(b"JFIF\0") and len(body) >= 14) or (
+        marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12
+    )
+
+
+def _instead(marker: int) -> str:
+    if marker == _SOI:
+        return "another JPEG begins within its pixels"
+    return "its pixels end in bytes that do not belong to it"
+
+
+# --- PNG --------------------------------------------------------------------------------------------------------------
+
+_PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+
+
+def png(data: bytes) -> Picture:
+    """Take a PNG apart: header, palette, transparency and pixels, each with the right checksum."""
+    kept, exif = [data[:8]], b""
+    for kind, start, end in _png_chunks(data):
+        if kind == b"eXIf":
+            exif = data[start + 8 : end - 4]
+        if kind not in _PNG_KEPT:
+            continue
+        if zlib.crc32(memoryview(data)[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            if kind == b"tRNS":
+                continue
+            raise DamagedError(f"is damaged: the checksum of its {kind.decode()} chunk is wrong")
+        kept.append(data[start:end])
+    return Picture(b"".join(kept), exif=exif.removeprefix(b"Exif\0\0"))
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and end of each chunk, up to the end mark."""
+    at = 8
+    while True:
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        end = at + 12 + length
+        if end > len(data):
+            raise _truncated("the data end before the end mark (IEND)")
+        if not kind.isalpha():
+            raise _truncated("its chunks end in bytes that do not belong to it")
+        yield kind, at, end
+        if kind == b"IEND":
+            return
+        at = end
+
+
+# --- WebP -------------------------------------------------------------------------------------------------------------
+
+_WEBP_METADATA = {b"EXIF": 0x08, b"XMP ": 0x04, b"ICCP": 0x20}
+
+
+def webp(data: bytes) -> Picture:
+    """Take a WebP apart: its pixels, without profile, EXIF and XMP."""
+    end = 8 + int.from_bytes(data[4:8], "little")
+    if end > len(data) + (len(data) & 1):
+        raise _truncated("the data end before its length")
+    chunks, exif, at = [], b"", 12
+    size: tuple[int, int] | None = None
+    pixels = False
+    while at + 8 <= end:
+        kind, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        body = data[at + 8 : at + 8 + length]
+        if len(body) < length or not all(32 <= byte < 127 for byte in kind):
+            if pixels:
+                break  # behind the pixels: whatever it is, no pixel depends on it
+            raise _truncated("a chunk is longer than the rest of the file")
+        at += 8 + length + (length & 1)
+        if kind == b"EXIF":
+            exif = exif or body
+        if kind in _WEBP_METADATA:
+            continue
+        size = size or _webp_size(kind, body)
+        if kind in (b"VP8 ", b"VP8L", b"ANMF"):
+            pixels = True
+            _require_pixels(body, size[0] * size[1] if size else 0)
+        if kind == b"VP8X" and body:
+            body = bytes([body[0] & ~(0x08 | 0x04 | 0x20)]) + body[1:]
+        chunks.append(kind + struct.pack("<I", length) + body + b"\0" * (length & 1))
+    if not pixels:
+        raise _truncated("it ends before its pixels begin")
+    inside = b"WEBP" + b"".join(chunks)
+    clean = b"RIFF" + struct.pack("<I", len(inside)) + inside
+    return Picture(clean, size=size, exif=exif.removeprefix(b"Exif\0\0"))
+
+
+def _webp_size(kind: bytes, body: bytes) -> tuple[int, int] | None:
+    if kind == b"VP8X" and len(body) >= 10:
+        return 1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little")
+    if kind == b"VP8 " and len(body) >= 10:
+        return int.from_bytes(body[6:8], "little") & 0x3FFF, int.from_bytes(body[8:10], "little") & 0x3FFF
+    if kind == b"VP8L" and len(body) >= 5:
+        bits = int.from_bytes(body[1:5], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    return None
+
+
+def _require_pixels(body: bytes, pixels: int = 0) -> None:
+    """Refuse compressed pixels that were filled up: with zeros, with erased flash memory, with another file.
+
+    Bytes that look like pixels cannot be told from pixels. `pixels` is how many they are of: a plane of one colour is
+    coded in runs of zeros too, which grow with it.
+    """
+    run = max(len(ZEROS), pixels // 1024)
+    if bytes(run) in body or b"\xff" * run in body:
+        raise _truncated("zero bytes or the like stand in place of its pixels")
+    _require_alone(body)
+    if len(body) > run and not body[-run:].translate(None, _PRINTED):
+        raise _truncated("text stands in place of its pixels")
+
+
+def _require_alone(body: bytes) -> None:
+    if any(start in body for start in _OTHER_FILES):
+        raise _truncated("another file begins within its pixels")
+
+
+# --- GIF --------------------------------------------------------------------------------------------------------------
+
+
+def gif(data: bytes) -> Picture:
+    """Take a GIF apart: the first frame, with the control block before it."""
+    at = 13 + _gif_table(data, 10)
+    kept, control = data[:at], b""
+    while True:
+        kind = data[at : at + 1]
+        if kind == b"!":
+            end = _gif_blocks(data, at + 2)
+            if data[at + 1 : at + 2] == b"\xf9":
+                control = data[at:end]
+            at = end
+        elif kind == b",":
+            start = at + 10 + _gif_table(data, at + 9) + 1
+            end = _gif_blocks(data, start)
+            if end - start < 2:
+                raise _truncated("its pixels are missing")
+            return Picture(kept + control + data[at:end] + b";")
+        else:
+            raise _truncated("it ends before its pixels begin")
+
+
+def _gif_table(data: bytes, at: int) -> int:
+    flags = data[at] if at < len(data) else 0
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _gif_blocks(data: bytes, at: int) -> int:
+    """The end of a chain of blocks, each with its length before it, that begins at an offset."""
+    while at < len(data):
+        length = data[at]
+        at += 1 + length
+        if not length:
+            return at
+    raise _truncated("the data end within a block")
+
+
+# --- the others -------------------------------------------------------------------------------------------------------
+
+
+def bmp(data: bytes) -> Picture:
+    """Look whether all rows of a BMP are there: it has no end mark, but they have a size."""
+    offset, header = struct.unpack_from("<I", data, 10)[0], struct.unpack_from("<I", data, 14)[0]
+    if header == 12:
+        width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
+        return _rows_there(data, offset, width, height, bits)
+    if len(data) < 34:
+        raise _truncated("it ends within its header")
+    width, height = struct.unpack_from("<ii", data, 18)
+    bits, compression = struct.unpack_from("<HI", data, 28)
+    if compression in (0, 3, 6):
+        return _rows_there(data, offset, width, abs(height), bits)
+    if compression in (1, 2) and b"\0\1" not in data[offset:]:
+        raise _truncated("the data end before the end mark")
+    return Picture(data)
+
+
+def _rows_there(data: bytes, offset: int, width: int, height: int, bits: int) -> Picture:
+    if offset + (width * bits + 31) // 32 * 4 * height > len(data):
+        raise _truncated("rows of pixels are missing")
+    _require_alone(data)
+    return Picture(data)
+
+
+def boxes(data: bytes) -> Picture:
+    """Look whether the boxes of a HEIC or AVIF file are all there, and its coded pictures not filled up."""
+    pixels = False
+    for kind, start, end in _boxes_in(data, 0, len(data)):
+        if end > len(data):
+            raise _truncated("the data end before its length")
+        pixels = pixels or kind == b"mdat"
+        if kind == b"meta":
+            for offset, length in _coded_pictures(data, start + 4, end):
+                if offset + length > len(data):
+                    raise _truncated("a part of its pixels lies behind the end of the file")
+                _require_pixels(data[offset : offset + length])
+    if not pixels:
+        raise _truncated("it ends before its pixels begin")
+    return Picture(data)
+
+
+def _boxes_in(data: bytes, at: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start of the content and end of each box in a row of boxes; the end may lie behind that of the file."""
+    while at + 8 <= stop:
+        length, kind, head = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
+        if length == 1:
+            length, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+        if length == 0 and kind != b"\0\0\0\0":
+            length = stop - at
+        if length < head or not kind.isascii():
+            return  # behind the last box: whatever it is, no pixel depends on it
+        yield kind, at + head, at + length
+        at += length
+
+
+def _coded_pictures(data: bytes, start: int, end: int) -> list[tuple[int, int]]:
+    """Offset and length of the pieces of HEVC or AV1 in a meta box; none where they cannot be told."""
+    inside = {kind: (at, till) for kind, at, till in _boxes_in(data, start, end)}
+    if b"iloc" not in inside or b"iinf" not in inside:
+        return []
+    wanted: set[int] = set()
+    at, till = inside[b"iinf"]
+    for kind, entry, _ in _boxes_in(data, at + (6 if data[at] == 0 else 8), till):
+        wide = data[entry] >= 3
+        number = int.from_bytes(data[entry + 4 : entry + (8 if wide else 6)], "big")
+        if kind == b"infe" and data[entry + (10 if wide else 8) :][:4] in (b"hvc1", b"av01"):
+            wanted.add(number)
+    return [(offset, length) for number, offset, length in _extents(data, *inside[b"iloc"]) if number in wanted]
+
+
+def _extents(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Item, offset and length of each extent in an item location box that lies in the file itself."""
+    version, sizes = data[at], data[at + 4 : at + 6].hex()
+    if len(sizes) < 4:
+        return
+    offset_size, length_size, base_size = int(sizes[0], 16), int(sizes[1], 16), int(sizes[2], 16)
+    index_size = int(sizes[3], 16) if version else 0
+    at += 6
+
+    def number(size: int) -> int:
+        nonlocal at
+        at += size
+        return int.from_bytes(data[at - size : at], "big")
+
+    wide = 4 if version >= 2 else 2
+    for _ in range(number(wide)):
+        if at >= end:
+            return
+        item = number(wide)
+        method = number(2) & 15 if version else 0
+        number(2)
+        base = number(base_size)
+        for _ in range(number(2)):
+            number(index_size)
+            offset, length = base + number(offset_size), number(length_size)
+            if method == 0 and at <= end:
+                yield item, offset, length
+
+
+def tiff(data: bytes) -> Picture:
+    """A TIFF is looked at by its decoder, which knows where its strips lie; see `require_strips`."""
+    return Picture(data)
+
+
+def require_strips(data: bytes, offsets: tuple[int, ...], lengths: tuple[int, ...], compression: int) -> None:
+    """Refuse a TIFF one of whose strips or tiles lies behind the end of the file, or is filled up.
+
+    Parameters
+    ----------
+    compression : int
+        As TIFF numbers it: 1 is none, 7 a JPEG in each strip, 32773 PackBits (which keeps runs of equal bytes short).
+    """
+    for offset, length in zip(offsets, lengths, strict=False):
+        if offset + length > len(data):
+            raise _truncated("a strip of pixels lies behind the end of the file")
+        body = data[offset : offset + length]
+        if compression == 1:
+            _require_alone(body)
+        elif compression == 7:
+            if not body.rstrip(b"\0").endswith(b"\xff\xd9"):
+                raise _truncated("the JPEG data of a strip have no end mark (EOI)")
+        else:
+            _require_pixels(body)
+
+
+PARTS: dict[str, Callable[[bytes], Picture]] = {
+    "JPEG": jpeg,
+    "PNG": png,
+    "WEBP": webp,
+    "GIF": gif,
+    "BMP": bmp,
+    "TIFF": tiff,
+    "HEIF": boxes,
+    "AVIF": boxes,
+}

@@ -1,0 +1,305 @@
+"""Decode strangers' pictures in a process of its own, so that no picture can end a run.
+
+A decoder is native code. On some file it crashes, runs for ever, or takes all memory; that must cost this one image.
+So a worker has one child that decodes: a plain Python that imports little but Pillow, bounded in memory and in
+processor time. Files go to it through a memory file, pixels come back in shared memory, a few words by a pipe; four
+images are one exchange. When the child dies, new ones take the images of the exchange one by one, each alone, and the
+one that dies again is rejected by name. The child ends when its parent does: it reads the end of the pipe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import resource
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fruits.formats import READ, picture_format
+from fruits.images import ImageError, decode, decode_leniently
+
+SECONDS = 30
+"""Of processor time that one image may take; the slowest of some thousand odd files took one."""
+MEMORY = 1 << 30
+"""Bytes that one image may take: what 100 megapixels with transparency need."""
+PATIENCE = 20
+"""So many times `SECONDS` may pass on the clock: on a loaded machine, or while other large pictures have their turn."""
+KEPT = 16 << 20
+"""Bytes of files that the memory file keeps between two exchanges."""
+
+_PROGRAM = "import json, sys; told = json.loads(sys.argv[1]); sys.path[:] = told.pop('path')\n"
+_PROGRAM += "from fruits.guard import serve; serve(**told)"
+
+
+class GuardError(RuntimeError):
+    """The decoding process does not start: no picture's fault."""
+
+
+class _DiedError(Exception):
+    """The decoding process is gone; ``str()`` completes the sentence "the image …"."""
+
+    def __init__(self, how: str, *, final: bool = False) -> None:
+        super().__init__(how)
+        self.final = final
+
+
+def _memory_file(name: str) -> int:
+    """A file without a name, in memory where the system has such."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create(name)
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+class Guard:
+    """Decodes up to `places` images at once into `pixels`.
+
+    Parameters
+    ----------
+    size : int
+        Height and width of a decoded image, pixels.
+    places : int
+        Images that `pixels` holds.
+    seconds, memory : int
+        What one image may take: seconds of processor time, bytes.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape (places, size, size, 3)
+        Shared with the child; a place keeps its picture until another is decoded into it.
+    """
+
+    def __init__(self, size: int, places: int = 4, *, seconds: int = SECONDS, memory: int = MEMORY) -> None:
+        self._size, self._places, self._seconds, self._memory = size, places, seconds, memory
+        self._files = _memory_file("fruits-files")
+        self._shared = _memory_file("fruits-pixels")
+        os.ftruncate(self._shared, places * size * size * 3)
+        self._map = mmap.mmap(self._shared, 0)
+        self.pixels: NDArray[np.uint8] = np.frombuffer(self._map, np.uint8).reshape(places, size, size, 3)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._ready = False
+        self._start()
+
+    def __enter__(self) -> Guard:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child; `pixels` stay readable."""
+        self._stop()
+        for file in (self._files, self._shared):
+            with contextlib.suppress(OSError):
+                os.close(file)
+
+    def decode(self, files: Sequence[bytes], first: int = 0, *, leniently: bool = False) -> list[str | None]:
+        """Decode files into the places from `first` on.
+
+        Returns
+        -------
+        list of (str or None)
+            For each file None, or the reason why it gives no picture; its place is then undefined.
+
+        Raises
+        ------
+        GuardError
+            When no decoding process starts.
+        """
+        try:
+            return self._exchange(files, first, leniently)
+        except _DiedError:
+            return [self._alone(data, first + i, leniently) for i, data in enumerate(files)]
+
+    def _alone(self, data: bytes, place: int, leniently: bool) -> str | None:
+        """One file in a fresh process; in a second one where the first may have died of something else."""
+        how = ""
+        for _ in range(2):
+            self._stop()
+            try:
+                return self._exchange([data], place, leniently)[0]
+            except _DiedError as error:
+                how = str(error)
+                if error.final:
+                    break
+        self._stop()
+        return f"the {READ.get(picture_format(data) or '', 'unknown')} image {how}"
+
+    def _exchange(self, files: Sequence[bytes], first: int, leniently: bool) -> list[str | None]:
+        child = self._start()
+        self._await_ready()
+        assert child.stdin
+        at = 0
+        for data in files:
+            at += _write_at(self._files, data, at)
+        message = struct.pack(f"<BBB{len(files)}Q", len(files), first, leniently, *(len(data) for data in files))
+        try:
+            child.stdin.write(message)
+            child.stdin.flush()
+        except OSError:
+            raise self._death() from None
+        reasons = [self._answer() for _ in files]
+        if at > KEPT:
+            os.ftruncate(self._files, 0)
+        return reasons
+
+    def _answer(self) -> str | None:
+        length = struct.unpack("<H", self._read(2, self._seconds * PATIENCE))[0]
+        return self._read(length, self._seconds).decode() if length else None
+
+    def _read(self, length: int, seconds: float) -> bytes:
+        assert self._child
+        assert self._child.stdout
+        stream, data = self._child.stdout, b""
+        while len(data) < length:
+            if not select.select([stream], [], [], seconds)[0]:
+                raise _DiedError(f"was not decoded in {seconds:,} s", final=True)
+            got = os.read(stream.fileno(), length - len(data))
+            if not got:
+                raise self._death()
+            data += got
+        return data
+
+    def _death(self) -> _DiedError:
+        """How the child ended, as the end of a sentence."""
+        assert self._child
+        code = self._child.wait()
+        if code == -signal.SIGPROF:
+            return _DiedError(f"takes more than {self._seconds} s to decode", final=True)
+        if code == -signal.SIGKILL:
+            return _DiedError("cannot be decoded: its decoder was killed, probably because memory ran out")
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return _DiedError(f"crashes its decoder ({name})")
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        if self._child is None:
+            told = {
+                "path": [str(Path(place).absolute()) for place in sys.path],
+                "files": self._files,
+                "shared": self._shared,
+                "size": self._size,
+                "places": self._places,
+                "seconds": self._seconds,
+                "memory": self._memory,
+            }
+            self._child = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _PROGRAM, json.dumps(told)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=(self._files, self._shared),
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                bufsize=0,
+            )
+            self._ready = False
+        return self._child
+
+    def _await_ready(self) -> None:
+        if self._ready:
+            return
+        try:
+            self._read(1, 300)
+        except _DiedError as error:
+            self._stop()
+            raise GuardError(f"the process that decodes images does not start: it {error}") from None
+        self._ready = True
+
+    def _stop(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        child.wait()
+        for stream in (child.stdin, child.stdout):
+            if stream:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+
+def _write_at(file: int, data: bytes, at: int) -> int:
+    written, view = 0, memoryview(data)
+    while written < len(data):
+        written += os.pwrite(file, view[written:], at + written)
+    return written
+
+
+@lru_cache(maxsize=2)
+def _guard_of(size: int, places: int, _pid: int) -> Guard:
+    return Guard(size, places)
+
+
+def guard_for(size: int, places: int) -> Guard:
+    """This process's own guard, kept from task to task; a forked process gets another."""
+    return _guard_of(size, places, os.getpid())
+
+
+# --- the child --------------------------------------------------------------------------------------------------------
+
+
+def serve(*, files: int, shared: int, size: int, places: int, seconds: int, memory: int) -> None:
+    """What the child does until its parent is gone."""
+    replies = os.dup(1)
+    os.dup2(2, 1)  # what a decoder prints must not be taken for an answer
+    area = mmap.mmap(shared, 0)
+    pixels = np.frombuffer(area, np.uint8).reshape(places, size, size, 3)
+    _bound(memory)
+    os.write(replies, b"!")
+    while head := os.read(0, 3):
+        count, first, leniently = struct.unpack("<BBB", head)
+        lengths = struct.unpack(f"<{count}Q", _read_all(8 * count))
+        at = 0
+        for place, length in enumerate(lengths, first):
+            data = _read_at(files, length, at)
+            at += length
+            signal.setitimer(signal.ITIMER_PROF, seconds)
+            try:
+                pixels[place] = (decode_leniently if leniently else decode)(data, size)
+            except ImageError as error:
+                said = str(error).encode()[:2000]
+            except MemoryError:
+                said = b"the image takes more memory than one image may"
+            else:
+                said = b""
+            del data
+            os.write(replies, struct.pack("<H", len(said)) + said)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _bound(memory: int) -> None:
+    """Let the child take so many bytes more than it has now, and leave no core file.
+
+    macOS does not keep to the limit of memory; there only time is bounded.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        now = int(statm.read_text().split()[0]) * resource.getpagesize()
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        limit = now + memory if most == resource.RLIM_INFINITY else min(now + memory, most)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+
+
+def _read_all(length: int) -> bytes:
+    data = b""
+    while len(data) < length and (got := os.read(0, length - len(data))):
+        data += got
+    return data
+
+
+def _read_at(file: int, length: int, at: int) -> bytes:
+    data = os.pread(file, length, at)
+    while len(data) < length and (got := os.pread(file, length - len(data), at + len(data))):
+        data += got
+    return data

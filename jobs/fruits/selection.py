@@ -1,0 +1,114 @@
+"""Which images a run is about: some classes, and at most so many of them.
+
+A selection is a condition on an image's path and label, not a list: Spark filters tables with it, tasks filter the
+files they read, and it costs the same for any number of images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+_PREFIX = 4
+"""Hexadecimal digits by which images are counted: 65,536 counts say where a limit of any size lies."""
+
+
+def normalised(classes: Iterable[str]) -> list[str]:
+    """Class names as `listing.label_of` writes them."""
+    return [unicodedata.normalize("NFC", name) for name in classes]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A condition on images.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Labels; empty: all.
+    last : str, optional
+        The largest SHA-256 of a path that belongs to it; None: all.
+    skip : int
+        Characters of a path that say where the input lies, and are not hashed: a copy elsewhere gives the same images.
+    """
+
+    classes: tuple[str, ...] = ()
+    last: str | None = None
+    skip: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every image belongs to it."""
+        return not self.classes and self.last is None
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with what is selected; empty for all images."""
+        return "" if self.is_whole else json.dumps([sorted(self.classes), self.last])
+
+    def column(self) -> Column:
+        """The condition on a table with the columns path and label."""
+        from pyspark.sql import functions as sf
+
+        condition = sf.lit(True)
+        if self.classes:
+            condition = condition & sf.col("label").isin(list(self.classes))
+        if self.last is not None:
+            condition = condition & (_hash(self.skip) <= self.last)
+        return condition
+
+    def of(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows of a batch with the columns path and label that belong to it."""
+        if self.classes:
+            batch = batch.filter(pc.is_in(batch.column("label"), value_set=pa.array(self.classes, pa.string())))
+        if self.last is not None:
+            paths = batch.column("path").to_pylist()
+            batch = batch.filter(pa.array([hash_of(path[self.skip :]) <= self.last for path in paths], pa.bool_()))
+        return batch
+
+
+EVERYTHING = Selection()
+
+
+def hash_of(key: str) -> str:
+    """What a limit goes by; the same in Spark and in Python."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _hash(skip: int) -> Column:
+    from pyspark.sql import functions as sf
+
+    return sf.sha2(sf.encode(sf.expr(f"substring(path, {skip + 1})"), "UTF-8"), 256)
+
+
+def select(frame: DataFrame, classes: Iterable[str], limit: int | None, skip: int = 0) -> Selection:
+    """The selection that some classes, and at most so many images of a table, make.
+
+    The limit takes the images whose paths have the smallest hashes: always the same ones, from all over the input.
+    Counts by the first digits say where it lies; only the few images that share these digits are sorted.
+    """
+    from pyspark.sql import functions as sf
+
+    chosen = Selection(tuple(normalised(classes)), skip=skip)
+    if limit is None:
+        return chosen
+    hashes = frame.where(chosen.column()).select(_hash(skip).alias("hash"))
+    prefix = sf.substring("hash", 1, _PREFIX)
+    counts = hashes.groupBy(prefix.alias("prefix")).count().collect()
+    left = limit
+    for found, images in sorted((str(row["prefix"]), int(row["count"])) for row in counts):
+        if images >= left:
+            shared = hashes.where(prefix == found).orderBy("hash").limit(left).collect()
+            return replace(chosen, last=max(str(row["hash"]) for row in shared))
+        left -= images
+    return chosen

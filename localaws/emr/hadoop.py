@@ -1,0 +1,398 @@
+"""EMR's Hadoop on this machine: core and task instances as NodeManagers of a real YARN (``LOCALAWS_YARN=1``).
+
+The cluster's classifications go to YARN and Spark as they are. What has to differ here is `DIFFERENCES`, no more.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from localaws.emr import spark
+from localaws.emr.model import Cluster, Instance
+from localaws.emr.node import Node
+from localaws.faults import FULL_DISKS
+from localaws.java import find_pyspark
+from localaws.processes import find_processes
+from localaws.settings import Settings
+from localaws.yarn import jars, plan
+from localaws.yarn.daemons import MARK, Yarn
+from localaws.yarn.plan import Machine, Plan
+
+LOG = logging.getLogger(__name__)
+
+DIFFERENCES = {
+    "yarn.node-labels.am.default-node-label-expression": "EMR's key; Apache's, since Hadoop 3.4.0, begins with "
+    "yarn.resourcemanager",
+    "memory": "where this machine has less than the cluster, every size is multiplied by one factor",
+    "addresses": "each instance keeps its name and gets an address in 127.0.0.0/8",
+    "spark.shuffle.service.enabled": "false, with shuffle tracking: the service would listen on every address",
+    "class paths, staging folder, event log, JVM options": "this machine's",
+}
+AM_LABEL = "yarn.node-labels.am.default-node-label-expression"
+APACHE_AM_LABEL = "yarn.resourcemanager.node-labels.am.default-node-label-expression"
+LABELS = ("ON_DEMAND", "SPOT")
+
+# https://docs.aws.amazon.com/emr/latest/ReleaseGuide/emr-hadoop-task-config.html, as infra/modules/sizing/sizes.tf
+YARN_MB = {
+    "xlarge": {"m": 11712, "c": 5632, "r": 23424},
+    "2xlarge": {"m": 23424, "c": 11712, "r": 54272},
+    "4xlarge": {"m": 54272, "c": 23424, "r": 116736},
+}
+GIB_A_VCPU = {"c": 2, "m": 4, "r": 8}
+# EMR leaves the node three quarters of an instance's memory, or a little less.
+SHARE_OF_MACHINE = 0.75
+SHARE_OF_INSTANCE = 0.7
+
+_MEMORY = re.compile(r"spark\.((driver|executor)\.(memory|memoryOverhead)|executor\.pyspark\.memory|yarn\.am\.memory)")
+_MEMORY_OPTIONS = ("--driver-memory", "--executor-memory")
+
+
+# ------------------------------------------------------------------------------------------------ sizes, pure
+
+
+def count_vcpus(instance_type: str) -> int:
+    """The vCPUs of an instance type, from its size.
+
+    >>> count_vcpus("m5.xlarge"), count_vcpus("r6g.4xlarge"), count_vcpus("m5.large")
+    (4, 16, 2)
+    """
+    found = re.fullmatch(r"\w+\.(\d*)xlarge", instance_type)
+    return 4 * int(found[1] or 1) if found else 2
+
+
+def yarn_memory(instance_type: str) -> int:
+    """The memory (MB) that EMR gives YARN on an instance type: from AWS's table, by rule for what is not in it.
+
+    >>> yarn_memory("m5.xlarge"), yarn_memory("c7g.2xlarge"), yarn_memory("m5.8xlarge")
+    (11712, 11712, 91750)
+    """
+    family, _, size = instance_type.partition(".")
+    known = YARN_MB.get(size, {}).get(family[:1])
+    if known is not None:
+        return known
+    return int(count_vcpus(instance_type) * GIB_A_VCPU.get(family[:1], 4) * 1024 * SHARE_OF_INSTANCE)
+
+
+def choose_representatives(instances: Iterable[Instance], most: int) -> list[Instance]:
+    """The instances that get a NodeManager: of every kind (role and market) the first, then the second, and so on."""
+    kinds: dict[tuple[str, str], list[Instance]] = {}
+    for instance in instances:
+        if instance.role != "MASTER" and instance.ended is None:
+            kinds.setdefault((instance.role, instance.market), []).append(instance)
+    turns = [(turn, kind, one) for kind, found in kinds.items() for turn, one in enumerate(found)]
+    ranks = {kind: rank for rank, kind in enumerate(kinds)}
+    return [one for _, _, one in sorted(turns, key=lambda t: (t[0], ranks[t[1]]))[:most]]
+
+
+def find_factor(memories_mb: Iterable[int], machine_mb: int) -> float:
+    """By what every size is multiplied so that the nodes fit this machine: 1 where they do.
+
+    >>> find_factor([11712], 32000), find_factor([11712, 11712], 16000)
+    (1.0, 0.51)
+    """
+    asked = sum(memories_mb)
+    share = SHARE_OF_MACHINE * machine_mb
+    return 1.0 if asked <= share else int(100 * share / asked) / 100
+
+
+def scale_memory(size: str, factor: float) -> str:
+    """Spark's way of writing memory, multiplied; megabytes where no unit is given.
+
+    >>> scale_memory("2g", 0.5), scale_memory("2560", 0.5), scale_memory("2048m", 1.0), scale_memory("lots", 0.5)
+    ('1024m', '1280m', '2048m', 'lots')
+    """
+    found = re.fullmatch(r"(\d+)\s*([kmgt]?)b?", size.strip().lower())
+    if factor == 1 or found is None:
+        return size
+    kib = int(found[1]) * {"k": 1, "m": 1024, "": 1024, "g": 1024**2, "t": 1024**3}[found[2]]
+    return f"{int(kib * factor) // 1024}m"
+
+
+# ------------------------------------------------------------------------------------------- configuration, pure
+
+
+def yarn_settings(configurations: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The cluster's yarn-site with EMR's one key of its own translated."""
+    site = spark.classification(configurations, "yarn-site")
+    if AM_LABEL in site:
+        site[APACHE_AM_LABEL] = site.pop(AM_LABEL)
+    return site
+
+
+def has_labels(configurations: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the cluster's configuration turns node labels on."""
+    return spark.classification(configurations, "yarn-site").get("yarn.node-labels.enabled") == "true"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What of this machine a spark-submit has to know.
+
+    Attributes
+    ----------
+    jars : PySpark's folder of jars
+    libraries : the zips of PySpark and Py4J
+    connector : jars of S3A
+    hosts : the file with the nodes' names
+    staging : folder for what the client hands to YARN
+    events : folder of the event logs
+    factor : of every memory size
+    """
+
+    jars: Path
+    libraries: tuple[Path, ...]
+    connector: tuple[Path, ...]
+    hosts: Path
+    staging: Path
+    events: Path
+    factor: float = 1.0
+
+
+def spark_settings(asked: Mapping[str, str], place: Place) -> dict[str, str]:
+    """The configuration of a step: EMR's defaults, then what cluster and step ask for, then what has to differ."""
+    emr = {"spark.master": "yarn", "spark.dynamicAllocation.enabled": "true"}
+    connector = ":".join(str(path) for path in place.connector)
+    conf = emr | {k: scale_memory(v, place.factor) if _MEMORY.fullmatch(k) else v for k, v in asked.items()}
+    conf |= {
+        "spark.shuffle.service.enabled": "false",
+        "spark.dynamicAllocation.shuffleTracking.enabled": "true",
+        "spark.ui.enabled": "false",
+        # closes Spark's own ports to this machine's other users; YARN hands the secret to the containers
+        "spark.authenticate": "true",
+        # on every node already: nothing is uploaded or localized
+        "spark.yarn.jars": f"local:{place.jars}/*",
+        "spark.yarn.stagingDir": place.staging.as_uri(),
+        "spark.driver.extraClassPath": connector,
+        "spark.executor.extraClassPath": connector,
+        **spark.event_log(place.events),
+    }
+    for side, variable in (("driver", "yarn.appMasterEnv"), ("executor", "executorEnv")):
+        options = f"-Djdk.net.hosts.file={place.hosts} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+        key = f"spark.{side}.defaultJavaOptions"
+        conf[key] = f"{conf.get(key, '')} {options}".strip()
+        # listens where the node's name leads, and nowhere else
+        conf[f"spark.{variable}.SPARK_LOCAL_HOSTNAME"] = "{{NM_HOST}}"
+        conf[f"spark.{variable}.SPARK_LOCAL_IP"] = "127.0.0.1"
+    return conf
+
+
+def spark_command(submit: spark.Submit, defaults: Mapping[str, str], place: Place) -> spark.Command:
+    """The step's spark-submit for the YARN of this machine: what it asks for, and the configuration for all of it."""
+    asked = dict(defaults) | submit.conf
+    mode = submit.option("--deploy-mode") or asked.get("spark.submit.deployMode", "client")
+    args: list[str] = []
+    for name, value in submit.options:
+        args += [name, scale_memory(value, place.factor) if name in _MEMORY_OPTIONS else value]
+    words = [*args, *submit.flags, submit.application, *submit.arguments]
+    return spark.Command(words, spark_settings(asked, place), {}, mode == "cluster")
+
+
+def find_application(text: str) -> str | None:
+    """The application of a client's log.
+
+    >>> find_application("INFO Client: Submitting application application_1795788536013_0001 to ResourceManager")
+    'application_1795788536013_0001'
+    """
+    found = re.search(r"application_\d+_\d+", text)
+    return found[0] if found else None
+
+
+# ------------------------------------------------------------------------------------------------ this machine
+
+
+class Hadoop:
+    """The YARN of one cluster, which follows the cluster's instances.
+
+    Parameters
+    ----------
+    cluster : whose
+    node : its node: folder, environment
+    settings : how many NodeManagers
+    credentials : gives the keys of the instance profile's role
+    """
+
+    def __init__(
+        self, cluster: Cluster, node: Node, settings: Settings, credentials: Callable[[], Mapping[str, str]]
+    ) -> None:
+        self.cluster, self.node, self.settings, self._credentials = cluster, node, settings, credentials
+        self.factor = 1.0
+        self.yarn: Yarn | None = None
+        self._owners: dict[str, Instance] = {}
+        self._numbers = iter(range(11, 250))
+        self._starting: threading.Thread | None = None
+        self._problem: Exception | None = None
+        self._changing = threading.Lock()
+
+    # -- start and end ----------------------------------------
+    def start(self) -> None:
+        """Begin to start in the background: the bootstrap actions run meanwhile."""
+        self._starting = threading.Thread(target=self._start, name=f"yarn-{self.cluster.id}", daemon=True)
+        self._starting.start()
+
+    def await_start(self) -> None:
+        """Return when the daemons are ready; raises what kept them from it."""
+        if self._starting is not None:
+            self._starting.join()
+        if self._problem is not None:
+            raise self._problem
+
+    def _start(self) -> None:
+        try:
+            with self._changing:
+                self.yarn = self._make()
+                machines = [self._machine(one) for one in self._chosen()]
+                self.yarn.start(machines)
+                LOG.info("%s", self.describe())
+        except Exception as error:
+            LOG.exception("YARN of %s", self.cluster.id)
+            self._problem = error
+
+    def _chosen(self) -> list[Instance]:
+        return choose_representatives(self.cluster.instances, self.settings.yarn_nodes)
+
+    def _make(self) -> Yarn:
+        chosen = self._chosen()
+        self.factor = find_factor(
+            (yarn_memory(one.instance_type) for one in chosen), psutil.virtual_memory().total >> 20
+        )
+        configurations = self.cluster.request.get("Configurations", [])
+        environment = self.node.environment(self._credentials())
+        folder = self.node.root / "hadoop"
+        made = Plan(
+            folder=folder,
+            network=plan.choose_network(),
+            master_name=str(self.cluster.primary_dns),
+            labels=LABELS if has_labels(configurations) else (),
+            site=yarn_settings(configurations) | (FULL_DISKS if self.settings.fault == "disk-full" else {}),
+            scheduler=spark.classification(configurations, "capacity-scheduler"),
+            core=self._core_site() | spark.classification(configurations, "core-site"),
+            passed_on=(*sorted(environment), "HADOOP_CONF_DIR", MARK),
+        )
+        pinned = [self.settings.yarn_jars / pin.name for pin in jars.read_own_pins()]
+        return Yarn(
+            made,
+            java_home=Path(environment["JAVA_HOME"]),
+            classpath=jars.build_classpath(pinned, find_pyspark() / "jars"),
+            environment=environment,
+        )
+
+    def _core_site(self) -> dict[str, str]:
+        prefix = "spark.hadoop."
+        return {k.removeprefix(prefix): v for k, v in self.node.s3a().items() if k.startswith(prefix)}
+
+    def _machine(self, instance: Instance) -> Machine:
+        assert self.yarn is not None
+        machine = Machine(
+            name=instance.private_dns,
+            address=f"{self.yarn.plan.network}.{next(self._numbers)}",
+            memory_mb=int(yarn_memory(instance.instance_type) * self.factor),
+            vcores=count_vcpus(instance.instance_type),
+            label=instance.market if self.yarn.plan.labels else "",
+        )
+        self._owners[machine.name] = instance
+        return machine
+
+    def stop(self) -> None:
+        """End daemons and containers."""
+        if self.yarn is not None:
+            self.yarn.stop()
+
+    def describe(self) -> str:
+        """How many NodeManagers stand for how many instances, and how large they are."""
+        count = len(self.yarn.machines) if self.yarn else 0
+        whole = sum(one.role != "MASTER" and one.ended is None for one in self.cluster.instances)
+        sizes = "their own sizes" if self.factor == 1 else f"{self.factor:.0%} of their memory"
+        return f"YARN: {count} NodeManagers stand for {whole} core and task instances, with {sizes}"
+
+    # -- processes ----------------------------------------
+    def processes(self) -> list[psutil.Process]:
+        """Everything that runs for the cluster: daemons, containers, clients."""
+        return list(find_processes(self.node.root))
+
+    def host_of(self, process: psutil.Process) -> str:
+        """The machine that a container's process runs on; empty for what is none."""
+        if self.yarn is None:
+            return ""
+        try:
+            root = process.environ().get(MARK, "")
+        except psutil.Error:
+            return ""
+        return next((one.name for one in self.yarn.machines if str(self.yarn.plan.root(one)) == root), "")
+
+    # -- instances ----------------------------------------
+    def follow(self) -> None:
+        """Lose the machines of instances that have ended, and add one for each instance that came in their place."""
+        if self.yarn is None:
+            return
+        with self._changing:
+            chosen = self._chosen()
+            for machine in list(self.yarn.machines):
+                if self._owners[machine.name].ended is not None:
+                    self.yarn.lose(machine)
+            served = {machine.name for machine in self.yarn.machines}
+            for instance in chosen:
+                if instance.private_dns not in served and len(self.yarn.machines) < self.settings.yarn_nodes:
+                    self.yarn.add(self._machine(instance))
+
+    # -- Spark ----------------------------------------
+    def place(self, events: Path) -> Place:
+        """What a spark-submit has to know of this machine."""
+        assert self.yarn is not None
+        home, folder = find_pyspark(), self.yarn.plan.folder
+        connector = self.node.s3a()["spark.driver.extraClassPath"].split(":")
+        return Place(
+            jars=home / "jars",
+            libraries=tuple(sorted((home / "python" / "lib").glob("*.zip"))),
+            connector=tuple(Path(path) for path in connector),
+            hosts=self.yarn.plan.hosts,
+            staging=folder / "staging",
+            events=events,
+            factor=self.factor,
+        )
+
+    def client_environment(self, place: Place) -> dict[str, str]:
+        """What the client's process needs besides the node's environment."""
+        assert self.yarn is not None
+        return client_environment(place, self.yarn.plan)
+
+    def container_logs(self, application: str) -> Iterable[tuple[str, Path]]:
+        """``containers/…`` and the file, of an application."""
+        if self.yarn is not None:
+            for key, path in self.yarn.container_logs(application):
+                yield f"containers/{application}/{key}", path
+
+    def node_logs(self) -> Iterable[tuple[str, Path]]:
+        """``node/<instance>/applications/hadoop-yarn/…`` and the file, of every daemon that there was."""
+        if self.yarn is None:
+            return
+        made = self.yarn.plan
+        primary = next((one.ec2_id for one in self.cluster.instances if one.role == "MASTER"), None)
+        logs = [(primary, made.master_log)] if primary else []
+        for name, instance in self._owners.items():
+            folder = made.folder / "nodes" / name / "var" / "log" / "hadoop-yarn"
+            logs += [(instance.ec2_id, path) for path in folder.glob("*.log")]
+        for ec2_id, path in logs:
+            yield f"node/{ec2_id}/applications/hadoop-yarn/{path.name}", path
+
+
+def client_environment(place: Place, made: Plan) -> dict[str, str]:
+    """What a spark-submit for this YARN needs in its environment."""
+    return {
+        "SPARK_HOME": str(place.jars.parent),
+        "HADOOP_CONF_DIR": str(made.conf),
+        "HADOOP_USER_NAME": "hadoop",
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_LOCAL_HOSTNAME": made.master_name,
+        "SPARK_DIST_CLASSPATH": ":".join(str(path) for path in place.connector),
+        "PYSPARK_ARCHIVES_PATH": ",".join(f"local:{path}" for path in place.libraries),
+        "SPARK_SUBMIT_OPTS": f"-Djdk.net.hosts.file={place.hosts} -XX:TieredStopAtLevel=1",
+        MARK: str(made.folder),
+    }

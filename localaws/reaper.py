@@ -1,0 +1,47 @@
+"""A small process beside the server that outlives it by a moment: what a server that was killed left is ended here.
+
+The server holds the other end of this process's standard input. Its end, however it came, closes that pipe; then every
+process of the clusters' nodes is killed, whatever session it is in and whoever started it, and the clusters' folders
+(2 GB each) are removed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from localaws.processes import end_processes
+from localaws.settings import ROOT
+
+
+class Reaper:
+    """The server's end of the pipe.
+
+    Parameters
+    ----------
+    clusters : the folder of the clusters' node folders
+    """
+
+    def __init__(self, clusters: Path) -> None:
+        command = [sys.executable, "-m", __name__, str(clusters)]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, start_new_session=True)
+
+    def close(self) -> None:
+        """The server ends in order."""
+        self._process.communicate()
+
+
+def main(clusters: Path) -> None:
+    """Read until the server's end, then remove what it left."""
+    sys.stdin.buffer.read()
+    end_processes(clusters)
+    shutil.rmtree(clusters, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # it ends with the server, not before
+    main(Path(sys.argv[1]))

@@ -1,0 +1,243 @@
+"""The daemons as processes: start, add a machine, lose one, decommission one, kill an application, logs, stop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from localaws.processes import end_processes
+from localaws.yarn import configuration
+from localaws.yarn.errors import DaemonError
+from localaws.yarn.plan import MACHINE_PORTS, MASTER_PORTS, Machine, Plan, require_ports
+
+RESOURCE_MANAGER = "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager"
+NODE_MANAGER = "org.apache.hadoop.yarn.server.nodemanager.NodeManager"
+ADMIN = "org.apache.hadoop.yarn.client.cli.RMAdminCLI"
+APPLICATIONS = "org.apache.hadoop.yarn.client.cli.ApplicationCLI"
+MARK = "YARN_NODE_ROOT"
+"""The variable by which every process of a machine is known, its containers' too."""
+READY = "Registered with ResourceManager as"
+START_SECONDS = 90.0
+# Half the memory and half the processor time of Java's own defaults, for daemons with little to do.
+LEAN = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss512k", "-Djava.net.preferIPv4Stack=true")
+# Java 17: Guice's cglib calls ClassLoader.defineClass by reflection.
+OPENS = ("--add-opens", "java.base/java.lang=ALL-UNNAMED", "--add-opens", "java.base/java.util=ALL-UNNAMED")
+# What anybody could be served who can read the files that the owner's processes write.
+_OWNER_ONLY = 0o700
+
+
+class Yarn:
+    """A cluster's daemons.
+
+    Parameters
+    ----------
+    plan : names, addresses and settings
+    java_home : a Java 17
+    classpath : the daemons' jars
+    environment : what the daemons get, and containers as far as ``plan.passed_on`` says
+    """
+
+    def __init__(self, plan: Plan, *, java_home: Path, classpath: list[Path], environment: Mapping[str, str]) -> None:
+        self.plan, self._java_home, self._classpath = plan, java_home, classpath
+        self._environment = dict(environment)
+        self.machines: list[Machine] = []
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock = threading.RLock()
+        self._stopped = False
+
+    # -- start ----------------------------------------
+    def start(self, machines: list[Machine]) -> None:
+        """Start the ResourceManager and the machines; returns when all have registered.
+
+        Raises
+        ------
+        DaemonError : a daemon ended or was not ready in time; nothing of it is left
+        PortTakenError
+        """
+        try:
+            self._start_master(machines)
+            if self.plan.labels:
+                self._admin("-addToClusterNodeLabels", ",".join(f"{w}(exclusive=false)" for w in self.plan.labels))
+            for machine in machines:
+                self._start_machine(machine)
+            for machine in machines:
+                self._await_machine(machine)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start_master(self, machines: list[Machine]) -> None:
+        plan = self.plan
+        for folder in (plan.folder, plan.conf, plan.folder / "tmp", plan.folder / "home", plan.folder / "labels"):
+            folder.mkdir(parents=True, exist_ok=True)
+        plan.folder.chmod(_OWNER_ONLY)
+        plan.master_log.parent.mkdir()
+        # not in HADOOP_CONF_DIR: Spark ships that folder, and would log in the daemons' format
+        (plan.folder / "log4j2.properties").write_text(configuration.LOG4J2)
+        (plan.conf / "excludes").touch()
+        self.machines = list(machines)
+        self._write_hosts()
+        self._site = configuration.yarn_site(plan, machines, self._classpath)
+        self._write_conf(plan.conf, self._site)
+        require_ports(plan.master_address, MASTER_PORTS)
+        self._spawn("master", self._jvm(plan.conf, 320, RESOURCE_MANAGER), plan.master_log.parent, plan.master_log)
+        self._await("the ResourceManager", "master", plan.master_log, self._master_listens)
+
+    def _master_listens(self) -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return probe.connect_ex((self.plan.master_address, MASTER_PORTS["admin"])) == 0
+
+    def _write_hosts(self) -> None:
+        text = configuration.write_hosts(self.plan, self.machines, socket.gethostname())
+        partial = self.plan.hosts.with_suffix(".new")
+        partial.write_text(text)
+        partial.replace(self.plan.hosts)  # in one piece: JVMs read it at any time
+
+    def _write_conf(self, folder: Path, site: Mapping[str, object]) -> None:
+        for name, values in (
+            ("core-site", configuration.core_site(self.plan)),
+            ("capacity-scheduler", configuration.capacity_scheduler(self.plan)),
+            ("yarn-site", site),
+        ):
+            (folder / f"{name}.xml").write_text(configuration.write_xml(values))
+
+    def add(self, machine: Machine) -> None:
+        """Start one more machine; returns when it has registered. Raises DaemonError and PortTakenError."""
+        with self._lock:
+            if self._stopped:
+                return
+            self.machines.append(machine)
+            self._write_hosts()
+        self._start_machine(machine)
+        self._await_machine(machine)
+
+    def _start_machine(self, machine: Machine) -> None:
+        plan, root = self.plan, self.plan.root(machine)
+        for folder in (root / "mnt" / "yarn", plan.containers(machine), root / "tmp", root / "conf"):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._write_conf(root / "conf", configuration.machine_site(self._site, plan, machine))
+        require_ports(machine.address, MACHINE_PORTS)
+        self._spawn(machine.name, self._jvm(root / "conf", 192, NODE_MANAGER), root, plan.machine_log(machine))
+
+    def _await_machine(self, machine: Machine) -> None:
+        log = self.plan.machine_log(machine)
+        self._await(
+            f"the NodeManager {machine.name}", machine.name, log, lambda: READY in log.read_text(errors="replace")
+        )
+
+    # -- processes ----------------------------------------
+    def _jvm(self, conf: Path, heap_mb: int, *words: str) -> list[str]:
+        return [
+            str(self._java_home / "bin" / "java"),
+            f"-Xmx{heap_mb}m",
+            *LEAN,
+            *OPENS,
+            f"-Djava.io.tmpdir={self.plan.folder / 'tmp'}",
+            f"-Djdk.net.hosts.file={self.plan.hosts}",
+            f"-Dlog4j2.configurationFile={self.plan.folder / 'log4j2.properties'}",
+            "-cp",
+            os.pathsep.join(str(path) for path in (conf, *self._classpath)),
+            *words,
+        ]
+
+    def _env(self, root: Path) -> dict[str, str]:
+        return {
+            **self._environment,
+            "JAVA_HOME": str(self._java_home),
+            "HADOOP_CONF_DIR": str(self.plan.conf),
+            "HADOOP_USER_NAME": configuration.OWNER,
+            MARK: str(root),
+        }
+
+    def _spawn(self, name: str, command: list[str], root: Path, log: Path) -> None:
+        with self._lock, log.open("ab") as out:
+            if self._stopped:
+                raise DaemonError(name, "is not started: the cluster has been stopped", log, "")
+            self._processes[name] = subprocess.Popen(
+                command,
+                cwd=root,
+                env=self._env(root),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    def _await(self, what: str, name: str, log: Path, is_ready: Callable[[], bool]) -> None:
+        process, deadline = self._processes[name], time.monotonic() + START_SECONDS
+        while not is_ready():
+            ended, late = process.poll() is not None, time.monotonic() > deadline
+            if ended or late:
+                tail = "\n".join(log.read_text(errors="replace").splitlines()[-12:])
+                raise DaemonError(what, "ended" if ended else f"was not ready after {START_SECONDS:.0f} s", log, tail)
+            time.sleep(0.1)
+
+    def _tool(self, *words: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """A command of YARN's own tools, as the owner."""
+        return subprocess.run(
+            self._jvm(self.plan.conf, 96, *words),
+            env=self._env(self.plan.folder),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
+
+    def _admin(self, *words: str) -> None:
+        done = self._tool(ADMIN, *words)
+        if done.returncode:
+            raise DaemonError(f"rmadmin {' '.join(words)}", "failed", self.plan.master_log, done.stdout + done.stderr)
+
+    # -- accidents and ends ----------------------------------------
+    def find(self, name: str) -> Machine | None:
+        """A machine by its host name."""
+        return next((machine for machine in self.machines if machine.name == name), None)
+
+    def lose(self, machine: Machine) -> int:
+        """A machine is gone from one moment to the next: NodeManager and containers; how many processes there were."""
+        with self._lock:
+            count = end_processes(self.plan.root(machine), MARK)
+            process = self._processes.pop(machine.name, None)
+            if process is not None:
+                process.wait()
+            self.machines = [other for other in self.machines if other.name != machine.name]
+        return count
+
+    def decommission(self, machine: Machine, seconds: int = 0) -> None:
+        """Tell the ResourceManager to use a machine no more, at once or when its containers have ended."""
+        excludes = self.plan.conf / "excludes"
+        with self._lock:
+            excludes.write_text(f"{excludes.read_text()}{machine.name}\n")
+        self._admin("-refreshNodes", *(("-g", str(seconds), "-server") if seconds else ()))
+
+    def kill_application(self, application: str) -> bool:
+        """End an application as its owner; whether YARN took the order."""
+        return self._tool(APPLICATIONS, "application", "-kill", application).returncode == 0
+
+    def stop(self) -> None:
+        """End every daemon and every container, at once."""
+        with self._lock:
+            self._stopped = True
+        if self.plan.folder.exists():
+            end_processes(self.plan.folder, MARK)
+        for process in self._processes.values():
+            process.wait()
+
+    def remove(self) -> None:
+        """Delete the cluster's folder."""
+        shutil.rmtree(self.plan.folder, ignore_errors=True)
+
+    # -- logs ----------------------------------------
+    def container_logs(self, application: str) -> Iterator[tuple[str, Path]]:
+        """``<container>/<file>`` and the file, of what an application's containers wrote, also on lost machines."""
+        for folder in sorted((self.plan.folder / "nodes").glob(f"*/var/log/hadoop-yarn/containers/{application}/*")):
+            for path in sorted(folder.iterdir()):
+                if path.is_file():
+                    yield f"{folder.name}/{path.name}", path

@@ -1,0 +1,79 @@
+"""What EMR is asked: the steps of a cluster, and where a step puts its results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ops.aws.account import Account
+from ops.core.errors import OperatorError
+
+LIVE_STATES = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
+
+
+OPEN_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
+
+
+def list_open_steps(account: Account) -> list[dict[str, Any]]:
+    """Steps of the cluster that have not ended, the newest first."""
+    answer = account.client("emr").list_steps(ClusterId=account.cluster["cluster_id"], StepStates=list(OPEN_STATES))
+    steps: list[dict[str, Any]] = answer["Steps"]
+    return steps
+
+
+def read_output(account: Account, step_id: str) -> str:
+    """Where a step puts its results: read from the request that it was given.
+
+    Raises
+    ------
+    OperatorError
+        When the step is not one of ours.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        step = account.client("emr").describe_step(ClusterId=account.cluster["cluster_id"], StepId=step_id)["Step"]
+    except ClientError as error:
+        raise OperatorError(f"the cluster has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
+    output = read_output_from(step["Config"]["Args"])
+    if output is None:
+        raise OperatorError(f"the step {step_id} was not submitted by make run-step.", exit_code=2)
+    return output
+
+
+def read_output_from(arguments: Sequence[str]) -> str | None:
+    """Where a step with these arguments puts its results; None where it is not one of ours.
+
+    Raises
+    ------
+    FruitsError
+        When its request cannot be read.
+    """
+    from fruits.request import read_request
+
+    if "--request" not in arguments:
+        return None
+    return read_request(arguments[arguments.index("--request") + 1]).output
+
+
+SHOWN = 20
+
+
+def list_steps(account: Account, cluster_id: str, limit: int = SHOWN) -> list[dict[str, Any]]:
+    """Steps as EMR lists them, the newest first.
+
+    Raises
+    ------
+    OperatorError
+        When EMR knows no such cluster.
+    """
+    try:
+        pages = account.client("emr").get_paginator("list_steps").paginate(ClusterId=cluster_id)
+        return list(islice((found for page in pages for found in page["Steps"]), limit))
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("InvalidRequestException", "ValidationException"):
+            raise
+        raise OperatorError(f"EMR knows no cluster {cluster_id}. Fix: make status names ours.", exit_code=2) from error

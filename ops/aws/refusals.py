@@ -1,0 +1,115 @@
+"""What a refusal of AWS means, and what to do about it."""
+
+from __future__ import annotations
+
+from botocore import exceptions as boto
+from botocore.exceptions import ClientError
+
+from ops.core.errors import ExitCode
+
+LOGIN = "Fix: log in again (aws sso login, or AWS_PROFILE=…), then run the command again."
+_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden")
+# https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html and botocore's own
+_EXPIRED = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "InvalidClientTokenId",
+    "InvalidAccessKeyId",
+    "UnrecognizedClientException",
+    "InvalidToken",
+    "AuthFailure",
+)
+# botocore's `standard` retry mode knows the same
+_THROTTLED = (
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "SlowDown",
+    "ServiceUnavailable",
+    "InternalError",
+    "InternalFailure",
+    "503",
+    "500",
+)
+_NETWORK = (
+    boto.HTTPClientError,  # EndpointConnectionError, timeouts, proxies, TLS
+    boto.ConnectionError,
+    boto.IncompleteReadError,
+    boto.ResponseStreamingError,
+)
+_NO_CREDENTIALS = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.TokenRetrievalError,  # SSO's cached token is too old
+    boto.UnauthorizedSSOTokenError,
+    boto.SSOTokenLoadError,
+    boto.ProfileNotFound,
+)
+
+
+def _code(error: BaseException) -> str:
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def is_denied(error: ClientError) -> bool:
+    """Whether the credentials lack a right."""
+    return _code(error) in _DENIED
+
+
+def is_expired(error: BaseException) -> bool:
+    """Whether there are no credentials, or AWS does not accept them any more."""
+    return isinstance(error, _NO_CREDENTIALS) or _code(error) in _EXPIRED
+
+
+def is_throttled(error: BaseException) -> bool:
+    """Whether AWS asks for fewer calls, or has a trouble of its own that passes."""
+    return _code(error) in _THROTTLED
+
+
+def is_network(error: BaseException) -> bool:
+    """Whether AWS was not reached at all."""
+    return isinstance(error, _NETWORK) and not isinstance(error, _NO_CREDENTIALS)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same call may succeed later: a lost network, a throttled call, a session to be renewed."""
+    return is_network(error) or is_throttled(error) or is_expired(error)
+
+
+def why_not(error: Exception) -> tuple[str, str]:
+    """What AWS's refusal means, and what to do."""
+    if isinstance(error, ClientError):
+        told = error.response["Error"]
+        code, message = str(told.get("Code", "")), str(told.get("Message", ""))
+        if is_denied(error):
+            return f"{error.operation_name} is not allowed ({code})", "the policies of infra/operators give this right."
+        return f"{error.operation_name} answers {code} {message}".strip(), "run it again; look at the message."
+    return " ".join(str(error).split()), "look at the network, or run it again."
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """A failure of a call to AWS as the sentence that a user reads, and the exit code."""
+    if is_expired(error):
+        return f"AWS does not accept these credentials any more ({_plain(error)}). {LOGIN}", ExitCode.CREDENTIALS
+    if is_network(error):
+        return f"AWS cannot be reached ({_plain(error)}). Fix: check the network, then run the command again.", 1
+    if is_throttled(error):
+        return f"AWS asks for fewer calls ({_plain(error)}). Fix: wait a minute, then run the command again.", 1
+    if not isinstance(error, ClientError):
+        return f"AWS was not asked: {_plain(error)}. Fix: look at the message, then run the command again.", 1
+    if _code(error) == "NoSuchBucket":
+        bucket = error.response["Error"].get("BucketName")
+        text = f"there is no bucket {bucket}" if bucket else "there is no such bucket"
+        return f"{text}. Fix: check the address; make apply creates the environment's own.", ExitCode.NOT_APPLIED
+    what, fix = why_not(error)
+    return f"{what}. Fix: {fix}", ExitCode.CREDENTIALS if is_denied(error) else ExitCode.FAILED
+
+
+def _plain(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")

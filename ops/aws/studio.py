@@ -1,0 +1,29 @@
+"""What SageMaker is asked: the domain of an environment, and the apps in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def find_domain(sagemaker: Any, name: str) -> str | None:
+    """The id of the domain of that name; None where there is none."""
+    pages = sagemaker.get_paginator("list_domains").paginate()
+    return next((str(d["DomainId"]) for page in pages for d in page["Domains"] if d["DomainName"] == name), None)
+
+
+def apps_of(sagemaker: Any, domain_id: str) -> list[dict[str, Any]]:
+    """What runs, starts or stops in a domain. SageMaker lists a deleted app for a day: those are left out."""
+    pages = sagemaker.get_paginator("list_apps").paginate(DomainIdEquals=domain_id)
+    return [app for page in pages for app in page["Apps"] if app["Status"] not in ("Deleted", "Failed")]
+
+
+def label(app: Mapping[str, Any]) -> str:
+    """An app for a reader.
+
+    >>> label({"AppType": "JupyterLab", "SpaceName": "mine", "ResourceSpec": {"InstanceType": "ml.t3.medium"}})
+    'JupyterLab of mine (ml.t3.medium)'
+    """
+    kind = (app.get("ResourceSpec") or {}).get("InstanceType")
+    owner = app.get("SpaceName") or app.get("UserProfileName")
+    return f"{app['AppType']} of {owner}" + (f" ({kind})" if kind else "")

@@ -1,0 +1,46 @@
+"""Where errors end: any of ours, of botocore, of pyarrow and of the operating system, as one sentence and an exit code.
+
+A traceback is a bug: what is not expected here is raised on.
+"""
+
+from __future__ import annotations
+
+from botocore import exceptions as boto
+from fruits.errors import FruitsError
+
+from localaws.errors import LocalAwsError, NotRunningError
+from ops.aws import refusals
+from ops.core.errors import ExitCode, OperatorError
+from sample.draw import DrawError
+
+
+def explain(error: BaseException) -> tuple[str, int] | None:
+    """An error as the sentence that a user reads, and the exit code; None for what is a bug.
+
+    Returns
+    -------
+    (str, int) or None
+        What happened and why, then ``Fix:``.
+    """
+    if isinstance(error, (OperatorError, FruitsError)):
+        return str(error), int(error.exit_code)
+    if isinstance(error, (LocalAwsError, DrawError)):
+        return str(error), ExitCode.FAILED if isinstance(error, NotRunningError) else ExitCode.USAGE
+    if isinstance(error, (boto.BotoCoreError, boto.ClientError)):
+        return refusals.explain(error)
+    if isinstance(error, OSError):
+        return _of_system(error)
+    if type(error).__module__.partition(".")[0] == "pyarrow":
+        return f"a file cannot be read or written: {_plain(error)}. Fix: check the address, then run again.", 1
+    return None
+
+
+def _of_system(error: OSError) -> tuple[str, int] | None:
+    if error.filename is None and error.strerror is None:
+        return f"{_plain(error)}. Fix: check the address, then run the command again.", ExitCode.FAILED
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{error.strerror or _plain(error)}. Fix: free the way or the space, or name another place.", 1
+
+
+def _plain(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")

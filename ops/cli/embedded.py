@@ -1,0 +1,38 @@
+"""`make local-up`, `local-down`, `local-status`, `local-fault`, `yarn-jars`, `env`: the embedded AWS by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from localaws import __main__ as localaws
+
+
+def start(environ: Mapping[str, str]) -> int:
+    """Start it."""
+    return localaws.main(["start", *(["--yarn"] if environ.get("YARN") == "1" else [])])
+
+
+def yarn_jars(environ: Mapping[str, str]) -> int:
+    """Fetch what a real YARN needs."""
+    given = environ.get("IVY_SETTINGS")
+    return localaws.main(["yarn-jars", *(["--settings", given] if given else [])])
+
+
+def stop(_: Mapping[str, str]) -> int:
+    """Stop it."""
+    return localaws.main(["stop"])
+
+
+def status(_: Mapping[str, str]) -> int:
+    """Where it listens, and its clusters."""
+    return localaws.main(["status"])
+
+
+def fault(environ: Mapping[str, str]) -> int:
+    """Let something go wrong there."""
+    return localaws.main(["fault", environ.get("FAULT") or "none"])
+
+
+def env(_: Mapping[str, str]) -> int:
+    """Print what points a shell at it."""
+    return localaws.main(["env"])

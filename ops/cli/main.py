@@ -1,0 +1,134 @@
+"""`fruits`: one command line. It alone reads the process's environment, and it is where errors end."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from ops.cli.commands import COMMANDS, TAKES, Command
+from ops.cli.options import GIVEN, GOALS, OPTIONS, PREFIX, nearest, read_given
+from ops.core.errors import ExitCode, OperatorError
+from ops.core.paths import ROOT
+
+
+def project_version() -> str:
+    """The version of this checkout, from pyproject.toml."""
+    import tomllib
+
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+
+
+def environment_of(command: str, typed: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """What a command reads: the environment without anything that is an option's name, and the options given.
+
+    A shell in which ENV=prod happens to be exported means nothing by it.
+
+    Parameters
+    ----------
+    command : its name
+    typed : options of the command line, by make's name
+    environ : the process's environment
+
+    Raises
+    ------
+    WrongUseError : make was given a variable that the command does not take
+    """
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if name not in OPTIONS and name not in (GIVEN, GOALS) and name.removeprefix(PREFIX) not in OPTIONS
+    }
+    return {**kept, **read_given(environ, command, TAKES), **typed}
+
+
+def find(target: str) -> Callable[[Mapping[str, str]], int]:
+    """The function that ``module:function`` names."""
+    module, _, name = target.partition(":")
+    function: Callable[[Mapping[str, str]], int] = getattr(importlib.import_module(module), name)
+    return function
+
+
+def run(command: Command, typed: Mapping[str, str], environ: Mapping[str, str]) -> int:
+    """Run a command; the value is its exit code. An expected error is a sentence on standard error."""
+    try:
+        return find(command.runs)(environment_of(command.name, typed, environ))
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except Exception as error:
+        if isinstance(error, OperatorError):
+            told: tuple[str, int] | None = (str(error), int(error.exit_code))
+        else:
+            from ops.cli.boundary import explain  # its libraries take a second: only where something else went wrong
+
+            told = explain(error)
+        if told is None:
+            raise
+        from ops.core.console import fail
+
+        fail("\n".join([f"{command.name}: {told[0]}", *getattr(error, "__notes__", ())]))
+        return int(told[1])
+
+
+class Group(click.Group):
+    """Commands below their headings; an unknown one is refused with the nearest name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            hint = nearest(args[0], [name.upper() for name in COMMANDS]).lower().replace(" did", " Did")
+            raise click.UsageError(f"{error.message.rstrip('.')}.{hint or ' fruits --help lists them.'}") from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for group in dict.fromkeys(command.group for command in COMMANDS.values()):
+            with formatter.section(group):
+                formatter.write_dl([(c.name, c.help) for c in COMMANDS.values() if c.group == group])
+
+
+def _click_option(name: str) -> click.Option:
+    option = OPTIONS[name]
+    if option.kind == "flag":
+        return click.Option([option.flag, name], is_flag=True, default=None, help=option.help)
+    if option.kind == "switch":
+        return click.Option([f"{option.flag}/--no-{option.flag[2:]}", name], default=None, help=option.help)
+    return click.Option([option.flag, name], metavar=option.shown or "TEXT", help=option.help)
+
+
+def _click_command(command: Command) -> click.Command:
+    def body(**options: Any) -> None:
+        typed = {
+            name: ("1" if value else "0") if isinstance(value, bool) else str(value)
+            for name, value in options.items()
+            if value is not None
+        }
+        sys.exit(run(command, typed, os.environ))
+
+    return click.Command(
+        command.name, callback=body, params=[_click_option(name) for name in command.takes], help=f"{command.help}."
+    )
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(project_version(), prog_name="fruits")
+def cli() -> None:
+    """Fruit photographs to CNN features and a PCA with Spark, on a laptop or on Amazon EMR.
+
+    Every option can be given as FRUITS_<NAME> too. Completion: eval "$(_FRUITS_COMPLETE=bash_source fruits)".
+    """
+
+
+for _each in COMMANDS.values():
+    cli.add_command(_click_command(_each))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of ``fruits`` and of ``python -m ops.cli``."""
+    cli.main(args=None if arguments is None else list(arguments), prog_name="fruits")

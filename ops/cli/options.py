@@ -1,0 +1,160 @@
+"""The options of all commands: each stands here once, as `--limit` for `fruits` and as `LIMIT=` for make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from ops.core.errors import WrongUseError
+
+TRUE = ("1", "true", "yes", "on", "y")
+FALSE = ("0", "false", "no", "off", "n", "")
+GIVEN = "FRUITS_GIVEN"
+"""Names of the variables on make's own command line; their values are in the environment under their names."""
+GOALS = "FRUITS_GOALS"
+"""make's goals: a variable may be meant for another command of the same line."""
+PREFIX = "FRUITS_"
+"""What an option is called in the environment: FRUITS_ENV for --env. CI sets these."""
+OF_MAKE = ("ARGS", "PYTHON", "UV", "VENV", "WORKERS")
+"""Variables of the Makefile itself."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Attributes
+    ----------
+    name : make's variable; in lower case and with hyphens the option's name
+    help : one line
+    kind : text; flag is off unless given; switch is on unless declined
+    shown : what stands for the value in a help text
+    """
+
+    name: str
+    help: str
+    kind: Literal["text", "flag", "switch"] = "text"
+    shown: str = ""
+
+    @property
+    def flag(self) -> str:
+        """The option as typed.
+
+        >>> Option("MAX_USD_PER_HOUR", "").flag
+        '--max-usd-per-hour'
+        """
+        return "--" + self.name.lower().replace("_", "-")
+
+    def normal(self, text: str) -> str:
+        """A value as commands read it: flags and switches are "1" or "0", other values are left as they are.
+
+        Raises
+        ------
+        WrongUseError : it is neither true nor false
+
+        >>> Option("ONESHOT", "", "flag").normal("true"), Option("OPEN", "", "switch").normal("no")
+        ('1', '0')
+        """
+        if self.kind == "text":
+            return text
+        if text.strip().lower() in TRUE:
+            return "1"
+        if text.strip().lower() in FALSE:
+            return "0"
+        raise WrongUseError(f"{self.name}={text} is neither yes nor no. Fix: {self.name}=1, or leave it out.")
+
+
+OPTIONS: Mapping[str, Option] = {
+    option.name: option
+    for option in (
+        Option("ENV", "environment: local (the embedded AWS), dev, prod, or one of your own", shown="NAME"),
+        Option("REGION", "AWS region (default: AWS_REGION, then eu-west-3)", shown="NAME"),
+        Option("YES", "answer the question beforehand", "flag"),
+        Option("JSON", "print JSON for a program", "flag"),
+        Option("OFFLINE", "ask AWS nothing", "flag"),
+        Option("INPUT", "folder or URI of the images", shown="URI"),
+        Option("OUTPUT", "folder or URI of the results", shown="URI"),
+        Option("MODEL", "backbone, or a .keras file", shown="NAME"),
+        Option("K", "number of components", shown="N"),
+        Option("VARIANCE", "share of the variance to reach, instead of K", shown="SHARE"),
+        Option("LIMIT", "only so many images, spread over the classes", shown="N"),
+        Option("CLASSES", "only these classes, separated by semicolons (sample: how many)", shown="NAMES"),
+        Option("MAX_REJECT_RATE", "share of images that may be unreadable", shown="SHARE"),
+        Option("ENGINE", "fast (OpenVINO) or tensorflow", shown="NAME"),
+        Option("PRECISION", "f32 or bf16", shown="NAME"),
+        Option("IMAGE_SIZE", "pixels of the network's input", shown="PIXELS"),
+        Option("SCALING", "for a .keras file: raw, tf, torch or caffe", shown="NAME"),
+        Option("WEIGHTS", "folder of fetched weights", shown="FOLDER"),
+        Option("REQUEST", "JSON file with these fields, instead of the options", shown="URI"),
+        Option("MASTER", "Spark's master (default: all cores of this machine)", shown="URL"),
+        Option("DETACH", "submit and leave", "flag"),
+        Option("QUEUE", "submit although another step is open", "flag"),
+        Option("ONESHOT", "fetch the results and destroy the cluster when the step has ended", "flag"),
+        Option("FAULT", "let something go wrong on the embedded AWS", shown="KIND"),
+        Option("YARN", "run the steps of the embedded AWS on a real YARN", "flag"),
+        Option("IVY_SETTINGS", "Ivy's settings file, which may name a mirror", shown="FILE"),
+        Option("STEP", "id of a step: s-…", shown="ID"),
+        Option("CLUSTER", "id of a cluster: j-…", shown="ID"),
+        Option("LINES", "lines of each log", shown="N"),
+        Option("FOLLOW", "wait for more", "flag"),
+        Option("LOGS", "folder or URI of saved logs", shown="URI"),
+        Option("WAIT", "wait for logs that have not arrived", "switch"),
+        Option("REPORT", "write the text of an issue, without accounts, keys, addresses and mails", "flag"),
+        Option("OPEN", "open the browser", "switch"),
+        Option("PURGE", "name of the data bucket: confirms its removal", shown="BUCKET"),
+        Option("IMAGES", "size the cluster for so many images", shown="N"),
+        Option("MINUTES", "minutes that the step may take", shown="N"),
+        Option("ARCH", "processor of the nodes: x86_64 or arm64", shown="NAME"),
+        Option("CURRENCY", "a second currency: EUR, or EUR:1.08", shown="CODE"),
+        Option("MAX_USD_PER_HOUR", "refuse a dearer hour", shown="USD"),
+        Option("BASE", "commit that a change is compared with", shown="COMMIT"),
+        Option("LABELS", "labels of the pull request, separated by commas", shown="NAMES"),
+        Option("OUT", "folder of what is written", shown="FOLDER"),
+        Option("PLAN", "compare plans that are there: stack=file, separated by commas", shown="FILES"),
+        Option("REPOSITORY", "GitHub repository: owner/name", shown="NAME"),
+        Option("SUBJECT", "subject of the workflows' tokens", shown="TEXT"),
+        Option("BRANCH", "branch whose workflows may apply", shown="NAME"),
+        Option("IMAGE", "a photograph", shown="FILE"),
+        Option("COUNT", "how many", shown="N"),
+        Option("SOURCE", "folder to sample; for dataset: github or kaggle", shown="NAME"),
+        Option("DEST", "folder to write", shown="FOLDER"),
+        Option("SEED", "seed of the choice", shown="N"),
+        Option("VERSION", "version of the data set", shown="NAME"),
+        Option("TO", "S3 URI to upload to", shown="URI"),
+    )
+}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The hint of an unknown name: did you mean LIMIT, for LIMT; empty where nothing is near."""
+    close = get_close_matches(name.upper(), list(known), n=1, cutoff=0.6)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def read_given(environ: Mapping[str, str], command: str, takes: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """The options of a command that make's command line or FRUITS_… variables give, as commands read them.
+
+    Parameters
+    ----------
+    command : the command that runs
+    takes : names of the options of every command
+
+    Raises
+    ------
+    WrongUseError : a variable is not one of the command's, nor of another goal's
+    """
+    own = set(takes[command])
+    given: dict[str, str] = {}
+    for name in own:
+        if (text := environ.get(PREFIX + name)) is not None:
+            given[name] = text
+    others = {name for goal in environ.get(GOALS, "").split() for name in takes.get(goal, ())}
+    for name in environ.get(GIVEN, "").split():
+        if name in own:
+            given[name] = environ.get(name, "")
+        elif name not in others and name not in OF_MAKE:
+            known = ", ".join(sorted(own)) or "none"
+            raise WrongUseError(f"{name}= is no variable of make {command}.{nearest(name, own)} It takes: {known}.")
+    return {name: OPTIONS[name].normal(text) for name, text in given.items() if text or OPTIONS[name].kind == "text"}

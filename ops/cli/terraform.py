@@ -1,0 +1,95 @@
+"""`make plan`, `make validate`, `make fmt`: Terraform on one stack or all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ops.aws.account import target_from
+from ops.core.console import ask
+from ops.core.errors import ExitCode
+from ops.core.paths import INFRA, ROOT
+from ops.core.target import DEFAULT_REGION, NO_ACCOUNT, Target
+from ops.core.text import number
+from ops.plan import policies
+from ops.plan.summary import summary
+from ops.terraform.binary import find_terraform
+from ops.terraform.variables import github_variables, workspace
+from ops.terraform.workspace import ADMINISTRATORS, STACKS, Stack, Workspace
+
+
+def plan(environ: Mapping[str, str]) -> int:
+    """`make plan`. Exit code: 0; 1 Terraform refuses; 3 no usable Terraform; 4 no credentials; 5 a rule is broken."""
+    terraform, target = find_terraform(environ), target_from(environ, may_be_offline=True)
+    broken: list[policies.Violation] = []
+    for stack in STACKS:
+        work = workspace(stack, target, environ, terraform=terraform)
+        print(f"── {stack} of ENV={target.env}{' without asking AWS' if target.offline else ''}", flush=True)
+        kept = work.state.with_suffix(".tfplan")
+        work.plan(out=kept)
+        shown = work.show(kept)
+        print("\n".join(summary(shown, target.region)), flush=True)
+        broken += policies.check(shown, ceiling=number(environ, "MAX_USD_PER_HOUR"), region=target.region)
+    for violation in broken:
+        print(f"plan: the plan breaks a rule: {violation}", file=sys.stderr)
+    return ExitCode.RULE if broken else ExitCode.DONE
+
+
+def validate(environ: Mapping[str, str]) -> int:
+    """`make validate`: the code of all four stacks."""
+    target = Target(env="local", region=DEFAULT_REGION, account_id=NO_ACCOUNT, offline=True)
+    for stack in (*STACKS, *ADMINISTRATORS):
+        Workspace(target=target, stack=stack, terraform=find_terraform(environ)).validate()
+    return 0
+
+
+def check_format(environ: Mapping[str, str]) -> int:
+    """`make fmt-check`: changes nothing; 3 where something is not formatted."""
+    return format_code(find_terraform(environ), environ, "-check", "-diff")
+
+
+def write_format(environ: Mapping[str, str]) -> int:
+    """The Terraform half of `make fmt`."""
+    return format_code(find_terraform(environ), environ)
+
+
+def format_code(terraform: Path, environ: Mapping[str, str], *options: str) -> int:
+    """Run ``terraform fmt`` over the stacks and the tests' own roots."""
+    places = (str(INFRA), str(ROOT / "tests" / "infra" / "roots"))
+    quiet = {**environ, "TF_CLI_CONFIG_FILE": os.devnull}
+    return subprocess.run([terraform, "fmt", "-recursive", *options, *places], check=False, env=quiet).returncode
+
+
+def operators(environ: Mapping[str, str]) -> int:
+    """`make operators`: who may run the other commands."""
+    return administer("operators", environ)
+
+
+def github(environ: Mapping[str, str]) -> int:
+    """`make github`: the roles that a repository's workflows may take."""
+    return administer("github", environ)
+
+
+def administer(stack: Stack, environ: Mapping[str, str]) -> int:
+    """Plan an administrator's stack, show the plan, ask, and apply just that plan.
+
+    Raises
+    ------
+    OperatorError : the answer is no, or nobody is there to answer
+    """
+    if stack == "github":
+        github_variables(environ)  # refused before an account is asked
+    target = target_from(environ, may_be_offline=False)
+    work = workspace(stack, target, environ)
+    kept = work.state.with_suffix(".tfplan")
+    if not work.plan(out=kept):
+        print(f"the stack {stack} of ENV={target.env} is up to date: nothing to do")
+        return 0
+    question = f"apply this plan to account {target.account_id}?"
+    ask(question, environ, refused="nothing was changed.")
+    work.apply_plan(kept)
+    print(f"the stack {stack} of ENV={target.env} is applied")
+    return 0

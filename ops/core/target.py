@@ -1,0 +1,79 @@
+"""Where a command works: environment, region, account, and whether AWS is the embedded one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from localaws.keys import Keys
+
+PROJECT = "fruits"
+
+
+EMULATED_ACCOUNT = "123456789012"
+
+
+NO_ACCOUNT = "000000000000"
+
+
+DEFAULT_REGION = "eu-west-3"
+
+
+INVENTED_KEYS = Keys("testing", "testing")  # where nobody asks whose they are
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where a stack is planned or applied.
+
+    Attributes
+    ----------
+    env : local, dev, prod, or a name of one's own with a file ``infra/env/<env>.tfvars``
+    region : of everything
+    account_id : 12 digits; the state's bucket bears it in its name
+    endpoint : of the emulator, where AWS is emulated
+    keys : what the emulator's calls are signed with
+    offline : ask AWS nothing, with dummy keys
+    """
+
+    env: str
+    region: str
+    account_id: str
+    endpoint: str | None = None
+    offline: bool = False
+    keys: Keys = INVENTED_KEYS
+
+    @property
+    def emulated(self) -> bool:
+        return self.endpoint is not None
+
+    @property
+    def local_state(self) -> bool:
+        """Whether the state is a file on this machine."""
+        return self.emulated or self.offline
+
+    @property
+    def state_bucket(self) -> str:
+        return f"fruits-tfstate-{self.account_id}"
+
+    def variables(self) -> dict[str, Any]:
+        """The variables that both stacks take."""
+        return {
+            "env": self.env,
+            "region": self.region,
+            "account_id": self.account_id,
+            "offline": self.offline,
+            "emulated": self.emulated,
+        }
+
+    def environment(self) -> dict[str, str]:
+        """What the AWS provider reads from the environment."""
+        if not self.local_state:
+            return {"AWS_REGION": self.region}
+        return {
+            "AWS_REGION": self.region,
+            "AWS_SESSION_TOKEN": "",
+            **self.keys.environment(),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **({"AWS_ENDPOINT_URL": self.endpoint} if self.endpoint else {}),
+        }

@@ -1,0 +1,69 @@
+"""Durations, times, sizes and numbers, for a reader and from one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from ops.core.errors import WrongUseError
+
+
+def number(environ: Mapping[str, str], name: str) -> float | int | None:
+    """A number given to make, such as ``IMAGES=90000``.
+
+    >>> number({"IMAGES": "90_000"}, "IMAGES"), number({"MINUTES": "7.5"}, "MINUTES"), number({}, "IMAGES")
+    (90000, 7.5, None)
+    """
+    text = environ.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise WrongUseError(f"{name}={text} is not a number; write for instance {name}=90000.") from error
+    return int(value) if value.is_integer() else value
+
+
+def utc(moment: datetime) -> str:
+    """A moment for a reader.
+
+    >>> utc(datetime(2026, 11, 24, 9, 5, tzinfo=UTC))
+    '2026-11-24 09:05 UTC'
+    """
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a reader.
+
+    >>> duration(42), duration(200), duration(7500)
+    ('42 s', '3 min', '2 h 5 min')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds // 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def age(since: datetime, now: datetime) -> str:
+    """How long something has been there.
+
+    >>> age(datetime(2026, 11, 1), datetime(2026, 11, 2, 3, 30))
+    '27 h 30 min'
+    """
+    minutes = max(0, int((now - since).total_seconds() // 60))
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def size(octets: int) -> str:
+    """Bytes for a reader.
+
+    >>> size(0), size(1536), size(3 * 2**30)
+    ('0 B', '1.5 KiB', '3.0 GiB')
+    """
+    amount, unit = float(octets), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"

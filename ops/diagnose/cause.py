@@ -1,0 +1,49 @@
+"""What a row of the table of causes is. Data only."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """One row of the table.
+
+    Attributes
+    ----------
+    name : kebab-case; rows of one name differ in ``variant``
+    variant : which of the ways to this cause, where there are several
+    says : what it means, one sentence; may hold fields of the match in braces
+    fix : what to do about it; the same
+    decides : where two causes are possible: what tells them apart
+    next : the command to type then
+    patterns : in the failing statement of any log
+    loud : whether the patterns count anywhere in the logs, not only in the failing statement
+    weak : whether it only says what was seen, so that better evidence goes first
+    driver_only : whether the patterns count only where the driver, the step's own log or EMR speaks
+    cluster_only : whether the patterns count only for a cluster that did not come up
+    codes : EMR's error codes (``ErrorDetails`` and ``StateChangeReason``)
+    job : causes in ``_run/error.json``
+    node : causes in the bootstrap's JSON
+    """
+
+    name: str
+    says: str
+    fix: str
+    variant: str = ""
+    decides: str = ""
+    next: str = "make run-step"
+    patterns: tuple[re.Pattern[str], ...] = ()
+    loud: bool = False
+    weak: bool = False
+    driver_only: bool = False
+    cluster_only: bool = False
+    codes: tuple[str, ...] = ()
+    job: tuple[str, ...] = ()
+    node: tuple[str, ...] = ()
+
+
+def patterns(*texts: str) -> tuple[re.Pattern[str], ...]:
+    """Compiled once."""
+    return tuple(re.compile(text) for text in texts)

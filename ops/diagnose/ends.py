@@ -1,0 +1,109 @@
+"""How a step ended, before anything is said about why: from EMR's state, the controller and YARN's client. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from ops.diagnose.evidence import Document, Evidence
+
+How = Literal["failed", "succeeded", "killed", "running", "unknown"]
+
+# INFO waitProcessCompletion ended with exit code 1 : hadoop jar …     WARN Step failed with exitCode 1 and took 20 s
+# INFO Step succeeded with exitCode 0 and took 61 seconds
+_CONTROLLER = re.compile(r"(?:ended with exit code|Step (?:failed|succeeded) with exitCode) (-?\d{1,10})")
+# INFO Client: Application report for application_1795788536013_0019 (state: KILLED)
+_REPORT = re.compile(r"Application report for (application_\d+_\d+) \(state: (\w+)\)")
+# 	 final status: SUCCEEDED
+_FINAL = re.compile(r"final status: (\w+)")
+_DIAGNOSTICS = re.compile(r"diagnostics: (.+)")
+# Exception in thread "main" …     Error: Missing application resource.     INFO ShutdownHookManager: Shutdown hook
+# called
+_CLIENT_ENDED = re.compile(r"Exception in thread \"main\"|^Error: |Shutdown hook called|Command exiting with ret", re.M)
+# INFO ApplicationMaster: Final app status: SUCCEEDED, exitCode: 0
+_MASTER = re.compile(r"Final app status: (\w+), exitCode: (-?\d+)")
+# Application application_… was killed by user hadoop at 10.0.0.7     Kill job … received from hadoop (auth:SIMPLE)
+_KILLED = re.compile(
+    r"was killed by user (?P<user>\S+)(?: at (?P<place>\S+))?|[Kk]ill (?:job|application) \S+ received from (?P<by>\S+)"
+)
+
+OPEN_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
+_OF_STATE: dict[str, How] = {
+    "COMPLETED": "succeeded",
+    "FAILED": "failed",
+    "CANCELLED": "killed",
+    "INTERRUPTED": "killed",
+    **dict.fromkeys(OPEN_STATES, "running"),
+}
+
+
+@dataclass(frozen=True)
+class End:
+    """How a step ended.
+
+    Attributes
+    ----------
+    how : ``unknown`` where nothing says so, as in a part of a tree
+    said : the words that settle it
+    by : who killed it, in words; empty where that is not known
+    yarn : the application's last state as YARN's client reported it
+    waits : YARN's words about what an application that has not begun waits for
+    """
+
+    how: How
+    said: str = ""
+    by: str = ""
+    yarn: str = ""
+    waits: str = ""
+
+
+def settle(evidence: Evidence) -> End:
+    """How a step ended: what EMR says of it, else the controller, else YARN's client, else the master."""
+    own = evidence.of_role("step", "driver", "controller")
+    client = "\n".join(document.text for document in own if document.role != "controller")
+    reports, yarn = _REPORT.findall(client), ""
+    if reports:
+        yarn = reports[-1][1]
+    final = next(iter(_FINAL.findall(client)[-1:]), "")
+    words = next(iter(_DIAGNOSTICS.findall(client)[-1:]), "")
+    killed = _KILLED.search(client)
+    by = _by(killed)
+    waits = words if yarn in ("ACCEPTED", "SUBMITTED", "NEW", "NEW_SAVING") and "waiting" in words.lower() else ""
+    if yarn in ("ACCEPTED", "SUBMITTED") and not waits and words not in ("", "N/A"):
+        waits = words
+    how = _OF_STATE.get(evidence.state, "unknown") if evidence.stated else "unknown"
+    if how == "unknown":
+        how = _by_logs(own, client, yarn, final)
+    if how == "failed" and yarn == "KILLED" and killed:
+        how = "killed"
+    master = next(iter([found[0] for found in _MASTER.finditer(client)][-1:]), "")
+    said = killed[0] if killed and how == "killed" else (f"state: {yarn}, final status: {final}" if yarn else master)
+    return End(how, said, by, yarn, waits)
+
+
+def _by(killed: re.Match[str] | None) -> str:
+    if killed is None:
+        return ""
+    who = killed["user"] or killed["by"]
+    return f"user {who}" + (f" at {killed['place']}" if killed["place"] else "")
+
+
+def _by_logs(own: list[Document], client: str, yarn: str, final: str) -> How:
+    """By what the logs say alone."""
+    controllers = [document.text for document in own if document.role == "controller"]
+    codes = [int(code) for text in controllers for code in _CONTROLLER.findall(text)]
+    if codes:
+        return "succeeded" if codes[-1] == 0 else "failed"
+    if yarn == "KILLED" or final == "KILLED":
+        return "killed"
+    if yarn == "FAILED" or final == "FAILED":
+        return "failed"
+    if yarn == "FINISHED" and final == "SUCCEEDED":
+        return "succeeded"
+    if controllers and any("startExec" in text for text in controllers) and not _CLIENT_ENDED.search(client):
+        return "running"
+    masters = [found for document in own for found in _MASTER.findall(document.text)]
+    if masters and not controllers and masters[-1] == ("SUCCEEDED", "0"):
+        return "succeeded"
+    return "unknown"

@@ -1,0 +1,151 @@
+"""The JVM's exceptions in logs, with what caused them. Pure; a program's own Python is in `tracebacks`."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+
+MOST = 200
+"""Chains kept of one text: the last ones."""
+MOST_LINES = 400
+MOST_MESSAGE = 1200
+
+# java.io.IOException     org.apache.spark.SparkException     Exception: s3://…  is none: a package is needed
+_NAME = r"(?:[a-z_][\w$]*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable|Failure|Timeout|Signal)\b(?:\([\w.$]+\))?"
+# Exception in thread "main" java.lang.X: …     Caused by: java.io.X: …     : org.apache.spark.SparkException: …
+# 26/11/24 10:00:00 ERROR ApplicationMaster: User class threw exception: org.apache.X: …
+_HEAD = re.compile(r"^(?P<before>.{0,400}?(?:^|[\s:(]))(?P<name>" + _NAME + r")(?:: ?(?P<message>.*))?$")
+# …failed 4 times, most recent failure: Lost task 0.3 in stage 1.0 (TID 9) (ip-10-0-0-31 executor 2): java.io.X: …
+# before Spark 3: Lost task 0.3 in stage 0.0 (TID 3, 10.0.0.3, executor 1): java.io.X: …
+_INSIDE = re.compile(
+    r"Lost task [\d.]+ in stage [\d.]+ \(TID \d+[^)]{0,200}\)(?: \([^)]{0,200}\))?: (?P<name>"
+    + _NAME
+    + r")(?:: ?(?P<message>[^\n]*))?"
+)
+# Python's own exceptions look the same.
+_OF_PYTHON = ("py4j.protocol.", "pyspark.", "botocore.", "pyarrow.", "fruits.")
+_NESTED = re.compile(r"(?P<name>" + _NAME + r"): (?P<message>.+)$", re.DOTALL)
+# User class threw exception: …; Uncaught exception:     the words around the exception that ended a driver
+_ENDING = re.compile(
+    r"Exception in thread \"(?!Executor task)|[Uu]ser class threw exception|ApplicationMaster: Uncaught exception|^: $"
+)
+_FRAME = re.compile(r"^\s+at [\w.$/<>]+\(|^\s+\.\.\. \d+ (?:more|common)|^Driver stacktrace:")
+_LOG_LINE = re.compile(r"^\[?\d{2,4}[/-]\d{2}[/-]\d{2}[ T]\d{2}:\d{2}:\d{2}")
+# Words of a client or a master about something that failed elsewhere, and what follows a JVM that is gone.
+_EMPTY = re.compile(
+    r"finished with failed status|Application application_\d+_\d+ is killed|User application exited with|"
+    r"Exception thrown in awaitResult|Yarn application has already ended|SparkUserAppException"
+)
+AFTERMATH = re.compile(
+    r"doesn't exist in ApplicationMasterService cache|SparkContext was shut down|SparkContext has been shutdown|"
+    r"Cannot call methods on a stopped SparkContext|Could not find CoarseGrainedScheduler|RpcEnv already stopped|"
+    r"Job \d+ cancelled because|Failed to connect to driver|Filesystem closed|InterruptedException"
+)
+
+
+@dataclass(frozen=True)
+class Raised:
+    """One exception: its class and what it says."""
+
+    name: str
+    message: str = ""
+
+    @property
+    def said(self) -> str:
+        """Both in one line."""
+        return " ".join(f"{self.name}: {self.message}".split()) if self.message.strip() else self.name
+
+
+@dataclass(frozen=True)
+class Chain:
+    """An exception and what caused it.
+
+    Attributes
+    ----------
+    links : the outermost first
+    ends : a log presents it as what ended a program, not as something reported on the way
+    line : index of its first line
+    """
+
+    links: tuple[Raised, ...]
+    ends: bool
+    line: int
+
+    @property
+    def text(self) -> str:
+        """The exceptions without their frames, one a line."""
+        return "\n".join(link.said for link in self.links)
+
+    @property
+    def deepest(self) -> Raised:
+        """What it comes down to: the last cause that says something.
+
+        >>> Chain((Raised("x.A", "a task failed"), Raised("java.io.EOFException")), True, 0).deepest.name
+        'x.A'
+        """
+        return next((link for link in reversed(self.links) if link.message.strip()), self.links[-1])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says only that something failed elsewhere, or is what follows when a JVM has gone."""
+        return all(_EMPTY.search(link.said) or AFTERMATH.search(link.said) for link in self.links)
+
+
+def parse(text: str) -> list[Chain]:
+    r"""The chains in a text, in its order; the last `MOST` of them. Never raises.
+
+    >>> text = 'Exception in thread "main" a.b.OuterException: no\n\tat x.Y(Z)\nCaused by: c.InnerError: why\n'
+    >>> [(chain.deepest.said, chain.ends) for chain in parse(text)]
+    [('c.InnerError: why', True)]
+    """
+    found: deque[Chain] = deque(maxlen=MOST)
+    links: list[Raised] = []
+    ends, begin, open_message = False, 0, False
+
+    def close() -> None:
+        nonlocal links
+        if links:
+            found.append(Chain(tuple(links), ends, begin))
+        links = []
+
+    lines = text.split("\n")
+    for index, line in enumerate(lines):
+        if _FRAME.match(line) or line.startswith("\t "):  # the second: details that YARN's client prints
+            open_message = False
+            continue
+        caused = line.startswith("Caused by: ")
+        head = _HEAD.match(line[:4000]) if "." in line else None
+        if head and head["name"].startswith(_OF_PYTHON):
+            head = None
+        from_py4j = line.startswith(": ")
+        is_log = _LOG_LINE.match(line) is not None
+        is_message = links and open_message and not (caused or is_log or from_py4j)
+        if head and not (is_message and head["before"].strip()):
+            before = head["before"]
+            if not (caused and links):
+                close()
+                previous = lines[index - 1] if index else ""
+                ends = bool(_ENDING.search(before)) or (not before.strip() and bool(_ENDING.search(previous)))
+                begin = index
+            links.append(Raised(head["name"], (head["message"] or "")[:MOST_MESSAGE]))
+            if inside := _INSIDE.search(line):
+                links.append(Raised(inside["name"], (inside["message"] or "")[:MOST_MESSAGE]))
+            while nested := _NESTED.match(links[-1].message):  # IOException: java.lang.ClassCastException: …
+                links.append(Raised(nested["name"], nested["message"] or ""))
+            open_message = True
+        elif is_log or index - begin > MOST_LINES:
+            close()
+            open_message = False
+        elif links and open_message and line.strip():
+            last = links.pop()
+            links.append(Raised(last.name, f"{last.message}\n{line}"[:MOST_MESSAGE]))
+    close()
+    return list(found)
+
+
+def choose(found: list[Chain]) -> Chain | None:
+    """The chain that a log ended with: rather one that ended a program, never one that says nothing itself."""
+    telling = [chain for chain in found if not chain.is_empty]
+    ending = [chain for chain in telling if chain.ends]
+    return next(reversed(ending or telling), None)

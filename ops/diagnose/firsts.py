@@ -1,0 +1,107 @@
+"""Where nothing is known: the line that reports an error, the first of all of them, and what was not found. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from ops.diagnose.deaths import before_aftermath
+from ops.diagnose.evidence import Evidence
+
+MOST_LINE = 400
+
+# 26/11/24 10:00:00 ERROR X: …     [2026-11-24 10:03:33.054]Container …     2026-11-24T10:00:00.101Z WARN …
+_TIME = re.compile(r"^\[?(\d{2,4}[/-]\d{2}[/-]\d{2}[ T]\d{2}:\d{2}:\d{2})")
+# What begins a line that reports an error, in any program
+_STRONG = re.compile(
+    r"^(?:ERROR|Error|error|FATAL|Fatal|fatal|E:|×|Traceback)\b|: (?:fatal )?error: |\b(?:ERROR|FATAL) |"
+    r"^(?:[a-z_][\w$]*\.)*[A-Z]\w*(?:Error|Exception): |Exception in thread|: command not found|bad interpreter|"
+    r"Caused by: |^\S+: (?:cannot|can't) "
+)
+_SOME = re.compile(
+    r"\b(?:error|failed|failure|cannot|could not|can't|denied|not found|no such|refused|invalid|unable|exception|"
+    r"killed|"
+    r"timed out|missing)\b",
+    re.IGNORECASE,
+)
+# Lines that report an end which something else caused, or nothing at all
+_NOISE = re.compile(
+    r"NativeCodeLoader|ShutdownHookManager|RECEIVED SIGNAL|finished with failed status|Uncaught exception: *$|"
+    r"User application exited with|Step failed with exitCode|ended with exit code|SignalUtils|--- Logging error|"
+    r"log4j:|SLF4J:|Registering signal handler|exited with a non-zero exit code|Final app status|^ERROR:root:|"
+    r"final status: |Application report for|tracking URL: |non-zero return code|Driver stacktrace|"
+    r"install_tensorflow: failed|^Traceback|Ignoring repositories"
+)
+_SOUGHT: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (
+        "a container killed for its memory",
+        re.compile(r"xit(?:Code| status|ed with code):? '?(?:-10[34]|137|143)\b|memory limits"),
+    ),
+    ("an OutOfMemoryError or MemoryError", re.compile(r"OutOfMemoryError|MemoryError|Cannot allocate memory")),
+    ("a lost node", re.compile(r"\*lost\* node|xit(?:Code| status): -100\b|decommission", re.IGNORECASE)),
+    ("a full disk", re.compile(r"No space left|usable space|local-dirs are bad")),
+    ("a refused access", re.compile(r"AccessDenied|ACCESS_DENIED|Forbidden|not authorized|Status Code: 403")),
+    ("a lost executor", re.compile(r"ExecutorLostFailure|Lost executor \d")),
+)
+
+
+def last_error(text: str) -> str:
+    """The line of a text that reports its failure: the last that begins like an error, else that sounds like one.
+
+    >>> last_error("ERROR: no such package\\nHint: see the manual\\nbye")
+    'ERROR: no such package'
+    >>> last_error("all is well\\nbye")
+    ''
+    """
+    useful = _useful(text)
+    for pattern in (_STRONG, _SOME):
+        if found := next((line for line in reversed(useful) if pattern.search(line)), None):
+            return _cut(found)
+    return ""
+
+
+def last_words(text: str) -> str:
+    """The last line that is more than a shutdown's.
+
+    >>> last_words("all is well\\nbye\\n26/11/24 10:00:00 INFO ShutdownHookManager: Shutdown hook called")
+    'bye'
+    """
+    return _cut(next(reversed(_useful(text)), ""))
+
+
+def _useful(text: str) -> list[str]:
+    lines = [line.strip() for line in before_aftermath(text).split("\n") if line.strip()]
+    return [line for line in lines if not _NOISE.search(line) and not line.startswith(("at ", "File ", "..."))]
+
+
+def first_error(evidence: Evidence) -> str:
+    """The earliest line of driver, step and executors that reports an error, after its file's address."""
+    found: list[tuple[str, str]] = []
+    for document in evidence.of_role("driver", "step", "executor"):
+        for line in before_aftermath(document.text).split("\n"):
+            if _STRONG.search(line) and not _NOISE.search(line):
+                at = _TIME.match(line)
+                found.append(
+                    (
+                        at[1].removeprefix("20").replace("-", "/").replace("T", " ") if at else "~",
+                        _told(document.uri, line),
+                    )
+                )
+                break
+    return min(found, key=lambda pair: pair[0])[1] if found else ""
+
+
+def _told(uri: str, line: str) -> str:
+    return f"{'/'.join(uri.split('/')[-2:])}: {_cut(line.strip())}"
+
+
+def ruled_out(evidence: Evidence) -> tuple[str, ...]:
+    """What other failures leave in a log, and no log that was read has."""
+    texts = [document.text for document in evidence.documents]
+    if not any(text.strip() for text in texts):
+        return ()
+    return tuple(what for what, pattern in _SOUGHT if not any(pattern.search(text) for text in texts))
+
+
+def _cut(line: str) -> str:
+    line = " ".join(line.split())
+    return line if len(line) <= MOST_LINE else f"{line[:MOST_LINE]}…"

@@ -1,0 +1,245 @@
+"""What fails while a node installs: our script, uv and pip, dnf and yum, and EMR's own codes about it."""
+
+from ops.diagnose.cause import Cause, patterns
+
+AGAIN = "make destroy, then make apply"
+_UPLOAD = "upload the wheelhouse again: make wheelhouse TO=s3://<artifacts>/wheelhouse (make apply does it too)"
+
+ROWS = (
+    Cause(
+        name="bootstrap-disk",
+        says="the node has too little disk for TensorFlow",
+        fix="a larger root volume: root_volume_gib in infra/env/<env>.cluster.tfvars, then make apply",
+        next=AGAIN,
+        node=("disk",),
+        # https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-errordetail-bootstrap.html
+        codes=(
+            "BOOTSTRAP_FAILURE_INSUFFICIENT_DISK_SPACE_PRIMARY",
+            "BOOTSTRAP_FAILURE_INSUFFICIENT_DISK_SPACE_WORKER",
+        ),
+    ),
+    Cause(
+        name="bootstrap-hash",
+        says="a file of the wheelhouse does not have its hash",
+        fix=_UPLOAD,
+        next=AGAIN,
+        node=("wheel-damaged",),
+        patterns=patterns(
+            # error: Hash mismatch for `numpy==2.4.6` (uv)
+            r"Hash mismatch for `(?P<package>[^`]+)`",
+            # ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. (pip)
+            r"THESE PACKAGES DO NOT MATCH THE HASHES",
+        ),
+    ),
+    Cause(
+        name="access-denied",
+        variant="repository",
+        says="the node may not read Amazon Linux's own repository{where}: the S3 endpoint's policy refuses its bucket",
+        fix="allow s3:GetObject on arn:aws:s3:::al2023-repos-* in the endpoint's policy (infra/modules/network/"
+        "endpoints.tf), or a release whose Python is there already",
+        next=AGAIN,
+        loud=True,
+        patterns=patterns(
+            # Error: Failed to download metadata for repo 'amazonlinux': … Status code: 403 for https://al2023-repos-…
+            # (amazonlinux/amazon-linux-2023#1084)
+            r"Status code: 403 for https?://(?P<where>[\w.-]{1,200})",
+            # http://amazonlinux.us-east-1.amazonaws.com/2/core/…: [Errno 14] HTTP Error 403 - Forbidden (yum)
+            r"(?:amazonlinux|al2023-repos|repo)[\w.-]{0,100}\S{0,300}: \[Errno 14\] HTTPS? Error 403",
+        ),
+    ),
+    Cause(
+        name="bootstrap-certificate",
+        says="something between the node and a repository presents a certificate of its own",
+        fix="install from the wheelhouse, as our bootstrap does; otherwise give the node that proxy's certificate",
+        next=AGAIN,
+        loud=True,
+        patterns=patterns(
+            # https://cdn.amazonlinux.com/2/core/…: [Errno 14] curl#60 - "SSL certificate problem: self signed
+            # certificate
+            # in certificate chain" (aws-mwaa-local-runner#279)     SSLCertVerificationError (pip)
+            r"SSL certificate problem|CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError|invalid peer certificate",
+        ),
+    ),
+    Cause(
+        name="network-unreachable",
+        variant="repository",
+        says="the node reaches no repository{where}: its subnet leads nowhere but S3",
+        fix="install from the wheelhouse, as our bootstrap does; for the internet: enable_nat in infra/env/"
+        "<env>.cluster.tfvars (bills by the hour)",
+        next=AGAIN,
+        loud=True,
+        patterns=patterns(
+            # Cannot find a valid baseurl for repo: amzn2-core/2/x86_64     Could not retrieve mirrorlist https://…
+            r"Cannot find a valid baseurl for repo:? ?(?P<where>\S{0,80})|Could not retrieve mirrorlist",
+            # Error: Failed to download metadata for repo 'amazonlinux': Cannot prepare internal mirrorlist: Curl
+            # error …
+            r"Failed to download metadata for repo '(?P<where>[^'\n]{1,80})': .{0,80}(?:Curl error|Cannot download)",
+            # …repomd.xml: [Errno 14] curl#35 - "OpenSSL SSL_connect …"     [Errno 256] No more mirrors to try. (yum)
+            r"\[Errno 14\] curl#\d+ - [^\n]{0,200}|\[Errno 256\] No more mirrors to try",
+            # One of the configured repositories failed (Unknown), and yum doesn't have enough cached data to continue.
+            r"One of the configured repositories failed|All mirrors were tried|All mirrors were already tried",
+            # WARNING: Retrying (Retry(total=4, …)) after connection broken by 'NewConnectionError(…Failed to establish
+            # a new connection: [Errno 101] Network is unreachable')': /simple/numpy/ (pip)
+            r"after connection broken by '(?:NewConnectionError|ConnectTimeoutError|ReadTimeoutError|ProxyError)",
+            r"HTTPSConnectionPool\(host='(?P<where>(?:index.example|files.index.example|"
+            r"repo.example.com)[^']{0,40})'",
+            # error: Request failed after 3 retries … error sending request for url (https://index.example/simple/numpy/)
+            # (uv)
+            r"error sending request for url \(https?://(?P<where>[^/)\s]{1,120})",
+            # curl: (28) Failed to connect to repo.example.com port 443 …     curl: (6) Could not resolve host: …
+            r"curl: \((?:5|6|7|28|35|56)\) (?P<where>[^\n]{0,120})",
+        ),
+    ),
+    Cause(
+        name="bootstrap-python",
+        says="the wheels and the node's Python or processor do not fit",
+        fix="a release with Python 3.11 (EMR 7.1 or newer) and a wheelhouse for its processor: make wheelhouse ARCH=…",
+        next=AGAIN,
+        node=("python", "architecture"),
+        patterns=patterns(
+            # hint: Wheels are available for `numpy` (v2.4.6) with the following Python ABI tag: `cp312` (uv)
+            r"with the following Python (?:ABI tag|implementation tag)s?: `(?P<tag>[^`]+)`",
+            # hint: Wheels are available for `tensorflow-cpu` (v2.19.0) on the following platform: `manylinux_2_17_…`
+            r"on the following platforms?: `(?P<platform>[^`]+)`",
+            # Because the requested Python version (>=3.9.25) does not satisfy Python>=3.11 … (uv)
+            r"does not satisfy Python[<>=]",
+            # error: Failed to install: numpy-2.4.6-cp312-….whl … The wheel is incompatible with the current Python
+            r"[Ww]heel is incompatible with the current",
+            # ERROR: Package 'pandas' requires a different Python: 3.7.16 not in '>=3.8' (pip)
+            r"requires a different Python: (?P<tag>\S+ not in '[^']+')",
+            # ERROR: numpy-….whl is not a supported wheel on this platform. (pip)
+            r"is not a supported wheel on this platform",
+            # ERROR: This script requires Python 3.5 or later     requires python 3.5 or later
+            # (amazon-archives/harmonize-search-analyze#3)
+            r"requires [Pp]ython '?(?:>=)?3\.\d+(?:'| or (?:later|newer|above))?",
+        ),
+    ),
+    Cause(
+        name="bootstrap-package",
+        says="a package cannot be had in the version that was asked for{package}",
+        fix="a version that its index or the wheelhouse has: bootstrap/requirements.in, then make lock and make "
+        "wheelhouse",
+        next=AGAIN,
+        patterns=patterns(
+            # ERROR: No matching distribution found for septuptools (pip)
+            r"No matching distribution found for (?P<package>[^\n]{1,100})",
+            r"Could not find a version that satisfies the requirement (?P<package>\S{1,100})",
+            # × No solution found when resolving dependencies: (uv)
+            r"No solution found when resolving dependencies",
+            # Error: Unable to find a match: python3.12-pip (dnf)     No package python34 available. (yum)
+            r"Unable to find a match: (?P<package>[^\n]{1,100})|No package (?P<name>\S{1,100}) available",
+            # ERROR: Cannot install x and y because these package versions have conflicting dependencies.
+            r"because these package versions have conflicting dependencies|ResolutionImpossible",
+        ),
+    ),
+    Cause(
+        name="bootstrap-system-python",
+        says="pip was told to change a package that belongs to the system{package}",
+        fix="install into an environment of its own (uv venv, as our bootstrap does), never into the system's Python",
+        next=AGAIN,
+        patterns=patterns(
+            # ERROR: Cannot uninstall requests 2.25.1, RECORD file not found. Hint: … installed by rpm. (datahub#13505)
+            r"Cannot uninstall '?(?P<package>[\w.-]{1,80} ?[\w.]{0,20})'?[,.]?.{0,40}RECORD file",
+            # error: uninstall-no-record-file … × Cannot uninstall pip 24.2 (microsoft/azurelinux#10867)
+            r"uninstall-no-record-file",
+            # error: externally-managed-environment (PEP 668; linuxserver/docker-mods#738)
+            r"externally-managed-environment",
+            # It is a distutils installed project and thus we cannot accurately determine which files belong to it
+            r"distutils installed project",
+            # Transaction check error: file /etc/init.d from install of … conflicts with file from package …
+            r"conflicts with file from package (?P<package>\S{1,80})",
+            r"Transaction (?:check|test) error",
+        ),
+    ),
+    Cause(
+        name="bootstrap-build",
+        says="a package has no wheel for this node, and could not be built there{package}",
+        fix="a version with a wheel for the node's Python and processor; our wheelhouse holds wheels only",
+        next=AGAIN,
+        patterns=patterns(
+            # ERROR: Failed building wheel for psycopg2     error: subprocess-exited-with-error
+            r"Failed building wheel for (?P<package>\S{1,80})|Failed to build (?P<name>`?\S{1,80}`?)",
+            r"subprocess-exited-with-error|error: command '?(?:gcc|x86_64-linux-gnu-gcc|g\+\+)'? failed",
+            r"fatal error: Python\.h: No such file",
+        ),
+    ),
+    Cause(
+        name="bootstrap-rights",
+        says="the bootstrap may not write where it installs{where}",
+        fix="sudo, or a folder that the user hadoop owns: a bootstrap action runs as hadoop",
+        next=AGAIN,
+        cluster_only=True,
+        patterns=patterns(
+            # ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/usr/lib/python3.9/…'
+            r"Permission denied: '(?P<where>[^'\n]{1,200})'",
+            r"This command has to be run with superuser privileges|You need to be root to perform this command",
+        ),
+    ),
+    Cause(
+        name="command-missing",
+        variant="bootstrap",
+        says="the bootstrap calls something that the node does not have{command}",
+        fix="install it first, or call it by its whole path; a script with Windows' line ends names its interpreter "
+        "with a ^M: save it with \\n alone",
+        next=AGAIN,
+        cluster_only=True,
+        patterns=patterns(
+            # /emr/instance-controller/…/bootstrap.sh: line 7: pip: command not found
+            r"line \d+: (?P<command>\S{1,120}): command not found",
+            # /bin/bash^M: bad interpreter: No such file or directory
+            r"(?P<command>\S{1,120}): bad interpreter",
+            r"sudo: (?P<command>\S{1,120}): command not found",
+        ),
+    ),
+    Cause(
+        name="bootstrap-wheelhouse",
+        says="the wheelhouse is not there, or not whole",
+        fix=_UPLOAD.replace("the wheelhouse", "it"),
+        next=AGAIN,
+        node=("wheelhouse", "wheel-missing"),
+    ),
+    Cause(
+        name="bootstrap-import",
+        says="everything was installed, and yet TensorFlow does not run on the node",
+        fix="see the traceback; it may be a processor without AVX: take another instance type",
+        next=AGAIN,
+        node=("import",),
+    ),
+    Cause(
+        name="bootstrap-metastore",
+        says="a node cannot reach the external Hive metastore that the cluster was given",
+        fix="leave Hive's metastore out (this cluster has none), or open its port to the cluster's groups",
+        next=AGAIN,
+        codes=(
+            "BOOTSTRAP_FAILURE_HIVE_METASTORE_CONNECTION_ERROR_PRIMARY",
+            "BOOTSTRAP_FAILURE_HIVE_METASTORE_CONNECTION_ERROR_WORKER",
+        ),
+    ),
+    Cause(
+        name="bootstrap-script",
+        says="EMR could not fetch the bootstrap script",
+        fix="upload it again (make apply does); let the nodes' role and the S3 endpoint reach the artifacts bucket",
+        next=AGAIN,
+        codes=("BOOTSTRAP_FAILURE_BA_DOWNLOAD_FAILED_PRIMARY", "BOOTSTRAP_FAILURE_FILE_NOT_FOUND_PRIMARY"),
+        # On the master instance (i-…), bootstrap action 1 could not be downloaded: s3://…: … (404) … Not Found
+        patterns=patterns(r"bootstrap action \d+ could not be downloaded(?!.*(?:403|AccessDenied|Forbidden))"),
+    ),
+    Cause(
+        name="bootstrap-timeout",
+        says="a bootstrap action took longer than EMR waits",
+        fix="install from the wheelhouse in the own bucket (it takes half a minute); fetch no data in a bootstrap",
+        next=AGAIN,
+        cluster_only=True,
+        # On 2 slave instances (including i-… and i-…), bootstrap action 1 timed out     bootstrap action timeout
+        patterns=patterns(r"bootstrap action \d* ?(?:timed out|timeout)|Bootstrap action timeout"),
+    ),
+)
+
+OTHER = Cause(
+    name="bootstrap-other",
+    says="a bootstrap action failed",
+    fix="see its words; then make destroy, and make apply again",
+    next=AGAIN,
+    node=("unexpected", "arguments", "tool", "prefix", "install"),
+    codes=("BOOTSTRAP_FAILURE", "BOOTSTRAP_FAILURE_PRIMARY_WITH_NON_ZERO_CODE"),
+)

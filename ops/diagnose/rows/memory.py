@@ -1,0 +1,191 @@
+"""Memory and processes that end: heaps, containers, workers, native code."""
+
+from ops.diagnose.cause import Cause, patterns
+
+_TYPES = "core, task in infra/env/<env>.cluster.tfvars; the sizes of driver and executors are computed from it"
+LARGER = f"a type with more memory per vCPU for the core and task fleets ({_TYPES}), then make apply"
+_NEXT = "make apply, then make run-step"
+
+RESULT = Cause(
+    name="out-of-memory-driver",
+    variant="result",
+    says="the driver was sent more than it may hold at once (spark.driver.maxResultSize){used}",
+    fix="write results from the workers instead of collecting them; otherwise a larger spark.driver.maxResultSize with "
+    "the heap for it (spark.driver.memory)",
+    next=_NEXT,
+    loud=True,
+    driver_only=True,
+    # Total size of serialized results of 8 tasks (1025.0 MiB) is bigger than spark.driver.maxResultSize (1024.0 MiB)
+    patterns=patterns(
+        r"serialized results of \d+ tasks \((?P<used>[\d.]+ .?i?B)\) is bigger than|"
+        r"is bigger than (?:local result size limit )?spark\.driver\.maxResultSize"
+    ),
+)
+DRIVER_CONTAINER = Cause(
+    name="out-of-memory-driver",
+    variant="container",
+    says="YARN killed the driver's container for its memory: its Python took more than the container has beside the "
+    "heap{used}",
+    fix=f"spark.driver.memoryOverhead larger: {LARGER}; or a model with fewer features",
+    next=_NEXT,
+    loud=True,
+    driver_only=True,
+    patterns=patterns(
+        # Application application_… failed 1 times … due to AM Container for appattempt_… exited with  exitCode: -104
+        r"AM Container for \S{1,200} exited with\s+exitCode: -10[34]",
+    ),
+)
+DRIVER_KILLED = Cause(
+    name="out-of-memory-driver",
+    variant="killed",
+    says="the driver was killed from outside (SIGKILL), as the kernel does for want of memory",
+    fix=f"spark.driver.memoryOverhead larger: {LARGER}; or a model with fewer features",
+    decides="the kernel's log on its node (make shell, then dmesg) names what it killed; nothing there: somebody or "
+    "something else sent the signal",
+    next=_NEXT,
+)
+DRIVER_HEAP = Cause(
+    name="out-of-memory-driver",
+    variant="heap",
+    says="the heap of the driver's JVM was too small{kind}",
+    fix=f"spark.driver.memory larger: {LARGER}; collect less in the driver",
+    next=_NEXT,
+    loud=True,
+    driver_only=True,
+    patterns=patterns(
+        # Exception in thread "main" java.lang.OutOfMemoryError: Java heap space     GC overhead limit exceeded
+        r"(?m)^(?:(?!Lost task|"
+        r"Uncaught exception in thread Thread\[Executor).)*java\.lang\.OutOfMemoryError(?P<kind>: [^\n]{1,80})?",
+        # Not enough memory to build and broadcast the table to all worker nodes
+        r"Not enough memory to build and broadcast",
+    ),
+)
+DRIVER_PYTHON = Cause(
+    name="out-of-memory-driver",
+    variant="python",
+    says="the driver's Python ran out of memory",
+    fix=f"spark.driver.memoryOverhead larger: {LARGER}; or a model with fewer features",
+    next=_NEXT,
+)
+EXECUTOR_CONTAINER = Cause(
+    name="out-of-memory-executor",
+    variant="container",
+    says="YARN killed an executor's container for its memory: the Python workers took more than it has beside the "
+    "heap{used}",
+    fix=f"spark.executor.memoryOverhead larger: {LARGER}",
+    next=_NEXT,
+    loud=True,
+    patterns=patterns(
+        # Container killed by YARN for exceeding physical memory limits. 12.1 GB of 12 GB physical memory used.
+        r"killed by YARN for exceeding (?:physical |virtual )?memory limits\. ?(?P<used>[\d.]+ .?B of [\d.]+ .?B)?",
+        # Container [pid=1,containerID=container_…_000002] is running 1024B beyond the 'PHYSICAL' memory limit.
+        # Current usage: 12.1 GB of 12 GB physical memory used
+        r"is running (?:\d+B )?beyond (?:the ')?(?:physical|PHYSICAL|virtual|"
+        r"VIRTUAL)'? memory limits?\. Current usage: "
+        r"(?P<used>[\d.]+ .?B of [\d.]+ .?B)",
+    ),
+)
+EXECUTOR_HEAP = Cause(
+    name="out-of-memory-executor",
+    variant="heap",
+    says="the heap of an executor's JVM was too small{kind}",
+    fix=f"spark.executor.memory larger: {LARGER}; or smaller rows and partitions",
+    next=_NEXT,
+    loud=True,
+    patterns=patterns(
+        # Lost task 0.3 in stage 1.0 (TID 9) (ip-… executor 2): java.lang.OutOfMemoryError: Java heap space
+        r"Lost task .*java\.lang\.OutOfMemoryError(?P<kind>: [^\n]{1,80})?",
+        # SparkOutOfMemoryError: Unable to acquire 65536 bytes of memory, got 0
+        r"SparkOutOfMemoryError(?P<kind>: [^\n]{1,80})?",
+    ),
+)
+EXECUTOR_KILLED = Cause(
+    name="out-of-memory-executor",
+    variant="killed",
+    says="an executor was killed from outside (137, SIGKILL), and its own log says nothing: the kernel, for want of "
+    "memory, is the usual one",
+    fix=f"spark.executor.memoryOverhead larger: {LARGER}",
+    decides="the kernel's log on its node (make shell, then dmesg) names what it killed; nothing there: somebody or "
+    "something else sent the signal",
+    next=_NEXT,
+)
+EXECUTOR_TERMINATED = Cause(
+    name="out-of-memory-executor",
+    variant="terminated",
+    says="an executor was told to end from outside (143, SIGTERM), by YARN or by its own JVM: too little memory is the "
+    "usual reason",
+    fix=f"spark.executor.memory and its memoryOverhead larger: {LARGER}",
+    decides="the executor's own stderr and stdout: Java heap space there means the heap; YARN's log on its node "
+    "(running beyond … memory limits) the overhead; neither: its node was being taken away",
+    next=_NEXT,
+)
+PYTHON_CRASH = Cause(
+    name="python-crash",
+    says="a Python worker crashed in native code ({signal})",
+    fix="another instance type if it is an illegal instruction (OpenVINO and TensorFlow need AVX2); otherwise "
+    "ENGINE=tensorflow leaves OpenVINO out",
+    patterns=patterns(
+        # Fatal Python error: Segmentation fault     Fatal Python error: Illegal instruction
+        r"Fatal Python error: (?P<signal>Segmentation fault|Illegal instruction|Aborted|Bus error|Floating point \w+)",
+    ),
+    loud=True,
+)
+JVM_CRASH = Cause(
+    name="jvm-crash",
+    says="a JVM crashed in native code ({signal})",
+    fix="leave native libraries out of it one by one; the file hs_err_pid… beside its log names the one that crashed",
+    patterns=patterns(
+        # # A fatal error has been detected by the Java Runtime Environment: #  SIGSEGV (0xb) at pc=…
+        r"#\s+(?P<signal>SIGSEGV|SIGILL|SIGBUS|SIGFPE) \(0x",
+    ),
+    loud=True,
+)
+WORKER_GONE = Cause(
+    name="python-crash",
+    variant="silent",
+    says="a Python worker ended without a word: native code crashed in it, or the kernel killed it for want of memory",
+    fix="first make it say which: spark.python.worker.faulthandler.enabled=true, then run again. A crash: "
+    "ENGINE=tensorflow leaves OpenVINO out. A kill: a type with more memory per vCPU (core, task in "
+    "infra/env/<env>.cluster.tfvars)",
+    decides="spark.python.worker.faulthandler.enabled=true puts the stack of a crash into the log; with it on and no "
+    "stack there, it was killed (memory)",
+    weak=True,
+    loud=True,
+    patterns=patterns(
+        # org.apache.spark.SparkException: Python worker exited unexpectedly (crashed)
+        r"Python worker exited unexpectedly \(crashed\)",
+    ),
+)
+PYTHON_MEMORY = Cause(
+    name="out-of-memory-python",
+    says="a Python worker ran out of memory",
+    fix=LARGER,
+    next=_NEXT,
+    loud=True,
+    patterns=patterns(
+        # MemoryError     numpy._core._exceptions._ArrayMemoryError: Unable to allocate 7.45 GiB for an array …
+        r"(?m)^(?:[\w.]*\.)?_?(?:Array)?MemoryError\b",
+        r"Unable to allocate [\d.]+ .iB for an array|std::bad_alloc",
+        # pyarrow.lib.ArrowMemoryError: malloc of size 8589934592 failed     OSError: [Errno 12] Cannot allocate memory
+        r"malloc of size \d+ failed|Cannot allocate memory",
+        r"ResourceExhaustedError",
+        # Out of memory: Killed process 12345 (python3.11) total-vm:…     (the kernel, in /var/log/messages)
+        r"Out of memory: Killed process \d+ \(python",
+    ),
+)
+
+ROWS = (
+    RESULT,
+    DRIVER_CONTAINER,
+    EXECUTOR_CONTAINER,
+    EXECUTOR_HEAP,
+    PYTHON_CRASH,
+    JVM_CRASH,
+    PYTHON_MEMORY,
+    DRIVER_HEAP,
+    DRIVER_KILLED,
+    DRIVER_PYTHON,
+    EXECUTOR_KILLED,
+    EXECUTOR_TERMINATED,
+    WORKER_GONE,
+)

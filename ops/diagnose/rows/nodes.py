@@ -1,0 +1,150 @@
+"""Nodes, disks and executors that go."""
+
+from ops.diagnose.cause import Cause, patterns
+
+_TWO = (
+    "aws emr list-instances --cluster-id … says of each node its market, its end and why: Spot interruption, or a "
+    "disk above 90 %, no heartbeat, somebody's request"
+)
+
+LOST_SPOT = Cause(
+    name="lost-spot-nodes",
+    says="EC2 took Spot nodes back{nodes}",
+    fix="run the step again: it goes on where it stopped. Taken back again, more types or on demand for the task "
+    "fleet (task in infra/env/<env>.cluster.tfvars)",
+    loud=True,
+    patterns=patterns(
+        # Instance was terminated by EC2: Spot instance interruption
+        r"Spot instance interruption|[Ss]pot interruption|Server\.Spot(?:Instance)?(?:Termination|Shutdown)",
+        # ExecutorLostFailure (…) Reason: Executor decommission: spot…
+        r"Executor decommission.{0,40}[Ss]pot",
+    ),
+)
+DISK_FULL = Cause(
+    name="disk-full",
+    says="a node's disk is full",
+    fix="larger data volumes (data_volume_gib in infra/modules/emr/variables.tf), or more nodes",
+    next="make apply, then make run-step",
+    loud=True,
+    patterns=patterns(
+        r"No space left on device|[Nn]o usable space|DISK_STORE_FAILED_TO_CREATE_DIR",
+        # 1/1 local-dirs usable space is below configured utilization percentage/no more usable space [ /mnt/yarn :
+        # used space above threshold of 90.0% ] (INSATunisia/TP-BigData#2, mattshma/bigdata#10)
+        r"used space above threshold of|usable space is below configured utilization|(?:local|log)-dirs (?:are|"
+        r"turned) bad",
+        # DiskErrorException: Could not find any valid local directory for …     Failed to create local dir in /mnt/…
+        r"Could not find any valid local directory|Failed to create (?:local dir|any local dir)",
+    ),
+)
+NODE_LOST = Cause(
+    name="node-lost",
+    says="{whose} was lost, or left the cluster{nodes}",
+    fix="run the step again: it goes on where it stopped. Lost again: larger data volumes if its disk was full, or "
+    "more "
+    "types and zones",
+    decides=_TWO,
+    next="make status, then make run-step",
+    loud=True,
+    weak=True,
+    patterns=patterns(
+        # Container marked as failed: container_… Exit status: -100. Diagnostics: Container released on a *lost* node
+        r"released on a \*lost\* node|Exit status: -100\b|exitCode: -100\b",
+        # Cluster terminates with NO_SLAVE_LEFT and core nodes FAILED_BY_MASTER (EMR's management guide)
+        r"NO_SLAVE_LEFT|FAILED_BY_MASTER|NO_CORE_LEFT",
+        # Could not get block locations. Source file "…" - Aborting... (ldbc_snb_datagen_spark#374)
+        r"Could not get block locations|BlockMissingException|All datanodes .{0,400} are bad",
+        # Executor decommission: …     Node … reported UNHEALTHY with details: …
+        r"Executor decommission|reported UNHEALTHY",
+    ),
+)
+DRIVER_UNREACHABLE = Cause(
+    name="driver-unreachable",
+    says="executors lost touch with the driver: it was too busy to answer, or gone",
+    fix="less work in the driver (no collect of much data), and more memory for it: spark.driver.memory; then see its "
+    "own log for what it did at that time",
+    decides="the driver's log: long pauses (GC) or an OutOfMemoryError there, or nothing wrong (then the network)",
+    loud=True,
+    patterns=patterns(
+        # ERROR Executor: Exit as unable to send heartbeats to driver more than 60 times (spark-on-k8s#405)
+        r"unable to send heartbeats to driver more than",
+    ),
+)
+SHUFFLE_LOST = Cause(
+    name="executor-lost",
+    variant="shuffle",
+    says="executors were lost with what they had computed for others (their shuffle files), and no log says why",
+    fix="run the step again: it goes on where it stopped; if they are lost again, see them in make ui",
+    weak=True,
+    loud=True,
+    patterns=patterns(
+        # MetadataFetchFailedException: Missing an output location for shuffle 19 partition 0 (spark-notebook#986)
+        r"Missing an output location for shuffle|FetchFailed|has failed the maximum allowable number of times",
+        # ERROR ShuffleBlockFetcherIterator: Failed to get block(s) from 10.0.25.120:33544
+        r"Failed to get block\(s\) from",
+    ),
+)
+EXECUTOR_LOST = Cause(
+    name="executor-lost",
+    says="executors were lost, and no log says why",
+    fix="run the step again: it goes on where it stopped; if they are lost again, see them in make ui",
+    weak=True,
+    patterns=patterns(
+        r"ExecutorLostFailure|Executor heartbeat timed out|heartbeat timed out after|with no recent heartbeats",
+        r"Max number of executor failures",
+        # Remote RPC client disassociated. Likely due to containers exceeding thresholds, or network issues.
+        r"[Rr]emote R(?:PC|pc) client disassociated",
+    ),
+)
+UNCAUGHT = Cause(
+    name="executor-lost",
+    variant="uncaught",
+    says="an exception that nothing caught ended an executor's JVM (50){raised}",
+    fix="what it says is in the executor's own stderr; run the step again, and see it in make ui if it comes back",
+)
+LAUNCH = Cause(
+    name="container-not-started",
+    says="YARN could not start a container{how}",
+    fix="its own words above name what is missing: a file to be fetched, a command, a right",
+)
+PREEMPTED = Cause(
+    name="preempted",
+    says="YARN gave an executor's place to another application",
+    fix="one step at a time (step_concurrency 1, the default), then run the step again: it goes on where it stopped",
+)
+
+DRIVER_GONE = Cause(
+    name="driver-gone",
+    says="the driver's JVM went away while Python was talking to it, and no log says why",
+    fix="see the end of the driver's log, and run the step again; a larger spark.driver.memory if it comes back",
+    decides="how the step's command ended (its controller): 137 means killed, the kernel for want of memory is the "
+    "usual "
+    "one; 143 told to end; an OutOfMemoryError stands in the log itself",
+    weak=True,
+    patterns=patterns(
+        # py4j.protocol.Py4JNetworkError: Answer from Java side is empty (aws-samples/spark-on-aws-lambda#21)
+        r"Answer from Java side is empty|Py4JNetworkError: Error while sending or receiving",
+        r"An error occurred while trying to connect to the Java server",
+    ),
+)
+DRIVER_TERMINATED = Cause(
+    name="driver-terminated",
+    says="the driver was told to end from outside (143, SIGTERM), and its log says nothing of memory",
+    fix="run the step again: it goes on where it stopped",
+    decides="who did it: make status (was the cluster or its node taken away?), yarn application -kill by a user, or "
+    "an "
+    "earlier attempt of the same step",
+)
+
+ROWS = (
+    LOST_SPOT,
+    DISK_FULL,
+    NODE_LOST,
+    DRIVER_UNREACHABLE,
+    UNCAUGHT,
+    LAUNCH,
+    PREEMPTED,
+    DRIVER_TERMINATED,
+    DRIVER_GONE,
+    SHUFFLE_LOST,
+    EXECUTOR_LOST,
+)

@@ -1,0 +1,232 @@
+"""What object stores answer: rights, credentials, regions, what is not there, too many questions; and HDFS."""
+
+from ops.diagnose.cause import Cause, patterns
+
+_REACH = (
+    "let the endpoint reach it (infra/modules/network/endpoints.tf); nothing but S3 is reachable without enable_nat"
+)
+
+ROWS = (
+    Cause(
+        name="credentials",
+        says="the store does not accept who the nodes say they are",
+        fix="set no keys: the nodes' role (infra/modules/iam/instance_role.tf) is enough; keys in "
+        "spark.hadoop.fs.s3a.* "
+        "or the environment go before it, and expire",
+        patterns=patterns(
+            # Status Code: 403, AWS Error Code: InvalidAccessKeyId, … (pydata/parallel-tutorial#13)
+            r"InvalidAccessKeyId|INVALID_ACCESS_KEY_ID|SignatureDoesNotMatch|SIGNATURE_DOES_NOT_MATCH",
+            # ExpiredToken: The provided token has expired.     InvalidToken
+            r"ExpiredToken|EXPIRED_TOKEN|InvalidToken\b|security token included in the request is (?:invalid|expired)",
+            # NoAuthWithAWSException: No AWS Credentials provided by …     Unable to locate credentials (boto3#902)
+            r"NoAuthWithAWSException|NoCredentialsError|Unable to (?:locate|load) (?:AWS )?credentials",
+            r"NO_CREDENTIALS|No AWS Credentials provided|RequestTimeTooSkewed|UnrecognizedClientException",
+        ),
+    ),
+    Cause(
+        name="kms-key",
+        variant="store",
+        says="a key of KMS cannot be used{key}",
+        fix="enable it, or cancel its deletion: aws kms describe-key says its state",
+        patterns=patterns(
+            # software.amazon.awssdk.services.kms…: arn:aws:kms:… is disabled. (Service: Kms, … DisabledException)
+            r"KMS\.?(?:Disabled|InvalidState|NotFound)\w*|KMSInvalidStateException",
+            r"(?P<key>arn:aws[\w-]*:kms:\S{1,200}) (?:is disabled|is pending|does not exist)",
+        ),
+    ),
+    Cause(
+        name="access-denied",
+        says="{action} on {resource} was refused",
+        fix="{grant}",
+        next="make apply, then make run-step",
+        patterns=patterns(
+            # User: arn:aws:sts::123456789012:assumed-role/fruits-dev-emr-node/i-0ab is not authorized to perform:
+            # s3:PutObject on resource: "arn:aws:s3:::b/k" because no identity-based policy allows the s3:PutObject
+            # action     EC2 Message: You are not authorized to perform: ec2:RunInstances on resource: arn:aws:ec2:…
+            r"(?:(?P<principal>arn:[^\s:]{1,20}:\S{1,300}) )?(?:is|are) not authorized to (?:perform|call)"
+            r"(?: this operation)?"
+            r"(?:: (?P<action>[\w-]+:\w+)(?: on (?:resource: )?\"?(?P<resource>arn:[^\s\",]{1,1000}))?)?",
+            # When listing objects under key 'x' in bucket 'b': AWS Error ACCESS_DENIED during ListObjectsV2
+            # operation: …
+            r"(?:key '(?P<key>[^'\n]{0,1000})' )?in bucket '(?P<bucket>[^'\n]{1,100})': AWS Error ACCESS_DENIED during "
+            r"(?P<operation>\w+) operation",
+            # When testing for existence of bucket 'b': AWS Error ACCESS_DENIED during HeadBucket operation: No …
+            r"(?:bucket '(?P<bucket>[^'\n]{1,100})': )?AWS Error ACCESS_DENIED"
+            r"(?: during (?P<operation>\w+) operation)?",
+            # fatal error: An error occurred (AccessDenied) when calling the ListObjectsV2 operation: Access Denied
+            # An error occurred (403) when calling the HeadObject operation: Forbidden
+            r"An error occurred \((?:AccessDenied\w*|403|UnauthorizedOperation)\) when calling the (?P<operation>\w+)",
+            # java.nio.file.AccessDeniedException: s3://b/k: getFileStatus on s3://b/k: …AmazonS3Exception: Forbidden
+            r"java\.nio\.file\.AccessDeniedException: (?P<uri>s3[an]?://\S{1,1000}?):? "
+            r"(?P<call>[\w -]{1,60}?)(?: on |:|\n|$)",
+            # operation error EMR: RunJobFlow, https response error StatusCode: 400, …, api error
+            # AccessDeniedException: …
+            r"operation error (?P<service>[\w ]{1,40}): (?P<operation>\w{1,60}), "
+            r".{0,200}(?:AccessDenied|UnauthorizedOperation)",
+            # com.amazonaws.services.s3.model.AmazonS3Exception: Access Denied (Service: Amazon S3; Status Code: 403; …
+            r"(?:AmazonS3Exception|S3Exception): (?:Access Denied|Forbidden|User: )|Status Code: 403",
+            # User account is not authorized to call EC2.     emr-troubleshoot-error-permissions
+            r"[Aa]ccount is not authorized to call EC2|insufficient EC2 permissions",
+        ),
+    ),
+    Cause(
+        name="wrong-region",
+        says="a bucket lies in another region{elsewhere}",
+        fix="take a bucket of the cluster's region, or set REGION= to the bucket's for make apply and make run-step",
+        patterns=patterns(
+            # AWS Error UNKNOWN (HTTP status 301) during HeadObject operation: No response body. Looks like the
+            # configured
+            # region is 'eu-west-3' while the bucket is located in 'us-east-2'.   (pyarrow; apache/arrow)
+            r"configured region is '(?P<configured>[^'\n]{0,40})' while the bucket is located in "
+            r"'(?P<region>[^'\n]{1,40})'",
+            # The authorization header is malformed; the region 'eu-west-3' is wrong; expecting 'us-east-1'
+            r"the region '(?P<configured>[^'\n]{0,40})' is wrong; expecting '(?P<region>[^'\n]{1,40})'",
+            # The bucket is in this region: us-east-1. Please use this region to retry … (apache/hadoop pull 1820)
+            r"bucket is in this region: (?P<region>[\w-]{1,40})",
+            # The bucket you are attempting to access must be addressed using the specified endpoint. (… 301 …
+            r"must be addressed using the specified endpoint",
+            # AWS Error UNKNOWN (HTTP status 301) during CreateMultipartUpload operation (crowemi/target-s3#4)
+            r"PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint|AWSRedirectException|"
+            r"HTTP status 301|Status Code: 301",
+        ),
+    ),
+    Cause(
+        name="bucket-missing",
+        says="a bucket that was named does not exist",
+        fix="check its spelling in INPUT= and OUTPUT=; make status names ours",
+        # AWS Error NO_SUCH_BUCKET during …     (NoSuchBucket) when calling …     The specified bucket does not exist
+        patterns=patterns(
+            r"NO_SUCH_BUCKET|NoSuchBucket|specified bucket does not exist|UnknownStoreException|"
+            # java.io.IOException: Bucket mnt does not exist (S3A; scality/Zenko#990)
+            r"[Bb]ucket '?[\w.-]{3,63}'? does not exist"
+        ),
+    ),
+    Cause(
+        name="bucket-name",
+        says="a bucket's name cannot be used in an address",
+        fix="lower-case letters, digits and hyphens only, no underscore, and no number at its end",
+        # IllegalArgumentException: The bucketName parameter must be specified.     null uri host.     bucket is
+        # null/empty
+        patterns=patterns(
+            r"bucketName parameter must be specified|null uri host|bucket is null/empty|Invalid bucket name|"
+            r"Bucket name should not|InvalidBucketName"
+        ),
+    ),
+    Cause(
+        name="connector-missing",
+        says="Spark has no connector for the store that an address names{where}",
+        fix="on EMR write s3://…, which its own connector serves, and add no hadoop-aws jar; elsewhere see "
+        "docs/elsewhere/object-stores.md",
+        patterns=patterns(
+            # UnsupportedFileSystemException: No FileSystem for scheme "s3" (gettyimages/docker-spark#57)
+            r"No FileSystem for scheme:? \"?(?P<where>\w+)",
+            # ClassNotFoundException: Class org.apache.hadoop.fs.s3a.S3AFileSystem not found (jupyter/docker-stacks#272)
+            r"Class (?P<where>\S{1,120}FileSystem) not found",
+        ),
+    ),
+    Cause(
+        name="s3-throttled",
+        says="S3 answered too often that it is asked too much",
+        fix="run the step again: it goes on where it stopped; fewer vCPUs ask less",
+        # AWS Error SLOW_DOWN during GetObject operation: Please reduce your request rate.   (Status Code: 503; …
+        # SlowDown
+        patterns=patterns(r"SLOW_DOWN|SlowDown|reduce your request rate|AWSServiceThrottledException|Status Code: 503"),
+    ),
+    Cause(
+        name="file-missing",
+        says="a file that the step names is not there{uri}",
+        fix="submit by make run-step, which uploads what the step needs",
+        patterns=patterns(
+            # java.io.FileNotFoundException: No such file or directory: s3://b/jobs/x.py
+            # java.io.FileNotFoundException: File file:/opt/gone/featurize.py does not exist
+            r"FileNotFoundException: (?:No such file or directory:|File(?: does not exist:)?) ?(?P<uri>(?:s3|file|"
+            r"hdfs)\S*)",
+            r"NoSuchKey|NO_SUCH_KEY|\(404\) when calling the HeadObject",
+            # python3: can't open file '/mnt/tmp/gone.py': [Errno 2] No such file or directory
+            r"can't open file '(?P<uri>[^'\n]{1,300})'",
+        ),
+    ),
+    Cause(
+        name="input-missing",
+        variant="spark",
+        says="there is nothing at an address that is read{uri}",
+        fix="check INPUT=; make upload-dataset INPUT=folder puts images there",
+        next="make upload-dataset INPUT=folder, then make run-step",
+        patterns=patterns(
+            # pyspark.…AnalysisException: [PATH_NOT_FOUND] Path does not exist: file:/data/gone.
+            r"Path does not exist: (?P<uri>\S{1,400})|PATH_NOT_FOUND",
+            # AnalysisException: s3a://b/events/x doesn't exist
+            r"AnalysisException: (?P<uri>(?:s3|hdfs|file|abfs|gs)\S{1,400}) (?:doesn't|does not) exist",
+            # org.apache.hadoop.mapred.InvalidInputException: Input path does not exist: s3://b/x
+            r"Input path does not exist: (?P<uri>\S{1,400})|matches 0 files",
+            r"Unable to infer schema for|UNABLE_TO_INFER_SCHEMA",
+        ),
+    ),
+    Cause(
+        name="output-exists",
+        says="there is something already where results should go{uri}",
+        fix="another OUTPUT=; our job goes on in its own folder, a plain write needs mode('overwrite')",
+        patterns=patterns(
+            # AnalysisException: [PATH_ALREADY_EXISTS] Path s3://b/x already exists.     FileAlreadyExistsException
+            r"PATH_ALREADY_EXISTS|[Pp]ath (?P<uri>(?:s3|hdfs|file)\S{1,400}) already exists|"
+            r"FileAlreadyExistsException|Output directory (?P<folder>\S{1,400}) already exists",
+        ),
+    ),
+    Cause(
+        name="data-unreadable",
+        says="a file that is read is not what it should be{uri}",
+        fix="repair or remove it; one that was cut off while it was written is the usual one",
+        patterns=patterns(
+            # RuntimeException: s3://b/x.parquet is not a Parquet file. Expected magic number at tail …
+            r"(?P<uri>(?:s3|hdfs|file)\S{1,400}) is not a Parquet file|[Ee]xpected magic number at tail",
+            # Parquet magic bytes not found in footer.     Malformed ORC file
+            r"Parquet magic bytes not found|Malformed ORC file|CANNOT_READ_FILE_FOOTER|Could not read footer",
+        ),
+    ),
+    Cause(
+        name="hdfs-full",
+        says="HDFS has no room, or no node that takes a block",
+        fix="write to s3:// instead; otherwise more core nodes (core in infra/env/<env>.cluster.tfvars)",
+        patterns=patterns(
+            # could only be written to 0 of the 1 minReplication nodes. There are 2 datanode(s) running and …
+            # File … could only be replicated to 0 nodes instead of 1 (emr-troubleshoot-error-resource-2)
+            r"could only be (?:replicated|written) to 0 |Cannot replicate block, only managed to replicate to zero",
+            r"(?:NSQuota|DSQuota|Quota)ExceededException|Name node is in safe mode",
+        ),
+    ),
+    Cause(
+        name="hdfs-rights",
+        says="a user may not write in a folder of HDFS{where}",
+        fix="write to s3:// instead, or as the user hadoop, which owns /user/hadoop",
+        patterns=patterns(
+            # AccessControlException: Permission denied: user=ana, access=WRITE, inode="/user":hdfs:hdfsadmingroup:…
+            r"Permission denied: (?P<where>user=\S{1,60}, access=\w+, inode=\S{1,200})",
+        ),
+    ),
+    Cause(
+        name="network-unreachable",
+        says="a service could not be reached from the cluster{where}",
+        fix=_REACH,
+        patterns=patterns(
+            # AWS Error NETWORK_CONNECTION during …: curlCode: 28, Timeout was reached
+            r"NETWORK_CONNECTION|curlCode: (?:6|7|28)\b",
+            # java.net.UnknownHostException: fruits.s3.eu-west-3.amazonaws.com
+            r"UnknownHostException:? ?(?P<where>[\w.-]{0,120})|Could not connect to the endpoint URL",
+            # ConnectTimeoutException: Connect to b.s3.eu-west-3.amazonaws.com:443 […] failed: connect timed out
+            r"Connect to (?P<where>[\w.-]{1,120}amazonaws\.com):\d+ .{0,200}(?:timed out|refused)",
+            r"Connect timeout on endpoint URL|Unable to execute HTTP request: .{0,200}(?:timed out|[Tt]imeout)",
+        ),
+    ),
+    Cause(
+        name="network-unreachable",
+        variant="sign",
+        says="a service could not be reached from the cluster{where}",
+        fix=_REACH,
+        weak=True,
+        patterns=patterns(
+            r"[Cc]onnect(?:ion)?(?: to \S{1,120}(?: \[[^\]]{0,200}\])?)?(?: failed:)? [Cc]?onnect(?:ion)? timed out|"
+            r"[Cc]onnect(?:ion)? timed out",
+            r"Network is unreachable|No route to host|Name or service not known|Temporary failure in name resolution",
+        ),
+    ),
+)

@@ -1,0 +1,269 @@
+"""The evidence, read: how the step ended, whose exception it was, which processes ended, who said what. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from fruits.errors import ALL
+
+from ops.diagnose import deaths, ends, exceptions, tracebacks
+from ops.diagnose.cause import Cause
+from ops.diagnose.deaths import Death
+from ops.diagnose.ends import End
+from ops.diagnose.evidence import Document, Evidence
+from ops.diagnose.exceptions import Chain
+from ops.diagnose.tracebacks import Traceback
+
+MOST_LINE = 400
+LONG_LINE = 10_000
+LAST_LINES = 40
+
+# 26/11/24 10:00:00 ERROR Client: Application diagnostics message: …     \t diagnostics: User class threw exception: …
+_STEP_SAYS = re.compile(
+    r"diagnostics(?: message)?: |^Error: |Exception in thread|^Exception|ERROR |^Cannot run program|^No command to run|"
+    r"^Cannot fetch|exitCode: |^Caused by: |AccessDenied|An error occurred|: error: |can't open file|^Fatal |"
+    r"(?:sh|bash): |command not found"
+)
+# fruits: no image is of class No such fruit. Cure: one of …
+_JOB_SAYS = re.compile(r"^fruits: (.+)$", re.MULTILINE)
+# User application exited with status 10     Final app status: FAILED, exitCode: 13     status -9
+_STATUS = re.compile(r"User application exited with status (-?\d{1,5})\b")
+# install_tensorflow: failed in check after 0.3 s (disk, exit 12): /opt/fruits has 900 MiB free and 3500 are needed: …
+_NODE_SAYS = re.compile(
+    r"^install_tensorflow: failed in (?P<phase>[\w-]+) after [\d.]+ s \((?P<cause>[\w-]+), exit (?P<code>\d+)\): "
+    r"(?P<message>.+)$",
+    re.MULTILINE,
+)
+_LOST = re.compile(
+    r"ExecutorLostFailure|Max number of executor failures|FetchFailed|Missing an output location|"
+    r"[Rr]emote R(?:PC|pc) client disassociated|Python worker exited unexpectedly"
+)
+_RECORD = "the job's _run/error.json"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Words in which a failure was reported: what decides, unlike all else that a log holds.
+
+    Attributes
+    ----------
+    by_driver : not a worker's
+    is_core : the exception itself, or the job's words; around it a log holds failures that were survived
+    """
+
+    text: str
+    source: str
+    by_driver: bool = True
+    is_core: bool = False
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A row that fits, and the words that made it fit."""
+
+    cause: Cause
+    statement: Statement
+    groups: Mapping[str, str] = field(default_factory=dict)
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The evidence, read."""
+
+    evidence: Evidence
+
+    @cached_property
+    def end(self) -> End:
+        """How the step ended; of a cluster ``failed``."""
+        return ends.settle(self.evidence) if self.evidence.subject == "step" else End("failed")
+
+    @cached_property
+    def record(self) -> Mapping[str, Any] | None:
+        """What the job says of its failure: its record, or else its last words and exit code in the logs."""
+        evidence = self.evidence
+        if evidence.job is not None:
+            return evidence.job
+        status = next((found for d in evidence.documents for found in _STATUS.findall(d.text)), None)
+        words = [found for d in evidence.of_role("driver", "step") for found in _JOB_SAYS.findall(d.text)]
+        kind = next((kind for kind in ALL if status is not None and kind.exit_code == int(status)), None)
+        if kind is None or not words:
+            return None
+        return {"cause": kind.cause, "message": words[-1], "exit_code": kind.exit_code, "traceback": ""}
+
+    @cached_property
+    def node(self) -> Mapping[str, Any] | None:
+        """What the bootstrap script says of its failure: its JSON, or else its last words in the node's stderr."""
+        if self.evidence.node is not None:
+            return self.evidence.node
+        for document in self.evidence.of_role("bootstrap"):
+            if found := list(_NODE_SAYS.finditer(document.text)):
+                return found[-1].groupdict()
+        return None
+
+    @cached_property
+    def traceback(self) -> Traceback | None:
+        """The traceback that explains the failure: the job's record's, the driver's, a worker's, the bootstrap's."""
+        texts = [str(self.record.get("traceback") or "")] if self.record else []
+        for role in ("driver", "step", "bootstrap"):
+            texts += [document.text for document in self.evidence.of_role(role)]
+        chosen = [found for text in texts if (found := tracebacks.choose(tracebacks.parse(text))) is not None]
+        for document in self.evidence.of_role("executor"):
+            if found := tracebacks.choose(tracebacks.parse(document.text)):
+                chosen.append(replace(found, link="nested"))  # a worker's, which a driver would carry
+        with_source = [found for found in chosen if found.has_ours and not found.is_wrapper]
+        return next(iter([*with_source, *chosen]), None)
+
+    @cached_property
+    def chain(self) -> Chain | None:
+        """The JVM's exception that ended the driver, or that made the client give up."""
+        for document in self.evidence.of_role("driver", "step"):
+            found = exceptions.choose(exceptions.parse(document.text))
+            if found is not None and found.ends:
+                return found
+        return None
+
+    @cached_property
+    def executors_chain(self) -> Chain | None:
+        """An exception that an executor reports before anything told it to end."""
+        for document in self.evidence.of_role("executor"):
+            found = exceptions.choose(exceptions.parse(deaths.before_aftermath(document.text)))
+            if found is not None:
+                return found
+        return None
+
+    @cached_property
+    def deaths(self) -> tuple[Death, ...]:
+        """Processes that ended, as driver and client report them."""
+        return tuple(death for d in self.evidence.of_role("driver", "step") for death in deaths.parse(d.text))
+
+    @cached_property
+    def tells_of_loss(self) -> bool:
+        """Whether the exception that ended the driver only says that something else had gone."""
+        core = "\n".join(statement.text for statement in self.statements if statement.is_core)
+        return _LOST.search(core) is not None
+
+    @cached_property
+    def is_told(self) -> bool:
+        """Whether an exception says itself what was wrong."""
+        python = self.traceback is not None and self.evidence.subject == "step" and self.traceback.decides
+        return python or (self.chain is not None and not self.tells_of_loss)
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """The failing statements, the most telling first."""
+        return tuple(self._statements())
+
+    def _statements(self) -> Iterator[Statement]:
+        evidence = self.evidence
+        emr = [Statement(f"{detail.code}: {detail.message}", "EMR's ErrorDetails") for detail in evidence.details]
+        emr += [Statement(text, "EMR") for text in (evidence.step_reason, evidence.reason) if text]
+        if evidence.subject == "cluster":
+            yield from emr
+        if self.record is not None:
+            yield Statement(
+                f"{self.record.get('message', '')}\n{self.record.get('traceback') or ''}",
+                _RECORD if evidence.job else "the job's last words",
+                is_core=True,
+            )
+        if self.traceback is not None:
+            process = self.traceback.process
+            yield Statement(self.traceback.text, f"the {process}'s traceback", process == "driver", is_core=True)
+        if self.chain is not None:
+            yield Statement(self.chain.text, "the JVM's exception", is_core=True)
+        if self.node is not None:
+            yield Statement(str(self.node.get("message", "")), "the bootstrap's JSON")
+        for document in evidence.of_role("driver", "step", "controller"):
+            if text := "\n".join(telling(document)):
+                yield Statement(text, document.uri)
+        for document in evidence.of_role("bootstrap", "terraform"):
+            yield Statement("\n".join(document.text.strip().split("\n")[-LAST_LINES:]), document.uri)
+            yield Statement(document.text, document.uri)
+        if evidence.subject == "step":
+            yield from emr
+
+
+def read(evidence: Evidence) -> Scene:
+    """The evidence, with lines that are short enough for the patterns."""
+    own, quoted = [], []
+    for document in map(_bounded, evidence.documents):
+        text, quotes = _unquoted(document) if document.role == "driver" else (document.text, [])
+        own.append(replace(document, text=text))
+        quoted += quotes
+    return Scene(replace(evidence, documents=(*own, *quoted)))
+
+
+# Container id: container_…_000002 … Last 4096 bytes of stderr : … a line that is only a dot, or the driver's next own
+# line
+_QUOTE = re.compile(
+    r"Last \d+ bytes of std(?:err|out) ?:\n(?P<text>.*?)"
+    r"(?=\n\.(?:\n|$)|\n\d\d/\d\d/\d\d [\d:]+ \w+ (?:Yarn|TaskSet|DAGSch|TaskSch|BlockManagerM|ApplicationM)\w*|"
+    r"\n\nDriver "
+    r"stacktrace:|\Z)",
+    re.DOTALL,
+)
+_CONTAINER = re.compile(r"container_(?:e\d+_)?\d{10,}_\d{4,}_\d{2,}_\d{6,}")
+
+
+def _unquoted(document: Document) -> tuple[str, list[Document]]:
+    """A driver's log without what YARN quotes in it of executors' logs, and those quotes as logs of executors."""
+    quotes: dict[str, Document] = {}
+    pieces, at = [], 0
+    for found in _QUOTE.finditer(document.text):
+        if not found["text"].strip():
+            continue
+        pieces.append(document.text[at : found.start("text")])
+        at = found.end("text")
+        named = _CONTAINER.findall(document.text, max(0, found.start() - 2000), found.start())
+        uri = f"{document.uri} (quoted of {named[-1] if named else 'an executor'})"
+        quotes.setdefault(uri, Document("executor", uri, found["text"]))
+    return "".join([*pieces, document.text[at:]]), list(quotes.values())
+
+
+def _bounded(document: Document) -> Document:
+    """A log whose lines are all short enough for the patterns: of a very long one its beginning and its end."""
+    if len(document.text) <= LONG_LINE:
+        return document
+    half = LONG_LINE // 2
+    lines = (
+        line if len(line) <= LONG_LINE else f"{line[:half]} … {line[-half:]}" for line in document.text.split("\n")
+    )
+    return replace(document, text="\n".join(lines))
+
+
+def telling(document: Document) -> list[str]:
+    """The lines of a log that report a failure; of a driver's also the end."""
+    lines = document.text.split("\n")
+    picked = [line for line in lines if _STEP_SAYS.search(line)][-LAST_LINES:]
+    if document.role == "driver":
+        raised = tracebacks.choose(tracebacks.parse(document.text))
+        picked += raised.text.split("\n") if raised else []
+    return picked
+
+
+def match(cause: Cause, statement: Statement) -> Hit | None:
+    """A row's pattern in a statement."""
+    for pattern in cause.patterns:
+        if found := pattern.search(statement.text):
+            groups = {name: value for name, value in found.groupdict().items() if value}
+            return Hit(cause, statement, groups, line_around(statement.text, found.start(), found.end()))
+    return None
+
+
+def line_around(text: str, begin: int, end: int) -> str:
+    """The line of a match, shortened around it.
+
+    >>> line_around("a\\n" + "b" * 500 + " the match " + "c" * 500, 503, 512)[:3]
+    '…bb'
+    """
+    first, last = text.rfind("\n", 0, begin) + 1, text.find("\n", end)
+    line = text[first : last if last >= 0 else len(text)]
+    if len(line) > MOST_LINE:
+        start = max(0, begin - first - MOST_LINE // 4)
+        end_ = start + MOST_LINE
+        line = ("…" if start else "") + line[start:end_] + ("…" if end_ < len(line) else "")
+    return " ".join(line.split())

@@ -1,0 +1,34 @@
+"""A plan in the lines that somebody reads before saying yes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ops.plan import policies
+from ops.prices import table as prices
+
+
+def summary(plan: Mapping[str, Any], region: str) -> list[str]:
+    """What somebody wants to know before saying yes: what would be replaced, how large it is, what an hour costs."""
+    lines = [
+        f"   replaces {address}, because of {', '.join(why) or 'another resource'}"
+        for address, why in policies.replaced(plan).items()
+    ]
+    outputs = {name: entry.get("value") for name, entry in plan["planned_values"].get("outputs", {}).items()}
+    if sizing := outputs.get("sizing"):
+        minutes = sizing["expected_minutes"]
+        fleets = ", ".join(f"{name} {fleet['units']}" for name, fleet in outputs["fleets"].items() if name != "primary")
+        lines.append(f"   vCPUs: {fleets}" + (f"; the step should take {minutes} min" if minutes else ""))
+    try:
+        hour = policies.price(plan, region)
+    except prices.UnknownPriceError as error:
+        return [*lines, f"   the price cannot be told: {error}"]
+    if hour is not None:
+        spot = abs(hour.total - hour.total_on_demand) > 0.005
+        fallback = f" ({hour.total_on_demand:.2f} where Spot has nothing)" if spot else ""
+        lines.append(
+            f"   an hour costs at most {hour.total:.2f} USD{fallback}: EC2 {hour.ec2:.2f}, EMR {hour.emr:.2f}, "
+            f"volumes {hour.ebs:.2f}, network {hour.network:.2f}, before tax"
+        )
+    return lines

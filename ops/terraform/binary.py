@@ -1,0 +1,215 @@
+"""Find Terraform and its AWS provider: the program, its version, mirrors, and what its own configuration must say."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ops.core.errors import TerraformError, WrongUseError
+from ops.core.paths import ROOT
+
+MINIMUM = (1, 10, 0)
+
+
+INSTALL = "https://developer.hashicorp.com/terraform/install"
+
+
+PROVIDER = Path("registry.terraform.io/hashicorp/aws")
+
+
+class MissingTerraformError(TerraformError):
+    """There is no Terraform, or what is named as one is none."""
+
+    exit_code = 3
+
+
+class OldTerraformError(TerraformError):
+    """Terraform is older than the stacks need.
+
+    Attributes
+    ----------
+    found : the version found
+    """
+
+    exit_code = 3
+
+    def __init__(self, path: Path, found: tuple[int, ...]) -> None:
+        super().__init__(
+            f"Terraform {_dotted(found)} ({path}) is too old: the stacks need {_dotted(MINIMUM)} or newer. "
+            f"Install a newer one from {INSTALL}, or name another: TERRAFORM=/path/to/terraform."
+        )
+        self.found = found
+
+
+def _dotted(version: Sequence[int]) -> str:
+    return ".".join(str(part) for part in version)
+
+
+def parse_version(banner: str) -> tuple[int, ...] | None:
+    """The version in what ``terraform version`` prints.
+
+    >>> parse_version("Terraform v1.11.4\\non linux_amd64")
+    (1, 11, 4)
+    >>> parse_version("Terraform v1.12.0-beta1")
+    (1, 12, 0)
+    """
+    found = re.search(r"^(?:Terraform|OpenTofu) v(\d+)\.(\d+)\.(\d+)", banner, re.MULTILINE)
+    return tuple(int(part) for part in found.groups()) if found else None
+
+
+def find_terraform(environ: Mapping[str, str] | None = None) -> Path:
+    """Terraform from ``TERRAFORM`` or the search path, of a version that the stacks run on.
+
+    Raises
+    ------
+    MissingTerraformError, OldTerraformError
+    """
+    environ = os.environ if environ is None else environ
+    named = environ.get("TERRAFORM")
+    found = shutil.which(named or "terraform", path=environ.get("PATH"))
+    if found is None:
+        where = (
+            f"TERRAFORM names {named}, which is not there" if named else "Terraform was not found on the search path"
+        )
+        raise MissingTerraformError(
+            f"{where}. Install {_dotted(MINIMUM)} or newer from {INSTALL}, or name one: TERRAFORM=/path/to/terraform."
+        )
+    path = Path(found)
+    # A configuration file that is not there makes every command print a warning on its standard error.
+    quiet = {**environ, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": os.devnull}
+    try:
+        run = subprocess.run([path, "version"], capture_output=True, text=True, check=False, env=quiet, timeout=60)
+    except OSError as error:
+        raise MissingTerraformError(
+            f"{path} cannot be run ({error.strerror}). Name another: TERRAFORM=/path/to/terraform."
+        ) from error
+    version = parse_version(run.stdout)
+    if version is None:
+        raise MissingTerraformError(
+            f"{path} does not answer like Terraform. Name another: TERRAFORM=/path/to/terraform."
+        )
+    if version < MINIMUM:
+        raise OldTerraformError(path, version)
+    return path
+
+
+def current_platform(system: str | None = None, machine: str | None = None) -> str:
+    """This machine as Terraform names it.
+
+    >>> current_platform("Darwin", "arm64"), current_platform("Linux", "x86_64")
+    ('darwin_arm64', 'linux_amd64')
+    """
+    system, machine = (system or platform.system()).lower(), (machine or platform.machine()).lower()
+    return f"{system}_{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(machine, machine) }".replace(" ", "")
+
+
+def holds_provider(mirror: Path, target: str) -> bool:
+    """Whether a mirror, packed or unpacked, has our provider (5.100 or a later 5.x) for a platform."""
+    home = mirror / PROVIDER
+    for version in (entry.name for entry in home.glob("5.*") if entry.is_dir()):
+        if _fits(version) and any((home / version / target).glob("terraform-provider-aws*")):
+            return True
+    return any(
+        _fits(found[1])
+        for entry in home.glob(f"terraform-provider-aws_5.*_{target}.zip")
+        if (found := re.fullmatch(r"terraform-provider-aws_(5\.[0-9.]+)_.*\.zip", entry.name))
+    )
+
+
+def _fits(version: str) -> bool:
+    """Whether a version is one that ``~> 5.100`` allows.
+
+    >>> _fits("5.100.0"), _fits("5.99.1"), _fits("6.2.0")
+    (True, False, False)
+    """
+    found = re.fullmatch(r"5\.(\d+)\.\d+", version)
+    return bool(found) and int(found[1]) >= 100  # type: ignore[index]  # bool(found) is not narrowed
+
+
+def implied_mirrors(home: Path, environ: Mapping[str, str]) -> Iterator[Path]:
+    """The folders in which Terraform itself looks for providers.
+
+    Source: https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
+    """
+    yield ROOT / "terraform.d" / "plugins"
+    yield home / ".terraform.d" / "plugins"
+    if platform.system() == "Darwin":
+        yield home / "Library" / "Application Support" / "io.terraform" / "plugins"
+        yield Path("/Library/Application Support/io.terraform/plugins")
+        return
+    yield Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "terraform" / "plugins"
+    for shared in (environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":"):
+        yield Path(shared) / "terraform" / "plugins"
+
+
+SEARCHED = (Path("/opt"), Path("/usr/share"), Path("/usr/local/share"))
+
+
+def find_mirror(
+    environ: Mapping[str, str] | None = None,
+    *,
+    home: Path | None = None,
+    below: Sequence[Path] = SEARCHED,
+    target: str | None = None,
+) -> Path | None:
+    """A folder that holds the AWS provider for this machine, or None.
+
+    In this order: ``TF_PROVIDER_MIRROR``, Terraform's implied mirror folders, then every folder directly
+    below ``below`` that holds ``registry.terraform.io``.
+
+    Raises
+    ------
+    WrongUseError : ``TF_PROVIDER_MIRROR`` names a folder without the provider
+    """
+    environ = os.environ if environ is None else environ
+    target = target or current_platform()
+    if named := environ.get("TF_PROVIDER_MIRROR"):
+        if holds_provider(Path(named), target):
+            return Path(named)
+        raise WrongUseError(
+            f"TF_PROVIDER_MIRROR names {named}, which holds no {PROVIDER} 5.100 for {target}. "
+            "Name the folder that contains registry.terraform.io, or unset it to use the registry."
+        )
+    candidates = [*implied_mirrors(home or Path.home(), environ)]
+    for place in below:
+        candidates += [place, *sorted(path for path in place.glob("*") if path.is_dir())]
+    return next((path for path in candidates if holds_provider(path, target)), None)
+
+
+def cli_config(mirror: Path | None) -> str:
+    """What Terraform's own configuration file must say.
+
+    >>> print(cli_config(Path("/srv/mirror")))
+    disable_checkpoint = true
+    provider_installation {
+      filesystem_mirror {
+        path    = "/srv/mirror"
+        include = ["registry.terraform.io/hashicorp/aws"]
+      }
+      direct {
+        exclude = ["registry.terraform.io/hashicorp/aws"]
+      }
+    }
+    >>> print(cli_config(None))
+    disable_checkpoint = true
+    """
+    lines = ["disable_checkpoint = true"]
+    if mirror is not None:
+        lines += [
+            "provider_installation {",
+            "  filesystem_mirror {",
+            f"    path    = {json.dumps(str(mirror))}",
+            f'    include = ["{PROVIDER}"]',
+            "  }",
+            "  direct {",
+            f'    exclude = ["{PROVIDER}"]',
+            "  }",
+            "}",
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,52 @@
+"""README.fr.md says what README.md says: the same commands, variables, numbers, links and sections. Below a second."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ENGLISH, FRENCH = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.fr.md"))
+LONGEST = 150
+
+
+def commands(text: str) -> list[str]:
+    """What is typed, without its comments."""
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith(("make", "git"))]
+
+
+def code(text: str) -> list[str]:
+    """What stands between backticks, in the order of the alphabet; a French reader's class is a `classe`."""
+    return sorted(word.replace("<classe>/<nom>", "<class>/<name>") for word in re.findall(r"`([^`\n]+)`", text))
+
+
+def numbers(text: str) -> list[str]:
+    """Every number of the prose and the tables, sorted: words such as "fifteen" are not used in either."""
+    prose = re.sub(r"^```\n.*?^```|`[^`\n]+`|\]\([^)]*\)", "", text, flags=re.MULTILINE | re.DOTALL)
+    return sorted(re.findall(r"\d[\d.,]*\d|\d", prose))
+
+
+def links(text: str) -> list[str]:
+    return sorted(set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.fr.md"})
+
+
+@pytest.mark.parametrize("part", [commands, code, numbers, links])
+def test_both_say_the_same(part: object) -> None:
+    assert callable(part)
+    english, french = part(ENGLISH), part(FRENCH)
+    assert len(english) > 5
+    assert french == english
+
+
+def test_both_have_the_same_sections_and_fit_on_three_screens() -> None:
+    assert len(re.findall(r"^## ", FRENCH, re.MULTILINE)) == len(re.findall(r"^## ", ENGLISH, re.MULTILINE))
+    assert max(len(text.splitlines()) for text in (ENGLISH, FRENCH)) <= LONGEST
+
+
+def test_each_leads_to_the_other() -> None:
+    assert "(README.fr.md)" in ENGLISH
+    assert "(README.md)" in FRENCH

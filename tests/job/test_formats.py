@@ -1,0 +1,383 @@
+"""What people bring under an image's name: eight formats read, data that ended early told, everything else named."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import struct
+import tarfile
+import zipfile
+import zlib
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pillow_heif
+import pytest
+from fruits import formats
+from fruits.containers import jpeg as jpeg_parts
+from fruits.images import ImageError, decode
+from PIL import Image
+
+from tests.job.pictures import (
+    TURNED,
+    chunk,
+    encoded,
+    lossless_jpeg,
+    orientation,
+    png,
+    scene,
+    stretched,
+    with_frame,
+    with_segment,
+)
+
+SIZE = 32
+pillow_heif.register_heif_opener()
+
+
+def reason(data: bytes) -> str:
+    with pytest.raises(ImageError) as caught:
+        decode(data, SIZE)
+    return str(caught.value)
+
+
+def reason_or_none(data: bytes) -> str | None:
+    try:
+        assert decode(data, SIZE).shape == (SIZE, SIZE, 3)
+    except ImageError as error:
+        return str(error)
+    return None
+
+
+def difference(data: bytes, wanted: Any) -> float:
+    return float(np.abs(decode(data, SIZE) - stretched(np.asarray(wanted), SIZE)).max())
+
+
+@cache
+def noisy() -> Image.Image:
+    """A scene with a sensor's noise: as much data as a photograph has."""
+    pixels = scene(150, 200) + np.random.default_rng(0).normal(0, 12, (150, 200, 3))
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "JPEG": ("JPEG", {"quality": 90}),
+    "JPEG progressive": ("JPEG", {"quality": 90, "progressive": True}),
+    "JPEG with restarts": ("JPEG", {"quality": 90, "restart_marker_rows": 1}),
+    "PNG": ("PNG", {}),
+    "WebP": ("WEBP", {"quality": 90}),
+    "WebP lossless": ("WEBP", {"lossless": True}),
+    "GIF": ("GIF", {}),
+    "BMP": ("BMP", {}),
+    "TIFF": ("TIFF", {}),
+    "TIFF LZW": ("TIFF", {"compression": "tiff_lzw"}),
+    "TIFF deflate": ("TIFF", {"compression": "tiff_deflate"}),
+    "TIFF JPEG": ("TIFF", {"compression": "jpeg"}),
+    "HEIC": ("HEIF", {"quality": 90}),
+    "AVIF": ("AVIF", {"quality": 90, "speed": 9}),
+}
+
+
+@cache
+def file_of(kind: str) -> bytes:
+    name, options = KINDS[kind]
+    image = noisy().quantize(64) if name == "GIF" else noisy()
+    return encoded(image, name, **options)
+
+
+# --- what is read ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_format_is_read_by_its_content(kind: str) -> None:
+    limit = 2 if kind in ("PNG", "WebP lossless", "BMP", "TIFF", "TIFF LZW", "TIFF deflate") else 16
+    wanted = np.asarray(noisy().quantize(64).convert("RGB") if kind == "GIF" else noisy())
+    assert difference(file_of(kind), wanted) <= limit
+    assert formats.READ[str(formats.picture_format(file_of(kind)))] == kind.split()[0]
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "PNG", "GIF", "AVIF", "HEIF"])
+def test_transparent_parts_lie_on_white_in_every_format(kind: str) -> None:
+    pixels = np.dstack([scene(64, 64), np.full((64, 64), 255, np.uint8)])
+    pixels[:, :32, 3] = 0
+    options = {"lossless": True} if kind == "WEBP" else {}
+    got = decode(encoded(Image.fromarray(pixels), kind, **options), SIZE)
+    assert got[:, :14].min() >= 250
+    assert got[:, 18:].min() < 200
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "GIF"])
+def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
+    first, second = Image.fromarray(scene()), Image.fromarray(scene(seed=8))
+    data = encoded(first, kind, save_all=True, append_images=[second], duration=100)
+    assert difference(data, scene()) <= 40
+    assert np.abs(decode(data, SIZE).astype(int) - scene(SIZE, SIZE, seed=8)).mean() > 20
+
+
+@pytest.mark.parametrize("value", range(1, 9))
+def test_orientation_is_exifs_or_the_containers_own(value: int) -> None:
+    stored = Image.fromarray(np.ascontiguousarray(TURNED[value](scene(60, 90))))
+    options: dict[str, dict[str, Any]] = {"WEBP": {"lossless": True}, "TIFF": {}, "AVIF": {"quality": 95}, "HEIF": {}}
+    for kind in options:
+        assert difference(encoded(stored, kind, exif=orientation(value), **options[kind]), scene(60, 90)) <= 12, kind
+
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></x:xmpmeta>'
+)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
+def test_an_orientation_that_stands_only_in_xmp_turns_nothing(kind: str) -> None:
+    image = Image.fromarray(scene(60, 90))
+    if kind == "JPEG":
+        data = with_segment(encoded(image, "JPEG", quality=95), 0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP)
+    elif kind == "PNG":
+        data = png(90, 60, 8, 2, scene(60, 90).tobytes(), chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP))
+    elif kind == "TIFF":
+        data = encoded(image, "TIFF", tiffinfo={700: XMP})
+    else:
+        # pillow-heif writes the container's own turn after XMP's
+        data = encoded(image, kind, xmp=XMP, quality=95).replace(b"irot", b"free")
+    assert b'Orientation="6"' in data
+    assert difference(data, scene(60, 90)) <= 16
+
+
+# --- kinds of JPEG and PNG ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(300, 300), (513, 300), (260, 260, 3)])
+def test_a_lossless_jpeg_keeps_every_sample(shape: tuple[int, ...]) -> None:
+    y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
+    grey = ((x + y) * 255 // sum(shape[:2])).astype(np.uint8)
+    pixels = grey if len(shape) == 2 else np.dstack([grey, grey[::-1], grey[:, ::-1]])
+    wanted = np.repeat(grey[:, :, None], 3, 2) if len(shape) == 2 else pixels
+    for _ in range(3):
+        got = decode(lossless_jpeg(pixels), SIZE)  # as small as would have a scaled JPEG decoded at 1/4
+        assert np.abs(got - stretched(wanted, SIZE)).max() <= 2
+
+
+@pytest.mark.parametrize("kind", [n for n in range(16) if n not in (4, 8, 12)])
+def test_every_kind_of_jpeg_frame_ends_in_pixels_or_in_a_reason(kind: int) -> None:
+    pixels = scene(64, 64)
+    for data in (encoded(pixels, "JPEG"), encoded(pixels, "JPEG", progressive=True), lossless_jpeg(pixels)):
+        for precision in (8, 12, 16):
+            said = reason_or_none(with_frame(data, kind, precision))
+            assert said is None or said.startswith("the JPEG image ")
+
+
+def test_an_extended_sequential_jpeg_equals_the_baseline_one() -> None:
+    data = encoded(scene(), "JPEG", quality=95)
+    assert (decode(with_frame(data, 1), SIZE) == decode(data, SIZE)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_four_inks_look_as_tensorflow_decodes_them() -> None:
+    """With Adobe's marker; without it the decoders of the world differ (see `images`)."""
+    import tensorflow as tf
+
+    image = Image.fromarray(scene(64, 64)).convert("CMYK")
+    for data in (encoded(image, "JPEG", quality=95), with_ycck(encoded(image, "JPEG", quality=95))):
+        wanted = np.asarray(tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"))
+        assert difference(data, wanted) <= 6
+
+
+def with_ycck(data: bytes) -> bytes:
+    """Say that the first three components are luminance and colour (Adobe's transform 2), as YCCK files do."""
+    at = data.index(b"Adobe") + 11
+    return data[:at] + b"\2" + data[at + 1 :]
+
+
+# --- data that ended early ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_was_cut_is_truncated(kind: str, share: float) -> None:
+    data = file_of(kind)
+    said = reason(data[: int(share * len(data))])
+    assert re.match(rf"the {kind.split()[0]} image (is truncated: |cannot be decoded: )", said), said
+
+
+def filled(data: bytes, share: float) -> dict[str, bytes]:
+    """Half a file, and what an interrupted copy, a damaged disk or a mended download leave behind it."""
+    cut = data[: int(share * len(data))]
+    others = {"JPEG": file_of("JPEG"), "PNG": file_of("PNG"), "WebP": file_of("WebP"), "erased": b"\xff" * len(data)}
+    return {
+        "zeros to the next 8 kB": cut.ljust(-(-len(cut) // 8192) * 8192 + 8192, b"\0"),
+        "zeros to the old size": cut.ljust(len(data), b"\0"),
+        **{f"another file ({name})": cut + other for name, other in others.items()},
+    }
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("BMP", "TIFF")])
+def test_a_file_that_was_cut_and_goes_on_is_truncated(kind: str, share: float) -> None:
+    accepted = []
+    for how, data in filled(file_of(kind), share).items():
+        said = reason_or_none(data)
+        if said is None or not said.startswith(f"the {kind.split()[0]} image "):
+            accepted.append(f"{how}: {said}")
+    assert accepted == []
+
+
+@pytest.mark.parametrize("kind", ["BMP", "TIFF"])
+def test_pixels_that_are_not_compressed_are_told_by_what_follows(kind: str) -> None:
+    """Zeros cannot be told from black rows; another file can."""
+    cut = file_of(kind)[: len(file_of(kind)) // 2]
+    for other in ("JPEG", "PNG", "WebP"):
+        assert "truncated" in reason(cut + file_of(other) * 9)
+    assert "truncated" in reason(cut)
+
+
+def test_a_hole_of_zeros_within_the_pixels_of_a_jpeg() -> None:
+    data = file_of("JPEG")
+    for share in (0.2, 0.5, 0.8):
+        at = int(share * len(data))
+        assert reason(data[:at] + bytes(512) + data[at + 512 :]).startswith("the JPEG image is truncated: ")
+
+
+def test_a_flat_plane_is_no_hole_though_its_codes_are_zeros() -> None:
+    flat = np.full((1500, 2000, 3), 255, np.uint8)
+    for options in ({"optimize": True}, {"progressive": True}, {}):
+        data = encoded(Image.fromarray(flat), "JPEG", **options)
+        assert (decode(data, SIZE) == 255).all()
+    for kind in ("WEBP", "GIF", "PNG"):
+        assert decode(encoded(Image.fromarray(flat), kind), SIZE).min() >= 254
+
+
+def test_pixels_missing_before_an_end_mark_that_was_put_there() -> None:
+    data = file_of("JPEG")
+    said = reason(data[: len(data) // 2] + b"\xff\xd9")
+    assert said == "the JPEG image is truncated: pixels are missing before the end mark"
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_one_rule_for_a_missing_end_mark(left: int) -> None:
+    """Every pixel is there, the end mark is not: rejected, in every format that has one."""
+    jpeg, picture = encoded(scene(), "JPEG"), encoded(scene())
+    assert reason(jpeg[:-2] + jpeg[-2:][: min(left, 1)]) == (
+        "the JPEG image is truncated: the data end before the end mark (EOI)"
+    )
+    assert reason(picture[: -12 + 4 * left]) == "the PNG image is truncated: the data end before the end mark (IEND)"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("BMP", "TIFF")])
+@pytest.mark.parametrize("tail", [b"\0" * 9000, b"\xff" * 100, b"<html>", b"\xff\xd8\xff\xe0"])
+def test_what_stands_behind_the_end_is_ignored(kind: str, tail: bytes) -> None:
+    assert (decode(file_of(kind) + tail, SIZE) == decode(file_of(kind), SIZE)).all()
+
+
+def test_a_few_bytes_before_the_end_mark_are_ignored_as_some_cameras_leave_them() -> None:
+    data = file_of("JPEG")
+    assert (decode(data[:-2] + b"\x55" * 40 + data[-2:], SIZE) == decode(data, SIZE)).all()
+
+
+# --- metadata -------------------------------------------------------------------------------------------------
+
+
+def huge_metadata() -> dict[str, bytes]:
+    pixels = scene()
+    jpeg = encoded(pixels, "JPEG", quality=95)
+    rows = (90, 60, 8, 2, pixels.tobytes())
+    bomb = zlib.compress(b"x" * (64 << 20), 9)
+    return {
+        "PNG text": png(*rows, chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"x" * 2_000_000))),
+        "PNG text bomb": png(*rows, *[chunk(b"zTXt", b"Comment\0\0" + bomb)] * 3),
+        "PNG international text": png(*rows, chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(b"\xff" * 2_000_000))),
+        "PNG profile": png(*rows, chunk(b"iCCP", b"p\0\0" + zlib.compress(b"\0\x20\0\0" * 500_000))),
+        "PNG broken profile": png(*rows, chunk(b"iCCP", b"p\0\0no zlib")),
+        "PNG broken EXIF": png(*rows, chunk(b"eXIf", b"MM\0*\xff\xff\xff\xff")),
+        "PNG wrong checksum of metadata": png(*rows, chunk(b"cLLI", bytes(8))[:-1] + b"?"),
+        "PNG wrong checksum of text": png(*rows, chunk(b"tEXt", b"a\0b")[:-1] + b"?"),
+        "PNG animation out of order": png(*rows, chunk(b"acTL", bytes(8)), chunk(b"fcTL", bytes(3))),
+        "JPEG broken profile": with_segment(jpeg, 0xE2, b"ICC_PROFILE\0\xff\x01" + bytes(50)),
+        "JPEG half a JFIF": with_segment(jpeg, 0xE0, b"JFIF\0\1"),
+        "JPEG half an Adobe": with_segment(jpeg, 0xEE, b"Adobe"),
+        "JPEG broken multi-picture": with_segment(jpeg, 0xE2, b"MPF\0II*\0\xff\xff\xff\xff"),
+        "JPEG broken XMP": with_segment(jpeg, 0xE1, b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta" + bytes(60)),
+        "JPEG broken Photoshop block": with_segment(jpeg, 0xED, b"Photoshop 3.0\x008BIM\xff\xff\xff"),
+        "WebP broken EXIF": encoded(pixels, "WEBP", lossless=True, exif=b"Exif\0\0II*\0\xff\xff\xff\xff"),
+        "WebP broken profile": encoded(pixels, "WEBP", lossless=True, icc_profile=b"\xff" * 99),
+        "GIF huge comment": encoded(Image.fromarray(pixels).quantize(64), "GIF", comment=b"x" * 3_000_000),
+    }
+
+
+@pytest.mark.parametrize("what", huge_metadata())
+def test_metadata_never_cost_the_pixels(what: str) -> None:
+    assert difference(huge_metadata()[what], scene()) <= (60 if what.startswith("GIF") else 8)
+
+
+# --- what is not read, and what it is -------------------------------------------------------------------------
+
+
+def archive(kind: str) -> bytes:
+    buffer = io.BytesIO()
+    if kind == "tar":
+        with tarfile.open(fileobj=buffer, mode="w") as made:
+            made.addfile(tarfile.TarInfo("a"), io.BytesIO())
+        return buffer.getvalue()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        packed.writestr("[Content_Types].xml" if kind == "docx" else "apple.jpg", b"x" * 99)
+    return buffer.getvalue()
+
+
+def box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(body)) + kind + body
+
+
+NAMED = {
+    "empty": (b"", "the file is empty"),
+    "only zero": (bytes(5000), "not an image but only zero bytes: the file was never written"),
+    "text": (b"remember to buy apples\n", "not an image but a text file"),
+    "text in UTF-16": ("Äpfel und Birnen".encode("utf-16"), "not an image but a text file"),
+    "HTML": (b"<!DOCTYPE html><html><body>404 Not Found</body></html>", "not an image but an HTML page"),
+    "HTML after a comment": (b"\xef\xbb\xbf \n<!-- x -->\n<HTML><head>", "not an image but an HTML page"),
+    "XML": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "not an image but an XML document"),
+    "SVG": (b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing, which is not read"),
+    "JSON": (json.dumps({"error": "not found"}).encode(), "not an image but a JSON document"),
+    "long JSON": (json.dumps([{"a": "b"}] * 2000).encode(), "not an image but a JSON document"),
+    "LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 4613\n",
+        "not an image but a Git LFS pointer, not the image itself: `git lfs pull` fetches it",
+    ),
+    "zip": (archive("zip"), "not an image but a zip archive"),
+    "docx": (archive("docx"), "not an image but an Office document (a zip archive inside)"),
+    "tar": (archive("tar"), "not an image but a tar archive"),
+    "gzip": (gzip.compress(b"x"), "not an image but a gzip archive"),
+    "PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "not an image but a PDF document"),
+    "MP4": (box(b"ftyp", b"isom\0\0\2\0isomiso2avc1mp41"), "not an image but an MP4 video"),
+    "MOV": (box(b"ftyp", b"qt  \0\0\0\0qt  "), "not an image but a QuickTime video (MOV)"),
+    "AVI": (b"RIFF\0\0\0\0AVI LIST", "not an image but an AVI video"),
+    "JPEG 2000": (encoded(scene(), "JPEG2000"), "a JPEG 2000 image, which is not read"),
+    "PPM": (encoded(scene(), "PPM"), "a PNM image (PPM, PGM, PBM), which is not read"),
+    "ICO": (encoded(scene(), "ICO"), "a Windows icon (ICO), which is not read"),
+    "AppleDouble": (b"\0\5\x16\7\0\2\0\0Mac OS X", "not an image but macOS's notes about another file (AppleDouble)"),
+    "encrypted": (b"Salted__" + bytes(range(99)), "not an image but an encrypted file (OpenSSL)"),
+    "random": (
+        np.random.default_rng(2).bytes(9000),
+        "not an image but encrypted or random bytes: no known format begins like this",
+    ),
+    "unknown": (bytes([1, 2, 3, 4]) * 100, "not an image but bytes of no known format"),
+}
+
+
+@pytest.mark.parametrize("what", NAMED)
+def test_a_reason_says_what_the_file_is(what: str) -> None:
+    data, wanted = NAMED[what]
+    assert reason(data) == wanted
+
+
+def test_the_parts_of_a_jpeg_are_its_tables_its_frame_and_its_scan() -> None:
+    data = encoded(scene(), "JPEG", exif=orientation(6), icc_profile=bytes(3000), comment=b"apple")
+    parts = jpeg_parts(data)
+    assert b"ICC_PROFILE" not in parts.data
+    assert b"apple" not in parts.data
+    assert parts.exif == orientation(6).removeprefix(b"Exif\0\0")
+    assert parts.scaled
+    assert not jpeg_parts(lossless_jpeg(scene())).scaled

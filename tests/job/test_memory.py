@@ -1,0 +1,88 @@
+"""Whether a PCA fits: by the containers that Spark asks for, not by the machine beneath them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from fruits import memory, pca
+from fruits.errors import ReductionError
+from fruits.memory import MIB, Room, in_bytes
+
+# as infra/modules/sizing computes them: driver of 2 cores; executors of c5.xlarge, the smallest, and m5.xlarge
+DRIVER = {"spark.driver.memory": "2048m", "spark.driver.memoryOverhead": "2560m"}
+C5 = {"spark.executor.cores": "2", "spark.executor.memory": "1304m", "spark.executor.memoryOverhead": "1512m"}
+M5 = {"spark.executor.cores": "2", "spark.executor.memory": "2048m", "spark.executor.memoryOverhead": "3808m"}
+YARN = {"spark.master": "yarn", "spark.submit.deployMode": "cluster", **DRIVER}
+
+
+@pytest.fixture(autouse=True)
+def _a_large_node_and_a_driver_with_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "machine", lambda: 64 << 30)
+    monkeypatch.setattr(memory, "resident", lambda: 1200 * MIB)
+
+
+def room(settings: Mapping[str, str], slots: int = 8) -> Room:
+    return Room.of(lambda name, default: settings.get(name, default), slots)
+
+
+def refusal(settings: Mapping[str, str], d: int) -> str:
+    with pytest.raises(ReductionError) as caught:
+        room(settings).require(d)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("executor", [C5, M5])
+@pytest.mark.parametrize("d", [24, 1280, 2048])
+def test_the_known_networks_fit_the_smallest_cluster(executor: dict[str, str], d: int) -> None:
+    room({**YARN, **executor}).require(d)
+
+
+def test_4096_features_fit_where_the_workers_have_room() -> None:
+    room({**YARN, **M5}).require(4096)
+    assert refusal({**YARN, **C5}, 6144) == (
+        "the PCA of 6,144 features needs some 0.4 GB on each worker, which has 0.3 GB left. Fix: a model with fewer "
+        "features, or more memory (on a cluster spark.executor.memoryOverhead)."
+    )
+
+
+def test_a_driver_is_as_large_as_its_container_not_as_its_node() -> None:
+    assert refusal({**YARN, **M5}, 8192) == (
+        "the PCA of 8,192 features needs some 2.7 GB on the driver, which has 2.0 GB left. Fix: a model with fewer "
+        "features, or more memory (on a cluster spark.driver.memoryOverhead)."
+    )
+    room({**YARN, **M5, "spark.submit.deployMode": "client"}).require(8192)  # there it is the node's
+
+
+@pytest.mark.parametrize("d", [16_384, 65_535])
+def test_more_features_than_any_machine_takes_are_refused_everywhere(d: int) -> None:
+    assert refusal({"spark.master": "local[8]"}, d) == (
+        f"the network gives {d:,} features an image, and a PCA of more than 16,383 is not supported: their covariance "
+        "alone takes over 2 GB. Fix: a network that pools its last feature map."
+    )
+
+
+def test_tasks_of_a_laptop_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "machine", lambda: 8 << 30)
+    local = {"spark.master": "local[8,4]"}
+    room(local, 8).require(4096)
+    with pytest.raises(ReductionError, match="on each worker"):
+        room(local, 16).require(4096)
+
+
+def test_a_limit_for_python_counts_where_it_is_set() -> None:
+    assert room({**YARN, **M5, "spark.executor.pyspark.memory": "1g"}).worker == (1 << 30) // 2 - memory.NETWORK
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("2g", 2 << 30), ("512", 512 * MIB), ("1536MB", 1536 * MIB), (" 3 GiB ", 3 << 30), ("7k", 7 << 10), ("", 0)],
+)
+def test_sizes_as_spark_writes_them(text: str, size: int) -> None:
+    assert in_bytes(text) == size
+
+
+def test_this_machine_has_memory_and_this_process_some_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert 0 < memory.resident() < memory.machine()
+    assert pca.worker_memory(1280) < 100e6

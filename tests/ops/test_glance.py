@@ -1,0 +1,146 @@
+"""`make status` and `make steps`, from recorded answers of EMR: each cell of the tables, each key of the JSON."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from ops.cli import status, steps
+from ops.cost import bills
+from ops.prices import table as prices
+from tests.ops.test_money import BOOK, CLUSTER, D, account, at
+
+RUNNING = status.OpenStep("s-9", "RUNNING", None)
+
+
+@pytest.fixture(autouse=True)
+def own_prices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prices, "table", lambda: BOOK)
+
+
+def cells(table: Table) -> list[list[str]]:
+    """What stands in a table, row by row, as a wide terminal shows it."""
+    out = io.StringIO()
+    Console(file=out, width=400).print(table)
+    rows = [line.split("│")[1:-1] for line in out.getvalue().splitlines() if line.startswith("│")]
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def glance(found: bills.Bills, *open_steps: status.OpenStep) -> dict[str, list[str]]:
+    told: dict[str, list[str]] = {}
+    name = ""
+    for head, said in cells(status.table_of("dev", "eu-west-3", found, list(open_steps), at(3600))):
+        name = head or name
+        told.setdefault(name, []).append(said)
+    return told
+
+
+def test_an_environment_at_a_glance() -> None:
+    found = bills.look(account(), at(3600))
+    pending = status.OpenStep("s-10", "PENDING", {"phase": "featurize"})
+    assert glance(found, pending, RUNNING) == {
+        "storage": ["s3://fruits-data", "s3://fruits-logs"],
+        "cluster": ["j-1"],
+        "state": ["WAITING: Cluster ready to run steps."],
+        "age": ["60 min, since 2026-11-24 09:00 UTC"],
+        "nodes": ["1 core, 1 primary"],
+        "ends": [
+            "make destroy",
+            "about 2026-11-24 10:06 UTC when nothing is submitted",
+            "2026-11-24 21:00 UTC at the latest",
+        ],
+        "steps": ["s-10 PENDING", str(RUNNING)],
+        "so far": ["0.5310 USD before tax"],
+        "bills": [bills.sentence(found)],
+    }
+
+
+def test_a_cluster_that_ended_has_no_nodes_and_no_steps_to_tell() -> None:
+    gone = {**CLUSTER, "Status": {**CLUSTER["Status"], "State": "TERMINATED"}}
+    told = glance(bills.look(account(cluster=gone), at(3600)))
+    assert told["state"] == ["TERMINATED: Cluster ready to run steps."]
+    assert set(told) == {"storage", "cluster", "state", "age", "so far", "bills"}
+
+
+def test_nothing_applied() -> None:
+    nothing = bills.look(account(applied=False, vpcs={"Vpcs": []}), at(3600))
+    assert glance(nothing) == {
+        "storage": ["none: make apply"],
+        "cluster": ["none: make apply"],
+        "bills": ["nothing of this environment bills"],
+    }
+
+
+def test_a_glance_for_a_program() -> None:
+    found = bills.look(account(), at(3600))
+    assert status.as_json("dev", "eu-west-3", found, [RUNNING], at(3600)) == {
+        "env": "dev",
+        "region": "eu-west-3",
+        "emulated": False,
+        "buckets": ["fruits-data", "fruits-logs"],
+        "cluster": {
+            "id": "j-1",
+            "state": "WAITING",
+            "reason": "Cluster ready to run steps.",
+            "live": True,
+            "created": "2026-11-24T09:00:00+00:00",
+            "age_seconds": 3600,
+            "idle_since": "2026-11-24T09:36:40+00:00",
+            "ends_when_idle": "2026-11-24T10:06:40+00:00",
+            "ends_latest": "2026-11-24 21:00 UTC",
+            "nodes": {"core": 1, "primary": 1},
+            "usd_per_hour": "0.515",
+            "usd_so_far": "0.531000",
+        },
+        "open_steps": [{"id": "s-9", "state": "RUNNING", "progress": None}],
+        "network_usd_per_hour": {name: str(usd) for name, usd in found.network.items()},
+        "billing": bills.sentence(found),
+    }
+    assert sum(found.network.values()) == D("0.133")
+    nothing = bills.look(account(applied=False, vpcs={"Vpcs": []}), at(3600))
+    assert status.as_json("dev", "eu-west-3", nothing, [], at(3600))["cluster"] is None
+
+
+def listed(state: str, **more: Any) -> dict[str, Any]:
+    timeline = {"CreationDateTime": at(0), **more.pop("timeline", {})}
+    return {"Id": "s-1", "Name": "fruits", "Status": {"State": state, "Timeline": timeline, **more}}
+
+
+@pytest.mark.parametrize(
+    ("found", "now", "seconds", "reason"),
+    [
+        (listed("PENDING"), at(50), None, None),
+        (listed("RUNNING", timeline={"StartDateTime": at(10)}), at(50), 40, None),
+        (listed("COMPLETED", timeline={"StartDateTime": at(10), "EndDateTime": at(40)}), at(50), 30, None),
+        (listed("FAILED", StateChangeReason={"Message": "said"}, FailureDetails={"Message": "m"}), at(5), None, "said"),
+        (listed("FAILED", FailureDetails={"Message": "m", "Reason": "r"}), at(5), None, "m"),
+        (listed("FAILED", FailureDetails={"Reason": "r"}), at(5), None, "r"),
+    ],
+)
+def test_a_step_for_a_program(found: dict[str, Any], now: datetime, seconds: int | None, reason: str | None) -> None:
+    assert steps.described(found, "", now) == {
+        "id": "s-1",
+        "name": "fruits",
+        "state": found["Status"]["State"],
+        "submitted": "2026-11-24T09:00:00+00:00",
+        "seconds": seconds,
+        "output": None,
+        "reason": reason,
+    }
+    assert steps.described(found, "s3://b/r", now)["output"] == "s3://b/r"
+
+
+def test_the_list_of_steps() -> None:
+    done = listed("COMPLETED", timeline={"StartDateTime": at(10), "EndDateTime": at(40)})
+    failed = listed("FAILED", FailureDetails={"Reason": "out of memory"})
+    told = [steps.described(found, "s3://b/results/m", at(99)) for found in (failed, done, listed("PENDING"))]
+    assert cells(steps.table_of("j-1", told)) == [
+        ["s-1", "FAILED", "2026-11-24 09:00 UTC", "", "out of memory"],
+        ["s-1", "COMPLETED", "2026-11-24 09:00 UTC", "30 s", "s3://b/results/m"],
+        ["s-1", "PENDING", "2026-11-24 09:00 UTC", "", "s3://b/results/m"],
+    ]

@@ -1,0 +1,145 @@
+"""States of steps and clusters against EMR's own list, and what a step's watcher says when it stops watching."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import botocore.session
+import pytest
+from rich.console import Console
+
+from ops.aws.account import Account
+from ops.aws.emr import LIVE_STATES, OPEN_STATES, read_output_from
+from ops.core.target import Target
+from ops.lifecycle import step
+from ops.lifecycle.step import Submitted
+
+SUBMITTED = Submitted("j-1", "s-1", "s3://b/results/m")
+AWS = Account(Target(env="dev", region="eu-west-3", account_id="123456789012"))
+EMULATED = Account(Target(env="local", region="eu-west-3", account_id="123456789012", endpoint="http://127.0.0.1:1"))
+
+
+def states(shape: str) -> set[str]:
+    """What EMR's model lists."""
+    return set(botocore.session.get_session().get_service_model("emr").shape_for(shape).enum)
+
+
+def test_a_step_is_open_until_emr_says_that_it_ended() -> None:
+    assert set(OPEN_STATES) == states("StepState") - {"COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED"}
+    assert len(OPEN_STATES) == 3
+
+
+def test_a_cluster_is_live_until_it_ends() -> None:
+    assert set(LIVE_STATES) == states("ClusterState") - {"TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS"}
+
+
+def test_a_step_that_is_not_ours_has_no_output() -> None:
+    assert read_output_from(["spark-submit", "x.py"]) is None
+
+
+def console() -> Console:
+    return Console(file=io.StringIO(), width=300)
+
+
+def text(of: Console) -> str:
+    assert isinstance(of.file, io.StringIO)
+    return of.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("account", "environ", "said"),
+    [
+        (AWS, {}, "goes on, and the cluster bills until make destroy. Watch it: make watch STEP=s-1"),
+        (EMULATED, {}, "goes on, and the cluster is the embedded AWS's: nothing is billed. Watch it: make watch STEP"),
+        (AWS, {"ONESHOT": "1"}, "ends with its cluster (ONESHOT=1)"),
+    ],
+)
+def test_ctrl_c_says_what_becomes_of_the_step(
+    monkeypatch: pytest.MonkeyPatch, account: Account, environ: dict[str, str], said: str
+) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(step, "watch", interrupted)
+    out = console()
+    assert step.see(account, SUBMITTED, environ, out) == 130
+    assert f"stopped watching; the step s-1 {said}" in text(out)
+
+
+@pytest.mark.parametrize(
+    ("account", "environ", "waits"),
+    [(AWS, {}, True), (AWS, {"ONESHOT": "1"}, False), (EMULATED, {"ONESHOT": "1"}, True)],
+)
+def test_late_logs_are_not_awaited_while_a_cluster_of_one_step_bills(
+    monkeypatch: pytest.MonkeyPatch, account: Account, environ: dict[str, str], waits: bool
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def conclude(*_: Any, patience: float) -> int:
+        asked["patience"] = patience
+        return 10
+
+    monkeypatch.setattr(step, "watch", lambda *_: {"State": "FAILED"})
+    monkeypatch.setattr(step, "conclude", conclude)
+    assert step.see(account, SUBMITTED, environ, console()) == 10
+    assert (asked["patience"] > 0) is waits
+
+
+@pytest.mark.parametrize(
+    ("environ", "code", "queued", "said"),
+    [
+        (
+            {"DETACH": "1"},
+            0,
+            False,
+            "it runs on, and the cluster bills until make destroy. Watch it: make watch STEP=s-1",
+        ),
+        ({"DETACH": "1", "QUEUE": "1"}, 0, True, "it runs on"),
+        ({}, 7, False, "step s-1 on j-1, results below s3://b/results/m"),
+    ],
+)
+def test_a_step_is_watched_unless_it_is_detached(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], code: int, queued: bool, said: str
+) -> None:
+    given: dict[str, Any] = {}
+
+    def submit(*_: Any, queue: bool) -> Submitted:
+        given["queue"] = queue
+        return SUBMITTED
+
+    monkeypatch.setattr(step, "submit", submit)
+    monkeypatch.setattr(step, "request_for", lambda *_: None)
+    monkeypatch.setattr(step, "see", lambda *_: 7)
+    out = console()
+    assert step.run_step(AWS, environ, out) == code
+    assert given["queue"] is queued
+    assert said in text(out)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "said"),
+    [
+        ("WAITING", "ready", "the step s-1 was cancelled\n"),
+        (
+            "TERMINATED",
+            "ended by schedule",
+            "the step s-1 was cancelled: the cluster is TERMINATED (ended by schedule)\n",
+        ),
+        ("TERMINATED", "", "the step s-1 was cancelled\n"),
+    ],
+)
+def test_a_cancelled_step_has_a_code_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, state: str, reason: str, said: str
+) -> None:
+    monkeypatch.setattr(Account, "cluster_state", lambda _: (state, reason))
+    out = console()
+    assert step.conclude(AWS, SUBMITTED, {"State": "CANCELLED"}, out) == 24
+    assert text(out) == said
+
+
+def test_a_step_cancelled_by_a_failed_cluster_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Account, "cluster_state", lambda _: ("TERMINATED_WITH_ERRORS", "bootstrap"))
+    monkeypatch.setattr(step, "why", lambda *_, patience: 25)
+    assert step.conclude(AWS, SUBMITTED, {"State": "CANCELLED"}, console()) == 25
+    assert step.conclude(AWS, SUBMITTED, {"State": "FAILED"}, console()) == 25

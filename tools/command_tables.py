@@ -1,0 +1,119 @@
+"""`make command-tables`: the Makefile's targets and the documents' tables, written from the command line itself.
+
+``--check`` says which are out of date and changes nothing; a test does.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ops.cli.commands import COMMANDS, Command
+from ops.cli.options import OPTIONS
+from ops.core.paths import ROOT
+
+WITHOUT_AWS = {
+    *("run-local", "neighbours", "classify", "sample", "dataset", "notebook", "weights", "wheelhouse", "prices"),
+    *("plan", "plan-report", "validate", "fmt-check", "help-exit"),
+}
+"""Commands that need the runtime's packages and no embedded AWS."""
+
+
+def groups() -> dict[str, list[Command]]:
+    """Commands by heading, in the order of the list."""
+    found: dict[str, list[Command]] = {}
+    for command in COMMANDS.values():
+        found.setdefault(command.group, []).append(command)
+    return found
+
+
+def variables(command: Command) -> str:
+    """Options as make's variables.
+
+    >>> variables(COMMANDS["steps"])
+    'ENV= REGION= CLUSTER= JSON=1'
+    """
+    ends = {"text": "=", "flag": "=1", "switch": "=0"}
+    return " ".join(f"{name}{ends[OPTIONS[name].kind]}" for name in command.takes)
+
+
+def everyday() -> list[Command]:
+    """The short list, as `make help` shows it."""
+    return [command for command in COMMANDS.values() if command.everyday]
+
+
+def makefile() -> str:
+    """One line a target, and the two rules that run them all."""
+    lines: list[str] = []
+    for group, commands in groups().items():
+        lines.append(f"##@ {group}")
+        for command in commands:
+            needs = "$(VENV)/.runtime" if command.name in WITHOUT_AWS else "$(VENV)/.localaws"
+            mark = "##!" if command.everyday else "##"
+            text = f"{command.help}. {variables(command)}".rstrip()
+            lines.append(f"{command.name}: {needs} {mark} {text}")
+    lines += [f"{' '.join(COMMANDS)}:", "\t@$(FRUITS) $@", f".PHONY: {' '.join(COMMANDS)}"]
+    return "\n".join(lines)
+
+
+def _quoted(words: str) -> str:
+    return " ".join(f"`{word}`" for word in words.split()) or "–"
+
+
+def table(commands: Sequence[Command], *, options: bool = False) -> str:
+    """A Markdown table of commands."""
+    head = ["| command | what it does |", "|---|---|"]
+    rows = [f"| `make {command.name}` | {command.help} |" for command in commands]
+    if options:
+        head = [f"{head[0]} variables |", f"{head[1]}---|"]
+        rows = [f"{row} {_quoted(variables(command))} |" for row, command in zip(rows, commands, strict=True)]
+    return "\n".join([*head, *rows])
+
+
+def reference() -> str:
+    """All commands with their variables, below their headings; then what each variable means."""
+    parts = []
+    for group, commands in groups().items():
+        parts.append(f"## {group}\n\n{table(commands, options=True)}")
+    rows = [f"| `{o.name}` | `{o.flag}` | {o.help} |" for o in OPTIONS.values()]
+    parts.append("\n".join(["## Variables", "", "| make | fruits | meaning |", "|---|---|---|", *rows]))
+    return "\n\n".join(parts)
+
+
+PLACES: Sequence[tuple[Path, str, str, Callable[[], str]]] = (
+    (ROOT / "Makefile", "# commands: begin\n", "# commands: end\n", makefile),
+    (ROOT / "docs/commands.md", "<!-- commands: begin -->\n\n", "<!-- commands: end -->", lambda: reference() + "\n"),
+    (ROOT / "README.md", "<!-- commands: begin -->\n\n", "<!-- commands: end -->", lambda: table(everyday()) + "\n"),
+)
+
+
+def written(text: str, begin: str, end: str, block: str) -> str:
+    """A text with the block between two markers replaced."""
+    pattern = re.escape(begin) + r".*?" + re.escape(end)
+    return re.sub(pattern, lambda _: f"{begin}{block}\n{end}", text, count=1, flags=re.DOTALL)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the tables, or say which are out of date (exit code 1)."""
+    check = "--check" in (sys.argv[1:] if arguments is None else arguments)
+    stale = 0
+    for path, begin, end, make in PLACES:
+        text = path.read_text(encoding="utf-8")
+        if begin not in text or end not in text:
+            raise SystemExit(f"{path.relative_to(ROOT)} has no place for its commands: {begin}")
+        new = written(text, begin, end, make())
+        if new == text:
+            continue
+        stale += 1
+        if check:
+            print(f"{path.relative_to(ROOT)} is out of date: run make command-tables", file=sys.stderr)
+        else:
+            path.write_text(new, encoding="utf-8")
+            print(path.relative_to(ROOT))
+    return 1 if stale and check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,310 @@
+"""Whether the tests notice when the code is wrong: `make mutants` changes one thing at a time and runs the tests.
+
+A mutant is a module with one comparison, constant, call, return or raise changed. Of each module some are taken, always
+the same ones while their lines stay as they are, and its fast tests run against each in a forked process, which has
+everything imported but the module. A mutant that passes has survived: a test is missing, or the change is none that
+anybody could notice; those stand in ``mutants.json`` with the reason. Of the others `LEAST_KILLED` must fail.
+
+``python -m tools.mutants [module …]``: all modules of `MODULES`, or some; ``--list`` shows what would be tried.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import hashlib
+import importlib
+import importlib.util
+import io
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import CodeType
+
+ROOT = Path(__file__).resolve().parents[1]
+REASONS = Path(__file__).with_suffix(".json")
+LEAST_KILLED = 0.85
+MOST_MUTANTS = 40
+MOST_PROCESSOR_SECONDS = 60
+"""A mutant that runs longer, an endless loop as a rule, counts as killed."""
+IMPORTED_BEFORE = (
+    *("pytest", "numpy", "pyarrow.parquet", "PIL.Image", "boto3", "moto", "moto.emr.models", "rich.console"),
+    *("hypothesis.extra.numpy", "sklearn.linear_model", "sklearn.model_selection"),
+)
+
+MODULES: dict[str, tuple[str, ...]] = {
+    "fruits.manifests": ("tests/job/test_manifests.py",),
+    "fruits.request": (
+        "tests/job/test_sizing.py",
+        "tests/job/test_request.py",
+    ),
+    "fruits.images": ("tests/job/test_images.py",),
+    "fruits.planning": (
+        "tests/job/test_sizing.py",
+        "tests/job/test_planning.py",
+    ),
+    "fruits.parts": (
+        "tests/job/test_files.py",
+        "tests/job/test_parts.py",
+    ),
+    "fruits.classifier": ("tests/job/test_classifier.py",),
+    "fruits.pca": (
+        "tests/job/test_sizing.py",
+        "tests/job/test_pca.py",
+    ),
+    "ops.cost.bill": ("tests/ops/test_money.py", "tests/ops/test_cost.py"),
+    "ops.cost.bills": ("tests/ops/test_money.py", "tests/ops/test_watchers.py"),
+    "ops.cost.estimate": ("tests/ops/test_estimate.py",),
+    "ops.cost.ledger": ("tests/ops/test_money.py", "tests/ops/test_cost.py"),
+    "ops.prices.table": (
+        "tests/ops/test_money.py",
+        "tests/ops/test_estimate.py",
+        "tests/infra/test_prices_and_sizes.py",
+    ),
+    "ops.lifecycle.step": ("tests/ops/test_steps_end.py", "tests/ops/test_step.py", "tests/diagnose/test_command.py"),
+    "ops.diagnose.causes": ("tests/diagnose/test_corpus.py", "tests/diagnose/test_odd_logs.py"),
+    "ops.diagnose.tracebacks": ("tests/diagnose/test_corpus.py", "tests/diagnose/test_odd_logs.py"),
+    "ops.plan.changes": ("tests/ops/test_plan_changes.py", "tests/ops/test_plan_text.py"),
+    "localaws.policy": (
+        "tests/localaws/test_policy_operators.py",
+        "tests/localaws/test_policy_evaluation.py",
+    ),
+    "localaws.emr.spark": ("tests/localaws/test_spark_arguments.py",),
+}
+"""Where users would notice a fault most, and the fast tests that look at it."""
+
+COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+}  # fmt: skip
+ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Div,
+}  # fmt: skip
+CALLS = {"min": "max", "max": "min", "sorted": "list", "any": "all", "all": "any"}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change: where it is, and what it makes of the text of its line."""
+
+    line: int
+    text: str
+    change: str
+
+    @property
+    def key(self) -> str:
+        """What it is known by in ``mutants.json``: no line number, which every other change would move."""
+        return f"{self.text} -> {self.change}"
+
+
+def changes_of(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """What a node may be changed to, each with a description."""
+    match node:
+        case ast.Compare(ops=[op]) if type(op) in COMPARISONS:
+            new = COMPARISONS[type(op)]()
+            yield f"{ast.unparse(node)} becomes {type(new).__name__}", ast.Compare(node.left, [new], node.comparators)
+        case ast.BinOp(op=op) if type(op) in ARITHMETIC and not _is_text(node):
+            new_op = ARITHMETIC[type(op)]()
+            yield f"{ast.unparse(node)} becomes {type(new_op).__name__}", ast.BinOp(node.left, new_op, node.right)
+        case ast.BoolOp(values=values) if len(values) > 1:
+            other = ast.And() if isinstance(node.op, ast.Or) else ast.Or()
+            yield f"{ast.unparse(node)} becomes {type(other).__name__}", ast.BoolOp(other, values)
+        case ast.UnaryOp(op=ast.Not()):
+            yield f"not dropped in {ast.unparse(node)}", node.operand
+        case ast.IfExp():
+            yield f"always {ast.unparse(node.body)}", node.body
+            yield f"always {ast.unparse(node.orelse)}", node.orelse
+        case ast.Constant(value=bool() as value):
+            yield f"{value} becomes {not value}", ast.Constant(not value)
+        case ast.Constant(value=int() | float() as number):
+            yield f"{number} becomes {number + 1}", ast.Constant(number + 1)
+        case ast.Call(func=ast.Name(id=name)) if name in CALLS and len(node.args) == 1:
+            keywords = [] if CALLS[name] == "list" else node.keywords
+            yield f"{name} becomes {CALLS[name]}", ast.Call(ast.Name(CALLS[name], ast.Load()), node.args, keywords)
+        case ast.Raise():
+            yield f"{ast.unparse(node)} dropped", ast.Pass()
+        case ast.Expr(value=ast.Call()):
+            yield f"{ast.unparse(node)} dropped", ast.Pass()
+        case ast.Return(value=value) if value is not None and not _is_none(value):
+            yield "returns None", ast.Return(ast.Constant(None))
+        case ast.Continue():
+            yield "continue becomes break", ast.Break()
+        case ast.AugAssign():
+            yield f"{ast.unparse(node)} dropped", ast.Pass()
+
+
+def _is_text(node: ast.BinOp) -> bool:
+    return any(isinstance(side, ast.JoinedStr) or _is_str(side) for side in (node.left, node.right))
+
+
+def _is_str(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _is_none(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _skipped(tree: ast.Module) -> set[int]:
+    """Nodes that are no behaviour: annotations, decorators, the main guard."""
+    found: set[int] = set()
+    for node in ast.walk(tree):
+        annotations = [getattr(node, name, None) for name in ("annotation", "returns")]
+        guard = node if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test) else None
+        decorators = getattr(node, "decorator_list", [])
+        for part in (*annotations, guard, *decorators):
+            if isinstance(part, ast.AST):
+                found |= {id(inner) for inner in ast.walk(part)}
+    return found
+
+
+def sites(source: str) -> list[tuple[Mutant, int, int]]:
+    """Every mutant of a source, with the number of its node in ``ast.walk`` and of the change to it."""
+    tree, lines = ast.parse(source), source.splitlines()
+    skipped = _skipped(tree)
+    return [
+        (Mutant(node.lineno, lines[node.lineno - 1].strip(), change), number, which)
+        for number, node in enumerate(ast.walk(tree))
+        if id(node) not in skipped and hasattr(node, "lineno")
+        for which, (change, _) in enumerate(changes_of(node))
+    ]
+
+
+def chosen(source: str, accepted: set[str]) -> list[tuple[Mutant, int, int]]:
+    """The mutants that are tried: at most `MOST_MUTANTS`, at most one a line, without those that are accepted."""
+
+    def draw(site: tuple[Mutant, int, int]) -> str:
+        return hashlib.sha256(site[0].key.encode()).hexdigest()
+
+    by_line: dict[int, tuple[Mutant, int, int]] = {}
+    for site in sorted((site for site in sites(source) if site[0].key not in accepted), key=draw):
+        by_line.setdefault(site[0].line, site)
+    return sorted(sorted(by_line.values(), key=draw)[:MOST_MUTANTS], key=lambda site: site[0].line)
+
+
+def mutated(source: str, path: Path, number: int, which: int) -> CodeType:
+    """The code of a source with one change."""
+    tree = ast.parse(source)
+    target = list(ast.walk(tree))[number]
+    new = [node for _, node in changes_of(target)][which]
+
+    class Swap(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> ast.AST:
+            return ast.copy_location(new, node) if node is target else self.generic_visit(node)
+
+    Swap().visit(tree)
+    changed = ast.fix_missing_locations(tree)
+    code: CodeType = compile(changed, str(path), "exec", dont_inherit=True)
+    return code
+
+
+class Planted(SourceFileLoader):
+    """Loads other code for one module."""
+
+    def __init__(self, name: str, path: str, code: CodeType | None) -> None:
+        super().__init__(name, path)
+        self._code = code
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        return self._code or super().get_code(fullname)
+
+    def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
+        """As a finder of modules: of this one alone."""
+        return importlib.util.spec_from_file_location(name, self.path, loader=self) if name == self.name else None
+
+
+def path_of(module: str) -> Path:
+    base = ROOT / "jobs" if module.startswith("fruits.") else ROOT
+    return base / Path(*module.split(".")).with_suffix(".py")
+
+
+def run(module: str, code: CodeType | None, report: Path) -> int:
+    """In a forked process: the tests of a module with other code in it. Returns the process's id."""
+    if child := os.fork():
+        return child
+    status = 1
+    try:
+        resource.setrlimit(resource.RLIMIT_CPU, (MOST_PROCESSOR_SECONDS, MOST_PROCESSOR_SECONDS + 5))
+        with report.open("w") as out, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            os.dup2(out.fileno(), 1)
+            os.dup2(out.fileno(), 2)
+            sys.meta_path.insert(0, Planted(module, str(path_of(module)), code))
+            import pytest
+
+            # a warning is no kill, and what is imported before is not rewritten
+            options = ["-x", "-q", "-W", "default", "-m", "fast", "--tb=line"]
+            status = int(pytest.main([*options, *MODULES[module]]))
+            out.flush()
+    finally:
+        os._exit(status)
+
+
+def judge(module: str, accepted: set[str], console: io.TextIOBase | None = None) -> tuple[int, list[Mutant]]:
+    """How many mutants were tried, and those that survived.
+
+    Raises
+    ------
+    SystemExit : the tests fail without any change
+    """
+    path, folder = path_of(module), ROOT / "build" / "mutants"
+    folder.mkdir(parents=True, exist_ok=True)
+    source = path.read_text()
+    report = folder / f"{module}.txt"
+    _, baseline = os.waitpid(run(module, None, report), 0)
+    if baseline:
+        raise SystemExit(f"the tests of {module} fail without a change:\n{report.read_text()[-3000:]}")
+    waiting, tried = chosen(source, accepted), 0
+    running: dict[int, Mutant] = {}
+    survived: list[Mutant] = []
+    while waiting or running:
+        while waiting and len(running) < (os.cpu_count() or 1):
+            mutant, number, which = waiting.pop(0)
+            tried += 1
+            code = mutated(source, path, number, which)
+            running[run(module, code, folder / f"{module}-{tried}.txt")] = mutant
+        child, status = os.waitpid(-1, 0)
+        if (ended := running.pop(child, None)) and status == 0:
+            survived.append(ended)
+    return tried, sorted(survived, key=lambda mutant: mutant.line)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code: 0, or 1 where too many mutants of a module survived or a reason is of none that there is."""
+    parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("modules", nargs="*", metavar="module", default=list(MODULES))
+    parser.add_argument("--list", action="store_true", help="show what would be tried, and try nothing")
+    options = parser.parse_args(arguments)
+    reasons: dict[str, dict[str, str]] = json.loads(REASONS.read_text())
+    bad = 0
+    for path in (str(ROOT), str(ROOT / "jobs")):
+        if path not in sys.path:
+            sys.path.insert(0, path)
+    for name in IMPORTED_BEFORE:
+        importlib.import_module(name)
+    for module in options.modules:
+        accepted, began = set(reasons.get(module, {})), time.monotonic()
+        if stale := accepted - {mutant.key for mutant, _, _ in sites(path_of(module).read_text())}:
+            print(f"{module}: mutants.json explains what is no longer there:", *sorted(stale), sep="\n  ")
+            bad += 1
+        if options.list:
+            print(module, *(mutant.key for mutant, _, _ in chosen(path_of(module).read_text(), accepted)), sep="\n  ")
+            continue
+        tried, survived = judge(module, accepted)
+        share = (tried - len(survived)) / tried
+        told = f"{module}: {tried - len(survived)} of {tried} killed ({share:.0%}), {len(accepted)} explained"
+        print(f"{told}, {time.monotonic() - began:.0f} s", flush=True)
+        for mutant in survived:
+            print(f"  survived, line {mutant.line}: {mutant.key}", flush=True)
+        bad += share < LEAST_KILLED
+    return int(bad > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
