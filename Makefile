@@ -100,6 +100,8 @@ machine-table: $(VENV)/.localaws ## Compute the table of docs/elsewhere/one-mach
 mutants: $(VENV)/.dev ## Change the code one thing at a time: do the tests notice? ARGS=ops.cost.bill: one module
 	@env -u PYTHONDONTWRITEBYTECODE $(PY) -m tools.mutants $(ARGS)
 check: lint fmt-check validate shellcheck checkov test-all mutants test-spark4 ## Everything, offline: all tests, mutants, Spark 4, Terraform
+accidents: $(VENV)/.dev ## What a run survives, tried and counted: kills, several runs at once, damage, full disks. ONLY=kill
+	@$(PY) -m tests.accidents $(ONLY)
 test-all: $(VENV)/.dev ## Run all tests, the slow ones too, and say which lines no test runs
 	@EVERYTHING=1 $(PYTEST) $(WORKERS) --cov --cov-report=term $(ARGS)
 azurite: build/azurite/.ready ## Install Azurite, with which tests/elsewhere tries Azure's store (needs node and npm)
@@ -176,5 +178,5 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
 	@touch $@
 
-.PHONY: test test-fast test-all test-spark4 check checkov module-docs machine-table record-calls command-tables mutants bench lint \
+.PHONY: test accidents test-fast test-all test-spark4 check checkov module-docs machine-table record-calls command-tables mutants bench lint \
         shellcheck fmt setup lock clean help help-all version azurite

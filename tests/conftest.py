@@ -87,11 +87,13 @@ def terraform() -> Path:
 
 
 @pytest.fixture(scope="session")
-def planner(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Planner:
+def planner(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planner]:
     """Plans stacks, each plan once (tests/infra/planning.py)."""
+    from tests.infra import provider
     from tests.infra.planning import Planner
 
-    return Planner(home=tmp_path_factory.mktemp("terraform"), terraform=terraform)
+    yield Planner(home=tmp_path_factory.mktemp("terraform"), terraform=terraform)
+    provider.stop()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 A unit is a file, or the files that share something dear (`STORIES`): an applied environment, a Spark session, a server.
 What a unit takes is measured by every whole run and kept in ``build/tests/seconds.json``; a fresh clone starts with
-``tests/seconds.json``, a copy of such a file. A unit that neither knows is taken for a cheap one.
+``tests/seconds.json``, a copy of such a file.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ REPO = Path(__file__).resolve().parents[1]
 COMMITTED = REPO / "tests" / "seconds.json"
 MEASURED = REPO / "build" / "tests" / "seconds.json"
 LEAST_WORTH_KEEPING = 2.0
+GUESS = 2.0
+"""Seconds of a test that is not fast, where its unit was never measured."""
 
 STORIES = {
     "tests/rehearsal/test_commands.py": "rehearsal",
@@ -66,11 +68,15 @@ def known_seconds() -> dict[str, float]:
 
 
 def order(items: list[pytest.Item], seconds: Mapping[str, float]) -> None:
-    """Sort tests so that the dearest unit stands first and no unit is divided; within a unit nothing is moved."""
+    """Sort tests so that the dearest unit stands first and no unit is divided; within a unit nothing is moved.
+
+    What a new unit takes is guessed from its tests that are not fast.
+    """
+    dear = Counter(unit_of_test(item.nodeid) for item in items if item.get_closest_marker("fast") is None)
 
     def rank(item: pytest.Item) -> tuple[bool, float, str]:
         unit = unit_of_test(item.nodeid)
-        return unit != FIRST, -seconds.get(unit, 0.0), unit
+        return unit != FIRST, -seconds.get(unit, dear[unit] * GUESS), unit
 
     items.sort(key=rank)
 

@@ -51,7 +51,7 @@ variable "release_label" {
 }
 
 variable "release_end_of_support" {
-  description = "Last day of support of a release that infra/modules/emr/releases.tf does not list (YYYY-MM-DD)."
+  description = "Last day of support of a release that infra/modules/emr/releases.json does not list (YYYY-MM-DD)."
   type        = string
   default     = null
 }

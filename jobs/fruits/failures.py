@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 from fruits import errors
-from fruits.errors import FruitsError
+from fruits.errors import FruitsError, StorageError
 
 # fruits.errors.ModelError: the published network s3://b/out/_model/ab.pb is damaged. Fix: delete it, run again.
 _WORKER_ERROR = re.compile(r"fruits\.errors\.(\w+): (.+)")
+# java.io.IOException: No space left on device      OSError: [Errno 28] Error writing bytes to file. Detail: …
+_DISK_FULL = re.compile(r"^.*(?:No space left on device|Disk quota exceeded|\[[Ee]rrno (?:28|122)\]).*$", re.M)
 
 
 def explain(error: BaseException) -> FruitsError | None:
@@ -21,7 +23,13 @@ def explain(error: BaseException) -> FruitsError | None:
         if isinstance(seen, FruitsError):
             return seen
         seen = seen.__cause__ or seen.__context__
-    found = _WORKER_ERROR.findall(str(error))
+    text = str(error)
+    found = _WORKER_ERROR.findall(text)
+    if not found and (full := _DISK_FULL.search(text)):
+        return StorageError(
+            f"a disk is full: {full[0].strip()[:200]}. Fix: free some, below the output and where Spark keeps its own "
+            "files (spark.local.dir), then run it again; what is done is kept."
+        )
     if not found:
         return None
     name, message = found[-1]

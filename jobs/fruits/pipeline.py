@@ -312,6 +312,7 @@ class Run:
             self.output.child(MOMENTS),
             self.selection,
         )
+        self.output.delete_folder(MOMENTS)
         spectrum = pca.solve(moments)
         self.output.write(outputs.SPECTRUM, spectrum.to_bytes(fingerprint))
         return spectrum

@@ -1,6 +1,7 @@
 """What a run says while it runs: `_run/progress.json`, rewritten every few seconds on the store of the results.
 
-Workers report by a small file each (a *heartbeat*); the driver adds them up. Nothing of it decides about a result.
+Workers report by a small file each (a *heartbeat*); the driver adds them up. Nothing of it decides about a result,
+holds up what computes, or ends a run because it cannot be written.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from fruits.errors import StorageError
@@ -26,34 +27,40 @@ PHASES = ("start", "model", "list", "plan", "featurize", "tidy", "reduce", "chec
 
 
 def heartbeat_interval(tasks: int) -> float:
-    """Seconds between two heartbeats of one task: some fifty of them a second on the whole cluster, at most."""
-    return max(INTERVAL, tasks / 50)
+    """Seconds between two heartbeats of one task: some ten of them a second on the whole cluster, at most."""
+    return max(INTERVAL, tasks / 10)
 
 
 def progress_of(output: Store) -> dict[str, Any] | None:
     """The newest report at an output; None where there is none, or it is just being replaced."""
     try:
-        report: dict[str, Any] = json.loads(output.read(PROGRESS))
-    except (OSError, ValueError):
+        report = json.loads(output.read(PROGRESS))
+    except (OSError, ValueError, RecursionError):
         return None
-    return report
+    return report if isinstance(report, dict) and "phase" in report else None
 
 
 class Heartbeat:
-    """A worker's own report; `beat` costs nothing until the interval is over."""
+    """A worker's own report; `beat` costs nothing until the interval is over, and then another thread writes."""
 
     def __init__(self, output: Store, name: str, interval: float) -> None:
         self._output = output
         self._key = f"{HEARTBEATS}/{name}.json"
         self._interval = interval
         self._next = time.monotonic() + interval
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="heartbeat")
+        self._writing: Future[None] | None = None
 
     def beat(self, done: int, rejected: int) -> None:
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next or (self._writing is not None and not self._writing.done()):
             return
         self._next = now + self._interval
-        self._output.write(self._key, json.dumps({"done": done, "rejected": rejected}).encode())
+        self._writing = self._pool.submit(self._write, json.dumps({"done": done, "rejected": rejected}).encode())
+
+    def _write(self, data: bytes) -> None:
+        with suppress(OSError, StorageError):  # a full disk or a store in trouble is met where it matters
+            self._output.write(self._key, data)
 
 
 class Progress:
@@ -74,7 +81,7 @@ class Progress:
         self._interval = interval
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._started = time.time()
         self._phase = "start"
         self._phase_started = time.monotonic()
@@ -83,6 +90,7 @@ class Progress:
         self._todo = 0
         self._finished: dict[str, tuple[int, int]] = {}
         self._running: set[str] = set()
+        self._beaten: dict[str, tuple[int, int]] = {}
         self._featurizing_since: float | None = None
 
     def start(self) -> None:
@@ -96,15 +104,15 @@ class Progress:
         self._output.delete_folder(HEARTBEATS)
         self._output.delete(ERROR)
         self._write()
-        self._thread = threading.Thread(target=self._loop, name="progress", daemon=True)
-        self._thread.start()
+        for work in (self._write, self.add_up):  # thousands of heartbeats take longer to read than a report may wait
+            thread = threading.Thread(target=self._repeat, args=(work,), name="progress", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
-    def _loop(self) -> None:
+    def _repeat(self, work: Callable[[], None]) -> None:
         while not self._stop.wait(self._interval):
-            try:
-                self._write()
-            except StorageError:
-                continue  # a report that fails must not fail the run; the next one may get through
+            with suppress(OSError, StorageError):  # the next one may get through
+                work()
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -134,33 +142,43 @@ class Progress:
             self._running.discard(wave)
             self._finished[wave] = (done, rejected)
 
-    def _beating(self, waves: set[str]) -> tuple[int, int]:
-        entries = [e.key for e in self._output.list(HEARTBEATS) if e.is_file and e.key.endswith(".json")]
-        entries = [key for key in entries if key.rpartition("/")[2].partition(".")[0] in waves]
+    def add_up(self) -> None:
+        """Read the heartbeats of the waves that run.
 
-        def read(key: str) -> tuple[int, int]:
+        Raises
+        ------
+        StorageError
+            When they cannot be listed.
+        """
+        with self._lock:
+            waves = set(self._running)
+        if not waves:
+            return
+        entries = [e.key for e in self._output.list(HEARTBEATS) if e.is_file and e.key.endswith(".json")]
+
+        def read(key: str) -> tuple[str, int, int]:
+            wave = key.rpartition("/")[2].partition(".")[0]
             try:
                 beat = json.loads(self._output.read(key))
-                return int(beat["done"]), int(beat["rejected"])
-            except (OSError, ValueError, KeyError):
-                return 0, 0  # being rewritten just now
+                return wave, int(beat["done"]), int(beat["rejected"])
+            except (OSError, ValueError, KeyError, TypeError):
+                return wave, 0, 0  # being rewritten just now
 
-        if not entries:
-            return 0, 0
+        sums = dict.fromkeys(waves, (0, 0))
         with ThreadPoolExecutor(16) as pool:
-            beats = list(pool.map(read, entries))
-        return sum(done for done, _ in beats), sum(rejected for _, rejected in beats)
+            for wave, done, rejected in pool.map(read, entries):
+                if wave in sums:
+                    sums[wave] = sums[wave][0] + done, sums[wave][1] + rejected
+        with self._lock:
+            self._beaten = sums
 
     def snapshot(self) -> dict[str, Any]:
         """What `progress.json` says now."""
         with self._lock:
-            running, phase = set(self._running), self._phase
-            done = sum(d for d, _ in self._finished.values())
-            rejected = sum(r for _, r in self._finished.values())
-        if running:
-            more_done, more_rejected = self._beating(running)
-            done, rejected = done + more_done, rejected + more_rejected
-        with self._lock:
+            phase = self._phase
+            beaten = [counts for wave, counts in self._beaten.items() if wave in self._running]
+            done = sum(d for d, _ in [*self._finished.values(), *beaten])
+            rejected = sum(r for _, r in [*self._finished.values(), *beaten])
             since = self._featurizing_since
             seconds = time.monotonic() - since if since is not None and phase == "featurize" else None
             rate = done / seconds if seconds and done else None
@@ -187,10 +205,11 @@ class Progress:
     def finish(self, phase: str = "done") -> None:
         """Write the last report and stop."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        for thread in self._threads:
+            thread.join()
         with self._lock:
             self._phase = phase if phase in PHASES else self._phase
             self._running.clear()
-        self._write()
-        self._output.delete_folder(HEARTBEATS)
+        with suppress(OSError, StorageError):
+            self._write()
+            self._output.delete_folder(HEARTBEATS)

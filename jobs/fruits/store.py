@@ -192,7 +192,7 @@ def explain(error: Exception, what: str) -> StorageError:
         cure = "check the spelling of the bucket"
     elif "permanentredirect" in low or "wrong region" in low or "authorizationheadermalformed" in low:
         cure = "the bucket lies in another region; set AWS_REGION to its region"
-    elif "no space" in low:
+    elif "no space" in low or "quota exceeded" in low:
         cure = "free some disk, or choose another place"
     return StorageError(f"{what}: {text}. Fix: {cure}.")
 

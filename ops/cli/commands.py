@@ -39,7 +39,7 @@ def _command(name: str, group: str, runs: str, takes: str, help_: str, *, everyd
 _LOCAL, _LIFE, _LOOK, _COST = "On this machine", "An environment", "Looking", "Costs and checks"
 _DATA, _EMBEDDED, _STUDIO, _CI = "Data", "The embedded AWS", "SageMaker Studio", "Changes and administrators"
 _LIST = (
-    _command("demo", _LOCAL, "ops.lifecycle.environment:demo_command", "FAULT YARN CURRENCY ARCH",
+    _command("demo", _LOCAL, "ops.lifecycle.demo:demo_command", "FAULT YARN CURRENCY ARCH",
              "Run the whole cycle on the embedded AWS: apply, upload, step, results, destroy", everyday=True),
     _command("run-local", _LOCAL, "ops.cli.run_local:main", f"{RUN} REQUEST MASTER",
              "Run the job on this machine", everyday=True),

@@ -16,7 +16,7 @@ from ops.core.console import working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
 from ops.core.text import number
 from ops.cost import estimate, ledger, speed
-from ops.cost.after import sentence
+from ops.cost.ledger import sentence
 from ops.cost.money import Currency, currency_from
 from ops.plan import policies
 from ops.prices import table as prices

@@ -24,7 +24,7 @@ from ops.aws.poll import poll
 from ops.core.console import working
 from ops.core.errors import OperatorError
 from ops.core.text import duration, number
-from ops.logs import layout
+from ops.logs import layout, words
 from ops.logs.layout import Log
 from ops.logs.reader import Logs, open_logs
 
@@ -107,6 +107,11 @@ def wanted(logs: Logs, step_id: str) -> list[Log]:
     return [*own, *drivers]
 
 
+def by_telling(found: Sequence[Log]) -> list[Log]:
+    """The same, the most telling first: of a step that has ended, what its driver wrote."""
+    return sorted(found, key=lambda log: (not log.is_driver, log.stream != "stdout"))
+
+
 def age(log: Log, now: float) -> str:
     """How old a log is in S3.
 
@@ -156,7 +161,9 @@ class Shown:
         more = text[len(before) :] if before and text.startswith(before) else text
         problem = f" ({excerpt.problem})" if excerpt.problem else ""
         self._print(f"── {logs.uri(log.key)}, {age(log, now)}{problem}", style="bold")
-        self._print(tail(more, self.lines) or "(empty)")
+        if log.is_driver and (own := words.own_words(more)) and own != more.strip("\n"):
+            self._print(f"── of it, in the program's own words:\n{tail(own, self.lines)}\n── and the log's end:")
+        self._print(tail(words.fold(more), self.lines) or "(empty)")
         return True
 
     def _print(self, text: str, style: str | None = None) -> None:
@@ -251,7 +258,8 @@ def run(account: Account, environ: Mapping[str, str], console: Console) -> None:
     if not found:
         raise NoLogsError(f"{missing(source)}. Fix: make logs FOLLOW=1 waits for it.")
     shown = Shown(console, lines)
-    for log in found:
+    has_ended = source.step_id and source.status()["Timeline"].get("EndDateTime")
+    for log in by_telling(found) if has_ended else found:
         shown.show(source.logs, log, now)
     console.print(table_of(source.logs, found, now))
 

@@ -1,4 +1,7 @@
-"""`make steps`: the steps of a cluster, the newest first. `CLUSTER=` takes another one, `JSON=1` is for a program."""
+"""`make steps`: the steps of a cluster, the newest first; of those that failed, the cause that `make diagnose` knows.
+
+`CLUSTER=` takes another cluster, `JSON=1` is for a program.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,13 @@ from ops.aws import emr
 from ops.aws.account import Account
 from ops.aws.emr import list_steps
 from ops.core.text import duration, utc
+from ops.diagnose import gather, wait
+from ops.diagnose.causes import judge
+from ops.diagnose.gather import Live
+
+READ = 3
+"""Failed steps, the newest, whose logs are read for their cause; of others what the job and EMR say is enough."""
+FAILED_STATES = ("FAILED", "INTERRUPTED")
 
 
 def described(found: Mapping[str, Any], output: str, now: datetime) -> dict[str, Any]:
@@ -43,26 +53,39 @@ def described(found: Mapping[str, Any], output: str, now: datetime) -> dict[str,
     }
 
 
+def find_cause(account: Account, cluster_id: str, step_id: str, *, logs: bool) -> str | None:
+    """Why a step failed, as `make diagnose` would say now; None where that is not known, or cannot be looked for."""
+    try:
+        verdict = judge(gather.of_step(Live(account, cluster_id), step_id, wait.output_of, logs=logs))
+    except wait.TROUBLE:
+        return None
+    return f"{verdict.cause}: {verdict.says}" if verdict.cause != "unknown" and verdict.is_failure else None
+
+
 def listed(account: Account, cluster_id: str, now: datetime) -> list[dict[str, Any]]:
-    """The newest steps with the places of their results."""
-    told = []
+    """The newest steps with the places of their results, or with why they failed."""
+    told, failed = [], 0
     for found in list_steps(account, cluster_id):
         try:
             output = emr.read_output_from(found["Config"]["Args"])
         except FruitsError:
             output = None  # its request is gone
-        told.append(described(found, output or "", now))
+        row = described(found, output or "", now) | {"cause": None}
+        if row["state"] in FAILED_STATES:
+            row["cause"] = find_cause(account, cluster_id, str(found["Id"]), logs=failed < READ)
+            failed += 1
+        told.append(row)
     return told
 
 
 def table_of(cluster_id: str, steps: Sequence[Mapping[str, Any]]) -> Table:
     """The list."""
-    table = Table("step", "state", "submitted", "took", "results or reason", title=f"steps of {cluster_id}")
+    table = Table("step", "state", "submitted", "took", "results or cause", title=f"steps of {cluster_id}")
     table.title_justify = "left"
     for found in steps:
         took = "" if found["seconds"] is None else duration(found["seconds"])
         failed = found["state"] in ("FAILED", "CANCELLED", "INTERRUPTED")
-        said = (found["reason"] if failed else found["output"]) or ""
+        said = (found.get("cause") or found["reason"] if failed else found["output"]) or ""
         table.add_row(
             found["id"], found["state"], utc(datetime.fromisoformat(found["submitted"])), took, Text(str(said))
         )

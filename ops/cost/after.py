@@ -11,28 +11,18 @@ from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from fruits.errors import FruitsError
 from rich.console import Console
 
 from ops.aws.account import Account
-from ops.core.errors import NotAppliedError, OperatorError, TerraformError
+from ops.core.errors import NotAppliedError
 from ops.core.text import number
 from ops.cost import estimate, ledger, speed
 from ops.cost.bill import Span, bill, spans_of_steps
-from ops.cost.money import NOT_COUNTED, Currency, currency_from
+from ops.cost.ledger import TROUBLE, sentence
+from ops.cost.money import NOT_COUNTED, currency_from
 from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
-
-TROUBLE = (
-    BotoCoreError,
-    ClientError,
-    FruitsError,
-    OperatorError,
-    TerraformError,
-    prices.UnknownPriceError,
-    KeyError,  # an answer without a field
-)
 
 
 def _why(error: Exception) -> str:
@@ -71,20 +61,6 @@ def before_apply(plan: Mapping[str, Any], account: Account, environ: Mapping[str
         return [f"   {line}" for line in estimate.lines(found, currency_from(environ))] if found else []
     except TROUBLE as error:
         return [f"   the cost cannot be told: {_why(error)}"]
-
-
-def sentence(record: Mapping[str, Any], currency: Currency) -> str:
-    """A record of the ledger in a line or two."""
-    usd, seconds = record["usd"], record["seconds"]
-    parts = ", ".join(
-        f"{name} {seconds[key]:,.0f} s {currency.of(Decimal(usd[key]))}"
-        for name, key in (("start", "bootstrap"), ("work", "work"), ("idle", "idle"))
-    )
-    verb = "would have cost on AWS" if record["emulated"] else "cost"
-    about = "~" if record["inferred"] else ""
-    each = record.get("usd_per_1000_images")
-    images = f"; 1,000 images {currency.of(Decimal(each))}" if each else ""
-    return f"{verb} {about}{currency.of(Decimal(usd['total']))} before tax ({parts}){images}"
 
 
 def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping[str, Any], console: Console) -> None:

@@ -12,7 +12,7 @@ from fruits.report import page
 
 from ops.aws.account import Account
 from ops.cost import ledger
-from ops.cost.after import TROUBLE, sentence
+from ops.cost.ledger import TROUBLE, sentence
 from ops.cost.money import NOT_COUNTED, Currency, currency_from
 
 

@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+from fruits.errors import FruitsError
 
 from ops.aws.account import Account
+from ops.core.errors import OperatorError
 from ops.cost.bill import Bill, Node, Span, bill, nodes, period_of, spans_of_steps
-from ops.cost.money import rounded
+from ops.cost.money import Currency, rounded
 from ops.prices.table import Book
 
 PREFIX = "ledger/"
@@ -149,3 +151,26 @@ def of_rest(account: Account, cluster_id: str, records: Sequence[Mapping[str, An
         inferred=whole.inferred,
     )
     return _record(account, cluster_id, None, rest, book)
+
+
+TROUBLE = (
+    BotoCoreError,
+    ClientError,
+    FruitsError,
+    OperatorError,  # a price that is not known, too
+    KeyError,  # an answer without a field
+)
+
+
+def sentence(record: Mapping[str, Any], currency: Currency) -> str:
+    """A record of the ledger in a line or two."""
+    usd, seconds = record["usd"], record["seconds"]
+    parts = ", ".join(
+        f"{name} {seconds[key]:,.0f} s {currency.of(Decimal(usd[key]))}"
+        for name, key in (("start", "bootstrap"), ("work", "work"), ("idle", "idle"))
+    )
+    verb = "would have cost on AWS" if record["emulated"] else "cost"
+    about = "~" if record["inferred"] else ""
+    each = record.get("usd_per_1000_images")
+    images = f"; 1,000 images {currency.of(Decimal(each))}" if each else ""
+    return f"{verb} {about}{currency.of(Decimal(usd['total']))} before tax ({parts}){images}"

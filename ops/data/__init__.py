@@ -1,1 +1,1 @@
-"""Where the photographs come from: drawn here, fetched, or cut from a folder that is already there."""
+"""Where photographs come from: fetched, or cut from a folder that is already there."""

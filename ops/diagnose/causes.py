@@ -135,12 +135,12 @@ _UNACCEPTED = re.compile(r"Initial job has not accepted any resources")
 
 def _short(waits: str) -> str:
     """What an application waits for, in plain words."""
+    if _NO_NODE.search(waits):
+        return "there is no healthy node in the cluster"
     if found := _PARTITION.search(waits):
         label = found["label"].strip("<>")
         which = {"ON_DEMAND": "on-demand ", "SPOT": "Spot "}.get(label, "" if "DEFAULT" in label else f"{label} ")
         return f"there is no {which}node for the driver"
-    if _NO_NODE.search(waits):
-        return "there is no healthy node in the cluster"
     if _LIMIT.search(waits):
         return "other applications have the room that drivers may take"
     if _UNACCEPTED.search(waits):
@@ -499,6 +499,14 @@ def _loud_in(scene: Scene, documents: list[Document]) -> Hit | None:
     return None
 
 
+def by_report(scene: Scene) -> Hit | None:
+    """The row whose pattern fits the last exception that was only reported, as a task's is."""
+    chain = scene.reported_chain
+    if chain is None or scene.is_told or scene.evidence.subject != "step":
+        return None
+    return _first(scene, [Statement(chain.text, "a reported exception")])
+
+
 def by_sign(scene: Scene) -> Hit | None:
     """Rows that only say what was seen: a lost node, a worker that is gone, a service that did not answer."""
     core = [statement for statement in scene.statements if statement.is_core]
@@ -529,7 +537,7 @@ def by_bare_exception(scene: Scene) -> Hit | None:
     """Python's or the JVM's exception, by its own name."""
     if scene.evidence.subject != "step":
         return None
-    found, chain = scene.traceback, scene.chain or scene.executors_chain
+    found, chain = scene.traceback, scene.chain or scene.executors_chain or scene.reported_chain
     if found is not None and found.is_itself:
         return _python(found)
     if chain is not None:
@@ -557,7 +565,7 @@ def by_error_line(scene: Scene) -> Hit | None:
     documents.sort(key=lambda document: ("driver", "bootstrap", "executor", "step", "terraform").index(document.role))
     said = [Statement(document.text, document.uri) for document in documents]
     said += [statement for statement in scene.statements if statement.source.startswith("EMR")]
-    for find in (firsts.last_error, firsts.last_words):
+    for find in (firsts.last_error, firsts.last_words, firsts.last_line):
         for statement in said:
             if line := find(statement.text):
                 return Hit(ending.UNKNOWN, statement, said=line)
@@ -573,6 +581,7 @@ FINDERS: tuple[tuple[str, Finder], ...] = (
     ("the process that ended first", by_death),
     ("the words in which the failure was reported", by_words),
     ("words that tell wherever they stand", by_loud_words),
+    ("an exception that was only reported", by_report),
     ("what was seen, where no log says why", by_sign),
     ("what the job, the bootstrap or EMR names in general", by_vague_name),
     ("the exception by its own name", by_bare_exception),

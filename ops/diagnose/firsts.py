@@ -68,6 +68,11 @@ def last_words(text: str) -> str:
     return _cut(next(reversed(_useful(text)), ""))
 
 
+def last_line(text: str) -> str:
+    """The last line, whatever it says."""
+    return _cut(next((line for line in reversed(text.split("\n")) if line.strip()), ""))
+
+
 def _useful(text: str) -> list[str]:
     lines = [line.strip() for line in before_aftermath(text).split("\n") if line.strip()]
     return [line for line in lines if not _NOISE.search(line) and not line.startswith(("at ", "File ", "..."))]

@@ -128,6 +128,15 @@ class Scene:
         return None
 
     @cached_property
+    def reported_chain(self) -> Chain | None:
+        """The last exception that driver or client only report, where none ended them."""
+        for document in self.evidence.of_role("driver", "step"):
+            found = exceptions.choose(exceptions.parse(deaths.before_aftermath(document.text)))
+            if found is not None:
+                return found
+        return None
+
+    @cached_property
     def executors_chain(self) -> Chain | None:
         """An exception that an executor reports before anything told it to end."""
         for document in self.evidence.of_role("executor"):

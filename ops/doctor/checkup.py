@@ -17,7 +17,7 @@ from ops.cost.leftovers import bill
 from ops.cost.money import currency_from
 from ops.doctor import cloud, images, machine
 from ops.doctor.finding import FAILURE, Finding, as_json, attempt, counted, exit_code, failed, unchecked
-from ops.doctor.requirements import ACCOUNT, RELEASES, Asked, asked, ends_of_support, european_regions
+from ops.doctor.requirements import Asked, asked, ends_of_support, european_regions
 from ops.lifecycle.upload import PREFIX
 from ops.plan import policies
 from ops.prices import table as prices
@@ -101,7 +101,7 @@ def look_at_account(account: Account, need: Asked | None, known: Sequence[str]) 
     found.append(
         cloud.region(
             target.region,
-            european=european_regions(ACCOUNT.read_text()),
+            european=european_regions(),
             known=boto3.session.Session().get_available_regions("ec2"),
             priced=sorted({place for place, _ in prices.instances()}),
         )
@@ -110,7 +110,7 @@ def look_at_account(account: Account, need: Asked | None, known: Sequence[str]) 
     found += cloud.names(account.client("s3"), names, known, target.region, target.env)
     if need is None:
         return [*found, unchecked("vCPUs", "without a plan nobody knows what is asked of the account")]
-    ends = ends_of_support(RELEASES.read_text())
+    ends = ends_of_support()
     return [*found, *cloud.look(account.client, need, ends, env=target.env, region_=target.region)]
 
 

@@ -103,7 +103,9 @@ def release(label: str, *, known: bool, end: str | None, today: date) -> Finding
     if not known:
         return failure("release", f"EMR has no {label} in this region", "release_label = another, or another REGION=.")
     if end is None:
-        return unchecked("release", f"the end of {label}'s support is not in releases.tf", "release_end_of_support =.")
+        return unchecked(
+            "release", f"the end of {label}'s support is not in releases.json", "release_end_of_support =."
+        )
     left = (date.fromisoformat(end) - today).days
     if left < 0:
         return failure("release", f"{label} has had no support since {end}", "release_label = a newer one.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +12,8 @@ from ops.core.paths import INFRA
 from ops.plan import policies
 from ops.prices import table as prices
 
-RELEASES = INFRA / "modules" / "emr" / "releases.tf"
-ACCOUNT = INFRA / "storage" / "account.tf"
+RELEASES = INFRA / "modules" / "emr" / "releases.json"
+REGIONS = INFRA / "regions.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,20 +69,12 @@ def vcpus(fleets: tuple[prices.Fleet, ...], market: str) -> int:
     return sum(most(fleet) for fleet in fleets if fleet.market == market)
 
 
-def ends_of_support(text: str) -> dict[str, str]:
-    """Last days of support by release, in releases.tf.
-
-    >>> ends_of_support('    "emr-7.13.0"      = "2028-04-21"')
-    {'emr-7.13.0': '2028-04-21'}
-    """
-    return dict(re.findall(r'"(emr-[a-z0-9.-]+)" += "(\d{4}-\d{2}-\d{2})"', text))
+def ends_of_support() -> dict[str, str]:
+    """Last days of support by release, as the module emr reads them."""
+    ends: dict[str, str] = json.loads(RELEASES.read_text(encoding="utf-8"))
+    return ends
 
 
-def european_regions(text: str) -> tuple[str, ...]:
-    """Regions of the European Union, in the validation of the variable region.
-
-    >>> european_regions('condition = var.allow_non_eu || contains(["eu-central-1", "eu-west-3"], var.region)')
-    ('eu-central-1', 'eu-west-3')
-    """
-    found = re.search(r"contains\(\[([^]]*)\], var\.region\)", text)
-    return tuple(re.findall(r'"([a-z0-9-]+)"', found[1])) if found else ()
+def european_regions() -> tuple[str, ...]:
+    """Regions of the European Union, as the stacks' validation reads them."""
+    return tuple(json.loads(REGIONS.read_text(encoding="utf-8")))

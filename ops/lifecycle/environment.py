@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,13 +33,11 @@ from ops.cost.bills import last_line
 from ops.diagnose import wait as diagnosis
 from ops.job import wheelhouse
 from ops.job.names import result_name
-from ops.lifecycle import fault, step, studio
-from ops.lifecycle.upload import upload
+from ops.lifecycle import fault, studio
 from ops.plan import policies
 from ops.plan.summary import summary
 from ops.terraform.variables import boundary_of, cluster_variables
 from ops.terraform.workspace import CommandFailedError, Workspace, embedded_home
-from sample.draw import draw_sample
 
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
 SAMPLE = Path("data/sample")
@@ -318,39 +315,6 @@ def stop_embedded(console: Console) -> None:
         console.print(STOPPED_MESSAGE, highlight=False)
 
 
-def demo(environ: Mapping[str, str], console: Console) -> int:
-    """Apply, upload the drawn sample, run the step, fetch the results, destroy, stop; returns the step's exit code."""
-    began = time.monotonic()
-    environ = {**environ, "ENV": "local"}
-    folder: Path | None = None
-    price: list[str] = []
-    try:
-        account = apply(environ, console)
-        counts = draw_sample(SAMPLE)
-        sent, total = upload(account.client("s3"), account.bucket("data"), SAMPLE, console)
-        console.print(
-            f"the embedded sample, drawn (not photographed): {total} images of {len(counts)} fruits, {sent} uploaded",
-            highlight=False,
-        )
-        with fault.injected(account, environ, fault.IN_STEP):
-            # whatever happens to the step, its cluster ends below
-            code = step.run_step(account, {**environ, "DETACH": "", "ONESHOT": "1"}, console)
-        if code == 0:
-            folder = fetch_results(account, environ, console)
-        destroy(environ, console)
-        price = after.demo_lines(account, str(account.cluster["cluster_id"]), environ)
-    finally:
-        stop_embedded(console)
-    if folder is not None:
-        console.print(
-            f"[bold green]demo done[/] in {time.monotonic() - began:.0f} s; bill 0.00. Open {folder / 'report.html'}",
-            highlight=False,
-            soft_wrap=True,
-        )
-        console.print("\n".join(price), highlight=False, soft_wrap=True, markup=False)
-    return code
-
-
 def left_after(command: str, local: bool) -> str:
     """What a command that broke off leaves, and what removes it."""
     if command == "demo":
@@ -361,7 +325,7 @@ def left_after(command: str, local: bool) -> str:
     return f"MAY STILL BILL: what is there so far; make status says what, {again} removes it"
 
 
-def _told(command: str, environ: Mapping[str, str], body: Callable[[], int | None]) -> int:
+def told(command: str, environ: Mapping[str, str], body: Callable[[], int | None]) -> int:
     """Run a command of this room; when it breaks off, say what that leaves."""
     console, local = Console(), (environ.get("ENV") or "local") == "local"
     try:
@@ -378,7 +342,7 @@ def _told(command: str, environ: Mapping[str, str], body: Callable[[], int | Non
 
 def apply_command(environ: Mapping[str, str]) -> int:
     """`make apply`."""
-    return _told("apply", environ, lambda: _applied(environ))
+    return told("apply", environ, lambda: _applied(environ))
 
 
 def _applied(environ: Mapping[str, str]) -> None:
@@ -387,22 +351,17 @@ def _applied(environ: Mapping[str, str]) -> None:
 
 def results_command(environ: Mapping[str, str]) -> int:
     """`make results`."""
-    return _told("results", environ, lambda: results(Account.from_environment(environ), environ, Console()))
-
-
-def demo_command(environ: Mapping[str, str]) -> int:
-    """`make demo`."""
-    return _told("demo", environ, lambda: demo(environ, Console()))
+    return told("results", environ, lambda: results(Account.from_environment(environ), environ, Console()))
 
 
 def destroy_command(environ: Mapping[str, str]) -> int:
     """`make destroy`: asks first in a real account."""
-    return _told("destroy", environ, lambda: _removed(destroy, environ))
+    return told("destroy", environ, lambda: _removed(destroy, environ))
 
 
 def purge_command(environ: Mapping[str, str]) -> int:
     """`make purge`: asks for the bucket's name."""
-    return _told("purge", environ, lambda: _removed(purge, environ))
+    return told("purge", environ, lambda: _removed(purge, environ))
 
 
 def _removed(remove: Callable[[Mapping[str, str], Console, Account], None], environ: Mapping[str, str]) -> None:

@@ -37,6 +37,7 @@ MOST_FILES = 50_000
 TELLING = re.compile(
     rb"Traceback \(most recent call last\)|Exception in thread|OutOfMemoryError|ExecutorLostFailure|AccessDenied"
     rb"|ACCESS_DENIED|Container killed|exitCode: |No space left|PermanentRedirect|fruits\.errors\."
+    rb"|Lost executor |xit status: -?[1-9]|\*lost\* node|MemoryError|Fatal Python error|FetchFailed"
 )
 _AROUND = 8 * 1024
 # Control characters would move a terminal's cursor, or change its colours: \x1b[31m

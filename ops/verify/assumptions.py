@@ -79,6 +79,8 @@ TABLE: tuple[Assumption, ...] = (
                "the market of the task fleet's instances", checks.spot_role_exists, "imitates"),
     Assumption("master-on-demand", "Node labels keep every application's master on nodes on demand.",
                "YARN's applications and labels against the instances' markets", checks.master_on_demand, "lacks"),
+    Assumption("memory-watched", "The nodes' YARN ends a container that outgrows its memory.",
+               "each NodeManager's own configuration page", checks.memory_is_watched, "lacks"),
     Assumption("wheels", "The wheels install and run on Amazon Linux 2023 with its Python 3.11.",
                "the node's system and C library, and what the bootstrap wrote when TensorFlow had run",
                checks.wheels_install, "lacks"),

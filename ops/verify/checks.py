@@ -186,6 +186,20 @@ def master_on_demand(e: Evidence) -> Finding:
     return Finding(not wrong and not unlabelled, said, {"masters": masters, "labels": labels})
 
 
+def memory_is_watched(e: Evidence) -> Finding:
+    """By the setting that counts: Hadoop up to 3.4.2 takes "true" for "cgroups do it" (YARN-11967)."""
+    nodes = seen(e, "probe", "memory")["nodes"]
+    if not nodes:
+        raise NotSeenError("YARN knows no node")
+    watched = [
+        host
+        for host, has in nodes.items()
+        if has["yarn.nodemanager.resource.memory.enforced"] == "false"
+        and has["yarn.nodemanager.pmem-check-enabled"] == "true"
+    ]
+    return Finding(len(watched) == len(nodes), f"{len(watched)} of {len(nodes)} nodes watch containers' memory", nodes)
+
+
 def wheels_install(e: Evidence) -> Finding:
     node, ready = seen(e, "probe", "node"), seen(e, "probe", "ready")
     libc = tuple(int(part) for part in re.findall(r"\d+", node["libc"][1])[:2])

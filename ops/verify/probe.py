@@ -111,6 +111,35 @@ def yarn() -> dict[str, Any]:
     }  # fmt: skip
 
 
+MEMORY_SETTINGS = (
+    "yarn.nodemanager.resource.memory.enforced",
+    "yarn.nodemanager.pmem-check-enabled",
+    "yarn.nodemanager.vmem-check-enabled",
+    "yarn.nodemanager.container-monitor.procfs-tree.smaps-based-rss.enabled",
+    "yarn.nodemanager.resource.memory.cgroups.enabled",
+    "yarn.nodemanager.resource.memory-mb",
+    "yarn.nodemanager.container-executor.class",
+)
+
+
+def memory() -> dict[str, Any]:
+    """What each NodeManager really has about containers' memory, from its own configuration page."""
+    answer = yarn()
+    if "skipped" in answer:
+        return answer
+
+    def ask(host: str, name: str) -> str | None:
+        url = f"http://{host}:8042/conf?format=json&name={name}"
+        try:
+            with urllib.request.urlopen(url, timeout=SECONDS) as told:
+                found = json.load(told)["property"]["value"]
+        except (OSError, KeyError, ValueError):
+            return None
+        return str(found)
+
+    return {"nodes": {n["host"]: {name: ask(n["host"], name) for name in MEMORY_SETTINGS} for n in answer["nodes"]}}
+
+
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "node": node,
     "ready": ready,
@@ -118,6 +147,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "repositories": repositories,
     "foreign_bucket": foreign_bucket,
     "yarn": yarn,
+    "memory": memory,
 }
 
 

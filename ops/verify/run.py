@@ -29,8 +29,8 @@ from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
 from ops.core.target import PROJECT
 from ops.cost import ledger
-from ops.cost.after import TROUBLE
 from ops.cost.bill import Span, bill, spans_of_steps
+from ops.cost.ledger import TROUBLE
 from ops.cost.money import currency_from
 from ops.job import wheelhouse
 from ops.lifecycle import environment as deploy

@@ -92,16 +92,22 @@ def test_a_fast_test_that_does_something_dear_fails(probed: str) -> None:
 
 
 def test_the_dearest_unit_comes_first_and_no_unit_is_divided() -> None:
-    names = ["tests/ops/test_step.py", "tests/rehearsal/test_readme.py", "tests/rehearsal/test_runbook.py"]
+    names = [
+        *("tests/ops/test_step.py", "tests/rehearsal/test_readme.py", "tests/rehearsal/test_runbook.py"),
+        "tests/ops/test_new_and_dear.py",
+    ]
 
     class Item:
         def __init__(self, nodeid: str) -> None:
             self.nodeid = nodeid
 
+        def get_closest_marker(self, name: str) -> object:
+            return name if "readme" in self.nodeid else None
+
     items = [Item(f"{name}::test_{number}") for number in range(2) for name in names]
     dealing.order(items, {"tests/ops/test_step.py": 9.0, "rehearsal": 1.0})  # type: ignore[arg-type]
     assert [item.nodeid for item in items] == [
-        f"{name}::test_{number}" for name in (names[2], names[0], names[1]) for number in range(2)
+        f"{name}::test_{number}" for name in (names[2], names[0], names[3], names[1]) for number in range(2)
     ]
 
 

@@ -281,6 +281,33 @@ def test_a_run_killed_at_any_point_is_finished_by_the_next(
     assert json.loads((output / "run.json").read_text())["images_ok"] == len(undisturbed)
 
 
+@pytest.mark.slow
+def test_a_killed_python_worker_costs_only_time(
+    many: Path, undisturbed: dict[str, np.ndarray[Any, Any]], tmp_path: Path
+) -> None:
+    """As the kernel ends it that runs out of memory: the task is tried again, the run goes on."""
+    output = tmp_path / "o"
+    process = start_local(INPUT=str(many), OUTPUT=str(output))
+    wait_for(lambda: report(output).get("phase") == "featurize", process)
+    wait_for(lambda: any((output / "features").glob("*.parquet")) or bool(workers_of(process)), process)
+    worker = workers_of(process)[0]
+    worker.send_signal(signal.SIGKILL)
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, printed
+    same_rows(feature_rows(output), undisturbed)
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Spark's Python workers: what the daemon below the JVM has forked."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            parent = child.parent()
+            if parent and "pyspark.daemon" in " ".join(parent.cmdline()):
+                found.append(child)
+    return found
+
+
 def executors_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """Spark's executors below a process. Helpers that Spark starts for a moment may vanish while they are looked at."""
     found = []

@@ -26,12 +26,15 @@ from localaws import server
 from localaws.settings import Settings
 from ops.job.package import ENTRY, job_zip
 from sample.draw import draw_sample
-from tests.localaws.support import Aws, World, allow, make_world, step, until
+from tests.conftest import SHARED
+from tests.localaws.support import Aws, World, allow, fleet, make_world, step, until
 
 REPO = Path(__file__).resolve().parents[2]
 CORPUS = Path(__file__).parent / "corpus"
 SCRIPT = (REPO / "bootstrap" / "install_tensorflow.sh").read_text()
 NODE_PYTHON = "/opt/fruits/venv/bin/python"
+YARN = "captured on YARN (Hadoop 3.4.2, Spark 3.5.6), the real job"
+FAULTY = "yarn-fault-"
 EXAMPLE = "https://s3.eu-west-3.amazonaws.com"
 
 HEAD = """
@@ -289,7 +292,7 @@ CASES: dict[str, tuple[Callable[[Stage], str], str]] = {
         for name, cause in {
             "python-exception": "python-exception",
             "out-of-memory-python": "out-of-memory-python",
-            "out-of-memory-python-killed": "out-of-memory-python",
+            "out-of-memory-python-killed": "python-crash",
             "out-of-memory-executor-killed": "out-of-memory-executor",
             "out-of-memory-driver-heap": "out-of-memory-driver",
             "access-denied-spark": "access-denied",
@@ -297,6 +300,73 @@ CASES: dict[str, tuple[Callable[[Stage], str], str]] = {
         }.items()
     },
 }
+
+
+# What really happens on YARN (FAULT=, as docs/embedded-aws.md has them), and the cause that must be named.
+ON_YARN = {
+    "driver-memory": "out-of-memory-driver",
+    "executor-heap": "out-of-memory-executor",
+    "worker-memory": "out-of-memory-executor",
+    "worker-killed": "python-crash",
+    "step-oom": "out-of-memory-driver",
+    "master-lost": "node-lost",
+    "disk-full": "waits-for-nodes",
+}
+# Sizes for the drawn sample: TensorFlow lives in the driver's overhead, a worker in the executor's.
+SMALL = {
+    "spark.driver.memory": "900m",
+    "spark.driver.memoryOverhead": "2200m",
+    "spark.executor.memory": "600m",
+    "spark.executor.memoryOverhead": "1400m",
+    "spark.dynamicAllocation.maxExecutors": "2",
+    "spark.yarn.maxAppAttempts": "1",
+    "spark.python.worker.faulthandler.enabled": "true",
+}
+LABELS = {
+    "yarn.node-labels.enabled": "true",
+    "yarn.node-labels.am.default-node-label-expression": "ON_DEMAND",
+    "yarn.nodemanager.resource.memory.enforced": "false",
+    "yarn.nodemanager.vmem-check-enabled": "false",
+}
+
+
+def on_yarn(stage: Stage, kind: str, seconds: float = 400) -> str:
+    """A cluster on YARN whose step, the real job, meets an accident; it is left as it is when the step waits."""
+    world = stage.world
+    server.set_fault(world.aws.endpoint, world.aws.keys, kind)
+    try:
+        python = {f"spark.{side}.PYSPARK_PYTHON": sys.executable for side in ("yarn.appMasterEnv", "executorEnv")}
+        cluster = world.cluster(
+            Instances={
+                "InstanceFleets": [fleet("MASTER", 1), fleet("CORE", 1), fleet("TASK", 0, TargetSpotCapacity=1)]
+            },
+            Configurations=[
+                {"Classification": "spark-defaults", "Properties": {**SMALL, **python}},
+                {"Classification": "yarn-site", "Properties": LABELS},
+            ],
+            Steps=[step("fruits", *stage.job(output=f"s3://{world.code}/out/{kind}"))],
+        )
+        ended = ("COMPLETED", "FAILED", "CANCELLED")
+        if kind == "disk-full":
+            key = until(lambda: world.steps(cluster)[0]["Status"]["State"] == "RUNNING", bool, seconds=120)
+            assert key
+            until(lambda: _waits(stage, cluster), bool, seconds=120)
+        else:
+            until(lambda: world.states(cluster), lambda states: states[0] in ended, seconds=seconds)
+    finally:
+        server.set_fault(world.aws.endpoint, world.aws.keys, "none")
+    return cluster
+
+
+def _waits(stage: Stage, cluster: str) -> bool:
+    """Whether the client's second report is in the log bucket: the step waits, and not for a moment only."""
+    found = stage.world.steps(cluster)[0]["Id"]
+    key = f"emr/{cluster}/steps/{found}/stderr.gz"
+    listed = stage.world.s3.list_objects_v2(Bucket=stage.world.logs, Prefix=key)
+    if not listed.get("KeyCount"):
+        return False
+    text = gzip.decompress(stage.world.s3.get_object(Bucket=stage.world.logs, Key=key)["Body"].read()).decode()
+    return text.count("(state: ACCEPTED)") > 1
 
 
 def plain(value: Any) -> Any:
@@ -308,9 +378,9 @@ def plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def keep(stage: Stage, name: str, cluster: str, cause: str) -> None:
-    """Fetch a cluster's logs, and write its manifest."""
-    target = CORPUS / name
+def keep(stage: Stage, name: str, cluster: str, cause: str, corpus: Path = CORPUS, made: str = "rehearsal") -> Path:
+    """Fetch a cluster's logs, and write its manifest; the value is the tree."""
+    target = corpus / name
     shutil.rmtree(target, ignore_errors=True)
     tree = target / "tree"
     world = stage.world
@@ -338,8 +408,13 @@ def keep(stage: Stage, name: str, cluster: str, cause: str) -> None:
         body = world.s3.get_object(Bucket=world.code, Key="out/results/_run/error.json")["Body"].read()
         (tree / "error.json").write_text(neutral(body.decode(), stage, cluster) + "\n")
         world.s3.delete_object(Bucket=world.code, Key="out/results/_run/error.json")
-    manifest = {"made": "rehearsal", "cause": cause}
+    instances = world.emr.list_instances(ClusterId=cluster)["Instances"]
+    if made == YARN:
+        kept = json.dumps(plain({"Instances": instances}), indent=1)
+        (tree / "list-instances.json").write_text(neutral(kept, stage, cluster) + "\n")
+    manifest = {"made": made, "cause": cause}
     (target / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    return tree
 
 
 def neutral(text: str, stage: Stage, cluster: str) -> str:
@@ -364,10 +439,13 @@ def neutral(text: str, stage: Stage, cluster: str) -> str:
 
 
 @contextmanager
-def staged() -> Iterator[Stage]:
+def staged(**more: Any) -> Iterator[Stage]:
+    """An embedded AWS with the drawn sample in it; more settings, as YARN's."""
     with tempfile.TemporaryDirectory(prefix="fruits-corpus-") as name:
         home = Path(name)
-        settings = Settings(home=home / "aws", starting_seconds=0.05, log_delay_seconds=0.2, api_delay_seconds=0)
+        settings = Settings(
+            home=home / "aws", starting_seconds=0.05, log_delay_seconds=0.2, api_delay_seconds=0, **more
+        )
         with server.running(settings) as record:
             world = make_world(Aws(record, home / "aws"))
             sample = home / "sample"
@@ -379,6 +457,19 @@ def staged() -> Iterator[Stage]:
 
 
 def main(names: list[str]) -> int:
+    """Make cases again: all of local-cluster's, or those named; ``yarn-fault-KIND`` on YARN, where its jars are."""
+    faulty = [name for name in names if name.startswith(FAULTY)]
+    if faulty:
+        with staged(yarn=True, yarn_jars=SHARED / "yarn" / "jars") as stage:
+            for name in faulty:
+                kind = name.removeprefix(FAULTY)
+                cluster = on_yarn(stage, kind)
+                keep(stage, name, cluster, ON_YARN[kind], made=YARN)
+                stage.world.end(cluster)
+                print(f"{name}: {cluster}", flush=True)
+    names = [name for name in names if name not in faulty]
+    if faulty and not names:
+        return 0
     with staged() as stage:
         for name in names or list(CASES):
             fail, cause = CASES[name]

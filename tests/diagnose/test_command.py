@@ -23,7 +23,7 @@ from rich.console import Console
 from ops.aws import poll as polling
 from ops.aws.account import Account
 from ops.cli import diagnose as main
-from ops.cli import run_step
+from ops.cli import run_step, steps
 from ops.cli.commands import COMMANDS
 from ops.cli.main import run
 from ops.core.errors import OperatorError
@@ -430,3 +430,40 @@ def test_operators_may_ask_all_that_is_asked(known: Known, monkeypatch: pytest.M
     assert {f"elasticmapreduce:{name}" for name in {*Known.emr.asked, "ListClusters"}} <= allowed
     assert called == {"ListObjectsV2", "GetObject"}
     assert {"s3:ListBucket", "s3:GetObject"} <= allowed
+
+
+def test_the_list_of_steps_bears_the_cause_that_is_known(known: Known) -> None:
+    """Without logs what EMR says is all there is; with them the cause, and nothing is awaited."""
+    assert steps.find_cause(known, CLUSTER, STEP, logs=True) is None
+    ship(known, "yarn-kills-executor")
+    found = steps.find_cause(known, CLUSTER, STEP, logs=True)
+    assert found is not None
+    assert found.startswith("out-of-memory-executor: YARN killed an executor's container for its memory")
+    row = {"id": STEP, "state": "FAILED", "submitted": ENDED.isoformat(), "seconds": 7, "output": None, "reason": "x"}
+    out = io.StringIO()
+    Console(file=out, width=300).print(steps.table_of(CLUSTER, [row | {"cause": found}]))
+    assert found in out.getvalue()
+
+
+def test_an_issues_text_names_no_account_key_address_or_mail(
+    known: Known, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    tree = shutil.copytree(CORPUS / "unknown-words" / "tree", tmp_path / "logs")
+    secrets = {
+        "123456789012": "arn:aws:iam::123456789012:role/x",
+        "AKIAIOSFODNN7EXAMPLE": "key AKIAIOSFODNN7EXAMPLE",
+        "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY": "fs.s3a.secret.key=wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY",
+        "10.0.1.23": "at ip-10-0-1-23.eu-west-3.compute.internal/10.0.1.23:8020",
+        "ip-10-0-1-23": "host ip-10-0-1-23.ec2.internal",
+        "ana@example.org": "ana@example.org",
+        "f00dfeed": "GET https://b.s3.amazonaws.com/k?X-Amz-Credential=A%2F2&X-Amz-Signature=f00dfeed",
+        "2001:db8:0:1:1:1:1:1": "from 2001:db8:0:1:1:1:1:1",
+        "/home/ana/": 'File "/home/ana/job.py"',
+    }
+    driver = next(tree.glob("*/containers/*/*_000001/stderr"))
+    driver.write_text("\n".join(["peel: the moon is full", *secrets.values(), "peel: the tide is out"]) + "\n")
+    code, said = diagnosed(known, monkeypatch, capsys, LOGS=str(tree), REPORT="1")
+    assert code == 28
+    assert said.startswith("# unknown: ")
+    assert "peel: the moon is full" in said
+    assert [secret for secret in secrets if secret in said] == []

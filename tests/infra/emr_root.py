@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.terraform.binary import cli_config, find_mirror
+from tests.infra import provider
 from tests.infra.planning import ROOT, kept
 
 CLUSTER = "module.emr.aws_emr_cluster.this"
@@ -61,9 +62,10 @@ class Root:
         self.first = self._kept(self._first, None)
 
     def _first(self) -> dict[str, Any]:
-        self._run("init", "-input=false")
-        self._ready = True
-        return self._plan()
+        with provider.attached():
+            self._run("init", "-input=false")
+            self._ready = True
+            return self._plan()
 
     def _prepare(self) -> None:
         """Terraform's folder and the state that changes are judged against: only where something must be planned."""
@@ -85,6 +87,7 @@ class Root:
             "TF_CLI_CONFIG_FILE": str(self.home / "terraform.rc"),
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
+            **{name: os.environ[name] for name in [provider.NAME] if name in os.environ},
         }
         done = subprocess.run(
             [self.terraform, *arguments], cwd=self.directory, env=environ, capture_output=True, text=True, check=False
@@ -96,8 +99,9 @@ class Root:
         """The plan of a change against the state, as JSON; ``destroy=True`` for the one that removes all."""
 
         def make() -> dict[str, Any]:
-            self._prepare()
-            return self._plan(**change)
+            with provider.attached():
+                self._prepare()
+                return self._plan(**change)
 
         return self._kept(make, change)
 

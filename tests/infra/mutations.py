@@ -212,8 +212,8 @@ MUTATIONS = [
     code("stack that is elsewhere", "test_stacks_share_the_text_that_says_where_they_are", "cluster/providers.tf",
          "allowed_account_ids = var.offline ? null : [var.account_id]", "allowed_account_ids = null"),
     # ---- what is no longer refused
-    refusal("region outside the EU", "storage", "storage/account.tf", '"eu-west-1", "eu-west-3"]',
-            '"eu-west-1", "eu-west-3", "us-east-1"]'),
+    refusal("region outside the EU", "storage", "regions.json", '"eu-west-3"]',
+            '"eu-west-3", "us-east-1"]'),
     refusal("way in from everywhere", "network, size and clock", "modules/network/variables.tf",
             'rule.cidr)) && can(regex("^(10',
             'rule.cidr)) && can(regex("^(|10'),

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ops.core.target import NO_ACCOUNT, Target
 from ops.terraform.binary import find_mirror
 from ops.terraform.variables import cluster_variables
 from ops.terraform.workspace import CommandFailedError, Stack, Workspace
+from tests.infra import provider
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "eu-west-3"
@@ -135,8 +136,9 @@ class Planner:
 
         def make() -> dict[str, Any]:
             out = self.home / f"{stack}.tfplan"
-            work.plan(out=out)
-            return work.show(out)
+            with self._attached(work) as own:
+                own.plan(out=out)
+                return own.show(out)
 
         found: dict[str, Any] = self._kept("plan", work, make)
         return found
@@ -147,13 +149,20 @@ class Planner:
 
         def make() -> list[str]:
             try:
-                work.plan(arguments=["-json"])
+                with self._attached(work) as own:
+                    own.plan(arguments=["-json"])
             except CommandFailedError as error:
                 return [said["detail"] for said in diagnostics(error.output) if said["severity"] == "error"]
             return []
 
         found: list[str] = self._kept("refusals", work, make)
         return found
+
+    @contextmanager
+    def _attached(self, work: Workspace) -> Iterator[Workspace]:
+        """The workspace with this process's provider, in a folder of its own: it is prepared without one."""
+        with provider.attached() as one:
+            yield replace(work, home=self.home / "attached") if one else work
 
     def _kept(self, what: str, work: Workspace, make: Callable[[], Any]) -> Any:
         given = {"what": what, "stack": work.stack, **work.target.variables(), **work.extra}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Callable
 from datetime import date
@@ -116,8 +117,7 @@ def test_price_of_a_plan(plan_of: Callable[[str], Plan]) -> None:
 @pytest.mark.terraform
 def test_releases_still_supported() -> None:
     """A reminder in time: half a year before the default release's support ends, this fails."""
-    text = (ROOT / "infra" / "modules" / "emr" / "releases.tf").read_text()
-    ends = dict(re.findall(r'"(emr-[a-z0-9.-]+)" += "(\d{4}-\d{2}-\d{2})"', text))
+    ends = json.loads((ROOT / "infra" / "modules" / "emr" / "releases.json").read_text())
     default = re.findall(r'default += "(emr-[^"]+)"', (ROOT / "infra" / "cluster" / "variables.tf").read_text())[0]
     assert (date.fromisoformat(ends[default]) - date.today()).days > 180
 

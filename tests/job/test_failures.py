@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 
 import pytest
 from fruits import errors, versions
-from fruits.errors import FruitsError, ModelError, VersionMismatchError
+from fruits.errors import FruitsError, ModelError, StorageError, VersionMismatchError
 from fruits.failures import explain
 
 
@@ -51,6 +52,28 @@ def test_an_error_is_found_among_the_causes() -> None:
 
 
 @pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError(
+            "An error occurred while calling o9.collectToPython.\n: org.apache.spark.SparkException: Job aborted\n"
+            "Caused by: java.io.IOException: No space left on device\n\tat java.base/java.io.FileOutputStream.write"
+        ),
+        RuntimeError("pyarrow: OSError: [Errno 28] Error writing bytes to file. Detail: [errno 28] voller Datenträger"),
+    ],
+)
+def test_a_full_disk_is_named_whoever_met_it(error: Exception) -> None:
+    known = explain(error)
+    assert isinstance(known, StorageError)
+    assert str(known).startswith("a disk is full: ")
+    assert str(known).endswith(
+        ". Fix: free some, below the output and where Spark keeps its own files (spark.local.dir), then run it again; "
+        "what is done is kept."
+    )
+
+
+@pytest.mark.parametrize(
     "text", ["", "boom", "fruits.errors.NoSuchError: x", "fruits.errors.EXIT_CODES: x", "fruits.errors.annotations: x"]
 )
 def test_what_is_unknown_stays_unknown(text: str) -> None:
@@ -78,5 +101,5 @@ def test_a_package_missing_on_one_side_is_a_difference() -> None:
 
 
 def test_the_versions_that_decide_about_values_are_all_there() -> None:
-    assert set(versions.collect()) == {"python", "fruits", "numpy", "pyarrow", "pillow", "openvino"}
+    assert set(versions.collect()) == {"python", "fruits", "numpy", "pyarrow", "pillow", "pillow-heif", "openvino"}
     assert "missing" not in versions.collect().values()

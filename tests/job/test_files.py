@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import hashlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,6 +36,7 @@ def written(tmp_path: Path) -> tuple[Path, Part]:
 def test_a_write_is_a_row_group(written: tuple[Path, Part]) -> None:
     folder, part = written
     assert part.rows == 3010
+    assert part.sha256 == hashlib.sha256((folder / part.name).read_bytes()).hexdigest()
     assert [file.name for file in folder.iterdir()] == [part.name]
     told = pq.ParquetFile(folder / part.name).metadata
     assert [told.row_group(number).num_rows for number in range(told.num_row_groups)] == [3000, 10]
@@ -68,10 +70,10 @@ def test_rows_are_read_a_group_at_a_time_and_only_the_columns_wanted(written: tu
 
 
 def test_what_a_task_returns() -> None:
-    batch = part_rows({"features": Part("a", 3), "rejects": None, "more": Part("b", 1)})
+    batch = part_rows({"features": Part("a", 3, "f00d"), "rejects": None, "more": Part("b", 1)})
     assert batch.to_pylist() == [
-        {"kind": "features", "name": "a", "rows": 3},
-        {"kind": "more", "name": "b", "rows": 1},
+        {"kind": "features", "name": "a", "rows": 3, "sha256": "f00d"},
+        {"kind": "more", "name": "b", "rows": 1, "sha256": ""},
     ]
 
 

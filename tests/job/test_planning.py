@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from fruits.parts import Part, deal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+from fruits import featurize, planning
+from fruits.manifests import State
+from fruits.parts import Part, PartWriter, deal
 from fruits.planning import MAX_IMAGES_PER_TASK, Sizing
+from fruits.selection import EVERYTHING
+from fruits.store import Store
 from hypothesis import given
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 images = st.integers(1, 200_000_000)
 slots = st.integers(1, 5000)
@@ -25,6 +37,45 @@ def test_no_task_is_longer_than_allowed_by_much(images: int, slots: int) -> None
 @given(images, slots)
 def test_a_wave_is_a_whole_number_of_rounds(images: int, slots: int) -> None:
     assert Sizing.of(images, slots).tasks % slots == 0
+
+
+@given(st.integers(1, 5000), slots)
+def test_a_task_is_never_mostly_its_own_start(images: int, slots: int) -> None:
+    sizing = Sizing.of(images, slots)
+    tasks = min(sizing.tasks, -(-images // sizing.images_per_task))
+    assert tasks == 1 or images // tasks >= 8
+
+
+@pytest.mark.spark
+def test_nothing_broadcasts_the_listing(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A table of all images is sorted and merged, however small Spark takes it for."""
+    output = Store(str(tmp_path))
+    writer = PartWriter(output.child("features"), featurize.FEATURES_SCHEMA)
+    row = {
+        "path": "/x/a/1.jpg",
+        "label": "a",
+        "size": 1,
+        "mtime": 1,
+        "model": "m",
+        "preprocessing": 1,
+        "features": [1.0],
+    }
+    writer.write(pa.RecordBatch.from_pylist([row], schema=featurize.FEATURES_SCHEMA))
+    part = writer.close()
+    assert part is not None
+    listed = spark.createDataFrame([("/x/a/1.jpg", "a", 1, 1), ("/x/a/2.jpg", "a", 1, 1)], SCHEMA_DDL)
+    state = State((), (part,), ())
+    frame = planning._compared(spark, listed, EVERYTHING, output, state, 2)
+    assert [(row["path"], row["todo"]) for row in frame.collect()] == [("/x/a/2.jpg", True)]
+    frame.explain()
+    plan = capfd.readouterr().out
+    assert "SortMergeJoin" in plan
+    assert "Broadcast" not in plan
+
+
+SCHEMA_DDL = "path string, label string, size long, mtime long"
 
 
 def test_files_stay_few_for_a_few_thousand_photographs() -> None:

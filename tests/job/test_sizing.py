@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from fruits.errors import UsageError
 from fruits.pca import Moments
 from fruits.planning import Sizing
 from fruits.request import Request
+from fruits.store import Store
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,8 +23,9 @@ from hypothesis import strategies as st
         (10_000, 4, Sizing(tasks=8, images_per_task=313, waves=4)),
         # 256 images at least: 1,000 / (2 x 256) = 1.95 rounds
         (1_000, 2, Sizing(tasks=4, images_per_task=250, waves=1)),
-        (25, 2, Sizing(tasks=2, images_per_task=13, waves=1)),
-        (1, 16, Sizing(tasks=16, images_per_task=1, waves=1)),
+        # and four batches of four images, below which a task is nothing but its start
+        (25, 2, Sizing(tasks=2, images_per_task=16, waves=1)),
+        (1, 16, Sizing(tasks=16, images_per_task=16, waves=1)),
         # 4,096 at most: 10,000,000 / (16 x 4,096) = 152.6 rounds
         (10_000_000, 16, Sizing(tasks=32, images_per_task=4085, waves=77)),
     ],
@@ -49,8 +53,12 @@ def moments(rows: int, bad: int) -> Moments:
 
 
 @pytest.mark.parametrize(("one", "other"), [((4, 1), (3, 2)), ((0, 3), (5, 1)), ((5, 1), (0, 3)), ((0, 2), (0, 3))])
-def test_rows_that_are_not_finite_are_counted_on_both_sides(one: tuple[int, int], other: tuple[int, int]) -> None:
-    merged = moments(*one).merge(moments(*other))
+def test_rows_that_are_not_finite_are_counted_on_both_sides(
+    one: tuple[int, int], other: tuple[int, int], tmp_path: Path
+) -> None:
+    store = Store(str(tmp_path))
+    merged = Moments.total(store, [moments(*one).write(store), moments(*other).write(store)])
+    assert merged is not None
     assert merged.n == one[0] + other[0]
     assert merged.bad == one[1] + other[1]
 

@@ -216,6 +216,7 @@ def test_the_pythons_of_an_executor_over_its_memory_end_with_a_cause(on_yarn: On
     assert "Container killed by YARN for exceeding physical memory limits" in on_yarn.log(f"{master}/stderr")
 
 
+@pytest.mark.slow
 def test_a_lost_spot_node_is_replaced_and_the_step_goes_on(on_yarn: OnYarn) -> None:
     before = on_yarn.instances("TASK")[0]
     server.set_fault(on_yarn.world.aws.endpoint, on_yarn.world.aws.keys, "spot")

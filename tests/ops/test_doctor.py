@@ -20,7 +20,7 @@ from ops.core.target import Target
 from ops.doctor import checkup as doctor
 from ops.doctor import cloud, images, machine
 from ops.doctor.finding import Finding, attempt, exit_code, failure, ok, warning
-from ops.doctor.requirements import ACCOUNT, RELEASES, Asked, asked, ends_of_support, european_regions, vcpus
+from ops.doctor.requirements import Asked, asked, ends_of_support, european_regions, vcpus
 from ops.job import wheelhouse
 from ops.prices import table as prices
 from ops.terraform.offline import planned
@@ -210,7 +210,7 @@ def test_clock(skew: float | None, state: str) -> None:
     ],
 )
 def test_region(region: str, state: str, words: str) -> None:
-    european = european_regions(ACCOUNT.read_text())
+    european = european_regions()
     assert len(european) == 6
     known = boto3.session.Session().get_available_regions("ec2")
     priced = sorted({place for place, _ in prices.instances()})
@@ -273,7 +273,7 @@ def test_types_in_all_zones_in_some_and_in_none(aws: Any) -> None:
 
 
 def test_release_known_unknown_ending_and_ended(aws: Any) -> None:
-    ends = ends_of_support(RELEASES.read_text())
+    ends = ends_of_support()
     assert cloud.label(aws("emr"), NEED, ends).cause == f"emr-7.13.0, supported until {ends['emr-7.13.0']}"
     gone = Asked(fleets=FLEETS, zones=ZONES, release="emr-7.99.0", architecture="x86_64")
     assert cloud.label(aws("emr"), gone, ends).cause == "EMR has no emr-7.99.0 in this region"

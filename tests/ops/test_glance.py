@@ -97,7 +97,7 @@ def test_a_glance_for_a_program() -> None:
             "usd_per_hour": "0.515",
             "usd_so_far": "0.531000",
         },
-        "open_steps": [{"id": "s-9", "state": "RUNNING", "progress": None}],
+        "open_steps": [{"id": "s-9", "state": "RUNNING", "progress": None, "waits": ""}],
         "network_usd_per_hour": {name: str(usd) for name, usd in found.network.items()},
         "billing": bills.sentence(found),
     }

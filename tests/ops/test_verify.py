@@ -127,6 +127,15 @@ def on_aws() -> Evidence:
                 "nodes": [{"host": n["PrivateDnsName"], "labels": [n["Market"]]} for n in nodes[1:]],
                 "masters": [{"id": "application_1_0001", "host": nodes[1]["PrivateDnsName"]}],
             },
+            "memory": {
+                "nodes": {
+                    n["PrivateDnsName"]: {
+                        "yarn.nodemanager.resource.memory.enforced": "false",
+                        "yarn.nodemanager.pmem-check-enabled": "true",
+                    }
+                    for n in nodes[1:]
+                }
+            },
         },
         "second_plan": {"changes": []},
         "logs": {
@@ -176,6 +185,14 @@ def test_the_same_on_the_embedded_aws_verifies_nothing() -> None:
 
 
 ANYBODY = {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+
+
+def unwatched(evidence: Evidence) -> None:
+    """One node leaves memory to cgroups, which is Hadoop's own default."""
+    nodes = evidence["probe"]["memory"]["nodes"]
+    next(iter(nodes.values()))["yarn.nodemanager.resource.memory.enforced"] = "true"
+
+
 WRONG = [
     (
         "start-without-nat",
@@ -196,6 +213,7 @@ WRONG = [
     ("capacity", put("alive/fleets/1/ProvisionedSpotCapacity", 0), "short of capacity: TASK"),
     ("master-on-demand", put("probe/yarn/masters/0/host", machine("3", "")["PrivateDnsName"]), "0 of 1 masters"),
     ("master-on-demand", put("probe/yarn/nodes/0/labels", []), "1 nodes without a label"),
+    ("memory-watched", unwatched, "of 2 nodes watch containers' memory"),
     ("wheels", put("probe/node/libc", ["glibc", "2.26"]), "C library 2.26"),
     ("wheels", put("probe/node/system", "debian"), "80 packages on debian"),
     ("metadata", put("probe/metadata/without_token", 200), "without a token 200"),
@@ -235,6 +253,7 @@ MISSING = [
     ("spot", put("alive/instances/2/Market", "ON_DEMAND"), "no Spot instance was got"),
     ("endpoint-refuses", put("probe/foreign_bucket/said", "Could not connect"), "could not be asked for"),
     ("master-on-demand", put("probe/yarn", {"skipped": "this node has no YARN"}), "this node has no YARN"),
+    ("memory-watched", put("probe/memory", {"skipped": "this node has no YARN"}), "this node has no YARN"),
     ("interfaces", put("alive/interfaces/persistent", {"error": "X: Y"}), "persistent: X: Y"),
     ("operator", put("caller", {"kind": "assumed-role", "operator": False}), "run as assumed-role"),
     ("log-delay", put("logs/keys", {"steps/s-2B/stderr.gz": "2026-11-20T10:16:00+00:00"}), "no log of the sample"),

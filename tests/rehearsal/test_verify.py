@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(find_java_home() is None, reason="needs Java 17"),
 ]
 # The embedded AWS has nothing of these; nobody is a member of the operators' group there.
-ABSENT = {"endpoint-packages", "endpoint-refuses", "master-on-demand", "wheels", "metadata"}
+ABSENT = {"endpoint-packages", "endpoint-refuses", "master-on-demand", "memory-watched", "wheels", "metadata"}
 MAY_BE_ABSENT = {"interfaces", "operator"}
 
 

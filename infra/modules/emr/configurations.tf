@@ -77,6 +77,10 @@ locals {
           # victim; the polling check ends its container and says so.
           "yarn.nodemanager.resource.memory.enforced" = "false"
           "yarn.nodemanager.pmem-check-enabled"       = "true"
+
+          # Shared pages count for each process that maps them: a third more than they are, which the sizes allow for
+          # (infra/modules/sizing), and the nodes read no map of every process every three seconds.
+          "yarn.nodemanager.container-monitor.procfs-tree.smaps-based-rss.enabled" = "false"
         },
         local.node_labels,
       )

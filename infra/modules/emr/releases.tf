@@ -2,11 +2,7 @@
 # (https://docs.aws.amazon.com/emr/latest/ReleaseGuide/emr-release-components.html, read November 2026).
 
 locals {
-  end_of_support = {
-    "emr-7.13.0"      = "2028-04-21"
-    "emr-7.14.0"      = "2028-09-08"
-    "emr-spark-8.0.0" = "2027-05-20"
-  }
+  end_of_support = jsondecode(file("${path.module}/releases.json"))
 
   release_end = var.release_end_of_support != null ? var.release_end_of_support : lookup(local.end_of_support, var.release_label, null)
 

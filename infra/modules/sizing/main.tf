@@ -38,7 +38,11 @@ locals {
     overhead_mb = local.container_mb - local.heap_mb
   }
 
-  # TensorFlow lives in the driver's Python: it prepares the network once.
+  # TensorFlow lives in the driver's Python: it prepares the network once; a PCA of more features than the known networks
+  # give takes what is left. Measured on a real YARN with these sizes (m5.xlarge; 3,000 photographs at 224 px, with report;
+  # peaks of resident memory, shared pages counted for each process): the driver's container 1,783 MB of 4,608 (JVM 418,
+  # Python 1,372), an executor's of two cores 1,344 of 5,856 (JVM 394, Python 950). With shared pages counted once: 1,418
+  # and 990.
   driver = {
     cores       = 2
     memory_mb   = 2048

@@ -172,6 +172,8 @@ ROWS = (
         patterns=patterns(
             # ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/usr/lib/python3.9/…'
             r"Permission denied: '(?P<where>[^'\n]{1,200})'",
+            # error: could not create '/usr/lib/python2.7/site-packages/nco': Permission denied (nco/pynco#11)
+            r"could not create '(?P<where>[^'\n]{1,200})': Permission denied",
             r"This command has to be run with superuser privileges|You need to be root to perform this command",
         ),
     ),

@@ -135,6 +135,10 @@ ROWS = (
         patterns=patterns(
             # The security group sg-0ab… violates the block public access configuration … (terraform-aws-emr#10)
             r"[Bb]lock[ -]public[ -]access|BlockPublicAccess",
+            # The EC2 Security Groups [sg-…] contain one or more ingress rules to ports other than [22] which allow
+            # public access.
+            r"(?:Security Groups? \[(?P<group>sg-\w{8,17}[^\]]{0,200})\] )?contain one or more ingress rules to ports "
+            r"other than .{0,40} which allow public access",
         ),
     ),
     Cause(

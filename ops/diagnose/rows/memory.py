@@ -144,11 +144,10 @@ WORKER_GONE = Cause(
     name="python-crash",
     variant="silent",
     says="a Python worker ended without a word: native code crashed in it, or the kernel killed it for want of memory",
-    fix="first make it say which: spark.python.worker.faulthandler.enabled=true, then run again. A crash: "
-    "ENGINE=tensorflow leaves OpenVINO out. A kill: a type with more memory per vCPU (core, task in "
+    fix="a crash: ENGINE=tensorflow leaves OpenVINO out. A kill: a type with more memory per vCPU (core, task in "
     "infra/env/<env>.cluster.tfvars)",
-    decides="spark.python.worker.faulthandler.enabled=true puts the stack of a crash into the log; with it on and no "
-    "stack there, it was killed (memory)",
+    decides="spark.python.worker.faulthandler.enabled=true (a cluster of make apply has it) puts the stack of a crash "
+    "into the log; with it on and no stack there, the worker was killed: memory",
     weak=True,
     loud=True,
     patterns=patterns(

@@ -261,7 +261,7 @@ ROWS = (
         patterns=patterns(
             # Serialized task 15:0 was 137500581 bytes, which exceeds max allowed: spark.rpc.message.maxSize …
             r"Serialized task \S{1,20} was (?P<where>\d+ bytes)|exceeds max allowed: spark\.rpc",
-            r"Kryo serialization failed: Buffer overflow|spark\.kryoserializer\.buffer\.max",
+            r"Kryo(?: serialization failed|Exception): Buffer overflow|spark\.kryoserializer\.buffer\.max",
             # Cannot broadcast the table that is larger than 8.0 GiB
             r"Cannot broadcast the table (?:that is larger|over)",
         ),

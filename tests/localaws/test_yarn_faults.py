@@ -1,0 +1,42 @@
+"""Each accident that only a real YARN has, run once with the real job to its end in `make diagnose`.
+
+Some ten minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localaws.java import find_java_home
+from ops.diagnose import gather
+from ops.diagnose.causes import judge
+from ops.diagnose.render import as_text
+from tests.conftest import SHARED
+from tests.diagnose.capture import ON_YARN, YARN, Stage, keep, on_yarn, staged
+
+JARS = SHARED / "yarn" / "jars"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.aws,
+    pytest.mark.spark,
+    pytest.mark.skipif(find_java_home() is None, reason="needs Java 17"),
+    pytest.mark.skipif(not JARS.is_dir(), reason="needs YARN's jars: ../shared/yarn/jars is not beside this checkout"),
+]
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with staged(yarn=True, yarn_jars=JARS) as made:
+        yield made
+
+
+@pytest.mark.parametrize("kind", sorted(ON_YARN))
+def test_an_accident_on_yarn_ends_with_its_cause(stage: Stage, tmp_path: Path, kind: str) -> None:
+    cluster = on_yarn(stage, kind)
+    tree = keep(stage, kind, cluster, ON_YARN[kind], tmp_path, YARN)
+    stage.world.end(cluster)
+    evidence = gather.of_tree(tree)
+    verdict = judge(evidence)
+    assert verdict.cause == ON_YARN[kind], as_text(evidence, verdict)

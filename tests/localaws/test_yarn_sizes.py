@@ -1,0 +1,136 @@
+"""How a cluster's instances become NodeManagers of this machine: sizes, representatives, factor, settings. Pure."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from localaws.emr import hadoop, spark
+from localaws.emr.model import Instance
+from localaws.yarn import configuration
+from localaws.yarn.plan import Machine, Plan
+from tests.conftest import REPO
+from tests.infra.test_prices_and_sizes import SIZES
+
+PLACE = hadoop.Place(
+    jars=Path("/spark/jars"),
+    libraries=(Path("/spark/pyspark.zip"),),
+    connector=(Path("/s3a.jar"),),
+    hosts=Path("/run/hosts"),
+    staging=Path("/run/staging"),
+    events=Path("/run/events"),
+)
+
+
+def test_the_sizes_are_those_of_terraforms_table() -> None:
+    text = SIZES.read_text()
+    shapes = re.findall(r'^ +"?(\w+)"? = \{\n.*\n.*\n +yarn_mb = \{ (.*) \}$', text, re.MULTILINE)
+    assert len(shapes) == 3
+    for shape, row in shapes:
+        for kind, letter in (("general", "m"), ("compute", "c"), ("memory", "r")):
+            (mb,) = re.findall(rf"{kind} = (\d+)", row)
+            assert hadoop.yarn_memory(f"{letter}5.{shape}") == int(mb)
+            assert hadoop.count_vcpus(f"{letter}5.{shape}") == int(
+                re.findall(rf'{shape}"? = \{{\n +vcpu +. (\d+)', text)[0]
+            )
+
+
+def instance(number: int, role: str, market: str = "ON_DEMAND") -> Instance:
+    return Instance(f"i-{number}", f"10.0.0.{number}", f"ip-10-0-0-{number}", "m5.xlarge", market, role)
+
+
+def test_every_kind_of_instance_is_represented_before_a_second_of_one() -> None:
+    fleet = [instance(1, "MASTER"), *(instance(n, "CORE") for n in range(2, 6))]
+    fleet += [instance(n, "TASK", "SPOT") for n in range(6, 9)]
+    chosen = hadoop.choose_representatives(fleet, 3)
+    assert [one.ec2_id for one in chosen] == ["i-2", "i-6", "i-3"]
+    assert len(hadoop.choose_representatives(fleet, 99)) == 7, "the primary runs no containers"
+
+
+@pytest.mark.parametrize("machine_mb", [8_000, 16_000, 24_000, 64_000])
+def test_on_a_smaller_machine_a_driver_and_an_executor_still_fit_a_node(machine_mb: int) -> None:
+    """Terraform's sizes for m5.xlarge, on three of them."""
+    asked = {
+        "spark.driver.memory": "2048m",
+        "spark.driver.memoryOverhead": "2560m",
+        "spark.executor.memory": "2048m",
+        "spark.executor.memoryOverhead": "3808m",
+    }
+    factor = hadoop.find_factor([11712] * 3, machine_mb)
+    sizes = {name: int(hadoop.scale_setting(name, value, factor).rstrip("m")) for name, value in asked.items()}
+    driver = sizes["spark.driver.memory"] + sizes["spark.driver.memoryOverhead"]
+    executor = sizes["spark.executor.memory"] + sizes["spark.executor.memoryOverhead"]
+    assert driver + executor <= hadoop.node_memory("m5.xlarge", factor)
+    assert driver >= 1783 * 1.2, "what the job was measured to need, and a fifth"
+    assert executor >= 1344 * 1.2
+    assert all(sizes[name] <= int(value.rstrip("m")) for name, value in asked.items())
+
+
+def test_only_the_differences_differ() -> None:
+    asked = {
+        "spark.executor.memory": "2048m",
+        "spark.yarn.maxAppAttempts": "1",
+        "spark.shuffle.service.enabled": "true",
+    }
+    conf = hadoop.spark_settings(asked, PLACE)
+    assert conf["spark.executor.memory"] == "2048m"
+    assert conf["spark.yarn.maxAppAttempts"] == "1"
+    assert conf["spark.shuffle.service.enabled"] == "false"
+    assert (conf["spark.master"], conf["spark.dynamicAllocation.enabled"]) == ("yarn", "true")
+    assert hadoop.spark_settings({"spark.dynamicAllocation.enabled": "false"}, PLACE)[
+        "spark.dynamicAllocation.enabled"
+    ] == ("false")
+    page = (REPO / "docs" / "embedded-aws.md").read_text()
+    for what in hadoop.DIFFERENCES:
+        assert what in page, f"docs/embedded-aws.md does not say that {what} differs"
+
+
+def test_a_steps_own_words_reach_the_client() -> None:
+    step = spark.parse(
+        ["--driver-memory", "2g", "--conf", "spark.x=y", "-v", "s3://b/job.py", "--driver-memory", "mine"]
+    )
+    command = hadoop.spark_command(step, {"spark.submit.deployMode": "cluster"}, PLACE)
+    assert command.cluster_mode
+    assert command.args == ["--driver-memory", "2g", "-v", "s3://b/job.py", "--driver-memory", "mine"]
+    assert command.conf["spark.x"] == "y"
+
+
+def test_labels_of_terraform_become_apaches() -> None:
+    labelled = [
+        {
+            "Classification": "yarn-site",
+            "Properties": {"yarn.node-labels.enabled": "true", hadoop.AM_LABEL: "ON_DEMAND", "a.b": "c"},
+        }
+    ]
+    site = hadoop.yarn_settings(labelled)
+    assert site[hadoop.APACHE_AM_LABEL] == "ON_DEMAND"
+    assert hadoop.AM_LABEL not in site
+    assert hadoop.has_labels(labelled)
+    assert not hadoop.has_labels([])
+
+    plan = Plan(Path("/run"), "127.64.1", "ip-10-0-0-4", labels=hadoop.LABELS, site=site)
+    machine = Machine("ip-10-0-0-5", "127.64.1.11", 11712, 4, "SPOT")
+    own = configuration.machine_site(configuration.yarn_site(plan, [machine], []), plan, machine)
+    assert own["yarn.nodemanager.node-labels.provider.configured-node-partition"] == "SPOT"
+    assert own["a.b"] == "c"
+    assert "yarn.scheduler.capacity.root.accessible-node-labels.SPOT.capacity" in configuration.capacity_scheduler(plan)
+
+
+def test_what_keeps_strangers_out_cannot_be_configured_away() -> None:
+    opened = {"yarn.acl.enable": "false", "yarn.admin.acl": "*", "yarn.nodemanager.aux-services": "spark_shuffle"}
+    queue = {"yarn.scheduler.capacity.root.acl_submit_applications": "*"}
+    plan = Plan(
+        Path("/run"),
+        "127.64.1",
+        "ip-10-0-0-4",
+        site=opened,
+        scheduler=queue,
+        core={"hadoop.http.staticuser.user": "hadoop"},
+    )
+    site = configuration.yarn_site(plan, [], [])
+    assert (site["yarn.acl.enable"], site["yarn.admin.acl"]) == ("true", "hadoop")
+    assert site["yarn.nodemanager.aux-services"] == ""
+    assert configuration.capacity_scheduler(plan)["yarn.scheduler.capacity.root.acl_submit_applications"] == " "
+    assert configuration.core_site(plan)["hadoop.http.staticuser.user"] == "dr.who"
