@@ -74,6 +74,11 @@ variable "tags" {
     condition     = alltrue([for key in keys(var.tags) : !startswith(lower(key), "aws:")])
     error_message = "Tags whose names begin with \"aws:\" belong to AWS. Choose another name."
   }
+
+  validation {
+    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{N} _.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{N} _.:/=+@-]{0,256}$", value))])
+    error_message = "AWS takes letters, digits, spaces and _.:/=+-@ in tags, at most 128 in a name and 256 in a value. Write the tags with these."
+  }
 }
 
 locals {

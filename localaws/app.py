@@ -34,9 +34,12 @@ from localaws.errors import LocalAwsError
 from localaws.faults import faulty_s3
 from localaws.guard import guarded
 from localaws.keys import Keys
+from localaws.limits import limited
 from localaws.processes import end_processes
 from localaws.reaper import Reaper
+from localaws.services import workflows
 from localaws.services.scheduler import Clock
+from localaws.services.workflows import Workflows
 from localaws.settings import ACCOUNT, Settings
 from localaws.state import Record
 
@@ -163,7 +166,9 @@ def serve(settings: Settings, token: str) -> None:
         from localaws.recording import recorded  # it reads AWS's reference, which only the tests install
 
         application = recorded(application, Path(settings.record), ACCOUNT)
-    application = guarded(application, port, lambda name: keys_of(name, (operator, service)), owner=operator.access_key)
+    application = guarded(
+        limited(application), port, lambda name: keys_of(name, (operator, service)), owner=operator.access_key
+    )
     server = waitress.server.create_server(
         application,
         sockets=[listener],
@@ -173,6 +178,7 @@ def serve(settings: Settings, token: str) -> None:
         clear_untrusted_proxy_headers=True,
     )
     server.channel_class = _Channel
+    workflows.run_by(Workflows(ACCOUNT, settings, lambda name, region: supervisor.client(name, region)))
     clock = Clock(ACCOUNT, settings, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters))
     clock.start()
     threading.Thread(target=server.run, name="waitress", daemon=True).start()

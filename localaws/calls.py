@@ -21,6 +21,7 @@ _MODELS = {
     "elasticmapreduce": "emr",
     "monitoring": "cloudwatch",
     "servicequotas": "service-quotas",
+    "states": "stepfunctions",
     "tagging": "resourcegroupstaggingapi",
 }
 

@@ -124,7 +124,7 @@ def described(environ: dict[str, Any], account: str) -> dict[str, Any]:
     key = scope.key if scope else ""
     path = environ.get("REQUEST_URI", "").partition("?")[0] or environ["PATH_INFO"]
     try:
-        asked = read(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, _body(environ))
+        asked = read(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, buffered(environ))
         held = [
             {"action": need.action, "resource": need.resource, "context": dict(need.context)}
             for need in needs(asked, AccountFacts(account, asked.region))
@@ -137,7 +137,8 @@ def described(environ: dict[str, Any], account: str) -> dict[str, Any]:
     return {"key": key, "service": asked.service, "operation": asked.operation, "needs": held}
 
 
-def _body(environ: dict[str, Any]) -> bytes:
+def buffered(environ: dict[str, Any]) -> bytes:
+    """A request's body, which can be read again afterwards; nothing of one that is an upload."""
     length = int(environ.get("CONTENT_LENGTH") or 0)
     if not length or length > READ_BYTES:
         return b""

@@ -366,6 +366,20 @@ def _scheduler(call: Call, facts: Facts) -> Iterator[Asked]:
         yield _pass(facts, str(role).rpartition("/")[2], "scheduler.amazonaws.com")
 
 
+def _stepfunctions(call: Call, facts: Facts) -> Iterator[Asked]:
+    asked, action = call.parameters, f"states:{call.operation}"
+    named = asked.get("stateMachineArn") or asked.get("resourceArn")
+    if named is None and "name" in asked:
+        named = f"arn:aws:states:{call.region}:{facts.account}:stateMachine:{asked['name']}"
+    tags = {tag["key"]: tag["value"] for tag in asked.get("tags", [])} or None
+    things = [str(named)] if named else []
+    yield Asked(action, things, tags, context=_keys(asked.get("tagKeys")))
+    if call.operation == "CreateStateMachine" and tags:
+        yield Asked("states:TagResource", things, tags)
+    if role := asked.get("roleArn"):
+        yield _pass(facts, str(role).rpartition("/")[2], "states.amazonaws.com")
+
+
 def _kms(call: Call, facts: Facts) -> Iterator[Asked]:
     asked = call.parameters
     where = f"arn:aws:kms:{call.region}:{facts.account}:"
@@ -426,4 +440,5 @@ _SERVICES: Mapping[str, Callable[[Call, Facts], Iterator[Asked]]] = {
     "s3": _s3,
     "sagemaker": _sagemaker,
     "scheduler": _scheduler,
+    "stepfunctions": _stepfunctions,
 }

@@ -153,16 +153,24 @@ def _is_none(node: ast.AST) -> bool:
 
 
 def _skipped(tree: ast.Module) -> set[int]:
-    """Nodes that are no behaviour: annotations, decorators, the main guard."""
+    """Nodes that are no behaviour: annotations, decorators, the main guard. And functions that take a Spark session or
+    one of its tables: only the tests that have a session can run those."""
     found: set[int] = set()
     for node in ast.walk(tree):
-        annotations = [getattr(node, name, None) for name in ("annotation", "returns")]
-        guard = node if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test) else None
-        decorators = getattr(node, "decorator_list", [])
-        for part in (*annotations, guard, *decorators):
+        parts: list[ast.AST | None] = [getattr(node, name, None) for name in ("annotation", "returns")]
+        parts += getattr(node, "decorator_list", [])
+        if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test):
+            parts.append(node)
+        if isinstance(node, ast.FunctionDef) and {"SparkSession", "DataFrame"} & set(_words(node.args)):
+            parts.append(node)
+        for part in parts:
             if isinstance(part, ast.AST):
                 found |= {id(inner) for inner in ast.walk(part)}
     return found
+
+
+def _words(arguments: ast.arguments) -> list[str]:
+    return [node.id for node in ast.walk(arguments) if isinstance(node, ast.Name)]
 
 
 def sites(source: str) -> list[tuple[Mutant, int, int]]:

@@ -28,7 +28,7 @@ from localaws import keys, server
 from localaws.settings import Settings
 from localaws.state import Record
 from ops.aws import emr
-from ops.aws.account import Account
+from ops.aws.account import Account, point_process_at
 from ops.aws.state_bucket import make_state
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
@@ -317,7 +317,8 @@ def _elsewhere(folder: Path) -> Iterator[None]:
 def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> None:
     """Every command of an operator once, on the embedded AWS."""
     target = Target(env=ENV, region=REGION, account_id=EMULATED_ACCOUNT, endpoint=aws.endpoint, keys=aws.keys)
-    account = Account.of(target)
+    point_process_at(target)
+    account = Account(target)
     other = _other_side(account)
     quiet = Console(file=(folder / "console.txt").open("w"), width=120)
     Workspace(target=target, stack="operators", capture=True).apply()  # an administrator's, not recorded
@@ -369,7 +370,7 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
     with recording.of("studio"):
         workspace = Workspace(target=target, stack="cluster", extra={**given, **STUDIO}, capture=True)
         workspace.apply()
-        account = Account.of(target)  # what the other has read of the stack is gone
+        account = Account(target)  # what the other has read of the stack is gone
         studio.put(account, quiet)
         studio.open_(account, {}, quiet)
         _notebook(account, other)

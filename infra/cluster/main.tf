@@ -1,4 +1,4 @@
-# What comes and goes: the network, the roles, the cluster and the clock that ends it.
+# What comes and goes: the network, the roles, the cluster, and the clocks that end it.
 
 module "sizing" {
   source = "../modules/sizing"
@@ -27,6 +27,8 @@ module "network" {
   enable_ssm   = var.enable_ssm
   enable_kms   = var.kms_key_arn != null
   ingress      = var.ingress
+
+  service_endpoint = startswith(var.release_label, "emr-spark-")
 }
 
 module "iam" {
@@ -81,6 +83,19 @@ module "ttl" {
   cluster_id           = module.emr.cluster_id
   cluster_arn          = module.emr.cluster_arn
   hours                = var.ttl_hours
+  permissions_boundary = var.permissions_boundary
+}
+
+module "idle" {
+  source = "../modules/idle"
+
+  name                 = local.name
+  account_id           = var.account_id
+  region               = var.region
+  cluster_id           = module.emr.cluster_id
+  cluster_arn          = module.emr.cluster_arn
+  seconds              = var.idle_timeout_seconds
+  watch_applications   = var.enable_studio
   permissions_boundary = var.permissions_boundary
 }
 

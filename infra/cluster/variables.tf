@@ -99,6 +99,11 @@ variable "managed_scaling" {
     max_task_units = number
   })
   default = null
+
+  validation {
+    condition     = var.managed_scaling == null || var.enable_nat
+    error_message = "EMR's managed scaling must reach a public endpoint from the nodes, and this VPC has no way out. Set enable_nat = true beside it, or size the task fleet: IMAGES= and MINUTES=."
+  }
 }
 
 variable "images" {

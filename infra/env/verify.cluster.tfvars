@@ -3,3 +3,5 @@ primary   = { types = ["m5.xlarge", "m6i.xlarge"] }
 core      = { types = ["m5.xlarge", "m6i.xlarge"], units = 4 }
 task      = { types = ["m5.xlarge", "m6i.xlarge"], units = 4 }
 ttl_hours = 1
+# the logs are waited for, and the clock is tried: the idle limit must not come first
+idle_timeout_seconds = 3600

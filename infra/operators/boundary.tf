@@ -11,6 +11,7 @@ data "aws_iam_policy_document" "boundary" {
     sid = "See"
     actions = concat(
       [
+        "cloudwatch:GetMetricStatistics",
         "ec2:DescribeA*",
         "ec2:DescribeCapacity*",
         "ec2:DescribeDhcp*",
@@ -236,6 +237,12 @@ data "aws_iam_policy_document" "boundary" {
     sid       = "OurBuckets"
     actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:Get*", "s3:List*", "s3:PutObject"]
     resources = concat(local.bucket_arns, [for arn in local.bucket_arns : "${arn}/*"])
+  }
+
+  statement {
+    sid       = "IdleWatch"
+    actions   = ["states:StartExecution"]
+    resources = ["arn:${local.partition}:states:${var.region}:${var.account_id}:stateMachine:${local.name}-idle"]
   }
 
   # To a service of AWS, never to a person.

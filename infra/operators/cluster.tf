@@ -161,6 +161,29 @@ data "aws_iam_policy_document" "cluster" {
   }
 
   statement {
+    sid = "IdleWatch"
+    actions = [
+      "states:CreateStateMachine",
+      "states:DeleteStateMachine",
+      "states:DescribeStateMachine",
+      "states:ListExecutions",
+      "states:ListStateMachineVersions",
+      "states:ListTagsForResource",
+      "states:TagResource",
+      "states:UntagResource",
+      "states:UpdateStateMachine",
+    ]
+    resources = ["arn:${local.partition}:states:${var.region}:${var.account_id}:stateMachine:${local.name}-idle"]
+  }
+
+  # The provider has a changed workflow checked before it plans it; the call names no workflow.
+  statement {
+    sid       = "CheckTheIdleWatch"
+    actions   = ["states:ValidateStateMachineDefinition"]
+    resources = ["*"]
+  }
+
+  statement {
     sid = "Clock"
     actions = [
       "scheduler:CreateSchedule",
@@ -168,7 +191,10 @@ data "aws_iam_policy_document" "cluster" {
       "scheduler:GetSchedule",
       "scheduler:UpdateSchedule",
     ]
-    resources = ["arn:${local.partition}:scheduler:${var.region}:${var.account_id}:schedule/default/${local.name}-ttl"]
+    resources = [
+      "arn:${local.partition}:scheduler:${var.region}:${var.account_id}:schedule/default/${local.name}-idle",
+      "arn:${local.partition}:scheduler:${var.region}:${var.account_id}:schedule/default/${local.name}-ttl",
+    ]
   }
 }
 

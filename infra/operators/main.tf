@@ -11,7 +11,7 @@ locals {
   state_bucket_arn  = "arn:${local.partition}:s3:::${var.project}-tfstate-${var.account_id}"
   role_arn          = "arn:${local.partition}:iam::${var.account_id}:role/${local.name}"
   instance_role_arn = "${local.role_arn}-emr-node"
-  role_arns         = concat(["${local.role_arn}-emr-node", "${local.role_arn}-emr-service", "${local.role_arn}-ttl-j-*"], var.enable_studio ? ["${local.role_arn}-studio"] : [])
+  role_arns         = concat(["${local.role_arn}-emr-node", "${local.role_arn}-emr-service", "${local.role_arn}-ttl-j-*", "${local.role_arn}-idle-j-*"], var.enable_studio ? ["${local.role_arn}-studio"] : [])
   boundary_arn      = "arn:${local.partition}:iam::${var.account_id}:policy/${local.name}-boundary"
   attachable_arns   = [for name in concat(["service-role/AmazonEMRServicePolicy_v2"], var.enable_ssm ? ["AmazonSSMManagedInstanceCore"] : []) : "arn:${local.partition}:iam::aws:policy/${name}"]
   emr_arn           = "arn:${local.partition}:elasticmapreduce:${var.region}:${var.account_id}"

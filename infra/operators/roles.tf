@@ -113,6 +113,18 @@ data "aws_iam_policy_document" "roles" {
   }
 
   statement {
+    sid       = "PassRoleOfTheIdleWatch"
+    actions   = ["iam:PassRole"]
+    resources = ["${local.role_arn}-idle-j-*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["scheduler.amazonaws.com", "states.amazonaws.com"]
+    }
+  }
+
+  statement {
     sid       = "PassRoleOfTheClock"
     actions   = ["iam:PassRole"]
     resources = ["${local.role_arn}-ttl-j-*"]

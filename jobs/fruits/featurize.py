@@ -24,6 +24,7 @@ from fruits import engines, versions
 from fruits.errors import StorageError
 from fruits.guard import guard_for
 from fruits.images import PREPROCESSING_VERSION
+from fruits.inputs import NOT_EXPRESSIBLE
 from fruits.models import PublishedModel, engine_for
 from fruits.parts import PART_DDL, ROWS_PER_GROUP, Part, PartWriter, part_rows
 from fruits.progress import Heartbeat
@@ -289,7 +290,9 @@ def featurize_partition(batches: Iterable[pa.RecordBatch], task: FeaturizeTask) 
 
     def small_enough() -> Iterator[_Image]:
         for image in _images_in(batches):
-            if image.size > MAX_FILE:
+            if image.size == NOT_EXPRESSIBLE:
+                rejects.add(image, "address", "its address cannot be expressed: an empty name, dots, or no UTF-8 in it")
+            elif image.size > MAX_FILE:
                 rejects.add(image, "decode", f"{image.size:,} bytes are more than the {MAX_FILE:,} a file may have")
             else:
                 yield image

@@ -9,6 +9,7 @@ one that dies again is rejected by name. The child ends when its parent does: it
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import mmap
@@ -237,7 +238,9 @@ def _write_at(file: int, data: bytes, at: int) -> int:
 
 @lru_cache(maxsize=2)
 def _guard_of(size: int, places: int, _pid: int) -> Guard:
-    return Guard(size, places)
+    guard = Guard(size, places)
+    atexit.register(guard.close)
+    return guard
 
 
 def guard_for(size: int, places: int) -> Guard:

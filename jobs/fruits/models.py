@@ -146,6 +146,22 @@ def _tensorflow_version() -> str:
     )
 
 
+def require_model(request: Request) -> None:
+    """Refuse a model that cannot be had, in a moment: without TensorFlow, and before Spark is started.
+
+    Raises
+    ------
+    ModelError
+        When it is unknown, its file is not there, or its weights are missing or damaged.
+    """
+    if not request.model.endswith((".keras", ".h5")):
+        backbones.backbone_named(request.model).load_weights(request.weights)
+        return
+    folder, _, name = request.model.rpartition("/")
+    if Store(folder or ".").kind(name) != "file":
+        raise ModelError(f"there is no model {request.model}. Fix: check the path.")
+
+
 def publish(request: Request, output: Store) -> PublishedModel:
     """Build the network a request names, unless the output already holds it, and put it below the output.
 

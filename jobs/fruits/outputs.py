@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
@@ -60,6 +61,8 @@ def sweep_temporary(output: Store, before: float) -> None:
 def write_scores_csv(output: Store, parts: list[Part], k: int) -> bool:
     """`pca/scores.csv`: path, label, pc1 … pck. Streamed, in the order of the files.
 
+    A text that a spreadsheet would take for a formula stands behind an apostrophe; the Parquet files are exact.
+
     Returns
     -------
     bool
@@ -86,9 +89,14 @@ def write_scores_csv(output: Store, parts: list[Part], k: int) -> bool:
         for batch in read_batches(scores, [part.name for part in parts]):
             columns = matrix(batch.column("scores")).T
             values = [pa.array(np.ascontiguousarray(column)) for column in columns]
-            arrays = [batch.column("path"), batch.column("label"), *values]
+            arrays = [_harmless(batch.column("path")), _harmless(batch.column("label")), *values]
             writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
     return True
+
+
+def _harmless(texts: pa.Array) -> pa.Array:
+    """Texts that no spreadsheet executes: a leading ``= + - @``, tab or line end gets an apostrophe before it."""
+    return pc.replace_substring_regex(texts, pattern=r"^(\s*[=+\-@\t\r\n])", replacement=r"'\1")
 
 
 def _vector_udt(kind: str) -> dict[str, Any]:

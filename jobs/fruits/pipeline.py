@@ -27,9 +27,10 @@ from fruits.errors import (
 from fruits.failures import explain
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
 from fruits.formats import ENDINGS_TEXT
+from fruits.inputs import LeftOut
 from fruits.lease import Lease
 from fruits.memory import Room
-from fruits.models import PublishedModel, publish
+from fruits.models import PublishedModel, publish, require_model
 from fruits.parts import Part, deal, read_frame
 from fruits.progress import ERROR, FOLDER, Progress, heartbeat_interval
 from fruits.request import Request
@@ -73,6 +74,7 @@ class Run:
         self.progress = Progress(self.output, self.run_id)
         self.lease = Lease(self.output, self.run_id)
         self.publishing: Future[PublishedModel] | None = None
+        self.left_out = LeftOut()
         self.started = time.time()
 
     def __enter__(self) -> Run:
@@ -132,6 +134,7 @@ class Run:
                 raise OutputError(f"the results cannot be written. {error}") from error
             outputs.sweep_temporary(self.output, self.started)
             listing.require_folder(self.source)
+            require_model(self.request)
         self.publishing = ThreadPoolExecutor(1, thread_name_prefix="model").submit(publish, self.request, self.output)
 
     def execute(self, spark: SparkSession) -> dict[str, Any]:
@@ -217,11 +220,12 @@ class Run:
         for folder in (LISTING, TODO, MOMENTS):
             self.output.delete_folder(folder)
         target = self.output.child(LISTING)
-        parts = listing.write_listing(self.spark, self.source, target, self.slots)
+        parts, self.left_out = listing.write_listing(self.spark, self.source, target, self.slots)
         found = sum(part.rows for part in parts)
         if not found:
+            others = f" {self.left_out.sentence()}." if self.left_out else ""
             raise InputError(
-                f"there is no image below {self.source.uri}: no file ends in {ENDINGS_TEXT}. Fix: check the "
+                f"there is no image below {self.source.uri}: no file ends in {ENDINGS_TEXT}.{others} Fix: check the "
                 "address; images lie in <class>/<name>.jpg."
             )
         frame = listing.read_listing(self.spark, target, parts, self.slots)
@@ -372,6 +376,7 @@ class Run:
             "images_ok": (ok := sum(count.features for count in counts)),
             "images_rejected": sum(count.rejects for count in counts),
             "images_featurized_now": computed,
+            "left_out": self.left_out.as_json(),
             "rows_removed": plan.stale_rows,
             "features_of_others": state.rows - ok,
             "repaired": self.repaired,

@@ -83,7 +83,10 @@ class Request:
         if self.k is not None and self.k < 1:
             raise UsageError(f"k is {self.k}, but a PCA keeps at least one component. Fix: --k 1 or more.")
         if self.variance is not None and not 0 < self.variance <= 1:
-            raise UsageError(f"variance is {self.variance:g}, but it is a share. Fix: a number above 0 and up to 1.")
+            raise UsageError(
+                f"variance is {self.variance:g}, but it is a share. Fix: a number above 0 and up to 1, "
+                "such as 0.95 or 95%."
+            )
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit is {self.limit}. Fix: at least 1, or leave it out for all images.")
         if self.engine not in ENGINES:
@@ -175,6 +178,11 @@ def read_request(uri: str) -> Request:
         raise UsageError(f"the request {uri} is not JSON: {error}.") from None
 
 
+def _share(text: str) -> float:
+    number = text.strip()
+    return float(number[:-1]) / 100 if number.endswith("%") else float(number)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
         raise UsageError(f"{message}. Fix: --help lists the arguments.")
@@ -199,7 +207,7 @@ def parser() -> argparse.ArgumentParser:
         "--model", default=DEFAULT_MODEL, help="a backbone's name, or the path of a .keras file (%(default)s)"
     )
     p.add_argument("--k", type=int, help="number of components")
-    p.add_argument("--variance", type=float, help=f"or the share of variance to reach ({DEFAULT_VARIANCE})")
+    p.add_argument("--variance", type=_share, help=f"or the share of variance to reach ({DEFAULT_VARIANCE})")
     p.add_argument("--limit", type=int, metavar="N", help="only N images, the same ones each time")
     p.add_argument(
         "--class", dest="classes", action="append", default=[], metavar="NAME", help="only this class; repeatable"

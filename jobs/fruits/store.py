@@ -32,12 +32,17 @@ _AZURE_SCHEMES = ("abfs", "abfss", "wasb", "wasbs")
 
 @dataclass(frozen=True)
 class Entry:
-    """One file or folder. ``key`` is relative to the store; ``mtime`` in nanoseconds since 1970, 0 where unknown."""
+    """One file or folder.
+
+    ``key`` is relative to the store; ``mtime`` in nanoseconds since 1970, 0 where unknown; ``kind`` says of what is no
+    regular file what it is.
+    """
 
     key: str
     is_file: bool
     size: int
     mtime: int
+    kind: str | None = None
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -200,13 +205,14 @@ def explain(error: Exception, what: str) -> StorageError:
 def _first_level(entries: list[Entry], key: str) -> list[Entry]:
     """Of everything below a key, what lies in it: its files, and a folder for whatever lies deeper."""
     skip = len(key) + 1 if key else 0
-    found: dict[str, Entry] = {}
+    found: dict[tuple[str, bool], Entry] = {}  # a file and a folder may have one name
     for entry in entries:
         name, deeper, _ = entry.key[skip:].partition("/")
+        key = entry.key[: skip + len(name)]
         if deeper or not entry.is_file:
-            found.setdefault(entry.key[: skip + len(name)], Entry(entry.key[: skip + len(name)], False, 0, 0))
+            found.setdefault((key, False), Entry(key, False, 0, 0))
         else:
-            found[entry.key] = entry
+            found[key, True] = entry
     return list(found.values())
 
 

@@ -119,6 +119,16 @@ class Cloud:
         subnet = self.ec2.describe_subnets(SubnetIds=[self.cluster.subnet_id])["Subnets"][0]
         return str(subnet["VpcId"])
 
+    def reaches_internet(self) -> bool:
+        """Whether the cluster's subnet has a route to everywhere (without a subnet of its own: the default one's)."""
+        if self.cluster.subnet_id is None:
+            return True
+        tables = self.ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [self._vpc()]}])["RouteTables"]
+        own = [t for t in tables if any(a.get("SubnetId") == self.cluster.subnet_id for a in t["Associations"])]
+        main = [t for t in tables if any(a.get("Main") for a in t["Associations"])]
+        routes = [route for table in own or main for route in table["Routes"]]
+        return any(route.get("DestinationCidrBlock") == "0.0.0.0/0" for route in routes)
+
     def _makes_endpoint(self) -> bool:
         return self.cluster.subnet_id is not None and (
             release_version(self.cluster.request["ReleaseLabel"]) >= ENDPOINT_SINCE

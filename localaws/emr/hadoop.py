@@ -259,6 +259,7 @@ class Hadoop:
         self._numbers = iter(range(11, 250))
         self._starting: threading.Thread | None = None
         self._problem: Exception | None = None
+        self._ended = False
         self._changing = threading.Lock()
 
     # -- start and end ----------------------------------------
@@ -278,6 +279,8 @@ class Hadoop:
         try:
             with self._changing:
                 self.yarn = self._make()
+                if self._ended:
+                    return
                 machines = [self._machine(one) for one in self._chosen()]
                 self.yarn.start(machines)
                 LOG.info("%s", self.describe())
@@ -331,9 +334,12 @@ class Hadoop:
         return machine
 
     def stop(self) -> None:
-        """End daemons and containers."""
+        """End daemons and containers, also those that are just being started."""
+        self._ended = True
         if self.yarn is not None:
             self.yarn.stop()
+        if self._starting is not None:
+            self._starting.join()
 
     def describe(self) -> str:
         """How many NodeManagers stand for how many instances, and how large they are."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import timedelta
+from typing import Any
+
+import boto3
 
 from localaws import faults
 from localaws.emr.cloud import Cloud
@@ -37,6 +40,11 @@ class Supervisor:
         faults.require_yarn(settings.fault, settings)
         self._lives: dict[str, ClusterLife] = {}
         self._lock = threading.Lock()
+
+    def client(self, service: str, region: str) -> Any:
+        """A client of a service, as the embedded services call each other."""
+        session = boto3.session.Session()  # boto3's default session is not made for threads
+        return session.client(service, endpoint_url=self.endpoint, region_name=region, **self.keys.arguments())
 
     def launch(self, cluster: Cluster) -> None:
         """Begin a cluster's life."""
@@ -123,12 +131,17 @@ class ClusterLife:
         self.runner = Runner(cluster, self.node, self.shipper, settings, credentials, *accidents, self.hadoop)
         self._steps: list[threading.Thread] = []
         self._server_ends = False
+        # Auto-termination's collector on the node must reach a public endpoint, or the limit never strikes.
+        # https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-auto-termination-policy.html
+        self._reaches_internet = False
 
     def abandon(self) -> None:
         """End because the server ends: no more calls, only no process left behind."""
         self._server_ends = True
         self.cluster.end("TERMINATED", "USER_REQUEST", "The embedded AWS was stopped")
         self.runner.stop()
+        if self.hadoop is not None:
+            self.hadoop.stop()
 
     # -- accidents ----------------------------------------
     def lose_spot(self) -> None:
@@ -187,6 +200,7 @@ class ClusterLife:
         self.cloud.manage_groups()
         self.cloud.make_endpoint()
         self.cloud.provision()
+        self._reaches_internet = self.cloud.reaches_internet()
 
     def _bootstrap(self) -> None:
         cluster = self.cluster
@@ -231,7 +245,7 @@ class ClusterLife:
 
     def _idle_seconds_left(self) -> float:
         policy, since = self.cluster.auto_termination, self.cluster.idle_since
-        if policy is None or since is None:
+        if policy is None or since is None or not self._reaches_internet:
             return float("inf")
         limit = timedelta(seconds=policy.get("IdleTimeout", 3600)) / self.settings.clock_rate
         return (since + limit - now()).total_seconds()

@@ -1,7 +1,7 @@
-"""EventBridge Scheduler: the one-shot schedules that end a cluster really end it (``emr:terminateJobFlows``).
+"""EventBridge Scheduler: schedules that end a cluster (``emr:terminateJobFlows``) or start a workflow really do it.
 
-``at(…)`` expressions are run, on a clock that ``Settings.clock_rate`` can speed up; ``rate`` and ``cron`` are kept and
-answered by moto but never due.
+``at(…)`` and ``rate(…)`` are run, on a clock that ``Settings.clock_rate`` can speed up; ``cron`` is kept and answered
+by moto but never due.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import logging
 import re
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from moto.emr.models import emr_backends
+from moto.core.exceptions import AWSError
 from moto.iam.exceptions import NotFoundException
 from moto.scheduler.models import EventBridgeSchedulerBackend, scheduler_backends
+from moto.stepfunctions.models import stepfunctions_backends
 
 from localaws import patching
 from localaws.policy import Request
@@ -39,22 +40,40 @@ def due_at(expression: str, timezone: str) -> datetime | None:
     return datetime.fromisoformat(at[1]).replace(tzinfo=ZoneInfo(timezone or "UTC")) if at else None
 
 
-def is_due(schedule: Any, now: datetime, clock_rate: float) -> bool:
-    """Whether a schedule's time has come, on a clock that runs ``clock_rate`` times as fast since its creation."""
+def period(expression: str) -> timedelta | None:
+    """How often a recurrent schedule runs; None for an expression of another kind.
+
+    >>> period("rate(5 minutes)"), period("rate(1 hour)"), period("at(2026-11-22T10:00:00)")
+    (datetime.timedelta(seconds=300), datetime.timedelta(seconds=3600), None)
+    """
+    rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
+    return timedelta(**{f"{rate[2]}s": int(rate[1])}) if rate else None
+
+
+def is_due(schedule: Any, now: datetime, clock_rate: float, last: datetime | None = None) -> bool:
+    """Whether a schedule's time has come, on a clock that runs ``clock_rate`` times as fast since its creation.
+
+    Parameters
+    ----------
+    last : when it ran; a recurrent one without a start date runs at once
+    """
+    if (schedule.state or "ENABLED") != "ENABLED":  # an update that does not name the state enables
+        return False
+    if every := period(schedule.schedule_expression):
+        return last is None or (now - last) * clock_rate >= every
     when = due_at(schedule.schedule_expression, schedule.schedule_expression_timezone)
     created = datetime.fromtimestamp(schedule.creation_date, UTC)
-    enabled = (schedule.state or "ENABLED") == "ENABLED"  # an update that does not name the state enables
-    return when is not None and enabled and created + (now - created) * clock_rate >= when
+    return when is not None and last is None and created + (now - created) * clock_rate >= when
 
 
 class Clock(threading.Thread):
-    """Runs the schedules that are due, once each, as long as the server lives."""
+    """Runs the schedules that are due, as long as the server lives."""
 
     def __init__(self, account: str, settings: Settings, terminate: Callable[[str, list[str]], None]) -> None:
         super().__init__(name="scheduler-clock", daemon=True)
         self.account, self.settings, self.terminate = account, settings, terminate
         self.stopped = threading.Event()
-        self._done: set[tuple[str, float]] = set()
+        self._last: dict[tuple[str, float], datetime] = {}
 
     def run(self) -> None:
         """Look every half second."""
@@ -64,30 +83,45 @@ class Clock(threading.Thread):
                 for group in list(backend.schedule_groups.values()):
                     for schedule in list(group.schedules.values()):
                         key = (schedule.arn, schedule.creation_date)
-                        if key not in self._done and is_due(schedule, now, self.settings.clock_rate):
-                            self._done.add(key)
+                        if is_due(schedule, now, self.settings.clock_rate, self._last.get(key)):
+                            self._last[key] = now
                             self._fire(region, schedule)
 
     def _fire(self, region: str, schedule: Any) -> None:
         target = schedule.target
-        if not TERMINATE.fullmatch(target["Arn"]):
-            LOG.warning("schedule %s is due; its target %s is not run here", schedule.name, target["Arn"])
-            return
-        clusters = json.loads(target.get("Input") or "{}").get("JobFlowIds", [])
         try:
             role = authorization.role_caller(self.account, target["RoleArn"].rsplit("/", 1)[-1])
         except NotFoundException:
             LOG.warning("schedule %s is due; its role %s does not exist", schedule.name, target["RoleArn"])
             return
+        if TERMINATE.fullmatch(target["Arn"]):
+            self._terminate(region, schedule, role)
+        elif ":states:" in target["Arn"]:
+            self._start(region, schedule, role)
+        else:
+            LOG.warning("schedule %s is due; its target %s is not run here", schedule.name, target["Arn"])
+
+    def _terminate(self, region: str, schedule: Any, role: authorization.Caller) -> None:
+        clusters = json.loads(schedule.target.get("Input") or "{}").get("JobFlowIds", [])
         for cluster in clusters:
             arn = f"arn:aws:elasticmapreduce:{region}:{self.account}:cluster/{cluster}"
-            tags = getattr(emr_backends[self.account][region].clusters.get(cluster), "tag_map", {})
-            context = {f"aws:ResourceTag/{name}": value for name, value in tags.items()}
+            context = authorization.tags_of_cluster(self.account, arn)
             if not authorization.may(role, Request("elasticmapreduce:TerminateJobFlows", arn, context)):
                 LOG.warning("schedule %s is due; its role may not terminate %s", schedule.name, cluster)
                 return
         LOG.info("schedule %s terminates %s", schedule.name, ", ".join(clusters))
         self.terminate(region, clusters)
+
+    def _start(self, region: str, schedule: Any, role: authorization.Caller) -> None:
+        workflow = schedule.target["Arn"]
+        if not authorization.may(role, Request("states:StartExecution", workflow)):
+            LOG.warning("schedule %s is due; its role may not start %s", schedule.name, workflow)
+            return
+        try:
+            given = schedule.target.get("Input") or "{}"
+            stepfunctions_backends[self.account][region].start_execution(workflow, "", given)
+        except AWSError as error:
+            LOG.warning("schedule %s could not start %s: %s", schedule.name, workflow, error)
 
 
 def install() -> None:

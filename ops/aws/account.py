@@ -35,28 +35,22 @@ class Account:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Account:
-        """The account that ``ENV`` and the credentials at hand mean.
-
-        For ``ENV=local`` this process's own AWS variables are replaced by those of the embedded AWS, so that nothing in
-        it can reach the real one.
-        """
-        return cls.of(target_from(environ, may_be_offline=False), environ)
-
-    @classmethod
-    def of(cls, target: Target, environ: Mapping[str, str] | None = None) -> Account:
-        """The account of a target; this process's clients are pointed at it."""
-        if target.emulated:
-            for name in [name for name in os.environ if name.startswith("AWS_")]:
-                del os.environ[name]
-            os.environ.update(target.environment())
-        os.environ["AWS_REGION"] = target.region
-        return cls(target, environ or {})
+        """The account that ``ENV`` and the credentials at hand mean; the process's environment is pointed at it."""
+        target = target_from(environ, may_be_offline=False)
+        point_process_at(target)
+        return cls(target, environ)
 
     def client(self, service: str) -> Any:
-        """A boto3 client in this account and region."""
+        """A boto3 client in this account and region, whatever the process's environment says.
+
+        On the embedded AWS its address and keys are given; a profile or role of the shell is not asked.
+        """
         import boto3
 
-        return boto3.client(service, region_name=self.target.region)
+        if not self.target.emulated:
+            return boto3.client(service, region_name=self.target.region)
+        keys = self.target.keys.arguments()
+        return boto3.client(service, region_name=self.target.region, endpoint_url=self.target.endpoint, **keys)
 
     @cached_property
     def storage(self) -> dict[str, Any]:
@@ -94,6 +88,19 @@ class Account:
         """State of the cluster, and the reason that EMR gives, which may be empty."""
         status = self.client("emr").describe_cluster(ClusterId=self.cluster["cluster_id"])["Cluster"]["Status"]
         return str(status["State"]), str(status.get("StateChangeReason", {}).get("Message") or "")
+
+
+def point_process_at(target: Target) -> None:
+    """Let this process's environment lead to a target, for what reads it by itself: the job's stores, Spark, aws-cli.
+
+    For the embedded AWS every AWS variable of the shell goes, so that nothing here can reach a real account. A command
+    does this once, at its beginning; making an `Account` does not.
+    """
+    if target.emulated:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
+        os.environ.update(target.environment())
+    os.environ["AWS_REGION"] = target.region
 
 
 def emulator() -> dict[str, Any]:

@@ -6,6 +6,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from fruits.listing import require_image
+from fruits.models import require_model
+from fruits.store import Store
 from rich.console import Console
 
 from ops.job.local_spark import SAMPLE, request_from, run
@@ -24,6 +27,8 @@ def main(environ: Mapping[str, str]) -> int:
             highlight=False,
             soft_wrap=True,
         )
+    require_image(Store(request.input))
+    require_model(request)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # four attempts a task, as on a cluster: a worker that the kernel kills costs time, not the run
     return run(request, console, environ.get("MASTER") or f"local[{cores},4]")

@@ -10,13 +10,13 @@ from typing import Any
 
 from fruits.errors import FruitsError
 from fruits.progress import progress_of
-from fruits.store import Store
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ops.aws import emr
 from ops.aws.account import NOT_RUNNING, Account, emulator
+from ops.aws.store import SignedStore
 from ops.core.console import working
 from ops.core.errors import OperatorError
 from ops.core.text import duration, utc
@@ -52,8 +52,8 @@ def open_steps(account: Account, cluster: Cluster | None) -> list[OpenStep]:
         report = None
         if listed["Status"]["State"] != "PENDING":
             try:
-                report = progress_of(Store(emr.read_output(account, listed["Id"])))
-            except (OperatorError, FruitsError):
+                report = progress_of(SignedStore(emr.read_output(account, listed["Id"])))
+            except (OperatorError, FruitsError, OSError):
                 report = None  # not one of ours, or its store does not answer: the state is told anyway
             started = listed["Status"]["Timeline"].get("StartDateTime")
             if report and started and str(report.get("updated", "")) < f"{started.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}":

@@ -36,7 +36,7 @@ class Cluster:
     ----------
     reason : EMR's, which may be empty
     idle_since : when the last step ended; None while one is open, or the cluster is not ready
-    ends_idle : when it ends by itself if nothing is submitted (EMR looks every five minutes); None where it does not
+    ends_idle : when it ends if nothing is submitted (the idle watch looks every five minutes); None where it does not
     ends_latest : UTC time at which the schedule ends it, as Terraform gives it
     nodes : live ones, by role
     usd_hour : dollars an hour of the live nodes; None where a price is not known

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -76,9 +77,11 @@ def _sizing_default(plan: Mapping[str, Any], name: str) -> Decimal:
 
 
 def _idle_minutes(plan: Mapping[str, Any]) -> Decimal:
-    (cluster,) = [found for found in policies.resources(plan) if found.type == "aws_emr_cluster"]
+    found = policies.resources(plan)
+    (cluster,) = [resource for resource in found if resource.type == "aws_emr_cluster"]
     policy = cluster.values.get("auto_termination_policy") or [{"idle_timeout": 3600}]
-    return Decimal(policy[0]["idle_timeout"]) / 60
+    watched = any(resource.values.get("schedule_expression") == policies.WATCH_RATE for resource in found)
+    return Decimal(policy[0]["idle_timeout"]) / 60 + (policies.WATCH_MINUTES if watched else 0)
 
 
 def _dates(size: policies.Shape, region: str, book: prices.Book) -> str:
@@ -133,8 +136,8 @@ def _marked(amount: Decimal, inferred: bool, width: int = 9) -> str:
     return f"{'~' if inferred else ''}{shown(amount)}".rjust(width)
 
 
-def lines(found: Estimate, currency: Currency) -> list[str]:
-    """The estimate as a reader wants it, a sentence or a row of a table a line."""
+def lines(found: Estimate, currency: Currency, today: date | None = None) -> list[str]:
+    """The estimate as a reader wants it, a sentence or a row of a table a line; ``today`` dates the tables."""
     hour = found.hour
     said = [
         f"an hour of ENV={found.env} in {found.region}, at most, USD (~ is inferred, not read)",
@@ -170,6 +173,7 @@ def lines(found: Estimate, currency: Currency) -> list[str]:
             f"  speed: {mark}{found.speed.per_vcpu:.1f} images/s a vCPU ({found.speed.source})",
         ]
     said.append(f"prices: {found.book}: {found.dates}" + (f"; {rate}" if (rate := currency.sentence()) else ""))
+    said += [old] if (old := prices.aged(found.dates, today or datetime.now(UTC).date())) else []
     said.append(NOT_COUNTED)
     return said
 

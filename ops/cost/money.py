@@ -14,7 +14,9 @@ from ops.prices.table import HERE
 
 DEFAULT_CURRENCY = "EUR"
 NOT_COUNTED = (
-    "not counted: taxes (VAT), S3 storage, data transfer out, KMS and logs' requests, free tier, credits, Savings Plans"
+    "not counted: taxes (VAT), S3 storage, data transfer out, GB through NAT, endpoints and between zones, Studio's "
+    "instances and file system, CloudWatch, the idle watch (0.0012 USD an hour), KMS and logs' requests, free tier, "
+    "credits, Savings Plans"
 )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, walk
+from fruits.store import Store
 
 
 @dataclass(frozen=True, order=True)
@@ -20,25 +20,16 @@ class FoundImage:
 def find_images(root: Path) -> list[FoundImage]:
     """All images below ``root`` at any depth, sorted by class and path.
 
-    Hidden files and folders are left out. Images right in ``root`` are of the class that ``root`` names.
+    What an image is, `fruits.inputs` says. Images right in ``root`` are of the class that ``root`` names.
 
     Raises
     ------
-    OSError
+    StorageError
         If a folder cannot be read: a sample cut from half of the images would not say so.
     """
-
-    def refuse(error: OSError) -> None:
-        raise error
-
     found = []
-    for folder, folders, files in os.walk(root, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inside = Path(folder).relative_to(root)
-        label = inside.name or root.resolve().name
-        found += [
-            FoundImage(label, PurePosixPath(inside.as_posix()) / name)
-            for name in files
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-        ]
+    for entry in walk(Store(str(root)), LeftOut()):
+        path = PurePosixPath(entry.key)
+        if entry.size != NOT_EXPRESSIBLE:
+            found.append(FoundImage(path.parent.name or root.resolve().name, path))
     return sorted(found)

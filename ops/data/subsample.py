@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from fruits.errors import StorageError
+
 from ops.core.errors import OperatorError
 from ops.data.images import FoundImage, find_images
 
@@ -82,7 +84,7 @@ def subsample(source: Path, dest: Path, *, classes: int = 5, images: int = 5, se
     try:
         found = find_images(source)
         if not found:
-            raise SampleError(f"There is no .jpg, .jpeg or .png below {source}: give a folder of images.")
+            raise SampleError(f"There is no image below {source}: give a folder of images.")
         chosen = choose(found, classes=classes, images=images, seed=seed)
         counts = dict(Counter(image.label for image in chosen))
         wanted = {_place(image): source / image.path for image in chosen}
@@ -91,6 +93,8 @@ def subsample(source: Path, dest: Path, *, classes: int = 5, images: int = 5, se
                 return counts
             raise SampleError(f"{dest} already holds something else: remove it, or give another DEST=.")
         _copy(wanted, dest)
+    except StorageError as error:
+        raise SampleError(str(error)) from error
     except OSError as error:
         raise SampleError(f"{error.filename}: {error.strerror}: make it accessible, or choose another.") from error
     return counts

@@ -16,9 +16,9 @@ from typing import Any, Literal, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
-from fruits.store import Store
 
 from ops.aws.account import Account
+from ops.aws.store import SignedStore
 from ops.core.errors import OperatorError
 from ops.diagnose import deaths
 from ops.diagnose.evidence import Document, ErrorDetail, Evidence, Node, Role
@@ -411,7 +411,7 @@ def _record(uri: str | None, since: datetime | None, until: datetime | None) -> 
     if uri is None:
         return None
     try:
-        record = json.loads(Store(uri).read("_run/error.json"))
+        record = json.loads(SignedStore(uri).read("_run/error.json"))
     except (OSError, ValueError, FruitsError):
         return None  # the job could not leave any
     return record if isinstance(record, dict) and is_of_step(record, since, until) else None

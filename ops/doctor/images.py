@@ -7,8 +7,8 @@ from typing import Any
 
 from fruits.errors import FruitsError
 from fruits.formats import ENDINGS_TEXT
-from fruits.listing import is_image
-from fruits.store import Store, split_uri
+from fruits.inputs import LeftOut, images_in, walk
+from fruits.store import Entry, Store, split_uri
 
 from ops.doctor.finding import Finding, failed, failure, ok, warning
 from ops.lifecycle.upload import counts
@@ -16,19 +16,20 @@ from ops.lifecycle.upload import counts
 SHOWN = 3
 
 
-def counted(classes: Mapping[str, int], where: str, cure: str) -> Finding:
-    """What the number of images and classes means for a run."""
+def counted(classes: Mapping[str, int], left: LeftOut, where: str, cure: str) -> Finding:
+    """What the number of images and classes, and of files that are none, means for a run."""
     total = sum(classes.values())
+    others = f"; {left.sentence()}" if left else ""
     if not total:
-        return failure("images", f"no image below {where}: no name ends in {ENDINGS_TEXT}", cure)
+        return failure("images", f"no image below {where}: no name ends in {ENDINGS_TEXT}{others}", cure)
     most = sorted(classes, key=lambda label: (-classes[label], label))
     names = ", ".join(f"{label} {classes[label]:,}" for label in most[:SHOWN])
     rest = f" and {len(most) - SHOWN} more" if len(most) > SHOWN else ""
     about = f"{total:,} image{'' if total == 1 else 's'} of {len(most)} class{'' if len(most) == 1 else 'es'}"
     if len(classes) == 1:
         cure = "put each class into a folder of its own, or go on: the class is only a label."
-        return warning("images", f"{about} below {where}: {names}", cure)
-    return ok("images", f"{about} below {where}: {names}{rest}")
+        return warning("images", f"{about} below {where}: {names}{others}", cure)
+    return ok("images", f"{about} below {where}: {names}{rest}{others}")
 
 
 def in_bucket(s3: Any, uri: str, cure: str) -> Finding:
@@ -37,15 +38,18 @@ def in_bucket(s3: Any, uri: str, cure: str) -> Finding:
     bucket, _, prefix = split_uri(base)[1].partition("/")
     below = f"{prefix}/" if prefix else ""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=below)
-    keys = (item["Key"].removeprefix(below) for page in pages for item in page.get("Contents", []))
-    return counted(counts(f"{base}/{key}" for key in keys if is_image(key)), uri, cure)
+    found = (item for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/"))
+    entries = (Entry(item["Key"].removeprefix(below), True, int(item["Size"]), 0) for item in found)
+    left = LeftOut()
+    classes = counts(f"{base}/{entry.key}" for entry in images_in(entries, left))
+    return counted(classes, left, uri, cure)
 
 
 def in_store(uri: str) -> Finding:
     """The images below a folder, or an address of another store."""
+    left = LeftOut()
     try:
-        entries = Store(uri).list(recursive=True)
+        classes = counts(f"{uri.rstrip('/')}/{entry.key}" for entry in walk(Store(uri), left))
     except (OSError, FruitsError) as error:
         return failed("images", error)
-    found = (entry.key for entry in entries if entry.is_file and is_image(entry.key))
-    return counted(counts(f"{uri.rstrip('/')}/{key}" for key in found), uri, "INPUT=the folder that holds the images.")
+    return counted(classes, left, uri, "INPUT=the folder that holds the images.")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from fruits import classifier
-from fruits.classifier import cross_validate_blocks
+from fruits.classifier import MAX_CLASSES, cross_validate_blocks
 from fruits.errors import InputError
 from fruits.outputs import REPORT
 from fruits.report import page
@@ -24,8 +24,6 @@ from rich.text import Text
 from ops.core.console import working
 from ops.job.results import Result, find
 
-MAX_CLASSES = 3000
-"""Two confusion matrices of so many classes take 150 MB."""
 SHOWN = 10
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fruits.errors import FruitsError, UsageError
+from fruits.inputs import LeftOut
 from fruits.request import Request, read_request
 from fruits.store import Store
 from rich.console import Console
@@ -46,6 +47,9 @@ _NUMBERS: dict[str, type[int] | type[float]] = {
 _TEXTS = ("input", "output", "model", "engine", "precision", "scaling", "weights")
 
 
+_SHARES = ("variance", "max_reject_rate")
+
+
 def classes_in(text: str) -> list[str]:
     """Class names in CLASSES: separated by semicolons, or a JSON list (for names that hold one).
 
@@ -63,6 +67,16 @@ def classes_in(text: str) -> list[str]:
     return [name.strip() for name in text.split(";") if name.strip()]
 
 
+def share_in(text: str) -> float:
+    """A share, as a number or in percent.
+
+    >>> share_in("0.95"), share_in("95 %")
+    (0.95, 0.95)
+    """
+    number = text.strip()
+    return float(number.removesuffix("%")) / 100 if number.endswith("%") else float(number)
+
+
 def fields_from(environment: Mapping[str, str]) -> dict[str, Any]:
     """The request's fields among make's variables.
 
@@ -75,7 +89,7 @@ def fields_from(environment: Mapping[str, str]) -> dict[str, Any]:
     for name, kind in _NUMBERS.items():
         if text := environment.get(name.upper()):
             try:
-                fields[name] = kind(text)
+                fields[name] = share_in(text) if name in _SHARES else kind(text)
             except ValueError:
                 raise UsageError(
                     f"{name.upper()}={text} is not a number. Fix: for example {name.upper()}=50."
@@ -233,9 +247,11 @@ def describe(summary: dict[str, Any], output: Store) -> str:
     rejected = (
         f", {summary['images_rejected']:,} rejected (see rejects/)" if summary["images_rejected"] else ", none rejected"
     )
+    left = LeftOut.from_json(summary.get("left_out") or {})
+    others = f"\nleft out  {escape(left.sentence())}" if left else ""
     return (
         f"\n[bold green]done[/] in {summary['seconds_total']:.0f} s\n"
-        f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}\n"
+        f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}{others}\n"
         f"features  {summary['model']}, {summary['dimension']:,} an image; {work}{gone}\n"
         f"pca       k = {summary['k']}: {summary['variance_statement']}\n"
         f"results   {escape(output.uri)}\n"

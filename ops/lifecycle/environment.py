@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from localaws.errors import LocalAwsError, NotRunningError
 from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.poll import poll
-from ops.aws.state_bucket import require_state
+from ops.aws.state_bucket import NoStateError, make_state, require_state
 from ops.aws.studio import find_domain
 from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
 from ops.core import browser
@@ -93,6 +94,70 @@ def upload_artifacts(
     return {"BOOTSTRAP_URI": f"s3://{bucket}/{key}", "WHEELHOUSE_URI": wheels.uri}
 
 
+def ensure_state(account: Account, environ: Mapping[str, str], console: Console) -> None:
+    """The bucket of Terraform's states, made after a yes where the account has none.
+
+    Raises
+    ------
+    NoStateError
+        When it is not there, and nobody said that it may be made.
+    """
+    try:
+        require_state(account)
+    except NoStateError:
+        bucket = account.target.state_bucket
+        told = f"Terraform keeps its states in {bucket}, once an account: some kilobytes, which no command removes."
+        if environ.get("YES") != "1":
+            if environ.get("CI") or not sys.stdin.isatty():
+                raise
+            confirm(account, [told], environ, console)
+        make_state(account.client("s3"), account.target)
+        console.print(f"{bucket} made", highlight=False, soft_wrap=True)
+
+
+def ask_first(account: Account, storage: Workspace, environ: Mapping[str, str], console: Console) -> None:
+    """Show what both stacks would make and its price, and ask, before anything is there. The embedded AWS asks nothing.
+
+    Raises
+    ------
+    OperatorError
+        When a rule is broken, the answer is no, or nobody is there to answer.
+    """
+    if account.target.emulated:
+        return
+    with working(console, "planning", quiet=True):
+        changes, shown = preview(account, storage, environ)
+    if broken := policies.check(shown, ceiling=None, region=account.target.region):
+        raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
+    if changes:
+        lines = [line for line in summary(shown, account.target.region) if "an hour costs" not in line]
+        confirm(account, [*changes, *lines, *after.before_apply(shown, account, environ)], environ, console)
+
+
+def preview(account: Account, storage: Workspace, environ: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
+    """What would be made, in sentences (none where nothing would), and the plan of the cluster, before any bucket."""
+    place = storage.state.with_suffix(".preview.tfplan")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    planned = storage.plan(out=place)
+    stored, held = storage.show(place), storage.outputs()
+    if not held and any(r["type"] == "aws_kms_key" for r in stored.get("resource_changes", [])):
+        target = account.target  # the key's own id is known after apply; the price does not depend on it
+        held = {"kms_key_arn": f"arn:aws:kms:{target.region}:{target.account_id}:key/{uuid.UUID(int=0)}"}
+    extra = cluster_variables(account.target, held, environ, boundary_of(account.target))
+    cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=True)
+    place = cluster.state.with_suffix(".preview.tfplan")
+    changes = cluster.plan(out=place)
+    lines = []
+    if planned:
+        lines.append("   storage: buckets for images, results and logs, and the wheels of a node (some 500 MB)")
+        if not stored.get("variables", {}).get("budget_emails", {}).get("value"):
+            env = account.target.env
+            lines.append(
+                f"   nobody is mailed about the budget: name them in budget_emails, infra/env/{env}.storage.tfvars"
+            )
+    return [*lines, *(["   a cluster:"] if changes else [])], cluster.show(place)
+
+
 def confirm(account: Account, lines: list[str], environ: Mapping[str, str], console: Console) -> None:
     """Ask before the first cent.
 
@@ -126,8 +191,9 @@ def apply(
         if (environ.get("ENV") or "local") == "local":
             start_embedded(console, environ)
         account = Account.from_environment(environ)
-    require_state(account)
+    ensure_state(account, environ, console)
     quiet = not console.is_terminal or account.target.emulated
+    ask_first(account, Workspace(target=account.target, stack="storage", capture=True), environ, console)
     storage = Workspace(target=account.target, stack="storage", capture=quiet)
     with working(console, "storage: buckets, budget", quiet=not quiet):
         storage.apply()
@@ -140,14 +206,12 @@ def apply(
     with working(console, "cluster: planning", quiet=not quiet):
         changes = cluster.plan(out=plan)
         shown = cluster.show(plan)
-    said = summary(shown, account.target.region)
     if not changes:
         console.print("the cluster is as it should be: nothing to do", highlight=False)
         console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
         return account
     if broken := policies.check(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
-    confirm(account, [*said, *after.before_apply(shown, account, environ)], environ, console)
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
     try:
         with working(console, creating, quiet=not quiet), fault.injected(account, environ, fault.AT_START):

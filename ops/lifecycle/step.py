@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from fruits.backbones import backbone_named
 from fruits.errors import FruitsError
 from fruits.request import Request
-from fruits.store import Store
 from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.emr import LIVE_STATES, OPEN_STATES, list_open_steps
 from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, poll
 from ops.aws.refusals import explain
+from ops.aws.store import SignedStore
 from ops.core.console import working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.after import after_step
@@ -85,7 +86,10 @@ def request_for(account: Account, environ: Mapping[str, str]) -> Request:
     if not account.target.emulated:
         # with dynamic allocation Spark cannot say how large it may grow; the stack knows
         fields["parallelism"] = max(1, int(account.cluster["sizing"]["worker_vcpus"]))
-    return Request.from_json(fields)
+    request = Request.from_json(fields)
+    if not request.model.endswith((".keras", ".h5")):
+        backbone_named(request.model)  # an unknown one costs a sentence here, and a step there
+    return request
 
 
 def step_arguments(entry: str, packed: str, request: str) -> list[str]:
@@ -150,7 +154,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
         When it could not be looked at, for hours or for want of a right. The step goes on.
     """
     emr, emulated = account.client("emr"), account.target.emulated
-    watcher = Watcher(Store(submitted.output))
+    watcher = Watcher(SignedStore(submitted.output))
     waiting = WaitingLog(emr, account.client("s3"), submitted.cluster_id, submitted.step_id)
     with working(console, "submitted") as say:
 
@@ -207,8 +211,13 @@ def conclude(
     patience : seconds to wait for logs, where the job could not say itself why it failed
     """
     if status["State"] == "COMPLETED":
-        output = Store(submitted.output)
-        summary = json.loads(output.read("run.json"))
+        output = SignedStore(submitted.output)
+        try:
+            summary = json.loads(output.read("run.json"))
+        except (OSError, FruitsError) as error:
+            told = f"the step is COMPLETED; its summary could not be read here ({error}). Fix: make results fetches it."
+            console.print(told, style="yellow", highlight=False, soft_wrap=True, markup=False)
+            return 0
         console.print(describe(summary, output), highlight=False, soft_wrap=True)
         after_step(account, submitted.cluster_id, submitted.step_id, summary, console)
         return 0

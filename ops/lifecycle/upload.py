@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fruits.formats import ENDINGS_TEXT
-from fruits.listing import is_image, label_of
+from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, is_image, label_of, walk
+from fruits.store import Store
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
@@ -23,8 +25,8 @@ PREFIX = "images"
 THREADS = 16
 
 
-def images_below(folder: Path) -> list[Path]:
-    """Every image, by the job's own rule.
+def images_below(folder: Path) -> tuple[list[Path], LeftOut]:
+    """Every image by the job's own rule, in order, and what else is there.
 
     Raises
     ------
@@ -33,13 +35,20 @@ def images_below(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise OperatorError(f"{folder} is no folder. Fix: INPUT=the folder that holds the images.", exit_code=10)
-    found = sorted(path for path in folder.rglob("*") if is_image(path.name) and path.is_file())
+    left = LeftOut()
+    found = []
+    for entry in walk(Store(str(folder)), left):
+        if entry.size == NOT_EXPRESSIBLE:
+            left.add("name that is not UTF-8", entry.key)
+        else:
+            found.append(folder / entry.key)
     if not found:
+        others = f" {left.sentence()}." if left else ""
         raise OperatorError(
-            f"there is no image below {folder}: no file ends in {ENDINGS_TEXT}. Fix: check the folder.",
+            f"there is no image below {folder}: no file ends in {ENDINGS_TEXT}.{others} Fix: check the folder.",
             exit_code=10,
         )
-    return found
+    return sorted(found), left
 
 
 def counts(keys: Iterable[str]) -> dict[str, int]:
@@ -66,7 +75,7 @@ def table_of(here: dict[str, int], before: dict[str, int], after: dict[str, int]
 
 
 def upload(s3: Any, bucket: str, folder: Path, console: Console, *, prefix: str = PREFIX) -> tuple[int, int]:
-    """Send what is not there with the same size and is not older than the file.
+    """Send what is not there with the same size and is not older than the file. A file of the future has no age.
 
     An interrupted upload is taken up by the next: an object is there whole or not at all.
 
@@ -75,7 +84,8 @@ def upload(s3: Any, bucket: str, folder: Path, console: Console, *, prefix: str 
     int, int
         Images sent, and images in the folder.
     """
-    paths = images_below(folder)
+    paths, left = images_below(folder)
+    now = time.time()
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
     there = {
         item["Key"]: (int(item["Size"]), item["LastModified"].timestamp())
@@ -86,7 +96,7 @@ def upload(s3: Any, bucket: str, folder: Path, console: Console, *, prefix: str 
     def needed(path: Path, key: str) -> bool:
         found = there.get(key)
         facts = path.stat()
-        return found is None or found[0] != facts.st_size or found[1] < facts.st_mtime - 1
+        return found is None or found[0] != facts.st_size or found[1] < facts.st_mtime - 1 < now
 
     keys = {path: f"{prefix}/{path.relative_to(folder).as_posix()}" for path in paths}
     todo = [path for path, key in keys.items() if needed(path, key)]
@@ -99,6 +109,8 @@ def upload(s3: Any, bucket: str, folder: Path, console: Console, *, prefix: str 
     missing = [key for key in keys.values() if key not in after]
     if missing:
         raise OperatorError(f"{len(missing)} images did not arrive, first {missing[0]}. Fix: run it again.")
+    if left:
+        console.print(left.sentence(), highlight=False, markup=False, soft_wrap=True)
     return len(todo), len(paths)
 
 
@@ -113,7 +125,7 @@ def main(environ: Mapping[str, str]) -> int:
         bucket = account.bucket("data")
         s3 = account.client("s3")
         with working(console, f"counting the images of {folder} and of s3://{bucket}/{PREFIX}/"):
-            here = counts(str(path) for path in images_below(folder))
+            here = counts(str(path) for path in images_below(folder)[0])
             before = counts(stored(s3, bucket, PREFIX))
         sent, total = upload(s3, bucket, folder, console)
         console.print(table_of(here, before, counts(stored(s3, bucket, PREFIX))))

@@ -16,12 +16,15 @@ from typing import Any
 from ops.prices import table as prices
 
 IDLE_CEILING_SECONDS = 3600
+WATCH_MINUTES = 5  # between two looks of infra/modules/idle
+WATCH_RATE = f"rate({WATCH_MINUTES} minutes)"
 EMR_TAG = "for-use-with-amazon-emr-managed-policies"
 REQUIRED_TAGS = ("Project", "Environment", "ManagedBy", "Stack")
 
 # Actions that AWS offers without a resource: "*" is the only thing that can be written.
 WITHOUT_RESOURCE = frozenset(
     {
+        "cloudwatch:GetMetricStatistics",
         "ec2:DescribeAddresses",
         "ec2:DescribeAddressesAttribute",
         "ec2:DescribeInstanceTypeOfferings",
@@ -51,6 +54,7 @@ WITHOUT_RESOURCE = frozenset(
         "kms:CreateKey",
         "kms:ListAliases",
         "pricing:GetProducts",
+        "states:ValidateStateMachineDefinition",
         "sagemaker:ListApps",
         "sagemaker:ListDomains",
         "sagemaker:ListSpaces",
@@ -528,6 +532,14 @@ def ends_by_itself(found: list[Resource]) -> Iterator[tuple[str, str]]:
         ]
         if not clocks:
             yield cluster.address, "nothing outside ends a cluster whose step hangs"
+        watches = [
+            schedule
+            for schedule in _of(found, "aws_scheduler_schedule")
+            if schedule.values.get("schedule_expression") == WATCH_RATE
+            and schedule.values.get("state", "ENABLED") == "ENABLED"
+        ]
+        if not watches or not any(True for _ in _of(found, "aws_sfn_state_machine")):
+            yield cluster.address, "nothing outside ends a cluster that is idle, and EMR's own limit needs a way out"
 
 
 @rule

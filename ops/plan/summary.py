@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from ops.plan import policies
@@ -31,4 +32,7 @@ def summary(plan: Mapping[str, Any], region: str) -> list[str]:
             f"   an hour costs at most {hour.total:.2f} USD{fallback}: EC2 {hour.ec2:.2f}, EMR {hour.emr:.2f}, "
             f"volumes {hour.ebs:.2f}, network {hour.network:.2f}, before tax"
         )
+        book = prices.table()
+        dates = " ".join(book.instance(region, name).ec2_as_of for name in sorted(policies.types(plan)))
+        lines += [f"   {old}"] if (old := prices.aged(dates, datetime.now(UTC).date())) else []
     return lines

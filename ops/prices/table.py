@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -259,6 +261,24 @@ class Hourly:
     def least(self) -> Decimal:
         """What it costs where EMR gets the cheapest type of each fleet."""
         return sum((fleet.least for fleet in self.fleets), Decimal(0)) + self.network
+
+
+MONTHS_OF_TRUST = 12
+
+
+def aged(dates: str, today: date) -> str:
+    """What to say of a text's dates that are older than a year; an empty string where none is.
+
+    >>> aged("EC2 2025-04-04; EMR 2026-10-02", date(2026, 11, 27))
+    'prices of 2025-04-04 are older than 12 months. Fix: make prices ENV=dev renews them.'
+    >>> aged("EC2 2026-04-04, inferred; Spot inferred", date(2026, 11, 27))
+    ''
+    """
+    limit = today.replace(year=today.year - 1, day=min(today.day, 28)).isoformat()
+    old = sorted({found for found in re.findall(r"\d{4}-\d{2}-\d{2}", dates) if found < limit})
+    if not old:
+        return ""
+    return f"prices of {', '.join(old)} are older than {MONTHS_OF_TRUST} months. Fix: make prices ENV=dev renews them."
 
 
 def hourly(

@@ -104,6 +104,8 @@ TABLE: tuple[Assumption, ...] = (
                checks.second_plan_is_empty, "runs"),
     Assumption("idle-limit", "EMR holds the idle limit.", "the cluster's auto-termination policy",
                checks.idle_limit_is_set, "imitates"),
+    Assumption("idle-watch", "The idle watch outside looks at the cluster and can read what EMR answers.",
+               "the executions of its workflow", checks.idle_watch_looks, "imitates"),
     Assumption("clock", "The schedule outside ends the cluster, with its role and target as written.",
                "the schedule is brought forward to a minute from now", checks.clock_ends_the_cluster, "imitates"),
     Assumption("emr-endpoint", "EMR makes the endpoint emr-service-vpce, tagged, and leaves it.",

@@ -307,9 +307,19 @@ def idle_limit_is_set(e: Evidence) -> Finding:
     return Finding(bool(seconds), f"EMR holds {seconds} s; that it ends the cluster was not waited for", policy)
 
 
+def idle_watch_looks(e: Evidence) -> Finding:
+    looks = [look for look in seen(e, "alive", "watch") if look["status"] != "RUNNING"]
+    if not looks:
+        raise NotSeenError("the idle watch has not ended a look yet")
+    failed = [look["name"] for look in looks if look["status"] != "SUCCEEDED"]
+    return Finding(not failed, f"{len(looks)} looks, {len(failed)} failed", looks)
+
+
 def emr_makes_an_endpoint(e: Evidence) -> Finding:
     alive = [v for v in seen(e, "alive", "network")["endpoints"] if tags(v).get("Name") == "emr-service-vpce"]
     ended = [v for v in seen(e, "ended", "endpoints") if tags(v).get("Name") == "emr-service-vpce"]
+    if not alive and not ended and str(e.get("alive", {}).get("cluster", {}).get("ReleaseLabel", "")) < "emr-8":
+        raise NotSeenError("none, as AWS's pages say of releases before Spark 8")
     tagged = all(tags(v).get(MANAGED_TAG) == "true" for v in alive)
     said = f"{len(alive)} while the cluster lived, {len(ended)} after its end"
     return Finding(len(alive) == 1 and len(ended) == 1 and tagged, said, [tags(v) for v in alive])

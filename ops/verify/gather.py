@@ -11,12 +11,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
-from fruits.store import Store
 from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.emr import OPEN_STATES
 from ops.aws.poll import poll
+from ops.aws.store import SignedStore
 from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
 from ops.core.target import PROJECT
 from ops.lifecycle import step
@@ -114,6 +114,7 @@ class Gatherer:
             "idle": self.ask(
                 lambda: emr.get_auto_termination_policy(ClusterId=cluster_id).get("AutoTerminationPolicy", {})
             ),
+            "watch": self.ask(self._looks_of_the_watch),
             "budget": self.ask(
                 lambda: budgets.describe_budget(
                     AccountId=target.account_id, BudgetName=f"{PROJECT}-{target.env}-monthly"
@@ -121,6 +122,13 @@ class Gatherer:
             ),
             "interfaces": self._interfaces(emr, cluster_id, cluster),
         }
+
+    def _looks_of_the_watch(self) -> list[dict[str, Any]]:
+        target = self.account.target
+        arn = f"arn:aws:states:{target.region}:{target.account_id}:stateMachine:{PROJECT}-{target.env}-idle"
+        states = self.account.client("stepfunctions")
+        found = states.list_executions(stateMachineArn=arn)["executions"]
+        return [{"status": e["status"], "name": e["name"]} for e in found]
 
     @staticmethod
     def _machines(ec2: Any, cluster_id: str) -> list[dict[str, Any]]:
@@ -185,7 +193,7 @@ class Gatherer:
             "step": found,
             "arguments": step.step_arguments(entry, packed, uri),
             "request": request.as_json(),
-            "run": self.ask(lambda: json.loads(Store(submitted.output).read("run.json"))),
+            "run": self.ask(lambda: json.loads(SignedStore(submitted.output).read("run.json"))),
             "run_written": self.ask(lambda: s3.head_object(Bucket=bucket, Key=f"{prefix}/run.json")["LastModified"]),
         }
         return code
@@ -198,7 +206,7 @@ class Gatherer:
         step.watch(self.account, submitted, self.console)
         self.evidence["failing"] = {
             "step": self._described(submitted),
-            "told": self.ask(lambda: json.loads(Store(output).read("_run/error.json"))),
+            "told": self.ask(lambda: json.loads(SignedStore(output).read("_run/error.json"))),
             "details": {"seconds": None, "found": None},
         }
 

@@ -52,7 +52,7 @@ def of_environment(account: Account) -> dict[str, list[str]]:
         ],
         "roles": [
             r["RoleName"] for r in _all(iam, "list_roles", "Roles")
-            if r["RoleName"].startswith((f"{name}-emr-", f"{name}-ttl-", f"{name}-studio"))
+            if r["RoleName"].startswith((f"{name}-emr-", f"{name}-ttl-", f"{name}-idle-", f"{name}-studio"))
         ],
         "security configurations": [
             s["Name"]

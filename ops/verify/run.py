@@ -17,12 +17,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 from rich.console import Console
 from rich.table import Table
 
 from localaws.errors import LocalAwsError
 from ops.aws.account import Account
+from ops.aws.refusals import explain
 from ops.aws.state_bucket import require_state
 from ops.aws.sweep import SweepError
 from ops.core.errors import OperatorError, TerraformError
@@ -49,7 +51,16 @@ HOURS = Decimal(1)  # ttl_hours of infra/env/verify.cluster.tfvars: the schedule
 LOG_WAIT_SECONDS = 900.0
 LOG_WAIT_SECONDS_EMULATED = 30.0
 BROKEN, LEFT = 30, 31
-EXPECTED = (OperatorError, TerraformError, wheelhouse.WheelhouseError, LocalAwsError, SweepError, FruitsError)
+EXPECTED = (
+    OperatorError,
+    TerraformError,
+    wheelhouse.WheelhouseError,
+    LocalAwsError,
+    SweepError,
+    FruitsError,
+    ClientError,
+    BotoCoreError,
+)
 TRIES = 3
 
 
@@ -101,9 +112,7 @@ def collect(gatherer: Gatherer, environ: Mapping[str, str]) -> None:
     """Apply, run, look: fills the evidence. What raises here leaves the rest unseen."""
     account, console, evidence = gatherer.account, gatherer.console, gatherer.evidence
     deploy.apply({**environ, "YES": "1"}, console, account)
-    account = gatherer.account = Account.of(
-        account.target, account.environ
-    )  # the outputs of before the apply were empty
+    account = gatherer.account = Account(account.target, account.environ)  # the outputs of before the apply were empty
     evidence["alive"] = gatherer.alive()
     draw_sample(deploy.SAMPLE)
     _, evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, console)
@@ -173,7 +182,7 @@ def surely(what: Callable[[], None], console: Console, tries: int = TRIES) -> st
 
 def clean_up(gatherer: Gatherer, environ: Mapping[str, str], limit_usd: Decimal) -> None:
     """Remove everything, then list what is left."""
-    account, console = Account.of(gatherer.account.target, gatherer.account.environ), gatherer.console
+    account, console = Account(gatherer.account.target, gatherer.account.environ), gatherer.console
     why = surely(lambda: remove(account, environ, console), console)
     gatherer.evidence["cost"] = cost(gatherer.account, limit_usd, environ)
     found = gatherer.ask(lambda: left.of_environment(account))
@@ -251,7 +260,10 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
         deploy.start_embedded(console)
     account = Account.from_environment(environ)
     require_state(account)
-    refuse_what_is_used(account)
+    try:
+        refuse_what_is_used(account)
+    except (ClientError, BotoCoreError) as error:
+        raise OperatorError(f"nothing was made: {explain(error)[0]}") from error
     with console.status("what it will cost"):
         limit = price(account, environ)
     shown = currency_from({"CURRENCY": "EUR"}).of(limit)

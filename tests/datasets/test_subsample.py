@@ -152,7 +152,7 @@ def test_a_destination_inside_or_around_the_source_is_refused(tmp_path: Path, de
         ({"DEST": "x"}, "SOURCE is missing: make sample SOURCE="),
         ({"SOURCE": "{in}"}, "DEST is missing: make sample SOURCE="),
         ({"SOURCE": "{in}/none", "DEST": "x"}, "is not a folder: give the folder that holds the classes"),
-        ({"SOURCE": "{in}/empty", "DEST": "x"}, r"There is no \.jpg, \.jpeg or \.png below"),
+        ({"SOURCE": "{in}/empty", "DEST": "x"}, r"There is no image below"),
         ({"SOURCE": "{in}", "DEST": "x", "CLASSES": "many"}, "CLASSES=many is not a whole number"),
         ({"SOURCE": "{in}", "DEST": "x", "IMAGES": "0"}, "IMAGES=0 is too small: give 1 or more"),
         ({"SOURCE": "{in}", "DEST": "x", "SEED": "-1"}, "SEED=-1 is too small: give 0 or more"),

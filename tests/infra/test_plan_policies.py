@@ -371,6 +371,7 @@ BREAKS: list[tuple[str, str, Callable[[Plan], object]]] = [
     ("ends-by-itself", "dev-cluster", lambda p: values(p, "aws_emr_cluster").update(termination_protection=True)),
     ("ends-by-itself", "dev-cluster", lambda p: remove(p, "aws_scheduler_schedule")),
     ("ends-by-itself", "dev-cluster", lambda p: values(p, "aws_scheduler_schedule").update(state="DISABLED")),
+    ("ends-by-itself", "dev-cluster", lambda p: remove(p, "aws_sfn_state_machine")),
     ("steps-stay-outside", "dev-cluster", lambda p: values(p, "aws_emr_cluster").update(step=[{"name": "featurize"}])),
     (
         "private-cluster",

@@ -80,7 +80,9 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
         "cluster",
         "eu-west-3",
         {
-            "ingress": [{"cidr": "0.0.0.0/0", "port": 22, "description": "SSH from everywhere"}],
+            "ingress": [{"cidr": "0.0.0.0/0", "port": 22, "description": "Ana's way in"}],
+            "managed_scaling": {"max_task_units": 16},
+            "tags": {"Owner": "ana & co"},
             "ttl_hours": 48,
             "images": 10,
             "minutes": 1,
@@ -88,6 +90,12 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
         [
             "A way in from a public address was asked for, and this cluster has none: ingress takes private ranges "
             "only (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16). For a shell set enable_ssm = true and use `make shell`.",
+            "EC2 takes 1 to 255 of these characters as a rule's description: letters without accents, digits, spaces "
+            "and ._-:/()#,@[]+=&;{}!$*. Write it without apostrophes and accents.",
+            "EMR's managed scaling must reach a public endpoint from the nodes, and this VPC has no way out. Set "
+            "enable_nat = true beside it, or size the task fleet: IMAGES= and MINUTES=.",
+            "AWS takes letters, digits, spaces and _.:/=+-@ in tags, at most 128 in a name and 256 in a value. Write "
+            "the tags with these.",
             "The hard time to live must be 1 to 24 whole hours; 48 is not. For a longer job, start a second cluster: "
             "features already written are not computed again.",
             "A step takes some 60 s whatever its size (Spark, the network's preparation, PCA, report), so 1 minutes "

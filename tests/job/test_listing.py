@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fruits import listing
+from fruits import inputs, listing
 from fruits.errors import InputError
 from fruits.parts import read_batches
 from fruits.store import Store
@@ -28,7 +28,7 @@ NFD = unicodedata.normalize("NFD", E_ACUTE)
     ["a.jpg", "A.JPG", "x/y.jpeg", "x/y.PnG", "x.y/z.w.jpg", "x/ .jpg", "a.HEIC", "a.webp", "a.gif", "a.jfif", "a.TIF"],
 )
 def test_images(key: str) -> None:
-    assert listing.is_image(key)
+    assert inputs.is_image(key)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_images(key: str) -> None:
     ],
 )
 def test_what_is_no_image_or_hidden(key: str) -> None:
-    assert not listing.is_image(key)
+    assert not inputs.is_image(key)
 
 
 def test_labels_are_the_folder_in_composed_form() -> None:
@@ -57,7 +57,7 @@ def test_labels_are_the_folder_in_composed_form() -> None:
 
 def listed(spark: SparkSession, source: Path, target: Path, tasks: int = 2) -> list[tuple[str, str, int, int]]:
     store = Store(str(target))
-    parts = listing.write_listing(spark, Store(str(source)), store, tasks)
+    parts, _ = listing.write_listing(spark, Store(str(source)), store, tasks)
     batches = list(read_batches(store, [part.name for part in parts]))
     assert sum(batch.num_rows for batch in batches) == sum(part.rows for part in parts)
     return sorted(tuple(row.values()) for batch in batches for row in batch.to_pylist())

@@ -413,3 +413,58 @@ def test_the_report_is_one_page_that_needs_no_network(drawn_run: FinishedRun) ->
         mine = [images["scores"][j][i] for j in range(2)]  # type: ignore[index]
         assert np.allclose(mine, by_path[f"{drawn_run.source}/{path}"][:2], rtol=1e-4)
     assert len(text) < 4_000_000
+
+
+# --- many classes -----------------------------------------------------------------------------------------------
+
+
+def many_classes(classes: int, of_each: int) -> sample.Sample:
+    """Scores of which the first two say the class, chosen as tasks and driver choose them."""
+    labels = [f"class {i:05d}" for i in range(classes) for _ in range(of_each)]
+    paths = [f"/x/{label}/{i}_100.jpg" for i, label in enumerate(labels)]
+    number = np.repeat(np.arange(classes), of_each)
+    angle = 2 * np.pi * number / classes
+    scores = np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
+    sizes = dict.fromkeys(labels, of_each)
+    learned = sample.learned_shares(sizes)
+    batch = pa.RecordBatch.from_arrays(
+        [
+            pa.array(paths),
+            pa.array(labels),
+            pa.FixedSizeListArray.from_arrays(scores.reshape(-1), 2).cast(pa.list_(pa.float32())),
+        ],
+        names=["path", "label", "scores"],
+    )
+    rows = [
+        (row["path"], row["label"], row["order"], row["scores"])
+        for found in sample.candidates([batch], sample._limits(sizes, learned))
+        for row in found.to_pylist()
+    ]
+    return sample.choose(rows, sample.fair_shares(sizes), learned)
+
+
+@pytest.mark.parametrize("classes", [400, 751])
+def test_the_classifier_has_images_of_every_class_however_many_there_are(classes: int) -> None:
+    """The map shows 1,500 images: of 751 classes one each, from which nothing can be learned."""
+    taken = many_classes(classes, 12)
+    assert len(taken.shown) <= sample.MAX_POINTS
+    per_class = Counter(taken.learned.labels)
+    assert len(per_class) == classes
+    assert min(per_class.values()) >= 6
+    counts = [ClassCount(label, 12, 12, 0) for label in per_class]
+    section = str(report.classifier_section(taken.learned, counts, 12 * classes))
+    assert "Not available" not in section
+    assert f"of {len(taken.learned):,} images" in section
+
+
+def test_too_many_classes_are_the_reason_where_they_are() -> None:
+    counts = [ClassCount(f"class {i}", 9, 9, 0) for i in range(3001)]
+    nothing = sample.Shown([], [], np.empty((0, 2), np.float32))
+    assert str(report.classifier_section(nothing, counts, 27_009)).strip() == (
+        "<p>Not available: 3,001 classes are more than the 3,000 it can tell apart.</p>"
+    )
+
+
+def test_few_classes_are_learned_from_what_the_map_shows() -> None:
+    taken = many_classes(30, 80)
+    assert taken.learned.paths == taken.shown.paths

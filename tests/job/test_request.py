@@ -27,9 +27,18 @@ def refusal(**fields: Any) -> str:
             "both k and variance were given, and each decides the number of components. Fix: give one of them.",
         ),
         ({"k": 0}, "k is 0, but a PCA keeps at least one component. Fix: --k 1 or more."),
-        ({"variance": 95.0}, "variance is 95, but it is a share. Fix: a number above 0 and up to 1."),
-        ({"variance": 0.0}, "variance is 0, but it is a share. Fix: a number above 0 and up to 1."),
-        ({"variance": float("nan")}, "variance is nan, but it is a share. Fix: a number above 0 and up to 1."),
+        (
+            {"variance": 95.0},
+            "variance is 95, but it is a share. Fix: a number above 0 and up to 1, such as 0.95 or 95%.",
+        ),
+        (
+            {"variance": 0.0},
+            "variance is 0, but it is a share. Fix: a number above 0 and up to 1, such as 0.95 or 95%.",
+        ),
+        (
+            {"variance": float("nan")},
+            "variance is nan, but it is a share. Fix: a number above 0 and up to 1, such as 0.95 or 95%.",
+        ),
         ({"limit": 0}, "limit is 0. Fix: at least 1, or leave it out for all images."),
         ({"engine": "warp"}, "the engine 'warp' is unknown. Fix: one of fast, tensorflow."),
         ({"precision": "int8"}, "the precision 'int8' is unknown. Fix: one of f32, bf16."),

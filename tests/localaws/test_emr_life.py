@@ -369,6 +369,11 @@ def test_a_cluster_without_steps_to_do_ends_if_it_is_not_kept_alive(world: World
 
 def test_an_idle_cluster_ends_by_itself_and_a_busy_one_does_not(world: World) -> None:
     """The clock runs 60 times as fast: the shortest idle time, a minute, is a second here."""
+    ec2, filters = world.aws.client("ec2"), [{"Name": "vpc-id", "Values": [world.vpc]}]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=world.vpc)
+    table = ec2.describe_route_tables(Filters=filters)["RouteTables"][0]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
     gate = Path(world.aws.home) / "idle-gate"
     busy = step("busy", "bash", "-c", f"while [ ! -e {gate} ]; do sleep 0.05; done")
     idle, other = (world.cluster(AutoTerminationPolicy={"IdleTimeout": 60}, Steps=steps) for steps in ([], [busy]))
@@ -383,6 +388,9 @@ def test_an_idle_cluster_ends_by_itself_and_a_busy_one_does_not(world: World) ->
     world.wait(other, "WAITING")
     world.emr.put_auto_termination_policy(ClusterId=other, AutoTerminationPolicy={"IdleTimeout": 60})
     world.wait(other, *ENDED)
+    ec2.delete_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0")
+    ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=world.vpc)
+    ec2.delete_internet_gateway(InternetGatewayId=gateway)
 
 
 def test_the_schedule_outside_ends_a_cluster_if_its_role_may(world: World) -> None:

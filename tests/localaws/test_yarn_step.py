@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -242,3 +243,15 @@ def connections_of(process: psutil.Process) -> list[Any]:
         return list(process.net_connections())
     except psutil.Error:
         return []
+
+
+def test_a_server_that_ends_while_yarn_starts_leaves_nothing(tmp_path: Path) -> None:
+    record = server.start(settings_for(tmp_path))
+    try:
+        world = make_world(Aws(record, tmp_path))
+        cluster = world.cluster(Configurations=spark_defaults())
+        until(lambda: list(find_processes(tmp_path / "clusters")), bool, seconds=60)
+        assert world.state(cluster) in ("STARTING", "BOOTSTRAPPING")
+    finally:
+        assert server.stop(tmp_path)
+    assert list(find_processes(tmp_path / "clusters")) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -143,7 +144,7 @@ def test_the_days_of_the_prices_in_use(plan: dict[str, Any], dates: str) -> None
 
 
 def test_what_make_cost_prints() -> None:
-    assert lines(told(planned()), EURO) == [
+    assert lines(told(planned()), EURO, date(2026, 11, 27)) == [
         f"an hour of ENV=dev in {REGION}, at most, USD (~ is inferred, not read)",
         "                             nodes  on demand     Spot  EMR fee  volumes  together",
         "  primary on demand              1     0.2000  ~0.0800   0.0500   0.0100    0.2600",
@@ -232,3 +233,21 @@ def test_a_small_cluster_is_reckoned_with_one_vcpu_at_least() -> None:
     assert run is not None
     assert run.minutes == (3000 / D(5) + 60) / 60
     assert isinstance(run.minutes, Decimal)
+
+
+def test_prices_older_than_a_year_are_said_and_the_watch_lengthens_the_wait() -> None:
+    watched = planned()
+    schedule: dict[str, Any] = {
+        "address": "module.idle.s",
+        "mode": "managed",
+        "type": "aws_scheduler_schedule",
+        "name": "s",
+    }
+    schedule["values"] = {"schedule_expression": "rate(5 minutes)"}
+    watched["planned_values"]["root_module"].setdefault("resources", []).append(schedule)
+    run = told(watched).run
+    assert run is not None
+    assert run.idle_minutes == 35
+    said = lines(told(planned()), EURO, date(2027, 10, 3))
+    old = "prices of 2026-10-01, 2026-10-02 are older than 12 months. Fix: make prices ENV=dev renews them."
+    assert said[-2:] == [old, NOT_COUNTED]

@@ -92,6 +92,7 @@ def on_aws() -> Evidence:
             },
             "service_role": {"managed": ["arn:aws:iam::aws:policy/service-role/AmazonEMRServicePolicy_v2"]},
             "idle": {"IdleTimeout": 900},
+            "watch": [{"status": "RUNNING", "name": "2"}, {"status": "SUCCEEDED", "name": "1"}],
             "budget": {
                 "BudgetName": "fruits-verify-monthly",
                 "BudgetType": "COST",
@@ -230,6 +231,7 @@ WRONG = [
         "960 s after",
     ),
     ("no-drift", put("second_plan/changes", [["module.emr.aws_emr_cluster.this", ["update"]]]), "1 resources would"),
+    ("idle-watch", put("alive/watch", [{"status": "FAILED", "name": "1"}]), "1 looks, 1 failed"),
     ("idle-limit", put("alive/idle", {}), "EMR holds None s"),
     ("clock", put("clock/by_the_clock", False), "it did not end it"),
     ("clock", put("clock/seconds", 301.0), "it did not end it"),
@@ -259,6 +261,12 @@ MISSING = [
     ("log-delay", put("logs/keys", {"steps/s-2B/stderr.gz": "2026-11-20T10:16:00+00:00"}), "no log of the sample"),
     ("budget", put("alive/budget", {"error": "DescribeBudget: AccessDenied"}), "DescribeBudget: AccessDenied"),
     ("capacity", put("alive/fleets", None), "another shape"),
+    ("idle-watch", put("alive/watch", []), "has not ended a look yet"),
+    (
+        "emr-endpoint",
+        lambda e: (put("alive/network/endpoints", [])(e), put("ended/endpoints", [])(e)),
+        "as AWS's pages say of releases before Spark 8",
+    ),
 ]
 
 

@@ -1,5 +1,6 @@
 # The last day of support of each release that this project was written for
-# (https://docs.aws.amazon.com/emr/latest/ReleaseGuide/emr-release-components.html, read November 2026).
+# (https://docs.aws.amazon.com/emr/latest/ReleaseGuide/emr-release-components.html, read November 2026; each release's
+# own page has the same: emr-7130-release.html, emr-spark800-release.html, "Standard support until May 20, 2027").
 
 locals {
   end_of_support = jsondecode(file("${path.module}/releases.json"))

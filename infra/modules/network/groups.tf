@@ -55,8 +55,8 @@ resource "aws_vpc_security_group_egress_rule" "s3" {
   security_group_id = each.value
   description       = "S3 through the gateway endpoint"
   ip_protocol       = "tcp"
-  from_port         = 443
-  to_port           = 443
+  from_port         = 0 # all of TCP, as AWS asks of private subnets; it is one service's addresses
+  to_port           = 65535
   prefix_list_id    = aws_vpc_endpoint.s3.prefix_list_id
   tags              = merge(var.tags, { Name = "${var.name}-${each.key}-s3" })
 }
@@ -82,6 +82,21 @@ resource "aws_vpc_security_group_ingress_rule" "service_from_primary" {
   to_port                      = 9443
   referenced_security_group_id = aws_security_group.primary.id
   tags                         = merge(var.tags, { Name = "${var.name}-service-9443" })
+}
+
+# From Spark 8 on EMR's nodes reach the service by an endpoint that EMR makes in the VPC, behind this group, "the same rule is
+# needed if you are using custom security groups"
+# (https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-man-sec-groups.html).
+resource "aws_vpc_security_group_ingress_rule" "service_from_vpc" {
+  count = var.service_endpoint ? 1 : 0
+
+  security_group_id = aws_security_group.service.id
+  description       = "Nodes reach the service endpoint of EMR"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+  cidr_ipv4         = aws_vpc.this.cidr_block
+  tags              = merge(var.tags, { Name = "${var.name}-service-443" })
 }
 
 resource "aws_vpc_security_group_egress_rule" "service_to_nodes" {

@@ -68,6 +68,12 @@ variable "enable_kms" {
   default     = false
 }
 
+variable "service_endpoint" {
+  description = "Let the VPC reach EMR's service endpoint on port 443: releases of Spark 8 need it."
+  type        = bool
+  default     = false
+}
+
 variable "ingress" {
   description = "Ways in to the primary node from the operator's own network (VPN, peering): none by default."
   type = list(object({
@@ -82,6 +88,11 @@ variable "ingress" {
       for rule in var.ingress : can(cidrnetmask(rule.cidr)) && can(regex("^(10\\.|172\\.(1[6-9]|2[0-9]|3[01])\\.|192\\.168\\.)", rule.cidr))
     ])
     error_message = "A way in from a public address was asked for, and this cluster has none: ingress takes private ranges only (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16). For a shell set enable_ssm = true and use `make shell`."
+  }
+
+  validation {
+    condition     = alltrue([for rule in var.ingress : can(regex("^[a-zA-Z0-9 ._:/()#,@\\[\\]+=&;{}!$*-]{1,255}$", rule.description))])
+    error_message = "EC2 takes 1 to 255 of these characters as a rule's description: letters without accents, digits, spaces and ._-:/()#,@[]+=&;{}!$*. Write it without apostrophes and accents."
   }
 
   validation {

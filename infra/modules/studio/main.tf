@@ -36,7 +36,7 @@ resource "aws_vpc_security_group_egress_rule" "vpc" {
 
 resource "aws_vpc_security_group_egress_rule" "services" {
   security_group_id = aws_security_group.this.id
-  description       = "SageMaker's own services through the NAT gateway"
+  description       = "SageMaker services through the NAT gateway"
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443

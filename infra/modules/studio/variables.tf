@@ -16,6 +16,11 @@ variable "project" {
 variable "env" {
   description = "Value of the tag Environment of the clusters that a notebook may see."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.env))
+    error_message = "env must be 2 to 10 lower-case letters and digits, for instance dev or prod."
+  }
 }
 
 variable "account_id" {

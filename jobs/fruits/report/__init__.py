@@ -12,9 +12,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from fruits.checks import ClassCount
+from fruits.classifier import MAX_CLASSES as MAX_LEARNED_CLASSES
 from fruits.classifier import cross_validate
 from fruits.featurize import REJECTS
 from fruits.manifests import State
@@ -148,7 +150,7 @@ def compose(
             for c in largest
         ],
         "classes_left": len(counts) - len(largest),
-        "classifier": page.classifier(cross_validate(shown.paths, shown.labels, shown.scores, of=summary["images_ok"])),
+        "classifier": classifier_section(taken.learned, counts, summary["images_ok"]),
         "cost": page.paragraphs(
             ["No cost here: the job knows no prices. For a run on AWS, make results adds what it cost."]
         ),
@@ -170,6 +172,14 @@ def compose(
         "versions": versions(summary),
     }
     return page.render(figure_data(source, shown, picture_of, reduction), values)
+
+
+def classifier_section(learned: sample.Shown, counts: Sequence[ClassCount], images: int) -> Markup:
+    """How well the classes are told apart, or why that is not known."""
+    classes = sum(count.features > 0 for count in counts)
+    if classes > MAX_LEARNED_CLASSES:
+        return page.classifier(None, f"{classes:,} classes are more than the {MAX_LEARNED_CLASSES:,} it can tell apart")
+    return page.classifier(cross_validate(learned.paths, learned.labels, learned.scores, of=images))
 
 
 def shown_text(shown: int, images: int, classes_shown: int, classes: int) -> str:

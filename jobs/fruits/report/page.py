@@ -109,8 +109,8 @@ def render(data: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     )
 
 
-def classifier(result: Result | None) -> Markup:
-    """The section about the classifier."""
+def classifier(result: Result | None, reason: str = "it needs at least two classes of two images") -> Markup:
+    """The section about the classifier; the reason where there is no result."""
     matrix = []
     if result is not None and len(result.labels) <= MAX_MATRIX:
         totals = np.maximum(result.confusion.sum(axis=1, keepdims=True), 1)
@@ -122,7 +122,12 @@ def classifier(result: Result | None) -> Markup:
     text = (
         _environment()
         .get_template("classifier.html")
-        .render(result=result, matrix=matrix, confusions=result.top_confusions(TOP_CONFUSIONS) if result else [])
+        .render(
+            result=result,
+            reason=reason,
+            matrix=matrix,
+            confusions=result.top_confusions(TOP_CONFUSIONS) if result else [],
+        )
     )
     return Markup(text)  # noqa: S704 - rendered with escaping
 

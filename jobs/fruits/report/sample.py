@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 MAX_POINTS = 1500
+LEARNED, MAX_LEARNED = 8, 12_000
+"""Images of a class, and of all, that the classifier gets where the map's share of a class is smaller: 12 MB."""
 COMPONENTS = 6
 """Components that the page names: axes of the map, pictures at their ends."""
 WIDTH = 256
@@ -55,6 +57,15 @@ def fair_shares(sizes: Mapping[str, int], points: int = MAX_POINTS) -> dict[str,
     else:
         return dict(sizes)
     return {label: min(n, share) for label, n in sizes.items()}
+
+
+def learned_shares(sizes: Mapping[str, int]) -> dict[str, int]:
+    """How many images of each class the classifier gets: those of the map, and more where there are many classes.
+
+    >>> sum(learned_shares({f"class {i}": 100 for i in range(1000)}).values())
+    8000
+    """
+    return fair_shares(sizes, max(MAX_POINTS, min(LEARNED * len(sizes), MAX_LEARNED)))
 
 
 def order_of(text: str) -> int:
@@ -147,13 +158,16 @@ class Sample:
         A fair sample.
     ends : list of (End, End)
         For each of the first components, its low and its high end among *all* images.
+    learned : Shown
+        What the classifier gets; the same images where the classes are few.
     """
 
     shown: Shown
     ends: list[tuple[End, End]]
+    learned: Shown
 
 
-def choose(rows: Iterable[Any], shares: Mapping[str, int]) -> Sample:
+def choose(rows: Iterable[Any], shares: Mapping[str, int], learned: Mapping[str, int] | None = None) -> Sample:
     """From the candidates of all tasks."""
     found: dict[str, tuple[str, int, NDArray[np.float32]]] = {}
     for path, label, order, scores in rows:
@@ -164,20 +178,23 @@ def choose(rows: Iterable[Any], shares: Mapping[str, int]) -> Sample:
     for path, (label, order, _) in found.items():
         if order >= 0:
             by_label.setdefault(label, []).append((order, path))
-    chosen = [
-        path
-        for label, members in sorted(by_label.items())
-        for path in sorted(path for _, path in sorted(members)[: shares.get(label, 0)])
-    ]
     width = next(iter(found.values()))[2].size if found else 0
-    scores = np.array([found[path][2] for path in chosen], np.float32).reshape(len(chosen), width)
-    shown = Shown(chosen, [found[path][0] for path in chosen], scores)
+
+    def share(of_class: Mapping[str, int]) -> Shown:
+        chosen = [
+            path
+            for label, members in sorted(by_label.items())
+            for path in sorted(path for _, path in sorted(members)[: of_class.get(label, 0)])
+        ]
+        scores = np.array([found[path][2] for path in chosen], np.float32).reshape(len(chosen), width)
+        return Shown(chosen, [found[path][0] for path in chosen], scores)
+
     ends = []
     for j in range(min(COMPONENTS, width)):
         ordered = sorted(found, key=lambda path, j=j: (float(found[path][2][j]), path))  # type: ignore[misc]
         low, high = ordered[:ENDS], ordered[::-1][:ENDS]
         ends.append((_end(low, found, j), _end(high, found, j)))
-    return Sample(shown, ends)
+    return Sample(share(shares), ends, share(learned or shares))
 
 
 def _end(paths: list[str], found: Mapping[str, tuple[str, int, NDArray[np.float32]]], j: int) -> End:
@@ -194,13 +211,13 @@ def take(spark: SparkSession, store: Store, parts: Iterable[Part], sizes: Mappin
     tasks : int
         Upper bound on tasks.
     """
-    shares = fair_shares(sizes)
-    limits = _limits(sizes, shares)
+    learned = learned_shares(sizes)
+    limits = _limits(sizes, learned)
 
     def work(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
         yield from candidates(read_batches(store, names, ["path", "label", "scores"]), limits)
 
-    return choose(map_parts(spark, parts, tasks, work, _DDL).collect(), shares)
+    return choose(map_parts(spark, parts, tasks, work, _DDL).collect(), fair_shares(sizes), learned)
 
 
 def nearest(scores: NDArray[np.floating], count: int) -> NDArray[np.intp]:

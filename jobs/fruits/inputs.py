@@ -1,0 +1,214 @@
+"""What an image of an input is: the one definition, for the job and for every command that looks at images.
+
+An image is a file whose name ends in one of `formats.ENDINGS`, in any case, at any depth. Left out, and counted with
+the reason, are files of other endings; what is hidden (a name on the way begins with a dot); what a NAS, macOS or
+Windows keeps beside the photographs; and what is no file. A link to a file counts as the file. A link to a folder is
+followed where it leads out of the input, to a folder that is not listed already: no loop is endless, and nothing
+counts twice.
+
+An image whose address cannot be expressed (an empty folder name, as in ``a//b.jpg``, or a name that is not UTF-8) is an
+image: its size is `NOT_EXPRESSIBLE`, and the job rejects it by name.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fruits.errors import StorageError
+from fruits.formats import ENDINGS
+from fruits.store import Entry, Store
+
+NOT_EXPRESSIBLE = -1
+"""Stands for the size of an image that the store's layer has no address for."""
+_KEPT_BESIDE = frozenset(
+    {
+        "@eadir",
+        "#recycle",
+        "#snapshot",
+        "@recycle",
+        "__macosx",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+    }
+)
+HIDDEN, BESIDE, LINK, SPECIAL = "hidden", "left by a NAS or a desktop", "link to a folder", "no regular file"
+_MOST_KINDS = 100
+"""Kinds of left out files that are told apart; of more, the rest is one kind."""
+_OTHERS = "other endings"
+_LONGEST_ENDING = 12
+
+
+def is_image(key: str) -> bool:
+    """Whether a key names an image.
+
+    >>> is_image("Apple/1.HEIC"), is_image("Apple/._1.jpg"), is_image("@eaDir/1.jpg"), is_image("1.mov")
+    (True, False, False, False)
+    """
+    return left_out_as(key) is None
+
+
+def left_out_as(key: str) -> str | None:
+    """None for an image; else the kind under which the file is counted: its ending, or what hides it.
+
+    >>> left_out_as("Apple/IMG_0001.MOV")
+    '.mov'
+    """
+    names = key.split("/")
+    if any(name.startswith(".") and name not in (".", "..") for name in names):
+        return HIDDEN
+    if any(name.lower() in _KEPT_BESIDE for name in names[:-1]) or names[-1].lower() in ("thumbs.db", "desktop.ini"):
+        return BESIDE
+    if key.lower().endswith(ENDINGS):
+        return None
+    stem, dot, ending = names[-1].rpartition(".")
+    return f".{ending.lower()}" if dot and stem and 0 < len(ending) <= _LONGEST_ENDING else "no ending"
+
+
+def is_expressible(key: str) -> bool:
+    """Whether a key can be given to a store: no empty name and no dots on its way, no letters that are not UTF-8."""
+    if any(name in ("", ".", "..") for name in key.split("/")):
+        return False
+    return not any("\ud800" <= letter <= "\udfff" for letter in key)
+
+
+def shown(key: str) -> str:
+    r"""A key as text: bytes that are not UTF-8 as ``\xe9``."""
+    return key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def label_of(path: str) -> str:
+    """The folder a file lies in, in Unicode's composed form (macOS stores accents decomposed).
+
+    >>> label_of("s3://b/Training/Apple Golden 1/3_100.jpg")
+    'Apple Golden 1'
+    """
+    folder = path.rpartition("/")[0]
+    return unicodedata.normalize("NFC", folder.rpartition("/")[2])
+
+
+@dataclass
+class LeftOut:
+    """Files that were found and not taken: by kind their number, and the first of each."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+
+    def add(self, kind: str, key: str, count: int = 1) -> None:
+        if kind not in self.counts and len(self.counts) >= _MOST_KINDS:
+            kind = _OTHERS
+        self.counts[kind] += count
+        self.first[kind] = min(self.first.get(kind, key), key)
+
+    def __bool__(self) -> bool:
+        return bool(self.counts)
+
+    @property
+    def total(self) -> int:
+        return self.counts.total()
+
+    def as_json(self) -> dict[str, dict[str, object]]:
+        return {kind: {"files": n, "first": self.first[kind]} for kind, n in self.counts.most_common()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Mapping[str, object]]) -> LeftOut:
+        firsts = {kind: str(value["first"]) for kind, value in values.items()}
+        return cls(Counter({kind: int(str(value["files"])) for kind, value in values.items()}), firsts)
+
+    def sentence(self, most: int = 8) -> str:
+        """What was left out, by kind, the most first; empty where nothing was.
+
+        >>> LeftOut(Counter({".mov": 30, "hidden": 1}), {".mov": "a/1.mov", "hidden": ".x"}).sentence()
+        '31 files are left out: 30 .mov, 1 hidden (first: a/1.mov)'
+        """
+        if not self:
+            return ""
+        kinds = self.counts.most_common()
+        listed = ", ".join(f"{n:,} {kind}" for kind, n in kinds[:most])
+        rest = sum(n for _, n in kinds[most:])
+        are = "file is" if self.total == 1 else "files are"
+        more = f", {rest:,} of other kinds" if rest else ""
+        return f"{self.total:,} {are} left out: {listed}{more} (first: {shown(self.first[kinds[0][0]])})"
+
+
+def images_in(entries: Iterable[Entry], left: LeftOut) -> Iterator[Entry]:
+    """The images among some entries; the others are counted. One that cannot be expressed is told by its size."""
+    for entry in entries:
+        if not entry.is_file:
+            continue
+        kind = entry.kind or left_out_as(entry.key)
+        if kind is not None:
+            left.add(kind, shown(entry.key))
+        elif is_expressible(entry.key):
+            yield entry
+        else:
+            yield Entry(shown(entry.key), True, NOT_EXPRESSIBLE, entry.mtime)
+
+
+def walk(store: Store, left: LeftOut) -> Iterator[Entry]:
+    """Every image below a store, in this process; what is left out is counted.
+
+    Raises
+    ------
+    StorageError
+        When a folder cannot be listed.
+    """
+    entries = walk_folder(Path(store.path(""))) if store.is_local else store.list(recursive=True)
+    yield from images_in(entries, left)
+
+
+def walk_folder(base: Path) -> Iterator[Entry]:
+    """Every file below a local folder, a folder at a time; links to folders last, see the module.
+
+    An entry whose ``kind`` is set is no image whatever its name: a link that is not followed, a pipe, a socket.
+    """
+    root = os.path.realpath(base)
+    seen: set[tuple[int, int]] = set()
+    folders: list[str] = [""]
+    links: list[str] = []
+    while folders or links:
+        if folders:
+            key = folders.pop()
+        else:
+            key = links.pop(0)
+            target = os.path.realpath(base / key)
+            inside = f"{root.rstrip('/')}/".startswith(f"{target.rstrip('/')}/")
+            if inside or _identity(base / key) in seen:
+                yield Entry(key, True, 0, 0, LINK)
+                continue
+        seen.add(_identity(base / key))
+        try:
+            with os.scandir(base / key) as found:
+                for item in found:
+                    name = f"{key}/{item.name}" if key else item.name
+                    if item.is_dir(follow_symlinks=False):
+                        folders.append(name)
+                    elif item.is_symlink() and item.is_dir():
+                        links.append(name)
+                    else:
+                        yield _file(name, item)
+        except OSError as error:
+            raise StorageError(
+                f"cannot list {shown(str(base / key))}: {error.strerror}. Fix: make it readable."
+            ) from error
+        folders.sort(reverse=True)
+        links.sort()
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    facts = folder.stat()
+    return facts.st_dev, facts.st_ino
+
+
+def _file(key: str, item: os.DirEntry[str]) -> Entry:
+    if not item.is_file():
+        return Entry(key, True, 0, 0, SPECIAL)
+    if left_out_as(key) is not None:
+        return Entry(key, True, 0, 0)
+    facts = item.stat()
+    return Entry(key, True, facts.st_size, facts.st_mtime_ns)

@@ -1,0 +1,309 @@
+"""Step Functions: workflows of JSONata that call EMR and CloudWatch are really run, with the rights of their role.
+
+Of the Amazon States Language the states Task (``aws-sdk`` integrations), Choice, Pass, Succeed, Fail, with Arguments,
+Assign, Output, Condition in JSONata. Another kind, and a definition in JSONPath, is refused by name when the workflow
+is made, so that nothing passes here that was not understood. ``jsonata-python`` evaluates the expressions.
+
+Source: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jsonata
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from moto.core.exceptions import AWSError
+from moto.core.responses import ActionResult
+from moto.stepfunctions.models import StateMachine, StepFunctionBackend
+from moto.stepfunctions.responses import StepFunctionResponse
+
+from localaws import patching
+from localaws.policy import Request
+from localaws.services import authorization
+from localaws.settings import Settings
+
+LOG = logging.getLogger(__name__)
+SDK = re.compile(r"arn:aws[\w-]*:states:::aws-sdk:(\w+):(\w+)")
+KINDS = {
+    "Task": {"Resource", "Arguments", "Assign", "Output", "Next", "End", "Comment"},
+    "Choice": {"Choices", "Default", "Assign", "Output", "Comment"},
+    "Pass": {"Assign", "Output", "Next", "End", "Comment"},
+    "Succeed": {"Output", "Comment"},
+    "Fail": {"Error", "Cause", "Comment"},
+}
+ACTIONS = {"emr": "elasticmapreduce", "sfn": "states"}
+"""Where a service's prefix in policies differs from its name in the SDK."""
+
+MakeClient = Callable[[str, str], Any]
+
+
+class InvalidDefinition(AWSError):  # noqa: N818  # AWS calls it so
+    """A definition that Step Functions, or this emulation of it, does not take."""
+
+    TYPE = "InvalidDefinition"
+    STATUS = 400
+
+
+class TaskFailedError(Exception):
+    """A state that failed; the error's name is the first argument, the cause the second."""
+
+
+# ------------------------------------------------------------------------------------------- definitions
+
+
+def check(definition: str) -> dict[str, Any]:
+    """The parsed definition; raises InvalidDefinition where it cannot be run here."""
+    try:
+        machine: dict[str, Any] = json.loads(definition)
+    except ValueError as error:
+        raise InvalidDefinition(f"Invalid State Machine Definition: 'INVALID_JSON_DESCRIPTION: {error}'") from None
+    states = machine.get("States") or {}
+    if machine.get("QueryLanguage") != "JSONata":
+        raise InvalidDefinition("Invalid State Machine Definition: only QueryLanguage JSONata is run here")
+    targets = [machine.get("StartAt")]
+    for name, state in states.items():
+        if problem := _problem(state):
+            raise InvalidDefinition(f"Invalid State Machine Definition: '{problem} at /States/{name}'")
+        targets += [state[key] for key in ("Next", "Default") if key in state]
+        targets += [choice["Next"] for choice in state.get("Choices", [])]
+    if missing := [target for target in targets if target not in states]:
+        raise InvalidDefinition(f"Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: {missing[0]}'")
+    if unreached := set(states) - set(targets):
+        raise InvalidDefinition(f"Invalid State Machine Definition: 'UNREACHABLE_STATE: {sorted(unreached)[0]}'")
+    return machine
+
+
+def _problem(state: Mapping[str, Any]) -> str:
+    kind = str(state.get("Type"))
+    if kind not in KINDS:
+        return f"SCHEMA_VALIDATION_FAILED: the type {kind} is not run here"
+    if unknown := set(state) - KINDS[kind] - {"Type"}:
+        return f"SCHEMA_VALIDATION_FAILED: {', '.join(sorted(unknown))} of {kind} is not run here"
+    if kind == "Task" and not SDK.fullmatch(state.get("Resource", "")):
+        return f"SCHEMA_VALIDATION_FAILED: the resource {state.get('Resource')} is not run here"
+    if kind in ("Task", "Pass") and ("Next" in state) == bool(state.get("End")):
+        return "MISSING_TRANSITION: either Next or End"
+    return ""
+
+
+def evaluate(value: Any, variables: Mapping[str, Any]) -> Any:
+    """A value with its ``{% expressions %}`` evaluated.
+
+    Parameters
+    ----------
+    variables : by name, without the dollar; ``states`` among them
+
+    Raises
+    ------
+    TaskFailedError : an expression fails, or has no value
+    """
+    if isinstance(value, dict):
+        return {key: evaluate(inner, variables) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [evaluate(inner, variables) for inner in value]
+    if not isinstance(value, str) or not (found := re.fullmatch(r"\{%(.*)%\}", value, re.DOTALL)):
+        return value
+    try:
+        expression = jsonata.Jsonata(found[1].strip())
+        frame = expression.create_frame()
+        for name, bound in variables.items():
+            frame.bind(name, bound)
+        result = expression.evaluate(None, frame)
+    except Exception as error:  # the package raises what it likes
+        raise TaskFailedError("States.QueryEvaluationError", f"{value}: {error}") from error
+    if result is None:
+        raise TaskFailedError("States.QueryEvaluationError", f"{value} returned undefined")
+    return result
+
+
+def iso(when: datetime) -> str:
+    """A time as the SDK integrations write it.
+
+    >>> iso(datetime(2026, 11, 27, 10, 0, 0, 5000, tzinfo=UTC))
+    '2026-11-27T10:00:00.005Z'
+    """
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z"
+
+
+def stretched(value: Any, now: datetime, rate: float) -> Any:
+    """An answer as a workflow sees it: without metadata, times as text, and the past ``rate`` times as long ago.
+
+    >>> stretched({"at": datetime(2026, 1, 1, 9, 59, tzinfo=UTC)}, datetime(2026, 1, 1, 10, tzinfo=UTC), 60)
+    {'at': '2026-01-01T09:00:00.000Z'}
+    """
+    if isinstance(value, dict):
+        return {key: stretched(inner, now, rate) for key, inner in value.items() if key != "ResponseMetadata"}
+    if isinstance(value, list):
+        return [stretched(inner, now, rate) for inner in value]
+    if isinstance(value, datetime):
+        # a rate of a million would lead before the year 1
+        back = min((now - value).total_seconds() * rate, timedelta(days=36_500).total_seconds())
+        return iso(now - timedelta(seconds=back))
+    return value
+
+
+# ------------------------------------------------------------------------------------------- executions
+
+
+class Run:
+    """One execution of a workflow.
+
+    Parameters
+    ----------
+    client : gives the client of a service (as the SDK names it) in a region
+    clock_rate : how many times faster than real time the workflow's clock runs
+    """
+
+    def __init__(self, machine: Any, client: MakeClient, account: str, region: str, clock_rate: float) -> None:
+        self.definition, self.role = check(machine.definition), machine.roleArn.rsplit("/", 1)[-1]
+        self._client, self._account, self._region, self._rate = client, account, region, clock_rate
+
+    def go(self, given: Any) -> Any:
+        """From the first state to an end; the output. Raises TaskFailedError."""
+        variables: dict[str, Any] = {}
+        name, data = self.definition["StartAt"], given
+        while True:
+            state, now = self.definition["States"][name], datetime.now(UTC)
+            states: dict[str, Any] = {"input": data, "context": {"State": {"Name": name, "EnteredTime": iso(now)}}}
+            known = {**variables, "states": states}
+            if state["Type"] == "Fail":
+                raise TaskFailedError(state.get("Error", ""), state.get("Cause", ""))
+            if state["Type"] == "Task":
+                states["result"] = self._call(state["Resource"], evaluate(state.get("Arguments", {}), known), now)
+            said = evaluate(state["Output"], known) if "Output" in state else states.get("result", data)
+            variables |= evaluate(state.get("Assign", {}), known)
+            if state["Type"] == "Succeed" or state.get("End"):
+                return said
+            data = said
+            name = state["Next"] if "Next" in state else self._choose(name, state, known)
+
+    @staticmethod
+    def _choose(name: str, state: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+        for choice in state["Choices"]:
+            verdict = evaluate(choice["Condition"], known)
+            if not isinstance(verdict, bool):
+                raise TaskFailedError("States.QueryEvaluationError", f"a condition of {name} gave {verdict!r}")
+            if verdict:
+                return str(choice["Next"])
+        if "Default" not in state:
+            raise TaskFailedError("States.NoChoiceMatched", name)
+        return str(state["Default"])
+
+    def _call(self, resource: str, arguments: dict[str, Any], now: datetime) -> Any:
+        found = SDK.fullmatch(resource)
+        assert found is not None  # check has looked
+        service, operation = found.groups()
+        action = f"{ACTIONS.get(service, service)}:{operation[0].upper()}{operation[1:]}"
+        role = authorization.role_caller(self._account, self.role)
+        for thing in self._resources(service, arguments):
+            tags = authorization.tags_of_cluster(self._account, thing)
+            if not authorization.may(role, Request(action, thing, tags)):
+                raise TaskFailedError(f"{service}.AccessDeniedException", f"{self.role} may not {action} on {thing}")
+        try:
+            method = re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
+            answer = getattr(self._client(service, self._region), method)(**arguments)
+        except (ClientError, BotoCoreError, ParamValidationError) as error:
+            raise TaskFailedError(f"{service}.{type(error).__name__}", str(error)) from error
+        return stretched(answer, now, self._rate)
+
+    def _resources(self, service: str, arguments: Mapping[str, Any]) -> list[str]:
+        ids = [arguments["ClusterId"]] if "ClusterId" in arguments else arguments.get("JobFlowIds", [])
+        if service != "emr":
+            return ["*"]
+        return [f"arn:aws:elasticmapreduce:{self._region}:{self._account}:cluster/{found}" for found in ids]
+
+
+class Workflows:
+    """Starts executions and runs them, each in a thread of its own.
+
+    Parameters
+    ----------
+    settings : the clock's rate
+    client : gives the client of a service in a region
+    """
+
+    def __init__(self, account: str, settings: Settings, client: MakeClient) -> None:
+        self.account, self.settings, self.client = account, settings, client
+
+    def begin(self, execution: Any, machine: Any, region: str) -> None:
+        """Run an execution that moto has made."""
+        thread = threading.Thread(target=self._run, args=(execution, machine, region), daemon=True)
+        thread.start()
+
+    def _run(self, execution: Any, machine: Any, region: str) -> None:
+        try:
+            run = Run(machine, self.client, self.account, region, self.settings.clock_rate)
+            output = run.go(json.loads(execution.execution_input or "{}"))
+            execution.status, execution.output = "SUCCEEDED", json.dumps(output, default=str)
+        except TaskFailedError as failed:
+            LOG.warning("workflow %s failed: %s", machine.name, ": ".join(map(str, failed.args)))
+            execution.status, execution.error, execution.cause = "FAILED", failed.args[0], failed.args[1]
+        except Exception:
+            LOG.exception("workflow %s", machine.name)
+            execution.status = "FAILED"
+        execution.stop_date = datetime.now(UTC)
+
+
+# ------------------------------------------------------------------------------------------- in moto
+
+
+def _start_execution(self: Any, region_name: str, account_id: str, *args: Any, **kwargs: Any) -> Any:
+    execution = _moto_start_execution(self, region_name, account_id, *args, **kwargs)
+    if _workflows is not None:
+        _workflows.begin(execution, self, region_name)
+    return execution
+
+
+def _create_state_machine(self: Any, *args: Any, **kwargs: Any) -> Any:
+    check(kwargs["definition"])
+    return _moto_create_state_machine(self, *args, **kwargs)
+
+
+def _update_state_machine(self: Any, *args: Any, **kwargs: Any) -> Any:
+    if kwargs.get("definition"):
+        check(kwargs["definition"])
+    return _moto_update_state_machine(self, *args, **kwargs)
+
+
+def _validate_state_machine_definition(self: Any) -> ActionResult:
+    try:
+        check(self._get_param("definition"))
+    except InvalidDefinition as error:
+        found = {"severity": "ERROR", "code": "SCHEMA_VALIDATION_FAILED", "message": str(error)}
+        return ActionResult({"result": "FAIL", "diagnostics": [found], "truncated": False})
+    return ActionResult({"result": "OK", "diagnostics": [], "truncated": False})
+
+
+def _list_state_machine_versions(self: Any) -> ActionResult:
+    found = self.stepfunction_backend.describe_state_machine(self._get_param("stateMachineArn"))
+    versions = [{"stateMachineVersionArn": v.arn, "creationDate": v.creation_date} for v in found.versions.values()]
+    return ActionResult({"stateMachineVersions": versions})
+
+
+_workflows: Workflows | None = None
+_moto_start_execution: Any = None
+_moto_create_state_machine: Any = None
+_moto_update_state_machine: Any = None
+
+
+def install() -> None:
+    """Let executions really run, refuse what cannot be, and answer two calls that moto lacks."""
+    global _moto_start_execution, _moto_create_state_machine, _moto_update_state_machine
+    _moto_start_execution = patching.replace(StateMachine, "start_execution", _start_execution)
+    _moto_create_state_machine = patching.replace(StepFunctionBackend, "create_state_machine", _create_state_machine)
+    _moto_update_state_machine = patching.replace(StepFunctionBackend, "update_state_machine", _update_state_machine)
+    patching.add(StepFunctionResponse, "validate_state_machine_definition", _validate_state_machine_definition)
+    patching.add(StepFunctionResponse, "list_state_machine_versions", _list_state_machine_versions)
+
+
+def run_by(workflows: Workflows) -> None:
+    """Let these run what is started from now on."""
+    global _workflows
+    _workflows = workflows

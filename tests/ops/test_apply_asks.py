@@ -1,0 +1,136 @@
+"""`make apply` of a real account asks before anything is there, and a no leaves nothing."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ops.aws.account import Account
+from ops.aws.state_bucket import NoStateError
+from ops.core.errors import OperatorError
+from ops.core.target import Target
+from ops.lifecycle import environment
+
+DEV = Target(env="dev", region="eu-west-3", account_id="000000000000")
+BUCKETS = {purpose: f"fruits-dev-{purpose}-000000000000" for purpose in ("data", "artifacts", "logs")}
+
+
+class Stack:
+    """A stack that notes what is done to it."""
+
+    done: list[str]
+    changes = True
+    mails: list[str] = []  # noqa: RUF012  # set anew by each test
+    folder: Path
+
+    def __init__(self, *, target: Target, stack: str, extra: Any = None, capture: bool = False) -> None:
+        self.stack, self.extra = stack, extra or {}
+        self.state = self.folder / f"{stack}.tfstate"
+
+    def plan(self, *, out: Path) -> bool:
+        self.done.append(f"plan {self.stack}")
+        self.planned = self.extra
+        return self.changes
+
+    def show(self, path: Path) -> dict[str, Any]:
+        return {
+            "planned_values": {"root_module": {}},
+            "resource_changes": [],
+            "variables": {"budget_emails": {"value": self.mails}},
+            "stack": self.stack,
+        }
+
+    def outputs(self) -> dict[str, Any]:
+        made = f"apply {self.stack}" in self.done
+        return {"buckets": BUCKETS} if made and self.stack == "storage" else {}
+
+    def apply(self) -> None:
+        self.done.append(f"apply {self.stack}")
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    seen: list[str] = []
+    monkeypatch.setattr(Stack, "done", seen, raising=False)
+    monkeypatch.setattr(Stack, "folder", tmp_path, raising=False)
+    monkeypatch.setattr(environment, "Workspace", Stack)
+    monkeypatch.setattr(environment, "require_state", lambda account: seen.append("state looked for"))
+    monkeypatch.setattr(environment, "boundary_of", lambda target: None)
+    monkeypatch.setattr(environment.after, "before_apply", lambda *given: ["   an hour costs at most 0.90 USD"])
+    monkeypatch.setattr(environment, "summary", lambda *given: ["   an hour costs 0.88", "   vCPUs: core 8"])
+
+    def upload(*given: Any) -> dict[str, str]:
+        seen.append("upload wheels")
+        raise OperatorError("far enough")
+
+    monkeypatch.setattr(environment, "upload_artifacts", upload)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.delenv("CI", raising=False)
+    return seen
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, answer: str) -> Console:
+    console = Console(file=io.StringIO(), width=200)
+    monkeypatch.setattr(console, "input", lambda prompt: answer)
+    return console
+
+
+def said(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_no_leaves_nothing(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    console = answering(monkeypatch, "no")
+    with pytest.raises(OperatorError, match=r"^nothing was created\.$"):
+        environment.apply({}, console, Account(DEV))
+    assert done == ["state looked for", "plan storage", "plan cluster"]
+    assert said(console).count("an hour costs") == 1, "one price"
+    assert "wheels of a node (some 500 MB)" in said(console)
+    assert "budget_emails, infra/env/dev.storage.tfvars" in said(console)
+
+
+def test_a_yes_makes_buckets_first(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stack, "mails", ["ana@example.org"])
+    console = answering(monkeypatch, "yes")
+    with pytest.raises(OperatorError, match="far enough"):
+        environment.apply({}, console, Account(DEV))
+    assert done[3:] == ["apply storage", "upload wheels"]
+    assert "budget_emails" not in said(console)
+
+
+def test_nobody_there_is_a_no(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    with pytest.raises(OperatorError, match=r"nobody is here to confirm the price. Fix: YES=1"):
+        environment.apply({}, answering(monkeypatch, "yes"), Account(DEV))
+    assert "apply storage" not in done
+    with pytest.raises(OperatorError, match="far enough"):
+        environment.apply({"YES": "1"}, answering(monkeypatch, "no"), Account(DEV))
+
+
+def test_nothing_to_change_is_no_question(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stack, "changes", False)
+    with pytest.raises(OperatorError, match="far enough"):
+        environment.apply({}, answering(monkeypatch, "no"), Account(DEV))
+
+
+@pytest.mark.parametrize(("answer", "made"), [("yes", ["made"]), ("no", [])])
+def test_the_bucket_of_the_states_is_asked_for(
+    done: list[str], monkeypatch: pytest.MonkeyPatch, answer: str, made: list[str]
+) -> None:
+    def missing(account: Account) -> None:
+        raise NoStateError("there is no bucket for Terraform's state yet")
+
+    bucket: list[str] = []
+    monkeypatch.setattr(environment, "require_state", missing)
+    monkeypatch.setattr(environment, "make_state", lambda s3, target: bucket.append("made"))
+    monkeypatch.setattr(Account, "client", lambda self, service: None)
+    console = answering(monkeypatch, answer)
+    with pytest.raises(OperatorError, match="far enough" if made else "nothing was created"):
+        environment.apply({}, console, Account(DEV))
+    assert bucket == made
+    assert "fruits-tfstate-000000000000" in said(console)
