@@ -1,7 +1,7 @@
 """`make notebook`: fruits.ipynb from its readable source, and the zip that it needs away from a clone.
 
-The source is a Python file whose cells begin with ``# %%`` (text: ``# %% [markdown]``). The notebook in git holds no
-outputs and depends on the source alone.
+The source is a Python file whose cells begin with ``# %%`` (text: ``# %% [markdown]``). The notebook in git
+holds the outputs of its last run (``python -m tools.execute_notebook``); a cell whose text changes loses its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from rich.console import Console
 from ops.core.paths import ROOT
 from ops.job.package import job_files, zipped
 
-SOURCE = ROOT / "notebooks" / "fruits.py"
+SOURCE = ROOT / "notebooks" / "source.py"
+"""Not named like a package: a kernel that starts in this folder would import it in place of the job."""
 NOTEBOOK = ROOT / "notebooks" / "fruits.ipynb"
 FOLDER = ROOT / "build" / "notebook"
 ZIP = "fruits-notebook.zip"
@@ -38,8 +39,23 @@ def cells(source: str) -> Iterator[tuple[str, str]]:
             yield "code", text
 
 
-def notebook(source: str) -> str:
-    """The ``.ipynb`` of a source, without outputs; the same text for the same source."""
+def outputs_of(written: str) -> dict[str, dict[str, object]]:
+    """Outputs and number of each code cell of an ``.ipynb``, by the cell's id, which names its text."""
+    return {
+        cell["id"]: {"execution_count": cell["execution_count"], "outputs": cell["outputs"]}
+        for cell in json.loads(written)["cells"]
+        if cell["cell_type"] == "code"
+    }
+
+
+def notebook(source: str, outputs: Mapping[str, Mapping[str, object]] | None = None) -> str:
+    """The ``.ipynb`` of a source; the same text for the same source and outputs.
+
+    Parameters
+    ----------
+    outputs : mapping, optional
+        From `outputs_of`: a cell whose text has not changed keeps its outputs.
+    """
     made: list[dict[str, object]] = []
     for kind, text in cells(source):
         cell: dict[str, object] = {
@@ -49,7 +65,7 @@ def notebook(source: str) -> str:
             "source": text.splitlines(keepends=True),
         }
         if kind == "code":
-            cell |= {"execution_count": None, "outputs": []}
+            cell |= {"execution_count": None, "outputs": [], **(outputs or {}).get(str(cell["id"]), {})}
         made.append(cell)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     content = {
@@ -68,7 +84,8 @@ def bundle() -> bytes:
 
 def main(_: Mapping[str, str]) -> int:
     """`make notebook`."""
-    text = notebook(SOURCE.read_text(encoding="utf-8"))
+    kept = outputs_of(NOTEBOOK.read_text(encoding="utf-8")) if NOTEBOOK.exists() else {}
+    text = notebook(SOURCE.read_text(encoding="utf-8"), kept)
     NOTEBOOK.write_text(text, encoding="utf-8")
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / NOTEBOOK.name).write_text(text, encoding="utf-8")

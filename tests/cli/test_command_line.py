@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,24 @@ def test_options_reach_the_command_as_typed(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_version_is_the_projects() -> None:
     assert click.testing.CliRunner().invoke(cli.cli, ["--version"]).output == "fruits, version 0.1.0\n"
+
+
+def test_the_console_script_runs_the_checkout_that_its_environment_stands_in(tmp_path: Path) -> None:
+    scripts = tmp_path / "a clone" / ".venv" / "bin"
+    scripts.mkdir(parents=True)
+    for name in ("ops", "jobs", "localaws", "sample", "pyproject.toml"):
+        (tmp_path / "a clone" / name).symlink_to(ROOT / name)
+    (scripts / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (scripts / "fruits").write_text((ROOT / "tools" / "fruits").read_text())
+    for name in ("python", "fruits"):
+        (scripts / name).chmod(0o755)
+
+    def fruits(*words: str) -> tuple[int, str]:
+        done = subprocess.run([scripts / "fruits", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    assert fruits("--version") == (0, "fruits, version 0.1.0\n")
+    assert fruits("watch") == (2, "watch: which step? Fix: make watch STEP=s-…; make steps lists them.\n")
 
 
 def test_the_tables_are_those_of_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:

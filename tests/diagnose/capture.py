@@ -331,7 +331,7 @@ LABELS = {
 
 
 def on_yarn(stage: Stage, kind: str, seconds: float = 400) -> str:
-    """A cluster on YARN whose step, the real job, meets an accident; it is left as it is when the step waits."""
+    """A cluster whose step, the real job, meets an accident, to its end; one whose step waits is left waiting."""
     world = stage.world
     server.set_fault(world.aws.endpoint, world.aws.keys, kind)
     try:
@@ -353,6 +353,7 @@ def on_yarn(stage: Stage, kind: str, seconds: float = 400) -> str:
             until(lambda: _waits(stage, cluster), bool, seconds=120)
         else:
             until(lambda: world.states(cluster), lambda states: states[0] in ended, seconds=seconds)
+            world.end(cluster)  # all logs are in the bucket then
     finally:
         server.set_fault(world.aws.endpoint, world.aws.keys, "none")
     return cluster

