@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fruits import engines, featurize, listing
-from fruits.errors import VersionMismatchError
+from fruits.errors import StorageError, VersionMismatchError
 from fruits.featurize import FeaturizeTask, featurize_partition
 from fruits.images import decode
 from fruits.models import PublishedModel
@@ -205,3 +205,69 @@ def test_a_file_that_cannot_be_read_is_an_answer_not_an_end() -> None:
     got = dict(read_ahead(Half(), [1] * 3, 2))
     assert (got["000"], got["002"]) == (b"x", b"x")
     assert isinstance(got["001"], OSError)
+
+
+class Trouble:
+    """A store that refuses each file so often before it delivers it, and that answers or does not."""
+
+    uri = "/images"
+
+    def __init__(self, refusals: dict[str, int], error: Exception, *, answering: bool = True) -> None:
+        self.left, self.error, self.answering = dict(refusals), error, answering
+
+    def read(self, key: str) -> bytes:
+        if self.left.get(key, 0):
+            self.left[key] -= 1
+            raise self.error
+        return key.encode()
+
+    def answers(self) -> bool:
+        return self.answering
+
+
+def read_patiently(store: Any, count: int = 5) -> tuple[dict[str, Any], list[float]]:
+    pauses: list[float] = []
+    found = (featurize._Image(f"/images/{i:03d}", "x", 1, 0) for i in range(count))
+    read = featurize._read_patiently(store, found, 3, pauses.append)
+    return {image.path[8:]: data for image, data in read}, pauses
+
+
+@pytest.mark.parametrize("said", ["AWS Error SLOW_DOWN", "AWS Error ACCESS_DENIED (the session expired)", "timed out"])
+def test_what_a_store_in_trouble_refuses_is_asked_for_again(said: str) -> None:
+    got, pauses = read_patiently(Trouble({"001": 1, "003": len(featurize.PAUSES)}, OSError(said)))
+    assert got == {f"{i:03d}": f"{i:03d}".encode() for i in range(5)}
+    assert pauses == list(featurize.PAUSES)
+
+
+def test_a_store_that_answers_no_more_fails_the_task_and_makes_no_reject() -> None:
+    with pytest.raises(StorageError, match=r"did not deliver /images/001 in 5 attempts: expired\. Fix: "):
+        read_patiently(Trouble({"001": 99}, OSError("expired"), answering=False))
+
+
+def test_a_file_that_alone_cannot_be_read_is_an_answer_in_the_end() -> None:
+    got, _ = read_patiently(Trouble({"001": 99}, OSError("bad sector")))
+    assert str(got.pop("001")) == "bad sector"
+    assert len(got) == 4
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError("gone"), PermissionError("mode 000"), ValueError("Empty path component")]
+)
+def test_what_would_fail_again_is_not_asked_for_again(error: Exception) -> None:
+    got, pauses = read_patiently(Trouble({"001": 1}, error))
+    assert got["001"] is error
+    assert pauses == []
+
+
+def test_a_file_of_any_size_and_an_address_of_no_kind_are_rejected_unread(
+    engine: Means, images: list[Path], tmp_path: Path
+) -> None:
+    batch = rows(images[:3]).to_pylist()
+    batch[0]["size"], batch[1]["size"] = 2 << 30, -1
+    out = tmp_path / "out"
+    table = pa.RecordBatch.from_pylist(batch, schema=listing.SCHEMA)
+    assert run(tmp_path / "images", out, [table]) == {"features": 1, "rejects": 2}
+    assert read_rejects(out) == {
+        str(images[0]): ("decode", "2,147,483,648 bytes are more than the 268,435,456 a file may have"),
+        str(images[1]): ("address", "its address cannot be expressed: an empty name, dots, or no UTF-8 in it"),
+    }

@@ -317,3 +317,9 @@ def drawn_columns() -> dict[str, str]:
     pq.write_table(FEATURES_SCHEMA.empty_table(), sink)
     schema = pq.read_schema(pa.BufferReader(sink.getvalue()))
     return {field.name: str(field.type) for field in schema}
+
+
+def test_no_text_of_the_csv_is_a_formula() -> None:
+    texts = ["=1+1", "@SUM(1)", "-2+3", "+x", " =1", "\t=1", "Apple", "a=b", "Dit 'la belle'"]
+    wanted = ["'=1+1", "'@SUM(1)", "'-2+3", "'+x", "' =1", "'\t=1", "Apple", "a=b", "Dit 'la belle'"]
+    assert outputs._harmless(pa.array(texts)).to_pylist() == wanted

@@ -264,7 +264,9 @@ def test_rejects_are_shown_with_reason_and_what_can_be_seen_of_them() -> None:
         {"path": f"/images/{key}", "label": "Pear", "size": (pictures.MAX_FILE + 1) * ("huge" in key), "reason": reason}
         for key, reason in zip(files, reasons, strict=True)
     ]
-    text = page_of(["Apple"] * 3 + ["Pear"] * 3, Pictures(files=files), rejects=rejects)
+    left = {".mov": {"files": 30, "first": "Pear/<1>.mov"}, "hidden": {"files": 2, "first": ".x"}}
+    text = page_of(["Apple"] * 3 + ["Pear"] * 3, Pictures(files=files), rejects=rejects, left_out=left)
+    assert "32 files are left out: 30 .mov, 2 hidden (first: Pear/&lt;1&gt;.mov)." in text
     section = text[text.index('id="rejects-title"') : text.index('id="time-title"')]
     assert "5 of 11 images have no features" in section
     assert '<td>not an image but a text file</td><td class="n">2</td>' in section

@@ -19,6 +19,7 @@ from fruits.checks import ClassCount
 from fruits.classifier import MAX_CLASSES as MAX_LEARNED_CLASSES
 from fruits.classifier import cross_validate
 from fruits.featurize import REJECTS
+from fruits.inputs import LeftOut
 from fruits.manifests import State
 from fruits.outputs import SCORES
 from fruits.parts import Part, read_batches
@@ -155,6 +156,7 @@ def compose(
             ["No cost here: the job knows no prices. For a run on AWS, make results adds what it cost."]
         ),
         "rejected": total_rejected,
+        "left_out": short(LeftOut.from_json(summary.get("left_out", {})).sentence(), 1000),
         "rejects": [
             {
                 "path": short(row["path"][skip:]),
