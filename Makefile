@@ -91,7 +91,7 @@ test-fast: $(VENV)/.dev ## The tests without Spark, TensorFlow, Terraform and se
 	@$(PYTEST) -m fast $(WORKERS) $(ARGS)
 checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
 	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
-record-calls: $(VENV)/.localaws ## Record which rights the operator's commands need (eight minutes on the embedded AWS)
+record-calls: $(VENV)/.dev ## Record which rights the operator's commands need (eight minutes on the embedded AWS)
 	@$(PY) -m tools.record_calls $(ARGS)
 module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
 	@$(PY) -m tools.module_docs

@@ -37,7 +37,6 @@ from localaws.keys import Keys
 from localaws.limits import limited
 from localaws.processes import end_processes
 from localaws.reaper import Reaper
-from localaws.recording import recorded
 from localaws.services import workflows
 from localaws.services.scheduler import Clock
 from localaws.services.workflows import Workflows
@@ -164,6 +163,8 @@ def serve(settings: Settings, token: str) -> None:
     moto_application = DomainDispatcherApplication(create_backend_app)
     application = faulty_s3(unhurried(moto_application, settings.api_delay_seconds), settings)
     if settings.record:
+        from localaws.recording import recorded  # it reads AWS's reference, which only the tests install
+
         application = recorded(application, Path(settings.record), ACCOUNT)
     application = guarded(
         limited(application), port, lambda name: keys_of(name, (operator, service)), owner=operator.access_key

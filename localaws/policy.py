@@ -2,7 +2,7 @@
 
 Written because moto reads neither resources outside S3 nor conditions. Follows AWS's evaluation logic
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html) for one account, without
-service control policies, session policies and policy variables.
+service control policies and session policies.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 from typing import Any
 
 Document = Mapping[str, Any]
@@ -67,18 +68,23 @@ def _applies(statement: Document, request: Request, principal: str | None) -> bo
     denies = statement["Effect"] == "Deny"
     return (
         _names_principal(statement, principal)
-        and _names(statement, "Action", request.action, ignore_case=True)
-        and _names(statement, "Resource", request.resource)
+        and _names(statement, "Action", request.action, {}, ignore_case=True)
+        and _names(statement, "Resource", request.resource, request.context)
         and _conditions_hold(statement.get("Condition", {}), request.context, when_unknown=denies)
     )
 
 
-def _names(statement: Document, element: str, value: str, *, ignore_case: bool = False) -> bool:
+def _names(statement: Document, element: str, value: str, context: Context, *, ignore_case: bool = False) -> bool:
     if element in statement:
-        return any(matches(p, value, ignore_case=ignore_case) for p in _listed(statement[element]))
+        return any(_covers(p, value, context, ignore_case=ignore_case) for p in _listed(statement[element]))
     if f"Not{element}" in statement:
-        return not any(matches(p, value, ignore_case=ignore_case) for p in _listed(statement[f"Not{element}"]))
+        return not any(_covers(p, value, context, ignore_case=ignore_case) for p in _listed(statement[f"Not{element}"]))
     return element == "Resource"  # trust policies have no resource
+
+
+def _covers(pattern: str, value: str, context: Context, *, ignore_case: bool = False) -> bool:
+    filled = _filled(pattern, context)
+    return filled is not None and matches(filled, value, ignore_case=ignore_case)
 
 
 def _names_principal(statement: Document, principal: str | None) -> bool:
@@ -96,12 +102,45 @@ def _names_principal(statement: Document, principal: str | None) -> bool:
 
 def matches(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
     """Whether an IAM pattern (``*`` any run of characters, ``?`` one) covers the value."""
-    regex = "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
-    return re.fullmatch(regex, value, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+    return _regex(pattern, ignore_case).fullmatch(value) is not None
+
+
+@cache
+def _regex(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+    # ${*}, ${?} and ${$} are the characters themselves
+    tokens = re.findall(r"\$\{[*?$]\}|.", pattern, re.DOTALL)
+    text = "".join(".*" if t == "*" else "." if t == "?" else re.escape(t[2] if len(t) > 1 else t) for t in tokens)
+    return re.compile(text, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+
+
+def _filled(pattern: str, context: Context) -> str | None:
+    """A pattern with its policy variables (``${aws:userid}``) replaced; None where the request has none of a name.
+
+    >>> _filled("session/${aws:userid}-*", {"aws:userid": "AIDA*"})
+    'session/AIDA${*}-*'
+    """
+    if "${" not in pattern:
+        return pattern
+    known = {key.lower(): value for key, value in context.items()}
+    missing = False
+
+    def value(found: re.Match[str]) -> str:
+        nonlocal missing
+        name, _, default = found[1].partition(",")
+        got = known.get(name.strip().lower(), default.strip().strip("'") or None)
+        missing |= not isinstance(got, str)
+        return re.sub(r"[*?]", lambda wild: "${" + wild[0] + "}", str(got))
+
+    text = re.sub(r"\$\{([^}*?$]+)\}", value, pattern)
+    return None if missing else text
 
 
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\$\{([*?$])\}", r"\1", text)
 
 
 def _in_network(wanted: str, got: str) -> bool:
@@ -109,8 +148,8 @@ def _in_network(wanted: str, got: str) -> bool:
 
 
 _COMPARISONS: dict[str, Callable[[str, str], bool]] = {
-    "stringequals": lambda wanted, got: wanted == got,
-    "stringequalsignorecase": lambda wanted, got: wanted.lower() == got.lower(),
+    "stringequals": lambda wanted, got: _plain(wanted) == got,
+    "stringequalsignorecase": lambda wanted, got: _plain(wanted).lower() == got.lower(),
     "stringlike": lambda wanted, got: matches(wanted, got),
     "arnequals": lambda wanted, got: matches(wanted, got),
     "arnlike": lambda wanted, got: matches(wanted, got),
@@ -136,10 +175,16 @@ _NEGATIONS = {
 def _conditions_hold(conditions: Document, context: Context, *, when_unknown: bool) -> bool:
     known = {k.lower(): [str(v) for v in _listed(v)] for k, v in context.items()}
     return all(
-        _holds(operator, [_text(w) for w in _listed(wanted)], known.get(key.lower()), when_unknown)
+        _holds(operator, _wanted(wanted, context), known.get(key.lower()), when_unknown)
         for operator, keys in conditions.items()
         for key, wanted in keys.items()
     )
+
+
+def _wanted(values: Any, context: Context) -> list[str]:
+    """A condition's values; one whose variable the request does not settle equals nothing."""
+    filled = (_filled(_text(value), context) for value in _listed(values))
+    return [value for value in filled if value is not None]
 
 
 def _text(value: Any) -> str:
@@ -153,14 +198,14 @@ def _holds(operator: str, wanted: list[str], got: list[str] | None, when_unknown
     if for_all or for_any:
         name = rest
     if name == "null":
-        return (got is None) == (wanted[0] == "true")
+        return any((got is None) == (w.lower() == "true") for w in wanted)
     if_exists = name.endswith("ifexists")
     name = name.removesuffix("ifexists")
     negated = name in _NEGATIONS
     compare = _COMPARISONS.get(_NEGATIONS.get(name, name))
     if compare is None:
         return when_unknown  # an operator not known here never permits and always denies
-    if got is None:
-        return if_exists or negated or for_all
+    if got is None:  # with ForAnyValue there is no value that could hold, also not of a negation
+        return if_exists or for_all or (negated and not for_any)
     hits = [any(compare(w, g) for w in wanted) != negated for g in got]
     return all(hits) if for_all or (negated and not for_any) else any(hits)

@@ -22,7 +22,7 @@ from moto.kms.models import kms_backends
 
 from localaws.calls import UnknownCallError, read, signed
 from localaws.rights import UnmappedCallError, needs
-from localaws.services.sagemaker import studio_in
+from localaws.services.sagemaker import owner_of, studio_in
 
 LOG = logging.getLogger(__name__)
 # Larger bodies are uploads, whose content no right depends on.
@@ -83,6 +83,15 @@ class AccountFacts:
                 if any(rule.id == rule_id for rule in [*group.ingress_rules, *group.egress_rules]):
                     return str(group.id)
         raise UnmappedCallError(f"a change of the unknown rule {rule_id}")
+
+    def key_of_alias(self, alias: str) -> str:
+        """The id of the key that an alias names; empty where there is none."""
+        return str(kms_backends[self.account][self.region].get_key_id_from_alias(alias) or "")
+
+    def owner_of_space(self, domain_id: str, space: str) -> str | None:
+        """The user profile that owns a space; None for a shared one, or where there is none."""
+        found = studio_in(self.account, self.region).spaces.get((domain_id, space))
+        return owner_of(found) if found else None
 
 
 def recorded(application: Wsgi, path: Path, account: str) -> Wsgi:

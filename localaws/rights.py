@@ -1,18 +1,21 @@
 """What IAM asks of a caller for an API operation: actions, resources and condition keys, as policies name them.
 
-Source: AWS's Service Authorization Reference
-(https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html).
-Written out for the services that this repository's stacks and tools call; another one raises ``UnmappedCallError``.
+Which resource types and condition keys an action is decided on is AWS's own reference (``reference``). What stands
+here is what no reference says: which action an operation is, where it is not of the same name, and where a request
+names the things that it is about. A service that is not written here is asked for on "*" where its action knows no
+resource, and raises ``UnmappedCallError`` otherwise.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from localaws import reference
 from localaws.calls import Call
+from localaws.policy import Context
 
 ANY = "*"
 
@@ -27,6 +30,26 @@ class Need:
 
     action: str
     resource: str
+    context: Context = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An action that a request needs, before the reference has said on what it is decided.
+
+    Attributes
+    ----------
+    action : as policies write it
+    things : ARNs of what the request names
+    tags : those that the request gives to what it makes or tags, or takes away (then without values)
+    specified : the same by resource type, where a request makes several
+    context : other condition keys; those that AWS does not have for the action are left out
+    """
+
+    action: str
+    things: Sequence[str] = ()
+    tags: Mapping[str, str] | None = None
+    specified: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     context: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -55,6 +78,14 @@ class Facts(Protocol):
         """Id of the security group that holds a rule."""
         ...
 
+    def key_of_alias(self, alias: str) -> str:
+        """Id of the key that an alias names."""
+        ...
+
+    def owner_of_space(self, domain_id: str, space: str) -> str | None:
+        """Name of the user profile that owns a space of SageMaker Studio."""
+        ...
+
 
 def needs(call: Call, facts: Facts) -> list[Need]:
     """Everything that the caller of an operation must be allowed to do; empty where AWS asks for no right.
@@ -62,15 +93,57 @@ def needs(call: Call, facts: Facts) -> list[Need]:
     Raises
     ------
     UnmappedCallError
-        For a service or resource that is not written here.
+        For a service, operation or resource of which nothing is known.
     """
     if call.service == "sts" and call.operation == "GetCallerIdentity":
         return []
-    described = _SERVICES.get(call.service)
-    if described is None:
-        raise UnmappedCallError(f"{call.service}:{call.operation}")
-    common = {"aws:RequestedRegion": call.region}
-    return [Need(need.action, need.resource, {**common, **need.context}) for need in described(call, facts)]
+    described = _SERVICES.get(call.service, _look)
+    try:
+        return [need for asked in described(call, facts) for need in _decided(asked, call, facts)]
+    except reference.UnknownActionError as error:
+        raise UnmappedCallError(f"{call.service}:{call.operation}: AWS has no action {error}") from error
+
+
+def _decided(asked: Asked, call: Call, facts: Facts) -> Iterator[Need]:
+    """One need for every resource that the action is decided on."""
+    action = reference.action(asked.action)
+    common = {"aws:RequestedRegion": call.region, **asked.context}
+    if not action.kinds:
+        yield Need(action.name, ANY, _known(action, {**common, **_requested(asked.tags)}))
+        return
+    pairs = [(kind, arn) for kind in action.kinds for arn in _things(asked, kind, call, facts)]
+    if not pairs:
+        raise UnmappedCallError(f"{asked.action} with {', '.join(sorted(call.parameters)) or 'nothing'}")
+    for kind, arn in pairs:
+        tags = asked.specified.get(kind.name, asked.tags)
+        context = {**common, **_tagged(facts.tags(_key_of(arn))), **_requested(tags)}
+        yield Need(action.name, arn, _known(kind, context))
+
+
+def _things(asked: Asked, kind: reference.Kind, call: Call, facts: Facts) -> list[str]:
+    """What of this type the request names; what it makes, where it names none."""
+    named = [arn for arn in asked.things if kind.takes(arn)]
+    makes = kind.required or kind.name in asked.specified
+    return named or ([kind.new(facts.account, call.region)] if makes else [])
+
+
+def _known(asked: reference.Action | reference.Kind, context: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in context.items() if asked.knows(key)}
+
+
+def _key_of(arn: str) -> str:
+    """By what `Facts.tags` finds it."""
+    return arn if arn.startswith("arn:aws:sagemaker:") else arn.rpartition("/")[2]
+
+
+def _requested(tags: Mapping[str, str] | None) -> dict[str, Any]:
+    if not tags:
+        return {}
+    return {**{f"aws:RequestTag/{name}": value for name, value in tags.items()}, "aws:TagKeys": sorted(tags)}
+
+
+def _tagged(tags: Mapping[str, str]) -> dict[str, str]:
+    return {f"aws:ResourceTag/{name}": value for name, value in tags.items()}
 
 
 # ---------------------------------------------------------------------------------------------------------- S3
@@ -108,106 +181,84 @@ _S3_ACTIONS = {
 _OF_VERSION = {"GetObject": "GetObjectVersion", "DeleteObject": "DeleteObjectVersion"}
 
 
-def _s3(call: Call, facts: Facts) -> Iterator[Need]:
+def _s3(call: Call, facts: Facts) -> Iterator[Asked]:
     asked = call.parameters
     bucket = f"arn:aws:s3:::{asked['Bucket']}" if "Bucket" in asked else ANY
     if call.operation == "DeleteObjects":
         for item in asked["Objects"]:
             action = "DeleteObjectVersion" if item.get("VersionId") else "DeleteObject"
-            yield Need(f"s3:{action}", f"{bucket}/{item['Key']}")
+            yield Asked(f"s3:{action}", [f"{bucket}/{item['Key']}"])
         return
     if call.operation in ("CopyObject", "UploadPartCopy"):
         source = str(asked["CopySource"]).lstrip("/").partition("?")[0]
-        yield Need("s3:GetObject", f"arn:aws:s3:::{source}")
-        yield Need("s3:PutObject", f"{bucket}/{asked['Key']}")
+        yield Asked("s3:GetObject", [f"arn:aws:s3:::{source}"])
+        yield Asked("s3:PutObject", [f"{bucket}/{asked['Key']}"])
         return
     action = _S3_ACTIONS.get(call.operation, call.operation)
     if asked.get("versionId"):
         action = _OF_VERSION.get(action, action)
-    yield Need(f"s3:{action}", f"{bucket}/{asked['Key']}" if "Key" in asked else bucket)
+    yield Asked(f"s3:{action}", [f"{bucket}/{asked['Key']}" if "Key" in asked else bucket])
 
 
 # ---------------------------------------------------------------------------------------------------------- EMR
 
 
-def _emr(call: Call, facts: Facts) -> Iterator[Need]:
+def _emr(call: Call, facts: Facts) -> Iterator[Asked]:
     asked, action = call.parameters, f"elasticmapreduce:{call.operation}"
     where = f"arn:aws:elasticmapreduce:{call.region}:{facts.account}:cluster/"
-    requested = _requested({tag["Key"]: tag.get("Value", "") for tag in asked.get("Tags") or []})
+    tags = {tag["Key"]: tag.get("Value", "") for tag in asked.get("Tags") or []} or None
     if call.operation == "RunJobFlow":
-        yield Need(action, ANY, requested)
-        if requested:
-            yield Need("elasticmapreduce:AddTags", f"{where}*", requested)
+        yield Asked(action, tags=tags)
+        if tags:
+            yield Asked("elasticmapreduce:AddTags", [f"{where}*"], tags)
         profile = str(asked["JobFlowRole"]).rpartition("/")[2]
-        service = str(asked["ServiceRole"]).rpartition("/")[2]
         yield _pass(facts, facts.role_of_profile(profile), "ec2.amazonaws.com")
-        yield _pass(facts, service, "elasticmapreduce.amazonaws.com")
+        yield _pass(facts, str(asked["ServiceRole"]).rpartition("/")[2], "elasticmapreduce.amazonaws.com")
         return
     clusters = asked.get("JobFlowIds") or [
         asked[name] for name in ("ClusterId", "JobFlowId", "ResourceId") if name in asked
     ]
-    for cluster in clusters:
-        yield Need(action, where + str(cluster), {**_tagged(facts.tags(str(cluster))), **requested})
-    if not clusters:
-        yield Need(action, ANY)
+    yield Asked(action, [where + str(cluster) for cluster in clusters], tags, context=_keys(asked.get("TagKeys")))
 
 
-def _pass(facts: Facts, role: str, service: str) -> Need:
-    return Need("iam:PassRole", f"arn:aws:iam::{facts.account}:role/{role}", {"iam:PassedToService": service})
+def _keys(names: Sequence[str] | None) -> dict[str, Any]:
+    """The condition key of a request that takes tags away."""
+    return {"aws:TagKeys": sorted(names)} if names else {}
 
 
-def _requested(tags: Mapping[str, str]) -> dict[str, str]:
-    return {f"aws:RequestTag/{name}": value for name, value in tags.items()}
-
-
-def _tagged(tags: Mapping[str, str]) -> dict[str, str]:
-    return {f"aws:ResourceTag/{name}": value for name, value in tags.items()}
+def _pass(facts: Facts, role: str, service: str) -> Asked:
+    passed = f"arn:aws:iam::{facts.account}:role/{role}"
+    return Asked("iam:PassRole", [passed], context={"iam:PassedToService": service})
 
 
 # ---------------------------------------------------------------------------------------------------------- IAM
 
-# The only actions on roles that know this key: a condition on another one would never hold
-# (https://docs.aws.amazon.com/service-authorization/latest/reference/list_iam.html).
-_IAM_BOUNDED = (
-    "AttachRolePolicy",
-    "CreateRole",
-    "DeleteRolePermissionsBoundary",
-    "DeleteRolePolicy",
-    "DetachRolePolicy",
-    "PutRolePermissionsBoundary",
-    "PutRolePolicy",
-)
-_IAM_TAGS = {"CreateRole": "TagRole", "CreatePolicy": "TagPolicy", "CreateInstanceProfile": "TagInstanceProfile"}
 
-
-def _iam(call: Call, facts: Facts) -> Iterator[Need]:
-    asked, action = call.parameters, f"iam:{call.operation}"
+def _iam(call: Call, facts: Facts) -> Iterator[Asked]:
+    asked = call.parameters
     root = f"arn:aws:iam::{facts.account}:"
-    requested = _requested(_members(asked, "Tags.member"))
-    context = dict(requested)
-    role = asked.get("RoleName")
-    bounded = role and call.operation in _IAM_BOUNDED
-    if bounded and (boundary := asked.get("PermissionsBoundary") or facts.boundary(str(role))):
-        context["iam:PermissionsBoundary"] = boundary
-    if role and "PolicyArn" in asked:
+    tags = _members(asked, "Tags.member") or None
+    role, profile = asked.get("RoleName"), asked.get("InstanceProfileName")
+    things, context = [], {}
+    if role:
+        things.append(f"{root}role{asked.get('Path', '/')}{role}")
+        if boundary := asked.get("PermissionsBoundary") or facts.boundary(str(role)):
+            context["iam:PermissionsBoundary"] = str(boundary)
+    if profile:
+        things.append(f"{root}instance-profile/{profile}")
+    if "PolicyArn" in asked:
+        things.append(str(asked["PolicyArn"]))
         context["iam:PolicyARN"] = str(asked["PolicyArn"])
-    if "InstanceProfileName" in asked:
-        resource = f"{root}instance-profile/{asked['InstanceProfileName']}"
-        if call.operation == "AddRoleToInstanceProfile":
-            yield _pass(facts, str(role), "ec2.amazonaws.com")
-    elif role:
-        resource = f"{root}role{asked.get('Path', '/')}{role}"
-    elif "PolicyArn" in asked:
-        resource = str(asked["PolicyArn"])
     elif "PolicyName" in asked:
-        resource = f"{root}policy{asked.get('Path', '/')}{asked['PolicyName']}"
-    elif call.operation == "GetUser":  # without a name: the caller's own
-        resource = f"{root}user/{asked.get('UserName', ANY)}"
-    else:
-        raise UnmappedCallError(f"iam:{call.operation} with {', '.join(sorted(asked)) or 'nothing'}")
-    yield Need(action, resource, context)
-    if requested and call.operation in _IAM_TAGS:
-        yield Need(f"iam:{_IAM_TAGS[call.operation]}", resource, requested)
+        things.append(f"{root}policy{asked.get('Path', '/')}{asked['PolicyName']}")
+    if call.operation == "GetUser":  # without a name: the caller's own
+        things.append(f"{root}user/{asked.get('UserName', ANY)}")
+    if call.operation == "AddRoleToInstanceProfile":
+        yield _pass(facts, str(role), "ec2.amazonaws.com")
+    removed = [str(value) for name, value in asked.items() if name.startswith("TagKeys.member")]
+    yield Asked(f"iam:{call.operation}", things, tags, context={**context, **_keys(removed)})
+    if tags and call.operation.startswith("Create"):
+        yield Asked(f"iam:Tag{call.operation.removeprefix('Create')}", things, tags)
 
 
 def _members(asked: Mapping[str, Any], prefix: str) -> dict[str, str]:
@@ -225,77 +276,58 @@ def _members(asked: Mapping[str, Any], prefix: str) -> dict[str, str]:
 
 # ---------------------------------------------------------------------------------------------------------- EC2
 
+# The beginnings of ids that are not the name of the resource type.
 _EC2_KINDS = {
     "eipalloc": "elastic-ip",
     "eni": "network-interface",
     "igw": "internet-gateway",
     "nat": "natgateway",
+    "pl": "prefix-list",
     "rtb": "route-table",
     "sg": "security-group",
     "sgr": "security-group-rule",
-    "subnet": "subnet",
-    "vpc": "vpc",
     "vpce": "vpc-endpoint",
 }
-_EC2_CREATES = {
-    "AllocateAddress": "elastic-ip",
-    "CreateInternetGateway": "internet-gateway",
-    "CreateNatGateway": "natgateway",
-    "CreateRouteTable": "route-table",
-    "CreateSecurityGroup": "security-group",
-    "CreateSubnet": "subnet",
-    "CreateVpc": "vpc",
-    "CreateVpcEndpoint": "vpc-endpoint",
-}
-# Of these only the group itself is asked for; the ids in the rule are values.
-_EC2_RULES = (
-    "AuthorizeSecurityGroupEgress",
-    "AuthorizeSecurityGroupIngress",
-    "RevokeSecurityGroupEgress",
-    "RevokeSecurityGroupIngress",
-)
-# Of these only the table is asked for; the gateway is a value.
-_EC2_ROUTES = ("CreateRoute", "DeleteRoute", "ReplaceRoute")
 _EC2_ID = re.compile(r"([a-z]+)-[0-9a-f]{8,17}")
 
 
-def _ec2(call: Call, facts: Facts) -> Iterator[Need]:
-    asked, action = call.parameters, f"ec2:{call.operation}"
+def _ec2(call: Call, facts: Facts) -> Iterator[Asked]:
+    asked = call.parameters
     where = f"arn:aws:ec2:{call.region}:{facts.account}:"
-    if call.operation.startswith("Describe"):
-        yield Need(action, ANY)
-        return
     ids = {str(value) for value in asked.values() if _kind(str(value))}
-    if call.operation in _EC2_RULES:
-        rules = [i for i in ids if i.startswith("sgr-")]
-        ids = {str(asked["GroupId"])} if "GroupId" in asked else {facts.rule_group(rule) for rule in rules}
-    if call.operation in _EC2_ROUTES:
-        ids = {str(asked["RouteTableId"])}
+    if "GroupId" in asked:  # the ids of groups within a rule are values
+        ids = {i for i in ids if not i.startswith("sg-")} | {str(asked["GroupId"])}
+    elif call.operation.startswith("RevokeSecurityGroup"):  # a rule's own id stands for its group
+        ids = {facts.rule_group(rule) for rule in ids if rule.startswith("sgr-")}
     if "AssociationId" in asked:
         ids |= set(facts.association(str(asked["AssociationId"])))
-    tags = _members(asked, "Tag")
-    for found in sorted(ids):
-        kind = _kind(found)
-        context = {**_tagged(facts.tags(found)), **_requested(tags)}
-        yield Need(action, f"{where}{kind}/{found}", context)
-    if created := _EC2_CREATES.get(call.operation):
-        specified = _specified(asked, created)
-        yield Need(action, f"{where}{created}/{ANY}", _requested(specified))
-    elif not ids:
-        raise UnmappedCallError(f"ec2:{call.operation} with {', '.join(sorted(asked))}")
-    for kind in sorted({str(v) for k, v in asked.items() if re.fullmatch(r"TagSpecification\.\d+\.ResourceType", k)}):
-        context = {**_requested(_specified(asked, kind)), "ec2:CreateAction": call.operation}
-        yield Need("ec2:CreateTags", f"{where}{kind}/{ANY}", context)
+    kinds = sorted({str(v) for k, v in asked.items() if re.fullmatch(r"TagSpecification\.\d+\.ResourceType", k)})
+    specified = {kind: _specified(asked, kind) for kind in kinds}
+    tags = _members(asked, "Tag") or None
+    removed = [str(v) for k, v in asked.items() if re.fullmatch(r"Tag\.\d+\.Key", k)]
+    context = _keys(removed) if call.operation == "DeleteTags" else {}
+    if call.operation == "DeleteTags":
+        tags = None
+    yield Asked(f"ec2:{call.operation}", [_arn(where, found) for found in sorted(ids)], tags, specified, context)
+    for kind, given in specified.items():
+        context = {"ec2:CreateAction": call.operation}
+        yield Asked("ec2:CreateTags", [f"{where}{kind}/{ANY}"], given, context=context)
+
+
+def _arn(where: str, resource_id: str) -> str:
+    if resource_id.startswith("pl-"):  # AWS's own lists are of no account
+        where = re.sub(r"\d{12}:$", "aws:", where)
+    return f"{where}{_kind(resource_id)}/{resource_id}"
 
 
 def _kind(value: str) -> str | None:
     """The kind of an EC2 id, as ARNs call it.
 
-    >>> _kind("vpce-0123456789abcdef0"), _kind("10.42.0.0/16"), _kind("pl-12345678")
-    ('vpc-endpoint', None, None)
+    >>> _kind("vpce-0123456789abcdef0"), _kind("subnet-0123456789abcdef0"), _kind("10.42.0.0/16")
+    ('vpc-endpoint', 'subnet', None)
     """
     found = _EC2_ID.fullmatch(value)
-    return _EC2_KINDS.get(found[1]) if found else None
+    return _EC2_KINDS.get(found[1], found[1]) if found else None
 
 
 def _specified(asked: Mapping[str, Any], kind: str) -> dict[str, str]:
@@ -311,120 +343,102 @@ def _specified(asked: Mapping[str, Any], kind: str) -> dict[str, str]:
 _BUDGET_ACTIONS = ("ListTagsForResource", "TagResource", "UntagResource")
 
 
-def _budgets(call: Call, facts: Facts) -> Iterator[Need]:
+def _budgets(call: Call, facts: Facts) -> Iterator[Asked]:
     asked = call.parameters
     name = asked.get("BudgetName") or (asked.get("Budget") or asked.get("NewBudget") or {}).get("BudgetName")
-    resource = asked.get("ResourceARN") or f"arn:aws:budgets::{facts.account}:budget/{name}"
+    things = [str(asked.get("ResourceARN") or f"arn:aws:budgets::{facts.account}:budget/{name}")]
     if call.operation in _BUDGET_ACTIONS:
         action = call.operation
     else:
         action = "ViewBudget" if call.operation.startswith("Describe") else "ModifyBudget"
-    yield Need(f"budgets:{action}", str(resource))
-    if call.operation == "CreateBudget" and (tags := asked.get("ResourceTags")):
-        yield Need("budgets:TagResource", str(resource), _requested({tag["Key"]: tag["Value"] for tag in tags}))
+    tags = {tag["Key"]: tag["Value"] for tag in asked.get("ResourceTags") or []} or None
+    yield Asked(f"budgets:{action}", things, tags, context=_keys(asked.get("ResourceTagKeys")))
+    if call.operation == "CreateBudget" and tags:
+        yield Asked("budgets:TagResource", things, tags)
 
 
-def _scheduler(call: Call, facts: Facts) -> Iterator[Need]:
+def _scheduler(call: Call, facts: Facts) -> Iterator[Asked]:
     asked = call.parameters
-    if "Name" not in asked:
-        raise UnmappedCallError(f"scheduler:{call.operation} with {', '.join(sorted(asked))}")
     group = asked.get("GroupName") or asked.get("groupName") or "default"
-    resource = f"arn:aws:scheduler:{call.region}:{facts.account}:schedule/{group}/{asked['Name']}"
-    yield Need(f"scheduler:{call.operation}", resource)
+    where = f"arn:aws:scheduler:{call.region}:{facts.account}:schedule/{group}/"
+    yield Asked(f"scheduler:{call.operation}", [where + str(asked["Name"])] if "Name" in asked else [])
     if role := asked.get("Target", {}).get("RoleArn"):
         yield _pass(facts, str(role).rpartition("/")[2], "scheduler.amazonaws.com")
 
 
-def _stepfunctions(call: Call, facts: Facts) -> Iterator[Need]:
+def _stepfunctions(call: Call, facts: Facts) -> Iterator[Asked]:
     asked, action = call.parameters, f"states:{call.operation}"
-    if call.operation == "ValidateStateMachineDefinition":
-        yield Need(action, "*")
-        return
     named = asked.get("stateMachineArn") or asked.get("resourceArn")
-    if named is None and "name" not in asked:
-        raise UnmappedCallError(f"{action} with {', '.join(sorted(asked))}")
-    resource = named or f"arn:aws:states:{call.region}:{facts.account}:stateMachine:{asked['name']}"
-    tags = {tag["key"]: tag["value"] for tag in asked.get("tags", [])}
-    yield Need(action, str(resource), _requested(tags))
+    if named is None and "name" in asked:
+        named = f"arn:aws:states:{call.region}:{facts.account}:stateMachine:{asked['name']}"
+    tags = {tag["key"]: tag["value"] for tag in asked.get("tags", [])} or None
+    things = [str(named)] if named else []
+    yield Asked(action, things, tags, context=_keys(asked.get("tagKeys")))
     if call.operation == "CreateStateMachine" and tags:
-        yield Need("states:TagResource", str(resource), _requested(tags))
+        yield Asked("states:TagResource", things, tags)
     if role := asked.get("roleArn"):
         yield _pass(facts, str(role).rpartition("/")[2], "states.amazonaws.com")
 
 
-def _kms(call: Call, facts: Facts) -> Iterator[Need]:
-    asked, action = call.parameters, f"kms:{call.operation}"
+def _kms(call: Call, facts: Facts) -> Iterator[Asked]:
+    asked = call.parameters
     where = f"arn:aws:kms:{call.region}:{facts.account}:"
-    requested = _requested({tag["TagKey"]: tag["TagValue"] for tag in asked.get("Tags") or []})
-    if call.operation == "CreateKey":
-        yield Need(action, ANY, requested)
-        if requested:
-            yield Need("kms:TagResource", f"{where}key/{ANY}", requested)
-        return
-    if "AliasName" in asked:
-        yield Need(action, f"{where}{asked['AliasName']}")
+    tags = {tag["TagKey"]: tag["TagValue"] for tag in asked.get("Tags") or []} or None
     key = str(asked.get("TargetKeyId") or asked.get("KeyId") or "").rpartition("/")[2]
-    if key:
-        yield Need(action, f"{where}key/{key}", {**_tagged(facts.tags(key)), **requested})
-    elif "AliasName" not in asked:
-        yield Need(action, ANY)
+    things = [f"{where}key/{key}"] if key else []
+    if "AliasName" in asked:
+        things.append(f"{where}{asked['AliasName']}")
+    if call.operation == "DeleteAlias":
+        # decided on the key as well, which the request does not name
+        things.append(f"{where}key/{facts.key_of_alias(str(asked['AliasName']))}")
+    yield Asked(f"kms:{call.operation}", things, tags, context=_keys(asked.get("TagKeys")))
+    if tags and call.operation == "CreateKey":
+        yield Asked("kms:TagResource", [f"{where}key/{ANY}"], tags)
 
 
-_SAGEMAKER_KNOW_NO_RESOURCE = ("ListApps", "ListDomains", "ListSpaces", "ListUserProfiles")
-
-
-def _sagemaker(call: Call, facts: Facts) -> Iterator[Need]:
+def _sagemaker(call: Call, facts: Facts) -> Iterator[Asked]:
     asked, action = call.parameters, f"sagemaker:{call.operation}"
-    if call.operation in _SAGEMAKER_KNOW_NO_RESOURCE:
-        yield Need(action, ANY)
-        return
-    requested = _requested({tag["Key"]: tag["Value"] for tag in asked.get("Tags") or []})
-    owner = asked.get("SpaceName") or asked.get("UserProfileName")
+    where = f"arn:aws:sagemaker:{call.region}:{facts.account}:"
+    tags = {tag["Key"]: tag["Value"] for tag in asked.get("Tags") or []} or None
+    domain, space, user = asked.get("DomainId", ANY), asked.get("SpaceName"), asked.get("UserProfileName")
     if "ResourceArn" in asked:
-        path = str(asked["ResourceArn"]).rpartition(":")[2]
+        things = [str(asked["ResourceArn"])]
     elif "AppName" in asked:
-        path = f"app/{asked['DomainId']}/{owner}/{str(asked['AppType']).lower()}/{asked['AppName']}"
-    elif owner:
-        path = f"{'space' if 'SpaceName' in asked else 'user-profile'}/{asked['DomainId']}/{owner}"
-    elif "DomainId" in asked or call.operation == "CreateDomain":
-        path = f"domain/{asked.get('DomainId', ANY)}"
+        things = [f"{where}app/{domain}/{space or user}/{str(asked['AppType']).lower()}/{asked['AppName']}"]
+    elif space or user:
+        things = [f"{where}{'space' if space else 'user-profile'}/{domain}/{space or user}"]
     else:
-        raise UnmappedCallError(f"sagemaker:{call.operation} with {', '.join(sorted(asked))}")
-    resource = f"arn:aws:sagemaker:{call.region}:{facts.account}:{path}"
-    yield Need(action, resource, {**_tagged(facts.tags(resource)), **requested})
-    if requested and call.operation.startswith("Create"):
-        yield Need("sagemaker:AddTags", resource, requested)
+        things = [f"{where}domain/{domain}"]
+    context = _keys(asked.get("TagKeys"))
+    if owner := (facts.owner_of_space(str(domain), str(space)) if space else user):
+        context["sagemaker:OwnerUserProfileArn"] = f"{where}user-profile/{domain}/{owner}"
+    yield Asked(action, things, tags, context=context)
+    if tags and call.operation.startswith("Create"):
+        yield Asked("sagemaker:AddTags", things, tags, context={"sagemaker:TaggingAction": call.operation})
     settings = asked.get("DefaultUserSettings") or asked.get("UserSettings") or {}
     if role := settings.get("ExecutionRole"):
         yield _pass(facts, str(role).rpartition("/")[2], "sagemaker.amazonaws.com")
 
 
-# Reads that know no resource: their action's service prefix by the name of botocore's model.
-_LOOKS = {
-    ("pricing", "GetProducts"): "pricing",
-    ("resourcegroupstaggingapi", "GetResources"): "tag",
-    ("service-quotas", "GetServiceQuota"): "servicequotas",
-}
+# Prefixes of actions that are not the name of botocore's model.
+_PREFIXES = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas", "stepfunctions": "states"}
 
 
-def _look(call: Call, facts: Facts) -> Iterator[Need]:
-    prefix = _LOOKS.get((call.service, call.operation))
-    if prefix is None:
+def _look(call: Call, facts: Facts) -> Iterator[Asked]:
+    action = reference.action(f"{_PREFIXES.get(call.service, call.service)}:{call.operation}")
+    if action.kinds and not action.looks:
         raise UnmappedCallError(f"{call.service}:{call.operation}")
-    yield Need(f"{prefix}:{call.operation}", ANY)
+    yield Asked(action.name, [kind.new(facts.account, call.region) for kind in action.kinds])
 
 
-_SERVICES: Mapping[str, Callable[[Call, Facts], Iterator[Need]]] = {
+_SERVICES: Mapping[str, Callable[[Call, Facts], Iterator[Asked]]] = {
     "budgets": _budgets,
     "ec2": _ec2,
     "emr": _emr,
     "iam": _iam,
     "kms": _kms,
-    "pricing": _look,
-    "resourcegroupstaggingapi": _look,
     "s3": _s3,
     "sagemaker": _sagemaker,
     "scheduler": _scheduler,
     "stepfunctions": _stepfunctions,
-    "service-quotas": _look,
 }

@@ -52,14 +52,18 @@ CONTEXT = (
     "aws:RequestTag/Environment",
     "aws:RequestTag/Project",
     "aws:RequestedRegion",
+    "aws:TagKeys",
     "aws:ResourceTag/Environment",
     "aws:ResourceTag/ManagedByAmazonSageMakerResource",
+    "aws:ResourceTag/Name",
     "aws:ResourceTag/Project",
     "aws:ResourceTag/for-use-with-amazon-emr-managed-policies",
     "ec2:CreateAction",
     "iam:PassedToService",
     "iam:PermissionsBoundary",
     "iam:PolicyARN",
+    "sagemaker:OwnerUserProfileArn",
+    "sagemaker:TaggingAction",
 )
 _TINY_STACK = 'terraform {{\n  required_version = ">= 1.10"\n  backend "s3" {{\n{settings}  }}\n}}\n' + (
     'resource "terraform_data" "this" {{\n  input = "a state to keep"\n}}\n'
@@ -83,7 +87,7 @@ class Right:
 
     action: str
     resource: str
-    context: tuple[tuple[str, str], ...] = ()
+    context: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
     commands: tuple[str, ...] = field(default=(), compare=False)
 
     def as_json(self) -> dict[str, Any]:
@@ -122,8 +126,21 @@ def rights(lines: Iterable[Mapping[str, Any]], command: str) -> Iterator[Right]:
         if line["key"] != OPERATOR_KEY:
             continue
         for need in line.get("needs", ()):
-            context = {key: normalised(value) for key, value in need["context"].items() if key in CONTEXT}
+            context = {key: _settled(value) for key, value in need["context"].items() if _matters(key, need)}
             yield Right(need["action"], normalised(need["resource"]), tuple(sorted(context.items())), (command,))
+
+
+def _matters(key: str, need: Mapping[str, Any]) -> bool:
+    """Whether a policy of ours could depend on a key."""
+    if key == "aws:TagKeys":  # beside the tags themselves it says nothing more
+        return not any(other.startswith("aws:RequestTag/") for other in need["context"])
+    if key == "aws:ResourceTag/Name":  # of ours it is only a name
+        return "aws:ResourceTag/Project" not in need["context"]
+    return key in CONTEXT
+
+
+def _settled(value: str | list[str]) -> str | tuple[str, ...]:
+    return normalised(value) if isinstance(value, str) else tuple(value)
 
 
 def unknown(lines: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -148,7 +165,12 @@ def written(found: Sequence[Right]) -> str:
 def read(text: str) -> list[Right]:
     """The rights in a file."""
     return [
-        Right(r["action"], r["resource"], tuple(sorted(r["context"].items())), tuple(r["commands"]))
+        Right(
+            r["action"],
+            r["resource"],
+            tuple(sorted((k, v if isinstance(v, str) else tuple(v)) for k, v in r["context"].items())),
+            tuple(r["commands"]),
+        )
         for r in json.loads(text)
     ]
 
@@ -301,8 +323,8 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
     quiet = Console(file=(folder / "console.txt").open("w"), width=120)
     Workspace(target=target, stack="operators", capture=True).apply()  # an administrator's, not recorded
     console.print("operators' stack applied", highlight=False)
+    make_state(account.client("s3"), target)  # an administrator's too
     with recording.of("state"):
-        make_state(account.client("s3"), target)
         make_state(account.client("s3"), target)
         (folder / "state").mkdir()
         keep_a_state(target, folder / "state")

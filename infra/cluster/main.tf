@@ -112,6 +112,8 @@ module "studio" {
   primary_group_id     = module.network.security_group_ids.primary
   cluster_id           = module.emr.cluster_id
   project              = var.project
+  env                  = var.env
+  user_name            = local.name
   buckets              = local.buckets
   kms_key_arn          = var.kms_key_arn
   permissions_boundary = var.permissions_boundary

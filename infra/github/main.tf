@@ -115,12 +115,12 @@ data "aws_iam_policy_document" "never" {
     sid    = "NeverItsOwnRights"
     effect = "Deny"
     actions = [
+      "iam:AddClientIDToOpenIDConnectProvider",
       "iam:AttachRolePolicy",
       "iam:DeleteOpenIDConnectProvider",
-      "iam:DeleteRolePermissionsBoundary",
+      "iam:DeleteRole",
       "iam:DeleteRolePolicy",
       "iam:DetachRolePolicy",
-      "iam:PutRolePermissionsBoundary",
       "iam:PutRolePolicy",
       "iam:UpdateAssumeRolePolicy",
       "iam:UpdateOpenIDConnectProviderThumbprint",
@@ -131,10 +131,37 @@ data "aws_iam_policy_document" "never" {
     ]
   }
 
+  # The operators' policies and the boundary, which the apply role works by.
   statement {
-    sid       = "NeverTheHistoryOfTheStates"
+    sid    = "NeverThePoliciesItWorksBy"
+    effect = "Deny"
+    actions = [
+      "iam:CreatePolicyVersion",
+      "iam:DeletePolicy",
+      "iam:DeletePolicyVersion",
+      "iam:SetDefaultPolicyVersion",
+    ]
+    resources = ["arn:${local.partition}:iam::${var.account_id}:policy/${local.name}-*"]
+  }
+
+  statement {
+    sid       = "NeverABoundaryLess"
     effect    = "Deny"
-    actions   = ["s3:DeleteBucket", "s3:DeleteObjectVersion", "s3:PutBucketVersioning"]
+    actions   = ["iam:DeleteRolePermissionsBoundary", "iam:PutRolePermissionsBoundary"]
+    resources = ["arn:${local.partition}:iam::${var.account_id}:role/*"]
+  }
+
+  statement {
+    sid    = "NeverTheHistoryOfTheStates"
+    effect = "Deny"
+    actions = [
+      "s3:DeleteBucket",
+      "s3:DeleteBucketPolicy",
+      "s3:DeleteObjectVersion",
+      "s3:PutBucketPolicy",
+      "s3:PutBucketVersioning",
+      "s3:PutLifecycleConfiguration",
+    ]
     resources = [local.state_arn, "${local.state_arn}/*"]
   }
 }

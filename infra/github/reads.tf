@@ -21,7 +21,7 @@ data "aws_iam_policy_document" "reads" {
   statement {
     sid       = "ReadStatesOfThisEnvironment"
     actions   = ["s3:GetObject"]
-    resources = ["${local.state_arn}/${var.env}/*"]
+    resources = [for stack in ["storage", "cluster"] : "${local.state_arn}/${var.env}/${stack}.tfstate"]
   }
 
   statement {
@@ -68,7 +68,7 @@ data "aws_iam_policy_document" "reads" {
   }
 
   statement {
-    sid = "ReadClustersOfThisProject"
+    sid = "ReadClustersOfThisEnvironment"
     actions = [
       "elasticmapreduce:DescribeCluster",
       "elasticmapreduce:GetAutoTerminationPolicy",
@@ -84,6 +84,12 @@ data "aws_iam_policy_document" "reads" {
       test     = "StringEquals"
       variable = "aws:ResourceTag/Project"
       values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
     }
   }
 
@@ -114,6 +120,12 @@ data "aws_iam_policy_document" "reads" {
       variable = "aws:ResourceTag/Project"
       values   = [var.project]
     }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
   }
 
   statement {
@@ -125,6 +137,12 @@ data "aws_iam_policy_document" "reads" {
       test     = "StringEquals"
       variable = "aws:ResourceTag/Project"
       values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
     }
   }
 

@@ -8,16 +8,17 @@ variable "repository" {
   }
 }
 
-# GitHub writes immutable ids into the subject of repositories made, renamed or moved after 2026-06-18
-# (https://github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens).
+# GitHub writes immutable ids into the subject of repositories that are made, renamed or transferred on or after
+# 2026-07-15: repo:octocat@123456/fruits@456789:…
+# (https://docs.github.com/en/actions/reference/security/oidc).
 variable "subject" {
-  description = "How a token's subject calls the repository, where that is not owner/name: owner-123456/name-456789 in repositories made after 2026-06-18 (the settings of Actions, OIDC, show it). Null means owner/name."
+  description = "How a token's subject calls the repository, where that is not owner/name: owner@123456/name@456789 in repositories made, renamed or transferred on or after 2026-07-15 (the settings of Actions, OIDC, show it). Null means owner/name."
   type        = string
   default     = null
 
   validation {
-    condition     = var.subject == null ? true : can(regex("^[A-Za-z0-9][A-Za-z0-9@-]{0,60}/[A-Za-z0-9._@-]{1,130}$", var.subject))
-    error_message = "subject must be what stands between \"repo:\" and the next colon of the token's subject, for instance octocat-123456/fruits-456789; no wildcard."
+    condition     = var.subject == null ? true : can(regex("^[A-Za-z0-9][A-Za-z0-9-]{0,38}(@[0-9]{1,20})?/[A-Za-z0-9._-]{1,100}(@[0-9]{1,20})?$", var.subject))
+    error_message = "subject must be what stands between \"repo:\" and the next colon of the token's subject, for instance octocat@123456/fruits@456789; no wildcard."
   }
 }
 

@@ -1,11 +1,9 @@
-# The cluster, its roles (within the boundary, passed to their service only) and the clock that ends it.
+# The cluster and the clock that ends it.
 
 data "aws_iam_policy_document" "cluster" {
   statement {
-    sid = "Start"
-    actions = [
-      "elasticmapreduce:RunJobFlow",
-    ]
+    sid       = "Start"
+    actions   = ["elasticmapreduce:RunJobFlow"]
     resources = ["*"] # the action knows no resource
 
     condition {
@@ -21,11 +19,11 @@ data "aws_iam_policy_document" "cluster" {
     }
   }
 
+  # RunJobFlow asks for it. EMR has no key like ec2:CreateAction, so the conditions on the resource keep another
+  # environment's and another project's cluster from being taken over by its tags.
   statement {
-    sid = "TagNewCluster"
-    actions = [
-      "elasticmapreduce:AddTags",
-    ]
+    sid       = "TagNewCluster"
+    actions   = ["elasticmapreduce:AddTags"]
     resources = ["${local.emr_arn}:cluster/*"]
 
     condition {
@@ -39,6 +37,18 @@ data "aws_iam_policy_document" "cluster" {
       variable = "aws:RequestTag/Environment"
       values   = [var.env]
     }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
   }
 
   statement {
@@ -46,10 +56,11 @@ data "aws_iam_policy_document" "cluster" {
     actions = [
       "elasticmapreduce:AddInstanceFleet",
       "elasticmapreduce:AddJobFlowSteps",
-      "elasticmapreduce:AddTags",
+      "elasticmapreduce:CancelSteps",
       "elasticmapreduce:DescribeCluster",
       "elasticmapreduce:DescribeStep",
       "elasticmapreduce:GetAutoTerminationPolicy",
+      "elasticmapreduce:GetManagedScalingPolicy",
       "elasticmapreduce:ListBootstrapActions",
       "elasticmapreduce:ListInstanceFleets",
       "elasticmapreduce:ListInstanceGroups",
@@ -58,7 +69,10 @@ data "aws_iam_policy_document" "cluster" {
       "elasticmapreduce:ModifyCluster",
       "elasticmapreduce:ModifyInstanceFleet",
       "elasticmapreduce:PutAutoTerminationPolicy",
-      "elasticmapreduce:RemoveTags",
+      "elasticmapreduce:PutManagedScalingPolicy",
+      "elasticmapreduce:RemoveAutoTerminationPolicy",
+      "elasticmapreduce:RemoveManagedScalingPolicy",
+      "elasticmapreduce:SetUnhealthyNodeReplacement",
       "elasticmapreduce:TerminateJobFlows",
     ]
     resources = ["${local.emr_arn}:cluster/*"]
@@ -77,6 +91,60 @@ data "aws_iam_policy_document" "cluster" {
   }
 
   statement {
+    sid       = "ChangeOtherTagsOfOurs"
+    actions   = ["elasticmapreduce:AddTags"]
+    resources = ["${local.emr_arn}:cluster/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:RequestTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:RequestTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  statement {
+    sid       = "RemoveOtherTagsOfOurs"
+    actions   = ["elasticmapreduce:RemoveTags"]
+    resources = ["${local.emr_arn}:cluster/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
+
+    condition {
+      test     = "ForAllValues:StringNotEquals"
+      variable = "aws:TagKeys"
+      values   = ["Project", "Environment"]
+    }
+  }
+
+  statement {
     sid = "SecurityConfigurations"
     actions = [
       "elasticmapreduce:CreateSecurityConfiguration",
@@ -89,134 +157,6 @@ data "aws_iam_policy_document" "cluster" {
       test     = "StringEquals"
       variable = "aws:RequestedRegion"
       values   = [var.region]
-    }
-  }
-
-  statement {
-    sid = "CleanupRoleOnFirstUse"
-    actions = [
-      "iam:CreateServiceLinkedRole",
-    ]
-    resources = ["arn:${local.partition}:iam::${var.account_id}:role/aws-service-role/elasticmapreduce.amazonaws.com/AWSServiceRoleForEMRCleanup"]
-
-    condition {
-      test     = "StringEquals"
-      variable = "iam:AWSServiceName"
-      values   = ["elasticmapreduce.amazonaws.com"]
-    }
-  }
-
-  statement {
-    sid = "RolesWithinTheBoundary"
-    actions = [
-      "iam:AttachRolePolicy",
-      "iam:CreateRole",
-      "iam:DeleteRolePolicy",
-      "iam:DetachRolePolicy",
-      "iam:PutRolePolicy",
-    ]
-    resources = local.role_arns
-
-    condition {
-      test     = "StringEquals"
-      variable = "iam:PermissionsBoundary"
-      values   = [local.boundary_arn]
-    }
-  }
-
-  # IAM knows no condition on the boundary for these; it does for those above, and for the two that change a boundary,
-  # which nobody is given (https://docs.aws.amazon.com/service-authorization/latest/reference/list_iam.html). Their
-  # limit is the names; to delete or tag a role of ours widens nobody's rights.
-  statement {
-    sid = "Roles"
-    actions = [
-      "iam:DeleteRole",
-      "iam:GetRole",
-      "iam:GetRolePolicy",
-      "iam:ListAttachedRolePolicies",
-      "iam:ListInstanceProfilesForRole",
-      "iam:ListRolePolicies",
-      "iam:TagRole",
-      "iam:UntagRole",
-    ]
-    resources = local.role_arns
-  }
-
-  statement {
-    sid = "InstanceProfile"
-    actions = [
-      "iam:AddRoleToInstanceProfile",
-      "iam:CreateInstanceProfile",
-      "iam:DeleteInstanceProfile",
-      "iam:GetInstanceProfile",
-      "iam:RemoveRoleFromInstanceProfile",
-      "iam:TagInstanceProfile",
-      "iam:UntagInstanceProfile",
-    ]
-    resources = ["arn:${local.partition}:iam::${var.account_id}:instance-profile/${local.name}-emr-node"]
-  }
-
-  statement {
-    sid = "ReadBoundary"
-    actions = [
-      "iam:GetPolicy",
-    ]
-    resources = [local.boundary_arn]
-  }
-
-  statement {
-    sid = "PassRoleOfEmr"
-    actions = [
-      "iam:PassRole",
-    ]
-    resources = ["${local.role_arn}-emr-service"]
-
-    condition {
-      test     = "StringLike"
-      variable = "iam:PassedToService"
-      values   = ["elasticmapreduce.amazonaws.com*"]
-    }
-  }
-
-  statement {
-    sid = "PassRoleOfNodes"
-    actions = [
-      "iam:PassRole",
-    ]
-    resources = [local.instance_role_arn]
-
-    condition {
-      test     = "StringLike"
-      variable = "iam:PassedToService"
-      values   = ["ec2.amazonaws.com*"]
-    }
-  }
-
-  statement {
-    sid = "PassRoleOfTheClock"
-    actions = [
-      "iam:PassRole",
-    ]
-    resources = ["${local.role_arn}-ttl-j-*"]
-
-    condition {
-      test     = "StringEquals"
-      variable = "iam:PassedToService"
-      values   = ["scheduler.amazonaws.com"]
-    }
-  }
-
-  statement {
-    sid = "PassRoleOfTheIdleWatch"
-    actions = [
-      "iam:PassRole",
-    ]
-    resources = ["${local.role_arn}-idle-j-*"]
-
-    condition {
-      test     = "StringEquals"
-      variable = "iam:PassedToService"
-      values   = ["scheduler.amazonaws.com", "states.amazonaws.com"]
     }
   }
 
@@ -260,6 +200,6 @@ data "aws_iam_policy_document" "cluster" {
 
 resource "aws_iam_policy" "cluster" {
   name        = "${local.name}-operators-cluster"
-  description = "Cluster, roles and clock of ${local.name}"
+  description = "Cluster and clock of ${local.name}"
   policy      = data.aws_iam_policy_document.cluster.json
 }

@@ -1,4 +1,4 @@
-# What make doctor, make billing, make cost and make prices look at; nothing in here changes anything.
+# What make doctor, make billing, make cost, make prices and make verify-aws look at; nothing in here changes anything.
 
 data "aws_iam_policy_document" "doctor" {
   statement {
@@ -12,7 +12,9 @@ data "aws_iam_policy_document" "doctor" {
       "elasticmapreduce:GetBlockPublicAccessConfiguration",
       "elasticmapreduce:ListClusters",
       "elasticmapreduce:ListReleaseLabels",
+      "elasticmapreduce:ListSecurityConfigurations",
       "sagemaker:ListDomains",
+      "scheduler:ListSchedules",
       "servicequotas:GetServiceQuota",
       "tag:GetResources",
     ]
@@ -26,9 +28,9 @@ data "aws_iam_policy_document" "doctor" {
   }
 
   statement {
-    sid       = "Prices"
-    actions   = ["pricing:GetProducts"]
-    resources = ["*"] # the action knows no resource, and its API is in few regions
+    sid       = "LookOutsideTheRegion"
+    actions   = ["iam:ListRoles", "pricing:GetProducts"]
+    resources = ["*"] # these actions know no resource; IAM has no region, and prices have few
   }
 
   statement {

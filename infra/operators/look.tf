@@ -1,12 +1,17 @@
 # What make ui and make shell call, beyond what the other policies give. The embedded AWS has neither service, so these
 # rights follow AWS's reference and have been tried on no account.
 
+locals {
+  ssm_arn = "arn:${local.partition}:ssm:${var.region}:${var.account_id}"
+}
+
 data "aws_iam_policy_document" "look" {
   statement {
     sid = "SparksPages"
     actions = [
       "elasticmapreduce:CreatePersistentAppUI",
       "elasticmapreduce:DescribePersistentAppUI",
+      "elasticmapreduce:GetOnClusterAppUIPresignedURL",
       "elasticmapreduce:GetPersistentAppUIPresignedURL",
     ]
     resources = ["${local.emr_arn}:cluster/*"]
@@ -62,13 +67,35 @@ data "aws_iam_policy_document" "look" {
     }
   }
 
+  # The document that a session without a name for one runs; asked for beside the instance, never instead of it
+  # (https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-sessiondocumentaccesscheck.html).
+  dynamic "statement" {
+    for_each = var.enable_ssm ? [1] : []
+
+    content {
+      sid       = "ShellAndNoOtherDocument"
+      actions   = ["ssm:StartSession"]
+      resources = ["${local.ssm_arn}:document/SSM-SessionManagerRunShell"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_ssm ? [1] : []
+
+    content {
+      sid       = "SpeakInASession"
+      actions   = ["ssmmessages:OpenDataChannel"]
+      resources = ["*"] # the action knows no resource; it takes the token that StartSession gave
+    }
+  }
+
   dynamic "statement" {
     for_each = var.enable_ssm ? [1] : []
 
     content {
       sid       = "EndOnesOwnSession"
       actions   = ["ssm:TerminateSession"]
-      resources = ["arn:${local.partition}:ssm:${var.region}:${var.account_id}:session/*"]
+      resources = ["${local.ssm_arn}:session/*"]
 
       condition {
         test     = "StringEquals"

@@ -24,16 +24,12 @@ data "aws_iam_policy_document" "network" {
     }
   }
 
+  # What a call makes stands in a statement of its own: EC2 decides CreateSubnet on the new subnet and on the VPC, and the
+  # tags of the request must never stand for those of the VPC.
   statement {
-    sid = "Make"
-    actions = [
-      "ec2:CreateRouteTable",
-      "ec2:CreateSecurityGroup",
-      "ec2:CreateSubnet",
-      "ec2:CreateVpc",
-      "ec2:CreateVpcEndpoint",
-    ]
-    resources = ["${local.ec2_arn}:*/*"]
+    sid       = "MakeVpc"
+    actions   = ["ec2:CreateVpc"]
+    resources = ["${local.ec2_arn}:vpc/*"]
 
     condition {
       test     = "StringEquals"
@@ -49,11 +45,9 @@ data "aws_iam_policy_document" "network" {
   }
 
   statement {
-    sid = "TagWhatIsMade"
-    actions = [
-      "ec2:CreateTags",
-    ]
-    resources = ["${local.ec2_arn}:*/*"]
+    sid       = "MakeInTheVpc"
+    actions   = ["ec2:CreateRouteTable", "ec2:CreateSecurityGroup", "ec2:CreateSubnet"]
+    resources = formatlist("${local.ec2_arn}:%s/*", ["route-table", "security-group", "subnet"])
 
     condition {
       test     = "StringEquals"
@@ -65,6 +59,55 @@ data "aws_iam_policy_document" "network" {
       test     = "StringEquals"
       variable = "aws:RequestTag/Environment"
       values   = [var.env]
+    }
+  }
+
+  # A rule that is made with its tags is a resource of its own, beside the group
+  # (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html).
+  statement {
+    sid = "MakeRulesAndEndpoints"
+    actions = [
+      "ec2:AuthorizeSecurityGroupEgress",
+      "ec2:AuthorizeSecurityGroupIngress",
+      "ec2:CreateVpcEndpoint",
+    ]
+    resources = formatlist("${local.ec2_arn}:%s/*", ["security-group-rule", "vpc-endpoint"])
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  # Only in the call that makes it: whoever may put our tags on what is there already owns it.
+  statement {
+    sid       = "TagWhatIsMade"
+    actions   = ["ec2:CreateTags"]
+    resources = formatlist("${local.ec2_arn}:%s/*", ["route-table", "security-group", "security-group-rule", "subnet", "vpc", "vpc-endpoint"])
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Environment"
+      values   = [var.env]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "ec2:CreateAction"
+      values   = ["AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress", "CreateRouteTable", "CreateSecurityGroup", "CreateSubnet", "CreateVpc", "CreateVpcEndpoint"]
     }
   }
 
@@ -77,16 +120,16 @@ data "aws_iam_policy_document" "network" {
       "ec2:CreateRouteTable",
       "ec2:CreateSecurityGroup",
       "ec2:CreateSubnet",
-      "ec2:CreateTags",
       "ec2:CreateVpcEndpoint",
       "ec2:DeleteRouteTable",
       "ec2:DeleteSecurityGroup",
       "ec2:DeleteSubnet",
-      "ec2:DeleteTags",
       "ec2:DeleteVpc",
       "ec2:DeleteVpcEndpoints",
       "ec2:DisassociateRouteTable",
+      "ec2:ModifySecurityGroupRules",
       "ec2:ModifyVpcAttribute",
+      "ec2:ModifyVpcEndpoint",
       "ec2:RevokeSecurityGroupEgress",
       "ec2:RevokeSecurityGroupIngress",
     ]
@@ -105,20 +148,96 @@ data "aws_iam_policy_document" "network" {
     }
   }
 
+  # AWS's own lists of addresses, which a rule names and which belong to nobody.
   statement {
-    sid = "SweepWhatEmrLeft"
-    actions = [
-      "ec2:DeleteSecurityGroup",
-      "ec2:DeleteVpcEndpoints",
-      "ec2:RevokeSecurityGroupEgress",
-      "ec2:RevokeSecurityGroupIngress",
-    ]
-    resources = ["${local.ec2_arn}:security-group/*", "${local.ec2_arn}:vpc-endpoint/*"]
+    sid       = "RulesToS3"
+    actions   = ["ec2:ModifySecurityGroupRules"]
+    resources = ["arn:${local.partition}:ec2:${var.region}:aws:prefix-list/*"]
+  }
+
+  # Never the two tags that say whose it is.
+  statement {
+    sid       = "ChangeOtherTagsOfOurs"
+    actions   = ["ec2:CreateTags"]
+    resources = ["${local.ec2_arn}:*/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:RequestTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:RequestTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  statement {
+    sid       = "RemoveOtherTagsOfOurs"
+    actions   = ["ec2:DeleteTags"]
+    resources = ["${local.ec2_arn}:*/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
+
+    condition {
+      test     = "ForAllValues:StringNotEquals"
+      variable = "aws:TagKeys"
+      values   = ["Project", "Environment"]
+    }
+  }
+
+  # EMR's own endpoint, by the tags that AmazonEMRServicePolicy_v2 prescribes for it; it bears none of ours.
+  statement {
+    sid       = "SweepWhatEmrLeft"
+    actions   = ["ec2:DeleteVpcEndpoints"]
+    resources = ["${local.ec2_arn}:vpc-endpoint/*"]
 
     condition {
       test     = "StringEquals"
       variable = "aws:ResourceTag/for-use-with-amazon-emr-managed-policies"
       values   = ["true"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:ResourceTag/Name"
+      values   = ["emr-service-vpce"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
     }
   }
 }

@@ -1,4 +1,4 @@
-# Buckets and what is in them, Terraform's states of this environment, the budget, the key where there is one.
+# The buckets with what is in them, Terraform's states of this environment, the budget, the key where there is one.
 
 data "aws_iam_policy_document" "storage" {
   statement {
@@ -36,20 +36,16 @@ data "aws_iam_policy_document" "storage" {
   }
 
   statement {
-    sid = "Objects"
-    actions = [
-      "s3:AbortMultipartUpload",
-      "s3:DeleteObjectVersion",
-      "s3:GetObject",
-      "s3:PutObject",
-    ]
+    sid       = "Objects"
+    actions   = ["s3:AbortMultipartUpload", "s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject"]
     resources = [for arn in local.bucket_arns : "${arn}/*"]
   }
 
+  # All environments keep their states in this bucket: a policy put on it by one would open the others'. An administrator
+  # makes it (make state) before this stack, whose own state lies in it.
   statement {
-    sid = "StateBucket"
+    sid = "LookAtTheStateBucket"
     actions = [
-      "s3:CreateBucket",
       "s3:GetBucketLocation",
       "s3:GetBucketOwnershipControls",
       "s3:GetBucketPolicy",
@@ -59,25 +55,15 @@ data "aws_iam_policy_document" "storage" {
       "s3:GetEncryptionConfiguration",
       "s3:GetLifecycleConfiguration",
       "s3:ListBucket",
-      "s3:PutBucketOwnershipControls",
-      "s3:PutBucketPolicy",
-      "s3:PutBucketPublicAccessBlock",
-      "s3:PutBucketTagging",
-      "s3:PutBucketVersioning",
-      "s3:PutEncryptionConfiguration",
-      "s3:PutLifecycleConfiguration",
     ]
     resources = [local.state_bucket_arn]
   }
 
+  # With the locks beside them; not the states of the stacks that an administrator applies.
   statement {
-    sid = "States"
-    actions = [
-      "s3:DeleteObject",
-      "s3:GetObject",
-      "s3:PutObject",
-    ]
-    resources = ["${local.state_bucket_arn}/${var.env}/*"]
+    sid       = "States"
+    actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    resources = [for stack in ["storage", "cluster"] : "${local.state_bucket_arn}/${var.env}/${stack}.tfstate*"]
   }
 
   statement {
@@ -96,10 +82,8 @@ data "aws_iam_policy_document" "storage" {
     for_each = var.enable_kms ? [1] : []
 
     content {
-      sid = "MakeKey"
-      actions = [
-        "kms:CreateKey",
-      ]
+      sid       = "MakeKey"
+      actions   = ["kms:CreateKey"]
       resources = ["*"] # the action knows no resource
 
       condition {
@@ -120,10 +104,8 @@ data "aws_iam_policy_document" "storage" {
     for_each = var.enable_kms ? [1] : []
 
     content {
-      sid = "FindKeys"
-      actions = [
-        "kms:ListAliases",
-      ]
+      sid       = "FindKeys"
+      actions   = ["kms:ListAliases"]
       resources = ["*"] # the action knows no resource
     }
   }
@@ -132,23 +114,19 @@ data "aws_iam_policy_document" "storage" {
     for_each = var.enable_kms ? [1] : []
 
     content {
-      sid = "NameKey"
-      actions = [
-        "kms:CreateAlias",
-        "kms:DeleteAlias",
-      ]
+      sid       = "NameKey"
+      actions   = ["kms:CreateAlias", "kms:DeleteAlias"]
       resources = ["${local.kms_arn}:alias/${local.name}"]
     }
   }
 
+  # CreateKey asks for it. KMS has no key like ec2:CreateAction: a new key is one without these tags and without an alias.
   dynamic "statement" {
     for_each = var.enable_kms ? [1] : []
 
     content {
-      sid = "TagNewKey"
-      actions = [
-        "kms:TagResource",
-      ]
+      sid       = "TagNewKey"
+      actions   = ["kms:TagResource"]
       resources = ["${local.kms_arn}:key/*"]
 
       condition {
@@ -162,6 +140,24 @@ data "aws_iam_policy_document" "storage" {
         variable = "aws:RequestTag/Environment"
         values   = [var.env]
       }
+
+      condition {
+        test     = "Null"
+        variable = "aws:ResourceTag/Project"
+        values   = ["true"]
+      }
+
+      condition {
+        test     = "Null"
+        variable = "aws:ResourceTag/Environment"
+        values   = ["true"]
+      }
+
+      condition {
+        test     = "Null"
+        variable = "kms:ResourceAliases"
+        values   = ["true"]
+      }
     }
   }
 
@@ -173,6 +169,7 @@ data "aws_iam_policy_document" "storage" {
       actions = [
         "kms:CreateAlias",
         "kms:Decrypt",
+        "kms:DeleteAlias",
         "kms:DescribeKey",
         "kms:EnableKeyRotation",
         "kms:GenerateDataKey",
@@ -180,8 +177,6 @@ data "aws_iam_policy_document" "storage" {
         "kms:GetKeyRotationStatus",
         "kms:ListResourceTags",
         "kms:ScheduleKeyDeletion",
-        "kms:TagResource",
-        "kms:UntagResource",
       ]
       resources = ["${local.kms_arn}:key/*"]
 
@@ -195,6 +190,68 @@ data "aws_iam_policy_document" "storage" {
         test     = "StringEquals"
         variable = "aws:ResourceTag/Environment"
         values   = [var.env]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_kms ? [1] : []
+
+    content {
+      sid       = "ChangeOtherTagsOfOurKey"
+      actions   = ["kms:TagResource"]
+      resources = ["${local.kms_arn}:key/*"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/Project"
+        values   = [var.project]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/Environment"
+        values   = [var.env]
+      }
+
+      condition {
+        test     = "StringEqualsIfExists"
+        variable = "aws:RequestTag/Project"
+        values   = [var.project]
+      }
+
+      condition {
+        test     = "StringEqualsIfExists"
+        variable = "aws:RequestTag/Environment"
+        values   = [var.env]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_kms ? [1] : []
+
+    content {
+      sid       = "RemoveOtherTagsOfOurKey"
+      actions   = ["kms:UntagResource"]
+      resources = ["${local.kms_arn}:key/*"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/Project"
+        values   = [var.project]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/Environment"
+        values   = [var.env]
+      }
+
+      condition {
+        test     = "ForAllValues:StringNotEquals"
+        variable = "aws:TagKeys"
+        values   = ["Project", "Environment"]
       }
     }
   }

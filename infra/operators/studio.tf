@@ -19,7 +19,26 @@ data "aws_iam_policy_document" "studio" {
 
   statement {
     sid       = "MakeDomainAndUser"
-    actions   = ["sagemaker:AddTags", "sagemaker:CreateDomain", "sagemaker:CreateUserProfile"]
+    actions   = ["sagemaker:CreateDomain", "sagemaker:CreateUserProfile"]
+    resources = ["${local.sagemaker_arn}:domain/*", "${local.sagemaker_arn}:user-profile/*/${local.name}"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  # Only in the call that makes it (https://docs.aws.amazon.com/sagemaker/latest/dg/security_iam_id-based-policy-examples.html).
+  statement {
+    sid       = "TagWhatIsMade"
+    actions   = ["sagemaker:AddTags"]
     resources = ["${local.sagemaker_arn}:domain/*", "${local.sagemaker_arn}:user-profile/*"]
 
     condition {
@@ -32,6 +51,12 @@ data "aws_iam_policy_document" "studio" {
       test     = "StringEquals"
       variable = "aws:RequestTag/Environment"
       values   = [var.env]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "sagemaker:TaggingAction"
+      values   = ["CreateDomain", "CreateUserProfile"]
     }
   }
 
@@ -60,16 +85,16 @@ data "aws_iam_policy_document" "studio" {
     }
   }
 
-  # What a user makes in the domain bears no tag of ours: any of the account in this region.
+  # What a user makes in the domain bears no tag of ours, but its owner's name.
   statement {
     sid       = "StopAndCloseSpaces"
     actions   = ["sagemaker:DeleteApp", "sagemaker:DeleteSpace"]
     resources = ["${local.sagemaker_arn}:app/*", "${local.sagemaker_arn}:space/*"]
 
     condition {
-      test     = "StringEquals"
-      variable = "aws:RequestedRegion"
-      values   = [var.region]
+      test     = "ArnLike"
+      variable = "sagemaker:OwnerUserProfileArn"
+      values   = ["${local.sagemaker_arn}:user-profile/*/${local.name}"]
     }
   }
 
@@ -97,6 +122,7 @@ data "aws_iam_policy_document" "studio" {
     }
   }
 
+  # SageMaker's groups for the home folders name their domain, and no environment.
   statement {
     sid = "SweepWhatStudioLeft"
     actions = [
@@ -110,6 +136,18 @@ data "aws_iam_policy_document" "studio" {
       test     = "StringLike"
       variable = "aws:ResourceTag/ManagedByAmazonSageMakerResource"
       values   = ["${local.sagemaker_arn}:domain/*"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
     }
   }
 
@@ -131,13 +169,9 @@ data "aws_iam_policy_document" "studio" {
   }
 
   statement {
-    sid = "MakeTheWayOut"
-    actions = [
-      "ec2:AllocateAddress",
-      "ec2:CreateInternetGateway",
-      "ec2:CreateNatGateway",
-    ]
-    resources = [for kind in ["elastic-ip", "internet-gateway", "natgateway"] : "${local.ec2_arn}:${kind}/*"]
+    sid       = "MakeAddress"
+    actions   = ["ec2:AllocateAddress"]
+    resources = ["${local.ec2_arn}:elastic-ip/*"]
 
     condition {
       test     = "StringEquals"
@@ -149,6 +183,48 @@ data "aws_iam_policy_document" "studio" {
       test     = "StringEquals"
       variable = "aws:RequestTag/Environment"
       values   = [var.env]
+    }
+  }
+
+  statement {
+    sid       = "MakeGateways"
+    actions   = ["ec2:CreateInternetGateway", "ec2:CreateNatGateway"]
+    resources = formatlist("${local.ec2_arn}:%s/*", ["internet-gateway", "natgateway"])
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  statement {
+    sid       = "TagTheWayOut"
+    actions   = ["ec2:CreateTags"]
+    resources = formatlist("${local.ec2_arn}:%s/*", ["elastic-ip", "internet-gateway", "natgateway"])
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Environment"
+      values   = [var.env]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "ec2:CreateAction"
+      values   = ["AllocateAddress", "CreateInternetGateway", "CreateNatGateway"]
     }
   }
 
@@ -199,6 +275,12 @@ data "aws_iam_policy_document" "studio" {
         test     = "StringEquals"
         variable = "aws:ResourceTag/Environment"
         values   = [var.env]
+      }
+
+      condition {
+        test     = "Bool"
+        variable = "kms:GrantIsForAWSResource"
+        values   = ["true"]
       }
     }
   }

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from moto.core.utils import extract_region_from_aws_authorization
+from moto.emr.models import emr_backends
 from moto.iam.access_control import PermissionResult
 from moto.iam.models import iam_backends
 from moto.s3.exceptions import BucketAccessDeniedError, S3AccessDeniedError
@@ -101,6 +102,13 @@ def may(caller: Caller, request: Request, resource_policy: Document | None = Non
     if Decision.DENY in (own, bounded):
         return False
     return of_resource is Decision.ALLOW or (own is Decision.ALLOW and bounded is Decision.ALLOW)
+
+
+def tags_of_cluster(account: str, arn: str) -> dict[str, str]:
+    """The condition keys of a cluster's tags; none of anything else."""
+    region, name = arn.split(":")[3], arn.rpartition("/")[2]
+    tags = getattr(emr_backends[account][region].clusters.get(name), "tag_map", {}) if ":cluster/" in arn else {}
+    return {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
 
 
 def _bucket_policy(account: str, bucket: str | None) -> Document | None:

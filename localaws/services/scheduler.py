@@ -105,7 +105,8 @@ class Clock(threading.Thread):
         clusters = json.loads(schedule.target.get("Input") or "{}").get("JobFlowIds", [])
         for cluster in clusters:
             arn = f"arn:aws:elasticmapreduce:{region}:{self.account}:cluster/{cluster}"
-            if not authorization.may(role, Request("elasticmapreduce:TerminateJobFlows", arn)):
+            context = authorization.tags_of_cluster(self.account, arn)
+            if not authorization.may(role, Request("elasticmapreduce:TerminateJobFlows", arn, context)):
                 LOG.warning("schedule %s is due; its role may not terminate %s", schedule.name, cluster)
                 return
         LOG.info("schedule %s terminates %s", schedule.name, ", ".join(clusters))

@@ -203,7 +203,8 @@ class Run:
         action = f"{ACTIONS.get(service, service)}:{operation[0].upper()}{operation[1:]}"
         role = authorization.role_caller(self._account, self.role)
         for thing in self._resources(service, arguments):
-            if not authorization.may(role, Request(action, thing)):
+            tags = authorization.tags_of_cluster(self._account, thing)
+            if not authorization.may(role, Request(action, thing, tags)):
                 raise TaskFailedError(f"{service}.AccessDeniedException", f"{self.role} may not {action} on {thing}")
         try:
             method = re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()

@@ -48,7 +48,9 @@ WITHOUT_RESOURCE = frozenset(
         "elasticmapreduce:GetBlockPublicAccessConfiguration",
         "elasticmapreduce:ListClusters",
         "elasticmapreduce:ListReleaseLabels",
+        "elasticmapreduce:ListSecurityConfigurations",
         "elasticmapreduce:RunJobFlow",
+        "iam:ListRoles",
         "kms:CreateKey",
         "kms:ListAliases",
         "pricing:GetProducts",
@@ -57,8 +59,10 @@ WITHOUT_RESOURCE = frozenset(
         "sagemaker:ListDomains",
         "sagemaker:ListSpaces",
         "sagemaker:ListUserProfiles",
+        "scheduler:ListSchedules",
         "servicequotas:GetServiceQuota",
         "ssm:DescribeInstanceInformation",
+        "ssmmessages:OpenDataChannel",
         "tag:GetResources",
     }
 )
@@ -436,7 +440,7 @@ def no_wildcards(found: list[Resource]) -> Iterator[tuple[str, str]]:
         for arn in statement.resources:
             # arn:aws:s3:::* and arn:aws:iam::1234:role/* alike
             bare = arn == "*" or re.fullmatch(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:([a-z-]+[/:])?\*(/\*)?", arn)
-            scoped = statement.conditions and arn != "*"
+            scoped = (statement.conditions and arn != "*") or ":aws:prefix-list/" in arn  # AWS's own, of no account
             if bare and not scoped and not set(statement.actions) <= WITHOUT_RESOURCE and "sagemaker" not in arn:
                 yield where, f"statement {name} allows {', '.join(statement.actions)} on {arn}"
         if not statement.sid:

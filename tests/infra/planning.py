@@ -48,12 +48,15 @@ SCENARIOS: dict[str, tuple[Stack, str, dict[str, Any]]] = {
             "permissions_boundary": f"arn:aws:iam::{NO_ACCOUNT}:policy/boundary",
         },
     ),
+    "dev-operators": ("operators", "dev", {}),
+    "prod-operators": ("operators", "prod", {"users": ["ana"], "enable_studio": True}),
+    "all-operators": ("operators", "dev", {"enable_kms": True, "enable_ssm": True, "enable_studio": True}),
     "dev-github": (
         "github",
         "dev",
         {
             "repository": "octocat/fruits",
-            "subject": "octocat-123456/fruits-456789",
+            "subject": "octocat@123456/fruits@456789",
             "apply_policy_arns": [f"arn:aws:iam::{NO_ACCOUNT}:policy/fruits-operators"],
         },
     ),

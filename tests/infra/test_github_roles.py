@@ -20,7 +20,7 @@ PlanOf = Callable[[str], Plan]
 
 ISSUER = "token.actions.githubusercontent.com"
 PROVIDER = f"arn:aws:iam::{NO_ACCOUNT}:oidc-provider/{ISSUER}"
-OURS = "repo:octocat-123456/fruits-456789"
+OURS = "repo:octocat@123456/fruits@456789"
 MAIN = "refs/heads/main"
 
 
@@ -52,7 +52,7 @@ def decision(plan: Plan, role: str, action: str, resource: str, **context: str) 
         ("plan", f"{OURS}:ref:refs/heads/other", "refs/heads/other", False),
         ("plan", f"{OURS}:environment:dev", MAIN, False),
         ("plan", "repo:octocat/fruits:pull_request", "refs/pull/7/merge", False),  # the name, taken over by another
-        ("plan", "repo:stranger-1/fruits-2:pull_request", "refs/pull/7/merge", False),
+        ("plan", "repo:stranger@1/fruits@2:pull_request", "refs/pull/7/merge", False),
         ("apply", f"{OURS}:environment:dev", MAIN, True),
         ("apply", f"{OURS}:environment:dev", "refs/heads/other", False),
         ("apply", f"{OURS}:environment:prod", MAIN, False),
@@ -112,7 +112,7 @@ def test_refused_with_these_sentences(planner: Planner) -> None:
         '"https://github',
         "branch must be the name of one branch, without refs/heads/ and without a wildcard",
         'subject must be what stands between "repo:" and the next colon of the token\'s subject, for instance '
-        "octocat-123456/fruits-456789; no wildcard",
+        "octocat@123456/fruits@456789; no wildcard",
         "github_environment must be the name of one environment of the repository, without a wildcard",
         "state_bucket must be the name of a bucket (no URI, no wildcard)",
         "apply_policy_arns takes up to 10 ARNs of policies of your own account",

@@ -74,6 +74,18 @@ data "aws_iam_policy_document" "instance" {
     resources = ["${local.logs_arn}/emr/*", "${local.logs_arn}/node/*"]
   }
 
+  # AWS's policy for the agent reads every parameter of the account; a shell needs none.
+  dynamic "statement" {
+    for_each = var.enable_ssm ? [1] : []
+
+    content {
+      sid       = "NoParameters"
+      effect    = "Deny"
+      actions   = ["ssm:GetParameter", "ssm:GetParameters"]
+      resources = ["*"]
+    }
+  }
+
   dynamic "statement" {
     for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
 

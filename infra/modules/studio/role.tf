@@ -20,6 +20,7 @@ locals {
   sagemaker_arn = "arn:${local.partition}:sagemaker:${var.region}:${var.account_id}"
   emr_arn       = "arn:${local.partition}:elasticmapreduce:${var.region}:${var.account_id}"
   data_arn      = "arn:${local.partition}:s3:::${var.buckets.data}"
+  notebook_arns = [for kind in ["app", "space"] : "${local.sagemaker_arn}:${kind}/*"]
 }
 
 data "aws_iam_policy_document" "this" {
@@ -46,24 +47,67 @@ data "aws_iam_policy_document" "this" {
       variable = "aws:ResourceTag/Project"
       values   = [var.project]
     }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  statement {
+    sid       = "OurDomainAndUser"
+    actions   = ["sagemaker:CreatePresignedDomainUrl", "sagemaker:DescribeDomain", "sagemaker:DescribeUserProfile"]
+    resources = [for kind in ["domain", "user-profile"] : "${local.sagemaker_arn}:${kind}/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.project]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [var.env]
+    }
+  }
+
+  # What is made in a domain bears no tag of ours, but its owner's name; to see it harms nobody.
+  statement {
+    sid       = "SeeNotebooks"
+    actions   = ["sagemaker:DescribeApp", "sagemaker:DescribeSpace"]
+    resources = local.notebook_arns
   }
 
   statement {
     sid = "RunOwnNotebook"
     actions = [
-      "sagemaker:AddTags",
       "sagemaker:CreateApp",
-      "sagemaker:CreatePresignedDomainUrl",
       "sagemaker:CreateSpace",
       "sagemaker:DeleteApp",
       "sagemaker:DeleteSpace",
-      "sagemaker:DescribeApp",
-      "sagemaker:DescribeDomain",
-      "sagemaker:DescribeSpace",
-      "sagemaker:DescribeUserProfile",
       "sagemaker:UpdateSpace",
     ]
-    resources = [for kind in ["app", "domain", "space", "user-profile"] : "${local.sagemaker_arn}:${kind}/*"]
+    resources = local.notebook_arns
+
+    condition {
+      test     = "ArnLike"
+      variable = "sagemaker:OwnerUserProfileArn"
+      values   = ["${local.sagemaker_arn}:user-profile/*/${var.user_name}"]
+    }
+  }
+
+  statement {
+    sid       = "TagOwnNotebook"
+    actions   = ["sagemaker:AddTags"]
+    resources = local.notebook_arns
+
+    condition {
+      test     = "StringEquals"
+      variable = "sagemaker:TaggingAction"
+      values   = ["CreateApp", "CreateSpace"]
+    }
   }
 
   statement {
@@ -83,8 +127,24 @@ data "aws_iam_policy_document" "this" {
 
     content {
       sid       = "UseKeyOfTheBuckets"
-      actions   = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+      actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
       resources = [statement.value]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+
+    content {
+      sid       = "LendKeyToSageMaker"
+      actions   = ["kms:CreateGrant"]
+      resources = [statement.value]
+
+      condition {
+        test     = "Bool"
+        variable = "kms:GrantIsForAWSResource"
+        values   = ["true"]
+      }
     }
   }
 }

