@@ -290,6 +290,11 @@ def test_counts_by_class(spark: SparkSession) -> None:
         ("a1 a2 b1", "a2", "1 classes do not add up, first a: 2 images, but 2 features and 1 rejects."),
         ("a1 a1 b1", "", "1 images of class a stand in features more than once. Fix: delete the output's features"),
         ("a1 a2 b1 c9", "", "1 classes do not add up, first c: 0 images, but 1 features and 0 rejects."),
+        (
+            "a1 a9 b1",
+            "",
+            "1 classes hold other images than were listed, first a. Fix: were images changed while the job",
+        ),
     ],
 )
 def test_a_result_that_contradicts_its_input(spark: SparkSession, features: str, rejects: str, sentence: str) -> None:
