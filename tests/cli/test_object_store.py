@@ -93,7 +93,7 @@ def test_images_and_results_on_s3(s3: dict[str, str]) -> None:
 def test_a_bucket_that_is_not_there_is_named(s3: dict[str, str]) -> None:
     missing = run_local(s3, INPUT="s3://fruits-none/images", OUTPUT=f"s3://{BUCKET}/results/x")
     assert missing.returncode == 10
-    assert "there is nothing at the input s3://fruits-none/images" in " ".join(missing.stdout.split())
+    assert "there is nothing at the input s3://fruits-none/images" in " ".join(missing.stderr.split())
     unwritable = run_local(s3, INPUT=f"s3://{BUCKET}/images", OUTPUT="s3://fruits-none/results")
     assert unwritable.returncode == 13
     text = " ".join(unwritable.stdout.split())

@@ -215,7 +215,7 @@ def test_no_java_is_named(tmp_path: Path) -> None:
 def test_a_missing_input_is_named(tmp_path: Path) -> None:
     process = run_local(INPUT=str(tmp_path / "nothing"), OUTPUT=str(tmp_path / "o"))
     assert process.returncode == 10, process.stdout + process.stderr
-    assert f"there is nothing at the input {tmp_path / 'nothing'}" in " ".join(process.stdout.split())
+    assert f"there is nothing at the input {tmp_path / 'nothing'}" in " ".join(process.stderr.split())
 
 
 @pytest.fixture(scope="module")

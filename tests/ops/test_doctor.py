@@ -163,7 +163,8 @@ def test_images_are_counted_by_class(tmp_path: Path, aws: Any) -> None:
     for key in ("images/Kiwi/1.jpg", "images/Kiwi/2.jpg", "images/readme.md"):
         s3.put_object(Bucket="fruits-x", Key=key)
     one = images.in_bucket(s3, "s3://fruits-x/images", "")
-    assert (one.state, one.cause) == ("warning", "2 images of 1 class below s3://fruits-x/images: Kiwi 2")
+    left = "1 file is left out: 1 .md (first: readme.md)"
+    assert (one.state, one.cause) == ("warning", f"2 images of 1 class below s3://fruits-x/images: Kiwi 2; {left}")
     s3.put_object(Bucket="fruits-x", Key="images/Fig/1.jpg")
     assert images.in_bucket(s3, "s3://fruits-x/images/", "").state == "ok"
 
