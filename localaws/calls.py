@@ -14,10 +14,13 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from botocore.exceptions import UnknownServiceError
+
 from localaws.answers import service_model
 
 # Signing names that are not the name of botocore's model.
 _MODELS = {
+    "elasticfilesystem": "efs",
     "elasticmapreduce": "emr",
     "monitoring": "cloudwatch",
     "servicequotas": "service-quotas",
@@ -85,6 +88,10 @@ def read(method: str, path: str, query: str, headers: Mapping[str, str], body: b
     if scope is None:
         raise UnknownCallError(f"{method} {path}: not signed")
     service = _MODELS.get(scope.service, scope.service)
+    try:
+        service_model(service)
+    except UnknownServiceError as error:
+        raise UnknownCallError(f"{method} {path}: no model of the service {scope.service}") from error
     if target := headers.get("x-amz-target"):
         operation, parameters = target.rpartition(".")[2], json.loads(body or b"{}")
     elif form := dict(parse_qsl(body.decode(errors="replace"))) if _is_form(headers) else {}:

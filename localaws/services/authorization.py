@@ -106,8 +106,10 @@ def may(caller: Caller, request: Request, resource_policy: Document | None = Non
 
 def tags_of_cluster(account: str, arn: str) -> dict[str, str]:
     """The condition keys of a cluster's tags; none of anything else."""
+    if ":cluster/" not in arn:
+        return {}
     region, name = arn.split(":")[3], arn.rpartition("/")[2]
-    tags = getattr(emr_backends[account][region].clusters.get(name), "tag_map", {}) if ":cluster/" in arn else {}
+    tags: dict[str, str] = getattr(emr_backends[account][region].clusters.get(name), "tag_map", {})
     return {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
 
 

@@ -44,7 +44,7 @@ SCENARIOS: dict[str, tuple[Stack, str, dict[str, Any]]] = {
             "enable_studio": True,
             "managed_scaling": {"max_task_units": 32},
             "task": {"units": 8},
-            "ingress": [{"cidr": "10.8.0.0/24", "port": 8443, "description": "The company's VPN"}],
+            "ingress": [{"cidr": "10.8.0.0/24", "port": 8443, "description": "VPN of the company"}],
             "permissions_boundary": f"arn:aws:iam::{NO_ACCOUNT}:policy/boundary",
         },
     ),

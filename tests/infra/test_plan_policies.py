@@ -30,7 +30,7 @@ def test_plan_breaks_no_rule(plan_of: PlanOf, scenario: str) -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_plan_creates_only(plan_of: PlanOf, scenario: str) -> None:
     changes = [c for c in plan_of(scenario)["resource_changes"] if c["mode"] == "managed"]
-    assert len(changes) >= (7 if scenario.endswith("github") else 20)
+    assert len(changes) >= {"github": 7, "operators": 14}.get(scenario.partition("-")[2], 20)
     assert {tuple(c["change"]["actions"]) for c in changes} == {("create",)}
 
 
