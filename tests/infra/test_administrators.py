@@ -86,7 +86,8 @@ def test_apply_makes_the_group_with_its_user_and_the_roles(history: dict[str, di
     made, before = history["applied"], history["before"]
     assert made["groups"] == made["members"] == [f"{NAME}-operators"]
     new = set(made["policies"]) - set(before["policies"])
-    assert new == {f"{NAME}-boundary", *(f"{NAME}-operators-{part}" for part in ("storage", "network", "cluster"))}
+    parts = ("storage", "network", "cluster", "roles", "doctor", "look")
+    assert new == {f"{NAME}-boundary", *(f"{NAME}-operators-{part}" for part in parts)}
     assert set(made["roles"]) - set(before["roles"]) == {f"{NAME}-github-plan", f"{NAME}-github-apply"}
     issuer = "token.actions.githubusercontent.com"
     assert made["providers"] == [f"arn:aws:iam::{EMULATED_ACCOUNT}:oidc-provider/{issuer}"]
