@@ -467,8 +467,8 @@ def test_inputs_that_cannot_be_used(job: Job, corpus: Path, tmp_path: Path) -> N
     (tmp_path / "empty" / "class").mkdir(parents=True)
     (tmp_path / "empty" / "class" / "notes.txt").write_text("x")
     assert refused(InputError, job, tmp_path / "empty", out) == (
-        f"there is no image below {tmp_path}/empty: no file ends in {ENDINGS_TEXT}. Fix: check the address; "
-        "images lie in <class>/<name>.jpg."
+        f"there is no image below {tmp_path}/empty: no file ends in {ENDINGS_TEXT}. 1 file is left out: 1 .txt (first: "
+        "class/notes.txt). Fix: check the address; images lie in <class>/<name>.jpg."
     )
     assert refused(InputError, job, corpus, out, classes=("Plum", "Pear")) == (
         "no image is of class Plum. Fix: one of Apple Red 1, Pear."

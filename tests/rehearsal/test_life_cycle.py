@@ -67,7 +67,10 @@ def test_a_harmless_change_keeps_the_cluster(history: Operator) -> None:
 
 def test_a_cluster_that_ended_by_itself_is_planned_anew(history: Operator) -> None:
     status = history.life.seen["ended"]["Status"]
-    assert (status["State"], status["StateChangeReason"]["Code"]) == ("TERMINATED", "ALL_STEPS_COMPLETED")
+    assert (status["State"], status["StateChangeReason"]["Code"]) == (
+        "TERMINATED",
+        "USER_REQUEST",
+    )  # the idle watch asks for it
     different, actions = history.life.seen["plan after the end"]
     assert different
     assert actions["module.emr.aws_emr_cluster.this"] == ["create"]

@@ -111,7 +111,7 @@ def test_coming_back_to_a_step(history: Operator) -> None:
 def test_a_failed_step_is_explained_again(history: Operator) -> None:
     printed = said(history, "A step failed", "make diagnose STEP=s-…")
     assert re.search(r"^cause +input-missing: the input is missing", printed, re.MULTILINE)
-    assert re.search(r"^where +jobs/fruits/pipeline\.py:\d+, in _select \(driver\)$", printed, re.MULTILINE)
+    assert re.search(r"^where +jobs/fruits/pipeline\.py:\d+, in _list \(driver\)$", printed, re.MULTILINE)
     assert re.search(r"^ +InputError|fruits\.errors\.InputError: no image is of class", printed, re.MULTILINE)
     assert re.search(
         r"^log +s3://fruits-local-logs-\d+/emr/j-\w+/containers/\S+_000001/std\w+\.gz$", printed, re.MULTILINE
@@ -185,6 +185,6 @@ def test_a_cluster_that_ended_by_itself(history: Operator) -> None:
     assert code == 21
     assert re.search(r"the cluster j-\w+ is TERMINATED \(.+\)\. Fix: make apply makes a new one\.", printed)
     printed = said(history, symptom, "make status")
-    assert "TERMINATED: Terminated by the auto-termination policy" in printed
+    assert "TERMINATED: Terminated by user request" in printed
     assert "the embedded AWS bills nothing" in printed
     assert "cluster destroyed; images and results are untouched" in said(history, symptom, "make destroy")
