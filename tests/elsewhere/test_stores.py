@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from fruits.errors import StorageError, UsageError
+from fruits.inputs import LeftOut
 from fruits.listing import _walk_down
 from fruits.store import Entry, Store, _first_level, azure_options, gcs_options
 
@@ -48,7 +49,7 @@ def test_one_level_holds_files_and_folders(store: Store) -> None:
 def test_the_walk_finds_every_image_in_folders_or_at_once(store: Store) -> None:
     for key in KEYS:
         store.write(key, b"1")
-    rows = pa.Table.from_batches(_walk_down(store, wanted=3)).to_pylist()
+    rows = pa.Table.from_batches(_walk_down(store, 3, LeftOut())).to_pylist()
     images = [row["key"] for row in rows if row["key"]]
     for folder in (row["folder"] for row in rows if row["folder"]):
         images += [e.key for e in store.list(folder, recursive=True) if e.is_file]

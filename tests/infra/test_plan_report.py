@@ -318,17 +318,19 @@ def test_from_two_commits(terraform: Path, tmp_path: Path) -> None:
     was = variables.read_text()
     assert '"emr-7.13.0"' in was
     variables.write_text(was.replace('"emr-7.13.0"', '"emr-7.14.0"', 1))
-    environ = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-        "PYTHONPATH": "jobs",
-        "BASE": "HEAD",
-        "ENV": "dev",
-        "OFFLINE": "1",
-        "UNSEEN": "there is no account in a test.",
-        "OUT": str(tmp_path / "out"),
-    }
+    shell = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environ = shell | as_typed(
+        {
+            "PYTHONPATH": "jobs",
+            "BASE": "HEAD",
+            "ENV": "dev",
+            "OFFLINE": "1",
+            "UNSEEN": "there is no account in a test.",
+            "OUT": str(tmp_path / "out"),
+        }
+    )
     command = [sys.executable, "-m", "ops.cli", "plan-report"]
-    done = subprocess.run(command, cwd=clone, env=as_typed(environ), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=clone, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 32, done.stdout + done.stderr
     text = (tmp_path / "out" / "report.md").read_text()
     assert text.splitlines()[0] == (
@@ -340,7 +342,7 @@ def test_from_two_commits(terraform: Path, tmp_path: Path) -> None:
     assert [one["because"] for one in said["clusters_replaced"]] == [["release_label"]]
     # refused by Terraform: the report says so, with the reason
     variables.write_text(was.replace('"emr-7.13.0"', '"emr-5.0.0"', 1))
-    done = subprocess.run(command, cwd=clone, env=as_typed(environ), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=clone, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     text = (tmp_path / "out" / "report.md").read_text()
     assert text.startswith("**Terraform refuses this change**, so nothing can be said about the cluster.")
@@ -348,9 +350,9 @@ def test_from_two_commits(terraform: Path, tmp_path: Path) -> None:
 
 
 def test_commit_that_is_not_here_is_refused(tmp_path: Path) -> None:
-    environ = {**os.environ, "PYTHONPATH": "jobs", "BASE": "no-such-ref", "ENV": "dev", "OUT": str(tmp_path)}
+    environ = os.environ | as_typed({"PYTHONPATH": "jobs", "BASE": "no-such-ref", "ENV": "dev", "OUT": str(tmp_path)})
     command = [sys.executable, "-m", "ops.cli", "plan-report"]
-    done = subprocess.run(command, cwd=ROOT, env=as_typed(environ), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "git cannot give infra, bootstrap of BASE=no-such-ref" in done.stderr
     assert "Fix: BASE= names a commit that is here, for instance BASE=origin/main after git fetch." in done.stderr
@@ -360,9 +362,10 @@ def test_report_from_plans_at_hand(root: Root, plan_of: PlanOf, tmp_path: Path) 
     """Without Terraform: the plan as JSON in, the comment out."""
     kept = tmp_path / "cluster.json"
     kept.write_text(json.dumps(plan_of("dev-cluster")))
-    environ = {**os.environ, "PYTHONPATH": "jobs", "ENV": "dev", "OUT": str(tmp_path), "MAX_USD_PER_HOUR": "0.5"}
+    given = {"PYTHONPATH": "jobs", "ENV": "dev", "OUT": str(tmp_path), "MAX_USD_PER_HOUR": "0.5"}
+    environ = os.environ | as_typed(given)
     command = [sys.executable, "-m", "ops.cli", "plan-report", "--plan", f"cluster={kept}"]
-    done = subprocess.run(command, cwd=ROOT, env=as_typed(environ), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 5, done.stderr
     assert "more than the 0.50 that are allowed" in done.stderr
     assert (tmp_path / "report.md").read_text().endswith(f"{comment.marker('dev')}\n")

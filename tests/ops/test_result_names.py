@@ -41,7 +41,7 @@ class Buckets:
         ("net.keras", "net"),
         ("s3://fruits-data/models/mine.v2.keras", "mine.v2"),
         ("/home/ana/été 1/a.b.c.keras", "a.b.c"),
-        ("../x/v1.0", "v1.0"),
+        ("../x/v1.0.keras", "v1.0"),
     ],
 )
 def test_every_command_means_the_same_folder(model: str, name: str) -> None:
