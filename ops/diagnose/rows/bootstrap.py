@@ -81,8 +81,8 @@ ROWS = (
             # WARNING: Retrying (Retry(total=4, …)) after connection broken by 'NewConnectionError(…Failed to establish
             # a new connection: [Errno 101] Network is unreachable')': /simple/numpy/ (pip)
             r"after connection broken by '(?:NewConnectionError|ConnectTimeoutError|ReadTimeoutError|ProxyError)",
-            r"HTTPSConnectionPool\(host='(?P<where>(?:index.example|files.index.example|"
-            r"repo.example.com)[^']{0,40})'",
+            # HTTPSConnectionPool(host='files.an-index-of-pypi.example', port=443): Read timed out.
+            r"HTTPSConnectionPool\(host='(?P<where>[\w.-]{0,60}(?:pypi|pythonhosted|conda)[\w.-]{0,60})'",
             # error: Request failed after 3 retries … error sending request for url (https://index.example/simple/numpy/)
             # (uv)
             r"error sending request for url \(https?://(?P<where>[^/)\s]{1,120})",
