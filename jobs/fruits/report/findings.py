@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fruits.report.sample import squared_distances
+
 ROWS = 12
 """Findings listed per kind."""
 DUPLICATE = 0.2
@@ -59,10 +61,7 @@ class FindingKind:
 
 def pairwise_distances(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     """Euclidean distances between all rows of an (n, k) array, shape (n, n); infinite from a row to itself."""
-    x = np.asarray(scores, np.float64)
-    squares = (x * x).sum(axis=1)
-    distances: NDArray[np.float64] = np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * (x @ x.T), 0.0))
-    np.fill_diagonal(distances, np.inf)
+    distances: NDArray[np.float64] = np.sqrt(np.maximum(squared_distances(scores), 0.0))
     return distances
 
 

@@ -220,16 +220,25 @@ def take(spark: SparkSession, store: Store, parts: Iterable[Part], sizes: Mappin
     return choose(map_parts(spark, parts, tasks, work, _DDL).collect(), fair_shares(sizes), learned)
 
 
+def squared_distances(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Squared Euclidean distances between all rows of an (n, k) array, shape (n, n); infinite from a row to itself.
+
+    Rows that are equal may differ from 0 by a rounding error, to either side.
+    """
+    x = np.asarray(scores, np.float64)
+    squares = (x * x).sum(axis=1)
+    distances: NDArray[np.float64] = squares[:, None] + squares[None, :] - 2 * (x @ x.T)
+    np.fill_diagonal(distances, np.inf)
+    return distances
+
+
 def nearest(scores: NDArray[np.floating], count: int) -> NDArray[np.intp]:
     """For each row the other rows nearest to it, the nearest first; shape (n, min(count, n - 1))."""
     n = scores.shape[0]
     count = max(0, min(count, n - 1))
     if count == 0:
         return np.empty((n, 0), np.intp)
-    x = scores.astype(np.float64)
-    squares = (x * x).sum(axis=1)
-    distances = squares[:, None] + squares[None, :] - 2 * (x @ x.T)
-    np.fill_diagonal(distances, np.inf)
+    distances = squared_distances(scores)
     some = np.argpartition(distances, count - 1, axis=1)[:, :count]
     order = np.take_along_axis(distances, some, axis=1).argsort(axis=1, kind="stable")
     return np.take_along_axis(some, order, axis=1)
