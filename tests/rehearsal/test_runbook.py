@@ -156,7 +156,7 @@ def test_the_shell_is_the_nodes_and_says_what_it_is(history: Operator) -> None:
 def test_sparks_pages_hold_the_steps_that_have_ended(history: Operator) -> None:
     code, printed = history.said["A step is slow, and it should be seen where: make ui"]
     assert code == 0, printed
-    assert "(of this machine only; Ctrl-C stops it)" in printed
+    assert "(for you alone; Ctrl-C stops it)" in printed
     assert "stopped; make ui shows it again" in printed
     found = json.loads(history.said["the page"][1])
     assert len(found) == 2, "the step that succeeded and the one that failed"
