@@ -105,7 +105,8 @@ def test_coming_back_to_a_step(history: Operator) -> None:
     assert "40 of 8 classes, none rejected" in printed
     assert "k = 5" in printed
     assert "would have cost on AWS" in printed
-    assert printed.splitlines()[-1].endswith("the embedded AWS bills nothing")
+    assert printed.splitlines()[-2].endswith("the embedded AWS bills nothing")
+    assert printed.splitlines()[-1] == "next      make results, then make destroy"
 
 
 def test_a_failed_step_is_explained_again(history: Operator) -> None:
