@@ -28,7 +28,7 @@ export PYTHONPATH := jobs
 # commands: begin
 ##@ On this machine
 demo: $(VENV)/.localaws ##! Run the whole cycle on the embedded AWS: apply, upload, step, results, destroy. FAULT= YARN=1 CURRENCY= ARCH=
-run-local: $(VENV)/.runtime ##! Run the job on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= MAX_REJECT_RATE= ENGINE= PRECISION= IMAGE_SIZE= SCALING= WEIGHTS= REQUEST= MASTER=
+run-local: $(VENV)/.runtime ##! Run the job on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= ENGINE= PRECISION= IMAGE_SIZE= SCALING= MAX_REJECT_RATE= WEIGHTS= REQUEST= MASTER=
 neighbours: $(VENV)/.runtime ## List the images of a result that are most like a photograph. ENV= IMAGE= INPUT= OUTPUT= MODEL= COUNT= JSON=1
 classify: $(VENV)/.runtime ## Say how well a linear classifier tells the classes apart, and add it to the report. ENV= INPUT= OUTPUT= MODEL= JSON=1
 ##@ Costs and checks
@@ -42,7 +42,7 @@ state: $(VENV)/.localaws ## Create the bucket of Terraform's states, once per ac
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. ENV= REGION= OFFLINE=1 IMAGES= MINUTES= ARCH= MAX_USD_PER_HOUR=
 apply: $(VENV)/.localaws ##! Create buckets and cluster; shows the price and asks. ENV= REGION= YES=1 IMAGES= MINUTES= ARCH= FAULT= YARN=1 CURRENCY=
 upload-dataset: $(VENV)/.localaws ##! Copy a folder of images to the data bucket. ENV= REGION= INPUT=
-run-step: $(VENV)/.localaws ##! Run the job on the cluster and watch it. ENV= REGION= INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= MAX_REJECT_RATE= ENGINE= PRECISION= IMAGE_SIZE= SCALING= WEIGHTS= DETACH=1 QUEUE=1 ONESHOT=1 FAULT= CURRENCY= REQUEST=
+run-step: $(VENV)/.localaws ##! Run the job on the cluster and watch it. ENV= REGION= INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= ENGINE= PRECISION= IMAGE_SIZE= SCALING= MAX_REJECT_RATE= WEIGHTS= DETACH=1 QUEUE=1 ONESHOT=1 FAULT= CURRENCY= REQUEST=
 watch: $(VENV)/.localaws ## Watch a step that runs, or see how it ended. ENV= REGION= STEP= CURRENCY=
 results: $(VENV)/.localaws ##! Fetch report, scores and run.json, and open the page. ENV= REGION= MODEL= OUTPUT= OPEN=0 CURRENCY=
 destroy: $(VENV)/.localaws ##! Remove the cluster; images and results stay. ENV= REGION= YES=1 CURRENCY=
