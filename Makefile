@@ -91,6 +91,10 @@ test-fast: $(VENV)/.dev ## The tests without Spark, TensorFlow, Terraform and se
 	@$(PYTEST) -m fast $(WORKERS) $(ARGS)
 checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
 	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
+docs: $(VENV)/.runtime $(VENV)-docs/.done ## Build the documents as a site, in build/site
+	@$(PY) -m tools.docs_site
+	@$(VENV)-docs/bin/mkdocs build --strict --quiet --clean
+	@echo "build/site/index.html"
 record-calls: $(VENV)/.dev ## Record which rights the operator's commands need (eight minutes on the embedded AWS)
 	@$(PY) -m tools.record_calls $(ARGS)
 module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
@@ -99,7 +103,7 @@ machine-table: $(VENV)/.localaws ## Compute the table of docs/elsewhere/one-mach
 	@$(PY) -m tools.machine_table
 mutants: $(VENV)/.dev ## Change the code one thing at a time: do the tests notice? ARGS=ops.cost.bill: one module
 	@env -u PYTHONDONTWRITEBYTECODE $(PY) -m tools.mutants $(ARGS)
-check: lint fmt-check validate shellcheck checkov test-all mutants test-spark4 ## Everything, offline: all tests, mutants, Spark 4, Terraform
+check: lint fmt-check validate shellcheck checkov docs test-all mutants test-spark4 ## Everything, offline: all tests, mutants, Spark 4, Terraform
 accidents: $(VENV)/.dev ## What a run survives, tried and counted: kills, several runs at once, damage, full disks. ONLY=kill
 	@$(PY) -m tests.accidents $(ONLY)
 test-all: $(VENV)/.dev ## Run all tests, the slow ones too, and say which lines no test runs
@@ -128,7 +132,7 @@ setup: $(VENV)/.runtime ## Build .venv from the locked requirements (the other t
 lock: ## Resolve the requirements again and write the hash-locked files
 	@tools/lock.sh
 clean: ## Remove what make built; keeps runs/ and data/
-	@rm -rf build .venv .venv-spark4 .venv-checkov
+	@rm -rf build .venv .venv-spark4 .venv-checkov .venv-docs
 command-tables: $(VENV)/.runtime ## Write the commands' lines in the Makefile, README and docs/commands.md from ops/cli
 	@$(PY) -m tools.command_tables
 version: ## The version of this checkout
@@ -177,6 +181,11 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@$(UV) venv --quiet --clear --python $(PY) $(VENV)-checkov
 	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
 	@touch $@
+$(VENV)-docs/.done: $(VENV)/.base requirements-docs.txt
+	@echo "installing mkdocs (once)"
+	@$(UV) venv --quiet --clear --python $(PY) $(VENV)-docs
+	@$(UV) pip install --quiet --python $(VENV)-docs/bin/python --require-hashes -r requirements-docs.txt
+	@touch $@
 
-.PHONY: test accidents test-fast test-all test-spark4 check checkov module-docs machine-table record-calls command-tables mutants bench lint \
+.PHONY: docs test accidents test-fast test-all test-spark4 check checkov module-docs machine-table record-calls command-tables mutants bench lint \
         shellcheck fmt setup lock clean help help-all version azurite
