@@ -243,6 +243,13 @@ class Workspace:
         shown: dict[str, Any] = json.loads(done.stdout)
         return shown
 
+    def text(self, plan: Path) -> str:
+        """A kept plan as Terraform writes it for a reader."""
+        done = self._run(["show", "-no-color", str(plan.resolve())], capture=True)
+        if done.returncode:
+            raise CommandFailedError(["show"], done.returncode, done.stderr)
+        return done.stdout
+
     def apply(self, *, arguments: Sequence[str] = ()) -> None:
         """Apply without asking again (the caller has asked)."""
         self.prepare()

@@ -7,6 +7,7 @@ some four minutes, and some ten more for `ON_YARN`; the tests replay what it lef
 
 from __future__ import annotations
 
+import getpass
 import gzip
 import hashlib
 import json
@@ -500,7 +501,9 @@ def neutral(text: str, stage: Stage, cluster: str) -> str:
         str(prefix.resolve()): "/opt/fruits/venv",
         str(prefix): "/opt/fruits/venv",
         sys.base_prefix: "/usr",
+        str(SHARED / "yarn" / "jars"): "/usr/lib/hadoop/client",
         str(REPO): "/home/hadoop/fruits",
+        f"{Path.home()}/": "/home/hadoop/",
         stage.world.aws.endpoint: EXAMPLE,
         stage.world.aws.endpoint.removeprefix("http://"): EXAMPLE.removeprefix("https://"),
         socket.gethostname(): "ip-10-0-0-7",
@@ -508,6 +511,7 @@ def neutral(text: str, stage: Stage, cluster: str) -> str:
     }
     for word, instead in replaced.items():
         text = text.replace(word, instead)
+    text = re.sub(rf"\b{getpass.getuser()}, ?hadoop\b", "hadoop", text)
     text = re.sub(r"/hadoop/nodes/ip-[\w.-]+?(?=/)", "", text)  # a machine's folder stands for its root
     return re.sub(r"\b127\.\d+\.\d+\.(\d+)\b(?<!127\.0\.0\.1)", r"10.0.1.\1", text)
 
