@@ -335,7 +335,12 @@ class Accident:
     request: Mapping[str, Any] = field(default_factory=dict)
 
 
-HURRIED = {"spark.network.timeout": "16s", "spark.executor.heartbeatInterval": "2s", "spark.task.maxFailures": "2"}
+HURRIED = {
+    "spark.network.timeout": "16s",
+    "spark.network.timeoutInterval": "4s",
+    "spark.executor.heartbeatInterval": "2s",
+    "spark.task.maxFailures": "2",
+}
 ON_YARN = {
     "yarn-kills-driver": Accident("out-of-memory-driver", "driver-memory"),
     "yarn-kills-executor": Accident("out-of-memory-executor", "worker-memory"),
