@@ -511,11 +511,11 @@ def neutral(text: str, stage: Stage, cluster: str) -> str:
         f"{Path.home()}/": "/home/hadoop/",
         stage.world.aws.endpoint: EXAMPLE,
         stage.world.aws.endpoint.removeprefix("http://"): EXAMPLE.removeprefix("https://"),
-        socket.gethostname(): "ip-10-0-0-7",
         os.environ.get("JAVA_HOME", "\0"): "/usr/lib/jvm/java-17",
     }
     for word, instead in replaced.items():
         text = text.replace(word, instead)
+    text = re.sub(rf"(?<![\w.-]){re.escape(socket.gethostname())}(?![\w.-])", "ip-10-0-0-7", text)
     text = re.sub(rf"\b{getpass.getuser()}, ?hadoop\b", "hadoop", text)
     text = re.sub(r"/hadoop/nodes/ip-[\w.-]+?(?=/)", "", text)  # a machine's folder stands for its root
     return re.sub(r"\b127\.\d+\.\d+\.(\d+)\b(?<!127\.0\.0\.1)", r"10.0.1.\1", text)
