@@ -90,7 +90,8 @@ def upload_artifacts(
     arch = environ.get("ARCH") or "x86_64"
     with working(console, wheelhouse.CHECKING):
         made = build(arch)
-    wheels = wheelhouse.sync(made, f"s3://{bucket}/wheelhouse", console=console)
+    uri = f"s3://{bucket}/wheelhouse"
+    wheels = wheelhouse.sync(made, uri, store=wheelhouse.open_store(uri, account.client("s3")), console=console)
     return {"BOOTSTRAP_URI": f"s3://{bucket}/{key}", "WHEELHOUSE_URI": wheels.uri}
 
 
