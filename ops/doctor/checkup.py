@@ -170,7 +170,7 @@ def run(what: str, environ: Mapping[str, str], console: Console, *, machine_read
     errors = Console(stderr=True)
     currency = currency_from(environ)
     if what == "billing":
-        if (environ.get("ENV") or "local") == "local" and not emulator():
+        if (environ.get("ENV") or "local") == "local" and not emulator(environ):
             print(json.dumps(bill_lines.as_json(bill_lines.Bill()), indent=1) if machine_readable else NOT_RUNNING)
             return 0
         account = Account.from_environment(environ)

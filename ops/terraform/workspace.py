@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from typing import Any, Literal
 from localaws.settings import Settings
 from ops.core.errors import TerraformError, WrongUseError
 from ops.core.paths import ROOT
+from ops.core.programs import inherited_environment
 from ops.core.target import Target
 from ops.terraform.binary import PROVIDER, cli_config, current_platform, find_mirror, find_terraform
 
@@ -154,7 +154,7 @@ class Workspace:
     @property
     def _place(self) -> Path:
         usual = embedded_home() if self.target.emulated else ROOT / "build" / "terraform"
-        home = (self.home or Path(os.environ.get("TERRAFORM_HOME") or usual)).resolve()
+        home = (self.home or Path(inherited_environment().get("TERRAFORM_HOME") or usual)).resolve()
         return home / (f"{self.target.env}-offline" if self.target.offline else self.target.env)
 
     @property
@@ -298,9 +298,8 @@ class Workspace:
 
     def _run(self, arguments: Sequence[str], *, capture: bool | None = None) -> subprocess.CompletedProcess[str]:
         capture = self.capture if capture is None else capture
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(("TF_CLI_ARGS", "TF_VAR_"))}
-        if self.target.local_state:
-            environ = {name: value for name, value in environ.items() if not name.startswith("AWS_")}
+        left_out = ("TF_CLI_ARGS", "TF_VAR_", *(["AWS_"] if self.target.local_state else []))
+        environ = {name: value for name, value in inherited_environment().items() if not name.startswith(left_out)}
         environ |= self.target.environment() | {
             "TF_CLI_CONFIG_FILE": str(self._place / "terraform.rc"),
             "GOGC": environ.get("GOGC", GOGC),
