@@ -28,6 +28,7 @@ from rich.console import Console
 from ops.core.console import counting, working
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
+from ops.core.programs import inherited_environment
 
 PYTHON = "3.11"
 GLIBC = (2, 34)
@@ -235,7 +236,7 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
         Path(scratch, "log").open("w+") as log,
     ):
         # pip moves a wheel into its place when all are there: what has come lies in its temporary folder until then
-        environ = {**os.environ, "TMPDIR": scratch}
+        environ = {**inherited_environment(), "TMPDIR": scratch}
         pip = subprocess.Popen([*command, "--dest", str(folder)], stdout=log, stderr=log, env=environ)
         seen = 0
         try:
