@@ -107,6 +107,27 @@ def copy_tree(source: Path, destination: Path) -> None:
 # -------------------------------------------------------------------------------------------- running a stack
 
 
+STATE_VERSION = 4
+
+
+def read_outputs(state: Path) -> dict[str, Any] | None:
+    """The outputs in a local state file, without starting Terraform; None where it has another format.
+
+    Parameters
+    ----------
+    state : a file that may be missing: then nothing was applied
+    """
+    try:
+        kept = json.loads(state.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        return None
+    if not isinstance(kept, dict) or kept.get("version") != STATE_VERSION:
+        return None
+    return {name: entry["value"] for name, entry in kept.get("outputs", {}).items()}
+
+
 @dataclass(kw_only=True)
 class Workspace:
     """One stack in one environment.
@@ -118,7 +139,7 @@ class Workspace:
     extra : more variables (images, bootstrap_uri, …); they win over the environment's files
     source : the folder ``infra``
     home : where copies, plans and local states are kept; None is the usual place
-    terraform : the program; None looks for it
+    terraform : the program; None looks for it when it is needed
     capture : keep Terraform's output instead of showing it
     """
 
@@ -129,10 +150,6 @@ class Workspace:
     home: Path | None = None
     terraform: Path | None = None
     capture: bool = False
-
-    def __post_init__(self) -> None:
-        if self.terraform is None:
-            self.terraform = find_terraform()
 
     @property
     def _place(self) -> Path:
@@ -243,6 +260,13 @@ class Workspace:
         shown: dict[str, Any] = json.loads(done.stdout)
         return shown
 
+    def text(self, plan: Path) -> str:
+        """A kept plan as Terraform writes it for a reader."""
+        done = self._run(["show", "-no-color", str(plan.resolve())], capture=True)
+        if done.returncode:
+            raise CommandFailedError(["show"], done.returncode, done.stderr)
+        return done.stdout
+
     def apply(self, *, arguments: Sequence[str] = ()) -> None:
         """Apply without asking again (the caller has asked)."""
         self.prepare()
@@ -259,6 +283,8 @@ class Workspace:
 
     def outputs(self) -> dict[str, Any]:
         """The outputs of the applied stack; empty where it is not applied."""
+        if self.target.local_state and (kept := read_outputs(self.state)) is not None:
+            return kept
         self.prepare()
         done = self._run(["output", "-json"], capture=True)
         if done.returncode:
@@ -280,7 +306,8 @@ class Workspace:
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
         }
-        assert self.terraform is not None
+        if self.terraform is None:  # not before: what only reads a local state needs no Terraform
+            self.terraform = find_terraform()
         command = [str(self.terraform), arguments[0], *arguments[1:]]
         if arguments[0] in ("init", "plan", "apply", "destroy", "validate", "output") and (
             capture or not sys.stdout.isatty()

@@ -143,7 +143,7 @@ def test_a_command_of_the_readme(clone: Clone, line: str, code: int, words: str)
     ("line", "words"),
     [
         ("validate", "The configuration is valid"),
-        ("plan ENV=dev OFFLINE=1", "aws_emr_cluster"),
+        ("plan ENV=dev OFFLINE=1", " to create; all of it: build/plan/dev-cluster.txt"),
         ("doctor INPUT=photos", "24 images"),
     ],
 )
