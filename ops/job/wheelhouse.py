@@ -236,7 +236,7 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
         Path(scratch, "log").open("w+") as log,
     ):
         # pip moves a wheel into its place when all are there: what has come lies in its temporary folder until then
-        environ = inherited_environment() | {"TMPDIR": scratch}
+        environ = {**inherited_environment(), "TMPDIR": scratch}
         pip = subprocess.Popen([*command, "--dest", str(folder)], stdout=log, stderr=log, env=environ)
         seen = 0
         try:
