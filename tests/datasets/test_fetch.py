@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+from ops.core.console import Console
 from ops.data import fetch as module
 from ops.data import fruits360
 from ops.data.fetch import STORE, blob_hash, fetch, parse_listing

@@ -17,14 +17,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from rich.console import Console
 
 from ops.aws.account import Account
 from ops.cli import logs as read_logs
 from ops.cli import shell, ui
 from ops.core import browser
 from ops.core import console as console_room
-from ops.core.console import counting, working
+from ops.core.console import Console, counting, working
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.cost import bills
