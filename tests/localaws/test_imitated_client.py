@@ -52,7 +52,7 @@ def application() -> Application:
     return Application("application_1795806208981_0001", NOW, "ip-10-0-0-4.example", "ip-10-0-0-6.example")
 
 
-@pytest.mark.parametrize(("name", "code"), [("yarn-kills-executor", 1), ("yarn-driver-killed", -9)])
+@pytest.mark.parametrize(("name", "code"), [("yarn-kills-executor", 1)])
 def test_a_failure_reads_as_yarns_client_tells_it(name: str, code: int) -> None:
     imitated = application().submitted(NOW) + application().ended(NOW, code)
     assert shape(imitated) == shape(captured(name))
