@@ -84,7 +84,7 @@ def table_of(env: str, region: str, bills: Bills, steps: list[OpenStep], now: da
         row("age", f"{duration((now - cluster.created).total_seconds())}, since {utc(cluster.created)}")
         if cluster.live:
             row("nodes", ", ".join(f"{count} {role}" for role, count in cluster.nodes.items()) or "none yet")
-            row("ends", ends(cluster).replace("; ", "\n"))
+            row("ends", "\n".join(ends(cluster, now)))
             row("steps", "\n".join(map(str, steps)) or "none is open")
         if cluster.usd_so_far is not None:
             row("so far", f"{shown(cluster.usd_so_far)} USD before tax" + (" on AWS" if bills.emulated else ""))
