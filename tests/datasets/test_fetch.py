@@ -163,7 +163,7 @@ def test_interrupted_at_any_request_the_next_run_completes(
 def test_killed_while_it_runs_the_next_run_completes(tmp_path: Path, source: Release) -> None:
     dest = tmp_path / "dest"
     slow = (
-        "import time; from pathlib import Path; from rich.console import Console\n"
+        "import time; from pathlib import Path; from ops.core.console import Console\n"
         "from ops.data import fetch as f, fruits360\n"
         "whole = fruits360.write\n"
         "def write(path, data):\n"
