@@ -77,13 +77,13 @@ def stubbed(service: str) -> tuple[Any, Stubber]:
         (
             bills.Bills(emulated=False, cluster=CLUSTER, network=NETWORK, buckets=["a", "b"]),
             "STILL BILLING: the cluster j-ABCDEFGHIJKL1 (WAITING), 0.8110 USD an hour before tax, until make destroy; "
-            "about 2026-11-24 12:15 UTC when nothing is submitted; 2026-11-24T15:00:00Z at the latest; what lies in a, "
+            "about 2026-11-24 12:15 UTC when nothing is submitted; 2026-11-24 15:00 UTC at the latest; what lies in a, "
             "b by the month, until make purge",
         ),
         (
             bills.Bills(emulated=False, cluster=replace(CLUSTER, usd_hour=None, ends_idle=None)),
             "STILL BILLING: the cluster j-ABCDEFGHIJKL1 (WAITING), at an unknown price, until make destroy; "
-            "2026-11-24T15:00:00Z at the latest",
+            "2026-11-24 15:00 UTC at the latest",
         ),
         (
             bills.Bills(emulated=False, cluster=ENDED, network=NETWORK),
