@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
+from fruits.outputs import RUN
 
 from localaws import faults, server
 from localaws.errors import LocalAwsError, NotRunningError
@@ -331,11 +332,42 @@ def fetch_results(account: Account, environ: Mapping[str, str], console: Console
 
 def results(account: Account, environ: Mapping[str, str], console: Console) -> None:
     """Fetch the results and show the page, where somebody is there to look (``OPEN=0`` declines)."""
-    page = fetch_results(account, environ, console) / "report.html"
-    if page.exists() and browser.show(page.resolve().as_uri(), environ, terminal=console.is_terminal):
-        console.print("opened in the browser (OPEN=0 declines)")
+    folder = fetch_results(account, environ, console)
+    if earlier := environ.get("COMPARE"):
+        show_comparison(folder, earlier_result(account, earlier, environ, console), environ, console)
+    else:
+        show_page(folder / "report.html", environ, console)
     console.print(last_line(account))
     tell_next(console, account.target.command("neighbours IMAGE=photograph"), account.target.command("destroy"))
+
+
+def show_page(page: Path, environ: Mapping[str, str], console: Console) -> None:
+    """Open a page in the browser, where there is one."""
+    if page.exists() and browser.show(page.resolve().as_uri(), environ, terminal=console.is_terminal):
+        console.print("opened in the browser (OPEN=0 declines)")
+
+
+def earlier_result(account: Account, name: str, environ: Mapping[str, str], console: Console) -> str:
+    """The folder of what COMPARE= names: one of this machine, or a result of the data bucket, which is fetched."""
+    if (Path(name) / RUN).is_file():
+        return name
+    uri = name if "://" in name else f"s3://{account.bucket('data')}/results/{name}"
+    return str(fetch_results(account, {**environ, "OUTPUT": uri}, console))
+
+
+def show_comparison(newer: Path, earlier: str, environ: Mapping[str, str], console: Console) -> None:
+    """Print what differs between two results of this machine, and write the page beside the newer one."""
+    from ops.job import compare  # it takes the job's packages: only where they are asked for
+    from ops.job.results import Result
+
+    found = compare.compare(Result.at(str(newer)), Result.at(earlier))
+    console.print(compare.table_of(found))
+    for line in compare.statements(found):
+        console.print(line)
+    page = newer / compare.PAGE
+    page.write_text(compare.page_of(found), encoding="utf-8")
+    console.print(f"compared in {page}")
+    show_page(page, environ, console)
 
 
 def purge(environ: Mapping[str, str], console: Console, account: Account | None = None) -> None:
@@ -414,7 +446,10 @@ def _applied(environ: Mapping[str, str], console: Console) -> None:
 
 
 def results_command(environ: Mapping[str, str]) -> int:
-    """`make results`."""
+    """`make results`; two results of this machine are compared without an account."""
+    output, earlier = environ.get("OUTPUT", ""), environ.get("COMPARE", "")
+    if earlier and (Path(output) / RUN).is_file():
+        return told("results", environ, lambda: show_comparison(Path(output), earlier, environ, Console()))
     return told("results", environ, lambda: results(Account.from_environment(environ), environ, Console()))
 
 
