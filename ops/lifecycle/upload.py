@@ -17,12 +17,13 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ops.aws.account import Account
-from ops.core.console import counting, working
+from ops.core.console import counting, tell_next, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
 
 PREFIX = "images"
 THREADS = 16
+MOST_CLASSES = 30
 
 
 def images_below(folder: Path) -> tuple[list[Path], LeftOut]:
@@ -65,12 +66,16 @@ def stored(s3: Any, bucket: str, prefix: str) -> dict[str, int]:
 
 
 def table_of(here: dict[str, int], before: dict[str, int], after: dict[str, int]) -> Table:
-    """Images by class: in the folder, and in the bucket before and after."""
+    """Images by class: in the folder, and in the bucket before and after. Many classes are counted, not listed."""
     table = Table("class", *(Column(title, justify="right") for title in ("folder", "bucket before", "bucket after")))
-    for label in sorted({*here, *after}):
+    labels = sorted({*here, *after})
+    for label in labels if len(labels) <= MOST_CLASSES else ():
         table.add_row(Text(label), *(f"{found.get(label, 0):,}" for found in (here, before, after)))
     table.add_section()
-    table.add_row("all", *(f"{sum(found.values()):,}" for found in (here, before, after)))
+    table.add_row(
+        "all" if len(labels) <= MOST_CLASSES else f"all {len(labels):,} classes",
+        *(f"{sum(found.values()):,}" for found in (here, before, after)),
+    )
     return table
 
 
@@ -129,12 +134,11 @@ def main(environ: Mapping[str, str]) -> int:
             before = counts(stored(s3, bucket, PREFIX))
         sent, total = upload(s3, bucket, folder, console)
         console.print(table_of(here, before, counts(stored(s3, bucket, PREFIX))))
-        console.print(
-            f"{sent:,} of {total:,} images sent to s3://{bucket}/{PREFIX}/; the others were there already",
-            highlight=False,
-            soft_wrap=True,
-        )
+        others = "; the others were there already" if sent < total else ""
+        place = f"s3://{bucket}/{PREFIX}/"
+        console.print(f"{sent:,} of {total:,} images sent to {place}{others}", highlight=False, soft_wrap=True)
         console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+        tell_next(console, account.target.command("run-step"))
     except KeyboardInterrupt:
         console.print("interrupted; what arrived is kept, and the same command goes on with the rest", highlight=False)
         return ExitCode.INTERRUPTED
