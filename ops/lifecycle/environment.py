@@ -256,7 +256,8 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
         console.print(f"removed what AWS left in the network: {', '.join(left)}", highlight=False)
     with working(console, "cluster: removing", quiet=not quiet):
         cluster.destroy()
-    console.print("cluster destroyed; images and results are untouched", highlight=False)
+    rest = "" if account.target.emulated else "; images and results are untouched"
+    console.print(f"cluster destroyed{rest}", highlight=False)
     # a fresh account: what this one has read of the stack is gone
     console.print(last_line(Account(account.target, account.environ)), highlight=False, soft_wrap=True, markup=False)
 
@@ -436,3 +437,5 @@ def _removed(remove: Callable[[Mapping[str, str], Console, Account], None], envi
     remove(environ, console, account)
     if (environ.get("ENV") or "local") == "local":
         stop_embedded(console)
+        gone = "its images and results went with it; what make results fetched is in runs/local/"
+        console.print(gone, highlight=False, soft_wrap=True)
