@@ -81,11 +81,11 @@ def test_destroy_leaves_no_process(history: Operator) -> None:
     code, printed = history.said["the cluster … is TERMINATED: make destroy"]
     assert code == 0, printed
     assert re.search(r"^cluster destroyed$", printed, re.MULTILINE), "its images go too: no promise"
-    assert "its images and results went with it; what make results fetched is in runs/local/" in printed
     code, printed = history.said["destroy of nothing"]
     assert code == 0, printed
     assert "there is no cluster stack: nothing to destroy" in printed
     assert "the embedded AWS is stopped; nothing is left running" in printed
+    assert "its images and results went with it; what make results fetched is in runs/local/" in printed
     deadline = time.monotonic() + 120
     while left := history.processes():
         assert time.monotonic() < deadline, left
