@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from fruits.errors import StoreError
+from fruits.errors import StorageError
 from fruits.store import Store
 from rich.console import Console
 
@@ -194,8 +194,8 @@ def test_a_report_that_cannot_be_read_now_does_not_lead_back_to_the_start(
         return {"run_id": run_id, "phase": phase, "images_to_featurize": 10, "images_done": 4, "images_rejected": 0,
                 "images_per_second": 9.0, "seconds_left": None}  # fmt: skip
 
-    answers: list[Any] = [report("old", "done"), report("old", "done"), StoreError("busy"), report("new", "featurize")]
-    answers += [StoreError("busy"), None, report("new", "check")]
+    answers: list[Any] = [report("old", "done"), report("old", "done"), StorageError("busy"), report("new", "featurize")]
+    answers += [StorageError("busy"), None, report("new", "check")]
 
     def answer(_: Store) -> Any:
         given = answers.pop(0)
