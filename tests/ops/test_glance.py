@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from rich.console import Console
 from rich.table import Table
 
 from ops.cli import status, steps
+from ops.core.console import Console
 from ops.cost import bills
 from ops.lifecycle import upload
 from ops.prices import table as prices

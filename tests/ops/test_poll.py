@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as boto
-from rich.console import Console
 
 from ops.aws import poll as polling
 from ops.aws.poll import LostError, poll
 from ops.cli import run_step
+from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.lifecycle import step

@@ -7,10 +7,10 @@ from typing import Any
 
 import botocore.session
 import pytest
-from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.emr import LIVE_STATES, OPEN_STATES, read_output_from
+from ops.core.console import Console
 from ops.core.target import Target
 from ops.lifecycle import step
 from ops.lifecycle.step import Submitted

@@ -19,14 +19,13 @@ import pytest
 from botocore.stub import Stubber
 from fruits.errors import StorageError
 from fruits.store import Store
-from rich.console import Console
 
 from ops.aws.account import Account
 from ops.cli import logs as read_logs
 from ops.cli import shell, ui
 from ops.core import browser
 from ops.core import console as console_room
-from ops.core.console import counting, working
+from ops.core.console import Console, counting, working
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.cost import bills
@@ -194,8 +193,8 @@ def test_a_report_that_cannot_be_read_now_does_not_lead_back_to_the_start(
         return {"run_id": run_id, "phase": phase, "images_to_featurize": 10, "images_done": 4, "images_rejected": 0,
                 "images_per_second": 9.0, "seconds_left": None}  # fmt: skip
 
-    answers: list[Any] = [report("old", "done"), report("old", "done"), StorageError("busy"), report("new", "featurize")]
-    answers += [StorageError("busy"), None, report("new", "check")]
+    answers: list[Any] = [report("old", "done"), report("old", "done"), StorageError("busy")]
+    answers += [report("new", "featurize"), StorageError("busy"), None, report("new", "check")]
 
     def answer(_: Store) -> Any:
         given = answers.pop(0)
