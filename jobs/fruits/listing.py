@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from fruits import versions
-from fruits.errors import InputError
-from fruits.formats import ENDINGS_TEXT
 from fruits.inputs import LeftOut, images_in, label_of, walk
 from fruits.parts import PART_DDL, Part, PartWriter, part_rows, read_frame
 from fruits.store import Entry, Store
