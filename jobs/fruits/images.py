@@ -107,11 +107,11 @@ def _turn(image: Image.Image) -> Iterator[None]:
 @cache
 def _read_heif() -> None:
     """Teach Pillow to read HEIC; not at import, since most folders hold none."""
-    import pillow_heif
+    import pi_heif  # the decoder alone: pillow-heif's wheels carry an encoder under the GPL
 
-    pillow_heif.options.DECODE_THREADS = 1  # a task has one core
-    pillow_heif.options.THUMBNAILS = False
-    pillow_heif.register_heif_opener()
+    pi_heif.options.DECODE_THREADS = 1  # a task has one core
+    pi_heif.options.THUMBNAILS = False
+    pi_heif.register_heif_opener()
 
 
 def _open(kind: str, picture: Picture, max_pixels: int) -> Image.Image:

@@ -113,7 +113,11 @@ class LeftOut:
         return self.counts.total()
 
     def as_json(self) -> dict[str, dict[str, object]]:
-        return {kind: {"files": n, "first": self.first[kind]} for kind, n in self.counts.most_common()}
+        return {kind: {"files": n, "first": self.first[kind]} for kind, n in self._ordered()}
+
+    def _ordered(self) -> list[tuple[str, int]]:
+        """Kinds with their numbers, the most first; the same on every machine, whatever a folder is listed like."""
+        return sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Mapping[str, object]]) -> LeftOut:
@@ -128,7 +132,7 @@ class LeftOut:
         """
         if not self:
             return ""
-        kinds = self.counts.most_common()
+        kinds = self._ordered()
         listed = ", ".join(f"{n:,} {kind}" for kind, n in kinds[:most])
         rest = sum(n for _, n in kinds[most:])
         are = "file is" if self.total == 1 else "files are"

@@ -375,6 +375,7 @@ class Run:
             "images_in": plan.images,
             "images_ok": (ok := sum(count.features for count in counts)),
             "images_rejected": sum(count.rejects for count in counts),
+            "rejected": checks.count_kinds(counts),
             "images_featurized_now": computed,
             "left_out": self.left_out.as_json(),
             "rows_removed": plan.stale_rows,

@@ -177,7 +177,7 @@ def test_too_many_rejects_fail_the_run_and_keep_the_work(photos: Path, tmp_path:
     again = run_local(INPUT=str(source), OUTPUT=str(output), MAX_REJECT_RATE="0.2", K="2")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "no feature was computed" in again.stdout
-    assert "1 rejected (see rejects/)" in again.stdout
+    assert "1 rejected: 1 cannot be decoded; see rejects/" in again.stdout
 
 
 @pytest.mark.parametrize(

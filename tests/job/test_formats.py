@@ -141,7 +141,7 @@ def test_an_orientation_that_stands_only_in_xmp_turns_nothing(kind: str) -> None
     elif kind == "TIFF":
         data = encoded(image, "TIFF", tiffinfo={700: XMP})
     else:
-        # pillow-heif writes the container's own turn after XMP's
+        # pillow-heif (only tests have it: it encodes) writes the container's own turn after XMP's
         data = encoded(image, kind, xmp=XMP, quality=95).replace(b"irot", b"free")
     assert b'Orientation="6"' in data
     assert difference(data, scene(60, 90)) <= 16
