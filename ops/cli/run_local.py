@@ -23,8 +23,7 @@ def main(environ: Mapping[str, str]) -> int:
     from fruits.models import require_model
 
     require_model(request)
-    from rich.console import Console
-
+    from ops.core.console import Console
     from ops.job.local_spark import run
     from sample.draw import draw_sample
 
@@ -34,8 +33,6 @@ def main(environ: Mapping[str, str]) -> int:
         console.print(
             f"the embedded sample, drawn (not photographed): {sum(counts.values())} images of {len(counts)} fruits "
             f"in {SAMPLE}",
-            highlight=False,
-            soft_wrap=True,
         )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # four attempts a task, as on a cluster: a worker that the kernel kills costs time, not the run

@@ -9,10 +9,9 @@ from typing import Any
 from fruits.errors import FruitsError
 from fruits.progress import progress_of
 from fruits.store import Store
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from ops.core.console import CommandClock, stamp
+from ops.core.console import CommandClock, Console, stamp
 
 PHASES = {
     "start": "starting Spark",
@@ -93,7 +92,7 @@ def _show_lines(watcher: Watcher, ended: Callable[[], int | None], console: Cons
         phase = report["phase"] if report else "start"
         now = time.monotonic()
         if phase != last_phase or now >= next_line:
-            console.print(f"{stamp()} {sentence(report)}", highlight=False, markup=False)
+            console.print(f"{stamp()} {sentence(report)}")
             last_phase, next_line = phase, now + PLAIN_INTERVAL
         time.sleep(0.5)
     return code

@@ -12,12 +12,11 @@ from typing import Any
 from fruits.formats import ENDINGS_TEXT
 from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, is_image, label_of, walk
 from fruits.store import Store
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from ops.aws.account import Account
-from ops.core.console import counting, working
+from ops.core.console import Console, counting, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
 
@@ -110,7 +109,7 @@ def upload(s3: Any, bucket: str, folder: Path, console: Console, *, prefix: str 
     if missing:
         raise OperatorError(f"{len(missing)} images did not arrive, first {missing[0]}. Fix: run it again.")
     if left:
-        console.print(left.sentence(), highlight=False, markup=False, soft_wrap=True)
+        console.print(left.sentence())
     return len(todo), len(paths)
 
 
@@ -131,11 +130,9 @@ def main(environ: Mapping[str, str]) -> int:
         console.print(table_of(here, before, counts(stored(s3, bucket, PREFIX))))
         console.print(
             f"{sent:,} of {total:,} images sent to s3://{bucket}/{PREFIX}/; the others were there already",
-            highlight=False,
-            soft_wrap=True,
         )
-        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+        console.print(last_line(account))
     except KeyboardInterrupt:
-        console.print("interrupted; what arrived is kept, and the same command goes on with the rest", highlight=False)
+        console.print("interrupted; what arrived is kept, and the same command goes on with the rest")
         return ExitCode.INTERRUPTED
     return 0

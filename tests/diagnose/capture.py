@@ -7,6 +7,7 @@ some four minutes, and some ten more for `ON_YARN`; the tests replay what it lef
 
 from __future__ import annotations
 
+import getpass
 import gzip
 import hashlib
 import json
@@ -334,7 +335,13 @@ class Accident:
     request: Mapping[str, Any] = field(default_factory=dict)
 
 
-HURRIED = {"spark.network.timeout": "16s", "spark.executor.heartbeatInterval": "2s", "spark.task.maxFailures": "2"}
+HURRIED = {
+    "spark.network.timeout": "16s",
+    "spark.network.timeoutInterval": "4s",
+    "spark.executor.heartbeatInterval": "2s",
+    "spark.task.maxFailures": "2",
+}
+ON_SPOT = {"spark.yarn.executor.nodeLabelExpression": "SPOT", "spark.task.maxFailures": "1"}
 ON_YARN = {
     "yarn-kills-driver": Accident("out-of-memory-driver", "driver-memory"),
     "yarn-kills-executor": Accident("out-of-memory-executor", "worker-memory"),
@@ -346,6 +353,7 @@ ON_YARN = {
     "spot-nodes-lost": Accident("lost-spot-nodes", "master-lost", master="SPOT"),
     "kernel-kills-executor": Accident("out-of-memory-executor", signal=signal.SIGKILL),
     "executors-lost": Accident("executor-lost", signal=signal.SIGSTOP, settings=HURRIED),
+    "spot-node-killed-executor": Accident("lost-spot-nodes", "spot", settings=ON_SPOT),
     "client-mode": Accident("input-missing", request={"classes": ["No such fruit"], "mode": "client"}),
 }
 # Sizes for the drawn sample: TensorFlow lives in the driver's overhead, a worker in the executor's.
@@ -372,6 +380,7 @@ def on_yarn(stage: Stage, accident: Accident, name: str = "results", seconds: fl
     server.set_fault(world.aws.endpoint, world.aws.keys, accident.fault)
     try:
         python = {f"spark.{side}.PYSPARK_PYTHON": sys.executable for side in ("yarn.appMasterEnv", "executorEnv")}
+        exports = {"Classification": "export", "Properties": {"PYSPARK_PYTHON": sys.executable}}
         job = stage.job(**{"output": f"s3://{world.code}/out/{name}", **accident.request})
         cluster = world.cluster(
             Instances={
@@ -379,6 +388,7 @@ def on_yarn(stage: Stage, accident: Accident, name: str = "results", seconds: fl
             },
             Configurations=[
                 {"Classification": "spark-defaults", "Properties": {**SMALL, **python, **accident.settings}},
+                {"Classification": "spark-env", "Configurations": [exports]},
                 {
                     "Classification": "yarn-site",
                     "Properties": LABELS | {"yarn.node-labels.am.default-node-label-expression": accident.master},
@@ -500,14 +510,17 @@ def neutral(text: str, stage: Stage, cluster: str) -> str:
         str(prefix.resolve()): "/opt/fruits/venv",
         str(prefix): "/opt/fruits/venv",
         sys.base_prefix: "/usr",
+        str(SHARED / "yarn" / "jars"): "/usr/lib/hadoop/client",
         str(REPO): "/home/hadoop/fruits",
+        f"{Path.home()}/": "/home/hadoop/",
         stage.world.aws.endpoint: EXAMPLE,
         stage.world.aws.endpoint.removeprefix("http://"): EXAMPLE.removeprefix("https://"),
-        socket.gethostname(): "ip-10-0-0-7",
         os.environ.get("JAVA_HOME", "\0"): "/usr/lib/jvm/java-17",
     }
     for word, instead in replaced.items():
         text = text.replace(word, instead)
+    text = re.sub(rf"(?<![\w.-]){re.escape(socket.gethostname())}(?![\w.-])", "ip-10-0-0-7", text)
+    text = re.sub(rf"\b{getpass.getuser()}, ?hadoop\b", "hadoop", text)
     text = re.sub(r"/hadoop/nodes/ip-[\w.-]+?(?=/)", "", text)  # a machine's folder stands for its root
     return re.sub(r"\b127\.\d+\.\d+\.(\d+)\b(?<!127\.0\.0\.1)", r"10.0.1.\1", text)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import botocore.session
 import pytest
-from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.emr import LIVE_STATES, OPEN_STATES, read_output_from
+from ops.core.console import Console
 from ops.core.target import Target
 from ops.lifecycle import step
 from ops.lifecycle.step import Submitted
@@ -35,7 +35,7 @@ def test_a_cluster_is_live_until_it_ends() -> None:
 
 
 def test_a_step_that_is_not_ours_has_no_output() -> None:
-    assert read_output_from(["spark-submit", "x.py"]) is None
+    assert read_output_from(AWS, ["spark-submit", "x.py"]) is None
 
 
 def console() -> Console:

@@ -17,14 +17,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from rich.console import Console
 
 from ops.aws.account import Account
 from ops.cli import logs as read_logs
 from ops.cli import shell, ui
 from ops.core import browser
 from ops.core import console as console_room
-from ops.core.console import counting, working
+from ops.core.console import Console, counting, working
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.cost import bills
@@ -77,13 +76,13 @@ def stubbed(service: str) -> tuple[Any, Stubber]:
         (
             bills.Bills(emulated=False, cluster=CLUSTER, network=NETWORK, buckets=["a", "b"]),
             "STILL BILLING: the cluster j-ABCDEFGHIJKL1 (WAITING), 0.8110 USD an hour before tax, until make destroy; "
-            "about 2026-11-24 12:15 UTC when nothing is submitted; 2026-11-24T15:00:00Z at the latest; what lies in a, "
+            "about 2026-11-24 12:15 UTC when nothing is submitted; 2026-11-24 15:00 UTC at the latest; what lies in a, "
             "b by the month, until make purge",
         ),
         (
             bills.Bills(emulated=False, cluster=replace(CLUSTER, usd_hour=None, ends_idle=None)),
             "STILL BILLING: the cluster j-ABCDEFGHIJKL1 (WAITING), at an unknown price, until make destroy; "
-            "2026-11-24T15:00:00Z at the latest",
+            "2026-11-24 15:00 UTC at the latest",
         ),
         (
             bills.Bills(emulated=False, cluster=ENDED, network=NETWORK),
