@@ -74,7 +74,8 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
             bucket = account.bucket("data")
             new = ledger.write(account.client("s3"), bucket, record)
             place = f"s3://{bucket}/{ledger.key_of(record)}"
-            text = f"cost      {sentence(record, currency)}; {'kept in' if new else 'was kept in'} {place}"
+            said = [*ledger.lines(record, currency), f"{'kept in' if new else 'was kept in'} {place}"]
+            text = "cost      " + "\n          ".join(said)
     except TROUBLE as error:
         text = f"what the step cost cannot be told: {_why(error)}"
     console.print(text)

@@ -35,6 +35,7 @@ class Watcher:
 
     def __init__(self, output: Store) -> None:
         self._output = output
+        self._last: dict[str, Any] | None = None
         self._earlier = (self._read() or {}).get("run_id")
 
     def _read(self) -> dict[str, Any] | None:
@@ -44,9 +45,11 @@ class Watcher:
             return None  # the store did not answer this time
 
     def report(self) -> dict[str, Any] | None:
-        """The newest report, or None while there is none."""
+        """The newest report, the one before where this cannot be read now, or None while there is none."""
         report = self._read()
-        return None if report is None or report.get("run_id") == self._earlier else report
+        if report is not None and report.get("run_id") != self._earlier:
+            self._last = report
+        return self._last
 
 
 def sentence(report: dict[str, Any] | None) -> str:

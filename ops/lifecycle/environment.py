@@ -25,7 +25,7 @@ from ops.aws.state_bucket import NoStateError, make_state, require_state
 from ops.aws.studio import find_domain
 from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
 from ops.core import browser
-from ops.core.console import Console, ask, counting, tell_next, working
+from ops.core.console import Console, ask, counting, elapsed, tell_next, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.paths import ROOT
 from ops.core.target import BUCKET_PURPOSES, PROJECT
@@ -195,9 +195,10 @@ def apply(
     quiet = not console.is_terminal or account.target.emulated
     ask_first(account, Workspace(target=account.target, stack="storage", capture=True), environ, console)
     storage = Workspace(target=account.target, stack="storage", capture=quiet)
+    began = elapsed()
     with working(console, "storage: buckets, budget", quiet=not quiet):
         storage.apply()
-    console.print("storage applied")
+    console.print(f"storage applied in {elapsed() - began:.0f} s")
     uris = upload_artifacts(account, environ, console, build)
     extra = cluster_variables(account.target, storage.outputs(), {**environ, **uris}, boundary_of(account.target))
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
@@ -211,6 +212,7 @@ def apply(
         return account
     if broken := policies.check(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
+    began = elapsed()
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
     try:
         with working(console, creating, quiet=not quiet), fault.injected(account, environ, fault.AT_START):
@@ -222,7 +224,8 @@ def apply(
         why = found.as_text(account.target.env)
         raise CommandFailedError(error.arguments, error.code, error.output, hint=f"Why:\n{why}") from error
     outputs = account.cluster
-    console.print(f"cluster {outputs['cluster_id']} ({outputs['release_label']}) applied")
+    name = f"cluster {outputs['cluster_id']} ({outputs['release_label']})"
+    console.print(f"{name} applied in {elapsed() - began:.0f} s")
     return account
 
 
@@ -256,7 +259,8 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
         console.print(f"removed what AWS left in the network: {', '.join(left)}")
     with working(console, "cluster: removing", quiet=not quiet):
         cluster.destroy()
-    console.print("cluster destroyed; images and results are untouched")
+    rest = "" if account.target.emulated else "; images and results are untouched"
+    console.print(f"cluster destroyed{rest}")
     # a fresh account: what this one has read of the stack is gone
     console.print(last_line(Account(account.target, account.environ)))
 
@@ -470,3 +474,5 @@ def _removed(remove: Callable[[Mapping[str, str], Console, Account], None], envi
     remove(environ, console, account)
     if (environ.get("ENV") or "local") == "local":
         stop_embedded(console)
+        gone = "its images and results went with it; what make results fetched is in runs/local/"
+        console.print(gone)
