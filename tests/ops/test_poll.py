@@ -197,6 +197,7 @@ def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(run_step, "fetch_results", lambda *_: done.append("results"))
     monkeypatch.setattr(run_step.signal, "signal", lambda *_: None)
     monkeypatch.setattr(step, "request_for", lambda *_: None)
+    monkeypatch.setattr(step, "require_there", lambda *_: None)
     monkeypatch.setattr(step, "submit", lambda *_, **__: SUBMITTED)
     monkeypatch.setattr(step, "conclude", lambda *_, **__: 0)
     return done

@@ -112,6 +112,7 @@ def test_a_step_is_watched_unless_it_is_detached(
 
     monkeypatch.setattr(step, "submit", submit)
     monkeypatch.setattr(step, "request_for", lambda *_: None)
+    monkeypatch.setattr(step, "require_there", lambda *_: None)
     monkeypatch.setattr(step, "see", lambda *_, **__: 7)
     out = console()
     assert step.run_step(AWS, environ, out) == code
