@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from string import Formatter
 from typing import Any
 
 from fruits.errors import EXIT_CODES
@@ -228,7 +229,9 @@ def _by_code(evidence: Evidence) -> Hit | None:
     code, how = evidence.reason_code, evidence.reason
     for cause in EVERY if code else ():
         if code in cause.codes and not (cause is ending.ENDED and evidence.subject == "step"):
-            return Hit(cause, Statement(how, f"EMR ({code})"), {"how": how or code}, how)
+            return Hit(
+                cause, Statement(how, f"EMR ({code})"), {"how": how or code} if cause is ending.ENDED else {}, how
+            )
     return None
 
 
@@ -672,15 +675,7 @@ def _fields(hit: Hit, evidence: Evidence) -> _Fields:
         fields["elsewhere"] = f": in {region}, and {fields.get('configured') or 'another region'} was set"
     if hit.cause.name == "lost-spot-nodes" and evidence.lost_spot:
         fields["nodes"] = ": " + ", ".join(evidence.lost_spot[:5])
-    for other, name in (
-        ("queue", "where"),
-        ("name", "package"),
-        ("folder", "uri"),
-        ("type", "what"),
-        ("user", "where"),
-    ):
-        if fields.get(other) and not fields.get(name):
-            fields[name] = fields[other]
+    fields |= _filled(hit)
     if part := hit.groups.get("part"):
         is_driver = part == "AM"
         fields |= {
@@ -694,6 +689,14 @@ def _fields(hit: Hit, evidence: Evidence) -> _Fields:
     if hit.cause is row("access-denied"):
         fields |= _refused(hit, evidence)
     return fields
+
+
+def _filled(hit: Hit) -> dict[str, str]:
+    """What a row's sentence names after a colon, from whichever group its pattern could give it another name in."""
+    names = [name for _, name, _, _ in Formatter().parse(hit.cause.says) if name]
+    spare = [value for name, value in hit.groups.items() if name not in names]
+    lacking = [name for name in names if name in _AFTER_COLON and name not in hit.groups]
+    return dict(zip(lacking, spare, strict=False))
 
 
 def _refused(hit: Hit, evidence: Evidence) -> dict[str, str]:
