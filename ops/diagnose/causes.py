@@ -606,7 +606,8 @@ def _verdict(scene: Scene, hit: Hit) -> Verdict:
     chain = scene.chain or (scene.executors_chain if hit.cause.name == "executor-lost" else None)
     raised = chain.deepest.said[:MOST_SAID] if chain is not None and hit.cause is not ending.JVM else ""
     ended_well = hit.cause in (ending.SUCCEEDED, ending.RUNNING, ending.WAITING)
-    if ended_well or hit.cause is ending.CANCELLED or hit.statement.is_core or (found is not None and found.decides):
+    is_same = chain is not None and hit.statement.is_core and chain.deepest.name in hit.statement.text
+    if ended_well or hit.cause is ending.CANCELLED or is_same or (found is not None and found.decides):
         raised = ""
     shown = None if ended_well or hit.cause is ending.CANCELLED else found
     return Verdict(

@@ -172,7 +172,10 @@ ROWS = (
             # hint: Wheels are available for `numpy` (v2.4.6) with the following Python ABI tag: `cp312` (uv)
             r"with the following Python (?:ABI tag|implementation tag)s?: `(?P<tag>[^`]+)`",
             # hint: Wheels are available for `tensorflow-cpu` (v2.19.0) on the following platform: `manylinux_2_17_…`
-            r"on the following platforms?: `(?P<platform>[^`]+)`",
+            r"on the following platforms?: `(?P<platform>[^`]+)`|no wheels with a matching \w+(?: \w+)? tag",
+            # error: Distribution `av==17.0.1 @ …` can't be installed because it doesn't have a source distribution or
+            # wheel for the current platform (MEDS_EIC_AR#161)
+            r"Distribution `(?P<tag>[^` ]+)[^`]*` can't be installed because",
             # Because the requested Python version (>=3.9.25) does not satisfy Python>=3.11 … (uv)
             r"does not satisfy Python[<>=]",
             # error: Failed to install: numpy-2.4.6-cp312-….whl … The wheel is incompatible with the current Python
@@ -242,6 +245,8 @@ ROWS = (
         patterns=patterns(
             # ERROR: Failed building wheel for psycopg2     error: subprocess-exited-with-error
             r"Failed building wheel for (?P<package>\S{1,80})|Failed to build (?P<name>`?\S{1,80}`?)",
+            # × python setup.py bdist_wheel did not run successfully. (uwsgi#2434)
+            r"× (?P<package>[^\n]{1,120}) did not run successfully",
             r"subprocess-exited-with-error|error: command '?(?:gcc|x86_64-linux-gnu-gcc|g\+\+)'? failed",
             r"fatal error: \S{1,80}\.h(?:pp)?: No such file",
             # Could not build wheels for x, which is required to install pyproject.toml-based projects

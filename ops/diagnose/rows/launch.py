@@ -30,6 +30,10 @@ ROWS = (
             r"EBS volume limit was exceeded|VolumeLimitExceeded|Max(?:imum)?(?:Iops|IOPS)LimitExceeded",
             r"(?:Address|NetworkInterface|SecurityGroup\w*|Fleet|FleetRequest\w*)(?:Limit|Count)Exceeded",
             # Your quota allows for 0 more running instance(s). You requested at least 2 (InstanceLimitExceeded)
+            # You've reached your quota for maximum Fleet Requests (terraform-aws-eks#2149)     Cannot exceed quota
+            # for x
+            r"(?:reached|[Ee]xceed\w*|hit|over) (?:your |the |an? )?(?:[\w-]+ ){0,3}(?:quota|limit)\b|"
+            r"LimitExceededException",
             r"Your quota allows for \d+ more|current instance limit of|exceeds? (?:the )?(?:EC2 )?(?:instance|vCPU) "
             r"(?:limit|quota)",
         ),

@@ -238,7 +238,8 @@ ROWS = (
             # TypeError: an integer is required (got type bytes): Spark 2 with Python 3.8
             r"an integer is required \(got type bytes\)|required argument is not an integer",
             # Py4JError: org.apache.spark.api.python.PythonUtils.getEncryptionEnabled does not exist in the JVM
-            r"(?P<versions>[\w.]{1,160}) does not exist in the JVM|constructor org\.apache\.spark\.\S{1,160} does not "
+            r"(?P<versions>org\.apache\.spark\.[\w.]{1,160}) does not exist in the JVM|constructor "
+            r"org\.apache\.spark\.\S{1,160} does not "
             r"exist",
             # java.io.InvalidClassException     Unexpected version     PickleException: expected zero arguments for
             # construction of ClassDict (for numpy.core.multiarray._reconstruct)
@@ -363,7 +364,12 @@ ROWS = (
             # py4j.Py4JException: Method fromModelS3Path([class java.lang.String, …]) does not exist
             # (sagemaker-spark#108)
             r"Py4JException: (?:Method|Constructor) (?P<class>\S{1,80}?)\(.{0,800} does not exist",
-            r"TypeError: 'JavaPackage' object is not callable",
+            # Py4JError: com.johnsnowlabs.nlp.DocumentAssembler does not exist in the JVM (spark-nlp#14385)
+            r"TypeError: 'JavaPackage' object is not callable|(?P<class>(?!org\.apache\.spark)[\w.]{1,160}) does not "
+            r"exist "
+            r"in the JVM",
+            # com.esotericsoftware.kryo.KryoException: Unable to find class: org.example.Peach
+            r"Unable to find class: (?P<class>[\w.$]{1,160})|Failed to load class: \[?(?P<name>[\w.$]{1,160})",
         ),
     ),
     Cause(

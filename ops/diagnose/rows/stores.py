@@ -27,7 +27,7 @@ ROWS = (
             # The AWS Access Key Id you provided does not exist in our records.     AWS Access Key ID and Secret Access
             # Key must be specified as the username or password (respectively) of a s3n URL
             r"Access Key Id you provided does not exist|AWS Access Key ID and Secret Access Key must be|AuthFailure\b|"
-            r"request signature we calculated does not match",
+            r"request signature we calculated does not match|AWS authentication requires|Authorization header",
         ),
     ),
     Cause(
@@ -196,8 +196,9 @@ ROWS = (
             r"File does not exist: (?P<path>(?:hdfs:|/)\S{1,400})",
             # It is possible the underlying files have been updated.
             r"It is possible the underlying files have been updated",
-            # Warning: Local file /opt/job.py does not exist, skipping.     File /opt/x.jar does not exist
-            r"File file:(?P<uri>/\S{1,300}) does not exist|jar file:?(?P<path>/\S{1,300}) does not exist",
+            # Warning: Local jar /opt/x.jar does not exist, skipping. (geotrellis#1579)     File /opt/job.py does not
+            # exist
+            r"(?:Local (?:jar|file)|File file:) ?(?P<uri>/\S{1,300}) does not exist",
             # python3: can't open file '/mnt/tmp/gone.py': [Errno 2] No such file or directory
             r"can't open file '(?P<uri>[^'\n]{1,300})'",
         ),
