@@ -151,6 +151,12 @@ class Scene:
         return tuple(death for d in self.evidence.of_role("driver", "step") for death in deaths.parse(d.text))
 
     @cached_property
+    def master_host(self) -> str:
+        """The host that the application's master ran on, as YARN's client names it."""
+        hosts = [host for d in self.evidence.of_role("step") for host in deaths.master_hosts(d.text)]
+        return "".join(hosts[-1:])
+
+    @cached_property
     def tells_of_loss(self) -> bool:
         """Whether the exception that ended the driver only says that something else had gone."""
         core = "\n".join(statement.text for statement in self.statements if statement.is_core)

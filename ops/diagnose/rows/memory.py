@@ -44,6 +44,13 @@ DRIVER_KILLED = Cause(
     "something else sent the signal",
     next=_NEXT,
 )
+_KERNEL = "the kernel of its node killed {process} for want of memory: more ran there than the node has room for"
+DRIVER_KERNEL = Cause(
+    name="out-of-memory-driver", variant="kernel", says=f"the driver: {_KERNEL}", fix=LARGER, next=_NEXT
+)
+EXECUTOR_KERNEL = Cause(
+    name="out-of-memory-executor", variant="kernel", says=f"an executor: {_KERNEL}", fix=LARGER, next=_NEXT
+)
 DRIVER_HEAP = Cause(
     name="out-of-memory-driver",
     variant="heap",
@@ -224,6 +231,8 @@ ROWS = (
     JVM_CRASH,
     PYTHON_MEMORY,
     DRIVER_HEAP,
+    DRIVER_KERNEL,
+    EXECUTOR_KERNEL,
     DRIVER_KILLED,
     DRIVER_PYTHON,
     EXECUTOR_KILLED,
