@@ -184,6 +184,8 @@ ROWS = (
             r"requires a different Python: (?P<tag>\S+ not in '[^']+')",
             # ERROR: numpy-….whl is not a supported wheel on this platform. (pip)
             r"is not a supported wheel on this platform",
+            # ERROR: This script does not work on Python 3.7. The minimum supported Python version is 3.8. (get-pip.py)
+            r"does not work on Python|minimum supported Python version|Python \d\.\d+ is (?:not supported|required)",
             # ERROR: This script requires Python 3.5 or later     requires python 3.5 or later
             # (amazon-archives/harmonize-search-analyze#3)
             r"requires [Pp]ython '?(?:>=)?3\.\d+(?:'| or (?:later|newer|above))?",
@@ -308,7 +310,19 @@ ROWS = (
             # variable
             r"line (?P<where>\d+: (?:syntax error[^\n]{0,80}|unexpected EOF[^\n]{0,80}|\S{1,60}: unbound variable|\[: "
             r"[^\n]{1,"
-            r"60}))|[Ee]xec format error|: invalid option",
+            r"60}))|[Ee]xec format error|: (?:invalid|unrecognized) option|"
+            r"no such option: (?P<what>\S{1,40})|Unrecognized option",
+        ),
+    ),
+    Cause(
+        name="bootstrap-service",
+        says="a service that the bootstrap starts is not there, or did not start{where}",
+        fix="install it first; a bootstrap runs before EMR starts Hadoop's and Spark's own services",
+        next=AGAIN,
+        patterns=patterns(
+            # Failed to start docker.service: Unit docker.service not found.     Job for x.service failed because …
+            r"Unit (?P<where>\S{1,80}) (?:could not be|not) found|Job for (?P<name>\S{1,80}) failed|"
+            r"(?P<what>\S{1,80}): unrecognized service",
         ),
     ),
     Cause(

@@ -30,6 +30,8 @@ ROWS = (
             r"EBS volume limit was exceeded|VolumeLimitExceeded|Max(?:imum)?(?:Iops|IOPS)LimitExceeded",
             r"(?:Address|NetworkInterface|SecurityGroup\w*|Fleet|FleetRequest\w*)(?:Limit|Count)Exceeded",
             # Your quota allows for 0 more running instance(s). You requested at least 2 (InstanceLimitExceeded)
+            # VpcLimitExceeded: The maximum number of VPCs has been reached.     TooManyBuckets
+            r"\w+LimitExceeded\b|maximum number of [\w ]{1,40} has been reached|TooManyBuckets",
             # You've reached your quota for maximum Fleet Requests (terraform-aws-eks#2149)     Cannot exceed quota
             # for x
             r"(?:reached|[Ee]xceed\w*|hit|over) (?:your |the |an? )?(?:[\w-]+ ){0,3}(?:quota|limit)\b|"
@@ -143,6 +145,8 @@ ROWS = (
             r"can only be used in a VPC|[Ss]ubnet is required|VPCResourceNotSpecified",
             # ValidationException: The supplied ecSubnetId is not valid. (dimajix/terraform-emr-training#1)
             r"supplied \w*[Ss]ubnetIds? (?:is|are) not valid",
+            # DNS hostnames are not enabled in the VPC     DHCP options
+            r"(?:DNS [Hh]ostnames?|DNS [Rr]esolution|enableDns\w+) .{0,60}(?:not|disabled)|DHCP options",
         ),
     ),
     Cause(
@@ -210,6 +214,8 @@ ROWS = (
             r"parameter iamInstanceProfile|instance profile not yet created",
             # Service role fruits-dev-emr-service does not exist.
             r"Service role \S+ does not exist|has no role\.",
+            # NoSuchEntity: The role with name EMR_DefaultRole cannot be found.
+            r"[Rr]ole with name \S{1,200} cannot be found|NoSuchEntity\w*: .{0,60}[Rr]ole",
             # EMR service role arn:aws:iam::…:role/EMR_DefaultRole is invalid (beginner_de_project#28, aws-cdk#27736)
             r"(?:EMR )?[Ss]ervice role \S{1,300} is (?:invalid|missing)|EMR_(?:EC2_)?DefaultRole is (?:invalid|"
             r"missing)",
@@ -301,6 +307,24 @@ ROWS = (
             r"classification",
             r"[Ss]ecurity [Cc]onfiguration (?:with name )?'?(?P<where>\S{1,80}?)'? (?:does not|cannot|was not)",
         ),
+    ),
+    Cause(
+        name="name-taken",
+        says="something of that name is there already{what}",
+        fix="another run or person made it: make status shows what is there; make destroy removes what is ours, "
+        "or another name (project, env)",
+        next="make status, then make apply",
+        patterns=patterns(
+            # EntityAlreadyExists: Role with name x already exists.     BucketAlreadyExists     InvalidGroup.Duplicate
+            r"(?P<what>EntityAlreadyExists\w*|BucketAlready\w+|Invalid\w+\.Duplicate|ResourceAlreadyExists\w*)",
+        ),
+    ),
+    Cause(
+        name="state-locked",
+        says="Terraform's state is locked: another run is under way, or one was cut off",
+        fix="wait for the other; where there is none, make state says how to unlock it",
+        next="make state, then make apply",
+        patterns=patterns(r"Error acquiring the state lock|state blob is already locked"),
     ),
     Cause(
         name="ec2-throttled",

@@ -89,6 +89,17 @@ ROWS = (
         ),
     ),
     Cause(
+        name="shuffle-service",
+        says="executors cannot use the shuffle service of their nodes, which dynamic allocation needs",
+        fix="spark.dynamicAllocation.enabled=false with --num-executors, or the service of the release as EMR sets it "
+        "up "
+        "(yarn.nodemanager.aux-services)",
+        patterns=patterns(
+            # InvalidAuxServiceException: The auxService:spark_shuffle does not exist
+            r"auxService: ?spark_shuffle does not exist|Unable to register with external shuffle server",
+        ),
+    ),
+    Cause(
         name="no-spark-context",
         variant="late",
         says="the program made no SparkContext within the time that YARN's master waits{after}",
@@ -150,7 +161,9 @@ ROWS = (
             r"as",
             # Main method … : Cannot execute more than one application at once …     Cannot modify the value of a Spark
             # config
-            r"CANNOT_MODIFY_CONFIG|Cannot modify the value of a (?:static|Spark) config",
+            r"must (?:be )?between min executor number|No main class set in JAR|spark\.\S{1,80} (?:=|is) \S{1,40} "
+            r".{0,20}"
+            r"(?:invalid|illegal)|CANNOT_MODIFY_CONFIG|Cannot modify the value of a (?:static|Spark) config",
         ),
     ),
     Cause(
@@ -332,7 +345,8 @@ ROWS = (
             r"Could not serialize object(?:: (?P<what>[^\n]{1,160}))?|PicklingError|"
             r"(?:cannot|can't) pickle '?(?P<type>[\w.]{1,80})'?",
             r"Task not serializable|NotSerializableException: (?P<class>\S{1,160})",
-            r"SparkContext can only be used on the driver|CONTEXT_ONLY_VALID_ON_DRIVER|SparkContext should only be "
+            r"attempting to (?:broadcast|reference) an RDD|SparkContext can only be used on the driver|"
+            r"CONTEXT_ONLY_VALID_ON_DRIVER|SparkContext should only be "
             r"created "
             r"and accessed on the driver|attempting to reference SparkContext from|RDD transformations and actions can "
             r"only be invoked by the driver",
@@ -354,6 +368,9 @@ ROWS = (
             # AnalysisException: Multiple sources found for parquet (…); please specify the fully qualified class name.
             r"Multiple sources found for (?P<class>\w+)|DATA_SOURCE_NOT_FOUND|No suitable driver|"
             r"Failed to find data source: (?P<name>\w{1,60})",
+            # Error: Could not find or load main class org.apache.spark.deploy.yarn.ApplicationMaster
+            r"Could not find or load main class (?P<class>[\w.$]{1,160})|Invalid signature file digest for Manifest|"
+            r"Compression codec (?P<name>[\w.]{1,120}) (?:was )?not found",
             # NumberFormatException: For input string: "60s": S3A and Hadoop of two versions
             r"NumberFormatException: For input string: \"(?P<class>\d+[smhKMG])\"",
             r"IncompatibleClassChangeError|VerifyError: (?P<class>[^\n]{1,120})",
@@ -380,6 +397,8 @@ ROWS = (
             # sh: jar: command not found (gazelle_plugin#428)     /bin/bash: /bin/java: No such file or directory
             r"(?:sh|bash): (?:line \d+: )?(?P<command>[\w./+-]{1,120}): (?:command not found|No such file or directory|"
             r"Permission denied)",
+            # /usr/bin/env: 'python': No such file or directory     env: python3: No such file or directory
+            r"env: ['‘]?(?P<command>[\w./+-]{1,60})['’]?: No such file or directory",
         ),
     ),
     # -- sizes ----------------------------------------
@@ -392,6 +411,10 @@ ROWS = (
             # Serialized task 15:0 was 137500581 bytes, which exceeds max allowed: spark.rpc.message.maxSize …
             r"Serialized task \S{1,20} was (?P<where>\d+ bytes)|exceeds max allowed: spark\.rpc",
             r"Kryo(?: serialization failed|Exception): Buffer overflow|spark\.kryoserializer\.buffer\.max",
+            # IllegalArgumentException: Size exceeds Integer.MAX_VALUE     Too large frame: 2991947178
+            r"(?P<where>Size exceeds Integer\.MAX_VALUE|Too large frame: \d+)|Cannot grow BufferHolder|Cannot "
+            r"allocate a page "
+            r"with more than",
             # Cannot broadcast the table that is larger than 8.0 GiB
             r"Cannot broadcast the table (?:that is larger|over)",
         ),
@@ -464,6 +487,13 @@ ROWS = (
             r"DATETIME_|NOT_NULL_|DUPLICATED_MAP_KEY|INCONSISTENT_BEHAVIOR_CROSS_VERSION)[\w.]*)\]",
             r"You may get a different result due to the upgrading|SparkUpgradeException",
         ),
+    ),
+    Cause(
+        name="python-encoding",
+        says="a Python of the cluster reads and writes plain ASCII, and met other letters{what}",
+        fix="open(…, encoding='utf-8'), and PYTHONUTF8=1 for all: spark.executorEnv.PYTHONUTF8 and "
+        "spark.yarn.appMasterEnv.PYTHONUTF8",
+        patterns=patterns(r"Unicode(?:Encode|Decode)Error: 'ascii' codec (?P<what>[^\n]{1,160})"),
     ),
     Cause(
         name="file-rights",

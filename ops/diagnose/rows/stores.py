@@ -20,6 +20,9 @@ ROWS = (
             r"ExpiredToken|EXPIRED_TOKEN|InvalidToken\b|security token included in the request is (?:invalid|expired)",
             # NoAuthWithAWSException: No AWS Credentials provided by …     Unable to locate credentials (boto3#902)
             r"NoAuthWithAWSException|NoCredentialsError|Unable to (?:locate|load) (?:AWS )?credentials",
+            # InvalidClientTokenId     No valid credential sources found     Token has expired and refresh failed (SSO)
+            r"InvalidClientTokenId|No valid credential sources|Token has expired and refresh failed|SSO session .{0,60}"
+            r"(?:expired|invalid)|InvalidIdentityToken|credentials? (?:have|has) expired",
             r"NO_CREDENTIALS|No AWS Credentials provided|RequestTimeTooSkewed|UnrecognizedClientException",
             # Unable to load AWS credentials from any provider in the chain     Failed to load credentials from IMDS
             r"credentials from (?:any|service endpoint|IMDS)|Failed to connect to service endpoint|(?:Partial|No) "
@@ -113,6 +116,43 @@ ROWS = (
         ),
     ),
     Cause(
+        name="wrong-region",
+        variant="bad-request",
+        says="S3 calls the request bad (400), and says no more: its region or endpoint is not the bucket's, or the "
+        "credentials are not whole",
+        fix="set REGION= to the bucket's, and no keys: the nodes' role is enough (a session token is part of temporary "
+        "keys)",
+        decides="aws s3api head-bucket --bucket …: it names the bucket's region, and works only with good credentials",
+        patterns=patterns(
+            # AmazonS3Exception: Bad Request (Service: Amazon S3; Status Code: 400; Error Code: 400 Bad Request; …
+            r"Error Code: 400 Bad Request|S3Exception: (?:Bad Request|null) \(Service: (?:Amazon )?S3[;,] Status "
+            r"Code: 400",
+        ),
+    ),
+    Cause(
+        name="address-wrong",
+        says="an address is not one, or not of the store that is asked for it{where}",
+        fix="write it whole, with its store: s3://bucket/folder; no blanks and no colons in names",
+        patterns=patterns(
+            # IllegalArgumentException: Wrong FS: s3://b/x, expected: hdfs://ip-10-0-0-7:8020
+            r"Wrong FS: (?P<where>\S{1,300}, expected: \S{1,200})",
+            # URISyntaxException: Relative path in absolute URI: a:b     Can not create a Path from an empty string
+            r"URISyntaxException: (?P<where>[^\n]{1,200})|Can ?not create a Path from (?P<what>\S{1,20} \w+ string)",
+            r"Pathname (?P<where>\S{0,300}) from .{0,300}is not a valid DFS filename|Incomplete HDFS URI",
+        ),
+    ),
+    Cause(
+        name="output-shared",
+        says="what a job was writing was removed under it: two runs write to one address, or one cleans up after "
+        "another",
+        fix="one run at a time for an OUTPUT= (our job's lease sees to it), or another OUTPUT=",
+        patterns=patterns(
+            # FileNotFoundException: File s3://b/x/_temporary/0 does not exist.
+            r"File(?:NotFoundException: (?:File )?)?\S{0,300}_temporary/\S{0,200} does(?:n't| not) exist|"
+            r"No such file or directory:? '?\S{0,300}/_temporary/",
+        ),
+    ),
+    Cause(
         name="bucket-missing",
         says="a bucket that was named does not exist",
         fix="check its spelling in INPUT= and OUTPUT=; make status names ours",
@@ -181,6 +221,14 @@ ROWS = (
         patterns=patterns(r"SLOW_DOWN|SlowDown|reduce your request rate|AWSServiceThrottledException|Status Code: 503"),
     ),
     Cause(
+        name="service-throttled",
+        says="a service of AWS answered that it is asked too often",
+        fix="run the step again, later; fewer steps and smaller clusters at once ask less",
+        patterns=patterns(
+            r"ThrottlingException|ThrottledException|Rate exceeded|ProvisionedThroughputExceeded|TooManyRequests"
+        ),
+    ),
+    Cause(
         name="file-missing",
         says="a file that the step names is not there{uri}",
         fix="submit by make run-step, which uploads what the step needs",
@@ -245,7 +293,9 @@ ROWS = (
             r"signature "
             r"not found|truncated file|invalid magic number|BadZipFile|CRC check failed",
             # Malformed records are detected in record parsing     MALFORMED_RECORD_IN_PARSING     CANNOT_DECODE
-            r"MALFORMED_\w+|[Mm]alformed (?:records|CSV|JSON)|UnicodeDecodeError",
+            r"ChecksumException|Checksum (?:error|mismatch)|[Nn]ot an? (?:Avro )?data file|not a SequenceFile|"
+            r"invalid stored block lengths|Invalid (?:UTF-8|JSON)|MALFORMED_\w+|[Mm]alformed (?:records|CSV|JSON)|"
+            r"UnicodeDecodeError",
             # Parquet column cannot be converted in file s3://…  Column: [x], Expected: double, Found: INT64
             r"[Cc]olumn(?: type)? (?:cannot be|could not be) converted in file|SchemaColumnConvertNotSupported\w*",
         ),
