@@ -31,12 +31,19 @@ def test_apply_names_the_cluster_and_what_is_billed(history: Operator) -> None:
     _, printed = history.said["the embedded AWS of ENV=local is not running: make apply"]
     assert "embedded AWS at http://127.0.0.1:" in printed
     assert "(emr-7.13.0) applied" in printed
-    assert re.search(r"^the cluster j-\w+ stays \(\w+\): the embedded AWS bills nothing$", printed.splitlines()[-1])
+    *_, bills, following = printed.splitlines()
+    assert re.search(r"^the cluster j-\w+ stays \(\w+\): the embedded AWS bills nothing$", bills)
+    assert following == "next      make upload-dataset INPUT=folder, then make run-step"
 
 
 def test_apply_shows_what_it_does_and_for_how_long(history: Operator) -> None:
     _, printed = history.said["the embedded AWS of ENV=local is not running: make apply"]
-    for words in ("starting the embedded AWS", "storage: buckets, budget", "the wheels: ", "cluster: planning"):
+    for words in (
+        "starting the embedded AWS",
+        "storage: buckets, budget",
+        "the wheels of a node: ",
+        "cluster: planning",
+    ):
         assert re.search(rf"^\[ +\d+\.\d s\] {words}", printed, re.MULTILINE), words
     assert len(re.findall(r"^\[ +\d+\.\d s\] cluster: creating", printed, re.MULTILINE)) > 1, "every ten seconds"
 
