@@ -26,7 +26,8 @@ LAST_LINES = 40
 _STEP_SAYS = re.compile(
     r"diagnostics(?: message)?: |^Error: |Exception in thread|^Exception|ERROR |^Cannot run program|^No command to run|"
     r"^Cannot fetch|exitCode: |^Caused by: |AccessDenied|An error occurred|: error: |can't open file|^Fatal |"
-    r"(?:sh|bash|env): |command not found|Retrying connect to server: .*Already tried [2-9]|^Warning: Local "
+    r"(?:sh|bash|env): |command not found|Exit status: [1-9]|Retrying connect to server: .*Already tried [2-9]|"
+    r"^Warning: Local "
 )
 # fruits: no image is of class No such fruit. Cure: one of …
 _JOB_SAYS = re.compile(r"^fruits: (.+)$", re.MULTILINE)

@@ -115,6 +115,18 @@ ROWS = (
         ),
     ),
     Cause(
+        name="package-database",
+        says="the node's database of packages is damaged",
+        fix="rm -f /var/lib/rpm/__db* and rpm --rebuilddb before the first installation; on a fresh node: make apply "
+        "again",
+        next=AGAIN,
+        patterns=patterns(
+            # error: Rpmdb checksum is invalid: pkg checksums: … (lambci/docker-lambda#120)
+            r"Rpmdb checksum is invalid|rpmdb open failed|database disk image is malformed",
+            r"error: db[345] error",
+        ),
+    ),
+    Cause(
         name="repository-gone",
         says="a repository, or a file that is downloaded, is not there any more{where}",
         fix="the address of a release that is still kept; better take it along: --jars, the wheelhouse, or your own "
@@ -208,7 +220,8 @@ ROWS = (
             # ERROR: Cannot install x and y because these package versions have conflicting dependencies.
             r"because these package versions have conflicting dependencies|ResolutionImpossible",
             # nothing provides libstdc++.so.6(GLIBCXX_3.4.29) needed by x     Requires: glibc >= 2.28
-            r"nothing provides (?P<package>\S{1,120})|none of the providers can be installed|Problem: conflicting "
+            r"nothing provides (?P<package>\S{1,120})",
+            r"none of the providers can be installed|Problem: conflicting "
             r"requests|"
             r"Error: Package: (?P<name>\S{1,120})|package \S{1,120} conflicts with",
             # No match for argument: x     E: Unable to locate package x     has no installation candidate

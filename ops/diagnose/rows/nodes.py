@@ -91,9 +91,11 @@ EXECUTOR_LOST = Cause(
     weak=True,
     patterns=patterns(
         r"ExecutorLostFailure|Executor heartbeat timed out|heartbeat timed out after|with no recent heartbeats",
+        # Container marked as failed: container_… on host: node4. Exit status: 1. (JanusGraph#1357)
+        r"Container (?:marked as failed|from a bad node): [^\n]{0,200}Exit status: \d+",
         r"Max number of executor failures|Slave lost|Worker lost|worker lost",
         # Spark context stopped while waiting for backend     Yarn application has already ended!
-        r"Spark context stopped while waiting for backend|Yarn application has already ended",
+        r"Spark context stopped while waiting for backend|Yarn application has already (?:ended|exited)",
         # Remote RPC client disassociated. Likely due to containers exceeding thresholds, or network issues.
         r"[Rr]emote R(?:PC|pc) client disassociated",
     ),

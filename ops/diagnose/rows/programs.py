@@ -300,7 +300,7 @@ ROWS = (
             # ImportError: libGL.so.1: cannot open shared object file: No such file or directory (opencv-python#851)
             r"(?P<library>lib[\w.+-]{1,80}\.so[\w.]{0,20}): cannot open shared object file",
             # ImportError: /lib64/libm.so.6: version `GLIBC_2.29' not found (required by …)
-            r"version `(?P<library>(?:GLIBC|GLIBCXX|CXXABI|OPENSSL)_[\w.]{1,20})' not found",
+            r"version [`'](?P<library>[A-Z]\w{0,30}_[\w.]{1,20})' not found",
             r"(?:java\.lang\.)?UnsatisfiedLinkError: (?P<library>[^\n]{1,160})",
         ),
     ),
