@@ -27,6 +27,7 @@ from rich.markup import escape
 
 from localaws.java import find_java_home
 from ops.core.paths import ROOT
+from ops.core.programs import inherited_environment
 from ops.job import class_archive
 from ops.job.names import result_name
 from ops.job.package import ENTRY, write_job_zip
@@ -166,7 +167,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def run(request: Request, console: Console, master: str) -> int:
     """Submit a request, show its progress until it ends, and say what came out; returns the exit code."""
-    environment = spark_environment(os.environ)
+    environment = spark_environment(inherited_environment())
     logs = ROOT / "build" / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"run-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"

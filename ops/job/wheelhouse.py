@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -29,6 +28,7 @@ from rich.console import Console
 from ops.core.console import counting, working
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
+from ops.core.programs import inherited_environment
 
 PYTHON = "3.11"
 GLIBC = (2, 34)
@@ -236,7 +236,7 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
         Path(scratch, "log").open("w+") as log,
     ):
         # pip moves a wheel into its place when all are there: what has come lies in its temporary folder until then
-        environ = {**os.environ, "TMPDIR": scratch}
+        environ = {**inherited_environment(), "TMPDIR": scratch}
         pip = subprocess.Popen([*command, "--dest", str(folder)], stdout=log, stderr=log, env=environ)
         seen = 0
         try:
@@ -339,15 +339,15 @@ class FolderStore:
         self.put(key, self._folder / origin, digest)
 
 
-def open_store(uri: str) -> ObjectStore:
-    """The store behind ``s3://bucket/prefix`` or a folder."""
+def open_store(uri: str, s3: Any = None) -> ObjectStore:
+    """The store behind ``s3://bucket/prefix`` or a folder; ``s3`` is boto3's client, None makes one."""
     parts = urlsplit(uri)
     if parts.scheme == "s3":
         if not parts.netloc:
             raise WheelhouseError(f"{uri} names no bucket: give s3://bucket/prefix.")
         import boto3
 
-        return S3Store(boto3.client("s3", region_name=os.environ.get("AWS_REGION")), parts.netloc, parts.path)
+        return S3Store(s3 or boto3.client("s3"), parts.netloc, parts.path)
     if parts.scheme not in ("", "file"):
         raise WheelhouseError(f"{uri} is neither s3://bucket/prefix nor a folder.")
     return FolderStore(Path(unquote(parts.path) if parts.scheme else uri).expanduser())

@@ -88,7 +88,8 @@ def upload_artifacts(
     key = f"bootstrap/{hashlib.sha256(data).hexdigest()[:16]}/{BOOTSTRAP.name}"
     account.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
     made = wheelhouse.build_visibly(environ.get("ARCH") or "x86_64", console, build)
-    wheels = wheelhouse.sync(made, f"s3://{bucket}/wheelhouse", console=console)
+    uri = f"s3://{bucket}/wheelhouse"
+    wheels = wheelhouse.sync(made, uri, store=wheelhouse.open_store(uri, account.client("s3")), console=console)
     return {"BOOTSTRAP_URI": f"s3://{bucket}/{key}", "WHEELHOUSE_URI": wheels.uri}
 
 

@@ -24,7 +24,7 @@ from ops.aws.account import Account
 from ops.aws.emr import LIVE_STATES, OPEN_STATES, list_open_steps
 from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, poll
 from ops.aws.refusals import explain
-from ops.aws.store import SignedStore
+from ops.aws.store import open_store
 from ops.core.console import working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.after import after_step
@@ -154,7 +154,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
         When it could not be looked at, for hours or for want of a right. The step goes on.
     """
     emr, emulated = account.client("emr"), account.target.emulated
-    watcher = Watcher(SignedStore(submitted.output))
+    watcher = Watcher(open_store(account, submitted.output))
     waiting = WaitingLog(emr, account.client("s3"), submitted.cluster_id, submitted.step_id)
     with working(console, "submitted") as say:
 
@@ -213,7 +213,7 @@ def conclude(
     patience : seconds to wait for logs, where the job could not say itself why it failed
     """
     if status["State"] == "COMPLETED":
-        output = SignedStore(submitted.output)
+        output = open_store(account, submitted.output)
         try:
             summary = json.loads(output.read("run.json"))
         except (OSError, FruitsError) as error:

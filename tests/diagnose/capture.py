@@ -7,6 +7,7 @@ some four minutes, and some ten more for `ON_YARN`; the tests replay what it lef
 
 from __future__ import annotations
 
+import getpass
 import gzip
 import hashlib
 import json
@@ -334,7 +335,12 @@ class Accident:
     request: Mapping[str, Any] = field(default_factory=dict)
 
 
-HURRIED = {"spark.network.timeout": "16s", "spark.executor.heartbeatInterval": "2s", "spark.task.maxFailures": "2"}
+HURRIED = {
+    "spark.network.timeout": "16s",
+    "spark.network.timeoutInterval": "4s",
+    "spark.executor.heartbeatInterval": "2s",
+    "spark.task.maxFailures": "2",
+}
 ON_YARN = {
     "yarn-kills-driver": Accident("out-of-memory-driver", "driver-memory"),
     "yarn-kills-executor": Accident("out-of-memory-executor", "worker-memory"),
@@ -500,14 +506,17 @@ def neutral(text: str, stage: Stage, cluster: str) -> str:
         str(prefix.resolve()): "/opt/fruits/venv",
         str(prefix): "/opt/fruits/venv",
         sys.base_prefix: "/usr",
+        str(SHARED / "yarn" / "jars"): "/usr/lib/hadoop/client",
         str(REPO): "/home/hadoop/fruits",
+        f"{Path.home()}/": "/home/hadoop/",
         stage.world.aws.endpoint: EXAMPLE,
         stage.world.aws.endpoint.removeprefix("http://"): EXAMPLE.removeprefix("https://"),
-        socket.gethostname(): "ip-10-0-0-7",
         os.environ.get("JAVA_HOME", "\0"): "/usr/lib/jvm/java-17",
     }
     for word, instead in replaced.items():
         text = text.replace(word, instead)
+    text = re.sub(rf"(?<![\w.-]){re.escape(socket.gethostname())}(?![\w.-])", "ip-10-0-0-7", text)
+    text = re.sub(rf"\b{getpass.getuser()}, ?hadoop\b", "hadoop", text)
     text = re.sub(r"/hadoop/nodes/ip-[\w.-]+?(?=/)", "", text)  # a machine's folder stands for its root
     return re.sub(r"\b127\.\d+\.\d+\.(\d+)\b(?<!127\.0\.0\.1)", r"10.0.1.\1", text)
 

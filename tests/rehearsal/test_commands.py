@@ -17,7 +17,7 @@ import pytest
 
 from localaws.java import find_java_home
 from tests.drawn import draw_once
-from tests.rehearsal.support import Operator
+from tests.rehearsal.support import COMMANDS, TYPED_BY_SLOW_TESTS, Operator
 
 pytestmark = [
     pytest.mark.aws,
@@ -73,6 +73,10 @@ def test_a_failed_step_ends_with_the_jobs_own_words_and_code(history: Operator) 
     assert "s3://fruits-local-logs-" in printed
 
 
+def test_every_command_is_typed(history: Operator) -> None:
+    assert history.typed == {*COMMANDS} - TYPED_BY_SLOW_TESTS
+
+
 def test_destroy_leaves_no_process(history: Operator) -> None:
     code, printed = history.said["the cluster … is TERMINATED: make destroy"]
     assert code == 0, printed
@@ -120,6 +124,7 @@ def test_ctrl_c_in_a_one_shot_step_destroys_the_cluster(tmp_path: Path) -> None:
         assert code == 0, printed
         assert "storage removed: nothing of this environment is left, and nothing bills" in printed
         assert "the embedded AWS is not running" in after
+        assert operator.typed >= TYPED_BY_SLOW_TESTS
     finally:
         asked = [sys.executable, "-m", "localaws", "stop"]
         subprocess.run(asked, env=operator.environ, cwd=tmp_path, check=False)

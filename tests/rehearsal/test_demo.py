@@ -14,7 +14,7 @@ import pytest
 
 from localaws.java import find_java_home
 from sample.draw import FRUITS
-from tests.rehearsal.clones import Clone, clone_into, is_open, port_of
+from tests.rehearsal.clones import TYPED_ALONE, Clone, clone_into, is_open, port_of
 
 pytestmark = [
     pytest.mark.aws,
@@ -37,6 +37,7 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
 def test_one_command_leads_from_nothing_to_results_and_back_to_nothing(clone: Clone) -> None:
     code, printed = clone.types("demo")
     assert code == 0, printed
+    assert clone.typed == TYPED_ALONE - {"verify-aws"}
     report = "runs/local/efficientnet_lite0/report.html"
     first = (
         "demo: apply, upload, run-step, results and destroy on an AWS embedded in this machine; about 3 minutes on two"
