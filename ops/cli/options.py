@@ -123,6 +123,8 @@ OPTIONS: Mapping[str, Option] = {
         Option("SEED", "seed of the choice", shown="N"),
         Option("VERSION", "version of the data set", shown="NAME"),
         Option("TO", "S3 URI to upload to", shown="URI"),
+        Option("WITH", "look at more: some of kms, ssm, nat, scaling, arm64, studio, idle, again", shown="NAMES"),
+        Option("BILL", "compare AWS's bill with what the last record expected", "flag"),
     )
 }
 

@@ -62,6 +62,11 @@ class Operator:
     life: Life = field(init=False)  # known once there is an account
 
     @property
+    def calls(self) -> Path:
+        """Where the embedded AWS writes the calls that reach it, and the rights that each needs."""
+        return self.folder / "calls.jsonl"
+
+    @property
     def environ(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return {
@@ -69,6 +74,7 @@ class Operator:
             "PYTHONPATH": f"{REPO}{os.pathsep}{REPO / 'jobs'}",
             "LOCALAWS_HOME": str(self.folder / "aws"),
             "LOCALAWS_LOG_DELAY_SECONDS": "0.5",
+            "LOCALAWS_RECORD": str(self.calls),
             "COLUMNS": "200",
         }
 
