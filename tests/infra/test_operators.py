@@ -156,8 +156,8 @@ def test_policies_fit_into_what_iam_takes(documents: dict[str, dict[str, Any]]) 
 
 
 def test_what_is_said_to_know_no_resource_knows_none() -> None:
-    # those that may name one: Terraform asks before the VPC's id can stand in a policy, doctor before a quota's, and the
-    # bill is asked for without a billing view
+    # those that may name one: Terraform asks before the VPC's id can stand in a policy, doctor before a quota's, and
+    # the bill is asked for without a billing view
     assert [name for name in sorted(policies.WITHOUT_RESOURCE) if reference.action(name).kinds] == [
         "ce:GetCostAndUsage",
         "ec2:DescribeVpcAttribute",

@@ -35,9 +35,12 @@ class Account:
 
     endpoint: str
     keys: Keys
+    """Of the account's owner."""
+    looking: Keys | None = None
+    """Of who looks at the account, if that is somebody else."""
 
     def client(self, service: str, **keys: str) -> Any:
-        given = keys or self.keys.arguments()
+        given = keys or (self.looking or self.keys).arguments()
         return boto3.session.Session(region_name=REGION).client(service, endpoint_url=self.endpoint, **given)
 
     def live_clusters(self) -> list[str]:
@@ -123,9 +126,9 @@ class Account:
         )
 
 
-def onlooker(endpoint: str, owner: Keys) -> Keys:
+def make_onlooker(account: Account) -> Keys:
     """Keys of a user who may see everything: what the history looks at is not counted among the operator's calls."""
-    iam = Account(endpoint, owner).client("iam")
+    iam = account.client("iam")
     iam.create_user(UserName=ONLOOKER)
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     iam.put_user_policy(UserName=ONLOOKER, PolicyName="everything", PolicyDocument=json.dumps(everything))
@@ -154,7 +157,9 @@ class Life:
     @classmethod
     def of(cls, home: Path, terraform: Path, plans: Path) -> Life:
         record, _ = server.status(home)
-        return cls(Account(record.endpoint, onlooker(record.endpoint, record.keys)), terraform, plans)
+        account = Account(record.endpoint, record.keys)
+        account.looking = make_onlooker(account)
+        return cls(account, terraform, plans)
 
     def stack(self, stack: Stack, **extra: Any) -> Workspace:
         """A stack with the variables that `make apply` gives it."""

@@ -62,7 +62,7 @@ class Operator:
     life: Life = field(init=False)  # known once there is an account
 
     @property
-    def calls(self) -> Path:
+    def recording(self) -> Path:
         """Where the embedded AWS writes the calls that reach it, and the rights that each needs."""
         return self.folder / "calls.jsonl"
 
@@ -74,7 +74,7 @@ class Operator:
             "PYTHONPATH": f"{REPO}{os.pathsep}{REPO / 'jobs'}",
             "LOCALAWS_HOME": str(self.folder / "aws"),
             "LOCALAWS_LOG_DELAY_SECONDS": "0.5",
-            "LOCALAWS_RECORD": str(self.calls),
+            "LOCALAWS_RECORD": str(self.recording),
             "COLUMNS": "200",
         }
 
