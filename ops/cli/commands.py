@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-RUN = "INPUT OUTPUT MODEL K VARIANCE LIMIT CLASSES MAX_REJECT_RATE ENGINE PRECISION IMAGE_SIZE SCALING WEIGHTS"
+from ops.cli.options import RUN
+
 WHERE = "ENV REGION"
 SIZE = "IMAGES MINUTES ARCH"
 
@@ -47,6 +48,8 @@ _LIST = (
              "List the images of a result that are most like a photograph"),
     _command("classify", _LOCAL, "ops.job.classify:main", "ENV INPUT OUTPUT MODEL JSON",
              "Say how well a linear classifier tells the classes apart, and add it to the report"),
+    _command("export", _LOCAL, "ops.job.export:main", "ENV INPUT OUTPUT MODEL TO DEST LIMIT",
+             "Hand vectors, labels and thumbnails to projector, fiftyone or spotlight"),
     _command("doctor", _COST, "ops.doctor.checkup:doctor", f"{WHERE} INPUT MODEL {SIZE} WEIGHTS CURRENCY OFFLINE JSON",
              "Check what would fail later: account, quotas, types, names, tools", everyday=True),
     _command("state", _LIFE, "ops.aws.state_bucket:main", WHERE,
@@ -61,8 +64,9 @@ _LIST = (
              "Run the job on the cluster and watch it", everyday=True),
     _command("watch", _LIFE, "ops.cli.run_step:watch", f"{WHERE} STEP CURRENCY",
              "Watch a step that runs, or see how it ended"),
-    _command("results", _LIFE, "ops.lifecycle.environment:results_command", f"{WHERE} MODEL OUTPUT OPEN CURRENCY",
-             "Fetch report, scores and run.json, and open the page", everyday=True),
+    _command("results", _LIFE, "ops.lifecycle.environment:results_command",
+             f"{WHERE} MODEL OUTPUT COMPARE OPEN CURRENCY",
+             "Fetch report, scores and run.json, and open the page; or compare two results", everyday=True),
     _command("destroy", _LIFE, "ops.lifecycle.environment:destroy_command", f"{WHERE} YES CURRENCY",
              "Remove the cluster; images and results stay", everyday=True),
     _command("purge", _LIFE, "ops.lifecycle.environment:purge_command", f"{WHERE} PURGE YES CURRENCY",

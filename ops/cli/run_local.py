@@ -9,8 +9,8 @@ from pathlib import Path
 from fruits.listing import require_image
 from fruits.models import require_model
 from fruits.store import Store
-from rich.console import Console
 
+from ops.core.console import Console
 from ops.job.local_spark import SAMPLE, request_from, run
 from sample.draw import draw_sample
 
@@ -24,8 +24,6 @@ def main(environ: Mapping[str, str]) -> int:
         console.print(
             f"the embedded sample, drawn (not photographed): {sum(counts.values())} images of {len(counts)} fruits "
             f"in {SAMPLE}",
-            highlight=False,
-            soft_wrap=True,
         )
     require_image(Store(request.input))
     require_model(request)

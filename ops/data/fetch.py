@@ -19,9 +19,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from rich.console import Console
-
+from ops.core.console import Console
 from ops.core.errors import ExitCode
+from ops.core.programs import inherited_environment
 from ops.data.fruits360 import (
     DEFAULT_VERSION,
     RELEASES,
@@ -135,7 +135,7 @@ class _Store:
             )
 
     def _git(self, *arguments: str, stdin: bytes = b"", check: bool = True) -> subprocess.CompletedProcess[bytes]:
-        environment = os.environ | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_DIR": "."}
+        environment = inherited_environment() | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_DIR": "."}
         done = subprocess.run(
             ["git", *arguments],
             cwd=self._folder,
@@ -223,7 +223,7 @@ def run(environ: Mapping[str, str], console: Console) -> Stated:
 def main(environ: Mapping[str, str]) -> int:
     """`make dataset`."""
     try:
-        run(environ, Console(soft_wrap=True, highlight=False))
+        run(environ, Console())
     except OSError as error:
         text = f"{error.filename}: {error.strerror}: free the way, or give another DEST=."
         raise FetchError(text, exit_code=ExitCode.USAGE) from error

@@ -16,12 +16,12 @@ from fruits.classifier import MAX_CLASSES, cross_validate_blocks
 from fruits.errors import InputError
 from fruits.outputs import REPORT
 from fruits.report import page
+from fruits.store import Store
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ops.core.console import working
+from ops.core.console import Console, working
 from ops.job.results import Result, find
 
 SHOWN = 10
@@ -64,12 +64,23 @@ def into_report(result: Result, found: classifier.Result) -> bool:
         text = result.store.read(REPORT).decode()
     except (OSError, UnicodeDecodeError):
         return False
-    filled = page.refilled(text, "classifier", page.classifier(found))
+    filled = page.refilled(text, "classifier", page.classifier(found, taken=taken_for(result, found, text)))
     if filled is None:
         return False
     if filled != text:
         result.store.write(REPORT, filled.encode())
     return True
+
+
+def taken_for(result: Result, found: classifier.Result, text: str) -> list[int]:
+    """What the images that a page shows are taken for, in the page's order; none where it names no images."""
+    shown = page.shown_images(text)
+    if shown is None:
+        return []
+    labels, names = shown
+    inside = len(Store(str(result.summary["arguments"].get("input", "."))).uri) + 1
+    paths = [page.short(path[inside:]) for block in result.blocks() for path in block.paths]
+    return page.taken_for(found, paths, names, labels)
 
 
 def confusions_of(found: classifier.Result) -> Table:
@@ -104,7 +115,7 @@ def main(environ: Mapping[str, str]) -> int:
     console = Console()
 
     def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        console.print(text)
 
     first, second = found.by_fold
     say(

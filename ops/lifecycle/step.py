@@ -18,14 +18,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.backbones import backbone_named
 from fruits.errors import FruitsError
 from fruits.request import Request
-from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.emr import LIVE_STATES, OPEN_STATES, list_open_steps
 from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, poll
 from ops.aws.refusals import explain
-from ops.aws.store import SignedStore
-from ops.core.console import working
+from ops.aws.store import open_store
+from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.after import after_step
 from ops.diagnose import wait as diagnosis
@@ -154,7 +153,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
         When it could not be looked at, for hours or for want of a right. The step goes on.
     """
     emr, emulated = account.client("emr"), account.target.emulated
-    watcher = Watcher(SignedStore(submitted.output))
+    watcher = Watcher(open_store(account, submitted.output))
     waiting = WaitingLog(emr, account.client("s3"), submitted.cluster_id, submitted.step_id)
     with working(console, "submitted") as say:
 
@@ -203,28 +202,31 @@ def conclude(
     console: Console,
     *,
     patience: float = diagnosis.LATE_SECONDS,
+    cost: bool = True,
 ) -> int:
     """Say how the step ended, and why where it failed; returns the exit code.
 
     Parameters
     ----------
+    cost : say what it cost
     patience : seconds to wait for logs, where the job could not say itself why it failed
     """
     if status["State"] == "COMPLETED":
-        output = SignedStore(submitted.output)
+        output = open_store(account, submitted.output)
         try:
             summary = json.loads(output.read("run.json"))
         except (OSError, FruitsError) as error:
             told = f"the step is COMPLETED; its summary could not be read here ({error}). Fix: make results fetches it."
-            console.print(told, style="yellow", highlight=False, soft_wrap=True, markup=False)
+            console.print(told, style="yellow")
             return 0
-        console.print(describe(summary, output), highlight=False, soft_wrap=True)
-        after_step(account, submitted.cluster_id, submitted.step_id, summary, console)
+        console.print(describe(summary, output))
+        quiet = Console(quiet=True)
+        after_step(account, submitted.cluster_id, submitted.step_id, summary, console if cost else quiet)
         return 0
     state, reason = account.cluster_state()
     if status["State"] == "CANCELLED" and state != "TERMINATED_WITH_ERRORS":
         said = f": the cluster is {state} ({reason})" if state not in LIVE_STATES and reason else ""
-        console.print(f"the step {submitted.step_id} was cancelled{said}", style="red", highlight=False, markup=False)
+        console.print(f"the step {submitted.step_id} was cancelled{said}", style="red")
         return 24
     return why(account, submitted.cluster_id, submitted.step_id, console, patience=patience)
 
@@ -237,14 +239,11 @@ def why(account: Account, cluster_id: str, step_id: str, console: Console, *, pa
         console.print(
             f"the step {step_id} failed, and why could not be found out ({error}). Fix: make diagnose STEP={step_id}.",
             style="red",
-            highlight=False,
-            soft_wrap=True,
-            markup=False,
         )
         return UNDETERMINED
     first, *rest = found.as_text(account.target.env).split("\n")
-    console.print(first, style="red", highlight=False, soft_wrap=True, markup=False)
-    console.print("\n".join(rest), highlight=False, soft_wrap=True, markup=False)
+    console.print(first, style="red")
+    console.print("\n".join(rest))
     return found.verdict.exit_code
 
 
@@ -253,8 +252,8 @@ def bills(account: Account) -> str:
     return "is the embedded AWS's: nothing is billed" if account.target.emulated else "bills until make destroy"
 
 
-def run_step(account: Account, environ: Mapping[str, str], console: Console) -> int:
-    """Submit and, unless ``DETACH=1``, watch; returns the exit code."""
+def run_step(account: Account, environ: Mapping[str, str], console: Console, *, cost: bool = True) -> int:
+    """Submit and, unless ``DETACH=1``, watch; returns the exit code. ``cost``: say what it cost, too."""
     try:
         submitted = submit(account, request_for(account, environ), queue=environ.get("QUEUE") == "1")
     except (OperatorError, FruitsError) as error:
@@ -264,21 +263,18 @@ def run_step(account: Account, environ: Mapping[str, str], console: Console) -> 
         raise NotEndedError(text, exit_code=int(code)) from error
     console.print(
         f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}",
-        highlight=False,
-        soft_wrap=True,
-        markup=False,
     )
     if environ.get("DETACH") == "1":
         console.print(
             f"it runs on, and the cluster {bills(account)}. Watch it: make watch STEP={submitted.step_id}",
-            highlight=False,
-            soft_wrap=True,
         )
         return 0
-    return see(account, submitted, environ, console)
+    return see(account, submitted, environ, console, cost=cost)
 
 
-def see(account: Account, submitted: Submitted, environ: Mapping[str, str], console: Console) -> int:
+def see(
+    account: Account, submitted: Submitted, environ: Mapping[str, str], console: Console, *, cost: bool = True
+) -> int:
     """Watch a step and say how it ended; returns the exit code, that of Ctrl-C where it was left to itself."""
     try:
         status = watch(account, submitted, console)
@@ -286,8 +282,9 @@ def see(account: Account, submitted: Submitted, environ: Mapping[str, str], cons
         future = f"goes on, and the cluster {bills(account)}. Watch it: make watch STEP={submitted.step_id}"
         if environ.get("ONESHOT") == "1":
             future = "ends with its cluster (ONESHOT=1)"
-        console.print(f"stopped watching; the step {submitted.step_id} {future}", highlight=False, soft_wrap=True)
+        console.print(f"stopped watching; the step {submitted.step_id} {future}")
         return INTERRUPTED
     # A cluster of one step is destroyed first: waiting bills, and a cluster that ends ships its logs at once.
     at_once = environ.get("ONESHOT") == "1" and not account.target.emulated
-    return conclude(account, submitted, status, console, patience=0 if at_once else diagnosis.LATE_SECONDS)
+    patience = 0 if at_once else diagnosis.LATE_SECONDS
+    return conclude(account, submitted, status, console, patience=patience, cost=cost)

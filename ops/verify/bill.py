@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.refusals import explain
+from ops.core.console import Console
 from ops.core.errors import ExitCode, OperatorError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import PROJECT
@@ -117,7 +117,7 @@ def compare_bill(environ: Mapping[str, str], console: Console, folder: Path = FO
     results = judge(kept["evidence"], emulated=False, table=tuple(a for a in TABLE if a.id == "bill"))
     data, page = record.amend(kept, results, place, account.target.account_id)
     for name, usd in bill["services"].items():
-        console.print(f"   {Decimal(usd):10.4f} USD  {name}", highlight=False, markup=False)
-    console.print(results[0].said, highlight=False, soft_wrap=True, markup=False)
-    console.print(f"the record is {page}, its evidence {data}", highlight=False, soft_wrap=True)
+        console.print(f"   {Decimal(usd):10.4f} USD  {name}")
+    console.print(results[0].said)
+    console.print(f"the record is {page}, its evidence {data}")
     return ExitCode.ASSUMPTION if results[0].verdict == "broken" else ExitCode.DONE

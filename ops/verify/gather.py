@@ -12,14 +12,14 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
-from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.emr import OPEN_STATES
 from ops.aws.poll import poll
-from ops.aws.store import SignedStore
+from ops.aws.store import open_store
 from ops.aws.studio import find_domain
 from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
+from ops.core.console import Console
 from ops.core.target import PROJECT
 from ops.lifecycle import step, studio
 from ops.verify import probe
@@ -197,7 +197,7 @@ class Gatherer:
             "arguments": step.step_arguments(entry, packed, uri),
             "request": request.as_json(),
             "output": submitted.output,
-            "run": self.ask(lambda: json.loads(SignedStore(submitted.output).read("run.json"))),
+            "run": self.ask(lambda: json.loads(open_store(self.account, submitted.output).read("run.json"))),
             "run_written": self.ask(lambda: s3.head_object(Bucket=bucket, Key=f"{prefix}/run.json")["LastModified"]),
         }
         return code
@@ -210,7 +210,7 @@ class Gatherer:
         step.watch(self.account, submitted, self.console)
         self.evidence["failing"] = {
             "step": self._described(submitted),
-            "told": self.ask(lambda: json.loads(SignedStore(output).read("_run/error.json"))),
+            "told": self.ask(lambda: json.loads(open_store(self.account, output).read("_run/error.json"))),
             "details": {"seconds": None, "found": None},
         }
 

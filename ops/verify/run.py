@@ -19,14 +19,16 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from localaws.errors import LocalAwsError
 from ops.aws.account import Account
+from ops.aws.inventory import Inventory
 from ops.aws.refusals import explain
 from ops.aws.state_bucket import require_state
 from ops.aws.sweep import SweepError
+from ops.core.console import Console
 from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
 from ops.core.target import PROJECT
@@ -41,7 +43,7 @@ from ops.plan import policies
 from ops.prices import table as prices
 from ops.terraform.variables import cluster_variables
 from ops.terraform.workspace import Workspace
-from ops.verify import left, record
+from ops.verify import record
 from ops.verify.assumptions import Result, judge
 from ops.verify.bill import compare_bill
 from ops.verify.extras import EXTRAS, chosen_extras, with_extras
@@ -100,7 +102,7 @@ def refuse_what_is_used(account: Account) -> None:
     ------
     OperatorError
     """
-    there = {kind: names for kind, names in left.of_environment(account).items() if names}
+    there = {kind: names for kind, names in Inventory(account).names().items() if names}
     if there:
         some = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in there.items())
         raise OperatorError(
@@ -172,9 +174,8 @@ def remove(account: Account, environ: Mapping[str, str], console: Console) -> No
     """The cluster stack, every object, the storage stack: also what an apply that broke off has left."""
     deploy.destroy(environ, console, account)
     s3 = account.client("s3")
-    for bucket in left.bucket_names(account):
-        if left.exists(s3, bucket):
-            deploy.empty_bucket(s3, bucket)
+    for _, bucket in Inventory(account).buckets():
+        deploy.empty_bucket(s3, bucket)
     with console.status("storage: removing"):
         Workspace(target=account.target, stack="storage", capture=account.target.emulated).destroy()
 
@@ -188,11 +189,11 @@ def surely(what: Callable[[], None], console: Console, tries: int = TRIES) -> st
             return None
         except KeyboardInterrupt:
             why = "interrupted"
-            console.print("still removing what was made: it would bill otherwise", style="bold", highlight=False)
+            console.print("still removing what was made: it would bill otherwise", style="bold")
         except EXPECTED as error:
             why = str(error)
             if attempt + 1 < tries:
-                console.print(f"not removed yet, trying again: {why[:300]}", highlight=False, markup=False)
+                console.print(f"not removed yet, trying again: {why[:300]}")
     return why
 
 
@@ -201,7 +202,7 @@ def clean_up(gatherer: Gatherer, environ: Mapping[str, str], limit_usd: Decimal)
     account, console = Account(gatherer.account.target, gatherer.account.environ), gatherer.console
     why = surely(lambda: remove(account, environ, console), console)
     gatherer.evidence["cost"] = cost(gatherer.account, limit_usd, environ)
-    found = gatherer.ask(lambda: left.of_environment(account))
+    found = gatherer.ask(lambda: Inventory(account).names())
     if why and "error" not in found:
         found["not removed"] = [why[:500]]
     gatherer.evidence["left"] = found
@@ -224,7 +225,7 @@ def show(results: list[Result], console: Console) -> None:
     table = Table("assumption", "verdict", "what was seen")
     for result in results:
         verdict = record.WORDS[result.verdict].strip("*")
-        table.add_row(result.assumption.id, f"[{colours[result.verdict]}]{verdict}[/]", result.said[:110])
+        table.add_row(result.assumption.id, Text(verdict, style=colours[result.verdict]), result.said[:110])
     console.print(table)
 
 
@@ -250,7 +251,7 @@ def conclude(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
     data, page = record.write(whole, account.target.account_id, folder)
     broken = [r.assumption.id for r in results if r.verdict == "broken"]
     counts = ", ".join(f"{n} {record.WORDS[v].strip('*')}" for v, n in sorted(whole["verdicts"].items()))
-    console.print(f"{counts}; the record is {page}, its evidence {data}", highlight=False, soft_wrap=True)
+    console.print(f"{counts}; the record is {page}, its evidence {data}")
     there = {kind: names for kind, names in evidence["left"].items() if names}
     if there:
         text = "; ".join(
@@ -259,11 +260,11 @@ def conclude(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
         bills = "" if gatherer.emulated else "IT MAY STILL BILL. "
         console.print(
             f"{bills}Left behind: {text}. Fix: make purge ENV={account.target.env}",
-            style="bold red", highlight=False, soft_wrap=True, markup=False,
+            style="bold red",
         )  # fmt: skip
         return LEFT
     nothing = "nothing of it is left" + ("" if gatherer.emulated else ", nothing bills but the state's bucket")
-    console.print(nothing, highlight=False)
+    console.print(nothing)
     return BROKEN if broken else 0
 
 
@@ -300,10 +301,10 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
         collect(gatherer, environ, extras)
     except KeyboardInterrupt:
         stopped, code = "interrupted", 130
-        console.print("interrupted; removing what was made", highlight=False)
+        console.print("interrupted; removing what was made")
     except EXPECTED as error:
         stopped, code = str(error), int(getattr(error, "exit_code", 1)) or 1
-        console.print(f"verify-aws: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"verify-aws: {error}", style="red")
     except BaseException as error:
         stopped, code = f"{type(error).__name__}: {error}", 1
         raise
@@ -312,7 +313,7 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
         found = conclude(gatherer, stopped, started)
         if local:
             deploy.stop_embedded(console)
-        console.print(f"{(time.monotonic() - began) / 60:.1f} minutes", highlight=False)
+        console.print(f"{(time.monotonic() - began) / 60:.1f} minutes")
     return LEFT if found == LEFT else code or found
 
 

@@ -11,8 +11,8 @@ import pytest
 from fruits import inputs, listing
 from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, images_in, left_out_as, walk, walk_folder
 from fruits.store import Entry, Store
-from rich.console import Console
 
+from ops.core.console import Console
 from ops.data.images import find_images
 from ops.doctor.images import in_store
 from ops.lifecycle.upload import images_below

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.state_bucket import NoStateError
+from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.lifecycle import environment
@@ -90,7 +90,7 @@ def test_a_no_leaves_nothing(done: list[str], monkeypatch: pytest.MonkeyPatch) -
         environment.apply({}, console, Account(DEV))
     assert done == ["state looked for", "plan storage", "plan cluster"]
     assert said(console).count("an hour costs") == 1, "one price"
-    assert "wheels of a node (some 500 MB)" in said(console)
+    assert "wheels of a node (some 520 MB)" in said(console)
     assert "budget_emails, infra/env/dev.storage.tfvars" in said(console)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from rich.console import Console
 
 from ops.aws.account import Account
+from ops.core.console import Console
 from ops.core.errors import OperatorError, WrongUseError
 from ops.core.target import Target
 from ops.verify import bill, record

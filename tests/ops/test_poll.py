@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as boto
-from rich.console import Console
 
 from ops.aws import poll as polling
 from ops.aws.poll import LostError, poll
 from ops.cli import run_step
+from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.lifecycle import step
@@ -136,6 +136,7 @@ class Cloud:
     def __init__(self, *answers: object, endpoint: str | None = None) -> None:
         self.target = Target(env="dev", region="eu-west-3", account_id="111122223333", endpoint=endpoint)
         self.cluster = {"cluster_id": "j-1"}
+        self.session = None
         self._emr = Emr(*answers)
 
     def client(self, _: str) -> Emr:

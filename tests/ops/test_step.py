@@ -13,9 +13,9 @@ import boto3
 import pytest
 from fruits.errors import UsageError
 from moto import mock_aws
-from rich.console import Console
 
 from ops.aws.account import Account
+from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.job.package import job_zip, write_job_zip

@@ -17,7 +17,7 @@ import pytest
 
 from localaws.java import find_java_home
 from tests.drawn import draw_once
-from tests.rehearsal.support import Operator
+from tests.rehearsal.support import COMMANDS, TYPED_BY_SLOW_TESTS, Operator
 
 pytestmark = [
     pytest.mark.aws,
@@ -31,12 +31,19 @@ def test_apply_names_the_cluster_and_what_is_billed(history: Operator) -> None:
     _, printed = history.said["the embedded AWS of ENV=local is not running: make apply"]
     assert "embedded AWS at http://127.0.0.1:" in printed
     assert "(emr-7.13.0) applied" in printed
-    assert re.search(r"^the cluster j-\w+ stays \(\w+\): the embedded AWS bills nothing$", printed.splitlines()[-1])
+    *_, bills, following = printed.splitlines()
+    assert re.search(r"^the cluster j-\w+ stays \(\w+\): the embedded AWS bills nothing$", bills)
+    assert following == "next      make upload-dataset INPUT=folder, then make run-step"
 
 
 def test_apply_shows_what_it_does_and_for_how_long(history: Operator) -> None:
     _, printed = history.said["the embedded AWS of ENV=local is not running: make apply"]
-    for words in ("starting the embedded AWS", "storage: buckets, budget", "the wheels: ", "cluster: planning"):
+    for words in (
+        "starting the embedded AWS",
+        "storage: buckets, budget",
+        "the wheels of a node: ",
+        "cluster: planning",
+    ):
         assert re.search(rf"^\[ +\d+\.\d s\] {words}", printed, re.MULTILINE), words
     assert len(re.findall(r"^\[ +\d+\.\d s\] cluster: creating", printed, re.MULTILINE)) > 1, "every ten seconds"
 
@@ -44,7 +51,7 @@ def test_apply_shows_what_it_does_and_for_how_long(history: Operator) -> None:
 def test_images_are_counted_by_class_before_and_after(history: Operator) -> None:
     code, printed = history.said["upload-dataset"]
     assert code == 0
-    assert "40 of 40 images sent" in printed
+    assert re.search(r"^40 of 40 images sent to s3://.*/images/$", printed, re.MULTILINE)
     rows = [[cell.strip() for cell in line.split("│")[1:5]] for line in printed.splitlines() if line.startswith("│")]
     assert rows[-1] == ["all", "40", "0", "40"]
 
@@ -66,14 +73,19 @@ def test_a_failed_step_ends_with_the_jobs_own_words_and_code(history: Operator) 
     assert "s3://fruits-local-logs-" in printed
 
 
+def test_every_command_is_typed(history: Operator) -> None:
+    assert history.typed == {*COMMANDS} - TYPED_BY_SLOW_TESTS
+
+
 def test_destroy_leaves_no_process(history: Operator) -> None:
     code, printed = history.said["the cluster … is TERMINATED: make destroy"]
     assert code == 0, printed
-    assert "cluster destroyed; images and results are untouched" in printed
+    assert re.search(r"^cluster destroyed$", printed, re.MULTILINE), "its images go too: no promise"
     code, printed = history.said["destroy of nothing"]
     assert code == 0, printed
     assert "there is no cluster stack: nothing to destroy" in printed
     assert "the embedded AWS is stopped; nothing is left running" in printed
+    assert "its images and results went with it; what make results fetched is in runs/local/" in printed
     deadline = time.monotonic() + 120
     while left := history.processes():
         assert time.monotonic() < deadline, left
@@ -113,6 +125,7 @@ def test_ctrl_c_in_a_one_shot_step_destroys_the_cluster(tmp_path: Path) -> None:
         assert code == 0, printed
         assert "storage removed: nothing of this environment is left, and nothing bills" in printed
         assert "the embedded AWS is not running" in after
+        assert operator.typed >= TYPED_BY_SLOW_TESTS
     finally:
         asked = [sys.executable, "-m", "localaws", "stop"]
         subprocess.run(asked, env=operator.environ, cwd=tmp_path, check=False)
