@@ -500,7 +500,7 @@ ROWS = (
         says="the step may not read or write a file of its node{where}",
         fix="write below the container's own folder (the working directory), or to s3://; a step runs as hadoop",
         patterns=patterns(
-            # PermissionError: [Errno 13] Permission denied: '/root/x'     java.io.FileNotFoundException: /x (Permission
+            # PermissionError: [Errno 13] Permission denied: '/srv/x'     java.io.FileNotFoundException: /x (Permission
             # denied)     AccessDeniedException: /var/lib/x     Mkdirs failed to create file:/…
             r"PermissionError: \[Errno 13\] [^\n]{0,40}'(?P<where>[^'\n]{1,300})'",
             r"(?:FileNotFoundException|AccessDeniedException): (?P<where>/[^\s(]{1,300})(?: \(Permission denied\))?",
