@@ -30,7 +30,7 @@ from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.after import after_step
 from ops.diagnose import wait as diagnosis
-from ops.diagnose.causes import UNDETERMINED
+from ops.diagnose.verdict import UNDETERMINED
 from ops.job.local_spark import describe, fields_from
 from ops.job.names import result_name
 from ops.job.package import ENTRY, content_key, job_zip
