@@ -10,7 +10,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,8 +19,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from localaws.errors import LocalAwsError
 from ops.aws.account import Account
@@ -28,6 +28,7 @@ from ops.aws.inventory import Inventory
 from ops.aws.refusals import explain
 from ops.aws.state_bucket import require_state
 from ops.aws.sweep import SweepError
+from ops.core.console import Console
 from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
 from ops.core.target import PROJECT
@@ -44,6 +45,8 @@ from ops.terraform.variables import cluster_variables
 from ops.terraform.workspace import Workspace
 from ops.verify import record
 from ops.verify.assumptions import Result, judge
+from ops.verify.bill import compare_bill
+from ops.verify.extras import EXTRAS, chosen_extras, with_extras
 from ops.verify.gather import Gatherer
 from sample.draw import draw_sample
 
@@ -109,11 +112,17 @@ def refuse_what_is_used(account: Account) -> None:
         )
 
 
-def collect(gatherer: Gatherer, environ: Mapping[str, str]) -> None:
+def collect(gatherer: Gatherer, environ: Mapping[str, str], extras: Sequence[str]) -> None:
     """Apply, run, look: fills the evidence. What raises here leaves the rest unseen."""
     account, console, evidence = gatherer.account, gatherer.console, gatherer.evidence
-    deploy.apply({**environ, "YES": "1"}, console, account)
-    account = gatherer.account = Account(account.target, account.environ)  # the outputs of before the apply were empty
+    evidence["with"] = list(extras)
+    options = {"YES": "1", **{name: value for extra in extras for name, value in EXTRAS[extra].environ.items()}}
+
+    def apply() -> Account:
+        deploy.apply({**environ, **options}, console, account)
+        return Account(account.target, account.environ)  # the outputs of before the apply were others
+
+    account = gatherer.account = apply()
     evidence["alive"] = gatherer.alive()
     draw_sample(deploy.SAMPLE)
     _, evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, console)
@@ -121,10 +130,18 @@ def collect(gatherer: Gatherer, environ: Mapping[str, str]) -> None:
     gatherer.run_sample(own)
     gatherer.run_failing(own)
     gatherer.run_probe()
+    gatherer.look_at_extras(extras)
     with console.status("a second plan"):
         evidence["second_plan"] = second_plan(account)
     gatherer.wait_for_logs(LOG_WAIT_SECONDS_EMULATED if gatherer.emulated else LOG_WAIT_SECONDS)
-    gatherer.let_the_clock_strike()
+    if "idle" in extras:
+        gatherer.let_it_idle()
+    else:
+        gatherer.let_the_clock_strike()
+    with console.status("a plan after the cluster's end"):
+        evidence["plan_after_end"] = second_plan(account)
+    if "again" in extras:
+        gatherer.see_it_again(apply)
 
 
 def second_plan(account: Account) -> dict[str, Any]:
@@ -172,11 +189,11 @@ def surely(what: Callable[[], None], console: Console, tries: int = TRIES) -> st
             return None
         except KeyboardInterrupt:
             why = "interrupted"
-            console.print("still removing what was made: it would bill otherwise", style="bold", highlight=False)
+            console.print("still removing what was made: it would bill otherwise", style="bold")
         except EXPECTED as error:
             why = str(error)
             if attempt + 1 < tries:
-                console.print(f"not removed yet, trying again: {why[:300]}", highlight=False, markup=False)
+                console.print(f"not removed yet, trying again: {why[:300]}")
     return why
 
 
@@ -208,7 +225,7 @@ def show(results: list[Result], console: Console) -> None:
     table = Table("assumption", "verdict", "what was seen")
     for result in results:
         verdict = record.WORDS[result.verdict].strip("*")
-        table.add_row(result.assumption.id, f"[{colours[result.verdict]}]{verdict}[/]", result.said[:110])
+        table.add_row(result.assumption.id, Text(verdict, style=colours[result.verdict]), result.said[:110])
     console.print(table)
 
 
@@ -234,7 +251,7 @@ def conclude(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
     data, page = record.write(whole, account.target.account_id, folder)
     broken = [r.assumption.id for r in results if r.verdict == "broken"]
     counts = ", ".join(f"{n} {record.WORDS[v].strip('*')}" for v, n in sorted(whole["verdicts"].items()))
-    console.print(f"{counts}; the record is {page}, its evidence {data}", highlight=False, soft_wrap=True)
+    console.print(f"{counts}; the record is {page}, its evidence {data}")
     there = {kind: names for kind, names in evidence["left"].items() if names}
     if there:
         text = "; ".join(
@@ -243,11 +260,11 @@ def conclude(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
         bills = "" if gatherer.emulated else "IT MAY STILL BILL. "
         console.print(
             f"{bills}Left behind: {text}. Fix: make purge ENV={account.target.env}",
-            style="bold red", highlight=False, soft_wrap=True, markup=False,
+            style="bold red",
         )  # fmt: skip
         return LEFT
     nothing = "nothing of it is left" + ("" if gatherer.emulated else ", nothing bills but the state's bucket")
-    console.print(nothing, highlight=False)
+    console.print(nothing)
     return BROKEN if broken else 0
 
 
@@ -258,18 +275,21 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
         signal.signal(number, signal.default_int_handler)
     if local:
         deploy.start_embedded(console)
+    extras = chosen_extras(environ.get("WITH"))
     account = Account.from_environment(environ)
+    account = Account(with_extras(account.target, extras), environ)
     require_state(account)
     try:
         refuse_what_is_used(account)
     except (ClientError, BotoCoreError) as error:
         raise OperatorError(f"nothing was made: {explain(error)[0]}") from error
     with console.status("what it will cost"):
-        limit = price(account, environ)
+        limit = price(account, environ) * (2 if "again" in extras else 1)
     shown = currency_from({"CURRENCY": "EUR"}).of(limit)
     lines = [
         f"   makes buckets and the smallest cluster of ENV={account.target.env}, runs {PROJECT} over the drawn sample, "
-        "looks, and removes everything: about 40 minutes",
+        f"looks, and removes everything: about {40 + sum(EXTRAS[name].minutes for name in extras)} minutes",
+        *(f"   also {name}: {EXTRAS[name].help}" for name in extras),
         f"   costs at most {shown} before tax: an hour of all nodes on demand, after which the cluster ends itself",
     ]
     deploy.confirm(account, lines, environ, console)
@@ -278,13 +298,13 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
     stopped, code = None, 0
     began = time.monotonic()
     try:
-        collect(gatherer, environ)
+        collect(gatherer, environ, extras)
     except KeyboardInterrupt:
         stopped, code = "interrupted", 130
-        console.print("interrupted; removing what was made", highlight=False)
+        console.print("interrupted; removing what was made")
     except EXPECTED as error:
         stopped, code = str(error), int(getattr(error, "exit_code", 1)) or 1
-        console.print(f"verify-aws: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"verify-aws: {error}", style="red")
     except BaseException as error:
         stopped, code = f"{type(error).__name__}: {error}", 1
         raise
@@ -293,10 +313,12 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
         found = conclude(gatherer, stopped, started)
         if local:
             deploy.stop_embedded(console)
-        console.print(f"{(time.monotonic() - began) / 60:.1f} minutes", highlight=False)
+        console.print(f"{(time.monotonic() - began) / 60:.1f} minutes")
     return LEFT if found == LEFT else code or found
 
 
 def main(environ: Mapping[str, str]) -> int:
     """`make verify-aws`."""
+    if environ.get("BILL") == "1":
+        return compare_bill(environ, Console())
     return verify(environ, Console())
