@@ -29,6 +29,7 @@ export PYTHONPATH := jobs
 ##@ On this machine
 demo: $(VENV)/.localaws ##! Run the whole cycle on the embedded AWS: apply, upload, step, results, destroy. FAULT= YARN=1 CURRENCY= ARCH=
 run-local: $(VENV)/.runtime ##! Run the job on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= MAX_REJECT_RATE= ENGINE= PRECISION= IMAGE_SIZE= SCALING= WEIGHTS= REQUEST= MASTER=
+tune: $(VENV)/.localaws ## Measure on your own images which network, size and precision to take, and price it. INPUT= MODEL= IMAGE_SIZE= PRECISION= WEIGHTS= LIMIT= ENV= REGION= IMAGES= MINUTES= ARCH= JSON=1
 neighbours: $(VENV)/.runtime ## List the images of a result that are most like a photograph. ENV= IMAGE= INPUT= OUTPUT= MODEL= COUNT= JSON=1
 classify: $(VENV)/.runtime ## Say how well a linear classifier tells the classes apart, and add it to the report. ENV= INPUT= OUTPUT= MODEL= JSON=1
 ##@ Costs and checks
@@ -79,9 +80,9 @@ github: $(VENV)/.localaws ## Create the roles for a repository's workflows (an a
 validate: $(VENV)/.runtime ## Check the Terraform code of all four stacks.
 fmt-check: $(VENV)/.runtime ## Say whether the Terraform code is formatted.
 help-exit: $(VENV)/.runtime ## Explain the exit codes.
-demo run-local neighbours classify doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit:
+demo run-local tune neighbours classify doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit:
 	@$(FRUITS) $@
-.PHONY: demo run-local neighbours classify doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit
+.PHONY: demo run-local tune neighbours classify doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit
 # commands: end
 
 ##@ Quality
