@@ -1,13 +1,14 @@
-"""Find the images below the input: in parallel by folder, as a table, never as a list on the driver.
+"""Find the images below the input, as a table in files, never as a list on the driver.
 
-A first task walks down from the input, a level at a time with many calls at once, until it has found enough folders or
+A local folder is listed by the driver itself, while Spark starts: no request is waited for. In a store a first task
+walks down from the input, a level at a time with many calls at once, until it has found enough folders or
 the images; then each folder is listed by one task, with all below it. What an image is, `inputs` says. No object is
 looked at by itself; one folder is one call, and its answer is held by one task (some 600 bytes a file).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ SCHEMA = pa.schema([("path", pa.string()), ("label", pa.string()), ("size", pa.i
 _FOUND_DDL = "folder string, key string, size long, mtime long"
 _FOUND = pa.schema([("folder", pa.string()), ("key", pa.string()), ("size", pa.int64()), ("mtime", pa.int64())])
 _PAGE = 10_000
+_LEAST, _SHARES, _MOST = 128, 10, 4096
+"""Rows of a part of a local listing: at least, what share of those before it, and at most."""
 _LISTED_AT_ONCE = 32
 _LEFT = "\0left out "
 """Begins what is no folder in a table of folders; no store has such a name."""
@@ -69,10 +72,10 @@ def _is_child(entry: Entry, folder: str) -> bool:
 def _walk_down(store: Store, wanted: int, left: LeftOut) -> Iterator[pa.RecordBatch]:
     """List level by level, many folders at once, until a level has as many folders as wanted or holds the images.
 
-    The folders of that level are dealt out, each to be listed with all below it. A local folder, and a store that
-    cannot list one level by itself, is listed whole, here, in pages.
+    The folders of that level are dealt out, each to be listed with all below it. A store that cannot list one level by
+    itself is listed whole, here, in pages.
     """
-    if store.is_local or not store.lists_folders:
+    if not store.lists_folders:
         yield from _paged(walk(store, left))
         return
     level = [""]
@@ -109,6 +112,49 @@ def _listed(store: Store, folder: str) -> list[Entry]:
     return [e for e in entries if e.is_file and not (e.size == 0 and e.key in folders)]
 
 
+def write_local(source: Store, target: Store) -> tuple[list[Part], LeftOut]:
+    """List every image below a local folder into Parquet parts below `target`, here and without Spark.
+
+    The parts grow with the listing, so that they can be dealt into waves of equal size and stay few.
+
+    Returns
+    -------
+    list of Part, LeftOut
+        As of `write_listing`.
+
+    Raises
+    ------
+    StorageError
+        When a folder cannot be read.
+    """
+    left = LeftOut()
+    images = walk(source, left)
+    parts: list[Part] = []
+    listed = 0
+    while page := list(islice(images, rows_of_part(listed))):
+        writer = PartWriter(target, SCHEMA, plain=("path",))
+        keys, sizes, times = zip(*((image.key, image.size, image.mtime) for image in page), strict=True)
+        writer.write(_rows(source.uri, keys, pa.array(sizes, pa.int64()), pa.array(times, pa.int64())))
+        part = writer.close()
+        assert part is not None
+        parts.append(part)
+        listed += part.rows
+    return parts, left
+
+
+def rows_of_part(listed: int) -> int:
+    """How many rows the next part of a local listing takes, after so many in the parts before it."""
+    return max(_LEAST, min(listed // _SHARES, _MOST))
+
+
+def _rows(base: str, keys: Sequence[str], sizes: pa.Array, times: pa.Array) -> pa.RecordBatch:
+    """Images as rows of `SCHEMA`."""
+    paths = [f"{base}/{key}" for key in keys]
+    labels = [label_of(path) for path in paths]
+    columns = [pa.array(paths, pa.string()), pa.array(labels, pa.string()), sizes, times]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
 def write_listing(spark: SparkSession, source: Store, target: Store, tasks: int) -> tuple[list[Part], LeftOut]:
     """List every image below `source` into Parquet parts below `target`.
 
@@ -124,6 +170,8 @@ def write_listing(spark: SparkSession, source: Store, target: Store, tasks: int)
     StorageError
         When the store refuses.
     """
+    if source.is_local:
+        return write_local(source, target)
     expected = versions.collect()
     base = source.uri
 
@@ -144,22 +192,17 @@ def write_listing(spark: SparkSession, source: Store, target: Store, tasks: int)
                     left.add(folder.removeprefix(_LEFT), key, count)
                 elif folder is not None:
                     for page in _paged(images_in(_listed(source, folder), left)):
-                        writer.write(_rows(page))
+                        writer.write(_rows_of(page))
             files = batch.filter(folders.is_null())
             if files.num_rows:
-                writer.write(_rows(files))
+                writer.write(_rows_of(files))
         counts = {_LEFT + kind: Part(left.first[kind], count, "") for kind, count in left.counts.items()}
         yield part_rows({"part": writer.close(), **counts})
 
-    def _rows(found: pa.RecordBatch) -> pa.RecordBatch:
-        paths = [f"{base}/{key}" for key in found.column("key").to_pylist()]
-        labels = [label_of(path) for path in paths]
-        return pa.RecordBatch.from_arrays(
-            [pa.array(paths, pa.string()), pa.array(labels, pa.string()), found.column("size"), found.column("mtime")],
-            schema=SCHEMA,
-        )
+    def _rows_of(found: pa.RecordBatch) -> pa.RecordBatch:
+        return _rows(base, found.column("key").to_pylist(), found.column("size"), found.column("mtime"))
 
-    start = spark.createDataFrame([("",)], "folder string").repartition(1)
+    start = spark.range(0, 1, 1, 1)  # a table of Python's rows would start workers of another kind
     found = start.mapInArrow(expand, _FOUND_DDL).repartition(tasks).mapInArrow(descend, PART_DDL).collect()
     left = LeftOut()
     for row in found:

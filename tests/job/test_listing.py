@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,19 +56,18 @@ def test_labels_are_the_folder_in_composed_form() -> None:
     assert listing.label_of("b.jpg") == ""
 
 
-def listed(spark: SparkSession, source: Path, target: Path, tasks: int = 2) -> list[tuple[str, str, int, int]]:
+def listed(source: Path, target: Path) -> list[tuple[str, str, int, int]]:
     store = Store(str(target))
-    parts, _ = listing.write_listing(spark, Store(str(source)), store, tasks)
+    parts, _ = listing.write_local(Store(str(source)), store)
     batches = list(read_batches(store, [part.name for part in parts]))
     assert sum(batch.num_rows for batch in batches) == sum(part.rows for part in parts)
     return sorted(tuple(row.values()) for batch in batches for row in batch.to_pylist())
 
 
-@pytest.mark.spark
-def test_every_image_at_any_depth_once(spark: SparkSession, tmp_path: Path) -> None:
+def test_every_image_at_any_depth_once(tmp_path: Path) -> None:
     source = tmp_path / "in put"
     wanted = []
-    for i in range(13):  # more folders than the first task walks down by itself
+    for i in range(70):  # more images than the first part takes
         for name in (f"c{i}/1.jpg", f"c{i}/deep/er/2.PNG"):
             wanted.append(name)
     wanted += ["root.jpg", "100%/a#b?.jpeg"]
@@ -77,12 +77,25 @@ def test_every_image_at_any_depth_once(spark: SparkSession, tmp_path: Path) -> N
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * (i + 1))
     (source / "empty").mkdir()
+    assert len(wanted) > listing.rows_of_part(0)
     (source / "folder.jpg").mkdir()
-    found = listed(spark, source, tmp_path / "out")
+    found = listed(source, tmp_path / "out")
     assert [row[0] for row in found] == sorted(f"{source}/{name}" for name in wanted)
     for path, label, size, mtime in found:
         stat = Path(path).stat()
         assert (label, size, mtime) == (Path(path).parent.name, stat.st_size, stat.st_mtime_ns)
+
+
+def test_three_thousand_files_are_listed_in_two_seconds(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    for label in range(30):
+        (source / f"class {label}").mkdir(parents=True)
+        for i in range(100):
+            (source / f"class {label}" / f"{i}.jpg").touch()
+    began = time.process_time()
+    parts, _ = listing.write_local(Store(str(source)), Store(str(tmp_path / "out")))
+    assert time.process_time() - began < 2
+    assert sum(part.rows for part in parts) == 3000
 
 
 def test_an_input_that_is_a_file_or_missing(tmp_path: Path) -> None:
