@@ -108,7 +108,7 @@ test-all: $(VENV)/.dev ## Run all tests, the slow ones too, and say which lines 
 azurite: build/azurite/.ready ## Install Azurite, with which tests/elsewhere tries Azure's store (needs node and npm)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli/test_run_local.py tests/spark4 $(ARGS)
-bench: $(VENV)/.dev ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
+bench: $(VENV)/.dev $(if $(filter-out rivals,$(or $(ONLY),rivals)),,.venv-rivals/.ready) ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m benchmarks $(ARGS)
 lint: $(VENV)/.dev ## ruff, mypy, the rules of imports; the workflows: zizmor and their schemas, offline
 	@$(VENV)/bin/ruff check .
@@ -129,7 +129,7 @@ setup: $(VENV)/.runtime ## Build .venv from the locked requirements (the other t
 lock: ## Resolve the requirements again and write the hash-locked files
 	@tools/lock.sh
 clean: ## Remove what make built; keeps runs/ and data/
-	@rm -rf build .venv .venv-spark4 .venv-checkov
+	@rm -rf build .venv .venv-spark4 .venv-rivals .venv-checkov
 command-tables: $(VENV)/.runtime ## Write the commands' lines in the Makefile, README and docs/commands.md from ops/cli
 	@$(PY) -m tools.command_tables
 version: ## The version of this checkout
@@ -167,6 +167,12 @@ $(VENV)/.dev: $(VENV)/.localaws requirements-dev.txt
 	@echo "setting up .venv-spark4 (once)"
 	@$(PYTHON) -m venv .venv-spark4
 	@$(UV_PIP) --python .venv-spark4/bin/python -r requirements-spark4.txt
+	@touch $@
+
+.venv-rivals/.ready: $(VENV)/.base requirements-rivals.txt
+	@echo "setting up .venv-rivals (once)"
+	@$(PYTHON) -m venv .venv-rivals
+	@$(UV_PIP) --python .venv-rivals/bin/python -r requirements-rivals.txt
 	@touch $@
 
 build/azurite/.ready:
