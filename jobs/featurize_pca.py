@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from fruits.command_line import parse
 from fruits.errors import FruitsError
 from fruits.pipeline import begin, run
-from fruits.request import parse
 
 
 def main(arguments: list[str]) -> int:

@@ -28,3 +28,4 @@ lock requirements-checkov.in requirements-checkov.txt --universal
 # the job's own engine and decoder, so that only the pipeline around them differs
 grep -E '^(openvino|numpy|pillow)==' requirements.txt | sed -E 's/ *\\$//' >build/constraints-rivals.txt
 lock requirements-rivals.in requirements-rivals.txt --universal -c build/constraints-rivals.txt
+lock requirements-docs.in requirements-docs.txt --universal

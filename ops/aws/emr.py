@@ -52,7 +52,7 @@ def read_output_from(arguments: Sequence[str]) -> str | None:
     FruitsError
         When its request cannot be read.
     """
-    from fruits.request import read_request
+    from fruits.command_line import read_request
 
     if "--request" not in arguments:
         return None

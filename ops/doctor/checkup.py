@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ops.aws.account import NOT_RUNNING, Account, emulator, target_from
 from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
-from ops.core.target import PROJECT, Target
+from ops.core.target import Target
 from ops.cost import billing as bill_lines
 from ops.cost.leftovers import bill
 from ops.cost.money import currency_from
@@ -106,8 +106,7 @@ def look_at_account(account: Account, need: Asked | None, known: Sequence[str]) 
             priced=sorted({place for place, _ in prices.instances()}),
         )
     )
-    names = [f"{PROJECT}-{target.env}-{purpose}-{target.account_id}" for purpose in ("data", "artifacts", "logs")]
-    found += cloud.names(account.client("s3"), names, known, target.region, target.env)
+    found += cloud.names(account.client("s3"), [*target.bucket_names.values()], known, target.region, target.env)
     if need is None:
         return [*found, unchecked("vCPUs", "without a plan nobody knows what is asked of the account")]
     ends = ends_of_support()

@@ -1,7 +1,6 @@
 """`make run-local`: the whole chain on this machine, by the same `spark-submit` and the same files as on a cluster.
 
-Reads INPUT, OUTPUT, MODEL, K, VARIANCE, LIMIT, CLASSES, ENGINE, PRECISION, MAX_REJECT_RATE, IMAGE_SIZE, SCALING,
-WEIGHTS and REQUEST from the environment, where make puts them. The job's own exit code is returned.
+The options of a run are the fields of `fruits.request.Request`. The job's own exit code is returned.
 """
 
 from __future__ import annotations
@@ -18,9 +17,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fruits.command_line import read_request
 from fruits.errors import FruitsError, UsageError
 from fruits.inputs import LeftOut
-from fruits.request import Request, read_request
+from fruits.request import MEANINGS, Request
 from fruits.store import Store
 from rich.console import Console
 from rich.markup import escape
@@ -36,18 +36,6 @@ SAMPLE = "data/sample"
 RUNS = "runs"
 MODELS = ROOT / "build" / "models"
 """Networks that were converted on this machine: kept from run to run, and for results fetched without theirs."""
-
-_NUMBERS: dict[str, type[int] | type[float]] = {
-    "k": int,
-    "limit": int,
-    "image_size": int,
-    "variance": float,
-    "max_reject_rate": float,
-}
-_TEXTS = ("input", "output", "model", "engine", "precision", "scaling", "weights")
-
-
-_SHARES = ("variance", "max_reject_rate")
 
 
 def classes_in(text: str) -> list[str]:
@@ -67,16 +55,6 @@ def classes_in(text: str) -> list[str]:
     return [name.strip() for name in text.split(";") if name.strip()]
 
 
-def share_in(text: str) -> float:
-    """A share, as a number or in percent.
-
-    >>> share_in("0.95"), share_in("95 %")
-    (0.95, 0.95)
-    """
-    number = text.strip()
-    return float(number.removesuffix("%")) / 100 if number.endswith("%") else float(number)
-
-
 def fields_from(environment: Mapping[str, str]) -> dict[str, Any]:
     """The request's fields among make's variables.
 
@@ -85,17 +63,16 @@ def fields_from(environment: Mapping[str, str]) -> dict[str, Any]:
     UsageError
         For a value that is not what its name says.
     """
-    fields: dict[str, Any] = {name: environment[name.upper()] for name in _TEXTS if environment.get(name.upper())}
-    for name, kind in _NUMBERS.items():
-        if text := environment.get(name.upper()):
-            try:
-                fields[name] = share_in(text) if name in _SHARES else kind(text)
-            except ValueError:
-                raise UsageError(
-                    f"{name.upper()}={text} is not a number. Fix: for example {name.upper()}=50."
-                ) from None
-    if text := environment.get("CLASSES"):
-        fields["classes"] = classes_in(text)
+    fields: dict[str, Any] = {}
+    for name, meaning in MEANINGS.items():
+        text = environment.get(name.upper())
+        if not text or not meaning.typed:
+            continue
+        try:
+            fields[name] = classes_in(text) if meaning.kind == "names" else meaning.read(text)
+        except ValueError:
+            example = f"{name.upper()}={'50' if meaning.kind == 'whole' else '0.95'}"
+            raise UsageError(f"{name.upper()}={text} is not a number. Fix: for example {example}.") from None
     return fields
 
 

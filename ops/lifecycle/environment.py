@@ -28,7 +28,7 @@ from ops.core import browser
 from ops.core.console import ask, counting, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.paths import ROOT
-from ops.core.target import PROJECT
+from ops.core.target import BUCKET_PURPOSES, PROJECT
 from ops.cost import after, in_report
 from ops.cost.bills import last_line
 from ops.diagnose import wait as diagnosis
@@ -352,7 +352,7 @@ def purge(environ: Mapping[str, str], console: Console, account: Account | None 
         raise OperatorError(f"nothing was removed. Fix: PURGE={bucket} confirms it.", exit_code=2)
     destroy(environ, console, account)
     with working(console, "emptying the buckets") as say:
-        for purpose in ("data", "artifacts", "logs"):
+        for purpose in BUCKET_PURPOSES:
             empty_bucket(account.client("s3"), account.bucket(purpose), say)
     quiet = not console.is_terminal or account.target.emulated
     with working(console, "storage: removing", quiet=not quiet):
