@@ -18,6 +18,7 @@ from fruits.errors import UsageError
 from fruits.models import require_model
 from fruits.request import PRECISIONS, Request
 from fruits.store import Store
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -161,14 +162,16 @@ def find(environ: Mapping[str, str], console: Console) -> Findings:
 
 def table_of(found: Findings) -> Table:
     """The choices, the recommended one marked."""
-    table = Table(title=f"{len(found.advice.row.right):,} images of {found.sample.store.uri}", title_justify="left")
-    headings = ["", "model", "pixels", "in", "images/s a core", "recognised", "k", "min here"]
-    if found.fleet:
-        headings += [f"min {found.fleet.env}", "USD"]
+    title = f"{len(found.advice.row.right):,} images of {found.sample.store.uri}"
+    headings = ["", "model", "pixels", "in", "images/s", "recognised", "k"]
+    headings += [f"min {found.fleet.env}", "USD"] if found.fleet else ["min here"]
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     for place, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if place in (0, 1, 3) else "right")
+        table.add_column(
+            heading, justify="left" if place in (0, 1, 3) else "right", no_wrap=heading in ("model", "USD")
+        )
     for row in found.rows:
-        choice = row.choice
+        choice, run = row.choice, found.runs.get(row.choice)
         cells = [
             "→" if row is found.advice.row else "",
             choice.model,
@@ -177,11 +180,11 @@ def table_of(found: Findings) -> Table:
             f"{row.rate:.0f}",
             f"{100 * row.accuracy:.1f} %",
             str(row.k),
-            f"{found.minutes_here(row):.1f}",
         ]
-        if found.fleet:
-            run = found.runs[choice]
-            cells += [f"{run.minutes:.1f}", f"{shown(run.usd[0])}–{shown(run.usd[1])}"] if run else ["–", "–"]
+        if run:
+            cells += [f"{run.minutes:.1f}", f"{shown(run.usd[0])}–{shown(run.usd[1])}"]
+        else:
+            cells += ["–", "–"] if found.fleet else [f"{found.minutes_here(row):.1f}"]
         table.add_row(*cells)
     return table
 
@@ -194,9 +197,9 @@ def notes(found: Findings) -> list[str]:
     if variables := advice.row.choice.variables:
         said.append(f"  make run-local INPUT={found.sample.store.uri} {variables}")
     said.append(
-        f"minutes{' and price' if fleet else ''} are for {found.images:,} images, here on {found.cores} cores; "
-        "recognised is the share that a linear classifier on the scores takes for what they are; a larger sample "
-        "(LIMIT=) tells smaller differences"
+        f"minutes {'and price ' if fleet else f'on {found.cores} cores '}are for {found.images:,} images; "
+        "images/s are of one core; recognised is the share that a linear classifier on the scores takes for what they "
+        "are; a larger sample (LIMIT=) tells smaller differences"
     )
     if fleet and bf16 and not fleet.has_bf16:
         said.append(f"bf16 has no price: not every type of ENV={fleet.env} computes it ({', '.join(fleet.types)})")
@@ -248,7 +251,7 @@ def main(environ: Mapping[str, str]) -> int:
         print(json.dumps(as_json(found), indent=1, default=_plain, ensure_ascii=False))
         return 0
     console = Console()
-    console.print(table_of(found))
+    console.print(table_of(found), width=max(console.width, 100) if not console.is_terminal else None)
     for line in notes(found):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     return 0
