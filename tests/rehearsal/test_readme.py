@@ -40,6 +40,7 @@ PROGRAM_ONLY = {
     "yarn-jars": "tests/localaws/test_yarn_jars.py",
     "neighbours": "tests/job/test_result_commands.py",
     "classify": "tests/job/test_result_commands.py",
+    "tune": "tests/ops/test_tune.py",
 }
 """Too long to be typed twice, or in need of the internet: a test starts, or calls, the program behind the command."""
 BY_CI = {"test", "lint"}
