@@ -27,7 +27,7 @@ from ops.core.console import working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.text import number
 from ops.cost import estimate, speed
-from ops.cost.money import shown
+from ops.cost.money import rounded
 from ops.job import tuning
 from ops.job.local_spark import MODELS, SAMPLE
 from ops.plan import policies
@@ -182,7 +182,7 @@ def table_of(found: Findings) -> Table:
             str(row.k),
         ]
         if run:
-            cells += [f"{run.minutes:.1f}", f"{shown(run.usd[0])}–{shown(run.usd[1])}"]
+            cells += [f"{run.minutes:.1f}", f"{rounded(run.usd[0], 2)}–{rounded(run.usd[1], 2)}"]
         else:
             cells += ["–", "–"] if found.fleet else [f"{found.minutes_here(row):.1f}"]
         table.add_row(*cells)
@@ -251,7 +251,9 @@ def main(environ: Mapping[str, str]) -> int:
         print(json.dumps(as_json(found), indent=1, default=_plain, ensure_ascii=False))
         return 0
     console = Console()
-    console.print(table_of(found), width=max(console.width, 100) if not console.is_terminal else None)
+    if not console.is_terminal:
+        console = Console(width=max(console.width, 100))
+    console.print(table_of(found))
     for line in notes(found):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     return 0

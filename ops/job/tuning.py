@@ -128,7 +128,7 @@ def _why(chosen: Row, best: Row, rows: Sequence[Row]) -> str:
     if default is not None and default is not chosen:
         reasons.append(f"{chosen.rate / default.rate:.1f} times as fast as the default ({default.choice})")
     if chosen is best:
-        reasons.append(f"no choice is more accurate ({100 * chosen.accuracy:.1f} % of {n:,} images)")
+        reasons.append(f"none of the choices is more accurate ({100 * chosen.accuracy:.1f} % of {n:,} images)")
     else:
         error = standard_error(best.right, chosen.right)
         reasons.append(

@@ -66,7 +66,7 @@ def test_of_choices_that_are_nearly_as_fast_the_better_and_then_the_plainer_wins
 
 def test_where_the_default_is_best_nothing_is_compared_with_it() -> None:
     default, small = row(224, "f32", 100, range(40)), row(96, "f32", 500, range(200))
-    assert recommend([small, default]).why == "no choice is more accurate (90.0 % of 400 images)"
+    assert recommend([small, default]).why == "none of the choices is more accurate (90.0 % of 400 images)"
     assert recommend([small, default]).row.choice.variables == ""
 
 
