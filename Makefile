@@ -112,7 +112,7 @@ test-all: $(VENV)/.dev ## Run all tests, the slow ones too, and say which lines 
 azurite: build/azurite/.ready ## Install Azurite, with which tests/elsewhere tries Azure's store (needs node and npm)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli/test_run_local.py tests/spark4 $(ARGS)
-bench: $(VENV)/.dev $(if $(filter-out rivals,$(or $(ONLY),rivals)),,.venv-rivals/.ready) ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
+bench: $(VENV)/.dev $(if $(filter rivals,$(ONLY)),.venv-rivals/.ready) ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m benchmarks $(ARGS)
 lint: $(VENV)/.dev ## ruff, mypy, the rules of imports; the workflows: zizmor and their schemas, offline
 	@$(VENV)/bin/ruff check .

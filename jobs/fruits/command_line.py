@@ -13,8 +13,8 @@ from fruits.request import MEANINGS, Request, share
 from fruits.store import Store
 
 
-def read_request(uri: str) -> Request:
-    """The request in a JSON file.
+def read_request(uri: str, open_store: Callable[[str], Store] = Store) -> Request:
+    """The request in a JSON file; ``open_store`` gives the folder that it lies in.
 
     Raises
     ------
@@ -22,7 +22,7 @@ def read_request(uri: str) -> Request:
         When it is missing, not JSON, or not a request.
     """
     folder, _, name = uri.rpartition("/")
-    store = Store(folder or ".")
+    store = open_store(folder or ".")
     try:
         text = store.read(name).decode()
         return Request.from_json(json.loads(text))

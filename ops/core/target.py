@@ -49,6 +49,16 @@ class Target:
     def state_bucket(self) -> str:
         return f"fruits-tfstate-{self.account_id}"
 
+    def command(self, goal: str) -> str:
+        """A command as it is typed for this environment; ENV=local is make's own default.
+
+        >>> Target(env="dev", region="eu-west-3", account_id=NO_ACCOUNT).command("results")
+        'make results ENV=dev'
+        """
+        name, _, rest = goal.partition(" ")
+        words = ["make", name, *([] if self.env == "local" else [f"ENV={self.env}"]), *([rest] if rest else [])]
+        return " ".join(words)
+
     @property
     def bucket_names(self) -> dict[str, str]:
         """The storage stack's buckets by purpose."""

@@ -19,7 +19,7 @@ from ops.core.text import number
 from ops.cost import estimate, ledger, speed
 from ops.cost.bill import Span, bill, spans_of_steps
 from ops.cost.ledger import TROUBLE, sentence
-from ops.cost.money import NOT_COUNTED, currency_from
+from ops.cost.money import currency_from
 from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
@@ -93,29 +93,19 @@ def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
         console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
-def demo_lines(account: Account, cluster_id: str, environ: Mapping[str, str]) -> list[str]:
-    """What the demo's cluster would have cost on AWS, by the seconds that it lived here."""
+def demo_price(account: Account, cluster_id: str, environ: Mapping[str, str]) -> str:
+    """What the demo's run would have cost on AWS, its cluster's start there included."""
     try:
         currency = currency_from(environ)
         nodes_, steps = ledger.observe(account, cluster_id, prices.table())
         start = min(node.start for node in nodes_)
         end = max(node.end for node in nodes_ if node.end)
         found = bill(Span(start, end), nodes_, spans_of_steps(steps, end))
-        fleets = ", ".join(
-            f"{name} {sum(node.role == name for node in nodes_)}"
-            for name in ("primary", "core", "task")
-            if any(node.role == name for node in nodes_)
-        )
-        low, high = (
-            sum((node.ec2 + node.emr + node.ebs for node in nodes_), Decimal(0)) * minutes / 60
-            for minutes in estimate.START_MINUTES
-        )
+        hour = sum((node.ec2 + node.emr + node.ebs for node in nodes_), Decimal(0))
+        low, high = (currency.of(found.total + hour * minutes / 60) for minutes in estimate.START_MINUTES)
     except (*TROUBLE, ValueError) as error:  # ValueError: no node at all
-        return [f"what this would have cost on AWS cannot be told: {_why(error)}"]
-    return [
-        f"on AWS the same run would have cost about {currency.of(found.total)} before tax: an estimate, from the "
-        f"{(end - start).total_seconds():.0f} s that the cluster lived here (a minute a node at least) and the small "
-        f"fleets of ENV=local's plan ({fleets} nodes; ENV=dev's, and one task node on Spot)",
-        f"  there its start takes some {estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min, which bill too: "
-        f"{currency.of(low)} to {currency.of(high)} more. {NOT_COUNTED[0].upper()}{NOT_COUNTED[1:]}",
-    ]
+        return f"what this would have cost on AWS cannot be told: {_why(error)}"
+    return (
+        f"on AWS the same run would have cost about {low} to {high} before tax: {len(nodes_)} nodes, most of it while "
+        f"they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min)"
+    )

@@ -27,10 +27,11 @@ from rich.markup import escape
 
 from localaws.java import find_java_home
 from ops.core.paths import ROOT
+from ops.core.programs import inherited_environment
 from ops.job import class_archive
 from ops.job.names import result_name
 from ops.job.package import ENTRY, write_job_zip
-from ops.job.watch import Watcher, show
+from ops.job.watch import LEAST_FOR_A_RATE, Watcher, show
 
 SAMPLE = "data/sample"
 RUNS = "runs"
@@ -169,7 +170,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def run(request: Request, console: Console, master: str) -> int:
     """Submit a request, show its progress until it ends, and say what came out; returns the exit code."""
-    environment = spark_environment(os.environ)
+    environment = spark_environment(inherited_environment())
     logs = ROOT / "build" / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"run-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
@@ -211,7 +212,9 @@ def describe(summary: dict[str, Any], output: Store) -> str:
         work = f"no feature was computed: all {summary['images_ok']:,} were kept from an earlier run"
     else:
         seconds = summary["seconds"]["featurize"]
-        work = f"{computed:,} images featurized in {seconds:.1f} s: {summary['images_per_second']:.0f} images/s"
+        work = f"{computed:,} images featurized in {seconds:.1f} s"
+        if computed >= LEAST_FOR_A_RATE:
+            work += f": {summary['images_per_second']:.0f} images/s"
         if kept > 0:
             work += f" ({kept:,} more were kept from an earlier run)"
     gone = (
@@ -230,7 +233,7 @@ def describe(summary: dict[str, Any], output: Store) -> str:
     left = LeftOut.from_json(summary.get("left_out") or {})
     others = f"\nleft out  {escape(left.sentence())}" if left else ""
     return (
-        f"\n[bold green]done[/] in {summary['seconds_total']:.0f} s\n"
+        f"\n[bold green]done[/]: the job took {summary['seconds_total']:.0f} s\n"
         f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}{others}\n"
         f"features  {summary['model']}, {summary['dimension']:,} an image; {work}{gone}\n"
         f"pca       k = {summary['k']}: {summary['variance_statement']}\n"

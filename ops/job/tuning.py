@@ -365,7 +365,9 @@ def _rows(sample: Sample, usable: NDArray[np.bool_], found: list[tuple[_Measured
                 f"of {sample.store.uri} no two classes of two images are left in the sample. Fix: LIMIT= takes a "
                 "larger one."
             )
-        rows.append(Row(cell.choice, 1 / (decoding + cell.per_image), result.right, reduction.k, cosine))
+        answers = [(label, answer) for label, answer in zip(labels, result.predicted, strict=True) if answer >= 0]
+        right = np.array([label == result.labels[answer] for label, answer in answers])
+        rows.append(Row(cell.choice, 1 / (decoding + cell.per_image), right, reduction.k, cosine))
     return rows
 
 

@@ -113,7 +113,7 @@ def test_a_run_says_where_the_results_are_and_what_they_hold(
     assert summary["images_in"] == summary["images_ok"] == images
     assert f"images    {images} of {len(summary['classes'])} classes, none rejected" in process.stdout
     assert f"{images} images featurized in" in process.stdout
-    assert "images/s" in process.stdout
+    assert "images/s" not in process.stdout, "a rate of so few says nothing"
     assert f"pca       k = {summary['k']}: {summary['k']} components explain" in process.stdout
     assert f"results   {output}" in process.stdout
     assert f"report    {output / 'report.html'}" in process.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -51,13 +52,25 @@ def test_an_environment_at_a_glance() -> None:
         "nodes": ["1 core, 1 primary"],
         "ends": [
             "make destroy",
-            "about 2026-11-24 10:06 UTC when nothing is submitted",
+            "about 2026-11-24 10:06 UTC (in 6 min) when nothing is submitted",
             "2026-11-24 21:00 UTC at the latest",
         ],
         "steps": ["s-10 PENDING", str(RUNNING)],
         "so far": ["0.5310 USD before tax"],
         "bills": [bills.sentence(found)],
     }
+
+
+def test_both_ends_have_one_format_and_say_in_how_long() -> None:
+    """Terraform gives ISO 8601; EMR gives a moment."""
+    found = bills.look(account(), at(3600))
+    assert found.cluster is not None
+    cluster = replace(found.cluster, ends_latest="2026-11-24T13:00:00Z")
+    assert bills.ends(cluster, at(3600))[1:] == [
+        "about 2026-11-24 10:06 UTC (in 6 min) when nothing is submitted",
+        "2026-11-24 13:00 UTC (in 3 h 0 min) at the latest",
+    ]
+    assert bills.ends(cluster, at(5 * 3600))[1].endswith("(any minute) when nothing is submitted")
 
 
 def test_a_cluster_that_ended_has_no_nodes_and_no_steps_to_tell() -> None:

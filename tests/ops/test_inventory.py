@@ -14,7 +14,7 @@ from ops.aws.inventory import Inventory
 from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.target import Target
 from ops.cost import bills
-from ops.cost.leftovers import Lister
+from ops.cost.leftovers import Lister, bill
 from ops.prices import table as prices
 
 REGION, OWNER = "eu-west-3", "123456789012"
@@ -98,6 +98,19 @@ def test_billing_and_the_last_line_count_the_same_network(account: Account) -> N
     assert listed == {name.rpartition(" ")[2]: usd for name, usd in hourly.items()}
     assert [item.id for item in lister.instances()] == dev["instances"]
     assert [item.id for item in lister.addresses()] == dev["elastic IPs"]
+
+
+def test_nothing_on_the_embedded_aws_is_removed_by_a_command_for_aws(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed in another shell, `aws ec2 terminate-instances` would mean a real account."""
+    furnish("dev")
+    real = bill(account, prices.table(), buckets=False).items
+    assert {item.remove.split()[0] for item in real} == {"aws"}
+    monkeypatch.setattr(Target, "emulated", property(lambda _: True))
+    embedded = bill(account, prices.table(), buckets=False).items
+    assert [item.id for item in embedded] == [item.id for item in real]
+    assert {item.remove for item in embedded} == {"make local-down"}
 
 
 def test_an_empty_account_holds_nothing(account: Account) -> None:

@@ -10,13 +10,14 @@ locals {
   sized = var.images != null && var.minutes != null
 
   # The driver takes cores of its own beside the workers.
+  driver_cores = 2
   seconds      = local.sized ? max(1, var.minutes * 60 - var.fixed_seconds) : null
-  needed_vcpus = local.sized ? ceil(var.images / (var.images_per_second_per_vcpu * local.seconds)) + local.driver.cores : null
+  needed_vcpus = local.sized ? ceil(var.images / (var.images_per_second_per_vcpu * local.seconds)) + local.driver_cores : null
 
   task_step  = min([for type in var.task_types : try(local.sizes[type].vcpu, 4)]...)
   task_units = local.sized ? max(0, ceil((local.needed_vcpus - var.core_units) / local.task_step) * local.task_step) : var.task_units
 
-  worker_vcpus = var.core_units + local.task_units - local.driver.cores
+  worker_vcpus = var.core_units + local.task_units - local.driver_cores
 
   # ------------------------------------------------------------------ how large
   # The job may land on any type of the core and task fleets: the smallest share decides.
@@ -38,14 +39,16 @@ locals {
     overhead_mb = local.container_mb - local.heap_mb
   }
 
-  # TensorFlow lives in the driver's Python: it prepares the network once; a PCA of more features than the known networks
-  # give takes what is left. Measured on a real YARN with these sizes (m5.xlarge; 3,000 photographs at 224 px, with report;
-  # peaks of resident memory, shared pages counted for each process): the driver's container 1,783 MB of 4,608 (JVM 418,
-  # Python 1,372), an executor's of two cores 1,344 of 5,856 (JVM 394, Python 950). With shared pages counted once: 1,418
-  # and 990.
+  # The driver stands in an executor's place, and gets all of it: YARN counts memory only, and what a smaller driver left
+  # of the place no executor could use. More places than one where one is less than it needs, which is a JVM that
+  # handles nothing but paths, and Python with TensorFlow, which prepares the network once and solves the PCA.
+  driver_least_mb = 768 + var.tensorflow_mb + 512
+  driver_mb       = local.container_mb * ceil(local.driver_least_mb / local.container_mb)
+  driver_heap_mb  = min(1024, local.driver_mb - var.tensorflow_mb - 512)
+
   driver = {
-    cores       = 2
-    memory_mb   = 2048
-    overhead_mb = var.tensorflow_mb + 1024
+    cores       = local.driver_cores
+    memory_mb   = local.driver_heap_mb
+    overhead_mb = local.driver_mb - local.driver_heap_mb
   }
 }

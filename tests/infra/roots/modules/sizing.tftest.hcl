@@ -31,7 +31,12 @@ run "executors_fill_the_node" {
   }
 
   assert {
-    condition     = output.driver.overhead_mb >= 1536 && output.driver.cores == 2
+    condition     = output.driver.memory_mb + output.driver.overhead_mb == 5856 && output.driver.cores == 2
+    error_message = "the driver takes one executor's place, and all of it"
+  }
+
+  assert {
+    condition     = output.driver.overhead_mb >= 1536 && output.driver.memory_mb == 1024
     error_message = "TensorFlow lives in the driver's memoryOverhead"
   }
 
@@ -61,6 +66,12 @@ run "smallest_type_decides" {
   assert {
     condition     = output.executor.memory_mb >= 1024
     error_message = "the heap of the smallest type"
+  }
+
+  # 2,816 MB, so that an executor stands beside it on a c5.xlarge.
+  assert {
+    condition     = output.driver.memory_mb == 768 && output.driver.overhead_mb == 2048
+    error_message = "the driver on the smallest type"
   }
 }
 
@@ -164,6 +175,24 @@ run "task_fleet_comes_in_whole_nodes" {
   }
 }
 
+run "a_driver_that_needs_more_takes_two_places" {
+  command = plan
+
+  module {
+    source = "../modules/sizing"
+  }
+
+  variables {
+    core_types    = ["c5.xlarge"]
+    tensorflow_mb = 3072
+  }
+
+  assert {
+    condition     = output.driver.memory_mb == 1024 && output.driver.overhead_mb == 2 * 2816 - 1024
+    error_message = "768 + 3,072 + 512 MB are more than one place of 2,816"
+  }
+}
+
 run "refuses_an_unknown_type" {
   command = plan
 
@@ -230,7 +259,7 @@ run "refuses_a_core_fleet_without_room_for_the_driver" {
 
   variables {
     core_types    = ["c5.xlarge"]
-    tensorflow_mb = 4096
+    tensorflow_mb = 6144
   }
 
   expect_failures = [output.driver]
