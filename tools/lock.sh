@@ -29,3 +29,4 @@ lock requirements-checkov.in requirements-checkov.txt --universal
 grep -E '^(openvino|numpy|pillow)==' requirements.txt | sed -E 's/ *\\$//' >build/constraints-rivals.txt
 lock requirements-rivals.in requirements-rivals.txt --universal -c build/constraints-rivals.txt
 lock requirements-docs.in requirements-docs.txt --universal
+lock requirements-viewers.in requirements-viewers.txt --universal

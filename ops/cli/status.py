@@ -10,14 +10,13 @@ from typing import Any
 
 from fruits.errors import FruitsError
 from fruits.progress import progress_of
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ops.aws import emr
 from ops.aws.account import NOT_RUNNING, Account, emulator
 from ops.aws.store import open_store
-from ops.core.console import working
+from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.text import duration, utc
 from ops.cost.bills import Bills, Cluster, ends, look, sentence

@@ -19,11 +19,10 @@ from fruits.models import require_model
 from fruits.request import PRECISIONS, Request
 from fruits.store import Store
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from ops.aws.account import target_from
-from ops.core.console import working
+from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.text import number
 from ops.cost import estimate, speed
@@ -251,9 +250,7 @@ def main(environ: Mapping[str, str]) -> int:
         print(json.dumps(as_json(found), indent=1, default=_plain, ensure_ascii=False))
         return 0
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(console.width, 100))
     console.print(table_of(found))
     for line in notes(found):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line)
     return 0

@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
 from ops.aws.account import Account
+from ops.core.console import Console
 from ops.core.errors import NotAppliedError
 from ops.core.text import number
 from ops.cost import estimate, ledger, speed
@@ -74,10 +74,11 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
             bucket = account.bucket("data")
             new = ledger.write(account.client("s3"), bucket, record)
             place = f"s3://{bucket}/{ledger.key_of(record)}"
-            text = f"cost      {sentence(record, currency)}; {'kept in' if new else 'was kept in'} {place}"
+            said = [*ledger.lines(record, currency), f"{'kept in' if new else 'was kept in'} {place}"]
+            text = "cost      " + "\n          ".join(said)
     except TROUBLE as error:
         text = f"what the step cost cannot be told: {_why(error)}"
-    console.print(text, highlight=False, soft_wrap=True, markup=False)
+    console.print(text)
 
 
 def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
@@ -90,7 +91,7 @@ def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
     except TROUBLE as error:
         text = f"what the cluster cost cannot be told: {_why(error)}"
     if text and not account.target.emulated:
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
+        console.print(text)
 
 
 def demo_price(account: Account, cluster_id: str, environ: Mapping[str, str]) -> str:

@@ -17,19 +17,22 @@ class FoundImage:
     path: PurePosixPath
 
 
-def find_images(root: Path) -> list[FoundImage]:
+def find_images(root: Path) -> tuple[list[FoundImage], LeftOut]:
     """All images below ``root`` at any depth, sorted by class and path.
 
-    What an image is, `fruits.inputs` says. Images right in ``root`` are of the class that ``root`` names.
+    What an image is, `fruits.inputs` says; what is none is counted. Images right in ``root`` are of the class that
+    ``root`` names.
 
     Raises
     ------
     StorageError
         If a folder cannot be read: a sample cut from half of the images would not say so.
     """
-    found = []
-    for entry in walk(Store(str(root)), LeftOut()):
+    found, left = [], LeftOut()
+    for entry in walk(Store(str(root)), left):
         path = PurePosixPath(entry.key)
-        if entry.size != NOT_EXPRESSIBLE:
+        if entry.size == NOT_EXPRESSIBLE:
+            left.add("name that is not UTF-8", entry.key)
+        else:
             found.append(FoundImage(path.parent.name or root.resolve().name, path))
-    return sorted(found)
+    return sorted(found), left

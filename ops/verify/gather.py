@@ -11,13 +11,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
-from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.emr import OPEN_STATES
 from ops.aws.poll import poll
 from ops.aws.store import open_store
 from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
+from ops.core.console import Console
 from ops.core.target import PROJECT
 from ops.lifecycle import step
 from ops.verify import probe

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from rich.console import Console
 from rich.table import Table
 
 from ops.cli import status, steps
+from ops.core.console import Console
 from ops.cost import bills
+from ops.lifecycle import upload
 from ops.prices import table as prices
 from tests.ops.test_money import BOOK, CLUSTER, D, account, at
 
@@ -156,4 +157,15 @@ def test_the_list_of_steps() -> None:
         ["s-1", "FAILED", "2026-11-24 09:00 UTC", "", "out of memory"],
         ["s-1", "COMPLETED", "2026-11-24 09:00 UTC", "30 s", "s3://b/results/m"],
         ["s-1", "PENDING", "2026-11-24 09:00 UTC", "", "s3://b/results/m"],
+    ]
+
+
+def test_many_classes_are_counted_and_not_listed() -> None:
+    here = {f"Fruit {number:03}": 2 for number in range(131)}
+    assert cells(upload.table_of(here, {}, here)) == [["all 131 classes", "262", "0", "262"]]
+    few = {"Apple": 2, "Pear": 1}
+    assert cells(upload.table_of(few, {"Pear": 1}, few)) == [
+        ["Apple", "2", "0", "2"],
+        ["Pear", "1", "1", "1"],
+        ["all", "3", "1", "3"],
     ]

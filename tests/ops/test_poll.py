@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as boto
-from rich.console import Console
 
 from ops.aws import poll as polling
 from ops.aws.poll import LostError, poll
 from ops.cli import run_step
+from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.lifecycle import step
@@ -194,6 +194,7 @@ def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(run_step, "fetch_results", lambda *_: done.append("results"))
     monkeypatch.setattr(run_step.signal, "signal", lambda *_: None)
     monkeypatch.setattr(step, "request_for", lambda *_: None)
+    monkeypatch.setattr(step, "require_there", lambda *_: None)
     monkeypatch.setattr(step, "submit", lambda *_, **__: SUBMITTED)
     monkeypatch.setattr(step, "conclude", lambda *_, **__: 0)
     return done
