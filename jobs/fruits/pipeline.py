@@ -74,7 +74,7 @@ class Run:
         self.progress = Progress(self.output, self.run_id)
         self.lease = Lease(self.output, self.run_id)
         self.publishing: Future[PublishedModel] | None = None
-        self.listing: Future[tuple[list[Part], LeftOut]] | None = None
+        self.walking: Future[listing.Walk] | None = None
         self.listed: list[Part] = []
         self.left_out = LeftOut()
         self.started = time.time()
@@ -128,7 +128,7 @@ class Run:
             print(f"(the error could not be recorded below the output: {failure})")  # noqa: T201
 
     def prepare(self) -> None:
-        """All that needs no Spark: whether the input is there. The network and a local listing are begun."""
+        """All that needs no Spark: whether the input is there. The network and the listing are begun."""
         with self.progress.phase("start"):
             try:
                 self.progress.start()
@@ -141,8 +141,7 @@ class Run:
                 self.output.delete_folder(folder)
         pool = ThreadPoolExecutor(2, thread_name_prefix="prepare")
         self.publishing = pool.submit(publish, self.request, self.output)
-        if self.source.is_local:
-            self.listing = pool.submit(listing.write_local, self.source, self.output.child(LISTING))
+        self.walking = pool.submit(listing.walk_down, self.source, self.output.child(LISTING))
 
     def execute(self, spark: SparkSession) -> dict[str, Any]:
         """All phases; returns what `run.json` says.
@@ -229,10 +228,9 @@ class Run:
     def _list(self) -> tuple[DataFrame, int]:
         """List the input and say what of it is selected; returns all images, from files, and the number selected."""
         target = self.output.child(LISTING)
-        if self.listing is not None:
-            parts, self.left_out = self.listing.result()
-        else:
-            parts, self.left_out = listing.write_listing(self.spark, self.source, target, self.slots)
+        assert self.walking is not None
+        walk = self.walking.result()
+        parts, self.left_out = listing.list_folders(self.spark, self.source, target, walk, self.slots)
         self.listed = parts
         found = sum(part.rows for part in parts)
         if not found:

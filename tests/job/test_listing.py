@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fruits import inputs, listing
 from fruits.errors import InputError
+from fruits.inputs import LeftOut
 from fruits.parts import read_batches
 from fruits.store import Store
 
@@ -58,7 +59,7 @@ def test_labels_are_the_folder_in_composed_form() -> None:
 
 def listed(source: Path, target: Path) -> list[tuple[str, str, int, int]]:
     store = Store(str(target))
-    parts, _ = listing.write_local(Store(str(source)), store)
+    parts = listing.walk_down(Store(str(source)), store).parts
     batches = list(read_batches(store, [part.name for part in parts]))
     assert sum(batch.num_rows for batch in batches) == sum(part.rows for part in parts)
     return sorted(tuple(row.values()) for batch in batches for row in batch.to_pylist())
@@ -86,6 +87,24 @@ def test_every_image_at_any_depth_once(tmp_path: Path) -> None:
         assert (label, size, mtime) == (Path(path).parent.name, stat.st_size, stat.st_mtime_ns)
 
 
+@pytest.mark.spark
+def test_tasks_list_the_folders_that_the_driver_left(spark: SparkSession, tmp_path: Path) -> None:
+    source, target = tmp_path / "in", Store(str(tmp_path / "out"))
+    for name in ("a/1.jpg", "a/deep/2.png", "b/3.jpg", "b/notes.txt", "c/4.jpg", "c/.hidden.jpg", "5.jpg"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).touch()
+    by_driver = LeftOut()
+    by_driver.add(".txt", "first.txt")
+    (part,) = listing.walk_down(Store(str(source / "b")), target).parts  # any file of images will do
+    walk = listing.Walk([part], ["a", "b", "c"], by_driver)
+    parts, left = listing.list_folders(spark, Store(str(source)), target, walk, 2)
+    assert parts[0] == part
+    paths = [row for batch in read_batches(target, [p.name for p in parts[1:]]) for row in batch["path"].to_pylist()]
+    assert sorted(paths) == [f"{source}/{name}" for name in ("a/1.jpg", "a/deep/2.png", "b/3.jpg", "c/4.jpg")]
+    assert left.counts == {".txt": 2, inputs.HIDDEN: 1}
+    assert left.first == {".txt": "b/notes.txt", inputs.HIDDEN: "c/.hidden.jpg"}
+
+
 def test_three_thousand_files_are_listed_in_two_seconds(tmp_path: Path) -> None:
     source = tmp_path / "in"
     for label in range(30):
@@ -93,7 +112,7 @@ def test_three_thousand_files_are_listed_in_two_seconds(tmp_path: Path) -> None:
         for i in range(100):
             (source / f"class {label}" / f"{i}.jpg").touch()
     began = time.process_time()
-    parts, _ = listing.write_local(Store(str(source)), Store(str(tmp_path / "out")))
+    parts = listing.walk_down(Store(str(source)), Store(str(tmp_path / "out"))).parts
     assert time.process_time() - began < 2
     assert sum(part.rows for part in parts) == 3000
 
