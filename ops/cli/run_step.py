@@ -15,7 +15,7 @@ from ops.core.console import Console, tell_next
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
 from ops.diagnose import wait as diagnosis
-from ops.diagnose.causes import UNDETERMINED
+from ops.diagnose.verdict import UNDETERMINED
 from ops.lifecycle import fault, step
 from ops.lifecycle.environment import destroy, fetch_results
 

@@ -22,15 +22,15 @@ from fruits.request import Request
 from fruits.store import split_uri
 
 from ops.aws.account import Account
-from ops.aws.emr import LIVE_STATES, OPEN_STATES, list_open_steps
+from ops.aws.emr import list_open_steps
 from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, poll
 from ops.aws.refusals import explain
-from ops.aws.store import open_store
+from ops.aws.states import LIVE_STATES, OPEN_STATES
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.after import after_step
 from ops.diagnose import wait as diagnosis
-from ops.diagnose.causes import UNDETERMINED
+from ops.diagnose.verdict import UNDETERMINED
 from ops.job.local_spark import describe, fields_from
 from ops.job.names import result_name
 from ops.job.package import ENTRY, content_key, job_zip
@@ -197,7 +197,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
         When it could not be looked at, for hours or for want of a right. The step goes on.
     """
     emr, emulated = account.client("emr"), account.target.emulated
-    watcher = Watcher(open_store(account, submitted.output))
+    watcher = Watcher(account.store(submitted.output))
     waiting = WaitingLog(emr, account.client("s3"), submitted.cluster_id, submitted.step_id)
     with working(console, "submitted") as say:
 
@@ -256,7 +256,7 @@ def conclude(
     patience : seconds to wait for logs, where the job could not say itself why it failed
     """
     if status["State"] == "COMPLETED":
-        output = open_store(account, submitted.output)
+        output = account.store(submitted.output)
         try:
             summary = json.loads(output.read("run.json"))
         except (OSError, FruitsError) as error:

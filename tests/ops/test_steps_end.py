@@ -9,7 +9,8 @@ import botocore.session
 import pytest
 
 from ops.aws.account import Account
-from ops.aws.emr import LIVE_STATES, OPEN_STATES, read_output_from
+from ops.aws.emr import read_output_from
+from ops.aws.states import LIVE_STATES, OPEN_STATES
 from ops.core.console import Console
 from ops.core.target import Target
 from ops.lifecycle import step
