@@ -123,6 +123,7 @@ def test_weights_that_were_fetched_elsewhere_are_checked_and_vouched_for(clone: 
     assert re.fullmatch(r"[0-9a-f]{64}  mobilenet_v2_\S+\n", (clone.folder / "weights" / "SHA256SUMS").read_text())
 
 
+@pytest.mark.costly
 def test_a_bill_for_a_program_before_anything_is_there(clone: Clone) -> None:
     code, printed = clone.types("-s", "billing", "JSON=1")
     assert code == 0, printed
