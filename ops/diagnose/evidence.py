@@ -135,9 +135,10 @@ class Evidence:
         return f"the cluster {self.cluster_id}".rstrip()
 
     def node_at(self, host: str) -> Node | None:
-        """The instance that a host's name means; None where that is not known."""
+        """The instance that a host's name means, of several the one that was taken back; None where none is known."""
         name = layout.host_in(host)
-        return next((node for node in self.nodes if name and name in (node.host, node.instance)), None)
+        matching = [node for node in self.nodes if name and name in (node.host, node.instance)]
+        return next(iter(sorted(matching, key=lambda node: not node.was_taken_back)), None)
 
     def of_role(self, *roles: Role) -> list[Document]:
         """The documents of these roles."""

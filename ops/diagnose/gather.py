@@ -41,11 +41,16 @@ LATER = "EMR ships logs about every five minutes and when the cluster ends"
 _NAMED_CONTAINER = re.compile(r"container_(?:e\d+_)?\d{10,}_\d{4,}_\d{2,}_\d{6,}")
 # hadoop-yarn-nodemanager-ip-10-0-1-23.log.2026-11-24-10.gz     instance-state.log-2026-11-24-10-00.gz
 _NODE_LOG = re.compile(r"nodemanager|instance-state")
+_MANAGER_LOG = re.compile("resourcemanager")
 # What a node's logs say of processes that were killed there, and of its disks
 _NODE_SAYS = re.compile(
     r"[Oo]ut of memory: Kill|oom-kill:|running (?:\d+B )?beyond|usable space|local-dirs|disks? failed|UNHEALTHY|"
     r"used space|No space left|RECEIVED SIGNAL"
 )
+# INFO …FailoverProxyProvider: Connecting to ResourceManager at ip-10-0-0-5.eu-west-3.compute.internal/10.0.1.1:8032
+_MANAGER = re.compile(r"ResourceManager at (\S+)")
+# What the ResourceManager says of a node that it gives up: Expired:ip-10-0-0-5…:8041 Timed out after 600 secs
+_MANAGER_SAYS = re.compile(r"Timed out after|Deactivating Node|UNHEALTHY|decommission", re.IGNORECASE)
 # 20261124T100000Z-1234
 _RUN_ID = re.compile(r"^(\d{8}T\d{6}Z)-")
 
@@ -208,18 +213,30 @@ def documents_of_nodes(shelf: Shelf, nodes: tuple[Node, ...], documents: tuple[D
     if any(death.of == "master" and not death.host for death in ends):
         hosts += [layout.host_in(host) for d in documents if d.role == "step" for host in deaths.master_hosts(d.text)]
     picked: list[Document] = []
-    for host in list(dict.fromkeys(filter(None, hosts)))[:MOST_NODES]:
-        instance = next((node.instance for node in nodes if host in (node.host, node.instance)), "")
-        logs = [log for log in shelf.node(instance, host) if _NODE_LOG.search(log.key)]
-        logs.sort(key=lambda log: log.modified, reverse=True)
-        picked += [_read_node(shelf, log, host) for log in logs[:MOST_OF_NODE]]
+    hosts = list(dict.fromkeys(filter(None, hosts)))[:MOST_NODES]
+    for host in hosts:
+        for log in _logs_of_node(shelf, nodes, host, _NODE_LOG):
+            document = _read(shelf, log, "node")
+            picked.append(replace(document, text=_lines(document.text, _NODE_SAYS), host=host))
+    manager = next((name for d in documents if d.role == "step" for name in _MANAGER.findall(d.text)), "")
+    if any(death.code == -100 for death in ends) and (manager := layout.host_in(manager)):
+        for log in _logs_of_node(shelf, nodes, manager, _MANAGER_LOG):
+            document = _read(shelf, log, "node")
+            for host in hosts:
+                words = _lines(document.text, _MANAGER_SAYS, f"{host}.")
+                picked.append(replace(document, text=words, host=host))
     return tuple(document for document in picked if document.text or document.problem)
 
 
-def _read_node(shelf: Shelf, log: Log, host: str) -> Document:
-    document = _read(shelf, log, "node")
-    lines = [line for line in document.text.split("\n") if _NODE_SAYS.search(line)]
-    return replace(document, text="\n".join(lines[-MOST_NODE_LINES:]), host=host)
+def _logs_of_node(shelf: Shelf, nodes: tuple[Node, ...], host: str, names: re.Pattern[str]) -> list[Log]:
+    """The newest logs of these names of a node."""
+    instance = next((node.instance for node in nodes if host in (node.host, node.instance)), "")
+    logs = [log for log in shelf.node(instance, host) if names.search(log.key)]
+    return sorted(logs, key=lambda log: log.modified, reverse=True)[:MOST_OF_NODE]
+
+
+def _lines(text: str, pattern: re.Pattern[str], also: str = "") -> str:
+    return "\n".join([line for line in text.split("\n") if also in line and pattern.search(line)][-MOST_NODE_LINES:])
 
 
 def documents_of_bootstrap(shelf: Shelf, reason: str) -> tuple[Document, ...]:

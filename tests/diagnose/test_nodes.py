@@ -74,6 +74,34 @@ def test_what_a_nodes_logs_say_decides(code: int, logs: dict[str, str], cause: s
     assert words in printed
 
 
+MANAGER = "26/11/24 09:50:00 INFO ProxyProvider: Connecting to ResourceManager at ip-10-0-1-9.x/10.0.1.9:8032"
+SILENT = "2026-11-24 09:59:00,001 INFO AbstractLivelinessMonitor: Expired:ip-10-0-1-{}.x:8041 Timed out after 600 secs"
+SICK = (
+    "2026-11-24 09:59:00,001 INFO RMNodeImpl: Node ip-10-0-1-23.x:8041 reported UNHEALTHY with details: 1/1 local-dirs "
+    "usable space is below configured utilization percentage"
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "cause", "says"),
+    [
+        (SILENT.format(23), "node-lost", "YARN heard nothing from it for 600 secs"),
+        (SILENT.format(24), "node-lost", "was lost, or left the cluster"),
+        (SICK, "disk-full", "a node's disk is full"),
+    ],
+)
+def test_what_yarns_resourcemanager_says_of_a_lost_node(words: str, cause: str, says: str, tmp_path: Path) -> None:
+    tree = tree_of(tmp_path, -100, {YARN_LOG: "x"})
+    client = tree / CLUSTER / "steps" / STEP / "stderr"
+    client.write_text(f"{MANAGER}\n{client.read_text()}")
+    log = tree / CLUSTER / "node" / OTHER / YARN_LOG.replace("nodemanager-ip-10-0-1-23", "resourcemanager-ip-10-0-1-9")
+    log.parent.mkdir(parents=True)
+    log.write_text(f"{words}\n")
+    verdict, printed = judged(tree)
+    assert verdict.cause == cause, printed
+    assert verdict.says.endswith(says), verdict.says
+
+
 def test_a_kill_on_another_node_is_no_evidence(tmp_path: Path) -> None:
     tree = tree_of(tmp_path, 137, {})
     path = tree / CLUSTER / "node" / OTHER / YARN_LOG.replace("10-0-1-23", "10-0-1-24")

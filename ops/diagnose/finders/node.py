@@ -16,6 +16,9 @@ _KERNEL = re.compile(
     r"oom-kill:[^\n]{0,400}?task=(?P<task>[^,\n]{1,60})"
 )
 
+# Expired:ip-10-0-0-5.eu-west-3.compute.internal:8041 Timed out after 600 secs
+_SILENT = re.compile(r"Expired:\S{1,200} Timed out after (\d+ secs)")
+
 
 def documents_of(scene: Scene, host: str) -> list[Document]:
     """The logs of a node; of all nodes whose logs were read where none is named."""
@@ -33,7 +36,10 @@ def why_lost(scene: Scene, death: Death, whose: str) -> Hit:
     taken_back = instance.was_taken_back if instance is not None else bool(scene.evidence.lost_spot)
     if taken_back:
         return Hit(nodes.LOST_SPOT, words, {}, death.line)
-    return Hit(nodes.NODE_LOST, words, {"whose": whose, "nodes": ends_of(scene, death.host)}, death.line)
+    logs = "\n".join(document.text for document in documents_of(scene, death.host))
+    silent = _SILENT.search(logs)
+    silence = f": YARN heard nothing from it for {silent[1]}" if silent else ""
+    return Hit(nodes.NODE_LOST, words, {"whose": whose, "nodes": silence + ends_of(scene, death.host)}, death.line)
 
 
 def why_killed(scene: Scene, death: Death, *, driver: bool = False) -> Hit | None:
