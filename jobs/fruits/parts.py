@@ -152,7 +152,10 @@ def read_batches(store: Store, names: Iterable[str], columns: list[str] | None =
     for name in names:
         try:
             with pq.ParquetFile(
-                store.path(name), filesystem=store.fs, pre_buffer=True, page_checksum_verification=True
+                store.path(name),
+                filesystem=store.fs,
+                pre_buffer=True,
+                page_checksum_verification=True,
             ) as source:
                 left = source.metadata.num_rows
                 for batch in source.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns, use_threads=False):
