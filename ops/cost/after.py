@@ -1,4 +1,4 @@
-"""The lines of other commands: before `make apply` asks, after a step, after a cluster's end, after the demo.
+"""The lines of other commands: before `make apply` asks, after a step, after a cluster's end.
 
 None of them makes the command fail whose end they tell: what cannot be told is said in a sentence.
 """
@@ -15,11 +15,10 @@ from rich.console import Console
 
 from ops.aws.account import Account
 from ops.core.errors import NotAppliedError
-from ops.core.text import number
 from ops.cost import estimate, ledger, speed
-from ops.cost.bill import Span, bill, spans_of_steps
 from ops.cost.ledger import TROUBLE, sentence
-from ops.cost.money import NOT_COUNTED, currency_from
+from ops.cost.money import Currency, currency_from
+from ops.cost.quote import quote
 from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
@@ -36,31 +35,36 @@ def book_of(account: Account) -> prices.Book:
     return current(account.target.region, types, ask=not account.target.emulated)
 
 
-def speed_of(account: Account) -> speed.Speed:
-    """As the newest run in the ledger measured; as the benchmark did where there is none, or on the embedded AWS."""
-    measured = None
+def measured_speed(account: Account) -> speed.Speed | None:
+    """As the newest run in the ledger measured; None where there is none, or on the embedded AWS."""
     if not account.target.emulated:
         with contextlib.suppress(BotoCoreError, ClientError, NotAppliedError):
             records = ledger.read(account.client("s3"), account.bucket("data"))
-            measured = speed.of_runs([(one["to"], one) for one in records])
-    return measured or speed.of_bench()
+            return speed.of_runs([(one["to"], one) for one in records])
+    return None
 
 
 def before_apply(plan: Mapping[str, Any], account: Account, environ: Mapping[str, str]) -> list[str]:
     """The estimate that is shown before the question whether to create a cluster."""
     region = account.target.region
     try:
-        found = estimate.estimate(
-            plan,
-            env=account.target.env,
-            region=region,
-            speed=speed_of(account),
-            images=number(environ, "IMAGES"),
-            book=current(region, policies.types(plan), ask=not account.target.emulated),
-        )
-        return [f"   {line}" for line in estimate.lines(found, currency_from(environ))] if found else []
+        book = current(region, policies.types(plan, unused=True), ask=not account.target.emulated)
+        found = quote(plan, env=account.target.env, region=region, book=book, environ=environ,
+                      measured=measured_speed(account))  # fmt: skip
+        return [f"   {line}" for line in found.lines(currency_from(environ))] if found else []
     except TROUBLE as error:
         return [f"   the cost cannot be told: {_why(error)}"]
+
+
+def on_aws(account: Account, cluster_id: str, record: Mapping[str, Any], currency: Currency) -> str:
+    """What a step of the embedded AWS would cost on AWS: its own seconds, and the start that AWS takes."""
+    nodes, _ = ledger.observe(account, cluster_id, prices.table())
+    hour = sum((node.ec2 + node.emr + node.ebs for node in nodes), Decimal(0))
+    work = Decimal(record["usd"]["work"])
+    low, high = (work + hour * minutes / 60 for minutes in estimate.START_MINUTES)
+    start = "{} to {} min".format(*estimate.START_MINUTES)
+    many = f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
+    return f"0.00 here; on AWS about {currency.between(low, high)} before tax: {many}, of which {start} to start"
 
 
 def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping[str, Any], console: Console) -> None:
@@ -74,7 +78,10 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
             bucket = account.bucket("data")
             new = ledger.write(account.client("s3"), bucket, record)
             place = f"s3://{bucket}/{ledger.key_of(record)}"
-            text = f"cost      {sentence(record, currency)}; {'kept in' if new else 'was kept in'} {place}"
+            cost = (
+                on_aws(account, cluster_id, record, currency) if account.target.emulated else sentence(record, currency)
+            )
+            text = f"cost      {cost}; {'kept in' if new else 'was kept in'} {place}"
     except TROUBLE as error:
         text = f"what the step cost cannot be told: {_why(error)}"
     console.print(text, highlight=False, soft_wrap=True, markup=False)
@@ -91,31 +98,3 @@ def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
         text = f"what the cluster cost cannot be told: {_why(error)}"
     if text and not account.target.emulated:
         console.print(text, highlight=False, soft_wrap=True, markup=False)
-
-
-def demo_lines(account: Account, cluster_id: str, environ: Mapping[str, str]) -> list[str]:
-    """What the demo's cluster would have cost on AWS, by the seconds that it lived here."""
-    try:
-        currency = currency_from(environ)
-        nodes_, steps = ledger.observe(account, cluster_id, prices.table())
-        start = min(node.start for node in nodes_)
-        end = max(node.end for node in nodes_ if node.end)
-        found = bill(Span(start, end), nodes_, spans_of_steps(steps, end))
-        fleets = ", ".join(
-            f"{name} {sum(node.role == name for node in nodes_)}"
-            for name in ("primary", "core", "task")
-            if any(node.role == name for node in nodes_)
-        )
-        low, high = (
-            sum((node.ec2 + node.emr + node.ebs for node in nodes_), Decimal(0)) * minutes / 60
-            for minutes in estimate.START_MINUTES
-        )
-    except (*TROUBLE, ValueError) as error:  # ValueError: no node at all
-        return [f"what this would have cost on AWS cannot be told: {_why(error)}"]
-    return [
-        f"on AWS the same run would have cost about {currency.of(found.total)} before tax: an estimate, from the "
-        f"{(end - start).total_seconds():.0f} s that the cluster lived here (a minute a node at least) and the small "
-        f"fleets of ENV=local's plan ({fleets} nodes; ENV=dev's, and one task node on Spot)",
-        f"  there its start takes some {estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min, which bill too: "
-        f"{currency.of(low)} to {currency.of(high)} more. {NOT_COUNTED[0].upper()}{NOT_COUNTED[1:]}",
-    ]

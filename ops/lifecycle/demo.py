@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ops.cost import after
 from ops.lifecycle import fault, step
 from ops.lifecycle.environment import SAMPLE, apply, destroy, fetch_results, stop_embedded, told
 from ops.lifecycle.upload import upload
@@ -20,7 +19,6 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
     began = time.monotonic()
     environ = {**environ, "ENV": "local"}
     folder: Path | None = None
-    price: list[str] = []
     try:
         account = apply(environ, console)
         counts = draw_sample(SAMPLE)
@@ -35,7 +33,6 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
         if code == 0:
             folder = fetch_results(account, environ, console)
         destroy(environ, console)
-        price = after.demo_lines(account, str(account.cluster["cluster_id"]), environ)
     finally:
         stop_embedded(console)
     if folder is not None:
@@ -44,7 +41,6 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
             highlight=False,
             soft_wrap=True,
         )
-        console.print("\n".join(price), highlight=False, soft_wrap=True, markup=False)
     return code
 
 

@@ -466,14 +466,14 @@ def test_what_bills_in_the_network() -> None:
 def test_the_last_line_of_a_command() -> None:
     # nodes 0.515 + network 0.133
     assert bills.sentence(bills.look(account(), at(3600))) == (
-        "STILL BILLING: the cluster j-1 (WAITING), 0.6480 USD an hour before tax, until make destroy; "
+        "STILL BILLING: the cluster j-1 (WAITING), 0.65 USD an hour before tax, until make destroy; "
         "about 2026-11-24 10:06 UTC when nothing is submitted; 2026-11-24 21:00 UTC at the latest; "
         "what lies in fruits-data, fruits-logs by the month, until make purge"
     )
     ended_ = {**CLUSTER, "Status": {**CLUSTER["Status"], "State": "TERMINATED"}}
     assert bills.sentence(bills.look(account(cluster=ended_), at(3600))) == (
         "STILL BILLING: NAT gateway nat-0, NAT gateway nat-2, endpoint elasticmapreduce vpce-1, endpoint ssm vpce-5, "
-        "0.1330 USD an hour before tax, until make destroy; what lies in fruits-data, fruits-logs by the month, "
+        "0.13 USD an hour before tax, until make destroy; what lies in fruits-data, fruits-logs by the month, "
         "until make purge"
     )
     nothing = account(applied=False, vpcs={"Vpcs": []})

@@ -144,7 +144,7 @@ variable "primary" {
 }
 
 variable "core" {
-  description = "Types and capacity (vCPUs) of the core fleet, on demand: it holds HDFS and the driver."
+  description = "Types and capacity (vCPUs) of the core fleet, on demand: it holds HDFS and the driver. 0 means none: the primary runs everything."
   type = object({
     types  = list(string)
     units  = number
@@ -180,6 +180,11 @@ variable "task" {
   validation {
     condition     = contains(["SWITCH_TO_ON_DEMAND", "TERMINATE_CLUSTER"], var.task.spot_timeout_action)
     error_message = "task.spot_timeout_action must be SWITCH_TO_ON_DEMAND or TERMINATE_CLUSTER."
+  }
+
+  validation {
+    condition     = var.core.units > 0 || var.task.units == 0 && var.managed_scaling == null
+    error_message = "EMR takes no task fleet without a core fleet. Give core.units, or no task fleet."
   }
 
   validation {

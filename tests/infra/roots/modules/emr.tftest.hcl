@@ -224,3 +224,40 @@ run "refuses_an_executor_without_room_for_python" {
 
   expect_failures = [var.executor]
 }
+
+run "a_primary_alone" {
+  command = plan
+
+  module {
+    source = "../modules/emr"
+  }
+
+  variables {
+    core = { types = ["m5.xlarge"], units = 0 }
+    task = { types = ["m5.xlarge"], units = 0 }
+  }
+
+  assert {
+    condition     = length(aws_emr_cluster.this.core_instance_fleet) == 0 && one(aws_emr_cluster.this.master_instance_fleet).target_on_demand_capacity == 1
+    error_message = "a primary fleet and nothing else"
+  }
+
+  assert {
+    condition     = !strcontains(aws_emr_cluster.this.configurations_json, "node-labels")
+    error_message = "labels would keep the driver from the only node"
+  }
+}
+
+run "refuses_a_task_fleet_without_a_core_fleet" {
+  command = plan
+
+  module {
+    source = "../modules/emr"
+  }
+
+  variables {
+    core = { types = ["m5.xlarge"], units = 0 }
+  }
+
+  expect_failures = [var.task]
+}
