@@ -28,7 +28,7 @@ export PYTHONPATH := jobs
 # commands: begin
 ##@ On this machine
 demo: $(VENV)/.localaws ##! Run the whole cycle on the embedded AWS: apply, upload, step, results, destroy. FAULT= YARN=1 CURRENCY= ARCH=
-run-local: $(VENV)/.runtime ##! Run the job on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= MAX_REJECT_RATE= ENGINE= PRECISION= IMAGE_SIZE= SCALING= WEIGHTS= REQUEST= MASTER=
+run-local: $(VENV)/.runtime ##! Run the job on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= ENGINE= PRECISION= IMAGE_SIZE= SCALING= MAX_REJECT_RATE= WEIGHTS= REQUEST= MASTER=
 neighbours: $(VENV)/.runtime ## List the images of a result that are most like a photograph. ENV= IMAGE= INPUT= OUTPUT= MODEL= COUNT= JSON=1
 classify: $(VENV)/.runtime ## Say how well a linear classifier tells the classes apart, and add it to the report. ENV= INPUT= OUTPUT= MODEL= JSON=1
 ##@ Costs and checks
@@ -42,7 +42,7 @@ state: $(VENV)/.localaws ## Create the bucket of Terraform's states, once per ac
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. ENV= REGION= OFFLINE=1 IMAGES= MINUTES= ARCH= MAX_USD_PER_HOUR=
 apply: $(VENV)/.localaws ##! Create buckets and cluster; shows the price and asks. ENV= REGION= YES=1 IMAGES= MINUTES= ARCH= FAULT= YARN=1 CURRENCY=
 upload-dataset: $(VENV)/.localaws ##! Copy a folder of images to the data bucket. ENV= REGION= INPUT=
-run-step: $(VENV)/.localaws ##! Run the job on the cluster and watch it. ENV= REGION= INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= MAX_REJECT_RATE= ENGINE= PRECISION= IMAGE_SIZE= SCALING= WEIGHTS= DETACH=1 QUEUE=1 ONESHOT=1 FAULT= CURRENCY= REQUEST=
+run-step: $(VENV)/.localaws ##! Run the job on the cluster and watch it. ENV= REGION= INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= ENGINE= PRECISION= IMAGE_SIZE= SCALING= MAX_REJECT_RATE= WEIGHTS= DETACH=1 QUEUE=1 ONESHOT=1 FAULT= CURRENCY= REQUEST=
 watch: $(VENV)/.localaws ## Watch a step that runs, or see how it ended. ENV= REGION= STEP= CURRENCY=
 results: $(VENV)/.localaws ##! Fetch report, scores and run.json, and open the page. ENV= REGION= MODEL= OUTPUT= OPEN=0 CURRENCY=
 destroy: $(VENV)/.localaws ##! Remove the cluster; images and results stay. ENV= REGION= YES=1 CURRENCY=
@@ -91,6 +91,10 @@ test-fast: $(VENV)/.dev ## The tests without Spark, TensorFlow, Terraform and se
 	@$(PYTEST) -m fast $(WORKERS) $(ARGS)
 checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
 	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
+docs: $(VENV)/.runtime $(VENV)-docs/.done ## Build the documents as a site, in build/site
+	@$(PY) -m tools.docs_site
+	@$(VENV)-docs/bin/mkdocs build --strict --quiet --clean
+	@echo "build/site/index.html"
 record-calls: $(VENV)/.dev ## Record which rights the operator's commands need (eight minutes on the embedded AWS)
 	@$(PY) -m tools.record_calls $(ARGS)
 module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
@@ -99,7 +103,7 @@ machine-table: $(VENV)/.localaws ## Compute the table of docs/elsewhere/one-mach
 	@$(PY) -m tools.machine_table
 mutants: $(VENV)/.dev ## Change the code one thing at a time: do the tests notice? ARGS=ops.cost.bill: one module
 	@env -u PYTHONDONTWRITEBYTECODE $(PY) -m tools.mutants $(ARGS)
-check: lint fmt-check validate shellcheck checkov test-all mutants test-spark4 ## Everything, offline: all tests, mutants, Spark 4, Terraform
+check: lint fmt-check validate shellcheck checkov docs test-all mutants test-spark4 ## Everything, offline: all tests, mutants, Spark 4, Terraform
 accidents: $(VENV)/.dev ## What a run survives, tried and counted: kills, several runs at once, damage, full disks. ONLY=kill
 	@$(PY) -m tests.accidents $(ONLY)
 test-all: $(VENV)/.dev ## Run all tests, the slow ones too, and say which lines no test runs
@@ -128,7 +132,7 @@ setup: $(VENV)/.runtime ## Build .venv from the locked requirements (the other t
 lock: ## Resolve the requirements again and write the hash-locked files
 	@tools/lock.sh
 clean: ## Remove what make built; keeps runs/ and data/
-	@rm -rf build .venv .venv-spark4 .venv-checkov
+	@rm -rf build .venv .venv-spark4 .venv-checkov .venv-docs
 command-tables: $(VENV)/.runtime ## Write the commands' lines in the Makefile, README and docs/commands.md from ops/cli
 	@$(PY) -m tools.command_tables
 version: ## The version of this checkout
@@ -177,6 +181,11 @@ $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@$(UV) venv --quiet --clear --python $(PY) $(VENV)-checkov
 	@$(UV) pip install --quiet --python $(VENV)-checkov/bin/python --require-hashes -r requirements-checkov.txt
 	@touch $@
+$(VENV)-docs/.done: $(VENV)/.base requirements-docs.txt
+	@echo "installing mkdocs (once)"
+	@$(UV) venv --quiet --clear --python $(PY) $(VENV)-docs
+	@$(UV) pip install --quiet --python $(VENV)-docs/bin/python --require-hashes -r requirements-docs.txt
+	@touch $@
 
-.PHONY: test accidents test-fast test-all test-spark4 check checkov module-docs machine-table record-calls command-tables mutants bench lint \
+.PHONY: docs test accidents test-fast test-all test-spark4 check checkov module-docs machine-table record-calls command-tables mutants bench lint \
         shellcheck fmt setup lock clean help help-all version azurite

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from fruits.command_line import parse
 from fruits.errors import FruitsError
 from fruits.executors import waited_for
 from fruits.pipeline import begin, run
-from fruits.request import parse
 
 
 def main(arguments: list[str]) -> int:

@@ -18,6 +18,8 @@ from typing import Any
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # it would answer every page that it is welcome
 os.environ.setdefault("MOTO_ACCOUNT_ID", "123456789012")
+# the image of EMR's nodes alone: each of moto's 1,300 costs a volume and a snapshot at every start
+os.environ.setdefault("MOTO_AMIS_PATH", str(Path(__file__).with_name("images.json")))
 
 import moto.moto_api._internal.urls as moto_api_urls
 import waitress.channel

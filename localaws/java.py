@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 SUPPORTED = (17,)
@@ -40,12 +41,15 @@ def find_java_home() -> Path | None:
     """The home of the first Java 17 found, or None."""
     for home in _candidates():
         java = home / "bin" / "java"
-        if not java.exists():
-            continue
-        banner = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-        if major_version(banner) in SUPPORTED:
+        if java.exists() and _version_of(java, java.stat().st_mtime_ns) in SUPPORTED:
             return home
     return None
+
+
+@cache
+def _version_of(java: Path, _changed: int) -> int | None:
+    """Asked once: a program that is the same file has the same version."""
+    return major_version(subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr)
 
 
 def find_pyspark() -> Path:

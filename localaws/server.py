@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from http import HTTPStatus
@@ -156,11 +156,23 @@ def start(settings: Settings) -> Record:
         return record
 
 
+def server_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """What the server's process is given: the settings, and of AWS's own variables only the region.
+
+    A profile of the shell that is not configured, or an endpoint, would break boto3 inside the server.
+    """
+    inherited = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("AWS_") or name in ("AWS_REGION", "AWS_DEFAULT_REGION")
+    }
+    return inherited | {f"LOCALAWS_{f.name.upper()}": _text(getattr(settings, f.name)) for f in fields(settings)}
+
+
 def _spawn(settings: Settings) -> Record:
     log = settings.home / LOG_NAME
     token = secrets.token_hex(8)
-    env = dict(os.environ) | {f"LOCALAWS_{f.name.upper()}": _text(getattr(settings, f.name)) for f in fields(settings)}
-    env["LOCALAWS_TOKEN"] = token
+    env = server_environment(settings, os.environ) | {"LOCALAWS_TOKEN": token}
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, *SERVE, str(settings.home.resolve())],

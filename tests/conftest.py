@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from tests import dealing, ending, fast
 from tests.leftovers import pytest_sessionfinish
@@ -29,6 +30,10 @@ KERAS_WEIGHTS = SHARED / "weights"
 
 
 os.environ.setdefault("GOGC", "400")  # as ops.terraform does it: for the tests that start Terraform themselves
+os.environ.setdefault("MOTO_AMIS_PATH", str(REPO / "localaws" / "images.json"))  # as localaws.app does it: see there
+# each session of boto3 would read botocore's descriptions of the services again
+_read = cache(partial(JSONFileLoader._load_file, None))
+JSONFileLoader._load_file = lambda self, *file: _read(*file)
 
 
 def pytest_configure(config: pytest.Config) -> None:

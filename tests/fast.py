@@ -24,6 +24,7 @@ DEAR_FIXTURES = {
     "default_model": "tensorflow",
     "terraform": "terraform",
     "drawn": "costly",
+    "jvm": "costly",
 }
 """Fixtures that need something dear, and the marker that says what."""
 DEAR_PACKAGES = ("tensorflow", "keras")
@@ -74,7 +75,14 @@ class Watch:
             self.seen.append(f"starts {what}")
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
+        yield from self._watch(item)
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        yield from self._watch(item)
+
+    def _watch(self, item: pytest.Item) -> Generator[None, None, None]:
         loaded = set(sys.modules)
         self.seen, self.on, before = [], item.get_closest_marker("fast") is not None, processor_seconds()
         try:

@@ -8,11 +8,16 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
+
+from fruits.backbones import BACKBONES
+from fruits.request import MEANINGS, Request
 
 from ops.cli.commands import COMMANDS, Command
 from ops.cli.options import OPTIONS
 from ops.core.paths import ROOT
+from ops.job.local_spark import RUNS
 
 WITHOUT_AWS = {
     *("run-local", "neighbours", "classify", "sample", "dataset", "notebook", "weights", "wheelhouse", "prices"),
@@ -82,10 +87,25 @@ def reference() -> str:
     return "\n\n".join(parts)
 
 
+def fields_of_a_run() -> str:
+    """A row for each field of a request that users give, with what it is when it is left out."""
+    folders = {"input": "drawn sample", "output": f"`{RUNS}/<input>-<model>`"}
+    rows = ["| variable | meaning | default |", "|---|---|---|"]
+    for field in fields(Request):
+        meaning = MEANINGS[field.name]
+        if not meaning.typed:
+            continue
+        default = folders.get(field.name) or (f"`{field.default}`" if field.default else meaning.otherwise)
+        names = ", ".join(f"`{name}`" for name in BACKBONES)
+        rows.append(f"| `{field.name.upper()}` | {meaning.text.replace('name of a backbone', names)} | {default} |")
+    return "\n".join(rows)
+
+
 PLACES: Sequence[tuple[Path, str, str, Callable[[], str]]] = (
     (ROOT / "Makefile", "# commands: begin\n", "# commands: end\n", makefile),
     (ROOT / "docs/commands.md", "<!-- commands: begin -->\n\n", "<!-- commands: end -->", lambda: reference() + "\n"),
     (ROOT / "README.md", "<!-- commands: begin -->\n\n", "<!-- commands: end -->", lambda: table(everyday()) + "\n"),
+    (ROOT / "README.md", "<!-- run: begin -->\n\n", "<!-- run: end -->", lambda: fields_of_a_run() + "\n"),
 )
 
 

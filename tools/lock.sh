@@ -25,3 +25,4 @@ done
 grep -vE '^(pyspark|py4j)==' requirements-dev.txt | grep -E '^[a-z0-9._-]+==' | sed -E 's/ *\\$//' >build/constraints-spark4.txt
 lock requirements-spark4.in requirements-spark4.txt --universal -c build/constraints-spark4.txt
 lock requirements-checkov.in requirements-checkov.txt --universal
+lock requirements-docs.in requirements-docs.txt --universal

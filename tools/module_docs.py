@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,16 @@ def head_comment(text: str) -> str:
     return " ".join(lines)
 
 
+@cache
+def parse(text: str) -> dict[str, Any]:
+    """The blocks of a file's text, by python-hcl2; nobody changes them, since a text is parsed once."""
+    parsed: dict[str, Any] = hcl2.loads(text, serialization_options=OPTIONS)
+    return parsed
+
+
 def load(path: Path) -> list[dict[str, Any]]:
-    """The blocks of every file of a module, parsed by python-hcl2."""
-    return [hcl2.loads(file.read_text(), serialization_options=OPTIONS) for file in sorted(path.glob("*.tf"))]
+    """The blocks of every file of a module."""
+    return [parse(file.read_text()) for file in sorted(path.glob("*.tf"))]
 
 
 def read(path: Path) -> Module:

@@ -28,7 +28,7 @@ from localaws import keys, server
 from localaws.settings import Settings
 from localaws.state import Record
 from ops.aws import emr
-from ops.aws.account import Account, point_process_at
+from ops.aws.account import Account
 from ops.aws.state_bucket import make_state
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
@@ -317,7 +317,6 @@ def _elsewhere(folder: Path) -> Iterator[None]:
 def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> None:
     """Every command of an operator once, on the embedded AWS."""
     target = Target(env=ENV, region=REGION, account_id=EMULATED_ACCOUNT, endpoint=aws.endpoint, keys=aws.keys)
-    point_process_at(target)
     account = Account(target)
     other = _other_side(account)
     quiet = Console(file=(folder / "console.txt").open("w"), width=120)
@@ -337,7 +336,8 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
         changed = {"tags": {"Owner": "ana"}}
         storage = Workspace(target=target, stack="storage", extra=changed, capture=True)
         storage.apply()
-        wheelhouse.sync(wheels[1], f"s3://{account.bucket('artifacts')}/wheelhouse", console=quiet)
+        uri = f"s3://{account.bucket('artifacts')}/wheelhouse"
+        wheelhouse.sync(wheels[1], uri, store=wheelhouse.open_store(uri, account.client("s3")), console=quiet)
         given = json.loads((storage.state.parent / "cluster.auto.json").read_text())
         more = {**changed, "idle_timeout_seconds": 1200, "step_concurrency": 2, "task": {"units": 8}, "ttl_hours": 5}
         Workspace(target=target, stack="cluster", extra={**given, **more}, capture=True).apply()

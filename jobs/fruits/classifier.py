@@ -164,6 +164,8 @@ class Result:
         Tested.
     of : int
         Images of the result; more than `images` where a sample was tested.
+    predicted : ndarray of int32, shape (n,)
+        For each image, the number in `labels` of the class that it was taken for; -1 where it was not tested.
     """
 
     labels: tuple[str, ...]
@@ -172,6 +174,7 @@ class Result:
     images: int
     of: int
     split: Split
+    predicted: NDArray[np.int32]
 
     @property
     def accuracy(self) -> float:
@@ -257,6 +260,7 @@ def cross_validate_blocks(
     assert sums is not None
     fits = [fitted.fit() for fitted in sums]
     confusion = np.zeros((2, len(names), len(names)), np.int64)
+    predicted = np.full(len(paths), -1, np.int32)
     for rows, x in _numbered(blocks()):
         for side in (0, 1):
             mine = folds.fold[rows] == side
@@ -264,6 +268,7 @@ def cross_validate_blocks(
                 weights = fits[1 - side]
                 answer = (np.asarray(x[mine], np.float64) @ weights[:-1] + weights[-1]).argmax(axis=1)
                 np.add.at(confusion[side], (y[rows][mine], answer), 1)
+                predicted[rows][mine] = answer
     right = [float(np.trace(c) / max(c.sum(), 1)) for c in confusion]
     tested = int(confusion.sum())
     return Result(
@@ -273,6 +278,7 @@ def cross_validate_blocks(
         images=tested,
         of=len(paths) if of is None else of,
         split=folds,
+        predicted=predicted,
     )
 
 

@@ -1,16 +1,17 @@
-"""What a run is asked to do: the fields of the command line and of the request file, checked."""
+"""What a run is asked to do: one dataclass. Whatever reads or lists its fields goes by what is written here.
+
+The job's command line and the request file (`fruits.command_line`), make's variables, `fruits`' options and the tables
+in README and docs are derived from the fields: a new one is written in this file, and nowhere else.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
-from fruits.errors import EXIT_CODES, StorageError, UsageError
-from fruits.store import Store
+from fruits.errors import UsageError
 
 DEFAULT_MODEL = "efficientnet_lite0"
 DEFAULT_VARIANCE = 0.95
@@ -18,58 +19,130 @@ ENGINES = ("fast", "tensorflow")
 PRECISIONS = ("f32", "bf16")
 
 
+def share(text: str) -> float:
+    """A share, as a number or in percent.
+
+    >>> share("0.95"), share("95 %")
+    (0.95, 0.95)
+    """
+    number = text.strip()
+    return float(number.removesuffix("%")) / 100 if number.endswith("%") else float(number)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """One run.
+class Meaning:
+    """What a field is, for whoever reads it from a text or explains it.
 
     Attributes
     ----------
-    input, output : str
-        Folder or URI of the photographs; folder or URI of the results.
-    model : str
-        A backbone's name, or the path or URI of a ``.keras`` file.
-    k, variance : int or float, optional
-        Number of components, or the share of the variance that they must reach. Neither: 0.95 of the variance.
-    limit : int, optional
-        Featurize only that many images: the same ones each time, spread over the classes by a hash of their path.
-    classes : tuple of str
-        Only these labels; empty: all.
-    engine : str
-        ``fast`` (OpenVINO), or ``tensorflow``: the Keras model itself, the reference.
-    precision : str
-        ``f32``: the same features on every machine; ``bf16``: about twice as fast on processors with AMX or AVX-512
-        BF16, refused on others.
-    image_size : int
-        Height and width given to the network, pixels.
-    scaling : str, optional
-        How a ``.keras`` model wants its pixels: ``raw`` (0 to 255, the default), ``tf`` (-1 to 1), ``torch`` or
-        ``caffe``.
-    max_reject_rate : float
-        Share of the images that may be rejected before the run fails.
-    weights : str, optional
-        Folder or URI with the weights fetched by ``make weights``.
-    networks : str, optional
-        Folder or URI where converted networks are kept from run to run: one that is there is not built again, which
-        saves starting TensorFlow.
-    parallelism : int, optional
-        Tasks at once; normally found from Spark.
+    text : one line; what a document sets as code stands between backticks
+    kind : text, a whole number, a share (0.95 or 95%), or names
+    shown : what stands for the value in a help text
+    otherwise : what a run takes where the field is left out and its default is None
+    typed : whether users give it; the other fields are set by the commands
     """
 
-    input: str
-    output: str
-    model: str = DEFAULT_MODEL
-    k: int | None = None
-    variance: float | None = None
-    limit: int | None = None
-    classes: tuple[str, ...] = field(default=())
-    engine: str = "fast"
-    precision: str = "f32"
-    image_size: int = 224
-    scaling: str | None = None
-    max_reject_rate: float = 0.01
-    weights: str | None = None
-    networks: str | None = None
-    parallelism: int | None = None
+    text: str
+    kind: Literal["text", "whole", "share", "names"] = "text"
+    shown: str = ""
+    otherwise: str = ""
+    typed: bool = True
+
+    @property
+    def plain(self) -> str:
+        """The line for a terminal."""
+        return self.text.replace("`", "")
+
+    def read(self, text: str) -> str | int | float:
+        """The value in a text.
+
+        Raises
+        ------
+        ValueError
+            When it is not a number, and should be one.
+        """
+        return int(text) if self.kind == "whole" else share(text) if self.kind == "share" else text
+
+    def fits(self, value: Any) -> bool:
+        """Whether a JSON value is of the field's kind."""
+        if self.kind == "names":
+            return isinstance(value, list) and all(isinstance(item, str) for item in value)
+        types = {"text": (str,), "whole": (int,), "share": (int, float)}[self.kind]
+        return isinstance(value, types) and not isinstance(value, bool)
+
+
+def _is(text: str, **more: Any) -> dict[str, Meaning]:
+    return {"meaning": Meaning(text=text, **more)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One run. Each field's metadata says what it is; `MEANINGS` has them by name.
+
+    Notes
+    -----
+    ``limit`` takes the same images each time, spread over the classes by a hash of their path. Precision ``f32`` gives
+    the same features on every machine; ``bf16`` is refused where the processor lacks it. A network that is in
+    ``networks`` is not built again, which saves starting TensorFlow.
+    """
+
+    input: str = field(metadata=_is("folder or URI of the images", shown="URI"))
+    output: str = field(metadata=_is("folder or URI of the results", shown="URI"))
+    model: str = field(
+        default=DEFAULT_MODEL, metadata=_is("name of a backbone, or path of a `.keras` file", shown="NAME")
+    )
+    k: int | None = field(default=None, metadata=_is("number of components", kind="whole", shown="N"))
+    variance: float | None = field(
+        default=None,
+        metadata=_is(
+            "share of the variance to reach, instead of `K`",
+            kind="share",
+            shown="SHARE",
+            otherwise=f"{DEFAULT_VARIANCE}",
+        ),
+    )
+    limit: int | None = field(
+        default=None,
+        metadata=_is(
+            "only so many images, spread over the classes: the same ones each time",
+            kind="whole",
+            shown="N",
+            otherwise="all",
+        ),
+    )
+    classes: tuple[str, ...] = field(
+        default=(),
+        metadata=_is("only these classes, separated by semicolons", kind="names", shown="NAMES", otherwise="all"),
+    )
+    engine: str = field(default="fast", metadata=_is("`fast` (OpenVINO), or `tensorflow`: Keras itself", shown="NAME"))
+    precision: str = field(
+        default="f32",
+        metadata=_is("`f32`, or `bf16`: about twice as fast on processors with AMX or AVX-512 BF16", shown="NAME"),
+    )
+    image_size: int = field(
+        default=224, metadata=_is("height and width given to the network, in pixels", kind="whole", shown="PIXELS")
+    )
+    scaling: str | None = field(
+        default=None,
+        metadata=_is(
+            "pixels for a `.keras` file: `raw` (0 to 255), `tf` (-1 to 1), `torch` or `caffe`",
+            shown="NAME",
+            otherwise="raw",
+        ),
+    )
+    max_reject_rate: float = field(
+        default=0.01, metadata=_is("share of images that may be unreadable", kind="share", shown="SHARE")
+    )
+    weights: str | None = field(
+        default=None, metadata=_is("folder or URI of the weights that `make weights` fetched", shown="URI")
+    )
+    networks: str | None = field(
+        default=None,
+        metadata=_is("folder or URI that keeps converted networks from run to run", shown="URI", typed=False),
+    )
+    parallelism: int | None = field(
+        default=None, metadata=_is("tasks at once (found from Spark)", kind="whole", shown="N", typed=False)
+    )
 
     def __post_init__(self) -> None:
         if not self.input.strip():
@@ -124,11 +197,10 @@ class Request:
         """
         if not isinstance(values, dict):
             raise UsageError('the request is not a JSON object. Fix: {"input": …, "output": …}.')
-        known = {f.name: f.type for f in fields(cls)}
         for name, value in values.items():
-            if name not in known:
-                raise UsageError(f"the request has an unknown field '{name}'. Fix: one of {', '.join(known)}.")
-            if value is not None and not _fits(name, value):
+            if name not in MEANINGS:
+                raise UsageError(f"the request has an unknown field '{name}'. Fix: one of {', '.join(MEANINGS)}.")
+            if value is not None and not MEANINGS[name].fits(value):
                 raise UsageError(f"the request's field '{name}' cannot be {json.dumps(value)[:80]}.")
         given = {name: value for name, value in values.items() if value is not None}
         missing = [name for name in ("input", "output") if name not in given]
@@ -139,101 +211,4 @@ class Request:
         return cls(**given)
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "k": (int,),
-    "limit": (int,),
-    "image_size": (int,),
-    "parallelism": (int,),
-    "variance": (int, float),
-    "max_reject_rate": (int, float),
-}
-
-
-def _fits(name: str, value: Any) -> bool:
-    if name == "classes":
-        return isinstance(value, list) and all(isinstance(item, str) for item in value)
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, _TYPES.get(name, (str,)))
-
-
-def read_request(uri: str) -> Request:
-    """The request in a JSON file.
-
-    Raises
-    ------
-    UsageError
-        When it is missing, not JSON, or not a request.
-    """
-    folder, _, name = uri.rpartition("/")
-    store = Store(folder or ".")
-    try:
-        text = store.read(name).decode()
-        return Request.from_json(json.loads(text))
-    except FileNotFoundError:
-        raise UsageError(f"there is no request at {uri}. Fix: check the address.") from None
-    except OSError as error:
-        raise StorageError(f"the request {uri} cannot be read: {error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UsageError(f"the request {uri} is not JSON: {error}.") from None
-
-
-def _share(text: str) -> float:
-    number = text.strip()
-    return float(number[:-1]) / 100 if number.endswith("%") else float(number)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> Any:
-        raise UsageError(f"{message}. Fix: --help lists the arguments.")
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line of the job file."""
-    codes = "\n".join(f"  {code:>3}  {text}" for code, text in EXIT_CODES.items())
-    p = _Parser(
-        prog="featurize_pca.py",
-        description="A folder of photographs to CNN features and their PCA, on Spark.",
-        epilog=f"exit codes:\n{codes}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    p.add_argument("--request", metavar="URI", help="a JSON file with these fields; then no other argument is read")
-    p.add_argument(
-        "--input", metavar="URI", default="", help="folder of <class>/<name>.jpg (.png, .heic, …), any depth"
-    )
-    p.add_argument("--output", metavar="URI", default="", help="folder for the results")
-    p.add_argument(
-        "--model", default=DEFAULT_MODEL, help="a backbone's name, or the path of a .keras file (%(default)s)"
-    )
-    p.add_argument("--k", type=int, help="number of components")
-    p.add_argument("--variance", type=_share, help=f"or the share of variance to reach ({DEFAULT_VARIANCE})")
-    p.add_argument("--limit", type=int, metavar="N", help="only N images, the same ones each time")
-    p.add_argument(
-        "--class", dest="classes", action="append", default=[], metavar="NAME", help="only this class; repeatable"
-    )
-    p.add_argument("--engine", default="fast", help="fast, or tensorflow: Keras itself (%(default)s)")
-    p.add_argument("--precision", default="f32", help="f32, or bf16: faster, on processors that have it (%(default)s)")
-    p.add_argument("--image-size", type=int, default=224, metavar="PIXELS", help="(%(default)s)")
-    p.add_argument("--scaling", help="pixels for a .keras model: raw, tf, torch or caffe (raw)")
-    p.add_argument("--max-reject-rate", type=float, default=0.01, metavar="SHARE", help="(%(default)s)")
-    p.add_argument("--weights", metavar="URI", help="folder with the weights that `make weights` fetched")
-    p.add_argument("--networks", metavar="URI", help="folder that keeps converted networks from run to run")
-    p.add_argument("--parallelism", type=int, metavar="N", help="tasks at once (found from Spark)")
-    return p
-
-
-def parse(arguments: Sequence[str]) -> Request:
-    """The request in a command line.
-
-    Raises
-    ------
-    UsageError
-        Saying which argument is wrong.
-    """
-    values = vars(parser().parse_args(arguments))
-    uri = values.pop("request")
-    if uri:
-        return read_request(uri)
-    values["classes"] = tuple(values["classes"])
-    return Request(**values)
+MEANINGS: dict[str, Meaning] = {f.name: f.metadata["meaning"] for f in fields(Request)}

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -59,8 +59,8 @@ def split_uri(uri: str) -> tuple[str, str]:
     return scheme.lower(), rest
 
 
-def s3_options(bucket: str) -> dict[str, Any]:
-    """Arguments for `pyarrow.fs.S3FileSystem`.
+def s3_options(bucket: str, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Arguments for `pyarrow.fs.S3FileSystem`; endpoint and region as AWS's variables say (in ``environ`` if given).
 
     pyarrow's constructor reads neither ``AWS_ENDPOINT_URL`` nor, without instance metadata, a region; with neither it
     asks us-east-1 and, in a private subnet, hangs.
@@ -74,8 +74,9 @@ def s3_options(bucket: str) -> dict[str, Any]:
         # a small file is one PUT, not a multipart upload of three requests
         "allow_delayed_open": True,
     }
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    environ = os.environ if environ is None else environ
+    endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
     if endpoint:
         parts = urlsplit(endpoint)
         options |= {"endpoint_override": parts.netloc, "scheme": parts.scheme}

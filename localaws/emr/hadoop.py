@@ -56,12 +56,12 @@ _MEMORY_OPTIONS = {"--driver-memory": "spark.driver.memory", "--executor-memory"
 # What the job was measured to need (m5.xlarge's sizes, 3,000 photographs with report): a healthy run is never killed
 # because this machine is small. Driver: 0.4 GB of JVM, 1.4 of Python; an executor of two cores: 0.4 and 1.0.
 LEAST_MB = {
-    "spark.driver.memory": 768,
+    "spark.driver.memory": 600,
     "spark.driver.memoryOverhead": 1800,
     "spark.executor.memory": 600,
     "spark.executor.memoryOverhead": 1300,
 }
-LEAST_NODE_MB = YARN_MB["xlarge"]["c"]
+STEP_MB = 32  # of which every container is a multiple: yarn.scheduler.minimum-allocation-mb
 
 
 # ------------------------------------------------------------------------------------------------ sizes, pure
@@ -90,14 +90,27 @@ def yarn_memory(instance_type: str) -> int:
     return int(count_vcpus(instance_type) * GIB_A_VCPU.get(family[:1], 4) * 1024 * SHARE_OF_INSTANCE)
 
 
-def node_memory(instance_type: str, factor: float) -> int:
-    """The memory (MB) of an instance's NodeManager here: room for a driver and an executor at least.
+def node_memory(instance_type: str, factor: float, defaults: Mapping[str, str] | None = None) -> int:
+    """The memory (MB) of an instance's NodeManager here: with room for a driver and an executor, where it has that.
 
-    >>> node_memory("m5.xlarge", 1.0), node_memory("m5.xlarge", 0.5), node_memory("m5.xlarge", 0.1)
-    (11712, 5856, 5632)
+    Parameters
+    ----------
+    defaults : the cluster's spark-defaults, which say how large these are
+
+    >>> node_memory("m5.xlarge", 1.0), node_memory("m5.xlarge", 0.5)
+    (11712, 5856)
+    >>> sizes = {"spark.driver.memory": "1g", "spark.driver.memoryOverhead": "4832", "spark.executor.memory": "2g",
+    ...          "spark.executor.memoryOverhead": "3808"}
+    >>> node_memory("m5.xlarge", 0.1, sizes), node_memory("c5.xlarge", 0.1, sizes)
+    (4320, 4320)
     """
-    whole = yarn_memory(instance_type)
-    return min(whole, max(int(whole * factor), LEAST_NODE_MB))
+    whole, asked = yarn_memory(instance_type), defaults or {}
+    pair = 0
+    for side in ("driver", "executor"):
+        names = [name for name in LEAST_MB if f".{side}." in name and name in asked]
+        container = sum(in_mb(scale_setting(name, asked[name], factor)) for name in names)
+        pair += -(-container // STEP_MB) * STEP_MB
+    return min(whole, max(int(whole * factor), pair))
 
 
 def find_workers(instances: Iterable[Instance]) -> list[Instance]:
@@ -128,18 +141,27 @@ def find_factor(memories_mb: Iterable[int], machine_mb: int) -> float:
     return 1.0 if asked <= share else int(100 * share / asked) / 100
 
 
+def in_mb(size: str) -> int:
+    """Spark's way of writing memory in megabytes, which it is where no unit is given; 0 for what is no size.
+
+    >>> in_mb("2g"), in_mb("2560"), in_mb("2048 mb"), in_mb("lots")
+    (2048, 2560, 2048, 0)
+    """
+    found = re.fullmatch(r"(\d+)\s*([kmgt]?)b?", size.strip().lower())
+    return int(found[1]) * {"k": 1, "m": 1024, "": 1024, "g": 1024**2, "t": 1024**3}[found[2]] // 1024 if found else 0
+
+
 def scale_memory(size: str, factor: float, least_mb: int = 0) -> str:
-    """Spark's way of writing memory, multiplied; megabytes where no unit is given, never below the least.
+    """A size of Spark's, multiplied; never below the least.
 
     >>> scale_memory("2g", 0.5), scale_memory("2560", 0.5), scale_memory("2048m", 1.0), scale_memory("lots", 0.5)
     ('1024m', '1280m', '2048m', 'lots')
     >>> scale_memory("2048m", 0.1, 600), scale_memory("500m", 0.1, 600)
     ('600m', '500m')
     """
-    found = re.fullmatch(r"(\d+)\s*([kmgt]?)b?", size.strip().lower())
-    if factor == 1 or found is None:
+    asked = in_mb(size)
+    if factor == 1 or not asked:
         return size
-    asked = int(found[1]) * {"k": 1, "m": 1024, "": 1024, "g": 1024**2, "t": 1024**3}[found[2]] // 1024
     return f"{min(asked, max(int(asked * factor), least_mb))}m"
 
 
@@ -323,6 +345,9 @@ class Hadoop:
             environment=environment,
         )
 
+    def _defaults(self) -> dict[str, str]:
+        return spark.classification(self.cluster.request.get("Configurations", []), "spark-defaults")
+
     def _core_site(self) -> dict[str, str]:
         prefix = "spark.hadoop."
         return {k.removeprefix(prefix): v for k, v in self.node.s3a().items() if k.startswith(prefix)}
@@ -332,7 +357,7 @@ class Hadoop:
         machine = Machine(
             name=instance.private_dns,
             address=f"{self.yarn.plan.network}.{next(self._numbers)}",
-            memory_mb=node_memory(instance.instance_type, self.factor),
+            memory_mb=node_memory(instance.instance_type, self.factor, self._defaults()),
             vcores=count_vcpus(instance.instance_type),
             label=instance.market if self.yarn.plan.labels else "",
         )

@@ -20,6 +20,7 @@ from localaws.keys import Keys
 from localaws.settings import Settings
 
 LOG = logging.getLogger(__name__)
+INTERRUPTED = "Instance was terminated by EC2: Spot instance interruption"
 # A fleet's next instance takes minutes; here long enough to see that one is missing.
 REPLACE_SECONDS = 3.0
 
@@ -147,13 +148,13 @@ class ClusterLife:
     def lose_spot(self) -> None:
         """Take a Spot instance away, as EC2 does when it needs the capacity."""
         spot = [i for i in self.cluster.instances if i.market == "SPOT" and i.ended is None]
-        self._lose(spot[:1], "Instance was terminated by EC2: Spot instance interruption")
+        self._lose(spot[:1], INTERRUPTED)
 
     def lose_master(self) -> None:
-        """Let the instance fail on which a driver runs."""
+        """Let the instance fail on which a driver runs; a Spot instance is taken back."""
         host = self.runner.find_master_host()
         failed = [i for i in self.cluster.instances if i.private_dns == host and i.ended is None]
-        self._lose(failed, "The instance failed")
+        self._lose(failed, INTERRUPTED if any(i.market == "SPOT" for i in failed) else "The instance failed")
 
     def _lose(self, instances: list[Instance], reason: str) -> None:
         """End instances and what runs there; their fleet brings others after a while."""

@@ -128,6 +128,8 @@ def yarn_site(plan: Plan, machines: Iterable[Machine], classpath: Iterable[Path]
         "yarn.nodemanager.disk-health-checker.disk-utilization-threshold.enabled": "false",
         "yarn.nodemanager.disk-health-checker.min-free-space-per-disk-mb": 0,
         "yarn.nodemanager.log.retain-seconds": 86_400,
+        # a copy of each container's launch script, with its environment and thus its keys, beside its logs
+        "yarn.nodemanager.log-container-debug-info.enabled": "false",
         **plan.site,
     }
     values |= {

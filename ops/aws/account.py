@@ -17,6 +17,8 @@ from ops.core.target import DEFAULT_REGION, EMULATED_ACCOUNT, NO_ACCOUNT, Target
 from ops.terraform.workspace import Workspace
 
 NOT_RUNNING = "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Fix: make apply."
+OF_THE_SHELL = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
+"""What botocore would take from the shell, and what it gets instead on the embedded AWS."""
 KEY_VARIABLES = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
 
 
@@ -35,22 +37,29 @@ class Account:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Account:
-        """The account that ``ENV`` and the credentials at hand mean; the process's environment is pointed at it."""
-        target = target_from(environ, may_be_offline=False)
-        point_process_at(target)
-        return cls(target, environ)
+        """The account that ``ENV`` and the credentials at hand mean. The process's own environment stays as it is."""
+        return cls(target_from(environ, may_be_offline=False), environ)
+
+    @cached_property
+    def session(self) -> Any:
+        """boto3's session: whoever the shell says we are, or the embedded AWS's keys, whatever the shell says."""
+        import boto3
+
+        region = self.target.region
+        if not self.target.emulated:
+            return boto3.session.Session(region_name=region)
+        import botocore.session
+
+        nothing: dict[str, Any] = {name: (None, None, default, None) for name, default in OF_THE_SHELL.items()}
+        core = botocore.session.Session(session_vars=nothing)
+        return boto3.session.Session(botocore_session=core, region_name=region, **self.target.keys.arguments())
 
     def client(self, service: str) -> Any:
         """A boto3 client in this account and region, whatever the process's environment says.
 
         On the embedded AWS its address and keys are given; a profile or role of the shell is not asked.
         """
-        import boto3
-
-        if not self.target.emulated:
-            return boto3.client(service, region_name=self.target.region)
-        keys = self.target.keys.arguments()
-        return boto3.client(service, region_name=self.target.region, endpoint_url=self.target.endpoint, **keys)
+        return self.session.client(service, endpoint_url=self.target.endpoint)
 
     @cached_property
     def storage(self) -> dict[str, Any]:
@@ -90,28 +99,15 @@ class Account:
         return str(status["State"]), str(status.get("StateChangeReason", {}).get("Message") or "")
 
 
-def point_process_at(target: Target) -> None:
-    """Let this process's environment lead to a target, for what reads it by itself: the job's stores, Spark, aws-cli.
-
-    For the embedded AWS every AWS variable of the shell goes, so that nothing here can reach a real account. A command
-    does this once, at its beginning; making an `Account` does not.
-    """
-    if target.emulated:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            del os.environ[name]
-        os.environ.update(target.environment())
-    os.environ["AWS_REGION"] = target.region
-
-
-def emulator() -> dict[str, Any]:
+def emulator(environ: Mapping[str, str]) -> dict[str, Any]:
     """Where the embedded AWS listens and the keys of its start, as ``Target`` takes them; empty where there is none.
 
     Raises
     ------
     TerraformError : it is there, and does not answer
     """
-    if given := os.environ.get("AWS_ENDPOINT_URL"):
-        access, secret, token = (os.environ.get(f"AWS_{name}", "") for name in KEY_VARIABLES)
+    if given := environ.get("AWS_ENDPOINT_URL"):
+        access, secret, token = (environ.get(f"AWS_{name}", "") for name in KEY_VARIABLES)
         return {"endpoint": given, "keys": Keys(access, secret, token or None)}
     try:
         record, _ = server.status(Settings.from_environment().home)
@@ -155,7 +151,7 @@ def target_from(environ: Mapping[str, str], *, may_be_offline: bool) -> Target:
         )
     if env != "local":
         return Target(env=env, region=region, account_id=account_of(region))
-    found = emulator()
+    found = emulator(environ)
     if not found and not may_be_offline:
         raise TerraformError("the embedded AWS of ENV=local is not running: start it with make local-up.")
     return Target(env=env, region=region, account_id=EMULATED_ACCOUNT, offline=not found, **found)

@@ -38,13 +38,13 @@ def read_output(account: Account, step_id: str) -> str:
         step = account.client("emr").describe_step(ClusterId=account.cluster["cluster_id"], StepId=step_id)["Step"]
     except ClientError as error:
         raise OperatorError(f"the cluster has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
-    output = read_output_from(step["Config"]["Args"])
+    output = read_output_from(account, step["Config"]["Args"])
     if output is None:
         raise OperatorError(f"the step {step_id} was not submitted by make run-step.", exit_code=2)
     return output
 
 
-def read_output_from(arguments: Sequence[str]) -> str | None:
+def read_output_from(account: Account, arguments: Sequence[str]) -> str | None:
     """Where a step with these arguments puts its results; None where it is not one of ours.
 
     Raises
@@ -52,11 +52,14 @@ def read_output_from(arguments: Sequence[str]) -> str | None:
     FruitsError
         When its request cannot be read.
     """
-    from fruits.request import read_request
+    from fruits.command_line import read_request
+
+    from ops.aws.store import open_store
 
     if "--request" not in arguments:
         return None
-    return read_request(arguments[arguments.index("--request") + 1]).output
+    uri = arguments[arguments.index("--request") + 1]
+    return read_request(uri, lambda folder: open_store(account, folder)).output
 
 
 SHOWN = 20

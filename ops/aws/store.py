@@ -6,9 +6,12 @@ handed the keys of boto3's chain, and handed them anew when they were renewed: a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fruits.store import Store, s3_options
+
+from ops.aws.account import Account
 
 SCHEMES = ("s3", "s3a", "s3n")
 
@@ -20,13 +23,14 @@ class SignedStore(Store):
     ----------
     uri : as `Store` takes it
     session : of boto3; None makes one from the environment
+    environ : what says where S3 is, as AWS's own variables do; None is the process's
     """
 
-    def __init__(self, uri: str, session: Any = None) -> None:
+    def __init__(self, uri: str, session: Any = None, environ: Mapping[str, str] | None = None) -> None:
         super().__init__(uri)
         self._keys: Any = None
         self._signed: Any = None
-        self._session = session
+        self._session, self._environ = session, environ
 
     @property
     def fs(self) -> Any:
@@ -39,11 +43,11 @@ class SignedStore(Store):
 
             named = {"access_key": keys.access_key, "secret_key": keys.secret_key, "session_token": keys.token}
             given = {name: value for name, value in named.items() if value}
-            self._signed, self._keys = fs.S3FileSystem(**s3_options(self._authority), **given), keys
+            self._signed, self._keys = fs.S3FileSystem(**s3_options(self._authority, self._environ), **given), keys
         return self._signed
 
     def child(self, key: str) -> SignedStore:
-        return SignedStore(f"{self.uri}/{key}", self._session)
+        return SignedStore(f"{self.uri}/{key}", self._session, self._environ)
 
     def _credentials(self) -> Any:
         if self._session is None:
@@ -51,3 +55,8 @@ class SignedStore(Store):
 
             self._session = boto3.session.Session()
         return self._session.get_credentials()
+
+
+def open_store(account: Account, uri: str) -> SignedStore:
+    """The files below a URI; those in S3 in this account and region."""
+    return SignedStore(uri, account.session, account.target.environment())

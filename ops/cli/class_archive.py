@@ -13,6 +13,7 @@ from pathlib import Path
 from fruits.request import Request
 
 from localaws.java import find_java_home
+from ops.core.programs import inherited_environment
 from ops.job.class_archive import QUIET, path_for
 from ops.job.local_spark import MODELS, command, spark_environment
 from ops.job.package import write_job_zip
@@ -54,7 +55,12 @@ def make(home: Path) -> str | None:
             archive=f'"-XX:ArchiveClassesAtExit={made}" {QUIET}',
         )
         answer = subprocess.run(
-            submit, env=spark_environment(os.environ), capture_output=True, text=True, errors="replace", check=False
+            submit,
+            env=spark_environment(inherited_environment()),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
         )
     if answer.returncode or not made.exists():
         with contextlib.suppress(FileNotFoundError):

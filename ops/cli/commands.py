@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-RUN = "INPUT OUTPUT MODEL K VARIANCE LIMIT CLASSES MAX_REJECT_RATE ENGINE PRECISION IMAGE_SIZE SCALING WEIGHTS"
+from ops.cli.options import RUN
+
 WHERE = "ENV REGION"
 SIZE = "IMAGES MINUTES ARCH"
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
+from fruits.request import MEANINGS
+
 from ops.core.errors import WrongUseError
 
 TRUE = ("1", "true", "yes", "on", "y")
@@ -66,6 +68,14 @@ class Option:
         raise WrongUseError(f"{self.name}={text} is neither yes nor no. Fix: {self.name}=1, or leave it out.")
 
 
+_OF_A_RUN = [
+    Option(name.upper(), f"{meaning.plain}{' (sample: how many)' if name == 'classes' else ''}", shown=meaning.shown)
+    for name, meaning in MEANINGS.items()
+    if meaning.typed
+]
+RUN = " ".join(option.name for option in _OF_A_RUN)
+"""The options of a run: the fields of its request that users give."""
+
 OPTIONS: Mapping[str, Option] = {
     option.name: option
     for option in (
@@ -74,19 +84,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("YES", "answer the question beforehand", "flag"),
         Option("JSON", "print JSON for a program", "flag"),
         Option("OFFLINE", "ask AWS nothing", "flag"),
-        Option("INPUT", "folder or URI of the images", shown="URI"),
-        Option("OUTPUT", "folder or URI of the results", shown="URI"),
-        Option("MODEL", "backbone, or a .keras file", shown="NAME"),
-        Option("K", "number of components", shown="N"),
-        Option("VARIANCE", "share of the variance to reach, instead of K", shown="SHARE"),
-        Option("LIMIT", "only so many images, spread over the classes", shown="N"),
-        Option("CLASSES", "only these classes, separated by semicolons (sample: how many)", shown="NAMES"),
-        Option("MAX_REJECT_RATE", "share of images that may be unreadable", shown="SHARE"),
-        Option("ENGINE", "fast (OpenVINO) or tensorflow", shown="NAME"),
-        Option("PRECISION", "f32 or bf16", shown="NAME"),
-        Option("IMAGE_SIZE", "pixels of the network's input", shown="PIXELS"),
-        Option("SCALING", "for a .keras file: raw, tf, torch or caffe", shown="NAME"),
-        Option("WEIGHTS", "folder of fetched weights", shown="FOLDER"),
+        *_OF_A_RUN,
         Option("REQUEST", "JSON file with these fields, instead of the options", shown="URI"),
         Option("MASTER", "Spark's master (default: all cores of this machine)", shown="URL"),
         Option("DETACH", "submit and leave", "flag"),

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ops.aws import emr
 from ops.aws.account import Account
+from ops.core.console import tell_next
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
 from ops.diagnose import wait as diagnosis
@@ -100,6 +101,8 @@ def run(environ: Mapping[str, str], console: Console) -> int:
             return code  # destroy has said what is left
     if code != step.INTERRUPTED and environ.get("DETACH") != "1":
         console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+    if code == 0 and environ.get("DETACH") != "1":
+        tell_next(console, account.target.command("results"), account.target.command("destroy"))
     return code
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ops.aws import emr
 from ops.aws.account import NOT_RUNNING, Account, emulator
-from ops.aws.store import SignedStore
+from ops.aws.store import open_store
 from ops.core.console import working
 from ops.core.errors import OperatorError
 from ops.core.text import duration, utc
@@ -52,7 +52,7 @@ def open_steps(account: Account, cluster: Cluster | None) -> list[OpenStep]:
         report = None
         if listed["Status"]["State"] != "PENDING":
             try:
-                report = progress_of(SignedStore(emr.read_output(account, listed["Id"])))
+                report = progress_of(open_store(account, emr.read_output(account, listed["Id"])))
             except (OperatorError, FruitsError, OSError):
                 report = None  # not one of ours, or its store does not answer: the state is told anyway
             started = listed["Status"]["Timeline"].get("StartDateTime")
@@ -128,7 +128,7 @@ def as_json(env: str, region: str, bills: Bills, steps: list[OpenStep], now: dat
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0 whatever the environment is in; 1 to 4 where it cannot be asked."""
     errors, as_program = Console(stderr=True), environ.get("JSON") == "1"
-    if (environ.get("ENV") or "local") == "local" and not emulator():
+    if (environ.get("ENV") or "local") == "local" and not emulator(environ):
         none = {"env": "local", "emulated": True, "cluster": None, "billing": NOT_RUNNING}
         print(json.dumps(none, indent=1) if as_program else NOT_RUNNING)
         return 0

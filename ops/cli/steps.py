@@ -67,7 +67,7 @@ def listed(account: Account, cluster_id: str, now: datetime) -> list[dict[str, A
     told, failed = [], 0
     for found in list_steps(account, cluster_id):
         try:
-            output = emr.read_output_from(found["Config"]["Args"])
+            output = emr.read_output_from(account, found["Config"]["Args"])
         except FruitsError:
             output = None  # its request is gone
         row = described(found, output or "", now) | {"cause": None}

@@ -5,40 +5,66 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from rich.console import Console
 
 from ops.aws.account import target_from
-from ops.core.console import ask
+from ops.core.console import ask, working
 from ops.core.errors import ExitCode
 from ops.core.paths import INFRA, ROOT
 from ops.core.target import DEFAULT_REGION, NO_ACCOUNT, Target
 from ops.core.text import number
 from ops.plan import policies
+from ops.plan.changes import Kind, changes
 from ops.plan.summary import summary
-from ops.terraform.binary import find_terraform
 from ops.prices.current import current
+from ops.terraform.binary import find_terraform
 from ops.terraform.variables import github_variables, workspace
 from ops.terraform.workspace import ADMINISTRATORS, STACKS, Stack, Workspace
 
+PLANS = Path("build/plan")
+
 
 def plan(environ: Mapping[str, str]) -> int:
-    """`make plan`. Exit code: 0; 1 Terraform refuses; 3 no usable Terraform; 4 no credentials; 5 a rule is broken."""
+    """`make plan`: a summary; Terraform's own text goes into files.
+
+    Exit code: 0; 1 Terraform refuses; 3 no usable Terraform; 4 no credentials; 5 a rule is broken.
+    """
     terraform, target = find_terraform(environ), target_from(environ, may_be_offline=True)
+    console = Console(stderr=True)
     broken: list[policies.Violation] = []
     for stack in STACKS:
-        work = workspace(stack, target, environ, terraform=terraform)
+        work = workspace(stack, target, environ, terraform=terraform, capture=True)
         print(f"── {stack} of ENV={target.env}{' without asking AWS' if target.offline else ''}", flush=True)
         kept = work.state.with_suffix(".tfplan")
-        work.plan(out=kept)
-        shown = work.show(kept)
+        with working(console, f"planning {stack}"):
+            work.plan(out=kept)
+            shown = work.show(kept)
+            text = PLANS / f"{target.env}-{stack}.txt"
+            text.parent.mkdir(parents=True, exist_ok=True)
+            text.write_text(work.text(kept))
         ask = not (target.offline or target.emulated)
         book = current(target.region, policies.types(shown), ask=ask)  # as make cost and the question of make apply
-        print("\n".join(summary(shown, target.region, book)), flush=True)
+        print("\n".join([f"   {counted(shown)}; all of it: {text}", *summary(shown, target.region, book)]), flush=True)
         broken += policies.check(shown, ceiling=number(environ, "MAX_USD_PER_HOUR"), region=target.region)
     for violation in broken:
         print(f"plan: the plan breaks a rule: {violation}", file=sys.stderr)
     return ExitCode.RULE if broken else ExitCode.DONE
+
+
+def counted(shown: Mapping[str, Any]) -> str:
+    """How many resources a plan makes, changes and removes.
+
+    >>> counted({"resource_changes": []})
+    'nothing would change'
+    """
+    kinds = Counter(change.kind for change in changes(shown))
+    order: tuple[Kind, ...] = ("create", "update", "replace", "destroy", "forget")
+    return ", ".join(f"{kinds[kind]} to {kind}" for kind in order if kinds[kind]) or "nothing would change"
 
 
 def validate(environ: Mapping[str, str]) -> int:

@@ -1,7 +1,8 @@
 """`make ui`: Spark's pages about a cluster's steps (jobs, stages, executors), also of steps that have ended.
 
 On AWS that is EMR's persistent history server, which needs no open port and keeps an application for thirty days; on
-the embedded AWS Spark's own history server, on loopback, over the event logs that the steps left, until Ctrl-C.
+the embedded AWS Spark's own history server, on loopback, over the event logs that the steps left, until Ctrl-C. The
+history server knows no users: it answers only the gate in front of it, and that only who has the printed address.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ops.aws.poll import poll
 from ops.core import browser
 from ops.core.console import working
 from ops.core.errors import OperatorError
+from ops.core.gate import Gate, Identity, gate, make_identity
 
 HISTORY_SERVER = "org.apache.spark.deploy.history.HistoryServer"
 START_SECONDS = 60.0
@@ -82,20 +84,46 @@ def presigned(emr: Any, cluster_arn: str, *, patience: float = READY_SECONDS, pa
 # ---------------------------------------------------------------------------------------------- on this machine
 
 
-def bound_address(line: str) -> str | None:
-    """The address in the line with which the history server says that it listens.
+def bound_port(line: str) -> int | None:
+    """The port in the line with which the history server says that it listens.
 
-    >>> bound_address("26/11/24 10:00:00 INFO HistoryServer: Bound HistoryServer to 127.0.0.1, and started at "
-    ...               "http://127.0.0.1:18080")
-    'http://127.0.0.1:18080'
+    >>> bound_port("26/11/24 10:00:00 INFO HistoryServer: Bound HistoryServer to 127.0.0.1, and started at "
+    ...            "https://localhost:18480")
+    18480
     """
-    found = re.search(r"Bound HistoryServer to .*, and started at (http://\S+)", line)
-    return found[1] if found else None
+    found = re.search(r"Bound HistoryServer to .*, and started at https://\S+:(\d+)", line)
+    return int(found[1]) if found else None
+
+
+def history_settings(events: Path, identity: Identity) -> dict[str, str]:
+    """Settings of a history server over a folder of event logs, on loopback, which takes only the gate's certificate.
+
+    Source: https://spark.apache.org/docs/3.5.6/security.html#ssl-configuration
+    """
+    tls = {
+        "enabled": "true",
+        "protocol": "TLSv1.3",
+        "port": "0",
+        "keyStore": str(identity.store),
+        "keyStoreType": "PKCS12",
+        "keyStorePassword": identity.password,
+        "keyPassword": identity.password,
+        "trustStore": str(identity.trusted),
+        "trustStoreType": "PKCS12",
+        "trustStorePassword": identity.password,
+        "needClientAuth": "true",
+    }
+    return {
+        "spark.history.fs.logDirectory": events.as_uri(),
+        "spark.history.fs.update.interval": "3s",
+        "spark.history.ui.port": "0",
+        **{f"spark.ssl.historyServer.{name}": value for name, value in tls.items()},
+    }
 
 
 @contextmanager
-def history_server(events: Path, *, patience: float = START_SECONDS) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Spark's history server over a folder of event logs, on a free loopback port, for the time of a block.
+def history_server(events: Path, *, patience: float = START_SECONDS) -> Iterator[tuple[Gate, subprocess.Popen[str]]]:
+    """Spark's history server over a folder of event logs, behind a gate, for the time of a block.
 
     Raises
     ------
@@ -107,21 +135,19 @@ def history_server(events: Path, *, patience: float = START_SECONDS) -> Iterator
     if java is None:
         raise NoPageError("no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME.", exit_code=3)
     home = Path(pyspark.__file__).parent
-    with tempfile.TemporaryDirectory(prefix="fruits-history-") as scratch:
-        log = Path(scratch) / "log"
-        options = {
-            "spark.history.fs.logDirectory": events.as_uri(),
-            "spark.history.fs.update.interval": "3s",
-            "spark.history.ui.port": "0",
-            "java.io.tmpdir": scratch,
-        }
+    with tempfile.TemporaryDirectory(prefix="fruits-history-") as name:
+        scratch = Path(name)
+        log, identity = scratch / "log", make_identity(scratch)
+        settings = history_settings(events, identity)
+        # in a file: a command line can be read by everybody
+        (scratch / "spark-defaults.conf").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "AWS_"))} | {
             "JAVA_HOME": str(java),
             "SPARK_HOME": str(home),
-            "SPARK_CONF_DIR": scratch,
+            "SPARK_CONF_DIR": str(scratch),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_DAEMON_MEMORY": "512m",
-            "SPARK_HISTORY_OPTS": " ".join(f"-D{name}={value}" for name, value in options.items()),
+            "SPARK_HISTORY_OPTS": f"-Djava.io.tmpdir={scratch}",
         }
         with log.open("w") as out:
             process = subprocess.Popen(
@@ -134,17 +160,18 @@ def history_server(events: Path, *, patience: float = START_SECONDS) -> Iterator
                 start_new_session=True,  # Ctrl-C is ours to pass on
             )
         try:
-            yield _listening(process, log, patience), process
+            with gate(_listening(process, log, patience), identity) as made:
+                yield made, process
         finally:
             _end(process)
 
 
-def _listening(process: subprocess.Popen[str], log: Path, patience: float) -> str:
+def _listening(process: subprocess.Popen[str], log: Path, patience: float) -> int:
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         lines = log.read_text(errors="replace").splitlines()
-        if address := next((found for line in lines if (found := bound_address(line))), None):
-            return address
+        if port := next((found for line in lines if (found := bound_port(line))), None):
+            return port
         if process.poll() is not None:
             break
         time.sleep(0.1)
@@ -176,13 +203,16 @@ def local(cluster_id: str, environ: Mapping[str, str], console: Console) -> None
     try:
         with ExitStack() as stack:
             with working(console, "starting Spark's history server"):
-                address, process = stack.enter_context(history_server(events))
+                entrance, process = stack.enter_context(history_server(events))
+                # a browser is given a file that leads there: everybody can read a command line, and the key with it
+                page = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fruits-page-"))) / "open.html"
+            page.write_text(f'<meta http-equiv="refresh" content="0; url={entrance.address}">\n')
             console.print(
-                f"Spark's pages of {cluster_id}: {address} (of this machine only; Ctrl-C stops it)",
+                f"Spark's pages of {cluster_id}: {entrance.address} (for you alone; Ctrl-C stops it)",
                 highlight=False,
                 soft_wrap=True,
             )
-            browser.show(address, environ, terminal=console.is_terminal)
+            browser.show(page.as_uri(), environ, terminal=console.is_terminal)
             process.wait()
     except KeyboardInterrupt:
         console.print("\nstopped; make ui shows it again", highlight=False)

@@ -1,7 +1,7 @@
 """What a command shows while it works: a live line or a bar on a terminal, plain lines with the seconds elsewhere.
 
 Whatever may take longer than two seconds is wrapped in one of the two. They are not nested: a console has one live
-display at a time.
+display at a time. Two clocks: the first is the command's, from its start to its end; the second the phase's.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
@@ -18,18 +19,40 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.text import Text
 
 from ops.core.errors import OperatorError
 
 PLAIN_SECONDS = 10.0
+_BEGAN = time.monotonic()
+
+
+def elapsed() -> float:
+    """Seconds since the command began."""
+    return time.monotonic() - _BEGAN
+
+
+def stamp() -> str:
+    """The command's clock, as it stands before a plain line."""
+    return f"[{elapsed():6.1f} s]"
+
+
+class CommandClock(ProgressColumn):
+    """The command's clock beside a bar."""
+
+    def render(self, _task: Task) -> Text:
+        """As `TimeElapsedColumn` does, from the command's start."""
+        return Text(str(timedelta(seconds=int(elapsed()))), style="progress.elapsed")
 
 
 class PlainLines:
-    """Lines with the seconds since the beginning: at once, at each change, and every so many seconds.
+    """Lines with the command's seconds, and the phase's: at once, at each change, and every so many seconds.
 
     Parameters
     ----------
@@ -45,9 +68,10 @@ class PlainLines:
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
     def say(self) -> None:
-        """One line now."""
-        elapsed = time.monotonic() - self._began
-        self._console.print(f"[{elapsed:6.1f} s] {self._text()}", highlight=False, soft_wrap=True, markup=False)
+        """One line now; the phase's seconds are its second clock."""
+        phase = time.monotonic() - self._began
+        since = f" ({phase:.0f} s)" if phase >= 1 else ""
+        self._console.print(f"{stamp()} {self._text()}{since}", highlight=False, soft_wrap=True, markup=False)
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
@@ -78,7 +102,8 @@ def working(
         yield lambda _: None
         return
     if console.is_terminal:
-        columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+        text_column = TextColumn("{task.description}", markup=False)
+        columns = (SpinnerColumn(), CommandClock(), text_column, TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(text, total=None)
             yield lambda said: bar.update(task, description=said)
@@ -109,7 +134,8 @@ def counting(
     """
     if console.is_terminal:
         amount = DownloadColumn() if bytes_ else MofNCompleteColumn()
-        columns = (TimeElapsedColumn(), TextColumn("{task.description}", markup=False), BarColumn(), amount)
+        text_column = TextColumn("{task.description}", markup=False)
+        columns = (CommandClock(), text_column, BarColumn(), amount, TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(text, total=total)
             yield lambda more: bar.advance(task, more)
@@ -127,6 +153,11 @@ def counting(
 
     with PlainLines(console, said, seconds):
         yield add
+
+
+def tell_next(console: Console, *commands: str) -> None:
+    """The commands that usually come next, last of all that a command prints."""
+    console.print(f"next      {', then '.join(commands)}", highlight=False, soft_wrap=True, markup=False)
 
 
 def fail(text: str) -> None:

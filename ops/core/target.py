@@ -8,17 +8,10 @@ from typing import Any
 from localaws.keys import Keys
 
 PROJECT = "fruits"
-
-
+BUCKET_PURPOSES = ("data", "artifacts", "logs")
 EMULATED_ACCOUNT = "123456789012"
-
-
 NO_ACCOUNT = "000000000000"
-
-
 DEFAULT_REGION = "eu-west-3"
-
-
 INVENTED_KEYS = Keys("testing", "testing")  # where nobody asks whose they are
 
 
@@ -55,6 +48,21 @@ class Target:
     @property
     def state_bucket(self) -> str:
         return f"fruits-tfstate-{self.account_id}"
+
+    def command(self, goal: str) -> str:
+        """A command as it is typed for this environment; ENV=local is make's own default.
+
+        >>> Target(env="dev", region="eu-west-3", account_id=NO_ACCOUNT).command("results")
+        'make results ENV=dev'
+        """
+        name, _, rest = goal.partition(" ")
+        words = ["make", name, *([] if self.env == "local" else [f"ENV={self.env}"]), *([rest] if rest else [])]
+        return " ".join(words)
+
+    @property
+    def bucket_names(self) -> dict[str, str]:
+        """The storage stack's buckets by purpose."""
+        return {purpose: f"{PROJECT}-{self.env}-{purpose}-{self.account_id}" for purpose in BUCKET_PURPOSES}
 
     def variables(self) -> dict[str, Any]:
         """The variables that both stacks take."""

@@ -6,6 +6,6 @@
 - `bill`      from the lifetimes of a cluster's instances: start-up, work, idle
 - `ledger`    one object a step in the data bucket
 - `after`     the lines that other commands print when a step, a cluster or the demo has ended
-- `billing`   everything of an environment that bills, as `make billing` lists it; `leftovers` finds it
+- `billing`   everything of an environment that bills, as `make billing` lists it; `leftovers` prices the inventory
 - `bills`     the last line of a command: what its own cluster and network still bill
 """

@@ -16,6 +16,7 @@ from rich.console import Console
 from ops.aws.account import Account
 from ops.core.errors import NotAppliedError
 from ops.cost import estimate, ledger, speed
+from ops.cost.bill import Span, bill, spans_of_steps
 from ops.cost.ledger import TROUBLE, sentence
 from ops.cost.money import Currency, currency_from
 from ops.cost.quote import quote
@@ -98,3 +99,21 @@ def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
         text = f"what the cluster cost cannot be told: {_why(error)}"
     if text and not account.target.emulated:
         console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def demo_price(account: Account, cluster_id: str, environ: Mapping[str, str]) -> str:
+    """What the demo's run would have cost on AWS, its cluster's start there included."""
+    try:
+        currency = currency_from(environ)
+        nodes_, steps = ledger.observe(account, cluster_id, prices.table())
+        start = min(node.start for node in nodes_)
+        end = max(node.end for node in nodes_ if node.end)
+        found = bill(Span(start, end), nodes_, spans_of_steps(steps, end))
+        hour = sum((node.ec2 + node.emr + node.ebs for node in nodes_), Decimal(0))
+        low, high = (found.total + hour * minutes / 60 for minutes in estimate.START_MINUTES)
+    except (*TROUBLE, ValueError) as error:  # ValueError: no node at all
+        return f"what this would have cost on AWS cannot be told: {_why(error)}"
+    return (
+        f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {len(nodes_)} nodes, "
+        f"most of it while they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min)"
+    )

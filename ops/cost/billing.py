@@ -6,13 +6,12 @@ states, volumes that are attached to nothing) is listed service by service. What
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from ops.aws.account import Account
-from ops.core.target import PROJECT
 from ops.cost.money import Currency, shown
 
 SOMETHING_BILLS = 8
@@ -108,17 +107,6 @@ def kind_of(arn: str) -> str:
     if parts[2] == "s3":
         return "s3:bucket"
     return f"{parts[2]}:{parts[5].replace(':', '/').partition('/')[0]}"
-
-
-def tags_of(thing: Mapping[str, Any]) -> dict[str, str]:
-    """Tags as EC2 and EMR answer them."""
-    return {tag["Key"]: tag.get("Value", "") for tag in thing.get("Tags", [])}
-
-
-def is_ours(thing: Mapping[str, Any], env: str) -> bool:
-    """Whether something bears our tags."""
-    tags = tags_of(thing)
-    return tags.get("Project") == PROJECT and tags.get("Environment") == env
 
 
 def others(arns: Iterable[str], env: str) -> tuple[list[Item], list[str]]:

@@ -15,9 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account
 from ops.aws.emr import LIVE_STATES
-from ops.aws.sweep import vpcs_of
+from ops.aws.inventory import Inventory, billed_zones
 from ops.core.errors import NotAppliedError, OperatorError, TerraformError
-from ops.core.target import PROJECT
 from ops.core.text import utc
 from ops.cost import ledger
 from ops.cost.bill import Node, Span, bill, spans_of_steps
@@ -137,26 +136,17 @@ def _ends_idle(emr: Any, cluster_id: str, since: datetime | None) -> datetime | 
 
 
 def network_of(account: Account) -> dict[str, Decimal]:
-    """Dollars an hour of what bills in the environment's VPCs beside the nodes, by its name and id."""
-    ec2, region, book = account.client("ec2"), account.target.region, prices.table()
-    vpcs = vpcs_of(ec2, PROJECT, account.target.env)
-    if not vpcs:
-        return {}
-    inside = [{"Name": "vpc-id", "Values": vpcs}]
-    found: dict[str, Decimal] = {}
-    for page in ec2.get_paginator("describe_vpc_endpoints").paginate(Filters=inside):
-        for endpoint in page["VpcEndpoints"]:
-            if endpoint["VpcEndpointType"] == "Interface" and endpoint["State"].lower() not in ("deleted", "deleting"):
-                zones = max(1, len(endpoint.get("SubnetIds", [])))
-                service = endpoint["ServiceName"].rpartition(".")[2]
-                found[f"endpoint {service} {endpoint['VpcEndpointId']}"] = (
-                    zones * book.service(region, "interface_endpoint").usd
-                )
-    for page in ec2.get_paginator("describe_nat_gateways").paginate(Filters=inside):
-        for gateway in page["NatGateways"]:
-            if gateway["State"] in ("pending", "available"):
-                found[f"NAT gateway {gateway['NatGatewayId']}"] = book.service(region, "nat_gateway").usd
-    return found
+    """Dollars an hour of what bills in the environment's network beside the nodes, by its name and id."""
+    inventory, region, book = Inventory(account), account.target.region, prices.table()
+    hourly = {
+        f"endpoint {endpoint['ServiceName'].rpartition('.')[2]} {endpoint['VpcEndpointId']}": zones
+        * book.service(region, "interface_endpoint").usd
+        for endpoint in inventory.endpoints()
+        if (zones := billed_zones(endpoint))
+    }
+    for gateway in inventory.nat_gateways():
+        hourly[f"NAT gateway {gateway['NatGatewayId']}"] = book.service(region, "nat_gateway").usd
+    return hourly
 
 
 def look(account: Account, now: datetime | None = None) -> Bills:

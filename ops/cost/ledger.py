@@ -22,6 +22,8 @@ from ops.cost.money import Currency, rounded
 from ops.prices.table import Book
 
 PREFIX = "ledger/"
+LEAST_FOR_A_RATE = 5000
+"""Images; of fewer the price of a thousand is the price of a start."""
 END = "end"
 
 
@@ -171,6 +173,6 @@ def sentence(record: Mapping[str, Any], currency: Currency) -> str:
     )
     verb = "would have cost on AWS" if record["emulated"] else "cost"
     about = "~" if record["inferred"] else ""
-    each = record.get("usd_per_1000_images")
+    each = record.get("usd_per_1000_images") if record.get("images", 0) >= LEAST_FOR_A_RATE else None
     images = f"; 1,000 images {currency.of(Decimal(each))}" if each else ""
     return f"{verb} {about}{currency.of(Decimal(usd['total']))} before tax ({parts}){images}"

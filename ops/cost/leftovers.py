@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,14 +11,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account
-from ops.aws.emr import LIVE_STATES
-from ops.aws.refusals import is_denied, why_not
+from ops.aws.inventory import Inventory, billed_zones, made_by_emr, tags_of
+from ops.aws.refusals import why_not
 from ops.aws.studio import apps_of, label
-from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
-from ops.core.target import PROJECT
+from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.text import age, size
 from ops.cost import ledger
-from ops.cost.billing import GIB, Bill, Item, is_ours, others, tags_of
+from ops.cost.billing import GIB, Bill, Item, others
 from ops.prices import table as prices
 
 
@@ -33,30 +32,15 @@ class Lister:
     def __post_init__(self) -> None:
         self.env, self.region = self.account.target.env, self.account.target.region
         self.where = f"--region {self.region}"
-        self.filters = [
-            {"Name": "tag:Project", "Values": [PROJECT]},
-            {"Name": "tag:Environment", "Values": [self.env]},
-        ]
-
-    def _pages(self, service: str, call: str, key: str, **asked: Any) -> Iterator[Mapping[str, Any]]:
-        for page in self.account.client(service).get_paginator(call).paginate(**asked):
-            yield from page.get(key, [])
+        self.inventory = Inventory(self.account)
 
     def live_clusters(self) -> Iterator[Item]:
-        """Clusters that have not ended: by their tags, whoever made them."""
-        emr, now = self.account.client("emr"), datetime.now(UTC)
-        for summary in self._pages("emr", "list_clusters", "Clusters", ClusterStates=list(LIVE_STATES)):
-            cluster_id, state = summary["Id"], summary["Status"]["State"]
-            try:
-                cluster = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]
-            except ClientError as error:
-                if is_denied(error):
-                    continue  # an operator may look at this environment's clusters only
-                raise
-            if not is_ours(cluster, self.env):
-                continue
-            self.clusters[cluster_id] = summary["Name"]
-            since = age(summary["Status"]["Timeline"]["CreationDateTime"], now)
+        """Clusters that have not ended."""
+        now = datetime.now(UTC)
+        for cluster in self.inventory.clusters():
+            cluster_id, state = cluster["Id"], cluster["Status"]["State"]
+            self.clusters[cluster_id] = cluster["Name"]
+            since = age(cluster["Status"]["Timeline"]["CreationDateTime"], now)
             count, usd, inferred = self._nodes(cluster_id)
             nodes = f", {count} nodes with their volumes" if count else ""
             yield Item(
@@ -83,108 +67,97 @@ class Lister:
 
     def instances(self) -> Iterator[Item]:
         """Machines with our tags that belong to no live cluster."""
-        for reservation in self._pages("ec2", "describe_instances", "Reservations", Filters=self.filters):
-            for found in reservation["Instances"]:
-                if found["State"]["Name"] in ("terminated", "shutting-down") or self._of_live_cluster(found):
-                    continue
-                kind = self.book.instances.get((self.region, found["InstanceType"]))
-                yield Item(
-                    kind="instance",
-                    id=found["InstanceId"],
-                    about=f"{found['InstanceType']}, {found['State']['Name']}, of no live cluster",
-                    usd_hour=kind.ec2 if kind else None,
-                    remove=f"aws ec2 terminate-instances --instance-ids {found['InstanceId']} {self.where}",
-                )
+        for machine in self.inventory.instances():
+            if self._of_live_cluster(machine):
+                continue
+            kind = self.book.instances.get((self.region, machine["InstanceType"]))
+            yield Item(
+                kind="instance",
+                id=machine["InstanceId"],
+                about=f"{machine['InstanceType']}, {machine['State']['Name']}, of no live cluster",
+                usd_hour=kind.ec2 if kind else None,
+                remove=f"aws ec2 terminate-instances --instance-ids {machine['InstanceId']} {self.where}",
+            )
 
     def volumes(self) -> Iterator[Item]:
         """Volumes with our tags, but for those of a live cluster, which are counted with its nodes."""
         rate = self.book.service(self.region, "ebs_gp3")
-        for found in self._pages("ec2", "describe_volumes", "Volumes", Filters=self.filters):
-            if self._of_live_cluster(found):
+        for volume in self.inventory.volumes():
+            if self._of_live_cluster(volume):
                 continue
             yield Item(
                 kind="volume",
-                id=found["VolumeId"],
-                about=f"{found['Size']} GiB, {found['State']}",
-                usd_hour=Decimal(found["Size"]) * rate.usd / prices.HOURS_A_MONTH,
-                inferred=rate.as_of == prices.INFERRED or found.get("VolumeType") != "gp3",
-                remove=f"aws ec2 delete-volume --volume-id {found['VolumeId']} {self.where}",
+                id=volume["VolumeId"],
+                about=f"{volume['Size']} GiB, {volume['State']}",
+                usd_hour=Decimal(volume["Size"]) * rate.usd / prices.HOURS_A_MONTH,
+                inferred=rate.as_of == prices.INFERRED or volume.get("VolumeType") != "gp3",
+                remove=f"aws ec2 delete-volume --volume-id {volume['VolumeId']} {self.where}",
             )
 
     def addresses(self) -> Iterator[Item]:
         """Elastic IPs, in use or not."""
         rate = self.book.service(self.region, "public_ipv4")
-        for found in self.account.client("ec2").describe_addresses(Filters=self.filters)["Addresses"]:
-            used = "in use" if found.get("AssociationId") else "used by nothing"
+        for address in self.inventory.addresses():
+            used = "in use" if address.get("AssociationId") else "used by nothing"
             yield Item(
                 kind="elastic IP",
-                id=found["AllocationId"],
-                about=f"{found['PublicIp']}, {used}",
+                id=address["AllocationId"],
+                about=f"{address['PublicIp']}, {used}",
                 usd_hour=rate.usd,
                 inferred=rate.as_of == prices.INFERRED,
-                remove=f"aws ec2 release-address --allocation-id {found['AllocationId']} {self.where}",
+                remove=f"aws ec2 release-address --allocation-id {address['AllocationId']} {self.where}",
             )
 
     def gateways(self) -> Iterator[Item]:
         """NAT gateways."""
         rate = self.book.service(self.region, "nat_gateway")
-        for found in self._pages("ec2", "describe_nat_gateways", "NatGateways", Filters=self.filters):
-            if found["State"] in ("deleted", "deleting", "failed"):
-                continue
+        for gateway in self.inventory.nat_gateways():
             yield Item(
                 kind="NAT gateway",
-                id=found["NatGatewayId"],
-                about=f"{found['State']}; and by the GB that passes",
+                id=gateway["NatGatewayId"],
+                about=f"{gateway['State']}; and by the GB that passes",
                 usd_hour=rate.usd,
                 inferred=rate.as_of == prices.INFERRED,
-                remove=f"aws ec2 delete-nat-gateway --nat-gateway-id {found['NatGatewayId']} {self.where}",
+                remove=f"aws ec2 delete-nat-gateway --nat-gateway-id {gateway['NatGatewayId']} {self.where}",
             )
 
     def endpoints(self) -> Iterator[Item]:
-        """Interface endpoints with our tags, and EMR's own in our networks; those of S3 are free."""
+        """Interface endpoints, EMR's own too; those of S3 are free."""
         rate = self.book.service(self.region, "interface_endpoint")
-        own = list(self._pages("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=self.filters))
-        if vpcs := vpcs_of(self.account.client("ec2"), PROJECT, self.env):
-            emrs = [{"Name": "vpc-id", "Values": vpcs}, {"Name": "tag:Name", "Values": [ENDPOINT_NAME]}]
-            own += self._pages("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=emrs)
-        for endpoint_id, found in {one["VpcEndpointId"]: one for one in own}.items():
-            if found["VpcEndpointType"] != "Interface" or found["State"].lower() in ("deleted", "deleting"):
+        for endpoint in self.inventory.endpoints():
+            if not (zones := billed_zones(endpoint)):
                 continue
-            emr_made = tags_of(found).get("Name") == ENDPOINT_NAME
-            zones = max(1, len(found.get("SubnetIds") or []))
-            name = f"{ENDPOINT_NAME}, which EMR made" if emr_made else found["ServiceName"].rpartition(".")[2]
+            of_emr, service = made_by_emr(endpoint), endpoint["ServiceName"].rpartition(".")[2]
+            name = f"{ENDPOINT_NAME}, which EMR made" if of_emr else service
             yield Item(
                 kind="endpoint",
-                id=endpoint_id,
+                id=endpoint["VpcEndpointId"],
                 about=f"{name}, {zones} zone{'' if zones == 1 else 's'}",
                 usd_hour=zones * rate.usd,
-                inferred=emr_made or rate.as_of == prices.INFERRED,
-                remove=f"aws ec2 delete-vpc-endpoints --vpc-endpoint-ids {endpoint_id} {self.where}",
+                inferred=of_emr or rate.as_of == prices.INFERRED,
+                remove=f"aws ec2 delete-vpc-endpoints --vpc-endpoint-ids {endpoint['VpcEndpointId']} {self.where}",
             )
 
     def domains(self) -> Iterator[Item]:
         """The Studio domain: what runs in it bills by the hour, its file system by what it holds."""
-        sagemaker = self.account.client("sagemaker")
-        for found in self._pages("sagemaker", "list_domains", "Domains"):
-            if found["DomainName"] == f"{PROJECT}-{self.env}":
-                try:
-                    running = [label(app) for app in apps_of(sagemaker, found["DomainId"])]
-                    what = f"runs {', '.join(running)} (make studio-stop ends it)" if running else "nothing runs in it"
-                except ClientError as error:
-                    what = f"what runs in it was not listed: {why_not(error)[0]}"
-                yield Item(
-                    kind="Studio domain",
-                    id=found["DomainId"],
-                    about=f"{found['Status']}; {what}; its file system bills by the month",
-                    remove=f"make destroy ENV={self.env}, which closes what runs in it first",
-                )
+        for domain in self.inventory.domains():
+            try:
+                running = [label(app) for app in apps_of(self.account.client("sagemaker"), domain["DomainId"])]
+                what = f"runs {', '.join(running)} (make studio-stop ends it)" if running else "nothing runs in it"
+            except ClientError as error:
+                what = f"what runs in it was not listed: {why_not(error)[0]}"
+            yield Item(
+                kind="Studio domain",
+                id=domain["DomainId"],
+                about=f"{domain['Status']}; {what}; its file system bills by the month",
+                remove=f"make destroy ENV={self.env}, which closes what runs in it first",
+            )
 
     def buckets(self) -> Iterator[Item]:
         """Our buckets with everything in them, older versions too."""
         s3, target = self.account.client("s3"), self.account.target
         rate = self.book.service(self.region, "s3_standard")
-        names = {p: f"{PROJECT}-{self.env}-{p}-{target.account_id}" for p in ("data", "artifacts", "logs")}
-        for purpose, name in {**names, "state": target.state_bucket}.items():
+        for purpose, name in {**target.bucket_names, "state": target.state_bucket}.items():
             try:
                 pages = s3.get_paginator("list_object_versions").paginate(Bucket=name)
                 sizes = [int(item["Size"]) for page in pages for item in page.get("Versions", [])]
@@ -203,12 +176,6 @@ class Lister:
                 inferred=rate.as_of == prices.INFERRED,
                 remove=f"make purge ENV={self.env}" if purpose != "state" else removal_of_versions(name),
             )
-
-    def tagged(self) -> list[str]:
-        """ARNs of everything with our tags, as the Tagging API knows it."""
-        filters = [{"Key": "Project", "Values": [PROJECT]}, {"Key": "Environment", "Values": [self.env]}]
-        found = self._pages("resourcegroupstaggingapi", "get_resources", "ResourceTagMappingList", TagFilters=filters)
-        return sorted(one["ResourceARN"] for one in found)
 
 
 def removal_of_versions(bucket: str) -> str:
@@ -244,8 +211,10 @@ def bill(account: Account, book: prices.Book, *, buckets: bool = True) -> Bill:
         except (ClientError, BotoCoreError) as error:
             found.unseen.append(f"{name} were not listed: {why_not(error)[0]}")
     try:
-        more, found.free = others(lister.tagged(), account.target.env)
+        more, found.free = others(lister.inventory.arns(), account.target.env)
         found.items += more
     except (ClientError, BotoCoreError) as error:
         found.unseen.append(f"what else bears our tags was not listed: {why_not(error)[0]}")
+    if account.target.emulated:  # a command for AWS, typed in another shell, would be one for a real account
+        found.items = [replace(item, remove="make local-down") for item in found.items]
     return found

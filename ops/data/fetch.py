@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from rich.console import Console
 
 from ops.core.errors import ExitCode
+from ops.core.programs import inherited_environment
 from ops.data.fruits360 import (
     DEFAULT_VERSION,
     RELEASES,
@@ -135,7 +136,7 @@ class _Store:
             )
 
     def _git(self, *arguments: str, stdin: bytes = b"", check: bool = True) -> subprocess.CompletedProcess[bytes]:
-        environment = os.environ | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_DIR": "."}
+        environment = inherited_environment() | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_DIR": "."}
         done = subprocess.run(
             ["git", *arguments],
             cwd=self._folder,

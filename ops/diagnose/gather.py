@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 
 from ops.aws.account import Account
-from ops.aws.store import SignedStore
+from ops.aws.store import open_store
 from ops.core.errors import OperatorError
 from ops.diagnose import deaths
 from ops.diagnose.evidence import Document, ErrorDetail, Evidence, Node, Role
@@ -348,12 +348,14 @@ class Live:
         return answer
 
 
-def of_step(live: Live, step_id: str, output: Callable[[Mapping[str, Any]], str | None], *, logs: bool) -> Evidence:
+def of_step(
+    live: Live, step_id: str, output: Callable[[Account, Mapping[str, Any]], str | None], *, logs: bool
+) -> Evidence:
     """What is known now of a step.
 
     Parameters
     ----------
-    output : from the step's arguments to where its results go; None where it is not one of ours
+    output : from the account and the step to where its results go; None where it is not one of ours
     logs : read them too; without, only what costs seconds
     """
     found, cluster = live.step(step_id), live.cluster()
@@ -369,7 +371,7 @@ def of_step(live: Live, step_id: str, output: Callable[[Mapping[str, Any]], str 
         reason_code=str(change.get("Code") or ""),
         reason=str(change.get("Message") or ""),
         details=details_of(cluster["Status"]),
-        job=_record(output(found), since, until),
+        job=_record(live.account, output(live.account, found), since, until),
         cluster_state=str(cluster["Status"].get("State") or ""),
         nodes=nodes_of(live.instances(), since, until or datetime.now(UTC)) if since else (),
     )
@@ -406,12 +408,14 @@ def with_step_logs(evidence: Evidence, shelf: Shelf, ended: datetime | None) -> 
     return replace(evidence, documents=documents, missing=missing, logs=places[:4] or evidence.logs)
 
 
-def _record(uri: str | None, since: datetime | None, until: datetime | None) -> Mapping[str, Any] | None:
+def _record(
+    account: Account, uri: str | None, since: datetime | None, until: datetime | None
+) -> Mapping[str, Any] | None:
     """The job's own words, if they are of this step."""
     if uri is None:
         return None
     try:
-        record = json.loads(SignedStore(uri).read("_run/error.json"))
+        record = json.loads(open_store(account, uri).read("_run/error.json"))
     except (OSError, ValueError, FruitsError):
         return None  # the job could not leave any
     return record if isinstance(record, dict) and is_of_step(record, since, until) else None

@@ -56,10 +56,10 @@ class NothingFailedError(OperatorError):
     exit_code = 0
 
 
-def output_of(found: Mapping[str, Any]) -> str | None:
+def output_of(account: Account, found: Mapping[str, Any]) -> str | None:
     """Where a step puts its results; None where it is not ours, or its request is gone."""
     try:
-        return read_output_from(found["Config"]["Args"])
+        return read_output_from(account, found["Config"]["Args"])
     except FruitsError:
         return None
 

@@ -16,6 +16,7 @@ from fruits.classifier import MAX_CLASSES, cross_validate_blocks
 from fruits.errors import InputError
 from fruits.outputs import REPORT
 from fruits.report import page
+from fruits.store import Store
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -64,12 +65,23 @@ def into_report(result: Result, found: classifier.Result) -> bool:
         text = result.store.read(REPORT).decode()
     except (OSError, UnicodeDecodeError):
         return False
-    filled = page.refilled(text, "classifier", page.classifier(found))
+    filled = page.refilled(text, "classifier", page.classifier(found, taken=taken_for(result, found, text)))
     if filled is None:
         return False
     if filled != text:
         result.store.write(REPORT, filled.encode())
     return True
+
+
+def taken_for(result: Result, found: classifier.Result, text: str) -> list[int]:
+    """What the images that a page shows are taken for, in the page's order; none where it names no images."""
+    shown = page.shown_images(text)
+    if shown is None:
+        return []
+    labels, names = shown
+    inside = len(Store(str(result.summary["arguments"].get("input", "."))).uri) + 1
+    paths = [page.short(path[inside:]) for block in result.blocks() for path in block.paths]
+    return page.taken_for(found, paths, names, labels)
 
 
 def confusions_of(found: classifier.Result) -> Table:

@@ -1,7 +1,6 @@
 """`make run-local`: the whole chain on this machine, by the same `spark-submit` and the same files as on a cluster.
 
-Reads INPUT, OUTPUT, MODEL, K, VARIANCE, LIMIT, CLASSES, ENGINE, PRECISION, MAX_REJECT_RATE, IMAGE_SIZE, SCALING,
-WEIGHTS and REQUEST from the environment, where make puts them. The job's own exit code is returned.
+The options of a run are the fields of `fruits.request.Request`. The job's own exit code is returned.
 """
 
 from __future__ import annotations
@@ -18,36 +17,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fruits.command_line import read_request
 from fruits.errors import FruitsError, UsageError
 from fruits.inputs import LeftOut
-from fruits.request import Request, read_request
+from fruits.request import MEANINGS, Request
 from fruits.store import Store
 from rich.console import Console
 from rich.markup import escape
 
 from localaws.java import find_java_home
 from ops.core.paths import ROOT
+from ops.core.programs import inherited_environment
 from ops.job import class_archive
 from ops.job.names import result_name
 from ops.job.package import ENTRY, write_job_zip
-from ops.job.watch import Watcher, show
+from ops.job.watch import LEAST_FOR_A_RATE, Watcher, show
 
 SAMPLE = "data/sample"
 RUNS = "runs"
 MODELS = ROOT / "build" / "models"
 """Networks that were converted on this machine: kept from run to run, and for results fetched without theirs."""
-
-_NUMBERS: dict[str, type[int] | type[float]] = {
-    "k": int,
-    "limit": int,
-    "image_size": int,
-    "variance": float,
-    "max_reject_rate": float,
-}
-_TEXTS = ("input", "output", "model", "engine", "precision", "scaling", "weights")
-
-
-_SHARES = ("variance", "max_reject_rate")
 
 
 def classes_in(text: str) -> list[str]:
@@ -67,16 +56,6 @@ def classes_in(text: str) -> list[str]:
     return [name.strip() for name in text.split(";") if name.strip()]
 
 
-def share_in(text: str) -> float:
-    """A share, as a number or in percent.
-
-    >>> share_in("0.95"), share_in("95 %")
-    (0.95, 0.95)
-    """
-    number = text.strip()
-    return float(number.removesuffix("%")) / 100 if number.endswith("%") else float(number)
-
-
 def fields_from(environment: Mapping[str, str]) -> dict[str, Any]:
     """The request's fields among make's variables.
 
@@ -85,17 +64,16 @@ def fields_from(environment: Mapping[str, str]) -> dict[str, Any]:
     UsageError
         For a value that is not what its name says.
     """
-    fields: dict[str, Any] = {name: environment[name.upper()] for name in _TEXTS if environment.get(name.upper())}
-    for name, kind in _NUMBERS.items():
-        if text := environment.get(name.upper()):
-            try:
-                fields[name] = share_in(text) if name in _SHARES else kind(text)
-            except ValueError:
-                raise UsageError(
-                    f"{name.upper()}={text} is not a number. Fix: for example {name.upper()}=50."
-                ) from None
-    if text := environment.get("CLASSES"):
-        fields["classes"] = classes_in(text)
+    fields: dict[str, Any] = {}
+    for name, meaning in MEANINGS.items():
+        text = environment.get(name.upper())
+        if not text or not meaning.typed:
+            continue
+        try:
+            fields[name] = classes_in(text) if meaning.kind == "names" else meaning.read(text)
+        except ValueError:
+            example = f"{name.upper()}={'50' if meaning.kind == 'whole' else '0.95'}"
+            raise UsageError(f"{name.upper()}={text} is not a number. Fix: for example {example}.") from None
     return fields
 
 
@@ -189,7 +167,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def run(request: Request, console: Console, master: str) -> int:
     """Submit a request, show its progress until it ends, and say what came out; returns the exit code."""
-    environment = spark_environment(os.environ)
+    environment = spark_environment(inherited_environment())
     logs = ROOT / "build" / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"run-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
@@ -231,7 +209,9 @@ def describe(summary: dict[str, Any], output: Store) -> str:
         work = f"no feature was computed: all {summary['images_ok']:,} were kept from an earlier run"
     else:
         seconds = summary["seconds"]["featurize"]
-        work = f"{computed:,} images featurized in {seconds:.1f} s: {summary['images_per_second']:.0f} images/s"
+        work = f"{computed:,} images featurized in {seconds:.1f} s"
+        if computed >= LEAST_FOR_A_RATE:
+            work += f": {summary['images_per_second']:.0f} images/s"
         if kept > 0:
             work += f" ({kept:,} more were kept from an earlier run)"
     gone = (
@@ -250,7 +230,7 @@ def describe(summary: dict[str, Any], output: Store) -> str:
     left = LeftOut.from_json(summary.get("left_out") or {})
     others = f"\nleft out  {escape(left.sentence())}" if left else ""
     return (
-        f"\n[bold green]done[/] in {summary['seconds_total']:.0f} s\n"
+        f"\n[bold green]done[/]: the job took {summary['seconds_total']:.0f} s\n"
         f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}{others}\n"
         f"features  {summary['model']}, {summary['dimension']:,} an image; {work}{gone}\n"
         f"pca       k = {summary['k']}: {summary['variance_statement']}\n"

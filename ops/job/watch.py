@@ -10,7 +10,9 @@ from fruits.errors import FruitsError
 from fruits.progress import progress_of
 from fruits.store import Store
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from ops.core.console import CommandClock, stamp
 
 PHASES = {
     "start": "starting Spark",
@@ -25,6 +27,8 @@ PHASES = {
     "done": "done",
 }
 PLAIN_INTERVAL = 10.0
+LEAST_FOR_A_RATE = 1000
+"""Images; with fewer a rate says more about the start of Python and the network than about the run."""
 
 
 class Watcher:
@@ -55,7 +59,7 @@ def sentence(report: dict[str, Any] | None) -> str:
         text += f": {report['images_done']:,} of {report['images_to_featurize']:,} images"
         if report["images_rejected"]:
             text += f", {report['images_rejected']:,} rejected"
-        if report["images_per_second"]:
+        if report["images_per_second"] and report["images_to_featurize"] >= LEAST_FOR_A_RATE:
             text += f", {report['images_per_second']:.0f}/s"
         if report["seconds_left"]:
             text += f", {report['seconds_left']} s left"
@@ -68,7 +72,7 @@ def show(watcher: Watcher, ended: Callable[[], int | None], console: Console, in
 
 
 def _show_bar(watcher: Watcher, ended: Callable[[], int | None], console: Console, interval: float) -> int:
-    columns = (SpinnerColumn(), TimeElapsedColumn(), BarColumn(), TextColumn("{task.description}"))
+    columns = (SpinnerColumn(), CommandClock(), BarColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(PHASES["start"], total=None)
         while (code := ended()) is None:
@@ -82,7 +86,6 @@ def _show_bar(watcher: Watcher, ended: Callable[[], int | None], console: Consol
 
 
 def _show_lines(watcher: Watcher, ended: Callable[[], int | None], console: Console) -> int:
-    began = time.monotonic()
     last_phase: str | None = None
     next_line = 0.0
     while (code := ended()) is None:
@@ -90,7 +93,7 @@ def _show_lines(watcher: Watcher, ended: Callable[[], int | None], console: Cons
         phase = report["phase"] if report else "start"
         now = time.monotonic()
         if phase != last_phase or now >= next_line:
-            console.print(f"[{now - began:6.1f} s] {sentence(report)}", highlight=False, markup=False)
+            console.print(f"{stamp()} {sentence(report)}", highlight=False, markup=False)
             last_phase, next_line = phase, now + PLAIN_INTERVAL
         time.sleep(0.5)
     return code

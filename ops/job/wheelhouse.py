@@ -9,14 +9,15 @@ another lock another place, and a cluster that runs keeps the one that it starte
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
-import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +28,7 @@ from rich.console import Console
 from ops.core.console import counting, working
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
+from ops.core.programs import inherited_environment
 
 PYTHON = "3.11"
 GLIBC = (2, 34)
@@ -36,7 +38,9 @@ SUMS = "SHA256SUMS"
 LOCK = "requirements.txt"
 LOCKS = ROOT / "bootstrap"
 ROOT = Path("build/wheelhouse")
-CHECKING = "the wheels: downloading what is not here (some 400 MB), checking every hash"
+SOME_MB = 520
+"""Of one architecture's wheels, about: the lock does not say how large they are."""
+POLL_SECONDS = 0.5
 
 
 class WheelhouseError(OperatorError):
@@ -143,13 +147,17 @@ def check(folder: Path, lock: bytes) -> Wheelhouse:
     return Wheelhouse(folder, lock_key(lock), sums)
 
 
-def build(arch: str, *, root: Path = ROOT, locks: Path = LOCKS) -> Wheelhouse:
+def build(
+    arch: str, advance: Callable[[int], None] = lambda _: None, *, root: Path = ROOT, locks: Path = LOCKS
+) -> Wheelhouse:
     """Make the wheelhouse for an architecture, or check the one that is there.
 
     Parameters
     ----------
     arch
         ``x86_64``, ``aarch64`` or AWS's name for it, ``arm64``.
+    advance
+        Given the bytes that have been downloaded since it was called last.
     root
         Folder of all wheelhouses.
     locks
@@ -169,10 +177,25 @@ def build(arch: str, *, root: Path = ROOT, locks: Path = LOCKS) -> Wheelhouse:
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as alone:  # two runs at once would write into each other's download
         fcntl.flock(alone, fcntl.LOCK_EX)
-        return _build(source, machine, root)
+        return _build(source, machine, root, advance)
 
 
-def _build(source: Path, machine: str, root: Path) -> Wheelhouse:
+def is_here(arch: str, *, root: Path = ROOT, locks: Path = LOCKS) -> bool:
+    """Whether nothing has to be downloaded for an architecture; hashes are not checked."""
+    lock = locks / f"requirements-{ARCHITECTURES.get(arch, arch)}.txt"
+    return lock.exists() and (root / lock_key(lock.read_bytes()) / SUMS).exists()
+
+
+def build_visibly(arch: str, console: Console, build: Callable[..., Wheelhouse] = build) -> Wheelhouse:
+    """Make or check a wheelhouse, and show how far it is."""
+    if is_here(arch):
+        with working(console, "the wheels of a node: checking every hash"):
+            return build(arch)
+    with counting(console, "the wheels of a node: downloading", SOME_MB * 1_000_000, bytes_=True) as advance:
+        return build(arch, advance)
+
+
+def _build(source: Path, machine: str, root: Path, advance: Callable[[int], None]) -> Wheelhouse:
     lock = source.read_bytes()
     folder = root / lock_key(lock)
     if (folder / SUMS).exists():
@@ -185,7 +208,7 @@ def _build(source: Path, machine: str, root: Path) -> Wheelhouse:
 
     part = root / f".{lock_key(lock)}.part"  # kept when a download breaks off: the next run goes on in it
     part.mkdir(parents=True, exist_ok=True)
-    _download(source, machine, part)
+    _download(source, machine, part, advance)
     done = check(part, lock)
     (part / LOCK).write_bytes(lock)
     (part / SUMS).write_text("".join(f"{done.sums[name]}  {name}\n" for name in sorted(done.sums)))
@@ -194,7 +217,7 @@ def _build(source: Path, machine: str, root: Path) -> Wheelhouse:
     return Wheelhouse(folder, done.key, done.sums)
 
 
-def _download(lock: Path, machine: str, folder: Path) -> None:
+def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], None]) -> None:
     command = [
         sys.executable,
         "-m",
@@ -208,13 +231,40 @@ def _download(lock: Path, machine: str, folder: Path) -> None:
     command += ["--python-version", PYTHON, "--implementation", "cp", "--abi", "cp311"]
     for tag in platforms(machine):
         command += ["--platform", tag]
-    done = subprocess.run([*command, "--dest", str(folder)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
+    with (
+        tempfile.TemporaryDirectory(prefix=".pip-", dir=folder.parent) as scratch,
+        Path(scratch, "log").open("w+") as log,
+    ):
+        # pip moves a wheel into its place when all are there: what has come lies in its temporary folder until then
+        environ = {**inherited_environment(), "TMPDIR": scratch}
+        pip = subprocess.Popen([*command, "--dest", str(folder)], stdout=log, stderr=log, env=environ)
+        seen = 0
+        try:
+            while pip.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    pip.wait(timeout=POLL_SECONDS)
+                come = max(_bytes_below(Path(scratch)), _bytes_below(folder))
+                advance(max(0, come - seen))
+                seen = max(come, seen)
+        finally:
+            pip.kill()
+            pip.wait()
+        log.seek(0)
+        told = log.read()
+    if pip.returncode:
+        reason = [line for line in told.splitlines() if line.startswith("ERROR")] or ["no reason given"]
         raise WheelhouseError(
             f"The wheels of {lock.name} could not be downloaded (pip: {reason[-1].removeprefix('ERROR: ')}):"
             " check that the package index is reachable and run the same command again."
         )
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*.whl*"):
+        with contextlib.suppress(FileNotFoundError):  # moved meanwhile
+            total += path.stat().st_size
+    return total
 
 
 class ObjectStore(Protocol):
@@ -289,15 +339,15 @@ class FolderStore:
         self.put(key, self._folder / origin, digest)
 
 
-def open_store(uri: str) -> ObjectStore:
-    """The store behind ``s3://bucket/prefix`` or a folder."""
+def open_store(uri: str, s3: Any = None) -> ObjectStore:
+    """The store behind ``s3://bucket/prefix`` or a folder; ``s3`` is boto3's client, None makes one."""
     parts = urlsplit(uri)
     if parts.scheme == "s3":
         if not parts.netloc:
             raise WheelhouseError(f"{uri} names no bucket: give s3://bucket/prefix.")
         import boto3
 
-        return S3Store(boto3.client("s3", region_name=os.environ.get("AWS_REGION")), parts.netloc, parts.path)
+        return S3Store(s3 or boto3.client("s3"), parts.netloc, parts.path)
     if parts.scheme not in ("", "file"):
         raise WheelhouseError(f"{uri} is neither s3://bucket/prefix nor a folder.")
     return FolderStore(Path(unquote(parts.path) if parts.scheme else uri).expanduser())
@@ -383,8 +433,7 @@ def run(environ: Mapping[str, str], console: Console) -> str:
     """Make the wheelhouse that ARCH names, upload it where TO says, and return where it is."""
     arch = environ.get("ARCH") or "x86_64"
     console.print(f"wheels for {ARCHITECTURES.get(arch, arch)}, Python {PYTHON}, glibc {GLIBC[0]}.{GLIBC[1]}")
-    with working(console, CHECKING):
-        made = build(arch)
+    made = build_visibly(arch, console)
     console.print(f"{made.folder}: {len(made.sums) - 1} wheels, {made.size / 1e6:.0f} MB, each as locked")
     target = environ.get("TO")
     if not target:

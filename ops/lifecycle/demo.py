@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
+from ops.cost import after
+from ops.job.wheelhouse import SOME_MB, is_here
 from ops.lifecycle import fault, step
 from ops.lifecycle.environment import SAMPLE, apply, destroy, fetch_results, stop_embedded, told
 from ops.lifecycle.upload import upload
 from sample.draw import draw_sample
+
+MINUTES = 3
+YARN_MINUTES = 4
+
+
+def foretell(environ: Mapping[str, str]) -> str:
+    """What the demo does, how long it takes and what it downloads."""
+    arch = environ.get("ARCH") or "x86_64"
+    wheels = f"It downloads the wheels of a node, some {SOME_MB} MB, once."
+    return (
+        f"demo: apply, upload, run-step, results and destroy on an AWS embedded in this machine; about "
+        f"{YARN_MINUTES if environ.get('YARN') == '1' else MINUTES} minutes on two cores, no account, nothing billed. "
+        f"{'It downloads nothing: the wheels of a node are here.' if is_here(arch) else wheels}"
+    )
+
+
+def opener(platform: str = sys.platform) -> str:
+    """The command that opens a file with the program that the desktop has for it."""
+    return {"darwin": "open", "win32": "start"}.get(platform, "xdg-open")
 
 
 def demo(environ: Mapping[str, str], console: Console) -> int:
@@ -19,6 +41,9 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
     began = time.monotonic()
     environ = {**environ, "ENV": "local"}
     folder: Path | None = None
+    price = ""
+    fault.wanted(environ)
+    console.print(foretell(environ), highlight=False, soft_wrap=True)
     try:
         account = apply(environ, console)
         counts = draw_sample(SAMPLE)
@@ -29,18 +54,23 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
         )
         with fault.injected(account, environ, fault.IN_STEP):
             # whatever happens to the step, its cluster ends below
-            code = step.run_step(account, {**environ, "DETACH": "", "ONESHOT": "1"}, console)
+            code = step.run_step(account, {**environ, "DETACH": "", "ONESHOT": "1"}, console, cost=False)
         if code == 0:
             folder = fetch_results(account, environ, console)
         destroy(environ, console)
+        price = after.demo_price(account, str(account.cluster["cluster_id"]), environ)
     finally:
         stop_embedded(console)
     if folder is not None:
-        console.print(
-            f"[bold green]demo done[/] in {time.monotonic() - began:.0f} s; bill 0.00. Open {folder / 'report.html'}",
-            highlight=False,
-            soft_wrap=True,
+        report = folder / "report.html"
+        lines = (
+            f"[bold green]demo done[/] in {time.monotonic() - began:.0f} s; nothing was billed",
+            f"price     {price}",
+            f"report    {opener()} {report}",
+            "next      make run-local INPUT=folder, for photographs of your own on this machine; "
+            "make doctor ENV=dev, before anything runs on AWS",
         )
+        console.print("\n".join(lines), highlight=False, soft_wrap=True)
     return code
 
 

@@ -25,10 +25,10 @@ from ops.aws.state_bucket import NoStateError, make_state, require_state
 from ops.aws.studio import find_domain
 from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
 from ops.core import browser
-from ops.core.console import ask, counting, working
+from ops.core.console import ask, counting, tell_next, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.paths import ROOT
-from ops.core.target import PROJECT
+from ops.core.target import BUCKET_PURPOSES, PROJECT
 from ops.cost import after, in_report
 from ops.cost.bills import last_line
 from ops.diagnose import wait as diagnosis
@@ -74,7 +74,7 @@ def upload_artifacts(
     account: Account,
     environ: Mapping[str, str],
     console: Console,
-    build: Callable[[str], wheelhouse.Wheelhouse] = wheelhouse.build,
+    build: Callable[..., wheelhouse.Wheelhouse] = wheelhouse.build,
 ) -> dict[str, str]:
     """Put bootstrap script and wheelhouse under their immutable keys; only what is not there is sent.
 
@@ -87,10 +87,9 @@ def upload_artifacts(
     data = BOOTSTRAP.read_bytes()
     key = f"bootstrap/{hashlib.sha256(data).hexdigest()[:16]}/{BOOTSTRAP.name}"
     account.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
-    arch = environ.get("ARCH") or "x86_64"
-    with working(console, wheelhouse.CHECKING):
-        made = build(arch)
-    wheels = wheelhouse.sync(made, f"s3://{bucket}/wheelhouse", console=console)
+    made = wheelhouse.build_visibly(environ.get("ARCH") or "x86_64", console, build)
+    uri = f"s3://{bucket}/wheelhouse"
+    wheels = wheelhouse.sync(made, uri, store=wheelhouse.open_store(uri, account.client("s3")), console=console)
     return {"BOOTSTRAP_URI": f"s3://{bucket}/{key}", "WHEELHOUSE_URI": wheels.uri}
 
 
@@ -149,7 +148,8 @@ def preview(account: Account, storage: Workspace, environ: Mapping[str, str]) ->
     changes = cluster.plan(out=place)
     lines = []
     if planned:
-        lines.append("   storage: buckets for images, results and logs, and the wheels of a node (some 500 MB)")
+        size = f"some {wheelhouse.SOME_MB} MB"
+        lines.append(f"   storage: buckets for images, results and logs, and the wheels of a node ({size})")
         if not stored.get("variables", {}).get("budget_emails", {}).get("value"):
             env = account.target.env
             lines.append(
@@ -180,7 +180,7 @@ def apply(
     console: Console,
     account: Account | None = None,
     *,
-    build: Callable[[str], wheelhouse.Wheelhouse] = wheelhouse.build,
+    build: Callable[..., wheelhouse.Wheelhouse] = wheelhouse.build,
 ) -> Account:
     """Both stacks, with what a node needs uploaded in between.
 
@@ -208,7 +208,6 @@ def apply(
         shown = cluster.show(plan)
     if not changes:
         console.print("the cluster is as it should be: nothing to do", highlight=False)
-        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
         return account
     if broken := policies.check(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
@@ -224,7 +223,6 @@ def apply(
         raise CommandFailedError(error.arguments, error.code, error.output, hint=f"Why:\n{why}") from error
     outputs = account.cluster
     console.print(f"cluster {outputs['cluster_id']} ({outputs['release_label']}) applied", highlight=False)
-    console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
     return account
 
 
@@ -338,6 +336,7 @@ def results(account: Account, environ: Mapping[str, str], console: Console) -> N
     if page.exists() and browser.show(page.resolve().as_uri(), environ, terminal=console.is_terminal):
         console.print("opened in the browser (OPEN=0 declines)", highlight=False)
     console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+    tell_next(console, account.target.command("neighbours IMAGE=photograph"), account.target.command("destroy"))
 
 
 def purge(environ: Mapping[str, str], console: Console, account: Account | None = None) -> None:
@@ -352,7 +351,7 @@ def purge(environ: Mapping[str, str], console: Console, account: Account | None 
         raise OperatorError(f"nothing was removed. Fix: PURGE={bucket} confirms it.", exit_code=2)
     destroy(environ, console, account)
     with working(console, "emptying the buckets") as say:
-        for purpose in ("data", "artifacts", "logs"):
+        for purpose in BUCKET_PURPOSES:
             empty_bucket(account.client("s3"), account.bucket(purpose), say)
     quiet = not console.is_terminal or account.target.emulated
     with working(console, "storage: removing", quiet=not quiet):
@@ -406,11 +405,13 @@ def told(command: str, environ: Mapping[str, str], body: Callable[[], int | None
 
 def apply_command(environ: Mapping[str, str]) -> int:
     """`make apply`."""
-    return told("apply", environ, lambda: _applied(environ))
+    return told("apply", environ, lambda: _applied(environ, Console()))
 
 
-def _applied(environ: Mapping[str, str]) -> None:
-    apply(environ, Console())
+def _applied(environ: Mapping[str, str], console: Console) -> None:
+    account = apply(environ, console)
+    console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+    tell_next(console, account.target.command("upload-dataset INPUT=folder"), account.target.command("run-step"))
 
 
 def results_command(environ: Mapping[str, str]) -> int:

@@ -24,7 +24,7 @@ from ops.aws.account import Account
 from ops.aws.emr import LIVE_STATES, OPEN_STATES, list_open_steps
 from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, poll
 from ops.aws.refusals import explain
-from ops.aws.store import SignedStore
+from ops.aws.store import open_store
 from ops.core.console import working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.after import after_step
@@ -156,7 +156,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
         When it could not be looked at, for hours or for want of a right. The step goes on.
     """
     emr, emulated = account.client("emr"), account.target.emulated
-    watcher = Watcher(SignedStore(submitted.output))
+    watcher = Watcher(open_store(account, submitted.output))
     waiting = WaitingLog(emr, account.client("s3"), submitted.cluster_id, submitted.step_id)
     limit = Limit(MOST_WAITING_SECONDS)
     with working(console, "submitted") as say:
@@ -234,8 +234,8 @@ def give_up(account: Account, submitted: Submitted, reason: str, console: Consol
     """Cancel a step that no node takes, and say why."""
     minutes = MOST_WAITING_SECONDS / 60
     console.print(
-        f"the step waited {minutes:.0f} minutes ({reason}) and is being cancelled: waiting bills. Fix: make status shows "
-        "the nodes; more types and zones, or on demand (infra/env), then make run-step.",
+        f"the step waited {minutes:.0f} minutes ({reason}) and is being cancelled: waiting bills. Fix: make status "
+        "shows the nodes; more types and zones, or on demand (infra/env), then make run-step.",
         style="yellow", highlight=False, soft_wrap=True, markup=False,
     )  # fmt: skip
     account.client("emr").cancel_steps(
@@ -250,15 +250,17 @@ def conclude(
     console: Console,
     *,
     patience: float = diagnosis.LATE_SECONDS,
+    cost: bool = True,
 ) -> int:
     """Say how the step ended, and why where it failed; returns the exit code.
 
     Parameters
     ----------
+    cost : say what it cost
     patience : seconds to wait for logs, where the job could not say itself why it failed
     """
     if status["State"] == "COMPLETED":
-        output = SignedStore(submitted.output)
+        output = open_store(account, submitted.output)
         try:
             summary = json.loads(output.read("run.json"))
         except (OSError, FruitsError) as error:
@@ -266,7 +268,8 @@ def conclude(
             console.print(told, style="yellow", highlight=False, soft_wrap=True, markup=False)
             return 0
         console.print(describe(summary, output), highlight=False, soft_wrap=True)
-        after_step(account, submitted.cluster_id, submitted.step_id, summary, console)
+        quiet = Console(quiet=True)
+        after_step(account, submitted.cluster_id, submitted.step_id, summary, console if cost else quiet)
         return 0
     state, reason = account.cluster_state()
     if status["State"] == "CANCELLED" and state != "TERMINATED_WITH_ERRORS":
@@ -300,8 +303,8 @@ def bills(account: Account) -> str:
     return "is the embedded AWS's: nothing is billed" if account.target.emulated else "bills until make destroy"
 
 
-def run_step(account: Account, environ: Mapping[str, str], console: Console) -> int:
-    """Submit and, unless ``DETACH=1``, watch; returns the exit code."""
+def run_step(account: Account, environ: Mapping[str, str], console: Console, *, cost: bool = True) -> int:
+    """Submit and, unless ``DETACH=1``, watch; returns the exit code. ``cost``: say what it cost, too."""
     try:
         submitted = submit(account, request_for(account, environ), queue=environ.get("QUEUE") == "1")
     except (OperatorError, FruitsError) as error:
@@ -322,10 +325,12 @@ def run_step(account: Account, environ: Mapping[str, str], console: Console) -> 
             soft_wrap=True,
         )
         return 0
-    return see(account, submitted, environ, console)
+    return see(account, submitted, environ, console, cost=cost)
 
 
-def see(account: Account, submitted: Submitted, environ: Mapping[str, str], console: Console) -> int:
+def see(
+    account: Account, submitted: Submitted, environ: Mapping[str, str], console: Console, *, cost: bool = True
+) -> int:
     """Watch a step and say how it ended; returns the exit code, that of Ctrl-C where it was left to itself."""
     try:
         status = watch(account, submitted, console)
@@ -337,4 +342,5 @@ def see(account: Account, submitted: Submitted, environ: Mapping[str, str], cons
         return INTERRUPTED
     # A cluster of one step is destroyed first: waiting bills, and a cluster that ends ships its logs at once.
     at_once = environ.get("ONESHOT") == "1" and not account.target.emulated
-    return conclude(account, submitted, status, console, patience=0 if at_once else diagnosis.LATE_SECONDS)
+    patience = 0 if at_once else diagnosis.LATE_SECONDS
+    return conclude(account, submitted, status, console, patience=patience, cost=cost)

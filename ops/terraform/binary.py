@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ops.core.errors import TerraformError, WrongUseError
 from ops.core.paths import ROOT
+from ops.core.programs import inherited_environment
 
 MINIMUM = (1, 10, 0)
 
@@ -70,7 +71,7 @@ def find_terraform(environ: Mapping[str, str] | None = None) -> Path:
     ------
     MissingTerraformError, OldTerraformError
     """
-    environ = os.environ if environ is None else environ
+    environ = inherited_environment() if environ is None else environ
     named = environ.get("TERRAFORM")
     found = shutil.which(named or "terraform", path=environ.get("PATH"))
     if found is None:
@@ -167,7 +168,7 @@ def find_mirror(
     ------
     WrongUseError : ``TF_PROVIDER_MIRROR`` names a folder without the provider
     """
-    environ = os.environ if environ is None else environ
+    environ = inherited_environment() if environ is None else environ
     target = target or current_platform()
     if named := environ.get("TF_PROVIDER_MIRROR"):
         if holds_provider(Path(named), target):

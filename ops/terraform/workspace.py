@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from typing import Any, Literal
 from localaws.settings import Settings
 from ops.core.errors import TerraformError, WrongUseError
 from ops.core.paths import ROOT
+from ops.core.programs import inherited_environment
 from ops.core.target import Target
 from ops.terraform.binary import PROVIDER, cli_config, current_platform, find_mirror, find_terraform
 
@@ -107,6 +107,27 @@ def copy_tree(source: Path, destination: Path) -> None:
 # -------------------------------------------------------------------------------------------- running a stack
 
 
+STATE_VERSION = 4
+
+
+def read_outputs(state: Path) -> dict[str, Any] | None:
+    """The outputs in a local state file, without starting Terraform; None where it has another format.
+
+    Parameters
+    ----------
+    state : a file that may be missing: then nothing was applied
+    """
+    try:
+        kept = json.loads(state.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        return None
+    if not isinstance(kept, dict) or kept.get("version") != STATE_VERSION:
+        return None
+    return {name: entry["value"] for name, entry in kept.get("outputs", {}).items()}
+
+
 @dataclass(kw_only=True)
 class Workspace:
     """One stack in one environment.
@@ -118,7 +139,7 @@ class Workspace:
     extra : more variables (images, bootstrap_uri, …); they win over the environment's files
     source : the folder ``infra``
     home : where copies, plans and local states are kept; None is the usual place
-    terraform : the program; None looks for it
+    terraform : the program; None looks for it when it is needed
     capture : keep Terraform's output instead of showing it
     """
 
@@ -130,14 +151,10 @@ class Workspace:
     terraform: Path | None = None
     capture: bool = False
 
-    def __post_init__(self) -> None:
-        if self.terraform is None:
-            self.terraform = find_terraform()
-
     @property
     def _place(self) -> Path:
         usual = embedded_home() if self.target.emulated else ROOT / "build" / "terraform"
-        home = (self.home or Path(os.environ.get("TERRAFORM_HOME") or usual)).resolve()
+        home = (self.home or Path(inherited_environment().get("TERRAFORM_HOME") or usual)).resolve()
         return home / (f"{self.target.env}-offline" if self.target.offline else self.target.env)
 
     @property
@@ -243,6 +260,13 @@ class Workspace:
         shown: dict[str, Any] = json.loads(done.stdout)
         return shown
 
+    def text(self, plan: Path) -> str:
+        """A kept plan as Terraform writes it for a reader."""
+        done = self._run(["show", "-no-color", str(plan.resolve())], capture=True)
+        if done.returncode:
+            raise CommandFailedError(["show"], done.returncode, done.stderr)
+        return done.stdout
+
     def apply(self, *, arguments: Sequence[str] = ()) -> None:
         """Apply without asking again (the caller has asked)."""
         self.prepare()
@@ -259,6 +283,8 @@ class Workspace:
 
     def outputs(self) -> dict[str, Any]:
         """The outputs of the applied stack; empty where it is not applied."""
+        if self.target.local_state and (kept := read_outputs(self.state)) is not None:
+            return kept
         self.prepare()
         done = self._run(["output", "-json"], capture=True)
         if done.returncode:
@@ -272,16 +298,16 @@ class Workspace:
 
     def _run(self, arguments: Sequence[str], *, capture: bool | None = None) -> subprocess.CompletedProcess[str]:
         capture = self.capture if capture is None else capture
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(("TF_CLI_ARGS", "TF_VAR_"))}
-        if self.target.local_state:
-            environ = {name: value for name, value in environ.items() if not name.startswith("AWS_")}
+        left_out = ("TF_CLI_ARGS", "TF_VAR_", *(["AWS_"] if self.target.local_state else []))
+        environ = {name: value for name, value in inherited_environment().items() if not name.startswith(left_out)}
         environ |= self.target.environment() | {
             "TF_CLI_CONFIG_FILE": str(self._place / "terraform.rc"),
             "GOGC": environ.get("GOGC", GOGC),
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
         }
-        assert self.terraform is not None
+        if self.terraform is None:  # not before: what only reads a local state needs no Terraform
+            self.terraform = find_terraform()
         command = [str(self.terraform), arguments[0], *arguments[1:]]
         if arguments[0] in ("init", "plan", "apply", "destroy", "validate", "output") and (
             capture or not sys.stdout.isatty()

@@ -16,7 +16,7 @@ from rich.console import Console
 from ops.aws.account import Account
 from ops.aws.emr import OPEN_STATES
 from ops.aws.poll import poll
-from ops.aws.store import SignedStore
+from ops.aws.store import open_store
 from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
 from ops.core.target import PROJECT
 from ops.lifecycle import step
@@ -193,7 +193,7 @@ class Gatherer:
             "step": found,
             "arguments": step.step_arguments(entry, packed, uri),
             "request": request.as_json(),
-            "run": self.ask(lambda: json.loads(SignedStore(submitted.output).read("run.json"))),
+            "run": self.ask(lambda: json.loads(open_store(self.account, submitted.output).read("run.json"))),
             "run_written": self.ask(lambda: s3.head_object(Bucket=bucket, Key=f"{prefix}/run.json")["LastModified"]),
         }
         return code
@@ -206,7 +206,7 @@ class Gatherer:
         step.watch(self.account, submitted, self.console)
         self.evidence["failing"] = {
             "step": self._described(submitted),
-            "told": self.ask(lambda: json.loads(SignedStore(output).read("_run/error.json"))),
+            "told": self.ask(lambda: json.loads(open_store(self.account, output).read("_run/error.json"))),
             "details": {"seconds": None, "found": None},
         }
 

@@ -24,6 +24,7 @@ from rich.table import Table
 
 from localaws.errors import LocalAwsError
 from ops.aws.account import Account
+from ops.aws.inventory import Inventory
 from ops.aws.refusals import explain
 from ops.aws.state_bucket import require_state
 from ops.aws.sweep import SweepError
@@ -41,7 +42,7 @@ from ops.plan import policies
 from ops.prices import table as prices
 from ops.terraform.variables import cluster_variables
 from ops.terraform.workspace import Workspace
-from ops.verify import left, record
+from ops.verify import record
 from ops.verify.assumptions import Result, judge
 from ops.verify.gather import Gatherer
 from sample.draw import draw_sample
@@ -98,7 +99,7 @@ def refuse_what_is_used(account: Account) -> None:
     ------
     OperatorError
     """
-    there = {kind: names for kind, names in left.of_environment(account).items() if names}
+    there = {kind: names for kind, names in Inventory(account).names().items() if names}
     if there:
         some = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in there.items())
         raise OperatorError(
@@ -156,9 +157,8 @@ def remove(account: Account, environ: Mapping[str, str], console: Console) -> No
     """The cluster stack, every object, the storage stack: also what an apply that broke off has left."""
     deploy.destroy(environ, console, account)
     s3 = account.client("s3")
-    for bucket in left.bucket_names(account):
-        if left.exists(s3, bucket):
-            deploy.empty_bucket(s3, bucket)
+    for _, bucket in Inventory(account).buckets():
+        deploy.empty_bucket(s3, bucket)
     with console.status("storage: removing"):
         Workspace(target=account.target, stack="storage", capture=account.target.emulated).destroy()
 
@@ -185,7 +185,7 @@ def clean_up(gatherer: Gatherer, environ: Mapping[str, str], limit_usd: Decimal)
     account, console = Account(gatherer.account.target, gatherer.account.environ), gatherer.console
     why = surely(lambda: remove(account, environ, console), console)
     gatherer.evidence["cost"] = cost(gatherer.account, limit_usd, environ)
-    found = gatherer.ask(lambda: left.of_environment(account))
+    found = gatherer.ask(lambda: Inventory(account).names())
     if why and "error" not in found:
         found["not removed"] = [why[:500]]
     gatherer.evidence["left"] = found

@@ -31,6 +31,14 @@ def test_of_a_dear_program():
     with pytest.raises(OSError):
         subprocess.run(["/nowhere/terraform", "plan"])
 
+@pytest.fixture
+def started():
+    with pytest.raises(OSError):
+        subprocess.run(["/nowhere/java", "-cp", "x"])
+
+def test_of_a_dear_fixture_that_nobody_named(started):
+    pass
+
 def test_of_long_arithmetic(monkeypatch):
     monkeypatch.setattr(fast, "MOST_SECONDS", -1.0)
 
@@ -85,10 +93,10 @@ def test_a_fast_test_that_does_something_dear_fails(probed: str) -> None:
     assert "test_probe.py::test_of_nothing" in passed
     assert "test_probe.py::test_with_a_dear_fixture" in passed
     said = [line for line in probed.splitlines() if line.startswith("a fast test ")]
-    for what in ("imports tensorflow", "starts terraform", "takes 0."):
+    for what in ("imports tensorflow", "starts terraform", "starts java", "takes 0."):
         assert any(line.startswith(f"a fast test {what}") for line in said), (what, said)
     assert all("Fix: mark it slow or spark" in line for line in said)
-    assert len(said) == 3
+    assert len(said) == 4
 
 
 def test_the_dearest_unit_comes_first_and_no_unit_is_divided() -> None:

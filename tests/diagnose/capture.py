@@ -2,28 +2,39 @@
 
 An embedded AWS is started, clusters and steps fail on it one way each, and what lies in the log bucket afterwards is
 kept below ``corpus/<name>/tree``, with what EMR's API said. Names of this machine are replaced by a node's. It takes
-some four minutes; the tests replay what it left and do not run it.
+some four minutes, and some ten more for `ON_YARN`; the tests replay what it left and do not run it.
 """
 
 from __future__ import annotations
 
+import getpass
 import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
+import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from localaws import server
+import psutil
+
+from localaws import faults, server
+from localaws.processes import find_processes
 from localaws.settings import Settings
+from ops.diagnose import gather
+from ops.diagnose.causes import judge
+from ops.diagnose.render import as_json
 from ops.job.package import ENTRY, job_zip
 from sample.draw import draw_sample
 from tests.conftest import SHARED
@@ -33,8 +44,7 @@ REPO = Path(__file__).resolve().parents[2]
 CORPUS = Path(__file__).parent / "corpus"
 SCRIPT = (REPO / "bootstrap" / "install_tensorflow.sh").read_text()
 NODE_PYTHON = "/opt/fruits/venv/bin/python"
-YARN = "captured on YARN (Hadoop 3.4.2, Spark 3.5.6), the real job"
-FAULTY = "yarn-fault-"
+YARN = "the real job on a real YARN (Hadoop 3.4.2, Spark 3.5.6)"
 EXAMPLE = "https://s3.eu-west-3.amazonaws.com"
 
 HEAD = """
@@ -155,11 +165,12 @@ class Stage:
         s3, code = self.world.s3, self.world.code
         s3.put_object(Bucket=code, Key="jobs/fruits.zip", Body=job_zip())
         s3.put_object(Bucket=code, Key="jobs/featurize_pca.py", Body=ENTRY.read_bytes())
+        mode = fields.pop("mode", "cluster")
         asked = {"input": f"s3://{code}/images", "output": f"s3://{code}/out/results", "parallelism": 2, **fields}
         key = f"requests/{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]}.json"
         s3.put_object(Bucket=code, Key=key, Body=json.dumps(asked).encode())
         folder = f"s3://{code}/jobs"
-        submit = ("spark-submit", "--deploy-mode", "cluster", "--py-files", f"{folder}/fruits.zip")
+        submit = ("spark-submit", "--deploy-mode", mode, "--py-files", f"{folder}/fruits.zip")
         return (*submit, f"{folder}/featurize_pca.py", "--request", f"s3://{code}/{key}")
 
     def plain(self, name: str, *arguments: str) -> tuple[str, ...]:
@@ -302,15 +313,46 @@ CASES: dict[str, tuple[Callable[[Stage], str], str]] = {
 }
 
 
-# What really happens on YARN (FAULT=, as docs/embedded-aws.md has them), and the cause that must be named.
+@dataclass(frozen=True)
+class Accident:
+    """What happens to the real job on a real YARN.
+
+    Attributes
+    ----------
+    cause : that must be named
+    fault : FAULT=, as docs/embedded-aws.md has them
+    signal : what each executor's JVM gets once it works; None for nothing
+    master : market of the nodes that may hold the driver
+    settings : Spark's, of the step's cluster
+    request : fields of the job's request; ``mode`` is spark-submit's deploy mode
+    """
+
+    cause: str
+    fault: str = "none"
+    signal: signal.Signals | None = None
+    master: str = "ON_DEMAND"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+
+HURRIED = {
+    "spark.network.timeout": "16s",
+    "spark.network.timeoutInterval": "4s",
+    "spark.executor.heartbeatInterval": "2s",
+    "spark.task.maxFailures": "2",
+}
 ON_YARN = {
-    "driver-memory": "out-of-memory-driver",
-    "executor-heap": "out-of-memory-executor",
-    "worker-memory": "out-of-memory-executor",
-    "worker-killed": "python-crash",
-    "step-oom": "out-of-memory-driver",
-    "master-lost": "node-lost",
-    "disk-full": "waits-for-nodes",
+    "yarn-kills-driver": Accident("out-of-memory-driver", "driver-memory"),
+    "yarn-kills-executor": Accident("out-of-memory-executor", "worker-memory"),
+    "yarn-executor-heap": Accident("out-of-memory-executor", "executor-heap"),
+    "yarn-worker-killed": Accident("python-crash", "worker-killed"),
+    "yarn-driver-killed": Accident("out-of-memory-driver", "step-oom"),
+    "yarn-driver-node-lost": Accident("node-lost", "master-lost"),
+    "yarn-nodes-unhealthy": Accident("waits-for-nodes", "disk-full"),
+    "spot-nodes-lost": Accident("lost-spot-nodes", "master-lost", master="SPOT"),
+    "kernel-kills-executor": Accident("out-of-memory-executor", signal=signal.SIGKILL),
+    "executors-lost": Accident("executor-lost", signal=signal.SIGSTOP, settings=HURRIED),
+    "client-mode": Accident("input-missing", request={"classes": ["No such fruit"], "mode": "client"}),
 }
 # Sizes for the drawn sample: TensorFlow lives in the driver's overhead, a worker in the executor's.
 SMALL = {
@@ -330,33 +372,60 @@ LABELS = {
 }
 
 
-def on_yarn(stage: Stage, kind: str, seconds: float = 400) -> str:
+def on_yarn(stage: Stage, accident: Accident, name: str = "results", seconds: float = 400) -> str:
     """A cluster whose step, the real job, meets an accident, to its end; one whose step waits is left waiting."""
     world = stage.world
-    server.set_fault(world.aws.endpoint, world.aws.keys, kind)
+    server.set_fault(world.aws.endpoint, world.aws.keys, accident.fault)
     try:
         python = {f"spark.{side}.PYSPARK_PYTHON": sys.executable for side in ("yarn.appMasterEnv", "executorEnv")}
+        job = stage.job(**{"output": f"s3://{world.code}/out/{name}", **accident.request})
         cluster = world.cluster(
             Instances={
                 "InstanceFleets": [fleet("MASTER", 1), fleet("CORE", 1), fleet("TASK", 0, TargetSpotCapacity=1)]
             },
             Configurations=[
-                {"Classification": "spark-defaults", "Properties": {**SMALL, **python}},
-                {"Classification": "yarn-site", "Properties": LABELS},
+                {"Classification": "spark-defaults", "Properties": {**SMALL, **python, **accident.settings}},
+                {
+                    "Classification": "yarn-site",
+                    "Properties": LABELS | {"yarn.node-labels.am.default-node-label-expression": accident.master},
+                },
             ],
-            Steps=[step("fruits", *stage.job(output=f"s3://{world.code}/out/{kind}"))],
+            Steps=[step("fruits", *job)],
         )
         ended = ("COMPLETED", "FAILED", "CANCELLED")
-        if kind == "disk-full":
-            key = until(lambda: world.steps(cluster)[0]["Status"]["State"] == "RUNNING", bool, seconds=120)
-            assert key
+        if accident.fault == "disk-full":
+            until(lambda: world.states(cluster), lambda states: states[0] == "RUNNING", seconds=120)
             until(lambda: _waits(stage, cluster), bool, seconds=120)
         else:
-            until(lambda: world.states(cluster), lambda states: states[0] in ended, seconds=seconds)
+            with striking(stage.home / "clusters" / cluster, accident.signal):
+                until(lambda: world.states(cluster), lambda states: states[0] in ended, seconds=seconds)
             world.end(cluster)  # all logs are in the bucket then
     finally:
         server.set_fault(world.aws.endpoint, world.aws.keys, "none")
     return cluster
+
+
+@contextmanager
+def striking(folder: Path, number: signal.Signals | None) -> Iterator[None]:
+    """Send each executor's JVM a signal, once it has had the time to be given work, for the time of a block."""
+    over, struck = threading.Event(), set[int]()
+    victims = faults.Victims(lambda: find_processes(folder), lambda: None, lambda: None)
+
+    def strike() -> None:
+        while number is not None and not over.wait(0.3):
+            for process in victims.executors():
+                with suppress(psutil.Error):
+                    if process.pid not in struck and time.time() - process.create_time() > faults.EXECUTOR_AGE_SECONDS:
+                        struck.add(process.pid)
+                        process.send_signal(number)
+
+    thread = threading.Thread(target=strike, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _waits(stage: Stage, cluster: str) -> bool:
@@ -413,7 +482,16 @@ def keep(stage: Stage, name: str, cluster: str, cause: str, corpus: Path = CORPU
     if made == YARN:
         kept = json.dumps(plain({"Instances": instances}), indent=1)
         (tree / "list-instances.json").write_text(neutral(kept, stage, cluster) + "\n")
-    manifest = {"made": made, "cause": cause}
+    verdict = judge(gather.of_tree(tree))
+    where = as_json(gather.of_tree(tree), verdict)["where"]
+    manifest = {
+        "made": made,
+        "cause": cause,
+        "says": verdict.says,
+        "fix": verdict.fix,
+        "where": where and f"{where['path']}:{where['line']}",
+        "said": verdict.said[:120],
+    }
     (target / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     return tree
 
@@ -428,15 +506,19 @@ def neutral(text: str, stage: Stage, cluster: str) -> str:
         str(prefix.resolve()): "/opt/fruits/venv",
         str(prefix): "/opt/fruits/venv",
         sys.base_prefix: "/usr",
+        str(SHARED / "yarn" / "jars"): "/usr/lib/hadoop/client",
         str(REPO): "/home/hadoop/fruits",
+        f"{Path.home()}/": "/home/hadoop/",
         stage.world.aws.endpoint: EXAMPLE,
         stage.world.aws.endpoint.removeprefix("http://"): EXAMPLE.removeprefix("https://"),
-        socket.gethostname(): "ip-10-0-0-7",
         os.environ.get("JAVA_HOME", "\0"): "/usr/lib/jvm/java-17",
     }
     for word, instead in replaced.items():
         text = text.replace(word, instead)
-    return text
+    text = re.sub(rf"(?<![\w.-]){re.escape(socket.gethostname())}(?![\w.-])", "ip-10-0-0-7", text)
+    text = re.sub(rf"\b{getpass.getuser()}, ?hadoop\b", "hadoop", text)
+    text = re.sub(r"/hadoop/nodes/ip-[\w.-]+?(?=/)", "", text)  # a machine's folder stands for its root
+    return re.sub(r"\b127\.\d+\.\d+\.(\d+)\b(?<!127\.0\.0\.1)", r"10.0.1.\1", text)
 
 
 @contextmanager
@@ -458,26 +540,28 @@ def staged(**more: Any) -> Iterator[Stage]:
 
 
 def main(names: list[str]) -> int:
-    """Make cases again: all of local-cluster's, or those named; ``yarn-fault-KIND`` on YARN, where its jars are."""
-    faulty = [name for name in names if name.startswith(FAULTY)]
-    if faulty:
-        with staged(yarn=True, yarn_jars=SHARED / "yarn" / "jars") as stage:
-            for name in faulty:
-                kind = name.removeprefix(FAULTY)
-                cluster = on_yarn(stage, kind)
-                keep(stage, name, cluster, ON_YARN[kind], made=YARN)
-                stage.world.end(cluster)
-                print(f"{name}: {cluster}", flush=True)
-    names = [name for name in names if name not in faulty]
-    if faulty and not names:
-        return 0
-    with staged() as stage:
-        for name in names or list(CASES):
-            fail, cause = CASES[name]
-            cluster = fail(stage)
-            keep(stage, name, cluster, cause)
-            print(f"{name}: {cluster}", flush=True)
+    """Make cases again: all of local-cluster's, or those named, on YARN too where its jars are."""
+    for on, kinds in ((True, ON_YARN), (False, CASES)):
+        wanted = [name for name in names if name in kinds] or ([] if names or on else list(kinds))
+        if not wanted:
+            continue
+        with staged(**({"yarn": True, "yarn_jars": SHARED / "yarn" / "jars"} if on else {})) as stage:
+            for name in wanted:
+                began = time.monotonic()
+                cluster, cause = make(stage, name)
+                keep(stage, name, cluster, cause, made=YARN if on else "rehearsal")
+                if on:
+                    stage.world.end(cluster)
+                print(f"{name}: {cluster}, {time.monotonic() - began:.0f} s", flush=True)
     return 0
+
+
+def make(stage: Stage, name: str) -> tuple[str, str]:
+    """Let a case happen; the cluster, and the cause."""
+    if name in ON_YARN:
+        return on_yarn(stage, ON_YARN[name]), ON_YARN[name].cause
+    fail, cause = CASES[name]
+    return fail(stage), cause
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def test_packed_or_not_is_the_same(case: Case, tmp_path: Path) -> None:
 
 def test_the_corpus_says_how_it_was_made() -> None:
     manifests = [json.loads((CORPUS / name / "manifest.json").read_text()) for name in NAMES]
-    ways = ("rehearsal", "written after: ", "a run on a real YARN")
+    ways = ("rehearsal", "written after: ", "a run on a real YARN", "the real job on a real YARN")
     assert all(m["made"].startswith(ways) for m in manifests)
     assert sum(m["made"] == "rehearsal" for m in manifests) >= 20
     assert {m["cause"] for m in manifests} <= set(table.NAMES)

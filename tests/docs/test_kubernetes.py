@@ -17,7 +17,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-from fruits.request import parse
+from fruits.command_line import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "docs/elsewhere/kubernetes"

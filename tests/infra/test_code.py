@@ -92,9 +92,7 @@ def test_plan_time_decides_no_attribute() -> None:
 
 def test_no_step_inside_the_cluster() -> None:
     for file in FILES:
-        for block in module_docs.hcl2.loads(file.read_text(), serialization_options=module_docs.OPTIONS).get(
-            "resource", []
-        ):
+        for block in module_docs.parse(file.read_text()).get("resource", []):
             for cluster in block.get("aws_emr_cluster", {}).values():
                 assert "step" not in cluster
 
@@ -146,7 +144,7 @@ def test_environments_set_only_what_the_stacks_know() -> None:
     }
     for file in (INFRA / "env").glob("*.tfvars"):
         _, *stack = file.stem.split(".")
-        given = module_docs.hcl2.loads(file.read_text(), serialization_options=module_docs.OPTIONS)
+        given = module_docs.parse(file.read_text())
         for name in given:
             for each in stack or ("storage", "cluster"):
                 assert name in known[each], f"{file.name} sets {name}, which {each} does not know"

@@ -149,7 +149,7 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
         "eu-west-3",
         {"primary": {"types": ["c7i.xlarge"]}},
         [
-            "On one node the driver takes 4608 MB and 4 cores featurize in the rest, which needs 8144 MB; the smallest "
+            "On one node the driver takes 3072 MB and 4 cores featurize in the rest, which needs 6608 MB; the smallest "
             "of c7i.xlarge gives YARN less. Choose larger primary types, such as m7i.xlarge or c7i.2xlarge.",
         ],
     ),

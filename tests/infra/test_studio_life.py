@@ -12,7 +12,7 @@ from rich.console import Console
 from localaws import server
 from localaws.policy import Decision, Request, decide
 from localaws.settings import Settings
-from ops.aws.account import Account, point_process_at
+from ops.aws.account import Account
 from ops.aws.sweep import has_studio, vpcs_of
 from ops.core.target import EMULATED_ACCOUNT, Target
 from ops.job.notebook import ZIP, bundle
@@ -28,15 +28,11 @@ REGION = "eu-west-3"
 
 @pytest.fixture
 def account(tmp_path: Path, terraform: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-                 "AWS_EC2_METADATA_DISABLED"):  # fmt: skip
-        monkeypatch.setenv(name, "")  # point_process_at sets them; monkeypatch puts back what was
     monkeypatch.setenv("TERRAFORM_HOME", str(tmp_path / "terraform"))
     settings = Settings(home=tmp_path / "aws", execute=False, starting_seconds=0.1, log_delay_seconds=0.1)
     with server.running(settings) as record:
         where = {"endpoint": record.endpoint, "keys": record.keys}
         target = Target(env="dev", region=REGION, account_id=EMULATED_ACCOUNT, **where)
-        point_process_at(target)
         yield Account(target)
 
 

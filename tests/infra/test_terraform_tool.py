@@ -298,6 +298,31 @@ def test_copy_follows_its_source(tmp_path: Path) -> None:
     assert files == {"a/main.tf": "two", "a/backend_override.tf": "ours", "a/.terraform/y": "Terraform's"}
 
 
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        (None, {}),
+        ('{"version": 4, "outputs": {"cluster_id": {"value": "j-1", "type": "string"}}}', {"cluster_id": "j-1"}),
+        (
+            '{"version": 4, "outputs": {"fleets": {"value": {"core": [1]}, "sensitive": true}}}',
+            {"fleets": {"core": [1]}},
+        ),
+        ('{"version": 4}', {}),
+        ('{"version": 5, "outputs": {}}', None),
+        ('{"version": 4, "outp', None),
+        ("[]", None),
+    ],
+)
+def test_a_local_state_is_read_without_terraform(
+    tmp_path: Path, text: str | None, known: dict[str, Any] | None
+) -> None:
+    """None: Terraform itself is asked."""
+    state = tmp_path / "cluster.tfstate"
+    if text is not None:
+        state.write_text(text)
+    assert terraform.read_outputs(state) == known
+
+
 @pytest.mark.terraform
 def test_plan_of_this_environment_and_no_other(
     planner: Planner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -312,6 +337,9 @@ def test_plan_of_this_environment_and_no_other(
     assert shown["format_version"].startswith("1.")
     assert shown["variables"]["region"]["value"] == REGION
     assert work.outputs() == {}  # nothing is applied
+    work.state.write_text("[]")  # of a format that is not known: Terraform itself is asked, and refuses
+    with pytest.raises(terraform.CommandFailedError, match="terraform output ended with 1"):
+        work.outputs()
 
 
 @pytest.mark.terraform

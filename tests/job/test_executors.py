@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-
 from fruits.errors import ExecutorsError
 from fruits.executors import Watch, explain, waited_for
 
@@ -96,12 +95,12 @@ def test_a_real_spark_without_a_worker_ends(tmp_path: Path) -> None:
 
 def test_a_local_master_is_never_watched() -> None:
     class Session:
-        class conf:  # noqa: N801
+        class conf:
             @staticmethod
             def get(name: str, default: str) -> str:
                 return default
 
-        class sparkContext:  # noqa: N801
+        class sparkContext:
             master = "local[2]"
 
     with waited_for(Session()):  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import colorsys
+import hashlib
 import io
 import json
 import math
@@ -21,11 +22,13 @@ import pyarrow as pa
 import pytest
 from fruits import report
 from fruits.checks import ClassCount
+from fruits.classifier import PENALTY, cross_validate
 from fruits.errors import FruitsError
 from fruits.images import decode
 from fruits.parts import Part, PartWriter
 from fruits.pca import SCORES_SCHEMA, Moments, Reduction, solve
 from fruits.report import colours, page, pictures, sample
+from fruits.report.clusters import of as cluster_of
 from fruits.store import Store
 from markupsafe import Markup
 from PIL import Image
@@ -104,10 +107,68 @@ def test_with_more_classes_than_points_one_image_each_of_some() -> None:
 
 def test_neighbours_are_scikit_learns() -> None:
     x = np.random.default_rng(0).normal(size=(300, 12)).astype(np.float32)
-    theirs = NearestNeighbors(n_neighbors=8, algorithm="brute").fit(x).kneighbors(return_distance=False)
-    assert (sample.nearest(x, 8) == theirs).all()
-    assert sample.nearest(x[:3], 8).shape == (3, 2)
-    assert sample.nearest(x[:1], 8).shape == (1, 0)
+    far, theirs = NearestNeighbors(n_neighbors=8, algorithm="brute").fit(x).kneighbors()
+    rows, distances = sample.nearest(x, 8)
+    assert (rows == theirs).all()
+    assert np.allclose(distances, far, atol=1e-5)
+    assert [array.shape for array in sample.nearest(x[:3], 8)] == [(3, 2), (3, 2)]
+    assert [array.shape for array in sample.nearest(x[:1], 8)] == [(1, 0), (1, 0)]
+
+
+def test_clusters_are_as_tight_as_scikit_learns() -> None:
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import adjusted_rand_score
+
+    x = clusters([f"class {i}" for i in range(7) for _ in range(30)])
+    ours = cluster_of(x, 7)
+    theirs = KMeans(7, n_init=10, random_state=0).fit(x)
+    inertia = sum(((x[ours == c] - x[ours == c].mean(axis=0)) ** 2).sum() for c in range(7))
+    assert inertia <= 1.02 * theirs.inertia_
+    assert adjusted_rand_score(theirs.labels_, ours) > 0.97
+    sizes = np.bincount(cluster_of(x, 4))
+    assert (np.diff(sizes) <= 0).all()  # the largest first
+    assert cluster_of(np.zeros((5, 3)), 4).tolist() == [0] * 5
+    assert cluster_of(np.zeros((0, 3)), 4).shape == cluster_of(np.zeros((0, 0)), 4).shape == (0,)
+    assert cluster_of(np.zeros((4, 0)), 4).tolist() == [0] * 4
+
+
+def test_what_each_image_is_taken_for_is_scikit_learns_answer() -> None:
+    from sklearn.linear_model import RidgeClassifier
+
+    labels = ["Apple"] * 20 + ["Pear"] * 20 + ["Lonely"]
+    paths = [f"/images/{label}/{i}_100.jpg" for i, label in enumerate(labels)]
+    x = clusters(labels, width=3, seed=3) + 12 * np.random.default_rng(1).normal(size=(41, 3)).astype(np.float32)
+    result = cross_validate(paths, labels, x)
+    assert result is not None
+    halves = [*range(10), *range(20, 30)], [*range(10, 20), *range(30, 40)]
+    expected = np.full(41, -1)
+    for learned, tested in (halves, halves[::-1]):
+        penalty = PENALTY * np.trace(np.cov(x[learned].T, bias=True)) * len(learned) / 3
+        model = RidgeClassifier(penalty).fit(x[learned], [labels[i] for i in learned])
+        expected[tested] = [["Apple", "Pear"].index(label) for label in model.predict(x[tested])]
+    assert result.predicted.tolist() == expected.tolist()
+    assert (expected[:20] == 1).any()
+    wanted = [paths[40], paths[25], paths[0], "/images/gone.jpg"]
+    taken = page.taken_for(result, paths, wanted, ["Pear", "Apple"])
+    assert taken == [-1, 1 - expected[25], 1 - expected[0], -1]
+    assert page.taken_for(result, paths, wanted, []) == [-1] * 4
+
+
+def test_reasons_beyond_the_palette_are_one() -> None:
+    rows = [{"label": f"class {i:02}", "reason": f"reason {i:02}"} for i in range(12)]
+    found = report.reject_reasons([f"class {i:02}" for i in range(14)], rows)
+    assert len(found["names"]) == report.PALETTE
+    assert found["names"][-1] == "another reason"
+    assert found["of"][:3] == [1, 2, 3]
+    assert found["of"][8:] == [8, 8, 8, 8, 0, 0]
+    assert report.reject_reasons(["a"], []) == {"names": ["none rejected"], "of": [0]}
+
+
+def test_umap_is_the_published_one() -> None:
+    head, _, script = page.resource("umap.js").partition("\n")
+    assert head.startswith("// umap-js 1.4.0, lib/umap-js.min.js, unchanged below this line.")
+    digest = hashlib.sha256(script.encode()).hexdigest()
+    assert digest == "9d226db25cc57eae1e1843765eac64c90f6bccfdeb2c2be2520b2e310abc3ded"
 
 
 def test_a_class_can_be_told_on_white_on_black_and_by_its_shape() -> None:
@@ -165,7 +226,7 @@ def test_names_cannot_become_markup_or_code() -> None:
     hostile = Parsed(hostile_page())
     names = [f"class {i}" for i in range(6)]
     tame = Parsed(page_of([name for name in names for _ in range(4)], Pictures(), rejects=rejects_of(names)))
-    assert len(hostile.scripts) == len(tame.scripts) == 4  # data, two of the library, ours
+    assert len(hostile.scripts) == len(tame.scripts) == 5  # data, two of Bokeh, umap-js, ours
     assert hostile.scripts[1:] == tame.scripts[1:]
     assert set(hostile.tags) == set(tame.tags)
     assert hostile.ids == tame.ids
@@ -383,7 +444,7 @@ def test_more_classes_than_a_page_can_list() -> None:
 def test_the_zip_that_ships_holds_what_the_page_is_made_of() -> None:
     with zipfile.ZipFile(io.BytesIO(job_zip())) as packed:
         names = set(packed.namelist())
-        for name in ("page.html", "macros.html", "classifier.html", "page.css", "page.js"):
+        for name in ("page.html", "macros.html", "classifier.html", "page.css", "page.js", "umap.js"):
             assert packed.read(f"fruits/report/{name}").decode() == page.resource(name)
     assert "fruits/report/__init__.py" in names
 
@@ -454,14 +515,15 @@ def test_the_classifier_has_images_of_every_class_however_many_there_are(classes
     assert len(per_class) == classes
     assert min(per_class.values()) >= 6
     counts = [ClassCount(label, 12, 12, 0) for label in per_class]
-    section = str(report.classifier_section(taken.learned, counts, 12 * classes))
+    section = str(report.classifier_section(taken, counts, 12 * classes))
     assert "Not available" not in section
     assert f"of {len(taken.learned):,} images" in section
 
 
 def test_too_many_classes_are_the_reason_where_they_are() -> None:
     counts = [ClassCount(f"class {i}", 9, 9, 0) for i in range(3001)]
-    nothing = sample.Shown([], [], np.empty((0, 2), np.float32))
+    none = sample.Shown([], [], np.empty((0, 2), np.float32))
+    nothing = sample.Sample(none, [], none)
     assert str(report.classifier_section(nothing, counts, 27_009)).strip() == (
         "<p>Not available: 3,001 classes are more than the 3,000 it can tell apart.</p>"
     )

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from tests.job.conftest import FinishedRun
-from tests.job.reporting import HOSTILE, Pictures, page_of
+from tests.job.reporting import HOSTILE, Pictures, clusters, page_of
 from tests.job.test_report import hostile_page
 
 if TYPE_CHECKING:
@@ -103,6 +104,11 @@ PLACE = """(i) => {
 """Where on the screen an image's point lies."""
 
 
+DRAWN = """() => { const { x, y } = window.fruits.map.renderers.find((r) => r.name === "images").data_source.data;
+  return [...x].map((_, i) => [x[i], y[i]]); }"""
+"""Where the map draws each image."""
+
+
 def numbers(page: Page) -> dict[str, Any]:
     """What the page's figures hold."""
     found: dict[str, Any] = page.evaluate(
@@ -173,7 +179,8 @@ def test_a_click_shows_the_nearest_neighbours_and_their_clicks_go_on(opened: Ope
     data = data_of(page)
     near = data["images"]["near"][i]
     assert numbers(page)["chosen"] == i
-    assert numbers(page)["rings"] == 1 + len(near) == 9
+    assert len(near) == 15
+    assert numbers(page)["rings"] == 9
     assert page.locator("#near button").count() == 8
     assert data["images"]["path"][i] in page.locator("#chosen").inner_text()
     page.locator("#near button").nth(2).click()
@@ -303,12 +310,78 @@ def test_colours_can_stand_for_folders_and_for_agreement(opened: Opened, tmp_pat
     path.write_text(page_of(["farm/Apple"] * 10 + ["shop/Apple"] * 10 + ["shop/Pear"] * 10, Pictures()))
     page = opened(path)
     colours = '[...window.fruits.map.renderers.find((r) => r.name === "images").data_source.data.colour]'
-    page.locator("#colour-by").select_option(label="folder 1: farm, shop")
+    page.locator("#colour-by").select_option(label="folder 1")
     drawn = page.evaluate(colours)
     assert len(set(drawn[:10])) == len(set(drawn[10:])) == 1
     assert drawn[0] != drawn[-1]
-    page.locator("#colour-by").select_option(label="neighbours of the same class: none to all")
-    assert page.evaluate(colours)
+    key = page.locator("#key li")
+    assert key.all_text_contents() == ["farm (10)", "shop (20)"]
+    page.locator("#colour-by").select_option(label="neighbours of the same class")
+    assert key.all_text_contents() == ["100 % (30)"]
+    page.locator("#colour-by").select_option(label="cluster (k-means)")
+    assert key.all_text_contents() == ["cluster 1 (10)", "cluster 2 (10)", "cluster 3 (10)"]
+    drawn = page.evaluate(colours)
+    assert len({*drawn[:10]}) == len({*drawn[10:20]}) == len({*drawn[20:]}) == 1
+    page.locator("#colour-by").select_option(label="class")
+    assert page.locator("#key").is_hidden()
+
+
+def test_colours_can_stand_for_the_reasons_of_rejects(opened: Opened, tmp_path: Path) -> None:
+    rejects = [
+        {"path": f"/images/{label}/bad{i}.jpg", "label": label, "size": 9, "reason": reason}
+        for i, (label, reason) in enumerate([("Apple", "cut"), ("Apple", "cut"), ("Apple", "empty"), ("Pear", "empty")])
+    ]
+    path = tmp_path / "report.html"
+    path.write_text(page_of(["Apple"] * 4 + ["Pear"] * 5 + ["Plum"] * 6, Pictures(), rejects=rejects))
+    page = opened(path)
+    page.locator("#colour-by").select_option(label="why images of the class were rejected")
+    assert page.locator("#key li").all_text_contents() == ["none rejected (6)", "cut (4)", "empty (5)"]
+
+
+def test_a_confusion_leads_to_its_pictures(opened: Opened, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    labels = ["Apple"] * 20 + ["Pear"] * 20
+    path.write_text(page_of(labels, Pictures(), twins=((3, 25), (4, 27), (30, 2))))
+    page = opened(path)
+    row = page.locator("#confusions tbody tr", has=page.locator("button[data-is=Pear]"))
+    assert [int(text) for text in row.locator("td.n").all_text_contents()] == [2]
+    row.locator("button").click()
+    assert page.locator("#confused-title").inner_text() == "Pear taken for Apple: 2 of the images shown"
+    pictures = page.locator("#confused li button")
+    assert [item.get_attribute("title") for item in pictures.all()] == ["Pear/25_100.jpg", "Pear/27_100.jpg"]
+    pictures.nth(1).click()
+    assert data_of(page)["images"]["path"][numbers(page)["chosen"]] == "Pear/27_100.jpg"
+    page.locator(".matrix tbody button[data-is=Apple]").click()
+    assert page.locator("#confused-title").inner_text() == "Apple taken for another class: 1 of the images shown"
+    page.locator("#colour-by").select_option(label="what the classifier says")
+    assert page.locator("#key li").all_text_contents() == ["right (37)", "another class (3)"]
+
+
+def test_the_map_of_neighbours_keeps_them_better_than_two_components_do(opened: Opened, tmp_path: Path) -> None:
+    from sklearn.manifold import trustworthiness
+
+    labels = [f"Fruit {k}" for k in range(12) for _ in range(12)]
+    path = tmp_path / "report.html"
+    path.write_text(page_of(labels, Pictures(default=b"")))
+    places = []
+    for _ in range(2):
+        page = opened(path)
+        page.locator("#layout").select_option("neighbours")
+        page.wait_for_selector("html[data-layout=neighbours]", state="attached", timeout=300_000)
+        places.append(np.array(page.evaluate(DRAWN)))
+    assert (places[0] == places[1]).all()  # the same page, the same map
+    assert page.locator("#axis-x").is_disabled()
+    order = [labels.index(label) + i % 12 for i, label in enumerate(sorted(labels))]
+    scores = clusters(labels)[order]
+    kept = trustworthiness(scores, places[0], n_neighbors=8)
+    by_components = trustworthiness(scores, np.array(data_of(page)["images"]["scores"][:2]).T, n_neighbors=8)
+    assert kept > 0.97 > by_components
+    page.evaluate("window.fruits.choose(3)")  # clicks, zoom and selection go by what is drawn
+    page.mouse.click(*page.evaluate(PLACE, 40))
+    assert numbers(page)["chosen"] == 40
+    page.locator("#layout").select_option("components")
+    page.wait_for_selector("html[data-layout=components]", state="attached")
+    assert page.evaluate(DRAWN)[5] == [data_of(page)["images"]["scores"][j][5] for j in (0, 1)]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -431,7 +504,7 @@ def test_hostile_names_are_text(opened: Opened, strange_page: Path) -> None:
         page.mouse.move(x, y)
         page.mouse.move(x + 1, y)
     assert page.title().startswith("Fruits! ")
-    assert page.locator("script").count() == 4
+    assert page.locator("script").count() == 5
     assert page.locator("img[onerror]").count() == 0
     assert "{{ 7 * 7 }}" in page.locator("#legend").inner_text()
 

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fruits.command_line import parse, parser, read_request
 from fruits.errors import EXIT_CODES, UsageError
-from fruits.request import Request, parse, parser, read_request
+from fruits.request import MEANINGS, Request
+
+from ops.job.local_spark import fields_from
 
 
 def refusal(**fields: Any) -> str:
@@ -107,6 +110,33 @@ def test_help_lists_every_field_and_every_exit_code() -> None:
         assert f"{code:>3}  {meaning}" in text
     for name in Request.__dataclass_fields__:
         assert f"--{'class' if name == 'classes' else name.replace('_', '-')}" in text
+
+
+TYPED = {
+    **{"input": ("i", "i"), "output": ("o", "o"), "model": ("resnet50", "resnet50"), "k": ("7", 7)},
+    **{"variance": ("95 %", 0.95), "limit": ("20", 20), "classes": ("Kiwi", ("Kiwi",)), "engine": ("fast", "fast")},
+    **{"precision": ("bf16", "bf16"), "image_size": ("96", 96), "scaling": ("tf", "tf"), "weights": ("w", "w")},
+    **{"max_reject_rate": ("5%", 0.05)},
+}
+"""What a user types for each field, and what it must be."""
+
+
+@pytest.mark.parametrize("name", [name for name, meaning in MEANINGS.items() if meaning.typed])
+def test_make_and_the_job_read_a_field_alike(name: str) -> None:
+    text, value = TYPED[name]
+    rest = {} if name in ("input", "output") else {"input": "i", "output": "o"}
+    made = Request.from_json({"input": "i", "output": "o", **fields_from({name.upper(): text})})
+    line = [part for n, t in {**rest, name: text}.items() for part in (f"--{n.replace('_', '-')}", t)]
+    line = ["--class" if part == "--classes" else part for part in line]
+    typed = parse(line if name not in ("input", "output") else ["--input", "i", "--output", "o"])
+    assert made == typed
+    assert getattr(made, name) == value
+
+
+def test_what_the_commands_set_is_no_users_variable() -> None:
+    assert fields_from({"NETWORKS": "n", "PARALLELISM": "3"}) == {}
+    assert {name for name, meaning in MEANINGS.items() if not meaning.typed} == {"networks", "parallelism"}
+    assert set(TYPED) == {name for name, meaning in MEANINGS.items() if meaning.typed}
 
 
 def test_a_request_file_is_the_same_request(tmp_path: Path) -> None:

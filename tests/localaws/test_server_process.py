@@ -132,6 +132,17 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest
         server.start(Settings(home=tmp_path / "home"))
 
 
+def test_a_profile_of_the_shell_that_is_not_configured_does_not_keep_it_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://elsewhere.example")
+    with server.running(Settings(home=tmp_path, execute=False)) as record:
+        assert server.status(tmp_path)[0] == record
+    given = server.server_environment(Settings(), {"AWS_PROFILE": "x", "AWS_REGION": "eu-west-1", "PATH": "/bin"})
+    assert {name for name in given if not name.startswith("LOCALAWS_")} == {"AWS_REGION", "PATH"}
+
+
 def test_interrupting_the_server_in_the_foreground_ends_it(tmp_path: Path) -> None:
     env = os.environ | {"LOCALAWS_HOME": str(tmp_path)}
     process = subprocess.Popen(

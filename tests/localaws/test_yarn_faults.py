@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from localaws import faults
 from localaws.java import find_java_home
 from ops.diagnose import gather
 from ops.diagnose.causes import judge
@@ -32,11 +33,15 @@ def stage() -> Iterator[Stage]:
         yield made
 
 
-@pytest.mark.parametrize("kind", sorted(ON_YARN))
-def test_an_accident_on_yarn_ends_with_its_cause(stage: Stage, tmp_path: Path, kind: str) -> None:
-    cluster = on_yarn(stage, kind)
-    tree = keep(stage, kind, cluster, ON_YARN[kind], tmp_path, YARN)
+@pytest.mark.parametrize("name", sorted(ON_YARN))
+def test_an_accident_on_yarn_ends_with_its_cause(stage: Stage, tmp_path: Path, name: str) -> None:
+    cluster = on_yarn(stage, ON_YARN[name])
+    tree = keep(stage, name, cluster, ON_YARN[name].cause, tmp_path, YARN)
     stage.world.end(cluster)
     evidence = gather.of_tree(tree)
     verdict = judge(evidence)
-    assert verdict.cause == ON_YARN[kind], as_text(evidence, verdict)
+    assert verdict.cause == ON_YARN[name].cause, as_text(evidence, verdict)
+
+
+def test_every_fault_that_only_yarn_has_is_among_them() -> None:
+    assert {accident.fault for accident in ON_YARN.values()} >= set(faults.ON_YARN)

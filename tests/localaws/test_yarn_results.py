@@ -14,7 +14,7 @@ import pytest
 
 from localaws.java import find_java_home
 from tests.conftest import SHARED
-from tests.diagnose.capture import Stage, on_yarn, staged
+from tests.diagnose.capture import Accident, Stage, on_yarn, staged
 from tests.localaws.support import World
 
 JARS = SHARED / "yarn" / "jars"
@@ -25,6 +25,7 @@ pytestmark = [
     pytest.mark.skipif(find_java_home() is None, reason="needs Java 17"),
     pytest.mark.skipif(not JARS.is_dir(), reason="needs YARN's jars: ../shared/yarn/jars is not beside this checkout"),
 ]
+HEALTHY = Accident("nothing-failed")
 
 
 @dataclass
@@ -56,7 +57,7 @@ def read(world: World, output: str) -> Result:
 
 def run(stage: Stage) -> Result:
     """The job over the drawn sample."""
-    cluster = on_yarn(stage, "none")
+    cluster = on_yarn(stage, HEALTHY, "none")
     assert stage.world.states(cluster) == ["COMPLETED"]
     stage.world.end(cluster)
     return read(stage.world, "out/none")

@@ -49,20 +49,30 @@ def test_every_kind_of_instance_is_represented_before_a_second_of_one() -> None:
     assert len(hadoop.choose_representatives(fleet, 99)) == 7, "the primary runs no containers"
 
 
-@pytest.mark.parametrize("machine_mb", [8_000, 16_000, 24_000, 64_000])
-def test_on_a_smaller_machine_a_driver_and_an_executor_still_fit_a_node(machine_mb: int) -> None:
-    """Terraform's sizes for m5.xlarge, on three of them."""
+@pytest.mark.parametrize("machine_mb", [6_000, 8_000, 12_000, 16_000, 20_000, 24_000, 64_000])
+@pytest.mark.parametrize(
+    ("instance_type", "place", "heap"),
+    [("m5.xlarge", 5856, 2048), ("c5.xlarge", 2816, 1304), ("m5.2xlarge", 11712, 4096), ("r5.xlarge", 11712, 2048)],
+)
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_on_a_smaller_machine_a_driver_and_an_executor_still_fit_a_node(
+    machine_mb: int, instance_type: str, place: int, heap: int, nodes: int
+) -> None:
+    """Terraform's sizes: the driver has an executor's place."""
+    driver_heap = min(1024, place - 2048)
     asked = {
-        "spark.driver.memory": "2048m",
-        "spark.driver.memoryOverhead": "2560m",
-        "spark.executor.memory": "2048m",
-        "spark.executor.memoryOverhead": "3808m",
+        "spark.driver.memory": f"{driver_heap}m",
+        "spark.driver.memoryOverhead": f"{place - driver_heap}m",
+        "spark.executor.memory": f"{heap}m",
+        "spark.executor.memoryOverhead": f"{place - heap}m",
     }
-    factor = hadoop.find_factor([11712] * 3, machine_mb)
+    factor = hadoop.find_factor([hadoop.yarn_memory(instance_type)] * nodes, machine_mb)
     sizes = {name: int(hadoop.scale_setting(name, value, factor).rstrip("m")) for name, value in asked.items()}
     driver = sizes["spark.driver.memory"] + sizes["spark.driver.memoryOverhead"]
     executor = sizes["spark.executor.memory"] + sizes["spark.executor.memoryOverhead"]
-    assert driver + executor <= hadoop.node_memory("m5.xlarge", factor)
+    node = hadoop.node_memory(instance_type, factor, asked)
+    rounded = sum(-(-container // 32) * 32 for container in (driver, executor))  # as YARN does
+    assert rounded <= node <= hadoop.yarn_memory(instance_type)
     assert driver >= 1783 * 1.2, "what the job was measured to need, and a fifth"
     assert executor >= 1344 * 1.2
     assert all(sizes[name] <= int(value.rstrip("m")) for name, value in asked.items())

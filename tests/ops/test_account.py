@@ -7,7 +7,8 @@ import os
 import pytest
 
 from ops.aws import account as accounts
-from ops.aws.account import Account, point_process_at
+from ops.aws.account import Account
+from ops.aws.store import open_store
 from ops.core.target import Keys, Target
 
 EMULATED = Target(
@@ -46,8 +47,10 @@ def test_making_an_account_leaves_the_environment_alone() -> None:
 
 @pytest.mark.usefixtures("shell")
 def test_a_client_goes_where_its_own_account_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_PROFILE")  # names a profile that is not configured here
-    emulated, real = Account(EMULATED), Account(REAL)
+    emulated = Account(EMULATED)  # of the shell's profile, which is not configured here, it asks nothing
+    assert emulated.client("s3").meta.region_name == "eu-west-3"
+    monkeypatch.delenv("AWS_PROFILE")
+    real = Account(REAL)
     for _ in range(2):  # whichever was made, or asked, last
         client = emulated.client("s3")
         assert client.meta.endpoint_url == "http://127.0.0.1:4566"
@@ -56,17 +59,29 @@ def test_a_client_goes_where_its_own_account_is(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("shell")
-def test_a_command_points_its_process_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_leaves_its_process_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accounts, "target_from", lambda *_, **__: EMULATED)
     before = dict(os.environ)
-    try:
-        account = Account.from_environment({"ENV": "local", "CURRENCY": "EUR"})
-        assert os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
-        assert os.environ["AWS_ACCESS_KEY_ID"] == "AKIAX"
-        assert "AWS_PROFILE" not in os.environ
-        assert account.environ["CURRENCY"] == "EUR"
-        point_process_at(REAL)
-        assert os.environ["AWS_REGION"] == "eu-west-1"
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    account = Account.from_environment({"ENV": "local", "CURRENCY": "EUR"})
+    account.client("s3")
+    assert dict(os.environ) == before
+    assert account.environ["CURRENCY"] == "EUR"
+
+
+@pytest.mark.usefixtures("shell")
+def test_a_store_of_the_embedded_aws_goes_there_whatever_the_shell_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile that is not configured, keys and an endpoint of somebody else: none of them counts."""
+    opened: list[dict[str, object]] = []
+    monkeypatch.setattr("pyarrow.fs.S3FileSystem", lambda **options: opened.append(options))
+    store = open_store(Account(EMULATED), "s3://fruits-local-data-123456789012/results")
+    for place in (store, store.child("_run")):
+        assert place.fs is None
+    names = ("endpoint_override", "scheme", "region", "access_key", "secret_key")
+    expected = ("127.0.0.1:4566", "http", "eu-west-3", "AKIAX", "secret")
+    assert [tuple(options[name] for name in names) for options in opened] == [expected, expected]
+    assert all("session_token" not in options for options in opened)
+
+
+def test_where_the_embedded_aws_is_can_be_said_by_the_shell_that_the_command_was_given() -> None:
+    given = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    assert accounts.emulator(given) == {"endpoint": "http://127.0.0.1:1", "keys": Keys("a", "b", None)}

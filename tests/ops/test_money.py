@@ -164,7 +164,7 @@ VPC = {"Vpcs": [{"VpcId": "vpc-1"}]}
 
 def endpoint(name: str, type_: str, state: str, service: str, *subnets: str) -> dict[str, Any]:
     return {
-        "VpcEndpointId": name, "VpcEndpointType": type_, "State": state,
+        "VpcId": "vpc-1", "VpcEndpointId": name, "VpcEndpointType": type_, "State": state,
         "ServiceName": f"com.amazonaws.{REGION}.{service}", "SubnetIds": list(subnets),
     }  # fmt: skip
 
@@ -177,7 +177,7 @@ ENDPOINTS = [
     endpoint("vpce-5", "Interface", "pending", "ssm"),
 ]
 GATEWAYS = [
-    {"NatGatewayId": f"nat-{number}", "State": state}
+    {"VpcId": "vpc-1", "NatGatewayId": f"nat-{number}", "State": state}
     for number, state in enumerate(("available", "deleted", "pending", "deleting", "failed"))
 ]
 
@@ -192,10 +192,11 @@ def account(
         "list_steps": {"Steps": STEPS if steps is None else steps},
         "get_auto_termination_policy": more.pop("policy", {"AutoTerminationPolicy": {"IdleTimeout": 1800}}),
     }
+    vpcs = more.pop("vpcs", VPC)
     ec2 = {
-        "describe_vpcs": more.pop("vpcs", VPC),
-        "describe_vpc_endpoints": {"VpcEndpoints": ENDPOINTS},
-        "describe_nat_gateways": {"NatGateways": GATEWAYS},
+        "describe_vpcs": vpcs,
+        "describe_vpc_endpoints": {"VpcEndpoints": ENDPOINTS if vpcs["Vpcs"] else []},
+        "describe_nat_gateways": {"NatGateways": GATEWAYS if vpcs["Vpcs"] else []},
     }
     return Recorded(answers={"emr": Answers("emr", emr), "ec2": Answers("ec2", ec2)}, **more)
 

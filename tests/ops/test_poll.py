@@ -136,6 +136,7 @@ class Cloud:
     def __init__(self, *answers: object, endpoint: str | None = None) -> None:
         self.target = Target(env="dev", region="eu-west-3", account_id="111122223333", endpoint=endpoint)
         self.cluster = {"cluster_id": "j-1"}
+        self.session = None
         self._emr = Emr(*answers)
 
     def client(self, _: str) -> Emr:

@@ -35,7 +35,7 @@ def test_a_cluster_is_live_until_it_ends() -> None:
 
 
 def test_a_step_that_is_not_ours_has_no_output() -> None:
-    assert read_output_from(["spark-submit", "x.py"]) is None
+    assert read_output_from(AWS, ["spark-submit", "x.py"]) is None
 
 
 def console() -> Console:
@@ -76,8 +76,9 @@ def test_late_logs_are_not_awaited_while_a_cluster_of_one_step_bills(
 ) -> None:
     asked: dict[str, Any] = {}
 
-    def conclude(*_: Any, patience: float) -> int:
+    def conclude(*_: Any, patience: float, cost: bool) -> int:
         asked["patience"] = patience
+        assert cost
         return 10
 
     monkeypatch.setattr(step, "watch", lambda *_: {"State": "FAILED"})
@@ -110,7 +111,7 @@ def test_a_step_is_watched_unless_it_is_detached(
 
     monkeypatch.setattr(step, "submit", submit)
     monkeypatch.setattr(step, "request_for", lambda *_: None)
-    monkeypatch.setattr(step, "see", lambda *_: 7)
+    monkeypatch.setattr(step, "see", lambda *_, **__: 7)
     out = console()
     assert step.run_step(AWS, environ, out) == code
     assert given["queue"] is queued

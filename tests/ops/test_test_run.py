@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.processes import interruptible
+
 REPO = Path(__file__).resolve().parents[2]
 LEAVES_A_PROCESS = """
 import os, signal, subprocess, sys
@@ -24,6 +26,8 @@ def test_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
     (tmp_path / "test_leaves.py").write_text(LEAVES_A_PROCESS.format(record=str(record)))
     options = ["-p", "tests.leftovers", "-p", "no:cacheprovider", "-n", "1", "--rootdir", str(tmp_path)]
     command = [sys.executable, "-m", "pytest", *options, str(tmp_path / "test_leaves.py")]
-    done = subprocess.run(command, cwd=REPO, check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, cwd=REPO, check=False, capture_output=True, text=True, timeout=600, preexec_fn=interruptible
+    )
     assert done.returncode == 2, done.stdout + done.stderr
     assert not psutil.pid_exists(int(record.read_text()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import re
 import time
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from ops.aws.account import Account
 from ops.cli import logs as read_logs
 from ops.cli import shell, ui
 from ops.core import browser
+from ops.core import console as console_room
 from ops.core.console import counting, working
 from ops.core.errors import OperatorError
 from ops.core.target import Target
@@ -136,7 +138,8 @@ def test_a_cluster_is_idle_since_its_last_step_ended() -> None:
 
 
 # -- progress ----------------------------------------
-def test_plain_lines_bear_the_seconds_and_come_again() -> None:
+def test_plain_lines_bear_the_commands_seconds_and_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console_room, "_BEGAN", time.monotonic() - 70)
     out = io.StringIO()
     console = Console(file=out, width=80)
     with working(console, "first", seconds=0.01) as say:
@@ -144,8 +147,17 @@ def test_plain_lines_bear_the_seconds_and_come_again() -> None:
         while out.getvalue().count("second") < 3:
             time.sleep(0.01)
     lines = out.getvalue().splitlines()
-    assert re.fullmatch(r"\[   0\.\d s\] first", lines[0])
-    assert all(re.fullmatch(r"\[ +\d+\.\d s\] (first|second)", line) for line in lines)
+    assert all(re.fullmatch(r"\[  7\d\.\d s\] (first|second)", line) for line in lines)
+
+
+def test_a_long_phase_has_a_clock_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = itertools.count(100.0, 4.0)
+    monkeypatch.setattr(console_room, "_BEGAN", 90.0)
+    monkeypatch.setattr(console_room.time, "monotonic", lambda: next(now))
+    out = io.StringIO()
+    lines = console_room.PlainLines(Console(file=out, width=80), lambda: "creating")  # 100
+    lines.say()  # 104 for the phase, 108 for the command
+    assert out.getvalue() == "[  18.0 s] creating (4 s)\n"
 
 
 def test_what_is_counted_is_told_with_its_whole() -> None:

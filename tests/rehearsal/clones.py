@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -20,6 +20,9 @@ from tests.processes import interruptible
 REPO = Path(__file__).resolve().parents[2]
 NOT_CLONED = (".git", ".venv*", "build", "runs", "data", "weights", "__pycache__", ".*_cache", ".hypothesis")
 SET_UP = Path(sys.prefix) / ".localaws"
+TYPED_SIDE_BY_SIDE = {"local-up", "local-down", "local-status", "env"}
+TYPED_ALONE = {"demo", "verify-aws"}
+"""What is typed in clones by test_clones.py, and by test_demo.py and test_verify.py; each holds this to its record."""
 
 
 @dataclass
@@ -27,6 +30,7 @@ class Clone:
     """A folder with the repository's files; every process started below it can be found by it."""
 
     folder: Path
+    typed: set[str] = field(default_factory=set)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -37,6 +41,7 @@ class Clone:
 
     def make(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """`make …` in a session of its own, as in a terminal: a signal to the group reaches all that it starts."""
+        self.typed |= {word for word in arguments if not word.startswith("-") and "=" not in word}
         return subprocess.Popen(
             ["make", *arguments],
             cwd=self.folder,
@@ -53,6 +58,13 @@ class Clone:
         process = self.make(*arguments, **variables)
         printed, _ = process.communicate(timeout=timeout)
         return process.returncode, printed
+
+    def evaluates(self, target: str, command: str) -> str:
+        """What a shell prints for a command, once `make -s …` has told it its variables."""
+        self.typed.add(target)
+        line = ["bash", "-euc", f'eval "$(make -s {target})"; {command}']
+        done = subprocess.run(line, cwd=self.folder, env=self.environ, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
 
     def processes(self) -> list[psutil.Process]:
         """Whatever runs in, or for, this folder."""

@@ -18,8 +18,11 @@ from tests.rehearsal.support import Operator
 
 
 def applications(address: str) -> str:
-    """What Spark's history server knows, by its REST interface."""
-    with urllib.request.urlopen(f"{address}/api/v1/applications", timeout=300) as answer:
+    """What Spark's history server knows, by its REST interface: as a browser that keeps the cookie."""
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with opener.open(address, timeout=300) as page:
+        assert "History Server" in page.read().decode()
+    with opener.open(f"{address.partition('?')[0]}api/v1/applications", timeout=300) as answer:
         return str(answer.read().decode())
 
 

@@ -33,7 +33,9 @@ COMMANDS = (
     *("apply", "upload-dataset", "run-step", "watch", "status", "steps", "logs", "diagnose", "shell", "ui", "cost"),
     *("results", "destroy", "purge"),
 )
-"""Commands that are typed here by their program, with make's variables, in a folder that is no clone."""
+"""Commands that are typed here by their program, with make's variables, in a folder that is no clone; the tests hold
+this to what `Operator.typed` recorded."""
+TYPED_BY_SLOW_TESTS = {"purge"}
 
 PROCESSES = ("apply", "destroy", "shell", "ui")
 """Commands that start or stop a server, or talk to a terminal: each is typed as a process of its own. All others are
@@ -59,6 +61,7 @@ class Operator:
 
     folder: Path
     said: dict[str, tuple[int, str]] = field(default_factory=dict)
+    typed: set[str] = field(default_factory=set)
     life: Life = field(init=False)  # known once there is an account
 
     @property
@@ -73,6 +76,7 @@ class Operator:
         }
 
     def start(self, target: str, **variables: str) -> subprocess.Popen[str]:
+        self.typed.add(target)
         return subprocess.Popen(
             [sys.executable, "-m", "ops.cli", target],
             cwd=self.folder,
@@ -107,6 +111,7 @@ class Operator:
 
     def calls(self, target: str, **variables: str) -> tuple[int, str]:
         """What ``python -m ops.cli`` would do with a command, in this process."""
+        self.typed.add(target)
         with self.at_the_terminal(**as_typed(variables)) as printed:
             try:
                 code = cli.run(COMMANDS_OF_ALL[target], {}, os.environ)

@@ -17,7 +17,7 @@ import pytest
 
 from localaws.java import find_java_home
 from tests.drawn import draw_once
-from tests.rehearsal.support import Operator
+from tests.rehearsal.support import COMMANDS, TYPED_BY_SLOW_TESTS, Operator
 
 pytestmark = [
     pytest.mark.aws,
@@ -31,12 +31,19 @@ def test_apply_names_the_cluster_and_what_is_billed(history: Operator) -> None:
     _, printed = history.said["the embedded AWS of ENV=local is not running: make apply"]
     assert "embedded AWS at http://127.0.0.1:" in printed
     assert "(emr-7.13.0) applied" in printed
-    assert re.search(r"^the cluster j-\w+ stays \(\w+\): the embedded AWS bills nothing$", printed.splitlines()[-1])
+    *_, bills, following = printed.splitlines()
+    assert re.search(r"^the cluster j-\w+ stays \(\w+\): the embedded AWS bills nothing$", bills)
+    assert following == "next      make upload-dataset INPUT=folder, then make run-step"
 
 
 def test_apply_shows_what_it_does_and_for_how_long(history: Operator) -> None:
     _, printed = history.said["the embedded AWS of ENV=local is not running: make apply"]
-    for words in ("starting the embedded AWS", "storage: buckets, budget", "the wheels: ", "cluster: planning"):
+    for words in (
+        "starting the embedded AWS",
+        "storage: buckets, budget",
+        "the wheels of a node: ",
+        "cluster: planning",
+    ):
         assert re.search(rf"^\[ +\d+\.\d s\] {words}", printed, re.MULTILINE), words
     assert len(re.findall(r"^\[ +\d+\.\d s\] cluster: creating", printed, re.MULTILINE)) > 1, "every ten seconds"
 
@@ -64,6 +71,10 @@ def test_a_failed_step_ends_with_the_jobs_own_words_and_code(history: Operator) 
     assert re.search(r"^where +jobs/fruits/pipeline\.py:\d+, in _list \(driver\)$", printed, re.M)
     assert re.search(r"^fix +one of Banana, Cherry, ", printed, re.M)
     assert "s3://fruits-local-logs-" in printed
+
+
+def test_every_command_is_typed(history: Operator) -> None:
+    assert history.typed == {*COMMANDS} - TYPED_BY_SLOW_TESTS
 
 
 def test_destroy_leaves_no_process(history: Operator) -> None:
@@ -113,6 +124,7 @@ def test_ctrl_c_in_a_one_shot_step_destroys_the_cluster(tmp_path: Path) -> None:
         assert code == 0, printed
         assert "storage removed: nothing of this environment is left, and nothing bills" in printed
         assert "the embedded AWS is not running" in after
+        assert operator.typed >= TYPED_BY_SLOW_TESTS
     finally:
         asked = [sys.executable, "-m", "localaws", "stop"]
         subprocess.run(asked, env=operator.environ, cwd=tmp_path, check=False)

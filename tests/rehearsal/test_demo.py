@@ -14,7 +14,7 @@ import pytest
 
 from localaws.java import find_java_home
 from sample.draw import FRUITS
-from tests.rehearsal.clones import Clone, clone_into, is_open, port_of
+from tests.rehearsal.clones import TYPED_ALONE, Clone, clone_into, is_open, port_of
 
 pytestmark = [
     pytest.mark.aws,
@@ -37,11 +37,21 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
 def test_one_command_leads_from_nothing_to_results_and_back_to_nothing(clone: Clone) -> None:
     code, printed = clone.types("demo")
     assert code == 0, printed
+    assert clone.typed == TYPED_ALONE - {"verify-aws"}
     report = "runs/local/efficientnet_lite0/report.html"
-    assert re.search(rf"^demo done in \d+ s; bill 0\.00\. Open {re.escape(report)}$", printed, re.MULTILINE), printed
+    first = (
+        "demo: apply, upload, run-step, results and destroy on an AWS embedded in this machine; about 3 minutes on two"
+    )
+    assert printed.index(first) < printed.index("storage applied")
+    assert "It downloads nothing: the wheels of a node are here." in printed or "some 520 MB, once." in printed
+    assert re.search(r"^demo done in \d+ s; nothing was billed$", printed, re.MULTILINE), printed
+    assert re.search(rf"^report +(xdg-open|open) {re.escape(report)}$", printed, re.MULTILINE), printed
+    assert printed.splitlines()[-1].startswith("next      make run-local INPUT=folder")
     assert "the embedded sample, drawn (not photographed): 200 images of 8 fruits, 200 uploaded" in printed
     assert "200 of 8 classes, none rejected" in printed
-    assert re.search(r"on AWS about 0\.\d\d to 0\.\d\d USD \(0\.\d\d to 0\.\d\d EUR\) before tax", printed)
+    price = r"^price +on AWS the same run would have cost about 0\.\d\d to 0\.\d\d USD \(0\.\d\d to 0\.\d\d EUR\)"
+    assert re.search(price, printed, re.MULTILINE)
+    assert printed.count(" USD (") == 1, "one price"
     assert re.search(r"^\[ *\d+\.\d s\] featurizing", printed, re.MULTILINE), "it shows how far it is"
 
     folder = clone.folder / "runs/local/efficientnet_lite0"

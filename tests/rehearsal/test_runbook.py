@@ -105,7 +105,8 @@ def test_coming_back_to_a_step(history: Operator) -> None:
     assert "40 of 8 classes, none rejected" in printed
     assert "k = 5" in printed
     assert "0.00 here; on AWS about 0." in printed
-    assert printed.splitlines()[-1].endswith("the embedded AWS bills nothing")
+    assert printed.splitlines()[-2].endswith("the embedded AWS bills nothing")
+    assert printed.splitlines()[-1] == "next      make results, then make destroy"
 
 
 def test_a_failed_step_is_explained_again(history: Operator) -> None:
@@ -156,7 +157,7 @@ def test_the_shell_is_the_nodes_and_says_what_it_is(history: Operator) -> None:
 def test_sparks_pages_hold_the_steps_that_have_ended(history: Operator) -> None:
     code, printed = history.said["A step is slow, and it should be seen where: make ui"]
     assert code == 0, printed
-    assert "(of this machine only; Ctrl-C stops it)" in printed
+    assert "(for you alone; Ctrl-C stops it)" in printed
     assert "stopped; make ui shows it again" in printed
     found = json.loads(history.said["the page"][1])
     assert len(found) == 2, "the step that succeeded and the one that failed"

@@ -12,7 +12,7 @@ import pytest
 
 from localaws.java import find_java_home
 from ops.verify.assumptions import TABLE
-from tests.rehearsal.clones import Clone, clone_into, is_open, port_of
+from tests.rehearsal.clones import TYPED_ALONE, Clone, clone_into, is_open, port_of
 
 pytestmark = [
     pytest.mark.aws,
@@ -38,6 +38,7 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
 def test_every_check_runs_and_what_is_imitated_is_not_called_verified(clone: Clone) -> None:
     code, printed = clone.types("verify-aws", timeout=840)
     assert code == 0, printed
+    assert clone.typed == TYPED_ALONE - {"demo"}
     page = next((clone.folder / "runs/local/verify").glob("*.md"))
     record = json.loads(page.with_suffix(".json").read_text())
     verdicts = {row["id"]: row["verdict"] for row in record["assumptions"]}

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +29,28 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return dest
 
 
+@pytest.fixture(scope="module")
+def grown_once() -> dict[str, draw._Fruit]:
+    """Two fruits, each specimen of which is grown once and then photographed for every test."""
+
+    def once(grow: Callable[[np.random.Generator], draw.Cloud]) -> Callable[[np.random.Generator], draw.Cloud]:
+        grown: dict[str, draw.Cloud] = {}
+
+        def specimen(rng: np.random.Generator) -> draw.Cloud:
+            seed = str(rng.bit_generator.state)
+            if seed not in grown:
+                grown[seed] = grow(rng)
+            return grown[seed]
+
+        return specimen
+
+    return {name: replace(draw.FRUITS[name], grow=once(draw.FRUITS[name].grow)) for name in ("Lemon", "Orange")}
+
+
 @pytest.fixture
-def two_fruits(monkeypatch: pytest.MonkeyPatch) -> None:
+def two_fruits(monkeypatch: pytest.MonkeyPatch, grown_once: dict[str, draw._Fruit]) -> None:
     """Where the files matter and not the pictures: two fruits are drawn sooner than eight."""
-    monkeypatch.setattr(draw, "FRUITS", {name: draw.FRUITS[name] for name in ("Lemon", "Orange")})
+    monkeypatch.setattr(draw, "FRUITS", grown_once)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

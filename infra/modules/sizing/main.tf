@@ -16,7 +16,8 @@ locals {
 
   # The driver idles while the executors featurize. On a cluster it takes cores of its own beside them; on one node the
   # executors have every core, and only memory is shared out.
-  needed_vcpus = local.needed_workers + local.driver.cores
+  driver_cores = 2
+  needed_vcpus = local.needed_workers + local.driver_cores
 
   primary_vcpus = min([for type in var.primary_types : try(local.sizes[type].vcpu, 4)]...)
   larger        = [for shape in ["xlarge", "2xlarge", "4xlarge"] : shape if local.shapes[shape].vcpu >= local.needed_workers]
@@ -41,13 +42,13 @@ locals {
       primary_types = var.primary_types
       core_units    = max(2 * local.core_step, ceil(local.needed_vcpus / local.core_step) * local.core_step)
       task_units    = 0
-      worker_vcpus  = max(2 * local.core_step, ceil(local.needed_vcpus / local.core_step) * local.core_step) - local.driver.cores
+      worker_vcpus  = max(2 * local.core_step, ceil(local.needed_vcpus / local.core_step) * local.core_step) - local.driver_cores
     }
     spot = {
       primary_types = var.primary_types
       core_units    = local.core_step
       task_units    = max(1, ceil((local.needed_vcpus - local.core_step) / local.task_step)) * local.task_step
-      worker_vcpus  = local.core_step + max(1, ceil((local.needed_vcpus - local.core_step) / local.task_step)) * local.task_step - local.driver.cores
+      worker_vcpus  = local.core_step + max(1, ceil((local.needed_vcpus - local.core_step) / local.task_step)) * local.task_step - local.driver_cores
     }
   }
 
@@ -58,7 +59,7 @@ locals {
   core_units    = local.one_node ? 0 : var.core_units == 0 ? local.alternatives.spot.core_units : var.core_units
   task_units    = local.one_node ? 0 : var.core_units == 0 ? local.alternatives.spot.task_units : local.sized ? max(local.filled_task_units, var.minutes == null ? var.task_units : 0) : var.task_units
 
-  worker_vcpus = local.one_node ? local.node_vcpus : local.core_units + local.task_units - local.driver.cores
+  worker_vcpus = local.one_node ? local.node_vcpus : local.core_units + local.task_units - local.driver_cores
 
   # ------------------------------------------------------------------ how large
   # The job may land on any type that takes executors: the smallest share decides.
@@ -68,9 +69,9 @@ locals {
   executor_cores = min([for size in values(local.workers) : min(4, local.one_node ? size.vcpu : size.vcpu / 2)]...)
 
   # YARN counts memory only, so the executors of a node must fill it: as many as its cores carry, and no more. On one
-  # node the driver's container is there too, always the first to be given its place.
-  driver_mb    = local.driver.memory_mb + local.driver.overhead_mb
-  container_mb = floor(min([for size in values(local.workers) : (size.yarn_mb - (local.one_node ? local.driver_mb : 0)) / (size.vcpu / local.executor_cores)]...) / 32) * 32
+  # node they share what the driver leaves.
+  beside_mb    = local.one_node ? 1024 + var.tensorflow_mb + 512 : 0
+  container_mb = floor(min([for size in values(local.workers) : (size.yarn_mb - local.beside_mb) / (size.vcpu / local.executor_cores)]...) / 32) * 32
 
   # The JVM handles nothing but paths; images and features live in the Python workers, beside the heap.
   least_overhead_mb = local.executor_cores * var.python_worker_mb + 512
@@ -82,14 +83,17 @@ locals {
     overhead_mb = local.container_mb - local.heap_mb
   }
 
-  # TensorFlow lives in the driver's Python: it prepares the network once; a PCA of more features than the known networks
-  # give takes what is left. Measured on a real YARN with these sizes (m5.xlarge; 3,000 photographs at 224 px, with report;
-  # peaks of resident memory, shared pages counted for each process): the driver's container 1,783 MB of 4,608 (JVM 418,
-  # Python 1,372), an executor's of two cores 1,344 of 5,856 (JVM 394, Python 950). With shared pages counted once: 1,418
-  # and 990.
+  # On a cluster the driver stands in an executor's place, and gets all of it: YARN counts memory only, and what a
+  # smaller driver left of the place no executor could use. More places than one where one is less than it needs, which
+  # is a JVM that handles nothing but paths, and Python with TensorFlow, which prepares the network once and solves the
+  # PCA. Executors run on core and task nodes alike: node labels are not exclusive (infra/modules/emr/configurations.tf).
+  driver_least_mb = 768 + var.tensorflow_mb + 512
+  driver_mb       = local.one_node ? local.beside_mb : local.container_mb * ceil(local.driver_least_mb / local.container_mb)
+  driver_heap_mb  = min(1024, local.driver_mb - var.tensorflow_mb - 512)
+
   driver = {
-    cores       = 2
-    memory_mb   = 2048
-    overhead_mb = var.tensorflow_mb + 1024
+    cores       = local.driver_cores
+    memory_mb   = local.driver_heap_mb
+    overhead_mb = local.driver_mb - local.driver_heap_mb
   }
 }

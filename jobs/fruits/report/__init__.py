@@ -24,7 +24,8 @@ from fruits.manifests import State
 from fruits.outputs import SCORES
 from fruits.parts import Part, read_batches
 from fruits.pca import Reduction
-from fruits.report import colours, findings, page, pictures, sample
+from fruits.report import clusters, colours, findings, page, pictures, sample
+from fruits.report.page import short
 from fruits.store import Store
 
 if TYPE_CHECKING:
@@ -36,22 +37,12 @@ MAX_REASONS = 10_000
 """Rejected images whose reasons are counted."""
 MAX_CLASSES = 500
 """Rows of the table of classes."""
-MAX_TEXT = 200
-"""Characters of a name."""
-NEIGHBOURS = 8
+NEIGHBOURS = 15
+"""For the map of neighbours: what UMAP takes by default. The list beside the map shows the first eight."""
 PALETTE = 9
 """Colours for columns other than the class."""
 _SCREE_POINTS = 400
 _SHARES = (0.5, 0.8, 0.9, 0.95, 0.99)
-
-
-def short(text: str, length: int = MAX_TEXT) -> str:
-    """A text of bounded length, its end kept.
-
-    >>> short("abcdef", 4)
-    '…def'
-    """
-    return text if len(text) <= length else "…" + text[1 - length :]
 
 
 def build(
@@ -151,7 +142,7 @@ def compose(
             for c in largest
         ],
         "classes_left": len(counts) - len(largest),
-        "classifier": classifier_section(taken.learned, counts, summary["images_ok"]),
+        "classifier": classifier_section(taken, counts, summary["images_ok"]),
         "cost": page.paragraphs(
             ["No cost here: the job knows no prices. For a run on AWS, make results adds what it cost."]
         ),
@@ -173,15 +164,43 @@ def compose(
         "arguments": arguments(summary),
         "versions": versions(summary),
     }
-    return page.render(figure_data(source, shown, picture_of, reduction), values)
+    data = figure_data(source, shown, picture_of, reduction) | {"rejects": reject_reasons(shown.labels, rejects)}
+    return page.render(data, values)
 
 
-def classifier_section(learned: sample.Shown, counts: Sequence[ClassCount], images: int) -> Markup:
+def classifier_section(taken: sample.Sample, counts: Sequence[ClassCount], images: int) -> Markup:
     """How well the classes are told apart, or why that is not known."""
+    learned, shown = taken.learned, taken.shown
     classes = sum(count.features > 0 for count in counts)
     if classes > MAX_LEARNED_CLASSES:
         return page.classifier(None, f"{classes:,} classes are more than the {MAX_LEARNED_CLASSES:,} it can tell apart")
-    return page.classifier(cross_validate(learned.paths, learned.labels, learned.scores, of=images))
+    result = cross_validate(learned.paths, learned.labels, learned.scores, of=images)
+    if result is None:
+        return page.classifier(None)
+    names = [short(label) for label in sorted(set(shown.labels))]
+    return page.classifier(result, taken=page.taken_for(result, learned.paths, shown.paths, names))
+
+
+def reject_reasons(labels: Sequence[str], rejects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Why images of a class were rejected, most often: what the map can colour by.
+
+    Returns
+    -------
+    dict
+        `names`: "none rejected", the most frequent reasons, and "another reason" if there are more than the palette has
+        colours. `of`: for each class of the map, in order of the names, a number in `names`.
+    """
+    by_label: dict[str, Counter[str]] = {}
+    for row in rejects:
+        by_label.setdefault(str(row["label"]), Counter())[str(row["reason"])] += 1
+    most = {label: min(reasons.items(), key=lambda item: (-item[1], item[0]))[0] for label, reasons in by_label.items()}
+    classes = sorted(set(labels))
+    frequent = [reason for reason, _ in Counter(most[c] for c in classes if c in most).most_common()]
+    names = ["none rejected", *frequent[: PALETTE - 2]] + ["another reason"] * (len(frequent) > PALETTE - 2)
+    return {
+        "names": [short(name) for name in names],
+        "of": [0 if c not in most else names.index(most[c]) if most[c] in names else len(names) - 1 for c in classes],
+    }
 
 
 def shown_text(shown: int, images: int, classes_shown: int, classes: int) -> str:
@@ -283,6 +302,7 @@ def figure_data(
     ratio = reduction.spectrum.ratio[: reduction.spectrum.components.shape[0]]
     length = min(ratio.size, max(2 * reduction.k, 20), 2000)
     cumulated = np.cumsum(ratio[:length])
+    near, apart = sample.nearest(shown.scores, NEIGHBOURS)
     chosen = np.unique(np.linspace(0, length - 1, min(length, _SCREE_POINTS)).astype(int))
     return {
         "labels": [short(label) for label in labels],
@@ -293,7 +313,9 @@ def figure_data(
             "path": [short(path[skip:]) for path in shown.paths],
             "picture": [picture_of[path] for path in shown.paths],
             "scores": _rounded(shown.scores[:, : sample.COMPONENTS].T),
-            "near": sample.nearest(shown.scores, NEIGHBOURS).tolist(),
+            "near": near.tolist(),
+            "apart": _rounded(apart),
+            "cluster": clusters.of(shown.scores, min(PALETTE, max(2, len(labels)))).tolist(),
         },
         "ratio": _rounded(ratio[: sample.COMPONENTS]),
         "scree": {

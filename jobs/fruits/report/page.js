@@ -8,6 +8,8 @@
   const at = (id) => document.getElementById(id);
   const uri = (i) => (images.picture[i] ? "data:image/jpeg;base64," + images.picture[i] : "");
   const name = (i) => images.path[i].split("/").pop();
+  const SHOWN_NEIGHBOURS = 8;
+  const near = (i) => images.near[i].slice(0, SHOWN_NEIGHBOURS);
   const axes = { x: 0, y: Math.min(1, images.scores.length - 1) };
   const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
   const percent = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -17,9 +19,12 @@
   let ringed = []; // drawn with rings and lines beside the chosen image
   let selection = [];
   let groups = null; // a number per image where colours stand for something else than the class
+  let layout = null; // a place per image where the map shows neighbours instead of components
   let engaged = false; // after a click on the map the wheel zooms; before, it scrolls the page
 
   const score = (j, i) => (j < images.scores.length ? images.scores[j][i] : 0);
+  const across = (i) => (layout ? layout[i][0] : score(axes.x, i));
+  const up = (i) => (layout ? layout[i][1] : score(axes.y, i));
   const axisLabel = (j) =>
     j < ratio.length ? `component ${j + 1} (${percent.format(ratio[j])} of the variance)` : "(no second component)";
 
@@ -105,7 +110,7 @@
     const margin = 0.05 * (high - low) || 1;
     return [low - margin, high + margin];
   };
-  const extent = (axis) => spread(images.label.map((_, i) => score(axes[axis], i)));
+  const extent = (axis) => spread(images.label.map((_, i) => (axis === "x" ? across : up)(i)));
   const whole = () => {
     for (const [range, axis] of [[map.x_range, "x"], [map.y_range, "y"]]) {
       const [start, end] = extent(axis);
@@ -117,8 +122,8 @@
   const zoom = (wanted) => {
     const width = map.x_range.end - map.x_range.start;
     const factor = Math.min(Math.max(wanted, map.x_range.min_interval / width), map.x_range.max_interval / width);
-    for (const [range, middle] of [[map.x_range, chosen < 0 ? null : score(axes.x, chosen)],
-      [map.y_range, chosen < 0 ? null : score(axes.y, chosen)]]) {
+    for (const [range, middle] of [[map.x_range, chosen < 0 ? null : across(chosen)],
+      [map.y_range, chosen < 0 ? null : up(chosen)]]) {
       const inside = middle !== null && middle > range.start && middle < range.end;
       const centre = inside ? middle : (range.start + range.end) / 2;
       range.setv({ start: centre + (range.start - centre) * factor, end: centre + (range.end - centre) * factor });
@@ -126,23 +131,22 @@
   };
   const place = (emphasised = null) => {
     points.data = {
-      x: images.label.map((_, i) => score(axes.x, i)),
-      y: images.label.map((_, i) => score(axes.y, i)),
+      x: images.label.map((_, i) => across(i)),
+      y: images.label.map((_, i) => up(i)),
       colour: images.label.map((label, i) => (groups ? palette[groups[i]][0] : looks[label][0])),
       marker: images.label.map((label) => looks[label][1]),
       alpha: images.label.map((label) => (hidden.has(label) ? 0 : emphasised === null || emphasised === label ? 0.85 : 0.12)),
     };
   };
   const mark = () => {
-    const near = chosen < 0 ? [] : ringed.filter((i) => !hidden.has(images.label[i]));
-    const circled = chosen < 0 ? selection : [chosen, ...near];
+    const beside = chosen < 0 ? [] : ringed.filter((i) => !hidden.has(images.label[i]));
+    const circled = chosen < 0 ? selection : [chosen, ...beside];
     rings.data = {
-      x: circled.map((i) => score(axes.x, i)), y: circled.map((i) => score(axes.y, i)),
+      x: circled.map(across), y: circled.map(up),
       size: circled.map((i) => (i === chosen ? 20 : 13)),
     };
     lines.data = {
-      x0: near.map(() => score(axes.x, chosen)), y0: near.map(() => score(axes.y, chosen)),
-      x1: near.map((i) => score(axes.x, i)), y1: near.map((i) => score(axes.y, i)),
+      x0: beside.map(() => across(chosen)), y0: beside.map(() => up(chosen)), x1: beside.map(across), y1: beside.map(up),
     };
   };
 
@@ -157,7 +161,7 @@
     images.picture[i] ? element("img", "", { src: uri(i), alt, width: 96, height: 96 })
       : element("span", "no picture", { class: "none", role: "img", "aria-label": alt + " (no picture)" });
 
-  const choose = (i, beside = i < 0 ? [] : images.near[i]) => {
+  const choose = (i, beside = i < 0 ? [] : near(i)) => {
     chosen = i;
     ringed = beside;
     mark();
@@ -174,7 +178,7 @@
     title.append(element("b", label));
     at("chosen").replaceChildren(photograph(i, `${label}, ${name(i)}`), title, element("p", images.path[i], { class: "hint" }),
       element("p", where, { class: "hint" }), element("p", `image ${i + 1} of ${count}`, { class: "hint" }));
-    at("near").replaceChildren(...images.near[i].map((j, rank) => {
+    at("near").replaceChildren(...near(i).map((j, rank) => {
       const same = images.label[j] === images.label[i];
       const other = labels[images.label[j]];
       const button = element("button", "", {
@@ -194,7 +198,7 @@
     show(i);
   };
   const show = (i) => {
-    for (const [range, value] of [[map.x_range, score(axes.x, i)], [map.y_range, score(axes.y, i)]]) {
+    for (const [range, value] of [[map.x_range, across(i)], [map.y_range, up(i)]]) {
       const width = range.end - range.start;
       if (value < range.start || value > range.end) range.setv({ start: value - width / 2, end: value + width / 2 });
     }
@@ -215,7 +219,7 @@
     let best = -1, least = Infinity;
     for (let i = 0; i < count; i++) {
       if (i === chosen || hidden.has(images.label[i])) continue;
-      const x = (score(axes.x, i) - score(axes.x, chosen)) * scale.x, y = (score(axes.y, i) - score(axes.y, chosen)) * scale.y;
+      const x = (across(i) - across(chosen)) * scale.x, y = (up(i) - up(chosen)) * scale.y;
       const along = x * dx + y * dy, aside = Math.abs(x * dy - y * dx);
       if (along > 0 && aside <= along && along + 2 * aside < least) [best, least] = [i, along + 2 * aside];
     }
@@ -226,7 +230,7 @@
     let best = -1, least = reach * reach;
     for (let i = 0; i < count; i++) {
       if (hidden.has(images.label[i])) continue;
-      const d = ((score(axes.x, i) - x) * scale.x) ** 2 + ((score(axes.y, i) - y) * scale.y) ** 2;
+      const d = ((across(i) - x) * scale.x) ** 2 + ((up(i) - y) * scale.y) ** 2;
       if (d <= least) [best, least] = [i, d];
     }
     return best;
@@ -359,18 +363,84 @@
   // ---- colours by something else than the class -------------------------------------------------------------------
   const folders = images.path.map((path) => path.split("/").slice(0, -2));
   const depth = Math.max(0, ...folders.map((names) => names.length));
-  const columns = [["class", null]];
+  const columns = [{ text: "class" }];
   for (let level = 0; level < depth; level++) {
     const values = folders.map((names) => names[level] ?? "");
-    const known = [...new Set(values)].sort();
-    if (known.length > 1 && known.length <= palette.length) columns.push([`folder ${level + 1}: ${known.join(", ")}`, values.map((v) => known.indexOf(v))]);
+    const names = [...new Set(values)].sort();
+    if (names.length > 1 && names.length <= palette.length) {
+      columns.push({ text: `folder ${level + 1}`, names, of: values.map((value) => names.indexOf(value)) });
+    }
   }
-  columns.push(["neighbours of the same class: none to all", images.near.map((near, i) => near.length === 0 ? 0
-    : Math.round((palette.length - 1) * near.filter((k) => images.label[k] === images.label[i]).length / near.length))]);
-  columns.forEach(([text], k) => at("colour-by").append(element("option", text, { value: k })));
+  const clusters = 1 + Math.max(0, ...images.cluster);
+  columns.push({ text: "cluster (k-means)", names: [...Array(clusters).keys()].map((k) => `cluster ${k + 1}`), of: images.cluster });
+  const taken = (at("confusions")?.dataset.taken ?? "").split(" ").filter(Boolean).map(Number);
+  if (taken.length === count) {
+    columns.push({ text: "what the classifier says", names: ["right", "another class", "not tested"],
+      of: taken.map((k, i) => (k < 0 ? 2 : k === images.label[i] ? 0 : 1)) });
+  }
+  if (data.rejects.names.length > 1) {
+    columns.push({ text: "why images of the class were rejected", names: data.rejects.names, of: images.label.map((k) => data.rejects.of[k]) });
+  }
+  columns.push({ text: "neighbours of the same class", names: [...palette.keys()].map((k) => `${Math.round((100 * k) / (palette.length - 1))} %`),
+    of: images.near.map((_, i) => Math.round((palette.length - 1) * near(i).filter((k) => images.label[k] === images.label[i]).length /
+      Math.max(near(i).length, 1))) });
+  columns.forEach(({ text }, k) => at("colour-by").append(element("option", text, { value: k })));
   at("colour-by").addEventListener("change", () => {
-    groups = columns[Number(at("colour-by").value)][1];
+    const { names, of } = columns[Number(at("colour-by").value)];
+    groups = of ?? null;
+    at("key").hidden = !of;
+    at("key").replaceChildren(...(names ?? []).flatMap((text, k) => {
+      const images_of = (of ?? []).filter((group) => group === k).length;
+      if (!images_of) return [];
+      const item = element("li"), swatch = element("i", "", { "aria-hidden": "true" });
+      swatch.style.background = palette[k][0];
+      item.append(swatch, `${text} (${images_of})`);
+      return [item];
+    }));
     place();
+  });
+
+  // ---- the map of neighbours --------------------------------------------------------------------------------------
+  const seeded = (seed) => () => { // mulberry32: the same map each time
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+  const pause = () => new Promise((resume) => setTimeout(resume));
+  let neighbours = null;
+  const embed = async () => {
+    const umap = new UMAP.UMAP({ nNeighbors: images.near[0].length + 1, random: seeded(1) });
+    umap.setPrecomputedKNN(images.near.map((ids, i) => [i, ...ids]), images.apart.map((far) => [0, ...far]));
+    at("progress").textContent = "placing neighbours …";
+    await pause();
+    const epochs = umap.initializeFit(images.near), places = umap.getEmbedding();
+    const size = Math.max(...images.scores[0].map(Math.abs), Number.MIN_VALUE);
+    // from the components, not from chance: far groups keep their places (Kobak and Linderman, 2021)
+    places.forEach((row, i) => row.splice(0, 2, (10 * score(0, i)) / size + row[0] / 1e4, (10 * score(1, i)) / size + row[1] / 1e4));
+    for (let epoch = 0, shown = performance.now(); epoch < epochs; epoch++) {
+      umap.step();
+      if (performance.now() - shown < 100) continue;
+      at("progress").textContent = `placing neighbours: ${Math.round((100 * epoch) / epochs)} %`;
+      await pause();
+      shown = performance.now();
+    }
+    at("progress").textContent = "";
+    return places;
+  };
+  at("layout").disabled = count < 4;
+  at("layout").addEventListener("change", async () => {
+    const wanted = at("layout").value === "neighbours";
+    if (wanted && !neighbours) neighbours = await (embed.running ??= embed());
+    layout = at("layout").value === "neighbours" ? neighbours : null;
+    for (const axis of ["x", "y"]) {
+      at(`axis-${axis}`).disabled = layout !== null;
+      map[`${axis}axis`].axis_label = layout ? "" : axisLabel(axes[axis]);
+    }
+    place();
+    whole();
+    mark();
+    document.documentElement.dataset.layout = layout ? "neighbours" : "components";
   });
 
   // ---- a selection, and its export --------------------------------------------------------------------------------
@@ -383,7 +453,7 @@
   const selectWithin = ({ x0, x1, y0, y1 }) => {
     const between = (value, a, b) => value >= Math.min(a, b) && value <= Math.max(a, b);
     selection = images.label.map((_, i) => i).filter((i) => !hidden.has(images.label[i]) &&
-      between(score(axes.x, i), x0, x1) && between(score(axes.y, i), y0, y1));
+      between(across(i), x0, x1) && between(up(i), y0, y1));
     at("save").disabled = selection.length === 0;
     at("save").textContent = selection.length ? `save ${selection.length} selected as CSV` : "save selection as CSV";
     choose(-1);
@@ -408,11 +478,36 @@
     const [first, ...others] = button.dataset.images.split(" ").map(Number);
     button.querySelector(".pair").append(...[first, ...others].map((i) => photograph(i, labels[images.label[i]])));
     button.addEventListener("click", () => {
-      for (const i of [first, ...others]) hidden.delete(images.label[i]);
-      redraw();
-      choose(first, others.length ? others : images.near[first]);
-      at("map-title").scrollIntoView();
-      at("map").focus({ preventScroll: true });
+      for (const i of others) hidden.delete(images.label[i]);
+      lookAt(first, others.length ? others : near(first));
+    });
+  }
+
+  // ---- pictures of a confusion ------------------------------------------------------------------------------------
+  const lookAt = (i, beside) => {
+    hidden.delete(images.label[i]);
+    redraw();
+    choose(i, beside);
+    at("map-title").scrollIntoView();
+    at("map").focus({ preventScroll: true });
+  };
+  for (const button of document.querySelectorAll("button.row")) {
+    button.addEventListener("click", () => {
+      const { is, predicted } = button.dataset;
+      const pictures = images.label.map((_, i) => i).filter((i) => labels[images.label[i]] === is && taken[i] >= 0 &&
+        (predicted ? labels[taken[i]] === predicted : taken[i] !== images.label[i]));
+      const what = `${is} taken for ${predicted || "another class"}`;
+      at("confused").hidden = false;
+      at("confused-title").textContent = pictures.length ? `${what}: ${pictures.length} of the images shown` : `${what}: none of the images shown`;
+      at("confused").querySelector("ul").replaceChildren(...pictures.map((i) => {
+        const item = element("li"), picture = element("button", "", { type: "button", title: images.path[i] });
+        picture.append(photograph(i, `${is}, ${name(i)}`), element("span", labels[taken[i]]));
+        picture.addEventListener("click", () => lookAt(i));
+        item.append(picture);
+        return item;
+      }));
+      at("confused-title").focus({ preventScroll: true });
+      at("confused").scrollIntoView({ block: "nearest" });
     });
   }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,10 +26,21 @@ from fruits.errors import FruitsError
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+MAX_TEXT = 200
+"""Characters of a name."""
 MAX_MATRIX = 60
 """Classes up to which the confusion matrix is shown whole."""
 TOP_CONFUSIONS = 10
 _SHADES = 5
+
+
+def short(text: str, length: int = MAX_TEXT) -> str:
+    """A text of bounded length, its end kept.
+
+    >>> short("abcdef", 4)
+    '…def'
+    """
+    return text if len(text) <= length else "…" + text[1 - length :]
 
 
 def resource(name: str) -> str:
@@ -94,7 +106,7 @@ def render(data: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     from jinja2.utils import htmlsafe_json_dumps
 
     library = plotting_library()
-    scripts = [*library, resource("page.js")]
+    scripts = [*library, resource("umap.js"), resource("page.js")]
     return (
         _environment()
         .get_template("page.html")
@@ -109,14 +121,45 @@ def render(data: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     )
 
 
-def classifier(result: Result | None, reason: str = "it needs at least two classes of two images") -> Markup:
-    """The section about the classifier; the reason where there is no result."""
+def taken_for(result: Result, paths: Sequence[str], wanted: Sequence[str], labels: Sequence[str]) -> list[int]:
+    """What the classifier takes some of its images for.
+
+    Parameters
+    ----------
+    paths : of the images that it was tested with, in its order
+    wanted : some of these
+    labels : names of classes, shortened
+
+    Returns
+    -------
+    list of int
+        For each wanted image a number in `labels`; -1 where it was not tested, or taken for none of these.
+    """
+    place = {label: i for i, label in enumerate(labels)}
+    numbers = [place.get(short(label), -1) for label in result.labels]
+    row = {path: i for i, path in enumerate(paths)}
+    answers = [int(result.predicted[row[path]]) if path in row else -1 for path in wanted]
+    return [numbers[answer] if answer >= 0 else -1 for answer in answers]
+
+
+def classifier(
+    result: Result | None,
+    reason: str = "it needs at least two classes of two images",
+    *,
+    taken: Sequence[int] = (),
+) -> Markup:
+    """The section about the classifier; the reason where there is no result.
+
+    Parameters
+    ----------
+    taken : what each shown image is taken for (`taken_for`); the page's script finds the pictures of a confusion by it
+    """
     matrix = []
     if result is not None and len(result.labels) <= MAX_MATRIX:
         totals = np.maximum(result.confusion.sum(axis=1, keepdims=True), 1)
         shades = np.ceil(_SHADES * result.confusion / totals).astype(int)
         matrix = [
-            (label, list(zip(row.tolist(), shade.tolist(), strict=True)))
+            (short(label), list(zip(row.tolist(), shade.tolist(), strict=True)))
             for label, row, shade in zip(result.labels, result.confusion, shades, strict=True)
         ]
     text = (
@@ -126,7 +169,8 @@ def classifier(result: Result | None, reason: str = "it needs at least two class
             result=result,
             reason=reason,
             matrix=matrix,
-            confusions=result.top_confusions(TOP_CONFUSIONS) if result else [],
+            confusions=[(short(a), short(b), n) for a, b, n in result.top_confusions(TOP_CONFUSIONS)] if result else [],
+            taken=" ".join(map(str, taken)),
         )
     )
     return Markup(text)  # noqa: S704 - rendered with escaping
@@ -135,6 +179,16 @@ def classifier(result: Result | None, reason: str = "it needs at least two class
 def paragraphs(texts: Sequence[str]) -> Markup:
     """Sentences as a slot's content."""
     return Markup("").join(Markup("<p>{}</p>").format(text) for text in texts)
+
+
+def shown_images(page: str) -> tuple[list[str], list[str]] | None:
+    """Names of the classes of a page's map and paths of its images, as it shows them; None of another version's."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    try:
+        data = json.loads(found[1]) if found else {}
+        return list(data["labels"]), list(data["images"]["path"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def refilled(page: str, slot: str, content: Markup) -> str | None:

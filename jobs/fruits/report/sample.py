@@ -232,13 +232,17 @@ def squared_distances(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     return distances
 
 
-def nearest(scores: NDArray[np.floating], count: int) -> NDArray[np.intp]:
-    """For each row the other rows nearest to it, the nearest first; shape (n, min(count, n - 1))."""
+def nearest(scores: NDArray[np.floating], count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """For each row the other rows nearest to it, the nearest first, and how far they are.
+
+    Both have the shape (n, min(count, n - 1)).
+    """
     n = scores.shape[0]
     count = max(0, min(count, n - 1))
     if count == 0:
-        return np.empty((n, 0), np.intp)
+        return np.empty((n, 0), np.intp), np.empty((n, 0))
     distances = squared_distances(scores)
     some = np.argpartition(distances, count - 1, axis=1)[:, :count]
     order = np.take_along_axis(distances, some, axis=1).argsort(axis=1, kind="stable")
-    return np.take_along_axis(some, order, axis=1)
+    rows = np.take_along_axis(some, order, axis=1)
+    return rows, np.sqrt(np.maximum(np.take_along_axis(distances, rows, axis=1), 0.0))

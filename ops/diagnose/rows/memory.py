@@ -153,6 +153,9 @@ WORKER_GONE = Cause(
     patterns=patterns(
         # org.apache.spark.SparkException: Python worker exited unexpectedly (crashed)
         r"Python worker exited unexpectedly \(crashed\)",
+        # java.net.SocketException: Connection reset … at org.apache.spark.api.python.PythonRunner$$anon$3.read(…)
+        r"java\.net\.SocketException: Connection reset"
+        r"(?=(?:\n\s+at .*){1,15}\n\s+at org\.apache\.spark\.api\.python\.\w*Python)",
     ),
 )
 PYTHON_MEMORY = Cause(

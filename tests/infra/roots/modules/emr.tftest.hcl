@@ -50,6 +50,11 @@ run "spot_task_fleet" {
     condition     = strcontains(aws_emr_cluster.this.configurations_json, "\"yarn.node-labels.am.default-node-label-expression\":\"ON_DEMAND\"")
     error_message = "the only attempt's master must not be on Spot"
   }
+
+  assert {
+    condition     = strcontains(aws_emr_cluster.this.configurations_json, "\"spark.fruits.executors.wait\":\"900\"")
+    error_message = "a run waits a quarter of an hour for executors, no longer"
+  }
 }
 
 run "no_task_fleet_no_labels" {

@@ -31,7 +31,12 @@ run "executors_fill_the_node" {
   }
 
   assert {
-    condition     = output.driver.overhead_mb >= 1536 && output.driver.cores == 2
+    condition     = output.driver.memory_mb + output.driver.overhead_mb == 5856 && output.driver.cores == 2
+    error_message = "the driver takes one executor's place, and all of it"
+  }
+
+  assert {
+    condition     = output.driver.overhead_mb >= 1536 && output.driver.memory_mb == 1024
     error_message = "TensorFlow lives in the driver's memoryOverhead"
   }
 
@@ -61,6 +66,12 @@ run "smallest_type_decides" {
   assert {
     condition     = output.executor.memory_mb >= 1024
     error_message = "the heap of the smallest type"
+  }
+
+  # 2,816 MB, so that an executor stands beside it on a c5.xlarge.
+  assert {
+    condition     = output.driver.memory_mb == 768 && output.driver.overhead_mb == 2048
+    error_message = "the driver on the smallest type"
   }
 }
 
@@ -164,6 +175,24 @@ run "task_fleet_comes_in_whole_nodes" {
   }
 }
 
+run "a_driver_that_needs_more_takes_two_places" {
+  command = plan
+
+  module {
+    source = "../modules/sizing"
+  }
+
+  variables {
+    core_types    = ["c5.xlarge"]
+    tensorflow_mb = 3072
+  }
+
+  assert {
+    condition     = output.driver.memory_mb == 1024 && output.driver.overhead_mb == 2 * 2816 - 1024
+    error_message = "768 + 3,072 + 512 MB are more than one place of 2,816"
+  }
+}
+
 run "refuses_an_unknown_type" {
   command = plan
 
@@ -230,7 +259,7 @@ run "refuses_a_core_fleet_without_room_for_the_driver" {
 
   variables {
     core_types    = ["c5.xlarge"]
-    tensorflow_mb = 4096
+    tensorflow_mb = 6144
   }
 
   expect_failures = [output.driver]
@@ -249,9 +278,9 @@ run "one_node_shares_its_memory_with_the_driver" {
     core_units = 0
   }
 
-  # 11,712 MB of YARN memory, less the driver's 2,048 + 2,560: one executor of all four cores, 222 times 32 MB.
+  # 11,712 MB of YARN memory, less the driver's 1,024 + 1,536 + 512: one executor of all four cores, 270 times 32 MB.
   assert {
-    condition     = output.executor == { cores = 4, memory_mb = 4096, overhead_mb = 3008 }
+    condition     = output.executor.cores == 4 && output.executor.memory_mb == 4096 && output.executor.overhead_mb == 8640 - 4096 && output.driver.memory_mb + output.driver.overhead_mb == 3072
     error_message = "driver and executor must fit one NodeManager, to the last 32 MB"
   }
 
@@ -274,9 +303,9 @@ run "eight_cores_are_two_executors_on_one_node" {
     core_types    = ["m6g.xlarge"]
   }
 
-  # c7i.2xlarge: (11,712 - 4,608) / 2 = 3,552 MB. The types of fleets that are not made mix no architecture.
+  # c7i.2xlarge: (11,712 - 3,072) / 2 = 4,320 MB. The types of fleets that are not made mix no architecture.
   assert {
-    condition     = output.executor.cores == 4 && output.executor.memory_mb + output.executor.overhead_mb == 3552 && output.architecture == "x86_64"
+    condition     = output.executor.cores == 4 && output.executor.memory_mb + output.executor.overhead_mb == 4320 && output.architecture == "x86_64"
     error_message = "the smaller of the primary's types decides"
   }
 }

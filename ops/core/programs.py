@@ -1,0 +1,13 @@
+"""What the programs that a command starts are given: Terraform, git, spark-submit."""
+
+from __future__ import annotations
+
+import os
+
+
+def inherited_environment() -> dict[str, str]:
+    """The shell's variables, for a program to inherit, and for the settings of Terraform that are the shell's own.
+
+    A command's options are not read here: they come from `ops.cli`, which alone knows what was typed.
+    """
+    return dict(os.environ)

@@ -1,0 +1,52 @@
+"""`make docs`: the pages of this repository as a site in build/site, from mkdocs.yml.
+
+Pages link to each other by where they lie, as on GitHub. So every page, and every file that a page leads to, is copied
+to the same place below build/docs, and mkdocs refuses what leads nowhere.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+from ops.core.paths import ROOT
+
+PLACE = ROOT / "build" / "docs"
+SHIM = ROOT / "tools" / "iframe-worker.js"
+"""What the site's search needs where the pages are opened from disk."""
+_LINK = re.compile(r"\]\(([^)\s#]+)")
+
+
+def pages(root: Path = ROOT) -> list[Path]:
+    """Markdown files that git knows or would add, but for those of hidden folders."""
+    asked = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
+    listed = subprocess.run(asked, cwd=root, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [root / line for line in listed if not line.startswith(".") and (root / line).exists()]
+
+
+def linked(page: Path) -> set[Path]:
+    """Files of the repository that a page leads to."""
+    targets = [unquote(target) for target in _LINK.findall(page.read_text(encoding="utf-8")) if "://" not in target]
+    return {file for target in targets if (file := (page.parent / target).resolve()).is_file()}
+
+
+def gather(root: Path = ROOT, place: Path = PLACE) -> int:
+    """Copy the pages and what they lead to; the value is how many files that are."""
+    found = pages(root)
+    files = {*found, *(file for page in found for file in linked(page))}
+    shutil.rmtree(place, ignore_errors=True)
+    for file, copy in [
+        (SHIM, place / "assets" / SHIM.name),
+        *((file, place / file.relative_to(root)) for file in files),
+    ]:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
+    return len(files)
+
+
+if __name__ == "__main__":
+    print(f"{gather()} files gathered in {PLACE.relative_to(ROOT)}", file=sys.stderr)
