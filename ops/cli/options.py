@@ -104,6 +104,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("PURGE", "name of the data bucket: confirms its removal", shown="BUCKET"),
         Option("IMAGES", "size the cluster for so many images", shown="N"),
         Option("MINUTES", "minutes that the step may take", shown="N"),
+        Option("TYPES", "instance types to add to the price table", shown="NAMES"),
         Option("ARCH", "processor of the nodes: x86_64 or arm64", shown="NAME"),
         Option("CURRENCY", "a second currency: EUR, or EUR:1.08", shown="CODE"),
         Option("MAX_USD_PER_HOUR", "refuse a dearer hour", shown="USD"),
