@@ -6,7 +6,7 @@ None of them makes the command fail whose end they tell: what cannot be told is 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,13 +16,21 @@ from rich.console import Console
 from ops.aws.account import Account
 from ops.core.errors import NotAppliedError
 from ops.cost import estimate, ledger, speed
-from ops.cost.bill import Span, bill, spans_of_steps
+from ops.cost.bill import Node, Span, bill, spans_of_steps
 from ops.cost.ledger import TROUBLE, sentence
 from ops.cost.money import Currency, currency_from
 from ops.cost.quote import quote
 from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
+
+
+def _many(nodes: Sequence[Node]) -> str:
+    return f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
+
+
+def _age() -> str:
+    return f"; {old}" if (old := prices.say_age()) else ""
 
 
 def _why(error: Exception) -> str:
@@ -64,8 +72,7 @@ def on_aws(account: Account, cluster_id: str, record: Mapping[str, Any], currenc
     work = Decimal(record["usd"]["work"])
     low, high = (work + hour * minutes / 60 for minutes in estimate.START_MINUTES)
     start = "{} to {} min".format(*estimate.START_MINUTES)
-    many = f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
-    return f"0.00 here; on AWS about {currency.between(low, high)} before tax: {many}, of which {start} to start"
+    return f"0.00 here; on AWS about {currency.between(low, high)} before tax: {_many(nodes)}, with {start} to start"
 
 
 def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping[str, Any], console: Console) -> None:
@@ -82,7 +89,7 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
             cost = (
                 on_aws(account, cluster_id, record, currency) if account.target.emulated else sentence(record, currency)
             )
-            text = f"cost      {cost}; {'kept in' if new else 'was kept in'} {place}"
+            text = f"cost      {cost}; {'kept in' if new else 'was kept in'} {place}{_age()}"
     except TROUBLE as error:
         text = f"what the step cost cannot be told: {_why(error)}"
     console.print(text, highlight=False, soft_wrap=True, markup=False)
@@ -94,7 +101,7 @@ def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
         s3, bucket = account.client("s3"), account.bucket("data")
         record = ledger.of_rest(account, cluster_id, ledger.read(s3, bucket), book_of(account))
         new = ledger.write(s3, bucket, record)
-        text = f"beside its steps the cluster {sentence(record, currency_from(account.environ))}" if new else ""
+        text = f"beside its steps the cluster {sentence(record, currency_from(account.environ))}{_age()}" if new else ""
     except TROUBLE as error:
         text = f"what the cluster cost cannot be told: {_why(error)}"
     if text and not account.target.emulated:
@@ -114,6 +121,6 @@ def demo_price(account: Account, cluster_id: str, environ: Mapping[str, str]) ->
     except (*TROUBLE, ValueError) as error:  # ValueError: no node at all
         return f"what this would have cost on AWS cannot be told: {_why(error)}"
     return (
-        f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {len(nodes_)} nodes, "
-        f"most of it while they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min)"
+        f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {_many(nodes_)}, "
+        f"most of it while they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min){_age()}"
     )

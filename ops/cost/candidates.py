@@ -124,8 +124,8 @@ def list_candidates(
     shapes = plan["planned_values"]["outputs"]["alternatives"]["value"]
     listed = {
         NAMES[key]: (fleets_of(shape, size.fleets), int(shape["worker_vcpus"]))
-        for key, shape in shapes.items()
-        if shape is not None
+        for key in NAMES
+        if (shape := shapes[key]) is not None
     }
     planned = tuple(size.fleets)
     own = next((name for name, (fleets, _) in listed.items() if _units(fleets) == _units(planned)), "as planned")

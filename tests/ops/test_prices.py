@@ -36,7 +36,7 @@ def product(usage: str, usd: str, **attributes: str) -> str:
 
 
 class PriceList:
-    """GetProducts of a Price List that has the types of `LISTED` in the regions of `REGIONS`, EMR's fee in the first."""
+    """GetProducts of a list that has the types of `LISTED` in the regions of `REGIONS`, EMR's fee in the first."""
 
     def get_paginator(self, name: str) -> PriceList:
         assert name == "get_products"

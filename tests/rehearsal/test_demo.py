@@ -89,3 +89,15 @@ def test_ctrl_c_leaves_no_process_and_no_cluster(clone: Clone) -> None:
     assert "make watch" not in rest, "there is nothing left to watch"
     assert not is_open(port_of(said))
     clone.assert_nothing_runs()
+
+
+def test_a_primary_alone_leads_there_too(clone: Clone) -> None:
+    """One node: Terraform applies it, the step runs on it, and nothing is left; the default of ENV=dev."""
+    (clone.folder / "infra" / "env" / "local.cluster.tfvars").write_text("core = { units = 0 }\n")
+    code, printed = clone.types("demo")
+    assert code == 0, printed
+    assert "200 of 8 classes, none rejected" in printed
+    assert re.search(
+        r"^price +on AWS the same run would have cost about 0\.\d\d to 0\.\d\d USD .*: 1 node, ", printed, re.M
+    )
+    clone.assert_nothing_runs()

@@ -155,6 +155,11 @@ variable "core" {
     condition     = var.core.market == "ON_DEMAND"
     error_message = "The core fleet was asked for on Spot: it holds HDFS and the driver, so that losing a node loses the run. Leave core on demand; the task fleet is the place for Spot."
   }
+
+  validation {
+    condition     = var.core.units > 0 || var.task.units == 0 && var.managed_scaling == null
+    error_message = "EMR takes no task fleet without a core fleet. Give core.units, or no task fleet."
+  }
 }
 
 variable "task" {
@@ -180,11 +185,6 @@ variable "task" {
   validation {
     condition     = contains(["SWITCH_TO_ON_DEMAND", "TERMINATE_CLUSTER"], var.task.spot_timeout_action)
     error_message = "task.spot_timeout_action must be SWITCH_TO_ON_DEMAND or TERMINATE_CLUSTER."
-  }
-
-  validation {
-    condition     = var.core.units > 0 || var.task.units == 0 && var.managed_scaling == null
-    error_message = "EMR takes no task fleet without a core fleet. Give core.units, or no task fleet."
   }
 
   validation {

@@ -264,5 +264,5 @@ run "refuses_a_task_fleet_without_a_core_fleet" {
     core = { types = ["m5.xlarge"], units = 0 }
   }
 
-  expect_failures = [var.task]
+  expect_failures = [var.core]
 }
