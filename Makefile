@@ -31,6 +31,7 @@ demo: $(VENV)/.localaws ##! Run the whole cycle on the embedded AWS: apply, uplo
 run-local: $(VENV)/.runtime ##! Run the job on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= ENGINE= PRECISION= IMAGE_SIZE= SCALING= MAX_REJECT_RATE= WEIGHTS= REQUEST= MASTER=
 neighbours: $(VENV)/.runtime ## List the images of a result that are most like a photograph. ENV= IMAGE= INPUT= OUTPUT= MODEL= COUNT= JSON=1
 classify: $(VENV)/.runtime ## Say how well a linear classifier tells the classes apart, and add it to the report. ENV= INPUT= OUTPUT= MODEL= JSON=1
+export: $(VENV)/.runtime ## Hand vectors, labels and thumbnails to projector, fiftyone or spotlight. ENV= INPUT= OUTPUT= MODEL= TO= DEST= LIMIT=
 ##@ Costs and checks
 doctor: $(VENV)/.localaws ##! Check what would fail later: account, quotas, types, names, tools. ENV= REGION= INPUT= MODEL= IMAGES= MINUTES= ARCH= WEIGHTS= CURRENCY= OFFLINE=1 JSON=1
 cost: $(VENV)/.localaws ## Show what an hour and a run will cost, and what the steps did cost. ENV= REGION= IMAGES= MINUTES= ARCH= CURRENCY= OFFLINE=1 JSON=1
@@ -44,7 +45,7 @@ apply: $(VENV)/.localaws ##! Create buckets and cluster; shows the price and ask
 upload-dataset: $(VENV)/.localaws ##! Copy a folder of images to the data bucket. ENV= REGION= INPUT=
 run-step: $(VENV)/.localaws ##! Run the job on the cluster and watch it. ENV= REGION= INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= ENGINE= PRECISION= IMAGE_SIZE= SCALING= MAX_REJECT_RATE= WEIGHTS= DETACH=1 QUEUE=1 ONESHOT=1 FAULT= CURRENCY= REQUEST=
 watch: $(VENV)/.localaws ## Watch a step that runs, or see how it ended. ENV= REGION= STEP= CURRENCY=
-results: $(VENV)/.localaws ##! Fetch report, scores and run.json, and open the page. ENV= REGION= MODEL= OUTPUT= OPEN=0 CURRENCY=
+results: $(VENV)/.localaws ##! Fetch report, scores and run.json, and open the page; or compare two results. ENV= REGION= MODEL= OUTPUT= COMPARE= OPEN=0 CURRENCY=
 destroy: $(VENV)/.localaws ##! Remove the cluster; images and results stay. ENV= REGION= YES=1 CURRENCY=
 purge: $(VENV)/.localaws ## Remove everything of an environment, images and results too. ENV= REGION= PURGE= YES=1 CURRENCY=
 ##@ Looking
@@ -79,9 +80,9 @@ github: $(VENV)/.localaws ## Create the roles for a repository's workflows (an a
 validate: $(VENV)/.runtime ## Check the Terraform code of all four stacks.
 fmt-check: $(VENV)/.runtime ## Say whether the Terraform code is formatted.
 help-exit: $(VENV)/.runtime ## Explain the exit codes.
-demo run-local neighbours classify doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit:
+demo run-local neighbours classify export doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit:
 	@$(FRUITS) $@
-.PHONY: demo run-local neighbours classify doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit
+.PHONY: demo run-local neighbours classify export doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit
 # commands: end
 
 ##@ Quality
@@ -109,6 +110,7 @@ accidents: $(VENV)/.dev ## What a run survives, tried and counted: kills, severa
 test-all: $(VENV)/.dev ## Run all tests, the slow ones too, and say which lines no test runs
 	@EVERYTHING=1 $(PYTEST) $(WORKERS) --cov --cov-report=term $(ARGS)
 azurite: build/azurite/.ready ## Install Azurite, with which tests/elsewhere tries Azure's store (needs node and npm)
+viewers: build/viewers/.ready ## Install TensorBoard and Spotlight, with which tests/job/test_export.py reads what make export writes (1.2 GB)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli/test_run_local.py tests/spark4 $(ARGS)
 bench: $(VENV)/.dev ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
@@ -176,6 +178,10 @@ build/azurite/.ready:
 	@command -v npm >/dev/null || { echo "make: npm was not found. Fix: install Node.js; without it the tests of Azure's store are skipped." >&2; exit 3; }
 	@npm install --silent --ignore-scripts --no-fund --no-audit --prefix build/azurite azurite@3.37.0
 	@touch $@
+build/viewers/.ready: $(VENV)/.base requirements-viewers.txt
+	@$(UV) venv --quiet --clear --python $(PY) build/viewers
+	@$(UV) pip install --quiet --python build/viewers/bin/python --require-hashes -r requirements-viewers.txt
+	@touch $@
 $(VENV)-checkov/.done: $(VENV)/.base requirements-checkov.txt
 	@echo "installing checkov (once)"
 	@$(UV) venv --quiet --clear --python $(PY) $(VENV)-checkov
@@ -188,4 +194,4 @@ $(VENV)-docs/.done: $(VENV)/.base requirements-docs.txt
 	@touch $@
 
 .PHONY: docs test accidents test-fast test-all test-spark4 check checkov module-docs machine-table record-calls command-tables mutants bench lint \
-        shellcheck fmt setup lock clean help help-all version azurite
+        shellcheck fmt setup lock clean help help-all version azurite viewers

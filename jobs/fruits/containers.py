@@ -7,6 +7,11 @@ the file goes on (with zeros, or with another file), and only what makes the pix
 The rule, for every format that has an end mark: *the file must reach it*. A JPEG without its EOI, a PNG without its
 IEND is rejected even where every pixel is there, because what was cut off cannot be told from the bytes that are left.
 What stands behind the end mark is ignored.
+
+What no look at the bytes can tell, and is accepted: bytes that look like compressed pixels within one coded picture of
+WebP, HEIC or AVIF (another picture's middle, random ones); rows without compression that end where a row does, or in a
+hole, or where white follows on white; a progressive JPEG that was cut between two scans and mended, or whose first,
+coarse pass holds zeros.
 """
 
 from __future__ import annotations
@@ -14,11 +19,13 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-ZEROS = bytes(64)
+ZEROS = bytes(16)
 """So many zero bytes in a row do not occur in compressed pixels; an interrupted copy fills with them."""
+_LONGEST = 24
+"""Bytes of zeros in a row that a coder of entropy may write; of lossless WebP, AV1 and LZW the most ever seen are 3."""
 _OTHER_FILES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0\0\x10JFIF\0", b"WEBPVP8", b"GIF89a", b"%PDF-1.")
 """How files begin, in bytes enough that compressed pixels do not hold them by chance."""
 
@@ -66,9 +73,13 @@ _AFTER_SCAN = _TABLES | {_EOI, _SOS, 0xFE} | frozenset(range(0xE0, 0xF0))
 _SCALED = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 """Frames that libjpeg decodes at 1/2, 1/4 or 1/8 of their size: those with a discrete cosine transform."""
 _ONE_BY_ONE = frozenset({0xC0, 0xC1})
+_PROGRESSIVE = 0xC2
+_HUFFMAN = _ONE_BY_ONE | {_PROGRESSIVE}
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _SPARE = 512
 """Bytes between the last pixel and the next marker that some cameras leave."""
+_NEAR = 16
+"""Levels from black, or from white, within which a pixel may be part of a dark, or of a light, picture."""
 _PRINTED = bytes(range(32, 127)) + b"\t\r\n"
 _LOOKAHEAD = bytes(32)
 """libjpeg wants to see some bytes more than it needs."""
@@ -77,7 +88,8 @@ _LOOKAHEAD = bytes(32)
 def jpeg(data: bytes) -> Picture:
     """Take a JPEG apart: what its decoder needs, up to the end mark."""
     kept: list[bytes] = [data[:2]]
-    frame, scans, exif, at, length, busy = 0, 0, b"", 2, 2, False
+    frame, scans, exif, at, length = 0, 0, b"", 2, 2
+    first_symbols: dict[int, int] = {}
     while True:
         found = _MARKER.search(data, at)
         if found is None:
@@ -96,12 +108,16 @@ def jpeg(data: bytes) -> Picture:
         if marker == 0xE1 and body.startswith(b"Exif\0") and not exif:
             exif = body[6:]
         frame = marker if marker in _SOF else frame
-        busy = busy or (marker == _DHT and any(_first_symbols(body)))
+        if marker == _DHT:
+            first_symbols.update(_first_symbols(body))
         if marker == _SOS:
             scans += 1
+            busy = _is_busy(frame, body, first_symbols)
             ending = _MARKER.search(data, at + size)
             end = ending.start() if ending else len(data)
             kept.append(b"\xff" + data[found.end() - 1 : end].rstrip(b"\xff"))  # fill bytes, not pixels
+            if busy and ZEROS in kept[-1]:
+                raise _truncated("zero bytes stand in place of its pixels")
             length += len(kept[-1])
             at = end
             continue
@@ -114,8 +130,6 @@ def jpeg(data: bytes) -> Picture:
     stops: tuple[int, ...] = ()
     if scans == 1 and frame in _ONE_BY_ONE:
         pixels = len(kept[-1])
-        if busy and ZEROS in kept[-1]:
-            raise _truncated("zero bytes stand in place of its pixels")
         stops = (length - max(_SPARE, pixels // 64), length + len(_LOOKAHEAD))
         kept.append(_LOOKAHEAD)
         stops = stops if stops[0] > length - pixels + 16 else (0, stops[1])
@@ -123,16 +137,26 @@ def jpeg(data: bytes) -> Picture:
     return Picture(b"".join(kept), exif=exif, stops=stops, scaled=frame in _SCALED)
 
 
-def _first_symbols(tables: bytes) -> Iterator[int]:
-    """Of each table of AC codes, what a code of zero bits means; 0 is the end of a block.
-
-    Where it is anything else, a run of zero bytes would be a row of blocks full of the same coefficient: no picture.
-    """
+def _first_symbols(tables: bytes) -> Iterator[tuple[int, int]]:
+    """The number of each table of AC codes, and what a code of zero bits means in it; 0 is the end of a block."""
     at = 0
     while at + 17 < len(tables):
         if tables[at] & 0x10:
-            yield tables[at + 17]
+            yield tables[at] & 15, tables[at + 17]
         at += 17 + sum(tables[at + 1 : at + 17])
+
+
+def _is_busy(frame: int, scan: bytes, first_symbols: Mapping[int, int]) -> bool:
+    """Whether zero bits in a scan stand for something: many in a row are then no picture.
+
+    They would be blocks full of one coefficient or, in a progressive JPEG, ends of runs that one end would stand for
+    (ITU-T T.81, F.1.2.2 and G.1.2.2). Where a code of zeros is the plain end of a block, and in the first, coarse pass
+    of a progressive JPEG, they are a plane of one colour.
+    """
+    count = scan[0] if scan else 0
+    if len(scan) < 4 + 2 * count or frame not in _HUFFMAN or (frame == _PROGRESSIVE and scan[1 + 2 * count] == 0):
+        return False
+    return any(first_symbols.get(scan[2 + 2 * i] & 15) for i in range(count))
 
 
 def _needed(marker: int, body: bytes) -> bool:
@@ -215,7 +239,8 @@ def webp(data: bytes) -> Picture:
         size = size or _webp_size(kind, body)
         if kind in (b"VP8 ", b"VP8L", b"ANMF"):
             pixels = True
-            _require_pixels(body, size[0] * size[1] if size else 0)
+            # lossy WebP codes a plane of one colour in zeros, at most one byte for 3,500 pixels
+            _require_pixels(body, size[0] * size[1] // 1024 if size and kind != b"VP8L" else 0)
         if kind == b"VP8X" and body:
             body = bytes([body[0] & ~(0x08 | 0x04 | 0x20)]) + body[1:]
         chunks.append(kind + struct.pack("<I", length) + body + b"\0" * (length & 1))
@@ -237,13 +262,13 @@ def _webp_size(kind: bytes, body: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _require_pixels(body: bytes, pixels: int = 0) -> None:
+def _require_pixels(body: bytes, longest: int = 0) -> None:
     """Refuse compressed pixels that were filled up: with zeros, with erased flash memory, with another file.
 
-    Bytes that look like pixels cannot be told from pixels. `pixels` is how many they are of: a plane of one colour is
-    coded in runs of zeros too, which grow with it.
+    Bytes that look like pixels cannot be told from pixels. `longest` is how many zero bytes in a row there may be,
+    where a plane of one colour is coded in them.
     """
-    run = max(len(ZEROS), pixels // 1024)
+    run = max(_LONGEST, longest)
     if bytes(run) in body or b"\xff" * run in body:
         raise _truncated("zero bytes or the like stand in place of its pixels")
     _require_alone(body)
@@ -310,16 +335,67 @@ def bmp(data: bytes) -> Picture:
     bits, compression = struct.unpack_from("<HI", data, 28)
     if compression in (0, 3, 6):
         return _rows_there(data, offset, width, abs(height), bits)
-    if compression in (1, 2) and b"\0\1" not in data[offset:]:
-        raise _truncated("the data end before the end mark")
+    if compression in (1, 2):
+        _require_rle_end(data, offset, compression)
     return Picture(data)
+
+
+def _require_rle_end(data: bytes, at: int, kind: int) -> None:
+    """Go from code to code of a run-length coded BMP up to its end mark; two pixels a byte in the second kind."""
+    while at + 1 < len(data):
+        count, code = data[at], data[at + 1]
+        at += 2
+        if count == 0 and code == 1:
+            return
+        if count == 0 and code == 2:
+            at += 2
+        elif count == 0 and code > 2:
+            size = code if kind == 1 else (code + 1) // 2
+            at += size + (size & 1)
+    raise _truncated("the data end before the end mark")
 
 
 def _rows_there(data: bytes, offset: int, width: int, height: int, bits: int) -> Picture:
-    if offset + (width * bits + 31) // 32 * 4 * height > len(data):
+    stride = (width * bits + 31) // 32 * 4
+    if offset + stride * height > len(data):
         raise _truncated("rows of pixels are missing")
     _require_alone(data)
+    require_unbroken(data[offset : offset + stride * height], stride, max(1, bits // 8), width)
     return Picture(data)
+
+
+def require_unbroken(pixels: bytes, stride: int, depth: int, width: int) -> None:
+    """Refuse rows without compression of which one breaks off, and all that follows is one byte.
+
+    An interrupted copy ends anywhere in a row, a black or white part of a picture with whole rows, or in a shape that
+    the row before has too. So the break must lie within a row that holds a picture up to it, as the row before does
+    beyond it; and a whole row at least must be missing. A part whose sharp edge falls by less than a row over the whole
+    width looks the same, and is refused.
+
+    Parameters
+    ----------
+    pixels : bytes
+        All rows, in the order in which they lie in the file.
+    stride, depth, width : int
+        Bytes of a row and of a pixel, pixels of a row.
+    """
+    fill = pixels[-1:]
+    if fill not in (b"\0", b"\xff"):
+        return
+    end = len(pixels.rstrip(fill))
+    row, inside = divmod(end, stride)
+    column = -(-inside // depth)
+    if row < 1 or len(pixels) - end < 2 * stride or not 1 <= column < width:
+        return
+    near = bytes(range(_NEAR)) if fill == b"\0" else bytes(range(256 - _NEAR, 256))
+
+    def share(row: int, first: int, last: int) -> float:
+        """Of some pixels of a row, those that are far from what fills the rest."""
+        at = range(row * stride + first * depth, row * stride + last * depth, depth)
+        return sum(pixels[i : i + depth].strip(near) != b"" for i in at) / len(at)
+
+    if share(row, 0, 1) and share(row, 0, column) > 0.9 and share(row - 1, column, width) > 0.9:
+        raise _truncated(f"row {row + 1} of its pixels breaks off, and nothing follows")
 
 
 def boxes(data: bytes) -> Picture:
@@ -334,9 +410,36 @@ def boxes(data: bytes) -> Picture:
                 if offset + length > len(data):
                     raise _truncated("a part of its pixels lies behind the end of the file")
                 _require_pixels(data[offset : offset + length])
+                if prefix := _prefix_of(data[start:end]):
+                    _require_units(data[offset : offset + length], prefix)
     if not pixels:
         raise _truncated("it ends before its pixels begin")
     return Picture(data)
+
+
+def _prefix_of(meta: bytes) -> int:
+    """Bytes in which HEIC says the length of each unit of HEVC; 0 where it is no HEIC, or does not say one number.
+
+    It stands in the box hvcC, byte 21 (ISO/IEC 14496-15, 8.3.3.1).
+    """
+    sizes = {(meta[at.end() + 21] & 3) + 1 for at in re.finditer(b"hvcC", meta) if at.end() + 21 < len(meta)}
+    return sizes.pop() if len(sizes) == 1 else 0
+
+
+def _require_units(body: bytes, prefix: int) -> None:
+    """Refuse HEVC whose units do not fill their place, or hold what no unit can: each has its length before it.
+
+    Within one no three zero bytes follow each other, and the last byte is none (ITU-T H.265, 7.4.2).
+    """
+    at = 0
+    while at < len(body):
+        length = int.from_bytes(body[at : at + prefix], "big")
+        unit = body[at + prefix : at + prefix + length]
+        if not 2 < length == len(unit) or unit[0] & 0x80:
+            raise _truncated("the lengths of its coded units do not add up")
+        if b"\0\0\0" in unit:
+            raise _truncated("zero bytes stand in place of its pixels")
+        at += prefix + length
 
 
 def _boxes_in(data: bytes, at: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
@@ -402,13 +505,18 @@ def tiff(data: bytes) -> Picture:
     return Picture(data)
 
 
-def require_strips(data: bytes, offsets: tuple[int, ...], lengths: tuple[int, ...], compression: int) -> None:
+def require_strips(
+    data: bytes, offsets: tuple[int, ...], lengths: tuple[int, ...], compression: int, tables: bytes = b""
+) -> None:
     """Refuse a TIFF one of whose strips or tiles lies behind the end of the file, or is filled up.
 
     Parameters
     ----------
     compression : int
-        As TIFF numbers it: 1 is none, 7 a JPEG in each strip, 32773 PackBits (which keeps runs of equal bytes short).
+        As TIFF numbers it: 1 is none, 5 LZW, 7 a JPEG in each strip, 8 and 32946 deflate, 32773 PackBits (which keeps
+        runs of equal bytes short). Of the others, such as a fax's, a blank page may be all zeros or all ones.
+    tables : bytes
+        For a JPEG: the tables that all strips share, from SOI to EOI.
     """
     for offset, length in zip(offsets, lengths, strict=False):
         if offset + length > len(data):
@@ -417,10 +525,29 @@ def require_strips(data: bytes, offsets: tuple[int, ...], lengths: tuple[int, ..
         if compression == 1:
             _require_alone(body)
         elif compression == 7:
-            if not body.rstrip(b"\0").endswith(b"\xff\xd9"):
-                raise _truncated("the JPEG data of a strip have no end mark (EOI)")
-        else:
+            jpeg(b"\xff\xd8" + tables[2:-2] + body[2:])
+        elif compression in (8, 32946):
+            _require_inflated(body)
+        elif compression == 5:
             _require_pixels(body)
+        elif compression == 32773:
+            _require_alone(body)
+            if ZEROS in body:
+                raise _truncated("zero bytes stand in place of its pixels")
+
+
+def _require_inflated(body: bytes) -> None:
+    """Refuse a zlib stream that does not reach its end, or whose checksum there is wrong."""
+    stream = zlib.decompressobj()
+    try:
+        while not stream.eof and body:
+            if not stream.decompress(body, 1 << 20) and not stream.eof:
+                break
+            body = stream.unconsumed_tail
+    except zlib.error:
+        raise DamagedError("is damaged: the checksum of a strip is wrong") from None
+    if not stream.eof:
+        raise _truncated("the data of a strip end before their end mark")
 
 
 PARTS: dict[str, Callable[[bytes], Picture]] = {

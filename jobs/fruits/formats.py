@@ -7,9 +7,9 @@ words go into ``rejects``, so that a reader knows what to do about a file withou
 from __future__ import annotations
 
 import json
+import math
 import re
-
-import numpy as np
+from collections import Counter
 
 ENDINGS = (
     ".jpg",
@@ -218,9 +218,9 @@ def _is_json(data: bytes, start: str) -> bool:
 def _unknown(data: bytes) -> str:
     if not data.strip(b"\0"):
         return "only zero bytes: the file was never written"
-    sample = np.frombuffer(data[: 1 << 16], np.uint8)
-    share = np.bincount(sample, minlength=256) / sample.size
-    bits = -float((share[share > 0] * np.log2(share[share > 0])).sum())
-    if sample.size >= 64 and bits > 0.93 * min(8.0, np.log2(sample.size)):
+    sample = data[: 1 << 16]
+    shares = [count / len(sample) for count in Counter(sample).values()]
+    bits = -sum(share * math.log2(share) for share in shares)
+    if len(sample) >= 64 and bits > 0.93 * min(8.0, math.log2(len(sample))):
         return "encrypted or random bytes: no known format begins like this"
     return "bytes of no known format"

@@ -107,11 +107,11 @@ def _turn(image: Image.Image) -> Iterator[None]:
 @cache
 def _read_heif() -> None:
     """Teach Pillow to read HEIC; not at import, since most folders hold none."""
-    import pillow_heif
+    import pi_heif  # the decoder alone: pillow-heif's wheels carry an encoder under the GPL
 
-    pillow_heif.options.DECODE_THREADS = 1  # a task has one core
-    pillow_heif.options.THUMBNAILS = False
-    pillow_heif.register_heif_opener()
+    pi_heif.options.DECODE_THREADS = 1  # a task has one core
+    pi_heif.options.THUMBNAILS = False
+    pi_heif.register_heif_opener()
 
 
 def _open(kind: str, picture: Picture, max_pixels: int) -> Image.Image:
@@ -174,11 +174,20 @@ def _decoded(kind: str, data: bytes, size: int, max_pixels: int) -> Image.Image:
         return rgb.resize((size, size), Image.Resampling.BILINEAR)
 
 
+def _require_rows(image: Image.Image, data: bytes, offsets: tuple[int, ...], lengths: tuple[int, ...]) -> None:
+    pixels = b"".join(data[at : at + length] for at, length in zip(offsets, lengths, strict=False))
+    stride = len(pixels) // max(1, image.height)
+    if stride >= image.width > 0 and stride * image.height == len(pixels):
+        containers.require_unbroken(pixels, stride, stride // image.width, image.width)
+
+
 def _prepare_tiff(image: Image.Image, data: bytes) -> None:
     tags = image.tag_v2  # type: ignore[attr-defined]
     for where, how_long in ((273, 279), (324, 325)):
         if where in tags and how_long in tags:
-            containers.require_strips(data, tags[where], tags[how_long], tags.get(259, 1))
+            containers.require_strips(data, tags[where], tags[how_long], tags.get(259, 1), tags.get(347, b""))
+            if where == 273 and tags.get(259, 1) == 1 and tags.get(284, 1) == 1:
+                _require_rows(image, data, tags[where], tags[how_long])
     image.info.pop("xmp", None)  # Pillow turns a TIFF by itself, and would by XMP too
     if tags.get(_ORIENTATION, 1) not in range(1, 9):
         tags.pop(_ORIENTATION, None)

@@ -19,8 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fruits.errors import StorageError
-from fruits.formats import ENDINGS
+from fruits.errors import InputError, StorageError
+from fruits.formats import ENDINGS, ENDINGS_TEXT
 from fruits.store import Entry, Store
 
 NOT_EXPRESSIBLE = -1
@@ -113,7 +113,11 @@ class LeftOut:
         return self.counts.total()
 
     def as_json(self) -> dict[str, dict[str, object]]:
-        return {kind: {"files": n, "first": self.first[kind]} for kind, n in self.counts.most_common()}
+        return {kind: {"files": n, "first": self.first[kind]} for kind, n in self._ordered()}
+
+    def _ordered(self) -> list[tuple[str, int]]:
+        """Kinds with their numbers, the most first; the same on every machine, whatever a folder is listed like."""
+        return sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Mapping[str, object]]) -> LeftOut:
@@ -128,7 +132,7 @@ class LeftOut:
         """
         if not self:
             return ""
-        kinds = self.counts.most_common()
+        kinds = self._ordered()
         listed = ", ".join(f"{n:,} {kind}" for kind, n in kinds[:most])
         rest = sum(n for _, n in kinds[most:])
         are = "file is" if self.total == 1 else "files are"
@@ -212,3 +216,36 @@ def _file(key: str, item: os.DirEntry[str]) -> Entry:
         return Entry(key, True, 0, 0)
     facts = item.stat()
     return Entry(key, True, facts.st_size, facts.st_mtime_ns)
+
+
+def require_folder(source: Store) -> None:
+    """Refuse an input that is not there.
+
+    Raises
+    ------
+    InputError
+        Saying what was found instead.
+    """
+    kind = source.kind()
+    if kind == "file":
+        raise InputError(f"the input {source.uri} is a file. Fix: give the folder that holds the images.")
+    if kind == "missing" and (source.is_local or not source.list()):
+        raise InputError(f"there is nothing at the input {source.uri}. Fix: check the address.")
+
+
+def require_image(source: Store) -> None:
+    """Refuse a local folder that holds no image; up to the first one only, so it takes a moment.
+
+    Raises
+    ------
+    InputError
+        Saying what is there instead.
+    """
+    require_folder(source)
+    left = LeftOut()
+    if source.is_local and next(walk(source, left), None) is None:
+        others = f" {left.sentence()}." if left else ""
+        raise InputError(
+            f"there is no image below {source.uri}: no file ends in {ENDINGS_TEXT}.{others} Fix: check the address; "
+            "images lie in <class>/<name>.jpg."
+        )

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from fruits import versions
-from fruits.errors import InputError
-from fruits.formats import ENDINGS_TEXT
 from fruits.inputs import LeftOut, images_in, label_of, walk
 from fruits.parts import PART_DDL, Part, PartWriter, part_rows, read_frame
 from fruits.store import Entry, Store
@@ -185,39 +183,6 @@ def _left_rows(left: LeftOut) -> pa.RecordBatch:
 def read_listing(spark: SparkSession, target: Store, parts: list[Part], tasks: int) -> DataFrame:
     """The listing as a DataFrame of `COLUMNS`."""
     return read_frame(spark, target, parts, columns=COLUMNS, tasks=tasks)
-
-
-def require_folder(source: Store) -> None:
-    """Refuse an input that is not there.
-
-    Raises
-    ------
-    InputError
-        Saying what was found instead.
-    """
-    kind = source.kind()
-    if kind == "file":
-        raise InputError(f"the input {source.uri} is a file. Fix: give the folder that holds the images.")
-    if kind == "missing" and not source.list():
-        raise InputError(f"there is nothing at the input {source.uri}. Fix: check the address.")
-
-
-def require_image(source: Store) -> None:
-    """Refuse a local folder that holds no image; up to the first one only, so it takes a moment.
-
-    Raises
-    ------
-    InputError
-        Saying what is there instead.
-    """
-    require_folder(source)
-    left = LeftOut()
-    if source.is_local and next(walk(source, left), None) is None:
-        others = f" {left.sentence()}." if left else ""
-        raise InputError(
-            f"there is no image below {source.uri}: no file ends in {ENDINGS_TEXT}.{others} Fix: check the address; "
-            "images lie in <class>/<name>.jpg."
-        )
 
 
 def counts_by_label(frame: DataFrame) -> dict[str, int]:

@@ -121,8 +121,8 @@ def require_faithful(network: Any, engine: engines.Engine, size: int, precision:
     worst = float(np.abs(wanted - got).max())
     if not worst <= 1e-3 * max(1.0, float(np.abs(wanted).max())):
         raise ModelError(
-            f"the converted network differs from Keras by {worst:.2g} on test pictures. Fix: --engine tensorflow, "
-            "which runs Keras itself."
+            f"the converted network differs from Keras by {worst:.2g} on test pictures. Fix: ENGINE=tensorflow "
+            "(--engine tensorflow), which runs Keras itself."
         )
 
 
@@ -178,7 +178,9 @@ def publish(request: Request, output: Store) -> PublishedModel:
         data = backbones.backbone_named(request.model).load_weights(request.weights)
         name = request.model
         if request.scaling is not None:
-            raise ModelError(f"{name} has its own scaling. Fix: leave --scaling out; it is for .keras files.")
+            raise ModelError(
+                f"{name} has its own scaling. Fix: leave SCALING= (--scaling) out; it is for .keras files."
+            )
     weights_sha256 = sha256(data)
     recipe = {
         "publisher": _PUBLISHER,

@@ -433,7 +433,7 @@ def reduce(spectrum: Spectrum, *, k: int | None = None, target: float | None = N
             d = spectrum.mean.size
             raise ReductionError(
                 f"k = {k} components were asked for, but {spectrum.n} images with {d} features have at most {most}. "
-                f"Fix: --k {most} or less, or --variance."
+                f"Fix: K={most} or less (--k {most}), or VARIANCE= (--variance)."
             )
         return Reduction(spectrum, k, None)
     assert target is not None

@@ -27,7 +27,7 @@ from fruits.errors import (
 from fruits.failures import explain
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
 from fruits.formats import ENDINGS_TEXT
-from fruits.inputs import LeftOut
+from fruits.inputs import LeftOut, require_folder
 from fruits.lease import Lease
 from fruits.memory import Room
 from fruits.models import PublishedModel, publish, require_model
@@ -133,7 +133,7 @@ class Run:
             except StorageError as error:
                 raise OutputError(f"the results cannot be written. {error}") from error
             outputs.sweep_temporary(self.output, self.started)
-            listing.require_folder(self.source)
+            require_folder(self.source)
             require_model(self.request)
         self.publishing = ThreadPoolExecutor(1, thread_name_prefix="model").submit(publish, self.request, self.output)
 
@@ -204,7 +204,7 @@ class Run:
         if self.request.k is not None and self.request.k > most:
             raise ReductionError(
                 f"k = {self.request.k} components were asked for, but {images} images with {model.dimension} features "
-                f"have at most {most}. Fix: --k {most} or less, or --variance."
+                f"have at most {most}. Fix: K={most} or less (--k {most}), or VARIANCE= (--variance)."
             )
         Room.of(self.spark.conf.get, self.slots).require(model.dimension)
 
@@ -296,7 +296,7 @@ class Run:
         raise RejectRateError(
             f"{rejected} of {images} images are rejected, and {self.request.max_reject_rate:.2%} are allowed. First: "
             f"{examples}. Fix: repair or remove them (all are named in {self.output.location(REJECTS)}), or allow "
-            "more with --max-reject-rate; what is featurized is kept."
+            "more with MAX_REJECT_RATE= (--max-reject-rate); what is featurized is kept."
         )
 
     def _spectrum(self, state: manifests.State) -> pca.Spectrum:
@@ -375,6 +375,7 @@ class Run:
             "images_in": plan.images,
             "images_ok": (ok := sum(count.features for count in counts)),
             "images_rejected": sum(count.rejects for count in counts),
+            "rejected": checks.count_kinds(counts),
             "images_featurized_now": computed,
             "left_out": self.left_out.as_json(),
             "rows_removed": plan.stale_rows,

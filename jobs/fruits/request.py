@@ -146,35 +146,47 @@ class Request:
 
     def __post_init__(self) -> None:
         if not self.input.strip():
-            raise UsageError("no input was given. Fix: --input with the folder or URI of the photographs.")
+            raise UsageError("no input was given. Fix: INPUT= (--input) with the folder or URI of the photographs.")
         if not self.output.strip():
-            raise UsageError("no output was given. Fix: --output with the folder or URI for the results.")
+            raise UsageError("no output was given. Fix: OUTPUT= (--output) with the folder or URI for the results.")
         if self.k is not None and self.variance is not None:
             raise UsageError(
                 "both k and variance were given, and each decides the number of components. Fix: give one of them."
             )
         if self.k is not None and self.k < 1:
-            raise UsageError(f"k is {self.k}, but a PCA keeps at least one component. Fix: --k 1 or more.")
+            raise UsageError(f"k is {self.k}, but a PCA keeps at least one component. Fix: K=1 or more (--k 1).")
         if self.variance is not None and not 0 < self.variance <= 1:
             raise UsageError(
                 f"variance is {self.variance:g}, but it is a share. Fix: a number above 0 and up to 1, "
                 "such as 0.95 or 95%."
             )
         if self.limit is not None and self.limit < 1:
-            raise UsageError(f"limit is {self.limit}. Fix: at least 1, or leave it out for all images.")
+            raise UsageError(
+                f"limit is {self.limit}. Fix: LIMIT=1 or more (--limit 1), or leave it out for all images."
+            )
         if self.engine not in ENGINES:
-            raise UsageError(f"the engine '{self.engine}' is unknown. Fix: one of {', '.join(ENGINES)}.")
+            raise UsageError(
+                f"the engine '{self.engine}' is unknown. Fix: ENGINE= (--engine), one of {', '.join(ENGINES)}."
+            )
         if self.precision not in PRECISIONS:
-            raise UsageError(f"the precision '{self.precision}' is unknown. Fix: one of {', '.join(PRECISIONS)}.")
+            raise UsageError(
+                f"the precision '{self.precision}' is unknown. Fix: PRECISION= (--precision), one of "
+                f"{', '.join(PRECISIONS)}."
+            )
         if self.precision != "f32" and self.engine != "fast":
             raise UsageError(
                 f"the engine {self.engine} computes in f32 only, and {self.precision} was asked for. "
-                "Fix: --engine fast (ENGINE=fast), or --precision f32 (PRECISION=f32)."
+                "Fix: ENGINE=fast (--engine fast), or PRECISION=f32 (--precision f32)."
             )
         if not 32 <= self.image_size <= 1024:
-            raise UsageError(f"image_size is {self.image_size} pixels. Fix: between 32 and 1024.")
+            raise UsageError(
+                f"image_size is {self.image_size} pixels. Fix: IMAGE_SIZE= (--image-size) between 32 and 1024."
+            )
         if not (math.isfinite(self.max_reject_rate) and 0 <= self.max_reject_rate <= 1):
-            raise UsageError(f"max_reject_rate is {self.max_reject_rate}. Fix: a share between 0 and 1.")
+            raise UsageError(
+                f"max_reject_rate is {self.max_reject_rate}. Fix: MAX_REJECT_RATE= (--max-reject-rate), a share "
+                "between 0 and 1."
+            )
         if self.parallelism is not None and self.parallelism < 1:
             raise UsageError(f"parallelism is {self.parallelism}. Fix: at least 1.")
 

@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pyarrow.fs as pafs
-
 from fruits.errors import StorageError, UsageError
 
 _S3_SCHEMES = ("s3", "s3a", "s3n")
@@ -65,6 +63,8 @@ def s3_options(bucket: str, environ: Mapping[str, str] | None = None) -> dict[st
     pyarrow's constructor reads neither ``AWS_ENDPOINT_URL`` nor, without instance metadata, a region; with neither it
     asks us-east-1 and, in a private subnet, hangs.
     """
+    import pyarrow.fs as pafs
+
     options: dict[str, Any] = {
         "request_timeout": 30,
         "connect_timeout": 5,
@@ -159,7 +159,12 @@ def _connection_string(text: str) -> dict[str, str]:
 
 @lru_cache(maxsize=16)
 def _file_system(scheme: str, authority: str, _pid: int) -> Any:
-    """One client per store and process; ``_pid`` keeps a forked worker from using its parent's."""
+    """One client per store and process; ``_pid`` keeps a forked worker from using its parent's.
+
+    pyarrow is loaded here and not at import: a command that refuses a local address needs none of it.
+    """
+    import pyarrow.fs as pafs
+
     if scheme == "file":
         return pafs.LocalFileSystem()
     if scheme in _S3_SCHEMES:
@@ -451,6 +456,8 @@ class Store:
         """
         if not (recursive or self.lists_folders):
             return _first_level(self.list(key, recursive=True), key)
+        import pyarrow.fs as pafs
+
         selector = pafs.FileSelector(self.path(key), allow_not_found=True, recursive=recursive)
         try:
             infos = self.fs.get_file_info(selector)
@@ -469,6 +476,11 @@ class Store:
 
     def kind(self, key: str = "") -> str:
         """``file``, ``folder`` or ``missing``."""
+        if self.is_local:
+            place = Path(self.path(key))
+            return "folder" if place.is_dir() else "file" if place.is_file() else "missing"
+        import pyarrow.fs as pafs
+
         try:
             info = self.fs.get_file_info(self.path(key))
         except OSError as error:

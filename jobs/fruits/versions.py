@@ -12,7 +12,7 @@ from zipimport import zipimporter
 from fruits import __version__
 from fruits.errors import VersionMismatchError
 
-PACKAGES = ("numpy", "pyarrow", "pillow", "pillow-heif", "openvino")
+PACKAGES = ("numpy", "pyarrow", "pillow", "pi-heif", "openvino")
 
 
 @lru_cache(maxsize=1)

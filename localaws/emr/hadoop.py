@@ -397,15 +397,20 @@ class Hadoop:
         return next((one.name for one in self.yarn.machines if str(self.yarn.plan.root(one)) == root), "")
 
     # -- instances ----------------------------------------
-    def follow(self) -> None:
-        """Lose the machines of instances that have ended, and add one for each instance that came in their place."""
+    def follow(self, *, shut_down: bool = False) -> None:
+        """Lose the machines of instances that have ended, and add one for each instance that came in their place.
+
+        Parameters
+        ----------
+        shut_down : those were shut down, and did not fail
+        """
         if self.yarn is None:
             return
         with self._changing:
             chosen = self._chosen()
             for machine in list(self.yarn.machines):
                 if self._owners[machine.name].ended is not None:
-                    self.yarn.lose(machine)
+                    self.yarn.lose(machine, shut_down=shut_down)
             served = {machine.name for machine in self.yarn.machines}
             for instance in chosen:
                 if instance.private_dns not in served and len(self.yarn.machines) < self.settings.yarn_nodes:

@@ -148,7 +148,7 @@ class ClusterLife:
     def lose_spot(self) -> None:
         """Take a Spot instance away, as EC2 does when it needs the capacity."""
         spot = [i for i in self.cluster.instances if i.market == "SPOT" and i.ended is None]
-        self._lose(spot[:1], INTERRUPTED)
+        self._lose(spot[:1], INTERRUPTED, shut_down=True)
 
     def lose_master(self) -> None:
         """Let the instance fail on which a driver runs; a Spot instance is taken back."""
@@ -156,12 +156,12 @@ class ClusterLife:
         failed = [i for i in self.cluster.instances if i.private_dns == host and i.ended is None]
         self._lose(failed, INTERRUPTED if any(i.market == "SPOT" for i in failed) else "The instance failed")
 
-    def _lose(self, instances: list[Instance], reason: str) -> None:
+    def _lose(self, instances: list[Instance], reason: str, *, shut_down: bool = False) -> None:
         """End instances and what runs there; their fleet brings others after a while."""
         if not instances:
             return
         self.cloud.lose(instances, reason)
-        self.follow()
+        self.follow(shut_down=shut_down)
         with self.cluster.changed:
             self.cluster.changed.wait_for(lambda: self.cluster.ending is not None, REPLACE_SECONDS)
             if self.cluster.ending is not None:
@@ -170,10 +170,10 @@ class ClusterLife:
         self.cloud.ready()
         self.follow()
 
-    def follow(self) -> None:
-        """Let YARN's machines be those of the instances."""
+    def follow(self, *, shut_down: bool = False) -> None:
+        """Let YARN's machines be those of the instances; ``shut_down``: those that are gone did not fail."""
         if self.hadoop is not None:
-            self.hadoop.follow()
+            self.hadoop.follow(shut_down=shut_down)
 
     # -- the way through the states ----------------------------------------
     def _live(self) -> None:

@@ -13,7 +13,7 @@ import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws import faults
-from localaws.emr import spark
+from localaws.emr import client, spark
 from localaws.emr.hadoop import Hadoop, find_application, spark_command
 from localaws.emr.logs import LogShipper, split_uri
 from localaws.emr.model import Cluster, Step, now
@@ -304,10 +304,11 @@ class Runner:
         driver = folder / "driver"
         driver.mkdir()
         driver_out, driver_err = driver / "stdout", driver / "stderr"
-        self._client_line(err, f"INFO Client: Submitting application {application} to ResourceManager")
-        self._client_line(err, f"INFO Client: Application report for {application} (state: RUNNING)")
+        known = client.Application(application, now(), str(self.cluster.primary_dns), self._driver_host())
+        _append(err, known.submitted(now()))
         code = self._run(step.id, args, env, self._workdir(step), driver_out, driver_err, fault)
-        self._report(err, driver_err, application, code)
+        _append(driver_err, client.master_said(now(), code))
+        _append(err, known.ended(now(), code, cancelled=step.id in self._interrupted))
         container = f"containers/{application}/{_container(application, 1)}"
         for path in (driver_out, driver_err):
             path.touch()
@@ -315,37 +316,10 @@ class Runner:
         self._ship_executors(folder, application)
         return 1 if code else 0
 
-    @staticmethod
-    def _client_line(err: Path, text: str) -> None:
-        with err.open("a") as log:
-            log.write(f"{now():%y/%m/%d %H:%M:%S} {text}\n")
-
-    def _report(self, err: Path, driver_err: Path, application: str, code: int) -> None:
-        """A submission's end in cluster mode as YARN's client prints it, and the application master's last words."""
-        diagnosis = f"User application exited with status {code}" if code else "N/A"
-        if code:
-            self._client_line(driver_err, f"ERROR ApplicationMaster: {diagnosis}")
-            self._client_line(
-                driver_err,
-                f"INFO ApplicationMaster: Final app status: FAILED, exitCode: {code}, (reason: {diagnosis})",
-            )
-        self._client_line(err, f"INFO Client: Application report for {application} (state: FINISHED)")
-        status = "FAILED" if code else "SUCCEEDED"
-        primary = self.cluster.primary_dns
-        self._client_line(
-            err,
-            "INFO Client: \n\t client token: N/A\n"
-            f"\t diagnostics: {diagnosis}\n"
-            f"\t ApplicationMaster host: {primary}\n\t queue: default\n\t final status: {status}\n"
-            f"\t tracking URL: http://{primary}:20888/proxy/{application}/\n\t user: hadoop",
-        )
-        if code:
-            self._client_line(err, f"ERROR Client: Application diagnostics message: {diagnosis}")
-            with err.open("a") as log:
-                log.write(
-                    f'Exception in thread "main" org.apache.spark.SparkException: Application {application} finished '
-                    "with failed status\n\tat org.apache.spark.deploy.yarn.Client.run(Client.scala:1309)\n"
-                )
+    def _driver_host(self) -> str:
+        """A core instance's name: on a cluster the driver is on one, here nowhere."""
+        names = [one.private_dns for one in self.cluster.instances if one.role == "CORE" and one.ended is None]
+        return names[0] if names else str(self.cluster.primary_dns)
 
     def _ship_executors(self, folder: Path, application: str) -> None:
         # the work folder of a standalone worker holds app-20261122100000-0000/<executor>/{stdout,stderr}
@@ -355,6 +329,11 @@ class Runner:
             for name in ("stdout", "stderr"):
                 key = f"containers/{application}/{_container(application, number)}/{name}"
                 self.shipper.send(executor / name, key)
+
+
+def _append(log: Path, text: str) -> None:
+    with log.open("a") as opened:
+        opened.write(text)
 
 
 def _registered(log: Path) -> bool:

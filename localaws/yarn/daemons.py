@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -11,7 +12,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from localaws.processes import end_processes
+import psutil
+
+from localaws.processes import end_processes, find_processes
 from localaws.yarn import configuration
 from localaws.yarn.errors import DaemonError
 from localaws.yarn.plan import MACHINE_PORTS, MASTER_PORTS, Machine, Plan, require_ports
@@ -24,6 +27,7 @@ MARK = "YARN_NODE_ROOT"
 """The variable by which every process of a machine is known, its containers' too."""
 READY = "Registered with ResourceManager as"
 START_SECONDS = 90.0
+SHUT_DOWN_SECONDS = 2.0
 # Half the memory and half the processor time of Java's own defaults, for daemons with little to do.
 LEAN = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss512k", "-Djava.net.preferIPv4Stack=true")
 # Java 17: Guice's cglib calls ClassLoader.defineClass by reflection.
@@ -200,9 +204,22 @@ class Yarn:
         """A machine by its host name."""
         return next((machine for machine in self.machines if machine.name == name), None)
 
-    def lose(self, machine: Machine) -> int:
-        """A machine is gone from one moment to the next: NodeManager and containers; how many processes there were."""
+    def lose(self, machine: Machine, *, shut_down: bool = False) -> int:
+        """A machine is gone: NodeManager and containers; how many processes there were.
+
+        Parameters
+        ----------
+        shut_down : its system ends the containers first, and the NodeManager can still say so; else from one moment to
+            the next
+        """
         with self._lock:
+            if shut_down:
+                daemon = self._processes.get(machine.name)
+                for process in find_processes(self.plan.root(machine), MARK):
+                    if daemon is None or process.pid != daemon.pid:
+                        with contextlib.suppress(psutil.NoSuchProcess):
+                            process.terminate()
+                time.sleep(SHUT_DOWN_SECONDS)
             count = end_processes(self.plan.root(machine), MARK)
             process = self._processes.pop(machine.name, None)
             if process is not None:

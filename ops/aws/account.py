@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localaws import server
 from localaws.errors import NotAnsweringError, NotRunningError
@@ -15,6 +15,9 @@ from localaws.settings import Settings
 from ops.core.errors import NoCredentialsError, NotAppliedError, TerraformError
 from ops.core.target import DEFAULT_REGION, EMULATED_ACCOUNT, NO_ACCOUNT, Target
 from ops.terraform.workspace import Workspace
+
+if TYPE_CHECKING:
+    from fruits.store import Store
 
 NOT_RUNNING = "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Fix: make apply."
 OF_THE_SHELL = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
@@ -60,6 +63,12 @@ class Account:
         On the embedded AWS its address and keys are given; a profile or role of the shell is not asked.
         """
         return self.session.client(service, endpoint_url=self.target.endpoint)
+
+    def store(self, uri: str) -> Store:
+        """The files below a URI; those in S3 in this account and region."""
+        from ops.aws.store import SignedStore  # pyarrow takes a second: only where a file is read
+
+        return SignedStore(uri, self.session, self.target.environment())
 
     @cached_property
     def storage(self) -> dict[str, Any]:

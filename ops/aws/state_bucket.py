@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
 from ops.aws.account import Account
-from ops.core.console import working
+from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.target import PROJECT, Target
 
@@ -227,7 +226,7 @@ def make_state(s3: Any, target: Target) -> list[str]:
 def run(environ: Mapping[str, str], console: Console) -> None:
     """`make state`."""
     if (environ.get("ENV") or "local") == "local":
-        console.print("ENV=local keeps its state in build/terraform/local: there is nothing to make", highlight=False)
+        console.print("ENV=local keeps its state in build/terraform/local: there is nothing to make")
         return
     account = Account.from_environment(environ)
     try:
@@ -236,8 +235,8 @@ def run(environ: Mapping[str, str], console: Console) -> None:
     except (ClientError, BotoCoreError) as error:
         raise NoStateError(f"{error}. Fix: these credentials need the rights of infra/operators.") from error
     said = ", ".join(done) if done else "is as it should be: nothing to do"
-    console.print(f"{account.target.state_bucket}: {said}", highlight=False, soft_wrap=True)
-    console.print("STILL BILLING: what lies in it, some kilobytes; no command removes it", highlight=False)
+    console.print(f"{account.target.state_bucket}: {said}")
+    console.print("STILL BILLING: what lies in it, some kilobytes; no command removes it")
 
 
 def main(environ: Mapping[str, str]) -> int:

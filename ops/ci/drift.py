@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
 from ops.aws.account import Account
 from ops.ci.comment import block, code, counted, folded
 from ops.ci.gather import reasons
-from ops.core.console import working
+from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
 from ops.cost.leftovers import bill

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
 from ops.aws.account import target_from
 from ops.ci import standing
 from ops.ci.comment import Subject
-from ops.core.console import working
+from ops.core.console import Console, working
 from ops.core.errors import TerraformError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import Target

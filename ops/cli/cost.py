@@ -9,10 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
 from ops.aws.account import Account, target_from
-from ops.core.console import working
+from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
 from ops.cost import ledger, speed
 from ops.cost.ledger import sentence

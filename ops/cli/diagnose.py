@@ -11,9 +11,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
-
 from ops.aws.account import Account
+from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.diagnose import gather, report
 from ops.diagnose import wait as command

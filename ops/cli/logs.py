@@ -14,14 +14,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ops.aws.account import Account
 from ops.aws.emr import list_steps
 from ops.aws.poll import poll
-from ops.core.console import working
+from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.text import duration, number
 from ops.logs import layout, words
@@ -167,7 +166,7 @@ class Shown:
         return True
 
     def _print(self, text: str, style: str | None = None) -> None:
-        self.console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(text, style=style)
 
 
 def missing(source: Source) -> str:
@@ -228,7 +227,7 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
             return None
 
         poll(look, pause=pause, say=say)
-    console.print(f"these are the last logs of {source.name}", highlight=False)
+    console.print(f"these are the last logs of {source.name}")
 
 
 def run(account: Account, environ: Mapping[str, str], console: Console) -> None:

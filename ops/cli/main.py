@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
+from fruits.errors import FruitsError
 
 from ops.cli.commands import COMMANDS, TAKES, Command
 from ops.cli.options import GIVEN, GOALS, OPTIONS, PREFIX, nearest, read_given
@@ -60,7 +61,7 @@ def run(command: Command, typed: Mapping[str, str], environ: Mapping[str, str]) 
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception as error:
-        if isinstance(error, OperatorError):
+        if isinstance(error, (OperatorError, FruitsError)):
             told: tuple[str, int] | None = (str(error), int(error.exit_code))
         else:
             from ops.cli.boundary import explain  # its libraries take a second: only where something else went wrong

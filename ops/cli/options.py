@@ -100,6 +100,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("LOGS", "folder or URI of saved logs", shown="URI"),
         Option("WAIT", "wait for logs that have not arrived", "switch"),
         Option("REPORT", "write the text of an issue, without accounts, keys, addresses and mails", "flag"),
+        Option("COMPARE", "folder, URI or name of an earlier result", shown="NAME"),
         Option("OPEN", "open the browser", "switch"),
         Option("PURGE", "name of the data bucket: confirms its removal", shown="BUCKET"),
         Option("IMAGES", "size the cluster for so many images", shown="N"),
@@ -121,7 +122,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("DEST", "folder to write", shown="FOLDER"),
         Option("SEED", "seed of the choice", shown="N"),
         Option("VERSION", "version of the data set", shown="NAME"),
-        Option("TO", "S3 URI to upload to", shown="URI"),
+        Option("TO", "wheelhouse: S3 URI to upload to; export: projector, fiftyone or spotlight", shown="URI"),
     )
 }
 

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from ops.ci import comment, gather
+from ops.core.console import Console
 from ops.core.errors import ExitCode, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import DEFAULT_REGION

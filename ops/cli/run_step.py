@@ -9,11 +9,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 
-from rich.console import Console
-
 from ops.aws import emr
 from ops.aws.account import Account
-from ops.core.console import tell_next
+from ops.core.console import Console, tell_next
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
 from ops.diagnose import wait as diagnosis
@@ -75,7 +73,7 @@ def destroy_at_end(account: Account, environ: Mapping[str, str], console: Consol
         destroy(environ, console)
     except BaseException:
         if not account.target.emulated:
-            console.print("THE CLUSTER MAY STILL BILL. Fix: make destroy.", style="bold red", highlight=False)
+            console.print("THE CLUSTER MAY STILL BILL. Fix: make destroy.", style="bold red")
         raise
 
 
@@ -100,7 +98,7 @@ def run(environ: Mapping[str, str], console: Console) -> int:
         if one_shot:
             return code  # destroy has said what is left
     if code != step.INTERRUPTED and environ.get("DETACH") != "1":
-        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+        console.print(last_line(account))
     if code == 0 and environ.get("DETACH") != "1":
         tell_next(console, account.target.command("results"), account.target.command("destroy"))
     return code

@@ -16,12 +16,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
-
 from localaws.emr.node import Node
 from localaws.settings import Settings
 from ops.aws.account import Account
-from ops.aws.emr import LIVE_STATES
+from ops.aws.states import LIVE_STATES
+from ops.core.console import Console
 from ops.core.errors import OperatorError
 
 PLUGIN = "session-manager-plugin"
@@ -145,7 +144,7 @@ def session(account: Account, environ: Mapping[str, str], console: Console) -> i
         target=instance,
         endpoint=str(ssm.meta.endpoint_url),
     )
-    console.print(f"{instance}, as ssm-user; hadoop's shell is: sudo -iu hadoop", highlight=False)
+    console.print(f"{instance}, as ssm-user; hadoop's shell is: sudo -iu hadoop")
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for what runs on the node
     try:
         code = subprocess.run([program, *given], check=False).returncode
@@ -191,9 +190,6 @@ def local_shell(account: Account, console: Console) -> int:
         f"this is a shell of your own machine, in the folder that stands for the primary node of {cluster_id}: the "
         f"embedded AWS has no machine.\nIt has the node's variables and its role's keys: aws s3 ls may what the node "
         f"may. The job's Python: {python}. exit leaves.",
-        highlight=False,
-        soft_wrap=True,
-        markup=False,
     )
     interactive = sys.stdin.isatty()
     bash = ["bash", "--noprofile", "--norc", *(["-i"] if interactive else [])]

@@ -10,14 +10,12 @@ from typing import Any
 
 from fruits.errors import FruitsError
 from fruits.progress import progress_of
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ops.aws import emr
 from ops.aws.account import NOT_RUNNING, Account, emulator
-from ops.aws.store import open_store
-from ops.core.console import working
+from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.text import duration, utc
 from ops.cost.bills import Bills, Cluster, ends, look, sentence
@@ -53,7 +51,7 @@ def open_steps(account: Account, cluster: Cluster | None) -> list[OpenStep]:
         report = None
         if listed["Status"]["State"] != "PENDING":
             try:
-                report = progress_of(open_store(account, emr.read_output(account, listed["Id"])))
+                report = progress_of(account.store(emr.read_output(account, listed["Id"])))
             except (OperatorError, FruitsError, OSError):
                 report = None  # not one of ours, or its store does not answer: the state is told anyway
             started = listed["Status"]["Timeline"].get("StartDateTime")
@@ -86,7 +84,7 @@ def table_of(env: str, region: str, bills: Bills, steps: list[OpenStep], now: da
         row("age", f"{duration((now - cluster.created).total_seconds())}, since {utc(cluster.created)}")
         if cluster.live:
             row("nodes", ", ".join(f"{count} {role}" for role, count in cluster.nodes.items()) or "none yet")
-            row("ends", ends(cluster).replace("; ", "\n"))
+            row("ends", "\n".join(ends(cluster, now)))
             row("steps", "\n".join(map(str, steps)) or "none is open")
         if cluster.usd_so_far is not None:
             row("so far", f"{shown(cluster.usd_so_far)} USD before tax" + (" on AWS" if bills.emulated else ""))

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fruits.errors import FruitsError
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ops.aws import emr
 from ops.aws.account import Account
 from ops.aws.emr import list_steps
+from ops.core.console import Console
 from ops.core.text import duration, utc
 from ops.diagnose import gather, wait
 from ops.diagnose.causes import judge

@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from ops.aws.account import target_from
-from ops.core.console import ask, working
+from ops.core.console import Console, ask, working
 from ops.core.errors import ExitCode
 from ops.core.paths import INFRA, ROOT
 from ops.core.target import DEFAULT_REGION, NO_ACCOUNT, Target

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
-from rich.console import Console
 
 from localaws.emr.spark import events_folder
 from localaws.java import find_java_home
@@ -27,7 +26,7 @@ from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.poll import poll
 from ops.core import browser
-from ops.core.console import working
+from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.gate import Gate, Identity, gate, make_identity
 
@@ -209,13 +208,11 @@ def local(cluster_id: str, environ: Mapping[str, str], console: Console) -> None
             page.write_text(f'<meta http-equiv="refresh" content="0; url={entrance.address}">\n')
             console.print(
                 f"Spark's pages of {cluster_id}: {entrance.address} (for you alone; Ctrl-C stops it)",
-                highlight=False,
-                soft_wrap=True,
             )
             browser.show(page.as_uri(), environ, terminal=console.is_terminal)
             process.wait()
     except KeyboardInterrupt:
-        console.print("\nstopped; make ui shows it again", highlight=False)
+        console.print("\nstopped; make ui shows it again")
 
 
 def show(account: Account, environ: Mapping[str, str], console: Console) -> None:
@@ -228,8 +225,8 @@ def show(account: Account, environ: Mapping[str, str], console: Console) -> None
     with working(console, "asking EMR for the page; the first time takes some minutes"):
         arn = str(emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["ClusterArn"])
         address = presigned(emr, arn)
-    console.print("Spark's pages; whoever has the address may look until it expires:", highlight=False)
-    console.print(address, highlight=False, soft_wrap=True, markup=False)
+    console.print("Spark's pages; whoever has the address may look until it expires:")
+    console.print(address)
     browser.show(address, environ, terminal=console.is_terminal)
 
 

@@ -1,4 +1,6 @@
-"""What a command shows while it works: a live line or a bar on a terminal, plain lines with the seconds elsewhere.
+"""The one console: what a command prints, asks, and shows while it works.
+
+A live line or a bar on a terminal, plain lines with the seconds elsewhere.
 
 Whatever may take longer than two seconds is wrapped in one of the two. They are not nested: a console has one live
 display at a time. Two clocks: the first is the command's, from its start to its end; the second the phase's.
@@ -12,8 +14,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
-from rich.console import Console
+import rich.console
+from rich.cells import cell_len
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -25,12 +30,47 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Table
 from rich.text import Text
 
 from ops.core.errors import OperatorError
 
 PLAIN_SECONDS = 10.0
+WIDEST = 10_000
 _BEGAN = time.monotonic()
+
+
+class Console(rich.console.Console):
+    """Prints what it is given, as it is given: text is neither coloured by its content nor read as markup.
+
+    A line is never broken, so that it can be searched for and copied: the terminal wraps it. A table breaks lines
+    between words, on a narrow terminal only.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"highlight": False, "markup": False, "emoji": False, "soft_wrap": True, **options})
+        self._is_free = "width" not in options and not self.is_terminal
+
+    def print(self, *things: Any, **options: Any) -> None:
+        """Print, as rich does; ``style`` colours the whole."""
+        before = self._width
+        for table in (thing for thing in things if isinstance(thing, Table)):
+            keep_words(table)
+            if self._is_free:
+                wanted = Measurement.get(self, self.options.update(width=WIDEST), table)
+                self.width = max(self.width, wanted.maximum)
+        try:
+            super().print(*things, **options)
+        finally:
+            self._width = before
+
+
+def keep_words(table: Table) -> None:
+    """Make each column of a table at least as wide as its longest word, which may be a path."""
+    for column in table.columns:
+        cells = [column.header, *column.cells]
+        words = [word for cell in cells if isinstance(cell, (str, Text)) for word in str(cell).split()]
+        column.min_width = max([column.min_width or 0, *map(cell_len, words)])
 
 
 def elapsed() -> float:
@@ -71,7 +111,7 @@ class PlainLines:
         """One line now; the phase's seconds are its second clock."""
         phase = time.monotonic() - self._began
         since = f" ({phase:.0f} s)" if phase >= 1 else ""
-        self._console.print(f"{stamp()} {self._text()}{since}", highlight=False, soft_wrap=True, markup=False)
+        self._console.print(f"{stamp()} {self._text()}{since}")
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
@@ -157,12 +197,12 @@ def counting(
 
 def tell_next(console: Console, *commands: str) -> None:
     """The commands that usually come next, last of all that a command prints."""
-    console.print(f"next      {', then '.join(commands)}", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"next      {', then '.join(commands)}")
 
 
 def fail(text: str) -> None:
     """Print a reason on standard error; a line is never broken, so that it can be searched for and copied."""
-    Console(stderr=True).print(text, style="red", highlight=False, soft_wrap=True, markup=False)
+    Console(stderr=True).print(text, style="red")
 
 
 def ask(question: str, environ: Mapping[str, str], *, refused: str) -> None:
@@ -177,5 +217,5 @@ def ask(question: str, environ: Mapping[str, str], *, refused: str) -> None:
         return
     if environ.get("CI") or not sys.stdin.isatty():
         raise OperatorError(f"nobody is here to answer: {question} Fix: YES=1 answers beforehand.", exit_code=2)
-    if Console().input(f"{question} type yes: ", markup=False).strip() != "yes":
+    if Console().input(f"{question} type yes: ").strip() != "yes":
         raise OperatorError(refused, exit_code=2)

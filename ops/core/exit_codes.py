@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fruits import errors
-from rich.console import Console
 from rich.table import Table
 
+from ops.core.console import Console
 from ops.core.errors import ExitCode
 
 MEANING: dict[int, str] = {

@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
 from ops.aws.account import Account
+from ops.core.console import Console
 from ops.core.errors import NotAppliedError
 from ops.cost import estimate, ledger, speed
 from ops.cost.bill import Node, Span, bill, spans_of_steps
@@ -86,13 +86,13 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
             bucket = account.bucket("data")
             new = ledger.write(account.client("s3"), bucket, record)
             place = f"s3://{bucket}/{ledger.key_of(record)}"
-            cost = (
-                on_aws(account, cluster_id, record, currency) if account.target.emulated else sentence(record, currency)
-            )
-            text = f"cost      {cost}; {'kept in' if new else 'was kept in'} {place}{_age()}"
+            emulated = account.target.emulated
+            said = [on_aws(account, cluster_id, record, currency)] if emulated else ledger.lines(record, currency)
+            said += [f"{'kept in' if new else 'was kept in'} {place}{_age()}"]
+            text = "cost      " + "\n          ".join(said)
     except TROUBLE as error:
         text = f"what the step cost cannot be told: {_why(error)}"
-    console.print(text, highlight=False, soft_wrap=True, markup=False)
+    console.print(text)
 
 
 def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
@@ -105,7 +105,7 @@ def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
     except TROUBLE as error:
         text = f"what the cluster cost cannot be told: {_why(error)}"
     if text and not account.target.emulated:
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
+        console.print(text)
 
 
 def demo_price(account: Account, cluster_id: str, environ: Mapping[str, str]) -> str:

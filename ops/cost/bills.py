@@ -14,10 +14,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account
-from ops.aws.emr import LIVE_STATES
 from ops.aws.inventory import Inventory, billed_zones
+from ops.aws.states import LIVE_STATES
 from ops.core.errors import NotAppliedError, OperatorError, TerraformError
-from ops.core.text import utc
+from ops.core.text import duration, utc
 from ops.cost import ledger
 from ops.cost.bill import Node, Span, bill, spans_of_steps
 from ops.cost.money import shown
@@ -163,14 +163,23 @@ def look(account: Account, now: datetime | None = None) -> Bills:
     )
 
 
-def ends(cluster: Cluster) -> str:
-    """What ends a live cluster, and when."""
+def ends(cluster: Cluster, now: datetime | None = None) -> list[str]:
+    """What ends a live cluster, and when; with ``now`` also in how long."""
     said = ["make destroy"]
     if cluster.ends_idle is not None:
-        said.append(f"about {utc(cluster.ends_idle)} when nothing is submitted")
-    if cluster.ends_latest:
-        said.append(f"{cluster.ends_latest} at the latest")
-    return "; ".join(said)
+        said.append(f"about {_at(cluster.ends_idle, now)} when nothing is submitted")
+    try:
+        latest = _at(datetime.fromisoformat(cluster.ends_latest), now)
+    except ValueError:
+        latest = cluster.ends_latest
+    return [*said, f"{latest} at the latest"] if latest else said
+
+
+def _at(moment: datetime, now: datetime | None) -> str:
+    if now is None:
+        return utc(moment)
+    left = (moment - now).total_seconds()
+    return f"{utc(moment)} ({f'in {duration(left)}' if left > 0 else 'any minute'})"
 
 
 def sentence(found: Bills) -> str:
@@ -182,7 +191,8 @@ def sentence(found: Bills) -> str:
     hour = f"{shown(found.usd_hour)} USD an hour before tax" if found.usd_hour is not None else "at an unknown price"
     stored = f"; what lies in {', '.join(found.buckets)} by the month, until make purge" if found.buckets else ""
     if cluster is not None:
-        return f"STILL BILLING: the cluster {cluster.id} ({cluster.state}), {hour}, until {ends(cluster)}{stored}"
+        until = "; ".join(ends(cluster))
+        return f"STILL BILLING: the cluster {cluster.id} ({cluster.state}), {hour}, until {until}{stored}"
     if found.network:
         things = ", ".join(sorted(found.network))
         return f"STILL BILLING: {things}, {hour}, until make destroy{stored}"

@@ -18,7 +18,7 @@ from fruits.errors import FruitsError
 from ops.aws.account import Account
 from ops.core.errors import OperatorError
 from ops.cost.bill import Bill, Node, Span, bill, nodes, period_of, spans_of_steps
-from ops.cost.money import Currency, rounded
+from ops.cost.money import Currency, rounded, shown
 from ops.prices.table import Book
 
 PREFIX = "ledger/"
@@ -164,15 +164,20 @@ TROUBLE = (
 )
 
 
-def sentence(record: Mapping[str, Any], currency: Currency) -> str:
-    """A record of the ledger in a line or two."""
+def lines(record: Mapping[str, Any], currency: Currency) -> list[str]:
+    """A record of the ledger: what it cost, and what of that was start, work and waiting."""
     usd, seconds = record["usd"], record["seconds"]
     parts = ", ".join(
-        f"{name} {seconds[key]:,.0f} s {currency.of(Decimal(usd[key]))}"
+        f"{name} {shown(Decimal(usd[key]))} ({seconds[key]:,.0f} s)"
         for name, key in (("start", "bootstrap"), ("work", "work"), ("idle", "idle"))
     )
     verb = "would have cost on AWS" if record["emulated"] else "cost"
     about = "~" if record["inferred"] else ""
     each = record.get("usd_per_1000_images") if record.get("images", 0) >= LEAST_FOR_A_RATE else None
     images = f"; 1,000 images {currency.of(Decimal(each))}" if each else ""
-    return f"{verb} {about}{currency.of(Decimal(usd['total']))} before tax ({parts}){images}"
+    return [f"{verb} {about}{currency.of(Decimal(usd['total']))} before tax{images}", f"USD: {parts}"]
+
+
+def sentence(record: Mapping[str, Any], currency: Currency) -> str:
+    """A record of the ledger in one line."""
+    return "; ".join(lines(record, currency))

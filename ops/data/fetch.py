@@ -19,8 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from rich.console import Console
-
+from ops.core.console import Console
 from ops.core.errors import ExitCode
 from ops.core.programs import inherited_environment
 from ops.data.fruits360 import (
@@ -224,7 +223,7 @@ def run(environ: Mapping[str, str], console: Console) -> Stated:
 def main(environ: Mapping[str, str]) -> int:
     """`make dataset`."""
     try:
-        run(environ, Console(soft_wrap=True, highlight=False))
+        run(environ, Console())
     except OSError as error:
         text = f"{error.filename}: {error.strerror}: free the way, or give another DEST=."
         raise FetchError(text, exit_code=ExitCode.USAGE) from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, walk
+from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, label_of, walk
 from fruits.store import Store
 
 
@@ -17,19 +19,27 @@ class FoundImage:
     path: PurePosixPath
 
 
-def find_images(root: Path) -> list[FoundImage]:
+def find_images(root: Path) -> tuple[list[FoundImage], LeftOut]:
     """All images below ``root`` at any depth, sorted by class and path.
 
-    What an image is, `fruits.inputs` says. Images right in ``root`` are of the class that ``root`` names.
+    What an image is, `fruits.inputs` says; what is none is counted. Images right in ``root`` are of the class that
+    ``root`` names.
 
     Raises
     ------
     StorageError
         If a folder cannot be read: a sample cut from half of the images would not say so.
     """
-    found = []
-    for entry in walk(Store(str(root)), LeftOut()):
+    found, left = [], LeftOut()
+    for entry in walk(Store(str(root)), left):
         path = PurePosixPath(entry.key)
-        if entry.size != NOT_EXPRESSIBLE:
+        if entry.size == NOT_EXPRESSIBLE:
+            left.add("name that is not UTF-8", entry.key)
+        else:
             found.append(FoundImage(path.parent.name or root.resolve().name, path))
-    return sorted(found)
+    return sorted(found), left
+
+
+def count_by_class(keys: Iterable[str]) -> dict[str, int]:
+    """Images by class, of their keys."""
+    return dict(sorted(Counter(label_of(key) for key in keys).items()))

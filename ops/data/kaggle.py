@@ -24,8 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlencode
 
-from rich.console import Console
-
+from ops.core.console import Console
 from ops.data.fruits360 import SPLITS, Entry, FetchError, Release, SourceUnreachableError, Stated, parse_readme
 
 DATASET = "moltean/fruits"

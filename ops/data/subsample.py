@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from fruits.errors import StorageError
+from fruits.inputs import LeftOut
 
 from ops.core.errors import OperatorError
 from ops.data.images import FoundImage, find_images
@@ -61,7 +62,9 @@ def choose(found: list[FoundImage], *, classes: int, images: int, seed: int) -> 
     )
 
 
-def subsample(source: Path, dest: Path, *, classes: int = 5, images: int = 5, seed: int = 0) -> dict[str, int]:
+def subsample(
+    source: Path, dest: Path, *, classes: int = 5, images: int = 5, seed: int = 0
+) -> tuple[dict[str, int], LeftOut]:
     """Copy a balanced subsample of the images below ``source`` to ``dest``, keeping their relative paths.
 
     A sample that is already there stays as it is. ``dest`` appears whole or not at all.
@@ -70,6 +73,8 @@ def subsample(source: Path, dest: Path, *, classes: int = 5, images: int = 5, se
     -------
     dict of str to int
         Images per class.
+    LeftOut
+        What else lies below ``source``.
 
     Raises
     ------
@@ -82,22 +87,23 @@ def subsample(source: Path, dest: Path, *, classes: int = 5, images: int = 5, se
     if there == here or here in there.parents or there in here.parents:
         raise SampleError(f"DEST={dest} and SOURCE={source} lie one in the other: give a DEST outside of the source.")
     try:
-        found = find_images(source)
+        found, left = find_images(source)
         if not found:
-            raise SampleError(f"There is no image below {source}: give a folder of images.")
+            others = f": {left.sentence()}" if left else ": give a folder of images"
+            raise SampleError(f"There is no image below {source}{others}.")
         chosen = choose(found, classes=classes, images=images, seed=seed)
         counts = dict(Counter(image.label for image in chosen))
         wanted = {_place(image): source / image.path for image in chosen}
         if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
             if _same(dest, wanted):
-                return counts
+                return counts, left
             raise SampleError(f"{dest} already holds something else: remove it, or give another DEST=.")
         _copy(wanted, dest)
     except StorageError as error:
         raise SampleError(str(error)) from error
     except OSError as error:
         raise SampleError(f"{error.filename}: {error.strerror}: make it accessible, or choose another.") from error
-    return counts
+    return counts, left
 
 
 def _place(image: FoundImage) -> PurePosixPath:
@@ -146,14 +152,15 @@ def run(environ: Mapping[str, str]) -> str:
             )
         places.append(Path(environ[name]).expanduser())
     source, dest = places
-    counts = subsample(
+    counts, left = subsample(
         source,
         dest,
         classes=_number(environ, "CLASSES", 5, least=1),
         images=_number(environ, "IMAGES", 5, least=1),
         seed=_number(environ, "SEED", 0, least=0),
     )
-    return f"{sum(counts.values())} images of {len(counts)} classes in {dest}: {', '.join(counts)}"
+    chosen = f"{sum(counts.values())} images of {len(counts)} classes in {dest}: {', '.join(counts)}"
+    return f"{chosen}\n{left.sentence()}" if left else chosen
 
 
 def main(environ: Mapping[str, str]) -> int:

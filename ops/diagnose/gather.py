@@ -18,7 +18,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 
 from ops.aws.account import Account
-from ops.aws.store import open_store
 from ops.core.errors import OperatorError
 from ops.diagnose import deaths
 from ops.diagnose.evidence import Document, ErrorDetail, Evidence, Node, Role
@@ -415,7 +414,7 @@ def _record(
     if uri is None:
         return None
     try:
-        record = json.loads(open_store(account, uri).read("_run/error.json"))
+        record = json.loads(account.store(uri).read("_run/error.json"))
     except (OSError, ValueError, FruitsError):
         return None  # the job could not leave any
     return record if isinstance(record, dict) and is_of_step(record, since, until) else None

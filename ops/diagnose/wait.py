@@ -9,12 +9,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
-from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.emr import list_steps, read_output_from
 from ops.aws.poll import poll
-from ops.core.console import working
+from ops.core.console import Console, working
 from ops.core.errors import NotAppliedError, OperatorError
 from ops.core.target import PROJECT
 from ops.diagnose import gather, render
@@ -158,7 +157,7 @@ def awaited(
             if (diagnosis := poll(found, pause=pause, limit=patience, say=say)) is not None:
                 return diagnosis
     except KeyboardInterrupt:
-        console.print("stopped waiting; this is what is known so far", highlight=False)
+        console.print("stopped waiting; this is what is known so far")
     return Diagnosis(_without_wait(evidence, evidence.missing), judge(evidence))
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError
-from rich.console import Console
 
 from ops.aws.account import NOT_RUNNING, Account, emulator, target_from
+from ops.core.console import Console
 from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
 from ops.core.target import Target
 from ops.cost import billing as bill_lines
@@ -162,7 +162,7 @@ def _fleets(account: Account) -> Mapping[str, Any]:
 def _shown(console: Console, lines: Sequence[str]) -> None:
     for line in lines:
         style = COLOURS.get(line.split(" ", 1)[0], "")
-        console.print(line, style=style, highlight=False, soft_wrap=True, markup=False)
+        console.print(line, style=style)
 
 
 def run(what: str, environ: Mapping[str, str], console: Console, *, machine_readable: bool) -> int:

@@ -18,11 +18,10 @@ from fruits.outputs import REPORT
 from fruits.report import page
 from fruits.store import Store
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ops.core.console import working
+from ops.core.console import Console, working
 from ops.job.results import Result, find
 
 SHOWN = 10
@@ -116,7 +115,7 @@ def main(environ: Mapping[str, str]) -> int:
     console = Console()
 
     def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        console.print(text)
 
     first, second = found.by_fold
     say(

@@ -17,15 +17,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fruits.checks import rejects_sentence
 from fruits.command_line import read_request
 from fruits.errors import FruitsError, UsageError
 from fruits.inputs import LeftOut
 from fruits.request import MEANINGS, Request
 from fruits.store import Store
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from localaws.java import find_java_home
+from ops.core.console import Console
 from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
 from ops.job import class_archive
@@ -196,13 +197,13 @@ def run(request: Request, console: Console, master: str) -> int:
         finally:
             stop(process)
     if code == 0:
-        console.print(describe(json.loads(output.read("run.json")), output), highlight=False, soft_wrap=True)
+        console.print(describe(json.loads(output.read("run.json")), output))
         return 0
-    console.print(describe_failure(output, log, code), style="red", highlight=False, soft_wrap=True, markup=False)
+    console.print(describe_failure(output, log, code), style="red")
     return code
 
 
-def describe(summary: dict[str, Any], output: Store) -> str:
+def describe(summary: dict[str, Any], output: Store) -> Text:
     """What came out, for a reader."""
     computed, kept = summary["images_featurized_now"], summary["images_ok"] - summary["images_featurized_now"]
     if not computed:
@@ -224,19 +225,19 @@ def describe(summary: dict[str, Any], output: Store) -> str:
     if repaired := summary["repaired"]:
         gone += f"\n{len(repaired):,} files were missing or damaged, and what they held was made anew: {repaired[0]}"
         gone += f" and {len(repaired) - 1:,} more (run.json)" if len(repaired) > 1 else ""
-    rejected = (
-        f", {summary['images_rejected']:,} rejected (see rejects/)" if summary["images_rejected"] else ", none rejected"
-    )
+    rejects = rejects_sentence(summary["rejected"])
+    rejected = f", {rejects}; see rejects/" if rejects else ", none rejected"
     left = LeftOut.from_json(summary.get("left_out") or {})
-    others = f"\nleft out  {escape(left.sentence())}" if left else ""
-    return (
-        f"\n[bold green]done[/]: the job took {summary['seconds_total']:.0f} s\n"
+    others = f"\nleft out  {left.sentence()}" if left else ""
+    text = (
+        f": the job took {summary['seconds_total']:.0f} s\n"
         f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}{others}\n"
         f"features  {summary['model']}, {summary['dimension']:,} an image; {work}{gone}\n"
         f"pca       k = {summary['k']}: {summary['variance_statement']}\n"
-        f"results   {escape(output.uri)}\n"
-        f"report    {escape(output.location('report.html'))}"
+        f"results   {output.uri}\n"
+        f"report    {output.location('report.html')}"
     )
+    return Text.assemble("\n", ("done", "bold green"), text)
 
 
 def describe_failure(output: Store, log: Path, code: int) -> str:

@@ -18,11 +18,10 @@ from fruits.errors import InputError, UsageError
 from fruits.guard import Guard
 from fruits.store import Store
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ops.core.console import working
+from ops.core.console import Console, working
 from ops.job.results import Result, find, positive
 
 COUNT = 10
@@ -142,5 +141,5 @@ def main(environ: Mapping[str, str]) -> int:
     console = Console()
     console.print(table_of(result, found))
     label, votes, voters = vote(found)
-    console.print(f"{votes} of the {voters} nearest are {label}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{votes} of the {voters} nearest are {label}")
     return 0

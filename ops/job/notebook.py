@@ -10,8 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 
-from rich.console import Console
-
+from ops.core.console import Console
 from ops.core.paths import ROOT
 from ops.job.package import job_files, zipped
 
@@ -92,7 +91,5 @@ def main(_: Mapping[str, str]) -> int:
     (FOLDER / ZIP).write_bytes(bundle())
     Console().print(
         f"{NOTEBOOK.relative_to(ROOT)} written; {FOLDER.relative_to(ROOT)} holds it and {ZIP}, to be uploaded together",
-        highlight=False,
-        soft_wrap=True,
     )
     return 0

@@ -9,10 +9,9 @@ from typing import Any
 from fruits.errors import FruitsError
 from fruits.progress import progress_of
 from fruits.store import Store
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from ops.core.console import CommandClock, stamp
+from ops.core.console import CommandClock, Console, stamp
 
 PHASES = {
     "start": "starting Spark",
@@ -36,6 +35,7 @@ class Watcher:
 
     def __init__(self, output: Store) -> None:
         self._output = output
+        self._last: dict[str, Any] | None = None
         self._earlier = (self._read() or {}).get("run_id")
 
     def _read(self) -> dict[str, Any] | None:
@@ -45,9 +45,11 @@ class Watcher:
             return None  # the store did not answer this time
 
     def report(self) -> dict[str, Any] | None:
-        """The newest report, or None while there is none."""
+        """The newest report, the one before where this cannot be read now, or None while there is none."""
         report = self._read()
-        return None if report is None or report.get("run_id") == self._earlier else report
+        if report is not None and report.get("run_id") != self._earlier:
+            self._last = report
+        return self._last
 
 
 def sentence(report: dict[str, Any] | None) -> str:
@@ -93,7 +95,7 @@ def _show_lines(watcher: Watcher, ended: Callable[[], int | None], console: Cons
         phase = report["phase"] if report else "start"
         now = time.monotonic()
         if phase != last_phase or now >= next_line:
-            console.print(f"{stamp()} {sentence(report)}", highlight=False, markup=False)
+            console.print(f"{stamp()} {sentence(report)}")
             last_phase, next_line = phase, now + PLAIN_INTERVAL
         time.sleep(0.5)
     return code

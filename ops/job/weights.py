@@ -16,8 +16,9 @@ from pathlib import Path
 from fruits import backbones
 from fruits.backbones.weights import DEFAULT_FOLDER, SUMS, parse_sums, sha256
 from fruits.errors import ModelError, UsageError
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+from ops.core.console import Console
 
 PUBLISHED = {
     name: backbone.source
@@ -122,5 +123,5 @@ def main(environ: Mapping[str, str]) -> int:
     """`make weights`."""
     folder = Path(environ.get("DEST") or DEFAULT_FOLDER)
     path, digest = fetch(environ.get("MODEL", ""), folder, console := Console())
-    console.print(f"{path}\nsha256 {digest}, recorded in {path.parent / SUMS}", highlight=False, soft_wrap=True)
+    console.print(f"{path}\nsha256 {digest}, recorded in {path.parent / SUMS}")
     return 0

@@ -23,9 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from rich.console import Console
-
-from ops.core.console import counting, working
+from ops.core.console import Console, counting, working
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
@@ -445,7 +443,7 @@ def run(environ: Mapping[str, str], console: Console) -> str:
 
 def main(environ: Mapping[str, str]) -> int:
     """`make wheelhouse`: prints where it is."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = Console(stderr=True)
     uri = run(environ, console)
     print(uri, flush=True)
     if uri.startswith("s3://"):

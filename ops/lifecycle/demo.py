@@ -7,8 +7,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
+from rich.text import Text
 
+from ops.core.console import Console
 from ops.cost import after
 from ops.job.wheelhouse import SOME_MB, is_here
 from ops.lifecycle import fault, step
@@ -43,14 +44,13 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
     folder: Path | None = None
     price = ""
     fault.wanted(environ)
-    console.print(foretell(environ), highlight=False, soft_wrap=True)
+    console.print(foretell(environ))
     try:
         account = apply(environ, console)
         counts = draw_sample(SAMPLE)
         sent, total = upload(account.client("s3"), account.bucket("data"), SAMPLE, console)
         console.print(
             f"the embedded sample, drawn (not photographed): {total} images of {len(counts)} fruits, {sent} uploaded",
-            highlight=False,
         )
         with fault.injected(account, environ, fault.IN_STEP):
             # whatever happens to the step, its cluster ends below
@@ -64,13 +64,13 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
     if folder is not None:
         report = folder / "report.html"
         lines = (
-            f"[bold green]demo done[/] in {time.monotonic() - began:.0f} s; nothing was billed",
+            f" in {time.monotonic() - began:.0f} s; nothing was billed",
             f"price     {price}",
             f"report    {opener()} {report}",
             "next      make run-local INPUT=folder, for photographs of your own on this machine; "
             "make doctor ENV=dev, before anything runs on AWS",
         )
-        console.print("\n".join(lines), highlight=False, soft_wrap=True)
+        console.print(Text.assemble(("demo done", "bold green"), "\n".join(lines)))
     return code
 
 

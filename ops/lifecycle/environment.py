@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
-from rich.console import Console
+from fruits.outputs import RUN
 
 from localaws import faults, server
 from localaws.errors import LocalAwsError, NotRunningError
@@ -25,7 +25,7 @@ from ops.aws.state_bucket import NoStateError, make_state, require_state
 from ops.aws.studio import find_domain
 from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
 from ops.core import browser
-from ops.core.console import ask, counting, tell_next, working
+from ops.core.console import Console, ask, counting, elapsed, tell_next, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.paths import ROOT
 from ops.core.target import BUCKET_PURPOSES, PROJECT
@@ -67,7 +67,7 @@ def start_embedded(console: Console, environ: Mapping[str, str] | None = None) -
             state.unlink()
         with working(console, "starting the embedded AWS"):
             record = server.start(settings)
-        console.print(f"embedded AWS at {record.endpoint}", highlight=False)
+        console.print(f"embedded AWS at {record.endpoint}")
 
 
 def upload_artifacts(
@@ -111,7 +111,7 @@ def ensure_state(account: Account, environ: Mapping[str, str], console: Console)
                 raise
             confirm(account, [told], environ, console)
         make_state(account.client("s3"), account.target)
-        console.print(f"{bucket} made", highlight=False, soft_wrap=True)
+        console.print(f"{bucket} made")
 
 
 def ask_first(account: Account, storage: Workspace, environ: Mapping[str, str], console: Console) -> None:
@@ -168,7 +168,7 @@ def confirm(account: Account, lines: list[str], environ: Mapping[str, str], cons
     """
     if account.target.emulated or environ.get("YES") == "1":
         return
-    console.print("\n".join(lines), highlight=False, markup=False)
+    console.print("\n".join(lines))
     if environ.get("CI") or not sys.stdin.isatty():
         raise OperatorError("nobody is here to confirm the price. Fix: YES=1 confirms it beforehand.", exit_code=2)
     if console.input("create it? type yes: ").strip() != "yes":
@@ -195,9 +195,10 @@ def apply(
     quiet = not console.is_terminal or account.target.emulated
     ask_first(account, Workspace(target=account.target, stack="storage", capture=True), environ, console)
     storage = Workspace(target=account.target, stack="storage", capture=quiet)
+    began = elapsed()
     with working(console, "storage: buckets, budget", quiet=not quiet):
         storage.apply()
-    console.print("storage applied", highlight=False)
+    console.print(f"storage applied in {elapsed() - began:.0f} s")
     uris = upload_artifacts(account, environ, console, build)
     extra = cluster_variables(account.target, storage.outputs(), {**environ, **uris}, boundary_of(account.target))
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
@@ -207,10 +208,11 @@ def apply(
         changes = cluster.plan(out=plan)
         shown = cluster.show(plan)
     if not changes:
-        console.print("the cluster is as it should be: nothing to do", highlight=False)
+        console.print("the cluster is as it should be: nothing to do")
         return account
     if broken := policies.check(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
+    began = elapsed()
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
     try:
         with working(console, creating, quiet=not quiet), fault.injected(account, environ, fault.AT_START):
@@ -218,11 +220,12 @@ def apply(
     except CommandFailedError as error:
         if (found := diagnosis.of_start(account, error.output, console)) is None:
             raise
-        console.print(error.output.strip()[-6000:], highlight=False, soft_wrap=True, markup=False)
+        console.print(error.output.strip()[-6000:])
         why = found.as_text(account.target.env)
         raise CommandFailedError(error.arguments, error.code, error.output, hint=f"Why:\n{why}") from error
     outputs = account.cluster
-    console.print(f"cluster {outputs['cluster_id']} ({outputs['release_label']}) applied", highlight=False)
+    name = f"cluster {outputs['cluster_id']} ({outputs['release_label']})"
+    console.print(f"{name} applied in {elapsed() - began:.0f} s")
     return account
 
 
@@ -235,8 +238,8 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
     # By its tags: an apply that broke off leaves a network and no outputs.
     vpcs = vpcs_of(ec2, PROJECT, account.target.env)
     if not outputs and not vpcs:
-        console.print("there is no cluster stack: nothing to destroy", highlight=False)
-        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+        console.print("there is no cluster stack: nothing to destroy")
+        console.print(last_line(account))
         return
     storage = Workspace(target=account.target, stack="storage", capture=True).outputs()
     gone = {**environ, "BOOTSTRAP_URI": "", "WHEELHOUSE_URI": ""}
@@ -253,12 +256,13 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
     with working(console, "removing what AWS left in the network") as say:
         swept = sweep(ec2, vpcs, pause=1.0 if account.target.emulated else 5.0, say=say)
     if left := [*swept.endpoints, *swept.groups]:
-        console.print(f"removed what AWS left in the network: {', '.join(left)}", highlight=False)
+        console.print(f"removed what AWS left in the network: {', '.join(left)}")
     with working(console, "cluster: removing", quiet=not quiet):
         cluster.destroy()
-    console.print("cluster destroyed; images and results are untouched", highlight=False)
+    rest = "" if account.target.emulated else "; images and results are untouched"
+    console.print(f"cluster destroyed{rest}")
     # a fresh account: what this one has read of the stack is gone
-    console.print(last_line(Account(account.target, account.environ)), highlight=False, soft_wrap=True, markup=False)
+    console.print(last_line(Account(account.target, account.environ)))
 
 
 def confirm_removal(account: Account, environ: Mapping[str, str], console: Console) -> None:
@@ -272,7 +276,7 @@ def confirm_removal(account: Account, environ: Mapping[str, str], console: Conso
     if account.target.emulated:
         return
     where = f"ENV={account.target.env} of account {account.target.account_id} in {account.target.region}"
-    console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+    console.print(last_line(account))
     question = f"this removes the cluster and the network of {where}; images and results stay. Remove them?"
     ask(question, environ, refused="nothing was removed.")
 
@@ -287,7 +291,7 @@ def close_studio(account: Account, console: Console) -> None:
         spaces = studio.close(sagemaker, domain, say=say, pause=1.0 if account.target.emulated else 5.0)
     if spaces:
         told = f"closed in Studio, with the files in them: {', '.join(spaces)}"
-        console.print(told, highlight=False, soft_wrap=True, markup=False)
+        console.print(told)
 
 
 def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = lambda _: None) -> None:
@@ -326,17 +330,48 @@ def fetch_results(account: Account, environ: Mapping[str, str], console: Console
             target.parent.mkdir(parents=True, exist_ok=True)
             s3.download_file(bucket, f"{prefix}/{name}", str(target), Callback=advance)
     in_report.into_report(account, folder, environ)
-    console.print(f"results in {folder}; open {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    console.print(f"results in {folder}; open {folder / 'report.html'}")
     return folder
 
 
 def results(account: Account, environ: Mapping[str, str], console: Console) -> None:
     """Fetch the results and show the page, where somebody is there to look (``OPEN=0`` declines)."""
-    page = fetch_results(account, environ, console) / "report.html"
-    if page.exists() and browser.show(page.resolve().as_uri(), environ, terminal=console.is_terminal):
-        console.print("opened in the browser (OPEN=0 declines)", highlight=False)
-    console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+    folder = fetch_results(account, environ, console)
+    if earlier := environ.get("COMPARE"):
+        show_comparison(folder, earlier_result(account, earlier, environ, console), environ, console)
+    else:
+        show_page(folder / "report.html", environ, console)
+    console.print(last_line(account))
     tell_next(console, account.target.command("neighbours IMAGE=photograph"), account.target.command("destroy"))
+
+
+def show_page(page: Path, environ: Mapping[str, str], console: Console) -> None:
+    """Open a page in the browser, where there is one."""
+    if page.exists() and browser.show(page.resolve().as_uri(), environ, terminal=console.is_terminal):
+        console.print("opened in the browser (OPEN=0 declines)")
+
+
+def earlier_result(account: Account, name: str, environ: Mapping[str, str], console: Console) -> str:
+    """The folder of what COMPARE= names: one of this machine, or a result of the data bucket, which is fetched."""
+    if (Path(name) / RUN).is_file():
+        return name
+    uri = name if "://" in name else f"s3://{account.bucket('data')}/results/{name}"
+    return str(fetch_results(account, {**environ, "OUTPUT": uri}, console))
+
+
+def show_comparison(newer: Path, earlier: str, environ: Mapping[str, str], console: Console) -> None:
+    """Print what differs between two results of this machine, and write the page beside the newer one."""
+    from ops.job import compare  # it takes the job's packages: only where they are asked for
+    from ops.job.results import Result
+
+    found = compare.compare(Result.at(str(newer)), Result.at(earlier))
+    console.print(compare.table_of(found))
+    for line in compare.statements(found):
+        console.print(line)
+    page = newer / compare.PAGE
+    page.write_text(compare.page_of(found), encoding="utf-8")
+    console.print(f"compared in {page}")
+    show_page(page, environ, console)
 
 
 def purge(environ: Mapping[str, str], console: Console, account: Account | None = None) -> None:
@@ -356,7 +391,7 @@ def purge(environ: Mapping[str, str], console: Console, account: Account | None 
     quiet = not console.is_terminal or account.target.emulated
     with working(console, "storage: removing", quiet=not quiet):
         Workspace(target=account.target, stack="storage", capture=quiet).destroy()
-    console.print("storage removed: nothing of this environment is left, and nothing bills", highlight=False)
+    console.print("storage removed: nothing of this environment is left, and nothing bills")
 
 
 def empty_bucket(s3: Any, bucket: str, say: Callable[[str], None] = lambda _: None) -> None:
@@ -375,7 +410,7 @@ def empty_bucket(s3: Any, bucket: str, say: Callable[[str], None] = lambda _: No
 def stop_embedded(console: Console) -> None:
     """Stop the embedded AWS, where it is ours."""
     if server.stop(Settings.from_environment().home):
-        console.print(STOPPED_MESSAGE, highlight=False)
+        console.print(STOPPED_MESSAGE)
 
 
 def left_after(command: str, local: bool) -> str:
@@ -394,7 +429,7 @@ def told(command: str, environ: Mapping[str, str], body: Callable[[], int | None
     try:
         return body() or 0
     except KeyboardInterrupt:
-        console.print(f"interrupted; {left_after(command, local)}", highlight=False, soft_wrap=True)
+        console.print(f"interrupted; {left_after(command, local)}")
         return ExitCode.INTERRUPTED
     except (OperatorError, LocalAwsError, FruitsError, BotoCoreError, ClientError) as error:
         broke_off = isinstance(error, (CommandFailedError, SweepError, BotoCoreError, ClientError))
@@ -410,12 +445,15 @@ def apply_command(environ: Mapping[str, str]) -> int:
 
 def _applied(environ: Mapping[str, str], console: Console) -> None:
     account = apply(environ, console)
-    console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+    console.print(last_line(account))
     tell_next(console, account.target.command("upload-dataset INPUT=folder"), account.target.command("run-step"))
 
 
 def results_command(environ: Mapping[str, str]) -> int:
-    """`make results`."""
+    """`make results`; two results of this machine are compared without an account."""
+    output, earlier = environ.get("OUTPUT", ""), environ.get("COMPARE", "")
+    if earlier and (Path(output) / RUN).is_file():
+        return told("results", environ, lambda: show_comparison(Path(output), earlier, environ, Console()))
     return told("results", environ, lambda: results(Account.from_environment(environ), environ, Console()))
 
 
@@ -436,3 +474,5 @@ def _removed(remove: Callable[[Mapping[str, str], Console, Account], None], envi
     remove(environ, console, account)
     if (environ.get("ENV") or "local") == "local":
         stop_embedded(console)
+        gone = "its images and results went with it; what make results fetched is in runs/local/"
+        console.print(gone)

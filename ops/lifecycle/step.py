@@ -12,20 +12,21 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from fruits.backbones import backbone_named
-from fruits.errors import FruitsError
+from fruits.backbones import Published, backbone_named
+from fruits.errors import FruitsError, InputError, ModelError
 from fruits.request import Request
-from rich.console import Console
+from fruits.store import split_uri
 
 from ops.aws.account import Account
-from ops.aws.emr import LIVE_STATES, OPEN_STATES, list_open_steps
+from ops.aws.emr import list_open_steps
 from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, poll
 from ops.aws.refusals import explain
-from ops.aws.store import open_store
-from ops.core.console import working
+from ops.aws.states import LIVE_STATES, OPEN_STATES
+from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.after import after_step
 from ops.diagnose import wait as diagnosis
@@ -94,6 +95,48 @@ def request_for(account: Account, environ: Mapping[str, str]) -> Request:
     return request
 
 
+def require_there(account: Account, request: Request) -> None:
+    """Refuse an input with nothing in it and weights that are not there: one look at S3, instead of a step that fails.
+
+    What this operator may not look at, and what lies on another store, is left to the step.
+
+    Raises
+    ------
+    InputError, ModelError
+    """
+    if not _holds(account, request.input):
+        raise InputError(
+            f"there is nothing at the input {request.input}. Fix: make upload-dataset INPUT=folder, or check INPUT=."
+        )
+    source = None if request.model.endswith((".keras", ".h5")) else backbone_named(request.model).source
+    missing = isinstance(source, Published) and not (
+        request.weights and _holds(account, f"{request.weights.rstrip('/')}/{source.file}", folder=False)
+    )
+    if missing or (source is None and not _holds(account, request.model, folder=False)):
+        model = request.model
+        raise ModelError(
+            f"the weights of {model} are not where the cluster can read them. Fix: make weights MODEL={model}, copy "
+            "the folder to S3, then WEIGHTS=s3://… with its address."
+            if missing
+            else f"there is no model {model}. Fix: copy the file to S3, then MODEL=s3://… with its address."
+        )
+
+
+def _holds(account: Account, uri: str, *, folder: bool = True) -> bool:
+    """Whether something lies at an address in S3; True where that cannot be told from here."""
+    if "://" not in uri:  # a path of this machine, which only the embedded AWS's nodes see
+        return account.target.emulated and Path(uri).exists()
+    scheme, rest = split_uri(uri)
+    bucket, _, key = rest.partition("/")
+    if not scheme.startswith("s3"):
+        return True
+    key = f"{key.rstrip('/')}/" if folder and key else key
+    try:
+        return bool(account.client("s3").list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)["KeyCount"])
+    except ClientError as error:
+        return str(error.response.get("Error", {}).get("Code")) != "NoSuchBucket"
+
+
 def step_arguments(entry: str, packed: str, request: str) -> list[str]:
     """What EMR's command-runner is given."""
     return ["spark-submit", "--deploy-mode", "cluster", "--py-files", packed, entry, "--request", request]
@@ -156,7 +199,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
         When it could not be looked at, for hours or for want of a right. The step goes on.
     """
     emr, emulated = account.client("emr"), account.target.emulated
-    watcher = Watcher(open_store(account, submitted.output))
+    watcher = Watcher(account.store(submitted.output))
     waiting = WaitingLog(emr, account.client("s3"), submitted.cluster_id, submitted.step_id)
     limit = Limit(MOST_WAITING_SECONDS)
     with working(console, "submitted") as say:
@@ -236,8 +279,8 @@ def give_up(account: Account, submitted: Submitted, reason: str, console: Consol
     console.print(
         f"the step waited {minutes:.0f} minutes ({reason}) and is being cancelled: waiting bills. Fix: make status "
         "shows the nodes; more types and zones, or on demand (infra/env), then make run-step.",
-        style="yellow", highlight=False, soft_wrap=True, markup=False,
-    )  # fmt: skip
+        style="yellow",
+    )
     account.client("emr").cancel_steps(
         ClusterId=submitted.cluster_id, StepIds=[submitted.step_id], StepCancellationOption="TERMINATE_PROCESS"
     )
@@ -260,21 +303,21 @@ def conclude(
     patience : seconds to wait for logs, where the job could not say itself why it failed
     """
     if status["State"] == "COMPLETED":
-        output = open_store(account, submitted.output)
+        output = account.store(submitted.output)
         try:
             summary = json.loads(output.read("run.json"))
         except (OSError, FruitsError) as error:
             told = f"the step is COMPLETED; its summary could not be read here ({error}). Fix: make results fetches it."
-            console.print(told, style="yellow", highlight=False, soft_wrap=True, markup=False)
+            console.print(told, style="yellow")
             return 0
-        console.print(describe(summary, output), highlight=False, soft_wrap=True)
+        console.print(describe(summary, output))
         quiet = Console(quiet=True)
         after_step(account, submitted.cluster_id, submitted.step_id, summary, console if cost else quiet)
         return 0
     state, reason = account.cluster_state()
     if status["State"] == "CANCELLED" and state != "TERMINATED_WITH_ERRORS":
         said = f": the cluster is {state} ({reason})" if state not in LIVE_STATES and reason else ""
-        console.print(f"the step {submitted.step_id} was cancelled{said}", style="red", highlight=False, markup=False)
+        console.print(f"the step {submitted.step_id} was cancelled{said}", style="red")
         return 24
     return why(account, submitted.cluster_id, submitted.step_id, console, patience=patience)
 
@@ -287,14 +330,11 @@ def why(account: Account, cluster_id: str, step_id: str, console: Console, *, pa
         console.print(
             f"the step {step_id} failed, and why could not be found out ({error}). Fix: make diagnose STEP={step_id}.",
             style="red",
-            highlight=False,
-            soft_wrap=True,
-            markup=False,
         )
         return UNDETERMINED
     first, *rest = found.as_text(account.target.env).split("\n")
-    console.print(first, style="red", highlight=False, soft_wrap=True, markup=False)
-    console.print("\n".join(rest), highlight=False, soft_wrap=True, markup=False)
+    console.print(first, style="red")
+    console.print("\n".join(rest))
     return found.verdict.exit_code
 
 
@@ -306,7 +346,9 @@ def bills(account: Account) -> str:
 def run_step(account: Account, environ: Mapping[str, str], console: Console, *, cost: bool = True) -> int:
     """Submit and, unless ``DETACH=1``, watch; returns the exit code. ``cost``: say what it cost, too."""
     try:
-        submitted = submit(account, request_for(account, environ), queue=environ.get("QUEUE") == "1")
+        request = request_for(account, environ)
+        require_there(account, request)
+        submitted = submit(account, request, queue=environ.get("QUEUE") == "1")
     except (OperatorError, FruitsError) as error:
         raise NotEndedError(str(error), exit_code=int(error.exit_code)) from error
     except (BotoCoreError, ClientError) as error:
@@ -314,15 +356,10 @@ def run_step(account: Account, environ: Mapping[str, str], console: Console, *, 
         raise NotEndedError(text, exit_code=int(code)) from error
     console.print(
         f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}",
-        highlight=False,
-        soft_wrap=True,
-        markup=False,
     )
     if environ.get("DETACH") == "1":
         console.print(
             f"it runs on, and the cluster {bills(account)}. Watch it: make watch STEP={submitted.step_id}",
-            highlight=False,
-            soft_wrap=True,
         )
         return 0
     return see(account, submitted, environ, console, cost=cost)
@@ -338,7 +375,7 @@ def see(
         future = f"goes on, and the cluster {bills(account)}. Watch it: make watch STEP={submitted.step_id}"
         if environ.get("ONESHOT") == "1":
             future = "ends with its cluster (ONESHOT=1)"
-        console.print(f"stopped watching; the step {submitted.step_id} {future}", highlight=False, soft_wrap=True)
+        console.print(f"stopped watching; the step {submitted.step_id} {future}")
         return INTERRUPTED
     # A cluster of one step is destroyed first: waiting bills, and a cluster that ends ships its logs at once.
     at_once = environ.get("ONESHOT") == "1" and not account.target.emulated

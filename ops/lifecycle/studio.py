@@ -11,15 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rich.console import Console
-
 from ops.aws.account import Account
 from ops.aws.poll import poll
 from ops.aws.studio import apps_of, label
 from ops.core import browser
-from ops.core.console import working
+from ops.core.console import Console, working
 from ops.core.errors import NotAppliedError, OperatorError
-from ops.cost.bills import last_line
 from ops.job.notebook import NOTEBOOK, SOURCE, ZIP, bundle, notebook
 
 PREFIX = "notebook"
@@ -74,7 +71,7 @@ def put(account: Account, console: Console) -> list[str]:
     except NoStudioError as error:
         said.append(f"{error} Then make studio-open.")
     for line in said:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        console.print(line)
     return [f"s3://{bucket}/{PREFIX}/{name}" for name in contents]
 
 
@@ -95,9 +92,9 @@ def open_(account: Account, environ: Mapping[str, str], console: Console) -> str
         address,
         "Make a JupyterLab space there; it bills by the hour while it runs. make studio-stop ends it.",
     ):
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        console.print(line)
     if account.target.emulated:
-        console.print(HERE, highlight=False, soft_wrap=True)
+        console.print(HERE)
     else:
         browser.show(address, environ, terminal=console.is_terminal)
     return address
@@ -188,31 +185,5 @@ def end(account: Account, console: Console) -> list[str]:
     with working(console, "stopping what runs in Studio") as say:
         stopped = stop(sagemaker, domain_id, say=say, pause=1.0 if account.target.emulated else 5.0)
     what = f"stopped {', '.join(stopped)}" if stopped else "nothing was running"
-    console.print(f"{what}; files stay in their spaces", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"{what}; files stay in their spaces")
     return stopped
-
-
-def _then_last_line(account: Account, console: Console) -> int:
-    console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
-    return 0
-
-
-def put_command(environ: Mapping[str, str]) -> int:
-    """`make studio-notebook`. Exit code: 20 without a cluster or without Studio."""
-    account, console = Account.from_environment(environ), Console()
-    put(account, console)
-    return _then_last_line(account, console)
-
-
-def open_command(environ: Mapping[str, str]) -> int:
-    """`make studio-open`."""
-    account, console = Account.from_environment(environ), Console()
-    open_(account, environ, console)
-    return _then_last_line(account, console)
-
-
-def stop_command(environ: Mapping[str, str]) -> int:
-    """`make studio-stop`."""
-    account, console = Account.from_environment(environ), Console()
-    end(account, console)
-    return _then_last_line(account, console)

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 from fruits.formats import ENDINGS_TEXT
-from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, is_image, label_of, walk
+from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, is_image, walk
 from fruits.store import Store
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from ops.aws.account import Account
-from ops.core.console import counting, working
+from ops.core.console import Console, counting, tell_next, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
+from ops.data.images import count_by_class
 
 PREFIX = "images"
 THREADS = 16
+MOST_CLASSES = 30
 
 
 def images_below(folder: Path) -> tuple[list[Path], LeftOut]:
@@ -51,11 +51,6 @@ def images_below(folder: Path) -> tuple[list[Path], LeftOut]:
     return sorted(found), left
 
 
-def counts(keys: Iterable[str]) -> dict[str, int]:
-    """Images by class."""
-    return dict(sorted(Counter(label_of(key) for key in keys).items()))
-
-
 def stored(s3: Any, bucket: str, prefix: str) -> dict[str, int]:
     """Size by key of the images below a prefix."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
@@ -65,12 +60,16 @@ def stored(s3: Any, bucket: str, prefix: str) -> dict[str, int]:
 
 
 def table_of(here: dict[str, int], before: dict[str, int], after: dict[str, int]) -> Table:
-    """Images by class: in the folder, and in the bucket before and after."""
+    """Images by class: in the folder, and in the bucket before and after. Many classes are counted, not listed."""
     table = Table("class", *(Column(title, justify="right") for title in ("folder", "bucket before", "bucket after")))
-    for label in sorted({*here, *after}):
+    labels = sorted({*here, *after})
+    for label in labels if len(labels) <= MOST_CLASSES else ():
         table.add_row(Text(label), *(f"{found.get(label, 0):,}" for found in (here, before, after)))
     table.add_section()
-    table.add_row("all", *(f"{sum(found.values()):,}" for found in (here, before, after)))
+    table.add_row(
+        "all" if len(labels) <= MOST_CLASSES else f"all {len(labels):,} classes",
+        *(f"{sum(found.values()):,}" for found in (here, before, after)),
+    )
     return table
 
 
@@ -110,7 +109,7 @@ def upload(s3: Any, bucket: str, folder: Path, console: Console, *, prefix: str 
     if missing:
         raise OperatorError(f"{len(missing)} images did not arrive, first {missing[0]}. Fix: run it again.")
     if left:
-        console.print(left.sentence(), highlight=False, markup=False, soft_wrap=True)
+        console.print(left.sentence())
     return len(todo), len(paths)
 
 
@@ -125,17 +124,15 @@ def main(environ: Mapping[str, str]) -> int:
         bucket = account.bucket("data")
         s3 = account.client("s3")
         with working(console, f"counting the images of {folder} and of s3://{bucket}/{PREFIX}/"):
-            here = counts(str(path) for path in images_below(folder)[0])
-            before = counts(stored(s3, bucket, PREFIX))
+            here = count_by_class(str(path) for path in images_below(folder)[0])
+            before = count_by_class(stored(s3, bucket, PREFIX))
         sent, total = upload(s3, bucket, folder, console)
-        console.print(table_of(here, before, counts(stored(s3, bucket, PREFIX))))
-        console.print(
-            f"{sent:,} of {total:,} images sent to s3://{bucket}/{PREFIX}/; the others were there already",
-            highlight=False,
-            soft_wrap=True,
-        )
-        console.print(last_line(account), highlight=False, soft_wrap=True, markup=False)
+        console.print(table_of(here, before, count_by_class(stored(s3, bucket, PREFIX))))
+        others = "; the others were there already" if sent < total else ""
+        console.print(f"{sent:,} of {total:,} images sent to s3://{bucket}/{PREFIX}/{others}")
+        console.print(last_line(account))
+        tell_next(console, account.target.command("run-step"))
     except KeyboardInterrupt:
-        console.print("interrupted; what arrived is kept, and the same command goes on with the rest", highlight=False)
+        console.print("interrupted; what arrived is kept, and the same command goes on with the rest")
         return ExitCode.INTERRUPTED
     return 0

@@ -11,13 +11,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
-from rich.console import Console
 
 from ops.aws.account import Account
-from ops.aws.emr import OPEN_STATES
 from ops.aws.poll import poll
-from ops.aws.store import open_store
+from ops.aws.states import OPEN_STATES
 from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
+from ops.core.console import Console
 from ops.core.target import PROJECT
 from ops.lifecycle import step
 from ops.verify import probe
@@ -193,7 +192,7 @@ class Gatherer:
             "step": found,
             "arguments": step.step_arguments(entry, packed, uri),
             "request": request.as_json(),
-            "run": self.ask(lambda: json.loads(open_store(self.account, submitted.output).read("run.json"))),
+            "run": self.ask(lambda: json.loads(self.account.store(submitted.output).read("run.json"))),
             "run_written": self.ask(lambda: s3.head_object(Bucket=bucket, Key=f"{prefix}/run.json")["LastModified"]),
         }
         return code
@@ -206,7 +205,7 @@ class Gatherer:
         step.watch(self.account, submitted, self.console)
         self.evidence["failing"] = {
             "step": self._described(submitted),
-            "told": self.ask(lambda: json.loads(open_store(self.account, output).read("_run/error.json"))),
+            "told": self.ask(lambda: json.loads(self.account.store(output).read("_run/error.json"))),
             "details": {"seconds": None, "found": None},
         }
 

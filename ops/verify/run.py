@@ -19,8 +19,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from localaws.errors import LocalAwsError
 from ops.aws.account import Account
@@ -28,6 +28,7 @@ from ops.aws.inventory import Inventory
 from ops.aws.refusals import explain
 from ops.aws.state_bucket import require_state
 from ops.aws.sweep import SweepError
+from ops.core.console import Console
 from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
 from ops.core.target import PROJECT
@@ -172,11 +173,11 @@ def surely(what: Callable[[], None], console: Console, tries: int = TRIES) -> st
             return None
         except KeyboardInterrupt:
             why = "interrupted"
-            console.print("still removing what was made: it would bill otherwise", style="bold", highlight=False)
+            console.print("still removing what was made: it would bill otherwise", style="bold")
         except EXPECTED as error:
             why = str(error)
             if attempt + 1 < tries:
-                console.print(f"not removed yet, trying again: {why[:300]}", highlight=False, markup=False)
+                console.print(f"not removed yet, trying again: {why[:300]}")
     return why
 
 
@@ -208,7 +209,7 @@ def show(results: list[Result], console: Console) -> None:
     table = Table("assumption", "verdict", "what was seen")
     for result in results:
         verdict = record.WORDS[result.verdict].strip("*")
-        table.add_row(result.assumption.id, f"[{colours[result.verdict]}]{verdict}[/]", result.said[:110])
+        table.add_row(result.assumption.id, Text(verdict, style=colours[result.verdict]), result.said[:110])
     console.print(table)
 
 
@@ -234,7 +235,7 @@ def conclude(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
     data, page = record.write(whole, account.target.account_id, folder)
     broken = [r.assumption.id for r in results if r.verdict == "broken"]
     counts = ", ".join(f"{n} {record.WORDS[v].strip('*')}" for v, n in sorted(whole["verdicts"].items()))
-    console.print(f"{counts}; the record is {page}, its evidence {data}", highlight=False, soft_wrap=True)
+    console.print(f"{counts}; the record is {page}, its evidence {data}")
     there = {kind: names for kind, names in evidence["left"].items() if names}
     if there:
         text = "; ".join(
@@ -243,11 +244,11 @@ def conclude(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
         bills = "" if gatherer.emulated else "IT MAY STILL BILL. "
         console.print(
             f"{bills}Left behind: {text}. Fix: make purge ENV={account.target.env}",
-            style="bold red", highlight=False, soft_wrap=True, markup=False,
+            style="bold red",
         )  # fmt: skip
         return LEFT
     nothing = "nothing of it is left" + ("" if gatherer.emulated else ", nothing bills but the state's bucket")
-    console.print(nothing, highlight=False)
+    console.print(nothing)
     return BROKEN if broken else 0
 
 
@@ -281,10 +282,10 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
         collect(gatherer, environ)
     except KeyboardInterrupt:
         stopped, code = "interrupted", 130
-        console.print("interrupted; removing what was made", highlight=False)
+        console.print("interrupted; removing what was made")
     except EXPECTED as error:
         stopped, code = str(error), int(getattr(error, "exit_code", 1)) or 1
-        console.print(f"verify-aws: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"verify-aws: {error}", style="red")
     except BaseException as error:
         stopped, code = f"{type(error).__name__}: {error}", 1
         raise
@@ -293,7 +294,7 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
         found = conclude(gatherer, stopped, started)
         if local:
             deploy.stop_embedded(console)
-        console.print(f"{(time.monotonic() - began) / 60:.1f} minutes", highlight=False)
+        console.print(f"{(time.monotonic() - began) / 60:.1f} minutes")
     return LEFT if found == LEFT else code or found
 
 

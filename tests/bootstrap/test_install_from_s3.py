@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from rich.console import Console
 
+from ops.core.console import Console
 from ops.job.wheelhouse import S3Store, Wheelhouse, sync
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ import pytest
 from moto import mock_aws
 from packaging.tags import cpython_tags
 from packaging.utils import parse_wheel_filename
-from rich.console import Console
 
+from ops.core.console import Console
 from ops.job import wheelhouse as module
 from ops.job.wheelhouse import (
     LOCK,

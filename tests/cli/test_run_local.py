@@ -177,7 +177,7 @@ def test_too_many_rejects_fail_the_run_and_keep_the_work(photos: Path, tmp_path:
     again = run_local(INPUT=str(source), OUTPUT=str(output), MAX_REJECT_RATE="0.2", K="2")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "no feature was computed" in again.stdout
-    assert "1 rejected (see rejects/)" in again.stdout
+    assert "1 rejected: 1 cannot be decoded; see rejects/" in again.stdout
 
 
 @pytest.mark.parametrize(
@@ -195,6 +195,35 @@ def test_a_wrong_variable_is_named_before_spark_starts(variables: dict[str, str]
     assert process.returncode == code
     assert sentence in process.stderr
     assert "Traceback" not in process.stdout + process.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "heavy"),
+    [
+        ({"K": "0"}, 2, "numpy pyarrow PIL sample botocore pyspark"),
+        ({"INPUT": "/nowhere"}, 10, "numpy pyarrow PIL sample botocore pyspark"),
+        ({"MODEL": "vgg17"}, 11, "pyarrow PIL sample botocore pyspark tensorflow"),
+        ({"MODEL": "nothing.keras"}, 11, "pyarrow PIL sample botocore pyspark tensorflow"),
+    ],
+)
+def test_what_is_refused_loads_and_draws_nothing_for_it(
+    tmp_path: Path, variables: dict[str, str], code: int, heavy: str
+) -> None:
+    """A third of a second, measured; a clock would measure the machine."""
+    process = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "ops.cli", "run-local"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT / 'jobs'}:{ROOT}", **as_typed(variables)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in process.stderr.splitlines() if "|" in line}
+    assert process.returncode == code, process.stderr[-500:]
+    assert "Fix: " in process.stderr
+    assert "fruits" in loaded
+    assert not loaded & set(heavy.split())
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_java_is_named(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+from ops.core.console import Console
 from ops.data import fetch as module
 from ops.data import fruits360
 from ops.data.fetch import STORE, blob_hash, fetch, parse_listing
@@ -163,7 +163,7 @@ def test_interrupted_at_any_request_the_next_run_completes(
 def test_killed_while_it_runs_the_next_run_completes(tmp_path: Path, source: Release) -> None:
     dest = tmp_path / "dest"
     slow = (
-        "import time; from pathlib import Path; from rich.console import Console\n"
+        "import time; from pathlib import Path; from ops.core.console import Console\n"
         "from ops.data import fetch as f, fruits360\n"
         "whole = fruits360.write\n"
         "def write(path, data):\n"

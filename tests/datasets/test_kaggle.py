@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from rich.console import Console
 
+from ops.core.console import Console
 from ops.data import fetch as command_module
 from ops.data.fruits360 import FetchError, SourceUnreachableError
 from ops.data.kaggle import Remote, checksum, read_key, variants

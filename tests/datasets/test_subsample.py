@@ -39,7 +39,7 @@ ODD_NAMES = {
 
 def test_takes_as_many_images_from_as_many_classes_as_asked(tmp_path: Path) -> None:
     source = make(tmp_path / "in", {f"class {i}": 3 + i for i in range(8)})
-    counts = subsample(source, tmp_path / "out", classes=5, images=3)
+    counts, _ = subsample(source, tmp_path / "out", classes=5, images=3)
     assert len(counts) == 5
     assert set(counts.values()) == {3}
     out = files(tmp_path / "out")
@@ -49,20 +49,20 @@ def test_takes_as_many_images_from_as_many_classes_as_asked(tmp_path: Path) -> N
 
 def test_keeps_names_with_spaces_accents_and_quotes_and_leaves_out_small_classes(tmp_path: Path) -> None:
     source = make(tmp_path / "in", ODD_NAMES)
-    counts = subsample(source, tmp_path / "out", classes=4, images=2)
+    counts, _ = subsample(source, tmp_path / "out", classes=4, images=2)
     assert set(counts) == set(ODD_NAMES) - {"Too Few"}
 
 
 def test_the_class_is_the_parent_folder_at_any_depth(tmp_path: Path) -> None:
     source = make(tmp_path / "in", {"Training/Kiwi": 1, "Test/Kiwi": 2, "a/b/c/Lime": 3})
-    counts = subsample(source, tmp_path / "out", classes=2, images=3)
+    counts, _ = subsample(source, tmp_path / "out", classes=2, images=3)
     assert counts == {"Kiwi": 3, "Lime": 3}
     assert "Training/Kiwi/0_100.jpg" in files(tmp_path / "out")
 
 
 def test_images_right_in_the_source_are_of_the_class_that_the_source_names(tmp_path: Path) -> None:
     source = make(tmp_path, {"Banana": 2})
-    assert subsample(source / "Banana", tmp_path / "out", classes=1, images=2) == {"Banana": 2}
+    assert subsample(source / "Banana", tmp_path / "out", classes=1, images=2)[0] == {"Banana": 2}
     assert set(files(tmp_path / "out")) == {"Banana/0_100.jpg", "Banana/1_100.jpg"}
 
 
@@ -72,7 +72,7 @@ def test_takes_jpg_jpeg_and_png_in_any_case_and_nothing_hidden(tmp_path: Path) -
     for name in ("a.JPG", "b.jpeg", "c.Png", "notes.txt", "._d.jpg", ".e.png"):
         (folder / name).write_bytes(b"x")
     make(tmp_path / "in" / ".cache", {"Fig": 3})
-    assert [str(image.path) for image in find_images(tmp_path / "in")] == [
+    assert [str(image.path) for image in find_images(tmp_path / "in")[0]] == [
         "Fig/a.JPG",
         "Fig/b.jpeg",
         "Fig/c.Png",
@@ -172,6 +172,21 @@ def test_refusals_say_cause_and_cure(tmp_path: Path, environ: dict[str, str], se
     with pytest.raises(SampleError, match=sentence):
         run(there)
     assert not (tmp_path / "x").exists()
+
+
+def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+    source = make(tmp_path / "in", {"a": 5})
+    for name in ("IMG_1.MOV", "IMG_2.mov", "list.csv", ".DS_Store"):
+        (source / "a" / name).write_bytes(b"x")
+    printed = run({"SOURCE": str(source), "DEST": str(tmp_path / "out"), "CLASSES": "1"})
+    assert printed == (
+        f"5 images of 1 classes in {tmp_path / 'out'}: a\n"
+        "4 files are left out: 2 .mov, 1 .csv, 1 hidden (first: a/IMG_1.MOV)"
+    )
+    (tmp_path / "videos").mkdir()
+    (source / "a/IMG_1.MOV").rename(tmp_path / "videos/1.MOV")
+    with pytest.raises(SampleError, match=r"no image below .*: 1 file is left out: 1 .mov \(first: 1.MOV\)\.$"):
+        run({"SOURCE": str(tmp_path / "videos"), "DEST": str(tmp_path / "none")})
 
 
 def test_the_command_reports_and_its_refusal_is_one_line_with_code_2(tmp_path: Path) -> None:

@@ -341,6 +341,7 @@ HURRIED = {
     "spark.executor.heartbeatInterval": "2s",
     "spark.task.maxFailures": "2",
 }
+ON_SPOT = {"spark.yarn.executor.nodeLabelExpression": "SPOT", "spark.task.maxFailures": "1"}
 ON_YARN = {
     "yarn-kills-driver": Accident("out-of-memory-driver", "driver-memory"),
     "yarn-kills-executor": Accident("out-of-memory-executor", "worker-memory"),
@@ -352,6 +353,7 @@ ON_YARN = {
     "spot-nodes-lost": Accident("lost-spot-nodes", "master-lost", master="SPOT"),
     "kernel-kills-executor": Accident("out-of-memory-executor", signal=signal.SIGKILL),
     "executors-lost": Accident("executor-lost", signal=signal.SIGSTOP, settings=HURRIED),
+    "spot-node-killed-executor": Accident("lost-spot-nodes", "spot", settings=ON_SPOT),
     "client-mode": Accident("input-missing", request={"classes": ["No such fruit"], "mode": "client"}),
 }
 # Sizes for the drawn sample: TensorFlow lives in the driver's overhead, a worker in the executor's.
@@ -378,6 +380,7 @@ def on_yarn(stage: Stage, accident: Accident, name: str = "results", seconds: fl
     server.set_fault(world.aws.endpoint, world.aws.keys, accident.fault)
     try:
         python = {f"spark.{side}.PYSPARK_PYTHON": sys.executable for side in ("yarn.appMasterEnv", "executorEnv")}
+        exports = {"Classification": "export", "Properties": {"PYSPARK_PYTHON": sys.executable}}
         job = stage.job(**{"output": f"s3://{world.code}/out/{name}", **accident.request})
         cluster = world.cluster(
             Instances={
@@ -385,6 +388,7 @@ def on_yarn(stage: Stage, accident: Accident, name: str = "results", seconds: fl
             },
             Configurations=[
                 {"Classification": "spark-defaults", "Properties": {**SMALL, **python, **accident.settings}},
+                {"Classification": "spark-env", "Configurations": [exports]},
                 {
                     "Classification": "yarn-site",
                     "Properties": LABELS | {"yarn.node-labels.am.default-node-label-expression": accident.master},

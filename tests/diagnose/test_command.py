@@ -18,7 +18,6 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from rich.console import Console
 
 from ops.aws import poll as polling
 from ops.aws.account import Account
@@ -26,6 +25,7 @@ from ops.cli import diagnose as main
 from ops.cli import run_step, steps
 from ops.cli.commands import COMMANDS
 from ops.cli.main import run
+from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.diagnose import wait as command

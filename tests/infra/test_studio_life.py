@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from localaws import server
 from localaws.policy import Decision, Request, decide
 from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.sweep import has_studio, vpcs_of
+from ops.core.console import Console
 from ops.core.target import EMULATED_ACCOUNT, Target
 from ops.job.notebook import ZIP, bundle
 from ops.lifecycle import environment as deploy

@@ -57,6 +57,7 @@ def summary_of(counts: list[ClassCount], reduction: Reduction, **changed: Any) -
         "images_in": sum(c.images for c in counts),
         "images_ok": ok,
         "images_rejected": sum(c.rejects for c in counts),
+        "rejected": {"decode": n} if (n := sum(c.rejects for c in counts)) else {},
         "images_featurized_now": ok,
         "model": "efficientnet_lite0",
         "model_sha256": "a" * 64,

@@ -101,5 +101,5 @@ def test_a_package_missing_on_one_side_is_a_difference() -> None:
 
 
 def test_the_versions_that_decide_about_values_are_all_there() -> None:
-    assert set(versions.collect()) == {"python", "fruits", "numpy", "pyarrow", "pillow", "pillow-heif", "openvino"}
+    assert set(versions.collect()) == {"python", "fruits", "numpy", "pyarrow", "pillow", "pi-heif", "openvino"}
     assert "missing" not in versions.collect().values()

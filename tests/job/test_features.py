@@ -410,7 +410,7 @@ def test_a_named_backbone_has_its_own_scaling(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
         publish(Request(input="x", output=str(tmp_path), scaling="tf"), Store(str(tmp_path)))
     assert str(caught.value) == (
-        "efficientnet_lite0 has its own scaling. Fix: leave --scaling out; it is for .keras files."
+        "efficientnet_lite0 has its own scaling. Fix: leave SCALING= (--scaling) out; it is for .keras files."
     )
 
 
@@ -426,7 +426,8 @@ def test_an_unfaithful_engine_is_found_out(small: Callable[[], Any]) -> None:
     with pytest.raises(ModelError) as caught:
         models.require_faithful(network, Wrong(), 48)
     assert str(caught.value) == (
-        "the converted network differs from Keras by 0.5 on test pictures. Fix: --engine tensorflow, which runs Keras "
+        "the converted network differs from Keras by 0.5 on test pictures. Fix: ENGINE=tensorflow "
+        "(--engine tensorflow), which runs Keras "
         "itself."
     )
 

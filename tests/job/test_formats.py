@@ -141,7 +141,7 @@ def test_an_orientation_that_stands_only_in_xmp_turns_nothing(kind: str) -> None
     elif kind == "TIFF":
         data = encoded(image, "TIFF", tiffinfo={700: XMP})
     else:
-        # pillow-heif writes the container's own turn after XMP's
+        # pillow-heif (only tests have it: it encodes) writes the container's own turn after XMP's
         data = encoded(image, kind, xmp=XMP, quality=95).replace(b"irot", b"free")
     assert b'Orientation="6"' in data
     assert difference(data, scene(60, 90)) <= 16
@@ -228,11 +228,144 @@ def test_a_file_that_was_cut_and_goes_on_is_truncated(kind: str, share: float) -
 
 @pytest.mark.parametrize("kind", ["BMP", "TIFF"])
 def test_pixels_that_are_not_compressed_are_told_by_what_follows(kind: str) -> None:
-    """Zeros cannot be told from black rows; another file can."""
     cut = file_of(kind)[: len(file_of(kind)) // 2]
     for other in ("JPEG", "PNG", "WebP"):
         assert "truncated" in reason(cut + file_of(other) * 9)
     assert "truncated" in reason(cut)
+
+
+@pytest.mark.parametrize("fill", [0, 255])
+@pytest.mark.parametrize("share", [0.37, 0.5, 0.723, 0.9])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("kind", ["BMP", "TIFF"])
+def test_rows_without_compression_that_break_off(kind: str, mode: str, share: float, fill: int) -> None:
+    data = encoded(noisy().point(lambda v: 60 + v // 2).convert(mode), kind)
+    cut = data[: int(share * len(data)) + 1]
+    said = reason(cut + bytes([fill]) * (len(data) - len(cut)))
+    assert re.fullmatch(rf"the {kind} image is truncated: row \d+ of its pixels breaks off, and nothing follows", said)
+
+
+@cache
+def dark_and_light() -> dict[str, Image.Image]:
+    """Pictures that end in one colour, as they are: by whole rows, in a shape, turned, or altogether."""
+    pictures: dict[str, Image.Image] = {}
+    for name, colour in (("black", (0, 0, 0)), ("white", (255, 255, 255))):
+        pictures[name] = Image.new("RGB", (151, 100), colour)
+        for share in (0.1, 0.5, 0.9):
+            letterbox = Image.new("RGB", (151, 100), colour)
+            letterbox.paste(noisy().resize((151, round(share * 100))), (0, 0))
+            pictures[f"{share:.0%} on {name}"] = letterbox
+            pictures[f"{share:.0%} below {name}"] = letterbox.transpose(Image.Transpose.ROTATE_180)
+        for angle in (0.4, 1.3, 30):
+            pictures[f"{angle}° on {name}"] = noisy().rotate(angle, fillcolor=colour, resample=Image.Resampling.BICUBIC)
+        pixels = np.asarray(noisy().resize((151, 100))).copy()
+        pixels[np.tril(np.ones((100, 151), bool))] = colour
+        pictures[f"below a diagonal {name}"] = Image.fromarray(pixels)
+        pixels = np.full((100, 151, 3), colour, np.uint8)
+        pixels[20:60, 30:100] = np.asarray(noisy())[:40, :70]
+        pictures[f"an island in {name}"] = Image.fromarray(pixels)
+    return pictures
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        *KINDS.values(),
+        ("BMP", {"mode": "L"}),
+        ("TIFF", {"mode": "L"}),
+        ("TIFF", {"compression": "packbits"}),
+        ("TIFF", {"mode": "1", "compression": "group4"}),
+        ("TIFF", {"mode": "1", "compression": "group3"}),
+        ("JPEG", {"quality": 75, "optimize": True}),
+        ("JPEG", {"quality": 5, "progressive": True}),
+        ("WEBP", {"quality": 0, "method": 6}),
+    ],
+    ids=str,
+)
+def test_a_dark_or_light_picture_is_no_damaged_one(kind: str, options: dict[str, Any]) -> None:
+    options = dict(options)
+    mode = options.pop("mode", "RGB")
+    refused = {
+        name: said
+        for name, picture in dark_and_light().items()
+        if (said := reason_or_none(encoded(picture.convert(mode), kind, **options)))
+    }
+    assert refused == {}
+
+
+def test_a_large_picture_of_one_colour_is_no_damaged_one() -> None:
+    for value in (0, 255):
+        flat = Image.new("RGB", (1300, 1000), (value,) * 3)
+        for kind, options in KINDS.values():
+            if kind not in ("HEIF", "AVIF"):
+                assert reason_or_none(encoded(flat, kind, **options)) is None
+        page = flat.convert("1")
+        assert reason_or_none(encoded(page, "TIFF", compression="group4")) is None
+
+
+@pytest.mark.parametrize("options", [{"progressive": True}, {"progressive": True, "quality": 95}, {"optimize": True}])
+def test_a_hole_of_zeros_in_any_scan_whose_codes_of_zeros_mean_something(options: dict[str, Any]) -> None:
+    """Of a progressive JPEG the first pass may hold zeros, and be a plane of one colour: 64 bytes of ten places."""
+    data = encoded(noisy(), "JPEG", **options)
+    whole = decode(data, SIZE).astype(int)
+    accepted = []
+    for share in np.linspace(0.45, 0.95, 10):
+        at = int(share * len(data))
+        broken = data[:at] + bytes(64) + data[at + 64 :]
+        if reason_or_none(broken) is None:
+            accepted.append(np.abs(decode(broken, SIZE) - whole).mean())
+    assert len(accepted) <= 4
+
+
+def test_a_strip_is_read_to_its_end_mark_and_its_checksum() -> None:
+    data = file_of("TIFF deflate")
+    tags = Image.open(io.BytesIO(data)).tag_v2  # type: ignore[attr-defined]
+    end = tags[273][0] + tags[279][0]
+    assert reason(data[: end - 4] + bytes(4) + data[end:]).endswith("is damaged: the checksum of a strip is wrong")
+    other = np.random.default_rng(0).bytes(400)
+    assert reason_or_none(data[: end - 400] + other + data[end:]) is not None
+
+
+def test_units_of_hevc_fill_their_place_and_hold_no_three_zeros() -> None:
+    data = file_of("HEIC")
+    at = data.rindex(b"mdat") + 4
+    length = int.from_bytes(data[at : at + 4], "big")
+    assert len(data) - at == 4 + length  # one picture of one unit
+    middle = at + length // 2
+    for hole in (3, 8, 20):
+        assert reason(data[:middle] + bytes(hole) + data[middle + hole :]) == (
+            "the HEIC image is truncated: zero bytes stand in place of its pixels"
+        )
+    for wrong in (length - 1, length + 1, 0, 1):
+        assert reason(data[:at] + wrong.to_bytes(4, "big") + data[at + 4 :]) == (
+            "the HEIC image is truncated: the lengths of its coded units do not add up"
+        )
+
+
+@pytest.mark.parametrize("kind", ["WebP lossless", "AVIF", "TIFF LZW"])
+def test_a_few_zeros_in_place_of_the_last_pixels(kind: str) -> None:
+    data = file_of(kind)
+    at = len(data) - 400
+    assert "zero bytes or the like stand in place" in reason(data[:at] + bytes(24) + data[at + 24 :])
+
+
+def run_length_coded(rows: list[bytes]) -> bytes:
+    """A BMP of 8 bits a pixel, coded by runs."""
+    width, pixels = 64, b"".join(rows)
+    palette = b"".join(bytes((i, i, i, 0)) for i in range(256))
+    header = struct.pack("<IiiHHIIiiII", 40, width, len(rows), 1, 8, 1, len(pixels), 0, 0, 256, 0)
+    offset = 14 + len(header) + len(palette)
+    return b"BM" + struct.pack("<IHHI", offset + len(pixels), 0, 0, offset) + header + palette + pixels
+
+
+def test_a_bmp_of_runs_reaches_its_end_mark() -> None:
+    rows = [b"\x20\x10\0\x20" + bytes(range(1, 33)) + b"\0\0"] * 30  # the literal run holds 0, 1
+    rows[3] = b"\0\x40" + b"\0\1" * 32 + b"\0\0"
+    whole = run_length_coded([*rows[:-1], rows[-1][:-2] + b"\0\1"])
+    assert reason_or_none(whole) is None
+    cut = len(whole) // 2
+    for broken in (whole[:cut], whole[:cut].ljust(len(whole), b"\0"), whole[:-2] + b"\0\0"):
+        assert reason(broken) == "the BMP image is truncated: the data end before the end mark"
 
 
 def test_a_hole_of_zeros_within_the_pixels_of_a_jpeg() -> None:

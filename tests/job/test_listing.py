@@ -88,12 +88,12 @@ def test_every_image_at_any_depth_once(spark: SparkSession, tmp_path: Path) -> N
 def test_an_input_that_is_a_file_or_missing(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(b"x")
     with pytest.raises(InputError) as caught:
-        listing.require_folder(Store(str(tmp_path / "x.jpg")))
+        inputs.require_folder(Store(str(tmp_path / "x.jpg")))
     assert str(caught.value) == (f"the input {tmp_path}/x.jpg is a file. Fix: give the folder that holds the images.")
     with pytest.raises(InputError) as caught:
-        listing.require_folder(Store(str(tmp_path / "none")))
+        inputs.require_folder(Store(str(tmp_path / "none")))
     assert str(caught.value) == f"there is nothing at the input {tmp_path}/none. Fix: check the address."
-    listing.require_folder(Store(str(tmp_path)))
+    inputs.require_folder(Store(str(tmp_path)))
 
 
 CLASSES = [

@@ -276,10 +276,27 @@ def table(spark: SparkSession, rows: str) -> DataFrame:
     return spark.createDataFrame([(name[0], name) for name in rows.split()], "label string, path string")
 
 
+def rejected(spark: SparkSession, rows: str, kind: str = "decode") -> DataFrame:
+    return table(spark, rows).selectExpr("*", f"'{kind}' as kind")
+
+
 @pytest.mark.spark
 def test_counts_by_class(spark: SparkSession) -> None:
-    found = checks.count_classes(table(spark, "a1 a2 b1"), table(spark, "a1 b1"), table(spark, "a2"))
+    found = checks.count_classes(table(spark, "a1 a2 b1"), table(spark, "a1 b1"), rejected(spark, "a2"))
     assert [(c.label, c.images, c.features, c.rejects) for c in found] == [("a", 2, 1, 1), ("b", 1, 1, 0)]
+    assert [c.kinds for c in found] == [{"decode": 1}, {}]
+
+
+@pytest.mark.spark
+def test_rejects_are_counted_by_kind(spark: SparkSession) -> None:
+    rejects = rejected(spark, "a2", "read").unionByName(rejected(spark, "a3 b1 b2"))
+    found = checks.count_classes(table(spark, "a1 a2 a3 b1 b2"), table(spark, "a1"), rejects)
+    assert [(c.label, c.images, c.features, c.rejects) for c in found] == [("a", 3, 1, 2), ("b", 2, 0, 2)]
+    assert checks.count_kinds(found) == {"decode": 3, "read": 1}
+    assert checks.rejects_sentence(checks.count_kinds(found)) == (
+        "4 rejected: 3 cannot be decoded, 1 cannot be read (gone, or without the right to read)"
+    )
+    assert checks.rejects_sentence({}) == ""
 
 
 @pytest.mark.spark
@@ -299,7 +316,7 @@ def test_counts_by_class(spark: SparkSession) -> None:
 )
 def test_a_result_that_contradicts_its_input(spark: SparkSession, features: str, rejects: str, sentence: str) -> None:
     with pytest.raises(CheckError) as caught:
-        checks.count_classes(table(spark, "a1 a2 b1"), table(spark, features), table(spark, rejects))
+        checks.count_classes(table(spark, "a1 a2 b1"), table(spark, features), rejected(spark, rejects))
     assert str(caught.value).startswith(sentence)
 
 

@@ -276,8 +276,8 @@ def test_k_is_bounded_by_rows_and_columns() -> None:
     with pytest.raises(ReductionError) as caught:
         reduce(solve(Moments.of(features(5, 9))), k=6)
     assert str(caught.value) == (
-        "k = 6 components were asked for, but 5 images with 9 features have at most 5. Fix: --k 5 or less, "
-        "or --variance."
+        "k = 6 components were asked for, but 5 images with 9 features have at most 5. Fix: K=5 or less "
+        "(--k 5), or VARIANCE= (--variance)."
     )
     with pytest.raises(ReductionError, match="50 images with 9 features have at most 9"):
         reduce(solve(Moments.of(features(50, 9))), k=10)

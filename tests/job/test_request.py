@@ -23,13 +23,13 @@ def refusal(**fields: Any) -> str:
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"input": " "}, "no input was given. Fix: --input with the folder or URI of the photographs."),
-        ({"output": ""}, "no output was given. Fix: --output with the folder or URI for the results."),
+        ({"input": " "}, "no input was given. Fix: INPUT= (--input) with the folder or URI of the photographs."),
+        ({"output": ""}, "no output was given. Fix: OUTPUT= (--output) with the folder or URI for the results."),
         (
             {"k": 3, "variance": 0.5},
             "both k and variance were given, and each decides the number of components. Fix: give one of them.",
         ),
-        ({"k": 0}, "k is 0, but a PCA keeps at least one component. Fix: --k 1 or more."),
+        ({"k": 0}, "k is 0, but a PCA keeps at least one component. Fix: K=1 or more (--k 1)."),
         (
             {"variance": 95.0},
             "variance is 95, but it is a share. Fix: a number above 0 and up to 1, such as 0.95 or 95%.",
@@ -42,17 +42,23 @@ def refusal(**fields: Any) -> str:
             {"variance": float("nan")},
             "variance is nan, but it is a share. Fix: a number above 0 and up to 1, such as 0.95 or 95%.",
         ),
-        ({"limit": 0}, "limit is 0. Fix: at least 1, or leave it out for all images."),
-        ({"engine": "warp"}, "the engine 'warp' is unknown. Fix: one of fast, tensorflow."),
-        ({"precision": "int8"}, "the precision 'int8' is unknown. Fix: one of f32, bf16."),
+        ({"limit": 0}, "limit is 0. Fix: LIMIT=1 or more (--limit 1), or leave it out for all images."),
+        ({"engine": "warp"}, "the engine 'warp' is unknown. Fix: ENGINE= (--engine), one of fast, tensorflow."),
+        ({"precision": "int8"}, "the precision 'int8' is unknown. Fix: PRECISION= (--precision), one of f32, bf16."),
         (
             {"precision": "bf16", "engine": "tensorflow"},
-            "the engine tensorflow computes in f32 only, and bf16 was asked for. Fix: --engine fast (ENGINE=fast), or "
-            "--precision f32 (PRECISION=f32).",
+            "the engine tensorflow computes in f32 only, and bf16 was asked for. Fix: ENGINE=fast (--engine fast), or "
+            "PRECISION=f32 (--precision f32).",
         ),
-        ({"image_size": 16}, "image_size is 16 pixels. Fix: between 32 and 1024."),
-        ({"max_reject_rate": 1.5}, "max_reject_rate is 1.5. Fix: a share between 0 and 1."),
-        ({"max_reject_rate": float("nan")}, "max_reject_rate is nan. Fix: a share between 0 and 1."),
+        ({"image_size": 16}, "image_size is 16 pixels. Fix: IMAGE_SIZE= (--image-size) between 32 and 1024."),
+        (
+            {"max_reject_rate": 1.5},
+            "max_reject_rate is 1.5. Fix: MAX_REJECT_RATE= (--max-reject-rate), a share between 0 and 1.",
+        ),
+        (
+            {"max_reject_rate": float("nan")},
+            "max_reject_rate is nan. Fix: MAX_REJECT_RATE= (--max-reject-rate), a share between 0 and 1.",
+        ),
         ({"parallelism": 0}, "parallelism is 0. Fix: at least 1."),
     ],
 )

@@ -70,7 +70,9 @@ def test_image_sizes_that_are_allowed(size: int) -> None:
 
 @pytest.mark.parametrize("size", [31, 1025])
 def test_image_sizes_that_are_not(size: int) -> None:
-    with pytest.raises(UsageError, match=rf"image_size is {size} pixels\. Fix: between 32 and 1024\."):
+    with pytest.raises(
+        UsageError, match=rf"image_size is {size} pixels\. Fix: IMAGE_SIZE= \(--image-size\) between 32 and 1024\."
+    ):
         Request(input="a", output="b", image_size=size)
 
 

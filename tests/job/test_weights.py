@@ -264,7 +264,7 @@ def test_weights_that_are_not_there(tmp_path: Path) -> None:
         f"{tmp_path}/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
     )
     assert str(caught.value).endswith(
-        "Fix: make weights MODEL=resnet50, then --weights with that folder; the default model "
+        "Fix: make weights MODEL=resnet50, then WEIGHTS= with that folder (--weights); the default model "
         "efficientnet_lite0 needs nothing to be fetched."
     )
 
@@ -275,7 +275,7 @@ def test_weights_that_nothing_vouches_for(tmp_path: Path) -> None:
         weights.from_folder(str(tmp_path), "w.h5", (), "net")
     assert str(caught.value) == (
         f"nothing vouches for {tmp_path}/w.h5: its sha256 {weights.sha256(b'x')[:16]}… is neither known "
-        "nor recorded in SHA256SUMS beside it. Fix: make weights MODEL=net, then --weights with that folder."
+        "nor recorded in SHA256SUMS beside it. Fix: make weights MODEL=net, then WEIGHTS= with that folder (--weights)."
     )
 
 

@@ -6,9 +6,8 @@ import io
 import time
 from pathlib import Path
 
-from rich.console import Console
-
 from ops.cli import logs
+from ops.core.console import Console
 from ops.logs import words
 from ops.logs.reader import FolderLogs
 

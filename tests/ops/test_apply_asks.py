@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from ops.aws.account import Account
 from ops.aws.state_bucket import NoStateError
+from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.lifecycle import environment

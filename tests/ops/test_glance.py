@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
-from rich.console import Console
 from rich.table import Table
 
 from ops.cli import status, steps
+from ops.core.console import Console
 from ops.cost import bills
+from ops.lifecycle import upload
 from ops.prices import table as prices
 from tests.ops.test_money import BOOK, CLUSTER, D, account, at
 
@@ -51,13 +53,25 @@ def test_an_environment_at_a_glance() -> None:
         "nodes": ["1 core, 1 primary"],
         "ends": [
             "make destroy",
-            "about 2026-11-24 10:06 UTC when nothing is submitted",
+            "about 2026-11-24 10:06 UTC (in 6 min) when nothing is submitted",
             "2026-11-24 21:00 UTC at the latest",
         ],
         "steps": ["s-10 PENDING", str(RUNNING)],
         "so far": ["0.53 USD before tax"],
         "bills": [bills.sentence(found)],
     }
+
+
+def test_both_ends_have_one_format_and_say_in_how_long() -> None:
+    """Terraform gives ISO 8601; EMR gives a moment."""
+    found = bills.look(account(), at(3600))
+    assert found.cluster is not None
+    cluster = replace(found.cluster, ends_latest="2026-11-24T13:00:00Z")
+    assert bills.ends(cluster, at(3600))[1:] == [
+        "about 2026-11-24 10:06 UTC (in 6 min) when nothing is submitted",
+        "2026-11-24 13:00 UTC (in 3 h 0 min) at the latest",
+    ]
+    assert bills.ends(cluster, at(5 * 3600))[1].endswith("(any minute) when nothing is submitted")
 
 
 def test_a_cluster_that_ended_has_no_nodes_and_no_steps_to_tell() -> None:
@@ -143,4 +157,15 @@ def test_the_list_of_steps() -> None:
         ["s-1", "FAILED", "2026-11-24 09:00 UTC", "", "out of memory"],
         ["s-1", "COMPLETED", "2026-11-24 09:00 UTC", "30 s", "s3://b/results/m"],
         ["s-1", "PENDING", "2026-11-24 09:00 UTC", "", "s3://b/results/m"],
+    ]
+
+
+def test_many_classes_are_counted_and_not_listed() -> None:
+    here = {f"Fruit {number:03}": 2 for number in range(131)}
+    assert cells(upload.table_of(here, {}, here)) == [["all 131 classes", "262", "0", "262"]]
+    few = {"Apple": 2, "Pear": 1}
+    assert cells(upload.table_of(few, {"Pear": 1}, few)) == [
+        ["Apple", "2", "0", "2"],
+        ["Pear", "1", "1", "1"],
+        ["all", "3", "1", "3"],
     ]

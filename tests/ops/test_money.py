@@ -21,6 +21,7 @@ from botocore.validate import ParamValidator
 
 from ops.aws.account import Account, NotAppliedError
 from ops.cost import bill, bills, ledger
+from ops.cost.money import currency_from
 from ops.prices import table as prices
 from ops.prices.table import INFERRED, Book, Instance, Service, UnknownPriceError
 from ops.terraform.workspace import Target
@@ -511,3 +512,20 @@ def test_an_hour_of_what_is_planned() -> None:
     assert [item.inferred for item in marked.items] == [True, True]
     assert [fleet.inferred for fleet in marked.fleets] == [{"ebs", "spot"}, {"ebs", "ec2", "emr", "spot"}]
     assert marked.items[0].name == "1 interface endpoint"
+
+
+@pytest.mark.parametrize(("images", "each"), [(200, ""), (4_999, ""), (5_000, "; 1,000 images 0.01 USD")])
+def test_what_a_step_cost_in_two_lines(images: int, each: str) -> None:
+    """Of few images the price of a thousand would be the price of the cluster's start."""
+    record = {
+        "usd": {"total": "0.05", "bootstrap": "0.02", "work": "0.025", "idle": "0.005"},
+        "seconds": {"bootstrap": 54.2, "work": 1078, "idle": 30},
+        "emulated": False,
+        "inferred": True,
+        "images": images,
+        "usd_per_1000_images": "0.01",
+    }
+    assert ledger.lines(record, currency_from({"CURRENCY": "USD"})) == [
+        f"cost ~0.05 USD before tax{each}",
+        "USD: start 0.02 (54 s), work 0.03 (1,078 s), idle 0.01 (30 s)",
+    ]

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as boto
-from rich.console import Console
+from fruits.store import Store
 
 from ops.aws import poll as polling
 from ops.aws.poll import LostError, poll
 from ops.cli import run_step
+from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.lifecycle import step
@@ -136,11 +137,13 @@ class Cloud:
     def __init__(self, *answers: object, endpoint: str | None = None) -> None:
         self.target = Target(env="dev", region="eu-west-3", account_id="111122223333", endpoint=endpoint)
         self.cluster = {"cluster_id": "j-1"}
-        self.session = None
         self._emr = Emr(*answers)
 
     def client(self, _: str) -> Emr:
         return self._emr
+
+    def store(self, uri: str) -> Store:
+        return Store(uri)
 
     def cluster_state(self) -> tuple[str, str]:
         return "WAITING", ""
@@ -194,6 +197,7 @@ def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(run_step, "fetch_results", lambda *_: done.append("results"))
     monkeypatch.setattr(run_step.signal, "signal", lambda *_: None)
     monkeypatch.setattr(step, "request_for", lambda *_: None)
+    monkeypatch.setattr(step, "require_there", lambda *_: None)
     monkeypatch.setattr(step, "submit", lambda *_, **__: SUBMITTED)
     monkeypatch.setattr(step, "conclude", lambda *_, **__: 0)
     return done

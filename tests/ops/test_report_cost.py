@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
-from rich.console import Console
 
 from ops.aws.account import Account
+from ops.core.console import Console
 from ops.core.target import Target
 from ops.cost import in_report, ledger
 from ops.cost.money import Currency

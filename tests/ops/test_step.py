@@ -11,11 +11,12 @@ from typing import Any
 
 import boto3
 import pytest
+from fruits.backbones import BACKBONES
 from fruits.errors import UsageError
 from moto import mock_aws
-from rich.console import Console
 
 from ops.aws.account import Account
+from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.job.package import job_zip, write_job_zip
@@ -129,6 +130,45 @@ def test_a_wrong_number_is_refused_before_anything_is_uploaded(account: AppliedA
     with pytest.raises(UsageError, match="K=many is not a number"):
         step.request_for(account, {"K": "many"})
     assert not keys(account, "artifacts")
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "sentence"),
+    [
+        ({}, 10, "there is nothing at the input s3://fruits-data/images. Fix: make upload-dataset INPUT=folder, or "),
+        ({"INPUT": "s3://fruits-data/imag"}, 10, "there is nothing at the input s3://fruits-data/imag. Fix: "),
+        ({"INPUT": "s3://no-such-bucket/images"}, 10, "there is nothing at the input s3://no-such-bucket/images. "),
+        ({"INPUT": "/data/fruits"}, 10, "there is nothing at the input /data/fruits. Fix: make upload-dataset "),
+        ({"INPUT": "s3://fruits-data/here", "MODEL": "vgg17"}, 11, "the model 'vgg17' is unknown. Fix: one of "),
+        ({"INPUT": "s3://fruits-data/here", "MODEL": "resnet50"}, 11, "the weights of resnet50 are not where the "),
+        (
+            {"INPUT": "s3://fruits-data/here", "MODEL": "resnet50", "WEIGHTS": "s3://fruits-data/here"},
+            11,
+            "the weights of resnet50 are not where the cluster can read them. Fix: make weights MODEL=resnet50, ",
+        ),
+        ({"INPUT": "s3://fruits-data/here", "MODEL": "s3://fruits-data/x.keras"}, 11, "there is no model s3://fruits-"),
+    ],
+)
+def test_what_is_not_there_costs_a_sentence_and_no_step(
+    account: AppliedAccount, variables: dict[str, str], code: int, sentence: str
+) -> None:
+    s3 = account.client("s3")
+    s3.put_object(Bucket="fruits-data", Key="here/Apple/1.jpg", Body=b"x")
+    s3.put_object(Bucket="fruits-data", Key="images-of-others/Apple/1.jpg", Body=b"x")
+    with pytest.raises(step.NotEndedError) as caught:
+        step.run_step(account, variables, Console(quiet=True))
+    assert str(caught.value).startswith(sentence)
+    assert caught.value.exit_code == code
+    assert not keys(account, "artifacts")
+
+
+def test_what_is_there_is_submitted(account: AppliedAccount) -> None:
+    file = BACKBONES["resnet50"].source.file
+    for key in ("images/Apple/1.jpg", f"weights/{file}"):
+        account.client("s3").put_object(Bucket="fruits-data", Key=key, Body=b"x")
+    variables = {"MODEL": "resnet50", "WEIGHTS": "s3://fruits-data/weights/", "DETACH": "1"}
+    assert step.run_step(account, variables, Console(quiet=True)) == 0
+    assert step.run_step(account, {"INPUT": "gs://elsewhere/x", "DETACH": "1", "QUEUE": "1"}, Console(quiet=True)) == 0
 
 
 def test_images_are_uploaded_once_and_counted(account: AppliedAccount, tmp_path: Path) -> None:

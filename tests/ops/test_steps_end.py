@@ -7,10 +7,11 @@ from typing import Any
 
 import botocore.session
 import pytest
-from rich.console import Console
 
 from ops.aws.account import Account
-from ops.aws.emr import LIVE_STATES, OPEN_STATES, read_output_from
+from ops.aws.emr import read_output_from
+from ops.aws.states import LIVE_STATES, OPEN_STATES
+from ops.core.console import Console
 from ops.core.target import Target
 from ops.lifecycle import step
 from ops.lifecycle.step import Submitted
@@ -111,6 +112,7 @@ def test_a_step_is_watched_unless_it_is_detached(
 
     monkeypatch.setattr(step, "submit", submit)
     monkeypatch.setattr(step, "request_for", lambda *_: None)
+    monkeypatch.setattr(step, "require_there", lambda *_: None)
     monkeypatch.setattr(step, "see", lambda *_, **__: 7)
     out = console()
     assert step.run_step(AWS, environ, out) == code

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
+from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.verify import gather, probe, record
 from ops.verify import run as command

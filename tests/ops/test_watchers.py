@@ -17,17 +17,19 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from rich.console import Console
+from fruits.errors import StorageError
+from fruits.store import Store
 
 from ops.aws.account import Account
 from ops.cli import logs as read_logs
 from ops.cli import shell, ui
 from ops.core import browser
 from ops.core import console as console_room
-from ops.core.console import counting, working
+from ops.core.console import Console, counting, working
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.cost import bills
+from ops.job import watch
 from ops.lifecycle import environment as deploy
 from ops.logs.reader import FolderLogs
 
@@ -77,13 +79,13 @@ def stubbed(service: str) -> tuple[Any, Stubber]:
         (
             bills.Bills(emulated=False, cluster=CLUSTER, network=NETWORK, buckets=["a", "b"]),
             "STILL BILLING: the cluster j-ABCDEFGHIJKL1 (WAITING), 0.81 USD an hour before tax, until make destroy; "
-            "about 2026-11-24 12:15 UTC when nothing is submitted; 2026-11-24T15:00:00Z at the latest; what lies in a, "
+            "about 2026-11-24 12:15 UTC when nothing is submitted; 2026-11-24 15:00 UTC at the latest; what lies in a, "
             "b by the month, until make purge",
         ),
         (
             bills.Bills(emulated=False, cluster=replace(CLUSTER, usd_hour=None, ends_idle=None)),
             "STILL BILLING: the cluster j-ABCDEFGHIJKL1 (WAITING), at an unknown price, until make destroy; "
-            "2026-11-24T15:00:00Z at the latest",
+            "2026-11-24 15:00 UTC at the latest",
         ),
         (
             bills.Bills(emulated=False, cluster=ENDED, network=NETWORK),
@@ -182,6 +184,30 @@ def test_what_shows_its_own_progress_is_left_alone() -> None:
     with working(Console(file=out), "terraform", quiet=True) as say:
         say("more")
     assert out.getvalue() == ""
+
+
+def test_a_report_that_cannot_be_read_now_does_not_lead_back_to_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def report(run_id: str, phase: str) -> dict[str, Any]:
+        return {"run_id": run_id, "phase": phase, "images_to_featurize": 10, "images_done": 4, "images_rejected": 0,
+                "images_per_second": 9.0, "seconds_left": None}  # fmt: skip
+
+    answers: list[Any] = [report("old", "done"), report("old", "done"), StorageError("busy")]
+    answers += [report("new", "featurize"), StorageError("busy"), None, report("new", "check")]
+
+    def answer(_: Store) -> Any:
+        given = answers.pop(0)
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    monkeypatch.setattr(watch, "progress_of", answer)
+    watcher = watch.Watcher(Store(str(tmp_path)))
+    told = [watch.sentence(watcher.report()) for _ in range(6)]
+    assert told[:2] == ["starting Spark", "starting Spark"], "an earlier run's report is not ours"
+    assert told[2:5] == ["featurizing: 4 of 10 images"] * 3, "and no rate of so few"
+    assert told[5] == "checking the result"
 
 
 # -- the browser ----------------------------------------

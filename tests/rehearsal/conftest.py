@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+from ops.core.console import Console
 from ops.lifecycle import environment
 from tests.drawn import draw_once
 from tests.rehearsal.life import BUCKETS, Life

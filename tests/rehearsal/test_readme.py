@@ -48,6 +48,7 @@ LINES = [
     ("yarn-jars IVY_SETTINGS=nothing.xml", 2, "give Ivy a settings file that names your mirror"),
     ("neighbours", 2, "Fix: make neighbours IMAGE=path/of/a/photograph.jpg."),
     ("classify OUTPUT=nothing", 2, "Fix: make run-local, or make run-step and make results"),
+    ("export OUTPUT=nothing", 2, "export: TO= was not given. Fix: TO=projector, TO=fiftyone or TO=spotlight."),
     ("bench ARGS=nothing", 2, "error: no benchmark is called nothing; there are notebook,"),
 ]
 """What is typed in a clone that is set up, make's exit code, and words of what must be printed: long commands by what

@@ -89,7 +89,7 @@ def from_folder(folder: str | None, name: str, known: tuple[str, ...], backbone:
     """
     where = folder or os.environ.get("FRUITS_WEIGHTS") or DEFAULT_FOLDER
     store = Store(where)
-    cure = f"make weights MODEL={backbone}, then --weights with that folder"
+    cure = f"make weights MODEL={backbone}, then WEIGHTS= with that folder (--weights)"
     try:
         data = store.read(name)
     except OSError as error:

@@ -15,7 +15,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from fruits.checks import ClassCount
+from fruits.checks import ClassCount, rejects_sentence
 from fruits.classifier import MAX_CLASSES as MAX_LEARNED_CLASSES
 from fruits.classifier import cross_validate
 from fruits.featurize import REJECTS
@@ -147,6 +147,7 @@ def compose(
             ["No cost here: the job knows no prices. For a run on AWS, make results adds what it cost."]
         ),
         "rejected": total_rejected,
+        "rejected_kinds": rejects_sentence(summary["rejected"]).partition(": ")[2],
         "left_out": short(LeftOut.from_json(summary.get("left_out", {})).sentence(), 1000),
         "rejects": [
             {

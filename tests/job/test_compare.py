@@ -1,0 +1,107 @@
+"""`make results COMPARE=`: what two results have in common, by an independent count."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.neighbors import NearestNeighbors
+
+from ops.cli import main as cli
+from ops.cli.commands import COMMANDS
+from ops.job import compare
+from ops.job.results import Result
+from tests.job.reporting import HOSTILE, clusters
+from tests.job.results_on_disk import write_result
+
+LABELS = [label for label in ("Apple", "Banana", "Cherry") for _ in range(20)]
+NAMES = [f"{i}_100.jpg" for i in range(60)]
+
+
+def two(tmp_path: Path) -> tuple[Path, Path]:
+    """An earlier result of five components, and a newer one of three: without five cherries, with two new apples."""
+    scores = clusters(LABELS, width=5, seed=3)
+    write_result(tmp_path / "earlier", "/old/photos", LABELS, scores, NAMES, images_rejected=3, explained_variance=0.99)
+    labels = [*LABELS[:55], "Apple", "Apple"]
+    extra = scores[:2] + 0.5
+    newer = np.vstack([scores[:55], extra])[:, :3].copy()
+    newer[:10] = newer[20:30]  # ten apples look like bananas now
+    write_result(tmp_path / "newer", "s3://bucket/images", labels, newer, [*NAMES[:55], "new1.jpg", "new2.jpg"])
+    return tmp_path / "newer", tmp_path / "earlier"
+
+
+def test_the_numbers_are_those_of_an_independent_count(tmp_path: Path) -> None:
+    newer, earlier = two(tmp_path)
+    found = compare.compare(Result.at(str(newer)), Result.at(str(earlier)))
+    assert found.gained == ["Apple/new1.jpg", "Apple/new2.jpg"]
+    assert found.lost == [f"Cherry/{i}_100.jpg" for i in range(55, 60)]
+    assert len(found.common) == len(found.compared) == 55
+    sides = []
+    for side in (found.newer, found.earlier):
+        near = NearestNeighbors(n_neighbors=10, algorithm="brute").fit(side.scores).kneighbors(return_distance=False)
+        sides.append([set(row.tolist()) for row in near])
+    assert found.overlap == pytest.approx([len(a & b) / 10 for a, b in zip(*sides, strict=True)])
+    assert found.overlap.mean() < 0.9
+    row = found.compared.index("Banana/25_100.jpg")
+    assert found.earlier.scores[row] == pytest.approx(clusters(LABELS, width=5, seed=3)[25], abs=1e-5)
+    wrong = {f"Apple/{i}_100.jpg" for i in range(10)}
+    assert wrong <= set(found.changed(to=False))
+    assert found.accuracies() == pytest.approx((1 - len(found.changed(to=False)) / 55, 1.0))
+    assert found.classes()[0][:3] in (("Apple", 22, 20), ("Banana", 20, 20))
+
+
+def test_the_command_compares_two_results_of_this_machine_without_an_account(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    newer, earlier = two(tmp_path)
+    code = cli.run(COMMANDS["results"], {"OUTPUT": str(newer), "COMPARE": str(earlier), "OPEN": "0"}, {})
+    printed = capsys.readouterr().out
+    assert code == 0
+    assert "55 images are in both; 2 only in the newer, 5 only in the earlier result." in printed
+    assert f"compared in {newer}/comparison.html" in printed
+    text = (newer / "comparison.html").read_text()
+    assert re.search(r"of the variance</th><td class=\"n\">95.3%</td><td class=\"n\">99.0%</td>", text)
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "<script" not in text
+
+
+@pytest.mark.parametrize(
+    ("earlier", "words"),
+    [
+        ("nowhere", "there is no finished result at {}/nowhere (no run.json). Fix: "),
+        ("newer/pca", "there is no finished result at {}/newer/pca (no run.json). Fix: "),
+    ],
+)
+def test_what_is_no_result_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], earlier: str, words: str
+) -> None:
+    newer, _ = two(tmp_path)
+    code = cli.run(COMMANDS["results"], {"OUTPUT": str(newer), "COMPARE": str(tmp_path / earlier)}, {})
+    assert (code, words.format(tmp_path) in capsys.readouterr().err) == (10, True)
+
+
+def test_results_that_share_nothing_are_compared_all_the_same(tmp_path: Path) -> None:
+    scores = clusters(LABELS)
+    write_result(tmp_path / "a", "/x", LABELS, scores, NAMES)
+    write_result(tmp_path / "b", "/y", ["Plum"], scores[:1], ["1.jpg"], images_per_second=None)
+    found = compare.compare(Result.at(str(tmp_path / "a")), Result.at(str(tmp_path / "b")))
+    assert compare.statements(found) == [
+        "0 images are in both; 60 only in the newer, 1 only in the earlier result.",
+    ]
+    assert found.accuracies() is None
+    assert "Only in the earlier result <small>1</small>" in compare.page_of(found)
+
+
+def test_names_cannot_become_markup(tmp_path: Path) -> None:
+    labels = [label.replace("/", "∕") for label in HOSTILE for _ in range(4)]
+    names = [f"{i}.jpg" for i in range(len(labels))]
+    write_result(tmp_path / "a", "/x", labels, clusters(labels), names, model=HOSTILE[0])
+    write_result(tmp_path / "b", "/x", labels[:4], clusters(labels[:4]), names[:4])
+    found = compare.compare(Result.at(str(tmp_path / "a")), Result.at(str(tmp_path / "b")))
+    text = compare.page_of(found)
+    assert not re.search(r"<(script|img)", text)
+    assert text.count("<!--") == 0
