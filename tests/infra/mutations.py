@@ -195,7 +195,8 @@ MUTATIONS = [
          "        expired_object_delete_marker = true\n", "        days = 30\n"),
     rule("alerts when it is too late", "dev-storage", "somebody-watches-the-bill", "modules/budget/main.tf",
          "[for threshold in var.thresholds : threshold]", "[100]"),
-    rule("eight times the price", "dev-cluster", "hourly-price", "env/dev.tfvars", "", "core = { units = 64 }\n"),
+    rule("eight times the price", "dev-cluster", "hourly-price", "env/dev.cluster.tfvars", "core = { units = 0 }\n",
+         "core = { units = 64 }\n"),
     # ---- what no plan shows
     code("hard-coded key", "test_no_clock_no_credentials", "storage/providers.tf",
          "  region              = var.region\n",

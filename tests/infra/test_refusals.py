@@ -151,6 +151,7 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
         [
             "On one node the driver takes 3072 MB and 4 cores featurize in the rest, which needs 6608 MB; the smallest "
             "of c7i.xlarge gives YARN less. Choose larger primary types, such as m7i.xlarge or c7i.2xlarge.",
+            "An executor needs 1,024 MB of heap, and 400 MB of memoryOverhead for the Python worker of each core.",
         ],
     ),
     "a release near its end": (
