@@ -87,7 +87,7 @@ _LIST = (
              "Show what an hour and a run will cost, and what the steps did cost"),
     _command("billing", _COST, "ops.doctor.checkup:billing", f"{WHERE} CURRENCY JSON",
              "List what still bills, its price, and the command that removes it"),
-    _command("verify-aws", _COST, "ops.verify.run:main", f"{WHERE} YES CURRENCY",
+    _command("verify-aws", _COST, "ops.verify.run:main", f"{WHERE} WITH BILL YES CURRENCY",
              "Check in a real account what this project assumes about AWS (ENV=verify, under 1 euro)"),
     _command("prices", _COST, "tools.prices:main", f"{WHERE} TYPES",
              "Renew the price tables from AWS's Price List API; TYPES= adds types"),

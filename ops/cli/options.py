@@ -123,6 +123,10 @@ OPTIONS: Mapping[str, Option] = {
         Option("SEED", "seed of the choice", shown="N"),
         Option("VERSION", "version of the data set", shown="NAME"),
         Option("TO", "wheelhouse: S3 URI to upload to; export: projector, fiftyone or spotlight", shown="URI"),
+        Option(
+            "WITH", "look at more: some of kms, ssm, nat, scaling, arm64, one-node, studio, idle, again", shown="NAMES"
+        ),
+        Option("BILL", "compare AWS's bill with what the last record expected", "flag"),
     )
 }
 

@@ -55,6 +55,7 @@ WITHOUT_RESOURCE = frozenset(
         "iam:ListRoles",
         "kms:CreateKey",
         "kms:ListAliases",
+        "ce:GetCostAndUsage",
         "pricing:GetProducts",
         "states:ValidateStateMachineDefinition",
         "sagemaker:ListApps",
