@@ -132,4 +132,6 @@ for _each in COMMANDS.values():
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of ``fruits`` and of ``python -m ops.cli``."""
+    # read when numpy is imported: on a busy machine OpenBLAS' threads wait for one another
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     cli.main(args=None if arguments is None else list(arguments), prog_name="fruits")

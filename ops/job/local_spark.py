@@ -144,6 +144,9 @@ def command(zip_file: Path, request_file: Path, master: str, scratch: str, *, ar
         "spark.driver.memory": "2g",
         # the JVM only directs here: its optimising compiler and parallel collector would cost more than they save
         "spark.driver.extraJavaOptions": f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC {archive}".strip(),
+        # generated code is compiled for each of a run's queries, and they handle nothing but names
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.local.dir": scratch,
         "spark.sql.shuffle.partitions": str(max(2, os.cpu_count() or 2)),
         "spark.sql.warehouse.dir": f"{scratch}/warehouse",
