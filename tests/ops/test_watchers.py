@@ -78,7 +78,7 @@ def stubbed(service: str) -> tuple[Any, Stubber]:
     [
         (
             bills.Bills(emulated=False, cluster=CLUSTER, network=NETWORK, buckets=["a", "b"]),
-            "STILL BILLING: the cluster j-ABCDEFGHIJKL1 (WAITING), 0.8110 USD an hour before tax, until make destroy; "
+            "STILL BILLING: the cluster j-ABCDEFGHIJKL1 (WAITING), 0.81 USD an hour before tax, until make destroy; "
             "about 2026-11-24 12:15 UTC when nothing is submitted; 2026-11-24 15:00 UTC at the latest; what lies in a, "
             "b by the month, until make purge",
         ),
@@ -89,7 +89,7 @@ def stubbed(service: str) -> tuple[Any, Stubber]:
         ),
         (
             bills.Bills(emulated=False, cluster=ENDED, network=NETWORK),
-            "STILL BILLING: endpoint elasticmapreduce vpce-1, 0.0110 USD an hour before tax, until make destroy",
+            "STILL BILLING: endpoint elasticmapreduce vpce-1, 0.01 USD an hour before tax, until make destroy",
         ),
         (
             bills.Bills(emulated=False, cluster=ENDED, buckets=["a"]),
