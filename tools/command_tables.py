@@ -18,6 +18,7 @@ from ops.cli.commands import COMMANDS, Command
 from ops.cli.options import OPTIONS
 from ops.core.paths import ROOT
 from ops.job.local_spark import RUNS
+from ops.verify.assumptions import ELSEWHERE, TABLE
 
 WITHOUT_AWS = {
     *(
@@ -98,6 +99,23 @@ def reference() -> str:
     return "\n\n".join(parts)
 
 
+def assumptions() -> str:
+    """The tables of docs/assumptions.md."""
+    rehearsed = {"runs": "really runs", "imitates": "is imitated", "lacks": "is not there"}
+    looked = [f"| `{a.id}` | {a.text} | {a.how} | {rehearsed[a.emulator]} |" for a in TABLE]
+    decided = [f"| `{e.id}` | {e.text} | {e.oracle} | `{e.test}` |" for e in ELSEWHERE if e.oracle]
+    undecided = [f"| `{e.id}` | {e.text} |" for e in ELSEWHERE if not e.oracle]
+    return "\n".join(
+        [
+            *("## Looked at by `make verify-aws`", ""),
+            *("| id | assumption | how | on the embedded AWS it |", "|---|---|---|---|", *looked, ""),
+            *("## Decided here, by something that others wrote", ""),
+            *("| id | assumption | oracle | test |", "|---|---|---|---|", *decided, ""),
+            *("## Open", "", "| id | assumption |", "|---|---|", *undecided),
+        ]
+    )
+
+
 def fields_of_a_run() -> str:
     """A row for each field of a request that users give, with what it is when it is left out."""
     folders = {"input": "drawn sample", "output": f"`{RUNS}/<input>-<model>`"}
@@ -115,6 +133,12 @@ def fields_of_a_run() -> str:
 PLACES: Sequence[tuple[Path, str, str, Callable[[], str]]] = (
     (ROOT / "Makefile", "# commands: begin\n", "# commands: end\n", makefile),
     (ROOT / "docs/commands.md", "<!-- commands: begin -->\n\n", "<!-- commands: end -->", lambda: reference() + "\n"),
+    (
+        ROOT / "docs/assumptions.md",
+        "<!-- assumptions: begin -->\n\n",
+        "<!-- assumptions: end -->",
+        lambda: assumptions() + "\n",
+    ),
     (ROOT / "README.md", "<!-- commands: begin -->\n\n", "<!-- commands: end -->", lambda: table(everyday()) + "\n"),
     (ROOT / "README.md", "<!-- run: begin -->\n\n", "<!-- run: end -->", lambda: fields_of_a_run() + "\n"),
 )
@@ -133,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path, begin, end, make in PLACES:
         text = path.read_text(encoding="utf-8")
         if begin not in text or end not in text:
-            raise SystemExit(f"{path.relative_to(ROOT)} has no place for its commands: {begin}")
+            raise SystemExit(f"{path.relative_to(ROOT)} has no place for its tables: {begin}")
         new = written(text, begin, end, make())
         if new == text:
             continue

@@ -29,8 +29,8 @@ data "aws_iam_policy_document" "doctor" {
 
   statement {
     sid       = "LookOutsideTheRegion"
-    actions   = ["iam:ListRoles", "pricing:GetProducts"]
-    resources = ["*"] # these actions know no resource; IAM has no region, and prices have few
+    actions   = ["ce:GetCostAndUsage", "iam:ListRoles", "pricing:GetProducts"]
+    resources = ["*"] # no resource of ours; IAM and the bill have no region, and prices have few
   }
 
   statement {

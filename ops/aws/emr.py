@@ -9,12 +9,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.aws.account import Account
+from ops.aws.states import OPEN_STATES
 from ops.core.errors import OperatorError
 
-LIVE_STATES = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
-
-
-OPEN_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
+SHOWN = 20
+"""Steps that are listed."""
 
 
 def list_open_steps(account: Account) -> list[dict[str, Any]]:
@@ -32,8 +31,6 @@ def read_output(account: Account, step_id: str) -> str:
     OperatorError
         When the step is not one of ours.
     """
-    from botocore.exceptions import ClientError
-
     try:
         step = account.client("emr").describe_step(ClusterId=account.cluster["cluster_id"], StepId=step_id)["Step"]
     except ClientError as error:
@@ -54,15 +51,10 @@ def read_output_from(account: Account, arguments: Sequence[str]) -> str | None:
     """
     from fruits.command_line import read_request
 
-    from ops.aws.store import open_store
-
     if "--request" not in arguments:
         return None
     uri = arguments[arguments.index("--request") + 1]
-    return read_request(uri, lambda folder: open_store(account, folder)).output
-
-
-SHOWN = 20
+    return read_request(uri, account.store).output
 
 
 def list_steps(account: Account, cluster_id: str, limit: int = SHOWN) -> list[dict[str, Any]]:

@@ -14,14 +14,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.aws.account import Account
-from ops.aws.emr import LIVE_STATES
 from ops.aws.refusals import is_denied
+from ops.aws.states import ENDING_STATE, LIVE_STATES
 from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
 from ops.core.target import PROJECT
 
 GONE = ("deleted", "deleting", "terminated", "shutting-down")
 NO_BUCKET = ("404", "NoSuchBucket", "403")
-ENDING = "TERMINATING"
 
 
 def tags_of(thing: Mapping[str, Any]) -> dict[str, str]:
@@ -149,7 +148,7 @@ class Inventory:
         groups = self._inside("describe_security_groups", "SecurityGroups")
         interfaces = self._inside("describe_network_interfaces", "NetworkInterfaces")
         return {
-            "clusters": [cluster["Id"] for cluster in self.clusters([*LIVE_STATES, ENDING])],
+            "clusters": [cluster["Id"] for cluster in self.clusters([*LIVE_STATES, ENDING_STATE])],
             "instances": [machine["InstanceId"] for machine in self.instances()],
             "volumes": [volume["VolumeId"] for volume in self.volumes()],
             "elastic IPs": [address["AllocationId"] for address in self.addresses()],

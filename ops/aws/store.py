@@ -11,8 +11,6 @@ from typing import Any
 
 from fruits.store import Store, s3_options
 
-from ops.aws.account import Account
-
 SCHEMES = ("s3", "s3a", "s3n")
 
 
@@ -55,8 +53,3 @@ class SignedStore(Store):
 
             self._session = boto3.session.Session()
         return self._session.get_credentials()
-
-
-def open_store(account: Account, uri: str) -> SignedStore:
-    """The files below a URI; those in S3 in this account and region."""
-    return SignedStore(uri, account.session, account.target.environment())

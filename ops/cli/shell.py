@@ -19,7 +19,7 @@ from typing import Any
 from localaws.emr.node import Node
 from localaws.settings import Settings
 from ops.aws.account import Account
-from ops.aws.emr import LIVE_STATES
+from ops.aws.states import LIVE_STATES
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 

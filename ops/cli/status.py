@@ -15,7 +15,6 @@ from rich.text import Text
 
 from ops.aws import emr
 from ops.aws.account import NOT_RUNNING, Account, emulator
-from ops.aws.store import open_store
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.text import duration, utc
@@ -51,7 +50,7 @@ def open_steps(account: Account, cluster: Cluster | None) -> list[OpenStep]:
         report = None
         if listed["Status"]["State"] != "PENDING":
             try:
-                report = progress_of(open_store(account, emr.read_output(account, listed["Id"])))
+                report = progress_of(account.store(emr.read_output(account, listed["Id"])))
             except (OperatorError, FruitsError, OSError):
                 report = None  # not one of ours, or its store does not answer: the state is told anyway
             started = listed["Status"]["Timeline"].get("StartDateTime")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from localaws.keys import Keys
@@ -27,6 +28,7 @@ class Target:
     endpoint : of the emulator, where AWS is emulated
     keys : what the emulator's calls are signed with
     offline : ask AWS nothing, with dummy keys
+    overrides : variables by stack that win over the environment's files and everything else
     """
 
     env: str
@@ -35,6 +37,7 @@ class Target:
     endpoint: str | None = None
     offline: bool = False
     keys: Keys = INVENTED_KEYS
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
     @property
     def emulated(self) -> bool:

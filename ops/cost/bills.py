@@ -14,8 +14,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account
-from ops.aws.emr import LIVE_STATES
 from ops.aws.inventory import Inventory, billed_zones
+from ops.aws.states import LIVE_STATES
 from ops.core.errors import NotAppliedError, OperatorError, TerraformError
 from ops.core.text import duration, utc
 from ops.cost import ledger

@@ -35,17 +35,44 @@ def of_bench(path: Path = BENCH) -> Speed:
     ------
     OperatorError : the file is not there, or not what `make bench` writes
     """
+    rate, cores, measured, _ = _read_bench(path)
+    text = f"make bench of {measured}, {rate / cores:.0f} images/s a core, halved for a vCPU"
+    return Speed(rate / cores * VCPU, text, inferred=True)
+
+
+def _read_bench(path: Path) -> tuple[Decimal, Decimal, str, Decimal]:
+    """The job's images a second, cores, the day, and the job's share of what bare loops do on them."""
     try:
         record = json.loads(path.read_text())
         rate = Decimal(str(record["series"]["the job"]["median"]))
         cores = Decimal(str(record["settings"]["loops"]))
-        measured = str(record["measured"])[:10]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return rate, cores, str(record["measured"])[:10], Decimal(str(record["checks"][0]["value"])) / 100
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise OperatorError(
             f"the measured speed cannot be read from {path.name} ({type(error).__name__}: {error}). Fix: make bench."
         ) from error
-    text = f"make bench of {measured}, {rate / cores:.0f} images/s a core, halved for a vCPU"
-    return Speed(rate / cores * VCPU, text, inferred=True)
+
+
+def share_of_job(path: Path = BENCH) -> Decimal:
+    """Of what bare loops do on the same cores, the job does this.
+
+    Raises
+    ------
+    OperatorError : as `of_bench`
+    """
+    return _read_bench(path)[3]
+
+
+def of_core(rate: float) -> Speed:
+    """From what one core of this machine did with bare network and decoder; half of it, because a vCPU is half a core.
+
+    Parameters
+    ----------
+    rate : images a second
+    """
+    return Speed(
+        Decimal(str(rate)) * share_of_job() * VCPU, "measured here on a sample, halved for a vCPU", inferred=True
+    )
 
 
 def of_runs(runs: Iterable[tuple[str, Mapping[str, Any]]]) -> Speed | None:

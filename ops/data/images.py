@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, walk
+from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, label_of, walk
 from fruits.store import Store
 
 
@@ -36,3 +38,8 @@ def find_images(root: Path) -> tuple[list[FoundImage], LeftOut]:
         else:
             found.append(FoundImage(path.parent.name or root.resolve().name, path))
     return sorted(found), left
+
+
+def count_by_class(keys: Iterable[str]) -> dict[str, int]:
+    """Images by class, of their keys."""
+    return dict(sorted(Counter(label_of(key) for key in keys).items()))

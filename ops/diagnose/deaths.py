@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from ops.diagnose import exits
+from ops.logs import layout
+
 Of = Literal["executor", "master", "python", "command"]
 MOST_LINE = 300
 MOST_BLOCK = 12
@@ -18,7 +21,7 @@ _PATTERNS: tuple[tuple[Of, re.Pattern[str]], ...] = (
     # Container from a bad node: container_… on host: ip-…. Exit status: 137. Diagnostics: …
     (
         "executor",
-        re.compile(_CONTAINER + r"(?: on host: (?P<host>[\w.-]+?))?\.? ?[^\n]{0,40}[Ee]xit status: (?P<code>-?\d+)"),
+        re.compile(_CONTAINER + r"(?: on host: (?P<host>[\w.-]*\w))?\.? ?[^\n]{0,40}[Ee]xit status: (?P<code>-?\d+)"),
     ),
     # …Reason: Command exited with code 137     Container exited with a non-zero exit code 143
     ("executor", re.compile(r"(?:Reason: Command exited with code|Exit code is|non-zero exit code) (?P<code>-?\d+)")),
@@ -39,6 +42,9 @@ _AFTERMATH = re.compile(
     r"Answer from Java side is empty|Error while sending or receiving|doesn't exist in ApplicationMasterService cache|"
     r"Invoking stop\(\) from shutdown hook"
 )
+
+# 	 ApplicationMaster host: ip-10-0-1-23.eu-west-3.compute.internal
+_MASTER_HOST = re.compile(r"ApplicationMaster host: (?!N/A)([\w.-]+)")
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,9 @@ def parse(text: str) -> Iterator[Death]:
                 if "lost" in groups:
                     code = -100
                 block = "\n".join(lines[index : index + MOST_BLOCK])
-                told = _around(line, found.start(), found.end())
-                yield Death(of, code, groups.get("container") or "", groups.get("host") or "", told, block)
+                host = groups.get("host") or (layout.host_in(line) if of == "executor" else "")
+                words = _around(line, found.start(), found.end())
+                yield Death(of, code, groups.get("container") or "", host, words, block)
                 break
 
 
@@ -105,3 +112,18 @@ def before_aftermath(text: str) -> str:
     """
     found = _AFTERMATH.search(text)
     return text if found is None else text[: max(0, text.rfind("\n", 0, found.start()))]
+
+
+def is_aftermath(death: Death) -> bool:
+    """Whether it ended what was going to end anyway, and explains no failure."""
+    meaning = exits.meaning(death.code, "container", "executor")
+    return death.code == 0 or (meaning is not None and meaning.aftermath)
+
+
+def master_hosts(text: str) -> list[str]:
+    """The hosts on which an application's masters ran, as YARN's client reports them.
+
+    >>> master_hosts("\\t ApplicationMaster host: N/A\\n\\t ApplicationMaster host: ip-10-0-1-23.ec2.internal")
+    ['ip-10-0-1-23.ec2.internal']
+    """
+    return _MASTER_HOST.findall(text)

@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ops.diagnose.evidence import Document, Evidence
+from ops.logs import client
 
 How = Literal["failed", "succeeded", "killed", "running", "unknown"]
 
 # INFO waitProcessCompletion ended with exit code 1 : hadoop jar …     WARN Step failed with exitCode 1 and took 20 s
 # INFO Step succeeded with exitCode 0 and took 61 seconds
 _CONTROLLER = re.compile(r"(?:ended with exit code|Step (?:failed|succeeded) with exitCode) (-?\d{1,10})")
-# INFO Client: Application report for application_1795788536013_0019 (state: KILLED)
-_REPORT = re.compile(r"Application report for (application_\d+_\d+) \(state: (\w+)\)")
-# 	 final status: SUCCEEDED
-_FINAL = re.compile(r"final status: (\w+)")
-_DIAGNOSTICS = re.compile(r"diagnostics: (.+)")
 # Exception in thread "main" …     Error: Missing application resource.     INFO ShutdownHookManager: Shutdown hook
 # called
 _CLIENT_ENDED = re.compile(r"Exception in thread \"main\"|^Error: |Shutdown hook called|Command exiting with ret", re.M)
@@ -61,25 +57,20 @@ class End:
 def settle(evidence: Evidence) -> End:
     """How a step ended: what EMR says of it, else the controller, else YARN's client, else the master."""
     own = evidence.of_role("step", "driver", "controller")
-    client = "\n".join(document.text for document in own if document.role != "controller")
-    reports, yarn = _REPORT.findall(client), ""
-    if reports:
-        yarn = reports[-1][1]
-    final = next(iter(_FINAL.findall(client)[-1:]), "")
-    words = next(iter(_DIAGNOSTICS.findall(client)[-1:]), "")
-    killed = _KILLED.search(client)
-    by = _by(killed)
-    waits = words if yarn in ("ACCEPTED", "SUBMITTED", "NEW", "NEW_SAVING") and "waiting" in words.lower() else ""
-    if yarn in ("ACCEPTED", "SUBMITTED") and not waits and words not in ("", "N/A"):
-        waits = words
+    text = "\n".join(document.text for document in own if document.role != "controller")
+    report, killed = client.parse(text), _KILLED.search(text)
     how = _OF_STATE.get(evidence.state, "unknown") if evidence.stated else "unknown"
     if how == "unknown":
-        how = _by_logs(own, client, yarn, final)
-    if how == "failed" and yarn == "KILLED" and killed:
+        how = _by_logs(own, text, report)
+    if how == "failed" and report.state == "KILLED" and killed:
         how = "killed"
-    master = next(iter([found[0] for found in _MASTER.finditer(client)][-1:]), "")
-    said = killed[0] if killed and how == "killed" else (f"state: {yarn}, final status: {final}" if yarn else master)
-    return End(how, said, by, yarn, waits)
+    if killed and how == "killed":
+        words = killed[0]
+    elif report.state:
+        words = f"state: {report.state}, final status: {report.final}"
+    else:
+        words = "".join([master[0] for master in _MASTER.finditer(text)][-1:])
+    return End(how, words, _by(killed), report.state, report.waits)
 
 
 def _by(killed: re.Match[str] | None) -> str:
@@ -89,21 +80,21 @@ def _by(killed: re.Match[str] | None) -> str:
     return f"user {who}" + (f" at {killed['place']}" if killed["place"] else "")
 
 
-def _by_logs(own: list[Document], client: str, yarn: str, final: str) -> How:
+def _by_logs(own: list[Document], text: str, report: client.Report) -> How:
     """By what the logs say alone."""
     controllers = [document.text for document in own if document.role == "controller"]
-    codes = [int(code) for text in controllers for code in _CONTROLLER.findall(text)]
+    codes = [int(code) for controller in controllers for code in _CONTROLLER.findall(controller)]
     if codes:
         return "succeeded" if codes[-1] == 0 else "failed"
-    if yarn == "KILLED" or final == "KILLED":
+    if "KILLED" in (report.state, report.final):
         return "killed"
-    if yarn == "FAILED" or final == "FAILED":
+    if "FAILED" in (report.state, report.final):
         return "failed"
-    if yarn == "FINISHED" and final == "SUCCEEDED":
+    if (report.state, report.final) == ("FINISHED", "SUCCEEDED"):
         return "succeeded"
-    if controllers and any("startExec" in text for text in controllers) and not _CLIENT_ENDED.search(client):
+    if controllers and any("startExec" in controller for controller in controllers) and not _CLIENT_ENDED.search(text):
         return "running"
-    masters = [found for document in own for found in _MASTER.findall(document.text)]
+    masters = [master for document in own for master in _MASTER.findall(document.text)]
     if masters and not controllers and masters[-1] == ("SUCCEEDED", "0"):
         return "succeeded"
     return "unknown"

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ops.logs import layout
+
 Role = Literal["driver", "executor", "step", "controller", "bootstrap", "node", "terraform"]
 
 
@@ -21,12 +23,14 @@ class Document:
     uri : its address
     text : an excerpt of it
     problem : why not all of it could be read; empty when all is well
+    host : of a node's log, whose: ``ip-10-0-1-23``, as `layout.host_in` gives it
     """
 
     role: Role
     uri: str
     text: str
     problem: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,14 @@ class Node:
     market : ``SPOT`` or ``ON_DEMAND``, empty where it is not said
     reason : EMR's words about its end, with its code
     ended : whether it ended while the step ran
+    host : its name in the network, as `layout.host_in` gives it; empty where EMR does not say
     """
 
     instance: str
     market: str = ""
     reason: str = ""
     ended: bool = False
+    host: str = ""
 
     @property
     def was_taken_back(self) -> bool:
@@ -127,6 +133,12 @@ class Evidence:
         if self.subject == "step":
             return f"the step {self.step_id}".rstrip() + (f" on {self.cluster_id}" if self.cluster_id else "")
         return f"the cluster {self.cluster_id}".rstrip()
+
+    def node_at(self, host: str) -> Node | None:
+        """The instance that a host's name means, of several the one that was taken back; None where none is known."""
+        name = layout.host_in(host)
+        matching = [node for node in self.nodes if name and name in (node.host, node.instance)]
+        return next(iter(sorted(matching, key=lambda node: not node.was_taken_back)), None)
 
     def of_role(self, *roles: Role) -> list[Document]:
         """The documents of these roles."""

@@ -18,10 +18,10 @@ _NAME = r"(?:[a-z_][\w$]*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable|Failure|Tim
 _HEAD = re.compile(r"^(?P<before>.{0,400}?(?:^|[\s:(]))(?P<name>" + _NAME + r")(?:: ?(?P<message>.*))?$")
 # …failed 4 times, most recent failure: Lost task 0.3 in stage 1.0 (TID 9) (ip-10-0-0-31 executor 2): java.io.X: …
 # before Spark 3: Lost task 0.3 in stage 0.0 (TID 3, 10.0.0.3, executor 1): java.io.X: …
+# before Spark 1.1: …most recent failure: Exception failure in TID 6 on host x: java.lang.ArithmeticException: / by zero
 _INSIDE = re.compile(
-    r"Lost task [\d.]+ in stage [\d.]+ \(TID \d+[^)]{0,200}\)(?: \([^)]{0,200}\))?: (?P<name>"
-    + _NAME
-    + r")(?:: ?(?P<message>[^\n]*))?"
+    r"(?:Lost task [\d.]+ in stage [\d.]+ \(TID \d+[^)]{0,200}\)(?: \([^)]{0,200}\))?|Exception failure in TID \d+ on "
+    r"host \S{1,200}): (?P<name>" + _NAME + r")(?:: ?(?P<message>[^\n]*))?"
 )
 # Python's own exceptions look the same.
 _OF_PYTHON = ("py4j.protocol.", "pyspark.", "botocore.", "pyarrow.", "fruits.")

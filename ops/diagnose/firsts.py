@@ -15,7 +15,7 @@ _TIME = re.compile(r"^\[?(\d{2,4}[/-]\d{2}[/-]\d{2}[ T]\d{2}:\d{2}:\d{2})")
 _STRONG = re.compile(
     r"^(?:ERROR|Error|error|FATAL|Fatal|fatal|E:|×|Traceback)\b|: (?:fatal )?error: |\b(?:ERROR|FATAL) |"
     r"^(?:[a-z_][\w$]*\.)*[A-Z]\w*(?:Error|Exception): |Exception in thread|: command not found|bad interpreter|"
-    r"Caused by: |^\S+: (?:cannot|can't) "
+    r"Caused by: |^\S+: (?:cannot|can't) |Container from a bad node"
 )
 _SOME = re.compile(
     r"\b(?:error|failed|failure|cannot|could not|can't|denied|not found|no such|refused|invalid|unable|exception|"

@@ -18,7 +18,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 
 from ops.aws.account import Account
-from ops.aws.store import open_store
 from ops.core.errors import OperatorError
 from ops.diagnose import deaths
 from ops.diagnose.evidence import Document, ErrorDetail, Evidence, Node, Role
@@ -30,6 +29,8 @@ MOST_EXECUTORS = 12
 """Containers of executors whose logs are read."""
 STREAMS = ("stderr", "stdout", "prelaunch.err")
 """What a container leaves that may tell something: the last is the shell's that started it."""
+MOST_NODES, MOST_OF_NODE, MOST_NODE_LINES = 3, 4, 300
+"""Nodes whose own logs are read, files of each, and lines that are kept of a file."""
 MOST_BYTES = 2_000_000
 """Largest JSON that is read whole."""
 SLACK = timedelta(minutes=2)
@@ -38,6 +39,18 @@ LATER = "EMR ships logs about every five minutes and when the cluster ends"
 
 # ExecutorLostFailure … container_1732450000000_0001_01_000003 on host     (executor 2 exited
 _NAMED_CONTAINER = re.compile(r"container_(?:e\d+_)?\d{10,}_\d{4,}_\d{2,}_\d{6,}")
+# hadoop-yarn-nodemanager-ip-10-0-1-23.log.2026-11-24-10.gz     instance-state.log-2026-11-24-10-00.gz
+_NODE_LOG = re.compile(r"nodemanager|instance-state")
+_MANAGER_LOG = re.compile("resourcemanager")
+# What a node's logs say of processes that were killed there, and of its disks
+_NODE_SAYS = re.compile(
+    r"[Oo]ut of memory: Kill|oom-kill:|running (?:\d+B )?beyond|usable space|local-dirs|disks? failed|UNHEALTHY|"
+    r"used space|No space left|RECEIVED SIGNAL"
+)
+# INFO …FailoverProxyProvider: Connecting to ResourceManager at ip-10-0-0-5.eu-west-3.compute.internal/10.0.1.1:8032
+_MANAGER = re.compile(r"ResourceManager at (\S+)")
+# What the ResourceManager says of a node that it gives up: Expired:ip-10-0-0-5…:8041 Timed out after 600 secs
+_MANAGER_SAYS = re.compile(r"Timed out after|Deactivating Node|UNHEALTHY|decommission", re.IGNORECASE)
 # 20261124T100000Z-1234
 _RUN_ID = re.compile(r"^(\d{8}T\d{6}Z)-")
 
@@ -58,6 +71,9 @@ class Shelf(Protocol):
 
     def causes(self) -> list[Mapping[str, Any]]:
         """What bootstrap scripts left."""
+
+    def node(self, instance: str, host: str) -> list[Log]:
+        """Those of YARN's daemon on a node, and of EMR's about its state (memory, disks, the kernel's last words)."""
 
 
 class ClusterShelf:
@@ -87,6 +103,10 @@ class ClusterShelf:
     def causes(self) -> list[Mapping[str, Any]]:
         return [found for log in self._causes.list() if (found := _json_of(self._causes, log))]
 
+    def node(self, instance: str, host: str) -> list[Log]:
+        folders = ("applications/hadoop-yarn/", "daemons/instance-state/") if instance else ()
+        return [log for folder in folders for log in self.logs.list(f"node/{instance}/{folder}")]
+
 
 class TreeShelf:
     """Logs on disk, wherever the tree above them was cut off."""
@@ -106,6 +126,11 @@ class TreeShelf:
 
     def causes(self) -> list[Mapping[str, Any]]:
         return [found for log in self.all if log.kind == "cause" and (found := _json_of(self.logs, log))]
+
+    def node(self, instance: str, host: str) -> list[Log]:
+        logs = [log for log in self.all if log.kind == "node"]
+        instances = {log.instance for log in logs if host and layout.host_in(log.key.rpartition("/")[2]) == host}
+        return [log for log in logs if log.instance in {instance, *instances}]
 
     def json(self, name: str) -> Mapping[str, Any]:
         """A file of this name, anywhere in the tree; empty where there is none that can be read."""
@@ -181,6 +206,39 @@ def _read(shelf: Shelf, log: Log, role: Role) -> Document:
     return Document(role, shelf.logs.uri(log.key), excerpt.text, excerpt.problem)
 
 
+def documents_of_nodes(shelf: Shelf, nodes: tuple[Node, ...], documents: tuple[Document, ...]) -> tuple[Document, ...]:
+    """What the nodes' own logs say, of the nodes that containers ended on which nothing ended on purpose."""
+    ends = [death for d in documents if d.role in ("driver", "step") for death in deaths.parse(d.text)]
+    hosts = [layout.host_in(death.host) for death in ends if death.code and not deaths.is_aftermath(death)]
+    if any(death.of == "master" and not death.host for death in ends):
+        hosts += [layout.host_in(host) for d in documents if d.role == "step" for host in deaths.master_hosts(d.text)]
+    picked: list[Document] = []
+    hosts = list(dict.fromkeys(filter(None, hosts)))[:MOST_NODES]
+    for host in hosts:
+        for log in _logs_of_node(shelf, nodes, host, _NODE_LOG):
+            document = _read(shelf, log, "node")
+            picked.append(replace(document, text=_lines(document.text, _NODE_SAYS), host=host))
+    manager = next((name for d in documents if d.role == "step" for name in _MANAGER.findall(d.text)), "")
+    if any(death.code == -100 for death in ends) and (manager := layout.host_in(manager)):
+        for log in _logs_of_node(shelf, nodes, manager, _MANAGER_LOG):
+            document = _read(shelf, log, "node")
+            for host in hosts:
+                words = _lines(document.text, _MANAGER_SAYS, f"{host}.")
+                picked.append(replace(document, text=words, host=host))
+    return tuple(document for document in picked if document.text or document.problem)
+
+
+def _logs_of_node(shelf: Shelf, nodes: tuple[Node, ...], host: str, names: re.Pattern[str]) -> list[Log]:
+    """The newest logs of these names of a node."""
+    instance = next((node.instance for node in nodes if host in (node.host, node.instance)), "")
+    logs = [log for log in shelf.node(instance, host) if names.search(log.key)]
+    return sorted(logs, key=lambda log: log.modified, reverse=True)[:MOST_OF_NODE]
+
+
+def _lines(text: str, pattern: re.Pattern[str], also: str = "") -> str:
+    return "\n".join([line for line in text.split("\n") if also in line and pattern.search(line)][-MOST_NODE_LINES:])
+
+
 def documents_of_bootstrap(shelf: Shelf, reason: str) -> tuple[Document, ...]:
     """The logs of the bootstrap action that failed: of the instance that EMR names, or else of those that failed."""
     every = shelf.bootstraps()
@@ -252,6 +310,7 @@ def nodes_of(instances: list[Mapping[str, Any]], since: datetime | None, until: 
                 str(instance.get("Market") or ""),
                 str(change.get("Message") or change.get("Code") or ""),
                 ended=inside and str(status.get("State") or "") == "TERMINATED",
+                host=layout.host_in(f"{instance.get('PrivateDnsName') or ''} {instance.get('PrivateIpAddress') or ''}"),
             )
         )
     return tuple(found)
@@ -392,6 +451,7 @@ def with_step_logs(evidence: Evidence, shelf: Shelf, ended: datetime | None) -> 
     """
     try:
         documents, drivers = documents_of_step(shelf, evidence.step_id)
+        documents += documents_of_nodes(shelf, evidence.nodes, documents)
         own = [log for log in shelf.step(evidence.step_id) if log.stream == "stderr"] if evidence.step_id else []
     except LogsError as error:
         return replace(evidence, missing=str(error))
@@ -415,7 +475,7 @@ def _record(
     if uri is None:
         return None
     try:
-        record = json.loads(open_store(account, uri).read("_run/error.json"))
+        record = json.loads(account.store(uri).read("_run/error.json"))
     except (OSError, ValueError, FruitsError):
         return None  # the job could not leave any
     return record if isinstance(record, dict) and is_of_step(record, since, until) else None

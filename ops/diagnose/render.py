@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from ops.core.paths import ROOT
-from ops.diagnose.causes import Verdict
 from ops.diagnose.evidence import Evidence
 from ops.diagnose.tracebacks import Frame, Traceback
+from ops.diagnose.verdict import Verdict
 
 MOST_LINES = 24
 MOST_WIDTH = 300

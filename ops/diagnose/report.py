@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-from ops.diagnose.causes import Verdict
 from ops.diagnose.deaths import before_aftermath
 from ops.diagnose.evidence import Evidence
 from ops.diagnose.render import as_text
+from ops.diagnose.verdict import Verdict
 from ops.plan.masking import HIDDEN, masked
 
 MOST_DOCUMENTS = 4

@@ -26,7 +26,8 @@ LAST_LINES = 40
 _STEP_SAYS = re.compile(
     r"diagnostics(?: message)?: |^Error: |Exception in thread|^Exception|ERROR |^Cannot run program|^No command to run|"
     r"^Cannot fetch|exitCode: |^Caused by: |AccessDenied|An error occurred|: error: |can't open file|^Fatal |"
-    r"(?:sh|bash): |command not found"
+    r"(?:sh|bash|env): |command not found|Exit status: [1-9]|Retrying connect to server: .*Already tried [2-9]|"
+    r"^Warning: Local "
 )
 # fruits: no image is of class No such fruit. Cure: one of …
 _JOB_SAYS = re.compile(r"^fruits: (.+)$", re.MULTILINE)
@@ -149,6 +150,12 @@ class Scene:
     def deaths(self) -> tuple[Death, ...]:
         """Processes that ended, as driver and client report them."""
         return tuple(death for d in self.evidence.of_role("driver", "step") for death in deaths.parse(d.text))
+
+    @cached_property
+    def master_host(self) -> str:
+        """The host that the application's master ran on, as YARN's client names it."""
+        hosts = [host for d in self.evidence.of_role("step") for host in deaths.master_hosts(d.text)]
+        return "".join(hosts[-1:])
 
     @cached_property
     def tells_of_loss(self) -> bool:

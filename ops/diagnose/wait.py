@@ -17,9 +17,10 @@ from ops.core.console import Console, working
 from ops.core.errors import NotAppliedError, OperatorError
 from ops.core.target import PROJECT
 from ops.diagnose import gather, render
-from ops.diagnose.causes import Verdict, judge
+from ops.diagnose.causes import judge
 from ops.diagnose.evidence import Document, Evidence
 from ops.diagnose.gather import LATER, Live
+from ops.diagnose.verdict import Verdict
 from ops.logs import layout
 
 LATE_SECONDS = 900.0

@@ -10,8 +10,8 @@ from fruits.formats import ENDINGS_TEXT
 from fruits.inputs import LeftOut, images_in, walk
 from fruits.store import Entry, Store, split_uri
 
+from ops.data.images import count_by_class
 from ops.doctor.finding import Finding, failed, failure, ok, warning
-from ops.lifecycle.upload import counts
 
 SHOWN = 3
 
@@ -41,7 +41,7 @@ def in_bucket(s3: Any, uri: str, cure: str) -> Finding:
     found = (item for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/"))
     entries = (Entry(item["Key"].removeprefix(below), True, int(item["Size"]), 0) for item in found)
     left = LeftOut()
-    classes = counts(f"{base}/{entry.key}" for entry in images_in(entries, left))
+    classes = count_by_class(f"{base}/{entry.key}" for entry in images_in(entries, left))
     return counted(classes, left, uri, cure)
 
 
@@ -49,7 +49,7 @@ def in_store(uri: str) -> Finding:
     """The images below a folder, or an address of another store."""
     left = LeftOut()
     try:
-        classes = counts(f"{uri.rstrip('/')}/{entry.key}" for entry in walk(Store(uri), left))
+        classes = count_by_class(f"{uri.rstrip('/')}/{entry.key}" for entry in walk(Store(uri), left))
     except (OSError, FruitsError) as error:
         return failed("images", error)
     return counted(classes, left, uri, "INPUT=the folder that holds the images.")

@@ -22,15 +22,15 @@ from fruits.request import Request
 from fruits.store import split_uri
 
 from ops.aws.account import Account
-from ops.aws.emr import LIVE_STATES, OPEN_STATES, list_open_steps
+from ops.aws.emr import list_open_steps
 from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, poll
 from ops.aws.refusals import explain
-from ops.aws.store import open_store
+from ops.aws.states import LIVE_STATES, OPEN_STATES
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.after import after_step
 from ops.diagnose import wait as diagnosis
-from ops.diagnose.causes import UNDETERMINED
+from ops.diagnose.verdict import UNDETERMINED
 from ops.job.local_spark import describe, fields_from
 from ops.job.names import result_name
 from ops.job.package import ENTRY, content_key, job_zip
@@ -197,7 +197,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
         When it could not be looked at, for hours or for want of a right. The step goes on.
     """
     emr, emulated = account.client("emr"), account.target.emulated
-    watcher = Watcher(open_store(account, submitted.output))
+    watcher = Watcher(account.store(submitted.output))
     waiting = WaitingLog(emr, account.client("s3"), submitted.cluster_id, submitted.step_id)
     with working(console, "submitted") as say:
 
@@ -256,7 +256,7 @@ def conclude(
     patience : seconds to wait for logs, where the job could not say itself why it failed
     """
     if status["State"] == "COMPLETED":
-        output = open_store(account, submitted.output)
+        output = account.store(submitted.output)
         try:
             summary = json.loads(output.read("run.json"))
         except (OSError, FruitsError) as error:
@@ -296,12 +296,36 @@ def bills(account: Account) -> str:
     return "is the embedded AWS's: nothing is billed" if account.target.emulated else "bills until make destroy"
 
 
-def run_step(account: Account, environ: Mapping[str, str], console: Console, *, cost: bool = True) -> int:
-    """Submit and, unless ``DETACH=1``, watch; returns the exit code. ``cost``: say what it cost, too."""
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """On what terms a step runs.
+
+    Attributes
+    ----------
+    queue : submit although another step is open
+    detach : submit and leave
+    one_shot : its cluster ends with it
+    cost : say what it cost
+    """
+
+    queue: bool = False
+    detach: bool = False
+    one_shot: bool = False
+    cost: bool = True
+
+    @classmethod
+    def from_options(cls, environ: Mapping[str, str]) -> Terms:
+        """The terms that QUEUE, DETACH and ONESHOT name."""
+        queue, detach, one_shot = (environ.get(name) == "1" for name in ("QUEUE", "DETACH", "ONESHOT"))
+        return cls(queue=queue, detach=detach, one_shot=one_shot)
+
+
+def run_step(account: Account, environ: Mapping[str, str], console: Console, terms: Terms) -> int:
+    """Submit the request that make's variables describe and, unless it is detached, watch; returns the exit code."""
     try:
         request = request_for(account, environ)
         require_there(account, request)
-        submitted = submit(account, request, queue=environ.get("QUEUE") == "1")
+        submitted = submit(account, request, queue=terms.queue)
     except (OperatorError, FruitsError) as error:
         raise NotEndedError(str(error), exit_code=int(error.exit_code)) from error
     except (BotoCoreError, ClientError) as error:
@@ -310,27 +334,25 @@ def run_step(account: Account, environ: Mapping[str, str], console: Console, *, 
     console.print(
         f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}",
     )
-    if environ.get("DETACH") == "1":
+    if terms.detach:
         console.print(
             f"it runs on, and the cluster {bills(account)}. Watch it: make watch STEP={submitted.step_id}",
         )
         return 0
-    return see(account, submitted, environ, console, cost=cost)
+    return see(account, submitted, console, terms)
 
 
-def see(
-    account: Account, submitted: Submitted, environ: Mapping[str, str], console: Console, *, cost: bool = True
-) -> int:
+def see(account: Account, submitted: Submitted, console: Console, terms: Terms) -> int:
     """Watch a step and say how it ended; returns the exit code, that of Ctrl-C where it was left to itself."""
     try:
         status = watch(account, submitted, console)
     except KeyboardInterrupt:
         future = f"goes on, and the cluster {bills(account)}. Watch it: make watch STEP={submitted.step_id}"
-        if environ.get("ONESHOT") == "1":
+        if terms.one_shot:
             future = "ends with its cluster (ONESHOT=1)"
         console.print(f"stopped watching; the step {submitted.step_id} {future}")
         return INTERRUPTED
     # A cluster of one step is destroyed first: waiting bills, and a cluster that ends ships its logs at once.
-    at_once = environ.get("ONESHOT") == "1" and not account.target.emulated
+    at_once = terms.one_shot and not account.target.emulated
     patience = 0 if at_once else diagnosis.LATE_SECONDS
-    return conclude(account, submitted, status, console, patience=patience, cost=cost)
+    return conclude(account, submitted, status, console, patience=patience, cost=terms.cost)

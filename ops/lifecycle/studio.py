@@ -17,7 +17,6 @@ from ops.aws.studio import apps_of, label
 from ops.core import browser
 from ops.core.console import Console, working
 from ops.core.errors import NotAppliedError, OperatorError
-from ops.cost.bills import last_line
 from ops.job.notebook import NOTEBOOK, SOURCE, ZIP, bundle, notebook
 
 PREFIX = "notebook"
@@ -188,29 +187,3 @@ def end(account: Account, console: Console) -> list[str]:
     what = f"stopped {', '.join(stopped)}" if stopped else "nothing was running"
     console.print(f"{what}; files stay in their spaces")
     return stopped
-
-
-def _then_last_line(account: Account, console: Console) -> int:
-    console.print(last_line(account))
-    return 0
-
-
-def put_command(environ: Mapping[str, str]) -> int:
-    """`make studio-notebook`. Exit code: 20 without a cluster or without Studio."""
-    account, console = Account.from_environment(environ), Console()
-    put(account, console)
-    return _then_last_line(account, console)
-
-
-def open_command(environ: Mapping[str, str]) -> int:
-    """`make studio-open`."""
-    account, console = Account.from_environment(environ), Console()
-    open_(account, environ, console)
-    return _then_last_line(account, console)
-
-
-def stop_command(environ: Mapping[str, str]) -> int:
-    """`make studio-stop`."""
-    account, console = Account.from_environment(environ), Console()
-    end(account, console)
-    return _then_last_line(account, console)

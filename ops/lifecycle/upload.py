@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 from fruits.formats import ENDINGS_TEXT
-from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, is_image, label_of, walk
+from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, is_image, walk
 from fruits.store import Store
 from rich.table import Column, Table
 from rich.text import Text
@@ -19,6 +18,7 @@ from ops.aws.account import Account
 from ops.core.console import Console, counting, tell_next, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
+from ops.data.images import count_by_class
 
 PREFIX = "images"
 THREADS = 16
@@ -49,11 +49,6 @@ def images_below(folder: Path) -> tuple[list[Path], LeftOut]:
             exit_code=10,
         )
     return sorted(found), left
-
-
-def counts(keys: Iterable[str]) -> dict[str, int]:
-    """Images by class."""
-    return dict(sorted(Counter(label_of(key) for key in keys).items()))
 
 
 def stored(s3: Any, bucket: str, prefix: str) -> dict[str, int]:
@@ -125,14 +120,15 @@ def main(environ: Mapping[str, str]) -> int:
         raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=ExitCode.USAGE)
     try:
         folder = Path(given)
+        with working(console, f"counting the images of {folder}"):
+            here = count_by_class(str(path) for path in images_below(folder)[0])
         account = Account.from_environment(environ)
         bucket = account.bucket("data")
         s3 = account.client("s3")
-        with working(console, f"counting the images of {folder} and of s3://{bucket}/{PREFIX}/"):
-            here = counts(str(path) for path in images_below(folder)[0])
-            before = counts(stored(s3, bucket, PREFIX))
+        with working(console, f"counting the images of s3://{bucket}/{PREFIX}/"):
+            before = count_by_class(stored(s3, bucket, PREFIX))
         sent, total = upload(s3, bucket, folder, console)
-        console.print(table_of(here, before, counts(stored(s3, bucket, PREFIX))))
+        console.print(table_of(here, before, count_by_class(stored(s3, bucket, PREFIX))))
         others = "; the others were there already" if sent < total else ""
         console.print(f"{sent:,} of {total:,} images sent to s3://{bucket}/{PREFIX}/{others}")
         console.print(last_line(account))

@@ -26,6 +26,8 @@ CLUSTER = re.compile(r"j-[A-Z0-9]{8,20}")
 STEP = re.compile(r"s-[A-Z0-9]{8,24}")
 # i-0b22a22eec53224bd
 INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
+# ip-10-0-1-23     10.0.1.23     i-0b22a22eec53224bd
+_HOST = re.compile(r"ip-\d{1,3}(?:-\d{1,3}){3}(?!\d)|(?<![\w.-])\d{1,3}(?:\.\d{1,3}){3}(?![\w-])|i-[0-9a-f]{8,17}")
 # application_1732450000000_0001
 APPLICATION = re.compile(r"application_\d{10,}_\d{4,}")
 # container_1732450000000_0001_01_000001, and after a restart of the ResourceManager container_e02_1732450000000_…
@@ -153,6 +155,20 @@ def instances_in(text: str) -> list[str]:
     ['i-0b22a22eec53224bd']
     """
     return list(dict.fromkeys(INSTANCE.findall(text)))
+
+
+def host_in(text: str) -> str:
+    """The first host that a text names, without its domain: by its address, or by its instance.
+
+    >>> [host_in(text) for text in ("ip-10-0-1-23.ec2.internal:8041", "10.0.1.23", "i-0b22a22eec53224bd.ec2.internal")]
+    ['ip-10-0-1-23', 'ip-10-0-1-23', 'i-0b22a22eec53224bd']
+    >>> host_in("hadoop-yarn-nodemanager-ip-10-0-1-23.log.gz"), host_in("x")
+    ('ip-10-0-1-23', '')
+    """
+    host = _HOST.search(text)
+    if host is None:
+        return ""
+    return host[0] if host[0].startswith("i") else f"ip-{host[0].replace('.', '-')}"
 
 
 def container_number(container: str) -> int:

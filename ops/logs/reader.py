@@ -38,6 +38,7 @@ TELLING = re.compile(
     rb"Traceback \(most recent call last\)|Exception in thread|OutOfMemoryError|ExecutorLostFailure|AccessDenied"
     rb"|ACCESS_DENIED|Container killed|exitCode: |No space left|PermanentRedirect|fruits\.errors\."
     rb"|Lost executor |xit status: -?[1-9]|\*lost\* node|MemoryError|Fatal Python error|FetchFailed"
+    rb"|running (?:\d+B )?beyond|Out of memory: Kill|usable space"
 )
 _AROUND = 8 * 1024
 # Control characters would move a terminal's cursor, or change its colours: \x1b[31m

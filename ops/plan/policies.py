@@ -53,6 +53,7 @@ WITHOUT_RESOURCE = frozenset(
         "iam:ListRoles",
         "kms:CreateKey",
         "kms:ListAliases",
+        "ce:GetCostAndUsage",
         "pricing:GetProducts",
         "states:ValidateStateMachineDefinition",
         "sagemaker:ListApps",

@@ -214,6 +214,7 @@ class Workspace:
         given = {
             **self.target.variables(),
             **{key: value for key, value in self.extra.items() if value is not None},
+            **self.target.overrides.get(self.stack, {}),
         }
         path.write_text(json.dumps(given, indent=2, sort_keys=True))
         return path

@@ -70,7 +70,21 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def extra(e: Evidence, name: str) -> Any:
+    """What was seen of something that ``WITH`` names.
+
+    Raises
+    ------
+    NotSeenError : it was not asked for, or not reached
+    """
+    if name not in seen(e, "with"):
+        raise NotSeenError(f"not asked for: WITH={name}")
+    return seen(e, "extras", name)
+
+
 def starts_without_nat(e: Evidence) -> Finding:
+    if {"nat", "scaling", "studio"} & set(seen(e, "with")):
+        raise NotSeenError("this cluster had a NAT gateway, which WITH= asked for")
     cluster, network = seen(e, "alive", "cluster"), seen(e, "alive", "network")
     line = cluster["Status"]["Timeline"]
     out = [
@@ -186,6 +200,28 @@ def master_on_demand(e: Evidence) -> Finding:
     return Finding(not wrong and not unlabelled, said, {"masters": masters, "labels": labels})
 
 
+def executors_on_all_workers(e: Evidence) -> Finding:
+    """infra/modules/sizing counts the vCPUs of core and task nodes alike."""
+    fleets = {f["Id"]: f["InstanceFleetType"] for f in seen(e, "alive", "fleets")}
+    instances = {i["PrivateDnsName"]: i for i in seen(e, "alive", "instances")}
+    workers = {fleets.get(i.get("InstanceFleetId")) for i in instances.values()} - {None, "MASTER"} or {"MASTER"}
+    hosts = {
+        executor["host"]
+        for application in seen(e, "probe", "executors")["applications"]
+        for executor in application["executors"]
+    }
+    ran = {
+        f"{fleets.get(instances[host].get('InstanceFleetId'))} {instances[host]['Market']}"
+        for host in hosts
+        if host in instances
+    }
+    if len(hosts) < len(workers):
+        raise NotSeenError(f"executors ran on {len(hosts)} hosts, too few for {len(workers)} kinds of node")
+    idle = sorted(str(kind) for kind in workers if not any(text.startswith(f"{kind} ") for text in ran))
+    said = f"executors ran on {', '.join(sorted(ran)) or 'unknown hosts'}; none on {', '.join(idle) or 'no kind'}"
+    return Finding(not idle, said, {"hosts": sorted(hosts), "ran": sorted(ran)})
+
+
 def memory_is_watched(e: Evidence) -> Finding:
     """By the setting that counts: Hadoop up to 3.4.2 takes "true" for "cgroups do it" (YARN-11967)."""
     nodes = seen(e, "probe", "memory")["nodes"]
@@ -299,6 +335,91 @@ def clock_ends_the_cluster(e: Evidence) -> Finding:
     held = clock["by_the_clock"] and clock["seconds"] <= CLOCK_SECONDS
     said = f"{status['State']} {clock['seconds']:.0f} s after the schedule's time" if held else "it did not end it"
     return Finding(held, said, {"target": clock["target"], "status": status, "seconds": clock["seconds"]})
+
+
+def plan_after_the_end(e: Evidence) -> Finding:
+    changes = [(address, actions) for address, actions in seen(e, "plan_after_end", "changes")]
+    anew = [address for address, actions in changes if ".aws_emr_cluster." in address and actions == ["create"]]
+    gone = [address for address, actions in changes if "delete" in actions and "module.network" in address]
+    said = f"{len(changes)} resources would change, the cluster is {'made anew' if anew else 'NOT made'}"
+    return Finding(len(anew) == 1 and not gone, said, changes)
+
+
+def applies_again(e: Evidence) -> Finding:
+    again = extra(e, "again")
+    held = again["cluster_id"] != again["before"] and again["state"] in ("WAITING", "RUNNING")
+    said = f"a second cluster is {again['state']} after {again['seconds']:.0f} s"
+    return Finding(held, said, again)
+
+
+def idle_watch_ends_the_cluster(e: Evidence) -> Finding:
+    end = extra(e, "idle")
+    reason = end["reason"]
+    said = (
+        f"{end['state']} {end['seconds']:.0f} s after the last step, limit {end['limit']} s; EMR says "
+        f"{reason.get('Code', 'nothing')}: {reason.get('Message', '')}"
+    )
+    # the watch looks every five minutes, and EMR takes a while to end a cluster
+    held = end["state"].startswith("TERMINATED") and end["seconds"] <= end["limit"] + 900
+    return Finding(held, said, end)
+
+
+def own_key_encrypts(e: Evidence) -> Finding:
+    kms = extra(e, "kms")
+    if not kms["volumes"]:
+        raise NotSeenError("EC2 lists no volume of these machines")
+    bare = [v["id"] for v in kms["volumes"] if not v["encrypted"] or v["key"] != kms["key"]]
+    held = kms["object"] == kms["key"] and not bare
+    said = (
+        f"results are under {'our key' if kms['object'] == kms['key'] else 'another key'}; "
+        f"{len(kms['volumes']) - len(bare)} of {len(kms['volumes'])} volumes are"
+    )
+    return Finding(held, said, kms)
+
+
+def shell_is_online(e: Evidence) -> Finding:
+    ping = {i["InstanceId"]: i.get("PingStatus") for i in extra(e, "ssm")}
+    online = [name for name, status in ping.items() if status == "Online"]
+    return Finding(bool(online), f"Systems Manager sees {len(online)} of {len(ping)} instances online", ping)
+
+
+def way_out_exists(e: Evidence) -> Finding:
+    nats, answer = extra(e, "nat"), seen(e, "probe", "way_out")
+    live = [n["NatGatewayId"] for n in nats if n["State"] == "available"]
+    said = f"{len(live)} NAT gateways; a host of the internet was {'' if answer['reached'] else 'not '}reached"
+    return Finding(bool(live) and answer["reached"], said, {"gateways": live, **answer})
+
+
+def scaling_is_held(e: Evidence) -> Finding:
+    limits = extra(e, "scaling").get("ComputeLimits", {})
+    said = f"EMR holds {limits.get('MinimumCapacityUnits')} to {limits.get('MaximumCapacityUnits')} units"
+    return Finding(bool(limits), f"{said}; that it resizes was not waited for", limits)
+
+
+def graviton_runs(e: Evidence) -> Finding:
+    kinds = sorted({str(i.get("Architecture")) for i in extra(e, "arm64")})
+    built = seen(e, "probe", "ready")["architecture"]
+    held = kinds == ["arm64"] and built == "aarch64"
+    return Finding(held, f"instances are {', '.join(kinds)}; TensorFlow ran on {built}", {"machines": kinds})
+
+
+def studio_opens(e: Evidence) -> Finding:
+    studio = extra(e, "studio")
+    held = studio["status"] == "InService" and studio["address"]
+    said = f"the domain is {studio['status']}; an address {'came' if studio['address'] else 'did not come'}"
+    return Finding(held, said, studio)
+
+
+def bill_is_as_expected(e: Evidence) -> Finding:
+    bill = seen(e, "bill")
+    paid, expected = float(bill["usd"]), float(bill["expected_usd"])
+    if not bill["by_tag"] and paid > 1.2 * expected:
+        raise NotSeenError(
+            f"the whole account paid {paid:.2f} USD on these days, and the tag Project is not active in billing: "
+            "activate it, and look again after the next run"
+        )
+    said = f"{paid:.4f} USD {'by tag' if bill['by_tag'] else 'of the whole account'}, expected {expected:.4f}"
+    return Finding(paid <= 1.2 * expected, said, bill)
 
 
 def idle_limit_is_set(e: Evidence) -> Finding:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 
 from ops.aws.account import Account
-from ops.aws.emr import OPEN_STATES
 from ops.aws.poll import poll
-from ops.aws.store import open_store
+from ops.aws.states import OPEN_STATES
+from ops.aws.studio import find_domain
 from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
 from ops.core.console import Console
 from ops.core.target import PROJECT
-from ops.lifecycle import step
+from ops.lifecycle import step, studio
 from ops.verify import probe
+from ops.verify.extras import IDLE_SECONDS
 
 PROBE = Path(probe.__file__)
 PROBE_STEP = "probe"
@@ -193,7 +195,8 @@ class Gatherer:
             "step": found,
             "arguments": step.step_arguments(entry, packed, uri),
             "request": request.as_json(),
-            "run": self.ask(lambda: json.loads(open_store(self.account, submitted.output).read("run.json"))),
+            "output": submitted.output,
+            "run": self.ask(lambda: json.loads(self.account.store(submitted.output).read("run.json"))),
             "run_written": self.ask(lambda: s3.head_object(Bucket=bucket, Key=f"{prefix}/run.json")["LastModified"]),
         }
         return code
@@ -206,7 +209,7 @@ class Gatherer:
         step.watch(self.account, submitted, self.console)
         self.evidence["failing"] = {
             "step": self._described(submitted),
-            "told": self.ask(lambda: json.loads(open_store(self.account, output).read("_run/error.json"))),
+            "told": self.ask(lambda: json.loads(self.account.store(output).read("_run/error.json"))),
             "details": {"seconds": None, "found": None},
         }
 
@@ -241,6 +244,55 @@ class Gatherer:
         self.evidence["probe"] = self.ask(
             lambda: json.loads(s3.get_object(Bucket=logs, Key="node/verify/probe.json")["Body"].read())
         )
+
+    # -- what WITH= names ----------------------------------------
+    def look_at_extras(self, names: Sequence[str]) -> None:
+        """The evidence of each, while the cluster lives."""
+        looks: dict[str, Callable[[], Any]] = {
+            "kms": self._encryption,
+            "ssm": self._online,
+            "nat": lambda: self.evidence["alive"]["network"]["nats"],
+            "scaling": lambda: (
+                self.account.client("emr")
+                .get_managed_scaling_policy(ClusterId=self.account.cluster["cluster_id"])
+                .get("ManagedScalingPolicy", {})
+            ),
+            "arm64": lambda: [
+                {"InstanceId": i["InstanceId"], "Architecture": i.get("Architecture")}
+                for i in self.evidence["alive"]["machines"]
+            ],
+            "studio": self._domain,
+        }
+        self.evidence["extras"] = {name: self.ask(looks[name]) for name in names if name in looks}
+
+    def _encryption(self) -> dict[str, Any]:
+        s3, ec2 = self.account.client("s3"), self.account.client("ec2")
+        bucket, _, prefix = self.evidence["sample"]["output"].removeprefix("s3://").partition("/")
+        machines = [i["InstanceId"] for i in self.evidence["alive"]["machines"]]
+        attached = [{"Name": "attachment.instance-id", "Values": machines}]
+        volumes = ec2.describe_volumes(Filters=attached)["Volumes"]
+        return {
+            "key": self.account.storage.get("kms_key_arn"),
+            "object": s3.head_object(Bucket=bucket, Key=f"{prefix}/run.json").get("SSEKMSKeyId"),
+            "volumes": [
+                {"id": v["VolumeId"], "encrypted": v.get("Encrypted"), "key": v.get("KmsKeyId")} for v in volumes
+            ],
+        }
+
+    def _online(self) -> list[dict[str, Any]]:
+        machines = {i["InstanceId"] for i in self.evidence["alive"]["machines"]}
+        pages = self.account.client("ssm").get_paginator("describe_instance_information").paginate()
+        return [i for page in pages for i in page["InstanceInformationList"] if i["InstanceId"] in machines]
+
+    def _domain(self) -> dict[str, Any]:
+        """The address itself is a key and is not kept."""
+        sagemaker = self.account.client("sagemaker")
+        domain = find_domain(sagemaker, f"{PROJECT}-{self.account.target.env}")
+        if domain is None:
+            raise ValueError("SageMaker lists no domain of this environment")
+        status = sagemaker.describe_domain(DomainId=domain)["Status"]
+        user = studio.connection(self.account)["user"]
+        return {"status": status, "address": bool(studio.presigned(sagemaker, domain, user))}
 
     # -- logs ----------------------------------------
     def wait_for_logs(self, limit_seconds: float) -> None:
@@ -298,6 +350,52 @@ class Gatherer:
             return ""  # not there yet, or half written
 
     # -- the end ----------------------------------------
+    def let_it_idle(self) -> None:
+        """Wait until one of the two idle limits ends the cluster."""
+        emr, cluster_id = self.account.client("emr"), str(self.account.cluster["cluster_id"])
+
+        def ends() -> list[datetime]:
+            pages = emr.get_paginator("list_steps").paginate(ClusterId=cluster_id)
+            times = [s["Status"]["Timeline"].get("EndDateTime") for page in pages for s in page["Steps"]]
+            return [moment for moment in times if moment]
+
+        def look() -> dict[str, Any]:
+            last = max(ends())
+            with self.console.status("idle, until a limit ends the cluster"):
+
+                def ended() -> dict[str, Any] | None:
+                    status = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]
+                    return status if status["State"].startswith("TERMINATED") else None
+
+                poll(ended, pause=self.pause, limit=IDLE_SECONDS + 1200.0)
+            cluster = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]
+            status = cluster["Status"]
+            end = status["Timeline"].get("EndDateTime") or datetime.now(UTC)
+            return {
+                "limit": IDLE_SECONDS,
+                "state": status["State"],
+                "reason": status.get("StateChangeReason", {}),
+                "seconds": (end - last).total_seconds(),
+                "looks": self._looks_of_the_watch(),
+            }
+
+        self.evidence.setdefault("extras", {})["idle"] = self.ask(look)
+
+    def see_it_again(self, apply: Callable[[], Account]) -> None:
+        """A second apply, after the cluster has ended; its cluster is removed with the rest."""
+        before, began = str(self.account.cluster["cluster_id"]), time.monotonic()
+        self.account = apply()
+
+        def look() -> dict[str, Any]:
+            return {
+                "before": before,
+                "cluster_id": self.account.cluster["cluster_id"],
+                "state": self.account.cluster_state()[0],
+                "seconds": round(time.monotonic() - began, 1),
+            }
+
+        self.evidence.setdefault("extras", {})["again"] = self.ask(look)
+
     def let_the_clock_strike(self) -> None:
         """Bring the schedule forward and wait until it has ended the cluster."""
         scheduler, emr = self.account.client("scheduler"), self.account.client("emr")

@@ -111,6 +111,44 @@ def yarn() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def executors() -> dict[str, Any]:
+    """Which hosts the executors of each application ran on, from Spark's history server on this node."""
+    if shutil.which("yarn") is None:
+        return {"skipped": "this node has no YARN"}
+    root = f"http://{socket.gethostname()}:18080/api/v1/applications"
+
+    def ask(path: str) -> Any:
+        with urllib.request.urlopen(f"{root}{path}", timeout=SECONDS) as answer:  # noqa: S310 - this host
+            return json.load(answer)
+
+    applications = []
+    for application in ask(""):
+        attempt = application["attempts"][0].get("attemptId")
+        path = f"/{application['id']}/{attempt}" if attempt else f"/{application['id']}"
+        applications.append(
+            {
+                "id": application["id"],
+                "executors": [
+                    # ip-10-42-1-7.eu-west-3.compute.internal:41233
+                    {"id": e["id"], "host": e["hostPort"].partition(":")[0], "cores": e["totalCores"],
+                     "tasks": e["completedTasks"], "peak": e.get("peakMemoryMetrics")}
+                    for e in ask(f"{path}/allexecutors")
+                    if e["id"] != "driver"
+                ],
+            }
+        )  # fmt: skip
+    return {"applications": applications}
+
+
+def way_out() -> dict[str, Any]:
+    """Whether a host of the internet that is no service of this region can be reached."""
+    try:
+        with socket.create_connection(("checkip.amazonaws.com", 443), timeout=SECONDS):
+            return {"reached": True}
+    except OSError as error:
+        return {"reached": False, "why": f"{type(error).__name__}: {error}"}
+
+
 MEMORY_SETTINGS = (
     "yarn.nodemanager.resource.memory.enforced",
     "yarn.nodemanager.pmem-check-enabled",
@@ -148,6 +186,8 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "foreign_bucket": foreign_bucket,
     "yarn": yarn,
     "memory": memory,
+    "executors": executors,
+    "way_out": way_out,
 }
 
 

@@ -42,27 +42,42 @@ def masked(value: Any, account_id: str) -> Any:
     return value
 
 
+def _rows(results: Sequence[Result]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": r.assumption.id,
+            "assumption": r.assumption.text,
+            "how": r.assumption.how,
+            "on_the_embedded_aws": EMULATOR[r.assumption.emulator],
+            "verdict": r.verdict,
+            "said": r.said,
+            "seen": r.finding.seen if r.finding else None,
+        }
+        for r in results
+    ]
+
+
 def as_json(results: Sequence[Result], about: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]:
     """The whole record."""
     return {
         "schema": 1,
         **about,
         "verdicts": dict(Counter(result.verdict for result in results)),
-        "assumptions": [
-            {
-                "id": r.assumption.id,
-                "assumption": r.assumption.text,
-                "how": r.assumption.how,
-                "on_the_embedded_aws": EMULATOR[r.assumption.emulator],
-                "verdict": r.verdict,
-                "said": r.said,
-                "seen": r.finding.seen if r.finding else None,
-            }
-            for r in results
-        ],
+        "assumptions": _rows(results),
         "not_looked_at": list(NOT_LOOKED_AT),
         "evidence": evidence,
     }
+
+
+def amend(record: dict[str, Any], results: Sequence[Result], place: Path, account_id: str) -> tuple[Path, Path]:
+    """Put later verdicts into a record that is there, in place of those that it has for the same assumptions."""
+    later = {row["id"]: row for row in _rows(results)}
+    record["assumptions"] = [
+        *(later.pop(row["id"], row) for row in record["assumptions"]),
+        *later.values(),
+    ]
+    record["verdicts"] = dict(Counter(row["verdict"] for row in record["assumptions"]))
+    return _write(record, account_id, place)
 
 
 def _cell(text: str) -> str:
@@ -103,9 +118,12 @@ def markdown(record: Mapping[str, Any]) -> str:
 def write(record: Mapping[str, Any], account_id: str, folder: Path) -> tuple[Path, Path]:
     """Write both, masked; the name is the moment of the start."""
     folder.mkdir(parents=True, exist_ok=True)
+    return _write(record, account_id, folder / f"{str(record['started'])[:16].replace(':', '')}-{record['env']}.json")
+
+
+def _write(record: Mapping[str, Any], account_id: str, data: Path) -> tuple[Path, Path]:
     clean = masked(record, account_id)
-    stem = str(clean["started"])[:16].replace(":", "")
-    data, page = folder / f"{stem}-{clean['env']}.json", folder / f"{stem}-{clean['env']}.md"
+    page = data.with_suffix(".md")
     data.write_text(json.dumps(clean, indent=1, ensure_ascii=False, default=str) + "\n")
     page.write_text(markdown(clean))
     return data, page

@@ -10,7 +10,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -45,6 +45,8 @@ from ops.terraform.variables import cluster_variables
 from ops.terraform.workspace import Workspace
 from ops.verify import record
 from ops.verify.assumptions import Result, judge
+from ops.verify.bill import compare_bill
+from ops.verify.extras import EXTRAS, chosen_extras, with_extras
 from ops.verify.gather import Gatherer
 from sample.draw import draw_sample
 
@@ -110,11 +112,17 @@ def refuse_what_is_used(account: Account) -> None:
         )
 
 
-def collect(gatherer: Gatherer, environ: Mapping[str, str]) -> None:
+def collect(gatherer: Gatherer, environ: Mapping[str, str], extras: Sequence[str]) -> None:
     """Apply, run, look: fills the evidence. What raises here leaves the rest unseen."""
     account, console, evidence = gatherer.account, gatherer.console, gatherer.evidence
-    deploy.apply({**environ, "YES": "1"}, console, account)
-    account = gatherer.account = Account(account.target, account.environ)  # the outputs of before the apply were empty
+    evidence["with"] = list(extras)
+    options = {"YES": "1", **{name: value for extra in extras for name, value in EXTRAS[extra].environ.items()}}
+
+    def apply() -> Account:
+        deploy.apply({**environ, **options}, console, account)
+        return Account(account.target, account.environ)  # the outputs of before the apply were others
+
+    account = gatherer.account = apply()
     evidence["alive"] = gatherer.alive()
     draw_sample(deploy.SAMPLE)
     _, evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, console)
@@ -122,10 +130,18 @@ def collect(gatherer: Gatherer, environ: Mapping[str, str]) -> None:
     gatherer.run_sample(own)
     gatherer.run_failing(own)
     gatherer.run_probe()
+    gatherer.look_at_extras(extras)
     with console.status("a second plan"):
         evidence["second_plan"] = second_plan(account)
     gatherer.wait_for_logs(LOG_WAIT_SECONDS_EMULATED if gatherer.emulated else LOG_WAIT_SECONDS)
-    gatherer.let_the_clock_strike()
+    if "idle" in extras:
+        gatherer.let_it_idle()
+    else:
+        gatherer.let_the_clock_strike()
+    with console.status("a plan after the cluster's end"):
+        evidence["plan_after_end"] = second_plan(account)
+    if "again" in extras:
+        gatherer.see_it_again(apply)
 
 
 def second_plan(account: Account) -> dict[str, Any]:
@@ -259,18 +275,21 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
         signal.signal(number, signal.default_int_handler)
     if local:
         deploy.start_embedded(console)
+    extras = chosen_extras(environ.get("WITH"))
     account = Account.from_environment(environ)
+    account = Account(with_extras(account.target, extras), environ)
     require_state(account)
     try:
         refuse_what_is_used(account)
     except (ClientError, BotoCoreError) as error:
         raise OperatorError(f"nothing was made: {explain(error)[0]}") from error
     with console.status("what it will cost"):
-        limit = price(account, environ)
+        limit = price(account, environ) * (2 if "again" in extras else 1)
     shown = currency_from({"CURRENCY": "EUR"}).of(limit)
     lines = [
         f"   makes buckets and the smallest cluster of ENV={account.target.env}, runs {PROJECT} over the drawn sample, "
-        "looks, and removes everything: about 40 minutes",
+        f"looks, and removes everything: about {40 + sum(EXTRAS[name].minutes for name in extras)} minutes",
+        *(f"   also {name}: {EXTRAS[name].help}" for name in extras),
         f"   costs at most {shown} before tax: an hour of all nodes on demand, after which the cluster ends itself",
     ]
     deploy.confirm(account, lines, environ, console)
@@ -279,7 +298,7 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
     stopped, code = None, 0
     began = time.monotonic()
     try:
-        collect(gatherer, environ)
+        collect(gatherer, environ, extras)
     except KeyboardInterrupt:
         stopped, code = "interrupted", 130
         console.print("interrupted; removing what was made")
@@ -300,4 +319,6 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
 
 def main(environ: Mapping[str, str]) -> int:
     """`make verify-aws`."""
+    if environ.get("BILL") == "1":
+        return compare_bill(environ, Console())
     return verify(environ, Console())

@@ -125,7 +125,8 @@ def ship(account: Account, name: str, only: str = "") -> None:
     for log in tree.all:
         if only in log.key and log.kind != "other":
             data = (CORPUS / name / "tree" / log.key).read_bytes()
-            key = log.key if log.kind == "cause" else f"emr/{log.key}"
+            ours = log.key.replace(log.cluster or CLUSTER, CLUSTER).replace(log.step or STEP, STEP)
+            key = ours if log.kind == "cause" else f"emr/{ours}"
             packed = log.key.endswith((".gz", ".json"))
             account.client("s3").put_object(
                 Bucket=LOGS, Key=key if packed else f"{key}.gz", Body=data if packed else gzip.compress(data)
@@ -329,9 +330,9 @@ def test_a_one_shot_cluster_is_destroyed_before_its_logs_are_awaited(
     """A cluster that ends ships its logs at once, and one that waits bills."""
     done: list[str] = []
 
-    def see(_: Account, environ: Mapping[str, str], console: Console) -> int:
+    def see(_: Account, environ: Mapping[str, str], console: Console, terms: step.Terms) -> int:
         done.append("step")
-        return step.see(known, step.Submitted(CLUSTER, STEP, f"s3://{DATA}/results/x"), environ, console)
+        return step.see(known, step.Submitted(CLUSTER, STEP, f"s3://{DATA}/results/x"), console, terms)
 
     def destroy(*_: Any) -> None:
         done.append("destroy")
@@ -413,14 +414,11 @@ def test_an_apply_that_broke_off_leaves_a_cluster_to_be_found_by_its_name(
 
 def test_operators_may_ask_all_that_is_asked(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
     """The calls that diagnosing makes are among those that the operators' policies name."""
+    ship(known, "yarn-kills-driver")
     called: set[str] = set()
     asked = known.client("s3")
     asked.meta.events.register("before-call.s3", lambda model, **_: called.add(model.name))
     monkeypatch.setattr(Known, "client", lambda _, service: Known.emr if service == "emr" else asked)
-    ship_with = boto3.client("s3", region_name=REGION)
-    for log in TreeShelf(CORPUS / "yarn-kills-driver" / "tree").all:
-        body = gzip.compress((CORPUS / "yarn-kills-driver" / "tree" / log.key).read_bytes())
-        ship_with.put_object(Bucket=LOGS, Key=f"emr/{log.key}.gz", Body=body)
     command.one(known, {}, Console(quiet=True), patience=0)
     Known.emr.status = failed("BOOTSTRAP_FAILURE", "x").status
     command.cluster(known, CLUSTER, Console(quiet=True), patience=0)

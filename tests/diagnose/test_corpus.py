@@ -15,9 +15,10 @@ import pytest
 from moto import mock_aws
 
 from ops.diagnose import gather, table
-from ops.diagnose.causes import Verdict, judge
+from ops.diagnose.causes import judge
 from ops.diagnose.evidence import Evidence
 from ops.diagnose.render import as_json, as_text
+from ops.diagnose.verdict import Verdict
 from ops.logs import layout
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -17,7 +17,6 @@ import pytest
 
 from ops.core.paths import ROOT
 from ops.diagnose import (
-    causes,
     deaths,
     evidence,
     exceptions,
@@ -34,6 +33,7 @@ from ops.diagnose import wait as command
 from ops.diagnose.causes import judge
 from ops.diagnose.evidence import Document, Evidence
 from ops.diagnose.tracebacks import choose, parse
+from ops.diagnose.verdict import Fields
 
 CORPUS = Path(__file__).parent / "corpus"
 CLUSTER, STEP = "j-2AXXXXXXGAPLF", "s-08812552QZHJ7GG0YUF2"
@@ -59,7 +59,7 @@ def test_every_row_has_a_name_a_fix_and_sentences_that_can_be_written() -> None:
         assert " " not in cause.name
         assert cause.next.startswith("make ")
         for sentence in (cause.says, cause.fix):
-            written = sentence.format_map(causes._Fields())
+            written = sentence.format_map(Fields())
             assert written
             assert "{" not in written
             assert not written.endswith(".")

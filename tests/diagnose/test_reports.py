@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ops.diagnose import gather, render, table
-from ops.diagnose.causes import Verdict, judge
+from ops.diagnose.causes import judge
+from ops.diagnose.verdict import Verdict
 from tests.diagnose import reports
 from tests.diagnose.reports import Report
 

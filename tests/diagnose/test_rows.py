@@ -12,7 +12,8 @@ import botocore.session
 import pytest
 
 from ops.diagnose import gather, render, table
-from ops.diagnose.causes import Verdict, judge
+from ops.diagnose.causes import judge
+from ops.diagnose.verdict import Verdict
 from tests.diagnose import reports
 from tests.diagnose.reports import Report, build
 

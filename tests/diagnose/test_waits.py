@@ -30,18 +30,18 @@ def told(client: str, controller: str = BEGUN, driver: str = "") -> tuple[str, s
             "Application is Activated, waiting for resources to be assigned for AM.  Details : AM Partition = "
             "ON_DEMAND ; "
             "Partition Resource = <memory:0, vCores:0> ; Queue's Absolute capacity = 100.0 %",
-            "there is no on-demand node for the driver",
+            "there is no on-demand node for the driver (AM Partition = ON_DEMAND ; Partition Resource = <memory:0>)",
         ),
         (
             "Application is added to the scheduler and is not yet activated. Skipping AM assignment as cluster "
             "resource "
             "is empty.  Details : AM Partition = <DEFAULT_PARTITION>; Partition Resource = <memory:0, vCores:0>",
-            "there is no healthy node in the cluster",
+            "there is no healthy node (YARN: cluster resource is empty)",
         ),
         (
             "Application is added to the scheduler and is not yet activated. Queue's AM resource limit exceeded.  "
             "waiting for AM",
-            "other applications have the room that drivers may take",
+            "the drivers of other steps take all that there is for drivers; it begins when one of them ends",
         ),
     ],
 )

@@ -30,6 +30,7 @@ REAL_ONLY = {
     "s3:AbortMultipartUpload": "an upload in parts that is interrupted",
     "kms:Decrypt": "S3 calls it for the caller who reads an object under the key",
     "kms:GenerateDataKey": "S3 calls it for the caller who writes an object under the key",
+    "ce:GetCostAndUsage": "make verify-aws BILL=1 asks Cost Explorer, which the embedded AWS has not",
     "pricing:GetProducts": "make cost and make prices ask the Price List API, which the embedded AWS has not",
     "iam:CreateServiceLinkedRole": "the account's first cluster and first domain make the roles of their services",
     "elasticmapreduce:CreatePersistentAppUI": "make ui; the embedded AWS has a history server of its own",
@@ -155,8 +156,10 @@ def test_policies_fit_into_what_iam_takes(documents: dict[str, dict[str, Any]]) 
 
 
 def test_what_is_said_to_know_no_resource_knows_none() -> None:
-    # those that may name one: Terraform asks them before the VPC's id, or doctor a quota's, can stand in a policy
+    # those that may name one: Terraform asks before the VPC's id can stand in a policy, doctor before a quota's, and
+    # the bill is asked for without a billing view
     assert [name for name in sorted(policies.WITHOUT_RESOURCE) if reference.action(name).kinds] == [
+        "ce:GetCostAndUsage",
         "ec2:DescribeVpcAttribute",
         "servicequotas:GetServiceQuota",
     ]

@@ -35,21 +35,20 @@ RUNNING = "26/11/27 14:00:09 INFO Client: Application report for application_179
     [
         (
             DETAILS.format(label="ON_DEMAND", memory=0, cores=0),
-            "the driver waits for an on-demand node, and none is there "
-            "(AM Partition = ON_DEMAND ; Partition Resource = <memory:0>)",
+            "there is no on-demand node for the driver (AM Partition = ON_DEMAND ; Partition Resource = <memory:0>)",
         ),
         (
             DETAILS.format(label="GPU", memory=0, cores=0),
-            "the driver waits for a node, and none is there (AM Partition = GPU ; Partition Resource = <memory:0>)",
+            "there is no node labelled GPU for the driver (AM Partition = GPU ; Partition Resource = <memory:0>)",
         ),
         (
             DETAILS.format(label="<DEFAULT_PARTITION>", memory=11712, cores=4),
-            "the driver waits until a node has room for it",
+            "no node has room for the driver yet",
         ),
         (
             "[Fri Nov 27 14:00:05 +0000 2026] Application is added to the scheduler and is not yet activated. "
             "Skipping AM assignment as cluster resource is empty.  Details : AM Partition = <DEFAULT_PARTITION>; AM",
-            "no node is there and healthy (YARN: cluster resource is empty)",
+            "there is no healthy node (YARN: cluster resource is empty)",
         ),
         (
             "[Fri Nov 27 14:00:05 +0000 2026] Application is added to the scheduler and is not yet activated. "
@@ -79,4 +78,4 @@ WAITS = SHARED / "cases" / "yarn" / "master-waits" / "tree"
 @pytest.mark.skipif(not WAITS.is_dir(), reason="needs logs: ../shared/cases/yarn is not beside this checkout")
 def test_a_real_log_of_a_driver_that_waits_for_its_label() -> None:
     (log,) = Path(WAITS).rglob("steps/*/stderr")
-    assert explain(log.read_text()).startswith("the driver waits for an on-demand node, and none is there")
+    assert explain(log.read_text()).startswith("there is no on-demand node for the driver")

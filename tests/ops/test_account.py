@@ -8,7 +8,6 @@ import pytest
 
 from ops.aws import account as accounts
 from ops.aws.account import Account
-from ops.aws.store import open_store
 from ops.core.target import Keys, Target
 
 EMULATED = Target(
@@ -73,7 +72,7 @@ def test_a_store_of_the_embedded_aws_goes_there_whatever_the_shell_says(monkeypa
     """A profile that is not configured, keys and an endpoint of somebody else: none of them counts."""
     opened: list[dict[str, object]] = []
     monkeypatch.setattr("pyarrow.fs.S3FileSystem", lambda **options: opened.append(options))
-    store = open_store(Account(EMULATED), "s3://fruits-local-data-123456789012/results")
+    store = Account(EMULATED).store("s3://fruits-local-data-123456789012/results")
     for place in (store, store.child("_run")):
         assert place.fs is None
     names = ("endpoint_override", "scheme", "region", "access_key", "secret_key")

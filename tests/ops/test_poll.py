@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as boto
+from fruits.store import Store
 
 from ops.aws import poll as polling
 from ops.aws.poll import LostError, poll
@@ -136,11 +137,13 @@ class Cloud:
     def __init__(self, *answers: object, endpoint: str | None = None) -> None:
         self.target = Target(env="dev", region="eu-west-3", account_id="111122223333", endpoint=endpoint)
         self.cluster = {"cluster_id": "j-1"}
-        self.session = None
         self._emr = Emr(*answers)
 
     def client(self, _: str) -> Emr:
         return self._emr
+
+    def store(self, uri: str) -> Store:
+        return Store(uri)
 
     def cluster_state(self) -> tuple[str, str]:
         return "WAITING", ""

@@ -5,6 +5,7 @@ The history asks while it goes on (`Life`), and the tests read what was answered
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from ops.terraform.workspace import Stack, Workspace
 REGION = "eu-west-3"
 PURPOSES = ("data", "artifacts", "logs")
 BUCKETS = {purpose: f"fruits-local-{purpose}-{EMULATED_ACCOUNT}" for purpose in PURPOSES}
+ONLOOKER = "onlooker"
 LIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING", "TERMINATING")
 Inventory = dict[str, list[str]]
 
@@ -33,9 +35,12 @@ class Account:
 
     endpoint: str
     keys: Keys
+    """Of the account's owner."""
+    looking: Keys | None = None
+    """Of who looks at the account, if that is somebody else."""
 
     def client(self, service: str, **keys: str) -> Any:
-        given = keys or self.keys.arguments()
+        given = keys or (self.looking or self.keys).arguments()
         return boto3.session.Session(region_name=REGION).client(service, endpoint_url=self.endpoint, **given)
 
     def live_clusters(self) -> list[str]:
@@ -121,6 +126,16 @@ class Account:
         )
 
 
+def make_onlooker(account: Account) -> Keys:
+    """Keys of a user who may see everything: what the history looks at is not counted among the operator's calls."""
+    iam = account.client("iam")
+    iam.create_user(UserName=ONLOOKER)
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.put_user_policy(UserName=ONLOOKER, PolicyName="everything", PolicyDocument=json.dumps(everything))
+    made = iam.create_access_key(UserName=ONLOOKER)["AccessKey"]
+    return Keys(made["AccessKeyId"], made["SecretAccessKey"])
+
+
 def answer_of(call: Callable[[], Any]) -> str:
     """ "allowed", or the code with which a call is refused."""
     try:
@@ -142,7 +157,9 @@ class Life:
     @classmethod
     def of(cls, home: Path, terraform: Path, plans: Path) -> Life:
         record, _ = server.status(home)
-        return cls(Account(record.endpoint, record.keys), terraform, plans)
+        account = Account(record.endpoint, record.keys)
+        account.looking = make_onlooker(account)
+        return cls(account, terraform, plans)
 
     def stack(self, stack: Stack, **extra: Any) -> Workspace:
         """A stack with the variables that `make apply` gives it."""

@@ -65,6 +65,11 @@ class Operator:
     life: Life = field(init=False)  # known once there is an account
 
     @property
+    def recording(self) -> Path:
+        """Where the embedded AWS writes the calls that reach it, and the rights that each needs."""
+        return self.folder / "calls.jsonl"
+
+    @property
     def environ(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return {
@@ -72,6 +77,7 @@ class Operator:
             "PYTHONPATH": f"{REPO}{os.pathsep}{REPO / 'jobs'}",
             "LOCALAWS_HOME": str(self.folder / "aws"),
             "LOCALAWS_LOG_DELAY_SECONDS": "0.5",
+            "LOCALAWS_RECORD": str(self.recording),
             "COLUMNS": "200",
         }
 

@@ -29,6 +29,8 @@ ROWS = (
             r"Hash mismatch for `(?P<package>[^`]+)`",
             # ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. (pip)
             r"THESE PACKAGES DO NOT MATCH THE HASHES",
+            # In --require-hashes mode, all requirements must have their versions pinned with ==.
+            r"In --require-hashes mode|Hashes are required in --require-hashes mode",
         ),
     ),
     Cause(
@@ -83,11 +85,93 @@ ROWS = (
             r"after connection broken by '(?:NewConnectionError|ConnectTimeoutError|ReadTimeoutError|ProxyError)",
             # HTTPSConnectionPool(host='files.an-index-of-pypi.example', port=443): Read timed out.
             r"HTTPSConnectionPool\(host='(?P<where>[\w.-]{0,60}(?:pypi|pythonhosted|conda)[\w.-]{0,60})'",
-            # error: Request failed after 3 retries … error sending request for url (https://index.example/simple/numpy/)
+            # error: Request failed after 3 retries … error sending request for url
+            # (https://index.example/simple/numpy/)
             # (uv)
             r"error sending request for url \(https?://(?P<where>[^/)\s]{1,120})",
             # curl: (28) Failed to connect to repo.example.com port 443 …     curl: (6) Could not resolve host: …
-            r"curl: \((?:5|6|7|28|35|56)\) (?P<where>[^\n]{0,120})",
+            r"curl: \((?:5|6|7|28|35|52|56)\) (?P<where>[^\n]{0,120})",
+            # wget: unable to resolve host address 'x'     fatal: unable to access 'https://…': Could not resolve
+            # host: …
+            r"unable to resolve host address|fatal: unable to access '(?P<where>https?://[^/'\s]{1,120})|"
+            r"Temporary failure resolving|Could not resolve host: (?P<host>\S{1,120})|CondaHTTPError",
+            # Max retries exceeded with url: /simple/x (Caused by NewConnectionError(…     dial tcp …: i/o timeout
+            r"Max retries exceeded with url|ssh: connect to host .{1,120} timed out|i/o timeout|Operation too slow",
+        ),
+    ),
+    Cause(
+        name="package-lock",
+        says="another process of the node was installing packages at the same time",
+        fix="wait in the script until it has ended (dnf waits by itself with --setopt=exit_on_lock=False); our "
+        "bootstrap "
+        "installs nothing with dnf where Python 3.11 is there",
+        next=AGAIN,
+        patterns=patterns(
+            # Existing lock /var/run/yum.pid: another copy is running as pid 3425.     Another app is currently holding
+            # the yum lock     error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily …)
+            r"[Ee]xisting lock \S{1,80}|another copy is running as pid|holding the (?:yum|dnf) lock|transaction lock",
+            # E: Could not get lock /var/lib/dpkg/lock-frontend
+            r"Could not get lock /var/lib|is another process using it",
+        ),
+    ),
+    Cause(
+        name="package-database",
+        says="the node's database of packages is damaged",
+        fix="rm -f /var/lib/rpm/__db* and rpm --rebuilddb before the first installation; on a fresh node: make apply "
+        "again",
+        next=AGAIN,
+        patterns=patterns(
+            # error: Rpmdb checksum is invalid: pkg checksums: … (lambci/docker-lambda#120)
+            r"Rpmdb checksum is invalid|rpmdb open failed|database disk image is malformed",
+            r"error: db[345] error",
+        ),
+    ),
+    Cause(
+        name="repository-gone",
+        says="a repository, or a file that is downloaded, is not there any more{where}",
+        fix="the address of a release that is still kept; better take it along: --jars, the wheelhouse, or your own "
+        "bucket",
+        next=AGAIN,
+        patterns=patterns(
+            # Status code: 404 for https://…/repomd.xml     HTTP Error 404 - Not Found     ERROR 404: Not Found. (wget)
+            r"Status code: 404 for (?P<where>\S{1,200})|HTTPS? Error 404|ERROR 404: Not Found|404 +Not Found",
+            # curl: (22) The requested URL returned error: 404
+            r"requested URL returned error: (?P<where>4\d\d)|No URLs in mirrorlist|does not have a Release file",
+            r"ERROR 403: Forbidden|HTTP Error 403: Forbidden|HTTP error 40[34] while getting (?P<where>\S{1,200})",
+        ),
+    ),
+    Cause(
+        name="package-signature",
+        says="a package's signature is not one that the node trusts",
+        fix="import the repository's key first (rpm --import), or take a newer release of the repository",
+        next=AGAIN,
+        patterns=patterns(
+            # Error: GPG check FAILED     Public key for x.rpm is not installed     NO_PUBKEY
+            r"GPG check FAILED|GPG key retrieval failed|Public key for \S{1,120} is not (?:installed|trusted)|"
+            r"NO_PUBKEY|"
+            r"following signatures (?:couldn't|were invalid)",
+        ),
+    ),
+    Cause(
+        name="download-damaged",
+        says="an archive that was downloaded is none: a page of an error, or cut off",
+        fix="look at what lies at that address (curl -f fails instead of keeping an error's page)",
+        next=AGAIN,
+        patterns=patterns(
+            # gzip: stdin: not in gzip format     tar: This does not look like a tar archive     cannot find zipfile …
+            r"not in gzip format|does not look like a tar archive|gzip: stdin: unexpected end of file|"
+            r"End-of-central-directory signature not found|File is not a zip file|invalid ELF header",
+        ),
+    ),
+    Cause(
+        name="bootstrap-memory",
+        says="the node had too little memory to install{what}",
+        fix="a larger type, or wheels instead of builds and fewer packages at once",
+        next=AGAIN,
+        patterns=patterns(
+            # /…/bootstrap.sh: line 12:  2345 Killed                  pip3 install tensorflow
+            r"line \d+: +\d+ Killed +(?P<what>[^\n]{1,120})|\nKilled(?=\n|$)|virtual memory exhausted|"
+            r"[Kk]illed \(program cc1plus\)|internal compiler error: Killed",
         ),
     ),
     Cause(
@@ -100,7 +184,10 @@ ROWS = (
             # hint: Wheels are available for `numpy` (v2.4.6) with the following Python ABI tag: `cp312` (uv)
             r"with the following Python (?:ABI tag|implementation tag)s?: `(?P<tag>[^`]+)`",
             # hint: Wheels are available for `tensorflow-cpu` (v2.19.0) on the following platform: `manylinux_2_17_…`
-            r"on the following platforms?: `(?P<platform>[^`]+)`",
+            r"on the following platforms?: `(?P<platform>[^`]+)`|no wheels with a matching \w+(?: \w+)? tag",
+            # error: Distribution `av==17.0.1 @ …` can't be installed because it doesn't have a source distribution or
+            # wheel for the current platform (MEDS_EIC_AR#161)
+            r"Distribution `(?P<tag>[^` ]+)[^`]*` can't be installed because",
             # Because the requested Python version (>=3.9.25) does not satisfy Python>=3.11 … (uv)
             r"does not satisfy Python[<>=]",
             # error: Failed to install: numpy-2.4.6-cp312-….whl … The wheel is incompatible with the current Python
@@ -109,6 +196,8 @@ ROWS = (
             r"requires a different Python: (?P<tag>\S+ not in '[^']+')",
             # ERROR: numpy-….whl is not a supported wheel on this platform. (pip)
             r"is not a supported wheel on this platform",
+            # ERROR: This script does not work on Python 3.7. The minimum supported Python version is 3.8. (get-pip.py)
+            r"does not work on Python|minimum supported Python version|Python \d\.\d+ is (?:not supported|required)",
             # ERROR: This script requires Python 3.5 or later     requires python 3.5 or later
             # (amazon-archives/harmonize-search-analyze#3)
             r"requires [Pp]ython '?(?:>=)?3\.\d+(?:'| or (?:later|newer|above))?",
@@ -130,6 +219,18 @@ ROWS = (
             r"Unable to find a match: (?P<package>[^\n]{1,100})|No package (?P<name>\S{1,100}) available",
             # ERROR: Cannot install x and y because these package versions have conflicting dependencies.
             r"because these package versions have conflicting dependencies|ResolutionImpossible",
+            # nothing provides libstdc++.so.6(GLIBCXX_3.4.29) needed by x     Requires: glibc >= 2.28
+            r"nothing provides (?P<package>\S{1,120})",
+            r"none of the providers can be installed|Problem: conflicting "
+            r"requests|"
+            r"Error: Package: (?P<name>\S{1,120})|package \S{1,120} conflicts with",
+            # No match for argument: x     E: Unable to locate package x     has no installation candidate
+            r"No match for argument: (?P<package>\S{1,120})|Unable to locate package (?P<name>\S{1,120})|has no "
+            r"installation candidate|PackagesNotFoundError|Error: Nothing to do|UnsatisfiableError",
+            # ERROR: Invalid requirement: 'x==' (from line 3 of requirements.txt)
+            r"Invalid requirement: (?P<package>[^\n]{1,100})|Could not open requirements file",
+            # requests 2.31 requires urllib3<3, but you have … which is incompatible.
+            r"has inconsistent (?:version|Name|metadata)|has invalid metadata",
         ),
     ),
     Cause(
@@ -159,8 +260,17 @@ ROWS = (
         patterns=patterns(
             # ERROR: Failed building wheel for psycopg2     error: subprocess-exited-with-error
             r"Failed building wheel for (?P<package>\S{1,80})|Failed to build (?P<name>`?\S{1,80}`?)",
+            # × python setup.py bdist_wheel did not run successfully. (uwsgi#2434)
+            r"× (?P<package>[^\n]{1,120}) did not run successfully",
             r"subprocess-exited-with-error|error: command '?(?:gcc|x86_64-linux-gnu-gcc|g\+\+)'? failed",
-            r"fatal error: Python\.h: No such file",
+            r"fatal error: \S{1,80}\.h(?:pp)?: No such file",
+            # Could not build wheels for x, which is required to install pyproject.toml-based projects
+            r"Could not build wheels for (?P<package>[^\n,]{1,80})|invalid command 'bdist_wheel'|Failed to build "
+            r"installable wheels",
+            # Error: pg_config executable not found.     mysql_config not found     can't find Rust compiler
+            r"(?P<package>pg_config|mysql_config|krb5-config|llvm-config)\S* .{0,20}not found|can't find Rust compiler|"
+            r"CMake must be installed|unable to execute '?(?:gcc|g\+\+|cc)'?|No such file or directory: '?(?:gcc|cmake|"
+            r"g\+\+)'?|python setup\.py egg_info[^\n]{0,40} failed|metadata-generation-failed",
         ),
     ),
     Cause(
@@ -174,7 +284,13 @@ ROWS = (
             r"Permission denied: '(?P<where>[^'\n]{1,200})'",
             # error: could not create '/usr/lib/python2.7/site-packages/nco': Permission denied (nco/pynco#11)
             r"could not create '(?P<where>[^'\n]{1,200})': Permission denied",
-            r"This command has to be run with superuser privileges|You need to be root to perform this command",
+            r"This command has to be run (?:with superuser privileges|under the root user)|You need to be root to "
+            r"perform|"
+            r"are you root\?|[Rr]equires root privileges|must be (?:run as )?root",
+            # mkdir: cannot create directory '/opt/x': Permission denied     tee: /etc/x: Permission denied
+            r"(?:\w{1,20}: )(?:cannot [\w ]{1,40}|line \d+: )?['‘]?(?P<where>/[^'’\n:]{1,200})['’]?: Permission denied",
+            # sudo: sorry, you must have a tty to run sudo     sudo: a password is required
+            r"you must have a tty to run sudo|no tty present and no askpass|sudo: a (?:password|terminal) is required",
         ),
     ),
     Cause(
@@ -190,7 +306,51 @@ ROWS = (
             r"line \d+: (?P<command>\S{1,120}): command not found",
             # /bin/bash^M: bad interpreter: No such file or directory
             r"(?P<command>\S{1,120}): bad interpreter",
-            r"sudo: (?P<command>\S{1,120}): command not found",
+            r"sudo: (?P<command>\S{1,120}): command not found|(?P<what>\S{1,120}): not found(?:\n|$)",
+            # /usr/bin/env: 'python': No such file or directory     /usr/bin/python3.11: No module named pip
+            r"env: ['‘](?P<command>\S{1,60}?)['’]: No such file|python\S{0,10}: (?P<what>No module named (?:pip|venv|"
+            r"ensurepip|"
+            r"virtualenv|setuptools))",
+        ),
+    ),
+    Cause(
+        name="bootstrap-syntax",
+        says="the bootstrap script itself is wrong{where}",
+        fix="bash -n on it says where; a file with Windows' line ends has to be saved with \n alone",
+        next=AGAIN,
+        patterns=patterns(
+            # install.sh: line 9: syntax error near unexpected token `fi'     unexpected end of file     unbound
+            # variable
+            r"line (?P<where>\d+: (?:syntax error[^\n]{0,80}|unexpected EOF[^\n]{0,80}|\S{1,60}: unbound variable|\[: "
+            r"[^\n]{1,"
+            r"60}))|[Ee]xec format error|: (?:invalid|unrecognized) option|"
+            r"no such option: (?P<what>\S{1,40})|Unrecognized option",
+        ),
+    ),
+    Cause(
+        name="bootstrap-service",
+        says="a service that the bootstrap starts is not there, or did not start{where}",
+        fix="install it first; a bootstrap runs before EMR starts Hadoop's and Spark's own services",
+        next=AGAIN,
+        patterns=patterns(
+            # Failed to start docker.service: Unit docker.service not found.     Job for x.service failed because …
+            r"Unit (?P<where>\S{1,80}) (?:could not be|not) found|Job for (?P<name>\S{1,80}) failed|"
+            r"(?P<what>\S{1,80}): unrecognized service",
+        ),
+    ),
+    Cause(
+        name="bootstrap-file",
+        says="a file that the bootstrap uses is not there{uri}",
+        fix="upload it, or name it as it is; a bootstrap runs before Hadoop and Spark are installed, so /etc/spark and "
+        "/usr/lib/spark are not there yet",
+        next=AGAIN,
+        patterns=patterns(
+            # cp: cannot stat '/etc/spark/conf': No such file or directory     tee: /usr/lib/spark/jars: No such file …
+            r"(?:cp|mv|ln|chmod|chown|sed|cat|tar|tee|source|ls|unzip|cd|bash|sh|python3?)\b[^\n]{0,40}?[ "
+            r"'‘:](?P<uri>[/~.]?"
+            r"[\w./+-]{2,200})['’]?: (?:Cannot open: )?No such file or directory",
+            r"line \d+: (?P<uri>/\S{1,200}): No such file or directory|user-provided path (?P<path>\S{1,200}) does "
+            r"not exist",
         ),
     ),
     Cause(

@@ -28,7 +28,16 @@ ROWS = (
             r"[Ss]pot (?:instance )?(?:request )?limit (?:was )?exceeded",
             # The EBS volume limit was exceeded     Client.VolumeLimitExceeded: Volume limit exceeded
             r"EBS volume limit was exceeded|VolumeLimitExceeded|Max(?:imum)?(?:Iops|IOPS)LimitExceeded",
-            r"(?:Address|NetworkInterface|SecurityGroup\w*|Fleet)LimitExceeded",
+            r"(?:Address|NetworkInterface|SecurityGroup\w*|Fleet|FleetRequest\w*)(?:Limit|Count)Exceeded",
+            # Your quota allows for 0 more running instance(s). You requested at least 2 (InstanceLimitExceeded)
+            # VpcLimitExceeded: The maximum number of VPCs has been reached.     TooManyBuckets
+            r"\w+LimitExceeded\b|maximum number of [\w ]{1,40} has been reached|TooManyBuckets",
+            # You've reached your quota for maximum Fleet Requests (terraform-aws-eks#2149)     Cannot exceed quota
+            # for x
+            r"(?:reached|[Ee]xceed\w*|hit|over) (?:your |the |an? )?(?:[\w-]+ ){0,3}(?:quota|limit)\b|"
+            r"LimitExceededException",
+            r"Your quota allows for \d+ more|current instance limit of|exceeds? (?:the )?(?:EC2 )?(?:instance|vCPU) "
+            r"(?:limit|quota)",
         ),
     ),
     Cause(
@@ -48,6 +57,9 @@ ROWS = (
             # We currently do not have sufficient m5.xlarge capacity in the Availability Zone you requested
             # (aws/aws-parallelcluster#2716, skyplane#299)
             r"do not have sufficient (?P<where>\S{1,40}) capacity in",
+            # ReservationCapacityExceeded: The requested reservation does not have sufficient compatible and available
+            # capacity for this request.     MaxSpotInstance…     There is no Spot capacity available that matches …
+            r"ReservationCapacityExceeded|no Spot capacity available|not have (?:enough|sufficient) .{0,60}capacity",
             r"[Ii]nsufficient(?:Instance|Host|ReservedInstance)?Capacity|[Ii]nsufficient (?:instance )?capacity",
             # UnfulfillableCapacity: … there isn't enough spare capacity to fulfill your request for Spot Instances
             r"UnfulfillableCapacity|spare capacity to fulfill|no (?:Spot|spot) capacity (?:is )?available",
@@ -84,6 +96,8 @@ ROWS = (
             r"instance type \((?P<where>[\w.-]+)\) is not supported in your requested Availability Zone",
             # Specified instance types are not supported …     Instance type 'x' not supported
             r"[Ii]nstance types? (?:'(?P<where>[\w.-]+)' )?(?:are )?not supported",
+            # Unsupported: The requested configuration is currently not supported. Please check the documentation …
+            r"requested configuration is currently not supported|InvalidInstanceType",
         ),
     ),
     Cause(
@@ -110,7 +124,7 @@ ROWS = (
             r"No route to any external sources detected in Route Table for Subnet: (?P<subnet>subnet-\w{8,17})",
             # The subnet configuration was invalid: Cannot find route to InternetGateway in main RouteTable rtb-…
             # https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-vpc.html
-            r"Cannot find route to (?:InternetGateway|NAT)|subnet configuration was invalid",
+            r"Cannot find route to (?:InternetGateway|NAT)|[Nn]o route to (?:the )?(?:[Ii]nternet|S3)",
         ),
     ),
     Cause(
@@ -125,6 +139,14 @@ ROWS = (
             # No default VPC for this user     VPCIdNotSpecified     no default subnet
             r"No default (?:VPC|subnet)|VPCIdNotSpecified|MissingInput: No default",
             r"subnets? .{0,40}(?:same|one|different) VPC",
+            # The subnet configuration was invalid: The subnet subnet-f384febf does not exist. (pyspark-on-aws-emr#3)
+            r"(?:subnet|VPC)\w* (?P<subnet>(?:subnet|vpc)-\w{8,17}) (?:does not|cannot|is not)",
+            # Subnet is required : The specified instance type m4.large can only be used in a VPC. (dart#74)
+            r"can only be used in a VPC|[Ss]ubnet is required|VPCResourceNotSpecified",
+            # ValidationException: The supplied ecSubnetId is not valid. (dimajix/terraform-emr-training#1)
+            r"supplied \w*[Ss]ubnetIds? (?:is|are) not valid",
+            # DNS hostnames are not enabled in the VPC     DHCP options
+            r"(?:DNS [Hh]ostnames?|DNS [Rr]esolution|enableDns\w+) .{0,60}(?:not|disabled)|DHCP options",
         ),
     ),
     Cause(
@@ -192,6 +214,8 @@ ROWS = (
             r"parameter iamInstanceProfile|instance profile not yet created",
             # Service role fruits-dev-emr-service does not exist.
             r"Service role \S+ does not exist|has no role\.",
+            # NoSuchEntity: The role with name EMR_DefaultRole cannot be found.
+            r"[Rr]ole with name \S{1,200} cannot be found|NoSuchEntity\w*: .{0,60}[Rr]ole",
             # EMR service role arn:aws:iam::…:role/EMR_DefaultRole is invalid (beginner_de_project#28, aws-cdk#27736)
             r"(?:EMR )?[Ss]ervice role \S{1,300} is (?:invalid|missing)|EMR_(?:EC2_)?DefaultRole is (?:invalid|"
             r"missing)",
@@ -209,7 +233,11 @@ ROWS = (
         fix="leave it out: make shell needs none",
         next=AGAIN,
         codes=("VALIDATION_ERROR_INVALID_SSH_KEY_NAME",),
-        patterns=patterns(r"InvalidKeyPair\.NotFound|key pair '?[^'\n]{1,80}'? does not exist|[Ii]nvalid SSH key"),
+        # The given SSH key name was invalid (Yelp/mrjob#2178)     InvalidKeyPair.NotFound
+        patterns=patterns(
+            r"InvalidKeyPair\.NotFound|key pair '?[^'\n]{1,80}'? does not exist|[Ii]nvalid SSH key|"
+            r"SSH key name (?:was|is) invalid"
+        ),
     ),
     Cause(
         name="release-unusable",
@@ -232,7 +260,71 @@ ROWS = (
             # The architecture 'arm64' of the specified instance type does not match the architecture 'x86_64' of the
             # specified AMI.     InvalidAMIID.NotFound
             r"architecture '(?P<where>\w+)' of the specified (?:instance type|AMI) does not match|InvalidAMIID",
+            # The image id '[ami-…]' does not exist     You are not authorized to use AMI     custom AMI … must be …
+            r"image id '\[?(?P<image>ami-\w+)\]?' does not exist|InvalidAMI\w*|"
+            r"[Cc]ustom AMI .{0,80}(?:must|invalid|not)",
         ),
+    ),
+    Cause(
+        name="volume-unusable",
+        says="a disk of the nodes cannot be made as it was asked for{where}",
+        fix="a larger root volume (root_volume_gib in infra/env/<env>.cluster.tfvars), or volumes that the type and "
+        "the zone offer (gp3)",
+        next=CHECK,
+        patterns=patterns(
+            # InvalidBlockDeviceMapping: Volume of size 15GB is smaller than snapshot 'snap-…', expect size >= 30GB
+            # (scylladb#6999, nixpkgs#15148)
+            r"Volume of size \w+ is smaller than\s+snapshot.{0,80}(?P<where>expect size ?>= ?\w+)",
+            r"InvalidBlockDeviceMapping|VolumeTypeNotAvailable|InvalidSnapshot\.NotFound|"
+            r"requires? (?:an )?EBS (?:volume|storage)",
+        ),
+    ),
+    Cause(
+        name="account-not-ready",
+        says="AWS does not let this account start machines (yet)",
+        fix="sign in to the console as the account's owner and see what it asks for (a payment method, a "
+        "verification, a service to be subscribed to); AWS answers at support, mostly within a day",
+        next=CHECK,
+        patterns=patterns(
+            # PendingVerification: Your account is currently being verified. (aws-parallelcluster, kops)
+            r"PendingVerification|account is (?:currently )?being (?:verified|validated)|request for accessing "
+            r"resources in this region is being validated",
+            # OptInRequired: You are not subscribed to this service.     Blocked: This account is currently blocked …
+            r"OptInRequired|not subscribed to this service|account is (?:currently )?(?:blocked|suspended)|"
+            r"SubscriptionRequired|region is not enabled|not (?:signed up|activated)",
+        ),
+    ),
+    Cause(
+        name="configuration-refused",
+        says="EMR refuses a part of the cluster's configuration{where}",
+        fix="the part that it names: applications, configurations and security_configuration of "
+        "infra/modules/emr; make apply's own are accepted",
+        next=CHECK,
+        patterns=patterns(
+            # Duplicate classifications …     Classification … is invalid     The security configuration x does not
+            # exist
+            r"[Cc]lassifications? .{0,80}(?:invalid|not (?:valid|supported|allowed)|[Dd]uplicate)|[Dd]uplicate "
+            r"classification",
+            r"[Ss]ecurity [Cc]onfiguration (?:with name )?'?(?P<where>\S{1,80}?)'? (?:does not|cannot|was not)",
+        ),
+    ),
+    Cause(
+        name="name-taken",
+        says="something of that name is there already{what}",
+        fix="another run or person made it: make status shows what is there; make destroy removes what is ours, "
+        "or another name (project, env)",
+        next="make status, then make apply",
+        patterns=patterns(
+            # EntityAlreadyExists: Role with name x already exists.     BucketAlreadyExists     InvalidGroup.Duplicate
+            r"(?P<what>EntityAlreadyExists\w*|BucketAlready\w+|Invalid\w+\.Duplicate|ResourceAlreadyExists\w*)",
+        ),
+    ),
+    Cause(
+        name="state-locked",
+        says="Terraform's state is locked: another run is under way, or one was cut off",
+        fix="wait for the other; where there is none, make state says how to unlock it",
+        next="make state, then make apply",
+        patterns=patterns(r"Error acquiring the state lock|state blob is already locked"),
     ),
     Cause(
         name="ec2-throttled",
@@ -240,7 +332,10 @@ ROWS = (
         fix="wait some minutes, then make apply again",
         next=AGAIN,
         # Throttled from Amazon EC2 while launching cluster     RequestLimitExceeded
-        patterns=patterns(r"Throttled from Amazon EC2|throttling from Amazon EC2|RequestLimitExceeded"),
+        patterns=patterns(
+            r"Throttled from Amazon EC2|throttling from Amazon EC2|RequestLimitExceeded|"
+            r"ThrottlingException|Rate exceeded"
+        ),
     ),
     Cause(
         name="application-provisioning",
@@ -265,6 +360,8 @@ ROWS = (
             # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html
             r"(?P<where>(?:Server|Client)\.(?:InternalError|ScheduledStop|Instance\w+|UserInitiated\w+|"
             r"UserInitiatedShutdown|UserInitiatedHibernate))",
+            # The master node was terminated.     All instances in the job flow are terminated (Yelp/mrjob#1822)
+            r"master node was terminated|[Aa]ll instances in the job ?flow (?:are|were) terminated",
         ),
     ),
 )

@@ -44,6 +44,13 @@ DRIVER_KILLED = Cause(
     "something else sent the signal",
     next=_NEXT,
 )
+_KERNEL = "the kernel of its node killed {process} for want of memory: more ran there than the node has room for"
+DRIVER_KERNEL = Cause(
+    name="out-of-memory-driver", variant="kernel", says=f"the driver: {_KERNEL}", fix=LARGER, next=_NEXT
+)
+EXECUTOR_KERNEL = Cause(
+    name="out-of-memory-executor", variant="kernel", says=f"an executor: {_KERNEL}", fix=LARGER, next=_NEXT
+)
 DRIVER_HEAP = Cause(
     name="out-of-memory-driver",
     variant="heap",
@@ -55,7 +62,8 @@ DRIVER_HEAP = Cause(
     patterns=patterns(
         # Exception in thread "main" java.lang.OutOfMemoryError: Java heap space     GC overhead limit exceeded
         r"(?m)^(?:(?!Lost task|"
-        r"Uncaught exception in thread Thread\[Executor).)*java\.lang\.OutOfMemoryError(?P<kind>: [^\n]{1,80})?",
+        r"Uncaught exception in thread Thread\[Executor).)*java\.lang\.OutOfMemoryError(?!: (?:[Uu]nable to create|"
+        r"Direct buffer|Metaspace|PermGen|unable to create))(?P<kind>: [^\n]{1,80})?",
         # Not enough memory to build and broadcast the table to all worker nodes
         r"Not enough memory to build and broadcast",
     ),
@@ -94,7 +102,8 @@ EXECUTOR_HEAP = Cause(
     loud=True,
     patterns=patterns(
         # Lost task 0.3 in stage 1.0 (TID 9) (ip-… executor 2): java.lang.OutOfMemoryError: Java heap space
-        r"Lost task .*java\.lang\.OutOfMemoryError(?P<kind>: [^\n]{1,80})?",
+        r"Lost task .*java\.lang\.OutOfMemoryError(?!: (?:[Uu]nable to create|Direct buffer|Metaspace|"
+        r"PermGen))(?P<kind>: [^\n]{1,80})?",
         # SparkOutOfMemoryError: Unable to acquire 65536 bytes of memory, got 0
         r"SparkOutOfMemoryError(?P<kind>: [^\n]{1,80})?",
     ),
@@ -119,6 +128,39 @@ EXECUTOR_TERMINATED = Cause(
     "(running beyond … memory limits) the overhead; neither: its node was being taken away",
     next=_NEXT,
 )
+NATIVE_MEMORY = Cause(
+    name="out-of-memory-native",
+    says="a JVM ran out of memory that is not its heap{kind}",
+    fix=f"spark.executor.memoryOverhead (or spark.driver.memoryOverhead) larger, not the heap: {LARGER}; for Metaspace "
+    "leave -XX:MaxMetaspaceSize out",
+    next=_NEXT,
+    loud=True,
+    patterns=patterns(
+        # java.lang.OutOfMemoryError: Direct buffer memory     OutOfMemoryError: Metaspace     PermGen space
+        r"OutOfMemoryError(?P<kind>: (?:Direct buffer memory|Metaspace|PermGen space|Compressed class space))",
+        # io.netty.util.internal.OutOfDirectMemoryError: failed to allocate 16777216 byte(s) of direct memory (used: …
+        r"OutOfDirectMemoryError(?P<kind>: [^\n]{1,80})?",
+        # There is insufficient memory for the Java Runtime Environment to continue.     os::commit_memory(…) failed;
+        # error='Cannot allocate memory' (errno=12)
+        r"insufficient memory for the Java Runtime Environment|os::commit_memory|"
+        r"Could not reserve enough space for (?P<kind>\S+ heap)",
+    ),
+)
+TOO_MANY = Cause(
+    name="limit-of-the-system",
+    says="a process may open no more files or start no more threads{kind}",
+    fix="fewer cores an executor and fewer partitions written at once; the limits of a node: ulimit -n and -u (make "
+    "shell)",
+    loud=True,
+    patterns=patterns(
+        # java.lang.OutOfMemoryError: unable to create new native thread: no larger heap helps
+        r"OutOfMemoryError: (?P<kind>[Uu]nable to create (?:new )?native thread)",
+        # RuntimeError: can't start new thread     pthread_create failed (EAGAIN)
+        r"(?P<kind>can't start new thread|pthread_create failed)",
+        # java.io.FileNotFoundException: … (Too many open files)     OSError: [Errno 24] Too many open files
+        r"(?P<kind>Too many open files)",
+    ),
+)
 PYTHON_CRASH = Cause(
     name="python-crash",
     says="a Python worker crashed in native code ({signal})",
@@ -127,6 +169,11 @@ PYTHON_CRASH = Cause(
     patterns=patterns(
         # Fatal Python error: Segmentation fault     Fatal Python error: Illegal instruction
         r"Fatal Python error: (?P<signal>Segmentation fault|Illegal instruction|Aborted|Bus error|Floating point \w+)",
+        # job.sh: line 7: 4711 Illegal instruction (core dumped) python3 …     Segmentation fault (core dumped)
+        r"(?P<signal>Segmentation fault|Illegal instruction|Bus error|Aborted|Floating point exception) *\(core "
+        r"dumped\)",
+        # The TensorFlow library was compiled to use AVX instructions, but these aren't available on your machine.
+        r"compiled to use (?P<signal>[\w. ]{1,20} instructions), but these aren't available",
     ),
     loud=True,
 )
@@ -178,6 +225,8 @@ PYTHON_MEMORY = Cause(
 
 ROWS = (
     RESULT,
+    NATIVE_MEMORY,
+    TOO_MANY,
     DRIVER_CONTAINER,
     EXECUTOR_CONTAINER,
     EXECUTOR_HEAP,
@@ -185,6 +234,8 @@ ROWS = (
     JVM_CRASH,
     PYTHON_MEMORY,
     DRIVER_HEAP,
+    DRIVER_KERNEL,
+    EXECUTOR_KERNEL,
     DRIVER_KILLED,
     DRIVER_PYTHON,
     EXECUTOR_KILLED,

@@ -78,7 +78,8 @@ SHUFFLE_LOST = Cause(
     loud=True,
     patterns=patterns(
         # MetadataFetchFailedException: Missing an output location for shuffle 19 partition 0 (spark-notebook#986)
-        r"Missing an output location for shuffle|FetchFailed|has failed the maximum allowable number of times",
+        r"Failed to get broadcast_\w+ of broadcast|TaskResultLost|Missing an output location for shuffle|FetchFailed|"
+        r"has failed the maximum allowable number of times",
         # ERROR ShuffleBlockFetcherIterator: Failed to get block(s) from 10.0.25.120:33544
         r"Failed to get block\(s\) from",
     ),
@@ -90,7 +91,11 @@ EXECUTOR_LOST = Cause(
     weak=True,
     patterns=patterns(
         r"ExecutorLostFailure|Executor heartbeat timed out|heartbeat timed out after|with no recent heartbeats",
-        r"Max number of executor failures",
+        # Container marked as failed: container_… on host: node4. Exit status: 1. (JanusGraph#1357)
+        r"Container (?:marked as failed|from a bad node): [^\n]{0,200}Exit status: \d+",
+        r"Max number of executor failures|Slave lost|Worker lost|worker lost",
+        # Spark context stopped while waiting for backend     Yarn application has already ended!
+        r"Spark context stopped while waiting for backend|Yarn application has already (?:ended|exited)",
         # Remote RPC client disassociated. Likely due to containers exceeding thresholds, or network issues.
         r"[Rr]emote R(?:PC|pc) client disassociated",
     ),
@@ -105,6 +110,12 @@ LAUNCH = Cause(
     name="container-not-started",
     says="YARN could not start a container{how}",
     fix="its own words above name what is missing: a file to be fetched, a command, a right",
+    # launch_container.sh: line 27: $PWD:$PWD/__spark_conf__:…: bad substitution
+    patterns=patterns(
+        r"launch_container\.sh: line \d+: (?P<how>[^\n]{0,300}bad substitution)",
+        # Resource hdfs://… changed on src filesystem (expected 1, was 2)
+        r"(?P<how>Resource \S{1,300} changed on src filesystem)",
+    ),
 )
 PREEMPTED = Cause(
     name="preempted",

@@ -20,7 +20,17 @@ ROWS = (
             r"ExpiredToken|EXPIRED_TOKEN|InvalidToken\b|security token included in the request is (?:invalid|expired)",
             # NoAuthWithAWSException: No AWS Credentials provided by …     Unable to locate credentials (boto3#902)
             r"NoAuthWithAWSException|NoCredentialsError|Unable to (?:locate|load) (?:AWS )?credentials",
+            # InvalidClientTokenId     No valid credential sources found     Token has expired and refresh failed (SSO)
+            r"InvalidClientTokenId|No valid credential sources|Token has expired and refresh failed|SSO session .{0,60}"
+            r"(?:expired|invalid)|InvalidIdentityToken|credentials? (?:have|has) expired",
             r"NO_CREDENTIALS|No AWS Credentials provided|RequestTimeTooSkewed|UnrecognizedClientException",
+            # Unable to load AWS credentials from any provider in the chain     Failed to load credentials from IMDS
+            r"credentials from (?:any|service endpoint|IMDS)|Failed to connect to service endpoint|(?:Partial|No) "
+            r"credentials (?:found|provided)|config profile \(\S{1,80}\) could not be found",
+            # The AWS Access Key Id you provided does not exist in our records.     AWS Access Key ID and Secret Access
+            # Key must be specified as the username or password (respectively) of a s3n URL
+            r"Access Key Id you provided does not exist|AWS Access Key ID and Secret Access Key must be|AuthFailure\b|"
+            r"request signature we calculated does not match|AWS authentication requires|Authorization header",
         ),
     ),
     Cause(
@@ -32,6 +42,19 @@ ROWS = (
             # software.amazon.awssdk.services.kms…: arn:aws:kms:… is disabled. (Service: Kms, … DisabledException)
             r"KMS\.?(?:Disabled|InvalidState|NotFound)\w*|KMSInvalidStateException",
             r"(?P<key>arn:aws[\w-]*:kms:\S{1,200}) (?:is disabled|is pending|does not exist)",
+        ),
+    ),
+    Cause(
+        name="bucket-refuses",
+        says="a bucket's own settings refuse the request{where}",
+        fix="leave ACLs out of what is written (spark.hadoop.fs.s3a.acl.default, fs.s3.canned.acl), and ask for the "
+        "encryption that the bucket's policy wants",
+        patterns=patterns(
+            # AccessControlListNotSupported: The bucket does not allow ACLs
+            r"(?P<where>AccessControlListNotSupported|bucket does not allow ACLs)",
+            r"(?P<where>ServerSideEncryptionConfigurationNotFound\w*|requires? AWS Signature Version 4)",
+            # The operation is not valid for the object's storage class (Glacier)
+            r"(?P<where>InvalidObjectState|not valid for the object's (?:storage class|access tier))",
         ),
     ),
     Cause(
@@ -88,6 +111,45 @@ ROWS = (
             # AWS Error UNKNOWN (HTTP status 301) during CreateMultipartUpload operation (crowemi/target-s3#4)
             r"PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint|AWSRedirectException|"
             r"HTTP status 301|Status Code: 301",
+            # NoRegionError: You must specify a region.     Unable to load region from any of the providers in the chain
+            r"NoRegionError|You must specify a region|Unable to (?:load|find a) region",
+        ),
+    ),
+    Cause(
+        name="wrong-region",
+        variant="bad-request",
+        says="S3 calls the request bad (400), and says no more: its region or endpoint is not the bucket's, or the "
+        "credentials are not whole",
+        fix="set REGION= to the bucket's, and no keys: the nodes' role is enough (a session token is part of temporary "
+        "keys)",
+        decides="aws s3api head-bucket --bucket …: it names the bucket's region, and works only with good credentials",
+        patterns=patterns(
+            # AmazonS3Exception: Bad Request (Service: Amazon S3; Status Code: 400; Error Code: 400 Bad Request; …
+            r"Error Code: 400 Bad Request|S3Exception: (?:Bad Request|null) \(Service: (?:Amazon )?S3[;,] Status "
+            r"Code: 400",
+        ),
+    ),
+    Cause(
+        name="address-wrong",
+        says="an address is not one, or not of the store that is asked for it{where}",
+        fix="write it whole, with its store: s3://bucket/folder; no blanks and no colons in names",
+        patterns=patterns(
+            # IllegalArgumentException: Wrong FS: s3://b/x, expected: hdfs://ip-10-0-0-7:8020
+            r"Wrong FS: (?P<where>\S{1,300}, expected: \S{1,200})",
+            # URISyntaxException: Relative path in absolute URI: a:b     Can not create a Path from an empty string
+            r"URISyntaxException: (?P<where>[^\n]{1,200})|Can ?not create a Path from (?P<what>\S{1,20} \w+ string)",
+            r"Pathname (?P<where>\S{0,300}) from .{0,300}is not a valid DFS filename|Incomplete HDFS URI",
+        ),
+    ),
+    Cause(
+        name="output-shared",
+        says="what a job was writing was removed under it: two runs write to one address, or one cleans up after "
+        "another",
+        fix="one run at a time for an OUTPUT= (our job's lease sees to it), or another OUTPUT=",
+        patterns=patterns(
+            # FileNotFoundException: File s3://b/x/_temporary/0 does not exist.
+            r"File(?:NotFoundException: (?:File )?)?\S{0,300}_temporary/\S{0,200} does(?:n't| not) exist|"
+            r"No such file or directory:? '?\S{0,300}/_temporary/",
         ),
     ),
     Cause(
@@ -125,12 +187,46 @@ ROWS = (
         ),
     ),
     Cause(
+        name="connections-exhausted",
+        says="all connections to the store that a process may have were taken{where}",
+        fix="more connections: spark.hadoop.fs.s3a.connection.maximum, on EMR fs.s3.maxConnections (emrfs-site); and "
+        "close what is opened (a stream that is not closed keeps its connection)",
+        patterns=patterns(
+            # SdkClientException: Unable to execute HTTP request: Timeout waiting for connection from pool
+            r"Timeout waiting for connection from pool|Acquire operation took longer than the configured|"
+            r"Connection pool (?:is )?(?:exhausted|shut down)",
+        ),
+    ),
+    Cause(
+        name="connection-broken",
+        says="the store ended a connection in the middle of a transfer{where}",
+        fix="run the step again: it goes on where it stopped; each time at the same object: look at that object",
+        patterns=patterns(
+            # Premature end of Content-Length delimited message body (expected: 4,194,304; received: 16,384)
+            r"Premature end of (?:Content-Length delimited message body|chunk coded message body)|Premature EOF",
+            r"IncompleteReadError|IncompleteRead\(|SSL peer shut down incorrectly|Your socket connection to the "
+            r"server was "
+            r"not read from or written to",
+            r"Status Code: 500|Error Code: InternalError|InternalError\) when calling",
+            # Unable to execute HTTP request: Connection reset     Read timed out (SdkClientException)
+            r"Unable to execute HTTP request: (?:Connection reset|Broken pipe|Read timed out|Remote host)",
+        ),
+    ),
+    Cause(
         name="s3-throttled",
         says="S3 answered too often that it is asked too much",
         fix="run the step again: it goes on where it stopped; fewer vCPUs ask less",
         # AWS Error SLOW_DOWN during GetObject operation: Please reduce your request rate.   (Status Code: 503; …
         # SlowDown
         patterns=patterns(r"SLOW_DOWN|SlowDown|reduce your request rate|AWSServiceThrottledException|Status Code: 503"),
+    ),
+    Cause(
+        name="service-throttled",
+        says="a service of AWS answered that it is asked too often",
+        fix="run the step again, later; fewer steps and smaller clusters at once ask less",
+        patterns=patterns(
+            r"ThrottlingException|ThrottledException|Rate exceeded|ProvisionedThroughputExceeded|TooManyRequests"
+        ),
     ),
     Cause(
         name="file-missing",
@@ -142,6 +238,15 @@ ROWS = (
             r"FileNotFoundException: (?:No such file or directory:|File(?: does not exist:)?) ?(?P<uri>(?:s3|file|"
             r"hdfs)\S*)",
             r"NoSuchKey|NO_SUCH_KEY|\(404\) when calling the HeadObject",
+            # EMRFS: java.io.FileNotFoundException: No such file or directory 's3://b/x'     File does not exist:
+            # hdfs://…
+            r"No such file or directory:? '?(?P<uri>(?:s3[an]?|hdfs|gs|abfss?|file)://[^\s']{1,400})|"
+            r"File does not exist: (?P<path>(?:hdfs:|/)\S{1,400})",
+            # It is possible the underlying files have been updated.
+            r"It is possible the underlying files have been updated",
+            # Warning: Local jar /opt/x.jar does not exist, skipping. (geotrellis#1579)     File /opt/job.py does not
+            # exist
+            r"(?:Local (?:jar|file)|File file:) ?(?P<uri>/\S{1,300}) does not exist",
             # python3: can't open file '/mnt/tmp/gone.py': [Errno 2] No such file or directory
             r"can't open file '(?P<uri>[^'\n]{1,300})'",
         ),
@@ -181,6 +286,18 @@ ROWS = (
             r"(?P<uri>(?:s3|hdfs|file)\S{1,400}) is not a Parquet file|[Ee]xpected magic number at tail",
             # Parquet magic bytes not found in footer.     Malformed ORC file
             r"Parquet magic bytes not found|Malformed ORC file|CANNOT_READ_FILE_FOOTER|Could not read footer",
+            # PIL.UnidentifiedImageError: cannot identify image file 'x.jpg'     OSError: image file is truncated
+            r"cannot identify image file|image file is truncated|broken data stream when reading image",
+            # EOFException: Unexpected end of input stream     incorrect header check     not in gzip format
+            r"Unexpected end of (?:input|ZLIB) stream|incorrect header check|not in (?:gzip|GZIP) format|file "
+            r"signature "
+            r"not found|truncated file|invalid magic number|BadZipFile|CRC check failed",
+            # Malformed records are detected in record parsing     MALFORMED_RECORD_IN_PARSING     CANNOT_DECODE
+            r"ChecksumException|Checksum (?:error|mismatch)|[Nn]ot an? (?:Avro )?data file|not a SequenceFile|"
+            r"invalid stored block lengths|Invalid (?:UTF-8|JSON)|MALFORMED_\w+|[Mm]alformed (?:records|CSV|JSON)|"
+            r"UnicodeDecodeError",
+            # Parquet column cannot be converted in file s3://…  Column: [x], Expected: double, Found: INT64
+            r"[Cc]olumn(?: type)? (?:cannot be|could not be) converted in file|SchemaColumnConvertNotSupported\w*",
         ),
     ),
     Cause(
@@ -191,7 +308,19 @@ ROWS = (
             # could only be written to 0 of the 1 minReplication nodes. There are 2 datanode(s) running and …
             # File … could only be replicated to 0 nodes instead of 1 (emr-troubleshoot-error-resource-2)
             r"could only be (?:replicated|written) to 0 |Cannot replicate block, only managed to replicate to zero",
-            r"(?:NSQuota|DSQuota|Quota)ExceededException|Name node is in safe mode",
+            r"(?:NSQuota|DSQuota|Quota)ExceededException|[Nn]ame node is in safe mode|SafeModeException",
+        ),
+    ),
+    Cause(
+        name="hdfs-unreachable",
+        says="HDFS did not answer{where}",
+        fix="write to s3:// instead; its NameNode runs on the primary node: make status says whether that lives",
+        next="make status, then make apply",
+        patterns=patterns(
+            # Call From ip-10-0-0-7/10.0.0.7 to ip-10-0-0-9:8020 failed on connection exception: … Connection refused
+            r"Call From \S{1,200} to (?P<where>\S{1,200}:(?:8020|9000|9820)) failed on",
+            r"Retrying connect to server: (?P<where>\S{1,200}:(?:8020|9000|9820))",
+            r"Operation category \w+ is not supported in state standby",
         ),
     ),
     Cause(

@@ -1,0 +1,9 @@
+"""EMR's states, by what they mean for us."""
+
+from __future__ import annotations
+
+LIVE_STATES = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
+"""Of a cluster that bills and has not begun to end."""
+ENDING_STATE = "TERMINATING"
+OPEN_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
+"""Of a step that has not ended."""

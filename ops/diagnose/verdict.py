@@ -1,0 +1,233 @@
+"""What is made of the evidence: a row's sentence with the fields of what fitted it, whose words decided, what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from string import Formatter
+from typing import Any
+
+from fruits.errors import EXIT_CODES
+
+from ops.diagnose import firsts
+from ops.diagnose.evidence import Evidence
+from ops.diagnose.finders.naming import named
+from ops.diagnose.rows import bootstrap, ending
+from ops.diagnose.scene import Hit, Scene
+from ops.diagnose.table import BARE, row
+from ops.diagnose.tracebacks import Traceback
+
+UNDETERMINED = 23
+"""Exit code of a step that failed before the job could report (`ops.core.exit_codes`)."""
+MOST_SAID = 1000
+
+_ACTIONS = {
+    "ListObjectsV2": "s3:ListBucket",
+    "ListObjects": "s3:ListBucket",
+    "HeadBucket": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
+    "GetObject": "s3:GetObject",
+    "PutObject": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "DeleteObject": "s3:DeleteObject",
+    "DeleteObjects": "s3:DeleteObject",
+    "RunJobFlow": "elasticmapreduce:RunJobFlow",
+    # Hadoop's S3A names its own calls
+    "getFileStatus": "s3:GetObject",
+    "open": "s3:GetObject",
+    "listStatus": "s3:ListBucket",
+    "delete": "s3:DeleteObject",
+}
+_PLAIN = (ending.UNKNOWN, ending.PYTHON, ending.JVM, bootstrap.OTHER)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is made of the evidence.
+
+    Attributes
+    ----------
+    cause : its name, of `table.NAMES`
+    says, fix, next : what it means, what to do, what to type
+    certain : named by the job, the bootstrap or an error code of EMR, not inferred from a text
+    decides : where two causes are possible: what tells them apart
+    said : the words that decided
+    said_in : whose words they are
+    raised : the deepest exception, where another line than ``said`` bears it
+    first : the first line of the logs that reports an error, with its file; for what is not known
+    ruled_out : what was looked for in the logs and is not there; the same
+    traceback : the one that explains it
+    exit_code : what the command around it should end with
+    """
+
+    cause: str
+    says: str
+    fix: str
+    next: str
+    certain: bool = False
+    decides: str = ""
+    said: str = ""
+    said_in: str = ""
+    raised: str = ""
+    first: str = ""
+    ruled_out: tuple[str, ...] = ()
+    traceback: Traceback | None = None
+    exit_code: int = UNDETERMINED
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the cause is more than what was printed."""
+        return self.cause not in {cause.name for cause in _PLAIN}
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether anything failed at all."""
+        return self.cause not in {ending.SUCCEEDED.name, ending.RUNNING.name, ending.WAITING.name}
+
+
+def verdict_of(scene: Scene, hit: Hit) -> Verdict:
+    """What a hit says, in words."""
+    evidence, record, found = scene.evidence, scene.record, scene.traceback
+    name = named(scene)
+    certain = name is not None and hit.cause is name.cause and hit.cause not in BARE
+    fields = _fields(hit, evidence)
+    sentence, _, own = _parted(hit.said)
+    plain = hit.cause in _PLAIN
+    first = firsts.first_error(evidence) if plain and evidence.subject == "step" else ""
+    chain = scene.chain or (scene.executors_chain if hit.cause.name == "executor-lost" else None)
+    raised = chain.deepest.said[:MOST_SAID] if chain is not None and hit.cause is not ending.JVM else ""
+    ended_well = hit.cause in (ending.SUCCEEDED, ending.RUNNING, ending.WAITING)
+    is_same = chain is not None and hit.statement.is_core and chain.deepest.name in hit.statement.text
+    if ended_well or hit.cause is ending.CANCELLED or is_same or (found is not None and found.decides):
+        raised = ""
+    shown = None if ended_well or hit.cause is ending.CANCELLED else found
+    return Verdict(
+        cause=hit.cause.name,
+        says=hit.cause.says.format_map(fields),
+        fix=own.strip().rstrip(".") if own and certain else hit.cause.fix.format_map(fields),
+        next=hit.cause.next,
+        certain=certain or ended_well,
+        decides=_decides(hit, evidence),
+        said=sentence.strip().rstrip(".")[:MOST_SAID],
+        said_in=hit.statement.source,
+        raised=raised,
+        first=first if first and first.partition(": ")[2] not in hit.said else "",
+        ruled_out=firsts.ruled_out(evidence) if plain and evidence.subject == "step" else (),
+        traceback=None if record and not str(record.get("traceback") or "") and not shown else shown,
+        exit_code=0 if ended_well else exit_code(evidence, record),
+    )
+
+
+def _parted(said: str) -> tuple[str, str, str]:
+    """A sentence and the fix that it brings along."""
+    for word in (" Fix: ", " Cure: "):  # the second in logs of older versions
+        if word in said:
+            return said.partition(word)
+    return said, "", ""
+
+
+def _decides(hit: Hit, evidence: Evidence) -> str:
+    """What tells two causes apart, unless the evidence has done so already."""
+    if hit.cause.name == "node-lost" and evidence.lost_nodes:
+        return ""
+    if hit.cause.variant == "killed" and evidence.of_role("node"):
+        return f"the logs of its node were read, and name no kill by the kernel or YARN; {hit.cause.decides}"
+    return hit.cause.decides
+
+
+_AFTER_COLON = (
+    "where",
+    "subnet",
+    "group",
+    "key",
+    "uri",
+    "package",
+    "versions",
+    "kind",
+    "after",
+    "what",
+    "class",
+    "command",
+)
+
+
+class Fields(dict[str, str]):
+    """Fields of a sentence; what was not found is said to be unknown, or left out."""
+
+    def __missing__(self, key: str) -> str:
+        if key == "grant":
+            return "allow it"
+        named = ("action", "resource", "module", "program", "signal", "exception", "library", "waits")
+        return {"whose": "a node", "part": "a container", "setting": "driver or spark.executor"}.get(
+            key, f"an unknown {key}" if key in named else ""
+        )
+
+
+def _fields(hit: Hit, evidence: Evidence) -> Fields:
+    fields = Fields(hit.groups)
+    if fields.get("used"):
+        fields["used"] = f" ({fields['used']} used)"
+    if region := fields.get("region"):
+        fields["elsewhere"] = f": in {region}, and {fields.get('configured') or 'another region'} was set"
+    if hit.cause.name == "lost-spot-nodes" and evidence.lost_spot:
+        fields["nodes"] = ": " + ", ".join(evidence.lost_spot[:5])
+    fields |= _filled(hit)
+    if part := hit.groups.get("part"):
+        is_driver = part == "AM"
+        fields |= {
+            "part": "the driver" if is_driver else "an executor",
+            "setting": "driver" if is_driver else "executor",
+        }
+        fields["where"] = f"{hit.groups['asked']} and {hit.groups['most']} at most"
+    for name in _AFTER_COLON:
+        if value := fields.get(name):
+            fields[name] = f": {value.removeprefix(': ').rstrip('.')}"
+    if hit.cause is row("access-denied"):
+        fields |= _refused(hit, evidence)
+    return fields
+
+
+def _filled(hit: Hit) -> dict[str, str]:
+    """What a row's sentence names after a colon, from whichever group its pattern could give it another name in."""
+    names = [name for _, name, _, _ in Formatter().parse(hit.cause.says) if name]
+    spare = [value for name, value in hit.groups.items() if name not in names]
+    lacking = [name for name in names if name in _AFTER_COLON and name not in hit.groups]
+    return dict(zip(lacking, spare, strict=False))
+
+
+def _refused(hit: Hit, evidence: Evidence) -> dict[str, str]:
+    """Which action on which resource was refused, to whom, and who grants it."""
+    groups = hit.groups
+    operation = groups.get("operation") or groups.get("call", "").partition(" ")[0]
+    action = groups.get("action") or _ACTIONS.get(operation) or operation or "something"
+    resource = groups.get("resource") or groups.get("uri") or ""
+    if not resource and (bucket := groups.get("bucket")):
+        resource = "/".join(part for part in (f"s3://{bucket}", groups.get("key", "")) if part)
+    if not resource and (uri := re.search(r"s3[an]?://[^\s'\",;)]+", f"{hit.said} {hit.statement.text}")):
+        resource = uri[0].rstrip(".:")
+    principal = groups.get("principal", "")
+    who = f" to {principal}" if principal else ""
+    if action.startswith(("ec2:", "iam:")) or "service role" in hit.said.lower():
+        grant = f"allow it{who} in infra/modules/iam/service_role.tf, and see that the resource bears our tags"
+    elif action.startswith("elasticmapreduce:") or any(
+        d.uri == hit.statement.source for d in evidence.of_role("terraform")
+    ):
+        grant = f"allow it{who}: what an operator needs stands in infra/operators (an administrator applies it)"
+    else:
+        grant = (
+            f"allow it{who} in infra/modules/iam/instance_role.tf, or take an address that the nodes may use (images/, "
+            "requests/, results/ of our data bucket)"
+        )
+    return {"action": action, "resource": resource or "an address that was not named", "grant": grant}
+
+
+def exit_code(evidence: Evidence, record: Mapping[str, Any] | None) -> int:
+    """What the command that watched should end with: the job's own code where it is known."""
+    try:
+        code = int(record["exit_code"]) if record is not None else UNDETERMINED
+    except (KeyError, TypeError, ValueError):
+        return UNDETERMINED
+    return code if code in EXIT_CODES and code else UNDETERMINED

@@ -1,0 +1,123 @@
+"""`make verify-aws BILL=1`: what AWS billed for the last look, against what it expected, two days later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.aws.account import Account
+from ops.aws.refusals import explain
+from ops.core.console import Console
+from ops.core.errors import ExitCode, OperatorError, WrongUseError
+from ops.core.paths import ROOT
+from ops.core.target import PROJECT
+from ops.verify import record
+from ops.verify.assumptions import TABLE, judge
+
+FOLDER = ROOT / "docs" / "verified"
+WAIT_HOURS = 48
+"""Cost Explorer is complete about a day after the usage; AWS renews it up to three times a day."""
+REGION = "us-east-1"  # Cost Explorer's only address in AWS's public partition
+
+
+def newest_record(folder: Path, env: str) -> Path:
+    """The record of the last look at a real account.
+
+    Raises
+    ------
+    OperatorError : there is none
+    """
+    pages = sorted(p for p in folder.glob(f"*-{env}.json") if not json.loads(p.read_text())["emulated"])
+    if not pages:
+        raise OperatorError(
+            f"there is no record of a run in ENV={env} whose bill could be compared. Fix: make verify-aws ENV={env}.",
+            exit_code=ExitCode.USAGE,
+        )
+    return pages[-1]
+
+
+def days_of(started: datetime) -> tuple[date, date]:
+    """The days that a look may have been billed on: its own and the next (a look may pass midnight), end exclusive."""
+    first = started.astimezone(UTC).date()
+    return first, first + timedelta(days=2)
+
+
+def total(answer: Mapping[str, Any]) -> dict[str, Decimal]:
+    """Dollars by service, those that are nothing left out, from an answer grouped by service."""
+    services: dict[str, Decimal] = {}
+    for day in answer["ResultsByTime"]:
+        for group in day["Groups"]:
+            amount = group["Metrics"]["UnblendedCost"]
+            if amount["Unit"] != "USD":
+                raise OperatorError(f"this account is billed in {amount['Unit']}, and prices here are in USD.")
+            name = group["Keys"][0]
+            services[name] = services.get(name, Decimal()) + Decimal(amount["Amount"])
+    return {name: usd for name, usd in sorted(services.items()) if usd}
+
+
+def ask_bill(explorer: Any, env: str, days: tuple[date, date]) -> dict[str, Any]:
+    """What these days cost by service: by the tags Project and Environment, or of all where billing knows no tag."""
+    query: dict[str, Any] = {
+        "TimePeriod": {"Start": days[0].isoformat(), "End": days[1].isoformat()},
+        "Granularity": "DAILY",
+        "Metrics": ["UnblendedCost"],
+        "GroupBy": [{"Type": "DIMENSION", "Key": "SERVICE"}],
+    }
+    tags = [{"Tags": {"Key": key, "Values": [value]}} for key, value in (("Project", PROJECT), ("Environment", env))]
+    services = total(explorer.get_cost_and_usage(**query, Filter={"And": tags}))
+    by_tag = bool(services)
+    if not by_tag:
+        services = total(explorer.get_cost_and_usage(**query))
+    return {
+        "days": [day.isoformat() for day in days],
+        "by_tag": by_tag,
+        "usd": str(sum(services.values(), Decimal())),
+        "services": {name: str(usd) for name, usd in services.items()},
+    }
+
+
+def compare_bill(environ: Mapping[str, str], console: Console, folder: Path = FOLDER) -> int:
+    """Ask Cost Explorer (0.01 USD a request), judge, and add the answer to the record.
+
+    Raises
+    ------
+    WrongUseError : the embedded AWS has no bill
+    OperatorError : no record, too early, or AWS does not answer
+    """
+    env = environ.get("ENV") or "local"
+    if env == "local":
+        raise WrongUseError("the embedded AWS writes no bill. Fix: ENV=verify.")
+    place = newest_record(folder, env)
+    kept = json.loads(place.read_text())
+    started = datetime.fromisoformat(kept["started"])
+    hours = (datetime.now(UTC) - started).total_seconds() / 3600
+    if hours < WAIT_HOURS:
+        raise OperatorError(
+            f"AWS's bill of {started:%Y-%m-%d} is not complete before {WAIT_HOURS} hours have passed. Fix: run it "
+            f"again in {WAIT_HOURS - hours:.0f} hours.",
+            exit_code=ExitCode.USAGE,
+        )
+    expected = kept["evidence"].get("cost", {}).get("usd")
+    if expected is None:
+        raise OperatorError(f"{place.name} does not say what it expected to pay, so there is nothing to compare.")
+    account = Account.from_environment(environ)
+    import boto3
+
+    try:
+        bill = ask_bill(boto3.client("ce", region_name=REGION), env, days_of(started))
+    except (ClientError, BotoCoreError) as error:
+        raise OperatorError(f"Cost Explorer did not answer: {explain(error)[0]}") from error
+    kept["evidence"]["bill"] = {**bill, "expected_usd": expected}
+    results = judge(kept["evidence"], emulated=False, table=tuple(a for a in TABLE if a.id == "bill"))
+    data, page = record.amend(kept, results, place, account.target.account_id)
+    for name, usd in bill["services"].items():
+        console.print(f"   {Decimal(usd):10.4f} USD  {name}")
+    console.print(results[0].said)
+    console.print(f"the record is {page}, its evidence {data}")
+    return ExitCode.ASSUMPTION if results[0].verdict == "broken" else ExitCode.DONE
