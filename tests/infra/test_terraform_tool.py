@@ -294,7 +294,9 @@ def test_a_wrong_name_is_said_before_credentials_are_looked_for(
 def test_emulator_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account, "emulator", dict)
     assert account.target_from({}, may_be_offline=True).offline
-    with pytest.raises(TerraformError, match=r"not running: start it with make local-up\. It begins empty; make apply "):
+    with pytest.raises(
+        TerraformError, match=r"not running: start it with make local-up\. It begins empty; make apply "
+    ):
         account.target_from({}, may_be_offline=False)
 
 
