@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import NOT_RUNNING, Account, emulator, target_from
+from ops.aws.state_bucket import NoStateError, region_of
 from ops.core.console import Console
 from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
 from ops.core.target import Target
@@ -94,6 +95,18 @@ def look_at_wheels(
     return [here, *there]
 
 
+def look_for_states(account: Account) -> Finding:
+    """Where Terraform keeps its states, without which nothing can be applied."""
+    name, foreign, lies_in = account.target.state_bucket, "", None
+    try:
+        lies_in = region_of(account.client("s3"), name, account.target.account_id)
+    except NoStateError as error:
+        foreign = str(error).partition(". Fix:")[0]
+    except ClientError as error:
+        foreign = str(error.response["Error"]["Code"])
+    return cloud.judge_states(name, lies_in=lies_in, foreign=foreign, env=account.target.env)
+
+
 def look_at_account(account: Account, need: ClusterNeeds | None, known: Sequence[str]) -> list[Finding]:
     """Everything that only the account can tell."""
     import boto3
@@ -108,6 +121,8 @@ def look_at_account(account: Account, need: ClusterNeeds | None, known: Sequence
             priced=sorted({place for place, _ in prices.instances()}),
         )
     )
+    if not target.local_state:
+        found.append(look_for_states(account))
     found += cloud.check_names(account.client("s3"), [*target.bucket_names.values()], known, target.region, target.env)
     if need is None:
         return [*found, unchecked("vCPUs", "without a plan nobody knows what is asked of the account")]
