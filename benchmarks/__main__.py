@@ -18,7 +18,7 @@ from rich.console import Console
 from benchmarks.photographs import ROOT
 from benchmarks.results import BenchmarkError, Check, Options, Result, Series
 
-NAMES = ("notebook", "bare", "guard", "latency", "pca", "fixed", "memory")
+NAMES = ("notebook", "bare", "guard", "latency", "pca", "fixed", "memory", "diagnose")
 COMMITTED = ROOT / "benchmarks" / "results"
 TRIALS = ROOT / "build" / "bench"
 REPEATS = 3

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKS = {"notebook": 1, "bare": 1, "guard": 1, "latency": 1, "pca": 1, "fixed": 2, "memory": 3}
+CHECKS = {"notebook": 1, "bare": 1, "guard": 1, "latency": 1, "pca": 1, "fixed": 2, "memory": 3, "diagnose": 2}
 
 
 @pytest.mark.slow
