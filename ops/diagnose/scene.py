@@ -16,6 +16,7 @@ from ops.diagnose.deaths import Death
 from ops.diagnose.ends import End
 from ops.diagnose.evidence import Document, Evidence
 from ops.diagnose.exceptions import Chain
+from ops.diagnose.survived import without_survived
 from ops.diagnose.tracebacks import Traceback
 
 MOST_LINE = 400
@@ -200,8 +201,9 @@ class Scene:
                 yield Statement(text, document.uri)
         for document in evidence.of_role("bootstrap", "terraform"):
             by_node = document.role == "bootstrap"
-            yield Statement("\n".join(document.text.strip().split("\n")[-LAST_LINES:]), document.uri, by_node=by_node)
-            yield Statement(document.text, document.uri, by_node=by_node)
+            text = without_survived(document.text)
+            yield Statement("\n".join(text.strip().split("\n")[-LAST_LINES:]), document.uri, by_node=by_node)
+            yield Statement(text, document.uri, by_node=by_node)
         if evidence.subject == "step":
             yield from emr
 

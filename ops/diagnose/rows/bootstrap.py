@@ -345,9 +345,10 @@ ROWS = (
         fix="upload it, or name it as it is; a bootstrap runs before Hadoop and Spark are installed, so /etc/spark and "
         "/usr/lib/spark are not there yet",
         next=AGAIN,
+        weak=True,
         patterns=patterns(
             # cp: cannot stat '/etc/spark/conf': No such file or directory     tee: /usr/lib/spark/jars: No such file …
-            r"(?:cp|mv|ln|chmod|chown|sed|cat|tar|tee|source|ls|unzip|cd|bash|sh|python3?)\b[^\n]{0,40}?[ "
+            r"(?:cp|mv|ln|chmod|chown|sed|cat|tar|tee|source|unzip|cd|bash|sh|python3?)\b[^\n]{0,40}?[ "
             r"'‘:](?P<uri>[/~.]?"
             r"[\w./+-]{2,200})['’]?: (?:Cannot open: )?No such file or directory",
             r"line \d+: (?P<uri>/\S{1,200}): No such file or directory|user-provided path (?P<path>\S{1,200}) does "
