@@ -29,6 +29,7 @@ export PYTHONPATH := jobs
 ##@ On this machine
 demo: $(VENV)/.localaws ##! Run the whole cycle on the embedded AWS: apply, upload, step, results, destroy. FAULT= YARN=1 CURRENCY= ARCH=
 run-local: $(VENV)/.runtime ##! Run the job on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= ENGINE= PRECISION= IMAGE_SIZE= SCALING= MAX_REJECT_RATE= WEIGHTS= REQUEST= MASTER=
+tune: $(VENV)/.localaws ## Measure on your own images which network, size and precision to take, and price it. INPUT= MODEL= IMAGE_SIZE= PRECISION= WEIGHTS= LIMIT= ENV= REGION= IMAGES= MINUTES= ARCH= JSON=1
 neighbours: $(VENV)/.runtime ## List the images of a result that are most like a photograph. ENV= IMAGE= INPUT= OUTPUT= MODEL= COUNT= JSON=1
 classify: $(VENV)/.runtime ## Say how well a linear classifier tells the classes apart, and add it to the report. ENV= INPUT= OUTPUT= MODEL= JSON=1
 export: $(VENV)/.runtime ## Hand vectors, labels and thumbnails to projector, fiftyone or spotlight. ENV= INPUT= OUTPUT= MODEL= TO= DEST= LIMIT=
@@ -37,7 +38,7 @@ doctor: $(VENV)/.localaws ##! Check what would fail later: account, quotas, type
 cost: $(VENV)/.localaws ## Show what an hour and a run will cost, and what the steps did cost. ENV= REGION= IMAGES= MINUTES= ARCH= CURRENCY= OFFLINE=1 JSON=1
 billing: $(VENV)/.localaws ## List what still bills, its price, and the command that removes it. ENV= REGION= CURRENCY= JSON=1
 verify-aws: $(VENV)/.localaws ## Check in a real account what this project assumes about AWS (ENV=verify, under 1 euro). ENV= REGION= WITH= BILL=1 YES=1 CURRENCY=
-prices: $(VENV)/.runtime ## Renew the price tables from AWS's Price List API. ENV= REGION=
+prices: $(VENV)/.runtime ## Renew the price tables from AWS's Price List API; TYPES= adds types. ENV= REGION= TYPES=
 ##@ An environment
 state: $(VENV)/.localaws ## Create the bucket of Terraform's states, once per account. ENV= REGION=
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. ENV= REGION= OFFLINE=1 IMAGES= MINUTES= ARCH= MAX_USD_PER_HOUR=
@@ -80,9 +81,9 @@ github: $(VENV)/.localaws ## Create the roles for a repository's workflows (an a
 validate: $(VENV)/.runtime ## Check the Terraform code of all four stacks.
 fmt-check: $(VENV)/.runtime ## Say whether the Terraform code is formatted.
 help-exit: $(VENV)/.runtime ## Explain the exit codes.
-demo run-local neighbours classify export doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit:
+demo run-local tune neighbours classify export doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit:
 	@$(FRUITS) $@
-.PHONY: demo run-local neighbours classify export doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit
+.PHONY: demo run-local tune neighbours classify export doctor state plan apply upload-dataset run-step watch results destroy purge status steps logs diagnose shell ui cost billing verify-aws prices sample dataset weights wheelhouse notebook local-up local-down local-status local-fault yarn-jars env studio-notebook studio-open studio-stop plan-report drift operators github validate fmt-check help-exit
 # commands: end
 
 ##@ Quality
@@ -113,7 +114,7 @@ azurite: build/azurite/.ready ## Install Azurite, with which tests/elsewhere tri
 viewers: build/viewers/.ready ## Install TensorBoard and Spotlight, with which tests/job/test_export.py reads what make export writes (1.2 GB)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
 	@.venv-spark4/bin/python -m pytest -m spark tests/job tests/cli/test_run_local.py tests/spark4 $(ARGS)
-bench: $(VENV)/.dev ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
+bench: $(VENV)/.dev $(if $(filter rivals,$(ONLY)),.venv-rivals/.ready) ## Measure the numbers the README quotes. ONLY=name for one; IMAGES= REPEATS= for a quick trial
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m benchmarks $(ARGS)
 lint: $(VENV)/.dev ## ruff, mypy, the rules of imports; the workflows: zizmor and their schemas, offline
 	@$(VENV)/bin/ruff check .
@@ -134,7 +135,7 @@ setup: $(VENV)/.runtime ## Build .venv from the locked requirements (the other t
 lock: ## Resolve the requirements again and write the hash-locked files
 	@tools/lock.sh
 clean: ## Remove what make built; keeps runs/ and data/
-	@rm -rf build .venv .venv-spark4 .venv-checkov .venv-docs
+	@rm -rf build .venv .venv-spark4 .venv-rivals .venv-checkov .venv-docs
 command-tables: $(VENV)/.runtime ## Write the commands' lines in the Makefile, README and docs/commands.md from ops/cli
 	@$(PY) -m tools.command_tables
 version: ## The version of this checkout
@@ -172,6 +173,12 @@ $(VENV)/.dev: $(VENV)/.localaws requirements-dev.txt
 	@echo "setting up .venv-spark4 (once)"
 	@$(PYTHON) -m venv .venv-spark4
 	@$(UV_PIP) --python .venv-spark4/bin/python -r requirements-spark4.txt
+	@touch $@
+
+.venv-rivals/.ready: $(VENV)/.base requirements-rivals.txt
+	@echo "setting up .venv-rivals (once)"
+	@$(PYTHON) -m venv .venv-rivals
+	@$(UV_PIP) --python .venv-rivals/bin/python -r requirements-rivals.txt
 	@touch $@
 
 build/azurite/.ready:

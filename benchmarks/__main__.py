@@ -15,10 +15,11 @@ from pathlib import Path
 from fruits.errors import FruitsError
 from rich.console import Console
 
+from benchmarks import rivals
 from benchmarks.photographs import ROOT
 from benchmarks.results import BenchmarkError, Check, Options, Result, Series
 
-NAMES = ("notebook", "bare", "guard", "latency", "pca", "fixed", "memory", "diagnose")
+NAMES = ("notebook", "bare", "guard", "latency", "pca", "fixed", "memory", "rivals", "diagnose")
 COMMITTED = ROOT / "benchmarks" / "results"
 TRIALS = ROOT / "build" / "bench"
 REPEATS = 3
@@ -99,7 +100,8 @@ def main(arguments: list[str]) -> int:
             repeats=given.repeats,
             say=lambda line: console.print(f"  {line}", style="dim", highlight=False),
         )
-        for name in given.names or known:
+        there = [name for name in known if name != "rivals" or rivals.PYTHON.exists()]
+        for name in given.names or there:
             began = time.monotonic()
             console.print(f"{name} …")
             try:

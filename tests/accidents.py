@@ -201,7 +201,7 @@ def kill(trial: Trial) -> Iterator[Row]:
     rng = random.Random(0)
     early = {
         "while it starts": lambda output: there_is(output, "_run/lease-*"),
-        "while it lists": lambda output: phase_is(output, "list"),
+        "when the listing is there": lambda output: there_is(output, "_run/listing/*.parquet"),
         "while it featurizes": lambda output: phase_is(output, "featurize"),
         "at the first feature file": lambda output: there_is(output, "features/part-*.parquet"),
         "at the first manifest": lambda output: there_is(output, "features/_manifests/*.json"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -69,6 +70,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("photos"):
             item.add_marker(skip)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # modules and tests stay: the garbage collector would look through all of them again and again
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -25,5 +25,8 @@ done
 grep -vE '^(pyspark|py4j)==' requirements-dev.txt | grep -E '^[a-z0-9._-]+==' | sed -E 's/ *\\$//' >build/constraints-spark4.txt
 lock requirements-spark4.in requirements-spark4.txt --universal -c build/constraints-spark4.txt
 lock requirements-checkov.in requirements-checkov.txt --universal
+# the job's own engine and decoder, so that only the pipeline around them differs
+grep -E '^(openvino|numpy|pillow)==' requirements.txt | sed -E 's/ *\\$//' >build/constraints-rivals.txt
+lock requirements-rivals.in requirements-rivals.txt --universal -c build/constraints-rivals.txt
 lock requirements-docs.in requirements-docs.txt --universal
 lock requirements-viewers.in requirements-viewers.txt --universal

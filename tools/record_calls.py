@@ -352,7 +352,7 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
         upload(account.client("s3"), account.bucket("data"), folder / "images", quiet)
     _result(account, other)
     with recording.of("run-step"):
-        code = step.run_step(account, {"YES": "1"}, quiet)
+        code = step.run_step(account, {}, quiet, step.Terms())
         if code == 0:
             newest = account.client("emr").list_steps(ClusterId=account.cluster["cluster_id"])["Steps"][0]
             emr.read_output(account, newest["Id"])

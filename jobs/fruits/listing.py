@@ -1,14 +1,16 @@
-"""Find the images below the input: in parallel by folder, as a table, never as a list on the driver.
+"""Find the images below the input, as a table in files, never as a list on the driver.
 
-A first task walks down from the input, a level at a time with many calls at once, until it has found enough folders or
-the images; then each folder is listed by one task, with all below it. What an image is, `inputs` says. No object is
-looked at by itself; one folder is one call, and its answer is held by one task (some 600 bytes a file).
+The driver walks down from the input while Spark starts: a local folder whole; in a store a level at a time with many
+calls at once, until it has found enough folders, or the images. Each folder that is left is listed by one task, with
+all below it. What an image is, `inputs` says. No object is looked at by itself; one folder is one call, and its answer
+is held by one process (some 600 bytes a file).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -26,32 +28,31 @@ COLUMNS = {"path": "string", "label": "string", "size": "long", "mtime": "long"}
 SCHEMA = pa.schema([("path", pa.string()), ("label", pa.string()), ("size", pa.int64()), ("mtime", pa.int64())])
 """``path`` as a user would write it; ``label`` the folder it lies in; ``size`` in bytes; ``mtime`` in nanoseconds."""
 
-_FOUND_DDL = "folder string, key string, size long, mtime long"
-_FOUND = pa.schema([("folder", pa.string()), ("key", pa.string()), ("size", pa.int64()), ("mtime", pa.int64())])
+FOLDERS = 1000
+"""So many folders the driver wants to find before it deals them out: more than most clusters have slots."""
 _PAGE = 10_000
+_LEAST, _SHARES, _MOST = 128, 10, 4096
+"""Rows of a part of the driver's listing: at least, what share of those before it, and at most."""
 _LISTED_AT_ONCE = 32
-_LEFT = "\0left out "
-"""Begins what is no folder in a table of folders; no store has such a name."""
+_LEFT = "left out "
 
 
-def _found(folders: list[str], files: list[Entry]) -> Iterator[pa.RecordBatch]:
-    """Rows: a folder still to list, or an image."""
-    nothing: list[None] = [None]
-    yield pa.RecordBatch.from_arrays(
-        [
-            pa.array(folders + nothing * len(files), pa.string()),
-            pa.array(nothing * len(folders) + [f.key for f in files], pa.string()),
-            pa.array(nothing * len(folders) + [f.size for f in files], pa.int64()),
-            pa.array(nothing * len(folders) + [f.mtime for f in files], pa.int64()),
-        ],
-        schema=_FOUND,
-    )
+@dataclass(frozen=True)
+class Walk:
+    """What the driver found by itself.
 
+    Attributes
+    ----------
+    parts : list of Part
+        Files of images.
+    folders : list of str
+        Keys of folders that are still to be listed, each with all below it.
+    left : LeftOut
+    """
 
-def _paged(images: Iterable[Entry]) -> Iterator[pa.RecordBatch]:
-    rest = iter(images)
-    while page := list(islice(rest, _PAGE)):
-        yield from _found([], page)
+    parts: list[Part]
+    folders: list[str]
+    left: LeftOut
 
 
 def _is_child(entry: Entry, folder: str) -> bool:
@@ -64,14 +65,14 @@ def _is_child(entry: Entry, folder: str) -> bool:
     return entry.key.startswith(start) and name not in ("", ".", "..") and not entry.key.endswith("/")
 
 
-def _walk_down(store: Store, wanted: int, left: LeftOut) -> Iterator[pa.RecordBatch]:
-    """List level by level, many folders at once, until a level has as many folders as wanted or holds the images.
+def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str]) -> Iterator[Entry]:
+    """The images found level by level, many folders at once, until a level has as many folders as wanted or holds them.
 
-    The folders of that level are dealt out, each to be listed with all below it. A local folder, and a store that
-    cannot list one level by itself, is listed whole, here, in pages.
+    The folders of that level are added to `folders`, each to be listed with all below it. A local folder, and a store
+    that cannot list one level by itself, is listed whole.
     """
     if store.is_local or not store.lists_folders:
-        yield from _paged(walk(store, left))
+        yield from walk(store, left)
         return
     level = [""]
     with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
@@ -81,23 +82,18 @@ def _walk_down(store: Store, wanted: int, left: LeftOut) -> Iterator[pa.RecordBa
                 some = level[start : start + _LISTED_AT_ONCE]
                 for folder, entries in zip(some, pool.map(store.list, some), strict=True):
                     if not all(_is_child(entry, folder) for entry in entries):
-                        yield from _found([folder], [])  # listed whole, where its keys come as they are
+                        folders.append(folder)  # listed whole, where its keys come as they are
                         continue
-                    folders = {entry.key for entry in entries if not entry.is_file}
-                    below += folders
-                    files = [e for e in entries if e.is_file and not (e.size == 0 and e.key in folders)]
-                    yield from _paged(images_in(files, left))
+                    inside = {entry.key for entry in entries if not entry.is_file}
+                    below += inside
+                    files = [e for e in entries if e.is_file and not (e.size == 0 and e.key in inside)]
+                    yield from images_in(files, left)
                 if not below and start + len(some) < len(level):
                     # the images lie here: one task each lists the others
-                    below = level[start + len(some) :]
-                    break
-            else:
-                level = below
-                continue
+                    folders += level[start + len(some) :]
+                    return
             level = below
-            break
-    if level:
-        yield from _found(level, [])
+    folders += level
 
 
 def _listed(store: Store, folder: str) -> list[Entry]:
@@ -107,13 +103,52 @@ def _listed(store: Store, folder: str) -> list[Entry]:
     return [e for e in entries if e.is_file and not (e.size == 0 and e.key in folders)]
 
 
-def write_listing(spark: SparkSession, source: Store, target: Store, tasks: int) -> tuple[list[Part], LeftOut]:
-    """List every image below `source` into Parquet parts below `target`.
+def rows_of_part(listed: int) -> int:
+    """How many rows the next part of the driver's listing takes, after so many in the parts before it."""
+    return max(_LEAST, min(listed // _SHARES, _MOST))
+
+
+def _rows(base: str, images: Sequence[Entry]) -> pa.RecordBatch:
+    """Images as rows of `SCHEMA`."""
+    paths = [f"{base}/{image.key}" for image in images]
+    columns = (paths, map(label_of, paths), (i.size for i in images), (i.mtime for i in images))
+    arrays = [pa.array(list(values), field.type) for values, field in zip(columns, SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def walk_down(source: Store, target: Store, wanted: int = FOLDERS) -> Walk:
+    """Find images, and folders that hold the others, here and without Spark; the images go to files below `target`.
+
+    The parts grow with the listing, so that they can be dealt into waves of equal size and stay few.
+
+    Raises
+    ------
+    StorageError
+        When the store refuses.
+    """
+    left, folders = LeftOut(), list[str]()
+    images = _walk_down(source, wanted, left, folders)
+    parts: list[Part] = []
+    listed = 0
+    while page := list(islice(images, rows_of_part(listed))):
+        writer = PartWriter(target, SCHEMA, plain=("path",))
+        writer.write(_rows(source.uri, page))
+        part = writer.close()
+        assert part is not None
+        parts.append(part)
+        listed += part.rows
+    return Walk(parts, folders, left)
+
+
+def list_folders(
+    spark: SparkSession, source: Store, target: Store, found: Walk, tasks: int
+) -> tuple[list[Part], LeftOut]:
+    """List what the driver left: the folders, one after the other in at most `tasks` tasks.
 
     Returns
     -------
     list of Part
-        With the columns of `SCHEMA`.
+        Files of all images, the driver's too, with the columns of `SCHEMA`.
     LeftOut
         What else was found.
 
@@ -122,62 +157,34 @@ def write_listing(spark: SparkSession, source: Store, target: Store, tasks: int)
     StorageError
         When the store refuses.
     """
+    if not found.folders:
+        return found.parts, found.left
     expected = versions.collect()
-    base = source.uri
-
-    def expand(_batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        versions.require_same(expected)
-        left = LeftOut()
-        for _batch in _batches:
-            yield from _walk_down(source, tasks, left)
-        yield _left_rows(left)
+    hands = [hand for hand in (found.folders[start::tasks] for start in range(tasks)) if hand]
 
     def descend(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
         writer, left = PartWriter(target, SCHEMA, plain=("path",)), LeftOut()
-        for batch in batches:
-            folders = batch.column("folder")
-            for folder, key, count in zip(*(batch.column(i).to_pylist() for i in (0, 1, 2)), strict=True):
-                if folder is not None and folder.startswith(_LEFT):
-                    left.add(folder.removeprefix(_LEFT), key, count)
-                elif folder is not None:
-                    for page in _paged(images_in(_listed(source, folder), left)):
-                        writer.write(_rows(page))
-            files = batch.filter(folders.is_null())
-            if files.num_rows:
-                writer.write(_rows(files))
+        for number in (number for batch in batches for number in batch.column(0).to_pylist()):
+            for folder in hands[number]:
+                images = images_in(_listed(source, folder), left)
+                while page := list(islice(images, _PAGE)):
+                    writer.write(_rows(source.uri, page))
         counts = {_LEFT + kind: Part(left.first[kind], count, "") for kind, count in left.counts.items()}
         yield part_rows({"part": writer.close(), **counts})
 
-    def _rows(found: pa.RecordBatch) -> pa.RecordBatch:
-        paths = [f"{base}/{key}" for key in found.column("key").to_pylist()]
-        labels = [label_of(path) for path in paths]
-        return pa.RecordBatch.from_arrays(
-            [pa.array(paths, pa.string()), pa.array(labels, pa.string()), found.column("size"), found.column("mtime")],
-            schema=SCHEMA,
-        )
-
-    start = spark.createDataFrame([("",)], "folder string").repartition(1)
-    found = start.mapInArrow(expand, _FOUND_DDL).repartition(tasks).mapInArrow(descend, PART_DDL).collect()
-    left = LeftOut()
-    for row in found:
-        if row["kind"].startswith(_LEFT):
+    parts, left = list(found.parts), found.left
+    for row in spark.range(0, len(hands), 1, len(hands)).mapInArrow(descend, PART_DDL).collect():
+        if row["kind"] == "part":
+            parts.append(Part.of(row))
+        else:
             left.add(row["kind"].removeprefix(_LEFT), row["name"], int(row["rows"]))
-    return [Part.of(row) for row in found if row["kind"] == "part"], left
+    return parts, left
 
 
-def _left_rows(left: LeftOut) -> pa.RecordBatch:
-    """What was left out, on its way through the same table: the kind as a folder, the first file, the number."""
-    kinds = list(left.counts)
-    return pa.RecordBatch.from_arrays(
-        [
-            pa.array([_LEFT + kind for kind in kinds], pa.string()),
-            pa.array([left.first[kind] for kind in kinds], pa.string()),
-            pa.array([left.counts[kind] for kind in kinds], pa.int64()),
-            pa.array([0] * len(kinds), pa.int64()),
-        ],
-        schema=_FOUND,
-    )
+def write_listing(spark: SparkSession, source: Store, target: Store, tasks: int) -> tuple[list[Part], LeftOut]:
+    """List every image below `source` into Parquet parts below `target`: both steps, one after the other."""
+    return list_folders(spark, source, target, walk_down(source, target, tasks), tasks)
 
 
 def read_listing(spark: SparkSession, target: Store, parts: list[Part], tasks: int) -> DataFrame:

@@ -74,6 +74,8 @@ class Run:
         self.progress = Progress(self.output, self.run_id)
         self.lease = Lease(self.output, self.run_id)
         self.publishing: Future[PublishedModel] | None = None
+        self.walking: Future[listing.Walk] | None = None
+        self.listed: list[Part] = []
         self.left_out = LeftOut()
         self.started = time.time()
 
@@ -126,7 +128,7 @@ class Run:
             print(f"(the error could not be recorded below the output: {failure})")  # noqa: T201
 
     def prepare(self) -> None:
-        """All that needs no Spark: whether the input is there; and the network begun, for TensorFlow takes seconds."""
+        """All that needs no Spark: whether the input is there. The network and the listing are begun."""
         with self.progress.phase("start"):
             try:
                 self.progress.start()
@@ -135,7 +137,11 @@ class Run:
             outputs.sweep_temporary(self.output, self.started)
             require_folder(self.source)
             require_model(self.request)
-        self.publishing = ThreadPoolExecutor(1, thread_name_prefix="model").submit(publish, self.request, self.output)
+            for folder in (LISTING, TODO, MOMENTS):
+                self.output.delete_folder(folder)
+        pool = ThreadPoolExecutor(2, thread_name_prefix="prepare")
+        self.publishing = pool.submit(publish, self.request, self.output)
+        self.walking = pool.submit(listing.walk_down, self.source, self.output.child(LISTING))
 
     def execute(self, spark: SparkSession) -> dict[str, Any]:
         """All phases; returns what `run.json` says.
@@ -156,7 +162,9 @@ class Run:
         self._require_possible(images, model)
         with progress.phase("plan"):
             state = manifests.load(self.output, model)
-            plan = planning.make_plan(
+            plan = planning.plan_of_listing(
+                self.listed, self.output.child(LISTING), self.selection, state, self.slots
+            ) or planning.make_plan(
                 spark, listed, self.selection, images, self.output, state, self.output.child(TODO), self.slots
             )
             self.lease.require()
@@ -177,11 +185,13 @@ class Run:
             if merged := planning.merge_small(spark, self.output, state, self.slots):
                 state = manifests.replace(self.output, model, state, *merged)
             manifests.sweep(self.output, state)
-        with progress.phase("reduce"):
-            self.output.delete(outputs.RUN)  # from here on the old results are being replaced
-            reduction, scores, csv = self._reduce(state)
-        with progress.phase("check"):
-            counts = self._check(listed, state, scores)
+        with self._counting(listed, state) as counting:
+            with progress.phase("reduce"):
+                self.output.delete(outputs.RUN)  # from here on the old results are being replaced
+                reduction, scores, csv = self._reduce(state)
+            with progress.phase("check"):
+                counts = counting.result()
+                _require_scores(counts, scores)
         with progress.phase("report"):
             summary = self._summary(plan, model, state, reduction, counts, csv)
             page = report.build(self.spark, self.source, self.output, state, scores, reduction, counts, summary)
@@ -217,10 +227,11 @@ class Run:
 
     def _list(self) -> tuple[DataFrame, int]:
         """List the input and say what of it is selected; returns all images, from files, and the number selected."""
-        for folder in (LISTING, TODO, MOMENTS):
-            self.output.delete_folder(folder)
         target = self.output.child(LISTING)
-        parts, self.left_out = listing.write_listing(self.spark, self.source, target, self.slots)
+        assert self.walking is not None
+        walk = self.walking.result()
+        parts, self.left_out = listing.list_folders(self.spark, self.source, target, walk, self.slots)
+        self.listed = parts
         found = sum(part.rows for part in parts)
         if not found:
             others = f" {self.left_out.sentence()}." if self.left_out else ""
@@ -250,7 +261,7 @@ class Run:
             name = f"wave-{number:05d}"
             images = sum(part.rows for part in parts)
             tasks = max(1, min(sizing.tasks, -(-images // sizing.images_per_task)))
-            todo = listing.read_listing(self.spark, self.output.child(TODO), parts, self.slots)
+            todo = listing.read_listing(self.spark, plan.todo_store, parts, self.slots)
             self.progress.wave_started(name)
             task = FeaturizeTask(
                 source=self.source,
@@ -346,17 +357,24 @@ class Run:
         outputs.write_spark_model(self.output, reduction, self.spark.version)
         return reduction, parts, outputs.write_scores_csv(self.output, parts, reduction.k)
 
-    def _check(self, listed: DataFrame, state: manifests.State, scores: list[Part]) -> list[checks.ClassCount]:
+    @contextmanager
+    def _counting(self, listed: DataFrame, state: manifests.State) -> Iterator[Future[list[checks.ClassCount]]]:
+        """Count while what stands in the block is done: Spark's part of one fills the driver's part of the other."""
+        with ThreadPoolExecutor(1, thread_name_prefix="count") as pool:
+            try:
+                yield pool.submit(self._count, listed, state)
+            except BaseException:
+                cancel_jobs(self.spark, self.run_id)
+                raise
+
+    def _count(self, listed: DataFrame, state: manifests.State) -> list[checks.ClassCount]:
+        tag_jobs(self.spark, self.run_id)
         features, rejects = (
             planning.keys_frame(self.spark, self.output, folder, parts, self.slots)
             for folder, parts in ((FEATURES, state.features), (REJECTS, state.rejects))
         )
         selected = self.selection.column()
-        counts = checks.count_classes(listed.where(selected), features.where(selected), rejects)
-        rows, written = sum(count.features for count in counts), sum(part.rows for part in scores)
-        if written != rows:
-            raise CheckError(f"{rows} images have features, but {written} have scores. Fix: run again.")
-        return counts
+        return checks.count_classes(listed.where(selected), features.where(selected), rejects)
 
     def _summary(
         self,
@@ -403,6 +421,12 @@ class Run:
             "commit": os.environ.get("FRUITS_COMMIT"),
             "arguments": self.request.as_json(),
         }
+
+
+def _require_scores(counts: list[checks.ClassCount], scores: list[Part]) -> None:
+    rows, written = sum(count.features for count in counts), sum(part.rows for part in scores)
+    if written != rows:
+        raise CheckError(f"{rows} images have features, but {written} have scores. Fix: run again.")
 
 
 def tag_jobs(spark: SparkSession, tag: str) -> None:

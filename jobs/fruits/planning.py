@@ -82,8 +82,9 @@ def keys_frame(
                     schema=_KEYS_SCHEMA,
                 )
 
-    if not parts:
-        return spark.createDataFrame([], _KEYS_DDL)
+    if not parts:  # a table of Python's rows would start workers of another kind
+        nothing = (f"cast(null as {kind}) as {name}" for name, kind in map(str.split, _KEYS_DDL.split(", ")))
+        return spark.range(0).selectExpr(*nothing).where("false")
     return map_parts(spark, parts, tasks, read, _KEYS_DDL)
 
 
@@ -97,6 +98,8 @@ class Plan:
         That the result will cover.
     todo : list of Part
         Files of images to featurize, dealt so that a few of them make a wave.
+    todo_store : Store
+        Where they lie.
     stale : list of Part
         Files of rows to leave out: feature and reject rows whose image was removed or changed, and rejects that are
         tried again.
@@ -106,6 +109,7 @@ class Plan:
 
     images: int
     todo: list[Part]
+    todo_store: Store
     stale: list[Part]
     damaged: list[str]
 
@@ -191,7 +195,23 @@ def make_plan(
     for row in rows:
         found.setdefault(row["kind"], []).append(Part.of(row))
     damaged = [f"{kind.split()[1]}/{p.name}" for kind, parts in found.items() if " " in kind for p in parts]
-    return Plan(images, found.get("todo", []), found.get("stale", []), sorted(damaged))
+    return Plan(images, found.get("todo", []), target, found.get("stale", []), sorted(damaged))
+
+
+def plan_of_listing(parts: list[Part], store: Store, selection: Selection, state: State, slots: int) -> Plan | None:
+    """The plan of a first run over all images: the files of the listing themselves, where they make equal waves.
+
+    Returns
+    -------
+    Plan or None
+        None where images must be compared, chosen, or dealt anew.
+    """
+    images = sum(part.rows for part in parts)
+    waves = Sizing.of(images, slots).waves
+    coarse = max(part.rows for part in parts) * waves > images
+    if state.features or state.rejects or not selection.is_whole or coarse:
+        return None
+    return Plan(images, parts, store, [], [])
 
 
 def _compared(

@@ -27,7 +27,7 @@ def checked(environ: Mapping[str, str]) -> None:
     ------
     OperatorError
     """
-    detached = environ.get("DETACH") == "1"
+    detached = step.Terms.from_options(environ).detach
     for name in ("ONESHOT", "FAULT"):
         if detached and environ.get(name):
             raise OperatorError(f"DETACH=1 leaves before {name} is done. Fix: give one of the two.", exit_code=2)
@@ -52,7 +52,7 @@ def once(account: Account, environ: Mapping[str, str], console: Console) -> int:
         signal.signal(number, signal.default_int_handler)
     has_ended = True
     try:
-        code = step.run_step(account, environ, console)
+        code = step.run_step(account, environ, console, step.Terms.from_options(environ))
         if code == 0:
             fetch_results(account, environ, console)
     except step.NotEndedError as error:
@@ -84,33 +84,30 @@ def afterwards(account: Account, console: Console) -> int:
     return step.why(account, cluster_id, step_id, console, patience=diagnosis.LATE_SECONDS) if step_id else UNDETERMINED
 
 
-def run(environ: Mapping[str, str], console: Console) -> int:
-    """What make's variables ask for; returns the exit code."""
-    checked(environ)
-    account = Account.from_environment(environ)
-    if step_id := environ.get("STEP"):
-        submitted = step.Submitted(str(account.cluster["cluster_id"]), step_id, emr.read_output(account, step_id))
-        code = step.see(account, submitted, environ, console)
-    else:
-        one_shot = environ.get("ONESHOT") == "1"
-        with fault.injected(account, environ, fault.IN_STEP):
-            code = (once if one_shot else step.run_step)(account, environ, console)
-        if one_shot:
-            return code  # destroy has said what is left
-    if code != step.INTERRUPTED and environ.get("DETACH") != "1":
+def end(account: Account, code: int, console: Console) -> int:
+    """The last lines after a step was watched: what goes on billing, and what to type next."""
+    if code != step.INTERRUPTED:
         console.print(last_line(account))
-    if code == 0 and environ.get("DETACH") != "1":
+    if code == 0:
         tell_next(console, account.target.command("results"), account.target.command("destroy"))
     return code
 
 
 def main(environ: Mapping[str, str]) -> int:
     """`make run-step`: the job's own exit code where it is known."""
-    return run({**environ, "STEP": ""}, Console())
+    checked(environ)
+    account, console, terms = Account.from_environment(environ), Console(), step.Terms.from_options(environ)
+    with fault.injected(account, environ, fault.IN_STEP):
+        if terms.one_shot:
+            return once(account, environ, console)  # destroy says what is left
+        code = step.run_step(account, environ, console, terms)
+    return code if terms.detach else end(account, code, console)
 
 
 def watch(environ: Mapping[str, str]) -> int:
     """`make watch`."""
-    if not environ.get("STEP"):
+    if not (step_id := environ.get("STEP")):
         raise OperatorError("which step? Fix: make watch STEP=s-…; make steps lists them.", exit_code=ExitCode.USAGE)
-    return run(environ, Console())
+    account, console = Account.from_environment(environ), Console()
+    submitted = step.Submitted(str(account.cluster["cluster_id"]), step_id, emr.read_output(account, step_id))
+    return end(account, step.see(account, submitted, console, step.Terms()), console)

@@ -28,6 +28,19 @@ class Speed:
     inferred: bool
 
 
+BASE = "m6i and m6a"
+PROCESSORS: tuple[tuple[str, tuple[str, ...], Decimal, str], ...] = (
+    (BASE, ("m6i", "c6i", "r6i", "m6a"), Decimal(1), "as the benchmark's machine"),
+    ("m5, c5, r5", ("m5", "c5", "r5"), 1 / Decimal("1.15"), "AWS: m6i is up to 15 % faster"),
+    ("m7i, c7i", ("m7i", "c7i"), Decimal("1.15"), "AWS: up to 15 % faster than m6i"),
+    ("m6g, c6g, r6g", ("m6g", "c6g", "r6g"), 1 / Decimal("1.25"), "AWS: m7g is up to 25 % faster"),
+    ("m7g, c7g", ("m7g", "c7g"), Decimal(1), "no figure of ours: as m6i"),
+)
+"""Families by processor, in single precision against the benchmark's half core; only a run on AWS measures them."""
+BF16 = {"m7i, c7i": Decimal(198) / 90}
+"""What ``PRECISION=bf16`` multiplies it by: measured on two cores of a Xeon with AMX (docs/performance.md)."""
+
+
 def of_bench(path: Path = BENCH) -> Speed:
     """From the benchmark of the job on bare cores; half of it, because a vCPU is half a core.
 
@@ -35,17 +48,69 @@ def of_bench(path: Path = BENCH) -> Speed:
     ------
     OperatorError : the file is not there, or not what `make bench` writes
     """
+    rate, cores, measured, _ = _read_bench(path)
+    text = f"make bench of {measured}, {rate / cores:.0f} images/s a core, halved for a vCPU"
+    return Speed(rate / cores * VCPU, text, inferred=True)
+
+
+def _read_bench(path: Path) -> tuple[Decimal, Decimal, str, Decimal]:
+    """The job's images a second, cores, the day, and the job's share of what bare loops do on them."""
     try:
         record = json.loads(path.read_text())
         rate = Decimal(str(record["series"]["the job"]["median"]))
         cores = Decimal(str(record["settings"]["loops"]))
-        measured = str(record["measured"])[:10]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return rate, cores, str(record["measured"])[:10], Decimal(str(record["checks"][0]["value"])) / 100
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise OperatorError(
             f"the measured speed cannot be read from {path.name} ({type(error).__name__}: {error}). Fix: make bench."
         ) from error
-    text = f"make bench of {measured}, {rate / cores:.0f} images/s a core, halved for a vCPU"
-    return Speed(rate / cores * VCPU, text, inferred=True)
+
+
+def share_of_job(path: Path = BENCH) -> Decimal:
+    """Of what bare loops do on the same cores, the job does this.
+
+    Raises
+    ------
+    OperatorError : as `of_bench`
+    """
+    return _read_bench(path)[3]
+
+
+def of_core(rate: float) -> Speed:
+    """From what one core of this machine did with bare network and decoder; half of it, because a vCPU is half a core.
+
+    Parameters
+    ----------
+    rate : images a second
+    """
+    return Speed(
+        Decimal(str(rate)) * share_of_job() * VCPU, "measured here on a sample, halved for a vCPU", inferred=True
+    )
+
+
+def of_types(types: Iterable[str], path: Path = BENCH) -> Speed:
+    """Of the slowest processor that a list of types may bring: the benchmark's speed, scaled by what AWS says.
+
+    Raises
+    ------
+    OperatorError : the benchmark's result cannot be read
+    """
+    base = of_bench(path)
+    families = {type_.split(".")[0] for type_ in types}
+    found = [row for row in PROCESSORS if families & set(row[1])]
+    name, _, factor, why = min(found, key=lambda row: row[2], default=PROCESSORS[0])
+    return Speed(base.per_vcpu * factor, f"{base.source}; {name}: {why}", inferred=True)
+
+
+def list_processors(path: Path = BENCH) -> list[str]:
+    """The speed of each processor, for a reader: ``m7i, c7i ~91, in bf16 ~200``."""
+    base = of_bench(path)
+    said = []
+    for name, _, factor, _ in PROCESSORS:
+        rate = base.per_vcpu * factor
+        bf16 = f" (~{rate * BF16[name]:.0f} with PRECISION=bf16, the ratio measured)" if name in BF16 else ""
+        said.append(f"{name} ~{rate:.0f}{bf16}")
+    return said
 
 
 def of_runs(runs: Iterable[tuple[str, Mapping[str, Any]]]) -> Speed | None:

@@ -73,7 +73,8 @@ def fields_from(environment: Mapping[str, str]) -> dict[str, Any]:
         try:
             fields[name] = classes_in(text) if meaning.kind == "names" else meaning.read(text)
         except ValueError:
-            example = f"{name.upper()}={'50' if meaning.kind == 'whole' else '0.95'}"
+            usual = {"whole": 50, "share": 0.95, "image_size": 224, "max_reject_rate": 0.05}
+            example = f"{name.upper()}={usual.get(name, usual.get(meaning.kind))}"
             raise UsageError(f"{name.upper()}={text} is not a number. Fix: for example {example}.") from None
     return fields
 
@@ -144,6 +145,9 @@ def command(zip_file: Path, request_file: Path, master: str, scratch: str, *, ar
         "spark.driver.memory": "2g",
         # the JVM only directs here: its optimising compiler and parallel collector would cost more than they save
         "spark.driver.extraJavaOptions": f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC {archive}".strip(),
+        # generated code is compiled for each of a run's queries, and they handle nothing but names
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.local.dir": scratch,
         "spark.sql.shuffle.partitions": str(max(2, os.cpu_count() or 2)),
         "spark.sql.warehouse.dir": f"{scratch}/warehouse",

@@ -54,7 +54,7 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
         )
         with fault.injected(account, environ, fault.IN_STEP):
             # whatever happens to the step, its cluster ends below
-            code = step.run_step(account, {**environ, "DETACH": "", "ONESHOT": "1"}, console, cost=False)
+            code = step.run_step(account, environ, console, step.Terms(one_shot=True, cost=False))
         if code == 0:
             folder = fetch_results(account, environ, console)
         destroy(environ, console)

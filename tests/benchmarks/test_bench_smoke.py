@@ -10,8 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import rivals
+
 ROOT = Path(__file__).resolve().parents[2]
-CHECKS = {"notebook": 1, "bare": 1, "guard": 1, "latency": 1, "pca": 1, "fixed": 2, "memory": 3, "diagnose": 2}
+CHECKS = {
+    "notebook": 1,
+    "bare": 1,
+    "guard": 1,
+    "latency": 1,
+    "pca": 1,
+    "fixed": 2,
+    "memory": 3,
+    "rivals": 4,
+    "diagnose": 2,
+}
 
 
 @pytest.mark.slow
@@ -23,6 +35,8 @@ def test_a_benchmark_runs_and_writes_its_numbers(name: str, tmp_path: Path) -> N
     images = 64 * cores + 40  # more than the warm-up takes
     if name == "pca":
         images = 200
+    if name == "rivals" and not rivals.PYTHON.exists():
+        pytest.skip("the rivals are not installed: make bench ONLY=rivals installs them")
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", name, "--images", str(images), "--repeats", "1", "--results", tmp_path],
         cwd=ROOT,

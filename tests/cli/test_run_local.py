@@ -279,7 +279,7 @@ def same_rows(a: dict[str, np.ndarray[Any, Any]], b: dict[str, np.ndarray[Any, A
 
 
 POINTS: dict[str, Callable[[Path], bool]] = {
-    "listing": lambda output: report(output).get("phase") == "list",
+    "listed": lambda output: any((output / "_run/listing").glob("*.parquet")),
     "a wave counts": lambda output: any((output / "features/_manifests").glob("*.json")),
     "reducing": lambda output: report(output).get("phase") == "reduce",
     "scores are written": lambda output: (output / "pca/scores.csv").exists(),

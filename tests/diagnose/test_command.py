@@ -330,9 +330,9 @@ def test_a_one_shot_cluster_is_destroyed_before_its_logs_are_awaited(
     """A cluster that ends ships its logs at once, and one that waits bills."""
     done: list[str] = []
 
-    def see(_: Account, environ: Mapping[str, str], console: Console) -> int:
+    def see(_: Account, environ: Mapping[str, str], console: Console, terms: step.Terms) -> int:
         done.append("step")
-        return step.see(known, step.Submitted(CLUSTER, STEP, f"s3://{DATA}/results/x"), environ, console)
+        return step.see(known, step.Submitted(CLUSTER, STEP, f"s3://{DATA}/results/x"), console, terms)
 
     def destroy(*_: Any) -> None:
         done.append("destroy")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from fruits.errors import StorageError, UsageError
 from fruits.inputs import LeftOut
@@ -49,9 +48,9 @@ def test_one_level_holds_files_and_folders(store: Store) -> None:
 def test_the_walk_finds_every_image_in_folders_or_at_once(store: Store) -> None:
     for key in KEYS:
         store.write(key, b"1")
-    rows = pa.Table.from_batches(_walk_down(store, 3, LeftOut())).to_pylist()
-    images = [row["key"] for row in rows if row["key"]]
-    for folder in (row["folder"] for row in rows if row["folder"]):
+    folders: list[str] = []
+    images = [entry.key for entry in _walk_down(store, 3, LeftOut(), folders)]
+    for folder in folders:
         images += [e.key for e in store.list(folder, recursive=True) if e.is_file]
     assert sorted(images) == sorted(KEYS)
 

@@ -81,7 +81,7 @@ def test_reasons_are_the_decoders_and_a_place_keeps_its_picture(guard: Guard) ->
         (b"SEGV", "the unknown image crashes its decoder (SIGSEGV)"),
         (b"ABRT", "the unknown image crashes its decoder (SIGABRT)"),
         (b"EXIT", "the unknown image crashes its decoder (exit code 3)"),
-        (b"LOOP", "the unknown image takes more than 1 s to decode"),
+        pytest.param(b"LOOP", "the unknown image takes more than 1 s to decode", marks=pytest.mark.costly),
     ],
 )
 def test_a_decoder_that_dies_costs_its_image_alone(broken: None, poison: bytes, wanted: str) -> None:
@@ -161,6 +161,7 @@ def test_a_picture_that_crashes_costs_the_page_that_picture(broken: None, tmp_pa
     assert [bool(picture) for picture in found] == [True, False, True, False]
 
 
+@pytest.mark.costly
 def test_the_reports_pictures_take_bounded_memory(tmp_path: Path) -> None:
     """A PNG of 40 megapixels and six files of 40 MB: one is decoded at a time, and 64 MB are held at most."""
     Image.new("RGB", (8000, 5000)).save(tmp_path / "large.png", compress_level=1)

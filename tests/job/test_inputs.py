@@ -141,18 +141,12 @@ class Keys:
 
 
 def listed(store: Any, wanted: int) -> tuple[list[str], int]:
-    """All keys that the first task and the others find, and how many folders were dealt out."""
-    left = LeftOut()
-    keys: list[str] = []
-    dealt = 0
-    for batch in listing._walk_down(store, wanted, left):
-        for row in batch.to_pylist():
-            if row["folder"] is not None:
-                dealt += 1
-                keys += [entry.key for entry in images_in(listing._listed(store, row["folder"]), left)]
-            else:
-                keys.append(row["key"])
-    return sorted(keys), dealt
+    """All keys that the driver and the tasks find, and how many folders were dealt out."""
+    left, folders = LeftOut(), list[str]()
+    keys = [entry.key for entry in listing._walk_down(store, wanted, left, folders)]
+    for folder in folders:
+        keys += [entry.key for entry in images_in(listing._listed(store, folder), left)]
+    return sorted(keys), len(folders)
 
 
 @pytest.mark.parametrize("wanted", [1, 2, 8, 64, 1000])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fruits import inputs, listing
 from fruits.errors import InputError
+from fruits.inputs import LeftOut
 from fruits.parts import read_batches
 from fruits.store import Store
 
@@ -55,19 +57,18 @@ def test_labels_are_the_folder_in_composed_form() -> None:
     assert listing.label_of("b.jpg") == ""
 
 
-def listed(spark: SparkSession, source: Path, target: Path, tasks: int = 2) -> list[tuple[str, str, int, int]]:
+def listed(source: Path, target: Path) -> list[tuple[str, str, int, int]]:
     store = Store(str(target))
-    parts, _ = listing.write_listing(spark, Store(str(source)), store, tasks)
+    parts = listing.walk_down(Store(str(source)), store).parts
     batches = list(read_batches(store, [part.name for part in parts]))
     assert sum(batch.num_rows for batch in batches) == sum(part.rows for part in parts)
     return sorted(tuple(row.values()) for batch in batches for row in batch.to_pylist())
 
 
-@pytest.mark.spark
-def test_every_image_at_any_depth_once(spark: SparkSession, tmp_path: Path) -> None:
+def test_every_image_at_any_depth_once(tmp_path: Path) -> None:
     source = tmp_path / "in put"
     wanted = []
-    for i in range(13):  # more folders than the first task walks down by itself
+    for i in range(70):  # more images than the first part takes
         for name in (f"c{i}/1.jpg", f"c{i}/deep/er/2.PNG"):
             wanted.append(name)
     wanted += ["root.jpg", "100%/a#b?.jpeg"]
@@ -77,12 +78,43 @@ def test_every_image_at_any_depth_once(spark: SparkSession, tmp_path: Path) -> N
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * (i + 1))
     (source / "empty").mkdir()
+    assert len(wanted) > listing.rows_of_part(0)
     (source / "folder.jpg").mkdir()
-    found = listed(spark, source, tmp_path / "out")
+    found = listed(source, tmp_path / "out")
     assert [row[0] for row in found] == sorted(f"{source}/{name}" for name in wanted)
     for path, label, size, mtime in found:
         stat = Path(path).stat()
         assert (label, size, mtime) == (Path(path).parent.name, stat.st_size, stat.st_mtime_ns)
+
+
+@pytest.mark.spark
+def test_tasks_list_the_folders_that_the_driver_left(spark: SparkSession, tmp_path: Path) -> None:
+    source, target = tmp_path / "in", Store(str(tmp_path / "out"))
+    for name in ("a/1.jpg", "a/deep/2.png", "b/3.jpg", "b/notes.txt", "c/4.jpg", "c/.hidden.jpg", "5.jpg"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).touch()
+    by_driver = LeftOut()
+    by_driver.add(".txt", "first.txt")
+    (part,) = listing.walk_down(Store(str(source / "b")), target).parts  # any file of images will do
+    walk = listing.Walk([part], ["a", "b", "c"], by_driver)
+    parts, left = listing.list_folders(spark, Store(str(source)), target, walk, 2)
+    assert parts[0] == part
+    paths = [row for batch in read_batches(target, [p.name for p in parts[1:]]) for row in batch["path"].to_pylist()]
+    assert sorted(paths) == [f"{source}/{name}" for name in ("a/1.jpg", "a/deep/2.png", "b/3.jpg", "c/4.jpg")]
+    assert left.counts == {".txt": 2, inputs.HIDDEN: 1}
+    assert left.first == {".txt": "b/notes.txt", inputs.HIDDEN: "c/.hidden.jpg"}
+
+
+def test_three_thousand_files_are_listed_in_two_seconds(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    for label in range(30):
+        (source / f"class {label}").mkdir(parents=True)
+        for i in range(100):
+            (source / f"class {label}" / f"{i}.jpg").touch()
+    began = time.process_time()
+    parts = listing.walk_down(Store(str(source)), Store(str(tmp_path / "out"))).parts
+    assert time.process_time() - began < 2
+    assert sum(part.rows for part in parts) == 3000
 
 
 def test_an_input_that_is_a_file_or_missing(tmp_path: Path) -> None:

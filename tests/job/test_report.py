@@ -431,6 +431,7 @@ def test_what_a_task_returns_does_not_grow_with_its_rows() -> None:
         assert {len(scores) for scores in found.column("scores").to_pylist()} == {4 * sample.WIDTH}
 
 
+@pytest.mark.costly
 def test_more_classes_than_a_page_can_list() -> None:
     text = page_of([f"class {i:04d}" for i in range(2000) for _ in range(2)], Pictures())
     assert "1,500 of 4,000 images, one each of 1,500 of the 2,000 classes" in text

@@ -563,7 +563,7 @@ def test_workers_with_other_versions(job: Job, corpus: Path, tmp_path: Path, mon
     monkeypatch.setattr(versions, "collect", lambda: {**mine, "pillow": "1.0"})
     sentence = refused(VersionMismatchError, job, corpus, tmp_path / "out")
     assert f"pillow 1.0 on the driver, {mine['pillow']} on a worker" in sentence
-    assert (error_of(tmp_path / "out")["exit_code"], error_of(tmp_path / "out")["phase"]) == (14, "list")
+    assert (error_of(tmp_path / "out")["exit_code"], error_of(tmp_path / "out")["phase"]) == (14, "featurize")
 
 
 def test_a_network_that_a_worker_finds_damaged(

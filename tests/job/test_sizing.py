@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fruits.errors import UsageError
+from fruits.listing import rows_of_part
+from fruits.manifests import State
+from fruits.parts import Part, deal
 from fruits.pca import Moments
-from fruits.planning import Sizing
+from fruits.planning import Sizing, plan_of_listing
 from fruits.request import Request
+from fruits.selection import EVERYTHING, Selection
 from fruits.store import Store
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +48,42 @@ def test_every_image_has_a_place_and_no_slot_waits(images: int, slots: int) -> N
     if images >= 256 * 8 * slots:
         assert found.images_per_task >= 256 / 1.5
         assert found.waves >= 4, "enough tasks that the last ones are a small part"
+
+
+NOTHING = State((), (), ())
+
+
+def local_parts(images: int) -> list[Part]:
+    """A local folder's listing: part after part, as `listing.write_local` cuts it."""
+    parts: list[Part] = []
+    while (left := images - sum(part.rows for part in parts)) > 0:
+        parts.append(Part(str(len(parts)), min(left, rows_of_part(images - left))))
+    return parts
+
+
+@given(st.integers(1, 100_000), st.integers(1, 64))
+def test_a_first_run_over_a_local_folder_deals_out_the_listing_itself(images: int, slots: int) -> None:
+    parts, store = local_parts(images), Store("listing")
+    plan = plan_of_listing(parts, store, EVERYTHING, NOTHING, slots)
+    assert plan is not None
+    assert (plan.images, plan.todo, plan.todo_store, plan.stale, plan.damaged) == (images, parts, store, [], [])
+    waves = [sum(part.rows for part in hand) for hand in deal(plan.todo, Sizing.of(images, slots).waves)]
+    assert len(waves) == Sizing.of(images, slots).waves
+    assert max(waves) <= 1.5 * images / len(waves), "no wave is much larger than the others"
+
+
+def test_a_listing_of_one_large_file_is_dealt_anew() -> None:
+    store = Store("listing")
+    assert plan_of_listing([Part("all", 100_000)], store, EVERYTHING, NOTHING, 16) is None
+    assert plan_of_listing([Part("few", 100)], store, EVERYTHING, NOTHING, 16) is not None, "a single wave"
+
+
+def test_what_is_there_or_chosen_is_compared() -> None:
+    parts, store = local_parts(1000), Store("listing")
+    some = State((), (Part("features", 5),), ())
+    assert plan_of_listing(parts, store, EVERYTHING, some, 2) is None
+    assert plan_of_listing(parts, store, EVERYTHING, State((), (), (Part("rejects", 1),)), 2) is None
+    assert plan_of_listing(parts, store, Selection(("Banana",)), NOTHING, 2) is None
 
 
 def moments(rows: int, bad: int) -> Moments:

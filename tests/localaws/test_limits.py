@@ -11,6 +11,7 @@ from localaws.calls import Call
 from localaws.limits import problems
 from localaws.settings import ROOT
 from tests.localaws.support import Aws, World, allow, trust
+from tools import module_docs
 
 EC2_TEXTS = [
     ("SageMaker services through the NAT gateway", True),
@@ -100,14 +101,9 @@ def test_the_service_says_it_in_its_own_way(aws: Aws, world: World) -> None:
 
 def test_no_description_of_the_stacks_has_what_ec2_refuses() -> None:
     """The code's own texts, as written; `make apply` on the embedded AWS says the same of what becomes of them."""
-    import hcl2
-
     texts = []
     for path in sorted((ROOT / "infra").rglob("*.tf")):
-        with path.open() as file:
-            options = hcl2.SerializationOptions(strip_string_quotes=True, with_comments=False, explicit_blocks=False)
-            code = hcl2.load(file, serialization_options=options)
-        for resource in code.get("resource", []):
+        for resource in module_docs.parse(path.read_text()).get("resource", []):
             for kind, named in resource.items():
                 if kind in (
                     "aws_security_group",

@@ -25,16 +25,21 @@ def test_the_pin_the_lock_and_the_installed_moto_agree() -> None:
     assert f"\nmoto=={patching.MOTO_VERSION} " in locked, "requirements-localaws.txt locks another moto: run make lock"
 
 
-def test_every_correction_still_fits() -> None:
-    # In a process of its own: the corrections stay in moto for as long as it lives.
+@pytest.fixture(scope="module")
+def corrected() -> subprocess.CompletedProcess[str]:
+    """A process that installs the corrections, which stay in moto for as long as it lives, and names EMR's calls."""
     code = (
         "import localaws.app as app\n"
         "from localaws.settings import Settings\n"
         "app.services.install()\n"
         "app.emr_api.install(app.Supervisor(Settings(), 'http://127.0.0.1:9', app.Keys.new('AKIA')))\n"
+        "print(*app.emr_api.operations().values())\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"moto's internals have moved:\n{done.stderr}"
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_every_correction_still_fits(corrected: subprocess.CompletedProcess[str]) -> None:
+    assert corrected.returncode == 0, f"moto's internals have moved:\n{corrected.stderr}"
 
 
 def test_another_version_is_refused_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,11 +64,9 @@ def test_a_lost_or_gained_attribute_is_named() -> None:
     assert Moved.there == 1
 
 
-def test_every_emr_call_of_ours_is_one_of_the_service() -> None:
-    code = "from localaws.emr.api import operations\nprint('\\n'.join(operations().values()))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+def test_every_emr_call_of_ours_is_one_of_the_service(corrected: subprocess.CompletedProcess[str]) -> None:
     known = set(service_model("emr").operation_names)
-    ours = set(done.stdout.split())
+    ours = set(corrected.stdout.split())
     assert ours <= known
     assert len(ours) > 30
 

@@ -156,7 +156,7 @@ def test_what_is_not_there_costs_a_sentence_and_no_step(
     s3.put_object(Bucket="fruits-data", Key="here/Apple/1.jpg", Body=b"x")
     s3.put_object(Bucket="fruits-data", Key="images-of-others/Apple/1.jpg", Body=b"x")
     with pytest.raises(step.NotEndedError) as caught:
-        step.run_step(account, variables, Console(quiet=True))
+        step.run_step(account, variables, Console(quiet=True), step.Terms(detach=True))
     assert str(caught.value).startswith(sentence)
     assert caught.value.exit_code == code
     assert not keys(account, "artifacts")
@@ -166,9 +166,12 @@ def test_what_is_there_is_submitted(account: AppliedAccount) -> None:
     file = BACKBONES["resnet50"].source.file
     for key in ("images/Apple/1.jpg", f"weights/{file}"):
         account.client("s3").put_object(Bucket="fruits-data", Key=key, Body=b"x")
-    variables = {"MODEL": "resnet50", "WEIGHTS": "s3://fruits-data/weights/", "DETACH": "1"}
-    assert step.run_step(account, variables, Console(quiet=True)) == 0
-    assert step.run_step(account, {"INPUT": "gs://elsewhere/x", "DETACH": "1", "QUEUE": "1"}, Console(quiet=True)) == 0
+    variables = {"MODEL": "resnet50", "WEIGHTS": "s3://fruits-data/weights/"}
+    assert step.run_step(account, variables, Console(quiet=True), step.Terms(detach=True)) == 0
+    assert (
+        step.run_step(account, {"INPUT": "gs://elsewhere/x"}, Console(quiet=True), step.Terms(detach=True, queue=True))
+        == 0
+    )
 
 
 def test_images_are_uploaded_once_and_counted(account: AppliedAccount, tmp_path: Path) -> None:

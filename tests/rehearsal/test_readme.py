@@ -47,6 +47,7 @@ LINES = [
     ("plan-report BASE=nothing", 2, "Fix: BASE= names a commit that is here, for instance BASE=origin/main"),
     ("yarn-jars IVY_SETTINGS=nothing.xml", 2, "give Ivy a settings file that names your mirror"),
     ("neighbours", 2, "Fix: make neighbours IMAGE=path/of/a/photograph.jpg."),
+    ("tune PRECISION=f16", 2, "the precision 'f16' is unknown. Fix: one of f32, bf16."),
     ("classify OUTPUT=nothing", 2, "Fix: make run-local, or make run-step and make results"),
     ("export OUTPUT=nothing", 2, "export: TO= was not given. Fix: TO=projector, TO=fiftyone or TO=spotlight."),
     ("bench ARGS=nothing", 2, "error: no benchmark is called nothing; there are notebook,"),
@@ -122,6 +123,7 @@ def test_weights_that_were_fetched_elsewhere_are_checked_and_vouched_for(clone: 
     assert re.fullmatch(r"[0-9a-f]{64}  mobilenet_v2_\S+\n", (clone.folder / "weights" / "SHA256SUMS").read_text())
 
 
+@pytest.mark.costly
 def test_a_bill_for_a_program_before_anything_is_there(clone: Clone) -> None:
     code, printed = clone.types("-s", "billing", "JSON=1")
     assert code == 0, printed

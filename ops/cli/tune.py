@@ -1,0 +1,256 @@
+"""`make tune`: which network, image size and precision to take for one's own images, measured and priced.
+
+`IMAGES=` prices each choice on the planned cluster; `MODEL=`, `IMAGE_SIZE=` and `PRECISION=` narrow the choices,
+`LIMIT=` is the size of the sample. `JSON=1` is for a program.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from fruits.errors import UsageError
+from fruits.models import require_model
+from fruits.request import PRECISIONS, Request
+from fruits.store import Store
+from rich.box import SIMPLE
+from rich.table import Table
+
+from ops.aws.account import target_from
+from ops.core.console import Console, working
+from ops.core.errors import ExitCode, OperatorError
+from ops.core.text import number
+from ops.cost import estimate, speed
+from ops.cost.money import rounded
+from ops.job import tuning
+from ops.job.local_spark import MODELS, SAMPLE
+from ops.plan import policies
+from ops.prices import table as prices
+from ops.terraform.offline import planned
+from sample.draw import draw_sample
+
+BF16_FAMILIES = ("c7i", "m7i", "r7i", "c7a", "m7a", "r7a")
+"""With AMX (Sapphire Rapids) or AVX-512 BF16 (Zen 4): https://aws.amazon.com/ec2/instance-types/."""
+FIXED_SECONDS = 15.0
+"""Of a run on this machine, whatever the number of images (`make bench ONLY=fixed`)."""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A planned cluster that a run over some images would have."""
+
+    env: str
+    region: str
+    plan: Mapping[str, Any]
+    book: prices.Book
+    images: int
+
+    @property
+    def types(self) -> list[str]:
+        return sorted(policies.types(self.plan))
+
+    @property
+    def has_bf16(self) -> bool:
+        return all(name.startswith(BF16_FAMILIES) for name in self.types)
+
+    def run(self, row: tuning.Row) -> estimate.Run | None:
+        """What a choice costs on it; None where its processors cannot."""
+        if row.choice.precision == "bf16" and not self.has_bf16:
+            return None
+        found = estimate.estimate(
+            self.plan,
+            env=self.env,
+            region=self.region,
+            speed=speed.of_core(row.rate),
+            images=self.images,
+            book=self.book,
+        )
+        return found.run if found else None
+
+
+def _fleet(environ: Mapping[str, str]) -> Fleet | None:
+    images = number(environ, "IMAGES")
+    if images is None:
+        return None
+    if images < 1:
+        raise UsageError(f"IMAGES={images} cannot be. Fix: at least 1.")
+    target = target_from({**environ, "OFFLINE": "1"}, may_be_offline=True)
+    return Fleet(target.env, target.region, planned(target, environ), prices.table(), int(images))
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
+    value = number(environ, name)
+    if value is None:
+        return default
+    if not isinstance(value, int) or value < 1:
+        raise UsageError(f"{name}={environ[name]} is not a whole number above 0. Fix: {name}={default}.")
+    return value
+
+
+def requests_of(environ: Mapping[str, str]) -> list[Request]:
+    """One for each network and size that is to be measured.
+
+    Raises
+    ------
+    UsageError, ModelError
+        For a size, precision or model that cannot be.
+    """
+    weights = environ.get("WEIGHTS") or None
+    names = [environ["MODEL"]] if environ.get("MODEL") else tuning.models_at_hand(weights)
+    sizes = [_whole(environ, "IMAGE_SIZE", 224)] if environ.get("IMAGE_SIZE") else list(tuning.SIZES)
+    asked = [
+        Request(input=environ.get("INPUT") or SAMPLE, output=".", model=name, weights=weights, image_size=size)
+        for size in sizes
+        for name in names
+    ]
+    for name in names:
+        require_model(Request(input=".", output=".", model=name, weights=weights))
+    return asked
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that `make tune` found."""
+
+    sample: tuning.Sample
+    rows: list[tuning.Row]
+    advice: tuning.Advice
+    fleet: Fleet | None
+    runs: Mapping[tuning.Choice, estimate.Run | None]
+    cores: int
+    capabilities: Sequence[str]
+
+    @property
+    def images(self) -> int:
+        return self.fleet.images if self.fleet else self.sample.images
+
+    def minutes_here(self, row: tuning.Row) -> float:
+        """Of a run over `images` images on all cores of this machine."""
+        return (self.images / (row.rate * float(speed.share_of_job()) * self.cores) + FIXED_SECONDS) / 60
+
+
+def find(environ: Mapping[str, str], console: Console) -> Findings:
+    """Measure, compare, price."""
+    asked_precision = environ.get("PRECISION") or None
+    if asked_precision not in (None, *PRECISIONS):
+        raise UsageError(f"the precision '{asked_precision}' is unknown. Fix: one of {', '.join(PRECISIONS)}.")
+    requests = requests_of(environ)
+    if requests[0].input == SAMPLE:
+        draw_sample(Path(SAMPLE))
+    with working(console, "looking at the images") as say:
+        capabilities = tuning.capabilities()
+        asked = tuning.precisions(asked_precision, capabilities)
+        sample = tuning.draw(Store(requests[0].input), _whole(environ, "LIMIT", tuning.SAMPLE))
+        if environ.get("IMAGES"):
+            say("planning the cluster without asking AWS")
+        fleet = _fleet(environ)
+        rows = tuning.measure(sample, requests, asked, Store(str(MODELS)), say)
+    runs = {row.choice: fleet.run(row) for row in rows} if fleet else {}
+    possible = [row for row in rows if not fleet or runs[row.choice] is not None]
+    if not possible:
+        types = ", ".join(fleet.types if fleet else [])
+        raise OperatorError(f"not every type of the planned cluster computes bf16 ({types}). Fix: PRECISION=f32.")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Findings(sample, rows, tuning.recommend(possible), fleet, runs, cores, capabilities)
+
+
+def table_of(found: Findings) -> Table:
+    """The choices, the recommended one marked."""
+    title = f"{len(found.advice.row.right):,} images of {found.sample.store.uri}"
+    headings = ["", "model", "pixels", "in", "images/s", "recognised", "k"]
+    headings += [f"min {found.fleet.env}", "USD"] if found.fleet else ["min here"]
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
+    for place, heading in enumerate(headings):
+        table.add_column(
+            heading, justify="left" if place in (0, 1, 3) else "right", no_wrap=heading in ("model", "USD")
+        )
+    for row in found.rows:
+        choice, run = row.choice, found.runs.get(row.choice)
+        cells = [
+            "→" if row is found.advice.row else "",
+            choice.model,
+            str(choice.size),
+            choice.precision,
+            f"{row.rate:.0f}",
+            f"{100 * row.accuracy:.1f} %",
+            str(row.k),
+        ]
+        if run:
+            cells += [f"{run.minutes:.1f}", f"{rounded(run.usd[0], 2)}–{rounded(run.usd[1], 2)}"]
+        else:
+            cells += ["–", "–"] if found.fleet else [f"{found.minutes_here(row):.1f}"]
+        table.add_row(*cells)
+    return table
+
+
+def notes(found: Findings) -> list[str]:
+    """The recommendation, and what the numbers are."""
+    advice, fleet = found.advice, found.fleet
+    bf16 = any(row.choice.precision == "bf16" for row in found.rows)
+    said = [f"recommended: {advice.row.choice}: {advice.why}"]
+    if variables := advice.row.choice.variables:
+        said.append(f"  make run-local INPUT={found.sample.store.uri} {variables}")
+    said.append(
+        f"minutes {'and price ' if fleet else f'on {found.cores} cores '}are for {found.images:,} images; "
+        "images/s are of one core; recognised is the share that a linear classifier on the scores takes for what they "
+        "are; a larger sample (LIMIT=) tells smaller differences"
+    )
+    if fleet and bf16 and not fleet.has_bf16:
+        said.append(f"bf16 has no price: not every type of ENV={fleet.env} computes it ({', '.join(fleet.types)})")
+    if "BF16" not in found.capabilities:
+        said.append("bf16 was not measured: this processor has neither AMX nor AVX-512 BF16")
+    return said
+
+
+def as_json(found: Findings) -> dict[str, Any]:
+    """For a program; amounts are dollars as strings."""
+
+    def of(row: tuning.Row) -> dict[str, Any]:
+        run = found.runs.get(row.choice)
+        return {
+            **tuning.as_json(row),
+            "minutes_here": round(found.minutes_here(row), 2),
+            "fleet": run and {"minutes": run.minutes, "usd_at_least": run.usd[0], "usd_at_most": run.usd[1]},
+        }
+
+    return {
+        "input": found.sample.store.uri,
+        "images": found.images,
+        "sample": len(found.advice.row.right),
+        "cores": found.cores,
+        "env": found.fleet.env if found.fleet else None,
+        "types": found.fleet.types if found.fleet else None,
+        "choices": [of(row) for row in found.rows],
+        "recommended": of(found.advice.row),
+        "why": found.advice.why,
+    }
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Exit code: 0; 2 wrong use; 6 a price that is not known; 10 no classes to tell apart; 11 no such model or bf16."""
+    try:
+        found = find(environ, Console(stderr=True))
+    except prices.UnknownPriceError as error:
+        raise OperatorError(
+            f"{error}. Fix: take another type or region, or renew the table: make prices",
+            exit_code=ExitCode.UNKNOWN_PRICE,
+        ) from error
+    if environ.get("JSON") == "1":
+        print(json.dumps(as_json(found), indent=1, default=_plain, ensure_ascii=False))
+        return 0
+    console = Console()
+    console.print(table_of(found))
+    for line in notes(found):
+        console.print(line)
+    return 0
