@@ -38,7 +38,7 @@ doctor: $(VENV)/.localaws ##! Check what would fail later: account, quotas, type
 cost: $(VENV)/.localaws ## Show what an hour and a run will cost, and what the steps did cost. ENV= REGION= IMAGES= MINUTES= ARCH= CURRENCY= OFFLINE=1 JSON=1
 billing: $(VENV)/.localaws ## List what still bills, its price, and the command that removes it. ENV= REGION= CURRENCY= JSON=1
 verify-aws: $(VENV)/.localaws ## Check in a real account what this project assumes about AWS (ENV=verify, under 1 euro). ENV= REGION= WITH= BILL=1 YES=1 CURRENCY=
-prices: $(VENV)/.runtime ## Renew the price tables from AWS's Price List API. ENV= REGION=
+prices: $(VENV)/.runtime ## Renew the price tables from AWS's Price List API; TYPES= adds types. ENV= REGION= TYPES=
 ##@ An environment
 state: $(VENV)/.localaws ## Create the bucket of Terraform's states, once per account. ENV= REGION=
 plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. ENV= REGION= OFFLINE=1 IMAGES= MINUTES= ARCH= MAX_USD_PER_HOUR=

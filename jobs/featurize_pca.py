@@ -6,6 +6,7 @@ import sys
 
 from fruits.command_line import parse
 from fruits.errors import FruitsError
+from fruits.executors import waited_for
 from fruits.pipeline import begin, run
 
 
@@ -20,7 +21,8 @@ def main(arguments: list[str]) -> int:
             told = SparkSession.builder.config("spark.python.worker.faulthandler.enabled", "true")
             spark = told.appName("fruits").getOrCreate()
             try:
-                summary = run(spark, request, begun)
+                with waited_for(spark):
+                    summary = run(spark, request, begun)
             finally:
                 spark.stop()
     except FruitsError as error:

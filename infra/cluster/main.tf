@@ -12,6 +12,7 @@ module "sizing" {
   task_may_grow = var.managed_scaling != null
   images        = var.images
   minutes       = var.minutes
+  most_minutes  = 60 * var.ttl_hours - 30 # the start, and some air before the clock strikes
   max_units     = var.max_units
 }
 
@@ -59,7 +60,7 @@ module "emr" {
   bootstrap              = local.bootstrap
   python                 = "${local.prefix}/venv/bin/python"
   types                  = module.sizing.types
-  primary                = var.primary
+  primary                = merge(var.primary, { types = module.sizing.primary_types })
   core                   = merge(var.core, { units = module.sizing.core_units })
   task                   = merge(var.task, { units = module.sizing.task_units })
   managed_scaling        = var.managed_scaling

@@ -162,6 +162,65 @@ def require_model(request: Request) -> None:
         raise ModelError(f"there is no model {request.model}. Fix: check the path.")
 
 
+@dataclass(frozen=True)
+class Ingredients:
+    """What a network is made of.
+
+    Attributes
+    ----------
+    name : the backbone's, or the file's
+    data : its weights, or the file
+    is_file : whether it is a ``.keras`` file
+    """
+
+    name: str
+    data: bytes
+    is_file: bool
+
+    @classmethod
+    def of(cls, request: Request) -> Ingredients:
+        """Read them.
+
+        Raises
+        ------
+        ModelError
+            When the model is unknown, or its weights are missing or damaged.
+        """
+        if request.model.endswith((".keras", ".h5")):
+            return cls(request.model.rpartition("/")[2], _user_file(request.model), is_file=True)
+        data = backbones.backbone_named(request.model).load_weights(request.weights)
+        if request.scaling is not None:
+            raise ModelError(f"{request.model} has its own scaling. Fix: leave --scaling out; it is for .keras files.")
+        return cls(request.model, data, is_file=False)
+
+    def recipe(self, request: Request) -> dict[str, Any]:
+        """Everything that decides what comes out."""
+        return {
+            "publisher": _PUBLISHER,
+            "model": self.name,
+            "weights": sha256(self.data),
+            "engine": request.engine,
+            "precision": request.precision,
+            "image_size": request.image_size,
+            "scaling": request.scaling,
+            "tensorflow": _tensorflow_version(),
+            "keras": version("keras"),
+        }
+
+    def build(self, request: Request) -> tuple[Any, int]:
+        """The network as Keras has it, and its input's height and width."""
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        import keras
+
+        keras.backend.clear_session()  # layer names count up otherwise, and the hash with them
+        if not self.is_file:
+            return backbones.build(self.name, request.image_size, request.weights), request.image_size
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / self.name
+            path.write_bytes(self.data)
+            return backbones.load_user_model(path, request.image_size, request.scaling or "raw")
+
+
 def publish(request: Request, output: Store) -> PublishedModel:
     """Build the network a request names, unless the output already holds it, and put it below the output.
 
@@ -170,69 +229,49 @@ def publish(request: Request, output: Store) -> PublishedModel:
     ModelError
         When the model is unknown, its weights are missing or damaged, or the conversion is not faithful.
     """
-    user_file = request.model.endswith((".keras", ".h5"))
-    if user_file:
-        data = _user_file(request.model)
-        name = request.model.rpartition("/")[2]
-    else:
-        data = backbones.backbone_named(request.model).load_weights(request.weights)
-        name = request.model
-        if request.scaling is not None:
-            raise ModelError(
-                f"{name} has its own scaling. Fix: leave SCALING= (--scaling) out; it is for .keras files."
-            )
-    weights_sha256 = sha256(data)
-    recipe = {
-        "publisher": _PUBLISHER,
-        "model": name,
-        "weights": weights_sha256,
-        "engine": request.engine,
-        "precision": request.precision,
-        "image_size": request.image_size,
-        "scaling": request.scaling,
-        "tensorflow": _tensorflow_version(),
-        "keras": version("keras"),
-    }
-    recipe_key = f"{FOLDER}/recipe-{hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]}.json"
-    if found := _published(output, recipe_key):
-        return found[0]
-    kept = Store(request.networks) if request.networks else None
-    if kept and (found := _published(kept, recipe_key)):
-        _put(output, recipe_key, *found, recipe)
-        return found[0]
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import keras
-
-    keras.backend.clear_session()  # layer names count up otherwise, and the hash with them
-    if user_file:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / name
-            path.write_bytes(data)
-            network, size = backbones.load_user_model(path, request.image_size, request.scaling or "raw")
-    else:
-        network, size = backbones.build(name, request.image_size, request.weights), request.image_size
-    published = engines.write_archive(network) if request.engine == "tensorflow" else freeze(network)
-    if request.engine != "tensorflow":
-        engine = engines.create(request.engine, published, size, request.precision)
-        require_faithful(network, engine, size, request.precision)
-    model = PublishedModel(
-        name=name,
-        engine=request.engine,
-        sha256=sha256(published),
-        image_size=size,
-        dimension=int(network.outputs[0].shape[-1]),
-        weights_sha256=weights_sha256,
-        precision=request.precision,
-    )
-    _put(output, recipe_key, model, published, recipe)
-    if kept:
+    ingredients = Ingredients.of(request)
+    recipe = ingredients.recipe(request)
+    key = f"{FOLDER}/recipe-{hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]}.json"
+    if published := _published(output, key):
+        return published[0]
+    shelf = Store(request.networks) if request.networks else None
+    if shelf and (published := _published(shelf, key)):
+        _put(output, key, *published, recipe)
+        return published[0]
+    model, data = convert(ingredients, request)
+    _put(output, key, model, data, recipe)
+    if shelf:
         try:
-            _put(kept, recipe_key, model, published, recipe)
+            _put(shelf, key, model, data, recipe)
         except StorageError as error:  # it would only have saved the next run some seconds
             message = f"fruits: the network was not kept for other runs: {error}"
             print(message, file=sys.stderr)  # noqa: T201
     return model
+
+
+def convert(ingredients: Ingredients, request: Request) -> tuple[PublishedModel, bytes]:
+    """Build the network and freeze it for its engine; the frozen one answers as Keras does.
+
+    Raises
+    ------
+    ModelError
+        When it does not.
+    """
+    network, size = ingredients.build(request)
+    data = engines.write_archive(network) if request.engine == "tensorflow" else freeze(network)
+    if request.engine != "tensorflow":
+        engine = engines.create(request.engine, data, size, request.precision)
+        require_faithful(network, engine, size, request.precision)
+    model = PublishedModel(
+        name=ingredients.name,
+        engine=request.engine,
+        sha256=sha256(data),
+        image_size=size,
+        dimension=int(network.outputs[0].shape[-1]),
+        weights_sha256=sha256(ingredients.data),
+        precision=request.precision,
+    )
+    return model, data
 
 
 def _put(store: Store, recipe_key: str, model: PublishedModel, data: bytes, recipe: dict[str, Any]) -> None:

@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -99,43 +98,13 @@ def _harmless(texts: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(texts, pattern=r"^(\s*[=+\-@\t\r\n])", replacement=r"'\1")
 
 
-def _vector_udt(kind: str) -> dict[str, Any]:
-    """The schema Spark writes for its linear algebra types, as in ``VectorUDT.sqlType`` and ``MatrixUDT.sqlType``."""
-
-    def of(name: str, type_: Any, nullable: bool) -> dict[str, Any]:
-        return {"name": name, "type": type_, "nullable": nullable, "metadata": {}}
-
-    def array(element: str) -> dict[str, Any]:
-        return {"type": "array", "elementType": element, "containsNull": False}
-
-    if kind == "vector":
-        fields = [
-            of("type", "byte", False),
-            of("size", "integer", True),
-            of("indices", array("integer"), True),
-            of("values", array("double"), True),
-        ]
-        names = ("org.apache.spark.ml.linalg.VectorUDT", "pyspark.ml.linalg.VectorUDT")
-    else:
-        fields = [
-            of("type", "byte", False),
-            of("numRows", "integer", False),
-            of("numCols", "integer", False),
-            of("colPtrs", array("integer"), True),
-            of("rowIndices", array("integer"), True),
-            of("values", array("double"), True),
-            of("isTransposed", "boolean", False),
-        ]
-        names = ("org.apache.spark.ml.linalg.MatrixUDT", "pyspark.ml.linalg.MatrixUDT")
-    sql_type = {"type": "struct", "fields": fields}
-    return {"type": "udt", "class": names[0], "pyClass": names[1], "sqlType": sql_type}
-
-
 def write_spark_model(output: Store, reduction: Reduction, spark_version: str) -> None:
     """`pca/spark/`: the model in the layout that ``pyspark.ml.feature.PCAModel.load`` reads.
 
     Spark's transform does not centre: its scores differ from ours by one constant vector.
     """
+    from pyspark.ml.linalg import MatrixUDT, VectorUDT
+
     folder = output.child(SPARK_MODEL)
     d, k = reduction.spectrum.mean.size, reduction.k
     metadata = {
@@ -174,8 +143,13 @@ def write_spark_model(output: Store, reduction: Reduction, spark_version: str) -
                 {
                     "type": "struct",
                     "fields": [
-                        {"name": "pc", "type": _vector_udt("matrix"), "nullable": True, "metadata": {}},
-                        {"name": "explainedVariance", "type": _vector_udt("vector"), "nullable": True, "metadata": {}},
+                        {"name": "pc", "type": MatrixUDT().jsonValue(), "nullable": True, "metadata": {}},
+                        {
+                            "name": "explainedVariance",
+                            "type": VectorUDT().jsonValue(),
+                            "nullable": True,
+                            "metadata": {},
+                        },
                     ],
                 }
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,9 +13,10 @@ from localaws import server
 from localaws.errors import NotAnsweringError, NotRunningError
 from localaws.keys import Keys
 from localaws.settings import Settings
-from ops.core.errors import NoCredentialsError, NotAppliedError, TerraformError
+from ops.core.errors import ExitCode, NoCredentialsError, NotAppliedError, TerraformError, WrongUseError
+from ops.core.paths import ROOT
 from ops.core.target import DEFAULT_REGION, EMULATED_ACCOUNT, NO_ACCOUNT, Target
-from ops.terraform.workspace import Workspace
+from ops.terraform.workspace import Workspace, tfvars_files
 
 if TYPE_CHECKING:
     from fruits.store import Store
@@ -127,8 +129,12 @@ def emulator(environ: Mapping[str, str]) -> dict[str, Any]:
     return {"endpoint": record.endpoint, "keys": record.keys}
 
 
-def account_of(region: str) -> str:
+def account_of(region: str, *, without: str = "") -> str:
     """The account of the credentials at hand.
+
+    Parameters
+    ----------
+    without : how the command is used without an account, after "or "; empty where it cannot be
 
     Raises
     ------
@@ -141,16 +147,24 @@ def account_of(region: str) -> str:
         account: str = boto3.session.Session(region_name=region).client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
         raise NoCredentialsError(
-            f"AWS does not know who we are ({error}). Log in (aws sso login, or AWS_PROFILE=…), work on this "
-            "machine (ENV=local), or look at the plan without an account: OFFLINE=1."
+            f"no AWS credentials were found, or AWS does not take them ({error}). Fix: aws sso login, or "
+            f"AWS_PROFILE=…; or ENV=local, which needs no account{without}."
         ) from error
     return account
 
 
 def target_from(environ: Mapping[str, str], *, may_be_offline: bool) -> Target:
-    """The target that ``ENV``, ``REGION`` and ``OFFLINE`` ask for."""
+    """The target that ``ENV``, ``REGION`` and ``OFFLINE`` ask for.
+
+    Raises
+    ------
+    WrongUseError : there is no such environment, or the region is none; both are said before AWS is asked anything
+    """
     env = environ.get("ENV") or "local"
     region = environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION
+    tfvars_files(env, "storage", ROOT / "infra" / "env")
+    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region):
+        raise WrongUseError(f"{region} is no region of AWS. Fix: for example REGION={DEFAULT_REGION}, which is Paris.")
     if environ.get("OFFLINE") == "1" and may_be_offline:
         return Target(
             env=env,
@@ -159,8 +173,12 @@ def target_from(environ: Mapping[str, str], *, may_be_offline: bool) -> Target:
             offline=True,
         )
     if env != "local":
-        return Target(env=env, region=region, account_id=account_of(region))
+        return Target(env=env, region=region, account_id=account_of(region, without=", or OFFLINE=1" * may_be_offline))
     found = emulator(environ)
     if not found and not may_be_offline:
-        raise TerraformError("the embedded AWS of ENV=local is not running: start it with make local-up.")
+        raise TerraformError(
+            "the embedded AWS of ENV=local is not running: start it with make local-up. It begins empty; make apply "
+            "starts it with buckets and a cluster.",
+            exit_code=ExitCode.NOT_APPLIED,
+        )
     return Target(env=env, region=region, account_id=EMULATED_ACCOUNT, offline=not found, **found)

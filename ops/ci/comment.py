@@ -277,7 +277,8 @@ def price_line(subject: Subject) -> str:
     if (price.on_demand_before, price.on_demand_after) != (price.before, price.after):
         line += f" ({dollars(price.on_demand_before)} → {dollars(price.on_demand_after)} where Spot has nothing)"
     allowed = "" if subject.ceiling is None else f"; {subject.ceiling:.2f} are allowed"
-    return f"{line}, before tax{allowed}."
+    old = prices.say_age()
+    return f"{line}, before tax{allowed}." + (f" {old[0].upper()}{old[1:]}" if old else "")
 
 
 def counted(found: Sequence[Change]) -> str:

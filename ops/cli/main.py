@@ -37,14 +37,23 @@ def environment_of(command: str, typed: Mapping[str, str], environ: Mapping[str,
 
     Raises
     ------
-    WrongUseError : make was given a variable that the command does not take
+    WrongUseError : make was given a variable that the command does not take, or a value that can only be wrong
+    OperatorError : CURRENCY is none
     """
     kept = {
         name: value
         for name, value in environ.items()
         if name not in OPTIONS and name not in (GIVEN, GOALS) and name.removeprefix(PREFIX) not in OPTIONS
     }
-    return {**kept, **read_given(environ, command, TAKES), **typed}
+    given = {**kept, **read_given(environ, command, TAKES), **typed}
+    for name in TAKES[command]:
+        if text := given.get(name):
+            OPTIONS[name].check(text)
+    if given.get("CURRENCY"):
+        from ops.cost.money import currency_from
+
+        currency_from(given)  # what is no currency is refused now, not when a run of minutes has ended
+    return given
 
 
 def find(target: str) -> Callable[[Mapping[str, str]], int]:

@@ -19,6 +19,7 @@ GOALS = "FRUITS_GOALS"
 """make's goals: a variable may be meant for another command of the same line."""
 PREFIX = "FRUITS_"
 """What an option is called in the environment: FRUITS_ENV for --env. CI sets these."""
+ARCHITECTURES = ("x86_64", "aarch64", "arm64")
 OF_MAKE = ("ARGS", "PYTHON", "UV", "VENV", "WORKERS")
 """Variables of the Makefile itself."""
 
@@ -33,12 +34,16 @@ class Option:
     help : one line
     kind : text; flag is off unless given; switch is on unless declined
     shown : what stands for the value in a help text
+    choices : the values that there are; none where any text may be one
+    count : an example, where the value is a number from 1
     """
 
     name: str
     help: str
     kind: Literal["text", "flag", "switch"] = "text"
     shown: str = ""
+    choices: tuple[str, ...] = ()
+    count: int = 0
 
     @property
     def flag(self) -> str:
@@ -66,6 +71,19 @@ class Option:
         if text.strip().lower() in FALSE:
             return "0"
         raise WrongUseError(f"{self.name}={text} is neither yes nor no. Fix: {self.name}=1, or leave it out.")
+
+    def check(self, text: str) -> None:
+        """Refuse a value that can be known to be wrong before anything is done.
+
+        Raises
+        ------
+        WrongUseError : it is none of the choices, or no number from 1
+        """
+        if self.choices and text not in self.choices:
+            raise WrongUseError(f"{self.name}={text} is not known: choose from {', '.join(self.choices)}.")
+        if self.count and not (text.isascii() and text.isdigit() and int(text)):
+            example = f"{self.name}={self.count}"
+            raise WrongUseError(f"{self.name}={text} is not a number from 1. Fix: for example {example}.")
 
 
 _OF_A_RUN = [
@@ -95,7 +113,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("IVY_SETTINGS", "Ivy's settings file, which may name a mirror", shown="FILE"),
         Option("STEP", "id of a step: s-…", shown="ID"),
         Option("CLUSTER", "id of a cluster: j-…", shown="ID"),
-        Option("LINES", "lines of each log", shown="N"),
+        Option("LINES", "lines of each log", shown="N", count=100),
         Option("FOLLOW", "wait for more", "flag"),
         Option("LOGS", "folder or URI of saved logs", shown="URI"),
         Option("WAIT", "wait for logs that have not arrived", "switch"),
@@ -103,9 +121,10 @@ OPTIONS: Mapping[str, Option] = {
         Option("COMPARE", "folder, URI or name of an earlier result", shown="NAME"),
         Option("OPEN", "open the browser", "switch"),
         Option("PURGE", "name of the data bucket: confirms its removal", shown="BUCKET"),
-        Option("IMAGES", "size the cluster for so many images", shown="N"),
-        Option("MINUTES", "minutes that the step may take", shown="N"),
-        Option("ARCH", "processor of the nodes: x86_64 or arm64", shown="NAME"),
+        Option("IMAGES", "size the cluster for so many images", shown="N", count=90000),
+        Option("MINUTES", "minutes that the step may take", shown="N", count=10),
+        Option("TYPES", "instance types to add to the price table", shown="NAMES"),
+        Option("ARCH", "processor of the nodes: x86_64 or arm64", shown="NAME", choices=ARCHITECTURES),
         Option("CURRENCY", "a second currency: EUR, or EUR:1.08", shown="CODE"),
         Option("MAX_USD_PER_HOUR", "refuse a dearer hour", shown="USD"),
         Option("BASE", "commit that a change is compared with", shown="COMMIT"),
@@ -116,13 +135,15 @@ OPTIONS: Mapping[str, Option] = {
         Option("SUBJECT", "subject of the workflows' tokens", shown="TEXT"),
         Option("BRANCH", "branch whose workflows may apply", shown="NAME"),
         Option("IMAGE", "a photograph", shown="FILE"),
-        Option("COUNT", "how many", shown="N"),
+        Option("COUNT", "how many", shown="N", count=10),
         Option("SOURCE", "folder to sample; for dataset: github or kaggle", shown="NAME"),
         Option("DEST", "folder to write", shown="FOLDER"),
         Option("SEED", "seed of the choice", shown="N"),
         Option("VERSION", "version of the data set", shown="NAME"),
         Option("TO", "wheelhouse: S3 URI to upload to; export: projector, fiftyone or spotlight", shown="URI"),
-        Option("WITH", "look at more: some of kms, ssm, nat, scaling, arm64, studio, idle, again", shown="NAMES"),
+        Option(
+            "WITH", "look at more: some of kms, ssm, nat, scaling, arm64, one-node, studio, idle, again", shown="NAMES"
+        ),
         Option("BILL", "compare AWS's bill with what the last record expected", "flag"),
     )
 }

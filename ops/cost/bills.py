@@ -204,6 +204,8 @@ def sentence(found: Bills) -> str:
 def last_line(account: Account) -> str:
     """The sentence for an account, whatever happens while it is asked."""
     try:
-        return sentence(look(account))
+        found = look(account)
+        old = prices.say_age() if found.usd_hour is not None and not found.emulated else ""
+        return sentence(found) + (f"; {old}" if old else "")
     except TROUBLE as error:
         return f"MAY STILL BILL: what bills could not be asked ({error}). Fix: make status."

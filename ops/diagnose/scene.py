@@ -16,6 +16,7 @@ from ops.diagnose.deaths import Death
 from ops.diagnose.ends import End
 from ops.diagnose.evidence import Document, Evidence
 from ops.diagnose.exceptions import Chain
+from ops.diagnose.survived import without_survived
 from ops.diagnose.tracebacks import Traceback
 
 MOST_LINE = 400
@@ -53,6 +54,7 @@ class Statement:
     Attributes
     ----------
     by_driver : not a worker's
+    by_node : what a node wrote while it installed
     is_core : the exception itself, or the job's words; around it a log holds failures that were survived
     """
 
@@ -60,6 +62,7 @@ class Statement:
     source: str
     by_driver: bool = True
     is_core: bool = False
+    by_node: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,8 +200,10 @@ class Scene:
             if text := "\n".join(telling(document)):
                 yield Statement(text, document.uri)
         for document in evidence.of_role("bootstrap", "terraform"):
-            yield Statement("\n".join(document.text.strip().split("\n")[-LAST_LINES:]), document.uri)
-            yield Statement(document.text, document.uri)
+            by_node = document.role == "bootstrap"
+            text = without_survived(document.text)
+            yield Statement("\n".join(text.strip().split("\n")[-LAST_LINES:]), document.uri, by_node=by_node)
+            yield Statement(text, document.uri, by_node=by_node)
         if evidence.subject == "step":
             yield from emr
 

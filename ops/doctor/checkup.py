@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import NOT_RUNNING, Account, emulator, target_from
+from ops.aws.state_bucket import NoStateError, region_of
 from ops.core.console import Console
 from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
 from ops.core.target import Target
@@ -17,7 +18,7 @@ from ops.cost.leftovers import bill
 from ops.cost.money import currency_from
 from ops.doctor import cloud, images, machine
 from ops.doctor.finding import FAILURE, Finding, as_json, attempt, counted, exit_code, failed, unchecked
-from ops.doctor.requirements import Asked, asked, ends_of_support, european_regions
+from ops.doctor.requirements import ClusterNeeds, read_ends_of_support, read_european_regions, read_needs
 from ops.lifecycle.upload import PREFIX
 from ops.plan import policies
 from ops.prices import table as prices
@@ -79,7 +80,9 @@ def look_at_images(account: Account | None, environ: Mapping[str, str], known: S
     )
 
 
-def look_at_wheels(need: Asked | None, account: Account | None, known: Sequence[str], given: str) -> list[Finding]:
+def look_at_wheels(
+    need: ClusterNeeds | None, account: Account | None, known: Sequence[str], given: str
+) -> list[Finding]:
     """The wheelhouse here and, where there is a bucket for it, there."""
     if need is None:
         return [unchecked("wheelhouse", "without a plan nobody knows the processors")]
@@ -88,29 +91,43 @@ def look_at_wheels(need: Asked | None, account: Account | None, known: Sequence[
     here, made = machine.wheels(need.architecture)
     if made is None or account is None or not known:
         return [here]
-    there = attempt("wheels in S3", lambda: cloud.in_s3(account.client("s3"), account.bucket("artifacts"), made))
+    there = attempt("wheels in S3", lambda: cloud.check_wheels(account.client("s3"), account.bucket("artifacts"), made))
     return [here, *there]
 
 
-def look_at_account(account: Account, need: Asked | None, known: Sequence[str]) -> list[Finding]:
+def look_for_states(account: Account) -> Finding:
+    """Where Terraform keeps its states, without which nothing can be applied."""
+    name, foreign, lies_in = account.target.state_bucket, "", None
+    try:
+        lies_in = region_of(account.client("s3"), name, account.target.account_id)
+    except NoStateError as error:
+        foreign = str(error).partition(". Fix:")[0]
+    except ClientError as error:
+        foreign = str(error.response["Error"]["Code"])
+    return cloud.judge_states(name, lies_in=lies_in, foreign=foreign, env=account.target.env)
+
+
+def look_at_account(account: Account, need: ClusterNeeds | None, known: Sequence[str]) -> list[Finding]:
     """Everything that only the account can tell."""
     import boto3
 
     target = account.target
-    found = cloud.who(account.client("sts"), emulated=target.emulated)
+    found = cloud.check_caller(account.client("sts"), emulated=target.emulated)
     found.append(
-        cloud.region(
+        cloud.judge_region(
             target.region,
-            european=european_regions(),
+            european=read_european_regions(),
             known=boto3.session.Session().get_available_regions("ec2"),
             priced=sorted({place for place, _ in prices.instances()}),
         )
     )
-    found += cloud.names(account.client("s3"), [*target.bucket_names.values()], known, target.region, target.env)
+    if not target.local_state:
+        found.append(look_for_states(account))
+    found += cloud.check_names(account.client("s3"), [*target.bucket_names.values()], known, target.region, target.env)
     if need is None:
         return [*found, unchecked("vCPUs", "without a plan nobody knows what is asked of the account")]
-    ends = ends_of_support()
-    return [*found, *cloud.look(account.client, need, ends, env=target.env, region_=target.region)]
+    ends = read_ends_of_support()
+    return [*found, *cloud.check_account(account.client, need, ends, env=target.env, region=target.region)]
 
 
 def examine(
@@ -125,7 +142,7 @@ def examine(
     with console.status("planning"):
         found, plan = plan_of(target, environ)
     findings += found
-    need = asked(plan) if plan else None
+    need = read_needs(plan) if plan else None
     if account is None:
         found, account = account_of(environ)
         findings += found

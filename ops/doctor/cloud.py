@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from ops.core.target import PROJECT
 from ops.doctor.finding import Finding, attempt, failure, ok, unchecked, warning
-from ops.doctor.requirements import Asked, vcpus, vcpus_of_types
+from ops.doctor.requirements import ClusterNeeds, count_vcpus, list_vcpus
 from ops.job import wheelhouse
 from ops.prices import table as prices
 
@@ -26,7 +26,7 @@ SUPPORT_DAYS = 90
 # ------------------------------------------------------------------------------------- pure: values in, findings out
 
 
-def identity(arn: str, account: str) -> Finding:
+def judge_identity(arn: str, account: str) -> Finding:
     """Who the credentials are."""
     if arn.endswith(":root"):
         return warning(
@@ -37,7 +37,7 @@ def identity(arn: str, account: str) -> Finding:
     return ok("credentials", f"{arn} in account {account}")
 
 
-def region(name: str, *, european: Sequence[str], known: Sequence[str], priced: Sequence[str]) -> Finding:
+def judge_region(name: str, *, european: Sequence[str], known: Sequence[str], priced: Sequence[str]) -> Finding:
     """Whether the region exists, is European, and has prices in the table."""
     if name not in known:
         return failure("region", f"AWS has no region {name}", f"REGION=one of {', '.join(european)}.")
@@ -50,7 +50,7 @@ def region(name: str, *, european: Sequence[str], known: Sequence[str], priced: 
     return ok("region", f"{name}, in the European Union")
 
 
-def clock(skew: float | None, *, emulated: bool) -> Finding:
+def judge_clock(skew: float | None, *, emulated: bool) -> Finding:
     """Seconds that this clock is ahead of AWS's."""
     if emulated:
         return unchecked("clock", "the embedded AWS runs on this machine's clock")
@@ -63,22 +63,22 @@ def clock(skew: float | None, *, emulated: bool) -> Finding:
     return warning("clock", about, cure) if abs(skew) >= WARN_SKEW else ok("clock", f"{about}")
 
 
-def quota(market: str, *, need: int, quota_: float, used: int, region_: str) -> Finding:
+def judge_quota(market: str, *, need: int, quota: float, used: int, region: str) -> Finding:
     """Whether the vCPUs of one market are within the account's quota, beside what others use of it."""
     about, code = QUOTAS[market]
     name = f"vCPUs {about}"
-    free = int(quota_) - used
+    free = int(quota) - used
     others = f", of which {used} are in use by others" if used else ""
     if need <= free:
-        return ok(name, f"{need} of a quota of {quota_:.0f}{others}")
+        return ok(name, f"{need} of a quota of {quota:.0f}{others}")
     cure = (
         f"aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {code} "
-        f"--desired-value {need + used} --region {region_} (hours to days); or a smaller cluster."
+        f"--desired-value {need + used} --region {region} (hours to days); or a smaller cluster."
     )
-    return failure(name, f"{need} are asked, and the quota is {quota_:.0f}{others}", cure)
+    return failure(name, f"{need} are asked, and the quota is {quota:.0f}{others}", cure)
 
 
-def offerings(fleets: Sequence[prices.Fleet], offered: Mapping[str, frozenset[str]]) -> Finding:
+def judge_offerings(fleets: Sequence[prices.Fleet], offered: Mapping[str, frozenset[str]]) -> Finding:
     """Whether a zone has a type of each fleet; ``offered`` is what each zone has of the types asked for.
 
     EMR starts a cluster in one of the subnets' zones; a zone that lacks every type of a fleet cannot be it.
@@ -98,7 +98,7 @@ def offerings(fleets: Sequence[prices.Fleet], offered: Mapping[str, frozenset[st
     return ok("types", f"{', '.join(types)} in {zones}")
 
 
-def release(label: str, *, known: bool, end: str | None, today: date) -> Finding:
+def judge_release(label: str, *, known: bool, end: str | None, today: date) -> Finding:
     """Whether EMR has the release in this region, and supports it for some time."""
     if not known:
         return failure("release", f"EMR has no {label} in this region", "release_label = another, or another REGION=.")
@@ -114,20 +114,20 @@ def release(label: str, *, known: bool, end: str | None, today: date) -> Finding
     return ok("release", f"{label}, supported until {end}")
 
 
-def public_access(blocked: bool | None, region_: str) -> Finding:
+def judge_public_access(blocked: bool | None, region: str) -> Finding:
     """EMR's own refusal of groups that are open to the world."""
     if blocked is None:
         return unchecked("public access", "EMR does not say whether it blocks it")
     if blocked:
         return ok("public access", "EMR refuses clusters whose groups are open to the world")
     cure = (
-        f"aws emr put-block-public-access-configuration --region {region_} "
+        f"aws emr put-block-public-access-configuration --region {region} "
         "--block-public-access-configuration BlockPublicSecurityGroupRules=true"
     )
     return warning("public access", "EMR's block public access is off in this region (our groups are closed)", cure)
 
 
-def bucket(name: str, *, lies_in: str | None, foreign: str, region_: str, applied: bool, env: str) -> Finding:
+def judge_bucket(name: str, *, lies_in: str | None, foreign: str, region: str, applied: bool, env: str) -> Finding:
     """Whether a bucket's name can be used.
 
     Parameters
@@ -147,12 +147,23 @@ def bucket(name: str, *, lies_in: str | None, foreign: str, region_: str, applie
     if not applied:
         cure = f"import it, or empty and delete it: aws s3 rb s3://{name} --force"
         return failure("bucket", f"{name} is there, and the storage stack does not know it: apply will fail", cure)
-    if lies_in != region_:
-        return failure("bucket", f"{name} lies in {lies_in}, not in {region_}", f"REGION={lies_in}.")
+    if lies_in != region:
+        return failure("bucket", f"{name} lies in {lies_in}, not in {region}", f"REGION={lies_in}.")
     return ok("bucket", f"{name} is ours")
 
 
-def uploaded(made: wheelhouse.Wheelhouse, there: Sequence[str], where: str) -> Finding:
+def judge_states(name: str, *, lies_in: str | None, foreign: str, env: str) -> Finding:
+    """Whether the bucket of Terraform's states is there; parameters as for `judge_bucket`."""
+    if foreign:
+        cure = "the account's owner must look: a bucket of this name holds the states of all of its environments."
+        return failure("states", f"{name} is somebody else's, or these credentials may not see it ({foreign})", cure)
+    if lies_in is None:
+        cure = f"make state ENV={env}, once per account; make apply asks for it, too."
+        return warning("states", f"Terraform's states have no bucket yet ({name})", cure)
+    return ok("states", f"Terraform keeps them in {name}")
+
+
+def judge_upload(made: wheelhouse.Wheelhouse, there: Sequence[str], where: str) -> Finding:
     """Whether every file of the wheelhouse is in the artifacts bucket."""
     wanted = [*made.sums, wheelhouse.SUMS]
     missing = sorted(set(wanted) - set(there))
@@ -162,12 +173,12 @@ def uploaded(made: wheelhouse.Wheelhouse, there: Sequence[str], where: str) -> F
     return warning("wheels in S3", cause, "make apply uploads what is missing.")
 
 
-def skew_of(headers: Mapping[str, str], now: datetime) -> float | None:
+def read_skew(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds by which a moment is later than an answer's Date.
 
-    >>> skew_of({"date": "Tue, 24 Nov 2026 12:00:00 GMT"}, datetime(2026, 11, 24, 12, 1, tzinfo=UTC))
+    >>> read_skew({"date": "Tue, 24 Nov 2026 12:00:00 GMT"}, datetime(2026, 11, 24, 12, 1, tzinfo=UTC))
     60.0
-    >>> skew_of({"date": "noon"}, datetime(2026, 11, 24, 12, 1, tzinfo=UTC)) is None
+    >>> read_skew({"date": "noon"}, datetime(2026, 11, 24, 12, 1, tzinfo=UTC)) is None
     True
     """
     try:
@@ -176,14 +187,14 @@ def skew_of(headers: Mapping[str, str], now: datetime) -> float | None:
         return None
 
 
-def in_use(reservations: Sequence[Mapping[str, Any]], market: str, env: str) -> int:
+def count_vcpus_in_use(reservations: Sequence[Mapping[str, Any]], market: str, env: str) -> int:
     """vCPUs of a market that run, without those of this environment's own cluster.
 
     Parameters
     ----------
     reservations : of DescribeInstances, running and pending
     """
-    sizes, total = vcpus_of_types(), 0
+    sizes, total = list_vcpus(), 0
     for instance in (one for reservation in reservations for one in reservation["Instances"]):
         tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
         if tags.get("Project") == PROJECT and tags.get("Environment") == env:
@@ -201,80 +212,82 @@ def in_use(reservations: Sequence[Mapping[str, Any]], market: str, env: str) -> 
 # ---------------------------------------------------------------------------------------------- what asks the account
 
 
-def who(sts: Any, *, emulated: bool) -> list[Finding]:
+def check_caller(sts: Any, *, emulated: bool) -> list[Finding]:
     """Credentials and clock, from one call; a refusal tells the time as well."""
     try:
         answer = sts.get_caller_identity()
-        found = [identity(answer["Arn"], answer["Account"])]
+        found = [judge_identity(answer["Arn"], answer["Account"])]
     except ClientError as error:
         answer = error.response
         found = [failure("credentials", f"AWS does not take them: {error}", "log in (aws sso login, or AWS_PROFILE=).")]
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    return [*found, clock(skew_of(headers, datetime.now(UTC)), emulated=emulated)]
+    return [*found, judge_clock(read_skew(headers, datetime.now(UTC)), emulated=emulated)]
 
 
-def quotas(quota_client: Any, ec2: Any, asked: Asked, env: str, region_: str) -> list[Finding]:
+def check_quotas(quota_client: Any, ec2: Any, needs: ClusterNeeds, env: str, region: str) -> list[Finding]:
     """Both quotas, beside what runs now."""
     states = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
     pages = ec2.get_paginator("describe_instances").paginate(Filters=states)
     running = [reservation for page in pages for reservation in page["Reservations"]]
     found = []
     for market, (_, code) in QUOTAS.items():
-        if not (need := vcpus(asked.fleets, market)):
+        if not (need := count_vcpus(needs.fleets, market)):
             continue
         value = quota_client.get_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"]
-        used = in_use(running, market, env)
-        found.append(quota(market, need=need, quota_=value, used=used, region_=region_))
+        used = count_vcpus_in_use(running, market, env)
+        found.append(judge_quota(market, need=need, quota=value, used=used, region=region))
     return found
 
 
-def zones(ec2: Any, asked: Asked) -> Finding:
+def check_zones(ec2: Any, needs: ClusterNeeds) -> Finding:
     """What the subnets' zones offer of the types asked for."""
-    types = sorted({name for fleet in asked.fleets for name in fleet.types})
-    filters = [{"Name": "instance-type", "Values": types}, {"Name": "location", "Values": list(asked.zones)}]
+    types = sorted({name for fleet in needs.fleets for name in fleet.types})
+    filters = [{"Name": "instance-type", "Values": types}, {"Name": "location", "Values": list(needs.zones)}]
     pages = ec2.get_paginator("describe_instance_type_offerings").paginate(
         LocationType="availability-zone", Filters=filters
     )
     pairs = [(one["Location"], one["InstanceType"]) for page in pages for one in page["InstanceTypeOfferings"]]
-    offered = {zone: frozenset(name for place, name in pairs if place == zone) for zone in asked.zones}
-    return offerings(asked.fleets, offered)
+    offered = {zone: frozenset(name for place, name in pairs if place == zone) for zone in needs.zones}
+    return judge_offerings(needs.fleets, offered)
 
 
-def label(emr: Any, asked: Asked, ends: Mapping[str, str]) -> Finding:
+def check_release(emr: Any, needs: ClusterNeeds, ends: Mapping[str, str]) -> Finding:
     """The release in this region."""
-    labels = emr.list_release_labels(Filters={"Prefix": asked.release})["ReleaseLabels"]
-    return release(asked.release, known=asked.release in labels, end=ends.get(asked.release), today=date.today())
+    labels = emr.list_release_labels(Filters={"Prefix": needs.release})["ReleaseLabels"]
+    return judge_release(needs.release, known=needs.release in labels, end=ends.get(needs.release), today=date.today())
 
 
-def blocked(emr: Any, region_: str) -> Finding:
+def check_public_access(emr: Any, region: str) -> Finding:
     """EMR's block public access."""
     answer = emr.get_block_public_access_configuration()["BlockPublicAccessConfiguration"]
-    return public_access(answer.get("BlockPublicSecurityGroupRules"), region_)
+    return judge_public_access(answer.get("BlockPublicSecurityGroupRules"), region)
 
 
-def names(s3: Any, buckets: Sequence[str], known: Sequence[str], region_: str, env: str) -> list[Finding]:
+def check_names(s3: Any, buckets: Sequence[str], known: Sequence[str], region: str, env: str) -> list[Finding]:
     """Each bucket's name; those that the storage stack knows are to be there, the others not."""
     found = []
     for name in buckets:
         lies_in, foreign = None, ""
         try:
-            lies_in = s3.head_bucket(Bucket=name).get("BucketRegion") or region_
+            lies_in = s3.head_bucket(Bucket=name).get("BucketRegion") or region
         except ClientError as error:
             code = str(error.response["Error"]["Code"])
             if code not in ("404", "NoSuchBucket"):
                 foreign = code
         applied = name in known
-        found.append(bucket(name, lies_in=lies_in, foreign=foreign, region_=region_, applied=applied, env=env))
+        found.append(judge_bucket(name, lies_in=lies_in, foreign=foreign, region=region, applied=applied, env=env))
     return found
 
 
-def in_s3(s3: Any, artifacts: str, made: wheelhouse.Wheelhouse) -> Finding:
+def check_wheels(s3: Any, artifacts: str, made: wheelhouse.Wheelhouse) -> Finding:
     """The wheelhouse in the artifacts bucket."""
     store = wheelhouse.S3Store(s3, artifacts, f"wheelhouse/{made.key}")
-    return uploaded(made, list(store.list()), f"s3://{artifacts}/wheelhouse/{made.key}/")
+    return judge_upload(made, list(store.list()), f"s3://{artifacts}/wheelhouse/{made.key}/")
 
 
-def look(clients: Any, asked: Asked, ends: Mapping[str, str], *, env: str, region_: str) -> list[Finding]:
+def check_account(
+    clients: Any, needs: ClusterNeeds, ends: Mapping[str, str], *, env: str, region: str
+) -> list[Finding]:
     """What the plan needs of the account.
 
     Parameters
@@ -283,8 +296,8 @@ def look(clients: Any, asked: Asked, ends: Mapping[str, str], *, env: str, regio
     """
     ec2, emr = clients("ec2"), clients("emr")
     return [
-        *attempt("vCPUs", lambda: quotas(clients("service-quotas"), ec2, asked, env, region_)),
-        *attempt("types", lambda: zones(ec2, asked)),
-        *attempt("release", lambda: label(emr, asked, ends)),
-        *attempt("public access", lambda: blocked(emr, region_)),
+        *attempt("vCPUs", lambda: check_quotas(clients("service-quotas"), ec2, needs, env, region)),
+        *attempt("types", lambda: check_zones(ec2, needs)),
+        *attempt("release", lambda: check_release(emr, needs, ends)),
+        *attempt("public access", lambda: check_public_access(emr, region)),
     ]

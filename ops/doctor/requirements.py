@@ -17,7 +17,7 @@ REGIONS = INFRA / "regions.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ClusterNeeds:
     """What must be had.
 
     Attributes
@@ -34,17 +34,19 @@ class Asked:
     architecture: str
 
 
-def asked(plan: Mapping[str, Any]) -> Asked | None:
+def read_needs(plan: Mapping[str, Any]) -> ClusterNeeds | None:
     """What a plan asks; None for one without a cluster."""
     size = policies.shape(plan)
     if size is None:
         return None
-    found = policies.resources(plan)
-    (cluster,) = [one for one in found if one.type == "aws_emr_cluster"]
+    resources = policies.resources(plan)
+    (cluster,) = [resource for resource in resources if resource.type == "aws_emr_cluster"]
     zones = {
-        str(one.values["availability_zone"]) for one in found if one.type == "aws_subnet" and one.name == "private"
+        str(resource.values["availability_zone"])
+        for resource in resources
+        if resource.type == "aws_subnet" and resource.name == "private"
     }
-    return Asked(
+    return ClusterNeeds(
         fleets=tuple(fleet for fleet in size.fleets if fleet.units > 0),
         zones=tuple(sorted(zones)),
         release=str(cluster.values["release_label"]),
@@ -52,14 +54,14 @@ def asked(plan: Mapping[str, Any]) -> Asked | None:
     )
 
 
-def vcpus_of_types() -> dict[str, int]:
+def list_vcpus() -> dict[str, int]:
     """vCPUs by type; a type is the same size everywhere."""
-    return {one.type: one.vcpu for one in prices.instances().values()}
+    return {kind.type: kind.vcpu for kind in prices.instances().values()}
 
 
-def vcpus(fleets: tuple[prices.Fleet, ...], market: str) -> int:
+def count_vcpus(fleets: tuple[prices.Fleet, ...], market: str) -> int:
     """vCPUs that the fleets of a market have at most: whole nodes, of the type of which that is most."""
-    sizes = vcpus_of_types()
+    sizes = list_vcpus()
 
     def most(fleet: prices.Fleet) -> int:
         if fleet.name == "primary":
@@ -69,12 +71,12 @@ def vcpus(fleets: tuple[prices.Fleet, ...], market: str) -> int:
     return sum(most(fleet) for fleet in fleets if fleet.market == market)
 
 
-def ends_of_support() -> dict[str, str]:
+def read_ends_of_support() -> dict[str, str]:
     """Last days of support by release, as the module emr reads them."""
     ends: dict[str, str] = json.loads(RELEASES.read_text(encoding="utf-8"))
     return ends
 
 
-def european_regions() -> tuple[str, ...]:
+def read_european_regions() -> tuple[str, ...]:
     """Regions of the European Union, as the stacks' validation reads them."""
     return tuple(json.loads(REGIONS.read_text(encoding="utf-8")))

@@ -73,7 +73,8 @@ def fields_from(environment: Mapping[str, str]) -> dict[str, Any]:
         try:
             fields[name] = classes_in(text) if meaning.kind == "names" else meaning.read(text)
         except ValueError:
-            example = f"{name.upper()}={'50' if meaning.kind == 'whole' else '0.95'}"
+            usual = {"whole": 50, "share": 0.95, "image_size": 224, "max_reject_rate": 0.05}
+            example = f"{name.upper()}={usual.get(name, usual.get(meaning.kind))}"
             raise UsageError(f"{name.upper()}={text} is not a number. Fix: for example {example}.") from None
     return fields
 

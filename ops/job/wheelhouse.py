@@ -402,7 +402,7 @@ def sync(
 def _sync(wheelhouse: Wheelhouse, uri: str, store: ObjectStore, console: Console) -> Synced:
     there = store.list()
     uploaded = copied = kept = 0
-    with counting(console, "bringing the wheels to the bucket", wheelhouse.size, bytes_=True) as advance:
+    with counting(console, "the wheels of a node: uploading", wheelhouse.size, bytes_=True) as advance:
         sums = dict(wheelhouse.sums) | {SUMS: sha256(wheelhouse.folder / SUMS)}
         for name in sorted(sums, key=lambda name: (name == SUMS, name)):
             key, path, digest = f"{wheelhouse.key}/{name}", wheelhouse.folder / name, sums[name]

@@ -120,11 +120,12 @@ def main(environ: Mapping[str, str]) -> int:
         raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=ExitCode.USAGE)
     try:
         folder = Path(given)
+        with working(console, f"counting the images of {folder}"):
+            here = count_by_class(str(path) for path in images_below(folder)[0])
         account = Account.from_environment(environ)
         bucket = account.bucket("data")
         s3 = account.client("s3")
-        with working(console, f"counting the images of {folder} and of s3://{bucket}/{PREFIX}/"):
-            here = count_by_class(str(path) for path in images_below(folder)[0])
+        with working(console, f"counting the images of s3://{bucket}/{PREFIX}/"):
             before = count_by_class(stored(s3, bucket, PREFIX))
         sent, total = upload(s3, bucket, folder, console)
         console.print(table_of(here, before, count_by_class(stored(s3, bucket, PREFIX))))

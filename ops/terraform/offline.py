@@ -21,10 +21,9 @@ def planned(target: Target, environ: Mapping[str, str], home: Path | None = None
     """
     account = EMULATED_ACCOUNT if target.env == "local" else NO_ACCOUNT
     offline = Target(env=target.env, region=target.region, account_id=account, offline=True)
-    sized = environ if environ.get("IMAGES") and environ.get("MINUTES") else {**environ, "IMAGES": "", "MINUTES": ""}
     options: dict[str, Any] = {"home": home} if home else {}
     work = Workspace(
-        target=offline, stack="cluster", extra=cluster_variables(offline, {}, sized), capture=True, **options
+        target=offline, stack="cluster", extra=cluster_variables(offline, {}, environ), capture=True, **options
     )
     out = work.state.with_suffix(".tfplan")
     out.parent.mkdir(parents=True, exist_ok=True)

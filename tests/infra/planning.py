@@ -33,6 +33,7 @@ SCENARIOS: dict[str, tuple[Stack, str, dict[str, Any]]] = {
     "dev-storage": ("storage", "dev", {"budget_emails": ["owner@example.org"]}),
     "prod-storage": ("storage", "prod", {}),
     "dev-cluster": ("cluster", "dev", {}),
+    "small-cluster": ("cluster", "dev", {"core": {"units": 8}}),
     "prod-cluster": ("cluster", "prod", {"kms_key_arn": KEY}),
     "all-cluster": (
         "cluster",
@@ -43,6 +44,7 @@ SCENARIOS: dict[str, tuple[Stack, str, dict[str, Any]]] = {
             "enable_ssm": True,
             "enable_studio": True,
             "managed_scaling": {"max_task_units": 32},
+            "core": {"units": 8},
             "task": {"units": 8},
             "ingress": [{"cidr": "10.8.0.0/24", "port": 8443, "description": "VPN of the company"}],
             "permissions_boundary": f"arn:aws:iam::{NO_ACCOUNT}:policy/boundary",

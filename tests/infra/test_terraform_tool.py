@@ -266,14 +266,37 @@ def test_no_credentials_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(NoCredentialsError) as caught:
         account.target_from({"ENV": "dev"}, may_be_offline=True)
     assert "Unable to locate credentials" in str(caught.value)
-    assert str(caught.value).endswith("or look at the plan without an account: OFFLINE=1.")
+    assert str(caught.value).endswith("or ENV=local, which needs no account, or OFFLINE=1.")
     assert caught.value.exit_code == 4
+    with pytest.raises(NoCredentialsError, match=r"or ENV=local, which needs no account\.$"):  # no offer it cannot keep
+        account.target_from({"ENV": "dev"}, may_be_offline=False)
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        ({"ENV": "prodd"}, "there is no environment 'prodd': write infra/env/prodd.tfvars, or take one of dev, "),
+        ({"ENV": "DEV"}, "there is no environment 'DEV': "),
+        ({"ENV": "dev", "REGION": "paris"}, "paris is no region of AWS. Fix: for example REGION=eu-west-3, "),
+        ({"ENV": "dev", "AWS_REGION": "eu-west"}, "eu-west is no region of AWS. "),
+    ],
+)
+@pytest.mark.parametrize("may_be_offline", [True, False])
+def test_a_wrong_name_is_said_before_credentials_are_looked_for(
+    environ: dict[str, str], sentence: str, may_be_offline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account, "account_of", lambda *_, **__: pytest.fail("AWS was asked"))
+    with pytest.raises(WrongUseError) as caught:
+        account.target_from(environ, may_be_offline=may_be_offline)
+    assert str(caught.value).startswith(sentence)
 
 
 def test_emulator_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account, "emulator", dict)
     assert account.target_from({}, may_be_offline=True).offline
-    with pytest.raises(TerraformError, match=r"not running: start it with make local-up\.$"):
+    with pytest.raises(
+        TerraformError, match=r"not running: start it with make local-up\. It begins empty; make apply "
+    ):
         account.target_from({}, may_be_offline=False)
 
 

@@ -16,11 +16,12 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
 from ops.aws.account import Account
+from ops.aws.state_bucket import make_state
 from ops.core.target import Target
 from ops.doctor import checkup as doctor
 from ops.doctor import cloud, images, machine
 from ops.doctor.finding import Finding, attempt, exit_code, failure, ok, warning
-from ops.doctor.requirements import Asked, asked, ends_of_support, european_regions, vcpus
+from ops.doctor.requirements import ClusterNeeds, count_vcpus, read_ends_of_support, read_european_regions, read_needs
 from ops.job import wheelhouse
 from ops.prices import table as prices
 from ops.terraform.offline import planned
@@ -33,7 +34,7 @@ FLEETS = (
     prices.Fleet(name="task", types=["m5.xlarge", "m5.2xlarge"], units=12, market="SPOT"),
 )
 ZONES = ("eu-west-3a", "eu-west-3b", "eu-west-3c")
-NEED = Asked(fleets=FLEETS, zones=ZONES, release="emr-7.13.0", architecture="x86_64")
+NEED = ClusterNeeds(fleets=FLEETS, zones=ZONES, release="emr-7.13.0", architecture="x86_64")
 
 
 @pytest.fixture
@@ -173,10 +174,10 @@ def test_images_are_counted_by_class(tmp_path: Path, aws: Any) -> None:
 
 
 def test_who_we_are_and_the_root_user(aws: Any) -> None:
-    found, clock = cloud.who(aws("sts"), emulated=False)
+    found, clock = cloud.check_caller(aws("sts"), emulated=False)
     assert found.cause == "arn:aws:sts::123456789012:user/moto in account 123456789012"
     assert clock.state == "ok"
-    assert cloud.identity(f"arn:aws:iam::{OWNER}:root", OWNER).state == "warning"
+    assert cloud.judge_identity(f"arn:aws:iam::{OWNER}:root", OWNER).state == "warning"
 
 
 def test_refused_credentials_still_tell_the_time() -> None:
@@ -188,7 +189,7 @@ def test_refused_credentials_still_tell_the_time() -> None:
             }
             raise ClientError(answer, "GetCallerIdentity")
 
-    who, clock = cloud.who(Refusing(), emulated=False)
+    who, clock = cloud.check_caller(Refusing(), emulated=False)
     assert who.state == clock.state == "failure"
     assert "AWS refuses signatures more than five minutes off" in clock.cause
 
@@ -197,8 +198,8 @@ def test_refused_credentials_still_tell_the_time() -> None:
     ("skew", "state"), [(0.4, "ok"), (-59, "ok"), (75, "warning"), (-400, "failure"), (None, "warning")]
 )
 def test_clock(skew: float | None, state: str) -> None:
-    assert cloud.clock(skew, emulated=False).state == state
-    assert cloud.clock(skew, emulated=True).cause == "not checked: the embedded AWS runs on this machine's clock"
+    assert cloud.judge_clock(skew, emulated=False).state == state
+    assert cloud.judge_clock(skew, emulated=True).cause == "not checked: the embedded AWS runs on this machine's clock"
 
 
 @pytest.mark.parametrize(
@@ -211,17 +212,17 @@ def test_clock(skew: float | None, state: str) -> None:
     ],
 )
 def test_region(region: str, state: str, words: str) -> None:
-    european = european_regions()
+    european = read_european_regions()
     assert len(european) == 6
     known = boto3.session.Session().get_available_regions("ec2")
     priced = sorted({place for place, _ in prices.instances()})
-    found = cloud.region(region, european=european, known=known, priced=priced)
+    found = cloud.judge_region(region, european=european, known=known, priced=priced)
     assert (found.state, words in found.cause) == (state, True), found
 
 
 def test_vcpus_are_whole_nodes_of_the_largest_types() -> None:
-    assert vcpus(FLEETS, "ON_DEMAND") == 4 + 8
-    assert vcpus(FLEETS, "SPOT") == 16  # 12 asked, two m5.2xlarge may come
+    assert count_vcpus(FLEETS, "ON_DEMAND") == 4 + 8
+    assert count_vcpus(FLEETS, "SPOT") == 16  # 12 asked, two m5.2xlarge may come
 
 
 class Quotas:
@@ -237,7 +238,7 @@ class Quotas:
 
 def test_a_quota_that_suffices_and_one_that_others_have_used_up(aws: Any) -> None:
     ec2 = aws("ec2")
-    found = cloud.quotas(Quotas(16), ec2, NEED, "dev", REGION)
+    found = cloud.check_quotas(Quotas(16), ec2, NEED, "dev", REGION)
     assert [(one.check, one.state, one.cause) for one in found] == [
         ("vCPUs on demand", "ok", "12 of a quota of 16"),
         ("vCPUs on Spot", "ok", "16 of a quota of 16"),
@@ -250,9 +251,9 @@ def test_a_quota_that_suffices_and_one_that_others_have_used_up(aws: Any) -> Non
         ec2.run_instances(ImageId=image, InstanceType="m5.2xlarge", MinCount=1, MaxCount=1, **more)
 
     start(Project="fruits", Environment="dev")  # our own cluster is what is asked for
-    assert {one.state for one in cloud.quotas(Quotas(16), ec2, NEED, "dev", REGION)} == {"ok"}
+    assert {one.state for one in cloud.check_quotas(Quotas(16), ec2, NEED, "dev", REGION)} == {"ok"}
     start()
-    on_demand, spot = cloud.quotas(Quotas(16), ec2, NEED, "dev", REGION)
+    on_demand, spot = cloud.check_quotas(Quotas(16), ec2, NEED, "dev", REGION)
     assert on_demand.line == (
         "failure  vCPUs on demand 12 are asked, and the quota is 16, of which 8 are in use by others. Fix: aws "
         "service-quotas request-service-quota-increase --service-code ec2 --quota-code L-1216C47A --desired-value 20 "
@@ -262,33 +263,33 @@ def test_a_quota_that_suffices_and_one_that_others_have_used_up(aws: Any) -> Non
 
 
 def test_types_in_all_zones_in_some_and_in_none(aws: Any) -> None:
-    assert cloud.zones(aws("ec2"), NEED).state == "ok"
+    assert cloud.check_zones(aws("ec2"), NEED).state == "ok"
     all_ = frozenset({"m5.xlarge", "m6i.xlarge", "m5.2xlarge"})
-    some = cloud.offerings(FLEETS, {"a": all_, "b": frozenset({"m6i.xlarge"})})
+    some = cloud.judge_offerings(FLEETS, {"a": all_, "b": frozenset({"m6i.xlarge"})})
     assert some.state == "warning"
     assert some.cause == "not all zones have all types: b lacks m5.2xlarge, m5.xlarge"
     assert "EMR can start in a;" in some.cure
-    none = cloud.offerings(FLEETS, {"a": frozenset({"m5.2xlarge"}), "b": frozenset({"m6i.xlarge"})})
+    none = cloud.judge_offerings(FLEETS, {"a": frozenset({"m5.2xlarge"}), "b": frozenset({"m6i.xlarge"})})
     assert none.state == "failure"
     assert none.cause.startswith("no zone has a type of every fleet: a lacks m5.xlarge, m6i.xlarge; b lacks")
 
 
 def test_release_known_unknown_ending_and_ended(aws: Any) -> None:
-    ends = ends_of_support()
-    assert cloud.label(aws("emr"), NEED, ends).cause == f"emr-7.13.0, supported until {ends['emr-7.13.0']}"
-    gone = Asked(fleets=FLEETS, zones=ZONES, release="emr-7.99.0", architecture="x86_64")
-    assert cloud.label(aws("emr"), gone, ends).cause == "EMR has no emr-7.99.0 in this region"
+    ends = read_ends_of_support()
+    assert cloud.check_release(aws("emr"), NEED, ends).cause == f"emr-7.13.0, supported until {ends['emr-7.13.0']}"
+    gone = ClusterNeeds(fleets=FLEETS, zones=ZONES, release="emr-7.99.0", architecture="x86_64")
+    assert cloud.check_release(aws("emr"), gone, ends).cause == "EMR has no emr-7.99.0 in this region"
     for day, state in ((date(2028, 3, 1), "warning"), (date(2028, 5, 1), "failure"), (date(2026, 5, 1), "ok")):
-        assert cloud.release("emr-7.13.0", known=True, end="2028-04-21", today=day).state == state
-    assert cloud.release("emr-7.1.0", known=True, end=None, today=date(2026, 1, 1)).state == "warning"
+        assert cloud.judge_release("emr-7.13.0", known=True, end="2028-04-21", today=day).state == state
+    assert cloud.judge_release("emr-7.1.0", known=True, end=None, today=date(2026, 1, 1)).state == "warning"
 
 
 def test_block_public_access_on_off_and_untold(aws: Any) -> None:
     emr = aws("emr")
-    assert cloud.blocked(emr, REGION).cause == "not checked: EMR does not say whether it blocks it"  # moto's answer
+    assert cloud.check_public_access(emr, REGION).cause == "not checked: EMR does not say whether it blocks it"
     emr.put_block_public_access_configuration(BlockPublicAccessConfiguration={"BlockPublicSecurityGroupRules": True})
-    assert cloud.public_access(True, REGION).state == "ok"
-    off = cloud.public_access(False, REGION)
+    assert cloud.judge_public_access(True, REGION).state == "ok"
+    off = cloud.judge_public_access(False, REGION)
     assert off.state == "warning"
     assert off.cure.startswith("aws emr put-block-public-access-configuration --region eu-west-3 ")
 
@@ -299,16 +300,16 @@ def test_bucket_names_free_ours_unknown_and_elsewhere(aws: Any) -> None:
     names = ["fruits-dev-data-1", "fruits-dev-logs-1"]
 
     def states(known: list[str]) -> list[str]:
-        return [one.state for one in cloud.names(s3, names, known, REGION, "dev")]
+        return [one.state for one in cloud.check_names(s3, names, known, REGION, "dev")]
 
     assert states(["fruits-dev-data-1"]) == ["ok", "ok"]
     assert states([]) == ["failure", "ok"]
     assert states(names) == ["ok", "failure"]
-    unknown = cloud.names(s3, names[:1], [], REGION, "dev")[0]
+    unknown = cloud.check_names(s3, names[:1], [], REGION, "dev")[0]
     assert "is there, and the storage stack does not know it: apply will fail" in unknown.cause
-    elsewhere = cloud.bucket("b", lies_in="eu-west-1", foreign="", region_=REGION, applied=True, env="dev")
+    elsewhere = cloud.judge_bucket("b", lies_in="eu-west-1", foreign="", region=REGION, applied=True, env="dev")
     assert elsewhere.line.endswith("b lies in eu-west-1, not in eu-west-3. Fix: REGION=eu-west-1.")
-    foreign = cloud.bucket("b", lies_in=None, foreign="403", region_=REGION, applied=False, env="dev")
+    foreign = cloud.judge_bucket("b", lies_in=None, foreign="403", region=REGION, applied=False, env="dev")
     assert foreign.state == "failure"
 
 
@@ -317,11 +318,11 @@ def test_wheels_in_the_bucket_all_or_some(aws: Any, tmp_path: Path) -> None:
     s3.create_bucket(Bucket="art", CreateBucketConfiguration={"LocationConstraint": REGION})
     made = wheelhouse.Wheelhouse(tmp_path, "k", {"a.whl": "1", wheelhouse.LOCK: "2"})
     s3.put_object(Bucket="art", Key="wheelhouse/k/a.whl")
-    some = cloud.in_s3(s3, "art", made)
+    some = cloud.check_wheels(s3, "art", made)
     assert some.cause == "2 of 3 files are not in s3://art/wheelhouse/k/ (such as SHA256SUMS)"
     for name in (wheelhouse.LOCK, wheelhouse.SUMS):
         s3.put_object(Bucket="art", Key=f"wheelhouse/k/{name}")
-    assert cloud.in_s3(s3, "art", made).state == "ok"
+    assert cloud.check_wheels(s3, "art", made).state == "ok"
 
 
 # ------------------------------------------------------------------------------------------- what cannot be checked
@@ -373,6 +374,12 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     found = {one["check"]: one for one in told["findings"]}
     assert [name for name, one in found.items() if one["state"] == "failure"] == ["images"]
     assert found["vCPUs"]["cause"].startswith("not checked: GetServiceQuota answers NoSuchResourceException")
+    assert found["states"] == {
+        "check": "states",
+        "state": "warning",
+        "cause": f"Terraform's states have no bucket yet (fruits-tfstate-{OWNER})",
+        "cure": "make state ENV=dev, once per account; make apply asks for it, too.",
+    }
     assert found["types"]["state"] == found["release"]["state"] == found["plan"]["state"] == "ok"
     assert told["billing"]["items"] == []
     monkeypatch.setenv("JSON", "")
@@ -380,15 +387,17 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("nothing bills by the hour; nothing is stored")
     assert any(line.startswith("failure  images         no image below ") for line in lines)
+    make_state(account.client("s3"), account.target)
+    assert doctor.look_for_states(account).state == "ok"
 
 
 @pytest.mark.terraform
 def test_what_a_plan_asks(aws: Any, plan_of: Callable[[str], dict[str, Any]]) -> None:
-    need = asked(plan_of("prod-cluster"))
+    need = read_needs(plan_of("prod-cluster"))
     assert need is not None
     assert (need.zones, need.release, need.architecture) == (ZONES, "emr-7.13.0", "x86_64")
-    assert vcpus(need.fleets, "SPOT") == 16
-    assert vcpus(need.fleets, "ON_DEMAND") == 20
+    assert count_vcpus(need.fleets, "SPOT") == 16
+    assert count_vcpus(need.fleets, "ON_DEMAND") == 20
 
 
 def test_without_credentials_or_emulator_the_rest_says_that_it_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
