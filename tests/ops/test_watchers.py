@@ -157,9 +157,15 @@ def test_a_long_phase_has_a_clock_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(console_room, "_BEGAN", 90.0)
     monkeypatch.setattr(console_room.time, "monotonic", lambda: next(now))
     out = io.StringIO()
-    lines = console_room.PlainLines(Console(file=out, width=80), lambda: "creating")  # 100
-    lines.say()  # 104 for the phase, 108 for the command
-    assert out.getvalue() == "[  18.0 s] creating (4 s)\n"
+    texts = iter(["creating: 1 of 3", "creating: 2 of 3", "waiting"])
+    lines = console_room.PlainLines(Console(file=out, width=80), lambda: next(texts))
+    for _ in range(3):
+        lines.say()
+    assert out.getvalue().splitlines() == [
+        "[  18.0 s] creating: 1 of 3",
+        "[  26.0 s] creating: 2 of 3 (8 s)",
+        "[  34.0 s] waiting",
+    ]
 
 
 def test_what_is_counted_is_told_with_its_whole() -> None:
