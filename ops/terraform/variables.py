@@ -47,6 +47,7 @@ def cluster_variables(
         "kms_key_arn": storage.get("kms_key_arn"),
         "images": number(environ, "IMAGES"),
         "minutes": number(environ, "MINUTES"),
+        "precision": environ.get("PRECISION") or None,
         "permissions_boundary": boundary,
         **artifact_uris(artifacts, environ),
     }
