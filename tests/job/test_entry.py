@@ -21,10 +21,10 @@ class Builder:
         self.settings[name] = value
         return self
 
-    def appName(self, _: str) -> Builder:  # noqa: N802
+    def appName(self, _: str) -> Builder:
         return self
 
-    def getOrCreate(self) -> Any:  # noqa: N802
+    def getOrCreate(self) -> Any:
         return SimpleNamespace(stop=lambda: None)
 
 
