@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,43 @@ def test_of_the_reports_that_were_held_back_seven_in_ten_are_named_and_none_wron
     assert not wrong
     assert not hidden, "the decisive line has to be on the screen, whatever the cause"
     assert len(right) >= 0.7 * len(HELD)
+
+
+SURVIVED = """\
+26/11/24 09:00:00 WARN NativeCodeLoader: Unable to load native-hadoop library for your platform... using builtin-java
+26/11/24 09:00:00 WARN Utils: Service 'SparkUI' could not bind on port 4040. Attempting port 4041.
+26/11/24 09:00:01 WARN TaskSetManager: Lost task 1.0 in stage 1.0 (TID 4) (ip-10-0-0-9 executor 1): \
+java.io.IOException: Connection reset by peer
+\tat sun.nio.ch.FileDispatcherImpl.read0(Native Method)
+26/11/24 09:00:02 INFO TaskSetManager: Finished task 1.1 in stage 1.0 (TID 5) in 7 ms on ip-10-0-0-9 (executor 1) (2/2)
+26/11/24 09:00:03 WARN S3RetryPolicy: attempt 1: com.amazonaws.services.s3.model.AmazonS3Exception: Slow Down (\
+Service: Amazon S3; Status Code: 503; Error Code: 503 Slow Down)
+26/11/24 09:00:06 WARN DataFrameReader: java.lang.ClassNotFoundException: org.example.Optional, going on without
+"""
+SURVIVED_BY_A_NODE = """\
+Existing lock /var/run/yum.pid: another copy is running as pid 2335.
+Another app is currently holding the yum lock; waiting for it to exit...
+  The other application is: yum
+WARNING: Retrying (Retry(total=4, connect=None)) after connection broken by 'ReadTimeoutError("HTTPSConnectionPool(\
+host=x, port=443): Read timed out. (read timeout=15)")': /simple/plums/
+http://mirror.example/x/repodata/repomd.xml: [Errno 14] HTTP Error 404 - Not Found
+Trying other mirror.
+  WARNING: The script plum is installed in '/home/hadoop/.local/bin' which is not on PATH.
+ls: cannot access '/mnt/optional': No such file or directory
+"""
+
+
+def test_what_was_survived_before_is_never_the_cause(tmp_path: Path) -> None:
+    """Each report after warnings, a lost task that was tried again, retries and other mirrors: the same cause."""
+    changed = set()
+    for report in [*SEEN, *HELD]:
+        if report.place.startswith("cluster"):
+            continue
+        before = SURVIVED_BY_A_NODE if report.place == "bootstrap" else SURVIVED
+        verdict, _ = judged(replace(report, text=before + report.text), tmp_path / report.name)
+        if verdict.cause not in report.expect:
+            changed.add((report.name, verdict.cause))
+    assert changed <= {("customer-view-2", "jvm-exception")}, "its text says nothing: then what was reported is shown"
 
 
 def test_the_halves_share_no_source_and_every_cause_exists() -> None:

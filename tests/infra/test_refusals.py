@@ -149,7 +149,7 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
         "eu-west-3",
         {"primary": {"types": ["c7i.xlarge"]}},
         [
-            "On one node the driver takes 3072 MB and 4 cores featurize in the rest, which needs 6608 MB; the smallest "
+            "On one node the driver takes 3584 MB and 4 cores featurize in the rest, which needs 7120 MB; the smallest "
             "of c7i.xlarge gives YARN less. Choose larger primary types, such as m7i.xlarge or c7i.2xlarge.",
             "An executor needs 1,024 MB of heap, and 400 MB of memoryOverhead for the Python worker of each core.",
         ],
