@@ -147,9 +147,10 @@ help-all: ## All commands
 	@awk 'BEGIN {FS = ":.*##!? "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9_-]+:.*##!? / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.base:
-	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found. Install Python 3.11, or give its path: make PYTHON=/path/to/python3.11 …" >&2; exit 3; }
 	@echo "setting up $(VENV) (once)"
-	@$(PYTHON) -m venv $(VENV)
+	@if command -v $(PYTHON) >/dev/null; then $(PYTHON) -m venv $(VENV); \
+	elif command -v uv >/dev/null; then echo "no $(PYTHON) here: uv fetches Python 3.11"; uv venv --quiet --seed --python 3.11 $(VENV); \
+	else echo "make: $(PYTHON) was not found. Fix: install uv, which fetches Python 3.11 when make runs again; or give a path: make PYTHON=/path/to/python3.11 …" >&2; exit 3; fi
 	@[ -x "$(UV)" ] || { $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt || { echo "make: uv could not be installed from the package index; is the network there?" >&2; exit 3; }; }
 	@touch $@
 $(VENV)/.runtime: $(VENV)/.base requirements.txt requirements-java.txt

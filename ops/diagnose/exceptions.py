@@ -103,14 +103,14 @@ def parse(text: str) -> list[Chain]:
     >>> [(chain.deepest.said, chain.ends) for chain in parse(text)]
     [('c.InnerError: why', True)]
     """
-    found: deque[Chain] = deque(maxlen=MOST)
+    chains: deque[Chain] = deque(maxlen=MOST)
     links: list[Raised] = []
     ends, begin, open_message, mild = False, 0, False, False
 
     def close() -> None:
         nonlocal links
         if links:
-            found.append(Chain(tuple(links), ends, begin, mild))
+            chains.append(Chain(tuple(links), ends, begin, mild))
         links = []
 
     lines = text.split("\n")
@@ -145,11 +145,11 @@ def parse(text: str) -> list[Chain]:
             last = links.pop()
             links.append(Raised(last.name, f"{last.message}\n{line}"[:MOST_MESSAGE]))
     close()
-    return list(found)
+    return list(chains)
 
 
-def choose(found: list[Chain]) -> Chain | None:
+def choose(chains: list[Chain]) -> Chain | None:
     """The chain that a log ended with: rather one that ended a program, never one that says nothing itself."""
-    telling = [chain for chain in found if not chain.is_empty and (chain.ends or not chain.is_mild)]
+    telling = [chain for chain in chains if not chain.is_empty and (chain.ends or not chain.is_mild)]
     ending = [chain for chain in telling if chain.ends]
     return next(reversed(ending or telling), None)

@@ -105,8 +105,8 @@ class Scene:
         if self.evidence.node is not None:
             return self.evidence.node
         for document in self.evidence.of_role("bootstrap"):
-            if found := list(_NODE_SAYS.finditer(document.text)):
-                return found[-1].groupdict()
+            if statements := list(_NODE_SAYS.finditer(document.text)):
+                return statements[-1].groupdict()
         return None
 
     @cached_property
@@ -115,38 +115,38 @@ class Scene:
         texts = [str(self.record.get("traceback") or "")] if self.record else []
         for role in ("driver", "step", "bootstrap"):
             texts += [document.text for document in self.evidence.of_role(role)]
-        chosen = [found for text in texts if (found := tracebacks.choose(tracebacks.parse(text))) is not None]
+        chosen = [traceback for text in texts if (traceback := tracebacks.choose(tracebacks.parse(text))) is not None]
         for document in self.evidence.of_role("executor"):
-            if found := tracebacks.choose(tracebacks.parse(document.text)):
-                chosen.append(replace(found, link="nested"))  # a worker's, which a driver would carry
-        with_source = [found for found in chosen if found.has_ours and not found.is_wrapper]
+            if traceback := tracebacks.choose(tracebacks.parse(document.text)):
+                chosen.append(replace(traceback, link="nested"))  # a worker's, which a driver would carry
+        with_source = [traceback for traceback in chosen if traceback.has_ours and not traceback.is_wrapper]
         return next(iter([*with_source, *chosen]), None)
 
     @cached_property
     def chain(self) -> Chain | None:
         """The JVM's exception that ended the driver, or that made the client give up."""
         for document in self.evidence.of_role("driver", "step"):
-            found = exceptions.choose(exceptions.parse(document.text))
-            if found is not None and found.ends:
-                return found
+            chain = exceptions.choose(exceptions.parse(document.text))
+            if chain is not None and chain.ends:
+                return chain
         return None
 
     @cached_property
     def reported_chain(self) -> Chain | None:
         """The last exception that driver or client only report, where none ended them."""
         for document in self.evidence.of_role("driver", "step"):
-            found = exceptions.choose(exceptions.parse(deaths.before_aftermath(document.text)))
-            if found is not None:
-                return found
+            chain = exceptions.choose(exceptions.parse(deaths.before_aftermath(document.text)))
+            if chain is not None:
+                return chain
         return None
 
     @cached_property
     def executors_chain(self) -> Chain | None:
         """An exception that an executor reports before anything told it to end."""
         for document in self.evidence.of_role("executor"):
-            found = exceptions.choose(exceptions.parse(deaths.before_aftermath(document.text)))
-            if found is not None:
-                return found
+            chain = exceptions.choose(exceptions.parse(deaths.before_aftermath(document.text)))
+            if chain is not None:
+                return chain
         return None
 
     @cached_property
@@ -234,14 +234,14 @@ def _unquoted(document: Document) -> tuple[str, list[Document]]:
     """A driver's log without what YARN quotes in it of executors' logs, and those quotes as logs of executors."""
     quotes: dict[str, Document] = {}
     pieces, at = [], 0
-    for found in _QUOTE.finditer(document.text):
-        if not found["text"].strip():
+    for quote in _QUOTE.finditer(document.text):
+        if not quote["text"].strip():
             continue
-        pieces.append(document.text[at : found.start("text")])
-        at = found.end("text")
-        named = _CONTAINER.findall(document.text, max(0, found.start() - 2000), found.start())
+        pieces.append(document.text[at : quote.start("text")])
+        at = quote.end("text")
+        named = _CONTAINER.findall(document.text, max(0, quote.start() - 2000), quote.start())
         uri = f"{document.uri} (quoted of {named[-1] if named else 'an executor'})"
-        quotes.setdefault(uri, Document("executor", uri, found["text"]))
+        quotes.setdefault(uri, Document("executor", uri, quote["text"]))
     return "".join([*pieces, document.text[at:]]), list(quotes.values())
 
 
@@ -269,9 +269,9 @@ def telling(document: Document) -> list[str]:
 def match(cause: Cause, statement: Statement) -> Hit | None:
     """A row's pattern in a statement."""
     for pattern in cause.patterns:
-        if found := pattern.search(statement.text):
-            groups = {name: value for name, value in found.groupdict().items() if value}
-            return Hit(cause, statement, groups, line_around(statement.text, found.start(), found.end()))
+        if words := pattern.search(statement.text):
+            groups = {name: value for name, value in words.groupdict().items() if value}
+            return Hit(cause, statement, groups, line_around(statement.text, words.start(), words.end()))
     return None
 
 

@@ -39,7 +39,7 @@ def without_survived(text: str) -> str:
 
 
 def _kept(lines: list[str], text: str) -> Iterator[str]:
-    nothing = {found["package"].lower() for found in _NOTHING.finditer(text)}
+    nothing = {words["package"].lower() for words in _NOTHING.finditer(text)}
     is_unreached, is_without_mirror = _UNREACHED.search(text) is not None, _NO_MIRROR.search(text) is not None
     for line, after in zip(lines, [*lines[1:], ""], strict=False):
         if retry := _RETRY.match(line):

@@ -50,7 +50,7 @@ def account_of(environ: Mapping[str, str]) -> tuple[list[Finding], Account | Non
         text, _, cure = str(error).partition(". Log in")
         return [
             Finding("credentials", FAILURE, text, f"log in{cure}"),
-            unchecked("AWS", f"without credentials nobody can ask it for {ASKED}"),
+            unchecked("AWS", f"not checked (no credentials): {ASKED}"),
         ], None
     except TerraformError:
         cure = "make local-up, or make apply, which starts it."
@@ -209,7 +209,7 @@ def run(what: str, environ: Mapping[str, str], console: Console, *, machine_read
         return exit_code(findings)
     _shown(console, [counted(findings), ""])
     if owed is None or reached is None:
-        _shown(console, ["what is still billing was not looked at: there is no account to ask"])
+        _shown(console, ["running costs: not checked (no account)"])
     else:
         _shown(console, bill_lines.lines(owed, reached, currency))
     return exit_code(findings)

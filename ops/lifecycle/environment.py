@@ -204,7 +204,7 @@ def apply(
         changes = cluster.plan(out=plan)
         shown = cluster.show(plan)
     if not changes:
-        console.print("the cluster is as it should be: nothing to do")
+        console.print("the cluster is up to date: nothing to do")
         return account
     if broken := policies.check(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)

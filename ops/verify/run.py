@@ -83,7 +83,7 @@ def price(account: Account, environ: Mapping[str, str]) -> Decimal:
     try:
         hour = policies.price(work.show(plan), target.region)
     except prices.UnknownPriceError as error:
-        raise OperatorError(f"the price cannot be told: {error}", exit_code=5) from error
+        raise OperatorError(f"the price is not available: {error}", exit_code=5) from error
     assert hour is not None
     usd = hour.total_on_demand * HOURS
     euros = usd * currency_from({"CURRENCY": "EUR"}).per_usd
