@@ -23,23 +23,26 @@ class Size:
     ----------
     images : how many the next run has
     minutes : that it may take
+    precision : of the run: f32, or bf16 on processors that compute in it
     arch : processor of the nodes: x86_64 or arm64
     """
 
     images: float | int | None = None
     minutes: float | int | None = None
+    precision: str | None = None
     arch: str = "x86_64"
 
     @classmethod
     def from_options(cls, environ: Mapping[str, str]) -> Size:
-        """The size that IMAGES, MINUTES and ARCH name.
+        """The size that IMAGES, MINUTES, PRECISION and ARCH name.
 
         Raises
         ------
         WrongUseError : one of them is no number
         """
         images, minutes = number(environ, "IMAGES"), number(environ, "MINUTES")
-        return cls(images=images, minutes=minutes, arch=environ.get("ARCH") or "x86_64")
+        precision, arch = environ.get("PRECISION") or None, environ.get("ARCH") or "x86_64"
+        return cls(images=images, minutes=minutes, precision=precision, arch=arch)
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def cluster_variables(
         "kms_key_arn": storage.get("kms_key_arn"),
         "images": size.images,
         "minutes": size.minutes,
+        "precision": size.precision,
         "permissions_boundary": boundary,
         **asdict(artifacts or Artifacts.by_content(bucket, size.arch, root)),
     }
