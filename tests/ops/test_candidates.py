@@ -122,3 +122,16 @@ def test_speeds_are_of_the_slowest_processor_and_marked() -> None:
 def test_the_machine_by_hand_is_the_smallest_that_is_fast_enough() -> None:
     assert choose_machine(PARIS, D(10), D(30_000), prices.table()) == "c7i.2xlarge"
     assert choose_machine(PARIS, D(1), D(100_000), prices.table()) == "c7i.4xlarge"
+
+
+def test_in_bf16_the_speed_is_the_measured_ratio_and_a_run_in_f32_tells_nothing() -> None:
+    plan = shaped(0, 0, 4)
+    for fleet in plan["planned_values"]["outputs"]["fleets"]["value"].values():
+        fleet["types"] = ["m7i.xlarge"]
+    environ = {"IMAGES": "30000", "PRECISION": "bf16"}
+    found = quote(plan, env="dev", region=PARIS, book=prices.table(), environ=environ, measured=MEASURED)
+    assert found is not None
+    own = next(one for one in found.candidates if one.is_planned)
+    assert float(own.speed.per_vcpu) == pytest.approx(float(RATE) * 1.15 * 198 / 90)
+    assert found.estimate.speed == own.speed
+    assert speed.of_types(["m5.xlarge"], "bf16") == speed.of_types(["m5.xlarge"]), "it would refuse the run"
