@@ -79,7 +79,8 @@ def with_ray(images: str, output: str, graph: str, cores: int) -> float:
 
     began = time.monotonic()
     data = ray.data.read_images(images, size=(SIZE, SIZE), mode="RGB", include_paths=True)
-    data = data.map_batches(Embed, batch_size=ROWS_AT_ONCE, concurrency=cores, num_cpus=0.5)
+    pool = ray.data.ActorPoolStrategy(size=cores)
+    data = data.map_batches(Embed, batch_size=ROWS_AT_ONCE, compute=pool, num_cpus=0.5)
     data.write_parquet(output)
     return time.monotonic() - began
 

@@ -292,26 +292,37 @@ _EC2_ID = re.compile(r"([a-z]+)-[0-9a-f]{8,17}")
 
 
 def _ec2(call: Call, facts: Facts) -> Iterator[Asked]:
-    asked = call.parameters
+    parameters = call.parameters
     where = f"arn:aws:ec2:{call.region}:{facts.account}:"
-    ids = {str(value) for value in asked.values() if _kind(str(value))}
-    if "GroupId" in asked:  # the ids of groups within a rule are values
-        ids = {i for i in ids if not i.startswith("sg-")} | {str(asked["GroupId"])}
-    elif call.operation.startswith("RevokeSecurityGroup"):  # a rule's own id stands for its group
-        ids = {facts.rule_group(rule) for rule in ids if rule.startswith("sgr-")}
-    if "AssociationId" in asked:
-        ids |= set(facts.association(str(asked["AssociationId"])))
-    kinds = sorted({str(v) for k, v in asked.items() if re.fullmatch(r"TagSpecification\.\d+\.ResourceType", k)})
-    specified = {kind: _specified(asked, kind) for kind in kinds}
-    tags = _members(asked, "Tag") or None
-    removed = [str(v) for k, v in asked.items() if re.fullmatch(r"Tag\.\d+\.Key", k)]
-    context = _keys(removed) if call.operation == "DeleteTags" else {}
-    if call.operation == "DeleteTags":
-        tags = None
-    yield Asked(f"ec2:{call.operation}", [_arn(where, found) for found in sorted(ids)], tags, specified, context)
-    for kind, given in specified.items():
+    arns = [_arn(where, resource_id) for resource_id in sorted(_ec2_ids(call, facts))]
+    kinds = sorted({str(v) for k, v in parameters.items() if re.fullmatch(r"TagSpecification\.\d+\.ResourceType", k)})
+    specified = {kind: _specified(parameters, kind) for kind in kinds}
+    named = _members(parameters, "Tag")
+    if call.operation == "DeleteTags":  # its tags are taken away, not given
+        yield Asked(f"ec2:{call.operation}", arns, None, specified, _keys(list(named)))
+    else:
+        yield Asked(f"ec2:{call.operation}", arns, named or None, specified, {})
+    for kind, tags in specified.items():
         context = {"ec2:CreateAction": call.operation}
-        yield Asked("ec2:CreateTags", [f"{where}{kind}/{ANY}"], given, context=context)
+        yield Asked("ec2:CreateTags", [f"{where}{kind}/{ANY}"], tags, context=context)
+
+
+def _ec2_ids(call: Call, facts: Facts) -> set[str]:
+    """Ids of what a request is about: those among its parameters, except that
+
+    - of the groups, ``GroupId`` is meant where it is given: others (``….Groups.1.GroupId``) stand in a rule;
+    - a rule that is revoked by its own id (``SecurityGroupRuleId.1``) stands for its group;
+    - an association (``AssociationId``) stands for what it joins.
+    """
+    parameters = call.parameters
+    ids = {str(value) for value in parameters.values() if _kind(str(value))}
+    if "GroupId" in parameters:
+        ids = {found for found in ids if not found.startswith("sg-")} | {str(parameters["GroupId"])}
+    elif call.operation.startswith("RevokeSecurityGroup"):
+        ids = {facts.rule_group(rule) for rule in ids if rule.startswith("sgr-")}
+    if "AssociationId" in parameters:
+        ids |= set(facts.association(str(parameters["AssociationId"])))
+    return ids
 
 
 def _arn(where: str, resource_id: str) -> str:

@@ -1,4 +1,4 @@
-"""`make machine-table`: images against minutes and price on a laptop, on one EC2 machine and on the dev cluster.
+"""`make machine-table`: images against minutes and price on a laptop, on one EC2 machine, one EMR node and a cluster.
 
 Written into docs/elsewhere/one-machine.md between two marks, from what was measured (benchmarks/results), the dated
 prices and the dev cluster's plan; a test computes it again. Minutes are of the run; starts are in the dollars only.
@@ -7,7 +7,6 @@ prices and the dev cluster's plan; a test computes it again. Minutes are of the 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,38 +18,37 @@ from ops.core.console import Console
 from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
 from ops.core.target import NO_ACCOUNT, Target
-from ops.cost import speed
-from ops.cost.estimate import HOUR, estimate
+from ops.cost import candidates, speed
 from ops.prices import table as prices
 from ops.terraform.offline import planned
+from ops.terraform.variables import Size
 
 PAGE = ROOT / "docs" / "elsewhere" / "one-machine.md"
 WHOLE = ROOT / "benchmarks" / "results" / "fixed.json"
 BEGIN, END = "<!-- table: make machine-table -->", "<!-- end of the table -->"
 IMAGES = (3_000, 30_000, 67_692, 1_000_000, 10_000_000)
 REGION = "eu-west-3"
-MACHINE = "c5.2xlarge"
-VOLUME_GIB = 40
-START_MINUTES = (Decimal(3), Decimal(6))
-"""From RunInstances to the job's first line, the first `make`'s downloads included: assumed, not measured."""
+MACHINE = "c7i.2xlarge"
+MOST_MINUTES = 210
+"""Of a step, before the clock of four hours ends the cluster."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A number of images: minutes on each, and dollars at least and at most on the two that bill.
+    """A number of images: minutes of the laptop, and what bills.
 
     Attributes
     ----------
     measured : the laptop's minutes are a whole run's, not computed from rate and fixed part
+    machine, one_node, cluster : one EC2 machine by hand, EMR's one node, its small cluster on demand
     """
 
     images: int
     laptop: Decimal
     measured: bool
-    machine: Decimal
-    machine_usd: tuple[Decimal, Decimal]
-    cluster: Decimal
-    cluster_usd: tuple[Decimal, Decimal]
+    machine: candidates.Candidate
+    one_node: candidates.Candidate
+    cluster: candidates.Candidate
 
 
 def laptop_seconds(images: int, whole: Mapping[str, Any], per_second: Decimal) -> tuple[Decimal, bool]:
@@ -64,12 +62,6 @@ def laptop_seconds(images: int, whole: Mapping[str, Any], per_second: Decimal) -
     largest = max(int(name.split()[0].replace(",", "")) for name in series if name.endswith(": all else"))
     fixed = Decimal(str(series[f"{largest:,} images: all else"]["median"]))
     return fixed + images / per_second, False
-
-
-def machine_hour(book: prices.Book) -> Decimal:
-    """Dollars an hour of one machine on demand, with its volume."""
-    volume = book.service(REGION, "ebs_gp3").usd * VOLUME_GIB / prices.HOURS_A_MONTH
-    return book.instance(REGION, MACHINE).ec2 + volume
 
 
 def rows(plan: Mapping[str, Any]) -> list[Row]:
@@ -90,28 +82,23 @@ def rows(plan: Mapping[str, Any]) -> list[Row]:
     except (OSError, ValueError) as error:
         raise OperatorError(f"{WHOLE.name} cannot be read ({error}). Fix: make bench ONLY=fixed.") from error
     per_second = rate.per_vcpu / speed.VCPU * Decimal(str(bench["settings"]["loops"]))
-    fixed = Decimal(str(plan["configuration"]["root_module"]["module_calls"]["sizing"]["module"]["variables"]
-                        ["fixed_seconds"]["default"]))  # fmt: skip
     found = []
     for images in IMAGES:
         laptop, measured = laptop_seconds(images, whole, per_second)
-        cluster = estimate(plan, env="dev", region=REGION, speed=rate, images=images, book=book)
-        if cluster is None or cluster.run is None:
+        listed = {
+            one.name: one
+            for one in candidates.list_candidates(plan, region=REGION, images=images, book=book, machine=MACHINE)
+        }
+        if not listed:
             raise OperatorError("the dev cluster's plan holds no cluster.")
-        seconds = fixed + images / (rate.per_vcpu * book.instance(REGION, MACHINE).vcpu)
-        hour = machine_hour(book)
-        least, most = (hour * (start * 60 + seconds) / HOUR + cluster.run.requests for start in START_MINUTES)
+        names = (candidates.BY_HAND, candidates.NAMES["one_node"], candidates.NAMES["on_demand"])
+        machine, one_node, cluster = (listed[name] for name in names)
         found.append(
             Row(
-                images=images,
-                laptop=laptop / 60,
-                measured=measured,
-                machine=seconds / 60,
-                machine_usd=(least, most),
-                cluster=cluster.run.minutes,
-                cluster_usd=cluster.run.usd,
+                images=images, laptop=laptop / 60, measured=measured,
+                machine=machine, one_node=one_node, cluster=cluster,
             )
-        )
+        )  # fmt: skip
     return found
 
 
@@ -124,22 +111,26 @@ def _usd(amounts: tuple[Decimal, Decimal]) -> str:
     return least if least == most else f"{least}–{most}"
 
 
+def _cells(one: candidates.Candidate) -> str:
+    beyond = " †" if one.name != candidates.BY_HAND and one.step > MOST_MINUTES else ""
+    return f"| {_minutes(one.step)}{beyond} | {_usd(one.usd)} "
+
+
 def table(plan: Mapping[str, Any]) -> str:
     """The lines of the table and of its footnote, in Markdown."""
-    size = plan["planned_values"]["outputs"]["sizing"]["value"]
+    listed = rows(plan)
     cores = json.loads(speed.BENCH.read_text())["settings"]["loops"]
-    vcpu = prices.table().instance(REGION, MACHINE).vcpu
+    machine, one_node, cluster = (getattr(listed[0], name).workers for name in ("machine", "one_node", "cluster"))
     said = [
-        f"| images | laptop ({cores} cores), min | one {MACHINE} ({vcpu} vCPUs), min | USD "
-        f"| EMR `ENV=dev` ({size['worker_vcpus']:.0f} vCPUs work), min | USD |",
-        "|---:|---:|---:|---:|---:|---:|",
+        f"| images | laptop ({cores} cores), min | one {MACHINE} by hand ({machine} vCPUs), min | USD "
+        f"| EMR, one node ({one_node} vCPUs), min | USD | EMR, small cluster ({cluster} vCPUs work), min | USD |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for row in rows(plan):
-        said.append(
-            f"| {row.images:,} | {_minutes(row.laptop)}{' *' if row.measured else ''} "
-            f"| {_minutes(row.machine)} | {_usd(row.machine_usd)} "
-            f"| {_minutes(row.cluster)} | {_usd(row.cluster_usd)} |"
-        )
+    said += [
+        f"| {row.images:,} | {_minutes(row.laptop)}{' *' if row.measured else ''} "
+        f"{_cells(row.machine)}{_cells(row.one_node)}{_cells(row.cluster)}|"
+        for row in listed
+    ]
     return "\n".join(said) + "\n"
 
 
@@ -159,10 +150,8 @@ def page(text: str, made: str) -> str:
 def main() -> int:
     """Entry point of `make machine-table`. Exit code: 0; 1 no plan or no figures; 3 no usable Terraform."""
     target = Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True)
-    # neither a size nor a region of the shell's decides what the page says
-    environ = {name: value for name, value in os.environ.items() if name not in ("IMAGES", "MINUTES")}
     try:
-        text = page(PAGE.read_text(encoding="utf-8"), table(planned(target, environ)))
+        text = page(PAGE.read_text(encoding="utf-8"), table(planned(target, Size())))
     except (OperatorError, TerraformError) as error:
         Console(stderr=True).print(f"machine-table: {error}", style="red")
         return error.exit_code

@@ -1,4 +1,6 @@
-"""`make prices`: ask the Price List API for every figure of this folder's tables, and write what it answers.
+"""`make prices`: ask the Price List API for every figure of the tables in ops/prices, and write what it answers.
+
+``TYPES="m8i.xlarge m8i.2xlarge"`` adds types: a row for each region of the table where EC2 and EMR list it.
 
 A figure that AWS lists gets its date and the source A1, and is no longer inferred. What AWS does not list stays as it
 was, with its source, its date and its mark: Spot prices and currencies always do, because the list has neither.
@@ -7,7 +9,8 @@ was, with its source, its date and its mark: Spot prices and currencies always d
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +37,7 @@ class Renewal:
 
     listed: int = 0
     changed: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
     def take(self, row: Row, figure: Figure | None, what: str, *, usd: str, source: str, as_of: str) -> None:
@@ -69,6 +73,41 @@ def instances(rows: list[Row], ask: Ask, done: Renewal) -> list[Row]:
     return renewed
 
 
+def add(types: Sequence[str], rows: list[Row], client: Any, done: Renewal) -> list[Row]:
+    """Rows of types that the table lacks, for each of its regions where EC2 and EMR list them; without a Spot price.
+
+    Raises
+    ------
+    PriceListError, ClientError, BotoCoreError
+    """
+    known = {(row["region"], row["type"]) for row in rows}
+    added = []
+    for region in dict.fromkeys(row["region"] for row in rows):
+        for type_ in types:
+            if (region, type_) in known:
+                continue
+            query = pricelist.ec2(region, type_)
+            texts = pricelist.products(client, query)
+            ec2, size = pricelist.figure(texts, query), pricelist.size(texts, query)
+            fee = pricelist.ask(client, pricelist.emr(region, type_))
+            if ec2 is None or size is None or fee is None:
+                done.missing.append(f"{type_} in {region} ({'EMR' if ec2 else 'EC2'} does not list it)")
+                continue
+            row = dict.fromkeys(rows[0], "") | {
+                "region": region,
+                "type": type_,
+                "vcpu": str(size.vcpu),
+                "memory_gib": str(size.memory_gib),
+                "architecture": size.architecture,
+            }
+            for name, figure in (("ec2", ec2), ("emr", fee)):
+                row |= {f"{name}_usd_hour": written(figure.usd), f"{name}_as_of": figure.as_of}
+                row[f"{name}_source"] = pricelist.SOURCE
+            added.append(row)
+            done.added.append(f"{type_} in {region}: EC2 {written(ec2.usd)}, EMR {written(fee.usd)} USD an hour")
+    return added
+
+
 def services(rows: list[Row], regions: list[str], ask: Ask, done: Renewal) -> list[Row]:
     """The rows of services.csv anew, with those that a region lacked."""
     kept = {(row["region"], row["item"]): dict(row) for row in rows}
@@ -99,8 +138,12 @@ def write(path: Path, rows: list[Row]) -> None:
     part.replace(path)
 
 
-def renew(folder: Path, client: Any, console: Console) -> Renewal:
+def renew(folder: Path, client: Any, console: Console, types: Sequence[str] = ()) -> Renewal:
     """Renew both tables of a folder; neither is written unless every question was answered.
+
+    Parameters
+    ----------
+    types : instance types that the table may lack
 
     Raises
     ------
@@ -117,7 +160,8 @@ def renew(folder: Path, client: Any, console: Console) -> Renewal:
     def ask(query: Query) -> Figure | None:
         return answers[str(query)]
 
-    renewed = instances(machines, ask, done), services(others, regions, ask, done)
+    more = add(types, machines, client, done)
+    renewed = [*instances(machines, ask, done), *more], services(others, regions, ask, done)
     for name, rows in zip(("instances.csv", "services.csv"), renewed, strict=True):
         write(folder / name, rows)
     return done
@@ -137,11 +181,14 @@ def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE
             "costs nothing.",
             exit_code=2,
         )
+    types = environ.get("TYPES", "").replace(",", " ").split()
+    if wrong := [type_ for type_ in types if not re.fullmatch(r"[a-z][a-z0-9-]*\.[a-z0-9]+", type_)]:
+        raise OperatorError(f'TYPES: {wrong[0]} is no instance type. Fix: TYPES="m7i.xlarge c7i.2xlarge".', exit_code=2)
     account_of(environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION)
     if not console.is_terminal:
         console.print("asking the Price List API for some 450 figures: a minute or two")
     try:
-        done = renew(folder, pricelist.connect(), console)
+        done = renew(folder, pricelist.connect(), console, types)
     except (ClientError, BotoCoreError, pricelist.PriceListError) as error:
         raise OperatorError(
             f"the prices were not renewed, the tables are as they were: {error}. Fix: these credentials need "
@@ -149,6 +196,12 @@ def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE
         ) from error
     for line in done.changed:
         console.print(line)
+    for line in done.added:
+        console.print(f"added: {line}")
+    if done.added:
+        console.print(
+            "Terraform sizes memory by its own table. Fix: name family and size in infra/modules/sizing/sizes.tf, too."
+        )
     for line in done.missing:
         console.print(f"not listed, stays as it was: {line}")
     console.print(

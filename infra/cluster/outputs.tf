@@ -41,9 +41,9 @@ output "terminates_at" {
 output "fleets" {
   description = "Types, vCPUs and market of each fleet: what a price is computed from."
   value = {
-    primary = { types = var.primary.types, units = 1, market = var.primary.market }
-    core    = { types = var.core.types, units = module.sizing.core_units, market = var.core.market }
-    task    = { types = var.task.types, units = module.sizing.task_units, market = var.task.market }
+    primary = { types = module.sizing.primary_types, units = 1, market = var.primary.market }
+    core    = { types = module.sizing.core_types, units = module.sizing.core_units, market = var.core.market }
+    task    = { types = module.sizing.task_types, units = module.sizing.task_units, market = var.task.market }
   }
 }
 
@@ -55,6 +55,11 @@ output "sizing" {
     executor         = module.sizing.executor
     driver           = module.sizing.driver
   }
+}
+
+output "alternatives" {
+  description = "Shapes that reach the same minutes, for a table of prices: one_node (null where it is too small), on_demand, spot."
+  value       = module.sizing.alternatives
 }
 
 output "vpc_id" {

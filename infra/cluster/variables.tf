@@ -63,18 +63,18 @@ variable "today" {
 }
 
 variable "primary" {
-  description = "Types of the primary fleet: one node, on demand."
+  description = "Types of the primary fleet: one node, on demand. EMR takes the cheapest that it gets; AMX types (m7i, c7i) stand first."
   type = object({
-    types  = optional(list(string), ["m5.xlarge", "m6i.xlarge", "m7i.xlarge"])
+    types  = optional(list(string), ["m7i.xlarge", "m6i.xlarge", "m5.xlarge"])
     market = optional(string, "ON_DEMAND")
   })
   default = {}
 }
 
 variable "core" {
-  description = "Types and vCPUs of the core fleet, on demand: HDFS and the driver."
+  description = "Types and vCPUs of the core fleet, on demand: HDFS and the driver. 0 vCPUs mean one node: the primary runs everything, unless IMAGES= and MINUTES= ask for more than it can do."
   type = object({
-    types  = optional(list(string), ["m5.xlarge", "m6i.xlarge", "m7i.xlarge"])
+    types  = optional(list(string), ["m7i.xlarge", "m6i.xlarge", "m5.xlarge"])
     units  = optional(number, 8)
     market = optional(string, "ON_DEMAND")
   })
@@ -84,7 +84,7 @@ variable "core" {
 variable "task" {
   description = "Types, vCPUs (0 means none) and market of the task fleet, and what to do when Spot has no capacity."
   type = object({
-    types                = optional(list(string), ["m5.xlarge", "m5.2xlarge", "m6i.xlarge", "m6i.2xlarge", "m7i.xlarge", "m7i.2xlarge"])
+    types                = optional(list(string), ["m7i.xlarge", "m7i.2xlarge", "m6i.xlarge", "m6i.2xlarge", "m5.xlarge", "m5.2xlarge"])
     units                = optional(number, 0)
     market               = optional(string, "SPOT")
     spot_timeout_minutes = optional(number, 10)
@@ -107,15 +107,21 @@ variable "managed_scaling" {
 }
 
 variable "images" {
-  description = "Images of the run (IMAGES=): with minutes it sizes the task fleet."
+  description = "Images of the run (IMAGES=): sizes the cluster, or chooses one node where core.units is 0."
   type        = number
   default     = null
 }
 
 variable "minutes" {
-  description = "Minutes that the step may take (MINUTES=)."
+  description = "Minutes that the step may take (MINUTES=); null means what ttl_hours leaves it."
   type        = number
   default     = null
+}
+
+variable "precision" {
+  description = "Precision of the runs (PRECISION=): f32, or bf16, for which only types with such processors are asked."
+  type        = string
+  default     = "f32"
 }
 
 variable "max_units" {

@@ -1,1 +1,1 @@
-# ENV=dev: the smallest cluster that shows everything. `make` adds env, region and account_id.
+# ENV=dev: one node, the cheapest that does it. `make` adds env, region and account_id.

@@ -79,6 +79,13 @@ class StorageError(FruitsError):
     cause = "storage"
 
 
+class ExecutorsError(FruitsError):
+    """No executor came in the time that a run waits for one."""
+
+    exit_code = 18
+    cause = "executors"
+
+
 ALL: tuple[type[FruitsError], ...] = (
     UsageError,
     InputError,
@@ -89,6 +96,7 @@ ALL: tuple[type[FruitsError], ...] = (
     RejectRateError,
     CheckError,
     StorageError,
+    ExecutorsError,
 )
 EXIT_CODES: dict[int, str] = {
     0: "done",

@@ -3,8 +3,9 @@
 A decoder is native code. On some file it crashes, runs for ever, or takes all memory; that must cost this one image.
 So a worker has one child that decodes: a plain Python that imports little but Pillow, bounded in memory and in
 processor time. Files go to it through a memory file, pixels come back in shared memory, a few words by a pipe; four
-images are one exchange. When the child dies, new ones take the images of the exchange one by one, each alone, and the
-one that dies again is rejected by name. The child ends when its parent does: it reads the end of the pipe.
+images are one exchange, of four calls of the system on either side. When the child dies, new ones take the images of
+the exchange one by one, each alone, and the one that dies again is rejected by name. The child ends when its parent
+does: it reads the end of the pipe.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import contextlib
 import json
 import mmap
 import os
+import re
 import resource
 import select
 import signal
@@ -40,7 +42,16 @@ PATIENCE = 20
 """So many times `SECONDS` may pass on the clock: on a loaded machine, or while other large pictures have their turn."""
 KEPT = 16 << 20
 """Bytes of files that the memory file keeps between two exchanges."""
+_SMALL = 1 << 20
+"""Bytes of files that are read in one go."""
 
+_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    # glibc gave back the memory of each small picture, and took it anew: fifty page faults, a third of its time
+    "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
+}
 _PROGRAM = "import json, sys; told = json.loads(sys.argv[1]); sys.path[:] = told.pop('path')\n"
 _PROGRAM += "from fruits.guard import serve; serve(**told)"
 
@@ -100,6 +111,11 @@ class Guard:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    @property
+    def pid(self) -> int:
+        """The child's process."""
+        return self._start().pid
+
     def close(self) -> None:
         """End the child; `pixels` stay readable."""
         self._stop()
@@ -120,6 +136,8 @@ class Guard:
         GuardError
             When no decoding process starts.
         """
+        if not files:
+            return []
         try:
             return self._exchange(files, first, leniently)
         except _DiedError:
@@ -143,36 +161,31 @@ class Guard:
         child = self._start()
         self._await_ready()
         assert child.stdin
-        at = 0
-        for data in files:
-            at += _write_at(self._files, data, at)
-        message = struct.pack(f"<BBB{len(files)}Q", len(files), first, leniently, *(len(data) for data in files))
+        size = _write_all(self._files, files)
+        message = struct.pack(f"<BB{len(files)}Q", first, leniently, *(len(data) for data in files))
         try:
             child.stdin.write(message)
             child.stdin.flush()
         except OSError:
             raise self._death() from None
-        reasons = [self._answer() for _ in files]
-        if at > KEPT:
+        reasons = self._read_line(len(files) * self._seconds * PATIENCE).split(b"\0")
+        if size > KEPT:
             os.ftruncate(self._files, 0)
-        return reasons
+        return [reason.decode() or None for reason in reasons]
 
-    def _answer(self) -> str | None:
-        length = struct.unpack("<H", self._read(2, self._seconds * PATIENCE))[0]
-        return self._read(length, self._seconds).decode() if length else None
-
-    def _read(self, length: int, seconds: float) -> bytes:
+    def _read_line(self, seconds: float) -> bytes:
+        """What the child says, up to the end of the line; four images are mostly one look and one reading."""
         assert self._child
         assert self._child.stdout
         stream, data = self._child.stdout, b""
-        while len(data) < length:
+        while not data.endswith(b"\n"):
             if not select.select([stream], [], [], seconds)[0]:
                 raise _DiedError(f"was not decoded in {seconds:,} s", final=True)
-            got = os.read(stream.fileno(), length - len(data))
+            got = os.read(stream.fileno(), 1 << 16)
             if not got:
                 raise self._death()
             data += got
-        return data
+        return data[:-1]
 
     def _death(self) -> _DiedError:
         """How the child ended, as the end of a sentence."""
@@ -201,7 +214,7 @@ class Guard:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=(self._files, self._shared),
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                env={**os.environ, **_ENVIRONMENT},
                 bufsize=0,
             )
             self._ready = False
@@ -211,7 +224,7 @@ class Guard:
         if self._ready:
             return
         try:
-            self._read(1, 300)
+            self._read_line(300)
         except _DiedError as error:
             self._stop()
             raise GuardError(f"the process that decodes images does not start: it {error}") from None
@@ -229,11 +242,15 @@ class Guard:
                     stream.close()
 
 
-def _write_at(file: int, data: bytes, at: int) -> int:
-    written, view = 0, memoryview(data)
-    while written < len(data):
-        written += os.pwrite(file, view[written:], at + written)
-    return written
+def _write_all(file: int, parts: Sequence[bytes]) -> int:
+    """Write the parts one after the other from the beginning of a file; returns their bytes together."""
+    size = sum(map(len, parts))
+    written = os.pwritev(file, parts, 0)
+    if written < size:
+        rest = memoryview(b"".join(parts))
+        while written < size:
+            written += os.pwrite(file, rest[written:], written)
+    return size
 
 
 @lru_cache(maxsize=2)
@@ -258,26 +275,30 @@ def serve(*, files: int, shared: int, size: int, places: int, seconds: int, memo
     area = mmap.mmap(shared, 0)
     pixels = np.frombuffer(area, np.uint8).reshape(places, size, size, 3)
     _bound(memory)
-    os.write(replies, b"!")
-    while head := os.read(0, 3):
-        count, first, leniently = struct.unpack("<BBB", head)
-        lengths = struct.unpack(f"<{count}Q", _read_all(8 * count))
-        at = 0
+    os.write(replies, b"\n")
+    while message := os.read(0, 4096):  # a pipe hands over whole what is as short as that
+        first, leniently, *lengths = struct.unpack(f"<BB{len(message) // 8}Q", message)
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # for all of them: what dies with others is tried alone
+        reasons, at = [], 0
+        # files small enough for one reading are copied a second time; of large ones that would take memory
+        together = _read_at(files, sum(lengths), 0) if sum(lengths) <= _SMALL else None
         for place, length in enumerate(lengths, first):
-            data = _read_at(files, length, at)
+            data = _read_at(files, length, at) if together is None else together[at : at + length]
             at += length
-            signal.setitimer(signal.ITIMER_PROF, seconds)
-            try:
-                pixels[place] = (decode_leniently if leniently else decode)(data, size)
-            except ImageError as error:
-                said = str(error).encode()[:2000]
-            except MemoryError:
-                said = b"the image takes more memory than one image may"
-            else:
-                said = b""
+            reasons.append(_decode_into(pixels[place], data, leniently))
             del data
-            os.write(replies, struct.pack("<H", len(said)) + said)
-        signal.setitimer(signal.ITIMER_PROF, 0)
+        os.write(replies, b"\0".join(reasons) + b"\n")
+
+
+def _decode_into(place: NDArray[np.uint8], data: bytes, leniently: bool) -> bytes:
+    """Decode one file; returns the reason why it gives no picture, on one line, or nothing."""
+    try:
+        place[...] = (decode_leniently if leniently else decode)(data, len(place))
+    except ImageError as error:
+        return re.sub(rb"[\0\n]", b" ", str(error).encode())[:2000]
+    except MemoryError:
+        return b"the image takes more memory than one image may"
+    return b""
 
 
 def _bound(memory: int) -> None:
@@ -292,13 +313,6 @@ def _bound(memory: int) -> None:
         _, most = resource.getrlimit(resource.RLIMIT_AS)
         limit = now + memory if most == resource.RLIM_INFINITY else min(now + memory, most)
         resource.setrlimit(resource.RLIMIT_AS, (limit, most))
-
-
-def _read_all(length: int) -> bytes:
-    data = b""
-    while len(data) < length and (got := os.read(0, length - len(data))):
-        data += got
-    return data
 
 
 def _read_at(file: int, length: int, at: int) -> bytes:

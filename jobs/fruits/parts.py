@@ -151,12 +151,10 @@ def read_batches(store: Store, names: Iterable[str], columns: list[str] | None =
     """
     for name in names:
         try:
-            with pq.ParquetFile(
-                store.path(name),
-                filesystem=store.fs,
-                pre_buffer=True,
-                page_checksum_verification=True,
-            ) as source:
+            with (
+                store.open(name) as file,
+                pq.ParquetFile(file, pre_buffer=True, page_checksum_verification=True) as source,
+            ):
                 left = source.metadata.num_rows
                 for batch in source.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns, use_threads=False):
                     left -= batch.num_rows
@@ -181,7 +179,7 @@ def is_whole(store: Store, part: Part) -> bool:
     """
     digest = hashlib.sha256()
     try:
-        with store.fs.open_input_stream(store.path(part.name)) as source:
+        with store.open(part.name) as source:
             while chunk := source.read(_CHUNK):
                 digest.update(chunk)
     except FileNotFoundError:

@@ -139,7 +139,7 @@ class Moments:
         total: Moments | None = None
         for name in names:
             try:
-                with store.fs.open_input_stream(store.path(name)) as source:
+                with store.open(name) as source:
                     n, bad, d = (int(v) for v in _floats(source, 3).view(np.int64))
                     mean = _floats(source, d)
                     total = cls(d) if total is None else total
@@ -475,8 +475,7 @@ def write_scores(
 
     def project(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
         folder, _, name = address.rpartition("/")
-        place = Store(folder)
-        with place.fs.open_input_file(place.path(name)) as source, np.load(source) as model:
+        with Store(folder).open(name) as source, np.load(source) as model:
             mean, components = model["mean"], model["components"]
         writer = PartWriter(target, SCORES_SCHEMA, plain=("path", "scores.list.element"))
         for batch in _selected(features, names, selection, ["path", "label", "features"]):

@@ -9,7 +9,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -282,10 +282,10 @@ class Run:
             try:
                 for number, parts in enumerate(deal(plan.todo, sizing.waves)):
                     if len(running) == WAVES_AT_ONCE:
-                        done, running = wait(running, return_when="FIRST_COMPLETED")
+                        done, running = wait(running, return_when=FIRST_COMPLETED)
                         rejected += sum(future.result() for future in done)
                         if rejected > self._allowed(plan.images):
-                            break  # named and raised by _require_few_rejects
+                            break  # _require_few_rejects says why, when the waves under way have ended
                     running.add(pool.submit(wave, number, parts))
                 done, _ = wait(running, return_when=FIRST_EXCEPTION)
                 for future in done:

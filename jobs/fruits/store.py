@@ -10,6 +10,7 @@ import datetime
 import hashlib
 import os
 import re
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 
 from fruits.errors import StorageError, UsageError
 
-_S3_SCHEMES = ("s3", "s3a", "s3n")
+S3_SCHEMES = ("s3", "s3a", "s3n")
 _GCS_SCHEMES = ("gs", "gcs")
 # .report.html.0f3c…: a file that is being written beside the one that it will replace
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
@@ -167,7 +168,7 @@ def _file_system(scheme: str, authority: str, _pid: int) -> Any:
 
     if scheme == "file":
         return pafs.LocalFileSystem()
-    if scheme in _S3_SCHEMES:
+    if scheme in S3_SCHEMES:
         return pafs.S3FileSystem(**s3_options(authority))
     if scheme in _GCS_SCHEMES:
         return pafs.GcsFileSystem(**gcs_options(authority))
@@ -220,6 +221,36 @@ def _first_level(entries: list[Entry], key: str) -> list[Entry]:
         else:
             found[key, True] = entry
     return list(found.values())
+
+
+class Insistent:
+    """A file in S3 that asks again where pyarrow's client gives up at once.
+
+    The client puts the words of a refusal where the bytes asked for should go, and tries again. Where fewer were asked
+    for than the refusal has letters (24 bytes of a header, the end of a zip), it fails instead.
+    """
+
+    PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+    _TOO_SHORT = "Failed to flush response stream"
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def read(self, size: int | None = -1) -> bytes:
+        at = self._source.tell()
+        for pause in (*self.PAUSES, None):
+            try:
+                data: bytes = self._source.read(None if size is None or size < 0 else size)
+                break
+            except OSError as error:
+                if pause is None or self._TOO_SHORT not in str(error):
+                    raise
+                time.sleep(pause)
+                self._source.seek(at)
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
 
 
 class NewFile:
@@ -379,11 +410,28 @@ class Store:
         OSError
             Where it cannot be read.
         """
-        with self.fs.open_input_file(self.path(key)) as source:
+        with self.open(key) as source:
             if room is not None:
                 room(source.size())
             data: bytes = source.read()
         return data
+
+    def open(self, key: str) -> Any:
+        """A file to read from, as pyarrow and numpy take it.
+
+        Raises
+        ------
+        FileNotFoundError
+            Where there is none.
+        OSError
+            Where it cannot be read.
+        """
+        source = self.fs.open_input_file(self.path(key))
+        if self.scheme not in S3_SCHEMES:
+            return source
+        import pyarrow as pa
+
+        return pa.PythonFile(Insistent(source), mode="r")
 
     def write(self, key: str, data: bytes) -> None:
         """Write a file whole: a reader sees the old one, or the new one, never a half of it.

@@ -54,10 +54,10 @@ SHARE_OF_INSTANCE = 0.7
 _MEMORY = re.compile(r"spark\.((driver|executor)\.(memory|memoryOverhead)|executor\.pyspark\.memory|yarn\.am\.memory)")
 _MEMORY_OPTIONS = {"--driver-memory": "spark.driver.memory", "--executor-memory": "spark.executor.memory"}
 # What the job was measured to need (m5.xlarge's sizes, 3,000 photographs with report): a healthy run is never killed
-# because this machine is small. Driver: 0.4 GB of JVM, 1.4 of Python; an executor of two cores: 0.4 and 1.0.
+# because this machine is small. Driver: 0.4 GB of JVM, 1.4 of Python (2.4 with ResNet50); an executor: 0.4 and 1.0.
 LEAST_MB = {
     "spark.driver.memory": 600,
-    "spark.driver.memoryOverhead": 1800,
+    "spark.driver.memoryOverhead": 2800,
     "spark.executor.memory": 600,
     "spark.executor.memoryOverhead": 1300,
 }
@@ -102,7 +102,7 @@ def node_memory(instance_type: str, factor: float, defaults: Mapping[str, str] |
     >>> sizes = {"spark.driver.memory": "1g", "spark.driver.memoryOverhead": "4832", "spark.executor.memory": "2g",
     ...          "spark.executor.memoryOverhead": "3808"}
     >>> node_memory("m5.xlarge", 0.1, sizes), node_memory("c5.xlarge", 0.1, sizes)
-    (4320, 4320)
+    (5344, 5344)
     """
     whole, asked = yarn_memory(instance_type), defaults or {}
     pair = 0
@@ -113,11 +113,17 @@ def node_memory(instance_type: str, factor: float, defaults: Mapping[str, str] |
     return min(whole, max(int(whole * factor), pair))
 
 
+def find_workers(instances: Iterable[Instance]) -> list[Instance]:
+    """The instances that run containers: core and task nodes; on a cluster without any the primary itself."""
+    listed = list(instances)
+    return [one for one in listed if one.role != "MASTER"] or listed
+
+
 def choose_representatives(instances: Iterable[Instance], most: int) -> list[Instance]:
     """The instances that get a NodeManager: of every kind (role and market) the first, then the second, and so on."""
     kinds: dict[tuple[str, str], list[Instance]] = {}
-    for instance in instances:
-        if instance.role != "MASTER" and instance.ended is None:
+    for instance in find_workers(instances):
+        if instance.ended is None:
             kinds.setdefault((instance.role, instance.market), []).append(instance)
     turns = [(turn, kind, one) for kind, found in kinds.items() for turn, one in enumerate(found)]
     ranks = {kind: rank for rank, kind in enumerate(kinds)}
@@ -369,9 +375,11 @@ class Hadoop:
     def describe(self) -> str:
         """How many NodeManagers stand for how many instances, and how large they are."""
         count = len(self.yarn.machines) if self.yarn else 0
-        whole = sum(one.role != "MASTER" and one.ended is None for one in self.cluster.instances)
+        workers = [one for one in find_workers(self.cluster.instances) if one.ended is None]
         sizes = "their own sizes" if self.factor == 1 else f"{self.factor:.0%} of their memory"
-        return f"YARN: {count} NodeManagers stand for {whole} core and task instances, with {sizes}"
+        if [one.role for one in workers] == ["MASTER"]:
+            return f"YARN: a NodeManager on the primary, the only node, with {sizes}"
+        return f"YARN: {count} NodeManagers stand for {len(workers)} core and task instances, with {sizes}"
 
     # -- processes ----------------------------------------
     def processes(self) -> list[psutil.Process]:

@@ -81,6 +81,8 @@ def check_new_cluster(request: dict[str, Any], *, releases: Sequence[str], types
     kinds = [f["InstanceFleetType"] for f in fleets] + [g["InstanceRole"] for g in groups]
     if kinds.count("MASTER") != 1:
         raise not_valid("Exactly one master instance fleet or group must be specified.")
+    if "TASK" in kinds and "CORE" not in kinds:
+        raise not_valid("Clusters with task instance fleets must also define core instance fleets.")
     asked = [t["InstanceType"] for f in fleets for t in f.get("InstanceTypeConfigs", [])]
     asked += [g["InstanceType"] for g in groups]
     if types and (unknown := [t for t in asked if t not in types]):

@@ -39,19 +39,38 @@ class NoStateError(OperatorError):
 
 @dataclass(frozen=True)
 class Setting:
-    """One property of the bucket: what it should be, how it is read, how it is put.
+    """One property of the bucket.
 
     Attributes
     ----------
     name : for the user
-    wanted : as the service answers it
-    read, put : calls; ``read`` may raise the service's "there is none"
+    wanted : what it should be
+    call : of S3: get_bucket_… and put_bucket_…, without get and put
+    put : arguments that put it
+    answer : where it stands in S3's answer
+    understand : from S3's answer to what ``wanted`` can be compared with
     """
 
     name: str
     wanted: Any
-    read: Callable[[], Any]
-    put: Callable[[], Any]
+    call: str
+    put: Mapping[str, Any]
+    answer: str
+    understand: Callable[[Any], Any] = lambda value: value
+
+    def read(self, s3: Any, bucket: str) -> Any:
+        """What it is; None where there is none."""
+        try:
+            value = getattr(s3, f"get_{self.call}")(Bucket=bucket).get(self.answer)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                return None
+            raise
+        return None if value is None else self.understand(value)
+
+    def write(self, s3: Any, bucket: str) -> None:
+        """Make it what it should be."""
+        getattr(s3, f"put_{self.call}")(Bucket=bucket, **self.put)
 
 
 def tls_only(bucket: str, partition: str = "aws") -> dict[str, Any]:
@@ -68,12 +87,25 @@ def tls_only(bucket: str, partition: str = "aws") -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def settings(s3: Any, bucket: str) -> list[Setting]:
+def encryption_of(configuration: Mapping[str, Any]) -> list[Any]:
+    """By what objects are encrypted, without what S3 adds to its answer."""
+    return [rule.get("ApplyServerSideEncryptionByDefault") for rule in configuration["Rules"]]
+
+
+def tags_of(pairs: list[dict[str, str]]) -> dict[str, str]:
+    """Tags as S3 answers them."""
+    return {pair["Key"]: pair["Value"] for pair in pairs}
+
+
+def settings(bucket: str) -> list[Setting]:
     """Everything that the bucket must be, access first: a bucket is never open while it is being made."""
     access = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
     owner = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
-    encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    policy = tls_only(bucket)
+    by_s3 = {"SSEAlgorithm": "AES256"}
+    encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": by_s3}]}
     tags = {"Project": PROJECT, "ManagedBy": "make state"}
+    pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
     rules = [
         {
             "ID": "old-versions",
@@ -83,66 +115,22 @@ def settings(s3: Any, bucket: str) -> list[Setting]:
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
         }
     ]
-
-    def encrypted() -> dict[str, Any]:
-        found = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
-        return {"Rules": [{k: rule[k] for k in ("ApplyServerSideEncryptionByDefault",) if k in rule} for rule in found]}
-
+    blocking, controls = "PublicAccessBlockConfiguration", "OwnershipControls"
+    configuration = "ServerSideEncryptionConfiguration"
+    old = f"old versions go after {OLD_VERSION_DAYS} days"
     return [
+        Setting("no public access", access, "public_access_block", {blocking: access}, blocking),
         Setting(
-            "no public access",
-            access,
-            lambda: s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"],
-            lambda: s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=access),
+            "the bucket's owner owns every object", owner, "bucket_ownership_controls", {controls: owner}, controls
         ),
+        Setting("TLS only", policy, "bucket_policy", {"Policy": json.dumps(policy)}, "Policy", json.loads),
+        Setting("encrypted", [by_s3], "bucket_encryption", {configuration: encryption}, configuration, encryption_of),
         Setting(
-            "the bucket's owner owns every object",
-            owner,
-            lambda: s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"],
-            lambda: s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=owner),
+            "versioned", "Enabled", "bucket_versioning", {"VersioningConfiguration": {"Status": "Enabled"}}, "Status"
         ),
-        Setting(
-            "TLS only",
-            tls_only(bucket),
-            lambda: json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"]),
-            lambda: s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(tls_only(bucket))),
-        ),
-        Setting(
-            "encrypted",
-            encryption,
-            encrypted,
-            lambda: s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encryption),
-        ),
-        Setting(
-            "versioned",
-            "Enabled",
-            lambda: s3.get_bucket_versioning(Bucket=bucket).get("Status"),
-            lambda: s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}),
-        ),
-        Setting(
-            f"old versions go after {OLD_VERSION_DAYS} days",
-            rules,
-            lambda: s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"],
-            lambda: s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules}),
-        ),
-        Setting(
-            "tagged",
-            tags,
-            lambda: {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(Bucket=bucket)["TagSet"]},
-            lambda: s3.put_bucket_tagging(
-                Bucket=bucket, Tagging={"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]}
-            ),
-        ),
+        Setting(old, rules, "bucket_lifecycle_configuration", {"LifecycleConfiguration": {"Rules": rules}}, "Rules"),
+        Setting("tagged", tags, "bucket_tagging", {"Tagging": {"TagSet": pairs}}, "TagSet", tags_of),
     ]
-
-
-def _found(setting: Setting) -> Any:
-    try:
-        return setting.read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _MISSING:
-            return None
-        raise
 
 
 def region_of(s3: Any, bucket: str, account_id: str) -> str | None:
@@ -216,9 +204,9 @@ def make_state(s3: Any, target: Target) -> list[str]:
             f"the bucket {bucket} lies in {where}, not in {target.region}. Fix: REGION={where}; all states of an "
             "account lie in one region."
         )
-    for setting in settings(s3, bucket):
-        if _found(setting) != setting.wanted:
-            setting.put()
+    for setting in settings(bucket):
+        if setting.read(s3, bucket) != setting.wanted:
+            setting.write(s3, bucket)
             done.append(setting.name)
     return done
 
@@ -234,7 +222,7 @@ def run(environ: Mapping[str, str], console: Console) -> None:
             done = make_state(account.client("s3"), account.target)
     except (ClientError, BotoCoreError) as error:
         raise NoStateError(f"{error}. Fix: these credentials need the rights of infra/operators.") from error
-    said = ", ".join(done) if done else "is as it should be: nothing to do"
+    said = ", ".join(done) if done else "is up to date: nothing to do"
     console.print(f"{account.target.state_bucket}: {said}")
     console.print("STILL BILLING: what lies in it, some kilobytes; no command removes it")
 

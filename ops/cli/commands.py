@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ops.cli.options import RUN
 
 WHERE = "ENV REGION"
-SIZE = "IMAGES MINUTES ARCH"
+SIZE = "IMAGES MINUTES PRECISION ARCH"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ _LIST = (
              "Run the whole cycle on the embedded AWS: apply, upload, step, results, destroy", everyday=True),
     _command("run-local", _LOCAL, "ops.cli.run_local:main", f"{RUN} REQUEST MASTER",
              "Run the job on this machine", everyday=True),
-    _command("tune", _LOCAL, "ops.cli.tune:main", f"INPUT MODEL IMAGE_SIZE PRECISION WEIGHTS LIMIT {WHERE} {SIZE} JSON",
+    _command("tune", _LOCAL, "ops.cli.tune:main", f"INPUT MODEL IMAGE_SIZE WEIGHTS LIMIT {WHERE} {SIZE} JSON",
              "Measure on your own images which network, size and precision to take, and price it"),
     _command("neighbours", _LOCAL, "ops.job.neighbours:main", "ENV IMAGE INPUT OUTPUT MODEL COUNT JSON",
              "List the images of a result that are most like a photograph"),
@@ -91,8 +91,8 @@ _LIST = (
              "List what still bills, its price, and the command that removes it"),
     _command("verify-aws", _COST, "ops.verify.run:main", f"{WHERE} WITH BILL YES CURRENCY",
              "Check in a real account what this project assumes about AWS (ENV=verify, under 1 euro)"),
-    _command("prices", _COST, "tools.prices:main", WHERE,
-             "Renew the price tables from AWS's Price List API"),
+    _command("prices", _COST, "tools.prices:main", f"{WHERE} TYPES",
+             "Renew the price tables from AWS's Price List API; TYPES= adds types"),
     _command("sample", _DATA, "ops.data.subsample:main", "SOURCE DEST CLASSES IMAGES SEED",
              "Cut a balanced subsample of a folder"),
     _command("dataset", _DATA, "ops.data.fetch:main", "SOURCE DEST VERSION",

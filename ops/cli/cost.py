@@ -10,17 +10,18 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.aws.account import Account, target_from
+from ops.aws.account import Account, offline_target
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
-from ops.core.text import number
-from ops.cost import estimate, ledger, speed
+from ops.cost import ledger, speed
 from ops.cost.ledger import sentence
 from ops.cost.money import Currency, currency_from
+from ops.cost.quote import quote
 from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
 from ops.terraform.offline import planned
+from ops.terraform.variables import Size
 
 UNKNOWN_PRICE = 6
 
@@ -77,11 +78,10 @@ def _plain(value: Any) -> Any:
 
 def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dict[str, Any]]:
     """Everything `make cost` says: as lines and for a program."""
-    currency, images = currency_from(environ), number(environ, "IMAGES")
-    offline = {**environ, "OFFLINE": "1"}
-    target = target_from(offline, may_be_offline=True)
+    currency = currency_from(environ)
+    target = offline_target(environ)
     with working(console, "planning without asking AWS", quiet=not console.is_terminal):
-        plan = planned(target, environ)
+        plan = planned(target, Size.from_options(environ))
     missing = ""
     account: Account | None = None
     records: list[dict[str, Any]] = []
@@ -91,21 +91,21 @@ def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dic
     except TerraformError as error:
         missing = f"the ledger was not read: {error}"
     with console.status("asking for prices"):
-        book = current(target.region, policies.types(plan), ask=account is not None and not account.target.emulated)
+        book = current(
+            target.region, policies.types(plan, unused=True), ask=account is not None and not account.target.emulated
+        )
     if account is not None:
         try:
             records, rest = spent(account, book)
         except (NotAppliedError, TerraformError, BotoCoreError, ClientError) as error:
             missing = f"the ledger was not read: {error}"
     measured = None if target.env == "local" else speed.of_runs([(one["to"], one) for one in records])
-    found = estimate.estimate(
-        plan, env=target.env, region=target.region, speed=measured or speed.of_bench(), images=images, book=book
-    )
+    found = quote(plan, env=target.env, region=target.region, book=book, environ=environ, measured=measured)
     if found is None:
         raise OperatorError("the plan holds no cluster, so there is nothing to price.")
-    said = estimate.lines(found, currency)
+    said = found.lines(currency)
     said += ["", *([missing] if missing else ledger_lines(records, rest, currency))]
-    answer = estimate.as_json(found, currency) | {
+    answer = found.as_json(currency) | {
         "ledger": {
             "records": records,
             "beside_the_steps": rest,

@@ -47,7 +47,7 @@ def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
             )
         return Diagnosis(evidence, judge(evidence))
     patience = 0.0 if environ.get("WAIT") == "0" else command.LATE_SECONDS
-    return command.one(Account.from_environment(environ), environ, console, patience=patience)
+    return command.diagnose(Account.from_environment(environ), environ, console, patience=patience)
 
 
 def main(environ: Mapping[str, str]) -> int:

@@ -123,6 +123,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("PURGE", "name of the data bucket: confirms its removal", shown="BUCKET"),
         Option("IMAGES", "size the cluster for so many images", shown="N", count=90000),
         Option("MINUTES", "minutes that the step may take", shown="N", count=10),
+        Option("TYPES", "instance types to add to the price table", shown="NAMES"),
         Option("ARCH", "processor of the nodes: x86_64 or arm64", shown="NAME", choices=ARCHITECTURES),
         Option("CURRENCY", "a second currency: EUR, or EUR:1.08", shown="CODE"),
         Option("MAX_USD_PER_HOUR", "refuse a dearer hour", shown="USD"),
@@ -140,7 +141,9 @@ OPTIONS: Mapping[str, Option] = {
         Option("SEED", "seed of the choice", shown="N"),
         Option("VERSION", "version of the data set", shown="NAME"),
         Option("TO", "wheelhouse: S3 URI to upload to; export: projector, fiftyone or spotlight", shown="URI"),
-        Option("WITH", "look at more: some of kms, ssm, nat, scaling, arm64, studio, idle, again", shown="NAMES"),
+        Option(
+            "WITH", "look at more: some of kms, ssm, nat, scaling, arm64, one-node, studio, idle, again", shown="NAMES"
+        ),
         Option("BILL", "compare AWS's bill with what the last record expected", "flag"),
     )
 }

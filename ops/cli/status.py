@@ -22,6 +22,7 @@ from ops.cost.bills import Bills, Cluster, ends, look, sentence
 from ops.cost.money import shown
 from ops.job.watch import sentence as progress_sentence
 from ops.logs.waiting import WaitingLog
+from ops.prices import table as prices
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def table_of(env: str, region: str, bills: Bills, steps: list[OpenStep], now: da
         if cluster.usd_so_far is not None:
             row("so far", f"{shown(cluster.usd_so_far)} USD before tax" + (" on AWS" if bills.emulated else ""))
     row("bills", sentence(bills))
+    if cluster is not None and (old := prices.say_age(today=now.date())):
+        row("prices", old)
     return table
 
 

@@ -19,6 +19,7 @@ from ops.core.text import number
 from ops.plan import policies
 from ops.plan.changes import Kind, changes
 from ops.plan.summary import summary
+from ops.prices.current import current
 from ops.terraform.binary import find_terraform
 from ops.terraform.variables import github_variables, workspace
 from ops.terraform.workspace import ADMINISTRATORS, STACKS, Stack, Workspace
@@ -44,7 +45,9 @@ def plan(environ: Mapping[str, str]) -> int:
             text = PLANS / f"{target.env}-{stack}.txt"
             text.parent.mkdir(parents=True, exist_ok=True)
             text.write_text(work.text(kept))
-        print("\n".join([f"   {counted(shown)}; all of it: {text}", *summary(shown, target.region)]), flush=True)
+        ask = not (target.offline or target.emulated)
+        book = current(target.region, policies.types(shown), ask=ask)  # as make cost and the question of make apply
+        print("\n".join([f"   {counted(shown)}; all of it: {text}", *summary(shown, target.region, book)]), flush=True)
         broken += policies.check(shown, ceiling=number(environ, "MAX_USD_PER_HOUR"), region=target.region)
     for violation in broken:
         print(f"plan: the plan breaks a rule: {violation}", file=sys.stderr)

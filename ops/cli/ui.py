@@ -199,6 +199,8 @@ def local(cluster_id: str, environ: Mapping[str, str], console: Console) -> None
     events = events_folder(Settings.from_environment().home, cluster_id)
     if not events.is_dir() or not any(events.iterdir()):
         raise NoPageError(f"no Spark step has run on {cluster_id} yet, so there is no page. Fix: make run-step.")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave the server
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             with working(console, "starting Spark's history server"):

@@ -103,15 +103,17 @@ class PlainLines:
 
     def __init__(self, console: Console, text: Callable[[], str], seconds: float = PLAIN_SECONDS) -> None:
         self._console, self._text, self._seconds = console, text, seconds
-        self._began = time.monotonic()
+        self._began, self._phase = time.monotonic(), ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
     def say(self) -> None:
-        """One line now; the phase's seconds are its second clock."""
-        phase = time.monotonic() - self._began
-        since = f" ({phase:.0f} s)" if phase >= 1 else ""
-        self._console.print(f"{stamp()} {self._text()}{since}")
+        """One line now; the phase's seconds are its second clock. What stands before a colon names the phase."""
+        text, now = self._text(), time.monotonic()
+        if (phase := text.partition(":")[0]) != self._phase:
+            self._began, self._phase = now, phase
+        seconds = now - self._began
+        self._console.print(f"{stamp()} {text}{f' ({seconds:.0f} s)' if seconds >= 1 else ''}")
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):

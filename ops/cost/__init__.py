@@ -3,6 +3,8 @@
 - `money`     amounts, a second currency at a dated rate
 - `speed`     images a second and vCPU, as measured by the benchmark or by the last run
 - `estimate`  from a plan: per hour, and for so many images
+- `candidates` what else would do it: one node, clusters, a machine by hand
+- `quote`     the estimate and the candidates, as `make cost` and the question of `make apply` show them
 - `bill`      from the lifetimes of a cluster's instances: start-up, work, idle
 - `ledger`    one object a step in the data bucket
 - `after`     the lines that other commands print when a step, a cluster or the demo has ended

@@ -1,4 +1,4 @@
-"""The lines of other commands: before `make apply` asks, after a step, after a cluster's end, after the demo.
+"""The lines of other commands: before `make apply` asks, after a step, after a cluster's end.
 
 None of them makes the command fail whose end they tell: what cannot be told is said in a sentence.
 """
@@ -6,7 +6,7 @@ None of them makes the command fail whose end they tell: what cannot be told is 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,14 +15,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.aws.account import Account
 from ops.core.console import Console
 from ops.core.errors import NotAppliedError
-from ops.core.text import number
 from ops.cost import estimate, ledger, speed
-from ops.cost.bill import Span, bill, spans_of_steps
+from ops.cost.bill import Node, Span, bill, spans_of_steps
 from ops.cost.ledger import TROUBLE, sentence
-from ops.cost.money import currency_from
+from ops.cost.money import Currency, currency_from
+from ops.cost.quote import quote
 from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
+
+
+def _many(nodes: Sequence[Node]) -> str:
+    return f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
+
+
+def _age() -> str:
+    return f"; {old}" if (old := prices.say_age()) else ""
 
 
 def _why(error: Exception) -> str:
@@ -36,31 +44,35 @@ def book_of(account: Account) -> prices.Book:
     return current(account.target.region, types, ask=not account.target.emulated)
 
 
-def speed_of(account: Account) -> speed.Speed:
-    """As the newest run in the ledger measured; as the benchmark did where there is none, or on the embedded AWS."""
-    measured = None
+def measured_speed(account: Account) -> speed.Speed | None:
+    """As the newest run in the ledger measured; None where there is none, or on the embedded AWS."""
     if not account.target.emulated:
         with contextlib.suppress(BotoCoreError, ClientError, NotAppliedError):
             records = ledger.read(account.client("s3"), account.bucket("data"))
-            measured = speed.of_runs([(one["to"], one) for one in records])
-    return measured or speed.of_bench()
+            return speed.of_runs([(one["to"], one) for one in records])
+    return None
 
 
 def before_apply(plan: Mapping[str, Any], account: Account, environ: Mapping[str, str]) -> list[str]:
     """The estimate that is shown before the question whether to create a cluster."""
     region = account.target.region
     try:
-        found = estimate.estimate(
-            plan,
-            env=account.target.env,
-            region=region,
-            speed=speed_of(account),
-            images=number(environ, "IMAGES"),
-            book=current(region, policies.types(plan), ask=not account.target.emulated),
-        )
-        return [f"   {line}" for line in estimate.lines(found, currency_from(environ))] if found else []
+        book = current(region, policies.types(plan, unused=True), ask=not account.target.emulated)
+        found = quote(plan, env=account.target.env, region=region, book=book, environ=environ,
+                      measured=measured_speed(account))  # fmt: skip
+        return [f"   {line}" for line in found.lines(currency_from(environ))] if found else []
     except TROUBLE as error:
         return [f"   the cost cannot be told: {_why(error)}"]
+
+
+def on_aws(account: Account, cluster_id: str, record: Mapping[str, Any], currency: Currency) -> str:
+    """What a step of the embedded AWS would cost on AWS: its own seconds, and the start that AWS takes."""
+    nodes, _ = ledger.observe(account, cluster_id, prices.table())
+    hour = sum((node.ec2 + node.emr + node.ebs for node in nodes), Decimal(0))
+    work = Decimal(record["usd"]["work"])
+    low, high = (work + hour * minutes / 60 for minutes in estimate.START_MINUTES)
+    start = "{} to {} min".format(*estimate.START_MINUTES)
+    return f"0.00 here; on AWS about {currency.between(low, high)} before tax: {_many(nodes)}, with {start} to start"
 
 
 def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping[str, Any], console: Console) -> None:
@@ -74,7 +86,9 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
             bucket = account.bucket("data")
             new = ledger.write(account.client("s3"), bucket, record)
             place = f"s3://{bucket}/{ledger.key_of(record)}"
-            said = [*ledger.lines(record, currency), f"{'kept in' if new else 'was kept in'} {place}"]
+            emulated = account.target.emulated
+            said = [on_aws(account, cluster_id, record, currency)] if emulated else ledger.lines(record, currency)
+            said += [f"{'kept in' if new else 'was kept in'} {place}{_age()}"]
             text = "cost      " + "\n          ".join(said)
     except TROUBLE as error:
         text = f"what the step cost cannot be told: {_why(error)}"
@@ -87,7 +101,7 @@ def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
         s3, bucket = account.client("s3"), account.bucket("data")
         record = ledger.of_rest(account, cluster_id, ledger.read(s3, bucket), book_of(account))
         new = ledger.write(s3, bucket, record)
-        text = f"beside its steps the cluster {sentence(record, currency_from(account.environ))}" if new else ""
+        text = f"beside its steps the cluster {sentence(record, currency_from(account.environ))}{_age()}" if new else ""
     except TROUBLE as error:
         text = f"what the cluster cost cannot be told: {_why(error)}"
     if text and not account.target.emulated:
@@ -103,10 +117,10 @@ def demo_price(account: Account, cluster_id: str, environ: Mapping[str, str]) ->
         end = max(node.end for node in nodes_ if node.end)
         found = bill(Span(start, end), nodes_, spans_of_steps(steps, end))
         hour = sum((node.ec2 + node.emr + node.ebs for node in nodes_), Decimal(0))
-        low, high = (currency.of(found.total + hour * minutes / 60) for minutes in estimate.START_MINUTES)
+        low, high = (found.total + hour * minutes / 60 for minutes in estimate.START_MINUTES)
     except (*TROUBLE, ValueError) as error:  # ValueError: no node at all
         return f"what this would have cost on AWS cannot be told: {_why(error)}"
     return (
-        f"on AWS the same run would have cost about {low} to {high} before tax: {len(nodes_)} nodes, most of it while "
-        f"they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min)"
+        f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {_many(nodes_)}, "
+        f"most of it while they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min){_age()}"
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from ops.aws.account import Account
 from ops.cost.money import Currency, shown
+from ops.prices import table as prices
 
 SOMETHING_BILLS = 8
 GIB = Decimal(2**30)
@@ -136,6 +137,7 @@ def lines(found: Bill, account: Account, currency: Currency) -> list[str]:
     said += [f"  not known: {text}" for text in found.unseen]
     if found.free:
         said.append(f"  {len(found.free)} more things with our tags cost nothing (networks, groups, roles, schedules)")
+    said += [old] if (old := prices.say_age()) else []
     return [*said, last_line(found, env, currency)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,7 +17,6 @@ from ops.prices import table as prices
 START_MINUTES = (Decimal(6), Decimal(10))
 """From the request to the first step, which bills: published runs, not ours (docs: a cluster's own start-up)."""
 HOUR = Decimal(3600)
-EMR_ENDPOINT = "EMR's endpoint emr-service-vpce"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,23 +55,10 @@ class Estimate:
     run: Run | None
 
 
-def _with_emr_endpoint(plan: Mapping[str, Any], region: str, book: prices.Book) -> prices.Hourly | None:
-    """The plan's price with the interface endpoint that EMR makes itself and no plan shows."""
-    size = policies.shape(plan)
-    if size is None:
-        return None
-    hour = prices.hourly(
-        region, size.fleets, volume_gib=size.volume_gib, nat=size.nat, endpoints=size.endpoints, book=book
-    )
-    one = book.service(region, "interface_endpoint")
-    # that it is billed like ours was not seen: it stays marked
-    own = prices.NetworkHour(name=EMR_ENDPOINT, usd=one.usd, inferred=True)
-    return dataclasses.replace(hour, items=(*hour.items, own))
-
-
-def _sizing_default(plan: Mapping[str, Any], name: str) -> Decimal:
+def fixed_seconds(plan: Mapping[str, Any]) -> Decimal:
+    """Seconds of a step that do not depend on the number of images, as infra/modules/sizing has them."""
     calls = plan["configuration"]["root_module"]["module_calls"]
-    return Decimal(str(calls["sizing"]["module"]["variables"][name]["default"]))
+    return Decimal(str(calls["sizing"]["module"]["variables"]["fixed_seconds"]["default"]))
 
 
 def _idle_minutes(plan: Mapping[str, Any]) -> Decimal:
@@ -96,6 +81,37 @@ def _dates(size: policies.Shape, region: str, book: prices.Book) -> str:
     return "; ".join(said)
 
 
+def run_on(
+    hour: prices.Hourly,
+    *,
+    workers: int,
+    images: Decimal,
+    speed: Speed,
+    fixed_seconds: Decimal,
+    idle_minutes: Decimal,
+    get: Decimal,
+) -> Run:
+    """A run on a cluster: its minutes, and its price from the request to the end of the step.
+
+    Parameters
+    ----------
+    workers : vCPUs that featurize
+    get : dollars of a thousand reads from S3
+    """
+    step = images / (speed.per_vcpu * max(1, workers)) + fixed_seconds
+    requests = images / 1000 * get
+    short, long = (start * 60 + step for start in START_MINUTES)
+    return Run(
+        images=int(images),
+        minutes=step / 60,
+        usd=(hour.least * short / HOUR + requests, hour.total * long / HOUR + requests),
+        usd_on_demand=hour.total_on_demand * long / HOUR + requests,
+        requests=requests,
+        idle=hour.total * idle_minutes / 60,
+        idle_minutes=idle_minutes,
+    )
+
+
 def estimate(
     plan: Mapping[str, Any], *, env: str, region: str, speed: Speed, images: float | None, book: prices.Book
 ) -> Estimate | None:
@@ -106,26 +122,22 @@ def estimate(
     prices.UnknownPriceError : a type has no price in this region
     WrongUseError : a number of images below 1
     """
-    hour, size = _with_emr_endpoint(plan, region, book), policies.shape(plan)
-    if hour is None or size is None:
+    size = policies.shape(plan)
+    if size is None:
         return None
+    hour = policies.price_of(size, region, book)
     run = None
     if images is not None:
         if images < 1:
             raise WrongUseError(f"IMAGES={images} cannot be. Fix: at least 1.")
-        vcpus = Decimal(str(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"]))
-        step = Decimal(str(images)) / (speed.per_vcpu * max(Decimal(1), vcpus)) + _sizing_default(plan, "fixed_seconds")
-        requests = Decimal(str(images)) / 1000 * book.service(region, "s3_get").usd
-        short, long = (start * 60 + step for start in START_MINUTES)
-        idle = _idle_minutes(plan)
-        run = Run(
-            images=int(images),
-            minutes=step / 60,
-            usd=(hour.least * short / HOUR + requests, hour.total * long / HOUR + requests),
-            usd_on_demand=hour.total_on_demand * long / HOUR + requests,
-            requests=requests,
-            idle=hour.total * idle / 60,
-            idle_minutes=idle,
+        run = run_on(
+            hour,
+            workers=int(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"]),
+            images=Decimal(str(images)),
+            speed=speed,
+            fixed_seconds=fixed_seconds(plan),
+            idle_minutes=_idle_minutes(plan),
+            get=book.service(region, "s3_get").usd,
         )
     return Estimate(
         env=env, region=region, hour=hour, dates=_dates(size, region, book), book=book.source, speed=speed, run=run
@@ -165,9 +177,8 @@ def lines(found: Estimate, currency: Currency, today: date | None = None) -> lis
         said += [
             f"{run.images:,} images: the step takes some {mark}{run.minutes:.1f} min, the cluster's start "
             f"~{START_MINUTES[0]} to {START_MINUTES[1]} min before it",
-            f"  the run costs {currency.of(low)} to {currency.of(high)}{fallback}; 1,000 images "
-            f"{currency.of(low / run.images * 1000)} to {currency.of(high / run.images * 1000)}; "
-            f"{shown(run.requests)} USD of it reads the images from S3",
+            f"  the run costs {currency.between(low, high)}{fallback}, {shown(run.requests)} USD of it for reading the "
+            "images from S3",
             f"  and up to {currency.of(run.idle)} more for the {run.idle_minutes:.0f} min that it waits before it ends "
             "itself, unless you make destroy",
             f"  speed: {mark}{found.speed.per_vcpu:.1f} images/s a vCPU ({found.speed.source})",

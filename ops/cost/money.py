@@ -15,7 +15,7 @@ from ops.prices.table import HERE
 DEFAULT_CURRENCY = "EUR"
 NOT_COUNTED = (
     "not counted: taxes (VAT), S3 storage, data transfer out, GB through NAT, endpoints and between zones, Studio's "
-    "instances and file system, CloudWatch, the idle watch (0.0012 USD an hour), KMS and logs' requests, free tier, "
+    "instances and EFS, CloudWatch, the idle watch (0.0012 USD an hour), KMS and logs' requests, free tier, "
     "credits, Savings Plans"
 )
 
@@ -30,16 +30,12 @@ def rounded(amount: Decimal, digits: int = 6) -> Decimal:
 
 
 def shown(amount: Decimal) -> str:
-    """An amount for a reader: cents from one unit on, below that four decimals, and never 0.00 for something.
+    """An amount for a reader: cents, and never 0.00 for something. More digits are in ``JSON=1``.
 
     >>> shown(Decimal("12.345")), shown(Decimal("0.04567")), shown(Decimal("0")), shown(Decimal("0.00001"))
-    ('12.35', '0.0457', '0.00', 'below 0.0001')
+    ('12.35', '0.05', '0.00', 'below 0.01')
     """
-    if amount == 0:
-        return "0.00"
-    if 0 < amount < Decimal("0.00005"):
-        return "below 0.0001"
-    return f"{rounded(amount, 2):,}" if rounded(amount, 4) >= 1 else f"{rounded(amount, 4)}"
+    return "below 0.01" if 0 < amount < Decimal("0.005") else f"{rounded(amount, 2):,}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +58,13 @@ class Currency:
         if self.code == "USD":
             return f"{shown(usd)} USD"
         return f"{shown(usd)} USD ({shown(usd * self.per_usd)} {self.code})"
+
+    def between(self, low: Decimal, high: Decimal) -> str:
+        """A range of dollars, and of this currency: ``0.13 to 0.20 USD (0.12 to 0.18 EUR)``."""
+        said = f"{shown(low)} to {shown(high)} USD"
+        if self.code == "USD":
+            return said
+        return f"{said} ({shown(low * self.per_usd)} to {shown(high * self.per_usd)} {self.code})"
 
     def sentence(self) -> str:
         """The rate, for a footnote; empty for dollars."""

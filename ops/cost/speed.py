@@ -28,6 +28,19 @@ class Speed:
     inferred: bool
 
 
+BASE = "m6i and m6a"
+PROCESSORS: tuple[tuple[str, tuple[str, ...], Decimal, str], ...] = (
+    (BASE, ("m6i", "c6i", "r6i", "m6a"), Decimal(1), "as the benchmark's machine"),
+    ("m5, c5, r5", ("m5", "c5", "r5"), 1 / Decimal("1.15"), "AWS: m6i is up to 15 % faster"),
+    ("m7i, c7i", ("m7i", "c7i"), Decimal("1.15"), "AWS: up to 15 % faster than m6i"),
+    ("m6g, c6g, r6g", ("m6g", "c6g", "r6g"), 1 / Decimal("1.25"), "AWS: m7g is up to 25 % faster"),
+    ("m7g, c7g", ("m7g", "c7g"), Decimal(1), "no figure of ours: as m6i"),
+)
+"""Families by processor, in single precision against the benchmark's half core; only a run on AWS measures them."""
+BF16 = {"m7i, c7i": Decimal(198) / 90}
+"""What ``PRECISION=bf16`` multiplies it by: measured on two cores of a Xeon with AMX (docs/performance.md)."""
+
+
 def of_bench(path: Path = BENCH) -> Speed:
     """From the benchmark of the job on bare cores; half of it, because a vCPU is half a core.
 
@@ -73,6 +86,35 @@ def of_core(rate: float) -> Speed:
     return Speed(
         Decimal(str(rate)) * share_of_job() * VCPU, "measured here on a sample, halved for a vCPU", inferred=True
     )
+
+
+def of_types(types: Iterable[str], precision: str = "f32", path: Path = BENCH) -> Speed:
+    """Of the slowest processor that a list of types may bring: the benchmark's speed, scaled by what AWS says.
+
+    In bf16 it is twice that on processors which have it; the others would refuse the run.
+
+    Raises
+    ------
+    OperatorError : the benchmark's result cannot be read
+    """
+    base = of_bench(path)
+    families = {type_.split(".")[0] for type_ in types}
+    found = [row for row in PROCESSORS if families & set(row[1])]
+    name, _, factor, why = min(found, key=lambda row: row[2], default=PROCESSORS[0])
+    if precision == "bf16" and name in BF16:
+        factor, why = factor * BF16[name], f"{why}; in bf16 {BF16[name]:.1f} times that, measured"
+    return Speed(base.per_vcpu * factor, f"{base.source}; {name}: {why}", inferred=True)
+
+
+def list_processors(path: Path = BENCH) -> list[str]:
+    """The speed of each processor, for a reader: ``m7i, c7i ~91, in bf16 ~200``."""
+    base = of_bench(path)
+    said = []
+    for name, _, factor, _ in PROCESSORS:
+        rate = base.per_vcpu * factor
+        bf16 = f" (~{rate * BF16[name]:.0f} with PRECISION=bf16, the ratio measured)" if name in BF16 else ""
+        said.append(f"{name} ~{rate:.0f}{bf16}")
+    return said
 
 
 def of_runs(runs: Iterable[tuple[str, Mapping[str, Any]]]) -> Speed | None:

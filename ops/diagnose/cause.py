@@ -23,6 +23,7 @@ class Cause:
     weak : whether it only says what was seen, so that better evidence goes first
     driver_only : whether the patterns count only where the driver, the step's own log or EMR speaks
     cluster_only : whether the patterns count only for a cluster that did not come up
+    launch_only : whether the patterns count only in EMR's and Terraform's words, not in what a node wrote
     codes : EMR's error codes (``ErrorDetails`` and ``StateChangeReason``)
     job : causes in ``_run/error.json``
     node : causes in the bootstrap's JSON
@@ -39,6 +40,7 @@ class Cause:
     weak: bool = False
     driver_only: bool = False
     cluster_only: bool = False
+    launch_only: bool = False
     codes: tuple[str, ...] = ()
     job: tuple[str, ...] = ()
     node: tuple[str, ...] = ()

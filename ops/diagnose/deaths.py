@@ -81,8 +81,8 @@ def parse(text: str) -> Iterator[Death]:
         if "xit" not in line and "Container" not in line:
             continue
         for of, pattern in _PATTERNS:
-            if found := pattern.search(line):
-                groups = found.groupdict()
+            if match := pattern.search(line):
+                groups = match.groupdict()
                 code = int(groups.get("code") or 0)
                 if "memory" in groups:
                     code = -103 if groups["memory"] == "virtual" else -104
@@ -90,7 +90,7 @@ def parse(text: str) -> Iterator[Death]:
                     code = -100
                 block = "\n".join(lines[index : index + MOST_BLOCK])
                 host = groups.get("host") or (layout.host_in(line) if of == "executor" else "")
-                words = _around(line, found.start(), found.end())
+                words = _around(line, match.start(), match.end())
                 yield Death(of, code, groups.get("container") or "", host, words, block)
                 break
 
@@ -110,8 +110,8 @@ def before_aftermath(text: str) -> str:
     >>> before_aftermath("java.lang.OutOfMemoryError\\nERROR RECEIVED SIGNAL TERM\\nworker exited")
     'java.lang.OutOfMemoryError'
     """
-    found = _AFTERMATH.search(text)
-    return text if found is None else text[: max(0, text.rfind("\n", 0, found.start()))]
+    end = _AFTERMATH.search(text)
+    return text if end is None else text[: max(0, text.rfind("\n", 0, end.start()))]
 
 
 def is_aftermath(death: Death) -> bool:

@@ -32,6 +32,8 @@ _ENDING = re.compile(
 )
 _FRAME = re.compile(r"^\s+at [\w.$/<>]+\(|^\s+\.\.\. \d+ (?:more|common)|^Driver stacktrace:")
 _LOG_LINE = re.compile(r"^\[?\d{2,4}[/-]\d{2}[/-]\d{2}[ T]\d{2}:\d{2}:\d{2}")
+# 26/11/24 09:00:06 WARN DataFrameReader: java.lang.X: …     but not: WARN TaskSetManager: Lost task …
+_MILD = re.compile(r"^\S+ \S+ (?:WARN|INFO|DEBUG) (?!.*(?:Lost task|Exception in task|Exit status))")
 # Words of a client or a master about something that failed elsewhere, and what follows a JVM that is gone.
 _EMPTY = re.compile(
     r"finished with failed status|Application application_\d+_\d+ is killed|User application exited with|"
@@ -66,11 +68,13 @@ class Chain:
     links : the outermost first
     ends : a log presents it as what ended a program, not as something reported on the way
     line : index of its first line
+    is_mild : a log reports it as a warning, and not of a task: what was gone on without
     """
 
     links: tuple[Raised, ...]
     ends: bool
     line: int
+    is_mild: bool = False
 
     @property
     def text(self) -> str:
@@ -99,14 +103,14 @@ def parse(text: str) -> list[Chain]:
     >>> [(chain.deepest.said, chain.ends) for chain in parse(text)]
     [('c.InnerError: why', True)]
     """
-    found: deque[Chain] = deque(maxlen=MOST)
+    chains: deque[Chain] = deque(maxlen=MOST)
     links: list[Raised] = []
-    ends, begin, open_message = False, 0, False
+    ends, begin, open_message, mild = False, 0, False, False
 
     def close() -> None:
         nonlocal links
         if links:
-            found.append(Chain(tuple(links), ends, begin))
+            chains.append(Chain(tuple(links), ends, begin, mild))
         links = []
 
     lines = text.split("\n")
@@ -121,13 +125,13 @@ def parse(text: str) -> list[Chain]:
         from_py4j = line.startswith(": ")
         is_log = _LOG_LINE.match(line) is not None
         is_message = links and open_message and not (caused or is_log or from_py4j)
-        if head and not (is_message and head["before"].strip()):
-            before = head["before"]
+        before = head["before"] if head else ""
+        if head and not (is_message and before.strip() and not _ENDING.search(before)):
             if not (caused and links):
                 close()
                 previous = lines[index - 1] if index else ""
                 ends = bool(_ENDING.search(before)) or (not before.strip() and bool(_ENDING.search(previous)))
-                begin = index
+                begin, mild = index, _MILD.match(before) is not None
             links.append(Raised(head["name"], (head["message"] or "")[:MOST_MESSAGE]))
             if inside := _INSIDE.search(line):
                 links.append(Raised(inside["name"], (inside["message"] or "")[:MOST_MESSAGE]))
@@ -141,11 +145,11 @@ def parse(text: str) -> list[Chain]:
             last = links.pop()
             links.append(Raised(last.name, f"{last.message}\n{line}"[:MOST_MESSAGE]))
     close()
-    return list(found)
+    return list(chains)
 
 
-def choose(found: list[Chain]) -> Chain | None:
+def choose(chains: list[Chain]) -> Chain | None:
     """The chain that a log ended with: rather one that ended a program, never one that says nothing itself."""
-    telling = [chain for chain in found if not chain.is_empty]
+    telling = [chain for chain in chains if not chain.is_empty and (chain.ends or not chain.is_mild)]
     ending = [chain for chain in telling if chain.ends]
     return next(reversed(ending or telling), None)

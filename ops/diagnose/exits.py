@@ -136,9 +136,9 @@ def meaning(code: int, *whose: Who) -> Exit | None:
     ('out-of-memory-executor', None, 'native-crash')
     """
     for who in whose:
-        for found in EXITS:
-            if (found.who, found.code) == (who, code):
-                return found
-    if told := _SIGNALS.get(signal_of(code)):
-        return Exit("shell", code, told[0], "signal(7)", signal.Signals(signal_of(code)).name, told[1])
+        for entry in EXITS:
+            if (entry.who, entry.code) == (who, code):
+                return entry
+    if words := _SIGNALS.get(signal_of(code)):
+        return Exit("shell", code, words[0], "signal(7)", signal.Signals(signal_of(code)).name, words[1])
     return None

@@ -54,8 +54,8 @@ def last_error(text: str) -> str:
     """
     useful = _useful(text)
     for pattern in (_STRONG, _SOME):
-        if found := next((line for line in reversed(useful) if pattern.search(line)), None):
-            return _cut(found)
+        if error := next((line for line in reversed(useful) if pattern.search(line)), None):
+            return _cut(error)
     return ""
 
 
@@ -80,19 +80,19 @@ def _useful(text: str) -> list[str]:
 
 def first_error(evidence: Evidence) -> str:
     """The earliest line of driver, step and executors that reports an error, after its file's address."""
-    found: list[tuple[str, str]] = []
+    errors: list[tuple[str, str]] = []
     for document in evidence.of_role("driver", "step", "executor"):
         for line in before_aftermath(document.text).split("\n"):
             if _STRONG.search(line) and not _NOISE.search(line):
                 at = _TIME.match(line)
-                found.append(
+                errors.append(
                     (
                         at[1].removeprefix("20").replace("-", "/").replace("T", " ") if at else "~",
                         _told(document.uri, line),
                     )
                 )
                 break
-    return min(found, key=lambda pair: pair[0])[1] if found else ""
+    return min(errors, key=lambda pair: pair[0])[1] if errors else ""
 
 
 def _told(uri: str, line: str) -> str:

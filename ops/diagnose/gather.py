@@ -101,7 +101,7 @@ class ClusterShelf:
         return [log for log in self.logs.list("node/") if log.kind == "bootstrap"]
 
     def causes(self) -> list[Mapping[str, Any]]:
-        return [found for log in self._causes.list() if (found := _json_of(self._causes, log))]
+        return [cause for log in self._causes.list() if (cause := _json_of(self._causes, log))]
 
     def node(self, instance: str, host: str) -> list[Log]:
         folders = ("applications/hadoop-yarn/", "daemons/instance-state/") if instance else ()
@@ -125,7 +125,7 @@ class TreeShelf:
         return [log for log in self.all if log.kind == "bootstrap"]
 
     def causes(self) -> list[Mapping[str, Any]]:
-        return [found for log in self.all if log.kind == "cause" and (found := _json_of(self.logs, log))]
+        return [cause for log in self.all if log.kind == "cause" and (cause := _json_of(self.logs, log))]
 
     def node(self, instance: str, host: str) -> list[Log]:
         logs = [log for log in self.all if log.kind == "node"]
@@ -134,8 +134,8 @@ class TreeShelf:
 
     def json(self, name: str) -> Mapping[str, Any]:
         """A file of this name, anywhere in the tree; empty where there is none that can be read."""
-        found = [log for log in self.all if log.key.rpartition("/")[2] in (name, f"{name}.gz")]
-        return next((answer for log in found if (answer := _json_of(self.logs, log))), {})
+        logs = [log for log in self.all if log.key.rpartition("/")[2] in (name, f"{name}.gz")]
+        return next((answer for log in logs if (answer := _json_of(self.logs, log))), {})
 
 
 def _json_of(logs: Logs, log: Log) -> Mapping[str, Any]:
@@ -143,10 +143,10 @@ def _json_of(logs: Logs, log: Log) -> Mapping[str, Any]:
     if log.size > MOST_BYTES:
         return {}
     try:
-        found = json.loads(logs.read(log).text)
+        content = json.loads(logs.read(log).text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 # -- logs ----------------------------------------
@@ -268,11 +268,11 @@ def details_of(status: Mapping[str, Any]) -> tuple[ErrorDetail, ...]:
     >>> details_of({"ErrorDetails": [{"ErrorCode": "X", "ErrorData": [{"instance-type": "m5.xlarge"}]}]})[0].data
     {'instance-type': 'm5.xlarge'}
     """
-    found = []
+    details = []
     for detail in _maps(status.get("ErrorDetails")):
         data = {str(key): str(value) for pair in _maps(detail.get("ErrorData")) for key, value in pair.items()}
-        found.append(ErrorDetail(str(detail.get("ErrorCode", "")), data, str(detail.get("ErrorMessage", ""))))
-    return tuple(found)
+        details.append(ErrorDetail(str(detail.get("ErrorCode", "")), data, str(detail.get("ErrorMessage", ""))))
+    return tuple(details)
 
 
 def step_reason(status: Mapping[str, Any]) -> str:
@@ -283,8 +283,8 @@ def step_reason(status: Mapping[str, Any]) -> str:
     """
     details = _map(status.get("FailureDetails"))
     change = _map(status.get("StateChangeReason"))
-    said = details.get("Message") or change.get("Message") or details.get("Reason") or ""
-    return "" if str(said).startswith("Unknown Error") else str(said)
+    reason = details.get("Message") or change.get("Message") or details.get("Reason") or ""
+    return "" if str(reason).startswith("Unknown Error") else str(reason)
 
 
 def nodes_of(instances: list[Mapping[str, Any]], since: datetime | None, until: datetime | None) -> tuple[Node, ...]:
@@ -297,14 +297,14 @@ def nodes_of(instances: list[Mapping[str, Any]], since: datetime | None, until: 
     >>> nodes_of([{"Ec2InstanceId": "i-1", "Market": "SPOT", "Status": {"State": "TERMINATED"}}], None, None)[0].ended
     True
     """
-    found = []
+    nodes = []
     for instance in instances:
         status = _map(instance.get("Status"))
         ended, change = moment(_map(status.get("Timeline")).get("EndDateTime")), _map(status.get("StateChangeReason"))
         inside = ended is None or (
             (since is None or since - SLACK <= ended) and (until is None or ended <= until + SLACK)
         )
-        found.append(
+        nodes.append(
             Node(
                 str(instance.get("Ec2InstanceId") or "an instance"),
                 str(instance.get("Market") or ""),
@@ -313,7 +313,7 @@ def nodes_of(instances: list[Mapping[str, Any]], since: datetime | None, until: 
                 host=layout.host_in(f"{instance.get('PrivateDnsName') or ''} {instance.get('PrivateIpAddress') or ''}"),
             )
         )
-    return tuple(found)
+    return tuple(nodes)
 
 
 def moment(value: Any) -> datetime | None:
@@ -327,10 +327,10 @@ def moment(value: Any) -> datetime | None:
     try:
         if isinstance(value, int | float):
             return datetime.fromtimestamp(value, UTC)
-        found = datetime.fromisoformat(str(value))
+        time = datetime.fromisoformat(str(value))
     except (ValueError, OverflowError, OSError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def is_of_step(record: Mapping[str, Any], since: datetime | None, until: datetime | None) -> bool:
@@ -340,10 +340,10 @@ def is_of_step(record: Mapping[str, Any], since: datetime | None, until: datetim
     >>> [is_of_step({"run_id": f"{day}T120301Z-7"}, noon, None) for day in ("20261124", "20261123")]
     [True, False]
     """
-    found = _RUN_ID.match(str(record.get("run_id", "")))
-    if found is None or since is None:
+    run = _RUN_ID.match(str(record.get("run_id", "")))
+    if run is None or since is None:
         return True
-    began = datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    began = datetime.strptime(run[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     return since - SLACK <= began <= (until or datetime.now(UTC)) + SLACK
 
 
@@ -384,7 +384,7 @@ class Live:
         """Its instances, those that have ended too; empty where EMR does not say."""
         try:
             pages = self.account.client("emr").get_paginator("list_instances").paginate(ClusterId=self.cluster_id)
-            return [found for page in pages for found in page["Instances"]]
+            return [instance for page in pages for instance in page["Instances"]]
         except (ClientError, BotoCoreError):
             return []  # it only makes a cause surer
 
@@ -417,8 +417,8 @@ def of_step(
     output : from the account and the step to where its results go; None where it is not one of ours
     logs : read them too; without, only what costs seconds
     """
-    found, cluster = live.step(step_id), live.cluster()
-    status, timeline = found["Status"], found["Status"].get("Timeline") or {}
+    step, cluster = live.step(step_id), live.cluster()
+    status, timeline = step["Status"], step["Status"].get("Timeline") or {}
     since, until = moment(timeline.get("StartDateTime")), moment(timeline.get("EndDateTime"))
     change = cluster["Status"].get("StateChangeReason") or {}
     evidence = Evidence(
@@ -430,7 +430,7 @@ def of_step(
         reason_code=str(change.get("Code") or ""),
         reason=str(change.get("Message") or ""),
         details=details_of(cluster["Status"]),
-        job=_record(live.account, output(live.account, found), since, until),
+        job=_record(live.account, output(live.account, step), since, until),
         cluster_state=str(cluster["Status"].get("State") or ""),
         nodes=nodes_of(live.instances(), since, until or datetime.now(UTC)) if since else (),
     )
@@ -510,7 +510,7 @@ def with_bootstrap_logs(evidence: Evidence, shelf: Shelf, *, logs: bool) -> Evid
     named = layout.instances_in(evidence.reason)
     try:
         causes = shelf.causes()
-        node = next((one for one in causes if one.get("instance") in named), next(iter(causes), None))
+        node = next((cause for cause in causes if cause.get("instance") in named), next(iter(causes), None))
         documents = documents_of_bootstrap(shelf, evidence.reason) if logs else ()
     except LogsError as error:
         return replace(evidence, missing=str(error))
@@ -558,8 +558,8 @@ def of_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evidenc
     )
     subject = _subject(evidence, shelf)
     if subject == "cluster":
-        found = with_bootstrap_logs(replace(evidence, step_id=""), shelf, logs=True)
-        return replace(found, missing="", logs=found.logs if found.documents else evidence.logs)
+        full = with_bootstrap_logs(replace(evidence, step_id=""), shelf, logs=True)
+        return replace(full, missing="", logs=full.logs if full.documents else evidence.logs)
     timeline = _map(step_status.get("Timeline"))
     since, until = moment(timeline.get("StartDateTime")), moment(timeline.get("EndDateTime"))
     if since and job and not is_of_step(job, since, until):

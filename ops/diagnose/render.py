@@ -52,11 +52,11 @@ def _line(line: str) -> str:
     >>> _line('  File "/mnt/yarn/appcache/a/c/pyspark.zip/pyspark/worker.py", line 7, in main')
     '  File "…/pyspark.zip/pyspark/worker.py", line 7, in main'
     """
-    if found := _FILE.match(line):
-        ours = Frame(found[2], 0).ours
-        parts = found[2].split("/")
-        name = ours or (found[2] if len(parts) < 5 else "…/" + "/".join(parts[-3:]))
-        line = f"{found[1]}{name}{found[3]}"
+    if match := _FILE.match(line):
+        ours = Frame(match[2], 0).ours
+        parts = match[2].split("/")
+        name = ours or (match[2] if len(parts) < 5 else "…/" + "/".join(parts[-3:]))
+        line = f"{match[1]}{name}{match[3]}"
     return line if len(line) <= MOST_WIDTH else f"{line[:MOST_WIDTH]}…"
 
 
@@ -138,8 +138,8 @@ def next_command(evidence: Evidence, verdict: Verdict) -> str:
 
 def as_json(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
     """The verdict for a program."""
-    found = verdict.traceback
-    where = found.where if found else None
+    traceback = verdict.traceback
+    where = traceback.where if traceback else None
     return {
         "failed": evidence.subject if verdict.is_failure else None,
         "cluster_id": evidence.cluster_id or None,
@@ -157,15 +157,15 @@ def as_json(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
         "first": verdict.first or None,
         "ruled_out": list(verdict.ruled_out),
         "where": None
-        if where is None or found is None
+        if where is None or traceback is None
         else {
             "path": where.ours or where.file,
             "line": where.line,
             "function": where.function or None,
             "source": source_of(where) or None,
-            "process": process_of(evidence, found),
+            "process": process_of(evidence, traceback),
         },
-        "traceback": found.text if found else None,
+        "traceback": traceback.text if traceback else None,
         "exit_code": verdict.exit_code,
         "logs": list(evidence.logs),
         "missing": evidence.missing or None,

@@ -44,7 +44,7 @@ def hidden(text: str) -> str:
     'GET https://b.s3.amazonaws.com/k?(signed) 403'
     """
     text = _SIGNED.sub(r"\1(signed)", text)
-    text = _SECRET.sub(lambda found: f"{found[1]}{found[2]}{HIDDEN}", text)
+    text = _SECRET.sub(lambda match: f"{match[1]}{match[2]}{HIDDEN}", text)
     text = masked(text)
     text = _HOME.sub(r"\1(user)", _HOST.sub("(host)", text))
     return _ADDRESS_6.sub("(address)", _ADDRESS.sub("(address)", text))
@@ -74,18 +74,18 @@ def _ends(evidence: Evidence) -> Iterator[str]:
     documents = [d for d in evidence.documents if d.text.strip() and d.role != "controller"][:MOST_DOCUMENTS]
     for document in documents:
         lines = before_aftermath(document.text).rstrip().split("\n")[-LINES:]
-        told = "\n".join(line if len(line) <= MOST_LINE else f"{line[:MOST_LINE]}…" for line in lines)
-        yield f"{document.role}, `{'/'.join(document.uri.split('/')[-2:])}`:\n\n{_fenced(told)}"
+        shown = "\n".join(line if len(line) <= MOST_LINE else f"{line[:MOST_LINE]}…" for line in lines)
+        yield f"{document.role}, `{'/'.join(document.uri.split('/')[-2:])}`:\n\n{_fenced(shown)}"
     if not documents:
         yield "No log was there to be read."
 
 
 def _versions(evidence: Evidence) -> Iterator[str]:
     yield f"state: {evidence.state}, cluster: {evidence.cluster_state or evidence.state}"
-    found = {
+    versions = {
         name for document in evidence.documents for name in re.findall(r"Running Spark version (\S+)", document.text)
     }
-    yield f"Spark on the cluster: {', '.join(sorted(found)) or 'not said'}"
+    yield f"Spark on the cluster: {', '.join(sorted(versions)) or 'not said'}"
     yield f"here: Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     for name in ("pyspark", "boto3"):
         try:

@@ -16,6 +16,7 @@ from ops.diagnose.deaths import Death
 from ops.diagnose.ends import End
 from ops.diagnose.evidence import Document, Evidence
 from ops.diagnose.exceptions import Chain
+from ops.diagnose.survived import without_survived
 from ops.diagnose.tracebacks import Traceback
 
 MOST_LINE = 400
@@ -53,6 +54,7 @@ class Statement:
     Attributes
     ----------
     by_driver : not a worker's
+    by_node : what a node wrote while it installed
     is_core : the exception itself, or the job's words; around it a log holds failures that were survived
     """
 
@@ -60,6 +62,7 @@ class Statement:
     source: str
     by_driver: bool = True
     is_core: bool = False
+    by_node: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,8 @@ class Scene:
         if self.evidence.node is not None:
             return self.evidence.node
         for document in self.evidence.of_role("bootstrap"):
-            if found := list(_NODE_SAYS.finditer(document.text)):
-                return found[-1].groupdict()
+            if statements := list(_NODE_SAYS.finditer(document.text)):
+                return statements[-1].groupdict()
         return None
 
     @cached_property
@@ -112,38 +115,38 @@ class Scene:
         texts = [str(self.record.get("traceback") or "")] if self.record else []
         for role in ("driver", "step", "bootstrap"):
             texts += [document.text for document in self.evidence.of_role(role)]
-        chosen = [found for text in texts if (found := tracebacks.choose(tracebacks.parse(text))) is not None]
+        chosen = [traceback for text in texts if (traceback := tracebacks.choose(tracebacks.parse(text))) is not None]
         for document in self.evidence.of_role("executor"):
-            if found := tracebacks.choose(tracebacks.parse(document.text)):
-                chosen.append(replace(found, link="nested"))  # a worker's, which a driver would carry
-        with_source = [found for found in chosen if found.has_ours and not found.is_wrapper]
+            if traceback := tracebacks.choose(tracebacks.parse(document.text)):
+                chosen.append(replace(traceback, link="nested"))  # a worker's, which a driver would carry
+        with_source = [traceback for traceback in chosen if traceback.has_ours and not traceback.is_wrapper]
         return next(iter([*with_source, *chosen]), None)
 
     @cached_property
     def chain(self) -> Chain | None:
         """The JVM's exception that ended the driver, or that made the client give up."""
         for document in self.evidence.of_role("driver", "step"):
-            found = exceptions.choose(exceptions.parse(document.text))
-            if found is not None and found.ends:
-                return found
+            chain = exceptions.choose(exceptions.parse(document.text))
+            if chain is not None and chain.ends:
+                return chain
         return None
 
     @cached_property
     def reported_chain(self) -> Chain | None:
         """The last exception that driver or client only report, where none ended them."""
         for document in self.evidence.of_role("driver", "step"):
-            found = exceptions.choose(exceptions.parse(deaths.before_aftermath(document.text)))
-            if found is not None:
-                return found
+            chain = exceptions.choose(exceptions.parse(deaths.before_aftermath(document.text)))
+            if chain is not None:
+                return chain
         return None
 
     @cached_property
     def executors_chain(self) -> Chain | None:
         """An exception that an executor reports before anything told it to end."""
         for document in self.evidence.of_role("executor"):
-            found = exceptions.choose(exceptions.parse(deaths.before_aftermath(document.text)))
-            if found is not None:
-                return found
+            chain = exceptions.choose(exceptions.parse(deaths.before_aftermath(document.text)))
+            if chain is not None:
+                return chain
         return None
 
     @cached_property
@@ -188,7 +191,7 @@ class Scene:
             )
         if self.traceback is not None:
             process = self.traceback.process
-            yield Statement(self.traceback.text, f"the {process}'s traceback", process == "driver", is_core=True)
+            yield Statement(self.traceback.words, f"the {process}'s traceback", process == "driver", is_core=True)
         if self.chain is not None:
             yield Statement(self.chain.text, "the JVM's exception", is_core=True)
         if self.node is not None:
@@ -197,8 +200,10 @@ class Scene:
             if text := "\n".join(telling(document)):
                 yield Statement(text, document.uri)
         for document in evidence.of_role("bootstrap", "terraform"):
-            yield Statement("\n".join(document.text.strip().split("\n")[-LAST_LINES:]), document.uri)
-            yield Statement(document.text, document.uri)
+            by_node = document.role == "bootstrap"
+            text = without_survived(document.text)
+            yield Statement("\n".join(text.strip().split("\n")[-LAST_LINES:]), document.uri, by_node=by_node)
+            yield Statement(text, document.uri, by_node=by_node)
         if evidence.subject == "step":
             yield from emr
 
@@ -229,14 +234,14 @@ def _unquoted(document: Document) -> tuple[str, list[Document]]:
     """A driver's log without what YARN quotes in it of executors' logs, and those quotes as logs of executors."""
     quotes: dict[str, Document] = {}
     pieces, at = [], 0
-    for found in _QUOTE.finditer(document.text):
-        if not found["text"].strip():
+    for quote in _QUOTE.finditer(document.text):
+        if not quote["text"].strip():
             continue
-        pieces.append(document.text[at : found.start("text")])
-        at = found.end("text")
-        named = _CONTAINER.findall(document.text, max(0, found.start() - 2000), found.start())
+        pieces.append(document.text[at : quote.start("text")])
+        at = quote.end("text")
+        named = _CONTAINER.findall(document.text, max(0, quote.start() - 2000), quote.start())
         uri = f"{document.uri} (quoted of {named[-1] if named else 'an executor'})"
-        quotes.setdefault(uri, Document("executor", uri, found["text"]))
+        quotes.setdefault(uri, Document("executor", uri, quote["text"]))
     return "".join([*pieces, document.text[at:]]), list(quotes.values())
 
 
@@ -257,16 +262,16 @@ def telling(document: Document) -> list[str]:
     picked = [line for line in lines if _STEP_SAYS.search(line)][-LAST_LINES:]
     if document.role == "driver":
         raised = tracebacks.choose(tracebacks.parse(document.text))
-        picked += raised.text.split("\n") if raised else []
+        picked += raised.words.split("\n") if raised else []
     return picked
 
 
 def match(cause: Cause, statement: Statement) -> Hit | None:
     """A row's pattern in a statement."""
     for pattern in cause.patterns:
-        if found := pattern.search(statement.text):
-            groups = {name: value for name, value in found.groupdict().items() if value}
-            return Hit(cause, statement, groups, line_around(statement.text, found.start(), found.end()))
+        if words := pattern.search(statement.text):
+            groups = {name: value for name, value in words.groupdict().items() if value}
+            return Hit(cause, statement, groups, line_around(statement.text, words.start(), words.end()))
     return None
 
 

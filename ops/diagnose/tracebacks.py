@@ -59,8 +59,8 @@ class Frame:
         >>> Frame("/opt/fruits/venv/lib/python3.11/site-packages/numpy/linalg/_linalg.py", 9).ours
         ''
         """
-        found = _OURS.search(self.file)
-        return f"jobs/{found[1] or found[2]}" if found else ""
+        match = _OURS.search(self.file)
+        return f"jobs/{match[1] or match[2]}" if match else ""
 
     @property
     def is_library(self) -> bool:
@@ -126,6 +126,11 @@ class Traceback:
         return "worker" if begins else "driver"
 
     @property
+    def words(self) -> str:
+        """Class and message as printed: the frames' lines of source are not what was raised."""
+        return f"{self.exception}: {self.message}" if self.message.strip() else self.exception
+
+    @property
     def said(self) -> str:
         """Class and message in one line."""
         return " ".join(f"{self.exception}: {self.message}".split()) if self.message.strip() else self.exception
@@ -139,7 +144,7 @@ def parse(text: str) -> list[Traceback]:
     ('ValueError', 'no', 'g()')
     """
     lines = [line[:MOST_LINE] for line in text.split("\n")]
-    found: deque[Traceback] = deque(maxlen=MOST)
+    tracebacks: deque[Traceback] = deque(maxlen=MOST)
     ended = -1  # the line after the last traceback
     index = 0
     while index < len(lines):
@@ -147,14 +152,14 @@ def parse(text: str) -> list[Traceback]:
         if at < 0:
             index += 1
             continue
-        link = _link(lines, index, nested=ended == index and found[-1].is_wrapper)
+        link = _link(lines, index, nested=ended == index and tracebacks[-1].is_wrapper)
         begin = index
         frames, index = _frames(lines, index + 1)
         exception, message, index = _ending(lines, index)
         body = "\n".join([lines[begin][at:], *lines[begin + 1 : index]])
-        found.append(Traceback(tuple(frames), exception, message, link, body))
+        tracebacks.append(Traceback(tuple(frames), exception, message, link, body))
         ended = index
-    return list(found)
+    return list(tracebacks)
 
 
 def _link(lines: list[str], index: int, *, nested: bool) -> str:
@@ -171,9 +176,9 @@ def _link(lines: list[str], index: int, *, nested: bool) -> str:
 def _frames(lines: list[str], index: int) -> tuple[list[Frame], int]:
     frames: list[Frame] = []
     while index < len(lines) and lines[index].startswith("  "):
-        found = _FRAME.match(lines[index])
-        if found and len(frames) < MOST_FRAMES:
-            frames.append(Frame(found["file"], int(found["line"]), found["function"] or ""))
+        match = _FRAME.match(lines[index])
+        if match and len(frames) < MOST_FRAMES:
+            frames.append(Frame(match["file"], int(match["line"]), match["function"] or ""))
         elif frames and not frames[-1].source and (source := lines[index].strip()).strip("~^ "):
             last = frames.pop()
             frames.append(Frame(last.file, last.line, last.function, source))
@@ -185,14 +190,14 @@ def _ending(lines: list[str], index: int) -> tuple[str, str, int]:
     """Class and message, and the first line after them."""
     if index >= len(lines) or _ends(lines[index]):
         return "", "", index
-    found = _EXCEPTION.match(lines[index])
-    message = [(found["message"] or "") if found else lines[index]]
+    match = _EXCEPTION.match(lines[index])
+    message = [(match["message"] or "") if match else lines[index]]
     index += 1
     while index < len(lines) and not _ends(lines[index]):
         if len(message) < MOST_MESSAGE_LINES:
             message.append(lines[index])
         index += 1
-    return (found["name"] if found else ""), "\n".join(message).strip(), index
+    return (match["name"] if match else ""), "\n".join(message).strip(), index
 
 
 def _ends(line: str) -> bool:
@@ -205,11 +210,11 @@ def _ends(line: str) -> bool:
     )
 
 
-def _with_nested(chosen: Traceback, found: list[Traceback]) -> Traceback:
+def _with_nested(chosen: Traceback, tracebacks: list[Traceback]) -> Traceback:
     """One that only carries others, with the innermost's exception: where we called, and what was raised there."""
-    at = next(index for index, traceback in enumerate(found) if traceback is chosen)
+    at = next(index for index, traceback in enumerate(tracebacks) if traceback is chosen)
     inside: list[Traceback] = []
-    for traceback in found[at + 1 :]:
+    for traceback in tracebacks[at + 1 :]:
         if traceback.link != "nested":
             break
         inside.append(traceback)
@@ -219,7 +224,7 @@ def _with_nested(chosen: Traceback, found: list[Traceback]) -> Traceback:
     return replace(chosen, exception=inside[-1].exception, message=inside[-1].message, text=text)
 
 
-def choose(found: list[Traceback]) -> Traceback | None:
+def choose(tracebacks: list[Traceback]) -> Traceback | None:
     """The traceback that explains a failure.
 
     The last one, but: not one that only carries another (Spark's), not one that was raised from another (that is its
@@ -227,17 +232,17 @@ def choose(found: list[Traceback]) -> Traceback | None:
     """
     roots = [
         traceback
-        for index, traceback in enumerate(found)
-        if traceback.link != "cause" or index == 0 or not found[index - 1].exception
+        for index, traceback in enumerate(tracebacks)
+        if traceback.link != "cause" or index == 0 or not tracebacks[index - 1].exception
     ]
     tests: tuple[Callable[[Traceback], bool], ...] = (
-        lambda found: found.has_ours and not found.is_wrapper,
-        lambda found: found.where is not None and not found.is_wrapper,
-        lambda found: found.has_ours,
-        lambda found: bool(found.exception),
-        lambda found: True,
+        lambda traceback: traceback.has_ours and not traceback.is_wrapper,
+        lambda traceback: traceback.where is not None and not traceback.is_wrapper,
+        lambda traceback: traceback.has_ours,
+        lambda traceback: bool(traceback.exception),
+        lambda _: True,
     )
     for wanted in tests:
         if fitting := [traceback for traceback in roots if wanted(traceback)]:
-            return _with_nested(fitting[-1], found)
+            return _with_nested(fitting[-1], tracebacks)
     return None

@@ -90,7 +90,7 @@ class Verdict:
 
 def verdict_of(scene: Scene, hit: Hit) -> Verdict:
     """What a hit says, in words."""
-    evidence, record, found = scene.evidence, scene.record, scene.traceback
+    evidence, record, traceback = scene.evidence, scene.record, scene.traceback
     name = named(scene)
     certain = name is not None and hit.cause is name.cause and hit.cause not in BARE
     fields = _fields(hit, evidence)
@@ -101,9 +101,9 @@ def verdict_of(scene: Scene, hit: Hit) -> Verdict:
     raised = chain.deepest.said[:MOST_SAID] if chain is not None and hit.cause is not ending.JVM else ""
     ended_well = hit.cause in (ending.SUCCEEDED, ending.RUNNING, ending.WAITING)
     is_same = chain is not None and hit.statement.is_core and chain.deepest.name in hit.statement.text
-    if ended_well or hit.cause is ending.CANCELLED or is_same or (found is not None and found.decides):
+    if ended_well or hit.cause is ending.CANCELLED or is_same or (traceback is not None and traceback.decides):
         raised = ""
-    shown = None if ended_well or hit.cause is ending.CANCELLED else found
+    shown = None if ended_well or hit.cause is ending.CANCELLED else traceback
     return Verdict(
         cause=hit.cause.name,
         says=hit.cause.says.format_map(fields),
@@ -121,12 +121,12 @@ def verdict_of(scene: Scene, hit: Hit) -> Verdict:
     )
 
 
-def _parted(said: str) -> tuple[str, str, str]:
+def _parted(words: str) -> tuple[str, str, str]:
     """A sentence and the fix that it brings along."""
     for word in (" Fix: ", " Cure: "):  # the second in logs of older versions
-        if word in said:
-            return said.partition(word)
-    return said, "", ""
+        if word in words:
+            return words.partition(word)
+    return words, "", ""
 
 
 def _decides(hit: Hit, evidence: Evidence) -> str:

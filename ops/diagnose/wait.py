@@ -56,10 +56,10 @@ class NothingFailedError(OperatorError):
     exit_code = 0
 
 
-def output_of(account: Account, found: Mapping[str, Any]) -> str | None:
+def output_of(account: Account, listed: Mapping[str, Any]) -> str | None:
     """Where a step puts its results; None where it is not ours, or its request is gone."""
     try:
-        return read_output_from(account, found["Config"]["Args"])
+        return read_output_from(account, listed["Config"]["Args"])
     except FruitsError:
         return None
 
@@ -105,9 +105,9 @@ def cluster(account: Account, cluster_id: str, console: Console, *, patience: fl
     live = Live(account, cluster_id)
     evidence = gather.of_cluster(live, logs=False)
     if not failed(evidence):
-        said = f" ({evidence.reason})" if evidence.reason else ""
+        reason = f" ({evidence.reason})" if evidence.reason else ""
         raise NothingFailedError(
-            f"nothing failed: the cluster {cluster_id} is {evidence.state}{said}, and none of its steps FAILED. "
+            f"nothing failed: the cluster {cluster_id} is {evidence.state}{reason}, and none of its steps FAILED. "
             "A step that seems to stand still: make diagnose STEP=… says what it waits for."
         )
     if evidence.node is not None:
@@ -145,7 +145,7 @@ def awaited(
     try:
         with working(console, f"looking for the cause: {evidence.name}") as say:
 
-            def found() -> Diagnosis | None:
+            def look_again() -> Diagnosis | None:
                 nonlocal evidence
                 evidence = look()
                 verdict = judge(evidence)
@@ -155,7 +155,7 @@ def awaited(
                     say(f"waiting for {evidence.missing}; {LATER}")
                 return None
 
-            if (diagnosis := poll(found, pause=pause, limit=patience, say=say)) is not None:
+            if (diagnosis := poll(look_again, pause=pause, limit=patience, say=say)) is not None:
                 return diagnosis
     except KeyboardInterrupt:
         console.print("stopped waiting; this is what is known so far")
@@ -164,8 +164,8 @@ def awaited(
 
 def newest(account: Account, cluster_id: str) -> str:
     """The newest step of a cluster that failed; empty where none did."""
-    found = (step for step in list_steps(account, cluster_id, limit=1000) if step["Status"]["State"] == "FAILED")
-    return str(next(found, {"Id": ""})["Id"])
+    failures = (step for step in list_steps(account, cluster_id, limit=1000) if step["Status"]["State"] == "FAILED")
+    return str(next(failures, {"Id": ""})["Id"])
 
 
 def cluster_id_of(account: Account) -> str:
@@ -181,13 +181,13 @@ def cluster_id_of(account: Account) -> str:
     except NotAppliedError:
         name = f"{PROJECT}-{account.target.env}"
         pages = account.client("emr").get_paginator("list_clusters").paginate()
-        for found in (found for page in pages for found in page["Clusters"]):  # the newest first
-            if found["Name"] == name:
-                return str(found["Id"])
+        for listed in (listed for page in pages for listed in page["Clusters"]):  # the newest first
+            if listed["Name"] == name:
+                return str(listed["Id"])
         raise
 
 
-def one(account: Account, environ: Mapping[str, str], console: Console, *, patience: float) -> Diagnosis:
+def diagnose(account: Account, environ: Mapping[str, str], console: Console, *, patience: float) -> Diagnosis:
     """What ``CLUSTER=`` and ``STEP=`` ask for; by default the newest failure of the environment's cluster."""
     cluster_id = environ.get("CLUSTER") or cluster_id_of(account)
     step_id = environ.get("STEP") or newest(account, cluster_id)

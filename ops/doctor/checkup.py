@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.aws.account import NOT_RUNNING, Account, emulator, target_from
+from ops.aws.account import NOT_RUNNING, Account, emulator, offline_target
+from ops.aws.state_bucket import NoStateError, region_of
 from ops.core.console import Console
 from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
 from ops.core.target import Target
@@ -23,6 +24,7 @@ from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
 from ops.terraform.offline import planned
+from ops.terraform.variables import Size
 
 COLOURS = {"failure": "red", "warning": "yellow"}
 ASKED = "vCPUs, types, release, block public access, buckets and time"
@@ -32,7 +34,7 @@ NO_EMULATOR = "the embedded AWS of ENV=local is not running"
 def plan_of(target: Target, environ: Mapping[str, str]) -> tuple[list[Finding], dict[str, Any] | None]:
     """The cluster's plan, offline; or the finding that there is none, with Terraform's reason."""
     try:
-        plan = planned(target, environ)
+        plan = planned(target, Size.from_options(environ))
     except (TerraformError, OperatorError) as error:
         return [failed("plan", error)], None
     if broken := policies.check(plan, region=target.region):
@@ -48,7 +50,7 @@ def account_of(environ: Mapping[str, str]) -> tuple[list[Finding], Account | Non
         text, _, cure = str(error).partition(". Log in")
         return [
             Finding("credentials", FAILURE, text, f"log in{cure}"),
-            unchecked("AWS", f"without credentials nobody can ask it for {ASKED}"),
+            unchecked("AWS", f"not checked (no credentials): {ASKED}"),
         ], None
     except TerraformError:
         cure = "make local-up, or make apply, which starts it."
@@ -94,6 +96,18 @@ def look_at_wheels(
     return [here, *there]
 
 
+def look_for_states(account: Account) -> Finding:
+    """Where Terraform keeps its states, without which nothing can be applied."""
+    name, foreign, lies_in = account.target.state_bucket, "", None
+    try:
+        lies_in = region_of(account.client("s3"), name, account.target.account_id)
+    except NoStateError as error:
+        foreign = str(error).partition(". Fix:")[0]
+    except ClientError as error:
+        foreign = str(error.response["Error"]["Code"])
+    return cloud.judge_states(name, lies_in=lies_in, foreign=foreign, env=account.target.env)
+
+
 def look_at_account(account: Account, need: ClusterNeeds | None, known: Sequence[str]) -> list[Finding]:
     """Everything that only the account can tell."""
     import boto3
@@ -108,6 +122,8 @@ def look_at_account(account: Account, need: ClusterNeeds | None, known: Sequence
             priced=sorted({place for place, _ in prices.instances()}),
         )
     )
+    if not target.local_state:
+        found.append(look_for_states(account))
     found += cloud.check_names(account.client("s3"), [*target.bucket_names.values()], known, target.region, target.env)
     if need is None:
         return [*found, unchecked("vCPUs", "without a plan nobody knows what is asked of the account")]
@@ -123,7 +139,7 @@ def examine(
     ``account`` is given where it is rehearsed.
     """
     findings = machine.look(environ)
-    target = account.target if account else target_from({**environ, "OFFLINE": "1"}, may_be_offline=True)
+    target = account.target if account else offline_target(environ)
     with console.status("planning"):
         found, plan = plan_of(target, environ)
     findings += found
@@ -193,7 +209,7 @@ def run(what: str, environ: Mapping[str, str], console: Console, *, machine_read
         return exit_code(findings)
     _shown(console, [counted(findings), ""])
     if owed is None or reached is None:
-        _shown(console, ["what is still billing was not looked at: there is no account to ask"])
+        _shown(console, ["running costs: not checked (no account)"])
     else:
         _shown(console, bill_lines.lines(owed, reached, currency))
     return exit_code(findings)

@@ -152,6 +152,17 @@ def judge_bucket(name: str, *, lies_in: str | None, foreign: str, region: str, a
     return ok("bucket", f"{name} is ours")
 
 
+def judge_states(name: str, *, lies_in: str | None, foreign: str, env: str) -> Finding:
+    """Whether the bucket of Terraform's states is there; parameters as for `judge_bucket`."""
+    if foreign:
+        cure = "the account's owner must look: a bucket of this name holds the states of all of its environments."
+        return failure("states", f"{name} is somebody else's, or these credentials may not see it ({foreign})", cure)
+    if lies_in is None:
+        cure = f"make state ENV={env}, once per account; make apply asks for it, too."
+        return warning("states", f"Terraform's states have no bucket yet ({name})", cure)
+    return ok("states", f"Terraform keeps them in {name}")
+
+
 def judge_upload(made: wheelhouse.Wheelhouse, there: Sequence[str], where: str) -> Finding:
     """Whether every file of the wheelhouse is in the artifacts bucket."""
     wanted = [*made.sums, wheelhouse.SUMS]

@@ -40,6 +40,8 @@ from ops.logs.waiting import WaitingLog
 STEP_NAME = "fruits"
 POLL_SECONDS = 10.0
 INTERRUPTED = 130
+MOST_WAITING_SECONDS = 900.0
+"""A driver that no node takes for so long is not waited for; executors that never come end the job itself."""
 POLL_SECONDS_EMULATED = 1.0
 
 
@@ -189,7 +191,9 @@ class NotEndedError(OperatorError):
 
 
 def watch(account: Account, submitted: Submitted, console: Console) -> dict[str, Any]:
-    """Show the step until it has ended; returns EMR's status of it. There is no limit of time.
+    """Show the step until it has ended; returns EMR's status of it.
+
+    There is no limit of time but for a driver that no node takes: after `MOST_WAITING_SECONDS` its step is cancelled.
 
     Raises
     ------
@@ -199,6 +203,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
     emr, emulated = account.client("emr"), account.target.emulated
     watcher = Watcher(account.store(submitted.output))
     waiting = WaitingLog(emr, account.client("s3"), submitted.cluster_id, submitted.step_id)
+    limit = Limit(MOST_WAITING_SECONDS)
     with working(console, "submitted") as say:
 
         def look() -> dict[str, Any] | None:
@@ -210,7 +215,12 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
                 cluster, reason = account.cluster_state()
                 say(f"pending: the cluster is {cluster}{f', {reason}' if reason else ''}")
             else:
-                say(tell(watcher, waiting))
+                told, reason = tell(watcher, waiting)
+                say(told)
+                if reason and len(list_open_steps(account)) > 1:
+                    reason = ""  # it waits for another step, which is no want of nodes
+                if limit.is_reached(reason, time.monotonic()):
+                    give_up(account, submitted, reason, console)
             return None
 
         pause = POLL_SECONDS_EMULATED if emulated else POLL_SECONDS
@@ -231,12 +241,53 @@ def _not_seen(account: Account, submitted: Submitted, error: Exception) -> str:
     )
 
 
-def tell(watcher: Watcher, waiting: WaitingLog) -> str:
-    """What a running step does: by the job's own report, or, while there is none, what YARN lets it wait for."""
+def tell(watcher: Watcher, waiting: WaitingLog) -> tuple[str, str]:
+    """What a running step does: by the job's own report, or, while there is none, what YARN lets it wait for.
+
+    Returns
+    -------
+    str, str
+        A sentence, and what is waited for (empty where the job has begun).
+    """
     report = watcher.report()
     if report is None and (reason := waiting.explain()):
-        return f"waiting: {reason}. make status shows the nodes; Ctrl-C leaves the step to wait"
-    return sentence(report)
+        return f"waiting: {reason}. make status shows the nodes; Ctrl-C leaves the step to wait", reason
+    return sentence(report), ""
+
+
+class Limit:
+    """How long something may be waited for without a break.
+
+    >>> limit = Limit(10)
+    >>> [limit.is_reached(why, now) for why, now in (("a", 0), ("b", 9), ("", 12), ("a", 13), ("a", 23), ("a", 24))]
+    [False, False, False, False, True, False]
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._since: float | None = None
+        self._was_reached = False
+
+    def is_reached(self, reason: str, now: float) -> bool:
+        """Whether it is reached now, for the first time; an empty reason ends the wait."""
+        self._since = None if not reason else now if self._since is None else self._since
+        if self._since is None or self._was_reached or now - self._since < self.seconds:
+            return False
+        self._was_reached = True
+        return True
+
+
+def give_up(account: Account, submitted: Submitted, reason: str, console: Console) -> None:
+    """Cancel a step that no node takes, and say why."""
+    minutes = MOST_WAITING_SECONDS / 60
+    console.print(
+        f"the step waited {minutes:.0f} minutes ({reason}) and is being cancelled: waiting bills. Fix: make status "
+        "shows the nodes; more types and zones, or on demand (infra/env), then make run-step.",
+        style="yellow",
+    )
+    account.client("emr").cancel_steps(
+        ClusterId=submitted.cluster_id, StepIds=[submitted.step_id], StepCancellationOption="TERMINATE_PROCESS"
+    )
 
 
 def conclude(

@@ -6,7 +6,9 @@ The layout, below the cluster's ``LogUri``
     <cluster>/steps/<step>/{controller,stdout,stderr,syslog}.gz
     <cluster>/containers/<application>/<container>/{stdout,stderr}.gz
     <cluster>/node/<instance>/bootstrap-actions/<n>/{controller,stdout,stderr}.gz
-    <cluster>/node/<instance>/…                       daemons, provisioning, applications
+    <cluster>/node/<instance>/applications/hadoop-yarn/…    YARN's daemons: nodemanager, on the primary resourcemanager
+    <cluster>/node/<instance>/daemons/instance-state/…      EMR's snapshots of memory, disks and the kernel's last words
+    <cluster>/node/<instance>/…                             provisioning, other daemons
 
 In cluster mode the step's own log is YARN's client only: it names the application, in whose first container the driver
 runs. Beside them lie the causes that our bootstrap script leaves: ``node/bootstrap/<cluster>/<instance>.json``.
@@ -177,8 +179,8 @@ def container_number(container: str) -> int:
     >>> container_number("container_e02_1732450000000_0001_01_000003"), container_number("x")
     (3, 0)
     """
-    found = CONTAINER.fullmatch(container)
-    return int(found["number"]) if found else 0
+    match = CONTAINER.fullmatch(container)
+    return int(match["number"]) if match else 0
 
 
 def container_attempt(container: str) -> int:
@@ -187,8 +189,8 @@ def container_attempt(container: str) -> int:
     >>> container_attempt("container_1732450000000_0001_02_000001")
     2
     """
-    found = CONTAINER.fullmatch(container)
-    return int(found["attempt"]) if found else 0
+    match = CONTAINER.fullmatch(container)
+    return int(match["attempt"]) if match else 0
 
 
 def stream_of(name: str) -> str:
@@ -201,8 +203,8 @@ def stream_of(name: str) -> str:
     """
     bare = name.removesuffix(".gz")
     # stderr, stderr.2, stderr-2026-11-24-10
-    found = re.match(r"(controller|stdout|stderr|syslog|prelaunch\.out|prelaunch\.err)(?=[.\-_]|$)", bare)
-    return found[1] if found else bare
+    match = re.match(r"(controller|stdout|stderr|syslog|prelaunch\.out|prelaunch\.err)(?=[.\-_]|$)", bare)
+    return match[1] if match else bare
 
 
 def parse(key: str, size: int = 0, modified: float = 0.0) -> Log:
@@ -231,8 +233,8 @@ def parse(key: str, size: int = 0, modified: float = 0.0) -> Log:
     if name.endswith(".json") and "bootstrap" in folders:
         return Log(key, "cause", stream, instance=name.removesuffix(".json"), **ids)
     if container := first(CONTAINER):
-        found = CONTAINER.fullmatch(container)
-        application = first(APPLICATION) or (f"application_{found['application']}" if found else "")
+        match = CONTAINER.fullmatch(container)
+        application = first(APPLICATION) or (f"application_{match['application']}" if match else "")
         return Log(key, "container", stream, application=application, container=container, **ids)
     if application := first(APPLICATION):
         return Log(key, "container", stream, application=application, **ids)

@@ -9,6 +9,14 @@ from collections.abc import Iterator
 _LOG_LINE = re.compile(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d (?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL) ")
 # 	at org.apache.spark.x(y)     Caused by: …     java.io.IOException: …     	 client token: N/A
 _OF_JVM = re.compile(r"^\s+at [\w.$/<>]+\(|^\s+\.\.\. \d+ |^Caused by: |^(?:[a-z][\w$]*\.)+[A-Z][\w$]*(?::|$)|^\t ")
+# Container id: container_…     [2026-11-27 15:51:18.912]Container exited …     Last 4096 bytes of stderr :     )
+_OF_YARN = re.compile(
+    r"^(?:Container id|Exit code|Exception message|Shell output|Stack trace|Last \d+ bytes of \S+ ?): ?|"
+    r"^Driver stacktrace:|^\[\d{4}-\d\d-\d\d [\d:.]+\] ?Container |^Using Spark's default log4j|"
+    r"^Setting default log level|^[^\w^~]+$"
+)
+# The command of an executor stands between two of these.
+_RULE = re.compile(r"^={40,}$")
 # What Spark and YARN's client write of every end, good or bad
 _SHUTDOWN = re.compile(
     r" INFO (?:ShutdownHookManager: |SparkContext: (?:Successfully stopped|SparkContext is stopping|Invoking stop)|"
@@ -53,9 +61,13 @@ def own_words(text: str) -> str:
     ...     "Traceback (most recent call last):\n  File \"job.py\", line 7, in f\nValueError: a stone\n")
     'count 64\nTraceback (most recent call last):\n  File "job.py", line 7, in f\nValueError: a stone'
     """
-    kept: list[str] = []
+    own: list[str] = []
+    is_command = False
     for line in text.split("\n"):
-        if _LOG_LINE.match(line) or _OF_JVM.match(line):
-            continue
-        kept.append(line)
-    return "\n".join(kept).strip("\n")
+        if _RULE.match(line):
+            is_command = not is_command
+        elif _LOG_LINE.match(line):
+            is_command = False  # a rule that nothing closed
+        elif not (is_command or _OF_JVM.match(line) or _OF_YARN.match(line) or (not line and own[-1:] in ([], [""]))):
+            own.append(line)
+    return "\n".join(own).strip("\n")

@@ -6,6 +6,7 @@ Values that are only known after apply cannot be judged; the modules write names
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import json
 import re
@@ -18,6 +19,7 @@ from ops.prices import table as prices
 IDLE_CEILING_SECONDS = 3600
 WATCH_MINUTES = 5  # between two looks of infra/modules/idle
 WATCH_RATE = f"rate({WATCH_MINUTES} minutes)"
+EMR_ENDPOINT = "EMR's endpoint emr-service-vpce"
 EMR_TAG = "for-use-with-amazon-emr-managed-policies"
 REQUIRED_TAGS = ("Project", "Environment", "ManagedBy", "Stack")
 
@@ -500,6 +502,8 @@ def spot_for_task_only(found: list[Resource]) -> Iterator[tuple[str, str]]:
     for cluster in _of(found, "aws_emr_cluster"):
         for kind in ("master_instance_fleet", "core_instance_fleet"):
             fleet = _first(cluster.values.get(kind))
+            if not fleet and kind == "core_instance_fleet":
+                continue  # a primary alone
             specification = _first(fleet.get("launch_specifications"))
             bids = [t for t in fleet.get("instance_type_configs", []) if t.get("bid_price")]
             if fleet.get("target_spot_capacity") or bids or specification.get("spot_specification"):
@@ -512,6 +516,24 @@ def spot_for_task_only(found: list[Resource]) -> Iterator[tuple[str, str]]:
         for config in task.values.get("instance_type_configs", []):
             if config.get("bid_price") or (config.get("bid_price_as_percentage_of_on_demand_price") or 0) > 100:
                 yield task.address, f"{config['instance_type']} may cost more than on demand"
+
+
+@rule
+def primary_alone(found: list[Resource]) -> Iterator[tuple[str, str]]:
+    """A cluster of one node has nothing beside its primary, and no label that would keep the driver from it."""
+    for cluster in _of(found, "aws_emr_cluster"):
+        if cluster.values.get("core_instance_fleet") or cluster.values.get("core_instance_group"):
+            continue
+        if _of(found, "aws_emr_instance_fleet", "aws_emr_managed_scaling_policy"):
+            yield cluster.address, "EMR takes no task fleet without a core fleet"
+        classified = {entry["Classification"]: entry["Properties"] for entry in _configurations(cluster)}
+        if classified.get("yarn-site", {}).get("yarn.node-labels.enabled") == "true":
+            yield cluster.address, "node labels on a primary alone can keep the driver from the only node"
+
+
+def _configurations(cluster: Resource) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(cluster.values.get("configurations_json") or "[]")
+    return found
 
 
 @rule
@@ -570,8 +592,7 @@ def private_cluster(found: list[Resource]) -> Iterator[tuple[str, str]]:
 def one_python_everywhere(found: list[Resource]) -> Iterator[tuple[str, str]]:
     """Driver and executors run the same interpreter in the right memory setting, and fail once."""
     for cluster in _of(found, "aws_emr_cluster"):
-        text = cluster.values.get("configurations_json")
-        classified = {entry["Classification"]: entry["Properties"] for entry in json.loads(text or "[]")}
+        classified = {entry["Classification"]: entry["Properties"] for entry in _configurations(cluster)}
         spark = classified.get("spark-defaults", {})
         driver = spark.get("spark.yarn.appMasterEnv.PYSPARK_PYTHON")
         if driver is None or driver != spark.get("spark.executorEnv.PYSPARK_PYTHON"):
@@ -675,7 +696,7 @@ def shape(plan: Mapping[str, Any]) -> Shape | None:
     if cluster is None:
         return None
     outputs: dict[str, dict[str, Any]] = plan["planned_values"]["outputs"]["fleets"]["value"]
-    first = _first(cluster.values["core_instance_fleet"])["instance_type_configs"][0]
+    first = _first(cluster.values["master_instance_fleet"])["instance_type_configs"][0]
     data = sum(volume["size"] * (volume.get("volumes_per_instance") or 1) for volume in first.get("ebs_config", []))
     return Shape(
         fleets=tuple(
@@ -688,13 +709,36 @@ def shape(plan: Mapping[str, Any]) -> Shape | None:
     )
 
 
-def types(plan: Mapping[str, Any]) -> set[str]:
-    """The instance types that a plan's cluster may come to have."""
+def types(plan: Mapping[str, Any], *, unused: bool = False) -> set[str]:
+    """The instance types that a plan's cluster may come to have; ``unused``: those of fleets without nodes too."""
     size = shape(plan)
-    return {name for fleet in size.fleets if fleet.units > 0 for name in fleet.types} if size else set()
+    return {name for fleet in size.fleets if fleet.units > 0 or unused for name in fleet.types} if size else set()
 
 
-def price(plan: Mapping[str, Any], region: str) -> prices.Hourly | None:
+def worker_types(fleets: Iterable[prices.Fleet]) -> list[str]:
+    """The types on which executors run: of core and task fleets, or of the primary that is alone."""
+    listed = [fleet for fleet in fleets if fleet.units > 0]
+    working = [fleet for fleet in listed if fleet.name != "primary"] or listed
+    return [name for fleet in working for name in fleet.types]
+
+
+def price_of(size: Shape, region: str, book: prices.Book | None = None) -> prices.Hourly:
+    """What an hour of a cluster costs at most, with the interface endpoint that EMR may make and no plan shows.
+
+    Raises
+    ------
+    prices.UnknownPriceError : a type has no price in this region
+    """
+    book = book or prices.table()
+    hour = prices.hourly(
+        region, size.fleets, volume_gib=size.volume_gib, nat=size.nat, endpoints=size.endpoints, book=book
+    )
+    # that it is billed like ours was not seen: it stays marked
+    own = prices.NetworkHour(name=EMR_ENDPOINT, usd=book.service(region, "interface_endpoint").usd, inferred=True)
+    return dataclasses.replace(hour, items=(*hour.items, own))
+
+
+def price(plan: Mapping[str, Any], region: str, book: prices.Book | None = None) -> prices.Hourly | None:
     """What an hour of the planned cluster costs at most; None for a plan without a cluster.
 
     Raises
@@ -702,9 +746,7 @@ def price(plan: Mapping[str, Any], region: str) -> prices.Hourly | None:
     prices.UnknownPriceError : a type has no price in this region
     """
     size = shape(plan)
-    if size is None:
-        return None
-    return prices.hourly(region, size.fleets, volume_gib=size.volume_gib, nat=size.nat, endpoints=size.endpoints)
+    return price_of(size, region, book) if size else None
 
 
 def replaced(plan: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -10,21 +10,28 @@ from ops.plan import policies
 from ops.prices import table as prices
 
 
-def summary(plan: Mapping[str, Any], region: str) -> list[str]:
-    """What somebody wants to know before saying yes: what would be replaced, how large it is, what an hour costs."""
+def summary(plan: Mapping[str, Any], region: str, book: prices.Book | None = None) -> list[str]:
+    """What somebody wants to know before saying yes: what would be replaced, how large it is, what an hour costs.
+
+    Parameters
+    ----------
+    book : prices; None takes the dated table
+    """
+    book = book or prices.table()
     lines = [
         f"   replaces {address}, because of {', '.join(why) or 'another resource'}"
         for address, why in policies.replaced(plan).items()
     ]
     outputs = {name: entry.get("value") for name, entry in plan["planned_values"].get("outputs", {}).items()}
     if sizing := outputs.get("sizing"):
-        minutes = sizing["expected_minutes"]
-        fleets = ", ".join(f"{name} {fleet['units']}" for name, fleet in outputs["fleets"].items() if name != "primary")
-        lines.append(f"   vCPUs: {fleets}" + (f"; the step should take {minutes} min" if minutes else ""))
+        fleets = [f"{name} {fleet['units']}" for name, fleet in outputs["fleets"].items() if name != "primary"]
+        alone = not outputs["fleets"]["core"]["units"]
+        size = f"{sizing['worker_vcpus']} of one node, the primary" if alone else ", ".join(fleets)
+        lines.append(f"   vCPUs: {size}")
     try:
-        hour = policies.price(plan, region)
+        hour = policies.price(plan, region, book)
     except prices.UnknownPriceError as error:
-        return [*lines, f"   the price cannot be told: {error}"]
+        return [*lines, f"   the price is not available: {error}"]
     if hour is not None:
         spot = abs(hour.total - hour.total_on_demand) > 0.005
         fallback = f" ({hour.total_on_demand:.2f} where Spot has nothing)" if spot else ""
@@ -32,7 +39,6 @@ def summary(plan: Mapping[str, Any], region: str) -> list[str]:
             f"   an hour costs at most {hour.total:.2f} USD{fallback}: EC2 {hour.ec2:.2f}, EMR {hour.emr:.2f}, "
             f"volumes {hour.ebs:.2f}, network {hour.network:.2f}, before tax"
         )
-        book = prices.table()
         dates = " ".join(book.instance(region, name).ec2_as_of for name in sorted(policies.types(plan)))
         lines += [f"   {old}"] if (old := prices.aged(dates, datetime.now(UTC).date())) else []
     return lines

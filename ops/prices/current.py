@@ -28,12 +28,12 @@ def current(region: str, types: Collection[str], *, ask: bool, client: Any = Non
     if not ask or not types:
         return table
     try:
-        return asked(region, types, client or pricelist.connect(), table)
+        return ask_for(region, types, client or pricelist.connect(), table)
     except (ClientError, BotoCoreError, pricelist.PriceListError) as error:
         return dataclasses.replace(table, source=f"{NOT_ASKED}, because the Price List API gave none ({error})")
 
 
-def asked(region: str, types: Collection[str], client: Any, table: prices.Book) -> prices.Book:
+def ask_for(region: str, types: Collection[str], client: Any, table: prices.Book) -> prices.Book:
     """The table with what AWS lists now.
 
     Raises
@@ -44,21 +44,41 @@ def asked(region: str, types: Collection[str], client: Any, table: prices.Book) 
     keys += [("service", item) for item in pricelist.ITEMS]
     queries = [getattr(pricelist, kind)(region, name) for kind, name in keys]
     with ThreadPoolExecutor(THREADS) as pool:
-        found = dict(zip(keys, pool.map(lambda query: pricelist.ask(client, query), queries), strict=True))
+        listed = dict(zip(keys, pool.map(lambda query: pricelist.ask(client, query), queries), strict=True))
     instances, services = dict(table.instances), dict(table.services)
-    shapes = {one.type: one for one in table.instances.values()}  # a type is the same size everywhere
+    shapes = {kind.type: kind for kind in table.instances.values()}  # a type is the same size everywhere
     for name in types:
-        ec2, emr = found["ec2", name], found["emr", name]
-        here = instances.get((region, name))
-        if ec2 is None or (base := here or shapes.get(name)) is None or (emr is None and here is None):
-            continue
-        changes: dict[str, Any] = {"region": region, "ec2": ec2.usd, "ec2_as_of": ec2.as_of}
-        if emr is not None:
-            changes |= {"emr": emr.usd, "emr_as_of": emr.as_of}
-        if here is None or here.spot_as_of == prices.INFERRED:  # the list has no Spot prices
-            changes |= {"spot": prices.SPOT_SHARE * ec2.usd, "spot_as_of": prices.INFERRED}
-        instances[region, name] = dataclasses.replace(base, **changes)
+        row = instances.get((region, name))
+        renewed = renew(row, shapes.get(name), region, listed["ec2", name], listed["emr", name])
+        if renewed is not None:
+            instances[region, name] = renewed
     for item in pricelist.ITEMS:
-        if (listed := found["service", item]) is not None:
-            services[region, item] = prices.Service(listed.usd, listed.as_of)
+        if (price := listed["service", item]) is not None:
+            services[region, item] = prices.Service(price.usd, price.as_of)
     return prices.Book(instances, services, "the AWS Price List API (Spot from the dated table)")
+
+
+def renew(
+    row: prices.Instance | None,
+    shape: prices.Instance | None,
+    region: str,
+    ec2: pricelist.Figure | None,
+    emr: pricelist.Figure | None,
+) -> prices.Instance | None:
+    """The row of a type with the prices that AWS lists; None where there is not enough for one.
+
+    Parameters
+    ----------
+    row : the table's, for this region
+    shape : the type's row of any region, for its size
+    ec2, emr : what AWS lists
+    """
+    base = row or shape
+    if base is None or ec2 is None or (row is None and emr is None):
+        return None
+    changes: dict[str, Any] = {"region": region, "ec2": ec2.usd, "ec2_as_of": ec2.as_of}
+    if emr is not None:
+        changes |= {"emr": emr.usd, "emr_as_of": emr.as_of}
+    if row is None or row.spot_as_of == prices.INFERRED:  # the list has no Spot prices
+        changes |= {"spot": prices.SPOT_SHARE * ec2.usd, "spot_as_of": prices.INFERRED}
+    return dataclasses.replace(base, **changes)

@@ -33,6 +33,15 @@ class Figure:
     as_of: str
 
 
+@dataclass(frozen=True)
+class Size:
+    """What a type is: vCPUs, memory in GiB, and x86_64 or arm64."""
+
+    vcpu: int
+    memory_gib: int
+    architecture: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Query:
     """A question to the Price List.
@@ -139,6 +148,37 @@ def figure(texts: Iterable[str], query: Query) -> Figure | None:
     return Figure(found.pop() * query.times, max(days)) if found else None
 
 
+def size(texts: Iterable[str], query: Query) -> Size | None:
+    """What the products that fit a question say of a type; None where none does.
+
+    Raises
+    ------
+    PriceListError
+        When their size is not a whole number of vCPUs and GiB.
+    """
+    for text in texts:
+        attributes = json.loads(text)["product"]["attributes"]
+        if has_usage(attributes.get("usagetype", ""), query.usage):
+            memory = re.fullmatch(r"([\d,]+)(?:\.0+)? GiB", attributes.get("memory", ""))
+            if memory is None or not attributes.get("vcpu", "").isdigit():
+                raise PriceListError(f"the Price List gives no whole vCPUs and GiB for {query.filters}")
+            arm = "Graviton" in attributes.get("physicalProcessor", "")
+            gib = int(memory[1].replace(",", ""))
+            return Size(int(attributes["vcpu"]), gib, "arm64" if arm else "x86_64")
+    return None
+
+
+def products(client: Any, query: Query) -> list[str]:
+    """Every product that AWS lists for a question, as JSON text.
+
+    Raises
+    ------
+    ClientError, BotoCoreError
+    """
+    pages = client.get_paginator("get_products").paginate(**query.arguments)
+    return [text for page in pages for text in page["PriceList"]]
+
+
 def ask(client: Any, query: Query) -> Figure | None:
     """The price that AWS lists now; None where it lists none.
 
@@ -146,8 +186,7 @@ def ask(client: Any, query: Query) -> Figure | None:
     ------
     PriceListError, ClientError, BotoCoreError
     """
-    pages = client.get_paginator("get_products").paginate(**query.arguments)
-    return figure((text for page in pages for text in page["PriceList"]), query)
+    return figure(products(client, query), query)
 
 
 def connect() -> Any:

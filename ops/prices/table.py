@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -279,6 +279,16 @@ def aged(dates: str, today: date) -> str:
     if not old:
         return ""
     return f"prices of {', '.join(old)} are older than {MONTHS_OF_TRUST} months. Fix: make prices ENV=dev renews them."
+
+
+def say_age(book: Book | None = None, today: date | None = None) -> str:
+    """A remark for whoever shows a price of the table: empty, or that machines' prices are older than a year.
+
+    >>> say_age(Book({}, {}, "none"))
+    ''
+    """
+    machines = (book or table()).instances.values()
+    return aged(" ".join({one.ec2_as_of for one in machines}), today or datetime.now(UTC).date())
 
 
 def hourly(

@@ -128,6 +128,8 @@ TABLE: tuple[Assumption, ...] = (
                checks.scaling_is_held, "imitates"),
     Assumption("arm64", "The same cluster runs on Graviton (WITH=arm64).", "the instances, and the bootstrap's record",
                checks.graviton_runs, "lacks"),
+    Assumption("one-node", "A cluster of a primary alone starts, and the step runs on it (WITH=one-node).",
+               "its fleets, and where executors ran", checks.one_node_runs, "lacks"),
     Assumption("studio", "Studio's domain comes up inside the VPC and opens (WITH=studio).",
                "the domain's status, and an address", checks.studio_opens, "imitates"),
     Assumption("emr-endpoint", "EMR makes the endpoint emr-service-vpce, tagged, and leaves it.",

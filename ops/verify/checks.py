@@ -193,6 +193,8 @@ def master_on_demand(e: Evidence) -> Finding:
     masters = {m["id"]: markets.get(m["host"], f"unknown host {m['host']}") for m in answer["masters"]}
     if not masters:
         raise NotSeenError("YARN knows no application")
+    if not any(fleet["InstanceFleetType"] == "TASK" for fleet in seen(e, "alive", "fleets")):
+        raise NotSeenError("no task fleet, hence no Spot nodes and no labels")
     labels = {n["host"]: n["labels"] for n in answer["nodes"]}
     wrong = [app for app, market in masters.items() if market != "ON_DEMAND"]
     unlabelled = [host for host, found in labels.items() if not found]
@@ -401,6 +403,20 @@ def graviton_runs(e: Evidence) -> Finding:
     built = seen(e, "probe", "ready")["architecture"]
     held = kinds == ["arm64"] and built == "aarch64"
     return Finding(held, f"instances are {', '.join(kinds)}; TensorFlow ran on {built}", {"machines": kinds})
+
+
+def one_node_runs(e: Evidence) -> Finding:
+    """infra/modules/emr makes a primary fleet and nothing else, and infra/modules/sizing gives it every executor."""
+    kinds, (primary, *others) = extra(e, "one-node"), [i["PrivateDnsName"] for i in seen(e, "alive", "instances")]
+    hosts = {
+        executor["host"]
+        for application in seen(e, "probe", "executors")["applications"]
+        for executor in application["executors"]
+    }
+    if not hosts:
+        raise NotSeenError("no executor was seen")
+    said = f"fleets: {', '.join(kinds)}; {1 + len(others)} instances; executors on {', '.join(sorted(hosts))}"
+    return Finding(kinds == ["MASTER"] and not others and hosts == {primary}, said, {"hosts": sorted(hosts)})
 
 
 def studio_opens(e: Evidence) -> Finding:

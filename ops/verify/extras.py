@@ -47,6 +47,7 @@ EXTRAS: Mapping[str, Extra] = {
         },
         environ={"ARCH": "arm64"},
     ),
+    "one-node": Extra("a primary alone, on which the step runs", cluster={"core": {"units": 0}, "task": {"units": 0}}),
     "studio": Extra("a SageMaker Studio domain", cluster={**_WAY_OUT, "enable_studio": True}, minutes=20),
     "idle": Extra(
         "which of the two idle limits ends a cluster; the schedule is then not tried",

@@ -261,6 +261,7 @@ class Gatherer:
                 {"InstanceId": i["InstanceId"], "Architecture": i.get("Architecture")}
                 for i in self.evidence["alive"]["machines"]
             ],
+            "one-node": lambda: [f["InstanceFleetType"] for f in self.evidence["alive"]["fleets"]],
             "studio": self._domain,
         }
         self.evidence["extras"] = {name: self.ask(looks[name]) for name in names if name in looks}

@@ -13,7 +13,17 @@ import pytest
 from benchmarks import rivals
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKS = {"notebook": 1, "bare": 1, "guard": 1, "latency": 1, "pca": 1, "fixed": 2, "memory": 3, "rivals": 4}
+CHECKS = {
+    "notebook": 1,
+    "bare": 1,
+    "guard": 1,
+    "latency": 1,
+    "pca": 1,
+    "fixed": 2,
+    "memory": 3,
+    "rivals": 4,
+    "diagnose": 2,
+}
 
 
 @pytest.mark.slow

@@ -196,7 +196,7 @@ def test_options_reach_the_command_as_typed(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_version_is_the_projects() -> None:
-    assert click.testing.CliRunner().invoke(cli.cli, ["--version"]).output == "fruits, version 0.1.0\n"
+    assert click.testing.CliRunner().invoke(cli.cli, ["--version"]).output == "fruits, version 0.2.0\n"
 
 
 def test_the_console_script_runs_the_checkout_that_its_environment_stands_in(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_the_console_script_runs_the_checkout_that_its_environment_stands_in(tmp
         done = subprocess.run([scripts / "fruits", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
-    assert fruits("--version") == (0, "fruits, version 0.1.0\n")
+    assert fruits("--version") == (0, "fruits, version 0.2.0\n")
     assert fruits("watch") == (2, "watch: which step? Fix: make watch STEP=s-…; make steps lists them.\n")
 
 

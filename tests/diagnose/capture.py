@@ -411,7 +411,7 @@ def on_yarn(stage: Stage, accident: Accident, name: str = "results", seconds: fl
 
 @contextmanager
 def striking(folder: Path, number: signal.Signals | None) -> Iterator[None]:
-    """Send each executor's JVM a signal, once it has had the time to be given work, for the time of a block."""
+    """Send each executor's JVM a signal, once it has Python workers and so work, for the time of a block."""
     over, struck = threading.Event(), set[int]()
     victims = faults.Victims(lambda: find_processes(folder), lambda: None, lambda: None)
 
@@ -419,7 +419,9 @@ def striking(folder: Path, number: signal.Signals | None) -> Iterator[None]:
         while number is not None and not over.wait(0.3):
             for process in victims.executors():
                 with suppress(psutil.Error):
-                    if process.pid not in struck and time.time() - process.create_time() > faults.EXECUTOR_AGE_SECONDS:
+                    below = faults.children_of(process.pid)
+                    works = any("pyspark.daemon" in " ".join(faults.command_of(child)) for child in below)
+                    if process.pid not in struck and works:
                         struck.add(process.pid)
                         process.send_signal(number)
 

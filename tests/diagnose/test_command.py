@@ -252,14 +252,14 @@ def test_a_bootstraps_json_needs_no_log(known: Known, tmp_path: Path) -> None:
     Known.emr = failed(
         "BOOTSTRAP_FAILURE", f"On the master instance ({instance}), bootstrap action 1 returned a non-zero return code"
     )
-    found = command.one(known, {}, Console(quiet=True), patience=600)
+    found = command.diagnose(known, {}, Console(quiet=True), patience=600)
     assert (found.verdict.cause, found.verdict.certain) == ("bootstrap-disk", True)
     assert f"s3://{LOGS}/emr/{CLUSTER}/node/{instance}/bootstrap-actions/1/" in found.as_text()
 
 
 def test_capacity_is_known_at_once(known: Known) -> None:
     Known.emr = failed("INTERNAL_ERROR", "EC2 is out of capacity for m5.xlarge in availability zone eu-west-3a.")
-    found = command.one(known, {}, Console(quiet=True), patience=600)
+    found = command.diagnose(known, {}, Console(quiet=True), patience=600)
     assert found.verdict.cause == "no-capacity"
     assert "wait and try again, or give more types and zones" in found.as_text()
 
@@ -419,7 +419,7 @@ def test_operators_may_ask_all_that_is_asked(known: Known, monkeypatch: pytest.M
     asked = known.client("s3")
     asked.meta.events.register("before-call.s3", lambda model, **_: called.add(model.name))
     monkeypatch.setattr(Known, "client", lambda _, service: Known.emr if service == "emr" else asked)
-    command.one(known, {}, Console(quiet=True), patience=0)
+    command.diagnose(known, {}, Console(quiet=True), patience=0)
     Known.emr.status = failed("BOOTSTRAP_FAILURE", "x").status
     command.cluster(known, CLUSTER, Console(quiet=True), patience=0)
     policies = "".join(path.read_text() for path in (REPO / "infra" / "operators").glob("*.tf"))

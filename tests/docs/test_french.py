@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from decimal import ROUND_UP, Decimal
 from pathlib import Path
 
 import pytest
+
+from ops.plan.policies import WATCH_MINUTES
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGLISH, FRENCH = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.fr.md"))
@@ -50,3 +53,16 @@ def test_both_have_the_same_sections_and_fit_on_three_screens() -> None:
 def test_each_leads_to_the_other() -> None:
     assert "(README.fr.md)" in ENGLISH
     assert "(README.md)" in FRENCH
+
+
+def test_the_worst_case_of_a_forgotten_cluster_follows_from_the_price_of_an_hour() -> None:
+    """Twenty minutes of idling (the limit, and the time between two looks of the watch), and four hours."""
+    hour = Decimal(re.findall(r"costs at most ([\d.]+) USD", ENGLISH)[0])
+    idle, end = (Decimal(text) for text in re.findall(r"([\d.]+) USD at most", ENGLISH))
+    storage = (ROOT / "infra/cluster/variables.tf").read_text()
+    limits = dict(re.findall(r'variable "(idle_timeout_seconds|ttl_hours)" \{.*?default\s+= (\d+)', storage, re.DOTALL))
+    assert end == hour * int(limits["ttl_hours"])
+    cents = Decimal("0.01")
+    minutes = int(limits["idle_timeout_seconds"]) / Decimal(60) + WATCH_MINUTES
+    assert idle == (hour * minutes / 60).quantize(cents, ROUND_UP)
+    assert f"{idle} USD for an idle cluster, and {end} USD" in (ROOT / "docs/faq.md").read_text()

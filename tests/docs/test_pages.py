@@ -94,3 +94,12 @@ def test_a_command_that_is_not_there_would_be_seen() -> None:
     assert commands(text) == [("run-locally", ["INPUT"]), ("cost", ["IMAGEN"])]
     assert "run-locally" not in TARGETS
     assert "IMAGEN" not in known_variables()
+
+
+def test_the_version_is_the_same_wherever_it_stands() -> None:
+    version = re.search(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version is not None
+    assert f"version: {version[1]}\n" in (ROOT / "CITATION.cff").read_text()
+    released = re.findall(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert released[0] == version[1]
+    assert released == sorted(released, reverse=True)

@@ -20,7 +20,7 @@ import pytest
 
 from ops.core.target import NO_ACCOUNT, Target
 from ops.terraform.binary import find_mirror
-from ops.terraform.variables import cluster_variables
+from ops.terraform.variables import Size, cluster_variables
 from ops.terraform.workspace import CommandFailedError, Stack, Workspace
 from tests.infra import provider
 
@@ -33,6 +33,7 @@ SCENARIOS: dict[str, tuple[Stack, str, dict[str, Any]]] = {
     "dev-storage": ("storage", "dev", {"budget_emails": ["owner@example.org"]}),
     "prod-storage": ("storage", "prod", {}),
     "dev-cluster": ("cluster", "dev", {}),
+    "small-cluster": ("cluster", "dev", {"core": {"units": 8}}),
     "prod-cluster": ("cluster", "prod", {"kms_key_arn": KEY}),
     "all-cluster": (
         "cluster",
@@ -43,6 +44,7 @@ SCENARIOS: dict[str, tuple[Stack, str, dict[str, Any]]] = {
             "enable_ssm": True,
             "enable_studio": True,
             "managed_scaling": {"max_task_units": 32},
+            "core": {"units": 8},
             "task": {"units": 8},
             "ingress": [{"cidr": "10.8.0.0/24", "port": 8443, "description": "VPN of the company"}],
             "permissions_boundary": f"arn:aws:iam::{NO_ACCOUNT}:policy/boundary",
@@ -119,7 +121,7 @@ class Planner:
 
     def workspace(self, stack: Stack, env: str = "dev", region: str = REGION, **extra: Any) -> Workspace:
         target = Target(env=env, region=region, account_id=NO_ACCOUNT, offline=True)
-        given = cluster_variables(target, {}, {}) if stack == "cluster" else {}
+        given = cluster_variables(target, {}, Size()) if stack == "cluster" else {}
         return Workspace(
             target=target,
             stack=stack,

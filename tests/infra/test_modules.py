@@ -77,8 +77,8 @@ def test_a_run_fails_when_the_module_is_wrong(bench: Bench) -> None:
     """Executors that do not fill the node: the fault that this arithmetic is there to avoid."""
     main = bench.directory.parent / "modules" / "sizing" / "main.tf"
     sound = main.read_text()
-    assert "min(4, size.vcpu / 2)" in sound
-    main.write_text(sound.replace("min(4, size.vcpu / 2)", "min(4, size.vcpu)"))
+    assert "local.one_node ? size.vcpu : size.vcpu / 2" in sound
+    main.write_text(sound.replace("local.one_node ? size.vcpu : size.vcpu / 2", "size.vcpu"))
     try:
         runs, said = bench.test("sizing.tftest.hcl")
     finally:

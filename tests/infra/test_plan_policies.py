@@ -17,8 +17,8 @@ pytestmark = pytest.mark.terraform
 Plan = dict[str, Any]
 PlanOf = Callable[[str], Plan]
 
-# Dollars an hour on demand that an environment's cluster may cost: twice what a dev cluster does, with headroom.
-CEILINGS = {"dev-cluster": 1.2, "prod-cluster": 3.2, "all-cluster": 2.5}
+# Dollars an hour on demand that an environment's cluster may cost, with headroom.
+CEILINGS = {"dev-cluster": 0.4, "small-cluster": 1.2, "prod-cluster": 3.2, "all-cluster": 2.5}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -336,7 +336,7 @@ BREAKS: list[tuple[str, str, Callable[[Plan], object]]] = [
         lambda p: values(p, "aws_security_group", "service")["tags_all"].pop(policies.EMR_TAG),
     ),
     ("required-tags", "dev-cluster", lambda p: values(p, "aws_emr_cluster")["tags_all"].pop(policies.EMR_TAG)),
-    ("spot-for-task-only", "dev-cluster", lambda p: fleet(p).update(target_spot_capacity=4)),
+    ("spot-for-task-only", "small-cluster", lambda p: fleet(p).update(target_spot_capacity=4)),
     (
         "spot-for-task-only",
         "dev-cluster",
@@ -344,12 +344,12 @@ BREAKS: list[tuple[str, str, Callable[[Plan], object]]] = [
     ),
     (
         "spot-for-task-only",
-        "dev-cluster",
+        "small-cluster",
         lambda p: fleet(p)["launch_specifications"][0].update(
             spot_specification=[{"timeout_action": "TERMINATE_CLUSTER"}]
         ),
     ),
-    ("spot-for-task-only", "dev-cluster", lambda p: fleet(p)["instance_type_configs"][0].update(bid_price="0.1")),
+    ("spot-for-task-only", "small-cluster", lambda p: fleet(p)["instance_type_configs"][0].update(bid_price="0.1")),
     (
         "spot-for-task-only",
         "prod-cluster",
@@ -362,6 +362,13 @@ BREAKS: list[tuple[str, str, Callable[[Plan], object]]] = [
         "dev-cluster",
         lambda p: values(p, "aws_emr_cluster").update(core_instance_group=[{"instance_type": "m5.xlarge"}]),
     ),
+    (
+        "primary-alone",
+        "dev-cluster",
+        lambda p: add(p, "aws_emr_instance_fleet", target_on_demand_capacity=4, instance_type_configs=[]),
+    ),
+    ("primary-alone", "dev-cluster", lambda p: spark(p, "yarn-site", **{"yarn__node-labels__enabled": "true"})),
+    ("primary-alone", "all-cluster", lambda p: values(p, "aws_emr_cluster").update(core_instance_fleet=[])),
     ("ends-by-itself", "dev-cluster", lambda p: values(p, "aws_emr_cluster").update(auto_termination_policy=[])),
     (
         "ends-by-itself",

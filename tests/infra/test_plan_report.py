@@ -362,10 +362,10 @@ def test_report_from_plans_at_hand(root: Root, plan_of: PlanOf, tmp_path: Path) 
     """Without Terraform: the plan as JSON in, the comment out."""
     kept = tmp_path / "cluster.json"
     kept.write_text(json.dumps(plan_of("dev-cluster")))
-    given = {"PYTHONPATH": "jobs", "ENV": "dev", "OUT": str(tmp_path), "MAX_USD_PER_HOUR": "0.5"}
+    given = {"PYTHONPATH": "jobs", "ENV": "dev", "OUT": str(tmp_path), "MAX_USD_PER_HOUR": "0.2"}
     environ = os.environ | as_typed(given)
     command = [sys.executable, "-m", "ops.cli", "plan-report", "--plan", f"cluster={kept}"]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 5, done.stderr
-    assert "more than the 0.50 that are allowed" in done.stderr
+    assert "more than the 0.20 that are allowed" in done.stderr
     assert (tmp_path / "report.md").read_text().endswith(f"{comment.marker('dev')}\n")

@@ -105,12 +105,16 @@ def test_price_that_is_not_known() -> None:
 
 @pytest.mark.terraform
 def test_price_of_a_plan(plan_of: Callable[[str], Plan]) -> None:
-    """The dev cluster: a primary and eight vCPUs on demand, the dearest of its types (m7i in Paris)."""
-    hour = policies.price(plan_of("dev-cluster"), REGION)
+    """A primary and eight vCPUs on demand, the dearest of its types (m7i in Paris); and the primary alone."""
+    alone = policies.price(plan_of("dev-cluster"), REGION)
+    assert alone is not None
+    assert alone.nodes == 1
+    assert float(alone.total) == pytest.approx(0.2352 + 0.0504 + (40 + 32) * 0.0928 / 730 + 0.011, abs=0.001)
+    hour = policies.price(plan_of("small-cluster"), REGION)
     assert hour is not None
     assert float(hour.ec2) == pytest.approx(3 * 0.2352)
     assert float(hour.ebs) == pytest.approx(3 * (40 + 32) * 0.0928 / 730)
-    assert hour.network == 0
+    assert float(hour.network) == 0.011, "the endpoint that EMR may make: in every price, or in none"
     assert policies.price(plan_of("dev-storage"), REGION) is None
 
 
@@ -123,12 +127,19 @@ def test_releases_still_supported() -> None:
 
 
 @pytest.mark.terraform
-def test_images_and_minutes_size_the_task_fleet(planner: Planner) -> None:
-    """A million in ten minutes: 1e6 / (65 images/s × 540 s) = 28.5 vCPUs, and the driver's two, less core's 8."""
-    plan = planner.plan("cluster", images=1_000_000, minutes=10)
+@pytest.mark.parametrize(
+    ("core", "fleets", "workers"),
+    [(8, (8, 24), 30), (0, (4, 28), 30)],  # 29 + 2 - 8 = 23 and 29 + 2 - 4 = 27, in nodes of 4
+)
+def test_images_and_minutes_size_the_task_fleet(
+    planner: Planner, core: int, fleets: tuple[int, int], workers: int
+) -> None:
+    """A million in ten minutes: 1e6 / (65 images/s × 540 s) = 28.5 vCPUs, and the driver's two: too much for a node."""
+    plan = planner.plan("cluster", images=1_000_000, minutes=10, core={"units": core})
     outputs = plan["planned_values"]["outputs"]
-    assert outputs["fleets"]["value"]["task"]["units"] == 24  # 29 + 2 - 8 = 23, in nodes of 4
-    assert outputs["sizing"]["value"]["worker_vcpus"] == 30
+    planned = outputs["fleets"]["value"]
+    assert (planned["core"]["units"], planned["task"]["units"]) == fleets
+    assert outputs["sizing"]["value"]["worker_vcpus"] == workers
     assert outputs["sizing"]["value"]["expected_minutes"] == 10  # 1e6 / (65 × 30) + 60 s = 573 s
 
 
@@ -150,7 +161,7 @@ def test_summary_says_what_an_hour_costs(plan_of: Callable[[str], Plan]) -> None
 def test_region_without_prices_says_so(plan_of: Callable[[str], Plan]) -> None:
     plan = plan_of("dev-cluster")
     assert summary(plan, "eu-south-2")[-1].startswith(
-        "   the price cannot be told: no price is known for m5.xlarge in eu-south-2"
+        "   the price is not available: no price is known for m7i.xlarge in eu-south-2"
     )
     (broken,) = policies.check(plan, ceiling=10, region="eu-south-2")
     assert broken.policy == "hourly-price"

@@ -61,7 +61,7 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
             "idle_timeout_seconds": 7200,
             "root_volume_gib": 15,
             "primary": {"market": "SPOT"},
-            "core": {"market": "SPOT"},
+            "core": {"market": "SPOT", "units": 8},
         },
         [
             '"emr-6.15.0" is not the label of an EMR release that this project runs on. Labels look like emr-7.13.0 '
@@ -81,6 +81,7 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
         "eu-west-3",
         {
             "ingress": [{"cidr": "0.0.0.0/0", "port": 22, "description": "Ana's way in"}],
+            "core": {"units": 8},
             "managed_scaling": {"max_task_units": 16},
             "tags": {"Owner": "ana & co"},
             "ttl_hours": 48,
@@ -105,10 +106,9 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
     "types without a size, and half of one": (
         "cluster",
         "eu-west-3",
-        {"primary": {"types": ["m5.xlarge", "t3.medium"]}, "core": {"types": ["p5.48xlarge"]}, "images": 90_000},
+        {"primary": {"types": ["m5.xlarge", "t3.medium"]}, "core": {"types": ["p5.48xlarge"]}, "minutes": 30},
         [
-            "The fleets are sized from the number of images and the minutes wanted together: give both IMAGES= and "
-            "MINUTES=, or neither.",
+            "MINUTES= says how fast, and nothing says how much. Give the number of images too: IMAGES=.",
             "The primary fleet names no type, or one whose size is not known here: t3.medium. "
             f"Known are {SIZES}; a new one belongs into infra/modules/sizing/sizes.tf first, or memory and price would "
             "be guessed.",
@@ -132,6 +132,26 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
             "eu-north-1 does not offer m6a.xlarge; EMR would refuse the cluster after minutes. Choose other types.",
             "This needs 4348 vCPUs, more than max_units (64). Give more minutes, or raise max_units after looking at "
             "the account's EC2 quotas (new accounts have 8 to 16).",
+        ],
+    ),
+    "no core fleet, and what needs one": (
+        "cluster",
+        "eu-west-3",
+        {"core": {"units": 0}, "task": {"units": 4}},
+        [
+            "A task fleet was asked for without a core fleet, which EMR refuses: HDFS would have no place. Set "
+            "core = { units = 4 } or more beside it, or leave the task fleet out and size the cluster by IMAGES= and "
+            "MINUTES=.",
+        ],
+    ),
+    "one node without room for the driver": (
+        "cluster",
+        "eu-west-3",
+        {"primary": {"types": ["c7i.xlarge"]}},
+        [
+            "On one node the driver takes 3584 MB and 4 cores featurize in the rest, which needs 7120 MB; the smallest "
+            "of c7i.xlarge gives YARN less. Choose larger primary types, such as m7i.xlarge or c7i.2xlarge.",
+            "An executor needs 1,024 MB of heap, and 400 MB of memoryOverhead for the Python worker of each core.",
         ],
     ),
     "a release near its end": (

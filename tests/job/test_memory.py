@@ -11,8 +11,8 @@ from fruits.memory import MIB, Room, in_bytes
 
 # as infra/modules/sizing computes them: c5.xlarge, the smallest, and m5.xlarge
 C5 = {
-    "spark.driver.memory": "768m",
-    "spark.driver.memoryOverhead": "2048m",
+    "spark.driver.memory": "1024m",
+    "spark.driver.memoryOverhead": "4608m",
     "spark.executor.cores": "2",
     "spark.executor.memory": "1304m",
     "spark.executor.memoryOverhead": "1512m",
@@ -51,19 +51,19 @@ def test_the_known_networks_fit_the_smallest_cluster(executor: dict[str, str], d
 
 def test_4096_features_fit_where_the_workers_have_room() -> None:
     room({**YARN, **M5}).require(4096)
-    roomy = {name: M5[name] for name in M5 if ".driver." in name}
-    assert refusal({**YARN, **C5, **roomy}, 6144) == (
+    assert refusal({**YARN, **C5}, 6144) == (
         "the PCA of 6,144 features needs some 0.4 GB on each worker, which has 0.3 GB left. Fix: a model with fewer "
         "features, or more memory (on a cluster spark.executor.memoryOverhead)."
     )
 
 
 def test_a_driver_is_as_large_as_its_container_not_as_its_node() -> None:
-    assert refusal({**YARN, **C5}, 4096) == (
+    small = {"spark.driver.memory": "768m", "spark.driver.memoryOverhead": "2048m"}
+    assert refusal({**YARN, **M5, **small}, 4096) == (
         "the PCA of 4,096 features needs some 0.7 GB on the driver, which has 0.4 GB left. Fix: a model with fewer "
         "features, or more memory (on a cluster spark.driver.memoryOverhead)."
     )
-    room({**YARN, **C5, "spark.submit.deployMode": "client"}).require(4096)  # there it is the node's
+    room({**YARN, **M5, **small, "spark.submit.deployMode": "client"}).require(4096)  # there it is the node's
 
 
 @pytest.mark.parametrize("d", [16_384, 65_535])

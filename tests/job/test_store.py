@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import pickle
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import fruits.store
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from fruits import featurize
 from fruits.errors import StorageError, UsageError
+from fruits.parts import Part, is_whole, read_batches
 from fruits.store import Store, s3_options, split_uri
+
+from tests.job.refusing_s3 import EXPIRED, SLOW_DOWN, RefusingS3, refusing_s3
 
 NAMES = [
     "plain.jpg",
@@ -183,3 +195,66 @@ def test_a_store_that_does_not_answer_is_a_sentence(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         with pytest.raises(StorageError, match=r"cannot (list|open) s3://no-such-bucket.*Fix: check the address"):
             Store("s3://no-such-bucket-refused/x").list()
+
+
+# --- a store in trouble -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[RefusingS3]:
+    with refusing_s3() as (store, address):
+        for name, value in {
+            "AWS_ENDPOINT_URL": address,
+            "AWS_REGION": "eu-west-3",
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+        }.items():
+            monkeypatch.setenv(name, value)
+        real = fruits.store.s3_options
+        monkeypatch.setattr(fruits.store, "s3_options", lambda bucket: {**real(bucket), "request_timeout": 0.5})
+        monkeypatch.setattr(fruits.store.Insistent, "PAUSES", (0.01,) * 7)
+        fruits.store._file_system.cache_clear()
+        yield store
+        fruits.store._file_system.cache_clear()
+
+
+@pytest.mark.parametrize("size", [0, 1, 8, 24, 60, 100, 101, 102, 500, 5000])
+def test_a_refusal_longer_than_what_was_asked_for_ends_no_reading(s3: RefusingS3, size: int) -> None:
+    """pyarrow's client fails at once where the words of the refusal do not fit where the bytes should go."""
+    data = bytes(range(256)) * 20
+    s3.objects = {"b/in/a.bin": data, "b/in/short": data[:size]}
+    s3.trouble = lambda number: SLOW_DOWN if number % 3 else None
+    place = Store("s3://b/in")
+    assert place.read("short") == data[:size]
+    with place.open("a.bin") as source:
+        source.seek(77)
+        assert source.read(size) == data[77 : 77 + size]
+        assert source.tell() == 77 + min(size, len(data) - 77)
+        assert source.size() == len(data)
+
+
+def test_archives_and_tables_are_read_in_trouble(s3: RefusingS3) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, mean=np.arange(5.0), components=np.eye(5))
+    table = pa.table({"path": ["a", "b"], "size": [1, 2]})
+    sink = io.BytesIO()
+    pq.write_table(table, sink, write_page_checksum=True)
+    s3.objects = {"b/model.npz": buffer.getvalue(), "b/part-0.parquet": sink.getvalue()}
+    s3.trouble = lambda number: SLOW_DOWN if number % 2 else None
+    with Store("s3://b").open("model.npz") as source, np.load(source) as model:
+        assert (model["components"] == np.eye(5)).all()
+    rows = pa.Table.from_batches(read_batches(Store("s3://b"), ["part-0.parquet"]))
+    assert rows.equals(table)
+    assert is_whole(Store("s3://b"), Part("part-0.parquet", 2, hashlib.sha256(sink.getvalue()).hexdigest()))
+
+
+@pytest.mark.parametrize("trouble", [SLOW_DOWN, EXPIRED, "reset", 0.8], ids=["503", "expired", "reset", "silence"])
+def test_every_image_is_delivered_whatever_happens_on_the_way(s3: RefusingS3, trouble: Any) -> None:
+    """Every seventh call; an expired session for forty calls on end, as long as it takes to be renewed."""
+    images = {f"b/in/Apple/{i}.jpg": bytes([i]) * (3000 + i) for i in range(60)}
+    s3.objects = dict(images)
+    wrong = range(20, 60) if trouble is EXPIRED else range(7, 10_000, 7)
+    s3.trouble = lambda number: trouble if number in wrong else None
+    rows = [featurize._Image(f"s3://{key}", "Apple", len(data), 0) for key, data in images.items()]
+    read = featurize._read_patiently(Store("s3://b/in"), rows, 8, pause=lambda _seconds: None)
+    assert {image.path.removeprefix("s3://"): data for image, data in read} == images

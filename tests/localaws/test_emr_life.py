@@ -432,6 +432,10 @@ def test_the_schedule_outside_ends_a_cluster_if_its_role_may(world: World) -> No
         ({"Instances": {"InstanceFleets": []}}, "Must specify exactly one of the following"),
         ({"Instances": {"InstanceFleets": [fleet("CORE", 1)]}}, "Exactly one master instance fleet"),
         (
+            {"Instances": {"InstanceFleets": [fleet("MASTER", 1), fleet("TASK", 1)]}},
+            "Clusters with task instance fleets must also define core",
+        ),
+        (
             {"Instances": {"InstanceFleets": [fleet("MASTER", 2)]}},
             "The master instance fleet must have a target capacity of exactly 1.",
         ),

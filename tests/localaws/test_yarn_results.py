@@ -13,8 +13,11 @@ import pyarrow.parquet
 import pytest
 
 from localaws.java import find_java_home
+from ops.diagnose import gather
+from ops.diagnose.causes import judge
+from ops.diagnose.render import as_text
 from tests.conftest import SHARED
-from tests.diagnose.capture import Accident, Stage, on_yarn, staged
+from tests.diagnose.capture import Accident, Stage, keep, on_yarn, staged
 from tests.localaws.support import World
 
 JARS = SHARED / "yarn" / "jars"
@@ -56,9 +59,12 @@ def read(world: World, output: str) -> Result:
 
 
 def run(stage: Stage) -> Result:
-    """The job over the drawn sample."""
+    """The job over the drawn sample; a run that failed says why."""
     cluster = on_yarn(stage, HEALTHY, "none")
-    assert stage.world.states(cluster) == ["COMPLETED"]
+    if (states := stage.world.states(cluster)) != ["COMPLETED"]:
+        tree = keep(stage, "healthy", cluster, HEALTHY.cause, stage.home.parent)
+        evidence = gather.of_tree(tree)
+        pytest.fail(f"{states}: {as_text(evidence, judge(evidence))}")
     stage.world.end(cluster)
     return read(stage.world, "out/none")
 

@@ -172,6 +172,26 @@ def test_a_step_runs_in_yarns_containers_and_leaves_the_real_logs(on_yarn: OnYar
     assert any(found["Key"].endswith("_SUCCESS") for found in written)
 
 
+def test_a_primary_alone_runs_driver_and_executors(on_yarn: OnYarn) -> None:
+    """A cluster of one node, as infra/modules/emr makes it: no labels, and the NodeManager is the primary's."""
+    cluster = on_yarn.world.cluster(
+        Instances={"InstanceFleets": [fleet("MASTER", 1)]}, Configurations=spark_defaults()[:1]
+    )
+    on_yarn.world.wait(cluster, "WAITING", seconds=120)
+    alone = OnYarn(on_yarn.world, cluster)
+    try:
+        step_id = alone.run("alone", *submit(alone))
+        application = re.findall(r"Submitted application (application_\d+_\d+)", alone.said(step_id))[0]
+        master = f"containers/{application}/container_{application.removeprefix('application_')}_01_000001"
+        line = next(line for line in alone.log(f"{master}/stdout").splitlines() if line.startswith("TOLD "))
+        told = json.loads(line.removeprefix("TOLD "))
+        (primary,) = alone.instances("MASTER")
+        assert {told["driver"][0], *(worker[0] for worker in told["workers"])} == {primary["PrivateDnsName"]}
+    finally:
+        on_yarn.world.emr.terminate_job_flows(JobFlowIds=[cluster])
+        on_yarn.world.wait(cluster, "TERMINATED", seconds=120)
+
+
 def test_everything_listens_on_this_clusters_own_addresses(on_yarn: OnYarn) -> None:
     """Daemons, the driver, executors and workers: looked at while a step runs."""
     added = on_yarn.world.emr.add_job_flow_steps(

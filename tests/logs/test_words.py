@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import re
 import time
 from pathlib import Path
 
@@ -39,6 +41,18 @@ def test_what_the_program_wrote_among_sparks_lines_is_shown_by_itself() -> None:
     own = said[said.index("in the program's own words") : said.index("and the log's end")]
     assert "Traceback (most recent call last):" in own or "MemoryError" in own
     assert " INFO " not in own
+
+
+def test_of_real_drivers_neither_yarns_words_nor_empty_ones_are_the_programs_own() -> None:
+    """Of each driver that ran on a real YARN: a log of theirs is mostly diagnostics and commands of executors."""
+    count = 0
+    for path in CORPUS.glob("yarn-*/tree/j-*/containers/*/*_000001/std*.gz"):
+        own = words.own_words(gzip.decompress(path.read_bytes()).decode(errors="replace"))
+        assert not re.search(r"^[).\]]+$", own, re.M), path
+        for noise in ("Container id:", "Exit code:", "YARN executor launch context", "{{JAVA_HOME}}", "\n\n\n"):
+            assert noise not in own, path
+        count += "Traceback" in own
+    assert count > 5, "and what they wrote is left"
 
 
 def test_the_shutdown_is_one_line() -> None:

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
 from ops.aws.account import Account
+from ops.aws.state_bucket import make_state
 from ops.core.target import Target
 from ops.doctor import checkup as doctor
 from ops.doctor import cloud, images, machine
@@ -373,6 +374,12 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     found = {one["check"]: one for one in told["findings"]}
     assert [name for name, one in found.items() if one["state"] == "failure"] == ["images"]
     assert found["vCPUs"]["cause"].startswith("not checked: GetServiceQuota answers NoSuchResourceException")
+    assert found["states"] == {
+        "check": "states",
+        "state": "warning",
+        "cause": f"Terraform's states have no bucket yet (fruits-tfstate-{OWNER})",
+        "cure": "make state ENV=dev, once per account; make apply asks for it, too.",
+    }
     assert found["types"]["state"] == found["release"]["state"] == found["plan"]["state"] == "ok"
     assert told["billing"]["items"] == []
     monkeypatch.setenv("JSON", "")
@@ -380,6 +387,8 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("nothing bills by the hour; nothing is stored")
     assert any(line.startswith("failure  images         no image below ") for line in lines)
+    make_state(account.client("s3"), account.target)
+    assert doctor.look_for_states(account).state == "ok"
 
 
 @pytest.mark.terraform

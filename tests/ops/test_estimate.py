@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from ops.cost import estimate as module
 from ops.cost.estimate import Estimate, as_json, estimate, lines
 from ops.cost.money import NOT_COUNTED, Currency
 from ops.cost.speed import Speed
+from ops.plan import policies
 from ops.prices.table import INFERRED, Book, Service, UnknownPriceError
 from ops.terraform.workspace import WrongUseError
 from tests.ops.test_money import BOOK, REGION, D
@@ -26,7 +26,7 @@ OWN = replace(BOOK, services=SERVICES)
 def planned(*, task: str = "SPOT", task_units: int = 8, idle: int | None = 1800) -> dict[str, Any]:
     """As much of a plan's JSON as a price depends on: 40 GiB of root and two data volumes of 30, a NAT gateway."""
     cluster = {
-        "core_instance_fleet": [
+        "master_instance_fleet": [
             {"instance_type_configs": [{"ebs_config": [{"size": 30, "volumes_per_instance": 2, "type": "gp3"}]}]}
         ],
         "ebs_root_volume_size": 40,
@@ -147,19 +147,18 @@ def test_what_make_cost_prints() -> None:
     assert lines(told(planned()), EURO, date(2026, 11, 27)) == [
         f"an hour of ENV=dev in {REGION}, at most, USD (~ is inferred, not read)",
         "                             nodes  on demand     Spot  EMR fee  volumes  together",
-        "  primary on demand              1     0.2000  ~0.0800   0.0500   0.0100    0.2600",
-        "  core on demand                 2     0.4000  ~0.1600   0.1000   0.0200    0.5200",
-        "  task on Spot                   2    ~0.2000  ~0.0800  ~0.0400   0.0200   ~0.1400",
-        "  1 interface endpoint                                                      0.0110",
-        "  NAT gateway with its address                                                0.0550",
-        "  EMR's endpoint emr-service-vpce                                               ~0.0110",
-        "an hour costs 0.9970 USD (0.4985 EUR) at most; 1.12 USD (0.5585 EUR) where Spot has nothing; "
-        "0.9970 USD (0.4985 EUR) with the cheapest types",
+        "  primary on demand              1       0.20    ~0.08     0.05     0.01      0.26",
+        "  core on demand                 2       0.40    ~0.16     0.10     0.02      0.52",
+        "  task on Spot                   2      ~0.20    ~0.08    ~0.04     0.02     ~0.14",
+        "  1 interface endpoint                                                        0.01",
+        "  NAT gateway with its address                                                  0.06",
+        "  EMR's endpoint emr-service-vpce                                                 ~0.01",
+        "an hour costs 1.00 USD (0.50 EUR) at most; 1.12 USD (0.56 EUR) where Spot has nothing; "
+        "1.00 USD (0.50 EUR) with the cheapest types",
         "3,000 images: the step takes some ~2.0 min, the cluster's start ~6 to 10 min before it",
-        "  the run costs 0.1341 USD (0.0671 EUR) to 0.2006 USD (0.1003 EUR); 0.2246 USD (0.1123 EUR) where Spot has "
-        "nothing; 1,000 images 0.0447 USD (0.0224 EUR) to 0.0669 USD (0.0334 EUR); 0.0012 USD of it reads the images "
-        "from S3",
-        "  and up to 0.4985 USD (0.2493 EUR) more for the 30 min that it waits before it ends itself, unless you make "
+        "  the run costs 0.13 to 0.20 USD (0.07 to 0.10 EUR); 0.22 USD (0.11 EUR) where Spot has nothing, below 0.01 "
+        "USD of it for reading the images from S3",
+        "  and up to 0.50 USD (0.25 EUR) more for the 30 min that it waits before it ends itself, unless you make "
         "destroy",
         "  speed: ~5.0 images/s a vCPU (a test)",
         "prices: the test's own prices: EC2 2026-10-01, inferred; EMR 2026-10-02, inferred; Spot inferred; volumes "
@@ -171,7 +170,7 @@ def test_what_make_cost_prints() -> None:
 def test_what_is_not_on_spot_has_no_other_price() -> None:
     said = lines(replace(told(planned(task="ON_DEMAND")), speed=Speed(D(5), "a run", inferred=False)), EURO)
     assert "where Spot has nothing" not in "".join(said)
-    assert "  task on demand                 2    ~0.2000  ~0.0800  ~0.0400   0.0200   ~0.2600" in said
+    assert "  task on demand                 2      ~0.20    ~0.08    ~0.04     0.02     ~0.26" in said
     assert "  speed: 5.0 images/s a vCPU (a run)" in said
     assert "3,000 images: the step takes some 2.0 min, the cluster's start ~6 to 10 min before it" in said
 
@@ -200,7 +199,7 @@ def test_what_a_program_is_told() -> None:
         "network": [
             {"name": "1 interface endpoint", "usd": D("0.011"), "inferred": False},
             {"name": "NAT gateway with its address", "usd": D("0.055"), "inferred": False},
-            {"name": module.EMR_ENDPOINT, "usd": D("0.011"), "inferred": True},
+            {"name": policies.EMR_ENDPOINT, "usd": D("0.011"), "inferred": True},
         ],
         "prices": {"source": "the test's own prices", "as_of": found.dates},
         "currency": {"code": "EUR", "per_usd": D("0.5"), "as_of": "2026-10-30"},
@@ -222,8 +221,8 @@ def test_what_a_program_is_told() -> None:
 def test_marks_follow_each_price() -> None:
     unread = {name: replace(one, as_of=INFERRED) for name, one in SERVICES.items()}
     said = lines(told(planned(), book=replace(OWN, services=unread)), EURO)
-    assert "  primary on demand              1     0.2000  ~0.0800   0.0500  ~0.0100   ~0.2600" in said
-    assert any(line.startswith("  1 interface endpoint") and line.endswith("~0.0110") for line in said)
+    assert "  primary on demand              1       0.20    ~0.08     0.05    ~0.01     ~0.26" in said
+    assert any(line.startswith("  1 interface endpoint") and line.endswith("~0.01") for line in said)
 
 
 def test_a_small_cluster_is_reckoned_with_one_vcpu_at_least() -> None:

@@ -57,7 +57,7 @@ def test_an_environment_at_a_glance() -> None:
             "2026-11-24 21:00 UTC at the latest",
         ],
         "steps": ["s-10 PENDING", str(RUNNING)],
-        "so far": ["0.5310 USD before tax"],
+        "so far": ["0.53 USD before tax"],
         "bills": [bills.sentence(found)],
     }
 

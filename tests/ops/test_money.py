@@ -468,20 +468,20 @@ def test_what_bills_in_the_network() -> None:
 def test_the_last_line_of_a_command() -> None:
     # nodes 0.515 + network 0.133
     assert bills.sentence(bills.look(account(), at(3600))) == (
-        "STILL BILLING: the cluster j-1 (WAITING), 0.6480 USD an hour before tax, until make destroy; "
+        "STILL BILLING: the cluster j-1 (WAITING), 0.65 USD an hour before tax, until make destroy; "
         "about 2026-11-24 10:06 UTC when nothing is submitted; 2026-11-24 21:00 UTC at the latest; "
         "what lies in fruits-data, fruits-logs by the month, until make purge"
     )
     ended_ = {**CLUSTER, "Status": {**CLUSTER["Status"], "State": "TERMINATED"}}
     assert bills.sentence(bills.look(account(cluster=ended_), at(3600))) == (
         "STILL BILLING: NAT gateway nat-0, NAT gateway nat-2, endpoint elasticmapreduce vpce-1, endpoint ssm vpce-5, "
-        "0.1330 USD an hour before tax, until make destroy; what lies in fruits-data, fruits-logs by the month, "
+        "0.13 USD an hour before tax, until make destroy; what lies in fruits-data, fruits-logs by the month, "
         "until make purge"
     )
     nothing = account(applied=False, vpcs={"Vpcs": []})
     assert bills.sentence(bills.look(nothing, at(3600))) == "nothing of this environment bills"
     emulated = bills.look(replace(account(), target=replace(account().target, endpoint="http://127.0.0.1:1")), at(3600))
-    assert bills.sentence(emulated) == "the cluster j-1 stays (WAITING): the embedded AWS bills nothing"
+    assert bills.sentence(emulated) == "the cluster j-1 is still up (WAITING): the embedded AWS bills nothing"
 
 
 def test_the_moment_is_now_where_none_is_given() -> None:
@@ -533,7 +533,7 @@ def test_prices_are_old_after_a_year_and_not_on_its_last_day() -> None:
     )
 
 
-@pytest.mark.parametrize(("images", "each"), [(200, ""), (4_999, ""), (5_000, "; 1,000 images 0.0100 USD")])
+@pytest.mark.parametrize(("images", "each"), [(200, ""), (4_999, ""), (5_000, "; 1,000 images 0.01 USD")])
 def test_what_a_step_cost_in_two_lines(images: int, each: str) -> None:
     """Of few images the price of a thousand would be the price of the cluster's start."""
     record = {
@@ -545,6 +545,6 @@ def test_what_a_step_cost_in_two_lines(images: int, each: str) -> None:
         "usd_per_1000_images": "0.01",
     }
     assert ledger.lines(record, currency_from({"CURRENCY": "USD"})) == [
-        f"cost ~0.0500 USD before tax{each}",
-        "USD: start 0.0200 (54 s), work 0.0250 (1,078 s), idle 0.0050 (30 s)",
+        f"cost ~0.05 USD before tax{each}",
+        "USD: start 0.02 (54 s), work 0.03 (1,078 s), idle 0.01 (30 s)",
     ]

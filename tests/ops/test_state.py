@@ -41,7 +41,7 @@ def test_the_bucket_is_private_encrypted_versioned_and_tls_only(s3: Any) -> None
 
 
 def test_a_second_time_there_is_nothing_to_do(s3: Any) -> None:
-    assert len(make_state(s3, DEV)) == 1 + len(settings(s3, DEV.state_bucket))
+    assert len(make_state(s3, DEV)) == 1 + len(settings(DEV.state_bucket))
     assert make_state(s3, DEV) == []
 
 

@@ -216,9 +216,29 @@ def with_a_way_out() -> Evidence:
     return evidence
 
 
+def on_one_node() -> Evidence:
+    """The same, of a primary alone."""
+    evidence = on_aws()
+    evidence["with"] += ["one-node"]
+    evidence["extras"]["one-node"] = ["MASTER"]
+    primary = evidence["alive"]["instances"][0]
+    evidence["alive"] |= {"instances": [primary], "fleets": evidence["alive"]["fleets"][:1]}
+    evidence["probe"]["executors"]["applications"][0]["executors"] = [{"host": primary["PrivateDnsName"]}]
+    return evidence
+
+
+def test_a_primary_alone_is_looked_at_and_has_no_labels() -> None:
+    found = verdicts(on_one_node())
+    assert (found["one-node"], found["executors"]) == ("verified", "verified")
+    assert (found["spot"], found["master-on-demand"]) == ("open", "open")
+
+
 @pytest.mark.parametrize(
     ("evidence", "unseen"),
-    [(on_aws(), {"nat", "scaling", "studio"}), (with_a_way_out(), {"start-without-nat"})],
+    [
+        (on_aws(), {"nat", "scaling", "studio", "one-node"}),
+        (with_a_way_out(), {"start-without-nat", "one-node"}),
+    ],
     ids=["no way out", "a NAT gateway"],
 )
 def test_everything_as_assumed_is_verified(evidence: Evidence, unseen: set[str]) -> None:
@@ -303,6 +323,8 @@ WRONG = [
     ("kms", put("extras/kms/volumes/0/encrypted", False), "0 of 1 volumes are"),
     ("ssm", put("extras/ssm/0/PingStatus", "ConnectionLost"), "0 of 2 instances online"),
     ("arm64", put("extras/arm64/0/Architecture", "x86_64"), "instances are x86_64"),
+    ("one-node", put("extras/one-node", ["MASTER", "CORE"]), "fleets: MASTER, CORE; 1 instances; executors on ip-"),
+    ("one-node", lambda e: e["alive"]["instances"].append(machine("2", "ON_DEMAND")), "2 instances"),
     ("arm64", put("probe/ready/architecture", "x86_64"), "TensorFlow ran on x86_64"),
     ("nat", put("probe/way_out", {"reached": False}), "1 NAT gateways; a host of the internet was not reached"),
     ("nat", put("extras/nat/0/State", "failed"), "0 NAT gateways"),
@@ -315,7 +337,8 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "change", "sentence"), WRONG)
 def test_what_is_otherwise_does_not_hold(name: str, change: Callable[[Evidence], Any], sentence: str) -> None:
-    evidence = with_a_way_out() if name in ("nat", "scaling", "studio") else on_aws()
+    makers = {"nat": with_a_way_out, "scaling": with_a_way_out, "studio": with_a_way_out, "one-node": on_one_node}
+    evidence = makers.get(name, on_aws)()
     change(evidence)
     assert verdicts(evidence)[name] == "broken"
     assert sentence in said(evidence, name)
@@ -398,7 +421,7 @@ def test_the_record_is_for_readers_and_bears_no_number_of_the_account(tmp_path: 
         assert "/ana" not in text
         assert "ASIA" not in text
     kept = json.loads(data.read_text())
-    assert kept["verdicts"] == {"verified": len(TABLE) - 4, "broken": 1, "open": 3}
+    assert kept["verdicts"] == {"verified": len(TABLE) - 5, "broken": 1, "open": 4}
     assert kept["evidence"]["alive"]["cluster"]["Ec2InstanceAttributes"]["IamInstanceProfile"].startswith(
         "arn:aws:iam::<account>:"
     )

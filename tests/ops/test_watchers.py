@@ -78,7 +78,7 @@ def stubbed(service: str) -> tuple[Any, Stubber]:
     [
         (
             bills.Bills(emulated=False, cluster=CLUSTER, network=NETWORK, buckets=["a", "b"]),
-            "STILL BILLING: the cluster j-ABCDEFGHIJKL1 (WAITING), 0.8110 USD an hour before tax, until make destroy; "
+            "STILL BILLING: the cluster j-ABCDEFGHIJKL1 (WAITING), 0.81 USD an hour before tax, until make destroy; "
             "about 2026-11-24 12:15 UTC when nothing is submitted; 2026-11-24 15:00 UTC at the latest; what lies in a, "
             "b by the month, until make purge",
         ),
@@ -89,7 +89,7 @@ def stubbed(service: str) -> tuple[Any, Stubber]:
         ),
         (
             bills.Bills(emulated=False, cluster=ENDED, network=NETWORK),
-            "STILL BILLING: endpoint elasticmapreduce vpce-1, 0.0110 USD an hour before tax, until make destroy",
+            "STILL BILLING: endpoint elasticmapreduce vpce-1, 0.01 USD an hour before tax, until make destroy",
         ),
         (
             bills.Bills(emulated=False, cluster=ENDED, buckets=["a"]),
@@ -98,7 +98,7 @@ def stubbed(service: str) -> tuple[Any, Stubber]:
         (bills.Bills(emulated=False), "nothing of this environment bills"),
         (
             bills.Bills(emulated=True, cluster=CLUSTER),
-            "the cluster j-ABCDEFGHIJKL1 stays (WAITING): the embedded AWS bills nothing",
+            "the cluster j-ABCDEFGHIJKL1 is still up (WAITING): the embedded AWS bills nothing",
         ),
         (bills.Bills(emulated=True, cluster=ENDED), "the embedded AWS bills nothing"),
     ],
@@ -158,9 +158,15 @@ def test_a_long_phase_has_a_clock_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(console_room, "_BEGAN", 90.0)
     monkeypatch.setattr(console_room.time, "monotonic", lambda: next(now))
     out = io.StringIO()
-    lines = console_room.PlainLines(Console(file=out, width=80), lambda: "creating")  # 100
-    lines.say()  # 104 for the phase, 108 for the command
-    assert out.getvalue() == "[  18.0 s] creating (4 s)\n"
+    texts = iter(["creating: 1 of 3", "creating: 2 of 3", "waiting"])
+    lines = console_room.PlainLines(Console(file=out, width=80), lambda: next(texts))
+    for _ in range(3):
+        lines.say()
+    assert out.getvalue().splitlines() == [
+        "[  18.0 s] creating: 1 of 3",
+        "[  26.0 s] creating: 2 of 3 (8 s)",
+        "[  34.0 s] waiting",
+    ]
 
 
 def test_what_is_counted_is_told_with_its_whole() -> None:

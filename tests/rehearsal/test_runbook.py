@@ -105,7 +105,7 @@ def test_coming_back_to_a_step(history: Operator) -> None:
     printed = said(history, symptom, "make watch STEP=s-…")
     assert "40 of 8 classes, none rejected" in printed
     assert "k = 5" in printed
-    assert "would have cost on AWS" in printed
+    assert "0.00 here; on AWS about 0." in printed
     assert printed.splitlines()[-2].endswith("the embedded AWS bills nothing")
     assert printed.splitlines()[-1] == "next      make results, then make destroy"
 

@@ -23,9 +23,12 @@ locals {
   )
 
   # Spot nodes may go at any moment, and with `maxAppAttempts` 1 the application's master must not be there when they
-  # do. Only where there are Spot nodes: where every node is on demand AWS says to leave the labels off, or the
-  # master's nodes take no executors
-  # (https://docs.aws.amazon.com/emr/latest/ManagementGuide/managed-scaling-considerations.html).
+  # do. Since EMR 6 labels are off unless asked for; they are not exclusive: masters stay on the nodes of their label,
+  # all other containers run on any node, so that core and task vCPUs featurize alike (infra/modules/sizing counts them
+  # so; https://repost.aws/knowledge-center/emr-configure-node-labeling-yarn; ON_DEMAND as a label: since 7.2,
+  # https://docs.aws.amazon.com/emr/latest/ManagementGuide/managed-scaling-allocation-strategy.html). Where every node is
+  # on demand there is nothing to keep the master from. If a release held it otherwise, no executor would find a node
+  # while Spot has none, and the run would end by `spark.fruits.executors.wait`.
   node_labels = local.has_task_fleet && local.task_spot ? {
     "yarn.node-labels.enabled"                          = "true"
     "yarn.node-labels.am.default-node-label-expression" = "ON_DEMAND"
@@ -45,6 +48,10 @@ locals {
           "spark.executor.cores"          = tostring(var.executor.cores)
           "spark.executor.memory"         = "${var.executor.memory_mb}m"
           "spark.executor.memoryOverhead" = "${var.executor.overhead_mb}m"
+
+          # A run that no executor joins ends and says so, instead of waiting, and billing, until the clock strikes. By
+          # then EMR has turned from Spot to on demand, where the fleet may.
+          "spark.fruits.executors.wait" = tostring(60 * max(15, var.task.spot_timeout_minutes + 5))
 
           # A Python worker that a signal ends leaves its stack in the exception; without, a fault of native code
           # (SIGSEGV) reads like a kill for want of memory.

@@ -4,7 +4,7 @@ locals {
   task_spot = var.task.market == "SPOT"
 
   task_types = {
-    for type in var.task.types : type => {
+    for type in local.has_task_fleet ? var.task.types : [] : type => {
       weighted_capacity = var.types[type].vcpu
       # Never more than the on-demand price.
       bid_percentage = local.task_spot ? 100 : null

@@ -1,5 +1,5 @@
-# The cluster: instance fleets over several types, primary and core on demand, one task fleet. It holds no step: a
-# step in here would make every step that somebody submits a reason to replace the cluster.
+# The cluster: instance fleets over several types, primary and core on demand, one task fleet; or the primary alone. It
+# holds no step: a step in here would make every step that somebody submits a reason to replace the cluster.
 
 locals {
   tags = merge(var.tags, { "for-use-with-amazon-emr-managed-policies" = "true" })
@@ -75,28 +75,34 @@ resource "aws_emr_cluster" "this" {
     }
   }
 
-  core_instance_fleet {
-    name                      = "core"
-    target_on_demand_capacity = var.core.units
+  # A cluster of one node is a primary fleet and nothing else: "all components run on the master node", whether fleets
+  # or groups are used (https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-instances.html).
+  dynamic "core_instance_fleet" {
+    for_each = var.core.units > 0 ? [1] : []
 
-    dynamic "instance_type_configs" {
-      for_each = toset(var.core.types)
+    content {
+      name                      = "core"
+      target_on_demand_capacity = var.core.units
 
-      content {
-        instance_type     = instance_type_configs.value
-        weighted_capacity = var.types[instance_type_configs.value].vcpu
+      dynamic "instance_type_configs" {
+        for_each = toset(var.core.types)
 
-        ebs_config {
-          size                 = var.data_volume_gib
-          type                 = "gp3"
-          volumes_per_instance = 1
+        content {
+          instance_type     = instance_type_configs.value
+          weighted_capacity = var.types[instance_type_configs.value].vcpu
+
+          ebs_config {
+            size                 = var.data_volume_gib
+            type                 = "gp3"
+            volumes_per_instance = 1
+          }
         }
       }
-    }
 
-    launch_specifications {
-      on_demand_specification {
-        allocation_strategy = "lowest-price"
+      launch_specifications {
+        on_demand_specification {
+          allocation_strategy = "lowest-price"
+        }
       }
     }
   }

@@ -144,7 +144,7 @@ variable "primary" {
 }
 
 variable "core" {
-  description = "Types and capacity (vCPUs) of the core fleet, on demand: it holds HDFS and the driver."
+  description = "Types and capacity (vCPUs) of the core fleet, on demand: it holds HDFS and the driver. 0 means none: the primary runs everything."
   type = object({
     types  = list(string)
     units  = number
@@ -154,6 +154,11 @@ variable "core" {
   validation {
     condition     = var.core.market == "ON_DEMAND"
     error_message = "The core fleet was asked for on Spot: it holds HDFS and the driver, so that losing a node loses the run. Leave core on demand; the task fleet is the place for Spot."
+  }
+
+  validation {
+    condition     = var.core.units > 0 || var.task.units == 0 && var.managed_scaling == null
+    error_message = "EMR takes no task fleet without a core fleet. Give core.units, or no task fleet."
   }
 }
 

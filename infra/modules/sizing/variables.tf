@@ -39,12 +39,12 @@ variable "task_types" {
 }
 
 variable "core_units" {
-  description = "vCPUs of the core fleet, on demand; the driver takes 2 of them."
+  description = "vCPUs of the core fleet, on demand; the driver takes 2 of them. 0 means one node, the primary, as long as that is large enough."
   type        = number
 
   validation {
-    condition     = var.core_units >= 4 && floor(var.core_units) == var.core_units
-    error_message = "core_units must be a whole number of at least 4 vCPUs: the driver, which holds TensorFlow, runs on the core fleet."
+    condition     = var.core_units == 0 || var.core_units >= 4 && floor(var.core_units) == var.core_units
+    error_message = "core_units must be 0 (one node, the primary, runs everything) or a whole number of at least 4 vCPUs: the driver, which holds TensorFlow, runs on the core fleet."
   }
 }
 
@@ -56,6 +56,11 @@ variable "task_units" {
     condition     = var.task_units >= 0 && floor(var.task_units) == var.task_units
     error_message = "task_units must be a whole number of vCPUs; 0 means no task fleet."
   }
+
+  validation {
+    condition     = var.core_units > 0 || var.task_units == 0 && !var.task_may_grow
+    error_message = "A task fleet was asked for without a core fleet, which EMR refuses: HDFS would have no place. Set core = { units = 4 } or more beside it, or leave the task fleet out and size the cluster by IMAGES= and MINUTES=."
+  }
 }
 
 variable "task_may_grow" {
@@ -65,7 +70,7 @@ variable "task_may_grow" {
 }
 
 variable "images" {
-  description = "Images of the run (IMAGES=); together with minutes it decides the size of the task fleet."
+  description = "Images of the run (IMAGES=): decides, together with the minutes, on one node or a cluster, and how large."
   type        = number
   default     = null
 
@@ -73,21 +78,32 @@ variable "images" {
     condition     = var.images == null ? true : var.images >= 1
     error_message = "images must be at least 1; leave it out to size the fleets by core_units and task_units."
   }
-
-  validation {
-    condition     = (var.images == null) == (var.minutes == null)
-    error_message = "The fleets are sized from the number of images and the minutes wanted together: give both IMAGES= and MINUTES=, or neither."
-  }
 }
 
 variable "minutes" {
-  description = "Minutes that the step may take (MINUTES=), the cluster's own start-up of some 6 to 10 minutes not counted."
+  description = "Minutes that the step may take (MINUTES=), the cluster's own start-up of some 6 to 10 minutes not counted; null means most_minutes."
   type        = number
   default     = null
 
   validation {
+    condition     = var.minutes == null || var.images != null
+    error_message = "MINUTES= says how fast, and nothing says how much. Give the number of images too: IMAGES=."
+  }
+
+  validation {
     condition     = var.minutes == null ? true : var.minutes * 60 > var.fixed_seconds
     error_message = "A step takes some ${var.fixed_seconds} s whatever its size (Spark, the network's preparation, PCA, report), so ${var.minutes == null ? 0 : var.minutes} minutes cannot be reached. Give more minutes."
+  }
+}
+
+variable "most_minutes" {
+  description = "Minutes that a step has at most where none are asked for: what the cluster's life leaves it."
+  type        = number
+  default     = 210
+
+  validation {
+    condition     = var.most_minutes * 60 > var.fixed_seconds
+    error_message = "most_minutes must leave more than the fixed part of a step."
   }
 }
 
@@ -110,6 +126,28 @@ variable "images_per_second_per_vcpu" {
   validation {
     condition     = var.images_per_second_per_vcpu > 0
     error_message = "images_per_second_per_vcpu must be above 0."
+  }
+}
+
+variable "precision" {
+  description = "Precision of the runs (PRECISION=): f32, or bf16, for which only types with such processors are asked."
+  type        = string
+  default     = "f32"
+
+  validation {
+    condition     = contains(["f32", "bf16"], var.precision)
+    error_message = "precision must be f32 or bf16."
+  }
+}
+
+variable "bf16_factor" {
+  description = "How many times as many images a vCPU featurizes in bf16: the least that was measured, 1.75 to 2.2."
+  type        = number
+  default     = 1.75
+
+  validation {
+    condition     = var.bf16_factor >= 1
+    error_message = "bf16_factor must be at least 1."
   }
 }
 

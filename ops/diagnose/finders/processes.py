@@ -90,9 +90,9 @@ def _without_context(scene: Scene, hit: Callable[..., Hit]) -> Hit | None:
     if scene.traceback is not None and scene.traceback.decides:
         return None
     for document in scene.evidence.of_role("driver", "step"):
-        if found := _LATE.search(document.text):
-            late = hit(row("no-spark-context", "late"), **_groups(found))
-            return replace(late, said=line_around(document.text, found.start(), found.end()))
+        if timeout := _LATE.search(document.text):
+            late = hit(row("no-spark-context", "late"), **_groups(timeout))
+            return replace(late, said=line_around(document.text, timeout.start(), timeout.end()))
     return None if scene.is_told else hit(row("no-spark-context"))
 
 
@@ -160,8 +160,8 @@ def _in_own_logs(scene: Scene, container: str) -> Hit | None:
     return None
 
 
-def _groups(found: re.Match[str]) -> dict[str, str]:
-    return {name: value for name, value in found.groupdict().items() if value}
+def _groups(words: re.Match[str]) -> dict[str, str]:
+    return {name: value for name, value in words.groupdict().items() if value}
 
 
 def _uncaught(scene: Scene, container: str) -> str:
@@ -174,5 +174,5 @@ def _uncaught(scene: Scene, container: str) -> str:
 
 
 def _used(text: str) -> str:
-    found = re.search(r"([\d.]+ .?B of [\d.]+ .?B)(?: physical| virtual)? memory used", text)
-    return found[1] if found else ""
+    amount = re.search(r"([\d.]+ .?B of [\d.]+ .?B)(?: physical| virtual)? memory used", text)
+    return amount[1] if amount else ""

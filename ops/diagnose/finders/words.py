@@ -24,7 +24,7 @@ def first_row(scene: Scene, statements: list[Statement], *, weak: bool = False) 
     """The first row whose pattern fits, statement by statement."""
     for statement in statements:
         for cause in _rows(scene, weak=weak):
-            if cause.driver_only and not statement.by_driver:
+            if (cause.driver_only and not statement.by_driver) or (cause.launch_only and statement.by_node):
                 continue
             if hit := match(cause, statement):
                 return hit

@@ -107,9 +107,10 @@ ROWS = (
         "installs nothing with dnf where Python 3.11 is there",
         next=AGAIN,
         patterns=patterns(
-            # Existing lock /var/run/yum.pid: another copy is running as pid 3425.     Another app is currently holding
-            # the yum lock     error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily …)
-            r"[Ee]xisting lock \S{1,80}|another copy is running as pid|holding the (?:yum|dnf) lock|transaction lock",
+            # error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)
+            r"(?:create|obtain)\w* (?:the )?transaction lock",
+            # Another app is currently holding the yum lock; waiting for it to exit… and nothing after that
+            r"(?:holding the (?:yum|dnf) lock|another copy is running as pid)[^\n]*(?:\n {2}[^\n]*)*\s*\Z",
             # E: Could not get lock /var/lib/dpkg/lock-frontend
             r"Could not get lock /var/lib|is another process using it",
         ),
@@ -344,9 +345,10 @@ ROWS = (
         fix="upload it, or name it as it is; a bootstrap runs before Hadoop and Spark are installed, so /etc/spark and "
         "/usr/lib/spark are not there yet",
         next=AGAIN,
+        weak=True,
         patterns=patterns(
             # cp: cannot stat '/etc/spark/conf': No such file or directory     tee: /usr/lib/spark/jars: No such file …
-            r"(?:cp|mv|ln|chmod|chown|sed|cat|tar|tee|source|ls|unzip|cd|bash|sh|python3?)\b[^\n]{0,40}?[ "
+            r"(?:cp|mv|ln|chmod|chown|sed|cat|tar|tee|source|unzip|cd|bash|sh|python3?)\b[^\n]{0,40}?[ "
             r"'‘:](?P<uri>[/~.]?"
             r"[\w./+-]{2,200})['’]?: (?:Cannot open: )?No such file or directory",
             r"line \d+: (?P<uri>/\S{1,200}): No such file or directory|user-provided path (?P<path>\S{1,200}) does "
@@ -389,7 +391,7 @@ ROWS = (
     Cause(
         name="bootstrap-timeout",
         says="a bootstrap action took longer than EMR waits",
-        fix="install from the wheelhouse in the own bucket (it takes half a minute); fetch no data in a bootstrap",
+        fix="install from the wheelhouse in your own bucket (it takes half a minute); fetch no data in a bootstrap",
         next=AGAIN,
         cluster_only=True,
         # On 2 slave instances (including i-… and i-…), bootstrap action 1 timed out     bootstrap action timeout

@@ -47,6 +47,13 @@ ROWS = (
         fix="check the address, then run again",
         job=("storage",),
     ),
+    Cause(
+        name="no-executors",
+        says="the run waited for executors, and none came",
+        fix="run the step again: it goes on where it stopped. None again: on demand instead of Spot, or more types and "
+        "zones (task, zones in infra/env/<env>.cluster.tfvars)",
+        job=("executors",),
+    ),
 )
 SUCCEEDED = Cause(
     name="nothing-failed",

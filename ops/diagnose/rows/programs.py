@@ -187,7 +187,7 @@ ROWS = (
             r"Cannot run multiple SparkContexts at once|Only one SparkContext (?:may|should) be running",
             # IllegalStateException: Cannot call methods on a stopped SparkContext.     'NoneType' … '_jvm'
             r"Cannot call methods on a stopped SparkContext|'NoneType' object has no attribute '(?:setCallSite|_?jvm|"
-            r"_jsc|sc|defaultParallelism|parallelize)'",
+            r"_jsc|defaultParallelism|parallelize)'",
         ),
     ),
     Cause(
@@ -503,7 +503,8 @@ ROWS = (
             # PermissionError: [Errno 13] Permission denied: '/srv/x'     java.io.FileNotFoundException: /x (Permission
             # denied)     AccessDeniedException: /var/lib/x     Mkdirs failed to create file:/…
             r"PermissionError: \[Errno 13\] [^\n]{0,40}'(?P<where>[^'\n]{1,300})'",
-            r"(?:FileNotFoundException|AccessDeniedException): (?P<where>/[^\s(]{1,300})(?: \(Permission denied\))?",
+            r"FileNotFoundException: (?P<where>/[^\s(]{1,300}) \(Permission denied\)|AccessDeniedException: "
+            r"(?P<what>/\S{1,300})",
             r"Mkdirs failed to create (?P<where>\S{1,300})|\[Errno 30\] Read-only file system",
         ),
     ),

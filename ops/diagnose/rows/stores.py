@@ -242,6 +242,8 @@ ROWS = (
             # hdfs://…
             r"No such file or directory:? '?(?P<uri>(?:s3[an]?|hdfs|gs|abfss?|file)://[^\s']{1,400})|"
             r"File does not exist: (?P<path>(?:hdfs:|/)\S{1,400})",
+            # FileNotFoundException: /mnt/x.csv (No such file or directory)
+            r"FileNotFoundException: (?P<uri>/[^\s(]{1,300}) \(No such file or directory\)",
             # It is possible the underlying files have been updated.
             r"It is possible the underlying files have been updated",
             # Warning: Local jar /opt/x.jar does not exist, skipping. (geotrellis#1579)     File /opt/job.py does not
@@ -295,7 +297,7 @@ ROWS = (
             # Malformed records are detected in record parsing     MALFORMED_RECORD_IN_PARSING     CANNOT_DECODE
             r"ChecksumException|Checksum (?:error|mismatch)|[Nn]ot an? (?:Avro )?data file|not a SequenceFile|"
             r"invalid stored block lengths|Invalid (?:UTF-8|JSON)|MALFORMED_\w+|[Mm]alformed (?:records|CSV|JSON)|"
-            r"UnicodeDecodeError",
+            r"UnicodeDecodeError: 'utf",
             # Parquet column cannot be converted in file s3://…  Column: [x], Expected: double, Found: INT64
             r"[Cc]olumn(?: type)? (?:cannot be|could not be) converted in file|SchemaColumnConvertNotSupported\w*",
         ),

@@ -50,6 +50,11 @@ run "spot_task_fleet" {
     condition     = strcontains(aws_emr_cluster.this.configurations_json, "\"yarn.node-labels.am.default-node-label-expression\":\"ON_DEMAND\"")
     error_message = "the only attempt's master must not be on Spot"
   }
+
+  assert {
+    condition     = strcontains(aws_emr_cluster.this.configurations_json, "\"spark.fruits.executors.wait\":\"900\"")
+    error_message = "a run waits a quarter of an hour for executors, no longer"
+  }
 }
 
 run "no_task_fleet_no_labels" {
@@ -223,4 +228,41 @@ run "refuses_an_executor_without_room_for_python" {
   }
 
   expect_failures = [var.executor]
+}
+
+run "a_primary_alone" {
+  command = plan
+
+  module {
+    source = "../modules/emr"
+  }
+
+  variables {
+    core = { types = ["m5.xlarge"], units = 0 }
+    task = { types = ["m5.xlarge"], units = 0 }
+  }
+
+  assert {
+    condition     = length(aws_emr_cluster.this.core_instance_fleet) == 0 && one(aws_emr_cluster.this.master_instance_fleet).target_on_demand_capacity == 1
+    error_message = "a primary fleet and nothing else"
+  }
+
+  assert {
+    condition     = !strcontains(aws_emr_cluster.this.configurations_json, "node-labels")
+    error_message = "labels would keep the driver from the only node"
+  }
+}
+
+run "refuses_a_task_fleet_without_a_core_fleet" {
+  command = plan
+
+  module {
+    source = "../modules/emr"
+  }
+
+  variables {
+    core = { types = ["m5.xlarge"], units = 0 }
+  }
+
+  expect_failures = [var.core]
 }

@@ -1,0 +1,124 @@
+"""Executors that never come: a job waits for them for ever, and whoever pays for the cluster with it. Here it ends.
+
+Only while Spark has something to run and nobody to run it: executors leave when there is no work.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Protocol
+
+from fruits.errors import ExecutorsError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SETTING = "spark.fruits.executors.wait"
+"""Seconds, in the session's configuration; 0 waits for ever."""
+DEFAULT_SECONDS = 900.0
+PAUSE_SECONDS = 5.0
+
+
+class Cluster(Protocol):
+    """What is asked of Spark, and the one thing that is done to it."""
+
+    def count_executors(self) -> int: ...
+    def has_work(self) -> bool: ...
+    def cancel(self) -> None: ...
+
+
+class SparkCluster:
+    """A session's own cluster; ``of`` gives None where the driver runs the tasks itself, or has no context."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._context = spark.sparkContext
+
+    @classmethod
+    def of(cls, spark: SparkSession) -> SparkCluster | None:
+        try:
+            master = str(spark.sparkContext.master)
+        except Exception:  # noqa: BLE001 - Spark Connect has no context, and says so in its own exception
+            return None
+        is_local = master.startswith("local") and not master.startswith("local-cluster")
+        return None if is_local else cls(spark)
+
+    def count_executors(self) -> int:
+        return int(self._context._jsc.sc().getExecutorMemoryStatus().size()) - 1  # the driver is in it
+
+    def has_work(self) -> bool:
+        return bool(self._context.statusTracker().getActiveJobsIds())
+
+    def cancel(self) -> None:
+        self._context.cancelAllJobs()
+
+
+class Watch:
+    """Counts how long there has been work and no executor.
+
+    Attributes
+    ----------
+    is_over : the limit was reached
+    """
+
+    def __init__(self, cluster: Cluster, seconds: float) -> None:
+        self.cluster, self.seconds = cluster, seconds
+        self.is_over = False
+        self._since: float | None = None
+
+    def look(self, now: float) -> bool:
+        """Look once, at a monotonic time in seconds; cancels what waits, and says whether the limit is reached."""
+        if self.cluster.count_executors() or not self.cluster.has_work():
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        elif now - self._since >= self.seconds:
+            self.is_over = True
+            self.cluster.cancel()
+        return self.is_over
+
+
+@contextmanager
+def waited_for(spark: SparkSession) -> Iterator[None]:
+    """Run what is inside, and end it where no executor comes within the session's limit.
+
+    Raises
+    ------
+    ExecutorsError
+        When none came, or all went and none came back.
+    """
+    seconds = float(spark.conf.get(SETTING, str(DEFAULT_SECONDS)) or 0)
+    cluster = SparkCluster.of(spark)
+    if cluster is None or not seconds:
+        yield
+        return
+    watch, is_done = Watch(cluster, seconds), threading.Event()
+
+    def repeat() -> None:
+        with suppress(Exception):  # the context was stopped under our feet: then nothing waits any more
+            while not is_done.wait(min(PAUSE_SECONDS, seconds)) and not watch.look(time.monotonic()):
+                pass
+
+    thread = threading.Thread(target=repeat, name="executors", daemon=True)
+    thread.start()
+    try:
+        yield
+    except Exception as error:
+        if watch.is_over:
+            raise ExecutorsError(explain(seconds)) from error
+        raise
+    finally:
+        is_done.set()
+        thread.join()
+
+
+def explain(seconds: float) -> str:
+    """The sentence: what was waited for, and what brings it."""
+    waited = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} s"
+    return (
+        f"there was work, and no executor came in {waited}: the cluster has no free node for one (no Spot capacity, or "
+        f"memory that no node has). Fix: run it again when there is capacity, ask for nodes on demand, or wait longer: "
+        f"{SETTING} (seconds)."
+    )

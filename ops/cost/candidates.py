@@ -1,0 +1,229 @@
+"""What else would do it: the shapes that reach the same minutes, each with its price, the cheapest ticked.
+
+The shapes are the plan's own (``alternatives`` of infra/cluster), so that there is one arithmetic of sizes; a machine
+by hand is added. Prices are those of `ops.cost.estimate`: the planned shape costs here what it costs there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from ops.cost import estimate
+from ops.cost.money import Currency, shown
+from ops.cost.speed import Speed, list_processors, of_types
+from ops.plan import policies
+from ops.prices import table as prices
+
+EXAMPLE_IMAGES = 30_000
+MACHINES = ("c7i.2xlarge", "c7i.4xlarge")
+"""By hand: the smallest that is fast enough, or the larger one."""
+MACHINE_GIB = 40
+MACHINE_START_MINUTES = (Decimal(3), Decimal(6))
+"""From RunInstances to the job's first line, the first `make`'s downloads included: assumed, not measured."""
+BY_HAND = "one EC2 machine, by hand"
+NAMES = {"one_node": "one node", "on_demand": "cluster, on demand", "spot": "cluster with Spot"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A way to do it.
+
+    Attributes
+    ----------
+    name, size : for a reader
+    workers : vCPUs that featurize
+    step : minutes of the step
+    minutes : from the request to the end, with a short and a long start
+    usd : at least and at most
+    core_units : vCPUs of the core fleet; 0 where there is none
+    """
+
+    name: str
+    size: str
+    workers: int
+    speed: Speed
+    step: Decimal
+    minutes: tuple[Decimal, Decimal]
+    usd: tuple[Decimal, Decimal]
+    core_units: int = 0
+    is_planned: bool = False
+
+
+def choose_machine(
+    region: str, step_minutes: Decimal, images: Decimal, book: prices.Book, precision: str = "f32"
+) -> str:
+    """The smallest machine that is as fast as the minutes given; the largest where none is."""
+    for type_ in MACHINES[:-1]:
+        if images / (of_types([type_], precision).per_vcpu * book.instance(region, type_).vcpu) / 60 <= step_minutes:
+            return type_
+    return MACHINES[-1]
+
+
+def price_machine(
+    region: str,
+    type_: str,
+    *,
+    images: Decimal,
+    fixed_seconds: Decimal,
+    book: prices.Book,
+    measured: Speed | None = None,
+    precision: str = "f32",
+) -> Candidate:
+    """One machine on demand with its volume, started and ended by hand; no EMR fee."""
+    kind, speed = book.instance(region, type_), measured or of_types([type_], precision)
+    hour = kind.ec2 + book.service(region, "ebs_gp3").usd * MACHINE_GIB / prices.HOURS_A_MONTH
+    step = (images / (speed.per_vcpu * kind.vcpu) + fixed_seconds) / 60
+    requests = images / 1000 * book.service(region, "s3_get").usd
+    short, long = (start + step for start in MACHINE_START_MINUTES)
+    usd = (hour * short / 60 + requests, hour * long / 60 + requests)
+    return Candidate(
+        name=BY_HAND, size=type_, workers=kind.vcpu, speed=speed, step=step, minutes=(short, long), usd=usd
+    )
+
+
+def fleets_of(shape: Mapping[str, Any], planned: Sequence[prices.Fleet]) -> tuple[prices.Fleet, ...]:
+    """The fleets of an alternative, with the types of the plan's."""
+    by_name = {fleet.name: fleet for fleet in planned}
+    found = [replace(by_name["primary"], types=shape["primary_types"])]
+    found += [replace(by_name[name], units=shape[f"{name}_units"]) for name in ("core", "task")]
+    return tuple(found)
+
+
+def _describe(fleets: Sequence[prices.Fleet]) -> str:
+    units = {fleet.name: fleet.units for fleet in fleets}
+    if not units["core"]:
+        return fleets[0].types[0]
+    return f"core {units['core']:.0f}" + (f", task {units['task']:.0f}" if units["task"] else "") + " vCPUs"
+
+
+def list_candidates(
+    plan: Mapping[str, Any],
+    *,
+    region: str,
+    images: float | None,
+    book: prices.Book,
+    measured: Speed | None = None,
+    machine: str | None = None,
+    precision: str = "f32",
+) -> list[Candidate]:
+    """Every way to do it, the planned one first among equals; empty for a plan without a cluster.
+
+    Parameters
+    ----------
+    images : how many; `EXAMPLE_IMAGES` where it is None
+    measured : the speed of a run on AWS, instead of what is known of the types' processors
+    machine : the type of the machine by hand; None takes one that is fast enough
+    precision : of the runs: f32 or bf16
+
+    Raises
+    ------
+    prices.UnknownPriceError : a type has no price in this region
+    """
+    size = policies.shape(plan)
+    if size is None:
+        return []
+    count, fixed = Decimal(str(images or EXAMPLE_IMAGES)), estimate.fixed_seconds(plan)
+    shapes = plan["planned_values"]["outputs"]["alternatives"]["value"]
+    listed = {
+        NAMES[key]: (fleets_of(shape, size.fleets), int(shape["worker_vcpus"]))
+        for key in NAMES
+        if (shape := shapes[key]) is not None
+    }
+    planned = tuple(size.fleets)
+    own = next((name for name, (fleets, _) in listed.items() if _units(fleets) == _units(planned)), "as planned")
+    listed[own] = planned, int(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"])
+    found = []
+    for name, (fleets, workers) in listed.items():
+        hour = policies.price_of(replace(size, fleets=fleets), region, book)
+        speed = measured or of_types(policies.worker_types(fleets), precision)
+        run = estimate.run_on(
+            hour, workers=workers, images=count, speed=speed, fixed_seconds=fixed, idle_minutes=Decimal(0),
+            get=book.service(region, "s3_get").usd,
+        )  # fmt: skip
+        short, long = (start + run.minutes for start in estimate.START_MINUTES)
+        found.append(
+            Candidate(
+                name=name, size=_describe(fleets), workers=workers, speed=speed, step=run.minutes,
+                minutes=(short, long), usd=run.usd, is_planned=name == own,
+                core_units=int(next(fleet.units for fleet in fleets if fleet.name == "core")),
+            )
+        )  # fmt: skip
+    slowest = max(one.step for one in found)
+    type_ = machine or choose_machine(region, slowest, count, book, precision)
+    found.append(
+        price_machine(
+            region, type_, images=count, fixed_seconds=fixed, book=book, measured=measured, precision=precision
+        )
+    )
+    return found
+
+
+def _units(fleets: Sequence[prices.Fleet]) -> dict[str, float]:
+    return {fleet.name: fleet.units for fleet in fleets if fleet.units}
+
+
+def find_cheapest(candidates: Sequence[Candidate], minutes: float | None) -> Candidate | None:
+    """The cheapest that `make apply` makes and that reaches the minutes asked for, by what it costs at most."""
+    fit = [one for one in candidates if one.name != BY_HAND and (minutes is None or one.step <= Decimal(str(minutes)))]
+    return min(fit, key=lambda one: one.usd[1], default=None)
+
+
+def _range(low: Decimal, high: Decimal) -> str:
+    return shown(low) if shown(low) == shown(high) else f"{shown(low)}–{shown(high)}"
+
+
+def lines(
+    candidates: Sequence[Candidate], *, images: float | None, minutes: float | None, currency: Currency, env: str
+) -> list[str]:
+    """The candidates as a table, the cheapest ticked, and what to type where another one is planned."""
+    if not candidates:
+        return []
+    cheapest = find_cheapest(candidates, minutes)
+    code = "" if currency.code == "USD" else currency.code
+    count = int(images or EXAMPLE_IMAGES)
+    said = [
+        f"{count:,} images{'' if images else ' (an example; IMAGES= for yours)'}, from the request to the end:",
+        f"    {'':26}{'size':26}{'minutes':>9}{'USD':>12}{code:>12}  images/s a vCPU",
+    ]
+    for one in candidates:
+        low, high = one.usd
+        other = _range(low * currency.per_usd, high * currency.per_usd) if code else ""
+        mark = "✓" if one is cheapest else " "
+        said.append(
+            f"  {mark} {one.name:26}{one.size:26}{f'{one.minutes[0]:.0f}–{one.minutes[1]:.0f}':>9}"
+            f"{_range(low, high):>12}{other:>12}  {'~' if one.speed.inferred else ''}{one.speed.per_vcpu:.0f}"
+            + ("  (planned)" if one.is_planned else "")
+            + (f"  over MINUTES={minutes:g}" if minutes is not None and one.step > Decimal(str(minutes)) else "")
+        )
+    planned = next((one for one in candidates if one.is_planned), None)
+    if cheapest is not None and planned is not None and cheapest is not planned:
+        said.append(
+            f"  ✓ is the cheapest. Fix: core = {{ units = {cheapest.core_units} }} in infra/env/{env}.cluster.tfvars"
+        )
+    said.append(
+        f"  images/s a vCPU: {'; '.join(list_processors())} (~ inferred); by hand: docs/elsewhere/one-machine.md"
+    )
+    return said
+
+
+def as_json(candidates: Sequence[Candidate], minutes: float | None) -> list[dict[str, Any]]:
+    """The candidates for a program; dollars in full."""
+    cheapest = find_cheapest(candidates, minutes)
+    return [
+        {
+            "name": one.name,
+            "size": one.size,
+            "worker_vcpus": one.workers,
+            "images_per_second_per_vcpu": one.speed.per_vcpu,
+            "speed": {"source": one.speed.source, "inferred": one.speed.inferred},
+            "step_minutes": one.step,
+            "minutes": one.minutes,
+            "usd": one.usd,
+            "planned": one.is_planned,
+            "cheapest": one is cheapest,
+        }
+        for one in candidates
+    ]

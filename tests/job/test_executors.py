@@ -1,0 +1,105 @@
+"""Executors that never come end the run; executors that are only not needed do not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from fruits.errors import ExecutorsError
+from fruits.executors import Watch, explain, waited_for
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Asked:
+    """A cluster that answers from lists, a look each: executors, and whether there is work."""
+
+    def __init__(self, executors: Sequence[int], work: Sequence[bool]) -> None:
+        self.executors, self.work, self.cancelled = list(executors), list(work), 0
+
+    def count_executors(self) -> int:
+        return self.executors.pop(0)
+
+    def has_work(self) -> bool:
+        return self.work.pop(0)
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+
+
+@pytest.mark.parametrize(
+    ("executors", "work", "ends_at"),
+    [
+        ([0, 0, 0, 0], [True] * 4, 3),  # none ever came: 0, 10, 20, 30 s
+        ([0, 0, 2, 0, 0, 0, 0], [True] * 6, 6),  # all went, and none came back: counted anew
+        ([0] * 5, [True, True, False, True, True], None),  # the driver computes: nobody is needed
+        ([1, 1, 1, 1, 1], [], None),
+    ],
+)
+def test_only_work_without_anybody_counts(executors: list[int], work: list[bool], ends_at: int | None) -> None:
+    asked = Asked(executors, work)
+    watch = Watch(asked, 30)
+    looks = [watch.look(10.0 * turn) for turn in range(len(executors))]
+    assert (looks.index(True) if True in looks else None) == ends_at
+    assert asked.cancelled == (ends_at is not None)
+
+
+def test_the_sentence_says_how_long_and_what_to_do() -> None:
+    assert explain(900).startswith("there was work, and no executor came in 15 minutes: ")
+    assert "Fix: run it again when there is capacity" in explain(5)
+    assert ExecutorsError(explain(5)).exit_code == 18
+
+
+PROGRAM = """
+from pyspark.sql import SparkSession
+from fruits.executors import waited_for
+spark = SparkSession.builder.config("spark.fruits.executors.wait", "2").getOrCreate()
+try:
+    with waited_for(spark):
+        spark.sparkContext.parallelize([1, 2]).count()
+except Exception as error:
+    print(type(error).__name__, error)
+finally:
+    spark.stop()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+def test_a_real_spark_without_a_worker_ends(tmp_path: Path) -> None:
+    """A standalone master of Spark's own with no worker: the job is taken, and nobody ever runs it."""
+    program = tmp_path / "waits.py"
+    program.write_text(PROGRAM)
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "jobs"),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+    }
+    submit = [sys.executable, "-m", "pyspark.find_spark_home"]
+    home = subprocess.run(submit, capture_output=True, text=True, check=True, env=environ).stdout.strip()
+    done = subprocess.run(
+        [f"{home}/bin/spark-submit", "--master", "local-cluster[0,1,1024]", str(program)],
+        capture_output=True, text=True, check=False, env=environ, timeout=120,
+    )  # fmt: skip
+    assert "ExecutorsError there was work, and no executor came in 2 s" in done.stdout, (
+        done.stdout + done.stderr[-3000:]
+    )
+
+
+def test_a_local_master_is_never_watched() -> None:
+    class Session:
+        class conf:
+            @staticmethod
+            def get(name: str, default: str) -> str:
+                return default
+
+        class sparkContext:
+            master = "local[2]"
+
+    with waited_for(Session()):  # type: ignore[arg-type]
+        pass

@@ -1,0 +1,157 @@
+"""What else would do it: prices by hand, the cheapest ticked, and the planned shape at the estimate's own price."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+
+from ops.aws.account import Account
+from ops.core.target import EMULATED_ACCOUNT, Target
+from ops.cost import after, speed
+from ops.cost.candidates import BY_HAND, choose_machine, find_cheapest, lines, list_candidates
+from ops.cost.quote import quote
+from ops.plan.summary import summary
+from ops.prices import table as prices
+from tests.ops.test_estimate import EURO, planned
+
+PARIS = "eu-west-3"
+RATE = speed.of_bench().per_vcpu
+MEASURED = speed.Speed(D(50), "a run", inferred=False)
+
+
+def shaped(core: int, task: int, workers: int, one_node: bool = True) -> dict[str, Any]:
+    """A plan of some fleets, with the alternatives that infra/modules/sizing gives for 30,000 images."""
+    plan = planned(task_units=task)
+    outputs = plan["planned_values"]["outputs"]
+    outputs["fleets"]["value"] = {
+        "primary": {"types": ["m7i.xlarge", "m5.xlarge"], "units": 1, "market": "ON_DEMAND"},
+        "core": {"types": ["m7i.xlarge", "m5.xlarge"], "units": core, "market": "ON_DEMAND"},
+        "task": {"types": ["m7i.xlarge", "m5.xlarge"], "units": task, "market": "SPOT"},
+    }
+    outputs["sizing"]["value"]["worker_vcpus"] = workers
+    types = ["m7i.xlarge", "m5.xlarge"]
+    outputs["alternatives"] = {
+        "value": {
+            "one_node": {"primary_types": types, "core_units": 0, "task_units": 0, "worker_vcpus": 4}
+            if one_node
+            else None,
+            "on_demand": {"primary_types": types, "core_units": 8, "task_units": 0, "worker_vcpus": 6},
+            "spot": {"primary_types": types, "core_units": 4, "task_units": 4, "worker_vcpus": 6},
+        }
+    }
+    resources = plan["planned_values"]["root_module"]["resources"]
+    plan["planned_values"]["root_module"]["resources"] = [r for r in resources if "nat" not in r["type"]]
+    return plan
+
+
+def test_each_is_priced_by_hand() -> None:
+    found = {
+        one.name: one
+        for one in list_candidates(shaped(0, 0, 4), region=PARIS, images=30_000, book=prices.table(), measured=MEASURED)
+    }
+    assert list(found) == ["one node", "cluster, on demand", "cluster with Spot", BY_HAND]
+    volume, endpoints, requests = 100 * D("0.0928") / 730, 2 * D("0.011"), 30 * D("0.00042")
+    dearest = D("0.2352") + D("0.0504") + volume
+    step = 30_000 / D(50 * 4) + 60  # seconds on four vCPUs
+    one = found["one node"]
+    assert one.step == step / 60
+    assert float(one.usd[1]) == pytest.approx(float((dearest + endpoints) * (600 + step) / 3600 + requests), rel=0.01)
+    step = 30_000 / D(50 * 6) + 60
+    wide = found["cluster, on demand"]
+    expected = (3 * dearest + endpoints) * (600 + step) / 3600 + requests
+    assert float(wide.usd[1]) == pytest.approx(float(expected), rel=0.01)
+    assert one.usd[1] < found["cluster with Spot"].usd[1] < wide.usd[1]
+    assert wide.minutes == (6 + step / 60, 10 + step / 60)
+    assert [one.is_planned for one in found.values()] == [True, False, False, False]
+
+
+def test_the_planned_one_costs_what_the_estimate_says() -> None:
+    for plan in (shaped(0, 0, 4), shaped(8, 0, 6), shaped(4, 4, 6), shaped(16, 16, 30)):
+        found = quote(plan, env="dev", region=PARIS, book=prices.table(), environ={"IMAGES": "30000"})
+        assert found is not None
+        assert found.estimate.run is not None
+        (own,) = [one for one in found.candidates if one.is_planned]
+        assert own.usd == found.estimate.run.usd
+        assert own.step == found.estimate.run.minutes
+
+
+def test_the_cheapest_reaches_the_minutes_and_is_one_that_apply_makes() -> None:
+    listed = list_candidates(shaped(8, 0, 6), region=PARIS, images=30_000, book=prices.table(), measured=MEASURED)
+    by_hand = next(one for one in listed if one.name == BY_HAND)
+    assert by_hand.usd[1] < min(one.usd[1] for one in listed if one is not by_hand), "cheaper, and not ticked"
+    cheapest = find_cheapest(listed, None)
+    assert cheapest is not None
+    assert cheapest.name == "one node"
+    in_time = find_cheapest(listed, 3)  # 3.5 minutes on one node, 2.7 on six vCPUs
+    assert in_time is not None
+    assert in_time.name == "cluster with Spot"
+    assert find_cheapest(listed, 1) is None
+
+
+def test_the_table_ticks_marks_and_says_what_to_type() -> None:
+    listed = list_candidates(shaped(8, 0, 6), region=PARIS, images=30_000, book=prices.table(), measured=MEASURED)
+    said = lines(listed, images=30_000, minutes=None, currency=EURO, env="prod")
+    assert said[0] == "30,000 images, from the request to the end:"
+    (ticked,) = [line for line in said if line.startswith("  ✓ one node")]
+    assert ticked.split()[-1] == "50", "measured: no ~"
+    (own,) = [line.split("  ") for line in said if line.endswith("(planned)")]
+    assert "cluster, on demand" in own
+    assert "  ✓ is the cheapest. Fix: core = { units = 0 } in infra/env/prod.cluster.tfvars" in said
+    said = lines(listed, images=None, minutes=3, currency=EURO, env="prod")
+    assert said[0] == "30,000 images (an example; IMAGES= for yours), from the request to the end:"
+    assert any("one node" in line and line.endswith("over MINUTES=3") for line in said)
+    alone = list_candidates(shaped(0, 0, 4), region=PARIS, images=30_000, book=prices.table(), measured=MEASURED)
+    assert not any("Fix:" in line for line in lines(alone, images=None, minutes=None, currency=EURO, env="dev"))
+
+
+def test_what_no_node_does_is_no_candidate() -> None:
+    plan = shaped(4, 4, 6, one_node=False)
+    listed = list_candidates(plan, region=PARIS, images=30_000, book=prices.table())
+    assert [one.name for one in listed] == ["cluster, on demand", "cluster with Spot", BY_HAND]
+
+
+def test_speeds_are_of_the_slowest_processor_and_marked() -> None:
+    assert speed.of_types(["m7i.xlarge"]).per_vcpu == RATE * D("1.15")
+    assert speed.of_types(["m7i.xlarge", "m5.2xlarge"]).per_vcpu == RATE / D("1.15")
+    assert speed.of_types(["m6i.xlarge"]) == replace(speed.of_types(["c6i.xlarge"]), inferred=True)
+    listed = {name: one for one in speed.PROCESSORS for name in one[1]}
+    assert {type_.split(".")[0] for _, type_ in prices.instances()} <= set(listed), "every family has a speed"
+    assert any("with PRECISION=bf16" in line for line in speed.list_processors())
+
+
+def test_the_machine_by_hand_is_the_smallest_that_is_fast_enough() -> None:
+    assert choose_machine(PARIS, D(10), D(30_000), prices.table()) == "c7i.2xlarge"
+    assert choose_machine(PARIS, D(1), D(100_000), prices.table()) == "c7i.4xlarge"
+
+
+def test_in_bf16_the_speed_is_the_measured_ratio_and_a_run_in_f32_tells_nothing() -> None:
+    plan = shaped(0, 0, 4)
+    for fleet in plan["planned_values"]["outputs"]["fleets"]["value"].values():
+        fleet["types"] = ["m7i.xlarge"]
+    environ = {"IMAGES": "30000", "PRECISION": "bf16"}
+    found = quote(plan, env="dev", region=PARIS, book=prices.table(), environ=environ, measured=MEASURED)
+    assert found is not None
+    own = next(one for one in found.candidates if one.is_planned)
+    assert float(own.speed.per_vcpu) == pytest.approx(float(RATE) * 1.15 * 198 / 90)
+    assert found.estimate.speed == own.speed
+    assert speed.of_types(["m5.xlarge"], "bf16") == speed.of_types(["m5.xlarge"]), "it would refuse the run"
+
+
+def test_plan_cost_and_the_question_of_apply_name_one_price() -> None:
+    """What an hour costs at most: in the summary of `make plan`, in `make cost`, and before `make apply` asks."""
+    plan = shaped(8, 0, 6)
+    plan["planned_values"]["outputs"]["sizing"]["value"]["expected_minutes"] = 3
+    found = quote(plan, env="dev", region=PARIS, book=prices.table(), environ={"IMAGES": "30000"})
+    assert found is not None
+    usd = f"{found.estimate.hour.total:.2f}"
+    assert any(line.startswith(f"   an hour costs at most {usd} USD") for line in summary(plan, PARIS))
+    target = Target(env="local", region=PARIS, account_id=EMULATED_ACCOUNT, endpoint="http://127.0.0.1:1")
+    asked = after.before_apply(plan, Account(target), {"IMAGES": "30000", "CURRENCY": "USD"})
+    assert any(f"an hour costs {usd} USD at most" in line for line in asked)
+    table = [line.removeprefix("   ") for line in asked]
+    assert "30,000 images, from the request to the end:" in table
+    assert any(line.startswith("  ✓ one node") for line in table)
+    assert any(line.startswith(f"    {BY_HAND}") for line in table)

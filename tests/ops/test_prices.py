@@ -1,0 +1,120 @@
+"""`make prices` against a Price List of the test's own: figures are renewed, types added, tables whole or untouched."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ops.core.errors import OperatorError
+from ops.prices import table as prices
+from ops.prices.pricelist import PriceListError, Size, ec2, size
+from tools import prices as renewing
+
+LISTED = {
+    "m8i.xlarge": ("4", "16 GiB", "Intel Xeon 6", "0.25", "0.06"),
+    "m8g.xlarge": ("4", "16 GiB", "AWS Graviton4 Processor", "0.2", "0.05"),
+}
+REGIONS = {"eu-west-3": "EUW3-", "eu-west-1": "EU-"}
+
+
+def product(usage: str, usd: str, **attributes: str) -> str:
+    dimension = {"pricePerUnit": {"USD": usd}, "beginRange": "0"}
+    return json.dumps(
+        {
+            "product": {"attributes": {"usagetype": usage, **attributes}},
+            "terms": {"OnDemand": {"a": {"priceDimensions": {"b": dimension}}}},
+            "publicationDate": "2026-11-20T00:00:00Z",
+        }
+    )
+
+
+class PriceList:
+    """GetProducts of a list that has the types of `LISTED` in the regions of `REGIONS`, EMR's fee in the first."""
+
+    def get_paginator(self, name: str) -> PriceList:
+        assert name == "get_products"
+        return self
+
+    def paginate(self, *, ServiceCode: str, Filters: list[dict[str, str]], FormatVersion: str) -> Iterator[Any]:
+        asked = {one["Field"]: one["Value"] for one in Filters}
+        region, type_ = asked["regionCode"], asked.get("instanceType", "")
+        found = []
+        if region in REGIONS and type_ in LISTED:
+            vcpu, memory, processor, usd, fee = LISTED[type_]
+            usage = f"{REGIONS[region]}BoxUsage:{type_}"
+            if ServiceCode == "AmazonEC2":
+                found = [product(usage, usd, vcpu=vcpu, memory=memory, physicalProcessor=processor)]
+            elif region == "eu-west-3":
+                found = [product(usage, fee)]
+        elif (region, type_) == ("eu-west-3", "m5.xlarge") and ServiceCode == "AmazonEC2":
+            found = [product("EUW3-BoxUsage:m5.xlarge", "0.3")]
+        yield {"PriceList": found}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("instances.csv", "services.csv"):
+        shutil.copy(prices.HERE / name, tmp_path)
+    return tmp_path
+
+
+def quiet() -> Console:
+    return Console(file=io.StringIO(), width=300)
+
+
+def test_a_type_is_added_where_both_list_it(folder: Path) -> None:
+    before = renewing.read(folder / "instances.csv")
+    done = renewing.renew(folder, PriceList(), quiet(), ["m8i.xlarge", "m8g.xlarge", "m5.xlarge"])
+    after = renewing.read(folder / "instances.csv")
+    new = after[len(before) :]
+    assert [(row["region"], row["type"], row["vcpu"], row["memory_gib"], row["architecture"]) for row in new] == [
+        ("eu-west-3", "m8i.xlarge", "4", "16", "x86_64"),
+        ("eu-west-3", "m8g.xlarge", "4", "16", "arm64"),
+    ]
+    added = prices.instance_of(new[0])
+    assert (float(added.ec2), float(added.emr), added.ec2_as_of, float(added.spot)) == (0.25, 0.06, "2026-11-20", 0.125)
+    assert added.inferred == {"spot"}, "half of the price, and marked"
+    assert "m8i.xlarge in eu-west-1 (EMR does not list it)" in done.missing
+    assert "m8i.xlarge in eu-north-1 (EC2 does not list it)" in done.missing
+    assert done.changed == ["ec2 of m5.xlarge in eu-west-3: 0.224 → 0.3 USD"], "renewed as without TYPES="
+
+
+def test_what_is_there_is_not_added_twice(folder: Path) -> None:
+    renewing.renew(folder, PriceList(), quiet(), ["m8i.xlarge"])
+    once = (folder / "instances.csv").read_text()
+    done = renewing.renew(folder, PriceList(), quiet(), ["m8i.xlarge"])
+    assert done.added == []
+    assert (folder / "instances.csv").read_text() == once
+
+
+def test_a_size_is_read_or_refused() -> None:
+    query = ec2("eu-west-3", "m8i.xlarge")
+    usage = "EUW3-BoxUsage:m8i.xlarge"
+    whole = product(usage, "1", vcpu="96", memory="1,536 GiB", physicalProcessor="AWS Graviton3 Processor")
+    assert size([product("EUW3-UnusedBox:m8i.xlarge", "1"), whole], query) == Size(96, 1536, "arm64")
+    assert size([], query) is None
+    with pytest.raises(PriceListError, match="gives no whole vCPUs and GiB"):
+        size([product(usage, "1", vcpu="2", memory="0.5 GiB")], query)
+
+
+def test_what_is_no_type_is_refused_before_an_account_is_asked(folder: Path) -> None:
+    with pytest.raises(OperatorError, match=r"^TYPES: m7i is no instance type\. Fix: TYPES="):
+        renewing.run({"ENV": "dev", "TYPES": "m7i, c7i.xlarge"}, quiet(), folder)
+
+
+def test_the_command_says_what_else_must_know_a_new_type(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renewing, "account_of", lambda region: None)
+    monkeypatch.setattr(renewing.pricelist, "connect", PriceList)
+    console = quiet()
+    renewing.run({"ENV": "dev", "TYPES": "m8i.xlarge"}, console, folder)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert "added: m8i.xlarge in eu-west-3: EC2 0.25, EMR 0.06 USD an hour" in said
+    assert "Fix: name family and size in infra/modules/sizing/sizes.tf, too." in said
