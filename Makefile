@@ -29,20 +29,20 @@ export PYTHONPATH := jobs
 ##@ On this machine
 demo: $(VENV)/.localaws ##! Run the whole cycle on the embedded AWS: apply, upload, step, results, destroy. FAULT= YARN=1 CURRENCY= ARCH=
 run-local: $(VENV)/.runtime ##! Run the job on this machine. INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= ENGINE= PRECISION= IMAGE_SIZE= SCALING= MAX_REJECT_RATE= WEIGHTS= REQUEST= MASTER=
-tune: $(VENV)/.localaws ## Measure on your own images which network, size and precision to take, and price it. INPUT= MODEL= IMAGE_SIZE= PRECISION= WEIGHTS= LIMIT= ENV= REGION= IMAGES= MINUTES= ARCH= JSON=1
+tune: $(VENV)/.localaws ## Measure on your own images which network, size and precision to take, and price it. INPUT= MODEL= IMAGE_SIZE= WEIGHTS= LIMIT= ENV= REGION= IMAGES= MINUTES= PRECISION= ARCH= JSON=1
 neighbours: $(VENV)/.runtime ## List the images of a result that are most like a photograph. ENV= IMAGE= INPUT= OUTPUT= MODEL= COUNT= JSON=1
 classify: $(VENV)/.runtime ## Say how well a linear classifier tells the classes apart, and add it to the report. ENV= INPUT= OUTPUT= MODEL= JSON=1
 export: $(VENV)/.runtime ## Hand vectors, labels and thumbnails to projector, fiftyone or spotlight. ENV= INPUT= OUTPUT= MODEL= TO= DEST= LIMIT=
 ##@ Costs and checks
-doctor: $(VENV)/.localaws ##! Check what would fail later: account, quotas, types, names, tools. ENV= REGION= INPUT= MODEL= IMAGES= MINUTES= ARCH= WEIGHTS= CURRENCY= OFFLINE=1 JSON=1
-cost: $(VENV)/.localaws ## Show what an hour and a run will cost, and what the steps did cost. ENV= REGION= IMAGES= MINUTES= ARCH= CURRENCY= OFFLINE=1 JSON=1
+doctor: $(VENV)/.localaws ##! Check what would fail later: account, quotas, types, names, tools. ENV= REGION= INPUT= MODEL= IMAGES= MINUTES= PRECISION= ARCH= WEIGHTS= CURRENCY= OFFLINE=1 JSON=1
+cost: $(VENV)/.localaws ## Show what an hour and a run will cost, and what the steps did cost. ENV= REGION= IMAGES= MINUTES= PRECISION= ARCH= CURRENCY= OFFLINE=1 JSON=1
 billing: $(VENV)/.localaws ## List what still bills, its price, and the command that removes it. ENV= REGION= CURRENCY= JSON=1
 verify-aws: $(VENV)/.localaws ## Check in a real account what this project assumes about AWS (ENV=verify, under 1 euro). ENV= REGION= WITH= BILL=1 YES=1 CURRENCY=
 prices: $(VENV)/.runtime ## Renew the price tables from AWS's Price List API; TYPES= adds types. ENV= REGION= TYPES=
 ##@ An environment
 state: $(VENV)/.localaws ## Create the bucket of Terraform's states, once per account. ENV= REGION=
-plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. ENV= REGION= OFFLINE=1 IMAGES= MINUTES= ARCH= MAX_USD_PER_HOUR=
-apply: $(VENV)/.localaws ##! Create buckets and cluster; shows the price and asks. ENV= REGION= YES=1 IMAGES= MINUTES= ARCH= FAULT= YARN=1 CURRENCY=
+plan: $(VENV)/.runtime ## Show what would be created or changed, and its price. ENV= REGION= OFFLINE=1 IMAGES= MINUTES= PRECISION= ARCH= MAX_USD_PER_HOUR=
+apply: $(VENV)/.localaws ##! Create buckets and cluster; shows the price and asks. ENV= REGION= YES=1 IMAGES= MINUTES= PRECISION= ARCH= FAULT= YARN=1 CURRENCY=
 upload-dataset: $(VENV)/.localaws ##! Copy a folder of images to the data bucket. ENV= REGION= INPUT=
 run-step: $(VENV)/.localaws ##! Run the job on the cluster and watch it. ENV= REGION= INPUT= OUTPUT= MODEL= K= VARIANCE= LIMIT= CLASSES= ENGINE= PRECISION= IMAGE_SIZE= SCALING= MAX_REJECT_RATE= WEIGHTS= DETACH=1 QUEUE=1 ONESHOT=1 FAULT= CURRENCY= REQUEST=
 watch: $(VENV)/.localaws ## Watch a step that runs, or see how it ended. ENV= REGION= STEP= CURRENCY=
@@ -74,7 +74,7 @@ studio-notebook: $(VENV)/.localaws ## Put the notebook where Studio's user finds
 studio-open: $(VENV)/.localaws ## Print an address that opens Studio, valid for five minutes. ENV= REGION= OPEN=0
 studio-stop: $(VENV)/.localaws ## Stop what runs in Studio and bills by the hour. ENV= REGION=
 ##@ Changes and administrators
-plan-report: $(VENV)/.runtime ## Say what a change would do, as a comment for its pull request. ENV= REGION= BASE= OFFLINE=1 MAX_USD_PER_HOUR= LABELS= OUT= PLAN= IMAGES= MINUTES= ARCH=
+plan-report: $(VENV)/.runtime ## Say what a change would do, as a comment for its pull request. ENV= REGION= BASE= OFFLINE=1 MAX_USD_PER_HOUR= LABELS= OUT= PLAN= IMAGES= MINUTES= PRECISION= ARCH=
 drift: $(VENV)/.localaws ## Report whether storage differs from the code, and what bills by the hour. ENV= REGION= OUT= CURRENCY=
 operators: $(VENV)/.localaws ## Create the operators' rights (an administrator's command); shows the plan and asks. ENV= REGION= YES=1
 github: $(VENV)/.localaws ## Create the roles for a repository's workflows (an administrator's); shows the plan and asks. ENV= REGION= YES=1 REPOSITORY= SUBJECT= BRANCH=
@@ -147,9 +147,10 @@ help-all: ## All commands
 	@awk 'BEGIN {FS = ":.*##!? "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9_-]+:.*##!? / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.base:
-	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found. Install Python 3.11, or give its path: make PYTHON=/path/to/python3.11 …" >&2; exit 3; }
 	@echo "setting up $(VENV) (once)"
-	@$(PYTHON) -m venv $(VENV)
+	@if command -v $(PYTHON) >/dev/null; then $(PYTHON) -m venv $(VENV); \
+	elif command -v uv >/dev/null; then echo "no $(PYTHON) here: uv fetches Python 3.11"; uv venv --quiet --seed --python 3.11 $(VENV); \
+	else echo "make: $(PYTHON) was not found. Fix: install uv, which fetches Python 3.11 when make runs again; or give a path: make PYTHON=/path/to/python3.11 …" >&2; exit 3; fi
 	@[ -x "$(UV)" ] || { $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt || { echo "make: uv could not be installed from the package index; is the network there?" >&2; exit 3; }; }
 	@touch $@
 $(VENV)/.runtime: $(VENV)/.base requirements.txt requirements-java.txt

@@ -7,7 +7,6 @@ prices and the dev cluster's plan; a test computes it again. Minutes are of the 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ops.core.target import NO_ACCOUNT, Target
 from ops.cost import candidates, speed
 from ops.prices import table as prices
 from ops.terraform.offline import planned
+from ops.terraform.variables import Size
 
 PAGE = ROOT / "docs" / "elsewhere" / "one-machine.md"
 WHOLE = ROOT / "benchmarks" / "results" / "fixed.json"
@@ -150,10 +150,8 @@ def page(text: str, made: str) -> str:
 def main() -> int:
     """Entry point of `make machine-table`. Exit code: 0; 1 no plan or no figures; 3 no usable Terraform."""
     target = Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True)
-    # neither a size nor a region of the shell's decides what the page says
-    environ = {name: value for name, value in os.environ.items() if name not in ("IMAGES", "MINUTES")}
     try:
-        text = page(PAGE.read_text(encoding="utf-8"), table(planned(target, environ)))
+        text = page(PAGE.read_text(encoding="utf-8"), table(planned(target, Size())))
     except (OperatorError, TerraformError) as error:
         Console(stderr=True).print(f"machine-table: {error}", style="red")
         return error.exit_code

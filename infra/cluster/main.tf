@@ -11,6 +11,7 @@ module "sizing" {
   task_units    = var.task.units
   task_may_grow = var.managed_scaling != null
   images        = var.images
+  precision     = var.precision
   minutes       = var.minutes
   most_minutes  = 60 * var.ttl_hours - 30 # the start, and some air before the clock strikes
   max_units     = var.max_units
@@ -61,8 +62,8 @@ module "emr" {
   python                 = "${local.prefix}/venv/bin/python"
   types                  = module.sizing.types
   primary                = merge(var.primary, { types = module.sizing.primary_types })
-  core                   = merge(var.core, { units = module.sizing.core_units })
-  task                   = merge(var.task, { units = module.sizing.task_units })
+  core                   = merge(var.core, { types = module.sizing.core_types, units = module.sizing.core_units })
+  task                   = merge(var.task, { types = module.sizing.task_types, units = module.sizing.task_units })
   managed_scaling        = var.managed_scaling
   executor               = module.sizing.executor
   driver                 = module.sizing.driver

@@ -42,8 +42,8 @@ output "fleets" {
   description = "Types, vCPUs and market of each fleet: what a price is computed from."
   value = {
     primary = { types = module.sizing.primary_types, units = 1, market = var.primary.market }
-    core    = { types = var.core.types, units = module.sizing.core_units, market = var.core.market }
-    task    = { types = var.task.types, units = module.sizing.task_units, market = var.task.market }
+    core    = { types = module.sizing.core_types, units = module.sizing.core_units, market = var.core.market }
+    task    = { types = module.sizing.task_types, units = module.sizing.task_units, market = var.task.market }
   }
 }
 

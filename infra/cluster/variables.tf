@@ -118,6 +118,12 @@ variable "minutes" {
   default     = null
 }
 
+variable "precision" {
+  description = "Precision of the runs (PRECISION=): f32, or bf16, for which only types with such processors are asked."
+  type        = string
+  default     = "f32"
+}
+
 variable "max_units" {
   description = "vCPUs that core and task fleets may have together."
   type        = number

@@ -63,14 +63,11 @@ class Split:
         """One sentence for a reader."""
         ways = []
         if self.by_series:
-            ways.append(
-                f"{_classes(self.by_series)} split by series: learned on one axis of rotation, tested on the others, "
-                "and the other way round"
-            )
+            ways.append(f"{_classes(self.by_series)} split by the series that the file names tell apart")
         if self.by_halves:
             ways.append(
-                f"{_classes(self.by_halves)} without such series split into the first and second half of the file "
-                "names' order: a weaker test where neighbours look alike"
+                f"{_classes(self.by_halves)} cut in two by the order of the file names (where neighbouring files show "
+                "the same object, the true figure is lower)"
             )
         if self.left_out:
             ways.append(f"{_classes(len(self.left_out))} with a single image left out")

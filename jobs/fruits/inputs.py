@@ -37,6 +37,8 @@ _KEPT_BESIDE = frozenset(
         "lost+found",
     }
 )
+OWN_MARKS = (".drawn.json", ".fruits-360.json")
+"""Beside images that this project drew or fetched lies what says so: not a file that a user would miss."""
 HIDDEN, BESIDE, LINK, SPECIAL = "hidden", "left by a NAS or a desktop", "link to a folder", "no regular file"
 _MOST_KINDS = 100
 """Kinds of left out files that are told apart; of more, the rest is one kind."""
@@ -100,6 +102,8 @@ class LeftOut:
     first: dict[str, str] = field(default_factory=dict)
 
     def add(self, kind: str, key: str, count: int = 1) -> None:
+        if key.rpartition("/")[2] in OWN_MARKS:
+            return
         if kind not in self.counts and len(self.counts) >= _MOST_KINDS:
             kind = _OTHERS
         self.counts[kind] += count

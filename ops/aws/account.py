@@ -153,8 +153,8 @@ def account_of(region: str, *, without: str = "") -> str:
     return account
 
 
-def target_from(environ: Mapping[str, str], *, may_be_offline: bool) -> Target:
-    """The target that ``ENV``, ``REGION`` and ``OFFLINE`` ask for.
+def environment_and_region(environ: Mapping[str, str]) -> tuple[str, str]:
+    """What ``ENV`` and ``REGION`` name, or what is taken without them.
 
     Raises
     ------
@@ -165,13 +165,27 @@ def target_from(environ: Mapping[str, str], *, may_be_offline: bool) -> Target:
     tfvars_files(env, "storage", ROOT / "infra" / "env")
     if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region):
         raise WrongUseError(f"{region} is no region of AWS. Fix: for example REGION={DEFAULT_REGION}, which is Paris.")
+    return env, region
+
+
+def offline_target(environ: Mapping[str, str]) -> Target:
+    """The environment to be planned without asking AWS anything; raises as `environment_and_region` does."""
+    env, region = environment_and_region(environ)
+    account = EMULATED_ACCOUNT if env == "local" else NO_ACCOUNT
+    return Target(env=env, region=region, account_id=account, offline=True)
+
+
+def target_from(environ: Mapping[str, str], *, may_be_offline: bool) -> Target:
+    """The target that ``ENV``, ``REGION`` and ``OFFLINE`` ask for.
+
+    Raises
+    ------
+    WrongUseError : there is no such environment, or the region is none
+    TerraformError : it is the embedded AWS, and that does not run
+    """
     if environ.get("OFFLINE") == "1" and may_be_offline:
-        return Target(
-            env=env,
-            region=region,
-            account_id=EMULATED_ACCOUNT if env == "local" else NO_ACCOUNT,
-            offline=True,
-        )
+        return offline_target(environ)
+    env, region = environment_and_region(environ)
     if env != "local":
         return Target(env=env, region=region, account_id=account_of(region, without=", or OFFLINE=1" * may_be_offline))
     found = emulator(environ)

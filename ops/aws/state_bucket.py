@@ -222,7 +222,7 @@ def run(environ: Mapping[str, str], console: Console) -> None:
             done = make_state(account.client("s3"), account.target)
     except (ClientError, BotoCoreError) as error:
         raise NoStateError(f"{error}. Fix: these credentials need the rights of infra/operators.") from error
-    said = ", ".join(done) if done else "is as it should be: nothing to do"
+    said = ", ".join(done) if done else "is up to date: nothing to do"
     console.print(f"{account.target.state_bucket}: {said}")
     console.print("STILL BILLING: what lies in it, some kilobytes; no command removes it")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.aws.account import target_from
+from ops.aws.account import offline_target, target_from
 from ops.ci import standing
 from ops.ci.comment import Subject
 from ops.core.console import Console, working
@@ -20,7 +20,7 @@ from ops.core.errors import TerraformError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import Target
 from ops.terraform.binary import find_terraform
-from ops.terraform.variables import artifact_uris, cluster_variables, workspace
+from ops.terraform.variables import Size, cluster_variables, workspace
 from ops.terraform.workspace import STACKS, CommandFailedError, Stack, Workspace
 
 PLANNED = ("infra", "bootstrap")  # what a plan is made of
@@ -62,15 +62,11 @@ def fingerprint(root: Path, stack: Stack, env: str) -> str:
     return digest.hexdigest()
 
 
-def offline(
-    stack: Stack, target: Target, root: Path, home: Path, environ: Mapping[str, str], terraform: Path
-) -> Workspace:
+def offline(stack: Stack, target: Target, root: Path, home: Path, size: Size, terraform: Path) -> Workspace:
     """A stack of a checkout, to be planned without AWS."""
     extra: dict[str, Any] = {}
     if stack == "cluster":
-        extra = cluster_variables(target, {}, environ)
-        bucket = f"fruits-{target.env}-artifacts-{target.account_id}"
-        extra |= artifact_uris(bucket, environ, root)
+        extra = cluster_variables(target, {}, size, root=root)
     return Workspace(
         target=target, stack=stack, extra=extra, source=root / "infra", home=home, terraform=terraform, capture=True
     )
@@ -93,12 +89,12 @@ def compare(
     root, base : checkouts of head and base
     home : where copies, states and plans are kept
     """
-    target = target_from({**environ, "OFFLINE": "1"}, may_be_offline=True)
-    terraform = find_terraform()
+    target = offline_target(environ)
+    terraform, size = find_terraform(), Size.from_options(environ)
     found: dict[str, dict[str, Any]] = {name: {} for name in ("base", "head", "compared", "incomparable", "refused")}
     for stack in STACKS:
         with working(console, f"{stack}: planning the head"):
-            after = offline(stack, target, root, home / "head", environ, terraform)
+            after = offline(stack, target, root, home / "head", size, terraform)
             after.state.unlink(missing_ok=True)
             out = home / f"{stack}.tfplan"
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +111,7 @@ def compare(
             found["compared"][stack] = {"resource_changes": []}
             continue
         with working(console, f"{stack}: planning the head against the base"):
-            before = offline(stack, target, base, home / "base", environ, terraform)
+            before = offline(stack, target, base, home / "base", size, terraform)
             before.state.unlink(missing_ok=True)
             try:
                 before.plan(out=out)
@@ -177,7 +173,7 @@ def subject(
     found = compare(root, checkout, environ, home, console)
     live, unseen, accounts = against_account(environ, home, console)
     env = environ.get("ENV") or "local"
-    region = target_from({**environ, "OFFLINE": "1"}, may_be_offline=True).region
+    region = offline_target(environ).region
     return Subject(
         env=env, region=region, **found, live=live, unseen=unseen, ceiling=ceiling, allowed=allowed, accounts=accounts
     )

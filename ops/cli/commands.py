@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ops.cli.options import RUN
 
 WHERE = "ENV REGION"
-SIZE = "IMAGES MINUTES ARCH"
+SIZE = "IMAGES MINUTES PRECISION ARCH"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ _LIST = (
              "Run the whole cycle on the embedded AWS: apply, upload, step, results, destroy", everyday=True),
     _command("run-local", _LOCAL, "ops.cli.run_local:main", f"{RUN} REQUEST MASTER",
              "Run the job on this machine", everyday=True),
-    _command("tune", _LOCAL, "ops.cli.tune:main", f"INPUT MODEL IMAGE_SIZE PRECISION WEIGHTS LIMIT {WHERE} {SIZE} JSON",
+    _command("tune", _LOCAL, "ops.cli.tune:main", f"INPUT MODEL IMAGE_SIZE WEIGHTS LIMIT {WHERE} {SIZE} JSON",
              "Measure on your own images which network, size and precision to take, and price it"),
     _command("neighbours", _LOCAL, "ops.job.neighbours:main", "ENV IMAGE INPUT OUTPUT MODEL COUNT JSON",
              "List the images of a result that are most like a photograph"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.aws.account import Account, target_from
+from ops.aws.account import Account, offline_target
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
 from ops.cost import ledger, speed
@@ -21,6 +21,7 @@ from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
 from ops.terraform.offline import planned
+from ops.terraform.variables import Size
 
 UNKNOWN_PRICE = 6
 
@@ -78,10 +79,9 @@ def _plain(value: Any) -> Any:
 def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dict[str, Any]]:
     """Everything `make cost` says: as lines and for a program."""
     currency = currency_from(environ)
-    offline = {**environ, "OFFLINE": "1"}
-    target = target_from(offline, may_be_offline=True)
+    target = offline_target(environ)
     with working(console, "planning without asking AWS", quiet=not console.is_terminal):
-        plan = planned(target, environ)
+        plan = planned(target, Size.from_options(environ))
     missing = ""
     account: Account | None = None
     records: list[dict[str, Any]] = []

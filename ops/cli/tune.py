@@ -21,7 +21,7 @@ from fruits.store import Store
 from rich.box import SIMPLE
 from rich.table import Table
 
-from ops.aws.account import target_from
+from ops.aws.account import offline_target
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.text import number
@@ -32,6 +32,7 @@ from ops.job.local_spark import MODELS, SAMPLE
 from ops.plan import policies
 from ops.prices import table as prices
 from ops.terraform.offline import planned
+from ops.terraform.variables import Size
 from sample.draw import draw_sample
 
 BF16_FAMILIES = ("c7i", "m7i", "r7i", "c7a", "m7a", "r7a")
@@ -79,8 +80,8 @@ def _fleet(environ: Mapping[str, str]) -> Fleet | None:
         return None
     if images < 1:
         raise UsageError(f"IMAGES={images} cannot be. Fix: at least 1.")
-    target = target_from({**environ, "OFFLINE": "1"}, may_be_offline=True)
-    return Fleet(target.env, target.region, planned(target, environ), prices.table(), int(images))
+    target = offline_target(environ)
+    return Fleet(target.env, target.region, planned(target, Size.from_options(environ)), prices.table(), int(images))
 
 
 def _whole(environ: Mapping[str, str], name: str, default: int) -> int:

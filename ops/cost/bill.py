@@ -4,8 +4,8 @@ EC2, EMR's fee and volumes are each billed by the second, an instance for a minu
 tells when an instance was asked for (``CreationDateTime``), which is some seconds earlier: so this is slightly too
 much, never too little. Spot nodes are counted at the book's Spot price, which is an order of magnitude.
 
-A step bears the time since the step before it ended (the first since the cluster was asked for): so the steps of a
-cluster and what follows the last one add up to the whole, whatever ran at the same time.
+A step is charged for the time since the previous one ended (the first since the cluster was asked for): so the steps
+of a cluster and what follows the last one add up to the whole, whatever ran at the same time.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def sentence(found: Bills) -> str:
     """The last line of a command: what goes on billing and what ends it, or that nothing does."""
     cluster = found.cluster if found.cluster and found.cluster.live else None
     if found.emulated:
-        stays = f"the cluster {cluster.id} stays ({cluster.state}): " if cluster else ""
+        stays = f"the cluster {cluster.id} is still up ({cluster.state}): " if cluster else ""
         return f"{stays}the embedded AWS bills nothing"
     hour = f"{shown(found.usd_hour)} USD an hour before tax" if found.usd_hour is not None else "at an unknown price"
     stored = f"; what lies in {', '.join(found.buckets)} by the month, until make purge" if found.buckets else ""

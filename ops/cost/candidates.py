@@ -52,10 +52,12 @@ class Candidate:
     is_planned: bool = False
 
 
-def choose_machine(region: str, step_minutes: Decimal, images: Decimal, book: prices.Book) -> str:
+def choose_machine(
+    region: str, step_minutes: Decimal, images: Decimal, book: prices.Book, precision: str = "f32"
+) -> str:
     """The smallest machine that is as fast as the minutes given; the largest where none is."""
     for type_ in MACHINES[:-1]:
-        if images / (of_types([type_]).per_vcpu * book.instance(region, type_).vcpu) / 60 <= step_minutes:
+        if images / (of_types([type_], precision).per_vcpu * book.instance(region, type_).vcpu) / 60 <= step_minutes:
             return type_
     return MACHINES[-1]
 
@@ -68,9 +70,10 @@ def price_machine(
     fixed_seconds: Decimal,
     book: prices.Book,
     measured: Speed | None = None,
+    precision: str = "f32",
 ) -> Candidate:
     """One machine on demand with its volume, started and ended by hand; no EMR fee."""
-    kind, speed = book.instance(region, type_), measured or of_types([type_])
+    kind, speed = book.instance(region, type_), measured or of_types([type_], precision)
     hour = kind.ec2 + book.service(region, "ebs_gp3").usd * MACHINE_GIB / prices.HOURS_A_MONTH
     step = (images / (speed.per_vcpu * kind.vcpu) + fixed_seconds) / 60
     requests = images / 1000 * book.service(region, "s3_get").usd
@@ -104,6 +107,7 @@ def list_candidates(
     book: prices.Book,
     measured: Speed | None = None,
     machine: str | None = None,
+    precision: str = "f32",
 ) -> list[Candidate]:
     """Every way to do it, the planned one first among equals; empty for a plan without a cluster.
 
@@ -112,6 +116,7 @@ def list_candidates(
     images : how many; `EXAMPLE_IMAGES` where it is None
     measured : the speed of a run on AWS, instead of what is known of the types' processors
     machine : the type of the machine by hand; None takes one that is fast enough
+    precision : of the runs: f32 or bf16
 
     Raises
     ------
@@ -133,7 +138,7 @@ def list_candidates(
     found = []
     for name, (fleets, workers) in listed.items():
         hour = policies.price_of(replace(size, fleets=fleets), region, book)
-        speed = measured or of_types(policies.worker_types(fleets))
+        speed = measured or of_types(policies.worker_types(fleets), precision)
         run = estimate.run_on(
             hour, workers=workers, images=count, speed=speed, fixed_seconds=fixed, idle_minutes=Decimal(0),
             get=book.service(region, "s3_get").usd,
@@ -147,8 +152,12 @@ def list_candidates(
             )
         )  # fmt: skip
     slowest = max(one.step for one in found)
-    type_ = machine or choose_machine(region, slowest, count, book)
-    found.append(price_machine(region, type_, images=count, fixed_seconds=fixed, book=book, measured=measured))
+    type_ = machine or choose_machine(region, slowest, count, book, precision)
+    found.append(
+        price_machine(
+            region, type_, images=count, fixed_seconds=fixed, book=book, measured=measured, precision=precision
+        )
+    )
     return found
 
 

@@ -49,7 +49,7 @@ def quote(
 
     Parameters
     ----------
-    environ : IMAGES and MINUTES in it
+    environ : IMAGES, MINUTES and PRECISION in it
     measured : the speed of a run on AWS, instead of the slowest processor's that the plan may bring
 
     Raises
@@ -60,7 +60,11 @@ def quote(
     if size is None:
         return None
     images, minutes = number(environ, "IMAGES"), number(environ, "MINUTES")
-    speed = measured or of_types(policies.worker_types(size.fleets))
+    precision = environ.get("PRECISION") or "f32"
+    measured = measured if precision == "f32" else None  # the ledger does not say in which precision a run was
+    speed = measured or of_types(policies.worker_types(size.fleets), precision)
     found = estimate.estimate(plan, env=env, region=region, speed=speed, images=images, book=book)
-    listed = candidates.list_candidates(plan, region=region, images=images, book=book, measured=measured)
+    listed = candidates.list_candidates(
+        plan, region=region, images=images, book=book, measured=measured, precision=precision
+    )
     return Quote(found, listed, images, minutes) if found else None

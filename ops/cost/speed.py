@@ -88,8 +88,10 @@ def of_core(rate: float) -> Speed:
     )
 
 
-def of_types(types: Iterable[str], path: Path = BENCH) -> Speed:
+def of_types(types: Iterable[str], precision: str = "f32", path: Path = BENCH) -> Speed:
     """Of the slowest processor that a list of types may bring: the benchmark's speed, scaled by what AWS says.
+
+    In bf16 it is twice that on processors which have it; the others would refuse the run.
 
     Raises
     ------
@@ -99,6 +101,8 @@ def of_types(types: Iterable[str], path: Path = BENCH) -> Speed:
     families = {type_.split(".")[0] for type_ in types}
     found = [row for row in PROCESSORS if families & set(row[1])]
     name, _, factor, why = min(found, key=lambda row: row[2], default=PROCESSORS[0])
+    if precision == "bf16" and name in BF16:
+        factor, why = factor * BF16[name], f"{why}; in bf16 {BF16[name]:.1f} times that, measured"
     return Speed(base.per_vcpu * factor, f"{base.source}; {name}: {why}", inferred=True)
 
 

@@ -191,7 +191,7 @@ class Scene:
             )
         if self.traceback is not None:
             process = self.traceback.process
-            yield Statement(self.traceback.text, f"the {process}'s traceback", process == "driver", is_core=True)
+            yield Statement(self.traceback.words, f"the {process}'s traceback", process == "driver", is_core=True)
         if self.chain is not None:
             yield Statement(self.chain.text, "the JVM's exception", is_core=True)
         if self.node is not None:
@@ -262,7 +262,7 @@ def telling(document: Document) -> list[str]:
     picked = [line for line in lines if _STEP_SAYS.search(line)][-LAST_LINES:]
     if document.role == "driver":
         raised = tracebacks.choose(tracebacks.parse(document.text))
-        picked += raised.text.split("\n") if raised else []
+        picked += raised.words.split("\n") if raised else []
     return picked
 
 

@@ -126,6 +126,11 @@ class Traceback:
         return "worker" if begins else "driver"
 
     @property
+    def words(self) -> str:
+        """Class and message as printed: the frames' lines of source are not what was raised."""
+        return f"{self.exception}: {self.message}" if self.message.strip() else self.exception
+
+    @property
     def said(self) -> str:
         """Class and message in one line."""
         return " ".join(f"{self.exception}: {self.message}".split()) if self.message.strip() else self.exception

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.aws.account import NOT_RUNNING, Account, emulator, target_from
+from ops.aws.account import NOT_RUNNING, Account, emulator, offline_target
 from ops.aws.state_bucket import NoStateError, region_of
 from ops.core.console import Console
 from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
@@ -24,6 +24,7 @@ from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import current
 from ops.terraform.offline import planned
+from ops.terraform.variables import Size
 
 COLOURS = {"failure": "red", "warning": "yellow"}
 ASKED = "vCPUs, types, release, block public access, buckets and time"
@@ -33,7 +34,7 @@ NO_EMULATOR = "the embedded AWS of ENV=local is not running"
 def plan_of(target: Target, environ: Mapping[str, str]) -> tuple[list[Finding], dict[str, Any] | None]:
     """The cluster's plan, offline; or the finding that there is none, with Terraform's reason."""
     try:
-        plan = planned(target, environ)
+        plan = planned(target, Size.from_options(environ))
     except (TerraformError, OperatorError) as error:
         return [failed("plan", error)], None
     if broken := policies.check(plan, region=target.region):
@@ -49,7 +50,7 @@ def account_of(environ: Mapping[str, str]) -> tuple[list[Finding], Account | Non
         text, _, cure = str(error).partition(". Log in")
         return [
             Finding("credentials", FAILURE, text, f"log in{cure}"),
-            unchecked("AWS", f"without credentials nobody can ask it for {ASKED}"),
+            unchecked("AWS", f"not checked (no credentials): {ASKED}"),
         ], None
     except TerraformError:
         cure = "make local-up, or make apply, which starts it."
@@ -138,7 +139,7 @@ def examine(
     ``account`` is given where it is rehearsed.
     """
     findings = machine.look(environ)
-    target = account.target if account else target_from({**environ, "OFFLINE": "1"}, may_be_offline=True)
+    target = account.target if account else offline_target(environ)
     with console.status("planning"):
         found, plan = plan_of(target, environ)
     findings += found
@@ -208,7 +209,7 @@ def run(what: str, environ: Mapping[str, str], console: Console, *, machine_read
         return exit_code(findings)
     _shown(console, [counted(findings), ""])
     if owed is None or reached is None:
-        _shown(console, ["what is still billing was not looked at: there is no account to ask"])
+        _shown(console, ["running costs: not checked (no account)"])
     else:
         _shown(console, bill_lines.lines(owed, reached, currency))
     return exit_code(findings)

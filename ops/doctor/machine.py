@@ -68,7 +68,7 @@ def weights(model: str, folder: str | None) -> Finding:
         data = BACKBONES[model].load_weights(folder)
     except FruitsError as error:
         return failed("weights", error)
-    return ok("weights", f"{model}: {len(data) / 1e6:.0f} MB, as vouched for")
+    return ok("weights", f"{model}: {len(data) / 1e6:.0f} MB, checksum ok")
 
 
 def misfits(names: Iterable[str], machine: str) -> list[str]:
@@ -107,7 +107,7 @@ def wheels(
     lock = (locks / f"requirements-{machine}.txt").read_bytes()
     folder = root / wheelhouse.lock_key(lock)
     if not (folder / wheelhouse.SUMS).exists():
-        cure = "make apply makes it (some 600 MB from the package index); to have it before: make wheelhouse."
+        cure = "make apply makes it (some 520 MB from the package index); to have it before: make wheelhouse."
         return warning("wheelhouse", f"not made yet for {machine}", cure), None
     try:
         made = wheelhouse.check(folder, lock)

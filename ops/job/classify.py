@@ -85,7 +85,7 @@ def taken_for(result: Result, found: classifier.Result, text: str) -> list[int]:
 
 def confusions_of(found: classifier.Result) -> Table:
     """What is taken for what."""
-    table = Table("is", "is taken for", "images", title="most frequent confusions", title_justify="left")
+    table = Table("true class", "predicted", "images", title="most frequent confusions", title_justify="left")
     table.columns[2].justify = "right"
     for a, b, n in found.top_confusions(SHOWN):
         table.add_row(Text(a), Text(b), f"{n:,}")

@@ -81,13 +81,21 @@ def scores_of(result: Result, uri: str) -> NDArray[np.float64]:
     return scores
 
 
-def nearest(result: Result, scores: NDArray[np.float64], count: int) -> list[Neighbour]:
-    """The nearest images of a result, the nearest first; memory does not grow with it."""
+def nearest(result: Result, scores: NDArray[np.float64], count: int, *, but: str = "") -> list[Neighbour]:
+    """The nearest images of a result, the nearest first; memory does not grow with it.
+
+    Parameters
+    ----------
+    but : path of an image that is left out: the photograph itself, where the result holds it
+    """
     kept: list[Neighbour] = []
     for block in result.blocks():
         distances = np.linalg.norm(block.scores.astype(np.float64) - scores, axis=1)
+        distances[[i for i, path in enumerate(block.paths) if path == but]] = np.inf
         some = np.argsort(distances, kind="stable")[:count]
-        kept += [Neighbour(block.paths[i], block.labels[i], float(distances[i])) for i in some]
+        kept += [
+            Neighbour(block.paths[i], block.labels[i], float(distances[i])) for i in some if np.isfinite(distances[i])
+        ]
         kept = sorted(kept, key=lambda one: (one.distance, one.path))[:count]
     return kept
 
@@ -134,7 +142,9 @@ def main(environ: Mapping[str, str]) -> int:
     count = positive(environ, "COUNT", COUNT)
     result = find(environ)
     with working(errors, "looking for the nearest images", quiet=not errors.is_terminal):
-        found = nearest(result, scores_of(result, image), count)
+        found = nearest(result, scores_of(result, image), count, but=Store(image).uri)
+    if not found:
+        raise InputError(f"{result.store.uri} holds no other image than {image}. Fix: OUTPUT= names another result.")
     if environ.get("JSON") == "1":
         print(json.dumps(described(result, image, found), indent=1, ensure_ascii=False))
         return 0

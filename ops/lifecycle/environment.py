@@ -37,7 +37,7 @@ from ops.job.names import result_name
 from ops.lifecycle import fault, studio
 from ops.plan import policies
 from ops.plan.summary import summary
-from ops.terraform.variables import boundary_of, cluster_variables
+from ops.terraform.variables import Artifacts, Size, boundary_of, cluster_variables
 from ops.terraform.workspace import CommandFailedError, Workspace, embedded_home
 
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
@@ -72,25 +72,19 @@ def start_embedded(console: Console, environ: Mapping[str, str] | None = None) -
 
 def upload_artifacts(
     account: Account,
-    environ: Mapping[str, str],
+    arch: str,
     console: Console,
     build: Callable[..., wheelhouse.Wheelhouse] = wheelhouse.build,
-) -> dict[str, str]:
-    """Put bootstrap script and wheelhouse under their immutable keys; only what is not there is sent.
-
-    Returns
-    -------
-    dict
-        ``BOOTSTRAP_URI`` and ``WHEELHOUSE_URI``.
-    """
+) -> Artifacts:
+    """Put bootstrap script and wheelhouse under their immutable keys; only what is not there is sent."""
     bucket = account.bucket("artifacts")
     data = BOOTSTRAP.read_bytes()
     key = f"bootstrap/{hashlib.sha256(data).hexdigest()[:16]}/{BOOTSTRAP.name}"
     account.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
-    made = wheelhouse.build_visibly(environ.get("ARCH") or "x86_64", console, build)
+    made = wheelhouse.build_visibly(arch, console, build)
     uri = f"s3://{bucket}/wheelhouse"
     wheels = wheelhouse.sync(made, uri, store=wheelhouse.open_store(uri, account.client("s3")), console=console)
-    return {"BOOTSTRAP_URI": f"s3://{bucket}/{key}", "WHEELHOUSE_URI": wheels.uri}
+    return Artifacts(f"s3://{bucket}/{key}", wheels.uri)
 
 
 def ensure_state(account: Account, environ: Mapping[str, str], console: Console) -> None:
@@ -142,7 +136,8 @@ def preview(account: Account, storage: Workspace, environ: Mapping[str, str]) ->
     if not held and any(r["type"] == "aws_kms_key" for r in stored.get("resource_changes", [])):
         target = account.target  # the key's own id is known after apply; the price does not depend on it
         held = {"kms_key_arn": f"arn:aws:kms:{target.region}:{target.account_id}:key/{uuid.UUID(int=0)}"}
-    extra = cluster_variables(account.target, held, environ, boundary_of(account.target))
+    boundary = boundary_of(account.target)
+    extra = cluster_variables(account.target, held, Size.from_options(environ), boundary=boundary)
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=True)
     place = cluster.state.with_suffix(".preview.tfplan")
     changes = cluster.plan(out=place)
@@ -199,8 +194,9 @@ def apply(
     with working(console, "storage: buckets, budget", quiet=not quiet):
         storage.apply()
     console.print(f"storage applied in {elapsed() - began:.0f} s")
-    uris = upload_artifacts(account, environ, console, build)
-    extra = cluster_variables(account.target, storage.outputs(), {**environ, **uris}, boundary_of(account.target))
+    size, boundary = Size.from_options(environ), boundary_of(account.target)
+    artifacts = upload_artifacts(account, size.arch, console, build)
+    extra = cluster_variables(account.target, storage.outputs(), size, artifacts=artifacts, boundary=boundary)
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
     plan = cluster.state.with_suffix(".tfplan")
     plan.parent.mkdir(parents=True, exist_ok=True)
@@ -208,7 +204,7 @@ def apply(
         changes = cluster.plan(out=plan)
         shown = cluster.show(plan)
     if not changes:
-        console.print("the cluster is as it should be: nothing to do")
+        console.print("the cluster is up to date: nothing to do")
         return account
     if broken := policies.check(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
@@ -242,8 +238,8 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
         console.print(last_line(account))
         return
     storage = Workspace(target=account.target, stack="storage", capture=True).outputs()
-    gone = {**environ, "BOOTSTRAP_URI": "", "WHEELHOUSE_URI": ""}
-    extra = cluster_variables(account.target, storage, gone, boundary_of(account.target))
+    size, boundary = Size.from_options(environ), boundary_of(account.target)
+    extra = cluster_variables(account.target, storage, size, boundary=boundary)
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
     with working(console, "ending the cluster") as say:
         if "cluster_id" in outputs:

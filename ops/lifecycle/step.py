@@ -191,7 +191,9 @@ class NotEndedError(OperatorError):
 
 
 def watch(account: Account, submitted: Submitted, console: Console) -> dict[str, Any]:
-    """Show the step until it has ended; returns EMR's status of it. There is no limit of time.
+    """Show the step until it has ended; returns EMR's status of it.
+
+    There is no limit of time but for a driver that no node takes: after `MOST_WAITING_SECONDS` its step is cancelled.
 
     Raises
     ------
@@ -215,6 +217,8 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
             else:
                 told, reason = tell(watcher, waiting)
                 say(told)
+                if reason and len(list_open_steps(account)) > 1:
+                    reason = ""  # it waits for another step, which is no want of nodes
                 if limit.is_reached(reason, time.monotonic()):
                     give_up(account, submitted, reason, console)
             return None

@@ -6,7 +6,9 @@ The layout, below the cluster's ``LogUri``
     <cluster>/steps/<step>/{controller,stdout,stderr,syslog}.gz
     <cluster>/containers/<application>/<container>/{stdout,stderr}.gz
     <cluster>/node/<instance>/bootstrap-actions/<n>/{controller,stdout,stderr}.gz
-    <cluster>/node/<instance>/…                       daemons, provisioning, applications
+    <cluster>/node/<instance>/applications/hadoop-yarn/…    YARN's daemons: nodemanager, on the primary resourcemanager
+    <cluster>/node/<instance>/daemons/instance-state/…      EMR's snapshots of memory, disks and the kernel's last words
+    <cluster>/node/<instance>/…                             provisioning, other daemons
 
 In cluster mode the step's own log is YARN's client only: it names the application, in whose first container the driver
 runs. Beside them lie the causes that our bootstrap script leaves: ``node/bootstrap/<cluster>/<instance>.json``.

@@ -31,7 +31,7 @@ def summary(plan: Mapping[str, Any], region: str, book: prices.Book | None = Non
     try:
         hour = policies.price(plan, region, book)
     except prices.UnknownPriceError as error:
-        return [*lines, f"   the price cannot be told: {error}"]
+        return [*lines, f"   the price is not available: {error}"]
     if hour is not None:
         spot = abs(hour.total - hour.total_on_demand) > 0.005
         fallback = f" ({hour.total_on_demand:.2f} where Spot has nothing)" if spot else ""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ops.core.errors import OperatorError
 from ops.core.target import EMULATED_ACCOUNT, NO_ACCOUNT, Target
-from ops.terraform.variables import cluster_variables
+from ops.terraform.variables import Size, cluster_variables
 from ops.terraform.workspace import CommandFailedError, Workspace
 
 
-def planned(target: Target, environ: Mapping[str, str], home: Path | None = None) -> dict[str, Any]:
+def planned(target: Target, size: Size, home: Path | None = None) -> dict[str, Any]:
     """The cluster stack's plan, made without asking AWS anything.
 
     Raises
@@ -23,7 +22,7 @@ def planned(target: Target, environ: Mapping[str, str], home: Path | None = None
     offline = Target(env=target.env, region=target.region, account_id=account, offline=True)
     options: dict[str, Any] = {"home": home} if home else {}
     work = Workspace(
-        target=offline, stack="cluster", extra=cluster_variables(offline, {}, environ), capture=True, **options
+        target=offline, stack="cluster", extra=cluster_variables(offline, {}, size), capture=True, **options
     )
     out = work.state.with_suffix(".tfplan")
     out.parent.mkdir(parents=True, exist_ok=True)

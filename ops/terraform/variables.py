@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,41 +15,83 @@ from ops.core.text import number
 from ops.terraform.workspace import Stack, Workspace
 
 
-def artifact_uris(bucket: str, environ: Mapping[str, str], root: Path = ROOT) -> dict[str, str]:
-    """The URIs of bootstrap script and wheelhouse: as given, or as their contents would be addressed.
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """What a cluster is sized by; None where the environment's files say it.
 
-    A wheelhouse is called by the hash of the lock of its architecture (``ARCH``: x86_64, the default, or arm64), the
-    script by its own; both hashes are the first 16 digits of a sha256.
-
-    >>> artifact_uris("b", {"BOOTSTRAP_URI": "s3://b/x.sh", "WHEELHOUSE_URI": "s3://b/w/"})
-    {'bootstrap_uri': 's3://b/x.sh', 'wheelhouse_uri': 's3://b/w/'}
+    Attributes
+    ----------
+    images : how many the next run has
+    minutes : that it may take
+    precision : of the run: f32, or bf16 on processors that compute in it
+    arch : processor of the nodes: x86_64 or arm64
     """
 
-    def digest(name: str) -> str:
-        path = root / "bootstrap" / name
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else "not-built"
+    images: float | int | None = None
+    minutes: float | int | None = None
+    precision: str | None = None
+    arch: str = "x86_64"
 
-    machine = {"arm64": "aarch64"}.get(environ.get("ARCH", ""), environ.get("ARCH") or "x86_64")
-    script, lock = "install_tensorflow.sh", f"requirements-{machine}.txt"
-    return {
-        "bootstrap_uri": environ.get("BOOTSTRAP_URI") or f"s3://{bucket}/bootstrap/{digest(script)}/{script}",
-        "wheelhouse_uri": environ.get("WHEELHOUSE_URI") or f"s3://{bucket}/wheelhouse/{digest(lock)}/",
-    }
+    @classmethod
+    def from_options(cls, environ: Mapping[str, str]) -> Size:
+        """The size that IMAGES, MINUTES, PRECISION and ARCH name.
+
+        Raises
+        ------
+        WrongUseError : one of them is no number
+        """
+        images, minutes = number(environ, "IMAGES"), number(environ, "MINUTES")
+        precision, arch = environ.get("PRECISION") or None, environ.get("ARCH") or "x86_64"
+        return cls(images=images, minutes=minutes, precision=precision, arch=arch)
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """Where a node fetches the bootstrap script and the wheels: URIs in the artifacts bucket."""
+
+    bootstrap_uri: str
+    wheelhouse_uri: str
+
+    @classmethod
+    def by_content(cls, bucket: str, arch: str, root: Path = ROOT) -> Artifacts:
+        """Where they are once they are uploaded: below the first 16 digits of a sha256.
+
+        The script is called by its own, a wheelhouse by that of the lock of its architecture.
+        """
+
+        def digest(name: str) -> str:
+            path = root / "bootstrap" / name
+            return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else "not-built"
+
+        script, lock = "install_tensorflow.sh", f"requirements-{'aarch64' if arch == 'arm64' else arch}.txt"
+        return cls(f"s3://{bucket}/bootstrap/{digest(script)}/{script}", f"s3://{bucket}/wheelhouse/{digest(lock)}/")
 
 
 def cluster_variables(
-    target: Target, storage: Mapping[str, Any], environ: Mapping[str, str], boundary: str | None = None
+    target: Target,
+    storage: Mapping[str, Any],
+    size: Size,
+    *,
+    artifacts: Artifacts | None = None,
+    boundary: str | None = None,
+    root: Path = ROOT,
 ) -> dict[str, Any]:
-    """What the cluster stack is given beside its files: the storage stack's outputs, artifacts, sizes, boundary."""
+    """What the cluster stack is given beside its files: the storage stack's outputs, artifacts, sizes, boundary.
+
+    Parameters
+    ----------
+    artifacts : that were uploaded; None for those of the checkout at ``root``
+    """
     buckets = storage.get("buckets")
-    artifacts = buckets["artifacts"] if buckets else f"fruits-{target.env}-artifacts-{target.account_id}"
+    bucket = buckets["artifacts"] if buckets else target.bucket_names["artifacts"]
     return {
         "buckets": buckets,
         "kms_key_arn": storage.get("kms_key_arn"),
-        "images": number(environ, "IMAGES"),
-        "minutes": number(environ, "MINUTES"),
+        "images": size.images,
+        "minutes": size.minutes,
+        "precision": size.precision,
         "permissions_boundary": boundary,
-        **artifact_uris(artifacts, environ),
+        **asdict(artifacts or Artifacts.by_content(bucket, size.arch, root)),
     }
 
 
@@ -96,5 +139,5 @@ def workspace(stack: Stack, target: Target, environ: Mapping[str, str], **option
     if stack == "github":
         return Workspace(target=target, stack=stack, extra=github_variables(environ), **options)
     storage = Workspace(target=target, stack="storage", **options).outputs() if not target.offline else {}
-    extra = cluster_variables(target, storage, environ, boundary_of(target))
+    extra = cluster_variables(target, storage, Size.from_options(environ), boundary=boundary_of(target))
     return Workspace(target=target, stack=stack, extra=extra, **options)

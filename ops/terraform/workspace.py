@@ -1,4 +1,4 @@
-"""Run Terraform for one of the two stacks: find it and its provider, choose state and variables.
+"""Run Terraform for one of the four stacks: find it and its provider, choose state and variables.
 
 What it does not do: upload artifacts, submit steps, sweep what EMR leaves behind (callers do, between the
 calls).

@@ -41,7 +41,7 @@ from ops.lifecycle import environment as deploy
 from ops.lifecycle.upload import upload
 from ops.plan import policies
 from ops.prices import table as prices
-from ops.terraform.variables import cluster_variables
+from ops.terraform.variables import Size, cluster_variables
 from ops.terraform.workspace import Workspace
 from ops.verify import record
 from ops.verify.assumptions import Result, judge
@@ -76,13 +76,14 @@ def price(account: Account, environ: Mapping[str, str]) -> Decimal:
     OperatorError : the price cannot be told, or an hour would cost more than a euro
     """
     target = replace(account.target, endpoint=None, offline=True)
-    work = Workspace(target=target, stack="cluster", extra=cluster_variables(target, {}, environ), capture=True)
+    extra = cluster_variables(target, {}, Size.from_options(environ))
+    work = Workspace(target=target, stack="cluster", extra=extra, capture=True)
     plan = work.state.with_suffix(".tfplan")
     work.plan(out=plan)
     try:
         hour = policies.price(work.show(plan), target.region)
     except prices.UnknownPriceError as error:
-        raise OperatorError(f"the price cannot be told: {error}", exit_code=5) from error
+        raise OperatorError(f"the price is not available: {error}", exit_code=5) from error
     assert hour is not None
     usd = hour.total_on_demand * HOURS
     euros = usd * currency_from({"CURRENCY": "EUR"}).per_usd

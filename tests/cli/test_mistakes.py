@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -198,3 +200,26 @@ def test_a_mistake_is_refused_at_once(
     printed = capsys.readouterr()
     assert (ended, words in printed.err) == (code, True), printed.err
     assert printed.err.startswith(f"{command}: ")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_without_python_3_11_uv_fetches_it_or_the_sentence_says_how(tmp_path: Path, there: bool) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("make", "bash", "sed", "awk", "tr", "touch", "mkdir", "echo", "cat"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+    if there:
+        (programs / "uv").write_text(f'#!/bin/bash\necho "$@" >>{tmp_path}/asked; mkdir -p "${{!#}}"\n')
+        (programs / "uv").chmod(0o755)
+    venv = tmp_path / "venv"
+    line = ["make", "PYTHON=python3.11-that-is-not-here", f"VENV={venv}", f"{venv}/.base"]
+    done = subprocess.run(line, cwd=ROOT, env={"PATH": str(programs)}, capture_output=True, text=True, check=False)
+    if there:
+        assert done.returncode == 0, done.stderr
+        assert "uv fetches Python 3.11" in done.stdout
+        assert (tmp_path / "asked").read_text() == f"venv --quiet --seed --python 3.11 {venv}\n"
+        assert (venv / ".base").exists()
+    else:
+        assert done.returncode == 2
+        assert "was not found. Fix: install uv, which fetches Python 3.11 when make runs again" in done.stderr
+        assert not venv.exists()

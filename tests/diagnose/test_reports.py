@@ -71,16 +71,44 @@ ls: cannot access '/mnt/optional': No such file or directory
 """
 
 
-def test_what_was_survived_before_is_never_the_cause(tmp_path: Path) -> None:
-    """Each report after warnings, a lost task that was tried again, retries and other mirrors: the same cause."""
+AFTERMATH = """
+26/11/24 11:00:00 ERROR CoarseGrainedExecutorBackend: RECEIVED SIGNAL TERM
+26/11/24 11:00:01 INFO SparkContext: Invoking stop() from shutdown hook
+26/11/24 11:00:01 WARN TaskSetManager: Lost task 9.0 in stage 9.0 (TID 99) (ip-10-0-0-9 executor 1): TaskKilled (x)
+26/11/24 11:00:02 ERROR TransportClient: Failed to send RPC 7 to /10.0.0.9:33: java.nio.channels.ClosedChannelException
+java.nio.channels.ClosedChannelException
+\tat io.netty.channel.AbstractChannel$AbstractUnsafe.write(Unknown Source)
+26/11/24 11:00:02 WARN Dispatcher: Message RemoteProcessDisconnected dropped. Could not find CoarseGrainedScheduler.
+26/11/24 11:00:03 ERROR Utils: Uncaught exception in thread shutdown-hook-0
+java.lang.InterruptedException
+\tat java.lang.Object.wait(Native Method)
+26/11/24 11:00:03 WARN ShutdownHookManager: ShutdownHook '$anon$2' failed, java.io.IOException: Filesystem closed
+"""
+AFTERMATH_OF_A_NODE = """
+cleaning up
+rm: cannot remove '/tmp/build': No such file or directory
+WARNING: You are using pip version 21.3; however, version 24.0 is available.
+"""
+
+
+def around(report: Report, when: str) -> Report:
+    """A report with what a log holds before or after what failed."""
+    is_node = report.place == "bootstrap"
+    if when == "before":
+        return replace(report, text=(SURVIVED_BY_A_NODE if is_node else SURVIVED) + report.text)
+    own, mark, executors = report.text.partition("==> executor ")
+    return replace(report, text=f"{own}{AFTERMATH_OF_A_NODE if is_node else AFTERMATH}{mark}{executors}")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_was_survived_and_what_follows_is_never_the_cause(when: str, tmp_path: Path) -> None:
+    """Each report after warnings, retries and a lost task that was tried again, or before a shutdown."""
     changed = set()
     for report in [*SEEN, *HELD]:
-        if report.place.startswith("cluster"):
-            continue
-        before = SURVIVED_BY_A_NODE if report.place == "bootstrap" else SURVIVED
-        verdict, _ = judged(replace(report, text=before + report.text), tmp_path / report.name)
-        if verdict.cause not in report.expect:
-            changed.add((report.name, verdict.cause))
+        if not report.place.startswith("cluster"):
+            verdict, _ = judged(around(report, when), tmp_path / report.name)
+            if verdict.cause not in report.expect:
+                changed.add((report.name, verdict.cause))
     assert changed <= {("customer-view-2", "jvm-exception")}, "its text says nothing: then what was reported is shown"
 
 

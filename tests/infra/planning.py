@@ -20,7 +20,7 @@ import pytest
 
 from ops.core.target import NO_ACCOUNT, Target
 from ops.terraform.binary import find_mirror
-from ops.terraform.variables import cluster_variables
+from ops.terraform.variables import Size, cluster_variables
 from ops.terraform.workspace import CommandFailedError, Stack, Workspace
 from tests.infra import provider
 
@@ -121,7 +121,7 @@ class Planner:
 
     def workspace(self, stack: Stack, env: str = "dev", region: str = REGION, **extra: Any) -> Workspace:
         target = Target(env=env, region=region, account_id=NO_ACCOUNT, offline=True)
-        given = cluster_variables(target, {}, {}) if stack == "cluster" else {}
+        given = cluster_variables(target, {}, Size()) if stack == "cluster" else {}
         return Workspace(
             target=target,
             stack=stack,

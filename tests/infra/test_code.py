@@ -24,7 +24,8 @@ NEEDS_NO_VALIDATION = {
 
 # The stacks hand these on to a module that judges them.
 JUDGED_BY_MODULE = {
-    "primary", "core", "task", "managed_scaling", "images", "minutes", "root_volume_gib", "idle_timeout_seconds",
+    "primary", "core", "task", "managed_scaling", "images", "precision",
+    "minutes", "root_volume_gib", "idle_timeout_seconds",
     "ttl_hours", "step_concurrency", "zones", "cidr", "ingress", "release_end_of_support", "today",
 }  # fmt: skip
 

@@ -161,7 +161,7 @@ def test_summary_says_what_an_hour_costs(plan_of: Callable[[str], Plan]) -> None
 def test_region_without_prices_says_so(plan_of: Callable[[str], Plan]) -> None:
     plan = plan_of("dev-cluster")
     assert summary(plan, "eu-south-2")[-1].startswith(
-        "   the price cannot be told: no price is known for m7i.xlarge in eu-south-2"
+        "   the price is not available: no price is known for m7i.xlarge in eu-south-2"
     )
     (broken,) = policies.check(plan, ceiling=10, region="eu-south-2")
     assert broken.policy == "hourly-price"

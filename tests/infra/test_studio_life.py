@@ -18,7 +18,7 @@ from ops.core.target import EMULATED_ACCOUNT, Target
 from ops.job.notebook import ZIP, bundle
 from ops.lifecycle import environment as deploy
 from ops.lifecycle import studio
-from ops.terraform.variables import cluster_variables
+from ops.terraform.variables import Size, cluster_variables
 from ops.terraform.workspace import Workspace
 from tests.infra.planning import told
 
@@ -98,7 +98,7 @@ def work_as_the_user(account: Account) -> None:
 
 def test_destroy_removes_the_domain_before_what_it_leaves(account: Account) -> None:
     before = around(account)
-    given = {**cluster_variables(account.target, {}, {}), "enable_studio": True, "enable_nat": True}
+    given = {**cluster_variables(account.target, {}, Size()), "enable_studio": True, "enable_nat": True}
     work = Workspace(target=account.target, stack="cluster", extra=given, capture=True)
     with told():
         work.apply()

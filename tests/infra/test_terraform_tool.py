@@ -18,6 +18,7 @@ from ops.core.target import Target
 from ops.terraform import binary, variables
 from ops.terraform import workspace as terraform
 from ops.terraform.binary import MissingTerraformError, OldTerraformError
+from ops.terraform.variables import Artifacts, Size
 from ops.terraform.workspace import Workspace
 from tests.infra.planning import NO_ACCOUNT, REGION, ROOT, Planner
 
@@ -230,13 +231,13 @@ def test_environment_that_is_not_there(tmp_path: Path) -> None:
 
 def test_size_that_is_no_number() -> None:
     with pytest.raises(WrongUseError, match=r"^IMAGES=many is not a number; write for instance IMAGES=90000\.$"):
-        variables.cluster_variables(OFFLINE, {}, {"IMAGES": "many"})
+        Size.from_options({"IMAGES": "many"})
 
 
 def test_cluster_takes_names_and_key_from_storage() -> None:
     buckets = {"data": "d", "artifacts": "a", "logs": "l"}
     given = variables.cluster_variables(
-        ACCOUNT, {"buckets": buckets, "kms_key_arn": "arn:k"}, {"MINUTES": "10", "IMAGES": "5"}
+        ACCOUNT, {"buckets": buckets, "kms_key_arn": "arn:k"}, Size.from_options({"MINUTES": "10", "IMAGES": "5"})
     )
     assert given["buckets"] == buckets
     assert given["kms_key_arn"] == "arn:k"
@@ -251,11 +252,19 @@ def test_artifacts_are_addressed_by_their_content(tmp_path: Path) -> None:
     (tmp_path / "bootstrap" / "install_tensorflow.sh").write_bytes(b"echo 1\n")
     (tmp_path / "bootstrap" / "requirements-aarch64.txt").write_bytes(b"a==1\n")
     script, lock = (hashlib.sha256(content).hexdigest()[:16] for content in (b"echo 1\n", b"a==1\n"))
-    assert variables.artifact_uris("b", {"ARCH": "arm64"}, tmp_path) == {
-        "bootstrap_uri": f"s3://b/bootstrap/{script}/install_tensorflow.sh",
-        "wheelhouse_uri": f"s3://b/wheelhouse/{lock}/",
-    }
-    assert variables.artifact_uris("b", {}, tmp_path)["wheelhouse_uri"] == "s3://b/wheelhouse/not-built/"
+    assert Artifacts.by_content("b", "arm64", tmp_path) == Artifacts(
+        f"s3://b/bootstrap/{script}/install_tensorflow.sh", f"s3://b/wheelhouse/{lock}/"
+    )
+    assert Artifacts.by_content("b", "x86_64", tmp_path).wheelhouse_uri == "s3://b/wheelhouse/not-built/"
+    assert Size.from_options({}) == Size() == Size(images=None, minutes=None, arch="x86_64")
+
+
+def test_what_was_uploaded_is_what_a_cluster_fetches_whatever_the_shell_says() -> None:
+    uploaded = Artifacts("s3://a/bootstrap/1/x.sh", "s3://a/wheelhouse/2/")
+    size = Size.from_options({"BOOTSTRAP_URI": "s3://other/x.sh", "ARCH": "arm64"})
+    given = variables.cluster_variables(ACCOUNT, {}, size, artifacts=uploaded)
+    assert (given["bootstrap_uri"], given["wheelhouse_uri"]) == ("s3://a/bootstrap/1/x.sh", "s3://a/wheelhouse/2/")
+    assert "other" not in str(variables.cluster_variables(ACCOUNT, {}, size))
 
 
 def test_no_credentials_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

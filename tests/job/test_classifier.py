@@ -17,9 +17,7 @@ def test_series_of_file_names_make_the_folds() -> None:
     found = split(paths, ["a"] * 5)
     assert found.fold.tolist() == [0, 0, 1, 1, 1]
     assert (found.by_series, found.by_halves, found.left_out) == (1, 0, ())
-    assert found.statement == (
-        "1 class split by series: learned on one axis of rotation, tested on the others, and the other way round"
-    )
+    assert found.statement == "1 class split by the series that the file names tell apart"
 
 
 def test_a_class_without_series_is_cut_in_two_by_the_number_in_the_name() -> None:
@@ -28,8 +26,8 @@ def test_a_class_without_series_is_cut_in_two_by_the_number_in_the_name() -> Non
     assert found.fold.tolist() == [1, 0, 0, 1, 0, 1, -1]
     assert (found.by_series, found.by_halves, found.left_out) == (0, 2, ("d",))
     assert found.statement == (
-        "2 classes without such series split into the first and second half of the file names' order: a weaker test "
-        "where neighbours look alike; 1 class with a single image left out"
+        "2 classes cut in two by the order of the file names (where neighbouring files show the same object, the true "
+        "figure is lower); 1 class with a single image left out"
     )
 
 

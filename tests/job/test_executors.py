@@ -68,6 +68,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 def test_a_real_spark_without_a_worker_ends(tmp_path: Path) -> None:
     """A standalone master of Spark's own with no worker: the job is taken, and nobody ever runs it."""

@@ -142,7 +142,7 @@ class Keys:
 
 def listed(store: Any, wanted: int) -> tuple[list[str], int]:
     """All keys that the driver and the tasks find, and how many folders were dealt out."""
-    left, folders = LeftOut(), list[str]()
+    left, folders = LeftOut(), list[Any]()
     keys = [entry.key for entry in listing._walk_down(store, wanted, left, folders)]
     for folder in folders:
         keys += [entry.key for entry in images_in(listing._listed(store, folder), left)]
@@ -202,3 +202,14 @@ def test_upload_says_what_it_leaves(tmp_path: Path) -> None:
     assert upload.upload(S3(), "bucket", tmp_path, console) == (0, 1), "a file of the future is sent once"
     assert list(sent) == ["images/Apple/1.jpg"]
     assert "2 files are left out: 1 " in text.getvalue()
+
+
+def test_what_this_project_writes_beside_images_is_not_counted() -> None:
+    from ops.data import fruits360
+    from sample import draw
+
+    left = LeftOut()
+    for name in (draw.MANIFEST, fruits360.MANIFEST, ".hidden.json"):
+        left.add("hidden", name)
+        left.add("hidden", f"below/{name}")
+    assert left.sentence() == "2 files are left out: 2 hidden (first: .hidden.json)"

@@ -55,16 +55,16 @@ def change(folder: Path, **fields: Any) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
 
 
-def test_an_image_of_the_run_is_its_own_nearest(drawn_run: FinishedRun, said: Said) -> None:
+def test_an_image_of_the_run_is_not_its_own_neighbour(drawn_run: FinishedRun, said: Said) -> None:
     rows = drawn_run.scores
     i = rows.path.index(str(drawn_run.source / "Banana" / "7_100.jpg"))
     code, out, _ = said("neighbours", IMAGE=rows.path[i], OUTPUT=str(drawn_run.output), COUNT="6", JSON="1")
     assert code == 0
     answer = json.loads(out)
-    far, near = NearestNeighbors(n_neighbors=6).fit(rows.values).kneighbors(rows.values[i : i + 1])
-    assert [one["path"] for one in answer["neighbours"]] == [rows.path[j] for j in near[0]]
-    assert [one["distance"] for one in answer["neighbours"]] == pytest.approx(far[0], abs=1e-3)
-    assert answer["neighbours"][0]["distance"] < 1e-3
+    far, near = NearestNeighbors(n_neighbors=7).fit(rows.values).kneighbors(rows.values[i : i + 1])
+    assert near[0][0] == i
+    assert [one["path"] for one in answer["neighbours"]] == [rows.path[j] for j in near[0][1:]]
+    assert [one["distance"] for one in answer["neighbours"]] == pytest.approx(far[0][1:], abs=1e-3)
     assert (answer["label"], answer["votes"], answer["voters"]) == ("Banana", 5, 5)
     assert answer["model"] == "efficientnet_lite0"
 
@@ -203,7 +203,7 @@ def test_classify_says_it_and_writes_it_into_the_report(fetched: Path, said: Sai
     code, out, err = said("classify", OUTPUT=str(fetched))
     assert (code, err) == (0, "")
     assert out.startswith("100.0 % of 200 images of 8 classes are recognised from ")
-    assert "8 classes without such series split into the first and second half" in out
+    assert "8 classes cut in two by the order of the file names" in out
     assert f"the whole confusion matrix is in {page}" in out.replace("\n", "")
     before = page.read_text()
 

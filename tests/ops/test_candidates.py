@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
-from ops.cost import speed
+from ops.aws.account import Account
+from ops.core.target import EMULATED_ACCOUNT, Target
+from ops.cost import after, speed
 from ops.cost.candidates import BY_HAND, choose_machine, find_cheapest, lines, list_candidates
 from ops.cost.quote import quote
+from ops.plan.summary import summary
 from ops.prices import table as prices
 from tests.ops.test_estimate import EURO, planned
 
@@ -122,3 +125,33 @@ def test_speeds_are_of_the_slowest_processor_and_marked() -> None:
 def test_the_machine_by_hand_is_the_smallest_that_is_fast_enough() -> None:
     assert choose_machine(PARIS, D(10), D(30_000), prices.table()) == "c7i.2xlarge"
     assert choose_machine(PARIS, D(1), D(100_000), prices.table()) == "c7i.4xlarge"
+
+
+def test_in_bf16_the_speed_is_the_measured_ratio_and_a_run_in_f32_tells_nothing() -> None:
+    plan = shaped(0, 0, 4)
+    for fleet in plan["planned_values"]["outputs"]["fleets"]["value"].values():
+        fleet["types"] = ["m7i.xlarge"]
+    environ = {"IMAGES": "30000", "PRECISION": "bf16"}
+    found = quote(plan, env="dev", region=PARIS, book=prices.table(), environ=environ, measured=MEASURED)
+    assert found is not None
+    own = next(one for one in found.candidates if one.is_planned)
+    assert float(own.speed.per_vcpu) == pytest.approx(float(RATE) * 1.15 * 198 / 90)
+    assert found.estimate.speed == own.speed
+    assert speed.of_types(["m5.xlarge"], "bf16") == speed.of_types(["m5.xlarge"]), "it would refuse the run"
+
+
+def test_plan_cost_and_the_question_of_apply_name_one_price() -> None:
+    """What an hour costs at most: in the summary of `make plan`, in `make cost`, and before `make apply` asks."""
+    plan = shaped(8, 0, 6)
+    plan["planned_values"]["outputs"]["sizing"]["value"]["expected_minutes"] = 3
+    found = quote(plan, env="dev", region=PARIS, book=prices.table(), environ={"IMAGES": "30000"})
+    assert found is not None
+    usd = f"{found.estimate.hour.total:.2f}"
+    assert any(line.startswith(f"   an hour costs at most {usd} USD") for line in summary(plan, PARIS))
+    target = Target(env="local", region=PARIS, account_id=EMULATED_ACCOUNT, endpoint="http://127.0.0.1:1")
+    asked = after.before_apply(plan, Account(target), {"IMAGES": "30000", "CURRENCY": "USD"})
+    assert any(f"an hour costs {usd} USD at most" in line for line in asked)
+    table = [line.removeprefix("   ") for line in asked]
+    assert "30,000 images, from the request to the end:" in table
+    assert any(line.startswith("  ✓ one node") for line in table)
+    assert any(line.startswith(f"    {BY_HAND}") for line in table)

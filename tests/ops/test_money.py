@@ -481,7 +481,7 @@ def test_the_last_line_of_a_command() -> None:
     nothing = account(applied=False, vpcs={"Vpcs": []})
     assert bills.sentence(bills.look(nothing, at(3600))) == "nothing of this environment bills"
     emulated = bills.look(replace(account(), target=replace(account().target, endpoint="http://127.0.0.1:1")), at(3600))
-    assert bills.sentence(emulated) == "the cluster j-1 stays (WAITING): the embedded AWS bills nothing"
+    assert bills.sentence(emulated) == "the cluster j-1 is still up (WAITING): the embedded AWS bills nothing"
 
 
 def test_the_moment_is_now_where_none_is_given() -> None:

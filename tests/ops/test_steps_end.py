@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import botocore.session
@@ -146,3 +147,39 @@ def test_a_step_cancelled_by_a_failed_cluster_is_explained(monkeypatch: pytest.M
     monkeypatch.setattr(step, "why", lambda *_, patience: 25)
     assert step.conclude(AWS, SUBMITTED, {"State": "CANCELLED"}, console()) == 25
     assert step.conclude(AWS, SUBMITTED, {"State": "FAILED"}, console()) == 25
+
+
+class Waiting:
+    """EMR with a step whose driver no node takes, and with others beside it; it runs until it is cancelled."""
+
+    def __init__(self, others: int = 0) -> None:
+        self.others, self.cancelled, self.looks = others, [], 0
+
+    def describe_step(self, **_: str) -> dict[str, Any]:
+        self.looks += 1
+        ended = self.cancelled or self.looks > 60
+        return {"Step": {"Status": {"State": "CANCELLED" if ended else "RUNNING"}}}
+
+    def cancel_steps(self, **asked: Any) -> None:
+        self.cancelled.append(asked)
+
+
+@pytest.mark.parametrize(("others", "cancelled"), [(0, True), (1, False)])
+def test_a_driver_that_no_node_takes_is_not_waited_for_until_the_clock_strikes(
+    monkeypatch: pytest.MonkeyPatch, others: int, cancelled: bool
+) -> None:
+    emr, now = Waiting(others), iter(range(0, 100_000, 30))
+    monkeypatch.setattr(Account, "client", lambda self, service: emr)
+    monkeypatch.setattr(Account, "store", lambda self, uri: None)
+    monkeypatch.setattr(step, "Watcher", lambda store: None)
+    monkeypatch.setattr(step, "list_open_steps", lambda account: [{}] * (1 + others))
+    monkeypatch.setattr(step, "tell", lambda watcher, waiting: ("waiting", "no node is there and healthy"))
+    monkeypatch.setattr(step, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr(step, "poll", lambda look, **_: next(found for found in iter(look, 1) if found))
+    out = console()
+    assert step.watch(AWS, SUBMITTED, out)["State"] == "CANCELLED"
+    wanted = {"ClusterId": "j-1", "StepIds": ["s-1"], "StepCancellationOption": "TERMINATE_PROCESS"}
+    assert emr.cancelled == ([wanted] if cancelled else [])
+    said = "the step waited 15 minutes (no node is there and healthy) and is being cancelled: waiting bills. Fix: "
+    assert (said in text(out)) is cancelled
+    assert emr.looks == (32 if cancelled else 61), "900 s at 30 s a look"

@@ -98,7 +98,7 @@ def stubbed(service: str) -> tuple[Any, Stubber]:
         (bills.Bills(emulated=False), "nothing of this environment bills"),
         (
             bills.Bills(emulated=True, cluster=CLUSTER),
-            "the cluster j-ABCDEFGHIJKL1 stays (WAITING): the embedded AWS bills nothing",
+            "the cluster j-ABCDEFGHIJKL1 is still up (WAITING): the embedded AWS bills nothing",
         ),
         (bills.Bills(emulated=True, cluster=ENDED), "the embedded AWS bills nothing"),
     ],

@@ -2,7 +2,14 @@
 # cluster, the capacity of its fleets, and the memory of driver and executors.
 
 locals {
-  used_types = distinct(concat(local.primary_types, local.one_node ? [] : concat(var.core_types, var.task_types)))
+  # With bf16 only the types whose processors have it; where none is left, the output core_types says so.
+  given   = { primary = var.primary_types, core = var.core_types, task = var.task_types }
+  capable = { for fleet, types in local.given : fleet => [for type in types : type if var.precision == "f32" || contains(local.bf16_families, split(".", type)[0])] }
+  asked   = { for fleet, types in local.capable : fleet => length(types) > 0 ? types : local.given[fleet] }
+
+  images_per_second = var.images_per_second_per_vcpu * (var.precision == "bf16" ? var.bf16_factor : 1)
+
+  used_types = distinct(concat(local.primary_types, local.one_node ? [] : concat(local.asked.core, local.asked.task)))
 
   architectures = distinct([for type in local.used_types : try(local.sizes[type].architecture, "unknown")])
 
@@ -12,21 +19,21 @@ locals {
   # Without MINUTES= the step has what the cluster's life leaves it.
   minutes        = var.minutes != null ? var.minutes : var.most_minutes
   seconds        = max(1, local.minutes * 60 - var.fixed_seconds)
-  needed_workers = local.sized ? ceil(var.images / (var.images_per_second_per_vcpu * local.seconds)) : 1
+  needed_workers = local.sized ? ceil(var.images / (local.images_per_second * local.seconds)) : 1
 
   # The driver idles while the executors featurize. On a cluster it takes cores of its own beside them; on one node the
   # executors have every core, and only memory is shared out.
   driver_cores = 2
   needed_vcpus = local.needed_workers + local.driver_cores
 
-  primary_vcpus = min([for type in var.primary_types : try(local.sizes[type].vcpu, 4)]...)
+  primary_vcpus = min([for type in local.asked.primary : try(local.sizes[type].vcpu, 4)]...)
   larger        = [for shape in ["xlarge", "2xlarge", "4xlarge"] : shape if local.shapes[shape].vcpu >= local.needed_workers]
   is_enough     = local.primary_vcpus >= local.needed_workers
-  node_types    = local.is_enough || length(local.larger) == 0 ? var.primary_types : distinct([for type in var.primary_types : "${split(".", type)[0]}.${local.larger[0]}"])
+  node_types    = local.is_enough || length(local.larger) == 0 ? local.asked.primary : distinct([for type in local.asked.primary : "${split(".", type)[0]}.${local.larger[0]}"])
   node_vcpus    = min([for type in local.node_types : try(local.sizes[type].vcpu, 4)]...)
 
-  core_step = min([for type in var.core_types : try(local.sizes[type].vcpu, 4)]...)
-  task_step = min([for type in var.task_types : try(local.sizes[type].vcpu, 4)]...)
+  core_step = min([for type in local.asked.core : try(local.sizes[type].vcpu, 4)]...)
+  task_step = min([for type in local.asked.task : try(local.sizes[type].vcpu, 4)]...)
 
   # One node pays no primary that only manages, and starts as fast: it is taken wherever it is large enough.
   one_node = var.core_units == 0 && local.node_vcpus >= local.needed_workers
@@ -39,13 +46,13 @@ locals {
       worker_vcpus  = local.node_vcpus
     }
     on_demand = {
-      primary_types = var.primary_types
+      primary_types = local.asked.primary
       core_units    = max(2 * local.core_step, ceil(local.needed_vcpus / local.core_step) * local.core_step)
       task_units    = 0
       worker_vcpus  = max(2 * local.core_step, ceil(local.needed_vcpus / local.core_step) * local.core_step) - local.driver_cores
     }
     spot = {
-      primary_types = var.primary_types
+      primary_types = local.asked.primary
       core_units    = local.core_step
       task_units    = max(1, ceil((local.needed_vcpus - local.core_step) / local.task_step)) * local.task_step
       worker_vcpus  = local.core_step + max(1, ceil((local.needed_vcpus - local.core_step) / local.task_step)) * local.task_step - local.driver_cores
@@ -55,7 +62,7 @@ locals {
   # With a core fleet of a stated size only the task fleet grows; without one, what one node cannot do a task fleet does.
   filled_task_units = max(0, ceil((local.needed_vcpus - var.core_units) / local.task_step) * local.task_step)
 
-  primary_types = local.one_node ? local.node_types : var.primary_types
+  primary_types = local.one_node ? local.node_types : local.asked.primary
   core_units    = local.one_node ? 0 : var.core_units == 0 ? local.alternatives.spot.core_units : var.core_units
   task_units    = local.one_node ? 0 : var.core_units == 0 ? local.alternatives.spot.task_units : local.sized ? max(local.filled_task_units, var.minutes == null ? var.task_units : 0) : var.task_units
 
@@ -63,7 +70,7 @@ locals {
 
   # ------------------------------------------------------------------ how large
   # The job may land on any type that takes executors: the smallest share decides.
-  worker_types = local.one_node ? local.node_types : distinct(concat(var.core_types, local.task_units > 0 || var.task_may_grow ? var.task_types : []))
+  worker_types = local.one_node ? local.node_types : distinct(concat(local.asked.core, local.task_units > 0 || var.task_may_grow ? local.asked.task : []))
   workers      = { for type in local.worker_types : type => local.sizes[type] if contains(keys(local.sizes), type) }
 
   executor_cores = min([for size in values(local.workers) : min(4, local.one_node ? size.vcpu : size.vcpu / 2)]...)

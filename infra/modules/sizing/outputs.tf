@@ -23,6 +23,21 @@ output "primary_types" {
   value       = local.primary_types
 }
 
+output "core_types" {
+  description = "Types of the core fleet: as given, or those of them that compute in bf16."
+  value       = local.asked.core
+
+  precondition {
+    condition     = alltrue([for types in values(local.capable) : length(types) > 0])
+    error_message = "PRECISION=bf16 needs processors that compute in it, and a fleet names none of the families ${join(", ", local.bf16_families)}. Name such types, or leave PRECISION= out."
+  }
+}
+
+output "task_types" {
+  description = "Types of the task fleet: as given, or those of them that compute in bf16."
+  value       = local.asked.task
+}
+
 output "core_units" {
   description = "vCPUs of the core fleet; 0 means none: the primary runs everything."
   value       = local.core_units
@@ -50,7 +65,7 @@ output "worker_vcpus" {
 
 output "expected_minutes" {
   description = "Minutes that the step should take, or null where the number of images is not given."
-  value       = local.sized ? ceil((var.images / (var.images_per_second_per_vcpu * max(1, local.worker_vcpus)) + var.fixed_seconds) / 60) : null
+  value       = local.sized ? ceil((var.images / (local.images_per_second * max(1, local.worker_vcpus)) + var.fixed_seconds) / 60) : null
 }
 
 output "executor" {
@@ -63,8 +78,8 @@ output "driver" {
   value       = local.driver
 
   precondition {
-    condition     = local.one_node || local.driver_mb <= min([for type in var.core_types : try(local.sizes[type].yarn_mb, 999999)]...)
-    error_message = "The driver needs ${local.driver_mb} MB of one core node, and the smallest of ${join(", ", var.core_types)} gives YARN less. Choose larger core types."
+    condition     = local.one_node || local.driver_mb <= min([for type in local.asked.core : try(local.sizes[type].yarn_mb, 999999)]...)
+    error_message = "The driver needs ${local.driver_mb} MB of one core node, and the smallest of ${join(", ", local.asked.core)} gives YARN less. Choose larger core types."
   }
 
   precondition {

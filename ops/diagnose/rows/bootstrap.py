@@ -391,7 +391,7 @@ ROWS = (
     Cause(
         name="bootstrap-timeout",
         says="a bootstrap action took longer than EMR waits",
-        fix="install from the wheelhouse in the own bucket (it takes half a minute); fetch no data in a bootstrap",
+        fix="install from the wheelhouse in your own bucket (it takes half a minute); fetch no data in a bootstrap",
         next=AGAIN,
         cluster_only=True,
         # On 2 slave instances (including i-… and i-…), bootstrap action 1 timed out     bootstrap action timeout

@@ -426,3 +426,42 @@ run "refuses_one_node_without_room_for_the_driver" {
 
   expect_failures = [output.driver]
 }
+
+run "bf16_asks_only_for_processors_that_have_it" {
+  command = plan
+
+  module {
+    source = "../modules/sizing"
+  }
+
+  variables {
+    core_units                 = 0
+    precision                  = "bf16"
+    primary_types              = ["m5.xlarge", "m7i.xlarge"]
+    core_types                 = ["m6i.xlarge", "m7i.xlarge"]
+    task_types                 = ["c7i.2xlarge", "m5.2xlarge"]
+    images                     = 21000
+    minutes                    = 2
+    images_per_second_per_vcpu = 50
+  }
+
+  # 21,000 / (50 × 1.75 × 60 s) = 4 vCPUs; in single precision 7.
+  assert {
+    condition     = output.primary_types == tolist(["m7i.xlarge"]) && output.core_types == tolist(["m7i.xlarge"]) && output.task_types == tolist(["c7i.2xlarge"]) && output.worker_vcpus == 4
+    error_message = "m5 and m6i would refuse the run"
+  }
+}
+
+run "refuses_bf16_without_such_processors" {
+  command = plan
+
+  module {
+    source = "../modules/sizing"
+  }
+
+  variables {
+    precision = "bf16"
+  }
+
+  expect_failures = [output.core_types]
+}
