@@ -116,7 +116,9 @@ def table_of(result: Result, found: list[Neighbour]) -> Table:
     table = Table("", "distance", "class", "image", title=f"nearest images in {result.store.uri}", title_justify="left")
     inside = str(result.summary["arguments"].get("input", "")).rstrip("/") + "/"
     for rank, one in enumerate(found, 1):
-        table.add_row(str(rank), f"{one.distance:.2f}", Text(one.label), Text(one.path.removeprefix(inside)))
+        table.add_row(
+            str(rank), f"{one.distance:.2f}", Text(one.label), Text(one.path.removeprefix(inside), overflow="fold")
+        )
     return table
 
 
