@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fruits.errors import FruitsError
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ops.aws import emr
@@ -80,7 +80,9 @@ def listed(account: Account, cluster_id: str, now: datetime) -> list[dict[str, A
 
 def table_of(cluster_id: str, steps: Sequence[Mapping[str, Any]]) -> Table:
     """The list."""
-    table = Table("step", "state", "submitted", "took", "results or cause", title=f"steps of {cluster_id}")
+    # an address that is cut cannot be copied: it goes on in the next line instead
+    place = Column("results or cause", overflow="fold")
+    table = Table("step", "state", "submitted", "took", place, title=f"steps of {cluster_id}")
     table.title_justify = "left"
     for step in steps:
         took = "" if step["seconds"] is None else duration(step["seconds"])

@@ -116,7 +116,7 @@ def table_of(result: Result, neighbours: list[Neighbour]) -> Table:
     table = Table("", "distance", "class", "image", title=f"nearest images in {result.store.uri}", title_justify="left")
     inside = str(result.summary["arguments"].get("input", "")).rstrip("/") + "/"
     for rank, neighbour in enumerate(neighbours, 1):
-        image = Text(neighbour.path.removeprefix(inside))
+        image = Text(neighbour.path.removeprefix(inside), overflow="fold")
         table.add_row(str(rank), f"{neighbour.distance:.2f}", Text(neighbour.label), image)
     return table
 
