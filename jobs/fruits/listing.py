@@ -2,8 +2,10 @@
 
 The driver walks down from the input while Spark starts: a local folder whole; in a store a level at a time with many
 calls at once, until it has found enough folders, or the images. Each folder that is left is listed by one task, with
-all below it. What an image is, `inputs` says. No object is looked at by itself; one folder is one call, and its answer
-is held by one process (some 600 bytes a file).
+all below it. What an image is, `inputs` says. No object is looked at by itself.
+
+S3 is listed by `pages`: of no folder more than a page is held, and one of many pages is cut into ranges, a task each.
+On other stores one folder is one call, and its answer is held by one process (some 600 bytes a file).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,7 @@ import pyarrow as pa
 
 from fruits import versions
 from fruits.inputs import LeftOut, images_in, label_of, walk
+from fruits.pages import Pages, Range, cut, pages_of, read_range
 from fruits.parts import PART_DDL, Part, PartWriter, part_rows, read_frame
 from fruits.store import Entry, Store
 
@@ -34,6 +38,8 @@ _PAGE = 10_000
 _LEAST, _SHARES, _MOST = 128, 10, 4096
 """Rows of a part of the driver's listing: at least, what share of those before it, and at most."""
 _LISTED_AT_ONCE = 32
+_RANGES = 256
+"""Into so many ranges large folders are cut, all together: a task each."""
 _LEFT = "left out "
 
 
@@ -45,13 +51,13 @@ class Walk:
     ----------
     parts : list of Part
         Files of images.
-    folders : list of str
-        Keys of folders that are still to be listed, each with all below it.
+    folders : list of (str or Range)
+        Keys of folders, or ranges of keys, that are still to be listed, each with all below it.
     left : LeftOut
     """
 
     parts: list[Part]
-    folders: list[str]
+    folders: list[str | Range]
     left: LeftOut
 
 
@@ -65,7 +71,7 @@ def _is_child(entry: Entry, folder: str) -> bool:
     return entry.key.startswith(start) and name not in ("", ".", "..") and not entry.key.endswith("/")
 
 
-def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str]) -> Iterator[Entry]:
+def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
     """The images found level by level, many folders at once, until a level has as many folders as wanted or holds them.
 
     The folders of that level are added to `folders`, each to be listed with all below it. A local folder, and a store
@@ -73,6 +79,9 @@ def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str]) -> 
     """
     if store.is_local or not store.lists_folders:
         yield from walk(store, left)
+        return
+    if (pages := pages_of(store)) is not None:
+        yield from _walk_pages(pages, wanted, left, folders)
         return
     level = [""]
     with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
@@ -96,8 +105,38 @@ def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str]) -> 
     folders += level
 
 
-def _listed(store: Store, folder: str) -> list[Entry]:
-    """All files below a folder; not the empty objects that stand for folders."""
+def _walk_pages(pages: Pages, wanted: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
+    """The same of a store that is listed by pages: of no folder more than one is held, and a larger one is cut."""
+    level = [""]
+    with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
+        while level and len(level) < wanted:
+            below: list[str] = []
+            for start in range(0, len(level), _LISTED_AT_ONCE):
+                some = level[start : start + _LISTED_AT_ONCE]
+                for prefix, page in zip(some, pool.map(partial(pages.page, level=True), some), strict=True):
+                    if page.more:
+                        folders += cut(pages, prefix, -(-_RANGES // len(level)), pool)
+                        continue
+                    below += page.folders
+                    inside = {prefix, *page.folders}  # an empty object may stand for a folder, with a slash or without
+                    yield from images_in((e for e in page.entries if e.size or not {e.key, f"{e.key}/"} & inside), left)
+                if not below and start + len(some) < len(level):
+                    level = level[start + len(some) :]
+                    break
+            else:
+                level = below
+                continue
+            break
+    folders += [Range(prefix) for prefix in level]
+
+
+def _listed(store: Store, folder: str | Range) -> Iterable[Entry]:
+    """All files below a folder, or of a range; not the empty objects that stand for folders."""
+    if isinstance(folder, Range):
+        if (pages := pages_of(store)) is not None:
+            return read_range(pages, folder)
+        entries = _listed(store, folder.prefix.rstrip("/"))  # this machine lacks botocore: right, but held whole
+        return [e for e in entries if folder.after < e.key and (not folder.until or e.key <= folder.until)]
     entries = store.list(folder, recursive=True)
     folders = {entry.key for entry in entries if not entry.is_file}
     return [e for e in entries if e.is_file and not (e.size == 0 and e.key in folders)]
@@ -126,7 +165,7 @@ def walk_down(source: Store, target: Store, wanted: int = FOLDERS) -> Walk:
     StorageError
         When the store refuses.
     """
-    left, folders = LeftOut(), list[str]()
+    left, folders = LeftOut(), list[str | Range]()
     images = _walk_down(source, wanted, left, folders)
     parts: list[Part] = []
     listed = 0

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from fruits.errors import StorageError, UsageError
 
-_S3_SCHEMES = ("s3", "s3a", "s3n")
+S3_SCHEMES = ("s3", "s3a", "s3n")
 _GCS_SCHEMES = ("gs", "gcs")
 # .report.html.0f3c…: a file that is being written beside the one that it will replace
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
@@ -168,7 +168,7 @@ def _file_system(scheme: str, authority: str, _pid: int) -> Any:
 
     if scheme == "file":
         return pafs.LocalFileSystem()
-    if scheme in _S3_SCHEMES:
+    if scheme in S3_SCHEMES:
         return pafs.S3FileSystem(**s3_options(authority))
     if scheme in _GCS_SCHEMES:
         return pafs.GcsFileSystem(**gcs_options(authority))
@@ -427,7 +427,7 @@ class Store:
             Where it cannot be read.
         """
         source = self.fs.open_input_file(self.path(key))
-        if self.scheme not in _S3_SCHEMES:
+        if self.scheme not in S3_SCHEMES:
             return source
         import pyarrow as pa
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -312,53 +312,86 @@ def folded(title: str, parts: Sequence[str], room: int, *, language: str = "diff
     return made(kept)
 
 
+@dataclass(frozen=True)
+class Section:
+    """Details that can be folded away: what stands above them, and parts, of which the last are left out first."""
+
+    title: str
+    parts: Sequence[str]
+    language: str = "diff"
+
+    def hidden(self, hide: Callable[[str], str]) -> Section:
+        """The same without what is nobody's business."""
+        return Section(hide(self.title), [hide(part) for part in self.parts], self.language)
+
+    @property
+    def bytes(self) -> int:
+        """That all parts take."""
+        return sum(len(part.encode()) + 1 for part in self.parts)
+
+
+def opening(subject: Subject) -> list[str]:
+    """What stands above the details: the verdict, what would be lost, the price, and why the check fails."""
+    broken = failures(subject)
+    head = [first_line(subject), "", destroyed_line(subject), price_line(subject), ""]
+    if broken:
+        head += ["**The check fails:**", ""]
+        head += [f"- {code(shortened(failure.message))}" for failure in broken[:MOST_NAMED]]
+        if len(broken) > MOST_NAMED:
+            head.append(f"- and {len(broken) - MOST_NAMED} more")
+        head.append("")
+    if any(failure.cause in ("replace", "destroy", "unknown") for failure in broken):
+        head += [f"If that is meant, the label {code(LABEL)} lets it pass.", ""]
+    if subject.allowed:
+        head += [f"The label {code(LABEL)} is set: replacements are let pass.", ""]
+    return head
+
+
+def details(subject: Subject) -> tuple[list[str], list[Section]]:
+    """A line for each plan that changes nothing, and a section for every other."""
+    unchanged: list[str] = []
+    sections = [
+        Section(f"{stack}: {what}", reason.splitlines(), "text")
+        for what, reasons in (
+            ("refused by Terraform", subject.refused),
+            ("not compared with the base", subject.incomparable),
+        )
+        for stack, reason in reasons.items()
+    ]
+    titles = {"against the base, if it stood": subject.compared, f"against what stands in {subject.env}": subject.live}
+    for against, plans in titles.items():
+        for stack, plan in plans.items():
+            if found := changes(plan):
+                parts = ["\n".join(lines(change)) for change in found]
+                sections.append(Section(f"{stack}, {against}: {counted(found)}", parts))
+            else:
+                unchanged.append(f"{stack}, {against}: no change  ")
+    return unchanged, sections
+
+
+def fitted(sections: Sequence[Section], room: int) -> list[str]:
+    """The sections in so many bytes: short ones get all that they need, long ones share the rest."""
+    bodies: dict[int, str] = {}
+    for done, number in enumerate(sorted(range(len(sections)), key=lambda number: sections[number].bytes)):
+        section = sections[number]
+        bodies[number] = folded(section.title, section.parts, room // (len(sections) - done), language=section.language)
+        room -= len(bodies[number].encode()) + 2
+    return [bodies[number] for number in range(len(sections))]
+
+
 def markdown(subject: Subject, *, limit: int = LIMIT) -> str:
     """The comment: at most ``limit`` bytes, its marker last.
 
     What is cut first are the details, the longest and least grave ones before the others.
     """
-    broken = failures(subject)
-    hide = subject.hide
-    head = [first_line(subject), "", destroyed_line(subject), price_line(subject), ""]
-    if broken:
-        head += ["**The check fails:**", ""]
-        head += [f"- {code(shortened(failure.message))}" for failure in broken[:MOST_NAMED]]
-        head += [f"- and {len(broken) - MOST_NAMED} more"] if len(broken) > MOST_NAMED else []
-        head += [""]
-        if any(failure.cause in ("replace", "destroy", "unknown") for failure in broken):
-            head += [f"If that is meant, the label {code(LABEL)} lets it pass.", ""]
-    if subject.allowed:
-        head += [f"The label {code(LABEL)} is set: replacements are let pass.", ""]
-    sections: list[tuple[str, list[str], str]] = []
-    for stack, reason in subject.refused.items():
-        sections.append((f"{stack}: refused by Terraform", reason.splitlines(), "text"))
-    for stack, reason in subject.incomparable.items():
-        sections.append((f"{stack}: not compared with the base", reason.splitlines(), "text"))
-    titles = {"against the base, if it stood": subject.compared, f"against what stands in {subject.env}": subject.live}
-    for against, plans in titles.items():
-        for stack, plan in plans.items():
-            found = changes(plan)
-            if not found:
-                head.append(f"{stack}, {against}: no change  ")
-                continue
-            parts = ["\n".join(lines(change)) for change in found]
-            sections.append((f"{stack}, {against}: {counted(found)}", parts, "diff"))
+    unchanged, sections = details(subject)
+    head = [*opening(subject), *unchanged]
     if subject.unseen:
-        head.append(f"Not compared with what stands in {subject.env}: {hide(subject.unseen)}")
-    foot = ["", marker(subject.env)]
-    text = hide("\n".join(head))
-    room = limit - len(text.encode()) - len("\n".join(foot).encode()) - 2
-    wanted = {
-        number: sum(len(hide(part).encode()) + 1 for part in parts) for number, (_, parts, _) in enumerate(sections)
-    }
-    bodies: dict[int, str] = {}
-    # the short ones get all that they need, the long ones share the rest
-    for done, number in enumerate(sorted(wanted, key=lambda number: wanted[number])):
-        title, parts, language = sections[number]
-        share = room // (len(sections) - done)
-        bodies[number] = folded(hide(title), [hide(part) for part in parts], share, language=language)
-        room -= len(bodies[number].encode()) + 2
-    return "\n".join([text, "", *(bodies[number] + "\n" for number in sorted(bodies)), *foot[1:]]) + "\n"
+        head.append(f"Not compared with what stands in {subject.env}: {subject.hide(subject.unseen)}")
+    text, end = subject.hide("\n".join(head)), marker(subject.env)
+    room = limit - len(text.encode()) - len(end.encode()) - 3
+    bodies = fitted([section.hidden(subject.hide) for section in sections], room)
+    return "\n".join([text, "", *(body + "\n" for body in bodies), end]) + "\n"
 
 
 def verdict(subject: Subject) -> dict[str, Any]:

@@ -142,7 +142,7 @@ class Keys:
 
 def listed(store: Any, wanted: int) -> tuple[list[str], int]:
     """All keys that the driver and the tasks find, and how many folders were dealt out."""
-    left, folders = LeftOut(), list[str]()
+    left, folders = LeftOut(), list[Any]()
     keys = [entry.key for entry in listing._walk_down(store, wanted, left, folders)]
     for folder in folders:
         keys += [entry.key for entry in images_in(listing._listed(store, folder), left)]

@@ -1,0 +1,186 @@
+"""A store's keys by pages: every key once, whatever the names; ranges for many tasks, never more than a page held."""
+
+from __future__ import annotations
+
+import bisect
+import datetime
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import pytest
+from fruits import listing, pages
+from fruits.errors import StorageError
+from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, images_in
+from fruits.pages import Page, Range, between, cut, read_range
+from fruits.store import Entry, Store
+from hypothesis import given
+from hypothesis import strategies as st
+from moto import mock_aws
+
+NOW = datetime.datetime(2026, 11, 27, 18, 0, 0, 123_000, tzinfo=datetime.UTC)
+
+
+class Simulated:
+    """Keys in order, as S3 gives them; counts its calls."""
+
+    def __init__(self, keys: list[str]) -> None:
+        self.keys = sorted(keys)
+        self.calls = 0
+
+    def page(self, prefix: str, after: str = "", *, level: bool = False, most: int = pages.PAGE) -> Page:
+        self.calls += 1
+        at = bisect.bisect_left(self.keys, prefix)
+        at = max(at, bisect.bisect_right(self.keys, after)) if after else at
+        entries: list[Entry] = []
+        folders: list[str] = []
+        while at < len(self.keys) and self.keys[at].startswith(prefix):
+            if len(entries) + len(folders) == most:
+                return Page(entries, folders, more=True)
+            name, slash, _ = self.keys[at].removeprefix(prefix).partition("/")
+            if level and slash:
+                folders.append(f"{prefix}{name}/")
+                at = bisect.bisect_left(self.keys, f"{prefix}{name}0")  # the character after the slash
+            else:
+                entries.append(Entry(self.keys[at], True, 9, 0))
+                at += 1
+        return Page(entries, folders, more=False)
+
+
+def names() -> dict[str, list[str]]:
+    rng = random.Random(0)
+    return {
+        "numbers": [f"IMG_{i:07d}.jpg" for i in range(100_000)],
+        "numbers of any length": [f"{i}.jpg" for i in range(60_000)],
+        "hashes": [f"{rng.getrandbits(64):016x}.jpg" for _ in range(60_000)],
+        "dates": [f"2024-{m:02d}-{d:02d}T{n:04d}.jpg" for m in range(1, 13) for d in range(1, 29) for n in range(150)],
+        "one long beginning": [f"{'x' * 60}{i:06d}.jpg" for i in range(20_000)],
+        "other letters": [f"{'éж🍎'[i % 3]}{i:06d}.png" for i in range(20_000)],
+        "folders below": [f"Apple {i % 131}/{i}_100.jpg" for i in range(60_000)],
+    }
+
+
+@pytest.mark.parametrize("what", names())
+@pytest.mark.parametrize("wanted", [2, 16, 256])
+def test_ranges_hold_every_key_once(what: str, wanted: int) -> None:
+    """Of ten million keys in one folder a task of 256 lists some forty pages instead of ten thousand."""
+    keys = names()[what]
+    store = Simulated(keys)
+    with ThreadPoolExecutor(8) as pool:
+        ranges = cut(store, "", wanted, pool)
+    assert store.calls <= 20 * wanted + 600
+    sizes, found = [], []
+    for where in ranges:
+        inside = [entry.key for entry in read_range(store, where)]
+        sizes.append(len(inside))
+        found += inside
+    assert sorted(found) == store.keys
+    assert len(ranges) >= min(wanted, len(keys) // pages.PAGE // 4)
+    assert max(sizes) < len(keys) * {2: 0.999, 16: 0.5, 256: 0.2}[wanted]
+
+
+def test_what_fits_a_page_is_not_cut() -> None:
+    for keys in ([], ["a"], [f"{i}" for i in range(1000)]):
+        store = Simulated(keys)
+        with ThreadPoolExecutor(2) as pool:
+            assert cut(store, "", 256, pool) == [Range("")]
+        assert store.calls == 1
+
+
+@given(st.text(max_size=6), st.text(max_size=6))
+def test_between_two_texts_there_is_one(one: str, other: str) -> None:
+    low, high = sorted((one, other))
+    if low < high and not high.startswith(low + "\0") and "\0" not in high:
+        assert low < between(low, high) < high
+
+
+def listed(store: Simulated, wanted: int) -> tuple[list[str], list[Any]]:
+    left: LeftOut = LeftOut()
+    folders: list[Any] = []
+    keys = [entry.key for entry in listing._walk_pages(store, wanted, left, folders)]
+    for where in folders:
+        keys += [entry.key for entry in images_in(read_range(store, where), left)]
+    return sorted(keys), folders
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 8, 64, 1000])
+def test_folders_of_any_size_and_odd_keys_are_there_once(wanted: int) -> None:
+    keys = [f"{fruit}/{n}.jpg" for fruit in ("Apple", "Banana", "Fig") for n in range(5)]
+    keys += ["Banana//again.jpg", "/lead.jpg", "//two.jpg", "Fig/./dot.jpg", "Fig.jpg", "Fig/deep/er/1.jpg"]
+    keys += [f"Grape/{n:05d}.jpg" for n in range(4321)]
+    assert listed(Simulated(keys), wanted)[0] == sorted(keys)
+
+
+def test_one_flat_folder_is_dealt_out_and_few_classes_too() -> None:
+    flat = Simulated([f"IMG_{i:07d}.jpg" for i in range(80_000)])
+    keys, folders = listed(flat, listing.FOLDERS)
+    assert keys == flat.keys
+    assert len(folders) >= 64
+    few = Simulated([f"{fruit}/{i:06d}.jpg" for fruit in ("Apple", "Pear", "Plum") for i in range(20_000)])
+    keys, folders = listed(few, listing.FOLDERS)
+    assert keys == few.keys
+    assert len(folders) >= 64
+    many = Simulated([f"Class {c:04d}/{i:04d}.jpg" for c in range(300) for i in range(1001)])
+    keys, folders = listed(many, listing.FOLDERS)
+    assert keys == many.keys
+    assert len(folders) == 300
+    assert many.calls <= 300 * 4
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket="fruits")
+        pages._client.cache_clear()
+        yield client
+        pages._client.cache_clear()
+
+
+@pytest.mark.parametrize("base", ["s3://fruits", "s3a://fruits/in put/é"])
+def test_the_objects_of_a_bucket(bucket: Any, base: str) -> None:
+    names = ["Apple/1.jpg", "Apple/100% ü+#?.JPG", "Apple/deep/2.png", "/lead.jpg", "Pear//x.jpg", "root.webp"]
+    prefix = base.partition("://")[2].removeprefix("fruits").lstrip("/")
+    for name in [*names, "Apple/", "Apple/x.mov", "Empty/"]:
+        body = b"" if name.endswith("/") else b"x" * len(name)
+        bucket.put_object(Bucket="fruits", Key=f"{prefix}/{name}".lstrip("/") if prefix else name, Body=body)
+    for wanted in (1, 3, 100):
+        left, folders = LeftOut(), list[Any]()
+        found = {e.key: e for e in listing._walk_down(Store(base), wanted, left, folders)}
+        for where in folders:
+            found |= {e.key: e for e in images_in(listing._listed(Store(base), where), left)}
+        assert sorted(found) == sorted(names)
+        assert left.counts == {".mov": 1}
+        assert found["Apple/1.jpg"].size == len("Apple/1.jpg")
+        assert found["Pear//x.jpg"].size == NOT_EXPRESSIBLE
+        assert found["root.webp"].mtime % 1_000_000 == 0
+        assert abs(found["root.webp"].mtime / 1e9 - datetime.datetime.now(datetime.UTC).timestamp()) < 60
+
+
+def test_a_time_is_pyarrows_to_the_millisecond() -> None:
+    item = {"Key": "in/a.jpg", "Size": 3, "LastModified": NOW}
+    assert pages._entry(item, 3) == Entry("a.jpg", True, 3, 1_795_802_400_123_000_000)
+
+
+def test_a_bucket_that_is_not_there_is_a_sentence(bucket: Any) -> None:
+    with pytest.raises(StorageError, match=r"cannot list s3://none/x: .*Fix: check the spelling of the bucket\."):
+        list(listing._walk_down(Store("s3://none/x"), 8, LeftOut(), []))
+
+
+def test_without_botocore_a_range_is_listed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "pages_of", lambda _: None)
+
+    class Whole:
+        def list(self, key: str, *, recursive: bool) -> list[Entry]:
+            assert (key, recursive) == ("Apple", True)
+            return [Entry(f"Apple/{n}.jpg", True, 1, 0) for n in range(5)]
+
+    store: Any = Whole()
+    found = listing._listed(store, Range("Apple/", "Apple/1.jpg", "Apple/3.jpg"))
+    assert [entry.key for entry in found] == ["Apple/2.jpg", "Apple/3.jpg"]
