@@ -127,9 +127,7 @@ def test_the_age_is_that_of_the_prices_shown() -> None:
     m5, old, new = prices.instance("eu-west-3", "m5.xlarge"), date(2025, 4, 4), date(2026, 11, 20)
     book = prices.Book(
         {
-            ("eu-west-3", name): replace(
-                prices.instance("eu-west-3", "m5.xlarge"), type=name, ec2_as_of=day.isoformat()
-            )
+            ("eu-west-3", name): replace(m5, type=name, ec2_as_of=day.isoformat())
             for name, day in (("m5.xlarge", old), ("m7i.xlarge", new))
         },
         {},
