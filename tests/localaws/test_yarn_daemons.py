@@ -65,7 +65,7 @@ def ask(url: str, method: str = "GET", body: dict[str, Any] | None = None, **hea
     sent = {"Accept": "application/json", "Content-Type": "application/json", **headers}
     request = urllib.request.Request(url, data=data, method=method, headers=sent)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status, json.loads(answer.read() or b"{}")
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(errors="replace")
@@ -158,7 +158,7 @@ def test_a_page_of_another_origin_can_neither_ask_nor_read(yarn: Yarn, tmp_path:
             browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
             tab = browser.new_page()
             tab.goto(f"http://127.0.0.1:{site.server_address[1]}/")
-            tab.wait_for_function("document.title !== ''", timeout=30_000)
+            tab.wait_for_function("document.title !== ''", timeout=300_000)
             told = tab.title()
             browser.close()
         site.shutdown()

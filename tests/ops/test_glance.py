@@ -160,6 +160,15 @@ def test_the_list_of_steps() -> None:
     ]
 
 
+def test_an_address_is_whole_however_narrow_the_terminal_is() -> None:
+    done = listed("COMPLETED", timeline={"StartDateTime": at(10), "EndDateTime": at(40)})
+    address = "s3://fruits-dev-data-123456789012/results/efficientnet_lite0-with-a-long-name/of-an-evening"
+    out = io.StringIO()
+    Console(file=out, width=80).print(steps.table_of("j-1", [steps.described(done, address, at(99))]))
+    last = [line.split("│")[-2].strip() for line in out.getvalue().splitlines() if line.startswith("│")]
+    assert "".join(last) == address
+
+
 def test_many_classes_are_counted_and_not_listed() -> None:
     here = {f"Fruit {number:03}": 2 for number in range(131)}
     assert cells(upload.table_of(here, {}, here)) == [["all 131 classes", "262", "0", "262"]]
