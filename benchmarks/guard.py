@@ -28,14 +28,15 @@ from fruits.store import Store
 from benchmarks.photographs import ROOT, folder_of
 from benchmarks.results import BenchmarkError, Check, Options, Result, Series
 
-FULL = 480
+FULL = 240
 SIZE = 224
 PIECE = 40
 """Photographs that one side featurizes before it is the other's turn."""
 METHOD = (
     "images per second of the processor, of a process and its child pinned to one core, over files that were read "
     f"before: each side in turn, every {PIECE} photographs featurized as a task does it (read, decoded four at a time, "
-    "network, Parquet), or decoded alone; a value is the median of a repeat's turns"
+    "network, Parquet), or decoded alone; a value is the median of a repeat's turns. The check compares what the guard "
+    "adds to decoding with what a task takes for an image: of the whole task's rates it would be lost in their noise"
 )
 Work = Callable[[Sequence[Path]], object]
 
@@ -84,7 +85,7 @@ def turns(sides: Mapping[str, Work], files: Sequence[Path], clock: Callable[[], 
 
 
 def measure(options: Options) -> Result:
-    """Both sides, of both works; to reach: 98 % of the rate of a task without a guard."""
+    """Both sides, of both works; to reach: two hundredths of what a task takes for an image, at most."""
     folder, origin = folder_of(options.images or FULL, options.scratch)
     files = sorted(folder.rglob("*.jpg"))
     request = Request(input=str(folder), output=str(options.scratch / "out"), networks=str(ROOT / "build" / "models"))
@@ -94,7 +95,7 @@ def measure(options: Options) -> Result:
     )
     inside = InProcess()
     values: dict[str, list[float]] = {}
-    shares: dict[str, list[float]] = {"featurizing": [], "decoding": []}
+    seconds: dict[str, list[float]] = {}
     with one_core(), Guard(SIZE, BATCH) as guard:
 
         def featurizing(decoder: Guard | InProcess) -> Work:
@@ -125,13 +126,16 @@ def measure(options: Options) -> Result:
             sides = {plain: work(inside), guarded: work(guard)}
             turns(sides, files[:PIECE], clock)
             for _ in range(options.repeats):
-                seconds = turns(sides, files, clock)
-                for name, of_pieces in seconds.items():
-                    values.setdefault(name, []).append(PIECE / statistics.median(of_pieces))
-                shares[what].append(100 * sum(seconds[plain]) / sum(seconds[guarded]))
-                options.say(f"{what}: with a guard {shares[what][-1]:.1f} % of the rate without")
+                of_pieces = turns(sides, files * (1 if what == "featurizing" else 4), clock)
+                for name, some in of_pieces.items():
+                    values.setdefault(name, []).append(PIECE / statistics.median(some))
+                    seconds.setdefault(name, []).append(statistics.median(some) / PIECE)
+                options.say(f"{what}: {values[plain][-1]:.1f} images/s without a guard, {values[guarded][-1]:.1f} with")
     series = {name: Series("images/s", tuple(rates)) for name, rates in values.items()}
-    series |= {f"{what}, with of without": Series("%", tuple(share)) for what, share in shares.items()}
+    guarded_takes, decoding_takes, task_takes = (
+        statistics.median(seconds[name])
+        for name in ("decoding, by its guard", "decoding, in the process itself", "featurizing, in the process itself")
+    )
     return Result(
         name="guard",
         title="Decoding in a child process",
@@ -140,11 +144,11 @@ def measure(options: Options) -> Result:
         series=series,
         checks=(
             Check(
-                "a task with a guard, of its rate without",
-                statistics.median(shares["featurizing"]),
+                "what the guard adds to an image, of what a task takes for it",
+                100 * (guarded_takes - decoding_takes) / task_takes,
                 "%",
-                98,
-                at_least=True,
+                2,
+                at_least=False,
             ),
         ),
     )

@@ -5,7 +5,8 @@ the same ones while their lines stay as they are, and its fast tests run against
 everything imported but the module. A mutant that passes has survived: a test is missing, or the change is none that
 anybody could notice; those stand in ``mutants.json`` with the reason. Of the others `LEAST_KILLED` must fail.
 
-``python -m tools.mutants [module …]``: all modules of `MODULES`, or some; ``--list`` shows what would be tried.
+``python -m tools.mutants [module …]``: all modules of `MODULES`, or some; ``--list`` shows what would be tried, and
+``--most 10`` tries no more of each, for a first look.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import contextlib
 import hashlib
 import importlib
 import importlib.util
-import io
 import json
 import os
 import resource
@@ -185,8 +185,8 @@ def sites(source: str) -> list[tuple[Mutant, int, int]]:
     ]
 
 
-def chosen(source: str, accepted: set[str]) -> list[tuple[Mutant, int, int]]:
-    """The mutants that are tried: at most `MOST_MUTANTS`, at most one a line, without those that are accepted."""
+def chosen(source: str, accepted: set[str], most: int = MOST_MUTANTS) -> list[tuple[Mutant, int, int]]:
+    """The mutants that are tried: at most ``most``, at most one a line, without those that are accepted."""
 
     def draw(site: tuple[Mutant, int, int]) -> str:
         return hashlib.sha256(site[0].key.encode()).hexdigest()
@@ -194,7 +194,7 @@ def chosen(source: str, accepted: set[str]) -> list[tuple[Mutant, int, int]]:
     by_line: dict[int, tuple[Mutant, int, int]] = {}
     for site in sorted((site for site in sites(source) if site[0].key not in accepted), key=draw):
         by_line.setdefault(site[0].line, site)
-    return sorted(sorted(by_line.values(), key=draw)[:MOST_MUTANTS], key=lambda site: site[0].line)
+    return sorted(sorted(by_line.values(), key=draw)[:most], key=lambda site: site[0].line)
 
 
 def mutated(source: str, path: Path, number: int, which: int) -> CodeType:
@@ -254,7 +254,7 @@ def run(module: str, code: CodeType | None, report: Path) -> int:
         os._exit(status)
 
 
-def judge(module: str, accepted: set[str], console: io.TextIOBase | None = None) -> tuple[int, list[Mutant]]:
+def judge(module: str, accepted: set[str], most: int = MOST_MUTANTS) -> tuple[int, list[Mutant]]:
     """How many mutants were tried, and those that survived.
 
     Raises
@@ -268,7 +268,7 @@ def judge(module: str, accepted: set[str], console: io.TextIOBase | None = None)
     _, baseline = os.waitpid(run(module, None, report), 0)
     if baseline:
         raise SystemExit(f"the tests of {module} fail without a change:\n{report.read_text()[-3000:]}")
-    waiting, tried = chosen(source, accepted), 0
+    waiting, tried = chosen(source, accepted, most), 0
     running: dict[int, Mutant] = {}
     survived: list[Mutant] = []
     while waiting or running:
@@ -288,6 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("modules", nargs="*", metavar="module", default=list(MODULES))
     parser.add_argument("--list", action="store_true", help="show what would be tried, and try nothing")
+    parser.add_argument("--most", type=int, default=MOST_MUTANTS, help="mutants of each module (%(default)s)")
     options = parser.parse_args(arguments)
     reasons: dict[str, dict[str, str]] = json.loads(REASONS.read_text())
     bad = 0
@@ -302,9 +303,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{module}: mutants.json explains what is no longer there:", *sorted(stale), sep="\n  ")
             bad += 1
         if options.list:
-            print(module, *(mutant.key for mutant, _, _ in chosen(path_of(module).read_text(), accepted)), sep="\n  ")
+            mutants = chosen(path_of(module).read_text(), accepted, options.most)
+            print(module, *(mutant.key for mutant, _, _ in mutants), sep="\n  ")
             continue
-        tried, survived = judge(module, accepted)
+        tried, survived = judge(module, accepted, options.most)
         share = (tried - len(survived)) / tried
         told = f"{module}: {tried - len(survived)} of {tried} killed ({share:.0%}), {len(accepted)} explained"
         print(f"{told}, {time.monotonic() - began:.0f} s", flush=True)

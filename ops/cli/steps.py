@@ -28,23 +28,23 @@ READ = 3
 FAILED_STATES = ("FAILED", "INTERRUPTED")
 
 
-def described(found: Mapping[str, Any], output: str, now: datetime) -> dict[str, Any]:
+def described(step: Mapping[str, Any], output: str, now: datetime) -> dict[str, Any]:
     """One step for a program.
 
     Parameters
     ----------
-    found : of ListSteps
+    step : of ListSteps
     output : where its results go; empty where that is not known
     now : for the seconds of one that runs
     """
-    status = found["Status"]
+    status = step["Status"]
     timeline = status["Timeline"]
     started, ended = timeline.get("StartDateTime"), timeline.get("EndDateTime")
     details = status.get("FailureDetails") or {}
     reason = (status.get("StateChangeReason") or {}).get("Message") or details.get("Message") or details.get("Reason")
     return {
-        "id": found["Id"],
-        "name": found["Name"],
+        "id": step["Id"],
+        "name": step["Name"],
         "state": status["State"],
         "submitted": timeline["CreationDateTime"].astimezone(UTC).isoformat(),
         "seconds": round(((ended or now) - started).total_seconds()) if started else None,
@@ -64,18 +64,18 @@ def find_cause(account: Account, cluster_id: str, step_id: str, *, logs: bool) -
 
 def listed(account: Account, cluster_id: str, now: datetime) -> list[dict[str, Any]]:
     """The newest steps with the places of their results, or with why they failed."""
-    told, failed = [], 0
-    for found in list_steps(account, cluster_id):
+    rows, failed = [], 0
+    for step in list_steps(account, cluster_id):
         try:
-            output = emr.read_output_from(account, found["Config"]["Args"])
+            output = emr.read_output_from(account, step["Config"]["Args"])
         except FruitsError:
             output = None  # its request is gone
-        row = described(found, output or "", now) | {"cause": None}
+        row = described(step, output or "", now) | {"cause": None}
         if row["state"] in FAILED_STATES:
-            row["cause"] = find_cause(account, cluster_id, str(found["Id"]), logs=failed < READ)
+            row["cause"] = find_cause(account, cluster_id, str(step["Id"]), logs=failed < READ)
             failed += 1
-        told.append(row)
-    return told
+        rows.append(row)
+    return rows
 
 
 def table_of(cluster_id: str, steps: Sequence[Mapping[str, Any]]) -> Table:
@@ -84,13 +84,11 @@ def table_of(cluster_id: str, steps: Sequence[Mapping[str, Any]]) -> Table:
     place = Column("results or cause", overflow="fold")
     table = Table("step", "state", "submitted", "took", place, title=f"steps of {cluster_id}")
     table.title_justify = "left"
-    for found in steps:
-        took = "" if found["seconds"] is None else duration(found["seconds"])
-        failed = found["state"] in ("FAILED", "CANCELLED", "INTERRUPTED")
-        said = (found.get("cause") or found["reason"] if failed else found["output"]) or ""
-        table.add_row(
-            found["id"], found["state"], utc(datetime.fromisoformat(found["submitted"])), took, Text(str(said))
-        )
+    for step in steps:
+        took = "" if step["seconds"] is None else duration(step["seconds"])
+        failed = step["state"] in ("FAILED", "CANCELLED", "INTERRUPTED")
+        text = (step.get("cause") or step["reason"] if failed else step["output"]) or ""
+        table.add_row(step["id"], step["state"], utc(datetime.fromisoformat(step["submitted"])), took, Text(str(text)))
     return table
 
 

@@ -88,43 +88,42 @@ def nearest(result: Result, scores: NDArray[np.float64], count: int, *, but: str
     ----------
     but : path of an image that is left out: the photograph itself, where the result holds it
     """
-    kept: list[Neighbour] = []
+    closest: list[Neighbour] = []
     for block in result.blocks():
         distances = np.linalg.norm(block.scores.astype(np.float64) - scores, axis=1)
         distances[[i for i, path in enumerate(block.paths) if path == but]] = np.inf
-        some = np.argsort(distances, kind="stable")[:count]
-        kept += [
-            Neighbour(block.paths[i], block.labels[i], float(distances[i])) for i in some if np.isfinite(distances[i])
+        order = np.argsort(distances, kind="stable")[:count]
+        closest += [
+            Neighbour(block.paths[i], block.labels[i], float(distances[i])) for i in order if np.isfinite(distances[i])
         ]
-        kept = sorted(kept, key=lambda one: (one.distance, one.path))[:count]
-    return kept
+        closest = sorted(closest, key=lambda neighbour: (neighbour.distance, neighbour.path))[:count]
+    return closest
 
 
-def vote(found: list[Neighbour]) -> tuple[str, int, int]:
+def vote(neighbours: list[Neighbour]) -> tuple[str, int, int]:
     """The class of most of the nearest few, how many they are, and of how many; of equals the nearer one.
 
     >>> vote([Neighbour("1", "a", 1.0), Neighbour("2", "b", 2.0), Neighbour("3", "b", 3.0)])
     ('b', 2, 3)
     """
-    voters = found[:VOTERS]
-    label, votes = Counter(one.label for one in voters).most_common(1)[0]
+    voters = neighbours[:VOTERS]
+    label, votes = Counter(voter.label for voter in voters).most_common(1)[0]
     return label, votes, len(voters)
 
 
-def table_of(result: Result, found: list[Neighbour]) -> Table:
+def table_of(result: Result, neighbours: list[Neighbour]) -> Table:
     """The list."""
     table = Table("", "distance", "class", "image", title=f"nearest images in {result.store.uri}", title_justify="left")
     inside = str(result.summary["arguments"].get("input", "")).rstrip("/") + "/"
-    for rank, one in enumerate(found, 1):
-        table.add_row(
-            str(rank), f"{one.distance:.2f}", Text(one.label), Text(one.path.removeprefix(inside), overflow="fold")
-        )
+    for rank, neighbour in enumerate(neighbours, 1):
+        image = Text(neighbour.path.removeprefix(inside), overflow="fold")
+        table.add_row(str(rank), f"{neighbour.distance:.2f}", Text(neighbour.label), image)
     return table
 
 
-def described(result: Result, image: str, found: list[Neighbour]) -> dict[str, Any]:
+def described(result: Result, image: str, neighbours: list[Neighbour]) -> dict[str, Any]:
     """For a program."""
-    label, votes, voters = vote(found)
+    label, votes, voters = vote(neighbours)
     return {
         "image": image,
         "result": result.store.uri,
@@ -132,7 +131,7 @@ def described(result: Result, image: str, found: list[Neighbour]) -> dict[str, A
         "label": label,
         "votes": votes,
         "voters": voters,
-        "neighbours": [asdict(one) for one in found],
+        "neighbours": [asdict(neighbour) for neighbour in neighbours],
     }
 
 
@@ -144,14 +143,14 @@ def main(environ: Mapping[str, str]) -> int:
     count = positive(environ, "COUNT", COUNT)
     result = find(environ)
     with working(errors, "looking for the nearest images", quiet=not errors.is_terminal):
-        found = nearest(result, scores_of(result, image), count, but=Store(image).uri)
-    if not found:
+        neighbours = nearest(result, scores_of(result, image), count, but=Store(image).uri)
+    if not neighbours:
         raise InputError(f"{result.store.uri} holds no other image than {image}. Fix: OUTPUT= names another result.")
     if environ.get("JSON") == "1":
-        print(json.dumps(described(result, image, found), indent=1, ensure_ascii=False))
+        print(json.dumps(described(result, image, neighbours), indent=1, ensure_ascii=False))
         return 0
     console = Console()
-    console.print(table_of(result, found))
-    label, votes, voters = vote(found)
+    console.print(table_of(result, neighbours))
+    label, votes, voters = vote(neighbours)
     console.print(f"{votes} of the {voters} nearest are {label}")
     return 0

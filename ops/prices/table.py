@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -281,14 +281,28 @@ def aged(dates: str, today: date) -> str:
     return f"prices of {', '.join(old)} are older than {MONTHS_OF_TRUST} months. Fix: make prices ENV=dev renews them."
 
 
-def say_age(book: Book | None = None, today: date | None = None) -> str:
-    """A remark for whoever shows a price of the table: empty, or that machines' prices are older than a year.
+def say_age(
+    book: Book | None = None,
+    region: str | None = None,
+    types: Collection[str] | None = None,
+    today: date | None = None,
+) -> str:
+    """A remark for whoever shows a price: empty, or that machines' prices are older than a year.
+
+    Parameters
+    ----------
+    book : None looks at the dated table
+    region, types : of the prices shown; None looks at all
 
     >>> say_age(Book({}, {}, "none"))
     ''
     """
-    machines = (book or table()).instances.values()
-    return aged(" ".join({one.ec2_as_of for one in machines}), today or datetime.now(UTC).date())
+    dates = {
+        one.ec2_as_of
+        for one in (book or table()).instances.values()
+        if region in (None, one.region) and (types is None or one.type in types)
+    }
+    return aged(" ".join(dates), today or datetime.now(UTC).date())
 
 
 def hourly(

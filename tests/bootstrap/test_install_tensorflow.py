@@ -234,7 +234,7 @@ def test_two_at_once_install_once(tmp_path: Path, tiny_wheelhouse: TinyWheelhous
         "1",
     ]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=120)[0] for process in both]
+    said = [process.communicate(timeout=600)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert sorted("is ready already" in out for out in said) == [False, True]
 

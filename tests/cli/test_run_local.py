@@ -87,9 +87,16 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seco
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A drawn sample whose folders have awkward names, and one file that is no image."""
+    """320 different images, quickly: drawings, turned; folders of awkward names, and one file that is no image."""
+    drawn = tmp_path_factory.mktemp("drawn")
+    draw_once(drawn, views=5)
     folder = tmp_path_factory.mktemp("photos") / "été, 2026"
-    draw_once(folder, views=4)
+    for path in drawn.rglob("*.jpg"):
+        with Image.open(path) as image:
+            for i in range(8):
+                target = folder / path.parent.name / f"{path.stem}-{i}.jpg"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                image.rotate(45 * i, fillcolor="white").save(target)
     classes = sorted(path for path in folder.iterdir() if path.is_dir())
     classes[0].rename(folder / "Pomme d'été, verte (n°1)")
     classes[1].rename(folder / 'Cherry "black", 100 %')
@@ -251,24 +258,8 @@ def test_a_missing_input_is_named(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """320 different images, quickly: drawings, turned."""
-    drawn = tmp_path_factory.mktemp("drawn")
-    draw_once(drawn, views=5)
-    folder = tmp_path_factory.mktemp("many")
-    for path in drawn.rglob("*.jpg"):
-        with Image.open(path) as image:
-            for i in range(8):
-                target = folder / path.parent.name / f"{path.stem}-{i}.jpg"
-                target.parent.mkdir(exist_ok=True)
-                image.rotate(45 * i, fillcolor="white").save(target)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def undisturbed(many: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray[Any, Any]]:
-    output = tmp_path_factory.mktemp("undisturbed") / "o"
-    process = run_local(INPUT=str(many), OUTPUT=str(output))
+def undisturbed(first_run: tuple[Path, subprocess.CompletedProcess[str]]) -> dict[str, np.ndarray[Any, Any]]:
+    output, process = first_run
     assert process.returncode == 0, process.stdout + process.stderr
     return feature_rows(output)
 
@@ -295,11 +286,11 @@ POINTS: dict[str, Callable[[Path], bool]] = {
     ],
 )
 def test_a_run_killed_at_any_point_is_finished_by_the_next(
-    many: Path, undisturbed: dict[str, np.ndarray[Any, Any]], tmp_path: Path, points: list[str]
+    photos: Path, undisturbed: dict[str, np.ndarray[Any, Any]], tmp_path: Path, points: list[str]
 ) -> None:
     output = tmp_path / "o"
     for point in points:
-        process = start_local(INPUT=str(many), OUTPUT=str(output))
+        process = start_local(INPUT=str(photos), OUTPUT=str(output))
         family = psutil.Process(process.pid)
         wait_for(partial(POINTS[point], output), process)
         for member in [*family.children(recursive=True), family]:
@@ -307,7 +298,7 @@ def test_a_run_killed_at_any_point_is_finished_by_the_next(
         process.communicate()
         assert not (output / "run.json").exists()
         (output / "_run/progress.json").unlink(missing_ok=True)
-    process_done = run_local(INPUT=str(many), OUTPUT=str(output))
+    process_done = run_local(INPUT=str(photos), OUTPUT=str(output))
     assert process_done.returncode == 0, process_done.stdout + process_done.stderr
     same_rows(feature_rows(output), undisturbed)
     assert json.loads((output / "run.json").read_text())["images_ok"] == len(undisturbed)
@@ -315,11 +306,11 @@ def test_a_run_killed_at_any_point_is_finished_by_the_next(
 
 @pytest.mark.slow
 def test_a_killed_python_worker_costs_only_time(
-    many: Path, undisturbed: dict[str, np.ndarray[Any, Any]], tmp_path: Path
+    photos: Path, undisturbed: dict[str, np.ndarray[Any, Any]], tmp_path: Path
 ) -> None:
     """As the kernel ends it that runs out of memory: the task is tried again, the run goes on."""
     output = tmp_path / "o"
-    process = start_local(INPUT=str(many), OUTPUT=str(output))
+    process = start_local(INPUT=str(photos), OUTPUT=str(output))
     wait_for(lambda: report(output).get("phase") == "featurize", process)
     wait_for(lambda: any((output / "features").glob("*.parquet")) or bool(workers_of(process)), process)
     worker = workers_of(process)[0]
@@ -352,11 +343,11 @@ def executors_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 @pytest.mark.slow
 def test_a_lost_executor_costs_only_time(
-    many: Path, undisturbed: dict[str, np.ndarray[Any, Any]], tmp_path: Path
+    photos: Path, undisturbed: dict[str, np.ndarray[Any, Any]], tmp_path: Path
 ) -> None:
     """Two executor processes of one core each, as `spark-submit` starts them; one is killed while it works."""
     output = tmp_path / "o"
-    process = start_local(INPUT=str(many), OUTPUT=str(output), MASTER="local-cluster[2,1,2048]")
+    process = start_local(INPUT=str(photos), OUTPUT=str(output), MASTER="local-cluster[2,1,2048]")
     wait_for(lambda: report(output).get("phase") == "featurize", process)
     executors = executors_of(process)
     assert len(executors) == 2
@@ -366,9 +357,9 @@ def test_a_lost_executor_costs_only_time(
     same_rows(feature_rows(output), undisturbed)
 
 
-def test_ctrl_c_leaves_no_process_and_says_how_to_go_on(many: Path, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_no_process_and_says_how_to_go_on(photos: Path, tmp_path: Path) -> None:
     output = tmp_path / "o"
-    process = start_local(INPUT=str(many), OUTPUT=str(output))
+    process = start_local(INPUT=str(photos), OUTPUT=str(output))
     wait_for(lambda: bool(report(output)), process)
     family = psutil.Process(process.pid).children(recursive=True)
     assert family

@@ -20,7 +20,7 @@ def jvm() -> Iterator[Any]:
     yield gateway.jvm
     gateway.shutdown()
     gateway.proc.stdin.close()
-    gateway.proc.wait(20)
+    gateway.proc.wait(300)
 
 
 def constants(jvm: Any, name: str) -> dict[str, int]:

@@ -128,7 +128,7 @@ def test_the_site_is_searched_from_disk(site: Path) -> None:
         page.on("request", lambda r: asked.append(r.url) if urlsplit(r.url).scheme in ("http", "https") else None)
         page.goto((site / "docs/tutorial.html").as_uri())
         page.locator("input.md-search__input").fill("LocalStack")
-        page.wait_for_selector(".md-search-result__item a", state="attached", timeout=60_000)
+        page.wait_for_selector(".md-search-result__item a", state="attached", timeout=300_000)
         hrefs = page.locator(".md-search-result__item a").evaluate_all("all => all.map((a) => a.href)")
         browser.close()
     assert any("faq.html" in href for href in hrefs)

@@ -50,7 +50,7 @@ def gcs() -> Iterator[Cloud]:
         yield Cloud(f"gs://{BUCKET}", {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}"})
     finally:
         process.terminate()
-        process.wait(timeout=120)
+        process.wait(timeout=300)
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +77,7 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield Cloud(f"abfss://{BUCKET}@{AZURITE_ACCOUNT}.dfs.core.windows.net", environment)
     finally:
         process.terminate()
-        process.wait(timeout=120)
+        process.wait(timeout=300)
 
 
 def use(patch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:

@@ -129,7 +129,7 @@ def test_the_child_ends_when_its_parent_is_gone(guard: Guard) -> None:
     assert guard._child
     assert guard._child.stdin
     guard._child.stdin.close()  # as the end of the process does
-    assert guard._child.wait(timeout=20) == 0
+    assert guard._child.wait(timeout=300) == 0
 
 
 def test_one_guard_a_process_kept_from_task_to_task() -> None:

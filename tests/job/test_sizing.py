@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
+from fruits import planning
 from fruits.errors import UsageError
 from fruits.listing import rows_of_part
 from fruits.manifests import State
 from fruits.parts import Part, deal
 from fruits.pca import Moments
-from fruits.planning import Sizing, plan_of_listing
+from fruits.planning import Plan, Sizing, plan_of_listing
 from fruits.request import Request
 from fruits.selection import EVERYTHING, Selection
 from fruits.store import Store
 from hypothesis import given
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 @pytest.mark.parametrize(
@@ -32,6 +38,10 @@ from hypothesis import strategies as st
         (1, 16, Sizing(tasks=16, images_per_task=16, waves=1)),
         # 4,096 at most: 10,000,000 / (16 x 4,096) = 152.6 rounds
         (10_000_000, 16, Sizing(tasks=32, images_per_task=4085, waves=77)),
+        # an image more than six and a half, or 152 and a half, of those: one round more
+        (1_665, 1, Sizing(tasks=2, images_per_task=238, waves=4)),
+        (624_641, 1, Sizing(tasks=2, images_per_task=4083, waves=77)),
+        (5, 1, Sizing(tasks=1, images_per_task=16, waves=1)),
     ],
 )
 def test_sizes_by_hand(images: int, slots: int, sizing: Sizing) -> None:
@@ -76,6 +86,33 @@ def test_a_listing_of_one_large_file_is_dealt_anew() -> None:
     store = Store("listing")
     assert plan_of_listing([Part("all", 100_000)], store, EVERYTHING, NOTHING, 16) is None
     assert plan_of_listing([Part("few", 100)], store, EVERYTHING, NOTHING, 16) is not None, "a single wave"
+    uneven = [Part("large", 60_000), *(Part(f"small {i}", 1_000) for i in range(40))]
+    assert plan_of_listing(uneven, store, EVERYTHING, NOTHING, 16) is None, "one wave would hold more than half"
+
+
+def test_a_plan_counts_images_and_rows_and_not_files() -> None:
+    todo, stale = [Part("a", 2), Part("b", 5)], [Part("c", 4), Part("d", 1), Part("e", 0)]
+    plan = Plan(20, todo, Store("todo"), stale, [])
+    assert (plan.todo_images, plan.stale_rows) == (7, 5)
+
+
+def test_more_than_sixteen_small_files_and_two_a_slot_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def merge(_: object, small: list[Part], files: int, *__: object) -> SimpleNamespace:
+        asked.append((len(small), files))
+        return SimpleNamespace(collect=lambda: [SimpleNamespace(part="merged", rows=1)])
+
+    monkeypatch.setattr(planning, "map_parts", merge)
+    monkeypatch.setattr(Part, "of", lambda row: Part(row.part, row.rows))
+
+    def merged(files: int, rows: int, slots: int) -> object:
+        state = State((), tuple(Part(f"{i}", rows) for i in range(files)), ())
+        return planning.merge_small(cast("SparkSession", None), Store("output"), state, slots)
+
+    assert [merged(16, 255, 8), merged(20, 255, 10), merged(40, 256, 2)] == [None] * 3
+    assert merged(17, 255, 8) == merged(21, 255, 10) == ([Part("merged", 1)], [])
+    assert asked == [(17, 2), (21, 2)], "4,335 and 5,355 rows, 4,096 a file"
 
 
 def test_what_is_there_or_chosen_is_compared() -> None:

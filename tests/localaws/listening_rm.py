@@ -177,7 +177,7 @@ def listening(conf: Path, hosts: Path, address: str, largest_mb: int) -> Iterato
         gateway.shutdown()
         process = gateway.java_process
         process.stdin.close()
-        process.wait(timeout=20)
+        process.wait(timeout=300)
 
 
 def submit(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -185,4 +185,4 @@ def submit(command: list[str], environment: dict[str, str]) -> subprocess.Comple
     home = find_java_home()
     environ = {"PATH": os.environ["PATH"], "JAVA_HOME": str(home), **environment}
     program = str(find_pyspark() / "bin" / "spark-submit")
-    return subprocess.run([program, *command], env=environ, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run([program, *command], env=environ, capture_output=True, text=True, check=False, timeout=600)

@@ -65,7 +65,7 @@ def ask(url: str, method: str = "GET", body: dict[str, Any] | None = None, **hea
     sent = {"Accept": "application/json", "Content-Type": "application/json", **headers}
     request = urllib.request.Request(url, data=data, method=method, headers=sent)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status, json.loads(answer.read() or b"{}")
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(errors="replace")
@@ -158,7 +158,7 @@ def test_a_page_of_another_origin_can_neither_ask_nor_read(yarn: Yarn, tmp_path:
             browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
             tab = browser.new_page()
             tab.goto(f"http://127.0.0.1:{site.server_address[1]}/")
-            tab.wait_for_function("document.title !== ''", timeout=30_000)
+            tab.wait_for_function("document.title !== ''", timeout=300_000)
             told = tab.title()
             browser.close()
         site.shutdown()
@@ -215,9 +215,10 @@ def test_a_second_cluster_stands_beside_and_a_machine_comes_goes_and_is_decommis
 
 
 SLEEPERS = """
-import os, subprocess, sys, time
+import os, signal, subprocess, sys, time
 from pathlib import Path
 from localaws.reaper import Reaper
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
 folder = Path(sys.argv[1])
 reaper = Reaper(folder)
 env = {**os.environ, "NODE_ROOT": str(folder / "j-1")}

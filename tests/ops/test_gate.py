@@ -58,7 +58,7 @@ def entrance(identity: Identity) -> Iterator[Gate]:
 
 
 def ask(entrance: Gate, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", entrance.server_address[1], timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", entrance.server_address[1], timeout=300)
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     told = answer.status, answer.headers, answer.read().decode()
@@ -105,7 +105,7 @@ def test_a_page_that_made_its_name_point_here_is_refused_even_with_the_key(entra
 
 
 def test_nothing_but_reading_is_possible(entrance: Gate) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", entrance.server_address[1], timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", entrance.server_address[1], timeout=300)
     connection.request("POST", "/", headers={"Cookie": f"fruits_page={entrance.key}"})
     assert connection.getresponse().status == 501
     connection.close()
@@ -122,11 +122,11 @@ def test_the_server_behind_takes_only_the_gates_certificate(entrance: Gate, iden
     bare, foreign = ssl._create_unverified_context(), ssl._create_unverified_context()
     foreign.load_cert_chain(other.pem)
     for context in (bare, foreign):
-        connection = http.client.HTTPSConnection(*entrance.behind, context=context, timeout=20)
+        connection = http.client.HTTPSConnection(*entrance.behind, context=context, timeout=300)
         with pytest.raises((ssl.SSLError, ConnectionError)):
             read_behind(connection)
         connection.close()
-    connection = http.client.HTTPSConnection(*entrance.behind, context=entrance.context, timeout=20)
+    connection = http.client.HTTPSConnection(*entrance.behind, context=entrance.context, timeout=300)
     assert read_behind(connection) == 200
     connection.close()
 

@@ -494,8 +494,8 @@ def test_the_moment_is_now_where_none_is_given() -> None:
 def test_an_hour_of_what_is_planned() -> None:
     fleets = [
         prices.Fleet(name="primary", types=["m5.xlarge"], units=1),
-        prices.Fleet(name="core", types=["m5.xlarge", "c5.xlarge"], units=6),
         prices.Fleet(name="task", types=["c5.xlarge"], units=0, market="SPOT"),
+        prices.Fleet(name="core", types=["m5.xlarge", "c5.xlarge"], units=6),
     ]
     hour = prices.hourly(REGION, fleets, volume_gib=100, nat=True, endpoints=2, book=BOOK)
     assert [fleet.name for fleet in hour.fleets] == ["primary", "core"]
@@ -512,6 +512,25 @@ def test_an_hour_of_what_is_planned() -> None:
     assert [item.inferred for item in marked.items] == [True, True]
     assert [fleet.inferred for fleet in marked.fleets] == [{"ebs", "spot"}, {"ebs", "ec2", "emr", "spot"}]
     assert marked.items[0].name == "1 interface endpoint"
+
+
+def test_a_row_of_the_table_with_a_spot_price_and_without() -> None:
+    row = {
+        "region": REGION, "type": "m5.xlarge", "vcpu": "4", "memory_gib": "16", "architecture": "x86_64",
+        "ec2_usd_hour": "0.20", "emr_usd_hour": "0.05", "spot_usd_hour": "0.08",
+        "ec2_as_of": "2026-10-01", "emr_as_of": "2026-10-02", "spot_as_of": "2026-10-03",
+    }  # fmt: skip
+    assert prices.instance_of(row) == kind("m5.xlarge", "0.20", "0.05", "0.08")
+    unread = prices.instance_of({**row, "spot_usd_hour": ""})
+    assert (unread.spot, unread.spot_as_of) == (prices.SPOT_SHARE * D("0.20"), INFERRED)
+
+
+def test_prices_are_old_after_a_year_and_not_on_its_last_day() -> None:
+    today = datetime(2026, 11, 27, tzinfo=UTC).date()
+    assert prices.aged("EC2 2025-11-27; EMR 2025-11-28", today) == ""
+    assert prices.aged("EC2 2025-11-26, EMR 2025-11-27", today) == (
+        "prices of 2025-11-26 are older than 12 months. Fix: make prices ENV=dev renews them."
+    )
 
 
 @pytest.mark.parametrize(("images", "each"), [(200, ""), (4_999, ""), (5_000, "; 1,000 images 0.01 USD")])

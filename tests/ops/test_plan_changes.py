@@ -49,6 +49,8 @@ def test_kinds(actions: list[str], kind: str | None) -> None:
 def test_the_gravest_comes_first_and_what_is_only_read_not_at_all() -> None:
     plan = {
         "resource_changes": [
+            entry("aws_vpc", "no-op", name="still"),
+            entry("aws_ami", "create", mode="data"),
             entry("aws_vpc", "create"),
             entry("aws_emr_cluster", "create", name="new"),
             entry("aws_s3_bucket", "update", name="data"),
@@ -59,8 +61,6 @@ def test_the_gravest_comes_first_and_what_is_only_read_not_at_all() -> None:
             entry("aws_iam_role", "delete", "create"),
             entry("aws_emr_cluster", "delete", "create"),
             entry("aws_kms_key", "create", "delete"),
-            entry("aws_vpc", "no-op", name="still"),
-            entry("aws_ami", "create", mode="data"),
         ]
     }
     assert [(one.kind, one.address.removeprefix("module.m.")) for one in changes(plan)] == [
@@ -191,6 +191,13 @@ def one(path: str, before: str, after: str, *, forces: bool = False) -> Attribut
 )  # fmt: skip
 def test_a_change_for_a_reader(change: Change, text: list[str]) -> None:
     assert lines(change) == text
+
+
+def test_a_diff_of_just_the_bound_is_whole() -> None:
+    was, is_ = (json.dumps(json.dumps({"all": [f"{word}{n}" for n in range(19)]})) for word in ("old", "new"))
+    said = lines(Change(address="m.p", type="p", kind="update", attributes=(one("policy", was, is_),)))
+    assert len(said) == 2 + MOST_LINES, "19 old ones, 19 new ones, and one before and after them"
+    assert not any("more lines" in line for line in said)
 
 
 def test_a_document_reads_as_a_diff_of_bounded_length() -> None:

@@ -149,7 +149,8 @@ def test_plain_lines_bear_the_commands_seconds_and_come_again(monkeypatch: pytes
         while out.getvalue().count("second") < 3:
             time.sleep(0.01)
     lines = out.getvalue().splitlines()
-    assert all(re.fullmatch(r"\[  7\d\.\d s\] (first|second)", line) for line in lines)
+    matches = [re.fullmatch(r"\[ {1,2}(\d+\.\d) s\] (first|second)", line) for line in lines]
+    assert all(match and 70 <= float(match[1]) < 600 for match in matches), lines
 
 
 def test_a_long_phase_has_a_clock_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
