@@ -111,7 +111,6 @@ def look_for_states(account: Account) -> Finding:
 
 def look_at_account(account: Account, need: ClusterNeeds | None, known: Sequence[str]) -> list[Finding]:
     """Everything that only the account can tell."""
-    import boto3
 
     target = account.target
     found = cloud.check_caller(account.client("sts"), emulated=target.emulated)
@@ -119,7 +118,7 @@ def look_at_account(account: Account, need: ClusterNeeds | None, known: Sequence
         cloud.judge_region(
             target.region,
             european=read_european_regions(),
-            known=boto3.session.Session().get_available_regions("ec2"),
+            known=account.session.get_available_regions("ec2"),
             priced=sorted({place for place, _ in prices.instances()}),
         )
     )
