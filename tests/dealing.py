@@ -1,6 +1,6 @@
 """How the tests are dealt to the processes: in units that share their fixtures, the dearest unit first.
 
-A unit is a file, or the files that share something dear (`STORIES`): an applied environment, a Spark session, a server.
+A unit is a file, or the files that share something dear (`SHARED`): an applied environment, a Spark session, a server.
 What a unit takes is measured by every whole run and kept in ``build/tests/seconds.json``; a fresh clone starts with
 ``tests/seconds.json``, a copy of such a file.
 """
@@ -24,17 +24,15 @@ LEAST_WORTH_KEEPING = 2.0
 GUESS = 2.0
 """Seconds of a test that is not fast, where its unit was never measured."""
 
-STORIES = {
-    "tests/rehearsal/test_commands.py": "rehearsal",
-    "tests/rehearsal/test_runbook.py": "rehearsal",
-    "tests/rehearsal/test_life_cycle.py": "rehearsal",
-    "tests/localaws/test_emr_life.py": "localaws",
-    "tests/localaws/test_stack_calls.py": "localaws",
-    "tests/localaws/test_sweep.py": "localaws",
-    "tests/localaws/test_studio_apps.py": "localaws",
-}
-"""Files whose tests share one applied environment, or one embedded AWS."""
-SESSION = "spark session"
+SHARED = (
+    ("tests/rehearsal/", "history: Operator", "rehearsal"),
+    ("tests/localaws/", "world: World", "localaws"),
+    ("tests/localaws/", "aws: Aws", "localaws"),
+    ("tests/job/", "mark.spark", "spark session"),
+    ("tests/job/", "default_model", "spark session"),
+)
+"""Folder and words of the files whose tests share something dear, and the unit that they make: one applied environment,
+one embedded AWS, one Spark session with TensorFlow and the published network."""
 FIRST = "rehearsal"
 """The longest chain of deeds, each of which waits for the one before: the run can end no sooner."""
 NICENESS = 3
@@ -47,12 +45,14 @@ def unit_of(path: str) -> str:
     >>> unit_of("tests/rehearsal/test_runbook.py"), unit_of("tests/ops/test_step.py")
     ('rehearsal', 'tests/ops/test_step.py')
     """
-    if path in STORIES:
-        return STORIES[path]
-    if path.startswith("tests/job/") and (file := REPO / path).exists():
-        text = file.read_text()
-        if "mark.spark" in text or "default_model" in text:  # TensorFlow and the published network are dear, too
-            return SESSION
+    folders = {folder for folder, _, _ in SHARED}
+    if not path.startswith(tuple(folders)) or not (file := REPO / path).exists():
+        return path
+    text = file.read_text()
+    for folder, words, unit in SHARED:
+        its_own = f"\ndef {words.partition(':')[0]}("  # a fixture of that name in the file itself
+        if path.startswith(folder) and words in text and its_own not in text:
+            return unit
     return path
 
 

@@ -17,6 +17,8 @@ from typing import Any
 from fruits.errors import StorageError
 from fruits.store import Store
 
+LEAST_FOR_A_RATE = 1000
+"""Images; with fewer a rate says more about the start of Python and the network than about the run."""
 FOLDER = "_run"
 PROGRESS = f"{FOLDER}/progress.json"
 ERROR = f"{FOLDER}/error.json"

@@ -1,1 +1,12 @@
-"""An account: who we are, what is there, what AWS left behind."""
+"""An account: who we are, what is there, what AWS left behind. What something costs is said in `ops.cost`.
+
+- `account`       clients, stores and the outputs of the stacks, as a value; making one changes nothing
+- `inventory`     everything of an environment that AWS lists
+- `emr`, `states` the steps of a cluster, and what EMR's states mean
+- `store`         the job's reader of stores, signed as boto3 signs
+- `poll`          the one loop that waits: pace, limit, patience with calls that fail
+- `refusals`      AWS's errors as cause and fix
+- `state_bucket`  the bucket of Terraform's states
+- `studio`        what SageMaker is asked
+- `sweep`         removes what EMR and SageMaker leave in our network
+"""

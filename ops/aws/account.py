@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,15 +14,13 @@ from localaws.keys import Keys
 from localaws.settings import Settings
 from ops.core.errors import ExitCode, NoCredentialsError, NotAppliedError, TerraformError, WrongUseError
 from ops.core.paths import ROOT
-from ops.core.target import DEFAULT_REGION, EMULATED_ACCOUNT, NO_ACCOUNT, Target
+from ops.core.target import DEFAULT_REGION, EMULATED_ACCOUNT, NO_ACCOUNT, Target, open_session
 from ops.terraform.workspace import Workspace, tfvars_files
 
 if TYPE_CHECKING:
     from fruits.store import Store
 
 NOT_RUNNING = "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Fix: make apply."
-OF_THE_SHELL = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
-"""What botocore would take from the shell, and what it gets instead on the embedded AWS."""
 KEY_VARIABLES = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
 
 
@@ -48,16 +45,7 @@ class Account:
     @cached_property
     def session(self) -> Any:
         """boto3's session: whoever the shell says we are, or the embedded AWS's keys, whatever the shell says."""
-        import boto3
-
-        region = self.target.region
-        if not self.target.emulated:
-            return boto3.session.Session(region_name=region)
-        import botocore.session
-
-        nothing: dict[str, Any] = {name: (None, None, default, None) for name, default in OF_THE_SHELL.items()}
-        core = botocore.session.Session(session_vars=nothing)
-        return boto3.session.Session(botocore_session=core, region_name=region, **self.target.keys.arguments())
+        return open_session(self.target)
 
     def client(self, service: str) -> Any:
         """A boto3 client in this account and region, whatever the process's environment says.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ BUCKET_PURPOSES = ("data", "artifacts", "logs")
 EMULATED_ACCOUNT = "123456789012"
 NO_ACCOUNT = "000000000000"
 DEFAULT_REGION = "eu-west-3"
+OF_THE_SHELL = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
+"""What botocore would take from the shell, and what it gets instead on the embedded AWS."""
 INVENTED_KEYS = Keys("testing", "testing")  # where nobody asks whose they are
 
 
@@ -88,3 +91,19 @@ class Target:
             "AWS_EC2_METADATA_DISABLED": "true",
             **({"AWS_ENDPOINT_URL": self.endpoint} if self.endpoint else {}),
         }
+
+
+def open_session(target: Target) -> Any:
+    """boto3's session of a target: whoever the shell says we are, or the embedded AWS's keys, whatever the shell says.
+
+    On the embedded AWS a client of it still has to be given the endpoint.
+    """
+    import boto3
+
+    if not target.emulated:
+        return boto3.session.Session(region_name=target.region)
+    import botocore.session
+
+    nothing: dict[str, Any] = {name: (None, None, default, None) for name, default in OF_THE_SHELL.items()}
+    core = botocore.session.Session(session_vars=nothing)
+    return boto3.session.Session(botocore_session=core, region_name=target.region, **target.keys.arguments())

@@ -29,8 +29,8 @@ def _many(nodes: Sequence[Node]) -> str:
     return f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
 
 
-def _age() -> str:
-    return f"; {old}" if (old := prices.say_age()) else ""
+def _age(account: Account, book: prices.Book) -> str:
+    return f"; {old}" if (old := prices.say_age(book, account.target.region, _types(account))) else ""
 
 
 def _why(error: Exception) -> str:
@@ -39,9 +39,12 @@ def _why(error: Exception) -> str:
 
 def book_of(account: Account) -> prices.Book:
     """The prices of the types that the applied cluster may have."""
+    return current(account.target.region, _types(account), ask=not account.target.emulated)
+
+
+def _types(account: Account) -> set[str]:
     fleets = account.cluster.get("fleets") or {}
-    types = {name for fleet in fleets.values() for name in fleet["types"]}
-    return current(account.target.region, types, ask=not account.target.emulated)
+    return {name for fleet in fleets.values() for name in fleet["types"]}
 
 
 def measured_speed(account: Account) -> speed.Speed | None:
@@ -78,8 +81,8 @@ def on_aws(account: Account, cluster_id: str, record: Mapping[str, Any], currenc
 def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping[str, Any], console: Console) -> None:
     """Say what a step did cost and keep it in the ledger."""
     try:
-        currency = currency_from(account.environ)
-        record = ledger.of_step(account, cluster_id, step_id, summary, book_of(account))
+        currency, book = currency_from(account.environ), book_of(account)
+        record = ledger.of_step(account, cluster_id, step_id, summary, book)
         if record is None:
             text = f"what the step cost cannot be told yet: EMR gives no end of {step_id}. Fix: make cost, later"
         else:
@@ -88,7 +91,7 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
             place = f"s3://{bucket}/{ledger.key_of(record)}"
             emulated = account.target.emulated
             said = [on_aws(account, cluster_id, record, currency)] if emulated else ledger.lines(record, currency)
-            said += [f"{'kept in' if new else 'was kept in'} {place}{_age()}"]
+            said += [f"{'kept in' if new else 'was kept in'} {place}{_age(account, book)}"]
             text = "cost      " + "\n          ".join(said)
     except TROUBLE as error:
         text = f"what the step cost cannot be told: {_why(error)}"
@@ -98,10 +101,11 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
 def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
     """Keep what no step bore, when a cluster has ended; said only where it was billed."""
     try:
-        s3, bucket = account.client("s3"), account.bucket("data")
-        record = ledger.of_rest(account, cluster_id, ledger.read(s3, bucket), book_of(account))
+        s3, bucket, book = account.client("s3"), account.bucket("data"), book_of(account)
+        record = ledger.of_rest(account, cluster_id, ledger.read(s3, bucket), book)
         new = ledger.write(s3, bucket, record)
-        text = f"beside its steps the cluster {sentence(record, currency_from(account.environ))}{_age()}" if new else ""
+        said = f"{sentence(record, currency_from(account.environ))}{_age(account, book)}"
+        text = f"beside its steps the cluster {said}" if new else ""
     except TROUBLE as error:
         text = f"what the cluster cost cannot be told: {_why(error)}"
     if text and not account.target.emulated:
@@ -118,9 +122,10 @@ def demo_price(account: Account, cluster_id: str, environ: Mapping[str, str]) ->
         found = bill(Span(start, end), nodes_, spans_of_steps(steps, end))
         hour = sum((node.ec2 + node.emr + node.ebs for node in nodes_), Decimal(0))
         low, high = (found.total + hour * minutes / 60 for minutes in estimate.START_MINUTES)
+        remark = _age(account, prices.table())
     except (*TROUBLE, ValueError) as error:  # ValueError: no node at all
         return f"what this would have cost on AWS cannot be told: {_why(error)}"
     return (
         f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {_many(nodes_)}, "
-        f"most of it while they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min){_age()}"
+        f"most of it while they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min){remark}"
     )

@@ -13,7 +13,6 @@ from typing import Any
 
 from ops.aws.account import Account
 from ops.cost.money import Currency, shown
-from ops.prices import table as prices
 
 SOMETHING_BILLS = 8
 GIB = Decimal(2**30)
@@ -82,11 +81,13 @@ class Bill:
     items : what bills
     free : ARNs with our tags that cost nothing
     unseen : what could not be listed, and why
+    age : that the prices are old, where they are
     """
 
     items: list[Item] = field(default_factory=list)
     free: list[str] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
+    age: str = ""
 
     @property
     def hourly(self) -> list[Item]:
@@ -137,7 +138,7 @@ def lines(found: Bill, account: Account, currency: Currency) -> list[str]:
     said += [f"  not known: {text}" for text in found.unseen]
     if found.free:
         said.append(f"  {len(found.free)} more things with our tags cost nothing (networks, groups, roles, schedules)")
-    said += [old] if (old := prices.say_age()) else []
+    said += [found.age] if found.age else []
     return [*said, last_line(found, env, currency)]
 
 

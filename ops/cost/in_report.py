@@ -14,6 +14,7 @@ from ops.aws.account import Account
 from ops.cost import ledger
 from ops.cost.ledger import TROUBLE, sentence
 from ops.cost.money import NOT_COUNTED, Currency, currency_from
+from ops.prices.table import say_age, table
 
 
 def record_of(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -36,7 +37,11 @@ def sentences(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]], 
     record = record_of(summary, records)
     if record is None:
         return ["What the run cost is not known: the ledger has no record of its step."]
-    return [f"The run {sentence(record, currency)}.", f"Prices: {record['prices']}. {NOT_COUNTED}"]
+    old = say_age() if str(record["prices"]) == table().source else ""
+    return [
+        f"The run {sentence(record, currency)}.",
+        f"Prices: {record['prices']}. {f'{old[0].upper()}{old[1:]} ' if old else ''}{NOT_COUNTED}",
+    ]
 
 
 def into_report(account: Account, folder: Path, environ: Mapping[str, str]) -> bool:

@@ -29,7 +29,8 @@ _NOISE = re.compile(
     r"User application exited with|Step failed with exitCode|ended with exit code|SignalUtils|--- Logging error|"
     r"log4j:|SLF4J:|Registering signal handler|exited with a non-zero exit code|Final app status|^ERROR:root:|"
     r"final status: |Application report for|tracking URL: |non-zero return code|Driver stacktrace|"
-    r"install_tensorflow: failed|^Traceback|Ignoring repositories"
+    r"install_tensorflow: failed|^Traceback|Ignoring repositories|INFO Client: *$|"
+    r"^(?:client token|diagnostics|ApplicationMaster host|ApplicationMaster RPC port|queue|start time|user): \S+$"
 )
 _SOUGHT: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
@@ -69,8 +70,14 @@ def last_words(text: str) -> str:
 
 
 def last_line(text: str) -> str:
-    """The last line, whatever it says."""
-    return _cut(next((line for line in reversed(text.split("\n")) if line.strip()), ""))
+    """The last line, whatever it says; where a client reports the end of an application, that.
+
+    >>> last_line("INFO Client:\\n\\t final status: FAILED\\n\\t user: hadoop\\n")
+    'final status: FAILED'
+    """
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    ends = [line for line in lines if line.startswith("final status: ")]
+    return _cut((ends or lines or [""])[-1])
 
 
 def _useful(text: str) -> list[str]:

@@ -218,8 +218,8 @@ def _refused(hit: Hit, evidence: Evidence) -> dict[str, str]:
         grant = f"allow it{who}: what an operator needs stands in infra/operators (an administrator applies it)"
     else:
         grant = (
-            f"allow it{who} in infra/modules/iam/instance_role.tf, or take an address that the nodes may use (images/, "
-            "requests/, results/ of our data bucket)"
+            "take an address that the nodes may use (images/, requests/, results/ of our data bucket), or "
+            f"allow it{who} in infra/modules/iam/instance_role.tf"
         )
     return {"action": action, "resource": resource or "an address that was not named", "grant": grant}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -110,7 +111,6 @@ def look_for_states(account: Account) -> Finding:
 
 def look_at_account(account: Account, need: ClusterNeeds | None, known: Sequence[str]) -> list[Finding]:
     """Everything that only the account can tell."""
-    import boto3
 
     target = account.target
     found = cloud.check_caller(account.client("sts"), emulated=target.emulated)
@@ -118,7 +118,7 @@ def look_at_account(account: Account, need: ClusterNeeds | None, known: Sequence
         cloud.judge_region(
             target.region,
             european=read_european_regions(),
-            known=boto3.session.Session().get_available_regions("ec2"),
+            known=account.session.get_available_regions("ec2"),
             priced=sorted({place for place, _ in prices.instances()}),
         )
     )
@@ -167,7 +167,9 @@ def look_at_bill(account: Account, console: Console) -> bill_lines.Bill:
     """What still bills, at the prices of now where they can be had."""
     types = {name for fleet in _fleets(account).values() for name in fleet["types"]}
     with console.status("looking for what still bills"):
-        return bill(account, current(account.target.region, types, ask=not account.target.emulated))
+        region = account.target.region
+        book = current(region, types, ask=not account.target.emulated)
+        return replace(bill(account, book), age=prices.say_age(book, region, types) if types else "")
 
 
 def _fleets(account: Account) -> Mapping[str, Any]:

@@ -21,6 +21,7 @@ from fruits.checks import rejects_sentence
 from fruits.command_line import read_request
 from fruits.errors import FruitsError, UsageError
 from fruits.inputs import LeftOut
+from fruits.progress import LEAST_FOR_A_RATE
 from fruits.request import MEANINGS, Request
 from fruits.store import Store
 from rich.text import Text
@@ -32,7 +33,7 @@ from ops.core.programs import inherited_environment
 from ops.job import class_archive
 from ops.job.names import result_name
 from ops.job.package import ENTRY, write_job_zip
-from ops.job.watch import LEAST_FOR_A_RATE, Watcher, show
+from ops.job.watch import Watcher, show
 
 SAMPLE = "data/sample"
 RUNS = "runs"

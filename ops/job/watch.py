@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fruits.errors import FruitsError
-from fruits.progress import progress_of
+from fruits.progress import LEAST_FOR_A_RATE, progress_of
 from fruits.store import Store
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
@@ -26,8 +26,6 @@ PHASES = {
     "done": "done",
 }
 PLAIN_INTERVAL = 10.0
-LEAST_FOR_A_RATE = 1000
-"""Images; with fewer a rate says more about the start of Python and the network than about the run."""
 
 
 class Watcher:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -281,14 +281,28 @@ def aged(dates: str, today: date) -> str:
     return f"prices of {', '.join(old)} are older than {MONTHS_OF_TRUST} months. Fix: make prices ENV=dev renews them."
 
 
-def say_age(book: Book | None = None, today: date | None = None) -> str:
-    """A remark for whoever shows a price of the table: empty, or that machines' prices are older than a year.
+def say_age(
+    book: Book | None = None,
+    region: str | None = None,
+    types: Collection[str] | None = None,
+    today: date | None = None,
+) -> str:
+    """A remark for whoever shows a price: empty, or that machines' prices are older than a year.
+
+    Parameters
+    ----------
+    book : None looks at the dated table
+    region, types : of the prices shown; None looks at all
 
     >>> say_age(Book({}, {}, "none"))
     ''
     """
-    machines = (book or table()).instances.values()
-    return aged(" ".join({one.ec2_as_of for one in machines}), today or datetime.now(UTC).date())
+    dates = {
+        one.ec2_as_of
+        for one in (book or table()).instances.values()
+        if region in (None, one.region) and (types is None or one.type in types)
+    }
+    return aged(" ".join(dates), today or datetime.now(UTC).date())
 
 
 def hourly(
@@ -314,44 +328,44 @@ def hourly(
     UnknownPriceError : a type has no price in this region
     """
     book = book or table()
+    hours = [fleet_hour(fleet, region, volume_gib, book) for fleet in fleets if fleet.units > 0]
+    return Hourly(fleets=tuple(hours), items=tuple(network_hours(region, book, nat=nat, endpoints=endpoints)))
+
+
+def fleet_hour(fleet: Fleet, region: str, volume_gib: float, book: Book) -> FleetHour:
+    """An hour of one fleet: EMR takes whichever of its types it gets, so each figure is that of the dearest."""
     gp3 = book.service(region, "ebs_gp3")
     volume = Decimal(str(volume_gib)) * gp3.usd / HOURS_A_MONTH
-    hours = []
-    for fleet in fleets:
-        if fleet.units <= 0:
-            continue
-        kinds = [book.instance(region, name) for name in fleet.types]
-        counts = [(kind, fleet.nodes(kind)) for kind in kinds]
-        nodes = max(count for _, count in counts)
-        inferred = frozenset[str]().union(*(kind.inferred for kind in kinds))
-        hours.append(
-            FleetHour(
-                name=fleet.name,
-                market=fleet.market,
-                nodes=nodes,
-                on_demand=max(count * kind.ec2 for kind, count in counts),
-                spot=max(count * kind.spot for kind, count in counts),
-                emr=max(count * kind.emr for kind, count in counts),
-                ebs=nodes * volume,
-                least=min(
-                    count * ((kind.spot if fleet.market == "SPOT" else kind.ec2) + kind.emr + volume)
-                    for kind, count in counts
-                ),
-                inferred=inferred | ({"ebs"} if gp3.as_of == INFERRED else frozenset()),
-            )
-        )
-    items = []
+    counts = [(kind, fleet.nodes(kind)) for kind in (book.instance(region, name) for name in fleet.types)]
+    nodes = max(count for _, count in counts)
+    unread = frozenset[str]().union(*(kind.inferred for kind, _ in counts))
+
+    def whole(kind: Instance) -> Decimal:
+        return (kind.spot if fleet.market == "SPOT" else kind.ec2) + kind.emr + volume
+
+    return FleetHour(
+        name=fleet.name,
+        market=fleet.market,
+        nodes=nodes,
+        on_demand=max(count * kind.ec2 for kind, count in counts),
+        spot=max(count * kind.spot for kind, count in counts),
+        emr=max(count * kind.emr for kind, count in counts),
+        ebs=nodes * volume,
+        least=min(count * whole(kind) for kind, count in counts),
+        inferred=unread | ({"ebs"} if gp3.as_of == INFERRED else frozenset()),
+    )
+
+
+def network_hours(region: str, book: Book, *, nat: bool, endpoints: int) -> Iterator[NetworkHour]:
+    """An hour of what stands in the network beside the nodes."""
     if endpoints:
-        one = book.service(region, "interface_endpoint")
+        price = book.service(region, "interface_endpoint")
         name = f"{endpoints} interface endpoint{'s' if endpoints > 1 else ''}"
-        items.append(NetworkHour(name=name, usd=endpoints * one.usd, inferred=one.as_of == INFERRED))
+        yield NetworkHour(name=name, usd=endpoints * price.usd, inferred=price.as_of == INFERRED)
     if nat:
-        both = [book.service(region, item) for item in ("nat_gateway", "public_ipv4")]
-        items.append(
-            NetworkHour(
-                name="NAT gateway with its address",
-                usd=sum((one.usd for one in both), Decimal(0)),
-                inferred=any(one.as_of == INFERRED for one in both),
-            )
+        prices = [book.service(region, item) for item in ("nat_gateway", "public_ipv4")]
+        yield NetworkHour(
+            name="NAT gateway with its address",
+            usd=sum((price.usd for price in prices), Decimal(0)),
+            inferred=any(price.as_of == INFERRED for price in prices),
         )
-    return Hourly(fleets=tuple(hours), items=tuple(items))

@@ -10,7 +10,7 @@ from typing import Any
 
 from ops.core.errors import TerraformError, WrongUseError
 from ops.core.paths import ROOT
-from ops.core.target import Target
+from ops.core.target import Target, open_session
 from ops.core.text import number
 from ops.terraform.workspace import Stack, Workspace
 
@@ -103,13 +103,12 @@ def boundary_of(target: Target) -> str | None:
     """
     if target.offline:
         return None
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    keys = {"endpoint_url": target.endpoint, **target.keys.arguments()} if target.emulated else {}
     arn = f"arn:aws:iam::{target.account_id}:policy/fruits-{target.env}-boundary"
     try:
-        found: str = boto3.client("iam", region_name=target.region, **keys).get_policy(PolicyArn=arn)["Policy"]["Arn"]
+        iam = open_session(target).client("iam", endpoint_url=target.endpoint)
+        found: str = iam.get_policy(PolicyArn=arn)["Policy"]["Arn"]
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchEntity", "AccessDenied"):
             return None

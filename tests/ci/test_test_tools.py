@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -119,8 +120,22 @@ def test_the_dearest_unit_comes_first_and_no_unit_is_divided() -> None:
     ]
 
 
-def test_every_story_is_of_files_that_exist() -> None:
-    assert [path for path in dealing.STORIES if not (REPO / path).exists()] == []
+def test_what_shares_something_dear_is_one_unit() -> None:
+    """The life of an environment takes minutes: whoever reads it must be dealt to the process that has lived it."""
+    for folder, fixtures, unit in (
+        ("rehearsal", {"history"}, "rehearsal"),
+        ("job", {"spark", "default_model"}, "spark session"),
+        ("localaws", {"world", "aws"}, "localaws"),
+    ):
+        for file in (REPO / "tests" / folder).glob("test_*.py"):
+            text = file.read_text()
+            asked = set(re.findall(r"\b(\w+): ", " ".join(re.findall(r"^def test_\w+\(([^)]*)\)", text, re.MULTILINE))))
+            own = set(re.findall(r"^def (\w+)\(", text, re.MULTILINE))
+            if asked & fixtures - own:
+                assert dealing.unit_of(file.relative_to(REPO).as_posix()) == unit, file
+
+
+def test_every_measured_unit_exists() -> None:
     measured = [unit for unit in dealing.known_seconds() if unit.endswith(".py")]
     assert measured
     assert [unit for unit in measured if not (REPO / unit).exists()] == []

@@ -109,7 +109,8 @@ def test_what_was_survived_and_what_follows_is_never_the_cause(when: str, tmp_pa
             verdict, _ = judged(around(report, when), tmp_path / report.name)
             if verdict.cause not in report.expect:
                 changed.add((report.name, verdict.cause))
-    assert changed <= {("customer-view-2", "jvm-exception")}, "its text says nothing: then what was reported is shown"
+    silent = {("customer-view-2", "jvm-exception"), ("snowplow-3395", "jvm-exception")}
+    assert changed <= silent, "these texts say nothing: then what was reported is shown"
 
 
 def test_the_halves_share_no_source_and_every_cause_exists() -> None:

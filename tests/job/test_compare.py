@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ from sklearn.neighbors import NearestNeighbors
 
 from ops.cli import main as cli
 from ops.cli.commands import COMMANDS
+from ops.core.console import Console
+from ops.core.target import Target
 from ops.job import compare
 from ops.job.results import Result
+from ops.lifecycle import environment
 from tests.job.reporting import HOSTILE, clusters
 from tests.job.results_on_disk import write_result
 
@@ -105,3 +109,38 @@ def test_names_cannot_become_markup(tmp_path: Path) -> None:
     text = compare.page_of(found)
     assert not re.search(r"<(script|img)", text)
     assert text.count("<!--") == 0
+
+
+class Stored:
+    """An account of which only the bucket's name is asked."""
+
+    target = Target(env="dev", region="eu-west-3", account_id="123456789012")
+
+    def bucket(self, purpose: str) -> str:
+        return f"fruits-dev-{purpose}"
+
+
+@pytest.mark.parametrize(
+    ("named", "fetched"),
+    [
+        ("mobilenet_v2", ["", "s3://fruits-dev-data/results/mobilenet_v2"]),
+        ("s3://other/results/x", ["", "s3://other/results/x"]),
+        ("{}/earlier", [""]),
+    ],
+)
+def test_the_earlier_result_may_be_one_of_the_bucket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, fetched: list[str]
+) -> None:
+    newer, earlier = two(tmp_path)
+    asked: list[str] = []
+
+    def fetch(account: object, environ: Mapping[str, str], console: object) -> Path:
+        asked.append(environ.get("OUTPUT", ""))
+        return earlier if environ.get("OUTPUT") else newer
+
+    monkeypatch.setattr(environment, "fetch_results", fetch)
+    monkeypatch.setattr(environment, "last_line", lambda account: "")
+    given = {"ENV": "dev", "COMPARE": named.format(tmp_path), "OPEN": "0"}
+    environment.results(Stored(), given, Console(quiet=True))  # type: ignore[arg-type]
+    assert asked == fetched
+    assert "55 images are in both" in (newer / "comparison.html").read_text()

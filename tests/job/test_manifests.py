@@ -194,6 +194,19 @@ def test_features_of_the_same_versions_are(output: Store) -> None:
     manifests.require_alike(output, MODEL, manifests.load(output, MODEL))
 
 
+def test_versions_are_compared_by_what_they_are_and_not_by_their_order(output: Store) -> None:
+    for name, made_with in (("a", {"pillow": "1", "engine": "2"}), ("b", {"engine": "2", "pillow": "1"})):
+        manifests.write(output, MODEL, [Part(f"{name}.parquet", 1)], [], made_with=made_with)
+    state = manifests.load(output, MODEL)
+    assert (state.made_with, len(state.features)) == (({"pillow": "1", "engine": "2"},), 2)
+
+
+def test_files_may_stand_for_none(output: Store) -> None:
+    state = manifests.replace(output, MODEL, manifests.load(output, MODEL), [Part("a.parquet", 1)], [])
+    assert [part.name for part in state.features] == ["a.parquet"]
+    assert len(state.manifests) == 1
+
+
 def test_keras_decides_where_keras_computes() -> None:
     assert versions.makers("tensorflow").keys() >= {"pillow", "tensorflow", "keras", "processor"}
     assert "openvino" not in versions.makers("tensorflow")

@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import boto3
@@ -51,6 +52,7 @@ class Simulated:
         return Page(entries, folders, more=False)
 
 
+@cache
 def names() -> dict[str, list[str]]:
     rng = random.Random(0)
     return {
@@ -65,7 +67,7 @@ def names() -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("what", names())
-@pytest.mark.parametrize("wanted", [2, 16, 256])
+@pytest.mark.parametrize("wanted", [2, 16, pytest.param(256, marks=pytest.mark.costly)])
 def test_ranges_hold_every_key_once(what: str, wanted: int) -> None:
     """Of ten million keys in one folder a task of 256 lists some forty pages instead of ten thousand."""
     keys = names()[what]
@@ -115,6 +117,7 @@ def test_folders_of_any_size_and_odd_keys_are_there_once(wanted: int) -> None:
     assert listed(Simulated(keys), wanted)[0] == sorted(keys)
 
 
+@pytest.mark.costly
 def test_one_flat_folder_is_dealt_out_and_few_classes_too() -> None:
     flat = Simulated([f"IMG_{i:07d}.jpg" for i in range(80_000)])
     keys, folders = listed(flat, listing.FOLDERS)

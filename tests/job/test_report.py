@@ -52,6 +52,7 @@ class Parsed(HTMLParser):
         self.ids: list[str] = []
         self.without_alt = 0
         self.scripts: list[str] = []
+        self.text = ""
         self._in_script = False
         self.feed(text)
 
@@ -71,6 +72,8 @@ class Parsed(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._in_script:
             self.scripts[-1] += data
+        else:
+            self.text += data
 
 
 def data_of(text: str) -> dict[str, dict[str, list[object]]]:
@@ -162,6 +165,20 @@ def test_reasons_beyond_the_palette_are_one() -> None:
     assert found["of"][:3] == [1, 2, 3]
     assert found["of"][8:] == [8, 8, 8, 8, 0, 0]
     assert report.reject_reasons(["a"], []) == {"names": ["none rejected"], "of": [0]}
+
+
+def test_a_rate_is_shown_where_it_means_something() -> None:
+    def last(**changed: Any) -> tuple[str, str]:
+        scores = clusters(["a"] * 4)
+        counts = [ClassCount("a", 4, 4, 0)]
+        return report.figures(summary_of(counts, reduction_of(scores), **changed), counts)[-1]
+
+    assert last(images_featurized_now=999) == ("12 s", "to featurize, mostly start-up")
+    assert last(images_featurized_now=1000) == ("123/s", "images featurized")
+    assert last(images_featurized_now=0, images_per_second=None) == ("kept", "nothing computed again")
+    text = page_of(["a"] * 4, Pictures())
+    assert "images/s" not in Parsed(text).text
+    assert "4 images were featurized, 2 at once" in " ".join(Parsed(text).text.split())
 
 
 def test_umap_is_the_published_one() -> None:

@@ -87,6 +87,17 @@ def test_sizes_and_master_are_ours_and_the_rest_is_the_steps() -> None:
     assert "spark.executor.memoryOverheadFactor" not in command.conf
 
 
+def test_options_without_a_value_go_along_and_a_restart_of_the_driver_does_not() -> None:
+    submit = parse(["--verbose", "--supervise", "--name", "x", "job.py", "--verbose"])
+    assert localize(submit, {}, {}, SMALL).args == ["--name", "x", "--verbose", "job.py", "--verbose"]
+
+
+def test_short_jobs_are_compiled_once_unless_the_step_says_otherwise() -> None:
+    command = localize(parse(["job.py"]), {"spark.driver.defaultJavaOptions": "-XX:+UseG1GC"}, {}, SMALL)
+    assert command.conf["spark.driver.defaultJavaOptions"] == "-XX:+UseG1GC"
+    assert command.conf["spark.executor.defaultJavaOptions"] == "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
 @pytest.mark.parametrize(
     ("args", "defaults", "cluster"),
     [

@@ -215,9 +215,10 @@ def test_a_second_cluster_stands_beside_and_a_machine_comes_goes_and_is_decommis
 
 
 SLEEPERS = """
-import os, subprocess, sys, time
+import os, signal, subprocess, sys, time
 from pathlib import Path
 from localaws.reaper import Reaper
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
 folder = Path(sys.argv[1])
 reaper = Reaper(folder)
 env = {**os.environ, "NODE_ROOT": str(folder / "j-1")}

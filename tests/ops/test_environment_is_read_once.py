@@ -38,9 +38,9 @@ def test_no_room_but_the_command_lines_reads_the_environment() -> None:
     assert found == MAY.keys()
 
 
-def test_nothing_changes_the_environment() -> None:
+def test_nothing_below_the_command_line_changes_the_environment() -> None:
     changing = r"os\.environ(\[[^\]]+\])? \|?= |os\.environ\.(update|pop|setdefault|clear)|putenv|del os\.environ"
-    for path in (ROOT / "ops").rglob("*.py"):
+    for path in (path for path in (ROOT / "ops").rglob("*.py") if path.parent.name != "cli"):
         assert not re.search(changing, path.read_text(encoding="utf-8")), path
 
 

@@ -6,6 +6,8 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +120,23 @@ def test_the_command_says_what_else_must_know_a_new_type(folder: Path, monkeypat
     said = console.file.getvalue()
     assert "added: m8i.xlarge in eu-west-3: EC2 0.25, EMR 0.06 USD an hour" in said
     assert "Fix: name family and size in infra/modules/sizing/sizes.tf, too." in said
+
+
+def test_the_age_is_that_of_the_prices_shown() -> None:
+    """A book of which one type was asked for today, and the others are the table's."""
+    m5, old, new = prices.instance("eu-west-3", "m5.xlarge"), date(2025, 4, 4), date(2026, 11, 20)
+    book = prices.Book(
+        {
+            ("eu-west-3", name): replace(m5, type=name, ec2_as_of=day.isoformat())
+            for name, day in (("m5.xlarge", old), ("m7i.xlarge", new))
+        },
+        {},
+        "a test",
+    )
+    today = date(2026, 11, 27)
+    assert prices.say_age(book, "eu-west-3", ["m7i.xlarge"], today) == ""
+    assert prices.say_age(book, "eu-west-3", ["m7i.xlarge", "m5.xlarge"], today).startswith(
+        "prices of 2025-04-04 are older"
+    )
+    assert prices.say_age(book, "eu-west-1", None, today) == ""
+    assert prices.say_age(book, today=date(2026, 4, 1)) == ""

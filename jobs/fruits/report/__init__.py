@@ -24,6 +24,7 @@ from fruits.manifests import State
 from fruits.outputs import SCORES
 from fruits.parts import Part, read_batches
 from fruits.pca import Reduction
+from fruits.progress import LEAST_FOR_A_RATE
 from fruits.report import clusters, colours, findings, page, pictures, sample
 from fruits.report.page import short
 from fruits.store import Store
@@ -112,6 +113,7 @@ def compose(
     values = {
         "title": f"{summary['images_ok']:,} fruit images in PCA space",
         "run": summary,
+        "has_rate": summary["images_featurized_now"] >= LEAST_FOR_A_RATE,
         "figures": figures(summary, counts),
         "shown": shown_text(
             len(shown), summary["images_ok"], len(set(shown.labels)), sum(c.features > 0 for c in counts)
@@ -222,13 +224,19 @@ def shown_text(shown: int, images: int, classes_shown: int, classes: int) -> str
 def figures(summary: Mapping[str, Any], counts: Sequence[ClassCount]) -> list[tuple[str, str]]:
     """The numbers at the top."""
     rate = summary["images_per_second"]
+    if not rate:
+        speed = ("kept", "nothing computed again")
+    elif summary["images_featurized_now"] < LEAST_FOR_A_RATE:
+        speed = (f"{summary['seconds'].get('featurize', 0.0):.0f} s", "to featurize, mostly start-up")
+    else:
+        speed = (f"{rate:,.0f}/s", "images featurized")
     return [
         (f"{summary['images_ok']:,}", "images with features"),
         (f"{summary['images_rejected']:,}", "rejected"),
         (f"{len(counts):,}", "classes" if len(counts) != 1 else "class"),
         (f"{summary['k']:,}", f"components of {summary['dimension']:,} features"),
         (f"{100 * summary['explained_variance']:.1f} %", "of the variance"),
-        (f"{rate:,.0f}/s" if rate else "kept", "images featurized" if rate else "nothing computed anew"),
+        speed,
     ]
 
 

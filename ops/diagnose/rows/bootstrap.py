@@ -255,6 +255,24 @@ ROWS = (
     ),
     Cause(
         name="bootstrap-build",
+        variant="missing",
+        says="a package has no wheel for this node, and what is needed to build it there is missing: {missing}",
+        fix="a version with a wheel for the node's Python and processor (our wheelhouse holds wheels only), or dnf "
+        "install what holds it (gcc, python3-devel, a -devel package) in a bootstrap action of your own",
+        next=AGAIN,
+        patterns=patterns(
+            r"fatal error: (?P<missing>\S{1,80}\.h(?:pp)?): No such file",
+            # /usr/bin/ld: cannot find -lpython3.9     ld: cannot find crti.o: No such file or directory
+            r"\bld: cannot find (?P<missing>[^\s:]{1,80})",
+            # Error: pg_config executable not found.     mysql_config not found     can't find Rust compiler
+            r"(?P<missing>pg_config|mysql_config|krb5-config|llvm-config)\S* .{0,20}not found",
+            r"can't find (?P<missing>Rust compiler)",
+            r"(?P<missing>CMake) must be installed",
+            r"(?:unable to execute|No such file or directory:) '?(?P<missing>gcc|g\+\+|cc|cmake)\b",
+        ),
+    ),
+    Cause(
+        name="bootstrap-build",
         says="a package has no wheel for this node, and could not be built there{package}",
         fix="a version with a wheel for the node's Python and processor; our wheelhouse holds wheels only",
         next=AGAIN,
@@ -264,14 +282,10 @@ ROWS = (
             # × python setup.py bdist_wheel did not run successfully. (uwsgi#2434)
             r"× (?P<package>[^\n]{1,120}) did not run successfully",
             r"subprocess-exited-with-error|error: command '?(?:gcc|x86_64-linux-gnu-gcc|g\+\+)'? failed",
-            r"fatal error: \S{1,80}\.h(?:pp)?: No such file",
             # Could not build wheels for x, which is required to install pyproject.toml-based projects
             r"Could not build wheels for (?P<package>[^\n,]{1,80})|invalid command 'bdist_wheel'|Failed to build "
             r"installable wheels",
-            # Error: pg_config executable not found.     mysql_config not found     can't find Rust compiler
-            r"(?P<package>pg_config|mysql_config|krb5-config|llvm-config)\S* .{0,20}not found|can't find Rust compiler|"
-            r"CMake must be installed|unable to execute '?(?:gcc|g\+\+|cc)'?|No such file or directory: '?(?:gcc|cmake|"
-            r"g\+\+)'?|python setup\.py egg_info[^\n]{0,40} failed|metadata-generation-failed",
+            r"python setup\.py egg_info[^\n]{0,40} failed|metadata-generation-failed",
         ),
     ),
     Cause(

@@ -302,6 +302,8 @@ ROWS = (
             # ImportError: /lib64/libm.so.6: version `GLIBC_2.29' not found (required by …)
             r"version [`'](?P<library>[A-Z]\w{0,30}_[\w.]{1,20})' not found",
             r"(?:java\.lang\.)?UnsatisfiedLinkError: (?P<library>[^\n]{1,160})",
+            # ImportError: x/_base.so: undefined symbol: GDALGetMetadata
+            r"ImportError: [^\s:]{1,300}\.so[\w.]{0,20}: undefined symbol: (?P<library>\w{1,200})",
         ),
     ),
     Cause(
