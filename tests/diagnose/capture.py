@@ -335,13 +335,6 @@ class Accident:
     request: Mapping[str, Any] = field(default_factory=dict)
 
 
-HURRIED = {
-    "spark.network.timeout": "16s",
-    "spark.network.timeoutInterval": "4s",
-    "spark.executor.heartbeatInterval": "2s",
-    "spark.task.maxFailures": "2",
-}
-ON_SPOT = {"spark.yarn.executor.nodeLabelExpression": "SPOT", "spark.task.maxFailures": "1"}
 ON_YARN = {
     "yarn-kills-driver": Accident("out-of-memory-driver", "driver-memory"),
     "yarn-kills-executor": Accident("out-of-memory-executor", "worker-memory"),
@@ -352,9 +345,6 @@ ON_YARN = {
     "yarn-nodes-unhealthy": Accident("waits-for-nodes", "disk-full"),
     "spot-nodes-lost": Accident("lost-spot-nodes", "master-lost", master="SPOT"),
     "kernel-kills-executor": Accident("out-of-memory-executor", signal=signal.SIGKILL),
-    "executors-lost": Accident("executor-lost", signal=signal.SIGSTOP, settings=HURRIED),
-    "spot-node-killed-executor": Accident("lost-spot-nodes", "spot", settings=ON_SPOT),
-    "client-mode": Accident("input-missing", request={"classes": ["No such fruit"], "mode": "client"}),
 }
 # Sizes for the drawn sample: TensorFlow lives in the driver's overhead, a worker in the executor's.
 SMALL = {
