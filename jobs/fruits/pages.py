@@ -24,6 +24,7 @@ _TRIES, _FIRST_TRIES = 40, 400
 """Guesses for one cut; for the first, which must find out how all names begin, up to seven a letter."""
 _CALLS = 10
 """Calls a range wanted, after which it is enough: names may lie so unevenly that a cut costs more than it spares."""
+_BEFORE_SPACE = 0x1F
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -164,10 +165,10 @@ def _halve(pages: Pages, where: Range) -> tuple[Sequence[Range], int]:
 
 
 def between(low: str, high: str) -> str:
-    """A text between two others, near the middle.
+    """A text between two others, near the middle, without control characters: an answer in XML may repeat it.
 
     >>> between("IMG_0", "IMG_9"), between("a", "b"), between("az", "b")
-    ('IMG_4', 'a?', 'a|')
+    ('IMG_4', 'aO', 'a|')
     """
     same = _same(low, high)
     least, most = _letter(low, same), _letter(high, same)
@@ -176,7 +177,7 @@ def between(low: str, high: str) -> str:
         least = _letter(low, same)
         most = 0x7F if least < 0x7E else 0x10FFFF
     middle = (least + most) // 2
-    return low[:same] + chr(middle if not 0xD800 <= middle <= 0xDFFF else 0xD7FF)
+    return low[:same] + chr(0xD7FF if 0xD800 <= middle <= 0xDFFF else 0xFFFD if middle in (0xFFFE, 0xFFFF) else middle)
 
 
 def _same(one: str, other: str) -> int:
@@ -186,4 +187,4 @@ def _same(one: str, other: str) -> int:
 
 
 def _letter(text: str, at: int) -> int:
-    return ord(text[at]) if at < len(text) else 0
+    return max(ord(text[at]), _BEFORE_SPACE) if at < len(text) else _BEFORE_SPACE
