@@ -198,3 +198,9 @@ def test_a_relative_request_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "r.json").write_text('{"input": "i", "output": "o"}')
     monkeypatch.chdir(tmp_path)
     assert read_request("r.json").input == "i"
+
+
+def test_a_terminal_reads_no_backticks() -> None:
+    assert any("`" in meaning.text for meaning in MEANINGS.values())
+    for meaning in MEANINGS.values():
+        assert meaning.plain == "".join(letter for letter in meaning.text if letter != "`")

@@ -525,6 +525,16 @@ def test_a_row_of_the_table_with_a_spot_price_and_without() -> None:
     assert (unread.spot, unread.spot_as_of) == (prices.SPOT_SHARE * D("0.20"), INFERRED)
 
 
+def test_only_prices_that_are_shown_can_be_old() -> None:
+    old, new = kind("c5.xlarge", "1", "1", "1", ec2_as_of="2020-01-01"), kind("m5.xlarge", "1", "1", "1")
+    book = Book({(REGION, one.type): one for one in (old, new)}, {}, "a test")
+    today = datetime(2026, 11, 27, tzinfo=UTC).date()
+    assert prices.say_age(book, region=REGION, types=["m5.xlarge"], today=today) == ""
+    assert prices.say_age(book, region="eu-north-1", today=today) == ""
+    for seen in ({}, {"types": ["c5.xlarge"]}, {"region": REGION}):
+        assert prices.say_age(book, **seen, today=today).startswith("prices of 2020-01-01 are older than 12 months.")
+
+
 def test_prices_are_old_after_a_year_and_not_on_its_last_day() -> None:
     today = datetime(2026, 11, 27, tzinfo=UTC).date()
     assert prices.aged("EC2 2025-11-27; EMR 2025-11-28", today) == ""
