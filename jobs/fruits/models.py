@@ -190,7 +190,8 @@ class Ingredients:
             return cls(request.model.rpartition("/")[2], _user_file(request.model), is_file=True)
         data = backbones.backbone_named(request.model).load_weights(request.weights)
         if request.scaling is not None:
-            raise ModelError(f"{request.model} has its own scaling. Fix: leave --scaling out; it is for .keras files.")
+            fix = "Fix: leave SCALING= (--scaling) out; it is for .keras files."
+            raise ModelError(f"{request.model} has its own scaling. {fix}")
         return cls(request.model, data, is_file=False)
 
     def recipe(self, request: Request) -> dict[str, Any]:

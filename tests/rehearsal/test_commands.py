@@ -32,7 +32,7 @@ def test_apply_names_the_cluster_and_what_is_billed(history: Operator) -> None:
     assert "embedded AWS at http://127.0.0.1:" in printed
     assert "(emr-7.13.0) applied" in printed
     *_, bills, following = printed.splitlines()
-    assert re.search(r"^the cluster j-\w+ stays \(\w+\): the embedded AWS bills nothing$", bills)
+    assert re.search(r"^the cluster j-\w+ is still up \(\w+\): the embedded AWS bills nothing$", bills)
     assert following == "next      make upload-dataset INPUT=folder, then make run-step"
 
 

@@ -43,7 +43,8 @@ def of_prod(right: Right) -> Right:
 def typed(history: Operator) -> list[Right]:
     """The rights that the history's commands needed."""
     lines = [json.loads(line) for line in history.recording.read_text().splitlines()]
-    assert unknown(lines) == []
+    # `make shell` of the embedded AWS lends the node's keys; on AWS it is a session of Systems Manager
+    assert set(unknown(lines)) == {"sts:AssumeRole"}
     return merged(of_prod(right) for right in rights(lines, "typed"))
 
 

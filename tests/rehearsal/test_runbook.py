@@ -64,7 +64,7 @@ def test_nothing_runs(history: Operator) -> None:
     assert re.search(r"ends +│ make destroy", printed)
     assert "when nothing is submitted" in printed
     assert "at the latest" in printed
-    assert re.search(r"the cluster j-\w+ stays \(WAITING\): the embedded AWS bills nothing", printed)
+    assert re.search(r"the cluster j-\w+ is still up \(WAITING\): the embedded AWS bills nothing", printed)
 
 
 def test_an_upload_goes_on(history: Operator) -> None:
