@@ -5,6 +5,7 @@ Pure functions on method, path, query, headers and body. What is not known is sa
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import xml.etree.ElementTree as ET  # bodies that our own clients write, on loopback
@@ -18,6 +19,8 @@ from botocore.exceptions import UnknownServiceError
 
 from localaws.answers import service_model
 
+# Larger bodies are uploads, whose content decides nothing.
+READ_BYTES = 4 * 2**20
 # Signing names that are not the name of botocore's model.
 _MODELS = {
     "elasticfilesystem": "efs",
@@ -198,3 +201,13 @@ def _rest(
     named = {name: unquote(value) for name, value in found.groupdict().items()}
     source = {"CopySource": unquote(headers["x-amz-copy-source"])} if "x-amz-copy-source" in headers else {}
     return route.operation, {**query, **named, **source}
+
+
+def buffered(environ: dict[str, Any]) -> bytes:
+    """A request's body, which can be read again afterwards; nothing of one that is an upload."""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    if not length or length > READ_BYTES:
+        return b""
+    body: bytes = environ["wsgi.input"].read(length)
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body

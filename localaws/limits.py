@@ -17,10 +17,9 @@ from xml.sax.saxutils import escape
 from botocore.model import Shape
 
 from localaws.answers import service_model
-from localaws.calls import Call, UnknownCallError, read
+from localaws.calls import Call, UnknownCallError, buffered, read
 from localaws.guard import request_headers
 from localaws.keys import SERVICE
-from localaws.recording import buffered
 
 LOG = logging.getLogger(__name__)
 # EC2's model has no patterns. Of groups in a VPC and of their rules, AWS's text: "up to 255 characters in length.

@@ -6,7 +6,6 @@ changes nothing, and says of a call that it does not understand that it does not
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import threading
@@ -20,13 +19,11 @@ from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 
-from localaws.calls import UnknownCallError, read, signed
+from localaws.calls import UnknownCallError, buffered, read, signed
 from localaws.rights import UnmappedCallError, needs
 from localaws.services.sagemaker import owner_of, studio_in
 
 LOG = logging.getLogger(__name__)
-# Larger bodies are uploads, whose content no right depends on.
-READ_BYTES = 4 * 2**20
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -135,13 +132,3 @@ def described(environ: dict[str, Any], account: str) -> dict[str, Any]:
         # A request that no service would take: it is for the service to refuse it, and for the record to say so.
         return {"key": key, "unknown": f"{environ['REQUEST_METHOD']} {path}: {type(error).__name__} {error}"}
     return {"key": key, "service": asked.service, "operation": asked.operation, "needs": held}
-
-
-def buffered(environ: dict[str, Any]) -> bytes:
-    """A request's body, which can be read again afterwards; nothing of one that is an upload."""
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    if not length or length > READ_BYTES:
-        return b""
-    body: bytes = environ["wsgi.input"].read(length)
-    environ["wsgi.input"] = io.BytesIO(body)
-    return body

@@ -329,7 +329,7 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
     console.print("state kept in its bucket")
     wheels = [light_wheelhouse(folder, name) for name in ("first", "second")]
     with recording.of("apply"):
-        deploy.apply({}, quiet, account, build=lambda arch: wheels[0])
+        deploy.apply({}, quiet, account, build=lambda *_: wheels[0])
     console.print("applied")
     with recording.of("apply"):  # changed settings, and a changed lock: nothing of it replaces the cluster
         changed = {"tags": {"Owner": "ana"}}
