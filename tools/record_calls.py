@@ -255,17 +255,21 @@ def keep_a_state(target: Target, folder: Path) -> None:
             raise OperatorError(f"Terraform kept no state in the bucket ({arguments[0]}): {done.stderr.strip()}")
 
 
+RUN: Mapping[str, Any] = {
+    "images_in": 1, "images_ok": 1, "images_rejected": 0, "images_featurized_now": 1, "images_per_second": 1.0,
+    "rows_removed": 0, "features_of_others": 0, "repaired": [], "rejected": {}, "classes": {"Apple": 1},
+    "seconds": {"featurize": 1.0}, "seconds_total": 1.0, "model": "efficientnet_lite0", "dimension": 1280, "k": 1,
+    "variance_statement": "100 %",
+}  # fmt: skip
+"""A run's record, as far as the operator's commands read it."""
+
+
 def _result(account: Account, other: Any) -> None:
     """What a step leaves, as far as results and watchers read it; put there by the nodes' side."""
     s3 = other.client("s3", endpoint_url=account.target.endpoint)
     bucket, prefix = account.bucket("data"), "results/efficientnet_lite0"
-    run: dict[str, Any] = {
-        "images_in": 1, "images_ok": 1, "images_rejected": 0, "images_featurized_now": 1, "images_per_second": 1.0,
-        "rows_removed": 0, "classes": {"Apple": 1}, "seconds": {"featurize": 1.0}, "seconds_total": 1.0,
-        "model": "efficientnet_lite0", "dimension": 1280, "k": 1, "variance_statement": "100 %",
-    }  # fmt: skip
     for name, content in (
-        ("run.json", json.dumps(run).encode()),
+        ("run.json", json.dumps(RUN).encode()),
         ("report.html", b"<p>report</p>"),
         ("pca/scores.csv", b"0" * (MULTIPART_BYTES + 1)),
         ("_run/progress.json", json.dumps({"phase": "done", "run_id": "1"}).encode()),

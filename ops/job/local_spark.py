@@ -233,10 +233,10 @@ def describe(summary: dict[str, Any], output: Store) -> Text:
     rejects = rejects_sentence(summary["rejected"])
     rejected = f", {rejects}; see rejects/" if rejects else ", none rejected"
     left = LeftOut.from_json(summary.get("left_out") or {})
-    others = f"\nleft out  {left.sentence()}" if left else ""
+    left_out = f"\nleft out  {left.sentence()}" if left else ""
     text = (
         f": the job took {summary['seconds_total']:.0f} s\n"
-        f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}{others}\n"
+        f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}{left_out}\n"
         f"features  {summary['model']}, {summary['dimension']:,} an image; {work}{gone}\n"
         f"pca       k = {summary['k']}: {summary['variance_statement']}\n"
         f"results   {output.uri}\n"
