@@ -169,7 +169,7 @@ def test_the_boundary_is_asked_for_wherever_iam_can_and_nowhere_else(documents: 
 DEPENDENT_ONLY_IN_TEXT = {
     "route53:AssociateVPCWithHostedZone": "of CreateVpcEndpoint; AWS's guide of PrivateLink grants only ec2's actions, "
     "and whoever may call it joins any private zone of the account",
-    "states:PublishStateMachineVersion": "of CreateStateMachine and UpdateStateMachine with publish, which nothing here sets",
+    "states:PublishStateMachineVersion": "of CreateStateMachine with publish, which nothing sets here",
     "kms:PutKeyPolicy": "of CreateKey, which takes the policy itself",
 }
 
