@@ -62,6 +62,7 @@ def test_zizmor_finds_nothing() -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.costly
 def test_schemas_hold() -> None:
     done = schema(*WORKFLOWS)
     assert done.returncode == 0, done.stdout

@@ -134,6 +134,7 @@ def test_damaged_and_missing_images_are_fetched_again_and_only_those(tmp_path: P
 
 
 @pytest.mark.parametrize("requests", range(1, 6))
+@pytest.mark.costly
 def test_interrupted_at_any_request_the_next_run_completes(
     tmp_path: Path, source: Release, monkeypatch: pytest.MonkeyPatch, requests: int
 ) -> None:
@@ -160,6 +161,7 @@ def test_interrupted_at_any_request_the_next_run_completes(
     assert all(p.stat().st_mtime_ns == when for p, when in before.items())
 
 
+@pytest.mark.costly
 def test_killed_while_it_runs_the_next_run_completes(tmp_path: Path, source: Release) -> None:
     dest = tmp_path / "dest"
     slow = (

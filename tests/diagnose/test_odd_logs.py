@@ -135,6 +135,7 @@ def test_odd_answers_never_raise(answer: str, name: str, tmp_path: Path) -> None
     assert judge(gather.of_tree(tmp_path / "tree")).cause in ("out-of-memory-driver", "unknown")
 
 
+@pytest.mark.costly
 def test_a_huge_drivers_log_is_read_in_bounds_and_its_middle_found(tmp_path: Path) -> None:
     """The telling line lies where neither the beginning nor the end of the log is."""
     noise = "26/11/24 10:00:00 INFO TaskSetManager: Finished task 1.0 in stage 7.0\n" * 20_000

@@ -101,6 +101,7 @@ def around(report: Report, when: str) -> Report:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.costly
 def test_what_was_survived_and_what_follows_is_never_the_cause(when: str, tmp_path: Path) -> None:
     """Each report after warnings, retries and a lost task that was tried again, or before a shutdown."""
     changed = set()

@@ -83,6 +83,7 @@ def test_written_again_is_replaced_and_deleted_twice_is_no_error(store: Store) -
     assert [e.key for e in store.list(recursive=True) if e.is_file] == []
 
 
+@pytest.mark.costly
 def test_a_large_file_comes_back_whole(store: Store) -> None:
     data = bytes(range(256)) * 4096 * 20  # 20 MiB: more than one block of either client
     store.write("large", data)

@@ -283,6 +283,7 @@ def dark_and_light() -> dict[str, Image.Image]:
     ],
     ids=str,
 )
+@pytest.mark.costly
 def test_a_dark_or_light_picture_is_no_damaged_one(kind: str, options: dict[str, Any]) -> None:
     options = dict(options)
     mode = options.pop("mode", "RGB")
@@ -294,6 +295,7 @@ def test_a_dark_or_light_picture_is_no_damaged_one(kind: str, options: dict[str,
     assert refused == {}
 
 
+@pytest.mark.costly
 def test_a_large_picture_of_one_colour_is_no_damaged_one() -> None:
     for value in (0, 255):
         flat = Image.new("RGB", (1300, 1000), (value,) * 3)

@@ -84,6 +84,7 @@ def test_reasons_are_the_decoders_and_a_place_keeps_its_picture(guard: Guard) ->
         pytest.param(b"LOOP", "the unknown image takes more than 1 s to decode", marks=pytest.mark.costly),
     ],
 )
+@pytest.mark.costly
 def test_a_decoder_that_dies_costs_its_image_alone(broken: None, poison: bytes, wanted: str) -> None:
     with Guard(SIZE, seconds=1) as guard:
         files = [good(1), poison, good(3), good(4)]
@@ -99,6 +100,7 @@ def test_memory_is_bounded_and_the_child_survives_it(broken: None) -> None:
         assert reasons == [None, "the image takes more memory than one image may", None]
 
 
+@pytest.mark.costly
 def test_a_picture_that_takes_too_much_memory_is_named() -> None:
     data = encoded(Image.new("RGB", (9000, 9000)), compress_level=1)
     with Guard(SIZE, memory=150 << 20) as guard:
@@ -143,6 +145,7 @@ def test_one_guard_a_process_kept_from_task_to_task() -> None:
     assert os.read(reader, 1) == b"1"
 
 
+@pytest.mark.costly
 def test_large_files_go_through_and_leave_no_memory_behind(guard: Guard) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (3000, 2500, 3)).astype(np.uint8))
     data = encoded(noise, "BMP")

@@ -334,6 +334,7 @@ def test_a_large_jpeg_is_decoded_small() -> None:
         *(pytest.param(*row, marks=pytest.mark.costly) for row in (("RGBA", 500), ("I;16", 500), ("P", 300))),
     ],
 )
+@pytest.mark.costly
 def test_a_large_png_takes_memory_for_its_pixels_and_little_more(mode: str, limit: int) -> None:
     data = encoded(Image.new(mode, (8000, 6000)), compress_level=1)
     assert decode(data, 224).shape == (224, 224, 3)
@@ -346,6 +347,7 @@ def test_a_bomb_takes_no_memory() -> None:
 
 
 @needs_proc
+@pytest.mark.costly
 def test_a_bomb_in_a_text_chunk() -> None:
     bomb = chunk(b"zTXt", b"comment\0\0" + zlib.compress(b"\0" * (200 << 20), 1))
     data = png(4, 4, 8, 2, b"\x80" * 48, bomb)

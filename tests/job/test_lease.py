@@ -167,6 +167,7 @@ def prescribed(order: tuple[int, ...]) -> Callable[[list[Run]], Run]:
 # --- every order, and many --------------------------------------------------------------------------------------
 
 
+@pytest.mark.costly
 def test_two_runs_in_every_order_of_their_first_nine_calls() -> None:
     for order in itertools.product((0, 1), repeat=9):
         world = World(prescribed(order))
@@ -178,6 +179,7 @@ def test_two_runs_in_every_order_of_their_first_nine_calls() -> None:
 
 
 @pytest.mark.parametrize("runs", [2, 3, 4])
+@pytest.mark.costly
 def test_runs_started_at_any_moments_leave_exactly_one_at_work(runs: int) -> None:
     for seed in range(120):
         rng = random.Random(seed)
@@ -190,6 +192,7 @@ def test_runs_started_at_any_moments_leave_exactly_one_at_work(runs: int) -> Non
         assert world.files == {}, seed
 
 
+@pytest.mark.costly
 def test_a_run_refused_and_typed_again_and_again_never_gets_in() -> None:
     for seed in range(60):
         world = World(seeded(seed))
@@ -217,6 +220,7 @@ def test_wherever_a_run_dies_the_next_one_gets_in() -> None:
 
 
 @pytest.mark.parametrize("seeds", [range(2), pytest.param(range(2, 6), marks=pytest.mark.costly)])
+@pytest.mark.costly
 def test_a_run_that_was_held_up_for_minutes_finds_out_before_it_writes(seeds: range) -> None:
     """A store that stalls, a laptop that slept: at any call, and others start meanwhile."""
     deposed = 0

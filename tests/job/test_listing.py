@@ -105,6 +105,7 @@ def test_tasks_list_the_folders_that_the_driver_left(spark: SparkSession, tmp_pa
     assert left.first == {".txt": "b/notes.txt", inputs.HIDDEN: "c/.hidden.jpg"}
 
 
+@pytest.mark.costly
 def test_three_thousand_files_are_listed_in_two_seconds(tmp_path: Path) -> None:
     source = tmp_path / "in"
     for label in range(30):

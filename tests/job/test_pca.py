@@ -153,6 +153,7 @@ def test_partitioning_and_order_do_not_matter(x: Float, data: st.DataObject) -> 
 
 @quick
 @given(matrices)
+@pytest.mark.costly
 def test_merging_is_commutative_and_associative_and_has_a_neutral_element(x: Float) -> None:
     a, b, c = (Moments.of(block) for block in np.array_split(x, 3))
     nothing = Moments.of(x[:0])
@@ -171,6 +172,7 @@ def test_strips_make_the_whole_matrix(d: int) -> None:
     assert (found.scatter == found.scatter.T).all() or np.abs(found.scatter - found.scatter.T).max() < 1e-9
 
 
+@pytest.mark.costly
 def test_a_thousand_partial_sums_lose_nothing() -> None:
     x = features(4000, 12) + 1e4
     assert close(moments(x, list(range(4, 4000, 4))), Moments.of(x), 1e-11)

@@ -239,6 +239,7 @@ def hostile_page() -> str:
     )
 
 
+@pytest.mark.costly
 def test_names_cannot_become_markup_or_code() -> None:
     hostile = Parsed(hostile_page())
     names = [f"class {i}" for i in range(6)]

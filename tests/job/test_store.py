@@ -183,6 +183,7 @@ def test_s3_takes_endpoint_and_region_from_the_environment(monkeypatch: pytest.M
     assert s3_options("b")["connect_timeout"] <= 10  # never the minutes of a hanging route
 
 
+@pytest.mark.costly
 def test_a_store_that_does_not_answer_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     import socket
 
@@ -219,6 +220,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[RefusingS3]:
 
 
 @pytest.mark.parametrize("size", [0, 1, 8, 24, 60, 100, 101, 102, 500, 5000])
+@pytest.mark.costly
 def test_a_refusal_longer_than_what_was_asked_for_ends_no_reading(s3: RefusingS3, size: int) -> None:
     """pyarrow's client fails at once where the words of the refusal do not fit where the bytes should go."""
     data = bytes(range(256)) * 20
@@ -233,6 +235,7 @@ def test_a_refusal_longer_than_what_was_asked_for_ends_no_reading(s3: RefusingS3
         assert source.size() == len(data)
 
 
+@pytest.mark.costly
 def test_archives_and_tables_are_read_in_trouble(s3: RefusingS3) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, mean=np.arange(5.0), components=np.eye(5))
@@ -249,6 +252,7 @@ def test_archives_and_tables_are_read_in_trouble(s3: RefusingS3) -> None:
 
 
 @pytest.mark.parametrize("trouble", [SLOW_DOWN, EXPIRED, "reset", 0.8], ids=["503", "expired", "reset", "silence"])
+@pytest.mark.costly
 def test_every_image_is_delivered_whatever_happens_on_the_way(s3: RefusingS3, trouble: Any) -> None:
     """Every seventh call; an expired session for forty calls on end, as long as it takes to be renewed."""
     images = {f"b/in/Apple/{i}.jpg": bytes([i]) * (3000 + i) for i in range(60)}

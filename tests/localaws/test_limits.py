@@ -99,6 +99,7 @@ def test_the_service_says_it_in_its_own_way(aws: Aws, world: World) -> None:
     world.end(world.cluster(Name="Émile's cluster"))
 
 
+@pytest.mark.costly
 def test_no_description_of_the_stacks_has_what_ec2_refuses() -> None:
     """The code's own texts, as written; `make apply` on the embedded AWS says the same of what becomes of them."""
     texts = []

@@ -109,6 +109,7 @@ def test_a_store_that_breaks_off_leaves_what_came() -> None:
     )
 
 
+@pytest.mark.costly
 def test_a_hundred_megabytes_are_read_in_little_memory_and_the_telling_line_is_kept() -> None:
     size = 100 * 1024 * 1024
     line = b"26/11/24 10:00:00 INFO TaskSetManager: Finished task\n"

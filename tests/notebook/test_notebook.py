@@ -123,6 +123,7 @@ def test_nothing_beside_the_notebook_hides_a_package() -> None:
 
 
 @pytest.mark.parametrize("place", ["clone", "zip", "kaggle", "nowhere"])
+@pytest.mark.costly
 def test_the_first_cell_finds_the_code(tmp_path: Path, place: str) -> None:
     """Without anything on the path, from a place of each kind."""
     here = tmp_path / "here" / "deeper"

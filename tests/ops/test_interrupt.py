@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.processes import interruptible
 
 REPO = Path(__file__).resolve().parents[2]
@@ -25,6 +27,7 @@ patient_run([sys.argv[1]], cwd=Path("."), env=os.environ, pipe=None)
 """
 
 
+@pytest.mark.costly
 def test_terraform_saves_its_state_before_the_command_ends(tmp_path: Path) -> None:
     program, state, started = tmp_path / "terraform", tmp_path / "state", tmp_path / "started"
     program.write_text(SLOW)

@@ -77,6 +77,7 @@ def furnish(env: str) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.costly
 def test_an_inventory_is_of_one_environment_and_leaves_out_what_is_gone(account: Account) -> None:
     furnish("prod")
     dev = furnish("dev")
@@ -100,6 +101,7 @@ def test_billing_and_the_last_line_count_the_same_network(account: Account) -> N
     assert [item.id for item in lister.addresses()] == dev["elastic IPs"]
 
 
+@pytest.mark.costly
 def test_nothing_on_the_embedded_aws_is_removed_by_a_command_for_aws(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.processes import interruptible
 
@@ -21,6 +22,7 @@ def test_it():
 """
 
 
+@pytest.mark.costly
 def test_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
     record = tmp_path / "pid"
     (tmp_path / "test_leaves.py").write_text(LEAVES_A_PROCESS.format(record=str(record)))
