@@ -426,6 +426,20 @@ def tokens_of_one_subject(found: list[Resource]) -> Iterator[tuple[str, str]]:
                     yield statement.resource.address, f"a token with any {claim} of {issuer or provider} may take it"
 
 
+def is_default_of_interface(statement: Statement) -> bool:
+    """Whether this is the policy that AWS gives an interface endpoint without one, and that a later plan reads back.
+
+    What may be called through it is decided by the caller's rights and its security group.
+    """
+    resource = statement.resource
+    whole = (statement.actions, statement.resources, statement.sid, dict(statement.conditions))
+    return (
+        resource.type == "aws_vpc_endpoint"
+        and resource.values.get("vpc_endpoint_type") == "Interface"
+        and whole == (("*",), ("*",), "", {})
+    )
+
+
 @rule
 def no_wildcards(found: list[Resource]) -> Iterator[tuple[str, str]]:
     """No ``*`` as action or resource in what we allow, except where AWS offers nothing else."""
@@ -435,6 +449,8 @@ def no_wildcards(found: list[Resource]) -> Iterator[tuple[str, str]]:
             "aws_iam_policy",
             "boundary",
         ):
+            continue
+        if is_default_of_interface(statement):
             continue
         where, name = statement.resource.address, statement.sid or "without a sid"
         for action in statement.actions:

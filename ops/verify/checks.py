@@ -140,7 +140,9 @@ def policy_v2_and_its_tags(e: Evidence) -> Finding:
     cluster, network = seen(e, "alive", "cluster"), seen(e, "alive", "network")
     attached = seen(e, "alive", "service_role")["managed"]
     things = {"cluster": tags(cluster), "VPC": tags(network["vpc"])}
-    things |= {s["SubnetId"]: tags(s) for s in network["subnets"]}
+    # of those that EMR may use: a NAT gateway's stands beside them
+    asked = cluster["Ec2InstanceAttributes"].get("RequestedEc2SubnetIds")
+    things |= {s["SubnetId"]: tags(s) for s in network["subnets"] if not asked or s["SubnetId"] in asked}
     used = [cluster["Ec2InstanceAttributes"].get(key) for key in MANAGED_GROUPS]
     things |= {g["GroupId"]: tags(g) for g in network["groups"] if g["GroupId"] in used}
     bare = [name for name, has in things.items() if has.get(MANAGED_TAG) != "true"]

@@ -54,6 +54,11 @@ def values(plan: Plan, type_: str, name: str | None = None, index: int = 0) -> d
     return found[index]
 
 
+def named(plan: Plan, type_: str) -> list[str]:
+    """The names of the planned resources of a type, one for each."""
+    return [r.name for r in policies.resources(plan) if r.type == type_]
+
+
 def remove(plan: Plan, type_: str) -> None:
     """Take every resource of a type out of the plan."""
 
@@ -113,6 +118,24 @@ def fleet(plan: Plan, kind: str = "core_instance_fleet") -> dict[str, Any]:
 INSTANCE_POLICY = ("aws_iam_role_policy", "instance")
 SERVICE_POLICY = ("aws_iam_role_policy", "service")
 ISSUER = "token.actions.githubusercontent.com"
+
+# https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html: "the default endpoint policy"
+DEFAULT_POLICY = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
+)
+
+
+def test_what_aws_gives_an_interface_endpoint_and_a_later_plan_reads_breaks_no_rule(plan_of: PlanOf) -> None:
+    plan = copy.deepcopy(plan_of("prod-cluster"))
+    endpoints = [
+        values(plan, "aws_vpc_endpoint", "interface", index)
+        for index, name in enumerate(n for n in named(plan, "aws_vpc_endpoint") if n == "interface")
+    ]
+    assert len(endpoints) >= 4
+    for endpoint in endpoints:
+        endpoint["policy"] = DEFAULT_POLICY
+    assert policies.check(plan, ceiling=CEILINGS["prod-cluster"], region=REGION) == []
+
 
 # rule, scenario, what is done to the plan
 BREAKS: list[tuple[str, str, Callable[[Plan], object]]] = [
@@ -284,6 +307,7 @@ BREAKS: list[tuple[str, str, Callable[[Plan], object]]] = [
         "dev-cluster",
         lambda p: document(values(p, "aws_vpc_endpoint"), lambda s: s[0].update(Resource=["*"])),
     ),
+    ("no-wildcards", "dev-cluster", lambda p: values(p, "aws_vpc_endpoint").update(policy=DEFAULT_POLICY)),
     (
         "pass-role-scoped",
         "dev-cluster",

@@ -369,6 +369,14 @@ MISSING = [
 ]
 
 
+def test_a_subnet_that_emr_was_not_given_needs_no_tag() -> None:
+    evidence = on_aws()
+    evidence["alive"]["network"]["subnets"].append({"SubnetId": "subnet-nat", "Tags": []})
+    assert verdicts(evidence)["service-policy"] == "broken"
+    evidence["alive"]["cluster"]["Ec2InstanceAttributes"]["RequestedEc2SubnetIds"] = ["subnet-1"]
+    assert verdicts(evidence)["service-policy"] == "verified"
+
+
 @pytest.mark.parametrize(("name", "change", "sentence"), MISSING)
 def test_what_could_not_be_seen_stays_open(name: str, change: Callable[[Evidence], Any], sentence: str) -> None:
     evidence = on_aws()
