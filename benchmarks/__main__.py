@@ -100,8 +100,8 @@ def main(arguments: list[str]) -> int:
             repeats=given.repeats,
             say=lambda line: console.print(f"  {line}", style="dim", highlight=False),
         )
-        there = [name for name in known if name != "rivals" or rivals.PYTHON.exists()]
-        for name in given.names or there:
+        installed = [name for name in known if name != "rivals" or rivals.PYTHON.exists()]
+        for name in given.names or installed:
             began = time.monotonic()
             console.print(f"{name} …")
             try:

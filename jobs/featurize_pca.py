@@ -18,11 +18,11 @@ def main(arguments: list[str]) -> int:
             from pyspark.sql import SparkSession
 
             # A worker that a signal ends then leaves its stack: without, SIGSEGV reads like a kill for want of memory.
-            told = SparkSession.builder.config("spark.python.worker.faulthandler.enabled", "true")
+            builder = SparkSession.builder.config("spark.python.worker.faulthandler.enabled", "true")
             # A second attempt beside a slow one would read and compute all of its images again, and write them twice:
             # what it leaves is swept, but only before the end of the run.
-            told = told.config("spark.speculation", "false")
-            spark = told.appName("fruits").getOrCreate()
+            builder = builder.config("spark.speculation", "false")
+            spark = builder.appName("fruits").getOrCreate()
             try:
                 with waited_for(spark):
                     summary = run(spark, request, begun)

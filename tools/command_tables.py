@@ -19,6 +19,7 @@ from ops.cli.options import OPTIONS
 from ops.core.paths import ROOT
 from ops.job.local_spark import RUNS
 from ops.verify.assumptions import ELSEWHERE, TABLE
+from ops.verify.record import EMULATOR
 
 WITHOUT_AWS = {
     *(
@@ -101,8 +102,7 @@ def reference() -> str:
 
 def assumptions() -> str:
     """The tables of docs/assumptions.md."""
-    rehearsed = {"runs": "really runs", "imitates": "is imitated", "lacks": "is not there"}
-    looked = [f"| `{a.id}` | {a.text} | {a.how} | {rehearsed[a.emulator]} |" for a in TABLE]
+    looked = [f"| `{a.id}` | {a.text} | {a.how} | {EMULATOR[a.emulator]} |" for a in TABLE]
     decided = [f"| `{e.id}` | {e.text} | {e.oracle} | `{e.test}` |" for e in ELSEWHERE if e.oracle]
     undecided = [f"| `{e.id}` | {e.text} |" for e in ELSEWHERE if not e.oracle]
     return "\n".join(

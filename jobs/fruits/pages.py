@@ -66,11 +66,11 @@ class S3Pages:
     def page(self, prefix: str, after: str = "", *, level: bool = False, most: int = PAGE) -> Page:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        asked = {"Bucket": self._bucket, "Prefix": self._base + prefix, "MaxKeys": most}
-        asked |= {"StartAfter": self._base + after} if after else {}
-        asked |= {"Delimiter": "/"} if level else {}
+        query = {"Bucket": self._bucket, "Prefix": self._base + prefix, "MaxKeys": most}
+        query |= {"StartAfter": self._base + after} if after else {}
+        query |= {"Delimiter": "/"} if level else {}
         try:
-            answer = self._client.list_objects_v2(**asked)
+            answer = self._client.list_objects_v2(**query)
         except (BotoCoreError, ClientError) as error:
             raise explain(error, f"cannot list {self._store.location(prefix)}") from error
         skip = len(self._base)

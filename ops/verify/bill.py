@@ -15,12 +15,10 @@ from ops.aws.account import Account
 from ops.aws.refusals import explain
 from ops.core.console import Console
 from ops.core.errors import ExitCode, OperatorError, WrongUseError
-from ops.core.paths import ROOT
 from ops.core.target import PROJECT
 from ops.verify import record
 from ops.verify.assumptions import TABLE, judge
 
-FOLDER = ROOT / "docs" / "verified"
 WAIT_HOURS = 48
 """Cost Explorer is complete about a day after the usage; AWS renews it up to three times a day."""
 REGION = "us-east-1"  # Cost Explorer's only address in AWS's public partition
@@ -82,7 +80,7 @@ def ask_bill(explorer: Any, env: str, days: tuple[date, date]) -> dict[str, Any]
     }
 
 
-def compare_bill(environ: Mapping[str, str], console: Console, folder: Path = FOLDER) -> int:
+def compare_bill(environ: Mapping[str, str], console: Console, folder: Path = record.FOLDER) -> int:
     """Ask Cost Explorer (0.01 USD a request), judge, and add the answer to the record.
 
     Raises
@@ -107,10 +105,8 @@ def compare_bill(environ: Mapping[str, str], console: Console, folder: Path = FO
     if expected is None:
         raise OperatorError(f"{place.name} does not say what it expected to pay, so there is nothing to compare.")
     account = Account.from_environment(environ)
-    import boto3
-
     try:
-        bill = ask_bill(boto3.client("ce", region_name=REGION), env, days_of(started))
+        bill = ask_bill(account.session.client("ce", region_name=REGION), env, days_of(started))
     except (ClientError, BotoCoreError) as error:
         raise OperatorError(f"Cost Explorer did not answer: {explain(error)[0]}") from error
     kept["evidence"]["bill"] = {**bill, "expected_usd": expected}

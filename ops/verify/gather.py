@@ -355,28 +355,26 @@ class Gatherer:
         """Wait until one of the two idle limits ends the cluster."""
         emr, cluster_id = self.account.client("emr"), str(self.account.cluster["cluster_id"])
 
-        def ends() -> list[datetime]:
-            pages = emr.get_paginator("list_steps").paginate(ClusterId=cluster_id)
-            times = [s["Status"]["Timeline"].get("EndDateTime") for page in pages for s in page["Steps"]]
-            return [moment for moment in times if moment]
+        def status() -> dict[str, Any]:
+            described: dict[str, Any] = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]
+            return described
+
+        def status_of_the_end() -> dict[str, Any] | None:
+            now = status()
+            return now if now["State"].startswith("TERMINATED") else None
 
         def look() -> dict[str, Any]:
-            last = max(ends())
+            pages = emr.get_paginator("list_steps").paginate(ClusterId=cluster_id)
+            lines = [step["Status"]["Timeline"] for page in pages for step in page["Steps"]]
+            last = max(line["EndDateTime"] for line in lines if "EndDateTime" in line)
             with self.console.status("idle, until a limit ends the cluster"):
-
-                def ended() -> dict[str, Any] | None:
-                    status = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]
-                    return status if status["State"].startswith("TERMINATED") else None
-
-                poll(ended, pause=self.pause, limit=IDLE_SECONDS + 1200.0)
-            cluster = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]
-            status = cluster["Status"]
-            end = status["Timeline"].get("EndDateTime") or datetime.now(UTC)
+                end = poll(status_of_the_end, pause=self.pause, limit=IDLE_SECONDS + 1200.0) or status()
+            moment = end["Timeline"].get("EndDateTime") or datetime.now(UTC)
             return {
                 "limit": IDLE_SECONDS,
-                "state": status["State"],
-                "reason": status.get("StateChangeReason", {}),
-                "seconds": (end - last).total_seconds(),
+                "state": end["State"],
+                "reason": end.get("StateChangeReason", {}),
+                "seconds": (moment - last).total_seconds(),
                 "looks": self._looks_of_the_watch(),
             }
 

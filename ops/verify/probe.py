@@ -88,18 +88,19 @@ def foreign_bucket() -> dict[str, Any]:
     return {"uri": uri, **run("aws", "s3", "cp", "--no-sign-request", "--cli-read-timeout", "20", uri, "-")}
 
 
+def read_json(url: str) -> Any:
+    """What a service of the cluster answers."""
+    with urllib.request.urlopen(url, timeout=SECONDS) as answer:  # noqa: S310 - the cluster's own hosts
+        return json.load(answer)
+
+
 def yarn() -> dict[str, Any]:
     """The nodes' labels, and where each application's master ran, from YARN's ResourceManager."""
     if shutil.which("yarn") is None:
         return {"skipped": "this node has no YARN"}
     root = f"http://{socket.gethostname()}:8088/ws/v1/cluster"
-
-    def ask(what: str) -> Any:
-        with urllib.request.urlopen(f"{root}/{what}", timeout=SECONDS) as answer:  # noqa: S310 - this host
-            return json.load(answer)
-
-    nodes = (ask("nodes").get("nodes") or {}).get("node") or []
-    apps = (ask("apps").get("apps") or {}).get("app") or []
+    nodes = (read_json(f"{root}/nodes").get("nodes") or {}).get("node") or []
+    apps = (read_json(f"{root}/apps").get("apps") or {}).get("app") or []
     return {
         "nodes": [{"host": n.get("nodeHostName"), "labels": n.get("nodeLabels", [])} for n in nodes],
         "masters": [
@@ -116,13 +117,8 @@ def executors() -> dict[str, Any]:
     if shutil.which("yarn") is None:
         return {"skipped": "this node has no YARN"}
     root = f"http://{socket.gethostname()}:18080/api/v1/applications"
-
-    def ask(path: str) -> Any:
-        with urllib.request.urlopen(f"{root}{path}", timeout=SECONDS) as answer:  # noqa: S310 - this host
-            return json.load(answer)
-
     applications = []
-    for application in ask(""):
+    for application in read_json(root):
         attempt = application["attempts"][0].get("attemptId")
         path = f"/{application['id']}/{attempt}" if attempt else f"/{application['id']}"
         applications.append(
@@ -132,7 +128,7 @@ def executors() -> dict[str, Any]:
                     # ip-10-42-1-7.eu-west-3.compute.internal:41233
                     {"id": e["id"], "host": e["hostPort"].partition(":")[0], "cores": e["totalCores"],
                      "tasks": e["completedTasks"], "peak": e.get("peakMemoryMetrics")}
-                    for e in ask(f"{path}/allexecutors")
+                    for e in read_json(f"{root}{path}/allexecutors")
                     if e["id"] != "driver"
                 ],
             }
@@ -169,8 +165,7 @@ def memory() -> dict[str, Any]:
     def ask(host: str, name: str) -> str | None:
         url = f"http://{host}:8042/conf?format=json&name={name}"
         try:
-            with urllib.request.urlopen(url, timeout=SECONDS) as told:
-                found = json.load(told)["property"]["value"]
+            found = read_json(url)["property"]["value"]
         except (OSError, KeyError, ValueError):
             return None
         return str(found)

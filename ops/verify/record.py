@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ops.core.paths import ROOT
 from ops.verify.assumptions import NOT_LOOKED_AT, Result
 
 WORDS = {
@@ -19,6 +20,8 @@ WORDS = {
 }
 EMULATOR = {"runs": "really runs", "imitates": "is imitated", "lacks": "is not there"}
 MASK = "<account>"
+FOLDER = ROOT / "docs" / "verified"
+"""Where the records of real accounts are kept."""
 
 
 def masked(value: Any, account_id: str) -> Any:

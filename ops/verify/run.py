@@ -247,7 +247,7 @@ def conclude(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
         "commit": commit(),
         "stopped": stopped,
     }
-    folder = Path("runs/local/verify") if gatherer.emulated else ROOT / "docs" / "verified"
+    folder = Path("runs/local/verify") if gatherer.emulated else record.FOLDER
     whole = record.as_json(results, about, evidence)
     data, page = record.write(whole, account.target.account_id, folder)
     broken = [r.assumption.id for r in results if r.verdict == "broken"]

@@ -53,7 +53,7 @@ def explorer(monkeypatch: pytest.MonkeyPatch) -> Stubber:
     client = boto3.client("ce", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
     stub = Stubber(client)
     stub.activate()
-    monkeypatch.setattr(boto3, "client", lambda service, **_: client)
+    monkeypatch.setattr(boto3.session.Session, "client", lambda *_, **__: client)
     target = Target(env="verify", region="eu-west-3", account_id=ACCOUNT)
     monkeypatch.setattr(Account, "from_environment", classmethod(lambda cls, environ: Account(target)))
     return stub
