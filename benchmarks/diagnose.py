@@ -35,7 +35,8 @@ used = resource.getrusage(resource.RUSAGE_SELF)
 status = Path("/proc/self/status")  # what getrusage says is at least what the process before the exec had
 lines = status.read_text().splitlines() if status.exists() else []
 peak = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
-print(json.dumps([verdict.cause, verdict.says, used.ru_utime + used.ru_stime, (peak or [used.ru_maxrss])[0] // 1024]))
+seconds, kibibytes = used.ru_utime + used.ru_stime, (peak or [used.ru_maxrss])[0]
+print(json.dumps([verdict.cause, verdict.meaning, seconds, kibibytes // 1024]))
 """
 METHOD = (
     "a driver's log with the telling line in the middle, and executors' logs until the tree has the size, one of which "
