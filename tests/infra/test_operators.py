@@ -14,11 +14,11 @@ from localaws.policy import Decision, Request, decide
 from ops.core.target import NO_ACCOUNT
 from ops.plan import access_rules, contents, policies
 from tests.infra.iam_lint import load_parliament
-from tools.record_calls import RECORDED, Right, differences, merged, normalised, read
+from tools.record_calls import RECORDED, Right, diff_rights, merge_rights, normalise, parse_rights
 
 pytestmark = pytest.mark.terraform
 
-RIGHTS = read(RECORDED.read_text())
+RIGHTS = parse_rights(RECORDED.read_text())
 
 # Recorded, and not needed on AWS.
 EMULATED_ONLY = {
@@ -193,13 +193,13 @@ def test_dependent_actions_are_granted(documents: dict[str, dict[str, Any]]) -> 
 def test_a_new_call_is_named_and_refused(documents: dict[str, dict[str, Any]]) -> None:
     new = Right("ec2:CreateNatGateway", "arn:aws:ec2:eu-west-3:<account>:natgateway/*")
     assert not allowed(documents, new)
-    assert differences(RIGHTS, [*RIGHTS, new]) == [f"+ ec2:CreateNatGateway on {new.resource} {{}}"]
+    assert diff_rights(RIGHTS, [*RIGHTS, new]) == [f"+ ec2:CreateNatGateway on {new.resource} {{}}"]
 
 
 def test_the_record_is_sorted_and_holds_no_account() -> None:
-    assert merged(RIGHTS) == RIGHTS
+    assert merge_rights(RIGHTS) == RIGHTS
     assert max(Counter(RIGHTS).values()) == 1
-    assert all(normalised(right.resource) == right.resource for right in RIGHTS)
+    assert all(normalise(right.resource) == right.resource for right in RIGHTS)
     assert {"state", "apply", "upload-dataset", "run-step", "results", "doctor", "destroy", "studio", "purge"} == {
         command for right in RIGHTS for command in right.commands
     }
