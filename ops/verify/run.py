@@ -39,7 +39,7 @@ from ops.cost.money import currency_from
 from ops.job import wheelhouse
 from ops.lifecycle import environment as deploy
 from ops.lifecycle.upload import upload
-from ops.plan import policies
+from ops.plan import pricing
 from ops.prices import table as prices
 from ops.terraform.variables import Size, cluster_variables
 from ops.terraform.workspace import Workspace
@@ -81,7 +81,7 @@ def price_hour(account: Account, environ: Mapping[str, str]) -> Decimal:
     plan = work.state.with_suffix(".tfplan")
     work.plan(out=plan)
     try:
-        hour = policies.price(work.show(plan), target.region)
+        hour = pricing.price(work.show(plan), target.region)
     except prices.UnknownPriceError as error:
         raise OperatorError(f"the price is not available: {error}", exit_code=5) from error
     assert hour is not None

@@ -10,7 +10,7 @@ import pytest
 
 from localaws.policy import Decision, Request, decide
 from ops.core.target import NO_ACCOUNT
-from ops.plan import policies
+from ops.plan import contents
 from tests.rehearsal.life import ONLOOKER
 from tests.rehearsal.support import Operator
 from tools.record_calls import RECORDED, Right, list_rights, list_unknown_calls, merge_rights, parse_rights
@@ -51,7 +51,7 @@ def typed(history: Operator) -> list[Right]:
 @pytest.fixture(scope="module")
 def documents(plan_of: Callable[[str], dict[str, Any]]) -> list[dict[str, Any]]:
     plan = plan_of("prod-operators")
-    held = [r for r in policies.resources(plan) if r.type == "aws_iam_policy" and r.name != "boundary"]
+    held = [r for r in contents.resources(plan) if r.type == "aws_iam_policy" and r.name != "boundary"]
     return [json.loads(r.values["policy"]) for r in held]
 
 
