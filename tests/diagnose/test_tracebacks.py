@@ -41,7 +41,7 @@ def test_a_workers_traceback_is_found_in_sparks_message() -> None:
     assert chosen is not None
     assert (chosen.exception, chosen.message, chosen.process) == ("ValueError", "a stone", "worker")
     assert chosen.where is not None
-    assert render.place(chosen.where) == "jobs/fruits/store.py:262, in write"
+    assert render.format_place(chosen.where) == "jobs/fruits/store.py:262, in write"
 
 
 def test_without_our_source_the_users_own_is_named() -> None:
@@ -58,7 +58,7 @@ def test_cut_and_shuffled_tracebacks_never_raise(seed: int) -> None:
     draw.shuffle(lines)
     text = "\n".join(lines)[draw.randrange(50) :]
     for found in parse(text):
-        assert found.said is not None
+        assert found.summary is not None
         assert isinstance(found.has_ours, bool)
     choose(parse(text))
 
@@ -72,9 +72,9 @@ def test_thousands_of_tracebacks_are_bounded() -> None:
 
 def test_a_line_without_its_source_is_read_from_this_checkout() -> None:
     frame = tracebacks.Frame("./fruits.zip/fruits/__init__.py", 1)
-    assert render.source_of(frame) == (ROOT / "jobs/fruits/__init__.py").read_text().splitlines()[0].strip()
-    assert render.source_of(tracebacks.Frame("./fruits.zip/fruits/gone.py", 1)) == ""
-    assert render.source_of(tracebacks.Frame("./fruits.zip/fruits/__init__.py", 10**6)) == ""
+    assert render.read_source(frame) == (ROOT / "jobs/fruits/__init__.py").read_text().splitlines()[0].strip()
+    assert render.read_source(tracebacks.Frame("./fruits.zip/fruits/gone.py", 1)) == ""
+    assert render.read_source(tracebacks.Frame("./fruits.zip/fruits/__init__.py", 10**6)) == ""
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,8 @@ def test_frames_and_messages_are_bounded() -> None:
 def test_marks_below_a_line_are_not_its_source() -> None:
     (found,) = parse(f'{HEAD}  File "/a.py", line 1, in f\n    ~~~^^\n    g()\n    ^^^\n    more\nValueError\n')
     assert [(frame.file, frame.source) for frame in found.frames] == [("/a.py", "g()")]
-    assert (found.exception, found.message, found.words, found.said) == ("ValueError", "", "ValueError", "ValueError")
+    assert (found.exception, found.message) == ("ValueError", "")
+    assert found.words == found.summary == "ValueError"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_marks_below_a_line_are_not_its_source() -> None:
 def test_a_message_ends_where_a_log_goes_on(after: str) -> None:
     (found,) = parse(f"{HEAD}{OURS}ValueError: first\nsecond\n{after}\nthird\n")
     assert found.message == "first\nsecond"
-    assert found.said == "ValueError: first second"
+    assert found.summary == "ValueError: first second"
 
 
 def test_what_follows_from_a_process_that_has_gone_decides_nothing() -> None:
