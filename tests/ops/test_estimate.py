@@ -69,7 +69,7 @@ HOUR = D("0.68") + D("0.19") + D("0.05") + D("0.022") + D("0.055")
 ON_DEMAND = HOUR + D("0.12")
 # 3,000 images at 5 a second on each of 10 vCPUs, and 60 s that any step takes
 STEP = 3000 / D(50) + 60
-REQUESTS = D("0.0012")
+REQUESTS = 2 * 3 * D("0.0004")  # a HEAD and a GET an image
 
 
 def test_an_hour_and_a_run() -> None:
