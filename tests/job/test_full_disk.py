@@ -35,6 +35,7 @@ PLACES = (
 )
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_wherever_it_is_met_and_nothing_half_stays(
     job: Any, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
