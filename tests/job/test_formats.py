@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
@@ -524,8 +525,33 @@ NAMED = {
     "AVI": (b"RIFF\0\0\0\0AVI LIST", "not an image but an AVI video"),
     "JPEG 2000": (encoded(scene(), "JPEG2000"), "a JPEG 2000 image, which is not read"),
     "PPM": (encoded(scene(), "PPM"), "a PNM image (PPM, PGM, PBM), which is not read"),
-    "ICO": (encoded(scene(), "ICO"), "a Windows icon (ICO), which is not read"),
+    "ICO": (encoded(scene(), "ICO"), "a Windows icon (ICO, CUR), which is not read"),
     "AppleDouble": (b"\0\5\x16\7\0\2\0\0Mac OS X", "not an image but macOS's notes about another file (AppleDouble)"),
+    "sent as text": (
+        encoded(scene()).replace(b"\r\n", b"\n"),
+        "a PNG image that was sent as text: its line ends are changed, and its pixels lost",
+    ),
+    "stored as text": (
+        encoded(scene()).decode("utf-8", "replace").encode(),
+        "a PNG image that was stored as text: its pixels are lost",
+    ),
+    "a JPEG stored as text": (
+        encoded(scene(), "JPEG").decode("latin-1").encode(),
+        "a JPEG image that was stored as text, in UTF-8",
+    ),
+    "base64": (base64.b64encode(encoded(scene())), "an image as base64 text, not its bytes"),
+    "behind a byte order mark": (
+        b"\xef\xbb\xbf" + encoded(scene(), "JPEG"),
+        "an image behind 3 bytes that do not belong to it",
+    ),
+    "in an answer's parts": (
+        b"--part\r\nContent-Type: image/png\r\n\r\n" + encoded(scene()),
+        "an image behind 35 bytes that do not belong to it",
+    ),
+    "erased": (b"\xff" * 4096, "not an image but only bytes of one value (255): the file was never written, or erased"),
+    "encrypted zip": (b"PK\3\4\x14\0\1\0\x08\0" + bytes(range(99)), "not an image but an encrypted zip archive"),
+    "DICOM": (bytes(128) + b"DICM\2\0\0\0", "a DICOM image, which is not read"),
+    "MP3": (b"\xff\xfb\x90\x64" + bytes(range(99)), "not an image but an MP3 recording"),
     "encrypted": (b"Salted__" + bytes(range(99)), "not an image but an encrypted file (OpenSSL)"),
     "random": (
         np.random.default_rng(2).bytes(9000),
