@@ -14,7 +14,7 @@ from typing import Any
 from ops.cost import estimate
 from ops.cost.money import Currency, shown
 from ops.cost.speed import Speed, list_processors, of_types
-from ops.plan import policies
+from ops.plan import pricing
 from ops.prices import table as prices
 
 EXAMPLE_IMAGES = 30_000
@@ -122,7 +122,7 @@ def list_candidates(
     ------
     prices.UnknownPriceError : a type has no price in this region
     """
-    size = policies.shape(plan)
+    size = pricing.shape(plan)
     if size is None:
         return []
     count, fixed = Decimal(str(images or EXAMPLE_IMAGES)), estimate.fixed_seconds(plan)
@@ -137,8 +137,8 @@ def list_candidates(
     listed[own] = planned, int(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"])
     found = []
     for name, (fleets, workers) in listed.items():
-        hour = policies.price_of(replace(size, fleets=fleets), region, book)
-        speed = measured or of_types(policies.worker_types(fleets), precision)
+        hour = pricing.price_of(replace(size, fleets=fleets), region, book)
+        speed = measured or of_types(pricing.worker_types(fleets), precision)
         run = estimate.run_on(
             hour, workers=workers, images=count, speed=speed, fixed_seconds=fixed, idle_minutes=Decimal(0),
             get=book.service(region, "s3_get").usd,

@@ -12,7 +12,7 @@ from tests.infra.planning import ROOT
 from tools import module_docs
 
 INFRA = ROOT / "infra"
-MODULES = module_docs.modules(INFRA)
+MODULES = module_docs.list_modules(INFRA)
 FILES = sorted(INFRA.rglob("*.tf"))
 
 # Nothing about these can be judged from their value alone.
@@ -119,7 +119,7 @@ def test_lock_file_has_the_published_hashes() -> None:
 
 
 def test_readmes_are_what_the_code_says() -> None:
-    assert [str(path.relative_to(ROOT)) for path in module_docs.outdated(INFRA)] == []
+    assert [str(path.relative_to(ROOT)) for path in module_docs.find_outdated(INFRA)] == []
 
 
 def test_outdated_readme_is_noticed(tmp_path: Path) -> None:
@@ -129,12 +129,12 @@ def test_outdated_readme_is_noticed(tmp_path: Path) -> None:
         copy.mkdir(parents=True)
         for file in [*path.glob("*.tf"), path / "README.md"]:
             (copy / file.name).write_text(file.read_text())
-    assert module_docs.outdated(tmp_path) == {}
+    assert module_docs.find_outdated(tmp_path) == {}
     variables = tmp_path / "modules" / "ttl" / "variables.tf"
     variables.write_text(
         variables.read_text().replace("Hours from the cluster's birth", "Days from the cluster's birth")
     )
-    assert list(module_docs.outdated(tmp_path)) == [tmp_path / "modules" / "ttl" / "README.md"]
+    assert list(module_docs.find_outdated(tmp_path)) == [tmp_path / "modules" / "ttl" / "README.md"]
 
 
 def test_environments_set_only_what_the_stacks_know() -> None:

@@ -120,7 +120,7 @@ def run(stage: Stage) -> Result:
     cluster = on_yarn(stage, POISONED, "none")
     if (states := stage.world.states(cluster)) != ["COMPLETED"]:
         tree = keep(stage, "healthy", cluster, POISONED.cause, stage.home.parent)
-        evidence = gather.of_tree(tree)
+        evidence = gather.gather_tree(tree)
         pytest.fail(f"{states}: {as_text(evidence, judge(evidence))}")
     stage.world.end(cluster)
     return read(stage.world, "out/none")

@@ -12,7 +12,7 @@ import pytest
 from ops.cost.estimate import Estimate, as_json, estimate, lines
 from ops.cost.money import NOT_COUNTED, Currency
 from ops.cost.speed import Speed
-from ops.plan import policies
+from ops.plan import pricing
 from ops.prices.table import INFERRED, Book, Service, UnknownPriceError
 from ops.terraform.workspace import WrongUseError
 from tests.ops.test_money import BOOK, REGION, D
@@ -199,7 +199,7 @@ def test_what_a_program_is_told() -> None:
         "network": [
             {"name": "1 interface endpoint", "usd": D("0.011"), "inferred": False},
             {"name": "NAT gateway with its address", "usd": D("0.055"), "inferred": False},
-            {"name": policies.EMR_ENDPOINT, "usd": D("0.011"), "inferred": True},
+            {"name": pricing.EMR_ENDPOINT, "usd": D("0.011"), "inferred": True},
         ],
         "prices": {"source": "the test's own prices", "as_of": found.dates},
         "currency": {"code": "EUR", "per_usd": D("0.5"), "as_of": "2026-10-30"},
