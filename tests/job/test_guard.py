@@ -142,7 +142,9 @@ def test_one_guard_a_process_kept_from_task_to_task() -> None:
         os.write(writer, b"1" if id(guard_for(SIZE, 4)) != mine else b"0")
         os._exit(0)
     os.waitpid(child, 0)
+    os.close(writer)
     assert os.read(reader, 1) == b"1"
+    os.close(reader)
 
 
 @pytest.mark.costly
