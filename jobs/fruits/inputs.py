@@ -2,9 +2,9 @@
 
 An image is a file whose name ends in one of `formats.ENDINGS`, in any case, at any depth. Left out, and counted with
 the reason, are files of other endings; what is hidden (a name on the way begins with a dot); what a NAS, macOS or
-Windows keeps beside the photographs; and what is no file. A link counts as the file it leads to, unless that one is
-listed itself or another link leads there. A link to a folder is followed where it leads out of the input, to a folder
-that is not listed already: no loop is endless, and nothing counts twice.
+Windows keeps beside the photographs; and what is no file. A link to a file counts as the file. A link to a folder is
+followed where it leads out of the input, to a folder that is not listed already: no loop is endless, and nothing
+counts twice.
 
 An image whose address cannot be expressed (an empty folder name, as in ``a//b.jpg``, or a name that is not UTF-8) is an
 image: its size is `NOT_EXPRESSIBLE`, and the job rejects it by name.
@@ -40,7 +40,6 @@ _KEPT_BESIDE = frozenset(
 OWN_MARKS = (".drawn.json", ".fruits-360.json")
 """Beside images that this project drew or fetched lies what says so: not a file that a user would miss."""
 HIDDEN, BESIDE, LINK, SPECIAL = "hidden", "left by a NAS or a desktop", "link to a folder", "no regular file"
-TWICE = "link to an image that counts already"
 _MOST_KINDS = 100
 """Kinds of left out files that are told apart; of more, the rest is one kind."""
 _OTHERS = "other endings"
@@ -177,7 +176,6 @@ def walk_folder(base: Path) -> Iterator[Entry]:
     An entry whose ``kind`` is set is no image whatever its name: a link that is not followed, a pipe, a socket.
     """
     root = os.path.realpath(base)
-    roots, linked = [root], set[tuple[int, int]]()
     seen: set[tuple[int, int]] = set()
     folders: list[str] = [""]
     links: list[str] = []
@@ -191,7 +189,6 @@ def walk_folder(base: Path) -> Iterator[Entry]:
             if inside or _identity(base / key) in seen:
                 yield Entry(key, True, 0, 0, LINK)
                 continue
-            roots.append(target)
         seen.add(_identity(base / key))
         try:
             with os.scandir(base / key) as found:
@@ -201,8 +198,6 @@ def walk_folder(base: Path) -> Iterator[Entry]:
                         folders.append(name)
                     elif item.is_symlink() and item.is_dir():
                         links.append(name)
-                    elif item.is_symlink() and _counts_already(base / name, roots, linked):
-                        yield Entry(name, True, 0, 0, TWICE)
                     else:
                         yield _file(name, item)
         except OSError as error:
@@ -213,20 +208,8 @@ def walk_folder(base: Path) -> Iterator[Entry]:
         links.sort()
 
 
-def _counts_already(link: Path, roots: list[str], linked: set[tuple[int, int]]) -> bool:
-    """Whether a link leads to an image below one of the roots, or where one of the links before it led."""
-    if left_out_as(link.name) is not None or not link.is_file():
-        return False
-    target, file = os.path.realpath(link), _identity(link)
-    below = (target.removeprefix(f"{root.rstrip('/')}/") for root in roots)
-    if file in linked or any(key != target and left_out_as(key) is None for key in below):
-        return True
-    linked.add(file)
-    return False
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    facts = path.stat()
+def _identity(folder: Path) -> tuple[int, int]:
+    facts = folder.stat()
     return facts.st_dev, facts.st_ino
 
 
