@@ -96,7 +96,7 @@ def test_ranges_hold_every_key_once(what: str, wanted: int) -> None:
         found += inside
     assert sorted(found) == store.keys
     assert len(ranges) >= min(wanted, len(keys) // pages.PAGE // 4)
-    assert max(sizes) < len(keys) * {2: 0.999, 16: 0.5, 256: 0.2}[wanted]
+    assert max(sizes) < len(keys) * {2: 0.999, 16: 0.5, 256: 0.1}[wanted]
 
 
 def test_what_fits_a_page_is_not_cut() -> None:
@@ -162,7 +162,7 @@ def test_ten_million_keys_are_listed_in_ranges_of_like_size_and_the_memory_of_a_
     before = psutil.Process().memory_info().rss
     assert not list(listing._walk_pages(store, listing.FOLDERS, left, ranges))
     assert len(ranges) >= listing._RANGES
-    assert store.calls < 6_000
+    assert store.calls < 3_000
     cutting, longest, last, most = store.calls, 0, "", 0
     for where in sorted(ranges, key=lambda where: where.after):
         assert where.after == last  # one begins where the one before ends: none is left out, none is there twice
@@ -172,8 +172,8 @@ def test_ten_million_keys_are_listed_in_ranges_of_like_size_and_the_memory_of_a_
     assert most == 10_000_000
     assert not last
     assert psutil.Process().memory_info().rss - before < 32 << 20
-    # of 0.1 s a page: on 256 slots some ten seconds, where one task would take a quarter of an hour
-    assert longest < 100
+    # of 0.1 s a page: at most 25 s on 256 slots, where one task would take a quarter of an hour
+    assert longest < 250
     assert store.calls - cutting < 10_000 + 2 * len(ranges)
 
 
