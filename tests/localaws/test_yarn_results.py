@@ -1,6 +1,7 @@
 """The real job on YARN gives what it gives on local-cluster: features bit for bit, PCA, counts, rejects by name.
 
-Among the photographs lie four that crash their decoder, run for ever or take all memory. Some six minutes, more on a busy machine."""
+Among the photographs lie four that crash their decoder, run for ever or take all memory. Some six
+minutes, more on a busy machine."""
 
 from __future__ import annotations
 
