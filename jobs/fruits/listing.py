@@ -125,9 +125,8 @@ def _walk_pages(pages: Pages, wanted: int, left: LeftOut, folders: list[str | Ra
     """`_walk_down` of a store that is listed by pages: a folder of more than one is cut into ranges."""
     with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
         level, large = yield from _walk_levels(partial(_look_at_page, pages), wanted, left, pool)
-        for prefix in large:
-            folders += cut(pages, prefix, -(-_RANGES // (len(large) + len(level))), pool)
-    folders += map(Range, level)
+        # where some are large, those of the same level that were not looked at may be so too
+        folders += cut(pages, large + level, _RANGES, pool) if large else map(Range, level)
 
 
 def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:

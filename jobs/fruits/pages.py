@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -124,13 +124,13 @@ def read_range(pages: Pages, where: Range) -> Iterator[Entry]:
         after = page.entries[-1].key if page.entries else after
 
 
-def cut(pages: Pages, prefix: str, wanted: int, pool: Executor) -> list[Range]:
-    """All keys that begin with `prefix` as ranges: at least as many as wanted, where that many hold more than a page.
+def cut(pages: Pages, prefixes: Iterable[str], wanted: int, pool: Executor) -> list[Range]:
+    """The keys that begin with one of the prefixes as ranges: as many as wanted, where that many hold more than a page.
 
     Each round halves what holds more than a page, all at once.
     """
     whole: list[Range] = []
-    large = [Range(prefix)]
+    large = [Range(prefix) for prefix in prefixes]
     calls = 0
     while large and len(whole) + len(large) < wanted and calls < _FIRST_TRIES + _CALLS * wanted:
         halved = list(pool.map(lambda where: _halve(pages, where), large))

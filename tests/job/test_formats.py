@@ -531,6 +531,11 @@ NAMED = {
         encoded(scene()).replace(b"\r\n", b"\n"),
         "a PNG image that was sent as text: its line ends are changed, and its pixels lost",
     ),
+    "sent as text to Windows": (
+        encoded(scene()).replace(b"\n", b"\r\n"),
+        "a PNG image that was sent as text: its line ends are changed, and its pixels lost",
+    ),
+    "a wrong byte": (b"\x89PNG\r\n\0\n" + encoded(scene())[8:], "a PNG image whose first bytes are damaged"),
     "stored as text": (
         encoded(scene()).decode("utf-8", "replace").encode(),
         "a PNG image that was stored as text: its pixels are lost",

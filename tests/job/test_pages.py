@@ -87,7 +87,7 @@ def test_ranges_hold_every_key_once(what: str, wanted: int) -> None:
     keys = names()[what]
     store = Simulated(keys)
     with ThreadPoolExecutor(8) as pool:
-        ranges = cut(store, "", wanted, pool)
+        ranges = cut(store, [""], wanted, pool)
     assert store.calls <= 20 * wanted + 600
     sizes, found = [], []
     for where in ranges:
@@ -103,7 +103,7 @@ def test_what_fits_a_page_is_not_cut() -> None:
     for keys in ([], ["a"], [f"{i}" for i in range(1000)]):
         store = Simulated(keys)
         with ThreadPoolExecutor(2) as pool:
-            assert cut(store, "", 256, pool) == [Range("")]
+            assert cut(store, [""], 256, pool) == [Range("")]
         assert store.calls == 1
 
 
@@ -170,11 +170,22 @@ def test_ten_million_keys_are_listed_in_ranges_of_like_size_and_the_memory_of_a_
         most += sum(1 for _ in images_in(read_range(store, where), left))
         longest = max(longest, store.calls - calls)
     assert most == 10_000_000
-    assert not last
+    assert not last or last > store.keys[most - 1]
     assert psutil.Process().memory_info().rss - before < 32 << 20
     # of 0.1 s a page: at most 25 s on 256 slots, where one task would take a quarter of an hour
     assert longest < 250
     assert store.calls - cutting < 10_000 + 2 * len(ranges)
+
+
+def test_large_folders_behind_many_small_ones_are_cut_too() -> None:
+    """Forty classes, of which the driver looks at 32 at once; the two large ones come last."""
+    keys = [f"class {c:02d}/{i}.jpg" for c in range(38) for i in range(3)]
+    keys += [f"{c}/x{i:05d}.jpg" for c in ("class 00", "z", "zz") for i in range(8_000)]
+    store = Simulated(keys)
+    found, folders = listed(store, 1000)
+    assert found == store.keys
+    sizes = [sum(1 for _ in read_range(store, where)) for where in folders]
+    assert max(sizes) < 4_000
 
 
 @pytest.fixture
