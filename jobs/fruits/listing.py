@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from fruits import versions
 from fruits.inputs import LeftOut, images_in, label_of, walk
-from fruits.pages import Pages, Range, cut, pages_of, read_range
+from fruits.pages import Pages, Range, cut_ranges, open_pages, read_range
 from fruits.parts import PART_DDL, Part, PartWriter, part_rows, read_frame
 from fruits.store import Entry, Store
 
@@ -80,7 +80,7 @@ def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str | Ran
     if store.is_local or not store.lists_folders:
         yield from walk(store, left)
         return
-    if (pages := pages_of(store)) is not None:
+    if (pages := open_pages(store)) is not None:
         yield from _walk_pages(pages, wanted, left, folders)
         return
     level = [""]
@@ -115,7 +115,7 @@ def _walk_pages(pages: Pages, wanted: int, left: LeftOut, folders: list[str | Ra
                 some = level[start : start + _LISTED_AT_ONCE]
                 for prefix, page in zip(some, pool.map(partial(pages.page, level=True), some), strict=True):
                     if page.more:
-                        folders += cut(pages, prefix, -(-_RANGES // len(level)), pool)
+                        folders += cut_ranges(pages, prefix, -(-_RANGES // len(level)), pool)
                         continue
                     below += page.folders
                     inside = {prefix, *page.folders}  # an empty object may stand for a folder, with a slash or without
@@ -133,7 +133,7 @@ def _walk_pages(pages: Pages, wanted: int, left: LeftOut, folders: list[str | Ra
 def _listed(store: Store, folder: str | Range) -> Iterable[Entry]:
     """All files below a folder, or of a range; not the empty objects that stand for folders."""
     if isinstance(folder, Range):
-        if (pages := pages_of(store)) is not None:
+        if (pages := open_pages(store)) is not None:
             return read_range(pages, folder)
         entries = _listed(store, folder.prefix.rstrip("/"))  # this machine lacks botocore: right, but held whole
         return [e for e in entries if folder.after < e.key and (not folder.until or e.key <= folder.until)]
