@@ -57,6 +57,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "fruits.classifier": ("tests/job/test_classifier.py",),
     "fruits.pca": (
         "tests/job/test_sizing.py",
+        "tests/job/test_memory.py",
         "tests/job/test_pca.py",
     ),
     "ops.cost.bill": ("tests/ops/test_money.py", "tests/ops/test_cost.py"),
@@ -69,8 +70,32 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/infra/test_prices_and_sizes.py",
     ),
     "ops.lifecycle.step": ("tests/ops/test_steps_end.py", "tests/ops/test_step.py", "tests/diagnose/test_command.py"),
-    "ops.diagnose.causes": ("tests/diagnose/test_corpus.py", "tests/diagnose/test_odd_logs.py"),
-    "ops.diagnose.tracebacks": ("tests/diagnose/test_corpus.py", "tests/diagnose/test_odd_logs.py"),
+    **dict.fromkeys(
+        (
+            "ops.diagnose.causes",
+            "ops.diagnose.verdict",
+            "ops.diagnose.scene",
+            "ops.diagnose.finders.ending",
+            "ops.diagnose.finders.naming",
+            "ops.diagnose.finders.node",
+            "ops.diagnose.finders.processes",
+            "ops.diagnose.finders.words",
+        ),
+        (
+            "tests/diagnose/test_verdicts.py",
+            "tests/diagnose/test_rows.py",
+            "tests/diagnose/test_nodes.py",
+            "tests/diagnose/test_waits.py",
+            "tests/diagnose/test_reports.py",
+            "tests/diagnose/test_corpus.py::test_the_cause_is_named",
+            "tests/diagnose/test_odd_logs.py",
+        ),
+    ),
+    "ops.diagnose.tracebacks": (
+        "tests/diagnose/test_tracebacks.py",
+        "tests/diagnose/test_odd_logs.py",
+        "tests/diagnose/test_corpus.py::test_the_cause_is_named",
+    ),
     "ops.plan.changes": ("tests/ops/test_plan_changes.py", "tests/ops/test_plan_text.py"),
     "localaws.policy": (
         "tests/localaws/test_policy_operators.py",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -124,13 +124,13 @@ def read_range(pages: Pages, key_range: Range) -> Iterator[Entry]:
         after = page.entries[-1].key if page.entries else after
 
 
-def cut_ranges(pages: Pages, prefix: str, count: int, pool: Executor) -> list[Range]:
-    """All keys that begin with `prefix` as ranges: at least as many as wanted, where that many hold more than a page.
+def cut_ranges(pages: Pages, prefixes: Iterable[str], count: int, pool: Executor) -> list[Range]:
+    """The keys that begin with one of the prefixes as ranges: as many as wanted, where that many hold more than a page.
 
     Each round halves what holds more than a page, all at once.
     """
     small: list[Range] = []
-    large = [Range(prefix)]
+    large = [Range(prefix) for prefix in prefixes]
     calls = 0
     while large and len(small) + len(large) < count and calls < _FIRST_TRIES + _CALLS * count:
         halved = list(pool.map(lambda key_range: _halve(pages, key_range), large))
@@ -150,17 +150,18 @@ def _halve(pages: Pages, key_range: Range) -> tuple[Sequence[Range], int]:
     last = page.entries[-1].key if page.entries else ""
     if not page.more or (key_range.until and last >= key_range.until):
         return [key_range], 1
-    high = key_range.until
+    high = until = key_range.until
     alike = max(key_range.prefix, last[: _count_shared(key_range.after, last)]) if key_range.after else key_range.prefix
     for calls in range(2, _TRIES if high else _FIRST_TRIES):
         guess = find_between(last, high) if high else f"{alike}\x7f"
         if guess <= last:
             guess = f"{key_range.prefix}{chr(0x10FFFF)}"
         entries = pages.page(key_range.prefix, guess, limit=1).entries
-        if entries and (not key_range.until or entries[0].key < key_range.until):
+        if entries and (not until or entries[0].key < until):
             middle = entries[0].key
-            return [replace(key_range, until=middle), replace(key_range, after=middle)], calls
+            return [replace(key_range, until=middle), replace(key_range, after=middle, until=until)], calls
         high = guess
+        until = until if entries else guess  # nothing comes behind it
     return [key_range], calls
 
 

@@ -76,7 +76,7 @@ def price_machine(
     kind, speed = book.instance(region, type_), measured or of_types([type_], precision)
     hour = kind.ec2 + book.service(region, "ebs_gp3").usd * MACHINE_GIB / prices.HOURS_A_MONTH
     step = (images / (speed.per_vcpu * kind.vcpu) + fixed_seconds) / 60
-    requests = images / 1000 * book.service(region, "s3_get").usd
+    requests = estimate.price_reads(images, book.service(region, "s3_get").usd)
     short, long = (start + step for start in MACHINE_START_MINUTES)
     usd = (hour * short / 60 + requests, hour * long / 60 + requests)
     return Candidate(

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from ops.core.paths import ROOT
 from ops.diagnose import (
     deaths,
     evidence,
@@ -32,8 +31,8 @@ from ops.diagnose import (
 from ops.diagnose import wait as command
 from ops.diagnose.causes import judge
 from ops.diagnose.evidence import Document, Evidence
-from ops.diagnose.tracebacks import choose, parse
 from ops.diagnose.verdict import Fields
+from tests.diagnose.reports import HEAD, OURS
 
 CORPUS = Path(__file__).parent / "corpus"
 CLUSTER, STEP = "j-2AXXXXXXGAPLF", "s-08812552QZHJ7GG0YUF2"
@@ -226,69 +225,3 @@ def test_what_was_survived_is_not_the_cause(tmp_path: Path) -> None:
     gone = f"{HEAD}{OURS}py4j.protocol.Py4JNetworkError: Answer from Java side is empty\n"
     put(tmp_path, DRIVER, 'Exception in thread "main" java.lang.OutOfMemoryError: Java heap space\n' + gone)
     assert judge(gather.gather_tree(tmp_path)).cause == "out-of-memory-driver", "a consequence, not the cause"
-
-
-# -- tracebacks ----------------------------------------
-OURS = '  File "/mnt/x/__pyfiles__/fruits.zip/fruits/store.py", line 262, in write\n    sink.write(data)\n'
-LIBRARY = '  File "/opt/fruits/venv/lib/python3.11/site-packages/pyarrow/fs.py", line 9, in read\n'
-HEAD = "Traceback (most recent call last):\n"
-
-
-def test_the_root_of_a_chain_is_chosen() -> None:
-    chain = f"{HEAD}{OURS}OSError: refused\n\nThe above exception was the direct cause of the following exception:\n\n"
-    chosen = choose(parse(f"{chain}{HEAD}{OURS}fruits.errors.StorageError: cannot write\n"))
-    assert chosen is not None
-    assert chosen.exception == "OSError"
-
-
-def test_of_what_was_raised_while_handling_another_the_last_counts() -> None:
-    chain = f"{HEAD}{OURS}KeyError: 'x'\n\nDuring handling of the above exception, another exception occurred:\n\n"
-    chosen = choose(parse(f"{chain}{HEAD}{OURS}ValueError: no such x\n"))
-    assert chosen is not None
-    assert chosen.exception == "ValueError"
-
-
-def test_a_workers_traceback_is_found_in_sparks_message() -> None:
-    worker = f'{HEAD}  File "/x/pyspark.zip/pyspark/worker.py", line 1, in main\n{OURS}ValueError: a stone\n'
-    spark = (
-        "py4j.protocol.Py4JJavaError: An error occurred while calling o1.collect.\n: org.apache.spark.SparkException: "
-    )
-    driver = f'{HEAD}  File "/x/featurize_pca.py", line 20, in main\n{spark}Job aborted: PythonException: {worker}'
-    chosen = choose(parse(f"26/11/24 10:00:00 ERROR x\n{driver}\n\tat org.apache.spark.x(y)\n"))
-    assert chosen is not None
-    assert (chosen.exception, chosen.message, chosen.process) == ("ValueError", "a stone", "worker")
-    assert chosen.where is not None
-    assert render.format_place(chosen.where) == "jobs/fruits/store.py:262, in write"
-
-
-def test_without_our_source_the_users_own_is_named() -> None:
-    chosen = choose(parse(f'{HEAD}  File "/mnt/tmp/spark-1/job.py", line 7, in f\n    g()\n{LIBRARY}ValueError: x\n'))
-    assert chosen is not None
-    assert chosen.where is not None
-    assert (chosen.where.file, chosen.where.source) == ("/mnt/tmp/spark-1/job.py", "g()")
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_cut_and_shuffled_tracebacks_never_raise(seed: int) -> None:
-    draw = random.Random(seed)
-    lines = (HEAD + OURS + LIBRARY + "ValueError: x\n\nThe above exception was the direct cause\n").split("\n") * 5
-    draw.shuffle(lines)
-    text = "\n".join(lines)[draw.randrange(50) :]
-    for found in parse(text):
-        assert found.summary is not None
-        assert isinstance(found.has_ours, bool)
-    choose(parse(text))
-
-
-def test_thousands_of_tracebacks_are_bounded() -> None:
-    text = (HEAD + OURS + "ValueError: x\n") * 5000
-    began = time.monotonic()
-    assert len(parse(text)) == tracebacks.MOST
-    assert time.monotonic() - began < 10
-
-
-def test_a_line_without_its_source_is_read_from_this_checkout() -> None:
-    frame = tracebacks.Frame("./fruits.zip/fruits/__init__.py", 1)
-    assert render.read_source(frame) == (ROOT / "jobs/fruits/__init__.py").read_text().splitlines()[0].strip()
-    assert render.read_source(tracebacks.Frame("./fruits.zip/fruits/gone.py", 1)) == ""
-    assert render.read_source(tracebacks.Frame("./fruits.zip/fruits/__init__.py", 10**6)) == ""

@@ -92,10 +92,9 @@ def test_plan_time_decides_no_attribute() -> None:
 
 
 def test_no_step_inside_the_cluster() -> None:
-    for file in FILES:
-        for block in module_docs.parse(file.read_text()).get("resource", []):
-            for cluster in block.get("aws_emr_cluster", {}).values():
-                assert "step" not in cluster
+    resources = [block for file in FILES for block in module_docs.parse(file.read_text()).get("resource", [])]
+    clusters = [cluster for block in resources for cluster in block.get("aws_emr_cluster", {}).values()]
+    assert ["step" in cluster for cluster in clusters] == [False]
 
 
 def test_stacks_share_the_text_that_says_where_they_are() -> None:
@@ -143,7 +142,9 @@ def test_environments_set_only_what_the_stacks_know() -> None:
         stack: {name for block in blocks(INFRA / stack, "variable") for name in block}
         for stack in ("storage", "cluster", "operators", "github")
     }
-    for file in (INFRA / "env").glob("*.tfvars"):
+    files = list((INFRA / "env").glob("*.tfvars"))
+    assert {file.name for file in files} >= {"dev.cluster.tfvars", "prod.cluster.tfvars"}
+    for file in files:
         _, *stack = file.stem.split(".")
         given = module_docs.parse(file.read_text())
         for name in given:

@@ -101,7 +101,7 @@ def compose(
     )
     picture_of = dict(zip(picture_paths, pictures.make_thumbnails(source, picture_paths), strict=True))
     first_rejects = rejects[:MAX_REJECTS]
-    reject_pictures = pictures.make_reject_thumbnails(source, [(row["path"], row["size"]) for row in first_rejects])
+    reject_pictures = pictures.make_reject_thumbnails(source, first_rejects)
     total_rejected = summary["images_rejected"]
     examples: dict[str, str] = {}
     for path, label in zip(shown.paths, shown.labels, strict=True):

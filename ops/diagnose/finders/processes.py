@@ -75,11 +75,15 @@ def _explain_master(scene: Scene, death: Death) -> Hit | None:
     if code is not None and code.cause in causes:
         return hit(causes[code.cause], signal=code.constant)
     if code is not None and code.cause not in ("", "no-spark-context"):
-        matching = next((cause for cause in CAUSES if cause.name == code.cause), None)
-        return None if matching is None else hit(matching)
+        return hit(_get_row_of_code(code.cause))
     if death.code == -1000:
         return find_row(scene, [words]) or hit(nodes.LAUNCH)
     return None
+
+
+def _get_row_of_code(name: str) -> Cause:
+    """The row that a code of a step's process names: not one of a cluster that did not come up."""
+    return next(cause for cause in CAUSES if cause.name == name and not cause.cluster_only)
 
 
 _LATE = re.compile(r"Futures timed out after \[(?P<after>\d+ milliseconds)\]")
@@ -139,7 +143,7 @@ def _explain_executor(scene: Scene, death: Death) -> Hit | None:
         "native-crash": memory.JVM_CRASH,
         "out-of-memory-executor": memory.EXECUTOR_HEAP,
     }
-    matching = by_cause.get(code.cause) or next(cause for cause in CAUSES if cause.name == code.cause)
+    matching = by_cause.get(code.cause) or _get_row_of_code(code.cause)
     return match(matching, words) or hit(matching, signal=code.constant)
 
 

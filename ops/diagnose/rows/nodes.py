@@ -118,7 +118,7 @@ LAUNCH = Cause(
 )
 PREEMPTED = Cause(
     name="preempted",
-    meaning="YARN gave an executor's place to another application",
+    meaning="YARN gave a container's place to another application",
     fix="one step at a time (step_concurrency 1, the default), then run the step again: it goes on where it stopped",
 )
 
