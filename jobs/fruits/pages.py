@@ -143,8 +143,8 @@ def cut(pages: Pages, prefixes: Iterable[str], wanted: int, pool: Executor) -> l
 def _halve(pages: Pages, where: Range) -> tuple[Sequence[Range], int]:
     """A range in two, at a key near the middle of what its names may be; as it is where a page holds it. And the calls.
 
-    Of a range whose end is not known the first guess is the end of ASCII: names of other letters go on behind it. A guess
-    behind which nothing lies is the end.
+    Of a range whose end is not known the first guess is the end of ASCII: names of other letters go on behind it. A
+    guess behind which nothing lies is the end.
     """
     page = pages.page(where.prefix, where.after)
     last = page.entries[-1].key if page.entries else ""
