@@ -143,17 +143,16 @@ def cut_ranges(pages: Pages, prefixes: Iterable[str], count: int, pool: Executor
 def _halve(pages: Pages, key_range: Range) -> tuple[Sequence[Range], int]:
     """A range in two, at a key near the middle of what its names may be; as it is where a page holds it. And the calls.
 
-    Of a range whose end is not known the first guess is the end of ASCII behind what its names have in common: names of
-    other letters go on behind it.
+    Of a range whose end is not known the first guess is the end of ASCII: names of other letters go on behind it. A
+    guess behind which nothing lies is the end.
     """
     page = pages.page(key_range.prefix, key_range.after)
     last = page.entries[-1].key if page.entries else ""
     if not page.more or (key_range.until and last >= key_range.until):
         return [key_range], 1
     high = until = key_range.until
-    alike = max(key_range.prefix, last[: _count_shared(key_range.after, last)]) if key_range.after else key_range.prefix
     for calls in range(2, _TRIES if high else _FIRST_TRIES):
-        guess = find_between(last, high) if high else f"{alike}\x7f"
+        guess = find_between(last, high) if high else f"{key_range.prefix}\x7f"
         if guess <= last:
             guess = f"{key_range.prefix}{chr(0x10FFFF)}"
         entries = pages.page(key_range.prefix, guess, limit=1).entries

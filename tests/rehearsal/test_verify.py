@@ -59,6 +59,21 @@ def test_every_check_runs_and_what_is_imitated_is_not_called_verified(clone: Clo
         assert set(clone.recording.rights()) - set(parse_rights(RECORDED.read_text())) == set()
 
 
+def test_the_idle_watch_ends_a_cluster_that_is_looked_at_with_more(clone: Clone) -> None:
+    code, printed = clone.types("verify-aws", "WITH=idle,ssm,nat,one-node", timeout=840)
+    assert code == 0, printed
+    record = json.loads(next((clone.folder / "runs/local/verify").glob("*.json")).read_text())
+    verdicts = {row["id"]: row["verdict"] for row in record["assumptions"]}
+    seen = ("idle-limit", "idle-end", "after-end", "emr-endpoint", "leftovers")
+    assert {verdicts[name] for name in seen} == {"rehearsed"}
+    assert verdicts["clock"] == "open", "one of the two ends a cluster"
+    idle = record["evidence"]["extras"]["idle"]
+    assert idle["limit"] <= idle["seconds"] <= idle["limit"] + 900
+    assert "broken" not in verdicts.values()
+    assert "nothing of it is left" in printed
+    clone.assert_nothing_runs()
+
+
 def test_ctrl_c_removes_what_was_made_and_leaves_a_record(clone: Clone) -> None:
     process = clone.make("verify-aws", LOCALAWS_EXECUTE="0")
     assert process.stdout is not None
