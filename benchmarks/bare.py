@@ -38,7 +38,7 @@ def _require_equal(first: dict[str, Features]) -> None:
 
 
 def measure(options: Options) -> Result:
-    """Both sides; to reach: 90 % of the fastest loops."""
+    """Both sides; to reach: 90% of the fastest loops."""
     images = options.images or FULL
     n = cores()
     everything, origin = folder_of(images, options.scratch)

@@ -259,7 +259,7 @@ RUN: Mapping[str, Any] = {
     "images_in": 1, "images_ok": 1, "images_rejected": 0, "images_featurized_now": 1, "images_per_second": 1.0,
     "rows_removed": 0, "features_of_others": 0, "repaired": [], "rejected": {}, "classes": {"Apple": 1},
     "seconds": {"featurize": 1.0}, "seconds_total": 1.0, "model": "efficientnet_lite0", "dimension": 1280, "k": 1,
-    "variance_statement": "100 %",
+    "variance_statement": "100%",
 }  # fmt: skip
 """A run's record, as far as the operator's commands read it."""
 

@@ -321,7 +321,7 @@ def test_the_shares_that_components_reach_are_numpys() -> None:
     reduction = Reduction(solve(Moments.of(np.random.default_rng(0).normal(size=(9, 4)))), 2, 0.7)
     object.__setattr__(reduction.spectrum, "explained_variance", variance)
     assert report.components_needed(reduction) == [(0.5, 2), (0.7, 2), (0.8, 3), (0.9, 3), (0.95, 4), (0.99, 4)]
-    assert report.scree_text(reduction).endswith("4 for 99 %. Kept: 2.")
+    assert report.scree_text(reduction).endswith("4 for 99%. Kept: 2.")
 
 
 def cut(data: bytes) -> bytes:

@@ -131,7 +131,7 @@ def compose(
         ],
         "findings": findings.find_all(shown.scores, [short(label) for label in shown.labels]),
         "scree_text": scree_text(reduction),
-        "needed": [(f"{100 * share:g} %", page.number(k)) for share, k in components_needed(reduction)],
+        "needed": [(f"{100 * share:g}%", page.number(k)) for share, k in components_needed(reduction)],
         "classes": [
             {
                 "label": short(c.label),
@@ -235,7 +235,7 @@ def figures(summary: Mapping[str, Any], counts: Sequence[ClassCount]) -> list[tu
         (f"{summary['images_rejected']:,}", "rejected"),
         (f"{len(counts):,}", "classes" if len(counts) != 1 else "class"),
         (f"{summary['k']:,}", f"components of {summary['dimension']:,} features"),
-        (f"{100 * summary['explained_variance']:.1f} %", "of the variance"),
+        (f"{100 * summary['explained_variance']:.1f}%", "of the variance"),
         speed,
     ]
 
@@ -269,7 +269,7 @@ def components_needed(reduction: Reduction) -> list[tuple[float, int | None]]:
 
 def scree_text(reduction: Reduction) -> str:
     """What the variance plot shows, for who does not see it."""
-    parts = [f"{k:,} for {100 * share:g} %" for share, k in components_needed(reduction) if k is not None]
+    parts = [f"{k:,} for {100 * share:g}%" for share, k in components_needed(reduction) if k is not None]
     return f"Variance plot. Components needed: {', '.join(parts) or 'there is no variance'}. Kept: {reduction.k:,}."
 
 

@@ -1,0 +1,79 @@
+"""Leave out of .venv what no command reads, a sixth of it: ``python -m tools.slim``. Run again, it does nothing.
+
+The set-up calls it after each installation, when every wheel's hash has been checked. What it removes comes back with an
+installation of the package concerned.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import sysconfig
+from pathlib import Path
+
+UNUSED = {
+    "tensorflow/include": "C++ headers, for building extensions",
+    "clang/native": "a C++ compiler's library, for building extensions",
+    "openvino/include": "C++ headers",
+    "openvino/libs/libopenvino_intel_gpu_plugin.so": "GPUs; workers are CPU only",
+    "openvino/libs/libopenvino_intel_npu_plugin.so": "neural processors",
+    "openvino/libs/cache.json": "tuning for GPUs",
+    "pyarrow/include": "C++ headers",
+    "pyarrow/tests": "the package's own tests",
+    "pandas/tests": "the package's own tests",
+    "numpy/_core/tests": "the package's own tests",
+    "numpy/lib/tests": "the package's own tests",
+    "tornado/test": "the package's own tests",
+    "awscli/examples": "texts of aws help",
+}
+"""Folders and files of packages, and what they are for."""
+MODELS = "awscli/botocore/data"
+"""Descriptions of AWS's services, which the AWS command line reads compressed too, as botocore ships its own."""
+
+
+def list_unused(packages: Path) -> list[Path]:
+    """What is unused, and there, below site-packages."""
+    return [packages / name for name in UNUSED if (packages / name).exists()]
+
+
+def remove_unused(packages: Path) -> int:
+    """Remove it; returns the bytes freed."""
+    freed = 0
+    for place in list_unused(packages):
+        freed += size_of(place)
+        if place.is_dir():
+            shutil.rmtree(place)
+        else:
+            place.unlink()
+    return freed
+
+
+def compress_models(packages: Path) -> int:
+    """Compress the AWS command line's descriptions of services; returns the bytes freed."""
+    freed = 0
+    for file in (packages / MODELS).glob("*/*/*.json"):
+        data = file.read_bytes()
+        packed = gzip.compress(data, 6, mtime=0)
+        whole = file.with_name(f"{file.name}.gz")
+        part = whole.with_suffix(".part")
+        part.write_bytes(packed)
+        part.replace(whole)
+        file.unlink()
+        freed += len(data) - len(packed)
+    return freed
+
+
+def size_of(place: Path) -> int:
+    """Bytes of a file, or of every file below a folder."""
+    return sum(file.stat().st_size for file in (place, *place.rglob("*")) if file.is_file())
+
+
+def main() -> None:
+    """Say what was left out, where anything was."""
+    packages = Path(sysconfig.get_path("purelib"))
+    if freed := remove_unused(packages) + compress_models(packages):
+        print(f"left out what no command reads: {freed / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
