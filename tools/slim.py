@@ -13,27 +13,34 @@ from pathlib import Path
 
 UNUSED = {
     "tensorflow/include": "C++ headers, for building extensions",
+    "tensorflow/compiler/mlir/stablehlo": "a library that TensorFlow itself does not import",
     "clang/native": "a C++ compiler's library, for building extensions",
     "openvino/include": "C++ headers",
-    "openvino/libs/libopenvino_intel_gpu_plugin.so": "GPUs; workers are CPU only",
-    "openvino/libs/libopenvino_intel_npu_plugin.so": "neural processors",
+    "openvino/libs/libopenvino_intel_[gn]pu_plugin.so": "drivers; workers are CPU only",
     "openvino/libs/cache.json": "tuning for GPUs",
+    "openvino/libs/libopenvino_onnx_frontend.so*": "readers of other networks than Keras'",
+    "openvino/libs/libopenvino_py*_frontend.so*": "",
+    "openvino/libs/libopenvino_paddle_frontend.so*": "",
+    "bokeh/server/static/js/compiler.js": "for building extensions",
+    "bokeh/server/static/js/lib": "",
+    "bokeh/server/static/js/bokeh*mathjax*": "formulas; the report has none",
+    "pyarrow/*flight*.so*": "Arrow's own protocol for servers",
     "pyarrow/include": "C++ headers",
     "pyarrow/tests": "the package's own tests",
-    "pandas/tests": "the package's own tests",
-    "numpy/_core/tests": "the package's own tests",
-    "numpy/lib/tests": "the package's own tests",
-    "tornado/test": "the package's own tests",
+    "pandas/tests": "",
+    "numpy/_core/tests": "",
+    "numpy/lib/tests": "",
+    "tornado/test": "",
     "awscli/examples": "texts of aws help",
 }
-"""Folders and files of packages, and what they are for."""
+"""Files and folders of packages, as patterns, and what they are for (an empty text: as the one before)."""
 MODELS = "awscli/botocore/data"
 """Descriptions of AWS's services, which the AWS command line reads compressed too, as botocore ships its own."""
 
 
 def list_unused(packages: Path) -> list[Path]:
     """What is unused, and there, below site-packages."""
-    return [packages / name for name in UNUSED if (packages / name).exists()]
+    return [place for name in UNUSED for place in packages.glob(name)]
 
 
 def remove_unused(packages: Path) -> int:
