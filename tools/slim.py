@@ -1,7 +1,7 @@
 """Leave out of .venv what no command reads, a sixth of it: ``python -m tools.slim``. Run again, it does nothing.
 
-The set-up calls it after each installation, when every wheel's hash has been checked. What it removes comes back with an
-installation of the package concerned.
+The set-up calls it after each installation, when the hashes of all wheels have been checked. What is removed comes back
+with an installation of the package concerned.
 """
 
 from __future__ import annotations

@@ -221,7 +221,11 @@ def test_a_wrong_value_is_refused_by_every_command_before_it_does_anything(
 ) -> None:
     monkeypatch.setattr(cli, "find", lambda _: pytest.fail("the command was begun"))
     value, words = WRONG[name]
-    takers = [command for command in COMMANDS.values() if name in command.takes and (name != "ENV" or "REGION" in command.takes)]
+    takers = [
+        command
+        for command in COMMANDS.values()
+        if name in command.takes and (name != "ENV" or "REGION" in command.takes)
+    ]
     assert takers
     for command in takers:
         ended = cli.run(command, {}, as_typed({name: value}))

@@ -48,6 +48,8 @@ def test_the_reports_page() -> None:
     assert [(path.name, text) for path in TEMPLATES for text in apart.findall(path.read_text())] == []
 
 
-@pytest.mark.parametrize(("source", "is_apart"), [('x = "95 % of"', True), ('f"{x} %"', True), ('f"{x}%"', False), ("3 % 2", False)])
+@pytest.mark.parametrize(
+    ("source", "is_apart"), [('x = "95 % of"', True), ('f"{x} %"', True), ('f"{x}%"', False), ("3 % 2", False)]
+)
 def test_the_rule_itself(source: str, is_apart: bool) -> None:
     assert any(map(APART.search, printed(source))) == is_apart

@@ -146,6 +146,8 @@ def test_a_no_after_that_names_what_was_made(done: list[str], monkeypatch: pytes
     console = Console(file=io.StringIO(), width=200)
     answers = iter(["yes", "no"])
     monkeypatch.setattr(console, "input", lambda prompt: next(answers))
-    with pytest.raises(OperatorError, match=rf"^nothing was created but {DEV.state_bucket}, which is empty and stays\.$"):
+    with pytest.raises(
+        OperatorError, match=rf"^nothing was created but {DEV.state_bucket}, which is empty and stays\.$"
+    ):
         environment.apply({}, console, Account(DEV))
     assert done == ["plan storage", "plan cluster"]

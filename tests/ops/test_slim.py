@@ -33,7 +33,7 @@ def packages(tmp_path: Path) -> Path:
 
 
 def test_the_unused_goes_once_and_what_is_used_stays(packages: Path) -> None:
-    used = {path for path in packages.rglob("used.py")}
+    used = set(packages.rglob("used.py"))
     assert slim.remove_unused(packages) == 3 * len(slim.UNUSED)
     assert {path for path in packages.rglob("*") if path.is_file()} == used
     assert slim.remove_unused(packages) == 0
