@@ -97,7 +97,7 @@ docs: $(VENV)/.runtime $(VENV)-docs/.done ## Build the documents as a site, in b
 	@$(PY) -m tools.docs_site
 	@$(VENV)-docs/bin/mkdocs build --strict --quiet --clean
 	@echo "build/site/index.html"
-record-calls: $(VENV)/.dev ## Record which rights the operator's commands need (eight minutes on the embedded AWS)
+record-calls: $(VENV)/.dev ## Record which rights the operator's commands need: the rehearsal types them (a quarter of an hour)
 	@$(PY) -m tools.record_calls $(ARGS)
 module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
 	@$(PY) -m tools.module_docs

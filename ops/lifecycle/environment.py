@@ -6,6 +6,7 @@ With ``ENV=local`` all of it happens on the embedded AWS, which is started when 
 from __future__ import annotations
 
 import hashlib
+import platform
 import sys
 import uuid
 from collections.abc import Callable, Mapping
@@ -26,7 +27,7 @@ from ops.aws.studio import find_domain
 from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
 from ops.core import browser
 from ops.core.console import Console, ask, counting, elapsed, tell_next, working
-from ops.core.errors import ExitCode, OperatorError
+from ops.core.errors import ExitCode, OperatorError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import BUCKET_PURPOSES, PROJECT
 from ops.cost import after, in_report
@@ -69,6 +70,22 @@ def start_embedded(console: Console, environ: Mapping[str, str] | None = None) -
         with working(console, "starting the embedded AWS"):
             record = server.start(settings)
         console.print(f"embedded AWS at {record.endpoint}")
+
+
+def require_processor(arch: str, fix: str) -> None:
+    """Nodes on the embedded AWS are of this machine's processor, because it runs their bootstrap and their steps.
+
+    Raises
+    ------
+    WrongUseError : another is asked for
+    """
+    machine = wheelhouse.ARCHITECTURES.get(platform.machine())
+    wanted = wheelhouse.ARCHITECTURES.get(arch)
+    if machine and wanted and machine != wanted and Settings.from_environment().execute:
+        raise WrongUseError(
+            f"the embedded AWS runs the nodes' bootstrap and steps on this machine, which is {machine} and not "
+            f"{wanted}. Fix: {fix}."
+        )
 
 
 def upload_artifacts(
@@ -195,6 +212,8 @@ def apply(
     fault.wanted(environ)  # a fault that there is not is refused before anything starts
     if account is None:
         if (environ.get("ENV") or "local") == "local":
+            own = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+            require_processor(Size.from_options(environ).arch, f"ARCH={own}")
             start_embedded(console, environ)
         account = Account.from_environment(environ)
     made = ensure_state(account, environ, console)
@@ -226,7 +245,7 @@ def apply(
         with working(console, creating, quiet=not quiet), fault.injected(account, environ, fault.AT_START):
             cluster.apply()
     except CommandFailedError as error:
-        if (found := diagnosis.of_start(account, error.output, console)) is None:
+        if (found := diagnosis.diagnose_start(account, error.output, console)) is None:
             raise
         console.print(error.output.strip()[-6000:])
         why = found.as_text(account.target.env)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,9 +15,11 @@ import pytest
 
 from ops.core.console import Console
 from ops.core.errors import OperatorError
+from ops.core.paths import INFRA
 from ops.verify import gather, probe, record
 from ops.verify import run as command
 from ops.verify.assumptions import TABLE, judge
+from ops.verify.extras import EXTRAS
 
 ACCOUNT = "111122223333"
 KEY = f"arn:aws:kms:eu-west-3:{ACCOUNT}:key/0a1b"
@@ -195,7 +198,7 @@ def verdicts(evidence: Evidence, *, emulated: bool = False) -> dict[str, str]:
 
 
 def said(evidence: Evidence, name: str) -> str:
-    return next(result.said for result in judge(evidence, emulated=False) if result.assumption.id == name)
+    return next(result.summary for result in judge(evidence, emulated=False) if result.assumption.id == name)
 
 
 def put(path: str, value: Any) -> Callable[[Evidence], None]:
@@ -491,7 +494,7 @@ def test_removing_is_done_again_after_ctrl_c_and_after_a_failure() -> None:
         if trouble := happens.pop(0):
             raise trouble
 
-    assert command.surely(remove, console) is None
+    assert command.retry_action(remove, console) is None
     text = console.export_text()
     assert "still removing what was made: it would bill otherwise" in text
     assert "not removed yet, trying again: the VPC has dependencies" in text
@@ -501,7 +504,7 @@ def test_what_cannot_be_removed_is_told_with_its_reason() -> None:
     def remove() -> None:
         raise OperatorError("the bucket is somebody's")
 
-    assert command.surely(remove, Console(quiet=True)) == "the bucket is somebody's"
+    assert command.retry_action(remove, Console(quiet=True)) == "the bucket is somebody's"
 
 
 def test_an_error_of_aws_is_evidence_and_a_want_of_rights_is_named() -> None:
@@ -523,3 +526,11 @@ def test_the_evidence_is_not_changed_by_judging_it() -> None:
     before = copy.deepcopy(evidence)
     judge(evidence, emulated=False)
     assert evidence == before
+
+
+def test_the_operators_of_env_verify_may_do_whatever_with_names() -> None:
+    text = (INFRA / "env" / "verify.operators.tfvars").read_text()
+    granted = set(re.findall(r"^(enable_\w+) += true$", text, re.MULTILINE))
+    named = [name for extra in EXTRAS.values() for name in (*extra.storage, *extra.cluster)]
+    asked = {name for name in named if name.startswith("enable_")}
+    assert asked - granted == {"enable_nat"}  # its rights are in enable_studio's
