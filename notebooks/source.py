@@ -220,7 +220,7 @@ model = models.publish(Request(input=INPUT, output=output.uri), output)
 print(f"{model.name}: {model.dimension} features per image, {model.image_size} pixels, sha256 {model.sha256[:16]}…")
 
 few = [rows[label][view] for label in shown[:4] for view in range(min(2, len(rows[label])))]
-engine = models.engine_for(model, output)
+engine = models.load_engine(model, output)
 by_hand = []
 for start in range(0, len(few), engines.BATCH):
     batch = np.zeros((engines.BATCH, 224, 224, 3), np.uint8)
@@ -286,7 +286,7 @@ print("equal to those by hand:", np.array_equal(by_hand, np.array(same)))
 from fruits import pca
 
 sums = output.child("_run/moments")
-moments = pca.moments_of_parts(spark, output.child(FEATURES), written[FEATURES], SLOTS, sums)
+moments = pca.sum_parts(spark, output.child(FEATURES), written[FEATURES], SLOTS, sums)
 reduction = pca.reduce(pca.solve(moments), target=0.95)
 print(reduction.statement)
 

@@ -64,7 +64,7 @@ def into_report(result: Result, found: classifier.Result) -> bool:
         text = result.store.read(REPORT).decode()
     except (OSError, UnicodeDecodeError):
         return False
-    filled = page.refilled(text, "classifier", page.classifier(found, taken=taken_for(result, found, text)))
+    filled = page.refill(text, "classifier", page.render_classifier(found, predictions=taken_for(result, found, text)))
     if filled is None:
         return False
     if filled != text:
@@ -74,13 +74,13 @@ def into_report(result: Result, found: classifier.Result) -> bool:
 
 def taken_for(result: Result, found: classifier.Result, text: str) -> list[int]:
     """What the images that a page shows are taken for, in the page's order; none where it names no images."""
-    shown = page.shown_images(text)
+    shown = page.read_shown_images(text)
     if shown is None:
         return []
     labels, names = shown
     inside = len(Store(str(result.summary["arguments"].get("input", "."))).uri) + 1
-    paths = [page.short(path[inside:]) for block in result.blocks() for path in block.paths]
-    return page.taken_for(found, paths, names, labels)
+    paths = [page.shorten(path[inside:]) for block in result.blocks() for path in block.paths]
+    return page.list_predictions(found, paths, names, labels)
 
 
 def confusions_of(found: classifier.Result) -> Table:

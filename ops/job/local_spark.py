@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fruits.checks import rejects_sentence
+from fruits.checks import describe_rejects
 from fruits.command_line import read_request
 from fruits.errors import FruitsError, UsageError
 from fruits.inputs import LeftOut
@@ -230,7 +230,7 @@ def describe(summary: dict[str, Any], output: Store) -> Text:
     if repaired := summary["repaired"]:
         gone += f"\n{len(repaired):,} files were missing or damaged, and what they held was made anew: {repaired[0]}"
         gone += f" and {len(repaired) - 1:,} more (run.json)" if len(repaired) > 1 else ""
-    rejects = rejects_sentence(summary["rejected"])
+    rejects = describe_rejects(summary["rejected"])
     rejected = f", {rejects}; see rejects/" if rejects else ", none rejected"
     left = LeftOut.from_json(summary.get("left_out") or {})
     left_out = f"\nleft out  {left.sentence()}" if left else ""

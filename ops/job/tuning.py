@@ -22,7 +22,7 @@ from fruits.errors import InputError, ModelError
 from fruits.guard import Guard
 from fruits.images import decode
 from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, label_of, walk
-from fruits.models import LEAST_BF16_COSINE, PublishedModel, engine_for, publish, require_model
+from fruits.models import LEAST_BF16_COSINE, PublishedModel, load_engine, publish, require_model
 from fruits.request import DEFAULT_MODEL, DEFAULT_VARIANCE, PRECISIONS, Request
 from fruits.store import Store
 from numpy.typing import NDArray
@@ -306,7 +306,7 @@ def measure(
     found: list[tuple[_Measured, float]] = []
     for size, models in by_size.items():
         cells = [
-            _Measured(Choice(model.name, size, precision), engine_for(replace(model, precision=precision), networks))
+            _Measured(Choice(model.name, size, precision), load_engine(replace(model, precision=precision), networks))
             for model in models
             for precision in asked
         ]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fruits import backbones
-from fruits.backbones import SCALINGS, cut_head, feature_network, load_user_model
+from fruits.backbones import SCALINGS, build_feature_network, cut_head, load_user_model
 from fruits.errors import ModelError
 from fruits.models import publish
 from fruits.request import Request
@@ -188,10 +188,10 @@ def test_the_widest_model_is_65535(tmp_path: Path) -> None:
         x = keras.layers.UpSampling1D(width)(keras.layers.Reshape((1, 1))(keras.ops.mean(image, (1, 2, 3))))
         model = keras.Model(image, keras.layers.Flatten()(x))
         if accepted:
-            assert feature_network(model, SIZE, "raw", "n").outputs[0].shape == (None, width)
+            assert build_feature_network(model, SIZE, "raw", "n").outputs[0].shape == (None, width)
         else:
             with pytest.raises(ModelError, match=r"gives 65,536 features .* covariance would take 34 GB"):
-                feature_network(model, SIZE, "raw", "n")
+                build_feature_network(model, SIZE, "raw", "n")
 
 
 def test_two_inputs(tmp_path: Path) -> None:
