@@ -127,7 +127,7 @@ print("Spark", spark.version, "·", type(spark).__module__)
 # %% [markdown]
 # ## 1. Find the images · Lister les images
 #
-# The listing is a table, not a list on the driver: one task per folder, in pages, and no file is asked about by itself.
+# The listing is a table, not a list on the driver: one task per folder, in pages, without a request per file.
 # On S3 with 100 million objects it works the same.
 #
 # *La liste des images est une table distribuée, elle n'est jamais chargée en mémoire par le driver : une tâche par
