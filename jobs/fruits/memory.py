@@ -94,7 +94,7 @@ class Room:
         """
         if d > pca.MAX_FEATURES:
             raise ReductionError(
-                f"the network gives {d:,} features an image, and a PCA of more than {pca.MAX_FEATURES:,} is not "
+                f"the network gives {d:,} features per image, and a PCA of more than {pca.MAX_FEATURES:,} is not "
                 "supported: their covariance alone takes over 2 GB. Fix: a network that pools its last feature map."
             )
         for owner, available, needed, name in (

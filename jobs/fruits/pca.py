@@ -386,15 +386,15 @@ class Reduction:
     @property
     def statement(self) -> str:
         """One sentence for a reader."""
-        share = f"{100 * self.reached:.2f} % of the variance"
+        share = f"{100 * self.reached:.2f}% of the variance"
         if self.target is None:
             return f"{self.k} components, as asked, explain {share}"
         if self.reached + 1e-12 < self.target:
             return (
-                f"{100 * self.target:g} % of the variance cannot be reached: all {self.k} components that there are "
+                f"{100 * self.target:g}% of the variance cannot be reached: all {self.k} components that there are "
                 f"explain {share}"
             )
-        return f"{self.k} components explain {share} ({100 * self.target:g} % asked)"
+        return f"{self.k} components explain {share} ({100 * self.target:g}% asked)"
 
     def scores(self, x: NDArray[np.floating]) -> Float:
         """Centred scores of rows, (n, d) to (n, k)."""

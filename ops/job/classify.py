@@ -98,7 +98,7 @@ def worst_of(found: classifier.Result) -> Table:
     table.columns[1].justify = "right"
     for label, share in sorted(found.recall().items(), key=lambda item: (item[1], item[0]))[:SHOWN]:
         if share < 1:
-            table.add_row(Text(label), f"{100 * share:.1f} %")
+            table.add_row(Text(label), f"{100 * share:.1f}%")
     return table
 
 
@@ -119,9 +119,9 @@ def main(environ: Mapping[str, str]) -> int:
 
     first, second = found.by_fold
     say(
-        f"{100 * found.accuracy:.1f} % of {found.images:,} images of {len(found.labels):,} classes are recognised from "
-        f"{result.summary['k']:,} scores (folds: {100 * first:.1f} and {100 * second:.1f} %; the largest class alone: "
-        f"{100 * found.chance:.1f} %)"
+        f"{100 * found.accuracy:.1f}% of {found.images:,} images of {len(found.labels):,} classes are recognised from "
+        f"{result.summary['k']:,} scores (folds: {100 * first:.1f} and {100 * second:.1f}%; the largest class alone: "
+        f"{100 * found.chance:.1f}%)"
     )
     say(f"tested on images it has not seen: {found.split.statement}")
     if found.accuracy < 1:

@@ -69,7 +69,7 @@ def test_a_driver_is_as_large_as_its_container_not_as_its_node() -> None:
 @pytest.mark.parametrize("d", [16_384, 65_535])
 def test_more_features_than_any_machine_takes_are_refused_everywhere(d: int) -> None:
     assert refusal({"spark.master": "local[8]"}, d) == (
-        f"the network gives {d:,} features an image, and a PCA of more than 16,383 is not supported: their covariance "
+        f"the network gives {d:,} features per image, and a PCA of more than 16,383 is not supported: their covariance "
         "alone takes over 2 GB. Fix: a network that pools its last feature map."
     )
 

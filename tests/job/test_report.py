@@ -326,7 +326,7 @@ def test_the_shares_that_components_reach_are_numpys() -> None:
     reduction = Reduction(solve(Moments.of(np.random.default_rng(0).normal(size=(9, 4)))), 2, 0.7)
     object.__setattr__(reduction.spectrum, "explained_variance", variance)
     assert report.count_components(reduction) == [(0.5, 2), (0.7, 2), (0.8, 3), (0.9, 3), (0.95, 4), (0.99, 4)]
-    assert report.describe_scree(reduction).endswith("4 for 99 %. Kept: 2.")
+    assert report.describe_scree(reduction).endswith("4 for 99%. Kept: 2.")
 
 
 def cut(data: bytes) -> bytes:

@@ -224,7 +224,7 @@ def build_feature_network(base: Any, image_size: int, scaling: str, name: str) -
         raise ModelError("the model's number of features is not fixed. Fix: save it with a fixed input size.")
     if int(x.shape[-1]) > MAX_DIMENSION:
         raise ModelError(
-            f"the model gives {int(x.shape[-1]):,} features an image, but a PCA is refused above {MAX_DIMENSION:,}: "
+            f"the model gives {int(x.shape[-1]):,} features per image, but a PCA is refused above {MAX_DIMENSION:,}: "
             f"its covariance would take {8 * int(x.shape[-1]) ** 2 / 1e9:,.0f} GB. Fix: end the model in "
             "GlobalAveragePooling2D instead of Flatten."
         )
