@@ -218,6 +218,6 @@ def ask(question: str, environ: Mapping[str, str], *, refused: str) -> None:
     if environ.get("YES") == "1":
         return
     if environ.get("CI") or not sys.stdin.isatty():
-        raise OperatorError(f"nobody is here to answer: {question} Fix: YES=1 answers beforehand.", exit_code=2)
+        raise OperatorError(f"there is no terminal to ask at: {question} Fix: YES=1 answers beforehand.", exit_code=2)
     if Console().input(f"{question} type yes: ").strip() != "yes":
         raise OperatorError(refused, exit_code=2)

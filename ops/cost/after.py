@@ -1,6 +1,6 @@
 """The lines of other commands: before `make apply` asks, after a step, after a cluster's end.
 
-None of them makes the command fail whose end they tell: what cannot be told is said in a sentence.
+None of them makes the command fail whose end they tell: what is not available is said in a sentence.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def before_apply(plan: Mapping[str, Any], account: Account, environ: Mapping[str
                       measured=measured_speed(account))  # fmt: skip
         return [f"   {line}" for line in found.lines(currency_from(environ))] if found else []
     except TROUBLE as error:
-        return [f"   the cost cannot be told: {_why(error)}"]
+        return [f"   the cost is not available: {_why(error)}"]
 
 
 def on_aws(account: Account, cluster_id: str, record: Mapping[str, Any], currency: Currency) -> str:
@@ -84,7 +84,7 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
         currency, book = currency_from(account.environ), book_of(account)
         record = ledger.of_step(account, cluster_id, step_id, summary, book)
         if record is None:
-            text = f"what the step cost cannot be told yet: EMR gives no end of {step_id}. Fix: make cost, later"
+            text = f"the step's cost is not available yet: EMR gives no end of {step_id}. Fix: make cost, later"
         else:
             bucket = account.bucket("data")
             new = ledger.write(account.client("s3"), bucket, record)
@@ -94,7 +94,7 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
             said += [f"{'kept in' if new else 'was kept in'} {place}{_age(account, book)}"]
             text = "cost      " + "\n          ".join(said)
     except TROUBLE as error:
-        text = f"what the step cost cannot be told: {_why(error)}"
+        text = f"the step's cost is not available: {_why(error)}"
     console.print(text)
 
 
@@ -107,7 +107,7 @@ def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
         said = f"{sentence(record, currency_from(account.environ))}{_age(account, book)}"
         text = f"beside its steps the cluster {said}" if new else ""
     except TROUBLE as error:
-        text = f"what the cluster cost cannot be told: {_why(error)}"
+        text = f"the cluster's cost is not available: {_why(error)}"
     if text and not account.target.emulated:
         console.print(text)
 
@@ -124,7 +124,7 @@ def demo_price(account: Account, cluster_id: str, environ: Mapping[str, str]) ->
         low, high = (found.total + hour * minutes / 60 for minutes in estimate.START_MINUTES)
         remark = _age(account, prices.table())
     except (*TROUBLE, ValueError) as error:  # ValueError: no node at all
-        return f"what this would have cost on AWS cannot be told: {_why(error)}"
+        return f"what this would have cost on AWS is not available: {_why(error)}"
     return (
         f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {_many(nodes_)}, "
         f"most of it while they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min){remark}"

@@ -193,7 +193,9 @@ def confirm(
         return
     console.print("\n".join(lines))
     if environ.get("CI") or not sys.stdin.isatty():
-        raise OperatorError("nobody is here to confirm the price. Fix: YES=1 confirms it beforehand.", exit_code=2)
+        raise OperatorError(
+            "there is no terminal to confirm the price at. Fix: YES=1 confirms it beforehand.", exit_code=2
+        )
     if console.input("create it? type yes: ").strip() != "yes":
         raise OperatorError(refused, exit_code=2)
 
