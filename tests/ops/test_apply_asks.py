@@ -178,3 +178,19 @@ def test_graviton_is_not_rehearsed_on_another_processor(monkeypatch: pytest.Monk
     monkeypatch.setattr(environment, "start_embedded", lambda *_: pytest.fail("it was started"))
     with pytest.raises(WrongUseError, match=re.escape("Fix: leave arm64 out of WITH=, or look in an account: ENV=ver")):
         run.verify({"WITH": "arm64,ssm"}, Console(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("is_gone", "buckets", "stops"), [(True, BUCKETS, True), (False, BUCKETS, False), (False, {}, True)]
+)
+def test_images_of_the_embedded_aws_outlive_a_destroy_that_finds_no_cluster(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_gone: bool, buckets: Any, stops: bool
+) -> None:
+    here = Account(Target(env="local", region="eu-west-3", account_id="123456789012", endpoint="http://127.0.0.1:1"))
+    stopped: list[bool] = []
+    monkeypatch.setattr(Account, "from_environment", classmethod(lambda *_: here))
+    monkeypatch.setattr(environment, "stop_embedded", lambda _: stopped.append(True))
+    monkeypatch.setattr(environment.Workspace, "outputs", lambda _: {"buckets": buckets} if buckets else {})
+    environment._removed(lambda *_: is_gone, {})
+    assert bool(stopped) == stops
+    assert ("make local-down stops it" in capsys.readouterr().out) != stops
