@@ -26,9 +26,9 @@ from localaws import keys, server
 from localaws.settings import Settings
 from localaws.state import Record
 from ops.aws import emr
-from ops.aws.account import Account
+from ops.aws.account import Account, Place
 from ops.aws.state_bucket import make_state
-from ops.core.console import Console
+from ops.core.console import Console, Person
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
 from ops.core.target import EMULATED_ACCOUNT, Target
@@ -333,7 +333,7 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
     console.print("state kept in its bucket")
     wheels = [light_wheelhouse(folder, name) for name in ("first", "second")]
     with recording.of("apply"):
-        deploy.apply({}, quiet, account, build=lambda *_: wheels[0])
+        deploy.apply(account, deploy.Order(), quiet, build=lambda *_: wheels[0])
     console.print("applied")
     with recording.of("apply"):  # changed settings, and a changed lock: nothing of it replaces the cluster
         changed = {"tags": {"Owner": "ana"}}
@@ -363,27 +363,27 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
     if code:
         raise OperatorError(f"the step ended with {code}; see {folder / 'console.txt'}")
     with recording.of("results"):
-        deploy.fetch_results(account, {}, quiet)
+        deploy.fetch_results(account, quiet)
     with recording.of("doctor"):
-        doctor.examine({"ENV": ENV, "REGION": REGION}, quiet, account)
+        doctor.examine(Place(env=ENV, region=REGION), doctor.Plans(), quiet, account)
         doctor.look_at_bill(account, quiet)
     with recording.of("destroy"):
-        deploy.destroy({}, quiet, account)
+        deploy.destroy(account, quiet)
     console.print("destroyed")
     with recording.of("studio"):
         workspace = Workspace(target=target, stack="cluster", extra={**given, **STUDIO}, capture=True)
         workspace.apply()
         account = Account(target)  # what the other has read of the stack is gone
         studio.put(account, quiet)
-        studio.open_(account, {}, quiet)
+        studio.print_address(account, quiet)
         _notebook(account, other)
         doctor.look_at_bill(account, quiet)
         studio.end(account, quiet)
         _notebook(account, other)
-        deploy.destroy({}, quiet, account)
+        deploy.destroy(account, quiet)
     console.print("Studio applied, opened and destroyed")
     with recording.of("purge"):
-        deploy.purge({"PURGE": account.bucket("data")}, quiet, account)
+        deploy.purge(account, Person(), quiet, named=account.bucket("data"))
     console.print("purged")
 
 

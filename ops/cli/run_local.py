@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from fruits.command_line import read_request
 from fruits.inputs import require_image
 from fruits.store import Store
 
-from ops.job.local_spark import SAMPLE, request_from
+from ops.cli.given import read_fields
+from ops.job.local_spark import SAMPLE, make_request
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -17,7 +19,8 @@ def main(environ: Mapping[str, str]) -> int:
 
     What can be refused is refused first, in a moment: what takes long to load or to draw comes after.
     """
-    request = request_from(environ)
+    uri = environ.get("REQUEST")
+    request = read_request(uri) if uri else make_request(read_fields(environ))
     if request.input != SAMPLE:
         require_image(Store(request.input))
     from fruits.models import require_model

@@ -164,6 +164,11 @@ TROUBLE = (
 )
 
 
+def why_untold(error: Exception) -> str:
+    """What kept a cost from being told, in words."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+
+
 def lines(record: Mapping[str, Any], currency: Currency) -> list[str]:
     """A record of the ledger: what it cost, and what of that was start, work and waiting."""
     usd, seconds = record["usd"], record["seconds"]

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from ops.diagnose.evidence import Evidence
 from ops.diagnose.finders import ending as of_end
 from ops.diagnose.finders import naming, processes, words
+from ops.diagnose.hit import Hit, Statement
 from ops.diagnose.rows import ending
-from ops.diagnose.scene import Hit, Scene, Statement, read
+from ops.diagnose.scene import Scene, read
+from ops.diagnose.table import EVERY
 from ops.diagnose.verdict import Verdict, verdict_of
 
 Finder = Callable[[Scene], Hit | None]
@@ -16,7 +18,7 @@ Finder = Callable[[Scene], Hit | None]
 
 def judge(evidence: Evidence) -> Verdict:
     """The cause of a failure: that of the first finder who has one."""
-    scene = read(evidence)
+    scene = read(evidence, EVERY)
     hit = next((hit for _, find in FINDERS if (hit := find(scene)) is not None), None)
     return verdict_of(scene, hit or Hit(ending.UNKNOWN, Statement("", "")))
 

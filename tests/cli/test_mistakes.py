@@ -187,7 +187,7 @@ def test_a_mistake_is_refused_at_once(
     for place, name in ((server, "start"), (Workspace, "init"), (local_spark, "run")):
         if hasattr(place, name):
             monkeypatch.setattr(place, name, lambda *_, **__: pytest.fail("something was started"))
-    monkeypatch.setattr(account, "emulator", lambda _: {})
+    monkeypatch.setattr(account, "find_emulator", lambda _: {})
     (tmp_path / "photos/apple").mkdir(parents=True)
     Image.new("RGB", (9, 9)).save(tmp_path / "photos/apple/1.jpg")
     Image.new("RGB", (9, 9)).save(tmp_path / "photo.jpg")

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from ops.cli import verify as command
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.verify import gather, probe, record
-from ops.verify import run as command
 from ops.verify.assumptions import TABLE, judge
 
 ACCOUNT = "111122223333"

@@ -4,36 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ops.diagnose import deaths, exceptions, firsts
-from ops.diagnose.cause import Cause
-from ops.diagnose.evidence import Document
-from ops.diagnose.finders.naming import named
-from ops.diagnose.finders.node import ends_of
+from ops.diagnose import deaths, firsts
+from ops.diagnose.hit import Hit, Statement, match
 from ops.diagnose.rows import ending, memory, nodes
-from ops.diagnose.scene import Hit, Scene, Statement, match, telling
+from ops.diagnose.scene import Scene, name_jvm_exception, telling
 from ops.diagnose.table import CAUSES
 from ops.diagnose.tracebacks import Traceback
 
 
-def _rows(scene: Scene, *, weak: bool = False) -> list[Cause]:
-    cluster = scene.evidence.subject == "cluster"
-    return [cause for cause in CAUSES if cause.weak == weak and (cluster or not cause.cluster_only)]
-
-
-def first_row(scene: Scene, statements: list[Statement], *, weak: bool = False) -> Hit | None:
-    """The first row whose pattern fits, statement by statement."""
-    for statement in statements:
-        for cause in _rows(scene, weak=weak):
-            if (cause.driver_only and not statement.by_driver) or (cause.launch_only and statement.by_node):
-                continue
-            if hit := match(cause, statement):
-                return hit
-    return None
-
-
 def by_exception(scene: Scene) -> Hit | None:
     """The row whose pattern fits the job's words or the exception that ended the driver."""
-    hit = first_row(scene, [statement for statement in scene.statements if statement.is_core])
+    hit = scene.find_row([statement for statement in scene.statements if statement.is_core])
     if hit is not None and hit.cause is memory.PYTHON_MEMORY and hit.statement.source == "the driver's traceback":
         return replace(hit, cause=memory.DRIVER_PYTHON)
     return hit
@@ -42,7 +23,7 @@ def by_exception(scene: Scene) -> Hit | None:
 def by_own_exception(scene: Scene) -> Hit | None:
     """An exception of our own or the user's Python, which is the failure itself whatever else a log reports."""
     traceback = scene.traceback
-    if scene.evidence.subject != "step" or traceback is None or not traceback.decides or named(scene) is not None:
+    if scene.evidence.subject != "step" or traceback is None or not traceback.decides or scene.named is not None:
         return None
     return _of_python(traceback)
 
@@ -64,25 +45,12 @@ def by_client(scene: Scene) -> Hit | None:
 
 def by_words(scene: Scene) -> Hit | None:
     """The row whose pattern fits the lines in which client, controller, EMR or a bootstrap report a failure."""
-    return None if scene.is_told else first_row(scene, list(scene.statements))
+    return None if scene.is_told else scene.find_row(list(scene.statements))
 
 
 def by_loud_words(scene: Scene) -> Hit | None:
     """The row that may be recognised anywhere in the logs, before anything was told to end."""
-    return None if scene.is_told else in_loud_words(scene, scene.evidence.of_role("driver", "step", "executor", "node"))
-
-
-def in_loud_words(scene: Scene, documents: list[Document]) -> Hit | None:
-    """The row that may be recognised anywhere in these documents."""
-    for cause in (cause for cause in _rows(scene) if cause.loud):
-        for document in documents:
-            by_driver = document.role != "executor"
-            if cause.driver_only and not by_driver:
-                continue
-            text = deaths.before_aftermath(document.text)
-            if hit := match(cause, Statement(text, document.uri, by_driver=by_driver)):
-                return hit
-    return None
+    return None if scene.is_told else scene.find_loud_row(scene.evidence.of_role("driver", "step", "executor", "node"))
 
 
 def by_report(scene: Scene) -> Hit | None:
@@ -90,21 +58,21 @@ def by_report(scene: Scene) -> Hit | None:
     chain = scene.reported_chain
     if chain is None or scene.is_told or scene.evidence.subject != "step":
         return None
-    return first_row(scene, [Statement(chain.text, "a reported exception")])
+    return scene.find_row([Statement(chain.text, "a reported exception")])
 
 
 def by_sign(scene: Scene) -> Hit | None:
     """Rows that only say what was seen: a lost node, a worker that is gone, a service that did not answer."""
     core = [statement for statement in scene.statements if statement.is_core]
-    if hit := first_row(scene, core, weak=True) or first_row(scene, list(scene.statements), weak=True):
+    if hit := scene.find_row(core, weak=True) or scene.find_row(list(scene.statements), weak=True):
         if hit.cause is nodes.NODE_LOST:
             if scene.evidence.lost_spot:
                 return replace(hit, cause=nodes.LOST_SPOT)
-            return replace(hit, groups={**hit.groups, "whose": "a node", "nodes": ends_of(scene)})
+            return replace(hit, groups={**hit.groups, "whose": "a node", "nodes": scene.evidence.describe_ends()})
         if hit.cause is nodes.EXECUTOR_LOST and scene.executors_chain is not None:
-            return of_jvm(scene.executors_chain, "an executor's log")
+            return name_jvm_exception(scene.executors_chain, "an executor's log")
         return _earliest(scene, hit) if hit.cause is nodes.DRIVER_GONE else hit
-    for cause in (cause for cause in _rows(scene, weak=True) if cause.loud and not scene.is_told):
+    for cause in (cause for cause in scene.list_rows(weak=True) if cause.loud and not scene.is_told):
         for document in scene.evidence.of_role("driver", "executor"):
             if hit := match(cause, Statement(deaths.before_aftermath(document.text), document.uri)):
                 return hit
@@ -127,14 +95,8 @@ def by_bare_exception(scene: Scene) -> Hit | None:
     if traceback is not None and traceback.is_itself:
         return _of_python(traceback)
     if chain is not None:
-        return of_jvm(chain, "the JVM's exception")
+        return name_jvm_exception(chain, "the JVM's exception")
     return _of_python(traceback) if traceback is not None and traceback.exception else None
-
-
-def of_jvm(chain: exceptions.Chain, source: str) -> Hit:
-    """The JVM's exception by its own name."""
-    words = chain.deepest.said
-    return Hit(ending.JVM, Statement(chain.text, source), {"exception": words[:300]}, words)
 
 
 def by_error_line(scene: Scene) -> Hit | None:
