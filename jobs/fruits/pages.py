@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -124,13 +124,13 @@ def read_range(pages: Pages, where: Range) -> Iterator[Entry]:
         after = page.entries[-1].key if page.entries else after
 
 
-def cut(pages: Pages, prefix: str, wanted: int, pool: Executor) -> list[Range]:
-    """All keys that begin with `prefix` as ranges: at least as many as wanted, where that many hold more than a page.
+def cut(pages: Pages, prefixes: Iterable[str], wanted: int, pool: Executor) -> list[Range]:
+    """The keys that begin with one of the prefixes as ranges: as many as wanted, where that many hold more than a page.
 
     Each round halves what holds more than a page, all at once.
     """
     whole: list[Range] = []
-    large = [Range(prefix)]
+    large = [Range(prefix) for prefix in prefixes]
     calls = 0
     while large and len(whole) + len(large) < wanted and calls < _FIRST_TRIES + _CALLS * wanted:
         halved = list(pool.map(lambda where: _halve(pages, where), large))
@@ -150,17 +150,18 @@ def _halve(pages: Pages, where: Range) -> tuple[Sequence[Range], int]:
     last = page.entries[-1].key if page.entries else ""
     if not page.more or (where.until and last >= where.until):
         return [where], 1
-    high = where.until
+    high = until = where.until
     alike = max(where.prefix, last[: _same(where.after, last)]) if where.after else where.prefix
     for calls in range(2, _TRIES if high else _FIRST_TRIES):
         guess = between(last, high) if high else f"{alike}\x7f"
         if guess <= last:
             guess = f"{where.prefix}{chr(0x10FFFF)}"
         found = pages.page(where.prefix, guess, most=1).entries
-        if found and (not where.until or found[0].key < where.until):
+        if found and (not until or found[0].key < until):
             middle = found[0].key
-            return [replace(where, until=middle), replace(where, after=middle)], calls
+            return [replace(where, until=middle), replace(where, after=middle, until=until)], calls
         high = guess
+        until = until if found else guess  # nothing comes behind it
     return [where], calls
 
 

@@ -15,7 +15,7 @@ from ops.cost import candidates, estimate, ledger
 from ops.cost.ledger import TROUBLE, why_untold
 from ops.cost.money import Currency, read_currency
 from ops.cost.speed import Speed, of_runs, of_types
-from ops.plan import policies
+from ops.plan import pricing
 from ops.prices import table as prices
 from ops.prices.current import current
 from ops.terraform.variables import Size
@@ -63,12 +63,12 @@ def quote(
     ------
     prices.UnknownPriceError : a type has no price in this region
     """
-    shape = policies.shape(plan)
+    shape = pricing.shape(plan)
     if shape is None:
         return None
     images, precision = size.images, size.precision or "f32"
     measured = measured if precision == "f32" else None  # the ledger does not say in which precision a run was
-    speed = measured or of_types(policies.worker_types(shape.fleets), precision)
+    speed = measured or of_types(pricing.worker_types(shape.fleets), precision)
     found = estimate.estimate(plan, env=env, region=region, speed=speed, images=images, book=book)
     listed = candidates.list_candidates(
         plan, region=region, images=images, book=book, measured=measured, precision=precision
@@ -89,7 +89,7 @@ def before_apply(plan: Mapping[str, Any], account: Account, size: Size) -> list[
     """The estimate that is shown before the question whether to create a cluster; what cannot be told is said."""
     target = account.target
     try:
-        book = current(target.region, policies.types(plan, unused=True), ask=not target.emulated)
+        book = current(target.region, pricing.types(plan, unused=True), ask=not target.emulated)
         speed = measured_speed(account)
         price = quote(plan, env=target.env, region=target.region, book=book, size=size, measured=speed)
         return [f"   {line}" for line in price.lines(read_currency(account.currency))] if price else []

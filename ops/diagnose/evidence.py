@@ -136,7 +136,7 @@ class Evidence:
             return f"the step {self.step_id}".rstrip() + (f" on {self.cluster_id}" if self.cluster_id else "")
         return f"the cluster {self.cluster_id}".rstrip()
 
-    def node_at(self, host: str) -> Node | None:
+    def find_node(self, host: str) -> Node | None:
         """The instance that a host means, of several the one that was taken back; None where none is known.
 
         Parameters
@@ -148,20 +148,20 @@ class Evidence:
 
     def describe_ends(self, host: str = "") -> str:
         """What EMR says of the instances that ended, or of the one of a host, with their markets."""
-        instance = self.node_at(host)
-        ended = [instance] if instance is not None else [node for node in self.nodes if node.ended]
+        instance = self.find_node(host)
+        nodes = [instance] if instance is not None else [node for node in self.nodes if node.ended]
         words = [
-            f"{node.instance}, {_market(node.market)} ({node.reason or 'EMR gives no reason'})"
+            f"{node.instance}, {_market_name(node.market)} ({node.reason or 'EMR gives no reason'})"
             if node.ended
-            else f"{node.instance}, {_market(node.market)}, which has not ended"
-            for node in ended[:5]
+            else f"{node.instance}, {_market_name(node.market)}, which has not ended"
+            for node in nodes[:5]
         ]
         return f": {', '.join(words)}" if words else ""
 
-    def of_role(self, *roles: Role) -> list[Document]:
+    def find_documents(self, *roles: Role) -> list[Document]:
         """The documents of these roles."""
         return [document for document in self.documents if document.role in roles]
 
 
-def _market(market: str) -> str:
+def _market_name(market: str) -> str:
     return {"SPOT": "Spot", "ON_DEMAND": "on demand"}.get(market, "of a market that is not named")

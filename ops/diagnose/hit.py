@@ -35,7 +35,7 @@ class Hit:
     cause: Cause
     statement: Statement
     groups: Mapping[str, str] = field(default_factory=dict)
-    said: str = ""
+    line: str = ""
 
 
 def match(cause: Cause, statement: Statement) -> Hit | None:
@@ -43,20 +43,20 @@ def match(cause: Cause, statement: Statement) -> Hit | None:
     for pattern in cause.patterns:
         if words := pattern.search(statement.text):
             groups = {name: value for name, value in words.groupdict().items() if value}
-            return Hit(cause, statement, groups, line_around(statement.text, words.start(), words.end()))
+            return Hit(cause, statement, groups, cut_line(statement.text, words.start(), words.end()))
     return None
 
 
-def line_around(text: str, begin: int, end: int) -> str:
+def cut_line(text: str, begin: int, end: int) -> str:
     """The line of a match, shortened around it.
 
-    >>> line_around("a\\n" + "b" * 500 + " the match " + "c" * 500, 503, 512)[:3]
+    >>> cut_line("a\\n" + "b" * 500 + " the match " + "c" * 500, 503, 512)[:3]
     '…bb'
     """
-    first, last = text.rfind("\n", 0, begin) + 1, text.find("\n", end)
-    line = text[first : last if last >= 0 else len(text)]
+    line_start, line_end = text.rfind("\n", 0, begin) + 1, text.find("\n", end)
+    line = text[line_start : line_end if line_end >= 0 else len(text)]
     if len(line) > MOST_LINE:
-        start = max(0, begin - first - MOST_LINE // 4)
-        end_ = start + MOST_LINE
-        line = ("…" if start else "") + line[start:end_] + ("…" if end_ < len(line) else "")
+        start = max(0, begin - line_start - MOST_LINE // 4)
+        stop = start + MOST_LINE
+        line = ("…" if start else "") + line[start:stop] + ("…" if stop < len(line) else "")
     return " ".join(line.split())

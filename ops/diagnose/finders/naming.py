@@ -17,17 +17,17 @@ _VAGUE = frozenset(
 )
 
 
-def by_name(scene: Scene) -> Hit | None:
+def find_by_name(scene: Scene) -> Hit | None:
     """The row that the job, the bootstrap or EMR names, unless the name covers several causes."""
     hit = scene.named
     return None if hit is None or hit.cause.name in _VAGUE else hit
 
 
-def by_vague_name(scene: Scene) -> Hit | None:
+def find_by_vague_name(scene: Scene) -> Hit | None:
     """The same where nothing better was found."""
     hit = scene.named
     if hit is not None and hit.cause is bootstrap.OTHER and scene.node is None:
-        for document in scene.evidence.of_role("bootstrap"):
-            if line := firsts.last_error(document.text) or firsts.last_words(document.text):
-                return replace(hit, statement=Statement(document.text, document.uri), said=line)
+        for document in scene.evidence.find_documents("bootstrap"):
+            if line := firsts.find_last_error(document.text) or firsts.find_last_words(document.text):
+                return replace(hit, statement=Statement(document.text, document.uri), line=line)
     return hit

@@ -7,12 +7,12 @@ from dataclasses import replace
 from ops.diagnose import deaths, firsts
 from ops.diagnose.hit import Hit, Statement, match
 from ops.diagnose.rows import ending, memory, nodes
-from ops.diagnose.scene import Scene, name_jvm_exception, telling
+from ops.diagnose.scene import Scene, find_telling_lines, make_jvm_hit
 from ops.diagnose.table import CAUSES
 from ops.diagnose.tracebacks import Traceback
 
 
-def by_exception(scene: Scene) -> Hit | None:
+def find_by_exception(scene: Scene) -> Hit | None:
     """The row whose pattern fits the job's words or the exception that ended the driver."""
     hit = scene.find_row([statement for statement in scene.statements if statement.is_core])
     if hit is not None and hit.cause is memory.PYTHON_MEMORY and hit.statement.source == "the driver's traceback":
@@ -20,48 +20,52 @@ def by_exception(scene: Scene) -> Hit | None:
     return hit
 
 
-def by_own_exception(scene: Scene) -> Hit | None:
+def find_by_own_exception(scene: Scene) -> Hit | None:
     """An exception of our own or the user's Python, which is the failure itself whatever else a log reports."""
     traceback = scene.traceback
     if scene.evidence.subject != "step" or traceback is None or not traceback.decides or scene.named is not None:
         return None
-    return _of_python(traceback)
+    return _make_python_hit(traceback)
 
 
-def _of_python(traceback: Traceback) -> Hit:
+def _make_python_hit(traceback: Traceback) -> Hit:
     name = {"exception": traceback.exception.rpartition(".")[2]}
-    return Hit(ending.PYTHON, Statement(traceback.text, "the traceback"), name, traceback.said)
+    return Hit(ending.PYTHON, Statement(traceback.text, "the traceback"), name, traceback.summary)
 
 
 _REFUSALS = ("resourcemanager-unreachable", "request-too-large", "queue-missing", "label-missing", "user-refused")
 
 
-def by_client(scene: Scene) -> Hit | None:
+def find_by_client(scene: Scene) -> Hit | None:
     """What YARN's client gave up with: after that, what the application's own logs end with is aftermath."""
-    statements = [Statement("\n".join(telling(d)), d.uri) for d in scene.evidence.of_role("step")]
+    statements = [Statement("\n".join(find_telling_lines(d)), d.uri) for d in scene.evidence.find_documents("step")]
     rows = [cause for cause in CAUSES if cause.name in _REFUSALS]
     return next((hit for statement in statements for cause in rows if (hit := match(cause, statement))), None)
 
 
-def by_words(scene: Scene) -> Hit | None:
+def find_by_words(scene: Scene) -> Hit | None:
     """The row whose pattern fits the lines in which client, controller, EMR or a bootstrap report a failure."""
-    return None if scene.is_told else scene.find_row(list(scene.statements))
+    return None if scene.explains_itself else scene.find_row(list(scene.statements))
 
 
-def by_loud_words(scene: Scene) -> Hit | None:
+def find_by_loud_words(scene: Scene) -> Hit | None:
     """The row that may be recognised anywhere in the logs, before anything was told to end."""
-    return None if scene.is_told else scene.find_loud_row(scene.evidence.of_role("driver", "step", "executor", "node"))
+    return (
+        None
+        if scene.explains_itself
+        else scene.find_loud_row(scene.evidence.find_documents("driver", "step", "executor", "node"))
+    )
 
 
-def by_report(scene: Scene) -> Hit | None:
+def find_by_report(scene: Scene) -> Hit | None:
     """The row whose pattern fits the last exception that was only reported, as a task's is."""
     chain = scene.reported_chain
-    if chain is None or scene.is_told or scene.evidence.subject != "step":
+    if chain is None or scene.explains_itself or scene.evidence.subject != "step":
         return None
     return scene.find_row([Statement(chain.text, "a reported exception")])
 
 
-def by_sign(scene: Scene) -> Hit | None:
+def find_by_sign(scene: Scene) -> Hit | None:
     """Rows that only say what was seen: a lost node, a worker that is gone, a service that did not answer."""
     core = [statement for statement in scene.statements if statement.is_core]
     if hit := scene.find_row(core, weak=True) or scene.find_row(list(scene.statements), weak=True):
@@ -70,43 +74,43 @@ def by_sign(scene: Scene) -> Hit | None:
                 return replace(hit, cause=nodes.LOST_SPOT)
             return replace(hit, groups={**hit.groups, "whose": "a node", "nodes": scene.evidence.describe_ends()})
         if hit.cause is nodes.EXECUTOR_LOST and scene.executors_chain is not None:
-            return name_jvm_exception(scene.executors_chain, "an executor's log")
-        return _earliest(scene, hit) if hit.cause is nodes.DRIVER_GONE else hit
-    for cause in (cause for cause in scene.list_rows(weak=True) if cause.loud and not scene.is_told):
-        for document in scene.evidence.of_role("driver", "executor"):
-            if hit := match(cause, Statement(deaths.before_aftermath(document.text), document.uri)):
+            return make_jvm_hit(scene.executors_chain, "an executor's log")
+        return _find_earliest(scene, hit) if hit.cause is nodes.DRIVER_GONE else hit
+    for cause in (cause for cause in scene.select_rows(weak=True) if cause.loud and not scene.explains_itself):
+        for document in scene.evidence.find_documents("driver", "executor"):
+            if hit := match(cause, Statement(deaths.cut_aftermath(document.text), document.uri)):
                 return hit
     return None
 
 
-def _earliest(scene: Scene, hit: Hit) -> Hit:
+def _find_earliest(scene: Scene, hit: Hit) -> Hit:
     """The same row by the first words of a log that fit it: what follows them is aftermath."""
-    for document in scene.evidence.of_role("driver", "step"):
+    for document in scene.evidence.find_documents("driver", "step"):
         if first := match(hit.cause, Statement(document.text, document.uri)):
             return first
     return hit
 
 
-def by_bare_exception(scene: Scene) -> Hit | None:
+def find_by_bare_exception(scene: Scene) -> Hit | None:
     """Python's or the JVM's exception, by its own name."""
     if scene.evidence.subject != "step":
         return None
     traceback, chain = scene.traceback, scene.chain or scene.executors_chain or scene.reported_chain
     if traceback is not None and traceback.is_itself:
-        return _of_python(traceback)
+        return _make_python_hit(traceback)
     if chain is not None:
-        return name_jvm_exception(chain, "the JVM's exception")
-    return _of_python(traceback) if traceback is not None and traceback.exception else None
+        return make_jvm_hit(chain, "the JVM's exception")
+    return _make_python_hit(traceback) if traceback is not None and traceback.exception else None
 
 
-def by_error_line(scene: Scene) -> Hit | None:
+def find_by_error_line(scene: Scene) -> Hit | None:
     """Nothing that is known: the line that reports the failure, or else a program's last words."""
-    documents = scene.evidence.of_role("driver", "bootstrap", "executor", "step", "terraform")
+    documents = scene.evidence.find_documents("driver", "bootstrap", "executor", "step", "terraform")
     documents.sort(key=lambda document: ("driver", "bootstrap", "executor", "step", "terraform").index(document.role))
     statements = [Statement(document.text, document.uri) for document in documents]
     statements += [statement for statement in scene.statements if statement.source.startswith("EMR")]
-    for find in (firsts.last_error, firsts.last_words, firsts.last_line):
+    for find in (firsts.find_last_error, firsts.find_last_words, firsts.find_last_line):
         for statement in statements:
             if line := find(statement.text):
-                return Hit(ending.UNKNOWN, statement, said=line)
+                return Hit(ending.UNKNOWN, statement, line=line)
     return None
