@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from localaws import server
 from localaws.errors import NotAnsweringError, NotRunningError
@@ -18,6 +18,7 @@ from ops.terraform.workspace import Workspace, tfvars_files
 
 if TYPE_CHECKING:
     from fruits.store import Store
+    from types_boto3_emr import EMRClient
 
 NOT_RUNNING = "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Fix: make apply."
 
@@ -80,6 +81,10 @@ class Account:
         """boto3's session: whoever the shell says we are, or the embedded AWS's keys, whatever the shell says."""
         return open_session(self.target)
 
+    @overload
+    def client(self, service: Literal["emr"]) -> EMRClient: ...
+    @overload
+    def client(self, service: str) -> Any: ...
     def client(self, service: str) -> Any:
         """A boto3 client in this account and region, whatever the process's environment says.
 

@@ -188,7 +188,7 @@ class NotEndedError(OperatorError):
     """The step never began, or could not be looked at: it has not ended, so nothing may be destroyed because of it."""
 
 
-def watch(account: Account, submitted: Submitted, console: Console) -> dict[str, Any]:
+def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[str, Any]:
     """Show the step until it has ended; returns EMR's status of it.
 
     There is no limit of time but for a driver that no node takes: after `MOST_WAITING_SECONDS` its step is cancelled.
@@ -204,9 +204,9 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
     limit = Limit(MOST_WAITING_SECONDS)
     with working(console, "submitted") as say:
 
-        def look() -> dict[str, Any] | None:
+        def look() -> Mapping[str, Any] | None:
             step = emr.describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)["Step"]
-            status: dict[str, Any] = step["Status"]
+            status: Mapping[str, Any] = step["Status"]
             if status["State"] not in OPEN_STATES:
                 return status
             if status["State"] == "PENDING":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -195,10 +195,15 @@ class Gatherer:
             f"set -euo pipefail; cd $(mktemp -d); aws s3 cp --quiet s3://{artifacts}/verify/probe.py probe.py; "
             f"{python} -I probe.py > probe.json; aws s3 cp --quiet probe.json {target}"
         )
-        jar = {"Jar": "command-runner.jar", "Args": ["bash", "-c", command]}
         added = emr.add_job_flow_steps(
             JobFlowId=cluster_id,
-            Steps=[{"Name": PROBE_STEP, "ActionOnFailure": "CONTINUE", "HadoopJarStep": jar}],
+            Steps=[
+                {
+                    "Name": PROBE_STEP,
+                    "ActionOnFailure": "CONTINUE",
+                    "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["bash", "-c", command]},
+                }
+            ],
         )
         step_id = str(added["StepIds"][0])
         with self.console.status("looking at a node from inside"):
@@ -324,11 +329,11 @@ class Gatherer:
         """Wait until one of the two idle limits ends the cluster."""
         emr, cluster_id = self.account.client("emr"), str(self.account.cluster["cluster_id"])
 
-        def status() -> dict[str, Any]:
-            described: dict[str, Any] = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]
-            return described
+        def status() -> Mapping[str, Any]:
+            cluster_status: Mapping[str, Any] = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]
+            return cluster_status
 
-        def status_of_the_end() -> dict[str, Any] | None:
+        def status_of_the_end() -> Mapping[str, Any] | None:
             now = status()
             return now if now["State"].startswith("TERMINATED") else None
 
