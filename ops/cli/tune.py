@@ -130,13 +130,14 @@ def find(environ: Mapping[str, str], console: Console) -> Findings:
     asked_precision = environ.get("PRECISION") or None
     if asked_precision not in (None, *PRECISIONS):
         raise UsageError(f"the precision '{asked_precision}' is unknown. Fix: one of {', '.join(PRECISIONS)}.")
+    limit = read_whole_number(environ, "LIMIT", tuning.SAMPLE)
     requests = requests_of(environ)
     if requests[0].input == SAMPLE:
         draw_sample(Path(SAMPLE))
     with working(console, "looking at the images") as say:
         capabilities = tuning.capabilities()
         asked = tuning.precisions(asked_precision, capabilities)
-        sample = tuning.draw(Store(requests[0].input), read_whole_number(environ, "LIMIT", tuning.SAMPLE))
+        sample = tuning.draw(Store(requests[0].input), limit)
         if environ.get("IMAGES"):
             say("planning the cluster without asking AWS")
         fleet = _fleet(environ)

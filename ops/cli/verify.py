@@ -322,9 +322,9 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     """
     for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave a cluster
         signal.signal(number, signal.default_int_handler)
+    extras = parse_extras(names)
     if place.is_local:
         deploy.start_embedded(console)
-    extras = parse_extras(names)
     account = Account.at(place)
     account = replace(account, target=add_extras(account.target, extras))
     require_state(account)
