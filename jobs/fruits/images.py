@@ -95,13 +95,15 @@ def _turn(image: Image.Image) -> Iterator[None]:
     if 4 * image.width * image.height * copies < LARGE:
         yield
         return
-    place = Path(tempfile.gettempdir()) / f"fruits-large-picture-{os.getuid()}"
-    lock = os.open(place, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(
+            OSError
+        ):  # a full disk, another's file: not this picture's fault, it is decoded at once
+            place = Path(tempfile.gettempdir()) / f"fruits-large-picture-{os.getuid()}"
+            lock = os.open(place, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+            stack.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(lock)
 
 
 @cache

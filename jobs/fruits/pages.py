@@ -143,17 +143,16 @@ def cut(pages: Pages, prefixes: Iterable[str], wanted: int, pool: Executor) -> l
 def _halve(pages: Pages, where: Range) -> tuple[Sequence[Range], int]:
     """A range in two, at a key near the middle of what its names may be; as it is where a page holds it. And the calls.
 
-    Of a range whose end is not known the first guess is the end of ASCII behind what its names have in common: names of
-    other letters go on behind it.
+    Of a range whose end is not known the first guess is the end of ASCII: names of other letters go on behind it. A
+    guess behind which nothing lies is the end.
     """
     page = pages.page(where.prefix, where.after)
     last = page.entries[-1].key if page.entries else ""
     if not page.more or (where.until and last >= where.until):
         return [where], 1
     high = until = where.until
-    alike = max(where.prefix, last[: _same(where.after, last)]) if where.after else where.prefix
     for calls in range(2, _TRIES if high else _FIRST_TRIES):
-        guess = between(last, high) if high else f"{alike}\x7f"
+        guess = between(last, high) if high else f"{where.prefix}\x7f"
         if guess <= last:
             guess = f"{where.prefix}{chr(0x10FFFF)}"
         found = pages.page(where.prefix, guess, most=1).entries

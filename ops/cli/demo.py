@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.text import Text
 
 from localaws import faults
-from ops.aws.account import Account, Place
+from ops.aws.account import Place
 from ops.cli.given import is_on, read_place, read_size
 from ops.core.console import Console
 from ops.core.errors import ExitCode
@@ -24,7 +24,7 @@ from ops.lifecycle.environment import (
     apply,
     destroy,
     fetch_results,
-    start_embedded,
+    open_account,
     stop_embedded,
 )
 from ops.lifecycle.upload import upload
@@ -67,8 +67,7 @@ def demo(place: Place, order: Order, console: Console, *, yarn: bool = False) ->
     price = ""
     console.print(foretell(order.size.arch, yarn=yarn))
     try:
-        start_embedded(console, yarn=yarn, kind=order.fault)
-        account = Account.at(place)
+        account = open_account(place, order, console, yarn=yarn)
         apply(account, order, console)
         counts = draw_sample(SAMPLE)
         sent, total = upload(account.client("s3"), account.bucket("data"), SAMPLE, console)

@@ -178,6 +178,7 @@ def collect(gatherer: Gatherer, extras: Sequence[str]) -> None:
         gatherer.let_it_idle()
     else:
         gatherer.let_the_clock_strike()
+    gatherer.look_at_the_end()
     with console.status("a plan after the cluster's end"):
         evidence["plan_after_end"] = plan_again(account)
     if "again" in extras:
@@ -324,6 +325,10 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
         signal.signal(number, signal.default_int_handler)
     extras = parse_extras(names)
     if place.is_local:
+        for extra in extras:
+            deploy.require_processor(
+                EXTRAS[extra].arch, f"leave {extra} out of WITH=, or look in an account: ENV=verify"
+            )
         deploy.start_embedded(console)
     account = Account.at(place)
     account = replace(account, target=add_extras(account.target, extras))

@@ -6,6 +6,7 @@ With ``ENV=local`` all of it happens on the embedded AWS, which is started when 
 from __future__ import annotations
 
 import hashlib
+import platform
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,13 +16,13 @@ from typing import Any
 from localaws import faults, server
 from localaws.errors import NotRunningError
 from localaws.settings import Settings
-from ops.aws.account import Account
+from ops.aws.account import Account, Place
 from ops.aws.poll import poll
 from ops.aws.state_bucket import NoStateError, make_state, require_state
 from ops.aws.studio import find_domain
 from ops.aws.sweep import has_studio, sweep, vpcs_of
 from ops.core.console import Console, Person, ask, counting, elapsed, working
-from ops.core.errors import OperatorError
+from ops.core.errors import OperatorError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import BUCKET_PURPOSES, PROJECT
 from ops.cost import after, in_report
@@ -81,6 +82,36 @@ def start_embedded(console: Console, *, yarn: bool = False, kind: str = "") -> N
         with working(console, "starting the embedded AWS"):
             record = server.start(settings)
         console.print(f"embedded AWS at {record.endpoint}")
+
+
+def require_processor(arch: str, fix: str) -> None:
+    """Nodes on the embedded AWS are of this machine's processor, because it runs their bootstrap and their steps.
+
+    Raises
+    ------
+    WrongUseError : another is asked for
+    """
+    machine = wheelhouse.ARCHITECTURES.get(platform.machine())
+    wanted = wheelhouse.ARCHITECTURES.get(arch)
+    if machine and wanted and machine != wanted and Settings.from_environment().execute:
+        raise WrongUseError(
+            f"the embedded AWS runs the nodes' bootstrap and steps on this machine, which is {machine} and not "
+            f"{wanted}. Fix: {fix}."
+        )
+
+
+def open_account(place: Place, order: Order, console: Console, *, yarn: bool = False) -> Account:
+    """The account of an environment that is to be made; the embedded AWS is started for it.
+
+    Raises
+    ------
+    WrongUseError : the nodes of the order have another processor than this machine
+    """
+    if place.is_local:
+        own = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+        require_processor(order.size.arch, f"ARCH={own}")
+        start_embedded(console, yarn=yarn, kind=order.fault)
+    return Account.at(place)
 
 
 def upload_artifacts(

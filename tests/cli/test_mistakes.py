@@ -135,6 +135,7 @@ MISTAKES = {
         ("ENV=verify YES=si", 2, "YES=si is neither yes nor no."),
         ("ENV=verify REGION=paris", 2, NO_REGION),
         ("ENV=verify CURRENCY=EURO", 2, NO_MONEY),
+        ("WITH=foo", 2, "WITH=foo is nothing that can be looked at."),
     ],
     "neighbours": [
         ("", 2, "no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg."),

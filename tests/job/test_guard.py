@@ -184,6 +184,7 @@ def test_the_page_does_not_try_again_what_has_killed_a_decoder(tmp_path: Path, m
     assert tried == ["a", "f"]
 
 
+@pytest.mark.costly
 def test_one_that_takes_too_long_alone_is_not_tried_twice(broken: None, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[int] = []
     start = Guard._start

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ops.aws.account import Account
+from ops.aws.account import Account, Place
 from ops.aws.state_bucket import NoStateError
+from ops.cli import verify
 from ops.core.console import Console, Person
-from ops.core.errors import OperatorError
+from ops.core.errors import OperatorError, WrongUseError
 from ops.core.target import Target
 from ops.lifecycle import environment
 from ops.lifecycle.environment import Order
+from ops.terraform.variables import Size
 
 DEV = Target(env="dev", region="eu-west-3", account_id="000000000000")
 ASKED = Order(person=Person(is_present=True))
@@ -133,3 +136,28 @@ def test_the_bucket_of_the_states_is_asked_for(
         environment.apply(Account(DEV), ASKED, console)
     assert bucket == made
     assert "fruits-tfstate-000000000000" in said(console)
+
+
+@pytest.mark.parametrize(
+    ("machine", "arch", "sentence"),
+    [
+        ("x86_64", "arm64", "which is x86_64 and not aarch64. Fix: ARCH=x86_64."),
+        ("arm64", "x86_64", "which is aarch64 and not x86_64. Fix: ARCH=arm64."),
+    ],
+)
+def test_nodes_of_another_processor_are_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, machine: str, arch: str, sentence: str
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(environment, "start_embedded", lambda *_: pytest.fail("it was started"))
+    with pytest.raises(WrongUseError, match=re.escape(sentence)):
+        environment.open_account(Place(), Order(size=Size(arch=arch)), Console(quiet=True))
+    monkeypatch.setenv("LOCALAWS_EXECUTE", "0")
+    environment.require_processor(arch, "nothing is run")
+
+
+def test_graviton_is_not_rehearsed_on_another_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(environment, "start_embedded", lambda *_: pytest.fail("it was started"))
+    with pytest.raises(WrongUseError, match=re.escape("Fix: leave arm64 out of WITH=, or look in an account: ENV=ver")):
+        verify.verify(Place(), "arm64,ssm", Person(), Console(quiet=True))
