@@ -24,7 +24,7 @@ from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
 from ops.lifecycle import environment, upload
 from ops.lifecycle.environment import Order
-from ops.terraform.workspace import CommandFailedError
+from ops.terraform.workspace import CommandFailedError, Workspace
 
 
 def read_order(environ: Mapping[str, str]) -> Order:
@@ -74,8 +74,8 @@ def destroy(environ: Mapping[str, str]) -> int:
     def body(console: Console) -> None:
         account = open_account(environ)
         environment.confirm_removal(account, read_person(environ), console)
-        environment.destroy(account, console)
-        stop_embedded(environ, console)
+        is_gone = environment.destroy(account, console)
+        stop_embedded(account, console, is_gone=is_gone)
 
     return run("destroy", environ, body)
 
@@ -85,17 +85,22 @@ def purge(environ: Mapping[str, str]) -> int:
 
     def body(console: Console) -> None:
         named = environ.get("PURGE") or ""
-        environment.purge(open_account(environ), read_person(environ), console, named=named)
-        stop_embedded(environ, console)
+        account = open_account(environ)
+        environment.purge(account, read_person(environ), console, named=named)
+        stop_embedded(account, console, is_gone=True)
 
     return run("purge", environ, body)
 
 
-def stop_embedded(environ: Mapping[str, str], console: Console) -> None:
-    """Stop the embedded AWS after the end of its environment."""
-    if read_env(environ) == "local":
-        environment.stop_embedded(console)
-        console.print("its images and results went with it; what make results fetched is in runs/local/")
+def stop_embedded(account: Account, console: Console, *, is_gone: bool) -> None:
+    """Stop the embedded AWS after the end of its environment; without a cluster it goes on as long as it has images."""
+    if not account.target.emulated:
+        return
+    if not is_gone and Workspace(target=account.target, stack="storage", capture=True).outputs():
+        console.print("the embedded AWS goes on with its images; make local-down stops it, and they are gone then")
+        return
+    environment.stop_embedded(console)
+    console.print("its images and results went with it; what make results fetched is in runs/local/")
 
 
 def results(environ: Mapping[str, str]) -> int:

@@ -54,7 +54,7 @@ def into_report(account: Account, folder: Path) -> bool:
         said = sentences(summary, records, read_currency(account.currency))
     except (OSError, ValueError, *TROUBLE):
         return False  # a page without its cost is still the run's page
-    filled = page.refilled(text, "cost", page.paragraphs(said))
+    filled = page.refill(text, "cost", page.render_paragraphs(said))
     if filled is None:
         return False
     report.write_text(filled, encoding="utf-8")

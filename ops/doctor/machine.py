@@ -106,7 +106,8 @@ def wheels(
     lock = (locks / f"requirements-{machine}.txt").read_bytes()
     folder = root / wheelhouse.lock_key(lock)
     if not (folder / wheelhouse.SUMS).exists():
-        cure = "make apply makes it (some 520 MB from the package index); to have it before: make wheelhouse."
+        size = f"some {wheelhouse.SOME_MB} MB from the package index"
+        cure = f"make apply makes it ({size}); to have it before: make wheelhouse."
         return warning("wheelhouse", f"not made yet for {machine}", cure), None
     try:
         made = wheelhouse.check(folder, lock)

@@ -39,6 +39,7 @@ from ops.terraform.workspace import CommandFailedError, Workspace, embedded_home
 
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
 SAMPLE = Path("data/sample")
+NOTHING = "nothing was created."
 STOPPED_MESSAGE = "the embedded AWS is stopped; nothing is left running"
 
 
@@ -131,8 +132,8 @@ def upload_artifacts(
     return Artifacts(f"s3://{bucket}/{key}", wheels.uri)
 
 
-def ensure_state(account: Account, person: Person, console: Console) -> None:
-    """The bucket of Terraform's states, made after a yes where the account has none.
+def ensure_state(account: Account, person: Person, console: Console) -> bool:
+    """The bucket of Terraform's states, made after a yes where the account has none; whether it was made.
 
     Raises
     ------
@@ -150,10 +151,16 @@ def ensure_state(account: Account, person: Person, console: Console) -> None:
             confirm(account, [text], person, console)
         make_state(account.client("s3"), account.target)
         console.print(f"{bucket} made")
+        return True
+    return False
 
 
-def ask_first(account: Account, storage: Workspace, order: Order, console: Console) -> None:
+def ask_first(account: Account, storage: Workspace, order: Order, console: Console, refused: str = NOTHING) -> None:
     """Show what both stacks would make and its price, and ask, before anything is there. The embedded AWS asks nothing.
+
+    Parameters
+    ----------
+    refused : what a no leaves
 
     Raises
     ------
@@ -168,7 +175,8 @@ def ask_first(account: Account, storage: Workspace, order: Order, console: Conso
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
     if changes:
         lines = [line for line in summary(shown, account.target.region) if "an hour costs" not in line]
-        confirm(account, [*changes, *lines, *before_apply(shown, account, order.size)], order.person, console)
+        lines += before_apply(shown, account, order.size)
+        confirm(account, [*changes, *lines], order.person, console, refused)
 
 
 def preview(account: Account, storage: Workspace, size: Size) -> tuple[list[str], dict[str, Any]]:
@@ -197,7 +205,7 @@ def preview(account: Account, storage: Workspace, size: Size) -> tuple[list[str]
     return [*lines, *(["   a cluster:"] if changes else [])], cluster.show(place)
 
 
-def confirm(account: Account, lines: list[str], person: Person, console: Console) -> None:
+def confirm(account: Account, lines: list[str], person: Person, console: Console, refused: str = NOTHING) -> None:
     """Ask before the first cent.
 
     Raises
@@ -211,7 +219,7 @@ def confirm(account: Account, lines: list[str], person: Person, console: Console
     if not person.is_present:
         raise OperatorError("nobody is here to confirm the price. Fix: YES=1 confirms it beforehand.", exit_code=2)
     if console.input("create it? type yes: ").strip() != "yes":
-        raise OperatorError("nothing was created.", exit_code=2)
+        raise OperatorError(refused, exit_code=2)
 
 
 def apply(
@@ -225,9 +233,10 @@ def apply(
 
     ``build`` (of the wheelhouse) is given where it is rehearsed.
     """
-    ensure_state(account, order.person, console)
+    made = ensure_state(account, order.person, console)
+    refused = f"nothing was created but {account.target.state_bucket}, which is empty and stays." if made else NOTHING
     quiet = not console.is_terminal or account.target.emulated
-    ask_first(account, Workspace(target=account.target, stack="storage", capture=True), order, console)
+    ask_first(account, Workspace(target=account.target, stack="storage", capture=True), order, console, refused)
     storage = Workspace(target=account.target, stack="storage", capture=quiet)
     began = elapsed()
     with working(console, "storage: buckets, budget", quiet=not quiet):
@@ -263,8 +272,14 @@ def apply(
     console.print(f"{name} applied in {elapsed() - began:.0f} s")
 
 
-def destroy(account: Account, console: Console) -> None:
-    """The cluster stack, and what EMR left in its network. Images and results stay (with ENV=local: until it stops)."""
+def destroy(account: Account, console: Console) -> bool:
+    """The cluster stack, and what EMR left in its network. Images and results stay (with ENV=local: until it stops).
+
+    Returns
+    -------
+    bool
+        Whether there was anything to remove.
+    """
     quiet = not console.is_terminal or account.target.emulated
     cluster = Workspace(target=account.target, stack="cluster", capture=quiet)
     outputs, ec2 = cluster.outputs(), account.client("ec2")
@@ -273,7 +288,7 @@ def destroy(account: Account, console: Console) -> None:
     if not outputs and not vpcs:
         console.print("there is no cluster stack: nothing to destroy")
         console.print(last_line(account))
-        return
+        return False
     storage = Workspace(target=account.target, stack="storage", capture=True).outputs()
     extra = cluster_variables(account.target, storage, Size(), boundary=boundary_of(account.target))
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
@@ -295,6 +310,7 @@ def destroy(account: Account, console: Console) -> None:
     console.print(f"cluster destroyed{rest}")
     # a fresh account: what this one has read of the stack is gone
     console.print(last_line(replace(account)))
+    return True
 
 
 def confirm_removal(account: Account, person: Person, console: Console) -> None:

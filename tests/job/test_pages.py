@@ -17,7 +17,7 @@ import pytest
 from fruits import listing, pages
 from fruits.errors import StorageError
 from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, images_in
-from fruits.pages import Page, Range, between, cut, read_range
+from fruits.pages import Page, Range, cut_ranges, find_between, read_range
 from fruits.store import Entry, Store
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +46,7 @@ class Simulated:
         self.keys = keys if isinstance(keys, Numbered) else sorted(keys)
         self.calls = 0
 
-    def page(self, prefix: str, after: str = "", *, level: bool = False, most: int = pages.PAGE) -> Page:
+    def page(self, prefix: str, after: str = "", *, level: bool = False, limit: int = pages.PAGE) -> Page:
         self.calls += 1
         assert not re.search(r"[\x00-\x1f\ud800-\udfff\ufffe\uffff]", after), "no answer in XML may repeat it"
         at = bisect.bisect_left(self.keys, prefix)
@@ -54,7 +54,7 @@ class Simulated:
         end = bisect.bisect_right(self.keys, prefix + chr(0x10FFFF))
         entries: list[Entry] = []
         folders: list[str] = []
-        while at < end and len(entries) + len(folders) < most:
+        while at < end and len(entries) + len(folders) < limit:
             key = self.keys[at]
             name, slash, _ = key.removeprefix(prefix).partition("/") if level else (key, "", "")
             if slash:
@@ -87,7 +87,7 @@ def test_ranges_hold_every_key_once(what: str, wanted: int) -> None:
     keys = names()[what]
     store = Simulated(keys)
     with ThreadPoolExecutor(8) as pool:
-        ranges = cut(store, [""], wanted, pool)
+        ranges = cut_ranges(store, [""], wanted, pool)
     assert store.calls <= 20 * wanted + 600
     sizes, found = [], []
     for where in ranges:
@@ -103,7 +103,7 @@ def test_what_fits_a_page_is_not_cut() -> None:
     for keys in ([], ["a"], [f"{i}" for i in range(1000)]):
         store = Simulated(keys)
         with ThreadPoolExecutor(2) as pool:
-            assert cut(store, [""], 256, pool) == [Range("")]
+            assert cut_ranges(store, [""], 256, pool) == [Range("")]
         assert store.calls == 1
 
 
@@ -111,7 +111,7 @@ def test_what_fits_a_page_is_not_cut() -> None:
 def test_between_two_texts_there_is_one(one: str, other: str) -> None:
     low, high = sorted((one, other))
     if low < high and not re.search(r"[\x00-\x20]", high):
-        assert low < between(low, high) < high
+        assert low < find_between(low, high) < high
 
 
 def listed(store: Simulated, wanted: int) -> tuple[list[str], list[Any]]:
@@ -197,9 +197,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with mock_aws():
         client = boto3.client("s3", region_name="us-east-1")
         client.create_bucket(Bucket="fruits")
-        pages._client.cache_clear()
+        pages._make_client.cache_clear()
         yield client
-        pages._client.cache_clear()
+        pages._make_client.cache_clear()
 
 
 @pytest.mark.parametrize("base", ["s3://fruits", "s3a://fruits/in put/é"])
@@ -224,7 +224,7 @@ def test_the_objects_of_a_bucket(bucket: Any, base: str) -> None:
 
 def test_a_time_is_pyarrows_to_the_millisecond() -> None:
     item = {"Key": "in/a.jpg", "Size": 3, "LastModified": NOW}
-    assert pages._entry(item, 3) == Entry("a.jpg", True, 3, 1_795_802_400_123_000_000)
+    assert pages._make_entry(item, 3) == Entry("a.jpg", True, 3, 1_795_802_400_123_000_000)
 
 
 def test_a_bucket_that_is_not_there_is_a_sentence(bucket: Any) -> None:
@@ -233,7 +233,7 @@ def test_a_bucket_that_is_not_there_is_a_sentence(bucket: Any) -> None:
 
 
 def test_without_botocore_a_range_is_listed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "pages_of", lambda _: None)
+    monkeypatch.setattr(listing, "open_pages", lambda _: None)
 
     class Whole:
         def list(self, key: str, *, recursive: bool) -> list[Entry]:

@@ -138,6 +138,23 @@ def test_the_bucket_of_the_states_is_asked_for(
     assert "fruits-tfstate-000000000000" in said(console)
 
 
+def test_a_no_after_that_names_what_was_made(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(account: Account) -> None:
+        raise NoStateError("there is no bucket for Terraform's state yet")
+
+    monkeypatch.setattr(environment, "require_state", missing)
+    monkeypatch.setattr(environment, "make_state", lambda s3, target: None)
+    monkeypatch.setattr(Account, "client", lambda *_: None)
+    console = Console(file=io.StringIO(), width=200)
+    answers = iter(["yes", "no"])
+    monkeypatch.setattr(console, "input", lambda prompt: next(answers))
+    with pytest.raises(
+        OperatorError, match=rf"^nothing was created but {DEV.state_bucket}, which is empty and stays\.$"
+    ):
+        environment.apply(Account(DEV), ASKED, console)
+    assert done == ["plan storage", "plan cluster"]
+
+
 @pytest.mark.parametrize(
     ("machine", "arch", "sentence"),
     [
