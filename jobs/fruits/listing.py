@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from fruits import versions
 from fruits.inputs import LeftOut, images_in, label_of, walk
-from fruits.pages import Pages, Range, cut_ranges, open_pages, read_range
+from fruits.pages import Pages, Range, cut_ranges, is_marker, open_pages, read_range
 from fruits.parts import PART_DDL, Part, PartWriter, part_rows, read_frame
 from fruits.store import Entry, Store
 
@@ -93,8 +93,7 @@ def _look_at_page(pages: Pages, prefix: str) -> _Level | None:
     page = pages.page(prefix, level=True)
     if page.more:
         return None
-    inside = {prefix, *page.folders}  # an empty object may stand for a folder, with a slash or without
-    return _Level([e for e in page.entries if e.size or not {e.key, f"{e.key}/"} & inside], page.folders)
+    return _Level([entry for entry in page.entries if not is_marker(entry)], page.folders)
 
 
 def _walk_levels(

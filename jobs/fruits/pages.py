@@ -110,6 +110,11 @@ def open_pages(store: Store) -> Pages | None:
     return S3Pages(store, _make_client(store.path("").partition("/")[0], os.getpid()))
 
 
+def is_marker(entry: Entry) -> bool:
+    """Whether an object stands for a folder."""
+    return entry.size == 0 and entry.key.endswith("/")
+
+
 def read_range(pages: Pages, key_range: Range) -> Iterator[Entry]:
     """The files of a range, a page in memory; not the empty objects that stand for folders."""
     after, has_more = key_range.after, True
@@ -118,7 +123,7 @@ def read_range(pages: Pages, key_range: Range) -> Iterator[Entry]:
         for entry in page.entries:
             if key_range.until and entry.key > key_range.until:
                 return
-            if not (entry.size == 0 and entry.key.endswith("/")):
+            if not is_marker(entry):
                 yield entry
         has_more = page.more
         after = page.entries[-1].key if page.entries else after

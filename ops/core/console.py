@@ -232,6 +232,6 @@ def ask(question: str, person: Person, *, refused: str) -> None:
     if person.has_agreed:
         return
     if not person.is_present:
-        raise OperatorError(f"nobody is here to answer: {question} Fix: YES=1 answers beforehand.", exit_code=2)
+        raise OperatorError(f"there is no terminal to ask at: {question} Fix: YES=1 answers beforehand.", exit_code=2)
     if Console().input(f"{question} type yes: ").strip() != "yes":
         raise OperatorError(refused, exit_code=2)

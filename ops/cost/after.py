@@ -1,6 +1,6 @@
 """The lines of other commands: after a step, after a cluster's end, after the demo.
 
-None of them makes the command fail whose end they tell: what cannot be told is said in a sentence.
+None of them makes the command fail whose end they tell: what is not available is said in a sentence.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
         currency, book = read_currency(account.currency), book_of(account)
         record = ledger.of_step(account, cluster_id, step_id, summary, book)
         if record is None:
-            text = f"what the step cost cannot be told yet: EMR gives no end of {step_id}. Fix: make cost, later"
+            text = f"the step's cost is not available yet: EMR gives no end of {step_id}. Fix: make cost, later"
         else:
             bucket = account.bucket("data")
             new = ledger.write(account.client("s3"), bucket, record)
@@ -63,7 +63,7 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
             said += [f"{'kept in' if new else 'was kept in'} {place}{_age(account, book)}"]
             text = "cost      " + "\n          ".join(said)
     except TROUBLE as error:
-        text = f"what the step cost cannot be told: {why_untold(error)}"
+        text = f"the step's cost is not available: {why_untold(error)}"
     console.print(text)
 
 
@@ -76,7 +76,7 @@ def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
         said = f"{sentence(record, read_currency(account.currency))}{_age(account, book)}"
         text = f"beside its steps the cluster {said}" if new else ""
     except TROUBLE as error:
-        text = f"what the cluster cost cannot be told: {why_untold(error)}"
+        text = f"the cluster's cost is not available: {why_untold(error)}"
     if text and not account.target.emulated:
         console.print(text)
 
@@ -93,7 +93,7 @@ def demo_price(account: Account, cluster_id: str) -> str:
         low, high = (found.total + hour * minutes / 60 for minutes in estimate.START_MINUTES)
         remark = _age(account, prices.table())
     except (*TROUBLE, ValueError) as error:  # ValueError: no node at all
-        return f"what this would have cost on AWS cannot be told: {why_untold(error)}"
+        return f"what this would have cost on AWS is not available: {why_untold(error)}"
     return (
         f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {_many(nodes_)}, "
         f"most of it while they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min){remark}"

@@ -94,4 +94,4 @@ def before_apply(plan: Mapping[str, Any], account: Account, size: Size) -> list[
         price = quote(plan, env=target.env, region=target.region, book=book, size=size, measured=speed)
         return [f"   {line}" for line in price.lines(read_currency(account.currency))] if price else []
     except TROUBLE as error:
-        return [f"   the cost cannot be told: {why_untold(error)}"]
+        return [f"   the cost is not available: {why_untold(error)}"]

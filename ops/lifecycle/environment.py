@@ -217,7 +217,9 @@ def confirm(account: Account, lines: list[str], person: Person, console: Console
         return
     console.print("\n".join(lines))
     if not person.is_present:
-        raise OperatorError("nobody is here to confirm the price. Fix: YES=1 confirms it beforehand.", exit_code=2)
+        raise OperatorError(
+            "there is no terminal to confirm the price at. Fix: YES=1 confirms it beforehand.", exit_code=2
+        )
     if console.input("create it? type yes: ").strip() != "yes":
         raise OperatorError(refused, exit_code=2)
 

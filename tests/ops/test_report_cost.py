@@ -80,7 +80,7 @@ def test_the_fetched_page_says_what_the_run_cost(account: Stored) -> None:
     assert "the &lt;list&gt; of a day" in said
     assert "not counted: taxes" in said
     there = s3.get_object(Bucket="fruits-data", Key="results/efficientnet_lite0/report.html")["Body"].read().decode()
-    assert "the job knows no prices." in cost_of(there)  # the job's own page stays as it was
+    assert "this run was not billed." in cost_of(there)  # the job's own page stays as it was
 
 
 def test_a_page_whose_step_is_not_in_the_ledger_says_so(account: Stored) -> None:
@@ -93,7 +93,7 @@ def test_a_page_whose_step_is_not_in_the_ledger_says_so(account: Stored) -> None
 def test_results_come_also_where_the_ledger_cannot_be_read(account: Stored) -> None:
     account.client("s3").put_object(Bucket="fruits-data", Key="ledger/j-1/s-1.json", Body=b"damaged")
     folder = deploy.fetch_results(account, Console(quiet=True))
-    assert "the job knows no prices." in (folder / "report.html").read_text()
+    assert "this run was not billed." in (folder / "report.html").read_text()
     (folder / "report.html").write_text("<p>an older page</p>")
     assert not in_report.into_report(account, folder)
     assert (folder / "report.html").read_text() == "<p>an older page</p>"
