@@ -6,11 +6,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from fruits.command_line import read_request
 from fruits.inputs import LeftOut, label_of, require_classes, require_image, walk
 from fruits.request import Request
 from fruits.store import Store
 
-from ops.job.local_spark import SAMPLE, request_from
+from ops.cli.given import read_fields
+from ops.job.local_spark import SAMPLE, make_request
 
 
 def require_known(request: Request, source: Store) -> None:
@@ -27,7 +29,8 @@ def main(environ: Mapping[str, str]) -> int:
 
     What can be refused is refused first, in a moment: what takes long to load or to draw comes after.
     """
-    request = request_from(environ)
+    uri = environ.get("REQUEST")
+    request = read_request(uri) if uri else make_request(read_fields(environ))
     if request.input != SAMPLE:
         source = Store(request.input)
         require_image(source)

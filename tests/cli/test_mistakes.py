@@ -139,6 +139,7 @@ MISTAKES = {
         ("ENV=verify YES=si", 2, "YES=si is neither yes nor no."),
         ("ENV=verify REGION=paris", 2, NO_REGION),
         ("ENV=verify CURRENCY=EURO", 2, NO_MONEY),
+        ("WITH=foo", 2, "WITH=foo is nothing that can be looked at."),
     ],
     "neighbours": [
         ("", 2, "no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg."),
@@ -191,7 +192,7 @@ def test_a_mistake_is_refused_at_once(
     for place, name in ((server, "start"), (Workspace, "init"), (local_spark, "run")):
         if hasattr(place, name):
             monkeypatch.setattr(place, name, lambda *_, **__: pytest.fail("something was started"))
-    monkeypatch.setattr(account, "emulator", lambda _: {})
+    monkeypatch.setattr(account, "find_emulator", lambda _: {})
     (tmp_path / "photos/apple").mkdir(parents=True)
     Image.new("RGB", (9, 9)).save(tmp_path / "photos/apple/1.jpg")
     Image.new("RGB", (9, 9)).save(tmp_path / "photo.jpg")
