@@ -85,8 +85,28 @@ def test_only_the_differences_differ() -> None:
         "spark.shuffle.service.enabled": "true",
     }
     conf = hadoop.spark_settings(asked, PLACE)
-    assert conf["spark.executor.memory"] == "2048m"
-    assert conf["spark.yarn.maxAppAttempts"] == "1"
+    both = {"spark.master", "spark.dynamicAllocation.enabled"}  # EMR's own defaults
+    different = {name for name, value in conf.items() if asked.get(name) != value} - both
+    assert different == {
+        "spark.shuffle.service.enabled",
+        "spark.dynamicAllocation.shuffleTracking.enabled",
+        "spark.ui.enabled",
+        "spark.authenticate",
+        "spark.yarn.jars",
+        "spark.yarn.stagingDir",
+        "spark.eventLog.enabled",
+        "spark.eventLog.dir",
+        *(
+            f"spark.{side}.{what}"
+            for side in ("driver", "executor")
+            for what in ("extraClassPath", "defaultJavaOptions")
+        ),
+        *(
+            f"spark.{side}.SPARK_LOCAL_{what}"
+            for side in ("yarn.appMasterEnv", "executorEnv")
+            for what in ("HOSTNAME", "IP")
+        ),
+    }
     assert conf["spark.shuffle.service.enabled"] == "false"
     assert (conf["spark.master"], conf["spark.dynamicAllocation.enabled"]) == ("yarn", "true")
     assert hadoop.spark_settings({"spark.dynamicAllocation.enabled": "false"}, PLACE)[
