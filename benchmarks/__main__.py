@@ -42,12 +42,12 @@ def _node_bootstrap(options: Options) -> Result:
     )
 
 
-def benchmarks() -> dict[str, Callable[[Options], Result]]:
+def load_benchmarks() -> dict[str, Callable[[Options], Result]]:
     """What can be measured, in the order in which it is."""
-    there = {name: importlib.import_module(f"benchmarks.{name}").measure for name in NAMES}
+    measures = {name: importlib.import_module(f"benchmarks.{name}").measure for name in NAMES}
     if importlib.util.find_spec("benchmarks.node_bootstrap"):
-        there["node_bootstrap"] = _node_bootstrap
-    return there
+        measures["node_bootstrap"] = _node_bootstrap
+    return measures
 
 
 def _positive(text: str) -> int:
@@ -56,10 +56,10 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def given_to_make(environ: Mapping[str, str]) -> list[str]:
+def read_make_options(environ: Mapping[str, str]) -> list[str]:
     """make's ONLY=, IMAGES= and REPEATS= as arguments: none of them passes through a shell.
 
-    >>> given_to_make({"FRUITS_GIVEN": "ONLY IMAGES", "ONLY": "pca", "IMAGES": "5", "REPEATS": "9"})
+    >>> read_make_options({"FRUITS_GIVEN": "ONLY IMAGES", "ONLY": "pca", "IMAGES": "5", "REPEATS": "9"})
     ['pca', '--images', '5']
     """
     typed = {name: environ.get(name, "") for name in environ.get("FRUITS_GIVEN", "").split()}
@@ -67,10 +67,10 @@ def given_to_make(environ: Mapping[str, str]) -> list[str]:
     return [*typed.get("ONLY", "").split(), *(word for pair in sizes for word in pair)]
 
 
-def parse(arguments: list[str], known: list[str]) -> argparse.Namespace:
+def parse(arguments: list[str], names: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {', '.join(known)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {', '.join(names)}")
     parser.add_argument("--images", type=_positive, help="instead of each benchmark's full number")
     parser.add_argument("--repeats", type=_positive, default=REPEATS, help="of each side (%(default)s)")
     parser.add_argument(
@@ -78,20 +78,20 @@ def parse(arguments: list[str], known: list[str]) -> argparse.Namespace:
         type=Path,
         help="folder for the JSON (benchmarks/results; build/bench when --images or --repeats make it a trial)",
     )
-    given = parser.parse_args(arguments)
-    unknown = [name for name in given.names if name not in known]
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.names if name not in names]
     if unknown:
-        parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(known)}")
-    trial = given.images is not None or given.repeats < REPEATS
-    given.results = given.results or (TRIALS if trial else COMMITTED)
-    return given
+        parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(names)}")
+    trial = options.images is not None or options.repeats < REPEATS
+    options.results = options.results or (TRIALS if trial else COMMITTED)
+    return options
 
 
 def main(arguments: list[str]) -> int:
     """Entry point; returns the exit code: 0, 1 when a number is not reached, 2 when one cannot be measured."""
     console = Console()
-    known = benchmarks()
-    given = parse(arguments, list(known))
+    measures = load_benchmarks()
+    given = parse(arguments, list(measures))
     missed: list[Check] = []
     with tempfile.TemporaryDirectory(prefix="fruits-bench-") as scratch:
         options = Options(
@@ -100,12 +100,12 @@ def main(arguments: list[str]) -> int:
             repeats=given.repeats,
             say=lambda line: console.print(f"  {line}", style="dim", highlight=False),
         )
-        installed = [name for name in known if name != "rivals" or rivals.PYTHON.exists()]
+        installed = [name for name in measures if name != "rivals" or rivals.PYTHON.exists()]
         for name in given.names or installed:
             began = time.monotonic()
             console.print(f"{name} …")
             try:
-                result = known[name](options)
+                result = measures[name](options)
             except (BenchmarkError, FruitsError) as error:
                 Console(stderr=True).print(
                     f"bench: {name}: {error}", style="red", markup=False, highlight=False, soft_wrap=True
@@ -113,8 +113,8 @@ def main(arguments: list[str]) -> int:
                 return 2
             result.show(console)
             path = result.write(given.results)
-            shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-            console.print(f"in {shown}, after {time.monotonic() - began:.0f} s\n", highlight=False, soft_wrap=True)
+            path_text = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+            console.print(f"in {path_text}, after {time.monotonic() - began:.0f} s\n", highlight=False, soft_wrap=True)
             missed += [check for check in result.checks if not check.reached]
     for check in missed:
         console.print(check.sentence, style="bold red", highlight=False, soft_wrap=True)
@@ -122,4 +122,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main([*given_to_make(os.environ), *sys.argv[1:]]))
+    sys.exit(main([*read_make_options(os.environ), *sys.argv[1:]]))

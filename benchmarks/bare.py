@@ -10,9 +10,9 @@ from fruits.models import freeze
 from fruits.request import DEFAULT_MODEL
 
 from benchmarks.loops import ENGINES, Features, convert, run_loops
-from benchmarks.photographs import folder_of
-from benchmarks.results import BenchmarkError, Check, Options, Result, alternate, cores, ratio
-from benchmarks.spark import JOB_JVM, WARM_UP, featurize, session
+from benchmarks.photographs import link_photographs
+from benchmarks.results import BenchmarkError, Check, Options, Result, alternate, compute_ratio, count_cores
+from benchmarks.spark import JOB_JVM, WARM_UP, featurize, start_session
 
 FULL = 30_000
 METHOD = (
@@ -40,9 +40,9 @@ def _require_equal(first: dict[str, Features]) -> None:
 def measure(options: Options) -> Result:
     """Both sides; to reach: 90 % of the fastest loops."""
     images = options.images or FULL
-    n = cores()
-    everything, origin = folder_of(images, options.scratch)
-    tenth, _ = folder_of(max(images // 10, n * 8), options.scratch)
+    n = count_cores()
+    everything, origin = link_photographs(images, options.scratch)
+    tenth, _ = link_photographs(max(images // 10, n * 8), options.scratch)
     models = convert(freeze(build(DEFAULT_MODEL, 224, None)), options.scratch)
     first: dict[str, Features] = {}
 
@@ -61,7 +61,7 @@ def measure(options: Options) -> Result:
     _require_equal(first)
     fastest = max(contest, key=lambda name: contest[name].median)
     limit = f"{n} bare loops of {fastest}"
-    with session(options.scratch, jvm=JOB_JVM) as spark:
+    with start_session(options.scratch, jvm=JOB_JVM) as spark:
         final = alternate(
             {
                 limit: lambda: loops(fastest, everything),
@@ -71,7 +71,7 @@ def measure(options: Options) -> Result:
             repeats=options.repeats,
             say=options.say,
         )
-    share = 100 * ratio(final["the job"], final[limit])
+    share = 100 * compute_ratio(final["the job"], final[limit])
     return Result(
         name="bare",
         title=f"Featurization on local[{n}] against bare loops, {DEFAULT_MODEL}",

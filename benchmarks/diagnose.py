@@ -35,7 +35,8 @@ used = resource.getrusage(resource.RUSAGE_SELF)
 status = Path("/proc/self/status")  # what getrusage says is at least what the process before the exec had
 lines = status.read_text().splitlines() if status.exists() else []
 peak = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
-print(json.dumps([verdict.cause, verdict.says, used.ru_utime + used.ru_stime, (peak or [used.ru_maxrss])[0] // 1024]))
+seconds, kibibytes = used.ru_utime + used.ru_stime, (peak or [used.ru_maxrss])[0]
+print(json.dumps([verdict.cause, verdict.meaning, seconds, kibibytes // 1024]))
 """
 METHOD = (
     "a driver's log with the telling line in the middle, and executors' logs until the tree has the size, one of which "
@@ -45,33 +46,35 @@ METHOD = (
 
 def write_tree(folder: Path, size: int = FULL) -> int:
     """EMR's log layout with so many bytes of gzipped logs; returns how many executors' logs it has."""
-    blocks = [_noise(seed) for seed in range(4)]
+    blocks = [_make_noise(seed) for seed in range(4)]
     containers, step = folder / CLUSTER / "containers" / APPLICATION, folder / CLUSTER / "steps" / STEP
     _write(step / "stderr.gz", gzip.compress(f"INFO Client: Submitting application {APPLICATION}\n".encode()))
     _write(step / "controller.gz", gzip.compress(b"WARN Step failed with exitCode 1 and took 20 seconds\n"))
     half = blocks * 5
     driver = (*half, gzip.compress(LOST.encode()), *half, gzip.compress(END.encode()))
-    written, number = _write(containers / "container_1795600000000_0001_01_000001" / "stderr.gz", *driver), 2
-    while written < size or number <= TELLING:
-        words = [gzip.compress(HEAP.encode())] if number == TELLING else []
+    size_written, number = _write(containers / "container_1795600000000_0001_01_000001" / "stderr.gz", *driver), 2
+    while size_written < size or number <= TELLING:
+        telling_blocks = [gzip.compress(HEAP.encode())] if number == TELLING else []
         name = f"container_1795600000000_0001_01_{number:06d}"
-        written += _write(containers / name / "stderr.gz", *(blocks[:2] if written < size else ()), *words)
+        size_written += _write(
+            containers / name / "stderr.gz", *(blocks[:2] if size_written < size else ()), *telling_blocks
+        )
         number += 1
     return number - 2
 
 
-def _noise(seed: int) -> bytes:
+def _make_noise(seed: int) -> bytes:
     """Some five megabytes of what Spark writes while all is well, packed as badly as names and times pack."""
     draw = random.Random(seed)
     lines = []
     for _ in range(40_000):
-        at = f"26/11/24 {draw.randrange(10, 24)}:{draw.randrange(10, 60)}:{draw.randrange(10, 60)}"
+        time_text = f"26/11/24 {draw.randrange(10, 24)}:{draw.randrange(10, 60)}:{draw.randrange(10, 60)}"
         host = f"ip-10-0-{draw.randrange(255)}-{draw.randrange(255)}.eu-west-3.compute.internal"
         task = f"task {draw.randrange(9999)}.0 in stage {draw.randrange(90)}.0 (TID {draw.randrange(10**6)})"
         lines.append(
-            f"{at} INFO TaskSetManager: Finished {task} in {draw.randrange(99999)} ms on {host} (executor 7)"
+            f"{time_text} INFO TaskSetManager: Finished {task} in {draw.randrange(99999)} ms on {host} (executor 7)"
             if draw.random() < 0.7
-            else f"{at} INFO S3AInputStream: opened s3a://b/images/{draw.getrandbits(64):016x}.jpg after 7 ms"
+            else f"{time_text} INFO S3AInputStream: opened s3a://b/images/{draw.getrandbits(64):016x}.jpg after 7 ms"
         )
     return gzip.compress(("\n".join(lines) + "\n").encode(), 6)
 
@@ -82,7 +85,7 @@ def _write(path: Path, *members: bytes) -> int:
     return path.stat().st_size
 
 
-def judged(folder: Path) -> tuple[str, str, float, int]:
+def judge_tree(folder: Path) -> tuple[str, str, float, int]:
     """Cause and sentence, seconds of the processor, MiB at most: of a process that judges a tree."""
     printed = subprocess.run(
         [sys.executable, "-c", JUDGE, str(folder)],
@@ -91,8 +94,8 @@ def judged(folder: Path) -> tuple[str, str, float, int]:
         check=True,
         text=True,
     ).stdout
-    cause, says, seconds, megabytes = json.loads(printed)
-    return cause, says, seconds, megabytes
+    cause, sentence, seconds, megabytes = json.loads(printed)
+    return cause, sentence, seconds, megabytes
 
 
 def measure(options: Options) -> Result:
@@ -103,13 +106,13 @@ def measure(options: Options) -> Result:
     seconds, processor, megabytes = [], [], []
     for _ in range(options.repeats):
         began = time.monotonic()
-        cause, says, used, most = judged(folder)
+        cause, sentence, cpu_seconds, peak = judge_tree(folder)
         seconds.append(time.monotonic() - began)
-        processor.append(used)
-        megabytes.append(float(most))
-        options.say(f"{seconds[-1]:.1f} s, {used:.1f} s of the processor, {most} MiB: {cause}")
-        if "Java heap space" not in says:
-            raise BenchmarkError(f"the tree was judged wrongly: {cause}: {says}")
+        processor.append(cpu_seconds)
+        megabytes.append(float(peak))
+        options.say(f"{seconds[-1]:.1f} s, {cpu_seconds:.1f} s of the processor, {peak} MiB: {cause}")
+        if "Java heap space" not in sentence:
+            raise BenchmarkError(f"the tree was judged wrongly: {cause}: {sentence}")
     return Result(
         name="diagnose",
         title="A failed step's logs, judged",

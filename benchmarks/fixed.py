@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.results import Check, Options, Result, Series, cores
-from benchmarks.whole import WholeRun, sizes, whole_run
+from benchmarks.results import Check, Options, Result, Series, count_cores
+from benchmarks.whole import WholeRun, choose_sizes, run_whole
 
 FULL = 30_000
 METHOD = (
@@ -14,27 +14,27 @@ METHOD = (
 
 def measure(options: Options) -> Result:
     """To reach: a tiny run in 25 s; 15 % of the wall time at the full number."""
-    counts = sorted(set(sizes(options.images or FULL)))
+    counts = sorted(set(choose_sizes(options.images or FULL)))
     runs: dict[int, list[WholeRun]] = {count: [] for count in counts}
     for repeat in range(options.repeats):
         for count in counts:
-            run = whole_run(count, options.scratch, repeat)
+            run = run_whole(count, options.scratch, repeat)
             runs[count].append(run)
             options.say(f"{repeat + 1}/{options.repeats}  {count:,} images: {run.seconds:.1f} s")
     series: dict[str, Series] = {}
-    for count, found in runs.items():
-        series[f"{count:,} images: whole run"] = Series("s", tuple(run.seconds for run in found))
+    for count, whole_runs in runs.items():
+        series[f"{count:,} images: whole run"] = Series("s", tuple(run.seconds for run in whole_runs))
         series[f"{count:,} images: featurize"] = Series(
-            "s", tuple(run.summary["seconds"]["featurize"] for run in found)
+            "s", tuple(run.summary["seconds"]["featurize"] for run in whole_runs)
         )
-        series[f"{count:,} images: all else"] = Series("s", tuple(run.other_seconds for run in found))
+        series[f"{count:,} images: all else"] = Series("s", tuple(run.other_seconds for run in whole_runs))
     tiny, full = counts[0], counts[-1]
     share = Series("%", tuple(100 * run.other_seconds / run.seconds for run in runs[full]))
     series[f"{full:,} images: share of all else"] = share
-    phases = {str(count): found[-1].summary["seconds"] for count, found in runs.items()}
+    phases = {str(count): whole_runs[-1].summary["seconds"] for count, whole_runs in runs.items()}
     return Result(
         name="fixed",
-        title=f"Whole runs on local[{cores()}]: time against the number of images",
+        title=f"Whole runs on local[{count_cores()}]: time against the number of images",
         method=METHOD,
         settings={"images": runs[full][0].origin, "repeats": options.repeats, "phases_of_the_last_runs": phases},
         series=series,

@@ -25,7 +25,7 @@ from fruits.models import publish
 from fruits.request import Request
 from fruits.store import Store
 
-from benchmarks.photographs import ROOT, folder_of
+from benchmarks.photographs import ROOT, link_photographs
 from benchmarks.results import BenchmarkError, Check, Options, Result, Series
 
 FULL = 240
@@ -60,7 +60,7 @@ class InProcess:
 
 
 @contextmanager
-def one_core() -> Iterator[None]:
+def pin_to_one_core() -> Iterator[None]:
     """Keep this process, and what it starts, on one core: a task has no more."""
     free = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     if free:
@@ -72,7 +72,7 @@ def one_core() -> Iterator[None]:
             os.sched_setaffinity(0, free)
 
 
-def turns(sides: Mapping[str, Work], files: Sequence[Path], clock: Callable[[], float]) -> dict[str, list[float]]:
+def time_turns(sides: Mapping[str, Work], files: Sequence[Path], clock: Callable[[], float]) -> dict[str, list[float]]:
     """Seconds of every piece on each side; the side that begins changes from piece to piece."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for number, start in enumerate(range(0, len(files) - PIECE + 1, PIECE)):
@@ -86,7 +86,7 @@ def turns(sides: Mapping[str, Work], files: Sequence[Path], clock: Callable[[], 
 
 def measure(options: Options) -> Result:
     """Both sides, of both works; to reach: two hundredths of what a task takes for an image, at most."""
-    folder, origin = folder_of(options.images or FULL, options.scratch)
+    folder, origin = link_photographs(options.images or FULL, options.scratch)
     files = sorted(folder.rglob("*.jpg"))
     request = Request(input=str(folder), output=str(options.scratch / "out"), networks=str(ROOT / "build" / "models"))
     output = Store(request.output)
@@ -96,7 +96,7 @@ def measure(options: Options) -> Result:
     inside = InProcess()
     values: dict[str, list[float]] = {}
     seconds: dict[str, list[float]] = {}
-    with one_core(), Guard(SIZE, BATCH) as guard:
+    with pin_to_one_core(), Guard(SIZE, BATCH) as guard:
 
         def featurizing(decoder: Guard | InProcess) -> Work:
             def work(paths: Sequence[Path]) -> None:
@@ -121,16 +121,18 @@ def measure(options: Options) -> Result:
         def clock() -> float:
             return time.process_time() + int(child.read_text().split()[0]) / 1e9
 
-        for what, work in (("featurizing", featurizing), ("decoding", decoding)):
-            plain, guarded = f"{what}, in the process itself", f"{what}, by its guard"
+        for activity, work in (("featurizing", featurizing), ("decoding", decoding)):
+            plain, guarded = f"{activity}, in the process itself", f"{activity}, by its guard"
             sides = {plain: work(inside), guarded: work(guard)}
-            turns(sides, files[:PIECE], clock)
+            time_turns(sides, files[:PIECE], clock)
             for _ in range(options.repeats):
-                of_pieces = turns(sides, files * (1 if what == "featurizing" else 4), clock)
-                for name, some in of_pieces.items():
-                    values.setdefault(name, []).append(PIECE / statistics.median(some))
-                    seconds.setdefault(name, []).append(statistics.median(some) / PIECE)
-                options.say(f"{what}: {values[plain][-1]:.1f} images/s without a guard, {values[guarded][-1]:.1f} with")
+                seconds_by_side = time_turns(sides, files * (1 if activity == "featurizing" else 4), clock)
+                for name, piece_seconds in seconds_by_side.items():
+                    values.setdefault(name, []).append(PIECE / statistics.median(piece_seconds))
+                    seconds.setdefault(name, []).append(statistics.median(piece_seconds) / PIECE)
+                options.say(
+                    f"{activity}: {values[plain][-1]:.1f} images/s without a guard, {values[guarded][-1]:.1f} with"
+                )
     series = {name: Series("images/s", tuple(rates)) for name, rates in values.items()}
     guarded_takes, decoding_takes, task_takes = (
         statistics.median(seconds[name])

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from fruits.request import DEFAULT_MODEL
 from fruits.store import Store
 
-from benchmarks.photographs import folder_of
-from benchmarks.results import Check, Options, Result, alternate, cores, ratio
-from benchmarks.spark import JOB_JVM, WARM_UP, featurize, session
+from benchmarks.photographs import link_photographs
+from benchmarks.results import Check, Options, Result, alternate, compute_ratio, count_cores
+from benchmarks.spark import JOB_JVM, WARM_UP, featurize, start_session
 
 FULL = 3_000
 DELAY = 0.030
@@ -30,12 +30,12 @@ class DelayedStore(Store):
 
 def measure(options: Options) -> Result:
     """Both sides; to reach: 90 % of the rate without delay."""
-    folder, origin = folder_of(options.images or FULL, options.scratch)
+    folder, origin = link_photographs(options.images or FULL, options.scratch)
 
     def rate(source: Store) -> float:
         return float(featurize(spark, folder, options.scratch, source)["images_per_second"])
 
-    with session(options.scratch, jvm=JOB_JVM) as spark:
+    with start_session(options.scratch, jvm=JOB_JVM) as spark:
         series = alternate(
             {
                 "without delay": lambda: rate(Store(str(folder))),
@@ -45,10 +45,10 @@ def measure(options: Options) -> Result:
             repeats=options.repeats,
             say=options.say,
         )
-    share = 100 * ratio(series["30 ms a read"], series["without delay"])
+    share = 100 * compute_ratio(series["30 ms a read"], series["without delay"])
     return Result(
         name="latency",
-        title=f"Featurization on local[{cores()}] with 30 ms added to each object read, {DEFAULT_MODEL}",
+        title=f"Featurization on local[{count_cores()}] with 30 ms added to each object read, {DEFAULT_MODEL}",
         method=METHOD,
         settings={"images": origin, "delay_ms": 1e3 * DELAY, "repeats": options.repeats},
         series=series,

@@ -58,12 +58,12 @@ def _litert(path: Path) -> Embed:
 
     interpreter = Interpreter(str(path), num_threads=1)
     interpreter.allocate_tensors()
-    (given,), (wanted,) = interpreter.get_input_details(), interpreter.get_output_details()
+    (input_details,), (output_details,) = interpreter.get_input_details(), interpreter.get_output_details()
 
     def embed(images: Images) -> Features:
-        interpreter.set_tensor(given["index"], images)
+        interpreter.set_tensor(input_details["index"], images)
         interpreter.invoke()
-        features: Features = interpreter.get_tensor(wanted["index"])
+        features: Features = interpreter.get_tensor(output_details["index"])
         return features
 
     return embed
@@ -115,12 +115,12 @@ def convert(graph: bytes, folder: Path) -> dict[str, Path]:
     output = f"{definition.node[-1].name}:0"
     wrapped = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(definition, name=""), [])
     function = tf.function(wrapped.prune("image:0", output))
-    one = function.get_concrete_function(tf.TensorSpec((1, 224, 224, 3), tf.uint8))
-    lite = tf.lite.TFLiteConverter.from_concrete_functions([one]).convert()
+    concrete = function.get_concrete_function(tf.TensorSpec((1, 224, 224, 3), tf.uint8))
+    lite = tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert()
     onnx, _ = tf2onnx.convert.from_graph_def(definition, input_names=["image:0"], output_names=[output], opset=17)
-    written = {".pb": graph, ".tflite": lite, ".onnx": onnx.SerializeToString()}
-    paths = {suffix: folder / f"network{suffix}" for suffix in written}
-    for suffix, data in written.items():
+    models = {".pb": graph, ".tflite": lite, ".onnx": onnx.SerializeToString()}
+    paths = {suffix: folder / f"network{suffix}" for suffix in models}
+    for suffix, data in models.items():
         paths[suffix].write_bytes(data)
     return paths
 
@@ -173,13 +173,13 @@ def run_loops(engine: LoopEngine, model: Path, files: list[Path], processes: int
     started: list[tuple[Any, Connection]] = []
     try:
         for number in range(processes):
-            ours, theirs = spawn.Pipe()
+            parent_end, child_end = spawn.Pipe()
             share = [str(path) for path in files[number::processes]]
             core = free[number] if number < len(free) else None
-            process = spawn.Process(target=_loop, args=(engine, model, share, warm_up, core, theirs), daemon=True)
+            process = spawn.Process(target=_loop, args=(engine, model, share, warm_up, core, child_end), daemon=True)
             process.start()
-            theirs.close()
-            started.append((process, ours))
+            child_end.close()
+            started.append((process, parent_end))
         lines = [line for _, line in started]
         firsts = [line.recv() for line in lines]
         for line in lines:

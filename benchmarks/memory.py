@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.results import Check, Options, Result, Series, cores, ratio
-from benchmarks.whole import ROLES, SAMPLE_EVERY, WholeRun, sizes, whole_run
+from benchmarks.results import Check, Options, Result, Series, compute_ratio, count_cores
+from benchmarks.whole import ROLES, SAMPLE_EVERY, WholeRun, choose_sizes, run_whole
 
 FULL = 30_000
 FLAT = 1.2
@@ -15,29 +15,29 @@ METHOD = (
 
 def measure(options: Options) -> Result:
     """To reach: flat."""
-    _, some, full = sizes(options.images or FULL)
-    runs: dict[int, list[WholeRun]] = {some: [], full: []}
+    _, medium, full = choose_sizes(options.images or FULL)
+    runs: dict[int, list[WholeRun]] = {medium: [], full: []}
     for repeat in range(options.repeats):
         for count in runs:
-            run = whole_run(count, options.scratch, repeat)
+            run = run_whole(count, options.scratch, repeat)
             runs[count].append(run)
             peaks = ", ".join(f"{role} {run.peak[role]:.0f}" for role in ROLES)
             options.say(f"{repeat + 1}/{options.repeats}  {count:,} images: {peaks} MiB")
     series = {
-        f"{role}, {count:,} images": Series("MiB", tuple(run.peak[role] for run in found))
+        f"{role}, {count:,} images": Series("MiB", tuple(run.peak[role] for run in whole_runs))
         for role in ROLES
-        for count, found in runs.items()
+        for count, whole_runs in runs.items()
     }
     return Result(
         name="memory",
-        title=f"Peak memory on local[{cores()}], {some:,} and {full:,} images",
+        title=f"Peak memory on local[{count_cores()}], {medium:,} and {full:,} images",
         method=METHOD,
         settings={"images": runs[full][0].origin, "repeats": options.repeats},
         series=series,
         checks=tuple(
             Check(
-                f"{role}, {full:,} against {some:,} images",
-                ratio(series[f"{role}, {full:,} images"], series[f"{role}, {some:,} images"]),
+                f"{role}, {full:,} against {medium:,} images",
+                compute_ratio(series[f"{role}, {full:,} images"], series[f"{role}, {medium:,} images"]),
                 "×",
                 FLAT,
                 at_least=False,

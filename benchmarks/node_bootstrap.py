@@ -44,7 +44,7 @@ def run(rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
         more on a node that is ready; ``installed_mb`` is the size of the environment.
     """
     wheels = wheelhouse.build(platform.machine(), root=ROOT / "build" / "wheelhouse")
-    found: dict[str, list[float]] = {name: [] for name in (*PHASES, "again", "installed_mb")}
+    series: dict[str, list[float]] = {name: [] for name in (*PHASES, "again", "installed_mb")}
     with tempfile.TemporaryDirectory(dir=ROOT / "build", prefix="node.") as folder:
         for number in range(rounds):
             prefix = Path(folder) / str(number) / "fruits"
@@ -54,14 +54,14 @@ def run(rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             ready = json.loads((prefix / "ready.json").read_text())
             for phase in PHASES:
-                found[phase].append(ready["seconds"][phase])
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
+                series[phase].append(ready["seconds"][phase])
+            completed = subprocess.run(command, check=True, capture_output=True, text=True)
             # install_tensorflow: [  0.1 s] /opt/fruits is ready already
-            found["again"].append(float(done.stdout.partition("[")[2].split()[0]))
+            series["again"].append(float(completed.stdout.partition("[")[2].split()[0]))
             size = subprocess.run(["du", "-sm", prefix], check=True, capture_output=True).stdout.split()[0]
-            found["installed_mb"].append(float(size))
+            series["installed_mb"].append(float(size))
             say(f"{number + 1}/{rounds}")
-    return found
+    return series
 
 
 if __name__ == "__main__":

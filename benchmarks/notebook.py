@@ -16,9 +16,9 @@ from fruits.backbones import build
 from fruits.engines import read_archive, write_archive
 from fruits.request import DEFAULT_MODEL
 
-from benchmarks.photographs import folder_of
-from benchmarks.results import Check, Options, Result, alternate, cores, ratio
-from benchmarks.spark import WARM_UP, featurize, session
+from benchmarks.photographs import link_photographs
+from benchmarks.results import Check, Options, Result, alternate, compute_ratio, count_cores
+from benchmarks.spark import WARM_UP, featurize, start_session
 
 if TYPE_CHECKING:
     from pyspark.broadcast import Broadcast
@@ -72,7 +72,7 @@ def notebook(spark: SparkSession, folder: Path, network: Broadcast[bytes], outpu
         .option("pathGlobFilter", "*.jpg")
         .option("recursiveFileLookup", "true")
         .load(str(folder))
-        .repartition(TASKS_PER_CORE * cores())
+        .repartition(TASKS_PER_CORE * count_cores())
     )
     label = functions.element_at(functions.split("path", "/"), -2).alias("label")
     images.select("path", label, udf("content").alias("features")).write.mode("overwrite").parquet(str(output))
@@ -81,16 +81,16 @@ def notebook(spark: SparkSession, folder: Path, network: Broadcast[bytes], outpu
 def measure(options: Options) -> Result:
     """Both sides; to reach: 8 times the notebook."""
     count = options.images or FULL
-    folder, origin = folder_of(count, options.scratch)
-    few, _ = folder_of(WARM_UP * cores(), options.scratch)
+    folder, origin = link_photographs(count, options.scratch)
+    warm_up_folder, _ = link_photographs(WARM_UP * count_cores(), options.scratch)
     archive = write_archive(build(DEFAULT_MODEL, 224, None))
     arrow = {"spark.sql.execution.arrow.maxRecordsPerBatch": str(ARROW_BATCH)}
-    with session(options.scratch, options=arrow) as spark:
+    with start_session(options.scratch, options=arrow) as spark:
         network = spark.sparkContext.broadcast(archive)
 
         def timed_notebook() -> float:
             output = options.scratch / f"notebook-{uuid.uuid4().hex[:12]}"
-            notebook(spark, few, network, output)
+            notebook(spark, warm_up_folder, network, output)
             began = time.monotonic()
             notebook(spark, folder, network, output)
             seconds = time.monotonic() - began
@@ -107,10 +107,10 @@ def measure(options: Options) -> Result:
             repeats=options.repeats,
             say=options.say,
         )
-    factor = ratio(series["the job"], series["the notebook"])
+    factor = compute_ratio(series["the job"], series["the notebook"])
     return Result(
         name="notebook",
-        title=f"Featurization on local[{cores()}] against the usual notebook, {DEFAULT_MODEL}",
+        title=f"Featurization on local[{count_cores()}] against the usual notebook, {DEFAULT_MODEL}",
         method=METHOD,
         settings={"images": origin, "repeats": options.repeats},
         series=series,

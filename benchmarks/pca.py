@@ -12,8 +12,8 @@ from fruits.parts import Part, PartWriter
 from fruits.store import Store
 from numpy.typing import NDArray
 
-from benchmarks.results import BenchmarkError, Check, Options, Result, Series, alternate, cores, ratio
-from benchmarks.spark import session
+from benchmarks.results import BenchmarkError, Check, Options, Result, Series, alternate, compute_ratio, count_cores
+from benchmarks.spark import start_session
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -59,10 +59,10 @@ def measure(options: Options) -> Result:
     """Both sides; to reach: ten times as fast."""
     rows = options.images or ROWS
     store = Store(str(options.scratch / f"matrix-{rows}"))
-    parts = write_matrix(store, rows, 4 * cores())
+    parts = write_matrix(store, rows, 4 * count_cores())
     sums = Store(str(options.scratch / "sums"))
     shares: dict[str, NDArray[np.float64]] = {}
-    with session(options.scratch, options={"spark.driver.memory": "4g"}) as spark:
+    with start_session(options.scratch, options={"spark.driver.memory": "4g"}) as spark:
         from pyspark.ml.feature import PCA
         from pyspark.ml.functions import array_to_vector
         from pyspark.sql.functions import col
@@ -72,7 +72,7 @@ def measure(options: Options) -> Result:
 
         def ours() -> float:
             began = time.monotonic()
-            spectrum = pca.solve(pca.moments_of_parts(spark, store, parts, cores(), sums))
+            spectrum = pca.solve(pca.moments_of_parts(spark, store, parts, count_cores(), sums))
             shares["ours"] = pca.reduce(spectrum, k=COMPONENTS).spectrum.ratio[:COMPONENTS]
             return time.monotonic() - began
 
@@ -96,14 +96,14 @@ def measure(options: Options) -> Result:
         )
     return Result(
         name="pca",
-        title=f"PCA fit, {rows:,} × {COLUMNS:,}, local[{cores()}]",
+        title=f"PCA fit, {rows:,} × {COLUMNS:,}, local[{count_cores()}]",
         method=METHOD,
         settings={"rows": rows, "columns": COLUMNS, "k": COMPONENTS, "repeats": options.repeats},
         series=series,
         checks=(
             Check(
                 "faster than Spark's",
-                ratio(series["pyspark.ml.feature.PCA"], series["the job's PCA"]),
+                compute_ratio(series["pyspark.ml.feature.PCA"], series["the job's PCA"]),
                 "×",
                 10,
                 at_least=True,

@@ -31,7 +31,7 @@ def _sources(scratch: Path) -> tuple[str, list[Path]]:
     return f"{len(pictures):,} {origin}", pictures
 
 
-def folder_of(images: int, scratch: Path) -> tuple[Path, str]:
+def link_photographs(images: int, scratch: Path) -> tuple[Path, str]:
     """A folder of that many photographs; beyond what there are, each is there several times under other names.
 
     Returns

@@ -119,7 +119,7 @@ class Result:
             "title": self.title,
             "method": self.method,
             "measured": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "machine": machine(),
+            "machine": describe_machine(),
             "settings": self.settings,
             "series": {
                 name: {"unit": s.unit, "median": round(s.median, 4), "values": [round(v, 4) for v in s.values]}
@@ -152,10 +152,10 @@ class Result:
             )
 
 
-def ratio(above: Series, below: Series) -> float:
+def compute_ratio(above: Series, below: Series) -> float:
     """Of the medians.
 
-    >>> ratio(Series("s", (1.0, 9.0, 4.0)), Series("s", (2.0,)))
+    >>> compute_ratio(Series("s", (1.0, 9.0, 4.0)), Series("s", (2.0,)))
     2.0
     """
     if above.unit != below.unit:
@@ -178,15 +178,15 @@ def alternate(
         for name, measure in sides.items():
             values[name].append(measure())
             say(f"{number + 1}/{repeats}  {name}: {values[name][-1]:.4g} {unit}")
-    return {name: Series(unit, tuple(found)) for name, found in values.items()}
+    return {name: Series(unit, tuple(measured)) for name, measured in values.items()}
 
 
-def cores() -> int:
+def count_cores() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _cpu() -> str:
+def _cpu_name() -> str:
     # model name	: AMD EPYC 7B13
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
@@ -194,20 +194,20 @@ def _cpu() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """What the numbers depend on, and nothing that names a place or a person."""
-    found = {}
+    versions = {}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
     return {
-        "cpu": _cpu(),
-        "cores": cores(),
+        "cpu": _cpu_name(),
+        "cores": count_cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.system(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "versions": found,
+        "versions": versions,
     }

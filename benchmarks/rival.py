@@ -31,14 +31,14 @@ class Network:
         """uint8 (n, size, size, 3) to float32 (n, d)."""
         rows = []
         for start in range(0, len(images), BATCH):
-            some = np.zeros((BATCH, SIZE, SIZE, 3), np.uint8)
+            batch = np.zeros((BATCH, SIZE, SIZE, 3), np.uint8)
             part = images[start : start + BATCH]
-            some[: len(part)] = part
-            rows.append(self._engine.embed(some)[: len(part)].copy())
+            batch[: len(part)] = part
+            rows.append(self._engine.embed(batch)[: len(part)].copy())
         return np.concatenate(rows)
 
 
-def with_daft(images: str, output: str, graph: str, cores: int) -> float:
+def run_daft(images: str, output: str, graph: str, cores: int) -> float:
     """https://docs.daft.ai: images are a type; a class with a batch method holds the model, one process a core."""
     import daft
     from daft import DataType, col
@@ -60,7 +60,7 @@ def with_daft(images: str, output: str, graph: str, cores: int) -> float:
     return time.monotonic() - began
 
 
-def with_ray(images: str, output: str, graph: str, cores: int) -> float:
+def run_ray(images: str, output: str, graph: str, cores: int) -> float:
     """https://docs.ray.io/en/latest/data: read_images, then a pool of actors by map_batches.
 
     An actor asks for half a processor: with a whole one each they starve the tasks that read for them.
@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> int:
     import pyarrow.dataset
 
     name, images, output, graph, cores = arguments
-    seconds = {"daft": with_daft, "ray": with_ray}[name](images, output, graph, int(cores))
+    seconds = {"daft": run_daft, "ray": run_ray}[name](images, output, graph, int(cores))
     rows = pyarrow.dataset.dataset(output, format="parquet").count_rows()
     print(json.dumps({"rows": rows, "seconds": seconds}))
     return 0

@@ -18,10 +18,10 @@ from fruits.request import DEFAULT_MODEL
 
 from benchmarks.loops import ENGINES, run_loops
 from benchmarks.notebook import ARROW_BATCH, notebook
-from benchmarks.photographs import ROOT, folder_of
-from benchmarks.results import BenchmarkError, Check, Options, Result, Series, cores, ratio
-from benchmarks.spark import WARM_UP, session
-from benchmarks.whole import whole_run
+from benchmarks.photographs import ROOT, link_photographs
+from benchmarks.results import BenchmarkError, Check, Options, Result, Series, compute_ratio, count_cores
+from benchmarks.spark import WARM_UP, start_session
+from benchmarks.whole import run_whole
 
 FULL = 3_000
 PYTHON = ROOT / ".venv-rivals" / "bin" / "python"
@@ -41,7 +41,7 @@ def _environment() -> dict[str, str]:
             "DAFT_ANALYTICS_ENABLED": "0", "DO_NOT_TRACK": "1"}  # fmt: skip
 
 
-def rival(name: str, folder: Path, scratch: Path, graph: Path, images: int) -> tuple[float, float]:
+def run_rival(name: str, folder: Path, scratch: Path, graph: Path, images: int) -> tuple[float, float]:
     """One run of a pipeline in its own environment.
 
     Returns
@@ -60,30 +60,30 @@ def rival(name: str, folder: Path, scratch: Path, graph: Path, images: int) -> t
     program = str(Path(__file__).parent / "rival.py")
     began = time.monotonic()
     answer = subprocess.run(
-        [PYTHON, program, name, str(folder), str(output), str(graph), str(cores())],
+        [PYTHON, program, name, str(folder), str(output), str(graph), str(count_cores())],
         env=_environment(),
         capture_output=True,
         text=True,
         check=False,
     )
-    whole = time.monotonic() - began
+    whole_seconds = time.monotonic() - began
     shutil.rmtree(output, ignore_errors=True)
     try:
-        found = json.loads(answer.stdout.strip().splitlines()[-1])
-        rows, seconds = int(found["rows"]), float(found["seconds"])
+        counts = json.loads(answer.stdout.strip().splitlines()[-1])
+        rows, seconds = int(counts["rows"]), float(counts["seconds"])
     except (ValueError, KeyError, TypeError, IndexError):
         last = "\n".join(answer.stderr.splitlines()[-8:])
         raise BenchmarkError(f"{name} failed with exit code {answer.returncode}: {last}") from None
     if rows != images:
         raise BenchmarkError(f"{name} wrote {rows} of {images} rows, so its speed says nothing.")
-    return images / seconds, whole
+    return images / seconds, whole_seconds
 
 
 def measure(options: Options) -> Result:
     """To reach: 1.5 times either rival while featurizing, and ahead of both from start to end."""
     images = options.images or FULL
-    folder, origin = folder_of(images, options.scratch)
-    few, _ = folder_of(WARM_UP * cores(), options.scratch)
+    folder, origin = link_photographs(images, options.scratch)
+    warm_up_folder, _ = link_photographs(WARM_UP * count_cores(), options.scratch)
     network = build(DEFAULT_MODEL, 224, None)
     graph = options.scratch / "network.pb"
     graph.write_bytes(freeze(network))
@@ -91,50 +91,56 @@ def measure(options: Options) -> Result:
     files = sorted(folder.rglob("*.jpg"))
 
     def loops() -> float:
-        return run_loops(ENGINES["OpenVINO"], graph, files, cores(), WARM_UP).rate
+        return run_loops(ENGINES["OpenVINO"], graph, files, count_cores(), WARM_UP).rate
 
     def in_notebook() -> float:
         arrow = {"spark.sql.execution.arrow.maxRecordsPerBatch": str(ARROW_BATCH)}
-        with session(options.scratch, options=arrow) as spark:
+        with start_session(options.scratch, options=arrow) as spark:
             broadcast = spark.sparkContext.broadcast(archive)
-            notebook(spark, few, broadcast, options.scratch / "notebook")
+            notebook(spark, warm_up_folder, broadcast, options.scratch / "notebook")
             began = time.monotonic()
             notebook(spark, folder, broadcast, options.scratch / "notebook")
             return images / (time.monotonic() - began)
 
     def job(repeat: int) -> tuple[float, float]:
-        run = whole_run(images, options.scratch, repeat)
+        run = run_whole(images, options.scratch, repeat)
         return float(run.summary["images_per_second"]), run.seconds
 
     rates: dict[str, list[float]] = {name: [] for name in (JOB, *RIVALS, NOTEBOOK, LOOPS)}
-    wholes: dict[str, list[float]] = {name: [] for name in (JOB, *RIVALS)}
+    seconds_by_side: dict[str, list[float]] = {name: [] for name in (JOB, *RIVALS)}
     for repeat in range(options.repeats):
         sides: dict[str, Callable[[], tuple[float, float]]] = {JOB: lambda repeat=repeat: job(repeat)}  # type: ignore[misc]
         for name, program in RIVALS.items():
-            sides[name] = lambda program=program: rival(program, folder, options.scratch, graph, images)  # type: ignore[misc]
+            sides[name] = lambda program=program: run_rival(program, folder, options.scratch, graph, images)  # type: ignore[misc]
         for name, run in sides.items():
-            rate, whole = run()
+            rate, whole_seconds = run()
             rates[name].append(rate)
-            wholes[name].append(whole)
-            options.say(f"{repeat + 1}/{options.repeats}  {name}: {rate:.4g} images/s, {whole:.1f} s from start to end")
+            seconds_by_side[name].append(whole_seconds)
+            options.say(
+                f"{repeat + 1}/{options.repeats}  {name}: {rate:.4g} images/s, {whole_seconds:.1f} s from start to end"
+            )
         for name, warm in ((NOTEBOOK, in_notebook), (LOOPS, loops)):
             rates[name].append(warm())
             options.say(f"{repeat + 1}/{options.repeats}  {name}: {rates[name][-1]:.4g} images/s")
     featurizing = {name: Series("images/s", tuple(values)) for name, values in rates.items()}
-    ends = {name: Series("s", tuple(values)) for name, values in wholes.items()}
+    ends = {name: Series("s", tuple(values)) for name, values in seconds_by_side.items()}
     checks = [
         Check(
-            f"faster than {name} while featurizing", ratio(featurizing[JOB], featurizing[name]), "×", 1.5, at_least=True
+            f"faster than {name} while featurizing",
+            compute_ratio(featurizing[JOB], featurizing[name]),
+            "×",
+            1.5,
+            at_least=True,
         )
         for name in RIVALS
     ]
     checks += [
-        Check(f"of {name}'s time from start to end", ratio(ends[JOB], ends[name]), "×", 1, at_least=False)
+        Check(f"of {name}'s time from start to end", compute_ratio(ends[JOB], ends[name]), "×", 1, at_least=False)
         for name in RIVALS
     ]
     return Result(
         name="rivals",
-        title=f"The job against pipelines of today's engines on {cores()} cores, {DEFAULT_MODEL}",
+        title=f"The job against pipelines of today's engines on {count_cores()} cores, {DEFAULT_MODEL}",
         method=METHOD,
         settings={"images": origin, "repeats": options.repeats},
         series={

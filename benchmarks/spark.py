@@ -15,7 +15,7 @@ from fruits.request import Request
 from fruits.store import Store
 
 from benchmarks.photographs import ROOT
-from benchmarks.results import BenchmarkError, cores
+from benchmarks.results import BenchmarkError, count_cores
 from localaws.java import find_java_home
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ WARM_UP = 64
 
 
 @contextmanager
-def session(scratch: Path, *, jvm: str = "", options: dict[str, str] | None = None) -> Iterator[SparkSession]:
+def start_session(scratch: Path, *, jvm: str = "", options: dict[str, str] | None = None) -> Iterator[SparkSession]:
     """A session on ``local[cores]`` whose workers can import this package and the job's.
 
     Raises
@@ -60,10 +60,10 @@ def session(scratch: Path, *, jvm: str = "", options: dict[str, str] | None = No
         "spark.driver.extraJavaOptions": jvm,
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
-        "spark.sql.shuffle.partitions": str(max(2, cores())),
+        "spark.sql.shuffle.partitions": str(max(2, count_cores())),
         **(options or {}),
     }
-    builder = SparkSession.builder.master(f"local[{cores()}]").appName("benchmarks")
+    builder = SparkSession.builder.master(f"local[{count_cores()}]").appName("benchmarks")
     for name, value in settings.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
@@ -105,7 +105,7 @@ def featurize(spark: SparkSession, folder: Path, scratch: Path, source: Store | 
     """
     output = str(scratch / f"out-{uuid.uuid4().hex[:12]}")
     summary: dict[str, Any] = {}
-    for limit in (WARM_UP * cores(), None):
+    for limit in (WARM_UP * count_cores(), None):
         with begin(Request(input=str(folder), output=output, k=1, limit=limit)) as run:
             if source is not None:
                 run.source = source
@@ -113,6 +113,6 @@ def featurize(spark: SparkSession, folder: Path, scratch: Path, source: Store | 
     if not summary["images_per_second"]:
         raise BenchmarkError(
             f"{summary['images_in']} images are no more than the warm-up takes. Fix: --images above "
-            f"{WARM_UP * cores()}."
+            f"{WARM_UP * count_cores()}."
         )
     return summary

@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 from fruits.request import Request
 
-from benchmarks.photographs import folder_of
-from benchmarks.results import BenchmarkError, cores
+from benchmarks.photographs import link_photographs
+from benchmarks.results import BenchmarkError, count_cores
 from ops.core.paths import ROOT
 from ops.job.local_spark import MODELS, command, spark_environment, stop
 from ops.job.package import write_job_zip
@@ -52,12 +52,12 @@ class WholeRun:
         return float(self.seconds - self.summary["seconds"]["featurize"])
 
 
-def role_of(command_line: list[str]) -> str | None:
+def find_role(command_line: list[str]) -> str | None:
     """What a process of the run is, by its command line; None for helpers.
 
-    >>> role_of(["/opt/python3", "-m", "pyspark.daemon"])
+    >>> find_role(["/opt/python3", "-m", "pyspark.daemon"])
     'largest worker'
-    >>> role_of(["/usr/lib/jvm/bin/java", "-cp", "…", "org.apache.spark.deploy.SparkSubmit"])
+    >>> find_role(["/usr/lib/jvm/bin/java", "-cp", "…", "org.apache.spark.deploy.SparkSubmit"])
     "driver's JVM"
     """
     if not command_line:
@@ -70,14 +70,14 @@ def role_of(command_line: list[str]) -> str | None:
     return None
 
 
-def _sample(root: psutil.Process, peak: dict[str, float]) -> None:
+def _sample_memory(root: psutil.Process, peak: dict[str, float]) -> None:
     try:
         family = [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
         return
     for process in family:
         try:
-            role, size = role_of(process.cmdline()), process.memory_info().rss / 2**20
+            role, size = find_role(process.cmdline()), process.memory_info().rss / 2**20
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue  # ended between the two looks
         if role is not None:
@@ -85,7 +85,7 @@ def _sample(root: psutil.Process, peak: dict[str, float]) -> None:
 
 
 @cache
-def whole_run(images: int, scratch: Path, repeat: int) -> WholeRun:
+def run_whole(images: int, scratch: Path, repeat: int) -> WholeRun:
     """Run the job over that many images; the same arguments give the same run again, not another one.
 
     Raises
@@ -93,13 +93,13 @@ def whole_run(images: int, scratch: Path, repeat: int) -> WholeRun:
     BenchmarkError
         When it fails.
     """
-    folder, origin = folder_of(images, scratch)
+    folder, origin = link_photographs(images, scratch)
     place = scratch / f"whole-{images}-{repeat}-{uuid.uuid4().hex[:8]}"
     place.mkdir()
     request = Request(input=str(folder), output=str(place / "output"), networks=str(MODELS))
     request_file, log = place / "request.json", place / "log"
     request_file.write_text(json.dumps(request.as_json()))
-    arguments = command(write_job_zip(ROOT / "build" / "jobs"), request_file, f"local[{cores()}]", str(place))
+    arguments = command(write_job_zip(ROOT / "build" / "jobs"), request_file, f"local[{count_cores()}]", str(place))
     peak: dict[str, float] = {}
     began = time.monotonic()
     with log.open("wb") as sink:
@@ -113,7 +113,7 @@ def whole_run(images: int, scratch: Path, repeat: int) -> WholeRun:
         try:
             root = psutil.Process(process.pid)
             while True:
-                _sample(root, peak)
+                _sample_memory(root, peak)
                 try:
                     process.wait(SAMPLE_EVERY)
                 except subprocess.TimeoutExpired:
@@ -128,10 +128,10 @@ def whole_run(images: int, scratch: Path, repeat: int) -> WholeRun:
     return WholeRun(seconds, json.loads((place / "output" / "run.json").read_text()), peak, origin)
 
 
-def sizes(full: int) -> tuple[int, int, int]:
+def choose_sizes(full: int) -> tuple[int, int, int]:
     """A handful of images, a tenth, all.
 
-    >>> sizes(30_000)
+    >>> choose_sizes(30_000)
     (25, 3000, 30000)
     """
     tenth = max(full // 10, 2)

@@ -309,11 +309,40 @@ def damage(trial: Trial) -> Iterator[Row]:
     yield row
 
 
+@contextlib.contextmanager
+def mounted(place: Path, options: str) -> Iterator[None]:
+    """A disk in memory at a place."""
+    place.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+NO_DISK = "not tried: this system lets nobody mount a small disk (unshare -rm)"
+
+
+def heartbeats(trial: Trial) -> Iterator[Row]:
+    """What workers say while they work cannot be written: the run is as any other."""
+    row = Row("heartbeats that cannot be written")
+    if INSIDE not in os.environ:
+        row.skipped = NO_DISK
+        yield row
+        return
+    for point, options in {"read-only": "ro", "disk full": "nr_inodes=1"}.items():
+        output = trial.output()
+        with mounted(output / "_run" / "workers", options):
+            code, printed = trial.start(output).end()
+            row.count(point, [f"exit {code}: {printed[-600:]}"] if code else trial.problems(output))
+    yield row
+
+
 def full(trial: Trial) -> Iterator[Row]:
     """A disk that is full at some moment, and has room again for the next run."""
     row = Row("disk full, and room again")
     if INSIDE not in os.environ:
-        row.skipped = "not tried: this system lets nobody mount a small disk (unshare -rm)"
+        row.skipped = NO_DISK
         yield row
         return
 
@@ -322,6 +351,8 @@ def full(trial: Trial) -> Iterator[Row]:
 
     model, features, spectrum = size("*.pb"), size("features/*.parquet"), size("spectrum.npz")
     rooms = {
+        "lease": 4096,
+        "listing": 8192,
         "network": model // 2,
         "features": model + features // 2,
         "sums": model + features + spectrum // 2,
@@ -330,9 +361,7 @@ def full(trial: Trial) -> Iterator[Row]:
     }
     for point, room in rooms.items():
         disk = trial.output()
-        disk.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(disk)], check=True)
-        try:
+        with mounted(disk, f"size={room}"):
             output = disk / "out"
             code, printed = trial.start(output).end()
             text = " ".join(printed.split())
@@ -344,12 +373,10 @@ def full(trial: Trial) -> Iterator[Row]:
             problems += [p for p in leftovers(output) if "/." in p or ": ." in p]
             subprocess.run(["mount", "-o", "remount,size=500m", str(disk)], check=True)
             row.count(f"{point} ({room / 1e6:.1f} MB)", problems + trial.finish(output))
-        finally:
-            subprocess.run(["umount", "--lazy", str(disk)], check=True)
     yield row
 
 
-ACCIDENTS = (kill, worker, together, damage, full)
+ACCIDENTS = (kill, worker, together, damage, heartbeats, full)
 
 
 def main(only: str = "") -> int:

@@ -39,68 +39,68 @@ WITHOUT_AWS = {
 """Commands that need the runtime's packages and no embedded AWS."""
 
 
-def groups() -> dict[str, list[Command]]:
+def group_commands() -> dict[str, list[Command]]:
     """Commands by heading, in the order of the list."""
-    found: dict[str, list[Command]] = {}
+    by_heading: dict[str, list[Command]] = {}
     for command in COMMANDS.values():
-        found.setdefault(command.group, []).append(command)
-    return found
+        by_heading.setdefault(command.group, []).append(command)
+    return by_heading
 
 
-def variables(command: Command) -> str:
+def format_variables(command: Command) -> str:
     """Options as make's variables.
 
-    >>> variables(COMMANDS["steps"])
+    >>> format_variables(COMMANDS["steps"])
     'ENV= REGION= CLUSTER= JSON=1'
     """
     ends = {"text": "=", "flag": "=1", "switch": "=0"}
     return " ".join(f"{name}{ends[OPTIONS[name].kind]}" for name in command.takes)
 
 
-def everyday() -> list[Command]:
+def list_everyday() -> list[Command]:
     """The short list, as `make help` shows it."""
     return [command for command in COMMANDS.values() if command.everyday]
 
 
-def makefile() -> str:
+def render_makefile() -> str:
     """One line a target, and the two rules that run them all."""
     lines: list[str] = []
-    for group, commands in groups().items():
+    for group, commands in group_commands().items():
         lines.append(f"##@ {group}")
         for command in commands:
             needs = "$(VENV)/.runtime" if command.name in WITHOUT_AWS else "$(VENV)/.localaws"
             mark = "##!" if command.everyday else "##"
-            text = f"{command.help}. {variables(command)}".rstrip()
+            text = f"{command.help}. {format_variables(command)}".rstrip()
             lines.append(f"{command.name}: {needs} {mark} {text}")
     lines += [f"{' '.join(COMMANDS)}:", "\t@$(FRUITS) $@", f".PHONY: {' '.join(COMMANDS)}"]
     return "\n".join(lines)
 
 
-def _quoted(words: str) -> str:
+def _quote(words: str) -> str:
     return " ".join(f"`{word}`" for word in words.split()) or "–"
 
 
-def table(commands: Sequence[Command], *, options: bool = False) -> str:
+def render_table(commands: Sequence[Command], *, options: bool = False) -> str:
     """A Markdown table of commands."""
     head = ["| command | what it does |", "|---|---|"]
     rows = [f"| `make {command.name}` | {command.help} |" for command in commands]
     if options:
         head = [f"{head[0]} variables |", f"{head[1]}---|"]
-        rows = [f"{row} {_quoted(variables(command))} |" for row, command in zip(rows, commands, strict=True)]
+        rows = [f"{row} {_quote(format_variables(command))} |" for row, command in zip(rows, commands, strict=True)]
     return "\n".join([*head, *rows])
 
 
-def reference() -> str:
+def render_reference() -> str:
     """All commands with their variables, below their headings; then what each variable means."""
     parts = []
-    for group, commands in groups().items():
-        parts.append(f"## {group}\n\n{table(commands, options=True)}")
+    for group, commands in group_commands().items():
+        parts.append(f"## {group}\n\n{render_table(commands, options=True)}")
     rows = [f"| `{o.name}` | `{o.flag}` | {o.help} |" for o in OPTIONS.values()]
     parts.append("\n".join(["## Variables", "", "| make | fruits | meaning |", "|---|---|---|", *rows]))
     return "\n\n".join(parts)
 
 
-def assumptions() -> str:
+def render_assumptions() -> str:
     """The tables of docs/assumptions.md."""
     looked = [f"| `{a.id}` | {a.text} | {a.how} | {EMULATOR[a.emulator]} |" for a in TABLE]
     decided = [f"| `{e.id}` | {e.text} | {e.oracle} | `{e.test}` |" for e in ELSEWHERE if e.oracle]
@@ -116,7 +116,7 @@ def assumptions() -> str:
     )
 
 
-def fields_of_a_run() -> str:
+def render_fields() -> str:
     """A row for each field of a request that users give, with what it is when it is left out."""
     folders = {"input": "drawn sample", "output": f"`{RUNS}/<input>-<model>`"}
     rows = ["| variable | meaning | default |", "|---|---|---|"]
@@ -131,20 +131,30 @@ def fields_of_a_run() -> str:
 
 
 PLACES: Sequence[tuple[Path, str, str, Callable[[], str]]] = (
-    (ROOT / "Makefile", "# commands: begin\n", "# commands: end\n", makefile),
-    (ROOT / "docs/commands.md", "<!-- commands: begin -->\n\n", "<!-- commands: end -->", lambda: reference() + "\n"),
+    (ROOT / "Makefile", "# commands: begin\n", "# commands: end\n", render_makefile),
+    (
+        ROOT / "docs/commands.md",
+        "<!-- commands: begin -->\n\n",
+        "<!-- commands: end -->",
+        lambda: render_reference() + "\n",
+    ),
     (
         ROOT / "docs/assumptions.md",
         "<!-- assumptions: begin -->\n\n",
         "<!-- assumptions: end -->",
-        lambda: assumptions() + "\n",
+        lambda: render_assumptions() + "\n",
     ),
-    (ROOT / "README.md", "<!-- commands: begin -->\n\n", "<!-- commands: end -->", lambda: table(everyday()) + "\n"),
-    (ROOT / "README.md", "<!-- run: begin -->\n\n", "<!-- run: end -->", lambda: fields_of_a_run() + "\n"),
+    (
+        ROOT / "README.md",
+        "<!-- commands: begin -->\n\n",
+        "<!-- commands: end -->",
+        lambda: render_table(list_everyday()) + "\n",
+    ),
+    (ROOT / "README.md", "<!-- run: begin -->\n\n", "<!-- run: end -->", lambda: render_fields() + "\n"),
 )
 
 
-def written(text: str, begin: str, end: str, block: str) -> str:
+def replace_block(text: str, begin: str, end: str, block: str) -> str:
     """A text with the block between two markers replaced."""
     pattern = re.escape(begin) + r".*?" + re.escape(end)
     return re.sub(pattern, lambda _: f"{begin}{block}\n{end}", text, count=1, flags=re.DOTALL)
@@ -158,14 +168,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = path.read_text(encoding="utf-8")
         if begin not in text or end not in text:
             raise SystemExit(f"{path.relative_to(ROOT)} has no place for its tables: {begin}")
-        new = written(text, begin, end, make())
-        if new == text:
+        updated = replace_block(text, begin, end, make())
+        if updated == text:
             continue
         stale += 1
         if check:
             print(f"{path.relative_to(ROOT)} is out of date: run make command-tables", file=sys.stderr)
         else:
-            path.write_text(new, encoding="utf-8")
+            path.write_text(updated, encoding="utf-8")
             print(path.relative_to(ROOT))
     return 1 if stale and check else 0
 

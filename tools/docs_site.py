@@ -21,23 +21,23 @@ SHIM = ROOT / "tools" / "iframe-worker.js"
 _LINK = re.compile(r"\]\(([^)\s#]+)")
 
 
-def pages(root: Path = ROOT) -> list[Path]:
+def list_pages(root: Path = ROOT) -> list[Path]:
     """Markdown files that git knows or would add, but for those of hidden folders."""
-    asked = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
-    listed = subprocess.run(asked, cwd=root, check=True, capture_output=True, text=True).stdout.splitlines()
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
+    listed = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.splitlines()
     return [root / line for line in listed if not line.startswith(".") and (root / line).exists()]
 
 
-def linked(page: Path) -> set[Path]:
+def find_linked_files(page: Path) -> set[Path]:
     """Files of the repository that a page leads to."""
     targets = [unquote(target) for target in _LINK.findall(page.read_text(encoding="utf-8")) if "://" not in target]
     return {file for target in targets if (file := (page.parent / target).resolve()).is_file()}
 
 
-def gather(root: Path = ROOT, place: Path = PLACE) -> int:
+def copy_pages(root: Path = ROOT, place: Path = PLACE) -> int:
     """Copy the pages and what they lead to; the value is how many files that are."""
-    found = pages(root)
-    files = {*found, *(file for page in found for file in linked(page))}
+    pages = list_pages(root)
+    files = {*pages, *(file for page in pages for file in find_linked_files(page))}
     shutil.rmtree(place, ignore_errors=True)
     for file, copy in [
         (SHIM, place / "assets" / SHIM.name),
@@ -49,4 +49,4 @@ def gather(root: Path = ROOT, place: Path = PLACE) -> int:
 
 
 if __name__ == "__main__":
-    print(f"{gather()} files gathered in {PLACE.relative_to(ROOT)}", file=sys.stderr)
+    print(f"{copy_pages()} files gathered in {PLACE.relative_to(ROOT)}", file=sys.stderr)

@@ -25,7 +25,7 @@ COLOURS = 64
 """Of a kept picture: plots need no more, and the notebook stays small."""
 
 
-def smaller(picture: str) -> str:
+def shrink_picture(picture: str) -> str:
     """A PNG in base64, with fewer colours."""
     image = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
     buffer = io.BytesIO()
@@ -33,7 +33,7 @@ def smaller(picture: str) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def kept(output: Any, work: str) -> dict[str, Any] | None:
+def clean_output(output: Any, work: str) -> dict[str, Any] | None:
     """An output as git holds it; None for what is not kept."""
     if output.output_type == "stream":
         if output.name != "stdout":
@@ -42,12 +42,12 @@ def kept(output: Any, work: str) -> dict[str, Any] | None:
         return {"name": "stdout", "output_type": "stream", "text": text.splitlines(keepends=True)}
     data = dict(output.data)
     if "image/png" in data:
-        data = {"image/png": smaller(data["image/png"]) + "\n", "text/plain": data.get("text/plain", "")}
+        data = {"image/png": shrink_picture(data["image/png"]) + "\n", "text/plain": data.get("text/plain", "")}
     cleaned = {k: v.replace(work, "work").replace(str(ROOT), "fruits") for k, v in data.items()}
-    made: dict[str, Any] = {"data": cleaned, "metadata": {}, "output_type": output.output_type}
+    cell_output: dict[str, Any] = {"data": cleaned, "metadata": {}, "output_type": output.output_type}
     if output.output_type == "execute_result":
-        made["execution_count"] = output.execution_count
-    return made
+        cell_output["execution_count"] = output.execution_count
+    return cell_output
 
 
 def main() -> int:
@@ -58,7 +58,7 @@ def main() -> int:
         NotebookClient(parsed, timeout=900, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
         for cell in parsed.cells:
             if cell.cell_type == "code":
-                cell.outputs = [made for output in cell.outputs if (made := kept(output, work))]
+                cell.outputs = [cleaned for output in cell.outputs if (cleaned := clean_output(output, work))]
     executed = json.dumps(parsed, ensure_ascii=False)
     NOTEBOOK.write_text(notebook(SOURCE.read_text(encoding="utf-8"), outputs_of(executed)), encoding="utf-8")
     print(f"{Path(NOTEBOOK).relative_to(ROOT)}: {NOTEBOOK.stat().st_size // 1024} KiB", file=sys.stderr)

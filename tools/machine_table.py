@@ -51,20 +51,20 @@ class Row:
     cluster: candidates.Candidate
 
 
-def laptop_seconds(images: int, whole: Mapping[str, Any], per_second: Decimal) -> tuple[Decimal, bool]:
+def compute_laptop_seconds(images: int, results: Mapping[str, Any], per_second: Decimal) -> tuple[Decimal, bool]:
     """A whole run on the benchmark's machine, and whether that very number of images was run there.
 
     Where it was not: the fixed part of the largest run that was, and the rest at the rate of the benchmark.
     """
-    series = whole["series"]
-    if (found := series.get(f"{images:,} images: whole run")) is not None:
-        return Decimal(str(found["median"])), True
+    series = results["series"]
+    if (measured := series.get(f"{images:,} images: whole run")) is not None:
+        return Decimal(str(measured["median"])), True
     largest = max(int(name.split()[0].replace(",", "")) for name in series if name.endswith(": all else"))
     fixed = Decimal(str(series[f"{largest:,} images: all else"]["median"]))
     return fixed + images / per_second, False
 
 
-def rows(plan: Mapping[str, Any]) -> list[Row]:
+def compute_rows(plan: Mapping[str, Any]) -> list[Row]:
     """The table's numbers.
 
     Parameters
@@ -78,80 +78,80 @@ def rows(plan: Mapping[str, Any]) -> list[Row]:
     book, rate = prices.table(), speed.of_bench()
     bench = json.loads(speed.BENCH.read_text())
     try:
-        whole = json.loads(WHOLE.read_text())
+        results = json.loads(WHOLE.read_text())
     except (OSError, ValueError) as error:
         raise OperatorError(f"{WHOLE.name} cannot be read ({error}). Fix: make bench ONLY=fixed.") from error
     per_second = rate.per_vcpu / speed.VCPU * Decimal(str(bench["settings"]["loops"]))
-    found = []
+    table_rows = []
     for images in IMAGES:
-        laptop, measured = laptop_seconds(images, whole, per_second)
-        listed = {
-            one.name: one
-            for one in candidates.list_candidates(plan, region=REGION, images=images, book=book, machine=MACHINE)
+        laptop, measured = compute_laptop_seconds(images, results, per_second)
+        by_name = {
+            candidate.name: candidate
+            for candidate in candidates.list_candidates(plan, region=REGION, images=images, book=book, machine=MACHINE)
         }
-        if not listed:
+        if not by_name:
             raise OperatorError("the dev cluster's plan holds no cluster.")
         names = (candidates.BY_HAND, candidates.NAMES["one_node"], candidates.NAMES["on_demand"])
-        machine, one_node, cluster = (listed[name] for name in names)
-        found.append(
+        machine, one_node, cluster = (by_name[name] for name in names)
+        table_rows.append(
             Row(
                 images=images, laptop=laptop / 60, measured=measured,
                 machine=machine, one_node=one_node, cluster=cluster,
             )
         )  # fmt: skip
-    return found
+    return table_rows
 
 
-def _minutes(minutes: Decimal) -> str:
+def _format_minutes(minutes: Decimal) -> str:
     return f"{minutes:,.1f}" if minutes < 10 else f"{minutes:,.0f}"
 
 
-def _usd(amounts: tuple[Decimal, Decimal]) -> str:
+def _format_usd(amounts: tuple[Decimal, Decimal]) -> str:
     least, most = (f"{amount:.2f}" for amount in amounts)
     return least if least == most else f"{least}–{most}"
 
 
-def _cells(one: candidates.Candidate) -> str:
-    beyond = " †" if one.name != candidates.BY_HAND and one.step > MOST_MINUTES else ""
-    return f"| {_minutes(one.step)}{beyond} | {_usd(one.usd)} "
+def _format_cells(candidate: candidates.Candidate) -> str:
+    beyond = " †" if candidate.name != candidates.BY_HAND and candidate.step > MOST_MINUTES else ""
+    return f"| {_format_minutes(candidate.step)}{beyond} | {_format_usd(candidate.usd)} "
 
 
-def table(plan: Mapping[str, Any]) -> str:
+def render_table(plan: Mapping[str, Any]) -> str:
     """The lines of the table and of its footnote, in Markdown."""
-    listed = rows(plan)
+    table_rows = compute_rows(plan)
     cores = json.loads(speed.BENCH.read_text())["settings"]["loops"]
-    machine, one_node, cluster = (getattr(listed[0], name).workers for name in ("machine", "one_node", "cluster"))
-    said = [
+    machine, one_node, cluster = (getattr(table_rows[0], name).workers for name in ("machine", "one_node", "cluster"))
+    lines = [
         f"| images | laptop ({cores} cores), min | one {MACHINE} by hand ({machine} vCPUs), min | USD "
         f"| EMR, one node ({one_node} vCPUs), min | USD | EMR, small cluster ({cluster} vCPUs work), min | USD |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    said += [
-        f"| {row.images:,} | {_minutes(row.laptop)}{' *' if row.measured else ''} "
-        f"{_cells(row.machine)}{_cells(row.one_node)}{_cells(row.cluster)}|"
-        for row in listed
+    lines += [
+        f"| {row.images:,} | {_format_minutes(row.laptop)}{' *' if row.measured else ''} "
+        f"{_format_cells(row.machine)}{_format_cells(row.one_node)}{_format_cells(row.cluster)}|"
+        for row in table_rows
     ]
-    return "\n".join(said) + "\n"
+    return "\n".join(lines) + "\n"
 
 
-def page(text: str, made: str) -> str:
+def replace_table(text: str, lines: str) -> str:
     """The page with another table between its marks.
 
-    >>> page(f"a\\n{BEGIN}\\nold\\n{END}\\nb\\n", "new\\n") == f"a\\n{BEGIN}\\nnew\\n{END}\\nb\\n"
+    >>> replace_table(f"a\\n{BEGIN}\\nold\\n{END}\\nb\\n", "new\\n") == f"a\\n{BEGIN}\\nnew\\n{END}\\nb\\n"
     True
     """
     before, _, rest = text.partition(f"{BEGIN}\n")
     _, mark, after = rest.partition(f"{END}\n")
     if not mark:
         raise OperatorError(f"{PAGE.name} has lost the marks around its table.")
-    return f"{before}{BEGIN}\n{made}{END}\n{after}"
+    return f"{before}{BEGIN}\n{lines}{END}\n{after}"
 
 
 def main() -> int:
     """Entry point of `make machine-table`. Exit code: 0; 1 no plan or no figures; 3 no usable Terraform."""
     target = Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True)
     try:
-        text = page(PAGE.read_text(encoding="utf-8"), table(planned(target, Size())))
+        text = replace_table(PAGE.read_text(encoding="utf-8"), render_table(planned(target, Size())))
     except (OperatorError, TerraformError) as error:
         Console(stderr=True).print(f"machine-table: {error}", style="red")
         return error.exit_code

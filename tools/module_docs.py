@@ -46,7 +46,7 @@ class Module:
         return self.path.parent.name != "modules"
 
 
-def modules(infra: Path = INFRA) -> list[Path]:
+def list_modules(infra: Path = INFRA) -> list[Path]:
     """Every folder of Terraform code: the stacks, then the modules."""
     return [
         *sorted(path.parent for path in infra.glob("*/versions.tf")),
@@ -54,10 +54,10 @@ def modules(infra: Path = INFRA) -> list[Path]:
     ]
 
 
-def head_comment(text: str) -> str:
+def read_head_comment(text: str) -> str:
     r"""The comment with which a file begins, as one paragraph.
 
-    >>> head_comment('# One bucket:\n# private.\n\nresource "x" "y" {}')
+    >>> read_head_comment('# One bucket:\n# private.\n\nresource "x" "y" {}')
     'One bucket: private.'
     """
     lines = []
@@ -80,44 +80,44 @@ def load(path: Path) -> list[dict[str, Any]]:
     return [parse(file.read_text()) for file in sorted(path.glob("*.tf"))]
 
 
-def read(path: Path) -> Module:
+def read_module(path: Path) -> Module:
     """Parse a module."""
-    module = Module(path=path, summary=head_comment((path / "main.tf").read_text()))
+    module = Module(path=path, summary=read_head_comment((path / "main.tf").read_text()))
     for parsed in load(path):
         for block in parsed.get("variable", []):
             module.variables.update(block)
         for block in parsed.get("output", []):
             module.outputs.update(block)
         for block in parsed.get("resource", []):
-            for type_, named in block.items():
-                module.resources.extend(f"{type_}.{name}" for name in named)
+            for type_, resources in block.items():
+                module.resources.extend(f"{type_}.{name}" for name in resources)
         for block in parsed.get("module", []):
             module.resources.extend(f"module.{name}" for name in block)
     for file in sorted(path.glob("*.tf")):
-        module.types.update(declared_types(file.read_text()))
+        module.types.update(read_types(file.read_text()))
     return module
 
 
-def declared_types(text: str) -> dict[str, str]:
+def read_types(text: str) -> dict[str, str]:
     r"""The type of each variable as it is written, which the parser gives only in pieces.
 
-    >>> declared_types('variable "a" {\n  type = object({\n    b = string\n  })\n}\n')
+    >>> read_types('variable "a" {\n  type = object({\n    b = string\n  })\n}\n')
     {'a': 'object({ b = string })'}
     """
-    found = {}
+    types = {}
     for block in re.finditer(r'^variable "(\w+)" \{\n(.*?)^\}', text, re.MULTILINE | re.DOTALL):
-        if written := re.search(r"^  type +=(.*?)(?=^  \w|\Z|^$)", block[2], re.MULTILINE | re.DOTALL):
-            found[block[1]] = one_line(written[1])
-    return found
+        if expression := re.search(r"^  type +=(.*?)(?=^  \w|\Z|^$)", block[2], re.MULTILINE | re.DOTALL):
+            types[block[1]] = join_lines(expression[1])
+    return types
 
 
-def one_line(written: str) -> str:
+def join_lines(expression: str) -> str:
     r"""An expression on one line.
 
-    >>> one_line("object({\n    b = string\n    c = number\n  })")
+    >>> join_lines("object({\n    b = string\n    c = number\n  })")
     'object({ b = string, c = number })'
     """
-    lines = [line.strip() for line in written.strip().splitlines() if line.strip()]
+    lines = [line.strip() for line in expression.strip().splitlines() if line.strip()]
     joined = ""
     for line in lines:
         if joined and not joined.endswith(("(", "{", "[")) and not line.startswith((")", "}", "]")):
@@ -128,18 +128,18 @@ def one_line(written: str) -> str:
     return re.sub(r" {2,}", " ", joined)
 
 
-def default_of(text: str, name: str) -> str | None:
+def read_default(text: str, name: str) -> str | None:
     r"""The default of a variable as it is written, or None where there is none.
 
-    >>> default_of('variable "a" {\n  default     = ["x"]\n}\n', "a")
+    >>> read_default('variable "a" {\n  default     = ["x"]\n}\n', "a")
     '["x"]'
     """
     block = re.search(rf'^variable "{name}" \{{\n(.*?)^\}}', text, re.MULTILINE | re.DOTALL)
-    written = re.search(r"^  default +=(.*?)(?=^  \w|^$|\Z)", block[1], re.MULTILINE | re.DOTALL) if block else None
-    return one_line(written[1]) if written else None
+    expression = re.search(r"^  default +=(.*?)(?=^  \w|^$|\Z)", block[1], re.MULTILINE | re.DOTALL) if block else None
+    return join_lines(expression[1]) if expression else None
 
 
-def cell(text: object) -> str:
+def escape_cell(text: object) -> str:
     """Text that may stand in a table."""
     return str(text).replace("|", "\\|").replace("\n", " ")
 
@@ -161,20 +161,20 @@ def render(module: Module) -> str:
         "|---|---|---|---|",
     ]
     for name, variable in sorted(module.variables.items()):
-        default = default_of(text, name)
-        shown = "required" if default is None else f"`{cell(default)}`"
-        lines.append(f"| `{name}` | {cell(variable['description'])} | `{cell(module.types[name])}` | {shown} |")
+        default = read_default(text, name)
+        cells = (variable["description"], f"`{module.types[name]}`", "required" if default is None else f"`{default}`")
+        lines.append(f"| `{name}` | {' | '.join(map(escape_cell, cells))} |")
     lines += ["", "## Outputs", "", "| Name | Description |", "|---|---|"]
-    lines += [f"| `{name}` | {cell(output['description'])} |" for name, output in sorted(module.outputs.items())]
+    lines += [f"| `{name}` | {escape_cell(output['description'])} |" for name, output in sorted(module.outputs.items())]
     lines += ["", "## What it makes", ""]
     lines += [f"- `{address}`" for address in sorted(module.resources)] or ["Nothing: it computes."]
     return "\n".join(lines) + "\n"
 
 
-def outdated(infra: Path = INFRA) -> dict[Path, str]:
+def find_outdated(infra: Path = INFRA) -> dict[Path, str]:
     """The READMEs that differ from what the code says, with what they should be."""
-    wanted = {path / "README.md": render(read(path)) for path in modules(infra)}
-    return {path: text for path, text in wanted.items() if not path.exists() or path.read_text() != text}
+    readmes = {path / "README.md": render(read_module(path)) for path in list_modules(infra)}
+    return {path: text for path, text in readmes.items() if not path.exists() or path.read_text() != text}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.module_docs", description="Write the modules' READMEs.")
     parser.add_argument("--check", action="store_true", help="change nothing; say which are out of date")
     options = parser.parse_args(arguments)
-    stale = outdated()
+    stale = find_outdated()
     for path, text in stale.items():
         if options.check:
             print(f"{path.relative_to(INFRA.parent)} is out of date: run make module-docs", file=sys.stderr)

@@ -57,6 +57,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "fruits.classifier": ("tests/job/test_classifier.py",),
     "fruits.pca": (
         "tests/job/test_sizing.py",
+        "tests/job/test_memory.py",
         "tests/job/test_pca.py",
     ),
     "ops.cost.bill": ("tests/ops/test_money.py", "tests/ops/test_cost.py"),
@@ -69,8 +70,32 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/infra/test_prices_and_sizes.py",
     ),
     "ops.lifecycle.step": ("tests/ops/test_steps_end.py", "tests/ops/test_step.py", "tests/diagnose/test_command.py"),
-    "ops.diagnose.causes": ("tests/diagnose/test_corpus.py", "tests/diagnose/test_odd_logs.py"),
-    "ops.diagnose.tracebacks": ("tests/diagnose/test_corpus.py", "tests/diagnose/test_odd_logs.py"),
+    **dict.fromkeys(
+        (
+            "ops.diagnose.causes",
+            "ops.diagnose.verdict",
+            "ops.diagnose.scene",
+            "ops.diagnose.finders.ending",
+            "ops.diagnose.finders.naming",
+            "ops.diagnose.finders.node",
+            "ops.diagnose.finders.processes",
+            "ops.diagnose.finders.words",
+        ),
+        (
+            "tests/diagnose/test_verdicts.py",
+            "tests/diagnose/test_rows.py",
+            "tests/diagnose/test_nodes.py",
+            "tests/diagnose/test_waits.py",
+            "tests/diagnose/test_reports.py",
+            "tests/diagnose/test_corpus.py::test_the_cause_is_named",
+            "tests/diagnose/test_odd_logs.py",
+        ),
+    ),
+    "ops.diagnose.tracebacks": (
+        "tests/diagnose/test_tracebacks.py",
+        "tests/diagnose/test_odd_logs.py",
+        "tests/diagnose/test_corpus.py::test_the_cause_is_named",
+    ),
     "ops.plan.changes": ("tests/ops/test_plan_changes.py", "tests/ops/test_plan_text.py"),
     "localaws.policy": (
         "tests/localaws/test_policy_operators.py",
@@ -104,18 +129,21 @@ class Mutant:
         return f"{self.text} -> {self.change}"
 
 
-def changes_of(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+def list_changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     """What a node may be changed to, each with a description."""
     match node:
         case ast.Compare(ops=[op]) if type(op) in COMPARISONS:
-            new = COMPARISONS[type(op)]()
-            yield f"{ast.unparse(node)} becomes {type(new).__name__}", ast.Compare(node.left, [new], node.comparators)
+            operator = COMPARISONS[type(op)]()
+            yield (
+                f"{ast.unparse(node)} becomes {type(operator).__name__}",
+                ast.Compare(node.left, [operator], node.comparators),
+            )
         case ast.BinOp(op=op) if type(op) in ARITHMETIC and not _is_text(node):
             new_op = ARITHMETIC[type(op)]()
             yield f"{ast.unparse(node)} becomes {type(new_op).__name__}", ast.BinOp(node.left, new_op, node.right)
         case ast.BoolOp(values=values) if len(values) > 1:
-            other = ast.And() if isinstance(node.op, ast.Or) else ast.Or()
-            yield f"{ast.unparse(node)} becomes {type(other).__name__}", ast.BoolOp(other, values)
+            opposite = ast.And() if isinstance(node.op, ast.Or) else ast.Or()
+            yield f"{ast.unparse(node)} becomes {type(opposite).__name__}", ast.BoolOp(opposite, values)
         case ast.UnaryOp(op=ast.Not()):
             yield f"not dropped in {ast.unparse(node)}", node.operand
         case ast.IfExp():
@@ -152,60 +180,60 @@ def _is_none(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
-def _skipped(tree: ast.Module) -> set[int]:
+def _find_skipped(tree: ast.Module) -> set[int]:
     """Nodes that are no behaviour: annotations, decorators, the main guard. And functions that take a Spark session or
     one of its tables: only the tests that have a session can run those."""
-    found: set[int] = set()
+    skipped: set[int] = set()
     for node in ast.walk(tree):
         parts: list[ast.AST | None] = [getattr(node, name, None) for name in ("annotation", "returns")]
         parts += getattr(node, "decorator_list", [])
         if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test):
             parts.append(node)
-        if isinstance(node, ast.FunctionDef) and {"SparkSession", "DataFrame"} & set(_words(node.args)):
+        if isinstance(node, ast.FunctionDef) and {"SparkSession", "DataFrame"} & set(_list_names(node.args)):
             parts.append(node)
         for part in parts:
             if isinstance(part, ast.AST):
-                found |= {id(inner) for inner in ast.walk(part)}
-    return found
+                skipped |= {id(inner) for inner in ast.walk(part)}
+    return skipped
 
 
-def _words(arguments: ast.arguments) -> list[str]:
+def _list_names(arguments: ast.arguments) -> list[str]:
     return [node.id for node in ast.walk(arguments) if isinstance(node, ast.Name)]
 
 
-def sites(source: str) -> list[tuple[Mutant, int, int]]:
+def list_mutants(source: str) -> list[tuple[Mutant, int, int]]:
     """Every mutant of a source, with the number of its node in ``ast.walk`` and of the change to it."""
     tree, lines = ast.parse(source), source.splitlines()
-    skipped = _skipped(tree)
+    skipped = _find_skipped(tree)
     return [
-        (Mutant(node.lineno, lines[node.lineno - 1].strip(), change), number, which)
+        (Mutant(node.lineno, lines[node.lineno - 1].strip(), change), number, index)
         for number, node in enumerate(ast.walk(tree))
         if id(node) not in skipped and hasattr(node, "lineno")
-        for which, (change, _) in enumerate(changes_of(node))
+        for index, (change, _) in enumerate(list_changes(node))
     ]
 
 
-def chosen(source: str, accepted: set[str], most: int = MOST_MUTANTS) -> list[tuple[Mutant, int, int]]:
-    """The mutants that are tried: at most ``most``, at most one a line, without those that are accepted."""
+def choose_mutants(source: str, accepted: set[str], limit: int = MOST_MUTANTS) -> list[tuple[Mutant, int, int]]:
+    """The mutants that are tried: at most ``limit``, at most one a line, without those that are accepted."""
 
     def draw(site: tuple[Mutant, int, int]) -> str:
         return hashlib.sha256(site[0].key.encode()).hexdigest()
 
     by_line: dict[int, tuple[Mutant, int, int]] = {}
-    for site in sorted((site for site in sites(source) if site[0].key not in accepted), key=draw):
+    for site in sorted((site for site in list_mutants(source) if site[0].key not in accepted), key=draw):
         by_line.setdefault(site[0].line, site)
-    return sorted(sorted(by_line.values(), key=draw)[:most], key=lambda site: site[0].line)
+    return sorted(sorted(by_line.values(), key=draw)[:limit], key=lambda site: site[0].line)
 
 
-def mutated(source: str, path: Path, number: int, which: int) -> CodeType:
+def compile_mutant(source: str, path: Path, number: int, index: int) -> CodeType:
     """The code of a source with one change."""
     tree = ast.parse(source)
     target = list(ast.walk(tree))[number]
-    new = [node for _, node in changes_of(target)][which]
+    replacement = [node for _, node in list_changes(target)][index]
 
     class Swap(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> ast.AST:
-            return ast.copy_location(new, node) if node is target else self.generic_visit(node)
+            return ast.copy_location(replacement, node) if node is target else self.generic_visit(node)
 
     Swap().visit(tree)
     changed = ast.fix_missing_locations(tree)
@@ -228,12 +256,12 @@ class Planted(SourceFileLoader):
         return importlib.util.spec_from_file_location(name, self.path, loader=self) if name == self.name else None
 
 
-def path_of(module: str) -> Path:
+def find_path(module: str) -> Path:
     base = ROOT / "jobs" if module.startswith("fruits.") else ROOT
     return base / Path(*module.split(".")).with_suffix(".py")
 
 
-def run(module: str, code: CodeType | None, report: Path) -> int:
+def fork_tests(module: str, code: CodeType | None, report: Path) -> int:
     """In a forked process: the tests of a module with other code in it. Returns the process's id."""
     if child := os.fork():
         return child
@@ -243,7 +271,7 @@ def run(module: str, code: CodeType | None, report: Path) -> int:
         with report.open("w") as out, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             os.dup2(out.fileno(), 1)
             os.dup2(out.fileno(), 2)
-            sys.meta_path.insert(0, Planted(module, str(path_of(module)), code))
+            sys.meta_path.insert(0, Planted(module, str(find_path(module)), code))
             import pytest
 
             # a warning is no kill, and what is imported before is not rewritten
@@ -254,32 +282,32 @@ def run(module: str, code: CodeType | None, report: Path) -> int:
         os._exit(status)
 
 
-def judge(module: str, accepted: set[str], most: int = MOST_MUTANTS) -> tuple[int, list[Mutant]]:
+def judge(module: str, accepted: set[str], limit: int = MOST_MUTANTS) -> tuple[int, list[Mutant]]:
     """How many mutants were tried, and those that survived.
 
     Raises
     ------
     SystemExit : the tests fail without any change
     """
-    path, folder = path_of(module), ROOT / "build" / "mutants"
+    path, folder = find_path(module), ROOT / "build" / "mutants"
     folder.mkdir(parents=True, exist_ok=True)
     source = path.read_text()
     report = folder / f"{module}.txt"
-    _, baseline = os.waitpid(run(module, None, report), 0)
+    _, baseline = os.waitpid(fork_tests(module, None, report), 0)
     if baseline:
         raise SystemExit(f"the tests of {module} fail without a change:\n{report.read_text()[-3000:]}")
-    waiting, tried = chosen(source, accepted, most), 0
+    waiting, tried = choose_mutants(source, accepted, limit), 0
     running: dict[int, Mutant] = {}
     survived: list[Mutant] = []
     while waiting or running:
         while waiting and len(running) < (os.cpu_count() or 1):
-            mutant, number, which = waiting.pop(0)
+            mutant, number, index = waiting.pop(0)
             tried += 1
-            code = mutated(source, path, number, which)
-            running[run(module, code, folder / f"{module}-{tried}.txt")] = mutant
+            code = compile_mutant(source, path, number, index)
+            running[fork_tests(module, code, folder / f"{module}-{tried}.txt")] = mutant
         child, status = os.waitpid(-1, 0)
-        if (ended := running.pop(child, None)) and status == 0:
-            survived.append(ended)
+        if (finished := running.pop(child, None)) and status == 0:
+            survived.append(finished)
     return tried, sorted(survived, key=lambda mutant: mutant.line)
 
 
@@ -299,17 +327,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         importlib.import_module(name)
     for module in options.modules:
         accepted, began = set(reasons.get(module, {})), time.monotonic()
-        if stale := accepted - {mutant.key for mutant, _, _ in sites(path_of(module).read_text())}:
+        if stale := accepted - {mutant.key for mutant, _, _ in list_mutants(find_path(module).read_text())}:
             print(f"{module}: mutants.json explains what is no longer there:", *sorted(stale), sep="\n  ")
             bad += 1
         if options.list:
-            mutants = chosen(path_of(module).read_text(), accepted, options.most)
+            mutants = choose_mutants(find_path(module).read_text(), accepted, options.most)
             print(module, *(mutant.key for mutant, _, _ in mutants), sep="\n  ")
             continue
         tried, survived = judge(module, accepted, options.most)
         share = (tried - len(survived)) / tried
-        told = f"{module}: {tried - len(survived)} of {tried} killed ({share:.0%}), {len(accepted)} explained"
-        print(f"{told}, {time.monotonic() - began:.0f} s", flush=True)
+        summary = f"{module}: {tried - len(survived)} of {tried} killed ({share:.0%}), {len(accepted)} explained"
+        print(f"{summary}, {time.monotonic() - began:.0f} s", flush=True)
         for mutant in survived:
             print(f"  survived, line {mutant.line}: {mutant.key}", flush=True)
         bad += share < LEAST_KILLED

@@ -17,7 +17,7 @@ MARK = re.compile(
 )
 
 
-def masked(printed: str) -> str:
+def mask_output(printed: str) -> str:
     """The output without terminal codes and without the path of this checkout."""
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed).replace("\r", "")
     return "\n".join(line.rstrip() for line in plain.replace(f"{ROOT}/", "").strip().splitlines()) + "\n"
@@ -31,18 +31,18 @@ def run(command: str) -> str:
     subprocess.CalledProcessError
         When it fails: a page shows no failure by mistake.
     """
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
-    return masked(done.stdout)
+    completed = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+    return mask_output(completed.stdout)
 
 
-def pasted(page: str) -> str:
+def paste_outputs(page: str) -> str:
     """The page with every marked block filled anew."""
-    return MARK.sub(lambda found: found[1] + run(found["command"]), page)
+    return MARK.sub(lambda match: match[1] + run(match["command"]), page)
 
 
 def main() -> int:
     for page in PAGES:
-        page.write_text(pasted(page.read_text()))
+        page.write_text(paste_outputs(page.read_text()))
     return 0
 
 

@@ -40,58 +40,58 @@ class Renewal:
     added: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
-    def take(self, row: Row, figure: Figure | None, what: str, *, usd: str, source: str, as_of: str) -> None:
+    def take(self, row: Row, figure: Figure | None, label: str, *, usd: str, source: str, as_of: str) -> None:
         """Put a figure into the columns of a row, or leave them."""
         if figure is None:
-            self.missing.append(what)
+            self.missing.append(label)
             return
         self.listed += 1
         if row[usd] and Decimal(row[usd]) != figure.usd:
-            self.changed.append(f"{what}: {row[usd]} → {written(figure.usd)} USD")
-        row |= {usd: written(figure.usd), source: pricelist.SOURCE, as_of: figure.as_of}
+            self.changed.append(f"{label}: {row[usd]} → {format_usd(figure.usd)} USD")
+        row |= {usd: format_usd(figure.usd), source: pricelist.SOURCE, as_of: figure.as_of}
 
 
-def written(usd: Decimal) -> str:
+def format_usd(usd: Decimal) -> str:
     """An amount as the tables write it.
 
-    >>> written(Decimal("0.2240000000")), written(Decimal("1E+1"))
+    >>> format_usd(Decimal("0.2240000000")), format_usd(Decimal("1E+1"))
     ('0.224', '10')
     """
     return f"{usd.normalize():f}"
 
 
-def instances(rows: list[Row], ask: Ask, done: Renewal) -> list[Row]:
+def renew_instances(rows: list[Row], ask: Ask, renewal: Renewal) -> list[Row]:
     """The rows of instances.csv anew."""
     renewed = []
-    for old in rows:
-        row, where = dict(old), (old["region"], old["type"])
-        for name, query in (("ec2", pricelist.ec2(*where)), ("emr", pricelist.emr(*where))):
-            what = f"{name} of {row['type']} in {row['region']}"
+    for row_before in rows:
+        row, place = dict(row_before), (row_before["region"], row_before["type"])
+        for name, query in (("ec2", pricelist.ec2(*place)), ("emr", pricelist.emr(*place))):
+            label = f"{name} of {row['type']} in {row['region']}"
             columns = {"usd": f"{name}_usd_hour", "source": f"{name}_source", "as_of": f"{name}_as_of"}
-            done.take(row, ask(query), what, **columns)
+            renewal.take(row, ask(query), label, **columns)
         renewed.append(row)
     return renewed
 
 
-def add(types: Sequence[str], rows: list[Row], client: Any, done: Renewal) -> list[Row]:
+def list_new_instances(types: Sequence[str], rows: list[Row], client: Any, renewal: Renewal) -> list[Row]:
     """Rows of types that the table lacks, for each of its regions where EC2 and EMR list them; without a Spot price.
 
     Raises
     ------
     PriceListError, ClientError, BotoCoreError
     """
-    known = {(row["region"], row["type"]) for row in rows}
+    listed = {(row["region"], row["type"]) for row in rows}
     added = []
     for region in dict.fromkeys(row["region"] for row in rows):
         for type_ in types:
-            if (region, type_) in known:
+            if (region, type_) in listed:
                 continue
             query = pricelist.ec2(region, type_)
             texts = pricelist.products(client, query)
             ec2, size = pricelist.figure(texts, query), pricelist.size(texts, query)
             fee = pricelist.ask(client, pricelist.emr(region, type_))
             if ec2 is None or size is None or fee is None:
-                done.missing.append(f"{type_} in {region} ({'EMR' if ec2 else 'EC2'} does not list it)")
+                renewal.missing.append(f"{type_} in {region} ({'EMR' if ec2 else 'EC2'} does not list it)")
                 continue
             row = dict.fromkeys(rows[0], "") | {
                 "region": region,
@@ -101,34 +101,36 @@ def add(types: Sequence[str], rows: list[Row], client: Any, done: Renewal) -> li
                 "architecture": size.architecture,
             }
             for name, figure in (("ec2", ec2), ("emr", fee)):
-                row |= {f"{name}_usd_hour": written(figure.usd), f"{name}_as_of": figure.as_of}
+                row |= {f"{name}_usd_hour": format_usd(figure.usd), f"{name}_as_of": figure.as_of}
                 row[f"{name}_source"] = pricelist.SOURCE
             added.append(row)
-            done.added.append(f"{type_} in {region}: EC2 {written(ec2.usd)}, EMR {written(fee.usd)} USD an hour")
+            renewal.added.append(
+                f"{type_} in {region}: EC2 {format_usd(ec2.usd)}, EMR {format_usd(fee.usd)} USD an hour"
+            )
     return added
 
 
-def services(rows: list[Row], regions: list[str], ask: Ask, done: Renewal) -> list[Row]:
+def renew_services(rows: list[Row], regions: list[str], ask: Ask, renewal: Renewal) -> list[Row]:
     """The rows of services.csv anew, with those that a region lacked."""
-    kept = {(row["region"], row["item"]): dict(row) for row in rows}
+    rows_by_item = {(row["region"], row["item"]): dict(row) for row in rows}
     for item in pricelist.ITEMS:
         for region in regions:
             blank = {"region": region, "item": item, "unit": pricelist.UNITS.get(item, "hour")}
-            row = kept.get((region, item), blank | {"usd": "", "source": "", "as_of": ""})
+            row = rows_by_item.get((region, item), blank | {"usd": "", "source": "", "as_of": ""})
             query = pricelist.service(region, item)
-            done.take(row, ask(query), f"{item} in {region}", usd="usd", source="source", as_of="as_of")
+            renewal.take(row, ask(query), f"{item} in {region}", usd="usd", source="source", as_of="as_of")
             if row["usd"]:
-                kept[region, item] = row
-    return list(kept.values())
+                rows_by_item[region, item] = row
+    return list(rows_by_item.values())
 
 
-def read(path: Path) -> list[Row]:
+def read_table(path: Path) -> list[Row]:
     """The rows of a table."""
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
 
-def write(path: Path, rows: list[Row]) -> None:
+def write_table(path: Path, rows: list[Row]) -> None:
     """A table whole, or not at all."""
     part = path.with_suffix(".part")
     with part.open("w", newline="") as file:
@@ -149,22 +151,27 @@ def renew(folder: Path, client: Any, console: Console, types: Sequence[str] = ()
     ------
     PriceListError, ClientError, BotoCoreError
     """
-    done = Renewal()
-    machines, others = read(folder / "instances.csv"), read(folder / "services.csv")
-    regions = list(dict.fromkeys(row["region"] for row in machines))
-    queries = [make(row["region"], row["type"]) for row in machines for make in (pricelist.ec2, pricelist.emr)]
+    renewal = Renewal()
+    instance_rows, service_rows = read_table(folder / "instances.csv"), read_table(folder / "services.csv")
+    regions = list(dict.fromkeys(row["region"] for row in instance_rows))
+    queries = [make(row["region"], row["type"]) for row in instance_rows for make in (pricelist.ec2, pricelist.emr)]
     queries += [pricelist.service(region, item) for item in pricelist.ITEMS for region in regions]
-    shown = track(queries, "asking the Price List", console=console, disable=not console.is_terminal, transient=True)
-    answers = {str(query): pricelist.ask(client, query) for query in shown}
+    tracked_queries = track(
+        queries, "asking the Price List", console=console, disable=not console.is_terminal, transient=True
+    )
+    answers = {str(query): pricelist.ask(client, query) for query in tracked_queries}
 
     def ask(query: Query) -> Figure | None:
         return answers[str(query)]
 
-    more = add(types, machines, client, done)
-    renewed = [*instances(machines, ask, done), *more], services(others, regions, ask, done)
+    added = list_new_instances(types, instance_rows, client, renewal)
+    renewed = (
+        [*renew_instances(instance_rows, ask, renewal), *added],
+        renew_services(service_rows, regions, ask, renewal),
+    )
     for name, rows in zip(("instances.csv", "services.csv"), renewed, strict=True):
-        write(folder / name, rows)
-    return done
+        write_table(folder / name, rows)
+    return renewal
 
 
 def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE) -> None:
@@ -188,25 +195,25 @@ def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE
     if not console.is_terminal:
         console.print("asking the Price List API for some 450 figures: a minute or two")
     try:
-        done = renew(folder, pricelist.connect(), console, types)
+        renewal = renew(folder, pricelist.connect(), console, types)
     except (ClientError, BotoCoreError, pricelist.PriceListError) as error:
         raise OperatorError(
             f"the prices were not renewed, the tables are as they were: {error}. Fix: these credentials need "
             "pricing:GetProducts (infra/operators gives it)."
         ) from error
-    for line in done.changed:
+    for line in renewal.changed:
         console.print(line)
-    for line in done.added:
+    for line in renewal.added:
         console.print(f"added: {line}")
-    if done.added:
+    if renewal.added:
         console.print(
             "Terraform sizes memory by its own table. Fix: name family and size in infra/modules/sizing/sizes.tf, too."
         )
-    for line in done.missing:
+    for line in renewal.missing:
         console.print(f"not listed, stays as it was: {line}")
     console.print(
-        f"{done.listed} figures renewed, {len(done.changed)} of them changed, {len(done.missing)} not listed; Spot "
-        "prices and currencies keep their dates: the list has neither",
+        f"{renewal.listed} figures renewed, {len(renewal.changed)} of them changed, {len(renewal.missing)} not listed; "
+        "Spot prices and currencies keep their dates: the list has neither",
     )
 
 

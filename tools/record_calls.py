@@ -101,67 +101,69 @@ class Right:
 # ------------------------------------------------------------------------------------------- what is recorded
 
 
-def normalised(text: str) -> str:
+def normalise(text: str) -> str:
     """A resource or value without what differs from run to run and account to account.
 
-    >>> normalised("arn:aws:ec2:eu-west-3:123456789012:vpc/vpc-0ab12cd34ef56ab78")
+    >>> normalise("arn:aws:ec2:eu-west-3:123456789012:vpc/vpc-0ab12cd34ef56ab78")
     'arn:aws:ec2:eu-west-3:<account>:vpc/vpc-<id>'
-    >>> normalised("arn:aws:iam::123456789012:role/fruits-prod-ttl-j-ABCDEFGHIJ012")
+    >>> normalise("arn:aws:iam::123456789012:role/fruits-prod-ttl-j-ABCDEFGHIJ012")
     'arn:aws:iam::<account>:role/fruits-prod-ttl-j-<id>'
-    >>> normalised("arn:aws:s3:::fruits-prod-data-123456789012/images/Pomme (1)/0_100.jpg")
+    >>> normalise("arn:aws:s3:::fruits-prod-data-123456789012/images/Pomme (1)/0_100.jpg")
     'arn:aws:s3:::fruits-prod-data-<account>/images/<key>'
     """
     text = text.replace(EMULATED_ACCOUNT, "<account>")
-    if found := re.fullmatch(r"(arn:aws:s3:::[^/]+/)(prod/[^/]+|[^/]+)(/.*)?", text):
-        return found[1] + found[2] + ("/<key>" if found[3] else "")
+    if match := re.fullmatch(r"(arn:aws:s3:::[^/]+/)(prod/[^/]+|[^/]+)(/.*)?", text):
+        return match[1] + match[2] + ("/<key>" if match[3] else "")
     text = re.sub(r"\b(j)-[A-Z0-9]{13}\b", r"\1-<id>", text)
     text = re.sub(r"/([a-z]+)-[0-9a-f]{8,17}\b", r"/\1-<id>", text)
     return re.sub(r"key/[0-9a-f-]{36}", "key/<id>", text)
 
 
-def rights(lines: Iterable[Mapping[str, Any]], command: str) -> Iterator[Right]:
+def list_rights(lines: Iterable[Mapping[str, Any]], command: str) -> Iterator[Right]:
     """What the operator needed, from the lines of a recording (those of nodes and services are left out)."""
     for line in lines:
         if line["key"] != OPERATOR_KEY:
             continue
         for need in line.get("needs", ()):
-            context = {key: _settled(value) for key, value in need["context"].items() if _matters(key, need)}
-            yield Right(need["action"], normalised(need["resource"]), tuple(sorted(context.items())), (command,))
+            context = {
+                key: _normalise_value(value) for key, value in need["context"].items() if _is_relevant(key, need)
+            }
+            yield Right(need["action"], normalise(need["resource"]), tuple(sorted(context.items())), (command,))
 
 
-def _matters(key: str, need: Mapping[str, Any]) -> bool:
+def _is_relevant(key: str, need: Mapping[str, Any]) -> bool:
     """Whether a policy of ours could depend on a key."""
     if key == "aws:TagKeys":  # beside the tags themselves it says nothing more
-        return not any(other.startswith("aws:RequestTag/") for other in need["context"])
+        return not any(name.startswith("aws:RequestTag/") for name in need["context"])
     if key == "aws:ResourceTag/Name":  # of ours it is only a name
         return "aws:ResourceTag/Project" not in need["context"]
     return key in CONTEXT
 
 
-def _settled(value: str | list[str]) -> str | tuple[str, ...]:
-    return normalised(value) if isinstance(value, str) else tuple(value)
+def _normalise_value(value: str | list[str]) -> str | tuple[str, ...]:
+    return normalise(value) if isinstance(value, str) else tuple(value)
 
 
-def unknown(lines: Iterable[Mapping[str, Any]]) -> list[str]:
+def list_unknown_calls(lines: Iterable[Mapping[str, Any]]) -> list[str]:
     """The operator's calls that are not understood."""
     return sorted({line["unknown"] for line in lines if "unknown" in line and line["key"] == OPERATOR_KEY})
 
 
-def merged(found: Iterable[Right]) -> list[Right]:
+def merge_rights(rights: Iterable[Right]) -> list[Right]:
     """Each right once, sorted, with every command that needs it."""
     commands: dict[Right, set[str]] = {}
-    for right in found:
+    for right in rights:
         commands.setdefault(right, set()).update(right.commands)
     return [Right(r.action, r.resource, r.context, tuple(sorted(names))) for r, names in sorted(commands.items())]
 
 
-def written(found: Sequence[Right]) -> str:
+def format_rights(rights: Sequence[Right]) -> str:
     """The file: one right a line, so that a change can be read."""
-    lines = ",\n".join(json.dumps(right.as_json()) for right in found)
+    lines = ",\n".join(json.dumps(right.as_json()) for right in rights)
     return f"[\n{lines}\n]\n"
 
 
-def read(text: str) -> list[Right]:
+def parse_rights(text: str) -> list[Right]:
     """The rights in a file."""
     return [
         Right(
@@ -174,11 +176,15 @@ def read(text: str) -> list[Right]:
     ]
 
 
-def differences(kept: Sequence[Right], now: Sequence[Right]) -> list[str]:
+def diff_rights(recorded: Sequence[Right], current: Sequence[Right]) -> list[str]:
     """What a new recording has more and less; the commands beside a right are not compared."""
-    more = [f"+ {right.action} on {right.resource} {dict(right.context)}" for right in now if right not in set(kept)]
-    less = [f"- {right.action} on {right.resource} {dict(right.context)}" for right in kept if right not in set(now)]
-    return more + less
+    added = [
+        f"+ {right.action} on {right.resource} {dict(right.context)}" for right in current if right not in set(recorded)
+    ]
+    removed = [
+        f"- {right.action} on {right.resource} {dict(right.context)}" for right in recorded if right not in set(current)
+    ]
+    return added + removed
 
 
 # -------------------------------------------------------------------------------------------------- the cycle
@@ -204,11 +210,11 @@ class Recording:
         self.skip()
         yield
         lines = self.skip()
-        self.found += rights(lines, command)
-        self.not_understood += unknown(lines)
+        self.found += list_rights(lines, command)
+        self.not_understood += list_unknown_calls(lines)
 
 
-def light_wheelhouse(folder: Path, name: str) -> wheelhouse.Wheelhouse:
+def make_light_wheelhouse(folder: Path, name: str) -> wheelhouse.Wheelhouse:
     """A wheelhouse of invented wheels: a small one, and one that is sent in parts and that others share."""
     files = {
         "small-1-py3-none-any.whl": name.encode(),
@@ -224,7 +230,7 @@ def light_wheelhouse(folder: Path, name: str) -> wheelhouse.Wheelhouse:
     return wheelhouse.Wheelhouse(place, name, sums)
 
 
-def keep_a_state(target: Target, folder: Path) -> None:
+def exercise_state_backend(target: Target, folder: Path) -> None:
     """Let Terraform's S3 backend make, lock, read and change a state, with a stack of nothing.
 
     The stacks themselves keep theirs in a file here, as ENV=local does.
@@ -244,15 +250,15 @@ def keep_a_state(target: Target, folder: Path) -> None:
     text = "".join(f"    {name} = {json.dumps(value)}\n" for name, value in settings.items())
     (folder / "main.tf").write_text(_TINY_STACK.format(settings=text))
     (folder / "terraform.rc").write_text(cli_config(None))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
-    environ = kept | target.environment() | {"TF_CLI_CONFIG_FILE": str(folder / "terraform.rc")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
+    environ = environment | target.environment() | {"TF_CLI_CONFIG_FILE": str(folder / "terraform.rc")}
     terraform = str(find_terraform())
     for arguments in (["init", "-input=false"], ["apply", "-auto-approve"], ["destroy", "-auto-approve"]):
-        done = subprocess.run(
+        completed = subprocess.run(
             [terraform, *arguments, "-no-color"], cwd=folder, env=environ, capture_output=True, text=True, check=False
         )
-        if done.returncode:
-            raise OperatorError(f"Terraform kept no state in the bucket ({arguments[0]}): {done.stderr.strip()}")
+        if completed.returncode:
+            raise OperatorError(f"Terraform kept no state in the bucket ({arguments[0]}): {completed.stderr.strip()}")
 
 
 RUN: Mapping[str, Any] = {
@@ -264,9 +270,9 @@ RUN: Mapping[str, Any] = {
 """A run's record, as far as the operator's commands read it."""
 
 
-def _result(account: Account, other: Any) -> None:
+def _put_result(account: Account, node_session: Any) -> None:
     """What a step leaves, as far as results and watchers read it; put there by the nodes' side."""
-    s3 = other.client("s3", endpoint_url=account.target.endpoint)
+    s3 = node_session.client("s3", endpoint_url=account.target.endpoint)
     bucket, prefix = account.bucket("data"), "results/efficientnet_lite0"
     for name, content in (
         ("run.json", json.dumps(RUN).encode()),
@@ -277,18 +283,18 @@ def _result(account: Account, other: Any) -> None:
         s3.put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=content)
 
 
-def _notebook(account: Account, other: Any) -> None:
+def _start_notebook(account: Account, user_session: Any) -> None:
     """A running space, as Studio's user makes one: his rights, not the operator's."""
-    sagemaker = other.client("sagemaker", endpoint_url=account.target.endpoint)
-    found = studio.connection(account)
-    where, owner = {"DomainId": found["domain_id"]}, {"OwnerUserProfileName": found["user"]}
-    if not sagemaker.list_spaces(DomainIdEquals=found["domain_id"])["Spaces"]:
+    sagemaker = user_session.client("sagemaker", endpoint_url=account.target.endpoint)
+    connection = studio.connection(account)
+    domain, owner = {"DomainId": connection["domain_id"]}, {"OwnerUserProfileName": connection["user"]}
+    if not sagemaker.list_spaces(DomainIdEquals=connection["domain_id"])["Spaces"]:
         shared = {"SharingType": "Private"}
-        sagemaker.create_space(**where, SpaceName="mine", OwnershipSettings=owner, SpaceSharingSettings=shared)
-    sagemaker.create_app(**where, SpaceName="mine", AppType="JupyterLab", AppName="default")
+        sagemaker.create_space(**domain, SpaceName="mine", OwnershipSettings=owner, SpaceSharingSettings=shared)
+    sagemaker.create_app(**domain, SpaceName="mine", AppType="JupyterLab", AppName="default")
 
 
-def _other_side(account: Account) -> Any:
+def _make_other_session(account: Account) -> Any:
     """A session of somebody else than the operator: its calls are left out of the record."""
     import boto3
 
@@ -296,32 +302,34 @@ def _other_side(account: Account) -> Any:
     iam.create_user(UserName=name)
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     iam.put_user_policy(UserName=name, PolicyName="everything", PolicyDocument=json.dumps(everything))
-    made = iam.create_access_key(UserName=name)["AccessKey"]
-    held = keys.Keys(made["AccessKeyId"], made["SecretAccessKey"])
-    return boto3.session.Session(region_name=account.target.region, **held.arguments())
+    access_key = iam.create_access_key(UserName=name)["AccessKey"]
+    session_keys = keys.Keys(access_key["AccessKeyId"], access_key["SecretAccessKey"])
+    return boto3.session.Session(region_name=account.target.region, **session_keys.arguments())
 
 
 @contextmanager
-def _elsewhere(folder: Path) -> Iterator[None]:
+def _work_in(folder: Path) -> Iterator[None]:
     """States and results of this cycle lie in a folder of its own; an environment that is up is not touched."""
-    before = {name: value for name, value in os.environ.items() if name.startswith("AWS_") or name == "TERRAFORM_HOME"}
-    here = Path.cwd()
+    environment_before = {
+        name: value for name, value in os.environ.items() if name.startswith("AWS_") or name == "TERRAFORM_HOME"
+    }
+    folder_before = Path.cwd()
     os.environ["TERRAFORM_HOME"] = str(folder / "terraform")
     os.chdir(folder)
     try:
         yield
     finally:
-        os.chdir(here)
+        os.chdir(folder_before)
         for name in [name for name in os.environ if name.startswith("AWS_") or name == "TERRAFORM_HOME"]:
             del os.environ[name]
-        os.environ.update(before)
+        os.environ.update(environment_before)
 
 
-def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> None:
+def run_cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> None:
     """Every command of an operator once, on the embedded AWS."""
     target = Target(env=ENV, region=REGION, account_id=EMULATED_ACCOUNT, endpoint=aws.endpoint, keys=aws.keys)
     account = Account(target)
-    other = _other_side(account)
+    other_session = _make_other_session(account)
     quiet = Console(file=(folder / "console.txt").open("w"), width=120)
     Workspace(target=target, stack="operators", capture=True).apply()  # an administrator's, not recorded
     console.print("operators' stack applied")
@@ -329,9 +337,9 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
     with recording.of("state"):
         make_state(account.client("s3"), target)
         (folder / "state").mkdir()
-        keep_a_state(target, folder / "state")
+        exercise_state_backend(target, folder / "state")
     console.print("state kept in its bucket")
-    wheels = [light_wheelhouse(folder, name) for name in ("first", "second")]
+    wheels = [make_light_wheelhouse(folder, name) for name in ("first", "second")]
     with recording.of("apply"):
         deploy.apply({}, quiet, account, build=lambda *_: wheels[0])
     console.print("applied")
@@ -341,12 +349,18 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
         storage.apply()
         uri = f"s3://{account.bucket('artifacts')}/wheelhouse"
         wheelhouse.sync(wheels[1], uri, store=wheelhouse.open_store(uri, account.client("s3")), console=quiet)
-        given = json.loads((storage.state.parent / "cluster.auto.json").read_text())
-        more = {**changed, "idle_timeout_seconds": 1200, "step_concurrency": 2, "task": {"units": 8}, "ttl_hours": 5}
-        Workspace(target=target, stack="cluster", extra={**given, **more}, capture=True).apply()
+        variables = json.loads((storage.state.parent / "cluster.auto.json").read_text())
+        changed_variables = {
+            **changed,
+            "idle_timeout_seconds": 1200,
+            "step_concurrency": 2,
+            "task": {"units": 8},
+            "ttl_hours": 5,
+        }
+        Workspace(target=target, stack="cluster", extra={**variables, **changed_variables}, capture=True).apply()
         storage = Workspace(target=target, stack="storage", capture=True)
         storage.apply()
-        Workspace(target=target, stack="cluster", extra=given, capture=True).apply()
+        Workspace(target=target, stack="cluster", extra=variables, capture=True).apply()
     console.print("changed and changed back")
     images = folder / "images" / "Pomme d'été (1)"
     images.mkdir(parents=True)
@@ -354,7 +368,7 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
     (images / "1_100.png").write_bytes(b"0" * (MULTIPART_BYTES + 1))
     with recording.of("upload-dataset"):
         upload(account.client("s3"), account.bucket("data"), folder / "images", quiet)
-    _result(account, other)
+    _put_result(account, other_session)
     with recording.of("run-step"):
         code = step.run_step(account, {}, quiet, step.Terms())
         if code == 0:
@@ -371,15 +385,15 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
         deploy.destroy({}, quiet, account)
     console.print("destroyed")
     with recording.of("studio"):
-        workspace = Workspace(target=target, stack="cluster", extra={**given, **STUDIO}, capture=True)
+        workspace = Workspace(target=target, stack="cluster", extra={**variables, **STUDIO}, capture=True)
         workspace.apply()
         account = Account(target)  # what the other has read of the stack is gone
         studio.put(account, quiet)
         studio.open_(account, {}, quiet)
-        _notebook(account, other)
+        _start_notebook(account, other_session)
         doctor.look_at_bill(account, quiet)
         studio.end(account, quiet)
-        _notebook(account, other)
+        _start_notebook(account, other_session)
         deploy.destroy({}, quiet, account)
     console.print("Studio applied, opened and destroyed")
     with recording.of("purge"):
@@ -387,7 +401,7 @@ def cycle(folder: Path, recording: Recording, aws: Record, console: Console) -> 
     console.print("purged")
 
 
-def record(console: Console) -> list[Right]:
+def record_rights(console: Console) -> list[Right]:
     """Run the cycle in a folder that goes; the value is what it needed.
 
     Raises
@@ -405,15 +419,15 @@ def record(console: Console) -> list[Right]:
             log_delay_seconds=0.1,
             record=str(recording.path),
         )
-        with server.running(settings) as aws, _elsewhere(folder):
-            cycle(folder, recording, aws, console)
+        with server.running(settings) as aws, _work_in(folder):
+            run_cycle(folder, recording, aws, console)
     if recording.not_understood:
         raise UnknownCallsError(
             "calls whose rights nobody has written down: "
             + "; ".join(sorted(set(recording.not_understood)))
             + ". Fix: write them in localaws/rights.py."
         )
-    return merged(recording.found)
+    return merge_rights(recording.found)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -425,18 +439,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console = Console()
     try:
-        found = record(console)
+        rights = record_rights(console)
     except OperatorError as error:
         Console(stderr=True).print(f"record-calls: {error}", style="red")
         return error.exit_code
-    kept = read(RECORDED.read_text()) if RECORDED.exists() else []
-    changed = differences(kept, found)
+    recorded = parse_rights(RECORDED.read_text()) if RECORDED.exists() else []
+    changed = diff_rights(recorded, rights)
     for line in changed:
         console.print(line)
-    console.print(f"{len(found)} rights; {len(changed)} differ from {RECORDED.relative_to(ROOT)}")
+    console.print(f"{len(rights)} rights; {len(changed)} differ from {RECORDED.relative_to(ROOT)}")
     if options.check:
         return 1 if changed else 0
-    RECORDED.write_text(written(found))
+    RECORDED.write_text(format_rights(rights))
     return 0
 
 

@@ -9,9 +9,9 @@ IEND is rejected even where every pixel is there, because what was cut off canno
 What stands behind the end mark is ignored.
 
 What no look at the bytes can tell, and is accepted: bytes that look like compressed pixels within one coded picture of
-WebP, HEIC or AVIF (another picture's middle, random ones); rows without compression that end where a row does, or in a
-hole, or where white follows on white; a progressive JPEG that was cut between two scans and mended, or whose first,
-coarse pass holds zeros.
+WebP, HEIC or AVIF, or of a JPEG without restart markers (another picture's middle, random ones); rows without
+compression that hold other bytes, or end where a row does, or in a hole, or where white follows on white; a progressive
+JPEG that was cut and mended with an end mark, or whose first, coarse pass holds zeros.
 """
 
 from __future__ import annotations
@@ -26,8 +26,14 @@ ZEROS = bytes(16)
 """So many zero bytes in a row do not occur in compressed pixels; an interrupted copy fills with them."""
 _LONGEST = 24
 """Bytes of zeros in a row that a coder of entropy may write; of lossless WebP, AV1 and LZW the most ever seen are 3."""
-_OTHER_FILES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0\0\x10JFIF\0", b"WEBPVP8", b"GIF89a", b"%PDF-1.")
-"""How files begin, in bytes enough that compressed pixels do not hold them by chance."""
+_OTHER_FILES = (
+    *(rb"\x89PNG\r\n\x1a\n", rb"\xff\xd8\xff\xe0\x00\x10JFIF\x00", rb"\xff\xd8\xff\xe1..Exif\x00\x00", rb"WEBPVP8"),
+    *(rb"GIF8[79]a", rb"%PDF-1\.", rb"II\*\x00..[\x00-\x03]\x00", rb"MM\x00\*\x00[\x00-\x03].."),
+    rb"ftyp(?:avi[fs]|hei[cx]|mif1|msf1|isom|mp4[12]|qt  )",
+    rb"BM....\x00\x00\x00\x00..\x00\x00[\x0c\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00",
+)
+"""How files begin, in bytes enough that pixels do not hold them by chance; each begins with letters that `re` is quick
+to find."""
 
 
 class DamagedError(ValueError):
@@ -76,6 +82,7 @@ _ONE_BY_ONE = frozenset({0xC0, 0xC1})
 _PROGRESSIVE = 0xC2
 _HUFFMAN = _ONE_BY_ONE | {_PROGRESSIVE}
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 _SPARE = 512
 """Bytes between the last pixel and the next marker that some cameras leave."""
 _NEAR = 16
@@ -90,6 +97,7 @@ def jpeg(data: bytes) -> Picture:
     kept: list[bytes] = [data[:2]]
     frame, scans, exif, at, length = 0, 0, b"", 2, 2
     first_symbols: dict[int, int] = {}
+    shape, interval = b"", 0
     while True:
         found = _MARKER.search(data, at)
         if found is None:
@@ -107,7 +115,10 @@ def jpeg(data: bytes) -> Picture:
         body = data[at + 2 : at + size]
         if marker == 0xE1 and body.startswith(b"Exif\0") and not exif:
             exif = body[6:]
-        frame = marker if marker in _SOF else frame
+        if marker in _SOF:
+            frame, shape = marker, body
+        if marker == _DRI and not scans:
+            interval = int.from_bytes(body[:2], "big")
         if marker == _DHT:
             first_symbols.update(_first_symbols(body))
         if marker == _SOS:
@@ -129,12 +140,38 @@ def jpeg(data: bytes) -> Picture:
         raise _truncated("it ends before its pixels begin")
     stops: tuple[int, ...] = ()
     if scans == 1 and frame in _ONE_BY_ONE:
+        _require_restarts(kept[-1], shape, interval)
         pixels = len(kept[-1])
         stops = (length - max(_SPARE, pixels // 64), length + len(_LOOKAHEAD))
         kept.append(_LOOKAHEAD)
         stops = stops if stops[0] > length - pixels + 16 else (0, stops[1])
     kept.append(b"\xff\xd9")
     return Picture(b"".join(kept), exif=exif, stops=stops, scaled=frame in _SCALED)
+
+
+def _require_restarts(scan: bytes, shape: bytes, interval: int) -> None:
+    """Refuse a JPEG that does not hold the restart markers that its size asks for, in their order (ITU-T T.81, B.2.1).
+
+    Parameters
+    ----------
+    scan : bytes
+        All pixels.
+    shape : bytes
+        The frame's header: height, width, and by component how many blocks lie in a unit.
+    interval : int
+        Units from one marker to the next; 0 for a picture without.
+    """
+    sampling = shape[7 : 6 + 3 * shape[5] : 3] if len(shape) > 5 else b""
+    across = max((byte >> 4 for byte in sampling), default=0) if len(sampling) > 1 else 1
+    down = max((byte & 15 for byte in sampling), default=0) if len(sampling) > 1 else 1
+    height, width = int.from_bytes(shape[1:3], "big"), int.from_bytes(shape[3:5], "big")
+    if not (interval and across and down and height and width):
+        return
+    units = -(-width // (8 * across)) * -(-height // (8 * down))
+    wanted = -(-units // interval) - 1
+    found = [mark[0] & 7 for mark in _RESTART.findall(scan)]
+    if found[:wanted] != [number % 8 for number in range(wanted)]:
+        raise _truncated("the marks between its pixels are not all there, in their order")
 
 
 def _first_symbols(tables: bytes) -> Iterator[tuple[int, int]]:
@@ -276,8 +313,8 @@ def _require_pixels(body: bytes, longest: int = 0) -> None:
         raise _truncated("text stands in place of its pixels")
 
 
-def _require_alone(body: bytes) -> None:
-    if any(start in body for start in _OTHER_FILES):
+def _require_alone(body: bytes | memoryview) -> None:
+    if any(re.search(start, body, re.S) for start in _OTHER_FILES):
         raise _truncated("another file begins within its pixels")
 
 
@@ -359,7 +396,7 @@ def _rows_there(data: bytes, offset: int, width: int, height: int, bits: int) ->
     stride = (width * bits + 31) // 32 * 4
     if offset + stride * height > len(data):
         raise _truncated("rows of pixels are missing")
-    _require_alone(data)
+    _require_alone(memoryview(data)[offset:])
     require_unbroken(data[offset : offset + stride * height], stride, max(1, bits // 8), width)
     return Picture(data)
 

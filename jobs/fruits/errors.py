@@ -79,6 +79,10 @@ class StorageError(FruitsError):
     cause = "storage"
 
 
+class DiskFullError(StorageError):
+    """A disk has no room left."""
+
+
 class ExecutorsError(FruitsError):
     """No executor came in the time that a run waits for one."""
 

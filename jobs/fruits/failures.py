@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from fruits import errors
-from fruits.errors import FruitsError, StorageError
+from fruits.errors import DiskFullError, FruitsError
 
 # fruits.errors.ModelError: the published network s3://b/out/_model/ab.pb is damaged. Fix: delete it, run again.
 _WORKER_ERROR = re.compile(r"fruits\.errors\.(\w+): (.+)")
@@ -26,7 +26,7 @@ def explain(error: BaseException) -> FruitsError | None:
     text = str(error)
     found = _WORKER_ERROR.findall(text)
     if not found and (full := _DISK_FULL.search(text)):
-        return StorageError(
+        return DiskFullError(
             f"a disk is full: {full[0].strip()[:200]}. Fix: free some, below the output and where Spark keeps its own "
             "files (spark.local.dir), then run it again; what is done is kept."
         )

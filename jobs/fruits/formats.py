@@ -57,8 +57,6 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"\xff\x0a", "a JPEG XL image, which is not read"),
     (b"8BPS", "a Photoshop document (PSD), which is not read"),
     (b"gimp xcf", "a GIMP document (XCF), which is not read"),
-    (b"\0\0\1\0", "a Windows icon (ICO), which is not read"),
-    (b"\0\0\2\0", "a Windows cursor (CUR), which is not read"),
     (b"icns", "a macOS icon (ICNS), which is not read"),
     (b"qoif", "a QOI image, which is not read"),
     (b"DDS ", "a DDS texture, which is not read"),
@@ -69,6 +67,17 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"IIRO", "a raw photograph (ORF), which is not read"),
     (b"IIU\0", "a raw photograph (RW2), which is not read"),
     (b"FOVb", "a raw photograph (X3F), which is not read"),
+    (b"\xc5\xd0\xd3\xc6", "an EPS drawing, which is not read"),
+    (b"\xd7\xcd\xc6\x9a", "a Windows metafile (WMF), which is not read"),
+    (b"II\x1a\0\0\0HEAPCCDR", "a raw photograph (CRW), which is not read"),
+    (b"\0MRM", "a raw photograph (MRW), which is not read"),
+    (b"\x89PNG\n\x1a", "a PNG image that was sent as text: its line ends are changed, and its pixels lost"),
+    (b"\x89PNG\r\r\n", "a PNG image that was sent as text: its line ends are changed, and its pixels lost"),
+    (b"\x89PNG", "a PNG image whose first bytes are damaged"),
+    (b"\xef\xbf\xbdPNG", "a PNG image that was stored as text: its pixels are lost"),
+    (b"\xef\xbf\xbd\xef\xbf\xbd", "an image or another file that was stored as text: its bytes are lost"),
+    (b"\xc3\xbf\xc3\x98\xc3\xbf", "a JPEG image that was stored as text, in UTF-8"),
+    (b"\xc2\x89PNG", "a PNG image that was stored as text, in UTF-8"),
     (b"%PDF", "a PDF document"),
     (b"%!PS", "a PostScript document"),
     (b"{\\rtf", "an RTF document"),
@@ -86,6 +95,8 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"\0\0\1\xb3", "an MPEG video"),
     (b"OggS", "an Ogg recording"),
     (b"ID3", "an MP3 recording"),
+    (b"\xff\xfb", "an MP3 recording"),
+    (b"\xff\xf1", "an AAC recording"),
     (b"fLaC", "a FLAC recording"),
     (b"\0\5\x16\7", "macOS's notes about another file (AppleDouble)"),
     (b"\0\0\0\1Bud1", "a macOS folder's settings (.DS_Store)"),
@@ -153,7 +164,8 @@ def describe(data: bytes) -> str:
     """
     what = next((what for start, what in _STARTS if data.startswith(start)), None)
     what = what or _container(data) or _text(data) or _unknown(data)
-    return what if what.endswith("which is not read") else f"not an image but {what}"
+    is_image = what.endswith("which is not read") or re.match(r"an? (JPEG |PNG )?image ", what)
+    return what if is_image else f"not an image but {what}"
 
 
 def _container(data: bytes) -> str | None:
@@ -164,7 +176,9 @@ def _container(data: bytes) -> str | None:
     if head[:2] == b"PK" and head[2:4] in (b"\3\4", b"\5\6", b"\7\x08"):
         if b"[Content_Types].xml" in data[:4096] or b"mimetypeapplication/vnd.oasis" in data[:256]:
             return "an Office document (a zip archive inside)"
-        return "a zip archive"
+        return "an encrypted zip archive" if head[2:4] == b"\3\4" and data[6:7] and data[6] & 1 else "a zip archive"
+    if data[128:132] == b"DICM":
+        return "a DICOM image, which is not read"
     if data[257:262] == b"ustar":
         return "a tar archive"
     if head[4:8] == b"ftyp":
@@ -178,6 +192,8 @@ def _container(data: bytes) -> str | None:
         return "a QuickTime video (MOV)"
     if head[:4] in (b"II*\0", b"MM\0*"):
         return "a raw photograph (CR2), which is not read"
+    if re.match(rb"\0\0[\1\2]\0[^\0]\0", head):
+        return "a Windows icon (ICO, CUR), which is not read"
     if re.match(rb"P[1-7]\s", head):
         return "a PNM image (PPM, PGM, PBM), which is not read"
     return None
@@ -218,6 +234,10 @@ def _is_json(data: bytes, start: str) -> bool:
 def _unknown(data: bytes) -> str:
     if not data.strip(b"\0"):
         return "only zero bytes: the file was never written"
+    if len(data) >= 64 and not data.strip(data[:1]):
+        return f"only bytes of one value ({data[0]}): the file was never written, or erased"
+    if inside := re.search(rb"\xff\xd8\xff[\xdb\xe0-\xef]|\x89PNG\r\n\x1a\n", data[:4096]):
+        return f"an image behind {inside.start():,} bytes that do not belong to it"
     sample = data[: 1 << 16]
     shares = [count / len(sample) for count in Counter(sample).values()]
     bits = -sum(share * math.log2(share) for share in shares)

@@ -42,6 +42,10 @@ PATIENCE = 20
 """So many times `SECONDS` may pass on the clock: on a loaded machine, or while other large pictures have their turn."""
 KEPT = 16 << 20
 """Bytes of files that the memory file keeps between two exchanges."""
+_DEADLY = re.compile(
+    r"image (takes more than|crashes its decoder|was not decoded in|cannot be decoded: its decoder was)"
+)
+"""How the reasons go on for which a decoder had to end."""
 _SMALL = 1 << 20
 """Bytes of files that are read in one go."""
 
@@ -54,6 +58,15 @@ _ENVIRONMENT = {
 }
 _PROGRAM = "import json, sys; told = json.loads(sys.argv[1]); sys.path[:] = told.pop('path')\n"
 _PROGRAM += "from fruits.guard import serve; serve(**told)"
+
+
+def is_deadly(reason: str) -> bool:
+    """Whether an image is rejected because its decoder crashed, did not end, or was killed.
+
+    >>> is_deadly("the PNG image crashes its decoder (SIGSEGV)"), is_deadly("the PNG image is truncated: …")
+    (True, False)
+    """
+    return _DEADLY.search(reason) is not None
 
 
 class GuardError(RuntimeError):
@@ -140,22 +153,26 @@ class Guard:
             return []
         try:
             return self._exchange(files, first, leniently)
-        except _DiedError:
+        except _DiedError as error:
+            if len(files) == 1 and error.final:
+                return [self._reject(files[0], error)]
             return [self._alone(data, first + i, leniently) for i, data in enumerate(files)]
 
     def _alone(self, data: bytes, place: int, leniently: bool) -> str | None:
         """One file in a fresh process; in a second one where the first may have died of something else."""
-        how = ""
         for _ in range(2):
             self._stop()
             try:
                 return self._exchange([data], place, leniently)[0]
             except _DiedError as error:
-                how = str(error)
+                died = error
                 if error.final:
                     break
+        return self._reject(data, died)
+
+    def _reject(self, data: bytes, died: _DiedError) -> str:
         self._stop()
-        return f"the {READ.get(picture_format(data) or '', 'unknown')} image {how}"
+        return f"the {READ.get(picture_format(data) or '', 'unknown')} image {died}"
 
     def _exchange(self, files: Sequence[bytes], first: int, leniently: bool) -> list[str | None]:
         child = self._start()

@@ -10,8 +10,8 @@ On other stores one folder is one call, and its answer is held by one process (s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -71,63 +71,78 @@ def _is_child(entry: Entry, folder: str) -> bool:
     return entry.key.startswith(start) and name not in ("", ".", "..") and not entry.key.endswith("/")
 
 
-def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
-    """The images found level by level, many folders at once, until a level has as many folders as wanted or holds them.
+@dataclass(frozen=True)
+class _Level:
+    """What lies in one folder: its files, and the folders below it."""
 
-    The folders of that level are added to `folders`, each to be listed with all below it. A local folder, and a store
-    that cannot list one level by itself, is listed whole.
+    files: list[Entry]
+    folders: list[str]
+
+
+def _look(store: Store, folder: str) -> _Level | None:
+    """One folder of a store; None where pyarrow's answer does not tell what lies in it."""
+    entries = store.list(folder)
+    if not all(_is_child(entry, folder) for entry in entries):
+        return None
+    folders = {entry.key for entry in entries if not entry.is_file}
+    return _Level([e for e in entries if e.is_file and not (e.size == 0 and e.key in folders)], sorted(folders))
+
+
+def _look_at_page(pages: Pages, prefix: str) -> _Level | None:
+    """One folder of a store that is listed by pages; None where it holds more than a page."""
+    page = pages.page(prefix, level=True)
+    if page.more:
+        return None
+    inside = {prefix, *page.folders}  # an empty object may stand for a folder, with a slash or without
+    return _Level([e for e in page.entries if e.size or not {e.key, f"{e.key}/"} & inside], page.folders)
+
+
+def _walk_levels(
+    look: Callable[[str], _Level | None], wanted: int, left: LeftOut, pool: Executor
+) -> Generator[Entry, None, tuple[list[str], list[str]]]:
+    """The images found level by level, many folders at once, until a level has as many as wanted or holds the images.
+
+    Returns the folders of that level, and those that gave no answer: tasks are to list them, with all below.
     """
-    if store.is_local or not store.lists_folders:
-        yield from walk(store, left)
-        return
-    if (pages := pages_of(store)) is not None:
-        yield from _walk_pages(pages, wanted, left, folders)
-        return
-    level = [""]
-    with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
-        while level and len(level) < wanted:
-            below: list[str] = []
-            for start in range(0, len(level), _LISTED_AT_ONCE):
-                some = level[start : start + _LISTED_AT_ONCE]
-                for folder, entries in zip(some, pool.map(store.list, some), strict=True):
-                    if not all(_is_child(entry, folder) for entry in entries):
-                        folders.append(folder)  # listed whole, where its keys come as they are
-                        continue
-                    inside = {entry.key for entry in entries if not entry.is_file}
-                    below += inside
-                    files = [e for e in entries if e.is_file and not (e.size == 0 and e.key in inside)]
-                    yield from images_in(files, left)
-                if not below and start + len(some) < len(level):
-                    # the images lie here: one task each lists the others
-                    folders += level[start + len(some) :]
-                    return
-            level = below
-    folders += level
+    level, unanswered = [""], list[str]()
+    while level and len(level) < wanted:
+        below: list[str] = []
+        for start in range(0, len(level), _LISTED_AT_ONCE):
+            some, rest = level[start : start + _LISTED_AT_ONCE], level[start + _LISTED_AT_ONCE :]
+            for folder, inside in zip(some, pool.map(look, some), strict=True):
+                if inside is None:
+                    unanswered.append(folder)
+                    continue
+                below += inside.folders
+                yield from images_in(inside.files, left)
+            if rest and not below:
+                return rest, unanswered
+        level = below
+    return level, unanswered
 
 
 def _walk_pages(pages: Pages, wanted: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
-    """The same of a store that is listed by pages: of no folder more than one is held, and a larger one is cut."""
-    level = [""]
+    """`_walk_down` of a store that is listed by pages: a folder of more than one is cut into ranges."""
     with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
-        while level and len(level) < wanted:
-            below: list[str] = []
-            for start in range(0, len(level), _LISTED_AT_ONCE):
-                some = level[start : start + _LISTED_AT_ONCE]
-                for prefix, page in zip(some, pool.map(partial(pages.page, level=True), some), strict=True):
-                    if page.more:
-                        folders += cut(pages, prefix, -(-_RANGES // len(level)), pool)
-                        continue
-                    below += page.folders
-                    inside = {prefix, *page.folders}  # an empty object may stand for a folder, with a slash or without
-                    yield from images_in((e for e in page.entries if e.size or not {e.key, f"{e.key}/"} & inside), left)
-                if not below and start + len(some) < len(level):
-                    level = level[start + len(some) :]
-                    break
-            else:
-                level = below
-                continue
-            break
-    folders += [Range(prefix) for prefix in level]
+        level, large = yield from _walk_levels(partial(_look_at_page, pages), wanted, left, pool)
+        for prefix in large:
+            folders += cut(pages, prefix, -(-_RANGES // (len(large) + len(level))), pool)
+    folders += map(Range, level)
+
+
+def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
+    """The images that the driver finds; folders that are to be listed with all below them are added to `folders`.
+
+    A local folder, and a store that cannot list one level by itself, is listed whole.
+    """
+    if store.is_local or not store.lists_folders:
+        yield from walk(store, left)
+    elif (pages := pages_of(store)) is not None:
+        yield from _walk_pages(pages, wanted, left, folders)
+    else:
+        with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
+            level, unanswered = yield from _walk_levels(partial(_look, store), wanted, left, pool)
+        folders += unanswered + level
 
 
 def _listed(store: Store, folder: str | Range) -> Iterable[Entry]:

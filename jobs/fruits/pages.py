@@ -150,17 +150,18 @@ def _halve(pages: Pages, where: Range) -> tuple[Sequence[Range], int]:
     last = page.entries[-1].key if page.entries else ""
     if not page.more or (where.until and last >= where.until):
         return [where], 1
-    high = where.until
+    high = until = where.until
     alike = max(where.prefix, last[: _same(where.after, last)]) if where.after else where.prefix
     for calls in range(2, _TRIES if high else _FIRST_TRIES):
         guess = between(last, high) if high else f"{alike}\x7f"
         if guess <= last:
             guess = f"{where.prefix}{chr(0x10FFFF)}"
         found = pages.page(where.prefix, guess, most=1).entries
-        if found and (not where.until or found[0].key < where.until):
+        if found and (not until or found[0].key < until):
             middle = found[0].key
-            return [replace(where, until=middle), replace(where, after=middle)], calls
+            return [replace(where, until=middle), replace(where, after=middle, until=until)], calls
         high = guess
+        until = until if found else guess  # nothing comes behind it
     return [where], calls
 
 

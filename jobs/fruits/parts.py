@@ -153,7 +153,11 @@ def read_batches(store: Store, names: Iterable[str], columns: list[str] | None =
         try:
             with (
                 store.open(name) as file,
-                pq.ParquetFile(file, pre_buffer=True, page_checksum_verification=True) as source,
+                pq.ParquetFile(
+                    file,
+                    pre_buffer=True,
+                    page_checksum_verification=True,
+                ) as source,
             ):
                 left = source.metadata.num_rows
                 for batch in source.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns, use_threads=False):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from fruits import checks, listing, manifests, outputs, pca, planning, report, versions
 from fruits.errors import (
     CheckError,
+    DiskFullError,
     FruitsError,
     InputError,
     OutputError,
@@ -92,7 +93,7 @@ class Run:
             self.lease.acquire()
             self.lease.keep()
         except StorageError as error:
-            raise OutputError(f"the results cannot be written. {error}") from error
+            raise _as_unwritable(error) from error
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -133,7 +134,7 @@ class Run:
             try:
                 self.progress.start()
             except StorageError as error:
-                raise OutputError(f"the results cannot be written. {error}") from error
+                raise _as_unwritable(error) from error
             outputs.sweep_temporary(self.output, self.started)
             require_folder(self.source)
             require_model(self.request)
@@ -421,6 +422,12 @@ class Run:
             "commit": os.environ.get("FRUITS_COMMIT"),
             "arguments": self.request.as_json(),
         }
+
+
+def _as_unwritable(error: StorageError) -> FruitsError:
+    """A full disk stays what it is, whenever it is met; any other trouble at the start is the output's."""
+    sentence = f"the results cannot be written. {error}"
+    return DiskFullError(sentence) if isinstance(error, DiskFullError) else OutputError(sentence)
 
 
 def _require_scores(counts: list[checks.ClassCount], scores: list[Part]) -> None:

@@ -103,7 +103,8 @@ class Progress:
         StorageError
             When it cannot.
         """
-        self._output.delete_folder(HEARTBEATS)
+        with suppress(OSError, StorageError):  # whatever lies in their place: nothing depends on heartbeats
+            self._output.delete_folder(HEARTBEATS)
         self._output.delete(ERROR)
         self._write()
         for work in (self._write, self.add_up):  # thousands of heartbeats take longer to read than a report may wait

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from fruits.errors import StorageError, UsageError
+from fruits.errors import DiskFullError, StorageError, UsageError
 
 S3_SCHEMES = ("s3", "s3a", "s3n")
 _GCS_SCHEMES = ("gs", "gcs")
@@ -205,7 +205,7 @@ def explain(error: Exception, what: str) -> StorageError:
     elif "permanentredirect" in low or "wrong region" in low or "authorizationheadermalformed" in low:
         cure = "the bucket lies in another region; set AWS_REGION to its region"
     elif "no space" in low or "quota exceeded" in low:
-        cure = "free some disk, or choose another place"
+        return DiskFullError(f"{what}: {text}. Fix: free some disk, or choose another place.")
     return StorageError(f"{what}: {text}. Fix: {cure}.")
 
 

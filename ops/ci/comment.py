@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from ops.plan import policies
+from ops.plan import policies, pricing
 from ops.plan.changes import CLUSTERS, KEEPERS, Change, changes, document, lines, secrets, shortened
 from ops.plan.masking import masked
 from ops.prices import table as prices
@@ -113,7 +113,7 @@ def price_of(subject: Subject) -> Price:
     """What an hour of the cluster costs at most, by the base's plan and by the head's."""
 
     def of(plan: Mapping[str, Any] | None) -> tuple[float | None, float | None]:
-        hour = policies.price(plan, subject.region) if plan else None
+        hour = pricing.price(plan, subject.region) if plan else None
         return (None, None) if hour is None else (float(hour.total), float(hour.total_on_demand))
 
     try:

@@ -17,7 +17,7 @@ from ops.cost import ledger, speed
 from ops.cost.ledger import sentence
 from ops.cost.money import Currency, currency_from
 from ops.cost.quote import quote
-from ops.plan import policies
+from ops.plan import pricing
 from ops.prices import table as prices
 from ops.prices.current import current
 from ops.terraform.offline import planned
@@ -92,7 +92,7 @@ def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dic
         missing = f"the ledger was not read: {error}"
     with console.status("asking for prices"):
         book = current(
-            target.region, policies.types(plan, unused=True), ask=account is not None and not account.target.emulated
+            target.region, pricing.types(plan, unused=True), ask=account is not None and not account.target.emulated
         )
     if account is not None:
         try:

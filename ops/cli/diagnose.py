@@ -39,7 +39,7 @@ def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
                 exit_code=2,
             )
         asked = {"cluster_id": environ.get("CLUSTER") or "", "step_id": environ.get("STEP") or ""}
-        evidence = gather.of_tree(Path(folder).expanduser(), **asked)
+        evidence = gather.gather_tree(Path(folder).expanduser(), **asked)
         if not (evidence.documents or evidence.node or evidence.job or evidence.reason or evidence.details):
             raise OperatorError(
                 f"there is no log of EMR below {folder}. Fix: give the folder that holds steps/, containers/, node/.",
@@ -58,7 +58,7 @@ def main(environ: Mapping[str, str]) -> int:
         print(json.dumps({"failed": None, "says": str(error)}, indent=1) if environ.get("JSON") == "1" else error)
         return 0
     if environ.get("REPORT") == "1":
-        print(report.written(found.evidence, found.verdict))
+        print(report.render_issue(found.evidence, found.verdict))
     elif environ.get("JSON") == "1":
         print(json.dumps(found.as_json(), indent=1))
     else:

@@ -80,7 +80,7 @@ def destroy_at_end(account: Account, environ: Mapping[str, str], console: Consol
 def afterwards(account: Account, console: Console) -> int:
     """Why the step of a cluster that is gone failed, from the logs that it shipped when it ended."""
     cluster_id = str(account.cluster["cluster_id"])
-    step_id = diagnosis.newest(account, cluster_id)
+    step_id = diagnosis.find_newest_failure(account, cluster_id)
     return step.why(account, cluster_id, step_id, console, patience=diagnosis.LATE_SECONDS) if step_id else UNDETERMINED
 
 

@@ -16,7 +16,7 @@ from ops.core.errors import ExitCode
 from ops.core.paths import INFRA, ROOT
 from ops.core.target import DEFAULT_REGION, NO_ACCOUNT, Target
 from ops.core.text import number
-from ops.plan import policies
+from ops.plan import policies, pricing
 from ops.plan.changes import Kind, changes
 from ops.plan.summary import summary
 from ops.prices.current import current
@@ -46,7 +46,7 @@ def plan(environ: Mapping[str, str]) -> int:
             text.parent.mkdir(parents=True, exist_ok=True)
             text.write_text(work.text(kept))
         ask = not (target.offline or target.emulated)
-        book = current(target.region, policies.types(shown), ask=ask)  # as make cost and the question of make apply
+        book = current(target.region, pricing.types(shown), ask=ask)  # as make cost and the question of make apply
         print("\n".join([f"   {counted(shown)}; all of it: {text}", *summary(shown, target.region, book)]), flush=True)
         broken += policies.check(shown, ceiling=number(environ, "MAX_USD_PER_HOUR"), region=target.region)
     for violation in broken:

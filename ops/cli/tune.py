@@ -29,7 +29,7 @@ from ops.cost import estimate, speed
 from ops.cost.money import rounded
 from ops.job import tuning
 from ops.job.local_spark import MODELS, SAMPLE
-from ops.plan import policies
+from ops.plan import pricing
 from ops.prices import table as prices
 from ops.terraform.offline import planned
 from ops.terraform.variables import Size
@@ -53,7 +53,7 @@ class Fleet:
 
     @property
     def types(self) -> list[str]:
-        return sorted(policies.types(self.plan))
+        return sorted(pricing.types(self.plan))
 
     @property
     def has_bf16(self) -> bool:

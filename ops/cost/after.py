@@ -20,7 +20,7 @@ from ops.cost.bill import Node, Span, bill, spans_of_steps
 from ops.cost.ledger import TROUBLE, sentence
 from ops.cost.money import Currency, currency_from
 from ops.cost.quote import quote
-from ops.plan import policies
+from ops.plan import pricing
 from ops.prices import table as prices
 from ops.prices.current import current
 
@@ -60,7 +60,7 @@ def before_apply(plan: Mapping[str, Any], account: Account, environ: Mapping[str
     """The estimate that is shown before the question whether to create a cluster."""
     region = account.target.region
     try:
-        book = current(region, policies.types(plan, unused=True), ask=not account.target.emulated)
+        book = current(region, pricing.types(plan, unused=True), ask=not account.target.emulated)
         found = quote(plan, env=account.target.env, region=region, book=book, environ=environ,
                       measured=measured_speed(account))  # fmt: skip
         return [f"   {line}" for line in found.lines(currency_from(environ))] if found else []

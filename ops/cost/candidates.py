@@ -14,7 +14,7 @@ from typing import Any
 from ops.cost import estimate
 from ops.cost.money import Currency, shown
 from ops.cost.speed import Speed, list_processors, of_types
-from ops.plan import policies
+from ops.plan import pricing
 from ops.prices import table as prices
 
 EXAMPLE_IMAGES = 30_000
@@ -76,7 +76,7 @@ def price_machine(
     kind, speed = book.instance(region, type_), measured or of_types([type_], precision)
     hour = kind.ec2 + book.service(region, "ebs_gp3").usd * MACHINE_GIB / prices.HOURS_A_MONTH
     step = (images / (speed.per_vcpu * kind.vcpu) + fixed_seconds) / 60
-    requests = images / 1000 * book.service(region, "s3_get").usd
+    requests = estimate.price_reads(images, book.service(region, "s3_get").usd)
     short, long = (start + step for start in MACHINE_START_MINUTES)
     usd = (hour * short / 60 + requests, hour * long / 60 + requests)
     return Candidate(
@@ -122,7 +122,7 @@ def list_candidates(
     ------
     prices.UnknownPriceError : a type has no price in this region
     """
-    size = policies.shape(plan)
+    size = pricing.shape(plan)
     if size is None:
         return []
     count, fixed = Decimal(str(images or EXAMPLE_IMAGES)), estimate.fixed_seconds(plan)
@@ -137,8 +137,8 @@ def list_candidates(
     listed[own] = planned, int(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"])
     found = []
     for name, (fleets, workers) in listed.items():
-        hour = policies.price_of(replace(size, fleets=fleets), region, book)
-        speed = measured or of_types(policies.worker_types(fleets), precision)
+        hour = pricing.price_of(replace(size, fleets=fleets), region, book)
+        speed = measured or of_types(pricing.worker_types(fleets), precision)
         run = estimate.run_on(
             hour, workers=workers, images=count, speed=speed, fixed_seconds=fixed, idle_minutes=Decimal(0),
             get=book.service(region, "s3_get").usd,

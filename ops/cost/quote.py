@@ -10,7 +10,7 @@ from ops.core.text import number
 from ops.cost import candidates, estimate
 from ops.cost.money import Currency
 from ops.cost.speed import Speed, of_types
-from ops.plan import policies
+from ops.plan import pricing
 from ops.prices import table as prices
 
 
@@ -56,13 +56,13 @@ def quote(
     ------
     prices.UnknownPriceError : a type has no price in this region
     """
-    size = policies.shape(plan)
+    size = pricing.shape(plan)
     if size is None:
         return None
     images, minutes = number(environ, "IMAGES"), number(environ, "MINUTES")
     precision = environ.get("PRECISION") or "f32"
     measured = measured if precision == "f32" else None  # the ledger does not say in which precision a run was
-    speed = measured or of_types(policies.worker_types(size.fleets), precision)
+    speed = measured or of_types(pricing.worker_types(size.fleets), precision)
     found = estimate.estimate(plan, env=env, region=region, speed=speed, images=images, book=book)
     listed = candidates.list_candidates(
         plan, region=region, images=images, book=book, measured=measured, precision=precision

@@ -14,10 +14,10 @@ class Cause:
     ----------
     name : kebab-case; rows of one name differ in ``variant``
     variant : which of the ways to this cause, where there are several
-    says : what it means, one sentence; may hold fields of the match in braces
+    meaning : what it means, one sentence; may hold fields of the match in braces
     fix : what to do about it; the same
-    decides : where two causes are possible: what tells them apart
-    next : the command to type then
+    distinction : where two causes are possible: what tells them apart
+    command : the command to type then
     patterns : in the failing statement of any log
     loud : whether the patterns count anywhere in the logs, not only in the failing statement
     weak : whether it only says what was seen, so that better evidence goes first
@@ -30,11 +30,11 @@ class Cause:
     """
 
     name: str
-    says: str
+    meaning: str
     fix: str
     variant: str = ""
-    decides: str = ""
-    next: str = "make run-step"
+    distinction: str = ""
+    command: str = "make run-step"
     patterns: tuple[re.Pattern[str], ...] = ()
     loud: bool = False
     weak: bool = False

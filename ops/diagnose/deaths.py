@@ -10,13 +10,13 @@ from typing import Literal
 from ops.diagnose import exits
 from ops.logs import layout
 
-Of = Literal["executor", "master", "python", "command"]
+Process = Literal["executor", "master", "python", "command"]
 MOST_LINE = 300
 MOST_BLOCK = 12
 """Lines of YARN's diagnostics that are kept after the one that names the end."""
 
 _CONTAINER = r"(?P<container>container_(?:e\d+_)?\d{10,}_\d{4,}_\d{2,}_\d{6,})"
-_PATTERNS: tuple[tuple[Of, re.Pattern[str]], ...] = (
+_PATTERNS: tuple[tuple[Process, re.Pattern[str]], ...] = (
     # Completed container container_… on host: ip-… (state: COMPLETE, exit status: -104)
     # Container from a bad node: container_… on host: ip-…. Exit status: 137. Diagnostics: …
     (
@@ -53,7 +53,7 @@ class Death:
 
     Attributes
     ----------
-    of : an executor's container, the application's master (in cluster mode the driver's container), the driver's
+    process : an executor's container, the application's master (in cluster mode the driver's container), the driver's
         Python, or the command that EMR ran (in client mode spark-submit, with the driver)
     code : 0 where only words tell
     container, host : empty where they are not named
@@ -61,7 +61,7 @@ class Death:
     block : the words with the diagnostics that follow them
     """
 
-    of: Of
+    process: Process
     code: int
     container: str
     host: str
@@ -80,7 +80,7 @@ def parse(text: str) -> Iterator[Death]:
     for index, line in enumerate(lines):
         if "xit" not in line and "Container" not in line:
             continue
-        for of, pattern in _PATTERNS:
+        for process, pattern in _PATTERNS:
             if match := pattern.search(line):
                 groups = match.groupdict()
                 code = int(groups.get("code") or 0)
@@ -89,25 +89,25 @@ def parse(text: str) -> Iterator[Death]:
                 if "lost" in groups:
                     code = -100
                 block = "\n".join(lines[index : index + MOST_BLOCK])
-                host = groups.get("host") or (layout.host_in(line) if of == "executor" else "")
-                words = _around(line, match.start(), match.end())
-                yield Death(of, code, groups.get("container") or "", host, words, block)
+                host = groups.get("host") or (layout.host_in(line) if process == "executor" else "")
+                words = _shorten_line(line, match.start(), match.end())
+                yield Death(process, code, groups.get("container") or "", host, words, block)
                 break
 
 
-def _around(line: str, begin: int, end: int) -> str:
+def _shorten_line(line: str, begin: int, end: int) -> str:
     """A line, shortened around the words that tell of the end."""
     if len(line) <= MOST_LINE:
         return " ".join(line.split())
-    first = max(0, min(begin - MOST_LINE // 4, len(line) - MOST_LINE))
-    last = max(end, first + MOST_LINE)
-    return ("…" if first else "") + " ".join(line[first:last].split()) + ("…" if last < len(line) else "")
+    start = max(0, min(begin - MOST_LINE // 4, len(line) - MOST_LINE))
+    stop = max(end, start + MOST_LINE)
+    return ("…" if start else "") + " ".join(line[start:stop].split()) + ("…" if stop < len(line) else "")
 
 
-def before_aftermath(text: str) -> str:
+def cut_aftermath(text: str) -> str:
     """A log up to where its process was told to end, or to where it saw another one gone.
 
-    >>> before_aftermath("java.lang.OutOfMemoryError\\nERROR RECEIVED SIGNAL TERM\\nworker exited")
+    >>> cut_aftermath("java.lang.OutOfMemoryError\\nERROR RECEIVED SIGNAL TERM\\nworker exited")
     'java.lang.OutOfMemoryError'
     """
     end = _AFTERMATH.search(text)
@@ -116,14 +116,14 @@ def before_aftermath(text: str) -> str:
 
 def is_aftermath(death: Death) -> bool:
     """Whether it ended what was going to end anyway, and explains no failure."""
-    meaning = exits.meaning(death.code, "container", "executor")
+    meaning = exits.explain_code(death.code, "container", "executor")
     return death.code == 0 or (meaning is not None and meaning.aftermath)
 
 
-def master_hosts(text: str) -> list[str]:
+def list_master_hosts(text: str) -> list[str]:
     """The hosts on which an application's masters ran, as YARN's client reports them.
 
-    >>> master_hosts("\\t ApplicationMaster host: N/A\\n\\t ApplicationMaster host: ip-10-0-1-23.ec2.internal")
+    >>> list_master_hosts("\\t ApplicationMaster host: N/A\\n\\t ApplicationMaster host: ip-10-0-1-23.ec2.internal")
     ['ip-10-0-1-23.ec2.internal']
     """
     return _MASTER_HOST.findall(text)

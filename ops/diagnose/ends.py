@@ -9,7 +9,7 @@ from typing import Literal
 from ops.diagnose.evidence import Document, Evidence
 from ops.logs import client
 
-How = Literal["failed", "succeeded", "killed", "running", "unknown"]
+Outcome = Literal["failed", "succeeded", "killed", "running", "unknown"]
 
 # INFO waitProcessCompletion ended with exit code 1 : hadoop jar …     WARN Step failed with exitCode 1 and took 20 s
 # INFO Step succeeded with exitCode 0 and took 61 seconds
@@ -25,7 +25,7 @@ _KILLED = re.compile(
 )
 
 OPEN_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
-_OF_STATE: dict[str, How] = {
+_OF_STATE: dict[str, Outcome] = {
     "COMPLETED": "succeeded",
     "FAILED": "failed",
     "CANCELLED": "killed",
@@ -40,49 +40,49 @@ class End:
 
     Attributes
     ----------
-    how : ``unknown`` where nothing says so, as in a part of a tree
-    said : the words that settle it
+    outcome : ``unknown`` where nothing says so, as in a part of a tree
+    words : the words that settle it
     by : who killed it, in words; empty where that is not known
     yarn : the application's last state as YARN's client reported it
     waits : YARN's words about what an application that has not begun waits for
     """
 
-    how: How
-    said: str = ""
+    outcome: Outcome
+    words: str = ""
     by: str = ""
     yarn: str = ""
     waits: str = ""
 
 
-def settle(evidence: Evidence) -> End:
+def read_end(evidence: Evidence) -> End:
     """How a step ended: what EMR says of it, else the controller, else YARN's client, else the master."""
-    own = evidence.of_role("step", "driver", "controller")
-    text = "\n".join(document.text for document in own if document.role != "controller")
+    documents = evidence.find_documents("step", "driver", "controller")
+    text = "\n".join(document.text for document in documents if document.role != "controller")
     report, killed = client.parse(text), _KILLED.search(text)
-    how = _OF_STATE.get(evidence.state, "unknown") if evidence.stated else "unknown"
-    if how == "unknown":
-        how = _by_logs(own, text, report)
-    if how == "failed" and report.state == "KILLED" and killed:
-        how = "killed"
-    if killed and how == "killed":
+    outcome = _OF_STATE.get(evidence.state, "unknown") if evidence.stated else "unknown"
+    if outcome == "unknown":
+        outcome = _read_outcome(documents, text, report)
+    if outcome == "failed" and report.state == "KILLED" and killed:
+        outcome = "killed"
+    if killed and outcome == "killed":
         words = killed[0]
     elif report.state:
         words = f"state: {report.state}, final status: {report.final}"
     else:
         words = "".join([master[0] for master in _MASTER.finditer(text)][-1:])
-    return End(how, words, _by(killed), report.state, report.waits)
+    return End(outcome, words, _describe_killer(killed), report.state, report.waits)
 
 
-def _by(killed: re.Match[str] | None) -> str:
+def _describe_killer(killed: re.Match[str] | None) -> str:
     if killed is None:
         return ""
-    who = killed["user"] or killed["by"]
-    return f"user {who}" + (f" at {killed['place']}" if killed["place"] else "")
+    user = killed["user"] or killed["by"]
+    return f"user {user}" + (f" at {killed['place']}" if killed["place"] else "")
 
 
-def _by_logs(own: list[Document], text: str, report: client.Report) -> How:
+def _read_outcome(documents: list[Document], text: str, report: client.Report) -> Outcome:
     """By what the logs say alone."""
-    controllers = [document.text for document in own if document.role == "controller"]
+    controllers = [document.text for document in documents if document.role == "controller"]
     codes = [int(code) for controller in controllers for code in _CONTROLLER.findall(controller)]
     if codes:
         return "succeeded" if codes[-1] == 0 else "failed"
@@ -94,7 +94,7 @@ def _by_logs(own: list[Document], text: str, report: client.Report) -> How:
         return "succeeded"
     if controllers and any("startExec" in controller for controller in controllers) and not _CLIENT_ENDED.search(text):
         return "running"
-    masters = [master for document in own for master in _MASTER.findall(document.text)]
+    masters = [master for document in documents for master in _MASTER.findall(document.text)]
     if masters and not controllers and masters[-1] == ("SUCCEEDED", "0"):
         return "succeeded"
     return "unknown"

@@ -134,12 +134,12 @@ class Evidence:
             return f"the step {self.step_id}".rstrip() + (f" on {self.cluster_id}" if self.cluster_id else "")
         return f"the cluster {self.cluster_id}".rstrip()
 
-    def node_at(self, host: str) -> Node | None:
+    def find_node(self, host: str) -> Node | None:
         """The instance that a host's name means, of several the one that was taken back; None where none is known."""
         name = layout.host_in(host)
         matching = [node for node in self.nodes if name and name in (node.host, node.instance)]
         return next(iter(sorted(matching, key=lambda node: not node.was_taken_back)), None)
 
-    def of_role(self, *roles: Role) -> list[Document]:
+    def find_documents(self, *roles: Role) -> list[Document]:
         """The documents of these roles."""
         return [document for document in self.documents if document.role in roles]

@@ -54,7 +54,7 @@ class Raised:
     message: str = ""
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """Both in one line."""
         return " ".join(f"{self.name}: {self.message}".split()) if self.message.strip() else self.name
 
@@ -79,7 +79,7 @@ class Chain:
     @property
     def text(self) -> str:
         """The exceptions without their frames, one a line."""
-        return "\n".join(link.said for link in self.links)
+        return "\n".join(link.summary for link in self.links)
 
     @property
     def deepest(self) -> Raised:
@@ -93,14 +93,14 @@ class Chain:
     @property
     def is_empty(self) -> bool:
         """Whether it says only that something failed elsewhere, or is what follows when a JVM has gone."""
-        return all(_EMPTY.search(link.said) or AFTERMATH.search(link.said) for link in self.links)
+        return all(_EMPTY.search(link.summary) or AFTERMATH.search(link.summary) for link in self.links)
 
 
 def parse(text: str) -> list[Chain]:
     r"""The chains in a text, in its order; the last `MOST` of them. Never raises.
 
     >>> text = 'Exception in thread "main" a.b.OuterException: no\n\tat x.Y(Z)\nCaused by: c.InnerError: why\n'
-    >>> [(chain.deepest.said, chain.ends) for chain in parse(text)]
+    >>> [(chain.deepest.summary, chain.ends) for chain in parse(text)]
     [('c.InnerError: why', True)]
     """
     chains: deque[Chain] = deque(maxlen=MOST)

@@ -9,7 +9,7 @@ import signal
 from dataclasses import dataclass
 from typing import Literal
 
-Who = Literal["container", "executor", "master", "shell"]
+Owner = Literal["container", "executor", "master", "shell"]
 
 _YARN = "org.apache.hadoop.yarn.api.records.ContainerExitStatus"
 _LAUNCH = "org.apache.hadoop.yarn.server.nodemanager.ContainerExecutor$ExitCode"
@@ -32,7 +32,7 @@ class Exit:
     aftermath : it ends what was going to end anyway, and explains no failure
     """
 
-    who: Who
+    owner: Owner
     code: int
     means: str
     source: str
@@ -106,7 +106,7 @@ EXITS: tuple[Exit, ...] = (
     Exit("shell", 126, "a command was found and could not be run", _BASH, "", "command-missing"),
     Exit("shell", 127, "a command was not found", _BASH, "", "command-missing"),
 )
-"""All codes but the signals', which `meaning` adds: 128 + the signal's number (bash), or -number (Python)."""
+"""All codes but the signals', which `explain_code` adds: 128 + the signal's number (bash), or -number (Python)."""
 
 _SIGNALS: dict[int, tuple[str, str]] = {
     signal.SIGKILL: ("killed from outside (SIGKILL)", "killed"),
@@ -119,26 +119,26 @@ _SIGNALS: dict[int, tuple[str, str]] = {
 }
 
 
-def signal_of(code: int) -> int:
+def find_signal(code: int) -> int:
     """The signal that an exit code stands for, 0 for none.
 
-    >>> signal_of(137), signal_of(-9), signal_of(1), signal_of(-100)
+    >>> find_signal(137), find_signal(-9), find_signal(1), find_signal(-100)
     (9, 9, 0, 0)
     """
     number = code - 128 if code > 128 else -code
     return number if code != 154 and 0 < number <= 31 else 0
 
 
-def meaning(code: int, *whose: Who) -> Exit | None:
+def explain_code(code: int, *owners: Owner) -> Exit | None:
     """What a code means to the first of these who defines it, or as a signal; None where it means nothing by itself.
 
-    >>> meaning(52, "executor").cause, meaning(52, "master"), meaning(139, "executor").cause
+    >>> explain_code(52, "executor").cause, explain_code(52, "master"), explain_code(139, "executor").cause
     ('out-of-memory-executor', None, 'native-crash')
     """
-    for who in whose:
+    for owner in owners:
         for entry in EXITS:
-            if (entry.who, entry.code) == (who, code):
+            if (entry.owner, entry.code) == (owner, code):
                 return entry
-    if words := _SIGNALS.get(signal_of(code)):
-        return Exit("shell", code, words[0], "signal(7)", signal.Signals(signal_of(code)).name, words[1])
+    if words := _SIGNALS.get(find_signal(code)):
+        return Exit("shell", code, words[0], "signal(7)", signal.Signals(find_signal(code)).name, words[1])
     return None

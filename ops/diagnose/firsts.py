@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ops.diagnose.deaths import before_aftermath
+from ops.diagnose.deaths import cut_aftermath
 from ops.diagnose.evidence import Evidence
 
 MOST_LINE = 400
@@ -45,75 +45,75 @@ _SOUGHT: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 
 
-def last_error(text: str) -> str:
+def find_last_error(text: str) -> str:
     """The line of a text that reports its failure: the last that begins like an error, else that sounds like one.
 
-    >>> last_error("ERROR: no such package\\nHint: see the manual\\nbye")
+    >>> find_last_error("ERROR: no such package\\nHint: see the manual\\nbye")
     'ERROR: no such package'
-    >>> last_error("all is well\\nbye")
+    >>> find_last_error("all is well\\nbye")
     ''
     """
-    useful = _useful(text)
+    useful = _list_useful_lines(text)
     for pattern in (_STRONG, _SOME):
         if error := next((line for line in reversed(useful) if pattern.search(line)), None):
-            return _cut(error)
+            return _shorten(error)
     return ""
 
 
-def last_words(text: str) -> str:
+def find_last_words(text: str) -> str:
     """The last line that is more than a shutdown's.
 
-    >>> last_words("all is well\\nbye\\n26/11/24 10:00:00 INFO ShutdownHookManager: Shutdown hook called")
+    >>> find_last_words("all is well\\nbye\\n26/11/24 10:00:00 INFO ShutdownHookManager: Shutdown hook called")
     'bye'
     """
-    return _cut(next(reversed(_useful(text)), ""))
+    return _shorten(next(reversed(_list_useful_lines(text)), ""))
 
 
-def last_line(text: str) -> str:
+def find_last_line(text: str) -> str:
     """The last line, whatever it says; where a client reports the end of an application, that.
 
-    >>> last_line("INFO Client:\\n\\t final status: FAILED\\n\\t user: hadoop\\n")
+    >>> find_last_line("INFO Client:\\n\\t final status: FAILED\\n\\t user: hadoop\\n")
     'final status: FAILED'
     """
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     ends = [line for line in lines if line.startswith("final status: ")]
-    return _cut((ends or lines or [""])[-1])
+    return _shorten((ends or lines or [""])[-1])
 
 
-def _useful(text: str) -> list[str]:
-    lines = [line.strip() for line in before_aftermath(text).split("\n") if line.strip()]
+def _list_useful_lines(text: str) -> list[str]:
+    lines = [line.strip() for line in cut_aftermath(text).split("\n") if line.strip()]
     return [line for line in lines if not _NOISE.search(line) and not line.startswith(("at ", "File ", "..."))]
 
 
-def first_error(evidence: Evidence) -> str:
+def find_first_error(evidence: Evidence) -> str:
     """The earliest line of driver, step and executors that reports an error, after its file's address."""
     errors: list[tuple[str, str]] = []
-    for document in evidence.of_role("driver", "step", "executor"):
-        for line in before_aftermath(document.text).split("\n"):
+    for document in evidence.find_documents("driver", "step", "executor"):
+        for line in cut_aftermath(document.text).split("\n"):
             if _STRONG.search(line) and not _NOISE.search(line):
-                at = _TIME.match(line)
+                time = _TIME.match(line)
                 errors.append(
                     (
-                        at[1].removeprefix("20").replace("-", "/").replace("T", " ") if at else "~",
-                        _told(document.uri, line),
+                        time[1].removeprefix("20").replace("-", "/").replace("T", " ") if time else "~",
+                        _format_line(document.uri, line),
                     )
                 )
                 break
     return min(errors, key=lambda pair: pair[0])[1] if errors else ""
 
 
-def _told(uri: str, line: str) -> str:
-    return f"{'/'.join(uri.split('/')[-2:])}: {_cut(line.strip())}"
+def _format_line(uri: str, line: str) -> str:
+    return f"{'/'.join(uri.split('/')[-2:])}: {_shorten(line.strip())}"
 
 
-def ruled_out(evidence: Evidence) -> tuple[str, ...]:
+def list_ruled_out(evidence: Evidence) -> tuple[str, ...]:
     """What other failures leave in a log, and no log that was read has."""
     texts = [document.text for document in evidence.documents]
     if not any(text.strip() for text in texts):
         return ()
-    return tuple(what for what, pattern in _SOUGHT if not any(pattern.search(text) for text in texts))
+    return tuple(label for label, pattern in _SOUGHT if not any(pattern.search(text) for text in texts))
 
 
-def _cut(line: str) -> str:
+def _shorten(line: str) -> str:
     line = " ".join(line.split())
     return line if len(line) <= MOST_LINE else f"{line[:MOST_LINE]}…"

@@ -101,7 +101,7 @@ class ClusterShelf:
         return [log for log in self.logs.list("node/") if log.kind == "bootstrap"]
 
     def causes(self) -> list[Mapping[str, Any]]:
-        return [cause for log in self._causes.list() if (cause := _json_of(self._causes, log))]
+        return [cause for log in self._causes.list() if (cause := _load_json(self._causes, log))]
 
     def node(self, instance: str, host: str) -> list[Log]:
         folders = ("applications/hadoop-yarn/", "daemons/instance-state/") if instance else ()
@@ -125,7 +125,7 @@ class TreeShelf:
         return [log for log in self.all if log.kind == "bootstrap"]
 
     def causes(self) -> list[Mapping[str, Any]]:
-        return [cause for log in self.all if log.kind == "cause" and (cause := _json_of(self.logs, log))]
+        return [cause for log in self.all if log.kind == "cause" and (cause := _load_json(self.logs, log))]
 
     def node(self, instance: str, host: str) -> list[Log]:
         logs = [log for log in self.all if log.kind == "node"]
@@ -135,10 +135,10 @@ class TreeShelf:
     def json(self, name: str) -> Mapping[str, Any]:
         """A file of this name, anywhere in the tree; empty where there is none that can be read."""
         logs = [log for log in self.all if log.key.rpartition("/")[2] in (name, f"{name}.gz")]
-        return next((answer for log in logs if (answer := _json_of(self.logs, log))), {})
+        return next((answer for log in logs if (answer := _load_json(self.logs, log))), {})
 
 
-def _json_of(logs: Logs, log: Log) -> Mapping[str, Any]:
+def _load_json(logs: Logs, log: Log) -> Mapping[str, Any]:
     """A JSON object, or an empty one: a log of another kind may bear the name."""
     if log.size > MOST_BYTES:
         return {}
@@ -150,176 +150,185 @@ def _json_of(logs: Logs, log: Log) -> Mapping[str, Any]:
 
 
 # -- logs ----------------------------------------
-def documents_of_step(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...], tuple[Log, ...]]:
+def read_step_documents(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...], tuple[Log, ...]]:
     """A step's logs that may tell something, and the drivers' among the logs that are there.
 
     In cluster mode the step's own log names the application in whose first container the driver wrote; of the other
     containers those that the driver names are read, or else the last ones.
     """
-    own = [log for log in shelf.step(step_id) if log.stream in ("stderr", "stdout", "controller")] if step_id else []
-    step_documents = [_read(shelf, log, "step") for log in sorted(own, key=_telling)]
-    named = [name for document in step_documents for name in layout.applications_in(document.text)]
-    applications = list(dict.fromkeys(named)) or ([] if step_id else _applications(shelf))
+    logs_of_step = (
+        [log for log in shelf.step(step_id) if log.stream in ("stderr", "stdout", "controller")] if step_id else []
+    )
+    step_documents = [_read_document(shelf, log, "step") for log in sorted(logs_of_step, key=_log_order)]
+    names = [name for document in step_documents for name in layout.applications_in(document.text)]
+    applications = list(dict.fromkeys(names)) or ([] if step_id else _list_applications(shelf))
     drivers: list[Log] = []
     executors: list[Log] = []
     for application in applications:
         logs = [log for log in shelf.containers(application) if log.stream in STREAMS]
         drivers += [log for log in logs if log.is_driver]
         executors += [log for log in logs if not log.is_driver]
-    driver_documents = [_read(shelf, log, "driver") for log in sorted(drivers, key=_telling)]
-    executor_documents = [_read(shelf, log, "executor") for log in _worth_reading(executors, driver_documents)]
-    own_role: Role = "step"
+    driver_documents = [_read_document(shelf, log, "driver") for log in sorted(drivers, key=_log_order)]
+    executor_documents = [
+        _read_document(shelf, log, "executor") for log in _choose_executor_logs(executors, driver_documents)
+    ]
+    step_role: Role = "step"
     if not applications and any(d.text for d in step_documents):
-        own_role = "driver"  # in client mode the driver writes to the step's own log
-    step_documents = [replace(d, role="controller" if _is_controller(d) else own_role) for d in step_documents]
+        step_role = "driver"  # in client mode the driver writes to the step's own log
+    step_documents = [replace(d, role="controller" if _is_controller(d) else step_role) for d in step_documents]
     return (*driver_documents, *step_documents, *executor_documents), tuple(drivers)
 
 
-def _worth_reading(executors: list[Log], drivers: list[Document]) -> list[Log]:
+def _choose_executor_logs(executors: list[Log], drivers: list[Document]) -> list[Log]:
     """All that some containers left: of those that a driver says ended early, in that order; then of the last ones."""
-    named = [death.container for d in drivers for death in deaths.parse(d.text) if death.container]
-    named += [name for d in drivers for name in _NAMED_CONTAINER.findall(d.text)]
+    names = [death.container for d in drivers for death in deaths.parse(d.text) if death.container]
+    names += [name for d in drivers for name in _NAMED_CONTAINER.findall(d.text)]
     latest = sorted({log.container: log.modified for log in executors}.items(), key=lambda pair: pair[1], reverse=True)
-    known = {log.container for log in executors}
-    order = [name for name in dict.fromkeys([*named, *(name for name, _ in latest)]) if name in known]
+    existing = {log.container for log in executors}
+    order = [name for name in dict.fromkeys([*names, *(name for name, _ in latest)]) if name in existing]
     chosen = {name: index for index, name in enumerate(order[:MOST_EXECUTORS])}
     picked = [log for log in executors if log.container in chosen]
-    return sorted(picked, key=lambda log: (chosen[log.container], _telling(log)))
+    return sorted(picked, key=lambda log: (chosen[log.container], _log_order(log)))
 
 
 def _is_controller(document: Document) -> bool:
     return layout.stream_of(document.uri.rpartition("/")[2]) == "controller"
 
 
-def _applications(shelf: Shelf) -> list[str]:
-    every = shelf.all if isinstance(shelf, TreeShelf) else []
-    return list(dict.fromkeys(log.application for log in every if log.application))[-1:]
+def _list_applications(shelf: Shelf) -> list[str]:
+    logs = shelf.all if isinstance(shelf, TreeShelf) else []
+    return list(dict.fromkeys(log.application for log in logs if log.application))[-1:]
 
 
-def _telling(log: Log) -> tuple[int, str]:
+def _log_order(log: Log) -> tuple[int, str]:
     order = {"stderr": 0, "stdout": 1, "controller": 2}
     return order.get(log.stream, 3), log.key
 
 
-def _read(shelf: Shelf, log: Log, role: Role) -> Document:
+def _read_document(shelf: Shelf, log: Log, role: Role) -> Document:
     excerpt = shelf.logs.read(log)
     return Document(role, shelf.logs.uri(log.key), excerpt.text, excerpt.problem)
 
 
-def documents_of_nodes(shelf: Shelf, nodes: tuple[Node, ...], documents: tuple[Document, ...]) -> tuple[Document, ...]:
+def read_node_documents(shelf: Shelf, nodes: tuple[Node, ...], documents: tuple[Document, ...]) -> tuple[Document, ...]:
     """What the nodes' own logs say, of the nodes that containers ended on which nothing ended on purpose."""
     ends = [death for d in documents if d.role in ("driver", "step") for death in deaths.parse(d.text)]
     hosts = [layout.host_in(death.host) for death in ends if death.code and not deaths.is_aftermath(death)]
-    if any(death.of == "master" and not death.host for death in ends):
-        hosts += [layout.host_in(host) for d in documents if d.role == "step" for host in deaths.master_hosts(d.text)]
+    if any(death.process == "master" and not death.host for death in ends):
+        hosts += [
+            layout.host_in(host) for d in documents if d.role == "step" for host in deaths.list_master_hosts(d.text)
+        ]
     picked: list[Document] = []
     hosts = list(dict.fromkeys(filter(None, hosts)))[:MOST_NODES]
     for host in hosts:
-        for log in _logs_of_node(shelf, nodes, host, _NODE_LOG):
-            document = _read(shelf, log, "node")
-            picked.append(replace(document, text=_lines(document.text, _NODE_SAYS), host=host))
+        for log in _list_node_logs(shelf, nodes, host, _NODE_LOG):
+            document = _read_document(shelf, log, "node")
+            picked.append(replace(document, text=_filter_lines(document.text, _NODE_SAYS), host=host))
     manager = next((name for d in documents if d.role == "step" for name in _MANAGER.findall(d.text)), "")
     if any(death.code == -100 for death in ends) and (manager := layout.host_in(manager)):
-        for log in _logs_of_node(shelf, nodes, manager, _MANAGER_LOG):
-            document = _read(shelf, log, "node")
+        for log in _list_node_logs(shelf, nodes, manager, _MANAGER_LOG):
+            document = _read_document(shelf, log, "node")
             for host in hosts:
-                words = _lines(document.text, _MANAGER_SAYS, f"{host}.")
+                words = _filter_lines(document.text, _MANAGER_SAYS, f"{host}.")
                 picked.append(replace(document, text=words, host=host))
     return tuple(document for document in picked if document.text or document.problem)
 
 
-def _logs_of_node(shelf: Shelf, nodes: tuple[Node, ...], host: str, names: re.Pattern[str]) -> list[Log]:
+def _list_node_logs(shelf: Shelf, nodes: tuple[Node, ...], host: str, names: re.Pattern[str]) -> list[Log]:
     """The newest logs of these names of a node."""
     instance = next((node.instance for node in nodes if host in (node.host, node.instance)), "")
     logs = [log for log in shelf.node(instance, host) if names.search(log.key)]
     return sorted(logs, key=lambda log: log.modified, reverse=True)[:MOST_OF_NODE]
 
 
-def _lines(text: str, pattern: re.Pattern[str], also: str = "") -> str:
+def _filter_lines(text: str, pattern: re.Pattern[str], also: str = "") -> str:
     return "\n".join([line for line in text.split("\n") if also in line and pattern.search(line)][-MOST_NODE_LINES:])
 
 
-def documents_of_bootstrap(shelf: Shelf, reason: str) -> tuple[Document, ...]:
+def read_bootstrap_documents(shelf: Shelf, reason: str) -> tuple[Document, ...]:
     """The logs of the bootstrap action that failed: of the instance that EMR names, or else of those that failed."""
-    every = shelf.bootstraps()
-    named = layout.instances_in(reason)
-    wanted = [log for log in every if log.instance in named] or every
-    wanted.sort(key=lambda log: (log.action, {"controller": 0, "stdout": 1}.get(log.stream, 2), log.key))
+    logs = shelf.bootstraps()
+    instances = layout.instances_in(reason)
+    chosen = [log for log in logs if log.instance in instances] or logs
+    chosen.sort(key=lambda log: (log.action, {"controller": 0, "stdout": 1}.get(log.stream, 2), log.key))
     picked = [
-        _read(shelf, log, "bootstrap") for log in wanted[-3 * MOST_EXECUTORS :][::-1] if log.stream != "controller"
+        _read_document(shelf, log, "bootstrap")
+        for log in chosen[-3 * MOST_EXECUTORS :][::-1]
+        if log.stream != "controller"
     ]
     return tuple(document for document in picked if document.text.strip() or document.problem)
 
 
 # -- what EMR says ----------------------------------------
-def _map(value: Any) -> Mapping[str, Any]:
+def _as_mapping(value: Any) -> Mapping[str, Any]:
     """What should be a JSON object, and in a saved file may be anything."""
     return value if isinstance(value, Mapping) else {}
 
 
-def _maps(value: Any) -> list[Mapping[str, Any]]:
+def _as_mappings(value: Any) -> list[Mapping[str, Any]]:
     """What should be a list of JSON objects."""
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def details_of(status: Mapping[str, Any]) -> tuple[ErrorDetail, ...]:
+def parse_details(status: Mapping[str, Any]) -> tuple[ErrorDetail, ...]:
     """``ErrorDetails`` of a cluster's status.
 
-    >>> details_of({"ErrorDetails": [{"ErrorCode": "X", "ErrorData": [{"instance-type": "m5.xlarge"}]}]})[0].data
+    >>> parse_details({"ErrorDetails": [{"ErrorCode": "X", "ErrorData": [{"instance-type": "m5.xlarge"}]}]})[0].data
     {'instance-type': 'm5.xlarge'}
     """
     details = []
-    for detail in _maps(status.get("ErrorDetails")):
-        data = {str(key): str(value) for pair in _maps(detail.get("ErrorData")) for key, value in pair.items()}
+    for detail in _as_mappings(status.get("ErrorDetails")):
+        data = {str(key): str(value) for pair in _as_mappings(detail.get("ErrorData")) for key, value in pair.items()}
         details.append(ErrorDetail(str(detail.get("ErrorCode", "")), data, str(detail.get("ErrorMessage", ""))))
     return tuple(details)
 
 
-def step_reason(status: Mapping[str, Any]) -> str:
+def read_step_reason(status: Mapping[str, Any]) -> str:
     """EMR's words about a step, where it has any that say something.
 
-    >>> step_reason({"FailureDetails": {"Reason": "Unknown Error."}}), step_reason({"FailureDetails": {"Message": "x"}})
-    ('', 'x')
+    >>> [read_step_reason({"FailureDetails": details}) for details in ({"Reason": "Unknown Error."}, {"Message": "x"})]
+    ['', 'x']
     """
-    details = _map(status.get("FailureDetails"))
-    change = _map(status.get("StateChangeReason"))
+    details = _as_mapping(status.get("FailureDetails"))
+    change = _as_mapping(status.get("StateChangeReason"))
     reason = details.get("Message") or change.get("Message") or details.get("Reason") or ""
     return "" if str(reason).startswith("Unknown Error") else str(reason)
 
 
-def nodes_of(instances: list[Mapping[str, Any]], since: datetime | None, until: datetime | None) -> tuple[Node, ...]:
+def list_nodes(instances: list[Mapping[str, Any]], since: datetime | None, until: datetime | None) -> tuple[Node, ...]:
     """The instances of a cluster, and which of them ended in a span of time, with EMR's words.
 
     Parameters
     ----------
     since, until : None where that is not known: then every end counts
 
-    >>> nodes_of([{"Ec2InstanceId": "i-1", "Market": "SPOT", "Status": {"State": "TERMINATED"}}], None, None)[0].ended
+    >>> list_nodes([{"Ec2InstanceId": "i-1", "Market": "SPOT", "Status": {"State": "TERMINATED"}}], None, None)[0].ended
     True
     """
     nodes = []
     for instance in instances:
-        status = _map(instance.get("Status"))
-        ended, change = moment(_map(status.get("Timeline")).get("EndDateTime")), _map(status.get("StateChangeReason"))
-        inside = ended is None or (
-            (since is None or since - SLACK <= ended) and (until is None or ended <= until + SLACK)
+        status = _as_mapping(instance.get("Status"))
+        end, change = (
+            parse_time(_as_mapping(status.get("Timeline")).get("EndDateTime")),
+            _as_mapping(status.get("StateChangeReason")),
         )
+        is_inside = end is None or ((since is None or since - SLACK <= end) and (until is None or end <= until + SLACK))
         nodes.append(
             Node(
                 str(instance.get("Ec2InstanceId") or "an instance"),
                 str(instance.get("Market") or ""),
                 str(change.get("Message") or change.get("Code") or ""),
-                ended=inside and str(status.get("State") or "") == "TERMINATED",
+                ended=is_inside and str(status.get("State") or "") == "TERMINATED",
                 host=layout.host_in(f"{instance.get('PrivateDnsName') or ''} {instance.get('PrivateIpAddress') or ''}"),
             )
         )
     return tuple(nodes)
 
 
-def moment(value: Any) -> datetime | None:
+def parse_time(value: Any) -> datetime | None:
     """A time of EMR's API: a datetime, or the text or number that the command line prints.
 
-    >>> moment("2026-11-24T10:00:00+00:00").hour, moment(0).year, moment("soon") is None
+    >>> parse_time("2026-11-24T10:00:00+00:00").hour, parse_time(0).year, parse_time("soon") is None
     (10, 1970, True)
     """
     if isinstance(value, datetime):
@@ -333,11 +342,11 @@ def moment(value: Any) -> datetime | None:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def is_of_step(record: Mapping[str, Any], since: datetime | None, until: datetime | None) -> bool:
+def belongs_to_step(record: Mapping[str, Any], since: datetime | None, until: datetime | None) -> bool:
     """Whether a job's record was left in a step's time: one of an earlier run may still lie there.
 
     >>> noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
-    >>> [is_of_step({"run_id": f"{day}T120301Z-7"}, noon, None) for day in ("20261124", "20261123")]
+    >>> [belongs_to_step({"run_id": f"{day}T120301Z-7"}, noon, None) for day in ("20261124", "20261123")]
     [True, False]
     """
     run = _RUN_ID.match(str(record.get("run_id", "")))
@@ -407,7 +416,7 @@ class Live:
         return answer
 
 
-def of_step(
+def gather_step(
     live: Live, step_id: str, output: Callable[[Account, Mapping[str, Any]], str | None], *, logs: bool
 ) -> Evidence:
     """What is known now of a step.
@@ -419,56 +428,56 @@ def of_step(
     """
     step, cluster = live.step(step_id), live.cluster()
     status, timeline = step["Status"], step["Status"].get("Timeline") or {}
-    since, until = moment(timeline.get("StartDateTime")), moment(timeline.get("EndDateTime"))
+    since, until = parse_time(timeline.get("StartDateTime")), parse_time(timeline.get("EndDateTime"))
     change = cluster["Status"].get("StateChangeReason") or {}
     evidence = Evidence(
         subject="step",
         cluster_id=live.cluster_id,
         step_id=step_id,
         state=str(status["State"]),
-        step_reason=step_reason(status),
+        step_reason=read_step_reason(status),
         reason_code=str(change.get("Code") or ""),
         reason=str(change.get("Message") or ""),
-        details=details_of(cluster["Status"]),
-        job=_record(live.account, output(live.account, step), since, until),
+        details=parse_details(cluster["Status"]),
+        job=_read_record(live.account, output(live.account, step), since, until),
         cluster_state=str(cluster["Status"].get("State") or ""),
-        nodes=nodes_of(live.instances(), since, until or datetime.now(UTC)) if since else (),
+        nodes=list_nodes(live.instances(), since, until or datetime.now(UTC)) if since else (),
     )
     shelf = live.shelf(cluster)
     if shelf is None:
         return replace(evidence, missing="")
     root = shelf.logs.root
     evidence = replace(evidence, logs=(f"{root}/steps/{step_id}/", f"{root}/containers/"))
-    return with_step_logs(evidence, shelf, until) if logs else evidence
+    return add_step_logs(evidence, shelf, until) if logs else evidence
 
 
-def with_step_logs(evidence: Evidence, shelf: Shelf, ended: datetime | None) -> Evidence:
+def add_step_logs(evidence: Evidence, shelf: Shelf, end: datetime | None) -> Evidence:
     """The same with the step's logs, and with what of them is missing still.
 
     Parameters
     ----------
-    ended : when the step ended; logs that are older are not the last ones. None: whatever is there is all there is
+    end : when the step ended; logs that are older are not the last ones. None: whatever is there is all there is
     """
     try:
-        documents, drivers = documents_of_step(shelf, evidence.step_id)
-        documents += documents_of_nodes(shelf, evidence.nodes, documents)
-        own = [log for log in shelf.step(evidence.step_id) if log.stream == "stderr"] if evidence.step_id else []
+        documents, drivers = read_step_documents(shelf, evidence.step_id)
+        documents += read_node_documents(shelf, evidence.nodes, documents)
+        step_logs = [log for log in shelf.step(evidence.step_id) if log.stream == "stderr"] if evidence.step_id else []
     except LogsError as error:
         return replace(evidence, missing=str(error))
     missing = ""
-    if ended is not None:
-        since = ended.timestamp() - 1  # S3 tells whole seconds
-        named = [name for d in documents if d.role != "executor" for name in layout.applications_in(d.text)]
-        if not any(log.modified >= since for log in own):
+    if end is not None:
+        since = end.timestamp() - 1  # S3 tells whole seconds
+        applications = [name for d in documents if d.role != "executor" for name in layout.applications_in(d.text)]
+        if not any(log.modified >= since for log in step_logs):
             missing = f"the step's own log ({shelf.logs.uri(layout.step_folder(evidence.step_id))}stderr.gz)"
-        elif named and not any(log.modified >= since and log.stream == "stderr" for log in drivers):
-            missing = f"the driver's log (below {shelf.logs.uri(layout.application_folder(named[0]))})"
+        elif applications and not any(log.modified >= since and log.stream == "stderr" for log in drivers):
+            missing = f"the driver's log (below {shelf.logs.uri(layout.application_folder(applications[0]))})"
     telling = [d for d in documents if d.role in ("driver", "step")]
     places = tuple(dict.fromkeys(d.uri for d in telling if d.text.strip() or d.problem))
     return replace(evidence, documents=documents, missing=missing, logs=places[:4] or evidence.logs)
 
 
-def _record(
+def _read_record(
     account: Account, uri: str | None, since: datetime | None, until: datetime | None
 ) -> Mapping[str, Any] | None:
     """The job's own words, if they are of this step."""
@@ -478,10 +487,10 @@ def _record(
         record = json.loads(account.store(uri).read("_run/error.json"))
     except (OSError, ValueError, FruitsError):
         return None  # the job could not leave any
-    return record if isinstance(record, dict) and is_of_step(record, since, until) else None
+    return record if isinstance(record, dict) and belongs_to_step(record, since, until) else None
 
 
-def of_cluster(live: Live, *, logs: bool) -> Evidence:
+def gather_cluster(live: Live, *, logs: bool) -> Evidence:
     """What is known now of a cluster's failure."""
     cluster = live.cluster()
     change = cluster["Status"].get("StateChangeReason") or {}
@@ -491,30 +500,30 @@ def of_cluster(live: Live, *, logs: bool) -> Evidence:
         state=str(cluster["Status"]["State"]),
         reason_code=str(change.get("Code") or ""),
         reason=str(change.get("Message") or ""),
-        details=details_of(cluster["Status"]),
+        details=parse_details(cluster["Status"]),
     )
     shelf = live.shelf(cluster)
-    if shelf is None or not is_bootstrap(evidence):
+    if shelf is None or not is_bootstrap_failure(evidence):
         return evidence if shelf is None else replace(evidence, logs=(f"{shelf.logs.root}/node/",))
-    return with_bootstrap_logs(evidence, shelf, logs=logs)
+    return add_bootstrap_logs(evidence, shelf, logs=logs)
 
 
-def is_bootstrap(evidence: Evidence) -> bool:
+def is_bootstrap_failure(evidence: Evidence) -> bool:
     """Whether it is a bootstrap that failed, as far as EMR says."""
     codes = [evidence.reason_code, *(detail.code for detail in evidence.details)]
     return any(code.startswith("BOOTSTRAP_FAILURE") for code in codes)
 
 
-def with_bootstrap_logs(evidence: Evidence, shelf: Shelf, *, logs: bool) -> Evidence:
+def add_bootstrap_logs(evidence: Evidence, shelf: Shelf, *, logs: bool) -> Evidence:
     """The same with what the bootstrap left: its JSON in seconds, its logs when EMR has shipped them."""
-    named = layout.instances_in(evidence.reason)
+    instances = layout.instances_in(evidence.reason)
     try:
         causes = shelf.causes()
-        node = next((cause for cause in causes if cause.get("instance") in named), next(iter(causes), None))
-        documents = documents_of_bootstrap(shelf, evidence.reason) if logs else ()
+        node = next((cause for cause in causes if cause.get("instance") in instances), next(iter(causes), None))
+        documents = read_bootstrap_documents(shelf, evidence.reason) if logs else ()
     except LogsError as error:
         return replace(evidence, missing=str(error))
-    instance = named[0] if named else str((node or {}).get("instance") or "<instance>")
+    instance = instances[0] if instances else str((node or {}).get("instance") or "<instance>")
     folder = shelf.logs.uri(layout.bootstrap_folder(instance))
     missing = "" if documents or not logs else f"the node's log ({folder}stderr.gz)"
     places = tuple(dict.fromkeys(document.uri for document in documents)) or (folder,)
@@ -522,7 +531,7 @@ def with_bootstrap_logs(evidence: Evidence, shelf: Shelf, *, logs: bool) -> Evid
 
 
 # -- a saved tree ----------------------------------------
-def of_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evidence:
+def gather_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evidence:
     """What a saved log tree says.
 
     Parameters
@@ -537,12 +546,12 @@ def of_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evidenc
     shelf = TreeShelf(folder)
     if cluster_id:
         shelf.all = [log for log in shelf.all if log.cluster in ("", cluster_id)]
-    cluster = _map(shelf.json("describe-cluster.json").get("Cluster"))
-    step = _map(shelf.json("describe-step.json").get("Step"))
-    status, step_status = _map(cluster.get("Status")), _map(step.get("Status"))
-    change = _map(status.get("StateChangeReason"))
-    known = str(step.get("Id") or "")
-    step_id = step_id or known or _failed_step(shelf)
+    cluster = _as_mapping(shelf.json("describe-cluster.json").get("Cluster"))
+    step = _as_mapping(shelf.json("describe-step.json").get("Step"))
+    status, step_status = _as_mapping(cluster.get("Status")), _as_mapping(step.get("Status"))
+    change = _as_mapping(status.get("StateChangeReason"))
+    described_id = str(step.get("Id") or "")
+    step_id = step_id or described_id or _find_failed_step(shelf)
     ids = [str(cluster.get("Id") or ""), *(log.cluster for log in shelf.all if log.cluster)]
     job = shelf.json("error.json") or None
     evidence = Evidence(
@@ -552,39 +561,39 @@ def of_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evidenc
         state=str(status.get("State") or "FAILED"),
         reason_code=str(change.get("Code") or ""),
         reason=str(change.get("Message") or ""),
-        details=details_of(status),
+        details=parse_details(status),
         job=job,
         logs=(shelf.logs.root,),
     )
-    subject = _subject(evidence, shelf)
+    subject = _find_subject(evidence, shelf)
     if subject == "cluster":
-        full = with_bootstrap_logs(replace(evidence, step_id=""), shelf, logs=True)
+        full = add_bootstrap_logs(replace(evidence, step_id=""), shelf, logs=True)
         return replace(full, missing="", logs=full.logs if full.documents else evidence.logs)
-    timeline = _map(step_status.get("Timeline"))
-    since, until = moment(timeline.get("StartDateTime")), moment(timeline.get("EndDateTime"))
-    if since and job and not is_of_step(job, since, until):
+    timeline = _as_mapping(step_status.get("Timeline"))
+    since, until = parse_time(timeline.get("StartDateTime")), parse_time(timeline.get("EndDateTime"))
+    if since and job and not belongs_to_step(job, since, until):
         job = None
-    ended = _maps(shelf.json("list-instances.json").get("Instances"))
+    instances = _as_mappings(shelf.json("list-instances.json").get("Instances"))
     evidence = replace(
         evidence,
         subject="step",
         state=str(step_status.get("State") or "FAILED"),
-        step_reason=step_reason(step_status),
+        step_reason=read_step_reason(step_status),
         job=job,
         stated=bool(step_status.get("State")),
         cluster_state=str(status.get("State") or ""),
-        nodes=nodes_of(ended, since, until),
+        nodes=list_nodes(instances, since, until),
     )
-    return with_step_logs(evidence, shelf, None)
+    return add_step_logs(evidence, shelf, None)
 
 
-def _subject(evidence: Evidence, shelf: TreeShelf) -> Literal["step", "cluster"]:
+def _find_subject(evidence: Evidence, shelf: TreeShelf) -> Literal["step", "cluster"]:
     if evidence.step_id or evidence.job is not None:
         return "step"
-    return "step" if any(log.application for log in shelf.all) and not is_bootstrap(evidence) else "cluster"
+    return "step" if any(log.application for log in shelf.all) and not is_bootstrap_failure(evidence) else "cluster"
 
 
-def _failed_step(shelf: TreeShelf) -> str:
+def _find_failed_step(shelf: TreeShelf) -> str:
     """The last step whose controller says that it failed; without such a log the last of all."""
     steps = list(dict.fromkeys(log.step for log in sorted(shelf.all, key=lambda log: log.modified) if log.step))
     failed = [

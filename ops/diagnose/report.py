@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-from ops.diagnose.deaths import before_aftermath
+from ops.diagnose.deaths import cut_aftermath
 from ops.diagnose.evidence import Evidence
 from ops.diagnose.render import as_text
 from ops.diagnose.verdict import Verdict
@@ -35,12 +35,12 @@ _ADDRESS_6 = re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{1,4}:){4,7}[0-9a-fA-F]{1,4}(?
 _HOME = re.compile(r"(/(?:home|Users)/)(?!hadoop\b)[^/\s\"']+")
 
 
-def hidden(text: str) -> str:
+def hide_secrets(text: str) -> str:
     """A text without accounts, keys, mails, addresses, names of hosts and users, and without what signs a URL.
 
-    >>> hidden("ana@example.org at ip-10-0-1-23.ec2.internal (10.0.1.23), arn:aws:iam::123456789012:role/x")
+    >>> hide_secrets("ana@example.org at ip-10-0-1-23.ec2.internal (10.0.1.23), arn:aws:iam::123456789012:role/x")
     '(e-mail) at (host) ((address)), arn:aws:iam::************:role/x'
-    >>> hidden("GET https://b.s3.amazonaws.com/k?X-Amz-Credential=AKIA&X-Amz-Signature=f00d 403")
+    >>> hide_secrets("GET https://b.s3.amazonaws.com/k?X-Amz-Credential=AKIA&X-Amz-Signature=f00d 403")
     'GET https://b.s3.amazonaws.com/k?(signed) 403'
     """
     text = _SIGNED.sub(r"\1(signed)", text)
@@ -50,37 +50,37 @@ def hidden(text: str) -> str:
     return _ADDRESS_6.sub("(address)", _ADDRESS.sub("(address)", text))
 
 
-def written(evidence: Evidence, verdict: Verdict) -> str:
+def render_issue(evidence: Evidence, verdict: Verdict) -> str:
     """An issue's text: what failed, what was found, the ends of the logs, and what ran where."""
-    title = f"{verdict.cause}: {verdict.raised or verdict.said or verdict.says}"
+    title = f"{verdict.cause}: {verdict.raised or verdict.words or verdict.meaning}"
     parts = [
         f"# {' '.join(title.split())[:120]}",
         "What I did, and what I expected: …",
         "## What `make diagnose` says",
-        _fenced(as_text(evidence, verdict)),
+        _fence(as_text(evidence, verdict)),
         "## The ends of the logs",
-        *_ends(evidence),
+        *_list_log_ends(evidence),
         "## Versions",
-        _fenced("\n".join(_versions(evidence))),
+        _fence("\n".join(_list_versions(evidence))),
     ]
-    return hidden("\n\n".join(part for part in parts if part))
+    return hide_secrets("\n\n".join(part for part in parts if part))
 
 
-def _fenced(text: str) -> str:
+def _fence(text: str) -> str:
     return f"```text\n{text.replace('```', '')}\n```"
 
 
-def _ends(evidence: Evidence) -> Iterator[str]:
+def _list_log_ends(evidence: Evidence) -> Iterator[str]:
     documents = [d for d in evidence.documents if d.text.strip() and d.role != "controller"][:MOST_DOCUMENTS]
     for document in documents:
-        lines = before_aftermath(document.text).rstrip().split("\n")[-LINES:]
-        shown = "\n".join(line if len(line) <= MOST_LINE else f"{line[:MOST_LINE]}…" for line in lines)
-        yield f"{document.role}, `{'/'.join(document.uri.split('/')[-2:])}`:\n\n{_fenced(shown)}"
+        lines = cut_aftermath(document.text).rstrip().split("\n")[-LINES:]
+        excerpt = "\n".join(line if len(line) <= MOST_LINE else f"{line[:MOST_LINE]}…" for line in lines)
+        yield f"{document.role}, `{'/'.join(document.uri.split('/')[-2:])}`:\n\n{_fence(excerpt)}"
     if not documents:
         yield "No log was there to be read."
 
 
-def _versions(evidence: Evidence) -> Iterator[str]:
+def _list_versions(evidence: Evidence) -> Iterator[str]:
     yield f"state: {evidence.state}, cluster: {evidence.cluster_state or evidence.state}"
     versions = {
         name for document in evidence.documents for name in re.findall(r"Running Spark version (\S+)", document.text)

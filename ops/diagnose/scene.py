@@ -16,7 +16,7 @@ from ops.diagnose.deaths import Death
 from ops.diagnose.ends import End
 from ops.diagnose.evidence import Document, Evidence
 from ops.diagnose.exceptions import Chain
-from ops.diagnose.survived import without_survived
+from ops.diagnose.survived import drop_survived
 from ops.diagnose.tracebacks import Traceback
 
 MOST_LINE = 400
@@ -72,7 +72,7 @@ class Hit:
     cause: Cause
     statement: Statement
     groups: Mapping[str, str] = field(default_factory=dict)
-    said: str = ""
+    line: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Scene:
     @cached_property
     def end(self) -> End:
         """How the step ended; of a cluster ``failed``."""
-        return ends.settle(self.evidence) if self.evidence.subject == "step" else End("failed")
+        return ends.read_end(self.evidence) if self.evidence.subject == "step" else End("failed")
 
     @cached_property
     def record(self) -> Mapping[str, Any] | None:
@@ -92,8 +92,10 @@ class Scene:
         evidence = self.evidence
         if evidence.job is not None:
             return evidence.job
-        status = next((found for d in evidence.documents for found in _STATUS.findall(d.text)), None)
-        words = [found for d in evidence.of_role("driver", "step") for found in _JOB_SAYS.findall(d.text)]
+        status = next((match_text for d in evidence.documents for match_text in _STATUS.findall(d.text)), None)
+        words = [
+            match_text for d in evidence.find_documents("driver", "step") for match_text in _JOB_SAYS.findall(d.text)
+        ]
         kind = next((kind for kind in ALL if status is not None and kind.exit_code == int(status)), None)
         if kind is None or not words:
             return None
@@ -104,7 +106,7 @@ class Scene:
         """What the bootstrap script says of its failure: its JSON, or else its last words in the node's stderr."""
         if self.evidence.node is not None:
             return self.evidence.node
-        for document in self.evidence.of_role("bootstrap"):
+        for document in self.evidence.find_documents("bootstrap"):
             if statements := list(_NODE_SAYS.finditer(document.text)):
                 return statements[-1].groupdict()
         return None
@@ -114,9 +116,9 @@ class Scene:
         """The traceback that explains the failure: the job's record's, the driver's, a worker's, the bootstrap's."""
         texts = [str(self.record.get("traceback") or "")] if self.record else []
         for role in ("driver", "step", "bootstrap"):
-            texts += [document.text for document in self.evidence.of_role(role)]
+            texts += [document.text for document in self.evidence.find_documents(role)]
         chosen = [traceback for text in texts if (traceback := tracebacks.choose(tracebacks.parse(text))) is not None]
-        for document in self.evidence.of_role("executor"):
+        for document in self.evidence.find_documents("executor"):
             if traceback := tracebacks.choose(tracebacks.parse(document.text)):
                 chosen.append(replace(traceback, link="nested"))  # a worker's, which a driver would carry
         with_source = [traceback for traceback in chosen if traceback.has_ours and not traceback.is_wrapper]
@@ -125,7 +127,7 @@ class Scene:
     @cached_property
     def chain(self) -> Chain | None:
         """The JVM's exception that ended the driver, or that made the client give up."""
-        for document in self.evidence.of_role("driver", "step"):
+        for document in self.evidence.find_documents("driver", "step"):
             chain = exceptions.choose(exceptions.parse(document.text))
             if chain is not None and chain.ends:
                 return chain
@@ -134,8 +136,8 @@ class Scene:
     @cached_property
     def reported_chain(self) -> Chain | None:
         """The last exception that driver or client only report, where none ended them."""
-        for document in self.evidence.of_role("driver", "step"):
-            chain = exceptions.choose(exceptions.parse(deaths.before_aftermath(document.text)))
+        for document in self.evidence.find_documents("driver", "step"):
+            chain = exceptions.choose(exceptions.parse(deaths.cut_aftermath(document.text)))
             if chain is not None:
                 return chain
         return None
@@ -143,8 +145,8 @@ class Scene:
     @cached_property
     def executors_chain(self) -> Chain | None:
         """An exception that an executor reports before anything told it to end."""
-        for document in self.evidence.of_role("executor"):
-            chain = exceptions.choose(exceptions.parse(deaths.before_aftermath(document.text)))
+        for document in self.evidence.find_documents("executor"):
+            chain = exceptions.choose(exceptions.parse(deaths.cut_aftermath(document.text)))
             if chain is not None:
                 return chain
         return None
@@ -152,25 +154,25 @@ class Scene:
     @cached_property
     def deaths(self) -> tuple[Death, ...]:
         """Processes that ended, as driver and client report them."""
-        return tuple(death for d in self.evidence.of_role("driver", "step") for death in deaths.parse(d.text))
+        return tuple(death for d in self.evidence.find_documents("driver", "step") for death in deaths.parse(d.text))
 
     @cached_property
     def master_host(self) -> str:
         """The host that the application's master ran on, as YARN's client names it."""
-        hosts = [host for d in self.evidence.of_role("step") for host in deaths.master_hosts(d.text)]
+        hosts = [host for d in self.evidence.find_documents("step") for host in deaths.list_master_hosts(d.text)]
         return "".join(hosts[-1:])
 
     @cached_property
-    def tells_of_loss(self) -> bool:
+    def reports_loss(self) -> bool:
         """Whether the exception that ended the driver only says that something else had gone."""
         core = "\n".join(statement.text for statement in self.statements if statement.is_core)
         return _LOST.search(core) is not None
 
     @cached_property
-    def is_told(self) -> bool:
+    def explains_itself(self) -> bool:
         """Whether an exception says itself what was wrong."""
         python = self.traceback is not None and self.evidence.subject == "step" and self.traceback.decides
-        return python or (self.chain is not None and not self.tells_of_loss)
+        return python or (self.chain is not None and not self.reports_loss)
 
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
@@ -196,26 +198,26 @@ class Scene:
             yield Statement(self.chain.text, "the JVM's exception", is_core=True)
         if self.node is not None:
             yield Statement(str(self.node.get("message", "")), "the bootstrap's JSON")
-        for document in evidence.of_role("driver", "step", "controller"):
-            if text := "\n".join(telling(document)):
+        for document in evidence.find_documents("driver", "step", "controller"):
+            if text := "\n".join(find_telling_lines(document)):
                 yield Statement(text, document.uri)
-        for document in evidence.of_role("bootstrap", "terraform"):
+        for document in evidence.find_documents("bootstrap", "terraform"):
             by_node = document.role == "bootstrap"
-            text = without_survived(document.text)
+            text = drop_survived(document.text)
             yield Statement("\n".join(text.strip().split("\n")[-LAST_LINES:]), document.uri, by_node=by_node)
             yield Statement(text, document.uri, by_node=by_node)
         if evidence.subject == "step":
             yield from emr
 
 
-def read(evidence: Evidence) -> Scene:
+def read_scene(evidence: Evidence) -> Scene:
     """The evidence, with lines that are short enough for the patterns."""
-    own, quoted = [], []
-    for document in map(_bounded, evidence.documents):
-        text, quotes = _unquoted(document) if document.role == "driver" else (document.text, [])
-        own.append(replace(document, text=text))
-        quoted += quotes
-    return Scene(replace(evidence, documents=(*own, *quoted)))
+    documents, quoted_documents = [], []
+    for document in map(_bound_lines, evidence.documents):
+        text, quotes = _split_quotes(document) if document.role == "driver" else (document.text, [])
+        documents.append(replace(document, text=text))
+        quoted_documents += quotes
+    return Scene(replace(evidence, documents=(*documents, *quoted_documents)))
 
 
 # Container id: container_…_000002 … Last 4096 bytes of stderr : … a line that is only a dot, or the driver's next own
@@ -230,22 +232,22 @@ _QUOTE = re.compile(
 _CONTAINER = re.compile(r"container_(?:e\d+_)?\d{10,}_\d{4,}_\d{2,}_\d{6,}")
 
 
-def _unquoted(document: Document) -> tuple[str, list[Document]]:
+def _split_quotes(document: Document) -> tuple[str, list[Document]]:
     """A driver's log without what YARN quotes in it of executors' logs, and those quotes as logs of executors."""
     quotes: dict[str, Document] = {}
-    pieces, at = [], 0
+    pieces, offset = [], 0
     for quote in _QUOTE.finditer(document.text):
         if not quote["text"].strip():
             continue
-        pieces.append(document.text[at : quote.start("text")])
-        at = quote.end("text")
-        named = _CONTAINER.findall(document.text, max(0, quote.start() - 2000), quote.start())
-        uri = f"{document.uri} (quoted of {named[-1] if named else 'an executor'})"
+        pieces.append(document.text[offset : quote.start("text")])
+        offset = quote.end("text")
+        containers = _CONTAINER.findall(document.text, max(0, quote.start() - 2000), quote.start())
+        uri = f"{document.uri} (quoted of {containers[-1] if containers else 'an executor'})"
         quotes.setdefault(uri, Document("executor", uri, quote["text"]))
-    return "".join([*pieces, document.text[at:]]), list(quotes.values())
+    return "".join([*pieces, document.text[offset:]]), list(quotes.values())
 
 
-def _bounded(document: Document) -> Document:
+def _bound_lines(document: Document) -> Document:
     """A log whose lines are all short enough for the patterns: of a very long one its beginning and its end."""
     if len(document.text) <= LONG_LINE:
         return document
@@ -256,7 +258,7 @@ def _bounded(document: Document) -> Document:
     return replace(document, text="\n".join(lines))
 
 
-def telling(document: Document) -> list[str]:
+def find_telling_lines(document: Document) -> list[str]:
     """The lines of a log that report a failure; of a driver's also the end."""
     lines = document.text.split("\n")
     picked = [line for line in lines if _STEP_SAYS.search(line)][-LAST_LINES:]
@@ -271,20 +273,20 @@ def match(cause: Cause, statement: Statement) -> Hit | None:
     for pattern in cause.patterns:
         if words := pattern.search(statement.text):
             groups = {name: value for name, value in words.groupdict().items() if value}
-            return Hit(cause, statement, groups, line_around(statement.text, words.start(), words.end()))
+            return Hit(cause, statement, groups, cut_line(statement.text, words.start(), words.end()))
     return None
 
 
-def line_around(text: str, begin: int, end: int) -> str:
+def cut_line(text: str, begin: int, end: int) -> str:
     """The line of a match, shortened around it.
 
-    >>> line_around("a\\n" + "b" * 500 + " the match " + "c" * 500, 503, 512)[:3]
+    >>> cut_line("a\\n" + "b" * 500 + " the match " + "c" * 500, 503, 512)[:3]
     '…bb'
     """
-    first, last = text.rfind("\n", 0, begin) + 1, text.find("\n", end)
-    line = text[first : last if last >= 0 else len(text)]
+    line_start, line_end = text.rfind("\n", 0, begin) + 1, text.find("\n", end)
+    line = text[line_start : line_end if line_end >= 0 else len(text)]
     if len(line) > MOST_LINE:
-        start = max(0, begin - first - MOST_LINE // 4)
-        end_ = start + MOST_LINE
-        line = ("…" if start else "") + line[start:end_] + ("…" if end_ < len(line) else "")
+        start = max(0, begin - line_start - MOST_LINE // 4)
+        stop = start + MOST_LINE
+        line = ("…" if start else "") + line[start:stop] + ("…" if stop < len(line) else "")
     return " ".join(line.split())

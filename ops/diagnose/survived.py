@@ -23,22 +23,22 @@ _LOCKED = re.compile(
 )
 
 
-def without_survived(text: str) -> str:
+def drop_survived(text: str) -> str:
     r"""The text without lines about what went well in the end.
 
-    >>> without_survived("WARNING: Retrying (Retry(total=4)) after x: /simple/numpy/\nerror: command 'gcc' failed")
+    >>> drop_survived("WARNING: Retrying (Retry(total=4)) after x: /simple/numpy/\nerror: command 'gcc' failed")
     "error: command 'gcc' failed"
-    >>> without_survived("Existing lock /var/run/yum.pid: another copy is running\nNo package plum available.")
+    >>> drop_survived("Existing lock /var/run/yum.pid: another copy is running\nNo package plum available.")
     'No package plum available.'
     """
     lines = text.rstrip("\n").split("\n")
     end = len(lines)
     while end and _LOCKED.search(lines[end - 1]):
         end -= 1  # it waited until it was ended
-    return "\n".join([*_kept(lines[:end], text), *lines[end:]])
+    return "\n".join([*_keep_lines(lines[:end], text), *lines[end:]])
 
 
-def _kept(lines: list[str], text: str) -> Iterator[str]:
+def _keep_lines(lines: list[str], text: str) -> Iterator[str]:
     nothing = {words["package"].lower() for words in _NOTHING.finditer(text)}
     is_unreached, is_without_mirror = _UNREACHED.search(text) is not None, _NO_MIRROR.search(text) is not None
     for line, after in zip(lines, [*lines[1:], ""], strict=False):

@@ -42,6 +42,6 @@ EVERY = (*CAUSES, *BARE)
 NAMES: tuple[str, ...] = tuple(dict.fromkeys(cause.name for cause in EVERY))
 
 
-def row(name: str, variant: str = "") -> Cause:
+def get_cause(name: str, variant: str = "") -> Cause:
     """One row."""
     return next(cause for cause in EVERY if (cause.name, cause.variant) == (name, variant))

@@ -131,7 +131,7 @@ class Traceback:
         return f"{self.exception}: {self.message}" if self.message.strip() else self.exception
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """Class and message in one line."""
         return " ".join(f"{self.exception}: {self.message}".split()) if self.message.strip() else self.exception
 
@@ -145,24 +145,24 @@ def parse(text: str) -> list[Traceback]:
     """
     lines = [line[:MOST_LINE] for line in text.split("\n")]
     tracebacks: deque[Traceback] = deque(maxlen=MOST)
-    ended = -1  # the line after the last traceback
+    end = -1  # the line after the last traceback
     index = 0
     while index < len(lines):
-        at = lines[index].find(_START)
-        if at < 0:
+        column = lines[index].find(_START)
+        if column < 0:
             index += 1
             continue
-        link = _link(lines, index, nested=ended == index and tracebacks[-1].is_wrapper)
+        link = _find_link(lines, index, nested=end == index and tracebacks[-1].is_wrapper)
         begin = index
-        frames, index = _frames(lines, index + 1)
-        exception, message, index = _ending(lines, index)
-        body = "\n".join([lines[begin][at:], *lines[begin + 1 : index]])
+        frames, index = _parse_frames(lines, index + 1)
+        exception, message, index = _parse_exception(lines, index)
+        body = "\n".join([lines[begin][column:], *lines[begin + 1 : index]])
         tracebacks.append(Traceback(tuple(frames), exception, message, link, body))
-        ended = index
+        end = index
     return list(tracebacks)
 
 
-def _link(lines: list[str], index: int, *, nested: bool) -> str:
+def _find_link(lines: list[str], index: int, *, nested: bool) -> str:
     if nested:
         return "nested"
     for line in reversed(lines[max(0, index - 3) : index]):
@@ -173,7 +173,7 @@ def _link(lines: list[str], index: int, *, nested: bool) -> str:
     return ""
 
 
-def _frames(lines: list[str], index: int) -> tuple[list[Frame], int]:
+def _parse_frames(lines: list[str], index: int) -> tuple[list[Frame], int]:
     frames: list[Frame] = []
     while index < len(lines) and lines[index].startswith("  "):
         match = _FRAME.match(lines[index])
@@ -186,21 +186,21 @@ def _frames(lines: list[str], index: int) -> tuple[list[Frame], int]:
     return frames, index
 
 
-def _ending(lines: list[str], index: int) -> tuple[str, str, int]:
+def _parse_exception(lines: list[str], index: int) -> tuple[str, str, int]:
     """Class and message, and the first line after them."""
-    if index >= len(lines) or _ends(lines[index]):
+    if index >= len(lines) or _is_end(lines[index]):
         return "", "", index
     match = _EXCEPTION.match(lines[index])
     message = [(match["message"] or "") if match else lines[index]]
     index += 1
-    while index < len(lines) and not _ends(lines[index]):
+    while index < len(lines) and not _is_end(lines[index]):
         if len(message) < MOST_MESSAGE_LINES:
             message.append(lines[index])
         index += 1
     return (match["name"] if match else ""), "\n".join(message).strip(), index
 
 
-def _ends(line: str) -> bool:
+def _is_end(line: str) -> bool:
     return (
         not line.strip()
         or _START in line
@@ -210,11 +210,11 @@ def _ends(line: str) -> bool:
     )
 
 
-def _with_nested(chosen: Traceback, tracebacks: list[Traceback]) -> Traceback:
+def _merge_nested(chosen: Traceback, tracebacks: list[Traceback]) -> Traceback:
     """One that only carries others, with the innermost's exception: where we called, and what was raised there."""
-    at = next(index for index, traceback in enumerate(tracebacks) if traceback is chosen)
+    position = next(index for index, traceback in enumerate(tracebacks) if traceback is chosen)
     inside: list[Traceback] = []
-    for traceback in tracebacks[at + 1 :]:
+    for traceback in tracebacks[position + 1 :]:
         if traceback.link != "nested":
             break
         inside.append(traceback)
@@ -242,7 +242,7 @@ def choose(tracebacks: list[Traceback]) -> Traceback | None:
         lambda traceback: bool(traceback.exception),
         lambda _: True,
     )
-    for wanted in tests:
-        if fitting := [traceback for traceback in roots if wanted(traceback)]:
-            return _with_nested(fitting[-1], tracebacks)
+    for test in tests:
+        if fitting := [traceback for traceback in roots if test(traceback)]:
+            return _merge_nested(fitting[-1], tracebacks)
     return None

@@ -12,10 +12,10 @@ from fruits.errors import EXIT_CODES
 
 from ops.diagnose import firsts
 from ops.diagnose.evidence import Evidence
-from ops.diagnose.finders.naming import named
+from ops.diagnose.finders.naming import find_named
 from ops.diagnose.rows import bootstrap, ending
 from ops.diagnose.scene import Hit, Scene
-from ops.diagnose.table import BARE, row
+from ops.diagnose.table import BARE, get_cause
 from ops.diagnose.tracebacks import Traceback
 
 UNDETERMINED = 23
@@ -51,12 +51,12 @@ class Verdict:
     Attributes
     ----------
     cause : its name, of `table.NAMES`
-    says, fix, next : what it means, what to do, what to type
+    meaning, fix, command : what it means, what to do, what to type
     certain : named by the job, the bootstrap or an error code of EMR, not inferred from a text
-    decides : where two causes are possible: what tells them apart
-    said : the words that decided
-    said_in : whose words they are
-    raised : the deepest exception, where another line than ``said`` bears it
+    distinction : where two causes are possible: what tells them apart
+    words : those that decided
+    source : whose words they are
+    raised : the deepest exception, where another line than ``words`` has it
     first : the first line of the logs that reports an error, with its file; for what is not known
     ruled_out : what was looked for in the logs and is not there; the same
     traceback : the one that explains it
@@ -64,13 +64,13 @@ class Verdict:
     """
 
     cause: str
-    says: str
+    meaning: str
     fix: str
-    next: str
+    command: str
     certain: bool = False
-    decides: str = ""
-    said: str = ""
-    said_in: str = ""
+    distinction: str = ""
+    words: str = ""
+    source: str = ""
     raised: str = ""
     first: str = ""
     ruled_out: tuple[str, ...] = ()
@@ -88,40 +88,42 @@ class Verdict:
         return self.cause not in {ending.SUCCEEDED.name, ending.RUNNING.name, ending.WAITING.name}
 
 
-def verdict_of(scene: Scene, hit: Hit) -> Verdict:
+def make_verdict(scene: Scene, hit: Hit) -> Verdict:
     """What a hit says, in words."""
     evidence, record, traceback = scene.evidence, scene.record, scene.traceback
-    name = named(scene)
+    name = find_named(scene)
     certain = name is not None and hit.cause is name.cause and hit.cause not in BARE
-    fields = _fields(hit, evidence)
-    sentence, _, own = _parted(hit.said)
+    fields = _fill_fields(hit, evidence)
+    sentence, _, own_fix = _split_fix(hit.line)
     plain = hit.cause in _PLAIN
-    first = firsts.first_error(evidence) if plain and evidence.subject == "step" else ""
+    first_error = firsts.find_first_error(evidence) if plain and evidence.subject == "step" else ""
     chain = scene.chain or (scene.executors_chain if hit.cause.name == "executor-lost" else None)
-    raised = chain.deepest.said[:MOST_SAID] if chain is not None and hit.cause is not ending.JVM else ""
+    raised = chain.deepest.summary[:MOST_SAID] if chain is not None and hit.cause is not ending.JVM else ""
     ended_well = hit.cause in (ending.SUCCEEDED, ending.RUNNING, ending.WAITING)
     is_same = chain is not None and hit.statement.is_core and chain.deepest.name in hit.statement.text
     if ended_well or hit.cause is ending.CANCELLED or is_same or (traceback is not None and traceback.decides):
         raised = ""
-    shown = None if ended_well or hit.cause is ending.CANCELLED else traceback
+    shown_traceback = None if ended_well or hit.cause is ending.CANCELLED else traceback
     return Verdict(
         cause=hit.cause.name,
-        says=hit.cause.says.format_map(fields),
-        fix=own.strip().rstrip(".") if own and certain else hit.cause.fix.format_map(fields),
-        next=hit.cause.next,
+        meaning=hit.cause.meaning.format_map(fields),
+        fix=own_fix.strip().rstrip(".") if own_fix and certain else hit.cause.fix.format_map(fields),
+        command=hit.cause.command,
         certain=certain or ended_well,
-        decides=_decides(hit, evidence),
-        said=sentence.strip().rstrip(".")[:MOST_SAID],
-        said_in=hit.statement.source,
+        distinction=_find_distinction(hit, evidence),
+        words=sentence.strip().rstrip(".")[:MOST_SAID],
+        source=hit.statement.source,
         raised=raised,
-        first=first if first and first.partition(": ")[2] not in hit.said else "",
-        ruled_out=firsts.ruled_out(evidence) if plain and evidence.subject == "step" else (),
-        traceback=None if record and not str(record.get("traceback") or "") and not shown else shown,
-        exit_code=0 if ended_well else exit_code(evidence, record),
+        first=first_error if first_error and first_error.partition(": ")[2] not in hit.line else "",
+        ruled_out=firsts.list_ruled_out(evidence) if plain and evidence.subject == "step" else (),
+        traceback=None
+        if record and not str(record.get("traceback") or "") and not shown_traceback
+        else shown_traceback,
+        exit_code=0 if ended_well else choose_exit_code(evidence, record),
     )
 
 
-def _parted(words: str) -> tuple[str, str, str]:
+def _split_fix(words: str) -> tuple[str, str, str]:
     """A sentence and the fix that it brings along."""
     for word in (" Fix: ", " Cure: "):  # the second in logs of older versions
         if word in words:
@@ -129,13 +131,13 @@ def _parted(words: str) -> tuple[str, str, str]:
     return words, "", ""
 
 
-def _decides(hit: Hit, evidence: Evidence) -> str:
+def _find_distinction(hit: Hit, evidence: Evidence) -> str:
     """What tells two causes apart, unless the evidence has done so already."""
     if hit.cause.name == "node-lost" and evidence.lost_nodes:
         return ""
-    if hit.cause.variant == "killed" and evidence.of_role("node"):
-        return f"the logs of its node were read, and name no kill by the kernel or YARN; {hit.cause.decides}"
-    return hit.cause.decides
+    if hit.cause.variant == "killed" and evidence.find_documents("node"):
+        return f"the logs of its node were read, and name no kill by the kernel or YARN; {hit.cause.distinction}"
+    return hit.cause.distinction
 
 
 _AFTER_COLON = (
@@ -160,13 +162,13 @@ class Fields(dict[str, str]):
     def __missing__(self, key: str) -> str:
         if key == "grant":
             return "allow it"
-        named = ("action", "resource", "module", "program", "signal", "exception", "library", "waits")
+        known_keys = ("action", "resource", "module", "program", "signal", "exception", "library", "waits")
         return {"whose": "a node", "part": "a container", "setting": "driver or spark.executor"}.get(
-            key, f"an unknown {key}" if key in named else ""
+            key, f"an unknown {key}" if key in known_keys else ""
         )
 
 
-def _fields(hit: Hit, evidence: Evidence) -> Fields:
+def _fill_fields(hit: Hit, evidence: Evidence) -> Fields:
     fields = Fields(hit.groups)
     if fields.get("used"):
         fields["used"] = f" ({fields['used']} used)"
@@ -174,7 +176,7 @@ def _fields(hit: Hit, evidence: Evidence) -> Fields:
         fields["elsewhere"] = f": in {region}, and {fields.get('configured') or 'another region'} was set"
     if hit.cause.name == "lost-spot-nodes" and evidence.lost_spot:
         fields["nodes"] = ": " + ", ".join(evidence.lost_spot[:5])
-    fields |= _filled(hit)
+    fields |= _take_spare_groups(hit)
     if part := hit.groups.get("part"):
         is_driver = part == "AM"
         fields |= {
@@ -185,20 +187,20 @@ def _fields(hit: Hit, evidence: Evidence) -> Fields:
     for name in _AFTER_COLON:
         if value := fields.get(name):
             fields[name] = f": {value.removeprefix(': ').rstrip('.')}"
-    if hit.cause is row("access-denied"):
-        fields |= _refused(hit, evidence)
+    if hit.cause is get_cause("access-denied"):
+        fields |= _describe_refusal(hit, evidence)
     return fields
 
 
-def _filled(hit: Hit) -> dict[str, str]:
+def _take_spare_groups(hit: Hit) -> dict[str, str]:
     """What a row's sentence names after a colon, from whichever group its pattern could give it another name in."""
-    names = [name for _, name, _, _ in Formatter().parse(hit.cause.says) if name]
+    names = [name for _, name, _, _ in Formatter().parse(hit.cause.meaning) if name]
     spare = [value for name, value in hit.groups.items() if name not in names]
     lacking = [name for name in names if name in _AFTER_COLON and name not in hit.groups]
     return dict(zip(lacking, spare, strict=False))
 
 
-def _refused(hit: Hit, evidence: Evidence) -> dict[str, str]:
+def _describe_refusal(hit: Hit, evidence: Evidence) -> dict[str, str]:
     """Which action on which resource was refused, to whom, and who grants it."""
     groups = hit.groups
     operation = groups.get("operation") or groups.get("call", "").partition(" ")[0]
@@ -206,25 +208,25 @@ def _refused(hit: Hit, evidence: Evidence) -> dict[str, str]:
     resource = groups.get("resource") or groups.get("uri") or ""
     if not resource and (bucket := groups.get("bucket")):
         resource = "/".join(part for part in (f"s3://{bucket}", groups.get("key", "")) if part)
-    if not resource and (uri := re.search(r"s3[an]?://[^\s'\",;)]+", f"{hit.said} {hit.statement.text}")):
+    if not resource and (uri := re.search(r"s3[an]?://[^\s'\",;)]+", f"{hit.line} {hit.statement.text}")):
         resource = uri[0].rstrip(".:")
     principal = groups.get("principal", "")
-    who = f" to {principal}" if principal else ""
-    if action.startswith(("ec2:", "iam:")) or "service role" in hit.said.lower():
-        grant = f"allow it{who} in infra/modules/iam/service_role.tf, and see that the resource bears our tags"
+    recipient = f" to {principal}" if principal else ""
+    if action.startswith(("ec2:", "iam:")) or "service role" in hit.line.lower():
+        grant = f"allow it{recipient} in infra/modules/iam/service_role.tf, and see that the resource bears our tags"
     elif action.startswith("elasticmapreduce:") or any(
-        d.uri == hit.statement.source for d in evidence.of_role("terraform")
+        d.uri == hit.statement.source for d in evidence.find_documents("terraform")
     ):
-        grant = f"allow it{who}: what an operator needs stands in infra/operators (an administrator applies it)"
+        grant = f"allow it{recipient}: what an operator needs stands in infra/operators (an administrator applies it)"
     else:
         grant = (
             "take an address that the nodes may use (images/, requests/, results/ of our data bucket), or "
-            f"allow it{who} in infra/modules/iam/instance_role.tf"
+            f"allow it{recipient} in infra/modules/iam/instance_role.tf"
         )
     return {"action": action, "resource": resource or "an address that was not named", "grant": grant}
 
 
-def exit_code(evidence: Evidence, record: Mapping[str, Any] | None) -> int:
+def choose_exit_code(evidence: Evidence, record: Mapping[str, Any] | None) -> int:
     """What the command that watched should end with: the job's own code where it is known."""
     try:
         code = int(record["exit_code"]) if record is not None else UNDETERMINED

@@ -56,15 +56,15 @@ class NothingFailedError(OperatorError):
     exit_code = 0
 
 
-def output_of(account: Account, listed: Mapping[str, Any]) -> str | None:
+def read_output(account: Account, step_details: Mapping[str, Any]) -> str | None:
     """Where a step puts its results; None where it is not ours, or its request is gone."""
     try:
-        return read_output_from(account, listed["Config"]["Args"])
+        return read_output_from(account, step_details["Config"]["Args"])
     except FruitsError:
         return None
 
 
-def step(account: Account, cluster_id: str, step_id: str, console: Console, *, patience: float) -> Diagnosis:
+def diagnose_step(account: Account, cluster_id: str, step_id: str, console: Console, *, patience: float) -> Diagnosis:
     """Diagnose a step: from the job's own record in seconds, otherwise from its logs. One that runs: what it waits for.
 
     Parameters
@@ -77,24 +77,24 @@ def step(account: Account, cluster_id: str, step_id: str, console: Console, *, p
         There is no such cluster or step, or it has not begun, or ended well.
     """
     live = Live(account, cluster_id)
-    evidence = gather.of_step(live, step_id, output_of, logs=False)
+    evidence = gather.gather_step(live, step_id, read_output, logs=False)
     if evidence.state in OPEN_STATES:
-        full = gather.of_step(live, step_id, output_of, logs=True)
-        return Diagnosis(_without_wait(full, full.missing), judge(full))
+        full = gather.gather_step(live, step_id, read_output, logs=True)
+        return Diagnosis(_mark_late(full, full.missing), judge(full))
     if evidence.state not in FAILED_STATES:
         raise NothingFailedError(
             f"nothing failed: the step {step_id} is {evidence.state}. make steps names those that have failed."
         )
     if evidence.job is not None:
-        return settled(gather.of_step(live, step_id, output_of, logs=True), evidence)
+        return conclude_early(gather.gather_step(live, step_id, read_output, logs=True), evidence)
     if evidence.state == "CANCELLED" and evidence.reason_code in ("BOOTSTRAP_FAILURE", "VALIDATION_ERROR"):
-        return cluster(account, cluster_id, console, patience=patience)  # it never began
-    return awaited(
-        lambda: gather.of_step(live, step_id, output_of, logs=True), evidence, account, console, patience=patience
+        return diagnose_cluster(account, cluster_id, console, patience=patience)  # it never began
+    return wait_for_logs(
+        lambda: gather.gather_step(live, step_id, read_output, logs=True), evidence, account, console, patience=patience
     )
 
 
-def cluster(account: Account, cluster_id: str, console: Console, *, patience: float) -> Diagnosis:
+def diagnose_cluster(account: Account, cluster_id: str, console: Console, *, patience: float) -> Diagnosis:
     """Diagnose a cluster that failed to start, or ended with an error.
 
     Raises
@@ -103,41 +103,41 @@ def cluster(account: Account, cluster_id: str, console: Console, *, patience: fl
         There is no such cluster, or it has not failed.
     """
     live = Live(account, cluster_id)
-    evidence = gather.of_cluster(live, logs=False)
-    if not failed(evidence):
+    evidence = gather.gather_cluster(live, logs=False)
+    if not has_failed(evidence):
         reason = f" ({evidence.reason})" if evidence.reason else ""
         raise NothingFailedError(
             f"nothing failed: the cluster {cluster_id} is {evidence.state}{reason}, and none of its steps FAILED. "
             "A step that seems to stand still: make diagnose STEP=… says what it waits for."
         )
     if evidence.node is not None:
-        return settled(gather.of_cluster(live, logs=True), evidence)
-    if not gather.is_bootstrap(evidence):
+        return conclude_early(gather.gather_cluster(live, logs=True), evidence)
+    if not gather.is_bootstrap_failure(evidence):
         return Diagnosis(evidence, judge(evidence))
-    return awaited(lambda: gather.of_cluster(live, logs=True), evidence, account, console, patience=patience)
+    return wait_for_logs(lambda: gather.gather_cluster(live, logs=True), evidence, account, console, patience=patience)
 
 
-def failed(evidence: Evidence) -> bool:
+def has_failed(evidence: Evidence) -> bool:
     """Whether EMR says that a cluster failed. While it ends, its reason is there already."""
     codes = ("BOOTSTRAP_FAILURE", "VALIDATION_ERROR", "INTERNAL_ERROR", "INSTANCE_FAILURE", "INSTANCE_FLEET_TIMEOUT")
     return evidence.state == "TERMINATED_WITH_ERRORS" or evidence.reason_code in (*codes, "STEP_FAILURE")
 
 
-def settled(full: Evidence, early: Evidence) -> Diagnosis:
+def conclude_early(full: Evidence, early: Evidence) -> Diagnosis:
     """The failure was named where it happened: logs that have arrived add addresses, and nothing is awaited."""
     later = full.missing
     evidence = full if full.documents else early
     verdict = judge(evidence)
-    return Diagnosis(_without_wait(evidence, later), verdict)
+    return Diagnosis(_mark_late(evidence, later), verdict)
 
 
-def _without_wait(evidence: Evidence, later: str) -> Evidence:
+def _mark_late(evidence: Evidence, later: str) -> Evidence:
     from dataclasses import replace
 
     return replace(evidence, missing=f"{later}: {LATER}" if later else "")
 
 
-def awaited(
+def wait_for_logs(
     look: Callable[[], Evidence], evidence: Evidence, account: Account, console: Console, *, patience: float
 ) -> Diagnosis:
     """Look until the last logs are there, the cause is known, or the patience ends."""
@@ -159,16 +159,16 @@ def awaited(
                 return diagnosis
     except KeyboardInterrupt:
         console.print("stopped waiting; this is what is known so far")
-    return Diagnosis(_without_wait(evidence, evidence.missing), judge(evidence))
+    return Diagnosis(_mark_late(evidence, evidence.missing), judge(evidence))
 
 
-def newest(account: Account, cluster_id: str) -> str:
+def find_newest_failure(account: Account, cluster_id: str) -> str:
     """The newest step of a cluster that failed; empty where none did."""
     failures = (step for step in list_steps(account, cluster_id, limit=1000) if step["Status"]["State"] == "FAILED")
     return str(next(failures, {"Id": ""})["Id"])
 
 
-def cluster_id_of(account: Account) -> str:
+def find_cluster_id(account: Account) -> str:
     """The environment's cluster: of Terraform's outputs, or, where `apply` broke off, the newest of its name.
 
     Raises
@@ -189,37 +189,39 @@ def cluster_id_of(account: Account) -> str:
 
 def diagnose(account: Account, environ: Mapping[str, str], console: Console, *, patience: float) -> Diagnosis:
     """What ``CLUSTER=`` and ``STEP=`` ask for; by default the newest failure of the environment's cluster."""
-    cluster_id = environ.get("CLUSTER") or cluster_id_of(account)
-    step_id = environ.get("STEP") or newest(account, cluster_id)
+    cluster_id = environ.get("CLUSTER") or find_cluster_id(account)
+    step_id = environ.get("STEP") or find_newest_failure(account, cluster_id)
     if step_id:
-        return step(account, cluster_id, step_id, console, patience=patience)
-    return cluster(account, cluster_id, console, patience=patience)
+        return diagnose_step(account, cluster_id, step_id, console, patience=patience)
+    return diagnose_cluster(account, cluster_id, console, patience=patience)
 
 
-def of_start(account: Account, printed: str, console: Console) -> Diagnosis | None:
+def diagnose_start(account: Account, printed: str, console: Console) -> Diagnosis | None:
     """Why a cluster did not come up, from what Terraform printed and from EMR; None where neither tells.
 
     Never raises: the command has failed already, and its own message stands.
     """
     try:
-        named = layout.CLUSTER.findall(printed)
-        if named or not printed:
-            return cluster(account, named[-1] if named else cluster_id_of(account), console, patience=LATE_SECONDS)
+        cluster_ids = layout.CLUSTER.findall(printed)
+        if cluster_ids or not printed:
+            return diagnose_cluster(
+                account, cluster_ids[-1] if cluster_ids else find_cluster_id(account), console, patience=LATE_SECONDS
+            )
     except TROUBLE:
-        named = []
+        cluster_ids = []
     evidence = Evidence(
         subject="cluster",
         state="NOT CREATED",
-        documents=(Document("terraform", "terraform", "\n".join(errors_in(printed))),),
+        documents=(Document("terraform", "terraform", "\n".join(list_terraform_errors(printed))),),
     )
     verdict = judge(evidence)
     return Diagnosis(evidence, verdict) if verdict.is_known else None
 
 
-def errors_in(printed: str) -> list[str]:
+def list_terraform_errors(printed: str) -> list[str]:
     """The lines of Terraform's errors, without its frame.
 
-    >>> errors_in("aws_x: Creating...\\n\\u2577\\n\\u2502 Error: no\\n\\u2502 because\\n\\u2575")
+    >>> list_terraform_errors("aws_x: Creating...\\n\\u2577\\n\\u2502 Error: no\\n\\u2502 because\\n\\u2575")
     ['Error: no', 'because']
     """
     plain = re.sub(r"\x1b\[[0-9;]*m", "", printed)

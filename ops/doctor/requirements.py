@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.core.paths import INFRA
-from ops.plan import policies
+from ops.plan import contents, pricing
 from ops.prices import table as prices
 
 RELEASES = INFRA / "modules" / "emr" / "releases.json"
@@ -36,10 +36,10 @@ class ClusterNeeds:
 
 def read_needs(plan: Mapping[str, Any]) -> ClusterNeeds | None:
     """What a plan asks; None for one without a cluster."""
-    size = policies.shape(plan)
+    size = pricing.shape(plan)
     if size is None:
         return None
-    resources = policies.resources(plan)
+    resources = contents.resources(plan)
     (cluster,) = [resource for resource in resources if resource.type == "aws_emr_cluster"]
     zones = {
         str(resource.values["availability_zone"])

@@ -214,7 +214,7 @@ def apply(
         with working(console, creating, quiet=not quiet), fault.injected(account, environ, fault.AT_START):
             cluster.apply()
     except CommandFailedError as error:
-        if (found := diagnosis.of_start(account, error.output, console)) is None:
+        if (found := diagnosis.diagnose_start(account, error.output, console)) is None:
             raise
         console.print(error.output.strip()[-6000:])
         why = found.as_text(account.target.env)

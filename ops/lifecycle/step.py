@@ -329,7 +329,7 @@ def conclude(
 def why(account: Account, cluster_id: str, step_id: str, console: Console, *, patience: float) -> int:
     """Say why a step failed; returns the exit code: the job's own where it is known."""
     try:
-        found = diagnosis.step(account, cluster_id, step_id, console, patience=patience)
+        found = diagnosis.diagnose_step(account, cluster_id, step_id, console, patience=patience)
     except diagnosis.TROUBLE as error:
         console.print(
             f"the step {step_id} failed, and why could not be found out ({error}). Fix: make diagnose STEP={step_id}.",

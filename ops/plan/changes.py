@@ -39,7 +39,7 @@ class Attribute:
     path: str
     before: str
     after: str
-    forces: bool = False
+    forces: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ops.plan import policies
+from ops.plan import contents, pricing
 from ops.prices import table as prices
 
 
@@ -20,7 +20,7 @@ def summary(plan: Mapping[str, Any], region: str, book: prices.Book | None = Non
     book = book or prices.table()
     lines = [
         f"   replaces {address}, because of {', '.join(why) or 'another resource'}"
-        for address, why in policies.replaced(plan).items()
+        for address, why in contents.replaced(plan).items()
     ]
     outputs = {name: entry.get("value") for name, entry in plan["planned_values"].get("outputs", {}).items()}
     if sizing := outputs.get("sizing"):
@@ -29,7 +29,7 @@ def summary(plan: Mapping[str, Any], region: str, book: prices.Book | None = Non
         size = f"{sizing['worker_vcpus']} of one node, the primary" if alone else ", ".join(fleets)
         lines.append(f"   vCPUs: {size}")
     try:
-        hour = policies.price(plan, region, book)
+        hour = pricing.price(plan, region, book)
     except prices.UnknownPriceError as error:
         return [*lines, f"   the price is not available: {error}"]
     if hour is not None:
@@ -39,6 +39,6 @@ def summary(plan: Mapping[str, Any], region: str, book: prices.Book | None = Non
             f"   an hour costs at most {hour.total:.2f} USD{fallback}: EC2 {hour.ec2:.2f}, EMR {hour.emr:.2f}, "
             f"volumes {hour.ebs:.2f}, network {hour.network:.2f}, before tax"
         )
-        dates = " ".join(book.instance(region, name).ec2_as_of for name in sorted(policies.types(plan)))
+        dates = " ".join(book.instance(region, name).ec2_as_of for name in sorted(pricing.types(plan)))
         lines += [f"   {old}"] if (old := prices.aged(dates, datetime.now(UTC).date())) else []
     return lines

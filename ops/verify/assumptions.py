@@ -50,7 +50,7 @@ class Result:
 
     assumption: Assumption
     verdict: Verdict
-    said: str
+    summary: str
     finding: Finding | None = None
 
 
@@ -207,9 +207,9 @@ def judge(evidence: Evidence, *, emulated: bool, table: tuple[Assumption, ...] =
             results.append(Result(assumption, "open", f"the evidence has another shape: {type(odd).__name__}: {odd}"))
             continue
         verdict: Verdict = "broken"
-        if finding.held:
+        if finding.holds:
             verdict = "rehearsed" if emulated else "verified"
         elif emulated and assumption.emulator == "lacks":
             verdict = "open"
-        results.append(Result(assumption, verdict, finding.said, finding))
+        results.append(Result(assumption, verdict, finding.summary, finding))
     return results

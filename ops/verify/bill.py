@@ -24,7 +24,7 @@ WAIT_HOURS = 48
 REGION = "us-east-1"  # Cost Explorer's only address in AWS's public partition
 
 
-def newest_record(folder: Path, env: str) -> Path:
+def find_newest_record(folder: Path, env: str) -> Path:
     """The record of the last look at a real account.
 
     Raises
@@ -40,13 +40,13 @@ def newest_record(folder: Path, env: str) -> Path:
     return pages[-1]
 
 
-def days_of(started: datetime) -> tuple[date, date]:
+def list_days(started: datetime) -> tuple[date, date]:
     """The days that a look may have been billed on: its own and the next (a look may pass midnight), end exclusive."""
     first = started.astimezone(UTC).date()
     return first, first + timedelta(days=2)
 
 
-def total(answer: Mapping[str, Any]) -> dict[str, Decimal]:
+def sum_by_service(answer: Mapping[str, Any]) -> dict[str, Decimal]:
     """Dollars by service, those that are nothing left out, from an answer grouped by service."""
     services: dict[str, Decimal] = {}
     for day in answer["ResultsByTime"]:
@@ -68,10 +68,10 @@ def ask_bill(explorer: Any, env: str, days: tuple[date, date]) -> dict[str, Any]
         "GroupBy": [{"Type": "DIMENSION", "Key": "SERVICE"}],
     }
     tags = [{"Tags": {"Key": key, "Values": [value]}} for key, value in (("Project", PROJECT), ("Environment", env))]
-    services = total(explorer.get_cost_and_usage(**query, Filter={"And": tags}))
+    services = sum_by_service(explorer.get_cost_and_usage(**query, Filter={"And": tags}))
     by_tag = bool(services)
     if not by_tag:
-        services = total(explorer.get_cost_and_usage(**query))
+        services = sum_by_service(explorer.get_cost_and_usage(**query))
     return {
         "days": [day.isoformat() for day in days],
         "by_tag": by_tag,
@@ -91,9 +91,9 @@ def compare_bill(environ: Mapping[str, str], console: Console, folder: Path = re
     env = environ.get("ENV") or "local"
     if env == "local":
         raise WrongUseError("the embedded AWS writes no bill. Fix: ENV=verify.")
-    place = newest_record(folder, env)
-    kept = json.loads(place.read_text())
-    started = datetime.fromisoformat(kept["started"])
+    place = find_newest_record(folder, env)
+    verify_record = json.loads(place.read_text())
+    started = datetime.fromisoformat(verify_record["started"])
     hours = (datetime.now(UTC) - started).total_seconds() / 3600
     if hours < WAIT_HOURS:
         raise OperatorError(
@@ -101,19 +101,19 @@ def compare_bill(environ: Mapping[str, str], console: Console, folder: Path = re
             f"again in {WAIT_HOURS - hours:.0f} hours.",
             exit_code=ExitCode.USAGE,
         )
-    expected = kept["evidence"].get("cost", {}).get("usd")
+    expected = verify_record["evidence"].get("cost", {}).get("usd")
     if expected is None:
         raise OperatorError(f"{place.name} does not say what it expected to pay, so there is nothing to compare.")
     account = Account.from_environment(environ)
     try:
-        bill = ask_bill(account.session.client("ce", region_name=REGION), env, days_of(started))
+        bill = ask_bill(account.session.client("ce", region_name=REGION), env, list_days(started))
     except (ClientError, BotoCoreError) as error:
         raise OperatorError(f"Cost Explorer did not answer: {explain(error)[0]}") from error
-    kept["evidence"]["bill"] = {**bill, "expected_usd": expected}
-    results = judge(kept["evidence"], emulated=False, table=tuple(a for a in TABLE if a.id == "bill"))
-    data, page = record.amend(kept, results, place, account.target.account_id)
+    verify_record["evidence"]["bill"] = {**bill, "expected_usd": expected}
+    results = judge(verify_record["evidence"], emulated=False, table=tuple(a for a in TABLE if a.id == "bill"))
+    data, page = record.amend(verify_record, results, place, account.target.account_id)
     for name, usd in bill["services"].items():
         console.print(f"   {Decimal(usd):10.4f} USD  {name}")
-    console.print(results[0].said)
+    console.print(results[0].summary)
     console.print(f"the record is {page}, its evidence {data}")
     return ExitCode.ASSUMPTION if results[0].verdict == "broken" else ExitCode.DONE

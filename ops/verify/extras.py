@@ -58,14 +58,14 @@ EXTRAS: Mapping[str, Extra] = {
 }
 
 
-def chosen_extras(text: str | None) -> tuple[str, ...]:
+def parse_extras(text: str | None) -> tuple[str, ...]:
     """The names in ``WITH``, in the order of the table.
 
     Raises
     ------
     WrongUseError : one is unknown
 
-    >>> chosen_extras("ssm, kms"), chosen_extras(None)
+    >>> parse_extras("ssm, kms"), parse_extras(None)
     (('kms', 'ssm'), ())
     """
     names = {name.strip().lower() for name in (text or "").split(",") if name.strip()}
@@ -75,7 +75,7 @@ def chosen_extras(text: str | None) -> tuple[str, ...]:
     return tuple(name for name in EXTRAS if name in names)
 
 
-def with_extras(target: Target, names: Sequence[str]) -> Target:
+def add_extras(target: Target, names: Sequence[str]) -> Target:
     """The target whose stacks have what the extras need."""
     overrides: dict[str, dict[str, Any]] = {"storage": {}, "cluster": {}}
     for name in names:

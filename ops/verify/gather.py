@@ -33,12 +33,12 @@ TRACEBACK = "no image is of class No such fruit"
 NO_SUCH_CLASS = "No such fruit"
 
 
-def plain(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """An answer as JSON keeps it: times in ISO 8601, no metadata of the transport."""
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items() if k != "ResponseMetadata"}
+        return {str(k): to_json(v) for k, v in value.items() if k != "ResponseMetadata"}
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [to_json(v) for v in value]
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     return value
@@ -66,7 +66,7 @@ class Gatherer:
     def ask(self, call: Callable[[], Any]) -> Any:
         """An answer, or what kept it away."""
         try:
-            return plain(call())
+            return to_json(call())
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"):
@@ -75,10 +75,10 @@ class Gatherer:
         except (BotoCoreError, FruitsError, OSError, ValueError) as error:
             return {"error": f"{type(error).__name__}: {error}"}
 
-    def everything(self, service: str, call: str, key: str, **asked: Any) -> Any:
+    def everything(self, service: str, call: str, key: str, **parameters: Any) -> Any:
         """All pages of a listing."""
         pages = self.account.client(service).get_paginator(call)
-        return self.ask(lambda: [item for page in pages.paginate(**asked) for item in page[key]])
+        return self.ask(lambda: [item for page in pages.paginate(**parameters) for item in page[key]])
 
     # -- who ----------------------------------------
     def caller(self) -> dict[str, Any]:
@@ -92,12 +92,12 @@ class Gatherer:
             else []
         )
         operators = f"{PROJECT}-{self.account.target.env}-operators"
-        named = [g["GroupName"] for g in groups] if isinstance(groups, list) else []
+        group_names = [g["GroupName"] for g in groups] if isinstance(groups, list) else []
         if "ListGroupsForUser" in self.denied:
             # operators may not list groups, and an administrator may: who is refused holds the operators' policies
             self.denied.remove("ListGroupsForUser")
-            named = [operators]
-        return {"kind": kind, "operator": operators in named}
+            group_names = [operators]
+        return {"kind": kind, "operator": operators in group_names}
 
     # -- while the cluster lives ----------------------------------------
     def alive(self) -> dict[str, Any]:
@@ -129,8 +129,8 @@ class Gatherer:
         target = self.account.target
         arn = f"arn:aws:states:{target.region}:{target.account_id}:stateMachine:{PROJECT}-{target.env}-idle"
         states = self.account.client("stepfunctions")
-        found = states.list_executions(stateMachineArn=arn)["executions"]
-        return [{"status": e["status"], "name": e["name"]} for e in found]
+        executions = states.list_executions(stateMachineArn=arn)["executions"]
+        return [{"status": e["status"], "name": e["name"]} for e in executions]
 
     @staticmethod
     def _machines(ec2: Any, cluster_id: str) -> list[dict[str, Any]]:
@@ -156,22 +156,22 @@ class Gatherer:
     def _service_role(self, cluster: Any) -> dict[str, Any]:
         role = str(cluster.get("ServiceRole", "")).rsplit("/", 1)[-1]
         iam = self.account.client("iam")
-        found = self.ask(lambda: iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"])
-        return {"managed": [p["PolicyArn"] for p in found]} if isinstance(found, list) else found
+        policies = self.ask(lambda: iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"])
+        return {"managed": [p["PolicyArn"] for p in policies]} if isinstance(policies, list) else policies
 
     def _interfaces(self, emr: Any, cluster_id: str, cluster: Any) -> dict[str, Any]:
         """Whether addresses of the history server come; the addresses themselves are keys and are not kept."""
 
         def persistent() -> dict[str, Any]:
-            made = emr.create_persistent_app_ui(TargetResourceArn=cluster.get("ClusterArn"))["PersistentAppUIId"]
-            told = emr.get_persistent_app_ui_presigned_url(PersistentAppUIId=made, PersistentAppUIType="SHS")
-            return {"came": bool(told.get("PresignedURL"))}
+            ui_id = emr.create_persistent_app_ui(TargetResourceArn=cluster.get("ClusterArn"))["PersistentAppUIId"]
+            answer = emr.get_persistent_app_ui_presigned_url(PersistentAppUIId=ui_id, PersistentAppUIType="SHS")
+            return {"came": bool(answer.get("PresignedURL"))}
 
         def on_cluster() -> dict[str, Any]:
-            told = emr.get_on_cluster_app_ui_presigned_url(
+            answer = emr.get_on_cluster_app_ui_presigned_url(
                 ClusterId=cluster_id, OnClusterAppUIType="SparkHistoryServer"
             )
-            return {"came": bool(told.get("PresignedURL"))}
+            return {"came": bool(answer.get("PresignedURL"))}
 
         # an address of one of the two is enough, so neither error hides the other
         return {
@@ -185,14 +185,14 @@ class Gatherer:
         request = step.request_for(self.account, environ)
         submitted = step.submit(self.account, request, queue=False)
         code = step.conclude(self.account, submitted, step.watch(self.account, submitted, self.console), self.console)
-        found = self._described(submitted)
-        arguments = found["Config"]["Args"] if "Config" in found else []
+        described = self._described(submitted)
+        arguments = described["Config"]["Args"] if "Config" in described else []
         entry, packed = step.upload_job(self.account)  # there already: it says under which key
         uri = arguments[-1] if arguments else ""
         bucket, _, prefix = submitted.output.removeprefix("s3://").partition("/")
         s3 = self.account.client("s3")
         self.evidence["sample"] = {
-            "step": found,
+            "step": described,
             "arguments": step.step_arguments(entry, packed, uri),
             "request": request.as_json(),
             "output": submitted.output,
@@ -304,30 +304,32 @@ class Gatherer:
             self.evidence["logs"] = {"error": "EMR did not describe the steps"}
             return
         failed_id = failing["step"]["Id"]
-        ended = datetime.fromisoformat(failing["step"]["Status"]["Timeline"]["EndDateTime"])
-        wanted = [f"steps/{self.evidence['sample']['step']['Id']}/stderr.gz", f"steps/{failed_id}/stderr.gz"]
+        end_time = datetime.fromisoformat(failing["step"]["Status"]["Timeline"]["EndDateTime"])
+        expected_keys = [f"steps/{self.evidence['sample']['step']['Id']}/stderr.gz", f"steps/{failed_id}/stderr.gz"]
         with self.console.status("waiting for the logs"):
 
             def came() -> bool | None:
                 keys = self._log_keys(cluster_id)
                 status = self.ask(lambda: emr.describe_step(ClusterId=cluster_id, StepId=failed_id)["Step"]["Status"])
                 if status.get("FailureDetails") and failing["details"]["seconds"] is None:
-                    seconds = (datetime.now(UTC) - ended).total_seconds()
+                    seconds = (datetime.now(UTC) - end_time).total_seconds()
                     failing["details"] = {"seconds": round(seconds, 1), "found": status["FailureDetails"]}
                 words = self._words(keys, failed_id, cluster_id)
-                told = failing["details"]["seconds"] is not None
+                has_details = failing["details"]["seconds"] is not None
                 self.evidence["logs"] = {"keys": keys, "traceback": words}
-                return True if told and words["containers"] and all(key in keys for key in wanted) else None
+                return (
+                    True if has_details and words["containers"] and all(key in keys for key in expected_keys) else None
+                )
 
             poll(came, pause=self.pause, limit=limit_seconds)
 
     def _log_keys(self, cluster_id: str) -> dict[str, str]:
         prefix = f"emr/{cluster_id}/"
-        asked = {"Bucket": self.account.bucket("logs"), "Prefix": prefix}
-        found = self.everything("s3", "list_objects_v2", "Contents", **asked)
+        prefix_filter = {"Bucket": self.account.bucket("logs"), "Prefix": prefix}
+        objects = self.everything("s3", "list_objects_v2", "Contents", **prefix_filter)
         return (
-            {item["Key"].removeprefix(prefix): item["LastModified"] for item in found}
-            if isinstance(found, list)
+            {item["Key"].removeprefix(prefix): item["LastModified"] for item in objects}
+            if isinstance(objects, list)
             else {}
         )
 
@@ -400,13 +402,17 @@ class Gatherer:
         scheduler, emr = self.account.client("scheduler"), self.account.client("emr")
         cluster_id, name = str(self.account.cluster["cluster_id"]), f"{PROJECT}-{self.account.target.env}-ttl"
         lead = 5 if self.emulated else CLOCK_LEAD_SECONDS
-        when = (datetime.now(UTC) + timedelta(seconds=lead)).replace(microsecond=0)
+        end_time = (datetime.now(UTC) + timedelta(seconds=lead)).replace(microsecond=0)
 
         def forward() -> Any:
-            kept = scheduler.get_schedule(Name=name)
-            again = {k: kept[k] for k in ("Name", "State", "FlexibleTimeWindow", "Target", "Description") if k in kept}
-            scheduler.update_schedule(**again, ScheduleExpression=f"at({when:%Y-%m-%dT%H:%M:%S})")
-            return {"target": kept["Target"]["Arn"], "by_the_clock": False, "seconds": None}
+            schedule = scheduler.get_schedule(Name=name)
+            again = {
+                k: schedule[k]
+                for k in ("Name", "State", "FlexibleTimeWindow", "Target", "Description")
+                if k in schedule
+            }
+            scheduler.update_schedule(**again, ScheduleExpression=f"at({end_time:%Y-%m-%dT%H:%M:%S})")
+            return {"target": schedule["Target"]["Arn"], "by_the_clock": False, "seconds": None}
 
         clock = self.evidence["clock"] = self.ask(forward)
         if "error" in clock:
@@ -417,16 +423,16 @@ class Gatherer:
             def struck() -> bool | None:
                 state = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
                 if state.startswith("TERMINAT") and clock["seconds"] is None:
-                    late = round((datetime.now(UTC) - when).total_seconds(), 1)
-                    clock.update(seconds=late, by_the_clock=late >= 0)
+                    seconds_late = round((datetime.now(UTC) - end_time).total_seconds(), 1)
+                    clock.update(seconds=seconds_late, by_the_clock=seconds_late >= 0)
                 return True if state.startswith("TERMINATED") else None
 
             poll(struck, pause=self.pause / 2, limit=limit)
         ec2 = self.account.client("ec2")
         filters = [{"Name": "tag:Name", "Values": [ENDPOINT_NAME]}]
         vpcs = vpcs_of(ec2, PROJECT, self.account.target.env)
-        found = self.ask(lambda: ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"])
+        endpoints = self.ask(lambda: ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"])
         self.evidence["ended"] = {
             "cluster": self.ask(lambda: emr.describe_cluster(ClusterId=cluster_id)["Cluster"]),
-            "endpoints": [e for e in found if e["VpcId"] in vpcs] if isinstance(found, list) else found,
+            "endpoints": [e for e in endpoints if e["VpcId"] in vpcs] if isinstance(endpoints, list) else endpoints,
         }

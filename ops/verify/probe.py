@@ -44,9 +44,9 @@ def node() -> dict[str, Any]:
 
 def ready() -> dict[str, Any]:
     """What the bootstrap wrote when TensorFlow had run."""
-    found: dict[str, Any] = json.loads(Path(f"{os.environ.get('NODE_ROOT', '')}{PREFIX}/ready.json").read_text())
-    kept = ("python", "architecture", "lock_sha256", "seconds")
-    return {**{name: found[name] for name in kept}, "packages": len(found["packages"])}
+    marker: dict[str, Any] = json.loads(Path(f"{os.environ.get('NODE_ROOT', '')}{PREFIX}/ready.json").read_text())
+    fields = ("python", "architecture", "lock_sha256", "seconds")
+    return {**{name: marker[name] for name in fields}, "packages": len(marker["packages"])}
 
 
 def metadata() -> dict[str, Any]:
@@ -63,15 +63,15 @@ def metadata() -> dict[str, Any]:
             return error.code, ""
 
     without, _ = ask("/latest/meta-data/", "GET", {})
-    told, token = ask("/latest/api/token", "PUT", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
+    status, token = ask("/latest/api/token", "PUT", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
     region = ask("/latest/meta-data/placement/region", "GET", {"X-aws-ec2-metadata-token": token})[1]
-    return {"without_token": without, "token": told, "region": region}
+    return {"without_token": without, "token": status, "region": region}
 
 
 def run(*command: str) -> dict[str, Any]:
     """Exit code and the end of what a command said."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    return {"code": done.returncode, "said": (done.stdout + done.stderr).strip()[-800:]}
+    completed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return {"code": completed.returncode, "said": (completed.stdout + completed.stderr).strip()[-800:]}
 
 
 def repositories() -> dict[str, Any]:
@@ -165,10 +165,10 @@ def memory() -> dict[str, Any]:
     def ask(host: str, name: str) -> str | None:
         url = f"http://{host}:8042/conf?format=json&name={name}"
         try:
-            found = read_json(url)["property"]["value"]
+            value = read_json(url)["property"]["value"]
         except (OSError, KeyError, ValueError):
             return None
-        return str(found)
+        return str(value)
 
     return {"nodes": {n["host"]: {name: ask(n["host"], name) for name in MEMORY_SETTINGS} for n in answer["nodes"]}}
 
@@ -188,13 +188,13 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
 
 def main() -> int:
     """Ask everything; always 0, so that the step's end says only whether the probe ran."""
-    found: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     for name, part in PARTS.items():
         try:
-            found[name] = part()
+            answers[name] = part()
         except Exception as error:  # noqa: BLE001 - one part that fails must not hide the others
-            found[name] = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(found, indent=1))
+            answers[name] = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps(answers, indent=1))
     return 0
 
 

@@ -24,18 +24,18 @@ FOLDER = ROOT / "docs" / "verified"
 """Where the records of real accounts are kept."""
 
 
-def masked(value: Any, account_id: str) -> Any:
+def mask_values(value: Any, account_id: str) -> Any:
     """The value without the account's number, access keys, and the name of who ran it.
 
-    >>> masked({"Arn": "arn:aws:iam::123456789012:role/x"}, "123456789012")
+    >>> mask_values({"Arn": "arn:aws:iam::123456789012:role/x"}, "123456789012")
     {'Arn': 'arn:aws:iam::<account>:role/x'}
-    >>> masked(["AKIAIOSFODNN7EXAMPLE", 1], "123456789012")
+    >>> mask_values(["AKIAIOSFODNN7EXAMPLE", 1], "123456789012")
     ['<key>', 1]
     """
     if isinstance(value, Mapping):
-        return {masked(k, account_id): masked(v, account_id) for k, v in value.items()}
+        return {mask_values(k, account_id): mask_values(v, account_id) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [masked(v, account_id) for v in value]
+        return [mask_values(v, account_id) for v in value]
     if isinstance(value, str):
         text = value.replace(account_id, MASK)
         # AKIAIOSFODNN7EXAMPLE, ASIA… of a session
@@ -53,8 +53,8 @@ def _rows(results: Sequence[Result]) -> list[dict[str, Any]]:
             "how": r.assumption.how,
             "on_the_embedded_aws": EMULATOR[r.assumption.emulator],
             "verdict": r.verdict,
-            "said": r.said,
-            "seen": r.finding.seen if r.finding else None,
+            "said": r.summary,
+            "seen": r.finding.details if r.finding else None,
         }
         for r in results
     ]
@@ -92,7 +92,7 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def markdown(record: Mapping[str, Any]) -> str:
+def render_markdown(record: Mapping[str, Any]) -> str:
     """The record for a reader."""
     emulated = record["emulated"]
     place = "the embedded AWS: a rehearsal, which verifies nothing of AWS" if emulated else f"AWS, {record['region']}"
@@ -125,8 +125,8 @@ def write(record: Mapping[str, Any], account_id: str, folder: Path) -> tuple[Pat
 
 
 def _write(record: Mapping[str, Any], account_id: str, data: Path) -> tuple[Path, Path]:
-    clean = masked(record, account_id)
+    clean = mask_values(record, account_id)
     page = data.with_suffix(".md")
     data.write_text(json.dumps(clean, indent=1, ensure_ascii=False, default=str) + "\n")
-    page.write_text(markdown(clean))
+    page.write_text(render_markdown(clean))
     return data, page

@@ -39,14 +39,14 @@ from ops.cost.money import currency_from
 from ops.job import wheelhouse
 from ops.lifecycle import environment as deploy
 from ops.lifecycle.upload import upload
-from ops.plan import policies
+from ops.plan import pricing
 from ops.prices import table as prices
 from ops.terraform.variables import Size, cluster_variables
 from ops.terraform.workspace import Workspace
 from ops.verify import record
 from ops.verify.assumptions import Result, judge
 from ops.verify.bill import compare_bill
-from ops.verify.extras import EXTRAS, chosen_extras, with_extras
+from ops.verify.extras import EXTRAS, add_extras, parse_extras
 from ops.verify.gather import Gatherer
 from sample.draw import draw_sample
 
@@ -68,7 +68,7 @@ EXPECTED = (
 TRIES = 3
 
 
-def price(account: Account, environ: Mapping[str, str]) -> Decimal:
+def price_hour(account: Account, environ: Mapping[str, str]) -> Decimal:
     """Dollars of an hour of the cluster, on demand throughout, from a plan that asks AWS nothing.
 
     Raises
@@ -81,7 +81,7 @@ def price(account: Account, environ: Mapping[str, str]) -> Decimal:
     plan = work.state.with_suffix(".tfplan")
     work.plan(out=plan)
     try:
-        hour = policies.price(work.show(plan), target.region)
+        hour = pricing.price(work.show(plan), target.region)
     except prices.UnknownPriceError as error:
         raise OperatorError(f"the price is not available: {error}", exit_code=5) from error
     assert hour is not None
@@ -96,18 +96,18 @@ def price(account: Account, environ: Mapping[str, str]) -> Decimal:
     return usd
 
 
-def refuse_what_is_used(account: Account) -> None:
+def refuse_used_environment(account: Account) -> None:
     """Everything of the environment is removed at the end, so there must be nothing before.
 
     Raises
     ------
     OperatorError
     """
-    there = {kind: names for kind, names in Inventory(account).names().items() if names}
-    if there:
-        some = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in there.items())
+    names_by_kind = {kind: names for kind, names in Inventory(account).names().items() if names}
+    if names_by_kind:
+        listing = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in names_by_kind.items())
         raise OperatorError(
-            f"ENV={account.target.env} is in use ({some}), and verify-aws removes everything of it at the end. Fix: "
+            f"ENV={account.target.env} is in use ({listing}), and verify-aws removes everything of it at the end. Fix: "
             "ENV=verify, which nothing else uses, or make purge first.",
             exit_code=2,
         )
@@ -127,29 +127,29 @@ def collect(gatherer: Gatherer, environ: Mapping[str, str], extras: Sequence[str
     evidence["alive"] = gatherer.alive()
     draw_sample(deploy.SAMPLE)
     _, evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, console)
-    own = {k: v for k, v in environ.items() if k in ("ENV", "REGION", "CI", "CURRENCY")}
-    gatherer.run_sample(own)
-    gatherer.run_failing(own)
+    environment = {k: v for k, v in environ.items() if k in ("ENV", "REGION", "CI", "CURRENCY")}
+    gatherer.run_sample(environment)
+    gatherer.run_failing(environment)
     gatherer.run_probe()
     gatherer.look_at_extras(extras)
     with console.status("a second plan"):
-        evidence["second_plan"] = second_plan(account)
+        evidence["second_plan"] = plan_again(account)
     gatherer.wait_for_logs(LOG_WAIT_SECONDS_EMULATED if gatherer.emulated else LOG_WAIT_SECONDS)
     if "idle" in extras:
         gatherer.let_it_idle()
     else:
         gatherer.let_the_clock_strike()
     with console.status("a plan after the cluster's end"):
-        evidence["plan_after_end"] = second_plan(account)
+        evidence["plan_after_end"] = plan_again(account)
     if "again" in extras:
         gatherer.see_it_again(apply)
 
 
-def second_plan(account: Account) -> dict[str, Any]:
+def plan_again(account: Account) -> dict[str, Any]:
     """What Terraform would change in a cluster that it has just made, with the variables of then."""
     work = Workspace(target=account.target, stack="cluster", capture=True)
-    given = json.loads((work.state.parent / "cluster.auto.json").read_text())
-    work = Workspace(target=account.target, stack="cluster", extra=given, capture=True)
+    variables = json.loads((work.state.parent / "cluster.auto.json").read_text())
+    work = Workspace(target=account.target, stack="cluster", extra=variables, capture=True)
     out = work.state.with_suffix(".tfplan")
     work.plan(out=out)
     changes = [
@@ -160,13 +160,17 @@ def second_plan(account: Account) -> dict[str, Any]:
     return {"changes": changes}
 
 
-def cost(account: Account, limit_usd: Decimal, environ: Mapping[str, str]) -> dict[str, Any]:
+def measure_cost(account: Account, limit_usd: Decimal, environ: Mapping[str, str]) -> dict[str, Any]:
     """What the cluster did cost, from the lifetimes of its instances."""
     try:
         nodes, steps = ledger.observe(account, str(account.cluster["cluster_id"]), prices.table())
         end = max(node.end for node in nodes if node.end)
-        found = bill(Span(min(node.start for node in nodes), end), nodes, spans_of_steps(steps, end))
-        return {"usd": str(found.total), "limit_usd": str(limit_usd), "said": currency_from(environ).of(found.total)}
+        cluster_bill = bill(Span(min(node.start for node in nodes), end), nodes, spans_of_steps(steps, end))
+        return {
+            "usd": str(cluster_bill.total),
+            "limit_usd": str(limit_usd),
+            "said": currency_from(environ).of(cluster_bill.total),
+        }
     except (*TROUBLE, ValueError) as error:
         return {"error": f"{type(error).__name__}: {error}"}
 
@@ -181,43 +185,43 @@ def remove(account: Account, environ: Mapping[str, str], console: Console) -> No
         Workspace(target=account.target, stack="storage", capture=account.target.emulated).destroy()
 
 
-def surely(what: Callable[[], None], console: Console, tries: int = TRIES) -> str | None:
+def retry_action(action: Callable[[], None], console: Console, tries: int = TRIES) -> str | None:
     """Do it, again after Ctrl-C and after a failure; None when it is done, or why it is not."""
-    why = None
+    reason = None
     for attempt in range(tries):
         try:
-            what()
+            action()
             return None
         except KeyboardInterrupt:
-            why = "interrupted"
+            reason = "interrupted"
             console.print("still removing what was made: it would bill otherwise", style="bold")
         except EXPECTED as error:
-            why = str(error)
+            reason = str(error)
             if attempt + 1 < tries:
-                console.print(f"not removed yet, trying again: {why[:300]}")
-    return why
+                console.print(f"not removed yet, trying again: {reason[:300]}")
+    return reason
 
 
 def clean_up(gatherer: Gatherer, environ: Mapping[str, str], limit_usd: Decimal) -> None:
     """Remove everything, then list what is left."""
     account, console = Account(gatherer.account.target, gatherer.account.environ), gatherer.console
-    why = surely(lambda: remove(account, environ, console), console)
-    gatherer.evidence["cost"] = cost(gatherer.account, limit_usd, environ)
-    found = gatherer.ask(lambda: Inventory(account).names())
-    if why and "error" not in found:
-        found["not removed"] = [why[:500]]
-    gatherer.evidence["left"] = found
+    reason = retry_action(lambda: remove(account, environ, console), console)
+    gatherer.evidence["cost"] = measure_cost(gatherer.account, limit_usd, environ)
+    leftovers = gatherer.ask(lambda: Inventory(account).names())
+    if reason and "error" not in leftovers:
+        leftovers["not removed"] = [reason[:500]]
+    gatherer.evidence["left"] = leftovers
 
 
-def commit() -> str | None:
+def read_commit() -> str | None:
     """Of the checkout, where there is git."""
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=ROOT
         )
     except OSError:
         return None
-    return done.stdout.strip() or None
+    return completed.stdout.strip() or None
 
 
 def show(results: list[Result], console: Console) -> None:
@@ -226,7 +230,7 @@ def show(results: list[Result], console: Console) -> None:
     table = Table("assumption", "verdict", "what was seen")
     for result in results:
         verdict = record.WORDS[result.verdict].strip("*")
-        table.add_row(result.assumption.id, Text(verdict, style=colours[result.verdict]), result.said[:110])
+        table.add_row(result.assumption.id, Text(verdict, style=colours[result.verdict]), result.summary[:110])
     console.print(table)
 
 
@@ -244,19 +248,19 @@ def conclude(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
         "started": started.isoformat(timespec="seconds"),
         "minutes": round((datetime.now(UTC) - started).total_seconds() / 60, 1),
         "release": cluster.get("ReleaseLabel"),
-        "commit": commit(),
+        "commit": read_commit(),
         "stopped": stopped,
     }
     folder = Path("runs/local/verify") if gatherer.emulated else record.FOLDER
-    whole = record.as_json(results, about, evidence)
-    data, page = record.write(whole, account.target.account_id, folder)
+    verify_record = record.as_json(results, about, evidence)
+    data, page = record.write(verify_record, account.target.account_id, folder)
     broken = [r.assumption.id for r in results if r.verdict == "broken"]
-    counts = ", ".join(f"{n} {record.WORDS[v].strip('*')}" for v, n in sorted(whole["verdicts"].items()))
+    counts = ", ".join(f"{n} {record.WORDS[v].strip('*')}" for v, n in sorted(verify_record["verdicts"].items()))
     console.print(f"{counts}; the record is {page}, its evidence {data}")
-    there = {kind: names for kind, names in evidence["left"].items() if names}
-    if there:
+    leftovers = {kind: names for kind, names in evidence["left"].items() if names}
+    if leftovers:
         text = "; ".join(
-            f"{kind}: {names if isinstance(names, str) else ', '.join(names)}" for kind, names in there.items()
+            f"{kind}: {names if isinstance(names, str) else ', '.join(names)}" for kind, names in leftovers.items()
         )
         bills = "" if gatherer.emulated else "IT MAY STILL BILL. "
         console.print(
@@ -264,8 +268,8 @@ def conclude(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
             style="bold red",
         )  # fmt: skip
         return LEFT
-    nothing = "nothing of it is left" + ("" if gatherer.emulated else ", nothing bills but the state's bucket")
-    console.print(nothing)
+    sentence = "nothing of it is left" + ("" if gatherer.emulated else ", nothing bills but the state's bucket")
+    console.print(sentence)
     return BROKEN if broken else 0
 
 
@@ -276,22 +280,22 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
         signal.signal(number, signal.default_int_handler)
     if local:
         deploy.start_embedded(console)
-    extras = chosen_extras(environ.get("WITH"))
+    extras = parse_extras(environ.get("WITH"))
     account = Account.from_environment(environ)
-    account = Account(with_extras(account.target, extras), environ)
+    account = Account(add_extras(account.target, extras), environ)
     require_state(account)
     try:
-        refuse_what_is_used(account)
+        refuse_used_environment(account)
     except (ClientError, BotoCoreError) as error:
         raise OperatorError(f"nothing was made: {explain(error)[0]}") from error
     with console.status("what it will cost"):
-        limit = price(account, environ) * (2 if "again" in extras else 1)
-    shown = currency_from({"CURRENCY": "EUR"}).of(limit)
+        limit = price_hour(account, environ) * (2 if "again" in extras else 1)
+    limit_eur = currency_from({"CURRENCY": "EUR"}).of(limit)
     lines = [
         f"   makes buckets and the smallest cluster of ENV={account.target.env}, runs {PROJECT} over the drawn sample, "
         f"looks, and removes everything: about {40 + sum(EXTRAS[name].minutes for name in extras)} minutes",
         *(f"   also {name}: {EXTRAS[name].help}" for name in extras),
-        f"   costs at most {shown} before tax: an hour of all nodes on demand, after which the cluster ends itself",
+        f"   costs at most {limit_eur} before tax: an hour of all nodes on demand, after which the cluster ends itself",
     ]
     deploy.confirm(account, lines, environ, console)
     gatherer, started = Gatherer(account, console), datetime.now(UTC)
@@ -311,11 +315,11 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
         raise
     finally:
         clean_up(gatherer, environ, limit)
-        found = conclude(gatherer, stopped, started)
+        exit_code = conclude(gatherer, stopped, started)
         if local:
             deploy.stop_embedded(console)
         console.print(f"{(time.monotonic() - began) / 60:.1f} minutes")
-    return LEFT if found == LEFT else code or found
+    return LEFT if exit_code == LEFT else code or exit_code
 
 
 def main(environ: Mapping[str, str]) -> int:

@@ -16,9 +16,9 @@ from benchmarks.__main__ import COMMITTED, TRIALS, main, parse
 from benchmarks.bare import _require_equal
 from benchmarks.latency import DELAY, DelayedStore
 from benchmarks.pca import COLUMNS, write_matrix
-from benchmarks.photographs import folder_of
-from benchmarks.results import BenchmarkError, Check, Result, Series, alternate, machine, ratio
-from benchmarks.whole import role_of, sizes
+from benchmarks.photographs import link_photographs
+from benchmarks.results import BenchmarkError, Check, Result, Series, alternate, compute_ratio, describe_machine
+from benchmarks.whole import choose_sizes, find_role
 from sample import draw
 
 
@@ -28,9 +28,9 @@ def test_median_is_not_moved_by_one_odd_repeat() -> None:
 
 
 def test_ratio_is_of_medians_and_of_one_unit() -> None:
-    assert ratio(Series("s", (30.0, 20.0, 10.0)), Series("s", (4.0, 5.0, 500.0))) == 4.0
+    assert compute_ratio(Series("s", (30.0, 20.0, 10.0)), Series("s", (4.0, 5.0, 500.0))) == 4.0
     with pytest.raises(ValueError, match="s and images/s have no ratio"):
-        ratio(Series("s", (1.0,)), Series("images/s", (1.0,)))
+        compute_ratio(Series("s", (1.0,)), Series("images/s", (1.0,)))
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_the_json_holds_values_medians_checks_and_the_machine(tmp_path: Path) ->
 def test_the_machine_names_no_place() -> None:
     import platform
 
-    text = json.dumps(machine())
-    assert "/" not in machine()["python"]
+    text = json.dumps(describe_machine())
+    assert "/" not in describe_machine()["python"]
     assert platform.node() not in text
 
 
@@ -131,12 +131,12 @@ def test_a_folder_has_as_many_images_as_asked_and_names_them_apart(
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text(name)
     monkeypatch.setattr("benchmarks.photographs.PHOTOGRAPHS", source)
-    folder, origin = folder_of(10, tmp_path)
+    folder, origin = link_photographs(10, tmp_path)
     found = sorted(folder.rglob("*.jpg"))
     assert len(found) == 10
     assert origin == "10 files, linked from 4 photographs of Fruits-360"
     assert sorted({path.read_text() for path in found}) == ["a/1.jpg", "a/2.jpg", "a/3.jpg", "b c/1.jpg"]
-    few, _ = folder_of(2, tmp_path)
+    few, _ = link_photographs(2, tmp_path)
     assert sorted(path.parent.name for path in few.rglob("*.jpg")) == ["a", "b c"]
 
 
@@ -144,7 +144,7 @@ def test_without_photographs_the_sample_is_drawn(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("benchmarks.photographs.PHOTOGRAPHS", tmp_path / "nothing")
     monkeypatch.setattr("benchmarks.photographs.DRAWN_VIEWS", 1)
     monkeypatch.setattr("sample.draw.FRUITS", {name: draw.FRUITS[name] for name in ("Lemon", "Orange")})
-    folder, origin = folder_of(9, tmp_path)
+    folder, origin = link_photographs(9, tmp_path)
     assert len(list(folder.rglob("*.jpg"))) == 9
     assert origin == "9 files, linked from 2 pictures of the drawn sample"
 
@@ -185,9 +185,9 @@ def test_a_delayed_store_gives_the_same_bytes_late(tmp_path: Path) -> None:
     ],
 )
 def test_roles_of_processes(command_line: list[str], role: str | None) -> None:
-    assert role_of(command_line) == role
+    assert find_role(command_line) == role
 
 
 @pytest.mark.parametrize(("full", "expected"), [(30_000, (25, 3000, 30_000)), (40, (4, 4, 40)), (3, (2, 2, 3))])
 def test_sizes(full: int, expected: tuple[int, int, int]) -> None:
-    assert sizes(full) == expected
+    assert choose_sizes(full) == expected

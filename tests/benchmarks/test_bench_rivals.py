@@ -21,7 +21,7 @@ def program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def run(images: int = 10) -> tuple[float, float]:
-    return rivals.rival("daft", Path("photographs"), Path("scratch"), Path("network.pb"), images)
+    return rivals.run_rival("daft", Path("photographs"), Path("scratch"), Path("network.pb"), images)
 
 
 def test_its_seconds_make_the_rate_and_the_whole_is_measured_outside(program: Path) -> None:

@@ -78,7 +78,7 @@ def sum_up(folder: Path) -> None:
     (folder / SUMS).write_text("".join(f"{wheelhouse.sha256(folder / name)}  {name}\n" for name in names))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def wheel_tools() -> tuple[Callable[..., Path], Callable[[Path], str]]:
     """How to make a wheel, and a lock of the wheels in a folder."""
     return make_wheel, lock_wheels

@@ -72,20 +72,39 @@ class Index:
     def build(self) -> Wheelhouse:
         return build("x86_64", root=self.root, locks=self.locks)
 
+    def is_the_only_one(self, patch: pytest.MonkeyPatch) -> None:
+        """pip sees this index and no other."""
+        for name in [name for name in os.environ if name.startswith("PIP_")]:
+            patch.delenv(name)
+        patch.setenv("PIP_CONFIG_FILE", os.devnull)
+        patch.setenv("PIP_NO_INDEX", "1")
+        patch.setenv("PIP_FIND_LINKS", str(self.wheels))
+        for name in ("Fruit.Salad", "tensor_flow", "uv"):
+            self.offer(name.replace(".", "_"))
+        self.lock()
+
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wheel_tools: tuple[Any, Any]) -> Index:
-    """pip sees this index and no other."""
     made = Index(tmp_path, *wheel_tools)
-    for name in [name for name in os.environ if name.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(made.wheels))
-    for name in ("Fruit.Salad", "tensor_flow", "uv"):
-        made.offer(name.replace(".", "_"))
-    made.lock()
+    made.is_the_only_one(monkeypatch)
     return made
+
+
+@pytest.fixture(scope="module")
+def built_once(tmp_path_factory: pytest.TempPathFactory, wheel_tools: tuple[Any, Any]) -> Wheelhouse:
+    with pytest.MonkeyPatch.context() as patch:
+        made = Index(tmp_path_factory.mktemp("once"), *wheel_tools)
+        made.is_the_only_one(patch)
+        return made.build()
+
+
+@pytest.fixture
+def built(index: Index, built_once: Wheelhouse) -> Wheelhouse:
+    """What `index.build()` makes, which takes pip a second; copied, for tests of what comes after."""
+    folder = index.root / built_once.key
+    shutil.copytree(built_once.folder, folder)
+    return check(folder, (index.locks / "requirements-x86_64.txt").read_bytes())
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -109,35 +128,32 @@ def test_made_again_elsewhere_it_is_the_same_to_the_byte(index: Index, tmp_path:
     assert files(index.build().folder) == first
 
 
-def test_one_that_is_there_is_checked_and_kept_without_the_index(index: Index) -> None:
-    made = index.build()
-    before = {path: path.stat().st_mtime_ns for path in made.folder.iterdir()}
+def test_one_that_is_there_is_checked_and_kept_without_the_index(index: Index, built: Wheelhouse) -> None:
+    before = {path: path.stat().st_mtime_ns for path in built.folder.iterdir()}
     shutil.rmtree(index.wheels)
-    assert index.build() == made
-    assert {path: path.stat().st_mtime_ns for path in made.folder.iterdir()} == before
+    assert index.build() == built
+    assert {path: path.stat().st_mtime_ns for path in built.folder.iterdir()} == before
 
 
 @pytest.mark.parametrize("harm", ["damage", "remove", "sums"])
-def test_one_that_was_harmed_is_made_again(index: Index, harm: str) -> None:
-    made = index.build()
-    right = files(made.folder)
-    wheel = next(made.folder.glob("uv-*.whl"))
+def test_one_that_was_harmed_is_made_again(index: Index, built: Wheelhouse, harm: str) -> None:
+    right = files(built.folder)
+    wheel = next(built.folder.glob("uv-*.whl"))
     if harm == "damage":
         wheel.write_bytes(wheel.read_bytes()[:-1] + b"x")
     elif harm == "remove":
         wheel.unlink()
     else:
-        (made.folder / SUMS).write_text("")
+        (built.folder / SUMS).write_text("")
     assert files(index.build().folder) == right
 
 
-def test_another_lock_gets_another_place_and_the_old_one_stays(index: Index) -> None:
-    old = index.build()
+def test_another_lock_gets_another_place_and_the_old_one_stays(index: Index, built: Wheelhouse) -> None:
     index.offer("newcomer")
     index.lock()
     new = index.build()
-    assert new.key != old.key
-    assert check(old.folder, (old.folder / LOCK).read_bytes()).key == old.key
+    assert new.key != built.key
+    assert check(built.folder, (built.folder / LOCK).read_bytes()).key == built.key
 
 
 def test_a_file_that_the_index_exchanged_is_refused(index: Index) -> None:
@@ -169,18 +185,17 @@ def test_an_architecture_without_a_lock_is_refused(index: Index, arch: str, sent
         build(arch, root=index.root, locks=index.locks)
 
 
-def test_check_says_what_is_wrong(index: Index) -> None:
-    made = index.build()
-    lock = (made.folder / LOCK).read_bytes()
+def test_check_says_what_is_wrong(index: Index, built: Wheelhouse) -> None:
+    lock = (built.folder / LOCK).read_bytes()
     with pytest.raises(WheelhouseError, match="The lock names no package"):
-        check(made.folder, b"")
-    stranger = index._make(made.folder, "stranger", "1", {})
+        check(built.folder, b"")
+    stranger = index._make(built.folder, "stranger", "1", {})
     with pytest.raises(WheelhouseError, match=r"stranger-1-py3-none-any\.whl is not one of the files"):
-        check(made.folder, lock)
+        check(built.folder, lock)
     stranger.unlink()
-    next(made.folder.glob("uv-*.whl")).unlink()
+    next(built.folder.glob("uv-*.whl")).unlink()
     with pytest.raises(WheelhouseError, match=r"lacks 1 of 3 wheels \(such as uv==1\.0\)"):
-        check(made.folder, lock)
+        check(built.folder, lock)
 
 
 # --- the bucket -------------------------------------------------------------------------------------------
@@ -204,15 +219,14 @@ def keys(client: Any) -> set[str]:
 URI = "s3://artifacts/wheelhouse"
 
 
-def test_uploads_every_file_once(index: Index, bucket: Any) -> None:
-    made = index.build()
-    first = sync(made, f"{URI}/", console=quiet())
-    assert first == module.Synced(f"{URI}/{made.key}/", uploaded=5, copied=0, kept=0)
-    assert keys(bucket) == {f"wheelhouse/{made.key}/{path.name}" for path in made.folder.iterdir()}
-    for path in made.folder.iterdir():
-        there = bucket.get_object(Bucket="artifacts", Key=f"wheelhouse/{made.key}/{path.name}")["Body"].read()
+def test_uploads_every_file_once(built: Wheelhouse, bucket: Any) -> None:
+    first = sync(built, f"{URI}/", console=quiet())
+    assert first == module.Synced(f"{URI}/{built.key}/", uploaded=5, copied=0, kept=0)
+    assert keys(bucket) == {f"wheelhouse/{built.key}/{path.name}" for path in built.folder.iterdir()}
+    for path in built.folder.iterdir():
+        there = bucket.get_object(Bucket="artifacts", Key=f"wheelhouse/{built.key}/{path.name}")["Body"].read()
         assert there == path.read_bytes()
-    assert sync(made, URI, console=quiet()) == module.Synced(f"{URI}/{made.key}/", uploaded=0, copied=0, kept=5)
+    assert sync(built, URI, console=quiet()) == module.Synced(f"{URI}/{built.key}/", uploaded=0, copied=0, kept=5)
 
 
 def test_a_new_lock_uploads_only_the_wheels_that_are_new(index: Index, bucket: Any) -> None:
@@ -233,19 +247,17 @@ def test_a_new_lock_uploads_only_the_wheels_that_are_new(index: Index, bucket: A
     assert sync(made, URI, console=quiet()).kept == 6
 
 
-def test_what_was_exchanged_in_the_bucket_is_uploaded_again(index: Index, bucket: Any) -> None:
-    made = index.build()
-    sync(made, URI, console=quiet())
-    name = next(name for name in made.sums if name.startswith("uv-"))
-    data = (made.folder / name).read_bytes()
-    bucket.put_object(Bucket="artifacts", Key=f"wheelhouse/{made.key}/{name}", Body=bytes(len(data)))
-    synced = sync(made, URI, console=quiet())
+def test_what_was_exchanged_in_the_bucket_is_uploaded_again(built: Wheelhouse, bucket: Any) -> None:
+    sync(built, URI, console=quiet())
+    name = next(name for name in built.sums if name.startswith("uv-"))
+    data = (built.folder / name).read_bytes()
+    bucket.put_object(Bucket="artifacts", Key=f"wheelhouse/{built.key}/{name}", Body=bytes(len(data)))
+    synced = sync(built, URI, console=quiet())
     assert (synced.uploaded, synced.kept) == (1, 4)
-    assert bucket.get_object(Bucket="artifacts", Key=f"wheelhouse/{made.key}/{name}")["Body"].read() == data
+    assert bucket.get_object(Bucket="artifacts", Key=f"wheelhouse/{built.key}/{name}")["Body"].read() == data
 
 
-def test_the_sums_come_last_so_that_half_an_upload_is_none(index: Index, bucket: Any) -> None:
-    made = index.build()
+def test_the_sums_come_last_so_that_half_an_upload_is_none(built: Wheelhouse, bucket: Any) -> None:
 
     class Breaking(S3Store):
         left = 4
@@ -257,24 +269,22 @@ def test_the_sums_come_last_so_that_half_an_upload_is_none(index: Index, bucket:
             super().put(key, path, digest)
 
     with pytest.raises(ConnectionError):
-        sync(made, URI, store=Breaking(bucket, "artifacts", "wheelhouse"), console=quiet())
-    assert f"wheelhouse/{made.key}/{SUMS}" not in keys(bucket)
+        sync(built, URI, store=Breaking(bucket, "artifacts", "wheelhouse"), console=quiet())
+    assert f"wheelhouse/{built.key}/{SUMS}" not in keys(bucket)
     assert len(keys(bucket)) == 4
-    assert sync(made, URI, console=quiet()).uploaded == 1
+    assert sync(built, URI, console=quiet()).uploaded == 1
 
 
-def test_a_folder_takes_the_place_of_a_bucket(index: Index, tmp_path: Path) -> None:
-    made = index.build()
+def test_a_folder_takes_the_place_of_a_bucket(built: Wheelhouse, tmp_path: Path) -> None:
     target = tmp_path / "shared disk"
-    assert sync(made, str(target), console=quiet()).uploaded == 5
-    assert files(target / made.key) == files(made.folder)
-    assert sync(made, target.as_uri(), console=quiet()).kept == 5
+    assert sync(built, str(target), console=quiet()).uploaded == 5
+    assert files(target / built.key) == files(built.folder)
+    assert sync(built, target.as_uri(), console=quiet()).kept == 5
 
 
-def test_a_bucket_that_refuses_is_one_sentence(index: Index, bucket: Any) -> None:
-    made = index.build()
+def test_a_bucket_that_refuses_is_one_sentence(built: Wheelhouse, bucket: Any) -> None:
     with pytest.raises(WheelhouseError, match=r"could not be brought to s3://nobodys/w \(.*NoSuchBucket.*check the"):
-        sync(made, "s3://nobodys/w", console=quiet())
+        sync(built, "s3://nobodys/w", console=quiet())
 
 
 def test_refuses_a_uri_that_names_no_place() -> None:

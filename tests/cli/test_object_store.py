@@ -8,9 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
+import pyarrow.parquet as pq
 import pytest
+from fruits import listing, pages
+from fruits.store import Store
 from moto.server import ThreadedMotoServer
 
 from tests.drawn import draw_once
@@ -33,13 +37,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
     }
-    client = boto3.client(
-        "s3",
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        region_name="eu-west-3",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
+    client = client_of(environment)
     client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
     folder = tmp_path_factory.mktemp("drawn")
     draw_once(folder, views=2)
@@ -49,6 +47,16 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         yield environment
     finally:
         server.stop()
+
+
+def client_of(s3: dict[str, str]) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=s3["AWS_ENDPOINT_URL"],
+        region_name="eu-west-3",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
 
 
 def run_local(s3: dict[str, str], **variables: str) -> subprocess.CompletedProcess[str]:
@@ -65,14 +73,7 @@ def run_local(s3: dict[str, str], **variables: str) -> subprocess.CompletedProce
 
 
 def keys(s3: dict[str, str], prefix: str) -> set[str]:
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3["AWS_ENDPOINT_URL"],
-        region_name="eu-west-3",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
-    return {item["Key"] for item in client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])}
+    return {item["Key"] for item in client_of(s3).list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])}
 
 
 @pytest.mark.slow
@@ -90,6 +91,29 @@ def test_images_and_results_on_s3(s3: dict[str, str]) -> None:
     assert "no feature was computed: all 16 were kept" in again.stdout
 
 
+@pytest.mark.slow
+def test_a_flat_folder_of_more_than_a_page_is_listed_by_ranges(
+    s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1,100 photographs in one folder: S3 names 1,000 at a time."""
+    client = client_of(s3)
+    pictures = [client.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in sorted(keys(s3, "images/"))]
+    for number in range(1100):
+        client.put_object(Bucket=BUCKET, Key=f"flat/IMG_{number:04d}.jpg", Body=pictures[number % len(pictures)])
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    pages._client.cache_clear()
+    walk = listing.walk_down(Store(f"s3://{BUCKET}/flat"), Store(str(tmp_path)))
+    assert len(walk.folders) > 1
+    assert all(isinstance(folder, pages.Range) for folder in walk.folders)
+    assert not walk.parts
+    process = run_local(s3, INPUT=f"s3://{BUCKET}/flat", OUTPUT=str(tmp_path / "out"), K="3")
+    assert process.returncode == 0, process.stdout + process.stderr
+    tables = [pq.read_table(part, columns=["path"]) for part in (tmp_path / "out" / "features").glob("*.parquet")]
+    paths = sorted(path for table in tables for path in table.column("path").to_pylist())
+    assert paths == [f"s3://{BUCKET}/flat/IMG_{number:04d}.jpg" for number in range(1100)]
+
+
 def test_a_bucket_that_is_not_there_is_named(s3: dict[str, str]) -> None:
     missing = run_local(s3, INPUT="s3://fruits-none/images", OUTPUT=f"s3://{BUCKET}/results/x")
     assert missing.returncode == 10
@@ -103,13 +127,7 @@ def test_a_bucket_that_is_not_there_is_named(s3: dict[str, str]) -> None:
 
 
 def test_a_request_is_read_from_s3(s3: dict[str, str]) -> None:
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3["AWS_ENDPOINT_URL"],
-        region_name="eu-west-3",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
+    client = client_of(s3)
     fields = {"input": f"s3://{BUCKET}/images", "output": "nowhere/at-all", "k": 2, "colour": "red"}
     client.put_object(Bucket=BUCKET, Key="requests/é 1.json", Body=json.dumps(fields).encode())
     process = run_local(s3, REQUEST=f"s3://{BUCKET}/requests/é 1.json")

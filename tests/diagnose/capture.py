@@ -488,15 +488,15 @@ def keep(stage: Stage, name: str, cluster: str, cause: str, corpus: Path = CORPU
     if made == YARN:
         kept = json.dumps(plain({"Instances": instances}), indent=1)
         (tree / "list-instances.json").write_text(neutral(kept, stage, cluster) + "\n")
-    verdict = judge(gather.of_tree(tree))
-    where = as_json(gather.of_tree(tree), verdict)["where"]
+    verdict = judge(gather.gather_tree(tree))
+    where = as_json(gather.gather_tree(tree), verdict)["where"]
     manifest = {
         "made": made,
         "cause": cause,
-        "says": verdict.says,
+        "says": verdict.meaning,
         "fix": verdict.fix,
         "where": where and f"{where['path']}:{where['line']}",
-        "said": verdict.said[:120],
+        "said": verdict.words[:120],
     }
     (target / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     return tree

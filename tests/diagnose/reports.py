@@ -16,6 +16,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "reports"
 CLUSTER, STEP, NODE = "j-2AXXXXXXGAPLF", "s-08812552QZHJ7GG0YUF2", "i-0b22a22eec53224bd"
+HEAD = "Traceback (most recent call last):\n"
+OURS = '  File "/mnt/x/__pyfiles__/fruits.zip/fruits/store.py", line 262, in write\n    sink.write(data)\n'
 CONTROLLER = """\
 2026-11-24T10:00:00.101Z INFO startExec 'hadoop jar command-runner.jar spark-submit --deploy-mode cluster job.py'
 2026-11-24T10:04:33.001Z INFO waitProcessCompletion ended with exit code 1 : hadoop jar /var/lib/aws/emr/step-r...

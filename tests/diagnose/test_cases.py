@@ -49,7 +49,7 @@ def test_a_tree_beside_this_checkout_is_named(name: str) -> None:
     tree = Path(CASES, name, "tree")
     if not tree.is_dir():
         pytest.skip("the log trees of ../shared/cases are not here")
-    evidence = gather.of_tree(tree)
+    evidence = gather.gather_tree(tree)
     verdict = judge(evidence)
     printed = render.as_text(evidence, verdict)
     cause, words = RIGHT[name]

@@ -181,7 +181,7 @@ def test_late_logs_are_awaited_and_named(known: Known, monkeypatch: pytest.Monke
     # the module's own, not the program's: Spark's threads, in a process that had a session, sleep too
     monkeypatch.setattr(polling, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     out = io.StringIO()
-    found = command.step(known, CLUSTER, STEP, Console(file=out, width=300), patience=60)
+    found = command.diagnose_step(known, CLUSTER, STEP, Console(file=out, width=300), patience=60)
     assert found.verdict.cause == "out-of-memory-python"
     assert looks == 4
     said = out.getvalue()
@@ -191,7 +191,7 @@ def test_late_logs_are_awaited_and_named(known: Known, monkeypatch: pytest.Monke
 
 
 def test_patience_ends_with_what_is_missing_and_how_to_go_on(known: Known) -> None:
-    found = command.step(known, CLUSTER, STEP, Console(quiet=True), patience=0)
+    found = command.diagnose_step(known, CLUSTER, STEP, Console(quiet=True), patience=0)
     assert found.verdict.cause == "unknown"
     said = found.as_text("dev")
     assert re.search(
@@ -207,7 +207,7 @@ def test_ctrl_c_while_waiting_tells_what_is_known(known: Known, monkeypatch: pyt
     # the module's own, not the program's: Spark's threads, in a process that had a session, sleep too
     monkeypatch.setattr(polling, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     out = io.StringIO()
-    found = command.step(known, CLUSTER, STEP, Console(file=out), patience=60)
+    found = command.diagnose_step(known, CLUSTER, STEP, Console(file=out), patience=60)
     assert found.verdict.cause == "unknown"
     assert "stopped waiting; this is what is known so far" in out.getvalue()
 
@@ -224,7 +224,7 @@ def record(account: Account, run_id: str) -> None:
 
 def test_the_jobs_own_words_need_no_log(known: Known) -> None:
     record(known, f"{ENDED - timedelta(minutes=3):%Y%m%dT%H%M%SZ}-12")
-    found = command.step(known, CLUSTER, STEP, Console(quiet=True), patience=600)
+    found = command.diagnose_step(known, CLUSTER, STEP, Console(quiet=True), patience=600)
     assert (found.verdict.cause, found.verdict.certain, found.verdict.exit_code) == ("rejects-over-limit", True, 15)
     said = found.as_text("dev")
     assert "where          jobs/fruits/pipeline.py:" in said
@@ -236,7 +236,7 @@ def test_the_jobs_own_words_need_no_log(known: Known) -> None:
 
 def test_an_earlier_runs_words_are_not_taken(known: Known) -> None:
     record(known, f"{ENDED - timedelta(days=1):%Y%m%dT%H%M%SZ}-12")
-    found = command.step(known, CLUSTER, STEP, Console(quiet=True), patience=0)
+    found = command.diagnose_step(known, CLUSTER, STEP, Console(quiet=True), patience=0)
     assert found.verdict.cause == "unknown"
 
 
@@ -356,7 +356,7 @@ def test_a_cause_that_cannot_be_looked_for_does_not_hide_the_failure(
     def refuse(*_: Any, **__: Any) -> None:
         raise OperatorError("no route")
 
-    monkeypatch.setattr(command, "step", refuse)
+    monkeypatch.setattr(command, "diagnose_step", refuse)
     out = io.StringIO()
     assert step.why(known, CLUSTER, STEP, Console(file=out, width=200), patience=0) == 23
     assert out.getvalue() == (
@@ -380,12 +380,12 @@ TERRAFORM = (
 
 
 def test_what_terraform_was_refused_is_named_without_a_cluster(known: Known) -> None:
-    found = command.of_start(known, TERRAFORM, Console(quiet=True))
+    found = command.diagnose_start(known, TERRAFORM, Console(quiet=True))
     assert found is not None
     assert found.verdict.cause == "access-denied"
-    assert "elasticmapreduce:RunJobFlow on arn:aws:elasticmapreduce:" in found.verdict.says
+    assert "elasticmapreduce:RunJobFlow on arn:aws:elasticmapreduce:" in found.verdict.meaning
     assert "infra/operators" in found.verdict.fix
-    assert command.of_start(known, "╷\n│ Error: Invalid index\n╵\n", Console(quiet=True)) is None
+    assert command.diagnose_start(known, "╷\n│ Error: Invalid index\n╵\n", Console(quiet=True)) is None
 
 
 def test_a_cluster_that_terraform_names_is_asked(known: Known) -> None:
@@ -394,7 +394,7 @@ def test_a_cluster_that_terraform_names_is_asked(known: Known) -> None:
         "The number of vCPUs for instance type m5.xlarge exceeds the EC2 service quota for that type.",
     )
     printed = f"│ Error: waiting for EMR Cluster ({CLUSTER}) to create: unexpected state 'TERMINATED_WITH_ERRORS'"
-    found = command.of_start(known, printed, Console(quiet=True))
+    found = command.diagnose_start(known, printed, Console(quiet=True))
     assert found is not None
     assert found.verdict.cause == "quota"
     assert "make doctor says how many are free" in found.verdict.fix
@@ -409,7 +409,7 @@ def test_an_apply_that_broke_off_leaves_a_cluster_to_be_found_by_its_name(
         raise NotAppliedError("there is no cluster of ENV=dev. Fix: make apply.")
 
     monkeypatch.setattr(Known, "cluster", property(nothing))
-    assert command.cluster_id_of(known) == CLUSTER
+    assert command.find_cluster_id(known) == CLUSTER
 
 
 def test_operators_may_ask_all_that_is_asked(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -421,7 +421,7 @@ def test_operators_may_ask_all_that_is_asked(known: Known, monkeypatch: pytest.M
     monkeypatch.setattr(Known, "client", lambda _, service: Known.emr if service == "emr" else asked)
     command.diagnose(known, {}, Console(quiet=True), patience=0)
     Known.emr.status = failed("BOOTSTRAP_FAILURE", "x").status
-    command.cluster(known, CLUSTER, Console(quiet=True), patience=0)
+    command.diagnose_cluster(known, CLUSTER, Console(quiet=True), patience=0)
     policies = "".join(path.read_text() for path in (REPO / "infra" / "operators").glob("*.tf"))
     allowed = set(re.findall(r'"((?:elasticmapreduce|s3):\w+)"', policies))
     assert {"DescribeCluster", "DescribeStep", "ListSteps", "ListInstances"} <= set(Known.emr.asked)

@@ -38,8 +38,8 @@ class Case:
         where = as_json(evidence, verdict)["where"]
         assert (where and f"{where['path']}:{where['line']}") == wanted["where"]
         assert verdict.fix == wanted["fix"]
-        assert verdict.says == wanted["says"]
-        assert wanted["said"] in verdict.said
+        assert verdict.meaning == wanted["says"]
+        assert wanted["said"] in verdict.words
         return verdict
 
 
@@ -50,10 +50,10 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def test_the_cause_is_named(case: Case) -> None:
-    evidence = gather.of_tree(case.tree)
+    evidence = gather.gather_tree(case.tree)
     verdict = case.check(evidence)
     printed = as_text(evidence, verdict)
-    assert f"{verdict.cause}: {verdict.says}" in printed
+    assert f"{verdict.cause}: {verdict.meaning}" in printed
     assert verdict.fix in printed
     assert str(case.tree) in printed, "the address of the whole log"
     assert printed.splitlines()[-1].startswith("next           make ")
@@ -69,7 +69,7 @@ def test_packed_or_not_is_the_same(case: Case, tmp_path: Path) -> None:
         else:
             path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
-    case.check(gather.of_tree(tree))
+    case.check(gather.gather_tree(tree))
 
 
 def test_the_corpus_says_how_it_was_made() -> None:
@@ -111,7 +111,7 @@ class Bucketed:
 def test_a_bucket_tells_the_same_as_a_folder(name: str) -> None:
     """The addresses that are asked for in S3 are those at which the logs lie."""
     case = Case(CORPUS / name / "tree", json.loads((CORPUS / name / "manifest.json").read_text()))
-    known = gather.of_tree(case.tree)
+    known = gather.gather_tree(case.tree)
     with mock_aws():
         keys = {"aws_access_key_id": "x", "aws_secret_access_key": "y"}
         bucketed = Bucketed(case, boto3.client("s3", region_name="eu-west-3", **keys))
@@ -127,9 +127,9 @@ def test_a_bucket_tells_the_same_as_a_folder(name: str) -> None:
             stated=known.stated,
         )
         if known.subject == "step":
-            evidence = gather.with_step_logs(bare, bucketed.shelf, None)
+            evidence = gather.add_step_logs(bare, bucketed.shelf, None)
         else:
-            evidence = gather.with_bootstrap_logs(bare, bucketed.shelf, logs=True)
+            evidence = gather.add_bootstrap_logs(bare, bucketed.shelf, logs=True)
         assert evidence.node == known.node
         case.check(evidence)
         assert all(uri.startswith(f"s3://fruits-logs/emr/{bucketed.cluster_id}/") for uri in evidence.logs)

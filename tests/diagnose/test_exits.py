@@ -47,7 +47,7 @@ def test_the_codes_are_those_of_hadoop_and_spark(jvm: Any) -> None:
     general |= {"ERROR_COMMAND_NOT_FOUND", "EXCEED_MAX_EXECUTOR_FAILURES"}  # a shell's, and the master's 11
     for who, names in classes.items():
         wanted = {constant: code for name in names for constant, code in constants(jvm, name).items()}
-        told = {found.constant: found.code for found in exits.EXITS if found.who == who and found.code != 154}
+        told = {found.constant: found.code for found in exits.EXITS if found.owner == who and found.code != 154}
         assert told == {constant: code for constant, code in wanted.items() if constant not in general}
 
 
@@ -58,12 +58,12 @@ def test_every_cause_of_a_code_is_a_row_or_a_kind_of_end() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGILL, signal.SIGABRT])
 def test_a_shells_code_and_pythons_mean_the_same_signal(number: signal.Signals) -> None:
-    assert exits.signal_of(128 + number) == exits.signal_of(-number) == number
-    found = exits.meaning(128 + number, "container", "executor", "shell")
+    assert exits.find_signal(128 + number) == exits.find_signal(-number) == number
+    found = exits.explain_code(128 + number, "container", "executor", "shell")
     assert found is not None
     assert found.constant == number.name
 
 
 def test_codes_that_say_nothing_by_themselves_have_no_meaning() -> None:
-    assert exits.meaning(1, "container", "executor", "shell") is None
-    assert exits.meaning(255, "container", "executor", "shell") is None
+    assert exits.explain_code(1, "container", "executor", "shell") is None
+    assert exits.explain_code(255, "container", "executor", "shell") is None

@@ -53,7 +53,7 @@ def instance(name: str, host: str, market: str, state: str, reason: str = "") ->
 
 
 def judged(tree: Path) -> tuple[Verdict, str]:
-    evidence = gather.of_tree(tree)
+    evidence = gather.gather_tree(tree)
     verdict = judge(evidence)
     return verdict, render.as_text(evidence, verdict)
 
@@ -99,7 +99,7 @@ def test_what_yarns_resourcemanager_says_of_a_lost_node(words: str, cause: str, 
     log.write_text(f"{words}\n")
     verdict, printed = judged(tree)
     assert verdict.cause == cause, printed
-    assert verdict.says.endswith(says), verdict.says
+    assert verdict.meaning.endswith(says), verdict.meaning
 
 
 def test_a_kill_on_another_node_is_no_evidence(tmp_path: Path) -> None:
@@ -145,16 +145,18 @@ def test_a_live_clusters_nodes_are_read_from_its_log_bucket_and_no_others(
         s3.put_object(Bucket="fruits-logs", Key=path.relative_to(tree).as_posix(), Body=path.read_bytes())
     s3.put_object(Bucket="fruits-logs", Key=f"{CLUSTER}/node/{OTHER}/{STATE_LOG}", Body=KERNEL.encode())
     shelf = gather.ClusterShelf(s3, f"s3://fruits-logs/{CLUSTER}/", CLUSTER)
-    nodes = gather.nodes_of([instance(LOST, "ip-10-0-1-23.eu-west-3.compute.internal", "SPOT", "RUNNING")], None, None)
-    evidence = gather.with_step_logs(Evidence("step", CLUSTER, STEP, "FAILED", nodes=nodes), shelf, None)
-    read = [document.uri for document in evidence.of_role("node")]
+    nodes = gather.list_nodes(
+        [instance(LOST, "ip-10-0-1-23.eu-west-3.compute.internal", "SPOT", "RUNNING")], None, None
+    )
+    evidence = gather.add_step_logs(Evidence("step", CLUSTER, STEP, "FAILED", nodes=nodes), shelf, None)
+    read = [document.uri for document in evidence.find_documents("node")]
     assert read == [f"s3://fruits-logs/{CLUSTER}/node/{LOST}/{YARN_LOG}"], "the other says nothing of it"
-    assert "12.1 GB of 12 GB" in judge(evidence).says
+    assert "12.1 GB of 12 GB" in judge(evidence).meaning
 
 
 def test_few_nodes_few_files_and_few_lines_are_read(tmp_path: Path) -> None:
     logs = {f"daemons/instance-state/instance-state.log-2026-11-24-{hour:02d}": KERNEL * 1000 for hour in range(20)}
     tree = tree_of(tmp_path, 137, {**logs, YARN_LOG: "x"})
-    documents = gather.of_tree(tree).of_role("node")
+    documents = gather.gather_tree(tree).find_documents("node")
     assert len(documents) <= gather.MOST_OF_NODE
     assert all(len(document.text.split("\n")) <= gather.MOST_NODE_LINES for document in documents)

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from ops.core.paths import ROOT
 from ops.diagnose import (
     deaths,
     evidence,
@@ -32,8 +31,8 @@ from ops.diagnose import (
 from ops.diagnose import wait as command
 from ops.diagnose.causes import judge
 from ops.diagnose.evidence import Document, Evidence
-from ops.diagnose.tracebacks import choose, parse
 from ops.diagnose.verdict import Fields
+from tests.diagnose.reports import HEAD, OURS
 
 CORPUS = Path(__file__).parent / "corpus"
 CLUSTER, STEP = "j-2AXXXXXXGAPLF", "s-08812552QZHJ7GG0YUF2"
@@ -57,8 +56,8 @@ def test_every_row_has_a_name_a_fix_and_sentences_that_can_be_written() -> None:
     for cause in table.EVERY:
         assert cause.name == cause.name.lower()
         assert " " not in cause.name
-        assert cause.next.startswith("make ")
-        for sentence in (cause.says, cause.fix):
+        assert cause.command.startswith("make ")
+        for sentence in (cause.meaning, cause.fix):
             written = sentence.format_map(Fields())
             assert written
             assert "{" not in written
@@ -74,7 +73,7 @@ def put(tree: Path, key: str, text: str | bytes) -> None:
 
 
 def test_an_empty_folder_is_judged_unknown(tmp_path: Path) -> None:
-    found = gather.of_tree(tmp_path)
+    found = gather.gather_tree(tmp_path)
     assert judge(found).cause == "unknown"
     assert render.as_text(found, judge(found))
 
@@ -107,12 +106,12 @@ def test_damaged_trees_never_raise(seed: int, tmp_path: Path) -> None:
         else:
             path.unlink()
             (path / "surprise").mkdir(parents=True)
-    found = gather.of_tree(tree)
+    found = gather.gather_tree(tree)
     verdict = judge(found)
     assert verdict.cause in table.NAMES
     json.dumps(render.as_json(found, verdict))
     assert render.as_text(found, verdict).splitlines()[-1].startswith("next ")
-    assert report.written(found, verdict)
+    assert report.render_issue(found, verdict)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +131,7 @@ def test_damaged_trees_never_raise(seed: int, tmp_path: Path) -> None:
 def test_odd_answers_never_raise(answer: str, name: str, tmp_path: Path) -> None:
     shutil.copytree(CORPUS / "yarn-kills-driver" / "tree", tmp_path / "tree")
     (tmp_path / "tree" / name).write_text(answer)
-    assert judge(gather.of_tree(tmp_path / "tree")).cause in ("out-of-memory-driver", "unknown")
+    assert judge(gather.gather_tree(tmp_path / "tree")).cause in ("out-of-memory-driver", "unknown")
 
 
 @pytest.mark.costly
@@ -153,11 +152,11 @@ def test_a_huge_drivers_log_is_read_in_bounds_and_its_middle_found(tmp_path: Pat
                 log.write(killed.encode())
     tracemalloc.start()
     began = time.monotonic()
-    verdict = judge(gather.of_tree(tmp_path))
+    verdict = judge(gather.gather_tree(tmp_path))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert verdict.cause == "out-of-memory-executor"
-    assert "12.1 GB of 12 GB" in verdict.says
+    assert "12.1 GB of 12 GB" in verdict.meaning
     assert peak < 80 * 1024 * 1024
     assert time.monotonic() - began < 60
 
@@ -182,7 +181,7 @@ def test_many_executors_are_not_all_read(tmp_path: Path) -> None:
     for number in range(2, 300):
         name = f"container_1795600000000_0001_01_{number:06d}"
         put(tmp_path, f"{CLUSTER}/containers/{APPLICATION}/{name}/stderr.gz", "nothing\n")
-    executors = gather.of_tree(tmp_path).of_role("executor")
+    executors = gather.gather_tree(tmp_path).find_documents("executor")
     assert len(executors) == gather.MOST_EXECUTORS, "one log of each container here"
     assert "_000123/" in executors[0].uri, "the one that the driver names comes first"
 
@@ -191,7 +190,7 @@ def test_what_could_not_be_read_is_said(tmp_path: Path) -> None:
     put(tmp_path, f"{CLUSTER}/steps/{STEP}/stderr.gz", f"Submitting application {APPLICATION}\n")
     whole = gzip.compress(random.Random(0).randbytes(50_000).hex().encode())
     put(tmp_path, DRIVER, whole[: len(whole) // 2])
-    found = gather.of_tree(tmp_path)
+    found = gather.gather_tree(tmp_path)
     assert "stderr.gz: it is cut off" in render.as_text(found, judge(found))
 
 
@@ -201,16 +200,16 @@ def test_of_several_steps_the_one_that_failed_is_taken(tmp_path: Path) -> None:
         put(tmp_path, f"{CLUSTER}/steps/{step}/controller.gz", f"WARN Step {word} with exitCode 1\n")
         put(tmp_path, f"{CLUSTER}/steps/{step}/stderr.gz", "Error: Missing application resource.\n")
         os.utime(tmp_path / f"{CLUSTER}/steps/{step}/controller.gz", (number, number))
-    assert gather.of_tree(tmp_path).step_id == "s-BBBBBBBBBBBBB"
-    assert gather.of_tree(tmp_path, step_id="s-CCCCCCCCCCCCC").step_id == "s-CCCCCCCCCCCCC"
+    assert gather.gather_tree(tmp_path).step_id == "s-BBBBBBBBBBBBB"
+    assert gather.gather_tree(tmp_path, step_id="s-CCCCCCCCCCCCC").step_id == "s-CCCCCCCCCCCCC"
 
 
 def test_a_part_of_a_tree_is_enough(tmp_path: Path) -> None:
     """Only the containers, or only a node's folder, as somebody sends them."""
     put(tmp_path / "a", DRIVER.partition("/")[2], "java.lang.OutOfMemoryError: Java heap space\n")
-    assert judge(gather.of_tree(tmp_path / "a")).cause == "out-of-memory-driver"
+    assert judge(gather.gather_tree(tmp_path / "a")).cause == "out-of-memory-driver"
     put(tmp_path / "b", "i-0b22a22eec53224bd/bootstrap-actions/1/stderr", "error: Hash mismatch for `numpy==2`\n")
-    assert judge(gather.of_tree(tmp_path / "b")).cause == "bootstrap-hash"
+    assert judge(gather.gather_tree(tmp_path / "b")).cause == "bootstrap-hash"
 
 
 def test_what_was_survived_is_not_the_cause(tmp_path: Path) -> None:
@@ -222,73 +221,7 @@ def test_what_was_survived_is_not_the_cause(tmp_path: Path) -> None:
     raised = f"{HEAD}{OURS}ValueError: a stone\n"
     put(tmp_path, f"{CLUSTER}/steps/{STEP}/stderr.gz", f"Submitting application {APPLICATION}\n")
     put(tmp_path, DRIVER, lost + raised)
-    assert judge(gather.of_tree(tmp_path)).cause == "python-exception"
+    assert judge(gather.gather_tree(tmp_path)).cause == "python-exception"
     gone = f"{HEAD}{OURS}py4j.protocol.Py4JNetworkError: Answer from Java side is empty\n"
     put(tmp_path, DRIVER, 'Exception in thread "main" java.lang.OutOfMemoryError: Java heap space\n' + gone)
-    assert judge(gather.of_tree(tmp_path)).cause == "out-of-memory-driver", "a consequence, not the cause"
-
-
-# -- tracebacks ----------------------------------------
-OURS = '  File "/mnt/x/__pyfiles__/fruits.zip/fruits/store.py", line 262, in write\n    sink.write(data)\n'
-LIBRARY = '  File "/opt/fruits/venv/lib/python3.11/site-packages/pyarrow/fs.py", line 9, in read\n'
-HEAD = "Traceback (most recent call last):\n"
-
-
-def test_the_root_of_a_chain_is_chosen() -> None:
-    chain = f"{HEAD}{OURS}OSError: refused\n\nThe above exception was the direct cause of the following exception:\n\n"
-    chosen = choose(parse(f"{chain}{HEAD}{OURS}fruits.errors.StorageError: cannot write\n"))
-    assert chosen is not None
-    assert chosen.exception == "OSError"
-
-
-def test_of_what_was_raised_while_handling_another_the_last_counts() -> None:
-    chain = f"{HEAD}{OURS}KeyError: 'x'\n\nDuring handling of the above exception, another exception occurred:\n\n"
-    chosen = choose(parse(f"{chain}{HEAD}{OURS}ValueError: no such x\n"))
-    assert chosen is not None
-    assert chosen.exception == "ValueError"
-
-
-def test_a_workers_traceback_is_found_in_sparks_message() -> None:
-    worker = f'{HEAD}  File "/x/pyspark.zip/pyspark/worker.py", line 1, in main\n{OURS}ValueError: a stone\n'
-    spark = (
-        "py4j.protocol.Py4JJavaError: An error occurred while calling o1.collect.\n: org.apache.spark.SparkException: "
-    )
-    driver = f'{HEAD}  File "/x/featurize_pca.py", line 20, in main\n{spark}Job aborted: PythonException: {worker}'
-    chosen = choose(parse(f"26/11/24 10:00:00 ERROR x\n{driver}\n\tat org.apache.spark.x(y)\n"))
-    assert chosen is not None
-    assert (chosen.exception, chosen.message, chosen.process) == ("ValueError", "a stone", "worker")
-    assert chosen.where is not None
-    assert render.place(chosen.where) == "jobs/fruits/store.py:262, in write"
-
-
-def test_without_our_source_the_users_own_is_named() -> None:
-    chosen = choose(parse(f'{HEAD}  File "/mnt/tmp/spark-1/job.py", line 7, in f\n    g()\n{LIBRARY}ValueError: x\n'))
-    assert chosen is not None
-    assert chosen.where is not None
-    assert (chosen.where.file, chosen.where.source) == ("/mnt/tmp/spark-1/job.py", "g()")
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_cut_and_shuffled_tracebacks_never_raise(seed: int) -> None:
-    draw = random.Random(seed)
-    lines = (HEAD + OURS + LIBRARY + "ValueError: x\n\nThe above exception was the direct cause\n").split("\n") * 5
-    draw.shuffle(lines)
-    text = "\n".join(lines)[draw.randrange(50) :]
-    for found in parse(text):
-        assert found.said is not None
-        assert isinstance(found.has_ours, bool)
-    choose(parse(text))
-
-
-def test_thousands_of_tracebacks_are_bounded() -> None:
-    text = (HEAD + OURS + "ValueError: x\n") * 5000
-    began = time.monotonic()
-    assert len(parse(text)) == tracebacks.MOST
-    assert time.monotonic() - began < 10
-
-
-def test_a_line_without_its_source_is_read_from_this_checkout() -> None:
-    frame = tracebacks.Frame("./fruits.zip/fruits/__init__.py", 1)
-    assert render.source_of(frame) == (ROOT / "jobs/fruits/__init__.py").read_text().splitlines()[0].strip()
-    assert render.source_of(tracebacks.Frame("./fruits.zip/fruits/gone.py", 1)) == ""
-    assert render.source_of(tracebacks.Frame("./fruits.zip/fruits/__init__.py", 10**6)) == ""
+    assert judge(gather.gather_tree(tmp_path)).cause == "out-of-memory-driver", "a consequence, not the cause"

@@ -18,7 +18,7 @@ SEEN, HELD = reports.load("seen"), reports.load("held")
 
 def judged(report: Report, tree: Path) -> tuple[Verdict, str]:
     reports.build(report, tree)
-    evidence = gather.of_tree(tree)
+    evidence = gather.gather_tree(tree)
     verdict = judge(evidence)
     return verdict, render.as_text(evidence, verdict)
 

@@ -31,7 +31,7 @@ def judged(place: str, text: str, tree: Path) -> tuple[Verdict, str]:
     raised = place == "raised"
     told = (IN_DRIVER if raised else "") + text.replace("\\n", "\n") + "\n"
     build(Report("line", "documented", "driver" if raised else place, (), "", told), tree)
-    evidence = gather.of_tree(tree)
+    evidence = gather.gather_tree(tree)
     verdict = judge(evidence)
     return verdict, render.as_text(evidence, verdict)
 

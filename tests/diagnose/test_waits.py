@@ -20,7 +20,7 @@ def told(client: str, controller: str = BEGUN, driver: str = "") -> tuple[str, s
     documents = [Document("controller", "x/controller", controller), Document("step", "x/stderr", client)]
     documents += [Document("driver", "x/_000001/stderr", driver)] if driver else []
     verdict = judge(Evidence("step", state="FAILED", stated=False, documents=tuple(documents)))
-    return verdict.cause, verdict.says
+    return verdict.cause, verdict.meaning
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.plan.policies import WATCH_MINUTES
+from ops.plan.cluster_rules import WATCH_MINUTES
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGLISH, FRENCH = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.fr.md"))

@@ -60,7 +60,7 @@ def dead(page: Path, targets: set[str]) -> list[str]:
 
 def test_the_pages_are_gathered_with_what_they_lead_to(tmp_path: Path) -> None:
     place = tmp_path / "docs"
-    count = docs_site.gather(place=place)
+    count = docs_site.copy_pages(place=place)
     copies = {file.relative_to(place) for file in place.rglob("*") if file.is_file()}
     assert len(copies) == count + 1  # and the shim of the search
     expected = {page.relative_to(ROOT) for page in documents() if not page.relative_to(ROOT).parts[0].startswith(".")}
@@ -81,7 +81,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if not MKDOCS.exists():
         pytest.skip("needs .venv-docs: make docs sets it up")
     place = tmp_path_factory.mktemp("site")
-    docs_site.gather(place=place / "docs")
+    docs_site.copy_pages(place=place / "docs")
     config = place / "mkdocs.yml"
     config.write_text(CONFIG.replace("build/docs", "docs").replace("build/site", "site"))
     subprocess.run([MKDOCS, "build", "--strict", "--quiet", "-f", config], check=True)

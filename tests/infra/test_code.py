@@ -12,7 +12,7 @@ from tests.infra.planning import ROOT
 from tools import module_docs
 
 INFRA = ROOT / "infra"
-MODULES = module_docs.modules(INFRA)
+MODULES = module_docs.list_modules(INFRA)
 FILES = sorted(INFRA.rglob("*.tf"))
 
 # Nothing about these can be judged from their value alone.
@@ -92,10 +92,9 @@ def test_plan_time_decides_no_attribute() -> None:
 
 
 def test_no_step_inside_the_cluster() -> None:
-    for file in FILES:
-        for block in module_docs.parse(file.read_text()).get("resource", []):
-            for cluster in block.get("aws_emr_cluster", {}).values():
-                assert "step" not in cluster
+    resources = [block for file in FILES for block in module_docs.parse(file.read_text()).get("resource", [])]
+    clusters = [cluster for block in resources for cluster in block.get("aws_emr_cluster", {}).values()]
+    assert ["step" in cluster for cluster in clusters] == [False]
 
 
 def test_stacks_share_the_text_that_says_where_they_are() -> None:
@@ -119,7 +118,7 @@ def test_lock_file_has_the_published_hashes() -> None:
 
 
 def test_readmes_are_what_the_code_says() -> None:
-    assert [str(path.relative_to(ROOT)) for path in module_docs.outdated(INFRA)] == []
+    assert [str(path.relative_to(ROOT)) for path in module_docs.find_outdated(INFRA)] == []
 
 
 def test_outdated_readme_is_noticed(tmp_path: Path) -> None:
@@ -129,12 +128,12 @@ def test_outdated_readme_is_noticed(tmp_path: Path) -> None:
         copy.mkdir(parents=True)
         for file in [*path.glob("*.tf"), path / "README.md"]:
             (copy / file.name).write_text(file.read_text())
-    assert module_docs.outdated(tmp_path) == {}
+    assert module_docs.find_outdated(tmp_path) == {}
     variables = tmp_path / "modules" / "ttl" / "variables.tf"
     variables.write_text(
         variables.read_text().replace("Hours from the cluster's birth", "Days from the cluster's birth")
     )
-    assert list(module_docs.outdated(tmp_path)) == [tmp_path / "modules" / "ttl" / "README.md"]
+    assert list(module_docs.find_outdated(tmp_path)) == [tmp_path / "modules" / "ttl" / "README.md"]
 
 
 def test_environments_set_only_what_the_stacks_know() -> None:
@@ -143,7 +142,9 @@ def test_environments_set_only_what_the_stacks_know() -> None:
         stack: {name for block in blocks(INFRA / stack, "variable") for name in block}
         for stack in ("storage", "cluster", "operators", "github")
     }
-    for file in (INFRA / "env").glob("*.tfvars"):
+    files = list((INFRA / "env").glob("*.tfvars"))
+    assert {file.name for file in files} >= {"dev.cluster.tfvars", "prod.cluster.tfvars"}
+    for file in files:
         _, *stack = file.stem.split(".")
         given = module_docs.parse(file.read_text())
         for name in given:

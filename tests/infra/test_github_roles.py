@@ -11,7 +11,7 @@ import pytest
 from localaws.policy import Decision, Request, decide
 from ops.core.errors import WrongUseError
 from ops.core.target import NO_ACCOUNT
-from ops.plan import policies
+from ops.plan import contents
 from ops.terraform.variables import github_variables
 from tests.infra.planning import Planner
 
@@ -25,7 +25,7 @@ MAIN = "refs/heads/main"
 
 
 def values(plan: Plan, type_: str, name: str) -> Any:
-    return next(r.values for r in policies.resources(plan) if (r.type, r.name) == (type_, name))
+    return next(r.values for r in contents.resources(plan) if (r.type, r.name) == (type_, name))
 
 
 def taken(plan: Plan, role: str, subject: str, ref: str, audience: str = "sts.amazonaws.com") -> bool:
@@ -80,7 +80,7 @@ def test_plan_role_reads_settings_and_no_photograph(plan_of: PlanOf) -> None:
     assert decision(plan, "plan", "s3:GetObject", state.replace("/dev/", "/prod/")) is Decision.SILENT
     assert decision(plan, "plan", "s3:GetObject", f"{data}/images/a.jpg") is Decision.SILENT
     document = json.loads(values(plan, "aws_iam_role_policy", "plan")["policy"])
-    actions = {action for s in document["Statement"] for action in policies._tuple(s["Action"])}
+    actions = {action for s in document["Statement"] for action in s["Action"]}
     assert {action.split(":")[1][:4] for action in actions} <= {"Desc", "GetA", "GetB", "GetE", "GetI", "GetK", "GetL",
         "GetM", "GetO", "GetP", "GetR", "GetS", "List", "View"}  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from localaws import reference
-from ops.plan import policies
+from ops.plan import contents
 from tests.infra.planning import SCENARIOS
 
 Plan = dict[str, Any]
@@ -25,9 +25,9 @@ def findings(text: str) -> list[str]:
 def documents(plan: Plan, types: tuple[str, ...]) -> dict[str, str]:
     return {
         resource.address: resource.values[attribute]
-        for resource in policies.resources(plan)
+        for resource in contents.resources(plan)
         if resource.type in types
-        for attribute in policies.DOCUMENTS[resource.type]
+        for attribute in contents.DOCUMENTS[resource.type]
         if attribute == "policy" and resource.values.get(attribute)
     }
 

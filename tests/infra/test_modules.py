@@ -1,4 +1,7 @@
-"""The modules' logic with ``terraform test`` and mocked providers: the files are in ``roots/modules``."""
+"""The modules' logic with ``terraform test`` and mocked providers: the files are in ``roots/modules``.
+
+What a test says is a function of the code and the programs, and kept as plans are (`planning.kept`).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ops.terraform.binary import cli_config, find_mirror
-from tests.infra.planning import ROOT, diagnostics
+from tests.infra.planning import ROOT, diagnostics, kept
 
 pytestmark = pytest.mark.terraform
 
@@ -23,16 +26,16 @@ class Bench:
 
     def __init__(self, terraform: Path, home: Path) -> None:
         self.terraform = terraform
-        self.directory = home / "tests"
+        self.home, self.directory = home, home / "tests"
+        self._is_ready = False
         shutil.copytree(ROOT / "infra" / "modules", home / "modules")
         shutil.copytree(ROOT / "tests" / "infra" / "roots" / "modules", self.directory)
+        shutil.copy(ROOT / "infra" / "storage" / ".terraform.lock.hcl", self.directory)
         (home / "terraform.rc").write_text(cli_config(find_mirror()))
         self.environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))},
             "TF_CLI_CONFIG_FILE": str(home / "terraform.rc"),
         }
-        done = self._run("init", "-input=false")
-        assert done.returncode == 0, done.stderr
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -46,6 +49,14 @@ class Bench:
 
     def test(self, *files: str) -> tuple[dict[str, str], list[str]]:
         """The state of each run ("file: run"), and the messages of those that did not pass."""
+        runs, said = kept(lambda: self._test(*files), self.home, self.terraform, {"test": files})
+        return runs, said
+
+    def _test(self, *files: str) -> tuple[dict[str, str], list[str]]:
+        if not self._is_ready:
+            done = self._run("init", "-input=false", "-lockfile=readonly")
+            assert done.returncode == 0, done.stderr
+            self._is_ready = True
         done = self._run("test", "-json", *(f"-filter={name}" for name in files))
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         runs = {

@@ -62,7 +62,7 @@ def of(*kinds: str) -> list[object]:
 
 def run_on(check: Callable[..., None], infra: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test of `test_code` on other stacks, with each of its parameters."""
-    files, modules = sorted(infra.rglob("*.tf")), module_docs.modules(infra)
+    files, modules = sorted(infra.rglob("*.tf")), module_docs.list_modules(infra)
     for name, value in (("INFRA", infra), ("FILES", files), ("MODULES", modules)):
         monkeypatch.setattr(test_code, name, value)
     (parameter,) = inspect.signature(check).parameters or [None]

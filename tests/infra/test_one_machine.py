@@ -27,13 +27,15 @@ WHOLE = {
 @pytest.mark.terraform
 def test_the_table_of_the_page_is_computed(plan_of: Callable[[str], Plan]) -> None:
     held = machines.PAGE.read_text(encoding="utf-8")
-    assert held == machines.page(held, machines.table(plan_of("dev-cluster"))), "make machine-table writes it anew"
+    assert held == machines.replace_table(held, machines.render_table(plan_of("dev-cluster"))), (
+        "make machine-table writes it anew"
+    )
 
 
 @pytest.mark.terraform
 def test_a_row_by_hand(plan_of: Callable[[str], Plan]) -> None:
     """A million images, with this repository's rate and Paris' prices of 2025."""
-    (row,) = [row for row in machines.rows(plan_of("dev-cluster")) if row.images == 1_000_000]
+    (row,) = [row for row in machines.compute_rows(plan_of("dev-cluster")) if row.images == 1_000_000]
     rate = json.loads(machines.speed.BENCH.read_text())["series"]["the job"]["median"] / 4  # two cores, four vCPUs
     amx, m5 = 1.15 * rate, rate / 1.15  # m7i and c7i, and the slowest type that EMR may give
     assert float(row.machine.step) == pytest.approx((1_000_000 / (8 * amx) + 60) / 60)
@@ -49,10 +51,10 @@ def test_a_row_by_hand(plan_of: Callable[[str], Plan]) -> None:
 
 
 def test_the_laptops_time_is_measured_or_the_largest_fixed_part_and_the_rate() -> None:
-    assert machines.laptop_seconds(3_000, WHOLE, Decimal(300)) == (Decimal("30.0"), True)
-    assert machines.laptop_seconds(60_000, WHOLE, Decimal(300)) == (Decimal("218.0"), False)
+    assert machines.compute_laptop_seconds(3_000, WHOLE, Decimal(300)) == (Decimal("30.0"), True)
+    assert machines.compute_laptop_seconds(60_000, WHOLE, Decimal(300)) == (Decimal("218.0"), False)
 
 
 def test_a_page_without_its_marks_is_refused() -> None:
     with pytest.raises(OperatorError, match="has lost the marks around its table"):
-        machines.page("# a page\n", "| a |\n")
+        machines.replace_table("# a page\n", "| a |\n")

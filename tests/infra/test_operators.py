@@ -12,13 +12,13 @@ import pytest
 from localaws import reference
 from localaws.policy import Decision, Request, decide
 from ops.core.target import NO_ACCOUNT
-from ops.plan import policies
+from ops.plan import access_rules, contents, policies
 from tests.infra.iam_lint import load_parliament
-from tools.record_calls import RECORDED, Right, differences, merged, normalised, read
+from tools.record_calls import RECORDED, Right, diff_rights, merge_rights, normalise, parse_rights
 
 pytestmark = pytest.mark.terraform
 
-RIGHTS = read(RECORDED.read_text())
+RIGHTS = parse_rights(RECORDED.read_text())
 
 # Recorded, and not needed on AWS.
 EMULATED_ONLY = {
@@ -71,7 +71,7 @@ UNVERIFIED_KEYS = {
 def documents(plan_of: Callable[[str], dict[str, Any]]) -> dict[str, dict[str, Any]]:
     plan = plan_of("prod-operators")
     assert policies.check(plan) == []
-    return {r.name: json.loads(r.values["policy"]) for r in policies.resources(plan) if r.type == "aws_iam_policy"}
+    return {r.name: json.loads(r.values["policy"]) for r in contents.resources(plan) if r.type == "aws_iam_policy"}
 
 
 def allowed(documents: dict[str, dict[str, Any]], right: Right) -> bool:
@@ -144,7 +144,7 @@ def test_policies_fit_into_what_iam_takes(documents: dict[str, dict[str, Any]]) 
 def test_what_is_said_to_know_no_resource_knows_none() -> None:
     # those that may name one: Terraform asks before the VPC's id can stand in a policy, doctor before a quota's, and
     # the bill is asked for without a billing view
-    assert [name for name in sorted(policies.WITHOUT_RESOURCE) if reference.action(name).kinds] == [
+    assert [name for name in sorted(access_rules.WITHOUT_RESOURCE) if reference.action(name).kinds] == [
         "ce:GetCostAndUsage",
         "ec2:DescribeVpcAttribute",
         "servicequotas:GetServiceQuota",
@@ -193,13 +193,13 @@ def test_dependent_actions_are_granted(documents: dict[str, dict[str, Any]]) -> 
 def test_a_new_call_is_named_and_refused(documents: dict[str, dict[str, Any]]) -> None:
     new = Right("ec2:CreateNatGateway", "arn:aws:ec2:eu-west-3:<account>:natgateway/*")
     assert not allowed(documents, new)
-    assert differences(RIGHTS, [*RIGHTS, new]) == [f"+ ec2:CreateNatGateway on {new.resource} {{}}"]
+    assert diff_rights(RIGHTS, [*RIGHTS, new]) == [f"+ ec2:CreateNatGateway on {new.resource} {{}}"]
 
 
 def test_the_record_is_sorted_and_holds_no_account() -> None:
-    assert merged(RIGHTS) == RIGHTS
+    assert merge_rights(RIGHTS) == RIGHTS
     assert max(Counter(RIGHTS).values()) == 1
-    assert all(normalised(right.resource) == right.resource for right in RIGHTS)
+    assert all(normalise(right.resource) == right.resource for right in RIGHTS)
     assert {"state", "apply", "upload-dataset", "run-step", "results", "doctor", "destroy", "studio", "purge"} == {
         command for right in RIGHTS for command in right.commands
     }

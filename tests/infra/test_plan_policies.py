@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from ops.plan import policies
+from ops.plan import cluster_rules, contents, policies
 from tests.infra.planning import REGION, SCENARIOS
 
 pytestmark = pytest.mark.terraform
@@ -56,7 +56,7 @@ def values(plan: Plan, type_: str, name: str | None = None, index: int = 0) -> d
 
 def named(plan: Plan, type_: str) -> list[str]:
     """The names of the planned resources of a type, one for each."""
-    return [r.name for r in policies.resources(plan) if r.type == type_]
+    return [r.name for r in contents.resources(plan) if r.type == type_]
 
 
 def remove(plan: Plan, type_: str) -> None:
@@ -135,6 +135,40 @@ def test_what_aws_gives_an_interface_endpoint_and_a_later_plan_reads_breaks_no_r
     for endpoint in endpoints:
         endpoint["policy"] = DEFAULT_POLICY
     assert policies.check(plan, ceiling=CEILINGS["prod-cluster"], region=REGION) == []
+
+
+def expressions(plan: Plan, type_: str, name: str) -> dict[str, Any]:
+    """What the code writes of a resource, wherever in its modules it stands."""
+
+    def walk(module: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for entry in module.get("resources", []):
+            if (entry["type"], entry["name"]) == (type_, name):
+                yield entry["expressions"]
+        for call in module.get("module_calls", {}).values():
+            yield from walk(call["module"])
+
+    (written,) = walk(plan["configuration"]["root_module"])
+    return written
+
+
+@pytest.mark.parametrize("policy", [None, DEFAULT_POLICY])
+def test_code_is_judged_alike_before_and_after_it_is_applied(plan_of: PlanOf, policy: str | None) -> None:
+    plan = copy.deepcopy(plan_of("prod-cluster"))
+    expressions(plan, "aws_vpc_endpoint", "s3").pop("policy")
+    gateway = values(plan, "aws_vpc_endpoint", "s3")
+    gateway.pop("policy")
+    if policy:
+        gateway["policy"] = policy  # as AWS answers
+    (violation,) = policies.check(plan, region=REGION)
+    assert violation.policy == "no-wildcards"
+    assert violation.message == "without a policy it lets every action on everything through"
+
+
+def test_the_same_policy_breaks_a_rule_where_the_code_writes_it(plan_of: PlanOf) -> None:
+    plan = copy.deepcopy(plan_of("prod-cluster"))
+    expressions(plan, "aws_vpc_endpoint", "interface")["policy"] = {"constant_value": DEFAULT_POLICY}
+    values(plan, "aws_vpc_endpoint", "interface")["policy"] = DEFAULT_POLICY
+    assert {violation.policy for violation in policies.check(plan, region=REGION)} == {"no-wildcards"}
 
 
 # rule, scenario, what is done to the plan
@@ -348,18 +382,18 @@ BREAKS: list[tuple[str, str, Callable[[Plan], object]]] = [
         )
     ),
     ("required-tags", "dev-cluster", lambda p: values(p, "aws_vpc")["tags_all"].pop("Environment")),
-    ("required-tags", "dev-cluster", lambda p: values(p, "aws_vpc")["tags_all"].pop(policies.EMR_TAG)),
+    ("required-tags", "dev-cluster", lambda p: values(p, "aws_vpc")["tags_all"].pop(cluster_rules.EMR_TAG)),
     (
         "required-tags",
         "dev-cluster",
-        lambda p: values(p, "aws_subnet", "private", 2)["tags_all"].update({policies.EMR_TAG: "false"}),
+        lambda p: values(p, "aws_subnet", "private", 2)["tags_all"].update({cluster_rules.EMR_TAG: "false"}),
     ),
     (
         "required-tags",
         "dev-cluster",
-        lambda p: values(p, "aws_security_group", "service")["tags_all"].pop(policies.EMR_TAG),
+        lambda p: values(p, "aws_security_group", "service")["tags_all"].pop(cluster_rules.EMR_TAG),
     ),
-    ("required-tags", "dev-cluster", lambda p: values(p, "aws_emr_cluster")["tags_all"].pop(policies.EMR_TAG)),
+    ("required-tags", "dev-cluster", lambda p: values(p, "aws_emr_cluster")["tags_all"].pop(cluster_rules.EMR_TAG)),
     ("spot-for-task-only", "small-cluster", lambda p: fleet(p).update(target_spot_capacity=4)),
     (
         "spot-for-task-only",

@@ -21,7 +21,7 @@ import pytest
 from ops.ci import comment, standing
 from ops.ci.comment import Subject, failures, markdown, verdict
 from ops.core.target import NO_ACCOUNT
-from ops.plan import policies
+from ops.plan import contents, pricing
 from ops.plan.changes import changes
 from ops.prices import table as prices
 from tests.infra.emr_root import CLUSTER, TASK, Root
@@ -84,7 +84,7 @@ def test_replacement_names_the_attributes_and_fails(root: Root) -> None:
         ' because of `ebs_root_volume_size` (`40` → `60`), `release_label` (`"emr-7.13.0"` → `"emr-7.14.0"`), '
         "`configurations_json`, `core_instance_fleet`."
     )
-    because = policies.replaced(root.of("new cluster"))[CLUSTER]
+    because = contents.replaced(root.of("new cluster"))[CLUSTER]
     said = verdict(subject)
     assert said["ok"] is False
     assert said["clusters_replaced"] == [{"address": CLUSTER, "because": because, "triggered": False}]
@@ -187,7 +187,7 @@ def test_price_before_and_after(plan_of: PlanOf) -> None:
     """The figures of the comment are those of the price table, to the cent."""
     base, head = plan_of("dev-cluster"), plan_of("prod-cluster")
     subject = Subject(env="dev", region=REGION, base={"cluster": base}, head={"cluster": head}, ceiling=3.2)
-    before, after = (policies.price(plan, REGION) for plan in (base, head))
+    before, after = (pricing.price(plan, REGION) for plan in (base, head))
     assert isinstance(before, prices.Hourly)
     assert isinstance(after, prices.Hourly)
     assert f"**{before.total:.2f} → {after.total:.2f} USD**" in markdown(subject)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ops.plan import policies
+from ops.plan import policies, pricing
 from ops.plan.summary import summary
 from ops.prices import table as prices
 from tests.infra.planning import REGION, ROOT, Planner
@@ -106,16 +106,16 @@ def test_price_that_is_not_known() -> None:
 @pytest.mark.terraform
 def test_price_of_a_plan(plan_of: Callable[[str], Plan]) -> None:
     """A primary and eight vCPUs on demand, the dearest of its types (m7i in Paris); and the primary alone."""
-    alone = policies.price(plan_of("dev-cluster"), REGION)
+    alone = pricing.price(plan_of("dev-cluster"), REGION)
     assert alone is not None
     assert alone.nodes == 1
     assert float(alone.total) == pytest.approx(0.2352 + 0.0504 + (40 + 32) * 0.0928 / 730 + 0.011, abs=0.001)
-    hour = policies.price(plan_of("small-cluster"), REGION)
+    hour = pricing.price(plan_of("small-cluster"), REGION)
     assert hour is not None
     assert float(hour.ec2) == pytest.approx(3 * 0.2352)
     assert float(hour.ebs) == pytest.approx(3 * (40 + 32) * 0.0928 / 730)
     assert float(hour.network) == 0.011, "the endpoint that EMR may make: in every price, or in none"
-    assert policies.price(plan_of("dev-storage"), REGION) is None
+    assert pricing.price(plan_of("dev-storage"), REGION) is None
 
 
 @pytest.mark.terraform
@@ -151,7 +151,7 @@ def test_summary_says_what_an_hour_costs(plan_of: Callable[[str], Plan]) -> None
         r"   an hour costs at most (\S+) USD \((\S+) where Spot has nothing\): EC2 .*, before tax", lines[1]
     )
     assert found
-    hour = policies.price(plan_of("prod-cluster"), REGION)
+    hour = pricing.price(plan_of("prod-cluster"), REGION)
     assert hour is not None
     assert (found[1], found[2]) == (f"{hour.total:.2f}", f"{hour.total_on_demand:.2f}")
     assert summary(plan_of("dev-storage"), REGION) == []

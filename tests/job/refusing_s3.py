@@ -57,6 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_HEAD(self) -> None:
+        self.store.calls["HEAD"] += 1
         data = self.store.objects.get(self.path.strip("/"))
         if data is None:
             self._answer(404, b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
@@ -208,7 +209,11 @@ def test_a_file_that_was_cut_is_truncated(kind: str, share: float) -> None:
 def filled(data: bytes, share: float) -> dict[str, bytes]:
     """Half a file, and what an interrupted copy, a damaged disk or a mended download leave behind it."""
     cut = data[: int(share * len(data))]
-    others = {"JPEG": file_of("JPEG"), "PNG": file_of("PNG"), "WebP": file_of("WebP"), "erased": b"\xff" * len(data)}
+    camera = encoded(noisy(), "JPEG", exif=orientation(3))
+    camera = camera[:2] + camera[20:]  # as cameras begin: without JFIF's segment
+    video = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(range(256)) * 400
+    others = {kind: file_of(kind) for kind in KINDS}
+    others |= {"camera": camera, "video": video, "erased": b"\xff" * len(data)}
     return {
         "zeros to the next 8 kB": cut.ljust(-(-len(cut) // 8192) * 8192 + 8192, b"\0"),
         "zeros to the old size": cut.ljust(len(data), b"\0"),
@@ -227,11 +232,38 @@ def test_a_file_that_was_cut_and_goes_on_is_truncated(kind: str, share: float) -
     assert accepted == []
 
 
+@pytest.mark.parametrize("subsampling", [0, 1, 2, None])
+@pytest.mark.parametrize("every", [{"restart_marker_rows": 1}, {"restart_marker_blocks": 3}])
+def test_the_marks_between_a_jpegs_pixels_are_counted(subsampling: int | None, every: dict[str, int]) -> None:
+    """Whole ones of every shape are read; a piece in the midst is missing, or stands twice, or in another's place."""
+    for height, width in ((97, 131), (64, 64), (8, 200), (33, 9)):
+        image = noisy().resize((width, height))
+        image = image.convert("L") if subsampling is None else image
+        more = {} if subsampling is None else {"subsampling": subsampling}
+        data = encoded(image, "JPEG", quality=90, **more, **every)
+        assert reason_or_none(data) is None, (height, width)
+        marks = [at.start() for at in re.finditer(rb"\xff[\xd0-\xd7]", data[data.index(b"\xff\xda") :])]
+        marks = [data.index(b"\xff\xda") + at for at in marks]
+        if len(marks) > 4:
+            first, second, third = marks[0], marks[2], marks[4]
+            wrong = {
+                "a piece is missing": data[:first] + data[second:],
+                "the last piece is missing": data[: marks[-1]] + b"\xff\xd9",
+                "two pieces have changed their places": data[:first]
+                + data[second:third]
+                + data[first:second]
+                + data[third:],
+            }
+            for what, damaged in wrong.items():
+                said = reason(damaged)
+                assert said.startswith("the JPEG image is truncated: "), what
+
+
 @pytest.mark.parametrize("kind", ["BMP", "TIFF"])
 def test_pixels_that_are_not_compressed_are_told_by_what_follows(kind: str) -> None:
     cut = file_of(kind)[: len(file_of(kind)) // 2]
-    for other in ("JPEG", "PNG", "WebP"):
-        assert "truncated" in reason(cut + file_of(other) * 9)
+    for other in KINDS:
+        assert "truncated" in reason(cut + file_of(other) * 99)
     assert "truncated" in reason(cut)
 
 
@@ -493,8 +525,38 @@ NAMED = {
     "AVI": (b"RIFF\0\0\0\0AVI LIST", "not an image but an AVI video"),
     "JPEG 2000": (encoded(scene(), "JPEG2000"), "a JPEG 2000 image, which is not read"),
     "PPM": (encoded(scene(), "PPM"), "a PNM image (PPM, PGM, PBM), which is not read"),
-    "ICO": (encoded(scene(), "ICO"), "a Windows icon (ICO), which is not read"),
+    "ICO": (encoded(scene(), "ICO"), "a Windows icon (ICO, CUR), which is not read"),
     "AppleDouble": (b"\0\5\x16\7\0\2\0\0Mac OS X", "not an image but macOS's notes about another file (AppleDouble)"),
+    "sent as text": (
+        encoded(scene()).replace(b"\r\n", b"\n"),
+        "a PNG image that was sent as text: its line ends are changed, and its pixels lost",
+    ),
+    "sent as text to Windows": (
+        encoded(scene()).replace(b"\n", b"\r\n"),
+        "a PNG image that was sent as text: its line ends are changed, and its pixels lost",
+    ),
+    "a wrong byte": (b"\x89PNG\r\n\0\n" + encoded(scene())[8:], "a PNG image whose first bytes are damaged"),
+    "stored as text": (
+        encoded(scene()).decode("utf-8", "replace").encode(),
+        "a PNG image that was stored as text: its pixels are lost",
+    ),
+    "a JPEG stored as text": (
+        encoded(scene(), "JPEG").decode("latin-1").encode(),
+        "a JPEG image that was stored as text, in UTF-8",
+    ),
+    "base64": (base64.b64encode(encoded(scene())), "an image as base64 text, not its bytes"),
+    "behind a byte order mark": (
+        b"\xef\xbb\xbf" + encoded(scene(), "JPEG"),
+        "an image behind 3 bytes that do not belong to it",
+    ),
+    "in an answer's parts": (
+        b"--part\r\nContent-Type: image/png\r\n\r\n" + encoded(scene()),
+        "an image behind 35 bytes that do not belong to it",
+    ),
+    "erased": (b"\xff" * 4096, "not an image but only bytes of one value (255): the file was never written, or erased"),
+    "encrypted zip": (b"PK\3\4\x14\0\1\0\x08\0" + bytes(range(99)), "not an image but an encrypted zip archive"),
+    "DICOM": (bytes(128) + b"DICM\2\0\0\0", "a DICOM image, which is not read"),
+    "MP3": (b"\xff\xfb\x90\x64" + bytes(range(99)), "not an image but an MP3 recording"),
     "encrypted": (b"Salted__" + bytes(range(99)), "not an image but an encrypted file (OpenSSL)"),
     "random": (
         np.random.default_rng(2).bytes(9000),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fruits import guard as guard_module
-from fruits.guard import Guard, GuardError, guard_for
+from fruits.guard import Guard, GuardError, guard_for, is_deadly
 from fruits.images import decode
 from fruits.report import pictures
 from fruits.store import Store
@@ -89,6 +89,7 @@ def test_a_decoder_that_dies_costs_its_image_alone(broken: None, poison: bytes, 
     with Guard(SIZE, seconds=1) as guard:
         files = [good(1), poison, good(3), good(4)]
         assert guard.decode(files) == [None, wanted, None, None]
+        assert is_deadly(wanted)
         for place in (0, 2, 3):
             assert (guard.pixels[place] == decode(files[place], SIZE)).all()
         assert guard.decode([good(5)]) == [None]
@@ -142,7 +143,9 @@ def test_one_guard_a_process_kept_from_task_to_task() -> None:
         os.write(writer, b"1" if id(guard_for(SIZE, 4)) != mine else b"0")
         os._exit(0)
     os.waitpid(child, 0)
+    os.close(writer)
     assert os.read(reader, 1) == b"1"
+    os.close(reader)
 
 
 @pytest.mark.costly
@@ -162,6 +165,32 @@ def test_a_picture_that_crashes_costs_the_page_that_picture(broken: None, tmp_pa
         (tmp_path / name).write_bytes(data)
     found = pictures.thumbnails(Store(str(tmp_path)), [f"{tmp_path}/{name}" for name in "abcd"])
     assert [bool(picture) for picture in found] == [True, False, True, False]
+
+
+def test_the_page_does_not_try_again_what_has_killed_a_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty pictures that never end would take the report an hour."""
+    reasons = {
+        "a": "the JPEG image is truncated: zero bytes stand in place of its pixels",
+        "b": "the HEIC image takes more than 30 s to decode",
+        "c": "the PNG image crashes its decoder (SIGABRT)",
+        "d": "the GIF image cannot be decoded: its decoder was killed, probably because memory ran out",
+        "e": "the WebP image was not decoded in 600 s",
+        "f": "cannot be read: gone",
+    }
+    tried: list[str] = []
+    monkeypatch.setattr(pictures, "_read_all", lambda _store, paths, **_: tried.extend(paths) or ["p"] * len(paths))
+    rows = [{"path": path, "size": 9, "reason": reason} for path, reason in reasons.items()]
+    assert pictures.rejected(Store(str(tmp_path)), rows) == ["p", "", "", "", "", "p"]
+    assert tried == ["a", "f"]
+
+
+def test_one_that_takes_too_long_alone_is_not_tried_twice(broken: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+    start = Guard._start
+    with Guard(SIZE, seconds=1) as guard:
+        monkeypatch.setattr(guard, "_start", lambda: started.append(guard._child is None) or start(guard))
+        assert guard.decode([b"LOOP"]) == ["the unknown image takes more than 1 s to decode"]
+        assert sum(started) == 0
 
 
 @pytest.mark.costly

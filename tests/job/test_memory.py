@@ -98,3 +98,12 @@ def test_this_machine_has_memory_and_this_process_some_of_it(monkeypatch: pytest
     monkeypatch.undo()
     assert 0 < memory.resident() < memory.machine()
     assert pca.worker_memory(1280) < 100e6
+
+
+@pytest.mark.parametrize(
+    ("d", "worker", "driver"),
+    [(1_280, 13_107_200 + 64 * MIB, 65_536_000), (20_000, 3_200_000_000 + 81_920_000, 16_000_000_000)],
+)
+def test_a_pca_needs_one_matrix_in_a_worker_and_five_in_the_driver(d: int, worker: int, driver: int) -> None:
+    """A matrix has 8·d² bytes; a worker holds two blocks of 32 MiB, or of 256 rows, beside it."""
+    assert (pca.worker_memory(d), pca.driver_memory(d)) == (worker, driver)

@@ -6,12 +6,13 @@ import bisect
 import datetime
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 import boto3
+import psutil
 import pytest
 from fruits import listing, pages
 from fruits.errors import StorageError
@@ -25,11 +26,24 @@ from moto import mock_aws
 NOW = datetime.datetime(2026, 11, 27, 18, 0, 0, 123_000, tzinfo=datetime.UTC)
 
 
+class Numbered(Sequence[str]):
+    """Keys in order that are made where they are looked at: ten million take no memory."""
+
+    def __init__(self, count: int, name: Callable[[int], str]) -> None:
+        self._count, self._name = count, name
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._name(at)
+
+
 class Simulated:
     """Keys in order, as S3 gives them; counts its calls."""
 
-    def __init__(self, keys: list[str]) -> None:
-        self.keys = sorted(keys)
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.keys = keys if isinstance(keys, Numbered) else sorted(keys)
         self.calls = 0
 
     def page(self, prefix: str, after: str = "", *, level: bool = False, most: int = pages.PAGE) -> Page:
@@ -37,19 +51,19 @@ class Simulated:
         assert not re.search(r"[\x00-\x1f\ud800-\udfff\ufffe\uffff]", after), "no answer in XML may repeat it"
         at = bisect.bisect_left(self.keys, prefix)
         at = max(at, bisect.bisect_right(self.keys, after)) if after else at
+        end = bisect.bisect_right(self.keys, prefix + chr(0x10FFFF))
         entries: list[Entry] = []
         folders: list[str] = []
-        while at < len(self.keys) and self.keys[at].startswith(prefix):
-            if len(entries) + len(folders) == most:
-                return Page(entries, folders, more=True)
-            name, slash, _ = self.keys[at].removeprefix(prefix).partition("/")
-            if level and slash:
+        while at < end and len(entries) + len(folders) < most:
+            key = self.keys[at]
+            name, slash, _ = key.removeprefix(prefix).partition("/") if level else (key, "", "")
+            if slash:
                 folders.append(f"{prefix}{name}/")
                 at = bisect.bisect_left(self.keys, f"{prefix}{name}0")  # the character after the slash
             else:
-                entries.append(Entry(self.keys[at], True, 9, 0))
+                entries.append(Entry(key, True, 9, 0))
                 at += 1
-        return Page(entries, folders, more=False)
+        return Page(entries, folders, more=at < end)
 
 
 @cache
@@ -82,7 +96,7 @@ def test_ranges_hold_every_key_once(what: str, wanted: int) -> None:
         found += inside
     assert sorted(found) == store.keys
     assert len(ranges) >= min(wanted, len(keys) // pages.PAGE // 4)
-    assert max(sizes) < len(keys) * {2: 0.999, 16: 0.5, 256: 0.2}[wanted]
+    assert max(sizes) < len(keys) * {2: 0.999, 16: 0.5, 256: 0.1}[wanted]
 
 
 def test_what_fits_a_page_is_not_cut() -> None:
@@ -132,6 +146,35 @@ def test_one_flat_folder_is_dealt_out_and_few_classes_too() -> None:
     assert keys == many.keys
     assert len(folders) == 300
     assert many.calls <= 300 * 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [lambda i: f"IMG_{i:08d}.jpg", lambda i: f"class {i // 1000:05d}/{i % 1000:03d}.jpg"],
+    ids=["one flat folder", "10,000 folders"],
+)
+def test_ten_million_keys_are_listed_in_ranges_of_like_size_and_the_memory_of_a_page(
+    name: Callable[[int], str],
+) -> None:
+    store = Simulated(Numbered(10_000_000, name))
+    left, ranges = LeftOut(), list[Any]()
+    before = psutil.Process().memory_info().rss
+    assert not list(listing._walk_pages(store, listing.FOLDERS, left, ranges))
+    assert len(ranges) >= listing._RANGES
+    assert store.calls < 3_000
+    cutting, longest, last, most = store.calls, 0, "", 0
+    for where in sorted(ranges, key=lambda where: where.after):
+        assert where.after == last  # one begins where the one before ends: none is left out, none is there twice
+        last, calls = where.until, store.calls
+        most += sum(1 for _ in images_in(read_range(store, where), left))
+        longest = max(longest, store.calls - calls)
+    assert most == 10_000_000
+    assert not last
+    assert psutil.Process().memory_info().rss - before < 32 << 20
+    # of 0.1 s a page: at most 25 s on 256 slots, where one task would take a quarter of an hour
+    assert longest < 250
+    assert store.calls - cutting < 10_000 + 2 * len(ranges)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import io
 import json
 import tempfile
 import tracemalloc
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -224,16 +225,27 @@ def test_one_matrix_is_all_that_a_sum_of_many_holds(tmp_path: Path) -> None:
 
 def test_blocks_of_batches_hold_every_row_in_order() -> None:
     x = np.arange(2 * 9001, dtype=np.float32).reshape(9001, 2)
-    kind = pa.list_(pa.float32())
-    sizes = [1, 5000, 0, 4000]
-    batches, at = [], 0
-    for size in sizes:
-        column = pa.array(x[at : at + size].tolist(), kind)
-        batches.append(pa.RecordBatch.from_arrays([column], names=["features"]))
-        at += size
-    blocks = list(pca._blocks(iter(batches), "features"))
+    blocks = list(pca._blocks(batches(x, 1, 5000, 0, 4000), "features"))
     assert (np.concatenate([b for b in blocks if len(b)]) == x).all()
     assert max(len(b) for b in blocks) <= pca.BLOCK_ROWS
+    small = x[: 3 * 2048]
+    assert [len(b) for b in pca._blocks(batches(small, 2048, 2000, 48, 2048), "features")] == [2048] * 3
+
+
+def batches(x: Float, *sizes: int) -> Iterator[pa.RecordBatch]:
+    """The rows as Spark hands them to a task."""
+    for rows in np.split(x, np.cumsum(sizes)[:-1]):
+        yield pa.RecordBatch.from_arrays([pa.array(rows.tolist(), pa.list_(pa.float32()))], names=["features"])
+
+
+def test_a_task_writes_the_sums_of_its_rows_and_nothing_where_it_has_none(tmp_path: Path) -> None:
+    store, x = Store(str(tmp_path)), features(5000, 6)
+    (row,) = [row for told in pca._sum_partition(batches(x, 3000, 2000), "features", store) for row in told.to_pylist()]
+    total = Moments.total(store, [row["name"]])
+    assert total is not None
+    assert (row["kind"], row["rows"], total.n) == ("moments", 5000, 5000)
+    assert close(total, Moments.of(x.astype(np.float32)))
+    assert list(pca._sum_partition(iter([]), "features", store)) == []
 
 
 def test_a_sliced_arrow_column_keeps_its_own_rows() -> None:

@@ -8,6 +8,7 @@ import os
 import pickle
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from fruits.errors import StorageError, UsageError
 from fruits.parts import Part, is_whole, read_batches
 from fruits.store import Store, s3_options, split_uri
 
+from ops.cost.estimate import price_reads
 from tests.job.refusing_s3 import EXPIRED, SLOW_DOWN, RefusingS3, refusing_s3
 
 NAMES = [
@@ -217,6 +219,14 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[RefusingS3]:
         fruits.store._file_system.cache_clear()
         yield store
         fruits.store._file_system.cache_clear()
+
+
+@pytest.mark.costly
+def test_an_image_is_read_by_the_requests_that_make_cost_prices(s3: RefusingS3) -> None:
+    s3.objects = {"b/in/a.jpg": bytes(50_000)}
+    assert len(Store("s3://b/in").read("a.jpg")) == 50_000
+    assert s3.calls == {"HEAD": 1, "GET": 1}
+    assert price_reads(Decimal(1), Decimal(1000)) == s3.calls.total()
 
 
 @pytest.mark.parametrize("size", [0, 1, 8, 24, 60, 100, 101, 102, 500, 5000])

@@ -30,7 +30,7 @@ def test_an_accident_on_yarn_ends_with_its_cause(stage: Stage, tmp_path: Path, n
     cluster = on_yarn(stage, ON_YARN[name])
     tree = keep(stage, name, cluster, ON_YARN[name].cause, tmp_path, YARN)
     stage.world.end(cluster)
-    evidence = gather.of_tree(tree)
+    evidence = gather.gather_tree(tree)
     verdict = judge(evidence)
     assert verdict.cause == ON_YARN[name].cause, as_text(evidence, verdict)
 

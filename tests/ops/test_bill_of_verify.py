@@ -17,7 +17,7 @@ from ops.core.errors import OperatorError, WrongUseError
 from ops.core.target import Target
 from ops.verify import bill, record
 from ops.verify.assumptions import judge
-from ops.verify.extras import EXTRAS, chosen_extras, with_extras
+from ops.verify.extras import EXTRAS, add_extras, parse_extras
 
 ACCOUNT = "111122223333"
 STARTED = datetime.now(UTC) - timedelta(hours=50)
@@ -144,9 +144,9 @@ def test_a_refusal_says_whose_right_is_missing(explorer: Stubber, tmp_path: Path
 
 def test_extras_are_chosen_by_name_and_change_the_stacks() -> None:
     target = Target(env="verify", region="eu-west-3", account_id=ACCOUNT)
-    wide = with_extras(target, chosen_extras("ssm,kms"))
+    wide = add_extras(target, parse_extras("ssm,kms"))
     assert wide.overrides == {"storage": {"enable_kms": True}, "cluster": {"enable_ssm": True}}
-    assert wide == with_extras(target, ("kms", "ssm"))
+    assert wide == add_extras(target, ("kms", "ssm"))
     with pytest.raises(WrongUseError, match=r"WITH=nats is nothing that can be looked at. Fix: WITH= some of kms, ssm"):
-        chosen_extras("nats")
+        parse_extras("nats")
     assert all(extra.help for extra in EXTRAS.values())

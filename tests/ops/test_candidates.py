@@ -53,7 +53,7 @@ def test_each_is_priced_by_hand() -> None:
         for one in list_candidates(shaped(0, 0, 4), region=PARIS, images=30_000, book=prices.table(), measured=MEASURED)
     }
     assert list(found) == ["one node", "cluster, on demand", "cluster with Spot", BY_HAND]
-    volume, endpoints, requests = 100 * D("0.0928") / 730, 2 * D("0.011"), 30 * D("0.00042")
+    volume, endpoints, requests = 100 * D("0.0928") / 730, 2 * D("0.011"), 2 * 30 * D("0.00042")
     dearest = D("0.2352") + D("0.0504") + volume
     step = 30_000 / D(50 * 4) + 60  # seconds on four vCPUs
     one = found["one node"]

@@ -12,7 +12,7 @@ import pytest
 from ops.cost.estimate import Estimate, as_json, estimate, lines
 from ops.cost.money import NOT_COUNTED, Currency
 from ops.cost.speed import Speed
-from ops.plan import policies
+from ops.plan import pricing
 from ops.prices.table import INFERRED, Book, Service, UnknownPriceError
 from ops.terraform.workspace import WrongUseError
 from tests.ops.test_money import BOOK, REGION, D
@@ -69,7 +69,7 @@ HOUR = D("0.68") + D("0.19") + D("0.05") + D("0.022") + D("0.055")
 ON_DEMAND = HOUR + D("0.12")
 # 3,000 images at 5 a second on each of 10 vCPUs, and 60 s that any step takes
 STEP = 3000 / D(50) + 60
-REQUESTS = D("0.0012")
+REQUESTS = 2 * 3 * D("0.0004")  # a HEAD and a GET an image
 
 
 def test_an_hour_and_a_run() -> None:
@@ -156,7 +156,7 @@ def test_what_make_cost_prints() -> None:
         "an hour costs 1.00 USD (0.50 EUR) at most; 1.12 USD (0.56 EUR) where Spot has nothing; "
         "1.00 USD (0.50 EUR) with the cheapest types",
         "3,000 images: the step takes some ~2.0 min, the cluster's start ~6 to 10 min before it",
-        "  the run costs 0.13 to 0.20 USD (0.07 to 0.10 EUR); 0.22 USD (0.11 EUR) where Spot has nothing, below 0.01 "
+        "  the run costs 0.14 to 0.20 USD (0.07 to 0.10 EUR); 0.23 USD (0.11 EUR) where Spot has nothing, below 0.01 "
         "USD of it for reading the images from S3",
         "  and up to 0.50 USD (0.25 EUR) more for the 30 min that it waits before it ends itself, unless you make "
         "destroy",
@@ -199,7 +199,7 @@ def test_what_a_program_is_told() -> None:
         "network": [
             {"name": "1 interface endpoint", "usd": D("0.011"), "inferred": False},
             {"name": "NAT gateway with its address", "usd": D("0.055"), "inferred": False},
-            {"name": policies.EMR_ENDPOINT, "usd": D("0.011"), "inferred": True},
+            {"name": pricing.EMR_ENDPOINT, "usd": D("0.011"), "inferred": True},
         ],
         "prices": {"source": "the test's own prices", "as_of": found.dates},
         "currency": {"code": "EUR", "per_usd": D("0.5"), "as_of": "2026-10-30"},

@@ -129,8 +129,13 @@ def test_every_secret_of_a_plan_is_known() -> None:
         "resource_changes": [
             {
                 "change": {
-                    "before": {"a": {"deep": ["one", 2, {"x": "two"}]}, "b": "open", "c": ["three", "open"]},
-                    "before_sensitive": {"a": True, "c": [True, False]},
+                    "before": {
+                        "a": {"deep": ["one", 2, {"x": "two"}]},
+                        "b": "open",
+                        "c": ["three", "open"],
+                        "e": ["open"],
+                    },
+                    "before_sensitive": {"a": True, "c": [True], "e": False},
                     "after": "four",
                     "after_sensitive": True,
                 }

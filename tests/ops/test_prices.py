@@ -72,9 +72,9 @@ def quiet() -> Console:
 
 
 def test_a_type_is_added_where_both_list_it(folder: Path) -> None:
-    before = renewing.read(folder / "instances.csv")
+    before = renewing.read_table(folder / "instances.csv")
     done = renewing.renew(folder, PriceList(), quiet(), ["m8i.xlarge", "m8g.xlarge", "m5.xlarge"])
-    after = renewing.read(folder / "instances.csv")
+    after = renewing.read_table(folder / "instances.csv")
     new = after[len(before) :]
     assert [(row["region"], row["type"], row["vcpu"], row["memory_gib"], row["architecture"]) for row in new] == [
         ("eu-west-3", "m8i.xlarge", "4", "16", "x86_64"),

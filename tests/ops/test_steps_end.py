@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import botocore.session
 import pytest
+from fruits.store import Store
 
 from ops.aws.account import Account
 from ops.aws.emr import read_output_from
+from ops.aws.poll import PATIENCE, PATIENCE_EMULATED
 from ops.aws.states import LIVE_STATES, OPEN_STATES
 from ops.core.console import Console
 from ops.core.target import Target
@@ -183,3 +186,84 @@ def test_a_driver_that_no_node_takes_is_not_waited_for_until_the_clock_strikes(
     said = "the step waited 15 minutes (no node is there and healthy) and is being cancelled: waiting bills. Fix: "
     assert (said in text(out)) is cancelled
     assert emr.looks == (32 if cancelled else 61), "900 s at 30 s a look"
+
+
+class Report:
+    """The job's own report, or none."""
+
+    def __init__(self, report: dict[str, Any] | None) -> None:
+        self._report = report
+
+    def report(self) -> dict[str, Any] | None:
+        return self._report
+
+
+class Queue:
+    """What YARN lets a step wait for."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def explain(self) -> str:
+        return self._reason
+
+
+@pytest.mark.parametrize(
+    ("report", "reason", "said", "waits"),
+    [
+        ({"phase": "list"}, "no node is there", "listing the images", ""),
+        (None, "no node is there", "waiting: no node is there. make status shows the nodes; Ctrl-C leaves ", "no node"),
+        (None, "", "starting Spark", ""),
+    ],
+)
+def test_the_jobs_own_report_goes_before_what_yarn_says(
+    report: dict[str, Any] | None, reason: str, said: str, waits: str
+) -> None:
+    told, waited = step.tell(Report(report), Queue(reason))  # type: ignore[arg-type]
+    assert told.startswith(said)
+    assert waited.startswith(waits)
+    assert bool(waited) is bool(waits)
+
+
+@pytest.mark.parametrize(("account", "pause", "patience"), [(AWS, 10.0, PATIENCE), (EMULATED, 1.0, PATIENCE_EMULATED)])
+def test_aws_is_asked_every_ten_seconds_and_the_embedded_one_every_second(
+    monkeypatch: pytest.MonkeyPatch, account: Account, pause: float, patience: float
+) -> None:
+    asked: dict[str, float] = {}
+
+    def poll(look: Any, *, pause: float, patience: float, say: Any) -> dict[str, str]:
+        asked.update(pause=pause, patience=patience)
+        return {"State": "COMPLETED"}
+
+    monkeypatch.setattr(Account, "client", lambda self, service: None)
+    monkeypatch.setattr(Account, "store", lambda self, uri: None)
+    monkeypatch.setattr(step, "Watcher", lambda store: None)
+    monkeypatch.setattr(step, "poll", poll)
+    assert step.watch(account, SUBMITTED, console()) == {"State": "COMPLETED"}
+    assert asked == {"pause": pause, "patience": patience}
+
+
+@pytest.mark.parametrize("cost", [True, False])
+def test_a_completed_step_says_what_came_out_and_what_it_cost_where_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cost: bool
+) -> None:
+    def after(account: Account, cluster: str, of: str, summary: dict[str, Any], out: Console) -> None:
+        out.print(f"cost of {of} on {cluster}: {summary['k']}")
+
+    (tmp_path / "run.json").write_text('{"k": 3}')
+    monkeypatch.setattr(Account, "store", lambda self, uri: Store(str(tmp_path)))
+    monkeypatch.setattr(step, "describe", lambda summary, output: f"k = {summary['k']} at {output.uri}")
+    monkeypatch.setattr(step, "after_step", after)
+    out = console()
+    assert step.conclude(AWS, SUBMITTED, {"State": "COMPLETED"}, out, cost=cost) == 0
+    assert text(out).splitlines() == [f"k = 3 at {tmp_path}", *(["cost of s-1 on j-1: 3"] if cost else [])]
+
+
+def test_a_completed_step_whose_summary_is_not_here_has_not_failed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Account, "store", lambda self, uri: Store(str(tmp_path)))
+    out = console()
+    assert step.conclude(AWS, SUBMITTED, {"State": "COMPLETED"}, out) == 0
+    assert text(out).startswith("the step is COMPLETED; its summary could not be read here (")
+    assert text(out).endswith("). Fix: make results fetches it.\n")

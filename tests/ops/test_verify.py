@@ -195,7 +195,7 @@ def verdicts(evidence: Evidence, *, emulated: bool = False) -> dict[str, str]:
 
 
 def said(evidence: Evidence, name: str) -> str:
-    return next(result.said for result in judge(evidence, emulated=False) if result.assumption.id == name)
+    return next(result.summary for result in judge(evidence, emulated=False) if result.assumption.id == name)
 
 
 def put(path: str, value: Any) -> Callable[[Evidence], None]:
@@ -491,7 +491,7 @@ def test_removing_is_done_again_after_ctrl_c_and_after_a_failure() -> None:
         if trouble := happens.pop(0):
             raise trouble
 
-    assert command.surely(remove, console) is None
+    assert command.retry_action(remove, console) is None
     text = console.export_text()
     assert "still removing what was made: it would bill otherwise" in text
     assert "not removed yet, trying again: the VPC has dependencies" in text
@@ -501,7 +501,7 @@ def test_what_cannot_be_removed_is_told_with_its_reason() -> None:
     def remove() -> None:
         raise OperatorError("the bucket is somebody's")
 
-    assert command.surely(remove, Console(quiet=True)) == "the bucket is somebody's"
+    assert command.retry_action(remove, Console(quiet=True)) == "the bucket is somebody's"
 
 
 def test_an_error_of_aws_is_evidence_and_a_want_of_rights_is_named() -> None:

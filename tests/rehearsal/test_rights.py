@@ -10,10 +10,10 @@ import pytest
 
 from localaws.policy import Decision, Request, decide
 from ops.core.target import NO_ACCOUNT
-from ops.plan import policies
+from ops.plan import contents
 from tests.rehearsal.life import ONLOOKER
 from tests.rehearsal.support import Operator
-from tools.record_calls import RECORDED, Right, merged, read, rights, unknown
+from tools.record_calls import RECORDED, Right, list_rights, list_unknown_calls, merge_rights, parse_rights
 
 pytestmark = [pytest.mark.aws, pytest.mark.spark, pytest.mark.terraform]
 BOUNDARY = f"arn:aws:iam::{NO_ACCOUNT}:policy/fruits-prod-boundary"
@@ -44,14 +44,14 @@ def typed(history: Operator) -> list[Right]:
     """The rights that the history's commands needed."""
     lines = [json.loads(line) for line in history.recording.read_text().splitlines()]
     # `make shell` of the embedded AWS lends the node's keys; on AWS it is a session of Systems Manager
-    assert set(unknown(lines)) == {"sts:AssumeRole"}
-    return merged(of_prod(right) for right in rights(lines, "typed"))
+    assert set(list_unknown_calls(lines)) == {"sts:AssumeRole"}
+    return merge_rights(of_prod(right) for right in list_rights(lines, "typed"))
 
 
 @pytest.fixture(scope="module")
 def documents(plan_of: Callable[[str], dict[str, Any]]) -> list[dict[str, Any]]:
     plan = plan_of("prod-operators")
-    held = [r for r in policies.resources(plan) if r.type == "aws_iam_policy" and r.name != "boundary"]
+    held = [r for r in contents.resources(plan) if r.type == "aws_iam_policy" and r.name != "boundary"]
     return [json.loads(r.values["policy"]) for r in held]
 
 
@@ -66,5 +66,5 @@ def test_an_operator_may_make_every_call_that_was_typed(typed: list[Right], docu
 
 
 def test_the_record_knows_every_action_that_was_typed(typed: list[Right]) -> None:
-    known = {right.action for right in read(RECORDED.read_text())}
+    known = {right.action for right in parse_rights(RECORDED.read_text())}
     assert {right.action for right in typed} - known - set(NOT_OF_AN_OPERATOR) == set()

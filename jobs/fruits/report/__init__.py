@@ -99,7 +99,7 @@ def compose(
     wanted = list(dict.fromkeys([*shown.paths, *(path for pair in taken.ends for end in pair for path in end.paths)]))
     picture_of = dict(zip(wanted, pictures.thumbnails(source, wanted), strict=True))
     first_rejects = rejects[:MAX_REJECTS]
-    reject_pictures = pictures.rejected(source, [(row["path"], row["size"]) for row in first_rejects])
+    reject_pictures = pictures.rejected(source, first_rejects)
     total_rejected = summary["images_rejected"]
     examples: dict[str, str] = {}
     for path, label in zip(shown.paths, shown.labels, strict=True):

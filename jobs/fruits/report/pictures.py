@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import io
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from PIL import Image
 
-from fruits.guard import Guard
+from fruits.guard import Guard, is_deadly
 from fruits.store import Store
 
 SIDE = 96
@@ -95,8 +96,11 @@ def thumbnails(source: Store, paths: Iterable[str]) -> list[str]:
     return _read_all(source, paths, leniently=False)
 
 
-def rejected(source: Store, files: Sequence[tuple[str, int]]) -> list[str]:
-    """The same of rejected files (path, size): cut ones and other formats have a picture too, as far as they go."""
-    small = [path for path, size in files if size <= MAX_FILE]
-    there = dict(zip(small, _read_all(source, small, leniently=True), strict=True)) if small else {}
-    return [there.get(path, "") for path, _ in files]
+def rejected(source: Store, rejects: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The same of rows of rejects: cut ones and other formats have a picture too, as far as they go.
+
+    What has killed its decoder once is not tried again.
+    """
+    paths = [row["path"] for row in rejects if row["size"] <= MAX_FILE and not is_deadly(row["reason"])]
+    there = dict(zip(paths, _read_all(source, paths, leniently=True), strict=True)) if paths else {}
+    return [there.get(row["path"], "") for row in rejects]

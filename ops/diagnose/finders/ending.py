@@ -7,70 +7,75 @@ from dataclasses import replace
 
 from ops.diagnose.deaths import is_aftermath
 from ops.diagnose.rows import ending
-from ops.diagnose.scene import Hit, Scene, Statement, line_around
+from ops.diagnose.scene import Hit, Scene, Statement, cut_line
 from ops.logs import client
 
 _NO_ROOM = "no node has room for an executor"
 _NO_NODE = "every executor was lost, and no node is there for others"
 
 
-def by_end(scene: Scene) -> Hit | None:
+def find_by_end(scene: Scene) -> Hit | None:
     """A step that ended well, still runs, or was ended by somebody."""
     end, evidence = scene.end, scene.evidence
-    if evidence.subject != "step" or (evidence.job is not None and end.how != "succeeded"):
+    if evidence.subject != "step" or (evidence.job is not None and end.outcome != "succeeded"):
         return None
-    words = Statement(end.said, "YARN's client" if end.yarn else "EMR")
-    if end.how == "succeeded":
-        lost = "; what it lost on the way took nothing from it" if _losses(scene) else ""
-        return Hit(ending.SUCCEEDED, words, {"lost": lost}, end.said)
-    if end.how == "running":
+    words = Statement(end.words, "YARN's client" if end.yarn else "EMR")
+    if end.outcome == "succeeded":
+        lost = "; what it lost on the way took nothing from it" if _lost_any(scene) else ""
+        return Hit(ending.SUCCEEDED, words, {"lost": lost}, end.words)
+    if end.outcome == "running":
         if end.waits:
             return Hit(ending.WAITING, words, {"waits": client.in_plain_words(end.waits)}, end.waits)
-        if line := _waiting_driver(scene):
+        if line := _find_waiting_line(scene):
             reason = _NO_NODE if "Lost executor " in line else _NO_ROOM
             return Hit(ending.WAITING, replace(words, source="the driver"), {"waits": reason}, line)
-        return Hit(ending.RUNNING, words, {"waits": _wanting(scene)}, end.said)
-    if end.how == "killed" and (end.by or end.yarn == "KILLED") and not evidence.reason_code:
-        return Hit(ending.CANCELLED, words, {"by": f", by {end.by}" if end.by else ""}, end.said)
+        return Hit(ending.RUNNING, words, {"waits": _describe_losses(scene)}, end.words)
+    if end.outcome == "killed" and (end.by or end.yarn == "KILLED") and not evidence.reason_code:
+        return Hit(ending.CANCELLED, words, {"by": f", by {end.by}" if end.by else ""}, end.words)
     return None
 
 
-def _waiting_driver(scene: Scene) -> str:
+def _find_waiting_line(scene: Scene) -> str:
     """A driver's own words about executors that it waits for: its last ones."""
-    for document in scene.evidence.of_role("driver"):
+    for document in scene.evidence.find_documents("driver"):
         begin = document.text.rfind("Initial job has not accepted any resources")
         if begin >= 0 and "Registered executor" not in document.text[begin:]:
-            return line_around(document.text, begin, begin + 40)
-    if _losses(scene) and _all_lost(scene):
+            return cut_line(document.text, begin, begin + 40)
+    if _lost_any(scene) and _lost_all_executors(scene):
         lost = [
-            line for d in scene.evidence.of_role("driver") for line in d.text.split("\n") if "Lost executor " in line
+            line
+            for d in scene.evidence.find_documents("driver")
+            for line in d.text.split("\n")
+            if "Lost executor " in line
         ]
-        return line_around(lost[-1], 0, 1) if lost else ""
+        return cut_line(lost[-1], 0, 1) if lost else ""
     return ""
 
 
-def _all_lost(scene: Scene) -> bool:
+def _lost_all_executors(scene: Scene) -> bool:
     """Whether as many executors were lost as ever came."""
-    text = "\n".join(d.text for d in scene.evidence.of_role("driver"))
-    came = set(re.findall(r"Registered executor .{0,200}? with ID (\d+)", text))
-    went = set(re.findall(r"Lost executor (\d+) on ", text))
-    return bool(came) and came <= went
+    text = "\n".join(d.text for d in scene.evidence.find_documents("driver"))
+    registered = set(re.findall(r"Registered executor .{0,200}? with ID (\d+)", text))
+    lost = set(re.findall(r"Lost executor (\d+) on ", text))
+    return bool(registered) and registered <= lost
 
 
-def _losses(scene: Scene) -> bool:
+def _lost_any(scene: Scene) -> bool:
     return any(death.code and not is_aftermath(death) for death in scene.deaths) or any(
-        "Lost executor" in d.text for d in scene.evidence.of_role("driver")
+        "Lost executor" in d.text for d in scene.evidence.find_documents("driver")
     )
 
 
-def _wanting(scene: Scene) -> str:
-    return "; executors were lost on the way, and Spark asks for others" if _losses(scene) else ""
+def _describe_losses(scene: Scene) -> str:
+    return "; executors were lost on the way, and Spark asks for others" if _lost_any(scene) else ""
 
 
-def by_cancelling(scene: Scene) -> Hit | None:
+def find_by_cancelling(scene: Scene) -> Hit | None:
     """A step that EMR calls cancelled."""
     evidence = scene.evidence
-    if evidence.subject != "step" or not (evidence.state in ("CANCELLED", "INTERRUPTED") or scene.end.how == "killed"):
+    if evidence.subject != "step" or not (
+        evidence.state in ("CANCELLED", "INTERRUPTED") or scene.end.outcome == "killed"
+    ):
         return None
-    words = evidence.reason or evidence.step_reason or scene.end.said
+    words = evidence.reason or evidence.step_reason or scene.end.words
     return Hit(ending.CANCELLED, Statement(words, "EMR"), {}, words)

@@ -7,7 +7,7 @@ import re
 from ops.diagnose.deaths import Death
 from ops.diagnose.evidence import Document
 from ops.diagnose.rows import memory, nodes
-from ops.diagnose.scene import Hit, Scene, Statement, line_around, match
+from ops.diagnose.scene import Hit, Scene, Statement, cut_line, match
 from ops.logs import layout
 
 # Out of memory: Killed process 12345 (java) total-vm:…     oom-kill:constraint=CONSTRAINT_NONE,…,task=python3,pid=77
@@ -20,57 +20,59 @@ _KERNEL = re.compile(
 _SILENT = re.compile(r"Expired:\S{1,200} Timed out after (\d+ secs)")
 
 
-def documents_of(scene: Scene, host: str) -> list[Document]:
+def find_node_documents(scene: Scene, host: str) -> list[Document]:
     """The logs of a node; of all nodes whose logs were read where none is named."""
-    wanted = layout.host_in(host)
-    return [document for document in scene.evidence.of_role("node") if not wanted or document.host == wanted]
+    name = layout.host_in(host)
+    return [document for document in scene.evidence.find_documents("node") if not name or document.host == name]
 
 
-def why_lost(scene: Scene, death: Death, whose: str) -> Hit:
+def explain_loss(scene: Scene, death: Death, whose: str) -> Hit:
     """Why a node was lost: taken back by EC2, or full, or what EMR says of it."""
     words = Statement(death.block, "YARN's words about it")
-    for document in documents_of(scene, death.host):
+    for document in find_node_documents(scene, death.host):
         if hit := match(nodes.DISK_FULL, Statement(document.text, document.uri)):
             return hit
-    instance = scene.evidence.node_at(death.host)
+    instance = scene.evidence.find_node(death.host)
     taken_back = instance.was_taken_back if instance is not None else bool(scene.evidence.lost_spot)
     if taken_back:
         return Hit(nodes.LOST_SPOT, words, {}, death.line)
-    logs = "\n".join(document.text for document in documents_of(scene, death.host))
+    logs = "\n".join(document.text for document in find_node_documents(scene, death.host))
     silent = _SILENT.search(logs)
     silence = f": YARN heard nothing from it for {silent[1]}" if silent else ""
-    return Hit(nodes.NODE_LOST, words, {"whose": whose, "nodes": silence + ends_of(scene, death.host)}, death.line)
+    return Hit(
+        nodes.NODE_LOST, words, {"whose": whose, "nodes": silence + describe_ends(scene, death.host)}, death.line
+    )
 
 
-def why_killed(scene: Scene, death: Death, *, driver: bool = False) -> Hit | None:
+def explain_kill(scene: Scene, death: Death, *, driver: bool = False) -> Hit | None:
     """What a node's own logs say of a process that was killed there."""
     host = death.host or (scene.master_host if driver else "")
-    for document in documents_of(scene, host):
+    for document in find_node_documents(scene, host):
         words = Statement(document.text, document.uri)
         lines = [line for line in document.text.split("\n") if not death.container or death.container in line]
         if hit := match(memory.EXECUTOR_CONTAINER, Statement("\n".join(lines), document.uri)):
-            return hit if not driver else Hit(memory.DRIVER_CONTAINER, words, hit.groups, hit.said)
+            return hit if not driver else Hit(memory.DRIVER_CONTAINER, words, hit.groups, hit.line)
         if kill := _KERNEL.search(document.text):
             row = memory.DRIVER_KERNEL if driver else memory.EXECUTOR_KERNEL
-            line = line_around(document.text, kill.start(), kill.end())
+            line = cut_line(document.text, kill.start(), kill.end())
             return Hit(row, words, {"process": kill["process"] or kill["task"] or ""}, line)
         if hit := match(nodes.DISK_FULL, words):
             return hit
     return None
 
 
-def ends_of(scene: Scene, host: str = "") -> str:
+def describe_ends(scene: Scene, host: str = "") -> str:
     """What EMR says of the instances that ended, or of the one of a host, with their markets."""
-    instance = scene.evidence.node_at(host)
-    ended = [instance] if instance is not None else [node for node in scene.evidence.nodes if node.ended]
+    instance = scene.evidence.find_node(host)
+    nodes = [instance] if instance is not None else [node for node in scene.evidence.nodes if node.ended]
     words = [
-        f"{node.instance}, {_market(node.market)} ({node.reason or 'EMR gives no reason'})"
+        f"{node.instance}, {_market_name(node.market)} ({node.reason or 'EMR gives no reason'})"
         if node.ended
-        else f"{node.instance}, {_market(node.market)}, which has not ended"
-        for node in ended[:5]
+        else f"{node.instance}, {_market_name(node.market)}, which has not ended"
+        for node in nodes[:5]
     ]
     return f": {', '.join(words)}" if words else ""
 
 
-def _market(market: str) -> str:
+def _market_name(market: str) -> str:
     return {"SPOT": "Spot", "ON_DEMAND": "on demand"}.get(market, "of a market that is not named")

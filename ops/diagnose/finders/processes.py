@@ -9,129 +9,133 @@ from dataclasses import replace
 from ops.diagnose import deaths, exceptions, exits
 from ops.diagnose.cause import Cause
 from ops.diagnose.deaths import Death, is_aftermath
-from ops.diagnose.finders.node import why_killed, why_lost
-from ops.diagnose.finders.words import first_row, in_loud_words, of_jvm
+from ops.diagnose.finders.node import explain_kill, explain_loss
+from ops.diagnose.finders.words import find_loud_row, find_row, make_jvm_hit
 from ops.diagnose.rows import memory, nodes
-from ops.diagnose.scene import Hit, Scene, Statement, line_around, match
-from ops.diagnose.table import CAUSES, row
+from ops.diagnose.scene import Hit, Scene, Statement, cut_line, match
+from ops.diagnose.table import CAUSES, get_cause
 
 _HEAP = re.compile(r"java\.lang\.OutOfMemoryError(?P<kind>: [^\n]{1,80})?")
 
 
-def by_death(scene: Scene) -> Hit | None:
+def find_by_death(scene: Scene) -> Hit | None:
     """What killed the driver, or the executors that the failure speaks of, by code, diagnostics and their own logs."""
     if scene.evidence.subject != "step":
         return None
-    if (master := _last(scene, "master")) and (hit := _of_master(scene, master)):
+    if (master := _find_last(scene, "master")) and (hit := _explain_master(scene, master)):
         return hit
-    if scene.is_told:
+    if scene.explains_itself:
         return None
-    executors = [death for death in _executors(scene) if not is_aftermath(death)]
+    executors = [death for death in _list_executor_deaths(scene) if not is_aftermath(death)]
     for death in executors:
-        if hit := _of_executor(scene, death):
+        if hit := _explain_executor(scene, death):
             return hit
-    if scene.tells_of_loss and (hit := _in_own_logs(scene, "")):
+    if scene.reports_loss and (hit := _search_executor_logs(scene, "")):
         return hit
-    for of in ("python", "command"):
-        if (death := _last(scene, of)) and (hit := _of_python(scene, death)):  # type: ignore[assignment]
+    for process in ("python", "command"):
+        if (death := _find_last(scene, process)) and (hit := _explain_python(scene, death)):  # type: ignore[assignment]
             return hit
     return None
 
 
-def _last(scene: Scene, of: str) -> Death | None:
-    return next((death for death in reversed(scene.deaths) if death.of == of), None)
+def _find_last(scene: Scene, process: str) -> Death | None:
+    return next((death for death in reversed(scene.deaths) if death.process == process), None)
 
 
-def _executors(scene: Scene) -> list[Death]:
+def _list_executor_deaths(scene: Scene) -> list[Death]:
     """The ends of executors: of the one that the failure itself names, then the earliest."""
     core = "\n".join(statement.text for statement in scene.statements if statement.is_core)
-    named = [death for death in deaths.parse(core) if death.of == "executor"]
-    return [*named, *(death for death in scene.deaths if death.of == "executor")]
+    failing = [death for death in deaths.parse(core) if death.process == "executor"]
+    return [*failing, *(death for death in scene.deaths if death.process == "executor")]
 
 
-def _of_master(scene: Scene, death: Death) -> Hit | None:
+def _explain_master(scene: Scene, death: Death) -> Hit | None:
     """The end of the container that the driver runs in."""
-    code = exits.meaning(death.code, "container", "master", "executor", "shell")
+    code = exits.explain_code(death.code, "container", "master", "executor", "shell")
     words = Statement(death.block, "YARN's client")
 
     def hit(cause: Cause, **groups: str) -> Hit:
         return Hit(cause, words, groups, death.line)
 
     if death.code == 13:
-        return _without_context(scene, hit)
+        return _explain_missing_context(scene, hit)
     if death.code in (-103, -104):
-        container = hit(memory.DRIVER_CONTAINER, used=_used(death.block))
-        beyond = match(memory.EXECUTOR_CONTAINER, words)
-        return container if beyond is None else replace(container, said=beyond.said)
+        container = hit(memory.DRIVER_CONTAINER, used=_read_used_memory(death.block))
+        beyond_limit = match(memory.EXECUTOR_CONTAINER, words)
+        return container if beyond_limit is None else replace(container, line=beyond_limit.line)
     if code is not None and code.cause == "node-lost":
-        return why_lost(scene, replace(death, host=death.host or scene.master_host), "the driver's node")
+        return explain_loss(scene, replace(death, host=death.host or scene.master_host), "the driver's node")
     if death.code == 52 or (code is not None and code.cause in ("killed", "terminated", "native-crash")):
-        own = in_loud_words(scene, scene.evidence.of_role("driver"))
-        if own := own or why_killed(scene, death, driver=True):
-            return own
+        better = find_loud_row(scene, scene.evidence.find_documents("driver"))
+        if better := better or explain_kill(scene, death, driver=True):
+            return better
     causes = {"killed": memory.DRIVER_KILLED, "terminated": nodes.DRIVER_TERMINATED, "native-crash": memory.JVM_CRASH}
     if death.code == 52:
         return hit(memory.DRIVER_HEAP)
     if code is not None and code.cause in causes:
         return hit(causes[code.cause], signal=code.constant)
     if code is not None and code.cause not in ("", "no-spark-context"):
-        named = next((cause for cause in CAUSES if cause.name == code.cause), None)
-        return None if named is None else hit(named)
+        return hit(_get_row_of_code(code.cause))
     if death.code == -1000:
-        return first_row(scene, [words]) or hit(nodes.LAUNCH)
+        return find_row(scene, [words]) or hit(nodes.LAUNCH)
     return None
+
+
+def _get_row_of_code(name: str) -> Cause:
+    """The row that a code of a step's process names: not one of a cluster that did not come up."""
+    return next(cause for cause in CAUSES if cause.name == name and not cause.cluster_only)
 
 
 _LATE = re.compile(r"Futures timed out after \[(?P<after>\d+ milliseconds)\]")
 
 
-def _without_context(scene: Scene, hit: Callable[..., Hit]) -> Hit | None:
+def _explain_missing_context(scene: Scene, hit: Callable[..., Hit]) -> Hit | None:
     """The master's 13: no SparkContext, because the program made none, or not in time, or because of an exception."""
     if scene.traceback is not None and scene.traceback.decides:
         return None
-    for document in scene.evidence.of_role("driver", "step"):
+    for document in scene.evidence.find_documents("driver", "step"):
         if timeout := _LATE.search(document.text):
-            late = hit(row("no-spark-context", "late"), **_groups(timeout))
-            return replace(late, said=line_around(document.text, timeout.start(), timeout.end()))
-    return None if scene.is_told else hit(row("no-spark-context"))
+            late_hit = hit(get_cause("no-spark-context", "late"), **_groups(timeout))
+            return replace(late_hit, line=cut_line(document.text, timeout.start(), timeout.end()))
+    return None if scene.explains_itself else hit(get_cause("no-spark-context"))
 
 
-def _of_python(scene: Scene, death: Death) -> Hit | None:
+def _explain_python(scene: Scene, death: Death) -> Hit | None:
     """The end of the driver's Python, or of the command that EMR ran."""
-    code = exits.meaning(death.code, "shell")
-    if code is None or (death.of == "command" and code.cause == "command-missing"):
+    code = exits.explain_code(death.code, "shell")
+    if code is None or (death.process == "command" and code.cause == "command-missing"):
         return None
-    if own := in_loud_words(scene, scene.evidence.of_role("driver", "step")):
-        return own
+    if better := find_loud_row(scene, scene.evidence.find_documents("driver", "step")):
+        return better
     words, line = Statement(death.block, "the step"), death.line
     if code.cause == "killed":
-        return Hit(memory.DRIVER_KILLED, words, said=line)
+        return Hit(memory.DRIVER_KILLED, words, line=line)
     if code.cause == "native-crash":
         return Hit(memory.PYTHON_CRASH, words, {"signal": f"the driver's: {code.means}"}, line)
-    return Hit(nodes.DRIVER_TERMINATED, words, said=line) if code.cause == "terminated" else None
+    return Hit(nodes.DRIVER_TERMINATED, words, line=line) if code.cause == "terminated" else None
 
 
-def _of_executor(scene: Scene, death: Death) -> Hit | None:
+def _explain_executor(scene: Scene, death: Death) -> Hit | None:
     """Why an executor ended: its own log first, then YARN's diagnostics, then its code."""
-    code = exits.meaning(death.code, "container", "executor", "shell")
+    code = exits.explain_code(death.code, "container", "executor", "shell")
     words = Statement(death.block, "the driver's log")
 
     def hit(cause: Cause, **groups: str) -> Hit:
         return Hit(cause, words, groups, death.line)
 
     if death.code in (-103, -104):
-        return hit(memory.EXECUTOR_CONTAINER, used=_used(death.block))
+        return hit(memory.EXECUTOR_CONTAINER, used=_read_used_memory(death.block))
     if code is not None and code.cause == "node-lost":
-        return why_lost(scene, death, "a node")
-    if (own := _in_own_logs(scene, death.container) or why_killed(scene, death)) is not None:
-        return own
+        return explain_loss(scene, death, "a node")
+    if (better := _search_executor_logs(scene, death.container) or explain_kill(scene, death)) is not None:
+        return better
     if scene.evidence.lost_spot and code is not None and code.cause in ("killed", "terminated"):
         return hit(nodes.LOST_SPOT)
     if code is None or not code.cause:
         if death.code in (50, 51):
-            return hit(nodes.UNCAUGHT, raised=_uncaught(scene, death.container))
+            return hit(nodes.UNCAUGHT, raised=_describe_uncaught(scene, death.container))
         if death.code == -1000 or "container-launch" in death.block:
-            return first_row(scene, [words])
+            return find_row(scene, [words])
         return None
     by_cause = {
         "killed": memory.EXECUTOR_KILLED,
@@ -139,24 +143,24 @@ def _of_executor(scene: Scene, death: Death) -> Hit | None:
         "native-crash": memory.JVM_CRASH,
         "out-of-memory-executor": memory.EXECUTOR_HEAP,
     }
-    named = by_cause.get(code.cause) or next(cause for cause in CAUSES if cause.name == code.cause)
-    return match(named, words) or hit(named, signal=code.constant)
+    matching = by_cause.get(code.cause) or _get_row_of_code(code.cause)
+    return match(matching, words) or hit(matching, signal=code.constant)
 
 
-def _in_own_logs(scene: Scene, container: str) -> Hit | None:
+def _search_executor_logs(scene: Scene, container: str) -> Hit | None:
     """What an executor's own logs say of its end, up to where it was told to end."""
-    own = [d for d in scene.evidence.of_role("executor") if not container or container in d.uri]
-    for document in own or scene.evidence.of_role("executor"):
-        text = deaths.before_aftermath(document.text)
+    documents = [d for d in scene.evidence.find_documents("executor") if not container or container in d.uri]
+    for document in documents or scene.evidence.find_documents("executor"):
+        text = deaths.cut_aftermath(document.text)
         if heap := _HEAP.search(text):
-            line = line_around(text, heap.start(), heap.end())
+            line = cut_line(text, heap.start(), heap.end())
             return Hit(memory.EXECUTOR_HEAP, Statement(text, document.uri, by_driver=False), _groups(heap), line)
-        if hit := in_loud_words(scene, [replace(document, text=text)]):
+        if hit := find_loud_row(scene, [replace(document, text=text)]):
             return hit
         chain = exceptions.choose(exceptions.parse(text))
         if chain is not None and chain.ends:
             words = Statement(chain.text, document.uri, by_driver=False)
-            return first_row(scene, [words]) or of_jvm(chain, document.uri)
+            return find_row(scene, [words]) or make_jvm_hit(chain, document.uri)
     return None
 
 
@@ -164,15 +168,15 @@ def _groups(words: re.Match[str]) -> dict[str, str]:
     return {name: value for name, value in words.groupdict().items() if value}
 
 
-def _uncaught(scene: Scene, container: str) -> str:
-    for document in scene.evidence.of_role("executor"):
+def _describe_uncaught(scene: Scene, container: str) -> str:
+    for document in scene.evidence.find_documents("executor"):
         if not container or container in document.uri:
-            chain = exceptions.choose(exceptions.parse(deaths.before_aftermath(document.text)))
+            chain = exceptions.choose(exceptions.parse(deaths.cut_aftermath(document.text)))
             if chain is not None:
-                return f": {chain.deepest.said[:300]}"
+                return f": {chain.deepest.summary[:300]}"
     return ""
 
 
-def _used(text: str) -> str:
+def _read_used_memory(text: str) -> str:
     amount = re.search(r"([\d.]+ .?B of [\d.]+ .?B)(?: physical| virtual)? memory used", text)
     return amount[1] if amount else ""

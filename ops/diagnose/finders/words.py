@@ -7,23 +7,23 @@ from dataclasses import replace
 from ops.diagnose import deaths, exceptions, firsts
 from ops.diagnose.cause import Cause
 from ops.diagnose.evidence import Document
-from ops.diagnose.finders.naming import named
-from ops.diagnose.finders.node import ends_of
+from ops.diagnose.finders.naming import find_named
+from ops.diagnose.finders.node import describe_ends
 from ops.diagnose.rows import ending, memory, nodes
-from ops.diagnose.scene import Hit, Scene, Statement, match, telling
+from ops.diagnose.scene import Hit, Scene, Statement, find_telling_lines, match
 from ops.diagnose.table import CAUSES
 from ops.diagnose.tracebacks import Traceback
 
 
-def _rows(scene: Scene, *, weak: bool = False) -> list[Cause]:
+def _select_rows(scene: Scene, *, weak: bool = False) -> list[Cause]:
     cluster = scene.evidence.subject == "cluster"
     return [cause for cause in CAUSES if cause.weak == weak and (cluster or not cause.cluster_only)]
 
 
-def first_row(scene: Scene, statements: list[Statement], *, weak: bool = False) -> Hit | None:
+def find_row(scene: Scene, statements: list[Statement], *, weak: bool = False) -> Hit | None:
     """The first row whose pattern fits, statement by statement."""
     for statement in statements:
-        for cause in _rows(scene, weak=weak):
+        for cause in _select_rows(scene, weak=weak):
             if (cause.driver_only and not statement.by_driver) or (cause.launch_only and statement.by_node):
                 continue
             if hit := match(cause, statement):
@@ -31,120 +31,124 @@ def first_row(scene: Scene, statements: list[Statement], *, weak: bool = False) 
     return None
 
 
-def by_exception(scene: Scene) -> Hit | None:
+def find_by_exception(scene: Scene) -> Hit | None:
     """The row whose pattern fits the job's words or the exception that ended the driver."""
-    hit = first_row(scene, [statement for statement in scene.statements if statement.is_core])
+    hit = find_row(scene, [statement for statement in scene.statements if statement.is_core])
     if hit is not None and hit.cause is memory.PYTHON_MEMORY and hit.statement.source == "the driver's traceback":
         return replace(hit, cause=memory.DRIVER_PYTHON)
     return hit
 
 
-def by_own_exception(scene: Scene) -> Hit | None:
+def find_by_own_exception(scene: Scene) -> Hit | None:
     """An exception of our own or the user's Python, which is the failure itself whatever else a log reports."""
     traceback = scene.traceback
-    if scene.evidence.subject != "step" or traceback is None or not traceback.decides or named(scene) is not None:
+    if scene.evidence.subject != "step" or traceback is None or not traceback.decides or find_named(scene) is not None:
         return None
-    return _of_python(traceback)
+    return _make_python_hit(traceback)
 
 
-def _of_python(traceback: Traceback) -> Hit:
+def _make_python_hit(traceback: Traceback) -> Hit:
     name = {"exception": traceback.exception.rpartition(".")[2]}
-    return Hit(ending.PYTHON, Statement(traceback.text, "the traceback"), name, traceback.said)
+    return Hit(ending.PYTHON, Statement(traceback.text, "the traceback"), name, traceback.summary)
 
 
 _REFUSALS = ("resourcemanager-unreachable", "request-too-large", "queue-missing", "label-missing", "user-refused")
 
 
-def by_client(scene: Scene) -> Hit | None:
+def find_by_client(scene: Scene) -> Hit | None:
     """What YARN's client gave up with: after that, what the application's own logs end with is aftermath."""
-    statements = [Statement("\n".join(telling(d)), d.uri) for d in scene.evidence.of_role("step")]
+    statements = [Statement("\n".join(find_telling_lines(d)), d.uri) for d in scene.evidence.find_documents("step")]
     rows = [cause for cause in CAUSES if cause.name in _REFUSALS]
     return next((hit for statement in statements for cause in rows if (hit := match(cause, statement))), None)
 
 
-def by_words(scene: Scene) -> Hit | None:
+def find_by_words(scene: Scene) -> Hit | None:
     """The row whose pattern fits the lines in which client, controller, EMR or a bootstrap report a failure."""
-    return None if scene.is_told else first_row(scene, list(scene.statements))
+    return None if scene.explains_itself else find_row(scene, list(scene.statements))
 
 
-def by_loud_words(scene: Scene) -> Hit | None:
+def find_by_loud_words(scene: Scene) -> Hit | None:
     """The row that may be recognised anywhere in the logs, before anything was told to end."""
-    return None if scene.is_told else in_loud_words(scene, scene.evidence.of_role("driver", "step", "executor", "node"))
+    return (
+        None
+        if scene.explains_itself
+        else find_loud_row(scene, scene.evidence.find_documents("driver", "step", "executor", "node"))
+    )
 
 
-def in_loud_words(scene: Scene, documents: list[Document]) -> Hit | None:
+def find_loud_row(scene: Scene, documents: list[Document]) -> Hit | None:
     """The row that may be recognised anywhere in these documents."""
-    for cause in (cause for cause in _rows(scene) if cause.loud):
+    for cause in (cause for cause in _select_rows(scene) if cause.loud):
         for document in documents:
             by_driver = document.role != "executor"
             if cause.driver_only and not by_driver:
                 continue
-            text = deaths.before_aftermath(document.text)
+            text = deaths.cut_aftermath(document.text)
             if hit := match(cause, Statement(text, document.uri, by_driver=by_driver)):
                 return hit
     return None
 
 
-def by_report(scene: Scene) -> Hit | None:
+def find_by_report(scene: Scene) -> Hit | None:
     """The row whose pattern fits the last exception that was only reported, as a task's is."""
     chain = scene.reported_chain
-    if chain is None or scene.is_told or scene.evidence.subject != "step":
+    if chain is None or scene.explains_itself or scene.evidence.subject != "step":
         return None
-    return first_row(scene, [Statement(chain.text, "a reported exception")])
+    return find_row(scene, [Statement(chain.text, "a reported exception")])
 
 
-def by_sign(scene: Scene) -> Hit | None:
+def find_by_sign(scene: Scene) -> Hit | None:
     """Rows that only say what was seen: a lost node, a worker that is gone, a service that did not answer."""
     core = [statement for statement in scene.statements if statement.is_core]
-    if hit := first_row(scene, core, weak=True) or first_row(scene, list(scene.statements), weak=True):
+    if hit := find_row(scene, core, weak=True) or find_row(scene, list(scene.statements), weak=True):
         if hit.cause is nodes.NODE_LOST:
             if scene.evidence.lost_spot:
                 return replace(hit, cause=nodes.LOST_SPOT)
-            return replace(hit, groups={**hit.groups, "whose": "a node", "nodes": ends_of(scene)})
+            return replace(hit, groups={**hit.groups, "whose": "a node", "nodes": describe_ends(scene)})
         if hit.cause is nodes.EXECUTOR_LOST and scene.executors_chain is not None:
-            return of_jvm(scene.executors_chain, "an executor's log")
-        return _earliest(scene, hit) if hit.cause is nodes.DRIVER_GONE else hit
-    for cause in (cause for cause in _rows(scene, weak=True) if cause.loud and not scene.is_told):
-        for document in scene.evidence.of_role("driver", "executor"):
-            if hit := match(cause, Statement(deaths.before_aftermath(document.text), document.uri)):
+            return make_jvm_hit(scene.executors_chain, "an executor's log")
+        return _find_earliest(scene, hit) if hit.cause is nodes.DRIVER_GONE else hit
+    for cause in (cause for cause in _select_rows(scene, weak=True) if cause.loud and not scene.explains_itself):
+        for document in scene.evidence.find_documents("driver", "executor"):
+            if hit := match(cause, Statement(deaths.cut_aftermath(document.text), document.uri)):
                 return hit
     return None
 
 
-def _earliest(scene: Scene, hit: Hit) -> Hit:
+def _find_earliest(scene: Scene, hit: Hit) -> Hit:
     """The same row by the first words of a log that fit it: what follows them is aftermath."""
-    for document in scene.evidence.of_role("driver", "step"):
+    for document in scene.evidence.find_documents("driver", "step"):
         if first := match(hit.cause, Statement(document.text, document.uri)):
             return first
     return hit
 
 
-def by_bare_exception(scene: Scene) -> Hit | None:
+def find_by_bare_exception(scene: Scene) -> Hit | None:
     """Python's or the JVM's exception, by its own name."""
     if scene.evidence.subject != "step":
         return None
     traceback, chain = scene.traceback, scene.chain or scene.executors_chain or scene.reported_chain
     if traceback is not None and traceback.is_itself:
-        return _of_python(traceback)
+        return _make_python_hit(traceback)
     if chain is not None:
-        return of_jvm(chain, "the JVM's exception")
-    return _of_python(traceback) if traceback is not None and traceback.exception else None
+        return make_jvm_hit(chain, "the JVM's exception")
+    return _make_python_hit(traceback) if traceback is not None and traceback.exception else None
 
 
-def of_jvm(chain: exceptions.Chain, source: str) -> Hit:
+def make_jvm_hit(chain: exceptions.Chain, source: str) -> Hit:
     """The JVM's exception by its own name."""
-    words = chain.deepest.said
+    words = chain.deepest.summary
     return Hit(ending.JVM, Statement(chain.text, source), {"exception": words[:300]}, words)
 
 
-def by_error_line(scene: Scene) -> Hit | None:
+def find_by_error_line(scene: Scene) -> Hit | None:
     """Nothing that is known: the line that reports the failure, or else a program's last words."""
-    documents = scene.evidence.of_role("driver", "bootstrap", "executor", "step", "terraform")
+    documents = scene.evidence.find_documents("driver", "bootstrap", "executor", "step", "terraform")
     documents.sort(key=lambda document: ("driver", "bootstrap", "executor", "step", "terraform").index(document.role))
     statements = [Statement(document.text, document.uri) for document in documents]
     statements += [statement for statement in scene.statements if statement.source.startswith("EMR")]
-    for find in (firsts.last_error, firsts.last_words, firsts.last_line):
+    for find in (firsts.find_last_error, firsts.find_last_words, firsts.find_last_line):
         for statement in statements:
             if line := find(statement.text):
-                return Hit(ending.UNKNOWN, statement, said=line)
+                return Hit(ending.UNKNOWN, statement, line=line)
     return None

@@ -8,9 +8,9 @@ _UPLOAD = "upload the wheelhouse again: make wheelhouse TO=s3://<artifacts>/whee
 ROWS = (
     Cause(
         name="bootstrap-disk",
-        says="the node has too little disk for TensorFlow",
+        meaning="the node has too little disk for TensorFlow",
         fix="a larger root volume: root_volume_gib in infra/env/<env>.cluster.tfvars, then make apply",
-        next=AGAIN,
+        command=AGAIN,
         node=("disk",),
         # https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-errordetail-bootstrap.html
         codes=(
@@ -20,9 +20,9 @@ ROWS = (
     ),
     Cause(
         name="bootstrap-hash",
-        says="a file of the wheelhouse does not have its hash",
+        meaning="a file of the wheelhouse does not have its hash",
         fix=_UPLOAD,
-        next=AGAIN,
+        command=AGAIN,
         node=("wheel-damaged",),
         patterns=patterns(
             # error: Hash mismatch for `numpy==2.4.6` (uv)
@@ -36,10 +36,11 @@ ROWS = (
     Cause(
         name="access-denied",
         variant="repository",
-        says="the node may not read Amazon Linux's own repository{where}: the S3 endpoint's policy refuses its bucket",
+        meaning="the node may not read Amazon Linux's own repository{where}: the S3 endpoint's policy refuses its "
+        "bucket",
         fix="allow s3:GetObject on arn:aws:s3:::al2023-repos-* in the endpoint's policy (infra/modules/network/"
         "endpoints.tf), or a release whose Python is there already",
-        next=AGAIN,
+        command=AGAIN,
         loud=True,
         patterns=patterns(
             # Error: Failed to download metadata for repo 'amazonlinux': … Status code: 403 for https://al2023-repos-…
@@ -51,9 +52,9 @@ ROWS = (
     ),
     Cause(
         name="bootstrap-certificate",
-        says="something between the node and a repository presents a certificate of its own",
+        meaning="something between the node and a repository presents a certificate of its own",
         fix="install from the wheelhouse, as our bootstrap does; otherwise give the node that proxy's certificate",
-        next=AGAIN,
+        command=AGAIN,
         loud=True,
         patterns=patterns(
             # https://cdn.amazonlinux.com/2/core/…: [Errno 14] curl#60 - "SSL certificate problem: self signed
@@ -65,10 +66,10 @@ ROWS = (
     Cause(
         name="network-unreachable",
         variant="repository",
-        says="the node reaches no repository{where}: its subnet leads nowhere but S3",
+        meaning="the node reaches no repository{where}: its subnet leads nowhere but S3",
         fix="install from the wheelhouse, as our bootstrap does; for the internet: enable_nat in infra/env/"
         "<env>.cluster.tfvars (bills by the hour)",
-        next=AGAIN,
+        command=AGAIN,
         loud=True,
         patterns=patterns(
             # Cannot find a valid baseurl for repo: amzn2-core/2/x86_64     Could not retrieve mirrorlist https://…
@@ -101,11 +102,10 @@ ROWS = (
     ),
     Cause(
         name="package-lock",
-        says="another process of the node was installing packages at the same time",
+        meaning="another process of the node was installing packages at the same time",
         fix="wait in the script until it has ended (dnf waits by itself with --setopt=exit_on_lock=False); our "
-        "bootstrap "
-        "installs nothing with dnf where Python 3.11 is there",
-        next=AGAIN,
+        "bootstrap installs nothing with dnf where Python 3.11 is there",
+        command=AGAIN,
         patterns=patterns(
             # error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)
             r"(?:create|obtain)\w* (?:the )?transaction lock",
@@ -117,10 +117,10 @@ ROWS = (
     ),
     Cause(
         name="package-database",
-        says="the node's database of packages is damaged",
+        meaning="the node's database of packages is damaged",
         fix="rm -f /var/lib/rpm/__db* and rpm --rebuilddb before the first installation; on a fresh node: make apply "
         "again",
-        next=AGAIN,
+        command=AGAIN,
         patterns=patterns(
             # error: Rpmdb checksum is invalid: pkg checksums: … (lambci/docker-lambda#120)
             r"Rpmdb checksum is invalid|rpmdb open failed|database disk image is malformed",
@@ -129,10 +129,10 @@ ROWS = (
     ),
     Cause(
         name="repository-gone",
-        says="a repository, or a file that is downloaded, is not there any more{where}",
+        meaning="a repository, or a file that is downloaded, is not there any more{where}",
         fix="the address of a release that is still kept; better take it along: --jars, the wheelhouse, or your own "
         "bucket",
-        next=AGAIN,
+        command=AGAIN,
         patterns=patterns(
             # Status code: 404 for https://…/repomd.xml     HTTP Error 404 - Not Found     ERROR 404: Not Found. (wget)
             r"Status code: 404 for (?P<where>\S{1,200})|HTTPS? Error 404|ERROR 404: Not Found|404 +Not Found",
@@ -143,9 +143,9 @@ ROWS = (
     ),
     Cause(
         name="package-signature",
-        says="a package's signature is not one that the node trusts",
+        meaning="a package's signature is not one that the node trusts",
         fix="import the repository's key first (rpm --import), or take a newer release of the repository",
-        next=AGAIN,
+        command=AGAIN,
         patterns=patterns(
             # Error: GPG check FAILED     Public key for x.rpm is not installed     NO_PUBKEY
             r"GPG check FAILED|GPG key retrieval failed|Public key for \S{1,120} is not (?:installed|trusted)|"
@@ -155,9 +155,9 @@ ROWS = (
     ),
     Cause(
         name="download-damaged",
-        says="an archive that was downloaded is none: a page of an error, or cut off",
+        meaning="an archive that was downloaded is none: a page of an error, or cut off",
         fix="look at what lies at that address (curl -f fails instead of keeping an error's page)",
-        next=AGAIN,
+        command=AGAIN,
         patterns=patterns(
             # gzip: stdin: not in gzip format     tar: This does not look like a tar archive     cannot find zipfile …
             r"not in gzip format|does not look like a tar archive|gzip: stdin: unexpected end of file|"
@@ -166,9 +166,9 @@ ROWS = (
     ),
     Cause(
         name="bootstrap-memory",
-        says="the node had too little memory to install{what}",
+        meaning="the node had too little memory to install{what}",
         fix="a larger type, or wheels instead of builds and fewer packages at once",
-        next=AGAIN,
+        command=AGAIN,
         patterns=patterns(
             # /…/bootstrap.sh: line 12:  2345 Killed                  pip3 install tensorflow
             r"line \d+: +\d+ Killed +(?P<what>[^\n]{1,120})|\nKilled(?=\n|$)|virtual memory exhausted|"
@@ -177,9 +177,9 @@ ROWS = (
     ),
     Cause(
         name="bootstrap-python",
-        says="the wheels and the node's Python or processor do not fit",
+        meaning="the wheels and the node's Python or processor do not fit",
         fix="a release with Python 3.11 (EMR 7.1 or newer) and a wheelhouse for its processor: make wheelhouse ARCH=…",
-        next=AGAIN,
+        command=AGAIN,
         node=("python", "architecture"),
         patterns=patterns(
             # hint: Wheels are available for `numpy` (v2.4.6) with the following Python ABI tag: `cp312` (uv)
@@ -206,10 +206,10 @@ ROWS = (
     ),
     Cause(
         name="bootstrap-package",
-        says="a package cannot be had in the version that was asked for{package}",
+        meaning="a package cannot be had in the version that was asked for{package}",
         fix="a version that its index or the wheelhouse has: bootstrap/requirements.in, then make lock and make "
         "wheelhouse",
-        next=AGAIN,
+        command=AGAIN,
         patterns=patterns(
             # ERROR: No matching distribution found for septuptools (pip)
             r"No matching distribution found for (?P<package>[^\n]{1,100})",
@@ -236,9 +236,9 @@ ROWS = (
     ),
     Cause(
         name="bootstrap-system-python",
-        says="pip was told to change a package that belongs to the system{package}",
+        meaning="pip was told to change a package that belongs to the system{package}",
         fix="install into an environment of its own (uv venv, as our bootstrap does), never into the system's Python",
-        next=AGAIN,
+        command=AGAIN,
         patterns=patterns(
             # ERROR: Cannot uninstall requests 2.25.1, RECORD file not found. Hint: … installed by rpm. (datahub#13505)
             r"Cannot uninstall '?(?P<package>[\w.-]{1,80} ?[\w.]{0,20})'?[,.]?.{0,40}RECORD file",
@@ -256,10 +256,10 @@ ROWS = (
     Cause(
         name="bootstrap-build",
         variant="missing",
-        says="a package has no wheel for this node, and what is needed to build it there is missing: {missing}",
+        meaning="a package has no wheel for this node, and what is needed to build it there is missing: {missing}",
         fix="a version with a wheel for the node's Python and processor (our wheelhouse holds wheels only), or dnf "
         "install what holds it (gcc, python3-devel, a -devel package) in a bootstrap action of your own",
-        next=AGAIN,
+        command=AGAIN,
         patterns=patterns(
             r"fatal error: (?P<missing>\S{1,80}\.h(?:pp)?): No such file",
             # /usr/bin/ld: cannot find -lpython3.9     ld: cannot find crti.o: No such file or directory
@@ -273,9 +273,9 @@ ROWS = (
     ),
     Cause(
         name="bootstrap-build",
-        says="a package has no wheel for this node, and could not be built there{package}",
+        meaning="a package has no wheel for this node, and could not be built there{package}",
         fix="a version with a wheel for the node's Python and processor; our wheelhouse holds wheels only",
-        next=AGAIN,
+        command=AGAIN,
         patterns=patterns(
             # ERROR: Failed building wheel for psycopg2     error: subprocess-exited-with-error
             r"Failed building wheel for (?P<package>\S{1,80})|Failed to build (?P<name>`?\S{1,80}`?)",
@@ -290,9 +290,9 @@ ROWS = (
     ),
     Cause(
         name="bootstrap-rights",
-        says="the bootstrap may not write where it installs{where}",
+        meaning="the bootstrap may not write where it installs{where}",
         fix="sudo, or a folder that the user hadoop owns: a bootstrap action runs as hadoop",
-        next=AGAIN,
+        command=AGAIN,
         cluster_only=True,
         patterns=patterns(
             # ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/usr/lib/python3.9/…'
@@ -311,10 +311,10 @@ ROWS = (
     Cause(
         name="command-missing",
         variant="bootstrap",
-        says="the bootstrap calls something that the node does not have{command}",
+        meaning="the bootstrap calls something that the node does not have{command}",
         fix="install it first, or call it by its whole path; a script with Windows' line ends names its interpreter "
         "with a ^M: save it with \\n alone",
-        next=AGAIN,
+        command=AGAIN,
         cluster_only=True,
         patterns=patterns(
             # /emr/instance-controller/…/bootstrap.sh: line 7: pip: command not found
@@ -330,9 +330,9 @@ ROWS = (
     ),
     Cause(
         name="bootstrap-syntax",
-        says="the bootstrap script itself is wrong{where}",
+        meaning="the bootstrap script itself is wrong{where}",
         fix="bash -n on it says where; a file with Windows' line ends has to be saved with \n alone",
-        next=AGAIN,
+        command=AGAIN,
         patterns=patterns(
             # install.sh: line 9: syntax error near unexpected token `fi'     unexpected end of file     unbound
             # variable
@@ -344,9 +344,9 @@ ROWS = (
     ),
     Cause(
         name="bootstrap-service",
-        says="a service that the bootstrap starts is not there, or did not start{where}",
+        meaning="a service that the bootstrap starts is not there, or did not start{where}",
         fix="install it first; a bootstrap runs before EMR starts Hadoop's and Spark's own services",
-        next=AGAIN,
+        command=AGAIN,
         patterns=patterns(
             # Failed to start docker.service: Unit docker.service not found.     Job for x.service failed because …
             r"Unit (?P<where>\S{1,80}) (?:could not be|not) found|Job for (?P<name>\S{1,80}) failed|"
@@ -355,10 +355,10 @@ ROWS = (
     ),
     Cause(
         name="bootstrap-file",
-        says="a file that the bootstrap uses is not there{uri}",
+        meaning="a file that the bootstrap uses is not there{uri}",
         fix="upload it, or name it as it is; a bootstrap runs before Hadoop and Spark are installed, so /etc/spark and "
         "/usr/lib/spark are not there yet",
-        next=AGAIN,
+        command=AGAIN,
         weak=True,
         patterns=patterns(
             # cp: cannot stat '/etc/spark/conf': No such file or directory     tee: /usr/lib/spark/jars: No such file …
@@ -371,23 +371,23 @@ ROWS = (
     ),
     Cause(
         name="bootstrap-wheelhouse",
-        says="the wheelhouse is not there, or not whole",
+        meaning="the wheelhouse is not there, or not whole",
         fix=_UPLOAD.replace("the wheelhouse", "it"),
-        next=AGAIN,
+        command=AGAIN,
         node=("wheelhouse", "wheel-missing"),
     ),
     Cause(
         name="bootstrap-import",
-        says="everything was installed, and yet TensorFlow does not run on the node",
+        meaning="everything was installed, and yet TensorFlow does not run on the node",
         fix="see the traceback; it may be a processor without AVX: take another instance type",
-        next=AGAIN,
+        command=AGAIN,
         node=("import",),
     ),
     Cause(
         name="bootstrap-metastore",
-        says="a node cannot reach the external Hive metastore that the cluster was given",
+        meaning="a node cannot reach the external Hive metastore that the cluster was given",
         fix="leave Hive's metastore out (this cluster has none), or open its port to the cluster's groups",
-        next=AGAIN,
+        command=AGAIN,
         codes=(
             "BOOTSTRAP_FAILURE_HIVE_METASTORE_CONNECTION_ERROR_PRIMARY",
             "BOOTSTRAP_FAILURE_HIVE_METASTORE_CONNECTION_ERROR_WORKER",
@@ -395,18 +395,18 @@ ROWS = (
     ),
     Cause(
         name="bootstrap-script",
-        says="EMR could not fetch the bootstrap script",
+        meaning="EMR could not fetch the bootstrap script",
         fix="upload it again (make apply does); let the nodes' role and the S3 endpoint reach the artifacts bucket",
-        next=AGAIN,
+        command=AGAIN,
         codes=("BOOTSTRAP_FAILURE_BA_DOWNLOAD_FAILED_PRIMARY", "BOOTSTRAP_FAILURE_FILE_NOT_FOUND_PRIMARY"),
         # On the master instance (i-…), bootstrap action 1 could not be downloaded: s3://…: … (404) … Not Found
         patterns=patterns(r"bootstrap action \d+ could not be downloaded(?!.*(?:403|AccessDenied|Forbidden))"),
     ),
     Cause(
         name="bootstrap-timeout",
-        says="a bootstrap action took longer than EMR waits",
+        meaning="a bootstrap action took longer than EMR waits",
         fix="install from the wheelhouse in your own bucket (it takes half a minute); fetch no data in a bootstrap",
-        next=AGAIN,
+        command=AGAIN,
         cluster_only=True,
         # On 2 slave instances (including i-… and i-…), bootstrap action 1 timed out     bootstrap action timeout
         patterns=patterns(r"bootstrap action \d* ?(?:timed out|timeout)|Bootstrap action timeout"),
@@ -415,9 +415,9 @@ ROWS = (
 
 OTHER = Cause(
     name="bootstrap-other",
-    says="a bootstrap action failed",
+    meaning="a bootstrap action failed",
     fix="see its words; then make destroy, and make apply again",
-    next=AGAIN,
+    command=AGAIN,
     node=("unexpected", "arguments", "tool", "prefix", "install"),
     codes=("BOOTSTRAP_FAILURE", "BOOTSTRAP_FAILURE_PRIMARY_WITH_NON_ZERO_CODE"),
 )

@@ -5,51 +5,51 @@ from ops.diagnose.cause import Cause
 ROWS = (
     Cause(
         name="rejects-over-limit",
-        says="more images were rejected than allowed",
+        meaning="more images were rejected than allowed",
         fix="repair or remove them (rejects/ names them all), or allow more with MAX_REJECT_RATE=",
         job=("rejects",),
     ),
     Cause(
         name="input-missing",
-        says="the input is missing, empty, or holds no such image",
+        meaning="the input is missing, empty, or holds no such image",
         fix="make upload-dataset INPUT=folder, or another INPUT=",
-        next="make upload-dataset INPUT=folder, then make run-step",
+        command="make upload-dataset INPUT=folder, then make run-step",
         job=("input",),
     ),
     Cause(
         name="model-unusable",
-        says="the network or its weights cannot be used",
+        meaning="the network or its weights cannot be used",
         fix="make weights MODEL=…, or another MODEL=",
-        next="make weights, then make run-step",
+        command="make weights, then make run-step",
         job=("model",),
     ),
     Cause(
         name="reduction-impossible",
-        says="the principal components that were asked for cannot be had",
+        meaning="the principal components that were asked for cannot be had",
         fix="another K= or VARIANCE=, or more images",
         job=("reduction",),
     ),
     Cause(
         name="output-unusable",
-        says="the results cannot be written where they were asked for",
+        meaning="the results cannot be written where they were asked for",
         fix="another OUTPUT=",
         job=("output",),
     ),
     Cause(
         name="result-contradicts-input",
-        says="the finished result contradicts its input",
+        meaning="the finished result contradicts its input",
         fix="run the step again; the same again is a fault of the job",
         job=("check",),
     ),
     Cause(
         name="storage-unreachable",
-        says="a store refused, or could not be reached",
+        meaning="a store refused, or could not be reached",
         fix="check the address, then run again",
         job=("storage",),
     ),
     Cause(
         name="no-executors",
-        says="the run waited for executors, and none came",
+        meaning="the run waited for executors, and none came",
         fix="run the step again: it goes on where it stopped. None again: on demand instead of Spot, or more types and "
         "zones (task, zones in infra/env/<env>.cluster.tfvars)",
         job=("executors",),
@@ -57,71 +57,71 @@ ROWS = (
 )
 SUCCEEDED = Cause(
     name="nothing-failed",
-    says="the step ended well{lost}",
+    meaning="the step ended well{lost}",
     fix="nothing is to be done",
-    next="make results",
+    command="make results",
 )
 RUNNING = Cause(
     name="still-running",
-    says="the step still runs{waits}",
+    meaning="the step still runs{waits}",
     fix="wait; make watch shows how far it is",
-    next="make watch, or make logs FOLLOW=1",
+    command="make watch, or make logs FOLLOW=1",
 )
 WAITING = Cause(
     name="waits-for-nodes",
-    says="the step still runs, and waits: {waits}",
+    meaning="the step still runs, and waits: {waits}",
     fix="wait for the nodes (make status says which there are), or end what else runs; if none comes, more types and "
     "zones (core, task, zones in infra/env/<env>.cluster.tfvars)",
-    next="make status, then make watch",
+    command="make status, then make watch",
 )
 CANCELLED = Cause(
     name="cancelled",
-    says="the step was cancelled, or its cluster was ended while it was open{by}",
+    meaning="the step was cancelled, or its cluster was ended while it was open{by}",
     fix="make apply where the cluster has ended, then submit it again: it goes on where it stopped",
-    next="make status, then make run-step",
+    command="make status, then make run-step",
 )
 ENDED = Cause(
     name="cluster-ended",
-    says="the cluster was ended: {how}",
+    meaning="the cluster was ended: {how}",
     fix="make apply makes another one; what is featurized is kept",
-    next="make apply, then make run-step",
+    command="make apply, then make run-step",
     codes=("USER_REQUEST", "ALL_STEPS_COMPLETED"),
 )
 STEP_FAILED = Cause(
     name="step-failed",
-    says="the cluster ended because a step failed",
+    meaning="the cluster ended because a step failed",
     fix="the step's own cause: make steps names it, make diagnose STEP=… says why",
-    next="make steps",
+    command="make steps",
     codes=("STEP_FAILURE",),
 )
 EMR_INTERNAL = Cause(
     name="emr-internal",
-    says="EMR says that the fault is its own, and no more",
+    meaning="EMR says that the fault is its own, and no more",
     fix="make apply again, some minutes later; the same again: other zones, then AWS's support with the cluster's id",
-    next="make destroy, then make apply",
+    command="make destroy, then make apply",
     codes=("INTERNAL_ERROR",),
 )
 NOT_VALID = Cause(
     name="cluster-refused",
-    says="EMR refused to start the cluster for the reason that it gives",
+    meaning="EMR refused to start the cluster for the reason that it gives",
     fix="change what it names (infra/env/<env>.cluster.tfvars)",
-    next="make doctor, then make apply",
+    command="make doctor, then make apply",
     codes=("VALIDATION_ERROR",),
 )
 PYTHON = Cause(
     name="python-exception",
-    says="Python raised {exception}",
+    meaning="Python raised {exception}",
     fix="the traceback names the line; what is featurized is kept, so a repaired job goes on where this one stopped",
 )
 JVM = Cause(
     name="jvm-exception",
-    says="Spark's JVM raised {exception}",
+    meaning="Spark's JVM raised {exception}",
     fix="its message says what it could not do; what is featurized is kept, so a repaired job goes on where this one "
     "stopped",
 )
 UNKNOWN = Cause(
     name="unknown",
-    says="nothing that was found is a known cause",
+    meaning="nothing that was found is a known cause",
     fix="read the whole log at the address below; make diagnose REPORT=1 writes what is known for an issue, masked",
-    next="make logs",
+    command="make logs",
 )

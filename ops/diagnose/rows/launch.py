@@ -11,10 +11,10 @@ _VALIDATION = (
 ROWS = (
     Cause(
         name="quota",
-        says="the account's quota does not allow the machines that were asked for{where}",
+        meaning="the account's quota does not allow the machines that were asked for{where}",
         fix="fewer vCPUs (IMAGES= MINUTES=, or core and task in infra/env/<env>.cluster.tfvars), or ask for more at "
         "AWS Service Quotas: L-1216C47A on demand, L-34B43A08 Spot; make doctor says how many are free",
-        next=CHECK,
+        command=CHECK,
         patterns=patterns(
             # The request to create the EMR cluster or add EC2 instances to it failed. The number of vCPUs for
             # instance type m5.xlarge exceeds the EC2 service quota for that type. Request a service quota increase …
@@ -42,9 +42,9 @@ ROWS = (
     ),
     Cause(
         name="no-capacity",
-        says="EC2 has not enough machines of the types that were asked for{where}",
+        meaning="EC2 has not enough machines of the types that were asked for{where}",
         fix="wait and try again, or give more types and zones (core, task, zones in infra/env/<env>.cluster.tfvars)",
-        next=AGAIN,
+        command=AGAIN,
         # https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-errordetail-internal.html
         codes=(
             "INTERNAL_ERROR_EC2_INSUFFICIENT_CAPACITY_AZ",
@@ -72,9 +72,9 @@ ROWS = (
     ),
     Cause(
         name="spot-price",
-        says="nobody sells Spot machines at the price that was offered{where}",
+        meaning="nobody sells Spot machines at the price that was offered{where}",
         fix="offer up to the on-demand price (EMR's default), or on demand in task (infra/env/<env>.cluster.tfvars)",
-        next=AGAIN,
+        command=AGAIN,
         codes=("INTERNAL_ERROR_SPOT_PRICE_INCREASE_PRIMARY",),
         patterns=patterns(
             # Your Spot request price of 0.03 is lower than the minimum required Spot request fulfillment price of 0.08.
@@ -83,9 +83,9 @@ ROWS = (
     ),
     Cause(
         name="type-not-offered",
-        says="an instance type is not offered where the cluster should run{where}",
+        meaning="an instance type is not offered where the cluster should run{where}",
         fix="other types or zones (core, task, primary, zones in infra/env/<env>.cluster.tfvars); make doctor checks",
-        next=CHECK,
+        command=CHECK,
         codes=("VALIDATION_ERROR_INSTANCE_TYPE_NOT_SUPPORTED",),
         patterns=patterns(
             # The requested instance type m7i.xlarge is not supported in the requested availability zone.
@@ -102,9 +102,9 @@ ROWS = (
     ),
     Cause(
         name="subnet-full",
-        says="the subnet has too few free addresses for the nodes{subnet}",
+        meaning="the subnet has too few free addresses for the nodes{subnet}",
         fix="a larger network (cidr in infra/env/<env>.cluster.tfvars), fewer nodes, or end what else runs in it",
-        next=CHECK,
+        command=CHECK,
         patterns=patterns(
             # The subnet subnet-09a8dd1de8c5a9eb6 does not have enough free addresses to satisfy the request.
             r"(?P<subnet>subnet-\w{8,17}) does not have enough free|InsufficientFreeAddressesInSubnet",
@@ -114,10 +114,10 @@ ROWS = (
     ),
     Cause(
         name="subnet-without-route",
-        says="the network leads nowhere: the subnet has no route to S3 and EMR{subnet}",
+        meaning="the network leads nowhere: the subnet has no route to S3 and EMR{subnet}",
         fix="a gateway endpoint for S3, or enable_nat (infra/modules/network); a public subnet needs an internet "
         "gateway in its route table",
-        next=CHECK,
+        command=CHECK,
         patterns=patterns(
             # The VPC/subnet configuration was invalid: No route to any external sources detected in Route Table for
             # Subnet: subnet-… for VPC: vpc-… (h2oai/h2o-3 pull 3844)
@@ -129,9 +129,9 @@ ROWS = (
     ),
     Cause(
         name="subnet-unusable",
-        says="a subnet or network that the cluster was given cannot be used{subnet}",
+        meaning="a subnet or network that the cluster was given cannot be used{subnet}",
         fix="take the subnets of make apply (infra/modules/network): all of one VPC, and there",
-        next=CHECK,
+        command=CHECK,
         codes=("VALIDATION_ERROR_SUBNET_NOT_FROM_ONE_VPC",),
         patterns=patterns(
             # The subnet ID 'subnet-…' does not exist     InvalidSubnetID.NotFound
@@ -151,9 +151,9 @@ ROWS = (
     ),
     Cause(
         name="public-access-blocked",
-        says="a security group of the cluster is open to the whole internet, and the account forbids that{group}",
+        meaning="a security group of the cluster is open to the whole internet, and the account forbids that{group}",
         fix="close it: no rule from 0.0.0.0/0 or ::/0 but on port 22; make shell needs no open port",
-        next=CHECK,
+        command=CHECK,
         patterns=patterns(
             # The security group sg-0ab… violates the block public access configuration … (terraform-aws-emr#10)
             r"[Bb]lock[ -]public[ -]access|BlockPublicAccess",
@@ -165,10 +165,10 @@ ROWS = (
     ),
     Cause(
         name="security-group",
-        says="a security group of the cluster is missing, or lacks a rule{group}",
+        meaning="a security group of the cluster is missing, or lacks a rule{group}",
         fix="take the groups of make apply (infra/modules/network/groups.tf): primary, core and service access, with "
         "9443 from the primary group to the service's and 8443 back",
-        next=CHECK,
+        command=CHECK,
         codes=("VALIDATION_ERROR_SECURITY_GROUP_NOT_FROM_ONE_VPC",),
         patterns=patterns(
             # ServiceAccessSecurityGroup is missing ingress rule from EmrManagedMasterSecurityGroup on port 9443
@@ -184,10 +184,10 @@ ROWS = (
     ),
     Cause(
         name="kms-key",
-        says="a key of KMS cannot be used{key}",
+        meaning="a key of KMS cannot be used{key}",
         fix="enable it, or cancel its deletion (aws kms describe-key says its state), and let the cluster's roles use "
         "it (kms:Decrypt, kms:GenerateDataKey, kms:CreateGrant)",
-        next=CHECK,
+        command=CHECK,
         patterns=patterns(
             # Instance i-… was terminated: Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect
             # state
@@ -203,9 +203,9 @@ ROWS = (
     ),
     Cause(
         name="role-missing",
-        says="a role or instance profile of the cluster is not there, or not usable",
+        meaning="a role or instance profile of the cluster is not there, or not usable",
         fix="make apply again: a role made seconds before is not known everywhere at once",
-        next=AGAIN,
+        command=AGAIN,
         patterns=patterns(
             # Invalid InstanceProfile: fruits-dev-emr-node.     InstanceProfile is required for creating cluster
             # Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name
@@ -229,9 +229,9 @@ ROWS = (
     ),
     Cause(
         name="key-pair-missing",
-        says="the SSH key pair that the cluster was given is not there",
+        meaning="the SSH key pair that the cluster was given is not there",
         fix="leave it out: make shell needs none",
-        next=AGAIN,
+        command=AGAIN,
         codes=("VALIDATION_ERROR_INVALID_SSH_KEY_NAME",),
         # The given SSH key name was invalid (Yelp/mrjob#2178)     InvalidKeyPair.NotFound
         patterns=patterns(
@@ -241,9 +241,9 @@ ROWS = (
     ),
     Cause(
         name="release-unusable",
-        says="the EMR release, or an application of it, cannot be had{where}",
+        meaning="the EMR release, or an application of it, cannot be had{where}",
         fix="a release that EMR still offers: release_label in infra/env/<env>.cluster.tfvars",
-        next=CHECK,
+        command=CHECK,
         patterns=patterns(
             # The supplied release label is invalid: emr-7.99.0.
             r"release label is invalid:? ?(?P<where>\S{0,40}?)\.?(?:\s|$)|[Uu]nsupported release",
@@ -253,9 +253,9 @@ ROWS = (
     ),
     Cause(
         name="image-unusable",
-        says="the machine image cannot be started on this instance type{where}",
+        meaning="the machine image cannot be started on this instance type{where}",
         fix="types of one processor (arm64 or x86_64) with an image for it; leave custom_ami_id out",
-        next=CHECK,
+        command=CHECK,
         patterns=patterns(
             # The architecture 'arm64' of the specified instance type does not match the architecture 'x86_64' of the
             # specified AMI.     InvalidAMIID.NotFound
@@ -267,10 +267,10 @@ ROWS = (
     ),
     Cause(
         name="volume-unusable",
-        says="a disk of the nodes cannot be made as it was asked for{where}",
+        meaning="a disk of the nodes cannot be made as it was asked for{where}",
         fix="a larger root volume (root_volume_gib in infra/env/<env>.cluster.tfvars), or volumes that the type and "
         "the zone offer (gp3)",
-        next=CHECK,
+        command=CHECK,
         patterns=patterns(
             # InvalidBlockDeviceMapping: Volume of size 15GB is smaller than snapshot 'snap-…', expect size >= 30GB
             # (scylladb#6999, nixpkgs#15148)
@@ -281,10 +281,10 @@ ROWS = (
     ),
     Cause(
         name="account-not-ready",
-        says="AWS does not let this account start machines (yet)",
+        meaning="AWS does not let this account start machines (yet)",
         fix="sign in to the console as the account's owner and see what it asks for (a payment method, a "
         "verification, a service to be subscribed to); AWS answers at support, mostly within a day",
-        next=CHECK,
+        command=CHECK,
         patterns=patterns(
             # PendingVerification: Your account is currently being verified. (aws-parallelcluster, kops)
             r"PendingVerification|account is (?:currently )?being (?:verified|validated)|request for accessing "
@@ -296,10 +296,10 @@ ROWS = (
     ),
     Cause(
         name="configuration-refused",
-        says="EMR refuses a part of the cluster's configuration{where}",
-        fix="the part that it names: applications, configurations and security_configuration of "
-        "infra/modules/emr; make apply's own are accepted",
-        next=CHECK,
+        meaning="EMR refuses a part of the cluster's configuration{where}",
+        fix="the part that it names: applications, configurations and security_configuration of infra/modules/emr; "
+        "make apply's own are accepted",
+        command=CHECK,
         patterns=patterns(
             # Duplicate classifications …     Classification … is invalid     The security configuration x does not
             # exist
@@ -310,10 +310,10 @@ ROWS = (
     ),
     Cause(
         name="name-taken",
-        says="something of that name is there already{what}",
-        fix="another run or person made it: make status shows what is there; make destroy removes what is ours, "
-        "or another name (project, env)",
-        next="make status, then make apply",
+        meaning="something of that name is there already{what}",
+        fix="another run or person made it: make status shows what is there; make destroy removes what is ours, or "
+        "another name (project, env)",
+        command="make status, then make apply",
         patterns=patterns(
             # EntityAlreadyExists: Role with name x already exists.     BucketAlreadyExists     InvalidGroup.Duplicate
             r"(?P<what>EntityAlreadyExists\w*|BucketAlready\w+|Invalid\w+\.Duplicate|ResourceAlreadyExists\w*)",
@@ -321,16 +321,16 @@ ROWS = (
     ),
     Cause(
         name="state-locked",
-        says="Terraform's state is locked: another run is under way, or one was cut off",
+        meaning="Terraform's state is locked: another run is under way, or one was cut off",
         fix="wait for the other; where there is none, make state says how to unlock it",
-        next="make state, then make apply",
+        command="make state, then make apply",
         patterns=patterns(r"Error acquiring the state lock|state blob is already locked"),
     ),
     Cause(
         name="ec2-throttled",
-        says="EC2 refused the launch because it was asked too often",
+        meaning="EC2 refused the launch because it was asked too often",
         fix="wait some minutes, then make apply again",
-        next=AGAIN,
+        command=AGAIN,
         # Throttled from Amazon EC2 while launching cluster     RequestLimitExceeded
         patterns=patterns(
             r"Throttled from Amazon EC2|throttling from Amazon EC2|RequestLimitExceeded|"
@@ -339,20 +339,20 @@ ROWS = (
     ),
     Cause(
         name="application-provisioning",
-        says="EMR could not set up Hadoop or Spark on a node",
+        meaning="EMR could not set up Hadoop or Spark on a node",
         fix="once: make apply again. Each time: let the nodes reach Amazon's repositories through the S3 endpoint "
         "(infra/modules/network/endpoints.tf), and DNS as AmazonProvidedDNS gives it; "
         "node/<instance>/provision-node/ has the reason",
-        next=AGAIN,
+        command=AGAIN,
         # On the master instance (i-0991cbf940d71cbfd), application provisioning failed
         patterns=patterns(r"application provisioning (?:failed|timed out)"),
     ),
     Cause(
         name="instance-failed",
-        says="an instance ended while the cluster started, or without being asked{where}",
+        meaning="an instance ended while the cluster started, or without being asked{where}",
         fix="once: make apply again. Each time: EC2's reason above; other types or zones (core, task, primary, zones "
         "in infra/env/<env>.cluster.tfvars)",
-        next=AGAIN,
+        command=AGAIN,
         weak=True,
         codes=("INSTANCE_FAILURE",),
         patterns=patterns(

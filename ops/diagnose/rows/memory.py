@@ -9,10 +9,10 @@ _NEXT = "make apply, then make run-step"
 RESULT = Cause(
     name="out-of-memory-driver",
     variant="result",
-    says="the driver was sent more than it may hold at once (spark.driver.maxResultSize){used}",
+    meaning="the driver was sent more than it may hold at once (spark.driver.maxResultSize){used}",
     fix="write results from the workers instead of collecting them; otherwise a larger spark.driver.maxResultSize with "
     "the heap for it (spark.driver.memory)",
-    next=_NEXT,
+    command=_NEXT,
     loud=True,
     driver_only=True,
     # Total size of serialized results of 8 tasks (1025.0 MiB) is bigger than spark.driver.maxResultSize (1024.0 MiB)
@@ -24,10 +24,10 @@ RESULT = Cause(
 DRIVER_CONTAINER = Cause(
     name="out-of-memory-driver",
     variant="container",
-    says="YARN killed the driver's container for its memory: its Python took more than the container has beside the "
+    meaning="YARN killed the driver's container for its memory: its Python took more than the container has beside the "
     "heap{used}",
     fix=f"spark.driver.memoryOverhead larger: {LARGER}; or a model with fewer features",
-    next=_NEXT,
+    command=_NEXT,
     loud=True,
     driver_only=True,
     patterns=patterns(
@@ -38,25 +38,25 @@ DRIVER_CONTAINER = Cause(
 DRIVER_KILLED = Cause(
     name="out-of-memory-driver",
     variant="killed",
-    says="the driver was killed from outside (SIGKILL), as the kernel does for want of memory",
+    meaning="the driver was killed from outside (SIGKILL), as the kernel does for want of memory",
     fix=f"spark.driver.memoryOverhead larger: {LARGER}; or a model with fewer features",
-    decides="the kernel's log on its node (make shell, then dmesg) names what it killed; nothing there: somebody or "
-    "something else sent the signal",
-    next=_NEXT,
+    distinction="the kernel's log on its node (make shell, then dmesg) names what it killed; nothing there: somebody "
+    "or something else sent the signal",
+    command=_NEXT,
 )
 _KERNEL = "the kernel of its node killed {process} for want of memory: more ran there than the node has room for"
 DRIVER_KERNEL = Cause(
-    name="out-of-memory-driver", variant="kernel", says=f"the driver: {_KERNEL}", fix=LARGER, next=_NEXT
+    name="out-of-memory-driver", variant="kernel", meaning=f"the driver: {_KERNEL}", fix=LARGER, command=_NEXT
 )
 EXECUTOR_KERNEL = Cause(
-    name="out-of-memory-executor", variant="kernel", says=f"an executor: {_KERNEL}", fix=LARGER, next=_NEXT
+    name="out-of-memory-executor", variant="kernel", meaning=f"an executor: {_KERNEL}", fix=LARGER, command=_NEXT
 )
 DRIVER_HEAP = Cause(
     name="out-of-memory-driver",
     variant="heap",
-    says="the heap of the driver's JVM was too small{kind}",
+    meaning="the heap of the driver's JVM was too small{kind}",
     fix=f"spark.driver.memory larger: {LARGER}; collect less in the driver",
-    next=_NEXT,
+    command=_NEXT,
     loud=True,
     driver_only=True,
     patterns=patterns(
@@ -71,17 +71,17 @@ DRIVER_HEAP = Cause(
 DRIVER_PYTHON = Cause(
     name="out-of-memory-driver",
     variant="python",
-    says="the driver's Python ran out of memory",
+    meaning="the driver's Python ran out of memory",
     fix=f"spark.driver.memoryOverhead larger: {LARGER}; or a model with fewer features",
-    next=_NEXT,
+    command=_NEXT,
 )
 EXECUTOR_CONTAINER = Cause(
     name="out-of-memory-executor",
     variant="container",
-    says="YARN killed an executor's container for its memory: the Python workers took more than it has beside the "
+    meaning="YARN killed an executor's container for its memory: the Python workers took more than it has beside the "
     "heap{used}",
     fix=f"spark.executor.memoryOverhead larger: {LARGER}",
-    next=_NEXT,
+    command=_NEXT,
     loud=True,
     patterns=patterns(
         # Container killed by YARN for exceeding physical memory limits. 12.1 GB of 12 GB physical memory used.
@@ -96,9 +96,9 @@ EXECUTOR_CONTAINER = Cause(
 EXECUTOR_HEAP = Cause(
     name="out-of-memory-executor",
     variant="heap",
-    says="the heap of an executor's JVM was too small{kind}",
+    meaning="the heap of an executor's JVM was too small{kind}",
     fix=f"spark.executor.memory larger: {LARGER}; or smaller rows and partitions",
-    next=_NEXT,
+    command=_NEXT,
     loud=True,
     patterns=patterns(
         # Lost task 0.3 in stage 1.0 (TID 9) (ip-… executor 2): java.lang.OutOfMemoryError: Java heap space
@@ -111,29 +111,29 @@ EXECUTOR_HEAP = Cause(
 EXECUTOR_KILLED = Cause(
     name="out-of-memory-executor",
     variant="killed",
-    says="an executor was killed from outside (137, SIGKILL), and its own log says nothing: the kernel, for want of "
+    meaning="an executor was killed from outside (137, SIGKILL), and its own log says nothing: the kernel, for want of "
     "memory, is the usual one",
     fix=f"spark.executor.memoryOverhead larger: {LARGER}",
-    decides="the kernel's log on its node (make shell, then dmesg) names what it killed; nothing there: somebody or "
-    "something else sent the signal",
-    next=_NEXT,
+    distinction="the kernel's log on its node (make shell, then dmesg) names what it killed; nothing there: somebody "
+    "or something else sent the signal",
+    command=_NEXT,
 )
 EXECUTOR_TERMINATED = Cause(
     name="out-of-memory-executor",
     variant="terminated",
-    says="an executor was told to end from outside (143, SIGTERM), by YARN or by its own JVM: too little memory is the "
-    "usual reason",
+    meaning="an executor was told to end from outside (143, SIGTERM), by YARN or by its own JVM: too little memory is "
+    "the usual reason",
     fix=f"spark.executor.memory and its memoryOverhead larger: {LARGER}",
-    decides="the executor's own stderr and stdout: Java heap space there means the heap; YARN's log on its node "
+    distinction="the executor's own stderr and stdout: Java heap space there means the heap; YARN's log on its node "
     "(running beyond … memory limits) the overhead; neither: its node was being taken away",
-    next=_NEXT,
+    command=_NEXT,
 )
 NATIVE_MEMORY = Cause(
     name="out-of-memory-native",
-    says="a JVM ran out of memory that is not its heap{kind}",
+    meaning="a JVM ran out of memory that is not its heap{kind}",
     fix=f"spark.executor.memoryOverhead (or spark.driver.memoryOverhead) larger, not the heap: {LARGER}; for Metaspace "
     "leave -XX:MaxMetaspaceSize out",
-    next=_NEXT,
+    command=_NEXT,
     loud=True,
     patterns=patterns(
         # java.lang.OutOfMemoryError: Direct buffer memory     OutOfMemoryError: Metaspace     PermGen space
@@ -148,7 +148,7 @@ NATIVE_MEMORY = Cause(
 )
 TOO_MANY = Cause(
     name="limit-of-the-system",
-    says="a process may open no more files or start no more threads{kind}",
+    meaning="a process may open no more files or start no more threads{kind}",
     fix="fewer cores an executor and fewer partitions written at once; the limits of a node: ulimit -n and -u (make "
     "shell)",
     loud=True,
@@ -163,7 +163,7 @@ TOO_MANY = Cause(
 )
 PYTHON_CRASH = Cause(
     name="python-crash",
-    says="a Python worker crashed in native code ({signal})",
+    meaning="a Python worker crashed in native code ({signal})",
     fix="another instance type if it is an illegal instruction (OpenVINO and TensorFlow need AVX2); otherwise "
     "ENGINE=tensorflow leaves OpenVINO out",
     patterns=patterns(
@@ -179,7 +179,7 @@ PYTHON_CRASH = Cause(
 )
 JVM_CRASH = Cause(
     name="jvm-crash",
-    says="a JVM crashed in native code ({signal})",
+    meaning="a JVM crashed in native code ({signal})",
     fix="leave native libraries out of it one by one; the file hs_err_pid… beside its log names the one that crashed",
     patterns=patterns(
         # # A fatal error has been detected by the Java Runtime Environment: #  SIGSEGV (0xb) at pc=…
@@ -190,11 +190,12 @@ JVM_CRASH = Cause(
 WORKER_GONE = Cause(
     name="python-crash",
     variant="silent",
-    says="a Python worker ended without a word: native code crashed in it, or the kernel killed it for want of memory",
+    meaning="a Python worker ended without a word: native code crashed in it, or the kernel killed it for want of "
+    "memory",
     fix="a crash: ENGINE=tensorflow leaves OpenVINO out. A kill: a type with more memory per vCPU (core, task in "
     "infra/env/<env>.cluster.tfvars)",
-    decides="spark.python.worker.faulthandler.enabled=true (a cluster of make apply has it) puts the stack of a crash "
-    "into the log; with it on and no stack there, the worker was killed: memory",
+    distinction="spark.python.worker.faulthandler.enabled=true (a cluster of make apply has it) puts the stack of a "
+    "crash into the log; with it on and no stack there, the worker was killed: memory",
     weak=True,
     loud=True,
     patterns=patterns(
@@ -207,9 +208,9 @@ WORKER_GONE = Cause(
 )
 PYTHON_MEMORY = Cause(
     name="out-of-memory-python",
-    says="a Python worker ran out of memory",
+    meaning="a Python worker ran out of memory",
     fix=LARGER,
-    next=_NEXT,
+    command=_NEXT,
     loud=True,
     patterns=patterns(
         # MemoryError     numpy._core._exceptions._ArrayMemoryError: Unable to allocate 7.45 GiB for an array …

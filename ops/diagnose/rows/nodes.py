@@ -9,7 +9,7 @@ _TWO = (
 
 LOST_SPOT = Cause(
     name="lost-spot-nodes",
-    says="EC2 took Spot nodes back{nodes}",
+    meaning="EC2 took Spot nodes back{nodes}",
     fix="run the step again: it goes on where it stopped. Taken back again, more types or on demand for the task "
     "fleet (task in infra/env/<env>.cluster.tfvars)",
     loud=True,
@@ -22,9 +22,9 @@ LOST_SPOT = Cause(
 )
 DISK_FULL = Cause(
     name="disk-full",
-    says="a node's disk is full",
+    meaning="a node's disk is full",
     fix="larger data volumes (data_volume_gib in infra/modules/emr/variables.tf), or more nodes",
-    next="make apply, then make run-step",
+    command="make apply, then make run-step",
     loud=True,
     patterns=patterns(
         r"No space left on device|[Nn]o usable space|DISK_STORE_FAILED_TO_CREATE_DIR",
@@ -38,12 +38,11 @@ DISK_FULL = Cause(
 )
 NODE_LOST = Cause(
     name="node-lost",
-    says="{whose} was lost, or left the cluster{nodes}",
+    meaning="{whose} was lost, or left the cluster{nodes}",
     fix="run the step again: it goes on where it stopped. Lost again: larger data volumes if its disk was full, or "
-    "more "
-    "types and zones",
-    decides=_TWO,
-    next="make status, then make run-step",
+    "more types and zones",
+    distinction=_TWO,
+    command="make status, then make run-step",
     loud=True,
     weak=True,
     patterns=patterns(
@@ -59,10 +58,10 @@ NODE_LOST = Cause(
 )
 DRIVER_UNREACHABLE = Cause(
     name="driver-unreachable",
-    says="executors lost touch with the driver: it was too busy to answer, or gone",
+    meaning="executors lost touch with the driver: it was too busy to answer, or gone",
     fix="less work in the driver (no collect of much data), and more memory for it: spark.driver.memory; then see its "
     "own log for what it did at that time",
-    decides="the driver's log: long pauses (GC) or an OutOfMemoryError there, or nothing wrong (then the network)",
+    distinction="the driver's log: long pauses (GC) or an OutOfMemoryError there, or nothing wrong (then the network)",
     loud=True,
     patterns=patterns(
         # ERROR Executor: Exit as unable to send heartbeats to driver more than 60 times (spark-on-k8s#405)
@@ -72,7 +71,7 @@ DRIVER_UNREACHABLE = Cause(
 SHUFFLE_LOST = Cause(
     name="executor-lost",
     variant="shuffle",
-    says="executors were lost with what they had computed for others (their shuffle files), and no log says why",
+    meaning="executors were lost with what they had computed for others (their shuffle files), and no log says why",
     fix="run the step again: it goes on where it stopped; if they are lost again, see them in make ui",
     weak=True,
     loud=True,
@@ -86,7 +85,7 @@ SHUFFLE_LOST = Cause(
 )
 EXECUTOR_LOST = Cause(
     name="executor-lost",
-    says="executors were lost, and no log says why",
+    meaning="executors were lost, and no log says why",
     fix="run the step again: it goes on where it stopped; if they are lost again, see them in make ui",
     weak=True,
     patterns=patterns(
@@ -103,12 +102,12 @@ EXECUTOR_LOST = Cause(
 UNCAUGHT = Cause(
     name="executor-lost",
     variant="uncaught",
-    says="an exception that nothing caught ended an executor's JVM (50){raised}",
+    meaning="an exception that nothing caught ended an executor's JVM (50){raised}",
     fix="what it says is in the executor's own stderr; run the step again, and see it in make ui if it comes back",
 )
 LAUNCH = Cause(
     name="container-not-started",
-    says="YARN could not start a container{how}",
+    meaning="YARN could not start a container{how}",
     fix="its own words above name what is missing: a file to be fetched, a command, a right",
     # launch_container.sh: line 27: $PWD:$PWD/__spark_conf__:…: bad substitution
     patterns=patterns(
@@ -119,17 +118,16 @@ LAUNCH = Cause(
 )
 PREEMPTED = Cause(
     name="preempted",
-    says="YARN gave an executor's place to another application",
+    meaning="YARN gave a container's place to another application",
     fix="one step at a time (step_concurrency 1, the default), then run the step again: it goes on where it stopped",
 )
 
 DRIVER_GONE = Cause(
     name="driver-gone",
-    says="the driver's JVM went away while Python was talking to it, and no log says why",
+    meaning="the driver's JVM went away while Python was talking to it, and no log says why",
     fix="see the end of the driver's log, and run the step again; a larger spark.driver.memory if it comes back",
-    decides="how the step's command ended (its controller): 137 means killed, the kernel for want of memory is the "
-    "usual "
-    "one; 143 told to end; an OutOfMemoryError stands in the log itself",
+    distinction="how the step's command ended (its controller): 137 means killed, the kernel for want of memory is the "
+    "usual one; 143 told to end; an OutOfMemoryError stands in the log itself",
     weak=True,
     patterns=patterns(
         # py4j.protocol.Py4JNetworkError: Answer from Java side is empty (aws-samples/spark-on-aws-lambda#21)
@@ -139,11 +137,10 @@ DRIVER_GONE = Cause(
 )
 DRIVER_TERMINATED = Cause(
     name="driver-terminated",
-    says="the driver was told to end from outside (143, SIGTERM), and its log says nothing of memory",
+    meaning="the driver was told to end from outside (143, SIGTERM), and its log says nothing of memory",
     fix="run the step again: it goes on where it stopped",
-    decides="who did it: make status (was the cluster or its node taken away?), yarn application -kill by a user, or "
-    "an "
-    "earlier attempt of the same step",
+    distinction="who did it: make status (was the cluster or its node taken away?), yarn application -kill by a user, "
+    "or an earlier attempt of the same step",
 )
 
 ROWS = (

@@ -8,10 +8,10 @@ ROWS = (
     # -- what YARN and spark-submit refuse ----------------------------------------
     Cause(
         name="request-too-large",
-        says="{part} of the application asks for more than the largest container that a node can give{where}",
+        meaning="{part} of the application asks for more than the largest container that a node can give{where}",
         fix="a larger type (core, task in infra/env/<env>.cluster.tfvars; the sizes are computed from it), or leave "
         "spark.{setting}.memory and its memoryOverhead as they are",
-        next="make apply, then make run-step",
+        command="make apply, then make run-step",
         patterns=patterns(
             # IllegalArgumentException: Required executor memory (8192 MB), offHeap memory (0) MB, overhead (896 MB),
             # and
@@ -27,7 +27,7 @@ ROWS = (
     ),
     Cause(
         name="queue-missing",
-        says="YARN has no queue of that name, or nobody may use it{where}",
+        meaning="YARN has no queue of that name, or nobody may use it{where}",
         fix="leave --queue and spark.yarn.queue out: this cluster has one, default",
         patterns=patterns(
             # YarnException: Failed to submit application_… : Application … submitted by user hadoop to unknown queue: x
@@ -37,7 +37,7 @@ ROWS = (
     ),
     Cause(
         name="user-refused",
-        says="YARN runs nothing for this user{where}",
+        meaning="YARN runs nothing for this user{where}",
         fix="submit as hadoop, as EMR's steps are; do not set HADOOP_USER_NAME",
         patterns=patterns(
             # main : requested yarn user is hdfs     Requested user hdfs is banned (sparklyr/sparklyr#1083)
@@ -46,7 +46,7 @@ ROWS = (
     ),
     Cause(
         name="label-missing",
-        says="no node of the cluster has the label that was asked for{where}",
+        meaning="no node of the cluster has the label that was asked for{where}",
         fix="leave spark.yarn.am.nodeLabelExpression and spark.yarn.executor.nodeLabelExpression out, or use a label "
         "of the cluster: ON_DEMAND, SPOT (EMR 7), CORE, TASK",
         patterns=patterns(
@@ -58,7 +58,7 @@ ROWS = (
     ),
     Cause(
         name="queue-full",
-        says="YARN's queue has all the applications that it may have",
+        meaning="YARN's queue has all the applications that it may have",
         fix="end what runs (yarn application -list, in make shell), then submit again",
         patterns=patterns(
             # Queue root.default already has 10000 applications, cannot accept submission of application: …
@@ -67,7 +67,7 @@ ROWS = (
     ),
     Cause(
         name="kerberos",
-        says="the cluster asks for a Kerberos ticket, and the step has none",
+        meaning="the cluster asks for a Kerberos ticket, and the step has none",
         fix="kinit first, or --principal and --keytab with spark-submit; a cluster of make apply asks for none",
         patterns=patterns(
             # Can't get Master Kerberos principal for use as renewer     GSS initiate failed [Caused by GSSException: …
@@ -77,10 +77,9 @@ ROWS = (
     ),
     Cause(
         name="master-timed-out",
-        says="the application's master was started, and YARN heard nothing from it in time",
+        meaning="the application's master was started, and YARN heard nothing from it in time",
         fix="run the step again: it goes on where it stopped; again: its node is overloaded, or cannot reach the "
-        "primary "
-        "node (infra/modules/network/groups.tf)",
+        "primary node (infra/modules/network/groups.tf)",
         patterns=patterns(
             # ApplicationMaster for attempt appattempt_…_000001 timed out. Failing the application.
             r"ApplicationMaster for attempt \S{1,80} timed out",
@@ -90,10 +89,9 @@ ROWS = (
     ),
     Cause(
         name="shuffle-service",
-        says="executors cannot use the shuffle service of their nodes, which dynamic allocation needs",
+        meaning="executors cannot use the shuffle service of their nodes, which dynamic allocation needs",
         fix="spark.dynamicAllocation.enabled=false with --num-executors, or the service of the release as EMR sets it "
-        "up "
-        "(yarn.nodemanager.aux-services)",
+        "up (yarn.nodemanager.aux-services)",
         patterns=patterns(
             # InvalidAuxServiceException: The auxService:spark_shuffle does not exist
             r"auxService: ?spark_shuffle does not exist|Unable to register with external shuffle server",
@@ -102,7 +100,7 @@ ROWS = (
     Cause(
         name="no-spark-context",
         variant="late",
-        says="the program made no SparkContext within the time that YARN's master waits{after}",
+        meaning="the program made no SparkContext within the time that YARN's master waits{after}",
         fix="make the SparkSession first, and load or fetch things afterwards; spark.yarn.am.waitTime says how long it "
         "waits (100 s)",
         patterns=patterns(
@@ -113,7 +111,7 @@ ROWS = (
     ),
     Cause(
         name="no-spark-context",
-        says="the program ended well without ever making a SparkSession, and in cluster mode YARN counts that as "
+        meaning="the program ended well without ever making a SparkSession, and in cluster mode YARN counts that as "
         "failed",
         fix="SparkSession.builder.getOrCreate() in it, or no spark-submit; a script that only defines functions needs "
         "its call at the end",
@@ -122,9 +120,9 @@ ROWS = (
     ),
     Cause(
         name="resourcemanager-unreachable",
-        says="YARN's ResourceManager did not answer, or knows nothing of the application",
+        meaning="YARN's ResourceManager did not answer, or knows nothing of the application",
         fix="it runs on the primary node: make status says whether that lives; make apply makes another cluster",
-        next="make status, then make apply",
+        command="make status, then make apply",
         patterns=patterns(
             # ERROR Client: Failed to contact YARN for application application_…
             r"Failed to contact YARN for application",
@@ -138,7 +136,7 @@ ROWS = (
     ),
     Cause(
         name="wrong-arguments",
-        says="the step was given something that it cannot use",
+        meaning="the step was given something that it cannot use",
         fix="see its words; make help lists the variables of make run-step",
         job=("usage",),
         patterns=patterns(
@@ -168,7 +166,7 @@ ROWS = (
     ),
     Cause(
         name="packages-unresolved",
-        says="spark-submit could not fetch what --packages names{package}",
+        meaning="spark-submit could not fetch what --packages names{package}",
         fix="upload the jar and name it with --jars s3://…: nodes without a way to the internet reach no Maven "
         "repository; our job needs none",
         patterns=patterns(
@@ -179,7 +177,7 @@ ROWS = (
     ),
     Cause(
         name="context-twice",
-        says="a program made a second SparkContext, or used one that it had stopped",
+        meaning="a program made a second SparkContext, or used one that it had stopped",
         fix="one SparkSession for the whole program (SparkSession.builder.getOrCreate()), stopped at its very end",
         patterns=patterns(
             # ValueError: Cannot run multiple SparkContexts at once; existing SparkContext(app=x, master=yarn) created
@@ -192,7 +190,7 @@ ROWS = (
     ),
     Cause(
         name="port-taken",
-        says="Spark found no free port or address to listen on{where}",
+        meaning="Spark found no free port or address to listen on{where}",
         fix="end other applications on that machine, or spark.port.maxRetries larger; a wrong own address: "
         "spark.driver.host, SPARK_LOCAL_IP and the machine's name in /etc/hosts",
         patterns=patterns(
@@ -202,7 +200,7 @@ ROWS = (
     ),
     Cause(
         name="java-missing",
-        says="Spark found no Java, or its JVM did not start{where}",
+        meaning="Spark found no Java, or its JVM did not start{where}",
         fix="Java 17 or 8 as Spark's version wants it, with JAVA_HOME pointing at it: make doctor says what is there; "
         "EMR's nodes have one",
         patterns=patterns(
@@ -214,7 +212,7 @@ ROWS = (
     ),
     Cause(
         name="java-version",
-        says="this Java is not the one that Spark or a jar was made for{class}",
+        meaning="this Java is not the one that Spark or a jar was made for{class}",
         fix="Java 8 or 17 for Spark 3, 17 or 21 for Spark 4 (JAVA_HOME); on EMR leave the release's own Java",
         patterns=patterns(
             # UnsupportedClassVersionError: … class file version 61.0, this version … recognizes … up to 52.0
@@ -231,9 +229,9 @@ ROWS = (
     # -- Python ----------------------------------------
     Cause(
         name="version-mismatch",
-        says="driver and workers do not run the same versions{versions}",
+        meaning="driver and workers do not run the same versions{versions}",
         fix=_ENVIRONMENT,
-        next="make destroy, then make apply",
+        command="make destroy, then make apply",
         job=("versions",),
         patterns=patterns(
             # PySparkRuntimeError: [PYTHON_VERSION_MISMATCH] Python in worker has different version (3, 9) than that in
@@ -262,10 +260,10 @@ ROWS = (
     Cause(
         name="version-mismatch",
         variant="packages",
-        says="two packages of the environment do not fit each other{versions}",
+        meaning="two packages of the environment do not fit each other{versions}",
         fix="install what the lock says, and nothing beside it: bootstrap/requirements.txt; another version goes into "
         "bootstrap/requirements.in, then make lock and make apply",
-        next="make destroy, then make apply",
+        command="make destroy, then make apply",
         patterns=patterns(
             # A module that was compiled using NumPy 1.x cannot be run in NumPy 2.4.6     numpy.dtype size changed
             r"compiled using NumPy 1\.x cannot be run in|numpy\.dtype size changed|binary incompatibility",
@@ -290,11 +288,10 @@ ROWS = (
     ),
     Cause(
         name="library-missing",
-        says="the node lacks a library of the system: {library}",
+        meaning="the node lacks a library of the system: {library}",
         fix="a package that needs none (opencv-python-headless in place of opencv-python, Pillow), or dnf install it "
-        "in "
-        "a bootstrap action of your own",
-        next="make destroy, then make apply",
+        "in a bootstrap action of your own",
+        command="make destroy, then make apply",
         loud=True,
         patterns=patterns(
             # ImportError: libGL.so.1: cannot open shared object file: No such file or directory (opencv-python#851)
@@ -308,10 +305,11 @@ ROWS = (
     ),
     Cause(
         name="worker-python",
-        says="the Python of a worker did not start, or did not report back to its executor",
+        meaning="the Python of a worker did not start, or did not report back to its executor",
         fix="the same working Python on every node (PYSPARK_PYTHON, spark.executorEnv.PYSPARK_PYTHON: /opt/fruits/venv/"
         "bin/python of make apply); a node whose processors are all taken answers too late as well",
-        decides="the executor's own stderr: a traceback of the worker's start there, or nothing (then too much load)",
+        distinction="the executor's own stderr: a traceback of the worker's start there, or nothing (then too much "
+        "load)",
         patterns=patterns(
             # SparkException: Python worker failed to connect back.     Caused by: SocketTimeoutException: Accept
             # timed out
@@ -322,15 +320,15 @@ ROWS = (
     ),
     Cause(
         name="python-missing",
-        says="there is no Python where the step was told to look for it ({program})",
+        meaning="there is no Python where the step was told to look for it ({program})",
         fix="the bootstrap makes /opt/fruits/venv on every node: a cluster of make apply has it",
-        next="make destroy, then make apply",
+        command="make destroy, then make apply",
         # java.io.IOException: Cannot run program "/opt/fruits/venv/bin/python": error=2, No such file or directory
         patterns=patterns(r'Cannot run program "(?P<program>[^"\n]{0,1000})"'),
     ),
     Cause(
         name="module-missing",
-        says="Python does not find the module {module}",
+        meaning="Python does not find the module {module}",
         fix="for the package fruits: submit by make run-step, which ships it; for another: add it to requirements.in",
         patterns=patterns(
             # ModuleNotFoundError: No module named 'fruits'     ImportError: No module named fruits (Python 2)
@@ -339,7 +337,7 @@ ROWS = (
     ),
     Cause(
         name="not-serializable",
-        says="something that the driver holds cannot be sent to the workers{what}",
+        meaning="something that the driver holds cannot be sent to the workers{what}",
         fix="make it in the function that runs there (a session, a client, a model, a lock), not outside of it",
         patterns=patterns(
             # PicklingError: Could not serialize object: TypeError: cannot pickle '_thread.RLock' object
@@ -357,10 +355,9 @@ ROWS = (
     # -- jars ----------------------------------------
     Cause(
         name="jar-mismatch",
-        says="a class of Java or Scala is missing, or of another version than what calls it{class}",
+        meaning="a class of Java or Scala is missing, or of another version than what calls it{class}",
         fix="take no jar along that EMR has already (hadoop-aws, guava, aws-sdk), and jars for this Spark and Scala; "
-        "our "
-        "job needs none",
+        "our job needs none",
         patterns=patterns(
             # java.lang.NoSuchMethodError: com.google.common.util.concurrent.MoreExecutors.directExecutor() (spark-es#3)
             r"(?:NoSuchMethodError|NoSuchFieldError|AbstractMethodError): (?P<class>'?[^\n(]{1,160})",
@@ -393,7 +390,7 @@ ROWS = (
     ),
     Cause(
         name="command-missing",
-        says="a command of the step is not there, or cannot be run{command}",
+        meaning="a command of the step is not there, or cannot be run{command}",
         fix="call it by its whole path, and see that the node has it",
         patterns=patterns(
             # sh: jar: command not found (gazelle_plugin#428)     /bin/bash: /bin/java: No such file or directory
@@ -406,7 +403,7 @@ ROWS = (
     # -- sizes ----------------------------------------
     Cause(
         name="message-too-large",
-        says="one piece of what driver and workers send each other is larger than Spark allows{where}",
+        meaning="one piece of what driver and workers send each other is larger than Spark allows{where}",
         fix="more, smaller partitions, and nothing large in a closure: broadcast it; spark.rpc.message.maxSize and "
         "spark.kryoserializer.buffer.max are the limits",
         patterns=patterns(
@@ -423,7 +420,7 @@ ROWS = (
     ),
     Cause(
         name="broadcast-timeout",
-        says="a table took too long to reach all workers{after}",
+        meaning="a table took too long to reach all workers{after}",
         fix="spark.sql.autoBroadcastJoinThreshold=-1 for that join, or a longer spark.sql.broadcastTimeout",
         patterns=patterns(
             r"Could not execute broadcast in (?P<after>\d+ secs)",
@@ -433,10 +430,10 @@ ROWS = (
     ),
     Cause(
         name="rpc-timeout",
-        says="driver and executors did not answer each other in time{after}",
+        meaning="driver and executors did not answer each other in time{after}",
         fix="less work in the driver, fewer and larger messages, and more memory where the garbage collector pauses; "
         "longer waits only then: spark.network.timeout",
-        decides="the other's log at that time: long pauses (GC), an OutOfMemoryError, or its end",
+        distinction="the other's log at that time: long pauses (GC), an OutOfMemoryError, or its end",
         patterns=patterns(
             # RpcTimeoutException: Futures timed out after [120 seconds]. This timeout is controlled by spark.rpc.…
             r"(?:Futures timed out after|Cannot receive any reply (?:from \S{1,120} )?in) \[?(?P<after>\d+ \w+)\]?\. "
@@ -446,17 +443,16 @@ ROWS = (
     ),
     Cause(
         name="recursion-too-deep",
-        says="a JVM's stack was too small: a plan of thousands of steps, or a structure nested that deeply",
+        meaning="a JVM's stack was too small: a plan of thousands of steps, or a structure nested that deeply",
         fix="cut the plan (frame.checkpoint() or write and read again in a loop); -Xss larger for driver and executors",
         patterns=patterns(r"java\.lang\.StackOverflowError"),
     ),
     # -- queries and files ----------------------------------------
     Cause(
         name="metastore",
-        says="Spark cannot use Hive's metastore{what}",
+        meaning="Spark cannot use Hive's metastore{what}",
         fix="leave Hive out (enableHiveSupport, spark.sql.catalogImplementation): our job reads files; otherwise let "
-        "the "
-        "nodes reach it",
+        "the nodes reach it",
         patterns=patterns(
             # Unable to instantiate org.apache.hadoop.hive.ql.metadata.SessionHiveMetaStoreClient
             r"Unable to instantiate \S{1,120}MetaStoreClient|Could not connect to meta store|Another instance of Derby",
@@ -465,7 +461,7 @@ ROWS = (
     ),
     Cause(
         name="query-refused",
-        says="Spark refuses the query: it names a column, table, type or function that is not so{what}",
+        meaning="Spark refuses the query: it names a column, table, type or function that is not so{what}",
         fix="see its words: frame.printSchema() shows what there is; nothing is wrong with the cluster",
         patterns=patterns(
             # AnalysisException: [UNRESOLVED_COLUMN.WITH_SUGGESTION] A column … cannot be resolved.   cannot resolve 'x'
@@ -480,7 +476,7 @@ ROWS = (
     ),
     Cause(
         name="value-refused",
-        says="a value of the data does not fit what is done with it{what}",
+        meaning="a value of the data does not fit what is done with it{what}",
         fix="see its words: repair or leave out such rows (try_cast, a filter); spark.sql.ansi.enabled and "
         "spark.sql.legacy.timeParserPolicy say how strict Spark is",
         patterns=patterns(
@@ -492,14 +488,14 @@ ROWS = (
     ),
     Cause(
         name="python-encoding",
-        says="a Python of the cluster reads and writes plain ASCII, and met other letters{what}",
+        meaning="a Python of the cluster reads and writes plain ASCII, and met other letters{what}",
         fix="open(…, encoding='utf-8'), and PYTHONUTF8=1 for all: spark.executorEnv.PYTHONUTF8 and "
         "spark.yarn.appMasterEnv.PYTHONUTF8",
         patterns=patterns(r"Unicode(?:Encode|Decode)Error: 'ascii' codec (?P<what>[^\n]{1,160})"),
     ),
     Cause(
         name="file-rights",
-        says="the step may not read or write a file of its node{where}",
+        meaning="the step may not read or write a file of its node{where}",
         fix="write below the container's own folder (the working directory), or to s3://; a step runs as hadoop",
         patterns=patterns(
             # PermissionError: [Errno 13] Permission denied: '/srv/x'     java.io.FileNotFoundException: /x (Permission

@@ -9,10 +9,9 @@ _REACH = (
 ROWS = (
     Cause(
         name="credentials",
-        says="the store does not accept who the nodes say they are",
+        meaning="the store does not accept who the nodes say they are",
         fix="set no keys: the nodes' role (infra/modules/iam/instance_role.tf) is enough; keys in "
-        "spark.hadoop.fs.s3a.* "
-        "or the environment go before it, and expire",
+        "spark.hadoop.fs.s3a.* or the environment go before it, and expire",
         patterns=patterns(
             # Status Code: 403, AWS Error Code: InvalidAccessKeyId, … (pydata/parallel-tutorial#13)
             r"InvalidAccessKeyId|INVALID_ACCESS_KEY_ID|SignatureDoesNotMatch|SIGNATURE_DOES_NOT_MATCH",
@@ -36,7 +35,7 @@ ROWS = (
     Cause(
         name="kms-key",
         variant="store",
-        says="a key of KMS cannot be used{key}",
+        meaning="a key of KMS cannot be used{key}",
         fix="enable it, or cancel its deletion: aws kms describe-key says its state",
         patterns=patterns(
             # software.amazon.awssdk.services.kms…: arn:aws:kms:… is disabled. (Service: Kms, … DisabledException)
@@ -46,7 +45,7 @@ ROWS = (
     ),
     Cause(
         name="bucket-refuses",
-        says="a bucket's own settings refuse the request{where}",
+        meaning="a bucket's own settings refuse the request{where}",
         fix="leave ACLs out of what is written (spark.hadoop.fs.s3a.acl.default, fs.s3.canned.acl), and ask for the "
         "encryption that the bucket's policy wants",
         patterns=patterns(
@@ -59,9 +58,9 @@ ROWS = (
     ),
     Cause(
         name="access-denied",
-        says="{action} on {resource} was refused",
+        meaning="{action} on {resource} was refused",
         fix="{grant}",
-        next="make apply, then make run-step",
+        command="make apply, then make run-step",
         patterns=patterns(
             # User: arn:aws:sts::123456789012:assumed-role/fruits-dev-emr-node/i-0ab is not authorized to perform:
             # s3:PutObject on resource: "arn:aws:s3:::b/k" because no identity-based policy allows the s3:PutObject
@@ -94,7 +93,7 @@ ROWS = (
     ),
     Cause(
         name="wrong-region",
-        says="a bucket lies in another region{elsewhere}",
+        meaning="a bucket lies in another region{elsewhere}",
         fix="take a bucket of the cluster's region, or set REGION= to the bucket's for make apply and make run-step",
         patterns=patterns(
             # AWS Error UNKNOWN (HTTP status 301) during HeadObject operation: No response body. Looks like the
@@ -118,11 +117,12 @@ ROWS = (
     Cause(
         name="wrong-region",
         variant="bad-request",
-        says="S3 calls the request bad (400), and says no more: its region or endpoint is not the bucket's, or the "
+        meaning="S3 calls the request bad (400), and says no more: its region or endpoint is not the bucket's, or the "
         "credentials are not whole",
         fix="set REGION= to the bucket's, and no keys: the nodes' role is enough (a session token is part of temporary "
         "keys)",
-        decides="aws s3api head-bucket --bucket …: it names the bucket's region, and works only with good credentials",
+        distinction="aws s3api head-bucket --bucket …: it names the bucket's region, and works only with good "
+        "credentials",
         patterns=patterns(
             # AmazonS3Exception: Bad Request (Service: Amazon S3; Status Code: 400; Error Code: 400 Bad Request; …
             r"Error Code: 400 Bad Request|S3Exception: (?:Bad Request|null) \(Service: (?:Amazon )?S3[;,] Status "
@@ -131,7 +131,7 @@ ROWS = (
     ),
     Cause(
         name="address-wrong",
-        says="an address is not one, or not of the store that is asked for it{where}",
+        meaning="an address is not one, or not of the store that is asked for it{where}",
         fix="write it whole, with its store: s3://bucket/folder; no blanks and no colons in names",
         patterns=patterns(
             # IllegalArgumentException: Wrong FS: s3://b/x, expected: hdfs://ip-10-0-0-7:8020
@@ -143,7 +143,7 @@ ROWS = (
     ),
     Cause(
         name="output-shared",
-        says="what a job was writing was removed under it: two runs write to one address, or one cleans up after "
+        meaning="what a job was writing was removed under it: two runs write to one address, or one cleans up after "
         "another",
         fix="one run at a time for an OUTPUT= (our job's lease sees to it), or another OUTPUT=",
         patterns=patterns(
@@ -154,7 +154,7 @@ ROWS = (
     ),
     Cause(
         name="bucket-missing",
-        says="a bucket that was named does not exist",
+        meaning="a bucket that was named does not exist",
         fix="check its spelling in INPUT= and OUTPUT=; make status names ours",
         # AWS Error NO_SUCH_BUCKET during …     (NoSuchBucket) when calling …     The specified bucket does not exist
         patterns=patterns(
@@ -165,7 +165,7 @@ ROWS = (
     ),
     Cause(
         name="bucket-name",
-        says="a bucket's name cannot be used in an address",
+        meaning="a bucket's name cannot be used in an address",
         fix="lower-case letters, digits and hyphens only, no underscore, and no number at its end",
         # IllegalArgumentException: The bucketName parameter must be specified.     null uri host.     bucket is
         # null/empty
@@ -176,7 +176,7 @@ ROWS = (
     ),
     Cause(
         name="connector-missing",
-        says="Spark has no connector for the store that an address names{where}",
+        meaning="Spark has no connector for the store that an address names{where}",
         fix="on EMR write s3://…, which its own connector serves, and add no hadoop-aws jar; elsewhere see "
         "docs/elsewhere/object-stores.md",
         patterns=patterns(
@@ -188,7 +188,7 @@ ROWS = (
     ),
     Cause(
         name="connections-exhausted",
-        says="all connections to the store that a process may have were taken{where}",
+        meaning="all connections to the store that a process may have were taken{where}",
         fix="more connections: spark.hadoop.fs.s3a.connection.maximum, on EMR fs.s3.maxConnections (emrfs-site); and "
         "close what is opened (a stream that is not closed keeps its connection)",
         patterns=patterns(
@@ -199,7 +199,7 @@ ROWS = (
     ),
     Cause(
         name="connection-broken",
-        says="the store ended a connection in the middle of a transfer{where}",
+        meaning="the store ended a connection in the middle of a transfer{where}",
         fix="run the step again: it goes on where it stopped; each time at the same object: look at that object",
         patterns=patterns(
             # Premature end of Content-Length delimited message body (expected: 4,194,304; received: 16,384)
@@ -214,7 +214,7 @@ ROWS = (
     ),
     Cause(
         name="s3-throttled",
-        says="S3 answered too often that it is asked too much",
+        meaning="S3 answered too often that it is asked too much",
         fix="run the step again: it goes on where it stopped; fewer vCPUs ask less",
         # AWS Error SLOW_DOWN during GetObject operation: Please reduce your request rate.   (Status Code: 503; …
         # SlowDown
@@ -222,7 +222,7 @@ ROWS = (
     ),
     Cause(
         name="service-throttled",
-        says="a service of AWS answered that it is asked too often",
+        meaning="a service of AWS answered that it is asked too often",
         fix="run the step again, later; fewer steps and smaller clusters at once ask less",
         patterns=patterns(
             r"ThrottlingException|ThrottledException|Rate exceeded|ProvisionedThroughputExceeded|TooManyRequests"
@@ -230,7 +230,7 @@ ROWS = (
     ),
     Cause(
         name="file-missing",
-        says="a file that the step names is not there{uri}",
+        meaning="a file that the step names is not there{uri}",
         fix="submit by make run-step, which uploads what the step needs",
         patterns=patterns(
             # java.io.FileNotFoundException: No such file or directory: s3://b/jobs/x.py
@@ -256,9 +256,9 @@ ROWS = (
     Cause(
         name="input-missing",
         variant="spark",
-        says="there is nothing at an address that is read{uri}",
+        meaning="there is nothing at an address that is read{uri}",
         fix="check INPUT=; make upload-dataset INPUT=folder puts images there",
-        next="make upload-dataset INPUT=folder, then make run-step",
+        command="make upload-dataset INPUT=folder, then make run-step",
         patterns=patterns(
             # pyspark.…AnalysisException: [PATH_NOT_FOUND] Path does not exist: file:/data/gone.
             r"Path does not exist: (?P<uri>\S{1,400})|PATH_NOT_FOUND",
@@ -271,7 +271,7 @@ ROWS = (
     ),
     Cause(
         name="output-exists",
-        says="there is something already where results should go{uri}",
+        meaning="there is something already where results should go{uri}",
         fix="another OUTPUT=; our job goes on in its own folder, a plain write needs mode('overwrite')",
         patterns=patterns(
             # AnalysisException: [PATH_ALREADY_EXISTS] Path s3://b/x already exists.     FileAlreadyExistsException
@@ -281,7 +281,7 @@ ROWS = (
     ),
     Cause(
         name="data-unreadable",
-        says="a file that is read is not what it should be{uri}",
+        meaning="a file that is read is not what it should be{uri}",
         fix="repair or remove it; one that was cut off while it was written is the usual one",
         patterns=patterns(
             # RuntimeException: s3://b/x.parquet is not a Parquet file. Expected magic number at tail …
@@ -304,7 +304,7 @@ ROWS = (
     ),
     Cause(
         name="hdfs-full",
-        says="HDFS has no room, or no node that takes a block",
+        meaning="HDFS has no room, or no node that takes a block",
         fix="write to s3:// instead; otherwise more core nodes (core in infra/env/<env>.cluster.tfvars)",
         patterns=patterns(
             # could only be written to 0 of the 1 minReplication nodes. There are 2 datanode(s) running and …
@@ -315,9 +315,9 @@ ROWS = (
     ),
     Cause(
         name="hdfs-unreachable",
-        says="HDFS did not answer{where}",
+        meaning="HDFS did not answer{where}",
         fix="write to s3:// instead; its NameNode runs on the primary node: make status says whether that lives",
-        next="make status, then make apply",
+        command="make status, then make apply",
         patterns=patterns(
             # Call From ip-10-0-0-7/10.0.0.7 to ip-10-0-0-9:8020 failed on connection exception: … Connection refused
             r"Call From \S{1,200} to (?P<where>\S{1,200}:(?:8020|9000|9820)) failed on",
@@ -327,7 +327,7 @@ ROWS = (
     ),
     Cause(
         name="hdfs-rights",
-        says="a user may not write in a folder of HDFS{where}",
+        meaning="a user may not write in a folder of HDFS{where}",
         fix="write to s3:// instead, or as the user hadoop, which owns /user/hadoop",
         patterns=patterns(
             # AccessControlException: Permission denied: user=ana, access=WRITE, inode="/user":hdfs:hdfsadmingroup:…
@@ -336,7 +336,7 @@ ROWS = (
     ),
     Cause(
         name="network-unreachable",
-        says="a service could not be reached from the cluster{where}",
+        meaning="a service could not be reached from the cluster{where}",
         fix=_REACH,
         patterns=patterns(
             # AWS Error NETWORK_CONNECTION during …: curlCode: 28, Timeout was reached
@@ -351,7 +351,7 @@ ROWS = (
     Cause(
         name="network-unreachable",
         variant="sign",
-        says="a service could not be reached from the cluster{where}",
+        meaning="a service could not be reached from the cluster{where}",
         fix=_REACH,
         weak=True,
         patterns=patterns(

@@ -1,0 +1,149 @@
+"""What a plan leaves in being, on plain values of ``terraform show -json``: its resources and their policy documents.
+
+Values that are only known after apply cannot be judged; the modules write names out so that policies are known.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource as it will be after the plan.
+
+    Attributes
+    ----------
+    address, module, type, name : as Terraform names it; module is "" in the root
+    values : the attributes that are known, also those that AWS fills in
+    written : the names of those that the code gives
+    """
+
+    address: str
+    module: str
+    type: str
+    name: str
+    values: Mapping[str, Any]
+    written: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement of a policy document.
+
+    Attributes
+    ----------
+    resource : what the document belongs to
+    attribute : which of its attributes holds it
+    """
+
+    resource: Resource
+    attribute: str
+    sid: str
+    effect: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    principals: Mapping[str, tuple[str, ...]]
+    conditions: Mapping[str, Mapping[str, tuple[str, ...]]]
+
+    def condition(self, test: str, key: str) -> tuple[str, ...]:
+        """The values that a condition asks for."""
+        return self.conditions.get(test, {}).get(key, ())
+
+    def asks_for(self, key: str) -> bool:
+        """Whether any condition names a key."""
+        return any(key in keys for keys in self.conditions.values())
+
+
+def resources(plan: Mapping[str, Any]) -> list[Resource]:
+    """Every managed resource that the plan leaves in being."""
+
+    def walk(module: Mapping[str, Any], name: str, code: Mapping[str, Any]) -> Iterator[Resource]:
+        expressions = {
+            (entry["type"], entry["name"]): frozenset(entry.get("expressions", {}))
+            for entry in code.get("resources", [])
+        }
+        for found in module.get("resources", []):
+            if found["mode"] == "managed":
+                kind, own = found["type"], found["name"]
+                written = expressions.get((kind, own), frozenset(found["values"]))
+                yield Resource(found["address"], name, kind, own, found["values"], written)
+        for child in module.get("child_modules", []):
+            call = child["address"].rpartition("module.")[2].partition("[")[0]
+            yield from walk(child, child["address"], code.get("module_calls", {}).get(call, {}).get("module", {}))
+
+    return list(walk(plan["planned_values"]["root_module"], "", plan.get("configuration", {}).get("root_module", {})))
+
+
+def _tuple(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return tuple(str(item) for item in value) if isinstance(value, list) else (str(value),)
+
+
+DOCUMENTS: Mapping[str, tuple[str, ...]] = {
+    "aws_iam_role": ("assume_role_policy",),
+    "aws_iam_role_policy": ("policy",),
+    "aws_iam_policy": ("policy",),
+    "aws_s3_bucket_policy": ("policy",),
+    "aws_vpc_endpoint": ("policy",),
+    "aws_kms_key": ("policy",),
+}
+
+
+def statements(found: Iterable[Resource]) -> Iterator[Statement]:
+    """Every statement of every policy document that the code writes and that is known.
+
+    What AWS fills in where the code writes none is only seen by a plan of what stands already: it is not judged, so
+    that the same code is judged alike before and after it is applied.
+    """
+    for resource in found:
+        for attribute in DOCUMENTS.get(resource.type, ()):
+            text = resource.values.get(attribute)
+            if not text or attribute not in resource.written:
+                continue
+            listed = json.loads(text)["Statement"]
+            for entry in listed if isinstance(listed, list) else [listed]:
+                principal = entry.get("Principal", {})
+                principals = {"*": "*"} if principal == "*" else principal
+                yield Statement(
+                    resource=resource,
+                    attribute=attribute,
+                    sid=entry.get("Sid", ""),
+                    effect=entry["Effect"],
+                    actions=_tuple(entry.get("Action")),
+                    resources=_tuple(entry.get("Resource")),
+                    principals={kind: _tuple(names) for kind, names in principals.items()},
+                    conditions={
+                        test: {key: _tuple(values) for key, values in keys.items()}
+                        for test, keys in entry.get("Condition", {}).items()
+                    },
+                )
+
+
+def resources_of(found: Iterable[Resource], *types: str) -> list[Resource]:
+    return [resource for resource in found if resource.type in types]
+
+
+def beside(found: Iterable[Resource], resource: Resource, type_: str) -> Resource | None:
+    """The resource of a type in the same module: a bucket's id is not known before it exists."""
+    return next((other for other in found if other.type == type_ and other.module == resource.module), None)
+
+
+def first_block(value: Any) -> Mapping[str, Any]:
+    """The one block of a list of blocks, or nothing."""
+    return value[0] if value else {}
+
+
+def replaced(plan: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The resources that the plan replaces, and the attributes that make it do so."""
+    return {
+        change["address"]: sorted(
+            ".".join(str(part) for part in path) for path in change["change"].get("replace_paths", [])
+        )
+        for change in plan.get("resource_changes", [])
+        if set(change["change"]["actions"]) == {"create", "delete"}
+    }

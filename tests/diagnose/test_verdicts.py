@@ -1,0 +1,435 @@
+"""From single words of YARN, EMR, the kernel and Python to the cause: each code, each role, each right, by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ops.diagnose.causes import judge
+from ops.diagnose.evidence import Document, ErrorDetail, Evidence, Node, Role
+from ops.diagnose.verdict import Verdict
+from tests.diagnose.reports import HEAD, OURS
+
+CLIENT = "26/11/24 10:00:00 INFO Client: Application x failed 1 times due to AM Container for "
+MASTER = CLIENT + "appattempt_1795600000000_0001_000001 exited with  exitCode: {}\n"
+HOST = "\t ApplicationMaster host: ip-10-0-1-23.eu-west-3.compute.internal\n"
+CONTAINER = "container_1795600000000_0001_01_000002"
+EXECUTOR = (
+    f"26/11/24 10:00:00 WARN YarnAllocator: Container from a bad node: {CONTAINER} on host: ip-10-0-1-23. "
+    "Exit status: {}. Diagnostics: x\n26/11/24 10:00:01 ERROR ApplicationMaster: Max number of executor failures (3)\n"
+)
+JVM = "java.lang.IllegalStateException: a stone\n\tat x.y(z)\n"
+BIG = "Total size of serialized results of 8 tasks (1025.0 MiB) is bigger than spark.driver.maxResultSize (1024 MiB)\n"
+
+
+def judged(*logs: tuple[Role, str] | Document, **known: Any) -> Verdict:
+    documents = tuple(log if isinstance(log, Document) else Document(log[0], log[0], log[1]) for log in logs)
+    return judge(Evidence(**{"subject": "step", "state": "FAILED", "documents": documents, **known}))
+
+
+# --- codes of processes, as Hadoop, Spark and the shell number them (test_exits.py asks them) ----------------
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "words"),
+    [
+        (-1000, "container-not-started", "YARN could not start a container"),
+        (-100, "node-lost", "the driver's node was lost"),
+        (-101, "disk-full", "a node's disk is full"),
+        (-102, "preempted", "YARN gave a container's place to another application"),
+        (-103, "out-of-memory-driver", "YARN killed the driver's container for its memory"),
+        (-104, "out-of-memory-driver", "YARN killed the driver's container for its memory"),
+        (13, "no-spark-context", "the program ended well without ever making a SparkSession"),
+        (52, "out-of-memory-driver", "the heap of the driver's JVM was too small"),
+        (126, "command-missing", "a command of the step is not there, or cannot be run"),
+        (127, "command-missing", "a command of the step is not there, or cannot be run"),
+        (134, "jvm-crash", "a JVM crashed in native code (SIGABRT)"),
+        (137, "out-of-memory-driver", "the driver was killed from outside (SIGKILL)"),
+        (139, "jvm-crash", "a JVM crashed in native code (SIGSEGV)"),
+        (143, "driver-terminated", "the driver was told to end from outside"),
+        (10, "unknown", "nothing that was found is a known cause"),
+        (50, "unknown", "nothing that was found is a known cause"),
+        (255, "unknown", "nothing that was found is a known cause"),
+    ],
+)
+def test_what_ended_the_drivers_container(code: int, cause: str, words: str) -> None:
+    verdict = judged(("step", MASTER.format(code)))
+    assert (verdict.cause, verdict.meaning[: len(words)]) == (cause, words)
+    assert f"exitCode: {code}" in verdict.words
+    assert (verdict.certain, verdict.exit_code) == (False, 23)
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "words"),
+    [
+        (-101, "disk-full", "a node's disk is full"),
+        (-102, "preempted", "YARN gave a container's place to another application"),
+        (-103, "out-of-memory-executor", "YARN killed an executor's container for its memory"),
+        (-104, "out-of-memory-executor", "YARN killed an executor's container for its memory"),
+        (-105, "executor-lost", "executors were lost, and no log says why"),
+        (-106, "executor-lost", "executors were lost, and no log says why"),
+        (-1000, "executor-lost", "executors were lost, and no log says why"),
+        (50, "executor-lost", "an exception that nothing caught ended an executor's JVM (50)"),
+        (51, "executor-lost", "an exception that nothing caught ended an executor's JVM (50)"),
+        (52, "out-of-memory-executor", "the heap of an executor's JVM was too small: OOM"),
+        (53, "disk-full", "a node's disk is full"),
+        (56, "driver-unreachable", "executors lost touch with the driver"),
+        (134, "jvm-crash", "a JVM crashed in native code (SIGABRT)"),
+        (137, "out-of-memory-executor", "an executor was killed from outside (137, SIGKILL)"),
+        (143, "out-of-memory-executor", "an executor was told to end from outside (143, SIGTERM)"),
+        (154, "node-lost", "a node was lost, or left the cluster"),
+    ],
+)
+def test_what_ended_an_executors_container(code: int, cause: str, words: str) -> None:
+    verdict = judged(("driver", EXECUTOR.format(code)))
+    assert (verdict.cause, verdict.meaning[: len(words)]) == (cause, words)
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "words"),
+    [
+        (134, "python-crash", "the driver's: native code gave up (SIGABRT)"),
+        (137, "out-of-memory-driver", "the driver was killed from outside (SIGKILL)"),
+        (139, "python-crash", "the driver's: native code crashed (SIGSEGV, a wrong address)"),
+        (143, "driver-terminated", "the driver was told to end from outside"),
+        (127, "unknown", "nothing that was found"),
+        (1, "unknown", "nothing that was found"),
+    ],
+)
+@pytest.mark.parametrize(
+    "said", ["\t diagnostics: User application exited with status {}", "Command exiting with ret '{}'"]
+)
+def test_what_ended_the_drivers_python(said: str, code: int, cause: str, words: str) -> None:
+    verdict = judged(("step", f"26/11/24 INFO Client: x\n{said.format(code)}\n"))
+    assert verdict.cause == cause
+    assert words in verdict.meaning
+
+
+def test_a_program_that_made_its_context_too_late_is_told_how_long_yarn_waits() -> None:
+    late = (
+        "26/11/24 ERROR ApplicationMaster: Uncaught: TimeoutException: Futures timed out after [100000 milliseconds]\n"
+    )
+    verdict = judged(("step", MASTER.format(13)), ("driver", late))
+    assert verdict.cause == "no-spark-context"
+    assert verdict.meaning.endswith("within the time that YARN's master waits: 100000 milliseconds")
+    assert verdict.words.startswith("26/11/24 ERROR ApplicationMaster")
+    raised = judged(("step", MASTER.format(13)), ("driver", f"{HEAD}{OURS}ValueError: a stone\n"))
+    assert (raised.cause, raised.words) == ("python-exception", "ValueError: a stone")
+    told = judged(("step", MASTER.format(13)), ("driver", f'Exception in thread "main" {JVM}'))
+    assert told.cause == "jvm-exception"
+
+
+def test_the_memory_that_was_used_is_said() -> None:
+    beyond = (
+        "Diagnostics: Container [pid=7,containerID=container_1795600000000_0001_01_000001] is running 9B beyond the "
+        "'PHYSICAL' memory limit. Current usage: 1.5 GB of 1.4 GB physical memory used; 3 GB of 7 GB virtual\n"
+    )
+    verdict = judged(("step", MASTER.format(-104) + beyond))
+    assert verdict.meaning.endswith("(1.5 GB of 1.4 GB used)")
+    assert verdict.words.startswith("Diagnostics: Container")
+
+
+# --- the node -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        (
+            "[Tue] Out of memory: Killed process 4711 (java) total-vm:9kB\n",
+            "the driver: the kernel of its node killed java",
+        ),
+        (
+            "oom-kill:constraint=NONE,nodemask=(null),task=python3,pid=77\n",
+            "the driver: the kernel of its node killed py",
+        ),
+        (
+            "Container [pid=77,containerID=container_1795600000000_0001_01_000001] is running 1024B beyond the "
+            "'PHYSICAL' memory limit. Current usage: 2.1 GB of 2 GB physical memory used\n",
+            "YARN killed the driver's container for its memory: its Python took more than the container has beside the "
+            "heap (2.1 GB of 2 GB used)",
+        ),
+    ],
+)
+def test_the_drivers_own_node_says_who_killed_it_and_no_other_does(log: str, words: str) -> None:
+    own, other = (Document("node", host, log, host=host) for host in ("ip-10-0-1-23", "ip-10-0-1-24"))
+    verdict = judged(("step", HOST + MASTER.format(137)), own)
+    assert (verdict.cause, verdict.meaning[: len(words)]) == ("out-of-memory-driver", words)
+    assert verdict.source == "ip-10-0-1-23"
+    assert judged(("step", HOST + MASTER.format(137)), other).meaning.startswith("the driver was killed from outside")
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "cause", "says"),
+    [
+        ("SPOT", "ON_DEMAND", "lost-spot-nodes", "EC2 took Spot nodes back: i-1 (gone)"),
+        ("ON_DEMAND", "SPOT", "node-lost", "the driver's node was lost, or left the cluster: i-1, on demand (gone)"),
+        (
+            "",
+            "SPOT",
+            "node-lost",
+            "the driver's node was lost, or left the cluster: i-1, of a market that is not named (gone)",
+        ),
+    ],
+)
+def test_a_lost_drivers_node_is_told_by_its_own_market(mine: str, others: str, cause: str, says: str) -> None:
+    nodes = (Node("i-1", mine, "gone", True, "ip-10-0-1-23"), Node("i-2", others, "x", False, "ip-10-0-1-24"))
+    verdict = judged(("step", HOST + MASTER.format(-100)), nodes=nodes)
+    assert (verdict.cause, verdict.meaning) == (cause, says)
+
+
+def test_an_executor_killed_while_spot_nodes_went_is_their_loss() -> None:
+    gone = (Node("i-1", "SPOT", "interruption", True, "ip-10-0-1-29"),)
+    assert judged(("driver", EXECUTOR.format(137)), nodes=gone).cause == "lost-spot-nodes"
+    assert judged(("driver", EXECUTOR.format(52)), nodes=gone).cause == "out-of-memory-executor"
+
+
+# --- what executors and drivers wrote -----------------------------------------------------------------------
+
+
+def test_an_executors_uncaught_exception_is_named_by_its_own_log() -> None:
+    own = Document("executor", f"x/{CONTAINER}/stderr", f"26/11/24 ERROR Executor: Exception in task\n{JVM}")
+    other = Document("executor", "x/another/stderr", f"26/11/24 ERROR Executor: x\n{JVM.replace('a stone', 'a leaf')}")
+    verdict = judged(("driver", EXECUTOR.format(50)), other, own)
+    assert verdict.meaning.endswith("(50): java.lang.IllegalStateException: a stone")
+
+
+@pytest.mark.parametrize(
+    ("log", "cause", "source"),
+    [
+        (("driver", f"26/11/24 x {BIG}"), "out-of-memory-driver", "driver"),
+        (("executor", f"26/11/24 x {BIG}"), "unknown", "executor"),
+        (("driver", f"26/11/24 ERROR RECEIVED SIGNAL TERM\n26/11/24 x {BIG}"), "unknown", "driver"),
+        (("executor", "26/11/24 WARN x: java.io.IOException: No space left on device\n"), "disk-full", "executor"),
+        (("driver", f"{HEAD}{OURS}MemoryError\n"), "out-of-memory-driver", "the driver's traceback"),
+        (("executor", f"{HEAD}{OURS}MemoryError\n"), "out-of-memory-python", "the worker's traceback"),
+        (("driver", f'Exception in thread "main" {JVM}'), "jvm-exception", "the JVM's exception"),
+        (("executor", f"26/11/24 ERROR Executor: x\n{JVM}"), "jvm-exception", "the JVM's exception"),
+    ],
+)
+def test_whose_words_count(log: tuple[Role, str], cause: str, source: str) -> None:
+    verdict = judged(log)
+    assert (verdict.cause, verdict.source) == (cause, source)
+
+
+def test_of_nothing_known_the_drivers_line_goes_before_an_executors_and_last_words_before_none() -> None:
+    executor, driver = ("executor", "26/11/24 ERROR x: an executor's\n"), ("driver", "26/11/24 ERROR x: the driver's\n")
+    assert judged(executor, driver).words == "26/11/24 ERROR x: the driver's"
+    quiet = judged(("step", "26/11/24 INFO Client: y\n"), ("driver", "hello\n"))
+    assert (quiet.cause, quiet.words, quiet.source) == ("unknown", "hello", "driver")
+    assert judged().words == ""
+
+
+# --- how it ended -------------------------------------------------------------------------------------------
+
+REPORT = "26/11/24 10:01:08 INFO Client: Application report for application_1795600000000_0001 (state: {})\n"
+BEGUN = "2026-11-24T10:00:00.101Z INFO startExec 'hadoop jar command-runner.jar spark-submit job.py'\n"
+CAME = "26/11/24 10:01:30 INFO X: Registered executor NettyRpcEndpointRef(spark://x) (10.0.0.5:1) with ID {}, x\n"
+LOST = "26/11/24 10:01:40 ERROR X: Lost executor {} on ip-10-0-1-23: Container released on a *lost* node\n"
+
+
+@pytest.mark.parametrize(
+    ("driver", "cause", "says"),
+    [
+        (
+            CAME.format(1) + LOST.format(1),
+            "waits-for-nodes",
+            "the step still runs, and waits: every executor was lost, and no node is there for others",
+        ),
+        (
+            CAME.format(1) + CAME.format(2) + LOST.format(1),
+            "still-running",
+            "the step still runs; executors were lost on the way, and Spark asks for others",
+        ),
+        (
+            LOST.format(1),
+            "still-running",
+            "the step still runs; executors were lost on the way, and Spark asks for others",
+        ),
+        (CAME.format(1), "still-running", "the step still runs"),
+    ],
+)
+def test_a_step_that_lost_every_executor_waits(driver: str, cause: str, says: str) -> None:
+    logs: list[tuple[Role, str]] = [("controller", BEGUN), ("step", REPORT.format("RUNNING")), ("driver", driver)]
+    verdict = judged(*logs, stated=False)
+    assert (verdict.cause, verdict.meaning, verdict.exit_code) == (cause, says, 0)
+
+
+@pytest.mark.parametrize(
+    ("logs", "known", "cause", "words"),
+    [
+        ([], {"state": "CANCELLED"}, "cancelled", ""),
+        (
+            [],
+            {"state": "CANCELLED", "reason": "the cluster ended", "step_reason": "x"},
+            "cancelled",
+            "the cluster ended",
+        ),
+        ([], {"state": "INTERRUPTED", "reason_code": "USER_REQUEST", "reason": "by ana"}, "cancelled", "by ana"),
+        (
+            [("step", REPORT.format("KILLED") + "\t final status: KILLED\n")],
+            {"stated": False},
+            "cancelled",
+            "state: KILLED, final status: KILLED",
+        ),
+        (
+            [("driver", "26/11/24 INFO ApplicationMaster: Final app status: SUCCEEDED, exitCode: 0\n")],
+            {"stated": False},
+            "nothing-failed",
+            "Final app status: SUCCEEDED, exitCode: 0",
+        ),
+        ([("step", REPORT.format("FAILED") + "\t final status: FAILED\n")], {"stated": False}, "unknown", None),
+        (
+            [("step", REPORT.format("FINISHED") + "\t final status: SUCCEEDED\n")],
+            {"stated": False},
+            "nothing-failed",
+            None,
+        ),
+    ],
+)
+def test_how_a_step_ended(logs: list[tuple[Role, str]], known: dict[str, Any], cause: str, words: str | None) -> None:
+    verdict = judged(*logs, **known)
+    assert verdict.cause == cause
+    assert words is None or verdict.words == words
+
+
+def test_a_step_that_ended_well_says_what_it_lost() -> None:
+    ended: tuple[Role, str] = ("controller", "Step succeeded with exitCode 0\n")
+    assert judged(ended, stated=False).meaning == "the step ended well"
+    verdict = judged(ended, ("driver", LOST.format(1)), stated=False)
+    assert verdict.meaning == "the step ended well; what it lost on the way took nothing from it"
+    assert (verdict.certain, verdict.exit_code, verdict.is_failure) == (True, 0, False)
+
+
+# --- what is named ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "code"),
+    [({"exit_code": 15}, 15), ({}, 23), ({"exit_code": "many"}, 23), ({"exit_code": 0}, 23), ({"exit_code": 4711}, 23)],
+)
+def test_the_jobs_own_word_is_certain_and_its_code_where_it_is_one(record: dict[str, Any], code: int) -> None:
+    verdict = judged(job={"cause": "rejects", "message": "1 of 6 is rejected. Fix: look.", "phase": "plan", **record})
+    assert (verdict.cause, verdict.certain, verdict.exit_code) == ("rejects-over-limit", True, code)
+    assert (verdict.words, verdict.fix, verdict.source) == ("1 of 6 is rejected", "look", "the job, in phase plan")
+
+
+def test_the_jobs_last_words_and_exit_code_stand_for_its_record() -> None:
+    said = "fruits: nothing is at s3://b. Fix: see.\nUser application exited with status 10\n"
+    verdict = judged(("driver", said))
+    assert (verdict.cause, verdict.words, verdict.exit_code) == ("input-missing", "nothing is at s3://b", 10)
+    assert (verdict.fix, verdict.source) == ("see", "the job")
+    assert not judged(("driver", said.replace("10", "99"))).certain
+
+
+def test_a_bootstraps_json_is_certain_and_brings_its_own_fix() -> None:
+    node = {"cause": "disk", "message": "/opt has 900 MiB free. Fix: more room."}
+    verdict = judged(subject="cluster", state="TERMINATED_WITH_ERRORS", reason_code="BOOTSTRAP_FAILURE", node=node)
+    assert (verdict.cause, verdict.certain, verdict.fix) == ("bootstrap-disk", True, "more room")
+    assert (verdict.words, verdict.source) == ("/opt has 900 MiB free", "the bootstrap")
+
+
+@pytest.mark.parametrize(
+    ("detail", "says", "words", "source"),
+    [
+        (
+            ErrorDetail(
+                "INTERNAL_ERROR_EC2_INSUFFICIENT_CAPACITY_AZ",
+                {"instance-types": "[m5.xlarge, m6i.xlarge]", "availability-zone": "eu-west-3a"},
+                "the detail's",
+            ),
+            "EC2 has not enough machines of the types that were asked for: m5.xlarge, m6i.xlarge, eu-west-3a",
+            "the detail's",
+            "EMR (INTERNAL_ERROR_EC2_INSUFFICIENT_CAPACITY_AZ)",
+        ),
+        (
+            ErrorDetail("VALIDATION_ERROR_INVALID_SSH_KEY_NAME"),
+            "the SSH key pair that the cluster was given is not there",
+            "the reason",
+            "EMR (VALIDATION_ERROR_INVALID_SSH_KEY_NAME)",
+        ),
+        (
+            ErrorDetail("X", {"instance-type": "m5.xlarge"}, "the detail's"),
+            "EMR refused to start the cluster for the reason that it gives",
+            "the reason",
+            "EMR (VALIDATION_ERROR)",
+        ),
+    ],
+)
+def test_emrs_details_go_before_its_reason(detail: ErrorDetail, says: str, words: str, source: str) -> None:
+    verdict = judged(
+        subject="cluster",
+        state="TERMINATED_WITH_ERRORS",
+        reason_code="VALIDATION_ERROR",
+        reason="the reason",
+        details=(detail,),
+    )
+    assert (verdict.meaning, verdict.words, verdict.source) == (says, words, source)
+
+
+@pytest.mark.parametrize("code", ["USER_REQUEST", "ALL_STEPS_COMPLETED"])
+def test_a_cluster_that_was_ended_says_how(code: str) -> None:
+    known = {"subject": "cluster", "state": "TERMINATED", "reason_code": code}
+    assert judged(**known).meaning == f"the cluster was ended: {code}"
+    assert judged(**known, reason="Terminated by ana").meaning == "the cluster was ended: Terminated by ana"
+
+
+# --- rights -------------------------------------------------------------------------------------------------
+
+REFUSED = (
+    HEAD + OURS + "botocore.exceptions.ClientError: An error occurred (AccessDenied) when calling the {} operation: {}"
+)
+NODES = "in infra/modules/iam/instance_role.tf"
+
+
+@pytest.mark.parametrize(
+    ("operation", "said", "meaning", "grant"),
+    [
+        (
+            "PutObject",
+            "Access Denied for s3://other/x.parquet.",
+            "s3:PutObject on s3://other/x.parquet",
+            f"allow it {NODES}",
+        ),
+        ("DeleteObjects", "Access Denied", "s3:DeleteObject on an address that was not named", f"allow it {NODES}"),
+        ("HeadBucket", "Forbidden", "s3:ListBucket on an address that was not named", f"allow it {NODES}"),
+        (
+            "ListObjectsV2",
+            "User: arn:aws:sts::123456789012:assumed-role/node/i-1 is not authorized to perform: s3:ListBucket on "
+            'resource: "arn:aws:s3:::other" because no identity-based policy allows the s3:ListBucket action',
+            "s3:ListBucket on arn:aws:s3:::other",
+            f"allow it to arn:aws:sts::123456789012:assumed-role/node/i-1 {NODES}",
+        ),
+    ],
+)
+def test_a_refused_call_names_the_right_and_who_grants_it(operation: str, said: str, meaning: str, grant: str) -> None:
+    verdict = judged(("driver", REFUSED.format(operation, said)))
+    assert (verdict.cause, verdict.meaning) == ("access-denied", f"{meaning} was refused")
+    assert verdict.fix.endswith(grant)
+
+
+@pytest.mark.parametrize(
+    ("call", "right"), [("getFileStatus", "s3:GetObject"), ("open", "s3:GetObject"), ("listStatus", "s3:ListBucket")]
+)
+def test_hadoops_names_of_calls_are_rights_of_aws(call: str, right: str) -> None:
+    said = f"java.nio.file.AccessDeniedException: s3a://other/a: {call} on s3a://other/a: S3Exception: Access Denied\n"
+    verdict = judged(("driver", f'Exception in thread "main" {said}\tat x.y(z)\n'))
+    assert verdict.meaning == f"{right} on s3a://other/a was refused"
+
+
+def test_an_operators_right_and_the_service_roles_are_granted_elsewhere() -> None:
+    said = (
+        "Error: creating EMR Cluster: operation error EMR: RunJobFlow, AccessDeniedException: User: "
+        "arn:aws:iam::123456789012:user/ana is not authorized to perform: {} on resource: x"
+    )
+    ours = judged(("terraform", said.format("elasticmapreduce:RunJobFlow")), subject="cluster")
+    assert ours.fix == (
+        "allow it to arn:aws:iam::123456789012:user/ana: what an operator needs stands in infra/operators (an "
+        "administrator applies it)"
+    )
+    assert judged(("terraform", said.format("s3:GetObject")), subject="cluster").fix == ours.fix
+    words = "Service role x has insufficient EC2 permissions. EC2 Message: You are not authorized to perform: {}"
+    for action in ("ec2:RunInstances", "s3:GetObject"):
+        verdict = judged(subject="cluster", reason_code="VALIDATION_ERROR", reason=words.format(action))
+        assert verdict.fix == "allow it in infra/modules/iam/service_role.tf, and see that the resource bears our tags"
