@@ -55,7 +55,7 @@ def application_of(said: str) -> tuple[str, str]:
     return application, f"containers/{application}/container_{application.removeprefix('application_')}_01_000001"
 
 
-def test_a_step_runs_in_yarns_containers_until_it_is_cancelled(on_yarn: OnYarn) -> None:
+def test_a_step_runs_in_yarns_containers_survives_accidents_and_is_cancelled(on_yarn: OnYarn) -> None:
     """Looked at from outside while it runs: labels, containers, environment, who listens where, what daemons hold."""
     target = f"s3://{on_yarn.world.code}/out/pears"
     command = submit(on_yarn, target=target, seconds=600)
@@ -93,6 +93,17 @@ def test_a_step_runs_in_yarns_containers_until_it_is_cancelled(on_yarn: OnYarn) 
     assert len(daemons) == 3
     assert sum(one.memory_info().rss for one in daemons) < 0.9e9
 
+    killed = victims.busy_executors()[0]
+    lost = environ_of(killed)["CONTAINER_ID"]
+    worker = next(one for one in victims.workers() if environ_of(one)["CONTAINER_ID"] != lost)
+    killed.kill()
+    worker.kill()
+
+    def busy_containers() -> set[str]:
+        return {environ_of(process).get("CONTAINER_ID", lost) for process in victims.busy_executors()}
+
+    containers |= until(busy_containers, lambda found: len(found - {lost}) == 2, seconds=60)
+
     on_yarn.world.emr.cancel_steps(ClusterId=on_yarn.cluster, StepIds=[step_id])
     assert on_yarn.wait(step_id, "CANCELLED", "COMPLETED", "FAILED") == "CANCELLED"
     said = on_yarn.said(step_id)
@@ -102,8 +113,11 @@ def test_a_step_runs_in_yarns_containers_until_it_is_cancelled(on_yarn: OnYarn) 
     assert on_yarn.log(f"steps/{step_id}/stdout") == ""
     application, master = application_of(said)
     assert driver["CONTAINER_ID"] == master.rpartition("/")[2]
-    shipped = {key.split("/")[2] for key in on_yarn.keys(f"containers/{application}/")}
-    assert {driver["CONTAINER_ID"], *containers} <= shipped
+    containers |= {driver["CONTAINER_ID"]}
+    until(lambda: {key.split("/")[2] for key in on_yarn.keys(f"containers/{application}/")}, containers.issubset)
+    told = on_yarn.log(f"{master}/stderr")
+    assert re.search(rf"{lost} .*Exit status: 137", told)
+    assert "Python worker exited unexpectedly (crashed)" in told
     written = on_yarn.world.s3.list_objects_v2(Bucket=on_yarn.world.code, Prefix="out/pears/")["Contents"]
     assert any(found["Key"].endswith("_SUCCESS") for found in written)
 
@@ -151,7 +165,11 @@ def test_a_lost_spot_node_is_replaced_and_the_step_goes_on(on_yarn: OnYarn) -> N
 
 
 def environ_of(process: psutil.Process) -> dict[str, str]:
-    return dict(process.environ())
+    """A process's environment; empty when it has ended."""
+    try:
+        return dict(process.environ())
+    except psutil.Error:
+        return {}
 
 
 def connections_of(process: psutil.Process) -> list[Any]:
