@@ -38,7 +38,8 @@ def yarn_clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[On
             world.cluster(Instances={"InstanceFleets": fleets[:1]}, Configurations=spark_defaults()[:1]),
         ]
         for cluster in clusters:
-            world.wait(cluster, "WAITING")
+            status = world.wait(cluster, "WAITING", "TERMINATED_WITH_ERRORS")["Status"]
+            assert status["State"] == "WAITING", status["StateChangeReason"]
         several, alone = (OnYarn(world, cluster) for cluster in clusters)
         yield several, alone
     assert list(find_processes(home / "clusters")) == []

@@ -5,11 +5,13 @@ They are those of the cluster of test_yarn_step.py; what starts others is slow.
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,7 +27,7 @@ from localaws.processes import find_processes
 from localaws.yarn import jars, plan
 from localaws.yarn.daemons import MARK, Yarn
 from localaws.yarn.errors import DaemonError, PortTakenError
-from localaws.yarn.plan import Machine, Plan
+from localaws.yarn.plan import MASTER_PORTS, Machine, Plan
 from tests.conftest import REPO
 from tests.localaws.on_yarn import JARS, OnYarn, needs_jars
 from tests.localaws.support import until
@@ -169,6 +171,16 @@ def test_a_taken_port_is_told_and_nothing_is_left(yarn: Yarn, tmp_path: Path) ->
     with pytest.raises(PortTakenError, match=r"^port \d+ of 127\.\d+\.\d+\.1 is taken by another program\. Fix: "):
         second.start([])
     assert list(find_processes(tmp_path, MARK)) == []
+
+
+def test_a_master_is_ready_when_all_its_services_listen(tmp_path: Path) -> None:
+    """The port of the administrator opens seconds before that of the NodeManagers, more on a busy machine."""
+    starting = make_yarn(tmp_path / "hadoop")
+    with contextlib.ExitStack() as services:
+        for port in MASTER_PORTS.values():
+            assert not starting._master_listens()
+            services.enter_context(socket.create_server((starting.plan.master_address, port)))
+        assert starting._master_listens()
 
 
 @pytest.mark.slow
