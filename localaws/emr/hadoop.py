@@ -235,10 +235,11 @@ def spark_settings(asked: Mapping[str, str], place: Place) -> dict[str, str]:
         "spark.executor.extraClassPath": connector,
         **spark.event_log(place.events),
     }
-    for side, variable in (("driver", "yarn.appMasterEnv"), ("executor", "executorEnv")):
+    # the third is of the application's master in client mode, where the driver runs elsewhere
+    for name in ("driver.defaultJavaOptions", "executor.defaultJavaOptions", "yarn.am.extraJavaOptions"):
         options = f"-Djdk.net.hosts.file={place.hosts} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-        key = f"spark.{side}.defaultJavaOptions"
-        conf[key] = f"{conf.get(key, '')} {options}".strip()
+        conf[f"spark.{name}"] = f"{conf.get(f'spark.{name}', '')} {options}".strip()
+    for variable in ("yarn.appMasterEnv", "executorEnv"):
         # listens where the node's name leads, and nowhere else
         conf[f"spark.{variable}.SPARK_LOCAL_HOSTNAME"] = "{{NM_HOST}}"
         conf[f"spark.{variable}.SPARK_LOCAL_IP"] = "127.0.0.1"

@@ -94,6 +94,7 @@ def test_only_the_differences_differ() -> None:
         "spark.authenticate",
         "spark.yarn.jars",
         "spark.yarn.stagingDir",
+        "spark.yarn.am.extraJavaOptions",
         "spark.eventLog.enabled",
         "spark.eventLog.dir",
         *(
@@ -108,6 +109,8 @@ def test_only_the_differences_differ() -> None:
         ),
     }
     assert conf["spark.shuffle.service.enabled"] == "false"
+    for name in ("driver.defaultJavaOptions", "executor.defaultJavaOptions", "yarn.am.extraJavaOptions"):
+        assert "-Djdk.net.hosts.file=/run/hosts" in conf[f"spark.{name}"], f"{name}: its JVM would know no node"
     assert (conf["spark.master"], conf["spark.dynamicAllocation.enabled"]) == ("yarn", "true")
     assert hadoop.spark_settings({"spark.dynamicAllocation.enabled": "false"}, PLACE)[
         "spark.dynamicAllocation.enabled"
