@@ -139,7 +139,7 @@ def test_the_job_on_a_primary_alone_gives_what_run_local_gives(primary_alone: On
         key = f"images/{path.parent.name}/{path.name}"
         world.s3.put_object(Bucket=world.code, Key=key, Body=path.read_bytes())
     command = Stage(world, images, world.aws.home).job(output=f"s3://{world.code}/out/job")
-    memory = ("--conf", "spark.driver.memoryOverhead=2200m", "--conf", "spark.executor.memoryOverhead=1400m")
+    memory = ("--conf", "spark.driver.memoryOverhead=2200m", "--conf", "spark.executor.memoryOverhead=2200m")
     with run_locally(images, tmp_path / "local") as process:
         step_id = primary_alone.run("job", command[0], *memory, *command[1:])
         assert process.wait() == 0
