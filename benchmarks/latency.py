@@ -29,7 +29,7 @@ class DelayedStore(Store):
 
 
 def measure(options: Options) -> Result:
-    """Both sides; to reach: 90 % of the rate without delay."""
+    """Both sides; to reach: 90% of the rate without delay."""
     folder, origin = link_photographs(options.images or FULL, options.scratch)
 
     def rate(source: Store) -> float:

@@ -3,6 +3,7 @@
 ``bootstrap``      every bootstrap action fails
 ``executor-lost``  one executor process of each Spark step is killed; Spark starts another
 ``spot``           the same, and an instance of a Spot fleet is taken away for it
+``no-capacity``    no executor joins a Spark step, as where no Spot instance comes; 20 s are waited, not 15 minutes
 ``step-oom``       the driver of each Spark step is killed, as the kernel or YARN does when memory runs out
 ``s3-slow``        every read from S3 takes 0.2 s longer
 ``s3-503``         every seventh call about an object is answered with 503 SlowDown
@@ -34,14 +35,18 @@ from localaws.settings import Settings
 
 LOG = logging.getLogger(__name__)
 ON_YARN = ("driver-memory", "executor-heap", "worker-memory", "worker-killed", "master-lost", "disk-full")
-KINDS = ("bootstrap", "executor-lost", "spot", "step-oom", "s3-slow", "s3-503", *ON_YARN)
+KINDS = ("bootstrap", "executor-lost", "spot", "no-capacity", "step-oom", "s3-slow", "s3-503", *ON_YARN)
+_IMPATIENT = {"spark.fruits.executors.wait": "20"}
+NO_WORKER_IS_SO_LARGE = {"spark.executor.cores": "1000", **_IMPATIENT}
+"""Why no worker of ``local-cluster`` takes an executor."""
 SUBMITTED: dict[str, dict[str, str]] = {
+    "no-capacity": {"spark.dynamicAllocation.enabled": "false", "spark.executor.instances": "0", **_IMPATIENT},
     "driver-memory": {"spark.driver.memory": "700m", "spark.driver.memoryOverhead": "16m"},
     # the last of a JVM's options wins, and Spark lets no -Xmx through
     "executor-heap": {"spark.executor.extraJavaOptions": "-XX:MaxHeapSize=24m"},
     "worker-memory": {"spark.executor.memory": "500m", "spark.executor.memoryOverhead": "16m"},
 }
-"""What a step is submitted with so that its memory does not suffice: limits too small, and an end that is YARN's."""
+"""What a step is submitted with on YARN: limits too small for its memory, or no executor at all."""
 FULL_DISKS = {
     "yarn.nodemanager.disk-health-checker.disk-utilization-threshold.enabled": "true",
     "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": "0.01",

@@ -111,7 +111,9 @@ def _decided(asked: Asked, call: Call, facts: Facts) -> Iterator[Need]:
     if not action.kinds:
         yield Need(action.name, ANY, _known(action, {**common, **_requested(asked.tags)}))
         return
-    pairs = [(kind, arn) for kind in action.kinds for arn in _things(asked, kind, call, facts)]
+    pairs = [(kind, arn) for kind in action.kinds for arn in asked.things if kind.takes(arn)]
+    if not (pairs and action.looks):  # a look makes nothing: of its resource types one is enough
+        pairs = [(kind, arn) for kind in action.kinds for arn in _things(asked, kind, call, facts)]
     if not pairs:
         raise UnmappedCallError(f"{asked.action} with {', '.join(sorted(call.parameters)) or 'nothing'}")
     for kind, arn in pairs:
@@ -216,9 +218,10 @@ def _emr(call: Call, facts: Facts) -> Iterator[Asked]:
         yield _pass(facts, str(asked["ServiceRole"]).rpartition("/")[2], "elasticmapreduce.amazonaws.com")
         return
     clusters = asked.get("JobFlowIds") or [
-        asked[name] for name in ("ClusterId", "JobFlowId", "ResourceId") if name in asked
+        asked[name] for name in ("ClusterId", "JobFlowId", "ResourceId", "TargetResourceArn") if name in asked
     ]
-    yield Asked(action, [where + str(cluster) for cluster in clusters], tags, context=_keys(asked.get("TagKeys")))
+    things = [where + str(cluster).rpartition("/")[2] for cluster in clusters]
+    yield Asked(action, things, tags, context=_keys(asked.get("TagKeys")))
 
 
 def _keys(names: Sequence[str] | None) -> dict[str, Any]:

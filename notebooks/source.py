@@ -220,7 +220,7 @@ model = models.publish(Request(input=INPUT, output=output.uri), output)
 print(f"{model.name}: {model.dimension} features per image, {model.image_size} pixels, sha256 {model.sha256[:16]}…")
 
 few = [rows[label][view] for label in shown[:4] for view in range(min(2, len(rows[label])))]
-engine = models.engine_for(model, output)
+engine = models.load_engine(model, output)
 by_hand = []
 for start in range(0, len(few), engines.BATCH):
     batch = np.zeros((engines.BATCH, 224, 224, 3), np.uint8)
@@ -277,7 +277,7 @@ print("equal to those by hand:", np.array_equal(by_hand, np.array(same)))
 # ## 5. The PCA · L'ACP
 #
 # Each task sums count, mean and centred scatter of its rows in float64; the sums travel as files; the driver takes the
-# eigenvalues of one 1280 × 1280 matrix, whatever the number of images. `k` is the smallest that reaches 95 % of the
+# eigenvalues of one 1280 × 1280 matrix, whatever the number of images. `k` is the smallest that reaches 95% of the
 # variance.
 #
 # *Une seule passe distribuée, puis une décomposition 1280 × 1280 sur le driver.*
@@ -286,7 +286,7 @@ print("equal to those by hand:", np.array_equal(by_hand, np.array(same)))
 from fruits import pca
 
 sums = output.child("_run/moments")
-moments = pca.moments_of_parts(spark, output.child(FEATURES), written[FEATURES], SLOTS, sums)
+moments = pca.sum_parts(spark, output.child(FEATURES), written[FEATURES], SLOTS, sums)
 reduction = pca.reduce(pca.solve(moments), target=0.95)
 print(reduction.statement)
 
@@ -321,8 +321,8 @@ for number, label in enumerate(labels):
     chosen = (table["label"] == label).to_numpy()
     axis.scatter(*scores[chosen, :2].T, s=18, color=plt.get_cmap("tab20")(number % 20), label=label)
 axis.set_title("The images in PCA space · Les images dans l'espace de l'ACP")
-axis.set_xlabel(f"PC1 ({100 * reduction.spectrum.ratio[0]:.1f} %)")
-axis.set_ylabel(f"PC2 ({100 * reduction.spectrum.ratio[1]:.1f} %)")
+axis.set_xlabel(f"PC1 ({100 * reduction.spectrum.ratio[0]:.1f}%)")
+axis.set_ylabel(f"PC2 ({100 * reduction.spectrum.ratio[1]:.1f}%)")
 if len(labels) <= 20:
     axis.legend(fontsize=8)
 figure.tight_layout()
@@ -375,7 +375,7 @@ print("images featurized by the second run:", again["images_featurized_now"])
 # | a read | a disk, under a millisecond | S3, tens of milliseconds: hidden by 32 reads in flight |
 # | Python and packages | installed by the first cell | installed by the bootstrap from our own wheelhouse, the same versions; driver and workers compare them |
 # | a lost worker | none | Spark computes its task again; files count only when a manifest names them |
-# | a broken image | a row of `rejects` | the same, up to 1 % of them (`--max-reject-rate`) |
+# | a broken image | a row of `rejects` | the same, up to 1% of them (`--max-reject-rate`) |
 # | PCA | one pass, one `eigh` | the same; a second stage merges the sums of many tasks |
 # | where it runs | anywhere | a European region only (GDPR) |
 # | time before the first image | seconds | the cluster starts first: six to ten minutes in published runs |

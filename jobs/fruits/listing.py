@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from fruits import versions
 from fruits.inputs import LeftOut, images_in, label_of, walk
-from fruits.pages import Pages, Range, cut, pages_of, read_range
+from fruits.pages import Pages, Range, cut_ranges, is_marker, open_pages, read_range
 from fruits.parts import PART_DDL, Part, PartWriter, part_rows, read_frame
 from fruits.store import Entry, Store
 
@@ -93,8 +93,7 @@ def _look_at_page(pages: Pages, prefix: str) -> _Level | None:
     page = pages.page(prefix, level=True)
     if page.more:
         return None
-    inside = {prefix, *page.folders}  # an empty object may stand for a folder, with a slash or without
-    return _Level([e for e in page.entries if e.size or not {e.key, f"{e.key}/"} & inside], page.folders)
+    return _Level([entry for entry in page.entries if not is_marker(entry)], page.folders)
 
 
 def _walk_levels(
@@ -125,9 +124,8 @@ def _walk_pages(pages: Pages, wanted: int, left: LeftOut, folders: list[str | Ra
     """`_walk_down` of a store that is listed by pages: a folder of more than one is cut into ranges."""
     with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
         level, large = yield from _walk_levels(partial(_look_at_page, pages), wanted, left, pool)
-        for prefix in large:
-            folders += cut(pages, prefix, -(-_RANGES // (len(large) + len(level))), pool)
-    folders += map(Range, level)
+        # where some are large, those of the same level that were not looked at may be so too
+        folders += cut_ranges(pages, large + level, _RANGES, pool) if large else map(Range, level)
 
 
 def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
@@ -137,7 +135,7 @@ def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str | Ran
     """
     if store.is_local or not store.lists_folders:
         yield from walk(store, left)
-    elif (pages := pages_of(store)) is not None:
+    elif (pages := open_pages(store)) is not None:
         yield from _walk_pages(pages, wanted, left, folders)
     else:
         with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
@@ -148,7 +146,7 @@ def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str | Ran
 def _listed(store: Store, folder: str | Range) -> Iterable[Entry]:
     """All files below a folder, or of a range; not the empty objects that stand for folders."""
     if isinstance(folder, Range):
-        if (pages := pages_of(store)) is not None:
+        if (pages := open_pages(store)) is not None:
             return read_range(pages, folder)
         entries = _listed(store, folder.prefix.rstrip("/"))  # this machine lacks botocore: right, but held whole
         return [e for e in entries if folder.after < e.key and (not folder.until or e.key <= folder.until)]

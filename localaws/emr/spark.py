@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from localaws.faults import NO_WORKER_IS_SO_LARGE
 from localaws.settings import Settings
 
 # org.apache.spark.launcher.SparkSubmitOptionParser, Spark 3.5
@@ -193,6 +194,8 @@ def localize(submit: Submit, defaults: Mapping[str, str], local: Mapping[str, st
         "spark.driver.host": "127.0.0.1",
         **local,
     }
+    if settings.fault == "no-capacity":
+        conf |= NO_WORKER_IS_SO_LARGE
     # C1 alone and the serial collector: half the processor time of short jobs, whose work is in Python.
     for side in ("driver", "executor"):
         conf.setdefault(f"spark.{side}.defaultJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")

@@ -16,7 +16,7 @@ from typing import Any
 
 from fruits.errors import UsageError
 from fruits.models import require_model
-from fruits.request import PRECISIONS, Request
+from fruits.request import Request
 from fruits.store import Store
 from rich.box import SIMPLE
 from rich.table import Table
@@ -137,15 +137,12 @@ class Findings:
 
 def find(environ: Mapping[str, str], console: Console) -> Findings:
     """Measure, compare, price."""
-    asked_precision = environ.get("PRECISION") or None
-    if asked_precision not in (None, *PRECISIONS):
-        raise UsageError(f"the precision '{asked_precision}' is unknown. Fix: one of {', '.join(PRECISIONS)}.")
     requests = requests_of(environ)
     if requests[0].input == SAMPLE:
         draw_sample(Path(SAMPLE))
     with working(console, "looking at the images") as say:
         capabilities = tuning.capabilities()
-        asked = tuning.precisions(asked_precision, capabilities)
+        asked = tuning.precisions(environ.get("PRECISION") or None, capabilities)
         sample = tuning.draw(Store(requests[0].input), _whole(environ, "LIMIT", tuning.SAMPLE))
         if environ.get("IMAGES"):
             say("planning the cluster without asking AWS")
@@ -178,7 +175,7 @@ def table_of(found: Findings) -> Table:
             str(choice.size),
             choice.precision,
             f"{row.rate:.0f}",
-            f"{100 * row.accuracy:.1f} %",
+            f"{100 * row.accuracy:.1f}%",
             str(row.k),
         ]
         if run:

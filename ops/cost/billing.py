@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from ops.aws.account import Account
-from ops.cost.money import Currency, shown
+from ops.cost.money import Currency, rounded, shown
 
 SOMETHING_BILLS = 8
 GIB = Decimal(2**30)
@@ -63,7 +63,7 @@ class Item:
 
     def as_json(self) -> dict[str, Any]:
         """For a program; amounts as strings."""
-        amounts = {name: None if usd is None else str(usd) for name, usd in self._amounts.items()}
+        amounts = {name: None if usd is None else str(rounded(usd)) for name, usd in self._amounts.items()}
         return {"kind": self.kind, "id": self.id, "about": self.about, **amounts, "inferred": self.inferred,
                 "remove": self.remove}  # fmt: skip
 

@@ -54,7 +54,7 @@ def into_report(account: Account, folder: Path, environ: Mapping[str, str]) -> b
         said = sentences(summary, records, currency_from(environ))
     except (OSError, ValueError, *TROUBLE):
         return False  # a page without its cost is still the run's page
-    filled = page.refilled(text, "cost", page.paragraphs(said))
+    filled = page.refill(text, "cost", page.render_paragraphs(said))
     if filled is None:
         return False
     report.write_text(filled, encoding="utf-8")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from ops.logs import layout
 
+SHIPPING = timedelta(minutes=15)
+"""After an end EMR ships the last logs within this time (`log-delay` in docs/assumptions.md)."""
 Role = Literal["driver", "executor", "step", "controller", "bootstrap", "node", "terraform"]
 
 
@@ -97,7 +100,8 @@ class Evidence:
     nodes : the cluster's instances, where EMR lists them
     documents : logs, the most telling first
     logs : the addresses at which all logs lie, or will
-    missing : what is not there yet, in words; empty when nothing is awaited
+    missing : which log is not there, in words; empty when none is
+    end : when EMR says that the step or the cluster ended; None while it has not, and in a saved tree
     """
 
     subject: Literal["step", "cluster"]
@@ -116,6 +120,7 @@ class Evidence:
     documents: tuple[Document, ...] = ()
     logs: tuple[str, ...] = ()
     missing: str = ""
+    end: datetime | None = None
 
     @property
     def lost_spot(self) -> tuple[str, ...]:
@@ -126,6 +131,15 @@ class Evidence:
     def lost_nodes(self) -> tuple[str, ...]:
         """Instances that ended while the step ran, with EMR's words."""
         return tuple(f"{node.instance} ({node.reason})" for node in self.nodes if node.ended)
+
+    def shipping_seconds(self, now: datetime) -> float:
+        """Seconds for which EMR may still ship logs: until `SHIPPING` after the end; without an end, that long."""
+        return max(0.0, (SHIPPING - (now - self.end if self.end else timedelta())).total_seconds())
+
+    @property
+    def is_one_node(self) -> bool:
+        """Whether EMR lists one instance alone: a primary that runs everything."""
+        return len(self.nodes) == 1
 
     @property
     def name(self) -> str:

@@ -20,7 +20,7 @@ from fruits.errors import FruitsError
 from ops.aws.account import Account
 from ops.core.errors import OperatorError
 from ops.diagnose import deaths
-from ops.diagnose.evidence import Document, ErrorDetail, Evidence, Node, Role
+from ops.diagnose.evidence import SHIPPING, Document, ErrorDetail, Evidence, Node, Role
 from ops.logs import layout
 from ops.logs.layout import Log
 from ops.logs.reader import FolderLogs, Logs, LogsError, open_logs
@@ -36,6 +36,7 @@ MOST_BYTES = 2_000_000
 SLACK = timedelta(minutes=2)
 """How far the clocks of a node and of EMR may differ."""
 LATER = "EMR ships logs about every five minutes and when the cluster ends"
+NEVER = f"EMR ships logs within {SHIPPING.total_seconds() / 60:.0f} minutes, so it will not come"
 
 # ExecutorLostFailure … container_1732450000000_0001_01_000003 on host     (executor 2 exited
 _NAMED_CONTAINER = re.compile(r"container_(?:e\d+_)?\d{10,}_\d{4,}_\d{2,}_\d{6,}")
@@ -441,6 +442,7 @@ def gather_step(
         details=parse_details(cluster["Status"]),
         job=_read_record(live.account, output(live.account, step), since, until),
         cluster_state=str(cluster["Status"].get("State") or ""),
+        end=until,
         nodes=list_nodes(live.instances(), since, until or datetime.now(UTC)) if since else (),
     )
     shelf = live.shelf(cluster)
@@ -501,6 +503,7 @@ def gather_cluster(live: Live, *, logs: bool) -> Evidence:
         reason_code=str(change.get("Code") or ""),
         reason=str(change.get("Message") or ""),
         details=parse_details(cluster["Status"]),
+        end=parse_time(_as_mapping(cluster["Status"].get("Timeline")).get("EndDateTime")),
     )
     shelf = live.shelf(cluster)
     if shelf is None or not is_bootstrap_failure(evidence):

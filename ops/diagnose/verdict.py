@@ -163,13 +163,22 @@ class Fields(dict[str, str]):
         if key == "grant":
             return "allow it"
         known_keys = ("action", "resource", "module", "program", "signal", "exception", "library", "waits")
-        return {"whose": "a node", "part": "a container", "setting": "driver or spark.executor"}.get(
-            key, f"an unknown {key}" if key in known_keys else ""
-        )
+        return _USUAL.get(key, f"an unknown {key}" if key in known_keys else "")
+
+
+_USUAL = {
+    "whose": "a node",
+    "part": "a container",
+    "setting": "driver or spark.executor",
+    "fleets": "the core and task fleets",
+    "variables": "core, task",
+}
+_ONE_NODE = {"fleets": "the primary node, which is alone", "variables": "primary"}
+"""What there is to enlarge, as `ops.terraform.variables` names it."""
 
 
 def _fill_fields(hit: Hit, evidence: Evidence) -> Fields:
-    fields = Fields(hit.groups)
+    fields = Fields({**_ONE_NODE, **hit.groups} if evidence.is_one_node else hit.groups)
     if fields.get("used"):
         fields["used"] = f" ({fields['used']} used)"
     if region := fields.get("region"):

@@ -13,7 +13,6 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from localaws.java import SUPPORTED, find_java_home
 from ops.core.errors import TerraformError
-from ops.core.paths import ROOT
 from ops.doctor.finding import Finding, failed, failure, ok, warning
 from ops.job import wheelhouse
 from ops.terraform.binary import MINIMUM, find_terraform
@@ -100,14 +99,15 @@ def architecture(wanted: str, given: str) -> Finding | None:
 
 
 def wheels(
-    arch: str, *, root: Path = ROOT, locks: Path = wheelhouse.LOCKS
+    arch: str, *, root: Path = wheelhouse.FOLDER, locks: Path = wheelhouse.LOCKS
 ) -> tuple[Finding, wheelhouse.Wheelhouse | None]:
     """The wheelhouse on this machine, complete for the nodes; and the wheelhouse itself where it is."""
     machine = wheelhouse.ARCHITECTURES[arch]
     lock = (locks / f"requirements-{machine}.txt").read_bytes()
     folder = root / wheelhouse.lock_key(lock)
     if not (folder / wheelhouse.SUMS).exists():
-        cure = "make apply makes it (some 520 MB from the package index); to have it before: make wheelhouse."
+        size = f"some {wheelhouse.SOME_MB} MB from the package index"
+        cure = f"make apply makes it ({size}); to have it before: make wheelhouse."
         return warning("wheelhouse", f"not made yet for {machine}", cure), None
     try:
         made = wheelhouse.check(folder, lock)

@@ -64,7 +64,7 @@ def into_report(result: Result, found: classifier.Result) -> bool:
         text = result.store.read(REPORT).decode()
     except (OSError, UnicodeDecodeError):
         return False
-    filled = page.refilled(text, "classifier", page.classifier(found, taken=taken_for(result, found, text)))
+    filled = page.refill(text, "classifier", page.render_classifier(found, predictions=taken_for(result, found, text)))
     if filled is None:
         return False
     if filled != text:
@@ -74,13 +74,13 @@ def into_report(result: Result, found: classifier.Result) -> bool:
 
 def taken_for(result: Result, found: classifier.Result, text: str) -> list[int]:
     """What the images that a page shows are taken for, in the page's order; none where it names no images."""
-    shown = page.shown_images(text)
+    shown = page.read_shown_images(text)
     if shown is None:
         return []
     labels, names = shown
     inside = len(Store(str(result.summary["arguments"].get("input", "."))).uri) + 1
-    paths = [page.short(path[inside:]) for block in result.blocks() for path in block.paths]
-    return page.taken_for(found, paths, names, labels)
+    paths = [page.shorten(path[inside:]) for block in result.blocks() for path in block.paths]
+    return page.list_predictions(found, paths, names, labels)
 
 
 def confusions_of(found: classifier.Result) -> Table:
@@ -98,7 +98,7 @@ def worst_of(found: classifier.Result) -> Table:
     table.columns[1].justify = "right"
     for label, share in sorted(found.recall().items(), key=lambda item: (item[1], item[0]))[:SHOWN]:
         if share < 1:
-            table.add_row(Text(label), f"{100 * share:.1f} %")
+            table.add_row(Text(label), f"{100 * share:.1f}%")
     return table
 
 
@@ -119,9 +119,9 @@ def main(environ: Mapping[str, str]) -> int:
 
     first, second = found.by_fold
     say(
-        f"{100 * found.accuracy:.1f} % of {found.images:,} images of {len(found.labels):,} classes are recognised from "
-        f"{result.summary['k']:,} scores (folds: {100 * first:.1f} and {100 * second:.1f} %; the largest class alone: "
-        f"{100 * found.chance:.1f} %)"
+        f"{100 * found.accuracy:.1f}% of {found.images:,} images of {len(found.labels):,} classes are recognised from "
+        f"{result.summary['k']:,} scores (folds: {100 * first:.1f} and {100 * second:.1f}%; the largest class alone: "
+        f"{100 * found.chance:.1f}%)"
     )
     say(f"tested on images it has not seen: {found.split.statement}")
     if found.accuracy < 1:

@@ -20,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fruits.errors import OutputError, UsageError
-from fruits.report.pictures import SIDE, thumbnails
-from fruits.report.sample import fair_shares, order_of
+from fruits.report.pictures import SIDE, make_thumbnails
+from fruits.report.sample import compute_shares, hash_order
 from fruits.store import Store
 from numpy.typing import NDArray
 from PIL import Image
@@ -60,12 +60,12 @@ class Images:
 def choose(result: Result, limit: int, source: str = "") -> Images:
     """Take up to `limit` images of a result, the same share of every class, in the order of class and path."""
     by_class = Counter(label for block in result.blocks() for label in block.labels)
-    shares = fair_shares(by_class, limit)
+    shares = compute_shares(by_class, limit)
     ranked: dict[str, list[tuple[int, str]]] = {label: [] for label in shares}
     for block in result.blocks():
         for path, label in zip(block.paths, block.labels, strict=True):
             if label in shares:
-                ranked[label].append((order_of(path), path))
+                ranked[label].append((hash_order(path), path))
     chosen = {
         path: i
         for i, (_, path) in enumerate(
@@ -82,7 +82,7 @@ def choose(result: Result, limit: int, source: str = "") -> Images:
     run = Store(str(result.summary["arguments"].get("input", ".")))
     inside = [path[len(run.uri) + 1 :] for path in chosen]
     images = Store(source) if source else run
-    read = thumbnails(images, [f"{images.uri}/{path}" for path in inside])
+    read = make_thumbnails(images, [f"{images.uri}/{path}" for path in inside])
     return Images(inside, labels, scores, [base64.b64decode(text) for text in read])
 
 

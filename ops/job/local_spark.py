@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fruits.checks import rejects_sentence
+from fruits.checks import describe_rejects
 from fruits.command_line import read_request
 from fruits.errors import FruitsError, UsageError
 from fruits.inputs import LeftOut
@@ -27,7 +27,7 @@ from fruits.store import Store
 from rich.text import Text
 
 from localaws.java import find_java_home
-from ops.core.console import Console
+from ops.core.console import Console, fail
 from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
 from ops.job import class_archive
@@ -204,7 +204,7 @@ def run(request: Request, console: Console, master: str) -> int:
     if code == 0:
         console.print(describe(json.loads(output.read("run.json")), output))
         return 0
-    console.print(describe_failure(output, log, code), style="red")
+    fail(describe_failure(output, log, code))
     return code
 
 
@@ -230,14 +230,14 @@ def describe(summary: dict[str, Any], output: Store) -> Text:
     if repaired := summary["repaired"]:
         gone += f"\n{len(repaired):,} files were missing or damaged, and what they held was made anew: {repaired[0]}"
         gone += f" and {len(repaired) - 1:,} more (run.json)" if len(repaired) > 1 else ""
-    rejects = rejects_sentence(summary["rejected"])
+    rejects = describe_rejects(summary["rejected"])
     rejected = f", {rejects}; see rejects/" if rejects else ", none rejected"
     left = LeftOut.from_json(summary.get("left_out") or {})
     left_out = f"\nleft out  {left.sentence()}" if left else ""
     text = (
         f": the job took {summary['seconds_total']:.0f} s\n"
         f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}{left_out}\n"
-        f"features  {summary['model']}, {summary['dimension']:,} an image; {work}{gone}\n"
+        f"features  {summary['model']}, {summary['dimension']:,} per image; {work}{gone}\n"
         f"pca       k = {summary['k']}: {summary['variance_statement']}\n"
         f"results   {output.uri}\n"
         f"report    {output.location('report.html')}"

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from fruits.engines import Engine
 from fruits.errors import InputError, ModelError, OutputError, StorageError, UsageError
-from fruits.models import FOLDER, PublishedModel, engine_for, publish
+from fruits.models import FOLDER, PublishedModel, load_engine, publish
 from fruits.outputs import MODEL, RUN, SCORES, SCORES_CSV
 from fruits.parts import read_batches
-from fruits.pca import matrix
+from fruits.pca import to_matrix
 from fruits.request import Request
 from fruits.store import Store
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ class Result:
             yield Block(
                 batch.column("path").to_pylist(),
                 batch.column("label").to_pylist(),
-                matrix(batch.column("scores")) if "scores" in batch.schema.names else _columns(batch),
+                to_matrix(batch.column("scores")) if "scores" in batch.schema.names else _columns(batch),
             )
         if found != self.summary["images_ok"]:
             raise InputError(
@@ -159,7 +159,7 @@ class Result:
         """
         model = self._published()
         if model is not None:
-            return model, engine_for(model, self.store)
+            return model, load_engine(model, self.store)
         place = Store(str(MODELS))
         request = Request.from_json({**self.summary["arguments"], "output": str(MODELS), "networks": None})
         model = publish(request, place)
@@ -170,7 +170,7 @@ class Result:
                 f"features of two networks cannot be compared. Fix: OUTPUT= names the run's own output, which holds "
                 "its network."
             )
-        return model, engine_for(model, place)
+        return model, load_engine(model, place)
 
     def _published(self) -> PublishedModel | None:
         for entry in self.store.list(FOLDER):

@@ -82,7 +82,7 @@ def vouch(model: str, source: backbones.Published, path: Path) -> str:
             "Fix: run again."
         )
     try:
-        backbones.backbone_named(model).build(224, data)
+        backbones.find_backbone(model).build(224, data)
     except (ValueError, OSError, KeyError) as error:
         raise ModelError(
             f"{path} does not fill the network {model}: {str(error).splitlines()[0]}. Fix: delete it and run again."

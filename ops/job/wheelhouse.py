@@ -35,7 +35,7 @@ ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 SUMS = "SHA256SUMS"
 LOCK = "requirements.txt"
 LOCKS = ROOT / "bootstrap"
-ROOT = Path("build/wheelhouse")
+FOLDER = Path("build/wheelhouse")
 SOME_MB = 520
 """Of one architecture's wheels, about: the lock does not say how large they are."""
 POLL_SECONDS = 0.5
@@ -146,7 +146,7 @@ def check(folder: Path, lock: bytes) -> Wheelhouse:
 
 
 def build(
-    arch: str, advance: Callable[[int], None] = lambda _: None, *, root: Path = ROOT, locks: Path = LOCKS
+    arch: str, advance: Callable[[int], None] = lambda _: None, *, root: Path = FOLDER, locks: Path = LOCKS
 ) -> Wheelhouse:
     """Make the wheelhouse for an architecture, or check the one that is there.
 
@@ -178,7 +178,7 @@ def build(
         return _build(source, machine, root, advance)
 
 
-def is_here(arch: str, *, root: Path = ROOT, locks: Path = LOCKS) -> bool:
+def is_here(arch: str, *, root: Path = FOLDER, locks: Path = LOCKS) -> bool:
     """Whether nothing has to be downloaded for an architecture; hashes are not checked."""
     lock = locks / f"requirements-{ARCHITECTURES.get(arch, arch)}.txt"
     return lock.exists() and (root / lock_key(lock.read_bytes()) / SUMS).exists()

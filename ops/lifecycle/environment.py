@@ -6,6 +6,7 @@ With ``ENV=local`` all of it happens on the embedded AWS, which is started when 
 from __future__ import annotations
 
 import hashlib
+import platform
 import sys
 import uuid
 from collections.abc import Callable, Mapping
@@ -26,7 +27,7 @@ from ops.aws.studio import find_domain
 from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
 from ops.core import browser
 from ops.core.console import Console, ask, counting, elapsed, tell_next, working
-from ops.core.errors import ExitCode, OperatorError
+from ops.core.errors import ExitCode, OperatorError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import BUCKET_PURPOSES, PROJECT
 from ops.cost import after, in_report
@@ -42,6 +43,7 @@ from ops.terraform.workspace import CommandFailedError, Workspace, embedded_home
 
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
 SAMPLE = Path("data/sample")
+NOTHING = "nothing was created."
 STOPPED_MESSAGE = "the embedded AWS is stopped; nothing is left running"
 
 
@@ -70,6 +72,22 @@ def start_embedded(console: Console, environ: Mapping[str, str] | None = None) -
         console.print(f"embedded AWS at {record.endpoint}")
 
 
+def require_processor(arch: str, fix: str) -> None:
+    """Nodes on the embedded AWS are of this machine's processor, because it runs their bootstrap and their steps.
+
+    Raises
+    ------
+    WrongUseError : another is asked for
+    """
+    machine = wheelhouse.ARCHITECTURES.get(platform.machine())
+    wanted = wheelhouse.ARCHITECTURES.get(arch)
+    if machine and wanted and machine != wanted and Settings.from_environment().execute:
+        raise WrongUseError(
+            f"the embedded AWS runs the nodes' bootstrap and steps on this machine, which is {machine} and not "
+            f"{wanted}. Fix: {fix}."
+        )
+
+
 def upload_artifacts(
     account: Account,
     arch: str,
@@ -87,8 +105,8 @@ def upload_artifacts(
     return Artifacts(f"s3://{bucket}/{key}", wheels.uri)
 
 
-def ensure_state(account: Account, environ: Mapping[str, str], console: Console) -> None:
-    """The bucket of Terraform's states, made after a yes where the account has none.
+def ensure_state(account: Account, environ: Mapping[str, str], console: Console) -> bool:
+    """The bucket of Terraform's states, made after a yes where the account has none; whether it was made.
 
     Raises
     ------
@@ -106,10 +124,18 @@ def ensure_state(account: Account, environ: Mapping[str, str], console: Console)
             confirm(account, [told], environ, console)
         make_state(account.client("s3"), account.target)
         console.print(f"{bucket} made")
+        return True
+    return False
 
 
-def ask_first(account: Account, storage: Workspace, environ: Mapping[str, str], console: Console) -> None:
+def ask_first(
+    account: Account, storage: Workspace, environ: Mapping[str, str], console: Console, refused: str = NOTHING
+) -> None:
     """Show what both stacks would make and its price, and ask, before anything is there. The embedded AWS asks nothing.
+
+    Parameters
+    ----------
+    refused : what a no leaves
 
     Raises
     ------
@@ -124,7 +150,7 @@ def ask_first(account: Account, storage: Workspace, environ: Mapping[str, str], 
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
     if changes:
         lines = [line for line in summary(shown, account.target.region) if "an hour costs" not in line]
-        confirm(account, [*changes, *lines, *after.before_apply(shown, account, environ)], environ, console)
+        confirm(account, [*changes, *lines, *after.before_apply(shown, account, environ)], environ, console, refused)
 
 
 def preview(account: Account, storage: Workspace, environ: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
@@ -153,7 +179,9 @@ def preview(account: Account, storage: Workspace, environ: Mapping[str, str]) ->
     return [*lines, *(["   a cluster:"] if changes else [])], cluster.show(place)
 
 
-def confirm(account: Account, lines: list[str], environ: Mapping[str, str], console: Console) -> None:
+def confirm(
+    account: Account, lines: list[str], environ: Mapping[str, str], console: Console, refused: str = NOTHING
+) -> None:
     """Ask before the first cent.
 
     Raises
@@ -167,7 +195,7 @@ def confirm(account: Account, lines: list[str], environ: Mapping[str, str], cons
     if environ.get("CI") or not sys.stdin.isatty():
         raise OperatorError("nobody is here to confirm the price. Fix: YES=1 confirms it beforehand.", exit_code=2)
     if console.input("create it? type yes: ").strip() != "yes":
-        raise OperatorError("nothing was created.", exit_code=2)
+        raise OperatorError(refused, exit_code=2)
 
 
 def apply(
@@ -184,11 +212,14 @@ def apply(
     fault.wanted(environ)  # a fault that there is not is refused before anything starts
     if account is None:
         if (environ.get("ENV") or "local") == "local":
+            own = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+            require_processor(Size.from_options(environ).arch, f"ARCH={own}")
             start_embedded(console, environ)
         account = Account.from_environment(environ)
-    ensure_state(account, environ, console)
+    made = ensure_state(account, environ, console)
+    refused = f"nothing was created but {account.target.state_bucket}, which is empty and stays." if made else NOTHING
     quiet = not console.is_terminal or account.target.emulated
-    ask_first(account, Workspace(target=account.target, stack="storage", capture=True), environ, console)
+    ask_first(account, Workspace(target=account.target, stack="storage", capture=True), environ, console, refused)
     storage = Workspace(target=account.target, stack="storage", capture=quiet)
     began = elapsed()
     with working(console, "storage: buckets, budget", quiet=not quiet):
@@ -225,8 +256,14 @@ def apply(
     return account
 
 
-def destroy(environ: Mapping[str, str], console: Console, account: Account | None = None) -> None:
-    """The cluster stack, and what EMR left in its network. Images and results stay (with ENV=local: until it stops)."""
+def destroy(environ: Mapping[str, str], console: Console, account: Account | None = None) -> bool:
+    """The cluster stack, and what EMR left in its network. Images and results stay (with ENV=local: until it stops).
+
+    Returns
+    -------
+    bool
+        Whether there was anything to remove.
+    """
     account = account or Account.from_environment(environ)
     quiet = not console.is_terminal or account.target.emulated
     cluster = Workspace(target=account.target, stack="cluster", capture=quiet)
@@ -236,7 +273,7 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
     if not outputs and not vpcs:
         console.print("there is no cluster stack: nothing to destroy")
         console.print(last_line(account))
-        return
+        return False
     storage = Workspace(target=account.target, stack="storage", capture=True).outputs()
     size, boundary = Size.from_options(environ), boundary_of(account.target)
     extra = cluster_variables(account.target, storage, size, boundary=boundary)
@@ -259,6 +296,7 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
     console.print(f"cluster destroyed{rest}")
     # a fresh account: what this one has read of the stack is gone
     console.print(last_line(Account(account.target, account.environ)))
+    return True
 
 
 def confirm_removal(account: Account, environ: Mapping[str, str], console: Console) -> None:
@@ -370,7 +408,7 @@ def show_comparison(newer: Path, earlier: str, environ: Mapping[str, str], conso
     show_page(page, environ, console)
 
 
-def purge(environ: Mapping[str, str], console: Console, account: Account | None = None) -> None:
+def purge(environ: Mapping[str, str], console: Console, account: Account | None = None) -> bool:
     """Storage too: every image and result. The data bucket's name must be typed, or given as PURGE=."""
     account = account or Account.from_environment(environ)
     bucket = account.bucket("data")
@@ -388,6 +426,7 @@ def purge(environ: Mapping[str, str], console: Console, account: Account | None 
     with working(console, "storage: removing", quiet=not quiet):
         Workspace(target=account.target, stack="storage", capture=quiet).destroy()
     console.print("storage removed: nothing of this environment is left, and nothing bills")
+    return True
 
 
 def empty_bucket(s3: Any, bucket: str, say: Callable[[str], None] = lambda _: None) -> None:
@@ -463,12 +502,15 @@ def purge_command(environ: Mapping[str, str]) -> int:
     return told("purge", environ, lambda: _removed(purge, environ))
 
 
-def _removed(remove: Callable[[Mapping[str, str], Console, Account], None], environ: Mapping[str, str]) -> None:
+def _removed(remove: Callable[[Mapping[str, str], Console, Account], bool], environ: Mapping[str, str]) -> None:
     account, console = Account.from_environment(environ), Console()
     if remove is destroy:
         confirm_removal(account, environ, console)
-    remove(environ, console, account)
-    if (environ.get("ENV") or "local") == "local":
-        stop_embedded(console)
-        gone = "its images and results went with it; what make results fetched is in runs/local/"
-        console.print(gone)
+    is_gone = remove(environ, console, account)
+    if not account.target.emulated:
+        return
+    if not is_gone and Workspace(target=account.target, stack="storage", capture=True).outputs():
+        console.print("the embedded AWS goes on with its images; make local-down stops it, and they are gone then")
+        return
+    stop_embedded(console)
+    console.print("its images and results went with it; what make results fetched is in runs/local/")

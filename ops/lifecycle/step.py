@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from fruits.backbones import Published, backbone_named
+from fruits.backbones import Published, find_backbone
 from fruits.errors import FruitsError, InputError, ModelError
 from fruits.request import Request
 from fruits.store import split_uri
@@ -91,7 +91,7 @@ def request_for(account: Account, environ: Mapping[str, str]) -> Request:
         fields["parallelism"] = max(1, int(account.cluster["sizing"]["worker_vcpus"]))
     request = Request.from_json(fields)
     if not request.model.endswith((".keras", ".h5")):
-        backbone_named(request.model)  # an unknown one costs a sentence here, and a step there
+        find_backbone(request.model)  # an unknown one costs a sentence here, and a step there
     return request
 
 
@@ -108,7 +108,7 @@ def require_there(account: Account, request: Request) -> None:
         raise InputError(
             f"there is nothing at the input {request.input}. Fix: make upload-dataset INPUT=folder, or check INPUT=."
         )
-    source = None if request.model.endswith((".keras", ".h5")) else backbone_named(request.model).source
+    source = None if request.model.endswith((".keras", ".h5")) else find_backbone(request.model).source
     missing = isinstance(source, Published) and not (
         request.weights and _holds(account, f"{request.weights.rstrip('/')}/{source.file}", folder=False)
     )

@@ -139,6 +139,7 @@ def collect(gatherer: Gatherer, environ: Mapping[str, str], extras: Sequence[str
         gatherer.let_it_idle()
     else:
         gatherer.let_the_clock_strike()
+    gatherer.look_at_the_end()
     with console.status("a plan after the cluster's end"):
         evidence["plan_after_end"] = plan_again(account)
     if "again" in extras:
@@ -278,9 +279,12 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
     local = (environ.get("ENV") or "local") == "local"
     for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave a cluster
         signal.signal(number, signal.default_int_handler)
-    if local:
-        deploy.start_embedded(console)
     extras = parse_extras(environ.get("WITH"))
+    if local:
+        for extra in extras:
+            arch = EXTRAS[extra].environ.get("ARCH", "")
+            deploy.require_processor(arch, f"leave {extra} out of WITH=, or look in an account: ENV=verify")
+        deploy.start_embedded(console)
     account = Account.from_environment(environ)
     account = Account(add_extras(account.target, extras), environ)
     require_state(account)

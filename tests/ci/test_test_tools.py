@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import dealing, ending, fast
+from tools import coverage_rooms
 
 REPO = Path(__file__).resolve().parents[2]
 PROBE = """
@@ -140,3 +142,40 @@ def test_every_measured_unit_exists() -> None:
     measured = [unit for unit in dealing.known_seconds() if unit.endswith(".py")]
     assert measured
     assert [unit for unit in measured if not (REPO / unit).exists()] == []
+
+
+def test_examples_of_the_coverage_report() -> None:
+    assert doctest.testmod(coverage_rooms).failed == 0
+
+
+def test_lines_and_branches_are_summed_by_room() -> None:
+    def file(lines: tuple[int, int], branches: tuple[int, int]) -> dict[str, object]:
+        names = ("covered_lines", "num_statements", "covered_branches", "num_branches")
+        return {"summary": {**dict(zip(names, (*lines, *branches), strict=True)), "percent_covered": 12.3}}
+
+    files = {
+        "ops/cost/a.py": file((9, 10), (1, 4)),
+        "ops/cost/b.py": file((21, 30), (2, 2)),
+        "jobs/fruits/x.py": file((1, 3), (0, 0)),
+    }
+    assert coverage_rooms.rooms(files) == {"jobs/fruits": (33.3, 100.0), "ops/cost": (75.0, 50.0)}
+
+
+def test_a_loop_of_assertions_that_was_never_entered_is_found() -> None:
+    source = "for a in x:\n    assert a\nfor b in y:\n    print(b)\nfor c in z:\n    if c:\n        assert c\n"
+    assert list(coverage_rooms.loops_over_nothing(source, {1, 2, 3, 5, 6})) == []
+    assert list(coverage_rooms.loops_over_nothing(source, {1, 3, 5})) == [1, 5]
+    assert list(coverage_rooms.loops_over_nothing(source, {3})) == [], "what was not reached was skipped"
+
+
+def test_every_room_has_a_floor() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "ops/*.py", "jobs/*.py", "localaws/*.py", "sample/*.py"],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    floors = json.loads(coverage_rooms.FLOORS.read_text())
+    assert set(floors) == {coverage_rooms.room_of(path) for path in listed}
+    assert all(lines > 0 for lines, _ in floors.values())

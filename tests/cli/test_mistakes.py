@@ -60,6 +60,8 @@ MISTAKES = {
         ("ENV=dev OFFLINE=1", 2, "OFFLINE= is no variable of make state."),
     ],
     "doctor": [
+        ("ENV=dev REGION=paris", 2, NO_REGION),
+        ("ENV=prodd", 2, NO_ENV),
         ("ENV=dev IMAGES=30k", 2, NO_COUNT),
         ("ENV=dev JSON=please", 2, "JSON=please is neither yes nor no. Fix: JSON=1, or leave it out."),
         ("ENV=dev OUTPUT=x", 2, "OUTPUT= is no variable of make doctor."),
@@ -200,6 +202,35 @@ def test_a_mistake_is_refused_at_once(
     printed = capsys.readouterr()
     assert (ended, words in printed.err) == (code, True), printed.err
     assert printed.err.startswith(f"{command}: ")
+
+
+WRONG = {
+    "ENV": ("prodd", NO_ENV),
+    "REGION": ("paris", NO_REGION),
+    "PRECISION": ("f16", "PRECISION=f16 is not known: choose from f32, bf16."),
+    "ENGINE": ("torch", "ENGINE=torch is not known: choose from fast, tensorflow."),
+    "ARCH": ("intel", "ARCH=intel is not known: choose from x86_64, aarch64, arm64."),
+    "CURRENCY": ("EURO", NO_MONEY),
+}
+"""What is wrong for whichever command takes it."""
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_value_is_refused_by_every_command_before_it_does_anything(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "find", lambda _: pytest.fail("the command was begun"))
+    value, words = WRONG[name]
+    takers = [
+        command
+        for command in COMMANDS.values()
+        if name in command.takes and (name != "ENV" or "REGION" in command.takes)
+    ]
+    assert takers
+    for command in takers:
+        ended = cli.run(command, {}, as_typed({name: value}))
+        printed = capsys.readouterr().err
+        assert (ended, words in printed) == (2, True), (command.name, printed)
 
 
 @pytest.mark.parametrize("there", [True, False])

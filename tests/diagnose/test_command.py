@@ -200,6 +200,42 @@ def test_patience_ends_with_what_is_missing_and_how_to_go_on(known: Known) -> No
     assert said.splitlines()[-1] == f"next           make diagnose STEP={STEP}, when its logs have arrived"
 
 
+def end_step(hours: float) -> None:
+    """Let the step have ended that long ago."""
+    began, end = Known.emr.step_status["Timeline"].values()
+    shift = end - (datetime.now(UTC) - timedelta(hours=hours))
+    Known.emr.step_status["Timeline"] = {"StartDateTime": began - shift, "EndDateTime": end - shift}
+
+
+def test_logs_that_will_not_come_any_more_are_not_awaited(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an old step half the logs are gone: nobody waits for them, and nothing says that they are on their way."""
+    ship(known, "worker-array-memory", only="/steps/")
+    end_step(hours=2)
+
+    def sleep(_: float) -> None:
+        raise AssertionError("nothing can come any more")
+
+    monkeypatch.setattr(polling, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    # moto dates what is shipped now: the step's own log is new enough, the driver's is missing
+    found = command.diagnose_step(known, CLUSTER, STEP, Console(quiet=True), patience=600)
+    printed = found.as_text("dev")
+    assert re.search(r"^not there +the driver's log \(below \S+\): EMR ships logs within 15 min", printed, re.MULTILINE)
+    assert "not there yet" not in printed
+    assert "when its logs have arrived" not in printed
+    assert found.as_json()["missing"].startswith("the driver's log")
+
+
+@pytest.mark.parametrize(("minutes", "limit"), [(0.0, 600.0), (10.0, 300.0), (14.0, 60.0), (16.0, 0.0)])
+def test_the_wait_ends_when_no_log_can_come_any_more(
+    known: Known, monkeypatch: pytest.MonkeyPatch, minutes: float, limit: float
+) -> None:
+    end_step(hours=minutes / 60)
+    limits: list[float] = []
+    monkeypatch.setattr(command, "poll", lambda *_, limit, **__: limits.append(limit))
+    command.diagnose_step(known, CLUSTER, STEP, Console(quiet=True), patience=600)
+    assert limits == [pytest.approx(limit, abs=5)]
+
+
 def test_ctrl_c_while_waiting_tells_what_is_known(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
     def sleep(_: float) -> None:
         raise KeyboardInterrupt

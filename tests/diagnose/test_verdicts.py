@@ -185,6 +185,22 @@ def test_an_executor_killed_while_spot_nodes_went_is_their_loss() -> None:
     assert judged(("driver", EXECUTOR.format(52)), nodes=gone).cause == "out-of-memory-executor"
 
 
+DISK = "2026-11-24 09:59:00,001 WARN DirectoryCollection: /mnt/yarn error, used space above threshold of 90.0%\n"
+
+
+@pytest.mark.parametrize("codes", [(137,), (143,), (-100, 137)])
+def test_a_full_disk_of_the_node_explains_the_first_end_there(codes: tuple[int, ...]) -> None:
+    node = Document("node", "n", DISK, host="ip-10-0-1-23")
+    verdict = judged(("driver", "".join(map(EXECUTOR.format, codes))), node)
+    assert (verdict.cause, verdict.source) == ("disk-full", "n")
+
+
+def test_of_many_lost_nodes_five_are_named() -> None:
+    nodes = tuple(Node(f"i-{number}", "ON_DEMAND", "gone", True) for number in range(6))
+    meaning = judged(("step", MASTER.format(-100)), nodes=nodes).meaning
+    assert [f"i-{number}" in meaning for number in range(6)] == [True] * 5 + [False]
+
+
 # --- what executors and drivers wrote -----------------------------------------------------------------------
 
 
@@ -248,12 +264,29 @@ LOST = "26/11/24 10:01:40 ERROR X: Lost executor {} on ip-10-0-1-23: Container r
             "the step still runs; executors were lost on the way, and Spark asks for others",
         ),
         (CAME.format(1), "still-running", "the step still runs"),
+        (
+            "before\nWARN X: Initial job has not accepted any resources; check\nafter\n",
+            "waits-for-nodes",
+            "the step still runs, and waits: no node has room for an executor",
+        ),
     ],
 )
 def test_a_step_that_lost_every_executor_waits(driver: str, cause: str, says: str) -> None:
     logs: list[tuple[Role, str]] = [("controller", BEGUN), ("step", REPORT.format("RUNNING")), ("driver", driver)]
     verdict = judged(*logs, stated=False)
     assert (verdict.cause, verdict.meaning, verdict.exit_code) == (cause, says, 0)
+    if cause == "waits-for-nodes":
+        assert verdict.source == "the driver"
+        assert verdict.words in " ".join(driver.split())
+        assert verdict.words
+
+
+def test_who_ended_a_step_is_said_where_yarn_says_it() -> None:
+    by = "Application application_1 was killed by user hadoop at 10.0.0.7\n"
+    verdict = judged(("step", f"{REPORT.format('KILLED')}{by}"), stated=False)
+    assert (verdict.cause, verdict.words) == ("cancelled", "was killed by user hadoop at 10.0.0.7")
+    assert verdict.meaning.endswith("while it was open, by user hadoop at 10.0.0.7")
+    assert verdict.source == "YARN's client"
 
 
 @pytest.mark.parametrize(
@@ -297,6 +330,7 @@ def test_how_a_step_ended(logs: list[tuple[Role, str]], known: dict[str, Any], c
 def test_a_step_that_ended_well_says_what_it_lost() -> None:
     ended: tuple[Role, str] = ("controller", "Step succeeded with exitCode 0\n")
     assert judged(ended, stated=False).meaning == "the step ended well"
+    assert judged(ended, stated=False).source == "EMR"
     verdict = judged(ended, ("driver", LOST.format(1)), stated=False)
     assert verdict.meaning == "the step ended well; what it lost on the way took nothing from it"
     assert (verdict.certain, verdict.exit_code, verdict.is_failure) == (True, 0, False)
@@ -313,6 +347,31 @@ def test_the_jobs_own_word_is_certain_and_its_code_where_it_is_one(record: dict[
     verdict = judged(job={"cause": "rejects", "message": "1 of 6 is rejected. Fix: look.", "phase": "plan", **record})
     assert (verdict.cause, verdict.certain, verdict.exit_code) == ("rejects-over-limit", True, code)
     assert (verdict.words, verdict.fix, verdict.source) == ("1 of 6 is rejected", "look", "the job, in phase plan")
+
+
+def test_the_jobs_own_word_goes_before_what_logs_show() -> None:
+    named = judged(("driver", f"26/11/24 x {BIG}"), job={"cause": "rejects", "message": "x"})
+    assert (named.cause, named.certain) == ("rejects-over-limit", True)
+
+
+@pytest.mark.parametrize(
+    ("state", "cause"), [("INTERRUPTED", "no-capacity"), ("CANCELLED", "cancelled"), ("FAILED", "unknown")]
+)
+def test_why_a_cluster_ended_explains_only_a_step_that_it_interrupted(state: str, cause: str) -> None:
+    code = "INTERNAL_ERROR_EC2_INSUFFICIENT_CAPACITY_AZ"
+    verdict = judged(state=state, reason_code=code, reason="no room")
+    assert (verdict.cause, verdict.words) == (cause, "no room")
+
+
+@pytest.mark.parametrize(
+    ("log", "words"), [("hello\nERROR: a stone\nbye\n", "ERROR: a stone"), ("hello\nbye\n", "bye")]
+)
+def test_of_a_bootstrap_that_names_nothing_its_error_is_shown_or_its_last_words(log: str, words: str) -> None:
+    reason = "On the master instance (i-1), bootstrap action 1 returned a non-zero return code"
+    known = {"subject": "cluster", "state": "TERMINATED_WITH_ERRORS", "reason_code": "BOOTSTRAP_FAILURE"}
+    verdict = judged(("bootstrap", log), **known, reason=reason)
+    assert (verdict.cause, verdict.words, verdict.source) == ("bootstrap-other", words, "bootstrap")
+    assert judged(**known, reason=reason).words == reason
 
 
 def test_the_jobs_last_words_and_exit_code_stand_for_its_record() -> None:

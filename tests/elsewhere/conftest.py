@@ -42,15 +42,14 @@ def gcs() -> Iterator[Cloud]:
     """An emulator of Google Cloud Storage with one bucket."""
     pytest.importorskip("gcp_storage_emulator", reason="needs the package gcp-storage-emulator")
     command = [sys.executable, str(Path(__file__).with_name("gcs_server.py")), BUCKET]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        assert port.isdigit(), "the emulator of Google Cloud Storage did not start"
-        yield Cloud(f"gs://{BUCKET}", {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}"})
-    finally:
-        process.terminate()
-        process.wait(timeout=300)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            port = process.stdout.readline().strip()
+            assert port.isdigit(), "the emulator of Google Cloud Storage did not start"
+            yield Cloud(f"gs://{BUCKET}", {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}"})
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="session")
@@ -65,19 +64,19 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     folder = tmp_path_factory.mktemp("azurite")
     options = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence", "--silent"]
     options += ["--skipApiVersionCheck", "--disableTelemetry"]
-    process = subprocess.Popen([node, AZURITE, *options], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
-        endpoint = f"http://127.0.0.1:{port}/{AZURITE_ACCOUNT}"
-        wait_for(endpoint, process)
-        connection = f"AccountName={AZURITE_ACCOUNT};AccountKey={AZURITE_KEY};BlobEndpoint={endpoint};"
-        environment = {"AZURE_STORAGE_CONNECTION_STRING": f"DefaultEndpointsProtocol=http;{connection}"}
-        with pytest.MonkeyPatch.context() as patch:
-            use(patch, environment)
-            store_module.Store(f"abfss://{BUCKET}@{AZURITE_ACCOUNT}.dfs.core.windows.net").fs.create_dir(BUCKET)
-        yield Cloud(f"abfss://{BUCKET}@{AZURITE_ACCOUNT}.dfs.core.windows.net", environment)
-    finally:
-        process.terminate()
-        process.wait(timeout=300)
+    command = [node, str(AZURITE), *options]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            endpoint = f"http://127.0.0.1:{port}/{AZURITE_ACCOUNT}"
+            wait_for(endpoint, process)
+            connection = f"AccountName={AZURITE_ACCOUNT};AccountKey={AZURITE_KEY};BlobEndpoint={endpoint};"
+            environment = {"AZURE_STORAGE_CONNECTION_STRING": f"DefaultEndpointsProtocol=http;{connection}"}
+            with pytest.MonkeyPatch.context() as patch:
+                use(patch, environment)
+                store_module.Store(f"abfss://{BUCKET}@{AZURITE_ACCOUNT}.dfs.core.windows.net").fs.create_dir(BUCKET)
+            yield Cloud(f"abfss://{BUCKET}@{AZURITE_ACCOUNT}.dfs.core.windows.net", environment)
+        finally:
+            process.terminate()
 
 
 def use(patch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:

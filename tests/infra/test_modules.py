@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ops.terraform.binary import cli_config, find_mirror
+from tests.infra import provider
 from tests.infra.planning import ROOT, diagnostics, kept
 
 pytestmark = pytest.mark.terraform
@@ -57,7 +58,10 @@ class Bench:
             done = self._run("init", "-input=false", "-lockfile=readonly")
             assert done.returncode == 0, done.stderr
             self._is_ready = True
-        done = self._run("test", "-json", *(f"-filter={name}" for name in files))
+        with provider.attached() as is_attached:  # or it would be started for each run
+            self.environ |= {provider.NAME: os.environ[provider.NAME]} if is_attached else {}
+            done = self._run("test", "-json", *(f"-filter={name}" for name in files))
+            self.environ.pop(provider.NAME, None)
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         runs = {
             f"{line['test_run']['path']}: {line['test_run']['run']}": line["test_run"]["status"]

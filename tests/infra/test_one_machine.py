@@ -40,11 +40,11 @@ def test_a_row_by_hand(plan_of: Callable[[str], Plan]) -> None:
     amx, m5 = 1.15 * rate, rate / 1.15  # m7i and c7i, and the slowest type that EMR may give
     assert float(row.machine.step) == pytest.approx((1_000_000 / (8 * amx) + 60) / 60)
     hour = 0.4242 + 40 * 0.0928 / 730
-    assert float(row.machine.usd[0]) == pytest.approx(hour * (float(row.machine.step) + 3) / 60 + 0.42)
-    assert float(row.machine.usd[1]) == pytest.approx(hour * (float(row.machine.step) + 6) / 60 + 0.42)
+    assert float(row.machine.usd[0]) == pytest.approx(hour * (float(row.machine.step) + 3) / 60 + 0.84)
+    assert float(row.machine.usd[1]) == pytest.approx(hour * (float(row.machine.step) + 6) / 60 + 0.84)
     assert float(row.one_node.step) == pytest.approx((1_000_000 / (4 * m5) + 60) / 60)
     hour = 0.2352 + 0.0504 + 72 * 0.0928 / 730 + 0.011  # m7i, its fee and volumes, and an endpoint that EMR may make
-    assert float(row.one_node.usd[1]) == pytest.approx(hour * (float(row.one_node.step) + 10) / 60 + 0.42, rel=0.005)
+    assert float(row.one_node.usd[1]) == pytest.approx(hour * (float(row.one_node.step) + 10) / 60 + 0.84, rel=0.005)
     assert float(row.cluster.step) == pytest.approx((1_000_000 / (6 * m5) + 60) / 60)
     assert row.one_node.usd[1] < row.cluster.usd[0]
     assert not row.measured

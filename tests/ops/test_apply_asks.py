@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 from ops.aws.account import Account
 from ops.aws.state_bucket import NoStateError
 from ops.core.console import Console
-from ops.core.errors import OperatorError
+from ops.core.errors import OperatorError, WrongUseError
 from ops.core.target import Target
 from ops.lifecycle import environment
+from ops.verify import run
 
 DEV = Target(env="dev", region="eu-west-3", account_id="000000000000")
 BUCKETS = {purpose: f"fruits-dev-{purpose}-000000000000" for purpose in ("data", "artifacts", "logs")}
@@ -134,3 +136,45 @@ def test_the_bucket_of_the_states_is_asked_for(
         environment.apply({}, console, Account(DEV))
     assert bucket == made
     assert "fruits-tfstate-000000000000" in said(console)
+
+
+def test_a_no_after_that_names_what_was_made(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(account: Account) -> None:
+        raise NoStateError("there is no bucket for Terraform's state yet")
+
+    monkeypatch.setattr(environment, "require_state", missing)
+    monkeypatch.setattr(environment, "make_state", lambda s3, target: None)
+    monkeypatch.setattr(Account, "client", lambda *_: None)
+    console = Console(file=io.StringIO(), width=200)
+    answers = iter(["yes", "no"])
+    monkeypatch.setattr(console, "input", lambda prompt: next(answers))
+    with pytest.raises(
+        OperatorError, match=rf"^nothing was created but {DEV.state_bucket}, which is empty and stays\.$"
+    ):
+        environment.apply({}, console, Account(DEV))
+    assert done == ["plan storage", "plan cluster"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "arch", "sentence"),
+    [
+        ("x86_64", "arm64", "which is x86_64 and not aarch64. Fix: ARCH=x86_64."),
+        ("arm64", "x86_64", "which is aarch64 and not x86_64. Fix: ARCH=arm64."),
+    ],
+)
+def test_nodes_of_another_processor_are_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, machine: str, arch: str, sentence: str
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(environment, "start_embedded", lambda *_: pytest.fail("it was started"))
+    with pytest.raises(WrongUseError, match=re.escape(sentence)):
+        environment.apply({"ARCH": arch}, Console(quiet=True))
+    monkeypatch.setenv("LOCALAWS_EXECUTE", "0")
+    environment.require_processor(arch, "nothing is run")
+
+
+def test_graviton_is_not_rehearsed_on_another_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(environment, "start_embedded", lambda *_: pytest.fail("it was started"))
+    with pytest.raises(WrongUseError, match=re.escape("Fix: leave arm64 out of WITH=, or look in an account: ENV=ver")):
+        run.verify({"WITH": "arm64,ssm"}, Console(quiet=True))

@@ -109,9 +109,15 @@ def house(tmp_path: Path, names: tuple[str, ...] = WHEELS) -> Path:
     return folder
 
 
-def test_a_wheelhouse_that_is_complete_not_made_broken_or_of_another_python(tmp_path: Path) -> None:
+def test_a_wheelhouse_that_is_complete_not_made_broken_or_of_another_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = house(tmp_path)
     places = {"root": folder.parent, "locks": tmp_path / "locks"}
+    monkeypatch.chdir(tmp_path)
+    wheelhouse.FOLDER.parent.mkdir()
+    wheelhouse.FOLDER.symlink_to(folder.parent)
+    assert machine.wheels("x86_64", locks=places["locks"])[0].state == "ok", "where make wheelhouse puts it"
     found, made = machine.wheels("x86_64", **places)
     assert found.state == "ok"
     assert "2 wheels, 0 MB, for Python 3.11 on x86_64, each as locked" in found.cause

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,9 +15,11 @@ import pytest
 
 from ops.core.console import Console
 from ops.core.errors import OperatorError
+from ops.core.paths import INFRA
 from ops.verify import gather, probe, record
 from ops.verify import run as command
 from ops.verify.assumptions import TABLE, judge
+from ops.verify.extras import EXTRAS
 
 ACCOUNT = "111122223333"
 KEY = f"arn:aws:kms:eu-west-3:{ACCOUNT}:key/0a1b"
@@ -523,3 +526,11 @@ def test_the_evidence_is_not_changed_by_judging_it() -> None:
     before = copy.deepcopy(evidence)
     judge(evidence, emulated=False)
     assert evidence == before
+
+
+def test_the_operators_of_env_verify_may_do_whatever_with_names() -> None:
+    text = (INFRA / "env" / "verify.operators.tfvars").read_text()
+    granted = set(re.findall(r"^(enable_\w+) += true$", text, re.MULTILINE))
+    named = [name for extra in EXTRAS.values() for name in (*extra.storage, *extra.cluster)]
+    asked = {name for name in named if name.startswith("enable_")}
+    assert asked - granted == {"enable_nat"}  # its rights are in enable_studio's

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.processes import interruptible
+from tests.rehearsal.recording import Recording
 
 REPO = Path(__file__).resolve().parents[2]
 NOT_CLONED = (".git", ".venv*", "build", "runs", "data", "weights", "__pycache__", ".*_cache", ".hypothesis")
@@ -31,13 +32,17 @@ class Clone:
 
     folder: Path
     typed: set[str] = field(default_factory=set)
+    recording: Recording = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.recording = Recording(self.folder / "build" / "calls.jsonl")
 
     @property
     def environ(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "LOCALAWS_", "TERRAFORM_HOME"))}
         for name in ("MAKEFLAGS", "MAKELEVEL", "CI", "ENV", "PYTHONPATH"):
             kept.pop(name, None)
-        return {**kept, "VENV": sys.prefix, "COLUMNS": "200"}
+        return {**kept, "VENV": sys.prefix, "COLUMNS": "200", "LOCALAWS_RECORD": str(self.recording.path)}
 
     def make(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """`make …` in a session of its own, as in a terminal: a signal to the group reaches all that it starts."""
@@ -55,8 +60,10 @@ class Clone:
 
     def types(self, *arguments: str, timeout: float = 600, **variables: str) -> tuple[int, str]:
         """Its exit code, and what it printed."""
-        process = self.make(*arguments, **variables)
-        printed, _ = process.communicate(timeout=timeout)
+        command = next(word for word in arguments if not word.startswith("-"))
+        with self.recording.of(command):
+            process = self.make(*arguments, **variables)
+            printed, _ = process.communicate(timeout=timeout)
         return process.returncode, printed
 
     def evaluates(self, target: str, command: str) -> str:

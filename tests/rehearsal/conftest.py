@@ -49,7 +49,7 @@ def history(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         operator.types("upload-dataset", INPUT="fruits")
         with operator.at_the_terminal():
             life.after_upload()
-            life.change()
+        operator.does("apply of a change", life.change)
         operator.follows("upload-dataset was interrupted, or images were added")
         operator.types("logs", name="logs of nothing")
         code, printed = operator.types("run-step", name="detached", DETACH="1", K="5")

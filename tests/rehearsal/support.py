@@ -22,6 +22,7 @@ import psutil
 from ops.cli import main as cli
 from ops.cli.commands import COMMANDS as COMMANDS_OF_ALL
 from tests.processes import interruptible
+from tests.rehearsal.recording import Recording
 from tests.typed import as_typed
 
 if TYPE_CHECKING:
@@ -62,12 +63,11 @@ class Operator:
     folder: Path
     said: dict[str, tuple[int, str]] = field(default_factory=dict)
     typed: set[str] = field(default_factory=set)
+    recording: Recording = field(init=False)
     life: Life = field(init=False)  # known once there is an account
 
-    @property
-    def recording(self) -> Path:
-        """Where the embedded AWS writes the calls that reach it, and the rights that each needs."""
-        return self.folder / "calls.jsonl"
+    def __post_init__(self) -> None:
+        self.recording = Recording(self.folder / "calls.jsonl")
 
     @property
     def environ(self) -> dict[str, str]:
@@ -77,7 +77,7 @@ class Operator:
             "PYTHONPATH": f"{REPO}{os.pathsep}{REPO / 'jobs'}",
             "LOCALAWS_HOME": str(self.folder / "aws"),
             "LOCALAWS_LOG_DELAY_SECONDS": "0.5",
-            "LOCALAWS_RECORD": str(self.recording),
+            "LOCALAWS_RECORD": str(self.recording.path),
             "COLUMNS": "200",
         }
 
@@ -128,18 +128,19 @@ class Operator:
 
     def types(self, target: str, name: str = "", enters: str = "", **variables: str) -> tuple[int, str]:
         """Run a target of the Makefile; its exit code and what it printed are also kept under a name."""
-        if target in PROCESSES or enters:
-            process = self.start(target, **variables)
-            printed, _ = process.communicate(enters, timeout=840)
-            code = process.returncode
-        else:
-            code, printed = self.calls(target, **variables)
+        with self.recording.of(target):
+            if target in PROCESSES or enters:
+                process = self.start(target, **variables)
+                printed, _ = process.communicate(enters, timeout=840)
+                code = process.returncode
+            else:
+                code, printed = self.calls(target, **variables)
         self.said[name or target] = code, printed
         return code, printed
 
     def does(self, name: str, deed: Callable[[], object]) -> None:
-        """Something of the operator's program that is called by itself; it must end well."""
-        with self.at_the_terminal() as printed:
+        """Something of the operator's program that is called by itself; it must end well. The command is named last."""
+        with self.recording.of(name.rpartition("make ")[2].split()[0]), self.at_the_terminal() as printed:
             deed()
         self.said[name] = 0, printed.getvalue()
 

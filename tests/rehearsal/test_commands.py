@@ -100,6 +100,12 @@ def test_ctrl_c_in_a_one_shot_step_destroys_the_cluster(tmp_path: Path) -> None:
         code, printed = operator.types("apply")
         assert code == 0, printed
         operator.types("upload-dataset", INPUT="fruits")
+        began = time.monotonic()
+        code, printed = operator.types("run-step", name="no capacity", FAULT="no-capacity")
+        assert code == 18, printed
+        assert "there was work, and no executor came in 20 s: the cluster has no free node for one" in printed
+        assert "ask for nodes on demand" in printed
+        assert time.monotonic() - began < 300  # the cluster's own limits come much later
         process = operator.start("run-step", ONESHOT="1")
         assert process.stdout is not None
         said = ""

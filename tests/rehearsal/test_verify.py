@@ -14,6 +14,7 @@ from localaws.java import find_java_home
 from ops.verify.assumptions import TABLE
 from ops.verify.extras import EXTRAS
 from tests.rehearsal.clones import TYPED_ALONE, Clone, clone_into, is_open, port_of
+from tools.record_calls import FOLDER, RECORDED, parse_rights
 
 pytestmark = [
     pytest.mark.aws,
@@ -53,6 +54,23 @@ def test_every_check_runs_and_what_is_imitated_is_not_called_verified(clone: Clo
     assert "123456789012" not in page.read_text() + page.with_suffix(".json").read_text()
     assert "nothing of it is left" in printed
     assert not is_open(port_of(printed))
+    clone.assert_nothing_runs()
+    if FOLDER not in os.environ:  # the record is not being renewed
+        assert set(clone.recording.rights()) - set(parse_rights(RECORDED.read_text())) == set()
+
+
+def test_the_idle_watch_ends_a_cluster_that_is_looked_at_with_more(clone: Clone) -> None:
+    code, printed = clone.types("verify-aws", "WITH=idle,ssm,nat,one-node", timeout=840)
+    assert code == 0, printed
+    record = json.loads(next((clone.folder / "runs/local/verify").glob("*.json")).read_text())
+    verdicts = {row["id"]: row["verdict"] for row in record["assumptions"]}
+    seen = ("idle-limit", "idle-end", "after-end", "emr-endpoint", "leftovers")
+    assert {verdicts[name] for name in seen} == {"rehearsed"}
+    assert verdicts["clock"] == "open", "one of the two ends a cluster"
+    idle = record["evidence"]["extras"]["idle"]
+    assert idle["limit"] <= idle["seconds"] <= idle["limit"] + 900
+    assert "broken" not in verdicts.values()
+    assert "nothing of it is left" in printed
     clone.assert_nothing_runs()
 
 

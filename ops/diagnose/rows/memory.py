@@ -2,8 +2,8 @@
 
 from ops.diagnose.cause import Cause, patterns
 
-_TYPES = "core, task in infra/env/<env>.cluster.tfvars; the sizes of driver and executors are computed from it"
-LARGER = f"a type with more memory per vCPU for the core and task fleets ({_TYPES}), then make apply"
+_TYPES = "{variables} in infra/env/<env>.cluster.tfvars; the sizes of driver and executors are computed from it"
+LARGER = f"a type with more memory per vCPU for {{fleets}} ({_TYPES}), then make apply"
 _NEXT = "make apply, then make run-step"
 
 RESULT = Cause(
@@ -192,7 +192,7 @@ WORKER_GONE = Cause(
     variant="silent",
     meaning="a Python worker ended without a word: native code crashed in it, or the kernel killed it for want of "
     "memory",
-    fix="a crash: ENGINE=tensorflow leaves OpenVINO out. A kill: a type with more memory per vCPU (core, task in "
+    fix="a crash: ENGINE=tensorflow leaves OpenVINO out. A kill: a type with more memory per vCPU ({variables} in "
     "infra/env/<env>.cluster.tfvars)",
     distinction="spark.python.worker.faulthandler.enabled=true (a cluster of make apply has it) puts the stack of a "
     "crash into the log; with it on and no stack there, the worker was killed: memory",

@@ -4,7 +4,7 @@ from ops.diagnose.cause import Cause, patterns
 
 _TWO = (
     "aws emr list-instances --cluster-id … says of each node its market, its end and why: Spot interruption, or a "
-    "disk above 90 %, no heartbeat, somebody's request"
+    "disk above 90%, no heartbeat, somebody's request"
 )
 
 LOST_SPOT = Cause(

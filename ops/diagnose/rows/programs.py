@@ -9,7 +9,7 @@ ROWS = (
     Cause(
         name="request-too-large",
         meaning="{part} of the application asks for more than the largest container that a node can give{where}",
-        fix="a larger type (core, task in infra/env/<env>.cluster.tfvars; the sizes are computed from it), or leave "
+        fix="a larger type ({variables} in infra/env/<env>.cluster.tfvars; the sizes are computed from it), or leave "
         "spark.{setting}.memory and its memoryOverhead as they are",
         command="make apply, then make run-step",
         patterns=patterns(
