@@ -356,7 +356,10 @@ ON_YARN = {
     "kernel-kills-executor": Accident("out-of-memory-executor", signal=signal.SIGKILL),
     "executors-lost": Accident("executor-lost", signal=signal.SIGSTOP, settings=HURRIED),
     "spot-node-killed-executor": Accident("lost-spot-nodes", "spot", settings=ON_SPOT),
-    "client-mode": Accident("out-of-memory-executor", "worker-memory", request={"mode": "client"}),
+    # too little for a PCA in each worker: the job refuses it, and nothing is killed
+    "client-mode": Accident(
+        "reduction-impossible", settings={"spark.executor.memoryOverhead": "900m"}, request={"mode": "client"}
+    ),
 }
 # Sizes for the drawn sample: TensorFlow lives in the driver's overhead, a worker in the executor's.
 SMALL = {

@@ -79,7 +79,8 @@ def read_result(folder: Path) -> Result:
 def fetch_result(world: World, prefix: str, folder: Path) -> Result:
     """The result below a prefix of the code bucket, by way of a folder."""
     pages = world.s3.get_paginator("list_objects_v2").paginate(Bucket=world.code, Prefix=f"{prefix}/")
-    for key in [found["Key"] for page in pages for found in page.get("Contents", [])]:
+    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+    for key in (key for key in keys if not key.endswith("/")):  # a folder
         target = folder / key.removeprefix(f"{prefix}/")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(world.s3.get_object(Bucket=world.code, Key=key)["Body"].read())
