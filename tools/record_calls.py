@@ -150,7 +150,7 @@ def move_to_prod(right: Right) -> Right:
 
     context = {key: moved(value) for key, value in right.context}
     role = right.action.startswith("iam:") and ":role/fruits-" in right.resource
-    if role and any(kind.knows(BOUNDARY) for kind in reference.action(right.action).kinds):
+    if role and any(kind.knows(BOUNDARY) for kind in reference.find_action(right.action).kinds):
         context[BOUNDARY] = "arn:aws:iam::<account>:policy/fruits-prod-boundary"
     return Right(right.action, str(moved(right.resource)), tuple(sorted(context.items())), right.commands)
 

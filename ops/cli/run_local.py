@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from fruits.inputs import require_image
+from fruits.command_line import read_request
+from fruits.inputs import LeftOut, label_of, require_classes, require_image, walk
 from fruits.store import Store
 
-from ops.job.local_spark import SAMPLE, request_from
+from ops.cli.given import read_fields
+from ops.job.local_spark import SAMPLE, make_request
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -17,9 +19,16 @@ def main(environ: Mapping[str, str]) -> int:
 
     What can be refused is refused first, in a moment: what takes long to load or to draw comes after.
     """
-    request = request_from(environ)
+    uri = environ.get("REQUEST")
+    request = read_request(uri) if uri else make_request(read_fields(environ))
     if request.input != SAMPLE:
-        require_image(Store(request.input))
+        source = Store(request.input)
+        require_image(source)
+        if request.classes and source.is_local:
+            from fruits.selection import normalise_names
+
+            labels = {label_of(f"{source.uri}/{entry.key}") for entry in walk(source, LeftOut())}
+            require_classes(normalise_names(request.classes), labels)
     from fruits.models import require_model
 
     require_model(request)

@@ -148,7 +148,7 @@ def compose(
         "classes_left": len(counts) - len(largest),
         "classifier": render_classifier(chosen, counts, summary["images_ok"]),
         "cost": page.render_paragraphs(
-            ["No cost here: the job knows no prices. For a run on AWS, make results adds what it cost."]
+            ["No cost: this run was not billed. For a run on AWS, make results adds what it cost."]
         ),
         "rejected": total_rejected,
         "rejected_kinds": describe_rejects(summary["rejected"]).partition(": ")[2],

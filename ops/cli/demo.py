@@ -9,11 +9,24 @@ from pathlib import Path
 
 from rich.text import Text
 
+from localaws import faults
+from ops.aws.account import Place
+from ops.cli.given import is_on, read_place, read_size
 from ops.core.console import Console
+from ops.core.errors import ExitCode
 from ops.cost import after
 from ops.job.wheelhouse import SOME_MB, is_here
 from ops.lifecycle import fault, step
-from ops.lifecycle.environment import SAMPLE, apply, destroy, fetch_results, stop_embedded, told
+from ops.lifecycle.environment import (
+    SAMPLE,
+    STOPPED_MESSAGE,
+    Order,
+    apply,
+    destroy,
+    fetch_results,
+    open_account,
+    stop_embedded,
+)
 from ops.lifecycle.upload import upload
 from sample.draw import draw_sample
 
@@ -21,13 +34,12 @@ MINUTES = 3
 YARN_MINUTES = 4
 
 
-def foretell(environ: Mapping[str, str]) -> str:
+def foretell(arch: str, *, yarn: bool) -> str:
     """What the demo does, how long it takes and what it downloads."""
-    arch = environ.get("ARCH") or "x86_64"
     wheels = f"It downloads the wheels of a node, some {SOME_MB} MB, once."
     return (
         f"demo: apply, upload, run-step, results and destroy on an AWS embedded in this machine; about "
-        f"{YARN_MINUTES if environ.get('YARN') == '1' else MINUTES} minutes on two cores, no account, nothing billed. "
+        f"{YARN_MINUTES if yarn else MINUTES} minutes on two cores, no account, nothing billed. "
         f"{'It downloads nothing: the wheels of a node are here.' if is_here(arch) else wheels}"
     )
 
@@ -37,28 +49,38 @@ def opener(platform: str = sys.platform) -> str:
     return {"darwin": "open", "win32": "start"}.get(platform, "xdg-open")
 
 
-def demo(environ: Mapping[str, str], console: Console) -> int:
+def main(environ: Mapping[str, str]) -> int:
+    """`make demo`."""
+    console, place, yarn = Console(), read_place(environ), is_on(environ, "YARN")
+    order = Order(size=read_size(environ), fault=faults.known(environ.get("FAULT") or ""))
+    try:
+        return demo(place, order, console, yarn=yarn)
+    except KeyboardInterrupt:
+        console.print(f"interrupted; {STOPPED_MESSAGE}")
+        return ExitCode.INTERRUPTED
+
+
+def demo(place: Place, order: Order, console: Console, *, yarn: bool = False) -> int:
     """Apply, upload the drawn sample, run the step, fetch the results, destroy, stop; returns the step's exit code."""
     began = time.monotonic()
-    environ = {**environ, "ENV": "local"}
     folder: Path | None = None
     price = ""
-    fault.wanted(environ)
-    console.print(foretell(environ))
+    console.print(foretell(order.size.arch, yarn=yarn))
     try:
-        account = apply(environ, console)
+        account = open_account(place, order, console, yarn=yarn)
+        apply(account, order, console)
         counts = draw_sample(SAMPLE)
         sent, total = upload(account.client("s3"), account.bucket("data"), SAMPLE, console)
         console.print(
             f"the embedded sample, drawn (not photographed): {total} images of {len(counts)} fruits, {sent} uploaded",
         )
-        with fault.injected(account, environ, fault.IN_STEP):
+        with fault.injected(account, order.fault, fault.IN_STEP):
             # whatever happens to the step, its cluster ends below
-            code = step.run_step(account, environ, console, step.Terms(one_shot=True, cost=False))
+            code = step.run_step(account, {}, console, step.Terms(one_shot=True, cost=False))
         if code == 0:
-            folder = fetch_results(account, environ, console)
-        destroy(environ, console)
-        price = after.demo_price(account, str(account.cluster["cluster_id"]), environ)
+            folder = fetch_results(account, console)
+        destroy(account, console)
+        price = after.demo_price(account, str(account.cluster["cluster_id"]))
     finally:
         stop_embedded(console)
     if folder is not None:
@@ -72,8 +94,3 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
         )
         console.print(Text.assemble(("demo done", "bold green"), "\n".join(lines)))
     return code
-
-
-def demo_command(environ: Mapping[str, str]) -> int:
-    """`make demo`."""
-    return told("demo", environ, lambda: demo(environ, Console()))

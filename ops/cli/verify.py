@@ -23,21 +23,24 @@ from rich.table import Table
 from rich.text import Text
 
 from localaws.errors import LocalAwsError
-from ops.aws.account import Account
+from ops.aws.account import Account, Place
 from ops.aws.inventory import Inventory
 from ops.aws.refusals import explain
 from ops.aws.state_bucket import require_state
 from ops.aws.sweep import SweepError
-from ops.core.console import Console
+from ops.cli.given import is_on, read_person, read_place
+from ops.core.console import Console, Person
 from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
 from ops.core.target import PROJECT
 from ops.cost import ledger
 from ops.cost.bill import Span, bill, spans_of_steps
 from ops.cost.ledger import TROUBLE
-from ops.cost.money import currency_from
+from ops.cost.money import read_currency
 from ops.job import wheelhouse
 from ops.lifecycle import environment as deploy
+from ops.lifecycle import step
+from ops.lifecycle.environment import Order
 from ops.lifecycle.upload import upload
 from ops.plan import pricing
 from ops.prices import table as prices
@@ -66,9 +69,10 @@ EXPECTED = (
     BotoCoreError,
 )
 TRIES = 3
+NO_SUCH_CLASS = "No such fruit"
 
 
-def price_hour(account: Account, environ: Mapping[str, str]) -> Decimal:
+def price_hour(account: Account) -> Decimal:
     """Dollars of an hour of the cluster, on demand throughout, from a plan that asks AWS nothing.
 
     Raises
@@ -76,7 +80,7 @@ def price_hour(account: Account, environ: Mapping[str, str]) -> Decimal:
     OperatorError : the price cannot be told, or an hour would cost more than a euro
     """
     target = replace(account.target, endpoint=None, offline=True)
-    extra = cluster_variables(target, {}, Size.from_options(environ))
+    extra = cluster_variables(target, {}, Size())
     work = Workspace(target=target, stack="cluster", extra=extra, capture=True)
     plan = work.state.with_suffix(".tfplan")
     work.plan(out=plan)
@@ -86,7 +90,7 @@ def price_hour(account: Account, environ: Mapping[str, str]) -> Decimal:
         raise OperatorError(f"the price is not available: {error}", exit_code=5) from error
     assert hour is not None
     usd = hour.total_on_demand * HOURS
-    euros = usd * currency_from({"CURRENCY": "EUR"}).per_usd
+    euros = usd * read_currency("EUR").per_usd
     if euros >= LIMIT_EUR and not account.target.emulated:
         raise OperatorError(
             f"an hour of ENV={target.env} costs {euros:.2f} EUR, and this is meant to stay under {LIMIT_EUR} EUR. "
@@ -113,23 +117,58 @@ def refuse_used_environment(account: Account) -> None:
         )
 
 
-def collect(gatherer: Gatherer, environ: Mapping[str, str], extras: Sequence[str]) -> None:
+def run_sample(gatherer: Gatherer) -> None:
+    """The whole chain over the sample."""
+    account, console = gatherer.account, gatherer.console
+    request = step.request_for(account, {})
+    submitted = step.submit(account, request, queue=False)
+    step.conclude(account, submitted, step.watch(account, submitted, console), console)
+    description = gatherer.describe_step(submitted.cluster_id, submitted.step_id)
+    arguments = description["Config"]["Args"] if "Config" in description else []
+    entry, packed = step.upload_job(account)  # there already: it says under which key
+    bucket, _, prefix = submitted.output.removeprefix("s3://").partition("/")
+    s3 = account.client("s3")
+    gatherer.evidence["sample"] = {
+        "step": description,
+        "arguments": step.step_arguments(entry, packed, arguments[-1] if arguments else ""),
+        "request": request.as_json(),
+        "output": submitted.output,
+        "run": gatherer.ask(lambda: json.loads(account.store(submitted.output).read("run.json"))),
+        "run_written": gatherer.ask(lambda: s3.head_object(Bucket=bucket, Key=f"{prefix}/run.json")["LastModified"]),
+    }
+
+
+def run_failing(gatherer: Gatherer) -> None:
+    """A step whose job fails for a reason that is known."""
+    account = gatherer.account
+    output = f"s3://{account.bucket('data')}/results/verify-failing"
+    request = step.request_for(account, {"classes": [NO_SUCH_CLASS], "output": output})
+    submitted = step.submit(account, request, queue=False)
+    step.watch(account, submitted, gatherer.console)
+    gatherer.evidence["failing"] = {
+        "step": gatherer.describe_step(submitted.cluster_id, submitted.step_id),
+        "told": gatherer.ask(lambda: json.loads(account.store(output).read("_run/error.json"))),
+        "details": {"seconds": None, "found": None},
+    }
+
+
+def collect(gatherer: Gatherer, extras: Sequence[str]) -> None:
     """Apply, run, look: fills the evidence. What raises here leaves the rest unseen."""
     account, console, evidence = gatherer.account, gatherer.console, gatherer.evidence
     evidence["with"] = list(extras)
-    options = {"YES": "1", **{name: value for extra in extras for name, value in EXTRAS[extra].environ.items()}}
+    arch = next((EXTRAS[extra].arch for extra in extras if EXTRAS[extra].arch), "x86_64")
+    order = Order(size=Size(arch=arch), person=Person(has_agreed=True))
 
     def apply() -> Account:
-        deploy.apply({**environ, **options}, console, account)
-        return Account(account.target, account.environ)  # the outputs of before the apply were others
+        deploy.apply(account, order, console)
+        return replace(account)  # the outputs of before the apply were others
 
     account = gatherer.account = apply()
     evidence["alive"] = gatherer.alive()
     draw_sample(deploy.SAMPLE)
     _, evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, console)
-    environment = {k: v for k, v in environ.items() if k in ("ENV", "REGION", "CI", "CURRENCY")}
-    gatherer.run_sample(environment)
-    gatherer.run_failing(environment)
+    run_sample(gatherer)
+    run_failing(gatherer)
     gatherer.run_probe()
     gatherer.look_at_extras(extras)
     with console.status("a second plan"):
@@ -161,7 +200,7 @@ def plan_again(account: Account) -> dict[str, Any]:
     return {"changes": changes}
 
 
-def measure_cost(account: Account, limit_usd: Decimal, environ: Mapping[str, str]) -> dict[str, Any]:
+def measure_cost(account: Account, limit_usd: Decimal) -> dict[str, Any]:
     """What the cluster did cost, from the lifetimes of its instances."""
     try:
         nodes, steps = ledger.observe(account, str(account.cluster["cluster_id"]), prices.table())
@@ -170,15 +209,15 @@ def measure_cost(account: Account, limit_usd: Decimal, environ: Mapping[str, str
         return {
             "usd": str(cluster_bill.total),
             "limit_usd": str(limit_usd),
-            "said": currency_from(environ).of(cluster_bill.total),
+            "said": read_currency(account.currency).of(cluster_bill.total),
         }
     except (*TROUBLE, ValueError) as error:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def remove(account: Account, environ: Mapping[str, str], console: Console) -> None:
+def remove(account: Account, console: Console) -> None:
     """The cluster stack, every object, the storage stack: also what an apply that broke off has left."""
-    deploy.destroy(environ, console, account)
+    deploy.destroy(account, console)
     s3 = account.client("s3")
     for _, bucket in Inventory(account).buckets():
         deploy.empty_bucket(s3, bucket)
@@ -203,11 +242,11 @@ def retry_action(action: Callable[[], None], console: Console, tries: int = TRIE
     return reason
 
 
-def clean_up(gatherer: Gatherer, environ: Mapping[str, str], limit_usd: Decimal) -> None:
+def clean_up(gatherer: Gatherer, limit_usd: Decimal) -> None:
     """Remove everything, then list what is left."""
-    account, console = Account(gatherer.account.target, gatherer.account.environ), gatherer.console
-    reason = retry_action(lambda: remove(account, environ, console), console)
-    gatherer.evidence["cost"] = measure_cost(gatherer.account, limit_usd, environ)
+    account, console = replace(gatherer.account), gatherer.console
+    reason = retry_action(lambda: remove(account, console), console)
+    gatherer.evidence["cost"] = measure_cost(gatherer.account, limit_usd)
     leftovers = gatherer.ask(lambda: Inventory(account).names())
     if reason and "error" not in leftovers:
         leftovers["not removed"] = [reason[:500]]
@@ -274,40 +313,46 @@ def conclude(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
     return BROKEN if broken else 0
 
 
-def verify(environ: Mapping[str, str], console: Console) -> int:
-    """The whole look; returns the exit code."""
-    local = (environ.get("ENV") or "local") == "local"
+def verify(place: Place, names: str | None, person: Person, console: Console) -> int:
+    """The whole look; returns the exit code.
+
+    Parameters
+    ----------
+    names : of what is looked at beside the smallest cluster
+    person : who may be asked before anything is made
+    """
     for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave a cluster
         signal.signal(number, signal.default_int_handler)
-    extras = parse_extras(environ.get("WITH"))
-    if local:
+    extras = parse_extras(names)
+    if place.is_local:
         for extra in extras:
-            arch = EXTRAS[extra].environ.get("ARCH", "")
-            deploy.require_processor(arch, f"leave {extra} out of WITH=, or look in an account: ENV=verify")
+            deploy.require_processor(
+                EXTRAS[extra].arch, f"leave {extra} out of WITH=, or look in an account: ENV=verify"
+            )
         deploy.start_embedded(console)
-    account = Account.from_environment(environ)
-    account = Account(add_extras(account.target, extras), environ)
+    account = Account.at(place)
+    account = replace(account, target=add_extras(account.target, extras))
     require_state(account)
     try:
         refuse_used_environment(account)
     except (ClientError, BotoCoreError) as error:
         raise OperatorError(f"nothing was made: {explain(error)[0]}") from error
     with console.status("what it will cost"):
-        limit = price_hour(account, environ) * (2 if "again" in extras else 1)
-    limit_eur = currency_from({"CURRENCY": "EUR"}).of(limit)
+        limit = price_hour(account) * (2 if "again" in extras else 1)
+    limit_eur = read_currency("EUR").of(limit)
     lines = [
         f"   makes buckets and the smallest cluster of ENV={account.target.env}, runs {PROJECT} over the drawn sample, "
         f"looks, and removes everything: about {40 + sum(EXTRAS[name].minutes for name in extras)} minutes",
         *(f"   also {name}: {EXTRAS[name].help}" for name in extras),
         f"   costs at most {limit_eur} before tax: an hour of all nodes on demand, after which the cluster ends itself",
     ]
-    deploy.confirm(account, lines, environ, console)
+    deploy.confirm(account, lines, person, console)
     gatherer, started = Gatherer(account, console), datetime.now(UTC)
     gatherer.evidence["caller"] = gatherer.ask(gatherer.caller)
     stopped, code = None, 0
     began = time.monotonic()
     try:
-        collect(gatherer, environ, extras)
+        collect(gatherer, extras)
     except KeyboardInterrupt:
         stopped, code = "interrupted", 130
         console.print("interrupted; removing what was made")
@@ -318,16 +363,17 @@ def verify(environ: Mapping[str, str], console: Console) -> int:
         stopped, code = f"{type(error).__name__}: {error}", 1
         raise
     finally:
-        clean_up(gatherer, environ, limit)
+        clean_up(gatherer, limit)
         exit_code = conclude(gatherer, stopped, started)
-        if local:
+        if place.is_local:
             deploy.stop_embedded(console)
         console.print(f"{(time.monotonic() - began) / 60:.1f} minutes")
     return LEFT if exit_code == LEFT else code or exit_code
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """`make verify-aws`."""
-    if environ.get("BILL") == "1":
-        return compare_bill(environ, Console())
-    return verify(environ, Console())
+    """`make verify-aws`; BILL=1 compares AWS's bill with what the last record expected."""
+    place, console = read_place(environ), Console()
+    if is_on(environ, "BILL"):
+        return compare_bill(place, console)
+    return verify(place, environ.get("WITH"), read_person(environ), console)
