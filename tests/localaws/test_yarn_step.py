@@ -16,10 +16,7 @@ import pytest
 
 from localaws import faults, server
 from localaws.processes import find_processes
-from tests.diagnose.capture import Stage
-from tests.drawn import draw_once
 from tests.localaws.on_yarn import OnYarn, needs_jars, settings_for, spark_defaults
-from tests.localaws.results import fetch_result, read_result, run_locally
 from tests.localaws.support import Aws, make_world, step, until
 
 pytestmark = [pytest.mark.aws, pytest.mark.spark, *needs_jars]
@@ -127,29 +124,6 @@ def test_the_pythons_of_an_executor_over_its_memory_end_with_a_cause(on_yarn: On
     step_id = on_yarn.run("hog", *submit(on_yarn, *limits, megabytes=900, seconds=9), wanted="FAILED")
     _, master = application_of(on_yarn.said(step_id))
     assert "Container killed by YARN for exceeding physical memory limits" in on_yarn.log(f"{master}/stderr")
-
-
-@pytest.mark.tensorflow
-def test_the_job_on_a_primary_alone_gives_what_run_local_gives(primary_alone: OnYarn, tmp_path: Path) -> None:
-    """Driver and executors on the only node, as infra/modules/emr makes it; features bit for bit, PCA, manifests."""
-    images = tmp_path / "images"
-    draw_once(images, views=3)
-    world = primary_alone.world
-    for path in images.rglob("*.jpg"):
-        key = f"images/{path.parent.name}/{path.name}"
-        world.s3.put_object(Bucket=world.code, Key=key, Body=path.read_bytes())
-    command = Stage(world, images, world.aws.home).job(output=f"s3://{world.code}/out/job")
-    memory = ("--conf", "spark.driver.memoryOverhead=2200m", "--conf", "spark.executor.memoryOverhead=2200m")
-    with run_locally(images, tmp_path / "local") as process:
-        step_id = primary_alone.run("job", command[0], *memory, *command[1:])
-        assert process.wait() == 0
-    said = primary_alone.said(step_id)
-    assert "final status: SUCCEEDED" in said
-    (primary,) = primary_alone.instances("MASTER")
-    assert f"ApplicationMaster host: {primary['PrivateDnsName']}" in said
-    result = fetch_result(world, "out/job", tmp_path / "fetched")
-    assert result.summary["images_ok"] == len(list(images.rglob("*.jpg"))) > 0
-    result.check_equal(read_result(tmp_path / "local"))
 
 
 @pytest.mark.slow
