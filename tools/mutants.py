@@ -77,7 +77,6 @@ MODULES: dict[str, tuple[str, ...]] = {
             "ops.diagnose.scene",
             "ops.diagnose.finders.ending",
             "ops.diagnose.finders.naming",
-            "ops.diagnose.finders.node",
             "ops.diagnose.finders.processes",
             "ops.diagnose.finders.words",
         ),

@@ -50,13 +50,13 @@ def environment_of(command: str, typed: Mapping[str, str], environ: Mapping[str,
         if text := given.get(name):
             OPTIONS[name].check(text)
     if "REGION" in TAKES[command]:
-        from ops.aws.account import environment_and_region
+        from ops.cli.given import read_place
 
-        environment_and_region(given)
+        read_place(given)
     if given.get("CURRENCY"):
-        from ops.cost.money import currency_from
+        from ops.cost.money import read_currency
 
-        currency_from(given)  # what is no currency is refused now, not when a run of minutes has ended
+        read_currency(given["CURRENCY"])  # what is no currency is refused now, not when a run of minutes has ended
     return given
 
 

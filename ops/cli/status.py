@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.aws import emr
-from ops.aws.account import NOT_RUNNING, Account, emulator
+from ops.aws.account import NOT_RUNNING, Account, find_emulator
+from ops.cli.given import read_place
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.text import duration, utc
@@ -131,12 +132,13 @@ def as_json(env: str, region: str, bills: Bills, steps: list[OpenStep], now: dat
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0 whatever the environment is in; 1 to 4 where it cannot be asked."""
     errors, as_program = Console(stderr=True), environ.get("JSON") == "1"
-    if (environ.get("ENV") or "local") == "local" and not emulator(environ):
+    place = read_place(environ)
+    if place.is_local and not find_emulator(place):
         none = {"env": "local", "emulated": True, "cluster": None, "billing": NOT_RUNNING}
         print(json.dumps(none, indent=1) if as_program else NOT_RUNNING)
         return 0
     with working(errors, "asking", quiet=as_program or not errors.is_terminal):
-        account = Account.from_environment(environ)
+        account = Account.at(place)
         now = datetime.now(UTC)
         bills = look(account, now)
         steps = open_steps(account, bills.cluster)

@@ -12,9 +12,9 @@ from fruits.errors import EXIT_CODES
 
 from ops.diagnose import firsts
 from ops.diagnose.evidence import Evidence
-from ops.diagnose.finders.naming import find_named
+from ops.diagnose.hit import Hit
 from ops.diagnose.rows import bootstrap, ending
-from ops.diagnose.scene import Hit, Scene
+from ops.diagnose.scene import Scene
 from ops.diagnose.table import BARE, get_cause
 from ops.diagnose.tracebacks import Traceback
 
@@ -91,7 +91,7 @@ class Verdict:
 def make_verdict(scene: Scene, hit: Hit) -> Verdict:
     """What a hit says, in words."""
     evidence, record, traceback = scene.evidence, scene.record, scene.traceback
-    name = find_named(scene)
+    name = scene.named
     certain = name is not None and hit.cause is name.cause and hit.cause not in BARE
     fields = _fill_fields(hit, evidence)
     sentence, _, own_fix = _split_fix(hit.line)

@@ -189,10 +189,12 @@ def find_cluster_id(account: Account) -> str:
         raise
 
 
-def diagnose(account: Account, environ: Mapping[str, str], console: Console, *, patience: float) -> Diagnosis:
-    """What ``CLUSTER=`` and ``STEP=`` ask for; by default the newest failure of the environment's cluster."""
-    cluster_id = environ.get("CLUSTER") or find_cluster_id(account)
-    step_id = environ.get("STEP") or find_newest_failure(account, cluster_id)
+def diagnose(
+    account: Account, console: Console, *, cluster_id: str = "", step_id: str = "", patience: float
+) -> Diagnosis:
+    """Why a step or cluster failed; by default the newest failure of the environment's cluster."""
+    cluster_id = cluster_id or find_cluster_id(account)
+    step_id = step_id or find_newest_failure(account, cluster_id)
     if step_id:
         return diagnose_step(account, cluster_id, step_id, console, patience=patience)
     return diagnose_cluster(account, cluster_id, console, patience=patience)

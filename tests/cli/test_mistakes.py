@@ -46,6 +46,7 @@ MISTAKES = {
         ("INPUT=photo.jpg", 10, "is a file. Fix: give the folder that holds the images."),
         ("INPUT=texts", 10, "1 file is left out: 1 .txt (first: apple/a.txt)."),
         ("INPUT=photos MODEL=vgg16", 11, "the model 'vgg16' is unknown. Fix: one of efficientnet_lite0,"),
+        ("CLASSES=Pomme", 10, "no image is of class Pomme. Fix: one of Banana, Cherry, Green Apple, Lemon,"),
         ("INPUT=photos CLASSES=Pomme", 10, "no image is of class Pomme. Fix: one of apple."),
         ("INPUT=photos K=0", 2, "a PCA keeps at least one component. Fix: K=1 or more"),
         ("INPUT=photos K=50 VARIANCE=0.9", 2, "each decides the number of components. Fix: give one of them."),
@@ -138,6 +139,7 @@ MISTAKES = {
         ("ENV=verify YES=si", 2, "YES=si is neither yes nor no."),
         ("ENV=verify REGION=paris", 2, NO_REGION),
         ("ENV=verify CURRENCY=EURO", 2, NO_MONEY),
+        ("WITH=foo", 2, "WITH=foo is nothing that can be looked at."),
     ],
     "neighbours": [
         ("", 2, "no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg."),
@@ -190,7 +192,7 @@ def test_a_mistake_is_refused_at_once(
     for place, name in ((server, "start"), (Workspace, "init"), (local_spark, "run")):
         if hasattr(place, name):
             monkeypatch.setattr(place, name, lambda *_, **__: pytest.fail("something was started"))
-    monkeypatch.setattr(account, "emulator", lambda _: {})
+    monkeypatch.setattr(account, "find_emulator", lambda _: {})
     (tmp_path / "photos/apple").mkdir(parents=True)
     Image.new("RGB", (9, 9)).save(tmp_path / "photos/apple/1.jpg")
     Image.new("RGB", (9, 9)).save(tmp_path / "photo.jpg")

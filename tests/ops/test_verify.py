@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from ops.cli import verify as command
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.paths import INFRA
 from ops.verify import gather, probe, record
-from ops.verify import run as command
 from ops.verify.assumptions import TABLE, judge
 from ops.verify.extras import EXTRAS
 
