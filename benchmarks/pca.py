@@ -72,7 +72,7 @@ def measure(options: Options) -> Result:
 
         def ours() -> float:
             began = time.monotonic()
-            spectrum = pca.solve(pca.moments_of_parts(spark, store, parts, count_cores(), sums))
+            spectrum = pca.solve(pca.sum_parts(spark, store, parts, count_cores(), sums))
             shares["ours"] = pca.reduce(spectrum, k=COMPONENTS).spectrum.ratio[:COMPONENTS]
             return time.monotonic() - began
 

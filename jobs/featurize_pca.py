@@ -6,7 +6,7 @@ import sys
 
 from fruits.command_line import parse
 from fruits.errors import FruitsError
-from fruits.executors import waited_for
+from fruits.executors import limit_wait
 from fruits.pipeline import begin, run
 
 
@@ -14,18 +14,18 @@ def main(arguments: list[str]) -> int:
     """Run the job; returns the exit code, and prints one sentence when it fails."""
     try:
         request = parse(arguments)
-        with begin(request) as begun, begun.recorded():
+        with begin(request) as started_run, started_run.recorded():
             from pyspark.sql import SparkSession
 
-            # A worker that a signal ends then leaves its stack: without, SIGSEGV reads like a kill for want of memory.
+            # A worker that a signal ends then leaves its stack: without it, SIGSEGV looks like a kill.
             builder = SparkSession.builder.config("spark.python.worker.faulthandler.enabled", "true")
             # A second attempt beside a slow one would read and compute all of its images again, and write them twice:
             # what it leaves is swept, but only before the end of the run.
             builder = builder.config("spark.speculation", "false")
             spark = builder.appName("fruits").getOrCreate()
             try:
-                with waited_for(spark):
-                    summary = run(spark, request, begun)
+                with limit_wait(spark):
+                    summary = run(spark, request, started_run)
             finally:
                 spark.stop()
     except FruitsError as error:

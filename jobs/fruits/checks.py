@@ -1,4 +1,4 @@
-"""Does the result contradict its input? Counted anew from the files, not taken from what the writers said."""
+"""Does the result contradict its input? Counted again from the files, not taken from what the writers said."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def count_kinds(counts: Iterable[ClassCount]) -> dict[str, int]:
     return dict(total.most_common())
 
 
-def rejects_sentence(kinds: Mapping[str, int]) -> str:
+def describe_rejects(kinds: Mapping[str, int]) -> str:
     """How many images were rejected, apart by kind; empty where none was.
 
-    >>> rejects_sentence({"decode": 30, "read": 1})
+    >>> describe_rejects({"decode": 30, "read": 1})
     '31 rejected: 30 cannot be decoded, 1 cannot be read (gone, or without the right to read)'
     """
     if not kinds:
@@ -56,8 +56,8 @@ def rejects_sentence(kinds: Mapping[str, int]) -> str:
 def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) -> list[ClassCount]:
     """Count rows by class in the three tables, and compare the sums of their paths' hashes.
 
-    A row a class and table is all that is shuffled: of a hundred million images not one path travels, unless something
-    is wrong.
+    Only one row per class and table is shuffled: of a hundred million images not one path travels, unless something is
+    wrong.
 
     Raises
     ------
@@ -66,12 +66,12 @@ def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) 
     """
     from pyspark.sql import functions as sf
 
-    def tagged(frame: DataFrame, table: str) -> DataFrame:
+    def tag(frame: DataFrame, table: str) -> DataFrame:
         kind = sf.col("kind") if table == "rejects" else sf.lit("")
         return frame.select("label", "path", sf.lit(table).alias("table"), kind.alias("kind"))
 
-    everything = tagged(selected, "images").unionByName(tagged(features, "features"))
-    everything = everything.unionByName(tagged(rejects, "rejects"))
+    everything = tag(selected, "images").unionByName(tag(features, "features"))
+    everything = everything.unionByName(tag(rejects, "rejects"))
     hashed = sf.sum(sf.xxhash64("path").cast("decimal(38,0)")).alias("hash")  # wide enough never to overflow
     rows = everything.groupBy("table", "label", "kind").agg(sf.count("*").alias("rows"), hashed).collect()
     counts: dict[str, Counter[str]] = {}
@@ -96,9 +96,9 @@ def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) 
             f"{len(wrong)} classes do not add up, first {first.label}: {first.images} images, but {first.features} "
             f"features and {first.rejects} rejects. Fix: were images changed while the job ran? Run it again."
         )
-    if other := sorted(label for label, difference in hashes.items() if difference):
+    if changed := sorted(label for label, difference in hashes.items() if difference):
         raise CheckError(
-            f"{len(other)} classes hold other images than were listed, first {other[0]}. Fix: were images changed "
+            f"{len(changed)} classes hold other images than were listed, first {changed[0]}. Fix: were images changed "
             "while the job ran? Run it again."
         )
     return result

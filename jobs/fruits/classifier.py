@@ -26,15 +26,15 @@ and 0.81; logistic regression gives 0.885 in sixty times the time."""
 _NAME = re.compile(r"^(?P<series>r\d*_)?(?P<frame>\d+)")
 
 
-def _series_and_frame(path: str) -> tuple[str, tuple[int, str]]:
+def _parse_name(path: str) -> tuple[str, tuple[int, str]]:
     """Series and place in it, by a file's name; other names are one series, in the order of their numbers or letters.
 
-    >>> _series_and_frame("Banana/r2_12_100.jpg")
+    >>> _parse_name("Banana/r2_12_100.jpg")
     ('r2_', (12, 'r2_12_100.jpg'))
     """
     name = path.rpartition("/")[2]
-    if found := _NAME.match(name):
-        return found["series"] or "", (int(found["frame"]), name)
+    if match := _NAME.match(name):
+        return match["series"] or "", (int(match["frame"]), name)
     number = re.search(r"\d+", name)
     return "", (int(number[0]) if number else 0, name)
 
@@ -63,18 +63,19 @@ class Split:
         """One sentence for a reader."""
         ways = []
         if self.by_series:
-            ways.append(f"{_classes(self.by_series)} split by the series that the file names tell apart")
+            ways.append(f"{_format_classes(self.by_series)} split by the series that the file names tell apart")
         if self.by_halves:
             ways.append(
-                f"{_classes(self.by_halves)} cut in two by the order of the file names (where neighbouring files show "
+                f"{_format_classes(self.by_halves)} cut in two by the order of the file names (where neighbouring "
+                f"files show "
                 "the same object, the true figure is lower)"
             )
         if self.left_out:
-            ways.append(f"{_classes(len(self.left_out))} with a single image left out")
+            ways.append(f"{_format_classes(len(self.left_out))} with a single image left out")
         return "; ".join(ways)
 
 
-def _classes(number: int) -> str:
+def _format_classes(number: int) -> str:
     return f"{number:,} class{'es' if number != 1 else ''}"
 
 
@@ -82,19 +83,19 @@ def split(paths: Sequence[str], labels: Sequence[str]) -> Split:
     """Two folds that are as different as the file names allow."""
     members: dict[str, dict[str, list[tuple[tuple[int, str], int]]]] = {}
     for i, (path, label) in enumerate(zip(paths, labels, strict=True)):
-        series, frame = _series_and_frame(path)
+        series, frame = _parse_name(path)
         members.setdefault(label, {}).setdefault(series, []).append((frame, i))
     fold = np.full(len(paths), -1, np.int8)
     by_series = by_halves = 0
     left_out = []
-    for label, by_name in sorted(members.items()):
-        if len(by_name) > 1:
+    for label, by_series_name in sorted(members.items()):
+        if len(by_series_name) > 1:
             by_series += 1
-            first = min(by_name)  # the main series, whose prefix is empty, where there is one
-            for series, found in by_name.items():
-                fold[[i for _, i in found]] = 0 if series == first else 1
+            first = min(by_series_name)  # the main series, whose prefix is empty, where there is one
+            for series, frames_and_rows in by_series_name.items():
+                fold[[i for _, i in frames_and_rows]] = 0 if series == first else 1
             continue
-        (frames,) = by_name.values()
+        (frames,) = by_series_name.values()
         if len(frames) == 1:
             left_out.append(label)
             continue
@@ -247,7 +248,7 @@ def cross_validate_blocks(
     number = {label: i for i, label in enumerate(names)}
     y = np.array([number.get(label, -1) for label in labels], np.int64)
     sums: list[Sums] | None = None
-    for rows, x in _numbered(blocks()):
+    for rows, x in _number_rows(blocks()):
         if sums is None:
             sums = [Sums.none(x.shape[1], len(names)) for _ in range(2)]
         for side in (0, 1):
@@ -258,7 +259,7 @@ def cross_validate_blocks(
     fits = [fitted.fit() for fitted in sums]
     confusion = np.zeros((2, len(names), len(names)), np.int64)
     predicted = np.full(len(paths), -1, np.int32)
-    for rows, x in _numbered(blocks()):
+    for rows, x in _number_rows(blocks()):
         for side in (0, 1):
             mine = folds.fold[rows] == side
             if mine.any():
@@ -279,7 +280,7 @@ def cross_validate_blocks(
     )
 
 
-def _numbered(blocks: Iterable[NDArray[np.floating]]) -> Iterator[tuple[slice, NDArray[np.floating]]]:
+def _number_rows(blocks: Iterable[NDArray[np.floating]]) -> Iterator[tuple[slice, NDArray[np.floating]]]:
     start = 0
     for block in blocks:
         yield slice(start, start + len(block)), block

@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from fruits.errors import EXIT_CODES, StorageError, UsageError
-from fruits.request import MEANINGS, Request, share
+from fruits.request import MEANINGS, Request, parse_share
 from fruits.store import Store
 
 
@@ -39,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}. Fix: --help lists the arguments.")
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """The command line of the job file: an argument for each field of the request, and ``--request``."""
     codes = "\n".join(f"  {code:>3}  {text}" for code, text in EXIT_CODES.items())
     p = _Parser(
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     p.add_argument("--request", metavar="URI", help="a JSON file with these fields; then no other argument is read")
-    kinds: dict[str, Callable[[str], Any]] = {"whole": int, "share": share, "text": str}
+    kinds: dict[str, Callable[[str], Any]] = {"whole": int, "share": parse_share, "text": str}
     for f in fields(Request):
         meaning = MEANINGS[f.name]
         if meaning.kind == "names":
@@ -78,7 +78,7 @@ def parse(arguments: Sequence[str]) -> Request:
     UsageError
         Saying which argument is wrong.
     """
-    values = vars(parser().parse_args(arguments))
+    values = vars(make_parser().parse_args(arguments))
     uri = values.pop("request")
     if uri:
         return read_request(uri)

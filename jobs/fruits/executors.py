@@ -81,7 +81,7 @@ class Watch:
 
 
 @contextmanager
-def waited_for(spark: SparkSession) -> Iterator[None]:
+def limit_wait(spark: SparkSession) -> Iterator[None]:
     """Run what is inside, and end it where no executor comes within the session's limit.
 
     Raises
@@ -107,14 +107,14 @@ def waited_for(spark: SparkSession) -> Iterator[None]:
         yield
     except Exception as error:
         if watch.is_over:
-            raise ExecutorsError(explain(seconds)) from error
+            raise ExecutorsError(describe_wait(seconds)) from error
         raise
     finally:
         is_done.set()
         thread.join()
 
 
-def explain(seconds: float) -> str:
+def describe_wait(seconds: float) -> str:
     """The sentence: what was waited for, and what brings it."""
     waited = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} s"
     return (

@@ -18,21 +18,21 @@ def explain(error: BaseException) -> FruitsError | None:
 
     Looks at the exception, at its causes, and at the worker's traceback in its text.
     """
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, FruitsError):
-            return seen
-        seen = seen.__cause__ or seen.__context__
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, FruitsError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
     text = str(error)
-    found = _WORKER_ERROR.findall(text)
-    if not found and (full := _DISK_FULL.search(text)):
+    errors_raised = _WORKER_ERROR.findall(text)
+    if not errors_raised and (full := _DISK_FULL.search(text)):
         return DiskFullError(
             f"a disk is full: {full[0].strip()[:200]}. Fix: free some, below the output and where Spark keeps its own "
             "files (spark.local.dir), then run it again; what is done is kept."
         )
-    if not found:
+    if not errors_raised:
         return None
-    name, message = found[-1]
+    name, message = errors_raised[-1]
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, FruitsError):
         return kind(message.strip())

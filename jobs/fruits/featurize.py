@@ -25,7 +25,7 @@ from fruits.errors import StorageError
 from fruits.guard import guard_for
 from fruits.images import PREPROCESSING_VERSION
 from fruits.inputs import NOT_EXPRESSIBLE
-from fruits.models import PublishedModel, engine_for
+from fruits.models import PublishedModel, load_engine
 from fruits.parts import PART_DDL, ROWS_PER_GROUP, Part, PartWriter, part_rows
 from fruits.progress import Heartbeat
 from fruits.store import Store, is_final
@@ -91,7 +91,7 @@ class _Image:
     mtime: int
 
 
-def _images_in(batches: Iterable[pa.RecordBatch]) -> Iterator[_Image]:
+def _list_images(batches: Iterable[pa.RecordBatch]) -> Iterator[_Image]:
     for batch in batches:
         columns = [batch.column(name).to_pylist() for name in KEY_COLUMNS]
         for row in zip(*columns, strict=True):
@@ -99,7 +99,7 @@ def _images_in(batches: Iterable[pa.RecordBatch]) -> Iterator[_Image]:
 
 
 def _read_ahead(store: Store, images: Iterable[_Image], in_flight: int) -> Iterator[tuple[_Image, bytes | Exception]]:
-    """Images with their bytes, in order; at most `in_flight` files, and some 64 MB, are on their way."""
+    """Images with their bytes, in order; at most `in_flight` files and about 64 MB are on their way."""
     skip = len(store.uri) + 1
 
     def read(image: _Image) -> bytes | Exception:
@@ -116,12 +116,12 @@ def _read_ahead(store: Store, images: Iterable[_Image], in_flight: int) -> Itera
                 waiting.append((image, pool.submit(read, image)))
                 size += image.size
                 while len(waiting) >= in_flight or (size > BYTES_IN_FLIGHT and len(waiting) > 1):
-                    first, future = waiting.popleft()
-                    size -= first.size
-                    yield first, future.result()
+                    image_read, future = waiting.popleft()
+                    size -= image_read.size
+                    yield image_read, future.result()
             while waiting:
-                first, future = waiting.popleft()
-                yield first, future.result()
+                image_read, future = waiting.popleft()
+                yield image_read, future.result()
         finally:
             for _, future in waiting:
                 future.cancel()
@@ -151,7 +151,8 @@ def _read_patiently(
                 yield image, data
             elif wait is None:
                 raise StorageError(
-                    f"{store.uri} did not deliver {image.path} in {len(PAUSES) + 1} attempts: {_first_line(data)}. "
+                    f"{store.uri} did not deliver {image.path} in {len(PAUSES) + 1} attempts: "
+                    f"{_read_first_line(data)}. "
                     "Fix: see whether the credentials have expired, and run it again; what is done is kept."
                 )
             else:
@@ -162,7 +163,7 @@ def _read_patiently(
         pause(wait or 0.0)
 
 
-def _first_line(error: Exception) -> str:
+def _read_first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
@@ -257,7 +258,7 @@ def featurize_partition(batches: Iterable[pa.RecordBatch], task: FeaturizeTask) 
     versions.require_same(task.expected)
     pa.set_cpu_count(1)
     guard = guard_for(task.model.image_size, engines.BATCH)  # first: it starts while the network is compiled
-    engine = engine_for(task.model, task.output)
+    engine = load_engine(task.model, task.output)
     features, rejects = _Features(task), _Rejects(task)
     heartbeat = Heartbeat(task.output, f"{task.wave}.{uuid.uuid4().hex[:8]}", task.heartbeat)
     pixels = guard.pixels
@@ -288,8 +289,8 @@ def featurize_partition(batches: Iterable[pa.RecordBatch], task: FeaturizeTask) 
             pending.append(image)
         undecoded.clear()
 
-    def small_enough() -> Iterator[_Image]:
-        for image in _images_in(batches):
+    def select_small() -> Iterator[_Image]:
+        for image in _list_images(batches):
             if image.size == NOT_EXPRESSIBLE:
                 rejects.add(image, "address", "its address cannot be expressed: an empty name, dots, or no UTF-8 in it")
             elif image.size > MAX_FILE:
@@ -297,13 +298,13 @@ def featurize_partition(batches: Iterable[pa.RecordBatch], task: FeaturizeTask) 
             else:
                 yield image
 
-    for image, data in _read_patiently(task.source, small_enough(), task.reads_in_flight):
+    for image, data in _read_patiently(task.source, select_small(), task.reads_in_flight):
         if isinstance(data, Exception):
-            rejects.add(image, "read", f"cannot be read: {_first_line(data)}")
+            rejects.add(image, "read", f"cannot be read: {_read_first_line(data)}")
             continue
         undecoded.append((image, data))
-        enough = sum(len(data) for _, data in undecoded) > BYTES_AT_ONCE
-        if enough or len(pending) + len(undecoded) == engines.BATCH:
+        is_full = sum(len(data) for _, data in undecoded) > BYTES_AT_ONCE
+        if is_full or len(pending) + len(undecoded) == engines.BATCH:
             decode()
         if len(pending) == engines.BATCH:
             compute()
@@ -333,7 +334,7 @@ def run_wave(frame: DataFrame, task: FeaturizeTask, tasks: int) -> dict[str, lis
 
     columns = list(KEY_COLUMNS)
     rows = frame.select(*columns).repartition(tasks).mapInArrow(featurize, PART_DDL).collect()
-    found: dict[str, list[Part]] = {FEATURES: [], REJECTS: []}
+    parts: dict[str, list[Part]] = {FEATURES: [], REJECTS: []}
     for row in rows:
-        found[row["kind"]].append(Part.of(row))
-    return found
+        parts[row["kind"]].append(Part.of(row))
+    return parts

@@ -120,10 +120,10 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
 )
 
 
-def picture_format(data: bytes) -> str | None:
+def detect_format(data: bytes) -> str | None:
     """Pillow's name of the format that the first bytes announce, one of `READ`; None for everything else.
 
-    >>> picture_format(b"GIF89a......")
+    >>> detect_format(b"GIF89a......")
     'GIF'
     """
     head = data[:32]
@@ -140,7 +140,7 @@ def picture_format(data: bytes) -> str | None:
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") and head[8:10] != b"CR":
         return "TIFF"
     if head[4:8] == b"ftyp":
-        brands = _brands(data)
+        brands = _read_brands(data)
         if any(brand in _AVIF_BRANDS for brand in brands):
             return "AVIF"
         if any(brand in _HEIF_BRANDS for brand in brands):
@@ -148,7 +148,7 @@ def picture_format(data: bytes) -> str | None:
     return None
 
 
-def _brands(data: bytes) -> list[bytes]:
+def _read_brands(data: bytes) -> list[bytes]:
     """The brands in an ISO base media file's first box: what it is, then what else it can be read as."""
     end = min(int.from_bytes(data[:4], "big"), 256, len(data))
     return [data[8:12], *(data[at : at + 4] for at in range(16, end - 3, 4))]
@@ -162,13 +162,13 @@ def describe(data: bytes) -> str:
     >>> describe(b"qoif ...")
     'a QOI image, which is not read'
     """
-    what = next((what for start, what in _STARTS if data.startswith(start)), None)
-    what = what or _container(data) or _text(data) or _unknown(data)
-    is_image = what.endswith("which is not read") or re.match(r"an? (JPEG |PNG )?image ", what)
-    return what if is_image else f"not an image but {what}"
+    description = next((description for start, description in _STARTS if data.startswith(start)), None)
+    description = description or _describe_container(data) or _describe_text(data) or _describe_unknown(data)
+    is_image = description.endswith("which is not read") or re.match(r"an? (JPEG |PNG )?image ", description)
+    return description if is_image else f"not an image but {description}"
 
 
-def _container(data: bytes) -> str | None:
+def _describe_container(data: bytes) -> str | None:
     head = data[:16]
     if head[:4] == b"RIFF":
         kinds = {b"AVI ": "an AVI video", b"WAVE": "a WAV recording"}
@@ -186,8 +186,8 @@ def _container(data: bytes) -> str | None:
             return "a QuickTime video (MOV)"
         if head[8:11] == b"crx":
             return "a raw photograph (CR3), which is not read"
-        known = any(brand in _VIDEO_BRANDS or brand.startswith(b"3g") for brand in _brands(data))
-        return "an MP4 video" if known else "a media file of the MP4 family"
+        is_mp4 = any(brand in _VIDEO_BRANDS or brand.startswith(b"3g") for brand in _read_brands(data))
+        return "an MP4 video" if is_mp4 else "a media file of the MP4 family"
     if head[4:8] in (b"moov", b"mdat", b"wide", b"skip"):
         return "a QuickTime video (MOV)"
     if head[:4] in (b"II*\0", b"MM\0*"):
@@ -199,7 +199,7 @@ def _container(data: bytes) -> str | None:
     return None
 
 
-def _text(data: bytes) -> str | None:
+def _describe_text(data: bytes) -> str | None:
     head = data[:4096]
     for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"", "utf-8-sig")):
         if head.startswith(mark):
@@ -231,7 +231,7 @@ def _is_json(data: bytes, start: str) -> bool:
     return True
 
 
-def _unknown(data: bytes) -> str:
+def _describe_unknown(data: bytes) -> str:
     if not data.strip(b"\0"):
         return "only zero bytes: the file was never written"
     if len(data) >= 64 and not data.strip(data[:1]):

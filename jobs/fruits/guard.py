@@ -31,7 +31,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from fruits.formats import READ, picture_format
+from fruits.formats import READ, detect_format
 from fruits.images import ImageError, decode, decode_leniently
 
 SECONDS = 30
@@ -172,7 +172,7 @@ class Guard:
 
     def _reject(self, data: bytes, died: _DiedError) -> str:
         self._stop()
-        return f"the {READ.get(picture_format(data) or '', 'unknown')} image {died}"
+        return f"the {READ.get(detect_format(data) or '', 'unknown')} image {died}"
 
     def _exchange(self, files: Sequence[bytes], first: int, leniently: bool) -> list[str | None]:
         child = self._start()

@@ -28,7 +28,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from fruits import containers
 from fruits.containers import DamagedError, Picture
-from fruits.formats import READ, describe, picture_format
+from fruits.formats import READ, describe, detect_format
 
 MAX_PIXELS = 100_000_000
 PREPROCESSING_VERSION = 2
@@ -64,11 +64,11 @@ class _Pieces(io.BytesIO):
         self._stops = stops
 
     def read(self, size: int | None = -1, /) -> bytes:
-        at = self.tell()
-        stop = next((stop for stop in self._stops if stop > at), None)
+        position = self.tell()
+        stop = next((stop for stop in self._stops if stop > position), None)
         if stop is None:
             return super().read(size)
-        return super().read(stop - at if size is None or size < 0 else min(size, stop - at))
+        return super().read(stop - position if size is None or size < 0 else min(size, stop - position))
 
 
 def _flatten(image: Image.Image) -> Image.Image:
@@ -89,7 +89,7 @@ def _flatten(image: Image.Image) -> Image.Image:
 
 
 @contextlib.contextmanager
-def _turn(image: Image.Image) -> Iterator[None]:
+def _limit_large(image: Image.Image) -> Iterator[None]:
     """Wait, with a large picture, until no other process of this user on this machine decodes one."""
     copies = 1 if image.mode == "RGB" and "transparency" not in image.info else 2
     if 4 * image.width * image.height * copies < LARGE:
@@ -99,15 +99,15 @@ def _turn(image: Image.Image) -> Iterator[None]:
         with contextlib.suppress(
             OSError
         ):  # a full disk, another's file: not this picture's fault, it is decoded at once
-            place = Path(tempfile.gettempdir()) / f"fruits-large-picture-{os.getuid()}"
-            lock = os.open(place, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+            lock_path = Path(tempfile.gettempdir()) / f"fruits-large-picture-{os.getuid()}"
+            lock = os.open(lock_path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
             stack.callback(os.close, lock)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 @cache
-def _read_heif() -> None:
+def _register_heif() -> None:
     """Teach Pillow to read HEIC; not at import, since most folders hold none."""
     import pi_heif  # the decoder alone: pillow-heif's wheels carry an encoder under the GPL
 
@@ -118,7 +118,7 @@ def _read_heif() -> None:
 
 def _open(kind: str, picture: Picture, max_pixels: int) -> Image.Image:
     if kind == "HEIF":
-        _read_heif()
+        _register_heif()
     _require_size(picture.size, max_pixels)
     image: Image.Image = Image.open(_Pieces(picture.data, picture.stops), formats=(kind,))
     _require_size(image.size, max_pixels)
@@ -130,7 +130,7 @@ def _require_size(size: tuple[int, int] | None, max_pixels: int) -> None:
         raise ImageError(f"{size[0]}×{size[1]} pixels are more than the {max_pixels:,} allowed")
 
 
-def _orientation(exif: bytes) -> int:
+def _read_orientation(exif: bytes) -> int:
     """EXIF's orientation, 1 where there is none or the block is damaged: metadata never cost a picture."""
     if not exif:
         return 1
@@ -146,14 +146,14 @@ def _require_whole(picture: Picture, reader: io.BytesIO) -> None:
     """Refuse a JPEG whose decoder was through long before the end of its pixels, or missed some at the end."""
     if not picture.stops:
         return
-    read = reader.tell()
-    if read <= picture.stops[0]:
+    bytes_read = reader.tell()
+    if bytes_read <= picture.stops[0]:
         raise DamagedError("is truncated: its pixels end long before its data do")
-    if read > picture.stops[1]:
+    if bytes_read > picture.stops[1]:
         raise DamagedError("is truncated: pixels are missing before the end mark")
 
 
-def _decoded(kind: str, data: bytes, size: int, max_pixels: int) -> Image.Image:
+def _decode_square(kind: str, data: bytes, size: int, max_pixels: int) -> Image.Image:
     """The picture as RGB, upright, of the size wanted."""
     picture = containers.PARTS[kind](data)
     image = _open(kind, picture, max_pixels)
@@ -167,17 +167,17 @@ def _decoded(kind: str, data: bytes, size: int, max_pixels: int) -> Image.Image:
         _prepare_tiff(image, data)
     elif kind == "AVIF":
         exif = image.info.get("exif", b"").removeprefix(b"Exif\0\0")  # Pillow puts the container's turn into it
-    with _turn(image):
+    with _limit_large(image):
         image.load()
         if isinstance(reader, _Pieces):
             _require_whole(picture, reader)
-        turn = _TURNS.get(_orientation(exif))
+        turn = _TURNS.get(_read_orientation(exif))
         rgb = _flatten(image.transpose(turn) if turn is not None else image)
         return rgb.resize((size, size), Image.Resampling.BILINEAR)
 
 
 def _require_rows(image: Image.Image, data: bytes, offsets: tuple[int, ...], lengths: tuple[int, ...]) -> None:
-    pixels = b"".join(data[at : at + length] for at, length in zip(offsets, lengths, strict=False))
+    pixels = b"".join(data[offset : offset + length] for offset, length in zip(offsets, lengths, strict=False))
     stride = len(pixels) // max(1, image.height)
     if stride >= image.width > 0 and stride * image.height == len(pixels):
         containers.require_unbroken(pixels, stride, stride // image.width, image.width)
@@ -185,11 +185,11 @@ def _require_rows(image: Image.Image, data: bytes, offsets: tuple[int, ...], len
 
 def _prepare_tiff(image: Image.Image, data: bytes) -> None:
     tags = image.tag_v2  # type: ignore[attr-defined]
-    for where, how_long in ((273, 279), (324, 325)):
-        if where in tags and how_long in tags:
-            containers.require_strips(data, tags[where], tags[how_long], tags.get(259, 1), tags.get(347, b""))
-            if where == 273 and tags.get(259, 1) == 1 and tags.get(284, 1) == 1:
-                _require_rows(image, data, tags[where], tags[how_long])
+    for offsets_tag, lengths_tag in ((273, 279), (324, 325)):
+        if offsets_tag in tags and lengths_tag in tags:
+            containers.require_strips(data, tags[offsets_tag], tags[lengths_tag], tags.get(259, 1), tags.get(347, b""))
+            if offsets_tag == 273 and tags.get(259, 1) == 1 and tags.get(284, 1) == 1:
+                _require_rows(image, data, tags[offsets_tag], tags[lengths_tag])
     image.info.pop("xmp", None)  # Pillow turns a TIFF by itself, and would by XMP too
     if tags.get(_ORIENTATION, 1) not in range(1, 9):
         tags.pop(_ORIENTATION, None)
@@ -220,13 +220,13 @@ def decode(data: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> NDArray[n
     """
     if not data:
         raise ImageError("the file is empty")
-    kind = picture_format(data)
+    kind = detect_format(data)
     if kind is None:
         raise ImageError(describe(data))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
-            return np.asarray(_decoded(kind, data, size, max_pixels))
+            return np.asarray(_decode_square(kind, data, size, max_pixels))
     except ImageError:
         raise
     except DamagedError as error:
@@ -236,10 +236,10 @@ def decode(data: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> NDArray[n
     except MemoryError as error:
         raise ImageError(f"the {READ[kind]} image takes more memory than one image may") from error
     except Exception as error:
-        raise ImageError(f"the {READ[kind]} image cannot be decoded: {_reason(error)}") from error
+        raise ImageError(f"the {READ[kind]} image cannot be decoded: {_shorten_reason(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def _shorten_reason(error: Exception) -> str:
     text = str(error).split("\n")[0].removesuffix(".") or type(error).__name__
     return text if "truncated" not in text.lower() else "image file is truncated"
 
@@ -252,7 +252,7 @@ def decode_leniently(data: bytes, size: int) -> NDArray[np.uint8]:
     ImageError
         When nothing can be shown.
     """
-    kind = picture_format(data)
+    kind = detect_format(data)
     if kind is None:
         raise ImageError("no picture")
     before = ImageFile.LOAD_TRUNCATED_IMAGES
@@ -262,7 +262,7 @@ def decode_leniently(data: bytes, size: int) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore")
             image = _open(kind, Picture(data), MAX_PIXELS)
             image.draft("RGB", (2 * size, 2 * size))
-            with _turn(image):
+            with _limit_large(image):
                 return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
     except Exception as error:
         raise ImageError("no picture") from error

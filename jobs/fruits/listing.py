@@ -5,7 +5,7 @@ calls at once, until it has found enough folders, or the images. Each folder tha
 all below it. What an image is, `inputs` says. No object is looked at by itself.
 
 S3 is listed by `pages`: of no folder more than a page is held, and one of many pages is cut into ranges, a task each.
-On other stores one folder is one call, and its answer is held by one process (some 600 bytes a file).
+On other stores one folder is one call, and its answer is held by one process (about 600 bytes per file).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from fruits import versions
 from fruits.inputs import LeftOut, images_in, label_of, walk
-from fruits.pages import Pages, Range, cut, pages_of, read_range
+from fruits.pages import Pages, Range, cut_ranges, is_marker, open_pages, read_range
 from fruits.parts import PART_DDL, Part, PartWriter, part_rows, read_frame
 from fruits.store import Entry, Store
 
@@ -93,8 +93,7 @@ def _look_at_page(pages: Pages, prefix: str) -> _Level | None:
     page = pages.page(prefix, level=True)
     if page.more:
         return None
-    inside = {prefix, *page.folders}  # an empty object may stand for a folder, with a slash or without
-    return _Level([e for e in page.entries if e.size or not {e.key, f"{e.key}/"} & inside], page.folders)
+    return _Level([entry for entry in page.entries if not is_marker(entry)], page.folders)
 
 
 def _walk_levels(
@@ -126,7 +125,7 @@ def _walk_pages(pages: Pages, wanted: int, left: LeftOut, folders: list[str | Ra
     with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
         level, large = yield from _walk_levels(partial(_look_at_page, pages), wanted, left, pool)
         # where some are large, those of the same level that were not looked at may be so too
-        folders += cut(pages, large + level, _RANGES, pool) if large else map(Range, level)
+        folders += cut_ranges(pages, large + level, _RANGES, pool) if large else map(Range, level)
 
 
 def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
@@ -136,7 +135,7 @@ def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str | Ran
     """
     if store.is_local or not store.lists_folders:
         yield from walk(store, left)
-    elif (pages := pages_of(store)) is not None:
+    elif (pages := open_pages(store)) is not None:
         yield from _walk_pages(pages, wanted, left, folders)
     else:
         with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
@@ -147,7 +146,7 @@ def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str | Ran
 def _listed(store: Store, folder: str | Range) -> Iterable[Entry]:
     """All files below a folder, or of a range; not the empty objects that stand for folders."""
     if isinstance(folder, Range):
-        if (pages := pages_of(store)) is not None:
+        if (pages := open_pages(store)) is not None:
             return read_range(pages, folder)
         entries = _listed(store, folder.prefix.rstrip("/"))  # this machine lacks botocore: right, but held whole
         return [e for e in entries if folder.after < e.key and (not folder.until or e.key <= folder.until)]

@@ -1,7 +1,7 @@
 """Which feature files count. A wave's manifest is written last; what no manifest names does not exist.
 
 That makes a wave atomic on every store, whatever the store's rename does, and a killed run harmless. A manifest carries
-a digest of itself; a damaged one names nothing, and what it named is made anew.
+a digest of itself; a damaged one names nothing, and what it named is made again.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class State:
         return hashlib.sha256(names.encode()).hexdigest()
 
 
-def _identity(model: PublishedModel) -> dict[str, Any]:
+def _make_identity(model: PublishedModel) -> dict[str, Any]:
     return {"model": model.name, "model_sha256": model.identity, "preprocessing": PREPROCESSING_VERSION}
 
 
@@ -83,17 +83,17 @@ def write(
     """
     key = f"{FOLDER}/{uuid.uuid4().hex}.json"
     record = {
-        **_identity(model),
-        "made_with": versions.makers(model.engine) if made_with is None else made_with,
+        **_make_identity(model),
+        "made_with": versions.collect_makers(model.engine) if made_with is None else made_with,
         FEATURES: [part.as_json() for part in features],
         REJECTS: [part.as_json() for part in rejects],
         "supersedes": list(supersedes),
     }
-    output.write(key, json.dumps({**record, "sha256": _digest(record)}, indent=1).encode())
+    output.write(key, json.dumps({**record, "sha256": _hash_record(record)}, indent=1).encode())
     return key
 
 
-def _digest(record: dict[str, Any]) -> str:
+def _hash_record(record: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
@@ -101,9 +101,9 @@ def _read(output: Store, key: str, model: PublishedModel) -> dict[str, Any] | No
     """A manifest with its parts; None for a damaged one."""
     try:
         record = json.loads(output.read(key))
-        if record.pop("sha256", None) not in (None, _digest(record)):
+        if record.pop("sha256", None) not in (None, _hash_record(record)):
             return None
-        record["identity"] = {name: record[name] for name in _identity(model)}
+        record["identity"] = {name: record[name] for name in _make_identity(model)}
         record[FEATURES] = [Part(**part) for part in record[FEATURES]]
         record[REJECTS] = [Part(**part) for part in record[REJECTS]]
         record["supersedes"] = [str(older) for older in record["supersedes"]]
@@ -123,11 +123,11 @@ def load(output: Store, model: PublishedModel) -> State:
     """
     keys = sorted(entry.key for entry in output.list(FOLDER) if entry.key.endswith(".json") and entry.is_file)
     with ThreadPoolExecutor(16) as pool:
-        read = dict(zip(keys, pool.map(lambda key: _read(output, key, model), keys), strict=True))
-    records = {key: record for key, record in read.items() if record is not None}
+        records_by_key = dict(zip(keys, pool.map(lambda key: _read(output, key, model), keys), strict=True))
+    records = {key: record for key, record in records_by_key.items() if record is not None}
     for record in records.values():
-        if record["identity"] != _identity(model):
-            raise OutputError(_other(output, model, record["identity"]))
+        if record["identity"] != _make_identity(model):
+            raise OutputError(_explain_difference(output, model, record["identity"]))
     superseded = {key for record in records.values() for key in record["supersedes"]}
     current = [record for key, record in records.items() if key not in superseded]
     made_with = {json.dumps(record["made_with"], sort_keys=True): record["made_with"] for record in current}
@@ -148,42 +148,45 @@ def require_alike(output: Store, model: PublishedModel, state: State) -> None:
     OutputError
         Naming what differs.
     """
-    mine = versions.makers(model.engine)
-    for theirs in state.made_with:
-        different = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
+    mine = versions.collect_makers(model.engine)
+    for other in state.made_with:
+        different = sorted(name for name in mine.keys() | other.keys() if mine.get(name) != other.get(name))
         if different:
-            made = ", ".join(f"{name} {theirs.get(name, 'not recorded')}" for name in different)
-            have = ", ".join(f"{name} {mine.get(name, 'none')}" for name in different)
+            made_with = ", ".join(f"{name} {other.get(name, 'not recorded')}" for name in different)
+            own_versions = ", ".join(f"{name} {mine.get(name, 'none')}" for name in different)
             raise OutputError(
-                f"the output {output.uri} holds features made with {made}, and this run has {have}: new ones beside "
-                f"them could differ without a trace. Fix: another output; or delete {output.location(FEATURES)}, and "
+                f"the output {output.uri} holds features made with {made_with}, and this run has {own_versions}: new "
+                f"ones beside them could differ without a trace. Fix: another output; or delete "
+                f"{output.location(FEATURES)}, and "
                 "all are made alike."
             )
 
 
-def _other(output: Store, model: PublishedModel, theirs: dict[str, Any]) -> str:
-    if theirs["model"] != model.name:
-        what = f"made by {theirs['model']}, and this run uses {model.name}"
-    elif theirs["preprocessing"] != PREPROCESSING_VERSION:
-        what = f"made by preprocessing {theirs['preprocessing']}, and this run uses {PREPROCESSING_VERSION}"
-    elif theirs["model_sha256"].partition("+")[0] == model.sha256:
-        what = (
-            f"computed in {theirs['model_sha256'].partition('+')[2] or 'f32'}, and this run computes in "
+def _explain_difference(output: Store, model: PublishedModel, identity: dict[str, Any]) -> str:
+    if identity["model"] != model.name:
+        difference = f"made by {identity['model']}, and this run uses {model.name}"
+    elif identity["preprocessing"] != PREPROCESSING_VERSION:
+        difference = f"made by preprocessing {identity['preprocessing']}, and this run uses {PREPROCESSING_VERSION}"
+    elif identity["model_sha256"].partition("+")[0] == model.sha256:
+        difference = (
+            f"computed in {identity['model_sha256'].partition('+')[2] or 'f32'}, and this run computes in "
             f"{model.precision}"
         )
     else:
-        what = (
-            f"made by another {model.name} (file {theirs['model_sha256'][:12]}…; this run: {model.sha256[:12]}…: other "
+        difference = (
+            f"made by another {model.name} (file {identity['model_sha256'][:12]}…; this run: {model.sha256[:12]}…: "
+            f"other "
             "weights, image size, engine or TensorFlow)"
         )
-    return f"the output {output.uri} holds features {what}. Fix: another output, or delete {output.location(FEATURES)}."
+    features = output.location(FEATURES)
+    return f"the output {output.uri} holds features {difference}. Fix: another output, or delete {features}."
 
 
-def replace(output: Store, model: PublishedModel, old: State, features: list[Part], rejects: list[Part]) -> State:
+def replace(output: Store, model: PublishedModel, state: State, features: list[Part], rejects: list[Part]) -> State:
     """Let new files stand for all old ones, in one moment: when the new manifest is there."""
-    made_with = old.made_with[0] if old.made_with else None
-    write(output, model, features, rejects, supersedes=old.manifests, made_with=made_with)
-    output.delete_all(old.manifests)
+    made_with = state.made_with[0] if state.made_with else None
+    write(output, model, features, rejects, supersedes=state.manifests, made_with=made_with)
+    output.delete_all(state.manifests)
     return load(output, model)
 
 
@@ -195,12 +198,12 @@ def sweep(output: Store, state: State) -> int:
     int
         How many Parquet files.
     """
-    named = {f"{folder}/{part.name}" for folder, parts in _tables(state) for part in parts}
-    found = [entry.key for folder, _ in _tables(state) for entry in output.list(folder) if entry.is_file]
-    orphans = [key for key in found if key.endswith(".parquet") and key not in named]
+    counted = {f"{folder}/{part.name}" for folder, parts in _list_tables(state) for part in parts}
+    existing = [entry.key for folder, _ in _list_tables(state) for entry in output.list(folder) if entry.is_file]
+    orphans = [key for key in existing if key.endswith(".parquet") and key not in counted]
     output.delete_all([*orphans, *state.damaged])
     return len(orphans)
 
 
-def _tables(state: State) -> tuple[tuple[str, tuple[Part, ...]], ...]:
+def _list_tables(state: State) -> tuple[tuple[str, tuple[Part, ...]], ...]:
     return (FEATURES, state.features), (REJECTS, state.rejects)

@@ -25,28 +25,28 @@ _UNITS = {"": MIB, "b": 1, "k": 1 << 10, "m": MIB, "g": 1 << 30, "t": 1 << 40}
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-def in_bytes(text: str) -> int:
+def parse_size(text: str) -> int:
     """A size as Spark writes it; a bare number counts MiB.
 
-    >>> in_bytes("2g"), in_bytes("512"), in_bytes("1536MB")
+    >>> parse_size("2g"), parse_size("512"), parse_size("1536MB")
     (2147483648, 536870912, 1610612736)
     """
-    found = re.fullmatch(r"\s*(\d+)\s*([bkmgt]?)(?:i?b)?\s*", text.lower())
-    return int(found[1]) * _UNITS[found[2]] if found else 0
+    match = re.fullmatch(r"\s*(\d+)\s*([bkmgt]?)(?:i?b)?\s*", text.lower())
+    return int(match[1]) * _UNITS[match[2]] if match else 0
 
 
-def machine() -> int:
+def read_machine_memory() -> int:
     """Bytes that this machine, or the container this process is in, has."""
-    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     for name in _CGROUPS:
         try:
-            found.append(int(Path(name).read_text()))
+            limits.append(int(Path(name).read_text()))
         except (OSError, ValueError):
             continue  # another system, or "max"
-    return min(found)
+    return min(limits)
 
 
-def resident() -> int:
+def read_resident_memory() -> int:
     """Bytes that this process holds now; 0 where the system does not say it."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -73,15 +73,15 @@ class Room:
             Tasks at once; on a local master all of them share this machine with the driver.
         """
         contained = setting("spark.master", "").startswith(("yarn", "k8s"))
-        here = machine() - resident()
-        driver, worker = here, here // max(slots, 1)
+        free = read_machine_memory() - read_resident_memory()
+        driver, worker = free, free // max(slots, 1)
         if contained:
             cores = max(1, int(setting("spark.executor.cores", "1")))
-            worker = _container(setting, "executor") // cores
+            worker = _container_memory(setting, "executor") // cores
             if limit := setting("spark.executor.pyspark.memory", ""):
-                worker = in_bytes(limit) // cores
+                worker = parse_size(limit) // cores
             if setting("spark.submit.deployMode", "") == "cluster":
-                driver = _container(setting, "driver") - resident()
+                driver = _container_memory(setting, "driver") - read_resident_memory()
         return cls(max(driver, 0), max(worker - NETWORK, 0))
 
     def require(self, d: int) -> None:
@@ -94,22 +94,23 @@ class Room:
         """
         if d > pca.MAX_FEATURES:
             raise ReductionError(
-                f"the network gives {d:,} features an image, and a PCA of more than {pca.MAX_FEATURES:,} is not "
+                f"the network gives {d:,} features per image, and a PCA of more than {pca.MAX_FEATURES:,} is not "
                 "supported: their covariance alone takes over 2 GB. Fix: a network that pools its last feature map."
             )
-        for who, has, needs, name in (
-            ("the driver", self.driver, pca.driver_memory(d), "spark.driver.memoryOverhead"),
-            ("each worker", self.worker, pca.worker_memory(d), "spark.executor.memoryOverhead"),
+        for owner, available, needed, name in (
+            ("the driver", self.driver, pca.estimate_driver_memory(d), "spark.driver.memoryOverhead"),
+            ("each worker", self.worker, pca.estimate_worker_memory(d), "spark.executor.memoryOverhead"),
         ):
-            if needs > has:
+            if needed > available:
                 raise ReductionError(
-                    f"the PCA of {d:,} features needs some {needs / 1e9:.1f} GB on {who}, which has {has / 1e9:.1f} GB "
-                    f"left. Fix: a model with fewer features, or more memory (on a cluster {name})."
+                    f"the PCA of {d:,} features needs about {needed / 1e9:.1f} GB on {owner}, which has "
+                    f"{available / 1e9:.1f} GB left. Fix: a model with fewer features, or more memory (on a cluster "
+                    f"{name})."
                 )
 
 
-def _container(setting: Setting, who: str) -> int:
+def _container_memory(setting: Setting, role: str) -> int:
     """What a container of Spark's leaves to Python."""
-    heap = in_bytes(setting(f"spark.{who}.memory", "1g"))
-    overhead = in_bytes(setting(f"spark.{who}.memoryOverhead", "0")) or max(384 * MIB, heap // 10)
+    heap = parse_size(setting(f"spark.{role}.memory", "1g"))
+    overhead = parse_size(setting(f"spark.{role}.memoryOverhead", "0")) or max(384 * MIB, heap // 10)
     return heap + overhead - min(heap, JVM_HEAP) - JVM_OTHER

@@ -1,6 +1,6 @@
 """The network of a run: built once on the driver, published below the output, read once by every worker.
 
-Building starts TensorFlow, some six seconds of a core. A folder that keeps networks from run to run (``networks``)
+Building starts TensorFlow, about six seconds of a core. A folder that keeps networks from run to run (``networks``)
 spares that; the recipe names all that the bytes depend on.
 """
 
@@ -45,7 +45,7 @@ class PublishedModel:
     precision : str
         In which the engine computes: ``f32`` or ``bf16``.
     dimension : int
-        Features an image.
+        Features per image.
     weights_sha256 : str
         Of the file that the weights came from.
     """
@@ -85,7 +85,7 @@ def freeze(network: Any) -> bytes:
     return data
 
 
-def _probe(size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _draw_probe(size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Smooth seeded pictures: noise alone would excite no feature."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (engines.BATCH, 8, 8, 3))
@@ -107,26 +107,28 @@ def require_faithful(network: Any, engine: engines.Engine, size: int, precision:
         When features differ by more than 1e-3, or 1e-3 of the largest where that is above 1. In bfloat16: when the
         cosine of the angle between a feature vector and Keras' is below 0.98.
     """
-    images = _probe(size)
-    wanted = np.asarray(network(images, training=False))
-    got = engine.embed(images)
+    images = _draw_probe(size)
+    expected = np.asarray(network(images, training=False))
+    actual = engine.embed(images)
     if precision == "bf16":
-        cosine = float(((wanted * got).sum(1) / (np.linalg.norm(wanted, axis=1) * np.linalg.norm(got, axis=1))).min())
+        cosine = float(
+            ((expected * actual).sum(1) / (np.linalg.norm(expected, axis=1) * np.linalg.norm(actual, axis=1))).min()
+        )
         if not cosine >= LEAST_BF16_COSINE:
             raise ModelError(
                 f"in bf16 this network's features differ too much from Keras' (cosine {cosine:.3f} on test pictures, "
                 f"at least {LEAST_BF16_COSINE} is wanted). Fix: PRECISION=f32 (--precision f32)."
             )
         return
-    worst = float(np.abs(wanted - got).max())
-    if not worst <= 1e-3 * max(1.0, float(np.abs(wanted).max())):
+    worst = float(np.abs(expected - actual).max())
+    if not worst <= 1e-3 * max(1.0, float(np.abs(expected).max())):
         raise ModelError(
             f"the converted network differs from Keras by {worst:.2g} on test pictures. Fix: ENGINE=tensorflow "
             "(--engine tensorflow), which runs Keras itself."
         )
 
 
-def _user_file(uri: str) -> bytes:
+def _read_user_file(uri: str) -> bytes:
     folder, _, name = uri.rpartition("/")
     try:
         return Store(folder or ".").read(name)
@@ -134,7 +136,7 @@ def _user_file(uri: str) -> bytes:
         raise ModelError(f"the model {uri} cannot be read ({error}). Fix: check the path.") from error
 
 
-def _tensorflow_version() -> str:
+def _find_tensorflow_version() -> str:
     for package in ("tensorflow-cpu", "tensorflow"):
         try:
             return version(package)
@@ -155,7 +157,7 @@ def require_model(request: Request) -> None:
         When it is unknown, its file is not there, or its weights are missing or damaged.
     """
     if not request.model.endswith((".keras", ".h5")):
-        backbones.backbone_named(request.model).load_weights(request.weights)
+        backbones.find_backbone(request.model).load_weights(request.weights)
         return
     folder, _, name = request.model.rpartition("/")
     if Store(folder or ".").kind(name) != "file":
@@ -187,8 +189,8 @@ class Ingredients:
             When the model is unknown, or its weights are missing or damaged.
         """
         if request.model.endswith((".keras", ".h5")):
-            return cls(request.model.rpartition("/")[2], _user_file(request.model), is_file=True)
-        data = backbones.backbone_named(request.model).load_weights(request.weights)
+            return cls(request.model.rpartition("/")[2], _read_user_file(request.model), is_file=True)
+        data = backbones.find_backbone(request.model).load_weights(request.weights)
         if request.scaling is not None:
             fix = "Fix: leave SCALING= (--scaling) out; it is for .keras files."
             raise ModelError(f"{request.model} has its own scaling. {fix}")
@@ -204,7 +206,7 @@ class Ingredients:
             "precision": request.precision,
             "image_size": request.image_size,
             "scaling": request.scaling,
-            "tensorflow": _tensorflow_version(),
+            "tensorflow": _find_tensorflow_version(),
             "keras": version("keras"),
         }
 
@@ -233,18 +235,18 @@ def publish(request: Request, output: Store) -> PublishedModel:
     ingredients = Ingredients.of(request)
     recipe = ingredients.recipe(request)
     key = f"{FOLDER}/recipe-{hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]}.json"
-    if published := _published(output, key):
+    if published := _read_published(output, key):
         return published[0]
     shelf = Store(request.networks) if request.networks else None
-    if shelf and (published := _published(shelf, key)):
-        _put(output, key, *published, recipe)
+    if shelf and (published := _read_published(shelf, key)):
+        _write_model(output, key, *published, recipe)
         return published[0]
     model, data = convert(ingredients, request)
-    _put(output, key, model, data, recipe)
+    _write_model(output, key, model, data, recipe)
     if shelf:
         try:
-            _put(shelf, key, model, data, recipe)
-        except StorageError as error:  # it would only have saved the next run some seconds
+            _write_model(shelf, key, model, data, recipe)
+        except StorageError as error:  # it would only have saved the next run a few seconds
             message = f"fruits: the network was not kept for other runs: {error}"
             print(message, file=sys.stderr)  # noqa: T201
     return model
@@ -275,18 +277,18 @@ def convert(ingredients: Ingredients, request: Request) -> tuple[PublishedModel,
     return model, data
 
 
-def _put(store: Store, recipe_key: str, model: PublishedModel, data: bytes, recipe: dict[str, Any]) -> None:
+def _write_model(store: Store, recipe_key: str, model: PublishedModel, data: bytes, recipe: dict[str, Any]) -> None:
     """Write a network and then the record of its recipe, so that a record always has its network."""
     store.write(model.key, data)
-    recipe = {**recipe, "record_sha256": _record_digest(asdict(model))}
+    recipe = {**recipe, "record_sha256": _hash_record(asdict(model))}
     store.write(recipe_key, json.dumps({**asdict(model), "recipe": recipe}, indent=1).encode())
 
 
-def _record_digest(record: dict[str, Any]) -> str:
+def _hash_record(record: dict[str, Any]) -> str:
     return sha256(json.dumps(record, sort_keys=True).encode())
 
 
-def _published(output: Store, recipe_key: str) -> tuple[PublishedModel, bytes] | None:
+def _read_published(output: Store, recipe_key: str) -> tuple[PublishedModel, bytes] | None:
     """A network that is there as it was published; None where it is not, or not as it was."""
     try:
         record = json.loads(output.read(recipe_key))
@@ -295,22 +297,22 @@ def _published(output: Store, recipe_key: str) -> tuple[PublishedModel, bytes] |
         data = output.read(model.key)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return (model, data) if digest == _record_digest(record) and sha256(data) == model.sha256 else None
+    return (model, data) if digest == _hash_record(record) and sha256(data) == model.sha256 else None
 
 
-def engine_for(model: PublishedModel, output: Store) -> engines.Engine:
-    """The engine of this worker process: read, verified and compiled once, not once a task.
+def load_engine(model: PublishedModel, output: Store) -> engines.Engine:
+    """The engine of this worker process: read, verified and compiled once per process, not per task.
 
     Raises
     ------
     ModelError
         When the file is damaged or gone.
     """
-    return _engine(model, output.uri)
+    return _load_engine(model, output.uri)
 
 
 @lru_cache(maxsize=2)
-def _engine(model: PublishedModel, output_uri: str) -> engines.Engine:
+def _load_engine(model: PublishedModel, output_uri: str) -> engines.Engine:
     output = Store(output_uri)
     try:
         data = output.read(model.key)

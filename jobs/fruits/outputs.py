@@ -18,7 +18,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from fruits.parts import Part, read_batches
-from fruits.pca import Reduction, matrix
+from fruits.pca import Reduction, to_matrix
 from fruits.store import TEMPORARY, Store
 
 SCORES = "pca/scores"
@@ -30,14 +30,14 @@ REPORT = "report.html"
 RUN = "run.json"
 CSV_MAX_ROWS = 1_000_000
 CSV_MAX_VALUES = 50_000_000
-"""Some 600 MB and ten seconds of the driver, while all others wait."""
+"""About 600 MB and ten seconds of the driver, while all others wait."""
 
 
 def keep_only(store: Store, parts: Iterable[Part]) -> None:
     """Delete the Parquet files of a folder that are not among `parts`."""
-    known = {part.name for part in parts}
-    there = (entry.key for entry in store.list() if entry.is_file and entry.key.endswith(".parquet"))
-    store.delete_all(key for key in there if key not in known)
+    names = {part.name for part in parts}
+    keys = (entry.key for entry in store.list() if entry.is_file and entry.key.endswith(".parquet"))
+    store.delete_all(key for key in keys if key not in names)
 
 
 def sweep_temporary(output: Store, before: float) -> None:
@@ -86,14 +86,14 @@ def write_scores_csv(output: Store, parts: list[Part], k: int) -> bool:
         pa_csv.CSVWriter(sink, schema, write_options=options) as writer,
     ):
         for batch in read_batches(scores, [part.name for part in parts]):
-            columns = matrix(batch.column("scores")).T
+            columns = to_matrix(batch.column("scores")).T
             values = [pa.array(np.ascontiguousarray(column)) for column in columns]
-            arrays = [_harmless(batch.column("path")), _harmless(batch.column("label")), *values]
+            arrays = [_escape_formulas(batch.column("path")), _escape_formulas(batch.column("label")), *values]
             writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
     return True
 
 
-def _harmless(texts: pa.Array) -> pa.Array:
+def _escape_formulas(texts: pa.Array) -> pa.Array:
     """Texts that no spreadsheet executes: a leading ``= + - @``, tab or line end gets an apostrophe before it."""
     return pc.replace_substring_regex(texts, pattern=r"^(\s*[=+\-@\t\r\n])", replacement=r"'\1")
 

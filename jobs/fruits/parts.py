@@ -129,13 +129,13 @@ class PartWriter:
 
 def part_rows(parts: Mapping[str, Part | None]) -> pa.RecordBatch:
     """What a task returns: one row per file it wrote, by kind of table."""
-    there = [(kind, part) for kind, part in parts.items() if part is not None]
+    written = [(kind, part) for kind, part in parts.items() if part is not None]
     return pa.RecordBatch.from_arrays(
         [
-            pa.array([kind for kind, _ in there], pa.string()),
-            pa.array([part.name for _, part in there], pa.string()),
-            pa.array([part.rows for _, part in there], pa.int64()),
-            pa.array([part.sha256 for _, part in there], pa.string()),
+            pa.array([kind for kind, _ in written], pa.string()),
+            pa.array([part.name for _, part in written], pa.string()),
+            pa.array([part.rows for _, part in written], pa.int64()),
+            pa.array([part.sha256 for _, part in written], pa.string()),
         ],
         schema=_PART_SCHEMA,
     )
@@ -159,17 +159,18 @@ def read_batches(store: Store, names: Iterable[str], columns: list[str] | None =
                     page_checksum_verification=True,
                 ) as source,
             ):
-                left = source.metadata.num_rows
+                missing = source.metadata.num_rows
                 for batch in source.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns, use_threads=False):
-                    left -= batch.num_rows
+                    missing -= batch.num_rows
                     yield batch
-                if left:  # a page of a kind that the reader does not know is skipped without a word
-                    raise ValueError(f"{left} rows are missing")
+                if missing:  # a page of a kind that the reader does not know is skipped without a word
+                    raise ValueError(f"{missing} rows are missing")
         except (OSError, pa.ArrowException, ValueError, KeyError) as error:
-            said = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise StorageError(
-                f"{store.location(name)} cannot be read ({said[:200]}). Fix: run it again; what is missing or damaged "
-                "is made anew."
+                f"{store.location(name)} cannot be read ({reason[:200]}). Fix: run it again; what is missing or "
+                f"damaged "
+                "is made again."
             ) from error
 
 
@@ -247,11 +248,11 @@ def read_frame(
     tasks : int
         Upper bound on tasks; one task reads several files one after the other.
     """
-    wanted = list(columns)
+    names_wanted = list(columns)
 
     def read(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
-        for batch in read_batches(store, names, wanted):
-            yield batch.select(wanted)
+        for batch in read_batches(store, names, names_wanted):
+            yield batch.select(names_wanted)
 
     return map_parts(spark, parts, tasks, read, ", ".join(f"`{name}` {kind}" for name, kind in columns.items()))
 

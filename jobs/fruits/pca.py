@@ -140,24 +140,24 @@ class Moments:
         for name in names:
             try:
                 with store.open(name) as source:
-                    n, bad, d = (int(v) for v in _floats(source, 3).view(np.int64))
-                    mean = _floats(source, d)
+                    n, bad, d = (int(v) for v in _flatten_floats(source, 3).view(np.int64))
+                    mean = _flatten_floats(source, d)
                     total = cls(d) if total is None else total
                     rows = (strip.stop - strip.start for strip in total._strips())
-                    total.merge(n, mean, bad, (_floats(source, count * d).reshape(count, d) for count in rows))
+                    total.merge(n, mean, bad, (_flatten_floats(source, count * d).reshape(count, d) for count in rows))
             except (OSError, ValueError) as error:
                 raise StorageError(f"{store.location(name)} cannot be read ({error}). Fix: run it again.") from error
         return total
 
 
-def _floats(source: Any, count: int) -> Float:
+def _flatten_floats(source: Any, count: int) -> Float:
     data = source.read(8 * count)
     if len(data) != 8 * count:
         raise ValueError("it ends early")
     return np.frombuffer(data, np.float64)
 
 
-def matrix(column: pa.Array) -> NDArray[np.floating]:
+def to_matrix(column: pa.Array) -> NDArray[np.floating]:
     """An Arrow list column as an (n, d) view.
 
     Raises
@@ -179,27 +179,27 @@ def matrix(column: pa.Array) -> NDArray[np.floating]:
     return values
 
 
-def _blocks(batches: Iterable[pa.RecordBatch], column: str) -> Iterator[NDArray[np.floating]]:
+def _make_blocks(batches: Iterable[pa.RecordBatch], column: str) -> Iterator[NDArray[np.floating]]:
     """Blocks of `BLOCK_ROWS`: BLAS wants tall blocks, and d×d updates are paid per block."""
-    held: list[NDArray[np.floating]] = []
+    pieces: list[NDArray[np.floating]] = []
     rows = 0
     for batch in batches:
-        x = matrix(batch.column(column))
-        most = max(256, min(BLOCK_ROWS, BLOCK_BYTES // (8 * max(x.shape[1], 1))))
-        for start in range(0, x.shape[0], most):
-            piece = x[start : start + most]
-            if rows + piece.shape[0] > most:
-                yield np.concatenate(held)
-                held, rows = [], 0
-            held.append(piece)
+        x = to_matrix(batch.column(column))
+        height = max(256, min(BLOCK_ROWS, BLOCK_BYTES // (8 * max(x.shape[1], 1))))
+        for start in range(0, x.shape[0], height):
+            piece = x[start : start + height]
+            if rows + piece.shape[0] > height:
+                yield np.concatenate(pieces)
+                pieces, rows = [], 0
+            pieces.append(piece)
             rows += piece.shape[0]
-    if held:
-        yield np.concatenate(held) if len(held) > 1 else held[0]
+    if pieces:
+        yield np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
 
 
 def _sum_partition(batches: Iterable[pa.RecordBatch], column: str, scratch: Store) -> Iterator[pa.RecordBatch]:
     moments: Moments | None = None
-    for block in _blocks(batches, column):
+    for block in _make_blocks(batches, column):
         if moments is None:
             moments = Moments(block.shape[1])
         moments.add(block)
@@ -207,7 +207,7 @@ def _sum_partition(batches: Iterable[pa.RecordBatch], column: str, scratch: Stor
         yield part_rows({"moments": Part(moments.write(scratch), moments.n)})
 
 
-def _total(spark: SparkSession, partial: DataFrame, scratch: Store) -> Moments:
+def _merge_partial(spark: SparkSession, partial: DataFrame, scratch: Store) -> Moments:
     """Merge by stages of tasks until the driver has few files to read."""
     parts = [Part.of(row) for row in partial.collect()]
 
@@ -225,22 +225,22 @@ def _total(spark: SparkSession, partial: DataFrame, scratch: Store) -> Moments:
     return moments
 
 
-def moments_of_frame(frame: DataFrame, scratch: Store, column: str = "features") -> Moments:
+def sum_frame(frame: DataFrame, scratch: Store, column: str = "features") -> Moments:
     """One pass over an array column of any DataFrame.
 
     Parameters
     ----------
     scratch : Store
-        Where partial sums are put, one file a task; the caller removes it.
+        Where partial sums are put, one file per task; the caller removes it.
     """
 
     def sums(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from _sum_partition(batches, column, scratch)
 
-    return _total(frame.sparkSession, frame.select(column).mapInArrow(sums, PART_DDL), scratch)
+    return _merge_partial(frame.sparkSession, frame.select(column).mapInArrow(sums, PART_DDL), scratch)
 
 
-def moments_of_parts(
+def sum_parts(
     spark: SparkSession,
     store: Store,
     parts: Iterable[Part],
@@ -253,23 +253,25 @@ def moments_of_parts(
     Parameters
     ----------
     scratch : Store
-        Where partial sums are put, one file a task; the caller removes it.
+        Where partial sums are put, one file per task; the caller removes it.
     selection : Selection
         Rows of other images are left out.
     """
     columns = ["features"] if selection.is_whole else ["path", "label", "features"]
 
     def sums(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
-        yield from _sum_partition(_selected(store, names, selection, columns), "features", scratch)
+        yield from _sum_partition(_select_rows(store, names, selection, columns), "features", scratch)
 
-    return _total(spark, map_parts(spark, parts, tasks, sums, PART_DDL), scratch)
+    return _merge_partial(spark, map_parts(spark, parts, tasks, sums, PART_DDL), scratch)
 
 
-def _selected(store: Store, names: Iterator[str], selection: Selection, columns: list[str]) -> Iterator[pa.RecordBatch]:
+def _select_rows(
+    store: Store, names: Iterator[str], selection: Selection, columns: list[str]
+) -> Iterator[pa.RecordBatch]:
     for batch in read_batches(store, names, columns):
-        kept = selection.of(batch)
-        if kept.num_rows:
-            yield kept
+        selected = selection.of(batch)
+        if selected.num_rows:
+            yield selected
 
 
 @dataclass(frozen=True)
@@ -320,12 +322,12 @@ class Spectrum:
             return cls(int(saved["n"]), saved["mean"], saved["explained_variance"], saved["components"])
 
 
-def driver_memory(d: int) -> int:
+def estimate_driver_memory(d: int) -> int:
     """Bytes the driver needs for `solve`, about: the scatter, its copy, the vectors and LAPACK's work."""
     return 5 * 8 * d * d
 
 
-def worker_memory(d: int) -> int:
+def estimate_worker_memory(d: int) -> int:
     """Bytes a task needs beside its interpreter, about: one matrix (scatter or components), its block and copies."""
     return 8 * d * d + 2 * max(BLOCK_BYTES, 256 * 8 * d)
 
@@ -384,15 +386,15 @@ class Reduction:
     @property
     def statement(self) -> str:
         """One sentence for a reader."""
-        share = f"{100 * self.reached:.2f} % of the variance"
+        share = f"{100 * self.reached:.2f}% of the variance"
         if self.target is None:
             return f"{self.k} components, as asked, explain {share}"
         if self.reached + 1e-12 < self.target:
             return (
-                f"{100 * self.target:g} % of the variance cannot be reached: all {self.k} components that there are "
+                f"{100 * self.target:g}% of the variance cannot be reached: all {self.k} components that there are "
                 f"explain {share}"
             )
-        return f"{self.k} components explain {share} ({100 * self.target:g} % asked)"
+        return f"{self.k} components explain {share} ({100 * self.target:g}% asked)"
 
     def scores(self, x: NDArray[np.floating]) -> Float:
         """Centred scores of rows, (n, d) to (n, k)."""
@@ -427,19 +429,19 @@ def reduce(spectrum: Spectrum, *, k: int | None = None, target: float | None = N
     ReductionError
         When k is more than there are rows or columns.
     """
-    most = spectrum.components.shape[0]
+    available = spectrum.components.shape[0]
     if k is not None:
-        if k > most:
+        if k > available:
             d = spectrum.mean.size
             raise ReductionError(
-                f"k = {k} components were asked for, but {spectrum.n} images with {d} features have at most {most}. "
-                f"Fix: K={most} or less (--k {most}), or VARIANCE= (--variance)."
+                f"k = {k} components were asked for, but {spectrum.n} images with {d} features have at most "
+                f"{available}. Fix: K={available} or less (--k {available}), or VARIANCE= (--variance)."
             )
         return Reduction(spectrum, k, None)
     assert target is not None
-    cumulated = np.cumsum(spectrum.ratio[:most])
+    cumulated = np.cumsum(spectrum.ratio[:available])
     reaching = np.flatnonzero(cumulated + 1e-12 >= target)
-    return Reduction(spectrum, int(reaching[0]) + 1 if reaching.size else most, target)
+    return Reduction(spectrum, int(reaching[0]) + 1 if reaching.size else available, target)
 
 
 SCORES_SCHEMA = pa.schema(
@@ -478,8 +480,8 @@ def write_scores(
         with Store(folder).open(name) as source, np.load(source) as model:
             mean, components = model["mean"], model["components"]
         writer = PartWriter(target, SCORES_SCHEMA, plain=("path", "scores.list.element"))
-        for batch in _selected(features, names, selection, ["path", "label", "features"]):
-            scores = (matrix(batch.column("features")).astype(np.float64) - mean) @ components.T
+        for batch in _select_rows(features, names, selection, ["path", "label", "features"]):
+            scores = (to_matrix(batch.column("features")).astype(np.float64) - mean) @ components.T
             n, k = scores.shape
             offsets = pa.array(np.arange(0, (n + 1) * k, k, dtype=np.int32))
             values = pa.array(scores.astype(np.float32).reshape(-1))

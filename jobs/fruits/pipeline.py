@@ -28,14 +28,14 @@ from fruits.errors import (
 from fruits.failures import explain
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
 from fruits.formats import ENDINGS_TEXT
-from fruits.inputs import LeftOut, require_folder
+from fruits.inputs import LeftOut, require_classes, require_folder
 from fruits.lease import Lease
 from fruits.memory import Room
 from fruits.models import PublishedModel, publish, require_model
 from fruits.parts import Part, deal, read_frame
 from fruits.progress import ERROR, FOLDER, Progress, heartbeat_interval
 from fruits.request import Request
-from fruits.selection import normalised, select
+from fruits.selection import normalise_names, select
 from fruits.store import Store
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ WAVES_AT_ONCE = 2
 """The second fills the slots that the first one's last tasks leave free."""
 
 
-def task_slots(spark: SparkSession, request: Request) -> int:
+def count_slots(spark: SparkSession, request: Request) -> int:
     """How many tasks run at once: asked for, configured, or what a local master says."""
     if request.parallelism:
         return request.parallelism
@@ -101,32 +101,32 @@ class Run:
         try:
             yield
         except BaseException as error:
-            known = explain(error)
-            self._leave(error, known)
+            failure = explain(error)
+            self._leave(error, failure)
             self.lease.release()
-            if known is not None and known is not error:
-                raise known from error
+            if failure is not None and failure is not error:
+                raise failure from error
             raise
 
-    def _leave(self, error: BaseException, known: FruitsError | None) -> None:
+    def _leave(self, error: BaseException, failure: FruitsError | None) -> None:
         if not self.lease.is_held:
             return  # the output is another run's
         phase = self.progress.snapshot()["phase"]
         record = {
             "run_id": self.run_id,
             "phase": phase,
-            "cause": known.cause if known else type(error).__name__,
-            "message": str(known or error),
-            "exit_code": known.exit_code if known else 130 if isinstance(error, KeyboardInterrupt) else 1,
+            "cause": failure.cause if failure else type(error).__name__,
+            "message": str(failure or error),
+            "exit_code": failure.exit_code if failure else 130 if isinstance(error, KeyboardInterrupt) else 1,
             "traceback": "".join(traceback.format_exception(error)),
             "arguments": self.request.as_json(),
         }
         try:
             self.progress.finish(phase)
             self.output.write(ERROR, json.dumps(record, indent=1, ensure_ascii=False).encode())
-        except FruitsError as failure:
+        except FruitsError as record_failure:
             # the output itself may be what failed; the first error is the one to raise
-            print(f"(the error could not be recorded below the output: {failure})")  # noqa: T201
+            print(f"(the error could not be recorded below the output: {record_failure})")  # noqa: T201
 
     def prepare(self) -> None:
         """All that needs no Spark: whether the input is there. The network and the listing are begun."""
@@ -154,7 +154,7 @@ class Run:
         """
         assert self.publishing is not None
         self.spark = spark
-        self.slots = task_slots(spark, self.request)
+        self.slots = count_slots(spark, self.request)
         progress = self.progress
         with progress.phase("list"):
             listed, images = self._list()
@@ -211,17 +211,17 @@ class Run:
 
     def _require_possible(self, images: int, model: PublishedModel) -> None:
         """A k that cannot be, and features that nobody can hold, are refused before the work, not after it."""
-        most = min(images, model.dimension)
-        if self.request.k is not None and self.request.k > most:
+        limit = min(images, model.dimension)
+        if self.request.k is not None and self.request.k > limit:
             raise ReductionError(
                 f"k = {self.request.k} components were asked for, but {images} images with {model.dimension} features "
-                f"have at most {most}. Fix: K={most} or less (--k {most}), or VARIANCE= (--variance)."
+                f"have at most {limit}. Fix: K={limit} or less (--k {limit}), or VARIANCE= (--variance)."
             )
         Room.of(self.spark.conf.get, self.slots).require(model.dimension)
 
     def _require_apart(self) -> None:
         """Results inside the input are fine unless they would be listed as classes; the input itself is not."""
-        if _place(self.output) == _place(self.source):
+        if _make_canonical(self.output) == _make_canonical(self.source):
             raise OutputError(
                 f"input and output are the same place, {self.source.uri}. Fix: give the results a folder of their own."
             )
@@ -233,25 +233,19 @@ class Run:
         walk = self.walking.result()
         parts, self.left_out = listing.list_folders(self.spark, self.source, target, walk, self.slots)
         self.listed = parts
-        found = sum(part.rows for part in parts)
-        if not found:
-            others = f" {self.left_out.sentence()}." if self.left_out else ""
+        images = sum(part.rows for part in parts)
+        if not images:
+            left_out = f" {self.left_out.sentence()}." if self.left_out else ""
             raise InputError(
-                f"there is no image below {self.source.uri}: no file ends in {ENDINGS_TEXT}.{others} Fix: check the "
+                f"there is no image below {self.source.uri}: no file ends in {ENDINGS_TEXT}.{left_out} Fix: check the "
                 "address; images lie in <class>/<name>.jpg."
             )
         frame = listing.read_listing(self.spark, target, parts, self.slots)
         request = self.request
         if request.classes:
-            known = listing.counts_by_label(frame)
-            wanted = set(normalised(request.classes))
-            if missing := sorted(wanted - known.keys()):
-                raise InputError(
-                    f"no image is of class {', '.join(missing)}. Fix: one of {', '.join(list(known)[:40])}"
-                    f"{' …' if len(known) > 40 else ''}."
-                )
+            require_classes(normalise_names(request.classes), listing.counts_by_label(frame))
         self.selection = select(frame, request.classes, request.limit, len(self.source.uri) + 1)
-        return frame, found if self.selection.is_whole else frame.where(self.selection.column()).count()
+        return frame, images if self.selection.is_whole else frame.where(self.selection.column()).count()
 
     def _featurize(self, plan: planning.Plan, model: PublishedModel, state: manifests.State) -> None:
         sizing = planning.Sizing.of(plan.todo_images, self.slots)
@@ -271,12 +265,12 @@ class Run:
                 wave=name,
                 heartbeat=heartbeat_interval(self.slots),
             )
-            written = run_wave(todo, task, tasks)
+            parts_written = run_wave(todo, task, tasks)
             self.lease.require()
-            manifests.write(self.output, model, written[FEATURES], written[REJECTS])
-            bad = sum(part.rows for part in written[REJECTS])
-            self.progress.wave_done(name, sum(part.rows for part in written[FEATURES]), bad)
-            return bad
+            manifests.write(self.output, model, parts_written[FEATURES], parts_written[REJECTS])
+            rejects = sum(part.rows for part in parts_written[REJECTS])
+            self.progress.wave_done(name, sum(part.rows for part in parts_written[FEATURES]), rejects)
+            return rejects
 
         with ThreadPoolExecutor(WAVES_AT_ONCE, thread_name_prefix="wave") as pool:
             running: set[Future[int]] = set()
@@ -315,12 +309,12 @@ class Run:
         """The spectrum of exactly these rows: kept from an earlier run, or computed."""
         fingerprint = state.fingerprint + self.selection.fingerprint
         try:
-            kept = pca.Spectrum.from_bytes(self.output.read(outputs.SPECTRUM), fingerprint)
+            saved = pca.Spectrum.from_bytes(self.output.read(outputs.SPECTRUM), fingerprint)
         except Exception:  # noqa: BLE001 - none there, or damaged in any of a zip file's ways: it is only a saving
-            kept = None
-        if kept is not None:
-            return kept
-        moments = pca.moments_of_parts(
+            saved = None
+        if saved is not None:
+            return saved
+        moments = pca.sum_parts(
             self.spark,
             self.output.child(FEATURES),
             state.features,
@@ -431,9 +425,9 @@ def _as_unwritable(error: StorageError) -> FruitsError:
 
 
 def _require_scores(counts: list[checks.ClassCount], scores: list[Part]) -> None:
-    rows, written = sum(count.features for count in counts), sum(part.rows for part in scores)
-    if written != rows:
-        raise CheckError(f"{rows} images have features, but {written} have scores. Fix: run again.")
+    rows, scored = sum(count.features for count in counts), sum(part.rows for part in scores)
+    if scored != rows:
+        raise CheckError(f"{rows} images have features, but {scored} have scores. Fix: run again.")
 
 
 def tag_jobs(spark: SparkSession, tag: str) -> None:
@@ -452,7 +446,7 @@ def cancel_jobs(spark: SparkSession, tag: str) -> None:
         spark.interruptTag(tag)
 
 
-def _place(store: Store) -> str:
+def _make_canonical(store: Store) -> str:
     """What tells two addresses of one place: links followed, and the scheme left out that stores share."""
     if store.is_local:
         return str(Path(store.uri).resolve())
@@ -480,7 +474,7 @@ def begin(request: Request) -> Run:
     return job
 
 
-def run(spark: SparkSession, request: Request, begun: Run | None = None) -> dict[str, Any]:
+def run(spark: SparkSession, request: Request, started_run: Run | None = None) -> dict[str, Any]:
     """Execute a request, and leave `_run/error.json` beside the results when it fails.
 
     Parameters
@@ -488,7 +482,7 @@ def run(spark: SparkSession, request: Request, begun: Run | None = None) -> dict
     spark : SparkSession
         Classic or Connect.
     request : Request
-    begun : Run, optional
+    started_run : Run, optional
         What `begin` returned, where it was called before Spark was started.
 
     Returns
@@ -501,5 +495,5 @@ def run(spark: SparkSession, request: Request, begun: Run | None = None) -> dict
     FruitsError
         For every failure with a known cause; a worker's own error is raised as it was meant.
     """
-    with begun or begin(request) as job, job.recorded():
+    with started_run or begin(request) as job, job.recorded():
         return job.execute(spark)

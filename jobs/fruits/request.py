@@ -19,10 +19,10 @@ ENGINES = ("fast", "tensorflow")
 PRECISIONS = ("f32", "bf16")
 
 
-def share(text: str) -> float:
+def parse_share(text: str) -> float:
     """A share, as a number or in percent.
 
-    >>> share("0.95"), share("95 %")
+    >>> parse_share("0.95"), parse_share("95 %")
     (0.95, 0.95)
     """
     number = text.strip()
@@ -61,7 +61,7 @@ class Meaning:
         ValueError
             When it is not a number, and should be one.
         """
-        return int(text) if self.kind == "whole" else share(text) if self.kind == "share" else text
+        return int(text) if self.kind == "whole" else parse_share(text) if self.kind == "share" else text
 
     def fits(self, value: Any) -> bool:
         """Whether a JSON value is of the field's kind."""
@@ -71,8 +71,8 @@ class Meaning:
         return isinstance(value, types) and not isinstance(value, bool)
 
 
-def _is(text: str, **more: Any) -> dict[str, Meaning]:
-    return {"meaning": Meaning(text=text, **more)}
+def _describe(text: str, **options: Any) -> dict[str, Meaning]:
+    return {"meaning": Meaning(text=text, **options)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +86,15 @@ class Request:
     ``networks`` is not built again, which saves starting TensorFlow.
     """
 
-    input: str = field(metadata=_is("folder or URI of the images", shown="URI"))
-    output: str = field(metadata=_is("folder or URI of the results", shown="URI"))
+    input: str = field(metadata=_describe("folder or URI of the images", shown="URI"))
+    output: str = field(metadata=_describe("folder or URI of the results", shown="URI"))
     model: str = field(
-        default=DEFAULT_MODEL, metadata=_is("name of a backbone, or path of a `.keras` file", shown="NAME")
+        default=DEFAULT_MODEL, metadata=_describe("name of a backbone, or path of a `.keras` file", shown="NAME")
     )
-    k: int | None = field(default=None, metadata=_is("number of components", kind="whole", shown="N"))
+    k: int | None = field(default=None, metadata=_describe("number of components", kind="whole", shown="N"))
     variance: float | None = field(
         default=None,
-        metadata=_is(
+        metadata=_describe(
             "share of the variance to reach, instead of `K`",
             kind="share",
             shown="SHARE",
@@ -103,7 +103,7 @@ class Request:
     )
     limit: int | None = field(
         default=None,
-        metadata=_is(
+        metadata=_describe(
             "only so many images, spread over the classes: the same ones each time",
             kind="whole",
             shown="N",
@@ -112,36 +112,41 @@ class Request:
     )
     classes: tuple[str, ...] = field(
         default=(),
-        metadata=_is("only these classes, separated by semicolons", kind="names", shown="NAMES", otherwise="all"),
+        metadata=_describe("only these classes, separated by semicolons", kind="names", shown="NAMES", otherwise="all"),
     )
-    engine: str = field(default="fast", metadata=_is("`fast` (OpenVINO), or `tensorflow`: Keras itself", shown="NAME"))
+    engine: str = field(
+        default="fast", metadata=_describe("`fast` (OpenVINO), or `tensorflow`: Keras itself", shown="NAME")
+    )
     precision: str = field(
         default="f32",
-        metadata=_is("`f32`, or `bf16`: about twice as fast on processors with AMX or AVX-512 BF16", shown="NAME"),
+        metadata=_describe(
+            "`f32`, or `bf16`: about twice as fast on processors with AMX or AVX-512 BF16", shown="NAME"
+        ),
     )
     image_size: int = field(
-        default=224, metadata=_is("height and width given to the network, in pixels", kind="whole", shown="PIXELS")
+        default=224,
+        metadata=_describe("height and width given to the network, in pixels", kind="whole", shown="PIXELS"),
     )
     scaling: str | None = field(
         default=None,
-        metadata=_is(
+        metadata=_describe(
             "pixels for a `.keras` file: `raw` (0 to 255), `tf` (-1 to 1), `torch` or `caffe`",
             shown="NAME",
             otherwise="raw",
         ),
     )
     max_reject_rate: float = field(
-        default=0.01, metadata=_is("share of images that may be unreadable", kind="share", shown="SHARE")
+        default=0.01, metadata=_describe("share of images that may be unreadable", kind="share", shown="SHARE")
     )
     weights: str | None = field(
-        default=None, metadata=_is("folder or URI of the weights that `make weights` fetched", shown="URI")
+        default=None, metadata=_describe("folder or URI of the weights that `make weights` fetched", shown="URI")
     )
     networks: str | None = field(
         default=None,
-        metadata=_is("folder or URI that keeps converted networks from run to run", shown="URI", typed=False),
+        metadata=_describe("folder or URI that keeps converted networks from run to run", shown="URI", typed=False),
     )
     parallelism: int | None = field(
-        default=None, metadata=_is("tasks at once (found from Spark)", kind="whole", shown="N", typed=False)
+        default=None, metadata=_describe("tasks at once (found from Spark)", kind="whole", shown="N", typed=False)
     )
 
     def __post_init__(self) -> None:
@@ -214,13 +219,13 @@ class Request:
                 raise UsageError(f"the request has an unknown field '{name}'. Fix: one of {', '.join(MEANINGS)}.")
             if value is not None and not MEANINGS[name].fits(value):
                 raise UsageError(f"the request's field '{name}' cannot be {json.dumps(value)[:80]}.")
-        given = {name: value for name, value in values.items() if value is not None}
-        missing = [name for name in ("input", "output") if name not in given]
+        present = {name: value for name, value in values.items() if value is not None}
+        missing = [name for name in ("input", "output") if name not in present]
         if missing:
             raise UsageError(f"the request lacks {' and '.join(missing)}.")
-        if "classes" in given:
-            given["classes"] = tuple(given["classes"])
-        return cls(**given)
+        if "classes" in present:
+            present["classes"] = tuple(present["classes"])
+        return cls(**present)
 
 
 MEANINGS: dict[str, Meaning] = {f.name: f.metadata["meaning"] for f in fields(Request)}

@@ -23,7 +23,7 @@ _PREFIX = 4
 """Hexadecimal digits by which images are counted: 65,536 counts say where a limit of any size lies."""
 
 
-def normalised(classes: Iterable[str]) -> list[str]:
+def normalise_names(classes: Iterable[str]) -> list[str]:
     """Class names as `listing.label_of` writes them."""
     return [unicodedata.normalize("NFC", name) for name in classes]
 
@@ -64,7 +64,7 @@ class Selection:
         if self.classes:
             condition = condition & sf.col("label").isin(list(self.classes))
         if self.last is not None:
-            condition = condition & (_hash(self.skip) <= self.last)
+            condition = condition & (_hash_column(self.skip) <= self.last)
         return condition
 
     def of(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -73,19 +73,19 @@ class Selection:
             batch = batch.filter(pc.is_in(batch.column("label"), value_set=pa.array(self.classes, pa.string())))
         if self.last is not None:
             paths = batch.column("path").to_pylist()
-            batch = batch.filter(pa.array([hash_of(path[self.skip :]) <= self.last for path in paths], pa.bool_()))
+            batch = batch.filter(pa.array([hash_key(path[self.skip :]) <= self.last for path in paths], pa.bool_()))
         return batch
 
 
 EVERYTHING = Selection()
 
 
-def hash_of(key: str) -> str:
+def hash_key(key: str) -> str:
     """What a limit goes by; the same in Spark and in Python."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _hash(skip: int) -> Column:
+def _hash_column(skip: int) -> Column:
     from pyspark.sql import functions as sf
 
     return sf.sha2(sf.encode(sf.expr(f"substring(path, {skip + 1})"), "UTF-8"), 256)
@@ -99,16 +99,16 @@ def select(frame: DataFrame, classes: Iterable[str], limit: int | None, skip: in
     """
     from pyspark.sql import functions as sf
 
-    chosen = Selection(tuple(normalised(classes)), skip=skip)
+    chosen = Selection(tuple(normalise_names(classes)), skip=skip)
     if limit is None:
         return chosen
-    hashes = frame.where(chosen.column()).select(_hash(skip).alias("hash"))
+    hashes = frame.where(chosen.column()).select(_hash_column(skip).alias("hash"))
     prefix = sf.substring("hash", 1, _PREFIX)
     counts = hashes.groupBy(prefix.alias("prefix")).count().collect()
-    left = limit
-    for found, images in sorted((str(row["prefix"]), int(row["count"])) for row in counts):
-        if images >= left:
-            shared = hashes.where(prefix == found).orderBy("hash").limit(left).collect()
+    remaining = limit
+    for digits, images in sorted((str(row["prefix"]), int(row["count"])) for row in counts):
+        if images >= remaining:
+            shared = hashes.where(prefix == digits).orderBy("hash").limit(remaining).collect()
             return replace(chosen, last=max(str(row["hash"]) for row in shared))
-        left -= images
+        remaining -= images
     return chosen

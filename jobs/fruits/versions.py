@@ -18,16 +18,16 @@ PACKAGES = ("numpy", "pyarrow", "pillow", "pi-heif", "openvino")
 @lru_cache(maxsize=1)
 def collect() -> dict[str, str]:
     """Versions that decide about a feature's value: Python (major.minor), the packages, this job."""
-    found = {"python": ".".join(platform.python_version_tuple()[:2]), "fruits": __version__}
+    versions = {"python": ".".join(platform.python_version_tuple()[:2]), "fruits": __version__}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "missing"
-    return found
+            versions[package] = "missing"
+    return versions
 
 
-def makers(engine: str) -> dict[str, str]:
+def collect_makers(engine: str) -> dict[str, str]:
     """Versions that decide about a feature's value in the last digits: what decoded, what computed, on which processor.
 
     Parameters
@@ -35,12 +35,12 @@ def makers(engine: str) -> dict[str, str]:
     engine : str
         ``fast`` or ``tensorflow``.
     """
-    found = {name: value for name, value in collect().items() if name.startswith("pillow")}
+    versions = {name: value for name, value in collect().items() if name.startswith("pillow")}
     packages = ("openvino",) if engine == "fast" else ("tensorflow-cpu", "tensorflow", "keras")
     for package in packages:
         with suppress(PackageNotFoundError):
-            found[package.removesuffix("-cpu")] = version(package)
-    return {**found, "processor": platform.machine()}
+            versions[package.removesuffix("-cpu")] = version(package)
+    return {**versions, "processor": platform.machine()}
 
 
 def require_same(expected: dict[str, str]) -> None:
@@ -72,7 +72,7 @@ def _forget_archives() -> None:
 
     A Spark worker begins each task with `importlib.invalidate_caches`; on Python 3.11 each importer of an archive, and
     there is one for every package in it, then parses the whole table (Spark's own zip and jar: thousands of entries,
-    some 50 ms a task). The importers are a cache: what is still to be imported makes its own anew.
+    about 50 ms per task). The importers are a cache: what is imported later makes its own again.
     """
     for path, finder in list(sys.path_importer_cache.items()):
         if isinstance(finder, zipimporter):

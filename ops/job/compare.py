@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from fruits.classifier import MAX_CLASSES, cross_validate_blocks
 from fruits.report import page
-from fruits.report.sample import nearest, order_of
+from fruits.report.sample import find_nearest, hash_order
 from fruits.store import Store
 from numpy.typing import NDArray
 from rich.table import Table
@@ -148,9 +148,9 @@ def compare(newer: Result, earlier: Result) -> Comparison:
     read = {id(result): _read(result) for result in (newer, earlier)}
     labels, before = read[id(newer)][0], read[id(earlier)][0]
     common = [key for key in labels if key in before]
-    compared = sorted(sorted(common, key=order_of)[:SAMPLE])
+    compared = sorted(sorted(common, key=hash_order)[:SAMPLE])
     sides = [Side(result, *read[id(result)], _scores_of(result, compared)) for result in (newer, earlier)]
-    near = [nearest(side.scores, NEIGHBOURS)[0] for side in sides]
+    near = [find_nearest(side.scores, NEIGHBOURS)[0] for side in sides]
     overlap = np.array([len({*a} & {*b}) / max(len(a), 1) for a, b in zip(*near, strict=True)])
     return Comparison(
         newer=sides[0],
@@ -231,13 +231,13 @@ def page_of(found: Comparison) -> str:
     ]
     template = (Path(__file__).with_name("comparison.html")).read_text(encoding="utf-8")
     values: dict[str, Any] = {
-        "style": page.resource("page.css"),
+        "style": page.read_resource("page.css"),
         "newer": found.newer.name,
         "earlier": found.earlier.name,
         "facts": facts(found),
         "statements": statements(found),
         "classes": found.classes()[: 10 * SHOWN],
-        "lists": [(title, [page.short(key) for key in keys[:SHOWN]], len(keys)) for title, keys in lists],
+        "lists": [(title, [page.shorten(key) for key in keys[:SHOWN]], len(keys)) for title, keys in lists],
     }
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return made.from_string(template).render(values)

@@ -22,7 +22,7 @@ from fruits.errors import InputError, ModelError
 from fruits.guard import Guard
 from fruits.images import decode
 from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, label_of, walk
-from fruits.models import LEAST_BF16_COSINE, PublishedModel, engine_for, publish, require_model
+from fruits.models import LEAST_BF16_COSINE, PublishedModel, load_engine, publish, require_model
 from fruits.request import DEFAULT_MODEL, DEFAULT_VARIANCE, PRECISIONS, Request
 from fruits.store import Store
 from numpy.typing import NDArray
@@ -69,7 +69,7 @@ class Row:
     right : ndarray of bool, shape (tested images,)
         Whether the classifier took each for what it is; the same images in every row.
     k : int
-        Components for 95 % of the sample's variance.
+        Components for 95% of the sample's variance.
     cosine : float, optional
         In bf16 the lowest cosine of an image's features to those in f32.
     """
@@ -128,11 +128,11 @@ def _why(chosen: Row, best: Row, rows: Sequence[Row]) -> str:
     if default is not None and default is not chosen:
         reasons.append(f"{chosen.rate / default.rate:.1f} times as fast as the default ({default.choice})")
     if chosen is best:
-        reasons.append(f"none of the choices is more accurate ({100 * chosen.accuracy:.1f} % of {n:,} images)")
+        reasons.append(f"none of the choices is more accurate ({100 * chosen.accuracy:.1f}% of {n:,} images)")
     else:
         error = standard_error(best.right, chosen.right)
         reasons.append(
-            f"{100 * chosen.accuracy:.1f} % of {n:,} images are recognised against {100 * best.accuracy:.1f} % with "
+            f"{100 * chosen.accuracy:.1f}% of {n:,} images are recognised against {100 * best.accuracy:.1f}% with "
             f"{best.choice}, a difference within its standard error ({100 * error:.1f} points)"
         )
     return "; ".join(reasons)
@@ -306,7 +306,7 @@ def measure(
     found: list[tuple[_Measured, float]] = []
     for size, models in by_size.items():
         cells = [
-            _Measured(Choice(model.name, size, precision), engine_for(replace(model, precision=precision), networks))
+            _Measured(Choice(model.name, size, precision), load_engine(replace(model, precision=precision), networks))
             for model in models
             for precision in asked
         ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ops.aws.account import Account
-from ops.core.console import Console, counting, tell_next, working
-from ops.core.errors import ExitCode, OperatorError
-from ops.cost.bills import last_line
+from ops.core.console import Console, counting, working
+from ops.core.errors import OperatorError
 from ops.data.images import count_by_class
 
 PREFIX = "images"
@@ -113,27 +111,18 @@ def upload(s3: Any, bucket: str, folder: Path, console: Console, *, prefix: str 
     return len(todo), len(paths)
 
 
-def main(environ: Mapping[str, str]) -> int:
-    """`make upload-dataset`."""
-    console = Console()
-    if not (given := environ.get("INPUT", "")):
-        raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=ExitCode.USAGE)
-    try:
-        folder = Path(given)
-        with working(console, f"counting the images of {folder}"):
-            here = count_by_class(str(path) for path in images_below(folder)[0])
-        account = Account.from_environment(environ)
-        bucket = account.bucket("data")
-        s3 = account.client("s3")
-        with working(console, f"counting the images of s3://{bucket}/{PREFIX}/"):
-            before = count_by_class(stored(s3, bucket, PREFIX))
-        sent, total = upload(s3, bucket, folder, console)
-        console.print(table_of(here, before, count_by_class(stored(s3, bucket, PREFIX))))
-        others = "; the others were there already" if sent < total else ""
-        console.print(f"{sent:,} of {total:,} images sent to s3://{bucket}/{PREFIX}/{others}")
-        console.print(last_line(account))
-        tell_next(console, account.target.command("run-step"))
-    except KeyboardInterrupt:
-        console.print("interrupted; what arrived is kept, and the same command goes on with the rest")
-        return ExitCode.INTERRUPTED
-    return 0
+def count_here(folder: Path, console: Console) -> dict[str, int]:
+    """Images by class below a folder of this machine."""
+    with working(console, f"counting the images of {folder}"):
+        return count_by_class(str(path) for path in images_below(folder)[0])
+
+
+def upload_visibly(account: Account, folder: Path, here: dict[str, int], console: Console) -> None:
+    """Send what is not there, and say by class what was here, there before, and there now."""
+    bucket, s3 = account.bucket("data"), account.client("s3")
+    with working(console, f"counting the images of s3://{bucket}/{PREFIX}/"):
+        before = count_by_class(stored(s3, bucket, PREFIX))
+    sent, total = upload(s3, bucket, folder, console)
+    console.print(table_of(here, before, count_by_class(stored(s3, bucket, PREFIX))))
+    others = "; the others were there already" if sent < total else ""
+    console.print(f"{sent:,} of {total:,} images sent to s3://{bucket}/{PREFIX}/{others}")

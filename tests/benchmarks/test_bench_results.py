@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fruits.parts import read_batches
-from fruits.pca import matrix
+from fruits.pca import to_matrix
 from fruits.store import Store
 
 from benchmarks.__main__ import COMMITTED, TRIALS, main, parse
@@ -156,7 +156,7 @@ def test_the_matrix_has_its_rows_and_is_the_same_each_time(tmp_path: Path) -> No
         parts = write_matrix(store, 7, 3)
         assert sum(part.rows for part in parts) == 7
         values.append(
-            np.concatenate([matrix(b.column("features")) for b in read_batches(store, [p.name for p in parts])])
+            np.concatenate([to_matrix(b.column("features")) for b in read_batches(store, [p.name for p in parts])])
         )
     assert values[0].shape == (7, COLUMNS)
     assert np.array_equal(values[0], values[1])

@@ -102,7 +102,7 @@ def test_a_flat_folder_of_more_than_a_page_is_listed_by_ranges(
         client.put_object(Bucket=BUCKET, Key=f"flat/IMG_{number:04d}.jpg", Body=pictures[number % len(pictures)])
     for name, value in s3.items():
         monkeypatch.setenv(name, value)
-    pages._client.cache_clear()
+    pages._make_client.cache_clear()
     walk = listing.walk_down(Store(f"s3://{BUCKET}/flat"), Store(str(tmp_path)))
     assert len(walk.folders) > 1
     assert all(isinstance(folder, pages.Range) for folder in walk.folders)

@@ -102,13 +102,13 @@ def page_of(
     scores = clusters(labels)
     for one, other in twins:
         scores[other] = scores[one]
-    rows = [(p, c, sample.order_of(p), s.tobytes()) for p, c, s in zip(paths, labels, scores, strict=True)]
+    rows = [(p, c, sample.hash_order(p), s.tobytes()) for p, c, s in zip(paths, labels, scores, strict=True)]
     rejects = rejects or []
     bad = [str(row["label"]) for row in rejects]
     counts = [
         ClassCount(label, labels.count(label) + bad.count(label), labels.count(label), bad.count(label))
         for label in sorted({*labels, *bad})
     ]
-    taken = sample.choose(rows, sample.fair_shares({c.label: c.features for c in counts}))
+    taken = sample.choose(rows, sample.compute_shares({c.label: c.features for c in counts}))
     reduction = reduction_of(scores)
     return report.compose(source, taken, reduction, counts, summary_of(counts, reduction, **changed), rejects)

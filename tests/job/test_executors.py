@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fruits.errors import ExecutorsError
-from fruits.executors import Watch, explain, waited_for
+from fruits.executors import Watch, describe_wait, limit_wait
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,9 +49,9 @@ def test_only_work_without_anybody_counts(executors: list[int], work: list[bool]
 
 
 def test_the_sentence_says_how_long_and_what_to_do() -> None:
-    assert explain(900).startswith("there was work, and no executor came in 15 minutes: ")
-    assert "Fix: run it again when there is capacity" in explain(5)
-    assert ExecutorsError(explain(5)).exit_code == 18
+    assert describe_wait(900).startswith("there was work, and no executor came in 15 minutes: ")
+    assert "Fix: run it again when there is capacity" in describe_wait(5)
+    assert ExecutorsError(describe_wait(5)).exit_code == 18
 
 
 PROGRAM = """
@@ -101,5 +101,5 @@ def test_a_local_master_is_never_watched() -> None:
         class sparkContext:
             master = "local[2]"
 
-    with waited_for(Session()):  # type: ignore[arg-type]
+    with limit_wait(Session()):  # type: ignore[arg-type]
         pass

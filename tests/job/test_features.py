@@ -82,7 +82,7 @@ def fast(network: Any, size: int) -> engines.Engine:
 def lite0_reference(drawn: Path) -> tuple[Pixels, NDArray[np.float64], bytes]:
     """Two hundred pictures, what Keras makes of them, and the default network, frozen. Some eight seconds."""
     images = decoded(drawn, 224)
-    data = backbones.backbone_named("efficientnet_lite0").load_weights(None)
+    data = backbones.find_backbone("efficientnet_lite0").load_weights(None)
     reference = mapped(lite0.build(224, data), (images.astype(np.float32) - 127) / 128)
     return images, reference, models.freeze(backbones.build("efficientnet_lite0", 224, None))
 
@@ -128,7 +128,7 @@ def test_bf16_is_refused_where_the_processor_has_none(monkeypatch: pytest.Monkey
 
 
 def test_bf16_that_turns_features_too_far_is_refused(small: Callable[[], Any]) -> None:
-    network = backbones.feature_network(small(), 48, "raw", "n")
+    network = backbones.build_feature_network(small(), 48, "raw", "n")
     right = fast(network, 48)
 
     class Turned:
@@ -171,13 +171,13 @@ def test_with_seeded_random_weights_for_want_of_the_real_ones_equals_keras(
     import keras
 
     images = pictures(size)
-    backbone = backbones.backbone_named(name)
+    backbone = backbones.find_backbone(name)
     base = backbone.build(size, None)
     tame_norms(base)
     model = getattr(keras.applications, make)(input_shape=(size, size, 3), include_top=False, weights=None)
     model.set_weights(base.get_weights())
     scaled = getattr(keras.applications, package).preprocess_input(images.astype(np.float32))
-    network = backbones.feature_network(base, size, backbone.scaling, name)
+    network = backbones.build_feature_network(base, size, backbone.scaling, name)
     assert_equal_features(embedded(fast(network, size), images), mapped(model, scaled))
 
 
@@ -209,7 +209,7 @@ IMAGENET = {
 
 @pytest.mark.photos
 def test_the_default_backbone_with_its_head_names_real_fruits() -> None:
-    data = backbones.backbone_named("efficientnet_lite0").load_weights(None)
+    data = backbones.find_backbone("efficientnet_lite0").load_weights(None)
     classifier = lite0.build(224, data, head=True)
     right, seen = 0, 0
     for label, index in IMAGENET.items():
@@ -226,7 +226,7 @@ def test_the_default_backbone_with_its_head_names_real_fruits() -> None:
 @pytest.mark.photos
 def test_weights_read_without_their_strides_would_name_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trap of this file: every shape fits, no error is raised, and the network is worthless."""
-    data = backbones.backbone_named("efficientnet_lite0").load_weights(None)
+    data = backbones.find_backbone("efficientnet_lite0").load_weights(None)
     read = lite0.read_tensors
 
     def careless(checkpoint: bytes) -> dict[str, NDArray[Any]]:
@@ -250,7 +250,7 @@ def test_neighbours_and_position_in_a_batch_change_no_bit(
     default_model: tuple[PublishedModel, Path], drawn: Path
 ) -> None:
     model, output = default_model
-    engine = models.engine_for(model, Store(str(output)))
+    engine = models.load_engine(model, Store(str(output)))
     images = [decode(p.read_bytes(), 224) for p in sorted(drawn.rglob("*.jpg"))[::30]]
     rng = np.random.default_rng(0)
     for image in images:
@@ -264,14 +264,14 @@ def test_neighbours_and_position_in_a_batch_change_no_bit(
 
 def test_the_engine_is_made_once_a_process(default_model: tuple[PublishedModel, Path]) -> None:
     model, output = default_model
-    assert models.engine_for(model, Store(str(output))) is models.engine_for(model, Store(str(output)))
+    assert models.load_engine(model, Store(str(output))) is models.load_engine(model, Store(str(output)))
 
 
 # --- Keras itself in the worker -----------------------------------------------------------------------------
 
 
 def test_the_tensorflow_engine_is_the_network_bit_for_bit(small: Callable[[], Any]) -> None:
-    network = backbones.feature_network(small(), 48, "raw", "n")
+    network = backbones.build_feature_network(small(), 48, "raw", "n")
     archive = engines.write_archive(network)
     assert archive == engines.write_archive(network)
     images = np.random.default_rng(0).integers(0, 256, (engines.BATCH, 48, 48, 3)).astype(np.uint8)
@@ -340,7 +340,7 @@ def test_a_network_kept_from_another_run_is_not_built_again(
         assert publish(request, again) == model
     assert again.read(model.key) == first.read(model.key)
     pixels = np.zeros((engines.BATCH, model.image_size, model.image_size, 3), np.uint8)
-    assert models.engine_for(model, again).embed(pixels).shape == (engines.BATCH, model.dimension)
+    assert models.load_engine(model, again).embed(pixels).shape == (engines.BATCH, model.dimension)
 
     kept.write(model.key, b"damaged")
     anew = Store(str(tmp_path / "anew"))
@@ -380,13 +380,13 @@ def test_a_changed_or_missing_published_network_is_refused_by_a_worker(published
     model = publish(request, output)
     output.write(model.key, b"changed")
     with pytest.raises(ModelError) as caught:
-        models.engine_for(model, output)
+        models.load_engine(model, output)
     assert str(caught.value) == (
         f"the published network {output.location(model.key)} is damaged. Fix: delete it, run again."
     )
     output.delete(model.key)
     with pytest.raises(ModelError, match=f"the published network cannot be read: {output.location(model.key)}"):
-        models.engine_for(model, output)
+        models.load_engine(model, output)
 
 
 def test_a_record_half_written_is_published_anew(published: tuple[Request, Store]) -> None:
@@ -415,7 +415,7 @@ def test_a_named_backbone_has_its_own_scaling(tmp_path: Path) -> None:
 
 
 def test_an_unfaithful_engine_is_found_out(small: Callable[[], Any]) -> None:
-    network = backbones.feature_network(small(), 48, "raw", "n")
+    network = backbones.build_feature_network(small(), 48, "raw", "n")
     right = fast(network, 48)
     models.require_faithful(network, right, 48)
 

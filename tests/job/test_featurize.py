@@ -42,7 +42,7 @@ class Means:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Means:
     fake = Means()
-    monkeypatch.setattr(featurize, "engine_for", lambda _model, _output: fake)
+    monkeypatch.setattr(featurize, "load_engine", lambda _model, _output: fake)
     return fake
 
 

@@ -97,7 +97,7 @@ def test_each_format_is_read_by_its_content(kind: str) -> None:
     limit = 2 if kind in ("PNG", "WebP lossless", "BMP", "TIFF", "TIFF LZW", "TIFF deflate") else 16
     wanted = np.asarray(noisy().quantize(64).convert("RGB") if kind == "GIF" else noisy())
     assert difference(file_of(kind), wanted) <= limit
-    assert formats.READ[str(formats.picture_format(file_of(kind)))] == kind.split()[0]
+    assert formats.READ[str(formats.detect_format(file_of(kind)))] == kind.split()[0]
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "PNG", "GIF", "AVIF", "HEIF"])

@@ -163,7 +163,7 @@ def test_large_files_go_through_and_leave_no_memory_behind(guard: Guard) -> None
 def test_a_picture_that_crashes_costs_the_page_that_picture(broken: None, tmp_path: Path) -> None:
     for name, data in {"a": good(1), "b": b"SEGV", "c": good(2)}.items():
         (tmp_path / name).write_bytes(data)
-    found = pictures.thumbnails(Store(str(tmp_path)), [f"{tmp_path}/{name}" for name in "abcd"])
+    found = pictures.make_thumbnails(Store(str(tmp_path)), [f"{tmp_path}/{name}" for name in "abcd"])
     assert [bool(picture) for picture in found] == [True, False, True, False]
 
 
@@ -180,10 +180,11 @@ def test_the_page_does_not_try_again_what_has_killed_a_decoder(tmp_path: Path, m
     tried: list[str] = []
     monkeypatch.setattr(pictures, "_read_all", lambda _store, paths, **_: tried.extend(paths) or ["p"] * len(paths))
     rows = [{"path": path, "size": 9, "reason": reason} for path, reason in reasons.items()]
-    assert pictures.rejected(Store(str(tmp_path)), rows) == ["p", "", "", "", "", "p"]
+    assert pictures.make_reject_thumbnails(Store(str(tmp_path)), rows) == ["p", "", "", "", "", "p"]
     assert tried == ["a", "f"]
 
 
+@pytest.mark.costly
 def test_one_that_takes_too_long_alone_is_not_tried_twice(broken: None, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[int] = []
     start = Guard._start
@@ -217,7 +218,7 @@ def test_the_reports_pictures_take_bounded_memory(tmp_path: Path) -> None:
         patch.setattr(pictures._Room, "take", watched_take)
         patch.setattr(pictures._Room, "give_back", watched_give_back)
         paths = [f"{tmp_path}/large.png", *[f"{tmp_path}/large.bmp"] * 6]
-        assert all(pictures.thumbnails(Store(str(tmp_path)), paths))
+        assert all(pictures.make_thumbnails(Store(str(tmp_path)), paths))
     assert 0 < most <= pictures.MAX_READ
     assert held == 0
     with pytest.raises(OSError, match="more than are held at once"):

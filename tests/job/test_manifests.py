@@ -165,11 +165,13 @@ def test_no_flipped_bit_of_a_manifest_changes_what_counts(output: Store) -> None
 
 
 def test_features_of_two_versions_are_never_added_to_each_other(output: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = versions.makers("fast")
+    mine = versions.collect_makers("fast")
     assert mine.keys() >= {"pillow", "openvino", "processor"}
-    monkeypatch.setattr(versions, "makers", lambda _engine: {**mine, "pillow": "12.3.0", "processor": "aarch64"})
+    monkeypatch.setattr(
+        versions, "collect_makers", lambda _engine: {**mine, "pillow": "12.3.0", "processor": "aarch64"}
+    )
     manifests.write(output, MODEL, [Part("a.parquet", 1)], [])
-    monkeypatch.setattr(versions, "makers", lambda _engine: {**mine, "pillow": "13.0.0", "processor": "x86_64"})
+    monkeypatch.setattr(versions, "collect_makers", lambda _engine: {**mine, "pillow": "13.0.0", "processor": "x86_64"})
     state = manifests.load(output, MODEL)  # to read them is fine
     with pytest.raises(OutputError) as caught:
         manifests.require_alike(output, MODEL, state)
@@ -208,5 +210,5 @@ def test_files_may_stand_for_none(output: Store) -> None:
 
 
 def test_keras_decides_where_keras_computes() -> None:
-    assert versions.makers("tensorflow").keys() >= {"pillow", "tensorflow", "keras", "processor"}
-    assert "openvino" not in versions.makers("tensorflow")
+    assert versions.collect_makers("tensorflow").keys() >= {"pillow", "tensorflow", "keras", "processor"}
+    assert "openvino" not in versions.collect_makers("tensorflow")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from fruits import memory, pca
 from fruits.errors import ReductionError
-from fruits.memory import MIB, Room, in_bytes
+from fruits.memory import MIB, Room, parse_size
 
 # as infra/modules/sizing computes them: c5.xlarge, the smallest, and m5.xlarge
 C5 = {
@@ -29,8 +29,8 @@ YARN = {"spark.master": "yarn", "spark.submit.deployMode": "cluster"}
 
 @pytest.fixture(autouse=True)
 def _a_large_node_and_a_driver_with_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "machine", lambda: 64 << 30)
-    monkeypatch.setattr(memory, "resident", lambda: 1200 * MIB)
+    monkeypatch.setattr(memory, "read_machine_memory", lambda: 64 << 30)
+    monkeypatch.setattr(memory, "read_resident_memory", lambda: 1200 * MIB)
 
 
 def room(settings: Mapping[str, str], slots: int = 8) -> Room:
@@ -52,7 +52,7 @@ def test_the_known_networks_fit_the_smallest_cluster(executor: dict[str, str], d
 def test_4096_features_fit_where_the_workers_have_room() -> None:
     room({**YARN, **M5}).require(4096)
     assert refusal({**YARN, **C5}, 6144) == (
-        "the PCA of 6,144 features needs some 0.4 GB on each worker, which has 0.3 GB left. Fix: a model with fewer "
+        "the PCA of 6,144 features needs about 0.4 GB on each worker, which has 0.3 GB left. Fix: a model with fewer "
         "features, or more memory (on a cluster spark.executor.memoryOverhead)."
     )
 
@@ -60,7 +60,7 @@ def test_4096_features_fit_where_the_workers_have_room() -> None:
 def test_a_driver_is_as_large_as_its_container_not_as_its_node() -> None:
     small = {"spark.driver.memory": "768m", "spark.driver.memoryOverhead": "2048m"}
     assert refusal({**YARN, **M5, **small}, 4096) == (
-        "the PCA of 4,096 features needs some 0.7 GB on the driver, which has 0.4 GB left. Fix: a model with fewer "
+        "the PCA of 4,096 features needs about 0.7 GB on the driver, which has 0.4 GB left. Fix: a model with fewer "
         "features, or more memory (on a cluster spark.driver.memoryOverhead)."
     )
     room({**YARN, **M5, **small, "spark.submit.deployMode": "client"}).require(4096)  # there it is the node's
@@ -69,13 +69,13 @@ def test_a_driver_is_as_large_as_its_container_not_as_its_node() -> None:
 @pytest.mark.parametrize("d", [16_384, 65_535])
 def test_more_features_than_any_machine_takes_are_refused_everywhere(d: int) -> None:
     assert refusal({"spark.master": "local[8]"}, d) == (
-        f"the network gives {d:,} features an image, and a PCA of more than 16,383 is not supported: their covariance "
+        f"the network gives {d:,} features per image, and a PCA of more than 16,383 is not supported: their covariance "
         "alone takes over 2 GB. Fix: a network that pools its last feature map."
     )
 
 
 def test_tasks_of_a_laptop_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "machine", lambda: 8 << 30)
+    monkeypatch.setattr(memory, "read_machine_memory", lambda: 8 << 30)
     local = {"spark.master": "local[8,4]"}
     room(local, 8).require(4096)
     with pytest.raises(ReductionError, match="on each worker"):
@@ -91,13 +91,13 @@ def test_a_limit_for_python_counts_where_it_is_set() -> None:
     [("2g", 2 << 30), ("512", 512 * MIB), ("1536MB", 1536 * MIB), (" 3 GiB ", 3 << 30), ("7k", 7 << 10), ("", 0)],
 )
 def test_sizes_as_spark_writes_them(text: str, size: int) -> None:
-    assert in_bytes(text) == size
+    assert parse_size(text) == size
 
 
 def test_this_machine_has_memory_and_this_process_some_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assert 0 < memory.resident() < memory.machine()
-    assert pca.worker_memory(1280) < 100e6
+    assert 0 < memory.read_resident_memory() < memory.read_machine_memory()
+    assert pca.estimate_worker_memory(1280) < 100e6
 
 
 @pytest.mark.parametrize(
@@ -106,4 +106,4 @@ def test_this_machine_has_memory_and_this_process_some_of_it(monkeypatch: pytest
 )
 def test_a_pca_needs_one_matrix_in_a_worker_and_five_in_the_driver(d: int, worker: int, driver: int) -> None:
     """A matrix has 8·d² bytes; a worker holds two blocks of 32 MiB, or of 256 rows, beside it."""
-    assert (pca.worker_memory(d), pca.driver_memory(d)) == (worker, driver)
+    assert (pca.estimate_worker_memory(d), pca.estimate_driver_memory(d)) == (worker, driver)

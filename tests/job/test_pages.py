@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from fruits import listing, pages
 from fruits.errors import StorageError
 from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, images_in
-from fruits.pages import Page, Range, between, cut, read_range
+from fruits.pages import Page, Range, cut_ranges, find_between, read_range
 from fruits.store import Entry, Store
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +47,7 @@ class Simulated:
         self.keys = keys if isinstance(keys, Numbered) else sorted(keys)
         self.calls = 0
 
-    def page(self, prefix: str, after: str = "", *, level: bool = False, most: int = pages.PAGE) -> Page:
+    def page(self, prefix: str, after: str = "", *, level: bool = False, limit: int = pages.PAGE) -> Page:
         self.calls += 1
         assert not re.search(r"[\x00-\x1f\ud800-\udfff\ufffe\uffff]", after), "no answer in XML may repeat it"
         at = bisect.bisect_left(self.keys, prefix)
@@ -54,7 +55,7 @@ class Simulated:
         end = bisect.bisect_right(self.keys, prefix + chr(0x10FFFF))
         entries: list[Entry] = []
         folders: list[str] = []
-        while at < end and len(entries) + len(folders) < most:
+        while at < end and len(entries) + len(folders) < limit:
             key = self.keys[at]
             name, slash, _ = key.removeprefix(prefix).partition("/") if level else (key, "", "")
             if slash:
@@ -87,7 +88,7 @@ def test_ranges_hold_every_key_once(what: str, wanted: int) -> None:
     keys = names()[what]
     store = Simulated(keys)
     with ThreadPoolExecutor(8) as pool:
-        ranges = cut(store, [""], wanted, pool)
+        ranges = cut_ranges(store, [""], wanted, pool)
     assert store.calls <= 20 * wanted + 600
     sizes, found = [], []
     for where in ranges:
@@ -103,7 +104,7 @@ def test_what_fits_a_page_is_not_cut() -> None:
     for keys in ([], ["a"], [f"{i}" for i in range(1000)]):
         store = Simulated(keys)
         with ThreadPoolExecutor(2) as pool:
-            assert cut(store, [""], 256, pool) == [Range("")]
+            assert cut_ranges(store, [""], 256, pool) == [Range("")]
         assert store.calls == 1
 
 
@@ -111,7 +112,7 @@ def test_what_fits_a_page_is_not_cut() -> None:
 def test_between_two_texts_there_is_one(one: str, other: str) -> None:
     low, high = sorted((one, other))
     if low < high and not re.search(r"[\x00-\x20]", high):
-        assert low < between(low, high) < high
+        assert low < find_between(low, high) < high
 
 
 def listed(store: Simulated, wanted: int) -> tuple[list[str], list[Any]]:
@@ -129,6 +130,27 @@ def test_folders_of_any_size_and_odd_keys_are_there_once(wanted: int) -> None:
     keys += ["Banana//again.jpg", "/lead.jpg", "//two.jpg", "Fig/./dot.jpg", "Fig.jpg", "Fig/deep/er/1.jpg"]
     keys += [f"Grape/{n:05d}.jpg" for n in range(4321)]
     assert listed(Simulated(keys), wanted)[0] == sorted(keys)
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 1000])
+def test_objects_that_stand_for_folders_count_alike_however_they_are_listed(wanted: int) -> None:
+    class Marked(Simulated):
+        def page(self, *arguments: Any, **more: Any) -> Page:
+            page = super().page(*arguments, **more)
+            empty = [
+                replace(e, size=0) if e.key.rpartition("/")[2] in ("", "Fig", "dir.jpg") else e for e in page.entries
+            ]
+            return replace(page, entries=empty)
+
+    left, folders = LeftOut(), list[Any]()
+    store = Marked(
+        ["Apple/", "Apple/1.jpg", "Fig", "Fig/1.jpg", "dir.jpg", "dir.jpg/", "dir.jpg/a.jpg", "Pear/deep/1.jpg"]
+    )
+    found = {e.key: e.size for e in listing._walk_pages(store, wanted, left, folders)}
+    for where in folders:
+        found |= {entry.key: entry.size for entry in images_in(read_range(store, where), left)}
+    assert found == {"Apple/1.jpg": 9, "Fig/1.jpg": 9, "dir.jpg": 0, "dir.jpg/a.jpg": 9, "Pear/deep/1.jpg": 9}
+    assert left.counts == {"no ending": 1}
 
 
 @pytest.mark.costly
@@ -197,9 +219,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with mock_aws():
         client = boto3.client("s3", region_name="us-east-1")
         client.create_bucket(Bucket="fruits")
-        pages._client.cache_clear()
+        pages._make_client.cache_clear()
         yield client
-        pages._client.cache_clear()
+        pages._make_client.cache_clear()
 
 
 @pytest.mark.parametrize("base", ["s3://fruits", "s3a://fruits/in put/é"])
@@ -224,7 +246,7 @@ def test_the_objects_of_a_bucket(bucket: Any, base: str) -> None:
 
 def test_a_time_is_pyarrows_to_the_millisecond() -> None:
     item = {"Key": "in/a.jpg", "Size": 3, "LastModified": NOW}
-    assert pages._entry(item, 3) == Entry("a.jpg", True, 3, 1_795_802_400_123_000_000)
+    assert pages._make_entry(item, 3) == Entry("a.jpg", True, 3, 1_795_802_400_123_000_000)
 
 
 def test_a_bucket_that_is_not_there_is_a_sentence(bucket: Any) -> None:
@@ -233,7 +255,7 @@ def test_a_bucket_that_is_not_there_is_a_sentence(bucket: Any) -> None:
 
 
 def test_without_botocore_a_range_is_listed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "pages_of", lambda _: None)
+    monkeypatch.setattr(listing, "open_pages", lambda _: None)
 
     class Whole:
         def list(self, key: str, *, recursive: bool) -> list[Entry]:

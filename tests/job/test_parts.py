@@ -138,7 +138,7 @@ def test_a_flipped_bit_in_a_page_is_an_error_that_names_the_file_and_never_a_num
             assert found == rows  # a bit of a page's header that says nothing
     assert len(said) > 180
     assert all(text.startswith(f"{store.location(part.name)} cannot be read (") for text in said)
-    assert all(text.endswith("). Fix: run it again; what is missing or damaged is made anew.") for text in said)
+    assert all(text.endswith("). Fix: run it again; what is missing or damaged is made again.") for text in said)
 
 
 @pytest.mark.parametrize("left", [0, 50, -1])
@@ -294,10 +294,10 @@ def test_rejects_are_counted_by_kind(spark: SparkSession) -> None:
     found = checks.count_classes(table(spark, "a1 a2 a3 b1 b2"), table(spark, "a1"), rejects)
     assert [(c.label, c.images, c.features, c.rejects) for c in found] == [("a", 3, 1, 2), ("b", 2, 0, 2)]
     assert checks.count_kinds(found) == {"decode": 3, "read": 1}
-    assert checks.rejects_sentence(checks.count_kinds(found)) == (
+    assert checks.describe_rejects(checks.count_kinds(found)) == (
         "4 rejected: 3 cannot be decoded, 1 cannot be read (gone, or without the right to read)"
     )
-    assert checks.rejects_sentence({}) == ""
+    assert checks.describe_rejects({}) == ""
 
 
 @pytest.mark.spark
@@ -346,4 +346,4 @@ def drawn_columns() -> dict[str, str]:
 def test_no_text_of_the_csv_is_a_formula() -> None:
     texts = ["=1+1", "@SUM(1)", "-2+3", "+x", " =1", "\t=1", "Apple", "a=b", "Dit 'la belle'"]
     wanted = ["'=1+1", "'@SUM(1)", "'-2+3", "'+x", "' =1", "'\t=1", "Apple", "a=b", "Dit 'la belle'"]
-    assert outputs._harmless(pa.array(texts)).to_pylist() == wanted
+    assert outputs._escape_formulas(pa.array(texts)).to_pylist() == wanted

@@ -220,16 +220,16 @@ def test_one_matrix_is_all_that_a_sum_of_many_holds(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 1.75 * 8 * d * d
-    assert peak < pca.worker_memory(d)
+    assert peak < pca.estimate_worker_memory(d)
 
 
 def test_blocks_of_batches_hold_every_row_in_order() -> None:
     x = np.arange(2 * 9001, dtype=np.float32).reshape(9001, 2)
-    blocks = list(pca._blocks(batches(x, 1, 5000, 0, 4000), "features"))
+    blocks = list(pca._make_blocks(batches(x, 1, 5000, 0, 4000), "features"))
     assert (np.concatenate([b for b in blocks if len(b)]) == x).all()
     assert max(len(b) for b in blocks) <= pca.BLOCK_ROWS
     small = x[: 3 * 2048]
-    assert [len(b) for b in pca._blocks(batches(small, 2048, 2000, 48, 2048), "features")] == [2048] * 3
+    assert [len(b) for b in pca._make_blocks(batches(small, 2048, 2000, 48, 2048), "features")] == [2048] * 3
 
 
 def batches(x: Float, *sizes: int) -> Iterator[pa.RecordBatch]:
@@ -250,7 +250,7 @@ def test_a_task_writes_the_sums_of_its_rows_and_nothing_where_it_has_none(tmp_pa
 
 def test_a_sliced_arrow_column_keeps_its_own_rows() -> None:
     column = pa.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], pa.list_(pa.float32()))
-    assert pca.matrix(column[1:]).tolist() == [[3, 4], [5, 6]]
+    assert pca.to_matrix(column[1:]).tolist() == [[3, 4], [5, 6]]
 
 
 # --- what cannot be had -------------------------------------------------------------------------------------
@@ -276,13 +276,13 @@ def test_no_row() -> None:
 
 def test_missing_and_ragged_rows() -> None:
     with pytest.raises(ReductionError, match=r"a row has no features \(null\)\. Fix: filter such rows out first\."):
-        pca.matrix(pa.array([[1.0], None]))
+        pca.to_matrix(pa.array([[1.0], None]))
     with pytest.raises(ReductionError, match="the rows have different numbers of features"):
-        pca.matrix(pa.array([[1.0, 2.0], [1.0]]))
+        pca.to_matrix(pa.array([[1.0, 2.0], [1.0]]))
     with pytest.raises(ReductionError, match="the rows have different numbers of features"):
-        pca.matrix(pa.array([[1.0, 2.0, 3.0], [1.0]]))  # the same number of values as two rows of two
+        pca.to_matrix(pa.array([[1.0, 2.0, 3.0], [1.0]]))  # the same number of values as two rows of two
     with pytest.raises(ReductionError, match="different numbers of features"):
-        pca.matrix(pa.array([[], []], pa.list_(pa.float32())))
+        pca.to_matrix(pa.array([[], []], pa.list_(pa.float32())))
 
 
 def test_k_is_bounded_by_rows_and_columns() -> None:
@@ -303,7 +303,7 @@ def test_one_image_has_no_variance_and_says_so() -> None:
     reduction = reduce(spectrum, target=0.9)
     assert reduction.k == 1
     assert reduction.statement == (
-        "90 % of the variance cannot be reached: all 1 components that there are explain 0.00 % of the variance"
+        "90% of the variance cannot be reached: all 1 components that there are explain 0.00% of the variance"
     )
 
 
@@ -326,13 +326,13 @@ def test_the_fewest_components_that_reach_the_target(target: float) -> None:
     if target < 1:
         assert reduction.k == PCA(target).fit(x).n_components_
     assert reduction.statement == (
-        f"{reduction.k} components explain {100 * reduction.reached:.2f} % of the variance ({100 * target:g} % asked)"
+        f"{reduction.k} components explain {100 * reduction.reached:.2f}% of the variance ({100 * target:g}% asked)"
     )
 
 
 def test_a_given_k_says_what_it_explains() -> None:
     assert reduce(solve(Moments.of(CASES["equal eigenvalues"])), k=3).statement == (
-        "3 components, as asked, explain 25.00 % of the variance"
+        "3 components, as asked, explain 25.00% of the variance"
     )
 
 

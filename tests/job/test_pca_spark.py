@@ -53,41 +53,41 @@ def scratch(tmp_path: Path) -> Store:
 
 
 def test_one_partition(frame: DataFrame, x: np.ndarray, scratch: Store) -> None:
-    assert_same(pca.moments_of_frame(frame.coalesce(1), scratch), x)
+    assert_same(pca.sum_frame(frame.coalesce(1), scratch), x)
 
 
 def test_many_partitions_are_merged_by_tasks_first(frame: DataFrame, x: np.ndarray, scratch: Store) -> None:
-    assert_same(pca.moments_of_frame(frame.repartition(70), scratch), x)
+    assert_same(pca.sum_frame(frame.repartition(70), scratch), x)
     assert len(scratch.list()) == 70 + 9 + 2  # and the driver reads two
 
 
 def test_empty_partitions_add_nothing(spark: SparkSession, frame: DataFrame, x: np.ndarray, scratch: Store) -> None:
     few = frame.where("id < 3").repartition(8)
     assert few.rdd.getNumPartitions() == 8
-    assert_same(pca.moments_of_frame(few, scratch), x[:3])
+    assert_same(pca.sum_frame(few, scratch), x[:3])
 
 
 def test_order_does_not_matter(frame: DataFrame, x: np.ndarray, scratch: Store) -> None:
-    assert_same(pca.moments_of_frame(frame.repartitionByRange(5, frame["features"][0].desc()), scratch), x)
+    assert_same(pca.sum_frame(frame.repartitionByRange(5, frame["features"][0].desc()), scratch), x)
 
 
 def test_another_columns_name_and_float_values(frame: DataFrame, x: np.ndarray, scratch: Store) -> None:
     other = frame.selectExpr("cast(features as array<float>) as v")
-    assert_same(pca.moments_of_frame(other, scratch, "v"), x.astype(np.float32))
+    assert_same(pca.sum_frame(other, scratch, "v"), x.astype(np.float32))
 
 
 def test_no_row_and_no_number(frame: DataFrame, spark: SparkSession, scratch: Store) -> None:
     with pytest.raises(ReductionError, match="there is no row to reduce"):
-        pca.moments_of_frame(frame.where("id < 0"), scratch)
+        pca.sum_frame(frame.where("id < 0"), scratch)
     rows = [([1.0, float("nan")],), ([2.0, 3.0],), ([2.0, 4.0],)]
     with pytest.raises(ReductionError, match="1 rows hold values that are not finite"):
-        solve(pca.moments_of_frame(spark.createDataFrame(rows, "features array<double>"), scratch))
+        solve(pca.sum_frame(spark.createDataFrame(rows, "features array<double>"), scratch))
 
 
 def test_a_workers_refusal_reaches_the_driver_as_it_was_meant(spark: SparkSession, scratch: Store) -> None:
     ragged = spark.createDataFrame([([1.0, 2.0],), ([1.0],)], "features array<double>").coalesce(1)
     with pytest.raises(Exception, match="the rows have different numbers of features") as caught:
-        pca.moments_of_frame(ragged, scratch)
+        pca.sum_frame(ragged, scratch)
     known = explain(caught.value)
     assert isinstance(known, ReductionError)
     assert str(known) == "the rows have different numbers of features. Fix: one network for all rows."
@@ -123,7 +123,7 @@ def test_4096_features_on_eight_slots(spark: SparkSession, tmp_path: Path) -> No
     """Eight sums of 134 MB are more than spark.driver.maxResultSize, 1 GB, lets through as rows. Some 20 seconds."""
     store = Store(str(tmp_path / "features"))
     parts, x = wide_parts(store, 4096, 8)
-    found = pca.moments_of_parts(spark, store, parts, 8, Store(str(tmp_path / "sums")))
+    found = pca.sum_parts(spark, store, parts, 8, Store(str(tmp_path / "sums")))
     assert found.n == 320
     wanted = np.cov(x[:, :200].astype(np.float64), rowvar=False) * 319
     assert np.abs(found.scatter[:200, :200] - wanted).max() <= 1e-9 * np.abs(wanted).max()
@@ -138,7 +138,7 @@ def test_only_names_of_sums_come_to_the_driver(
     returned = []
     of = Part.of
     monkeypatch.setattr(Part, "of", classmethod(lambda cls, row: (returned.append(row.asDict()), of(row))[1]))
-    found = pca.moments_of_parts(spark, store, parts, 3, Store(str(tmp_path / "sums")))
+    found = pca.sum_parts(spark, store, parts, 3, Store(str(tmp_path / "sums")))
     assert_same(found, x)
     assert len(returned) == 3
     assert all(len(str(row)) < 1000 for row in returned)
@@ -200,7 +200,7 @@ def test_a_share_that_cannot_be_reached_is_said_and_k_too_large_refused(job: Job
     for path in sorted(corpus.rglob("*.jpg"))[1:]:
         path.write_bytes(sorted(corpus.rglob("*.jpg"))[0].read_bytes())
     summary = job(corpus, tmp_path / "out", variance=0.9)
-    assert "90 % of the variance cannot be reached" in summary["variance_statement"]
+    assert "90% of the variance cannot be reached" in summary["variance_statement"]
     assert summary["images_ok"] == 20
     with pytest.raises(ReductionError, match="k = 21 components were asked for, but 20 images with 24 features"):
         job(corpus, tmp_path / "out", k=21)

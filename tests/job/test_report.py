@@ -28,7 +28,7 @@ from fruits.images import decode
 from fruits.parts import Part, PartWriter
 from fruits.pca import SCORES_SCHEMA, Moments, Reduction, solve
 from fruits.report import colours, page, pictures, sample
-from fruits.report.clusters import of as cluster_of
+from fruits.report.clusters import find_clusters as cluster_of
 from fruits.store import Store
 from markupsafe import Markup
 from PIL import Image
@@ -99,11 +99,11 @@ def data_of(text: str) -> dict[str, dict[str, list[object]]]:
 def test_shares_are_equal_and_what_a_small_class_leaves_goes_to_the_others(
     sizes: dict[str, int], points: int, expected: dict[str, int]
 ) -> None:
-    assert sample.fair_shares(sizes, points) == expected
+    assert sample.compute_shares(sizes, points) == expected
 
 
 def test_with_more_classes_than_points_one_image_each_of_some() -> None:
-    shares = sample.fair_shares({f"class {i}": 7 for i in range(5000)})
+    shares = sample.compute_shares({f"class {i}": 7 for i in range(5000)})
     assert len(shares) == sample.MAX_POINTS
     assert set(shares.values()) == {1}
 
@@ -111,11 +111,11 @@ def test_with_more_classes_than_points_one_image_each_of_some() -> None:
 def test_neighbours_are_scikit_learns() -> None:
     x = np.random.default_rng(0).normal(size=(300, 12)).astype(np.float32)
     far, theirs = NearestNeighbors(n_neighbors=8, algorithm="brute").fit(x).kneighbors()
-    rows, distances = sample.nearest(x, 8)
+    rows, distances = sample.find_nearest(x, 8)
     assert (rows == theirs).all()
     assert np.allclose(distances, far, atol=1e-5)
-    assert [array.shape for array in sample.nearest(x[:3], 8)] == [(3, 2), (3, 2)]
-    assert [array.shape for array in sample.nearest(x[:1], 8)] == [(1, 0), (1, 0)]
+    assert [array.shape for array in sample.find_nearest(x[:3], 8)] == [(3, 2), (3, 2)]
+    assert [array.shape for array in sample.find_nearest(x[:1], 8)] == [(1, 0), (1, 0)]
 
 
 def test_clusters_are_as_tight_as_scikit_learns() -> None:
@@ -152,26 +152,26 @@ def test_what_each_image_is_taken_for_is_scikit_learns_answer() -> None:
     assert result.predicted.tolist() == expected.tolist()
     assert (expected[:20] == 1).any()
     wanted = [paths[40], paths[25], paths[0], "/images/gone.jpg"]
-    taken = page.taken_for(result, paths, wanted, ["Pear", "Apple"])
+    taken = page.list_predictions(result, paths, wanted, ["Pear", "Apple"])
     assert taken == [-1, 1 - expected[25], 1 - expected[0], -1]
-    assert page.taken_for(result, paths, wanted, []) == [-1] * 4
+    assert page.list_predictions(result, paths, wanted, []) == [-1] * 4
 
 
 def test_reasons_beyond_the_palette_are_one() -> None:
     rows = [{"label": f"class {i:02}", "reason": f"reason {i:02}"} for i in range(12)]
-    found = report.reject_reasons([f"class {i:02}" for i in range(14)], rows)
+    found = report.count_reject_reasons([f"class {i:02}" for i in range(14)], rows)
     assert len(found["names"]) == report.PALETTE
     assert found["names"][-1] == "another reason"
     assert found["of"][:3] == [1, 2, 3]
     assert found["of"][8:] == [8, 8, 8, 8, 0, 0]
-    assert report.reject_reasons(["a"], []) == {"names": ["none rejected"], "of": [0]}
+    assert report.count_reject_reasons(["a"], []) == {"names": ["none rejected"], "of": [0]}
 
 
 def test_a_rate_is_shown_where_it_means_something() -> None:
     def last(**changed: Any) -> tuple[str, str]:
         scores = clusters(["a"] * 4)
         counts = [ClassCount("a", 4, 4, 0)]
-        return report.figures(summary_of(counts, reduction_of(scores), **changed), counts)[-1]
+        return report.list_figures(summary_of(counts, reduction_of(scores), **changed), counts)[-1]
 
     assert last(images_featurized_now=999) == ("12 s", "to featurize, mostly start-up")
     assert last(images_featurized_now=1000) == ("123/s", "images featurized")
@@ -182,19 +182,19 @@ def test_a_rate_is_shown_where_it_means_something() -> None:
 
 
 def test_umap_is_the_published_one() -> None:
-    head, _, script = page.resource("umap.js").partition("\n")
+    head, _, script = page.read_resource("umap.js").partition("\n")
     assert head.startswith("// umap-js 1.4.0, lib/umap-js.min.js, unchanged below this line.")
     digest = hashlib.sha256(script.encode()).hexdigest()
     assert digest == "9d226db25cc57eae1e1843765eac64c90f6bccfdeb2c2be2520b2e310abc3ded"
 
 
 def test_a_class_can_be_told_on_white_on_black_and_by_its_shape() -> None:
-    css = page.resource("page.css")
+    css = page.read_resource("page.css")
     papers = re.findall(r"--card: (#\w{6})", css)
     assert len(papers) == 2
-    looks = colours.looks(131)
+    looks = colours.choose_looks(131)
     for colour, _ in looks:
-        assert min(colours.contrast(colour, paper) for paper in papers) >= 3
+        assert min(colours.compute_contrast(colour, paper) for paper in papers) >= 3
     assert len(set(looks)) == 131
     for (one, shape), (other, another) in pairwise(looks):
         assert one != other
@@ -203,7 +203,7 @@ def test_a_class_can_be_told_on_white_on_black_and_by_its_shape() -> None:
 
 @pytest.mark.parametrize("classes", [1, 2, 3, 7, 8, 10, 15, 22, 29, 30, 43, 60])
 def test_up_to_sixty_classes_differ_in_shape_or_clearly_in_hue(classes: int) -> None:
-    looks = colours.looks(classes)
+    looks = colours.choose_looks(classes)
     assert len(set(looks)) == classes
     for (one, shape), (other, another) in combinations(looks, 2):
         hues = [colorsys.rgb_to_hls(*(int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)))[0] for c in (one, other)]
@@ -212,12 +212,12 @@ def test_up_to_sixty_classes_differ_in_shape_or_clearly_in_hue(classes: int) -> 
 
 
 def test_texts_have_the_contrast_that_wcag_asks() -> None:
-    light, dark = re.findall(r":root \{(.*?)\}", page.resource("page.css"), re.DOTALL)
+    light, dark = re.findall(r":root \{(.*?)\}", page.read_resource("page.css"), re.DOTALL)
     for block in (light, dark):
         colour = dict(re.findall(r"--(\w+): (#\w{6})", block))
         for text in ("ink", "quiet", "leaf", "bad"):
             for ground in ("paper", "card", "soft"):
-                assert colours.contrast(colour[text], colour[ground]) >= 4.5, (text, ground)
+                assert colours.compute_contrast(colour[text], colour[ground]) >= 4.5, (text, ground)
 
 
 # ---- escaping --------------------------------------------------------------------------------------------------
@@ -254,15 +254,16 @@ def test_names_cannot_become_markup_or_code() -> None:
 
 def test_a_slot_is_filled_where_it_stands_and_not_where_a_name_says() -> None:
     text = hostile_page()
-    filled = page.refilled(text, "cost", page.paragraphs(["<b>1 $</b> & more"]))
+    filled = page.refill(text, "cost", page.render_paragraphs(["<b>1 $</b> & more"]))
     assert filled is not None
     assert filled.count("<p>&lt;b&gt;1 $&lt;/b&gt; &amp; more</p>") == 1
-    assert "The job knows no prices" not in filled
+    assert "this run was not billed" in text
+    assert "this run was not billed" not in filled
     assert Parsed(filled).scripts == Parsed(text).scripts
-    again = page.refilled(filled, "cost", Markup("<p>\\1 twice</p>"))
+    again = page.refill(filled, "cost", Markup("<p>\\1 twice</p>"))
     assert again is not None
     assert "<p>\\1 twice</p>" in again
-    assert page.refilled("<p>an older page</p>", "cost", Markup("")) is None
+    assert page.refill("<p>an older page</p>", "cost", Markup("")) is None
 
 
 def test_the_policy_lets_nothing_load_and_no_other_script_run() -> None:
@@ -270,7 +271,7 @@ def test_the_policy_lets_nothing_load_and_no_other_script_run() -> None:
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
     assert policy is not None
     said = policy[1].replace("&#39;", "'")
-    assert said == page.policy(Parsed(text).scripts[1:])
+    assert said == page.make_policy(Parsed(text).scripts[1:])
     assert said.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe-eval" not in said
     assert "http" not in said
@@ -286,10 +287,11 @@ def test_every_image_has_an_alternative_and_every_id_is_one() -> None:
 
 
 def test_the_page_says_how_many_of_how_many() -> None:
-    assert report.shown_text(8, 8, 2, 2) == "all 8 images"
-    assert report.shown_text(1500, 90483, 131, 131) == "1,500 of 90,483 images, the same share of every class"
+    assert report.describe_shown(8, 8, 2, 2) == "all 8 images"
+    assert report.describe_shown(1500, 90483, 131, 131) == "1,500 of 90,483 images, the same share of every class"
     assert (
-        report.shown_text(1500, 20000, 1500, 5000) == "1,500 of 20,000 images, one each of 1,500 of the 5,000 classes"
+        report.describe_shown(1500, 20000, 1500, 5000)
+        == "1,500 of 20,000 images, one each of 1,500 of the 5,000 classes"
     )
 
 
@@ -305,7 +307,11 @@ def test_ends_are_the_outermost_of_all_images_in_rising_order() -> None:
         schema=SCORES_SCHEMA,
     )
     halves = [batch.slice(0, 40), batch.slice(40, 3), batch.slice(43)]
-    rows = [tuple(row.values()) for part in sample.candidates(iter(halves), {"class 0": 0}) for row in part.to_pylist()]
+    rows = [
+        tuple(row.values())
+        for part in sample.select_candidates(iter(halves), {"class 0": 0})
+        for row in part.to_pylist()
+    ]
     taken = sample.choose(rows, {})
     assert len(taken.shown) == 0
     assert len(taken.ends) == sample.COMPONENTS
@@ -320,8 +326,8 @@ def test_the_shares_that_components_reach_are_numpys() -> None:
     variance = np.array([4.0, 3, 2, 1])
     reduction = Reduction(solve(Moments.of(np.random.default_rng(0).normal(size=(9, 4)))), 2, 0.7)
     object.__setattr__(reduction.spectrum, "explained_variance", variance)
-    assert report.components_needed(reduction) == [(0.5, 2), (0.7, 2), (0.8, 3), (0.9, 3), (0.95, 4), (0.99, 4)]
-    assert report.scree_text(reduction).endswith("4 for 99 %. Kept: 2.")
+    assert report.count_components(reduction) == [(0.5, 2), (0.7, 2), (0.8, 3), (0.9, 3), (0.95, 4), (0.99, 4)]
+    assert report.describe_scree(reduction).endswith("4 for 99%. Kept: 2.")
 
 
 def cut(data: bytes) -> bytes:
@@ -382,10 +388,10 @@ def seen(data: bytes) -> Image.Image:
 
 def test_a_thumbnail_is_bounded_whatever_it_shows() -> None:
     for side in (50, 100, 1000):
-        image = Image.open(io.BytesIO(base64.b64decode(pictures.jpeg(seen(noise(side, side))))))
+        image = Image.open(io.BytesIO(base64.b64decode(pictures.encode_jpeg(seen(noise(side, side))))))
         assert image.format == "JPEG"
         assert image.width == image.height <= pictures.SIDE
-    assert len(base64.b64decode(pictures.jpeg(seen(noise(3))))) <= pictures.MAX_BYTES
+    assert len(base64.b64decode(pictures.encode_jpeg(seen(noise(3))))) <= pictures.MAX_BYTES
 
 
 @pytest.mark.spark
@@ -412,11 +418,11 @@ def test_a_hundred_thousand_images_make_a_page_below_15_mb(spark: SparkSession, 
         parts.append(part)
     total = sum(sizes.values())
     assert sum(part.rows for part in parts) == total >= 100_000
-    taken = sample.take(spark, store, parts, sizes, 2)
+    taken = sample.choose_sample(spark, store, parts, sizes, 2)
     shown = Counter(taken.shown.labels)
     assert {shown[label] for label in classes[:10]} == {3}
     assert {shown[label] for label in classes[10:]} == {(sample.MAX_POINTS - 30) // 121}
-    again = sample.take(spark, store, parts[::-1], sizes, 1)
+    again = sample.choose_sample(spark, store, parts[::-1], sizes, 1)
     assert again.shown.paths == taken.shown.paths
     assert again.ends == taken.ends
 
@@ -441,8 +447,8 @@ def test_what_a_task_returns_does_not_grow_with_its_rows() -> None:
 
     for count in (4, 40):
         sizes = {"a": 1024 * count}
-        limits = sample._limits(sizes, sample.fair_shares(sizes, 100))
-        (found,) = sample.candidates(iter(batches(count)), limits)
+        limits = sample._compute_limits(sizes, sample.compute_shares(sizes, 100))
+        (found,) = sample.select_candidates(iter(batches(count)), limits)
         kept = sum(order >= 0 for order in found.column("order").to_pylist())
         assert 100 <= kept <= 260
         assert found.num_rows - kept <= 2 * sample.ENDS * sample.COMPONENTS
@@ -464,14 +470,14 @@ def test_the_zip_that_ships_holds_what_the_page_is_made_of() -> None:
     with zipfile.ZipFile(io.BytesIO(job_zip())) as packed:
         names = set(packed.namelist())
         for name in ("page.html", "macros.html", "classifier.html", "page.css", "page.js", "umap.js"):
-            assert packed.read(f"fruits/report/{name}").decode() == page.resource(name)
+            assert packed.read(f"fruits/report/{name}").decode() == page.read_resource(name)
     assert "fruits/report/__init__.py" in names
 
 
 def test_without_the_plotting_library_the_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "find_spec", lambda name: None)
     with pytest.raises(FruitsError, match=r"^the plotting library bokeh is not installed here. Fix: install "):
-        page.plotting_library()
+        page.read_plotting_library()
 
 
 @pytest.mark.spark
@@ -508,7 +514,7 @@ def many_classes(classes: int, of_each: int) -> sample.Sample:
     angle = 2 * np.pi * number / classes
     scores = np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
     sizes = dict.fromkeys(labels, of_each)
-    learned = sample.learned_shares(sizes)
+    learned = sample.compute_learned_shares(sizes)
     batch = pa.RecordBatch.from_arrays(
         [
             pa.array(paths),
@@ -519,10 +525,10 @@ def many_classes(classes: int, of_each: int) -> sample.Sample:
     )
     rows = [
         (row["path"], row["label"], row["order"], row["scores"])
-        for found in sample.candidates([batch], sample._limits(sizes, learned))
+        for found in sample.select_candidates([batch], sample._compute_limits(sizes, learned))
         for row in found.to_pylist()
     ]
-    return sample.choose(rows, sample.fair_shares(sizes), learned)
+    return sample.choose(rows, sample.compute_shares(sizes), learned)
 
 
 @pytest.mark.parametrize("classes", [400, 751])
@@ -534,7 +540,7 @@ def test_the_classifier_has_images_of_every_class_however_many_there_are(classes
     assert len(per_class) == classes
     assert min(per_class.values()) >= 6
     counts = [ClassCount(label, 12, 12, 0) for label in per_class]
-    section = str(report.classifier_section(taken, counts, 12 * classes))
+    section = str(report.render_classifier(taken, counts, 12 * classes))
     assert "Not available" not in section
     assert f"of {len(taken.learned):,} images" in section
 
@@ -543,7 +549,7 @@ def test_too_many_classes_are_the_reason_where_they_are() -> None:
     counts = [ClassCount(f"class {i}", 9, 9, 0) for i in range(3001)]
     none = sample.Shown([], [], np.empty((0, 2), np.float32))
     nothing = sample.Sample(none, [], none)
-    assert str(report.classifier_section(nothing, counts, 27_009)).strip() == (
+    assert str(report.render_classifier(nothing, counts, 27_009)).strip() == (
         "<p>Not available: 3,001 classes are more than the 3,000 it can tell apart.</p>"
     )
 

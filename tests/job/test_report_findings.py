@@ -22,7 +22,7 @@ def found(kind: str, scores: NDArray[np.float32], labels: list[str]) -> list[tup
 
 def test_distances_are_euclids() -> None:
     scores = clusters(LABELS)[::9]
-    distances = findings.pairwise_distances(scores)
+    distances = findings.compute_distances(scores)
     for (i, one), (j, other) in itertools.combinations(enumerate(scores.tolist()), 2):
         assert math.isclose(distances[i, j], math.dist(one, other), rel_tol=1e-5)
         assert distances[i, j] == distances[j, i]

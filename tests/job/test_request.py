@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fruits.command_line import parse, parser, read_request
+from fruits.command_line import make_parser, parse, read_request
 from fruits.errors import EXIT_CODES, UsageError
 from fruits.request import MEANINGS, Request
 
-from ops.job.local_spark import fields_from
+from ops.cli.given import read_fields
 
 
 def refusal(**fields: Any) -> str:
@@ -111,7 +111,7 @@ def test_a_wrong_command_line_is_one_sentence(arguments: list[str], part: str) -
 
 
 def test_help_lists_every_field_and_every_exit_code() -> None:
-    text = parser().format_help()
+    text = make_parser().format_help()
     for code, meaning in EXIT_CODES.items():
         assert f"{code:>3}  {meaning}" in text
     for name in Request.__dataclass_fields__:
@@ -131,7 +131,7 @@ TYPED = {
 def test_make_and_the_job_read_a_field_alike(name: str) -> None:
     text, value = TYPED[name]
     rest = {} if name in ("input", "output") else {"input": "i", "output": "o"}
-    made = Request.from_json({"input": "i", "output": "o", **fields_from({name.upper(): text})})
+    made = Request.from_json({"input": "i", "output": "o", **read_fields({name.upper(): text})})
     line = [part for n, t in {**rest, name: text}.items() for part in (f"--{n.replace('_', '-')}", t)]
     line = ["--class" if part == "--classes" else part for part in line]
     typed = parse(line if name not in ("input", "output") else ["--input", "i", "--output", "o"])
@@ -140,7 +140,7 @@ def test_make_and_the_job_read_a_field_alike(name: str) -> None:
 
 
 def test_what_the_commands_set_is_no_users_variable() -> None:
-    assert fields_from({"NETWORKS": "n", "PARALLELISM": "3"}) == {}
+    assert read_fields({"NETWORKS": "n", "PARALLELISM": "3"}) == {}
     assert {name for name, meaning in MEANINGS.items() if not meaning.typed} == {"networks", "parallelism"}
     assert set(TYPED) == {name for name, meaning in MEANINGS.items() if meaning.typed}
 

@@ -242,7 +242,7 @@ def test_a_file_that_could_not_be_read_is_tried_again(job: Job, corpus: Path, tm
         def embed(self, images: Any) -> Any:
             raise AssertionError("there is no image")
 
-    monkeypatch.setattr(featurize, "engine_for", lambda *_: NoEngine())
+    monkeypatch.setattr(featurize, "load_engine", lambda *_: NoEngine())
     task = FeaturizeTask(source=Store(str(corpus)), output=Store(str(out)), model=model, wave="w", heartbeat=9)
     batch = pa.RecordBatch.from_pylist([row], schema=listing.SCHEMA)
     reported = [r for b in featurize_partition(iter([batch]), task) for r in b.to_pylist()]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
-from fruits.selection import EVERYTHING, Selection, hash_of, select
+from fruits.selection import EVERYTHING, Selection, hash_key, select
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,7 +54,7 @@ def test_tasks_and_spark_decide_alike(spark: SparkSession) -> None:
         assert sorted(mine) == sorted(paths(everything.where(chosen.column())))
         wanted = [n for n in odd if not classes or n.partition("/")[0] in classes]
         assert len(mine) == min(limit or len(wanted), len(wanted))
-        by_hand = sorted(wanted, key=hash_of)[: limit or None]
+        by_hand = sorted(wanted, key=hash_key)[: limit or None]
         assert sorted(path.removeprefix("s3://bücket/🍌/") for path in mine) == sorted(by_hand)
 
 

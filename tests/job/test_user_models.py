@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fruits import backbones
-from fruits.backbones import SCALINGS, cut_head, feature_network, load_user_model
+from fruits.backbones import SCALINGS, build_feature_network, cut_head, load_user_model
 from fruits.errors import ModelError
 from fruits.models import publish
 from fruits.request import Request
@@ -175,7 +175,7 @@ def test_an_unpooled_resnet_is_too_wide_for_a_pca(tmp_path: Path) -> None:
     image = keras.Input((224, 224, 3))
     flat = keras.layers.Flatten()(keras.layers.AveragePooling2D(32)(keras.layers.Conv2D(2048, 1)(image)))
     assert refusal(keras.Model(image, flat), tmp_path) == (
-        "the model gives 100,352 features an image, but a PCA is refused above 65,535: its covariance would take "
+        "the model gives 100,352 features per image, but a PCA is refused above 65,535: its covariance would take "
         "81 GB. Fix: end the model in GlobalAveragePooling2D instead of Flatten."
     )
 
@@ -188,10 +188,10 @@ def test_the_widest_model_is_65535(tmp_path: Path) -> None:
         x = keras.layers.UpSampling1D(width)(keras.layers.Reshape((1, 1))(keras.ops.mean(image, (1, 2, 3))))
         model = keras.Model(image, keras.layers.Flatten()(x))
         if accepted:
-            assert feature_network(model, SIZE, "raw", "n").outputs[0].shape == (None, width)
+            assert build_feature_network(model, SIZE, "raw", "n").outputs[0].shape == (None, width)
         else:
             with pytest.raises(ModelError, match=r"gives 65,536 features .* covariance would take 34 GB"):
-                feature_network(model, SIZE, "raw", "n")
+                build_feature_network(model, SIZE, "raw", "n")
 
 
 def test_two_inputs(tmp_path: Path) -> None:

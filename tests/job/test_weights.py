@@ -154,7 +154,7 @@ def test_nothing_is_executed_before_the_file_is_known_either(tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def lite0_file() -> bytes:
-    return backbones.backbone_named("efficientnet_lite0").load_weights(None)
+    return backbones.find_backbone("efficientnet_lite0").load_weights(None)
 
 
 def test_the_packages_file_is_the_one_that_was_checked(lite0_file: bytes) -> None:
@@ -204,7 +204,7 @@ def test_tensors_that_do_not_fit_are_named(
 
 def test_a_missing_package() -> None:
     with pytest.raises(ModelError) as caught:
-        weights.from_package("no_such_weights_package", "x.pth", "00")
+        weights.read_from_package("no_such_weights_package", "x.pth", "00")
     assert str(caught.value) == (
         "the weights package no-such-weights-package is not installed. Fix: install requirements.txt "
         "(on a cluster: the bootstrap's wheelhouse holds it)."
@@ -224,7 +224,7 @@ def fake_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes | 
 def test_a_damaged_package_file_names_both_digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = fake_package(tmp_path, monkeypatch, b"damaged")
     with pytest.raises(ModelError) as caught:
-        weights.from_package("some_weights", "w.pth", "ab" * 32)
+        weights.read_from_package("some_weights", "w.pth", "ab" * 32)
     digest = weights.sha256(b"damaged")[:16]
     assert str(caught.value) == (
         f"the weights {path} are damaged: sha256 {digest}…, expected abababababababab…. Fix: install the package again."
@@ -234,12 +234,12 @@ def test_a_damaged_package_file_names_both_digests(tmp_path: Path, monkeypatch: 
 def test_a_package_without_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = fake_package(tmp_path, monkeypatch, None)
     with pytest.raises(ModelError, match=rf"the weights {path} cannot be read: .*Fix: install the package again\."):
-        weights.from_package("some_weights", "w.pth", "00")
+        weights.read_from_package("some_weights", "w.pth", "00")
 
 
 def test_the_package_itself_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_package(tmp_path, monkeypatch, b"fine")
-    assert weights.from_package("some_weights", "w.pth", weights.sha256(b"fine")) == b"fine"
+    assert weights.read_from_package("some_weights", "w.pth", weights.sha256(b"fine")) == b"fine"
 
 
 @pytest.mark.parametrize("where", ["argument", "environment", "working directory"])
@@ -253,7 +253,7 @@ def test_where_a_weights_folder_is_looked_for(tmp_path: Path, monkeypatch: pytes
     if where == "working directory":
         monkeypatch.chdir(tmp_path)
     given = str(folder) if where == "argument" else None
-    assert weights.from_folder(given, "w.h5", (weights.sha256(b"x"),), "net") == b"x"
+    assert weights.read_from_folder(given, "w.h5", (weights.sha256(b"x"),), "net") == b"x"
 
 
 def test_weights_that_are_not_there(tmp_path: Path) -> None:
@@ -269,12 +269,12 @@ def test_weights_that_are_not_there(tmp_path: Path) -> None:
     )
 
 
-def test_weights_that_nothing_vouches_for(tmp_path: Path) -> None:
+def test_weights_without_a_known_digest_are_refused(tmp_path: Path) -> None:
     (tmp_path / "w.h5").write_bytes(b"x")
     with pytest.raises(ModelError) as caught:
-        weights.from_folder(str(tmp_path), "w.h5", (), "net")
+        weights.read_from_folder(str(tmp_path), "w.h5", (), "net")
     assert str(caught.value) == (
-        f"nothing vouches for {tmp_path}/w.h5: its sha256 {weights.sha256(b'x')[:16]}… is neither known "
+        f"{tmp_path}/w.h5 cannot be verified: its sha256 {weights.sha256(b'x')[:16]}… is neither known "
         "nor recorded in SHA256SUMS beside it. Fix: make weights MODEL=net, then WEIGHTS= with that folder (--weights)."
     )
 
@@ -282,15 +282,15 @@ def test_weights_that_nothing_vouches_for(tmp_path: Path) -> None:
 def test_weights_recorded_beside_them(tmp_path: Path) -> None:
     (tmp_path / "w.h5").write_bytes(b"x")
     (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  other.h5\n\n{weights.sha256(b'x')} *w.h5\n")
-    assert weights.from_folder(str(tmp_path), "w.h5", (), "net") == b"x"
+    assert weights.read_from_folder(str(tmp_path), "w.h5", (), "net") == b"x"
     (tmp_path / "w.h5").write_bytes(b"y")
     with pytest.raises(ModelError, match=r"w\.h5 are damaged: sha256 .*Fix: make weights MODEL=net"):
-        weights.from_folder(str(tmp_path), "w.h5", (), "net")
+        weights.read_from_folder(str(tmp_path), "w.h5", (), "net")
 
 
 def test_a_weights_folder_may_be_any_store(tmp_path: Path) -> None:
     Store(str(tmp_path)).write("a b/w.h5", b"x")
-    assert weights.from_folder(f"file://{tmp_path}/a b", "w.h5", (weights.sha256(b"x"),), "net") == b"x"
+    assert weights.read_from_folder(f"file://{tmp_path}/a b", "w.h5", (weights.sha256(b"x"),), "net") == b"x"
 
 
 def test_an_unknown_model() -> None:

@@ -87,7 +87,7 @@ def test_it_calls_the_jobs_functions_and_no_spark_context() -> None:
         "decode(",
         "models.publish",
         "run_wave",
-        "moments_of_parts",
+        "sum_parts",
         "pca.reduce",
         "run(spark",
     ):

@@ -31,12 +31,12 @@ class Packaged:
 
     def load(self, _folder: str | None, _backbone: str) -> bytes:
         """The verified bytes; ModelError when the package is missing or damaged."""
-        return weights.from_package(self.package, self.file, self.sha256)
+        return weights.read_from_package(self.package, self.file, self.sha256)
 
 
 @dataclass(frozen=True)
 class Published:
-    """Weights that `make weights` fetches once and vouches for.
+    """Weights that `make weights` fetches once and verifies.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Published:
     md5 : str or None
         As in Keras' own source, where it has one.
     sha256 : tuple of str
-        Digests that need no vouching.
+        Digests that this project has verified.
     """
 
     url: str
@@ -58,8 +58,8 @@ class Published:
         return self.url.rpartition("/")[2]
 
     def load(self, folder: str | None, backbone: str) -> bytes:
-        """The verified bytes; ModelError when they are missing, damaged, or nobody has vouched for them."""
-        return weights.from_folder(folder, self.file, self.sha256, backbone)
+        """The verified bytes; ModelError when they are missing, damaged or not verified."""
+        return weights.read_from_folder(folder, self.file, self.sha256, backbone)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ SCALINGS: dict[str, Callable[[Any], Any]] = {
 """How pixels 0…255 become what a network was trained on; names as in ``keras.applications``."""
 
 
-def _application(function: str, package: str, **options: Any) -> Callable[[int, bytes | None], Any]:
+def _make_builder(function: str, package: str, **options: Any) -> Callable[[int, bytes | None], Any]:
     def build(image_size: int, data: bytes | None) -> Any:
         import keras
 
@@ -160,7 +160,7 @@ BACKBONES: dict[str, Backbone] = {
             "mobilenet_v2",
             "tf",
             Published(_MOBILENET.format("1.0")),
-            _application("MobileNetV2", "mobilenet_v2", alpha=1.0),
+            _make_builder("MobileNetV2", "mobilenet_v2", alpha=1.0),
         ),
         Backbone(
             "mobilenet_v2_035",
@@ -169,7 +169,7 @@ BACKBONES: dict[str, Backbone] = {
                 _MOBILENET.format("0.35"),
                 sha256=("d43c70f8ea04b1087170401b2f4739f41b94200e30892ea8d050ac65779146c6",),
             ),
-            _application("MobileNetV2", "mobilenet_v2", alpha=0.35),
+            _make_builder("MobileNetV2", "mobilenet_v2", alpha=0.35),
         ),
         Backbone(
             "resnet50",
@@ -178,13 +178,13 @@ BACKBONES: dict[str, Backbone] = {
                 f"{_KERAS}/resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
                 md5="4d473c1dd8becc155b73f8504c6f6626",
             ),
-            _application("ResNet50", "resnet50"),
+            _make_builder("ResNet50", "resnet50"),
         ),
     )
 }
 
 
-def feature_network(base: Any, image_size: int, scaling: str, name: str) -> Any:
+def build_feature_network(base: Any, image_size: int, scaling: str, name: str) -> Any:
     """Put scaling before and pooling behind a network.
 
     Parameters
@@ -224,7 +224,7 @@ def feature_network(base: Any, image_size: int, scaling: str, name: str) -> Any:
         raise ModelError("the model's number of features is not fixed. Fix: save it with a fixed input size.")
     if int(x.shape[-1]) > MAX_DIMENSION:
         raise ModelError(
-            f"the model gives {int(x.shape[-1]):,} features an image, but a PCA is refused above {MAX_DIMENSION:,}: "
+            f"the model gives {int(x.shape[-1]):,} features per image, but a PCA is refused above {MAX_DIMENSION:,}: "
             f"its covariance would take {8 * int(x.shape[-1]) ** 2 / 1e9:,.0f} GB. Fix: end the model in "
             "GlobalAveragePooling2D instead of Flatten."
         )
@@ -309,7 +309,7 @@ def load_user_model(path: Path, image_size: int, scaling: str) -> tuple[Any, int
     if height != width:
         raise ModelError(f"the model {path.name} takes {height}×{width} pixels. Fix: a model with a square input.")
     size = int(height) if height else image_size
-    return feature_network(cut_head(model), size, scaling, "features_of_user_model"), size
+    return build_feature_network(cut_head(model), size, scaling, "features_of_user_model"), size
 
 
 def build(name: str, image_size: int, weights_folder: str | None) -> Any:
@@ -320,7 +320,7 @@ def build(name: str, image_size: int, weights_folder: str | None) -> Any:
     ModelError
         For an unknown name, and for weights that are missing or damaged.
     """
-    backbone = backbone_named(name)
+    backbone = find_backbone(name)
     data = backbone.load_weights(weights_folder)
     try:
         base = backbone.build(image_size, data)
@@ -328,10 +328,10 @@ def build(name: str, image_size: int, weights_folder: str | None) -> Any:
         raise ModelError(
             f"the weights of {name} do not fit the network: {str(error).splitlines()[0]}. Fix: fetch them again."
         ) from error
-    return feature_network(base, image_size, backbone.scaling, name)
+    return build_feature_network(base, image_size, backbone.scaling, name)
 
 
-def backbone_named(name: str) -> Backbone:
+def find_backbone(name: str) -> Backbone:
     """Look a backbone up.
 
     Raises

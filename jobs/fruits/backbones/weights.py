@@ -29,7 +29,7 @@ def parse_sums(text: str) -> dict[str, str]:
     return {name.strip().lstrip("*"): digest for digest, name in pairs}
 
 
-def from_package(package: str, name: str, expected: str) -> bytes:
+def read_from_package(package: str, name: str, expected: str) -> bytes:
     """A file that an installed package carries, verified; the package itself is not imported.
 
     Raises
@@ -48,10 +48,10 @@ def from_package(package: str, name: str, expected: str) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"the weights {path} cannot be read: {error}. Fix: install the package again.") from error
-    return verified(data, expected, str(path), "install the package again")
+    return verify(data, expected, str(path), "install the package again")
 
 
-def verified(data: bytes, expected: str, where: str, cure: str) -> bytes:
+def verify(data: bytes, expected: str, location: str, fix: str) -> bytes:
     """`data`, if its sha256 is the one expected.
 
     Raises
@@ -59,15 +59,15 @@ def verified(data: bytes, expected: str, where: str, cure: str) -> bytes:
     ModelError
         Naming both digests.
     """
-    found = sha256(data)
-    if found != expected:
+    digest = sha256(data)
+    if digest != expected:
         raise ModelError(
-            f"the weights {where} are damaged: sha256 {found[:16]}…, expected {expected[:16]}…. Fix: {cure}."
+            f"the weights {location} are damaged: sha256 {digest[:16]}…, expected {expected[:16]}…. Fix: {fix}."
         )
     return data
 
 
-def from_folder(folder: str | None, name: str, known: tuple[str, ...], backbone: str) -> bytes:
+def read_from_folder(folder: str | None, name: str, known_digests: tuple[str, ...], backbone: str) -> bytes:
     """A weights file from the folder that `make weights` filled, verified.
 
     Parameters
@@ -76,7 +76,7 @@ def from_folder(folder: str | None, name: str, known: tuple[str, ...], backbone:
         Folder or URI; else ``$FRUITS_WEIGHTS``, else ``weights`` in the working directory.
     name : str
         File name.
-    known : tuple of str
+    known_digests : tuple of str
         Digests this project has seen and checked; others must be recorded in the folder's ``SHA256SUMS``, which
         `make weights` writes after its own checks.
     backbone : str
@@ -87,17 +87,17 @@ def from_folder(folder: str | None, name: str, known: tuple[str, ...], backbone:
     ModelError
         When the file is missing, not recorded, or damaged.
     """
-    where = folder or os.environ.get("FRUITS_WEIGHTS") or DEFAULT_FOLDER
-    store = Store(where)
-    cure = f"make weights MODEL={backbone}, then WEIGHTS= with that folder (--weights)"
+    uri = folder or os.environ.get("FRUITS_WEIGHTS") or DEFAULT_FOLDER
+    store = Store(uri)
+    fix = f"make weights MODEL={backbone}, then WEIGHTS= with that folder (--weights)"
     try:
         data = store.read(name)
     except OSError as error:
         raise ModelError(
-            f"the weights of {backbone} were not found: no readable {store.location(name)} ({error}). Fix: {cure}; "
+            f"the weights of {backbone} were not found: no readable {store.location(name)} ({error}). Fix: {fix}; "
             "the default model efficientnet_lite0 needs nothing to be fetched."
         ) from error
-    if sha256(data) in known:
+    if sha256(data) in known_digests:
         return data
     try:
         sums = parse_sums(store.read(SUMS).decode())
@@ -105,7 +105,7 @@ def from_folder(folder: str | None, name: str, known: tuple[str, ...], backbone:
         sums = {}
     if name not in sums:
         raise ModelError(
-            f"nothing vouches for {store.location(name)}: its sha256 {sha256(data)[:16]}… is neither known nor "
-            f"recorded in {SUMS} beside it. Fix: {cure}."
+            f"{store.location(name)} cannot be verified: its sha256 {sha256(data)[:16]}… is neither known nor "
+            f"recorded in {SUMS} beside it. Fix: {fix}."
         )
-    return verified(data, sums[name], store.location(name), cure)
+    return verify(data, sums[name], store.location(name), fix)

@@ -15,7 +15,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from fruits.checks import ClassCount, rejects_sentence
+from fruits.checks import ClassCount, describe_rejects
 from fruits.classifier import MAX_CLASSES as MAX_LEARNED_CLASSES
 from fruits.classifier import cross_validate
 from fruits.featurize import REJECTS
@@ -26,7 +26,7 @@ from fruits.parts import Part, read_batches
 from fruits.pca import Reduction
 from fruits.progress import LEAST_FOR_A_RATE
 from fruits.report import clusters, colours, findings, page, pictures, sample
-from fruits.report.page import short
+from fruits.report.page import shorten
 from fruits.store import Store
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def build(
         HTML that needs no network.
     """
     sizes = {count.label: count.features for count in counts}
-    taken = sample.take(spark, output.child(SCORES), scores, sizes, summary["slots"])
-    return compose(source, taken, reduction, counts, summary, read_rejects(output, state.rejects))
+    chosen = sample.choose_sample(spark, output.child(SCORES), scores, sizes, summary["slots"])
+    return compose(source, chosen, reduction, counts, summary, read_rejects(output, state.rejects))
 
 
 def read_rejects(output: Store, parts: Sequence[Part]) -> list[dict[str, Any]]:
@@ -88,74 +88,76 @@ def read_rejects(output: Store, parts: Sequence[Part]) -> list[dict[str, Any]]:
 
 def compose(
     source: Store,
-    taken: sample.Sample,
+    chosen: sample.Sample,
     reduction: Reduction,
     counts: list[ClassCount],
     summary: dict[str, Any],
     rejects: list[dict[str, Any]],
 ) -> str:
     """The page from what was chosen; reads the pictures."""
-    shown = taken.shown
-    wanted = list(dict.fromkeys([*shown.paths, *(path for pair in taken.ends for end in pair for path in end.paths)]))
-    picture_of = dict(zip(wanted, pictures.thumbnails(source, wanted), strict=True))
+    shown = chosen.shown
+    picture_paths = list(
+        dict.fromkeys([*shown.paths, *(path for pair in chosen.ends for end in pair for path in end.paths)])
+    )
+    picture_of = dict(zip(picture_paths, pictures.make_thumbnails(source, picture_paths), strict=True))
     first_rejects = rejects[:MAX_REJECTS]
-    reject_pictures = pictures.rejected(source, first_rejects)
+    reject_pictures = pictures.make_reject_thumbnails(source, first_rejects)
     total_rejected = summary["images_rejected"]
     examples: dict[str, str] = {}
     for path, label in zip(shown.paths, shown.labels, strict=True):
         if picture_of[path]:
             examples.setdefault(label, picture_of[path])
     largest = sorted(sorted(counts, key=lambda c: (-c.images, c.label))[:MAX_CLASSES], key=lambda c: c.label)
-    most = max((c.images for c in counts), default=1)
+    largest_class = max((c.images for c in counts), default=1)
     reasons = Counter(str(row["reason"]) for row in rejects)
-    many = len(shown) < summary["images_ok"]
+    is_sampled = len(shown) < summary["images_ok"]
     skip = len(source.uri) + 1
     values = {
         "title": f"{summary['images_ok']:,} fruit images in PCA space",
         "run": summary,
         "has_rate": summary["images_featurized_now"] >= LEAST_FOR_A_RATE,
-        "figures": figures(summary, counts),
-        "shown": shown_text(
+        "figures": list_figures(summary, counts),
+        "shown": describe_shown(
             len(shown), summary["images_ok"], len(set(shown.labels)), sum(c.features > 0 for c in counts)
         ),
-        "sampled": many,
+        "sampled": is_sampled,
         "count": len(shown),
         "side": pictures.SIDE,
         "ends": [
             {
                 "share": 100 * share,
-                "low": _strip(low, picture_of),
-                "high": _strip(high, picture_of),
+                "low": _make_strip(low, picture_of),
+                "high": _make_strip(high, picture_of),
             }
-            for share, (low, high) in zip(reduction.spectrum.ratio, taken.ends, strict=False)
+            for share, (low, high) in zip(reduction.spectrum.ratio, chosen.ends, strict=False)
         ],
-        "findings": findings.find_all(shown.scores, [short(label) for label in shown.labels]),
-        "scree_text": scree_text(reduction),
-        "needed": [(f"{100 * share:g} %", page.number(k)) for share, k in components_needed(reduction)],
+        "findings": findings.find_all(shown.scores, [shorten(label) for label in shown.labels]),
+        "scree_text": describe_scree(reduction),
+        "needed": [(f"{100 * share:g}%", page.format_number(k)) for share, k in count_components(reduction)],
         "classes": [
             {
-                "label": short(c.label),
+                "label": shorten(c.label),
                 "images": c.images,
                 "features": c.features,
                 "rejects": c.rejects,
-                "share": 100 * c.images / most,
+                "share": 100 * c.images / largest_class,
                 "picture": examples.get(c.label, ""),
             }
             for c in largest
         ],
         "classes_left": len(counts) - len(largest),
-        "classifier": classifier_section(taken, counts, summary["images_ok"]),
-        "cost": page.paragraphs(
-            ["No cost here: the job knows no prices. For a run on AWS, make results adds what it cost."]
+        "classifier": render_classifier(chosen, counts, summary["images_ok"]),
+        "cost": page.render_paragraphs(
+            ["No cost: this run was not billed. For a run on AWS, make results adds what it cost."]
         ),
         "rejected": total_rejected,
-        "rejected_kinds": rejects_sentence(summary["rejected"]).partition(": ")[2],
-        "left_out": short(LeftOut.from_json(summary.get("left_out", {})).sentence(), 1000),
+        "rejected_kinds": describe_rejects(summary["rejected"]).partition(": ")[2],
+        "left_out": shorten(LeftOut.from_json(summary.get("left_out", {})).sentence(), 1000),
         "rejects": [
             {
-                "path": short(row["path"][skip:]),
-                "name": short(row["path"].rpartition("/")[2]),
-                "label": short(row["label"]),
+                "path": shorten(row["path"][skip:]),
+                "name": shorten(row["path"].rpartition("/")[2]),
+                "label": shorten(row["label"]),
                 "reason": row["reason"],
                 "picture": picture,
             }
@@ -163,28 +165,32 @@ def compose(
         ],
         "reasons": reasons.most_common(20),
         "reasons_of": len(rejects),
-        "phases": phases(summary["seconds"]),
-        "arguments": arguments(summary),
-        "versions": versions(summary),
+        "phases": list_phases(summary["seconds"]),
+        "arguments": list_arguments(summary),
+        "versions": list_versions(summary),
     }
-    data = figure_data(source, shown, picture_of, reduction) | {"rejects": reject_reasons(shown.labels, rejects)}
+    data = collect_figure_data(source, shown, picture_of, reduction) | {
+        "rejects": count_reject_reasons(shown.labels, rejects)
+    }
     return page.render(data, values)
 
 
-def classifier_section(taken: sample.Sample, counts: Sequence[ClassCount], images: int) -> Markup:
+def render_classifier(chosen: sample.Sample, counts: Sequence[ClassCount], images: int) -> Markup:
     """How well the classes are told apart, or why that is not known."""
-    learned, shown = taken.learned, taken.shown
+    learned, shown = chosen.learned, chosen.shown
     classes = sum(count.features > 0 for count in counts)
     if classes > MAX_LEARNED_CLASSES:
-        return page.classifier(None, f"{classes:,} classes are more than the {MAX_LEARNED_CLASSES:,} it can tell apart")
+        return page.render_classifier(
+            None, f"{classes:,} classes are more than the {MAX_LEARNED_CLASSES:,} it can tell apart"
+        )
     result = cross_validate(learned.paths, learned.labels, learned.scores, of=images)
     if result is None:
-        return page.classifier(None)
-    names = [short(label) for label in sorted(set(shown.labels))]
-    return page.classifier(result, taken=page.taken_for(result, learned.paths, shown.paths, names))
+        return page.render_classifier(None)
+    names = [shorten(label) for label in sorted(set(shown.labels))]
+    return page.render_classifier(result, predictions=page.list_predictions(result, learned.paths, shown.paths, names))
 
 
-def reject_reasons(labels: Sequence[str], rejects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def count_reject_reasons(labels: Sequence[str], rejects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Why images of a class were rejected, most often: what the map can colour by.
 
     Returns
@@ -196,32 +202,43 @@ def reject_reasons(labels: Sequence[str], rejects: Sequence[Mapping[str, Any]]) 
     by_label: dict[str, Counter[str]] = {}
     for row in rejects:
         by_label.setdefault(str(row["label"]), Counter())[str(row["reason"])] += 1
-    most = {label: min(reasons.items(), key=lambda item: (-item[1], item[0]))[0] for label, reasons in by_label.items()}
+    frequent_reason = {
+        label: min(reasons.items(), key=lambda item: (-item[1], item[0]))[0] for label, reasons in by_label.items()
+    }
     classes = sorted(set(labels))
-    frequent = [reason for reason, _ in Counter(most[c] for c in classes if c in most).most_common()]
+    frequent = [
+        reason for reason, _ in Counter(frequent_reason[c] for c in classes if c in frequent_reason).most_common()
+    ]
     names = ["none rejected", *frequent[: PALETTE - 2]] + ["another reason"] * (len(frequent) > PALETTE - 2)
     return {
-        "names": [short(name) for name in names],
-        "of": [0 if c not in most else names.index(most[c]) if most[c] in names else len(names) - 1 for c in classes],
+        "names": [shorten(name) for name in names],
+        "of": [
+            0
+            if c not in frequent_reason
+            else names.index(frequent_reason[c])
+            if frequent_reason[c] in names
+            else len(names) - 1
+            for c in classes
+        ],
     }
 
 
-def shown_text(shown: int, images: int, classes_shown: int, classes: int) -> str:
+def describe_shown(images_shown: int, images: int, classes_shown: int, classes: int) -> str:
     """Which images the map holds.
 
-    >>> shown_text(200, 200, 8, 8)
+    >>> describe_shown(200, 200, 8, 8)
     'all 200 images'
-    >>> shown_text(1500, 100000, 30, 30)
+    >>> describe_shown(1500, 100000, 30, 30)
     '1,500 of 100,000 images, the same share of every class'
     """
-    if shown == images:
+    if images_shown == images:
         return f"all {images:,} images"
     if classes_shown < classes:
-        return f"{shown:,} of {images:,} images, one each of {classes_shown:,} of the {classes:,} classes"
-    return f"{shown:,} of {images:,} images, the same share of every class"
+        return f"{images_shown:,} of {images:,} images, one each of {classes_shown:,} of the {classes:,} classes"
+    return f"{images_shown:,} of {images:,} images, the same share of every class"
 
 
-def figures(summary: Mapping[str, Any], counts: Sequence[ClassCount]) -> list[tuple[str, str]]:
+def list_figures(summary: Mapping[str, Any], counts: Sequence[ClassCount]) -> list[tuple[str, str]]:
     """The numbers at the top."""
     rate = summary["images_per_second"]
     if not rate:
@@ -235,18 +252,18 @@ def figures(summary: Mapping[str, Any], counts: Sequence[ClassCount]) -> list[tu
         (f"{summary['images_rejected']:,}", "rejected"),
         (f"{len(counts):,}", "classes" if len(counts) != 1 else "class"),
         (f"{summary['k']:,}", f"components of {summary['dimension']:,} features"),
-        (f"{100 * summary['explained_variance']:.1f} %", "of the variance"),
+        (f"{100 * summary['explained_variance']:.1f}%", "of the variance"),
         speed,
     ]
 
 
-def _strip(end: sample.End, picture_of: Mapping[str, str]) -> list[dict[str, str]]:
+def _make_strip(end: sample.End, picture_of: Mapping[str, str]) -> list[dict[str, str]]:
     """Pictures of an end; read from left to right the values rise."""
     rows = [
         {
             "picture": picture_of[path],
-            "label": short(label),
-            "name": short(path.rpartition("/")[2]),
+            "label": shorten(label),
+            "name": shorten(path.rpartition("/")[2]),
             "value": f"{value:.2f}",
             "order": f"{value:.9e}",
         }
@@ -255,53 +272,56 @@ def _strip(end: sample.End, picture_of: Mapping[str, str]) -> list[dict[str, str
     return sorted(rows, key=lambda row: float(row["order"]))
 
 
-def components_needed(reduction: Reduction) -> list[tuple[float, int | None]]:
+def count_components(reduction: Reduction) -> list[tuple[float, int | None]]:
     """For some shares of the variance, how many components reach them; None where all together do not."""
     available = reduction.spectrum.components.shape[0]
     cumulated = np.cumsum(reduction.spectrum.ratio[:available])
     shares = sorted({*_SHARES, *([reduction.target] if reduction.target is not None else [])})
-    found: list[tuple[float, int | None]] = []
+    needed: list[tuple[float, int | None]] = []
     for share in shares:
         reaching = np.flatnonzero(cumulated + 1e-12 >= share)
-        found.append((share, int(reaching[0]) + 1 if reaching.size else None))
-    return found
+        needed.append((share, int(reaching[0]) + 1 if reaching.size else None))
+    return needed
 
 
-def scree_text(reduction: Reduction) -> str:
+def describe_scree(reduction: Reduction) -> str:
     """What the variance plot shows, for who does not see it."""
-    parts = [f"{k:,} for {100 * share:g} %" for share, k in components_needed(reduction) if k is not None]
+    parts = [f"{k:,} for {100 * share:g}%" for share, k in count_components(reduction) if k is not None]
     return f"Variance plot. Components needed: {', '.join(parts) or 'there is no variance'}. Kept: {reduction.k:,}."
 
 
-def phases(seconds: Mapping[str, float]) -> list[tuple[str, float, float]]:
+def list_phases(seconds: Mapping[str, float]) -> list[tuple[str, float, float]]:
     """Phase, seconds, and its bar's length in percent, in the order they ran."""
-    most = max(seconds.values(), default=0.0) or 1.0
-    return [(name, float(value), 100 * float(value) / most) for name, value in seconds.items()]
+    longest = max(seconds.values(), default=0.0) or 1.0
+    return [(name, float(value), 100 * float(value) / longest) for name, value in seconds.items()]
 
 
-def arguments(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+def list_arguments(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the run was asked."""
     return [
-        (name, short(", ".join(value) if isinstance(value, list) else str(value), 1000))
+        (name, shorten(", ".join(value) if isinstance(value, list) else str(value), 1000))
         for name, value in summary["arguments"].items()
         if value not in (None, [], ())
     ]
 
 
-def _engine(summary: Mapping[str, Any]) -> str:
+def _describe_engine(summary: Mapping[str, Any]) -> str:
     return f"{summary['engine']}, {summary.get('precision', 'f32')}"
 
 
-def versions(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+def list_versions(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the run ran with."""
     rows = [(str(name), str(value)) for name, value in summary["versions"].items()]
-    rows += [("network", f"{summary['model']}, sha256 {summary['model_sha256'][:16]}…"), ("engine", _engine(summary))]
+    rows += [
+        ("network", f"{summary['model']}, sha256 {summary['model_sha256'][:16]}…"),
+        ("engine", _describe_engine(summary)),
+    ]
     if summary.get("commit"):
         rows.append(("commit", str(summary["commit"])))
     return [*rows, ("run", str(summary["run_id"]))]
 
 
-def figure_data(
+def collect_figure_data(
     source: Store, shown: sample.Shown, picture_of: Mapping[str, str], reduction: Reduction
 ) -> dict[str, Any]:
     """What page.js draws."""
@@ -311,33 +331,33 @@ def figure_data(
     ratio = reduction.spectrum.ratio[: reduction.spectrum.components.shape[0]]
     length = min(ratio.size, max(2 * reduction.k, 20), 2000)
     cumulated = np.cumsum(ratio[:length])
-    near, apart = sample.nearest(shown.scores, NEIGHBOURS)
+    near, apart = sample.find_nearest(shown.scores, NEIGHBOURS)
     chosen = np.unique(np.linspace(0, length - 1, min(length, _SCREE_POINTS)).astype(int))
     return {
-        "labels": [short(label) for label in labels],
-        "looks": colours.looks(len(labels)),
-        "palette": colours.looks(PALETTE),
+        "labels": [shorten(label) for label in labels],
+        "looks": colours.choose_looks(len(labels)),
+        "palette": colours.choose_looks(PALETTE),
         "images": {
             "label": [place[label] for label in shown.labels],
-            "path": [short(path[skip:]) for path in shown.paths],
+            "path": [shorten(path[skip:]) for path in shown.paths],
             "picture": [picture_of[path] for path in shown.paths],
-            "scores": _rounded(shown.scores[:, : sample.COMPONENTS].T),
+            "scores": _round(shown.scores[:, : sample.COMPONENTS].T),
             "near": near.tolist(),
-            "apart": _rounded(apart),
-            "cluster": clusters.of(shown.scores, min(PALETTE, max(2, len(labels)))).tolist(),
+            "apart": _round(apart),
+            "cluster": clusters.find_clusters(shown.scores, min(PALETTE, max(2, len(labels)))).tolist(),
         },
-        "ratio": _rounded(ratio[: sample.COMPONENTS]),
+        "ratio": _round(ratio[: sample.COMPONENTS]),
         "scree": {
             "number": [int(i) + 1 for i in chosen],
-            "single": _rounded(ratio[chosen]),
-            "cumulated": _rounded(cumulated[chosen]),
+            "single": _round(ratio[chosen]),
+            "cumulated": _round(cumulated[chosen]),
             "k": reduction.k,
             "target": reduction.target,
         },
     }
 
 
-def _rounded(values: NDArray[np.floating]) -> Any:
+def _round(values: NDArray[np.floating]) -> Any:
     """Five digits: more than a screen shows."""
     flat = [float(f"{value:.5g}") for value in np.asarray(values, np.float64).reshape(-1).tolist()]
     return np.array(flat).reshape(values.shape).tolist()

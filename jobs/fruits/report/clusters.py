@@ -13,7 +13,7 @@ STARTS = 8
 ROUNDS = 100
 
 
-def of(scores: NDArray[np.floating], count: int) -> NDArray[np.intp]:
+def find_clusters(scores: NDArray[np.floating], count: int) -> NDArray[np.intp]:
     """The cluster of each row, numbered by size from 0, the largest first.
 
     Parameters
@@ -30,22 +30,24 @@ def of(scores: NDArray[np.floating], count: int) -> NDArray[np.intp]:
     if not x.size:
         return np.zeros(len(x), np.intp)
     random = np.random.default_rng(0)
-    _, cluster = min((_lloyd(x, _spread(x, count, random)) for _ in range(STARTS)), key=lambda pair: pair[0])
+    _, cluster = min(
+        (_run_lloyd(x, _choose_centres(x, count, random)) for _ in range(STARTS)), key=lambda pair: pair[0]
+    )
     by_size = np.argsort(-np.bincount(cluster), kind="stable")
     return np.argsort(by_size, kind="stable")[cluster]
 
 
-def _spread(x: NDArray[np.float64], count: int, random: np.random.Generator) -> NDArray[np.float64]:
+def _choose_centres(x: NDArray[np.float64], count: int, random: np.random.Generator) -> NDArray[np.float64]:
     """Rows to start from, each drawn by its squared distance to those before (k-means++, Arthur and Vassilvitskii)."""
     chosen = [int(random.integers(len(x)))]
-    left = ((x - x[chosen[0]]) ** 2).sum(axis=1)
-    while len(chosen) < count and left.sum() > 0:
-        chosen.append(int(random.choice(len(x), p=left / left.sum())))
-        left = np.minimum(left, ((x - x[chosen[-1]]) ** 2).sum(axis=1))
+    distances = ((x - x[chosen[0]]) ** 2).sum(axis=1)
+    while len(chosen) < count and distances.sum() > 0:
+        chosen.append(int(random.choice(len(x), p=distances / distances.sum())))
+        distances = np.minimum(distances, ((x - x[chosen[-1]]) ** 2).sum(axis=1))
     return x[chosen]
 
 
-def _lloyd(x: NDArray[np.float64], centres: NDArray[np.float64]) -> tuple[float, NDArray[np.intp]]:
+def _run_lloyd(x: NDArray[np.float64], centres: NDArray[np.float64]) -> tuple[float, NDArray[np.intp]]:
     """Sum of squared distances to the centres, and each row's cluster, when nothing changes any more."""
     cluster = np.full(len(x), -1)
     for _ in range(ROUNDS):

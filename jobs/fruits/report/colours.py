@@ -10,36 +10,36 @@ _LUMINANCES = (0.17, 0.28)
 """Between these a colour has a contrast of 3:1 and more to white paper and to the dark page (WCAG 1.4.11)."""
 
 
-def luminance(colour: str) -> float:
+def compute_luminance(colour: str) -> float:
     """Relative luminance of ``#rrggbb`` (WCAG 2)."""
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(one: str, other: str) -> float:
+def compute_contrast(colour: str, other_colour: str) -> float:
     """Contrast ratio of two colours (WCAG 2), 1 to 21.
 
-    >>> round(contrast("#000000", "#ffffff"))
+    >>> round(compute_contrast("#000000", "#ffffff"))
     21
     """
-    low, high = sorted((luminance(one), luminance(other)))
+    low, high = sorted((compute_luminance(colour), compute_luminance(other_colour)))
     return (high + 0.05) / (low + 0.05)
 
 
-def _hex(hue: float, lightness: float, saturation: float) -> str:
+def _to_hex(hue: float, lightness: float, saturation: float) -> str:
     return "#" + "".join(f"{round(255 * c):02x}" for c in colorsys.hls_to_rgb(hue, lightness, saturation))
 
 
-def _of_luminance(hue: float, wanted: float) -> str:
+def _find_colour(hue: float, target: float) -> str:
     low, high = 0.0, 1.0
     for _ in range(12):
         middle = (low + high) / 2
-        low, high = (middle, high) if luminance(_hex(hue, middle, 0.75)) < wanted else (low, middle)
-    return _hex(hue, high, 0.75)
+        low, high = (middle, high) if compute_luminance(_to_hex(hue, middle, 0.75)) < target else (low, middle)
+    return _to_hex(hue, high, 0.75)
 
 
-def looks(classes: int) -> list[tuple[str, str]]:
+def choose_looks(classes: int) -> list[tuple[str, str]]:
     """Colour and marker of each class, for any number of classes.
 
     Hues are evenly spaced on the colour circle, and hues beside one another have other shapes, so two classes of one
@@ -51,5 +51,5 @@ def looks(classes: int) -> list[tuple[str, str]]:
     stride = next((s for s in fit if s % shapes and (s - classes) % shapes), 1)
     places = [i * stride % classes for i in range(classes)]
     return [
-        (_of_luminance((0.02 + j / classes) % 1.0, _LUMINANCES[j // shapes % 2]), MARKERS[j % shapes]) for j in places
+        (_find_colour((0.02 + j / classes) % 1.0, _LUMINANCES[j // shapes % 2]), MARKERS[j % shapes]) for j in places
     ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fruits.report.sample import squared_distances
+from fruits.report.sample import compute_squared_distances
 
 ROWS = 12
 """Findings listed per kind."""
@@ -59,9 +59,9 @@ class FindingKind:
     total: int
 
 
-def pairwise_distances(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+def compute_distances(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     """Euclidean distances between all rows of an (n, k) array, shape (n, n); infinite from a row to itself."""
-    distances: NDArray[np.float64] = np.sqrt(np.maximum(squared_distances(scores), 0.0))
+    distances: NDArray[np.float64] = np.sqrt(np.maximum(compute_squared_distances(scores), 0.0))
     return distances
 
 
@@ -70,7 +70,7 @@ def find_duplicates(distances: NDArray[np.float64], usual: float) -> list[Findin
     first, second = np.nonzero(np.triu(distances <= DUPLICATE * usual, 1))
     order = np.argsort(distances[first, second], kind="stable")
     return [
-        Finding((int(i), int(j)), f"{_times(distances[i, j], usual)} the usual distance between neighbours")
+        Finding((int(i), int(j)), f"{_format_times(distances[i, j], usual)} the usual distance between neighbours")
         for i, j in zip(first[order], second[order], strict=True)
     ]
 
@@ -106,16 +106,16 @@ def find_doubtful_labels(distances: NDArray[np.float64], labels: list[str]) -> l
     nearest = np.argsort(distances, axis=1, kind="stable")[:, :count]
     doubtful: list[tuple[int, float, int, str]] = []
     for i, neighbours in enumerate(nearest):
-        others, votes = np.unique(names[neighbours], return_counts=True)
+        neighbour_labels, votes = np.unique(names[neighbours], return_counts=True)
         winner = int(votes.argmax())
-        if others[winner] != labels[i] and votes[winner] >= AGREEING:
-            doubtful.append((-int(votes[winner]), float(distances[i, neighbours[0]]), i, str(others[winner])))
+        if neighbour_labels[winner] != labels[i] and votes[winner] >= AGREEING:
+            doubtful.append((-int(votes[winner]), float(distances[i, neighbours[0]]), i, str(neighbour_labels[winner])))
     return [
         Finding(
-            (i, next(int(j) for j in nearest[i] if labels[j] == other)),
-            f"labelled {labels[i]}; {-votes} of its {count} nearest neighbours are {other}",
+            (i, next(int(j) for j in nearest[i] if labels[j] == label)),
+            f"labelled {labels[i]}; {-votes} of its {count} nearest neighbours are {label}",
         )
-        for votes, _, i, other in sorted(doubtful)
+        for votes, _, i, label in sorted(doubtful)
     ]
 
 
@@ -129,12 +129,15 @@ def find_touching_classes(distances: NDArray[np.float64], labels: list[str], usu
         classes = tuple(sorted((labels[i], labels[j])))
         nearest[classes] = min(pair, nearest.get(classes, pair))
     return [
-        Finding((i, j), f"{labels[i]} and {labels[j]}: {_times(distance, usual)} the usual distance between neighbours")
+        Finding(
+            (i, j),
+            f"{labels[i]} and {labels[j]}: {_format_times(distance, usual)} the usual distance between neighbours",
+        )
         for distance, i, j in sorted(nearest.values())
     ]
 
 
-def _times(distance: float, usual: float) -> str:
+def _format_times(distance: float, usual: float) -> str:
     return f"{distance / usual:.2f} ×" if usual > 0 else "0 ×"
 
 
@@ -148,7 +151,7 @@ def find_all(scores: NDArray[np.floating], labels: list[str]) -> list[FindingKin
     """
     if len(labels) < 2:
         return []
-    distances = pairwise_distances(scores)
+    distances = compute_distances(scores)
     usual = float(np.median(distances.min(axis=1)))
     kinds = [
         (
@@ -164,4 +167,4 @@ def find_all(scores: NDArray[np.floating], labels: list[str]) -> list[FindingKin
             find_touching_classes(distances, labels, usual),
         ),
     ]
-    return [FindingKind(title, meaning, found[:ROWS], len(found)) for title, meaning, found in kinds]
+    return [FindingKind(title, meaning, findings[:ROWS], len(findings)) for title, meaning, findings in kinds]

@@ -34,23 +34,23 @@ TOP_CONFUSIONS = 10
 _SHADES = 5
 
 
-def short(text: str, length: int = MAX_TEXT) -> str:
+def shorten(text: str, length: int = MAX_TEXT) -> str:
     """A text of bounded length, its end kept.
 
-    >>> short("abcdef", 4)
+    >>> shorten("abcdef", 4)
     '…def'
     """
     return text if len(text) <= length else "…" + text[1 - length :]
 
 
-def resource(name: str) -> str:
+def read_resource(name: str) -> str:
     """A file of this package, from a folder or from the zip that the job ships as."""
     data = pkgutil.get_data(__name__.rpartition(".")[0], name)
     assert data is not None
     return data.decode()
 
 
-def plotting_library() -> list[str]:
+def read_plotting_library() -> list[str]:
     """BokehJS and its plotting interface, from the installed package.
 
     The package itself is not imported: that takes a second, and the figures are made in the browser.
@@ -67,26 +67,30 @@ def plotting_library() -> list[str]:
     return [(folder / name).read_text(encoding="utf-8") for name in ("bokeh.min.js", "bokeh-api.min.js")]
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """With thousands separated; a dash for None."""
     return "–" if value is None else f"{value:,}"
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def _make_environment() -> Environment:
     # here, not above: the tasks that choose images import this package too, and have no use for it
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    made = Environment(
-        loader=FunctionLoader(resource), autoescape=True, undefined=StrictUndefined, trim_blocks=True, auto_reload=False
+    environment = Environment(
+        loader=FunctionLoader(read_resource),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        auto_reload=False,
     )
-    made.globals |= {"number": number}
-    macros: Any = made.get_template("macros.html").module
-    made.globals |= {"picture": macros.picture, "slot": macros.slot}
-    return made
+    environment.globals |= {"number": format_number}
+    macros: Any = environment.get_template("macros.html").module
+    environment.globals |= {"picture": macros.picture, "slot": macros.slot}
+    return environment
 
 
-def policy(scripts: Iterable[str]) -> str:
+def make_policy(scripts: Iterable[str]) -> str:
     """The page's content security policy."""
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
     return (
@@ -105,29 +109,29 @@ def render(data: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     """
     from jinja2.utils import htmlsafe_json_dumps
 
-    library = plotting_library()
-    scripts = [*library, resource("umap.js"), resource("page.js")]
+    library = read_plotting_library()
+    scripts = [*library, read_resource("umap.js"), read_resource("page.js")]
     return (
-        _environment()
+        _make_environment()
         .get_template("page.html")
         .render(
             **values,
             data=htmlsafe_json_dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False),
             scripts=[Markup(script) for script in scripts],  # noqa: S704 - the package's own files, no user's text
-            style=Markup(resource("page.css")),  # noqa: S704
-            policy=policy(scripts),
+            style=Markup(read_resource("page.css")),  # noqa: S704
+            policy=make_policy(scripts),
             bokeh_version=version("bokeh"),
         )
     )
 
 
-def taken_for(result: Result, paths: Sequence[str], wanted: Sequence[str], labels: Sequence[str]) -> list[int]:
+def list_predictions(result: Result, paths: Sequence[str], images: Sequence[str], labels: Sequence[str]) -> list[int]:
     """What the classifier takes some of its images for.
 
     Parameters
     ----------
     paths : of the images that it was tested with, in its order
-    wanted : some of these
+    images : some of these
     labels : names of classes, shortened
 
     Returns
@@ -136,62 +140,64 @@ def taken_for(result: Result, paths: Sequence[str], wanted: Sequence[str], label
         For each wanted image a number in `labels`; -1 where it was not tested, or taken for none of these.
     """
     place = {label: i for i, label in enumerate(labels)}
-    numbers = [place.get(short(label), -1) for label in result.labels]
+    numbers = [place.get(shorten(label), -1) for label in result.labels]
     row = {path: i for i, path in enumerate(paths)}
-    answers = [int(result.predicted[row[path]]) if path in row else -1 for path in wanted]
+    answers = [int(result.predicted[row[path]]) if path in row else -1 for path in images]
     return [numbers[answer] if answer >= 0 else -1 for answer in answers]
 
 
-def classifier(
+def render_classifier(
     result: Result | None,
     reason: str = "it needs at least two classes of two images",
     *,
-    taken: Sequence[int] = (),
+    predictions: Sequence[int] = (),
 ) -> Markup:
     """The section about the classifier; the reason where there is no result.
 
     Parameters
     ----------
-    taken : what each shown image is taken for (`taken_for`); the page's script finds the pictures of a confusion by it
+    predictions : class predicted of each shown image (`list_predictions`), for the pictures of a confusion
     """
     matrix = []
     if result is not None and len(result.labels) <= MAX_MATRIX:
         totals = np.maximum(result.confusion.sum(axis=1, keepdims=True), 1)
         shades = np.ceil(_SHADES * result.confusion / totals).astype(int)
         matrix = [
-            (short(label), list(zip(row.tolist(), shade.tolist(), strict=True)))
+            (shorten(label), list(zip(row.tolist(), shade.tolist(), strict=True)))
             for label, row, shade in zip(result.labels, result.confusion, shades, strict=True)
         ]
     text = (
-        _environment()
+        _make_environment()
         .get_template("classifier.html")
         .render(
             result=result,
             reason=reason,
             matrix=matrix,
-            confusions=[(short(a), short(b), n) for a, b, n in result.top_confusions(TOP_CONFUSIONS)] if result else [],
-            taken=" ".join(map(str, taken)),
+            confusions=[(shorten(a), shorten(b), n) for a, b, n in result.top_confusions(TOP_CONFUSIONS)]
+            if result
+            else [],
+            taken=" ".join(map(str, predictions)),
         )
     )
     return Markup(text)  # noqa: S704 - rendered with escaping
 
 
-def paragraphs(texts: Sequence[str]) -> Markup:
+def render_paragraphs(texts: Sequence[str]) -> Markup:
     """Sentences as a slot's content."""
     return Markup("").join(Markup("<p>{}</p>").format(text) for text in texts)
 
 
-def shown_images(page: str) -> tuple[list[str], list[str]] | None:
+def read_shown_images(page: str) -> tuple[list[str], list[str]] | None:
     """Names of the classes of a page's map and paths of its images, as it shows them; None of another version's."""
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    match = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     try:
-        data = json.loads(found[1]) if found else {}
+        data = json.loads(match[1]) if match else {}
         return list(data["labels"]), list(data["images"]["path"])
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def refilled(page: str, slot: str, content: Markup) -> str | None:
+def refill(page: str, slot: str, content: Markup) -> str | None:
     """The page with another content in a slot; None when it has no such slot (another version made it).
 
     No user's text can look like a slot's marks: its ``<`` is escaped.

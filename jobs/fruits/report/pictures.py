@@ -29,7 +29,7 @@ _READERS = 16
 _QUALITIES = (80, 60, 40, 20, 5)
 
 
-def jpeg(image: Image.Image) -> str:
+def encode_jpeg(image: Image.Image) -> str:
     """An RGB image as base64 of a JPEG of at most `MAX_BYTES`: what needs more loses quality, then size."""
     for side in (image.width, image.width // 2):
         small = image if side == image.width else image.resize((side, side), Image.Resampling.BILINEAR)
@@ -67,13 +67,13 @@ def _read_all(source: Store, paths: Iterable[str], *, leniently: bool) -> list[s
     skip = len(source.uri) + 1
     room, turn = _Room(MAX_READ), threading.Lock()
 
-    def one(path: str) -> str:
-        held = 0
+    def make_picture(path: str) -> str:
+        size_held = 0
 
         def hold(size: int) -> None:
-            nonlocal held
+            nonlocal size_held
             room.take(size)
-            held = size
+            size_held = size
 
         try:
             data = source.read(path[skip:], room=hold)
@@ -81,26 +81,26 @@ def _read_all(source: Store, paths: Iterable[str], *, leniently: bool) -> list[s
                 if guard.decode([data], leniently=leniently)[0] is not None:
                     return ""
                 image = Image.fromarray(guard.pixels[0].copy())
-            return jpeg(image)
+            return encode_jpeg(image)
         except (OSError, ValueError):
             return ""  # it is gone or cannot be read any more: the page only lacks its picture
         finally:
-            room.give_back(held)
+            room.give_back(size_held)
 
     with Guard(SIDE, 1) as guard, ThreadPoolExecutor(_READERS, thread_name_prefix="thumbnail") as pool:
-        return list(pool.map(one, paths))
+        return list(pool.map(make_picture, paths))
 
 
-def thumbnails(source: Store, paths: Iterable[str]) -> list[str]:
+def make_thumbnails(source: Store, paths: Iterable[str]) -> list[str]:
     """Base64 of JPEGs, in order, as the network sees the images; empty where one cannot be read any more."""
     return _read_all(source, paths, leniently=False)
 
 
-def rejected(source: Store, rejects: Sequence[Mapping[str, Any]]) -> list[str]:
+def make_reject_thumbnails(source: Store, rejects: Sequence[Mapping[str, Any]]) -> list[str]:
     """The same of rows of rejects: cut ones and other formats have a picture too, as far as they go.
 
     What has killed its decoder once is not tried again.
     """
     paths = [row["path"] for row in rejects if row["size"] <= MAX_FILE and not is_deadly(row["reason"])]
-    there = dict(zip(paths, _read_all(source, paths, leniently=True), strict=True)) if paths else {}
-    return [there.get(row["path"], "") for row in rejects]
+    picture_of = dict(zip(paths, _read_all(source, paths, leniently=True), strict=True)) if paths else {}
+    return [picture_of.get(row["path"], "") for row in rejects]

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fruits.parts import Part, map_parts, read_batches
-from fruits.pca import matrix
+from fruits.pca import to_matrix
 from fruits.store import Store
 
 if TYPE_CHECKING:
@@ -37,52 +37,52 @@ _SCHEMA = pa.schema([("path", pa.string()), ("label", pa.string()), ("order", pa
 _HASHES = 1 << 63
 
 
-def fair_shares(sizes: Mapping[str, int], points: int = MAX_POINTS) -> dict[str, int]:
+def compute_shares(sizes: Mapping[str, int], points: int = MAX_POINTS) -> dict[str, int]:
     """How many images of each class to take: all of a small class, as many of every other one.
 
     With more classes than points, one image of as many classes as there are points, chosen by a hash of their names.
 
-    >>> fair_shares({"a": 2, "b": 100, "c": 100}, points=12)
+    >>> compute_shares({"a": 2, "b": 100, "c": 100}, points=12)
     {'a': 2, 'b': 5, 'c': 5}
     """
     sizes = {label: n for label, n in sizes.items() if n > 0}
     if len(sizes) > points:
-        return dict.fromkeys(sorted(sizes, key=lambda label: (order_of(label), label))[:points], 1)
-    left, share = points, 0
+        return dict.fromkeys(sorted(sizes, key=lambda label: (hash_order(label), label))[:points], 1)
+    remaining, share = points, 0
     for rank, n in enumerate(ordered := sorted(sizes.values())):
-        share = left // (len(ordered) - rank)
+        share = remaining // (len(ordered) - rank)
         if n > share:
             break
-        left -= n
+        remaining -= n
     else:
         return dict(sizes)
     return {label: min(n, share) for label, n in sizes.items()}
 
 
-def learned_shares(sizes: Mapping[str, int]) -> dict[str, int]:
+def compute_learned_shares(sizes: Mapping[str, int]) -> dict[str, int]:
     """How many images of each class the classifier gets: those of the map, and more where there are many classes.
 
-    >>> sum(learned_shares({f"class {i}": 100 for i in range(1000)}).values())
+    >>> sum(compute_learned_shares({f"class {i}": 100 for i in range(1000)}).values())
     8000
     """
-    return fair_shares(sizes, max(MAX_POINTS, min(LEARNED * len(sizes), MAX_LEARNED)))
+    return compute_shares(sizes, max(MAX_POINTS, min(LEARNED * len(sizes), MAX_LEARNED)))
 
 
-def order_of(text: str) -> int:
+def hash_order(text: str) -> int:
     """A number below 2**63 that depends on the text alone: the same result shows the same images."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
-def _limits(sizes: Mapping[str, int], shares: Mapping[str, int]) -> dict[str, int]:
+def _compute_limits(sizes: Mapping[str, int], shares: Mapping[str, int]) -> dict[str, int]:
     """Hashes below which a class has its share with all but certainty: five standard deviations are allowed for."""
     limits = {}
     for label, share in shares.items():
-        wanted = share + 5 * math.sqrt(share) + 9
-        limits[label] = _HASHES if wanted >= sizes[label] else int(_HASHES * wanted / sizes[label])
+        needed = share + 5 * math.sqrt(share) + 9
+        limits[label] = _HASHES if needed >= sizes[label] else int(_HASHES * needed / sizes[label])
     return limits
 
 
-def _at_ends(scores: NDArray[np.floating]) -> NDArray[np.intp]:
+def _find_ends(scores: NDArray[np.floating]) -> NDArray[np.intp]:
     """Rows with the smallest and largest values of the first components."""
     chosen: set[int] = set()
     for column in scores[:, :COMPONENTS].T:
@@ -91,7 +91,7 @@ def _at_ends(scores: NDArray[np.floating]) -> NDArray[np.intp]:
     return np.array(sorted(chosen), np.intp)
 
 
-def candidates(batches: Iterable[pa.RecordBatch], limits: Mapping[str, int]) -> Iterator[pa.RecordBatch]:
+def select_candidates(batches: Iterable[pa.RecordBatch], limits: Mapping[str, int]) -> Iterator[pa.RecordBatch]:
     """Of the rows of a task, those that the page may show; memory is bounded by `limits`, not by the rows.
 
     Yields
@@ -100,20 +100,20 @@ def candidates(batches: Iterable[pa.RecordBatch], limits: Mapping[str, int]) -> 
         path, label, order, scores (float32, the first `WIDTH`); order is -1 for a row that is there for its place at
         an end only.
     """
-    kept: list[tuple[str, str, int, bytes]] = []
+    rows: list[tuple[str, str, int, bytes]] = []
     ends: list[tuple[str, str, NDArray[np.floating]]] = []
     for batch in batches:
-        scores = np.asarray(matrix(batch.column("scores"))[:, :WIDTH], np.float32)
+        scores = np.asarray(to_matrix(batch.column("scores"))[:, :WIDTH], np.float32)
         paths, labels = batch.column("path").to_pylist(), batch.column("label").to_pylist()
         for i, (path, label) in enumerate(zip(paths, labels, strict=True)):
-            if (order := order_of(path)) < limits.get(label, 0):
-                kept.append((path, label, order, scores[i].tobytes()))
-        for i in _at_ends(scores):
+            if (order := hash_order(path)) < limits.get(label, 0):
+                rows.append((path, label, order, scores[i].tobytes()))
+        for i in _find_ends(scores):
             ends.append((paths[i], labels[i], scores[i].copy()))
-        ends = [ends[i] for i in _at_ends(np.stack([row for _, _, row in ends]))] if ends else []
-    kept += [(path, label, -1, row.tobytes()) for path, label, row in ends]
-    if kept:
-        columns = zip(*kept, strict=True)
+        ends = [ends[i] for i in _find_ends(np.stack([row for _, _, row in ends]))] if ends else []
+    rows += [(path, label, -1, row.tobytes()) for path, label, row in ends]
+    if rows:
+        columns = zip(*rows, strict=True)
         yield pa.RecordBatch.from_arrays(
             [pa.array(list(values), field.type) for values, field in zip(columns, _SCHEMA, strict=True)],
             schema=_SCHEMA,
@@ -169,16 +169,16 @@ class Sample:
 
 def choose(rows: Iterable[Any], shares: Mapping[str, int], learned: Mapping[str, int] | None = None) -> Sample:
     """From the candidates of all tasks."""
-    found: dict[str, tuple[str, int, NDArray[np.float32]]] = {}
+    images: dict[str, tuple[str, int, NDArray[np.float32]]] = {}
     for path, label, order, scores in rows:
-        known = found.get(path)
-        if known is None or known[1] < order:
-            found[path] = (label, int(order), np.frombuffer(scores, np.float32))
+        before = images.get(path)
+        if before is None or before[1] < order:
+            images[path] = (label, int(order), np.frombuffer(scores, np.float32))
     by_label: dict[str, list[tuple[int, str]]] = {}
-    for path, (label, order, _) in found.items():
+    for path, (label, order, _) in images.items():
         if order >= 0:
             by_label.setdefault(label, []).append((order, path))
-    width = next(iter(found.values()))[2].size if found else 0
+    width = next(iter(images.values()))[2].size if images else 0
 
     def share(of_class: Mapping[str, int]) -> Shown:
         chosen = [
@@ -186,22 +186,24 @@ def choose(rows: Iterable[Any], shares: Mapping[str, int], learned: Mapping[str,
             for label, members in sorted(by_label.items())
             for path in sorted(path for _, path in sorted(members)[: of_class.get(label, 0)])
         ]
-        scores = np.array([found[path][2] for path in chosen], np.float32).reshape(len(chosen), width)
-        return Shown(chosen, [found[path][0] for path in chosen], scores)
+        scores = np.array([images[path][2] for path in chosen], np.float32).reshape(len(chosen), width)
+        return Shown(chosen, [images[path][0] for path in chosen], scores)
 
     ends = []
     for j in range(min(COMPONENTS, width)):
-        ordered = sorted(found, key=lambda path, j=j: (float(found[path][2][j]), path))  # type: ignore[misc]
+        ordered = sorted(images, key=lambda path, j=j: (float(images[path][2][j]), path))  # type: ignore[misc]
         low, high = ordered[:ENDS], ordered[::-1][:ENDS]
-        ends.append((_end(low, found, j), _end(high, found, j)))
+        ends.append((_make_end(low, images, j), _make_end(high, images, j)))
     return Sample(share(shares), ends, share(learned or shares))
 
 
-def _end(paths: list[str], found: Mapping[str, tuple[str, int, NDArray[np.float32]]], j: int) -> End:
-    return End(paths, [found[path][0] for path in paths], [float(found[path][2][j]) for path in paths])
+def _make_end(paths: list[str], images: Mapping[str, tuple[str, int, NDArray[np.float32]]], j: int) -> End:
+    return End(paths, [images[path][0] for path in paths], [float(images[path][2][j]) for path in paths])
 
 
-def take(spark: SparkSession, store: Store, parts: Iterable[Part], sizes: Mapping[str, int], tasks: int) -> Sample:
+def choose_sample(
+    spark: SparkSession, store: Store, parts: Iterable[Part], sizes: Mapping[str, int], tasks: int
+) -> Sample:
     """Choose among the rows of the score files.
 
     Parameters
@@ -211,16 +213,16 @@ def take(spark: SparkSession, store: Store, parts: Iterable[Part], sizes: Mappin
     tasks : int
         Upper bound on tasks.
     """
-    learned = learned_shares(sizes)
-    limits = _limits(sizes, learned)
+    learned = compute_learned_shares(sizes)
+    limits = _compute_limits(sizes, learned)
 
     def work(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
-        yield from candidates(read_batches(store, names, ["path", "label", "scores"]), limits)
+        yield from select_candidates(read_batches(store, names, ["path", "label", "scores"]), limits)
 
-    return choose(map_parts(spark, parts, tasks, work, _DDL).collect(), fair_shares(sizes), learned)
+    return choose(map_parts(spark, parts, tasks, work, _DDL).collect(), compute_shares(sizes), learned)
 
 
-def squared_distances(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+def compute_squared_distances(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     """Squared Euclidean distances between all rows of an (n, k) array, shape (n, n); infinite from a row to itself.
 
     Rows that are equal may differ from 0 by a rounding error, to either side.
@@ -232,7 +234,7 @@ def squared_distances(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     return distances
 
 
-def nearest(scores: NDArray[np.floating], count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def find_nearest(scores: NDArray[np.floating], count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """For each row the other rows nearest to it, the nearest first, and how far they are.
 
     Both have the shape (n, min(count, n - 1)).
@@ -241,8 +243,8 @@ def nearest(scores: NDArray[np.floating], count: int) -> tuple[NDArray[np.intp],
     count = max(0, min(count, n - 1))
     if count == 0:
         return np.empty((n, 0), np.intp), np.empty((n, 0))
-    distances = squared_distances(scores)
-    some = np.argpartition(distances, count - 1, axis=1)[:, :count]
-    order = np.take_along_axis(distances, some, axis=1).argsort(axis=1, kind="stable")
-    rows = np.take_along_axis(some, order, axis=1)
+    distances = compute_squared_distances(scores)
+    candidates = np.argpartition(distances, count - 1, axis=1)[:, :count]
+    order = np.take_along_axis(distances, candidates, axis=1).argsort(axis=1, kind="stable")
+    rows = np.take_along_axis(candidates, order, axis=1)
     return rows, np.sqrt(np.maximum(np.take_along_axis(distances, rows, axis=1), 0.0))
