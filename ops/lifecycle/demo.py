@@ -14,7 +14,7 @@ from ops.cost import after
 from ops.job.wheelhouse import SOME_MB, is_here
 from ops.lifecycle import fault, step
 from ops.lifecycle.environment import SAMPLE, apply, destroy, fetch_results, stop_embedded, told
-from ops.lifecycle.upload import upload
+from ops.lifecycle.upload import images_below, upload
 from sample.draw import draw_sample
 
 MINUTES = 3
@@ -47,10 +47,11 @@ def demo(environ: Mapping[str, str], console: Console) -> int:
     console.print(foretell(environ))
     try:
         account = apply(environ, console)
-        counts = draw_sample(SAMPLE)
-        sent, total = upload(account.client("s3"), account.bucket("data"), SAMPLE, console)
+        draw_sample(SAMPLE)
+        counts = upload(account.client("s3"), account.bucket("data"), SAMPLE, images_below(SAMPLE)[0], console)
         console.print(
-            f"the embedded sample, drawn (not photographed): {total} images of {len(counts)} fruits, {sent} uploaded",
+            f"the embedded sample, drawn (not photographed): {counts.images} images of {len(counts.here)} fruits, "
+            f"{counts.sent} uploaded"
         )
         with fault.injected(account, environ, fault.IN_STEP):
             # whatever happens to the step, its cluster ends below

@@ -38,7 +38,7 @@ from ops.cost.ledger import TROUBLE
 from ops.cost.money import currency_from
 from ops.job import wheelhouse
 from ops.lifecycle import environment as deploy
-from ops.lifecycle.upload import upload
+from ops.lifecycle.upload import images_below, upload
 from ops.plan import pricing
 from ops.prices import table as prices
 from ops.terraform.variables import Size, cluster_variables
@@ -126,7 +126,8 @@ def collect(gatherer: Gatherer, environ: Mapping[str, str], extras: Sequence[str
     account = gatherer.account = apply()
     evidence["alive"] = gatherer.alive()
     draw_sample(deploy.SAMPLE)
-    _, evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, console)
+    paths, _ = images_below(deploy.SAMPLE)
+    evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, paths, console).images
     environment = {k: v for k, v in environ.items() if k in ("ENV", "REGION", "CI", "CURRENCY")}
     gatherer.run_sample(environment)
     gatherer.run_failing(environment)
