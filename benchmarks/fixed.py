@@ -13,7 +13,7 @@ METHOD = (
 
 
 def measure(options: Options) -> Result:
-    """To reach: a tiny run in 25 s; 15 % of the wall time at the full number."""
+    """To reach: a tiny run in 25 s; 15% of the wall time at the full number."""
     counts = sorted(set(choose_sizes(options.images or FULL)))
     runs: dict[int, list[WholeRun]] = {count: [] for count in counts}
     for repeat in range(options.repeats):

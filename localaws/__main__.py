@@ -95,12 +95,12 @@ def _fetch_yarn_jars(settings: Settings, mirror: Path | None) -> int:
     home = find_java_home()
     if home is None:
         raise JavaVersionError
-    whole, came = jars.megabytes(pins), 0
+    total, fetched = jars.megabytes(pins), 0
 
     def advance(count: int) -> None:
-        nonlocal came
-        came += count
-        print(f"fetching YARN's jars: {came / 1e6:.0f} of {whole} MB", flush=True)
+        nonlocal fetched
+        fetched += count
+        print(f"fetching YARN's jars: {fetched / 1e6:.0f} of {total} MB", flush=True)
 
     sparks = find_pyspark() / "jars"
     jars.fetch_jars(folder, pins, java=home / "bin" / "java", sparks=sparks, settings=mirror, advance=advance)

@@ -34,9 +34,9 @@ from localaws.emr import api as emr_api
 from localaws.emr.life import Supervisor
 from localaws.errors import LocalAwsError
 from localaws.faults import faulty_s3
-from localaws.guard import guarded
+from localaws.guard import wrap_guard
 from localaws.keys import Keys
-from localaws.limits import limited
+from localaws.limits import wrap_limits
 from localaws.processes import end_processes
 from localaws.reaper import Reaper
 from localaws.services import workflows
@@ -83,7 +83,7 @@ class _Channel(waitress.channel.HTTPChannel):  # type: ignore[misc]
     parser_class = _Parser
 
 
-def _status(supervisor: Supervisor, token: str) -> Callable[..., tuple[int, dict[str, str], str]]:
+def _describe_status(supervisor: Supervisor, token: str) -> Callable[..., tuple[int, dict[str, str], str]]:
     def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
         clusters = [
             {
@@ -101,7 +101,7 @@ def _status(supervisor: Supervisor, token: str) -> Callable[..., tuple[int, dict
     return answer
 
 
-def _clock(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], str]]:
+def _set_clock(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], str]]:
     def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
         supervisor.set_clock(float(json.loads(request.data)["rate"]))
         return 200, {"Content-Type": "application/json"}, "{}"
@@ -109,7 +109,7 @@ def _clock(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], s
     return answer
 
 
-def _fault(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], str]]:
+def _set_fault(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], str]]:
     def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
         try:
             supervisor.set_fault(str(json.loads(request.data)["fault"]))
@@ -120,11 +120,11 @@ def _fault(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], s
     return answer
 
 
-def keys_of(access_key: str, given: Iterable[Keys]) -> Keys | None:
+def find_keys(access_key: str, known_keys: Iterable[Keys]) -> Keys | None:
     """The account's keys of this name: those given, of its IAM users, of its role sessions; None without any."""
-    for found in given:
-        if found.access_key == access_key:
-            return found
+    for pair in known_keys:
+        if pair.access_key == access_key:
+            return pair
     for user in list(iam_backends[ACCOUNT]["aws"].users.values()):
         for key in user.access_keys:
             if key.access_key_id == access_key and key.status == "Active":
@@ -159,17 +159,17 @@ def serve(settings: Settings, token: str) -> None:
     supervisor = Supervisor(settings, endpoint, service)
     services.install()
     emr_api.install(supervisor)
-    moto_api_urls.url_paths["{0}/moto-api/localaws/status"] = _status(supervisor, token)
-    moto_api_urls.url_paths["{0}/moto-api/localaws/clock"] = _clock(supervisor)
-    moto_api_urls.url_paths["{0}/moto-api/localaws/fault"] = _fault(supervisor)
+    moto_api_urls.url_paths["{0}/moto-api/localaws/status"] = _describe_status(supervisor, token)
+    moto_api_urls.url_paths["{0}/moto-api/localaws/clock"] = _set_clock(supervisor)
+    moto_api_urls.url_paths["{0}/moto-api/localaws/fault"] = _set_fault(supervisor)
     moto_application = DomainDispatcherApplication(create_backend_app)
     application = faulty_s3(unhurried(moto_application, settings.api_delay_seconds), settings)
     if settings.record:
-        from localaws.recording import recorded  # it reads AWS's reference, which only the tests install
+        from localaws.recording import wrap_recording  # it reads AWS's reference, which only the tests install
 
-        application = recorded(application, Path(settings.record), ACCOUNT)
-    application = guarded(
-        limited(application), port, lambda name: keys_of(name, (operator, service)), owner=operator.access_key
+        application = wrap_recording(application, Path(settings.record), ACCOUNT)
+    application = wrap_guard(
+        wrap_limits(application), port, lambda name: find_keys(name, (operator, service)), owner=operator.access_key
     )
     server = waitress.server.create_server(
         application,

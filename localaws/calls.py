@@ -61,16 +61,16 @@ class Call:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
-def signed(authorization: str) -> Signed | None:
+def parse_credential(authorization: str) -> Signed | None:
     """What an Authorization header says; None for anonymous and presigned requests.
 
-    >>> signed("AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-3/s3/aws4_request, SignedHeaders=host, Signature=0")
+    >>> parse_credential("AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-3/s3/aws4_request, SignedHeaders=host")
     Signed(key='AKIA', region='eu-west-3', service='s3')
-    >>> signed("") is None
+    >>> parse_credential("") is None
     True
     """
-    found = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request", authorization)
-    return Signed(found[1], found[2], found[3]) if found else None
+    match = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request", authorization)
+    return Signed(match[1], match[2], match[3]) if match else None
 
 
 def read(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Call:
@@ -87,7 +87,7 @@ def read(method: str, path: str, query: str, headers: Mapping[str, str], body: b
     UnknownCallError
         When it is not signed, or no operation of its service's model fits.
     """
-    scope = signed(headers.get("authorization", ""))
+    scope = parse_credential(headers.get("authorization", ""))
     if scope is None:
         raise UnknownCallError(f"{method} {path}: not signed")
     service = _MODELS.get(scope.service, scope.service)
@@ -100,8 +100,10 @@ def read(method: str, path: str, query: str, headers: Mapping[str, str], body: b
     elif form := dict(parse_qsl(body.decode(errors="replace"))) if _is_form(headers) else {}:
         operation, parameters = form.pop("Action", ""), form
     else:
-        operation, parameters = _rest(service, method, path, dict(parse_qsl(query, keep_blank_values=True)), headers)
-        parameters |= _content(operation, headers, body)
+        operation, parameters = _match_route(
+            service, method, path, dict(parse_qsl(query, keep_blank_values=True)), headers
+        )
+        parameters |= _read_content(operation, headers, body)
     try:
         service_model(service).operation_model(operation)
     except Exception as error:
@@ -113,24 +115,24 @@ def _is_form(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
 
 
-def _content(operation: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+def _read_content(operation: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     if operation == "DeleteObjects":
-        return {"Objects": _objects(body)}
+        return {"Objects": _read_objects(body)}
     if headers.get("content-type", "").startswith("application/json") and body:
-        held: dict[str, Any] = json.loads(body)
-        return held
+        content: dict[str, Any] = json.loads(body)
+        return content
     return {}
 
 
-def _objects(body: bytes) -> list[dict[str, str]]:
+def _read_objects(body: bytes) -> list[dict[str, str]]:
     r"""The objects of a multi-object delete.
 
-    >>> _objects(b"<Delete><Object><Key>a b</Key><VersionId>1</VersionId></Object></Delete>")
+    >>> _read_objects(b"<Delete><Object><Key>a b</Key><VersionId>1</VersionId></Object></Delete>")
     [{'Key': 'a b', 'VersionId': '1'}]
     """
     tree = ET.fromstring(body)  # noqa: S314
-    found = [element for element in tree.iter() if element.tag.rpartition("}")[2] == "Object"]
-    return [{child.tag.rpartition("}")[2]: child.text or "" for child in element} for element in found]
+    elements = [element for element in tree.iter() if element.tag.rpartition("}")[2] == "Object"]
+    return [{child.tag.rpartition("}")[2]: child.text or "" for child in element} for element in elements]
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ class _Route:
 
 
 @cache
-def _routes(service: str) -> list[_Route]:
+def _list_routes(service: str) -> list[_Route]:
     model = service_model(service)
     routes = []
     for name in model.operation_names:
@@ -160,11 +162,11 @@ def _routes(service: str) -> list[_Route]:
         headers = set()
         shape = operation.input_shape
         for member in shape.required_members if shape else []:
-            where = shape.members[member].serialization
-            if where.get("location") == "querystring":
-                query[where["name"]] = ""
-            elif where.get("location") == "header":
-                headers.add(where["name"].lower())
+            location = shape.members[member].serialization
+            if location.get("location") == "querystring":
+                query[location["name"]] = ""
+            elif location.get("location") == "header":
+                headers.add(location["name"].lower())
         parts = re.split(r"(\{\w+\+?\})", path)
         pattern = "".join(
             f"(?P<{part.strip('{}+')}>{'.+' if '+' in part else '[^/]+'})" if part.startswith("{") else re.escape(part)
@@ -183,27 +185,27 @@ def _routes(service: str) -> list[_Route]:
     return routes
 
 
-def _rest(
+def _match_route(
     service: str, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
 ) -> tuple[str, dict[str, Any]]:
     """The operation with the most demands that a request all meets, and its parameters in path and query."""
     fitting = [
-        (route, found)
-        for route in _routes(service)
+        (route, match)
+        for route in _list_routes(service)
         if route.method == method
-        and (found := route.pattern.fullmatch(path))
+        and (match := route.pattern.fullmatch(path))
         and all(name in query and (not value or query[name] == value) for name, value in route.query.items())
         and all(name in headers for name in route.headers)
     ]
     if not fitting:
         raise UnknownCallError(f"{method} {path} of {service}: no operation has this path")
-    route, found = max(fitting, key=lambda fit: fit[0].weight)
-    named = {name: unquote(value) for name, value in found.groupdict().items()}
+    route, match = max(fitting, key=lambda fit: fit[0].weight)
+    parameters = {name: unquote(value) for name, value in match.groupdict().items()}
     source = {"CopySource": unquote(headers["x-amz-copy-source"])} if "x-amz-copy-source" in headers else {}
-    return route.operation, {**query, **named, **source}
+    return route.operation, {**query, **parameters, **source}
 
 
-def buffered(environ: dict[str, Any]) -> bytes:
+def buffer_body(environ: dict[str, Any]) -> bytes:
     """A request's body, which can be read again afterwards; nothing of one that is an upload."""
     length = int(environ.get("CONTENT_LENGTH") or 0)
     if not length or length > READ_BYTES:

@@ -1,4 +1,4 @@
-"""What can go wrong with the embedded AWS; each message says the cause and the cure."""
+"""What can go wrong with the embedded AWS; each message says the cause and the fix."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class NotAnsweringError(LocalAwsError):
     """The server process lives and does not answer: it was stopped (Ctrl-Z, a paused container), or is overloaded."""
 
     def __init__(self, pids: list[int]) -> None:
-        named = ", ".join(map(str, pids))
+        numbers = ", ".join(map(str, pids))
         super().__init__(
-            f"the embedded AWS (process {named}) does not answer. If it was only paused, let it go on (kill -CONT "
-            f"{named}). Fix: make local-down ends it, and what it holds is gone."
+            f"the embedded AWS (process {numbers}) does not answer. If it was only paused, let it go on (kill -CONT "
+            f"{numbers}). Fix: make local-down ends it, and what it holds is gone."
         )
         self.pids = pids
 

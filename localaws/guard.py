@@ -78,8 +78,8 @@ def require_local_program(headers: Mapping[str, str], port: int) -> None:
     Traceback (most recent call last):
     localaws.guard.RefusedError: a web page sent this (Origin: null), and pages have no business here
     """
-    name, _, given = headers.get("host", "").lower().rpartition(":")
-    if given != str(port) or (name not in LOOPBACK and not name.endswith(".localhost")):
+    name, _, host_port = headers.get("host", "").lower().rpartition(":")
+    if host_port != str(port) or (name not in LOOPBACK and not name.endswith(".localhost")):
         raise RefusedError("AccessDenied", f"this server is 127.0.0.1:{port}, not {headers.get('host', 'unnamed')}")
     for header in ("Origin", "Referer", "Sec-Fetch-Site"):
         value = headers.get(header.lower())
@@ -122,28 +122,32 @@ def read_signature(headers: Mapping[str, str], query: str) -> Signed:
     """What the request says about its signature; raises RefusedError when it says nothing that can be read."""
     presigned = dict(parse_qsl(query, keep_blank_values=True))
     if "X-Amz-Signature" in presigned:
-        given = {
+        fields = {
             "Credential": presigned.get("X-Amz-Credential", ""),
             "SignedHeaders": presigned.get("X-Amz-SignedHeaders", ""),
             "Signature": presigned["X-Amz-Signature"],
         }
-        when, token = presigned.get("X-Amz-Date", ""), presigned.get("X-Amz-Security-Token")
+        signed_at, token = presigned.get("X-Amz-Date", ""), presigned.get("X-Amz-Security-Token")
         lasts = presigned.get("X-Amz-Expires", "")
         if presigned.get("X-Amz-Algorithm") != _ALGORITHM or not lasts.isdecimal():
             raise RefusedError("IncompleteSignature", f"the address is not presigned by {_ALGORITHM}. {FIX}")
         seconds: int | None = int(lasts)
     else:
-        algorithm, _, rest = headers.get("authorization", "").partition(" ")
+        algorithm, _, parameters = headers.get("authorization", "").partition(" ")
         if algorithm != _ALGORITHM:
             raise RefusedError("MissingAuthenticationToken", f"the request is not signed by {_ALGORITHM}. {FIX}")
-        given = dict(re.findall(r"(\w+)=([^\s,]+)", rest))
-        when, token, seconds = headers.get("x-amz-date", ""), headers.get("x-amz-security-token"), None
-    scope = given.get("Credential", "").split("/")
-    if len(scope) != 5 or not {"SignedHeaders", "Signature"} <= given.keys() or not re.fullmatch(r"\d{8}T\d{6}Z", when):
+        fields = dict(re.findall(r"(\w+)=([^\s,]+)", parameters))
+        signed_at, token, seconds = headers.get("x-amz-date", ""), headers.get("x-amz-security-token"), None
+    scope = fields.get("Credential", "").split("/")
+    if (
+        len(scope) != 5
+        or not {"SignedHeaders", "Signature"} <= fields.keys()
+        or not re.fullmatch(r"\d{8}T\d{6}Z", signed_at)
+    ):
         raise RefusedError("IncompleteSignature", f"the signature cannot be read. {FIX}")
     access_key, date, region, service, _ = scope
-    names = tuple(given["SignedHeaders"].lower().split(";"))
-    return Signed(access_key, date, region, service, names, given["Signature"], when, seconds, token)
+    names = tuple(fields["SignedHeaders"].lower().split(";"))
+    return Signed(access_key, date, region, service, names, fields["Signature"], signed_at, seconds, token)
 
 
 class _OneService(SigV4Auth):  # type: ignore[misc]  # botocore has no types
@@ -162,7 +166,7 @@ class _S3(_OneService, S3SigV4Auth):  # type: ignore[misc]
     """The same for S3, which takes the path as it was sent."""
 
 
-def expected_signature(
+def compute_signature(
     method: str, uri: str, headers: Mapping[str, str], body: bytes, signed: Signed, keys: Keys
 ) -> str:
     """The signature that the holder of the keys would have given this request.
@@ -200,7 +204,7 @@ def require_signature(
     if not hmac.compare_digest((keys.session_token or "").encode(), (signed.token or "").encode()):
         raise RefusedError("InvalidClientTokenId", f"the session token is not that of {signed.access_key}. {FIX}")
     hashed = "x-amz-content-sha256" in headers or (signed.seconds is not None and signed.service == "s3")
-    expected = expected_signature(method, uri, headers, b"" if hashed else body(), signed, keys)
+    expected = compute_signature(method, uri, headers, b"" if hashed else body(), signed, keys)
     if signed.date != signed.time[:8] or not hmac.compare_digest(expected, signed.signature):
         raise RefusedError("SignatureDoesNotMatch", f"the signature is not that of {signed.access_key}. {FIX}")
     begins = datetime.strptime(signed.time, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
@@ -213,7 +217,7 @@ def require_signature(
 # ------------------------------------------------------------------------------------------- the layer
 
 
-def guarded(application: Wsgi, port: int, keys_of: KeysOf, owner: str) -> Wsgi:
+def wrap_guard(application: Wsgi, port: int, keys_of: KeysOf, owner: str) -> Wsgi:
     """The application behind the three questions.
 
     Parameters
@@ -224,12 +228,12 @@ def guarded(application: Wsgi, port: int, keys_of: KeysOf, owner: str) -> Wsgi:
     """
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        headers = request_headers(environ)
+        headers = read_headers(environ)
         uri = environ.get("REQUEST_URI") or environ["PATH_INFO"]
         try:
             require_local_program(headers, port)
             signed = require_signature(
-                environ["REQUEST_METHOD"], uri, headers, lambda: _body(environ), keys_of, datetime.now(UTC)
+                environ["REQUEST_METHOD"], uri, headers, lambda: _read_body(environ), keys_of, datetime.now(UTC)
             )
             if environ["PATH_INFO"].startswith("/moto-api") and signed.access_key != owner:
                 raise RefusedError("AccessDenied", "only the account's owner may steer the emulator")
@@ -241,7 +245,7 @@ def guarded(application: Wsgi, port: int, keys_of: KeysOf, owner: str) -> Wsgi:
     return call
 
 
-def request_headers(environ: Mapping[str, Any]) -> dict[str, str]:
+def read_headers(environ: Mapping[str, Any]) -> dict[str, str]:
     """The headers of a WSGI request, names in lower case."""
     headers = {
         name.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
@@ -252,7 +256,7 @@ def request_headers(environ: Mapping[str, Any]) -> dict[str, str]:
     return headers | {header: str(environ[name]) for name, header in plain if environ.get(name)}
 
 
-def _body(environ: dict[str, Any]) -> bytes:
+def _read_body(environ: dict[str, Any]) -> bytes:
     body: bytes = environ["wsgi.input"].read()
     environ["wsgi.input"] = io.BytesIO(body)
     return body
@@ -265,10 +269,10 @@ def _refuse(
     if "json" in headers.get("content-type", ""):
         kind, text = "application/json", json.dumps({"__type": refused.code, "message": str(refused)})
     else:
-        said = f"<Code>{refused.code}</Code><Message>{escape(str(refused))}</Message>"
-        kind, text = "application/xml", f"<ErrorResponse><Error>{said}</Error></ErrorResponse>"
+        error_body = f"<Code>{refused.code}</Code><Message>{escape(str(refused))}</Message>"
+        kind, text = "application/xml", f"<ErrorResponse><Error>{error_body}</Error></ErrorResponse>"
         if "/s3/" in headers.get("authorization", ""):
-            text = f"<Error>{said}</Error>"
+            text = f"<Error>{error_body}</Error>"
     body = b"" if method == "HEAD" else text.encode()
     start_response("403 Forbidden", [("Content-Type", kind), ("Content-Length", str(len(body)))])
     return [body]

@@ -15,19 +15,19 @@ from pathlib import Path
 SUPPORTED = (17,)
 
 
-def major_version(banner: str) -> int | None:
+def parse_major_version(banner: str) -> int | None:
     """The major version in what ``java -version`` prints.
 
-    >>> major_version('openjdk version "17.0.15" 2025-04-15')
+    >>> parse_major_version('openjdk version "17.0.15" 2025-04-15')
     17
-    >>> major_version('java version "1.8.0_411"')
+    >>> parse_major_version('java version "1.8.0_411"')
     8
     """
-    found = re.search(r'version "(?:1\.)?(\d+)', banner)
-    return int(found[1]) if found else None
+    match = re.search(r'version "(?:1\.)?(\d+)', banner)
+    return int(match[1]) if match else None
 
 
-def _candidates() -> Iterator[Path]:
+def _list_candidates() -> Iterator[Path]:
     if home := os.environ.get("JAVA_HOME"):
         yield Path(home)
     if java := shutil.which("java"):
@@ -39,17 +39,17 @@ def _candidates() -> Iterator[Path]:
 
 def find_java_home() -> Path | None:
     """The home of the first Java 17 found, or None."""
-    for home in _candidates():
+    for home in _list_candidates():
         java = home / "bin" / "java"
-        if java.exists() and _version_of(java, java.stat().st_mtime_ns) in SUPPORTED:
+        if java.exists() and _read_version(java, java.stat().st_mtime_ns) in SUPPORTED:
             return home
     return None
 
 
 @cache
-def _version_of(java: Path, _changed: int) -> int | None:
+def _read_version(java: Path, _changed: int) -> int | None:
     """Asked once: a program that is the same file has the same version."""
-    return major_version(subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr)
+    return parse_major_version(subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr)
 
 
 def find_pyspark() -> Path:

@@ -17,8 +17,8 @@ from xml.sax.saxutils import escape
 from botocore.model import Shape
 
 from localaws.answers import service_model
-from localaws.calls import Call, UnknownCallError, buffered, read
-from localaws.guard import request_headers
+from localaws.calls import Call, UnknownCallError, buffer_body, read
+from localaws.guard import read_headers
 from localaws.keys import SERVICE
 
 LOG = logging.getLogger(__name__)
@@ -37,20 +37,20 @@ _SIZES = {"CreateVpc": (16, 28), "CreateSubnet": (16, 28)}
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def problems(call: Call) -> list[str]:
+def find_problems(call: Call) -> list[str]:
     """What the service would refuse of a call's texts, each with its place."""
     if call.service == "s3":
         return []
     shape = service_model(call.service).operation_model(call.operation).input_shape
-    found = list(_ec2(call)) if call.service == "ec2" else []
+    sentences = list(_check_ec2(call)) if call.service == "ec2" else []
     if shape is None:
-        return found
+        return sentences
     for name, value in call.parameters.items():
-        found += _of_member(shape, name, value)
-    return found
+        sentences += _check_member(shape, name, value)
+    return sentences
 
 
-def _of_member(shape: Shape, name: str, value: Any) -> Iterator[str]:
+def _check_member(shape: Shape, name: str, value: Any) -> Iterator[str]:
     leaf = shape
     for part in name.split("."):
         if part.isdigit() or part in ("member", "entry"):
@@ -59,41 +59,41 @@ def _of_member(shape: Shape, name: str, value: Any) -> Iterator[str]:
         if leaf.type_name == "list":
             leaf = leaf.member
         members = getattr(leaf, "members", {})
-        known = {inner.serialization.get("name", key): inner for key, inner in members.items()} | dict(members)
-        if part not in known:
+        shapes = {inner.serialization.get("name", key): inner for key, inner in members.items()} | dict(members)
+        if part not in shapes:
             return  # another spelling of a service's own: said nowhere, so nothing can be said
-        leaf = known[part]
-    yield from _of_value(leaf, value, name)
+        leaf = shapes[part]
+    yield from _check_value(leaf, value, name)
 
 
-def _of_value(shape: Shape, value: Any, place: str) -> Iterator[str]:
+def _check_value(shape: Shape, value: Any, place: str) -> Iterator[str]:
     if isinstance(value, dict) and shape.type_name == "structure":
         for key, inner in value.items():
             if key in shape.members:
-                yield from _of_value(shape.members[key], inner, f"{place}.{key}")
+                yield from _check_value(shape.members[key], inner, f"{place}.{key}")
     elif isinstance(value, dict) and shape.type_name == "map":
         for key, inner in value.items():
-            yield from _of_value(shape.key, key, f"{place} key")
-            yield from _of_value(shape.value, inner, f"{place}.{key}")
+            yield from _check_value(shape.key, key, f"{place} key")
+            yield from _check_value(shape.value, inner, f"{place}.{key}")
     elif isinstance(value, list) and shape.type_name == "list":
         for number, inner in enumerate(value, start=1):
-            yield from _of_value(shape.member, inner, f"{place}.{number}")
+            yield from _check_value(shape.member, inner, f"{place}.{number}")
     elif isinstance(value, str) and shape.type_name == "string":
-        yield from _of_text(shape.metadata, value, place)
+        yield from _check_text(shape.metadata, value, place)
 
 
-def _of_text(limits: Mapping[str, Any], value: str, place: str) -> Iterator[str]:
+def _check_text(limits: Mapping[str, Any], value: str, place: str) -> Iterator[str]:
     if len(value) < limits.get("min", 0):
         yield f"{place} must have length greater than or equal to {limits['min']}, not {len(value)}"
     if len(value) > limits.get("max", len(value)):
         yield f"{place} must have length less than or equal to {limits['max']}, not {len(value)}"
     pattern = limits.get("pattern")
-    if pattern and (compiled := _compiled(pattern)) and not compiled.fullmatch(value):
+    if pattern and (compiled := _compile_pattern(pattern)) and not compiled.fullmatch(value):
         yield f"{place} = {value!r} must satisfy regular expression pattern: {pattern}"
 
 
 @cache
-def _compiled(pattern: str) -> re.Pattern[str] | None:
+def _compile_pattern(pattern: str) -> re.Pattern[str] | None:
     """A model's pattern for Python; None for one in a dialect that Python does not read."""
     for java, python in ((r"\p{L}", r"[^\W\d_]"), (r"\p{Z}", r"\s"), (r"\p{N}", r"\d"), (r"\p{M}", "")):
         if java in pattern:
@@ -106,7 +106,7 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
         return None
 
 
-def _ec2(call: Call) -> Iterator[str]:
+def _check_ec2(call: Call) -> Iterator[str]:
     for name, value in call.parameters.items():
         text = str(value)
         if _GROUP_CALLS.fullmatch(call.operation) and _GROUP_TEXTS.fullmatch(name) and not GROUP_TEXT.fullmatch(text):
@@ -119,47 +119,49 @@ def _ec2(call: Call) -> Iterator[str]:
         if tag and tag[1] == "Key" and text.lower().startswith("aws:"):
             yield f"{name} = {text!r}: names that begin with aws: are AWS's"
         if re.search(r"(?:^|\.)Cidr(?:Ip|Block)$", name):
-            yield from _cidr(call.operation, name, text)
+            yield from _check_cidr(call.operation, name, text)
 
 
-def _cidr(operation: str, name: str, text: str) -> Iterator[str]:
+def _check_cidr(operation: str, name: str, text: str) -> Iterator[str]:
     try:
         network = ipaddress.ip_network(text)
     except ValueError as error:
         yield f"{name} = {text}: {error}"
         return
-    least, most = _SIZES.get(operation, (0, 32))
-    if not least <= network.prefixlen <= most:
-        yield f"{name} = {text} is invalid: the block must be of /{least} to /{most}"
+    smallest, largest = _SIZES.get(operation, (0, 32))
+    if not smallest <= network.prefixlen <= largest:
+        yield f"{name} = {text} is invalid: the block must be of /{smallest} to /{largest}"
 
 
-def limited(application: Wsgi) -> Wsgi:
+def wrap_limits(application: Wsgi) -> Wsgi:
     """The application, to which no call comes whose texts its service would refuse."""
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        headers = request_headers(environ)
+        headers = read_headers(environ)
         signed = headers.get("authorization", "")
-        # the services' own calls bear tags that are AWS's alone
+        # the services' own calls carry tags that are AWS's alone
         if "/s3/" in signed or SERVICE in signed or environ["PATH_INFO"].startswith("/moto-api"):
             return application(environ, start_response)
         path = environ.get("REQUEST_URI", "").partition("?")[0] or environ["PATH_INFO"]
         try:
-            asked = read(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, buffered(environ))
-            found = problems(asked)
+            call_read = read(
+                environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, buffer_body(environ)
+            )
+            sentences = find_problems(call_read)
         except (UnknownCallError, ValueError):
             return application(environ, start_response)  # for the service to say
-        if not found:
+        if not sentences:
             return application(environ, start_response)
-        LOG.warning("%s of %s: %s", asked.operation, asked.service, "; ".join(found))
-        return _refuse(asked, headers, found, start_response)
+        LOG.warning("%s of %s: %s", call_read.operation, call_read.service, "; ".join(sentences))
+        return _refuse(call_read, headers, sentences, start_response)
 
     return call
 
 
 def _refuse(
-    call: Call, headers: Mapping[str, str], found: list[str], start_response: Callable[..., Any]
+    call: Call, headers: Mapping[str, str], sentences: list[str], start_response: Callable[..., Any]
 ) -> Iterable[bytes]:
-    message = "; ".join(found)
+    message = "; ".join(sentences)
     code = "InvalidParameterValue" if call.service == "ec2" else "ValidationException"
     protocol = service_model(call.service).protocol
     if "json" in protocol:

@@ -12,10 +12,10 @@ MOTO_VERSION = "5.2.5"
 
 def check_version() -> None:
     """Raise MotoMovedError unless the installed moto is the one the corrections were written for."""
-    found = version("moto")
-    if found != MOTO_VERSION:
+    installed = version("moto")
+    if installed != MOTO_VERSION:
         raise MotoMovedError(
-            f"moto {found} is installed, the embedded AWS is written for moto {MOTO_VERSION}: "
+            f"moto {installed} is installed, the embedded AWS is written for moto {MOTO_VERSION}: "
             "install it with make setup, or review localaws against the new version and change MOTO_VERSION"
         )
 

@@ -55,7 +55,7 @@ def decide(documents: Iterable[Document], request: Request, principal: str | Non
     """
     outcome = Decision.SILENT
     for document in documents:
-        for statement in _listed(document.get("Statement", [])):
+        for statement in _as_list(document.get("Statement", [])):
             if not _applies(statement, request, principal):
                 continue
             if statement["Effect"] == "Deny":
@@ -68,30 +68,36 @@ def _applies(statement: Document, request: Request, principal: str | None) -> bo
     denies = statement["Effect"] == "Deny"
     return (
         _names_principal(statement, principal)
-        and _names(statement, "Action", request.action, {}, ignore_case=True)
-        and _names(statement, "Resource", request.resource, request.context)
+        and _matches_statement(statement, "Action", request.action, {}, ignore_case=True)
+        and _matches_statement(statement, "Resource", request.resource, request.context)
         and _conditions_hold(statement.get("Condition", {}), request.context, when_unknown=denies)
     )
 
 
-def _names(statement: Document, element: str, value: str, context: Context, *, ignore_case: bool = False) -> bool:
+def _matches_statement(
+    statement: Document, element: str, value: str, context: Context, *, ignore_case: bool = False
+) -> bool:
     if element in statement:
-        return any(_covers(p, value, context, ignore_case=ignore_case) for p in _listed(statement[element]))
+        return any(_matches_any(p, value, context, ignore_case=ignore_case) for p in _as_list(statement[element]))
     if f"Not{element}" in statement:
-        return not any(_covers(p, value, context, ignore_case=ignore_case) for p in _listed(statement[f"Not{element}"]))
+        return not any(
+            _matches_any(p, value, context, ignore_case=ignore_case) for p in _as_list(statement[f"Not{element}"])
+        )
     return element == "Resource"  # trust policies have no resource
 
 
-def _covers(pattern: str, value: str, context: Context, *, ignore_case: bool = False) -> bool:
-    filled = _filled(pattern, context)
+def _matches_any(pattern: str, value: str, context: Context, *, ignore_case: bool = False) -> bool:
+    filled = _fill_variables(pattern, context)
     return filled is not None and matches(filled, value, ignore_case=ignore_case)
 
 
 def _names_principal(statement: Document, principal: str | None) -> bool:
     if "Principal" not in statement and "NotPrincipal" not in statement:
         return True
-    named = statement.get("Principal", statement.get("NotPrincipal"))
-    values = [v for kind in named.values() for v in _listed(kind)] if isinstance(named, Mapping) else [named]
+    principals = statement.get("Principal", statement.get("NotPrincipal"))
+    values = (
+        [v for kind in principals.values() for v in _as_list(kind)] if isinstance(principals, Mapping) else [principals]
+    )
     account = principal.split(":")[4] if principal and principal.count(":") >= 5 else None
     hit = any(
         v in ("*", principal) or (account is not None and v in (account, f"arn:aws:iam::{account}:root"))
@@ -102,54 +108,54 @@ def _names_principal(statement: Document, principal: str | None) -> bool:
 
 def matches(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
     """Whether an IAM pattern (``*`` any run of characters, ``?`` one) covers the value."""
-    return _regex(pattern, ignore_case).fullmatch(value) is not None
+    return _compile_wildcards(pattern, ignore_case).fullmatch(value) is not None
 
 
 @cache
-def _regex(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+def _compile_wildcards(pattern: str, ignore_case: bool) -> re.Pattern[str]:
     # ${*}, ${?} and ${$} are the characters themselves
     tokens = re.findall(r"\$\{[*?$]\}|.", pattern, re.DOTALL)
     text = "".join(".*" if t == "*" else "." if t == "?" else re.escape(t[2] if len(t) > 1 else t) for t in tokens)
     return re.compile(text, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
-def _filled(pattern: str, context: Context) -> str | None:
+def _fill_variables(pattern: str, context: Context) -> str | None:
     """A pattern with its policy variables (``${aws:userid}``) replaced; None where the request has none of a name.
 
-    >>> _filled("session/${aws:userid}-*", {"aws:userid": "AIDA*"})
+    >>> _fill_variables("session/${aws:userid}-*", {"aws:userid": "AIDA*"})
     'session/AIDA${*}-*'
     """
     if "${" not in pattern:
         return pattern
-    known = {key.lower(): value for key, value in context.items()}
+    values = {key.lower(): value for key, value in context.items()}
     missing = False
 
-    def value(found: re.Match[str]) -> str:
+    def value(match: re.Match[str]) -> str:
         nonlocal missing
-        name, _, default = found[1].partition(",")
-        got = known.get(name.strip().lower(), default.strip().strip("'") or None)
-        missing |= not isinstance(got, str)
-        return re.sub(r"[*?]", lambda wild: "${" + wild[0] + "}", str(got))
+        name, _, default = match[1].partition(",")
+        filled = values.get(name.strip().lower(), default.strip().strip("'") or None)
+        missing |= not isinstance(filled, str)
+        return re.sub(r"[*?]", lambda wild: "${" + wild[0] + "}", str(filled))
 
     text = re.sub(r"\$\{([^}*?$]+)\}", value, pattern)
     return None if missing else text
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _plain(text: str) -> str:
+def _fill_plain(text: str) -> str:
     return re.sub(r"\$\{([*?$])\}", r"\1", text)
 
 
-def _in_network(wanted: str, got: str) -> bool:
-    return ipaddress.ip_address(got) in ipaddress.ip_network(wanted, strict=False)
+def _is_in_network(network: str, address: str) -> bool:
+    return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
 
 
 _COMPARISONS: dict[str, Callable[[str, str], bool]] = {
-    "stringequals": lambda wanted, got: _plain(wanted) == got,
-    "stringequalsignorecase": lambda wanted, got: _plain(wanted).lower() == got.lower(),
+    "stringequals": lambda wanted, got: _fill_plain(wanted) == got,
+    "stringequalsignorecase": lambda wanted, got: _fill_plain(wanted).lower() == got.lower(),
     "stringlike": lambda wanted, got: matches(wanted, got),
     "arnequals": lambda wanted, got: matches(wanted, got),
     "arnlike": lambda wanted, got: matches(wanted, got),
@@ -159,7 +165,7 @@ _COMPARISONS: dict[str, Callable[[str, str], bool]] = {
     "numericlessthanequals": lambda wanted, got: float(got) <= float(wanted),
     "numericgreaterthan": lambda wanted, got: float(got) > float(wanted),
     "numericgreaterthanequals": lambda wanted, got: float(got) >= float(wanted),
-    "ipaddress": _in_network,
+    "ipaddress": _is_in_network,
 }
 _NEGATIONS = {
     "stringnotequals": "stringequals",
@@ -173,39 +179,39 @@ _NEGATIONS = {
 
 
 def _conditions_hold(conditions: Document, context: Context, *, when_unknown: bool) -> bool:
-    known = {k.lower(): [str(v) for v in _listed(v)] for k, v in context.items()}
+    values = {k.lower(): [str(v) for v in _as_list(v)] for k, v in context.items()}
     return all(
-        _holds(operator, _wanted(wanted, context), known.get(key.lower()), when_unknown)
+        _is_condition_met(operator, _list_expected(expected, context), values.get(key.lower()), when_unknown)
         for operator, keys in conditions.items()
-        for key, wanted in keys.items()
+        for key, expected in keys.items()
     )
 
 
-def _wanted(values: Any, context: Context) -> list[str]:
+def _list_expected(values: Any, context: Context) -> list[str]:
     """A condition's values; one whose variable the request does not settle equals nothing."""
-    filled = (_filled(_text(value), context) for value in _listed(values))
+    filled = (_fill_variables(_to_text(value), context) for value in _as_list(values))
     return [value for value in filled if value is not None]
 
 
-def _text(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _holds(operator: str, wanted: list[str], got: list[str] | None, when_unknown: bool) -> bool:
+def _is_condition_met(operator: str, expected: list[str], actual: list[str] | None, when_unknown: bool) -> bool:
     name = operator.lower()
-    qualifier, _, rest = name.partition(":")
+    qualifier, _, operator_name = name.partition(":")
     for_all, for_any = qualifier == "forallvalues", qualifier == "foranyvalue"
     if for_all or for_any:
-        name = rest
+        name = operator_name
     if name == "null":
-        return any((got is None) == (w.lower() == "true") for w in wanted)
+        return any((actual is None) == (w.lower() == "true") for w in expected)
     if_exists = name.endswith("ifexists")
     name = name.removesuffix("ifexists")
     negated = name in _NEGATIONS
     compare = _COMPARISONS.get(_NEGATIONS.get(name, name))
     if compare is None:
         return when_unknown  # an operator not known here never permits and always denies
-    if got is None:  # with ForAnyValue there is no value that could hold, also not of a negation
+    if actual is None:  # with ForAnyValue there is no value that could hold, also not of a negation
         return if_exists or for_all or (negated and not for_any)
-    hits = [any(compare(w, g) for w in wanted) != negated for g in got]
+    hits = [any(compare(w, g) for w in expected) != negated for g in actual]
     return all(hits) if for_all or (negated and not for_any) else any(hits)

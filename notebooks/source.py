@@ -127,7 +127,7 @@ print("Spark", spark.version, "·", type(spark).__module__)
 # %% [markdown]
 # ## 1. Find the images · Lister les images
 #
-# The listing is a table, not a list on the driver: one task per folder, in pages, and no file is asked about by itself.
+# The listing is a table, not a list on the driver: one task per folder, in pages, without a request per file.
 # On S3 with 100 million objects it works the same.
 #
 # *La liste des images est une table distribuée, elle n'est jamais chargée en mémoire par le driver : une tâche par
@@ -277,7 +277,7 @@ print("equal to those by hand:", np.array_equal(by_hand, np.array(same)))
 # ## 5. The PCA · L'ACP
 #
 # Each task sums count, mean and centred scatter of its rows in float64; the sums travel as files; the driver takes the
-# eigenvalues of one 1280 × 1280 matrix, whatever the number of images. `k` is the smallest that reaches 95 % of the
+# eigenvalues of one 1280 × 1280 matrix, whatever the number of images. `k` is the smallest that reaches 95% of the
 # variance.
 #
 # *Une seule passe distribuée, puis une décomposition 1280 × 1280 sur le driver.*
@@ -375,7 +375,7 @@ print("images featurized by the second run:", again["images_featurized_now"])
 # | a read | a disk, under a millisecond | S3, tens of milliseconds: hidden by 32 reads in flight |
 # | Python and packages | installed by the first cell | installed by the bootstrap from our own wheelhouse, the same versions; driver and workers compare them |
 # | a lost worker | none | Spark computes its task again; files count only when a manifest names them |
-# | a broken image | a row of `rejects` | the same, up to 1 % of them (`--max-reject-rate`) |
+# | a broken image | a row of `rejects` | the same, up to 1% of them (`--max-reject-rate`) |
 # | PCA | one pass, one `eigh` | the same; a second stage merges the sums of many tasks |
 # | where it runs | anywhere | a European region only (GDPR) |
 # | time before the first image | seconds | the cluster starts first: six to ten minutes in published runs |

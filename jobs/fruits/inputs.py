@@ -237,6 +237,22 @@ def require_folder(source: Store) -> None:
         raise InputError(f"there is nothing at the input {source.uri}. Fix: check the address.")
 
 
+def require_classes(asked: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse names that no class has.
+
+    Raises
+    ------
+    InputError
+        Naming them, and classes that there are.
+    """
+    names = sorted(known)
+    if missing := sorted(set(asked) - set(names)):
+        raise InputError(
+            f"no image is of class {', '.join(missing)}. Fix: one of "
+            f"{', '.join(names[:40])}{' …' if len(names) > 40 else ''}."
+        )
+
+
 def require_image(source: Store) -> None:
     """Refuse a local folder that holds no image; up to the first one only, so it takes a moment.
 

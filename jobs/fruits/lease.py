@@ -177,7 +177,7 @@ class Lease:
 
     def _loop(self) -> None:
         while self.is_held and not self._stop.wait(self._interval):
-            with contextlib.suppress(OSError, StorageError):  # the next one may get through
+            with contextlib.suppress(Exception):  # whatever it was: without this thread another run would be let in
                 self.renew()
 
     def _claim(self, state: str) -> None:

@@ -5,7 +5,7 @@ calls at once, until it has found enough folders, or the images. Each folder tha
 all below it. What an image is, `inputs` says. No object is looked at by itself.
 
 S3 is listed by `pages`: of no folder more than a page is held, and one of many pages is cut into ranges, a task each.
-On other stores one folder is one call, and its answer is held by one process (some 600 bytes a file).
+On other stores one folder is one call, and its answer is held by one process (about 600 bytes per file).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from fruits import versions
 from fruits.inputs import LeftOut, images_in, label_of, walk
-from fruits.pages import Pages, Range, cut_ranges, open_pages, read_range
+from fruits.pages import Pages, Range, cut_ranges, is_marker, open_pages, read_range
 from fruits.parts import PART_DDL, Part, PartWriter, part_rows, read_frame
 from fruits.store import Entry, Store
 
@@ -93,8 +93,7 @@ def _look_at_page(pages: Pages, prefix: str) -> _Level | None:
     page = pages.page(prefix, level=True)
     if page.more:
         return None
-    inside = {prefix, *page.folders}  # an empty object may stand for a folder, with a slash or without
-    return _Level([e for e in page.entries if e.size or not {e.key, f"{e.key}/"} & inside], page.folders)
+    return _Level([entry for entry in page.entries if not is_marker(entry)], page.folders)
 
 
 def _walk_levels(

@@ -94,7 +94,7 @@ class Room:
         """
         if d > pca.MAX_FEATURES:
             raise ReductionError(
-                f"the network gives {d:,} features an image, and a PCA of more than {pca.MAX_FEATURES:,} is not "
+                f"the network gives {d:,} features per image, and a PCA of more than {pca.MAX_FEATURES:,} is not "
                 "supported: their covariance alone takes over 2 GB. Fix: a network that pools its last feature map."
             )
         for owner, available, needed, name in (
@@ -103,7 +103,7 @@ class Room:
         ):
             if needed > available:
                 raise ReductionError(
-                    f"the PCA of {d:,} features needs some {needed / 1e9:.1f} GB on {owner}, which has "
+                    f"the PCA of {d:,} features needs about {needed / 1e9:.1f} GB on {owner}, which has "
                     f"{available / 1e9:.1f} GB left. Fix: a model with fewer features, or more memory (on a cluster "
                     f"{name})."
                 )

@@ -231,7 +231,7 @@ def sum_frame(frame: DataFrame, scratch: Store, column: str = "features") -> Mom
     Parameters
     ----------
     scratch : Store
-        Where partial sums are put, one file a task; the caller removes it.
+        Where partial sums are put, one file per task; the caller removes it.
     """
 
     def sums(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -253,7 +253,7 @@ def sum_parts(
     Parameters
     ----------
     scratch : Store
-        Where partial sums are put, one file a task; the caller removes it.
+        Where partial sums are put, one file per task; the caller removes it.
     selection : Selection
         Rows of other images are left out.
     """
@@ -386,15 +386,15 @@ class Reduction:
     @property
     def statement(self) -> str:
         """One sentence for a reader."""
-        share = f"{100 * self.reached:.2f} % of the variance"
+        share = f"{100 * self.reached:.2f}% of the variance"
         if self.target is None:
             return f"{self.k} components, as asked, explain {share}"
         if self.reached + 1e-12 < self.target:
             return (
-                f"{100 * self.target:g} % of the variance cannot be reached: all {self.k} components that there are "
+                f"{100 * self.target:g}% of the variance cannot be reached: all {self.k} components that there are "
                 f"explain {share}"
             )
-        return f"{self.k} components explain {share} ({100 * self.target:g} % asked)"
+        return f"{self.k} components explain {share} ({100 * self.target:g}% asked)"
 
     def scores(self, x: NDArray[np.floating]) -> Float:
         """Centred scores of rows, (n, d) to (n, k)."""

@@ -28,7 +28,7 @@ from fruits.errors import (
 from fruits.failures import explain
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
 from fruits.formats import ENDINGS_TEXT
-from fruits.inputs import LeftOut, require_folder
+from fruits.inputs import LeftOut, require_classes, require_folder
 from fruits.lease import Lease
 from fruits.memory import Room
 from fruits.models import PublishedModel, publish, require_model
@@ -243,13 +243,7 @@ class Run:
         frame = listing.read_listing(self.spark, target, parts, self.slots)
         request = self.request
         if request.classes:
-            counts = listing.counts_by_label(frame)
-            classes = set(normalise_names(request.classes))
-            if missing := sorted(classes - counts.keys()):
-                raise InputError(
-                    f"no image is of class {', '.join(missing)}. Fix: one of {', '.join(list(counts)[:40])}"
-                    f"{' …' if len(counts) > 40 else ''}."
-                )
+            require_classes(normalise_names(request.classes), listing.counts_by_label(frame))
         self.selection = select(frame, request.classes, request.limit, len(self.source.uri) + 1)
         return frame, images if self.selection.is_whole else frame.where(self.selection.column()).count()
 

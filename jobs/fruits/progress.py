@@ -29,7 +29,7 @@ PHASES = ("start", "model", "list", "plan", "featurize", "tidy", "reduce", "chec
 
 
 def heartbeat_interval(tasks: int) -> float:
-    """Seconds between two heartbeats of one task: some ten of them a second on the whole cluster, at most."""
+    """Seconds between two heartbeats of one task: at most about ten per second on the whole cluster."""
     return max(INTERVAL, tasks / 10)
 
 
@@ -58,7 +58,8 @@ class Heartbeat:
         if now < self._next or (self._writing is not None and not self._writing.done()):
             return
         self._next = now + self._interval
-        self._writing = self._pool.submit(self._write, json.dumps({"done": done, "rejected": rejected}).encode())
+        with suppress(RuntimeError):  # no more threads: nothing depends on it
+            self._writing = self._pool.submit(self._write, json.dumps({"done": done, "rejected": rejected}).encode())
 
     def _write(self, data: bytes) -> None:
         with suppress(OSError, StorageError):  # a full disk or a store in trouble is met where it matters
@@ -114,7 +115,7 @@ class Progress:
 
     def _repeat(self, work: Callable[[], None]) -> None:
         while not self._stop.wait(self._interval):
-            with suppress(OSError, StorageError):  # the next one may get through
+            with suppress(Exception):  # the next one may get through
                 work()
 
     @contextmanager

@@ -97,11 +97,11 @@ def may(caller: Caller, request: Request, resource_policy: Document | None = Non
         return False
     if caller.policies is None:
         return True
-    own = decide(caller.policies, request)
+    decision = decide(caller.policies, request)
     bounded = decide([caller.boundary], request) if caller.boundary is not None else Decision.ALLOW
-    if Decision.DENY in (own, bounded):
+    if Decision.DENY in (decision, bounded):
         return False
-    return of_resource is Decision.ALLOW or (own is Decision.ALLOW and bounded is Decision.ALLOW)
+    return of_resource is Decision.ALLOW or (decision is Decision.ALLOW and bounded is Decision.ALLOW)
 
 
 def tags_of_cluster(account: str, arn: str) -> dict[str, str]:
@@ -114,8 +114,8 @@ def tags_of_cluster(account: str, arn: str) -> dict[str, str]:
 
 
 def _bucket_policy(account: str, bucket: str | None) -> Document | None:
-    found = s3_backends[account]["aws"].buckets.get(bucket) if bucket else None
-    return json.loads(found.policy) if found is not None and found.policy else None
+    bucket_found = s3_backends[account]["aws"].buckets.get(bucket) if bucket else None
+    return json.loads(bucket_found.policy) if bucket_found is not None and bucket_found.policy else None
 
 
 def _access_key(authorization: str) -> str:
@@ -150,8 +150,8 @@ def _authorize(self: Any, bucket_name: str | None = None, key_name: str | None =
     allowed = may(caller, Request(f"s3:{action}", resource, context), _bucket_policy(self.current_account, bucket_name))
     source = unquote(headers.get("x-amz-copy-source", "")).lstrip("/").partition("?")[0]
     if allowed and source:
-        read = Request("s3:GetObject", f"arn:aws:s3:::{source}", context)
-        allowed = may(caller, read, _bucket_policy(self.current_account, source.partition("/")[0]))
+        read_request = Request("s3:GetObject", f"arn:aws:s3:::{source}", context)
+        allowed = may(caller, read_request, _bucket_policy(self.current_account, source.partition("/")[0]))
     if not allowed:
         raise BucketAccessDeniedError(bucket=bucket_name) if bucket_name else S3AccessDeniedError()
 

@@ -21,11 +21,11 @@ def _budget(backend: BudgetsBackend, account: str, name: str) -> Budget:
     return budgets[name]
 
 
-def _notification(budget: Budget, wanted: dict[str, Any]) -> Any:
+def _notification(budget: Budget, notification_wanted: dict[str, Any]) -> Any:
     for notification in budget.notifications:
-        found = notification.details
-        same = all(found.get(k) == wanted.get(k) for k in ("NotificationType", "ComparisonOperator"))
-        if same and float(found["Threshold"]) == float(wanted["Threshold"]):
+        details = notification.details
+        is_same = all(details.get(k) == notification_wanted.get(k) for k in ("NotificationType", "ComparisonOperator"))
+        if is_same and float(details["Threshold"]) == float(notification_wanted["Threshold"]):
             return notification
     raise NotFoundException("Unable to find the notification: it doesn't exist.")
 
@@ -37,39 +37,41 @@ def _tags(backend: BudgetsBackend) -> TaggingService:
 
 def _create_budget(self: Any) -> Any:
     result = _moto_create_budget(self)
-    asked = request(self)
-    if tags := asked.get("ResourceTags"):
-        arn = f"arn:aws:budgets::{asked['AccountId']}:budget/{asked['Budget']['BudgetName']}"
+    parameters = request(self)
+    if tags := parameters.get("ResourceTags"):
+        arn = f"arn:aws:budgets::{parameters['AccountId']}:budget/{parameters['Budget']['BudgetName']}"
         _tags(self.backend).tag_resource(arn, tags)
     return result
 
 
 def _update_budget(self: Any) -> ActionResult:
-    asked = request(self)
-    _budget(self.backend, asked["AccountId"], asked["NewBudget"]["BudgetName"]).budget.update(asked["NewBudget"])
+    parameters = request(self)
+    _budget(self.backend, parameters["AccountId"], parameters["NewBudget"]["BudgetName"]).budget.update(
+        parameters["NewBudget"]
+    )
     return answer(self, "UpdateBudget")
 
 
 def _describe_subscribers(self: Any) -> ActionResult:
-    asked = request(self)
-    budget = _budget(self.backend, asked["AccountId"], asked["BudgetName"])
-    found = _notification(budget, asked["Notification"])
-    return answer(self, "DescribeSubscribersForNotification", {"Subscribers": found.subscribers})
+    parameters = request(self)
+    budget = _budget(self.backend, parameters["AccountId"], parameters["BudgetName"])
+    notification = _notification(budget, parameters["Notification"])
+    return answer(self, "DescribeSubscribersForNotification", {"Subscribers": notification.subscribers})
 
 
 def _create_subscriber(self: Any) -> ActionResult:
-    asked = request(self)
-    budget = _budget(self.backend, asked["AccountId"], asked["BudgetName"])
-    _notification(budget, asked["Notification"]).subscribers.append(asked["Subscriber"])
+    parameters = request(self)
+    budget = _budget(self.backend, parameters["AccountId"], parameters["BudgetName"])
+    _notification(budget, parameters["Notification"]).subscribers.append(parameters["Subscriber"])
     return answer(self, "CreateSubscriber")
 
 
 def _delete_subscriber(self: Any) -> ActionResult:
-    asked = request(self)
-    budget = _budget(self.backend, asked["AccountId"], asked["BudgetName"])
-    subscribers = _notification(budget, asked["Notification"]).subscribers
-    if asked["Subscriber"] in subscribers:
-        subscribers.remove(asked["Subscriber"])
+    parameters = request(self)
+    budget = _budget(self.backend, parameters["AccountId"], parameters["BudgetName"])
+    subscribers = _notification(budget, parameters["Notification"]).subscribers
+    if parameters["Subscriber"] in subscribers:
+        subscribers.remove(parameters["Subscriber"])
     return answer(self, "DeleteSubscriber")
 
 
@@ -79,14 +81,14 @@ def _list_tags(self: Any) -> ActionResult:
 
 
 def _tag(self: Any) -> ActionResult:
-    asked = request(self)
-    _tags(self.backend).tag_resource(asked["ResourceARN"], asked["ResourceTags"])
+    parameters = request(self)
+    _tags(self.backend).tag_resource(parameters["ResourceARN"], parameters["ResourceTags"])
     return answer(self, "TagResource")
 
 
 def _untag(self: Any) -> ActionResult:
-    asked = request(self)
-    _tags(self.backend).untag_resource_using_names(asked["ResourceARN"], asked["ResourceTagKeys"])
+    parameters = request(self)
+    _tags(self.backend).untag_resource_using_names(parameters["ResourceARN"], parameters["ResourceTagKeys"])
     return answer(self, "UntagResource")
 
 

@@ -76,8 +76,8 @@ def _with_descriptions(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _description(self: Any) -> str | None:
-    found: str | None = getattr(self, "described_as", None) or self.ip_range.get("Description")
-    return found
+    description: str | None = getattr(self, "described_as", None) or self.ip_range.get("Description")
+    return description
 
 
 def users_of_subnet(backend: Any, subnet_id: str) -> list[str]:

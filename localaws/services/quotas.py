@@ -33,11 +33,11 @@ def described(code: str, vcpus: int, *, account: str, region: str) -> dict[str, 
 
 
 def _get_service_quota(self: Any) -> Any:
-    asked = request(self)
-    if asked.get("ServiceCode") != "ec2" or asked.get("QuotaCode") not in EC2_QUOTAS:
+    parameters = request(self)
+    if parameters.get("ServiceCode") != "ec2" or parameters.get("QuotaCode") not in EC2_QUOTAS:
         return _moto_get_service_quota(self)
     vcpus = Settings.from_environment().vcpu_quota
-    quota = described(asked["QuotaCode"], vcpus, account=self.current_account, region=self.region)
+    quota = described(parameters["QuotaCode"], vcpus, account=self.current_account, region=self.region)
     result: ActionResult = answer(self, "GetServiceQuota", {"Quota": quota})
     return result
 

@@ -16,19 +16,19 @@ from localaws import patching
 _SIZES = ("ObjectSizeGreaterThan", "ObjectSizeLessThan")
 
 
-def with_forgotten_fields(answered: list[dict[str, Any]], given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def restore_fields(answered: list[dict[str, Any]], rules_given: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Lifecycle rules as moto answers them, with the sizes and version counts that it drops.
 
-    >>> with_forgotten_fields([{"ID": "a", "Filter": {}}], [{"ID": "a", "Filter": {"ObjectSizeLessThan": "9"}}])
+    >>> restore_fields([{"ID": "a", "Filter": {}}], [{"ID": "a", "Filter": {"ObjectSizeLessThan": "9"}}])
     [{'ID': 'a', 'Filter': {'ObjectSizeLessThan': 9}}]
     """
     completed = copy.deepcopy(answered)
-    for rule, origin in zip(completed, given, strict=True):
-        kept = (origin.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
-        if kept is not None:
-            rule["NoncurrentVersionExpiration"]["NewerNoncurrentVersions"] = int(kept)
-        asked = origin.get("Filter") or {}
-        for source, place in ((asked, ()), (asked.get("And") or {}, ("And",))):
+    for rule, origin in zip(completed, rules_given, strict=True):
+        versions_kept = (origin.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
+        if versions_kept is not None:
+            rule["NoncurrentVersionExpiration"]["NewerNoncurrentVersions"] = int(versions_kept)
+        rule_filter = origin.get("Filter") or {}
+        for source, place in ((rule_filter, ()), (rule_filter.get("And") or {}, ("And",))):
             sizes = {k: int(source[k]) for k in _SIZES if source.get(k) is not None}
             if sizes:
                 target = rule.setdefault("Filter", {})
@@ -47,7 +47,7 @@ def _serialized(self: Any, result: ActionResult) -> Any:
     content = result.result
     if isinstance(content, dict) and "TransitionDefaultMinimumObjectSize" in content and content.get("Rules"):
         bucket = self.backend.get_bucket(self.bucket_name)
-        content["Rules"] = with_forgotten_fields(content["Rules"], bucket.lifecycle_as_given)
+        content["Rules"] = restore_fields(content["Rules"], bucket.lifecycle_as_given)
     return _moto_serialized(self, result)
 
 

@@ -59,18 +59,18 @@ class Studio:
         return self.profiles[domain_id, name]
 
 
-def owner_of(space: Mapping[str, Any]) -> str | None:
+def find_owner(space: Mapping[str, Any]) -> str | None:
     """Whose private space this is; None for a shared one."""
     owner: str | None = space.get("OwnershipSettings", {}).get("OwnerUserProfileName")
     return owner
 
 
-def studio_of(self: Any) -> Studio:
+def find_studio(self: Any) -> Studio:
     """What a response method's account and region hold."""
-    return studio_in(self.current_account, self.region)
+    return find_studio_in(self.current_account, self.region)
 
 
-def studio_in(account: str, region: str) -> Studio:
+def find_studio_in(account: str, region: str) -> Studio:
     """What an account and region hold."""
     # Kept on moto's own backend, so that a reset empties it too.
     backend = sagemaker_backends[account][region]
@@ -78,30 +78,30 @@ def studio_in(account: str, region: str) -> Studio:
     return studio
 
 
-def arn_of(self: Any, path: str) -> str:
+def make_arn(self: Any, path: str) -> str:
     """The ARN of something in a response method's account and region."""
     return f"arn:aws:sagemaker:{self.region}:{self.current_account}:{path}"
 
 
 def _create_domain(self: Any) -> ActionResult:
-    asked, studio = request(self), studio_of(self)
-    tags = asked.pop("Tags", [])
-    if any(d["DomainName"] == asked["DomainName"] for d in studio.domains.values()):
-        raise ResourceInUse(f"Domain with name {asked['DomainName']} already exists.")
-    if not studio_home.knows_vpc(self.current_account, self.region, asked["VpcId"]):
-        raise ValidationException(f"The vpc ID '{asked['VpcId']}' does not exist")
+    parameters, studio = request(self), find_studio(self)
+    tags = parameters.pop("Tags", [])
+    if any(d["DomainName"] == parameters["DomainName"] for d in studio.domains.values()):
+        raise ResourceInUse(f"Domain with name {parameters['DomainName']} already exists.")
+    if not studio_home.knows_vpc(self.current_account, self.region, parameters["VpcId"]):
+        raise ValidationException(f"The vpc ID '{parameters['VpcId']}' does not exist")
     studio.made += 1
     domain_id = f"d-{studio.made:012d}"
-    arn, now = arn_of(self, f"domain/{domain_id}"), utcnow()
+    arn, now = make_arn(self, f"domain/{domain_id}"), utcnow()
     home = studio_home.make(
         self.current_account,
         self.region,
         domain_id=domain_id,
         domain_arn=arn,
-        vpc_id=asked["VpcId"],
-        subnets=asked["SubnetIds"],
+        vpc_id=parameters["VpcId"],
+        subnets=parameters["SubnetIds"],
     )
-    studio.domains[domain_id] = asked | {
+    studio.domains[domain_id] = parameters | {
         "DomainId": domain_id,
         "DomainArn": arn,
         "Status": "InService",
@@ -109,51 +109,51 @@ def _create_domain(self: Any) -> ActionResult:
         "LastModifiedTime": now,
         "HomeEfsFileSystemId": home,
         "Url": f"https://{domain_id}.studio.{self.region}.sagemaker.aws",
-        "AppNetworkAccessType": asked.get("AppNetworkAccessType", "PublicInternetOnly"),
-        "TagPropagation": asked.get("TagPropagation", "DISABLED"),
+        "AppNetworkAccessType": parameters.get("AppNetworkAccessType", "PublicInternetOnly"),
+        "TagPropagation": parameters.get("TagPropagation", "DISABLED"),
     }
     studio.tags.tag_resource(arn, tags)
     return answer(self, "CreateDomain", {k: studio.domains[domain_id][k] for k in ("DomainId", "DomainArn", "Url")})
 
 
 def _describe_domain(self: Any) -> ActionResult:
-    return answer(self, "DescribeDomain", studio_of(self).domain(request(self)["DomainId"]))
+    return answer(self, "DescribeDomain", find_studio(self).domain(request(self)["DomainId"]))
 
 
 def _list_domains(self: Any) -> ActionResult:
     keys = ("DomainArn", "DomainId", "DomainName", "Status", "CreationTime", "LastModifiedTime", "Url")
-    domains = [{k: d[k] for k in keys} for d in studio_of(self).domains.values()]
+    domains = [{k: d[k] for k in keys} for d in find_studio(self).domains.values()]
     return answer(self, "ListDomains", {"Domains": domains})
 
 
 def _update_domain(self: Any) -> ActionResult:
-    asked = request(self)
-    domain = studio_of(self).domain(asked["DomainId"])
-    domain.update(asked | {"LastModifiedTime": utcnow()})
+    parameters = request(self)
+    domain = find_studio(self).domain(parameters["DomainId"])
+    domain.update(parameters | {"LastModifiedTime": utcnow()})
     return answer(self, "UpdateDomain", {"DomainArn": domain["DomainArn"]})
 
 
 def _delete_domain(self: Any) -> ActionResult:
-    asked, studio = request(self), studio_of(self)
-    domain_id = asked["DomainId"]
+    parameters, studio = request(self), find_studio(self)
+    domain_id = parameters["DomainId"]
     domain = studio.domain(domain_id)
     if any(owner == domain_id for owner, _ in studio.profiles):
         raise ResourceInUse(f"Unable to delete Domain {domain_id}: it still has user profiles.")
-    if asked.get("RetentionPolicy", {}).get("HomeEfsFileSystem") == "Delete":
+    if parameters.get("RetentionPolicy", {}).get("HomeEfsFileSystem") == "Delete":
         studio_home.remove(self.current_account, self.region, domain["HomeEfsFileSystemId"])
     del studio.domains[domain_id]
     return answer(self, "DeleteDomain")
 
 
 def _create_user_profile(self: Any) -> ActionResult:
-    asked, studio = request(self), studio_of(self)
-    tags = asked.pop("Tags", [])
-    studio.domain(asked["DomainId"])
-    key = (asked["DomainId"], asked["UserProfileName"])
+    parameters, studio = request(self), find_studio(self)
+    tags = parameters.pop("Tags", [])
+    studio.domain(parameters["DomainId"])
+    key = (parameters["DomainId"], parameters["UserProfileName"])
     if key in studio.profiles:
         raise ResourceInUse(f"UserProfile {key[1]} already exists.")
-    arn, now = arn_of(self, f"user-profile/{key[0]}/{key[1]}"), utcnow()
-    studio.profiles[key] = asked | {
+    arn, now = make_arn(self, f"user-profile/{key[0]}/{key[1]}"), utcnow()
+    studio.profiles[key] = parameters | {
         "UserProfileArn": arn,
         "Status": "InService",
         "CreationTime": now,
@@ -165,32 +165,32 @@ def _create_user_profile(self: Any) -> ActionResult:
 
 
 def _describe_user_profile(self: Any) -> ActionResult:
-    asked = request(self)
-    found = studio_of(self).profile(asked["DomainId"], asked["UserProfileName"])
-    return answer(self, "DescribeUserProfile", found)
+    parameters = request(self)
+    profile = find_studio(self).profile(parameters["DomainId"], parameters["UserProfileName"])
+    return answer(self, "DescribeUserProfile", profile)
 
 
 def _list_user_profiles(self: Any) -> ActionResult:
     keys = ("DomainId", "UserProfileName", "Status", "CreationTime", "LastModifiedTime")
-    wanted = request(self).get("DomainIdEquals")
-    profiles = [{k: p[k] for k in keys} for (d, _), p in studio_of(self).profiles.items() if wanted in (None, d)]
+    domain_id = request(self).get("DomainIdEquals")
+    profiles = [{k: p[k] for k in keys} for (d, _), p in find_studio(self).profiles.items() if domain_id in (None, d)]
     return answer(self, "ListUserProfiles", {"UserProfiles": profiles})
 
 
 def _update_user_profile(self: Any) -> ActionResult:
-    asked = request(self)
-    profile = studio_of(self).profile(asked["DomainId"], asked["UserProfileName"])
-    profile.update(asked | {"LastModifiedTime": utcnow()})
+    parameters = request(self)
+    profile = find_studio(self).profile(parameters["DomainId"], parameters["UserProfileName"])
+    profile.update(parameters | {"LastModifiedTime": utcnow()})
     return answer(self, "UpdateUserProfile", {"UserProfileArn": profile["UserProfileArn"]})
 
 
 def _delete_user_profile(self: Any) -> ActionResult:
-    asked, studio = request(self), studio_of(self)
-    studio.profile(asked["DomainId"], asked["UserProfileName"])
-    owner = (asked["DomainId"], asked["UserProfileName"])
-    if owned := [name for (domain, name), space in studio.spaces.items() if (domain, owner_of(space)) == owner]:
+    parameters, studio = request(self), find_studio(self)
+    studio.profile(parameters["DomainId"], parameters["UserProfileName"])
+    owner = (parameters["DomainId"], parameters["UserProfileName"])
+    if owned := [name for (domain, name), space in studio.spaces.items() if (domain, find_owner(space)) == owner]:
         raise ResourceInUse(f"Unable to delete UserProfile {owner[1]}: it owns the spaces {', '.join(sorted(owned))}.")
-    del studio.profiles[asked["DomainId"], asked["UserProfileName"]]
+    del studio.profiles[parameters["DomainId"], parameters["UserProfileName"]]
     return answer(self, "DeleteUserProfile")
 
 
@@ -202,22 +202,22 @@ def _list_tags(self: Any) -> Any:
     arn = request(self)["ResourceArn"]
     if not _is_studio(arn):
         return _moto_list_tags(self)
-    return answer(self, "ListTags", studio_of(self).tags.list_tags_for_resource(arn))
+    return answer(self, "ListTags", find_studio(self).tags.list_tags_for_resource(arn))
 
 
 def _add_tags(self: Any) -> Any:
-    asked = request(self)
-    if not _is_studio(asked["ResourceArn"]):
+    parameters = request(self)
+    if not _is_studio(parameters["ResourceArn"]):
         return _moto_add_tags(self)
-    studio_of(self).tags.tag_resource(asked["ResourceArn"], asked["Tags"])
-    return answer(self, "AddTags", studio_of(self).tags.list_tags_for_resource(asked["ResourceArn"]))
+    find_studio(self).tags.tag_resource(parameters["ResourceArn"], parameters["Tags"])
+    return answer(self, "AddTags", find_studio(self).tags.list_tags_for_resource(parameters["ResourceArn"]))
 
 
 def _delete_tags(self: Any) -> Any:
-    asked = request(self)
-    if not _is_studio(asked["ResourceArn"]):
+    parameters = request(self)
+    if not _is_studio(parameters["ResourceArn"]):
         return _moto_delete_tags(self)
-    studio_of(self).tags.untag_resource_using_names(asked["ResourceArn"], asked["TagKeys"])
+    find_studio(self).tags.untag_resource_using_names(parameters["ResourceArn"], parameters["TagKeys"])
     return answer(self, "DeleteTags")
 
 

@@ -29,21 +29,21 @@ LOG = logging.getLogger(__name__)
 TERMINATE = re.compile(r"arn:aws[\w-]*:scheduler:::aws-sdk:(emr|elasticmapreduce):terminateJobFlows")
 
 
-def due_at(expression: str, timezone: str) -> datetime | None:
+def parse_due_time(expression: str, timezone: str) -> datetime | None:
     """When a one-shot schedule runs; None for an expression of another kind.
 
-    >>> due_at("at(2026-11-22T10:00:00)", "UTC").isoformat()
+    >>> parse_due_time("at(2026-11-22T10:00:00)", "UTC").isoformat()
     '2026-11-22T10:00:00+00:00'
-    >>> due_at("rate(2 hours)", "UTC")
+    >>> parse_due_time("rate(2 hours)", "UTC")
     """
     at = re.fullmatch(r"at\((\S+)\)", expression)
     return datetime.fromisoformat(at[1]).replace(tzinfo=ZoneInfo(timezone or "UTC")) if at else None
 
 
-def period(expression: str) -> timedelta | None:
+def parse_period(expression: str) -> timedelta | None:
     """How often a recurrent schedule runs; None for an expression of another kind.
 
-    >>> period("rate(5 minutes)"), period("rate(1 hour)"), period("at(2026-11-22T10:00:00)")
+    >>> parse_period("rate(5 minutes)"), parse_period("rate(1 hour)"), parse_period("at(2026-11-22T10:00:00)")
     (datetime.timedelta(seconds=300), datetime.timedelta(seconds=3600), None)
     """
     rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
@@ -59,11 +59,11 @@ def is_due(schedule: Any, now: datetime, clock_rate: float, last: datetime | Non
     """
     if (schedule.state or "ENABLED") != "ENABLED":  # an update that does not name the state enables
         return False
-    if every := period(schedule.schedule_expression):
-        return last is None or (now - last) * clock_rate >= every
-    when = due_at(schedule.schedule_expression, schedule.schedule_expression_timezone)
+    if interval := parse_period(schedule.schedule_expression):
+        return last is None or (now - last) * clock_rate >= interval
+    due = parse_due_time(schedule.schedule_expression, schedule.schedule_expression_timezone)
     created = datetime.fromtimestamp(schedule.creation_date, UTC)
-    return when is not None and last is None and created + (now - created) * clock_rate >= when
+    return due is not None and last is None and created + (now - created) * clock_rate >= due
 
 
 class Clock(threading.Thread):
@@ -118,8 +118,8 @@ class Clock(threading.Thread):
             LOG.warning("schedule %s is due; its role may not start %s", schedule.name, workflow)
             return
         try:
-            given = schedule.target.get("Input") or "{}"
-            stepfunctions_backends[self.account][region].start_execution(workflow, "", given)
+            input_text = schedule.target.get("Input") or "{}"
+            stepfunctions_backends[self.account][region].start_execution(workflow, "", input_text)
         except AWSError as error:
             LOG.warning("schedule %s could not start %s: %s", schedule.name, workflow, error)
 

@@ -20,32 +20,32 @@ from localaws.services.sagemaker import (
     ResourceNotFound,
     Studio,
     ValidationException,
-    arn_of,
-    owner_of,
-    studio_of,
+    find_owner,
+    find_studio,
+    make_arn,
 )
 
 GONE = "Deleted"
 
 
-def _space(studio: Studio, asked: Mapping[str, Any]) -> dict[str, Any]:
-    key = (asked["DomainId"], asked["SpaceName"])
+def _find_space(studio: Studio, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    key = (parameters["DomainId"], parameters["SpaceName"])
     if key not in studio.spaces:
         raise ResourceNotFound(f"Space [{key[1]}] does not exist in domain [{key[0]}].")
     return studio.spaces[key]
 
 
 def _create_space(self: Any) -> ActionResult:
-    asked, studio = request(self), studio_of(self)
-    tags = asked.pop("Tags", [])
-    studio.domain(asked["DomainId"])
-    if (owner := owner_of(asked)) is not None:
-        studio.profile(asked["DomainId"], owner)
-    key = (asked["DomainId"], asked["SpaceName"])
+    parameters, studio = request(self), find_studio(self)
+    tags = parameters.pop("Tags", [])
+    studio.domain(parameters["DomainId"])
+    if (owner := find_owner(parameters)) is not None:
+        studio.profile(parameters["DomainId"], owner)
+    key = (parameters["DomainId"], parameters["SpaceName"])
     if key in studio.spaces:
         raise ResourceInUse(f"Space {key[1]} already exists.")
-    arn, now = arn_of(self, f"space/{key[0]}/{key[1]}"), utcnow()
-    studio.spaces[key] = asked | {
+    arn, now = make_arn(self, f"space/{key[0]}/{key[1]}"), utcnow()
+    studio.spaces[key] = parameters | {
         "SpaceArn": arn,
         "Status": "InService",
         "CreationTime": now,
@@ -56,83 +56,85 @@ def _create_space(self: Any) -> ActionResult:
 
 
 def _describe_space(self: Any) -> ActionResult:
-    return answer(self, "DescribeSpace", _space(studio_of(self), request(self)))
+    return answer(self, "DescribeSpace", _find_space(find_studio(self), request(self)))
 
 
 def _list_spaces(self: Any) -> ActionResult:
-    wanted = request(self).get("DomainIdEquals")
+    domain_id = request(self).get("DomainIdEquals")
     keys = ("DomainId", "SpaceName", "Status", "CreationTime", "LastModifiedTime")
-    found = [
-        {k: space[k] for k in keys} | {"OwnershipSettingsSummary": {"OwnerUserProfileName": owner_of(space)}}
-        for (domain, _), space in studio_of(self).spaces.items()
-        if wanted in (None, domain)
+    spaces = [
+        {k: space[k] for k in keys} | {"OwnershipSettingsSummary": {"OwnerUserProfileName": find_owner(space)}}
+        for (domain, _), space in find_studio(self).spaces.items()
+        if domain_id in (None, domain)
     ]
-    return answer(self, "ListSpaces", {"Spaces": found})
+    return answer(self, "ListSpaces", {"Spaces": spaces})
 
 
 def _delete_space(self: Any) -> ActionResult:
-    asked, studio = request(self), studio_of(self)
-    space = _space(studio, asked)
-    running = [app["AppName"] for app in _apps(studio, asked) if app["Status"] != GONE]
+    parameters, studio = request(self), find_studio(self)
+    space = _find_space(studio, parameters)
+    running = [app["AppName"] for app in _find_apps(studio, parameters) if app["Status"] != GONE]
     if running:
-        raise ResourceInUse(f"Unable to delete Space {asked['SpaceName']}: it has the apps {', '.join(running)}.")
+        raise ResourceInUse(f"Unable to delete Space {parameters['SpaceName']}: it has the apps {', '.join(running)}.")
     del studio.spaces[space["DomainId"], space["SpaceName"]]
     return answer(self, "DeleteSpace")
 
 
-def _apps(studio: Studio, asked: Mapping[str, Any], *names: str) -> list[dict[str, Any]]:
+def _find_apps(studio: Studio, parameters: Mapping[str, Any], *names: str) -> list[dict[str, Any]]:
     """Apps by domain, owner and what else is named, the newest last."""
     keys = ("DomainId", "SpaceName", "UserProfileName", *names)
-    return [app for app in studio.apps if all(asked.get(k) in (None, app.get(k)) for k in keys)]
+    return [app for app in studio.apps if all(parameters.get(k) in (None, app.get(k)) for k in keys)]
 
 
 def _create_app(self: Any) -> ActionResult:
-    asked, studio = request(self), studio_of(self)
-    asked.pop("Tags", None)
-    studio.domain(asked["DomainId"])
-    if ("SpaceName" in asked) == ("UserProfileName" in asked):
+    parameters, studio = request(self), find_studio(self)
+    parameters.pop("Tags", None)
+    studio.domain(parameters["DomainId"])
+    if ("SpaceName" in parameters) == ("UserProfileName" in parameters):
         raise ValidationException("Exactly one of UserProfileName and SpaceName must be given.")
-    if "SpaceName" in asked:
-        _space(studio, asked)
+    if "SpaceName" in parameters:
+        _find_space(studio, parameters)
     else:
-        studio.profile(asked["DomainId"], asked["UserProfileName"])
-    if any(app["Status"] != GONE for app in _apps(studio, asked, "AppType", "AppName")):
-        raise ResourceInUse(f"App {asked['AppName']} already exists.")
-    owner = asked.get("SpaceName") or asked["UserProfileName"]
-    arn = arn_of(self, f"app/{asked['DomainId']}/{owner}/{asked['AppType'].lower()}/{asked['AppName']}")
-    studio.apps.append(asked | {"AppArn": arn, "Status": "InService", "CreationTime": utcnow()})
+        studio.profile(parameters["DomainId"], parameters["UserProfileName"])
+    if any(app["Status"] != GONE for app in _find_apps(studio, parameters, "AppType", "AppName")):
+        raise ResourceInUse(f"App {parameters['AppName']} already exists.")
+    owner = parameters.get("SpaceName") or parameters["UserProfileName"]
+    arn = make_arn(
+        self, f"app/{parameters['DomainId']}/{owner}/{parameters['AppType'].lower()}/{parameters['AppName']}"
+    )
+    studio.apps.append(parameters | {"AppArn": arn, "Status": "InService", "CreationTime": utcnow()})
     return answer(self, "CreateApp", {"AppArn": arn})
 
 
 def _list_apps(self: Any) -> ActionResult:
-    asked, studio = request(self), studio_of(self)
+    parameters, studio = request(self), find_studio(self)
     filters = {
-        name: asked.get(f"{name}Equals")
+        name: parameters.get(f"{name}Equals")
         for name in ("DomainId", "SpaceName", "UserProfileName")
-        if asked.get(f"{name}Equals")
+        if parameters.get(f"{name}Equals")
     }
     keys = ("DomainId", "SpaceName", "UserProfileName", "AppType", "AppName", "Status", "CreationTime", "ResourceSpec")
-    found = [{k: app.get(k) for k in keys} for app in _apps(studio, filters)]
-    for app in _apps(studio, filters):
+    apps = [{k: app.get(k) for k in keys} for app in _find_apps(studio, filters)]
+    for app in _find_apps(studio, filters):
         if app["Status"] == "Deleting":  # it takes a while: the next look finds it gone, but still listed
             app["Status"] = GONE
-    return answer(self, "ListApps", {"Apps": found})
+    return answer(self, "ListApps", {"Apps": apps})
 
 
 def _delete_app(self: Any) -> ActionResult:
-    asked, studio = request(self), studio_of(self)
-    live = [app for app in _apps(studio, asked, "AppType", "AppName") if app["Status"] == "InService"]
+    parameters, studio = request(self), find_studio(self)
+    live = [app for app in _find_apps(studio, parameters, "AppType", "AppName") if app["Status"] == "InService"]
     if not live:
-        raise ResourceNotFound(f"App [{asked['AppName']}] does not exist.")
+        raise ResourceNotFound(f"App [{parameters['AppName']}] does not exist.")
     live[-1]["Status"] = "Deleting"
     return answer(self, "DeleteApp")
 
 
 def _create_presigned_domain_url(self: Any) -> ActionResult:
-    asked, studio = request(self), studio_of(self)
-    domain = studio.domain(asked["DomainId"])
-    studio.profile(asked["DomainId"], asked["UserProfileName"])
-    seconds = asked.get("ExpiresInSeconds", 300)
+    parameters, studio = request(self), find_studio(self)
+    domain = studio.domain(parameters["DomainId"])
+    studio.profile(parameters["DomainId"], parameters["UserProfileName"])
+    seconds = parameters.get("ExpiresInSeconds", 300)
     if not 5 <= seconds <= 300:
         raise ValidationException(f"ExpiresInSeconds is {seconds}; it must be between 5 and 300.")
     url = f"{domain['Url']}/auth?token={secrets.token_urlsafe(24)}"

@@ -69,7 +69,7 @@ def check(definition: str) -> dict[str, Any]:
         raise InvalidDefinition("Invalid State Machine Definition: only QueryLanguage JSONata is run here")
     targets = [machine.get("StartAt")]
     for name, state in states.items():
-        if problem := _problem(state):
+        if problem := _describe_problem(state):
             raise InvalidDefinition(f"Invalid State Machine Definition: '{problem} at /States/{name}'")
         targets += [state[key] for key in ("Next", "Default") if key in state]
         targets += [choice["Next"] for choice in state.get("Choices", [])]
@@ -80,7 +80,7 @@ def check(definition: str) -> dict[str, Any]:
     return machine
 
 
-def _problem(state: Mapping[str, Any]) -> str:
+def _describe_problem(state: Mapping[str, Any]) -> str:
     kind = str(state.get("Type"))
     if kind not in KINDS:
         return f"SCHEMA_VALIDATION_FAILED: the type {kind} is not run here"
@@ -108,10 +108,10 @@ def evaluate(value: Any, variables: Mapping[str, Any]) -> Any:
         return {key: evaluate(inner, variables) for key, inner in value.items()}
     if isinstance(value, list):
         return [evaluate(inner, variables) for inner in value]
-    if not isinstance(value, str) or not (found := re.fullmatch(r"\{%(.*)%\}", value, re.DOTALL)):
+    if not isinstance(value, str) or not (match := re.fullmatch(r"\{%(.*)%\}", value, re.DOTALL)):
         return value
     try:
-        expression = jsonata.Jsonata(found[1].strip())
+        expression = jsonata.Jsonata(match[1].strip())
         frame = expression.create_frame()
         for name, bound in variables.items():
             frame.bind(name, bound)
@@ -123,13 +123,13 @@ def evaluate(value: Any, variables: Mapping[str, Any]) -> Any:
     return result
 
 
-def iso(when: datetime) -> str:
+def format_time(time: datetime) -> str:
     """A time as the SDK integrations write it.
 
-    >>> iso(datetime(2026, 11, 27, 10, 0, 0, 5000, tzinfo=UTC))
+    >>> format_time(datetime(2026, 11, 27, 10, 0, 0, 5000, tzinfo=UTC))
     '2026-11-27T10:00:00.005Z'
     """
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z"
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
 
 
 def stretched(value: Any, now: datetime, rate: float) -> Any:
@@ -145,7 +145,7 @@ def stretched(value: Any, now: datetime, rate: float) -> Any:
     if isinstance(value, datetime):
         # a rate of a million would lead before the year 1
         back = min((now - value).total_seconds() * rate, timedelta(days=36_500).total_seconds())
-        return iso(now - timedelta(seconds=back))
+        return format_time(now - timedelta(seconds=back))
     return value
 
 
@@ -165,29 +165,34 @@ class Run:
         self.definition, self.role = check(machine.definition), machine.roleArn.rsplit("/", 1)[-1]
         self._client, self._account, self._region, self._rate = client, account, region, clock_rate
 
-    def go(self, given: Any) -> Any:
+    def go(self, input_data: Any) -> Any:
         """From the first state to an end; the output. Raises TaskFailedError."""
         variables: dict[str, Any] = {}
-        name, data = self.definition["StartAt"], given
+        name, data = self.definition["StartAt"], input_data
         while True:
             state, now = self.definition["States"][name], datetime.now(UTC)
-            states: dict[str, Any] = {"input": data, "context": {"State": {"Name": name, "EnteredTime": iso(now)}}}
-            known = {**variables, "states": states}
+            states: dict[str, Any] = {
+                "input": data,
+                "context": {"State": {"Name": name, "EnteredTime": format_time(now)}},
+            }
+            variables_known = {**variables, "states": states}
             if state["Type"] == "Fail":
                 raise TaskFailedError(state.get("Error", ""), state.get("Cause", ""))
             if state["Type"] == "Task":
-                states["result"] = self._call(state["Resource"], evaluate(state.get("Arguments", {}), known), now)
-            said = evaluate(state["Output"], known) if "Output" in state else states.get("result", data)
-            variables |= evaluate(state.get("Assign", {}), known)
+                states["result"] = self._call(
+                    state["Resource"], evaluate(state.get("Arguments", {}), variables_known), now
+                )
+            output = evaluate(state["Output"], variables_known) if "Output" in state else states.get("result", data)
+            variables |= evaluate(state.get("Assign", {}), variables_known)
             if state["Type"] == "Succeed" or state.get("End"):
-                return said
-            data = said
-            name = state["Next"] if "Next" in state else self._choose(name, state, known)
+                return output
+            data = output
+            name = state["Next"] if "Next" in state else self._choose(name, state, variables_known)
 
     @staticmethod
-    def _choose(name: str, state: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    def _choose(name: str, state: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
         for choice in state["Choices"]:
-            verdict = evaluate(choice["Condition"], known)
+            verdict = evaluate(choice["Condition"], variables)
             if not isinstance(verdict, bool):
                 raise TaskFailedError("States.QueryEvaluationError", f"a condition of {name} gave {verdict!r}")
             if verdict:
@@ -197,15 +202,15 @@ class Run:
         return str(state["Default"])
 
     def _call(self, resource: str, arguments: dict[str, Any], now: datetime) -> Any:
-        found = SDK.fullmatch(resource)
-        assert found is not None  # check has looked
-        service, operation = found.groups()
+        match = SDK.fullmatch(resource)
+        assert match is not None  # check has looked
+        service, operation = match.groups()
         action = f"{ACTIONS.get(service, service)}:{operation[0].upper()}{operation[1:]}"
         role = authorization.role_caller(self._account, self.role)
-        for thing in self._resources(service, arguments):
-            tags = authorization.tags_of_cluster(self._account, thing)
-            if not authorization.may(role, Request(action, thing, tags)):
-                raise TaskFailedError(f"{service}.AccessDeniedException", f"{self.role} may not {action} on {thing}")
+        for arn in self._resources(service, arguments):
+            tags = authorization.tags_of_cluster(self._account, arn)
+            if not authorization.may(role, Request(action, arn, tags)):
+                raise TaskFailedError(f"{service}.AccessDeniedException", f"{self.role} may not {action} on {arn}")
         try:
             method = re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
             answer = getattr(self._client(service, self._region), method)(**arguments)
@@ -217,7 +222,7 @@ class Run:
         ids = [arguments["ClusterId"]] if "ClusterId" in arguments else arguments.get("JobFlowIds", [])
         if service != "emr":
             return ["*"]
-        return [f"arn:aws:elasticmapreduce:{self._region}:{self._account}:cluster/{found}" for found in ids]
+        return [f"arn:aws:elasticmapreduce:{self._region}:{self._account}:cluster/{cluster_id}" for cluster_id in ids]
 
 
 class Workflows:
@@ -276,14 +281,16 @@ def _validate_state_machine_definition(self: Any) -> ActionResult:
     try:
         check(self._get_param("definition"))
     except InvalidDefinition as error:
-        found = {"severity": "ERROR", "code": "SCHEMA_VALIDATION_FAILED", "message": str(error)}
-        return ActionResult({"result": "FAIL", "diagnostics": [found], "truncated": False})
+        diagnostic = {"severity": "ERROR", "code": "SCHEMA_VALIDATION_FAILED", "message": str(error)}
+        return ActionResult({"result": "FAIL", "diagnostics": [diagnostic], "truncated": False})
     return ActionResult({"result": "OK", "diagnostics": [], "truncated": False})
 
 
 def _list_state_machine_versions(self: Any) -> ActionResult:
-    found = self.stepfunction_backend.describe_state_machine(self._get_param("stateMachineArn"))
-    versions = [{"stateMachineVersionArn": v.arn, "creationDate": v.creation_date} for v in found.versions.values()]
+    state_machine = self.stepfunction_backend.describe_state_machine(self._get_param("stateMachineArn"))
+    versions = [
+        {"stateMachineVersionArn": v.arn, "creationDate": v.creation_date} for v in state_machine.versions.values()
+    ]
     return ActionResult({"stateMachineVersions": versions})
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from localaws import server
 from localaws.errors import NotAnsweringError, NotRunningError
@@ -14,14 +13,49 @@ from localaws.keys import Keys
 from localaws.settings import Settings
 from ops.core.errors import ExitCode, NoCredentialsError, NotAppliedError, TerraformError, WrongUseError
 from ops.core.paths import ROOT
-from ops.core.target import DEFAULT_REGION, EMULATED_ACCOUNT, NO_ACCOUNT, Target, open_session
+from ops.core.target import DEFAULT_REGION, EMULATED_ACCOUNT, INVENTED_KEYS, NO_ACCOUNT, Target, open_session
 from ops.terraform.workspace import Workspace, tfvars_files
 
 if TYPE_CHECKING:
     from fruits.store import Store
+    from types_boto3_emr import EMRClient
 
 NOT_RUNNING = "the embedded AWS is not running: there is no cluster and no bucket, and nothing bills. Fix: make apply."
-KEY_VARIABLES = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a command is to work; nothing was asked of AWS yet.
+
+    Attributes
+    ----------
+    env : local, dev, prod, or a name of one's own with a file ``infra/env/<env>.tfvars``
+    region : of everything
+    endpoint, keys : of the embedded AWS that the shell points at; empty where it does not
+    currency : the second currency of amounts; empty for the usual one
+
+    Raises
+    ------
+    WrongUseError : there is no such environment, or the region is none
+    """
+
+    env: str = "local"
+    region: str = DEFAULT_REGION
+    endpoint: str = ""
+    keys: Keys = INVENTED_KEYS
+    currency: str = ""
+
+    def __post_init__(self) -> None:
+        tfvars_files(self.env, "storage", ROOT / "infra" / "env")
+        if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", self.region):
+            raise WrongUseError(
+                f"{self.region} is no region of AWS. Fix: for example REGION={DEFAULT_REGION}, which is Paris."
+            )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on the embedded AWS."""
+        return self.env == "local"
 
 
 @dataclass(frozen=True)
@@ -31,22 +65,26 @@ class Account:
     Attributes
     ----------
     target : Target
-    environ : what the command was given: its options and the shell's variables
+    currency : the second currency of amounts; empty for the usual one
     """
 
     target: Target
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    currency: str = ""
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Account:
-        """The account that ``ENV`` and the credentials at hand mean. The process's own environment stays as it is."""
-        return cls(target_from(environ, may_be_offline=False), environ)
+    def at(cls, place: Place) -> Account:
+        """The account of a place and of the credentials at hand. The process's own environment stays as it is."""
+        return cls(find_target(place), place.currency)
 
     @cached_property
     def session(self) -> Any:
         """boto3's session: whoever the shell says we are, or the embedded AWS's keys, whatever the shell says."""
         return open_session(self.target)
 
+    @overload
+    def client(self, service: Literal["emr"]) -> EMRClient: ...
+    @overload
+    def client(self, service: str) -> Any: ...
     def client(self, service: str) -> Any:
         """A boto3 client in this account and region, whatever the process's environment says.
 
@@ -98,16 +136,15 @@ class Account:
         return str(status["State"]), str(status.get("StateChangeReason", {}).get("Message") or "")
 
 
-def emulator(environ: Mapping[str, str]) -> dict[str, Any]:
+def find_emulator(place: Place) -> dict[str, Any]:
     """Where the embedded AWS listens and the keys of its start, as ``Target`` takes them; empty where there is none.
 
     Raises
     ------
     TerraformError : it is there, and does not answer
     """
-    if given := environ.get("AWS_ENDPOINT_URL"):
-        access, secret, token = (environ.get(f"AWS_{name}", "") for name in KEY_VARIABLES)
-        return {"endpoint": given, "keys": Keys(access, secret, token or None)}
+    if place.endpoint:
+        return {"endpoint": place.endpoint, "keys": place.keys}
     try:
         record, _ = server.status(Settings.from_environment().home)
     except NotRunningError:
@@ -141,46 +178,32 @@ def account_of(region: str, *, without: str = "") -> str:
     return account
 
 
-def environment_and_region(environ: Mapping[str, str]) -> tuple[str, str]:
-    """What ``ENV`` and ``REGION`` name, or what is taken without them.
+def offline_target(place: Place) -> Target:
+    """The environment to be planned without asking AWS anything."""
+    account_id = EMULATED_ACCOUNT if place.is_local else NO_ACCOUNT
+    return Target(env=place.env, region=place.region, account_id=account_id, offline=True)
+
+
+def find_target(place: Place, *, may_be_offline: bool = False) -> Target:
+    """The target of a place.
+
+    Parameters
+    ----------
+    may_be_offline : whether the command also works on a plan that asks AWS nothing (OFFLINE=1)
 
     Raises
     ------
-    WrongUseError : there is no such environment, or the region is none; both are said before AWS is asked anything
-    """
-    env = environ.get("ENV") or "local"
-    region = environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION
-    tfvars_files(env, "storage", ROOT / "infra" / "env")
-    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region):
-        raise WrongUseError(f"{region} is no region of AWS. Fix: for example REGION={DEFAULT_REGION}, which is Paris.")
-    return env, region
-
-
-def offline_target(environ: Mapping[str, str]) -> Target:
-    """The environment to be planned without asking AWS anything; raises as `environment_and_region` does."""
-    env, region = environment_and_region(environ)
-    account = EMULATED_ACCOUNT if env == "local" else NO_ACCOUNT
-    return Target(env=env, region=region, account_id=account, offline=True)
-
-
-def target_from(environ: Mapping[str, str], *, may_be_offline: bool) -> Target:
-    """The target that ``ENV``, ``REGION`` and ``OFFLINE`` ask for.
-
-    Raises
-    ------
-    WrongUseError : there is no such environment, or the region is none
+    NoCredentialsError : AWS does not know who asks
     TerraformError : it is the embedded AWS, and that does not run
     """
-    if environ.get("OFFLINE") == "1" and may_be_offline:
-        return offline_target(environ)
-    env, region = environment_and_region(environ)
-    if env != "local":
-        return Target(env=env, region=region, account_id=account_of(region, without=", or OFFLINE=1" * may_be_offline))
-    found = emulator(environ)
-    if not found and not may_be_offline:
+    if not place.is_local:
+        account_id = account_of(place.region, without=", or OFFLINE=1" * may_be_offline)
+        return Target(env=place.env, region=place.region, account_id=account_id)
+    emulator = find_emulator(place)
+    if not emulator and not may_be_offline:
         raise TerraformError(
             "the embedded AWS of ENV=local is not running: start it with make local-up. It begins empty; make apply "
             "starts it with buckets and a cluster.",
             exit_code=ExitCode.NOT_APPLIED,
         )
-    return Target(env=env, region=region, account_id=EMULATED_ACCOUNT, offline=not found, **found)
+    return Target(env=place.env, region=place.region, account_id=EMULATED_ACCOUNT, offline=not emulator, **emulator)

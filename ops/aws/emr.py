@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -16,10 +16,10 @@ SHOWN = 20
 """Steps that are listed."""
 
 
-def list_open_steps(account: Account) -> list[dict[str, Any]]:
+def list_open_steps(account: Account) -> Sequence[Mapping[str, Any]]:
     """Steps of the cluster that have not ended, the newest first."""
-    answer = account.client("emr").list_steps(ClusterId=account.cluster["cluster_id"], StepStates=list(OPEN_STATES))
-    steps: list[dict[str, Any]] = answer["Steps"]
+    emr, cluster_id = account.client("emr"), account.cluster["cluster_id"]
+    steps: Sequence[Mapping[str, Any]] = emr.list_steps(ClusterId=cluster_id, StepStates=list(OPEN_STATES))["Steps"]
     return steps
 
 
@@ -57,7 +57,7 @@ def read_output_from(account: Account, arguments: Sequence[str]) -> str | None:
     return read_request(uri, account.store).output
 
 
-def list_steps(account: Account, cluster_id: str, limit: int = SHOWN) -> list[dict[str, Any]]:
+def list_steps(account: Account, cluster_id: str, limit: int = SHOWN) -> list[Mapping[str, Any]]:
     """Steps as EMR lists them, the newest first.
 
     Raises
@@ -67,7 +67,7 @@ def list_steps(account: Account, cluster_id: str, limit: int = SHOWN) -> list[di
     """
     try:
         pages = account.client("emr").get_paginator("list_steps").paginate(ClusterId=cluster_id)
-        return list(islice((found for page in pages for found in page["Steps"]), limit))
+        return list(islice((step for page in pages for step in page["Steps"]), limit))
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("InvalidRequestException", "ValidationException"):
             raise

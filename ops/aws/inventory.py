@@ -64,7 +64,7 @@ class Inventory:
         for page in self.account.client(service).get_paginator(call).paginate(**arguments):
             yield from page.get(key, [])
 
-    def clusters(self, states: Sequence[str] = LIVE_STATES) -> Iterator[dict[str, Any]]:
+    def clusters(self, states: Sequence[str] = LIVE_STATES) -> Iterator[Mapping[str, Any]]:
         """Clusters with our tags, whoever made them; those that an operator may not look at are another's."""
         emr = self.account.client("emr")
         for summary in self._list("emr", "list_clusters", "Clusters", ClusterStates=list(states)):

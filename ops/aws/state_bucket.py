@@ -211,12 +211,8 @@ def make_state(s3: Any, target: Target) -> list[str]:
     return done
 
 
-def run(environ: Mapping[str, str], console: Console) -> None:
-    """`make state`."""
-    if (environ.get("ENV") or "local") == "local":
-        console.print("ENV=local keeps its state in build/terraform/local: there is nothing to make")
-        return
-    account = Account.from_environment(environ)
+def make_visibly(account: Account, console: Console) -> None:
+    """Make the bucket, or bring it up to date, and say what that was."""
     try:
         with working(console, f"the bucket {account.target.state_bucket}"):
             done = make_state(account.client("s3"), account.target)
@@ -225,9 +221,3 @@ def run(environ: Mapping[str, str], console: Console) -> None:
     said = ", ".join(done) if done else "is up to date: nothing to do"
     console.print(f"{account.target.state_bucket}: {said}")
     console.print("STILL BILLING: what lies in it, some kilobytes; no command removes it")
-
-
-def main(environ: Mapping[str, str]) -> int:
-    """`make state`."""
-    run(environ, Console())
-    return 0

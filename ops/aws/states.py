@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 LIVE_STATES = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
 """Of a cluster that bills and has not begun to end."""
 ENDING_STATE = "TERMINATING"
-OPEN_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
+OPEN_STATES: tuple[Literal["PENDING", "RUNNING", "CANCEL_PENDING"], ...] = ("PENDING", "RUNNING", "CANCEL_PENDING")
 """Of a step that has not ended."""

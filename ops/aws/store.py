@@ -21,14 +21,14 @@ class SignedStore(Store):
     ----------
     uri : as `Store` takes it
     session : of boto3; None makes one from the environment
-    environ : what says where S3 is, as AWS's own variables do; None is the process's
+    variables : where S3 is, as AWS's own variables say it; None takes the process's
     """
 
-    def __init__(self, uri: str, session: Any = None, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, uri: str, session: Any = None, variables: Mapping[str, str] | None = None) -> None:
         super().__init__(uri)
         self._keys: Any = None
         self._signed: Any = None
-        self._session, self._environ = session, environ
+        self._session, self._variables = session, variables
 
     @property
     def fs(self) -> Any:
@@ -41,11 +41,11 @@ class SignedStore(Store):
 
             named = {"access_key": keys.access_key, "secret_key": keys.secret_key, "session_token": keys.token}
             given = {name: value for name, value in named.items() if value}
-            self._signed, self._keys = fs.S3FileSystem(**s3_options(self._authority, self._environ), **given), keys
+            self._signed, self._keys = fs.S3FileSystem(**s3_options(self._authority, self._variables), **given), keys
         return self._signed
 
     def child(self, key: str) -> SignedStore:
-        return SignedStore(f"{self.uri}/{key}", self._session, self._environ)
+        return SignedStore(f"{self.uri}/{key}", self._session, self._variables)
 
     def _credentials(self) -> Any:
         if self._session is None:

@@ -100,7 +100,7 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """Dollars an hour, before and after; None where there is no cluster. ``on_demand``: where Spot has nothing."""
+    """Dollars an hour, before and after; None where there is no cluster. ``on_demand``: without Spot capacity."""
 
     before: float | None
     after: float | None
@@ -275,7 +275,7 @@ def price_line(subject: Subject) -> str:
 
     line = f"An hour of the cluster costs at most **{dollars(price.before)} → {dollars(price.after)} USD**"
     if (price.on_demand_before, price.on_demand_after) != (price.before, price.after):
-        line += f" ({dollars(price.on_demand_before)} → {dollars(price.on_demand_after)} where Spot has nothing)"
+        line += f" ({dollars(price.on_demand_before)} → {dollars(price.on_demand_after)} without Spot capacity)"
     allowed = "" if subject.ceiling is None else f"; {subject.ceiling:.2f} are allowed"
     old = prices.say_age()
     return f"{line}, before tax{allowed}." + (f" {old[0].upper()}{old[1:]}" if old else "")

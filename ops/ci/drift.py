@@ -6,28 +6,21 @@ changes nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ops.aws.account import Account
 from ops.ci.comment import block, code, counted, folded
 from ops.ci.gather import reasons
 from ops.core.console import Console, working
-from ops.core.errors import OperatorError
-from ops.core.paths import ROOT
 from ops.cost.leftovers import bill
 from ops.plan.changes import Change, changes, lines, secrets
 from ops.plan.masking import masked
 from ops.prices import table as prices
-from ops.terraform.variables import workspace
-from ops.terraform.workspace import CommandFailedError
+from ops.terraform.workspace import CommandFailedError, Workspace
 
-FOUND = 33
 LIMIT = 60_000
 MOST = 50
 
@@ -102,12 +95,12 @@ def markdown(look: Look) -> str:
     )
 
 
-def look(account: Account, environ: Mapping[str, str], home: Path, console: Console) -> Look:
+def look(account: Account, home: Path, console: Console) -> Look:
     """Plan the storage stack against what stands, and list what bills."""
     env, plan, unplanned = account.target.env, None, ""
     try:
         with working(console, f"storage: planning against what stands in {env}"):
-            work = workspace("storage", account.target, environ, capture=True)
+            work = Workspace(target=account.target, stack="storage", capture=True)
             out = home / "storage-live.tfplan"
             out.parent.mkdir(parents=True, exist_ok=True)
             work.plan(out=out, arguments=["-lock=false"])
@@ -124,21 +117,3 @@ def look(account: Account, environ: Mapping[str, str], home: Path, console: Cons
         unseen=list(found.unseen),
         account=account.target.account_id,
     )
-
-
-def main(environ: Mapping[str, str]) -> int:
-    """Write ``drift.md`` and ``drift.json``. Exit code: 0; 33 something was found."""
-    console = Console(stderr=True)
-    out = Path(environ.get("OUT") or ROOT / "build" / "drift")
-    try:
-        found = look(Account.from_environment(environ), environ, out / "work", console)
-    except (OperatorError, ClientError, BotoCoreError) as error:
-        raise OperatorError(masked(str(error)), exit_code=int(getattr(error, "exit_code", 1))) from None
-    out.mkdir(parents=True, exist_ok=True)
-    text = markdown(found)
-    (out / "drift.md").write_text(text)
-    answer = {"found": found.found, "env": found.env, "title": title(found), "marker": marker(found.env)}
-    (out / "drift.json").write_text(json.dumps(answer, indent=1) + "\n")
-    print(text.split("<details>")[0].split("<!--")[0].rstrip())
-    print(f"\nwritten: {out / 'drift.md'}, {out / 'drift.json'}")
-    return FOUND if found.found else 0

@@ -6,13 +6,12 @@ import hashlib
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.aws.account import offline_target, target_from
+from ops.aws.account import Place, find_target, offline_target
 from ops.ci import standing
 from ops.ci.comment import Subject
 from ops.core.console import Console, working
@@ -80,7 +79,7 @@ def reasons(error: CommandFailedError) -> str:
 
 
 def compare(
-    root: Path, base: Path, environ: Mapping[str, str], home: Path, console: Console
+    root: Path, base: Path, target: Target, size: Size, home: Path, console: Console
 ) -> dict[str, dict[str, Any]]:
     """Base and head of both stacks, planned offline: ``base head compared incomparable refused`` of a subject.
 
@@ -89,8 +88,7 @@ def compare(
     root, base : checkouts of head and base
     home : where copies, states and plans are kept
     """
-    target = offline_target(environ)
-    terraform, size = find_terraform(), Size.from_options(environ)
+    terraform = find_terraform()
     found: dict[str, dict[str, Any]] = {name: {} for name in ("base", "head", "compared", "incomparable", "refused")}
     for stack in STACKS:
         with working(console, f"{stack}: planning the head"):
@@ -126,21 +124,19 @@ def compare(
     return found
 
 
-def against_account(environ: Mapping[str, str], home: Path, console: Console) -> tuple[dict[str, Any], str, list[str]]:
+def against_account(place: Place, size: Size, home: Path, console: Console) -> tuple[dict[str, Any], str, list[str]]:
     """Both stacks planned against what stands: the plans, why there are none, and the account's id.
 
     Nothing is locked, so that a role that may only read can do it.
     """
-    if environ.get("OFFLINE") == "1":
-        return {}, environ.get("UNSEEN") or "AWS was not to be asked (OFFLINE=1).", []
     accounts: list[str] = []
     plans: dict[str, Any] = {}
     try:
-        target = target_from(environ, may_be_offline=False)
+        target = find_target(place)
         accounts.append(target.account_id)
         for stack in STACKS:
             with working(console, f"{stack}: planning against what stands in {target.env}"):
-                work = workspace(stack, target, environ, capture=True)
+                work = workspace(stack, target, size, capture=True)
                 out = home / f"{stack}-live.tfplan"
                 out.parent.mkdir(parents=True, exist_ok=True)
                 work.plan(out=out, arguments=["-lock=false"])
@@ -154,10 +150,12 @@ def against_account(environ: Mapping[str, str], home: Path, console: Console) ->
 
 def subject(
     base: str,
-    environ: Mapping[str, str],
+    place: Place,
+    size: Size,
     home: Path,
     console: Console,
     *,
+    unseen: str,
     ceiling: float | None,
     allowed: bool,
     root: Path = ROOT,
@@ -167,13 +165,22 @@ def subject(
     Parameters
     ----------
     base : the commit that the change is compared with
+    unseen : why AWS is not to be asked; empty where it is
     """
     checkout = home / "checkout"
     check_out(base, checkout, root)
-    found = compare(root, checkout, environ, home, console)
-    live, unseen, accounts = against_account(environ, home, console)
-    env = environ.get("ENV") or "local"
-    region = offline_target(environ).region
+    plans = compare(root, checkout, offline_target(place), size, home, console)
+    live: dict[str, Any] = {}
+    accounts: list[str] = []
+    if not unseen:
+        live, unseen, accounts = against_account(place, size, home, console)
     return Subject(
-        env=env, region=region, **found, live=live, unseen=unseen, ceiling=ceiling, allowed=allowed, accounts=accounts
+        env=place.env,
+        region=place.region,
+        **plans,
+        live=live,
+        unseen=unseen,
+        ceiling=ceiling,
+        allowed=allowed,
+        accounts=accounts,
     )

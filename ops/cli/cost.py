@@ -11,17 +11,17 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account, offline_target
+from ops.cli.given import read_place, read_size
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
 from ops.cost import ledger, speed
 from ops.cost.ledger import sentence
-from ops.cost.money import Currency, currency_from
+from ops.cost.money import Currency, read_currency
 from ops.cost.quote import quote
 from ops.plan import pricing
 from ops.prices import table as prices
 from ops.prices.current import current
 from ops.terraform.offline import planned
-from ops.terraform.variables import Size
 
 UNKNOWN_PRICE = 6
 
@@ -78,16 +78,17 @@ def _plain(value: Any) -> Any:
 
 def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dict[str, Any]]:
     """Everything `make cost` says: as lines and for a program."""
-    currency = currency_from(environ)
-    target = offline_target(environ)
+    place = read_place(environ)
+    currency, target = read_currency(place.currency), offline_target(place)
     with working(console, "planning without asking AWS", quiet=not console.is_terminal):
-        plan = planned(target, Size.from_options(environ))
+        size = read_size(environ)
+        plan = planned(target, size)
     missing = ""
     account: Account | None = None
     records: list[dict[str, Any]] = []
     rest: list[dict[str, Any]] = []
     try:
-        account = Account.from_environment(environ)
+        account = Account.at(place)
     except TerraformError as error:
         missing = f"the ledger was not read: {error}"
     with console.status("asking for prices"):
@@ -100,7 +101,7 @@ def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dic
         except (NotAppliedError, TerraformError, BotoCoreError, ClientError) as error:
             missing = f"the ledger was not read: {error}"
     measured = None if target.env == "local" else speed.of_runs([(one["to"], one) for one in records])
-    found = quote(plan, env=target.env, region=target.region, book=book, environ=environ, measured=measured)
+    found = quote(plan, env=target.env, region=target.region, book=book, size=size, measured=measured)
     if found is None:
         raise OperatorError("the plan holds no cluster, so there is nothing to price.")
     said = found.lines(currency)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ops.aws.account import Account
+from ops.cli.given import open_account
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.diagnose import gather, report
@@ -31,6 +31,7 @@ def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
     OperatorError
         There is nothing to diagnose, or no such place.
     """
+    ids = {"cluster_id": environ.get("CLUSTER") or "", "step_id": environ.get("STEP") or ""}
     if folder := environ.get("LOGS"):
         if layout.is_s3(folder):
             raise OperatorError(
@@ -38,8 +39,7 @@ def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
                 f"aws s3 cp --recursive {folder} logs.",
                 exit_code=2,
             )
-        asked = {"cluster_id": environ.get("CLUSTER") or "", "step_id": environ.get("STEP") or ""}
-        evidence = gather.gather_tree(Path(folder).expanduser(), **asked)
+        evidence = gather.gather_tree(Path(folder).expanduser(), **ids)
         if not (evidence.documents or evidence.node or evidence.job or evidence.reason or evidence.details):
             raise OperatorError(
                 f"there is no log of EMR below {folder}. Fix: give the folder that holds steps/, containers/, node/.",
@@ -47,7 +47,7 @@ def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
             )
         return Diagnosis(evidence, judge(evidence))
     patience = 0.0 if environ.get("WAIT") == "0" else command.LATE_SECONDS
-    return command.diagnose(Account.from_environment(environ), environ, console, patience=patience)
+    return command.diagnose(open_account(environ), console, patience=patience, **ids)
 
 
 def main(environ: Mapping[str, str]) -> int:

@@ -20,9 +20,10 @@ from rich.text import Text
 from ops.aws.account import Account
 from ops.aws.emr import list_steps
 from ops.aws.poll import poll
+from ops.cli.given import open_account, read_number
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
-from ops.core.text import duration, number
+from ops.core.text import duration
 from ops.logs import layout, words
 from ops.logs.layout import Log
 from ops.logs.reader import Logs, open_logs
@@ -232,7 +233,7 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
 
 def run(account: Account, environ: Mapping[str, str], console: Console) -> None:
     """What make's variables ask for."""
-    lines = int(number(environ, "LINES") or LINES)
+    lines = int(read_number(environ, "LINES") or LINES)
     source = source_of(account, environ)
     if environ.get("FOLLOW") == "1":
         pause = POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS
@@ -265,5 +266,5 @@ def run(account: Account, environ: Mapping[str, str], console: Console) -> None:
 
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 2 for an unknown cluster or step; 20 without a cluster; 27 while no log has arrived."""
-    run(Account.from_environment(environ), environ, Console())
+    run(open_account(environ), environ, Console())
     return 0

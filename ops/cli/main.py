@@ -38,7 +38,7 @@ def environment_of(command: str, typed: Mapping[str, str], environ: Mapping[str,
     Raises
     ------
     WrongUseError : make was given a variable that the command does not take, or a value that can only be wrong
-    OperatorError : CURRENCY is none
+    OperatorError : there is no such environment, or CURRENCY is none
     """
     kept = {
         name: value
@@ -49,10 +49,14 @@ def environment_of(command: str, typed: Mapping[str, str], environ: Mapping[str,
     for name in TAKES[command]:
         if text := given.get(name):
             OPTIONS[name].check(text)
-    if given.get("CURRENCY"):
-        from ops.cost.money import currency_from
+    if "REGION" in TAKES[command]:
+        from ops.cli.given import read_place
 
-        currency_from(given)  # what is no currency is refused now, not when a run of minutes has ended
+        read_place(given)
+    if given.get("CURRENCY"):
+        from ops.cost.money import read_currency
+
+        read_currency(given["CURRENCY"])  # what is no currency is refused now, not when a run of minutes has ended
     return given
 
 
@@ -66,7 +70,8 @@ def find(target: str) -> Callable[[Mapping[str, str]], int]:
 def run(command: Command, typed: Mapping[str, str], environ: Mapping[str, str]) -> int:
     """Run a command; the value is its exit code. An expected error is a sentence on standard error."""
     try:
-        return find(command.runs)(environment_of(command.name, typed, environ))
+        given = environment_of(command.name, typed, environ)
+        return find(command.runs)(given)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-from fruits.request import MEANINGS
+from fruits.request import ENGINES, MEANINGS, PRECISIONS
 
 from ops.core.errors import WrongUseError
 
@@ -86,8 +86,14 @@ class Option:
             raise WrongUseError(f"{self.name}={text} is not a number from 1. Fix: for example {example}.")
 
 
+_CHOICES = {"engine": ENGINES, "precision": PRECISIONS}
 _OF_A_RUN = [
-    Option(name.upper(), f"{meaning.plain}{' (sample: how many)' if name == 'classes' else ''}", shown=meaning.shown)
+    Option(
+        name.upper(),
+        f"{meaning.plain}{' (sample: how many)' if name == 'classes' else ''}",
+        shown=meaning.shown,
+        choices=_CHOICES.get(name, ()),
+    )
     for name, meaning in MEANINGS.items()
     if meaning.typed
 ]

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ops.ci import comment, gather
+from ops.cli.given import is_on, read_number, read_place, read_size
 from ops.core.console import Console
 from ops.core.errors import ExitCode, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import DEFAULT_REGION
-from ops.core.text import number
 
 REPLACES = 32
 REFUSED = 1
@@ -61,13 +61,24 @@ def main(environ: Mapping[str, str]) -> int:
     console = Console(stderr=True)
     allowed = comment.LABEL in {label.strip() for label in environ.get("LABELS", "").split(",")}
     out = Path(environ.get("OUT") or ROOT / "build" / "plan-report")
-    given = number(environ, "MAX_USD_PER_HOUR")
+    given = read_number(environ, "MAX_USD_PER_HOUR")
     ceiling = CEILING if given is None else float(given)
     if plans := [plan for plan in environ.get("PLAN", "").split(",") if plan]:
         subject = from_files(plans, environ, ceiling, allowed)
     else:
         base = environ.get("BASE") or "origin/main"
-        subject = gather.subject(base, environ, out / "work", console, ceiling=ceiling, allowed=allowed)
+        asks = not is_on(environ, "OFFLINE")
+        unseen = "" if asks else environ.get("UNSEEN") or "AWS was not to be asked (OFFLINE=1)."
+        subject = gather.subject(
+            base,
+            read_place(environ),
+            read_size(environ),
+            out / "work",
+            console,
+            unseen=unseen,
+            ceiling=ceiling,
+            allowed=allowed,
+        )
     out.mkdir(parents=True, exist_ok=True)
     text = comment.markdown(subject)
     (out / "report.md").write_text(text)

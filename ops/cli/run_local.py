@@ -6,10 +6,22 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from fruits.inputs import require_image
+from fruits.command_line import read_request
+from fruits.inputs import LeftOut, label_of, require_classes, require_image, walk
+from fruits.request import Request
 from fruits.store import Store
 
-from ops.job.local_spark import SAMPLE, request_from
+from ops.cli.given import read_fields
+from ops.job.local_spark import SAMPLE, make_request
+
+
+def require_known(request: Request, source: Store) -> None:
+    """Refuse classes that a local folder does not have; nothing is listed where none is named."""
+    if request.classes:
+        from fruits.selection import normalise_names
+
+        labels = {label_of(f"{source.uri}/{entry.key}") for entry in walk(source, LeftOut())}
+        require_classes(normalise_names(request.classes), labels)
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -17,9 +29,13 @@ def main(environ: Mapping[str, str]) -> int:
 
     What can be refused is refused first, in a moment: what takes long to load or to draw comes after.
     """
-    request = request_from(environ)
+    uri = environ.get("REQUEST")
+    request = read_request(uri) if uri else make_request(read_fields(environ))
     if request.input != SAMPLE:
-        require_image(Store(request.input))
+        source = Store(request.input)
+        require_image(source)
+        if source.is_local:
+            require_known(request, source)
     from fruits.models import require_model
 
     require_model(request)
@@ -30,6 +46,7 @@ def main(environ: Mapping[str, str]) -> int:
     console = Console()
     if request.input == SAMPLE:
         counts = draw_sample(Path(SAMPLE))
+        require_known(request, Store(SAMPLE))
         console.print(
             f"the embedded sample, drawn (not photographed): {sum(counts.values())} images of {len(counts)} fruits "
             f"in {SAMPLE}",

@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
+from fruits.command_line import read_request
+
+from localaws import faults
 from ops.aws import emr
 from ops.aws.account import Account
+from ops.cli.given import is_on, open_account, read_fields
 from ops.core.console import Console, tell_next
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
@@ -20,6 +26,12 @@ from ops.lifecycle import fault, step
 from ops.lifecycle.environment import destroy, fetch_results
 
 
+def read_terms(environ: Mapping[str, str]) -> step.Terms:
+    """The terms that QUEUE, DETACH and ONESHOT name."""
+    queue, detach, one_shot = (is_on(environ, name) for name in ("QUEUE", "DETACH", "ONESHOT"))
+    return step.Terms(queue=queue, detach=detach, one_shot=one_shot)
+
+
 def checked(environ: Mapping[str, str]) -> None:
     """Refuse what cannot go together, before anything is submitted.
 
@@ -27,11 +39,10 @@ def checked(environ: Mapping[str, str]) -> None:
     ------
     OperatorError
     """
-    detached = step.Terms.from_options(environ).detach
     for name in ("ONESHOT", "FAULT"):
-        if detached and environ.get(name):
+        if is_on(environ, "DETACH") and environ.get(name):
             raise OperatorError(f"DETACH=1 leaves before {name} is done. Fix: give one of the two.", exit_code=2)
-    if (kind := fault.wanted(environ)) in fault.AT_START:
+    if (kind := faults.known(environ.get("FAULT") or "")) in fault.AT_START:
         raise OperatorError(
             f"FAULT={kind} strikes while a cluster starts. Fix: make apply FAULT={kind}; for a step there are "
             f"{', '.join(fault.IN_STEP)}.",
@@ -39,7 +50,7 @@ def checked(environ: Mapping[str, str]) -> None:
         )
 
 
-def once(account: Account, environ: Mapping[str, str], console: Console) -> int:
+def once(account: Account, fields: Mapping[str, Any], console: Console, terms: step.Terms) -> int:
     """The step, its results, and the end of the cluster once the step has ended or Ctrl-C was pressed.
 
     A step that could not be looked at has not ended: its cluster stays, and the message says how to come back.
@@ -52,25 +63,25 @@ def once(account: Account, environ: Mapping[str, str], console: Console) -> int:
         signal.signal(number, signal.default_int_handler)
     has_ended = True
     try:
-        code = step.run_step(account, environ, console, step.Terms.from_options(environ))
+        code = step.run_step(account, fields, console, terms)
         if code == 0:
-            fetch_results(account, environ, console)
+            fetch_results(account, console, uri=fields.get("output", ""), model=fields.get("model", ""))
     except step.NotEndedError as error:
         has_ended = False
         error.add_note(f"ONESHOT=1 destroyed nothing: the cluster {step.bills(account)}.")
         raise
     finally:
         if has_ended:
-            destroy_at_end(account, environ, console)
+            destroy_at_end(account, console)
     if code == UNDETERMINED and not account.target.emulated:
         code = afterwards(account, console)
     return code
 
 
-def destroy_at_end(account: Account, environ: Mapping[str, str], console: Console) -> None:
+def destroy_at_end(account: Account, console: Console) -> None:
     """Destroy the cluster; when that fails, say that it may still bill."""
     try:
-        destroy(environ, console)
+        destroy(replace(account), console)  # a session of its own: the step may have outlived the credentials
     except BaseException:
         if not account.target.emulated:
             console.print("THE CLUSTER MAY STILL BILL. Fix: make destroy.", style="bold red")
@@ -96,11 +107,15 @@ def end(account: Account, code: int, console: Console) -> int:
 def main(environ: Mapping[str, str]) -> int:
     """`make run-step`: the job's own exit code where it is known."""
     checked(environ)
-    account, console, terms = Account.from_environment(environ), Console(), step.Terms.from_options(environ)
-    with fault.injected(account, environ, fault.IN_STEP):
+    fields, terms = read_fields(environ), read_terms(environ)
+    account, console = open_account(environ), Console()
+    if uri := environ.get("REQUEST"):
+        request = read_request(uri, account.store).as_json()
+        fields = {name: value for name, value in request.items() if value is not None}
+    with fault.injected(account, environ.get("FAULT") or "", fault.IN_STEP):
         if terms.one_shot:
-            return once(account, environ, console)  # destroy says what is left
-        code = step.run_step(account, environ, console, terms)
+            return once(account, fields, console, terms)  # destroy says what is left
+        code = step.run_step(account, fields, console, terms)
     return code if terms.detach else end(account, code, console)
 
 
@@ -108,6 +123,6 @@ def watch(environ: Mapping[str, str]) -> int:
     """`make watch`."""
     if not (step_id := environ.get("STEP")):
         raise OperatorError("which step? Fix: make watch STEP=s-…; make steps lists them.", exit_code=ExitCode.USAGE)
-    account, console = Account.from_environment(environ), Console()
+    account, console = open_account(environ), Console()
     submitted = step.Submitted(str(account.cluster["cluster_id"]), step_id, emr.read_output(account, step_id))
     return end(account, step.see(account, submitted, console, step.Terms()), console)

@@ -20,6 +20,7 @@ from localaws.emr.node import Node
 from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.states import LIVE_STATES
+from ops.cli.given import open_account
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 
@@ -199,5 +200,5 @@ def local_shell(account: Account, console: Console) -> int:
 
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: the shell's own; 3, 20, 21 or 26 where there is none to be had."""
-    account, console = Account.from_environment(environ), Console(stderr=True)
+    account, console = open_account(environ), Console(stderr=True)
     return local_shell(account, console) if account.target.emulated else session(account, environ, console)

@@ -14,12 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.aws import emr
-from ops.aws.account import NOT_RUNNING, Account, emulator
+from ops.aws.account import NOT_RUNNING, Account, find_emulator
+from ops.cli.given import read_place
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.text import duration, utc
 from ops.cost.bills import Bills, Cluster, ends, look, sentence
-from ops.cost.money import shown
+from ops.cost.money import rounded, shown
 from ops.job.watch import sentence as progress_sentence
 from ops.logs.waiting import WaitingLog
 from ops.prices import table as prices
@@ -84,10 +85,12 @@ def table_of(env: str, region: str, bills: Bills, steps: list[OpenStep], now: da
         row("age", f"{duration((now - cluster.created).total_seconds())}, since {utc(cluster.created)}")
         if cluster.live:
             row("nodes", ", ".join(f"{count} {role}" for role, count in cluster.nodes.items()) or "none yet")
-            row("ends", "\n".join(ends(cluster, now)))
+            at_once, *later = ends(cluster, now)
+            row("ends", "\n".join([f"with {at_once}, whenever you like", *later]))
             row("steps", "\n".join(map(str, steps)) or "none is open")
         if cluster.usd_so_far is not None:
-            row("so far", f"{shown(cluster.usd_so_far)} USD before tax" + (" on AWS" if bills.emulated else ""))
+            so_far = f"{shown(cluster.usd_so_far)} USD before tax"
+            row("so far", f"nothing; on AWS it would be {so_far}" if bills.emulated else so_far)
     row("bills", sentence(bills))
     if cluster is not None and (old := prices.say_age(today=now.date())):
         row("prices", old)
@@ -115,13 +118,13 @@ def as_json(env: str, region: str, bills: Bills, steps: list[OpenStep], now: dat
             "ends_when_idle": cluster.ends_idle and cluster.ends_idle.isoformat(),
             "ends_latest": cluster.ends_latest or None,
             "nodes": dict(cluster.nodes),
-            "usd_per_hour": None if cluster.usd_hour is None else str(cluster.usd_hour),
-            "usd_so_far": None if cluster.usd_so_far is None else str(cluster.usd_so_far),
+            "usd_per_hour": None if cluster.usd_hour is None else str(rounded(cluster.usd_hour)),
+            "usd_so_far": None if cluster.usd_so_far is None else str(rounded(cluster.usd_so_far)),
         },
         "open_steps": [
             {"id": one.id, "state": one.state, "progress": one.progress, "waits": one.waits} for one in steps
         ],
-        "network_usd_per_hour": {name: str(usd) for name, usd in bills.network.items()},
+        "network_usd_per_hour": {name: str(rounded(usd)) for name, usd in bills.network.items()},
         "billing": sentence(bills),
     }
 
@@ -129,12 +132,13 @@ def as_json(env: str, region: str, bills: Bills, steps: list[OpenStep], now: dat
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0 whatever the environment is in; 1 to 4 where it cannot be asked."""
     errors, as_program = Console(stderr=True), environ.get("JSON") == "1"
-    if (environ.get("ENV") or "local") == "local" and not emulator(environ):
+    place = read_place(environ)
+    if place.is_local and not find_emulator(place):
         none = {"env": "local", "emulated": True, "cluster": None, "billing": NOT_RUNNING}
         print(json.dumps(none, indent=1) if as_program else NOT_RUNNING)
         return 0
     with working(errors, "asking", quiet=as_program or not errors.is_terminal):
-        account = Account.from_environment(environ)
+        account = Account.at(place)
         now = datetime.now(UTC)
         bills = look(account, now)
         steps = open_steps(account, bills.cluster)

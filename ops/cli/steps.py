@@ -17,6 +17,7 @@ from rich.text import Text
 from ops.aws import emr
 from ops.aws.account import Account
 from ops.aws.emr import list_steps
+from ops.cli.given import open_account
 from ops.core.console import Console
 from ops.core.text import duration, utc
 from ops.diagnose import gather, wait
@@ -94,7 +95,7 @@ def table_of(cluster_id: str, steps: Sequence[Mapping[str, Any]]) -> Table:
 
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 20 without a cluster; 2 where CLUSTER= is none."""
-    account = Account.from_environment(environ)
+    account = open_account(environ)
     cluster_id = environ.get("CLUSTER") or str(account.cluster["cluster_id"])
     steps = listed(account, cluster_id, datetime.now(UTC))
     if environ.get("JSON") == "1":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ops.aws.account import Account
+from ops.cli import browser
+from ops.cli.given import open_account
 from ops.core.console import Console
 from ops.cost.bills import last_line
 from ops.lifecycle import studio
@@ -17,20 +19,22 @@ def _then_last_line(account: Account, console: Console) -> int:
 
 def put_command(environ: Mapping[str, str]) -> int:
     """`make studio-notebook`. Exit code: 20 without a cluster or without Studio."""
-    account, console = Account.from_environment(environ), Console()
+    account, console = open_account(environ), Console()
     studio.put(account, console)
     return _then_last_line(account, console)
 
 
 def open_command(environ: Mapping[str, str]) -> int:
     """`make studio-open`."""
-    account, console = Account.from_environment(environ), Console()
-    studio.open_(account, environ, console)
+    account, console = open_account(environ), Console()
+    address = studio.print_address(account, console)
+    if not account.target.emulated:
+        browser.show(address, environ, terminal=console.is_terminal)
     return _then_last_line(account, console)
 
 
 def stop_command(environ: Mapping[str, str]) -> int:
     """`make studio-stop`."""
-    account, console = Account.from_environment(environ), Console()
+    account, console = open_account(environ), Console()
     studio.end(account, console)
     return _then_last_line(account, console)

@@ -10,18 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ops.aws.account import target_from
+from ops.aws.account import find_target, offline_target
+from ops.cli.given import is_on, read_number, read_person, read_place, read_repository, read_size
 from ops.core.console import Console, ask, working
 from ops.core.errors import ExitCode
 from ops.core.paths import INFRA, ROOT
 from ops.core.target import DEFAULT_REGION, NO_ACCOUNT, Target
-from ops.core.text import number
 from ops.plan import policies, pricing
 from ops.plan.changes import Kind, changes
 from ops.plan.summary import summary
 from ops.prices.current import current
 from ops.terraform.binary import find_terraform
-from ops.terraform.variables import github_variables, workspace
+from ops.terraform.variables import Size, workspace
 from ops.terraform.workspace import ADMINISTRATORS, STACKS, Stack, Workspace
 
 PLANS = Path("build/plan")
@@ -32,11 +32,12 @@ def plan(environ: Mapping[str, str]) -> int:
 
     Exit code: 0; 1 Terraform refuses; 3 no usable Terraform; 4 no credentials; 5 a rule is broken.
     """
-    terraform, target = find_terraform(environ), target_from(environ, may_be_offline=True)
+    terraform, place, size = find_terraform(), read_place(environ), read_size(environ)
+    target = offline_target(place) if is_on(environ, "OFFLINE") else find_target(place, may_be_offline=True)
     console = Console(stderr=True)
     broken: list[policies.Violation] = []
     for stack in STACKS:
-        work = workspace(stack, target, environ, terraform=terraform, capture=True)
+        work = workspace(stack, target, size, terraform=terraform, capture=True)
         print(f"── {stack} of ENV={target.env}{' without asking AWS' if target.offline else ''}", flush=True)
         kept = work.state.with_suffix(".tfplan")
         with working(console, f"planning {stack}"):
@@ -48,7 +49,7 @@ def plan(environ: Mapping[str, str]) -> int:
         ask = not (target.offline or target.emulated)
         book = current(target.region, pricing.types(shown), ask=ask)  # as make cost and the question of make apply
         print("\n".join([f"   {counted(shown)}; all of it: {text}", *summary(shown, target.region, book)]), flush=True)
-        broken += policies.check(shown, ceiling=number(environ, "MAX_USD_PER_HOUR"), region=target.region)
+        broken += policies.check(shown, ceiling=read_number(environ, "MAX_USD_PER_HOUR"), region=target.region)
     for violation in broken:
         print(f"plan: the plan breaks a rule: {violation}", file=sys.stderr)
     return ExitCode.RULE if broken else ExitCode.DONE
@@ -69,18 +70,18 @@ def validate(environ: Mapping[str, str]) -> int:
     """`make validate`: the code of all four stacks."""
     target = Target(env="local", region=DEFAULT_REGION, account_id=NO_ACCOUNT, offline=True)
     for stack in (*STACKS, *ADMINISTRATORS):
-        Workspace(target=target, stack=stack, terraform=find_terraform(environ)).validate()
+        Workspace(target=target, stack=stack, terraform=find_terraform()).validate()
     return 0
 
 
 def check_format(environ: Mapping[str, str]) -> int:
     """`make fmt-check`: changes nothing; 3 where something is not formatted."""
-    return format_code(find_terraform(environ), environ, "-check", "-diff")
+    return format_code(find_terraform(), environ, "-check", "-diff")
 
 
 def write_format(environ: Mapping[str, str]) -> int:
     """The Terraform half of `make fmt`."""
-    return format_code(find_terraform(environ), environ)
+    return format_code(find_terraform(), environ)
 
 
 def format_code(terraform: Path, environ: Mapping[str, str], *options: str) -> int:
@@ -107,16 +108,15 @@ def administer(stack: Stack, environ: Mapping[str, str]) -> int:
     ------
     OperatorError : the answer is no, or nobody is there to answer
     """
-    if stack == "github":
-        github_variables(environ)  # refused before an account is asked
-    target = target_from(environ, may_be_offline=False)
-    work = workspace(stack, target, environ)
+    repository = read_repository(environ) if stack == "github" else None  # refused before an account is asked
+    target = find_target(read_place(environ))
+    work = workspace(stack, target, Size(), repository=repository)
     kept = work.state.with_suffix(".tfplan")
     if not work.plan(out=kept):
         print(f"the stack {stack} of ENV={target.env} is up to date: nothing to do")
         return 0
     question = f"apply this plan to account {target.account_id}?"
-    ask(question, environ, refused="nothing was changed.")
+    ask(question, read_person(environ), refused="nothing was changed.")
     work.apply_plan(kept)
     print(f"the stack {stack} of ENV={target.env} is applied")
     return 0

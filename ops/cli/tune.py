@@ -16,15 +16,15 @@ from typing import Any
 
 from fruits.errors import UsageError
 from fruits.models import require_model
-from fruits.request import PRECISIONS, Request
+from fruits.request import Request
 from fruits.store import Store
 from rich.box import SIMPLE
 from rich.table import Table
 
 from ops.aws.account import offline_target
+from ops.cli.given import read_number, read_place, read_size, read_whole_number
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
-from ops.core.text import number
 from ops.cost import estimate, speed
 from ops.cost.money import rounded
 from ops.job import tuning
@@ -32,7 +32,6 @@ from ops.job.local_spark import MODELS, SAMPLE
 from ops.plan import pricing
 from ops.prices import table as prices
 from ops.terraform.offline import planned
-from ops.terraform.variables import Size
 from sample.draw import draw_sample
 
 BF16_FAMILIES = ("c7i", "m7i", "r7i", "c7a", "m7a", "r7a")
@@ -75,22 +74,13 @@ class Fleet:
 
 
 def _fleet(environ: Mapping[str, str]) -> Fleet | None:
-    images = number(environ, "IMAGES")
+    images = read_number(environ, "IMAGES")
     if images is None:
         return None
     if images < 1:
         raise UsageError(f"IMAGES={images} cannot be. Fix: at least 1.")
-    target = offline_target(environ)
-    return Fleet(target.env, target.region, planned(target, Size.from_options(environ)), prices.table(), int(images))
-
-
-def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
-    value = number(environ, name)
-    if value is None:
-        return default
-    if not isinstance(value, int) or value < 1:
-        raise UsageError(f"{name}={environ[name]} is not a whole number above 0. Fix: {name}={default}.")
-    return value
+    target = offline_target(read_place(environ))
+    return Fleet(target.env, target.region, planned(target, read_size(environ)), prices.table(), int(images))
 
 
 def requests_of(environ: Mapping[str, str]) -> list[Request]:
@@ -103,7 +93,7 @@ def requests_of(environ: Mapping[str, str]) -> list[Request]:
     """
     weights = environ.get("WEIGHTS") or None
     names = [environ["MODEL"]] if environ.get("MODEL") else tuning.models_at_hand(weights)
-    sizes = [_whole(environ, "IMAGE_SIZE", 224)] if environ.get("IMAGE_SIZE") else list(tuning.SIZES)
+    sizes = [read_whole_number(environ, "IMAGE_SIZE", 224)] if environ.get("IMAGE_SIZE") else list(tuning.SIZES)
     asked = [
         Request(input=environ.get("INPUT") or SAMPLE, output=".", model=name, weights=weights, image_size=size)
         for size in sizes
@@ -137,16 +127,14 @@ class Findings:
 
 def find(environ: Mapping[str, str], console: Console) -> Findings:
     """Measure, compare, price."""
-    asked_precision = environ.get("PRECISION") or None
-    if asked_precision not in (None, *PRECISIONS):
-        raise UsageError(f"the precision '{asked_precision}' is unknown. Fix: one of {', '.join(PRECISIONS)}.")
+    limit = read_whole_number(environ, "LIMIT", tuning.SAMPLE)
     requests = requests_of(environ)
     if requests[0].input == SAMPLE:
         draw_sample(Path(SAMPLE))
     with working(console, "looking at the images") as say:
         capabilities = tuning.capabilities()
-        asked = tuning.precisions(asked_precision, capabilities)
-        sample = tuning.draw(Store(requests[0].input), _whole(environ, "LIMIT", tuning.SAMPLE))
+        asked = tuning.precisions(environ.get("PRECISION") or None, capabilities)
+        sample = tuning.draw(Store(requests[0].input), limit)
         if environ.get("IMAGES"):
             say("planning the cluster without asking AWS")
         fleet = _fleet(environ)
@@ -178,7 +166,7 @@ def table_of(found: Findings) -> Table:
             str(choice.size),
             choice.precision,
             f"{row.rate:.0f}",
-            f"{100 * row.accuracy:.1f} %",
+            f"{100 * row.accuracy:.1f}%",
             str(row.k),
         ]
         if run:

@@ -25,7 +25,8 @@ from localaws.java import find_java_home
 from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.poll import poll
-from ops.core import browser
+from ops.cli import browser
+from ops.cli.given import open_account
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.gate import Gate, Identity, gate, make_identity
@@ -234,5 +235,5 @@ def show(account: Account, environ: Mapping[str, str], console: Console) -> None
 
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 20 without a cluster; 25 when there is nothing to see."""
-    show(Account.from_environment(environ), environ, Console())
+    show(open_account(environ), environ, Console())
     return 0

@@ -1,10 +1,10 @@
 """What every room stands on: errors, the terminal, words, places. Knows neither AWS nor the job.
 
 - `errors`      the one tree of expected failures, and the exit codes; `exit_codes` prints them
-- `console`     the one console: print, ask, and show that something goes on
-- `text`        durations, sizes and times for a reader; numbers from one
+- `console`     the one console: print, ask a person, and show that something goes on
+- `text`        durations, sizes and times for a reader
 - `target`      where a command works: environment, region, account, and the names that follow from these
 - `paths`       where things lie in a clone
 - `programs`    what Terraform, git and spark-submit inherit of the shell
-- `browser`     opens a page where somebody is there to look; `gate` shows one to its owner alone
+- `gate`        shows a page to its owner alone
 """

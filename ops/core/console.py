@@ -8,11 +8,11 @@ display at a time. Two clocks: the first is the command's, from its start to its
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -207,17 +207,31 @@ def fail(text: str) -> None:
     Console(stderr=True).print(text, style="red")
 
 
-def ask(question: str, environ: Mapping[str, str], *, refused: str) -> None:
-    """Ask for a yes, unless YES=1 gave it beforehand.
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Whoever typed the command.
+
+    Attributes
+    ----------
+    has_agreed : to whatever is asked (YES=1)
+    is_present : to answer a question; without a terminal, and in CI, nobody is
+    """
+
+    has_agreed: bool = False
+    is_present: bool = False
+
+
+def ask(question: str, person: Person, *, refused: str) -> None:
+    """Ask for a yes, unless it was given beforehand.
 
     Raises
     ------
     OperatorError
         The answer is no (``refused`` says what that means), or nobody is there to answer.
     """
-    if environ.get("YES") == "1":
+    if person.has_agreed:
         return
-    if environ.get("CI") or not sys.stdin.isatty():
-        raise OperatorError(f"nobody is here to answer: {question} Fix: YES=1 answers beforehand.", exit_code=2)
+    if not person.is_present:
+        raise OperatorError(f"there is no terminal to ask at: {question} Fix: YES=1 answers beforehand.", exit_code=2)
     if Console().input(f"{question} type yes: ").strip() != "yes":
         raise OperatorError(refused, exit_code=2)

@@ -1,27 +1,8 @@
-"""Durations, times, sizes and numbers, for a reader and from one."""
+"""Durations, times and sizes for a reader."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-
-from ops.core.errors import WrongUseError
-
-
-def number(environ: Mapping[str, str], name: str) -> float | int | None:
-    """A number given to make, such as ``IMAGES=90000``.
-
-    >>> number({"IMAGES": "90_000"}, "IMAGES"), number({"MINUTES": "7.5"}, "MINUTES"), number({}, "IMAGES")
-    (90000, 7.5, None)
-    """
-    text = environ.get(name, "").strip()
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise WrongUseError(f"{name}={text} is not a number; write for instance {name}=90000.") from error
-    return int(value) if value.is_integer() else value
 
 
 def utc(moment: datetime) -> str:

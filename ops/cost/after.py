@@ -1,26 +1,20 @@
-"""The lines of other commands: before `make apply` asks, after a step, after a cluster's end.
+"""The lines of other commands: after a step, after a cluster's end, after the demo.
 
-None of them makes the command fail whose end they tell: what cannot be told is said in a sentence.
+None of them makes the command fail whose end they tell: what is not available is said in a sentence.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ops.aws.account import Account
 from ops.core.console import Console
-from ops.core.errors import NotAppliedError
-from ops.cost import estimate, ledger, speed
+from ops.cost import estimate, ledger
 from ops.cost.bill import Node, Span, bill, spans_of_steps
-from ops.cost.ledger import TROUBLE, sentence
-from ops.cost.money import Currency, currency_from
-from ops.cost.quote import quote
-from ops.plan import pricing
+from ops.cost.ledger import TROUBLE, sentence, why_untold
+from ops.cost.money import Currency, read_currency
 from ops.prices import table as prices
 from ops.prices.current import current
 
@@ -33,10 +27,6 @@ def _age(account: Account, book: prices.Book) -> str:
     return f"; {old}" if (old := prices.say_age(book, account.target.region, _types(account))) else ""
 
 
-def _why(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
-
-
 def book_of(account: Account) -> prices.Book:
     """The prices of the types that the applied cluster may have."""
     return current(account.target.region, _types(account), ask=not account.target.emulated)
@@ -45,27 +35,6 @@ def book_of(account: Account) -> prices.Book:
 def _types(account: Account) -> set[str]:
     fleets = account.cluster.get("fleets") or {}
     return {name for fleet in fleets.values() for name in fleet["types"]}
-
-
-def measured_speed(account: Account) -> speed.Speed | None:
-    """As the newest run in the ledger measured; None where there is none, or on the embedded AWS."""
-    if not account.target.emulated:
-        with contextlib.suppress(BotoCoreError, ClientError, NotAppliedError):
-            records = ledger.read(account.client("s3"), account.bucket("data"))
-            return speed.of_runs([(one["to"], one) for one in records])
-    return None
-
-
-def before_apply(plan: Mapping[str, Any], account: Account, environ: Mapping[str, str]) -> list[str]:
-    """The estimate that is shown before the question whether to create a cluster."""
-    region = account.target.region
-    try:
-        book = current(region, pricing.types(plan, unused=True), ask=not account.target.emulated)
-        found = quote(plan, env=account.target.env, region=region, book=book, environ=environ,
-                      measured=measured_speed(account))  # fmt: skip
-        return [f"   {line}" for line in found.lines(currency_from(environ))] if found else []
-    except TROUBLE as error:
-        return [f"   the cost cannot be told: {_why(error)}"]
 
 
 def on_aws(account: Account, cluster_id: str, record: Mapping[str, Any], currency: Currency) -> str:
@@ -81,10 +50,10 @@ def on_aws(account: Account, cluster_id: str, record: Mapping[str, Any], currenc
 def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping[str, Any], console: Console) -> None:
     """Say what a step did cost and keep it in the ledger."""
     try:
-        currency, book = currency_from(account.environ), book_of(account)
+        currency, book = read_currency(account.currency), book_of(account)
         record = ledger.of_step(account, cluster_id, step_id, summary, book)
         if record is None:
-            text = f"what the step cost cannot be told yet: EMR gives no end of {step_id}. Fix: make cost, later"
+            text = f"the step's cost is not available yet: EMR gives no end of {step_id}. Fix: make cost, later"
         else:
             bucket = account.bucket("data")
             new = ledger.write(account.client("s3"), bucket, record)
@@ -94,7 +63,7 @@ def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping
             said += [f"{'kept in' if new else 'was kept in'} {place}{_age(account, book)}"]
             text = "cost      " + "\n          ".join(said)
     except TROUBLE as error:
-        text = f"what the step cost cannot be told: {_why(error)}"
+        text = f"the step's cost is not available: {why_untold(error)}"
     console.print(text)
 
 
@@ -104,18 +73,18 @@ def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
         s3, bucket, book = account.client("s3"), account.bucket("data"), book_of(account)
         record = ledger.of_rest(account, cluster_id, ledger.read(s3, bucket), book)
         new = ledger.write(s3, bucket, record)
-        said = f"{sentence(record, currency_from(account.environ))}{_age(account, book)}"
+        said = f"{sentence(record, read_currency(account.currency))}{_age(account, book)}"
         text = f"beside its steps the cluster {said}" if new else ""
     except TROUBLE as error:
-        text = f"what the cluster cost cannot be told: {_why(error)}"
+        text = f"the cluster's cost is not available: {why_untold(error)}"
     if text and not account.target.emulated:
         console.print(text)
 
 
-def demo_price(account: Account, cluster_id: str, environ: Mapping[str, str]) -> str:
+def demo_price(account: Account, cluster_id: str) -> str:
     """What the demo's run would have cost on AWS, its cluster's start there included."""
     try:
-        currency = currency_from(environ)
+        currency = read_currency(account.currency)
         nodes_, steps = ledger.observe(account, cluster_id, prices.table())
         start = min(node.start for node in nodes_)
         end = max(node.end for node in nodes_ if node.end)
@@ -124,7 +93,7 @@ def demo_price(account: Account, cluster_id: str, environ: Mapping[str, str]) ->
         low, high = (found.total + hour * minutes / 60 for minutes in estimate.START_MINUTES)
         remark = _age(account, prices.table())
     except (*TROUBLE, ValueError) as error:  # ValueError: no node at all
-        return f"what this would have cost on AWS cannot be told: {_why(error)}"
+        return f"what this would have cost on AWS is not available: {why_untold(error)}"
     return (
         f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {_many(nodes_)}, "
         f"most of it while they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min){remark}"

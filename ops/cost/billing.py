@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from ops.aws.account import Account
-from ops.cost.money import Currency, shown
+from ops.cost.money import Currency, rounded, shown
 
 SOMETHING_BILLS = 8
 GIB = Decimal(2**30)
@@ -56,14 +56,14 @@ class Item:
         """For a reader; ``~`` is inferred."""
         mark = "~" if self.inferred else ""
         if self.usd_hour is not None:
-            return f"{mark}{shown(self.usd_hour)} USD an hour"
+            return f"{mark}{shown(self.usd_hour)} USD per hour"
         if self.usd_month is not None:
             return f"{mark}{shown(self.usd_month)} USD a month"
         return "price not known"
 
     def as_json(self) -> dict[str, Any]:
         """For a program; amounts as strings."""
-        amounts = {name: None if usd is None else str(usd) for name, usd in self._amounts.items()}
+        amounts = {name: None if usd is None else str(rounded(usd)) for name, usd in self._amounts.items()}
         return {"kind": self.kind, "id": self.id, "about": self.about, **amounts, "inferred": self.inferred,
                 "remove": self.remove}  # fmt: skip
 

@@ -28,7 +28,7 @@ class Run:
     images : how many
     minutes : of the step
     usd : at least and at most: fleet of the cheapest or dearest types, short or long start-up
-    usd_on_demand : at most, where Spot has nothing
+    usd_on_demand : at most, without Spot capacity
     requests : dollars for reading every image from S3, part of ``usd``
     idle : dollars until the cluster ends itself where nobody destroys it, not part of ``usd``
     """
@@ -174,13 +174,13 @@ def lines(found: Estimate, currency: Currency, today: date | None = None) -> lis
             f"{_marked(own, bool(fleet.inferred & {ec2, 'emr', 'ebs'}), 10)}"
         )
     said += [f"  {item.name:26}{_marked(item.usd, item.inferred, 54)}" for item in hour.items]
-    fallback = f"; {currency.of(hour.total_on_demand)} where Spot has nothing" if hour.ec2 != hour.ec2_on_demand else ""
+    fallback = f"; {currency.of(hour.total_on_demand)} without Spot capacity" if hour.ec2 != hour.ec2_on_demand else ""
     said.append(
         f"an hour costs {currency.of(hour.total)} at most{fallback}; {currency.of(hour.least)} with the cheapest types"
     )
     if (run := found.run) is not None:
         low, high = run.usd
-        fallback = f"; {currency.of(run.usd_on_demand)} where Spot has nothing" if run.usd_on_demand != high else ""
+        fallback = f"; {currency.of(run.usd_on_demand)} without Spot capacity" if run.usd_on_demand != high else ""
         mark = "~" if found.speed.inferred else ""
         said += [
             f"{run.images:,} images: the step takes some {mark}{run.minutes:.1f} min, the cluster's start "

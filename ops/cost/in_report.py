@@ -13,7 +13,7 @@ from fruits.report import page
 from ops.aws.account import Account
 from ops.cost import ledger
 from ops.cost.ledger import TROUBLE, sentence
-from ops.cost.money import NOT_COUNTED, Currency, currency_from
+from ops.cost.money import NOT_COUNTED, Currency, read_currency
 from ops.prices.table import say_age, table
 
 
@@ -44,14 +44,14 @@ def sentences(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]], 
     ]
 
 
-def into_report(account: Account, folder: Path, environ: Mapping[str, str]) -> bool:
+def into_report(account: Account, folder: Path) -> bool:
     """Fill the page's slot for the cost; False where there is no page, or one of another version, or no answer."""
     report = folder / "report.html"
     try:
         summary = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         text = report.read_text(encoding="utf-8")
         records = ledger.read(account.client("s3"), account.bucket("data"))
-        said = sentences(summary, records, currency_from(environ))
+        said = sentences(summary, records, read_currency(account.currency))
     except (OSError, ValueError, *TROUBLE):
         return False  # a page without its cost is still the run's page
     filled = page.refill(text, "cost", page.render_paragraphs(said))

@@ -58,7 +58,7 @@ def total(records: Sequence[Mapping[str, Any]]) -> Decimal:
     return sum((Decimal(record["usd"]["total"]) for record in records), Decimal(0))
 
 
-def observe(account: Account, cluster_id: str, book: Book) -> tuple[list[Node], list[dict[str, Any]]]:
+def observe(account: Account, cluster_id: str, book: Book) -> tuple[list[Node], list[Mapping[str, Any]]]:
     """Nodes and steps of a cluster, as EMR knows them (it does for two months after the end).
 
     Raises
@@ -66,14 +66,14 @@ def observe(account: Account, cluster_id: str, book: Book) -> tuple[list[Node], 
     prices.UnknownPriceError : a node's type has no price
     """
     emr = account.client("emr")
-
-    def everything(call: str, key: str) -> list[dict[str, Any]]:
-        return [item for page in emr.get_paginator(call).paginate(ClusterId=cluster_id) for item in page[key]]
-
     cluster = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]
-    fleets = everything("list_instance_fleets", "InstanceFleets")
-    instances = everything("list_instances", "Instances")
-    return nodes(account.target.region, instances, fleets, cluster, book), everything("list_steps", "Steps")
+    fleet_pages = emr.get_paginator("list_instance_fleets").paginate(ClusterId=cluster_id)
+    instance_pages = emr.get_paginator("list_instances").paginate(ClusterId=cluster_id)
+    step_pages = emr.get_paginator("list_steps").paginate(ClusterId=cluster_id)
+    fleets = [fleet for page in fleet_pages for fleet in page["InstanceFleets"]]
+    instances = [instance for page in instance_pages for instance in page["Instances"]]
+    seen = nodes(account.target.region, instances, fleets, cluster, book)
+    return seen, [step for page in step_pages for step in page["Steps"]]
 
 
 def _record(account: Account, cluster_id: str, step_id: str | None, found: Bill, book: Book) -> dict[str, Any]:
@@ -162,6 +162,11 @@ TROUBLE = (
     OperatorError,  # a price that is not known, too
     KeyError,  # an answer without a field
 )
+
+
+def why_untold(error: Exception) -> str:
+    """What kept a cost from being told, in words."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
 
 
 def lines(record: Mapping[str, Any], currency: Currency) -> list[str]:

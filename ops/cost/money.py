@@ -79,14 +79,14 @@ def _per_eur() -> Mapping[str, tuple[Decimal, str]]:
         return {row["currency"]: (Decimal(row["per_eur"]), row["as_of"]) for row in csv.DictReader(file)}
 
 
-def currency_from(environ: Mapping[str, str]) -> Currency:
-    """The second currency that ``CURRENCY`` asks for: a code of the table, or ``EUR:0.91`` with a rate of one's own.
+def read_currency(text: str = "") -> Currency:
+    """The second currency: a code of the table, or ``EUR:0.91`` with a rate of one's own; empty for the usual one.
 
     Raises
     ------
     OperatorError : an unknown code without a rate, or a rate that is no number above 0
     """
-    text = environ.get("CURRENCY", "").strip() or DEFAULT_CURRENCY
+    text = text.strip() or DEFAULT_CURRENCY
     code, separator, rate = text.partition(":")
     code = code.upper()
     if not re.fullmatch(r"[A-Z]{3}", code):

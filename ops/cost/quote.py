@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ops.core.text import number
-from ops.cost import candidates, estimate
-from ops.cost.money import Currency
-from ops.cost.speed import Speed, of_types
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.aws.account import Account
+from ops.core.errors import NotAppliedError
+from ops.cost import candidates, estimate, ledger
+from ops.cost.ledger import TROUBLE, why_untold
+from ops.cost.money import Currency, read_currency
+from ops.cost.speed import Speed, of_runs, of_types
 from ops.plan import pricing
 from ops.prices import table as prices
+from ops.prices.current import current
+from ops.terraform.variables import Size
 
 
 @dataclass(frozen=True)
@@ -42,29 +49,49 @@ def quote(
     env: str,
     region: str,
     book: prices.Book,
-    environ: Mapping[str, str],
+    size: Size,
     measured: Speed | None = None,
 ) -> Quote | None:
     """Price a plan; None for one without a cluster.
 
     Parameters
     ----------
-    environ : IMAGES, MINUTES and PRECISION in it
+    size : the images, minutes and precision that are asked for
     measured : the speed of a run on AWS, instead of the slowest processor's that the plan may bring
 
     Raises
     ------
     prices.UnknownPriceError : a type has no price in this region
     """
-    size = pricing.shape(plan)
-    if size is None:
+    shape = pricing.shape(plan)
+    if shape is None:
         return None
-    images, minutes = number(environ, "IMAGES"), number(environ, "MINUTES")
-    precision = environ.get("PRECISION") or "f32"
+    images, precision = size.images, size.precision or "f32"
     measured = measured if precision == "f32" else None  # the ledger does not say in which precision a run was
-    speed = measured or of_types(pricing.worker_types(size.fleets), precision)
+    speed = measured or of_types(pricing.worker_types(shape.fleets), precision)
     found = estimate.estimate(plan, env=env, region=region, speed=speed, images=images, book=book)
     listed = candidates.list_candidates(
         plan, region=region, images=images, book=book, measured=measured, precision=precision
     )
-    return Quote(found, listed, images, minutes) if found else None
+    return Quote(found, listed, images, size.minutes) if found else None
+
+
+def measured_speed(account: Account) -> Speed | None:
+    """As the newest run in the ledger measured; None where there is none, or on the embedded AWS."""
+    if not account.target.emulated:
+        with contextlib.suppress(BotoCoreError, ClientError, NotAppliedError):
+            records = ledger.read(account.client("s3"), account.bucket("data"))
+            return of_runs([(record["to"], record) for record in records])
+    return None
+
+
+def before_apply(plan: Mapping[str, Any], account: Account, size: Size) -> list[str]:
+    """The estimate that is shown before the question whether to create a cluster; what cannot be told is said."""
+    target = account.target
+    try:
+        book = current(target.region, pricing.types(plan, unused=True), ask=not target.emulated)
+        speed = measured_speed(account)
+        price = quote(plan, env=target.env, region=target.region, book=book, size=size, measured=speed)
+        return [f"   {line}" for line in price.lines(read_currency(account.currency))] if price else []
+    except TROUBLE as error:
+        return [f"   the cost is not available: {why_untold(error)}"]

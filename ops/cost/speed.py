@@ -31,9 +31,9 @@ class Speed:
 BASE = "m6i and m6a"
 PROCESSORS: tuple[tuple[str, tuple[str, ...], Decimal, str], ...] = (
     (BASE, ("m6i", "c6i", "r6i", "m6a"), Decimal(1), "as the benchmark's machine"),
-    ("m5, c5, r5", ("m5", "c5", "r5"), 1 / Decimal("1.15"), "AWS: m6i is up to 15 % faster"),
-    ("m7i, c7i", ("m7i", "c7i"), Decimal("1.15"), "AWS: up to 15 % faster than m6i"),
-    ("m6g, c6g, r6g", ("m6g", "c6g", "r6g"), 1 / Decimal("1.25"), "AWS: m7g is up to 25 % faster"),
+    ("m5, c5, r5", ("m5", "c5", "r5"), 1 / Decimal("1.15"), "AWS: m6i is up to 15% faster"),
+    ("m7i, c7i", ("m7i", "c7i"), Decimal("1.15"), "AWS: up to 15% faster than m6i"),
+    ("m6g, c6g, r6g", ("m6g", "c6g", "r6g"), 1 / Decimal("1.25"), "AWS: m7g is up to 25% faster"),
     ("m7g, c7g", ("m7g", "c7g"), Decimal(1), "no figure of ours: as m6i"),
 )
 """Families by processor, in single precision against the benchmark's half core; only a run on AWS measures them."""

@@ -11,31 +11,22 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shlex
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from ops.core.console import Console
-from ops.core.errors import ExitCode
 from ops.core.programs import inherited_environment
 from ops.data.fruits360 import (
-    DEFAULT_VERSION,
-    RELEASES,
     SPLITS,
     Entry,
-    FetchError,
     Release,
     SourceUnreachableError,
     Stated,
     complete,
 )
-from ops.data.kaggle import KaggleSource
 
-SOURCES = ("github", "kaggle")
 STORE = ".fetch"
 
 
@@ -191,43 +182,3 @@ class GitSource:
 def fetch(release: Release, dest: Path, *, console: Console) -> Stated:
     """Bring a release from git; see `fruits360.complete`."""
     return complete(GitSource(release, dest / STORE), release, dest, console)
-
-
-def run(environ: Mapping[str, str], console: Console) -> Stated:
-    """Fetch what SOURCE, DEST, VERSION, and FRUITS360_URL or KAGGLE_URL (mirrors) ask for."""
-    version = environ.get("VERSION") or DEFAULT_VERSION
-    if version not in RELEASES:
-        raise FetchError(f"Version {version} is not known here: choose VERSION= from {', '.join(RELEASES)}.")
-    release = RELEASES[version]
-    source = environ.get("SOURCE") or "github"
-    if source not in SOURCES:
-        raise FetchError(f"The source {source} is not known here: choose SOURCE= from {', '.join(SOURCES)}.")
-    if mirror := environ.get("FRUITS360_URL"):
-        release = replace(release, url=mirror)
-    dest = Path(environ.get("DEST") or "data/fruits-360").expanduser()
-    console.print(f"Fruits-360 {release.version}, licence: {release.licence}")
-    if source == "kaggle":
-        stated = complete(KaggleSource.from_environment(release, environ, console), release, dest, console)
-        proof = "every one with the checksum that Kaggle's archive names"
-    else:
-        stated = fetch(release, dest, console=console)
-        proof = "every one as the pinned commit names it"
-    console.print(
-        f"{dest}: {stated.training} Training and {stated.test} Test images of {stated.classes} classes,"
-        f" {proof}, the counts as the data set's readme states them"
-    )
-    console.print(f"to use it: make run-local INPUT={shlex.quote(str(dest / 'Training'))}")
-    return stated
-
-
-def main(environ: Mapping[str, str]) -> int:
-    """`make dataset`."""
-    try:
-        run(environ, Console())
-    except OSError as error:
-        text = f"{error.filename}: {error.strerror}: free the way, or give another DEST=."
-        raise FetchError(text, exit_code=ExitCode.USAGE) from error
-    except KeyboardInterrupt:
-        print("dataset: stopped; the same command goes on where it stopped.", file=sys.stderr)
-        return ExitCode.INTERRUPTED
-    return 0

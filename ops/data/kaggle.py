@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import stat
 import urllib.error
 import urllib.request
 import zipfile
@@ -20,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPException
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlencode
 
@@ -44,37 +43,6 @@ class Key:
     def header(self) -> str:
         """For HTTP's basic authentication."""
         return "Basic " + base64.b64encode(f"{self.username}:{self.key}".encode()).decode()
-
-
-def read_key(environ: Mapping[str, str]) -> Key:
-    """The key in Kaggle's own places: KAGGLE_USERNAME and KAGGLE_KEY, or ``~/.kaggle/kaggle.json``.
-
-    Raises
-    ------
-    FetchError
-        When there is none, others may read it, or it is no key.
-    """
-    if environ.get("KAGGLE_USERNAME") and environ.get("KAGGLE_KEY"):
-        return Key(environ["KAGGLE_USERNAME"], environ["KAGGLE_KEY"])
-    folder = environ.get("KAGGLE_CONFIG_DIR") or str(Path(environ.get("HOME") or Path.home()) / ".kaggle")
-    path = Path(folder) / "kaggle.json"
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_text()
-    except FileNotFoundError:
-        raise FetchError(
-            f"there is no Kaggle key at {path}. Fix: kaggle.com → Settings → API → Create New Token, put the file"
-            " there and chmod 600 it; or SOURCE=github, which needs none."
-        ) from None
-    if mode & 0o077:
-        raise FetchError(f"others on this machine may read your Kaggle key ({mode:o}). Fix: chmod 600 {path}")
-    try:
-        found = json.loads(text)
-        return Key(str(found["username"]), str(found["key"]))
-    except (ValueError, KeyError, TypeError):
-        raise FetchError(
-            f"{path} is not a Kaggle key: it needs a username and a key. Fix: create a new token on kaggle.com."
-        ) from None
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -263,15 +231,6 @@ class KaggleSource:
         self._archive: zipfile.ZipFile | None = None
         self.pin = f"kaggle:{DATASET}:{release.version}"
         self.where = f"Kaggle's {DATASET}"
-
-    @classmethod
-    def from_environment(cls, release: Release, environ: Mapping[str, str], console: Console) -> KaggleSource:
-        """With the user's key, KAGGLE_VERSION, and KAGGLE_URL for another host."""
-        text = environ.get("KAGGLE_VERSION") or ""
-        if text and not text.isdigit():
-            raise FetchError(f"KAGGLE_VERSION={text} is not a number. Fix: as on the data set's page, for example 11.")
-        api = Api(environ.get("KAGGLE_URL") or HOST, read_key(environ))
-        return cls(release, api, console, int(text) if text else None)
 
     def open(self) -> None:
         """Find the archive, and read its table of contents."""

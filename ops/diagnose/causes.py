@@ -7,8 +7,10 @@ from collections.abc import Callable
 from ops.diagnose.evidence import Evidence
 from ops.diagnose.finders import ending as ends
 from ops.diagnose.finders import naming, processes, words
+from ops.diagnose.hit import Hit, Statement
 from ops.diagnose.rows import ending
-from ops.diagnose.scene import Hit, Scene, Statement, read_scene
+from ops.diagnose.scene import Scene, read_scene
+from ops.diagnose.table import EVERY
 from ops.diagnose.verdict import Verdict, make_verdict
 
 Finder = Callable[[Scene], Hit | None]
@@ -16,7 +18,7 @@ Finder = Callable[[Scene], Hit | None]
 
 def judge(evidence: Evidence) -> Verdict:
     """The cause of a failure: that of the first finder who has one."""
-    scene = read_scene(evidence)
+    scene = read_scene(evidence, EVERY)
     hit = next((hit for _, find in FINDERS if (hit := find(scene)) is not None), None)
     return make_verdict(scene, hit or Hit(ending.UNKNOWN, Statement("", "")))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from ops.logs import layout
-
+SHIPPING = timedelta(minutes=15)
+"""After an end EMR ships the last logs within this time (`log-delay` in docs/assumptions.md)."""
 Role = Literal["driver", "executor", "step", "controller", "bootstrap", "node", "terraform"]
 
 
@@ -40,6 +41,10 @@ class ErrorDetail:
     code: str
     data: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
+
+    def list_values(self, key: str) -> list[str]:
+        """What its data says under a key, or under its plural, where the values stand in brackets."""
+        return [value.strip("[]") for value in (self.data.get(key), self.data.get(f"{key}s")) if value]
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,8 @@ class Evidence:
     nodes : the cluster's instances, where EMR lists them
     documents : logs, the most telling first
     logs : the addresses at which all logs lie, or will
-    missing : what is not there yet, in words; empty when nothing is awaited
+    missing : which log is not there, in words; empty when none is
+    end : when EMR says that the step or the cluster ended; None while it has not, and in a saved tree
     """
 
     subject: Literal["step", "cluster"]
@@ -116,6 +122,7 @@ class Evidence:
     documents: tuple[Document, ...] = ()
     logs: tuple[str, ...] = ()
     missing: str = ""
+    end: datetime | None = None
 
     @property
     def lost_spot(self) -> tuple[str, ...]:
@@ -127,6 +134,15 @@ class Evidence:
         """Instances that ended while the step ran, with EMR's words."""
         return tuple(f"{node.instance} ({node.reason})" for node in self.nodes if node.ended)
 
+    def shipping_seconds(self, now: datetime) -> float:
+        """Seconds for which EMR may still ship logs: until `SHIPPING` after the end; without an end, that long."""
+        return max(0.0, (SHIPPING - (now - self.end if self.end else timedelta())).total_seconds())
+
+    @property
+    def is_one_node(self) -> bool:
+        """Whether EMR lists one instance alone: a primary that runs everything."""
+        return len(self.nodes) == 1
+
     @property
     def name(self) -> str:
         """What failed, in words."""
@@ -135,11 +151,31 @@ class Evidence:
         return f"the cluster {self.cluster_id}".rstrip()
 
     def find_node(self, host: str) -> Node | None:
-        """The instance that a host's name means, of several the one that was taken back; None where none is known."""
-        name = layout.host_in(host)
-        matching = [node for node in self.nodes if name and name in (node.host, node.instance)]
+        """The instance that a host means, of several the one that was taken back; None where none is known.
+
+        Parameters
+        ----------
+        host : as `layout.host_in` gives it
+        """
+        matching = [node for node in self.nodes if host and host in (node.host, node.instance)]
         return next(iter(sorted(matching, key=lambda node: not node.was_taken_back)), None)
+
+    def describe_ends(self, host: str = "") -> str:
+        """What EMR says of the instances that ended, or of the one of a host, with their markets."""
+        instance = self.find_node(host)
+        nodes = [instance] if instance is not None else [node for node in self.nodes if node.ended]
+        words = [
+            f"{node.instance}, {_market_name(node.market)} ({node.reason or 'EMR gives no reason'})"
+            if node.ended
+            else f"{node.instance}, {_market_name(node.market)}, which has not ended"
+            for node in nodes[:5]
+        ]
+        return f": {', '.join(words)}" if words else ""
 
     def find_documents(self, *roles: Role) -> list[Document]:
         """The documents of these roles."""
         return [document for document in self.documents if document.role in roles]
+
+
+def _market_name(market: str) -> str:
+    return {"SPOT": "Spot", "ON_DEMAND": "on demand"}.get(market, "of a market that is not named")

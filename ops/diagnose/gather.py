@@ -20,7 +20,7 @@ from fruits.errors import FruitsError
 from ops.aws.account import Account
 from ops.core.errors import OperatorError
 from ops.diagnose import deaths
-from ops.diagnose.evidence import Document, ErrorDetail, Evidence, Node, Role
+from ops.diagnose.evidence import SHIPPING, Document, ErrorDetail, Evidence, Node, Role
 from ops.logs import layout
 from ops.logs.layout import Log
 from ops.logs.reader import FolderLogs, Logs, LogsError, open_logs
@@ -36,6 +36,7 @@ MOST_BYTES = 2_000_000
 SLACK = timedelta(minutes=2)
 """How far the clocks of a node and of EMR may differ."""
 LATER = "EMR ships logs about every five minutes and when the cluster ends"
+NEVER = f"EMR ships logs within {SHIPPING.total_seconds() / 60:.0f} minutes, so it will not come"
 
 # ExecutorLostFailure … container_1732450000000_0001_01_000003 on host     (executor 2 exited
 _NAMED_CONTAINER = re.compile(r"container_(?:e\d+_)?\d{10,}_\d{4,}_\d{2,}_\d{6,}")
@@ -49,6 +50,8 @@ _NODE_SAYS = re.compile(
 )
 # INFO …FailoverProxyProvider: Connecting to ResourceManager at ip-10-0-0-5.eu-west-3.compute.internal/10.0.1.1:8032
 _MANAGER = re.compile(r"ResourceManager at (\S+)")
+# 26/11/27 22:38:27 INFO SparkContext: Running Spark version 3.5.6     INFO YarnClientSchedulerBackend: …
+_DRIVER = re.compile(r"^\S+ \S+ [A-Z]+ (?:SparkContext|YarnClientSchedulerBackend): ", re.MULTILINE)
 # What the ResourceManager says of a node that it gives up: Expired:ip-10-0-0-5…:8041 Timed out after 600 secs
 _MANAGER_SAYS = re.compile(r"Timed out after|Deactivating Node|UNHEALTHY|decommission", re.IGNORECASE)
 # 20261124T100000Z-1234
@@ -139,7 +142,7 @@ class TreeShelf:
 
 
 def _load_json(logs: Logs, log: Log) -> Mapping[str, Any]:
-    """A JSON object, or an empty one: a log of another kind may bear the name."""
+    """A JSON object, or an empty one: a log of another kind may have the name."""
     if log.size > MOST_BYTES:
         return {}
     try:
@@ -172,9 +175,9 @@ def read_step_documents(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...
     executor_documents = [
         _read_document(shelf, log, "executor") for log in _choose_executor_logs(executors, driver_documents)
     ]
-    step_role: Role = "step"
-    if not applications and any(d.text for d in step_documents):
-        step_role = "driver"  # in client mode the driver writes to the step's own log
+    # in client mode the driver writes to the step's own log, with or without an application on YARN
+    is_client_mode = not applications or any(_DRIVER.search(d.text) for d in step_documents)
+    step_role: Role = "driver" if is_client_mode and any(d.text for d in step_documents) else "step"
     step_documents = [replace(d, role="controller" if _is_controller(d) else step_role) for d in step_documents]
     return (*driver_documents, *step_documents, *executor_documents), tuple(drivers)
 
@@ -441,6 +444,7 @@ def gather_step(
         details=parse_details(cluster["Status"]),
         job=_read_record(live.account, output(live.account, step), since, until),
         cluster_state=str(cluster["Status"].get("State") or ""),
+        end=until,
         nodes=list_nodes(live.instances(), since, until or datetime.now(UTC)) if since else (),
     )
     shelf = live.shelf(cluster)
@@ -501,6 +505,7 @@ def gather_cluster(live: Live, *, logs: bool) -> Evidence:
         reason_code=str(change.get("Code") or ""),
         reason=str(change.get("Message") or ""),
         details=parse_details(cluster["Status"]),
+        end=parse_time(_as_mapping(cluster["Status"].get("Timeline")).get("EndDateTime")),
     )
     shelf = live.shelf(cluster)
     if shelf is None or not is_bootstrap_failure(evidence):

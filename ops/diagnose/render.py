@@ -1,8 +1,9 @@
-"""A verdict for a reader and for a program. Pure."""
+"""A verdict for a reader and for a program. Pure, but for the clock: late logs may still come."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from ops.core.paths import ROOT
@@ -115,14 +116,15 @@ def as_text(evidence: Evidence, verdict: Verdict) -> str:
     unread = [f"{d.uri}: {d.problem}" for d in evidence.documents if d.problem]
     lines += [f"{'not read whole' if index == 0 else '':<15}{text}" for index, text in enumerate(unread[:3])]
     if evidence.missing:
-        lines.append(f"{'not there yet':<15}{evidence.missing}")
+        can_come = evidence.shipping_seconds(datetime.now(UTC)) > 0
+        lines.append(f"{'not there yet' if can_come else 'not there':<15}{evidence.missing}")
     lines.append(f"{'next':<15}{choose_command(evidence, verdict)}")
     return "\n".join(lines)
 
 
 def choose_command(evidence: Evidence, verdict: Verdict) -> str:
     """What to type then: a command that can work in the state in which cluster and step are."""
-    if evidence.missing and not verdict.is_known:
+    if evidence.missing and not verdict.is_known and evidence.shipping_seconds(datetime.now(UTC)):
         target = f"STEP={evidence.step_id}" if evidence.step_id else f"CLUSTER={evidence.cluster_id}"
         return f"make diagnose {target}, when its logs have arrived"
     command = verdict.command

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,10 +16,11 @@ from ops.diagnose.deaths import Death
 from ops.diagnose.ends import End
 from ops.diagnose.evidence import Document, Evidence
 from ops.diagnose.exceptions import Chain
+from ops.diagnose.hit import Hit, Statement, match
+from ops.diagnose.rows import ending
 from ops.diagnose.survived import drop_survived
 from ops.diagnose.tracebacks import Traceback
 
-MOST_LINE = 400
 LONG_LINE = 10_000
 LAST_LINES = 40
 
@@ -32,8 +33,10 @@ _STEP_SAYS = re.compile(
 )
 # fruits: no image is of class No such fruit. Cure: one of …
 _JOB_SAYS = re.compile(r"^fruits: (.+)$", re.MULTILINE)
-# User application exited with status 10     Final app status: FAILED, exitCode: 13     status -9
-_STATUS = re.compile(r"User application exited with status (-?\d{1,5})\b")
+# User application exited with status 10     in client mode: INFO waitProcessCompletion ended with exit code 10 : hadoop
+_STATUS = re.compile(
+    r"(?:User application exited with status|waitProcessCompletion ended with exit code) (-?\d{1,5})\b"
+)
 # install_tensorflow: failed in check after 0.3 s (disk, exit 12): /opt/fruits has 900 MiB free and 3500 are needed: …
 _NODE_SAYS = re.compile(
     r"^install_tensorflow: failed in (?P<phase>[\w-]+) after [\d.]+ s \((?P<cause>[\w-]+), exit (?P<code>\d+)\): "
@@ -48,38 +51,16 @@ _RECORD = "the job's _run/error.json"
 
 
 @dataclass(frozen=True)
-class Statement:
-    """Words in which a failure was reported: what decides, unlike all else that a log holds.
+class Scene:
+    """The evidence, read.
 
     Attributes
     ----------
-    by_driver : not a worker's
-    by_node : what a node wrote while it installed
-    is_core : the exception itself, or the job's words; around it a log holds failures that were survived
+    rows : of the table of causes, the most telling first
     """
 
-    text: str
-    source: str
-    by_driver: bool = True
-    is_core: bool = False
-    by_node: bool = False
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A row that fits, and the words that made it fit."""
-
-    cause: Cause
-    statement: Statement
-    groups: Mapping[str, str] = field(default_factory=dict)
-    line: str = ""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """The evidence, read."""
-
     evidence: Evidence
+    rows: tuple[Cause, ...]
 
     @cached_property
     def end(self) -> End:
@@ -209,15 +190,74 @@ class Scene:
         if evidence.subject == "step":
             yield from emr
 
+    @cached_property
+    def named(self) -> Hit | None:
+        """The row that the job, the bootstrap or EMR names."""
+        evidence, record, node = self.evidence, self.record, self.node
+        if evidence.subject == "step" and record is not None:
+            for cause in self.rows:
+                if record.get("cause") in cause.job:
+                    message = str(record.get("message", ""))
+                    phase = f", in phase {record['phase']}" if record.get("phase") else ""
+                    return Hit(cause, Statement(message, f"the job{phase}"), line=message)
+        if evidence.subject == "cluster" and node is not None:
+            for cause in self.rows:
+                if node.get("cause") in cause.node:
+                    message = str(node.get("message", ""))
+                    return Hit(cause, Statement(message, "the bootstrap"), line=message)
+        return self._find_by_code() if evidence.subject == "cluster" or evidence.state == "INTERRUPTED" else None
 
-def read_scene(evidence: Evidence) -> Scene:
-    """The evidence, with lines that are short enough for the patterns."""
+    def _find_by_code(self) -> Hit | None:
+        """By EMR's error details, then by its reason."""
+        evidence = self.evidence
+        for detail in evidence.details:
+            if cause := next((cause for cause in self.rows if detail.code in cause.codes), None):
+                places = (value for key in ("instance-type", "availability-zone") for value in detail.list_values(key))
+                words = detail.message or evidence.reason or detail.code
+                return Hit(cause, Statement(words, f"EMR ({detail.code})"), {"where": ", ".join(places)}, words)
+        code, reason = evidence.reason_code, evidence.reason
+        for cause in self.rows if code else ():
+            if code in cause.codes and not (cause is ending.ENDED and evidence.subject == "step"):
+                groups = {"how": reason or code} if cause is ending.ENDED else {}
+                return Hit(cause, Statement(reason, f"EMR ({code})"), groups, reason)
+        return None
+
+    def select_rows(self, *, weak: bool = False) -> list[Cause]:
+        """The rows that may explain a failure of this kind."""
+        cluster = self.evidence.subject == "cluster"
+        return [cause for cause in self.rows if cause.weak == weak and (cluster or not cause.cluster_only)]
+
+    def find_row(self, statements: Sequence[Statement], *, weak: bool = False) -> Hit | None:
+        """The first row whose pattern fits, statement by statement."""
+        for statement in statements:
+            for cause in self.select_rows(weak=weak):
+                if (cause.driver_only and not statement.by_driver) or (cause.launch_only and statement.by_node):
+                    continue
+                if hit := match(cause, statement):
+                    return hit
+        return None
+
+    def find_loud_row(self, documents: Sequence[Document]) -> Hit | None:
+        """The row that may be recognised anywhere in these documents, before anything was told to end."""
+        for cause in (cause for cause in self.select_rows() if cause.loud):
+            for document in documents:
+                by_driver = document.role != "executor"
+                if cause.driver_only and not by_driver:
+                    continue
+                text = deaths.cut_aftermath(document.text)
+                if hit := match(cause, Statement(text, document.uri, by_driver=by_driver)):
+                    return hit
+        return None
+
+
+def read_scene(evidence: Evidence, rows: tuple[Cause, ...]) -> Scene:
+    """The evidence, with lines that are short enough for the patterns, beside the table's rows."""
     documents, quoted_documents = [], []
     for document in map(_bound_lines, evidence.documents):
         text, quotes = _split_quotes(document) if document.role == "driver" else (document.text, [])
         documents.append(replace(document, text=text))
         quoted_documents += quotes
-    return Scene(replace(evidence, documents=(*documents, *quoted_documents)))
+    return Scene(replace(evidence, documents=(*documents, *quoted_documents)), rows)
 
 
 # Container id: container_…_000002 … Last 4096 bytes of stderr : … a line that is only a dot, or the driver's next own
@@ -268,25 +308,7 @@ def find_telling_lines(document: Document) -> list[str]:
     return picked
 
 
-def match(cause: Cause, statement: Statement) -> Hit | None:
-    """A row's pattern in a statement."""
-    for pattern in cause.patterns:
-        if words := pattern.search(statement.text):
-            groups = {name: value for name, value in words.groupdict().items() if value}
-            return Hit(cause, statement, groups, cut_line(statement.text, words.start(), words.end()))
-    return None
-
-
-def cut_line(text: str, begin: int, end: int) -> str:
-    """The line of a match, shortened around it.
-
-    >>> cut_line("a\\n" + "b" * 500 + " the match " + "c" * 500, 503, 512)[:3]
-    '…bb'
-    """
-    line_start, line_end = text.rfind("\n", 0, begin) + 1, text.find("\n", end)
-    line = text[line_start : line_end if line_end >= 0 else len(text)]
-    if len(line) > MOST_LINE:
-        start = max(0, begin - line_start - MOST_LINE // 4)
-        stop = start + MOST_LINE
-        line = ("…" if start else "") + line[start:stop] + ("…" if stop < len(line) else "")
-    return " ".join(line.split())
+def make_jvm_hit(chain: Chain, source: str) -> Hit:
+    """The JVM's exception by its own name."""
+    words = chain.deepest.summary
+    return Hit(ending.JVM, Statement(chain.text, source), {"exception": words[:300]}, words)

@@ -12,9 +12,9 @@ from fruits.errors import EXIT_CODES
 
 from ops.diagnose import firsts
 from ops.diagnose.evidence import Evidence
-from ops.diagnose.finders.naming import find_named
+from ops.diagnose.hit import Hit
 from ops.diagnose.rows import bootstrap, ending
-from ops.diagnose.scene import Hit, Scene
+from ops.diagnose.scene import Scene
 from ops.diagnose.table import BARE, get_cause
 from ops.diagnose.tracebacks import Traceback
 
@@ -91,7 +91,7 @@ class Verdict:
 def make_verdict(scene: Scene, hit: Hit) -> Verdict:
     """What a hit says, in words."""
     evidence, record, traceback = scene.evidence, scene.record, scene.traceback
-    name = find_named(scene)
+    name = scene.named
     certain = name is not None and hit.cause is name.cause and hit.cause not in BARE
     fields = _fill_fields(hit, evidence)
     sentence, _, own_fix = _split_fix(hit.line)
@@ -163,13 +163,22 @@ class Fields(dict[str, str]):
         if key == "grant":
             return "allow it"
         known_keys = ("action", "resource", "module", "program", "signal", "exception", "library", "waits")
-        return {"whose": "a node", "part": "a container", "setting": "driver or spark.executor"}.get(
-            key, f"an unknown {key}" if key in known_keys else ""
-        )
+        return _USUAL.get(key, f"an unknown {key}" if key in known_keys else "")
+
+
+_USUAL = {
+    "whose": "a node",
+    "part": "a container",
+    "setting": "driver or spark.executor",
+    "fleets": "the core and task fleets",
+    "variables": "core, task",
+}
+_ONE_NODE = {"fleets": "the primary node, which is alone", "variables": "primary"}
+"""What there is to enlarge, as `ops.terraform.variables` names it."""
 
 
 def _fill_fields(hit: Hit, evidence: Evidence) -> Fields:
-    fields = Fields(hit.groups)
+    fields = Fields({**_ONE_NODE, **hit.groups} if evidence.is_one_node else hit.groups)
     if fields.get("used"):
         fields["used"] = f" ({fields['used']} used)"
     if region := fields.get("region"):
@@ -213,7 +222,7 @@ def _describe_refusal(hit: Hit, evidence: Evidence) -> dict[str, str]:
     principal = groups.get("principal", "")
     recipient = f" to {principal}" if principal else ""
     if action.startswith(("ec2:", "iam:")) or "service role" in hit.line.lower():
-        grant = f"allow it{recipient} in infra/modules/iam/service_role.tf, and see that the resource bears our tags"
+        grant = f"allow it{recipient} in infra/modules/iam/service_role.tf, and see that the resource has our tags"
     elif action.startswith("elasticmapreduce:") or any(
         d.uri == hit.statement.source for d in evidence.find_documents("terraform")
     ):

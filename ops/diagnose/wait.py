@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,7 +20,7 @@ from ops.core.target import PROJECT
 from ops.diagnose import gather, render
 from ops.diagnose.causes import judge
 from ops.diagnose.evidence import Document, Evidence
-from ops.diagnose.gather import LATER, Live
+from ops.diagnose.gather import LATER, NEVER, Live
 from ops.diagnose.verdict import Verdict
 from ops.logs import layout
 
@@ -131,17 +132,18 @@ def conclude_early(full: Evidence, early: Evidence) -> Diagnosis:
     return Diagnosis(_mark_late(evidence, later), verdict)
 
 
-def _mark_late(evidence: Evidence, later: str) -> Evidence:
-    from dataclasses import replace
-
-    return replace(evidence, missing=f"{later}: {LATER}" if later else "")
+def _mark_late(evidence: Evidence, missing: str) -> Evidence:
+    """The same with a sentence about a log that is missing: whether it can still come."""
+    when = LATER if evidence.shipping_seconds(datetime.now(UTC)) else NEVER
+    return replace(evidence, missing=f"{missing}: {when}" if missing else "")
 
 
 def wait_for_logs(
     look: Callable[[], Evidence], evidence: Evidence, account: Account, console: Console, *, patience: float
 ) -> Diagnosis:
-    """Look until the last logs are there, the cause is known, or the patience ends."""
+    """Look until the last logs are there, the cause is known, no log can come any more, or the patience ends."""
     pause = POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS
+    limit = min(patience, evidence.shipping_seconds(datetime.now(UTC)))
     try:
         with working(console, f"looking for the cause: {evidence.name}") as say:
 
@@ -151,11 +153,11 @@ def wait_for_logs(
                 verdict = judge(evidence)
                 if not evidence.missing or (verdict.is_known and evidence.documents):
                     return Diagnosis(evidence, verdict)
-                if patience:
+                if limit:
                     say(f"waiting for {evidence.missing}; {LATER}")
                 return None
 
-            if (diagnosis := poll(look_again, pause=pause, limit=patience, say=say)) is not None:
+            if (diagnosis := poll(look_again, pause=pause, limit=limit, say=say)) is not None:
                 return diagnosis
     except KeyboardInterrupt:
         console.print("stopped waiting; this is what is known so far")
@@ -187,10 +189,12 @@ def find_cluster_id(account: Account) -> str:
         raise
 
 
-def diagnose(account: Account, environ: Mapping[str, str], console: Console, *, patience: float) -> Diagnosis:
-    """What ``CLUSTER=`` and ``STEP=`` ask for; by default the newest failure of the environment's cluster."""
-    cluster_id = environ.get("CLUSTER") or find_cluster_id(account)
-    step_id = environ.get("STEP") or find_newest_failure(account, cluster_id)
+def diagnose(
+    account: Account, console: Console, *, cluster_id: str = "", step_id: str = "", patience: float
+) -> Diagnosis:
+    """Why a step or cluster failed; by default the newest failure of the environment's cluster."""
+    cluster_id = cluster_id or find_cluster_id(account)
+    step_id = step_id or find_newest_failure(account, cluster_id)
     if step_id:
         return diagnose_step(account, cluster_id, step_id, console, patience=patience)
     return diagnose_cluster(account, cluster_id, console, patience=patience)

@@ -1,24 +1,23 @@
-"""`make doctor` and `make billing`. INPUT= MODEL= IMAGES= MINUTES= ARCH= as elsewhere; JSON=1 or --json."""
+"""Every check of `make doctor`, and what still bills."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from fruits.request import DEFAULT_MODEL
 
-from ops.aws.account import NOT_RUNNING, Account, emulator, offline_target
+from ops.aws.account import Account, Place, offline_target
 from ops.aws.state_bucket import NoStateError, region_of
 from ops.core.console import Console
 from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
 from ops.core.target import Target
 from ops.cost import billing as bill_lines
 from ops.cost.leftovers import bill
-from ops.cost.money import currency_from
 from ops.doctor import cloud, images, machine
-from ops.doctor.finding import FAILURE, Finding, as_json, attempt, counted, exit_code, failed, unchecked
+from ops.doctor.finding import FAILURE, Finding, attempt, failed, unchecked
 from ops.doctor.requirements import ClusterNeeds, read_ends_of_support, read_european_regions, read_needs
 from ops.lifecycle.upload import PREFIX
 from ops.plan import policies
@@ -27,15 +26,14 @@ from ops.prices.current import current
 from ops.terraform.offline import planned
 from ops.terraform.variables import Size
 
-COLOURS = {"failure": "red", "warning": "yellow"}
 ASKED = "vCPUs, types, release, block public access, buckets and time"
 NO_EMULATOR = "the embedded AWS of ENV=local is not running"
 
 
-def plan_of(target: Target, environ: Mapping[str, str]) -> tuple[list[Finding], dict[str, Any] | None]:
+def plan_of(target: Target, size: Size) -> tuple[list[Finding], dict[str, Any] | None]:
     """The cluster's plan, offline; or the finding that there is none, with Terraform's reason."""
     try:
-        plan = planned(target, Size.from_options(environ))
+        plan = planned(target, size)
     except (TerraformError, OperatorError) as error:
         return [failed("plan", error)], None
     if broken := policies.check(plan, region=target.region):
@@ -43,10 +41,10 @@ def plan_of(target: Target, environ: Mapping[str, str]) -> tuple[list[Finding], 
     return [Finding("plan", "ok", "the cluster stack can be planned, and keeps every rule")], plan
 
 
-def account_of(environ: Mapping[str, str]) -> tuple[list[Finding], Account | None]:
+def account_of(place: Place) -> tuple[list[Finding], Account | None]:
     """The account at hand; or why there is none."""
     try:
-        return [], Account.from_environment(environ)
+        return [], Account.at(place)
     except NoCredentialsError as error:
         text, _, cure = str(error).partition(". Log in")
         return [
@@ -66,9 +64,8 @@ def stored(account: Account) -> list[str]:
         return []
 
 
-def look_at_images(account: Account | None, environ: Mapping[str, str], known: Sequence[str]) -> list[Finding]:
-    """The images at INPUT, or in the data bucket."""
-    uri = environ.get("INPUT") or ""
+def look_at_images(account: Account | None, uri: str, known: Sequence[str]) -> list[Finding]:
+    """The images at an address, or in the data bucket."""
     if uri and not uri.startswith("s3://"):
         return [images.in_store(uri)]
     if account is None:
@@ -131,21 +128,38 @@ def look_at_account(account: Account, need: ClusterNeeds | None, known: Sequence
     return [*found, *cloud.check_account(account.client, need, ends, env=target.env, region=target.region)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plans:
+    """What somebody is about to do.
+
+    Attributes
+    ----------
+    size : of the cluster
+    images : their address; empty for those of the data bucket
+    model, weights : as the job takes them
+    """
+
+    size: Size = field(default_factory=Size)
+    images: str = ""
+    model: str = DEFAULT_MODEL
+    weights: str | None = None
+
+
 def examine(
-    environ: Mapping[str, str], console: Console, account: Account | None = None
+    place: Place, plans: Plans, console: Console, account: Account | None = None
 ) -> tuple[list[Finding], Account | None]:
     """Every check, in the order in which things would fail; and the account, where there is one.
 
     ``account`` is given where it is rehearsed.
     """
-    findings = machine.look(environ)
-    target = account.target if account else offline_target(environ)
+    findings = machine.look(plans.model, plans.weights)
+    target = account.target if account else offline_target(place)
     with console.status("planning"):
-        found, plan = plan_of(target, environ)
+        found, plan = plan_of(target, plans.size)
     findings += found
     need = read_needs(plan) if plan else None
     if account is None:
-        found, account = account_of(environ)
+        found, account = account_of(place)
         findings += found
     known: list[str] = []
     if account is not None:
@@ -157,9 +171,9 @@ def examine(
                 findings.append(unchecked("AWS", " ".join(str(error).split()), "look at the network."))
                 account = None
     with console.status("reading the wheels"):
-        findings += look_at_wheels(need, account, known, environ.get("ARCH") or "x86_64")
+        findings += look_at_wheels(need, account, known, plans.size.arch)
     with console.status("counting images"):
-        findings += look_at_images(account, environ, known)
+        findings += look_at_images(account, plans.images, known)
     return findings, account
 
 
@@ -177,51 +191,3 @@ def _fleets(account: Account) -> Mapping[str, Any]:
         return dict(account.cluster.get("fleets") or {})
     except (NotAppliedError, TerraformError):
         return {}
-
-
-def _shown(console: Console, lines: Sequence[str]) -> None:
-    for line in lines:
-        style = COLOURS.get(line.split(" ", 1)[0], "")
-        console.print(line, style=style)
-
-
-def run(what: str, environ: Mapping[str, str], console: Console, *, machine_readable: bool) -> int:
-    """Examine, or list what bills; returns the exit code."""
-    errors = Console(stderr=True)
-    currency = currency_from(environ)
-    if what == "billing":
-        if (environ.get("ENV") or "local") == "local" and not emulator(environ):
-            print(json.dumps(bill_lines.as_json(bill_lines.Bill()), indent=1) if machine_readable else NOT_RUNNING)
-            return 0
-        account = Account.from_environment(environ)
-        found = look_at_bill(account, errors)
-        if machine_readable:
-            print(json.dumps(bill_lines.as_json(found), indent=1))
-        else:
-            _shown(console, bill_lines.lines(found, account, currency))
-        return 0 if account.target.emulated else bill_lines.exit_code(found)
-    findings, reached = examine(environ, errors)
-    env = environ.get("ENV") or "local"
-    if not machine_readable:
-        _shown(console, [found.line for found in findings])
-    owed = look_at_bill(reached, errors) if reached else None
-    if machine_readable:
-        answer = {"env": env, "findings": as_json(findings), "billing": bill_lines.as_json(owed) if owed else None}
-        print(json.dumps(answer, indent=1))
-        return exit_code(findings)
-    _shown(console, [counted(findings), ""])
-    if owed is None or reached is None:
-        _shown(console, ["running costs: not checked (no account)"])
-    else:
-        _shown(console, bill_lines.lines(owed, reached, currency))
-    return exit_code(findings)
-
-
-def doctor(environ: Mapping[str, str]) -> int:
-    """`make doctor`. Exit code: 0; 7 where something will fail."""
-    return run("all", environ, Console(), machine_readable=environ.get("JSON") == "1")
-
-
-def billing(environ: Mapping[str, str]) -> int:
-    """`make billing`. Exit code: 0; 8 where something bills by the hour, which on the embedded AWS nothing does."""
-    return run("billing", environ, Console(), machine_readable=environ.get("JSON") == "1")

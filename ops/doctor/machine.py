@@ -20,10 +20,10 @@ from ops.terraform.binary import MINIMUM, find_terraform
 PYTHON = tuple(int(part) for part in wheelhouse.PYTHON.split("."))
 
 
-def terraform(environ: Mapping[str, str]) -> Finding:
+def terraform(variables: Mapping[str, str] | None = None) -> Finding:
     """A Terraform that the stacks run on."""
     try:
-        path = find_terraform(environ)
+        path = find_terraform(variables)
     except TerraformError as error:
         text = str(error)
         cause, _, cure = text.partition(". Install") if ". Install" in text else text.partition(". Name")
@@ -106,7 +106,8 @@ def wheels(
     lock = (locks / f"requirements-{machine}.txt").read_bytes()
     folder = root / wheelhouse.lock_key(lock)
     if not (folder / wheelhouse.SUMS).exists():
-        cure = "make apply makes it (some 520 MB from the package index); to have it before: make wheelhouse."
+        size = f"some {wheelhouse.SOME_MB} MB from the package index"
+        cure = f"make apply makes it ({size}); to have it before: make wheelhouse."
         return warning("wheelhouse", f"not made yet for {machine}", cure), None
     try:
         made = wheelhouse.check(folder, lock)
@@ -120,12 +121,11 @@ def wheels(
     return ok("wheelhouse", f"{about}, each as locked"), made
 
 
-def look(environ: Mapping[str, str]) -> list[Finding]:
-    """Everything that needs neither a plan nor an account."""
-    model = environ.get("MODEL") or "efficientnet_lite0"
+def look(model: str, folder: str | None) -> list[Finding]:
+    """Everything that needs neither a plan nor an account: the weights of a network are in a folder, or a package."""
     return [
-        terraform(environ),
+        terraform(),
         java(find_java_home()),
         python(sys.version_info[:3]),
-        weights(model, environ.get("WEIGHTS") or None),
+        weights(model, folder),
     ]

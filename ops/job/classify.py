@@ -1,14 +1,12 @@
 """`make classify`: are a result's features worth something? A linear classifier on its scores, cross-validated.
 
 The folds are series of photographs, not drawn at random (`fruits.classifier`); all images are used, where the report's
-own number is of the images it shows, and the report is given the new one. `OUTPUT=` names the result, `JSON=1` is for a
-program.
+own number is of the images it shows, and the report is given the new one.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 from fruits import classifier
@@ -21,8 +19,8 @@ from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
-from ops.core.console import Console, working
-from ops.job.results import Result, find
+from ops.core.console import Console
+from ops.job.results import Result
 
 SHOWN = 10
 
@@ -98,35 +96,29 @@ def worst_of(found: classifier.Result) -> Table:
     table.columns[1].justify = "right"
     for label, share in sorted(found.recall().items(), key=lambda item: (item[1], item[0]))[:SHOWN]:
         if share < 1:
-            table.add_row(Text(label), f"{100 * share:.1f} %")
+            table.add_row(Text(label), f"{100 * share:.1f}%")
     return table
 
 
-def main(environ: Mapping[str, str]) -> int:
-    """Exit code: 0; that of the failure, see `make help-exit`."""
-    errors = Console(stderr=True)
-    result = find(environ)
-    with working(errors, "learning and testing", quiet=not errors.is_terminal):
-        found = of_result(result)
-    written = into_report(result, found)
-    if environ.get("JSON") == "1":
-        print(json.dumps({"result": result.store.uri, **found.as_json()}, indent=1, ensure_ascii=False))
-        return 0
-    console = Console()
+def classify(result: Result) -> tuple[classifier.Result, bool]:
+    """Cross-validate, and complete the result's page; the second value is whether there is a place for it."""
+    found = of_result(result)
+    return found, into_report(result, found)
 
-    def say(text: str) -> None:
-        console.print(text)
 
+def show(result: Result, found: classifier.Result, written: bool, console: Console) -> None:
+    """What came out, for a reader."""
     first, second = found.by_fold
-    say(
-        f"{100 * found.accuracy:.1f} % of {found.images:,} images of {len(found.labels):,} classes are recognised from "
-        f"{result.summary['k']:,} scores (folds: {100 * first:.1f} and {100 * second:.1f} %; the largest class alone: "
-        f"{100 * found.chance:.1f} %)"
+    console.print(
+        f"{100 * found.accuracy:.1f}% of {found.images:,} images of {len(found.labels):,} classes are recognised from "
+        f"{result.summary['k']:,} scores (folds: {100 * first:.1f} and {100 * second:.1f}%; the largest class alone: "
+        f"{100 * found.chance:.1f}%)"
     )
-    say(f"tested on images it has not seen: {found.split.statement}")
+    console.print(f"tested on images it has not seen: {found.split.statement}")
     if found.accuracy < 1:
         console.print(confusions_of(found))
         console.print(worst_of(found))
     place = result.store.location(REPORT)
-    say(f"the whole confusion matrix is in {place}" if written else f"{place} was left as it is: no place for it there")
-    return 0
+    console.print(
+        f"the whole confusion matrix is in {place}" if written else f"{place} was left as it is: no place for it there"
+    )

@@ -19,20 +19,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fruits.errors import OutputError, UsageError
 from fruits.report.pictures import SIDE, make_thumbnails
 from fruits.report.sample import compute_shares, hash_order
 from fruits.store import Store
 from numpy.typing import NDArray
 from PIL import Image
 
-from ops.core.console import Console, working
-from ops.job.results import Result, find, positive
+from ops.job.results import Result
 
-LIMIT = 10_000
 SPRITE = 8192
 """Pixels of a sprite's side that browsers' WebGL can be relied on to show (TensorBoard's documentation)."""
-DEFAULT = "runs/export-{}"
 
 
 @dataclass(frozen=True)
@@ -195,38 +191,3 @@ TOOLS: Mapping[str, Callable[[Images, Path], str]] = {
     "fiftyone": to_fiftyone,
     "spotlight": to_spotlight,
 }
-
-
-def main(environ: Mapping[str, str]) -> int:
-    """Exit code: 0; that of the failure, see `make help-exit`."""
-    errors, console = Console(stderr=True), Console()
-    tool = environ.get("TO", "")
-    if tool not in TOOLS:
-        given = f"TO={tool} is no tool that is known here" if tool else "TO= was not given"
-        raise UsageError(f"{given}. Fix: TO=projector, TO=fiftyone or TO=spotlight.")
-    limit = positive(environ, "LIMIT", LIMIT)
-    folder = Path(environ.get("DEST") or DEFAULT.format(tool))
-    if folder.exists() and any(folder.iterdir()):
-        raise OutputError(
-            f"{folder} is not empty, and nothing is overwritten. Fix: DEST= names another folder, or remove it."
-        )
-    result = find(environ)
-    with working(errors, "reading scores and pictures", quiet=not errors.is_terminal):
-        images = choose(result, limit, environ.get("INPUT", ""))
-    folder.mkdir(parents=True, exist_ok=True)
-    start = TOOLS[tool](images, folder)
-    missing = sum(not picture for picture in images.pictures)
-
-    def say(text: str) -> None:
-        console.print(text)
-
-    of = (
-        f" of {result.summary['images_ok']:,}, the same share of every class,"
-        if len(images) < result.summary["images_ok"]
-        else ""
-    )
-    say(f"{len(images):,} images{of} with {images.scores.shape[1]:,} scores each in {folder}")
-    if missing:
-        say(f"{missing:,} have no picture: they cannot be read any more. Fix: INPUT= names the folder of the images.")
-    say(f"next  {start}")
-    return 0

@@ -18,16 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from fruits.checks import describe_rejects
-from fruits.command_line import read_request
 from fruits.errors import FruitsError, UsageError
 from fruits.inputs import LeftOut
 from fruits.progress import LEAST_FOR_A_RATE
-from fruits.request import MEANINGS, Request
+from fruits.request import Request
 from fruits.store import Store
 from rich.text import Text
 
 from localaws.java import find_java_home
-from ops.core.console import Console
+from ops.core.console import Console, fail
 from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
 from ops.job import class_archive
@@ -41,62 +40,12 @@ MODELS = ROOT / "build" / "models"
 """Networks that were converted on this machine: kept from run to run, and for results fetched without theirs."""
 
 
-def classes_in(text: str) -> list[str]:
-    """Class names in CLASSES: separated by semicolons, or a JSON list (for names that hold one).
-
-    >>> classes_in("Apple Red 1; Cherry, black")
-    ['Apple Red 1', 'Cherry, black']
-    >>> classes_in('["a;b"]')
-    ['a;b']
-    """
-    if text.lstrip().startswith("["):
-        try:
-            names = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise UsageError(f"CLASSES looks like a JSON list but is none: {error}.") from None
-        return [str(name) for name in names]
-    return [name.strip() for name in text.split(";") if name.strip()]
-
-
-def fields_from(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The request's fields among make's variables.
-
-    Raises
-    ------
-    UsageError
-        For a value that is not what its name says.
-    """
-    fields: dict[str, Any] = {}
-    for name, meaning in MEANINGS.items():
-        text = environment.get(name.upper())
-        if not text or not meaning.typed:
-            continue
-        try:
-            fields[name] = classes_in(text) if meaning.kind == "names" else meaning.read(text)
-        except ValueError:
-            usual = {"whole": 50, "share": 0.95, "image_size": 224, "max_reject_rate": 0.05}
-            example = f"{name.upper()}={usual.get(name, usual.get(meaning.kind))}"
-            raise UsageError(f"{name.upper()}={text} is not a number. Fix: for example {example}.") from None
-    return fields
-
-
-def request_from(environment: Mapping[str, str]) -> Request:
-    """The request that make's variables describe; the drawn sample and a folder below `RUNS` where they say nothing.
-
-    Raises
-    ------
-    UsageError
-        For a value that is not what its name says.
-    """
-    if uri := environment.get("REQUEST"):
-        return read_request(uri)
-    fields = fields_from(environment)
-    fields.setdefault("input", SAMPLE)
-    model = result_name(fields.get("model"))
-    name = Path(str(fields["input"]).rstrip("/")).name
-    fields.setdefault("output", f"{RUNS}/{name}-{model}")
-    fields["networks"] = str(MODELS)
-    return Request.from_json(fields)
+def make_request(fields: Mapping[str, Any]) -> Request:
+    """The request of these fields; the drawn sample and a folder below `RUNS` where they say nothing."""
+    images = fields.get("input", SAMPLE)
+    name, model = Path(str(images).rstrip("/")).name, result_name(fields.get("model"))
+    defaults = {"input": images, "output": f"{RUNS}/{name}-{model}"}
+    return Request.from_json({**defaults, **fields, "networks": str(MODELS)})
 
 
 def spark_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -204,7 +153,7 @@ def run(request: Request, console: Console, master: str) -> int:
     if code == 0:
         console.print(describe(json.loads(output.read("run.json")), output))
         return 0
-    console.print(describe_failure(output, log, code), style="red")
+    fail(describe_failure(output, log, code))
     return code
 
 
@@ -237,7 +186,7 @@ def describe(summary: dict[str, Any], output: Store) -> Text:
     text = (
         f": the job took {summary['seconds_total']:.0f} s\n"
         f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}{left_out}\n"
-        f"features  {summary['model']}, {summary['dimension']:,} an image; {work}{gone}\n"
+        f"features  {summary['model']}, {summary['dimension']:,} per image; {work}{gone}\n"
         f"pca       k = {summary['k']}: {summary['variance_statement']}\n"
         f"results   {output.uri}\n"
         f"report    {output.location('report.html')}"

@@ -1,30 +1,26 @@
 """`make neighbours IMAGE=path`: which images of a result are most like a new photograph.
 
 It goes the way of every image of the run: same decoding, same network, same PCA; then the nearest by distance between
-scores. `OUTPUT=` names the result, `COUNT=` how many, `JSON=1` is for a program.
+scores.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from fruits.engines import BATCH
-from fruits.errors import InputError, UsageError
+from fruits.errors import InputError
 from fruits.guard import Guard
 from fruits.store import Store
 from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
-from ops.core.console import Console, working
-from ops.job.results import Result, find, positive
+from ops.job.results import Result
 
-COUNT = 10
 VOTERS = 5
 
 
@@ -133,24 +129,3 @@ def described(result: Result, image: str, neighbours: list[Neighbour]) -> dict[s
         "voters": voters,
         "neighbours": [asdict(neighbour) for neighbour in neighbours],
     }
-
-
-def main(environ: Mapping[str, str]) -> int:
-    """Exit code: 0; that of the failure, see `make help-exit`."""
-    errors = Console(stderr=True)
-    if not (image := environ.get("IMAGE", "").strip()):
-        raise UsageError("no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg.")
-    count = positive(environ, "COUNT", COUNT)
-    result = find(environ)
-    with working(errors, "looking for the nearest images", quiet=not errors.is_terminal):
-        neighbours = nearest(result, scores_of(result, image), count, but=Store(image).uri)
-    if not neighbours:
-        raise InputError(f"{result.store.uri} holds no other image than {image}. Fix: OUTPUT= names another result.")
-    if environ.get("JSON") == "1":
-        print(json.dumps(described(result, image, neighbours), indent=1, ensure_ascii=False))
-        return 0
-    console = Console()
-    console.print(table_of(result, neighbours))
-    label, votes, voters = vote(neighbours)
-    console.print(f"{votes} of the {voters} nearest are {label}")
-    return 0

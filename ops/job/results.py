@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 from fruits.engines import Engine
-from fruits.errors import InputError, ModelError, OutputError, StorageError, UsageError
+from fruits.errors import InputError, ModelError, OutputError, StorageError
 from fruits.models import FOLDER, PublishedModel, load_engine, publish
 from fruits.outputs import MODEL, RUN, SCORES, SCORES_CSV
 from fruits.parts import read_batches
@@ -23,7 +23,7 @@ from fruits.request import Request
 from fruits.store import Store
 from numpy.typing import NDArray
 
-from ops.job.local_spark import MODELS, RUNS, request_from
+from ops.job.local_spark import MODELS, RUNS, make_request
 from ops.job.names import result_name
 
 
@@ -192,52 +192,39 @@ def _columns(batch: pa.RecordBatch) -> NDArray[np.floating]:
     return np.column_stack(values)
 
 
-def candidates(environ: Mapping[str, str]) -> list[str]:
-    """Where a result may lie that no OUTPUT= names: of `make run-local`, and of `make results`."""
-    model = result_name(environ.get("MODEL"))
-    chosen = {name: environ[name] for name in ("INPUT", "MODEL") if environ.get(name)}
-    return [request_from(chosen).output, f"{RUNS}/{environ.get('ENV') or 'local'}/{model}"]
+def list_places(env: str, *, images: str = "", model: str = "") -> list[str]:
+    """Where a result may lie whose folder nobody names: of `make run-local`, and of `make results`."""
+    fields = {name: value for name, value in (("input", images), ("model", model)) if value}
+    return [make_request(fields).output, f"{RUNS}/{env}/{result_name(model)}"]
 
 
-def find(environ: Mapping[str, str]) -> Result:
-    """The result that OUTPUT= names; else the newer one of this machine's default folders.
+def find(uri: str, places: Sequence[str], model: str = "") -> Result:
+    """The result at an address; without one, the newest in some folders.
+
+    Parameters
+    ----------
+    model : the network that must have made it; empty for any
 
     Raises
     ------
     InputError
         When there is none.
     OutputError
-        When MODEL= names another network than the one that made it.
+        When another network made it.
     """
-    if uri := environ.get("OUTPUT"):
-        found = Result.at(uri)
+    if uri:
+        result = Result.at(uri)
     else:
-        places = candidates(environ)
-        there = [Result.at(place) for place in places if Store(place).kind(RUN) == "file"]
-        if not there:
+        results = [Result.at(place) for place in places if Store(place).kind(RUN) == "file"]
+        if not results:
             raise InputError(
                 f"there is no finished result in {' or '.join(places)}. Fix: make run-local, or make run-step and "
                 "make results; OUTPUT= names another folder."
             )
-        found = max(there, key=lambda result: str(result.summary.get("finished", "")))
-    wanted = environ.get("MODEL")
-    if wanted and result_name(wanted) != result_name(found.summary["model"]):
+        result = max(results, key=lambda result: str(result.summary.get("finished", "")))
+    if model and result_name(model) != result_name(result.summary["model"]):
         raise OutputError(
-            f"the result at {found.store.uri} was made by {found.summary['model']}, not by {wanted}. Fix: leave "
+            f"the result at {result.store.uri} was made by {result.summary['model']}, not by {model}. Fix: leave "
             "MODEL= out, or OUTPUT= names the result of that network."
         )
-    return found
-
-
-def positive(environ: Mapping[str, str], name: str, default: int) -> int:
-    """A number among make's variables.
-
-    Raises
-    ------
-    UsageError
-        For what is none.
-    """
-    text = environ.get(name) or str(default)
-    if not text.isdigit() or int(text) < 1:
-        raise UsageError(f"{name}={text} is not a number from 1. Fix: for example {name}={default}.")
-    return int(text)
+    return result

@@ -69,7 +69,7 @@ class Row:
     right : ndarray of bool, shape (tested images,)
         Whether the classifier took each for what it is; the same images in every row.
     k : int
-        Components for 95 % of the sample's variance.
+        Components for 95% of the sample's variance.
     cosine : float, optional
         In bf16 the lowest cosine of an image's features to those in f32.
     """
@@ -128,11 +128,11 @@ def _why(chosen: Row, best: Row, rows: Sequence[Row]) -> str:
     if default is not None and default is not chosen:
         reasons.append(f"{chosen.rate / default.rate:.1f} times as fast as the default ({default.choice})")
     if chosen is best:
-        reasons.append(f"none of the choices is more accurate ({100 * chosen.accuracy:.1f} % of {n:,} images)")
+        reasons.append(f"none of the choices is more accurate ({100 * chosen.accuracy:.1f}% of {n:,} images)")
     else:
         error = standard_error(best.right, chosen.right)
         reasons.append(
-            f"{100 * chosen.accuracy:.1f} % of {n:,} images are recognised against {100 * best.accuracy:.1f} % with "
+            f"{100 * chosen.accuracy:.1f}% of {n:,} images are recognised against {100 * best.accuracy:.1f}% with "
             f"{best.choice}, a difference within its standard error ({100 * error:.1f} points)"
         )
     return "; ".join(reasons)

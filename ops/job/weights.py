@@ -2,7 +2,7 @@
 
 Keras publishes an MD5 for ResNet50 and nothing for MobileNetV2. So a file is accepted when it matches what Keras (or
 this project) knows *and* fills the network exactly; its sha256 then goes into ``SHA256SUMS`` beside it, and the job
-trusts only what stands there. Reads MODEL and DEST from the environment.
+trusts only what stands there.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from fruits import backbones
-from fruits.backbones.weights import DEFAULT_FOLDER, SUMS, parse_sums, sha256
+from fruits.backbones.weights import SUMS, parse_sums, sha256
 from fruits.errors import ModelError, UsageError
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
@@ -117,11 +117,3 @@ def fetch(
     if not path.exists():
         get(source.url, path, console)
     return path, vouch(model, source, path)
-
-
-def main(environ: Mapping[str, str]) -> int:
-    """`make weights`."""
-    folder = Path(environ.get("DEST") or DEFAULT_FOLDER)
-    path, digest = fetch(environ.get("MODEL", ""), folder, console := Console())
-    console.print(f"{path}\nsha256 {digest}, recorded in {path.parent / SUMS}")
-    return 0

@@ -425,27 +425,3 @@ def _elsewhere(store: ObjectStore, there: Mapping[str, int], name: str, size: in
         if key.endswith(f"/{name}") and other == size and name.endswith(".whl") and store.digest(key) == digest:
             return key
     return None
-
-
-def run(environ: Mapping[str, str], console: Console) -> str:
-    """Make the wheelhouse that ARCH names, upload it where TO says, and return where it is."""
-    arch = environ.get("ARCH") or "x86_64"
-    console.print(f"wheels for {ARCHITECTURES.get(arch, arch)}, Python {PYTHON}, glibc {GLIBC[0]}.{GLIBC[1]}")
-    made = build_visibly(arch, console)
-    console.print(f"{made.folder}: {len(made.sums) - 1} wheels, {made.size / 1e6:.0f} MB, each as locked")
-    target = environ.get("TO")
-    if not target:
-        return f"{made.folder}/"
-    synced = sync(made, target, console=console)
-    console.print(f"{synced.uploaded} files uploaded, {synced.copied} copied there, {synced.kept} there already")
-    return synced.uri
-
-
-def main(environ: Mapping[str, str]) -> int:
-    """`make wheelhouse`: prints where it is."""
-    console = Console(stderr=True)
-    uri = run(environ, console)
-    print(uri, flush=True)
-    if uri.startswith("s3://"):
-        console.print("STILL BILLING: what lies in the bucket, by the month, until make purge")
-    return 0

@@ -1,4 +1,4 @@
-"""`make apply`, `make destroy`, `make purge`, `make results`, `make demo`: the life of an environment.
+"""The life of an environment: apply, fetch results, destroy, purge.
 
 With ``ENV=local`` all of it happens on the embedded AWS, which is started when it is needed.
 """
@@ -7,31 +7,27 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from fruits.errors import FruitsError
-from fruits.outputs import RUN
-
 from localaws import faults, server
-from localaws.errors import LocalAwsError, NotRunningError
+from localaws.errors import NotRunningError
 from localaws.settings import Settings
-from ops.aws.account import Account
+from ops.aws.account import Account, Place
 from ops.aws.poll import poll
 from ops.aws.state_bucket import NoStateError, make_state, require_state
 from ops.aws.studio import find_domain
-from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
-from ops.core import browser
-from ops.core.console import Console, ask, counting, elapsed, tell_next, working
-from ops.core.errors import ExitCode, OperatorError, WrongUseError
+from ops.aws.sweep import has_studio, sweep, vpcs_of
+from ops.core.console import Console, Person, ask, counting, elapsed, working
+from ops.core.errors import OperatorError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import BUCKET_PURPOSES, PROJECT
 from ops.cost import after, in_report
 from ops.cost.bills import last_line
+from ops.cost.quote import before_apply
 from ops.diagnose import wait as diagnosis
 from ops.job import wheelhouse
 from ops.job.names import result_name
@@ -43,23 +39,41 @@ from ops.terraform.workspace import CommandFailedError, Workspace, embedded_home
 
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
 SAMPLE = Path("data/sample")
+NOTHING = "nothing was created."
 STOPPED_MESSAGE = "the embedded AWS is stopped; nothing is left running"
 
 
-def start_embedded(console: Console, environ: Mapping[str, str] | None = None) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """How an environment is to be made.
+
+    Attributes
+    ----------
+    size : of its cluster
+    person : who may be asked before anything is made
+    fault : what goes wrong while its cluster comes up; empty for nothing
+    """
+
+    size: Size = field(default_factory=Size)
+    person: Person = field(default_factory=Person)
+    fault: str = ""
+
+
+def start_embedded(console: Console, *, yarn: bool = False, kind: str = "") -> None:
     """Start the embedded AWS unless it runs. A new one is empty, so Terraform's states of an earlier one go.
 
     Parameters
     ----------
-    environ : YARN=1 in it runs the steps on a real YARN
+    yarn : run the steps on a real YARN
+    kind : of the fault that will be asked of it
 
     Raises
     ------
     WithoutYarnError, YarnError : they cannot
     """
     settings = Settings.from_environment()
-    settings.yarn = settings.yarn or (environ or {}).get("YARN") == "1"
-    faults.require_yarn(fault.wanted(environ or {}), settings)
+    settings.yarn = settings.yarn or yarn
+    faults.require_yarn(kind, settings)
     try:
         server.status(settings.home)
         server.start(settings)  # it runs: as it is wanted?
@@ -87,6 +101,20 @@ def require_processor(arch: str, fix: str) -> None:
         )
 
 
+def open_account(place: Place, order: Order, console: Console, *, yarn: bool = False) -> Account:
+    """The account of an environment that is to be made; the embedded AWS is started for it.
+
+    Raises
+    ------
+    WrongUseError : the nodes of the order have another processor than this machine
+    """
+    if place.is_local:
+        own = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+        require_processor(order.size.arch, f"ARCH={own}")
+        start_embedded(console, yarn=yarn, kind=order.fault)
+    return Account.at(place)
+
+
 def upload_artifacts(
     account: Account,
     arch: str,
@@ -104,8 +132,8 @@ def upload_artifacts(
     return Artifacts(f"s3://{bucket}/{key}", wheels.uri)
 
 
-def ensure_state(account: Account, environ: Mapping[str, str], console: Console) -> None:
-    """The bucket of Terraform's states, made after a yes where the account has none.
+def ensure_state(account: Account, person: Person, console: Console) -> bool:
+    """The bucket of Terraform's states, made after a yes where the account has none; whether it was made.
 
     Raises
     ------
@@ -116,17 +144,23 @@ def ensure_state(account: Account, environ: Mapping[str, str], console: Console)
         require_state(account)
     except NoStateError:
         bucket = account.target.state_bucket
-        told = f"Terraform keeps its states in {bucket}, once an account: some kilobytes, which no command removes."
-        if environ.get("YES") != "1":
-            if environ.get("CI") or not sys.stdin.isatty():
+        text = f"Terraform keeps its states in {bucket}, once an account: some kilobytes, which no command removes."
+        if not person.has_agreed:
+            if not person.is_present:
                 raise
-            confirm(account, [told], environ, console)
+            confirm(account, [text], person, console)
         make_state(account.client("s3"), account.target)
         console.print(f"{bucket} made")
+        return True
+    return False
 
 
-def ask_first(account: Account, storage: Workspace, environ: Mapping[str, str], console: Console) -> None:
+def ask_first(account: Account, storage: Workspace, order: Order, console: Console, refused: str = NOTHING) -> None:
     """Show what both stacks would make and its price, and ask, before anything is there. The embedded AWS asks nothing.
+
+    Parameters
+    ----------
+    refused : what a no leaves
 
     Raises
     ------
@@ -136,15 +170,16 @@ def ask_first(account: Account, storage: Workspace, environ: Mapping[str, str], 
     if account.target.emulated:
         return
     with working(console, "planning", quiet=True):
-        changes, shown = preview(account, storage, environ)
+        changes, shown = preview(account, storage, order.size)
     if broken := policies.check(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
     if changes:
         lines = [line for line in summary(shown, account.target.region) if "an hour costs" not in line]
-        confirm(account, [*changes, *lines, *after.before_apply(shown, account, environ)], environ, console)
+        lines += before_apply(shown, account, order.size)
+        confirm(account, [*changes, *lines], order.person, console, refused)
 
 
-def preview(account: Account, storage: Workspace, environ: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
+def preview(account: Account, storage: Workspace, size: Size) -> tuple[list[str], dict[str, Any]]:
     """What would be made, in sentences (none where nothing would), and the plan of the cluster, before any bucket."""
     place = storage.state.with_suffix(".preview.tfplan")
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -154,14 +189,14 @@ def preview(account: Account, storage: Workspace, environ: Mapping[str, str]) ->
         target = account.target  # the key's own id is known after apply; the price does not depend on it
         held = {"kms_key_arn": f"arn:aws:kms:{target.region}:{target.account_id}:key/{uuid.UUID(int=0)}"}
     boundary = boundary_of(account.target)
-    extra = cluster_variables(account.target, held, Size.from_options(environ), boundary=boundary)
+    extra = cluster_variables(account.target, held, size, boundary=boundary)
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=True)
     place = cluster.state.with_suffix(".preview.tfplan")
     changes = cluster.plan(out=place)
     lines = []
     if planned:
-        size = f"some {wheelhouse.SOME_MB} MB"
-        lines.append(f"   storage: buckets for images, results and logs, and the wheels of a node ({size})")
+        amount = f"some {wheelhouse.SOME_MB} MB"
+        lines.append(f"   storage: buckets for images, results and logs, and the wheels of a node ({amount})")
         if not stored.get("variables", {}).get("budget_emails", {}).get("value"):
             env = account.target.env
             lines.append(
@@ -170,7 +205,7 @@ def preview(account: Account, storage: Workspace, environ: Mapping[str, str]) ->
     return [*lines, *(["   a cluster:"] if changes else [])], cluster.show(place)
 
 
-def confirm(account: Account, lines: list[str], environ: Mapping[str, str], console: Console) -> None:
+def confirm(account: Account, lines: list[str], person: Person, console: Console, refused: str = NOTHING) -> None:
     """Ask before the first cent.
 
     Raises
@@ -178,44 +213,40 @@ def confirm(account: Account, lines: list[str], environ: Mapping[str, str], cons
     OperatorError
         When the answer is no, or nobody is there to answer.
     """
-    if account.target.emulated or environ.get("YES") == "1":
+    if account.target.emulated or person.has_agreed:
         return
     console.print("\n".join(lines))
-    if environ.get("CI") or not sys.stdin.isatty():
-        raise OperatorError("nobody is here to confirm the price. Fix: YES=1 confirms it beforehand.", exit_code=2)
+    if not person.is_present:
+        raise OperatorError(
+            "there is no terminal to confirm the price at. Fix: YES=1 confirms it beforehand.", exit_code=2
+        )
     if console.input("create it? type yes: ").strip() != "yes":
-        raise OperatorError("nothing was created.", exit_code=2)
+        raise OperatorError(refused, exit_code=2)
 
 
 def apply(
-    environ: Mapping[str, str],
+    account: Account,
+    order: Order,
     console: Console,
-    account: Account | None = None,
     *,
     build: Callable[..., wheelhouse.Wheelhouse] = wheelhouse.build,
-) -> Account:
+) -> None:
     """Both stacks, with what a node needs uploaded in between.
 
-    ``account`` and ``build`` (of the wheelhouse) are given where it is rehearsed.
+    ``build`` (of the wheelhouse) is given where it is rehearsed.
     """
-    fault.wanted(environ)  # a fault that there is not is refused before anything starts
-    if account is None:
-        if (environ.get("ENV") or "local") == "local":
-            own = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
-            require_processor(Size.from_options(environ).arch, f"ARCH={own}")
-            start_embedded(console, environ)
-        account = Account.from_environment(environ)
-    ensure_state(account, environ, console)
+    made = ensure_state(account, order.person, console)
+    refused = f"nothing was created but {account.target.state_bucket}, which is empty and stays." if made else NOTHING
     quiet = not console.is_terminal or account.target.emulated
-    ask_first(account, Workspace(target=account.target, stack="storage", capture=True), environ, console)
+    ask_first(account, Workspace(target=account.target, stack="storage", capture=True), order, console, refused)
     storage = Workspace(target=account.target, stack="storage", capture=quiet)
     began = elapsed()
     with working(console, "storage: buckets, budget", quiet=not quiet):
         storage.apply()
     console.print(f"storage applied in {elapsed() - began:.0f} s")
-    size, boundary = Size.from_options(environ), boundary_of(account.target)
-    artifacts = upload_artifacts(account, size.arch, console, build)
-    extra = cluster_variables(account.target, storage.outputs(), size, artifacts=artifacts, boundary=boundary)
+    boundary = boundary_of(account.target)
+    artifacts = upload_artifacts(account, order.size.arch, console, build)
+    extra = cluster_variables(account.target, storage.outputs(), order.size, artifacts=artifacts, boundary=boundary)
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
     plan = cluster.state.with_suffix(".tfplan")
     plan.parent.mkdir(parents=True, exist_ok=True)
@@ -224,13 +255,13 @@ def apply(
         shown = cluster.show(plan)
     if not changes:
         console.print("the cluster is up to date: nothing to do")
-        return account
+        return
     if broken := policies.check(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
     began = elapsed()
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
     try:
-        with working(console, creating, quiet=not quiet), fault.injected(account, environ, fault.AT_START):
+        with working(console, creating, quiet=not quiet), fault.injected(account, order.fault, fault.AT_START):
             cluster.apply()
     except CommandFailedError as error:
         if (found := diagnosis.diagnose_start(account, error.output, console)) is None:
@@ -241,12 +272,16 @@ def apply(
     outputs = account.cluster
     name = f"cluster {outputs['cluster_id']} ({outputs['release_label']})"
     console.print(f"{name} applied in {elapsed() - began:.0f} s")
-    return account
 
 
-def destroy(environ: Mapping[str, str], console: Console, account: Account | None = None) -> None:
-    """The cluster stack, and what EMR left in its network. Images and results stay (with ENV=local: until it stops)."""
-    account = account or Account.from_environment(environ)
+def destroy(account: Account, console: Console) -> bool:
+    """The cluster stack, and what EMR left in its network. Images and results stay (with ENV=local: until it stops).
+
+    Returns
+    -------
+    bool
+        Whether there was anything to remove.
+    """
     quiet = not console.is_terminal or account.target.emulated
     cluster = Workspace(target=account.target, stack="cluster", capture=quiet)
     outputs, ec2 = cluster.outputs(), account.client("ec2")
@@ -255,10 +290,9 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
     if not outputs and not vpcs:
         console.print("there is no cluster stack: nothing to destroy")
         console.print(last_line(account))
-        return
+        return False
     storage = Workspace(target=account.target, stack="storage", capture=True).outputs()
-    size, boundary = Size.from_options(environ), boundary_of(account.target)
-    extra = cluster_variables(account.target, storage, size, boundary=boundary)
+    extra = cluster_variables(account.target, storage, Size(), boundary=boundary_of(account.target))
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
     with working(console, "ending the cluster") as say:
         if "cluster_id" in outputs:
@@ -277,10 +311,11 @@ def destroy(environ: Mapping[str, str], console: Console, account: Account | Non
     rest = "" if account.target.emulated else "; images and results are untouched"
     console.print(f"cluster destroyed{rest}")
     # a fresh account: what this one has read of the stack is gone
-    console.print(last_line(Account(account.target, account.environ)))
+    console.print(last_line(replace(account)))
+    return True
 
 
-def confirm_removal(account: Account, environ: Mapping[str, str], console: Console) -> None:
+def confirm_removal(account: Account, person: Person, console: Console) -> None:
     """Say what `destroy` removes in a real account, and ask.
 
     Raises
@@ -293,7 +328,7 @@ def confirm_removal(account: Account, environ: Mapping[str, str], console: Conso
     where = f"ENV={account.target.env} of account {account.target.account_id} in {account.target.region}"
     console.print(last_line(account))
     question = f"this removes the cluster and the network of {where}; images and results stay. Remove them?"
-    ask(question, environ, refused="nothing was removed.")
+    ask(question, person, refused="nothing was removed.")
 
 
 def close_studio(account: Account, console: Console) -> None:
@@ -325,15 +360,19 @@ def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = 
 FETCHED = ("run.json", "report.html", "pca/scores.csv", "pca/model.npz")
 
 
-def fetch_results(account: Account, environ: Mapping[str, str], console: Console) -> Path:
-    """Report, scores and run.json of a result below the data bucket, to ``runs/<env>/<name>``."""
-    data = account.bucket("data")
-    uri = environ.get("OUTPUT") or f"s3://{data}/results/{result_name(environ.get('MODEL'))}"
+def fetch_results(account: Account, console: Console, *, uri: str = "", model: str = "") -> Path:
+    """Report, scores and run.json of a result, to ``runs/<env>/<name>``.
+
+    Parameters
+    ----------
+    uri : of the result; without one, that of a model below the data bucket
+    """
+    uri = uri or f"s3://{account.bucket('data')}/results/{result_name(model)}"
     bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
     folder = Path("runs") / account.target.env / prefix.rpartition("/")[2]
     if not fetch_files(account.client("s3"), bucket, prefix, folder, console):
         raise OperatorError(f"there is no finished result below {uri}. Fix: make run-step, or OUTPUT=.", exit_code=10)
-    in_report.into_report(account, folder, environ)
+    in_report.into_report(account, folder)
     console.print(f"results in {folder}; open {folder / 'report.html'}")
     return folder
 
@@ -355,57 +394,21 @@ def fetch_files(s3: Any, bucket: str, prefix: str, folder: Path, console: Consol
     return bool(sizes)
 
 
-def results(account: Account, environ: Mapping[str, str], console: Console) -> None:
-    """Fetch the results and show the page, where somebody is there to look (``OPEN=0`` declines)."""
-    folder = fetch_results(account, environ, console)
-    if earlier := environ.get("COMPARE"):
-        show_comparison(folder, earlier_result(account, earlier, environ, console), environ, console)
-    else:
-        show_page(folder / "report.html", environ, console)
-    console.print(last_line(account))
-    tell_next(console, account.target.command("neighbours IMAGE=photograph"), account.target.command("destroy"))
+def purge(account: Account, person: Person, console: Console, *, named: str = "") -> None:
+    """Storage too: every image and result.
 
-
-def show_page(page: Path, environ: Mapping[str, str], console: Console) -> None:
-    """Open a page in the browser, where there is one."""
-    if page.exists() and browser.show(page.resolve().as_uri(), environ, terminal=console.is_terminal):
-        console.print("opened in the browser (OPEN=0 declines)")
-
-
-def earlier_result(account: Account, name: str, environ: Mapping[str, str], console: Console) -> str:
-    """The folder of what COMPARE= names: one of this machine, or a result of the data bucket, which is fetched."""
-    if (Path(name) / RUN).is_file():
-        return name
-    uri = name if "://" in name else f"s3://{account.bucket('data')}/results/{name}"
-    return str(fetch_results(account, {**environ, "OUTPUT": uri}, console))
-
-
-def show_comparison(newer: Path, earlier: str, environ: Mapping[str, str], console: Console) -> None:
-    """Print what differs between two results of this machine, and write the page beside the newer one."""
-    from ops.job import compare  # it takes the job's packages: only where they are asked for
-    from ops.job.results import Result
-
-    found = compare.compare(Result.at(str(newer)), Result.at(earlier))
-    console.print(compare.table_of(found))
-    for line in compare.statements(found):
-        console.print(line)
-    page = newer / compare.PAGE
-    page.write_text(compare.page_of(found), encoding="utf-8")
-    console.print(f"compared in {page}")
-    show_page(page, environ, console)
-
-
-def purge(environ: Mapping[str, str], console: Console, account: Account | None = None) -> None:
-    """Storage too: every image and result. The data bucket's name must be typed, or given as PURGE=."""
-    account = account or Account.from_environment(environ)
+    Parameters
+    ----------
+    named : the data bucket's name confirms it (PURGE=); without, it must be typed
+    """
     bucket = account.bucket("data")
-    given = environ.get("PURGE") or (bucket if environ.get("YES") == "1" else "")
-    if not given and sys.stdin.isatty():
+    given = named or (bucket if person.has_agreed else "")
+    if not given and person.is_present:
         where = f"ENV={account.target.env} of account {account.target.account_id}"
         given = console.input(f"this removes the cluster and every image and result of {where}. Type {bucket}: ")
     if given.strip() != bucket:
         raise OperatorError(f"nothing was removed. Fix: PURGE={bucket} confirms it.", exit_code=2)
-    destroy(environ, console, account)
+    destroy(account, console)
     with working(console, "emptying the buckets") as say:
         for purpose in BUCKET_PURPOSES:
             empty_bucket(account.client("s3"), account.bucket(purpose), say)
@@ -432,68 +435,3 @@ def stop_embedded(console: Console) -> None:
     """Stop the embedded AWS, where it is ours."""
     if server.stop(Settings.from_environment().home):
         console.print(STOPPED_MESSAGE)
-
-
-def left_after(command: str, local: bool) -> str:
-    """What a command that broke off leaves, and what removes it."""
-    if command == "demo":
-        return STOPPED_MESSAGE
-    again = "make purge" if command == "purge" else "make destroy"
-    if local:
-        return f"what was made so far is kept: {again} removes it; the embedded AWS bills nothing"
-    return f"MAY STILL BILL: what is there so far; make status says what, {again} removes it"
-
-
-def told(command: str, environ: Mapping[str, str], body: Callable[[], int | None]) -> int:
-    """Run a command of this room; when it breaks off, say what that leaves."""
-    console, local = Console(), (environ.get("ENV") or "local") == "local"
-    try:
-        return body() or 0
-    except KeyboardInterrupt:
-        console.print(f"interrupted; {left_after(command, local)}")
-        return ExitCode.INTERRUPTED
-    except (OperatorError, LocalAwsError, FruitsError, BotoCoreError, ClientError) as error:
-        broke_off = isinstance(error, (CommandFailedError, SweepError, BotoCoreError, ClientError))
-        if command in ("apply", "destroy", "purge") and broke_off:
-            error.add_note(left_after(command, local))
-        raise
-
-
-def apply_command(environ: Mapping[str, str]) -> int:
-    """`make apply`."""
-    return told("apply", environ, lambda: _applied(environ, Console()))
-
-
-def _applied(environ: Mapping[str, str], console: Console) -> None:
-    account = apply(environ, console)
-    console.print(last_line(account))
-    tell_next(console, account.target.command("upload-dataset INPUT=folder"), account.target.command("run-step"))
-
-
-def results_command(environ: Mapping[str, str]) -> int:
-    """`make results`; two results of this machine are compared without an account."""
-    output, earlier = environ.get("OUTPUT", ""), environ.get("COMPARE", "")
-    if earlier and (Path(output) / RUN).is_file():
-        return told("results", environ, lambda: show_comparison(Path(output), earlier, environ, Console()))
-    return told("results", environ, lambda: results(Account.from_environment(environ), environ, Console()))
-
-
-def destroy_command(environ: Mapping[str, str]) -> int:
-    """`make destroy`: asks first in a real account."""
-    return told("destroy", environ, lambda: _removed(destroy, environ))
-
-
-def purge_command(environ: Mapping[str, str]) -> int:
-    """`make purge`: asks for the bucket's name."""
-    return told("purge", environ, lambda: _removed(purge, environ))
-
-
-def _removed(remove: Callable[[Mapping[str, str], Console, Account], None], environ: Mapping[str, str]) -> None:
-    account, console = Account.from_environment(environ), Console()
-    if remove is destroy:
-        confirm_removal(account, environ, console)
-    remove(environ, console, account)
-    if (environ.get("ENV") or "local") == "local":
-        stop_embedded(console)
-        gone = "its images and results went with it; what make results fetched is in runs/local/"
-        console.print(gone)

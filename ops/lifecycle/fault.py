@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from localaws import faults, server
@@ -14,27 +14,15 @@ AT_START = ("bootstrap", "disk-full")
 IN_STEP = tuple(kind for kind in faults.KINDS if kind not in AT_START)
 
 
-def wanted(environ: Mapping[str, str]) -> str:
-    """The fault asked for, or an empty string.
-
-    Raises
-    ------
-    UnknownFaultError
-        For a kind that there is not.
-    """
-    return faults.known(environ.get("FAULT") or "")
-
-
 @contextmanager
-def injected(account: Account, environ: Mapping[str, str], kinds: tuple[str, ...]) -> Iterator[None]:
-    """The fault asked for, if it is one of these kinds, while the block runs.
+def injected(account: Account, kind: str, kinds: tuple[str, ...]) -> Iterator[None]:
+    """A fault while the block runs, if it is one of these kinds.
 
     Raises
     ------
     OperatorError
         On a real account.
     """
-    kind = wanted(environ)
     if kind and not account.target.emulated:
         raise OperatorError("FAULT= is for the embedded AWS: a real cluster has its own. Fix: ENV=local.", exit_code=2)
     if kind not in kinds:

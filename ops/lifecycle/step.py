@@ -31,7 +31,7 @@ from ops.core.errors import ExitCode, OperatorError
 from ops.cost.after import after_step
 from ops.diagnose import wait as diagnosis
 from ops.diagnose.verdict import UNDETERMINED
-from ops.job.local_spark import describe, fields_from
+from ops.job.local_spark import describe
 from ops.job.names import result_name
 from ops.job.package import ENTRY, content_key, job_zip
 from ops.job.watch import Watcher, sentence
@@ -73,8 +73,8 @@ def upload_job(account: Account) -> tuple[str, str]:
     return f"s3://{bucket}/{folder}/{ENTRY.name}", f"s3://{bucket}/{folder}/fruits.zip"
 
 
-def request_for(account: Account, environ: Mapping[str, str]) -> Request:
-    """The request that make's variables describe, with the data bucket's folders as defaults.
+def request_for(account: Account, given: Mapping[str, Any]) -> Request:
+    """The request of these fields, with the data bucket's folders as defaults.
 
     Raises
     ------
@@ -82,10 +82,8 @@ def request_for(account: Account, environ: Mapping[str, str]) -> Request:
         For a value that cannot be.
     """
     data = account.bucket("data")
-    fields = fields_from(environ)
-    fields.setdefault("input", f"s3://{data}/images")
-    model = result_name(fields.get("model"))
-    fields.setdefault("output", f"s3://{data}/results/{model}")
+    defaults = {"input": f"s3://{data}/images", "output": f"s3://{data}/results/{result_name(given.get('model'))}"}
+    fields = {**defaults, **given}
     if not account.target.emulated:
         # with dynamic allocation Spark cannot say how large it may grow; the stack knows
         fields["parallelism"] = max(1, int(account.cluster["sizing"]["worker_vcpus"]))
@@ -190,7 +188,7 @@ class NotEndedError(OperatorError):
     """The step never began, or could not be looked at: it has not ended, so nothing may be destroyed because of it."""
 
 
-def watch(account: Account, submitted: Submitted, console: Console) -> dict[str, Any]:
+def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[str, Any]:
     """Show the step until it has ended; returns EMR's status of it.
 
     There is no limit of time but for a driver that no node takes: after `MOST_WAITING_SECONDS` its step is cancelled.
@@ -206,9 +204,9 @@ def watch(account: Account, submitted: Submitted, console: Console) -> dict[str,
     limit = Limit(MOST_WAITING_SECONDS)
     with working(console, "submitted") as say:
 
-        def look() -> dict[str, Any] | None:
+        def look() -> Mapping[str, Any] | None:
             step = emr.describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)["Step"]
-            status: dict[str, Any] = step["Status"]
+            status: Mapping[str, Any] = step["Status"]
             if status["State"] not in OPEN_STATES:
                 return status
             if status["State"] == "PENDING":
@@ -364,17 +362,11 @@ class Terms:
     one_shot: bool = False
     cost: bool = True
 
-    @classmethod
-    def from_options(cls, environ: Mapping[str, str]) -> Terms:
-        """The terms that QUEUE, DETACH and ONESHOT name."""
-        queue, detach, one_shot = (environ.get(name) == "1" for name in ("QUEUE", "DETACH", "ONESHOT"))
-        return cls(queue=queue, detach=detach, one_shot=one_shot)
 
-
-def run_step(account: Account, environ: Mapping[str, str], console: Console, terms: Terms) -> int:
-    """Submit the request that make's variables describe and, unless it is detached, watch; returns the exit code."""
+def run_step(account: Account, fields: Mapping[str, Any], console: Console, terms: Terms) -> int:
+    """Submit the request of these fields and, unless it is detached, watch; returns the exit code."""
     try:
-        request = request_for(account, environ)
+        request = request_for(account, fields)
         require_there(account, request)
         submitted = submit(account, request, queue=terms.queue)
     except (OperatorError, FruitsError) as error:

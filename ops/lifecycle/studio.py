@@ -14,7 +14,6 @@ from typing import Any
 from ops.aws.account import Account
 from ops.aws.poll import poll
 from ops.aws.studio import apps_of, label
-from ops.core import browser
 from ops.core.console import Console, working
 from ops.core.errors import NotAppliedError, OperatorError
 from ops.job.notebook import NOTEBOOK, SOURCE, ZIP, bundle, notebook
@@ -83,8 +82,8 @@ def presigned(sagemaker: Any, domain_id: str, user: str) -> str:
     return str(answer["AuthorizedUrl"])
 
 
-def open_(account: Account, environ: Mapping[str, str], console: Console) -> str:
-    """Print the address, and open it where somebody is there to look."""
+def print_address(account: Account, console: Console) -> str:
+    """An address that opens Studio, printed with what it is good for."""
     found = connection(account)
     address = presigned(account.client("sagemaker"), found["domain_id"], found["user"])
     for line in (
@@ -95,8 +94,6 @@ def open_(account: Account, environ: Mapping[str, str], console: Console) -> str
         console.print(line)
     if account.target.emulated:
         console.print(HERE)
-    else:
-        browser.show(address, environ, terminal=console.is_terminal)
     return address
 
 

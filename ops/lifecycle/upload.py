@@ -17,9 +17,8 @@ from rich.text import Text
 from s3transfer.subscribers import BaseSubscriber
 
 from ops.aws.account import Account
-from ops.core.console import Console, counting, tell_next, working
-from ops.core.errors import ExitCode, OperatorError
-from ops.cost.bills import last_line
+from ops.core.console import Console, counting, working
+from ops.core.errors import OperatorError
 from ops.data.images import count_by_class
 
 PREFIX = "images"
@@ -142,26 +141,10 @@ def _send(s3: Any, bucket: str, keys: Mapping[Path, str], console: Console) -> N
             transfer.result()
 
 
-def main(environ: Mapping[str, str]) -> int:
-    """`make upload-dataset`."""
-    console = Console()
-    if not (given := environ.get("INPUT", "")):
-        raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=ExitCode.USAGE)
-    folder = Path(given)
-    try:
-        with working(console, f"counting the images of {folder}"):
-            paths, left = images_below(folder)
-        account = Account.from_environment(environ)
-        bucket = account.bucket("data")
-        counts = upload(account.client("s3"), bucket, folder, paths, console)
-        if left:
-            console.print(left.sentence())
-        console.print(table_of(counts.here, counts.before, counts.after))
-        others = "; the others were there already" if counts.sent < counts.images else ""
-        console.print(f"{counts.sent:,} of {counts.images:,} images sent to s3://{bucket}/{PREFIX}/{others}")
-        console.print(last_line(account))
-        tell_next(console, account.target.command("run-step"))
-    except KeyboardInterrupt:
-        console.print("interrupted; what arrived is kept, and the same command goes on with the rest")
-        return ExitCode.INTERRUPTED
-    return 0
+def upload_visibly(account: Account, folder: Path, paths: list[Path], console: Console) -> None:
+    """Send what is not there, and say by class what was here, there before, and there now."""
+    bucket = account.bucket("data")
+    counts = upload(account.client("s3"), bucket, folder, paths, console)
+    console.print(table_of(counts.here, counts.before, counts.after))
+    others = "; the others were there already" if counts.sent < counts.images else ""
+    console.print(f"{counts.sent:,} of {counts.images:,} images sent to s3://{bucket}/{PREFIX}/{others}")

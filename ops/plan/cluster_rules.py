@@ -130,7 +130,8 @@ def private_cluster(found: list[Resource]) -> Iterator[tuple[str, str]]:
         attributes = first_block(cluster.values.get("ec2_attributes"))
         if attributes.get("key_name"):
             yield cluster.address, "an SSH key is a second way in; use Systems Manager"
-        if not str(cluster.values.get("log_uri", "")).startswith("s3://"):
+        # s3n: as EMR answers, and as a plan of a cluster that stands reads it back
+        if not str(cluster.values.get("log_uri", "")).startswith(("s3://", "s3n://")):
             yield cluster.address, "its logs are not kept"
     if resources_of(found, "aws_emr_cluster"):
         private = [subnet for subnet in resources_of(found, "aws_subnet") if subnet.name == "private"]
@@ -214,7 +215,7 @@ def images_and_results_stay(found: list[Resource]) -> Iterator[tuple[str, str]]:
 
 @rule
 def somebody_watches_the_bill(found: list[Resource]) -> Iterator[tuple[str, str]]:
-    """A storage stack has a budget above nothing; its alerts are at 50, 80 and 100 %."""
+    """A storage stack has a budget above nothing; its alerts are at 50, 80 and 100%."""
     budgets = resources_of(found, "aws_budgets_budget")
     if resources_of(found, "aws_s3_bucket") and not budgets:
         yield "aws_budgets_budget", "there is no budget"
@@ -223,4 +224,4 @@ def somebody_watches_the_bill(found: list[Resource]) -> Iterator[tuple[str, str]
             yield budget.address, "the budget is 0"
         alerts = {entry.get("threshold") for entry in budget.values.get("notification") or []}
         if alerts and not {50, 80, 100} <= alerts:
-            yield budget.address, f"alerts are at {sorted(alerts)} %, not at 50, 80 and 100"
+            yield budget.address, f"alerts are at {sorted(alerts)}%, not at 50, 80 and 100"

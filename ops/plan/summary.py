@@ -34,7 +34,7 @@ def summary(plan: Mapping[str, Any], region: str, book: prices.Book | None = Non
         return [*lines, f"   the price is not available: {error}"]
     if hour is not None:
         spot = abs(hour.total - hour.total_on_demand) > 0.005
-        fallback = f" ({hour.total_on_demand:.2f} where Spot has nothing)" if spot else ""
+        fallback = f" ({hour.total_on_demand:.2f} without Spot capacity)" if spot else ""
         lines.append(
             f"   an hour costs at most {hour.total:.2f} USD{fallback}: EC2 {hour.ec2:.2f}, EMR {hour.emr:.2f}, "
             f"volumes {hour.ebs:.2f}, network {hour.network:.2f}, before tax"

@@ -230,7 +230,7 @@ class Hourly:
 
     @property
     def ec2_on_demand(self) -> Decimal:
-        """What EC2 costs where Spot has nothing and the fleet falls back."""
+        """What EC2 costs without Spot capacity and the fleet falls back."""
         return sum((fleet.on_demand for fleet in self.fleets), Decimal(0))
 
     @property

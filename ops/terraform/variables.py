@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ops.core.errors import TerraformError, WrongUseError
+from ops.core.errors import TerraformError
 from ops.core.paths import ROOT
 from ops.core.target import Target, open_session
-from ops.core.text import number
 from ops.terraform.workspace import Stack, Workspace
 
 
@@ -31,18 +30,6 @@ class Size:
     minutes: float | int | None = None
     precision: str | None = None
     arch: str = "x86_64"
-
-    @classmethod
-    def from_options(cls, environ: Mapping[str, str]) -> Size:
-        """The size that IMAGES, MINUTES, PRECISION and ARCH name.
-
-        Raises
-        ------
-        WrongUseError : one of them is no number
-        """
-        images, minutes = number(environ, "IMAGES"), number(environ, "MINUTES")
-        precision, arch = environ.get("PRECISION") or None, environ.get("ARCH") or "x86_64"
-        return cls(images=images, minutes=minutes, precision=precision, arch=arch)
 
 
 @dataclass(frozen=True)
@@ -118,25 +105,20 @@ def boundary_of(target: Target) -> str | None:
     return found
 
 
-def github_variables(environ: Mapping[str, str]) -> dict[str, Any]:
-    """What the stack of GitHub's roles is given beside its files: ``REPOSITORY``, ``SUBJECT`` and ``BRANCH``.
+def workspace(
+    stack: Stack, target: Target, size: Size, *, repository: Mapping[str, str] | None = None, **options: Any
+) -> Workspace:
+    """A stack with the variables that it takes in this environment.
 
-    Raises
-    ------
-    WrongUseError : no repository is named
+    Parameters
+    ----------
+    size : of the cluster
+    repository : repository, subject and branch whose workflows may take GitHub's roles
     """
-    if not environ.get("REPOSITORY"):
-        raise WrongUseError("whose workflows may take the roles? Fix: REPOSITORY=owner/name.")
-    names = {"repository": "REPOSITORY", "subject": "SUBJECT", "branch": "BRANCH"}
-    return {variable: environ[name] for variable, name in names.items() if environ.get(name)}
-
-
-def workspace(stack: Stack, target: Target, environ: Mapping[str, str], **options: Any) -> Workspace:
-    """A stack with the variables that it takes in this environment."""
     if stack in ("storage", "operators"):
         return Workspace(target=target, stack=stack, **options)
     if stack == "github":
-        return Workspace(target=target, stack=stack, extra=github_variables(environ), **options)
+        return Workspace(target=target, stack=stack, extra=repository or {}, **options)
     storage = Workspace(target=target, stack="storage", **options).outputs() if not target.offline else {}
-    extra = cluster_variables(target, storage, Size.from_options(environ), boundary=boundary_of(target))
+    extra = cluster_variables(target, storage, size, boundary=boundary_of(target))
     return Workspace(target=target, stack=stack, extra=extra, **options)

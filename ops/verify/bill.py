@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.aws.account import Account
+from ops.aws.account import Account, Place
 from ops.aws.refusals import explain
 from ops.core.console import Console
 from ops.core.errors import ExitCode, OperatorError, WrongUseError
@@ -80,7 +80,7 @@ def ask_bill(explorer: Any, env: str, days: tuple[date, date]) -> dict[str, Any]
     }
 
 
-def compare_bill(environ: Mapping[str, str], console: Console, folder: Path = record.FOLDER) -> int:
+def compare_bill(place: Place, console: Console, folder: Path = record.FOLDER) -> int:
     """Ask Cost Explorer (0.01 USD a request), judge, and add the answer to the record.
 
     Raises
@@ -88,11 +88,10 @@ def compare_bill(environ: Mapping[str, str], console: Console, folder: Path = re
     WrongUseError : the embedded AWS has no bill
     OperatorError : no record, too early, or AWS does not answer
     """
-    env = environ.get("ENV") or "local"
-    if env == "local":
+    if place.is_local:
         raise WrongUseError("the embedded AWS writes no bill. Fix: ENV=verify.")
-    place = find_newest_record(folder, env)
-    verify_record = json.loads(place.read_text())
+    path = find_newest_record(folder, place.env)
+    verify_record = json.loads(path.read_text())
     started = datetime.fromisoformat(verify_record["started"])
     hours = (datetime.now(UTC) - started).total_seconds() / 3600
     if hours < WAIT_HOURS:
@@ -103,15 +102,15 @@ def compare_bill(environ: Mapping[str, str], console: Console, folder: Path = re
         )
     expected = verify_record["evidence"].get("cost", {}).get("usd")
     if expected is None:
-        raise OperatorError(f"{place.name} does not say what it expected to pay, so there is nothing to compare.")
-    account = Account.from_environment(environ)
+        raise OperatorError(f"{path.name} does not say what it expected to pay, so there is nothing to compare.")
+    account = Account.at(place)
     try:
-        bill = ask_bill(account.session.client("ce", region_name=REGION), env, list_days(started))
+        bill = ask_bill(account.session.client("ce", region_name=REGION), place.env, list_days(started))
     except (ClientError, BotoCoreError) as error:
         raise OperatorError(f"Cost Explorer did not answer: {explain(error)[0]}") from error
     verify_record["evidence"]["bill"] = {**bill, "expected_usd": expected}
     results = judge(verify_record["evidence"], emulated=False, table=tuple(a for a in TABLE if a.id == "bill"))
-    data, page = record.amend(verify_record, results, place, account.target.account_id)
+    data, page = record.amend(verify_record, results, path, account.target.account_id)
     for name, usd in bill["services"].items():
         console.print(f"   {Decimal(usd):10.4f} USD  {name}")
     console.print(results[0].summary)

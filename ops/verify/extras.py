@@ -21,14 +21,14 @@ class Extra:
     ----------
     help : what is looked at
     storage, cluster : variables of the stacks
-    environ : options of `make apply`
+    arch : the processors that `make apply` sends wheels for; empty for the usual ones
     minutes : how much longer it takes, roughly
     """
 
     help: str
     storage: Mapping[str, Any] = field(default_factory=dict)
     cluster: Mapping[str, Any] = field(default_factory=dict)
-    environ: Mapping[str, str] = field(default_factory=dict)
+    arch: str = ""
     minutes: int = 0
 
 
@@ -45,7 +45,7 @@ EXTRAS: Mapping[str, Extra] = {
             "core": {"types": ARM_TYPES, "units": 4},
             "task": {"types": ARM_TYPES, "units": 4},
         },
-        environ={"ARCH": "arm64"},
+        arch="arm64",
     ),
     "one-node": Extra("a primary alone, on which the step runs", cluster={"core": {"units": 0}, "task": {"units": 0}}),
     "studio": Extra("a SageMaker Studio domain", cluster={**_WAY_OUT, "enable_studio": True}, minutes=20),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from ops.aws.studio import find_domain
 from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
 from ops.core.console import Console
 from ops.core.target import PROJECT
-from ops.lifecycle import step, studio
+from ops.lifecycle import studio
 from ops.verify import probe
 from ops.verify.extras import IDLE_SECONDS
 
@@ -33,7 +33,6 @@ CLOCK_WAIT_SECONDS = 600.0
 CLOCK_WAIT_SECONDS_EMULATED = 60.0
 IDLE_CLOCK_RATE_EMULATED = 30.0
 TRACEBACK = "no image is of class No such fruit"
-NO_SUCH_CLASS = "No such fruit"
 
 
 def to_json(value: Any) -> Any:
@@ -53,7 +52,7 @@ class Gatherer:
     Attributes
     ----------
     evidence : what was seen so far
-    denied : the calls that were refused for want of a right
+    denied : the calls that were refused because a right was missing
     """
 
     def __init__(self, account: Account, console: Console) -> None:
@@ -144,7 +143,7 @@ class Gatherer:
     def _network(self, ec2: Any) -> dict[str, Any]:
         vpcs = vpcs_of(ec2, PROJECT, self.account.target.env)
         if len(vpcs) != 1:
-            return {"error": f"{len(vpcs)} VPCs bear the tags of this environment"}
+            return {"error": f"{len(vpcs)} VPCs have the tags of this environment"}
         inside = {"Filters": [{"Name": "vpc-id", "Values": vpcs}]}
         nats = {"Filter": [{"Name": "vpc-id", "Values": vpcs}]}
         return {
@@ -183,42 +182,10 @@ class Gatherer:
         }
 
     # -- steps ----------------------------------------
-    def run_sample(self, environ: dict[str, str]) -> int:
-        """The whole chain over the sample; returns the step's exit code."""
-        request = step.request_for(self.account, environ)
-        submitted = step.submit(self.account, request, queue=False)
-        code = step.conclude(self.account, submitted, step.watch(self.account, submitted, self.console), self.console)
-        described = self._described(submitted)
-        arguments = described["Config"]["Args"] if "Config" in described else []
-        entry, packed = step.upload_job(self.account)  # there already: it says under which key
-        uri = arguments[-1] if arguments else ""
-        bucket, _, prefix = submitted.output.removeprefix("s3://").partition("/")
-        s3 = self.account.client("s3")
-        self.evidence["sample"] = {
-            "step": described,
-            "arguments": step.step_arguments(entry, packed, uri),
-            "request": request.as_json(),
-            "output": submitted.output,
-            "run": self.ask(lambda: json.loads(self.account.store(submitted.output).read("run.json"))),
-            "run_written": self.ask(lambda: s3.head_object(Bucket=bucket, Key=f"{prefix}/run.json")["LastModified"]),
-        }
-        return code
-
-    def run_failing(self, environ: dict[str, str]) -> None:
-        """A step whose job fails for a reason that is known."""
-        output = f"s3://{self.account.bucket('data')}/results/verify-failing"
-        request = step.request_for(self.account, {**environ, "CLASSES": NO_SUCH_CLASS, "OUTPUT": output})
-        submitted = step.submit(self.account, request, queue=False)
-        step.watch(self.account, submitted, self.console)
-        self.evidence["failing"] = {
-            "step": self._described(submitted),
-            "told": self.ask(lambda: json.loads(self.account.store(output).read("_run/error.json"))),
-            "details": {"seconds": None, "found": None},
-        }
-
-    def _described(self, submitted: step.Submitted) -> Any:
+    def describe_step(self, cluster_id: str, step_id: str) -> Any:
+        """EMR's answer about a step."""
         emr = self.account.client("emr")
-        return self.ask(lambda: emr.describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)["Step"])
+        return self.ask(lambda: emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"])
 
     def run_probe(self) -> None:
         """The probe on the primary node, by a step; it puts its answer below ``node/`` of the log bucket."""
@@ -231,10 +198,15 @@ class Gatherer:
             f"set -euo pipefail; cd $(mktemp -d); aws s3 cp --quiet s3://{artifacts}/verify/probe.py probe.py; "
             f"{python} -I probe.py > probe.json; aws s3 cp --quiet probe.json {target}"
         )
-        jar = {"Jar": "command-runner.jar", "Args": ["bash", "-c", command]}
         added = emr.add_job_flow_steps(
             JobFlowId=cluster_id,
-            Steps=[{"Name": PROBE_STEP, "ActionOnFailure": "CONTINUE", "HadoopJarStep": jar}],
+            Steps=[
+                {
+                    "Name": PROBE_STEP,
+                    "ActionOnFailure": "CONTINUE",
+                    "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["bash", "-c", command]},
+                }
+            ],
         )
         step_id = str(added["StepIds"][0])
         with self.console.status("looking at a node from inside"):
@@ -360,11 +332,11 @@ class Gatherer:
         """Wait until one of the two idle limits ends the cluster."""
         emr, cluster_id = self.account.client("emr"), str(self.account.cluster["cluster_id"])
 
-        def status() -> dict[str, Any]:
-            described: dict[str, Any] = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]
-            return described
+        def status() -> Mapping[str, Any]:
+            cluster_status: Mapping[str, Any] = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]
+            return cluster_status
 
-        def status_of_the_end() -> dict[str, Any] | None:
+        def status_of_the_end() -> Mapping[str, Any] | None:
             now = status()
             return now if now["State"].startswith("TERMINATED") else None
 
@@ -388,7 +360,7 @@ class Gatherer:
 
     @contextmanager
     def _idle_clock(self) -> Iterator[float]:
-        """How many times as fast as real time a cluster idles: on the embedded AWS nobody waits half an hour."""
+        """How many times as fast as real time a cluster idles: the embedded AWS does not wait half an hour."""
         endpoint, keys = self.account.target.endpoint, self.account.target.keys
         if endpoint is None:
             yield 1.0

@@ -46,6 +46,8 @@ MISTAKES = {
         ("INPUT=photo.jpg", 10, "is a file. Fix: give the folder that holds the images."),
         ("INPUT=texts", 10, "1 file is left out: 1 .txt (first: apple/a.txt)."),
         ("INPUT=photos MODEL=vgg16", 11, "the model 'vgg16' is unknown. Fix: one of efficientnet_lite0,"),
+        ("CLASSES=Pomme", 10, "no image is of class Pomme. Fix: one of Banana, Cherry, Green Apple, Lemon,"),
+        ("INPUT=photos CLASSES=Pomme", 10, "no image is of class Pomme. Fix: one of apple."),
         ("INPUT=photos K=0", 2, "a PCA keeps at least one component. Fix: K=1 or more"),
         ("INPUT=photos K=50 VARIANCE=0.9", 2, "each decides the number of components. Fix: give one of them."),
         ("INPUT=photos VARIANCE=95", 2, "it is a share. Fix: "),
@@ -60,6 +62,8 @@ MISTAKES = {
         ("ENV=dev OFFLINE=1", 2, "OFFLINE= is no variable of make state."),
     ],
     "doctor": [
+        ("ENV=dev REGION=paris", 2, NO_REGION),
+        ("ENV=prodd", 2, NO_ENV),
         ("ENV=dev IMAGES=30k", 2, NO_COUNT),
         ("ENV=dev JSON=please", 2, "JSON=please is neither yes nor no. Fix: JSON=1, or leave it out."),
         ("ENV=dev OUTPUT=x", 2, "OUTPUT= is no variable of make doctor."),
@@ -135,6 +139,7 @@ MISTAKES = {
         ("ENV=verify YES=si", 2, "YES=si is neither yes nor no."),
         ("ENV=verify REGION=paris", 2, NO_REGION),
         ("ENV=verify CURRENCY=EURO", 2, NO_MONEY),
+        ("WITH=foo", 2, "WITH=foo is nothing that can be looked at."),
     ],
     "neighbours": [
         ("", 2, "no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg."),
@@ -187,7 +192,7 @@ def test_a_mistake_is_refused_at_once(
     for place, name in ((server, "start"), (Workspace, "init"), (local_spark, "run")):
         if hasattr(place, name):
             monkeypatch.setattr(place, name, lambda *_, **__: pytest.fail("something was started"))
-    monkeypatch.setattr(account, "emulator", lambda _: {})
+    monkeypatch.setattr(account, "find_emulator", lambda _: {})
     (tmp_path / "photos/apple").mkdir(parents=True)
     Image.new("RGB", (9, 9)).save(tmp_path / "photos/apple/1.jpg")
     Image.new("RGB", (9, 9)).save(tmp_path / "photo.jpg")
@@ -200,6 +205,35 @@ def test_a_mistake_is_refused_at_once(
     printed = capsys.readouterr()
     assert (ended, words in printed.err) == (code, True), printed.err
     assert printed.err.startswith(f"{command}: ")
+
+
+WRONG = {
+    "ENV": ("prodd", NO_ENV),
+    "REGION": ("paris", NO_REGION),
+    "PRECISION": ("f16", "PRECISION=f16 is not known: choose from f32, bf16."),
+    "ENGINE": ("torch", "ENGINE=torch is not known: choose from fast, tensorflow."),
+    "ARCH": ("intel", "ARCH=intel is not known: choose from x86_64, aarch64, arm64."),
+    "CURRENCY": ("EURO", NO_MONEY),
+}
+"""What is wrong for whichever command takes it."""
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_value_is_refused_by_every_command_before_it_does_anything(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "find", lambda _: pytest.fail("the command was begun"))
+    value, words = WRONG[name]
+    takers = [
+        command
+        for command in COMMANDS.values()
+        if name in command.takes and (name != "ENV" or "REGION" in command.takes)
+    ]
+    assert takers
+    for command in takers:
+        ended = cli.run(command, {}, as_typed({name: value}))
+        printed = capsys.readouterr().err
+        assert (ended, words in printed) == (2, True), (command.name, printed)
 
 
 @pytest.mark.parametrize("there", [True, False])

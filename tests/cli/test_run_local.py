@@ -177,7 +177,8 @@ def test_too_many_rejects_fail_the_run_and_keep_the_work(photos: Path, tmp_path:
     output = tmp_path / "o"
     process = run_local(INPUT=str(source), OUTPUT=str(output))
     assert process.returncode == 15, process.stdout + process.stderr
-    text = " ".join(process.stdout.split())
+    text = " ".join(process.stderr.split())
+    assert "failed in phase" not in process.stdout, "a reason is no result"
     assert "1 of 6 images are rejected, and 1.00% are allowed" in text
     assert f"{broken}: not an image but a text file" in text
     assert json.loads((output / "_run/error.json").read_text())["cause"] == "rejects"

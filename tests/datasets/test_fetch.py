@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.cli.data import bring
 from ops.core.console import Console
 from ops.data import fetch as module
 from ops.data import fruits360
@@ -271,7 +272,7 @@ def test_the_command_reports_the_licence_and_where_the_images_are(
 ) -> None:
     monkeypatch.setitem(RELEASES, source.version, source)
     screen = console()
-    module.run({"DEST": str(tmp_path / "my data"), "VERSION": source.version}, screen)
+    bring({"DEST": str(tmp_path / "my data"), "VERSION": source.version}, screen)
     assert "Fruits-360 2020.05.18.0, licence: MIT" in said(screen)
     assert "15 Training and 6 Test images of 3 classes" in said(screen)
     assert f"make run-local INPUT='{tmp_path}/my data/Training'" in said(screen)

@@ -19,10 +19,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from ops.cli.data import bring, read_key
 from ops.core.console import Console
-from ops.data import fetch as command_module
 from ops.data.fruits360 import FetchError, SourceUnreachableError
-from ops.data.kaggle import Remote, checksum, read_key, variants
+from ops.data.kaggle import Remote, checksum, variants
 from tests.typed import as_typed
 
 ROOT = Path(__file__).parents[2]
@@ -160,7 +160,7 @@ def wanted(tmp_path: Path, kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> d
 
 def run(wanted: dict[str, str]) -> str:
     screen = Console(file=io.StringIO(), width=300)
-    command_module.run(wanted, screen)
+    bring(wanted, screen)
     assert isinstance(screen.file, io.StringIO)
     return screen.file.getvalue()
 
@@ -298,9 +298,7 @@ def test_kaggles_other_places_for_the_key(tmp_path: Path) -> None:
 def test_the_folder_of_another_source_is_left_alone(wanted: dict[str, str]) -> None:
     run(wanted)
     with pytest.raises(FetchError, match="or the same from another source"):
-        command_module.run(
-            wanted | {"SOURCE": "github", "FRUITS360_URL": "file:///nowhere"}, Console(file=io.StringIO())
-        )
+        bring(wanted | {"SOURCE": "github", "FRUITS360_URL": "file:///nowhere"}, Console(file=io.StringIO()))
 
 
 def test_variants_know_both_layouts_and_leave_the_originals_out() -> None:

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from fruits.errors import UsageError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops.cli.data import sample
 from ops.data.images import FoundImage, find_images
-from ops.data.subsample import SampleError, choose, run, subsample
+from ops.data.subsample import SampleError, choose, subsample
 from tests.typed import as_typed
 
 
@@ -153,9 +155,12 @@ def test_a_destination_inside_or_around_the_source_is_refused(tmp_path: Path, de
         ({"SOURCE": "{in}"}, "DEST is missing: make sample SOURCE="),
         ({"SOURCE": "{in}/none", "DEST": "x"}, "is not a folder: give the folder that holds the classes"),
         ({"SOURCE": "{in}/empty", "DEST": "x"}, r"There is no image below"),
-        ({"SOURCE": "{in}", "DEST": "x", "CLASSES": "many"}, "CLASSES=many is not a whole number"),
-        ({"SOURCE": "{in}", "DEST": "x", "IMAGES": "0"}, "IMAGES=0 is too small: give 1 or more"),
-        ({"SOURCE": "{in}", "DEST": "x", "SEED": "-1"}, "SEED=-1 is too small: give 0 or more"),
+        (
+            {"SOURCE": "{in}", "DEST": "x", "CLASSES": "many"},
+            "CLASSES=many is not a number from 1. Fix: for example",
+        ),
+        ({"SOURCE": "{in}", "DEST": "x", "IMAGES": "0"}, "IMAGES=0 is not a number from 1"),
+        ({"SOURCE": "{in}", "DEST": "x", "SEED": "-1"}, "SEED=-1 is not a number from 0"),
         (
             {"SOURCE": "{in}", "DEST": "x", "CLASSES": "3"},
             r"^3 classes with 5 images each were asked for, but only 1 of the 2 classes have that many"
@@ -169,24 +174,25 @@ def test_refusals_say_cause_and_cure(tmp_path: Path, environ: dict[str, str], se
     there = {k: v.replace("{in}", str(source)).replace("x", str(tmp_path / "x")) for k, v in environ.items()}
     if "CLASSES" in environ and not environ["CLASSES"].isdigit():
         there["CLASSES"] = environ["CLASSES"]
-    with pytest.raises(SampleError, match=sentence):
-        run(there)
+    with pytest.raises((SampleError, UsageError), match=sentence) as caught:
+        sample(there)
+    assert caught.value.exit_code == 2
     assert not (tmp_path / "x").exists()
 
 
-def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = make(tmp_path / "in", {"a": 5})
     for name in ("IMG_1.MOV", "IMG_2.mov", "list.csv", ".DS_Store"):
         (source / "a" / name).write_bytes(b"x")
-    printed = run({"SOURCE": str(source), "DEST": str(tmp_path / "out"), "CLASSES": "1"})
-    assert printed == (
+    sample({"SOURCE": str(source), "DEST": str(tmp_path / "out"), "CLASSES": "1"})
+    assert capsys.readouterr().out == (
         f"5 images of 1 classes in {tmp_path / 'out'}: a\n"
-        "4 files are left out: 2 .mov, 1 .csv, 1 hidden (first: a/IMG_1.MOV)"
+        "4 files are left out: 2 .mov, 1 .csv, 1 hidden (first: a/IMG_1.MOV)\n"
     )
     (tmp_path / "videos").mkdir()
     (source / "a/IMG_1.MOV").rename(tmp_path / "videos/1.MOV")
     with pytest.raises(SampleError, match=r"no image below .*: 1 file is left out: 1 .mov \(first: 1.MOV\)\.$"):
-        run({"SOURCE": str(tmp_path / "videos"), "DEST": str(tmp_path / "none")})
+        sample({"SOURCE": str(tmp_path / "videos"), "DEST": str(tmp_path / "none")})
 
 
 def test_the_command_reports_and_its_refusal_is_one_line_with_code_2(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def diagnosed(
     account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], **environ: str
 ) -> tuple[int, str]:
     """Type `make diagnose`."""
-    monkeypatch.setattr(main.Account, "from_environment", lambda _: account)
+    monkeypatch.setattr(main, "open_account", lambda _: account)
     code = run(COMMANDS["diagnose"], {"ENV": "dev", **environ}, {})
     out, err = capsys.readouterr()
     return code, out + err
@@ -200,6 +200,42 @@ def test_patience_ends_with_what_is_missing_and_how_to_go_on(known: Known) -> No
     assert said.splitlines()[-1] == f"next           make diagnose STEP={STEP}, when its logs have arrived"
 
 
+def end_step(hours: float) -> None:
+    """Let the step have ended that long ago."""
+    began, end = Known.emr.step_status["Timeline"].values()
+    shift = end - (datetime.now(UTC) - timedelta(hours=hours))
+    Known.emr.step_status["Timeline"] = {"StartDateTime": began - shift, "EndDateTime": end - shift}
+
+
+def test_logs_that_will_not_come_any_more_are_not_awaited(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an old step half the logs are gone: nobody waits for them, and nothing says that they are on their way."""
+    ship(known, "worker-array-memory", only="/steps/")
+    end_step(hours=2)
+
+    def sleep(_: float) -> None:
+        raise AssertionError("nothing can come any more")
+
+    monkeypatch.setattr(polling, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    # moto dates what is shipped now: the step's own log is new enough, the driver's is missing
+    found = command.diagnose_step(known, CLUSTER, STEP, Console(quiet=True), patience=600)
+    printed = found.as_text("dev")
+    assert re.search(r"^not there +the driver's log \(below \S+\): EMR ships logs within 15 min", printed, re.MULTILINE)
+    assert "not there yet" not in printed
+    assert "when its logs have arrived" not in printed
+    assert found.as_json()["missing"].startswith("the driver's log")
+
+
+@pytest.mark.parametrize(("minutes", "limit"), [(0.0, 600.0), (10.0, 300.0), (14.0, 60.0), (16.0, 0.0)])
+def test_the_wait_ends_when_no_log_can_come_any_more(
+    known: Known, monkeypatch: pytest.MonkeyPatch, minutes: float, limit: float
+) -> None:
+    end_step(hours=minutes / 60)
+    limits: list[float] = []
+    monkeypatch.setattr(command, "poll", lambda *_, limit, **__: limits.append(limit))
+    command.diagnose_step(known, CLUSTER, STEP, Console(quiet=True), patience=600)
+    assert limits == [pytest.approx(limit, abs=5)]
+
+
 def test_ctrl_c_while_waiting_tells_what_is_known(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
     def sleep(_: float) -> None:
         raise KeyboardInterrupt
@@ -252,14 +288,14 @@ def test_a_bootstraps_json_needs_no_log(known: Known, tmp_path: Path) -> None:
     Known.emr = failed(
         "BOOTSTRAP_FAILURE", f"On the master instance ({instance}), bootstrap action 1 returned a non-zero return code"
     )
-    found = command.diagnose(known, {}, Console(quiet=True), patience=600)
+    found = command.diagnose(known, Console(quiet=True), patience=600)
     assert (found.verdict.cause, found.verdict.certain) == ("bootstrap-disk", True)
     assert f"s3://{LOGS}/emr/{CLUSTER}/node/{instance}/bootstrap-actions/1/" in found.as_text()
 
 
 def test_capacity_is_known_at_once(known: Known) -> None:
     Known.emr = failed("INTERNAL_ERROR", "EC2 is out of capacity for m5.xlarge in availability zone eu-west-3a.")
-    found = command.diagnose(known, {}, Console(quiet=True), patience=600)
+    found = command.diagnose(known, Console(quiet=True), patience=600)
     assert found.verdict.cause == "no-capacity"
     assert "wait and try again, or give more types and zones" in found.as_text()
 
@@ -330,7 +366,7 @@ def test_a_one_shot_cluster_is_destroyed_before_its_logs_are_awaited(
     """A cluster that ends ships its logs at once, and one that waits bills."""
     done: list[str] = []
 
-    def see(_: Account, environ: Mapping[str, str], console: Console, terms: step.Terms) -> int:
+    def see(_: Account, fields: Mapping[str, Any], console: Console, terms: step.Terms) -> int:
         done.append("step")
         return step.see(known, step.Submitted(CLUSTER, STEP, f"s3://{DATA}/results/x"), console, terms)
 
@@ -343,7 +379,7 @@ def test_a_one_shot_cluster_is_destroyed_before_its_logs_are_awaited(
     monkeypatch.setattr(run_step, "destroy", destroy)
     monkeypatch.setattr(run_step.signal, "signal", lambda *_: None)
     out = io.StringIO()
-    assert run_step.once(known, {"ONESHOT": "1"}, Console(file=out, width=300)) == 23
+    assert run_step.once(known, {}, Console(file=out, width=300), step.Terms(one_shot=True)) == 23
     assert done == ["step", "destroy"]
     before, after = out.getvalue().split("waiting for", 1)[0], out.getvalue()
     assert f"next           make diagnose STEP={STEP}, when its logs have arrived" in before
@@ -419,7 +455,7 @@ def test_operators_may_ask_all_that_is_asked(known: Known, monkeypatch: pytest.M
     asked = known.client("s3")
     asked.meta.events.register("before-call.s3", lambda model, **_: called.add(model.name))
     monkeypatch.setattr(Known, "client", lambda _, service: Known.emr if service == "emr" else asked)
-    command.diagnose(known, {}, Console(quiet=True), patience=0)
+    command.diagnose(known, Console(quiet=True), patience=0)
     Known.emr.status = failed("BOOTSTRAP_FAILURE", "x").status
     command.diagnose_cluster(known, CLUSTER, Console(quiet=True), patience=0)
     policies = "".join(path.read_text() for path in (REPO / "infra" / "operators").glob("*.tf"))

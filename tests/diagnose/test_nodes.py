@@ -160,3 +160,16 @@ def test_few_nodes_few_files_and_few_lines_are_read(tmp_path: Path) -> None:
     documents = gather.gather_tree(tree).find_documents("node")
     assert len(documents) <= gather.MOST_OF_NODE
     assert all(len(document.text.split("\n")) <= gather.MOST_NODE_LINES for document in documents)
+
+
+def test_the_fix_names_the_fleets_that_the_cluster_has(tmp_path: Path) -> None:
+    """A cluster of one node has neither core nor task fleet: only its primary can be larger."""
+    host = "ip-10-0-1-23.eu-west-3.compute.internal"
+    alone = [instance(LOST, host, "ON_DEMAND", "RUNNING")]
+    _, printed = judged(tree_of(tmp_path / "one", -104, {}, alone))
+    assert "for the primary node, which is alone (primary in infra/env/<env>.cluster.tfvars;" in printed
+    assert "core" not in printed.partition("\nfix")[2].partition("\n")[0]
+    several = [*alone, instance(OTHER, "ip-10-0-1-24.eu-west-3.compute.internal", "SPOT", "RUNNING")]
+    for nodes in (several, None):
+        _, printed = judged(tree_of(tmp_path / f"{len(nodes or [])}", -104, {}, nodes))
+        assert "for the core and task fleets (core, task in infra/env/<env>.cluster.tfvars;" in printed

@@ -22,9 +22,9 @@ from ops.diagnose import (
     exits,
     firsts,
     gather,
+    hit,
     render,
     report,
-    scene,
     table,
     tracebacks,
 )
@@ -42,7 +42,7 @@ DRIVER = f"{CLUSTER}/containers/{APPLICATION}/container_1795600000000_0001_01_00
 
 @pytest.mark.parametrize(
     "module",
-    [command, deaths, evidence, exceptions, exits, firsts, gather, render, report, scene, tracebacks],
+    [command, deaths, evidence, exceptions, exits, firsts, gather, hit, render, report, tracebacks],
 )
 def test_the_examples_in_the_docstrings_hold(module: Any) -> None:
     failed, tried = doctest.testmod(module)

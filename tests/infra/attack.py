@@ -72,8 +72,8 @@ class Holder:
     def actions(self) -> list[reference.Action]:
         """What the policies (of a role that may do all: its ceiling) speak of, but looks that tell no secret."""
         documents = [self.boundary] if self.boundary is not None and EVERYTHING in self.policies else self.policies
-        names = {name for d in documents if d for pattern in granted(d) for name in reference.actions(pattern)}
-        found = map(reference.action, sorted(names))
+        names = {name for d in documents if d for pattern in granted(d) for name in reference.list_actions(pattern)}
+        found = map(reference.find_action, sorted(names))
         return [action for action in found if not action.looks or action.name in SECRETS]
 
 

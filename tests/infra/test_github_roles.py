@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from localaws.policy import Decision, Request, decide
+from ops.cli.given import read_repository
 from ops.core.errors import WrongUseError
 from ops.core.target import NO_ACCOUNT
 from ops.plan import contents
-from ops.terraform.variables import github_variables
 from tests.infra.planning import Planner
 
 Plan = dict[str, Any]
@@ -120,9 +120,9 @@ def test_refused_with_these_sentences(planner: Planner) -> None:
 
 
 def test_variables_come_from_make() -> None:
-    assert github_variables({"REPOSITORY": "octocat/fruits", "BRANCH": "release"}) == {
+    assert read_repository({"REPOSITORY": "octocat/fruits", "BRANCH": "release"}) == {
         "repository": "octocat/fruits",
         "branch": "release",
     }
     with pytest.raises(WrongUseError, match=r"^whose workflows may take the roles\? Fix: REPOSITORY=owner/name\.$"):
-        github_variables({"BRANCH": "main"})
+        read_repository({"BRANCH": "main"})

@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from localaws import server
-from ops.aws.account import target_from
+from ops.aws.account import Place, find_target
 from ops.core.target import EMULATED_ACCOUNT
 from ops.terraform.workspace import Workspace
 from tests.infra.planning import ROOT
@@ -58,7 +58,7 @@ def night(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         assert done.returncode == 0, done.stdout + done.stderr
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("LOCALAWS_HOME", made.environ["LOCALAWS_HOME"])
-            Workspace(target=target_from({}, may_be_offline=False), stack="storage", capture=True).apply()
+            Workspace(target=find_target(Place()), stack="storage", capture=True).apply()
         yield made
     finally:
         made.run("localaws", "stop")

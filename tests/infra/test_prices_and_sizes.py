@@ -148,7 +148,7 @@ def test_summary_says_what_an_hour_costs(plan_of: Callable[[str], Plan]) -> None
     lines = summary(plan_of("prod-cluster"), REGION)
     assert lines[0] == "   vCPUs: core 16, task 16"
     found = re.fullmatch(
-        r"   an hour costs at most (\S+) USD \((\S+) where Spot has nothing\): EC2 .*, before tax", lines[1]
+        r"   an hour costs at most (\S+) USD \((\S+) without Spot capacity\): EC2 .*, before tax", lines[1]
     )
     assert found
     hour = pricing.price(plan_of("prod-cluster"), REGION)

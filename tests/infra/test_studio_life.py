@@ -62,7 +62,7 @@ def put_and_open(account: Account) -> None:
     addresses = studio.put(account, console)
     assert addresses == [f"s3://{bucket}/notebook/fruits.ipynb", f"s3://{bucket}/notebook/{ZIP}"]
     assert s3.get_object(Bucket=bucket, Key=f"notebook/{ZIP}")["Body"].read() == bundle()
-    url = studio.open_(account, {}, console)
+    url = studio.print_address(account, console)
     domain, text = account.cluster["studio"]["domain_id"], console.export_text()
     assert url.startswith(f"https://{domain}.studio.{REGION}.sagemaker.aws/auth?token=")
     assert f"  aws s3 cp --recursive s3://{bucket}/notebook/ fruits/\n" in text
@@ -117,7 +117,7 @@ def test_destroy_removes_the_domain_before_what_it_leaves(account: Account) -> N
 
     console = Console(record=True, width=200)
     with told():
-        deploy.destroy({"ENV": "dev"}, console, account)
+        deploy.destroy(account, console)
     assert around(account) == before
     text = console.export_text()
     assert "closed in Studio, with the files in them: mine, second\n" in text

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from ops.aws import account
+from ops.aws.account import Place
+from ops.cli.given import read_place, read_size
 from ops.core.errors import NoCredentialsError, TerraformError, WrongUseError
 from ops.core.target import Target
 from ops.terraform import binary, variables
@@ -231,13 +233,13 @@ def test_environment_that_is_not_there(tmp_path: Path) -> None:
 
 def test_size_that_is_no_number() -> None:
     with pytest.raises(WrongUseError, match=r"^IMAGES=many is not a number; write for instance IMAGES=90000\.$"):
-        Size.from_options({"IMAGES": "many"})
+        read_size({"IMAGES": "many"})
 
 
 def test_cluster_takes_names_and_key_from_storage() -> None:
     buckets = {"data": "d", "artifacts": "a", "logs": "l"}
     given = variables.cluster_variables(
-        ACCOUNT, {"buckets": buckets, "kms_key_arn": "arn:k"}, Size.from_options({"MINUTES": "10", "IMAGES": "5"})
+        ACCOUNT, {"buckets": buckets, "kms_key_arn": "arn:k"}, read_size({"MINUTES": "10", "IMAGES": "5"})
     )
     assert given["buckets"] == buckets
     assert given["kms_key_arn"] == "arn:k"
@@ -256,12 +258,12 @@ def test_artifacts_are_addressed_by_their_content(tmp_path: Path) -> None:
         f"s3://b/bootstrap/{script}/install_tensorflow.sh", f"s3://b/wheelhouse/{lock}/"
     )
     assert Artifacts.by_content("b", "x86_64", tmp_path).wheelhouse_uri == "s3://b/wheelhouse/not-built/"
-    assert Size.from_options({}) == Size() == Size(images=None, minutes=None, arch="x86_64")
+    assert read_size({}) == Size() == Size(images=None, minutes=None, arch="x86_64")
 
 
 def test_what_was_uploaded_is_what_a_cluster_fetches_whatever_the_shell_says() -> None:
     uploaded = Artifacts("s3://a/bootstrap/1/x.sh", "s3://a/wheelhouse/2/")
-    size = Size.from_options({"BOOTSTRAP_URI": "s3://other/x.sh", "ARCH": "arm64"})
+    size = read_size({"BOOTSTRAP_URI": "s3://other/x.sh", "ARCH": "arm64"})
     given = variables.cluster_variables(ACCOUNT, {}, size, artifacts=uploaded)
     assert (given["bootstrap_uri"], given["wheelhouse_uri"]) == ("s3://a/bootstrap/1/x.sh", "s3://a/wheelhouse/2/")
     assert "other" not in str(variables.cluster_variables(ACCOUNT, {}, size))
@@ -273,12 +275,12 @@ def test_no_credentials_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(NoCredentialsError) as caught:
-        account.target_from({"ENV": "dev"}, may_be_offline=True)
+        account.find_target(Place(env="dev"), may_be_offline=True)
     assert "Unable to locate credentials" in str(caught.value)
     assert str(caught.value).endswith("or ENV=local, which needs no account, or OFFLINE=1.")
     assert caught.value.exit_code == 4
     with pytest.raises(NoCredentialsError, match=r"or ENV=local, which needs no account\.$"):  # no offer it cannot keep
-        account.target_from({"ENV": "dev"}, may_be_offline=False)
+        account.find_target(Place(env="dev"), may_be_offline=False)
 
 
 @pytest.mark.parametrize(
@@ -296,17 +298,17 @@ def test_a_wrong_name_is_said_before_credentials_are_looked_for(
 ) -> None:
     monkeypatch.setattr(account, "account_of", lambda *_, **__: pytest.fail("AWS was asked"))
     with pytest.raises(WrongUseError) as caught:
-        account.target_from(environ, may_be_offline=may_be_offline)
+        account.find_target(read_place(environ), may_be_offline=may_be_offline)
     assert str(caught.value).startswith(sentence)
 
 
 def test_emulator_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account, "emulator", dict)
-    assert account.target_from({}, may_be_offline=True).offline
+    monkeypatch.setattr(account, "find_emulator", lambda place: {})
+    assert account.find_target(Place(), may_be_offline=True).offline
     with pytest.raises(
         TerraformError, match=r"not running: start it with make local-up\. It begins empty; make apply "
     ):
-        account.target_from({}, may_be_offline=False)
+        account.find_target(Place(), may_be_offline=False)
 
 
 # ------------------------------------------------------------------------------------------------------ the workspace

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
+from ops.cli import environment as commands
 from ops.cli import main as cli
 from ops.cli.commands import COMMANDS
 from ops.core.console import Console
@@ -134,13 +134,13 @@ def test_the_earlier_result_may_be_one_of_the_bucket(
     newer, earlier = two(tmp_path)
     asked: list[str] = []
 
-    def fetch(account: object, environ: Mapping[str, str], console: object) -> Path:
-        asked.append(environ.get("OUTPUT", ""))
-        return earlier if environ.get("OUTPUT") else newer
+    def fetch(account: object, console: object, *, uri: str = "", model: str = "") -> Path:
+        asked.append(uri)
+        return earlier if uri else newer
 
     monkeypatch.setattr(environment, "fetch_results", fetch)
-    monkeypatch.setattr(environment, "last_line", lambda account: "")
+    monkeypatch.setattr(commands, "last_line", lambda account: "")
     given = {"ENV": "dev", "COMPARE": named.format(tmp_path), "OPEN": "0"}
-    environment.results(Stored(), given, Console(quiet=True))  # type: ignore[arg-type]
+    commands.show_results(Stored(), given, Console(quiet=True))  # type: ignore[arg-type]
     assert asked == fetched
     assert "55 images are in both" in (newer / "comparison.html").read_text()

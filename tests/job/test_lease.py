@@ -12,6 +12,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -299,20 +300,31 @@ def test_a_claim_that_says_nothing_is_outlasted(output: Store, text: str, monkey
     assert [key for key in everything(output) if "lease-0" in key] == []
 
 
-def test_a_store_that_does_not_answer_does_not_end_the_lease(output: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error", [StorageError("503. Fix: wait."), RuntimeError("can't start new thread"), ValueError("odd"), MemoryError()]
+)
+def test_a_renewal_that_fails_is_followed_by_the_next_whatever_it_was(
+    output: Store, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     lease = quick(output, "a")
     lease.acquire()
-    calls = threading.Event()
+    before = everything(output)
+    calls = threading.Semaphore(0)
 
     def failing(*_: Any) -> None:
-        calls.set()
-        raise StorageError("503. Fix: wait.")
+        calls.release()
+        raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "write", failing)
         lease.keep()
-        assert calls.wait(20)
+        assert calls.acquire(timeout=20)
+        assert calls.acquire(timeout=20), "it was not tried again"
     lease.require()
+    end = time.monotonic() + 20
+    while everything(output) == before:
+        assert time.monotonic() < end, "it is not renewed any more"
+        time.sleep(0.01)
     lease.release()
 
 

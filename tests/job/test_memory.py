@@ -52,7 +52,7 @@ def test_the_known_networks_fit_the_smallest_cluster(executor: dict[str, str], d
 def test_4096_features_fit_where_the_workers_have_room() -> None:
     room({**YARN, **M5}).require(4096)
     assert refusal({**YARN, **C5}, 6144) == (
-        "the PCA of 6,144 features needs some 0.4 GB on each worker, which has 0.3 GB left. Fix: a model with fewer "
+        "the PCA of 6,144 features needs about 0.4 GB on each worker, which has 0.3 GB left. Fix: a model with fewer "
         "features, or more memory (on a cluster spark.executor.memoryOverhead)."
     )
 
@@ -60,7 +60,7 @@ def test_4096_features_fit_where_the_workers_have_room() -> None:
 def test_a_driver_is_as_large_as_its_container_not_as_its_node() -> None:
     small = {"spark.driver.memory": "768m", "spark.driver.memoryOverhead": "2048m"}
     assert refusal({**YARN, **M5, **small}, 4096) == (
-        "the PCA of 4,096 features needs some 0.7 GB on the driver, which has 0.4 GB left. Fix: a model with fewer "
+        "the PCA of 4,096 features needs about 0.7 GB on the driver, which has 0.4 GB left. Fix: a model with fewer "
         "features, or more memory (on a cluster spark.driver.memoryOverhead)."
     )
     room({**YARN, **M5, **small, "spark.submit.deployMode": "client"}).require(4096)  # there it is the node's
@@ -69,7 +69,7 @@ def test_a_driver_is_as_large_as_its_container_not_as_its_node() -> None:
 @pytest.mark.parametrize("d", [16_384, 65_535])
 def test_more_features_than_any_machine_takes_are_refused_everywhere(d: int) -> None:
     assert refusal({"spark.master": "local[8]"}, d) == (
-        f"the network gives {d:,} features an image, and a PCA of more than 16,383 is not supported: their covariance "
+        f"the network gives {d:,} features per image, and a PCA of more than 16,383 is not supported: their covariance "
         "alone takes over 2 GB. Fix: a network that pools its last feature map."
     )
 

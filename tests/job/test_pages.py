@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -129,6 +130,27 @@ def test_folders_of_any_size_and_odd_keys_are_there_once(wanted: int) -> None:
     keys += ["Banana//again.jpg", "/lead.jpg", "//two.jpg", "Fig/./dot.jpg", "Fig.jpg", "Fig/deep/er/1.jpg"]
     keys += [f"Grape/{n:05d}.jpg" for n in range(4321)]
     assert listed(Simulated(keys), wanted)[0] == sorted(keys)
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 1000])
+def test_objects_that_stand_for_folders_count_alike_however_they_are_listed(wanted: int) -> None:
+    class Marked(Simulated):
+        def page(self, *arguments: Any, **more: Any) -> Page:
+            page = super().page(*arguments, **more)
+            empty = [
+                replace(e, size=0) if e.key.rpartition("/")[2] in ("", "Fig", "dir.jpg") else e for e in page.entries
+            ]
+            return replace(page, entries=empty)
+
+    left, folders = LeftOut(), list[Any]()
+    store = Marked(
+        ["Apple/", "Apple/1.jpg", "Fig", "Fig/1.jpg", "dir.jpg", "dir.jpg/", "dir.jpg/a.jpg", "Pear/deep/1.jpg"]
+    )
+    found = {e.key: e.size for e in listing._walk_pages(store, wanted, left, folders)}
+    for where in folders:
+        found |= {entry.key: entry.size for entry in images_in(read_range(store, where), left)}
+    assert found == {"Apple/1.jpg": 9, "Fig/1.jpg": 9, "dir.jpg": 0, "dir.jpg/a.jpg": 9, "Pear/deep/1.jpg": 9}
+    assert left.counts == {"no ending": 1}
 
 
 @pytest.mark.costly

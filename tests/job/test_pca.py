@@ -303,7 +303,7 @@ def test_one_image_has_no_variance_and_says_so() -> None:
     reduction = reduce(spectrum, target=0.9)
     assert reduction.k == 1
     assert reduction.statement == (
-        "90 % of the variance cannot be reached: all 1 components that there are explain 0.00 % of the variance"
+        "90% of the variance cannot be reached: all 1 components that there are explain 0.00% of the variance"
     )
 
 
@@ -326,13 +326,13 @@ def test_the_fewest_components_that_reach_the_target(target: float) -> None:
     if target < 1:
         assert reduction.k == PCA(target).fit(x).n_components_
     assert reduction.statement == (
-        f"{reduction.k} components explain {100 * reduction.reached:.2f} % of the variance ({100 * target:g} % asked)"
+        f"{reduction.k} components explain {100 * reduction.reached:.2f}% of the variance ({100 * target:g}% asked)"
     )
 
 
 def test_a_given_k_says_what_it_explains() -> None:
     assert reduce(solve(Moments.of(CASES["equal eigenvalues"])), k=3).statement == (
-        "3 components, as asked, explain 25.00 % of the variance"
+        "3 components, as asked, explain 25.00% of the variance"
     )
 
 

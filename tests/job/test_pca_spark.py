@@ -200,7 +200,7 @@ def test_a_share_that_cannot_be_reached_is_said_and_k_too_large_refused(job: Job
     for path in sorted(corpus.rglob("*.jpg"))[1:]:
         path.write_bytes(sorted(corpus.rglob("*.jpg"))[0].read_bytes())
     summary = job(corpus, tmp_path / "out", variance=0.9)
-    assert "90 % of the variance cannot be reached" in summary["variance_statement"]
+    assert "90% of the variance cannot be reached" in summary["variance_statement"]
     assert summary["images_ok"] == 20
     with pytest.raises(ReductionError, match="k = 21 components were asked for, but 20 images with 24 features"):
         job(corpus, tmp_path / "out", k=21)

@@ -109,6 +109,17 @@ def test_a_heartbeat_that_cannot_be_written_ends_nothing_and_holds_nothing_up(
     assert beat._writing.result(20) is None
 
 
+def test_a_heartbeat_for_which_there_is_no_thread_ends_nothing(output: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    beat = Heartbeat(output, "w.a", 0.0)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    beat.beat(1, 0)
+    monkeypatch.undo()
+    assert output.list("_run/workers") == []
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", "null", "{}", '"x"', "[" * 100_000])
 def test_a_report_that_is_none_is_no_report(output: Store, text: str) -> None:
     output.write("_run/progress.json", text.encode())

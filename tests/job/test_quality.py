@@ -64,7 +64,7 @@ def assert_pca_like_sklearn(run: FinishedRun) -> None:
     said = run.summary
     assert said["k"] == theirs.n_components_
     assert said["explained_variance"] == pytest.approx(theirs.explained_variance_ratio_.sum(), abs=1e-9)
-    assert said["variance_statement"].endswith("of the variance (95 % asked)")
+    assert said["variance_statement"].endswith("of the variance (95% asked)")
     model = np.load(run.output / "pca" / "model.npz")
     most = theirs.explained_variance_[0]
     assert np.abs(model["explained_variance"][: said["k"]] - theirs.explained_variance_).max() <= 1e-9 * most

@@ -317,7 +317,7 @@ def test_colours_can_stand_for_folders_and_for_agreement(opened: Opened, tmp_pat
     key = page.locator("#key li")
     assert key.all_text_contents() == ["farm (10)", "shop (20)"]
     page.locator("#colour-by").select_option(label="neighbours of the same class")
-    assert key.all_text_contents() == ["100 % (30)"]
+    assert key.all_text_contents() == ["100% (30)"]
     page.locator("#colour-by").select_option(label="cluster (k-means)")
     assert key.all_text_contents() == ["cluster 1 (10)", "cluster 2 (10)", "cluster 3 (10)"]
     drawn = page.evaluate(colours)

@@ -11,7 +11,7 @@ from fruits.command_line import make_parser, parse, read_request
 from fruits.errors import EXIT_CODES, UsageError
 from fruits.request import MEANINGS, Request
 
-from ops.job.local_spark import fields_from
+from ops.cli.given import read_fields
 
 
 def refusal(**fields: Any) -> str:
@@ -131,7 +131,7 @@ TYPED = {
 def test_make_and_the_job_read_a_field_alike(name: str) -> None:
     text, value = TYPED[name]
     rest = {} if name in ("input", "output") else {"input": "i", "output": "o"}
-    made = Request.from_json({"input": "i", "output": "o", **fields_from({name.upper(): text})})
+    made = Request.from_json({"input": "i", "output": "o", **read_fields({name.upper(): text})})
     line = [part for n, t in {**rest, name: text}.items() for part in (f"--{n.replace('_', '-')}", t)]
     line = ["--class" if part == "--classes" else part for part in line]
     typed = parse(line if name not in ("input", "output") else ["--input", "i", "--output", "o"])
@@ -140,7 +140,7 @@ def test_make_and_the_job_read_a_field_alike(name: str) -> None:
 
 
 def test_what_the_commands_set_is_no_users_variable() -> None:
-    assert fields_from({"NETWORKS": "n", "PARALLELISM": "3"}) == {}
+    assert read_fields({"NETWORKS": "n", "PARALLELISM": "3"}) == {}
     assert {name for name, meaning in MEANINGS.items() if not meaning.typed} == {"networks", "parallelism"}
     assert set(TYPED) == {name for name, meaning in MEANINGS.items() if meaning.typed}
 

@@ -202,7 +202,7 @@ def test_classify_says_it_and_writes_it_into_the_report(fetched: Path, said: Sai
     page = fetched / "report.html"
     code, out, err = said("classify", OUTPUT=str(fetched))
     assert (code, err) == (0, "")
-    assert out.startswith("100.0 % of 200 images of 8 classes are recognised from ")
+    assert out.startswith("100.0% of 200 images of 8 classes are recognised from ")
     assert "8 classes cut in two by the order of the file names" in out
     assert f"the whole confusion matrix is in {page}" in out.replace("\n", "")
     before = page.read_text()
@@ -223,7 +223,7 @@ def test_classify_says_it_and_writes_it_into_the_report(fetched: Path, said: Sai
     assert dict(zip(answer["labels"], matrix.sum(axis=1).tolist(), strict=True)) == dict(sizes)
     after = page.read_text()
     assert after != before
-    assert f"{100 * answer['accuracy']:.1f} %</b> of 200 images" in after
+    assert f"{100 * answer['accuracy']:.1f}%</b> of 200 images" in after
     code, out, _ = said("classify", OUTPUT=str(fetched))
     assert "most frequent confusions" in out
     assert page.read_text() == after

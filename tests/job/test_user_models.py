@@ -175,7 +175,7 @@ def test_an_unpooled_resnet_is_too_wide_for_a_pca(tmp_path: Path) -> None:
     image = keras.Input((224, 224, 3))
     flat = keras.layers.Flatten()(keras.layers.AveragePooling2D(32)(keras.layers.Conv2D(2048, 1)(image)))
     assert refusal(keras.Model(image, flat), tmp_path) == (
-        "the model gives 100,352 features an image, but a PCA is refused above 65,535: its covariance would take "
+        "the model gives 100,352 features per image, but a PCA is refused above 65,535: its covariance would take "
         "81 GB. Fix: end the model in GlobalAveragePooling2D instead of Flatten."
     )
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.calls import Call
-from localaws.limits import problems
+from localaws.limits import find_problems
 from localaws.settings import ROOT
 from tests.localaws.support import Aws, World, allow, trust
 from tools import module_docs
@@ -40,7 +40,7 @@ EC2_TEXTS = [
     ],
 )
 def test_texts_of_groups_and_rules(operation: str, name: str, text: str, taken: bool) -> None:
-    assert (problems(Call("ec2", operation, "eu-west-3", {name: text})) == []) is taken
+    assert (find_problems(Call("ec2", operation, "eu-west-3", {name: text})) == []) is taken
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_texts_of_groups_and_rules(operation: str, name: str, text: str, taken: 
     ],
 )
 def test_patterns_and_lengths(service: str, operation: str, parameters: dict[str, Any], taken: bool) -> None:
-    found = problems(Call(service, operation, "eu-west-3", parameters))
+    found = find_problems(Call(service, operation, "eu-west-3", parameters))
     assert (found == []) is taken, found
 
 
@@ -116,4 +116,4 @@ def test_no_description_of_the_stacks_has_what_ec2_refuses() -> None:
     for path, text in texts:
         assert text, f"{path}: a rule without a description"
         plain = text if "${" not in text else "x"
-        assert problems(Call("ec2", "CreateSecurityGroup", "eu-west-3", {"GroupDescription": plain})) == [], path
+        assert find_problems(Call("ec2", "CreateSecurityGroup", "eu-west-3", {"GroupDescription": plain})) == [], path

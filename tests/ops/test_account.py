@@ -8,6 +8,7 @@ import pytest
 
 from ops.aws import account as accounts
 from ops.aws.account import Account
+from ops.cli.given import open_account, read_place
 from ops.core.target import Keys, Target
 
 EMULATED = Target(
@@ -59,12 +60,12 @@ def test_a_client_goes_where_its_own_account_is(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.usefixtures("shell")
 def test_a_command_leaves_its_process_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts, "target_from", lambda *_, **__: EMULATED)
+    monkeypatch.setattr(accounts, "find_target", lambda *_, **__: EMULATED)
     before = dict(os.environ)
-    account = Account.from_environment({"ENV": "local", "CURRENCY": "EUR"})
+    account = open_account({"ENV": "local", "CURRENCY": "EUR"})
     account.client("s3")
     assert dict(os.environ) == before
-    assert account.environ["CURRENCY"] == "EUR"
+    assert account.currency == "EUR"
 
 
 @pytest.mark.usefixtures("shell")
@@ -83,4 +84,4 @@ def test_a_store_of_the_embedded_aws_goes_there_whatever_the_shell_says(monkeypa
 
 def test_where_the_embedded_aws_is_can_be_said_by_the_shell_that_the_command_was_given() -> None:
     given = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-    assert accounts.emulator(given) == {"endpoint": "http://127.0.0.1:1", "keys": Keys("a", "b", None)}
+    assert accounts.find_emulator(read_place(given)) == {"endpoint": "http://127.0.0.1:1", "keys": Keys("a", "b", None)}

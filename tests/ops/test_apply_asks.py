@@ -9,15 +9,19 @@ from typing import Any
 
 import pytest
 
-from ops.aws.account import Account
+from ops.aws.account import Account, Place
 from ops.aws.state_bucket import NoStateError
-from ops.core.console import Console
+from ops.cli import environment as commands
+from ops.cli import verify
+from ops.core.console import Console, Person
 from ops.core.errors import OperatorError, WrongUseError
 from ops.core.target import Target
 from ops.lifecycle import environment
-from ops.verify import run
+from ops.lifecycle.environment import Order
+from ops.terraform.variables import Size
 
 DEV = Target(env="dev", region="eu-west-3", account_id="000000000000")
+ASKED = Order(person=Person(is_present=True))
 BUCKETS = {purpose: f"fruits-dev-{purpose}-000000000000" for purpose in ("data", "artifacts", "logs")}
 
 
@@ -62,7 +66,7 @@ def done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     monkeypatch.setattr(environment, "Workspace", Stack)
     monkeypatch.setattr(environment, "require_state", lambda account: seen.append("state looked for"))
     monkeypatch.setattr(environment, "boundary_of", lambda target: None)
-    monkeypatch.setattr(environment.after, "before_apply", lambda *given: ["   an hour costs at most 0.90 USD"])
+    monkeypatch.setattr(environment, "before_apply", lambda *given: ["   an hour costs at most 0.90 USD"])
     monkeypatch.setattr(environment, "summary", lambda *given: ["   an hour costs 0.88", "   vCPUs: core 8"])
 
     def upload(*given: Any) -> dict[str, str]:
@@ -70,8 +74,6 @@ def done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         raise OperatorError("far enough")
 
     monkeypatch.setattr(environment, "upload_artifacts", upload)
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.delenv("CI", raising=False)
     return seen
 
 
@@ -89,7 +91,7 @@ def said(console: Console) -> str:
 def test_a_no_leaves_nothing(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     console = answering(monkeypatch, "no")
     with pytest.raises(OperatorError, match=r"^nothing was created\.$"):
-        environment.apply({}, console, Account(DEV))
+        environment.apply(Account(DEV), ASKED, console)
     assert done == ["state looked for", "plan storage", "plan cluster"]
     assert said(console).count("an hour costs") == 1, "one price"
     assert "wheels of a node (some 520 MB)" in said(console)
@@ -100,24 +102,23 @@ def test_a_yes_makes_buckets_first(done: list[str], monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Stack, "mails", ["ana@example.org"])
     console = answering(monkeypatch, "yes")
     with pytest.raises(OperatorError, match="far enough"):
-        environment.apply({}, console, Account(DEV))
+        environment.apply(Account(DEV), ASKED, console)
     assert done[3:] == ["apply storage", "upload wheels"]
     assert "budget_emails" not in said(console)
 
 
 def test_nobody_there_is_a_no(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
-    with pytest.raises(OperatorError, match=r"nobody is here to confirm the price. Fix: YES=1"):
-        environment.apply({}, answering(monkeypatch, "yes"), Account(DEV))
+    with pytest.raises(OperatorError, match=r"there is no terminal to confirm the price at. Fix: YES=1"):
+        environment.apply(Account(DEV), Order(), answering(monkeypatch, "yes"))
     assert "apply storage" not in done
     with pytest.raises(OperatorError, match="far enough"):
-        environment.apply({"YES": "1"}, answering(monkeypatch, "no"), Account(DEV))
+        environment.apply(Account(DEV), Order(person=Person(has_agreed=True)), answering(monkeypatch, "no"))
 
 
 def test_nothing_to_change_is_no_question(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Stack, "changes", False)
     with pytest.raises(OperatorError, match="far enough"):
-        environment.apply({}, answering(monkeypatch, "no"), Account(DEV))
+        environment.apply(Account(DEV), ASKED, answering(monkeypatch, "no"))
 
 
 @pytest.mark.parametrize(("answer", "made"), [("yes", ["made"]), ("no", [])])
@@ -133,9 +134,26 @@ def test_the_bucket_of_the_states_is_asked_for(
     monkeypatch.setattr(Account, "client", lambda self, service: None)
     console = answering(monkeypatch, answer)
     with pytest.raises(OperatorError, match="far enough" if made else "nothing was created"):
-        environment.apply({}, console, Account(DEV))
+        environment.apply(Account(DEV), ASKED, console)
     assert bucket == made
     assert "fruits-tfstate-000000000000" in said(console)
+
+
+def test_a_no_after_that_names_what_was_made(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(account: Account) -> None:
+        raise NoStateError("there is no bucket for Terraform's state yet")
+
+    monkeypatch.setattr(environment, "require_state", missing)
+    monkeypatch.setattr(environment, "make_state", lambda s3, target: None)
+    monkeypatch.setattr(Account, "client", lambda *_: None)
+    console = Console(file=io.StringIO(), width=200)
+    answers = iter(["yes", "no"])
+    monkeypatch.setattr(console, "input", lambda prompt: next(answers))
+    with pytest.raises(
+        OperatorError, match=rf"^nothing was created but {DEV.state_bucket}, which is empty and stays\.$"
+    ):
+        environment.apply(Account(DEV), ASKED, console)
+    assert done == ["plan storage", "plan cluster"]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +169,7 @@ def test_nodes_of_another_processor_are_refused_before_anything_starts(
     monkeypatch.setattr("platform.machine", lambda: machine)
     monkeypatch.setattr(environment, "start_embedded", lambda *_: pytest.fail("it was started"))
     with pytest.raises(WrongUseError, match=re.escape(sentence)):
-        environment.apply({"ARCH": arch}, Console(quiet=True))
+        environment.open_account(Place(), Order(size=Size(arch=arch)), Console(quiet=True))
     monkeypatch.setenv("LOCALAWS_EXECUTE", "0")
     environment.require_processor(arch, "nothing is run")
 
@@ -160,4 +178,19 @@ def test_graviton_is_not_rehearsed_on_another_processor(monkeypatch: pytest.Monk
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     monkeypatch.setattr(environment, "start_embedded", lambda *_: pytest.fail("it was started"))
     with pytest.raises(WrongUseError, match=re.escape("Fix: leave arm64 out of WITH=, or look in an account: ENV=ver")):
-        run.verify({"WITH": "arm64,ssm"}, Console(quiet=True))
+        verify.verify(Place(), "arm64,ssm", Person(), Console(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("is_gone", "buckets", "stops"), [(True, BUCKETS, True), (False, BUCKETS, False), (False, {}, True)]
+)
+def test_images_of_the_embedded_aws_outlive_a_destroy_that_finds_no_cluster(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_gone: bool, buckets: Any, stops: bool
+) -> None:
+    here = Account(Target(env="local", region="eu-west-3", account_id="123456789012", endpoint="http://127.0.0.1:1"))
+    stopped: list[bool] = []
+    monkeypatch.setattr(environment, "stop_embedded", lambda _: stopped.append(True))
+    monkeypatch.setattr(commands.Workspace, "outputs", lambda _: {"buckets": buckets} if buckets else {})
+    commands.stop_embedded(here, Console(), is_gone=is_gone)
+    assert bool(stopped) == stops
+    assert ("make local-down stops it" in capsys.readouterr().out) != stops

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ops.aws.account import Account
+from ops.aws.account import Account, Place
 from ops.core.console import Console
 from ops.core.errors import OperatorError, WrongUseError
 from ops.core.target import Target
@@ -55,7 +55,7 @@ def explorer(monkeypatch: pytest.MonkeyPatch) -> Stubber:
     stub.activate()
     monkeypatch.setattr(boto3.session.Session, "client", lambda *_, **__: client)
     target = Target(env="verify", region="eu-west-3", account_id=ACCOUNT)
-    monkeypatch.setattr(Account, "from_environment", classmethod(lambda cls, environ: Account(target)))
+    monkeypatch.setattr(Account, "at", classmethod(lambda cls, place: Account(target)))
     return stub
 
 
@@ -71,7 +71,7 @@ def written(folder: Path, started: datetime = STARTED, **evidence: Any) -> Path:
 
 def compared(folder: Path) -> tuple[int, str]:
     console = Console(record=True, width=160)
-    code = bill.compare_bill({"ENV": "verify"}, console, folder)
+    code = bill.compare_bill(Place(env="verify"), console, folder)
     return code, console.export_text()
 
 
@@ -129,7 +129,7 @@ def test_what_cannot_be_compared_says_why(explorer: Stubber, tmp_path: Path) -> 
     with pytest.raises(OperatorError, match=r"no record of a run in ENV=verify .* Fix: make verify-aws ENV=verify"):
         compared(tmp_path)
     with pytest.raises(WrongUseError, match=r"the embedded AWS writes no bill. Fix: ENV=verify"):
-        bill.compare_bill({}, Console(quiet=True), tmp_path)
+        bill.compare_bill(Place(), Console(quiet=True), tmp_path)
     written(tmp_path, datetime.now(UTC) - timedelta(hours=20))
     with pytest.raises(OperatorError, match=r"not complete before 48 hours have passed. Fix: run it again in 28 hours"):
         compared(tmp_path)

@@ -10,11 +10,12 @@ import pytest
 
 from ops.aws.account import Account
 from ops.core.target import EMULATED_ACCOUNT, Target
-from ops.cost import after, speed
+from ops.cost import speed
 from ops.cost.candidates import BY_HAND, choose_machine, find_cheapest, lines, list_candidates
-from ops.cost.quote import quote
+from ops.cost.quote import before_apply, quote
 from ops.plan.summary import summary
 from ops.prices import table as prices
+from ops.terraform.variables import Size
 from tests.ops.test_estimate import EURO, planned
 
 PARIS = "eu-west-3"
@@ -70,7 +71,7 @@ def test_each_is_priced_by_hand() -> None:
 
 def test_the_planned_one_costs_what_the_estimate_says() -> None:
     for plan in (shaped(0, 0, 4), shaped(8, 0, 6), shaped(4, 4, 6), shaped(16, 16, 30)):
-        found = quote(plan, env="dev", region=PARIS, book=prices.table(), environ={"IMAGES": "30000"})
+        found = quote(plan, env="dev", region=PARIS, book=prices.table(), size=Size(images=30000))
         assert found is not None
         assert found.estimate.run is not None
         (own,) = [one for one in found.candidates if one.is_planned]
@@ -131,8 +132,8 @@ def test_in_bf16_the_speed_is_the_measured_ratio_and_a_run_in_f32_tells_nothing(
     plan = shaped(0, 0, 4)
     for fleet in plan["planned_values"]["outputs"]["fleets"]["value"].values():
         fleet["types"] = ["m7i.xlarge"]
-    environ = {"IMAGES": "30000", "PRECISION": "bf16"}
-    found = quote(plan, env="dev", region=PARIS, book=prices.table(), environ=environ, measured=MEASURED)
+    size = Size(images=30000, precision="bf16")
+    found = quote(plan, env="dev", region=PARIS, book=prices.table(), size=size, measured=MEASURED)
     assert found is not None
     own = next(one for one in found.candidates if one.is_planned)
     assert float(own.speed.per_vcpu) == pytest.approx(float(RATE) * 1.15 * 198 / 90)
@@ -144,12 +145,12 @@ def test_plan_cost_and_the_question_of_apply_name_one_price() -> None:
     """What an hour costs at most: in the summary of `make plan`, in `make cost`, and before `make apply` asks."""
     plan = shaped(8, 0, 6)
     plan["planned_values"]["outputs"]["sizing"]["value"]["expected_minutes"] = 3
-    found = quote(plan, env="dev", region=PARIS, book=prices.table(), environ={"IMAGES": "30000"})
+    found = quote(plan, env="dev", region=PARIS, book=prices.table(), size=Size(images=30000))
     assert found is not None
     usd = f"{found.estimate.hour.total:.2f}"
     assert any(line.startswith(f"   an hour costs at most {usd} USD") for line in summary(plan, PARIS))
     target = Target(env="local", region=PARIS, account_id=EMULATED_ACCOUNT, endpoint="http://127.0.0.1:1")
-    asked = after.before_apply(plan, Account(target), {"IMAGES": "30000", "CURRENCY": "USD"})
+    asked = before_apply(plan, Account(target, currency="USD"), Size(images=30000))
     assert any(f"an hour costs {usd} USD at most" in line for line in asked)
     table = [line.removeprefix("   ") for line in asked]
     assert "30,000 images, from the request to the end:" in table

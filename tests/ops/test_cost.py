@@ -16,7 +16,7 @@ from moto import mock_aws
 from ops.core.errors import OperatorError
 from ops.cost import ledger, speed
 from ops.cost.bill import Node, Span, bill
-from ops.cost.money import currency_from
+from ops.cost.money import read_currency
 
 ZERO = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -81,16 +81,16 @@ def test_a_record_of_the_ledger_is_written_once_and_summed(bucket: str) -> None:
 
 
 def test_euros_come_from_the_dated_table_or_from_the_rate_given() -> None:
-    euro = currency_from({})
+    euro = read_currency()
     assert euro.of(Decimal("1.1172")) == "1.12 USD (1.00 EUR)"
     assert euro.sentence() == "1 USD = 0.8951 EUR (European Central Bank, 2026-10-30)"
-    assert currency_from({"CURRENCY": "eur:0.5"}).of(Decimal(2)) == "2.00 USD (1.00 EUR)"
+    assert read_currency("eur:0.5").of(Decimal(2)) == "2.00 USD (1.00 EUR)"
 
 
 @pytest.mark.parametrize("text", ["EUR:0", "EUR:x", "EUR:nan", "€", "XYZ"])
 def test_a_currency_that_cannot_be_is_refused_with_a_cure(text: str) -> None:
     with pytest.raises(OperatorError, match=r"Fix: .*CURRENCY=|Fix: units"):
-        currency_from({"CURRENCY": text})
+        read_currency(text)
 
 
 def test_a_small_run_says_nothing_of_speed_and_a_missing_benchmark_is_named(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
-from ops.aws.account import Account
+from ops.aws.account import Account, Place
 from ops.aws.state_bucket import make_state
+from ops.cli import doctor as command
 from ops.core.target import Target
 from ops.doctor import checkup as doctor
 from ops.doctor import cloud, images, machine
@@ -366,7 +367,7 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     for name, value in {"ENV": "dev", "REGION": REGION, "INPUT": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
     account = AppliedAccount(Target(env="dev", region=REGION, account_id=OWNER))
-    monkeypatch.setattr(doctor.Account, "from_environment", classmethod(lambda cls, environ: account))
+    monkeypatch.setattr(doctor.Account, "at", classmethod(lambda cls, place: account))
     monkeypatch.setattr(doctor, "stored", lambda account: [])
     plans: list[Any] = []  # planned once for both ways of saying it
 
@@ -375,7 +376,7 @@ def test_the_command_against_an_account_that_has_nothing_yet(
         return plans[0]
 
     monkeypatch.setattr(doctor, "planned", plan_once)
-    assert doctor.doctor({**os.environ, "JSON": "1"}) == 7
+    assert command.doctor({**os.environ, "JSON": "1"}) == 7
     told = json.loads(capsys.readouterr().out)
     found = {one["check"]: one for one in told["findings"]}
     assert [name for name, one in found.items() if one["state"] == "failure"] == ["images"]
@@ -389,7 +390,7 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     assert found["types"]["state"] == found["release"]["state"] == found["plan"]["state"] == "ok"
     assert told["billing"]["items"] == []
     monkeypatch.setenv("JSON", "")
-    assert doctor.doctor(os.environ) == 7
+    assert command.doctor(os.environ) == 7
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("nothing bills by the hour; nothing is stored")
     assert any(line.startswith("failure  images         no image below ") for line in lines)
@@ -409,18 +410,18 @@ def test_what_a_plan_asks(aws: Any, plan_of: Callable[[str], dict[str, Any]]) ->
 def test_without_credentials_or_emulator_the_rest_says_that_it_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     from ops.core.errors import NoCredentialsError, TerraformError
 
-    def nobody(environ: Any) -> Account:
+    def nobody(place: Place) -> Account:
         raise NoCredentialsError("AWS does not know who we are (none). Log in (aws sso login).")
 
-    monkeypatch.setattr(doctor.Account, "from_environment", nobody)
-    found, account = doctor.account_of({})
+    monkeypatch.setattr(doctor.Account, "at", nobody)
+    found, account = doctor.account_of(Place())
     assert account is None
     assert [one.state for one in found] == ["failure", "warning"]
     assert found[0].cure == "log in (aws sso login)."
 
-    def stopped(environ: Any) -> Account:
+    def stopped(place: Place) -> Account:
         raise TerraformError("not running")
 
-    monkeypatch.setattr(doctor.Account, "from_environment", stopped)
-    (only,) = doctor.account_of({})[0]
+    monkeypatch.setattr(doctor.Account, "at", stopped)
+    (only,) = doctor.account_of(Place())[0]
     assert only.cure == "make local-up, or make apply, which starts it."

@@ -38,6 +38,26 @@ def test_no_room_but_the_command_lines_reads_the_environment() -> None:
     assert found == MAY.keys()
 
 
+TAKE = {
+    "ops/ci/github.py": {"from_environment"},
+    "ops/job/local_spark.py": {"spark_environment"},
+    "ops/terraform/binary.py": {"find_terraform", "implied_mirrors", "find_mirror"},
+}
+"""Functions of rooms that are given a whole environment: what programs read of a shell's own variables."""
+
+
+def test_a_room_is_given_what_it_needs_and_not_the_environment() -> None:
+    takers: dict[str, set[str]] = {}
+    for path in (path for path in (ROOT / "ops").rglob("*.py") if path.parent.name != "cli"):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs):
+                if argument.arg in ("environ", "environment"):
+                    takers.setdefault(path.relative_to(ROOT).as_posix(), set()).add(function.name)
+    assert takers == TAKE
+
+
 def test_nothing_below_the_command_line_changes_the_environment() -> None:
     changing = r"os\.environ(\[[^\]]+\])? \|?= |os\.environ\.(update|pop|setdefault|clear)|putenv|del os\.environ"
     for path in (path for path in (ROOT / "ops").rglob("*.py") if path.parent.name != "cli"):

@@ -153,10 +153,10 @@ def test_what_make_cost_prints() -> None:
         "  1 interface endpoint                                                        0.01",
         "  NAT gateway with its address                                                  0.06",
         "  EMR's endpoint emr-service-vpce                                                 ~0.01",
-        "an hour costs 1.00 USD (0.50 EUR) at most; 1.12 USD (0.56 EUR) where Spot has nothing; "
+        "an hour costs 1.00 USD (0.50 EUR) at most; 1.12 USD (0.56 EUR) without Spot capacity; "
         "1.00 USD (0.50 EUR) with the cheapest types",
         "3,000 images: the step takes some ~2.0 min, the cluster's start ~6 to 10 min before it",
-        "  the run costs 0.14 to 0.20 USD (0.07 to 0.10 EUR); 0.23 USD (0.11 EUR) where Spot has nothing, below 0.01 "
+        "  the run costs 0.14 to 0.20 USD (0.07 to 0.10 EUR); 0.23 USD (0.11 EUR) without Spot capacity, below 0.01 "
         "USD of it for reading the images from S3",
         "  and up to 0.50 USD (0.25 EUR) more for the 30 min that it waits before it ends itself, unless you make "
         "destroy",
@@ -169,7 +169,7 @@ def test_what_make_cost_prints() -> None:
 
 def test_what_is_not_on_spot_has_no_other_price() -> None:
     said = lines(replace(told(planned(task="ON_DEMAND")), speed=Speed(D(5), "a run", inferred=False)), EURO)
-    assert "where Spot has nothing" not in "".join(said)
+    assert "without Spot capacity" not in "".join(said)
     assert "  task on demand                 2      ~0.20    ~0.08    ~0.04     0.02     ~0.26" in said
     assert "  speed: 5.0 images/s a vCPU (a run)" in said
     assert "3,000 images: the step takes some 2.0 min, the cluster's start ~6 to 10 min before it" in said

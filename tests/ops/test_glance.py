@@ -52,7 +52,7 @@ def test_an_environment_at_a_glance() -> None:
         "age": ["60 min, since 2026-11-24 09:00 UTC"],
         "nodes": ["1 core, 1 primary"],
         "ends": [
-            "make destroy",
+            "with make destroy, whenever you like",
             "about 2026-11-24 10:06 UTC (in 6 min) when nothing is submitted",
             "2026-11-24 21:00 UTC at the latest",
         ],
@@ -60,6 +60,19 @@ def test_an_environment_at_a_glance() -> None:
         "so far": ["0.53 USD before tax"],
         "bills": [bills.sentence(found)],
     }
+
+
+def test_what_costs_nothing_here_is_not_called_spent() -> None:
+    found = replace(bills.look(account(), at(3600)), emulated=True)
+    assert glance(found)["so far"] == ["nothing; on AWS it would be 0.53 USD before tax"]
+
+
+def test_amounts_for_programs_have_six_places() -> None:
+    """An hour of a disk is a month's price divided by 730.5 hours."""
+    found = bills.look(account(), at(3600))
+    assert found.cluster is not None
+    odd = replace(found, cluster=replace(found.cluster, usd_hour=D("0.5") + D("1") / D("730.5")))
+    assert status.as_json("dev", "eu-west-3", odd, [], at(3600))["cluster"]["usd_per_hour"] == "0.501369"
 
 
 def test_both_ends_have_one_format_and_say_in_how_long() -> None:
@@ -108,11 +121,11 @@ def test_a_glance_for_a_program() -> None:
             "ends_when_idle": "2026-11-24T10:06:40+00:00",
             "ends_latest": "2026-11-24 21:00 UTC",
             "nodes": {"core": 1, "primary": 1},
-            "usd_per_hour": "0.515",
+            "usd_per_hour": "0.515000",
             "usd_so_far": "0.531000",
         },
         "open_steps": [{"id": "s-9", "state": "RUNNING", "progress": None, "waits": ""}],
-        "network_usd_per_hour": {name: str(usd) for name, usd in found.network.items()},
+        "network_usd_per_hour": {name: f"{usd:.6f}" for name, usd in found.network.items()},
         "billing": bills.sentence(found),
     }
     assert sum(found.network.values()) == D("0.133")

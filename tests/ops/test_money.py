@@ -21,7 +21,7 @@ from botocore.validate import ParamValidator
 
 from ops.aws.account import Account, NotAppliedError
 from ops.cost import bill, bills, ledger
-from ops.cost.money import currency_from
+from ops.cost.money import read_currency
 from ops.prices import table as prices
 from ops.prices.table import INFERRED, Book, Instance, Service, UnknownPriceError
 from ops.terraform.workspace import Target
@@ -554,7 +554,7 @@ def test_what_a_step_cost_in_two_lines(images: int, each: str) -> None:
         "images": images,
         "usd_per_1000_images": "0.01",
     }
-    assert ledger.lines(record, currency_from({"CURRENCY": "USD"})) == [
+    assert ledger.lines(record, read_currency("USD")) == [
         f"cost ~0.05 USD before tax{each}",
         "USD: start 0.02 (54 s), work 0.03 (1,078 s), idle 0.01 (30 s)",
     ]

@@ -73,18 +73,18 @@ def test_the_fetched_page_says_what_the_run_cost(account: Stored) -> None:
     ledger.write(s3, "fruits-data", RECORD)
     ledger.write(s3, "fruits-data", {**RECORD, "step_id": "s-0", "to": "2026-11-24T11:59:00+00:00"})
     ledger.write(s3, "fruits-data", {**RECORD, "step_id": None})
-    folder = deploy.fetch_results(account, {}, Console(quiet=True))
+    folder = deploy.fetch_results(account, Console(quiet=True))
     said = cost_of((folder / "report.html").read_text())
     assert said.startswith("<p>The run cost ")
     assert "0.50" in said
     assert "the &lt;list&gt; of a day" in said
     assert "not counted: taxes" in said
     there = s3.get_object(Bucket="fruits-data", Key="results/efficientnet_lite0/report.html")["Body"].read().decode()
-    assert "the job knows no prices." in cost_of(there)  # the job's own page stays as it was
+    assert "this run was not billed." in cost_of(there)  # the job's own page stays as it was
 
 
 def test_a_page_whose_step_is_not_in_the_ledger_says_so(account: Stored) -> None:
-    folder = deploy.fetch_results(account, {}, Console(quiet=True))
+    folder = deploy.fetch_results(account, Console(quiet=True))
     assert cost_of((folder / "report.html").read_text()) == (
         "<p>What the run cost is not known: the ledger has no record of its step.</p>"
     )
@@ -92,10 +92,10 @@ def test_a_page_whose_step_is_not_in_the_ledger_says_so(account: Stored) -> None
 
 def test_results_come_also_where_the_ledger_cannot_be_read(account: Stored) -> None:
     account.client("s3").put_object(Bucket="fruits-data", Key="ledger/j-1/s-1.json", Body=b"damaged")
-    folder = deploy.fetch_results(account, {}, Console(quiet=True))
-    assert "the job knows no prices." in (folder / "report.html").read_text()
+    folder = deploy.fetch_results(account, Console(quiet=True))
+    assert "this run was not billed." in (folder / "report.html").read_text()
     (folder / "report.html").write_text("<p>an older page</p>")
-    assert not in_report.into_report(account, folder, {})
+    assert not in_report.into_report(account, folder)
     assert (folder / "report.html").read_text() == "<p>an older page</p>"
 
 

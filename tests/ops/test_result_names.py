@@ -9,8 +9,8 @@ import pytest
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import Target
-from ops.job.local_spark import request_from
-from ops.job.results import candidates
+from ops.job.local_spark import make_request
+from ops.job.results import list_places
 from ops.lifecycle import environment, step
 
 
@@ -45,10 +45,10 @@ class Buckets:
     ],
 )
 def test_every_command_means_the_same_folder(model: str, name: str) -> None:
-    given = {"MODEL": model} if model else {}
+    given = {"model": model} if model else {}
     account: Any = Buckets()
     assert step.request_for(account, given).output == f"s3://b-data/results/{name}"
-    assert request_from(given).output == f"runs/sample-{name}"
-    assert candidates({**given, "ENV": "dev"}) == [f"runs/sample-{name}", f"runs/dev/{name}"]
+    assert make_request(given).output == f"runs/sample-{name}"
+    assert list_places("dev", model=model) == [f"runs/sample-{name}", f"runs/dev/{name}"]
     with pytest.raises(OperatorError, match=f"no finished result below s3://b-data/results/{name}. Fix"):
-        environment.fetch_results(account, given, Console(quiet=True))
+        environment.fetch_results(account, Console(quiet=True), model=model)

@@ -8,6 +8,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -17,6 +18,8 @@ from fruits.errors import UsageError
 from moto import mock_aws
 
 from ops.aws.account import Account
+from ops.cli import run_step
+from ops.cli.given import read_fields
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import Target
@@ -95,7 +98,7 @@ def test_a_half_uploaded_file_is_sent_again(account: AppliedAccount) -> None:
 
 
 def test_accents_and_commas_travel_in_the_request_not_in_the_arguments(account: AppliedAccount) -> None:
-    request = step.request_for(account, {"CLASSES": "Pomme d'été, verte; Cherry", "LIMIT": "25"})
+    request = step.request_for(account, read_fields({"CLASSES": "Pomme d'été, verte; Cherry", "LIMIT": "25"}))
     submitted = step.submit(account, request, queue=True)
     answer = account.client("emr").describe_step(ClusterId=submitted.cluster_id, StepId=submitted.step_id)
     arguments = answer["Step"]["Config"]["Args"]
@@ -129,7 +132,7 @@ def test_a_cluster_that_has_ended_is_named(account: AppliedAccount) -> None:
 
 def test_a_wrong_number_is_refused_before_anything_is_uploaded(account: AppliedAccount) -> None:
     with pytest.raises(UsageError, match="K=many is not a number"):
-        step.request_for(account, {"K": "many"})
+        step.request_for(account, read_fields({"K": "many"}))
     assert not keys(account, "artifacts")
 
 
@@ -157,7 +160,7 @@ def test_what_is_not_there_costs_a_sentence_and_no_step(
     s3.put_object(Bucket="fruits-data", Key="here/Apple/1.jpg", Body=b"x")
     s3.put_object(Bucket="fruits-data", Key="images-of-others/Apple/1.jpg", Body=b"x")
     with pytest.raises(step.NotEndedError) as caught:
-        step.run_step(account, variables, Console(quiet=True), step.Terms(detach=True))
+        step.run_step(account, read_fields(variables), Console(quiet=True), step.Terms(detach=True))
     assert str(caught.value).startswith(sentence)
     assert caught.value.exit_code == code
     assert not keys(account, "artifacts")
@@ -168,11 +171,26 @@ def test_what_is_there_is_submitted(account: AppliedAccount) -> None:
     for key in ("images/Apple/1.jpg", f"weights/{file}"):
         account.client("s3").put_object(Bucket="fruits-data", Key=key, Body=b"x")
     variables = {"MODEL": "resnet50", "WEIGHTS": "s3://fruits-data/weights/"}
-    assert step.run_step(account, variables, Console(quiet=True), step.Terms(detach=True)) == 0
+    assert step.run_step(account, read_fields(variables), Console(quiet=True), step.Terms(detach=True)) == 0
     assert (
-        step.run_step(account, {"INPUT": "gs://elsewhere/x"}, Console(quiet=True), step.Terms(detach=True, queue=True))
+        step.run_step(account, {"input": "gs://elsewhere/x"}, Console(quiet=True), step.Terms(detach=True, queue=True))
         == 0
     )
+
+
+def test_a_request_in_a_file_is_what_the_step_is_given(
+    account: AppliedAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3, given = account.client("s3"), {"input": "s3://fruits-data/photos", "output": "s3://fruits-data/out", "k": 7}
+    s3.put_object(Bucket="fruits-data", Key="photos/Apple/1.jpg", Body=b"x")
+    s3.put_object(Bucket="fruits-data", Key="my/request.json", Body=json.dumps(given).encode())
+    store = io.BytesIO(s3.get_object(Bucket="fruits-data", Key="my/request.json")["Body"].read())
+    monkeypatch.setattr(AppliedAccount, "store", lambda self, uri: SimpleNamespace(read=lambda name: store.read()))
+    monkeypatch.setattr(run_step, "open_account", lambda environ: account)
+    assert run_step.main({"REQUEST": "s3://fruits-data/my/request.json", "DETACH": "1", "K": "9"}) == 0
+    (sent,) = [key for key in keys(account, "data") if key.startswith("requests/")]
+    fields = json.loads(s3.get_object(Bucket="fruits-data", Key=sent)["Body"].read())
+    assert {name: fields[name] for name in given} == given
 
 
 def test_images_are_uploaded_once_and_counted(account: AppliedAccount, tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from ops.aws.account import Account
 from ops.aws.emr import read_output_from
 from ops.aws.poll import PATIENCE, PATIENCE_EMULATED
 from ops.aws.states import LIVE_STATES, OPEN_STATES
+from ops.cli.run_step import read_terms
 from ops.core.console import Console
 from ops.core.target import Target
 from ops.lifecycle import step
-from ops.lifecycle.step import Submitted, Terms
+from ops.lifecycle.step import Submitted
 
 SUBMITTED = Submitted("j-1", "s-1", "s3://b/results/m")
 AWS = Account(Target(env="dev", region="eu-west-3", account_id="123456789012"))
@@ -68,7 +69,7 @@ def test_ctrl_c_says_what_becomes_of_the_step(
 
     monkeypatch.setattr(step, "watch", interrupted)
     out = console()
-    assert step.see(account, SUBMITTED, out, Terms.from_options(environ)) == 130
+    assert step.see(account, SUBMITTED, out, read_terms(environ)) == 130
     assert f"stopped watching; the step s-1 {said}" in text(out)
 
 
@@ -88,7 +89,7 @@ def test_late_logs_are_not_awaited_while_a_cluster_of_one_step_bills(
 
     monkeypatch.setattr(step, "watch", lambda *_: {"State": "FAILED"})
     monkeypatch.setattr(step, "conclude", conclude)
-    assert step.see(account, SUBMITTED, console(), Terms.from_options(environ)) == 10
+    assert step.see(account, SUBMITTED, console(), read_terms(environ)) == 10
     assert (asked["patience"] > 0) is waits
 
 
@@ -119,7 +120,7 @@ def test_a_step_is_watched_unless_it_is_detached(
     monkeypatch.setattr(step, "require_there", lambda *_: None)
     monkeypatch.setattr(step, "see", lambda *_, **__: 7)
     out = console()
-    assert step.run_step(AWS, {}, out, Terms.from_options(environ)) == code
+    assert step.run_step(AWS, {}, out, read_terms(environ)) == code
     assert given["queue"] is queued
     assert said in text(out)
 

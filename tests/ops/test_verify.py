@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from ops.cli import verify as command
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.paths import INFRA
 from ops.verify import gather, probe, record
-from ops.verify import run as command
 from ops.verify.assumptions import TABLE, judge
 from ops.verify.extras import EXTRAS
 
@@ -284,8 +284,8 @@ WRONG = [
     ("endpoint-refuses", put("probe/foreign_bucket", {"uri": "s3://other/x", "code": 0, "said": "3.3.1"}), "was READ"),
     ("service-policy", put("alive/network/vpc/Tags", []), "1 of 6 things lack the tag"),
     ("service-policy", put("alive/service_role/managed", ["arn:aws:iam::aws:policy/x/V1"]), "started under V1"),
-    ("pass-role", put("alive/machines/1/IamInstanceProfile", None), "instances bear"),
-    ("tags-propagate", put("alive/machines/2/Tags", []), "2 of 3 instances bear"),
+    ("pass-role", put("alive/machines/1/IamInstanceProfile", None), "instances have"),
+    ("tags-propagate", put("alive/machines/2/Tags", []), "2 of 3 instances have"),
     ("capacity", put("alive/fleets/1/ProvisionedSpotCapacity", 0), "short of capacity: TASK"),
     ("master-on-demand", put("probe/yarn/masters/0/host", machine("3", "")["PrivateDnsName"]), "0 of 1 masters"),
     ("master-on-demand", put("probe/yarn/nodes/0/labels", []), "1 nodes without a label"),
@@ -316,7 +316,7 @@ WRONG = [
     ("cost", put("cost/usd", "1.20"), "by the instances' lifetimes"),
     ("bill", put("bill/usd", "0.38"), "0.3800 USD by tag, expected 0.3100"),
     ("executors", only_on_the_task_node, "executors ran on TASK SPOT; none on CORE"),
-    ("after-end", put("plan_after_end/changes", [["module.ttl.x", ["create"]]]), "the cluster is NOT made"),
+    ("after-end", put("plan_after_end/changes", [["module.ttl.x", ["create"]]]), "the cluster is NOT created"),
     ("after-end", lambda e: e["plan_after_end"]["changes"].append(VPC_GOES), "3 resources would change"),
     ("again", put("extras/again/cluster_id", "j-1"), "a second cluster is WAITING after 610 s"),
     ("again", put("extras/again/state", "TERMINATED_WITH_ERRORS"), "is TERMINATED_WITH_ERRORS"),

@@ -21,16 +21,15 @@ from fruits.errors import StorageError
 from fruits.store import Store
 
 from ops.aws.account import Account
+from ops.cli import browser, shell, ui
+from ops.cli import environment as commands
 from ops.cli import logs as read_logs
-from ops.cli import shell, ui
-from ops.core import browser
 from ops.core import console as console_room
 from ops.core.console import Console, counting, working
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.cost import bills
 from ops.job import watch
-from ops.lifecycle import environment as deploy
 from ops.logs.reader import FolderLogs
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -124,7 +123,7 @@ def test_a_last_line_that_cannot_be_asked_warns(dev: Applied, monkeypatch: pytes
     ],
 )
 def test_a_command_that_broke_off_says_what_may_bill(command: str, local: bool, sentence: str) -> None:
-    assert deploy.left_after(command, local) == sentence
+    assert commands.left_after(command, local) == sentence
 
 
 def steps(*ends: datetime | None) -> list[Mapping[str, Any]]:

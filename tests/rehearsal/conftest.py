@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.core.console import Console
+from ops.aws.account import Account, Place
+from ops.core.console import Console, Person
 from ops.lifecycle import environment
 from tests.drawn import draw_once
 from tests.rehearsal.life import BUCKETS, Life
@@ -29,8 +30,13 @@ def applications(address: str) -> str:
 def ends(life: Life) -> None:
     """`make destroy` but for its last act, to stop the embedded AWS: first the account is looked at."""
     life.before_destroy()
-    environment.destroy({}, Console())
+    environment.destroy(Account.at(Place()), Console())
     life.after_destroy()
+
+
+def purges() -> None:
+    """`make purge` but for its last act."""
+    environment.purge(Account.at(Place()), Person(), Console(), named=BUCKETS["data"])
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +81,7 @@ def history(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         operator.types("run-step", name="after its end")
         operator.types("shell", name="shell after its end")
         operator.follows("the cluster … is TERMINATED", but={"destroy": lambda: ends(life)})
-        operator.does("purge", lambda: environment.purge({"PURGE": BUCKETS["data"]}, Console()))
+        operator.does("purge", purges)
         life.after_purge()
         operator.types("destroy", name="destroy of nothing")  # stops the embedded AWS, too
         yield operator

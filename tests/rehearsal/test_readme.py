@@ -47,7 +47,7 @@ LINES = [
     ("plan-report BASE=nothing", 2, "Fix: BASE= names a commit that is here, for instance BASE=origin/main"),
     ("yarn-jars IVY_SETTINGS=nothing.xml", 2, "give Ivy a settings file that names your mirror"),
     ("neighbours", 2, "Fix: make neighbours IMAGE=path/of/a/photograph.jpg."),
-    ("tune PRECISION=f16", 2, "the precision 'f16' is unknown. Fix: one of f32, bf16."),
+    ("tune PRECISION=f16", 2, "PRECISION=f16 is not known: choose from f32, bf16."),
     ("classify OUTPUT=nothing", 2, "Fix: make run-local, or make run-step and make results"),
     ("export OUTPUT=nothing", 2, "export: TO= was not given. Fix: TO=projector, TO=fiftyone or TO=spotlight."),
     ("bench ARGS=nothing", 2, "error: no benchmark is called nothing; there are notebook,"),

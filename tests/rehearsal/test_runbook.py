@@ -61,7 +61,7 @@ def test_nothing_runs(history: Operator) -> None:
     printed = said(history, symptom, "make status")
     for words in ("ENV=local in eu-west-3", "s3://fruits-local-data-", "WAITING", " core, 1 primary", "none is open"):
         assert words in printed
-    assert re.search(r"ends +│ make destroy", printed)
+    assert re.search(r"ends +│ with make destroy, whenever you like", printed)
     assert "when nothing is submitted" in printed
     assert "at the latest" in printed
     assert re.search(r"the cluster j-\w+ is still up \(WAITING\): the embedded AWS bills nothing", printed)

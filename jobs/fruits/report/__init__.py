@@ -133,7 +133,7 @@ def compose(
         ],
         "findings": findings.find_all(shown.scores, [shorten(label) for label in shown.labels]),
         "scree_text": describe_scree(reduction),
-        "needed": [(f"{100 * share:g} %", page.format_number(k)) for share, k in count_components(reduction)],
+        "needed": [(f"{100 * share:g}%", page.format_number(k)) for share, k in count_components(reduction)],
         "classes": [
             {
                 "label": shorten(c.label),
@@ -148,7 +148,7 @@ def compose(
         "classes_left": len(counts) - len(largest),
         "classifier": render_classifier(chosen, counts, summary["images_ok"]),
         "cost": page.render_paragraphs(
-            ["No cost here: the job knows no prices. For a run on AWS, make results adds what it cost."]
+            ["No cost: this run was not billed. For a run on AWS, make results adds what it cost."]
         ),
         "rejected": total_rejected,
         "rejected_kinds": describe_rejects(summary["rejected"]).partition(": ")[2],
@@ -252,7 +252,7 @@ def list_figures(summary: Mapping[str, Any], counts: Sequence[ClassCount]) -> li
         (f"{summary['images_rejected']:,}", "rejected"),
         (f"{len(counts):,}", "classes" if len(counts) != 1 else "class"),
         (f"{summary['k']:,}", f"components of {summary['dimension']:,} features"),
-        (f"{100 * summary['explained_variance']:.1f} %", "of the variance"),
+        (f"{100 * summary['explained_variance']:.1f}%", "of the variance"),
         speed,
     ]
 
@@ -286,7 +286,7 @@ def count_components(reduction: Reduction) -> list[tuple[float, int | None]]:
 
 def describe_scree(reduction: Reduction) -> str:
     """What the variance plot shows, for who does not see it."""
-    parts = [f"{k:,} for {100 * share:g} %" for share, k in count_components(reduction) if k is not None]
+    parts = [f"{k:,} for {100 * share:g}%" for share, k in count_components(reduction) if k is not None]
     return f"Variance plot. Components needed: {', '.join(parts) or 'there is no variance'}. Kept: {reduction.k:,}."
 
 

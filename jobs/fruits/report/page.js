@@ -65,14 +65,14 @@
     name: "scree", tools: "", x_axis_label: "components", y_axis_label: "share of the variance",
     y_range: new Bokeh.Range1d({ start: 0, end: 1.04 }),
   });
-  variance.yaxis.formatter = new Bokeh.NumeralTickFormatter({ format: "0 %" });
+  variance.yaxis.formatter = new Bokeh.NumeralTickFormatter({ format: "0%" });
   const bars = variance.vbar({ x: scree.number, top: scree.single, width: 0.85, line_color: null });
   const curve = variance.line(scree.number, scree.cumulated, { line_width: 2.5 });
   const kept = new Bokeh.Span({ location: scree.k, dimension: "height", line_dash: [6, 4], line_width: 1.5 });
   const marks = [[kept, new Bokeh.Label({ x: scree.k, y: 0.03, x_offset: 5, text: `k = ${scree.k}` })]];
   if (scree.target !== null) {
     const target = new Bokeh.Span({ location: scree.target, dimension: "width", line_dash: [2, 3], line_width: 1.5 });
-    const text = `target ${number.format(100 * scree.target)} %`;
+    const text = `target ${number.format(100 * scree.target)}%`;
     marks.push([target, new Bokeh.Label({ x: scree.number[0] ?? 1, y: scree.target, y_offset: -17, text })]);
   }
   for (const [span, label] of marks) {
@@ -381,7 +381,7 @@
   if (data.rejects.names.length > 1) {
     columns.push({ text: "why images of the class were rejected", names: data.rejects.names, of: images.label.map((k) => data.rejects.of[k]) });
   }
-  columns.push({ text: "neighbours of the same class", names: [...palette.keys()].map((k) => `${Math.round((100 * k) / (palette.length - 1))} %`),
+  columns.push({ text: "neighbours of the same class", names: [...palette.keys()].map((k) => `${Math.round((100 * k) / (palette.length - 1))}%`),
     of: images.near.map((_, i) => Math.round((palette.length - 1) * near(i).filter((k) => images.label[k] === images.label[i]).length /
       Math.max(near(i).length, 1))) });
   columns.forEach(({ text }, k) => at("colour-by").append(element("option", text, { value: k })));
@@ -421,7 +421,7 @@
     for (let epoch = 0, shown = performance.now(); epoch < epochs; epoch++) {
       umap.step();
       if (performance.now() - shown < 100) continue;
-      at("progress").textContent = `placing neighbours: ${Math.round((100 * epoch) / epochs)} %`;
+      at("progress").textContent = `placing neighbours: ${Math.round((100 * epoch) / epochs)}%`;
       await pause();
       shown = performance.now();
     }

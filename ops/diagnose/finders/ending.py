@@ -6,8 +6,9 @@ import re
 from dataclasses import replace
 
 from ops.diagnose.deaths import is_aftermath
+from ops.diagnose.hit import Hit, Statement, cut_line
 from ops.diagnose.rows import ending
-from ops.diagnose.scene import Hit, Scene, Statement, cut_line
+from ops.diagnose.scene import Scene
 from ops.logs import client
 
 _NO_ROOM = "no node has room for an executor"

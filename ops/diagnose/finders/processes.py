@@ -9,13 +9,22 @@ from dataclasses import replace
 from ops.diagnose import deaths, exceptions, exits
 from ops.diagnose.cause import Cause
 from ops.diagnose.deaths import Death, is_aftermath
-from ops.diagnose.finders.node import explain_kill, explain_loss
-from ops.diagnose.finders.words import find_loud_row, find_row, make_jvm_hit
+from ops.diagnose.evidence import Document
+from ops.diagnose.hit import Hit, Statement, cut_line, match
 from ops.diagnose.rows import memory, nodes
-from ops.diagnose.scene import Hit, Scene, Statement, cut_line, match
+from ops.diagnose.scene import Scene, make_jvm_hit
 from ops.diagnose.table import CAUSES, get_cause
+from ops.logs import layout
 
 _HEAP = re.compile(r"java\.lang\.OutOfMemoryError(?P<kind>: [^\n]{1,80})?")
+# Out of memory: Killed process 12345 (java) total-vm:…     oom-kill:constraint=CONSTRAINT_NONE,…,task=python3,pid=77
+_KERNEL = re.compile(
+    r"[Oo]ut of memory: Kill(?:ed)? process \d+ \((?P<process>[^)\n]{1,60})\)|"
+    r"oom-kill:[^\n]{0,400}?task=(?P<task>[^,\n]{1,60})"
+)
+
+# Expired:ip-10-0-0-5.eu-west-3.compute.internal:8041 Timed out after 600 secs
+_SILENT = re.compile(r"Expired:\S{1,200} Timed out after (\d+ secs)")
 
 
 def find_by_death(scene: Scene) -> Hit | None:
@@ -64,10 +73,10 @@ def _explain_master(scene: Scene, death: Death) -> Hit | None:
         beyond_limit = match(memory.EXECUTOR_CONTAINER, words)
         return container if beyond_limit is None else replace(container, line=beyond_limit.line)
     if code is not None and code.cause == "node-lost":
-        return explain_loss(scene, replace(death, host=death.host or scene.master_host), "the driver's node")
+        return _explain_loss(scene, replace(death, host=death.host or scene.master_host), "the driver's node")
     if death.code == 52 or (code is not None and code.cause in ("killed", "terminated", "native-crash")):
-        better = find_loud_row(scene, scene.evidence.find_documents("driver"))
-        if better := better or explain_kill(scene, death, driver=True):
+        better = scene.find_loud_row(scene.evidence.find_documents("driver"))
+        if better := better or _explain_kill(scene, death, driver=True):
             return better
     causes = {"killed": memory.DRIVER_KILLED, "terminated": nodes.DRIVER_TERMINATED, "native-crash": memory.JVM_CRASH}
     if death.code == 52:
@@ -77,7 +86,7 @@ def _explain_master(scene: Scene, death: Death) -> Hit | None:
     if code is not None and code.cause not in ("", "no-spark-context"):
         return hit(_get_row_of_code(code.cause))
     if death.code == -1000:
-        return find_row(scene, [words]) or hit(nodes.LAUNCH)
+        return scene.find_row([words]) or hit(nodes.LAUNCH)
     return None
 
 
@@ -105,7 +114,7 @@ def _explain_python(scene: Scene, death: Death) -> Hit | None:
     code = exits.explain_code(death.code, "shell")
     if code is None or (death.process == "command" and code.cause == "command-missing"):
         return None
-    if better := find_loud_row(scene, scene.evidence.find_documents("driver", "step")):
+    if better := scene.find_loud_row(scene.evidence.find_documents("driver", "step")):
         return better
     words, line = Statement(death.block, "the step"), death.line
     if code.cause == "killed":
@@ -126,8 +135,8 @@ def _explain_executor(scene: Scene, death: Death) -> Hit | None:
     if death.code in (-103, -104):
         return hit(memory.EXECUTOR_CONTAINER, used=_read_used_memory(death.block))
     if code is not None and code.cause == "node-lost":
-        return explain_loss(scene, death, "a node")
-    if (better := _search_executor_logs(scene, death.container) or explain_kill(scene, death)) is not None:
+        return _explain_loss(scene, death, "a node")
+    if (better := _search_executor_logs(scene, death.container) or _explain_kill(scene, death)) is not None:
         return better
     if scene.evidence.lost_spot and code is not None and code.cause in ("killed", "terminated"):
         return hit(nodes.LOST_SPOT)
@@ -135,7 +144,7 @@ def _explain_executor(scene: Scene, death: Death) -> Hit | None:
         if death.code in (50, 51):
             return hit(nodes.UNCAUGHT, raised=_describe_uncaught(scene, death.container))
         if death.code == -1000 or "container-launch" in death.block:
-            return find_row(scene, [words])
+            return scene.find_row([words])
         return None
     by_cause = {
         "killed": memory.EXECUTOR_KILLED,
@@ -155,12 +164,12 @@ def _search_executor_logs(scene: Scene, container: str) -> Hit | None:
         if heap := _HEAP.search(text):
             line = cut_line(text, heap.start(), heap.end())
             return Hit(memory.EXECUTOR_HEAP, Statement(text, document.uri, by_driver=False), _groups(heap), line)
-        if hit := find_loud_row(scene, [replace(document, text=text)]):
+        if hit := scene.find_loud_row([replace(document, text=text)]):
             return hit
         chain = exceptions.choose(exceptions.parse(text))
         if chain is not None and chain.ends:
             words = Statement(chain.text, document.uri, by_driver=False)
-            return find_row(scene, [words]) or make_jvm_hit(chain, document.uri)
+            return scene.find_row([words]) or make_jvm_hit(chain, document.uri)
     return None
 
 
@@ -180,3 +189,43 @@ def _describe_uncaught(scene: Scene, container: str) -> str:
 def _read_used_memory(text: str) -> str:
     amount = re.search(r"([\d.]+ .?B of [\d.]+ .?B)(?: physical| virtual)? memory used", text)
     return amount[1] if amount else ""
+
+
+def _find_node_documents(scene: Scene, host: str) -> list[Document]:
+    """The logs of a node; of all nodes whose logs were read where none is named."""
+    name = layout.host_in(host)
+    return [document for document in scene.evidence.find_documents("node") if not name or document.host == name]
+
+
+def _explain_loss(scene: Scene, death: Death, whose: str) -> Hit:
+    """Why a node was lost: taken back by EC2, or full, or what EMR says of it."""
+    words = Statement(death.block, "YARN's words about it")
+    for document in _find_node_documents(scene, death.host):
+        if hit := match(nodes.DISK_FULL, Statement(document.text, document.uri)):
+            return hit
+    instance = scene.evidence.find_node(layout.host_in(death.host))
+    taken_back = instance.was_taken_back if instance is not None else bool(scene.evidence.lost_spot)
+    if taken_back:
+        return Hit(nodes.LOST_SPOT, words, {}, death.line)
+    logs = "\n".join(document.text for document in _find_node_documents(scene, death.host))
+    silent = _SILENT.search(logs)
+    silence = f": YARN heard nothing from it for {silent[1]}" if silent else ""
+    ends = scene.evidence.describe_ends(layout.host_in(death.host))
+    return Hit(nodes.NODE_LOST, words, {"whose": whose, "nodes": silence + ends}, death.line)
+
+
+def _explain_kill(scene: Scene, death: Death, *, driver: bool = False) -> Hit | None:
+    """What a node's own logs say of a process that was killed there."""
+    host = death.host or (scene.master_host if driver else "")
+    for document in _find_node_documents(scene, host):
+        words = Statement(document.text, document.uri)
+        lines = [line for line in document.text.split("\n") if not death.container or death.container in line]
+        if hit := match(memory.EXECUTOR_CONTAINER, Statement("\n".join(lines), document.uri)):
+            return hit if not driver else Hit(memory.DRIVER_CONTAINER, words, hit.groups, hit.line)
+        if kill := _KERNEL.search(document.text):
+            row = memory.DRIVER_KERNEL if driver else memory.EXECUTOR_KERNEL
+            line = cut_line(document.text, kill.start(), kill.end())
+            return Hit(row, words, {"process": kill["process"] or kill["task"] or ""}, line)
+        if hit := match(nodes.DISK_FULL, words):
+            return hit
+    return None

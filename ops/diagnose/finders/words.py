@@ -4,36 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ops.diagnose import deaths, exceptions, firsts
-from ops.diagnose.cause import Cause
-from ops.diagnose.evidence import Document
-from ops.diagnose.finders.naming import find_named
-from ops.diagnose.finders.node import describe_ends
+from ops.diagnose import deaths, firsts
+from ops.diagnose.hit import Hit, Statement, match
 from ops.diagnose.rows import ending, memory, nodes
-from ops.diagnose.scene import Hit, Scene, Statement, find_telling_lines, match
+from ops.diagnose.scene import Scene, find_telling_lines, make_jvm_hit
 from ops.diagnose.table import CAUSES
 from ops.diagnose.tracebacks import Traceback
 
 
-def _select_rows(scene: Scene, *, weak: bool = False) -> list[Cause]:
-    cluster = scene.evidence.subject == "cluster"
-    return [cause for cause in CAUSES if cause.weak == weak and (cluster or not cause.cluster_only)]
-
-
-def find_row(scene: Scene, statements: list[Statement], *, weak: bool = False) -> Hit | None:
-    """The first row whose pattern fits, statement by statement."""
-    for statement in statements:
-        for cause in _select_rows(scene, weak=weak):
-            if (cause.driver_only and not statement.by_driver) or (cause.launch_only and statement.by_node):
-                continue
-            if hit := match(cause, statement):
-                return hit
-    return None
-
-
 def find_by_exception(scene: Scene) -> Hit | None:
     """The row whose pattern fits the job's words or the exception that ended the driver."""
-    hit = find_row(scene, [statement for statement in scene.statements if statement.is_core])
+    hit = scene.find_row([statement for statement in scene.statements if statement.is_core])
     if hit is not None and hit.cause is memory.PYTHON_MEMORY and hit.statement.source == "the driver's traceback":
         return replace(hit, cause=memory.DRIVER_PYTHON)
     return hit
@@ -42,7 +23,7 @@ def find_by_exception(scene: Scene) -> Hit | None:
 def find_by_own_exception(scene: Scene) -> Hit | None:
     """An exception of our own or the user's Python, which is the failure itself whatever else a log reports."""
     traceback = scene.traceback
-    if scene.evidence.subject != "step" or traceback is None or not traceback.decides or find_named(scene) is not None:
+    if scene.evidence.subject != "step" or traceback is None or not traceback.decides or scene.named is not None:
         return None
     return _make_python_hit(traceback)
 
@@ -64,7 +45,7 @@ def find_by_client(scene: Scene) -> Hit | None:
 
 def find_by_words(scene: Scene) -> Hit | None:
     """The row whose pattern fits the lines in which client, controller, EMR or a bootstrap report a failure."""
-    return None if scene.explains_itself else find_row(scene, list(scene.statements))
+    return None if scene.explains_itself else scene.find_row(list(scene.statements))
 
 
 def find_by_loud_words(scene: Scene) -> Hit | None:
@@ -72,21 +53,8 @@ def find_by_loud_words(scene: Scene) -> Hit | None:
     return (
         None
         if scene.explains_itself
-        else find_loud_row(scene, scene.evidence.find_documents("driver", "step", "executor", "node"))
+        else scene.find_loud_row(scene.evidence.find_documents("driver", "step", "executor", "node"))
     )
-
-
-def find_loud_row(scene: Scene, documents: list[Document]) -> Hit | None:
-    """The row that may be recognised anywhere in these documents."""
-    for cause in (cause for cause in _select_rows(scene) if cause.loud):
-        for document in documents:
-            by_driver = document.role != "executor"
-            if cause.driver_only and not by_driver:
-                continue
-            text = deaths.cut_aftermath(document.text)
-            if hit := match(cause, Statement(text, document.uri, by_driver=by_driver)):
-                return hit
-    return None
 
 
 def find_by_report(scene: Scene) -> Hit | None:
@@ -94,21 +62,21 @@ def find_by_report(scene: Scene) -> Hit | None:
     chain = scene.reported_chain
     if chain is None or scene.explains_itself or scene.evidence.subject != "step":
         return None
-    return find_row(scene, [Statement(chain.text, "a reported exception")])
+    return scene.find_row([Statement(chain.text, "a reported exception")])
 
 
 def find_by_sign(scene: Scene) -> Hit | None:
     """Rows that only say what was seen: a lost node, a worker that is gone, a service that did not answer."""
     core = [statement for statement in scene.statements if statement.is_core]
-    if hit := find_row(scene, core, weak=True) or find_row(scene, list(scene.statements), weak=True):
+    if hit := scene.find_row(core, weak=True) or scene.find_row(list(scene.statements), weak=True):
         if hit.cause is nodes.NODE_LOST:
             if scene.evidence.lost_spot:
                 return replace(hit, cause=nodes.LOST_SPOT)
-            return replace(hit, groups={**hit.groups, "whose": "a node", "nodes": describe_ends(scene)})
+            return replace(hit, groups={**hit.groups, "whose": "a node", "nodes": scene.evidence.describe_ends()})
         if hit.cause is nodes.EXECUTOR_LOST and scene.executors_chain is not None:
             return make_jvm_hit(scene.executors_chain, "an executor's log")
         return _find_earliest(scene, hit) if hit.cause is nodes.DRIVER_GONE else hit
-    for cause in (cause for cause in _select_rows(scene, weak=True) if cause.loud and not scene.explains_itself):
+    for cause in (cause for cause in scene.select_rows(weak=True) if cause.loud and not scene.explains_itself):
         for document in scene.evidence.find_documents("driver", "executor"):
             if hit := match(cause, Statement(deaths.cut_aftermath(document.text), document.uri)):
                 return hit
@@ -133,12 +101,6 @@ def find_by_bare_exception(scene: Scene) -> Hit | None:
     if chain is not None:
         return make_jvm_hit(chain, "the JVM's exception")
     return _make_python_hit(traceback) if traceback is not None and traceback.exception else None
-
-
-def make_jvm_hit(chain: exceptions.Chain, source: str) -> Hit:
-    """The JVM's exception by its own name."""
-    words = chain.deepest.summary
-    return Hit(ending.JVM, Statement(chain.text, source), {"exception": words[:300]}, words)
 
 
 def find_by_error_line(scene: Scene) -> Hit | None:

@@ -58,7 +58,7 @@ ROWS = (
 SUCCEEDED = Cause(
     name="nothing-failed",
     meaning="the step ended well{lost}",
-    fix="nothing is to be done",
+    fix="nothing to do",
     command="make results",
 )
 RUNNING = Cause(
@@ -71,7 +71,7 @@ WAITING = Cause(
     name="waits-for-nodes",
     meaning="the step still runs, and waits: {waits}",
     fix="wait for the nodes (make status says which there are), or end what else runs; if none comes, more types and "
-    "zones (core, task, zones in infra/env/<env>.cluster.tfvars)",
+    "zones ({variables}, zones in infra/env/<env>.cluster.tfvars)",
     command="make status, then make watch",
 )
 CANCELLED = Cause(

@@ -9,7 +9,7 @@ ROWS = (
     Cause(
         name="request-too-large",
         meaning="{part} of the application asks for more than the largest container that a node can give{where}",
-        fix="a larger type (core, task in infra/env/<env>.cluster.tfvars; the sizes are computed from it), or leave "
+        fix="a larger type ({variables} in infra/env/<env>.cluster.tfvars; the sizes are computed from it), or leave "
         "spark.{setting}.memory and its memoryOverhead as they are",
         command="make apply, then make run-step",
         patterns=patterns(
@@ -27,7 +27,7 @@ ROWS = (
     ),
     Cause(
         name="queue-missing",
-        meaning="YARN has no queue of that name, or nobody may use it{where}",
+        meaning="YARN has no queue of that name, or this user may not use it{where}",
         fix="leave --queue and spark.yarn.queue out: this cluster has one, default",
         patterns=patterns(
             # YarnException: Failed to submit application_… : Application … submitted by user hadoop to unknown queue: x

@@ -1,0 +1,149 @@
+"""`make sample`, `dataset`, `weights`, `wheelhouse`: images and packages that come to this machine."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import stat
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ops.cli.given import read_whole_number
+from ops.core.console import Console
+from ops.core.errors import ExitCode
+from ops.data.fetch import fetch
+from ops.data.fruits360 import DEFAULT_VERSION, RELEASES, FetchError, Stated, complete
+from ops.data.kaggle import HOST, Api, KaggleSource, Key
+from ops.data.subsample import SampleError, subsample
+
+
+def sample(environ: Mapping[str, str]) -> int:
+    """`make sample`: a balanced subsample of a folder."""
+    for name in ("SOURCE", "DEST"):
+        if not environ.get(name):
+            raise SampleError(
+                f"{name} is missing: make sample SOURCE=folder-of-images DEST=new-folder [CLASSES=5 IMAGES=5 SEED=0]."
+            )
+    dest = Path(environ["DEST"]).expanduser()
+    counts, left = subsample(
+        Path(environ["SOURCE"]).expanduser(),
+        dest,
+        classes=read_whole_number(environ, "CLASSES", 5),
+        images=read_whole_number(environ, "IMAGES", 5),
+        seed=read_whole_number(environ, "SEED", 0, least=0),
+    )
+    print(f"{sum(counts.values())} images of {len(counts)} classes in {dest}: {', '.join(counts)}")
+    if left:
+        print(left.sentence())
+    return 0
+
+
+def read_key(environ: Mapping[str, str]) -> Key:
+    """The key in Kaggle's own places: KAGGLE_USERNAME and KAGGLE_KEY, or ``~/.kaggle/kaggle.json``.
+
+    Raises
+    ------
+    FetchError
+        When there is none, others may read it, or it is no key.
+    """
+    if environ.get("KAGGLE_USERNAME") and environ.get("KAGGLE_KEY"):
+        return Key(environ["KAGGLE_USERNAME"], environ["KAGGLE_KEY"])
+    folder = environ.get("KAGGLE_CONFIG_DIR") or str(Path(environ.get("HOME") or Path.home()) / ".kaggle")
+    path = Path(folder) / "kaggle.json"
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        text = path.read_text()
+    except FileNotFoundError:
+        raise FetchError(
+            f"there is no Kaggle key at {path}. Fix: kaggle.com → Settings → API → Create New Token, put the file"
+            " there and chmod 600 it; or SOURCE=github, which needs none."
+        ) from None
+    if mode & 0o077:
+        raise FetchError(f"others on this machine may read your Kaggle key ({mode:o}). Fix: chmod 600 {path}")
+    try:
+        found = json.loads(text)
+        return Key(str(found["username"]), str(found["key"]))
+    except (ValueError, KeyError, TypeError):
+        raise FetchError(
+            f"{path} is not a Kaggle key: it needs a username and a key. Fix: create a new token on kaggle.com."
+        ) from None
+
+
+def bring(environ: Mapping[str, str], console: Console) -> Stated:
+    """Fetch what SOURCE, DEST, VERSION, and FRUITS360_URL or KAGGLE_URL (mirrors) ask for."""
+    version, source = environ.get("VERSION") or DEFAULT_VERSION, environ.get("SOURCE") or "github"
+    if version not in RELEASES:
+        raise FetchError(f"Version {version} is not known here: choose VERSION= from {', '.join(RELEASES)}.")
+    if source not in ("github", "kaggle"):
+        raise FetchError(f"The source {source} is not known here: choose SOURCE= from github, kaggle.")
+    release = RELEASES[version]
+    if mirror := environ.get("FRUITS360_URL"):
+        release = replace(release, url=mirror)
+    dest = Path(environ.get("DEST") or "data/fruits-360").expanduser()
+    console.print(f"Fruits-360 {release.version}, licence: {release.licence}")
+    if source == "kaggle":
+        number = environ.get("KAGGLE_VERSION") or ""
+        if number and not number.isdigit():
+            raise FetchError(
+                f"KAGGLE_VERSION={number} is not a number. Fix: as on the data set's page, for example 11."
+            )
+        api = Api(environ.get("KAGGLE_URL") or HOST, read_key(environ))
+        stated = complete(KaggleSource(release, api, console, int(number) if number else None), release, dest, console)
+        proof = "every one with the checksum that Kaggle's archive names"
+    else:
+        stated = fetch(release, dest, console=console)
+        proof = "every one as the pinned commit names it"
+    console.print(
+        f"{dest}: {stated.training} Training and {stated.test} Test images of {stated.classes} classes,"
+        f" {proof}, the counts as the data set's readme states them"
+    )
+    console.print(f"to use it: make run-local INPUT={shlex.quote(str(dest / 'Training'))}")
+    return stated
+
+
+def dataset(environ: Mapping[str, str]) -> int:
+    """`make dataset`: the real Fruits-360."""
+    try:
+        bring(environ, Console())
+    except OSError as error:
+        text = f"{error.filename}: {error.strerror}: free the way, or give another DEST=."
+        raise FetchError(text, exit_code=ExitCode.USAGE) from error
+    except KeyboardInterrupt:
+        print("dataset: stopped; the same command goes on where it stopped.", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+    return 0
+
+
+def weights(environ: Mapping[str, str]) -> int:
+    """`make weights`."""
+    from fruits.backbones.weights import DEFAULT_FOLDER, SUMS
+
+    from ops.job.weights import fetch
+
+    console = Console()
+    path, digest = fetch(environ.get("MODEL", ""), Path(environ.get("DEST") or DEFAULT_FOLDER), console)
+    console.print(f"{path}\nsha256 {digest}, recorded in {path.parent / SUMS}")
+    return 0
+
+
+def wheelhouse(environ: Mapping[str, str]) -> int:
+    """`make wheelhouse`: prints where it is."""
+    from ops.job import wheelhouse as room
+
+    console, arch, target = Console(stderr=True), environ.get("ARCH") or "x86_64", environ.get("TO")
+    console.print(
+        f"wheels for {room.ARCHITECTURES.get(arch, arch)}, Python {room.PYTHON}, glibc {room.GLIBC[0]}.{room.GLIBC[1]}"
+    )
+    wheels = room.build_visibly(arch, console)
+    console.print(f"{wheels.folder}: {len(wheels.sums) - 1} wheels, {wheels.size / 1e6:.0f} MB, each as locked")
+    if not target:
+        print(f"{wheels.folder}/", flush=True)
+        return 0
+    synced = room.sync(wheels, target, console=console)
+    console.print(f"{synced.uploaded} files uploaded, {synced.copied} copied there, {synced.kept} there already")
+    print(synced.uri, flush=True)
+    if synced.uri.startswith("s3://"):
+        console.print("STILL BILLING: what lies in the bucket, by the month, until make purge")
+    return 0

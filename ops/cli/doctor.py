@@ -1,0 +1,66 @@
+"""`make doctor` and `make billing`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from fruits.request import DEFAULT_MODEL
+
+from ops.aws.account import NOT_RUNNING, Account, find_emulator
+from ops.cli.given import is_on, read_place, read_size
+from ops.core.console import Console
+from ops.cost import billing as bill_lines
+from ops.cost.money import read_currency
+from ops.doctor.checkup import Plans, examine, look_at_bill
+from ops.doctor.finding import as_json, counted, exit_code
+
+COLOURS = {"failure": "red", "warning": "yellow"}
+
+
+def _show(console: Console, lines: Sequence[str]) -> None:
+    for line in lines:
+        console.print(line, style=COLOURS.get(line.split(" ", 1)[0], ""))
+
+
+def doctor(environ: Mapping[str, str]) -> int:
+    """`make doctor`. Exit code: 0; 7 where something will fail."""
+    console, errors, place = Console(), Console(stderr=True), read_place(environ)
+    plans = Plans(
+        size=read_size(environ),
+        images=environ.get("INPUT") or "",
+        model=environ.get("MODEL") or DEFAULT_MODEL,
+        weights=environ.get("WEIGHTS") or None,
+    )
+    findings, account = examine(place, plans, errors)
+    if is_on(environ, "JSON"):
+        bill = look_at_bill(account, errors) if account else None
+        answer = {
+            "env": place.env,
+            "findings": as_json(findings),
+            "billing": bill_lines.as_json(bill) if bill else None,
+        }
+        print(json.dumps(answer, indent=1))
+        return exit_code(findings)
+    _show(console, [finding.line for finding in findings])
+    if account is None:
+        _show(console, [counted(findings), "", "running costs: not checked (no account)"])
+    else:
+        bill = look_at_bill(account, errors)
+        _show(console, [counted(findings), "", *bill_lines.lines(bill, account, read_currency(place.currency))])
+    return exit_code(findings)
+
+
+def billing(environ: Mapping[str, str]) -> int:
+    """`make billing`. Exit code: 0; 8 where something bills by the hour, which on the embedded AWS nothing does."""
+    console, place, as_program = Console(), read_place(environ), is_on(environ, "JSON")
+    if place.is_local and not find_emulator(place):
+        print(json.dumps(bill_lines.as_json(bill_lines.Bill()), indent=1) if as_program else NOT_RUNNING)
+        return 0
+    account = Account.at(place)
+    bill = look_at_bill(account, Console(stderr=True))
+    if as_program:
+        print(json.dumps(bill_lines.as_json(bill), indent=1))
+    else:
+        _show(console, bill_lines.lines(bill, account, read_currency(place.currency)))
+    return 0 if account.target.emulated else bill_lines.exit_code(bill)

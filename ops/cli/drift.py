@@ -1,0 +1,36 @@
+"""`make drift`: the text and the verdict of an issue about what differs from the code, or bills."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.ci.drift import look, markdown, marker, title
+from ops.cli.given import open_account
+from ops.core.console import Console
+from ops.core.errors import OperatorError
+from ops.core.paths import ROOT
+from ops.plan.masking import masked
+
+FOUND = 33
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Write ``drift.md`` and ``drift.json``. Exit code: 0; 33 something was found."""
+    console = Console(stderr=True)
+    out = Path(environ.get("OUT") or ROOT / "build" / "drift")
+    try:
+        found = look(open_account(environ), out / "work", console)
+    except (OperatorError, ClientError, BotoCoreError) as error:
+        raise OperatorError(masked(str(error)), exit_code=int(getattr(error, "exit_code", 1))) from None
+    out.mkdir(parents=True, exist_ok=True)
+    text = markdown(found)
+    (out / "drift.md").write_text(text)
+    answer = {"found": found.found, "env": found.env, "title": title(found), "marker": marker(found.env)}
+    (out / "drift.json").write_text(json.dumps(answer, indent=1) + "\n")
+    print(text.split("<details>")[0].split("<!--")[0].rstrip())
+    print(f"\nwritten: {out / 'drift.md'}, {out / 'drift.json'}")
+    return FOUND if found.found else 0

@@ -1,0 +1,183 @@
+"""`make apply`, `results`, `destroy`, `purge`, `state`, `upload-dataset`: the life of an environment.
+
+With ``ENV=local`` all of it happens on the embedded AWS, which is started when it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+from fruits.errors import FruitsError
+from fruits.outputs import RUN
+
+from localaws import faults
+from localaws.errors import LocalAwsError
+from ops.aws.account import Account
+from ops.aws.state_bucket import make_visibly
+from ops.aws.sweep import SweepError
+from ops.cli import browser
+from ops.cli.given import is_on, open_account, read_env, read_person, read_place, read_size
+from ops.core.console import Console, tell_next, working
+from ops.core.errors import ExitCode, OperatorError
+from ops.cost.bills import last_line
+from ops.lifecycle import environment, upload
+from ops.lifecycle.environment import Order
+from ops.terraform.workspace import CommandFailedError, Workspace
+
+
+def read_order(environ: Mapping[str, str]) -> Order:
+    """How the environment is to be made; a fault that there is not is refused before anything starts."""
+    return Order(size=read_size(environ), person=read_person(environ), fault=faults.known(environ.get("FAULT") or ""))
+
+
+def left_after(command: str, local: bool) -> str:
+    """What a command that broke off leaves, and what removes it."""
+    again = "make purge" if command == "purge" else "make destroy"
+    if local:
+        return f"what was made so far is kept: {again} removes it; the embedded AWS bills nothing"
+    return f"MAY STILL BILL: what is there so far; make status says what, {again} removes it"
+
+
+def run(command: str, environ: Mapping[str, str], body: Callable[[Console], int | None]) -> int:
+    """Run a command of this group; when it breaks off, say what that leaves."""
+    console, is_local = Console(), read_env(environ) == "local"
+    try:
+        return body(console) or 0
+    except KeyboardInterrupt:
+        console.print(f"interrupted; {left_after(command, is_local)}")
+        return ExitCode.INTERRUPTED
+    except (OperatorError, LocalAwsError, FruitsError, BotoCoreError, ClientError) as error:
+        broke_off = isinstance(error, (CommandFailedError, SweepError, BotoCoreError, ClientError))
+        if command in ("apply", "destroy", "purge") and broke_off:
+            error.add_note(left_after(command, is_local))
+        raise
+
+
+def apply(environ: Mapping[str, str]) -> int:
+    """`make apply`."""
+
+    def body(console: Console) -> None:
+        order, place = read_order(environ), read_place(environ)
+        account = environment.open_account(place, order, console, yarn=is_on(environ, "YARN"))
+        environment.apply(account, order, console)
+        console.print(last_line(account))
+        tell_next(console, account.target.command("upload-dataset INPUT=folder"), account.target.command("run-step"))
+
+    return run("apply", environ, body)
+
+
+def destroy(environ: Mapping[str, str]) -> int:
+    """`make destroy`: asks first in a real account."""
+
+    def body(console: Console) -> None:
+        account = open_account(environ)
+        environment.confirm_removal(account, read_person(environ), console)
+        is_gone = environment.destroy(account, console)
+        stop_embedded(account, console, is_gone=is_gone)
+
+    return run("destroy", environ, body)
+
+
+def purge(environ: Mapping[str, str]) -> int:
+    """`make purge`: asks for the bucket's name."""
+
+    def body(console: Console) -> None:
+        named = environ.get("PURGE") or ""
+        account = open_account(environ)
+        environment.purge(account, read_person(environ), console, named=named)
+        stop_embedded(account, console, is_gone=True)
+
+    return run("purge", environ, body)
+
+
+def stop_embedded(account: Account, console: Console, *, is_gone: bool) -> None:
+    """Stop the embedded AWS after the end of its environment; without a cluster it goes on as long as it has images."""
+    if not account.target.emulated:
+        return
+    if not is_gone and Workspace(target=account.target, stack="storage", capture=True).outputs():
+        console.print("the embedded AWS goes on with its images; make local-down stops it, and they are gone then")
+        return
+    environment.stop_embedded(console)
+    console.print("its images and results went with it; what make results fetched is in runs/local/")
+
+
+def results(environ: Mapping[str, str]) -> int:
+    """`make results`; two results of this machine are compared without an account."""
+    output, earlier = environ.get("OUTPUT", ""), environ.get("COMPARE", "")
+    if earlier and (Path(output) / RUN).is_file():
+        return run("results", environ, lambda console: show_comparison(Path(output), earlier, environ, console))
+    return run("results", environ, lambda console: show_results(open_account(environ), environ, console))
+
+
+def show_results(account: Account, environ: Mapping[str, str], console: Console) -> None:
+    """Fetch the results and show the page, where somebody is there to look (``OPEN=0`` declines)."""
+    uri, model = environ.get("OUTPUT", ""), environ.get("MODEL", "")
+    folder = environment.fetch_results(account, console, uri=uri, model=model)
+    if earlier := environ.get("COMPARE"):
+        show_comparison(folder, fetch_earlier(account, earlier, console), environ, console)
+    else:
+        show_page(folder / "report.html", environ, console)
+    console.print(last_line(account))
+    tell_next(console, account.target.command("neighbours IMAGE=photograph"), account.target.command("destroy"))
+
+
+def show_page(page: Path, environ: Mapping[str, str], console: Console) -> None:
+    """Open a page in the browser, where there is one."""
+    if page.exists() and browser.show(page.resolve().as_uri(), environ, terminal=console.is_terminal):
+        console.print("opened in the browser (OPEN=0 declines)")
+
+
+def fetch_earlier(account: Account, name: str, console: Console) -> str:
+    """The folder of what COMPARE= names: one of this machine, or a result of the data bucket, which is fetched."""
+    if (Path(name) / RUN).is_file():
+        return name
+    uri = name if "://" in name else f"s3://{account.bucket('data')}/results/{name}"
+    return str(environment.fetch_results(account, console, uri=uri))
+
+
+def show_comparison(newer: Path, earlier: str, environ: Mapping[str, str], console: Console) -> None:
+    """Print what differs between two results of this machine, and write the page beside the newer one."""
+    from ops.job import compare  # it takes the job's packages: only where they are asked for
+    from ops.job.results import Result
+
+    comparison = compare.compare(Result.at(str(newer)), Result.at(earlier))
+    console.print(compare.table_of(comparison))
+    for line in compare.statements(comparison):
+        console.print(line)
+    page = newer / compare.PAGE
+    page.write_text(compare.page_of(comparison), encoding="utf-8")
+    console.print(f"compared in {page}")
+    show_page(page, environ, console)
+
+
+def make_state(environ: Mapping[str, str]) -> int:
+    """`make state`."""
+    console = Console()
+    if read_env(environ) == "local":
+        console.print("ENV=local keeps its state in build/terraform/local: there is nothing to make")
+    else:
+        make_visibly(open_account(environ), console)
+    return 0
+
+
+def upload_dataset(environ: Mapping[str, str]) -> int:
+    """`make upload-dataset`."""
+    console = Console()
+    if not (given := environ.get("INPUT", "")):
+        raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=ExitCode.USAGE)
+    try:
+        folder = Path(given)
+        with working(console, f"counting the images of {folder}"):
+            paths, left_out = upload.images_below(folder)
+        account = open_account(environ)
+        upload.upload_visibly(account, folder, paths, console)
+        if left_out:
+            console.print(left_out.sentence())
+        console.print(last_line(account))
+        tell_next(console, account.target.command("run-step"))
+    except KeyboardInterrupt:
+        console.print("interrupted; what arrived is kept, and the same command goes on with the rest")
+        return ExitCode.INTERRUPTED
+    return 0
