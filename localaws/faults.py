@@ -55,8 +55,6 @@ FULL_DISKS = {
 NONE = ("", "none")
 SLOW_SECONDS = 0.2
 ONE_IN = 7
-# An executor is killed when it has had the time to be given work.
-EXECUTOR_AGE_SECONDS = 4.0
 _EXECUTOR = "CoarseGrainedExecutorBackend"
 _DAEMON = "pyspark.daemon"
 STRIKES = ("executor-lost", "spot", "step-oom", "worker-killed", "master-lost")
@@ -161,6 +159,14 @@ class Victims:
         """The executors' JVMs."""
         return [p for p in self.find(_EXECUTOR) if "java" in command_of(p)[0].rpartition("/")[2]]
 
+    def busy_executors(self) -> list[psutil.Process]:
+        """The executors' JVMs that have been given work: below them runs a daemon of PySpark's."""
+
+        def is_daemon(process: psutil.Process) -> bool:
+            return _DAEMON in command_of(process)
+
+        return [p for p in self.executors() if any(map(is_daemon, children_of(p.pid)))]
+
     def workers(self) -> list[psutil.Process]:
         """The Python workers: what a daemon of PySpark's has forked."""
         daemons = {p.pid for p in self.find(_DAEMON)}
@@ -192,7 +198,7 @@ def parent_of(process: psutil.Process) -> int:
 
 
 class Saboteur:
-    """Waits for a Spark step's executors and does to the step what the fault says.
+    """Waits until a Spark step's executors work and does to the step what the fault says.
 
     Parameters
     ----------
@@ -213,8 +219,8 @@ class Saboteur:
 
     def _run(self) -> None:
         while not self._over.wait(0.2):
-            ripe = [p for p in self._victims.executors() if _age(p) > EXECUTOR_AGE_SECONDS]
-            if ripe and self._strike(ripe[0]):
+            busy = self._victims.busy_executors()
+            if busy and self._strike(busy[0]):
                 return
 
     def _strike(self, executor: psutil.Process) -> bool:
@@ -247,10 +253,3 @@ class Saboteur:
             process.kill()
         except psutil.NoSuchProcess:
             return  # it has just ended by itself
-
-
-def _age(process: psutil.Process) -> float:
-    try:
-        return time.time() - float(process.create_time())
-    except psutil.NoSuchProcess:
-        return 0.0

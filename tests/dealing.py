@@ -26,13 +26,14 @@ GUESS = 2.0
 
 SHARED = (
     ("tests/rehearsal/", "history: Operator", "rehearsal"),
+    ("tests/localaws/", "on_yarn: OnYarn", "yarn"),
     ("tests/localaws/", "world: World", "localaws"),
     ("tests/localaws/", "aws: Aws", "localaws"),
     ("tests/job/", "mark.spark", "spark session"),
     ("tests/job/", "default_model", "spark session"),
 )
 """Folder and words of the files whose tests share something dear, and the unit that they make: one applied environment,
-one embedded AWS, one Spark session with TensorFlow and the published network."""
+one embedded AWS, one YARN, one Spark session with TensorFlow and the published network."""
 FIRST = "rehearsal"
 """The longest chain of deeds, each of which waits for the one before: the run can end no sooner."""
 NICENESS = 3

@@ -31,9 +31,12 @@ LOG = logging.getLogger(__name__)
 DIFFERENCES = {
     "yarn.node-labels.am.default-node-label-expression": "EMR's key; Apache's, since Hadoop 3.4.0, begins with "
     "yarn.resourcemanager",
-    "memory": "where this machine has less than the cluster, every size is multiplied by one factor",
+    "memory": "where this machine has less than the cluster, every size is multiplied by one factor; `LEAST_MB` stays",
     "addresses": "each instance keeps its name and gets an address in 127.0.0.0/8",
     "spark.shuffle.service.enabled": "false, with shuffle tracking: the service would listen on every address",
+    "spark.ui.enabled": "false: the event log is shown by `make ui`",
+    "spark.authenticate": "true: Spark's ports are open to every user of this machine",
+    "yarn.acl.enable": "true, and all else of yarn-site, core-site and the queues that keeps strangers out",
     "class paths, staging folder, event log, JVM options": "this machine's",
 }
 AM_LABEL = "yarn.node-labels.am.default-node-label-expression"
@@ -232,10 +235,11 @@ def spark_settings(asked: Mapping[str, str], place: Place) -> dict[str, str]:
         "spark.executor.extraClassPath": connector,
         **spark.event_log(place.events),
     }
-    for side, variable in (("driver", "yarn.appMasterEnv"), ("executor", "executorEnv")):
+    # the third is of the application's master in client mode, where the driver runs elsewhere
+    for name in ("driver.defaultJavaOptions", "executor.defaultJavaOptions", "yarn.am.extraJavaOptions"):
         options = f"-Djdk.net.hosts.file={place.hosts} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-        key = f"spark.{side}.defaultJavaOptions"
-        conf[key] = f"{conf.get(key, '')} {options}".strip()
+        conf[f"spark.{name}"] = f"{conf.get(f'spark.{name}', '')} {options}".strip()
+    for variable in ("yarn.appMasterEnv", "executorEnv"):
         # listens where the node's name leads, and nowhere else
         conf[f"spark.{variable}.SPARK_LOCAL_HOSTNAME"] = "{{NM_HOST}}"
         conf[f"spark.{variable}.SPARK_LOCAL_IP"] = "127.0.0.1"

@@ -17,7 +17,7 @@ import psutil
 from localaws.processes import end_processes, find_processes
 from localaws.yarn import configuration
 from localaws.yarn.errors import DaemonError
-from localaws.yarn.plan import MACHINE_PORTS, MASTER_PORTS, Machine, Plan, require_ports
+from localaws.yarn.plan import MACHINE_PORTS, MASTER_PORTS, Machine, Plan, listens, require_ports
 
 RESOURCE_MANAGER = "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager"
 NODE_MANAGER = "org.apache.hadoop.yarn.server.nodemanager.NodeManager"
@@ -94,9 +94,8 @@ class Yarn:
         self._await("the ResourceManager", "master", plan.master_log, self._master_listens)
 
     def _master_listens(self) -> bool:
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            return probe.connect_ex((self.plan.master_address, MASTER_PORTS["admin"])) == 0
+        """Whether every service of it does: the administrator's listens seconds before that of NodeManagers."""
+        return all(listens(self.plan.master_address, port) for port in MASTER_PORTS.values())
 
     def _write_hosts(self) -> None:
         text = configuration.write_hosts(self.plan, self.machines, socket.gethostname())

@@ -103,6 +103,13 @@ def find_taken_port(address: str, ports: Iterator[int] | list[int]) -> int | Non
     return None
 
 
+def listens(address: str, port: int) -> bool:
+    """Whether somebody listens."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((address, port)) == 0
+
+
 def require_ports(address: str, ports: dict[str, int]) -> None:
     """Raise PortTakenError when a daemon could not listen."""
     if port := find_taken_port(address, list(ports.values())):

@@ -77,7 +77,7 @@ def price_hour(account: Account) -> Decimal:
 
     Raises
     ------
-    OperatorError : the price cannot be told, or an hour would cost more than a euro
+    OperatorError : the price is not available, or an hour would cost more than a euro
     """
     target = replace(account.target, endpoint=None, offline=True)
     extra = cluster_variables(target, {}, Size())

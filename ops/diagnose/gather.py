@@ -50,6 +50,8 @@ _NODE_SAYS = re.compile(
 )
 # INFO …FailoverProxyProvider: Connecting to ResourceManager at ip-10-0-0-5.eu-west-3.compute.internal/10.0.1.1:8032
 _MANAGER = re.compile(r"ResourceManager at (\S+)")
+# 26/11/27 22:38:27 INFO SparkContext: Running Spark version 3.5.6     INFO YarnClientSchedulerBackend: …
+_DRIVER = re.compile(r"^\S+ \S+ [A-Z]+ (?:SparkContext|YarnClientSchedulerBackend): ", re.MULTILINE)
 # What the ResourceManager says of a node that it gives up: Expired:ip-10-0-0-5…:8041 Timed out after 600 secs
 _MANAGER_SAYS = re.compile(r"Timed out after|Deactivating Node|UNHEALTHY|decommission", re.IGNORECASE)
 # 20261124T100000Z-1234
@@ -140,7 +142,7 @@ class TreeShelf:
 
 
 def _load_json(logs: Logs, log: Log) -> Mapping[str, Any]:
-    """A JSON object, or an empty one: a log of another kind may bear the name."""
+    """A JSON object, or an empty one: a log of another kind may have the name."""
     if log.size > MOST_BYTES:
         return {}
     try:
@@ -173,9 +175,9 @@ def read_step_documents(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...
     executor_documents = [
         _read_document(shelf, log, "executor") for log in _choose_executor_logs(executors, driver_documents)
     ]
-    step_role: Role = "step"
-    if not applications and any(d.text for d in step_documents):
-        step_role = "driver"  # in client mode the driver writes to the step's own log
+    # in client mode the driver writes to the step's own log, with or without an application on YARN
+    is_client_mode = not applications or any(_DRIVER.search(d.text) for d in step_documents)
+    step_role: Role = "driver" if is_client_mode and any(d.text for d in step_documents) else "step"
     step_documents = [replace(d, role="controller" if _is_controller(d) else step_role) for d in step_documents]
     return (*driver_documents, *step_documents, *executor_documents), tuple(drivers)
 

@@ -33,8 +33,10 @@ _STEP_SAYS = re.compile(
 )
 # fruits: no image is of class No such fruit. Cure: one of …
 _JOB_SAYS = re.compile(r"^fruits: (.+)$", re.MULTILINE)
-# User application exited with status 10     Final app status: FAILED, exitCode: 13     status -9
-_STATUS = re.compile(r"User application exited with status (-?\d{1,5})\b")
+# User application exited with status 10     in client mode: INFO waitProcessCompletion ended with exit code 10 : hadoop
+_STATUS = re.compile(
+    r"(?:User application exited with status|waitProcessCompletion ended with exit code) (-?\d{1,5})\b"
+)
 # install_tensorflow: failed in check after 0.3 s (disk, exit 12): /opt/fruits has 900 MiB free and 3500 are needed: …
 _NODE_SAYS = re.compile(
     r"^install_tensorflow: failed in (?P<phase>[\w-]+) after [\d.]+ s \((?P<cause>[\w-]+), exit (?P<code>\d+)\): "

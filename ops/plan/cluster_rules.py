@@ -130,7 +130,8 @@ def private_cluster(found: list[Resource]) -> Iterator[tuple[str, str]]:
         attributes = first_block(cluster.values.get("ec2_attributes"))
         if attributes.get("key_name"):
             yield cluster.address, "an SSH key is a second way in; use Systems Manager"
-        if not str(cluster.values.get("log_uri", "")).startswith("s3://"):
+        # s3n: as EMR answers, and as a plan of a cluster that stands reads it back
+        if not str(cluster.values.get("log_uri", "")).startswith(("s3://", "s3n://")):
             yield cluster.address, "its logs are not kept"
     if resources_of(found, "aws_emr_cluster"):
         private = [subnet for subnet in resources_of(found, "aws_subnet") if subnet.name == "private"]

@@ -128,6 +128,7 @@ def test_what_shares_something_dear_is_one_unit() -> None:
         ("rehearsal", {"history"}, "rehearsal"),
         ("job", {"spark", "default_model"}, "spark session"),
         ("localaws", {"world", "aws"}, "localaws"),
+        ("localaws", {"on_yarn", "primary_alone"}, "yarn"),
     ):
         for file in (REPO / "tests" / folder).glob("test_*.py"):
             text = file.read_text()

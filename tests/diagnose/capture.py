@@ -1,4 +1,5 @@
-"""Make the part of the corpus that is made by really failing: ``python -m tests.diagnose.capture [NAME …]``.
+"""Make the part of the corpus that is made by really failing: ``python -m tests.diagnose.capture [NAME …]``, with
+``PYTHONPATH=jobs``.
 
 An embedded AWS is started, clusters and steps fail on it one way each, and what lies in the log bucket afterwards is
 kept below ``corpus/<name>/tree``, with what EMR's API said. Names of this machine are replaced by a node's. It takes
@@ -335,6 +336,14 @@ class Accident:
     request: Mapping[str, Any] = field(default_factory=dict)
 
 
+# An executor that answers no more is given up after seconds, where Spark's own are two minutes.
+HURRIED = {
+    "spark.network.timeout": "16s",
+    "spark.network.timeoutInterval": "4s",
+    "spark.executor.heartbeatInterval": "2s",
+    "spark.task.maxFailures": "1",
+}
+ON_SPOT = {"spark.yarn.executor.nodeLabelExpression": "SPOT", "spark.task.maxFailures": "1"}
 ON_YARN = {
     "yarn-kills-driver": Accident("out-of-memory-driver", "driver-memory"),
     "yarn-kills-executor": Accident("out-of-memory-executor", "worker-memory"),
@@ -345,6 +354,12 @@ ON_YARN = {
     "yarn-nodes-unhealthy": Accident("waits-for-nodes", "disk-full"),
     "spot-nodes-lost": Accident("lost-spot-nodes", "master-lost", master="SPOT"),
     "kernel-kills-executor": Accident("out-of-memory-executor", signal=signal.SIGKILL),
+    "executors-lost": Accident("executor-lost", signal=signal.SIGSTOP, settings=HURRIED),
+    "spot-node-killed-executor": Accident("lost-spot-nodes", "spot", settings=ON_SPOT),
+    # too little for a PCA in each worker: the job refuses it, and nothing is killed
+    "client-mode": Accident(
+        "reduction-impossible", settings={"spark.executor.memoryOverhead": "900m"}, request={"mode": "client"}
+    ),
 }
 # Sizes for the drawn sample: TensorFlow lives in the driver's overhead, a worker in the executor's.
 SMALL = {
@@ -401,18 +416,16 @@ def on_yarn(stage: Stage, accident: Accident, name: str = "results", seconds: fl
 
 @contextmanager
 def striking(folder: Path, number: signal.Signals | None) -> Iterator[None]:
-    """Send each executor's JVM a signal, once it has Python workers and so work, for the time of a block."""
+    """Send each executor's JVM a signal, once it works, for the time of a block."""
     over, struck = threading.Event(), set[int]()
     victims = faults.Victims(lambda: find_processes(folder), lambda: None, lambda: None)
 
     def strike() -> None:
         while number is not None and not over.wait(0.3):
-            for process in victims.executors():
-                with suppress(psutil.Error):
-                    below = faults.children_of(process.pid)
-                    works = any("pyspark.daemon" in " ".join(faults.command_of(child)) for child in below)
-                    if process.pid not in struck and works:
-                        struck.add(process.pid)
+            for process in victims.busy_executors():
+                if process.pid not in struck:
+                    struck.add(process.pid)
+                    with suppress(psutil.NoSuchProcess):
                         process.send_signal(number)
 
     thread = threading.Thread(target=strike, daemon=True)

@@ -491,4 +491,4 @@ def test_an_operators_right_and_the_service_roles_are_granted_elsewhere() -> Non
     words = "Service role x has insufficient EC2 permissions. EC2 Message: You are not authorized to perform: {}"
     for action in ("ec2:RunInstances", "s3:GetObject"):
         verdict = judged(subject="cluster", reason_code="VALIDATION_ERROR", reason=words.format(action))
-        assert verdict.fix == "allow it in infra/modules/iam/service_role.tf, and see that the resource bears our tags"
+        assert verdict.fix == "allow it in infra/modules/iam/service_role.tf, and see that the resource has our tags"

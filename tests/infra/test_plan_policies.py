@@ -137,6 +137,15 @@ def test_what_aws_gives_an_interface_endpoint_and_a_later_plan_reads_breaks_no_r
     assert policies.check(plan, ceiling=CEILINGS["prod-cluster"], region=REGION) == []
 
 
+@pytest.mark.parametrize("scenario", ["small-cluster", "prod-cluster"])
+def test_a_change_of_a_cluster_that_stands_breaks_no_rule(plan_of: PlanOf, scenario: str) -> None:
+    """EMR's DescribeCluster answers another scheme than it was given, and the provider keeps what it answers."""
+    plan = copy.deepcopy(plan_of(scenario))
+    cluster = values(plan, "aws_emr_cluster")
+    cluster["log_uri"] = cluster["log_uri"].replace("s3://", "s3n://")
+    assert policies.check(plan, region=REGION) == []
+
+
 def expressions(plan: Plan, type_: str, name: str) -> dict[str, Any]:
     """What the code writes of a resource, wherever in its modules it stands."""
 

@@ -1,21 +1,22 @@
-"""The daemons alone, without Spark: who gets in, who listens, what an accident and an end leave.
+"""The daemons, without Spark: who gets in, who listens, what an accident and an end leave.
 
-One cluster of one machine starts once for the module: some 20 seconds on two cores; the others are slow.
+They are those of the cluster of test_yarn_step.py; what starts others is slow.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,24 +27,20 @@ from localaws.processes import find_processes
 from localaws.yarn import jars, plan
 from localaws.yarn.daemons import MARK, Yarn
 from localaws.yarn.errors import DaemonError, PortTakenError
-from localaws.yarn.plan import Machine, Plan
-from tests.conftest import REPO, SHARED
+from localaws.yarn.plan import MASTER_PORTS, Machine, Plan
+from tests.conftest import REPO
+from tests.localaws.on_yarn import JARS, OnYarn, needs_jars
 from tests.localaws.support import until
 
-JARS = SHARED / "yarn" / "jars"
 PASSED_ON = ("JAVA_HOME", "PATH", "HADOOP_CONF_DIR", MARK)
-pytestmark = [
-    pytest.mark.aws,
-    pytest.mark.skipif(find_java_home() is None, reason="needs Java 17"),
-    pytest.mark.skipif(not JARS.is_dir(), reason="needs YARN's jars: ../shared/yarn/jars is not beside this checkout"),
-]
+pytestmark = [pytest.mark.aws, *needs_jars]
 
 
-def make_yarn(folder: Path, **more: Any) -> Yarn:
+def make_yarn(folder: Path, network: str = "", **more: Any) -> Yarn:
     home = find_java_home()
     assert home is not None
     classpath = jars.build_classpath(jars.verify_jars(JARS, jars.read_own_pins()), find_pyspark() / "jars")
-    made = Plan(folder, plan.choose_network(), "ip-10-0-0-10.ec2.internal", passed_on=PASSED_ON, **more)
+    made = Plan(folder, network or plan.choose_network(), "ip-10-0-0-10.ec2.internal", passed_on=PASSED_ON, **more)
     return Yarn(made, java_home=home, classpath=classpath, environment={"PATH": os.environ["PATH"]})
 
 
@@ -52,12 +49,11 @@ def make_machine(yarn: Yarn, number: int) -> Machine:
 
 
 @pytest.fixture(scope="module")
-def yarn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yarn]:
-    made = make_yarn(tmp_path_factory.mktemp("first") / "hadoop")
-    made.start([make_machine(made, 11)])
-    yield made
-    made.stop()
-    assert list(find_processes(made.plan.folder, MARK)) == []
+def yarn(on_yarn: OnYarn) -> Yarn:
+    """The shared cluster's daemons by their folder and addresses: to be asked, not to be started or stopped."""
+    folder = on_yarn.folder / "hadoop"
+    address = (folder / "hosts").read_text().split()[0]
+    return make_yarn(folder, address.rpartition(".")[0])
 
 
 def ask(url: str, method: str = "GET", body: dict[str, Any] | None = None, **headers: str) -> tuple[int, Any]:
@@ -101,7 +97,7 @@ def test_nobody_runs_a_program_by_the_rest_interface(yarn: Yarn, tmp_path: Path,
     assert code in (400, 401, 403), said
     assert "does not have permission to submit" in str(said)
     assert not mark.exists()
-    assert ask(rest(yarn, "apps"))[1] in ({"apps": None}, {"apps": []}, {"apps": {}})
+    assert body["applicationName"] not in str(ask(rest(yarn, "apps"))[1])
 
 
 def test_configuration_and_logs_are_not_shown_to_strangers(yarn: Yarn) -> None:
@@ -171,15 +167,20 @@ def test_the_clusters_folder_is_the_owners_alone(yarn: Yarn) -> None:
 
 
 def test_a_taken_port_is_told_and_nothing_is_left(yarn: Yarn, tmp_path: Path) -> None:
-    second = Yarn(
-        Plan(tmp_path / "hadoop", yarn.plan.network, "ip-10-0-0-10.ec2.internal"),
-        java_home=yarn._java_home,
-        classpath=yarn._classpath,
-        environment={},
-    )
+    second = make_yarn(tmp_path / "hadoop", yarn.plan.network)
     with pytest.raises(PortTakenError, match=r"^port \d+ of 127\.\d+\.\d+\.1 is taken by another program\. Fix: "):
         second.start([])
     assert list(find_processes(tmp_path, MARK)) == []
+
+
+def test_a_master_is_ready_when_all_its_services_listen(tmp_path: Path) -> None:
+    """The port of the administrator opens seconds before that of the NodeManagers, more on a busy machine."""
+    starting = make_yarn(tmp_path / "hadoop")
+    with contextlib.ExitStack() as services:
+        for port in MASTER_PORTS.values():
+            assert not starting._master_listens()
+            services.enter_context(socket.create_server((starting.plan.master_address, port)))
+        assert starting._master_listens()
 
 
 @pytest.mark.slow
@@ -197,21 +198,22 @@ def test_a_second_cluster_stands_beside_and_a_machine_comes_goes_and_is_decommis
     yarn: Yarn, tmp_path: Path
 ) -> None:
     other = make_yarn(tmp_path / "hadoop")
+    before = count_nodes(yarn, "active")
     try:
         other.start([make_machine(other, 11), make_machine(other, 12)])
         assert other.plan.network != yarn.plan.network
-        assert (count_nodes(yarn, "active"), count_nodes(other, "active")) == (1, 2)
+        assert (count_nodes(yarn, "active"), count_nodes(other, "active")) == (before, 2)
         lost = other.find("ip-10-0-1-12.ec2.internal")
         assert lost is not None
         assert other.lose(lost) == 1
         other.decommission(other.machines[0])
         until(lambda: count_nodes(other, "decommissioned"), lambda count: count == 1, seconds=30)
         until(lambda: count_nodes(other, "lost"), lambda count: count == 1, seconds=40)
-        assert count_nodes(yarn, "active") == 1
+        assert count_nodes(yarn, "active") == before
     finally:
         other.stop()
     assert list(find_processes(tmp_path, MARK)) == []
-    assert count_nodes(yarn, "active") == 1
+    assert count_nodes(yarn, "active") == before
 
 
 SLEEPERS = """

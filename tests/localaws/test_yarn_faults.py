@@ -10,21 +10,13 @@ from pathlib import Path
 import pytest
 
 from localaws import faults
-from localaws.java import find_java_home
 from ops.diagnose import gather
 from ops.diagnose.causes import judge
 from ops.diagnose.render import as_text
-from tests.conftest import SHARED
 from tests.diagnose.capture import ON_YARN, YARN, Stage, keep, on_yarn, staged
+from tests.localaws.on_yarn import JARS, needs_jars
 
-JARS = SHARED / "yarn" / "jars"
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.aws,
-    pytest.mark.spark,
-    pytest.mark.skipif(find_java_home() is None, reason="needs Java 17"),
-    pytest.mark.skipif(not JARS.is_dir(), reason="needs YARN's jars: ../shared/yarn/jars is not beside this checkout"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.aws, pytest.mark.spark, *needs_jars]
 
 
 @pytest.fixture(scope="module")

@@ -85,9 +85,32 @@ def test_only_the_differences_differ() -> None:
         "spark.shuffle.service.enabled": "true",
     }
     conf = hadoop.spark_settings(asked, PLACE)
-    assert conf["spark.executor.memory"] == "2048m"
-    assert conf["spark.yarn.maxAppAttempts"] == "1"
+    both = {"spark.master", "spark.dynamicAllocation.enabled"}  # EMR's own defaults
+    different = {name for name, value in conf.items() if asked.get(name) != value} - both
+    assert different == {
+        "spark.shuffle.service.enabled",
+        "spark.dynamicAllocation.shuffleTracking.enabled",
+        "spark.ui.enabled",
+        "spark.authenticate",
+        "spark.yarn.jars",
+        "spark.yarn.stagingDir",
+        "spark.yarn.am.extraJavaOptions",
+        "spark.eventLog.enabled",
+        "spark.eventLog.dir",
+        *(
+            f"spark.{side}.{what}"
+            for side in ("driver", "executor")
+            for what in ("extraClassPath", "defaultJavaOptions")
+        ),
+        *(
+            f"spark.{side}.SPARK_LOCAL_{what}"
+            for side in ("yarn.appMasterEnv", "executorEnv")
+            for what in ("HOSTNAME", "IP")
+        ),
+    }
     assert conf["spark.shuffle.service.enabled"] == "false"
+    for name in ("driver.defaultJavaOptions", "executor.defaultJavaOptions", "yarn.am.extraJavaOptions"):
+        assert "-Djdk.net.hosts.file=/run/hosts" in conf[f"spark.{name}"], f"{name}: its JVM would know no node"
     assert (conf["spark.master"], conf["spark.dynamicAllocation.enabled"]) == ("yarn", "true")
     assert hadoop.spark_settings({"spark.dynamicAllocation.enabled": "false"}, PLACE)[
         "spark.dynamicAllocation.enabled"

@@ -1,239 +1,128 @@
 """Steps on a real YARN: ResourceManager and NodeManagers as processes, PySpark's own client, everything really run.
 
-Some 60 seconds on two cores; skipped where YARN's jars are not beside the checkout.
+They share one server and its clusters with test_yarn_daemons.py: some 80 seconds for both, on two cores; skipped where
+YARN's jars are not beside the checkout.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from localaws import server
-from localaws.java import find_java_home
+from localaws import faults, server
 from localaws.processes import find_processes
-from localaws.settings import Settings
-from tests.conftest import SHARED
-from tests.localaws.support import Aws, World, fleet, make_world, step, until
+from tests.localaws.on_yarn import OnYarn, needs_jars, settings_for, spark_defaults
+from tests.localaws.support import Aws, make_world, step, until
 
-JARS = SHARED / "yarn" / "jars"
-pytestmark = [
-    pytest.mark.aws,
-    pytest.mark.spark,
-    pytest.mark.skipif(find_java_home() is None, reason="needs Java 17"),
-    pytest.mark.skipif(not JARS.is_dir(), reason="needs YARN's jars: ../shared/yarn/jars is not beside this checkout"),
-]
+pytestmark = [pytest.mark.aws, pytest.mark.spark, *needs_jars]
 JOB = """
-import json, os, sys, time
+import sys, time
 from pyspark.sql import SparkSession
 
-target, seconds = sys.argv[1], float(sys.argv[2])
+target, megabytes, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 spark = SparkSession.builder.appName("pears").getOrCreate()
-sc = spark.sparkContext
-
-def who(rows):
-    time.sleep(seconds)
-    yield os.environ["NM_HOST"], os.environ["CONTAINER_ID"], os.environ.get("OMP_NUM_THREADS"), sys.executable
-
-workers = sc.parallelize(range(4), 4).mapPartitions(who).collect()
 if target != "none":
     spark.range(100).coalesce(1).write.mode("overwrite").parquet(target)
-print("TOLD " + json.dumps({
-    "driver": [os.environ["NM_HOST"], os.environ["CONTAINER_ID"], os.environ.get("MODE")],
-    "workers": sorted(map(list, workers)),
-    "user": os.environ.get("USER"),
-    "key": os.environ["AWS_ACCESS_KEY_ID"][:4],
-}))
+
+def work(rows):
+    held = bytearray(b"x") * (megabytes << 20)
+    time.sleep(seconds)
+    return rows
+
+spark.sparkContext.parallelize(range(4), 4).mapPartitions(work).count()
 """
 
 
-def settings_for(home: Any, **more: Any) -> Settings:
-    quick = {"starting_seconds": 0.05, "log_delay_seconds": 0.2, "api_delay_seconds": 0}
-    return Settings(home=home, yarn=True, yarn_jars=JARS, **{**quick, **more})
+def submit(
+    on_yarn: OnYarn, *options: str, target: str = "none", megabytes: int = 0, seconds: int = 0
+) -> tuple[str, ...]:
+    """A step whose four tasks hold so much memory for so long."""
+    job = on_yarn.world.script("job.py", JOB)
+    return ("spark-submit", *options, job, target, str(megabytes), str(seconds))
 
 
-def spark_defaults(**more: str) -> list[dict[str, Any]]:
-    """A cluster as Terraform makes one with Spot nodes, of small containers."""
-    properties = {
-        "spark.submit.deployMode": "cluster",
-        "spark.yarn.maxAppAttempts": "1",
-        "spark.driver.memory": "700m",
-        "spark.executor.memory": "700m",
-        "spark.executor.memoryOverhead": "512m",
-        "spark.executor.cores": "2",
-        "spark.dynamicAllocation.maxExecutors": "2",
-        "spark.executorEnv.OMP_NUM_THREADS": "1",
-        "spark.yarn.appMasterEnv.MODE": "cluster",
-        "spark.yarn.appMasterEnv.PYSPARK_PYTHON": sys.executable,
-        "spark.executorEnv.PYSPARK_PYTHON": sys.executable,
-        **more,
-    }
-    labels = {
-        "yarn.node-labels.enabled": "true",
-        "yarn.node-labels.am.default-node-label-expression": "ON_DEMAND",
-        "yarn.nodemanager.resource.memory.enforced": "false",
-        "yarn.nodemanager.vmem-check-enabled": "false",
-    }
-    return [
-        {"Classification": "spark-defaults", "Properties": properties},
-        {"Classification": "yarn-site", "Properties": labels},
-    ]
-
-
-@dataclass
-class OnYarn:
-    """A cluster of one core and one Spot instance whose Spark steps run on YARN."""
-
-    world: World
-    cluster: str
-
-    def run(self, name: str, *command: str, wanted: str = "COMPLETED") -> str:
-        """Run a step to its end; its id."""
-        added = self.world.emr.add_job_flow_steps(JobFlowId=self.cluster, Steps=[step(name, *command)])
-        step_id = str(added["StepIds"][0])
-        state = self.wait(step_id, "COMPLETED", "FAILED", "CANCELLED")
-        assert state == wanted, "\n".join(self.log(key.removesuffix(".gz")) for key in self.keys("containers/"))
-        return step_id
-
-    def wait(self, step_id: str, *states: str) -> str:
-        def ask() -> str:
-            found = self.world.emr.describe_step(ClusterId=self.cluster, StepId=step_id)["Step"]
-            return str(found["Status"]["State"])
-
-        return str(until(ask, lambda state: state in states, seconds=240))
-
-    def keys(self, part: str) -> list[str]:
-        prefix = f"emr/{self.cluster}/"
-        pages = self.world.s3.get_paginator("list_objects_v2").paginate(Bucket=self.world.logs, Prefix=prefix + part)
-        return [found["Key"].removeprefix(prefix) for page in pages for found in page.get("Contents", [])]
-
-    def log(self, key: str) -> str:
-        until(lambda: self.keys(key), bool)
-        body = self.world.s3.get_object(Bucket=self.world.logs, Key=f"emr/{self.cluster}/{key}.gz")["Body"].read()
-        return gzip.decompress(body).decode(errors="replace")
-
-    def said(self, step_id: str) -> str:
-        """What the step's client said, whole: it is sent while it grows, too."""
-        return str(until(lambda: self.log(f"steps/{step_id}/stderr"), lambda text: "Shutdown hook called" in text))
-
-    def instances(self, kind: str) -> list[dict[str, Any]]:
-        found = self.world.emr.list_instances(ClusterId=self.cluster, InstanceFleetType=kind)["Instances"]
-        return [one for one in found if one["Status"]["State"] == "RUNNING"]
-
-
-@pytest.fixture(scope="module")
-def on_yarn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnYarn]:
-    home = tmp_path_factory.mktemp("yarn")
-    with server.running(settings_for(home)) as record:
-        world = make_world(Aws(record, home))
-        world.script("job.py", JOB)
-        fleets = [fleet("MASTER", 1), fleet("CORE", 1), fleet("TASK", 0, TargetSpotCapacity=1)]
-        cluster = world.cluster(Instances={"InstanceFleets": fleets}, Configurations=spark_defaults())
-        world.wait(cluster, "WAITING", seconds=120)
-        yield OnYarn(world, cluster)
-    assert list(find_processes(home / "clusters")) == []
-
-
-def submit(on_yarn: OnYarn, target: str = "none", seconds: str = "0") -> tuple[str, ...]:
-    return ("spark-submit", f"s3://{on_yarn.world.code}/job.py", target, seconds)
-
-
-def test_a_step_runs_in_yarns_containers_and_leaves_the_real_logs(on_yarn: OnYarn) -> None:
-    out = f"s3://{on_yarn.world.code}/out/pears"
-    step_id = on_yarn.run("pears", *submit(on_yarn, out))
-    said = on_yarn.said(step_id)
+def application_of(said: str) -> tuple[str, str]:
+    """The application that a client submitted, and the folder of its master's logs."""
     application = re.findall(r"Submitted application (application_\d+_\d+)", said)[0]
-    assert "final status: SUCCEEDED" in said
-    assert on_yarn.log(f"steps/{step_id}/stdout") == ""
-
-    master = f"containers/{application}/container_{application.removeprefix('application_')}_01_000001"
-    line = next(line for line in on_yarn.log(f"{master}/stdout").splitlines() if line.startswith("TOLD "))
-    told = json.loads(line.removeprefix("TOLD "))
-    core, task = on_yarn.instances("CORE")[0], on_yarn.instances("TASK")[0]
-    assert told["driver"][0] == core["PrivateDnsName"], "the master is where the label wants it"
-    assert told["driver"][1:] == [master.rpartition("/")[2], "cluster"]
-    assert {worker[0] for worker in told["workers"]} <= {core["PrivateDnsName"], task["PrivateDnsName"]}
-    assert {(worker[2], worker[3]) for worker in told["workers"]} == {("1", sys.executable)}
-    containers = {worker[1] for worker in told["workers"]}
-    assert master.rpartition("/")[2] not in containers
-    shipped = {key.split("/")[2] for key in on_yarn.keys(f"containers/{application}/")}
-    assert containers <= shipped
-    assert told["user"] == "hadoop"
-    assert told["key"] == "ASIA", "the role's temporary keys"
-    written = on_yarn.world.s3.list_objects_v2(Bucket=on_yarn.world.code, Prefix="out/pears/")["Contents"]
-    assert any(found["Key"].endswith("_SUCCESS") for found in written)
+    return application, f"containers/{application}/container_{application.removeprefix('application_')}_01_000001"
 
 
-def test_a_primary_alone_runs_driver_and_executors(on_yarn: OnYarn) -> None:
-    """A cluster of one node, as infra/modules/emr makes it: no labels, and the NodeManager is the primary's."""
-    cluster = on_yarn.world.cluster(
-        Instances={"InstanceFleets": [fleet("MASTER", 1)]}, Configurations=spark_defaults()[:1]
-    )
-    on_yarn.world.wait(cluster, "WAITING", seconds=120)
-    alone = OnYarn(on_yarn.world, cluster)
-    try:
-        step_id = alone.run("alone", *submit(alone))
-        application = re.findall(r"Submitted application (application_\d+_\d+)", alone.said(step_id))[0]
-        master = f"containers/{application}/container_{application.removeprefix('application_')}_01_000001"
-        line = next(line for line in alone.log(f"{master}/stdout").splitlines() if line.startswith("TOLD "))
-        told = json.loads(line.removeprefix("TOLD "))
-        (primary,) = alone.instances("MASTER")
-        assert {told["driver"][0], *(worker[0] for worker in told["workers"])} == {primary["PrivateDnsName"]}
-    finally:
-        on_yarn.world.emr.terminate_job_flows(JobFlowIds=[cluster])
-        on_yarn.world.wait(cluster, "TERMINATED", seconds=120)
-
-
-def test_everything_listens_on_this_clusters_own_addresses(on_yarn: OnYarn) -> None:
-    """Daemons, the driver, executors and workers: looked at while a step runs."""
-    added = on_yarn.world.emr.add_job_flow_steps(
-        JobFlowId=on_yarn.cluster, Steps=[step("slow", *submit(on_yarn, seconds="60"))]
-    )
+def test_a_step_runs_in_yarns_containers_survives_accidents_and_is_cancelled(on_yarn: OnYarn) -> None:
+    """Looked at from outside while it runs: labels, containers, environment, who listens where, what daemons hold."""
+    target = f"s3://{on_yarn.world.code}/out/pears"
+    command = submit(on_yarn, target=target, seconds=600)
+    added = on_yarn.world.emr.add_job_flow_steps(JobFlowId=on_yarn.cluster, Steps=[step("pears", *command)])
     step_id = added["StepIds"][0]
-    folder = on_yarn.world.aws.home / "clusters" / on_yarn.cluster
+    victims = faults.Victims(lambda: find_processes(on_yarn.folder), lambda: None, lambda: None)
+    until(lambda: len(victims.workers()), lambda count: count >= 4, seconds=120)
+    core, spot = (on_yarn.instances(kind)[0]["PrivateDnsName"] for kind in ("CORE", "TASK"))
 
-    def workers() -> list[psutil.Process]:
-        return [one for one in find_processes(folder) if "pyspark.daemon" in " ".join(command_of(one))]
+    (driver,) = (
+        environ_of(process)
+        for process in victims.find("deploy.yarn.ApplicationMaster")
+        if faults.command_of(process)[0].endswith("java")
+    )
+    assert driver["NM_HOST"] == core, "the master is where the label wants it"
+    assert (driver["MODE"], driver["USER"]) == ("cluster", "hadoop")
+    assert driver["AWS_ACCESS_KEY_ID"].startswith("ASIA"), "the role's temporary keys"
+    workers = [environ_of(process) for process in victims.workers()]
+    assert {worker["NM_HOST"] for worker in workers} <= {core, spot}
+    assert {worker["OMP_NUM_THREADS"] for worker in workers} == {"1"}
+    assert {faults.command_of(process)[0] for process in victims.workers()} == {sys.executable}
+    containers = {worker["CONTAINER_ID"] for worker in workers}
+    assert driver["CONTAINER_ID"] not in containers
 
-    until(workers, bool, seconds=120)
-    found = list(find_processes(folder))
+    processes = list(find_processes(on_yarn.folder))
     addresses = {
         connection.laddr.ip.removeprefix("::ffff:")
-        for one in found
-        for connection in connections_of(one)
+        for process in processes
+        for connection in connections_of(process)
         if connection.status == "LISTEN"
     }
     assert addresses
     assert all(address.startswith("127.") for address in addresses), addresses
-    daemons = [one for one in found if re.search(r"(Resource|Node)Manager$", " ".join(command_of(one)))]
+    daemons = [one for one in processes if re.search(r"(Resource|Node)Manager$", " ".join(faults.command_of(one)))]
     assert len(daemons) == 3
     assert sum(one.memory_info().rss for one in daemons) < 0.9e9
+
+    killed = victims.busy_executors()[0]
+    lost = environ_of(killed)["CONTAINER_ID"]
+    worker = next(one for one in victims.workers() if environ_of(one)["CONTAINER_ID"] != lost)
+    killed.kill()
+    worker.kill()
+
+    def busy_containers() -> set[str]:
+        return {environ_of(process).get("CONTAINER_ID", lost) for process in victims.busy_executors()}
+
+    containers |= until(busy_containers, lambda found: len(found - {lost}) == 2, seconds=60)
 
     on_yarn.world.emr.cancel_steps(ClusterId=on_yarn.cluster, StepIds=[step_id])
     assert on_yarn.wait(step_id, "CANCELLED", "COMPLETED", "FAILED") == "CANCELLED"
     said = on_yarn.said(step_id)
     assert "was killed by user hadoop at" in said
     assert "(state: KILLED)" in said
-    until(workers, lambda left: not left, seconds=30)
+    until(victims.workers, lambda left: not left, seconds=30)
+    assert on_yarn.log(f"steps/{step_id}/stdout") == ""
+    application, master = application_of(said)
+    assert driver["CONTAINER_ID"] == master.rpartition("/")[2]
+    containers |= {driver["CONTAINER_ID"]}
+    until(lambda: {key.split("/")[2] for key in on_yarn.keys(f"containers/{application}/")}, containers.issubset)
+    told = on_yarn.log(f"{master}/stderr")
+    assert re.search(rf"{lost} .*Exit status: 137", told)
+    assert "Python worker exited unexpectedly (crashed)" in told
+    written = on_yarn.world.s3.list_objects_v2(Bucket=on_yarn.world.code, Prefix="out/pears/")["Contents"]
+    assert any(found["Key"].endswith("_SUCCESS") for found in written)
 
 
 def test_the_pythons_of_an_executor_over_its_memory_end_with_a_cause(on_yarn: OnYarn) -> None:
-    hog = JOB.replace("time.sleep(seconds)", "held = bytearray(b'x') * (900 << 20); time.sleep(9)")
-    on_yarn.world.script("hog.py", hog)
     limits = ("--conf", "spark.yarn.max.executor.failures=1", "--conf", "spark.task.maxFailures=1")
-    step_id = on_yarn.run(
-        "hog", "spark-submit", *limits, f"s3://{on_yarn.world.code}/hog.py", "none", "0", wanted="FAILED"
-    )
-    application = re.findall(r"application_\d+_\d+", on_yarn.said(step_id))[0]
-    master = f"containers/{application}/container_{application.removeprefix('application_')}_01_000001"
+    step_id = on_yarn.run("hog", *submit(on_yarn, *limits, megabytes=900, seconds=9), wanted="FAILED")
+    _, master = application_of(on_yarn.said(step_id))
     assert "Container killed by YARN for exceeding physical memory limits" in on_yarn.log(f"{master}/stderr")
 
 
@@ -242,20 +131,19 @@ def test_a_lost_spot_node_is_replaced_and_the_step_goes_on(on_yarn: OnYarn) -> N
     before = on_yarn.instances("TASK")[0]
     server.set_fault(on_yarn.world.aws.endpoint, on_yarn.world.aws.keys, "spot")
     try:
-        on_yarn.run("spot", *submit(on_yarn, seconds="8"))
+        on_yarn.run("spot", *submit(on_yarn, seconds=8))
     finally:
         server.set_fault(on_yarn.world.aws.endpoint, on_yarn.world.aws.keys, "none")
     after = on_yarn.instances("TASK")[0]
     assert after["Ec2InstanceId"] != before["Ec2InstanceId"]
-    keys = until(lambda: on_yarn.keys("steps/"), bool)
-    assert keys
 
 
-def command_of(process: psutil.Process) -> list[str]:
+def environ_of(process: psutil.Process) -> dict[str, str]:
+    """A process's environment; empty when it has ended."""
     try:
-        return list(process.cmdline())
+        return dict(process.environ())
     except psutil.Error:
-        return []
+        return {}
 
 
 def connections_of(process: psutil.Process) -> list[Any]:
