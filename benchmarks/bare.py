@@ -20,7 +20,7 @@ METHOD = (
     "then the fastest engine's loops and the job over all of them, alternating. A loop is a process pinned to a core, "
     f"one thread; the clock starts when all have compiled and featurized {WARM_UP} images, and stops with the last. "
     "The job is timed by the featurize phase of its run.json, scheduling, Parquet and manifests included, after a run "
-    f"over {WARM_UP} images a core in the same workers and with the same compiled engine."
+    f"over {WARM_UP} images per core in the same workers and with the same compiled engine."
 )
 TOLERANCE = 1e-3
 

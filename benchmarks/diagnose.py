@@ -64,7 +64,7 @@ def write_tree(folder: Path, size: int = FULL) -> int:
 
 
 def _make_noise(seed: int) -> bytes:
-    """Some five megabytes of what Spark writes while all is well, packed as badly as names and times pack."""
+    """About five megabytes of what Spark writes while all is well, packed as badly as names and times pack."""
     draw = random.Random(seed)
     lines = []
     for _ in range(40_000):

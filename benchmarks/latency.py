@@ -15,8 +15,8 @@ from benchmarks.spark import JOB_JVM, WARM_UP, featurize, start_session
 FULL = 3_000
 DELAY = 0.030
 METHOD = (
-    f"images/s of the featurize phase of run.json, warm ({WARM_UP} images a core just before). The delay is a sleep of "
-    f"{1e3 * DELAY:.0f} ms in the workers before the bytes of each image are read."
+    f"images/s of the featurize phase of run.json, warm ({WARM_UP} images per core just before). The delay is a sleep "
+    f"of {1e3 * DELAY:.0f} ms in the workers before the bytes of each image are read."
 )
 
 

@@ -1,4 +1,4 @@
-"""What a core can do at most: bare loops over image files, one process a core, each engine at one thread, no Spark."""
+"""The most that a core can do: bare loops over image files, one process per core, one thread per engine, no Spark."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LoopEngine:
     suffix : str
         Of the file that it reads.
     batch : int
-        Images a call: what was fastest for it.
+        Images per call: what was fastest for it.
     """
 
     name: str
@@ -152,7 +152,7 @@ def _loop(engine: LoopEngine, model: Path, files: list[str], warm_up: int, core:
 
 @dataclass(frozen=True)
 class LoopTime:
-    """Of concurrent loops: images a second, all together, and the features of the first image."""
+    """Of concurrent loops: images per second, all together, and the features of the first image."""
 
     rate: float
     first: Features

@@ -29,10 +29,10 @@ ARROW_BATCH = 1024
 TASKS_PER_CORE = 4
 METHOD = (
     "images/s, in one Spark session. The notebook: spark.read.format('binaryFile'), repartitioned to "
-    f"{TASKS_PER_CORE} tasks a core, an iterator pandas UDF with batches of up to {ARROW_BATCH} images, Pillow, and "
-    "model.predict (batch size 32, as Keras has it); the network comes by broadcast and is built once a worker; "
+    f"{TASKS_PER_CORE} tasks per core, an iterator pandas UDF with batches of up to {ARROW_BATCH} images, Pillow, and "
+    "model.predict (batch size 32, as Keras has it); the network comes by broadcast and is built once per worker; "
     "features are written as Parquet; timed from reading to the end of writing. The job: the featurize phase of its "
-    f"run.json. Both have featurized {WARM_UP} images a core in the same workers just before."
+    f"run.json. Both have featurized {WARM_UP} images per core in the same workers just before."
 )
 
 _networks: dict[int, Any] = {}

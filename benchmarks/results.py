@@ -31,7 +31,7 @@ PACKAGES = (
 
 
 class BenchmarkError(Exception):
-    """A benchmark cannot be run here; ``str()`` says why, and the cure."""
+    """A benchmark cannot be run here; ``str()`` says why, and the fix."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class Network:
 
 
 def run_daft(images: str, output: str, graph: str, cores: int) -> float:
-    """https://docs.daft.ai: images are a type; a class with a batch method holds the model, one process a core."""
+    """https://docs.daft.ai: images are a type; a class with a batch method holds the model, one process per core."""
     import daft
     from daft import DataType, col
 

@@ -47,7 +47,7 @@ def run_rival(name: str, folder: Path, scratch: Path, graph: Path, images: int) 
     Returns
     -------
     float, float
-        Images a second while featurizing, and seconds from start to end.
+        Images per second while featurizing, and seconds from start to end.
 
     Raises
     ------

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 JOB_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """As `make run-local` starts it; the other side of a comparison gets the JVM's defaults."""
 WARM_UP = 64
-"""Images a core before the clock starts: workers are there, engines compiled."""
+"""Images per core before the clock starts: workers are up, engines compiled."""
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def _end_jvm(gateway: Any) -> None:
 def featurize(spark: SparkSession, folder: Path, scratch: Path, source: Store | None = None) -> dict[str, Any]:
     """Featurize a folder in workers that are warm already.
 
-    A first run takes `WARM_UP` images a core; the second continues it over all others, in the same worker processes
+    A first run takes `WARM_UP` images per core; the second continues it over all others, in the same worker processes
     with the same compiled engine, and is the one that counts.
 
     Parameters

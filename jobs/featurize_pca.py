@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> int:
         with begin(request) as started_run, started_run.recorded():
             from pyspark.sql import SparkSession
 
-            # A worker that a signal ends then leaves its stack: without, SIGSEGV reads like a kill for want of memory.
+            # A worker that a signal ends then leaves its stack: without it, SIGSEGV looks like a kill.
             builder = SparkSession.builder.config("spark.python.worker.faulthandler.enabled", "true")
             # A second attempt beside a slow one would read and compute all of its images again, and write them twice:
             # what it leaves is swept, but only before the end of the run.

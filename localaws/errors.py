@@ -1,4 +1,4 @@
-"""What can go wrong with the embedded AWS; each message says the cause and the cure."""
+"""What can go wrong with the embedded AWS; each message says the cause and the fix."""
 
 from __future__ import annotations
 

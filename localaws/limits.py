@@ -139,7 +139,7 @@ def wrap_limits(application: Wsgi) -> Wsgi:
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         headers = read_headers(environ)
         signed = headers.get("authorization", "")
-        # the services' own calls bear tags that are AWS's alone
+        # the services' own calls carry tags that are AWS's alone
         if "/s3/" in signed or SERVICE in signed or environ["PATH_INFO"].startswith("/moto-api"):
             return application(environ, start_response)
         path = environ.get("REQUEST_URI", "").partition("?")[0] or environ["PATH_INFO"]

@@ -1,4 +1,4 @@
-"""Which rights the calls need that reach the embedded AWS: one JSON line a call, when ``Settings.record`` names a file.
+"""The rights that calls to the embedded AWS need: one JSON line per call, when ``Settings.record`` names a file.
 
 A layer around the application: it reads a request before it is answered (a deleted thing still has its tags then),
 changes nothing, and says of a call that it does not understand that it does not.

@@ -63,7 +63,7 @@ def list_everyday() -> list[Command]:
 
 
 def render_makefile() -> str:
-    """One line a target, and the two rules that run them all."""
+    """One line per target, and the two rules that run them all."""
     lines: list[str] = []
     for group, commands in group_commands().items():
         lines.append(f"##@ {group}")

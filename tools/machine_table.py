@@ -122,8 +122,8 @@ def render_table(plan: Mapping[str, Any]) -> str:
     cores = json.loads(speed.BENCH.read_text())["settings"]["loops"]
     machine, one_node, cluster = (getattr(table_rows[0], name).workers for name in ("machine", "one_node", "cluster"))
     lines = [
-        f"| images | laptop ({cores} cores), min | one {MACHINE} by hand ({machine} vCPUs), min | USD "
-        f"| EMR, one node ({one_node} vCPUs), min | USD | EMR, small cluster ({cluster} vCPUs work), min | USD |",
+        f"| images | laptop ({cores} cores), min | one {MACHINE} by hand ({machine} vCPUs), min | USD | EMR, one node "
+        f"({one_node} vCPUs), min | USD | EMR, small cluster ({cluster} vCPUs work), min | USD |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [

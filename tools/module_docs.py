@@ -70,7 +70,7 @@ def read_head_comment(text: str) -> str:
 
 @cache
 def parse(text: str) -> dict[str, Any]:
-    """The blocks of a file's text, by python-hcl2; nobody changes them, since a text is parsed once."""
+    """The blocks of a file's text, by python-hcl2; they are shared, since a text is parsed once."""
     parsed: dict[str, Any] = hcl2.loads(text, serialization_options=OPTIONS)
     return parsed
 

@@ -213,7 +213,7 @@ def list_mutants(source: str) -> list[tuple[Mutant, int, int]]:
 
 
 def choose_mutants(source: str, accepted: set[str], limit: int = MOST_MUTANTS) -> list[tuple[Mutant, int, int]]:
-    """The mutants that are tried: at most ``limit``, at most one a line, without those that are accepted."""
+    """The mutants that are tried: at most ``limit``, at most one per line, without those that are accepted."""
 
     def draw(site: tuple[Mutant, int, int]) -> str:
         return hashlib.sha256(site[0].key.encode()).hexdigest()

@@ -36,7 +36,7 @@ def run(command: str) -> str:
 
 
 def paste_outputs(page: str) -> str:
-    """The page with every marked block filled anew."""
+    """The page with the output of a new run in every marked block."""
     return MARK.sub(lambda match: match[1] + run(match["command"]), page)
 
 

@@ -61,7 +61,7 @@ def format_usd(usd: Decimal) -> str:
 
 
 def renew_instances(rows: list[Row], ask: Ask, renewal: Renewal) -> list[Row]:
-    """The rows of instances.csv anew."""
+    """The rows of instances.csv with today's prices."""
     renewed = []
     for row_before in rows:
         row, place = dict(row_before), (row_before["region"], row_before["type"])
@@ -105,13 +105,13 @@ def list_new_instances(types: Sequence[str], rows: list[Row], client: Any, renew
                 row[f"{name}_source"] = pricelist.SOURCE
             added.append(row)
             renewal.added.append(
-                f"{type_} in {region}: EC2 {format_usd(ec2.usd)}, EMR {format_usd(fee.usd)} USD an hour"
+                f"{type_} in {region}: EC2 {format_usd(ec2.usd)}, EMR {format_usd(fee.usd)} USD per hour"
             )
     return added
 
 
 def renew_services(rows: list[Row], regions: list[str], ask: Ask, renewal: Renewal) -> list[Row]:
-    """The rows of services.csv anew, with those that a region lacked."""
+    """The rows of services.csv with today's prices, and rows that a region lacked."""
     rows_by_item = {(row["region"], row["item"]): dict(row) for row in rows}
     for item in pricelist.ITEMS:
         for region in regions:
@@ -193,7 +193,7 @@ def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE
         raise OperatorError(f'TYPES: {wrong[0]} is no instance type. Fix: TYPES="m7i.xlarge c7i.2xlarge".', exit_code=2)
     account_of(environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION)
     if not console.is_terminal:
-        console.print("asking the Price List API for some 450 figures: a minute or two")
+        console.print("asking the Price List API for about 450 prices: a minute or two")
     try:
         renewal = renew(folder, pricelist.connect(), console, types)
     except (ClientError, BotoCoreError, pricelist.PriceListError) as error:

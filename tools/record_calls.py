@@ -164,7 +164,7 @@ def merge_rights(rights: Iterable[Right]) -> list[Right]:
 
 
 def format_rights(rights: Sequence[Right]) -> str:
-    """The file: one right a line, so that a change can be read."""
+    """The file: one right per line, so that a change can be read."""
     lines = ",\n".join(json.dumps(right.as_json()) for right in rights)
     return f"[\n{lines}\n]\n"
 
@@ -209,7 +209,7 @@ def rehearse(folder: Path) -> list[Right]:
     lines = [json.loads(line) for text in texts for line in text.splitlines()]
     if unknown := list_unknown_calls(lines):
         raise RehearsalError(
-            f"calls whose rights nobody has written down: {'; '.join(sorted(unknown))}. Fix: write them in "
+            f"calls whose rights are not written down: {'; '.join(sorted(unknown))}. Fix: write them in "
             "localaws/rights.py."
         )
     return merge_rights(move_to_prod(right) for right in list_rights(lines))

@@ -19,7 +19,7 @@ from ops.core.paths import ROOT
 
 WIDTH, HEIGHT = 1280, 1180
 MARKS = (".figures", "#map-bar", "#legend-bar", "#legend", "#map", "#card", "#findings-title")
-"""What bears the numbers 1, 2, …, in the order of the page's explanation."""
+"""What gets the numbers 1, 2, …, in the order of the page's explanation."""
 _BADGE = """([selector, number]) => {
   const box = document.querySelector(selector).getBoundingClientRect();
   const badge = document.createElement("div");

@@ -1,4 +1,4 @@
-"""Does the result contradict its input? Counted anew from the files, not taken from what the writers said."""
+"""Does the result contradict its input? Counted again from the files, not taken from what the writers said."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def describe_rejects(kinds: Mapping[str, int]) -> str:
 def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) -> list[ClassCount]:
     """Count rows by class in the three tables, and compare the sums of their paths' hashes.
 
-    A row a class and table is all that is shuffled: of a hundred million images not one path travels, unless something
-    is wrong.
+    Only one row per class and table is shuffled: of a hundred million images not one path travels, unless something is
+    wrong.
 
     Raises
     ------

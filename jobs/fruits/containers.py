@@ -378,7 +378,7 @@ def bmp(data: bytes) -> Picture:
 
 
 def _require_rle_end(data: bytes, at: int, kind: int) -> None:
-    """Go from code to code of a run-length coded BMP up to its end mark; two pixels a byte in the second kind."""
+    """Go from code to code of a run-length coded BMP up to its end mark; two pixels per byte in the second kind."""
     while at + 1 < len(data):
         count, code = data[at], data[at + 1]
         at += 2

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fruits.errors import ModelError
 
 BATCH = 4
-"""Images a call. Fixed, the last ones padded: a feature must not depend on how many images stand beside it."""
+"""Images per call. Fixed, and the last call padded: a feature must not depend on how many images share its call."""
 
 
 class Engine(Protocol):

@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions: each says cause and cure in one sentence and has its own exit code."""
+"""What can go wrong, as exceptions: each says cause and fix in one sentence and has its own exit code."""
 
 from __future__ import annotations
 

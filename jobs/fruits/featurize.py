@@ -99,7 +99,7 @@ def _list_images(batches: Iterable[pa.RecordBatch]) -> Iterator[_Image]:
 
 
 def _read_ahead(store: Store, images: Iterable[_Image], in_flight: int) -> Iterator[tuple[_Image, bytes | Exception]]:
-    """Images with their bytes, in order; at most `in_flight` files, and some 64 MB, are on their way."""
+    """Images with their bytes, in order; at most `in_flight` files and about 64 MB are on their way."""
     skip = len(store.uri) + 1
 
     def read(image: _Image) -> bytes | Exception:

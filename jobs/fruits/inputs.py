@@ -248,8 +248,8 @@ def require_classes(asked: Iterable[str], known: Iterable[str]) -> None:
     names = sorted(known)
     if missing := sorted(set(asked) - set(names)):
         raise InputError(
-            f"no image is of class {', '.join(missing)}. Fix: one of {', '.join(names[:40])}"
-            f"{' …' if len(names) > 40 else ''}."
+            f"no image is of class {', '.join(missing)}. Fix: one of "
+            f"{', '.join(names[:40])}{' …' if len(names) > 40 else ''}."
         )
 
 

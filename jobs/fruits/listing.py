@@ -5,7 +5,7 @@ calls at once, until it has found enough folders, or the images. Each folder tha
 all below it. What an image is, `inputs` says. No object is looked at by itself.
 
 S3 is listed by `pages`: of no folder more than a page is held, and one of many pages is cut into ranges, a task each.
-On other stores one folder is one call, and its answer is held by one process (some 600 bytes a file).
+On other stores one folder is one call, and its answer is held by one process (about 600 bytes per file).
 """
 
 from __future__ import annotations

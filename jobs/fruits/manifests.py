@@ -1,7 +1,7 @@
 """Which feature files count. A wave's manifest is written last; what no manifest names does not exist.
 
 That makes a wave atomic on every store, whatever the store's rename does, and a killed run harmless. A manifest carries
-a digest of itself; a damaged one names nothing, and what it named is made anew.
+a digest of itself; a damaged one names nothing, and what it named is made again.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class Room:
         ):
             if needed > available:
                 raise ReductionError(
-                    f"the PCA of {d:,} features needs some {needed / 1e9:.1f} GB on {owner}, which has "
+                    f"the PCA of {d:,} features needs about {needed / 1e9:.1f} GB on {owner}, which has "
                     f"{available / 1e9:.1f} GB left. Fix: a model with fewer features, or more memory (on a cluster "
                     f"{name})."
                 )

@@ -1,6 +1,6 @@
 """The network of a run: built once on the driver, published below the output, read once by every worker.
 
-Building starts TensorFlow, some six seconds of a core. A folder that keeps networks from run to run (``networks``)
+Building starts TensorFlow, about six seconds of a core. A folder that keeps networks from run to run (``networks``)
 spares that; the recipe names all that the bytes depend on.
 """
 
@@ -45,7 +45,7 @@ class PublishedModel:
     precision : str
         In which the engine computes: ``f32`` or ``bf16``.
     dimension : int
-        Features an image.
+        Features per image.
     weights_sha256 : str
         Of the file that the weights came from.
     """
@@ -246,7 +246,7 @@ def publish(request: Request, output: Store) -> PublishedModel:
     if shelf:
         try:
             _write_model(shelf, key, model, data, recipe)
-        except StorageError as error:  # it would only have saved the next run some seconds
+        except StorageError as error:  # it would only have saved the next run a few seconds
             message = f"fruits: the network was not kept for other runs: {error}"
             print(message, file=sys.stderr)  # noqa: T201
     return model
@@ -301,7 +301,7 @@ def _read_published(output: Store, recipe_key: str) -> tuple[PublishedModel, byt
 
 
 def load_engine(model: PublishedModel, output: Store) -> engines.Engine:
-    """The engine of this worker process: read, verified and compiled once, not once a task.
+    """The engine of this worker process: read, verified and compiled once per process, not per task.
 
     Raises
     ------

@@ -30,7 +30,7 @@ REPORT = "report.html"
 RUN = "run.json"
 CSV_MAX_ROWS = 1_000_000
 CSV_MAX_VALUES = 50_000_000
-"""Some 600 MB and ten seconds of the driver, while all others wait."""
+"""About 600 MB and ten seconds of the driver, while all others wait."""
 
 
 def keep_only(store: Store, parts: Iterable[Part]) -> None:

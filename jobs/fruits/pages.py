@@ -1,7 +1,7 @@
 """The keys of a store a page at a time, and cut into ranges that many tasks list at once.
 
 pyarrow answers a listing when it has all of it, and one folder is one listing: of ten million photographs in one folder
-that is an hour of one task, and more memory than it has. S3 gives a thousand keys a page, from any key on: so a folder
+that is an hour of one task, and more memory than it has. S3 gives a thousand keys per page, from any key: so a folder
 of more than a page is cut at keys that are found by asking what comes after a guess. Azure and Google's store are
 listed by pyarrow; a local folder is read by one process whatever is done, since the system hands it out in one row.
 """
@@ -21,9 +21,9 @@ from fruits.store import S3_SCHEMES, Entry, Store, explain, s3_options
 PAGE = 1000
 """Keys of a page: no more are held of a listing."""
 _TRIES, _FIRST_TRIES = 40, 400
-"""Guesses for one cut; for the first, which must find out how all names begin, up to seven a letter."""
+"""Guesses for one cut; for the first, which must find out how all names begin, up to seven per letter."""
 _CALLS = 10
-"""Calls a range wanted, after which it is enough: names may lie so unevenly that a cut costs more than it spares."""
+"""Calls per range wanted before cutting stops: names may lie so unevenly that a cut costs more than it saves."""
 _BEFORE_SPACE = 0x1F
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 

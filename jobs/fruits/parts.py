@@ -170,7 +170,7 @@ def read_batches(store: Store, names: Iterable[str], columns: list[str] | None =
             raise StorageError(
                 f"{store.location(name)} cannot be read ({reason[:200]}). Fix: run it again; what is missing or "
                 f"damaged "
-                "is made anew."
+                "is made again."
             ) from error
 
 

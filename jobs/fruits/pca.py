@@ -231,7 +231,7 @@ def sum_frame(frame: DataFrame, scratch: Store, column: str = "features") -> Mom
     Parameters
     ----------
     scratch : Store
-        Where partial sums are put, one file a task; the caller removes it.
+        Where partial sums are put, one file per task; the caller removes it.
     """
 
     def sums(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -253,7 +253,7 @@ def sum_parts(
     Parameters
     ----------
     scratch : Store
-        Where partial sums are put, one file a task; the caller removes it.
+        Where partial sums are put, one file per task; the caller removes it.
     selection : Selection
         Rows of other images are left out.
     """

@@ -29,7 +29,7 @@ PHASES = ("start", "model", "list", "plan", "featurize", "tidy", "reduce", "chec
 
 
 def heartbeat_interval(tasks: int) -> float:
-    """Seconds between two heartbeats of one task: some ten of them a second on the whole cluster, at most."""
+    """Seconds between two heartbeats of one task: at most about ten per second on the whole cluster."""
     return max(INTERVAL, tasks / 10)
 
 

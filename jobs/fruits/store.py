@@ -69,8 +69,8 @@ def s3_options(bucket: str, environ: Mapping[str, str] | None = None) -> dict[st
     options: dict[str, Any] = {
         "request_timeout": 30,
         "connect_timeout": 5,
-        # pyarrow's own choice has a quota for all calls of a process together: after some 300 refusals nothing is tried
-        # again. This one counts each call by itself: nine attempts in some six seconds
+        # pyarrow's own choice has one quota for all calls of a process: after about 300 refusals nothing is tried
+        # again. This one counts each call by itself: nine attempts in about six seconds
         "retry_strategy": pafs.AwsDefaultS3RetryStrategy(max_attempts=8),
         # a small file is one PUT, not a multipart upload of three requests
         "allow_delayed_open": True,

@@ -72,7 +72,7 @@ def _forget_archives() -> None:
 
     A Spark worker begins each task with `importlib.invalidate_caches`; on Python 3.11 each importer of an archive, and
     there is one for every package in it, then parses the whole table (Spark's own zip and jar: thousands of entries,
-    some 50 ms a task). The importers are a cache: what is still to be imported makes its own anew.
+    about 50 ms per task). The importers are a cache: what is imported later makes its own again.
     """
     for path, finder in list(sys.path_importer_cache.items()):
         if isinstance(finder, zipimporter):

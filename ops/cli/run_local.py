@@ -8,10 +8,20 @@ from pathlib import Path
 
 from fruits.command_line import read_request
 from fruits.inputs import LeftOut, label_of, require_classes, require_image, walk
+from fruits.request import Request
 from fruits.store import Store
 
 from ops.cli.given import read_fields
 from ops.job.local_spark import SAMPLE, make_request
+
+
+def require_known(request: Request, source: Store) -> None:
+    """Refuse classes that a local folder does not have; nothing is listed where none is named."""
+    if request.classes:
+        from fruits.selection import normalise_names
+
+        labels = {label_of(f"{source.uri}/{entry.key}") for entry in walk(source, LeftOut())}
+        require_classes(normalise_names(request.classes), labels)
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -24,11 +34,8 @@ def main(environ: Mapping[str, str]) -> int:
     if request.input != SAMPLE:
         source = Store(request.input)
         require_image(source)
-        if request.classes and source.is_local:
-            from fruits.selection import normalise_names
-
-            labels = {label_of(f"{source.uri}/{entry.key}") for entry in walk(source, LeftOut())}
-            require_classes(normalise_names(request.classes), labels)
+        if source.is_local:
+            require_known(request, source)
     from fruits.models import require_model
 
     require_model(request)
@@ -39,6 +46,7 @@ def main(environ: Mapping[str, str]) -> int:
     console = Console()
     if request.input == SAMPLE:
         counts = draw_sample(Path(SAMPLE))
+        require_known(request, Store(SAMPLE))
         console.print(
             f"the embedded sample, drawn (not photographed): {sum(counts.values())} images of {len(counts)} fruits "
             f"in {SAMPLE}",

@@ -56,7 +56,7 @@ class Item:
         """For a reader; ``~`` is inferred."""
         mark = "~" if self.inferred else ""
         if self.usd_hour is not None:
-            return f"{mark}{shown(self.usd_hour)} USD an hour"
+            return f"{mark}{shown(self.usd_hour)} USD per hour"
         if self.usd_month is not None:
             return f"{mark}{shown(self.usd_month)} USD a month"
         return "price not known"

@@ -78,7 +78,7 @@ class Chain:
 
     @property
     def text(self) -> str:
-        """The exceptions without their frames, one a line."""
+        """The exceptions without their frames, one per line."""
         return "\n".join(link.summary for link in self.links)
 
     @property

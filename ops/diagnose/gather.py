@@ -142,7 +142,7 @@ class TreeShelf:
 
 
 def _load_json(logs: Logs, log: Log) -> Mapping[str, Any]:
-    """A JSON object, or an empty one: a log of another kind may bear the name."""
+    """A JSON object, or an empty one: a log of another kind may have the name."""
     if log.size > MOST_BYTES:
         return {}
     try:

@@ -67,7 +67,7 @@ class Verdict:
     meaning: str
     fix: str
     command: str
-    certain: bool = False
+    certain: bool
     distinction: str = ""
     words: str = ""
     source: str = ""
@@ -222,7 +222,7 @@ def _describe_refusal(hit: Hit, evidence: Evidence) -> dict[str, str]:
     principal = groups.get("principal", "")
     recipient = f" to {principal}" if principal else ""
     if action.startswith(("ec2:", "iam:")) or "service role" in hit.line.lower():
-        grant = f"allow it{recipient} in infra/modules/iam/service_role.tf, and see that the resource bears our tags"
+        grant = f"allow it{recipient} in infra/modules/iam/service_role.tf, and see that the resource has our tags"
     elif action.startswith("elasticmapreduce:") or any(
         d.uri == hit.statement.source for d in evidence.find_documents("terraform")
     ):

@@ -1,4 +1,4 @@
-"""What was seen, judged: one pure function an assumption, on the evidence that ``gather`` collected.
+"""What was seen, judged: one pure function per assumption, on the evidence that ``gather`` collected.
 
 A check returns a finding, or raises ``NotSeenError`` where the evidence that it needs is not there: what could not be
 looked at is neither true nor false.
@@ -165,7 +165,7 @@ def our_role_is_passed(e: Evidence) -> Finding:
     }
     return Finding(
         profiles == {profile},
-        f"instances bear {', '.join(name or 'none' for name in sorted(profiles))}",
+        f"instances have {', '.join(name or 'none' for name in sorted(profiles))}",
         sorted(profiles),
     )
 
@@ -174,7 +174,7 @@ def tags_reach_the_machines(e: Evidence) -> Finding:
     expected = {k: v for k, v in read_tags(look_up(e, "alive", "cluster")).items() if k in ("Project", "Environment")}
     machines = look_up(e, "alive", "machines")
     untagged = [i["InstanceId"] for i in machines if not expected.items() <= read_tags(i).items()]
-    summary = f"{len(machines) - len(untagged)} of {len(machines)} instances bear the cluster's tags"
+    summary = f"{len(machines) - len(untagged)} of {len(machines)} instances have the cluster's tags"
     return Finding(bool(machines) and not untagged and len(expected) == 2, summary, {"without": untagged})
 
 
@@ -204,7 +204,7 @@ def master_on_demand(e: Evidence) -> Finding:
     if not masters:
         raise NotSeenError("YARN knows no application")
     if not any(fleet["InstanceFleetType"] == "TASK" for fleet in look_up(e, "alive", "fleets")):
-        raise NotSeenError("no task fleet, hence no Spot nodes and no labels")
+        raise NotSeenError("no task fleet, so no Spot nodes and no labels")
     labels = {n["host"]: n["labels"] for n in answer["nodes"]}
     wrong = [app for app, market in masters.items() if market != "ON_DEMAND"]
     unlabelled = [host for host, node_labels in labels.items() if not node_labels]
@@ -255,8 +255,8 @@ def wheels_install(e: Evidence) -> Finding:
     libc = tuple(int(part) for part in re.findall(r"\d+", node["libc"][1])[:2])
     holds = node["system"] == "amzn" and ready["python"].startswith("3.11.") and libc >= (2, 34)
     summary = (
-        f"{ready['packages']} packages on {node['system']} {node['version']}, Python {ready['python']}, "
-        f"C library {node['libc'][1]}, in {ready['seconds'].get('total', 0):.0f} s"
+        f"{ready['packages']} packages on {node['system']} {node['version']}, Python {ready['python']}, C library "
+        f"{node['libc'][1]}, in {ready['seconds'].get('total', 0):.0f} s"
     )
     return Finding(holds, summary, {"node": node, "ready": ready})
 
@@ -362,7 +362,7 @@ def plan_after_the_end(e: Evidence) -> Finding:
     changes = [(address, actions) for address, actions in look_up(e, "plan_after_end", "changes")]
     created = [address for address, actions in changes if ".aws_emr_cluster." in address and actions == ["create"]]
     deleted = [address for address, actions in changes if "delete" in actions and "module.network" in address]
-    summary = f"{len(changes)} resources would change, the cluster is {'made anew' if created else 'NOT made'}"
+    summary = f"{len(changes)} resources would change, the cluster is {'created' if created else 'NOT created'}"
     return Finding(len(created) == 1 and not deleted, summary, changes)
 
 

@@ -52,7 +52,7 @@ class Gatherer:
     Attributes
     ----------
     evidence : what was seen so far
-    denied : the calls that were refused for want of a right
+    denied : the calls that were refused because a right was missing
     """
 
     def __init__(self, account: Account, console: Console) -> None:
@@ -143,7 +143,7 @@ class Gatherer:
     def _network(self, ec2: Any) -> dict[str, Any]:
         vpcs = vpcs_of(ec2, PROJECT, self.account.target.env)
         if len(vpcs) != 1:
-            return {"error": f"{len(vpcs)} VPCs bear the tags of this environment"}
+            return {"error": f"{len(vpcs)} VPCs have the tags of this environment"}
         inside = {"Filters": [{"Name": "vpc-id", "Values": vpcs}]}
         nats = {"Filter": [{"Name": "vpc-id", "Values": vpcs}]}
         return {
@@ -360,7 +360,7 @@ class Gatherer:
 
     @contextmanager
     def _idle_clock(self) -> Iterator[float]:
-        """How many times as fast as real time a cluster idles: on the embedded AWS nobody waits half an hour."""
+        """How many times as fast as real time a cluster idles: the embedded AWS does not wait half an hour."""
         endpoint, keys = self.account.target.endpoint, self.account.target.keys
         if endpoint is None:
             yield 1.0

@@ -100,8 +100,8 @@ def render_markdown(record: Mapping[str, Any]) -> str:
     lines = [
         f"# What was looked at on {record['started'][:10]}",
         "",
-        f"On {place}; ENV={record['env']}, {record['release'] or 'no cluster'}, "
-        f"commit {record['commit'] or 'unknown'}, {record['minutes']} minutes. {counts[:1].upper()}{counts[1:]}.",
+        f"On {place}; ENV={record['env']}, {record['release'] or 'no cluster'}, commit "
+        f"{record['commit'] or 'unknown'}, {record['minutes']} minutes. {counts[:1].upper()}{counts[1:]}.",
         "",
     ]
     if record["stopped"]:

@@ -46,6 +46,7 @@ MISTAKES = {
         ("INPUT=photo.jpg", 10, "is a file. Fix: give the folder that holds the images."),
         ("INPUT=texts", 10, "1 file is left out: 1 .txt (first: apple/a.txt)."),
         ("INPUT=photos MODEL=vgg16", 11, "the model 'vgg16' is unknown. Fix: one of efficientnet_lite0,"),
+        ("CLASSES=Pomme", 10, "no image is of class Pomme. Fix: one of Banana, Cherry, Green Apple, Lemon,"),
         ("INPUT=photos CLASSES=Pomme", 10, "no image is of class Pomme. Fix: one of apple."),
         ("INPUT=photos K=0", 2, "a PCA keeps at least one component. Fix: K=1 or more"),
         ("INPUT=photos K=50 VARIANCE=0.9", 2, "each decides the number of components. Fix: give one of them."),

@@ -52,7 +52,7 @@ def test_the_known_networks_fit_the_smallest_cluster(executor: dict[str, str], d
 def test_4096_features_fit_where_the_workers_have_room() -> None:
     room({**YARN, **M5}).require(4096)
     assert refusal({**YARN, **C5}, 6144) == (
-        "the PCA of 6,144 features needs some 0.4 GB on each worker, which has 0.3 GB left. Fix: a model with fewer "
+        "the PCA of 6,144 features needs about 0.4 GB on each worker, which has 0.3 GB left. Fix: a model with fewer "
         "features, or more memory (on a cluster spark.executor.memoryOverhead)."
     )
 
@@ -60,7 +60,7 @@ def test_4096_features_fit_where_the_workers_have_room() -> None:
 def test_a_driver_is_as_large_as_its_container_not_as_its_node() -> None:
     small = {"spark.driver.memory": "768m", "spark.driver.memoryOverhead": "2048m"}
     assert refusal({**YARN, **M5, **small}, 4096) == (
-        "the PCA of 4,096 features needs some 0.7 GB on the driver, which has 0.4 GB left. Fix: a model with fewer "
+        "the PCA of 4,096 features needs about 0.7 GB on the driver, which has 0.4 GB left. Fix: a model with fewer "
         "features, or more memory (on a cluster spark.driver.memoryOverhead)."
     )
     room({**YARN, **M5, **small, "spark.submit.deployMode": "client"}).require(4096)  # there it is the node's

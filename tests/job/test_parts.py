@@ -138,7 +138,7 @@ def test_a_flipped_bit_in_a_page_is_an_error_that_names_the_file_and_never_a_num
             assert found == rows  # a bit of a page's header that says nothing
     assert len(said) > 180
     assert all(text.startswith(f"{store.location(part.name)} cannot be read (") for text in said)
-    assert all(text.endswith("). Fix: run it again; what is missing or damaged is made anew.") for text in said)
+    assert all(text.endswith("). Fix: run it again; what is missing or damaged is made again.") for text in said)
 
 
 @pytest.mark.parametrize("left", [0, 50, -1])

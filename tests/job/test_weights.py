@@ -269,12 +269,12 @@ def test_weights_that_are_not_there(tmp_path: Path) -> None:
     )
 
 
-def test_weights_that_nothing_vouches_for(tmp_path: Path) -> None:
+def test_weights_without_a_known_digest_are_refused(tmp_path: Path) -> None:
     (tmp_path / "w.h5").write_bytes(b"x")
     with pytest.raises(ModelError) as caught:
         weights.read_from_folder(str(tmp_path), "w.h5", (), "net")
     assert str(caught.value) == (
-        f"nothing vouches for {tmp_path}/w.h5: its sha256 {weights.sha256(b'x')[:16]}… is neither known "
+        f"{tmp_path}/w.h5 cannot be verified: its sha256 {weights.sha256(b'x')[:16]}… is neither known "
         "nor recorded in SHA256SUMS beside it. Fix: make weights MODEL=net, then WEIGHTS= with that folder (--weights)."
     )
 

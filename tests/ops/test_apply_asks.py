@@ -11,6 +11,7 @@ import pytest
 
 from ops.aws.account import Account, Place
 from ops.aws.state_bucket import NoStateError
+from ops.cli import environment as commands
 from ops.cli import verify
 from ops.core.console import Console, Person
 from ops.core.errors import OperatorError, WrongUseError
@@ -93,7 +94,7 @@ def test_a_no_leaves_nothing(done: list[str], monkeypatch: pytest.MonkeyPatch) -
         environment.apply(Account(DEV), ASKED, console)
     assert done == ["state looked for", "plan storage", "plan cluster"]
     assert said(console).count("an hour costs") == 1, "one price"
-    assert "wheels of a node (some 520 MB)" in said(console)
+    assert "wheels of a node (some 530 MB)" in said(console)
     assert "budget_emails, infra/env/dev.storage.tfvars" in said(console)
 
 
@@ -178,3 +179,18 @@ def test_graviton_is_not_rehearsed_on_another_processor(monkeypatch: pytest.Monk
     monkeypatch.setattr(environment, "start_embedded", lambda *_: pytest.fail("it was started"))
     with pytest.raises(WrongUseError, match=re.escape("Fix: leave arm64 out of WITH=, or look in an account: ENV=ver")):
         verify.verify(Place(), "arm64,ssm", Person(), Console(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("is_gone", "buckets", "stops"), [(True, BUCKETS, True), (False, BUCKETS, False), (False, {}, True)]
+)
+def test_images_of_the_embedded_aws_outlive_a_destroy_that_finds_no_cluster(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_gone: bool, buckets: Any, stops: bool
+) -> None:
+    here = Account(Target(env="local", region="eu-west-3", account_id="123456789012", endpoint="http://127.0.0.1:1"))
+    stopped: list[bool] = []
+    monkeypatch.setattr(environment, "stop_embedded", lambda _: stopped.append(True))
+    monkeypatch.setattr(commands.Workspace, "outputs", lambda _: {"buckets": buckets} if buckets else {})
+    commands.stop_embedded(here, Console(), is_gone=is_gone)
+    assert bool(stopped) == stops
+    assert ("make local-down stops it" in capsys.readouterr().out) != stops

@@ -118,7 +118,7 @@ def test_the_command_says_what_else_must_know_a_new_type(folder: Path, monkeypat
     renewing.run({"ENV": "dev", "TYPES": "m8i.xlarge"}, console, folder)
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
-    assert "added: m8i.xlarge in eu-west-3: EC2 0.25, EMR 0.06 USD an hour" in said
+    assert "added: m8i.xlarge in eu-west-3: EC2 0.25, EMR 0.06 USD per hour" in said
     assert "Fix: name family and size in infra/modules/sizing/sizes.tf, too." in said
 
 

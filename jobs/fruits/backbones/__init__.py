@@ -36,7 +36,7 @@ class Packaged:
 
 @dataclass(frozen=True)
 class Published:
-    """Weights that `make weights` fetches once and vouches for.
+    """Weights that `make weights` fetches once and verifies.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Published:
     md5 : str or None
         As in Keras' own source, where it has one.
     sha256 : tuple of str
-        Digests that need no vouching.
+        Digests that this project has verified.
     """
 
     url: str
@@ -58,7 +58,7 @@ class Published:
         return self.url.rpartition("/")[2]
 
     def load(self, folder: str | None, backbone: str) -> bytes:
-        """The verified bytes; ModelError when they are missing, damaged, or nobody has vouched for them."""
+        """The verified bytes; ModelError when they are missing, damaged or not verified."""
         return weights.read_from_folder(folder, self.file, self.sha256, backbone)
 
 

@@ -105,7 +105,7 @@ def read_from_folder(folder: str | None, name: str, known_digests: tuple[str, ..
         sums = {}
     if name not in sums:
         raise ModelError(
-            f"nothing vouches for {store.location(name)}: its sha256 {sha256(data)[:16]}… is neither known nor "
+            f"{store.location(name)} cannot be verified: its sha256 {sha256(data)[:16]}… is neither known nor "
             f"recorded in {SUMS} beside it. Fix: {fix}."
         )
     return verify(data, sums[name], store.location(name), fix)

@@ -155,7 +155,7 @@ ROWS = (
     ),
     Cause(
         name="download-damaged",
-        meaning="an archive that was downloaded is none: a page of an error, or cut off",
+        meaning="a downloaded archive is not one: an error page, or cut off",
         fix="look at what lies at that address (curl -f fails instead of keeping an error's page)",
         command=AGAIN,
         patterns=patterns(

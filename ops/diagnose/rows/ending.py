@@ -58,7 +58,7 @@ ROWS = (
 SUCCEEDED = Cause(
     name="nothing-failed",
     meaning="the step ended well{lost}",
-    fix="nothing is to be done",
+    fix="nothing to do",
     command="make results",
 )
 RUNNING = Cause(

@@ -72,7 +72,7 @@ ROWS = (
     ),
     Cause(
         name="spot-price",
-        meaning="nobody sells Spot machines at the price that was offered{where}",
+        meaning="no Spot machine is to be had at the price that was offered{where}",
         fix="offer up to the on-demand price (EMR's default), or on demand in task (infra/env/<env>.cluster.tfvars)",
         command=AGAIN,
         codes=("INTERNAL_ERROR_SPOT_PRICE_INCREASE_PRIMARY",),

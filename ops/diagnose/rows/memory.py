@@ -38,13 +38,13 @@ DRIVER_CONTAINER = Cause(
 DRIVER_KILLED = Cause(
     name="out-of-memory-driver",
     variant="killed",
-    meaning="the driver was killed from outside (SIGKILL), as the kernel does for want of memory",
+    meaning="the driver was killed from outside (SIGKILL), as the kernel does when memory runs out",
     fix=f"spark.driver.memoryOverhead larger: {LARGER}; or a model with fewer features",
     distinction="the kernel's log on its node (make shell, then dmesg) names what it killed; nothing there: somebody "
     "or something else sent the signal",
     command=_NEXT,
 )
-_KERNEL = "the kernel of its node killed {process} for want of memory: more ran there than the node has room for"
+_KERNEL = "the kernel of its node killed {process} because memory ran out: more ran there than the node has room for"
 DRIVER_KERNEL = Cause(
     name="out-of-memory-driver", variant="kernel", meaning=f"the driver: {_KERNEL}", fix=LARGER, command=_NEXT
 )
@@ -111,8 +111,8 @@ EXECUTOR_HEAP = Cause(
 EXECUTOR_KILLED = Cause(
     name="out-of-memory-executor",
     variant="killed",
-    meaning="an executor was killed from outside (137, SIGKILL), and its own log says nothing: the kernel, for want of "
-    "memory, is the usual one",
+    meaning="an executor was killed from outside (137, SIGKILL), and its own log says nothing: usually by the kernel, "
+    "when memory ran out",
     fix=f"spark.executor.memoryOverhead larger: {LARGER}",
     distinction="the kernel's log on its node (make shell, then dmesg) names what it killed; nothing there: somebody "
     "or something else sent the signal",
@@ -149,7 +149,7 @@ NATIVE_MEMORY = Cause(
 TOO_MANY = Cause(
     name="limit-of-the-system",
     meaning="a process may open no more files or start no more threads{kind}",
-    fix="fewer cores an executor and fewer partitions written at once; the limits of a node: ulimit -n and -u (make "
+    fix="fewer cores per executor and fewer partitions written at once; the limits of a node: ulimit -n and -u (make "
     "shell)",
     loud=True,
     patterns=patterns(
@@ -190,8 +190,8 @@ JVM_CRASH = Cause(
 WORKER_GONE = Cause(
     name="python-crash",
     variant="silent",
-    meaning="a Python worker ended without a word: native code crashed in it, or the kernel killed it for want of "
-    "memory",
+    meaning="a Python worker ended without a word: native code crashed in it, or the kernel killed it when memory ran "
+    "out",
     fix="a crash: ENGINE=tensorflow leaves OpenVINO out. A kill: a type with more memory per vCPU ({variables} in "
     "infra/env/<env>.cluster.tfvars)",
     distinction="spark.python.worker.faulthandler.enabled=true (a cluster of make apply has it) puts the stack of a "

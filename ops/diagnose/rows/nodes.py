@@ -126,8 +126,8 @@ DRIVER_GONE = Cause(
     name="driver-gone",
     meaning="the driver's JVM went away while Python was talking to it, and no log says why",
     fix="see the end of the driver's log, and run the step again; a larger spark.driver.memory if it comes back",
-    distinction="how the step's command ended (its controller): 137 means killed, the kernel for want of memory is the "
-    "usual one; 143 told to end; an OutOfMemoryError stands in the log itself",
+    distinction="how the step's command ended (its controller): 137 means killed, usually by the kernel when memory "
+    "ran out; 143 told to end; an OutOfMemoryError stands in the log itself",
     weak=True,
     patterns=patterns(
         # py4j.protocol.Py4JNetworkError: Answer from Java side is empty (aws-samples/spark-on-aws-lambda#21)

@@ -27,7 +27,7 @@ ROWS = (
     ),
     Cause(
         name="queue-missing",
-        meaning="YARN has no queue of that name, or nobody may use it{where}",
+        meaning="YARN has no queue of that name, or this user may not use it{where}",
         fix="leave --queue and spark.yarn.queue out: this cluster has one, default",
         patterns=patterns(
             # YarnException: Failed to submit application_… : Application … submitted by user hadoop to unknown queue: x
