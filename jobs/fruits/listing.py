@@ -228,7 +228,7 @@ def list_folders(
     parts, left = list(found.parts), found.left
     for row in spark.range(0, len(hands), 1, len(hands)).mapInArrow(descend, PART_DDL).collect():
         if row["kind"] == "part":
-            parts.append(Part.of(row))
+            parts.append(Part.from_row(row))
         else:
             left.add(row["kind"].removeprefix(_LEFT), row["name"], int(row["rows"]))
     return parts, left

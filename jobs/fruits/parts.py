@@ -42,7 +42,7 @@ class Part:
         return asdict(self)
 
     @classmethod
-    def of(cls, row: Any) -> Part:
+    def from_row(cls, row: Any) -> Part:
         """From a row of `PART_DDL`."""
         return cls(row["name"], int(row["rows"]), row["sha256"])
 
@@ -276,4 +276,4 @@ def write_frame(
         yield part_rows({"part": writer.close()})
 
     rows = frame.mapInArrow(write, PART_DDL).collect()
-    return [Part.of(row) for row in rows]
+    return [Part.from_row(row) for row in rows]

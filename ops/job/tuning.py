@@ -358,7 +358,7 @@ def _rows(sample: Sample, usable: NDArray[np.bool_], found: list[tuple[_Measured
             cosine = float(_cosines(features, reference).min())
             if cosine < LEAST_BF16_COSINE:
                 continue  # the job refuses it
-        reduction = pca.reduce(pca.solve(pca.Moments.of(features)), target=DEFAULT_VARIANCE)
+        reduction = pca.reduce(pca.solve(pca.Moments.from_rows(features)), target=DEFAULT_VARIANCE)
         result = cross_validate(keys, labels, reduction.scores(features))
         if result is None:
             raise InputError(
