@@ -120,7 +120,7 @@ def test_a_bucket_that_is_not_there_is_named(s3: dict[str, str]) -> None:
     assert "there is nothing at the input s3://fruits-none/images" in " ".join(missing.stderr.split())
     unwritable = run_local(s3, INPUT=f"s3://{BUCKET}/images", OUTPUT="s3://fruits-none/results")
     assert unwritable.returncode == 13
-    text = " ".join(unwritable.stdout.split())
+    text = " ".join(unwritable.stderr.split())
     assert "the results cannot be written" in text
     assert "check the spelling of the bucket" in text
     assert "Traceback" not in text
