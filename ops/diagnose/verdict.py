@@ -67,7 +67,7 @@ class Verdict:
     meaning: str
     fix: str
     command: str
-    certain: bool = False
+    certain: bool
     distinction: str = ""
     words: str = ""
     source: str = ""

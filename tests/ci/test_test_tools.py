@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import dealing, ending, fast
-from tools import coverage_rooms
+from tools import coverage_rooms, mutants
 
 REPO = Path(__file__).resolve().parents[2]
 PROBE = """
@@ -179,3 +179,14 @@ def test_every_room_has_a_floor() -> None:
     floors = json.loads(coverage_rooms.FLOORS.read_text())
     assert set(floors) == {coverage_rooms.room_of(path) for path in listed}
     assert all(lines > 0 for lines, _ in floors.values())
+
+
+def test_every_explained_mutant_is_one_and_every_module_has_its_tests() -> None:
+    """A line that is written anew loses its reason: seen here, and not only by the night's mutants."""
+    reasons = json.loads(mutants.REASONS.read_text())
+    assert set(reasons) <= set(mutants.MODULES)
+    for module, files in mutants.MODULES.items():
+        known = {mutant.key for mutant, _, _ in mutants.list_mutants(mutants.find_path(module).read_text())}
+        assert known, module
+        assert set(reasons.get(module, {})) <= known, module
+        assert [file for file in files if not (REPO / file.partition("::")[0]).exists()] == []

@@ -229,6 +229,76 @@ def test_whose_words_count(log: tuple[Role, str], cause: str, source: str) -> No
     assert (verdict.cause, verdict.source) == (cause, source)
 
 
+CLASS = (
+    "26/11/24 ERROR Executor: Exception in task 0.0\njava.lang.ClassNotFoundException: org.example.Plum\n\tat x.y(z)\n"
+)
+FAILED = (
+    'Exception in thread "main" org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 1.0 '
+    "failed 4 times, most recent failure: Lost task 0.3 in stage 1.0 (TID 9) (ip-10-0-0-9 executor 2): "
+    "ExecutorLostFailure (executor 2 exited caused by one of the running tasks) Reason: worker lost\n\tat x.y(z)\n"
+)
+BLOCKS = (
+    'Exception in thread "main" java.io.IOException: Could not get block locations. Source file "/x"\n\tat x.y(z)\n'
+)
+GONE = "py4j.protocol.Py4JNetworkError: Answer from Java side is empty\n"
+
+
+@pytest.mark.parametrize(
+    ("logs", "cause", "words"),
+    [
+        # a worker's words are not the driver's, though they are the same
+        ([("executor", f"{HEAD}{OURS}RuntimeError: {BIG}")], "python-exception", "RuntimeError: Total size"),
+        ([("executor", "x\n"), ("driver", f"26/11/24 x {BIG}")], "out-of-memory-driver", "26/11/24 x Total size"),
+        # what ended the driver goes before what was survived, and that before nothing
+        (
+            [("driver", f'26/11/24 WARN x: No space left on device\nException in thread "main" {JVM}')],
+            "jvm-exception",
+            "java.lang.IllegalStateException: a stone",
+        ),
+        ([("driver", f'{CLASS}Exception in thread "main" {JVM}')], "jvm-exception", "java.lang.IllegalStateException"),
+        (
+            [("driver", f"{CLASS}26/11/24 INFO x: on\n")],
+            "jar-mismatch",
+            "java.lang.ClassNotFoundException: org.example",
+        ),
+        # of a loss the executor's own exception, or that it was lost
+        ([("driver", FAILED)], "executor-lost", "org.apache.spark.SparkException: Job aborted"),
+        (
+            [("driver", FAILED), ("executor", f"26/11/24 ERROR Executor: x\n{JVM}")],
+            "jvm-exception",
+            "java.lang.IllegalStateException: a stone",
+        ),
+        ([("driver", f"26/11/24 ERROR x: {GONE}{HEAD}{OURS}{GONE}")], "driver-gone", "26/11/24 ERROR x: py4j"),
+        ([("executor", "26/11/24 WARN x: Could not get block locations. Source file\n")], "node-lost", "26/11/24 WARN"),
+        (
+            [("step", MASTER.format(52)), ("driver", "java.lang.OutOfMemoryError: Java heap space\n")],
+            "out-of-memory-driver",
+            "java.lang.OutOfMemoryError: Java heap space",
+        ),
+        (
+            [("driver", EXECUTOR.format(137)), ("executor", "java.lang.OutOfMemoryError: Java heap space\n")],
+            "out-of-memory-executor",
+            "java.lang.OutOfMemoryError: Java heap space",
+        ),
+    ],
+)
+def test_what_goes_before_what(logs: list[tuple[Role, str]], cause: str, words: str) -> None:
+    verdict = judged(*logs)
+    assert (verdict.cause, verdict.words[: len(words)]) == (cause, words)
+
+
+@pytest.mark.parametrize(
+    ("market", "cause", "meaning"),
+    [
+        ("SPOT", "lost-spot-nodes", "EC2 took Spot nodes back: i-1 (gone)"),
+        ("ON_DEMAND", "node-lost", "a node was lost, or left the cluster: i-1, on demand (gone)"),
+    ],
+)
+def test_a_lost_node_that_only_an_exception_shows_is_looked_up(market: str, cause: str, meaning: str) -> None:
+    verdict = judged(("driver", BLOCKS), nodes=(Node("i-1", market, "gone", True, "ip-10-0-1-29"),))
+    assert (verdict.cause, verdict.meaning) == (cause, meaning)
+
+
 def test_of_nothing_known_the_drivers_line_goes_before_an_executors_and_last_words_before_none() -> None:
     executor, driver = ("executor", "26/11/24 ERROR x: an executor's\n"), ("driver", "26/11/24 ERROR x: the driver's\n")
     assert judged(executor, driver).words == "26/11/24 ERROR x: the driver's"
@@ -492,3 +562,109 @@ def test_an_operators_right_and_the_service_roles_are_granted_elsewhere() -> Non
     for action in ("ec2:RunInstances", "s3:GetObject"):
         verdict = judged(subject="cluster", reason_code="VALIDATION_ERROR", reason=words.format(action))
         assert verdict.fix == "allow it in infra/modules/iam/service_role.tf, and see that the resource has our tags"
+
+
+# --- what else is said ------------------------------------------------------------------------------------------------
+
+
+def test_of_what_is_not_known_the_first_error_and_what_was_looked_for_are_shown() -> None:
+    oom = "java.lang.OutOfMemoryError: Java heap space"
+    verdict = judged(("driver", f'{oom}\nException in thread "main" {JVM}'))
+    assert (verdict.cause, verdict.is_known, verdict.first) == ("jvm-exception", False, f"driver: {oom}")
+    assert "a lost node" in verdict.ruled_out
+    assert "an OutOfMemoryError or MemoryError" not in verdict.ruled_out, "it was seen"
+    known = judged(("driver", EXECUTOR.format(137)))
+    assert (known.is_known, known.first, known.ruled_out) == (True, "", ())
+    assert judged(("bootstrap", "26/11/24 ERROR x: y\n"), subject="cluster").ruled_out == ()
+
+
+def test_what_decides_is_said_and_what_was_read_already() -> None:
+    killed = ("driver", EXECUTOR.format(137))
+    assert judged(killed).distinction.startswith("the kernel's log on its node (make shell, then dmesg) names ")  # type: ignore[arg-type]
+    read = judged(killed, Document("node", "n", "x", host="ip-10-0-1-23"))  # type: ignore[arg-type]
+    assert read.distinction.startswith("the logs of its node were read, and name no kill by the kernel or YARN; the ")
+    lost = ("executor", "26/11/24 WARN x: Could not get block locations. Source file\n")
+    verdict = judged(lost)  # type: ignore[arg-type]
+    assert verdict.meaning == "a node was lost, or left the cluster"
+    assert verdict.distinction
+    ended = (Node("i-1", "ON_DEMAND", "gone", True, "ip-10-0-1-29"),)
+    assert judged(lost, nodes=ended).distinction == ""  # type: ignore[arg-type]
+
+
+def test_an_executors_exception_is_raised_where_it_explains_the_loss() -> None:
+    own = Document("executor", f"x/{CONTAINER}/stderr", f"26/11/24 ERROR Executor: Exception in task\n{JVM}")
+    assert judged(("driver", EXECUTOR.format(50)), own).raised == "java.lang.IllegalStateException: a stone"
+    assert judged(("driver", EXECUTOR.format(137)), own).raised == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "meaning", "setting"),
+    [
+        ("AM memory (8192+819 MB)", "the driver of the application asks for more than", "spark.driver.memory"),
+        (
+            "executor memory (8192 MB), overhead (819 MB)",
+            "an executor of the application asks for",
+            "spark.executor.me",
+        ),
+    ],
+)
+def test_who_asked_for_too_much_and_which_setting_it_is(words: str, meaning: str, setting: str) -> None:
+    refused = (
+        f"java.lang.IllegalArgumentException: Required {words} is above the max threshold (6144 MB) of this cluster!"
+    )
+    verdict = judged(("step", f'Exception in thread "main" {refused}\n\tat x.y(z)\n'))
+    assert (verdict.cause, verdict.meaning[: len(meaning)]) == ("request-too-large", meaning)
+    assert verdict.meaning.endswith(" and 6144 MB at most")
+    assert setting in verdict.fix
+
+
+def test_of_many_spot_nodes_five_are_named_and_long_words_are_cut() -> None:
+    nodes = tuple(Node(f"i-{number}", "SPOT", "gone", True) for number in range(6))
+    meaning = judged(("step", MASTER.format(-100)), nodes=nodes).meaning
+    assert meaning == "EC2 took Spot nodes back: " + ", ".join(f"i-{number} (gone)" for number in range(5))
+    assert judged(job={"cause": "rejects", "message": "x" * 1500}).words == "x" * 1000
+
+
+# --- how logs are read -------------------------------------------------------------------------------------------
+
+
+def test_of_a_bootstrap_that_failed_twice_the_last_counts() -> None:
+    said = "install_tensorflow: failed in {} after 0.3 s ({}, exit 12): {}\n"
+    log = said.format("import", "python", "first. Fix: this.") + said.format("check", "disk", "second. Fix: that.")
+    verdict = judged(("bootstrap", log), subject="cluster", reason_code="BOOTSTRAP_FAILURE")
+    assert (verdict.cause, verdict.words, verdict.fix) == ("bootstrap-disk", "second", "that")
+
+
+def test_of_two_masters_the_last_ones_node_is_asked() -> None:
+    kill = "[Tue] Out of memory: Killed process 4711 (java) total-vm:9kB\n"
+    log = HOST.replace("1-23", "1-99") + HOST + MASTER.format(137)
+    assert judged(("step", log), Document("node", "n", kill, host="ip-10-0-1-23")).source == "n"
+    assert judged(("step", log), Document("node", "n", kill, host="ip-10-0-1-99")).source == "YARN's client"
+
+
+def test_what_a_driver_quotes_of_an_executor_is_the_executors() -> None:
+    quote = (
+        f"26/11/24 10:00:00 WARN YarnAllocator: Container {CONTAINER} failed\nLast 4096 bytes of stderr :\n{{}}\n.\n"
+    )
+    heap = "java.lang.OutOfMemoryError: Java heap space"
+    verdict = judged(("driver", f"{quote.format('')}{quote.format(heap)}{EXECUTOR.format(1)}"))
+    assert (verdict.cause, verdict.words) == ("out-of-memory-executor", heap)
+    assert verdict.source == f"driver (quoted of {CONTAINER})"
+    nobodys = judged(("driver", f"Last 4096 bytes of stderr :\n{heap}\n.\n{EXECUTOR.format(1)}"))
+    assert nobodys.source == "driver (quoted of an executor)"
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        (f"26/11/24 x {BIG.strip()}" + "y" * 30_000, "out-of-memory-driver"),
+        ("y" * 30_000 + f"26/11/24 x {BIG.strip()}", "out-of-memory-driver"),
+        ("y" * 15_000 + f"26/11/24 x {BIG.strip()}" + "y" * 15_000, "unknown"),
+    ],
+)
+def test_of_a_very_long_line_beginning_and_end_are_read_and_short_ones_stay_whole(line: str, cause: str) -> None:
+    verdict = judged(("driver", f"hello\n{line}\nbye\n"))
+    assert verdict.cause == cause
+    assert len(verdict.words) < 500
+    assert cause == "unknown" or "is bigger than spark.driver.maxResultSize" in verdict.words
+    assert cause != "unknown" or verdict.words == "bye"
