@@ -33,7 +33,7 @@ from fruits.lease import Lease
 from fruits.memory import Room
 from fruits.models import PublishedModel, publish, require_model
 from fruits.parts import Part, deal, read_frame
-from fruits.progress import ERROR, FOLDER, Progress, heartbeat_interval
+from fruits.progress import ERROR, FOLDER, Progress, choose_heartbeat_interval
 from fruits.request import Request
 from fruits.selection import normalise_names, select
 from fruits.store import Store
@@ -263,7 +263,7 @@ class Run:
                 output=self.output,
                 model=model,
                 wave=name,
-                heartbeat=heartbeat_interval(self.slots),
+                heartbeat=choose_heartbeat_interval(self.slots),
             )
             parts_written = run_wave(todo, task, tasks)
             self.lease.require()

@@ -24,7 +24,7 @@ _PREFIX = 4
 
 
 def normalise_names(classes: Iterable[str]) -> list[str]:
-    """Class names as `listing.label_of` writes them."""
+    """Class names as `inputs.read_label` writes them."""
     return [unicodedata.normalize("NFC", name) for name in classes]
 
 

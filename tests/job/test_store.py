@@ -20,7 +20,7 @@ import pytest
 from fruits import featurize
 from fruits.errors import StorageError, UsageError
 from fruits.parts import Part, is_whole, read_batches
-from fruits.store import Store, s3_options, split_uri
+from fruits.store import Store, make_s3_options, split_uri
 
 from ops.cost.estimate import price_reads
 from tests.job.refusing_s3 import EXPIRED, SLOW_DOWN, RefusingS3, refusing_s3
@@ -170,19 +170,19 @@ def test_s3_takes_endpoint_and_region_from_the_environment(monkeypatch: pytest.M
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:5000")
-    options = s3_options("b")
+    options = make_s3_options("b")
     assert (options["endpoint_override"], options["scheme"], options["region"]) == (
         "127.0.0.1:5000",
         "http",
         "us-east-1",
     )
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
-    assert s3_options("b")["region"] == "eu-west-3"
+    assert make_s3_options("b")["region"] == "eu-west-3"
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    assert s3_options("b")["region"] == "eu-central-1"
+    assert make_s3_options("b")["region"] == "eu-central-1"
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.example.test")
-    assert (s3_options("b")["endpoint_override"], s3_options("b")["scheme"]) == ("s3.example.test", "https")
-    assert s3_options("b")["connect_timeout"] <= 10  # never the minutes of a hanging route
+    assert (make_s3_options("b")["endpoint_override"], make_s3_options("b")["scheme"]) == ("s3.example.test", "https")
+    assert make_s3_options("b")["connect_timeout"] <= 10  # never the minutes of a hanging route
 
 
 @pytest.mark.costly
@@ -213,12 +213,12 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[RefusingS3]:
             "AWS_SECRET_ACCESS_KEY": "b",
         }.items():
             monkeypatch.setenv(name, value)
-        real = fruits.store.s3_options
-        monkeypatch.setattr(fruits.store, "s3_options", lambda bucket: {**real(bucket), "request_timeout": 0.5})
+        real = fruits.store.make_s3_options
+        monkeypatch.setattr(fruits.store, "make_s3_options", lambda bucket: {**real(bucket), "request_timeout": 0.5})
         monkeypatch.setattr(fruits.store.Insistent, "PAUSES", (0.01,) * 7)
-        fruits.store._file_system.cache_clear()
+        fruits.store._open_file_system.cache_clear()
         yield store
-        fruits.store._file_system.cache_clear()
+        fruits.store._open_file_system.cache_clear()
 
 
 @pytest.mark.costly
