@@ -194,27 +194,34 @@ def is_final(error: Exception) -> bool:
     return isinstance(error, (*_LOST, ValueError)) and "AWS Error" not in str(error)
 
 
-_FIXES: tuple[tuple[tuple[str, ...], str], ...] = (
+_KINDS: tuple[tuple[tuple[str, ...], type[StorageError], str], ...] = (
     (
         ("access_denied", "access denied", "forbidden"),
+        StorageError,
         "the identity in use lacks the right; check who you are and the policy of the bucket or folder",
     ),
-    (("nosuchbucket", "no such bucket", "does not exist", "not_found"), "check the spelling of the bucket"),
+    (
+        ("nosuchbucket", "no such bucket", "does not exist", "not_found"),
+        StorageError,
+        "check the spelling of the bucket",
+    ),
     (
         ("permanentredirect", "wrong region", "authorizationheadermalformed"),
+        StorageError,
         "the bucket lies in another region; set AWS_REGION to its region",
     ),
-    (("no space", "quota exceeded"), "free some disk, or choose another place"),
+    (("no space", "quota exceeded"), DiskFullError, "free some disk, or choose another place"),
+    (("",), StorageError, "check the address and the network"),
 )
-"""By words of an error, in lower case; the first that fits counts."""
+"""By words of an error, in lower case: the first that fits decides the exception and its fix."""
 
 
 def explain_error(error: Exception, failure: str) -> StorageError:
     """A store's error in a sentence: what failed, the first line of the error, and the fix for its kind."""
     text = str(error).split("\n")[0]
     words = text.lower() + (" forbidden" if isinstance(error, PermissionError) else "")
-    fixes = (fix for phrases, fix in _FIXES if any(phrase in words for phrase in phrases))
-    return StorageError(f"{failure}: {text}. Fix: {next(fixes, 'check the address and the network')}.")
+    kind, fix = next((kind, fix) for phrases, kind, fix in _KINDS if any(phrase in words for phrase in phrases))
+    return kind(f"{failure}: {text}. Fix: {fix}.")
 
 
 def _keep_first_level(entries: list[Entry], key: str) -> list[Entry]:

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fruits import featurize
-from fruits.errors import StorageError, UsageError
+from fruits.errors import DiskFullError, StorageError, UsageError
 from fruits.parts import Part, is_whole, read_batches
-from fruits.store import Store, make_s3_options, split_uri
+from fruits.store import Store, explain_error, make_s3_options, split_uri
 
 from ops.cost.estimate import price_reads
 from tests.job.refusing_s3 import EXPIRED, SLOW_DOWN, RefusingS3, refusing_s3
@@ -272,3 +272,21 @@ def test_every_image_is_delivered_whatever_happens_on_the_way(s3: RefusingS3, tr
     rows = [featurize._Image(f"s3://{key}", "Apple", len(data), 0) for key, data in images.items()]
     read = featurize._read_patiently(Store("s3://b/in"), rows, 8, pause=lambda _seconds: None)
     assert {image.path.removeprefix("s3://"): data for image, data in read} == images
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "fix"),
+    [
+        (OSError("When reading: AWS Error ACCESS_DENIED"), StorageError, "the identity in use lacks the right"),
+        (PermissionError(13, "no"), StorageError, "the identity in use lacks the right"),
+        (OSError("AWS Error NO_SUCH_BUCKET: The specified bucket does not exist"), StorageError, "check the spelling"),
+        (OSError("HTTP status 301: PermanentRedirect"), StorageError, "the bucket lies in another region"),
+        (OSError(28, "No space left on device"), DiskFullError, "free some disk, or choose another place"),
+        (OSError(122, "Disk quota exceeded"), DiskFullError, "free some disk, or choose another place"),
+        (OSError("curlCode: 6, Couldn't resolve host name\nmore"), StorageError, "check the address and the network"),
+    ],
+)
+def test_each_kind_of_error_has_its_own_fix(error: OSError, kind: type[StorageError], fix: str) -> None:
+    failure = explain_error(error, "cannot write x")
+    assert type(failure) is kind
+    assert str(failure).startswith(f"cannot write x: {str(error).splitlines()[0]}. Fix: {fix}")
