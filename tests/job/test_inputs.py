@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fruits import inputs, listing
-from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, images_in, left_out_as, walk, walk_folder
+from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, filter_images, find_exclusion, walk, walk_folder
 from fruits.store import Entry, Store
 
 from ops.data.images import find_images
@@ -48,7 +48,7 @@ ODD = {
 
 @pytest.mark.parametrize("key", ODD)
 def test_what_a_key_is(key: str) -> None:
-    assert left_out_as(key) == ODD[key]
+    assert find_exclusion(key) == ODD[key]
 
 
 def test_every_command_takes_the_same_images(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def listed(store: Any, wanted: int) -> tuple[list[str], int]:
     left, folders = LeftOut(), list[Any]()
     keys = [entry.key for entry in listing._walk_down(store, wanted, left, folders)]
     for folder in folders:
-        keys += [entry.key for entry in images_in(listing._listed(store, folder), left)]
+        keys += [entry.key for entry in filter_images(listing._listed(store, folder), left)]
     return sorted(keys), len(folders)
 
 
