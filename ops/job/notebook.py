@@ -19,7 +19,7 @@ SOURCE = ROOT / "notebooks" / "source.py"
 NOTEBOOK = ROOT / "notebooks" / "fruits.ipynb"
 FOLDER = ROOT / "build" / "notebook"
 ZIP = "fruits-notebook.zip"
-BESIDE = ("sample/__init__.py", "sample/draw.py")
+BESIDE = tuple(f"sample/{name}.py" for name in ("__init__", "camera", "clouds", "draw", "fruits"))
 """What the notebook needs beside the job: the drawn sample."""
 
 

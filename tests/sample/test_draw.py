@@ -15,7 +15,9 @@ import pytest
 from PIL import Image
 
 from sample import draw
+from sample.clouds import Cloud
 from sample.draw import DrawError, draw_sample
+from sample.fruits import Fruit
 from tests.drawn import draw_once
 
 pytestmark = pytest.mark.costly
@@ -30,13 +32,13 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def grown_once() -> dict[str, draw._Fruit]:
+def grown_once() -> dict[str, Fruit]:
     """Two fruits, each specimen of which is grown once and then photographed for every test."""
 
-    def once(grow: Callable[[np.random.Generator], draw.Cloud]) -> Callable[[np.random.Generator], draw.Cloud]:
-        grown: dict[str, draw.Cloud] = {}
+    def once(grow: Callable[[np.random.Generator], Cloud]) -> Callable[[np.random.Generator], Cloud]:
+        grown: dict[str, Cloud] = {}
 
-        def specimen(rng: np.random.Generator) -> draw.Cloud:
+        def specimen(rng: np.random.Generator) -> Cloud:
             seed = str(rng.bit_generator.state)
             if seed not in grown:
                 grown[seed] = grow(rng)
@@ -48,7 +50,7 @@ def grown_once() -> dict[str, draw._Fruit]:
 
 
 @pytest.fixture
-def two_fruits(monkeypatch: pytest.MonkeyPatch, grown_once: dict[str, draw._Fruit]) -> None:
+def two_fruits(monkeypatch: pytest.MonkeyPatch, grown_once: dict[str, Fruit]) -> None:
     """Where the files matter and not the pictures: two fruits are drawn sooner than eight."""
     monkeypatch.setattr(draw, "FRUITS", grown_once)
 
@@ -60,7 +62,7 @@ def quick_pictures(two_fruits: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def noise(model: object, turn: object, rng: np.random.Generator) -> Image.Image:
         return Image.fromarray(rng.integers(0, 256, (draw.SIZE, draw.SIZE, 3), np.uint8))
 
-    monkeypatch.setattr(draw, "_photograph", noise)
+    monkeypatch.setattr(draw, "take_photograph", noise)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
