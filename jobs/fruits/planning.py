@@ -140,7 +140,7 @@ class Sizing:
     waves: int
 
     @classmethod
-    def of(cls, images: int, slots: int) -> Sizing:
+    def choose(cls, images: int, slots: int) -> Sizing:
         """Equal tasks, a multiple of the slots, so that no slot waits at the end; few enough that files stay few."""
         wanted = min(max(images / (slots * TASKS_PER_SLOT), MIN_IMAGES_PER_TASK), MAX_IMAGES_PER_TASK)
         rounds = max(1, round(images / (slots * wanted)))
@@ -190,11 +190,11 @@ def make_plan(
                 yield part_rows({row["kind"]: Part(row["part"], 0)})
         yield part_rows({"todo": todo.close(), "stale": stale.close()})
 
-    files = max(1, min(Sizing.of(images, slots).waves * 2, 2000))
+    files = max(1, min(Sizing.choose(images, slots).waves * 2, 2000))
     rows = frame.repartition(files).mapInArrow(divide, PART_DDL).collect()
     found: dict[str, list[Part]] = {}
     for row in rows:
-        found.setdefault(row["kind"], []).append(Part.of(row))
+        found.setdefault(row["kind"], []).append(Part.from_row(row))
     damaged = [f"{kind.split()[1]}/{p.name}" for kind, parts in found.items() if " " in kind for p in parts]
     return Plan(images, found.get("todo", []), target, found.get("stale", []), sorted(damaged))
 
@@ -208,7 +208,7 @@ def plan_of_listing(parts: list[Part], store: Store, selection: Selection, state
         None where images must be compared, chosen, or dealt anew.
     """
     images = sum(part.rows for part in parts)
-    waves = Sizing.of(images, slots).waves
+    waves = Sizing.choose(images, slots).waves
     coarse = max(part.rows for part in parts) * waves > images
     if state.features or state.rejects or not selection.is_whole or coarse:
         return None
@@ -266,7 +266,7 @@ def rewrite_without(
         if row["kind"] == REPLACED:
             replaced.add(row["name"])
         else:
-            written[row["kind"]].append(Part.of(row))
+            written[row["kind"]].append(Part.from_row(row))
     return (
         [part for part in state.features if part.name not in replaced] + written[FEATURES],
         [part for part in state.rejects if part.name not in replaced] + written[REJECTS],
@@ -322,4 +322,4 @@ def _merged(spark: SparkSession, output: Store, folder: str, parts: tuple[Part, 
 
     files = -(-sum(part.rows for part in small) // MAX_IMAGES_PER_TASK)
     rows = map_parts(spark, small, files, write, PART_DDL).collect()
-    return [part for part in parts if part.rows >= MIN_IMAGES_PER_TASK] + [Part.of(row) for row in rows]
+    return [part for part in parts if part.rows >= MIN_IMAGES_PER_TASK] + [Part.from_row(row) for row in rows]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fruits.errors import FruitsError
-from fruits.progress import progress_of
+from fruits.progress import read_progress
 from rich.table import Table
 from rich.text import Text
 
@@ -52,7 +52,7 @@ def open_steps(account: Account, cluster: Cluster | None) -> list[OpenStep]:
         report = None
         if listed["Status"]["State"] != "PENDING":
             try:
-                report = progress_of(account.store(emr.read_output(account, listed["Id"])))
+                report = read_progress(account.store(emr.read_output(account, listed["Id"])))
             except (OperatorError, FruitsError, OSError):
                 report = None  # not one of ours, or its store does not answer: the state is told anyway
             started = listed["Status"]["Timeline"].get("StartDateTime")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fruits.errors import FruitsError
-from fruits.progress import LEAST_FOR_A_RATE, progress_of
+from fruits.progress import LEAST_FOR_A_RATE, read_progress
 from fruits.store import Store
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
@@ -38,7 +38,7 @@ class Watcher:
 
     def _read(self) -> dict[str, Any] | None:
         try:
-            return progress_of(self._output)
+            return read_progress(self._output)
         except FruitsError:
             return None  # the store did not answer this time
 

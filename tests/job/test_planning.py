@@ -26,23 +26,23 @@ slots = st.integers(1, 5000)
 
 @given(images, slots)
 def test_every_image_has_a_place(images: int, slots: int) -> None:
-    sizing = Sizing.of(images, slots)
+    sizing = Sizing.choose(images, slots)
     assert sizing.tasks * sizing.images_per_task * sizing.waves >= images
 
 
 @given(images, slots)
 def test_no_task_is_longer_than_allowed_by_much(images: int, slots: int) -> None:
-    assert Sizing.of(images, slots).images_per_task <= 2 * MAX_IMAGES_PER_TASK
+    assert Sizing.choose(images, slots).images_per_task <= 2 * MAX_IMAGES_PER_TASK
 
 
 @given(images, slots)
 def test_a_wave_is_a_whole_number_of_rounds(images: int, slots: int) -> None:
-    assert Sizing.of(images, slots).tasks % slots == 0
+    assert Sizing.choose(images, slots).tasks % slots == 0
 
 
 @given(st.integers(1, 5000), slots)
 def test_a_task_is_never_mostly_its_own_start(images: int, slots: int) -> None:
-    sizing = Sizing.of(images, slots)
+    sizing = Sizing.choose(images, slots)
     tasks = min(sizing.tasks, -(-images // sizing.images_per_task))
     assert tasks == 1 or images // tasks >= 8
 
@@ -91,13 +91,13 @@ SCHEMA_DDL = "path string, label string, size long, mtime long"
 
 
 def test_files_stay_few_for_a_few_thousand_photographs() -> None:
-    sizing = Sizing.of(3000, 2)
+    sizing = Sizing.choose(3000, 2)
     assert sizing.tasks * sizing.waves <= 32
     assert sizing.images_per_task >= 90
 
 
 def test_a_hundred_million_images_do_not_make_a_million_files() -> None:
-    sizing = Sizing.of(100_000_000, 400)
+    sizing = Sizing.choose(100_000_000, 400)
     assert sizing.tasks * sizing.waves < 60_000
 
 

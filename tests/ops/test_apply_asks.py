@@ -94,7 +94,7 @@ def test_a_no_leaves_nothing(done: list[str], monkeypatch: pytest.MonkeyPatch) -
         environment.apply(Account(DEV), ASKED, console)
     assert done == ["state looked for", "plan storage", "plan cluster"]
     assert said(console).count("an hour costs") == 1, "one price"
-    assert "wheels of a node (some 520 MB)" in said(console)
+    assert "wheels of a node (some 530 MB)" in said(console)
     assert "budget_emails, infra/env/dev.storage.tfvars" in said(console)
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from awscli.botocore.loaders import Loader
 
+from ops.core.paths import ROOT
+from ops.job import wheelhouse
 from tests.cli.test_users_packages import LOCKS_OF_USERS, locked, normalised
 from tools import slim
 
@@ -74,3 +76,12 @@ def test_everything_that_users_get_fits_into_two_and_a_half_gigabytes() -> None:
     archives = [path.stat().st_size for path in Path(sysconfig.get_path("data")).glob("spark-classes-*.jsa")]
     size = sum(file.stat().st_size for file in files | bytecode if file.is_file()) + max(archives, default=0)
     assert 1_500_000_000 < size < LARGEST, f"{size / 1e9:.2f} GB"
+
+
+def test_the_size_that_is_said_of_the_wheels_is_theirs() -> None:
+    lock = (wheelhouse.LOCKS / "requirements-x86_64.txt").read_bytes()
+    folder = ROOT / wheelhouse.FOLDER / wheelhouse.lock_key(lock)
+    if not (folder / wheelhouse.SUMS).exists():
+        pytest.skip("needs the wheels of a node: make wheelhouse")
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    assert size / 1e6 == pytest.approx(wheelhouse.SOME_MB, rel=0.02)

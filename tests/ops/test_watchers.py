@@ -208,7 +208,7 @@ def test_a_report_that_cannot_be_read_now_does_not_lead_back_to_the_start(
             raise given
         return given
 
-    monkeypatch.setattr(watch, "progress_of", answer)
+    monkeypatch.setattr(watch, "read_progress", answer)
     watcher = watch.Watcher(Store(str(tmp_path)))
     told = [watch.describe_progress(watcher.report()) for _ in range(6)]
     assert told[:2] == ["starting Spark", "starting Spark"], "an earlier run's report is not ours"

@@ -43,7 +43,7 @@ def test_one_command_leads_from_nothing_to_results_and_back_to_nothing(clone: Cl
         "demo: apply, upload, run-step, results and destroy on an AWS embedded in this machine; about 3 minutes on two"
     )
     assert printed.index(first) < printed.index("storage applied")
-    assert "It downloads nothing: the wheels of a node are here." in printed or "some 520 MB, once." in printed
+    assert "It downloads nothing: the wheels of a node are here." in printed or "some 530 MB, once." in printed
     assert re.search(r"^demo done in \d+ s; nothing was billed$", printed, re.MULTILINE), printed
     assert re.search(rf"^report +(xdg-open|open) {re.escape(report)}$", printed, re.MULTILINE), printed
     assert printed.splitlines()[-1].startswith("next      make run-local INPUT=folder")

@@ -68,7 +68,7 @@ def test_the_idle_watch_ends_a_cluster_that_is_looked_at_with_more(clone: Clone)
     assert {verdicts[name] for name in seen} == {"rehearsed"}
     assert verdicts["clock"] == "open", "one of the two ends a cluster"
     idle = record["evidence"]["extras"]["idle"]
-    assert idle["limit"] <= idle["seconds"] <= idle["limit"] + 900
+    assert (idle["state"], idle["seconds"] <= idle["limit"] + 900) == ("TERMINATED", True)
     assert "broken" not in verdicts.values()
     assert "nothing of it is left" in printed
     clone.assert_nothing_runs()
