@@ -4,9 +4,7 @@ from ops.diagnose.cause import Cause, patterns
 
 AGAIN = "make destroy, then make apply"
 CHECK = "make doctor, then make apply"
-_VALIDATION = (
-    "https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-errordetail-validation.html"
-)
+# https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-errordetail-validation.html
 
 ROWS = (
     Cause(
