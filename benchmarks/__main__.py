@@ -19,7 +19,7 @@ from benchmarks import rivals
 from benchmarks.photographs import ROOT
 from benchmarks.results import BenchmarkError, Check, Options, Result, Series
 
-NAMES = ("notebook", "bare", "guard", "latency", "pca", "fixed", "memory", "rivals", "diagnose")
+NAMES = ("notebook", "bare", "guard", "latency", "pca", "fixed", "memory", "rivals", "diagnose", "uploads")
 COMMITTED = ROOT / "benchmarks" / "results"
 TRIALS = ROOT / "build" / "bench"
 REPEATS = 3

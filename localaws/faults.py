@@ -245,10 +245,10 @@ class Saboteur:
                     victims.take_spot()
         return True
 
-    def _kill(self, what: str, process: psutil.Process | None) -> None:
+    def _kill(self, label: str, process: psutil.Process | None) -> None:
         if process is None:
             return
-        LOG.info("fault %s: %s %d is killed", self.kind, what, process.pid)
+        LOG.info("fault %s: %s %d is killed", self.kind, label, process.pid)
         try:
             process.kill()
         except psutil.NoSuchProcess:

@@ -154,17 +154,17 @@ def _is_in_network(network: str, address: str) -> bool:
 
 
 _COMPARISONS: dict[str, Callable[[str, str], bool]] = {
-    "stringequals": lambda wanted, got: _fill_plain(wanted) == got,
-    "stringequalsignorecase": lambda wanted, got: _fill_plain(wanted).lower() == got.lower(),
-    "stringlike": lambda wanted, got: matches(wanted, got),
-    "arnequals": lambda wanted, got: matches(wanted, got),
-    "arnlike": lambda wanted, got: matches(wanted, got),
-    "bool": lambda wanted, got: wanted.lower() == got.lower(),
-    "numericequals": lambda wanted, got: float(got) == float(wanted),
-    "numericlessthan": lambda wanted, got: float(got) < float(wanted),
-    "numericlessthanequals": lambda wanted, got: float(got) <= float(wanted),
-    "numericgreaterthan": lambda wanted, got: float(got) > float(wanted),
-    "numericgreaterthanequals": lambda wanted, got: float(got) >= float(wanted),
+    "stringequals": lambda expected, actual: _fill_plain(expected) == actual,
+    "stringequalsignorecase": lambda expected, actual: _fill_plain(expected).lower() == actual.lower(),
+    "stringlike": lambda expected, actual: matches(expected, actual),
+    "arnequals": lambda expected, actual: matches(expected, actual),
+    "arnlike": lambda expected, actual: matches(expected, actual),
+    "bool": lambda expected, actual: expected.lower() == actual.lower(),
+    "numericequals": lambda expected, actual: float(actual) == float(expected),
+    "numericlessthan": lambda expected, actual: float(actual) < float(expected),
+    "numericlessthanequals": lambda expected, actual: float(actual) <= float(expected),
+    "numericgreaterthan": lambda expected, actual: float(actual) > float(expected),
+    "numericgreaterthanequals": lambda expected, actual: float(actual) >= float(expected),
     "ipaddress": _is_in_network,
 }
 _NEGATIONS = {

@@ -220,8 +220,8 @@ def _request_emr(call: Call, facts: Facts) -> Iterator[RequestedAction]:
     clusters = parameters.get("JobFlowIds") or [
         parameters[name] for name in ("ClusterId", "JobFlowId", "ResourceId", "TargetResourceArn") if name in parameters
     ]
-    things = [prefix + str(cluster).rpartition("/")[2] for cluster in clusters]
-    yield RequestedAction(action, things, tags, context=_tag_keys(parameters.get("TagKeys")))
+    arns = [prefix + str(cluster).rpartition("/")[2] for cluster in clusters]
+    yield RequestedAction(action, arns, tags, context=_tag_keys(parameters.get("TagKeys")))
 
 
 def _tag_keys(names: Sequence[str] | None) -> dict[str, Any]:

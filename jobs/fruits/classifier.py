@@ -160,7 +160,7 @@ class Result:
         Accuracy tested on fold 0, and on fold 1.
     images : int
         Tested.
-    of : int
+    population : int
         Images of the result; more than `images` where a sample was tested.
     predicted : ndarray of int32, shape (n,)
         For each image, the number in `labels` of the class that it was taken for; -1 where it was not tested.
@@ -170,7 +170,7 @@ class Result:
     confusion: NDArray[np.int64]
     by_fold: tuple[float, float]
     images: int
-    of: int
+    population: int
     split: Split
     predicted: NDArray[np.int32]
 
@@ -203,7 +203,7 @@ class Result:
             "accuracy_by_fold": [round(value, 4) for value in self.by_fold],
             "chance": round(self.chance, 4),
             "images": self.images,
-            "images_of_result": self.of,
+            "images_of_result": self.population,
             "split": self.split.statement,
             "labels": list(self.labels),
             "confusion": self.confusion.tolist(),
@@ -211,7 +211,7 @@ class Result:
 
 
 def cross_validate(
-    paths: Sequence[str], labels: Sequence[str], scores: NDArray[np.floating], *, of: int | None = None
+    paths: Sequence[str], labels: Sequence[str], scores: NDArray[np.floating], *, population: int | None = None
 ) -> Result | None:
     """Learn on each fold, test on the other.
 
@@ -220,7 +220,7 @@ def cross_validate(
     Parameters
     ----------
     scores : ndarray, shape (n, k)
-    of : int, optional
+    population : int, optional
         Images of the result, where these are a sample of it.
 
     Returns
@@ -228,11 +228,11 @@ def cross_validate(
     Result or None
         None when fewer than two classes have two images.
     """
-    return cross_validate_blocks(paths, labels, lambda: iter([np.asarray(scores)]), of=of)
+    return cross_validate_blocks(paths, labels, lambda: iter([np.asarray(scores)]), population=population)
 
 
 def cross_validate_blocks(
-    paths: Sequence[str], labels: Sequence[str], blocks: Any, *, of: int | None = None
+    paths: Sequence[str], labels: Sequence[str], blocks: Any, *, population: int | None = None
 ) -> Result | None:
     """`cross_validate` over blocks of rows, read twice: memory does not grow with the scores.
 
@@ -274,7 +274,7 @@ def cross_validate_blocks(
         confusion=confusion.sum(axis=0),
         by_fold=(right[0], right[1]),
         images=tested,
-        of=len(paths) if of is None else of,
+        population=len(paths) if population is None else population,
         split=folds,
         predicted=predicted,
     )

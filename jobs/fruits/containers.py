@@ -66,8 +66,8 @@ class Picture:
     scaled: bool = False
 
 
-def _truncated(what: str) -> DamagedError:
-    return DamagedError(f"is truncated: {what}")
+def _truncation(detail: str) -> DamagedError:
+    return DamagedError(f"is truncated: {detail}")
 
 
 # --- JPEG -------------------------------------------------------------------------------------------------------------
@@ -92,61 +92,64 @@ _LOOKAHEAD = bytes(32)
 """libjpeg wants to see some bytes more than it needs."""
 
 
-def jpeg(data: bytes) -> Picture:
+def parse_jpeg(data: bytes) -> Picture:
     """Take a JPEG apart: what its decoder needs, up to the end mark."""
-    kept: list[bytes] = [data[:2]]
-    frame, scans, exif, at, length = 0, 0, b"", 2, 2
+    pieces = [data[:2]]
+    frame, shape, interval, scans, exif = 0, b"", 0, 0, b""
     first_symbols: dict[int, int] = {}
-    shape, interval = b"", 0
-    while True:
-        found = _MARKER.search(data, at)
-        if found is None:
-            raise _truncated("the data end before the end mark (EOI)")
-        marker, at = data[found.end() - 1], found.end()
-        if marker == _EOI:
-            break
-        if scans and marker not in _AFTER_SCAN:
-            raise _truncated(_instead(marker))
-        if marker == 0x01 or (marker == _SOI and not scans):
-            continue
-        size = int.from_bytes(data[at : at + 2], "big")
-        if size < 2 or at + size > len(data):
-            raise _truncated("a segment is longer than the rest of the file")
-        body = data[at + 2 : at + size]
-        if marker == 0xE1 and body.startswith(b"Exif\0") and not exif:
-            exif = body[6:]
-        if marker in _SOF:
+    for marker, start, end, body in _iterate_segments(data):
+        if marker == 0xE1 and body.startswith(b"Exif\0"):
+            exif = exif or body[6:]
+        elif marker in _SOF:
             frame, shape = marker, body
-        if marker == _DRI and not scans:
+        elif marker == _DRI and not scans:
             interval = int.from_bytes(body[:2], "big")
-        if marker == _DHT:
+        elif marker == _DHT:
             first_symbols.update(_first_symbols(body))
         if marker == _SOS:
             scans += 1
-            busy = _is_busy(frame, body, first_symbols)
-            ending = _MARKER.search(data, at + size)
-            end = ending.start() if ending else len(data)
-            kept.append(b"\xff" + data[found.end() - 1 : end].rstrip(b"\xff"))  # fill bytes, not pixels
-            if busy and ZEROS in kept[-1]:
-                raise _truncated("zero bytes stand in place of its pixels")
-            length += len(kept[-1])
-            at = end
-            continue
-        if _needed(marker, body):
-            kept.append(b"\xff" + data[found.end() - 1 : at + size])
-            length += len(kept[-1])
-        at += size
+            pieces.append(b"\xff" + data[start:end].rstrip(b"\xff"))  # fill bytes, not pixels
+            if _is_busy(frame, body, first_symbols) and ZEROS in pieces[-1]:
+                raise _truncation("zero bytes stand in place of its pixels")
+        elif _is_needed(marker, body):
+            pieces.append(b"\xff" + data[start:end])
     if not scans:
-        raise _truncated("it ends before its pixels begin")
+        raise _truncation("it ends before its pixels begin")
     stops: tuple[int, ...] = ()
     if scans == 1 and frame in _ONE_BY_ONE:
-        _require_restarts(kept[-1], shape, interval)
-        pixels = len(kept[-1])
-        stops = (length - max(_SPARE, pixels // 64), length + len(_LOOKAHEAD))
-        kept.append(_LOOKAHEAD)
-        stops = stops if stops[0] > length - pixels + 16 else (0, stops[1])
-    kept.append(b"\xff\xd9")
-    return Picture(b"".join(kept), exif=exif, stops=stops, scaled=frame in _SCALED)
+        _require_restarts(pieces[-1], shape, interval)
+        length, pixels = sum(map(len, pieces)), len(pieces[-1])
+        first = length - max(_SPARE, pixels // 64)
+        stops = (first if first > length - pixels + 16 else 0, length + len(_LOOKAHEAD))
+        pieces.append(_LOOKAHEAD)
+    return Picture(b"".join([*pieces, b"\xff\xd9"]), exif=exif, stops=stops, scaled=frame in _SCALED)
+
+
+def _iterate_segments(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Each segment before the end mark: marker, its offset, the end (of a scan that of its pixels), and its content."""
+    position, is_after_scan = 2, False
+    while True:
+        match = _MARKER.search(data, position)
+        if match is None:
+            raise _truncation("the data end before the end mark (EOI)")
+        marker, position = data[match.end() - 1], match.end()
+        if marker == _EOI:
+            return
+        if is_after_scan and marker not in _AFTER_SCAN:
+            raise _truncation(_describe_intruder(marker))
+        if marker == 0x01 or (marker == _SOI and not is_after_scan):
+            continue
+        size = int.from_bytes(data[position : position + 2], "big")
+        end = position + size
+        if size < 2 or end > len(data):
+            raise _truncation("a segment is longer than the rest of the file")
+        body = data[position + 2 : end]
+        if marker == _SOS:
+            is_after_scan = True
+            following = _MARKER.search(data, end)
+            end = following.start() if following else len(data)
+        yield marker, match.end() - 1, end, body
+        position = end
 
 
 def _require_restarts(scan: bytes, shape: bytes, interval: int) -> None:
@@ -168,19 +171,19 @@ def _require_restarts(scan: bytes, shape: bytes, interval: int) -> None:
     if not (interval and across and down and height and width):
         return
     units = -(-width // (8 * across)) * -(-height // (8 * down))
-    wanted = -(-units // interval) - 1
-    found = [mark[0] & 7 for mark in _RESTART.findall(scan)]
-    if found[:wanted] != [number % 8 for number in range(wanted)]:
-        raise _truncated("the marks between its pixels are not all there, in their order")
+    count = -(-units // interval) - 1
+    numbers = [mark[0] & 7 for mark in _RESTART.findall(scan)]
+    if numbers[:count] != [number % 8 for number in range(count)]:
+        raise _truncation("the marks between its pixels are not all there, in their order")
 
 
 def _first_symbols(tables: bytes) -> Iterator[tuple[int, int]]:
     """The number of each table of AC codes, and what a code of zero bits means in it; 0 is the end of a block."""
-    at = 0
-    while at + 17 < len(tables):
-        if tables[at] & 0x10:
-            yield tables[at] & 15, tables[at + 17]
-        at += 17 + sum(tables[at + 1 : at + 17])
+    position = 0
+    while position + 17 < len(tables):
+        if tables[position] & 0x10:
+            yield tables[position] & 15, tables[position + 17]
+        position += 17 + sum(tables[position + 1 : position + 17])
 
 
 def _is_busy(frame: int, scan: bytes, first_symbols: Mapping[int, int]) -> bool:
@@ -196,7 +199,7 @@ def _is_busy(frame: int, scan: bytes, first_symbols: Mapping[int, int]) -> bool:
     return any(first_symbols.get(scan[2 + 2 * i] & 15) for i in range(count))
 
 
-def _needed(marker: int, body: bytes) -> bool:
+def _is_needed(marker: int, body: bytes) -> bool:
     """Tables and frame; and the two application segments that say which colours the components are."""
     if marker in _TABLES:
         return True
@@ -205,7 +208,7 @@ def _needed(marker: int, body: bytes) -> bool:
     )
 
 
-def _instead(marker: int) -> str:
+def _describe_intruder(marker: int) -> str:
     if marker == _SOI:
         return "another JPEG begins within its pixels"
     return "its pixels end in bytes that do not belong to it"
@@ -216,10 +219,10 @@ def _instead(marker: int) -> str:
 _PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 
-def png(data: bytes) -> Picture:
+def parse_png(data: bytes) -> Picture:
     """Take a PNG apart: header, palette, transparency and pixels, each with the right checksum."""
-    kept, exif = [data[:8]], b""
-    for kind, start, end in _png_chunks(data):
+    pieces, exif = [data[:8]], b""
+    for kind, start, end in _iterate_png_chunks(data):
         if kind == b"eXIf":
             exif = data[start + 8 : end - 4]
         if kind not in _PNG_KEPT:
@@ -228,24 +231,24 @@ def png(data: bytes) -> Picture:
             if kind == b"tRNS":
                 continue
             raise DamagedError(f"is damaged: the checksum of its {kind.decode()} chunk is wrong")
-        kept.append(data[start:end])
-    return Picture(b"".join(kept), exif=exif.removeprefix(b"Exif\0\0"))
+        pieces.append(data[start:end])
+    return Picture(b"".join(pieces), exif=exif.removeprefix(b"Exif\0\0"))
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def _iterate_png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Kind, start and end of each chunk, up to the end mark."""
-    at = 8
+    position = 8
     while True:
-        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        end = at + 12 + length
+        length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
+        end = position + 12 + length
         if end > len(data):
-            raise _truncated("the data end before the end mark (IEND)")
+            raise _truncation("the data end before the end mark (IEND)")
         if not kind.isalpha():
-            raise _truncated("its chunks end in bytes that do not belong to it")
-        yield kind, at, end
+            raise _truncation("its chunks end in bytes that do not belong to it")
+        yield kind, position, end
         if kind == b"IEND":
             return
-        at = end
+        position = end
 
 
 # --- WebP -------------------------------------------------------------------------------------------------------------
@@ -253,42 +256,42 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 _WEBP_METADATA = {b"EXIF": 0x08, b"XMP ": 0x04, b"ICCP": 0x20}
 
 
-def webp(data: bytes) -> Picture:
+def parse_webp(data: bytes) -> Picture:
     """Take a WebP apart: its pixels, without profile, EXIF and XMP."""
     end = 8 + int.from_bytes(data[4:8], "little")
     if end > len(data) + (len(data) & 1):
-        raise _truncated("the data end before its length")
-    chunks, exif, at = [], b"", 12
+        raise _truncation("the data end before its length")
+    chunks, exif, position = [], b"", 12
     size: tuple[int, int] | None = None
-    pixels = False
-    while at + 8 <= end:
-        kind, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        body = data[at + 8 : at + 8 + length]
+    has_pixels = False
+    while position + 8 <= end:
+        kind, length = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
+        body = data[position + 8 : position + 8 + length]
         if len(body) < length or not all(32 <= byte < 127 for byte in kind):
-            if pixels:
+            if has_pixels:
                 break  # behind the pixels: whatever it is, no pixel depends on it
-            raise _truncated("a chunk is longer than the rest of the file")
-        at += 8 + length + (length & 1)
+            raise _truncation("a chunk is longer than the rest of the file")
+        position += 8 + length + (length & 1)
         if kind == b"EXIF":
             exif = exif or body
         if kind in _WEBP_METADATA:
             continue
-        size = size or _webp_size(kind, body)
+        size = size or _read_webp_size(kind, body)
         if kind in (b"VP8 ", b"VP8L", b"ANMF"):
-            pixels = True
+            has_pixels = True
             # lossy WebP codes a plane of one colour in zeros, at most one byte for 3,500 pixels
             _require_pixels(body, size[0] * size[1] // 1024 if size and kind != b"VP8L" else 0)
         if kind == b"VP8X" and body:
             body = bytes([body[0] & ~(0x08 | 0x04 | 0x20)]) + body[1:]
         chunks.append(kind + struct.pack("<I", length) + body + b"\0" * (length & 1))
-    if not pixels:
-        raise _truncated("it ends before its pixels begin")
+    if not has_pixels:
+        raise _truncation("it ends before its pixels begin")
     inside = b"WEBP" + b"".join(chunks)
     clean = b"RIFF" + struct.pack("<I", len(inside)) + inside
     return Picture(clean, size=size, exif=exif.removeprefix(b"Exif\0\0"))
 
 
-def _webp_size(kind: bytes, body: bytes) -> tuple[int, int] | None:
+def _read_webp_size(kind: bytes, body: bytes) -> tuple[int, int] | None:
     if kind == b"VP8X" and len(body) >= 10:
         return 1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little")
     if kind == b"VP8 " and len(body) >= 10:
@@ -307,95 +310,95 @@ def _require_pixels(body: bytes, longest: int = 0) -> None:
     """
     run = max(_LONGEST, longest)
     if bytes(run) in body or b"\xff" * run in body:
-        raise _truncated("zero bytes or the like stand in place of its pixels")
+        raise _truncation("zero bytes or the like stand in place of its pixels")
     _require_alone(body)
     if len(body) > run and not body[-run:].translate(None, _PRINTED):
-        raise _truncated("text stands in place of its pixels")
+        raise _truncation("text stands in place of its pixels")
 
 
 def _require_alone(body: bytes | memoryview) -> None:
     if any(re.search(start, body, re.S) for start in _OTHER_FILES):
-        raise _truncated("another file begins within its pixels")
+        raise _truncation("another file begins within its pixels")
 
 
 # --- GIF --------------------------------------------------------------------------------------------------------------
 
 
-def gif(data: bytes) -> Picture:
+def parse_gif(data: bytes) -> Picture:
     """Take a GIF apart: the first frame, with the control block before it."""
-    at = 13 + _gif_table(data, 10)
-    kept, control = data[:at], b""
+    position = 13 + _measure_gif_table(data, 10)
+    header, control = data[:position], b""
     while True:
-        kind = data[at : at + 1]
+        kind = data[position : position + 1]
         if kind == b"!":
-            end = _gif_blocks(data, at + 2)
-            if data[at + 1 : at + 2] == b"\xf9":
-                control = data[at:end]
-            at = end
+            end = _skip_gif_blocks(data, position + 2)
+            if data[position + 1 : position + 2] == b"\xf9":
+                control = data[position:end]
+            position = end
         elif kind == b",":
-            start = at + 10 + _gif_table(data, at + 9) + 1
-            end = _gif_blocks(data, start)
+            start = position + 10 + _measure_gif_table(data, position + 9) + 1
+            end = _skip_gif_blocks(data, start)
             if end - start < 2:
-                raise _truncated("its pixels are missing")
-            return Picture(kept + control + data[at:end] + b";")
+                raise _truncation("its pixels are missing")
+            return Picture(header + control + data[position:end] + b";")
         else:
-            raise _truncated("it ends before its pixels begin")
+            raise _truncation("it ends before its pixels begin")
 
 
-def _gif_table(data: bytes, at: int) -> int:
-    flags = data[at] if at < len(data) else 0
+def _measure_gif_table(data: bytes, position: int) -> int:
+    flags = data[position] if position < len(data) else 0
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _gif_blocks(data: bytes, at: int) -> int:
+def _skip_gif_blocks(data: bytes, position: int) -> int:
     """The end of a chain of blocks, each with its length before it, that begins at an offset."""
-    while at < len(data):
-        length = data[at]
-        at += 1 + length
+    while position < len(data):
+        length = data[position]
+        position += 1 + length
         if not length:
-            return at
-    raise _truncated("the data end within a block")
+            return position
+    raise _truncation("the data end within a block")
 
 
 # --- the others -------------------------------------------------------------------------------------------------------
 
 
-def bmp(data: bytes) -> Picture:
+def parse_bmp(data: bytes) -> Picture:
     """Look whether all rows of a BMP are there: it has no end mark, but they have a size."""
     offset, header = struct.unpack_from("<I", data, 10)[0], struct.unpack_from("<I", data, 14)[0]
     if header == 12:
         width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
-        return _rows_there(data, offset, width, height, bits)
+        return _require_bmp_rows(data, offset, width, height, bits)
     if len(data) < 34:
-        raise _truncated("it ends within its header")
+        raise _truncation("it ends within its header")
     width, height = struct.unpack_from("<ii", data, 18)
     bits, compression = struct.unpack_from("<HI", data, 28)
     if compression in (0, 3, 6):
-        return _rows_there(data, offset, width, abs(height), bits)
+        return _require_bmp_rows(data, offset, width, abs(height), bits)
     if compression in (1, 2):
         _require_rle_end(data, offset, compression)
     return Picture(data)
 
 
-def _require_rle_end(data: bytes, at: int, kind: int) -> None:
+def _require_rle_end(data: bytes, position: int, kind: int) -> None:
     """Go from code to code of a run-length coded BMP up to its end mark; two pixels per byte in the second kind."""
-    while at + 1 < len(data):
-        count, code = data[at], data[at + 1]
-        at += 2
+    while position + 1 < len(data):
+        count, code = data[position], data[position + 1]
+        position += 2
         if count == 0 and code == 1:
             return
         if count == 0 and code == 2:
-            at += 2
+            position += 2
         elif count == 0 and code > 2:
             size = code if kind == 1 else (code + 1) // 2
-            at += size + (size & 1)
-    raise _truncated("the data end before the end mark")
+            position += size + (size & 1)
+    raise _truncation("the data end before the end mark")
 
 
-def _rows_there(data: bytes, offset: int, width: int, height: int, bits: int) -> Picture:
+def _require_bmp_rows(data: bytes, offset: int, width: int, height: int, bits: int) -> Picture:
     stride = (width * bits + 31) // 32 * 4
     if offset + stride * height > len(data):
-        raise _truncated("rows of pixels are missing")
+        raise _truncation("rows of pixels are missing")
     _require_alone(memoryview(data)[offset:])
     require_unbroken(data[offset : offset + stride * height], stride, max(1, bits // 8), width)
     return Picture(data)
@@ -428,38 +431,38 @@ def require_unbroken(pixels: bytes, stride: int, depth: int, width: int) -> None
 
     def share(row: int, first: int, last: int) -> float:
         """Of some pixels of a row, those that are far from what fills the rest."""
-        at = range(row * stride + first * depth, row * stride + last * depth, depth)
-        return sum(pixels[i : i + depth].strip(near) != b"" for i in at) / len(at)
+        positions = range(row * stride + first * depth, row * stride + last * depth, depth)
+        return sum(pixels[i : i + depth].strip(near) != b"" for i in positions) / len(positions)
 
     if share(row, 0, 1) and share(row, 0, column) > 0.9 and share(row - 1, column, width) > 0.9:
-        raise _truncated(f"row {row + 1} of its pixels breaks off, and nothing follows")
+        raise _truncation(f"row {row + 1} of its pixels breaks off, and nothing follows")
 
 
-def boxes(data: bytes) -> Picture:
+def parse_boxes(data: bytes) -> Picture:
     """Look whether the boxes of a HEIC or AVIF file are all there, and its coded pictures not filled up."""
-    pixels = False
-    for kind, start, end in _boxes_in(data, 0, len(data)):
+    has_pixels = False
+    for kind, start, end in _iterate_boxes(data, 0, len(data)):
         if end > len(data):
-            raise _truncated("the data end before its length")
-        pixels = pixels or kind == b"mdat"
+            raise _truncation("the data end before its length")
+        has_pixels = has_pixels or kind == b"mdat"
         if kind == b"meta":
-            for offset, length in _coded_pictures(data, start + 4, end):
+            for offset, length in _list_coded_pictures(data, start + 4, end):
                 if offset + length > len(data):
-                    raise _truncated("a part of its pixels lies behind the end of the file")
+                    raise _truncation("a part of its pixels lies behind the end of the file")
                 _require_pixels(data[offset : offset + length])
-                if prefix := _prefix_of(data[start:end]):
+                if prefix := _find_unit_prefix(data[start:end]):
                     _require_units(data[offset : offset + length], prefix)
-    if not pixels:
-        raise _truncated("it ends before its pixels begin")
+    if not has_pixels:
+        raise _truncation("it ends before its pixels begin")
     return Picture(data)
 
 
-def _prefix_of(meta: bytes) -> int:
+def _find_unit_prefix(meta: bytes) -> int:
     """Bytes in which HEIC says the length of each unit of HEVC; 0 where it is no HEIC, or does not say one number.
 
     It stands in the box hvcC, byte 21 (ISO/IEC 14496-15, 8.3.3.1).
     """
-    sizes = {(meta[at.end() + 21] & 3) + 1 for at in re.finditer(b"hvcC", meta) if at.end() + 21 < len(meta)}
+    sizes = {(meta[match.end() + 21] & 3) + 1 for match in re.finditer(b"hvcC", meta) if match.end() + 21 < len(meta)}
     return sizes.pop() if len(sizes) == 1 else 0
 
 
@@ -468,63 +471,65 @@ def _require_units(body: bytes, prefix: int) -> None:
 
     Within one no three zero bytes follow each other, and the last byte is none (ITU-T H.265, 7.4.2).
     """
-    at = 0
-    while at < len(body):
-        length = int.from_bytes(body[at : at + prefix], "big")
-        unit = body[at + prefix : at + prefix + length]
+    position = 0
+    while position < len(body):
+        length = int.from_bytes(body[position : position + prefix], "big")
+        unit = body[position + prefix : position + prefix + length]
         if not 2 < length == len(unit) or unit[0] & 0x80:
-            raise _truncated("the lengths of its coded units do not add up")
+            raise _truncation("the lengths of its coded units do not add up")
         if b"\0\0\0" in unit:
-            raise _truncated("zero bytes stand in place of its pixels")
-        at += prefix + length
+            raise _truncation("zero bytes stand in place of its pixels")
+        position += prefix + length
 
 
-def _boxes_in(data: bytes, at: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
+def _iterate_boxes(data: bytes, position: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
     """Kind, start of the content and end of each box in a row of boxes; the end may lie behind that of the file."""
-    while at + 8 <= stop:
-        length, kind, head = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
+    while position + 8 <= stop:
+        length, kind, head = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8], 8
         if length == 1:
-            length, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+            length, head = int.from_bytes(data[position + 8 : position + 16], "big"), 16
         if length == 0 and kind != b"\0\0\0\0":
-            length = stop - at
+            length = stop - position
         if length < head or not kind.isascii():
             return  # behind the last box: whatever it is, no pixel depends on it
-        yield kind, at + head, at + length
-        at += length
+        yield kind, position + head, position + length
+        position += length
 
 
-def _coded_pictures(data: bytes, start: int, end: int) -> list[tuple[int, int]]:
+def _list_coded_pictures(data: bytes, start: int, end: int) -> list[tuple[int, int]]:
     """Offset and length of the pieces of HEVC or AV1 in a meta box; none where they cannot be told."""
-    inside = {kind: (at, till) for kind, at, till in _boxes_in(data, start, end)}
+    inside = {kind: (position, stop) for kind, position, stop in _iterate_boxes(data, start, end)}
     if b"iloc" not in inside or b"iinf" not in inside:
         return []
-    wanted: set[int] = set()
-    at, till = inside[b"iinf"]
-    for kind, entry, _ in _boxes_in(data, at + (6 if data[at] == 0 else 8), till):
+    coded_items: set[int] = set()
+    position, stop = inside[b"iinf"]
+    for kind, entry, _ in _iterate_boxes(data, position + (6 if data[position] == 0 else 8), stop):
         wide = data[entry] >= 3
         number = int.from_bytes(data[entry + 4 : entry + (8 if wide else 6)], "big")
         if kind == b"infe" and data[entry + (10 if wide else 8) :][:4] in (b"hvc1", b"av01"):
-            wanted.add(number)
-    return [(offset, length) for number, offset, length in _extents(data, *inside[b"iloc"]) if number in wanted]
+            coded_items.add(number)
+    return [
+        (offset, length) for number, offset, length in _iterate_extents(data, *inside[b"iloc"]) if number in coded_items
+    ]
 
 
-def _extents(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+def _iterate_extents(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Item, offset and length of each extent in an item location box that lies in the file itself."""
-    version, sizes = data[at], data[at + 4 : at + 6].hex()
+    version, sizes = data[position], data[position + 4 : position + 6].hex()
     if len(sizes) < 4:
         return
     offset_size, length_size, base_size = int(sizes[0], 16), int(sizes[1], 16), int(sizes[2], 16)
     index_size = int(sizes[3], 16) if version else 0
-    at += 6
+    position += 6
 
     def number(size: int) -> int:
-        nonlocal at
-        at += size
-        return int.from_bytes(data[at - size : at], "big")
+        nonlocal position
+        position += size
+        return int.from_bytes(data[position - size : position], "big")
 
     wide = 4 if version >= 2 else 2
     for _ in range(number(wide)):
-        if at >= end:
+        if position >= end:
             return
         item = number(wide)
         method = number(2) & 15 if version else 0
@@ -533,11 +538,11 @@ def _extents(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
         for _ in range(number(2)):
             number(index_size)
             offset, length = base + number(offset_size), number(length_size)
-            if method == 0 and at <= end:
+            if method == 0 and position <= end:
                 yield item, offset, length
 
 
-def tiff(data: bytes) -> Picture:
+def parse_tiff(data: bytes) -> Picture:
     """A TIFF is looked at by its decoder, which knows where its strips lie; see `require_strips`."""
     return Picture(data)
 
@@ -557,12 +562,12 @@ def require_strips(
     """
     for offset, length in zip(offsets, lengths, strict=False):
         if offset + length > len(data):
-            raise _truncated("a strip of pixels lies behind the end of the file")
+            raise _truncation("a strip of pixels lies behind the end of the file")
         body = data[offset : offset + length]
         if compression == 1:
             _require_alone(body)
         elif compression == 7:
-            jpeg(b"\xff\xd8" + tables[2:-2] + body[2:])
+            parse_jpeg(b"\xff\xd8" + tables[2:-2] + body[2:])
         elif compression in (8, 32946):
             _require_inflated(body)
         elif compression == 5:
@@ -570,7 +575,7 @@ def require_strips(
         elif compression == 32773:
             _require_alone(body)
             if ZEROS in body:
-                raise _truncated("zero bytes stand in place of its pixels")
+                raise _truncation("zero bytes stand in place of its pixels")
 
 
 def _require_inflated(body: bytes) -> None:
@@ -584,16 +589,16 @@ def _require_inflated(body: bytes) -> None:
     except zlib.error:
         raise DamagedError("is damaged: the checksum of a strip is wrong") from None
     if not stream.eof:
-        raise _truncated("the data of a strip end before their end mark")
+        raise _truncation("the data of a strip end before their end mark")
 
 
-PARTS: dict[str, Callable[[bytes], Picture]] = {
-    "JPEG": jpeg,
-    "PNG": png,
-    "WEBP": webp,
-    "GIF": gif,
-    "BMP": bmp,
-    "TIFF": tiff,
-    "HEIF": boxes,
-    "AVIF": boxes,
+PARSERS: dict[str, Callable[[bytes], Picture]] = {
+    "JPEG": parse_jpeg,
+    "PNG": parse_png,
+    "WEBP": parse_webp,
+    "GIF": parse_gif,
+    "BMP": parse_bmp,
+    "TIFF": parse_tiff,
+    "HEIF": parse_boxes,
+    "AVIF": parse_boxes,
 }

@@ -31,13 +31,13 @@ class Cluster(Protocol):
 
 
 class SparkCluster:
-    """A session's own cluster; ``of`` gives None where the driver runs the tasks itself, or has no context."""
+    """A session's own cluster; ``from_session`` gives None where the driver runs tasks itself, or has no context."""
 
     def __init__(self, spark: SparkSession) -> None:
         self._context = spark.sparkContext
 
     @classmethod
-    def of(cls, spark: SparkSession) -> SparkCluster | None:
+    def from_session(cls, spark: SparkSession) -> SparkCluster | None:
         try:
             master = str(spark.sparkContext.master)
         except Exception:  # noqa: BLE001 - Spark Connect has no context, and says so in its own exception
@@ -90,7 +90,7 @@ def limit_wait(spark: SparkSession) -> Iterator[None]:
         When none came, or all went and none came back.
     """
     seconds = float(spark.conf.get(SETTING, str(DEFAULT_SECONDS)) or 0)
-    cluster = SparkCluster.of(spark)
+    cluster = SparkCluster.from_session(spark)
     if cluster is None or not seconds:
         yield
         return

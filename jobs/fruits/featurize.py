@@ -336,5 +336,5 @@ def run_wave(frame: DataFrame, task: FeaturizeTask, tasks: int) -> dict[str, lis
     rows = frame.select(*columns).repartition(tasks).mapInArrow(featurize, PART_DDL).collect()
     parts: dict[str, list[Part]] = {FEATURES: [], REJECTS: []}
     for row in rows:
-        parts[row["kind"]].append(Part.of(row))
+        parts[row["kind"]].append(Part.from_row(row))
     return parts

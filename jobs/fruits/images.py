@@ -155,7 +155,7 @@ def _require_whole(picture: Picture, reader: io.BytesIO) -> None:
 
 def _decode_square(kind: str, data: bytes, size: int, max_pixels: int) -> Image.Image:
     """The picture as RGB, upright, of the size wanted."""
-    picture = containers.PARTS[kind](data)
+    picture = containers.PARSERS[kind](data)
     image = _open(kind, picture, max_pixels)
     reader: object = getattr(image, "fp", None)
     if picture.scaled:

@@ -52,13 +52,13 @@ def is_image(key: str) -> bool:
     >>> is_image("Apple/1.HEIC"), is_image("Apple/._1.jpg"), is_image("@eaDir/1.jpg"), is_image("1.mov")
     (True, False, False, False)
     """
-    return left_out_as(key) is None
+    return find_exclusion(key) is None
 
 
-def left_out_as(key: str) -> str | None:
+def find_exclusion(key: str) -> str | None:
     """None for an image; else the kind under which the file is counted: its ending, or what hides it.
 
-    >>> left_out_as("Apple/IMG_0001.MOV")
+    >>> find_exclusion("Apple/IMG_0001.MOV")
     '.mov'
     """
     names = key.split("/")
@@ -79,15 +79,15 @@ def is_expressible(key: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in key)
 
 
-def shown(key: str) -> str:
+def to_text(key: str) -> str:
     r"""A key as text: bytes that are not UTF-8 as ``\xe9``."""
     return key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def label_of(path: str) -> str:
+def read_label(path: str) -> str:
     """The folder a file lies in, in Unicode's composed form (macOS stores accents decomposed).
 
-    >>> label_of("s3://b/Training/Apple Golden 1/3_100.jpg")
+    >>> read_label("s3://b/Training/Apple Golden 1/3_100.jpg")
     'Apple Golden 1'
     """
     folder = path.rpartition("/")[0]
@@ -128,7 +128,7 @@ class LeftOut:
         firsts = {kind: str(value["first"]) for kind, value in values.items()}
         return cls(Counter({kind: int(str(value["files"])) for kind, value in values.items()}), firsts)
 
-    def sentence(self, most: int = 8) -> str:
+    def sentence(self, limit: int = 8) -> str:
         """What was left out, by kind, the most first; empty where nothing was.
 
         >>> LeftOut(Counter({".mov": 30, "hidden": 1}), {".mov": "a/1.mov", "hidden": ".x"}).sentence()
@@ -137,28 +137,28 @@ class LeftOut:
         if not self:
             return ""
         kinds = self._ordered()
-        listed = ", ".join(f"{n:,} {kind}" for kind, n in kinds[:most])
-        rest = sum(n for _, n in kinds[most:])
+        listed = ", ".join(f"{n:,} {kind}" for kind, n in kinds[:limit])
+        others = sum(n for _, n in kinds[limit:])
         are = "file is" if self.total == 1 else "files are"
-        more = f", {rest:,} of other kinds" if rest else ""
-        return f"{self.total:,} {are} left out: {listed}{more} (first: {shown(self.first[kinds[0][0]])})"
+        others_text = f", {others:,} of other kinds" if others else ""
+        return f"{self.total:,} {are} left out: {listed}{others_text} (first: {to_text(self.first[kinds[0][0]])})"
 
 
-def images_in(entries: Iterable[Entry], left: LeftOut) -> Iterator[Entry]:
+def filter_images(entries: Iterable[Entry], left_out: LeftOut) -> Iterator[Entry]:
     """The images among some entries; the others are counted. One that cannot be expressed is told by its size."""
     for entry in entries:
         if not entry.is_file:
             continue
-        kind = entry.kind or left_out_as(entry.key)
+        kind = entry.kind or find_exclusion(entry.key)
         if kind is not None:
-            left.add(kind, shown(entry.key))
+            left_out.add(kind, to_text(entry.key))
         elif is_expressible(entry.key):
             yield entry
         else:
-            yield Entry(shown(entry.key), True, NOT_EXPRESSIBLE, entry.mtime)
+            yield Entry(to_text(entry.key), True, NOT_EXPRESSIBLE, entry.mtime)
 
 
-def walk(store: Store, left: LeftOut) -> Iterator[Entry]:
+def walk(store: Store, left_out: LeftOut) -> Iterator[Entry]:
     """Every image below a store, in this process; what is left out is counted.
 
     Raises
@@ -167,7 +167,7 @@ def walk(store: Store, left: LeftOut) -> Iterator[Entry]:
         When a folder cannot be listed.
     """
     entries = walk_folder(Path(store.path(""))) if store.is_local else store.list(recursive=True)
-    yield from images_in(entries, left)
+    yield from filter_images(entries, left_out)
 
 
 def walk_folder(base: Path) -> Iterator[Entry]:
@@ -176,7 +176,7 @@ def walk_folder(base: Path) -> Iterator[Entry]:
     An entry whose ``kind`` is set is no image whatever its name: a link that is not followed, a pipe, a socket.
     """
     root = os.path.realpath(base)
-    seen: set[tuple[int, int]] = set()
+    visited: set[tuple[int, int]] = set()
     folders: list[str] = [""]
     links: list[str] = []
     while folders or links:
@@ -186,37 +186,37 @@ def walk_folder(base: Path) -> Iterator[Entry]:
             key = links.pop(0)
             target = os.path.realpath(base / key)
             inside = f"{root.rstrip('/')}/".startswith(f"{target.rstrip('/')}/")
-            if inside or _identity(base / key) in seen:
+            if inside or _read_identity(base / key) in visited:
                 yield Entry(key, True, 0, 0, LINK)
                 continue
-        seen.add(_identity(base / key))
+        visited.add(_read_identity(base / key))
         try:
-            with os.scandir(base / key) as found:
-                for item in found:
+            with os.scandir(base / key) as items:
+                for item in items:
                     name = f"{key}/{item.name}" if key else item.name
                     if item.is_dir(follow_symlinks=False):
                         folders.append(name)
                     elif item.is_symlink() and item.is_dir():
                         links.append(name)
                     else:
-                        yield _file(name, item)
+                        yield _make_entry(name, item)
         except OSError as error:
             raise StorageError(
-                f"cannot list {shown(str(base / key))}: {error.strerror}. Fix: make it readable."
+                f"cannot list {to_text(str(base / key))}: {error.strerror}. Fix: make it readable."
             ) from error
         folders.sort(reverse=True)
         links.sort()
 
 
-def _identity(folder: Path) -> tuple[int, int]:
+def _read_identity(folder: Path) -> tuple[int, int]:
     facts = folder.stat()
     return facts.st_dev, facts.st_ino
 
 
-def _file(key: str, item: os.DirEntry[str]) -> Entry:
+def _make_entry(key: str, item: os.DirEntry[str]) -> Entry:
     if not item.is_file():
         return Entry(key, True, 0, 0, SPECIAL)
-    if left_out_as(key) is not None:
+    if find_exclusion(key) is not None:
         return Entry(key, True, 0, 0)
     facts = item.stat()
     return Entry(key, True, facts.st_size, facts.st_mtime_ns)
@@ -237,7 +237,7 @@ def require_folder(source: Store) -> None:
         raise InputError(f"there is nothing at the input {source.uri}. Fix: check the address.")
 
 
-def require_classes(asked: Iterable[str], known: Iterable[str]) -> None:
+def require_classes(classes: Iterable[str], known: Iterable[str]) -> None:
     """Refuse names that no class has.
 
     Raises
@@ -246,7 +246,7 @@ def require_classes(asked: Iterable[str], known: Iterable[str]) -> None:
         Naming them, and classes that there are.
     """
     names = sorted(known)
-    if missing := sorted(set(asked) - set(names)):
+    if missing := sorted(set(classes) - set(names)):
         raise InputError(
             f"no image is of class {', '.join(missing)}. Fix: one of "
             f"{', '.join(names[:40])}{' …' if len(names) > 40 else ''}."
@@ -262,10 +262,10 @@ def require_image(source: Store) -> None:
         Saying what is there instead.
     """
     require_folder(source)
-    left = LeftOut()
-    if source.is_local and next(walk(source, left), None) is None:
-        others = f" {left.sentence()}." if left else ""
+    left_out = LeftOut()
+    if source.is_local and next(walk(source, left_out), None) is None:
+        exclusions = f" {left_out.sentence()}." if left_out else ""
         raise InputError(
-            f"there is no image below {source.uri}: no file ends in {ENDINGS_TEXT}.{others} Fix: check the address; "
-            "images lie in <class>/<name>.jpg."
+            f"there is no image below {source.uri}: no file ends in {ENDINGS_TEXT}.{exclusions} Fix: check the "
+            "address; images lie in <class>/<name>.jpg."
         )

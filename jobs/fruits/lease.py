@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fruits.errors import OutputError, StorageError
-from fruits.progress import FOLDER, progress_of
+from fruits.progress import FOLDER, read_progress
 from fruits.store import Store
 
 PREFIX = f"{FOLDER}/lease-"
@@ -31,26 +31,26 @@ LASTS = 60.0
 Record = dict[str, Any]
 
 
-def seconds() -> float:
+def read_clock() -> float:
     """A clock that goes on while a laptop sleeps: other machines do not wait for it."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-def _stat(pid: int) -> tuple[str, str]:
+def _read_stat(pid: int) -> tuple[str, str]:
     """State and start of a process, fields 3 and 22 of Linux' ``/proc/<pid>/stat``; its name may hold anything."""
     fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     return fields[0], fields[19]
 
 
-def _machine() -> str:
+def _describe_machine() -> str:
     """This boot of this machine, and the namespace in which process numbers are its own."""
     return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
 
 
-def this_process() -> Record | None:
+def describe_process() -> Record | None:
     """What tells a process from all others; None where the system does not say it (macOS)."""
     try:
-        return {"machine": _machine(), "pid": os.getpid(), "started": _stat(os.getpid())[1]}
+        return {"machine": _describe_machine(), "pid": os.getpid(), "started": _read_stat(os.getpid())[1]}
     except (OSError, IndexError):
         return None
 
@@ -58,9 +58,9 @@ def this_process() -> Record | None:
 def is_gone(process: Any) -> bool:
     """Whether a process is known to have ended; False for one of another machine, about which nothing is known."""
     try:
-        if process["machine"] != _machine():
+        if process["machine"] != _describe_machine():
             return False
-        state, started = _stat(int(process["pid"]))
+        state, started = _read_stat(int(process["pid"]))
     except (FileNotFoundError, ProcessLookupError):
         return isinstance(process, dict) and Path("/proc/self/stat").exists()
     except (OSError, IndexError, KeyError, TypeError, ValueError):
@@ -89,7 +89,7 @@ class Lease:
         *,
         interval: float = INTERVAL,
         lasts: float = LASTS,
-        clock: Callable[[], float] = seconds,
+        clock: Callable[[], float] = read_clock,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._output = output
@@ -188,7 +188,7 @@ class Lease:
             "state": state,
             "beat": self._beat,
             "lasts": self._lasts,
-            "process": this_process(),
+            "process": describe_process(),
         }
         self._output.write(self._key, json.dumps(record).encode())
         self._renewed = began  # the writing may have taken long
@@ -221,21 +221,21 @@ class Lease:
     def _outlast_others(self) -> None:
         """Return when no other claim is left, or refuse as soon as one with a better right shows that it lives."""
         first_seen: dict[str, tuple[Record, float]] = {}
-        while others := self._others():
-            for key, record in others.items():
+        while claims := self._others():
+            for key, record in claims.items():
                 before, since = first_seen.setdefault(key, (record, self._clock()))
                 if before != record:
                     if record.get("state") == "holding" or key < self._key:
                         raise self._refusal(record)
                     first_seen[key] = record, self._clock()
-                elif is_gone(record.get("process")) or self._clock() - since > _number(record.get("lasts")):
+                elif is_gone(record.get("process")) or self._clock() - since > _to_seconds(record.get("lasts")):
                     self._output.delete(key)
             if self._clock() - self._renewed >= self._interval:
                 self._claim("asking")
             self._sleep(self._interval / 6)
 
     def _refusal(self, record: Record) -> OutputError:
-        report = progress_of(self._output) or {}
+        report = read_progress(self._output) or {}
         run_id = record.get("run_id")
         phase = report.get("phase") if report.get("run_id") == run_id else "start"
         return OutputError(
@@ -244,5 +244,5 @@ class Lease:
         )
 
 
-def _number(value: Any) -> float:
+def _to_seconds(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) and 0 < value <= 10 * LASTS else LASTS

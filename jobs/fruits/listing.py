@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from fruits import versions
-from fruits.inputs import LeftOut, images_in, label_of, walk
+from fruits.inputs import LeftOut, filter_images, read_label, walk
 from fruits.pages import Pages, Range, cut_ranges, is_marker, open_pages, read_range
 from fruits.parts import PART_DDL, Part, PartWriter, part_rows, read_frame
 from fruits.store import Entry, Store
@@ -113,7 +113,7 @@ def _walk_levels(
                     unanswered.append(folder)
                     continue
                 below += inside.folders
-                yield from images_in(inside.files, left)
+                yield from filter_images(inside.files, left)
             if rest and not below:
                 return rest, unanswered
         level = below
@@ -163,7 +163,7 @@ def rows_of_part(listed: int) -> int:
 def _rows(base: str, images: Sequence[Entry]) -> pa.RecordBatch:
     """Images as rows of `SCHEMA`."""
     paths = [f"{base}/{image.key}" for image in images]
-    columns = (paths, map(label_of, paths), (i.size for i in images), (i.mtime for i in images))
+    columns = (paths, map(read_label, paths), (i.size for i in images), (i.mtime for i in images))
     arrays = [pa.array(list(values), field.type) for values, field in zip(columns, SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
@@ -219,7 +219,7 @@ def list_folders(
         writer, left = PartWriter(target, SCHEMA, plain=("path",)), LeftOut()
         for number in (number for batch in batches for number in batch.column(0).to_pylist()):
             for folder in hands[number]:
-                images = images_in(_listed(source, folder), left)
+                images = filter_images(_listed(source, folder), left)
                 while page := list(islice(images, _PAGE)):
                     writer.write(_rows(source.uri, page))
         counts = {_LEFT + kind: Part(left.first[kind], count, "") for kind, count in left.counts.items()}
@@ -228,7 +228,7 @@ def list_folders(
     parts, left = list(found.parts), found.left
     for row in spark.range(0, len(hands), 1, len(hands)).mapInArrow(descend, PART_DDL).collect():
         if row["kind"] == "part":
-            parts.append(Part.of(row))
+            parts.append(Part.from_row(row))
         else:
             left.add(row["kind"].removeprefix(_LEFT), row["name"], int(row["rows"]))
     return parts, left

@@ -62,7 +62,7 @@ class Room:
     worker: int
 
     @classmethod
-    def of(cls, setting: Setting, slots: int) -> Room:
+    def from_settings(cls, setting: Setting, slots: int) -> Room:
         """From Spark's settings; from this machine where they name no container.
 
         Parameters

@@ -180,7 +180,7 @@ class Ingredients:
     is_file: bool
 
     @classmethod
-    def of(cls, request: Request) -> Ingredients:
+    def read(cls, request: Request) -> Ingredients:
         """Read them.
 
         Raises
@@ -232,7 +232,7 @@ def publish(request: Request, output: Store) -> PublishedModel:
     ModelError
         When the model is unknown, its weights are missing or damaged, or the conversion is not faithful.
     """
-    ingredients = Ingredients.of(request)
+    ingredients = Ingredients.read(request)
     recipe = ingredients.recipe(request)
     key = f"{FOLDER}/recipe-{hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]}.json"
     if published := _read_published(output, key):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
-from fruits.store import S3_SCHEMES, Entry, Store, explain, s3_options
+from fruits.store import S3_SCHEMES, Entry, Store, explain_error, make_s3_options
 
 PAGE = 1000
 """Keys of a page: no more are held of a listing."""
@@ -72,7 +72,7 @@ class S3Pages:
         try:
             answer = self._client.list_objects_v2(**query)
         except (BotoCoreError, ClientError) as error:
-            raise explain(error, f"cannot list {self._store.location(prefix)}") from error
+            raise explain_error(error, f"cannot list {self._store.location(prefix)}") from error
         skip = len(self._base)
         return Page(
             [_make_entry(item, skip) for item in answer.get("Contents", [])],
@@ -94,7 +94,7 @@ def _make_client(bucket: str, _pid: int) -> Any:
     # legacy counts each call by itself; the newer mode has a quota for all calls together
     patient = Config(retries={"mode": "legacy", "max_attempts": 9}, connect_timeout=5, read_timeout=30)
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    region = s3_options(bucket)["region"]
+    region = make_s3_options(bucket)["region"]
     session = botocore.session.get_session()
     return session.create_client("s3", region_name=region, endpoint_url=endpoint or None, config=patient)
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from fruits import versions
 from fruits.errors import StorageError
-from fruits.store import NewFile, Store, explain
+from fruits.store import NewFile, Store, explain_error
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -42,7 +42,7 @@ class Part:
         return asdict(self)
 
     @classmethod
-    def of(cls, row: Any) -> Part:
+    def from_row(cls, row: Any) -> Part:
         """From a row of `PART_DDL`."""
         return cls(row["name"], int(row["rows"]), row["sha256"])
 
@@ -124,7 +124,7 @@ class PartWriter:
             self._writer.is_open = False  # or it writes its footer when it is collected
         if self._sink is not None:
             self._sink.abandon()
-        return explain(error, f"cannot write {self._store.location(self._name)}")
+        return explain_error(error, f"cannot write {self._store.location(self._name)}")
 
 
 def part_rows(parts: Mapping[str, Part | None]) -> pa.RecordBatch:
@@ -276,4 +276,4 @@ def write_frame(
         yield part_rows({"part": writer.close()})
 
     rows = frame.mapInArrow(write, PART_DDL).collect()
-    return [Part.of(row) for row in rows]
+    return [Part.from_row(row) for row in rows]

@@ -62,7 +62,7 @@ class Moments:
         self.bad = 0
 
     @classmethod
-    def of(cls, x: NDArray[np.floating]) -> Moments:
+    def from_rows(cls, x: NDArray[np.floating]) -> Moments:
         """Of a block of rows, shape (n, d)."""
         moments = cls(x.shape[1])
         moments.add(x)
@@ -128,7 +128,7 @@ class Moments:
         return name
 
     @classmethod
-    def total(cls, store: Store, names: Iterable[str]) -> Moments | None:
+    def load_total(cls, store: Store, names: Iterable[str]) -> Moments | None:
         """Of the files of `write`, one after the other; None where there is none.
 
         Raises
@@ -209,17 +209,17 @@ def _sum_partition(batches: Iterable[pa.RecordBatch], column: str, scratch: Stor
 
 def _merge_partial(spark: SparkSession, partial: DataFrame, scratch: Store) -> Moments:
     """Merge by stages of tasks until the driver has few files to read."""
-    parts = [Part.of(row) for row in partial.collect()]
+    parts = [Part.from_row(row) for row in partial.collect()]
 
     def merge(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
-        moments = Moments.total(scratch, names)
+        moments = Moments.load_total(scratch, names)
         if moments is not None:
             yield part_rows({"moments": Part(moments.write(scratch), moments.n)})
 
     while len(parts) > MERGED_BY_ONE:
         tasks = -(-len(parts) // MERGED_BY_ONE)
-        parts = [Part.of(row) for row in map_parts(spark, parts, tasks, merge, PART_DDL).collect()]
-    moments = Moments.total(scratch, [part.name for part in parts])
+        parts = [Part.from_row(row) for row in map_parts(spark, parts, tasks, merge, PART_DDL).collect()]
+    moments = Moments.load_total(scratch, [part.name for part in parts])
     if moments is None:
         raise ReductionError("there is no row to reduce. Fix: check the input, and the rejects.")
     return moments
@@ -269,7 +269,7 @@ def _select_rows(
     store: Store, names: Iterator[str], selection: Selection, columns: list[str]
 ) -> Iterator[pa.RecordBatch]:
     for batch in read_batches(store, names, columns):
-        selected = selection.of(batch)
+        selected = selection.filter(batch)
         if selected.num_rows:
             yield selected
 
@@ -492,4 +492,4 @@ def write_scores(
         yield part_rows({"scores": writer.close()})
 
     rows = map_parts(spark, parts, tasks, project, PART_DDL).collect()
-    return [Part.of(row) for row in rows]
+    return [Part.from_row(row) for row in rows]

@@ -34,7 +34,7 @@ from fruits.lease import Lease
 from fruits.memory import Room
 from fruits.models import PublishedModel, publish, require_model
 from fruits.parts import Part, deal, read_frame
-from fruits.progress import ERROR, FOLDER, Progress, heartbeat_interval
+from fruits.progress import ERROR, FOLDER, Progress, choose_heartbeat_interval
 from fruits.request import Request
 from fruits.selection import normalise_names, select
 from fruits.store import Store
@@ -218,7 +218,7 @@ class Run:
                 f"k = {self.request.k} components were asked for, but {images} images with {model.dimension} features "
                 f"have at most {limit}. Fix: K={limit} or less (--k {limit}), or VARIANCE= (--variance)."
             )
-        Room.of(self.spark.conf.get, self.slots).require(model.dimension)
+        Room.from_settings(self.spark.conf.get, self.slots).require(model.dimension)
 
     def _require_apart(self) -> None:
         """Results inside the input are fine unless they would be listed as classes; the input itself is not."""
@@ -249,7 +249,7 @@ class Run:
         return frame, images if self.selection.is_whole else frame.where(self.selection.column()).count()
 
     def _featurize(self, plan: planning.Plan, model: PublishedModel, state: manifests.State) -> None:
-        sizing = planning.Sizing.of(plan.todo_images, self.slots)
+        sizing = planning.Sizing.choose(plan.todo_images, self.slots)
         rejected = sum(part.rows for part in state.rejects)
 
         def wave(number: int, parts: list[Part]) -> int:
@@ -264,7 +264,7 @@ class Run:
                 output=self.output,
                 model=model,
                 wave=name,
-                heartbeat=heartbeat_interval(self.slots),
+                heartbeat=choose_heartbeat_interval(self.slots),
             )
             parts_written = run_wave(todo, task, tasks)
             self.lease.require()

@@ -28,12 +28,12 @@ INTERVAL = 2.0
 PHASES = ("start", "model", "list", "plan", "featurize", "tidy", "reduce", "check", "report", "done")
 
 
-def heartbeat_interval(tasks: int) -> float:
+def choose_heartbeat_interval(tasks: int) -> float:
     """Seconds between two heartbeats of one task: at most about ten per second on the whole cluster."""
     return max(INTERVAL, tasks / 10)
 
 
-def progress_of(output: Store) -> dict[str, Any] | None:
+def read_progress(output: Store) -> dict[str, Any] | None:
     """The newest report at an output; None where there is none, or it is just being replaced."""
     try:
         report = json.loads(output.read(PROGRESS))
@@ -186,7 +186,7 @@ class Progress:
             since = self._featurizing_since
             seconds = time.monotonic() - since if since is not None and phase == "featurize" else None
             rate = done / seconds if seconds and done else None
-            left = max(self._todo - done - rejected, 0)
+            remaining = max(self._todo - done - rejected, 0)
             return {
                 "run_id": self._run_id,
                 "phase": phase,
@@ -197,7 +197,7 @@ class Progress:
                 "images_done": done,
                 "images_rejected": rejected,
                 "images_per_second": round(rate, 1) if rate else None,
-                "seconds_left": round(left / rate) if rate else None,
+                "seconds_left": round(remaining / rate) if rate else None,
                 "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
                 "elapsed": round(time.time() - self._started, 1),
                 "updated": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

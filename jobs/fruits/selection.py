@@ -24,7 +24,7 @@ _PREFIX = 4
 
 
 def normalise_names(classes: Iterable[str]) -> list[str]:
-    """Class names as `listing.label_of` writes them."""
+    """Class names as `inputs.read_label` writes them."""
     return [unicodedata.normalize("NFC", name) for name in classes]
 
 
@@ -67,7 +67,7 @@ class Selection:
             condition = condition & (_hash_column(self.skip) <= self.last)
         return condition
 
-    def of(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def filter(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows of a batch with the columns path and label that belong to it."""
         if self.classes:
             batch = batch.filter(pc.is_in(batch.column("label"), value_set=pa.array(self.classes, pa.string())))

@@ -58,7 +58,7 @@ def split_uri(uri: str) -> tuple[str, str]:
     return scheme.lower(), rest
 
 
-def s3_options(bucket: str, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+def make_s3_options(bucket: str, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Arguments for `pyarrow.fs.S3FileSystem`; endpoint and region as AWS's variables say (in ``environ`` if given).
 
     pyarrow's constructor reads neither ``AWS_ENDPOINT_URL`` nor, without instance metadata, a region; with neither it
@@ -87,7 +87,7 @@ def s3_options(bucket: str, environ: Mapping[str, str] | None = None) -> dict[st
     return options
 
 
-def gcs_options(authority: str) -> dict[str, Any]:
+def make_gcs_options(authority: str) -> dict[str, Any]:
     """Arguments for `pyarrow.fs.GcsFileSystem`.
 
     ``gs://anonymous@bucket`` reads a public bucket without credentials. ``STORAGE_EMULATOR_HOST`` names another
@@ -104,7 +104,7 @@ def gcs_options(authority: str) -> dict[str, Any]:
     return options
 
 
-def azure_options(authority: str) -> dict[str, Any]:
+def make_azure_options(authority: str) -> dict[str, Any]:
     """Arguments for `pyarrow.fs.AzureFileSystem`, from ``container@account.dfs.core.windows.net`` and the environment.
 
     The Azure command line's own variables are read: ``AZURE_STORAGE_CONNECTION_STRING`` (which may name another
@@ -119,9 +119,9 @@ def azure_options(authority: str) -> dict[str, Any]:
     """
     host = authority.partition("@")[2]
     account, _, domain = host.partition(".")
-    connection = _connection_string(os.environ.get("AZURE_STORAGE_CONNECTION_STRING", ""))
-    known = connection.get("AccountName") or os.environ.get("AZURE_STORAGE_ACCOUNT", "")
-    account = account or known
+    connection = _parse_connection_string(os.environ.get("AZURE_STORAGE_CONNECTION_STRING", ""))
+    named_account = connection.get("AccountName") or os.environ.get("AZURE_STORAGE_ACCOUNT", "")
+    account = account or named_account
     if not account:
         raise UsageError(
             f"the address {authority} names no storage account. Fix: "
@@ -131,7 +131,7 @@ def azure_options(authority: str) -> dict[str, Any]:
     _, separator, suffix = domain.partition(".")  # dfs.core.windows.net, blob.core.chinacloudapi.cn
     if separator and suffix != "core.windows.net":
         options |= {"blob_storage_authority": f".blob.{suffix}", "dfs_storage_authority": f".dfs.{suffix}"}
-    if account != (known or account):
+    if account != (named_account or account):
         return options
     if key := connection.get("AccountKey") or os.environ.get("AZURE_STORAGE_KEY"):
         options["account_key"] = key
@@ -144,7 +144,7 @@ def azure_options(authority: str) -> dict[str, Any]:
     return options
 
 
-def _connection_string(text: str) -> dict[str, str]:
+def _parse_connection_string(text: str) -> dict[str, str]:
     """The fields of an Azure connection string: ``AccountName=a;AccountKey=…==;BlobEndpoint=http://…``."""
     fields = {}
     for field in filter(None, (part.strip() for part in text.split(";"))):
@@ -159,7 +159,7 @@ def _connection_string(text: str) -> dict[str, str]:
 
 
 @lru_cache(maxsize=16)
-def _file_system(scheme: str, authority: str, _pid: int) -> Any:
+def _open_file_system(scheme: str, authority: str, _pid: int) -> Any:
     """One client per store and process; ``_pid`` keeps a forked worker from using its parent's.
 
     pyarrow is loaded here and not at import: a command that refuses a local address needs none of it.
@@ -169,11 +169,11 @@ def _file_system(scheme: str, authority: str, _pid: int) -> Any:
     if scheme == "file":
         return pafs.LocalFileSystem()
     if scheme in S3_SCHEMES:
-        return pafs.S3FileSystem(**s3_options(authority))
+        return pafs.S3FileSystem(**make_s3_options(authority))
     if scheme in _GCS_SCHEMES:
-        return pafs.GcsFileSystem(**gcs_options(authority))
+        return pafs.GcsFileSystem(**make_gcs_options(authority))
     if scheme in _AZURE_SCHEMES:
-        return pafs.AzureFileSystem(**azure_options(authority))
+        return pafs.AzureFileSystem(**make_azure_options(authority))
     if scheme in ("hdfs", "viewfs"):
         filesystem, _ = pafs.FileSystem.from_uri(f"{scheme}://{authority}/")
         return filesystem
@@ -194,33 +194,48 @@ def is_final(error: Exception) -> bool:
     return isinstance(error, (*_LOST, ValueError)) and "AWS Error" not in str(error)
 
 
-def explain(error: Exception, what: str) -> StorageError:
+_KINDS: tuple[tuple[tuple[str, ...], type[StorageError], str], ...] = (
+    (
+        ("access_denied", "access denied", "forbidden"),
+        StorageError,
+        "the identity in use lacks the right; check who you are and the policy of the bucket or folder",
+    ),
+    (
+        ("nosuchbucket", "no such bucket", "does not exist", "not_found"),
+        StorageError,
+        "check the spelling of the bucket",
+    ),
+    (
+        ("permanentredirect", "wrong region", "authorizationheadermalformed"),
+        StorageError,
+        "the bucket lies in another region; set AWS_REGION to its region",
+    ),
+    (("no space", "quota exceeded"), DiskFullError, "free some disk, or choose another place"),
+    (("",), StorageError, "check the address and the network"),
+)
+"""By words of an error, in lower case: the first that fits decides the exception and its fix."""
+
+
+def explain_error(error: Exception, failure: str) -> StorageError:
+    """A store's error in a sentence: what failed, the first line of the error, and the fix for its kind."""
     text = str(error).split("\n")[0]
-    low = text.lower()
-    cure = "check the address and the network"
-    if "access_denied" in low or "access denied" in low or "forbidden" in low or isinstance(error, PermissionError):
-        cure = "the identity in use lacks the right; check who you are and the policy of the bucket or folder"
-    elif any(said in low for said in ("nosuchbucket", "no such bucket", "does not exist", "not_found")):
-        cure = "check the spelling of the bucket"
-    elif "permanentredirect" in low or "wrong region" in low or "authorizationheadermalformed" in low:
-        cure = "the bucket lies in another region; set AWS_REGION to its region"
-    elif "no space" in low or "quota exceeded" in low:
-        return DiskFullError(f"{what}: {text}. Fix: free some disk, or choose another place.")
-    return StorageError(f"{what}: {text}. Fix: {cure}.")
+    words = text.lower() + (" forbidden" if isinstance(error, PermissionError) else "")
+    kind, fix = next((kind, fix) for phrases, kind, fix in _KINDS if any(phrase in words for phrase in phrases))
+    return kind(f"{failure}: {text}. Fix: {fix}.")
 
 
-def _first_level(entries: list[Entry], key: str) -> list[Entry]:
+def _keep_first_level(entries: list[Entry], key: str) -> list[Entry]:
     """Of everything below a key, what lies in it: its files, and a folder for whatever lies deeper."""
     skip = len(key) + 1 if key else 0
-    found: dict[tuple[str, bool], Entry] = {}  # a file and a folder may have one name
+    by_key: dict[tuple[str, bool], Entry] = {}  # a file and a folder may have one name
     for entry in entries:
         name, deeper, _ = entry.key[skip:].partition("/")
         key = entry.key[: skip + len(name)]
         if deeper or not entry.is_file:
-            found.setdefault((key, False), Entry(key, False, 0, 0))
+            by_key.setdefault((key, False), Entry(key, False, 0, 0))
         else:
-            found[key, True] = entry
-    return list(found.values())
+            by_key[key, True] = entry
+    return list(by_key.values())
 
 
 class Insistent:
@@ -237,7 +252,7 @@ class Insistent:
         self._source = source
 
     def read(self, size: int | None = -1) -> bytes:
-        at = self._source.tell()
+        position = self._source.tell()
         for pause in (*self.PAUSES, None):
             try:
                 data: bytes = self._source.read(None if size is None or size < 0 else size)
@@ -246,7 +261,7 @@ class Insistent:
                 if pause is None or self._TOO_SHORT not in str(error):
                     raise
                 time.sleep(pause)
-                self._source.seek(at)
+                self._source.seek(position)
         return data
 
     def __getattr__(self, name: str) -> Any:
@@ -303,12 +318,12 @@ class NewFile:
         if error is None:
             try:
                 self.close()
-            except OSError as late:
-                error = late
+            except OSError as close_error:
+                error = close_error
         if error is not None:
             self.abandon()
         if isinstance(error, OSError):
-            raise explain(error, f"cannot write {self._store.location(self._name)}") from error
+            raise explain_error(error, f"cannot write {self._store.location(self._name)}") from error
 
     @property
     def sha256(self) -> str:
@@ -370,9 +385,9 @@ class Store:
     def fs(self) -> Any:
         """The `pyarrow.fs.FileSystem` behind it."""
         try:
-            return _file_system(self.scheme, self._authority, os.getpid())
+            return _open_file_system(self.scheme, self._authority, os.getpid())
         except (OSError, ImportError) as error:
-            raise explain(error, f"cannot open {self.uri}") from error
+            raise explain_error(error, f"cannot open {self.uri}") from error
 
     @property
     def is_local(self) -> bool:
@@ -449,7 +464,7 @@ class Store:
             with self.fs.open_output_stream(self.path(key)) as sink:
                 sink.write(data)
         except OSError as error:
-            raise explain(error, f"cannot write {self.location(key)}") from error
+            raise explain_error(error, f"cannot write {self.location(key)}") from error
 
     @contextlib.contextmanager
     def replacing(self, key: str) -> Iterator[NewFile]:
@@ -474,7 +489,7 @@ class Store:
                 self.fs.move(self.path(temporary), self.path(key))
         except OSError as error:
             self.delete(temporary)
-            raise explain(error, f"cannot write {self.location(key)}") from error
+            raise explain_error(error, f"cannot write {self.location(key)}") from error
 
     def create(self, key: str, *, name: str = "") -> NewFile:
         """A new file, to be written piece by piece.
@@ -492,7 +507,7 @@ class Store:
         try:
             return NewFile(self, key, name or key)
         except OSError as error:
-            raise explain(error, f"cannot write {self.location(name or key)}") from error
+            raise explain_error(error, f"cannot write {self.location(name or key)}") from error
 
     def list(self, key: str = "", *, recursive: bool = False) -> list[Entry]:
         """What lies below a key; empty where there is nothing.
@@ -503,14 +518,14 @@ class Store:
             When the store refuses.
         """
         if not (recursive or self.lists_folders):
-            return _first_level(self.list(key, recursive=True), key)
+            return _keep_first_level(self.list(key, recursive=True), key)
         import pyarrow.fs as pafs
 
         selector = pafs.FileSelector(self.path(key), allow_not_found=True, recursive=recursive)
         try:
             infos = self.fs.get_file_info(selector)
         except OSError as error:
-            raise explain(error, f"cannot list {self.location(key)}") from error
+            raise explain_error(error, f"cannot list {self.location(key)}") from error
         skip = len(self._base) + 1
         try:
             return [
@@ -532,7 +547,7 @@ class Store:
         try:
             info = self.fs.get_file_info(self.path(key))
         except OSError as error:
-            raise explain(error, f"cannot look at {self.location(key)}") from error
+            raise explain_error(error, f"cannot look at {self.location(key)}") from error
         return {pafs.FileType.File: "file", pafs.FileType.Directory: "folder"}.get(info.type, "missing")
 
     def answers(self) -> bool:
@@ -550,7 +565,7 @@ class Store:
             return
         except OSError as error:
             if self.kind(key) != "missing":
-                raise explain(error, f"cannot remove {self.location(key)}") from error
+                raise explain_error(error, f"cannot remove {self.location(key)}") from error
 
     def delete_all(self, keys: Iterable[str]) -> None:
         """Remove many files, some at a time."""
@@ -565,4 +580,4 @@ class Store:
             if self.is_local and Path(self.path(key)).is_dir():
                 Path(self.path(key)).rmdir()
         except OSError as error:
-            raise explain(error, f"cannot clear {self.location(key)}") from error
+            raise explain_error(error, f"cannot clear {self.location(key)}") from error

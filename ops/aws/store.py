@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fruits.store import Store, s3_options
+from fruits.store import Store, make_s3_options
 
 SCHEMES = ("s3", "s3a", "s3n")
 
@@ -41,7 +41,10 @@ class SignedStore(Store):
 
             named = {"access_key": keys.access_key, "secret_key": keys.secret_key, "session_token": keys.token}
             given = {name: value for name, value in named.items() if value}
-            self._signed, self._keys = fs.S3FileSystem(**s3_options(self._authority, self._variables), **given), keys
+            self._signed, self._keys = (
+                fs.S3FileSystem(**make_s3_options(self._authority, self._variables), **given),
+                keys,
+            )
         return self._signed
 
     def child(self, key: str) -> SignedStore:

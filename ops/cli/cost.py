@@ -15,7 +15,7 @@ from ops.cli.given import read_place, read_size
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
 from ops.cost import ledger, speed
-from ops.cost.ledger import sentence
+from ops.cost.ledger import describe_record
 from ops.cost.money import Currency, read_currency
 from ops.cost.quote import quote
 from ops.plan import pricing
@@ -57,7 +57,7 @@ def ledger_lines(
         images = f"{record['images']:,} images, " if record.get("images") else ""
         said.append(
             f"  {record['to'][:16].replace('T', ' ')}  {record['cluster_id']}  {name}: {images}"
-            f"{sentence(record, currency)}"
+            f"{describe_record(record, currency)}"
         )
     said += [
         f"  {one['cluster_id']}: EMR no longer knows this cluster, so what it cost beside its steps is not in the sum"

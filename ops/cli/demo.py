@@ -27,7 +27,7 @@ from ops.lifecycle.environment import (
     open_account,
     stop_embedded,
 )
-from ops.lifecycle.upload import upload
+from ops.lifecycle.upload import images_below, upload
 from sample.draw import draw_sample
 
 MINUTES = 3
@@ -69,10 +69,11 @@ def demo(place: Place, order: Order, console: Console, *, yarn: bool = False) ->
     try:
         account = open_account(place, order, console, yarn=yarn)
         apply(account, order, console)
-        counts = draw_sample(SAMPLE)
-        sent, total = upload(account.client("s3"), account.bucket("data"), SAMPLE, console)
+        draw_sample(SAMPLE)
+        counts = upload(account.client("s3"), account.bucket("data"), SAMPLE, images_below(SAMPLE)[0], console)
         console.print(
-            f"the embedded sample, drawn (not photographed): {total} images of {len(counts)} fruits, {sent} uploaded",
+            f"the embedded sample, drawn (not photographed): {counts.images} images of {len(counts.here)} fruits, "
+            f"{counts.sent} uploaded"
         )
         with fault.injected(account, order.fault, fault.IN_STEP):
             # whatever happens to the step, its cluster ends below

@@ -19,7 +19,7 @@ from ops.aws.state_bucket import make_visibly
 from ops.aws.sweep import SweepError
 from ops.cli import browser
 from ops.cli.given import is_on, open_account, read_env, read_person, read_place, read_size
-from ops.core.console import Console, tell_next
+from ops.core.console import Console, tell_next, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
 from ops.lifecycle import environment, upload
@@ -169,9 +169,12 @@ def upload_dataset(environ: Mapping[str, str]) -> int:
         raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=ExitCode.USAGE)
     try:
         folder = Path(given)
-        counts = upload.count_here(folder, console)
+        with working(console, f"counting the images of {folder}"):
+            paths, left_out = upload.images_below(folder)
         account = open_account(environ)
-        upload.upload_visibly(account, folder, counts, console)
+        upload.upload_visibly(account, folder, paths, console)
+        if left_out:
+            console.print(left_out.sentence())
         console.print(last_line(account))
         tell_next(console, account.target.command("run-step"))
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fruits.command_line import read_request
-from fruits.inputs import LeftOut, label_of, require_classes, require_image, walk
+from fruits.inputs import LeftOut, read_label, require_classes, require_image, walk
 from fruits.request import Request
 from fruits.store import Store
 
@@ -20,7 +20,7 @@ def require_known(request: Request, source: Store) -> None:
     if request.classes:
         from fruits.selection import normalise_names
 
-        labels = {label_of(f"{source.uri}/{entry.key}") for entry in walk(source, LeftOut())}
+        labels = {read_label(f"{source.uri}/{entry.key}") for entry in walk(source, LeftOut())}
         require_classes(normalise_names(request.classes), labels)
 
 

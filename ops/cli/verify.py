@@ -41,7 +41,7 @@ from ops.job import wheelhouse
 from ops.lifecycle import environment as deploy
 from ops.lifecycle import step
 from ops.lifecycle.environment import Order
-from ops.lifecycle.upload import upload
+from ops.lifecycle.upload import images_below, upload
 from ops.plan import pricing
 from ops.prices import table as prices
 from ops.terraform.variables import Size, cluster_variables
@@ -166,7 +166,8 @@ def collect(gatherer: Gatherer, extras: Sequence[str]) -> None:
     account = gatherer.account = apply()
     evidence["alive"] = gatherer.alive()
     draw_sample(deploy.SAMPLE)
-    _, evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, console)
+    paths, _ = images_below(deploy.SAMPLE)
+    evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, paths, console).images
     run_sample(gatherer)
     run_failing(gatherer)
     gatherer.run_probe()

@@ -15,9 +15,10 @@ from ops.aws.inventory import Inventory, billed_zones, made_by_emr, tags_of
 from ops.aws.refusals import why_not
 from ops.aws.studio import apps_of, label
 from ops.aws.sweep import ENDPOINT_NAME
+from ops.core.errors import NotAppliedError, TerraformError
 from ops.core.text import age, size
 from ops.cost import ledger
-from ops.cost.billing import GIB, Bill, Item, others
+from ops.cost.billing import GIB, Item, RunningCosts, others
 from ops.prices import table as prices
 
 
@@ -49,8 +50,18 @@ class Lister:
                 about=f"{'left ' if state == 'WAITING' else ''}{state}, {since} old{nodes}",
                 usd_hour=usd,
                 inferred=inferred,
-                remove=f"aws emr terminate-clusters --cluster-ids {cluster_id} {self.where}",
+                remove=self._removal(cluster_id),
             )
+
+    def _removal(self, cluster_id: str) -> str:
+        """What ends a cluster: its own command where Terraform knows it, which removes its network too."""
+        try:
+            known = self.account.cluster["cluster_id"]
+        except (NotAppliedError, TerraformError):
+            known = None
+        if cluster_id == known:
+            return f"make destroy ENV={self.env}"
+        return f"aws emr terminate-clusters --cluster-ids {cluster_id} {self.where}"
 
     def _nodes(self, cluster_id: str) -> tuple[int, Decimal | None, bool]:
         """Nodes that live, what they cost an hour, and whether a figure of it is inferred."""
@@ -118,7 +129,7 @@ class Lister:
                 about=f"{gateway['State']}; and by the GB that passes",
                 usd_hour=rate.usd,
                 inferred=rate.as_of == prices.INFERRED,
-                remove=f"aws ec2 delete-nat-gateway --nat-gateway-id {gateway['NatGatewayId']} {self.where}",
+                remove=f"make destroy ENV={self.env}",
             )
 
     def endpoints(self) -> Iterator[Item]:
@@ -135,7 +146,7 @@ class Lister:
                 about=f"{name}, {zones} zone{'' if zones == 1 else 's'}",
                 usd_hour=zones * rate.usd,
                 inferred=of_emr or rate.as_of == prices.INFERRED,
-                remove=f"aws ec2 delete-vpc-endpoints --vpc-endpoint-ids {endpoint['VpcEndpointId']} {self.where}",
+                remove=f"make destroy ENV={self.env}",
             )
 
     def domains(self) -> Iterator[Item]:
@@ -187,14 +198,14 @@ def removal_of_versions(bucket: str) -> str:
     )
 
 
-def bill(account: Account, book: prices.Book, *, buckets: bool = True) -> Bill:
+def list_running_costs(account: Account, book: prices.Book, *, buckets: bool = True) -> RunningCosts:
     """Everything of an environment that still bills; what cannot be listed is said in ``unseen``.
 
     Parameters
     ----------
     buckets : measure them too, which lists every object
     """
-    lister, found = Lister(account, book), Bill()
+    lister, found = Lister(account, book), RunningCosts()
     listings: Sequence[tuple[str, Callable[[], Iterator[Item]]]] = (
         ("clusters", lister.live_clusters),  # first: the others leave out what belongs to a live cluster
         ("instances", lister.instances),

@@ -66,7 +66,7 @@ class Currency:
             return said
         return f"{said} ({shown(low * self.per_usd)} to {shown(high * self.per_usd)} {self.code})"
 
-    def sentence(self) -> str:
+    def describe_rate(self) -> str:
         """The rate, for a footnote; empty for dollars."""
         if self.code == "USD":
             return ""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, label_of, walk
+from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, read_label, walk
 from fruits.store import Store
 
 
@@ -42,4 +42,4 @@ def find_images(root: Path) -> tuple[list[FoundImage], LeftOut]:
 
 def count_by_class(keys: Iterable[str]) -> dict[str, int]:
     """Images by class, of their keys."""
-    return dict(sorted(Counter(label_of(key) for key in keys).items()))
+    return dict(sorted(Counter(read_label(key) for key in keys).items()))

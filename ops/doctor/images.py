@@ -7,7 +7,7 @@ from typing import Any
 
 from fruits.errors import FruitsError
 from fruits.formats import ENDINGS_TEXT
-from fruits.inputs import LeftOut, images_in, walk
+from fruits.inputs import LeftOut, filter_images, walk
 from fruits.store import Entry, Store, split_uri
 
 from ops.data.images import count_by_class
@@ -41,7 +41,7 @@ def in_bucket(s3: Any, uri: str, cure: str) -> Finding:
     found = (item for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/"))
     entries = (Entry(item["Key"].removeprefix(below), True, int(item["Size"]), 0) for item in found)
     left = LeftOut()
-    classes = count_by_class(f"{base}/{entry.key}" for entry in images_in(entries, left))
+    classes = count_by_class(f"{base}/{entry.key}" for entry in filter_images(entries, left))
     return counted(classes, left, uri, cure)
 
 

@@ -21,7 +21,7 @@ from fruits.engines import BATCH, Engine, require_bf16
 from fruits.errors import InputError, ModelError
 from fruits.guard import Guard
 from fruits.images import decode
-from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, label_of, walk
+from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, read_label, walk
 from fruits.models import LEAST_BF16_COSINE, PublishedModel, load_engine, publish, require_model
 from fruits.request import DEFAULT_MODEL, DEFAULT_VARIANCE, PRECISIONS, Request
 from fruits.store import Store
@@ -96,8 +96,8 @@ class Advice:
 def standard_error(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     """Of the difference of two accuracies over the same images: only those count that one alone got right (McNemar).
 
-    >>> standard_error(np.array([True, True, False, False]), np.array([True, False, True, False]))
-    0.3535...
+    >>> round(standard_error(np.array([True, True, False, False]), np.array([True, False, True, False])), 4)
+    0.3536
     """
     difference = a.astype(float) - b.astype(float)
     return float(math.sqrt(max((difference**2).mean() - difference.mean() ** 2, 0.0) / len(difference)))
@@ -177,7 +177,7 @@ def draw(store: Store, wanted: int) -> Sample:
     for entry in walk(store, LeftOut()):
         images += 1
         if entry.size != NOT_EXPRESSIBLE:
-            by_class.setdefault(label_of(store.location(entry.key)), []).append(entry.key)
+            by_class.setdefault(read_label(store.location(entry.key)), []).append(entry.key)
     large = sorted((label for label, keys in by_class.items() if len(keys) > 1), key=_lot)
     if len(large) < 2:
         raise InputError(
@@ -192,7 +192,7 @@ def draw(store: Store, wanted: int) -> Sample:
         if len(keys) >= wanted:
             break
     keys = keys[:wanted]
-    return Sample(store, keys, [label_of(store.location(key)) for key in keys], images, len(by_class))
+    return Sample(store, keys, [read_label(store.location(key)) for key in keys], images, len(by_class))
 
 
 # --- the measurement --------------------------------------------------------------------------------------------------
@@ -358,7 +358,7 @@ def _rows(sample: Sample, usable: NDArray[np.bool_], found: list[tuple[_Measured
             cosine = float(_cosines(features, reference).min())
             if cosine < LEAST_BF16_COSINE:
                 continue  # the job refuses it
-        reduction = pca.reduce(pca.solve(pca.Moments.of(features)), target=DEFAULT_VARIANCE)
+        reduction = pca.reduce(pca.solve(pca.Moments.from_rows(features)), target=DEFAULT_VARIANCE)
         result = cross_validate(keys, labels, reduction.scores(features))
         if result is None:
             raise InputError(

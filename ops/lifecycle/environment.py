@@ -357,6 +357,9 @@ def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = 
     poll(look, pause=1.0 if account.target.emulated else 10.0, say=say)
 
 
+FETCHED = ("run.json", "report.html", "pca/scores.csv", "pca/model.npz")
+
+
 def fetch_results(account: Account, console: Console, *, uri: str = "", model: str = "") -> Path:
     """Report, scores and run.json of a result, to ``runs/<env>/<name>``.
 
@@ -367,25 +370,28 @@ def fetch_results(account: Account, console: Console, *, uri: str = "", model: s
     uri = uri or f"s3://{account.bucket('data')}/results/{result_name(model)}"
     bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
     folder = Path("runs") / account.target.env / prefix.rpartition("/")[2]
-    s3 = account.client("s3")
+    if not fetch_files(account.client("s3"), bucket, prefix, folder, console):
+        raise OperatorError(f"there is no finished result below {uri}. Fix: make run-step, or OUTPUT=.", exit_code=10)
+    in_report.into_report(account, folder)
+    console.print(f"results in {folder}; open {folder / 'report.html'}")
+    return folder
+
+
+def fetch_files(s3: Any, bucket: str, prefix: str, folder: Path, console: Console) -> bool:
+    """Fetch the files of a result that a person looks at; false when there is none."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
-    wanted = ("run.json", "report.html", "pca/scores.csv", "pca/model.npz")
     sizes = {
         name: int(item["Size"])
         for page in pages
         for item in page.get("Contents", [])
-        if (name := item["Key"].removeprefix(f"{prefix}/")) in wanted
+        if (name := item["Key"].removeprefix(f"{prefix}/")) in FETCHED
     }
-    if not sizes:
-        raise OperatorError(f"there is no finished result below {uri}. Fix: make run-step, or OUTPUT=.", exit_code=10)
     with counting(console, "fetching", sum(sizes.values()), bytes_=True) as advance:
         for name in sizes:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             s3.download_file(bucket, f"{prefix}/{name}", str(target), Callback=advance)
-    in_report.into_report(account, folder)
-    console.print(f"results in {folder}; open {folder / 'report.html'}")
-    return folder
+    return bool(sizes)
 
 
 def purge(account: Account, person: Person, console: Console, *, named: str = "") -> None:

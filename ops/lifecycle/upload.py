@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from fruits.formats import ENDINGS_TEXT
 from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, is_image, walk
 from fruits.store import Store
 from rich.table import Column, Table
 from rich.text import Text
+from s3transfer.subscribers import BaseSubscriber
 
 from ops.aws.account import Account
 from ops.core.console import Console, counting, working
@@ -49,11 +52,14 @@ def images_below(folder: Path) -> tuple[list[Path], LeftOut]:
     return sorted(found), left
 
 
-def stored(s3: Any, bucket: str, prefix: str) -> dict[str, int]:
-    """Size by key of the images below a prefix."""
+def stored(s3: Any, bucket: str, prefix: str) -> dict[str, tuple[int, float]]:
+    """Size and time (seconds since 1970) by key of the images below a prefix."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
     return {
-        item["Key"]: int(item["Size"]) for page in pages for item in page.get("Contents", []) if is_image(item["Key"])
+        item["Key"]: (int(item["Size"]), item["LastModified"].timestamp())
+        for page in pages
+        for item in page.get("Contents", [])
+        if is_image(item["Key"])
     }
 
 
@@ -71,58 +77,74 @@ def table_of(here: dict[str, int], before: dict[str, int], after: dict[str, int]
     return table
 
 
-def upload(s3: Any, bucket: str, folder: Path, console: Console, *, prefix: str = PREFIX) -> tuple[int, int]:
-    """Send what is not there with the same size and is not older than the file. A file of the future has no age.
+@dataclass(frozen=True)
+class Sent:
+    """What an upload did.
 
-    An interrupted upload is taken up by the next: an object is there whole or not at all.
-
-    Returns
-    -------
-    int, int
-        Images sent, and images in the folder.
+    Attributes
+    ----------
+    images : in the folder
+    sent : of them, now
+    here, before, after : images by class, in the folder and in the bucket
     """
-    paths, left = images_below(folder)
+
+    images: int
+    sent: int
+    here: dict[str, int]
+    before: dict[str, int]
+    after: dict[str, int]
+
+
+def upload(s3: Any, bucket: str, folder: Path, paths: list[Path], console: Console) -> Sent:
+    """Send the images that the bucket lacks, or holds in another size or older than the file.
+
+    A file whose time lies in the future has no age. An interrupted upload is taken up by the next: an object is there
+    whole or not at all.
+
+    Raises
+    ------
+    OperatorError
+        When an image did not arrive.
+    """
+    with working(console, f"counting the images of s3://{bucket}/{PREFIX}/"):
+        before = stored(s3, bucket, PREFIX)
     now = time.time()
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
-    there = {
-        item["Key"]: (int(item["Size"]), item["LastModified"].timestamp())
-        for page in pages
-        for item in page.get("Contents", [])
-    }
 
-    def needed(path: Path, key: str) -> bool:
-        found = there.get(key)
+    def is_needed(path: Path, key: str) -> bool:
+        size, seconds = before.get(key, (-1, 0.0))
         facts = path.stat()
-        return found is None or found[0] != facts.st_size or found[1] < facts.st_mtime - 1 < now
+        return size != facts.st_size or seconds < facts.st_mtime - 1 < now
 
-    keys = {path: f"{prefix}/{path.relative_to(folder).as_posix()}" for path in paths}
-    todo = [path for path, key in keys.items() if needed(path, key)]
-    with ThreadPoolExecutor(THREADS) as pool, counting(console, "uploading images", len(todo)) as advance:
-        futures = [pool.submit(s3.upload_file, str(path), bucket, keys[path]) for path in todo]
-        for future in as_completed(futures):
-            future.result()
-            advance(1)
-    after = stored(s3, bucket, prefix)
+    keys = {path: f"{PREFIX}/{path.relative_to(folder).as_posix()}" for path in paths}
+    todo = [path for path, key in keys.items() if is_needed(path, key)]
+    if todo:
+        _send(s3, bucket, {path: keys[path] for path in todo}, console)
+    after = stored(s3, bucket, PREFIX) if todo else before
     missing = [key for key in keys.values() if key not in after]
     if missing:
         raise OperatorError(f"{len(missing)} images did not arrive, first {missing[0]}. Fix: run it again.")
-    if left:
-        console.print(left.sentence())
-    return len(todo), len(paths)
+    return Sent(len(paths), len(todo), count_by_class(map(str, paths)), count_by_class(before), count_by_class(after))
 
 
-def count_here(folder: Path, console: Console) -> dict[str, int]:
-    """Images by class below a folder of this machine."""
-    with working(console, f"counting the images of {folder}"):
-        return count_by_class(str(path) for path in images_below(folder)[0])
+def _send(s3: Any, bucket: str, keys: Mapping[Path, str], console: Console) -> None:
+    """All files through one transfer manager: boto3's `upload_file` starts one, with its threads, for every file."""
+    manager = create_transfer_manager(s3, TransferConfig(max_concurrency=THREADS))
+    with counting(console, "uploading images", len(keys)) as advance, manager:
+
+        class Counted(BaseSubscriber):  # type: ignore[misc]
+            def on_done(self, **_: Any) -> None:
+                advance(1)
+
+        # the manager makes the caller wait when a thousand transfers are queued
+        transfers = [manager.upload(str(path), bucket, key, subscribers=[Counted()]) for path, key in keys.items()]
+        for transfer in transfers:
+            transfer.result()
 
 
-def upload_visibly(account: Account, folder: Path, here: dict[str, int], console: Console) -> None:
+def upload_visibly(account: Account, folder: Path, paths: list[Path], console: Console) -> None:
     """Send what is not there, and say by class what was here, there before, and there now."""
-    bucket, s3 = account.bucket("data"), account.client("s3")
-    with working(console, f"counting the images of s3://{bucket}/{PREFIX}/"):
-        before = count_by_class(stored(s3, bucket, PREFIX))
-    sent, total = upload(s3, bucket, folder, console)
-    console.print(table_of(here, before, count_by_class(stored(s3, bucket, PREFIX))))
-    others = "; the others were there already" if sent < total else ""
-    console.print(f"{sent:,} of {total:,} images sent to s3://{bucket}/{PREFIX}/{others}")
+    bucket = account.bucket("data")
+    counts = upload(account.client("s3"), bucket, folder, paths, console)
+    console.print(table_of(counts.here, counts.before, counts.after))
+    others = "; the others were there already" if counts.sent < counts.images else ""
+    console.print(f"{counts.sent:,} of {counts.images:,} images sent to s3://{bucket}/{PREFIX}/{others}")

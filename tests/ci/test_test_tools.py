@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 import re
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import dealing, ending, fast
+from tests import dealing
 from tools import coverage_rooms, mutants
 
 REPO = Path(__file__).resolve().parents[2]
@@ -62,11 +61,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         fast.mark(item)
 """
-
-
-def test_examples_of_the_docstrings() -> None:
-    for module in (dealing, ending, fast):
-        assert doctest.testmod(module).failed == 0, module
 
 
 @pytest.fixture
@@ -142,10 +136,6 @@ def test_every_measured_unit_exists() -> None:
     measured = [unit for unit in dealing.known_seconds() if unit.endswith(".py")]
     assert measured
     assert [unit for unit in measured if not (REPO / unit).exists()] == []
-
-
-def test_examples_of_the_coverage_report() -> None:
-    assert doctest.testmod(coverage_rooms).failed == 0
 
 
 def test_lines_and_branches_are_summed_by_room() -> None:

@@ -85,7 +85,7 @@ def use(patch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:
         patch.delenv(name, raising=False)
     for name, value in environment.items():
         patch.setenv(name, value)
-    store_module._file_system.cache_clear()
+    store_module._open_file_system.cache_clear()
 
 
 def wait_for(endpoint: str, process: subprocess.Popen[bytes], seconds: float = 300) -> None:
@@ -109,4 +109,4 @@ def cloud(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     found: Cloud = request.getfixturevalue(request.param)
     use(monkeypatch, found.environment)
     yield found
-    store_module._file_system.cache_clear()
+    store_module._open_file_system.cache_clear()

@@ -9,7 +9,7 @@ import pytest
 from fruits.errors import StorageError, UsageError
 from fruits.inputs import LeftOut
 from fruits.listing import _walk_down
-from fruits.store import Entry, Store, _first_level, azure_options, gcs_options
+from fruits.store import Entry, Store, _keep_first_level, make_azure_options, make_gcs_options
 
 from tests.elsewhere.conftest import VARIABLES, Cloud
 
@@ -104,10 +104,10 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_google_without_variables_is_google_with_its_default_credentials(bare: pytest.MonkeyPatch) -> None:
-    options = gcs_options("bucket")
+    options = make_gcs_options("bucket")
     assert options.keys() == {"retry_time_limit"}
     assert options["retry_time_limit"].total_seconds() <= 60
-    assert gcs_options("anonymous@bucket")["anonymous"] is True
+    assert make_gcs_options("anonymous@bucket")["anonymous"] is True
     assert Store("gs://anonymous@bucket/a b").path("k") == "bucket/a b/k"
 
 
@@ -121,35 +121,35 @@ def test_google_without_variables_is_google_with_its_default_credentials(bare: p
 )
 def test_google_at_another_endpoint(bare: pytest.MonkeyPatch, host: str, wanted: dict[str, object]) -> None:
     bare.setenv("STORAGE_EMULATOR_HOST", host)
-    options = gcs_options("bucket")
+    options = make_gcs_options("bucket")
     del options["retry_time_limit"]
     assert options == wanted
 
 
 def test_azure_takes_the_account_from_the_address(bare: pytest.MonkeyPatch) -> None:
-    assert azure_options("c@acc.dfs.core.windows.net") == {"account_name": "acc"}
-    assert azure_options("c@acc.blob.core.chinacloudapi.cn") == {
+    assert make_azure_options("c@acc.dfs.core.windows.net") == {"account_name": "acc"}
+    assert make_azure_options("c@acc.blob.core.chinacloudapi.cn") == {
         "account_name": "acc",
         "blob_storage_authority": ".blob.core.chinacloudapi.cn",
         "dfs_storage_authority": ".dfs.core.chinacloudapi.cn",
     }
     bare.setenv("AZURE_STORAGE_ACCOUNT", "mine")
-    assert azure_options("c") == {"account_name": "mine"}
+    assert make_azure_options("c") == {"account_name": "mine"}
     assert Store("wasbs://c@acc.blob.core.windows.net/x").path("k") == "c/x/k"
 
 
 def test_azure_keys_count_for_the_account_that_they_belong_to(bare: pytest.MonkeyPatch) -> None:
     bare.setenv("AZURE_STORAGE_KEY", "a2V5")
-    assert azure_options("c@acc.dfs.core.windows.net")["account_key"] == "a2V5"
+    assert make_azure_options("c@acc.dfs.core.windows.net")["account_key"] == "a2V5"
     bare.setenv("AZURE_STORAGE_ACCOUNT", "acc")
-    assert azure_options("c@acc.dfs.core.windows.net")["account_key"] == "a2V5"
-    assert azure_options("c@other.dfs.core.windows.net") == {"account_name": "other"}
+    assert make_azure_options("c@acc.dfs.core.windows.net")["account_key"] == "a2V5"
+    assert make_azure_options("c@other.dfs.core.windows.net") == {"account_name": "other"}
     bare.delenv("AZURE_STORAGE_KEY")
     bare.setenv("AZURE_STORAGE_SAS_TOKEN", "sv=1&sig=x")
-    assert azure_options("c@acc.dfs.core.windows.net")["sas_token"] == "?sv=1&sig=x"
+    assert make_azure_options("c@acc.dfs.core.windows.net")["sas_token"] == "?sv=1&sig=x"
     bare.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=third;AccountKey=a==;EndpointSuffix=core.windows.net")
-    assert azure_options("c@third.dfs.core.windows.net") == {"account_name": "third", "account_key": "a=="}
-    assert azure_options("c@acc.dfs.core.windows.net") == {"account_name": "acc"}
+    assert make_azure_options("c@third.dfs.core.windows.net") == {"account_name": "third", "account_key": "a=="}
+    assert make_azure_options("c@acc.dfs.core.windows.net") == {"account_name": "acc"}
 
 
 def test_azure_without_an_account_is_refused(bare: pytest.MonkeyPatch) -> None:
@@ -165,9 +165,9 @@ def test_the_first_level_of_a_deep_listing() -> None:
         return Entry(key, True, 1, 2)
 
     below = [file("a/b/c/d"), file("a/b/e"), file("a/f"), Entry("a/g", False, 0, 0), file("a/g/h")]
-    assert _first_level(below, "a") == [Entry("a/b", False, 0, 0), file("a/f"), Entry("a/g", False, 0, 0)]
-    assert _first_level(below, "") == [Entry("a", False, 0, 0)]
-    assert _first_level([], "") == []
+    assert _keep_first_level(below, "a") == [Entry("a/b", False, 0, 0), file("a/f"), Entry("a/g", False, 0, 0)]
+    assert _keep_first_level(below, "") == [Entry("a", False, 0, 0)]
+    assert _keep_first_level([], "") == []
 
 
 def test_a_local_store_lists_folders(tmp_path: Path) -> None:

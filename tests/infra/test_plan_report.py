@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -25,7 +25,7 @@ from ops.plan import contents, pricing
 from ops.plan.changes import changes
 from ops.prices import table as prices
 from tests.infra.emr_root import CLUSTER, TASK, Root
-from tests.infra.planning import REGION, ROOT, Planner
+from tests.infra.planning import REGION, ROOT, Planner, kept
 from tests.typed import as_typed
 
 pytestmark = pytest.mark.terraform
@@ -251,14 +251,19 @@ def large(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
         }
         """
     )
-    environ = {**os.environ, "TF_VAR_key": "kerfuffle-5081", "TF_CLI_CONFIG_FILE": os.devnull}
-    for arguments in (("init", "-input=false"), ("plan", "-input=false", "-out=plan"), ("show", "-json", "plan")):
-        done = subprocess.run(
-            [terraform, *arguments], cwd=home, env=environ, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-    plan: Plan = json.loads(done.stdout)
-    assert "kerfuffle-5081" in done.stdout  # Terraform itself does not hide it
+    secret = "kerfuffle-5081"
+    environ = {**os.environ, "TF_VAR_key": secret, "TF_CLI_CONFIG_FILE": os.devnull}
+
+    def make() -> Plan:
+        for arguments in (("init", "-input=false"), ("plan", "-input=false", "-out=plan"), ("show", "-json", "plan")):
+            done = subprocess.run(
+                [terraform, *arguments], cwd=home, env=environ, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+        return cast(Plan, json.loads(done.stdout))
+
+    plan: Plan = kept(make, home, terraform, {"key": secret})
+    assert secret in json.dumps(plan)  # Terraform itself does not hide it
     return plan
 
 

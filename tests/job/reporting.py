@@ -85,7 +85,7 @@ def clusters(labels: list[str], width: int = 8, seed: int = 0) -> NDArray[np.flo
 
 def reduction_of(scores: NDArray[np.floating], k: int | None = None) -> Reduction:
     """A PCA to go with them."""
-    return reduce_spectrum(solve(Moments.of(scores)), k=k or min(scores.shape))
+    return reduce_spectrum(solve(Moments.from_rows(scores)), k=k or min(scores.shape))
 
 
 def page_of(

@@ -60,7 +60,7 @@ def test_it_decides_as_scikit_learns_ridge_classifier() -> None:
             wanted[found.labels.index(is_), found.labels.index(taken)] += 1
     assert (found.confusion == wanted).all()
     assert 0.5 < found.accuracy < 1
-    assert found.images == found.of == len(labels)
+    assert found.images == found.population == len(labels)
     assert found.chance == pytest.approx(max(labels.count(label) for label in labels) / len(labels))
 
 

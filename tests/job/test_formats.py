@@ -18,7 +18,7 @@ import numpy as np
 import pillow_heif
 import pytest
 from fruits import formats
-from fruits.containers import jpeg as jpeg_parts
+from fruits.containers import parse_jpeg as jpeg_parts
 from fruits.images import ImageError, decode
 from PIL import Image
 

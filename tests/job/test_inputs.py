@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fruits import inputs, listing
-from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, images_in, left_out_as, walk, walk_folder
+from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, filter_images, find_exclusion, walk, walk_folder
 from fruits.store import Entry, Store
 
-from ops.core.console import Console
 from ops.data.images import find_images
 from ops.doctor.images import in_store
 from ops.lifecycle.upload import images_below
@@ -50,7 +48,7 @@ ODD = {
 
 @pytest.mark.parametrize("key", ODD)
 def test_what_a_key_is(key: str) -> None:
-    assert left_out_as(key) == ODD[key]
+    assert find_exclusion(key) == ODD[key]
 
 
 def test_every_command_takes_the_same_images(tmp_path: Path) -> None:
@@ -145,7 +143,7 @@ def listed(store: Any, wanted: int) -> tuple[list[str], int]:
     left, folders = LeftOut(), list[Any]()
     keys = [entry.key for entry in listing._walk_down(store, wanted, left, folders)]
     for folder in folders:
-        keys += [entry.key for entry in images_in(listing._listed(store, folder), left)]
+        keys += [entry.key for entry in filter_images(listing._listed(store, folder), left)]
     return sorted(keys), len(folders)
 
 
@@ -180,28 +178,9 @@ def test_upload_says_what_it_leaves(tmp_path: Path) -> None:
     from ops.lifecycle import upload
 
     put(tmp_path, "Apple/1.jpg", "Apple/1.mov", "Apple/.thumbnails/1.jpg")
-    os.utime(tmp_path / "Apple" / "1.jpg", (4e9, 4e9))
-    sent: dict[str, int] = {}
-
-    class S3:
-        def get_paginator(self, _: str) -> S3:
-            return self
-
-        def paginate(self, **_: Any) -> list[dict[str, Any]]:
-            import datetime
-
-            now = datetime.datetime.now(datetime.UTC)
-            return [{"Contents": [{"Key": k, "Size": n, "LastModified": now} for k, n in sent.items()]}]
-
-        def upload_file(self, path: str, _bucket: str, key: str) -> None:
-            sent[key] = Path(path).stat().st_size
-
-    text = io.StringIO()
-    console = Console(file=text, width=200)
-    assert upload.upload(S3(), "bucket", tmp_path, console) == (1, 1)
-    assert upload.upload(S3(), "bucket", tmp_path, console) == (0, 1), "a file of the future is sent once"
-    assert list(sent) == ["images/Apple/1.jpg"]
-    assert "2 files are left out: 1 " in text.getvalue()
+    paths, left = upload.images_below(tmp_path)
+    assert paths == [tmp_path / "Apple" / "1.jpg"]
+    assert "2 files are left out: 1 " in left.sentence()
 
 
 def test_what_this_project_writes_beside_images_is_not_counted() -> None:

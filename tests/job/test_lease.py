@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from fruits import lease as lease_module
 from fruits.errors import OutputError, StorageError
-from fruits.lease import Lease, is_gone, this_process
+from fruits.lease import Lease, describe_process, is_gone
 from fruits.store import Entry, Store
 
 # --- a world with a clock and a store of its own -------------------------------------------------------------
@@ -146,7 +146,7 @@ class SimStore:
 @pytest.fixture(autouse=True)
 def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the simulation every run is on a machine of its own, about whose processes nothing is known."""
-    monkeypatch.setattr(lease_module, "this_process", lambda: None)
+    monkeypatch.setattr(lease_module, "describe_process", lambda: None)
 
 
 def seeded(seed: int) -> Callable[[list[Run]], Run]:
@@ -340,7 +340,7 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def record_of(pid: int) -> dict[str, Any]:
-    return {"machine": lease_module._machine(), "pid": pid, "started": lease_module._stat(pid)[1]}
+    return {"machine": lease_module._describe_machine(), "pid": pid, "started": lease_module._read_stat(pid)[1]}
 
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux' /proc")
@@ -376,7 +376,7 @@ def test_the_lease_of_a_killed_process_is_taken_at_once(output: Store, child: su
 @linux
 def test_this_process_is_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assert not is_gone(this_process())
+    assert not is_gone(describe_process())
 
 
 @pytest.mark.parametrize("record", [None, 7, {}, [], {"machine": 1}, {"machine": "x", "pid": "y"}])

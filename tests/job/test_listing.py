@@ -52,9 +52,9 @@ def test_what_is_no_image_or_hidden(key: str) -> None:
 
 
 def test_labels_are_the_folder_in_composed_form() -> None:
-    assert listing.label_of(f"s3://b/x/P{NFD}che/1.jpg") == "Pêche".replace("ê", "é")
-    assert listing.label_of("/a/Apple, red (1)/b.jpg") == "Apple, red (1)"
-    assert listing.label_of("b.jpg") == ""
+    assert listing.read_label(f"s3://b/x/P{NFD}che/1.jpg") == "Pêche".replace("ê", "é")
+    assert listing.read_label("/a/Apple, red (1)/b.jpg") == "Apple, red (1)"
+    assert listing.read_label("b.jpg") == ""
 
 
 def listed(source: Path, target: Path) -> list[tuple[str, str, int, int]]:

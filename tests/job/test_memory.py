@@ -34,7 +34,7 @@ def _a_large_node_and_a_driver_with_tensorflow(monkeypatch: pytest.MonkeyPatch) 
 
 
 def room(settings: Mapping[str, str], slots: int = 8) -> Room:
-    return Room.of(lambda name, default: settings.get(name, default), slots)
+    return Room.from_settings(lambda name, default: settings.get(name, default), slots)
 
 
 def refusal(settings: Mapping[str, str], d: int) -> str:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from fruits import listing, pages
 from fruits.errors import StorageError
-from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, images_in
+from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, filter_images
 from fruits.pages import Page, Range, cut_ranges, find_between, read_range
 from fruits.store import Entry, Store
 from hypothesis import given
@@ -120,7 +120,7 @@ def listed(store: Simulated, wanted: int) -> tuple[list[str], list[Any]]:
     folders: list[Any] = []
     keys = [entry.key for entry in listing._walk_pages(store, wanted, left, folders)]
     for where in folders:
-        keys += [entry.key for entry in images_in(read_range(store, where), left)]
+        keys += [entry.key for entry in filter_images(read_range(store, where), left)]
     return sorted(keys), folders
 
 
@@ -148,7 +148,7 @@ def test_objects_that_stand_for_folders_count_alike_however_they_are_listed(want
     )
     found = {e.key: e.size for e in listing._walk_pages(store, wanted, left, folders)}
     for where in folders:
-        found |= {entry.key: entry.size for entry in images_in(read_range(store, where), left)}
+        found |= {entry.key: entry.size for entry in filter_images(read_range(store, where), left)}
     assert found == {"Apple/1.jpg": 9, "Fig/1.jpg": 9, "dir.jpg": 0, "dir.jpg/a.jpg": 9, "Pear/deep/1.jpg": 9}
     assert left.counts == {"no ending": 1}
 
@@ -189,7 +189,7 @@ def test_ten_million_keys_are_listed_in_ranges_of_like_size_and_the_memory_of_a_
     for where in sorted(ranges, key=lambda where: where.after):
         assert where.after == last  # one begins where the one before ends: none is left out, none is there twice
         last, calls = where.until, store.calls
-        most += sum(1 for _ in images_in(read_range(store, where), left))
+        most += sum(1 for _ in filter_images(read_range(store, where), left))
         longest = max(longest, store.calls - calls)
     assert most == 10_000_000
     assert not last or last > store.keys[most - 1]
@@ -235,7 +235,7 @@ def test_the_objects_of_a_bucket(bucket: Any, base: str) -> None:
         left, folders = LeftOut(), list[Any]()
         found = {e.key: e for e in listing._walk_down(Store(base), wanted, left, folders)}
         for where in folders:
-            found |= {e.key: e for e in images_in(listing._listed(Store(base), where), left)}
+            found |= {e.key: e for e in filter_images(listing._listed(Store(base), where), left)}
         assert sorted(found) == sorted(names)
         assert left.counts == {".mov": 1}
         assert found["Apple/1.jpg"].size == len("Apple/1.jpg")

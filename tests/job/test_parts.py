@@ -70,7 +70,7 @@ def test_two_writers_never_meet(store: Store) -> None:
 def test_what_a_task_reports() -> None:
     rows = part_rows({"features": Part("a", 3, "ff"), "rejects": None}).to_pylist()
     assert rows == [{"kind": "features", "name": "a", "rows": 3, "sha256": "ff"}]
-    assert Part.of(rows[0]) == Part("a", 3, "ff")
+    assert Part.from_row(rows[0]) == Part("a", 3, "ff")
     assert Part("a", 3, "ff").as_json() == {"name": "a", "rows": 3, "sha256": "ff"}
 
 

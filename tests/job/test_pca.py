@@ -31,13 +31,13 @@ quick = settings(max_examples=60, deadline=None)
 
 def moments(x: Float, cuts: list[int] | None = None) -> Moments:
     """Of the blocks between the cuts: each in a file of its own, as tasks leave them, and read back."""
-    return merged(*(Moments.of(block) for block in np.split(x, sorted(cuts or []))))
+    return merged(*(Moments.from_rows(block) for block in np.split(x, sorted(cuts or []))))
 
 
 def merged(*sums: Moments) -> Moments:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
-        total = Moments.total(store, [each.write(store) for each in sums])
+        total = Moments.load_total(store, [each.write(store) for each in sums])
     assert total is not None
     return total
 
@@ -114,7 +114,7 @@ def test_equals_scikit_learn(name: str) -> None:
 
 def test_float32_rows_are_summed_in_float64() -> None:
     x = (features(5000, 10) + 300).astype(np.float32)
-    assert_like_sklearn(x.astype(np.float64), solve(Moments.of(x)))
+    assert_like_sklearn(x.astype(np.float64), solve(Moments.from_rows(x)))
 
 
 matrices = hnp.arrays(
@@ -149,15 +149,15 @@ def close(a: Moments, b: Moments, tolerance: float = 1e-9) -> bool:
 def test_partitioning_and_order_do_not_matter(x: Float, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(x)), max_size=8))
     order = np.array(data.draw(st.permutations(range(len(x)))))
-    assert close(moments(x[order], cuts), Moments.of(x))
+    assert close(moments(x[order], cuts), Moments.from_rows(x))
 
 
 @quick
 @given(matrices)
 @pytest.mark.costly
 def test_merging_is_commutative_and_associative_and_has_a_neutral_element(x: Float) -> None:
-    a, b, c = (Moments.of(block) for block in np.array_split(x, 3))
-    nothing = Moments.of(x[:0])
+    a, b, c = (Moments.from_rows(block) for block in np.array_split(x, 3))
+    nothing = Moments.from_rows(x[:0])
     assert close(merged(a, b), merged(b, a))
     assert close(merged(merged(a, b), c), merged(a, merged(b, c)))
     assert close(merged(a, nothing), a, 0)
@@ -176,32 +176,32 @@ def test_strips_make_the_whole_matrix(d: int) -> None:
 @pytest.mark.costly
 def test_a_thousand_partial_sums_lose_nothing() -> None:
     x = features(4000, 12) + 1e4
-    assert close(moments(x, list(range(4, 4000, 4))), Moments.of(x), 1e-11)
+    assert close(moments(x, list(range(4, 4000, 4))), Moments.from_rows(x), 1e-11)
 
 
 def test_nothing_at_all() -> None:
-    assert Moments.total(Store("/nowhere"), []) is None
+    assert Moments.load_total(Store("/nowhere"), []) is None
 
 
 def test_sums_travel_as_a_file_and_come_back_the_same(tmp_path: Path) -> None:
-    sums = Moments.of(np.vstack([features(30, 7), np.full((2, 7), np.nan)]))
+    sums = Moments.from_rows(np.vstack([features(30, 7), np.full((2, 7), np.nan)]))
     store = Store(str(tmp_path / "sums"))
-    back = Moments.total(store, [sums.write(store)])
+    back = Moments.load_total(store, [sums.write(store)])
     assert back is not None
     assert close(back, sums, 0)
 
 
 def test_a_sum_that_was_cut_or_is_gone_is_named(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    name = Moments.of(features(30, 7)).write(store)
+    name = Moments.from_rows(features(30, 7)).write(store)
     data = (tmp_path / name).read_bytes()
     for length in (0, 10, 24, 60, len(data) - 1):
         (tmp_path / name).write_bytes(data[:length])
         with pytest.raises(StorageError, match=rf"{name} cannot be read \(it ends early\)\. Fix: run it again\."):
-            Moments.total(store, [name])
+            Moments.load_total(store, [name])
     (tmp_path / name).unlink()
     with pytest.raises(StorageError, match=f"{name} cannot be read"):
-        Moments.total(store, [name])
+        Moments.load_total(store, [name])
 
 
 def test_one_matrix_is_all_that_a_sum_of_many_holds(tmp_path: Path) -> None:
@@ -209,10 +209,10 @@ def test_one_matrix_is_all_that_a_sum_of_many_holds(tmp_path: Path) -> None:
     d = 1500
     store = Store(str(tmp_path))
     x = np.random.default_rng(0).normal(size=(300, d)).astype(np.float32)
-    names = [Moments.of(x + i).write(store) for i in range(3)]
+    names = [Moments.from_rows(x + i).write(store) for i in range(3)]
     tracemalloc.start()
     try:
-        total = Moments.total(store, names)
+        total = Moments.load_total(store, names)
         assert total is not None
         total.add(x)
         total.write(store)
@@ -241,10 +241,10 @@ def batches(x: Float, *sizes: int) -> Iterator[pa.RecordBatch]:
 def test_a_task_writes_the_sums_of_its_rows_and_nothing_where_it_has_none(tmp_path: Path) -> None:
     store, x = Store(str(tmp_path)), features(5000, 6)
     (row,) = [row for told in pca._sum_partition(batches(x, 3000, 2000), "features", store) for row in told.to_pylist()]
-    total = Moments.total(store, [row["name"]])
+    total = Moments.load_total(store, [row["name"]])
     assert total is not None
     assert (row["kind"], row["rows"], total.n) == ("moments", 5000, 5000)
-    assert close(total, Moments.of(x.astype(np.float32)))
+    assert close(total, Moments.from_rows(x.astype(np.float32)))
     assert list(pca._sum_partition(iter([]), "features", store)) == []
 
 
@@ -259,7 +259,7 @@ def test_a_sliced_arrow_column_keeps_its_own_rows() -> None:
 def test_rows_that_are_not_finite_are_counted_and_refused() -> None:
     x = features(10, 3)
     x[2, 1], x[5, 0] = np.nan, np.inf
-    sums = Moments.of(x)
+    sums = Moments.from_rows(x)
     assert (sums.n, sums.bad) == (8, 2)
     with pytest.raises(ReductionError) as caught:
         solve(sums)
@@ -271,7 +271,7 @@ def test_rows_that_are_not_finite_are_counted_and_refused() -> None:
 
 def test_no_row() -> None:
     with pytest.raises(ReductionError, match=r"there is no row to reduce\. Fix: check the input, and the rejects\."):
-        solve(Moments.of(np.empty((0, 3))))
+        solve(Moments.from_rows(np.empty((0, 3))))
 
 
 def test_missing_and_ragged_rows() -> None:
@@ -286,19 +286,19 @@ def test_missing_and_ragged_rows() -> None:
 
 
 def test_k_is_bounded_by_rows_and_columns() -> None:
-    assert reduce(solve(Moments.of(features(5, 9))), k=5).k == 5
+    assert reduce(solve(Moments.from_rows(features(5, 9))), k=5).k == 5
     with pytest.raises(ReductionError) as caught:
-        reduce(solve(Moments.of(features(5, 9))), k=6)
+        reduce(solve(Moments.from_rows(features(5, 9))), k=6)
     assert str(caught.value) == (
         "k = 6 components were asked for, but 5 images with 9 features have at most 5. Fix: K=5 or less "
         "(--k 5), or VARIANCE= (--variance)."
     )
     with pytest.raises(ReductionError, match="50 images with 9 features have at most 9"):
-        reduce(solve(Moments.of(features(50, 9))), k=10)
+        reduce(solve(Moments.from_rows(features(50, 9))), k=10)
 
 
 def test_one_image_has_no_variance_and_says_so() -> None:
-    spectrum = solve(Moments.of(features(1, 4)))
+    spectrum = solve(Moments.from_rows(features(1, 4)))
     assert (spectrum.ratio == 0).all()
     reduction = reduce(spectrum, target=0.9)
     assert reduction.k == 1
@@ -308,7 +308,7 @@ def test_one_image_has_no_variance_and_says_so() -> None:
 
 
 def test_identical_images_have_no_variance_and_say_so() -> None:
-    spectrum = solve(Moments.of(np.repeat(features(1, 4).round(3), 6, axis=0)))
+    spectrum = solve(Moments.from_rows(np.repeat(features(1, 4).round(3), 6, axis=0)))
     assert "cannot be reached" in reduce(spectrum, target=0.5).statement
     assert np.isfinite(reduce(spectrum, k=2).scores(features(3, 4))).all()
 
@@ -319,7 +319,7 @@ def test_identical_images_have_no_variance_and_say_so() -> None:
 @pytest.mark.parametrize("target", [0.01, 0.5, 0.95, 0.999, 1.0])
 def test_the_fewest_components_that_reach_the_target(target: float) -> None:
     x = features(400, 30)
-    reduction = reduce(solve(Moments.of(x)), target=target)
+    reduction = reduce(solve(Moments.from_rows(x)), target=target)
     cumulated = np.cumsum(PCA().fit(x).explained_variance_ratio_)
     assert reduction.k == int(np.argmax(cumulated + 1e-12 >= target)) + 1
     assert reduction.reached + 1e-9 >= target
@@ -331,14 +331,14 @@ def test_the_fewest_components_that_reach_the_target(target: float) -> None:
 
 
 def test_a_given_k_says_what_it_explains() -> None:
-    assert reduce(solve(Moments.of(CASES["equal eigenvalues"])), k=3).statement == (
+    assert reduce(solve(Moments.from_rows(CASES["equal eigenvalues"])), k=3).statement == (
         "3 components, as asked, explain 25.00% of the variance"
     )
 
 
 def test_scores_are_centred() -> None:
     x = features(100, 8)
-    reduction = reduce(solve(Moments.of(x)), k=4)
+    reduction = reduce(solve(Moments.from_rows(x)), k=4)
     assert np.abs(reduction.scores(x).mean(axis=0)).max() < 1e-12
     assert np.abs(reduction.scores(x) - (x - x.mean(0)) @ reduction.components.T).max() < 1e-12
 
@@ -350,7 +350,7 @@ def test_signs() -> None:
 
 def test_the_model_file_holds_what_the_readme_says() -> None:
     x = features(100, 8)
-    saved = np.load(io.BytesIO(reduce(solve(Moments.of(x)), k=3).to_bytes()))
+    saved = np.load(io.BytesIO(reduce(solve(Moments.from_rows(x)), k=3).to_bytes()))
     assert set(saved.files) == {"mean", "components", "explained_variance", "explained_variance_ratio", "n"}
     assert (saved["components"].shape, saved["explained_variance"].shape, int(saved["n"])) == ((3, 8), (8,), 100)
     assert abs(saved["explained_variance_ratio"].sum() - 1) < 1e-12
@@ -360,7 +360,7 @@ def test_the_model_file_holds_what_the_readme_says() -> None:
 
 
 def test_a_kept_spectrum_is_only_used_for_the_same_files() -> None:
-    spectrum = solve(Moments.of(features(20, 5)))
+    spectrum = solve(Moments.from_rows(features(20, 5)))
     data = spectrum.to_bytes("these")
     back = Spectrum.from_bytes(data, "these")
     assert back is not None
@@ -371,7 +371,7 @@ def test_a_kept_spectrum_is_only_used_for_the_same_files() -> None:
 
 
 def test_a_flipped_bit_of_a_kept_spectrum_never_gives_another_number() -> None:
-    spectrum = solve(Moments.of(features(20, 5)))
+    spectrum = solve(Moments.from_rows(features(20, 5)))
     data = spectrum.to_bytes("these")
     silent = 0
     for bit in range(0, 8 * len(data), 7):

@@ -41,7 +41,7 @@ def frame(spark: SparkSession, x: np.ndarray) -> Iterator[DataFrame]:
 
 
 def assert_same(found: Moments, x: np.ndarray) -> None:
-    wanted = Moments.of(x)
+    wanted = Moments.from_rows(x)
     assert found.n == wanted.n
     assert np.abs(found.mean - wanted.mean).max() <= 1e-9
     assert np.abs(found.scatter - wanted.scatter).max() <= 1e-9 * np.abs(wanted.scatter).max()
@@ -136,8 +136,8 @@ def test_only_names_of_sums_come_to_the_driver(
     store = Store(str(tmp_path / "features"))
     parts, x = wide_parts(store, 600, 3)
     returned = []
-    of = Part.of
-    monkeypatch.setattr(Part, "of", classmethod(lambda cls, row: (returned.append(row.asDict()), of(row))[1]))
+    of = Part.from_row
+    monkeypatch.setattr(Part, "from_row", classmethod(lambda cls, row: (returned.append(row.asDict()), of(row))[1]))
     found = pca.sum_parts(spark, store, parts, 3, Store(str(tmp_path / "sums")))
     assert_same(found, x)
     assert len(returned) == 3
@@ -150,7 +150,7 @@ def test_spark_loads_the_model_and_agrees_once_centred(
     from pyspark.ml.feature import PCAModel
     from pyspark.ml.functions import array_to_vector, vector_to_array
 
-    reduction = reduce(solve(Moments.of(x)), k=4)
+    reduction = reduce(solve(Moments.from_rows(x)), k=4)
     for _ in range(2):  # written over an older one, it still is one model
         outputs.write_spark_model(Store(str(tmp_path / "é out")), reduction, spark.version)
     model = PCAModel.load(str(tmp_path / "é out" / "pca" / "spark"))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fruits import featurize, planning
 from fruits.manifests import State
@@ -25,25 +26,48 @@ slots = st.integers(1, 5000)
 
 @given(images, slots)
 def test_every_image_has_a_place(images: int, slots: int) -> None:
-    sizing = Sizing.of(images, slots)
+    sizing = Sizing.choose(images, slots)
     assert sizing.tasks * sizing.images_per_task * sizing.waves >= images
 
 
 @given(images, slots)
 def test_no_task_is_longer_than_allowed_by_much(images: int, slots: int) -> None:
-    assert Sizing.of(images, slots).images_per_task <= 2 * MAX_IMAGES_PER_TASK
+    assert Sizing.choose(images, slots).images_per_task <= 2 * MAX_IMAGES_PER_TASK
 
 
 @given(images, slots)
 def test_a_wave_is_a_whole_number_of_rounds(images: int, slots: int) -> None:
-    assert Sizing.of(images, slots).tasks % slots == 0
+    assert Sizing.choose(images, slots).tasks % slots == 0
 
 
 @given(st.integers(1, 5000), slots)
 def test_a_task_is_never_mostly_its_own_start(images: int, slots: int) -> None:
-    sizing = Sizing.of(images, slots)
+    sizing = Sizing.choose(images, slots)
     tasks = min(sizing.tasks, -(-images // sizing.images_per_task))
     assert tasks == 1 or images // tasks >= 8
+
+
+def write_features(output: Store, *paths: str) -> Part:
+    writer = PartWriter(output.child("features"), featurize.FEATURES_SCHEMA)
+    rest = {"label": "a", "size": 1, "mtime": 1, "model": "m", "preprocessing": 1, "features": [1.0]}
+    rows = [{"path": path, **rest} for path in paths]
+    writer.write(pa.RecordBatch.from_pylist(rows, schema=featurize.FEATURES_SCHEMA))
+    part = writer.close()
+    assert part is not None
+    return part
+
+
+def test_a_file_without_its_stale_rows_takes_the_place_of_the_one_that_holds_them(tmp_path: Path) -> None:
+    output = Store(str(tmp_path))
+    some, whole = write_features(output, "/x/1.jpg", "/x/2.jpg", "/x/3.jpg"), write_features(output, "/x/4.jpg")
+    stale = [("/x/2.jpg", some.name), ("/x/4.jpg", whole.name)]
+    rows = [{"path": path, "kind": "features", "part": name} for path, name in stale]
+    batches = planning.rewrite_parts([pa.RecordBatch.from_pylist(rows)], output)
+    answers = [(row["kind"], row["name"], row["rows"]) for batch in batches for row in batch.to_pylist()]
+    (written,) = (name for kind, name, _ in answers if kind == "features")
+    assert answers == [("replaced", some.name, 1), ("features", written, 2), ("replaced", whole.name, 1)]
+    assert pq.read_table(tmp_path / "features" / written).column("path").to_pylist() == ["/x/1.jpg", "/x/3.jpg"]
+    assert not {written} & {some.name, whole.name}
 
 
 @pytest.mark.spark
@@ -52,19 +76,7 @@ def test_nothing_broadcasts_the_listing(
 ) -> None:
     """A table of all images is sorted and merged, however small Spark takes it for."""
     output = Store(str(tmp_path))
-    writer = PartWriter(output.child("features"), featurize.FEATURES_SCHEMA)
-    row = {
-        "path": "/x/a/1.jpg",
-        "label": "a",
-        "size": 1,
-        "mtime": 1,
-        "model": "m",
-        "preprocessing": 1,
-        "features": [1.0],
-    }
-    writer.write(pa.RecordBatch.from_pylist([row], schema=featurize.FEATURES_SCHEMA))
-    part = writer.close()
-    assert part is not None
+    part = write_features(output, "/x/a/1.jpg")
     listed = spark.createDataFrame([("/x/a/1.jpg", "a", 1, 1), ("/x/a/2.jpg", "a", 1, 1)], SCHEMA_DDL)
     state = State((), (part,), ())
     frame = planning._compared(spark, listed, EVERYTHING, output, state, 2)
@@ -79,13 +91,13 @@ SCHEMA_DDL = "path string, label string, size long, mtime long"
 
 
 def test_files_stay_few_for_a_few_thousand_photographs() -> None:
-    sizing = Sizing.of(3000, 2)
+    sizing = Sizing.choose(3000, 2)
     assert sizing.tasks * sizing.waves <= 32
     assert sizing.images_per_task >= 90
 
 
 def test_a_hundred_million_images_do_not_make_a_million_files() -> None:
-    sizing = Sizing.of(100_000_000, 400)
+    sizing = Sizing.choose(100_000_000, 400)
     assert sizing.tasks * sizing.waves < 60_000
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fruits import progress
 from fruits.errors import StorageError
-from fruits.progress import PHASES, Heartbeat, Progress, heartbeat_interval
+from fruits.progress import PHASES, Heartbeat, Progress, choose_heartbeat_interval
 from fruits.store import Entry, Store
 
 
@@ -123,7 +123,7 @@ def test_a_heartbeat_for_which_there_is_no_thread_ends_nothing(output: Store, mo
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", "null", "{}", '"x"', "[" * 100_000])
 def test_a_report_that_is_none_is_no_report(output: Store, text: str) -> None:
     output.write("_run/progress.json", text.encode())
-    assert progress.progress_of(output) is None
+    assert progress.read_progress(output) is None
 
 
 def test_reports_stay_fresh_beside_four_thousand_slow_heartbeats(
@@ -156,8 +156,8 @@ def test_reports_stay_fresh_beside_four_thousand_slow_heartbeats(
 
 
 def test_many_tasks_do_not_beat_the_store_to_death() -> None:
-    assert heartbeat_interval(2) == progress.INTERVAL
-    assert heartbeat_interval(5000) * 10 >= 5000
+    assert choose_heartbeat_interval(2) == progress.INTERVAL
+    assert choose_heartbeat_interval(5000) * 10 >= 5000
 
 
 def test_phases_of_one_name_add_up_and_failures_are_timed_too(output: Store) -> None:

@@ -324,7 +324,7 @@ def test_ends_are_the_outermost_of_all_images_in_rising_order() -> None:
 
 def test_the_shares_that_components_reach_are_numpys() -> None:
     variance = np.array([4.0, 3, 2, 1])
-    reduction = Reduction(solve(Moments.of(np.random.default_rng(0).normal(size=(9, 4)))), 2, 0.7)
+    reduction = Reduction(solve(Moments.from_rows(np.random.default_rng(0).normal(size=(9, 4)))), 2, 0.7)
     object.__setattr__(reduction.spectrum, "explained_variance", variance)
     assert report.count_components(reduction) == [(0.5, 2), (0.7, 2), (0.8, 3), (0.9, 3), (0.95, 4), (0.99, 4)]
     assert report.describe_scree(reduction).endswith("4 for 99%. Kept: 2.")

@@ -50,7 +50,7 @@ def test_tasks_and_spark_decide_alike(spark: SparkSession) -> None:
     everything = frame(spark, odd, "s3://bücket/🍌/")
     for classes, limit in (((), 33), (("a", "🍌"), None), (("b", "é"), 7), ((), 1), ((), len(odd)), ((), 10_000)):
         chosen = select(everything, classes, limit, skip=len("s3://bücket/🍌/"))
-        mine = chosen.of(batch(odd, "s3://bücket/🍌/")).column("path").to_pylist()
+        mine = chosen.filter(batch(odd, "s3://bücket/🍌/")).column("path").to_pylist()
         assert sorted(mine) == sorted(paths(everything.where(chosen.column())))
         wanted = [n for n in odd if not classes or n.partition("/")[0] in classes]
         assert len(mine) == min(limit or len(wanted), len(wanted))
@@ -85,7 +85,7 @@ def select_nothing(classes: tuple[str, ...]) -> Any:
 def test_everything_is_everything(names: list[str]) -> None:
     rows = batch(names)
     assert EVERYTHING.is_whole
-    assert EVERYTHING.of(rows).num_rows == len(names)
+    assert EVERYTHING.filter(rows).num_rows == len(names)
     assert EVERYTHING.fingerprint == ""
 
 

@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     ],
 )
 def test_sizes_by_hand(images: int, slots: int, sizing: Sizing) -> None:
-    assert Sizing.of(images, slots) == sizing
+    assert Sizing.choose(images, slots) == sizing
 
 
 @given(st.integers(1, 20_000_000), st.integers(1, 500))
 def test_every_image_has_a_place_and_no_slot_waits(images: int, slots: int) -> None:
-    found = Sizing.of(images, slots)
+    found = Sizing.choose(images, slots)
     assert found.tasks % slots == 0, "a wave is whole rounds of all slots"
     assert found.tasks <= 2 * slots
     assert found.waves * 2 * slots * found.images_per_task >= images
@@ -77,8 +77,8 @@ def test_a_first_run_over_a_local_folder_deals_out_the_listing_itself(images: in
     plan = plan_of_listing(parts, store, EVERYTHING, NOTHING, slots)
     assert plan is not None
     assert (plan.images, plan.todo, plan.todo_store, plan.stale, plan.damaged) == (images, parts, store, [], [])
-    waves = [sum(part.rows for part in hand) for hand in deal(plan.todo, Sizing.of(images, slots).waves)]
-    assert len(waves) == Sizing.of(images, slots).waves
+    waves = [sum(part.rows for part in hand) for hand in deal(plan.todo, Sizing.choose(images, slots).waves)]
+    assert len(waves) == Sizing.choose(images, slots).waves
     assert max(waves) <= 1.5 * images / len(waves), "no wave is much larger than the others"
 
 
@@ -104,7 +104,7 @@ def test_more_than_sixteen_small_files_and_two_a_slot_are_merged(monkeypatch: py
         return SimpleNamespace(collect=lambda: [SimpleNamespace(part="merged", rows=1)])
 
     monkeypatch.setattr(planning, "map_parts", merge)
-    monkeypatch.setattr(Part, "of", lambda row: Part(row.part, row.rows))
+    monkeypatch.setattr(Part, "from_row", lambda row: Part(row.part, row.rows))
 
     def merged(files: int, rows: int, slots: int) -> object:
         state = State((), tuple(Part(f"{i}", rows) for i in range(files)), ())
@@ -126,7 +126,7 @@ def test_what_is_there_or_chosen_is_compared() -> None:
 def moments(rows: int, bad: int) -> Moments:
     x = np.arange(3.0 * (rows + bad)).reshape(rows + bad, 3) ** 1.5
     x[rows:] = np.nan
-    return Moments.of(x)
+    return Moments.from_rows(x)
 
 
 @pytest.mark.parametrize(("one", "other"), [((4, 1), (3, 2)), ((0, 3), (5, 1)), ((5, 1), (0, 3)), ((0, 2), (0, 3))])
@@ -134,7 +134,7 @@ def test_rows_that_are_not_finite_are_counted_on_both_sides(
     one: tuple[int, int], other: tuple[int, int], tmp_path: Path
 ) -> None:
     store = Store(str(tmp_path))
-    merged = Moments.total(store, [moments(*one).write(store), moments(*other).write(store)])
+    merged = Moments.load_total(store, [moments(*one).write(store), moments(*other).write(store)])
     assert merged is not None
     assert merged.n == one[0] + other[0]
     assert merged.bad == one[1] + other[1]

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fruits import featurize
-from fruits.errors import StorageError, UsageError
+from fruits.errors import DiskFullError, StorageError, UsageError
 from fruits.parts import Part, is_whole, read_batches
-from fruits.store import Store, s3_options, split_uri
+from fruits.store import Store, explain_error, make_s3_options, split_uri
 
 from ops.cost.estimate import price_reads
 from tests.job.refusing_s3 import EXPIRED, SLOW_DOWN, RefusingS3, refusing_s3
@@ -170,19 +170,19 @@ def test_s3_takes_endpoint_and_region_from_the_environment(monkeypatch: pytest.M
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:5000")
-    options = s3_options("b")
+    options = make_s3_options("b")
     assert (options["endpoint_override"], options["scheme"], options["region"]) == (
         "127.0.0.1:5000",
         "http",
         "us-east-1",
     )
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
-    assert s3_options("b")["region"] == "eu-west-3"
+    assert make_s3_options("b")["region"] == "eu-west-3"
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    assert s3_options("b")["region"] == "eu-central-1"
+    assert make_s3_options("b")["region"] == "eu-central-1"
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.example.test")
-    assert (s3_options("b")["endpoint_override"], s3_options("b")["scheme"]) == ("s3.example.test", "https")
-    assert s3_options("b")["connect_timeout"] <= 10  # never the minutes of a hanging route
+    assert (make_s3_options("b")["endpoint_override"], make_s3_options("b")["scheme"]) == ("s3.example.test", "https")
+    assert make_s3_options("b")["connect_timeout"] <= 10  # never the minutes of a hanging route
 
 
 @pytest.mark.costly
@@ -213,12 +213,12 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[RefusingS3]:
             "AWS_SECRET_ACCESS_KEY": "b",
         }.items():
             monkeypatch.setenv(name, value)
-        real = fruits.store.s3_options
-        monkeypatch.setattr(fruits.store, "s3_options", lambda bucket: {**real(bucket), "request_timeout": 0.5})
+        real = fruits.store.make_s3_options
+        monkeypatch.setattr(fruits.store, "make_s3_options", lambda bucket: {**real(bucket), "request_timeout": 0.5})
         monkeypatch.setattr(fruits.store.Insistent, "PAUSES", (0.01,) * 7)
-        fruits.store._file_system.cache_clear()
+        fruits.store._open_file_system.cache_clear()
         yield store
-        fruits.store._file_system.cache_clear()
+        fruits.store._open_file_system.cache_clear()
 
 
 @pytest.mark.costly
@@ -272,3 +272,21 @@ def test_every_image_is_delivered_whatever_happens_on_the_way(s3: RefusingS3, tr
     rows = [featurize._Image(f"s3://{key}", "Apple", len(data), 0) for key, data in images.items()]
     read = featurize._read_patiently(Store("s3://b/in"), rows, 8, pause=lambda _seconds: None)
     assert {image.path.removeprefix("s3://"): data for image, data in read} == images
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "fix"),
+    [
+        (OSError("When reading: AWS Error ACCESS_DENIED"), StorageError, "the identity in use lacks the right"),
+        (PermissionError(13, "no"), StorageError, "the identity in use lacks the right"),
+        (OSError("AWS Error NO_SUCH_BUCKET: The specified bucket does not exist"), StorageError, "check the spelling"),
+        (OSError("HTTP status 301: PermanentRedirect"), StorageError, "the bucket lies in another region"),
+        (OSError(28, "No space left on device"), DiskFullError, "free some disk, or choose another place"),
+        (OSError(122, "Disk quota exceeded"), DiskFullError, "free some disk, or choose another place"),
+        (OSError("curlCode: 6, Couldn't resolve host name\nmore"), StorageError, "check the address and the network"),
+    ],
+)
+def test_each_kind_of_error_has_its_own_fix(error: OSError, kind: type[StorageError], fix: str) -> None:
+    failure = explain_error(error, "cannot write x")
+    assert type(failure) is kind
+    assert str(failure).startswith(f"cannot write x: {str(error).splitlines()[0]}. Fix: {fix}")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -76,6 +80,28 @@ def test_an_unknown_fault_is_refused_with_the_list() -> None:
     with pytest.raises(faults.UnknownFaultError, match="FAULT=flood is not known: choose one of bootstrap, exec"):
         faults.known("flood")
     assert faults.known("none") == ""
+
+
+EXECUTOR = """
+import subprocess, sys
+sys.stdin.readline()
+with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()", "pyspark.daemon"]):
+    pass
+"""
+
+
+def test_only_an_executor_that_has_been_given_work_is_struck(tmp_path: Path) -> None:
+    program = tmp_path / "java-17"
+    program.symlink_to(sys.executable)
+    command = [str(program), "-c", EXECUTOR, "org.apache.spark.executor.CoarseGrainedExecutorBackend"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as executor:
+        assert executor.stdin is not None
+        victims = faults.Victims(lambda: [psutil.Process(executor.pid)], lambda: None, lambda: None)
+        until(victims.executors, bool)
+        assert victims.busy_executors() == []
+        executor.stdin.write(b"\n")
+        executor.stdin.flush()
+        assert [process.pid for process in until(victims.busy_executors, bool)] == [executor.pid]
 
 
 @pytest.mark.aws

@@ -6,7 +6,9 @@ YARN's jars are not beside the checkout.
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,10 @@ import pytest
 
 from localaws import faults, server
 from localaws.processes import find_processes
+from tests.diagnose.capture import Stage
+from tests.drawn import draw_once
 from tests.localaws.on_yarn import OnYarn, needs_jars, settings_for, spark_defaults
+from tests.localaws.results import fetch_result, read_result, run_locally
 from tests.localaws.support import Aws, make_world, step, until
 
 pytestmark = [pytest.mark.aws, pytest.mark.spark, *needs_jars]
@@ -119,11 +124,35 @@ def test_a_step_runs_in_yarns_containers_survives_accidents_and_is_cancelled(on_
     assert any(found["Key"].endswith("_SUCCESS") for found in written)
 
 
+@pytest.mark.slow
 def test_the_pythons_of_an_executor_over_its_memory_end_with_a_cause(on_yarn: OnYarn) -> None:
     limits = ("--conf", "spark.yarn.max.executor.failures=1", "--conf", "spark.task.maxFailures=1")
     step_id = on_yarn.run("hog", *submit(on_yarn, *limits, megabytes=900, seconds=9), wanted="FAILED")
     _, master = application_of(on_yarn.said(step_id))
     assert "Container killed by YARN for exceeding physical memory limits" in on_yarn.log(f"{master}/stderr")
+
+
+@pytest.mark.tensorflow
+def test_the_job_on_a_primary_alone_gives_what_run_local_gives(primary_alone: OnYarn, tmp_path: Path) -> None:
+    """Driver and executors on the only node, as infra/modules/emr makes it; features bit for bit, PCA, manifests."""
+    images = tmp_path / "images"
+    draw_once(images, views=3)
+    world = primary_alone.world
+    for path in images.rglob("*.jpg"):
+        key = f"images/{path.parent.name}/{path.name}"
+        world.s3.put_object(Bucket=world.code, Key=key, Body=path.read_bytes())
+    command = Stage(world, images, world.aws.home).job(output=f"s3://{world.code}/out/job")
+    memory = ("--conf", "spark.driver.memoryOverhead=2200m", "--conf", "spark.executor.memoryOverhead=2200m")
+    with run_locally(images, tmp_path / "local") as process:
+        step_id = primary_alone.run("job", command[0], *memory, *command[1:])
+        assert process.wait() == 0
+    said = primary_alone.said(step_id)
+    assert "final status: SUCCEEDED" in said
+    (primary,) = primary_alone.instances("MASTER")
+    assert f"ApplicationMaster host: {primary['PrivateDnsName']}" in said
+    result = fetch_result(world, "out/job", tmp_path / "fetched")
+    assert result.summary["images_ok"] == len(list(images.rglob("*.jpg"))) > 0
+    result.check_equal(read_result(tmp_path / "local"))
 
 
 @pytest.mark.slow
@@ -153,13 +182,17 @@ def connections_of(process: psutil.Process) -> list[Any]:
         return []
 
 
-def test_a_server_that_ends_while_yarn_starts_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_killed", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_server_that_ends_while_yarn_starts_leaves_nothing(tmp_path: Path, is_killed: bool) -> None:
     record = server.start(settings_for(tmp_path))
     try:
         world = make_world(Aws(record, tmp_path))
         cluster = world.cluster(Configurations=spark_defaults())
         until(lambda: list(find_processes(tmp_path / "clusters")), bool, seconds=60)
         assert world.state(cluster) in ("STARTING", "BOOTSTRAPPING")
+        if is_killed:
+            os.kill(record.pid, signal.SIGKILL)
+            until(lambda: list(find_processes(tmp_path / "clusters")), lambda left: not left, seconds=60)
     finally:
-        assert server.stop(tmp_path)
+        assert server.stop(tmp_path) is not is_killed
     assert list(find_processes(tmp_path / "clusters")) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import gzip
 import io
 import os
@@ -17,17 +16,10 @@ import pytest
 from botocore.response import StreamingBody
 from moto import mock_aws
 
-from ops.logs import layout, reader, words
+from ops.logs import layout, reader
 from ops.logs.reader import FolderLogs, LogsError, S3Logs, open_logs, read_stream
 
 REGION = "eu-west-3"
-
-
-@pytest.mark.parametrize("module", [layout, reader, words])
-def test_the_examples_in_the_docstrings_hold(module: Any) -> None:
-    failed, tried = doctest.testmod(module)
-    assert tried
-    assert not failed
 
 
 @pytest.mark.parametrize(

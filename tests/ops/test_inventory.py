@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -14,7 +15,7 @@ from ops.aws.inventory import Inventory
 from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.target import Target
 from ops.cost import bills
-from ops.cost.leftovers import Lister, bill
+from ops.cost.leftovers import Lister, list_running_costs
 from ops.prices import table as prices
 
 REGION, OWNER = "eu-west-3", "123456789012"
@@ -107,12 +108,24 @@ def test_nothing_on_the_embedded_aws_is_removed_by_a_command_for_aws(
 ) -> None:
     """Typed in another shell, `aws ec2 terminate-instances` would mean a real account."""
     furnish("dev")
-    real = bill(account, prices.table(), buckets=False).items
-    assert {item.remove.split()[0] for item in real} == {"aws"}
+    real = list_running_costs(account, prices.table(), buckets=False).items
+    ways = {item.kind: item.remove for item in real}
+    assert ways["endpoint"] == ways["NAT gateway"] == "make destroy ENV=dev"  # the network is Terraform's
+    assert ways["instance"].startswith("aws ec2 terminate-instances")
     monkeypatch.setattr(Target, "emulated", property(lambda _: True))
-    embedded = bill(account, prices.table(), buckets=False).items
+    embedded = list_running_costs(account, prices.table(), buckets=False).items
     assert [item.id for item in embedded] == [item.id for item in real]
     assert {item.remove for item in embedded} == {"make local-down"}
+
+
+@pytest.mark.parametrize(
+    ("known", "remove"),
+    [("j-1", "make destroy ENV=dev"), ("j-2", f"aws emr terminate-clusters --cluster-ids j-1 --region {REGION}")],
+)
+def test_a_cluster_of_terraforms_is_ended_by_its_own_command(account: Account, known: str, remove: str) -> None:
+    lister = Lister(replace(account), prices.table())
+    lister.account.__dict__["cluster"] = {"cluster_id": known}  # a cached property
+    assert lister._removal("j-1") == remove
 
 
 def test_an_empty_account_holds_nothing(account: Account) -> None:

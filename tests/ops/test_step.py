@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,16 +194,23 @@ def test_a_request_in_a_file_is_what_the_step_is_given(
 
 
 def test_images_are_uploaded_once_and_counted(account: AppliedAccount, tmp_path: Path) -> None:
-    s3, console = account.client("s3"), Console(quiet=True)
+    def send(folder: Path) -> tuple[int, int]:
+        paths, _ = images_below(folder)
+        counts = upload(account.client("s3"), BUCKETS["data"], folder, paths, Console(quiet=True))
+        assert sum(counts.here.values()) == sum(counts.after.values()) == counts.images
+        return counts.sent, counts.images
+
     for name in ("Été 1/a.jpg", "Été 1/b.PNG", "Cherry/c.jpeg", "Cherry/notes.txt", "Cherry/._c.jpg"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(name.encode())
-    assert upload(s3, BUCKETS["data"], tmp_path, console) == (3, 3)
+    assert send(tmp_path) == (3, 3)
     assert set(keys(account, "data")) == {"images/Été 1/a.jpg", "images/Été 1/b.PNG", "images/Cherry/c.jpeg"}
-    assert upload(s3, BUCKETS["data"], tmp_path, console) == (0, 3)
+    assert send(tmp_path) == (0, 3)
     (tmp_path / "Cherry/c.jpeg").write_bytes(b"changed, and longer than before")
-    assert upload(s3, BUCKETS["data"], tmp_path, console) == (1, 3)
+    assert send(tmp_path) == (1, 3)
+    os.utime(tmp_path / "Cherry/c.jpeg", (4e9, 4e9))
+    assert send(tmp_path) == (0, 3), "a file of the future has no age"
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def render_classifier(chosen: sample.Sample, counts: Sequence[ClassCount], image
         return page.render_classifier(
             None, f"{classes:,} classes are more than the {MAX_LEARNED_CLASSES:,} it can tell apart"
         )
-    result = cross_validate(learned.paths, learned.labels, learned.scores, of=images)
+    result = cross_validate(learned.paths, learned.labels, learned.scores, population=images)
     if result is None:
         return page.render_classifier(None)
     names = [shorten(label) for label in sorted(set(shown.labels))]

@@ -1,0 +1,133 @@
+"""`make upload-dataset` and fetching results against `aws s3 sync`, on the embedded AWS."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from benchmarks.photographs import ROOT, link_photographs
+from benchmarks.results import BenchmarkError, Check, Options, Result, Series, compute_ratio
+from localaws import server
+from localaws.settings import Settings
+from localaws.state import Record
+from ops.core.console import Console
+from ops.lifecycle.environment import fetch_files
+from ops.lifecycle.upload import images_below, upload
+
+FULL = 30_000
+REGION = "eu-west-3"
+OURS, SYNC = "make upload-dataset", "aws s3 sync"
+RESULT = {"run.json": 4 << 10, "report.html": 8 << 20, "pca/scores.csv": 60 << 20, "pca/model.npz": 2 << 20}
+"""Bytes of a result of some 30,000 images."""
+METHOD = (
+    "seconds of a process of its own, from its start to its end: the photographs to an empty bucket, and the four "
+    "files of a result back to an empty folder; the two sides alternate, on one embedded AWS with its steps turned off"
+)
+
+
+def _client(record: Record) -> Any:
+    return boto3.client("s3", endpoint_url=record.endpoint, region_name=REGION, **record.keys.arguments())
+
+
+def _make_bucket(record: Record, name: str) -> str:
+    _client(record).create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return name
+
+
+def _time(arguments: list[str], record: Record) -> float:
+    """Seconds of a command.
+
+    Raises
+    ------
+    BenchmarkError
+        When it fails.
+    """
+    environment = {
+        **os.environ,
+        **server.environment(record, REGION),
+        "PYTHONPATH": os.pathsep.join((str(ROOT / "jobs"), str(ROOT))),
+    }
+    began = time.monotonic()
+    answer = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise BenchmarkError(f"{' '.join(arguments[:4])} failed: {answer.stderr[-800:]}")
+    return time.monotonic() - began
+
+
+def _aws(*arguments: str) -> list[str]:
+    return [str(Path(sys.executable).parent / "aws"), "s3", "sync", "--only-show-errors", *arguments]
+
+
+def _count(record: Record, bucket: str) -> int:
+    pages = _client(record).get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return sum(page["KeyCount"] for page in pages)
+
+
+def measure(options: Options) -> Result:
+    """To reach: either way within 20 % of `aws s3 sync`."""
+    images = options.images or FULL
+    folder, origin = link_photographs(images, options.scratch)
+    result = options.scratch / "result"
+    for name, size in RESULT.items():
+        (result / name).parent.mkdir(parents=True, exist_ok=True)
+        (result / name).write_bytes(os.urandom(size))
+    seconds: dict[str, list[float]] = {name: [] for name in (OURS, SYNC, "make results", "aws s3 sync of results")}
+    for repeat in range(options.repeats):
+        home = options.scratch / f"aws-{repeat}"
+        settings = Settings(home=home, execute=False, api_delay_seconds=0)
+        with server.running(settings) as record:
+            _make_bucket(record, "results")
+            for name in RESULT:
+                _client(record).upload_file(str(result / name), "results", f"run/{name}")
+            itself = [sys.executable, "-m", "benchmarks.uploads"]
+            sides = {
+                OURS: [*itself, "send", str(folder), _make_bucket(record, "ours")],
+                SYNC: _aws(str(folder), f"s3://{_make_bucket(record, 'theirs')}/images"),
+                "make results": [*itself, "fetch", "results", str(options.scratch / f"ours-{repeat}")],
+                "aws s3 sync of results": _aws("s3://results/run", str(options.scratch / f"theirs-{repeat}")),
+            }
+            names = list(sides) if repeat % 2 == 0 else [SYNC, OURS, "aws s3 sync of results", "make results"]
+            for name in names:
+                seconds[name].append(_time(sides[name], record))
+                options.say(f"{repeat + 1}/{options.repeats}  {name}: {seconds[name][-1]:.1f} s")
+            for bucket in ("ours", "theirs"):
+                if (count := _count(record, bucket)) != images:
+                    raise BenchmarkError(f"the bucket {bucket} has {count:,} of {images:,} photographs.")
+    series = {name: Series("s", tuple(values)) for name, values in seconds.items()}
+    return Result(
+        name="uploads",
+        title="Photographs to S3 and results back, on the embedded AWS",
+        method=METHOD,
+        settings={"images": origin, "repeats": options.repeats, "result_bytes": sum(RESULT.values())},
+        series=series,
+        checks=(
+            Check(f"{OURS} of the time of {SYNC}", compute_ratio(series[OURS], series[SYNC]), "×", 1.2, at_least=False),
+            Check(
+                "make results of the time of aws s3 sync",
+                compute_ratio(series["make results"], series["aws s3 sync of results"]),
+                "×",
+                1.2,
+                at_least=False,
+            ),
+        ),
+    )
+
+
+def main(action: str, place: str, target: str) -> None:
+    """One side, in a process of its own, as the commands do it."""
+    s3 = boto3.client("s3")
+    if action == "send":
+        folder = Path(place)
+        upload(s3, target, folder, images_below(folder)[0], Console(quiet=True))
+    else:
+        fetch_files(s3, place, "run", Path(target), Console(quiet=True))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
