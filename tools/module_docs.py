@@ -19,7 +19,6 @@ import hcl2
 from ops.core.paths import INFRA
 
 OPTIONS = hcl2.SerializationOptions(strip_string_quotes=True, with_comments=False, explicit_blocks=False)
-NO_DEFAULT = object()
 
 
 @dataclass(frozen=True)

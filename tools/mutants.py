@@ -283,7 +283,7 @@ def fork_tests(module: str, code: CodeType | None, report: Path) -> int:
         os._exit(status)
 
 
-def judge(module: str, accepted: set[str], limit: int = MOST_MUTANTS) -> tuple[int, list[Mutant]]:
+def judge_mutants(module: str, accepted: set[str], limit: int = MOST_MUTANTS) -> tuple[int, list[Mutant]]:
     """How many mutants were tried, and those that survived.
 
     Raises
@@ -335,7 +335,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             mutants = choose_mutants(find_path(module).read_text(), accepted, options.most)
             print(module, *(mutant.key for mutant, _, _ in mutants), sep="\n  ")
             continue
-        tried, survived = judge(module, accepted, options.most)
+        tried, survived = judge_mutants(module, accepted, options.most)
         share = (tried - len(survived)) / tried
         summary = f"{module}: {tried - len(survived)} of {tried} killed ({share:.0%}), {len(accepted)} explained"
         print(f"{summary}, {time.monotonic() - began:.0f} s", flush=True)

@@ -25,6 +25,7 @@ from fruits.errors import (
     RejectRateError,
     StorageError,
 )
+from fruits.executors import limit_wait
 from fruits.failures import explain
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
 from fruits.formats import ENDINGS_TEXT
@@ -495,5 +496,6 @@ def run(spark: SparkSession, request: Request, started_run: Run | None = None) -
     FruitsError
         For every failure with a known cause; a worker's own error is raised as it was meant.
     """
-    with started_run or begin(request) as job, job.recorded():
+    # the record of a failure is made of what limit_wait raises, not of Spark's word that a job was cancelled
+    with started_run or begin(request) as job, job.recorded(), limit_wait(spark):
         return job.execute(spark)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 KEY = ["path", "size", "mtime"]
 _KEYS_DDL = "path string, label string, size long, mtime long, kind string, part string"
 _KEYS_SCHEMA = pa.schema([*SCHEMA, ("kind", pa.string()), ("part", pa.string())])
+REPLACED = "replaced"
 _STALE = {"path": "string", "kind": "string", "part": "string"}
 _STALE_SCHEMA = pa.schema([(name, pa.string()) for name in _STALE])
 _SCHEMAS = {FEATURES: FEATURES_SCHEMA, REJECTS: REJECTS_SCHEMA}
@@ -254,16 +255,7 @@ def rewrite_without(
 
     def rewrite(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
-        rows = (row for batch in batches for row in batch.to_pylist())
-        for name, group in groupby(rows, key=lambda row: str(row["part"])):
-            members = list(group)
-            folder = FEATURES if members[0]["kind"] == FEATURES else REJECTS
-            gone = pa.array([row["path"] for row in members], pa.string())
-            writer = PartWriter(output.child(folder), _SCHEMAS[folder], plain=_PLAIN[folder])
-            for batch in read_batches(output.child(folder), [name]):
-                kept = batch.filter(pc.invert(pc.is_in(batch.column("path"), value_set=gone)))
-                writer.write(kept.cast(_SCHEMAS[folder]))
-            yield part_rows({f"{folder} was {name}": writer.close() or Part("", 0)})
+        yield from rewrite_parts(batches, output)
 
     stale = read_frame(spark, target.child("stale"), plan.stale, columns=_STALE, tasks=tasks)
     ordered = stale.repartition(tasks, "part").sortWithinPartitions("part")
@@ -271,14 +263,33 @@ def rewrite_without(
     replaced = {name.rpartition("/")[2] for name in plan.damaged}
     written: dict[str, list[Part]] = {FEATURES: [], REJECTS: []}
     for row in rows:
-        folder, _, old = row["kind"].partition(" was ")
-        replaced.add(old)
-        if row["rows"]:
-            written[folder].append(Part.from_row(row))
+        if row["kind"] == REPLACED:
+            replaced.add(row["name"])
+        else:
+            written[row["kind"]].append(Part.from_row(row))
     return (
         [part for part in state.features if part.name not in replaced] + written[FEATURES],
         [part for part in state.rejects if part.name not in replaced] + written[REJECTS],
     )
+
+
+def rewrite_parts(stale: Iterable[pa.RecordBatch], output: Store) -> Iterator[pa.RecordBatch]:
+    """Write files again without their stale rows: of each, one row that names it and one of what takes its place.
+
+    Parameters
+    ----------
+    stale : rows of `_STALE`, those of one file together
+    """
+    rows = (row for batch in stale for row in batch.to_pylist())
+    for name, group in groupby(rows, key=lambda row: str(row["part"])):
+        members = list(group)
+        folder = FEATURES if members[0]["kind"] == FEATURES else REJECTS
+        gone = pa.array([row["path"] for row in members], pa.string())
+        writer = PartWriter(output.child(folder), _SCHEMAS[folder], plain=_PLAIN[folder])
+        for batch in read_batches(output.child(folder), [name]):
+            kept = batch.filter(pc.invert(pc.is_in(batch.column("path"), value_set=gone)))
+            writer.write(kept.cast(_SCHEMAS[folder]))
+        yield part_rows({REPLACED: Part(name, len(members)), folder: writer.close()})
 
 
 def merge_small(spark: SparkSession, output: Store, state: State, slots: int) -> tuple[list[Part], list[Part]] | None:

@@ -15,7 +15,7 @@ from ops.aws.account import Account
 from ops.ci.comment import block, code, counted, folded
 from ops.ci.gather import reasons
 from ops.core.console import Console, working
-from ops.cost.leftovers import bill
+from ops.cost.leftovers import list_running_costs
 from ops.plan.changes import Change, changes, lines, secrets
 from ops.plan.masking import masked
 from ops.prices import table as prices
@@ -26,7 +26,7 @@ MOST = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class Drift:
     """What was found in an environment.
 
     Attributes
@@ -62,40 +62,42 @@ def marker(env: str) -> str:
     return f"<!-- fruits-drift {env} -->"
 
 
-def title(look: Look) -> str:
+def title(drift: Drift) -> str:
     """The issue's title, always the same for an environment, so that there is one."""
-    return f"{look.env}: differs from the code, or bills"
+    return f"{drift.env}: differs from the code, or bills"
 
 
-def markdown(look: Look) -> str:
+def markdown(drift: Drift) -> str:
     """The issue's text, its marker last."""
     said: list[str] = []
     details: list[str] = []
-    if look.unplanned:
+    if drift.unplanned:
         said.append("The storage stack could not be planned, so whether it differs from the code is not known.")
-        details.append(folded("Terraform's reasons", look.unplanned.splitlines(), LIMIT // 4, language="text"))
-    elif look.changes:
-        said.append(f"**The storage stack differs from the code**: an apply would find {counted(look.changes)}.")
-        parts = ["\n".join(lines(change)) for change in look.changes]
+        details.append(folded("Terraform's reasons", drift.unplanned.splitlines(), LIMIT // 4, language="text"))
+    elif drift.changes:
+        said.append(f"**The storage stack differs from the code**: an apply would find {counted(drift.changes)}.")
+        parts = ["\n".join(lines(change)) for change in drift.changes]
         details.append(folded("what an apply would do", parts, LIMIT // 2))
     else:
         said.append("The storage stack is what the code says.")
-    if look.billing:
-        listed = block("\n".join(look.billing[:MOST]), "text")
-        said.append(f"**{len(look.billing)} of ours bill by the hour:**\n\n{listed}")
-        if len(look.billing) > MOST:
-            said.append(f"and {len(look.billing) - MOST} more; {code(f'make billing ENV={look.env}')} lists them all.")
+    if drift.billing:
+        listed = block("\n".join(drift.billing[:MOST]), "text")
+        said.append(f"**{len(drift.billing)} of ours bill by the hour:**\n\n{listed}")
+        if len(drift.billing) > MOST:
+            said.append(
+                f"and {len(drift.billing) - MOST} more; {code(f'make billing ENV={drift.env}')} lists them all."
+            )
     else:
         said.append("Nothing of ours that was seen bills by the hour.")
-    if look.unseen:
-        said.append("Not looked at:\n\n" + block("\n".join(look.unseen[:MOST]), "text"))
-    text = "\n\n".join([*said, *details, marker(look.env)]) + "\n"
+    if drift.unseen:
+        said.append("Not looked at:\n\n" + block("\n".join(drift.unseen[:MOST]), "text"))
+    text = "\n\n".join([*said, *details, marker(drift.env)]) + "\n"
     return masked(
-        text, secrets=secrets(look.plan) if look.plan else (), accounts=[look.account] if look.account else ()
+        text, secrets=secrets(drift.plan) if drift.plan else (), accounts=[drift.account] if drift.account else ()
     )
 
 
-def look(account: Account, home: Path, console: Console) -> Look:
+def find_drift(account: Account, home: Path, console: Console) -> Drift:
     """Plan the storage stack against what stands, and list what bills."""
     env, plan, unplanned = account.target.env, None, ""
     try:
@@ -108,8 +110,8 @@ def look(account: Account, home: Path, console: Console) -> Look:
     except CommandFailedError as error:
         unplanned = reasons(error)
     with working(console, "looking for what bills"):
-        found = bill(account, prices.table(), buckets=False)
-    return Look(
+        found = list_running_costs(account, prices.table(), buckets=False)
+    return Drift(
         env=env,
         plan=plan,
         unplanned=unplanned,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,8 +14,8 @@ from ops.cli.given import read_place, read_size
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
 from ops.cost import ledger, speed
-from ops.cost.ledger import sentence
-from ops.cost.money import Currency, read_currency
+from ops.cost.ledger import describe_record
+from ops.cost.money import Currency, read_currency, to_json
 from ops.cost.quote import quote
 from ops.plan import pricing
 from ops.prices import table as prices
@@ -57,7 +56,7 @@ def ledger_lines(
         images = f"{record['images']:,} images, " if record.get("images") else ""
         said.append(
             f"  {record['to'][:16].replace('T', ' ')}  {record['cluster_id']}  {name}: {images}"
-            f"{sentence(record, currency)}"
+            f"{describe_record(record, currency)}"
         )
     said += [
         f"  {one['cluster_id']}: EMR no longer knows this cluster, so what it cost beside its steps is not in the sum"
@@ -68,12 +67,6 @@ def ledger_lines(
     steps = sum(1 for record in records if record["step_id"])
     said.append(f"  together {currency.of(ledger.total(counted))} in {steps} step{'' if steps == 1 else 's'}")
     return said
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dict[str, Any]]:
@@ -127,7 +120,7 @@ def main(environ: Mapping[str, str]) -> int:
             exit_code=ExitCode.UNKNOWN_PRICE,
         ) from error
     if environ.get("JSON") == "1":
-        print(json.dumps(answer, indent=1, default=_plain))
+        print(json.dumps(answer, indent=1, default=to_json))
     else:
         print("\n".join(said))
     return 0

@@ -55,7 +55,7 @@ def billing(environ: Mapping[str, str]) -> int:
     """`make billing`. Exit code: 0; 8 where something bills by the hour, which on the embedded AWS nothing does."""
     console, place, as_program = Console(), read_place(environ), is_on(environ, "JSON")
     if place.is_local and not find_emulator(place):
-        print(json.dumps(bill_lines.as_json(bill_lines.Bill()), indent=1) if as_program else NOT_RUNNING)
+        print(json.dumps(bill_lines.as_json(bill_lines.RunningCosts()), indent=1) if as_program else NOT_RUNNING)
         return 0
     account = Account.at(place)
     bill = look_at_bill(account, Console(stderr=True))

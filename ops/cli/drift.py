@@ -8,7 +8,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.ci.drift import look, markdown, marker, title
+from ops.ci.drift import find_drift, markdown, marker, title
 from ops.cli.given import open_account
 from ops.core.console import Console
 from ops.core.errors import OperatorError
@@ -23,7 +23,7 @@ def main(environ: Mapping[str, str]) -> int:
     console = Console(stderr=True)
     out = Path(environ.get("OUT") or ROOT / "build" / "drift")
     try:
-        found = look(open_account(environ), out / "work", console)
+        found = find_drift(open_account(environ), out / "work", console)
     except (OperatorError, ClientError, BotoCoreError) as error:
         raise OperatorError(masked(str(error)), exit_code=int(getattr(error, "exit_code", 1))) from None
     out.mkdir(parents=True, exist_ok=True)

@@ -19,9 +19,9 @@ from ops.cli.given import read_place
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.text import duration, utc
-from ops.cost.bills import Bills, Cluster, ends, look, sentence
+from ops.cost.bills import Bills, Cluster, describe_bills, ends, read_bills
 from ops.cost.money import rounded, shown
-from ops.job.watch import sentence as progress_sentence
+from ops.job.watch import describe_progress
 from ops.logs.waiting import WaitingLog
 from ops.prices import table as prices
 
@@ -40,7 +40,7 @@ class OpenStep:
             return f"{self.id} PENDING"
         if self.progress is None and self.waits:
             return f"{self.id} {self.state}: waiting: {self.waits}"
-        return f"{self.id} {self.state}: {progress_sentence(dict(self.progress) if self.progress else None)}"
+        return f"{self.id} {self.state}: {describe_progress(dict(self.progress) if self.progress else None)}"
 
 
 def open_steps(account: Account, cluster: Cluster | None) -> list[OpenStep]:
@@ -91,7 +91,7 @@ def table_of(env: str, region: str, bills: Bills, steps: list[OpenStep], now: da
         if cluster.usd_so_far is not None:
             so_far = f"{shown(cluster.usd_so_far)} USD before tax"
             row("so far", f"nothing; on AWS it would be {so_far}" if bills.emulated else so_far)
-    row("bills", sentence(bills))
+    row("bills", describe_bills(bills))
     if cluster is not None and (old := prices.say_age(today=now.date())):
         row("prices", old)
     return table
@@ -125,7 +125,7 @@ def as_json(env: str, region: str, bills: Bills, steps: list[OpenStep], now: dat
             {"id": one.id, "state": one.state, "progress": one.progress, "waits": one.waits} for one in steps
         ],
         "network_usd_per_hour": {name: str(rounded(usd)) for name, usd in bills.network.items()},
-        "billing": sentence(bills),
+        "billing": describe_bills(bills),
     }
 
 
@@ -140,7 +140,7 @@ def main(environ: Mapping[str, str]) -> int:
     with working(errors, "asking", quiet=as_program or not errors.is_terminal):
         account = Account.at(place)
         now = datetime.now(UTC)
-        bills = look(account, now)
+        bills = read_bills(account, now)
         steps = open_steps(account, bills.cluster)
     told = (account.target.env, account.target.region, bills, steps, now)
     if as_program:

@@ -13,7 +13,7 @@ from ops.aws.account import Account
 from ops.core.console import Console
 from ops.cost import estimate, ledger
 from ops.cost.bill import Node, Span, bill, spans_of_steps
-from ops.cost.ledger import TROUBLE, sentence, why_untold
+from ops.cost.ledger import TROUBLE, describe_record, why_untold
 from ops.cost.money import Currency, read_currency
 from ops.prices import table as prices
 from ops.prices.current import current
@@ -73,7 +73,7 @@ def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
         s3, bucket, book = account.client("s3"), account.bucket("data"), book_of(account)
         record = ledger.of_rest(account, cluster_id, ledger.read(s3, bucket), book)
         new = ledger.write(s3, bucket, record)
-        said = f"{sentence(record, read_currency(account.currency))}{_age(account, book)}"
+        said = f"{describe_record(record, read_currency(account.currency))}{_age(account, book)}"
         text = f"beside its steps the cluster {said}" if new else ""
     except TROUBLE as error:
         text = f"the cluster's cost is not available: {why_untold(error)}"

@@ -73,7 +73,7 @@ class Item:
 
 
 @dataclass
-class Bill:
+class RunningCosts:
     """Everything found.
 
     Attributes
@@ -128,7 +128,7 @@ def others(arns: Iterable[str], env: str) -> tuple[list[Item], list[str]]:
     return items, free
 
 
-def lines(found: Bill, account: Account, currency: Currency) -> list[str]:
+def lines(found: RunningCosts, account: Account, currency: Currency) -> list[str]:
     """The bill for a reader, the sum last."""
     env = account.target.env
     emulated = " (embedded AWS: nothing is billed, this is what AWS would)" if account.target.emulated else ""
@@ -139,10 +139,10 @@ def lines(found: Bill, account: Account, currency: Currency) -> list[str]:
     if found.free:
         said.append(f"  {len(found.free)} more things with our tags cost nothing (networks, groups, roles, schedules)")
     said += [found.age] if found.age else []
-    return [*said, last_line(found, env, currency)]
+    return [*said, describe_total(found, env, currency)]
 
 
-def last_line(found: Bill, env: str, currency: Currency) -> str:
+def describe_total(found: RunningCosts, env: str, currency: Currency) -> str:
     """The sum, and how it ends."""
     hour = sum((item.usd_hour for item in found.items if item.usd_hour), Decimal(0))
     month = sum((item.usd_month for item in found.items if item.usd_month), Decimal(0))
@@ -154,11 +154,11 @@ def last_line(found: Bill, env: str, currency: Currency) -> str:
     return f"it bills {currency.of(hour)} an hour before tax until make destroy ENV={env}; {stored}{unsure}"
 
 
-def as_json(found: Bill) -> dict[str, Any]:
+def as_json(found: RunningCosts) -> dict[str, Any]:
     """For a program."""
     return {"items": [item.as_json() for item in found.items], "free": found.free, "unseen": found.unseen}
 
 
-def exit_code(found: Bill) -> int:
+def exit_code(found: RunningCosts) -> int:
     """0, or `SOMETHING_BILLS` where something bills by the hour."""
     return SOMETHING_BILLS if found.hourly else 0

@@ -149,7 +149,7 @@ def network_of(account: Account) -> dict[str, Decimal]:
     return hourly
 
 
-def look(account: Account, now: datetime | None = None) -> Bills:
+def read_bills(account: Account, now: datetime | None = None) -> Bills:
     """Everything of the environment that bills, as AWS tells it now."""
     try:
         buckets = [str(name) for name in account.storage["buckets"].values()]
@@ -182,7 +182,7 @@ def _at(moment: datetime, now: datetime | None) -> str:
     return f"{utc(moment)} ({f'in {duration(left)}' if left > 0 else 'any minute'})"
 
 
-def sentence(found: Bills) -> str:
+def describe_bills(found: Bills) -> str:
     """The last line of a command: what goes on billing and what ends it, or that nothing does."""
     cluster = found.cluster if found.cluster and found.cluster.live else None
     if found.emulated:
@@ -204,8 +204,8 @@ def sentence(found: Bills) -> str:
 def last_line(account: Account) -> str:
     """The sentence for an account, whatever happens while it is asked."""
     try:
-        found = look(account)
+        found = read_bills(account)
         old = prices.say_age() if found.usd_hour is not None and not found.emulated else ""
-        return sentence(found) + (f"; {old}" if old else "")
+        return describe_bills(found) + (f"; {old}" if old else "")
     except TROUBLE as error:
         return f"MAY STILL BILL: what bills could not be asked ({error}). Fix: make status."

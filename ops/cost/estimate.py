@@ -191,7 +191,7 @@ def lines(found: Estimate, currency: Currency, today: date | None = None) -> lis
             "itself, unless you make destroy",
             f"  speed: {mark}{found.speed.per_vcpu:.1f} images/s a vCPU ({found.speed.source})",
         ]
-    said.append(f"prices: {found.book}: {found.dates}" + (f"; {rate}" if (rate := currency.sentence()) else ""))
+    said.append(f"prices: {found.book}: {found.dates}" + (f"; {rate}" if (rate := currency.describe_rate()) else ""))
     said += [old] if (old := prices.aged(found.dates, today or datetime.now(UTC).date())) else []
     said.append(NOT_COUNTED)
     return said

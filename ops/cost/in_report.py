@@ -12,7 +12,7 @@ from fruits.report import page
 
 from ops.aws.account import Account
 from ops.cost import ledger
-from ops.cost.ledger import TROUBLE, sentence
+from ops.cost.ledger import TROUBLE, describe_record
 from ops.cost.money import NOT_COUNTED, Currency, read_currency
 from ops.prices.table import say_age, table
 
@@ -39,7 +39,7 @@ def sentences(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]], 
         return ["What the run cost is not known: the ledger has no record of its step."]
     old = say_age() if str(record["prices"]) == table().source else ""
     return [
-        f"The run {sentence(record, currency)}.",
+        f"The run {describe_record(record, currency)}.",
         f"Prices: {record['prices']}. {f'{old[0].upper()}{old[1:]} ' if old else ''}{NOT_COUNTED}",
     ]
 

@@ -183,6 +183,6 @@ def lines(record: Mapping[str, Any], currency: Currency) -> list[str]:
     return [f"{verb} {about}{currency.of(Decimal(usd['total']))} before tax{images}", f"USD: {parts}"]
 
 
-def sentence(record: Mapping[str, Any], currency: Currency) -> str:
+def describe_record(record: Mapping[str, Any], currency: Currency) -> str:
     """A record of the ledger in one line."""
     return "; ".join(lines(record, currency))

@@ -18,7 +18,7 @@ from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.errors import NotAppliedError, TerraformError
 from ops.core.text import age, size
 from ops.cost import ledger
-from ops.cost.billing import GIB, Bill, Item, others
+from ops.cost.billing import GIB, Item, RunningCosts, others
 from ops.prices import table as prices
 
 
@@ -198,14 +198,14 @@ def removal_of_versions(bucket: str) -> str:
     )
 
 
-def bill(account: Account, book: prices.Book, *, buckets: bool = True) -> Bill:
+def list_running_costs(account: Account, book: prices.Book, *, buckets: bool = True) -> RunningCosts:
     """Everything of an environment that still bills; what cannot be listed is said in ``unseen``.
 
     Parameters
     ----------
     buckets : measure them too, which lists every object
     """
-    lister, found = Lister(account, book), Bill()
+    lister, found = Lister(account, book), RunningCosts()
     listings: Sequence[tuple[str, Callable[[], Iterator[Item]]]] = (
         ("clusters", lister.live_clusters),  # first: the others leave out what belongs to a live cluster
         ("instances", lister.instances),

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ops.diagnose.cause import Cause
 from ops.diagnose.rows import bootstrap, ending, launch, memory, nodes, programs, stores
 
-BEFORE: tuple[Cause, ...] = (
-    *(replace(cause, cluster_only=True) for cause in bootstrap.ROWS),
-    *(replace(cause, cluster_only=True, launch_only=True) for cause in launch.ROWS),
-)
-"""What happens before a cluster runs: a step's log may hold such words too (a limit, a package), and means others."""
 CAUSES: tuple[Cause, ...] = (
-    *BEFORE,
+    *bootstrap.ROWS,
+    *launch.ROWS,
     *memory.ROWS,
     *stores.ROWS[:-1],
     *programs.ROWS,

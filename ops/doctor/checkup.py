@@ -15,7 +15,7 @@ from ops.core.console import Console
 from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
 from ops.core.target import Target
 from ops.cost import billing as bill_lines
-from ops.cost.leftovers import bill
+from ops.cost.leftovers import list_running_costs
 from ops.doctor import cloud, images, machine
 from ops.doctor.finding import FAILURE, Finding, attempt, failed, unchecked
 from ops.doctor.requirements import ClusterNeeds, read_ends_of_support, read_european_regions, read_needs
@@ -152,7 +152,7 @@ def examine(
 
     ``account`` is given where it is rehearsed.
     """
-    findings = machine.look(plans.model, plans.weights)
+    findings = machine.check_machine(plans.model, plans.weights)
     target = account.target if account else offline_target(place)
     with console.status("planning"):
         found, plan = plan_of(target, plans.size)
@@ -177,13 +177,13 @@ def examine(
     return findings, account
 
 
-def look_at_bill(account: Account, console: Console) -> bill_lines.Bill:
+def look_at_bill(account: Account, console: Console) -> bill_lines.RunningCosts:
     """What still bills, at the prices of now where they can be had."""
     types = {name for fleet in _fleets(account).values() for name in fleet["types"]}
     with console.status("looking for what still bills"):
         region = account.target.region
         book = current(region, types, ask=not account.target.emulated)
-        return replace(bill(account, book), age=prices.say_age(book, region, types) if types else "")
+        return replace(list_running_costs(account, book), age=prices.say_age(book, region, types) if types else "")
 
 
 def _fleets(account: Account) -> Mapping[str, Any]:

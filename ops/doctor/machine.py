@@ -121,7 +121,7 @@ def wheels(
     return ok("wheelhouse", f"{about}, each as locked"), made
 
 
-def look(model: str, folder: str | None) -> list[Finding]:
+def check_machine(model: str, folder: str | None) -> list[Finding]:
     """Everything that needs neither a plan nor an account: the weights of a network are in a folder, or a package."""
     return [
         terraform(),

@@ -50,7 +50,7 @@ class Watcher:
         return self._last
 
 
-def sentence(report: dict[str, Any] | None) -> str:
+def describe_progress(report: dict[str, Any] | None) -> str:
     """One line for one report."""
     if report is None:
         return PHASES["start"]
@@ -80,7 +80,7 @@ def _show_bar(watcher: Watcher, ended: Callable[[], int | None], console: Consol
             working = report is not None and report["phase"] == "featurize" and report["images_to_featurize"]
             done = report["images_done"] + report["images_rejected"] if report is not None and working else 0
             total = report["images_to_featurize"] if report is not None and working else None
-            bar.update(task, description=sentence(report), total=total, completed=done)
+            bar.update(task, description=describe_progress(report), total=total, completed=done)
             time.sleep(interval)
     return code
 
@@ -93,7 +93,7 @@ def _show_lines(watcher: Watcher, ended: Callable[[], int | None], console: Cons
         phase = report["phase"] if report else "start"
         now = time.monotonic()
         if phase != last_phase or now >= next_line:
-            console.print(f"{stamp()} {sentence(report)}")
+            console.print(f"{stamp()} {describe_progress(report)}")
             last_phase, next_line = phase, now + PLAIN_INTERVAL
         time.sleep(0.5)
     return code

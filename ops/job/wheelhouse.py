@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
+from packaging.utils import parse_wheel_filename
+
 from ops.core.console import Console, counting, working
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
@@ -82,19 +84,14 @@ def parse_lock(text: str) -> dict[str, frozenset[str]]:
     return {pin: frozenset(found) for pin, found in hashes.items()}
 
 
-def canonical(name: str) -> str:
-    """A package's name as locks write it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def pinned(wheel: str) -> str:
     """The pin that a wheel's file name answers.
 
     >>> pinned("absl_py-2.5.1-py3-none-any.whl")
     'absl-py==2.5.1'
     """
-    name, version = wheel.split("-")[:2]
-    return f"{canonical(name)}=={version}"
+    name, version, _, _ = parse_wheel_filename(wheel)
+    return f"{name}=={version}"
 
 
 def platforms(arch: str) -> list[str]:

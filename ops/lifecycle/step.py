@@ -34,7 +34,7 @@ from ops.diagnose.verdict import UNDETERMINED
 from ops.job.local_spark import describe
 from ops.job.names import result_name
 from ops.job.package import ENTRY, content_key, job_zip
-from ops.job.watch import Watcher, sentence
+from ops.job.watch import Watcher, describe_progress
 from ops.logs.waiting import WaitingLog
 
 STEP_NAME = "fruits"
@@ -250,7 +250,7 @@ def tell(watcher: Watcher, waiting: WaitingLog) -> tuple[str, str]:
     report = watcher.report()
     if report is None and (reason := waiting.explain()):
         return f"waiting: {reason}. make status shows the nodes; Ctrl-C leaves the step to wait", reason
-    return sentence(report), ""
+    return describe_progress(report), ""
 
 
 class Limit:

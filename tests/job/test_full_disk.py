@@ -87,7 +87,7 @@ def test_heartbeats_that_cannot_be_written_end_nothing(
         beats.extend(workers.glob("*.json"))
         finish(self, phase)
 
-    monkeypatch.setattr(pipeline, "heartbeat_interval", lambda _tasks: 0.0)
+    monkeypatch.setattr(pipeline, "choose_heartbeat_interval", lambda _tasks: 0.0)
     monkeypatch.setattr(Progress, "start", put_in_the_way)
     monkeypatch.setattr(Progress, "finish", look)
     if obstacle == "a file from the beginning":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fruits import featurize, planning
 from fruits.manifests import State
@@ -46,25 +47,36 @@ def test_a_task_is_never_mostly_its_own_start(images: int, slots: int) -> None:
     assert tasks == 1 or images // tasks >= 8
 
 
+def write_features(output: Store, *paths: str) -> Part:
+    writer = PartWriter(output.child("features"), featurize.FEATURES_SCHEMA)
+    rest = {"label": "a", "size": 1, "mtime": 1, "model": "m", "preprocessing": 1, "features": [1.0]}
+    rows = [{"path": path, **rest} for path in paths]
+    writer.write(pa.RecordBatch.from_pylist(rows, schema=featurize.FEATURES_SCHEMA))
+    part = writer.close()
+    assert part is not None
+    return part
+
+
+def test_a_file_without_its_stale_rows_takes_the_place_of_the_one_that_holds_them(tmp_path: Path) -> None:
+    output = Store(str(tmp_path))
+    some, whole = write_features(output, "/x/1.jpg", "/x/2.jpg", "/x/3.jpg"), write_features(output, "/x/4.jpg")
+    stale = [("/x/2.jpg", some.name), ("/x/4.jpg", whole.name)]
+    rows = [{"path": path, "kind": "features", "part": name} for path, name in stale]
+    batches = planning.rewrite_parts([pa.RecordBatch.from_pylist(rows)], output)
+    answers = [(row["kind"], row["name"], row["rows"]) for batch in batches for row in batch.to_pylist()]
+    (written,) = (name for kind, name, _ in answers if kind == "features")
+    assert answers == [("replaced", some.name, 1), ("features", written, 2), ("replaced", whole.name, 1)]
+    assert pq.read_table(tmp_path / "features" / written).column("path").to_pylist() == ["/x/1.jpg", "/x/3.jpg"]
+    assert not {written} & {some.name, whole.name}
+
+
 @pytest.mark.spark
 def test_nothing_broadcasts_the_listing(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A table of all images is sorted and merged, however small Spark takes it for."""
     output = Store(str(tmp_path))
-    writer = PartWriter(output.child("features"), featurize.FEATURES_SCHEMA)
-    row = {
-        "path": "/x/a/1.jpg",
-        "label": "a",
-        "size": 1,
-        "mtime": 1,
-        "model": "m",
-        "preprocessing": 1,
-        "features": [1.0],
-    }
-    writer.write(pa.RecordBatch.from_pylist([row], schema=featurize.FEATURES_SCHEMA))
-    part = writer.close()
-    assert part is not None
+    part = write_features(output, "/x/a/1.jpg")
     listed = spark.createDataFrame([("/x/a/1.jpg", "a", 1, 1), ("/x/a/2.jpg", "a", 1, 1)], SCHEMA_DDL)
     state = State((), (part,), ())
     frame = planning._compared(spark, listed, EVERYTHING, output, state, 2)

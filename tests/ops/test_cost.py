@@ -83,7 +83,7 @@ def test_a_record_of_the_ledger_is_written_once_and_summed(bucket: str) -> None:
 def test_euros_come_from_the_dated_table_or_from_the_rate_given() -> None:
     euro = read_currency()
     assert euro.of(Decimal("1.1172")) == "1.12 USD (1.00 EUR)"
-    assert euro.sentence() == "1 USD = 0.8951 EUR (European Central Bank, 2026-10-30)"
+    assert euro.describe_rate() == "1 USD = 0.8951 EUR (European Central Bank, 2026-10-30)"
     assert read_currency("eur:0.5").of(Decimal(2)) == "2.00 USD (1.00 EUR)"
 
 

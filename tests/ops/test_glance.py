@@ -43,7 +43,7 @@ def glance(found: bills.Bills, *open_steps: status.OpenStep) -> dict[str, list[s
 
 
 def test_an_environment_at_a_glance() -> None:
-    found = bills.look(account(), at(3600))
+    found = bills.read_bills(account(), at(3600))
     pending = status.OpenStep("s-10", "PENDING", {"phase": "featurize"})
     assert glance(found, pending, RUNNING) == {
         "storage": ["s3://fruits-data", "s3://fruits-logs"],
@@ -58,18 +58,18 @@ def test_an_environment_at_a_glance() -> None:
         ],
         "steps": ["s-10 PENDING", str(RUNNING)],
         "so far": ["0.53 USD before tax"],
-        "bills": [bills.sentence(found)],
+        "bills": [bills.describe_bills(found)],
     }
 
 
 def test_what_costs_nothing_here_is_not_called_spent() -> None:
-    found = replace(bills.look(account(), at(3600)), emulated=True)
+    found = replace(bills.read_bills(account(), at(3600)), emulated=True)
     assert glance(found)["so far"] == ["nothing; on AWS it would be 0.53 USD before tax"]
 
 
 def test_amounts_for_programs_have_six_places() -> None:
     """An hour of a disk is a month's price divided by 730.5 hours."""
-    found = bills.look(account(), at(3600))
+    found = bills.read_bills(account(), at(3600))
     assert found.cluster is not None
     odd = replace(found, cluster=replace(found.cluster, usd_hour=D("0.5") + D("1") / D("730.5")))
     assert status.as_json("dev", "eu-west-3", odd, [], at(3600))["cluster"]["usd_per_hour"] == "0.501369"
@@ -77,7 +77,7 @@ def test_amounts_for_programs_have_six_places() -> None:
 
 def test_both_ends_have_one_format_and_say_in_how_long() -> None:
     """Terraform gives ISO 8601; EMR gives a moment."""
-    found = bills.look(account(), at(3600))
+    found = bills.read_bills(account(), at(3600))
     assert found.cluster is not None
     cluster = replace(found.cluster, ends_latest="2026-11-24T13:00:00Z")
     assert bills.ends(cluster, at(3600))[1:] == [
@@ -89,13 +89,13 @@ def test_both_ends_have_one_format_and_say_in_how_long() -> None:
 
 def test_a_cluster_that_ended_has_no_nodes_and_no_steps_to_tell() -> None:
     gone = {**CLUSTER, "Status": {**CLUSTER["Status"], "State": "TERMINATED"}}
-    told = glance(bills.look(account(cluster=gone), at(3600)))
+    told = glance(bills.read_bills(account(cluster=gone), at(3600)))
     assert told["state"] == ["TERMINATED: Cluster ready to run steps."]
     assert set(told) == {"storage", "cluster", "state", "age", "so far", "bills"}
 
 
 def test_nothing_applied() -> None:
-    nothing = bills.look(account(applied=False, vpcs={"Vpcs": []}), at(3600))
+    nothing = bills.read_bills(account(applied=False, vpcs={"Vpcs": []}), at(3600))
     assert glance(nothing) == {
         "storage": ["none: make apply"],
         "cluster": ["none: make apply"],
@@ -104,7 +104,7 @@ def test_nothing_applied() -> None:
 
 
 def test_a_glance_for_a_program() -> None:
-    found = bills.look(account(), at(3600))
+    found = bills.read_bills(account(), at(3600))
     assert status.as_json("dev", "eu-west-3", found, [RUNNING], at(3600)) == {
         "env": "dev",
         "region": "eu-west-3",
@@ -126,10 +126,10 @@ def test_a_glance_for_a_program() -> None:
         },
         "open_steps": [{"id": "s-9", "state": "RUNNING", "progress": None, "waits": ""}],
         "network_usd_per_hour": {name: f"{usd:.6f}" for name, usd in found.network.items()},
-        "billing": bills.sentence(found),
+        "billing": bills.describe_bills(found),
     }
     assert sum(found.network.values()) == D("0.133")
-    nothing = bills.look(account(applied=False, vpcs={"Vpcs": []}), at(3600))
+    nothing = bills.read_bills(account(applied=False, vpcs={"Vpcs": []}), at(3600))
     assert status.as_json("dev", "eu-west-3", nothing, [], at(3600))["cluster"] is None
 
 

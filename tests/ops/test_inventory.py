@@ -15,7 +15,7 @@ from ops.aws.inventory import Inventory
 from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.target import Target
 from ops.cost import bills
-from ops.cost.leftovers import Lister, bill
+from ops.cost.leftovers import Lister, list_running_costs
 from ops.prices import table as prices
 
 REGION, OWNER = "eu-west-3", "123456789012"
@@ -108,12 +108,12 @@ def test_nothing_on_the_embedded_aws_is_removed_by_a_command_for_aws(
 ) -> None:
     """Typed in another shell, `aws ec2 terminate-instances` would mean a real account."""
     furnish("dev")
-    real = bill(account, prices.table(), buckets=False).items
+    real = list_running_costs(account, prices.table(), buckets=False).items
     ways = {item.kind: item.remove for item in real}
     assert ways["endpoint"] == ways["NAT gateway"] == "make destroy ENV=dev"  # the network is Terraform's
     assert ways["instance"].startswith("aws ec2 terminate-instances")
     monkeypatch.setattr(Target, "emulated", property(lambda _: True))
-    embedded = bill(account, prices.table(), buckets=False).items
+    embedded = list_running_costs(account, prices.table(), buckets=False).items
     assert [item.id for item in embedded] == [item.id for item in real]
     assert {item.remove for item in embedded} == {"make local-down"}
 

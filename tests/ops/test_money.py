@@ -467,25 +467,27 @@ def test_what_bills_in_the_network() -> None:
 
 def test_the_last_line_of_a_command() -> None:
     # nodes 0.515 + network 0.133
-    assert bills.sentence(bills.look(account(), at(3600))) == (
+    assert bills.describe_bills(bills.read_bills(account(), at(3600))) == (
         "STILL BILLING: the cluster j-1 (WAITING), 0.65 USD an hour before tax, until make destroy; "
         "about 2026-11-24 10:06 UTC when nothing is submitted; 2026-11-24 21:00 UTC at the latest; "
         "what lies in fruits-data, fruits-logs by the month, until make purge"
     )
     ended_ = {**CLUSTER, "Status": {**CLUSTER["Status"], "State": "TERMINATED"}}
-    assert bills.sentence(bills.look(account(cluster=ended_), at(3600))) == (
+    assert bills.describe_bills(bills.read_bills(account(cluster=ended_), at(3600))) == (
         "STILL BILLING: NAT gateway nat-0, NAT gateway nat-2, endpoint elasticmapreduce vpce-1, endpoint ssm vpce-5, "
         "0.13 USD an hour before tax, until make destroy; what lies in fruits-data, fruits-logs by the month, "
         "until make purge"
     )
     nothing = account(applied=False, vpcs={"Vpcs": []})
-    assert bills.sentence(bills.look(nothing, at(3600))) == "nothing of this environment bills"
-    emulated = bills.look(replace(account(), target=replace(account().target, endpoint="http://127.0.0.1:1")), at(3600))
-    assert bills.sentence(emulated) == "the cluster j-1 is still up (WAITING): the embedded AWS bills nothing"
+    assert bills.describe_bills(bills.read_bills(nothing, at(3600))) == "nothing of this environment bills"
+    emulated = bills.read_bills(
+        replace(account(), target=replace(account().target, endpoint="http://127.0.0.1:1")), at(3600)
+    )
+    assert bills.describe_bills(emulated) == "the cluster j-1 is still up (WAITING): the embedded AWS bills nothing"
 
 
 def test_the_moment_is_now_where_none_is_given() -> None:
-    found = bills.look(account())
+    found = bills.read_bills(account())
     assert found.cluster is not None
     assert found.cluster.usd_so_far is not None
     assert found.cluster.usd_so_far > D("0.531")

@@ -114,7 +114,7 @@ def storage_plan(account: str) -> dict[str, Any]:
 
 def test_drift_is_found_and_masked() -> None:
     account = "417203958866"
-    look = drift.Look(
+    look = drift.Drift(
         env="dev",
         plan=storage_plan(account),
         billing=[f"endpoint vpce-1: elasticmapreduce of {account}; 0.011 USD an hour. Remove: aws ec2 …"],
@@ -130,23 +130,23 @@ def test_drift_is_found_and_masked() -> None:
 
 
 def test_order_is_no_finding() -> None:
-    look = drift.Look(env="dev", plan={"resource_changes": []})
+    look = drift.Drift(env="dev", plan={"resource_changes": []})
     assert not look.found
     assert drift.markdown(look).startswith("The storage stack is what the code says.\n\nNothing of ours that was seen")
 
 
 def test_what_could_not_be_looked_at_is_a_finding() -> None:
     """Silence would look like order."""
-    blind = drift.Look(env="dev", plan={"resource_changes": []}, unseen=["clusters were not listed: AccessDenied"])
+    blind = drift.Drift(env="dev", plan={"resource_changes": []}, unseen=["clusters were not listed: AccessDenied"])
     assert blind.found
     assert "clusters were not listed: AccessDenied" in drift.markdown(blind)
-    assert drift.Look(env="dev", unplanned="Error: no state").found
+    assert drift.Drift(env="dev", unplanned="Error: no state").found
 
 
 def test_issue_of_a_thousand_findings_fits() -> None:
     plan = storage_plan("417203958866")
     plan["resource_changes"] *= 3000
-    look = drift.Look(env="dev", plan=plan, billing=[f"instance i-{n:017d}: left" for n in range(1000)])
+    look = drift.Drift(env="dev", plan=plan, billing=[f"instance i-{n:017d}: left" for n in range(1000)])
     text = drift.markdown(look)
     assert len(text) < 65_536
     assert "and 950 more; `make billing ENV=dev` lists them all." in text

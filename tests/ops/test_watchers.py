@@ -103,14 +103,14 @@ def stubbed(service: str) -> tuple[Any, Stubber]:
     ],
 )
 def test_the_last_line_says_what_bills_and_what_ends_it(found: bills.Bills, sentence: str) -> None:
-    assert bills.sentence(found) == sentence
+    assert bills.describe_bills(found) == sentence
 
 
 def test_a_last_line_that_cannot_be_asked_warns(dev: Applied, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: Account) -> bills.Bills:
         raise OperatorError("no route")
 
-    monkeypatch.setattr(bills, "look", refuse)
+    monkeypatch.setattr(bills, "read_bills", refuse)
     assert bills.last_line(dev) == "MAY STILL BILL: what bills could not be asked (no route). Fix: make status."
 
 
@@ -210,7 +210,7 @@ def test_a_report_that_cannot_be_read_now_does_not_lead_back_to_the_start(
 
     monkeypatch.setattr(watch, "read_progress", answer)
     watcher = watch.Watcher(Store(str(tmp_path)))
-    told = [watch.sentence(watcher.report()) for _ in range(6)]
+    told = [watch.describe_progress(watcher.report()) for _ in range(6)]
     assert told[:2] == ["starting Spark", "starting Spark"], "an earlier run's report is not ours"
     assert told[2:5] == ["featurizing: 4 of 10 images"] * 3, "and no rate of so few"
     assert told[5] == "checking the result"

@@ -1,16 +1,19 @@
 """What fails while a node installs: our script, uv and pip, dnf and yum, and EMR's own codes about it."""
 
+from functools import partial
+
 from ops.diagnose.cause import Cause, patterns
 
 AGAIN = "make destroy, then make apply"
+NodeCause = partial(Cause, command=AGAIN, cluster_only=True)
+"""A step's log may hold such words too (a limit, a package), and means something else."""
 _UPLOAD = "upload the wheelhouse again: make wheelhouse TO=s3://<artifacts>/wheelhouse (make apply does it too)"
 
 ROWS = (
-    Cause(
+    NodeCause(
         name="bootstrap-disk",
         meaning="the node has too little disk for TensorFlow",
         fix="a larger root volume: root_volume_gib in infra/env/<env>.cluster.tfvars, then make apply",
-        command=AGAIN,
         node=("disk",),
         # https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-errordetail-bootstrap.html
         codes=(
@@ -18,11 +21,10 @@ ROWS = (
             "BOOTSTRAP_FAILURE_INSUFFICIENT_DISK_SPACE_WORKER",
         ),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-hash",
         meaning="a file of the wheelhouse does not have its hash",
         fix=_UPLOAD,
-        command=AGAIN,
         node=("wheel-damaged",),
         patterns=patterns(
             # error: Hash mismatch for `numpy==2.4.6` (uv)
@@ -33,14 +35,13 @@ ROWS = (
             r"In --require-hashes mode|Hashes are required in --require-hashes mode",
         ),
     ),
-    Cause(
+    NodeCause(
         name="access-denied",
         variant="repository",
         meaning="the node may not read Amazon Linux's own repository{where}: the S3 endpoint's policy refuses its "
         "bucket",
         fix="allow s3:GetObject on arn:aws:s3:::al2023-repos-* in the endpoint's policy (infra/modules/network/"
         "endpoints.tf), or a release whose Python is there already",
-        command=AGAIN,
         loud=True,
         patterns=patterns(
             # Error: Failed to download metadata for repo 'amazonlinux': … Status code: 403 for https://al2023-repos-…
@@ -50,11 +51,10 @@ ROWS = (
             r"(?:amazonlinux|al2023-repos|repo)[\w.-]{0,100}\S{0,300}: \[Errno 14\] HTTPS? Error 403",
         ),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-certificate",
         meaning="something between the node and a repository presents a certificate of its own",
         fix="install from the wheelhouse, as our bootstrap does; otherwise give the node that proxy's certificate",
-        command=AGAIN,
         loud=True,
         patterns=patterns(
             # https://cdn.amazonlinux.com/2/core/…: [Errno 14] curl#60 - "SSL certificate problem: self signed
@@ -63,13 +63,12 @@ ROWS = (
             r"SSL certificate problem|CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError|invalid peer certificate",
         ),
     ),
-    Cause(
+    NodeCause(
         name="network-unreachable",
         variant="repository",
         meaning="the node reaches no repository{where}: its subnet leads nowhere but S3",
         fix="install from the wheelhouse, as our bootstrap does; for the internet: enable_nat in infra/env/"
         "<env>.cluster.tfvars (bills by the hour)",
-        command=AGAIN,
         loud=True,
         patterns=patterns(
             # Cannot find a valid baseurl for repo: amzn2-core/2/x86_64     Could not retrieve mirrorlist https://…
@@ -100,12 +99,11 @@ ROWS = (
             r"Max retries exceeded with url|ssh: connect to host .{1,120} timed out|i/o timeout|Operation too slow",
         ),
     ),
-    Cause(
+    NodeCause(
         name="package-lock",
         meaning="another process of the node was installing packages at the same time",
         fix="wait in the script until it has ended (dnf waits by itself with --setopt=exit_on_lock=False); our "
         "bootstrap installs nothing with dnf where Python 3.11 is there",
-        command=AGAIN,
         patterns=patterns(
             # error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)
             r"(?:create|obtain)\w* (?:the )?transaction lock",
@@ -115,24 +113,22 @@ ROWS = (
             r"Could not get lock /var/lib|is another process using it",
         ),
     ),
-    Cause(
+    NodeCause(
         name="package-database",
         meaning="the node's database of packages is damaged",
         fix="rm -f /var/lib/rpm/__db* and rpm --rebuilddb before the first installation; on a fresh node: make apply "
         "again",
-        command=AGAIN,
         patterns=patterns(
             # error: Rpmdb checksum is invalid: pkg checksums: … (lambci/docker-lambda#120)
             r"Rpmdb checksum is invalid|rpmdb open failed|database disk image is malformed",
             r"error: db[345] error",
         ),
     ),
-    Cause(
+    NodeCause(
         name="repository-gone",
         meaning="a repository, or a file that is downloaded, is not there any more{where}",
         fix="the address of a release that is still kept; better take it along: --jars, the wheelhouse, or your own "
         "bucket",
-        command=AGAIN,
         patterns=patterns(
             # Status code: 404 for https://…/repomd.xml     HTTP Error 404 - Not Found     ERROR 404: Not Found. (wget)
             r"Status code: 404 for (?P<where>\S{1,200})|HTTPS? Error 404|ERROR 404: Not Found|404 +Not Found",
@@ -141,11 +137,10 @@ ROWS = (
             r"ERROR 403: Forbidden|HTTP Error 403: Forbidden|HTTP error 40[34] while getting (?P<where>\S{1,200})",
         ),
     ),
-    Cause(
+    NodeCause(
         name="package-signature",
         meaning="a package's signature is not one that the node trusts",
         fix="import the repository's key first (rpm --import), or take a newer release of the repository",
-        command=AGAIN,
         patterns=patterns(
             # Error: GPG check FAILED     Public key for x.rpm is not installed     NO_PUBKEY
             r"GPG check FAILED|GPG key retrieval failed|Public key for \S{1,120} is not (?:installed|trusted)|"
@@ -153,33 +148,30 @@ ROWS = (
             r"following signatures (?:couldn't|were invalid)",
         ),
     ),
-    Cause(
+    NodeCause(
         name="download-damaged",
         meaning="a downloaded archive is not one: an error page, or cut off",
         fix="look at what lies at that address (curl -f fails instead of keeping an error's page)",
-        command=AGAIN,
         patterns=patterns(
             # gzip: stdin: not in gzip format     tar: This does not look like a tar archive     cannot find zipfile …
             r"not in gzip format|does not look like a tar archive|gzip: stdin: unexpected end of file|"
             r"End-of-central-directory signature not found|File is not a zip file|invalid ELF header",
         ),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-memory",
         meaning="the node had too little memory to install{what}",
         fix="a larger type, or wheels instead of builds and fewer packages at once",
-        command=AGAIN,
         patterns=patterns(
             # /…/bootstrap.sh: line 12:  2345 Killed                  pip3 install tensorflow
             r"line \d+: +\d+ Killed +(?P<what>[^\n]{1,120})|\nKilled(?=\n|$)|virtual memory exhausted|"
             r"[Kk]illed \(program cc1plus\)|internal compiler error: Killed",
         ),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-python",
         meaning="the wheels and the node's Python or processor do not fit",
         fix="a release with Python 3.11 (EMR 7.1 or newer) and a wheelhouse for its processor: make wheelhouse ARCH=…",
-        command=AGAIN,
         node=("python", "architecture"),
         patterns=patterns(
             # hint: Wheels are available for `numpy` (v2.4.6) with the following Python ABI tag: `cp312` (uv)
@@ -204,12 +196,11 @@ ROWS = (
             r"requires [Pp]ython '?(?:>=)?3\.\d+(?:'| or (?:later|newer|above))?",
         ),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-package",
         meaning="a package cannot be had in the version that was asked for{package}",
         fix="a version that its index or the wheelhouse has: bootstrap/requirements.in, then make lock and make "
         "wheelhouse",
-        command=AGAIN,
         patterns=patterns(
             # ERROR: No matching distribution found for septuptools (pip)
             r"No matching distribution found for (?P<package>[^\n]{1,100})",
@@ -234,11 +225,10 @@ ROWS = (
             r"has inconsistent (?:version|Name|metadata)|has invalid metadata",
         ),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-system-python",
         meaning="pip was told to change a package that belongs to the system{package}",
         fix="install into an environment of its own (uv venv, as our bootstrap does), never into the system's Python",
-        command=AGAIN,
         patterns=patterns(
             # ERROR: Cannot uninstall requests 2.25.1, RECORD file not found. Hint: … installed by rpm. (datahub#13505)
             r"Cannot uninstall '?(?P<package>[\w.-]{1,80} ?[\w.]{0,20})'?[,.]?.{0,40}RECORD file",
@@ -253,13 +243,12 @@ ROWS = (
             r"Transaction (?:check|test) error",
         ),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-build",
         variant="missing",
         meaning="a package has no wheel for this node, and what is needed to build it there is missing: {missing}",
         fix="a version with a wheel for the node's Python and processor (our wheelhouse holds wheels only), or dnf "
         "install what holds it (gcc, python3-devel, a -devel package) in a bootstrap action of your own",
-        command=AGAIN,
         patterns=patterns(
             r"fatal error: (?P<missing>\S{1,80}\.h(?:pp)?): No such file",
             # /usr/bin/ld: cannot find -lpython3.9     ld: cannot find crti.o: No such file or directory
@@ -271,11 +260,10 @@ ROWS = (
             r"(?:unable to execute|No such file or directory:) '?(?P<missing>gcc|g\+\+|cc|cmake)\b",
         ),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-build",
         meaning="a package has no wheel for this node, and could not be built there{package}",
         fix="a version with a wheel for the node's Python and processor; our wheelhouse holds wheels only",
-        command=AGAIN,
         patterns=patterns(
             # ERROR: Failed building wheel for psycopg2     error: subprocess-exited-with-error
             r"Failed building wheel for (?P<package>\S{1,80})|Failed to build (?P<name>`?\S{1,80}`?)",
@@ -288,11 +276,10 @@ ROWS = (
             r"python setup\.py egg_info[^\n]{0,40} failed|metadata-generation-failed",
         ),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-rights",
         meaning="the bootstrap may not write where it installs{where}",
         fix="sudo, or a folder that the user hadoop owns: a bootstrap action runs as hadoop",
-        command=AGAIN,
         cluster_only=True,
         patterns=patterns(
             # ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/usr/lib/python3.9/…'
@@ -308,13 +295,12 @@ ROWS = (
             r"you must have a tty to run sudo|no tty present and no askpass|sudo: a (?:password|terminal) is required",
         ),
     ),
-    Cause(
+    NodeCause(
         name="command-missing",
         variant="bootstrap",
         meaning="the bootstrap calls something that the node does not have{command}",
         fix="install it first, or call it by its whole path; a script with Windows' line ends names its interpreter "
         "with a ^M: save it with \\n alone",
-        command=AGAIN,
         cluster_only=True,
         patterns=patterns(
             # /emr/instance-controller/…/bootstrap.sh: line 7: pip: command not found
@@ -328,11 +314,10 @@ ROWS = (
             r"virtualenv|setuptools))",
         ),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-syntax",
         meaning="the bootstrap script itself is wrong{where}",
         fix="bash -n on it says where; a file with Windows' line ends has to be saved with \n alone",
-        command=AGAIN,
         patterns=patterns(
             # install.sh: line 9: syntax error near unexpected token `fi'     unexpected end of file     unbound
             # variable
@@ -342,23 +327,21 @@ ROWS = (
             r"no such option: (?P<what>\S{1,40})|Unrecognized option",
         ),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-service",
         meaning="a service that the bootstrap starts is not there, or did not start{where}",
         fix="install it first; a bootstrap runs before EMR starts Hadoop's and Spark's own services",
-        command=AGAIN,
         patterns=patterns(
             # Failed to start docker.service: Unit docker.service not found.     Job for x.service failed because …
             r"Unit (?P<where>\S{1,80}) (?:could not be|not) found|Job for (?P<name>\S{1,80}) failed|"
             r"(?P<what>\S{1,80}): unrecognized service",
         ),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-file",
         meaning="a file that the bootstrap uses is not there{uri}",
         fix="upload it, or name it as it is; a bootstrap runs before Hadoop and Spark are installed, so /etc/spark and "
         "/usr/lib/spark are not there yet",
-        command=AGAIN,
         weak=True,
         patterns=patterns(
             # cp: cannot stat '/etc/spark/conf': No such file or directory     tee: /usr/lib/spark/jars: No such file …
@@ -369,44 +352,39 @@ ROWS = (
             r"not exist",
         ),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-wheelhouse",
         meaning="the wheelhouse is not there, or not whole",
         fix=_UPLOAD.replace("the wheelhouse", "it"),
-        command=AGAIN,
         node=("wheelhouse", "wheel-missing"),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-import",
         meaning="everything was installed, and yet TensorFlow does not run on the node",
         fix="see the traceback; it may be a processor without AVX: take another instance type",
-        command=AGAIN,
         node=("import",),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-metastore",
         meaning="a node cannot reach the external Hive metastore that the cluster was given",
         fix="leave Hive's metastore out (this cluster has none), or open its port to the cluster's groups",
-        command=AGAIN,
         codes=(
             "BOOTSTRAP_FAILURE_HIVE_METASTORE_CONNECTION_ERROR_PRIMARY",
             "BOOTSTRAP_FAILURE_HIVE_METASTORE_CONNECTION_ERROR_WORKER",
         ),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-script",
         meaning="EMR could not fetch the bootstrap script",
         fix="upload it again (make apply does); let the nodes' role and the S3 endpoint reach the artifacts bucket",
-        command=AGAIN,
         codes=("BOOTSTRAP_FAILURE_BA_DOWNLOAD_FAILED_PRIMARY", "BOOTSTRAP_FAILURE_FILE_NOT_FOUND_PRIMARY"),
         # On the master instance (i-…), bootstrap action 1 could not be downloaded: s3://…: … (404) … Not Found
         patterns=patterns(r"bootstrap action \d+ could not be downloaded(?!.*(?:403|AccessDenied|Forbidden))"),
     ),
-    Cause(
+    NodeCause(
         name="bootstrap-timeout",
         meaning="a bootstrap action took longer than EMR waits",
         fix="install from the wheelhouse in your own bucket (it takes half a minute); fetch no data in a bootstrap",
-        command=AGAIN,
         cluster_only=True,
         # On 2 slave instances (including i-… and i-…), bootstrap action 1 timed out     bootstrap action timeout
         patterns=patterns(r"bootstrap action \d* ?(?:timed out|timeout)|Bootstrap action timeout"),

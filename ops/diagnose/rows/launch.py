@@ -1,20 +1,20 @@
 """Why EC2 and EMR start no cluster: capacity, quotas, types, subnets, groups, roles, keys."""
 
+from functools import partial
+
 from ops.diagnose.cause import Cause, patterns
 
 AGAIN = "make destroy, then make apply"
 CHECK = "make doctor, then make apply"
-_VALIDATION = (
-    "https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-errordetail-validation.html"
-)
+# Codes: https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-errordetail-validation.html
+LaunchCause = partial(Cause, command=CHECK, cluster_only=True, launch_only=True)
 
 ROWS = (
-    Cause(
+    LaunchCause(
         name="quota",
         meaning="the account's quota does not allow the machines that were asked for{where}",
         fix="fewer vCPUs (IMAGES= MINUTES=, or core and task in infra/env/<env>.cluster.tfvars), or ask for more at "
         "AWS Service Quotas: L-1216C47A on demand, L-34B43A08 Spot; make doctor says how many are free",
-        command=CHECK,
         patterns=patterns(
             # The request to create the EMR cluster or add EC2 instances to it failed. The number of vCPUs for
             # instance type m5.xlarge exceeds the EC2 service quota for that type. Request a service quota increase …
@@ -40,7 +40,7 @@ ROWS = (
             r"(?:limit|quota)",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="no-capacity",
         meaning="EC2 has not enough machines of the types that were asked for{where}",
         fix="wait and try again, or give more types and zones (core, task, zones in infra/env/<env>.cluster.tfvars)",
@@ -70,7 +70,7 @@ ROWS = (
             r"[Ss]pot provisioning timeout|timed? ?out .{0,40}provisioning",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="spot-price",
         meaning="no Spot machine is to be had at the price that was offered{where}",
         fix="offer up to the on-demand price (EMR's default), or on demand in task (infra/env/<env>.cluster.tfvars)",
@@ -81,11 +81,10 @@ ROWS = (
             r"Spot request price of (?P<where>[\d.]+) is lower than|SpotMaxPriceTooLow|price-too-low",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="type-not-offered",
         meaning="an instance type is not offered where the cluster should run{where}",
         fix="other types or zones (core, task, primary, zones in infra/env/<env>.cluster.tfvars); make doctor checks",
-        command=CHECK,
         codes=("VALIDATION_ERROR_INSTANCE_TYPE_NOT_SUPPORTED",),
         patterns=patterns(
             # The requested instance type m7i.xlarge is not supported in the requested availability zone.
@@ -100,11 +99,10 @@ ROWS = (
             r"requested configuration is currently not supported|InvalidInstanceType",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="subnet-full",
         meaning="the subnet has too few free addresses for the nodes{subnet}",
         fix="a larger network (cidr in infra/env/<env>.cluster.tfvars), fewer nodes, or end what else runs in it",
-        command=CHECK,
         patterns=patterns(
             # The subnet subnet-09a8dd1de8c5a9eb6 does not have enough free addresses to satisfy the request.
             r"(?P<subnet>subnet-\w{8,17}) does not have enough free|InsufficientFreeAddressesInSubnet",
@@ -112,12 +110,11 @@ ROWS = (
             r"not (?:have )?enough (?:free|available) (?:IP )?(?:addresses|IPs)|insufficient (?:free|IP) addresses",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="subnet-without-route",
         meaning="the network leads nowhere: the subnet has no route to S3 and EMR{subnet}",
         fix="a gateway endpoint for S3, or enable_nat (infra/modules/network); a public subnet needs an internet "
         "gateway in its route table",
-        command=CHECK,
         patterns=patterns(
             # The VPC/subnet configuration was invalid: No route to any external sources detected in Route Table for
             # Subnet: subnet-… for VPC: vpc-… (h2oai/h2o-3 pull 3844)
@@ -127,11 +124,10 @@ ROWS = (
             r"Cannot find route to (?:InternetGateway|NAT)|[Nn]o route to (?:the )?(?:[Ii]nternet|S3)",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="subnet-unusable",
         meaning="a subnet or network that the cluster was given cannot be used{subnet}",
         fix="take the subnets of make apply (infra/modules/network): all of one VPC, and there",
-        command=CHECK,
         codes=("VALIDATION_ERROR_SUBNET_NOT_FROM_ONE_VPC",),
         patterns=patterns(
             # The subnet ID 'subnet-…' does not exist     InvalidSubnetID.NotFound
@@ -149,11 +145,10 @@ ROWS = (
             r"(?:DNS [Hh]ostnames?|DNS [Rr]esolution|enableDns\w+) .{0,60}(?:not|disabled)|DHCP options",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="public-access-blocked",
         meaning="a security group of the cluster is open to the whole internet, and the account forbids that{group}",
         fix="close it: no rule from 0.0.0.0/0 or ::/0 but on port 22; make shell needs no open port",
-        command=CHECK,
         patterns=patterns(
             # The security group sg-0ab… violates the block public access configuration … (terraform-aws-emr#10)
             r"[Bb]lock[ -]public[ -]access|BlockPublicAccess",
@@ -163,12 +158,11 @@ ROWS = (
             r"other than .{0,40} which allow public access",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="security-group",
         meaning="a security group of the cluster is missing, or lacks a rule{group}",
         fix="take the groups of make apply (infra/modules/network/groups.tf): primary, core and service access, with "
         "9443 from the primary group to the service's and 8443 back",
-        command=CHECK,
         codes=("VALIDATION_ERROR_SECURITY_GROUP_NOT_FROM_ONE_VPC",),
         patterns=patterns(
             # ServiceAccessSecurityGroup is missing ingress rule from EmrManagedMasterSecurityGroup on port 9443
@@ -182,12 +176,11 @@ ROWS = (
             r"security groups? .{0,60}(?:same|one|different|not (?:belong|from)).{0,20} (?:VPC|network)",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="kms-key",
         meaning="a key of KMS cannot be used{key}",
         fix="enable it, or cancel its deletion (aws kms describe-key says its state), and let the cluster's roles use "
         "it (kms:Decrypt, kms:GenerateDataKey, kms:CreateGrant)",
-        command=CHECK,
         patterns=patterns(
             # Instance i-… was terminated: Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect
             # state
@@ -201,7 +194,7 @@ ROWS = (
             r"Client\.InternalError: Client error on launch",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="role-missing",
         meaning="a role or instance profile of the cluster is not there, or not usable",
         fix="make apply again: a role made seconds before is not known everywhere at once",
@@ -227,7 +220,7 @@ ROWS = (
             r"(?:cannot|unable to|not authorized to) assume (?:the )?(?:service )?role",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="key-pair-missing",
         meaning="the SSH key pair that the cluster was given is not there",
         fix="leave it out: make shell needs none",
@@ -239,11 +232,10 @@ ROWS = (
             r"SSH key name (?:was|is) invalid"
         ),
     ),
-    Cause(
+    LaunchCause(
         name="release-unusable",
         meaning="the EMR release, or an application of it, cannot be had{where}",
         fix="a release that EMR still offers: release_label in infra/env/<env>.cluster.tfvars",
-        command=CHECK,
         patterns=patterns(
             # The supplied release label is invalid: emr-7.99.0.
             r"release label is invalid:? ?(?P<where>\S{0,40}?)\.?(?:\s|$)|[Uu]nsupported release",
@@ -251,11 +243,10 @@ ROWS = (
             r"applications?.{0,80}(?:is|are) (?:invalid|not supported)",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="image-unusable",
         meaning="the machine image cannot be started on this instance type{where}",
         fix="types of one processor (arm64 or x86_64) with an image for it; leave custom_ami_id out",
-        command=CHECK,
         patterns=patterns(
             # The architecture 'arm64' of the specified instance type does not match the architecture 'x86_64' of the
             # specified AMI.     InvalidAMIID.NotFound
@@ -265,12 +256,11 @@ ROWS = (
             r"[Cc]ustom AMI .{0,80}(?:must|invalid|not)",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="volume-unusable",
         meaning="a disk of the nodes cannot be made as it was asked for{where}",
         fix="a larger root volume (root_volume_gib in infra/env/<env>.cluster.tfvars), or volumes that the type and "
         "the zone offer (gp3)",
-        command=CHECK,
         patterns=patterns(
             # InvalidBlockDeviceMapping: Volume of size 15GB is smaller than snapshot 'snap-…', expect size >= 30GB
             # (scylladb#6999, nixpkgs#15148)
@@ -279,12 +269,11 @@ ROWS = (
             r"requires? (?:an )?EBS (?:volume|storage)",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="account-not-ready",
         meaning="AWS does not let this account start machines (yet)",
         fix="sign in to the console as the account's owner and see what it asks for (a payment method, a "
         "verification, a service to be subscribed to); AWS answers at support, mostly within a day",
-        command=CHECK,
         patterns=patterns(
             # PendingVerification: Your account is currently being verified. (aws-parallelcluster, kops)
             r"PendingVerification|account is (?:currently )?being (?:verified|validated)|request for accessing "
@@ -294,12 +283,11 @@ ROWS = (
             r"SubscriptionRequired|region is not enabled|not (?:signed up|activated)",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="configuration-refused",
         meaning="EMR refuses a part of the cluster's configuration{where}",
         fix="the part that it names: applications, configurations and security_configuration of infra/modules/emr; "
         "make apply's own are accepted",
-        command=CHECK,
         patterns=patterns(
             # Duplicate classifications …     Classification … is invalid     The security configuration x does not
             # exist
@@ -308,7 +296,7 @@ ROWS = (
             r"[Ss]ecurity [Cc]onfiguration (?:with name )?'?(?P<where>\S{1,80}?)'? (?:does not|cannot|was not)",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="name-taken",
         meaning="something of that name is there already{what}",
         fix="another run or person made it: make status shows what is there; make destroy removes what is ours, or "
@@ -319,14 +307,14 @@ ROWS = (
             r"(?P<what>EntityAlreadyExists\w*|BucketAlready\w+|Invalid\w+\.Duplicate|ResourceAlreadyExists\w*)",
         ),
     ),
-    Cause(
+    LaunchCause(
         name="state-locked",
         meaning="Terraform's state is locked: another run is under way, or one was cut off",
         fix="wait for the other; where there is none, make state says how to unlock it",
         command="make state, then make apply",
         patterns=patterns(r"Error acquiring the state lock|state blob is already locked"),
     ),
-    Cause(
+    LaunchCause(
         name="ec2-throttled",
         meaning="EC2 refused the launch because it was asked too often",
         fix="wait some minutes, then make apply again",
@@ -337,7 +325,7 @@ ROWS = (
             r"ThrottlingException|Rate exceeded"
         ),
     ),
-    Cause(
+    LaunchCause(
         name="application-provisioning",
         meaning="EMR could not set up Hadoop or Spark on a node",
         fix="once: make apply again. Each time: let the nodes reach Amazon's repositories through the S3 endpoint "
@@ -347,7 +335,7 @@ ROWS = (
         # On the master instance (i-0991cbf940d71cbfd), application provisioning failed
         patterns=patterns(r"application provisioning (?:failed|timed out)"),
     ),
-    Cause(
+    LaunchCause(
         name="instance-failed",
         meaning="an instance ended while the cluster started, or without being asked{where}",
         fix="once: make apply again. Each time: EC2's reason above; other types or zones (core, task, primary, zones "

@@ -1,18 +1,19 @@
 """Memory and processes that end: heaps, containers, workers, native code."""
 
+from functools import partial
+
 from ops.diagnose.cause import Cause, patterns
 
 _TYPES = "{variables} in infra/env/<env>.cluster.tfvars; the sizes of driver and executors are computed from it"
 LARGER = f"a type with more memory per vCPU for {{fleets}} ({_TYPES}), then make apply"
-_NEXT = "make apply, then make run-step"
+MemoryCause = partial(Cause, command="make apply, then make run-step")
 
-RESULT = Cause(
+RESULT = MemoryCause(
     name="out-of-memory-driver",
     variant="result",
     meaning="the driver was sent more than it may hold at once (spark.driver.maxResultSize){used}",
     fix="write results from the workers instead of collecting them; otherwise a larger spark.driver.maxResultSize with "
     "the heap for it (spark.driver.memory)",
-    command=_NEXT,
     loud=True,
     driver_only=True,
     # Total size of serialized results of 8 tasks (1025.0 MiB) is bigger than spark.driver.maxResultSize (1024.0 MiB)
@@ -21,13 +22,12 @@ RESULT = Cause(
         r"is bigger than (?:local result size limit )?spark\.driver\.maxResultSize"
     ),
 )
-DRIVER_CONTAINER = Cause(
+DRIVER_CONTAINER = MemoryCause(
     name="out-of-memory-driver",
     variant="container",
     meaning="YARN killed the driver's container for its memory: its Python took more than the container has beside the "
     "heap{used}",
     fix=f"spark.driver.memoryOverhead larger: {LARGER}; or a model with fewer features",
-    command=_NEXT,
     loud=True,
     driver_only=True,
     patterns=patterns(
@@ -35,28 +35,24 @@ DRIVER_CONTAINER = Cause(
         r"AM Container for \S{1,200} exited with\s+exitCode: -10[34]",
     ),
 )
-DRIVER_KILLED = Cause(
+DRIVER_KILLED = MemoryCause(
     name="out-of-memory-driver",
     variant="killed",
     meaning="the driver was killed from outside (SIGKILL), as the kernel does when memory runs out",
     fix=f"spark.driver.memoryOverhead larger: {LARGER}; or a model with fewer features",
     distinction="the kernel's log on its node (make shell, then dmesg) names what it killed; nothing there: somebody "
     "or something else sent the signal",
-    command=_NEXT,
 )
 _KERNEL = "the kernel of its node killed {process} because memory ran out: more ran there than the node has room for"
-DRIVER_KERNEL = Cause(
-    name="out-of-memory-driver", variant="kernel", meaning=f"the driver: {_KERNEL}", fix=LARGER, command=_NEXT
+DRIVER_KERNEL = MemoryCause(name="out-of-memory-driver", variant="kernel", meaning=f"the driver: {_KERNEL}", fix=LARGER)
+EXECUTOR_KERNEL = MemoryCause(
+    name="out-of-memory-executor", variant="kernel", meaning=f"an executor: {_KERNEL}", fix=LARGER
 )
-EXECUTOR_KERNEL = Cause(
-    name="out-of-memory-executor", variant="kernel", meaning=f"an executor: {_KERNEL}", fix=LARGER, command=_NEXT
-)
-DRIVER_HEAP = Cause(
+DRIVER_HEAP = MemoryCause(
     name="out-of-memory-driver",
     variant="heap",
     meaning="the heap of the driver's JVM was too small{kind}",
     fix=f"spark.driver.memory larger: {LARGER}; collect less in the driver",
-    command=_NEXT,
     loud=True,
     driver_only=True,
     patterns=patterns(
@@ -68,20 +64,18 @@ DRIVER_HEAP = Cause(
         r"Not enough memory to build and broadcast",
     ),
 )
-DRIVER_PYTHON = Cause(
+DRIVER_PYTHON = MemoryCause(
     name="out-of-memory-driver",
     variant="python",
     meaning="the driver's Python ran out of memory",
     fix=f"spark.driver.memoryOverhead larger: {LARGER}; or a model with fewer features",
-    command=_NEXT,
 )
-EXECUTOR_CONTAINER = Cause(
+EXECUTOR_CONTAINER = MemoryCause(
     name="out-of-memory-executor",
     variant="container",
     meaning="YARN killed an executor's container for its memory: the Python workers took more than it has beside the "
     "heap{used}",
     fix=f"spark.executor.memoryOverhead larger: {LARGER}",
-    command=_NEXT,
     loud=True,
     patterns=patterns(
         # Container killed by YARN for exceeding physical memory limits. 12.1 GB of 12 GB physical memory used.
@@ -93,12 +87,11 @@ EXECUTOR_CONTAINER = Cause(
         r"(?P<used>[\d.]+ .?B of [\d.]+ .?B)",
     ),
 )
-EXECUTOR_HEAP = Cause(
+EXECUTOR_HEAP = MemoryCause(
     name="out-of-memory-executor",
     variant="heap",
     meaning="the heap of an executor's JVM was too small{kind}",
     fix=f"spark.executor.memory larger: {LARGER}; or smaller rows and partitions",
-    command=_NEXT,
     loud=True,
     patterns=patterns(
         # Lost task 0.3 in stage 1.0 (TID 9) (ip-… executor 2): java.lang.OutOfMemoryError: Java heap space
@@ -108,7 +101,7 @@ EXECUTOR_HEAP = Cause(
         r"SparkOutOfMemoryError(?P<kind>: [^\n]{1,80})?",
     ),
 )
-EXECUTOR_KILLED = Cause(
+EXECUTOR_KILLED = MemoryCause(
     name="out-of-memory-executor",
     variant="killed",
     meaning="an executor was killed from outside (137, SIGKILL), and its own log says nothing: usually by the kernel, "
@@ -116,9 +109,8 @@ EXECUTOR_KILLED = Cause(
     fix=f"spark.executor.memoryOverhead larger: {LARGER}",
     distinction="the kernel's log on its node (make shell, then dmesg) names what it killed; nothing there: somebody "
     "or something else sent the signal",
-    command=_NEXT,
 )
-EXECUTOR_TERMINATED = Cause(
+EXECUTOR_TERMINATED = MemoryCause(
     name="out-of-memory-executor",
     variant="terminated",
     meaning="an executor was told to end from outside (143, SIGTERM), by YARN or by its own JVM: too little memory is "
@@ -126,14 +118,12 @@ EXECUTOR_TERMINATED = Cause(
     fix=f"spark.executor.memory and its memoryOverhead larger: {LARGER}",
     distinction="the executor's own stderr and stdout: Java heap space there means the heap; YARN's log on its node "
     "(running beyond … memory limits) the overhead; neither: its node was being taken away",
-    command=_NEXT,
 )
-NATIVE_MEMORY = Cause(
+NATIVE_MEMORY = MemoryCause(
     name="out-of-memory-native",
     meaning="a JVM ran out of memory that is not its heap{kind}",
     fix=f"spark.executor.memoryOverhead (or spark.driver.memoryOverhead) larger, not the heap: {LARGER}; for Metaspace "
     "leave -XX:MaxMetaspaceSize out",
-    command=_NEXT,
     loud=True,
     patterns=patterns(
         # java.lang.OutOfMemoryError: Direct buffer memory     OutOfMemoryError: Metaspace     PermGen space
@@ -206,11 +196,10 @@ WORKER_GONE = Cause(
         r"(?=(?:\n\s+at .*){1,15}\n\s+at org\.apache\.spark\.api\.python\.\w*Python)",
     ),
 )
-PYTHON_MEMORY = Cause(
+PYTHON_MEMORY = MemoryCause(
     name="out-of-memory-python",
     meaning="a Python worker ran out of memory",
     fix=LARGER,
-    command=_NEXT,
     loud=True,
     patterns=patterns(
         # MemoryError     numpy._core._exceptions._ArrayMemoryError: Unable to allocate 7.45 GiB for an array …
