@@ -26,7 +26,7 @@ from fruits.request import Request
 from fruits.store import Store
 
 from benchmarks.photographs import ROOT, link_photographs
-from benchmarks.results import BenchmarkError, Check, Options, Result, Series
+from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, Series
 
 FULL = 240
 SIZE = 224
@@ -84,7 +84,7 @@ def time_turns(sides: Mapping[str, Work], files: Sequence[Path], clock: Callable
     return seconds
 
 
-def measure(options: Options) -> Result:
+def measure(options: Options) -> BenchmarkResult:
     """Both sides, of both works; to reach: two hundredths of what a task takes for an image, at most."""
     folder, origin = link_photographs(options.images or FULL, options.scratch)
     files = sorted(folder.rglob("*.jpg"))
@@ -138,7 +138,7 @@ def measure(options: Options) -> Result:
         statistics.median(seconds[name])
         for name in ("decoding, by its guard", "decoding, in the process itself", "featurizing, in the process itself")
     )
-    return Result(
+    return BenchmarkResult(
         name="guard",
         title="Decoding in a child process",
         method=METHOD,

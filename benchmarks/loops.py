@@ -99,7 +99,7 @@ ENGINES = {
 }
 
 
-def convert(graph: bytes, folder: Path) -> dict[str, Path]:
+def convert_graph(graph: bytes, folder: Path) -> dict[str, Path]:
     """Write a frozen graph (input ``image``) for every engine.
 
     Returns

@@ -12,7 +12,16 @@ from fruits.parts import Part, PartWriter
 from fruits.store import Store
 from numpy.typing import NDArray
 
-from benchmarks.results import BenchmarkError, Check, Options, Result, Series, alternate, compute_ratio, count_cores
+from benchmarks.results import (
+    BenchmarkError,
+    BenchmarkResult,
+    Check,
+    Options,
+    Series,
+    alternate,
+    compute_ratio,
+    count_cores,
+)
 from benchmarks.spark import start_session
 
 if TYPE_CHECKING:
@@ -55,7 +64,7 @@ def write_matrix(store: Store, rows: int, files: int) -> list[Part]:
     return parts
 
 
-def measure(options: Options) -> Result:
+def measure(options: Options) -> BenchmarkResult:
     """Both sides; to reach: ten times as fast."""
     rows = options.images or ROWS
     store = Store(str(options.scratch / f"matrix-{rows}"))
@@ -94,7 +103,7 @@ def measure(options: Options) -> Result:
             f"the two fits differ by {worst:.2g} in a share of variance, so their speed says nothing. Fix: run the "
             "tests of fruits.pca."
         )
-    return Result(
+    return BenchmarkResult(
         name="pca",
         title=f"PCA fit, {rows:,} × {COLUMNS:,}, local[{count_cores()}]",
         method=METHOD,

@@ -95,7 +95,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Result:
+class BenchmarkResult:
     """What one benchmark found.
 
     Attributes
