@@ -38,7 +38,7 @@ def _require_equal(first: dict[str, Features]) -> None:
 
 
 def measure(options: Options) -> BenchmarkResult:
-    """Both sides; to reach: 90% of the fastest loops."""
+    """Measure the job against bare loops; the job should reach 90% of the fastest loops."""
     images = options.images or FULL
     n = count_cores()
     everything, origin = link_photographs(images, options.scratch)

@@ -99,7 +99,7 @@ def judge_tree(folder: Path) -> tuple[str, str, float, int]:
 
 
 def measure(options: Options) -> BenchmarkResult:
-    """To reach: 20 s, 300 MiB, and the right cause."""
+    """Measure the judging of a large tree; it should take 20 s and 300 MiB at most, and name the right cause."""
     size = options.images * 1_000_000 if options.images else FULL
     folder = options.scratch / "logs"
     executors = write_tree(folder, size)

@@ -13,7 +13,7 @@ METHOD = (
 
 
 def measure(options: Options) -> BenchmarkResult:
-    """To reach: a tiny run in 25 s; 15% of the wall time at the full number."""
+    """Measure what a run takes besides featurizing; a tiny run should take 25 s, a full one 15% of its time."""
     counts = sorted(set(choose_sizes(options.images or FULL)))
     runs: dict[int, list[WholeRun]] = {count: [] for count in counts}
     for repeat in range(options.repeats):

@@ -29,7 +29,7 @@ class DelayedStore(Store):
 
 
 def measure(options: Options) -> BenchmarkResult:
-    """Both sides; to reach: 90% of the rate without delay."""
+    """Measure featurizing from a slow store; it should keep 90% of the rate without delay."""
     folder, origin = link_photographs(options.images or FULL, options.scratch)
 
     def rate(source: Store) -> float:

@@ -14,7 +14,7 @@ METHOD = (
 
 
 def measure(options: Options) -> BenchmarkResult:
-    """To reach: flat."""
+    """Measure peak memory over growing inputs; it should stay flat."""
     _, medium, full = choose_sizes(options.images or FULL)
     runs: dict[int, list[WholeRun]] = {medium: [], full: []}
     for repeat in range(options.repeats):

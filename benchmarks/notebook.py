@@ -79,7 +79,7 @@ def run_notebook(spark: SparkSession, folder: Path, network: Broadcast[bytes], o
 
 
 def measure(options: Options) -> BenchmarkResult:
-    """Both sides; to reach: 8 times the notebook."""
+    """Measure the job against the notebook; it should be 8 times as fast."""
     count = options.images or FULL
     folder, origin = link_photographs(count, options.scratch)
     warm_up_folder, _ = link_photographs(WARM_UP * count_cores(), options.scratch)

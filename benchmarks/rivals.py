@@ -42,7 +42,7 @@ def _environment() -> dict[str, str]:
 
 
 def run_rival(name: str, folder: Path, scratch: Path, graph: Path, images: int) -> tuple[float, float]:
-    """One run of a pipeline in its own environment.
+    """Run a pipeline once in its own environment.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def run_rival(name: str, folder: Path, scratch: Path, graph: Path, images: int) 
 
 
 def measure(options: Options) -> BenchmarkResult:
-    """To reach: 1.5 times either rival while featurizing, and ahead of both from start to end."""
+    """Measure the job against its rivals; it should featurize 1.5 times as fast, and be ahead from start to end."""
     images = options.images or FULL
     folder, origin = link_photographs(images, options.scratch)
     warm_up_folder, _ = link_photographs(WARM_UP * count_cores(), options.scratch)

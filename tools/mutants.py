@@ -253,7 +253,7 @@ class Planted(SourceFileLoader):
         return self._code or super().get_code(fullname)
 
     def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
-        """As a finder of modules: of this one alone."""
+        """The module's spec, as a finder of this module alone gives it."""
         return importlib.util.spec_from_file_location(name, self.path, loader=self) if name == self.name else None
 
 
@@ -263,7 +263,7 @@ def find_path(module: str) -> Path:
 
 
 def fork_tests(module: str, code: CodeType | None, report: Path) -> int:
-    """In a forked process: the tests of a module with other code in it. Returns the process's id."""
+    """Run the tests of a module with other code in it, in a forked process; returns its id."""
     if child := os.fork():
         return child
     status = 1

@@ -60,7 +60,7 @@ class Split:
 
     @property
     def statement(self) -> str:
-        """One sentence for a reader."""
+        """How the classes were split, in one sentence."""
         ways = []
         if self.by_series:
             ways.append(f"{_format_classes(self.by_series)} split by the series that the file names tell apart")
@@ -197,7 +197,7 @@ class CrossValidation:
         return {label: float(self.confusion[i, i] / tested[i]) for i, label in enumerate(self.labels) if tested[i]}
 
     def as_json(self) -> dict[str, Any]:
-        """For a program."""
+        """The result as JSON keeps it, without the predictions."""
         return {
             "accuracy": round(self.accuracy, 4),
             "accuracy_by_fold": [round(value, 4) for value in self.by_fold],

@@ -130,7 +130,7 @@ class Run:
             print(f"(the error could not be recorded below the output: {record_failure})")  # noqa: T201
 
     def prepare(self) -> None:
-        """All that needs no Spark: whether the input is there. The network and the listing are begun."""
+        """Do what needs no Spark: look for the input, and begin to prepare the network and to list the images."""
         with self.progress.phase("start"):
             try:
                 self.progress.start()

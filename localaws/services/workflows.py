@@ -166,7 +166,7 @@ class Execution:
         self._client, self._account, self._region, self._rate = client, account, region, clock_rate
 
     def go(self, input_data: Any) -> Any:
-        """From the first state to an end; the output. Raises TaskFailedError."""
+        """Go from the first state to an end, and return the output; raises TaskFailedError."""
         variables: dict[str, Any] = {}
         name, data = self.definition["StartAt"], input_data
         while True:

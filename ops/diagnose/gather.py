@@ -64,19 +64,19 @@ class Shelf(Protocol):
     logs: Logs
 
     def step(self, step_id: str) -> list[Log]:
-        """The step's own."""
+        """The logs of a step itself."""
 
     def containers(self, application: str) -> list[Log]:
-        """Those of an application's containers."""
+        """The logs of an application's containers."""
 
     def bootstraps(self) -> list[Log]:
-        """Those of bootstrap actions, of all instances."""
+        """The logs of bootstrap actions, of all instances."""
 
     def causes(self) -> list[Mapping[str, Any]]:
-        """What bootstrap scripts left."""
+        """The JSON that bootstrap scripts left."""
 
     def node(self, instance: str, host: str) -> list[Log]:
-        """Those of YARN's daemon on a node, and of EMR's about its state (memory, disks, the kernel's last words)."""
+        """The logs of YARN's daemon on a node, and EMR's about its state (memory, disks, the kernel's last words)."""
 
 
 class ClusterShelf:
@@ -392,12 +392,12 @@ class Live:
         return answer
 
     def shelf(self, cluster: Mapping[str, Any]) -> Shelf | None:
-        """Its logs; None where it keeps none."""
+        """The logs of the cluster; None where it keeps none."""
         place = layout.cluster_uri(cluster.get("LogUri"), self.cluster_id)
         return None if place is None else ClusterShelf(self.account.client("s3"), place, self.cluster_id)
 
     def instances(self) -> list[Mapping[str, Any]]:
-        """Its instances, those that have ended too; empty where EMR does not say."""
+        """The instances of the cluster, ended ones too; empty where EMR does not say."""
         try:
             pages = self.account.client("emr").get_paginator("list_instances").paginate(ClusterId=self.cluster_id)
             return [instance for page in pages for instance in page["Instances"]]
@@ -460,7 +460,7 @@ def gather_step(
 
 
 def add_step_logs(evidence: Evidence, shelf: Shelf, end: datetime | None) -> Evidence:
-    """The same with the step's logs, and with what of them is missing still.
+    """Add a step's logs to the evidence, and say which of them is missing.
 
     Parameters
     ----------
@@ -524,7 +524,7 @@ def is_bootstrap_failure(evidence: Evidence) -> bool:
 
 
 def add_bootstrap_logs(evidence: Evidence, shelf: Shelf, *, logs: bool) -> Evidence:
-    """The same with what the bootstrap left: its JSON in seconds, its logs when EMR has shipped them."""
+    """Add what the bootstrap left to the evidence: its JSON in seconds, its logs when EMR has shipped them."""
     instances = layout.instances_in(evidence.reason)
     try:
         causes = shelf.causes()

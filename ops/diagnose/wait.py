@@ -42,12 +42,12 @@ class Diagnosis:
     verdict: Verdict
 
     def as_text(self, env: str = "") -> str:
-        """For a reader; ``env`` is written into the names of files."""
+        """The diagnosis for a reader; ``env`` is written into the names of files."""
         text = render.as_text(self.evidence, self.verdict)
         return text.replace("<env>", env) if env else text
 
     def as_json(self) -> dict[str, Any]:
-        """For a program."""
+        """The diagnosis for a program."""
         return render.as_json(self.evidence, self.verdict)
 
 

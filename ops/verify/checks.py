@@ -237,7 +237,7 @@ def executors_on_all_workers(e: Evidence) -> CheckResult:
 
 
 def memory_is_watched(e: Evidence) -> CheckResult:
-    """By the setting that counts: Hadoop up to 3.4.2 takes "true" for "cgroups do it" (YARN-11967)."""
+    """Whether nodes watch memory: Hadoop up to 3.4.2 takes "true" for "cgroups do it" (YARN-11967)."""
     nodes = look_up(e, "probe", "memory")["nodes"]
     if not nodes:
         raise NotSeenError("YARN knows no node")

@@ -29,7 +29,7 @@ AGREEING = 6
 
 @dataclass(frozen=True)
 class ImageFinding:
-    """One row of the list.
+    """An image, or a pair of images, that deserves a look.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class ImageFinding:
 
 @dataclass(frozen=True)
 class FindingKind:
-    """One list.
+    """A list of findings of one kind.
 
     Attributes
     ----------

@@ -68,7 +68,7 @@ def read_plotting_library() -> list[str]:
 
 
 def format_number(value: float | None) -> str:
-    """With thousands separated; a dash for None."""
+    """A number with thousands separated; a dash for None."""
     return "–" if value is None else f"{value:,}"
 
 

@@ -92,7 +92,7 @@ def _find_ends(scores: NDArray[np.floating]) -> NDArray[np.intp]:
 
 
 def select_candidates(batches: Iterable[pa.RecordBatch], limits: Mapping[str, int]) -> Iterator[pa.RecordBatch]:
-    """Of the rows of a task, those that the page may show; memory is bounded by `limits`, not by the rows.
+    """Select the rows of a task that the page may show; memory is bounded by `limits`, not by the number of rows.
 
     Yields
     ------
@@ -141,7 +141,7 @@ class ShownImages:
 
 @dataclass(frozen=True)
 class ComponentEnd:
-    """One end of a component: images there, the outermost first."""
+    """The images at an end of a component, the outermost first."""
 
     paths: list[str]
     labels: list[str]
@@ -168,7 +168,7 @@ class ReportSample:
 
 
 def choose(rows: Iterable[Any], shares: Mapping[str, int], learned: Mapping[str, int] | None = None) -> ReportSample:
-    """From the candidates of all tasks."""
+    """Choose the images of the page among the candidates of all tasks."""
     images: dict[str, tuple[str, int, NDArray[np.float32]]] = {}
     for path, label, order, scores in rows:
         before = images.get(path)
