@@ -17,7 +17,7 @@ from rich.console import Console
 
 from benchmarks import rivals
 from benchmarks.photographs import ROOT
-from benchmarks.results import BenchmarkError, Check, Options, Result, Series
+from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, Series
 
 NAMES = ("notebook", "bare", "guard", "latency", "pca", "fixed", "memory", "rivals", "diagnose", "uploads")
 COMMITTED = ROOT / "benchmarks" / "results"
@@ -25,14 +25,14 @@ TRIALS = ROOT / "build" / "bench"
 REPEATS = 3
 
 
-def _node_bootstrap(options: Options) -> Result:
+def _node_bootstrap(options: Options) -> BenchmarkResult:
     """The node's bootstrap, where this checkout has that benchmark."""
     found: dict[str, list[float]] = importlib.import_module("benchmarks.node_bootstrap").run(
         options.repeats, options.say
     )
     series = {name: Series("MiB" if name == "installed_mb" else "s", tuple(values)) for name, values in found.items()}
     total = series.get("total") or next(reversed(series.values()))
-    return Result(
+    return BenchmarkResult(
         name="node_bootstrap",
         title="A node's bootstrap from the wheelhouse",
         method="seconds of bootstrap/install_tensorflow.sh, TensorFlow imported and byte-compiled",
@@ -42,7 +42,7 @@ def _node_bootstrap(options: Options) -> Result:
     )
 
 
-def load_benchmarks() -> dict[str, Callable[[Options], Result]]:
+def load_benchmarks() -> dict[str, Callable[[Options], BenchmarkResult]]:
     """What can be measured, in the order in which it is."""
     measures = {name: importlib.import_module(f"benchmarks.{name}").measure for name in NAMES}
     if importlib.util.find_spec("benchmarks.node_bootstrap"):

@@ -9,9 +9,9 @@ from fruits.backbones import build
 from fruits.models import freeze
 from fruits.request import DEFAULT_MODEL
 
-from benchmarks.loops import ENGINES, Features, convert, run_loops
+from benchmarks.loops import ENGINES, Features, convert_graph, run_loops
 from benchmarks.photographs import link_photographs
-from benchmarks.results import BenchmarkError, Check, Options, Result, alternate, compute_ratio, count_cores
+from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, alternate, compute_ratio, count_cores
 from benchmarks.spark import JOB_JVM, WARM_UP, featurize, start_session
 
 FULL = 30_000
@@ -37,13 +37,13 @@ def _require_equal(first: dict[str, Features]) -> None:
             )
 
 
-def measure(options: Options) -> Result:
-    """Both sides; to reach: 90% of the fastest loops."""
+def measure(options: Options) -> BenchmarkResult:
+    """Measure the job against bare loops; the job should reach 90% of the fastest loops."""
     images = options.images or FULL
     n = count_cores()
     everything, origin = link_photographs(images, options.scratch)
     tenth, _ = link_photographs(max(images // 10, n * 8), options.scratch)
-    models = convert(freeze(build(DEFAULT_MODEL, 224, None)), options.scratch)
+    models = convert_graph(freeze(build(DEFAULT_MODEL, 224, None)), options.scratch)
     first: dict[str, Features] = {}
 
     def loops(name: str, folder: Path) -> float:
@@ -72,7 +72,7 @@ def measure(options: Options) -> Result:
             say=options.say,
         )
     share = 100 * compute_ratio(final["the job"], final[limit])
-    return Result(
+    return BenchmarkResult(
         name="bare",
         title=f"Featurization on local[{n}] against bare loops, {DEFAULT_MODEL}",
         method=METHOD,

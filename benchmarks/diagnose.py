@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from benchmarks.photographs import ROOT
-from benchmarks.results import BenchmarkError, Check, Options, Result, Series
+from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, Series
 
 FULL = 500_000_000
 """Bytes of gzipped logs."""
@@ -98,8 +98,8 @@ def judge_tree(folder: Path) -> tuple[str, str, float, int]:
     return cause, sentence, seconds, megabytes
 
 
-def measure(options: Options) -> Result:
-    """To reach: 20 s, 300 MiB, and the right cause."""
+def measure(options: Options) -> BenchmarkResult:
+    """Measure the judging of a large tree; it should take 20 s and 300 MiB at most, and name the right cause."""
     size = options.images * 1_000_000 if options.images else FULL
     folder = options.scratch / "logs"
     executors = write_tree(folder, size)
@@ -113,7 +113,7 @@ def measure(options: Options) -> Result:
         options.say(f"{seconds[-1]:.1f} s, {cpu_seconds:.1f} s of the processor, {peak} MiB: {cause}")
         if "Java heap space" not in sentence:
             raise BenchmarkError(f"the tree was judged wrongly: {cause}: {sentence}")
-    return Result(
+    return BenchmarkResult(
         name="diagnose",
         title="A failed step's logs, judged",
         method=METHOD,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.results import Check, Options, Result, Series, count_cores
+from benchmarks.results import BenchmarkResult, Check, Options, Series, count_cores
 from benchmarks.whole import WholeRun, choose_sizes, run_whole
 
 FULL = 30_000
@@ -12,8 +12,8 @@ METHOD = (
 )
 
 
-def measure(options: Options) -> Result:
-    """To reach: a tiny run in 25 s; 15% of the wall time at the full number."""
+def measure(options: Options) -> BenchmarkResult:
+    """Measure what a run takes besides featurizing; a tiny run should take 25 s, a full one 15% of its time."""
     counts = sorted(set(choose_sizes(options.images or FULL)))
     runs: dict[int, list[WholeRun]] = {count: [] for count in counts}
     for repeat in range(options.repeats):
@@ -32,7 +32,7 @@ def measure(options: Options) -> Result:
     share = Series("%", tuple(100 * run.other_seconds / run.seconds for run in runs[full]))
     series[f"{full:,} images: share of all else"] = share
     phases = {str(count): whole_runs[-1].summary["seconds"] for count, whole_runs in runs.items()}
-    return Result(
+    return BenchmarkResult(
         name="fixed",
         title=f"Whole runs on local[{count_cores()}]: time against the number of images",
         method=METHOD,

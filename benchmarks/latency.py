@@ -9,7 +9,7 @@ from fruits.request import DEFAULT_MODEL
 from fruits.store import Store
 
 from benchmarks.photographs import link_photographs
-from benchmarks.results import Check, Options, Result, alternate, compute_ratio, count_cores
+from benchmarks.results import BenchmarkResult, Check, Options, alternate, compute_ratio, count_cores
 from benchmarks.spark import JOB_JVM, WARM_UP, featurize, start_session
 
 FULL = 3_000
@@ -28,8 +28,8 @@ class DelayedStore(Store):
         return super().read(key, room=room)
 
 
-def measure(options: Options) -> Result:
-    """Both sides; to reach: 90% of the rate without delay."""
+def measure(options: Options) -> BenchmarkResult:
+    """Measure featurizing from a slow store; it should keep 90% of the rate without delay."""
     folder, origin = link_photographs(options.images or FULL, options.scratch)
 
     def rate(source: Store) -> float:
@@ -46,7 +46,7 @@ def measure(options: Options) -> Result:
             say=options.say,
         )
     share = 100 * compute_ratio(series["30 ms a read"], series["without delay"])
-    return Result(
+    return BenchmarkResult(
         name="latency",
         title=f"Featurization on local[{count_cores()}] with 30 ms added to each object read, {DEFAULT_MODEL}",
         method=METHOD,

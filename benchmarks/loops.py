@@ -99,7 +99,7 @@ ENGINES = {
 }
 
 
-def convert(graph: bytes, folder: Path) -> dict[str, Path]:
+def convert_graph(graph: bytes, folder: Path) -> dict[str, Path]:
     """Write a frozen graph (input ``image``) for every engine.
 
     Returns
@@ -152,7 +152,7 @@ def _loop(engine: LoopEngine, model: Path, files: list[str], warm_up: int, core:
 
 @dataclass(frozen=True)
 class LoopTime:
-    """Of concurrent loops: images per second, all together, and the features of the first image."""
+    """Images per second of all concurrent loops together, and the features of the first image."""
 
     rate: float
     first: Features

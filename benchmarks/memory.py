@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.results import Check, Options, Result, Series, compute_ratio, count_cores
+from benchmarks.results import BenchmarkResult, Check, Options, Series, compute_ratio, count_cores
 from benchmarks.whole import ROLES, SAMPLE_EVERY, WholeRun, choose_sizes, run_whole
 
 FULL = 30_000
@@ -13,8 +13,8 @@ METHOD = (
 )
 
 
-def measure(options: Options) -> Result:
-    """To reach: flat."""
+def measure(options: Options) -> BenchmarkResult:
+    """Measure peak memory over growing inputs; it should stay flat."""
     _, medium, full = choose_sizes(options.images or FULL)
     runs: dict[int, list[WholeRun]] = {medium: [], full: []}
     for repeat in range(options.repeats):
@@ -28,7 +28,7 @@ def measure(options: Options) -> Result:
         for role in ROLES
         for count, whole_runs in runs.items()
     }
-    return Result(
+    return BenchmarkResult(
         name="memory",
         title=f"Peak memory on local[{count_cores()}], {medium:,} and {full:,} images",
         method=METHOD,

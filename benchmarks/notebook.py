@@ -17,7 +17,7 @@ from fruits.engines import read_archive, write_archive
 from fruits.request import DEFAULT_MODEL
 
 from benchmarks.photographs import link_photographs
-from benchmarks.results import Check, Options, Result, alternate, compute_ratio, count_cores
+from benchmarks.results import BenchmarkResult, Check, Options, alternate, compute_ratio, count_cores
 from benchmarks.spark import WARM_UP, featurize, start_session
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _pixels(content: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR))
 
 
-def notebook(spark: SparkSession, folder: Path, network: Broadcast[bytes], output: Path) -> None:
+def run_notebook(spark: SparkSession, folder: Path, network: Broadcast[bytes], output: Path) -> None:
     """Featurize a folder as notebooks do."""
     from pyspark.sql import functions
     from pyspark.sql.pandas.functions import pandas_udf
@@ -78,8 +78,8 @@ def notebook(spark: SparkSession, folder: Path, network: Broadcast[bytes], outpu
     images.select("path", label, udf("content").alias("features")).write.mode("overwrite").parquet(str(output))
 
 
-def measure(options: Options) -> Result:
-    """Both sides; to reach: 8 times the notebook."""
+def measure(options: Options) -> BenchmarkResult:
+    """Measure the job against the notebook; it should be 8 times as fast."""
     count = options.images or FULL
     folder, origin = link_photographs(count, options.scratch)
     warm_up_folder, _ = link_photographs(WARM_UP * count_cores(), options.scratch)
@@ -90,9 +90,9 @@ def measure(options: Options) -> Result:
 
         def timed_notebook() -> float:
             output = options.scratch / f"notebook-{uuid.uuid4().hex[:12]}"
-            notebook(spark, warm_up_folder, network, output)
+            run_notebook(spark, warm_up_folder, network, output)
             began = time.monotonic()
-            notebook(spark, folder, network, output)
+            run_notebook(spark, folder, network, output)
             seconds = time.monotonic() - began
             rows = spark.read.parquet(str(output)).count()
             assert rows == count, f"the notebook wrote {rows} of {count} rows"
@@ -108,7 +108,7 @@ def measure(options: Options) -> Result:
             say=options.say,
         )
     factor = compute_ratio(series["the job"], series["the notebook"])
-    return Result(
+    return BenchmarkResult(
         name="notebook",
         title=f"Featurization on local[{count_cores()}] against the usual notebook, {DEFAULT_MODEL}",
         method=METHOD,

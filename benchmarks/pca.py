@@ -12,7 +12,16 @@ from fruits.parts import Part, PartWriter
 from fruits.store import Store
 from numpy.typing import NDArray
 
-from benchmarks.results import BenchmarkError, Check, Options, Result, Series, alternate, compute_ratio, count_cores
+from benchmarks.results import (
+    BenchmarkError,
+    BenchmarkResult,
+    Check,
+    Options,
+    Series,
+    alternate,
+    compute_ratio,
+    count_cores,
+)
 from benchmarks.spark import start_session
 
 if TYPE_CHECKING:
@@ -55,8 +64,8 @@ def write_matrix(store: Store, rows: int, files: int) -> list[Part]:
     return parts
 
 
-def measure(options: Options) -> Result:
-    """Both sides; to reach: ten times as fast."""
+def measure(options: Options) -> BenchmarkResult:
+    """Measure this PCA against Spark ML's; it should be ten times as fast."""
     rows = options.images or ROWS
     store = Store(str(options.scratch / f"matrix-{rows}"))
     parts = write_matrix(store, rows, 4 * count_cores())
@@ -94,7 +103,7 @@ def measure(options: Options) -> Result:
             f"the two fits differ by {worst:.2g} in a share of variance, so their speed says nothing. Fix: run the "
             "tests of fruits.pca."
         )
-    return Result(
+    return BenchmarkResult(
         name="pca",
         title=f"PCA fit, {rows:,} × {COLUMNS:,}, local[{count_cores()}]",
         method=METHOD,

@@ -84,7 +84,7 @@ class Check:
 
     @property
     def sentence(self) -> str:
-        """For a reader.
+        """The check in one line: value, bound and verdict.
 
         >>> Check("faster", 9.25, "×", 8, at_least=True).sentence
         'faster: 9.25 × (to reach: ≥ 8 ×) reached'
@@ -95,7 +95,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Result:
+class BenchmarkResult:
     """What one benchmark found.
 
     Attributes
@@ -131,14 +131,14 @@ class Result:
         }
 
     def write(self, folder: Path) -> Path:
-        """As ``<name>.json``."""
+        """Write the result as ``<name>.json``; returns its path."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.name}.json"
         path.write_text(json.dumps(self.as_json(), indent=1, ensure_ascii=False) + "\n")
         return path
 
     def show(self, console: Console) -> None:
-        """As a table, and a line per check."""
+        """Print the result as a table, and a line per check."""
         table = Table(title=self.title, title_justify="left", title_style="bold")
         for heading in ("", "median", "unit", "repeats"):
             table.add_column(heading, justify="right" if heading == "median" else "left")
@@ -153,7 +153,7 @@ class Result:
 
 
 def compute_ratio(above: Series, below: Series) -> float:
-    """Of the medians.
+    """The ratio of the medians of two series.
 
     >>> compute_ratio(Series("s", (1.0, 9.0, 4.0)), Series("s", (2.0,)))
     2.0

@@ -17,9 +17,9 @@ from fruits.models import freeze
 from fruits.request import DEFAULT_MODEL
 
 from benchmarks.loops import ENGINES, run_loops
-from benchmarks.notebook import ARROW_BATCH, notebook
+from benchmarks.notebook import ARROW_BATCH, run_notebook
 from benchmarks.photographs import ROOT, link_photographs
-from benchmarks.results import BenchmarkError, Check, Options, Result, Series, compute_ratio, count_cores
+from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, Series, compute_ratio, count_cores
 from benchmarks.spark import WARM_UP, start_session
 from benchmarks.whole import run_whole
 
@@ -42,7 +42,7 @@ def _environment() -> dict[str, str]:
 
 
 def run_rival(name: str, folder: Path, scratch: Path, graph: Path, images: int) -> tuple[float, float]:
-    """One run of a pipeline in its own environment.
+    """Run a pipeline once in its own environment.
 
     Returns
     -------
@@ -79,8 +79,8 @@ def run_rival(name: str, folder: Path, scratch: Path, graph: Path, images: int) 
     return images / seconds, whole_seconds
 
 
-def measure(options: Options) -> Result:
-    """To reach: 1.5 times either rival while featurizing, and ahead of both from start to end."""
+def measure(options: Options) -> BenchmarkResult:
+    """Measure the job against its rivals; it should featurize 1.5 times as fast, and be ahead from start to end."""
     images = options.images or FULL
     folder, origin = link_photographs(images, options.scratch)
     warm_up_folder, _ = link_photographs(WARM_UP * count_cores(), options.scratch)
@@ -97,9 +97,9 @@ def measure(options: Options) -> Result:
         arrow = {"spark.sql.execution.arrow.maxRecordsPerBatch": str(ARROW_BATCH)}
         with start_session(options.scratch, options=arrow) as spark:
             broadcast = spark.sparkContext.broadcast(archive)
-            notebook(spark, warm_up_folder, broadcast, options.scratch / "notebook")
+            run_notebook(spark, warm_up_folder, broadcast, options.scratch / "notebook")
             began = time.monotonic()
-            notebook(spark, folder, broadcast, options.scratch / "notebook")
+            run_notebook(spark, folder, broadcast, options.scratch / "notebook")
             return images / (time.monotonic() - began)
 
     def job(repeat: int) -> tuple[float, float]:
@@ -138,7 +138,7 @@ def measure(options: Options) -> Result:
         Check(f"of {name}'s time from start to end", compute_ratio(ends[JOB], ends[name]), "×", 1, at_least=False)
         for name in RIVALS
     ]
-    return Result(
+    return BenchmarkResult(
         name="rivals",
         title=f"The job against pipelines of today's engines on {count_cores()} cores, {DEFAULT_MODEL}",
         method=METHOD,

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 
 from benchmarks.photographs import ROOT, link_photographs
-from benchmarks.results import BenchmarkError, Check, Options, Result, Series, compute_ratio
+from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, Series, compute_ratio
 from localaws import server
 from localaws.settings import Settings
 from localaws.state import Record
@@ -69,7 +69,7 @@ def _count(record: Record, bucket: str) -> int:
     return sum(page["KeyCount"] for page in pages)
 
 
-def measure(options: Options) -> Result:
+def measure(options: Options) -> BenchmarkResult:
     """To reach: either way within 20 % of `aws s3 sync`."""
     images = options.images or FULL
     folder, origin = link_photographs(images, options.scratch)
@@ -100,7 +100,7 @@ def measure(options: Options) -> Result:
                 if (count := _count(record, bucket)) != images:
                     raise BenchmarkError(f"the bucket {bucket} has {count:,} of {images:,} photographs.")
     series = {name: Series("s", tuple(values)) for name, values in seconds.items()}
-    return Result(
+    return BenchmarkResult(
         name="uploads",
         title="Photographs to S3 and results back, on the embedded AWS",
         method=METHOD,

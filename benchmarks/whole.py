@@ -27,7 +27,7 @@ ROLES = ("driver's JVM", "driver's Python", "largest worker")
 
 @dataclass(frozen=True)
 class WholeRun:
-    """One run.
+    """A whole run of the job, from starting spark-submit to its end.
 
     Attributes
     ----------

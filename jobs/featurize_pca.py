@@ -6,7 +6,6 @@ import sys
 
 from fruits.command_line import parse
 from fruits.errors import FruitsError
-from fruits.executors import limit_wait
 from fruits.pipeline import begin, run
 
 
@@ -24,8 +23,7 @@ def main(arguments: list[str]) -> int:
             builder = builder.config("spark.speculation", "false")
             spark = builder.appName("fruits").getOrCreate()
             try:
-                with limit_wait(spark):
-                    summary = run(spark, request, started_run)
+                summary = run(spark, request, started_run)
             finally:
                 spark.stop()
     except FruitsError as error:

@@ -93,7 +93,7 @@ def require_local_program(headers: Mapping[str, str], port: int) -> None:
 
 
 @dataclass(frozen=True)
-class Signed:
+class Signature:
     """What a request says about its signature.
 
     Attributes
@@ -118,7 +118,7 @@ class Signed:
     token: str | None
 
 
-def read_signature(headers: Mapping[str, str], query: str) -> Signed:
+def read_signature(headers: Mapping[str, str], query: str) -> Signature:
     """What the request says about its signature; raises RefusedError when it says nothing that can be read."""
     presigned = dict(parse_qsl(query, keep_blank_values=True))
     if "X-Amz-Signature" in presigned:
@@ -147,7 +147,7 @@ def read_signature(headers: Mapping[str, str], query: str) -> Signed:
         raise RefusedError("IncompleteSignature", f"the signature cannot be read. {FIX}")
     access_key, date, region, service, _ = scope
     names = tuple(fields["SignedHeaders"].lower().split(";"))
-    return Signed(access_key, date, region, service, names, fields["Signature"], signed_at, seconds, token)
+    return Signature(access_key, date, region, service, names, fields["Signature"], signed_at, seconds, token)
 
 
 class _OneService(SigV4Auth):  # type: ignore[misc]  # botocore has no types
@@ -167,7 +167,7 @@ class _S3(_OneService, S3SigV4Auth):  # type: ignore[misc]
 
 
 def compute_signature(
-    method: str, uri: str, headers: Mapping[str, str], body: bytes, signed: Signed, keys: Keys
+    method: str, uri: str, headers: Mapping[str, str], body: bytes, signed: Signature, keys: Keys
 ) -> str:
     """The signature that the holder of the keys would have given this request.
 
@@ -195,7 +195,7 @@ def compute_signature(
 
 def require_signature(
     method: str, uri: str, headers: Mapping[str, str], body: Callable[[], bytes], keys_of: KeysOf, now: datetime
-) -> Signed:
+) -> Signature:
     """What the request says about its signature, which was found right; raises RefusedError where it is not."""
     signed = read_signature(headers, urlsplit(uri).query)
     keys = keys_of(signed.access_key)

@@ -28,7 +28,7 @@ class Decision(Enum):
 
 
 @dataclass(frozen=True)
-class Request:
+class AccessRequest:
     """One action on one resource, with the condition keys known about it (names in any case)."""
 
     action: str
@@ -36,7 +36,7 @@ class Request:
     context: Context = field(default_factory=dict)
 
 
-def decide(documents: Iterable[Document], request: Request, principal: str | None = None) -> Decision:
+def decide(documents: Iterable[Document], request: AccessRequest, principal: str | None = None) -> Decision:
     """What the documents together say.
 
     Parameters
@@ -48,9 +48,9 @@ def decide(documents: Iterable[Document], request: Request, principal: str | Non
     Examples
     --------
     >>> read = {"Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::fruit/in/*"}}
-    >>> decide([read], Request("s3:GetObject", "arn:aws:s3:::fruit/in/a.jpg")).value
+    >>> decide([read], AccessRequest("s3:GetObject", "arn:aws:s3:::fruit/in/a.jpg")).value
     'allow'
-    >>> decide([read], Request("s3:GetObject", "arn:aws:s3:::other/a.jpg")).value
+    >>> decide([read], AccessRequest("s3:GetObject", "arn:aws:s3:::other/a.jpg")).value
     'silent'
     """
     outcome = Decision.SILENT
@@ -64,7 +64,7 @@ def decide(documents: Iterable[Document], request: Request, principal: str | Non
     return outcome
 
 
-def _applies(statement: Document, request: Request, principal: str | None) -> bool:
+def _applies(statement: Document, request: AccessRequest, principal: str | None) -> bool:
     denies = statement["Effect"] == "Deny"
     return (
         _names_principal(statement, principal)

@@ -34,7 +34,7 @@ MOST_MINUTES = 210
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A number of images: minutes of the laptop, and what bills.
 
     Attributes
@@ -64,7 +64,7 @@ def compute_laptop_seconds(images: int, results: Mapping[str, Any], per_second: 
     return fixed + images / per_second, False
 
 
-def compute_rows(plan: Mapping[str, Any]) -> list[Row]:
+def compute_rows(plan: Mapping[str, Any]) -> list[TableRow]:
     """The table's numbers.
 
     Parameters
@@ -94,7 +94,7 @@ def compute_rows(plan: Mapping[str, Any]) -> list[Row]:
         names = (candidates.BY_HAND, candidates.NAMES["one_node"], candidates.NAMES["on_demand"])
         machine, one_node, cluster = (by_name[name] for name in names)
         table_rows.append(
-            Row(
+            TableRow(
                 images=images, laptop=laptop / 60, measured=measured,
                 machine=machine, one_node=one_node, cluster=cluster,
             )

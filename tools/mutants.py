@@ -61,6 +61,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/job/test_pca.py",
     ),
     "ops.cost.bill": ("tests/ops/test_money.py", "tests/ops/test_cost.py"),
+    "ops.cost.billing": ("tests/ops/test_billing.py",),
+    "ops.job.watch": ("tests/ops/test_watch.py",),
     "ops.cost.bills": ("tests/ops/test_money.py", "tests/ops/test_watchers.py"),
     "ops.cost.estimate": ("tests/ops/test_estimate.py",),
     "ops.cost.ledger": ("tests/ops/test_money.py", "tests/ops/test_cost.py"),
@@ -251,7 +253,7 @@ class Planted(SourceFileLoader):
         return self._code or super().get_code(fullname)
 
     def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
-        """As a finder of modules: of this one alone."""
+        """The module's spec, as a finder of this module alone gives it."""
         return importlib.util.spec_from_file_location(name, self.path, loader=self) if name == self.name else None
 
 
@@ -261,7 +263,7 @@ def find_path(module: str) -> Path:
 
 
 def fork_tests(module: str, code: CodeType | None, report: Path) -> int:
-    """In a forked process: the tests of a module with other code in it. Returns the process's id."""
+    """Run the tests of a module with other code in it, in a forked process; returns its id."""
     if child := os.fork():
         return child
     status = 1
@@ -281,7 +283,7 @@ def fork_tests(module: str, code: CodeType | None, report: Path) -> int:
         os._exit(status)
 
 
-def judge(module: str, accepted: set[str], limit: int = MOST_MUTANTS) -> tuple[int, list[Mutant]]:
+def judge_mutants(module: str, accepted: set[str], limit: int = MOST_MUTANTS) -> tuple[int, list[Mutant]]:
     """How many mutants were tried, and those that survived.
 
     Raises
@@ -333,7 +335,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             mutants = choose_mutants(find_path(module).read_text(), accepted, options.most)
             print(module, *(mutant.key for mutant, _, _ in mutants), sep="\n  ")
             continue
-        tried, survived = judge(module, accepted, options.most)
+        tried, survived = judge_mutants(module, accepted, options.most)
         share = (tried - len(survived)) / tried
         summary = f"{module}: {tried - len(survived)} of {tried} killed ({share:.0%}), {len(accepted)} explained"
         print(f"{summary}, {time.monotonic() - began:.0f} s", flush=True)

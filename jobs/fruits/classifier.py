@@ -60,7 +60,7 @@ class Split:
 
     @property
     def statement(self) -> str:
-        """One sentence for a reader."""
+        """How the classes were split, in one sentence."""
         ways = []
         if self.by_series:
             ways.append(f"{_format_classes(self.by_series)} split by the series that the file names tell apart")
@@ -148,7 +148,7 @@ class Sums:
 
 
 @dataclass(frozen=True)
-class Result:
+class CrossValidation:
     """How well it did.
 
     Attributes
@@ -197,7 +197,7 @@ class Result:
         return {label: float(self.confusion[i, i] / tested[i]) for i, label in enumerate(self.labels) if tested[i]}
 
     def as_json(self) -> dict[str, Any]:
-        """For a program."""
+        """The result as JSON keeps it, without the predictions."""
         return {
             "accuracy": round(self.accuracy, 4),
             "accuracy_by_fold": [round(value, 4) for value in self.by_fold],
@@ -212,7 +212,7 @@ class Result:
 
 def cross_validate(
     paths: Sequence[str], labels: Sequence[str], scores: NDArray[np.floating], *, population: int | None = None
-) -> Result | None:
+) -> CrossValidation | None:
     """Learn on each fold, test on the other.
 
     The PCA saw all images, without their classes: the folds share its axes, nothing else.
@@ -233,7 +233,7 @@ def cross_validate(
 
 def cross_validate_blocks(
     paths: Sequence[str], labels: Sequence[str], blocks: Any, *, population: int | None = None
-) -> Result | None:
+) -> CrossValidation | None:
     """`cross_validate` over blocks of rows, read twice: memory does not grow with the scores.
 
     Parameters
@@ -269,7 +269,7 @@ def cross_validate_blocks(
                 predicted[rows][mine] = answer
     right = [float(np.trace(c) / max(c.sum(), 1)) for c in confusion]
     tested = int(confusion.sum())
-    return Result(
+    return CrossValidation(
         labels=names,
         confusion=confusion.sum(axis=0),
         by_fold=(right[0], right[1]),

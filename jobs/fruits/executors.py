@@ -22,7 +22,7 @@ DEFAULT_SECONDS = 900.0
 PAUSE_SECONDS = 5.0
 
 
-class Cluster(Protocol):
+class ExecutorCluster(Protocol):
     """What is asked of Spark, and the one thing that is done to it."""
 
     def count_executors(self) -> int: ...
@@ -63,7 +63,7 @@ class Watch:
     is_over : the limit was reached
     """
 
-    def __init__(self, cluster: Cluster, seconds: float) -> None:
+    def __init__(self, cluster: ExecutorCluster, seconds: float) -> None:
         self.cluster, self.seconds = cluster, seconds
         self.is_over = False
         self._since: float | None = None

@@ -56,7 +56,7 @@ def is_image(key: str) -> bool:
 
 
 def find_exclusion(key: str) -> str | None:
-    """None for an image; else the kind under which the file is counted: its ending, or what hides it.
+    """Why a key is no image (its ending, or what hides it): the kind it is counted under. None for an image.
 
     >>> find_exclusion("Apple/IMG_0001.MOV")
     '.mov'

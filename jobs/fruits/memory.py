@@ -63,7 +63,7 @@ class Room:
 
     @classmethod
     def from_settings(cls, setting: Setting, slots: int) -> Room:
-        """From Spark's settings; from this machine where they name no container.
+        """The room that Spark's settings give driver and worker; that of this machine where they name no container.
 
         Parameters
         ----------

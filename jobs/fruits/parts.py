@@ -43,7 +43,7 @@ class Part:
 
     @classmethod
     def from_row(cls, row: Any) -> Part:
-        """From a row of `PART_DDL`."""
+        """The part that a row with the columns of `PART_DDL` describes."""
         return cls(row["name"], int(row["rows"]), row["sha256"])
 
 

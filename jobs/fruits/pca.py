@@ -63,7 +63,7 @@ class Moments:
 
     @classmethod
     def from_rows(cls, x: NDArray[np.floating]) -> Moments:
-        """Of a block of rows, shape (n, d)."""
+        """The sums of a block of rows, shape (n, d)."""
         moments = cls(x.shape[1])
         moments.add(x)
         return moments
@@ -129,7 +129,7 @@ class Moments:
 
     @classmethod
     def load_total(cls, store: Store, names: Iterable[str]) -> Moments | None:
-        """Of the files of `write`, one after the other; None where there is none.
+        """Add up files that `write` made, one after the other in memory; None where there is none.
 
         Raises
         ------
@@ -226,7 +226,7 @@ def _merge_partial(spark: SparkSession, partial: DataFrame, scratch: Store) -> M
 
 
 def sum_frame(frame: DataFrame, scratch: Store, column: str = "features") -> Moments:
-    """One pass over an array column of any DataFrame.
+    """Sum an array column of a DataFrame in one pass.
 
     Parameters
     ----------
@@ -248,7 +248,7 @@ def sum_parts(
     scratch: Store,
     selection: Selection = EVERYTHING,
 ) -> Moments:
-    """One pass over feature files, read by the tasks themselves: rows never visit the JVM.
+    """Sum feature files in one pass; tasks read them themselves, so that rows never visit the JVM.
 
     Parameters
     ----------
@@ -301,7 +301,7 @@ class Spectrum:
         return self.explained_variance / total if total > 0 else np.zeros_like(self.explained_variance)
 
     def to_bytes(self, fingerprint: str) -> bytes:
-        """As an ``.npz`` that says which feature files it belongs to."""
+        """The spectrum as an ``.npz`` that says which feature files it belongs to."""
         buffer = io.BytesIO()
         np.savez(
             buffer,
@@ -385,7 +385,7 @@ class Reduction:
 
     @property
     def statement(self) -> str:
-        """One sentence for a reader."""
+        """What the components explain, in one sentence."""
         share = f"{100 * self.reached:.2f}% of the variance"
         if self.target is None:
             return f"{self.k} components, as asked, explain {share}"

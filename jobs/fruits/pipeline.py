@@ -25,6 +25,7 @@ from fruits.errors import (
     RejectRateError,
     StorageError,
 )
+from fruits.executors import limit_wait
 from fruits.failures import explain
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
 from fruits.formats import ENDINGS_TEXT
@@ -129,7 +130,7 @@ class Run:
             print(f"(the error could not be recorded below the output: {record_failure})")  # noqa: T201
 
     def prepare(self) -> None:
-        """All that needs no Spark: whether the input is there. The network and the listing are begun."""
+        """Do what needs no Spark: look for the input, and begin to prepare the network and to list the images."""
         with self.progress.phase("start"):
             try:
                 self.progress.start()
@@ -495,5 +496,6 @@ def run(spark: SparkSession, request: Request, started_run: Run | None = None) -
     FruitsError
         For every failure with a known cause; a worker's own error is raised as it was meant.
     """
-    with started_run or begin(request) as job, job.recorded():
+    # the record of a failure is made of what limit_wait raises, not of Spark's word that a job was cancelled
+    with started_run or begin(request) as job, job.recorded(), limit_wait(spark):
         return job.execute(spark)

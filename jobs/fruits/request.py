@@ -77,7 +77,7 @@ def _describe(text: str, **options: Any) -> dict[str, Meaning]:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One run. Each field's metadata says what it is; `MEANINGS` has them by name.
+    """What a run is asked for. Each field's metadata says what it is; `MEANINGS` has them by name.
 
     Notes
     -----

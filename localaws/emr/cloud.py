@@ -18,7 +18,7 @@ from moto.iam.exceptions import NotFoundException
 
 from localaws.emr.model import Cluster, Instance, now
 from localaws.keys import Keys
-from localaws.policy import Request
+from localaws.policy import AccessRequest
 from localaws.services import authorization
 
 # EMR creates its interface endpoint from this release on (AmazonEMRServicePolicy_v2, CreateEmrServiceVPCEndpoint).
@@ -68,11 +68,11 @@ class Cloud:
             return f"Invalid InstanceProfile: {profile}."
         if not roles:
             return f"Instance profile {profile} has no role."
-        passing = Request("iam:PassRole", roles[0]["Arn"], {"iam:PassedToService": "ec2.amazonaws.com"})
+        passing = AccessRequest("iam:PassRole", roles[0]["Arn"], {"iam:PassedToService": "ec2.amazonaws.com"})
         if not authorization.may(role, passing):
             return self._insufficient(role.arn, "iam:PassRole", roles[0]["Arn"])
         for action, resource, context in self._needs():
-            if not authorization.may(role, Request(action, resource, context)):
+            if not authorization.may(role, AccessRequest(action, resource, context)):
                 return self._insufficient(role.arn, action, resource)
         return None
 

@@ -23,7 +23,7 @@ from moto.s3.responses import S3Response
 from moto.sts.models import sts_backends
 
 from localaws import patching
-from localaws.policy import Decision, Document, Request, decide
+from localaws.policy import AccessRequest, Decision, Document, decide
 
 _OWNER_ACTIONS = {
     "HeadBucket": "ListBucket",
@@ -90,7 +90,7 @@ def _document(managed: Any) -> Document:
     return document
 
 
-def may(caller: Caller, request: Request, resource_policy: Document | None = None) -> bool:
+def may(caller: Caller, request: AccessRequest, resource_policy: Document | None = None) -> bool:
     """Whether the caller may: no Deny anywhere, and an Allow of its own (within its boundary) or of the resource."""
     of_resource = decide([resource_policy], request, caller.arn) if resource_policy else Decision.SILENT
     if of_resource is Decision.DENY:
@@ -147,10 +147,12 @@ def _authorize(self: Any, bucket_name: str | None = None, key_name: str | None =
     if action == "DeleteObject" and key_name is None:
         return  # a multi-object delete is decided key by key, in _permission
     resource = f"arn:aws:s3:::{bucket_name or '*'}" + (f"/{key_name}" if key_name else "")
-    allowed = may(caller, Request(f"s3:{action}", resource, context), _bucket_policy(self.current_account, bucket_name))
+    allowed = may(
+        caller, AccessRequest(f"s3:{action}", resource, context), _bucket_policy(self.current_account, bucket_name)
+    )
     source = unquote(headers.get("x-amz-copy-source", "")).lstrip("/").partition("?")[0]
     if allowed and source:
-        read_request = Request("s3:GetObject", f"arn:aws:s3:::{source}", context)
+        read_request = AccessRequest("s3:GetObject", f"arn:aws:s3:::{source}", context)
         allowed = may(caller, read_request, _bucket_policy(self.current_account, source.partition("/")[0]))
     if not allowed:
         raise BucketAccessDeniedError(bucket=bucket_name) if bucket_name else S3AccessDeniedError()
@@ -171,7 +173,7 @@ def _permission(self: Any, action: str, resource: str) -> Any:
         return PermissionResult.NEUTRAL  # _authorize decides every other call
     caller, context = current
     policy = json.loads(self.policy) if self.policy else None
-    allowed = may(caller, Request(action, resource, context), policy)
+    allowed = may(caller, AccessRequest(action, resource, context), policy)
     return PermissionResult.NEUTRAL if allowed else PermissionResult.DENIED
 
 

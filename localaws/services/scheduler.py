@@ -21,7 +21,7 @@ from moto.scheduler.models import EventBridgeSchedulerBackend, scheduler_backend
 from moto.stepfunctions.models import stepfunctions_backends
 
 from localaws import patching
-from localaws.policy import Request
+from localaws.policy import AccessRequest
 from localaws.services import authorization
 from localaws.settings import Settings
 
@@ -106,7 +106,7 @@ class Clock(threading.Thread):
         for cluster in clusters:
             arn = f"arn:aws:elasticmapreduce:{region}:{self.account}:cluster/{cluster}"
             context = authorization.tags_of_cluster(self.account, arn)
-            if not authorization.may(role, Request("elasticmapreduce:TerminateJobFlows", arn, context)):
+            if not authorization.may(role, AccessRequest("elasticmapreduce:TerminateJobFlows", arn, context)):
                 LOG.warning("schedule %s is due; its role may not terminate %s", schedule.name, cluster)
                 return
         LOG.info("schedule %s terminates %s", schedule.name, ", ".join(clusters))
@@ -114,7 +114,7 @@ class Clock(threading.Thread):
 
     def _start(self, region: str, schedule: Any, role: authorization.Caller) -> None:
         workflow = schedule.target["Arn"]
-        if not authorization.may(role, Request("states:StartExecution", workflow)):
+        if not authorization.may(role, AccessRequest("states:StartExecution", workflow)):
             LOG.warning("schedule %s is due; its role may not start %s", schedule.name, workflow)
             return
         try:

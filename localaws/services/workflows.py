@@ -25,7 +25,7 @@ from moto.stepfunctions.models import StateMachine, StepFunctionBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from localaws import patching
-from localaws.policy import Request
+from localaws.policy import AccessRequest
 from localaws.services import authorization
 from localaws.settings import Settings
 
@@ -152,7 +152,7 @@ def stretched(value: Any, now: datetime, rate: float) -> Any:
 # ------------------------------------------------------------------------------------------- executions
 
 
-class Run:
+class Execution:
     """One execution of a workflow.
 
     Parameters
@@ -166,7 +166,7 @@ class Run:
         self._client, self._account, self._region, self._rate = client, account, region, clock_rate
 
     def go(self, input_data: Any) -> Any:
-        """From the first state to an end; the output. Raises TaskFailedError."""
+        """Go from the first state to an end, and return the output; raises TaskFailedError."""
         variables: dict[str, Any] = {}
         name, data = self.definition["StartAt"], input_data
         while True:
@@ -209,7 +209,7 @@ class Run:
         role = authorization.role_caller(self._account, self.role)
         for arn in self._resources(service, arguments):
             tags = authorization.tags_of_cluster(self._account, arn)
-            if not authorization.may(role, Request(action, arn, tags)):
+            if not authorization.may(role, AccessRequest(action, arn, tags)):
                 raise TaskFailedError(f"{service}.AccessDeniedException", f"{self.role} may not {action} on {arn}")
         try:
             method = re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
@@ -244,7 +244,7 @@ class Workflows:
 
     def _run(self, execution: Any, machine: Any, region: str) -> None:
         try:
-            run = Run(machine, self.client, self.account, region, self.settings.clock_rate)
+            run = Execution(machine, self.client, self.account, region, self.settings.clock_rate)
             output = run.go(json.loads(execution.execution_input or "{}"))
             execution.status, execution.output = "SUCCEEDED", json.dumps(output, default=str)
         except TaskFailedError as failed:

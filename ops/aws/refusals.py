@@ -96,13 +96,13 @@ def why_not(error: Exception) -> tuple[str, str]:
 def explain(error: Exception) -> tuple[str, int]:
     """A failure of a call to AWS as the sentence that a user reads, and the exit code."""
     if is_expired(error):
-        return f"AWS does not accept these credentials any more ({_plain(error)}). {LOGIN}", ExitCode.CREDENTIALS
+        return f"AWS does not accept these credentials any more ({in_one_line(error)}). {LOGIN}", ExitCode.CREDENTIALS
     if is_network(error):
-        return f"AWS cannot be reached ({_plain(error)}). Fix: check the network, then run the command again.", 1
+        return f"AWS cannot be reached ({in_one_line(error)}). Fix: check the network, then run the command again.", 1
     if is_throttled(error):
-        return f"AWS asks for fewer calls ({_plain(error)}). Fix: wait a minute, then run the command again.", 1
+        return f"AWS asks for fewer calls ({in_one_line(error)}). Fix: wait a minute, then run the command again.", 1
     if not isinstance(error, ClientError):
-        return f"AWS was not asked: {_plain(error)}. Fix: look at the message, then run the command again.", 1
+        return f"AWS was not asked: {in_one_line(error)}. Fix: look at the message, then run the command again.", 1
     if _code(error) == "NoSuchBucket":
         bucket = error.response["Error"].get("BucketName")
         text = f"there is no bucket {bucket}" if bucket else "there is no such bucket"
@@ -111,5 +111,6 @@ def explain(error: Exception) -> tuple[str, int]:
     return f"{what}. Fix: {fix}", ExitCode.CREDENTIALS if is_denied(error) else ExitCode.FAILED
 
 
-def _plain(error: BaseException) -> str:
+def in_one_line(error: BaseException) -> str:
+    """An error's words without line breaks and full stop."""
     return " ".join(str(error).split()).rstrip(".")

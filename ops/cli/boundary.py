@@ -10,6 +10,7 @@ from fruits.errors import FruitsError
 
 from localaws.errors import LocalAwsError, NotRunningError
 from ops.aws import refusals
+from ops.aws.refusals import in_one_line
 from ops.core.errors import ExitCode, OperatorError
 from sample.draw import DrawError
 
@@ -31,16 +32,18 @@ def explain(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, OSError):
         return _of_system(error)
     if type(error).__module__.partition(".")[0] == "pyarrow":
-        return f"a file cannot be read or written: {_plain(error)}. Fix: check the address, then run again.", 1
+        return (
+            f"a file cannot be read or written: {in_one_line(error)}. Fix: check the address, then run again.",
+            1,
+        )
     return None
 
 
 def _of_system(error: OSError) -> tuple[str, int] | None:
     if error.filename is None and error.strerror is None:
-        return f"{_plain(error)}. Fix: check the address, then run the command again.", ExitCode.FAILED
+        return f"{in_one_line(error)}. Fix: check the address, then run the command again.", ExitCode.FAILED
     where = f"{error.filename}: " if error.filename is not None else ""
-    return f"{where}{error.strerror or _plain(error)}. Fix: free the way or the space, or name another place.", 1
-
-
-def _plain(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".")
+    return (
+        f"{where}{error.strerror or in_one_line(error)}. Fix: free the way or the space, or name another place.",
+        1,
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,7 +15,7 @@ from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
 from ops.cost import ledger, speed
 from ops.cost.ledger import describe_record
-from ops.cost.money import Currency, read_currency
+from ops.cost.money import Currency, read_currency, to_json
 from ops.cost.quote import quote
 from ops.plan import pricing
 from ops.prices import table as prices
@@ -70,12 +69,6 @@ def ledger_lines(
     return said
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
-
-
 def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dict[str, Any]]:
     """Everything `make cost` says: as lines and for a program."""
     place = read_place(environ)
@@ -127,7 +120,7 @@ def main(environ: Mapping[str, str]) -> int:
             exit_code=ExitCode.UNKNOWN_PRICE,
         ) from error
     if environ.get("JSON") == "1":
-        print(json.dumps(answer, indent=1, default=_plain))
+        print(json.dumps(answer, indent=1, default=to_json))
     else:
         print("\n".join(said))
     return 0

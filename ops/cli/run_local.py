@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,6 +39,7 @@ def main(environ: Mapping[str, str]) -> int:
 
     require_model(request)
     from ops.core.console import Console
+    from ops.core.programs import count_cores
     from ops.job.local_spark import run
     from sample.draw import draw_sample
 
@@ -51,6 +51,5 @@ def main(environ: Mapping[str, str]) -> int:
             f"the embedded sample, drawn (not photographed): {sum(counts.values())} images of {len(counts)} fruits "
             f"in {SAMPLE}",
         )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # four attempts a task, as on a cluster: a worker that the kernel kills costs time, not the run
-    return run(request, console, environ.get("MASTER") or f"local[{cores},4]")
+    return run(request, console, environ.get("MASTER") or f"local[{count_cores()},4]")

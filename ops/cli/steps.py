@@ -57,7 +57,7 @@ def described(step: Mapping[str, Any], output: str, now: datetime) -> dict[str, 
 def find_cause(account: Account, cluster_id: str, step_id: str, *, logs: bool) -> str | None:
     """Why a step failed, as `make diagnose` would say now; None where that is not known, or cannot be looked for."""
     try:
-        verdict = judge(gather.gather_step(Live(account, cluster_id), step_id, wait.read_output, logs=logs))
+        verdict = judge(gather.gather_step(Live(account, cluster_id), step_id, wait.find_output, logs=logs))
     except wait.TROUBLE:
         return None
     return f"{verdict.cause}: {verdict.meaning}" if verdict.cause != "unknown" and verdict.is_failure else None

@@ -7,10 +7,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +23,9 @@ from ops.aws.account import offline_target
 from ops.cli.given import read_number, read_place, read_size, read_whole_number
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
+from ops.core.programs import count_cores
 from ops.cost import estimate, speed
-from ops.cost.money import rounded
+from ops.cost.money import rounded, to_json
 from ops.job import tuning
 from ops.job.local_spark import MODELS, SAMPLE
 from ops.plan import pricing
@@ -144,8 +143,7 @@ def find(environ: Mapping[str, str], console: Console) -> Findings:
     if not possible:
         types = ", ".join(fleet.types if fleet else [])
         raise OperatorError(f"not every type of the planned cluster computes bf16 ({types}). Fix: PRECISION=f32.")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Findings(sample, rows, tuning.recommend(possible), fleet, runs, cores, capabilities)
+    return Findings(sample, rows, tuning.recommend(possible), fleet, runs, count_cores(), capabilities)
 
 
 def table_of(found: Findings) -> Table:
@@ -220,12 +218,6 @@ def as_json(found: Findings) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, Decimal):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
-
-
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 2 wrong use; 6 a price that is not known; 10 no classes to tell apart; 11 no such model or bf16."""
     try:
@@ -236,7 +228,7 @@ def main(environ: Mapping[str, str]) -> int:
             exit_code=ExitCode.UNKNOWN_PRICE,
         ) from error
     if environ.get("JSON") == "1":
-        print(json.dumps(as_json(found), indent=1, default=_plain, ensure_ascii=False))
+        print(json.dumps(as_json(found), indent=1, default=to_json, ensure_ascii=False))
         return 0
     console = Console()
     console.print(table_of(found))

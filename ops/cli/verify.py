@@ -47,7 +47,7 @@ from ops.prices import table as prices
 from ops.terraform.variables import Size, cluster_variables
 from ops.terraform.workspace import Workspace
 from ops.verify import record
-from ops.verify.assumptions import Result, judge
+from ops.verify.assumptions import AssumptionResult, judge
 from ops.verify.bill import compare_bill
 from ops.verify.extras import EXTRAS, add_extras, parse_extras
 from ops.verify.gather import Gatherer
@@ -265,7 +265,7 @@ def read_commit() -> str | None:
     return completed.stdout.strip() or None
 
 
-def show(results: list[Result], console: Console) -> None:
+def show(results: list[AssumptionResult], console: Console) -> None:
     """The verdicts as a table."""
     colours = {"verified": "green", "rehearsed": "cyan", "broken": "bold red", "open": "yellow"}
     table = Table("assumption", "verdict", "what was seen")

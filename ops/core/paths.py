@@ -6,5 +6,4 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 INFRA = ROOT / "infra"
-BUILD = ROOT / "build"
 RUNS = ROOT / "runs"

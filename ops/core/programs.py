@@ -11,3 +11,8 @@ def inherited_environment() -> dict[str, str]:
     A command's options are not read here: they come from `ops.cli`, which alone knows what was typed.
     """
     return dict(os.environ)
+
+
+def count_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
+from typing import Any
 
 from ops.core.errors import OperatorError
 from ops.prices.table import HERE
@@ -114,3 +115,10 @@ def read_currency(text: str = "") -> Currency:
         )
     (per_eur, as_of), (dollar, _) = table[code], table["USD"]
     return Currency(code, per_eur / dollar, f"European Central Bank, {as_of}")
+
+
+def to_json(value: Any) -> str:
+    """An amount as JSON keeps it: a string, which loses no digit."""
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

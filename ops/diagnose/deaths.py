@@ -49,7 +49,7 @@ _MASTER_HOST = re.compile(r"ApplicationMaster host: (?!N/A)([\w.-]+)")
 
 @dataclass(frozen=True)
 class Death:
-    """The end of one process.
+    """The end of a process.
 
     Attributes
     ----------

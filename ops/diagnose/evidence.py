@@ -48,7 +48,7 @@ class ErrorDetail:
 
 
 @dataclass(frozen=True)
-class Node:
+class ClusterInstance:
     """An instance of the cluster, as EMR lists it.
 
     Attributes
@@ -69,9 +69,9 @@ class Node:
     def was_taken_back(self) -> bool:
         """Whether EC2 took it back, as it does with Spot instances only.
 
-        >>> Node("i-1", "SPOT", "Instance was terminated by EC2: Spot instance interruption", True).was_taken_back
+        >>> ClusterInstance("i-1", "SPOT", "terminated by EC2: Spot instance interruption", True).was_taken_back
         True
-        >>> Node("i-1", "ON_DEMAND", "FAILED_BY_MASTER", True).was_taken_back
+        >>> ClusterInstance("i-1", "ON_DEMAND", "FAILED_BY_MASTER", True).was_taken_back
         False
         """
         return self.ended and self.market == "SPOT" and not re.search(_OWN_END, self.reason)
@@ -118,7 +118,7 @@ class Evidence:
     details: tuple[ErrorDetail, ...] = ()
     job: Mapping[str, Any] | None = None
     node: Mapping[str, Any] | None = None
-    nodes: tuple[Node, ...] = ()
+    nodes: tuple[ClusterInstance, ...] = ()
     documents: tuple[Document, ...] = ()
     logs: tuple[str, ...] = ()
     missing: str = ""
@@ -150,7 +150,7 @@ class Evidence:
             return f"the step {self.step_id}".rstrip() + (f" on {self.cluster_id}" if self.cluster_id else "")
         return f"the cluster {self.cluster_id}".rstrip()
 
-    def find_node(self, host: str) -> Node | None:
+    def find_node(self, host: str) -> ClusterInstance | None:
         """The instance that a host means, of several the one that was taken back; None where none is known.
 
         Parameters

@@ -55,7 +55,7 @@ class Raised:
 
     @property
     def summary(self) -> str:
-        """Both in one line."""
+        """Class and message in one line."""
         return " ".join(f"{self.name}: {self.message}".split()) if self.message.strip() else self.name
 
 

@@ -21,7 +21,7 @@ _BASH = "bash(1), EXIT STATUS"
 
 @dataclass(frozen=True)
 class Exit:
-    """One exit code.
+    """What an exit code of one kind of process means.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ from fruits.errors import FruitsError
 from ops.aws.account import Account
 from ops.core.errors import OperatorError
 from ops.diagnose import deaths
-from ops.diagnose.evidence import SHIPPING, Document, ErrorDetail, Evidence, Node, Role
+from ops.diagnose.evidence import SHIPPING, ClusterInstance, Document, ErrorDetail, Evidence, Role
 from ops.logs import layout
 from ops.logs.layout import Log
 from ops.logs.reader import FolderLogs, Logs, LogsError, open_logs
@@ -64,19 +64,19 @@ class Shelf(Protocol):
     logs: Logs
 
     def step(self, step_id: str) -> list[Log]:
-        """The step's own."""
+        """The logs of a step itself."""
 
     def containers(self, application: str) -> list[Log]:
-        """Those of an application's containers."""
+        """The logs of an application's containers."""
 
     def bootstraps(self) -> list[Log]:
-        """Those of bootstrap actions, of all instances."""
+        """The logs of bootstrap actions, of all instances."""
 
     def causes(self) -> list[Mapping[str, Any]]:
-        """What bootstrap scripts left."""
+        """The JSON that bootstrap scripts left."""
 
     def node(self, instance: str, host: str) -> list[Log]:
-        """Those of YARN's daemon on a node, and of EMR's about its state (memory, disks, the kernel's last words)."""
+        """The logs of YARN's daemon on a node, and EMR's about its state (memory, disks, the kernel's last words)."""
 
 
 class ClusterShelf:
@@ -213,7 +213,9 @@ def _read_document(shelf: Shelf, log: Log, role: Role) -> Document:
     return Document(role, shelf.logs.uri(log.key), excerpt.text, excerpt.problem)
 
 
-def read_node_documents(shelf: Shelf, nodes: tuple[Node, ...], documents: tuple[Document, ...]) -> tuple[Document, ...]:
+def read_node_documents(
+    shelf: Shelf, nodes: tuple[ClusterInstance, ...], documents: tuple[Document, ...]
+) -> tuple[Document, ...]:
     """What the nodes' own logs say, of the nodes that containers ended on which nothing ended on purpose."""
     ends = [death for d in documents if d.role in ("driver", "step") for death in deaths.parse(d.text)]
     hosts = [layout.host_in(death.host) for death in ends if death.code and not deaths.is_aftermath(death)]
@@ -237,7 +239,7 @@ def read_node_documents(shelf: Shelf, nodes: tuple[Node, ...], documents: tuple[
     return tuple(document for document in picked if document.text or document.problem)
 
 
-def _list_node_logs(shelf: Shelf, nodes: tuple[Node, ...], host: str, names: re.Pattern[str]) -> list[Log]:
+def _list_node_logs(shelf: Shelf, nodes: tuple[ClusterInstance, ...], host: str, names: re.Pattern[str]) -> list[Log]:
     """The newest logs of these names of a node."""
     instance = next((node.instance for node in nodes if host in (node.host, node.instance)), "")
     logs = [log for log in shelf.node(instance, host) if names.search(log.key)]
@@ -298,7 +300,9 @@ def read_step_reason(status: Mapping[str, Any]) -> str:
     return "" if str(reason).startswith("Unknown Error") else str(reason)
 
 
-def list_nodes(instances: list[Mapping[str, Any]], since: datetime | None, until: datetime | None) -> tuple[Node, ...]:
+def list_nodes(
+    instances: list[Mapping[str, Any]], since: datetime | None, until: datetime | None
+) -> tuple[ClusterInstance, ...]:
     """The instances of a cluster, and which of them ended in a span of time, with EMR's words.
 
     Parameters
@@ -317,7 +321,7 @@ def list_nodes(instances: list[Mapping[str, Any]], since: datetime | None, until
         )
         is_inside = end is None or ((since is None or since - SLACK <= end) and (until is None or end <= until + SLACK))
         nodes.append(
-            Node(
+            ClusterInstance(
                 str(instance.get("Ec2InstanceId") or "an instance"),
                 str(instance.get("Market") or ""),
                 str(change.get("Message") or change.get("Code") or ""),
@@ -388,12 +392,12 @@ class Live:
         return answer
 
     def shelf(self, cluster: Mapping[str, Any]) -> Shelf | None:
-        """Its logs; None where it keeps none."""
+        """The logs of the cluster; None where it keeps none."""
         place = layout.cluster_uri(cluster.get("LogUri"), self.cluster_id)
         return None if place is None else ClusterShelf(self.account.client("s3"), place, self.cluster_id)
 
     def instances(self) -> list[Mapping[str, Any]]:
-        """Its instances, those that have ended too; empty where EMR does not say."""
+        """The instances of the cluster, ended ones too; empty where EMR does not say."""
         try:
             pages = self.account.client("emr").get_paginator("list_instances").paginate(ClusterId=self.cluster_id)
             return [instance for page in pages for instance in page["Instances"]]
@@ -456,7 +460,7 @@ def gather_step(
 
 
 def add_step_logs(evidence: Evidence, shelf: Shelf, end: datetime | None) -> Evidence:
-    """The same with the step's logs, and with what of them is missing still.
+    """Add a step's logs to the evidence, and say which of them is missing.
 
     Parameters
     ----------
@@ -520,7 +524,7 @@ def is_bootstrap_failure(evidence: Evidence) -> bool:
 
 
 def add_bootstrap_logs(evidence: Evidence, shelf: Shelf, *, logs: bool) -> Evidence:
-    """The same with what the bootstrap left: its JSON in seconds, its logs when EMR has shipped them."""
+    """Add what the bootstrap left to the evidence: its JSON in seconds, its logs when EMR has shipped them."""
     instances = layout.instances_in(evidence.reason)
     try:
         causes = shelf.causes()

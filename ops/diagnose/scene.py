@@ -45,7 +45,7 @@ _NODE_SAYS = re.compile(
 )
 _LOST = re.compile(
     r"ExecutorLostFailure|Max number of executor failures|FetchFailed|Missing an output location|"
-    r"[Rr]emote R(?:PC|pc) client disassociated|Python worker exited unexpectedly"
+    r"[Rr]emote R(?:PC|pc) client disassociated|Python worker exited unexpectedly|SocketException: Connection reset"
 )
 _RECORD = "the job's _run/error.json"
 

@@ -37,5 +37,5 @@ NAMES: tuple[str, ...] = tuple(dict.fromkeys(cause.name for cause in EVERY))
 
 
 def get_cause(name: str, variant: str = "") -> Cause:
-    """One row."""
+    """The row of a name and a variant."""
     return next(cause for cause in EVERY if (cause.name, cause.variant) == (name, variant))

@@ -50,7 +50,7 @@ class Frame:
 
     @property
     def ours(self) -> str:
-        """Its path in this repository, or an empty string.
+        """The path of the file in this repository, or an empty string.
 
         >>> Frame("./userFiles-1/fruits.zip/fruits/backbones/lite0.py", 3).ours
         'jobs/fruits/backbones/lite0.py'

@@ -42,12 +42,12 @@ class Diagnosis:
     verdict: Verdict
 
     def as_text(self, env: str = "") -> str:
-        """For a reader; ``env`` is written into the names of files."""
+        """The diagnosis for a reader; ``env`` is written into the names of files."""
         text = render.as_text(self.evidence, self.verdict)
         return text.replace("<env>", env) if env else text
 
     def as_json(self) -> dict[str, Any]:
-        """For a program."""
+        """The diagnosis for a program."""
         return render.as_json(self.evidence, self.verdict)
 
 
@@ -57,7 +57,7 @@ class NothingFailedError(OperatorError):
     exit_code = 0
 
 
-def read_output(account: Account, step_details: Mapping[str, Any]) -> str | None:
+def find_output(account: Account, step_details: Mapping[str, Any]) -> str | None:
     """Where a step puts its results; None where it is not ours, or its request is gone."""
     try:
         return read_output_from(account, step_details["Config"]["Args"])
@@ -78,20 +78,20 @@ def diagnose_step(account: Account, cluster_id: str, step_id: str, console: Cons
         There is no such cluster or step, or it has not begun, or ended well.
     """
     live = Live(account, cluster_id)
-    evidence = gather.gather_step(live, step_id, read_output, logs=False)
+    evidence = gather.gather_step(live, step_id, find_output, logs=False)
     if evidence.state in OPEN_STATES:
-        full = gather.gather_step(live, step_id, read_output, logs=True)
+        full = gather.gather_step(live, step_id, find_output, logs=True)
         return Diagnosis(_mark_late(full, full.missing), judge(full))
     if evidence.state not in FAILED_STATES:
         raise NothingFailedError(
             f"nothing failed: the step {step_id} is {evidence.state}. make steps names those that have failed."
         )
     if evidence.job is not None:
-        return conclude_early(gather.gather_step(live, step_id, read_output, logs=True), evidence)
+        return conclude_early(gather.gather_step(live, step_id, find_output, logs=True), evidence)
     if evidence.state == "CANCELLED" and evidence.reason_code in ("BOOTSTRAP_FAILURE", "VALIDATION_ERROR"):
         return diagnose_cluster(account, cluster_id, console, patience=patience)  # it never began
     return wait_for_logs(
-        lambda: gather.gather_step(live, step_id, read_output, logs=True), evidence, account, console, patience=patience
+        lambda: gather.gather_step(live, step_id, find_output, logs=True), evidence, account, console, patience=patience
     )
 
 

@@ -25,7 +25,7 @@ from ops.job.results import Result
 SHOWN = 10
 
 
-def of_result(result: Result) -> classifier.Result:
+def of_result(result: Result) -> classifier.CrossValidation:
     """How well a linear classifier does on the scores; they are read three times, and never held whole.
 
     Raises
@@ -56,7 +56,7 @@ def of_result(result: Result) -> classifier.Result:
     return found
 
 
-def into_report(result: Result, found: classifier.Result) -> bool:
+def into_report(result: Result, found: classifier.CrossValidation) -> bool:
     """Put it into the result's page; False where there is no page, or one of another version."""
     try:
         text = result.store.read(REPORT).decode()
@@ -70,7 +70,7 @@ def into_report(result: Result, found: classifier.Result) -> bool:
     return True
 
 
-def taken_for(result: Result, found: classifier.Result, text: str) -> list[int]:
+def taken_for(result: Result, found: classifier.CrossValidation, text: str) -> list[int]:
     """What the images that a page shows are taken for, in the page's order; none where it names no images."""
     shown = page.read_shown_images(text)
     if shown is None:
@@ -81,7 +81,7 @@ def taken_for(result: Result, found: classifier.Result, text: str) -> list[int]:
     return page.list_predictions(found, paths, names, labels)
 
 
-def confusions_of(found: classifier.Result) -> Table:
+def confusions_of(found: classifier.CrossValidation) -> Table:
     """What is taken for what."""
     table = Table("true class", "predicted", "images", title="most frequent confusions", title_justify="left")
     table.columns[2].justify = "right"
@@ -90,7 +90,7 @@ def confusions_of(found: classifier.Result) -> Table:
     return table
 
 
-def worst_of(found: classifier.Result) -> Table:
+def worst_of(found: classifier.CrossValidation) -> Table:
     """The classes that are recognised least."""
     table = Table("class", "recognised", title="classes recognised least", title_justify="left")
     table.columns[1].justify = "right"
@@ -100,13 +100,13 @@ def worst_of(found: classifier.Result) -> Table:
     return table
 
 
-def classify(result: Result) -> tuple[classifier.Result, bool]:
+def classify(result: Result) -> tuple[classifier.CrossValidation, bool]:
     """Cross-validate, and complete the result's page; the second value is whether there is a place for it."""
     found = of_result(result)
     return found, into_report(result, found)
 
 
-def show(result: Result, found: classifier.Result, written: bool, console: Console) -> None:
+def show(result: Result, found: classifier.CrossValidation, written: bool, console: Console) -> None:
     """What came out, for a reader."""
     first, second = found.by_fold
     console.print(

@@ -119,7 +119,7 @@ def ends_by_itself(found: list[Resource]) -> Iterator[tuple[str, str]]:
 def steps_stay_outside(found: list[Resource]) -> Iterator[tuple[str, str]]:
     """A step in the cluster's code makes every step submitted later a reason to replace the cluster."""
     for cluster in resources_of(found, "aws_emr_cluster"):
-        if cluster.values.get("step"):
+        if "step" in cluster.written:  # the provider reads those that ran into the values
             yield cluster.address, "it holds a step"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ops.verify import checks
-from ops.verify.checks import Evidence, Finding, NotSeenError
+from ops.verify.checks import CheckResult, Evidence, NotSeenError
 
 Emulator = Literal["runs", "imitates", "lacks"]
 Verdict = Literal["verified", "broken", "rehearsed", "open"]
@@ -33,12 +33,12 @@ class Assumption:
     id: str
     text: str
     how: str
-    check: Callable[[Evidence], Finding]
+    check: Callable[[Evidence], CheckResult]
     emulator: Emulator
 
 
 @dataclass(frozen=True)
-class Result:
+class AssumptionResult:
     """An assumption after the look.
 
     Attributes
@@ -51,7 +51,7 @@ class Result:
     assumption: Assumption
     verdict: Verdict
     summary: str
-    finding: Finding | None = None
+    finding: CheckResult | None = None
 
 
 TABLE: tuple[Assumption, ...] = (
@@ -194,22 +194,24 @@ ELSEWHERE: tuple[Elsewhere, ...] = (
 NOT_LOOKED_AT = tuple(row.text for row in ELSEWHERE if not row.oracle)
 
 
-def judge(evidence: Evidence, *, emulated: bool, table: tuple[Assumption, ...] = TABLE) -> list[Result]:
+def judge(evidence: Evidence, *, emulated: bool, table: tuple[Assumption, ...] = TABLE) -> list[AssumptionResult]:
     """Every assumption, looked at. Whatever the embedded AWS shows is at most rehearsed."""
     results = []
     for assumption in table:
         try:
             finding = assumption.check(evidence)
         except NotSeenError as missing:
-            results.append(Result(assumption, "open", str(missing)))
+            results.append(AssumptionResult(assumption, "open", str(missing)))
             continue
         except (KeyError, TypeError, ValueError, AttributeError) as odd:  # an answer of another shape than expected
-            results.append(Result(assumption, "open", f"the evidence has another shape: {type(odd).__name__}: {odd}"))
+            results.append(
+                AssumptionResult(assumption, "open", f"the evidence has another shape: {type(odd).__name__}: {odd}")
+            )
             continue
         verdict: Verdict = "broken"
         if finding.holds:
             verdict = "rehearsed" if emulated else "verified"
         elif emulated and assumption.emulator == "lacks":
             verdict = "open"
-        results.append(Result(assumption, verdict, finding.summary, finding))
+        results.append(AssumptionResult(assumption, verdict, finding.summary, finding))
     return results

@@ -26,7 +26,7 @@ class NotSeenError(Exception):
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """What a check found.
 
     Attributes
@@ -82,7 +82,7 @@ def look_up_extra(e: Evidence, name: str) -> Any:
     return look_up(e, "extras", name)
 
 
-def starts_without_nat(e: Evidence) -> Finding:
+def starts_without_nat(e: Evidence) -> CheckResult:
     if {"nat", "scaling", "studio"} & set(look_up(e, "with")):
         raise NotSeenError("this cluster had a NAT gateway, which WITH= asked for")
     cluster, network = look_up(e, "alive", "cluster"), look_up(e, "alive", "network")
@@ -97,10 +97,10 @@ def starts_without_nat(e: Evidence) -> Finding:
     minutes = (parse_time(line["ReadyDateTime"]) - parse_time(line["CreationDateTime"])).total_seconds() / 60
     holds = not out and not nats and cluster["Status"]["State"] in ("WAITING", "RUNNING")
     summary = f"{cluster['Status']['State']} after {minutes:.1f} min; {len(nats)} NAT gateways, {len(out)} routes out"
-    return Finding(holds, summary, {"timeline": line, "nat_gateways": nats, "routes_out": out})
+    return CheckResult(holds, summary, {"timeline": line, "nat_gateways": nats, "routes_out": out})
 
 
-def no_public_way_in(e: Evidence) -> Finding:
+def no_public_way_in(e: Evidence) -> CheckResult:
     network = look_up(e, "alive", "network")
     public = [s["SubnetId"] for s in network["subnets"] if s.get("MapPublicIpOnLaunch")]
     addresses = [i["InstanceId"] for i in look_up(e, "alive", "machines") if i.get("PublicIpAddress")]
@@ -114,33 +114,33 @@ def no_public_way_in(e: Evidence) -> Finding:
         }
     )
     summary = f"{len(wide)} groups open to the world, {len(addresses)} public addresses, also after EMR added its rules"
-    return Finding(
+    return CheckResult(
         not (public or addresses or wide), summary, {"subnets": public, "addresses": addresses, "groups": wide}
     )
 
 
-def own_groups_only(e: Evidence) -> Finding:
+def own_groups_only(e: Evidence) -> CheckResult:
     names = [
         g["GroupName"] for g in look_up(e, "alive", "network")["groups"] if g["GroupName"].startswith("ElasticMap")
     ]
-    return Finding(not names, f"EMR made {len(names)} groups of its own beside the three that it was given", names)
+    return CheckResult(not names, f"EMR made {len(names)} groups of its own beside the three that it was given", names)
 
 
-def packages_through_the_endpoint(e: Evidence) -> Finding:
+def packages_through_the_endpoint(e: Evidence) -> CheckResult:
     answer = look_up(e, "probe", "repositories")
     summary = "dnf reached Amazon Linux's repositories" if answer["code"] == 0 else f"dnf: {answer['said'][-200:]}"
-    return Finding(answer["code"] == 0, summary, answer)
+    return CheckResult(answer["code"] == 0, summary, answer)
 
 
-def endpoint_lets_nothing_else_through(e: Evidence) -> Finding:
+def endpoint_lets_nothing_else_through(e: Evidence) -> CheckResult:
     answer = look_up(e, "probe", "foreign_bucket")
     refused = "403" in answer["said"] or "AccessDenied" in answer["said"] or "Forbidden" in answer["said"]
     if answer["code"] and not refused:
         raise NotSeenError(f"the public object could not be asked for: {answer['said'][-160:]}")
-    return Finding(refused, f"{answer['uri']} was {'refused' if refused else 'READ'} from inside", answer)
+    return CheckResult(refused, f"{answer['uri']} was {'refused' if refused else 'READ'} from inside", answer)
 
 
-def policy_v2_and_its_tags(e: Evidence) -> Finding:
+def policy_v2_and_its_tags(e: Evidence) -> CheckResult:
     cluster, network = look_up(e, "alive", "cluster"), look_up(e, "alive", "network")
     attached = look_up(e, "alive", "service_role")["managed"]
     tags = {"cluster": read_tags(cluster), "VPC": read_tags(network["vpc"])}
@@ -155,30 +155,30 @@ def policy_v2_and_its_tags(e: Evidence) -> Finding:
     summary = (
         f"started under {', '.join(names) or 'no managed policy'}; {len(untagged)} of {len(tags)} things lack the tag"
     )
-    return Finding(holds, summary, {"attached": names, "without_tag": untagged})
+    return CheckResult(holds, summary, {"attached": names, "without_tag": untagged})
 
 
-def our_role_is_passed(e: Evidence) -> Finding:
+def our_role_is_passed(e: Evidence) -> CheckResult:
     profile = look_up(e, "alive", "cluster")["Ec2InstanceAttributes"]["IamInstanceProfile"].rsplit("/", 1)[-1]
     profiles = {
         (i.get("IamInstanceProfile") or {}).get("Arn", "").rsplit("/", 1)[-1] for i in look_up(e, "alive", "machines")
     }
-    return Finding(
+    return CheckResult(
         profiles == {profile},
         f"instances have {', '.join(name or 'none' for name in sorted(profiles))}",
         sorted(profiles),
     )
 
 
-def tags_reach_the_machines(e: Evidence) -> Finding:
+def tags_reach_the_machines(e: Evidence) -> CheckResult:
     expected = {k: v for k, v in read_tags(look_up(e, "alive", "cluster")).items() if k in ("Project", "Environment")}
     machines = look_up(e, "alive", "machines")
     untagged = [i["InstanceId"] for i in machines if not expected.items() <= read_tags(i).items()]
     summary = f"{len(machines) - len(untagged)} of {len(machines)} instances have the cluster's tags"
-    return Finding(bool(machines) and not untagged and len(expected) == 2, summary, {"without": untagged})
+    return CheckResult(bool(machines) and not untagged and len(expected) == 2, summary, {"without": untagged})
 
 
-def fleets_are_full(e: Evidence) -> Finding:
+def fleets_are_full(e: Evidence) -> CheckResult:
     fleets = look_up(e, "alive", "fleets")
     short = [
         f["InstanceFleetType"]
@@ -187,17 +187,17 @@ def fleets_are_full(e: Evidence) -> Finding:
         if f.get(f"Provisioned{kind}Capacity", 0) < f.get(f"Target{kind}Capacity", 0)
     ]
     markets = sorted({f"{i['InstanceType']} {i['Market']}" for i in look_up(e, "alive", "instances")})
-    return Finding(not short, f"got {', '.join(markets)}; short of capacity: {', '.join(short) or 'none'}", markets)
+    return CheckResult(not short, f"got {', '.join(markets)}; short of capacity: {', '.join(short) or 'none'}", markets)
 
 
-def spot_role_exists(e: Evidence) -> Finding:
+def spot_role_exists(e: Evidence) -> CheckResult:
     spot = [i for i in look_up(e, "alive", "instances") if i["Market"] == "SPOT"]
     if not spot:
         raise NotSeenError("no Spot instance was got: the fleet has none, or fell back to on demand")
-    return Finding(True, f"{len(spot)} Spot instances run", [i["InstanceType"] for i in spot])
+    return CheckResult(True, f"{len(spot)} Spot instances run", [i["InstanceType"] for i in spot])
 
 
-def master_on_demand(e: Evidence) -> Finding:
+def master_on_demand(e: Evidence) -> CheckResult:
     markets = {i["PrivateDnsName"]: i["Market"] for i in look_up(e, "alive", "instances")}
     answer = look_up(e, "probe", "yarn")
     masters = {m["id"]: markets.get(m["host"], f"unknown host {m['host']}") for m in answer["masters"]}
@@ -211,10 +211,10 @@ def master_on_demand(e: Evidence) -> Finding:
     summary = (
         f"{len(masters) - len(wrong)} of {len(masters)} masters on demand; {len(unlabelled)} nodes without a label"
     )
-    return Finding(not wrong and not unlabelled, summary, {"masters": masters, "labels": labels})
+    return CheckResult(not wrong and not unlabelled, summary, {"masters": masters, "labels": labels})
 
 
-def executors_on_all_workers(e: Evidence) -> Finding:
+def executors_on_all_workers(e: Evidence) -> CheckResult:
     """infra/modules/sizing counts the vCPUs of core and task nodes alike."""
     fleets = {f["Id"]: f["InstanceFleetType"] for f in look_up(e, "alive", "fleets")}
     instances = {i["PrivateDnsName"]: i for i in look_up(e, "alive", "instances")}
@@ -233,11 +233,11 @@ def executors_on_all_workers(e: Evidence) -> Finding:
         raise NotSeenError(f"executors ran on {len(hosts)} hosts, too few for {len(workers)} kinds of node")
     idle = sorted(str(kind) for kind in workers if not any(text.startswith(f"{kind} ") for text in ran))
     summary = f"executors ran on {', '.join(sorted(ran)) or 'unknown hosts'}; none on {', '.join(idle) or 'no kind'}"
-    return Finding(not idle, summary, {"hosts": sorted(hosts), "ran": sorted(ran)})
+    return CheckResult(not idle, summary, {"hosts": sorted(hosts), "ran": sorted(ran)})
 
 
-def memory_is_watched(e: Evidence) -> Finding:
-    """By the setting that counts: Hadoop up to 3.4.2 takes "true" for "cgroups do it" (YARN-11967)."""
+def memory_is_watched(e: Evidence) -> CheckResult:
+    """Whether nodes watch memory: Hadoop up to 3.4.2 takes "true" for "cgroups do it" (YARN-11967)."""
     nodes = look_up(e, "probe", "memory")["nodes"]
     if not nodes:
         raise NotSeenError("YARN knows no node")
@@ -247,10 +247,12 @@ def memory_is_watched(e: Evidence) -> Finding:
         if settings["yarn.nodemanager.resource.memory.enforced"] == "false"
         and settings["yarn.nodemanager.pmem-check-enabled"] == "true"
     ]
-    return Finding(len(watched) == len(nodes), f"{len(watched)} of {len(nodes)} nodes watch containers' memory", nodes)
+    return CheckResult(
+        len(watched) == len(nodes), f"{len(watched)} of {len(nodes)} nodes watch containers' memory", nodes
+    )
 
 
-def wheels_install(e: Evidence) -> Finding:
+def wheels_install(e: Evidence) -> CheckResult:
     node, ready = look_up(e, "probe", "node"), look_up(e, "probe", "ready")
     libc = tuple(int(part) for part in re.findall(r"\d+", node["libc"][1])[:2])
     holds = node["system"] == "amzn" and ready["python"].startswith("3.11.") and libc >= (2, 34)
@@ -258,37 +260,37 @@ def wheels_install(e: Evidence) -> Finding:
         f"{ready['packages']} packages on {node['system']} {node['version']}, Python {ready['python']}, C library "
         f"{node['libc'][1]}, in {ready['seconds'].get('total', 0):.0f} s"
     )
-    return Finding(holds, summary, {"node": node, "ready": ready})
+    return CheckResult(holds, summary, {"node": node, "ready": ready})
 
 
-def metadata_by_token(e: Evidence) -> Finding:
+def metadata_by_token(e: Evidence) -> CheckResult:
     answer = look_up(e, "probe", "metadata")
     holds = answer["without_token"] == 401 and answer["token"] == 200
     summary = f"without a token {answer['without_token']}, for a token {answer['token']} at hop limit 1"
-    return Finding(holds, summary, answer)
+    return CheckResult(holds, summary, answer)
 
 
-def job_reads_and_writes(e: Evidence) -> Finding:
+def job_reads_and_writes(e: Evidence) -> CheckResult:
     run, sent = look_up(e, "sample", "run"), look_up(e, "uploaded")
     versions = run["versions"]
     holds = run["images_ok"] == run["images_in"] == sent
     summary = f"{run['images_ok']} of {sent} images featurized with Spark {versions.get('spark')}"
-    return Finding(holds, summary, {"images_ok": run["images_ok"], "slots": run.get("slots"), "versions": versions})
+    return CheckResult(holds, summary, {"images_ok": run["images_ok"], "slots": run.get("slots"), "versions": versions})
 
 
-def arguments_arrive(e: Evidence) -> Finding:
+def arguments_arrive(e: Evidence) -> CheckResult:
     arguments, args = look_up(e, "sample", "arguments"), look_up(e, "sample", "step")["Config"]["Args"]
     run, request = look_up(e, "sample", "run")["arguments"], look_up(e, "sample", "request")
     equal = {name: run.get(name) == value for name, value in request.items()}
     summary = f"EMR kept {len(args)} arguments as given; the job read {sum(equal.values())} of {len(equal)} fields"
-    return Finding(
+    return CheckResult(
         arguments == args and all(equal.values()),
         summary,
         {"arguments": args, "fields": equal},
     )
 
 
-def completed_means_done(e: Evidence) -> Finding:
+def completed_means_done(e: Evidence) -> CheckResult:
     status = look_up(e, "sample", "step")["Status"]
     end_time, write_time = (
         parse_time(status["Timeline"]["EndDateTime"]),
@@ -296,16 +298,16 @@ def completed_means_done(e: Evidence) -> Finding:
     )
     seconds = (end_time - write_time).total_seconds()
     summary = f"{status['State']} {seconds:.0f} s after run.json was written"
-    return Finding(status["State"] == "COMPLETED" and seconds >= -1, summary, {"seconds": seconds})
+    return CheckResult(status["State"] == "COMPLETED" and seconds >= -1, summary, {"seconds": seconds})
 
 
-def failure_is_told(e: Evidence) -> Finding:
+def failure_is_told(e: Evidence) -> CheckResult:
     step, error = look_up(e, "failing", "step"), look_up(e, "failing", "told")
     details = look_up(e, "failing", "details")
     holds = step["Status"]["State"] == "FAILED" and error["exit_code"] == 10 and "No such fruit" in error["message"]
     after = f"{details['seconds']:.0f} s later" if details["seconds"] is not None else "never"
     summary = f"_run/error.json names the cause; FailureDetails came {after}: {details['found'] or 'nothing'}"
-    return Finding(holds, summary, {"error": error["message"], "details": details})
+    return CheckResult(holds, summary, {"error": error["message"], "details": details})
 
 
 def _log_times(e: Evidence) -> dict[str, str]:
@@ -323,57 +325,57 @@ LAYOUT = {
 }
 
 
-def logs_lie_where_we_look(e: Evidence) -> Finding:
+def logs_lie_where_we_look(e: Evidence) -> CheckResult:
     keys = _log_times(e)
     keys_by_kind = {kind: [key for key in keys if re.fullmatch(pattern, key)][:3] for kind, pattern in LAYOUT.items()}
     missing = [kind for kind, examples in keys_by_kind.items() if not examples]
-    return Finding(not missing, f"{len(keys)} objects; missing kinds: {', '.join(missing) or 'none'}", keys_by_kind)
+    return CheckResult(not missing, f"{len(keys)} objects; missing kinds: {', '.join(missing) or 'none'}", keys_by_kind)
 
 
-def driver_speaks_in_its_container(e: Evidence) -> Finding:
+def driver_speaks_in_its_container(e: Evidence) -> CheckResult:
     words = look_up(e, "logs", "traceback")
     summary = f"the failed driver's words: in containers {words['containers']}, in the step's own log {words['step']}"
-    return Finding(words["containers"] and not words["step"], summary, words)
+    return CheckResult(words["containers"] and not words["step"], summary, words)
 
 
-def logs_come_in_time(e: Evidence) -> Finding:
+def logs_come_in_time(e: Evidence) -> CheckResult:
     step = look_up(e, "sample", "step")
     end_time = parse_time(step["Status"]["Timeline"]["EndDateTime"])
     step_times = {key: time for key, time in _log_times(e).items() if key.startswith(f"steps/{step['Id']}/")}
     if not step_times:
         raise NotSeenError("no log of the sample's step came")
     seconds = max((parse_time(time) - end_time).total_seconds() for time in step_times.values())
-    return Finding(seconds <= LOG_DELAY_SECONDS, f"{seconds:.0f} s after the step's end", {"seconds": seconds})
+    return CheckResult(seconds <= LOG_DELAY_SECONDS, f"{seconds:.0f} s after the step's end", {"seconds": seconds})
 
 
-def second_plan_is_empty(e: Evidence) -> Finding:
+def second_plan_is_empty(e: Evidence) -> CheckResult:
     changes = look_up(e, "second_plan", "changes")
-    return Finding(not changes, f"{len(changes)} resources would change", changes)
+    return CheckResult(not changes, f"{len(changes)} resources would change", changes)
 
 
-def clock_ends_the_cluster(e: Evidence) -> Finding:
+def clock_ends_the_cluster(e: Evidence) -> CheckResult:
     clock, status = look_up(e, "clock"), look_up(e, "ended", "cluster")["Status"]
     holds = clock["by_the_clock"] and clock["seconds"] <= CLOCK_SECONDS
     summary = f"{status['State']} {clock['seconds']:.0f} s after the schedule's time" if holds else "it did not end it"
-    return Finding(holds, summary, {"target": clock["target"], "status": status, "seconds": clock["seconds"]})
+    return CheckResult(holds, summary, {"target": clock["target"], "status": status, "seconds": clock["seconds"]})
 
 
-def plan_after_the_end(e: Evidence) -> Finding:
+def plan_after_the_end(e: Evidence) -> CheckResult:
     changes = [(address, actions) for address, actions in look_up(e, "plan_after_end", "changes")]
     created = [address for address, actions in changes if ".aws_emr_cluster." in address and actions == ["create"]]
     deleted = [address for address, actions in changes if "delete" in actions and "module.network" in address]
     summary = f"{len(changes)} resources would change, the cluster is {'created' if created else 'NOT created'}"
-    return Finding(len(created) == 1 and not deleted, summary, changes)
+    return CheckResult(len(created) == 1 and not deleted, summary, changes)
 
 
-def applies_again(e: Evidence) -> Finding:
+def applies_again(e: Evidence) -> CheckResult:
     again = look_up_extra(e, "again")
     holds = again["cluster_id"] != again["before"] and again["state"] in ("WAITING", "RUNNING")
     summary = f"a second cluster is {again['state']} after {again['seconds']:.0f} s"
-    return Finding(holds, summary, again)
+    return CheckResult(holds, summary, again)
 
 
-def idle_watch_ends_the_cluster(e: Evidence) -> Finding:
+def idle_watch_ends_the_cluster(e: Evidence) -> CheckResult:
     end = look_up_extra(e, "idle")
     reason = end["reason"]
     summary = (
@@ -382,10 +384,10 @@ def idle_watch_ends_the_cluster(e: Evidence) -> Finding:
     )
     # the watch looks every five minutes, and EMR takes a while to end a cluster
     holds = end["state"].startswith("TERMINATED") and end["seconds"] <= end["limit"] + 900
-    return Finding(holds, summary, end)
+    return CheckResult(holds, summary, end)
 
 
-def own_key_encrypts(e: Evidence) -> Finding:
+def own_key_encrypts(e: Evidence) -> CheckResult:
     kms = look_up_extra(e, "kms")
     if not kms["volumes"]:
         raise NotSeenError("EC2 lists no volume of these machines")
@@ -395,36 +397,36 @@ def own_key_encrypts(e: Evidence) -> Finding:
         f"results are under {'our key' if kms['object'] == kms['key'] else 'another key'}; "
         f"{len(kms['volumes']) - len(unencrypted)} of {len(kms['volumes'])} volumes are"
     )
-    return Finding(holds, summary, kms)
+    return CheckResult(holds, summary, kms)
 
 
-def shell_is_online(e: Evidence) -> Finding:
+def shell_is_online(e: Evidence) -> CheckResult:
     ping = {i["InstanceId"]: i.get("PingStatus") for i in look_up_extra(e, "ssm")}
     online = [name for name, status in ping.items() if status == "Online"]
-    return Finding(bool(online), f"Systems Manager sees {len(online)} of {len(ping)} instances online", ping)
+    return CheckResult(bool(online), f"Systems Manager sees {len(online)} of {len(ping)} instances online", ping)
 
 
-def way_out_exists(e: Evidence) -> Finding:
+def way_out_exists(e: Evidence) -> CheckResult:
     nats, answer = look_up_extra(e, "nat"), look_up(e, "probe", "way_out")
     live = [n["NatGatewayId"] for n in nats if n["State"] == "available"]
     summary = f"{len(live)} NAT gateways; a host of the internet was {'' if answer['reached'] else 'not '}reached"
-    return Finding(bool(live) and answer["reached"], summary, {"gateways": live, **answer})
+    return CheckResult(bool(live) and answer["reached"], summary, {"gateways": live, **answer})
 
 
-def scaling_is_held(e: Evidence) -> Finding:
+def scaling_is_held(e: Evidence) -> CheckResult:
     limits = look_up_extra(e, "scaling").get("ComputeLimits", {})
     summary = f"EMR holds {limits.get('MinimumCapacityUnits')} to {limits.get('MaximumCapacityUnits')} units"
-    return Finding(bool(limits), f"{summary}; that it resizes was not waited for", limits)
+    return CheckResult(bool(limits), f"{summary}; that it resizes was not waited for", limits)
 
 
-def graviton_runs(e: Evidence) -> Finding:
+def graviton_runs(e: Evidence) -> CheckResult:
     kinds = sorted({str(i.get("Architecture")) for i in look_up_extra(e, "arm64")})
     built = look_up(e, "probe", "ready")["architecture"]
     holds = kinds == ["arm64"] and built == "aarch64"
-    return Finding(holds, f"instances are {', '.join(kinds)}; TensorFlow ran on {built}", {"machines": kinds})
+    return CheckResult(holds, f"instances are {', '.join(kinds)}; TensorFlow ran on {built}", {"machines": kinds})
 
 
-def one_node_runs(e: Evidence) -> Finding:
+def one_node_runs(e: Evidence) -> CheckResult:
     """infra/modules/emr makes a primary fleet and nothing else, and infra/modules/sizing gives it every executor."""
     kinds, (primary, *workers) = (
         look_up_extra(e, "one-node"),
@@ -438,17 +440,17 @@ def one_node_runs(e: Evidence) -> Finding:
     if not hosts:
         raise NotSeenError("no executor was seen")
     summary = f"fleets: {', '.join(kinds)}; {1 + len(workers)} instances; executors on {', '.join(sorted(hosts))}"
-    return Finding(kinds == ["MASTER"] and not workers and hosts == {primary}, summary, {"hosts": sorted(hosts)})
+    return CheckResult(kinds == ["MASTER"] and not workers and hosts == {primary}, summary, {"hosts": sorted(hosts)})
 
 
-def studio_opens(e: Evidence) -> Finding:
+def studio_opens(e: Evidence) -> CheckResult:
     studio = look_up_extra(e, "studio")
     holds = studio["status"] == "InService" and studio["address"]
     summary = f"the domain is {studio['status']}; an address {'came' if studio['address'] else 'did not come'}"
-    return Finding(holds, summary, studio)
+    return CheckResult(holds, summary, studio)
 
 
-def bill_is_as_expected(e: Evidence) -> Finding:
+def bill_is_as_expected(e: Evidence) -> CheckResult:
     bill = look_up(e, "bill")
     paid, expected = float(bill["usd"]), float(bill["expected_usd"])
     if not bill["by_tag"] and paid > 1.2 * expected:
@@ -457,24 +459,24 @@ def bill_is_as_expected(e: Evidence) -> Finding:
             "activate it, and look again after the next run"
         )
     summary = f"{paid:.4f} USD {'by tag' if bill['by_tag'] else 'of the whole account'}, expected {expected:.4f}"
-    return Finding(paid <= 1.2 * expected, summary, bill)
+    return CheckResult(paid <= 1.2 * expected, summary, bill)
 
 
-def idle_limit_is_set(e: Evidence) -> Finding:
+def idle_limit_is_set(e: Evidence) -> CheckResult:
     policy = look_up(e, "alive", "idle")
     seconds = policy.get("IdleTimeout")
-    return Finding(bool(seconds), f"EMR holds {seconds} s; that it ends the cluster was not waited for", policy)
+    return CheckResult(bool(seconds), f"EMR holds {seconds} s; that it ends the cluster was not waited for", policy)
 
 
-def idle_watch_looks(e: Evidence) -> Finding:
+def idle_watch_looks(e: Evidence) -> CheckResult:
     looks = [look for look in look_up(e, "alive", "watch") if look["status"] != "RUNNING"]
     if not looks:
         raise NotSeenError("the idle watch has not ended a look yet")
     failed = [look["name"] for look in looks if look["status"] != "SUCCEEDED"]
-    return Finding(not failed, f"{len(looks)} looks, {len(failed)} failed", looks)
+    return CheckResult(not failed, f"{len(looks)} looks, {len(failed)} failed", looks)
 
 
-def emr_makes_an_endpoint(e: Evidence) -> Finding:
+def emr_makes_an_endpoint(e: Evidence) -> CheckResult:
     before_end = [
         v for v in look_up(e, "alive", "network")["endpoints"] if read_tags(v).get("Name") == "emr-service-vpce"
     ]
@@ -487,39 +489,41 @@ def emr_makes_an_endpoint(e: Evidence) -> Finding:
         raise NotSeenError("none, as AWS's pages say of releases before Spark 8")
     tagged = all(read_tags(v).get(MANAGED_TAG) == "true" for v in before_end)
     summary = f"{len(before_end)} while the cluster lived, {len(after_end)} after its end"
-    return Finding(len(before_end) == 1 and len(after_end) == 1 and tagged, summary, [read_tags(v) for v in before_end])
+    return CheckResult(
+        len(before_end) == 1 and len(after_end) == 1 and tagged, summary, [read_tags(v) for v in before_end]
+    )
 
 
-def nothing_is_left(e: Evidence) -> Finding:
+def nothing_is_left(e: Evidence) -> CheckResult:
     leftovers = {kind: names for kind, names in look_up(e, "left").items() if names}
     summary = ", ".join(f"{kind}: {', '.join(names)}" for kind, names in leftovers.items()) or "nothing"
-    return Finding(not leftovers, f"left after destroy and purge: {summary}", leftovers)
+    return CheckResult(not leftovers, f"left after destroy and purge: {summary}", leftovers)
 
 
-def budget_is_there(e: Evidence) -> Finding:
+def budget_is_there(e: Evidence) -> CheckResult:
     budget = look_up(e, "alive", "budget")
     limit = budget["BudgetLimit"]
     summary = f"{budget['BudgetName']}: {float(limit['Amount']):.2f} {limit['Unit']} ({budget['TimeUnit'].lower()})"
-    return Finding(budget["BudgetType"] == "COST" and float(limit["Amount"]) > 0, summary, budget["BudgetLimit"])
+    return CheckResult(budget["BudgetType"] == "COST" and float(limit["Amount"]) > 0, summary, budget["BudgetLimit"])
 
 
-def interfaces_have_addresses(e: Evidence) -> Finding:
+def interfaces_have_addresses(e: Evidence) -> CheckResult:
     pages = look_up(e, "alive", "interfaces")
     reachable = {name: answer for name, answer in pages.items() if answer.get("came")}
     if not reachable:
         raise NotSeenError("; ".join(f"{name}: {answer.get('error', 'no address')}" for name, answer in pages.items()))
-    return Finding(True, f"an address came for {', '.join(sorted(reachable))}", pages)
+    return CheckResult(True, f"an address came for {', '.join(sorted(reachable))}", pages)
 
 
-def cost_is_small(e: Evidence) -> Finding:
+def cost_is_small(e: Evidence) -> CheckResult:
     cost = look_up(e, "cost")
     holds = float(cost["usd"]) <= float(cost["limit_usd"])
-    return Finding(holds, f"{cost['said']} by the instances' lifetimes; the bill shows it a day later", cost)
+    return CheckResult(holds, f"{cost['said']} by the instances' lifetimes; the bill shows it a day later", cost)
 
 
-def operator_suffices(e: Evidence) -> Finding:
+def operator_suffices(e: Evidence) -> CheckResult:
     caller, denied = look_up(e, "caller"), look_up(e, "denied")
     if not caller["operator"]:
         raise NotSeenError(f"run as {caller['kind']}, not as a member of the operators' group")
     summary = f"as an operator; refused: {', '.join(denied) or 'nothing'}"
-    return Finding(not denied, summary, denied)
+    return CheckResult(not denied, summary, denied)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.core.paths import ROOT
-from ops.verify.assumptions import NOT_LOOKED_AT, Result
+from ops.verify.assumptions import NOT_LOOKED_AT, AssumptionResult
 
 WORDS = {
     "verified": "verified",
@@ -45,7 +45,7 @@ def mask_values(value: Any, account_id: str) -> Any:
     return value
 
 
-def _rows(results: Sequence[Result]) -> list[dict[str, Any]]:
+def _rows(results: Sequence[AssumptionResult]) -> list[dict[str, Any]]:
     return [
         {
             "id": r.assumption.id,
@@ -60,7 +60,9 @@ def _rows(results: Sequence[Result]) -> list[dict[str, Any]]:
     ]
 
 
-def as_json(results: Sequence[Result], about: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(
+    results: Sequence[AssumptionResult], about: Mapping[str, Any], evidence: Mapping[str, Any]
+) -> dict[str, Any]:
     """The whole record."""
     return {
         "schema": 1,
@@ -72,7 +74,9 @@ def as_json(results: Sequence[Result], about: Mapping[str, Any], evidence: Mappi
     }
 
 
-def amend(record: dict[str, Any], results: Sequence[Result], place: Path, account_id: str) -> tuple[Path, Path]:
+def amend(
+    record: dict[str, Any], results: Sequence[AssumptionResult], place: Path, account_id: str
+) -> tuple[Path, Path]:
     """Put later verdicts into a record that is there, in place of those that it has for the same assumptions."""
     later = {row["id"]: row for row in _rows(results)}
     record["assumptions"] = [

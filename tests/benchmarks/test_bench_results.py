@@ -17,7 +17,15 @@ from benchmarks.bare import _require_equal
 from benchmarks.latency import DELAY, DelayedStore
 from benchmarks.pca import COLUMNS, write_matrix
 from benchmarks.photographs import link_photographs
-from benchmarks.results import BenchmarkError, Check, Result, Series, alternate, compute_ratio, describe_machine
+from benchmarks.results import (
+    BenchmarkError,
+    BenchmarkResult,
+    Check,
+    Series,
+    alternate,
+    compute_ratio,
+    describe_machine,
+)
 from benchmarks.whole import choose_sizes, find_role
 from sample import draw
 
@@ -68,7 +76,7 @@ def test_sides_take_turns_and_keep_their_values() -> None:
 
 def test_the_json_holds_values_medians_checks_and_the_machine(tmp_path: Path) -> None:
     check = Check("faster", 9.0, "×", 8, at_least=True)
-    result = Result("name", "A title", "how", {"images": 3}, {"one": Series("s", (1.0, 3.0, 2.0))}, (check,))
+    result = BenchmarkResult("name", "A title", "how", {"images": 3}, {"one": Series("s", (1.0, 3.0, 2.0))}, (check,))
     path = result.write(tmp_path / "results")
     found = json.loads(path.read_text())
     assert path.name == "name.json"

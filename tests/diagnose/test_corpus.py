@@ -61,11 +61,9 @@ def test_the_cause_is_named(case: Case) -> None:
 
 
 RECORDED = {path.parent.parent.name for path in CORPUS.glob("*/tree/error.json") if [*path.parent.glob("j-*")]}
-# what is left of a killed worker there is a connection that was reset
-ONLY_RECORDED = {"yarn-worker-killed"}
 
 
-@pytest.mark.parametrize("name", sorted(RECORDED - ONLY_RECORDED))
+@pytest.mark.parametrize("name", sorted(RECORDED))
 def test_the_logs_alone_tell_what_the_jobs_record_tells(name: str, tmp_path: Path) -> None:
     tree = shutil.copytree(CORPUS / name / "tree", tmp_path / "tree")
     (tree / "error.json").unlink()

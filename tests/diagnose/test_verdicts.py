@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ops.diagnose.causes import judge
-from ops.diagnose.evidence import Document, ErrorDetail, Evidence, Node, Role
+from ops.diagnose.evidence import ClusterInstance, Document, ErrorDetail, Evidence, Role
 from ops.diagnose.verdict import Verdict
 from tests.diagnose.reports import HEAD, OURS
 
@@ -174,13 +174,16 @@ def test_the_drivers_own_node_says_who_killed_it_and_no_other_does(log: str, wor
     ],
 )
 def test_a_lost_drivers_node_is_told_by_its_own_market(mine: str, others: str, cause: str, says: str) -> None:
-    nodes = (Node("i-1", mine, "gone", True, "ip-10-0-1-23"), Node("i-2", others, "x", False, "ip-10-0-1-24"))
+    nodes = (
+        ClusterInstance("i-1", mine, "gone", True, "ip-10-0-1-23"),
+        ClusterInstance("i-2", others, "x", False, "ip-10-0-1-24"),
+    )
     verdict = judged(("step", HOST + MASTER.format(-100)), nodes=nodes)
     assert (verdict.cause, verdict.meaning) == (cause, says)
 
 
 def test_an_executor_killed_while_spot_nodes_went_is_their_loss() -> None:
-    gone = (Node("i-1", "SPOT", "interruption", True, "ip-10-0-1-29"),)
+    gone = (ClusterInstance("i-1", "SPOT", "interruption", True, "ip-10-0-1-29"),)
     assert judged(("driver", EXECUTOR.format(137)), nodes=gone).cause == "lost-spot-nodes"
     assert judged(("driver", EXECUTOR.format(52)), nodes=gone).cause == "out-of-memory-executor"
 
@@ -196,7 +199,7 @@ def test_a_full_disk_of_the_node_explains_the_first_end_there(codes: tuple[int, 
 
 
 def test_of_many_lost_nodes_five_are_named() -> None:
-    nodes = tuple(Node(f"i-{number}", "ON_DEMAND", "gone", True) for number in range(6))
+    nodes = tuple(ClusterInstance(f"i-{number}", "ON_DEMAND", "gone", True) for number in range(6))
     meaning = judged(("step", MASTER.format(-100)), nodes=nodes).meaning
     assert [f"i-{number}" in meaning for number in range(6)] == [True] * 5 + [False]
 
@@ -295,7 +298,7 @@ def test_what_goes_before_what(logs: list[tuple[Role, str]], cause: str, words: 
     ],
 )
 def test_a_lost_node_that_only_an_exception_shows_is_looked_up(market: str, cause: str, meaning: str) -> None:
-    verdict = judged(("driver", BLOCKS), nodes=(Node("i-1", market, "gone", True, "ip-10-0-1-29"),))
+    verdict = judged(("driver", BLOCKS), nodes=(ClusterInstance("i-1", market, "gone", True, "ip-10-0-1-29"),))
     assert (verdict.cause, verdict.meaning) == (cause, meaning)
 
 
@@ -587,7 +590,7 @@ def test_what_decides_is_said_and_what_was_read_already() -> None:
     verdict = judged(lost)  # type: ignore[arg-type]
     assert verdict.meaning == "a node was lost, or left the cluster"
     assert verdict.distinction
-    ended = (Node("i-1", "ON_DEMAND", "gone", True, "ip-10-0-1-29"),)
+    ended = (ClusterInstance("i-1", "ON_DEMAND", "gone", True, "ip-10-0-1-29"),)
     assert judged(lost, nodes=ended).distinction == ""  # type: ignore[arg-type]
 
 
@@ -619,7 +622,7 @@ def test_who_asked_for_too_much_and_which_setting_it_is(words: str, meaning: str
 
 
 def test_of_many_spot_nodes_five_are_named_and_long_words_are_cut() -> None:
-    nodes = tuple(Node(f"i-{number}", "SPOT", "gone", True) for number in range(6))
+    nodes = tuple(ClusterInstance(f"i-{number}", "SPOT", "gone", True) for number in range(6))
     meaning = judged(("step", MASTER.format(-100)), nodes=nodes).meaning
     assert meaning == "EC2 took Spot nodes back: " + ", ".join(f"i-{number} (gone)" for number in range(5))
     assert judged(job={"cause": "rejects", "message": "x" * 1500}).words == "x" * 1000

@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any
 
 from localaws import reference
-from localaws.policy import Decision, Document, Request, decide
+from localaws.policy import AccessRequest, Decision, Document, decide
 
 ACCOUNT, REGION = "000000000000", "eu-west-3"
 EMR_TAG = {"for-use-with-amazon-emr-managed-policies": "true"}
@@ -63,7 +63,7 @@ class Holder:
 
     def may(self, action: str, arn: str, context: Mapping[str, Any]) -> bool:
         """An Allow of his own and of the ceiling, and no Deny."""
-        request = Request(action, arn, {"aws:RequestedRegion": REGION, "aws:userid": "AIDAATTACKER", **context})
+        request = AccessRequest(action, arn, {"aws:RequestedRegion": REGION, "aws:userid": "AIDAATTACKER", **context})
         own = decide(self.policies, request)
         above = decide([self.boundary], request) if self.boundary is not None else Decision.ALLOW
         return own is above is Decision.ALLOW

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from localaws.policy import Decision, Request, decide
+from localaws.policy import AccessRequest, Decision, decide
 from ops.cli.given import read_repository
 from ops.core.errors import WrongUseError
 from ops.core.target import NO_ACCOUNT
@@ -32,7 +32,7 @@ def taken(plan: Plan, role: str, subject: str, ref: str, audience: str = "sts.am
     """Whether a role takes a token."""
     trust = json.loads(values(plan, "aws_iam_role", role)["assume_role_policy"])
     context = {f"{ISSUER}:{claim}": value for claim, value in (("aud", audience), ("sub", subject), ("ref", ref))}
-    request = Request("sts:AssumeRoleWithWebIdentity", "*", context)
+    request = AccessRequest("sts:AssumeRoleWithWebIdentity", "*", context)
     return decide([trust], request, principal=PROVIDER) is Decision.ALLOW
 
 
@@ -40,7 +40,7 @@ def decision(plan: Plan, role: str, action: str, resource: str, **context: str) 
     """What the role's own policies say."""
     names = {"plan": ("plan",), "apply": ("apply", "never")}[role]
     documents = [json.loads(values(plan, "aws_iam_role_policy", name)["policy"]) for name in names]
-    return decide(documents, Request(action, resource, context))
+    return decide(documents, AccessRequest(action, resource, context))
 
 
 @pytest.mark.terraform

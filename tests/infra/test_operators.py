@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from localaws import reference
-from localaws.policy import Decision, Request, decide
+from localaws.policy import AccessRequest, Decision, decide
 from ops.core.target import NO_ACCOUNT
 from ops.plan import access_rules, contents, policies
 from tools.record_calls import RECORDED, Right, diff_rights, merge_rights, normalise, parse_rights
@@ -70,7 +70,7 @@ def allowed(documents: dict[str, dict[str, Any]], right: Right) -> bool:
         return text.replace("<account>", NO_ACCOUNT).replace("<id>", "0").replace("<key>", "k")
 
     context = {key: real(value) for key, value in right.context}
-    return decide(held, Request(right.action, real(right.resource), context)) is Decision.ALLOW
+    return decide(held, AccessRequest(right.action, real(right.resource), context)) is Decision.ALLOW
 
 
 def actions(document: dict[str, Any]) -> set[str]:

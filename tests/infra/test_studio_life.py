@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from localaws import server
-from localaws.policy import Decision, Request, decide
+from localaws.policy import AccessRequest, Decision, decide
 from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.sweep import has_studio, vpcs_of
@@ -73,7 +73,7 @@ def put_and_open(account: Account) -> None:
     policy = account.client("iam").get_role_policy(RoleName="fruits-dev-studio", PolicyName="clusters-and-results")
 
     def may(action: str, resource: str) -> bool:
-        return decide([policy["PolicyDocument"]], Request(action, resource, {})) is Decision.ALLOW
+        return decide([policy["PolicyDocument"]], AccessRequest(action, resource, {})) is Decision.ALLOW
 
     for address in addresses:
         arn = address.replace("s3://", "arn:aws:s3:::")

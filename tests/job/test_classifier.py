@@ -103,7 +103,9 @@ def test_what_cannot_be_tested_is_not() -> None:
 
 def test_confusions_are_named_from_the_most_frequent_on() -> None:
     confusion = np.array([[8, 2, 0], [3, 7, 0], [0, 2, 9]])
-    found = classifier.Result(("a", "b", "c"), confusion, (0.7, 0.8), 31, 40, split([], []), np.zeros(0, np.int32))
+    found = classifier.CrossValidation(
+        ("a", "b", "c"), confusion, (0.7, 0.8), 31, 40, split([], []), np.zeros(0, np.int32)
+    )
     assert found.top_confusions(2) == [("b", "a", 3), ("a", "b", 2)]
     assert found.top_confusions(9)[2:] == [("c", "b", 2)]
     assert found.recall() == {"a": 0.8, "b": 0.7, "c": 9 / 11}

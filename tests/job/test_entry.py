@@ -34,7 +34,6 @@ def test_no_task_is_run_twice_at_the_same_time(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(pyspark.sql.SparkSession, "builder", builder)
     begun = nullcontext(SimpleNamespace(recorded=nullcontext))
     monkeypatch.setattr(featurize_pca, "begin", lambda _: begun)
-    monkeypatch.setattr(featurize_pca, "limit_wait", lambda _: nullcontext())
     summary = {"images_ok": 1, "images_rejected": 0, "variance_statement": "all"}
     monkeypatch.setattr(featurize_pca, "run", lambda *_: summary)
     assert featurize_pca.main(["--input", "i", "--output", "o"]) == 0

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fruits import pipeline
 from fruits.errors import ExecutorsError
 from fruits.executors import Watch, describe_wait, limit_wait
 
@@ -103,3 +106,34 @@ def test_a_local_master_is_never_watched() -> None:
 
     with limit_wait(Session()):  # type: ignore[arg-type]
         pass
+
+
+def test_the_record_of_a_failure_is_of_the_wait_and_not_of_the_cancelled_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded: list[BaseException] = []
+
+    class Begun(nullcontext[Any]):
+        def __enter__(self) -> Any:
+            return self
+
+        @contextmanager
+        def recorded(self) -> Iterator[None]:
+            try:
+                yield
+            except BaseException as error:
+                recorded.append(error)
+                raise
+
+        def execute(self, _: object) -> None:
+            raise RuntimeError("Job 0 cancelled as part of cancellation of all jobs")
+
+    @contextmanager
+    def waited_in_vain(_: object) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            raise ExecutorsError(describe_wait(900)) from error
+
+    monkeypatch.setattr(pipeline, "limit_wait", waited_in_vain)
+    with pytest.raises(ExecutorsError):
+        pipeline.run(None, None, Begun())  # type: ignore[arg-type]
+    assert [type(error) for error in recorded] == [ExecutorsError]

@@ -506,7 +506,7 @@ def test_the_report_is_one_page_that_needs_no_network(drawn_run: FinishedRun) ->
 # --- many classes -----------------------------------------------------------------------------------------------
 
 
-def many_classes(classes: int, of_each: int) -> sample.Sample:
+def many_classes(classes: int, of_each: int) -> sample.ReportSample:
     """Scores of which the first two say the class, chosen as tasks and driver choose them."""
     labels = [f"class {i:05d}" for i in range(classes) for _ in range(of_each)]
     paths = [f"/x/{label}/{i}_100.jpg" for i, label in enumerate(labels)]
@@ -540,16 +540,16 @@ def test_the_classifier_has_images_of_every_class_however_many_there_are(classes
     assert len(per_class) == classes
     assert min(per_class.values()) >= 6
     counts = [ClassCount(label, 12, 12, 0) for label in per_class]
-    section = str(report.render_classifier(taken, counts, 12 * classes))
+    section = str(report.render_classifier_section(taken, counts, 12 * classes))
     assert "Not available" not in section
     assert f"of {len(taken.learned):,} images" in section
 
 
 def test_too_many_classes_are_the_reason_where_they_are() -> None:
     counts = [ClassCount(f"class {i}", 9, 9, 0) for i in range(3001)]
-    none = sample.Shown([], [], np.empty((0, 2), np.float32))
-    nothing = sample.Sample(none, [], none)
-    assert str(report.render_classifier(nothing, counts, 27_009)).strip() == (
+    none = sample.ShownImages([], [], np.empty((0, 2), np.float32))
+    nothing = sample.ReportSample(none, [], none)
+    assert str(report.render_classifier_section(nothing, counts, 27_009)).strip() == (
         "<p>Not available: 3,001 classes are more than the 3,000 it can tell apart.</p>"
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from localaws.policy import Decision, Request, decide, matches
+from localaws.policy import AccessRequest, Decision, decide, matches
 
 BUCKET = "arn:aws:s3:::fruit"
 OBJECT = f"{BUCKET}/in/Pomme d'été (1)/a.jpg"
@@ -17,10 +17,10 @@ def one(effect: str = "Allow", **elements: Any) -> dict[str, Any]:
 
 
 def test_nothing_said_is_silence_and_a_deny_beats_every_allow() -> None:
-    assert decide([], Request("s3:GetObject", OBJECT)) is Decision.SILENT
-    assert decide([one()], Request("s3:GetObject", OBJECT)) is Decision.ALLOW
-    assert decide([one(), one("Deny", Action="s3:GetObject")], Request("s3:GetObject", OBJECT)) is Decision.DENY
-    assert decide([one(Action="s3:PutObject")], Request("s3:GetObject", OBJECT)) is Decision.SILENT
+    assert decide([], AccessRequest("s3:GetObject", OBJECT)) is Decision.SILENT
+    assert decide([one()], AccessRequest("s3:GetObject", OBJECT)) is Decision.ALLOW
+    assert decide([one(), one("Deny", Action="s3:GetObject")], AccessRequest("s3:GetObject", OBJECT)) is Decision.DENY
+    assert decide([one(Action="s3:PutObject")], AccessRequest("s3:GetObject", OBJECT)) is Decision.SILENT
 
 
 @pytest.mark.parametrize(
@@ -38,15 +38,15 @@ def test_patterns(pattern: str, value: str, covered: bool) -> None:
 
 
 def test_actions_ignore_case_and_resources_do_not() -> None:
-    assert decide([one(Action="S3:getobject")], Request("s3:GetObject", OBJECT)) is Decision.ALLOW
-    assert decide([one(Resource=OBJECT.upper())], Request("s3:GetObject", OBJECT)) is Decision.SILENT
+    assert decide([one(Action="S3:getobject")], AccessRequest("s3:GetObject", OBJECT)) is Decision.ALLOW
+    assert decide([one(Resource=OBJECT.upper())], AccessRequest("s3:GetObject", OBJECT)) is Decision.SILENT
 
 
 def test_not_action_and_not_resource() -> None:
     document = {"Statement": {"Effect": "Deny", "NotAction": "s3:Get*", "NotResource": f"{BUCKET}/out/*"}}
-    assert decide([document], Request("s3:PutObject", OBJECT)) is Decision.DENY
-    assert decide([document], Request("s3:GetObject", OBJECT)) is Decision.SILENT
-    assert decide([document], Request("s3:PutObject", f"{BUCKET}/out/x")) is Decision.SILENT
+    assert decide([document], AccessRequest("s3:PutObject", OBJECT)) is Decision.DENY
+    assert decide([document], AccessRequest("s3:GetObject", OBJECT)) is Decision.SILENT
+    assert decide([document], AccessRequest("s3:PutObject", f"{BUCKET}/out/x")) is Decision.SILENT
 
 
 @pytest.mark.parametrize(
@@ -91,20 +91,20 @@ def test_not_action_and_not_resource() -> None:
     ],
 )
 def test_conditions(condition: dict[str, Any], context: dict[str, Any], holds: bool) -> None:
-    said = decide([one(Condition=condition)], Request("s3:GetObject", OBJECT, context))
+    said = decide([one(Condition=condition)], AccessRequest("s3:GetObject", OBJECT, context))
     assert said is (Decision.ALLOW if holds else Decision.SILENT)
 
 
 def test_every_condition_of_a_statement_must_hold() -> None:
     both = one(Condition={"StringEquals": {"a": "1"}, "StringLike": {"b": "2*"}})
-    assert decide([both], Request("s3:GetObject", OBJECT, {"a": "1", "b": "23"})) is Decision.ALLOW
-    assert decide([both], Request("s3:GetObject", OBJECT, {"a": "1", "b": "3"})) is Decision.SILENT
+    assert decide([both], AccessRequest("s3:GetObject", OBJECT, {"a": "1", "b": "23"})) is Decision.ALLOW
+    assert decide([both], AccessRequest("s3:GetObject", OBJECT, {"a": "1", "b": "3"})) is Decision.SILENT
 
 
 def test_an_operator_unknown_here_never_permits_and_always_denies() -> None:
     odd = {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}
-    assert decide([one(Condition=odd)], Request("s3:GetObject", OBJECT)) is Decision.SILENT
-    assert decide([one("Deny", Condition=odd)], Request("s3:GetObject", OBJECT)) is Decision.DENY
+    assert decide([one(Condition=odd)], AccessRequest("s3:GetObject", OBJECT)) is Decision.SILENT
+    assert decide([one("Deny", Condition=odd)], AccessRequest("s3:GetObject", OBJECT)) is Decision.DENY
 
 
 def test_principals_of_a_resource_policy() -> None:
@@ -116,6 +116,6 @@ def test_principals_of_a_resource_policy() -> None:
         {"AWS": "123456789012"},
         {"AWS": "arn:aws:iam::123456789012:root"},
     ):
-        assert decide([one(Principal=principal)], Request("s3:GetObject", OBJECT), role) is Decision.ALLOW
+        assert decide([one(Principal=principal)], AccessRequest("s3:GetObject", OBJECT), role) is Decision.ALLOW
     for principal in ({"Service": "logging.s3.amazonaws.com"}, {"AWS": "arn:aws:iam::999999999999:root"}):
-        assert decide([one(Principal=principal)], Request("s3:GetObject", OBJECT), role) is Decision.SILENT
+        assert decide([one(Principal=principal)], AccessRequest("s3:GetObject", OBJECT), role) is Decision.SILENT

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from localaws.policy import Decision, Request, decide
+from localaws.policy import AccessRequest, Decision, decide
 
 ACTION = "s3:GetObject"
 
 
 def allows(condition: dict[str, Any], context: dict[str, Any]) -> bool:
     statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": condition}
-    return decide([{"Statement": statement}], Request(ACTION, "arn:aws:s3:::b/k", context)) is Decision.ALLOW
+    return decide([{"Statement": statement}], AccessRequest(ACTION, "arn:aws:s3:::b/k", context)) is Decision.ALLOW
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_statement_that_does_not_apply_ends_nothing(effects: tuple[str, ...]) 
         | {"Action": "ec2:*" if effect == "other" else "s3:*"}
         for effect in effects
     ]
-    asked = Request(ACTION, "arn:aws:s3:::b/k")
+    asked = AccessRequest(ACTION, "arn:aws:s3:::b/k")
     assert decide([{"Statement": statements}], asked) is Decision.DENY
     assert decide([{"Statement": [s]} for s in statements], asked) is Decision.DENY
     allowing = [s for s in statements if s["Effect"] == "Allow"]
@@ -143,7 +143,7 @@ def test_a_statement_that_does_not_apply_ends_nothing(effects: tuple[str, ...]) 
 
 def test_a_statement_without_a_resource_is_of_the_role_itself() -> None:
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}
-    asked = Request("sts:AssumeRole", "arn:aws:iam::123456789012:role/node")
+    asked = AccessRequest("sts:AssumeRole", "arn:aws:iam::123456789012:role/node")
     assert decide([{"Statement": [trust]}], asked, "ec2.amazonaws.com") is Decision.ALLOW
     assert decide([{"Statement": [trust]}], asked, "emr.amazonaws.com") is Decision.SILENT
     nameless = {"Effect": "Allow", "Resource": "*"}
@@ -153,6 +153,6 @@ def test_a_statement_without_a_resource_is_of_the_role_itself() -> None:
 def test_whom_a_policy_does_not_name() -> None:
     other = {"Effect": "Deny", "NotPrincipal": {"AWS": "arn:aws:iam::123456789012:role/node"}, "Action": "*"}
     document = [{"Statement": [{**other, "Resource": "*"}]}]
-    asked = Request(ACTION, "arn:aws:s3:::b/k")
+    asked = AccessRequest(ACTION, "arn:aws:s3:::b/k")
     assert decide(document, asked, "arn:aws:iam::123456789012:role/node") is Decision.SILENT
     assert decide(document, asked, "arn:aws:iam::123456789012:role/other") is Decision.DENY

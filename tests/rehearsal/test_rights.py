@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from localaws.java import find_java_home
-from localaws.policy import Decision, Request, decide
+from localaws.policy import AccessRequest, Decision, decide
 from ops.core.target import NO_ACCOUNT
 from ops.plan import contents
 from tests.rehearsal.clones import Clone, clone_into
@@ -56,7 +56,7 @@ def refused(rights: list[Right], documents: list[dict[str, Any]]) -> set[Right]:
 
     def allows(right: Right) -> bool:
         context = {key: real(value) for key, value in right.context}
-        return decide(documents, Request(right.action, real(right.resource), context)) is Decision.ALLOW
+        return decide(documents, AccessRequest(right.action, real(right.resource), context)) is Decision.ALLOW
 
     return {right for right in rights if not allows(right)}
 

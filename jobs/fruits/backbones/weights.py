@@ -15,7 +15,7 @@ SUMS = "SHA256SUMS"
 
 
 def sha256(data: bytes) -> str:
-    """Hex digest."""
+    """The SHA-256 of some bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 

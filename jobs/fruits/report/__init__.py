@@ -88,7 +88,7 @@ def read_rejects(output: Store, parts: Sequence[Part]) -> list[dict[str, Any]]:
 
 def compose(
     source: Store,
-    chosen: sample.Sample,
+    chosen: sample.ReportSample,
     reduction: Reduction,
     counts: list[ClassCount],
     summary: dict[str, Any],
@@ -146,7 +146,7 @@ def compose(
             for c in largest
         ],
         "classes_left": len(counts) - len(largest),
-        "classifier": render_classifier(chosen, counts, summary["images_ok"]),
+        "classifier": render_classifier_section(chosen, counts, summary["images_ok"]),
         "cost": page.render_paragraphs(
             ["No cost: this run was not billed. For a run on AWS, make results adds what it cost."]
         ),
@@ -175,7 +175,7 @@ def compose(
     return page.render(data, values)
 
 
-def render_classifier(chosen: sample.Sample, counts: Sequence[ClassCount], images: int) -> Markup:
+def render_classifier_section(chosen: sample.ReportSample, counts: Sequence[ClassCount], images: int) -> Markup:
     """How well the classes are told apart, or why that is not known."""
     learned, shown = chosen.learned, chosen.shown
     classes = sum(count.features > 0 for count in counts)
@@ -257,7 +257,7 @@ def list_figures(summary: Mapping[str, Any], counts: Sequence[ClassCount]) -> li
     ]
 
 
-def _make_strip(end: sample.End, picture_of: Mapping[str, str]) -> list[dict[str, str]]:
+def _make_strip(end: sample.ComponentEnd, picture_of: Mapping[str, str]) -> list[dict[str, str]]:
     """Pictures of an end; read from left to right the values rise."""
     rows = [
         {
@@ -322,7 +322,7 @@ def list_versions(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def collect_figure_data(
-    source: Store, shown: sample.Shown, picture_of: Mapping[str, str], reduction: Reduction
+    source: Store, shown: sample.ShownImages, picture_of: Mapping[str, str], reduction: Reduction
 ) -> dict[str, Any]:
     """What page.js draws."""
     labels = sorted(set(shown.labels))

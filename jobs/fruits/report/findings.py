@@ -28,8 +28,8 @@ AGREEING = 6
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One row of the list.
+class ImageFinding:
+    """An image, or a pair of images, that deserves a look.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class FindingKind:
-    """One list.
+    """A list of findings of one kind.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class FindingKind:
 
     title: str
     meaning: str
-    findings: list[Finding]
+    findings: list[ImageFinding]
     total: int
 
 
@@ -65,17 +65,17 @@ def compute_distances(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     return distances
 
 
-def find_duplicates(distances: NDArray[np.float64], usual: float) -> list[Finding]:
+def find_duplicates(distances: NDArray[np.float64], usual: float) -> list[ImageFinding]:
     """List pairs that are much nearer than neighbours usually are, the nearest first."""
     first, second = np.nonzero(np.triu(distances <= DUPLICATE * usual, 1))
     order = np.argsort(distances[first, second], kind="stable")
     return [
-        Finding((int(i), int(j)), f"{_format_times(distances[i, j], usual)} the usual distance between neighbours")
+        ImageFinding((int(i), int(j)), f"{_format_times(distances[i, j], usual)} the usual distance between neighbours")
         for i, j in zip(first[order], second[order], strict=True)
     ]
 
 
-def find_outliers(scores: NDArray[np.floating], labels: list[str]) -> list[Finding]:
+def find_outliers(scores: NDArray[np.floating], labels: list[str]) -> list[ImageFinding]:
     """List images far from the centre of their class, measured by the spread of the class, the farthest first."""
     names = np.asarray(labels)
     ranked: list[tuple[float, int]] = []
@@ -92,12 +92,12 @@ def find_outliers(scores: NDArray[np.floating], labels: list[str]) -> list[Findi
                 (float(z[i]), int(members[i])) for i in np.flatnonzero((z > OUTLIER) & (radii > FAR * np.median(radii)))
             ]
     return [
-        Finding((i,), f"{z:.1f} spreads farther from the centre of {labels[i]} than its images usually are")
+        ImageFinding((i,), f"{z:.1f} spreads farther from the centre of {labels[i]} than its images usually are")
         for z, i in sorted(ranked, key=lambda pair: (-pair[0], pair[1]))
     ]
 
 
-def find_doubtful_labels(distances: NDArray[np.float64], labels: list[str]) -> list[Finding]:
+def find_doubtful_labels(distances: NDArray[np.float64], labels: list[str]) -> list[ImageFinding]:
     """List images whose nearest neighbours are nearly all of one other class."""
     names = np.asarray(labels)
     count = min(NEIGHBOURS, len(labels) - 1)
@@ -111,7 +111,7 @@ def find_doubtful_labels(distances: NDArray[np.float64], labels: list[str]) -> l
         if neighbour_labels[winner] != labels[i] and votes[winner] >= AGREEING:
             doubtful.append((-int(votes[winner]), float(distances[i, neighbours[0]]), i, str(neighbour_labels[winner])))
     return [
-        Finding(
+        ImageFinding(
             (i, next(int(j) for j in nearest[i] if labels[j] == label)),
             f"labelled {labels[i]}; {-votes} of its {count} nearest neighbours are {label}",
         )
@@ -119,7 +119,7 @@ def find_doubtful_labels(distances: NDArray[np.float64], labels: list[str]) -> l
     ]
 
 
-def find_touching_classes(distances: NDArray[np.float64], labels: list[str], usual: float) -> list[Finding]:
+def find_touching_classes(distances: NDArray[np.float64], labels: list[str], usual: float) -> list[ImageFinding]:
     """List, for each two classes that touch, their nearest pair of images; the nearest classes first."""
     codes = np.unique(labels, return_inverse=True)[1]
     touching = (codes[:, None] != codes[None, :]) & (distances <= TOUCHING * usual)
@@ -129,7 +129,7 @@ def find_touching_classes(distances: NDArray[np.float64], labels: list[str], usu
         classes = tuple(sorted((labels[i], labels[j])))
         nearest[classes] = min(pair, nearest.get(classes, pair))
     return [
-        Finding(
+        ImageFinding(
             (i, j),
             f"{labels[i]} and {labels[j]}: {_format_times(distance, usual)} the usual distance between neighbours",
         )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from fruits.classifier import Result
+from fruits.classifier import CrossValidation
 from fruits.errors import FruitsError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def read_plotting_library() -> list[str]:
 
 
 def format_number(value: float | None) -> str:
-    """With thousands separated; a dash for None."""
+    """A number with thousands separated; a dash for None."""
     return "–" if value is None else f"{value:,}"
 
 
@@ -125,7 +125,9 @@ def render(data: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     )
 
 
-def list_predictions(result: Result, paths: Sequence[str], images: Sequence[str], labels: Sequence[str]) -> list[int]:
+def list_predictions(
+    result: CrossValidation, paths: Sequence[str], images: Sequence[str], labels: Sequence[str]
+) -> list[int]:
     """What the classifier takes some of its images for.
 
     Parameters
@@ -147,7 +149,7 @@ def list_predictions(result: Result, paths: Sequence[str], images: Sequence[str]
 
 
 def render_classifier(
-    result: Result | None,
+    result: CrossValidation | None,
     reason: str = "it needs at least two classes of two images",
     *,
     predictions: Sequence[int] = (),

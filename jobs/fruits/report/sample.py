@@ -92,7 +92,7 @@ def _find_ends(scores: NDArray[np.floating]) -> NDArray[np.intp]:
 
 
 def select_candidates(batches: Iterable[pa.RecordBatch], limits: Mapping[str, int]) -> Iterator[pa.RecordBatch]:
-    """Of the rows of a task, those that the page may show; memory is bounded by `limits`, not by the rows.
+    """Select the rows of a task that the page may show; memory is bounded by `limits`, not by the number of rows.
 
     Yields
     ------
@@ -121,7 +121,7 @@ def select_candidates(batches: Iterable[pa.RecordBatch], limits: Mapping[str, in
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownImages:
     """Some images of a result.
 
     Attributes
@@ -140,8 +140,8 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class End:
-    """One end of a component: images there, the outermost first."""
+class ComponentEnd:
+    """The images at an end of a component, the outermost first."""
 
     paths: list[str]
     labels: list[str]
@@ -149,7 +149,7 @@ class End:
 
 
 @dataclass(frozen=True)
-class Sample:
+class ReportSample:
     """What the page shows.
 
     Attributes
@@ -162,13 +162,13 @@ class Sample:
         What the classifier gets; the same images where the classes are few.
     """
 
-    shown: Shown
-    ends: list[tuple[End, End]]
-    learned: Shown
+    shown: ShownImages
+    ends: list[tuple[ComponentEnd, ComponentEnd]]
+    learned: ShownImages
 
 
-def choose(rows: Iterable[Any], shares: Mapping[str, int], learned: Mapping[str, int] | None = None) -> Sample:
-    """From the candidates of all tasks."""
+def choose(rows: Iterable[Any], shares: Mapping[str, int], learned: Mapping[str, int] | None = None) -> ReportSample:
+    """Choose the images of the page among the candidates of all tasks."""
     images: dict[str, tuple[str, int, NDArray[np.float32]]] = {}
     for path, label, order, scores in rows:
         before = images.get(path)
@@ -180,30 +180,30 @@ def choose(rows: Iterable[Any], shares: Mapping[str, int], learned: Mapping[str,
             by_label.setdefault(label, []).append((order, path))
     width = next(iter(images.values()))[2].size if images else 0
 
-    def share(of_class: Mapping[str, int]) -> Shown:
+    def share(of_class: Mapping[str, int]) -> ShownImages:
         chosen = [
             path
             for label, members in sorted(by_label.items())
             for path in sorted(path for _, path in sorted(members)[: of_class.get(label, 0)])
         ]
         scores = np.array([images[path][2] for path in chosen], np.float32).reshape(len(chosen), width)
-        return Shown(chosen, [images[path][0] for path in chosen], scores)
+        return ShownImages(chosen, [images[path][0] for path in chosen], scores)
 
     ends = []
     for j in range(min(COMPONENTS, width)):
         ordered = sorted(images, key=lambda path, j=j: (float(images[path][2][j]), path))  # type: ignore[misc]
         low, high = ordered[:ENDS], ordered[::-1][:ENDS]
         ends.append((_make_end(low, images, j), _make_end(high, images, j)))
-    return Sample(share(shares), ends, share(learned or shares))
+    return ReportSample(share(shares), ends, share(learned or shares))
 
 
-def _make_end(paths: list[str], images: Mapping[str, tuple[str, int, NDArray[np.float32]]], j: int) -> End:
-    return End(paths, [images[path][0] for path in paths], [float(images[path][2][j]) for path in paths])
+def _make_end(paths: list[str], images: Mapping[str, tuple[str, int, NDArray[np.float32]]], j: int) -> ComponentEnd:
+    return ComponentEnd(paths, [images[path][0] for path in paths], [float(images[path][2][j]) for path in paths])
 
 
 def choose_sample(
     spark: SparkSession, store: Store, parts: Iterable[Part], sizes: Mapping[str, int], tasks: int
-) -> Sample:
+) -> ReportSample:
     """Choose among the rows of the score files.
 
     Parameters

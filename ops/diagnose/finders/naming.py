@@ -24,7 +24,7 @@ def find_by_name(scene: Scene) -> Hit | None:
 
 
 def find_by_vague_name(scene: Scene) -> Hit | None:
-    """The same where nothing better was found."""
+    """The row that the job, the bootstrap or EMR names, also a vague one: for when nothing better was found."""
     hit = scene.named
     if hit is not None and hit.cause is bootstrap.OTHER and scene.node is None:
         for document in scene.evidence.find_documents("bootstrap"):
