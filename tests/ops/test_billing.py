@@ -8,7 +8,7 @@ import pytest
 
 from ops.aws.account import Account
 from ops.core.target import Target
-from ops.cost.billing import Bill, Item, as_json, exit_code, last_line, lines, others
+from ops.cost.billing import Item, RunningCosts, as_json, describe_total, exit_code, lines, others
 from ops.cost.money import Currency
 
 EURO = Currency("EUR", Decimal("0.5"), "2026-10-30")
@@ -28,7 +28,9 @@ BUCKET, STRANGE = item("bucket", month="3.10"), item("strange")
 
 
 def test_each_thing_has_its_price_and_what_removes_it() -> None:
-    bill = Bill(items=[CLUSTER, ENDPOINT, BUCKET, STRANGE], free=["a", "b"], unseen=["quotas"], age="prices are old")
+    bill = RunningCosts(
+        items=[CLUSTER, ENDPOINT, BUCKET, STRANGE], free=["a", "b"], unseen=["quotas"], age="prices are old"
+    )
     assert lines(bill, REAL, EURO) == [
         "still billing of ENV=dev in eu-west-3",
         "  cluster cluster-1: there; 1.25 USD per hour. Remove: it",
@@ -54,14 +56,14 @@ def test_each_thing_has_its_price_and_what_removes_it() -> None:
     ],
 )
 def test_the_last_line_sums_up_and_the_code_says_whether_hours_bill(items: list[Item], said: str, code: int) -> None:
-    bill = Bill(items=items)
-    assert last_line(bill, "dev", EURO).startswith(said)
-    assert "not everything" not in last_line(bill, "dev", EURO)
+    bill = RunningCosts(items=items)
+    assert describe_total(bill, "dev", EURO).startswith(said)
+    assert "not everything" not in describe_total(bill, "dev", EURO)
     assert exit_code(bill) == code
 
 
 def test_a_program_is_given_whole_amounts_as_text() -> None:
-    told = as_json(Bill(items=[item("cluster", "0.1234567"), STRANGE], free=["a"], unseen=["b"]))
+    told = as_json(RunningCosts(items=[item("cluster", "0.1234567"), STRANGE], free=["a"], unseen=["b"]))
     assert (told["free"], told["unseen"]) == (["a"], ["b"])
     assert told["items"] == [
         {

@@ -13,7 +13,7 @@ from fruits.store import Store
 
 from ops.core.console import Console
 from ops.job import watch
-from ops.job.watch import Watcher, sentence, show
+from ops.job.watch import Watcher, describe_progress, show
 
 COUNTS = {"images_to_featurize": 12_000, "images_done": 1_500, "images_rejected": 0}
 FEATURIZE: dict[str, Any] = {"phase": "featurize", **COUNTS, "images_per_second": 0, "seconds_left": 0}
@@ -36,7 +36,7 @@ FEATURIZE: dict[str, Any] = {"phase": "featurize", **COUNTS, "images_per_second"
     ],
 )
 def test_a_report_in_one_line(report: dict[str, Any] | None, said: str) -> None:
-    assert sentence(report) == said
+    assert describe_progress(report) == said
 
 
 def put(folder: Path, **report: Any) -> None:
