@@ -288,6 +288,18 @@ def parse_details(status: Mapping[str, Any]) -> tuple[ErrorDetail, ...]:
     return tuple(details)
 
 
+def _describe_cluster(status: Mapping[str, Any]) -> Evidence:
+    """What EMR's status of a cluster says of a failure."""
+    change = _as_mapping(status.get("StateChangeReason"))
+    return Evidence(
+        subject="cluster",
+        state=str(status.get("State") or ""),
+        reason_code=str(change.get("Code") or ""),
+        reason=str(change.get("Message") or ""),
+        details=parse_details(status),
+    )
+
+
 def read_step_reason(status: Mapping[str, Any]) -> str:
     """EMR's words about a step, where it has any that say something.
 
@@ -436,16 +448,13 @@ def gather_step(
     step, cluster = live.step(step_id), live.cluster()
     status, timeline = step["Status"], step["Status"].get("Timeline") or {}
     since, until = parse_time(timeline.get("StartDateTime")), parse_time(timeline.get("EndDateTime"))
-    change = cluster["Status"].get("StateChangeReason") or {}
-    evidence = Evidence(
+    evidence = replace(
+        _describe_cluster(cluster["Status"]),
         subject="step",
         cluster_id=live.cluster_id,
         step_id=step_id,
         state=str(status["State"]),
         step_reason=read_step_reason(status),
-        reason_code=str(change.get("Code") or ""),
-        reason=str(change.get("Message") or ""),
-        details=parse_details(cluster["Status"]),
         job=_read_record(live.account, output(live.account, step), since, until),
         cluster_state=str(cluster["Status"].get("State") or ""),
         end=until,
@@ -501,14 +510,9 @@ def _read_record(
 def gather_cluster(live: Live, *, logs: bool) -> Evidence:
     """What is known now of a cluster's failure."""
     cluster = live.cluster()
-    change = cluster["Status"].get("StateChangeReason") or {}
-    evidence = Evidence(
-        subject="cluster",
+    evidence = replace(
+        _describe_cluster(cluster["Status"]),
         cluster_id=live.cluster_id,
-        state=str(cluster["Status"]["State"]),
-        reason_code=str(change.get("Code") or ""),
-        reason=str(change.get("Message") or ""),
-        details=parse_details(cluster["Status"]),
         end=parse_time(_as_mapping(cluster["Status"].get("Timeline")).get("EndDateTime")),
     )
     shelf = live.shelf(cluster)
@@ -558,19 +562,15 @@ def gather_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evi
     cluster = _as_mapping(shelf.json("describe-cluster.json").get("Cluster"))
     step = _as_mapping(shelf.json("describe-step.json").get("Step"))
     status, step_status = _as_mapping(cluster.get("Status")), _as_mapping(step.get("Status"))
-    change = _as_mapping(status.get("StateChangeReason"))
     described_id = str(step.get("Id") or "")
     step_id = step_id or described_id or _find_failed_step(shelf)
     ids = [str(cluster.get("Id") or ""), *(log.cluster for log in shelf.all if log.cluster)]
     job = shelf.json("error.json") or None
-    evidence = Evidence(
-        subject="cluster",
+    evidence = replace(
+        _describe_cluster(status),
         cluster_id=cluster_id or next(filter(None, ids), ""),
         step_id=step_id,
         state=str(status.get("State") or "FAILED"),
-        reason_code=str(change.get("Code") or ""),
-        reason=str(change.get("Message") or ""),
-        details=parse_details(status),
         job=job,
         logs=(shelf.logs.root,),
     )
