@@ -45,7 +45,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/job/test_sizing.py",
         "tests/job/test_request.py",
     ),
-    "fruits.images": ("tests/job/test_images.py",),
+    "fruits.images": ("tests/job/test_formats.py", "tests/job/test_images.py"),
     "fruits.planning": (
         "tests/job/test_sizing.py",
         "tests/job/test_planning.py",
