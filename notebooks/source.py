@@ -321,8 +321,8 @@ for number, label in enumerate(labels):
     chosen = (table["label"] == label).to_numpy()
     axis.scatter(*scores[chosen, :2].T, s=18, color=plt.get_cmap("tab20")(number % 20), label=label)
 axis.set_title("The images in PCA space · Les images dans l'espace de l'ACP")
-axis.set_xlabel(f"PC1 ({100 * reduction.spectrum.ratio[0]:.1f} %)")
-axis.set_ylabel(f"PC2 ({100 * reduction.spectrum.ratio[1]:.1f} %)")
+axis.set_xlabel(f"PC1 ({100 * reduction.spectrum.ratio[0]:.1f}%)")
+axis.set_ylabel(f"PC2 ({100 * reduction.spectrum.ratio[1]:.1f}%)")
 if len(labels) <= 20:
     axis.legend(fontsize=8)
 figure.tight_layout()

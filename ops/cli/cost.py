@@ -10,7 +10,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account, offline_target
-from ops.cli.given import read_place, read_size
+from ops.cli.given import read_size
+from ops.cli.place import read_place
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
 from ops.cost import ledger, speed

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from localaws import faults
 from ops.aws.account import Place
-from ops.cli.given import is_on, read_place, read_size
+from ops.cli.given import is_on, read_size
+from ops.cli.place import read_place
 from ops.core.console import Console
 from ops.core.errors import ExitCode
 from ops.cost import after

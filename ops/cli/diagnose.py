@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ops.cli.given import open_account
+from ops.cli.place import open_account
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.diagnose import gather, report

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from fruits.request import DEFAULT_MODEL
 
 from ops.aws.account import NOT_RUNNING, Account, find_emulator
-from ops.cli.given import is_on, read_place, read_size
+from ops.cli.given import is_on, read_size
+from ops.cli.place import read_place
 from ops.core.console import Console
 from ops.cost import billing as bill_lines
 from ops.cost.money import read_currency

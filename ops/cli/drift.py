@@ -9,7 +9,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.ci.drift import find_drift, markdown, marker, title
-from ops.cli.given import open_account
+from ops.cli.place import open_account
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT

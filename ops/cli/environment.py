@@ -18,7 +18,8 @@ from ops.aws.account import Account
 from ops.aws.state_bucket import make_visibly
 from ops.aws.sweep import SweepError
 from ops.cli import browser
-from ops.cli.given import is_on, open_account, read_env, read_person, read_place, read_size
+from ops.cli.given import is_on, read_env, read_person, read_size
+from ops.cli.place import open_account, read_place
 from ops.core.console import Console, tell_next, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line

@@ -10,11 +10,8 @@ from typing import Any
 from fruits.errors import UsageError
 from fruits.request import MEANINGS
 
-from localaws.keys import Keys
-from ops.aws.account import Account, Place
 from ops.core.console import Person
 from ops.core.errors import WrongUseError
-from ops.core.target import DEFAULT_REGION, INVENTED_KEYS
 from ops.terraform.variables import Size
 
 
@@ -96,23 +93,6 @@ def read_number(environ: Mapping[str, str], name: str) -> float | int | None:
     except ValueError as error:
         raise WrongUseError(f"{name}={text} is not a number; write for instance {name}=90000.") from error
     return int(value) if value.is_integer() else value
-
-
-def read_place(environ: Mapping[str, str]) -> Place:
-    """Where to work: ENV, REGION, and the embedded AWS that a shell was pointed at (`make env`)."""
-    keys, endpoint = INVENTED_KEYS, environ.get("AWS_ENDPOINT_URL", "")
-    if endpoint:
-        token = environ.get("AWS_SESSION_TOKEN") or None
-        keys = Keys(environ.get("AWS_ACCESS_KEY_ID", ""), environ.get("AWS_SECRET_ACCESS_KEY", ""), token)
-    region = environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION
-    return Place(
-        env=read_env(environ), region=region, endpoint=endpoint, keys=keys, currency=environ.get("CURRENCY", "")
-    )
-
-
-def open_account(environ: Mapping[str, str]) -> Account:
-    """The account that ENV and the credentials at hand mean."""
-    return Account.at(read_place(environ))
 
 
 def read_size(environ: Mapping[str, str]) -> Size:

@@ -20,7 +20,8 @@ from rich.text import Text
 from ops.aws.account import Account
 from ops.aws.emr import list_steps
 from ops.aws.poll import poll
-from ops.cli.given import open_account, read_number
+from ops.cli.given import read_number
+from ops.cli.place import open_account
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.text import duration

@@ -50,7 +50,7 @@ def environment_of(command: str, typed: Mapping[str, str], environ: Mapping[str,
         if text := given.get(name):
             OPTIONS[name].check(text)
     if "REGION" in TAKES[command]:
-        from ops.cli.given import read_place
+        from ops.cli.place import read_place
 
         read_place(given)
     if given.get("CURRENCY"):

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ops.ci import comment, gather
-from ops.cli.given import is_on, read_number, read_place, read_size
+from ops.cli.given import is_on, read_number, read_size
+from ops.cli.place import read_place
 from ops.core.console import Console
 from ops.core.errors import ExitCode, WrongUseError
 from ops.core.paths import ROOT

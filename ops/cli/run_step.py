@@ -16,7 +16,8 @@ from fruits.command_line import read_request
 from localaws import faults
 from ops.aws import emr
 from ops.aws.account import Account
-from ops.cli.given import is_on, open_account, read_fields
+from ops.cli.given import is_on, read_fields
+from ops.cli.place import open_account
 from ops.core.console import Console, tell_next
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line

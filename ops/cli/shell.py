@@ -20,7 +20,7 @@ from localaws.emr.node import Node
 from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.states import LIVE_STATES
-from ops.cli.given import open_account
+from ops.cli.place import open_account
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ops.aws import emr
 from ops.aws.account import NOT_RUNNING, Account, find_emulator
-from ops.cli.given import read_place
+from ops.cli.place import read_place
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.text import duration, utc

@@ -17,7 +17,7 @@ from rich.text import Text
 from ops.aws import emr
 from ops.aws.account import Account
 from ops.aws.emr import list_steps
-from ops.cli.given import open_account
+from ops.cli.place import open_account
 from ops.core.console import Console
 from ops.core.text import duration, utc
 from ops.diagnose import gather, wait

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ops.aws.account import Account
 from ops.cli import browser
-from ops.cli.given import open_account
+from ops.cli.place import open_account
 from ops.core.console import Console
 from ops.cost.bills import last_line
 from ops.lifecycle import studio

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ops.aws.account import find_target, offline_target
-from ops.cli.given import is_on, read_number, read_person, read_place, read_repository, read_size
+from ops.cli.given import is_on, read_number, read_person, read_repository, read_size
+from ops.cli.place import read_place
 from ops.core.console import Console, ask, working
 from ops.core.errors import ExitCode
 from ops.core.paths import INFRA, ROOT

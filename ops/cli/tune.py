@@ -20,7 +20,8 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from ops.aws.account import offline_target
-from ops.cli.given import read_number, read_place, read_size, read_whole_number
+from ops.cli.given import read_number, read_size, read_whole_number
+from ops.cli.place import read_place
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.programs import count_cores

@@ -26,7 +26,7 @@ from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.poll import poll
 from ops.cli import browser
-from ops.cli.given import open_account
+from ops.cli.place import open_account
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.gate import Gate, Identity, gate, make_identity

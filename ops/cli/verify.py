@@ -28,7 +28,8 @@ from ops.aws.inventory import Inventory
 from ops.aws.refusals import explain
 from ops.aws.state_bucket import require_state
 from ops.aws.sweep import SweepError
-from ops.cli.given import is_on, read_person, read_place
+from ops.cli.given import is_on, read_person
+from ops.cli.place import read_place
 from ops.core.console import Console, Person
 from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT

@@ -51,7 +51,7 @@ _NODE_SAYS = re.compile(
 # INFO …FailoverProxyProvider: Connecting to ResourceManager at ip-10-0-0-5.eu-west-3.compute.internal/10.0.1.1:8032
 _MANAGER = re.compile(r"ResourceManager at (\S+)")
 # 26/11/27 22:38:27 INFO SparkContext: Running Spark version 3.5.6     INFO YarnClientSchedulerBackend: …
-_DRIVER = re.compile(r"^\S+ \S+ [A-Z]+ (?:SparkContext|YarnClientSchedulerBackend): ", re.MULTILINE)
+_DRIVER = re.compile(r"^\S+ \S+ [A-Z]+ (?:SparkContext: Running Spark|YarnClientSchedulerBackend: )", re.MULTILINE)
 # What the ResourceManager says of a node that it gives up: Expired:ip-10-0-0-5…:8041 Timed out after 600 secs
 _MANAGER_SAYS = re.compile(r"Timed out after|Deactivating Node|UNHEALTHY|decommission", re.IGNORECASE)
 # 20261124T100000Z-1234

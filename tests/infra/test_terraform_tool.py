@@ -14,7 +14,8 @@ import pytest
 
 from ops.aws import account
 from ops.aws.account import Place
-from ops.cli.given import read_place, read_size
+from ops.cli.given import read_size
+from ops.cli.place import read_place
 from ops.core.errors import NoCredentialsError, TerraformError, WrongUseError
 from ops.core.target import Target
 from ops.terraform import binary, variables

@@ -98,8 +98,16 @@ def test_a_step_runs_in_yarns_containers_survives_accidents_and_is_cancelled(on_
     killed = victims.busy_executors()[0]
     lost = environ_of(killed)["CONTAINER_ID"]
     worker = next(one for one in victims.workers() if environ_of(one)["CONTAINER_ID"] != lost)
+    survivor = environ_of(worker)["CONTAINER_ID"]
+
+    def pids_of_survivor() -> set[int]:
+        return {process.pid for process in victims.workers() if environ_of(process).get("CONTAINER_ID") == survivor}
+
+    before = pids_of_survivor()
     killed.kill()
     worker.kill()
+    # a new worker takes the task: the driver has been told of the old one's end
+    until(pids_of_survivor, lambda pids: bool(pids - before), seconds=60)
 
     def busy_containers() -> set[str]:
         return {environ_of(process).get("CONTAINER_ID", lost) for process in victims.busy_executors()}

@@ -8,7 +8,7 @@ import pytest
 
 from ops.aws import account as accounts
 from ops.aws.account import Account
-from ops.cli.given import open_account, read_place
+from ops.cli.place import open_account, read_place
 from ops.core.target import Keys, Target
 
 EMULATED = Target(

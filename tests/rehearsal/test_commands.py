@@ -68,7 +68,7 @@ def test_a_failed_step_ends_with_the_jobs_own_words_and_code(history: Operator) 
     assert re.search(r"^the step s-\w+ on j-\w+ failed$", printed, re.MULTILINE)
     assert re.search(r"^cause +input-missing: the input is missing, empty, or holds no such image$", printed, re.M)
     assert re.search(r"^said +no image is of class No such fruit \(the job, in phase list\)$", printed, re.M)
-    assert re.search(r"^where +jobs/fruits/pipeline\.py:\d+, in _list \(driver\)$", printed, re.M)
+    assert re.search(r"^where +jobs/fruits/inputs\.py:\d+, in require_classes \(driver\)$", printed, re.M)
     assert re.search(r"^fix +one of Banana, Cherry, ", printed, re.M)
     assert "s3://fruits-local-logs-" in printed
 

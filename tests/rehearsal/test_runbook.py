@@ -113,7 +113,7 @@ def test_coming_back_to_a_step(history: Operator) -> None:
 def test_a_failed_step_is_explained_again(history: Operator) -> None:
     printed = said(history, "A step failed", "make diagnose STEP=s-…")
     assert re.search(r"^cause +input-missing: the input is missing", printed, re.MULTILINE)
-    assert re.search(r"^where +jobs/fruits/pipeline\.py:\d+, in _list \(driver\)$", printed, re.MULTILINE)
+    assert re.search(r"^where +jobs/fruits/inputs\.py:\d+, in require_classes \(driver\)$", printed, re.MULTILINE)
     assert re.search(r"^ +InputError|fruits\.errors\.InputError: no image is of class", printed, re.MULTILINE)
     assert re.search(
         r"^log +s3://fruits-local-logs-\d+/emr/j-\w+/containers/\S+_000001/std\w+\.gz$", printed, re.MULTILINE
