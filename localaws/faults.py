@@ -10,9 +10,9 @@
 
 On a real YARN (``LOCALAWS_YARN=1``) also:
 
-``driver-memory``   the driver's container has no room for its Python: YARN kills the application's master
+``driver-memory``   the driver's Python grows until YARN kills its container, and with it the application's master
 ``executor-heap``   the heap of the executors is too small for what they hold
-``worker-memory``   the executors' containers have no room for their Python workers: YARN kills them
+``worker-memory``   the Python workers grow until YARN kills their executors' containers
 ``worker-killed``   every Python worker gets SIGKILL, as the kernel does when memory runs out
 ``master-lost``     the instance on which the driver runs is gone
 ``disk-full``       the disks of a new cluster's nodes count as full, so that none is healthy
@@ -26,6 +26,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -39,14 +40,17 @@ KINDS = ("bootstrap", "executor-lost", "spot", "no-capacity", "step-oom", "s3-sl
 _IMPATIENT = {"spark.fruits.executors.wait": "20"}
 NO_WORKER_IS_SO_LARGE = {"spark.executor.cores": "1000", **_IMPATIENT}
 """Why no worker of ``local-cluster`` takes an executor."""
+GROWING = str(Path(__file__).with_name("growing"))
+"""On a Python's path, it makes the Python grow."""
 SUBMITTED: dict[str, dict[str, str]] = {
     "no-capacity": {"spark.dynamicAllocation.enabled": "false", "spark.executor.instances": "0", **_IMPATIENT},
-    "driver-memory": {"spark.driver.memory": "700m", "spark.driver.memoryOverhead": "16m"},
+    "driver-memory": {"spark.yarn.appMasterEnv.PYTHONPATH": GROWING},
     # the last of a JVM's options wins, and Spark lets no -Xmx through
     "executor-heap": {"spark.executor.extraJavaOptions": "-XX:MaxHeapSize=24m"},
-    "worker-memory": {"spark.executor.memory": "500m", "spark.executor.memoryOverhead": "16m"},
+    "worker-memory": {"spark.executorEnv.PYTHONPATH": GROWING},
 }
-"""What a step is submitted with on YARN: limits too small for its memory, or no executor at all."""
+"""What a step is submitted with on YARN: a Python or a heap that needs more than it may have, or no executor at all.
+Containers that are too small from the start are no accident: the job refuses them before it reads an image."""
 FULL_DISKS = {
     "yarn.nodemanager.disk-health-checker.disk-utilization-threshold.enabled": "true",
     "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": "0.01",

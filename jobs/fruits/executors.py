@@ -30,6 +30,11 @@ class ExecutorCluster(Protocol):
     def cancel(self) -> None: ...
 
 
+def is_connect(spark: SparkSession) -> bool:
+    """Whether it is a session of Spark Connect, which has no context."""
+    return ".connect." in type(spark).__module__
+
+
 class SparkCluster:
     """A session's own cluster; ``from_session`` gives None where the driver runs tasks itself, or has no context."""
 
@@ -38,10 +43,9 @@ class SparkCluster:
 
     @classmethod
     def from_session(cls, spark: SparkSession) -> SparkCluster | None:
-        try:
-            master = str(spark.sparkContext.master)
-        except Exception:  # noqa: BLE001 - Spark Connect has no context, and says so in its own exception
+        if is_connect(spark):
             return None
+        master = str(spark.sparkContext.master)
         is_local = master.startswith("local") and not master.startswith("local-cluster")
         return None if is_local else cls(spark)
 

@@ -25,7 +25,7 @@ from fruits.errors import (
     RejectRateError,
     StorageError,
 )
-from fruits.executors import limit_wait
+from fruits.executors import is_connect, limit_wait
 from fruits.failures import explain
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
 from fruits.formats import ENDINGS_TEXT
@@ -59,10 +59,9 @@ def count_slots(spark: SparkSession, request: Request) -> int:
     executors = conf.get("spark.dynamicAllocation.maxExecutors" if dynamic else "spark.executor.instances", "0")
     if str(executors).isdigit() and 0 < int(str(executors)) < 100_000:
         return int(str(executors)) * cores
-    try:
-        return max(1, int(spark.sparkContext.defaultParallelism))
-    except Exception:  # noqa: BLE001 - Spark Connect has no context, and says so in its own exception
+    if is_connect(spark):
         return max(1, int(conf.get("spark.default.parallelism", str(os.cpu_count() or 2)) or 2))
+    return max(1, int(spark.sparkContext.defaultParallelism))
 
 
 class Run:
@@ -433,18 +432,21 @@ def _require_scores(counts: list[checks.ClassCount], scores: list[Part]) -> None
 
 def tag_jobs(spark: SparkSession, tag: str) -> None:
     """Name the jobs that this thread starts: a context may be shared with other people's."""
-    try:
-        spark.sparkContext.addJobTag(tag)
-    except Exception:  # noqa: BLE001 - Spark Connect has no context, and says so in its own exception
+    if is_connect(spark):
         spark.addTag(tag)
+    else:
+        spark.sparkContext.addJobTag(tag)
 
 
 def cancel_jobs(spark: SparkSession, tag: str) -> None:
-    """Stop what runs on the cluster under a name, as well as this kind of session can."""
+    """Stop what runs on the cluster under a name; where Spark has ended already, nothing runs."""
     try:
-        spark.sparkContext.cancelJobsWithTag(tag)
-    except Exception:  # noqa: BLE001 - Spark Connect has no context, and says so in its own exception
-        spark.interruptTag(tag)
+        if is_connect(spark):
+            spark.interruptTag(tag)
+        else:
+            spark.sparkContext.cancelJobsWithTag(tag)
+    except Exception as error:  # noqa: BLE001 - of whatever kind: what is told is why the run ends, not this
+        print(f"(Spark could not be asked to stop its jobs: {type(error).__name__})")  # noqa: T201
 
 
 def _make_canonical(store: Store) -> str:

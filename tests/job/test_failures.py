@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import pickle
+from typing import Any, cast
 
 import pytest
-from fruits import errors, versions
+from fruits import errors, pipeline, versions
 from fruits.errors import FruitsError, ModelError, StorageError, VersionMismatchError
 from fruits.failures import explain
 
@@ -103,3 +104,27 @@ def test_a_package_missing_on_one_side_is_a_difference() -> None:
 def test_the_versions_that_decide_about_values_are_all_there() -> None:
     assert set(versions.collect()) == {"python", "fruits", "numpy", "pyarrow", "pillow", "pi-heif", "openvino"}
     assert "missing" not in versions.collect().values()
+
+
+class EndedSpark:
+    """A session whose context Spark has stopped, as after too many lost executors."""
+
+    @property
+    def sparkContext(self) -> EndedSpark:
+        return self
+
+    def cancelJobsWithTag(self, _: str) -> None:
+        raise RuntimeError("Cannot call methods on a stopped SparkContext.")
+
+
+def test_a_spark_that_has_ended_does_not_hide_why_the_run_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        try:
+            raise RuntimeError("Max number of executor failures (3) reached")
+        except RuntimeError:
+            pipeline.cancel_jobs(cast(Any, EndedSpark()), "a run")
+            raise
+
+    with pytest.raises(RuntimeError, match="Max number of executor failures"):
+        fail()
+    assert "could not be asked to stop its jobs" in capsys.readouterr().out
