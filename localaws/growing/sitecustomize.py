@@ -5,18 +5,31 @@ Every Python that starts with this folder on its path imports this module by its
 
 from __future__ import annotations
 
+import re
 import threading
 import time
+from pathlib import Path
 
-MOST, PIECE, PAUSE = 8 << 30, 64 << 20, 0.25
-"""Bytes in all and at a time, and seconds between two pieces."""
+MOST, LEAST_LEFT, PIECE, PAUSE = 8 << 30, 2 << 30, 128 << 20, 0.1
+"""Bytes in all, bytes that the machine keeps, bytes at a time; seconds between two pieces."""
+
+
+def _read_available() -> int:
+    """Bytes that the machine can still give; ``MOST`` where it does not say."""
+    try:
+        found = re.search(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text())
+    except OSError:
+        return MOST
+    return int(found[1]) << 10 if found else MOST
 
 
 def _grow() -> None:
-    pieces = []
-    for _ in range(MOST // PIECE):
+    """Faster than a run gets to where it looks at its own memory: it would refuse what is too little for it."""
+    pieces: list[bytes] = []
+    while len(pieces) * PIECE < MOST and _read_available() > LEAST_LEFT:
         pieces.append(b"\1" * PIECE)  # written to: memory that nobody touched takes no room
         time.sleep(PAUSE)
+    threading.Event().wait()  # what was taken is kept
 
 
 threading.Thread(target=_grow, name="growing", daemon=True).start()

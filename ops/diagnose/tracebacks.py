@@ -110,7 +110,19 @@ class Traceback:
     def is_itself(self) -> bool:
         """Whether its exception neither carries another nor follows from a process that has gone."""
         name = self.exception.rpartition(".")[2]
-        return bool(name) and not self.is_wrapper and name not in AFTERMATH
+        return bool(name) and not self.is_wrapper and name not in AFTERMATH and not self._misses_its_folder
+
+    @property
+    def _misses_its_folder(self) -> bool:
+        """Whether its process lost the folder it works in: YARN removes it with a container that it ends.
+
+        The archive of code was there when Python started, or it would not be asked for a module; a file without a
+        name is what ``os.getcwd()`` misses.
+        """
+        if self.exception != "FileNotFoundError":
+            return False
+        from_archive = bool(self.frames) and self.frames[-1].file == "<frozen zipimport>"
+        return from_archive or self.message.strip() == "[Errno 2] No such file or directory"
 
     @property
     def decides(self) -> bool:

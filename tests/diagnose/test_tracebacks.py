@@ -175,3 +175,18 @@ def test_what_follows_from_a_process_that_has_gone_decides_nothing() -> None:
     assert not one(WRAPPED).is_itself
     assert one("ValueError: x").process == "driver"
     assert one("ValueError: x", '  File "/x/pyspark.zip/pyspark/daemon.py", line 1, in m\n').process == "worker"
+
+
+@pytest.mark.parametrize(
+    ("last", "message", "decides"),
+    [
+        ("<frozen zipimport>", "[Errno 2] No such file or directory: '/mnt/yarn/c_06/fruits.zip'", False),
+        ("/x/posixpath.py", "[Errno 2] No such file or directory", False),
+        ("/x/posixpath.py", "[Errno 2] No such file or directory: '/mnt/yarn/c_06/weights.h5'", True),
+    ],
+)
+def test_a_process_whose_folder_was_removed_is_no_cause(last: str, message: str, decides: bool) -> None:
+    """YARN removes the folder of a container that it ends, below workers that still live."""
+    text = f'{HEAD}{OURS}  File "{last}", line 592, in _get_data\nFileNotFoundError: {message}\n'
+    (traceback,) = parse(text)
+    assert traceback.decides is decides

@@ -166,7 +166,8 @@ def open_notebook(target: Target, other: Keys) -> None:
 def destroy_and_keep_the_account(clone: Clone) -> None:
     """`make destroy` but for its last act, to stop the embedded AWS."""
     program = (
-        "from ops.core.console import Console; from ops.lifecycle import environment as e; e.destroy({}, Console())"
+        "from ops.cli.place import open_account; from ops.core.console import Console; "
+        "from ops.lifecycle.environment import destroy; destroy(open_account({}), Console())"
     )
     command = [sys.executable, "-c", program]
     environ = {**clone.environ, "PYTHONPATH": "jobs"}
