@@ -40,7 +40,7 @@ KINDS = ("bootstrap", "executor-lost", "spot", "no-capacity", "step-oom", "s3-sl
 _IMPATIENT = {"spark.fruits.executors.wait": "20"}
 NO_WORKER_IS_SO_LARGE = {"spark.executor.cores": "1000", **_IMPATIENT}
 """Why no worker of ``local-cluster`` takes an executor."""
-GROWING = str(Path(__file__).with_name("growing"))
+GROWING = str(Path(__file__).with_name("yarn") / "growing")
 """On a Python's path, it makes the Python grow."""
 SUBMITTED: dict[str, dict[str, str]] = {
     "no-capacity": {"spark.dynamicAllocation.enabled": "false", "spark.executor.instances": "0", **_IMPATIENT},
