@@ -16,9 +16,6 @@ from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, 
 from localaws import server
 from localaws.settings import Settings
 from localaws.state import Record
-from ops.core.console import Console
-from ops.lifecycle.environment import fetch_files
-from ops.lifecycle.upload import images_below, upload
 
 FULL = 30_000
 REGION = "eu-west-3"
@@ -85,7 +82,7 @@ def measure(options: Options) -> BenchmarkResult:
             _make_bucket(record, "results")
             for name in RESULT:
                 _client(record).upload_file(str(result / name), "results", f"run/{name}")
-            itself = [sys.executable, "-m", "benchmarks.uploads"]
+            itself = [sys.executable, "-m", "benchmarks.transfer"]
             sides = {
                 OURS: [*itself, "send", str(folder), _make_bucket(record, "ours")],
                 SYNC: _aws(str(folder), f"s3://{_make_bucket(record, 'theirs')}/images"),
@@ -117,17 +114,3 @@ def measure(options: Options) -> BenchmarkResult:
             ),
         ),
     )
-
-
-def main(action: str, place: str, target: str) -> None:
-    """One side, in a process of its own, as the commands do it."""
-    s3 = boto3.client("s3")
-    if action == "send":
-        folder = Path(place)
-        upload(s3, target, folder, images_below(folder)[0], Console(quiet=True))
-    else:
-        fetch_files(s3, place, "run", Path(target), Console(quiet=True))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
