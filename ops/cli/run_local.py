@@ -14,13 +14,20 @@ from ops.cli.given import read_fields
 from ops.job.local_spark import SAMPLE, make_request
 
 
-def require_known(request: Request, source: Store) -> None:
+def require_known(request: Request) -> None:
     """Refuse classes that a local folder does not have; nothing is listed where none is named."""
-    if request.classes:
-        from fruits.selection import normalise_names
+    if not request.classes:
+        return
+    from fruits.selection import normalise_names
 
-        labels = {read_label(f"{source.uri}/{entry.key}") for entry in walk(source, LeftOut())}
-        require_classes(normalise_names(request.classes), labels)
+    source, labels = Store(request.input), set[str]()
+    if request.input == SAMPLE:
+        from sample.fruits import FRUITS
+
+        labels |= FRUITS.keys()  # what is not drawn yet
+    if source.kind() == "folder":
+        labels |= {read_label(f"{source.uri}/{entry.key}") for entry in walk(source, LeftOut())}
+    require_classes(normalise_names(request.classes), labels)
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -30,11 +37,11 @@ def main(environ: Mapping[str, str]) -> int:
     """
     uri = environ.get("REQUEST")
     request = read_request(uri) if uri else make_request(read_fields(environ))
+    source = Store(request.input)
     if request.input != SAMPLE:
-        source = Store(request.input)
         require_image(source)
-        if source.is_local:
-            require_known(request, source)
+    if source.is_local:
+        require_known(request)
     from fruits.models import require_model
 
     require_model(request)
@@ -46,7 +53,6 @@ def main(environ: Mapping[str, str]) -> int:
     console = Console()
     if request.input == SAMPLE:
         counts = draw_sample(Path(SAMPLE))
-        require_known(request, Store(SAMPLE))
         console.print(
             f"the embedded sample, drawn (not photographed): {sum(counts.values())} images of {len(counts)} fruits "
             f"in {SAMPLE}",
