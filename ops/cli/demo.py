@@ -25,7 +25,7 @@ from ops.lifecycle.environment import (
     apply,
     destroy,
     fetch_results,
-    open_account,
+    prepare_account,
     stop_embedded,
 )
 from ops.lifecycle.upload import images_below, upload
@@ -68,7 +68,7 @@ def demo(place: Place, order: Order, console: Console, *, yarn: bool = False) ->
     price = ""
     console.print(foretell(order.size.arch, yarn=yarn))
     try:
-        account = open_account(place, order, console, yarn=yarn)
+        account = prepare_account(place, order, console, yarn=yarn)
         apply(account, order, console)
         draw_sample(SAMPLE)
         counts = upload(account.client("s3"), account.bucket("data"), SAMPLE, images_below(SAMPLE)[0], console)

@@ -61,7 +61,7 @@ def apply(environ: Mapping[str, str]) -> int:
 
     def body(console: Console) -> None:
         order, place = read_order(environ), read_place(environ)
-        account = environment.open_account(place, order, console, yarn=is_on(environ, "YARN"))
+        account = environment.prepare_account(place, order, console, yarn=is_on(environ, "YARN"))
         environment.apply(account, order, console)
         console.print(last_line(account))
         tell_next(console, account.target.command("upload-dataset INPUT=folder"), account.target.command("run-step"))

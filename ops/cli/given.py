@@ -10,6 +10,7 @@ from typing import Any
 from fruits.errors import UsageError
 from fruits.request import MEANINGS
 
+from ops.cli.options import is_whole_number
 from ops.core.console import Person
 from ops.core.errors import WrongUseError
 from ops.terraform.variables import Size
@@ -36,7 +37,7 @@ def read_whole_number(environ: Mapping[str, str], name: str, default: int, *, le
     (3, 0)
     """
     text = environ.get(name, "").strip() or str(default)
-    if not (text.isascii() and text.isdigit()) or int(text) < least:
+    if not is_whole_number(text, least):
         raise UsageError(f"{name}={text} is not a number from {least}. Fix: for example {name}={default}.")
     return int(text)
 

@@ -81,9 +81,18 @@ class Option:
         """
         if self.choices and text not in self.choices:
             raise WrongUseError(f"{self.name}={text} is not known: choose from {', '.join(self.choices)}.")
-        if self.count and not (text.isascii() and text.isdigit() and int(text)):
+        if self.count and not is_whole_number(text):
             example = f"{self.name}={self.count}"
             raise WrongUseError(f"{self.name}={text} is not a number from 1. Fix: for example {example}.")
+
+
+def is_whole_number(text: str, least: int = 1) -> bool:
+    """Whether a text is a whole number from ``least`` on, in digits.
+
+    >>> is_whole_number("3"), is_whole_number("0"), is_whole_number("0", 0), is_whole_number("²")
+    (True, False, True, False)
+    """
+    return text.isascii() and text.isdigit() and int(text) >= least
 
 
 _CHOICES = {"engine": ENGINES, "precision": PRECISIONS}

@@ -101,7 +101,7 @@ def require_processor(arch: str, fix: str) -> None:
         )
 
 
-def open_account(place: Place, order: Order, console: Console, *, yarn: bool = False) -> Account:
+def prepare_account(place: Place, order: Order, console: Console, *, yarn: bool = False) -> Account:
     """The account of an environment that is to be made; the embedded AWS is started for it.
 
     Raises
@@ -386,12 +386,14 @@ def fetch_files(s3: Any, bucket: str, prefix: str, folder: Path, console: Consol
         for item in page.get("Contents", [])
         if (name := item["Key"].removeprefix(f"{prefix}/")) in FETCHED
     }
+    if not sizes:
+        return False
     with counting(console, "fetching", sum(sizes.values()), bytes_=True) as advance:
         for name in sizes:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             s3.download_file(bucket, f"{prefix}/{name}", str(target), Callback=advance)
-    return bool(sizes)
+    return True
 
 
 def purge(account: Account, person: Person, console: Console, *, named: str = "") -> None:

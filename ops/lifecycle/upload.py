@@ -52,9 +52,9 @@ def images_below(folder: Path) -> tuple[list[Path], LeftOut]:
     return sorted(found), left
 
 
-def stored(s3: Any, bucket: str, prefix: str) -> dict[str, tuple[int, float]]:
-    """Size and time (seconds since 1970) by key of the images below a prefix."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
+def list_stored(s3: Any, bucket: str) -> dict[str, tuple[int, float]]:
+    """Size and time (seconds since 1970) by key of the images of a bucket."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{PREFIX}/")
     return {
         item["Key"]: (int(item["Size"]), item["LastModified"].timestamp())
         for page in pages
@@ -83,16 +83,19 @@ class Sent:
 
     Attributes
     ----------
-    images : in the folder
-    sent : of them, now
+    sent : images, now
     here, before, after : images by class, in the folder and in the bucket
     """
 
-    images: int
     sent: int
     here: dict[str, int]
     before: dict[str, int]
     after: dict[str, int]
+
+    @property
+    def images(self) -> int:
+        """Images in the folder."""
+        return sum(self.here.values())
 
 
 def upload(s3: Any, bucket: str, folder: Path, paths: list[Path], console: Console) -> Sent:
@@ -107,7 +110,7 @@ def upload(s3: Any, bucket: str, folder: Path, paths: list[Path], console: Conso
         When an image did not arrive.
     """
     with working(console, f"counting the images of s3://{bucket}/{PREFIX}/"):
-        before = stored(s3, bucket, PREFIX)
+        before = list_stored(s3, bucket)
     now = time.time()
 
     def is_needed(path: Path, key: str) -> bool:
@@ -119,11 +122,11 @@ def upload(s3: Any, bucket: str, folder: Path, paths: list[Path], console: Conso
     todo = [path for path, key in keys.items() if is_needed(path, key)]
     if todo:
         _send(s3, bucket, {path: keys[path] for path in todo}, console)
-    after = stored(s3, bucket, PREFIX) if todo else before
+    after = list_stored(s3, bucket) if todo else before
     missing = [key for key in keys.values() if key not in after]
     if missing:
         raise OperatorError(f"{len(missing)} images did not arrive, first {missing[0]}. Fix: run it again.")
-    return Sent(len(paths), len(todo), count_by_class(map(str, paths)), count_by_class(before), count_by_class(after))
+    return Sent(len(todo), count_by_class(map(str, paths)), count_by_class(before), count_by_class(after))
 
 
 def _send(s3: Any, bucket: str, keys: Mapping[Path, str], console: Console) -> None:

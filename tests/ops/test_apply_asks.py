@@ -169,7 +169,7 @@ def test_nodes_of_another_processor_are_refused_before_anything_starts(
     monkeypatch.setattr("platform.machine", lambda: machine)
     monkeypatch.setattr(environment, "start_embedded", lambda *_: pytest.fail("it was started"))
     with pytest.raises(WrongUseError, match=re.escape(sentence)):
-        environment.open_account(Place(), Order(size=Size(arch=arch)), Console(quiet=True))
+        environment.prepare_account(Place(), Order(size=Size(arch=arch)), Console(quiet=True))
     monkeypatch.setenv("LOCALAWS_EXECUTE", "0")
     environment.require_processor(arch, "nothing is run")
 
