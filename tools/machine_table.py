@@ -20,7 +20,7 @@ from ops.core.paths import ROOT
 from ops.core.target import NO_ACCOUNT, Target
 from ops.cost import candidates, speed
 from ops.prices import table as prices
-from ops.terraform.offline import planned
+from ops.terraform.offline import plan_cluster
 from ops.terraform.variables import Size
 
 PAGE = ROOT / "docs" / "elsewhere" / "one-machine.md"
@@ -75,7 +75,7 @@ def compute_rows(plan: Mapping[str, Any]) -> list[TableRow]:
     ------
     OperatorError : a benchmark has no result, or the plan no cluster
     """
-    book, rate = prices.table(), speed.of_bench()
+    book, rate = prices.table(), speed.read_bench_speed()
     bench = json.loads(speed.BENCH.read_text())
     try:
         results = json.loads(WHOLE.read_text())
@@ -151,7 +151,7 @@ def main() -> int:
     """Entry point of `make machine-table`. Exit code: 0; 1 no plan or no figures; 3 no usable Terraform."""
     target = Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True)
     try:
-        text = replace_table(PAGE.read_text(encoding="utf-8"), render_table(planned(target, Size())))
+        text = replace_table(PAGE.read_text(encoding="utf-8"), render_table(plan_cluster(target, Size())))
     except (OperatorError, TerraformError) as error:
         Console(stderr=True).print(f"machine-table: {error}", style="red")
         return error.exit_code

@@ -7,7 +7,7 @@ import webbrowser
 from collections.abc import Mapping
 
 
-def wanted(environ: Mapping[str, str], *, terminal: bool, platform: str = sys.platform) -> bool:
+def is_wanted(environ: Mapping[str, str], *, terminal: bool, platform: str = sys.platform) -> bool:
     """Whether to open a browser: a person at a terminal, with a display, who did not decline.
 
     Parameters
@@ -25,9 +25,9 @@ def wanted(environ: Mapping[str, str], *, terminal: bool, platform: str = sys.pl
     return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
-def show(address: str, environ: Mapping[str, str], *, terminal: bool) -> bool:
+def open_page(address: str, environ: Mapping[str, str], *, terminal: bool) -> bool:
     """Open an address if that is wanted and possible; whether it was."""
-    if not wanted(environ, terminal=terminal):
+    if not is_wanted(environ, terminal=terminal):
         return False
     try:
         return webbrowser.open(address)

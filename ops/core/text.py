@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 
-def utc(moment: datetime) -> str:
+def format_utc(moment: datetime) -> str:
     """A moment for a reader.
 
     >>> utc(datetime(2026, 11, 24, 9, 5, tzinfo=UTC))
@@ -14,7 +14,7 @@ def utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds for a reader.
 
     >>> duration(42), duration(200), duration(7500)
@@ -26,7 +26,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def age(since: datetime, now: datetime) -> str:
+def format_age(since: datetime, now: datetime) -> str:
     """How long something has been there.
 
     >>> age(datetime(2026, 11, 1), datetime(2026, 11, 2, 3, 30))
@@ -36,7 +36,7 @@ def age(since: datetime, now: datetime) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
-def size(octets: int) -> str:
+def format_size(octets: int) -> str:
     """Bytes for a reader.
 
     >>> size(0), size(1536), size(3 * 2**30)

@@ -47,7 +47,7 @@ class Report:
         return self.diagnostics if waiting else ""
 
 
-def parse(text: str) -> Report:
+def parse_report(text: str) -> Report:
     """The report in a log.
 
     >>> parse("INFO Client: Application report for application_1795788536013_0001 (state: FINISHED)").state
@@ -57,7 +57,7 @@ def parse(text: str) -> Report:
     return Report(tuple(_STATE.findall(text)), "".join(last["final"]), "".join(last["words"]).strip())
 
 
-def in_plain_words(waits: str) -> str:
+def explain_words(waits: str) -> str:
     """What YARN's words say that an application waits for.
 
     >>> in_plain_words("Skipping AM assignment as cluster resource is empty.  Details : ...")

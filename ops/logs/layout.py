@@ -70,7 +70,7 @@ class Log:
         return container_number(self.container) == 1
 
 
-def split_uri(uri: str) -> tuple[str, str]:
+def split_s3_uri(uri: str) -> tuple[str, str]:
     """Bucket and key of an S3 address.
 
     >>> split_uri("s3n://logs/emr/x.gz"), split_uri("s3://logs")
@@ -101,7 +101,7 @@ def cluster_uri(log_uri: str | None, cluster_id: str) -> str | None:
     """
     if not log_uri or not is_s3(log_uri):
         return None
-    bucket, key = split_uri(log_uri)
+    bucket, key = split_s3_uri(log_uri)
     return f"s3://{'/'.join(part for part in (bucket, key.strip('/'), cluster_id) if part)}/"
 
 
@@ -207,7 +207,7 @@ def stream_of(name: str) -> str:
     return match[1] if match else bare
 
 
-def parse(key: str, size: int = 0, modified: float = 0.0) -> Log:
+def parse_key(key: str, size: int = 0, modified: float = 0.0) -> Log:
     """What an address means, wherever the tree above it was cut off.
 
     >>> parse("j-1ABCDEFGHIJKL/steps/s-1ABCDEFGHIJKL/stderr.gz").kind

@@ -27,7 +27,7 @@ SECRET_NAME = re.compile(
 )
 
 
-def masked(text: str, *, secrets: Iterable[str] = (), accounts: Iterable[str] = ()) -> str:
+def mask_text(text: str, *, secrets: Iterable[str] = (), accounts: Iterable[str] = ()) -> str:
     """A text without what must not be read.
 
     Parameters

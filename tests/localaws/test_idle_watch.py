@@ -16,7 +16,7 @@ import pytest
 
 from localaws.services.workflows import InvalidDefinition, TaskFailedError, check, evaluate, stretched
 from localaws.settings import ROOT
-from ops.terraform.binary import cli_config, find_mirror
+from ops.terraform.binary import find_mirror, render_cli_config
 from tests.localaws.support import REGION, World, step, until
 
 pytestmark = [pytest.mark.aws, pytest.mark.terraform]
@@ -79,7 +79,7 @@ def watches(world: World, terraform: Path, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("watches")
     (folder / "idle").symlink_to(ROOT / "infra" / "modules" / "idle")
     (folder / "main.tf").write_text(MAIN)
-    (folder / "rc").write_text(cli_config(find_mirror()))
+    (folder / "rc").write_text(render_cli_config(find_mirror()))
     made = Watches(world, folder, terraform)
     made.run("init", "-input=false")
     return made

@@ -8,7 +8,7 @@ import pytest
 
 from ops.aws.account import Account
 from ops.core.target import Target
-from ops.cost.billing import Item, RunningCosts, as_json, describe_total, exit_code, lines, others
+from ops.cost.billing import Item, RunningCosts, as_json, describe_total, exit_code, render_lines, split_arns
 from ops.cost.money import Currency
 
 EURO = Currency("EUR", Decimal("0.5"), "2026-10-30")
@@ -31,7 +31,7 @@ def test_each_thing_has_its_price_and_what_removes_it() -> None:
     bill = RunningCosts(
         items=[CLUSTER, ENDPOINT, BUCKET, STRANGE], free=["a", "b"], unseen=["quotas"], age="prices are old"
     )
-    assert lines(bill, REAL, EURO) == [
+    assert render_lines(bill, REAL, EURO) == [
         "still billing of ENV=dev in eu-west-3",
         "  cluster cluster-1: there; 1.25 USD per hour. Remove: it",
         "  endpoint endpoint-1: there; ~0.02 USD per hour. Remove: it",
@@ -43,7 +43,7 @@ def test_each_thing_has_its_price_and_what_removes_it() -> None:
         "it bills 1.27 USD (0.64 EUR) an hour before tax until make destroy ENV=dev; 3.10 USD (1.55 EUR) a month for "
         "what is stored (make purge ENV=dev removes it); not everything could be listed",
     ]
-    assert "(embedded AWS: nothing is billed, this is what AWS would)" in lines(bill, EMULATED, EURO)[0]
+    assert "(embedded AWS: nothing is billed, this is what AWS would)" in render_lines(bill, EMULATED, EURO)[0]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_of_things_with_our_tags_free_listed_and_strange_ones_are_told_apart() -
     account = "eu-west-3:123456789012"
     key, table = f"arn:aws:kms:{account}:key/1", f"arn:aws:dynamodb:{account}:table/t"
     vpc, bucket = f"arn:aws:ec2:{account}:vpc/vpc-1", "arn:aws:s3:::fruits-dev-data"
-    items, free = others([vpc, bucket, key, table], "dev")
+    items, free = split_arns([vpc, bucket, key, table], "dev")
     assert free == [vpc]
     assert [(one.kind, one.id, one.usd_month, one.inferred) for one in items] == [
         ("key", key, Decimal(1), True),

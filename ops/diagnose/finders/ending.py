@@ -26,7 +26,7 @@ def find_by_end(scene: Scene) -> Hit | None:
         return Hit(ending.SUCCEEDED, words, {"lost": lost}, end.words)
     if end.outcome == "running":
         if end.waits:
-            return Hit(ending.WAITING, words, {"waits": client.in_plain_words(end.waits)}, end.waits)
+            return Hit(ending.WAITING, words, {"waits": client.explain_words(end.waits)}, end.waits)
         if line := _find_waiting_line(scene):
             reason = _NO_NODE if "Lost executor " in line else _NO_ROOM
             return Hit(ending.WAITING, replace(words, source="the driver"), {"waits": reason}, line)
