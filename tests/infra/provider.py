@@ -18,9 +18,9 @@ from pathlib import Path
 
 from ops.core.target import INVENTED_KEYS
 from ops.terraform.binary import PROVIDER, current_platform, find_mirror
-from tests.infra import relay
 
 NAME = "TF_REATTACH_PROVIDERS"
+RELAY = Path(__file__).with_name("relay.py")
 
 
 def program() -> Path | None:
@@ -41,7 +41,7 @@ def start(environ: Mapping[str, str]) -> str | None:
     if provider is None:
         return None
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
-    command = [sys.executable, relay.__file__, provider]
+    command = [sys.executable, RELAY, provider]
     started = subprocess.Popen(
         command, env={**kept, **environ}, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
