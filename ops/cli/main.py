@@ -76,7 +76,7 @@ def run(command: Command, typed: Mapping[str, str], environ: Mapping[str, str]) 
         return ExitCode.INTERRUPTED
     except Exception as error:
         if isinstance(error, (OperatorError, FruitsError)):
-            told = explain_full_disk(error) or (str(error), int(error.exit_code))
+            told: tuple[str, int] | None = explain_full_disk(error) or (str(error), int(error.exit_code))
         else:
             from ops.cli.boundary import explain  # its libraries take a second: only where something else went wrong
 
