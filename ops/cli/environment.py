@@ -49,8 +49,8 @@ def run(command: str, environ: Mapping[str, str], body: Callable[[Console], int 
     except KeyboardInterrupt:
         console.print(f"interrupted; {left_after(command, is_local)}")
         return ExitCode.INTERRUPTED
-    except (OperatorError, LocalAwsError, FruitsError, BotoCoreError, ClientError) as error:
-        broke_off = isinstance(error, (CommandFailedError, SweepError, BotoCoreError, ClientError))
+    except (OperatorError, LocalAwsError, FruitsError, BotoCoreError, ClientError, OSError) as error:
+        broke_off = isinstance(error, (CommandFailedError, SweepError, BotoCoreError, ClientError, OSError))
         if command in ("apply", "destroy", "purge") and broke_off:
             error.add_note(left_after(command, is_local))
         raise
