@@ -261,7 +261,7 @@ def apply(
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
     try:
         with working(console, creating, quiet=not quiet), fault.injected(account, order.fault, fault.AT_START):
-            cluster.apply_plan(plan)
+            cluster.apply()
     except CommandFailedError as error:
         if (found := diagnosis.diagnose_start(account, error.output, console)) is None:
             raise

@@ -14,7 +14,6 @@ from ops.aws.account import Account, Place
 from ops.core.console import Console, Person
 from ops.lifecycle import environment
 from tests.drawn import draw_once
-from tests.infra import provider
 from tests.rehearsal.life import BUCKETS, Life
 from tests.rehearsal.support import Operator
 
@@ -31,15 +30,13 @@ def applications(address: str) -> str:
 def ends(life: Life) -> None:
     """`make destroy` but for its last act, to stop the embedded AWS: first the account is looked at."""
     life.before_destroy()
-    with provider.attached(life.provider):
-        environment.destroy(Account.at(Place()), Console())
+    environment.destroy(Account.at(Place()), Console())
     life.after_destroy()
 
 
-def purges(life: Life) -> None:
+def purges() -> None:
     """`make purge` but for its last act."""
-    with provider.attached(life.provider):
-        environment.purge(Account.at(Place()), Person(), Console(), named=BUCKETS["data"])
+    environment.purge(Account.at(Place()), Person(), Console(), named=BUCKETS["data"])
 
 
 @pytest.fixture(scope="session")
@@ -84,11 +81,10 @@ def history(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         operator.types("run-step", name="after its end")
         operator.types("shell", name="shell after its end")
         operator.follows("the cluster … is TERMINATED", but={"destroy": lambda: ends(life)})
-        operator.does("purge", lambda: purges(life))
+        operator.does("purge", purges)
         life.after_purge()
         operator.types("destroy", name="destroy of nothing")  # stops the embedded AWS, too
         yield operator
     finally:
-        provider.stop()
         stop = [sys.executable, "-m", "localaws", "stop"]
         subprocess.run(stop, env=operator.environ, cwd=operator.folder, check=False)
