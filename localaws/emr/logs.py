@@ -21,7 +21,7 @@ SHORTEST_SECONDS = 0.5
 def split_log_uri(uri: str) -> tuple[str, str]:
     """Bucket and key of an S3 URI.
 
-    >>> split_uri("s3://logs/emr/x.gz")
+    >>> split_log_uri("s3://logs/emr/x.gz")
     ('logs', 'emr/x.gz')
     """
     bucket, _, key = uri.split("://", 1)[1].partition("/")

@@ -21,7 +21,7 @@ def list_apps(sagemaker: Any, domain_id: str) -> list[dict[str, Any]]:
 def describe_app(app: Mapping[str, Any]) -> str:
     """An app for a reader.
 
-    >>> label({"AppType": "JupyterLab", "SpaceName": "mine", "ResourceSpec": {"InstanceType": "ml.t3.medium"}})
+    >>> describe_app({"AppType": "JupyterLab", "SpaceName": "mine", "ResourceSpec": {"InstanceType": "ml.t3.medium"}})
     'JupyterLab of mine (ml.t3.medium)'
     """
     kind = (app.get("ResourceSpec") or {}).get("InstanceType")

@@ -39,7 +39,7 @@ KINDS = ("replace", "destroy", "update", "create", "forget")
 def make_marker(env: str) -> str:
     """What a comment about an environment is found again by.
 
-    >>> marker("dev")
+    >>> make_marker("dev")
     '<!-- fruits-plan-report dev -->'
     """
     return f"<!-- fruits-plan-report {env} -->"
@@ -178,7 +178,7 @@ def name_causes(change: Change) -> str:
 def quote_code(text: str) -> str:
     """A code span that nothing in the text can end.
 
-    >>> code("a`b"), code("x")
+    >>> quote_code("a`b"), quote_code("x")
     ('``a`b``', '`x`')
     """
     flat = " ".join(text.split())
@@ -296,7 +296,7 @@ def write_price_line(subject: Subject) -> str:
 def count_changes(found: Sequence[Change]) -> str:
     """How much a plan does.
 
-    >>> counted([])
+    >>> count_changes([])
     'no change'
     """
     counts = Counter(change.kind for change in found)

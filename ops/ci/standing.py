@@ -35,7 +35,7 @@ class NoStandingError(TerraformError):
 def invent_value(address: str, name: str) -> str:
     """A value that is the same whenever it is asked for.
 
-    >>> made_up("aws_vpc.this", "create_date")
+    >>> invent_value("aws_vpc.this", "create_date")
     '2026-01-01T00:00:00Z'
     """
     digest = hashlib.sha256(f"{address}.{name}".encode()).hexdigest()[:17]

@@ -15,7 +15,7 @@ def is_wanted(environ: Mapping[str, str], *, terminal: bool, platform: str = sys
     environ : ``OPEN=0`` declines; ``CI`` means that nobody is here; a display where the platform needs one
     terminal : whether the command's output is one
 
-    >>> wanted({"DISPLAY": ":0"}, terminal=True, platform="linux"), wanted({}, terminal=True, platform="linux")
+    >>> is_wanted({"DISPLAY": ":0"}, terminal=True, platform="linux"), is_wanted({}, terminal=True, platform="linux")
     (True, False)
     """
     if environ.get("OPEN") == "0" or environ.get("CI") or not terminal:

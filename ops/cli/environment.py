@@ -49,8 +49,8 @@ def run_command(command: str, environ: Mapping[str, str], body: Callable[[Consol
     except KeyboardInterrupt:
         console.print(f"interrupted; {describe_leftovers(command, is_local)}")
         return ExitCode.INTERRUPTED
-    except (OperatorError, LocalAwsError, FruitsError, BotoCoreError, ClientError) as error:
-        broke_off = isinstance(error, (CommandFailedError, SweepError, BotoCoreError, ClientError))
+    except (OperatorError, LocalAwsError, FruitsError, BotoCoreError, ClientError, OSError) as error:
+        broke_off = isinstance(error, (CommandFailedError, SweepError, BotoCoreError, ClientError, OSError))
         if command in ("apply", "destroy", "purge") and broke_off:
             error.add_note(describe_leftovers(command, is_local))
         raise

@@ -116,7 +116,7 @@ def sort_by_telling(found: Sequence[Log]) -> list[Log]:
 def describe_age(log: Log, now: float) -> str:
     """How old a log is in S3.
 
-    >>> age(Log("k", "step", "stderr", modified=100.0), 160.4)
+    >>> describe_age(Log("k", "step", "stderr", modified=100.0), 160.4)
     '60 s old'
     """
     return f"{format_duration(max(0.0, now - log.modified))} old"
@@ -125,7 +125,7 @@ def describe_age(log: Log, now: float) -> str:
 def cut_tail(text: str, lines: int) -> str:
     r"""The last lines of a text; how many are missing is said.
 
-    >>> tail("a\nb\nc\n", 2)
+    >>> cut_tail("a\nb\nc\n", 2)
     '[... 1 line before ...]\nb\nc'
     """
     every = text.rstrip("\n").split("\n") if text.strip() else []

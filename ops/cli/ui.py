@@ -89,7 +89,7 @@ def wait_for_address(
 def read_port(line: str) -> int | None:
     """The port in the line with which the history server says that it listens.
 
-    >>> bound_port("26/11/24 10:00:00 INFO HistoryServer: Bound HistoryServer to 127.0.0.1, and started at "
+    >>> read_port("26/11/24 10:00:00 INFO HistoryServer: Bound HistoryServer to 127.0.0.1, and started at "
     ...            "https://localhost:18480")
     18480
     """

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 def format_utc(moment: datetime) -> str:
     """A moment for a reader.
 
-    >>> utc(datetime(2026, 11, 24, 9, 5, tzinfo=UTC))
+    >>> format_utc(datetime(2026, 11, 24, 9, 5, tzinfo=UTC))
     '2026-11-24 09:05 UTC'
     """
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
@@ -17,7 +17,7 @@ def format_utc(moment: datetime) -> str:
 def format_duration(seconds: float) -> str:
     """Seconds for a reader.
 
-    >>> duration(42), duration(200), duration(7500)
+    >>> format_duration(42), format_duration(200), format_duration(7500)
     ('42 s', '3 min', '2 h 5 min')
     """
     if seconds < 120:
@@ -29,7 +29,7 @@ def format_duration(seconds: float) -> str:
 def format_age(since: datetime, now: datetime) -> str:
     """How long something has been there.
 
-    >>> age(datetime(2026, 11, 1), datetime(2026, 11, 2, 3, 30))
+    >>> format_age(datetime(2026, 11, 1), datetime(2026, 11, 2, 3, 30))
     '27 h 30 min'
     """
     minutes = max(0, int((now - since).total_seconds() // 60))
@@ -39,7 +39,7 @@ def format_age(since: datetime, now: datetime) -> str:
 def format_size(octets: int) -> str:
     """Bytes for a reader.
 
-    >>> size(0), size(1536), size(3 * 2**30)
+    >>> format_size(0), format_size(1536), format_size(3 * 2**30)
     ('0 B', '1.5 KiB', '3.0 GiB')
     """
     amount, unit = float(octets), "B"

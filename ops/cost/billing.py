@@ -98,9 +98,9 @@ class RunningCosts:
 def read_kind(arn: str) -> str:
     """Service and resource type of an ARN.
 
-    >>> kind_of("arn:aws:ec2:eu-west-3:123456789012:vpc/vpc-1"), kind_of("arn:aws:s3:::fruits-dev-data-1")
+    >>> read_kind("arn:aws:ec2:eu-west-3:123456789012:vpc/vpc-1"), read_kind("arn:aws:s3:::fruits-dev-data-1")
     ('ec2:vpc', 's3:bucket')
-    >>> kind_of("arn:aws:elasticfilesystem:eu-west-3:123456789012:file-system/fs-1"), kind_of("odd")
+    >>> read_kind("arn:aws:elasticfilesystem:eu-west-3:123456789012:file-system/fs-1"), read_kind("odd")
     ('elasticfilesystem:file-system', ':')
     """
     parts = arn.split(":", 5)

@@ -24,7 +24,7 @@ NOT_COUNTED = (
 def round_amount(amount: Decimal, digits: int = 6) -> Decimal:
     """An amount to so many decimal places, halves up.
 
-    >>> rounded(Decimal("0.0000005")), rounded(Decimal("1.005"), 2)
+    >>> round_amount(Decimal("0.0000005")), round_amount(Decimal("1.005"), 2)
     (Decimal('0.000001'), Decimal('1.01'))
     """
     return amount.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
@@ -33,7 +33,7 @@ def round_amount(amount: Decimal, digits: int = 6) -> Decimal:
 def format_amount(amount: Decimal) -> str:
     """An amount for a reader: cents, and never 0.00 for something. More digits are in ``JSON=1``.
 
-    >>> shown(Decimal("12.345")), shown(Decimal("0.04567")), shown(Decimal("0")), shown(Decimal("0.00001"))
+    >>> tuple(format_amount(Decimal(usd)) for usd in ("12.345", "0.04567", "0", "0.00001"))
     ('12.35', '0.05', '0.00', 'below 0.01')
     """
     return "below 0.01" if 0 < amount < Decimal("0.005") else f"{round_amount(amount, 2):,}"

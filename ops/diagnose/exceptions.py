@@ -100,7 +100,7 @@ def parse_exceptions(text: str) -> list[Chain]:
     r"""The chains in a text, in its order; the last `MOST` of them. Never raises.
 
     >>> text = 'Exception in thread "main" a.b.OuterException: no\n\tat x.Y(Z)\nCaused by: c.InnerError: why\n'
-    >>> [(chain.deepest.summary, chain.ends) for chain in parse(text)]
+    >>> [(chain.deepest.summary, chain.ends) for chain in parse_exceptions(text)]
     [('c.InnerError: why', True)]
     """
     chains: deque[Chain] = deque(maxlen=MOST)

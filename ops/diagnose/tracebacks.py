@@ -151,7 +151,8 @@ class Traceback:
 def parse_tracebacks(text: str) -> list[Traceback]:
     r"""The tracebacks in a text, in its order; the last `MOST` of them. Never raises.
 
-    >>> found = parse('x\nTraceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\nValueError: no\n')
+    >>> text = 'x\nTraceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\nValueError: no\n'
+    >>> found = parse_tracebacks(text)
     >>> found[0].exception, found[0].message, found[0].frames[0].source
     ('ValueError', 'no', 'g()')
     """

@@ -57,7 +57,7 @@ def failure(check: str, cause: str, cure: str) -> Finding:
 def explain_failure(check: str, error: Exception) -> Finding:
     """An error of ours, whose message says cause and cure.
 
-    >>> failed("java", ValueError("there is none. Fix: install one.")).line
+    >>> explain_failure("java", ValueError("there is none. Fix: install one.")).line
     'failure  java           there is none. Fix: install one.'
     """
     cause, _, cure = " ".join(str(error).split()).partition(" Fix: ")
@@ -86,7 +86,7 @@ def exit_code(findings: Iterable[Finding]) -> int:
 def count_findings(findings: Sequence[Finding]) -> str:
     """The sum, for the end of the list.
 
-    >>> counted([ok("a", ""), ok("b", ""), warning("c", "")])
+    >>> count_findings([ok("a", ""), ok("b", ""), warning("c", "")])
     '2 ok, 1 warning, 0 failures'
     """
     number = {state: sum(found.state == state for found in findings) for state in (OK, WARNING, FAILURE)}

@@ -26,7 +26,7 @@ BESIDE = tuple(f"sample/{name}.py" for name in ("__init__", "camera", "clouds", 
 def split_cells(source: str) -> Iterator[tuple[str, str]]:
     """Kind (``code`` or ``markdown``) and text of each cell; what stands before the first is a remark.
 
-    >>> list(cells("# a remark\\n# %% [markdown]\\n# # Title\\n#\\n# text\\n\\n# %%\\nx = 1\\n"))
+    >>> list(split_cells("# a remark\\n# %% [markdown]\\n# # Title\\n#\\n# text\\n\\n# %%\\nx = 1\\n"))
     [('markdown', '# Title\\n\\ntext'), ('code', 'x = 1')]
     """
     for piece in ("\n" + source).split("\n# %%")[1:]:

@@ -10,8 +10,10 @@ another lock another place, and a cluster that runs keeps the one that it starte
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -87,7 +89,7 @@ def parse_lock(text: str) -> dict[str, frozenset[str]]:
 def read_pin(wheel: str) -> str:
     """The pin that a wheel's file name answers.
 
-    >>> pinned("absl_py-2.5.1-py3-none-any.whl")
+    >>> read_pin("absl_py-2.5.1-py3-none-any.whl")
     'absl-py==2.5.1'
     """
     name, version, _, _ = parse_wheel_filename(wheel)
@@ -247,6 +249,8 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
         log.seek(0)
         told = log.read()
     if pip.returncode:
+        if os.strerror(errno.ENOSPC) in told:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
         reason = [line for line in told.splitlines() if line.startswith("ERROR")] or ["no reason given"]
         raise WheelhouseError(
             f"The wheels of {lock.name} could not be downloaded (pip: {reason[-1].removeprefix('ERROR: ')}):"

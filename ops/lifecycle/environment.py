@@ -40,7 +40,6 @@ from ops.terraform.workspace import CommandFailedError, Workspace, find_embedded
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
 SAMPLE = Path("data/sample")
 NOTHING = "nothing was created."
-STOPPED_MESSAGE = "the embedded AWS is stopped; nothing is left running"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -436,4 +435,4 @@ def empty_bucket(s3: Any, bucket: str, say: Callable[[str], None] = lambda _: No
 def stop_embedded(console: Console) -> None:
     """Stop the embedded AWS, where it is ours."""
     if server.stop(Settings.from_environment().home):
-        console.print(STOPPED_MESSAGE)
+        console.print("the embedded AWS is stopped; nothing is left running")

@@ -77,7 +77,7 @@ class Excerpt:
 def clean_text(data: bytes) -> str:
     """Bytes as text that a terminal can show: line ends unified, control sequences gone, no byte an error.
 
-    >>> clean(b"a\\r\\nb\\x1b[31mred\\x00 \\xff")
+    >>> clean_text(b"a\\r\\nb\\x1b[31mred\\x00 \\xff")
     'a\\nbred \ufffd'
     """
     text = data.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")

@@ -19,7 +19,7 @@ def explain_wait(text: str) -> str:
     """What an application that has not begun waits for, in plain words; empty when it has begun or nothing says so.
 
     >>> report = "INFO Client: Application report for application_1795788536013_0001 (state: ACCEPTED)\\n"
-    >>> explain(report + "\\t diagnostics: Skipping AM assignment as cluster resource is empty.\\n" + report)
+    >>> explain_wait(report + "\\t diagnostics: Skipping AM assignment as cluster resource is empty.\\n" + report)
     'there is no healthy node (YARN: cluster resource is empty)'
     """
     report = client.parse_report(text)

@@ -68,7 +68,7 @@ class Change:
 def find_kind(actions: list[str]) -> Kind | None:
     """What a list of actions means; None where nothing is done to what is there.
 
-    >>> kind_of(["delete", "create"]), kind_of(["update"]), kind_of(["no-op"]), kind_of(["read"])
+    >>> find_kind(["delete", "create"]), find_kind(["update"]), find_kind(["no-op"]), find_kind(["read"])
     ('replace', 'update', None, None)
     """
     if {"create", "delete"} <= set(actions):
@@ -140,7 +140,7 @@ def hide_values(value: Any, sensitive: Any, name: str = "") -> Any:
     ----------
     sensitive : ``before_sensitive`` or ``after_sensitive``: true for all of it, or the same shape
 
-    >>> hidden({"user": "a", "password": "b", "url": "c"}, {"url": True})
+    >>> hide_values({"user": "a", "password": "b", "url": "c"}, {"url": True})
     {'user': 'a', 'password': '(sensitive)', 'url': '(sensitive)'}
     """
     if sensitive is True or (name and SECRET_NAME.search(name) and isinstance(value, str) and value):
@@ -214,7 +214,7 @@ def _with_unknown(value: Any, unknown: Any) -> Any:
 def flatten(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
     """The leaves of a value by path; what is null, empty or a copy of the tags is left out.
 
-    >>> flat({"a": [{"b": 1}], "c": None, "d": []})
+    >>> flatten({"a": [{"b": 1}], "c": None, "d": []})
     {('a', '0', 'b'): 1}
     """
     if isinstance(value, dict):

@@ -269,9 +269,9 @@ MONTHS_OF_TRUST = 12
 def describe_old_dates(dates: str, today: date) -> str:
     """What to say of a text's dates that are older than a year; an empty string where none is.
 
-    >>> aged("EC2 2025-04-04; EMR 2026-10-02", date(2026, 11, 27))
+    >>> describe_old_dates("EC2 2025-04-04; EMR 2026-10-02", date(2026, 11, 27))
     'prices of 2025-04-04 are older than 12 months. Fix: make prices ENV=dev renews them.'
-    >>> aged("EC2 2026-04-04, inferred; Spot inferred", date(2026, 11, 27))
+    >>> describe_old_dates("EC2 2026-04-04, inferred; Spot inferred", date(2026, 11, 27))
     ''
     """
     limit = today.replace(year=today.year - 1, day=min(today.day, 28)).isoformat()

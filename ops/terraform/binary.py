@@ -103,7 +103,7 @@ def find_terraform(environ: Mapping[str, str] | None = None) -> Path:
 def name_platform(system: str | None = None, machine: str | None = None) -> str:
     """This machine as Terraform names it.
 
-    >>> current_platform("Darwin", "arm64"), current_platform("Linux", "x86_64")
+    >>> name_platform("Darwin", "arm64"), name_platform("Linux", "x86_64")
     ('darwin_arm64', 'linux_amd64')
     """
     system, machine = (system or platform.system()).lower(), (machine or platform.machine()).lower()
@@ -186,7 +186,7 @@ def find_mirror(
 def render_cli_config(mirror: Path | None) -> str:
     """What Terraform's own configuration file must say.
 
-    >>> print(cli_config(Path("/srv/mirror")))
+    >>> print(render_cli_config(Path("/srv/mirror")))
     disable_checkpoint = true
     provider_installation {
       filesystem_mirror {
@@ -197,7 +197,7 @@ def render_cli_config(mirror: Path | None) -> str:
         exclude = ["registry.terraform.io/hashicorp/aws"]
       }
     }
-    >>> print(cli_config(None))
+    >>> print(render_cli_config(None))
     disable_checkpoint = true
     """
     lines = ["disable_checkpoint = true"]

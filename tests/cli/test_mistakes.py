@@ -155,6 +155,13 @@ MISTAKES = {
         ("JSON=2", 2, "JSON=2 is neither yes nor no."),
         ("K=3", 2, "K= is no variable of make classify."),
     ],
+    "weights": [
+        ("", 2, "MODEL is missing: whose weights? Fix: MODEL=one of mobilenet_v2"),
+        ("MODEL=resnet", 2, "there are no weights to fetch for 'resnet'. Fix: MODEL=one of mobilenet_v2"),
+        ("MODEL=efficientnet_lite0", 2, "come with its package. Fix: nothing is to be fetched."),
+        ("MODLE=resnet50", 2, "MODLE= is no variable of make weights. Did you mean MODEL?"),
+        ("ENV=dev", 2, "ENV= is no variable of make weights."),
+    ],
 }
 
 
