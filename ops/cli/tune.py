@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fruits.errors import UsageError
+from fruits.inputs import require_folder
 from fruits.models import require_model
 from fruits.request import Request
 from fruits.store import Store
@@ -133,10 +134,12 @@ def measure_choices(environ: Mapping[str, str], console: Console) -> Measurement
     requests = list_requests(environ)
     if requests[0].input == SAMPLE:
         draw_sample(Path(SAMPLE))
+    images = Store(requests[0].input)
+    require_folder(images)
     with working(console, "looking at the images") as say:
         capabilities = tuning.read_capabilities()
         asked = tuning.choose_precisions(environ.get("PRECISION") or None, capabilities)
-        sample = tuning.take_sample(Store(requests[0].input), limit)
+        sample = tuning.take_sample(images, limit)
         if environ.get("IMAGES"):
             say("planning the cluster without asking AWS")
         fleet = _fleet(environ)
