@@ -41,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "fault":
             record, _ = server.status(settings.home)
             server.set_fault(record.endpoint, record.keys, options.kind)
+            happens = f"{options.kind} from now on" if faults.known(options.kind) else "nothing goes wrong from now on"
+            print(f"{happens}; FAULT= takes {', '.join(faults.KINDS)}, or none")
             return 0
         if options.command == "yarn-jars":
             return _fetch_yarn_jars(settings, options.settings)
