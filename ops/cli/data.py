@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ops.cli.options import is_whole_number
 from ops.cli.values import read_whole_number
 from ops.core.console import Console
 from ops.core.errors import ExitCode
@@ -85,7 +86,7 @@ def fetch_release(environ: Mapping[str, str], console: Console) -> Stated:
     console.print(f"Fruits-360 {release.version}, licence: {release.licence}")
     if source == "kaggle":
         number = environ.get("KAGGLE_VERSION") or ""
-        if number and not number.isdigit():
+        if number and not is_whole_number(number):
             raise DatasetError(
                 f"KAGGLE_VERSION={number} is not a number. Fix: as on the data set's page, for example 11."
             )

@@ -45,8 +45,9 @@ def test_the_next_command_finds_the_results_of_this_step(
     output: str, goal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_step, "tell_upkeep", lambda _: "nothing bills")
-    printed = io.StringIO()
-    assert run_step.tell_end(EMULATED, 0, Console(file=printed), output) == 0
+    account, printed = replace(EMULATED), io.StringIO()
+    account.__dict__["storage"] = {"buckets": {"data": "fruits-local-data-123456789012"}}  # whatever is applied here
+    assert run_step.tell_end(account, 0, Console(file=printed), output) == 0
     assert printed.getvalue() == f"nothing bills\nnext      make {goal.format(output)}, then make destroy\n"
 
 
@@ -182,6 +183,9 @@ class Waiting:
         self.looks += 1
         ended = self.cancelled or self.looks > 60
         return {"Step": {"Status": {"State": "CANCELLED" if ended else "RUNNING"}}}
+
+    def list_instance_fleets(self, **_: str) -> dict[str, Any]:
+        return {"InstanceFleets": []}
 
     def cancel_steps(self, **asked: Any) -> None:
         self.cancelled.append(asked)
