@@ -101,7 +101,7 @@ def test_fleets_are_not_asked_at_every_look(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_status_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = bills.read_bills(account(), at(3600))
+    found = upkeep.read_upkeep(account(), at(3600))
     out = io.StringIO()
     Console(file=out, width=400).print(
         status.make_status_table("dev", "eu-west-3", found, [RUNNING], at(3600), [WAITS])
