@@ -229,8 +229,8 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
         except (LostError, BotoCoreError, ClientError) as error:
             if emulated and not server.processes(Settings.from_environment().home):
                 gone = (
-                    f"the embedded AWS has ended, and the step {submitted.step_id}, its cluster and all images with it. "
-                    "Fix: make apply starts a new one."
+                    f"the embedded AWS has ended, and the step {submitted.step_id}, its cluster and all images with "
+                    "it. Fix: make apply starts a new one."
                 )
                 raise NotEndedError(gone, exit_code=ExitCode.NOT_APPLIED) from error
             raise NotEndedError(_not_seen(account, submitted, error), exit_code=ExitCode.LOST) from error

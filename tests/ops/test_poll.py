@@ -196,8 +196,8 @@ def test_a_step_of_an_embedded_aws_that_was_killed_ended_with_it(
     with pytest.raises(step.NotEndedError) as caught:
         step.watch(account, SUBMITTED, Console(quiet=True))
     assert str(caught.value) == (
-        "the embedded AWS has ended, and the step s-1, its cluster and all images with it. Fix: make apply starts a new "
-        "one."
+        "the embedded AWS has ended, and the step s-1, its cluster and all images with it. Fix: make apply starts "
+        "a new one."
     )
     assert caught.value.exit_code == 20
     monkeypatch.setattr(step.server, "processes", lambda _: [1])  # it is there, and does not answer
