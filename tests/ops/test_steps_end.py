@@ -183,6 +183,9 @@ class Waiting:
         ended = self.cancelled or self.looks > 60
         return {"Step": {"Status": {"State": "CANCELLED" if ended else "RUNNING"}}}
 
+    def list_instance_fleets(self, **_: str) -> dict[str, Any]:
+        return {"InstanceFleets": []}
+
     def cancel_steps(self, **asked: Any) -> None:
         self.cancelled.append(asked)
 
