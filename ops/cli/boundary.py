@@ -41,11 +41,15 @@ def explain(error: BaseException) -> tuple[str, int] | None:
     return None
 
 
+_FIXES = (
+    (FileNotFoundError, "check the path, or make it first"),
+    (PermissionError, "give yourself the right to it (chmod, chown), or name another place"),
+)
+
+
 def _of_system(error: OSError) -> tuple[str, int] | None:
     if error.filename is None and error.strerror is None:
         return f"{in_one_line(error)}. Fix: check the address, then run the command again.", ExitCode.FAILED
     where = f"{error.filename}: " if error.filename is not None else ""
-    return (
-        f"{where}{error.strerror or in_one_line(error)}. Fix: free the way, or name another place.",
-        1,
-    )
+    fix = next((fix for kind, fix in _FIXES if isinstance(error, kind)), "free the way, or name another place")
+    return f"{where}{error.strerror or in_one_line(error)}. Fix: {fix}.", ExitCode.FAILED

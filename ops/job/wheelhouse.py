@@ -240,7 +240,7 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
             while pip.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     pip.wait(timeout=POLL_SECONDS)
-                come = max(_bytes_below(Path(scratch)), _bytes_below(folder))
+                come = min(SOME_MB * 1_000_000, max(_bytes_below(Path(scratch)), _bytes_below(folder)))
                 advance(max(0, come - seen))
                 seen = max(come, seen)
         finally:

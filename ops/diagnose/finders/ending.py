@@ -29,12 +29,13 @@ def find_by_end(scene: Scene) -> Hit | None:
         lost = "; what it lost on the way took nothing from it" if _lost_any(scene) else ""
         return Hit(ending.SUCCEEDED, words, {"lost": lost}, end.words)
     if end.outcome == "running":
+        lacks = "".join(f"; {lacking}" for lacking in evidence.lacks)
         if end.waits:
-            return Hit(ending.WAITING, words, {"waits": client.in_plain_words(end.waits)}, end.waits)
+            return Hit(ending.WAITING, words, {"waits": client.in_plain_words(end.waits) + lacks}, end.waits)
         if line := _find_waiting_line(scene):
             reason = _NO_NODE if "Lost executor " in line else _NO_ROOM
-            return Hit(ending.WAITING, replace(words, source="the driver"), {"waits": reason}, line)
-        return Hit(ending.RUNNING, words, {"waits": _describe_losses(scene)}, end.words)
+            return Hit(ending.WAITING, replace(words, source="the driver"), {"waits": reason + lacks}, line)
+        return Hit(ending.RUNNING, words, {"waits": _describe_losses(scene) + lacks}, end.words)
     return None
 
 
