@@ -19,7 +19,7 @@ from ops.core.paths import INFRA, ROOT
 from ops.core.target import DEFAULT_REGION, NO_ACCOUNT, Target
 from ops.plan import policies, pricing
 from ops.plan.changes import Kind, list_changes
-from ops.plan.summary import summarize
+from ops.plan.summary import summarize, warn_unmailed
 from ops.prices.current import find_current
 from ops.terraform.binary import find_terraform
 from ops.terraform.variables import Size, make_workspace
@@ -51,10 +51,9 @@ def plan(environ: Mapping[str, str]) -> int:
         book = find_current(
             target.region, pricing.list_types(shown), ask=ask
         )  # as make cost and the question of make apply
-        print(
-            "\n".join([f"   {count_actions(shown)}; all of it: {text}", *summarize(shown, target.region, book)]),
-            flush=True,
-        )
+        unmailed = [] if place.is_local else warn_unmailed(shown, target.env)
+        lines = [f"   {count_actions(shown)}; all of it: {text}", *unmailed, *summarize(shown, target.region, book)]
+        print("\n".join(lines), flush=True)
         broken += policies.check_plan(shown, ceiling=read_number(environ, "MAX_USD_PER_HOUR"), region=target.region)
     for violation in broken:
         print(f"plan: the plan breaks a rule: {violation}", file=sys.stderr)
@@ -64,7 +63,7 @@ def plan(environ: Mapping[str, str]) -> int:
 def count_actions(shown: Mapping[str, Any]) -> str:
     """How many resources a plan makes, changes and removes.
 
-    >>> count_actions({"resource_changes": []})
+    >>> counted({"resource_changes": []})
     'nothing would change'
     """
     kinds = Counter(change.kind for change in list_changes(shown))

@@ -11,6 +11,7 @@ import pytest
 from ops.aws import capacity
 from ops.cli import status
 from ops.core.console import Console
+from ops.cost import upkeep
 from ops.diagnose.causes import judge
 from ops.diagnose.evidence import Evidence
 from tests.ops.test_glance import RUNNING, glance
