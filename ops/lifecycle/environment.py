@@ -16,6 +16,7 @@ from typing import Any
 from localaws import faults, server
 from localaws.errors import NotRunningError
 from localaws.settings import Settings
+from ops.aws import transfer
 from ops.aws.account import Account, Place
 from ops.aws.poll import poll
 from ops.aws.state_bucket import NoStateError, make_state, require_state
@@ -380,19 +381,16 @@ def fetch_results(account: Account, console: Console, *, uri: str = "", model: s
 def fetch_files(s3: Any, bucket: str, prefix: str, folder: Path, console: Console) -> bool:
     """Fetch the files of a result that a person looks at; false when there is none."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
-    sizes = {
-        name: int(item["Size"])
+    items = {
+        folder / name: item
         for page in pages
         for item in page.get("Contents", [])
         if (name := item["Key"].removeprefix(f"{prefix}/")) in FETCHED
     }
-    if not sizes:
+    if not items:
         return False
-    with counting(console, "fetching", sum(sizes.values()), bytes_=True) as advance:
-        for name in sizes:
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            s3.download_file(bucket, f"{prefix}/{name}", str(target), Callback=advance)
+    with counting(console, "fetching", sum(int(item["Size"]) for item in items.values()), bytes_=True) as advance:
+        transfer.fetch(s3, bucket, items, advance)
     return True
 
 
