@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ops.cli.given import read_whole_number
+from ops.cli.options import is_whole_number
 from ops.core.console import Console
 from ops.core.errors import ExitCode
 from ops.data.fetch import fetch
@@ -85,7 +86,7 @@ def bring(environ: Mapping[str, str], console: Console) -> Stated:
     console.print(f"Fruits-360 {release.version}, licence: {release.licence}")
     if source == "kaggle":
         number = environ.get("KAGGLE_VERSION") or ""
-        if number and not number.isdigit():
+        if number and not is_whole_number(number):
             raise FetchError(
                 f"KAGGLE_VERSION={number} is not a number. Fix: as on the data set's page, for example 11."
             )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fruits.errors import UsageError
+from fruits.inputs import require_folder
 from fruits.models import require_model
 from fruits.request import Request
 from fruits.store import Store
@@ -144,10 +145,12 @@ def find(environ: Mapping[str, str], console: Console) -> Findings:
     requests = requests_of(environ)
     if requests[0].input == SAMPLE:
         draw_sample(Path(SAMPLE))
+    images = Store(requests[0].input)
+    require_folder(images)
     with working(console, "looking at the images") as say:
         capabilities = tuning.capabilities()
         asked = tuning.precisions(environ.get("PRECISION") or None, capabilities)
-        sample = tuning.draw(Store(requests[0].input), limit)
+        sample = tuning.draw(images, limit)
         if environ.get("IMAGES"):
             say("planning the cluster without asking AWS")
         fleet = read_fleet(environ, asked)

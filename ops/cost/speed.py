@@ -49,7 +49,7 @@ def of_bench(path: Path = BENCH) -> Speed:
     OperatorError : the file is not there, or not what `make bench` writes
     """
     rate, cores, measured, _ = _read_bench(path)
-    text = f"make bench of {measured}, {rate / cores:.0f} images/s a core, halved for a vCPU"
+    text = f"make bench of {measured}, {rate / cores:.0f} images/s per core, halved for a vCPU"
     return Speed(rate / cores * VCPU, text, inferred=True)
 
 

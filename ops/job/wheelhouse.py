@@ -10,8 +10,10 @@ another lock another place, and a cluster that runs keeps the one that it starte
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -238,7 +240,7 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
             while pip.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     pip.wait(timeout=POLL_SECONDS)
-                come = max(_bytes_below(Path(scratch)), _bytes_below(folder))
+                come = min(SOME_MB * 1_000_000, max(_bytes_below(Path(scratch)), _bytes_below(folder)))
                 advance(max(0, come - seen))
                 seen = max(come, seen)
         finally:
@@ -247,6 +249,8 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
         log.seek(0)
         told = log.read()
     if pip.returncode:
+        if os.strerror(errno.ENOSPC) in told:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
         reason = [line for line in told.splitlines() if line.startswith("ERROR")] or ["no reason given"]
         raise WheelhouseError(
             f"The wheels of {lock.name} could not be downloaded (pip: {reason[-1].removeprefix('ERROR: ')}):"

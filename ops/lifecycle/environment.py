@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fruits.outputs import RUN
+
 from localaws import faults, server
 from localaws.errors import NotRunningError
 from localaws.settings import Settings
@@ -41,7 +43,6 @@ from ops.terraform.workspace import CommandFailedError, Workspace, embedded_home
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
 SAMPLE = Path("data/sample")
 NOTHING = "nothing was created."
-STOPPED_MESSAGE = "the embedded AWS is stopped; nothing is left running"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -368,6 +369,12 @@ def fetch_results(account: Account, console: Console, *, uri: str = "", model: s
     ----------
     uri : of the result; without one, that of a model below the data bucket
     """
+    if uri and "://" not in uri:
+        raise OperatorError(
+            f"there is no finished result at {uri}: neither a folder of this machine with a {RUN}, nor an address "
+            "(s3://…). Fix: OUTPUT=, as make steps shows it.",
+            exit_code=10,
+        )
     uri = uri or f"s3://{account.bucket('data')}/results/{result_name(model)}"
     bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
     folder = Path("runs") / account.target.env / prefix.rpartition("/")[2]
@@ -434,4 +441,4 @@ def empty_bucket(s3: Any, bucket: str, say: Callable[[str], None] = lambda _: No
 def stop_embedded(console: Console) -> None:
     """Stop the embedded AWS, where it is ours."""
     if server.stop(Settings.from_environment().home):
-        console.print(STOPPED_MESSAGE)
+        console.print("the embedded AWS is stopped; nothing is left running")

@@ -22,6 +22,7 @@ from fruits.request import Request
 from fruits.store import split_uri
 
 from ops.aws.account import Account
+from ops.aws.capacity import CapacityNews
 from ops.aws.emr import list_open_steps
 from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, poll
 from ops.aws.refusals import explain
@@ -201,6 +202,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
     emr, emulated = account.client("emr"), account.target.emulated
     watcher = Watcher(account.store(submitted.output))
     waiting = WaitingLog(emr, account.client("s3"), submitted.cluster_id, submitted.step_id)
+    news = CapacityNews(emr, submitted.cluster_id, account.target.env)
     limit = Limit(MOST_WAITING_SECONDS)
     with working(console, "submitted") as say:
 
@@ -209,6 +211,8 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
             status: Mapping[str, Any] = step["Status"]
             if status["State"] not in OPEN_STATES:
                 return status
+            if lacking := news.read():
+                console.print(lacking, style="yellow")
             if status["State"] == "PENDING":
                 cluster, reason = account.cluster_state()
                 say(f"pending: the cluster is {cluster}{f', {reason}' if reason else ''}")

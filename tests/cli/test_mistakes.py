@@ -97,6 +97,7 @@ MISTAKES = {
         ("OPEN=never", 2, "OPEN=never is neither yes nor no."),
         ("COMPARED=x", 2, "COMPARED= is no variable of make results. Did you mean COMPARE?"),
         ("ENV=dev COMPARE=nowhere", 4, NO_KEYS),
+        ("OUTPUT=nowhere COMPARE=photos", 20, NO_SERVER),
     ],
     "destroy": [
         ("", 20, NO_SERVER),
@@ -154,6 +155,20 @@ MISTAKES = {
         ("INPUT=photos", 10, NO_RESULT),
         ("JSON=2", 2, "JSON=2 is neither yes nor no."),
         ("K=3", 2, "K= is no variable of make classify."),
+    ],
+    "tune": [
+        ("INPUT=nowhere", 10, "there is nothing at the input"),
+        ("INPUT=photo.jpg", 10, "is a file. Fix: give the folder that holds the images."),
+        ("PRECISION=f16", 2, "PRECISION=f16 is not known: choose from f32, bf16."),
+        ("INPUT=photos MODEL=vgg16", 11, "the model 'vgg16' is unknown. Fix: one of efficientnet_lite0,"),
+        ("INPUT=photos IMAGE_SIZE=big", 2, "IMAGE_SIZE=big is not a number from 1. Fix: for example IMAGE_SIZE=224."),
+    ],
+    "weights": [
+        ("", 2, "MODEL is missing: whose weights? Fix: MODEL=one of mobilenet_v2"),
+        ("MODEL=resnet", 2, "there are no weights to fetch for 'resnet'. Fix: MODEL=one of mobilenet_v2"),
+        ("MODEL=efficientnet_lite0", 2, "come with its package. Fix: nothing is to be fetched."),
+        ("MODLE=resnet50", 2, "MODLE= is no variable of make weights. Did you mean MODEL?"),
+        ("ENV=dev", 2, "ENV= is no variable of make weights."),
     ],
 }
 

@@ -1,4 +1,4 @@
-"""The example settings of docs/examples are accepted by their stacks. Ten seconds per plan, then kept."""
+"""The example settings of docs/examples are accepted by their stacks. A second per plan, then kept."""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ def test_each_thing_has_its_price_and_what_removes_it() -> None:
         "it bills 1.27 USD (0.64 EUR) an hour before tax until make destroy ENV=dev; 3.10 USD (1.55 EUR) a month for "
         "what is stored (make purge ENV=dev removes it); not everything could be listed",
     ]
-    assert "(embedded AWS: nothing is billed, this is what AWS would)" in lines(bill, EMULATED, EURO)[0]
+    emulated = lines(bill, EMULATED, EURO)
+    assert "(embedded AWS: nothing is billed, this is what AWS would)" in emulated[0]
+    assert emulated[-1].startswith("on AWS it would bill 1.27 USD (0.64 EUR) an hour before tax until make destroy; ")
 
 
 @pytest.mark.parametrize(
@@ -57,8 +59,8 @@ def test_each_thing_has_its_price_and_what_removes_it() -> None:
 )
 def test_the_last_line_sums_up_and_the_code_says_whether_hours_bill(items: list[Item], said: str, code: int) -> None:
     bill = RunningCosts(items=items)
-    assert describe_total(bill, "dev", EURO).startswith(said)
-    assert "not everything" not in describe_total(bill, "dev", EURO)
+    assert describe_total(bill, REAL, EURO).startswith(said)
+    assert "not everything" not in describe_total(bill, REAL, EURO)
     assert exit_code(bill) == code
 
 

@@ -163,7 +163,9 @@ def test_images_are_counted_by_class(tmp_path: Path, aws: Any) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     assert images.in_store(str(tmp_path)).cause.startswith("3 images of 2 classes below")
-    assert images.in_store(str(tmp_path / "nowhere")).state == "failure"
+    missing = images.in_store(str(tmp_path / "nowhere"))
+    assert missing.state == "failure"
+    assert "there is nothing at the input" in missing.line
     s3 = aws("s3")
     s3.create_bucket(Bucket="fruits-x", CreateBucketConfiguration={"LocationConstraint": REGION})
     empty = images.in_bucket(s3, "s3://fruits-x/images", "make upload-dataset.")

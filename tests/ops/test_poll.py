@@ -127,6 +127,9 @@ class Emr:
     def describe_cluster(self, **_: str) -> dict[str, Any]:
         return {"Cluster": {}}  # it keeps no logs
 
+    def list_instance_fleets(self, **_: str) -> dict[str, Any]:
+        return {"InstanceFleets": []}
+
     def describe_step(self, **_: str) -> dict[str, Any]:
         return {"Step": {"Status": self._look()}}
 

@@ -75,8 +75,8 @@ variable "images" {
   default     = null
 
   validation {
-    condition     = var.images == null ? true : var.images >= 1
-    error_message = "images must be at least 1; leave it out to size the fleets by core_units and task_units."
+    condition     = var.images == null ? true : var.images >= 1 && var.images <= 1000000000000 && floor(var.images) == var.images
+    error_message = "images must be a whole number from 1 to 10^12; leave it out to size the fleets by core_units and task_units."
   }
 }
 
@@ -113,8 +113,8 @@ variable "max_units" {
   default     = 64
 
   validation {
-    condition     = var.max_units >= 4
-    error_message = "max_units must be at least the 4 vCPUs of the smallest core fleet."
+    condition     = var.max_units >= 4 && var.max_units <= 4096 && floor(var.max_units) == var.max_units
+    error_message = "max_units must be a whole number from 4, the vCPUs of the smallest core fleet, to 4096."
   }
 }
 
