@@ -143,8 +143,8 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
             "The fleets mix processor architectures (x86_64, arm64), and one wheelhouse serves the whole cluster. "
             "Choose types of one architecture: m6g, m7g, c6g, c7g and r6g are arm64, the others x86_64.",
             "eu-north-1 does not offer m6a.xlarge; EMR would refuse the cluster after minutes. Choose other types.",
-            f"This needs {BILLION_IN_AN_HOUR} vCPUs, more than max_units (64). Give more minutes, or raise max_units after looking at "
-            "the account's EC2 quotas (new accounts have 8 to 16).",
+            f"This needs {BILLION_IN_AN_HOUR} vCPUs, more than max_units (64). Give more minutes, or raise max_units "
+            "after looking at the account's EC2 quotas (new accounts have 8 to 16).",
         ],
     ),
     "no core fleet, and what needs one": (
