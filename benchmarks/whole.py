@@ -66,7 +66,7 @@ def find_role(command_line: list[str]) -> str | None:
     if program == "java":
         return "driver's JVM"
     if program.startswith("python"):
-        return "largest worker" if command_line[-1].endswith(".daemon") else "driver's Python"
+        return "largest worker" if any(word.endswith(".daemon") for word in command_line) else "driver's Python"
     return None
 
 

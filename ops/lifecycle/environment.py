@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fruits.outputs import RUN
-
 from localaws import faults, server
 from localaws.errors import NotRunningError
 from localaws.settings import Settings
@@ -31,7 +29,6 @@ from ops.core.target import BUCKET_PURPOSES, PROJECT
 from ops.cost import after, in_report
 from ops.cost.bills import last_line
 from ops.cost.quote import before_apply
-from ops.diagnose import wait as diagnosis
 from ops.job import wheelhouse
 from ops.job.names import result_name
 from ops.lifecycle import fault, studio
@@ -266,6 +263,8 @@ def apply(
         with working(console, creating, quiet=not quiet), fault.injected(account, order.fault, fault.AT_START):
             cluster.apply()
     except CommandFailedError as error:
+        from ops.diagnose import wait as diagnosis  # its tables of causes; every other command does without
+
         if (found := diagnosis.diagnose_start(account, error.output, console)) is None:
             raise
         console.print(error.output.strip()[-6000:])
@@ -359,7 +358,8 @@ def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = 
     poll(look, pause=1.0 if account.target.emulated else 10.0, say=say)
 
 
-FETCHED = ("run.json", "report.html", "pca/scores.csv", "pca/model.npz")
+RUN = "run.json"
+FETCHED = (RUN, "report.html", "pca/scores.csv", "pca/model.npz")
 
 
 def fetch_results(account: Account, console: Console, *, uri: str = "", model: str = "") -> Path:

@@ -188,7 +188,7 @@ def test_a_delayed_store_gives_the_same_bytes_late(tmp_path: Path) -> None:
         (["/usr/bin/java", "-Xmx2g"], "driver's JVM"),
         (["/v/bin/python", "/jobs/featurize_pca.py"], "driver's Python"),
         (["/v/bin/python3.11", "-m", "pyspark.daemon"], "largest worker"),
-        (["/v/bin/python3.11", "-m", "fruits.daemon"], "largest worker"),
+        (["/v/bin/python3.11", "-m", "fruits.daemon", "pyspark.worker"], "largest worker"),
         (["bash", "spark-submit"], None),
         ([], None),
     ],
