@@ -22,7 +22,7 @@ EU = "one of eu-central-1, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-wes
 HUGE = 10**40
 """As good as 1e400, which HCL and JSON take for a number: larger than anything that AWS's APIs take."""
 
-_RATE = speed.of_types(["m6g.xlarge", "m6a.xlarge", "m5.xlarge"]).per_vcpu
+_RATE = min(speed.compute_families()["f32"][family] for family in ("m6g", "m6a", "m5"))
 BILLION_IN_AN_HOUR = -(-(math.ceil(1_000_000_000 / (_RATE * 3540)) + 2) // 4) * 4
 """vCPUs at the slowest type's speed, two of them the driver's, in nodes of four; a minute is not for the images."""
 
