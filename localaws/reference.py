@@ -168,10 +168,11 @@ def _can_match(template: str, pattern: str) -> bool:
 
 def _patterns_overlap(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
     """Whether some text fits both of two patterns."""
-    reached = {(0, 0)}
-    for total in range(len(left) + len(right)):
-        for i, j in [pair for pair in reached if sum(pair) == total]:
-            reached.update(_list_steps(left, right, i, j))
+    reached, open_pairs = {(0, 0)}, [(0, 0)]
+    while open_pairs:
+        new = set(_list_steps(left, right, *open_pairs.pop())) - reached
+        reached |= new
+        open_pairs += new
     return (len(left), len(right)) in reached
 
 

@@ -23,6 +23,7 @@ from ops.terraform import workspace as terraform
 from ops.terraform.binary import MissingTerraformError, OldTerraformError
 from ops.terraform.variables import Artifacts, Size
 from ops.terraform.workspace import Workspace
+from tests.infra import provider
 from tests.infra.planning import NO_ACCOUNT, REGION, ROOT, Planner
 
 
@@ -367,8 +368,9 @@ def test_plan_of_this_environment_and_no_other(
     monkeypatch.setenv("TF_VAR_region", "us-east-1")
     monkeypatch.setenv("TF_CLI_ARGS_plan", "-no-such-option")
     work = planner.workspace("storage")
-    assert work.plan(out=tmp_path / "p") is True
-    shown: dict[str, Any] = work.show(tmp_path / "p")
+    assert work.plan(out=tmp_path / "p") is True  # by a provider that Terraform starts itself
+    with provider.attached():
+        shown: dict[str, Any] = work.show(tmp_path / "p")
     assert shown["format_version"].startswith("1.")
     assert shown["variables"]["region"]["value"] == REGION
     assert work.outputs() == {}  # nothing is applied
@@ -380,7 +382,8 @@ def test_plan_of_this_environment_and_no_other(
 @pytest.mark.terraform
 def test_code_is_valid_and_formatted(planner: Planner) -> None:
     for stack in terraform.STACKS:
-        planner.workspace(stack).validate()
+        with planner.attached(planner.workspace(stack)) as work:
+            work.validate()
     environ = {**os.environ, "TF_CLI_CONFIG_FILE": os.devnull}
     command = [str(planner.terraform), "fmt", "-recursive", "-check", "-diff", "infra", "tests/infra"]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
