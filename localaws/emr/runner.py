@@ -287,12 +287,8 @@ class Runner:
             application = f"application_{self._born}_{self._applications:04d}"
         home = self.node.make_spark_home(folder)
         here = self.node.s3a() | spark.event_log(self._events()) | spark.authentication()
-        command = spark.localize(
-            submit,
-            self._defaults(),
-            here,
-            replace(self.settings, fault=capacity.fault_of_step(self.settings.fault, self.cluster)),
-        )
+        settings = replace(self.settings, fault=capacity.fault_of_step(self.settings.fault, self.cluster))
+        command = spark.localize(submit, self._defaults(), here, settings)
         env = self.node.environment(self._credentials()) | self._exports()
         env |= {k: self.node.here(v) for k, v in command.environment.items()}
         env |= {
