@@ -82,7 +82,7 @@ class Option:
         WrongUseError : it is none of the choices, or no number of its kind
         """
         if self.choices and text not in self.choices:
-            raise WrongUseError(f"{self.name}={text} is not known: choose from {', '.join(self.choices)}.")
+            raise WrongUseError(f"{self.name}={text} is not known. Fix: choose from {', '.join(self.choices)}.")
         if self.count and not is_whole_number(text):
             example = f"{self.name}={self.count}"
             raise WrongUseError(f"{self.name}={text} is not a number from 1. Fix: for example {example}.")

@@ -35,7 +35,7 @@ from ops.job import wheelhouse
 from ops.job.names import result_name
 from ops.lifecycle import fault, studio
 from ops.plan import policies
-from ops.plan.summary import summary
+from ops.plan.summary import summary, warn_unmailed
 from ops.terraform.variables import Artifacts, Size, boundary_of, cluster_variables
 from ops.terraform.workspace import CommandFailedError, Workspace, embedded_home
 
@@ -198,11 +198,7 @@ def preview(account: Account, storage: Workspace, size: Size) -> tuple[list[str]
     if planned:
         amount = f"some {wheelhouse.SOME_MB} MB"
         lines.append(f"   storage: buckets for images, results and logs, and the wheels of a node ({amount})")
-        if not stored.get("variables", {}).get("budget_emails", {}).get("value"):
-            env = account.target.env
-            lines.append(
-                f"   nobody is mailed about the budget: name them in budget_emails, infra/env/{env}.storage.tfvars"
-            )
+        lines += warn_unmailed(stored, account.target.env)
     return [*lines, *(["   a cluster:"] if changes else [])], cluster.show(place)
 
 

@@ -21,6 +21,8 @@ from fruits.errors import FruitsError, InputError, ModelError
 from fruits.request import Request
 from fruits.store import split_uri
 
+from localaws import server
+from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.capacity import CapacityNews
 from ops.aws.emr import list_open_steps
@@ -229,6 +231,12 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
         try:
             status = poll(look, pause=pause, patience=PATIENCE_EMULATED if emulated else PATIENCE, say=say)
         except (LostError, BotoCoreError, ClientError) as error:
+            if emulated and not server.processes(Settings.from_environment().home):
+                gone = (
+                    f"the embedded AWS has ended, and the step {submitted.step_id}, its cluster and all images with "
+                    "it. Fix: make apply starts a new one."
+                )
+                raise NotEndedError(gone, exit_code=ExitCode.NOT_APPLIED) from error
             raise NotEndedError(_not_seen(account, submitted, error), exit_code=ExitCode.LOST) from error
     assert status is not None  # without a limit a look ends the wait, or raises
     return status

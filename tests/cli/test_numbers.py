@@ -80,7 +80,7 @@ def test_an_option_of_every_command_that_takes_it(name: str, text: str) -> None:
     for command in [command for command, takes in TAKES.items() if name in takes]:
         with pytest.raises(OperatorError, match=f"{name}=.* is not a number from [01]. Fix: for example {name}="):
             cli.environment_of(command, {name: text}, {})
-    with pytest.raises(OperatorError, match=f"{name}=.* is not a number; write for instance"):
+    with pytest.raises(OperatorError, match=f"{name}=.* is not a number. Fix: for example"):
         read_number({name: text}, name)
 
 

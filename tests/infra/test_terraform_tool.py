@@ -42,7 +42,7 @@ def test_no_terraform_says_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(MissingTerraformError) as caught:
         binary.find_terraform({"PATH": str(tmp_path)})
     assert str(caught.value) == (
-        "Terraform was not found on the search path. Install 1.10.0 or newer from "
+        "Terraform was not found on the search path. Fix: install 1.10.0 or newer from "
         "https://developer.hashicorp.com/terraform/install, or name one: TERRAFORM=/path/to/terraform."
     )
     assert caught.value.exit_code == 3
@@ -59,7 +59,7 @@ def test_terraform_too_old(tmp_path: Path) -> None:
         binary.find_terraform({"PATH": str(tmp_path)})
     assert caught.value.found == (1, 9, 8)
     assert str(caught.value) == (
-        f"Terraform 1.9.8 ({program}) is too old: the stacks need 1.10.0 or newer. Install a newer one from "
+        f"Terraform 1.9.8 ({program}) is too old: the stacks need 1.10.0 or newer. Fix: install a newer one from "
         "https://developer.hashicorp.com/terraform/install, or name another: TERRAFORM=/path/to/terraform."
     )
 
@@ -153,7 +153,7 @@ def test_named_mirror_without_the_provider(tmp_path: Path) -> None:
         found(tmp_path, environ={"TF_PROVIDER_MIRROR": str(tmp_path)})
     assert str(caught.value) == (
         f"TF_PROVIDER_MIRROR names {tmp_path}, which holds no registry.terraform.io/hashicorp/aws 5.100 for "
-        "linux_amd64. Name the folder that contains registry.terraform.io, or unset it to use the registry."
+        "linux_amd64. Fix: name the folder that contains registry.terraform.io, or unset it to use the registry."
     )
 
 
@@ -224,7 +224,7 @@ def test_environment_that_is_not_there(tmp_path: Path) -> None:
         terraform.tfvars_files("staging", "cluster", tmp_path)
     assert (
         str(caught.value)
-        == "there is no environment 'staging': write infra/env/staging.tfvars, or take one of dev, prod."
+        == "there is no environment 'staging'. Fix: write infra/env/staging.tfvars, or take one of dev, prod."
     )
     assert [path.name for path in terraform.tfvars_files("dev", "cluster", tmp_path)] == [
         "dev.tfvars",
@@ -234,7 +234,7 @@ def test_environment_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_size_that_is_no_number() -> None:
-    with pytest.raises(WrongUseError, match=r"^IMAGES=many is not a number; write for instance IMAGES=90000\.$"):
+    with pytest.raises(WrongUseError, match=r"^IMAGES=many is not a number\. Fix: for example IMAGES=90000\.$"):
         read_size({"IMAGES": "many"})
 
 
@@ -288,8 +288,8 @@ def test_no_credentials_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [
-        ({"ENV": "prodd"}, "there is no environment 'prodd': write infra/env/prodd.tfvars, or take one of dev, "),
-        ({"ENV": "DEV"}, "there is no environment 'DEV': "),
+        ({"ENV": "prodd"}, "there is no environment 'prodd'. Fix: write infra/env/prodd.tfvars, or take one of dev, "),
+        ({"ENV": "DEV"}, "there is no environment 'DEV'. Fix: "),
         ({"ENV": "dev", "REGION": "paris"}, "paris is no region of AWS. Fix: for example REGION=eu-west-3, "),
         ({"ENV": "dev", "AWS_REGION": "eu-west"}, "eu-west is no region of AWS. "),
     ],
