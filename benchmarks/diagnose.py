@@ -30,7 +30,7 @@ import json, resource, sys
 from pathlib import Path
 from ops.diagnose import gather
 from ops.diagnose.causes import judge
-verdict = judge(gather.of_tree(Path(sys.argv[1])))
+verdict = judge(gather.gather_tree(Path(sys.argv[1])))
 used = resource.getrusage(resource.RUSAGE_SELF)
 status = Path("/proc/self/status")  # what getrusage says is at least what the process before the exec had
 lines = status.read_text().splitlines() if status.exists() else []
@@ -40,7 +40,7 @@ print(json.dumps([verdict.cause, verdict.meaning, seconds, kibibytes // 1024]))
 """
 METHOD = (
     "a driver's log with the telling line in the middle, and executors' logs until the tree has the size, one of which "
-    "says what it means; `judge(of_tree(folder))` in a process of its own, from a disk that was just written"
+    "says what it means; `judge(gather_tree(folder))` in a process of its own, from a disk that was just written"
 )
 
 

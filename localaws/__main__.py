@@ -35,12 +35,14 @@ def main(arguments: list[str] | None = None) -> int:
     serve = commands.add_parser("serve", help="serve in the foreground (what start runs)")
     serve.add_argument("home", nargs="?", help="LOCALAWS_HOME again, so that the process can be found by it")
     options = parser.parse_args(arguments)
-    settings = Settings.from_environment()
     region = os.environ.get("AWS_REGION") or DEFAULT_REGION
     try:
+        settings = Settings.from_environment()
         if options.command == "fault":
             record, _ = server.status(settings.home)
             server.set_fault(record.endpoint, record.keys, options.kind)
+            happens = f"{options.kind} from now on" if faults.known(options.kind) else "nothing goes wrong from now on"
+            print(f"{happens}; FAULT= takes {', '.join(faults.KINDS)}, or none")
             return 0
         if options.command == "yarn-jars":
             return _fetch_yarn_jars(settings, options.settings)

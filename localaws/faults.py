@@ -3,7 +3,8 @@
 ``bootstrap``      every bootstrap action fails
 ``executor-lost``  one executor process of each Spark step is killed; Spark starts another
 ``spot``           the same, and an instance of a Spot fleet is taken away for it
-``no-capacity``    no executor joins a Spark step, as where no Spot instance comes; 20 s are waited, not 15 minutes
+``no-capacity``    no Spot instance comes, so fleets wait as long as they say; no executor joins a Spark step unless
+                   machines on demand came instead, and 20 s are waited for one, not 15 minutes
 ``step-oom``       the driver of each Spark step is killed, as the kernel or YARN does when memory runs out
 ``s3-slow``        every read from S3 takes 0.2 s longer
 ``s3-503``         every seventh call about an object is answered with 503 SlowDown
@@ -87,7 +88,7 @@ class UnknownFaultError(LocalAwsError):
     exit_code = 2
 
     def __init__(self, kind: str) -> None:
-        super().__init__(f"FAULT={kind} is not known: choose one of {', '.join(KINDS)}, or none")
+        super().__init__(f"FAULT={kind} is not known. Fix: choose one of {', '.join(KINDS)}, or none")
         self.kind = kind
 
 

@@ -168,10 +168,11 @@ def _can_match(template: str, pattern: str) -> bool:
 
 def _patterns_overlap(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
     """Whether some text fits both of two patterns."""
-    reached = {(0, 0)}
-    for total in range(len(left) + len(right)):
-        for i, j in [pair for pair in reached if sum(pair) == total]:
-            reached.update(_list_steps(left, right, i, j))
+    reached, open_pairs = {(0, 0)}, [(0, 0)]
+    while open_pairs:
+        new = set(_list_steps(left, right, *open_pairs.pop())) - reached
+        reached |= new
+        open_pairs += new
     return (len(left), len(right)) in reached
 
 
@@ -195,7 +196,11 @@ def _list_steps(left: tuple[str, ...], right: tuple[str, ...], i: int, j: int) -
 
 
 def find_policy_faults(document: Mapping[str, Any]) -> list[str]:
-    """What of a policy document AWS does not have, each as a sentence that names statement, action and key."""
+    """What of a policy document AWS does not have, each as a sentence that names statement, action and key.
+
+    And what allows more than it says: a condition with ForAllValues holds of a request without the key
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html).
+    """
     return [sentence for statement in document["Statement"] for sentence in _judge_statement(statement)]
 
 
@@ -203,6 +208,11 @@ def _judge_statement(statement: Mapping[str, Any]) -> Iterator[str]:
     prefix = f"statement {statement.get('Sid', 'without a sid')}"
     resources = _as_list(statement.get("Resource", "*"))
     keys = sorted({key for condition in statement.get("Condition", {}).values() for key in condition})
+    conditions = statement.get("Condition", {})
+    given = [key for key, value in conditions.get("Null", {}).items() if _as_list(value) == ["false"]]
+    for key in sorted({k for operator, values in conditions.items() if "ForAllValues:" in operator for k in values}):
+        if statement.get("Effect") == "Allow" and key not in given:
+            yield f"{prefix}: ForAllValues holds of a request without {key}; Null must ask for one"
     used: set[str] = set()
     for pattern in _as_list(statement.get("Action", [])):
         matching = [find_action(name) for name in list_actions(pattern)]

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from localaws.errors import LocalAwsError
+
 ROOT = Path(__file__).resolve().parents[1]
 ACCOUNT = "123456789012"
+
+
+class SettingError(LocalAwsError):
+    """A setting that is not a number, and should be one."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, text: str, kind: type) -> None:
+        what, example = ("whole number", "2") if kind is int else ("number", "0.5")
+        name = f"LOCALAWS_{name.upper()}"
+        super().__init__(f"{name}={text} is not a {what} from 0. Fix: for example {name}={example}.")
 
 
 @dataclass
@@ -79,7 +93,8 @@ def _parse(name: str, text: str, kind: type) -> Any:
         return text.lower() not in ("0", "false", "no", "")
     if issubclass(kind, Path):
         return Path(text).resolve()
-    try:
-        return (float if kind is float else int if kind is int else str)(text)
-    except ValueError:
-        raise ValueError(f"LOCALAWS_{name.upper()}={text!r} is not a {kind.__name__}: give a number") from None
+    if kind is str:
+        return text
+    if not re.fullmatch(r"[0-9]{1,9}" if kind is int else r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        raise SettingError(name, text, kind)
+    return int(text) if kind is int else float(text)

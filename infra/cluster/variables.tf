@@ -104,6 +104,11 @@ variable "managed_scaling" {
     condition     = var.managed_scaling == null || var.enable_nat
     error_message = "EMR's managed scaling must reach a public endpoint from the nodes, and this VPC has no way out. Set enable_nat = true beside it, or size the task fleet: IMAGES= and MINUTES=."
   }
+
+  validation {
+    condition     = var.managed_scaling == null ? true : var.core.units + var.managed_scaling.max_task_units <= var.max_units && floor(var.managed_scaling.max_task_units) == var.managed_scaling.max_task_units
+    error_message = "managed_scaling.max_task_units must be a whole number that gives, with the core fleet, no more vCPUs than max_units (${var.max_units}). Lower it, or raise max_units after looking at the account's EC2 quotas."
+  }
 }
 
 variable "images" {
@@ -130,8 +135,8 @@ variable "max_units" {
   default     = 64
 
   validation {
-    condition     = var.max_units >= 4
-    error_message = "max_units must be at least the 4 vCPUs of the smallest core fleet."
+    condition     = var.max_units >= 4 && var.max_units <= 4096 && floor(var.max_units) == var.max_units
+    error_message = "max_units must be a whole number from 4, the vCPUs of the smallest core fleet, to 4096."
   }
 }
 

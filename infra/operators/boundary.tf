@@ -73,16 +73,14 @@ data "aws_iam_policy_document" "boundary" {
     )
     resources = ["*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -91,28 +89,14 @@ data "aws_iam_policy_document" "boundary" {
     actions   = ["ec2:CreateTags"]
     resources = ["${local.ec2_arn}:*/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = concat(local.ours, local.retagged_ours)
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
-    }
-
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project]
-    }
-
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:RequestTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -158,16 +142,14 @@ data "aws_iam_policy_document" "boundary" {
       values   = ["true"]
     }
 
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.no_others
 
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -254,16 +236,14 @@ data "aws_iam_policy_document" "boundary" {
       actions   = ["kms:CreateGrant"]
       resources = ["${local.kms_arn}:key/*"]
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceTag/Project"
-        values   = [var.project]
-      }
+      dynamic "condition" {
+        for_each = local.ours
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceTag/Environment"
-        values   = [var.env]
+        content {
+          test     = condition.value.test
+          variable = condition.value.variable
+          values   = condition.value.values
+        }
       }
 
       condition {

@@ -6,16 +6,14 @@ data "aws_iam_policy_document" "cluster" {
     actions   = ["elasticmapreduce:RunJobFlow"]
     resources = ["*"] # the action knows no resource
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.made_ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -26,28 +24,14 @@ data "aws_iam_policy_document" "cluster" {
     actions   = ["elasticmapreduce:AddTags"]
     resources = ["${local.emr_arn}:cluster/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = concat(local.made_ours, local.no_others)
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Environment"
-      values   = [var.env]
-    }
-
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
-
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -77,16 +61,14 @@ data "aws_iam_policy_document" "cluster" {
     ]
     resources = ["${local.emr_arn}:cluster/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -95,28 +77,14 @@ data "aws_iam_policy_document" "cluster" {
     actions   = ["elasticmapreduce:AddTags"]
     resources = ["${local.emr_arn}:cluster/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = concat(local.ours, local.retagged_ours)
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
-    }
-
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project]
-    }
-
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:RequestTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -125,22 +93,14 @@ data "aws_iam_policy_document" "cluster" {
     actions   = ["elasticmapreduce:RemoveTags"]
     resources = ["${local.emr_arn}:cluster/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = concat(local.ours, local.other_tags)
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
-    }
-
-    condition {
-      test     = "ForAllValues:StringNotEquals"
-      variable = "aws:TagKeys"
-      values   = ["Project", "Environment"]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 

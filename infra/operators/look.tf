@@ -16,16 +16,14 @@ data "aws_iam_policy_document" "look" {
     ]
     resources = ["${local.emr_arn}:cluster/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 

@@ -1,4 +1,4 @@
-# Who may run the other two stacks: a group with what `make apply` to `make purge` were seen to call, and no more. An
+# Who may run the stacks storage and cluster: a group with what `make apply` to `make purge` were seen to call, and no more. An
 # administrator applies it, once an environment.
 
 data "aws_partition" "this" {}

@@ -31,16 +31,14 @@ data "aws_iam_policy_document" "network" {
     actions   = ["ec2:CreateVpc"]
     resources = ["${local.ec2_arn}:vpc/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.made_ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -49,16 +47,14 @@ data "aws_iam_policy_document" "network" {
     actions   = ["ec2:CreateRouteTable", "ec2:CreateSecurityGroup", "ec2:CreateSubnet"]
     resources = formatlist("${local.ec2_arn}:%s/*", ["route-table", "security-group", "subnet"])
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.made_ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -73,16 +69,14 @@ data "aws_iam_policy_document" "network" {
     ]
     resources = formatlist("${local.ec2_arn}:%s/*", ["security-group-rule", "vpc-endpoint"])
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.made_ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -92,16 +86,14 @@ data "aws_iam_policy_document" "network" {
     actions   = ["ec2:CreateTags"]
     resources = formatlist("${local.ec2_arn}:%s/*", ["route-table", "security-group", "security-group-rule", "subnet", "vpc", "vpc-endpoint"])
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.made_ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
 
     condition {
@@ -135,16 +127,14 @@ data "aws_iam_policy_document" "network" {
     ]
     resources = ["${local.ec2_arn}:*/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -161,28 +151,14 @@ data "aws_iam_policy_document" "network" {
     actions   = ["ec2:CreateTags"]
     resources = ["${local.ec2_arn}:*/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = concat(local.ours, local.retagged_ours)
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
-    }
-
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project]
-    }
-
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:RequestTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -191,22 +167,14 @@ data "aws_iam_policy_document" "network" {
     actions   = ["ec2:DeleteTags"]
     resources = ["${local.ec2_arn}:*/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = concat(local.ours, local.other_tags)
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
-    }
-
-    condition {
-      test     = "ForAllValues:StringNotEquals"
-      variable = "aws:TagKeys"
-      values   = ["Project", "Environment"]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -228,16 +196,14 @@ data "aws_iam_policy_document" "network" {
       values   = ["emr-service-vpce"]
     }
 
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.no_others
 
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 }

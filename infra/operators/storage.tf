@@ -86,16 +86,14 @@ data "aws_iam_policy_document" "storage" {
       actions   = ["kms:CreateKey"]
       resources = ["*"] # the action knows no resource
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:RequestTag/Project"
-        values   = [var.project]
-      }
+      dynamic "condition" {
+        for_each = local.made_ours
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:RequestTag/Environment"
-        values   = [var.env]
+        content {
+          test     = condition.value.test
+          variable = condition.value.variable
+          values   = condition.value.values
+        }
       }
     }
   }
@@ -129,16 +127,14 @@ data "aws_iam_policy_document" "storage" {
       actions   = ["kms:TagResource"]
       resources = ["${local.kms_arn}:key/*"]
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:RequestTag/Project"
-        values   = [var.project]
-      }
+      dynamic "condition" {
+        for_each = local.made_ours
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:RequestTag/Environment"
-        values   = [var.env]
+        content {
+          test     = condition.value.test
+          variable = condition.value.variable
+          values   = condition.value.values
+        }
       }
 
       condition {
@@ -180,16 +176,14 @@ data "aws_iam_policy_document" "storage" {
       ]
       resources = ["${local.kms_arn}:key/*"]
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceTag/Project"
-        values   = [var.project]
-      }
+      dynamic "condition" {
+        for_each = local.ours
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceTag/Environment"
-        values   = [var.env]
+        content {
+          test     = condition.value.test
+          variable = condition.value.variable
+          values   = condition.value.values
+        }
       }
     }
   }
@@ -202,28 +196,14 @@ data "aws_iam_policy_document" "storage" {
       actions   = ["kms:TagResource"]
       resources = ["${local.kms_arn}:key/*"]
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceTag/Project"
-        values   = [var.project]
-      }
+      dynamic "condition" {
+        for_each = concat(local.ours, local.retagged_ours)
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceTag/Environment"
-        values   = [var.env]
-      }
-
-      condition {
-        test     = "StringEqualsIfExists"
-        variable = "aws:RequestTag/Project"
-        values   = [var.project]
-      }
-
-      condition {
-        test     = "StringEqualsIfExists"
-        variable = "aws:RequestTag/Environment"
-        values   = [var.env]
+        content {
+          test     = condition.value.test
+          variable = condition.value.variable
+          values   = condition.value.values
+        }
       }
     }
   }
@@ -236,22 +216,14 @@ data "aws_iam_policy_document" "storage" {
       actions   = ["kms:UntagResource"]
       resources = ["${local.kms_arn}:key/*"]
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceTag/Project"
-        values   = [var.project]
-      }
+      dynamic "condition" {
+        for_each = concat(local.ours, local.other_tags)
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceTag/Environment"
-        values   = [var.env]
-      }
-
-      condition {
-        test     = "ForAllValues:StringNotEquals"
-        variable = "aws:TagKeys"
-        values   = ["Project", "Environment"]
+        content {
+          test     = condition.value.test
+          variable = condition.value.variable
+          values   = condition.value.values
+        }
       }
     }
   }

@@ -22,16 +22,14 @@ data "aws_iam_policy_document" "studio" {
     actions   = ["sagemaker:CreateDomain", "sagemaker:CreateUserProfile"]
     resources = ["${local.sagemaker_arn}:domain/*", "${local.sagemaker_arn}:user-profile/*/${local.name}"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.made_ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -41,16 +39,14 @@ data "aws_iam_policy_document" "studio" {
     actions   = ["sagemaker:AddTags"]
     resources = ["${local.sagemaker_arn}:domain/*", "${local.sagemaker_arn}:user-profile/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.made_ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
 
     condition {
@@ -72,16 +68,14 @@ data "aws_iam_policy_document" "studio" {
     ]
     resources = ["${local.sagemaker_arn}:domain/*", "${local.sagemaker_arn}:user-profile/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -138,16 +132,14 @@ data "aws_iam_policy_document" "studio" {
       values   = ["${local.sagemaker_arn}:domain/*"]
     }
 
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.no_others
 
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -173,16 +165,14 @@ data "aws_iam_policy_document" "studio" {
     actions   = ["ec2:AllocateAddress"]
     resources = ["${local.ec2_arn}:elastic-ip/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.made_ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -191,16 +181,14 @@ data "aws_iam_policy_document" "studio" {
     actions   = ["ec2:CreateInternetGateway", "ec2:CreateNatGateway"]
     resources = formatlist("${local.ec2_arn}:%s/*", ["internet-gateway", "natgateway"])
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.made_ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -209,16 +197,14 @@ data "aws_iam_policy_document" "studio" {
     actions   = ["ec2:CreateTags"]
     resources = formatlist("${local.ec2_arn}:%s/*", ["elastic-ip", "internet-gateway", "natgateway"])
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.made_ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
 
     condition {
@@ -243,16 +229,14 @@ data "aws_iam_policy_document" "studio" {
     ]
     resources = ["${local.ec2_arn}:*/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Project"
-      values   = [var.project]
-    }
+    dynamic "condition" {
+      for_each = local.ours
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/Environment"
-      values   = [var.env]
+      content {
+        test     = condition.value.test
+        variable = condition.value.variable
+        values   = condition.value.values
+      }
     }
   }
 
@@ -265,16 +249,14 @@ data "aws_iam_policy_document" "studio" {
       actions   = ["kms:CreateGrant"]
       resources = ["${local.kms_arn}:key/*"]
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceTag/Project"
-        values   = [var.project]
-      }
+      dynamic "condition" {
+        for_each = local.ours
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:ResourceTag/Environment"
-        values   = [var.env]
+        content {
+          test     = condition.value.test
+          variable = condition.value.variable
+          values   = condition.value.values
+        }
       }
 
       condition {

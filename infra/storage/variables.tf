@@ -4,7 +4,7 @@ variable "budget_usd" {
   default     = 10
 
   validation {
-    condition     = var.budget_usd > 0
+    condition     = var.budget_usd > 0 && var.budget_usd <= 1000000
     error_message = "A budget of ${var.budget_usd} USD would alert at once or never. Give the dollars a month that you are willing to spend, for instance budget_usd = 10."
   }
 }
@@ -32,8 +32,8 @@ variable "log_days" {
   default     = 30
 
   validation {
-    condition     = var.log_days >= 1 && floor(var.log_days) == var.log_days
-    error_message = "log_days must be a whole number of at least 1."
+    condition     = var.log_days >= 1 && var.log_days <= 36500 && floor(var.log_days) == var.log_days
+    error_message = "log_days must be a whole number from 1 to 36500."
   }
 }
 

@@ -3,4 +3,4 @@
 The package knows object stores by URI and Spark by DataFrames; it knows no cloud, no cluster and no operator's tool.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

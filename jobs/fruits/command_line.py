@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from fruits.errors import EXIT_CODES, StorageError, UsageError
-from fruits.request import MEANINGS, Request, parse_share
+from fruits.request import MEANINGS, Meaning, Request
 from fruits.store import Store
 
 
@@ -30,13 +30,23 @@ def read_request(uri: str, open_store: Callable[[str], Store] = Store) -> Reques
         raise UsageError(f"there is no request at {uri}. Fix: check the address.") from None
     except OSError as error:
         raise StorageError(f"the request {uri} cannot be read: {error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:  # not UTF-8, not JSON, or a number of thousands of digits
         raise UsageError(f"the request {uri} is not JSON: {error}.") from None
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
         raise UsageError(f"{message}. Fix: --help lists the arguments.")
+
+
+def _reader(meaning: Meaning) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return meaning.read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -50,7 +60,6 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     p.add_argument("--request", metavar="URI", help="a JSON file with these fields; then no other argument is read")
-    kinds: dict[str, Callable[[str], Any]] = {"whole": int, "share": parse_share, "text": str}
     for f in fields(Request):
         meaning = MEANINGS[f.name]
         if meaning.kind == "names":
@@ -62,7 +71,7 @@ def make_parser() -> argparse.ArgumentParser:
         usual = default or meaning.otherwise
         p.add_argument(
             f"--{f.name.replace('_', '-')}",
-            type=kinds[meaning.kind],
+            type=_reader(meaning),
             default=default,
             metavar=meaning.shown,
             help=f"{meaning.plain}{f' ({usual})' if usual else ''}".replace("%", "%%"),

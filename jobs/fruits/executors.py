@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
-from fruits.errors import ExecutorsError
+from fruits.errors import ExecutorsError, UsageError
+from fruits.request import parse_decimal
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -84,6 +85,20 @@ class Watch:
         return self.is_over
 
 
+def read_limit(text: str) -> float:
+    """Seconds in the setting.
+
+    Raises
+    ------
+    UsageError
+        When it is no number, or one below 0: a limit that is none would wait, and bill, for ever.
+    """
+    with suppress(ValueError):
+        if (seconds := parse_decimal(text)) >= 0:
+            return seconds
+    raise UsageError(f"{SETTING}={text} is not a number from 0. Fix: seconds, for example {SETTING}=900.")
+
+
 @contextmanager
 def limit_wait(spark: SparkSession) -> Iterator[None]:
     """Run what is inside, and end it where no executor comes within the session's limit.
@@ -93,7 +108,7 @@ def limit_wait(spark: SparkSession) -> Iterator[None]:
     ExecutorsError
         When none came, or all went and none came back.
     """
-    seconds = float(spark.conf.get(SETTING, str(DEFAULT_SECONDS)) or 0)
+    seconds = read_limit(spark.conf.get(SETTING, None) or str(DEFAULT_SECONDS))
     cluster = SparkCluster.from_session(spark)
     if cluster is None or not seconds:
         yield

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
@@ -19,6 +20,38 @@ ENGINES = ("fast", "tensorflow")
 PRECISIONS = ("f32", "bf16")
 
 
+def parse_whole(text: str) -> int:
+    """A whole number in plain digits, at most fifteen: what a float holds exactly, and a typing error does not give.
+
+    Raises
+    ------
+    ValueError
+        For anything else that Python would take: ``1_000``, digits of other scripts.
+
+    >>> parse_whole("50"), parse_whole(" -3 ")
+    (50, -3)
+    """
+    if not re.fullmatch(r"-?[0-9]{1,15}", text.strip()):
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def parse_decimal(text: str) -> float:
+    """A number in plain digits, with or without a point and an exponent of two digits: always finite.
+
+    Raises
+    ------
+    ValueError
+        For anything else that Python would take: ``nan``, ``inf``, ``1e400``, ``1_000``, digits of other scripts.
+
+    >>> parse_decimal("0.95"), parse_decimal("1e-3")
+    (0.95, 0.001)
+    """
+    if not re.fullmatch(r"-?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][+-]?[0-9]{1,2})?", text.strip()):
+        raise ValueError(f"{text!r} is not a number")
+    return float(text)
+
+
 def parse_share(text: str) -> float:
     """A share, as a number or in percent.
 
@@ -26,7 +59,7 @@ def parse_share(text: str) -> float:
     (0.95, 0.95)
     """
     number = text.strip()
-    return float(number.removesuffix("%")) / 100 if number.endswith("%") else float(number)
+    return parse_decimal(number.removesuffix("%")) / 100 if number.endswith("%") else parse_decimal(number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +94,17 @@ class Meaning:
         ValueError
             When it is not a number, and should be one.
         """
-        return int(text) if self.kind == "whole" else parse_share(text) if self.kind == "share" else text
+        return parse_whole(text) if self.kind == "whole" else parse_share(text) if self.kind == "share" else text
 
     def fits(self, value: Any) -> bool:
         """Whether a JSON value is of the field's kind."""
         if self.kind == "names":
             return isinstance(value, list) and all(isinstance(item, str) for item in value)
-        types = {"text": (str,), "whole": (int,), "share": (int, float)}[self.kind]
-        return isinstance(value, types) and not isinstance(value, bool)
+        if self.kind == "text":
+            return isinstance(value, str)
+        if isinstance(value, bool) or not isinstance(value, int if self.kind == "whole" else (int, float)):
+            return False
+        return abs(value) < 10**15  # which is false of a NaN, too
 
 
 def _describe(text: str, **options: Any) -> dict[str, Meaning]:

@@ -17,7 +17,7 @@ from localaws import patching
 from localaws.answers import answer, request
 from localaws.emr import public_access, rules
 from localaws.emr.life import Supervisor
-from localaws.emr.model import Cluster, Step, fleet
+from localaws.emr.model import Cluster, SpotWait, Step, fleet, now
 from localaws.emr.rules import RefusalError, invalid, not_valid
 
 _EXCEPTIONS = {"InvalidRequestException": InvalidRequestException, "ValidationException": ValidationException}
@@ -259,9 +259,12 @@ class Emr(ElasticMapReduceResponse):
         config = asked["InstanceFleet"]
         if any(f["InstanceFleetType"] == config["InstanceFleetType"] for f in cluster.fleets):
             raise invalid(f"A {config['InstanceFleetType']} instance fleet already exists.")
+        rules.check_fleet(config)
         added = fleet(config)
         with cluster.changed:
+            cluster.spot_waits[added["Id"]] = SpotWait(now(), is_first=True)
             cluster.fleets.append(added)
+            cluster.changed.notify_all()
         self.supervisor.resize(cluster)
         return {"ClusterId": cluster.id, "InstanceFleetId": added["Id"], "ClusterArn": cluster.arn}
 
@@ -277,6 +280,8 @@ class Emr(ElasticMapReduceResponse):
             for key in ("TargetOnDemandCapacity", "TargetSpotCapacity", "ResizeSpecifications"):
                 if key in change:
                     found[key] = change[key]
+            cluster.spot_waits[found["Id"]] = SpotWait(now(), is_first=False)
+            cluster.changed.notify_all()
         self.supervisor.resize(cluster)
 
     @operation("ListInstanceGroups")

@@ -16,10 +16,12 @@ from moto.emr.models import EXAMPLE_AMI_ID
 from moto.emr.utils import EmrSecurityGroupManager
 from moto.iam.exceptions import NotFoundException
 
+from localaws.emr import capacity
 from localaws.emr.model import Cluster, Instance, now
 from localaws.keys import Keys
 from localaws.policy import AccessRequest
 from localaws.services import authorization
+from localaws.settings import Settings
 
 # EMR creates its interface endpoint from this release on (AmazonEMRServicePolicy_v2, CreateEmrServiceVPCEndpoint).
 ENDPOINT_SINCE = (7, 5)
@@ -40,8 +42,8 @@ def release_version(label: str) -> tuple[int, int]:
 class Cloud:
     """The EC2 side of one cluster."""
 
-    def __init__(self, cluster: Cluster, endpoint: str, keys: Keys) -> None:
-        self.cluster, self.endpoint, self.keys = cluster, endpoint, keys
+    def __init__(self, cluster: Cluster, endpoint: str, keys: Keys, settings: Settings) -> None:
+        self.cluster, self.endpoint, self.keys, self.settings = cluster, endpoint, keys, settings
         self._session = boto3.session.Session()  # boto3's default session is not made for threads
         self._resizing = threading.Lock()
         self.ec2 = self.client("ec2")
@@ -135,6 +137,11 @@ class Cloud:
         )
 
     # -- instances ----------------------------------------
+    @property
+    def has_spot(self) -> bool:
+        """Whether EC2 has Spot instances to give."""
+        return self.settings.fault != "no-capacity"
+
     def provision(self) -> None:
         """Launch what the fleets or groups ask for and is not there yet, end what is too much."""
         with self._resizing:
@@ -152,7 +159,7 @@ class Cloud:
                 and (i.role, i.market, i.fleet_id, i.group_id)
                 == (target["role"], target["market"], target.get("fleet_id"), target.get("group_id"))
             ]
-            if len(same) < target["count"]:
+            if len(same) < target["count"] and (target["market"] != "SPOT" or self.has_spot):
                 self._launch(target, target["count"] - len(same))
             for surplus in same[target["count"] :]:
                 self._end([surplus], "Resized")
@@ -216,19 +223,24 @@ class Cloud:
     def _mark_provisioned(self) -> None:
         with self.cluster.changed:
             for fleet in self.cluster.fleets:
-                fleet["ProvisionedOnDemandCapacity"] = fleet["TargetOnDemandCapacity"]
-                fleet["ProvisionedSpotCapacity"] = fleet["TargetSpotCapacity"]
+                capacity.count_provisioned(fleet, self.cluster.instances)
             for group in self.cluster.groups:
                 group["RunningInstanceCount"] = group["RequestedInstanceCount"]
 
     def ready(self) -> None:
-        """Mark fleets, groups and instances as running."""
+        """Mark fleets, groups and instances as running; a fleet that lacks Spot capacity as it is."""
         with self.cluster.changed:
             for instance in self.cluster.instances:
                 instance.ready = instance.ready or now()
+            waiting = capacity.list_waits(self.cluster)
             for owner in [*self.cluster.fleets, *self.cluster.groups]:
-                timeline = owner["Status"]["Timeline"] | {"ReadyDateTime": now()}
-                owner["Status"] = {"State": "RUNNING", "StateChangeReason": {}, "Timeline": timeline}
+                status = owner["Status"]
+                if owner["Id"] in waiting:
+                    state = "RESIZING" if "ReadyDateTime" in status["Timeline"] else "PROVISIONING"
+                    owner["Status"] = status | {"State": state}
+                else:
+                    timeline = status["Timeline"] | {"ReadyDateTime": now()}
+                    owner["Status"] = {"State": "RUNNING", "StateChangeReason": {}, "Timeline": timeline}
 
     def make_endpoint(self) -> None:
         """Make EMR's own interface endpoint in the cluster's VPC, once for all its clusters; EMR never removes it."""

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 
 from localaws import faults
+from localaws.emr import capacity
 from localaws.emr.cloud import Cloud
 from localaws.emr.hadoop import Hadoop
 from localaws.emr.logs import LogShipper
@@ -63,9 +64,7 @@ class Supervisor:
         """Bring the instances to the fleets' targets."""
         life = self.life(cluster)
         if life and cluster.is_live:
-            life.cloud.provision()
-            life.cloud.ready()
-            life.follow()
+            life.fill()
 
     def cancel(self, cluster: Cluster, step_id: str, *, force: bool) -> bool:
         """Cancel a step; whether it could still be cancelled."""
@@ -87,10 +86,14 @@ class Supervisor:
         """Inject a fault from now on, or none; raises UnknownFaultError and NeedsYarnError."""
         faults.require_yarn(faults.known(kind), self.settings)
         self.settings.fault = faults.known(kind)
+        self._notify()
 
     def set_clock(self, rate: float) -> None:
         """Let idle clocks and schedules run at another rate from now on (as if they always had)."""
         self.settings.clock_rate = rate
+        self._notify()
+
+    def _notify(self) -> None:
         for cluster in self.clusters():
             with cluster.changed:
                 cluster.changed.notify_all()
@@ -122,7 +125,7 @@ class ClusterLife:
         self.thread = threading.Thread(target=self._live, name=f"cluster-{cluster.id}", daemon=True)
         settings = supervisor.settings
         self.cluster, self.settings = cluster, settings
-        self.cloud = Cloud(cluster, supervisor.endpoint, supervisor.keys)
+        self.cloud = Cloud(cluster, supervisor.endpoint, supervisor.keys, settings)
         self.shipper = LogShipper(self.cloud.client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds)
         root = settings.clusters / cluster.id
         self.node = Node(root, supervisor.endpoint, cluster.region, settings)
@@ -131,6 +134,7 @@ class ClusterLife:
         accidents = self.lose_spot, self.lose_master
         self.runner = Runner(cluster, self.node, self.shipper, settings, credentials, *accidents, self.hadoop)
         self._steps: list[threading.Thread] = []
+        self._awaits = threading.Lock()
         self._server_ends = False
         # Auto-termination's collector on the node must reach a public endpoint, or the limit never strikes.
         # https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-auto-termination-policy.html
@@ -161,14 +165,55 @@ class ClusterLife:
         if not instances:
             return
         self.cloud.lose(instances, reason)
+        with self.cluster.changed:
+            for wait in {i.fleet_id: self.cluster.spot_waits[i.fleet_id] for i in instances if i.fleet_id}.values():
+                wait.since, wait.is_first = now(), False
         self.follow(shut_down=shut_down)
         with self.cluster.changed:
             self.cluster.changed.wait_for(lambda: self.cluster.ending is not None, REPLACE_SECONDS)
             if self.cluster.ending is not None:
                 return
+        self.fill()
+
+    # -- capacity ----------------------------------------
+    def fill(self) -> None:
+        """Bring the instances to the fleets' targets, as far as there is capacity; what lacks is waited for."""
+        self._fill()
+        if capacity.list_waits(self.cluster):
+            threading.Thread(target=self._await_capacity, name=f"spot-{self.cluster.id}", daemon=True).start()
+
+    def _fill(self) -> None:
         self.cloud.provision()
-        self.cloud.ready()
-        self.follow()
+        if self.cluster.ready is not None:
+            self.cloud.ready()
+            self.follow()
+
+    def _await_capacity(self) -> None:
+        """Wait until no fleet lacks Spot capacity; do what their specifications say where they have waited enough."""
+        cluster = self.cluster
+        with self._awaits:
+            while cluster.ending is None and (waiting := capacity.list_waits(cluster)):
+                if self._give_up_waiting(waiting) or self.cloud.has_spot:
+                    self._fill()
+                    continue
+                with cluster.changed:
+                    if cluster.ending is None and not self.cloud.has_spot:
+                        cluster.changed.wait(capacity.seconds_left(cluster, waiting, self.settings.clock_rate))
+
+    def _give_up_waiting(self, waiting: dict[str, int]) -> bool:
+        """Do what is due of fleets that have waited long enough; whether something was."""
+        cluster = self.cluster
+        with cluster.changed:
+            due = capacity.list_due(cluster, waiting, self.settings.clock_rate)
+            for fleet, action in due:
+                wait = cluster.spot_waits[fleet["Id"]]
+                if action == capacity.SWITCH:
+                    wait.switched += waiting[fleet["Id"]]
+                elif action == capacity.TERMINATE:
+                    cluster.end("TERMINATED_WITH_ERRORS", "INSTANCE_FLEET_TIMEOUT", capacity.describe_timeout(fleet))
+                else:
+                    wait.is_given_up = True
+        return bool(due)
 
     def follow(self, *, shut_down: bool = False) -> None:
         """Let YARN's machines be those of the instances; ``shut_down``: those that are gone did not fail."""
@@ -201,6 +246,7 @@ class ClusterLife:
         self.cloud.manage_groups()
         self.cloud.make_endpoint()
         self.cloud.provision()
+        self._await_capacity()
         self._reaches_internet = self.cloud.reaches_internet()
 
     def _bootstrap(self) -> None:

@@ -126,6 +126,24 @@ class Instance:
         }
 
 
+@dataclass
+class SpotWait:
+    """What has become of a fleet's Spot capacity that was last asked for.
+
+    Attributes
+    ----------
+    since : when it was asked for
+    is_first : with the fleet; otherwise by a change of a fleet that runs
+    switched : instances that are on demand in their stead, because none came in time
+    is_given_up : EMR asks for no more
+    """
+
+    since: datetime
+    is_first: bool
+    switched: int = 0
+    is_given_up: bool = False
+
+
 class Cluster:
     """One cluster. Whoever reads or changes it holds ``changed`` (a condition), and notifies after a change."""
 
@@ -154,6 +172,7 @@ class Cluster:
         self.steps: list[Step] = [Step(s) for s in request.get("Steps", [])]
         self.instances: list[Instance] = []
         self.fleets = [fleet(f) for f in instances.get("InstanceFleets", [])]
+        self.spot_waits: dict[str, SpotWait] = {f["Id"]: SpotWait(self.created, is_first=True) for f in self.fleets}
         self.groups = [group(g) for g in instances.get("InstanceGroups", [])]
         self.subnet_ids: list[str] = instances.get("Ec2SubnetIds") or [
             s for s in [instances.get("Ec2SubnetId")] if s is not None
@@ -219,12 +238,15 @@ class Cluster:
         for f in self.fleets:
             specification = f["InstanceTypeSpecifications"][0]
             weight = specification.get("WeightedCapacity", 1)
-            for market in ("OnDemand", "Spot"):
+            spot = -(-f["TargetSpotCapacity"] // weight)
+            switched = min(self.spot_waits[f["Id"]].switched, spot)
+            on_demand = -(-f["TargetOnDemandCapacity"] // weight) + switched
+            for market, count in (("ON_DEMAND", on_demand), ("SPOT", spot - switched)):
                 yield {
                     "role": f["InstanceFleetType"],
                     "type": specification["InstanceType"],
-                    "market": "ON_DEMAND" if market == "OnDemand" else "SPOT",
-                    "count": -(-f[f"Target{market}Capacity"] // weight),
+                    "market": market,
+                    "count": count,
                     "fleet_id": f["Id"],
                 }
         for g in self.groups:

@@ -9,6 +9,7 @@ MAX_OPEN_STEPS = 256
 MAX_BOOTSTRAP_ACTIONS = 16
 STEPS_A_REQUEST = 256
 IDLE_RANGE = (60, 604_800)
+SPOT_TIMEOUT_RANGE = (5, 1440)
 
 
 class RefusalError(Exception):
@@ -88,7 +89,7 @@ def check_new_cluster(request: dict[str, Any], *, releases: Sequence[str], types
     if types and (unknown := [t for t in asked if t not in types]):
         raise not_valid(f"Instance type '{unknown[0]}' is not supported.")
     for fleet in fleets:
-        _check_fleet(fleet)
+        check_fleet(fleet)
     if len(request.get("BootstrapActions", [])) > MAX_BOOTSTRAP_ACTIONS:
         raise not_valid(f"The number of bootstrap actions exceeds the maximum of {MAX_BOOTSTRAP_ACTIONS}.")
     concurrency = request.get("StepConcurrencyLevel", 1)
@@ -97,7 +98,8 @@ def check_new_cluster(request: dict[str, Any], *, releases: Sequence[str], types
     check_steps(request.get("Steps", []), concurrency=concurrency, open_steps=0)
 
 
-def _check_fleet(fleet: dict[str, Any]) -> None:
+def check_fleet(fleet: dict[str, Any]) -> None:
+    """The limits on an instance fleet, of a new cluster as for one that is added."""
     kind = fleet["InstanceFleetType"]
     on_demand, spot = fleet.get("TargetOnDemandCapacity", 0), fleet.get("TargetSpotCapacity", 0)
     if on_demand + spot < 1 and kind != "TASK":
@@ -107,3 +109,7 @@ def _check_fleet(fleet: dict[str, Any]) -> None:
     limit = 30 if fleet.get("LaunchSpecifications") else 5
     if len(fleet.get("InstanceTypeConfigs", [])) > limit:
         raise not_valid(f"An instance fleet can have at most {limit} instance types.")
+    specification = (fleet.get("LaunchSpecifications") or {}).get("SpotSpecification")
+    least, most = SPOT_TIMEOUT_RANGE
+    if specification and not least <= specification["TimeoutDurationMinutes"] <= most:
+        raise not_valid(f"The Spot provisioning timeout must be between {least} and {most} minutes.")

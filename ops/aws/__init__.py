@@ -1,6 +1,7 @@
 """An account: who we are, what is there, what AWS left behind. What something costs is said in `ops.cost`.
 
 - `account`       clients, stores and the outputs of the stacks, as a value; making one changes nothing
+- `capacity`      Spot capacity that has not come: which fleets lack it, until when, and what EMR does then
 - `inventory`     everything of an environment that AWS lists
 - `emr`, `states` the steps of a cluster, and what EMR's states mean
 - `store`         the job's reader of stores, signed as boto3 signs

@@ -11,7 +11,7 @@ from fruits.errors import FruitsError
 from localaws.errors import LocalAwsError, NotRunningError
 from ops.aws import refusals
 from ops.aws.refusals import in_one_line
-from ops.core.errors import ExitCode, OperatorError
+from ops.core.errors import ExitCode, OperatorError, explain_full_disk
 from sample.draw import DrawError
 
 
@@ -23,6 +23,8 @@ def explain(error: BaseException) -> tuple[str, int] | None:
     (str, int) or None
         What happened and why, then ``Fix:``.
     """
+    if full := explain_full_disk(error):
+        return full
     if isinstance(error, (OperatorError, FruitsError)):
         return str(error), int(error.exit_code)
     if isinstance(error, (LocalAwsError, DrawError)):
@@ -39,11 +41,15 @@ def explain(error: BaseException) -> tuple[str, int] | None:
     return None
 
 
+_FIXES = (
+    (FileNotFoundError, "check the path, or make it first"),
+    (PermissionError, "give yourself the right to it (chmod, chown), or name another place"),
+)
+
+
 def _of_system(error: OSError) -> tuple[str, int] | None:
     if error.filename is None and error.strerror is None:
         return f"{in_one_line(error)}. Fix: check the address, then run the command again.", ExitCode.FAILED
     where = f"{error.filename}: " if error.filename is not None else ""
-    return (
-        f"{where}{error.strerror or in_one_line(error)}. Fix: free the way or the space, or name another place.",
-        1,
-    )
+    fix = next((fix for kind, fix in _FIXES if isinstance(error, kind)), "free the way, or name another place")
+    return f"{where}{error.strerror or in_one_line(error)}. Fix: {fix}.", ExitCode.FAILED

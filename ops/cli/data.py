@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ops.cli.given import read_whole_number
+from ops.cli.options import is_whole_number
 from ops.core.console import Console
 from ops.core.errors import ExitCode
 from ops.data.fetch import fetch
@@ -24,7 +25,8 @@ def sample(environ: Mapping[str, str]) -> int:
     for name in ("SOURCE", "DEST"):
         if not environ.get(name):
             raise SampleError(
-                f"{name} is missing: make sample SOURCE=folder-of-images DEST=new-folder [CLASSES=5 IMAGES=5 SEED=0]."
+                f"{name} is missing. Fix: make sample SOURCE=folder-of-images DEST=new-folder [CLASSES=5 IMAGES=5 "
+                "SEED=0]."
             )
     dest = Path(environ["DEST"]).expanduser()
     counts, left = subsample(
@@ -75,9 +77,9 @@ def bring(environ: Mapping[str, str], console: Console) -> Stated:
     """Fetch what SOURCE, DEST, VERSION, and FRUITS360_URL or KAGGLE_URL (mirrors) ask for."""
     version, source = environ.get("VERSION") or DEFAULT_VERSION, environ.get("SOURCE") or "github"
     if version not in RELEASES:
-        raise FetchError(f"Version {version} is not known here: choose VERSION= from {', '.join(RELEASES)}.")
+        raise FetchError(f"Version {version} is not known here. Fix: choose VERSION= from {', '.join(RELEASES)}.")
     if source not in ("github", "kaggle"):
-        raise FetchError(f"The source {source} is not known here: choose SOURCE= from github, kaggle.")
+        raise FetchError(f"The source {source} is not known here. Fix: choose SOURCE= from github, kaggle.")
     release = RELEASES[version]
     if mirror := environ.get("FRUITS360_URL"):
         release = replace(release, url=mirror)
@@ -85,7 +87,7 @@ def bring(environ: Mapping[str, str], console: Console) -> Stated:
     console.print(f"Fruits-360 {release.version}, licence: {release.licence}")
     if source == "kaggle":
         number = environ.get("KAGGLE_VERSION") or ""
-        if number and not number.isdigit():
+        if number and not is_whole_number(number):
             raise FetchError(
                 f"KAGGLE_VERSION={number} is not a number. Fix: as on the data set's page, for example 11."
             )

@@ -20,7 +20,6 @@ from ops.job.wheelhouse import SOME_MB, is_here
 from ops.lifecycle import fault, step
 from ops.lifecycle.environment import (
     SAMPLE,
-    STOPPED_MESSAGE,
     Order,
     apply,
     destroy,
@@ -57,7 +56,8 @@ def main(environ: Mapping[str, str]) -> int:
     try:
         return demo(place, order, console, yarn=yarn)
     except KeyboardInterrupt:
-        console.print(f"interrupted; {STOPPED_MESSAGE}")
+        stop_embedded(console)  # again: a second Ctrl-C may have cut its stop short
+        console.print("interrupted")
         return ExitCode.INTERRUPTED
 
 

@@ -48,7 +48,9 @@ def doctor(environ: Mapping[str, str]) -> int:
         _show(console, [counted(findings), "", "running costs: not checked (no account)"])
     else:
         bill = look_at_bill(account, errors)
-        _show(console, [counted(findings), "", *bill_lines.lines(bill, account, read_currency(place.currency))])
+        total = bill_lines.describe_total(bill, account, read_currency(place.currency))
+        each = f". {account.target.command('billing')} names each" if bill.items else ""
+        _show(console, [counted(findings), "", f"running costs: {total}{each}"])
     return exit_code(findings)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
-from fruits.outputs import RUN
 
 from localaws import faults
 from localaws.errors import LocalAwsError
@@ -23,8 +22,9 @@ from ops.cli.place import open_account, read_place
 from ops.core.console import Console, tell_next, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
+from ops.job.names import result_name
 from ops.lifecycle import environment, upload
-from ops.lifecycle.environment import Order
+from ops.lifecycle.environment import RUN, Order
 from ops.terraform.workspace import CommandFailedError, Workspace
 
 
@@ -49,8 +49,8 @@ def run(command: str, environ: Mapping[str, str], body: Callable[[Console], int 
     except KeyboardInterrupt:
         console.print(f"interrupted; {left_after(command, is_local)}")
         return ExitCode.INTERRUPTED
-    except (OperatorError, LocalAwsError, FruitsError, BotoCoreError, ClientError) as error:
-        broke_off = isinstance(error, (CommandFailedError, SweepError, BotoCoreError, ClientError))
+    except (OperatorError, LocalAwsError, FruitsError, BotoCoreError, ClientError, OSError) as error:
+        broke_off = isinstance(error, (CommandFailedError, SweepError, BotoCoreError, ClientError, OSError))
         if command in ("apply", "destroy", "purge") and broke_off:
             error.add_note(left_after(command, is_local))
         raise
@@ -121,7 +121,8 @@ def show_results(account: Account, environ: Mapping[str, str], console: Console)
     else:
         show_page(folder / "report.html", environ, console)
     console.print(last_line(account))
-    tell_next(console, account.target.command("neighbours IMAGE=photograph"), account.target.command("destroy"))
+    other = "" if folder.name == result_name(None) else f" OUTPUT={folder}"
+    tell_next(console, account.target.command(f"neighbours IMAGE=photograph{other}"), account.target.command("destroy"))
 
 
 def show_page(page: Path, environ: Mapping[str, str], console: Console) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from fruits.errors import UsageError
 from fruits.request import MEANINGS
 
-from ops.cli.options import is_whole_number
+from ops.cli.options import OPTIONS, is_amount, is_whole_number
 from ops.core.console import Person
 from ops.core.errors import WrongUseError
 from ops.terraform.variables import Size
@@ -54,7 +54,9 @@ def read_classes(text: str) -> list[str]:
         try:
             names = json.loads(text)
         except json.JSONDecodeError as error:
-            raise UsageError(f"CLASSES looks like a JSON list but is none: {error}.") from None
+            raise UsageError(
+                f"CLASSES looks like a JSON list but is none ({error}). Fix: names separated by semicolons."
+            ) from None
         return [str(name) for name in names]
     return [name.strip() for name in text.split(";") if name.strip()]
 
@@ -81,18 +83,22 @@ def read_fields(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def read_number(environ: Mapping[str, str], name: str) -> float | int | None:
-    """A number such as ``IMAGES=90000``; None where it is not given.
+    """A number from 0 on, such as ``IMAGES=90000``; None where it is not given.
 
-    >>> read_number({"IMAGES": "90_000"}, "IMAGES"), read_number({"MINUTES": "7.5"}, "MINUTES"), read_number({}, "K")
+    Raises
+    ------
+    WrongUseError : it is none
+
+    >>> read_number({"IMAGES": "90000"}, "IMAGES"), read_number({"MINUTES": "7.5"}, "MINUTES"), read_number({}, "K")
     (90000, 7.5, None)
     """
     text = environ.get(name, "").strip()
     if not text:
         return None
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise WrongUseError(f"{name}={text} is not a number; write for instance {name}=90000.") from error
+    if not is_amount(text):
+        example = OPTIONS[name].count or OPTIONS[name].amount
+        raise WrongUseError(f"{name}={text} is not a number. Fix: for example {name}={example}.")
+    value = float(text)
     return int(value) if value.is_integer() else value
 
 

@@ -13,7 +13,7 @@ from fruits.errors import FruitsError
 
 from ops.cli.commands import COMMANDS, TAKES, Command
 from ops.cli.options import GIVEN, GOALS, OPTIONS, PREFIX, nearest, read_given
-from ops.core.errors import ExitCode, OperatorError
+from ops.core.errors import ExitCode, OperatorError, explain_full_disk
 from ops.core.paths import ROOT
 
 
@@ -76,7 +76,7 @@ def run(command: Command, typed: Mapping[str, str], environ: Mapping[str, str]) 
         return ExitCode.INTERRUPTED
     except Exception as error:
         if isinstance(error, (OperatorError, FruitsError)):
-            told: tuple[str, int] | None = (str(error), int(error.exit_code))
+            told: tuple[str, int] | None = explain_full_disk(error) or (str(error), int(error.exit_code))
         else:
             from ops.cli.boundary import explain  # its libraries take a second: only where something else went wrong
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-from fruits.request import ENGINES, MEANINGS, PRECISIONS
+from fruits.request import ENGINES, MEANINGS, PRECISIONS, parse_decimal, parse_whole
 
 from ops.core.errors import WrongUseError
 
@@ -35,7 +35,8 @@ class Option:
     kind : text; flag is off unless given; switch is on unless declined
     shown : what stands for the value in a help text
     choices : the values that there are; none where any text may be one
-    count : an example, where the value is a number from 1
+    count : an example, where the value is a whole number from 1
+    amount : an example, where the value is any number from 0
     """
 
     name: str
@@ -44,6 +45,7 @@ class Option:
     shown: str = ""
     choices: tuple[str, ...] = ()
     count: int = 0
+    amount: str = ""
 
     @property
     def flag(self) -> str:
@@ -77,22 +79,40 @@ class Option:
 
         Raises
         ------
-        WrongUseError : it is none of the choices, or no number from 1
+        WrongUseError : it is none of the choices, or no number of its kind
         """
         if self.choices and text not in self.choices:
-            raise WrongUseError(f"{self.name}={text} is not known: choose from {', '.join(self.choices)}.")
+            raise WrongUseError(f"{self.name}={text} is not known. Fix: choose from {', '.join(self.choices)}.")
         if self.count and not is_whole_number(text):
             example = f"{self.name}={self.count}"
             raise WrongUseError(f"{self.name}={text} is not a number from 1. Fix: for example {example}.")
+        if self.amount and not is_amount(text):
+            example = f"{self.name}={self.amount}"
+            raise WrongUseError(f"{self.name}={text} is not a number from 0. Fix: for example {example}.")
 
 
 def is_whole_number(text: str, least: int = 1) -> bool:
-    """Whether a text is a whole number from ``least`` on, in digits.
+    """Whether a text is a whole number from ``least`` on, in plain digits.
 
     >>> is_whole_number("3"), is_whole_number("0"), is_whole_number("0", 0), is_whole_number("²")
     (True, False, True, False)
     """
-    return text.isascii() and text.isdigit() and int(text) >= least
+    try:
+        return parse_whole(text) >= least
+    except ValueError:
+        return False
+
+
+def is_amount(text: str) -> bool:
+    """Whether a text is a number from 0 on, in plain digits.
+
+    >>> is_amount("2"), is_amount("0.5"), is_amount("nan"), is_amount("-1")
+    (True, True, False, False)
+    """
+    try:
+        return parse_decimal(text) >= 0
+    except ValueError:
+        return False
 
 
 _CHOICES = {"engine": ENGINES, "precision": PRECISIONS}
@@ -141,7 +161,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("TYPES", "instance types to add to the price table", shown="NAMES"),
         Option("ARCH", "processor of the nodes: x86_64 or arm64", shown="NAME", choices=ARCHITECTURES),
         Option("CURRENCY", "a second currency: EUR, or EUR:1.08", shown="CODE"),
-        Option("MAX_USD_PER_HOUR", "refuse a dearer hour", shown="USD"),
+        Option("MAX_USD_PER_HOUR", "refuse a dearer hour", shown="USD", amount="2"),
         Option("BASE", "commit that a change is compared with", shown="COMMIT"),
         Option("LABELS", "labels of the pull request, separated by commas", shown="NAMES"),
         Option("OUT", "folder of what is written", shown="FOLDER"),

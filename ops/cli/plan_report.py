@@ -42,7 +42,7 @@ def from_files(
     for one in given:
         stack, _, name = one.partition("=")
         if stack not in ("storage", "cluster") or not name:
-            raise WrongUseError(f"--plan {one}: write --plan storage=file or --plan cluster=file.")
+            raise WrongUseError(f"--plan {one}. Fix: write --plan storage=file or --plan cluster=file.")
         try:
             plans[stack] = json.loads(Path(name).read_text())
         except (OSError, ValueError) as error:

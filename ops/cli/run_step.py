@@ -96,12 +96,14 @@ def afterwards(account: Account, console: Console) -> int:
     return step.why(account, cluster_id, step_id, console, patience=diagnosis.LATE_SECONDS) if step_id else UNDETERMINED
 
 
-def end(account: Account, code: int, console: Console) -> int:
-    """The last lines after a step was watched: what goes on billing, and what to type next."""
+def end(account: Account, code: int, console: Console, output: str) -> int:
+    """The last lines after a step was watched: what goes on billing, and what to type next to see its results."""
     if code != step.INTERRUPTED:
         console.print(last_line(account))
     if code == 0:
-        tell_next(console, account.target.command("results"), account.target.command("destroy"))
+        is_default = output.rstrip("/") == step.request_for(account, {}).output
+        goal = "results" if is_default else f"results OUTPUT={output}"
+        tell_next(console, account.target.command(goal), account.target.command("destroy"))
     return code
 
 
@@ -117,7 +119,7 @@ def main(environ: Mapping[str, str]) -> int:
         if terms.one_shot:
             return once(account, fields, console, terms)  # destroy says what is left
         code = step.run_step(account, fields, console, terms)
-    return code if terms.detach else end(account, code, console)
+    return code if terms.detach else end(account, code, console, step.request_for(account, fields).output)
 
 
 def watch(environ: Mapping[str, str]) -> int:
@@ -126,4 +128,4 @@ def watch(environ: Mapping[str, str]) -> int:
         raise OperatorError("which step? Fix: make watch STEP=s-…; make steps lists them.", exit_code=ExitCode.USAGE)
     account, console = open_account(environ), Console()
     submitted = step.Submitted(str(account.cluster["cluster_id"]), step_id, emr.read_output(account, step_id))
-    return end(account, step.see(account, submitted, console, step.Terms()), console)
+    return end(account, step.see(account, submitted, console, step.Terms()), console, submitted.output)

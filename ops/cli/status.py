@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from fruits.progress import read_progress
 from rich.table import Table
 from rich.text import Text
 
-from ops.aws import emr
+from ops.aws import capacity, emr
 from ops.aws.account import NOT_RUNNING, Account, find_emulator
 from ops.cli.place import read_place
 from ops.core.console import Console, working
@@ -66,8 +66,15 @@ def open_steps(account: Account, cluster: Cluster | None) -> list[OpenStep]:
     return found
 
 
-def table_of(env: str, region: str, bills: Bills, steps: list[OpenStep], now: datetime) -> Table:
-    """The glance."""
+def read_lacks(account: Account, cluster: Cluster | None) -> list[str]:
+    """What a live cluster lacks of its Spot capacity."""
+    return capacity.read_lacks(account.client("emr"), cluster.id) if cluster is not None and cluster.live else []
+
+
+def table_of(
+    env: str, region: str, bills: Bills, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
+) -> Table:
+    """The glance; ``lacks``: of Spot capacity."""
     table = Table(show_header=False, title=f"ENV={env} in {region}", title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -85,6 +92,8 @@ def table_of(env: str, region: str, bills: Bills, steps: list[OpenStep], now: da
         row("age", f"{duration((now - cluster.created).total_seconds())}, since {utc(cluster.created)}")
         if cluster.live:
             row("nodes", ", ".join(f"{count} {role}" for role, count in cluster.nodes.items()) or "none yet")
+            if lacks:
+                row("lacks", capacity.describe(lacks, env))
             at_once, *later = ends(cluster, now)
             row("ends", "\n".join([f"with {at_once}, whenever you like", *later]))
             row("steps", "\n".join(map(str, steps)) or "none is open")
@@ -97,7 +106,9 @@ def table_of(env: str, region: str, bills: Bills, steps: list[OpenStep], now: da
     return table
 
 
-def as_json(env: str, region: str, bills: Bills, steps: list[OpenStep], now: datetime) -> dict[str, Any]:
+def as_json(
+    env: str, region: str, bills: Bills, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
+) -> dict[str, Any]:
     """The same for a program."""
     cluster = bills.cluster
     return {
@@ -118,6 +129,7 @@ def as_json(env: str, region: str, bills: Bills, steps: list[OpenStep], now: dat
             "ends_when_idle": cluster.ends_idle and cluster.ends_idle.isoformat(),
             "ends_latest": cluster.ends_latest or None,
             "nodes": dict(cluster.nodes),
+            "lacks": list(lacks),
             "usd_per_hour": None if cluster.usd_hour is None else str(rounded(cluster.usd_hour)),
             "usd_so_far": None if cluster.usd_so_far is None else str(rounded(cluster.usd_so_far)),
         },
@@ -142,7 +154,8 @@ def main(environ: Mapping[str, str]) -> int:
         now = datetime.now(UTC)
         bills = read_bills(account, now)
         steps = open_steps(account, bills.cluster)
-    told = (account.target.env, account.target.region, bills, steps, now)
+        lacks = read_lacks(account, bills.cluster)
+    told = (account.target.env, account.target.region, bills, steps, now, lacks)
     if as_program:
         print(json.dumps(as_json(*told), indent=1))
     else:

@@ -19,7 +19,7 @@ from ops.core.paths import INFRA, ROOT
 from ops.core.target import DEFAULT_REGION, NO_ACCOUNT, Target
 from ops.plan import policies, pricing
 from ops.plan.changes import Kind, changes
-from ops.plan.summary import summary
+from ops.plan.summary import summary, warn_unmailed
 from ops.prices.current import current
 from ops.terraform.binary import find_terraform
 from ops.terraform.variables import Size, workspace
@@ -49,7 +49,9 @@ def plan(environ: Mapping[str, str]) -> int:
             text.write_text(work.text(kept))
         ask = not (target.offline or target.emulated)
         book = current(target.region, pricing.types(shown), ask=ask)  # as make cost and the question of make apply
-        print("\n".join([f"   {counted(shown)}; all of it: {text}", *summary(shown, target.region, book)]), flush=True)
+        unmailed = [] if place.is_local else warn_unmailed(shown, target.env)
+        lines = [f"   {counted(shown)}; all of it: {text}", *unmailed, *summary(shown, target.region, book)]
+        print("\n".join(lines), flush=True)
         broken += policies.check(shown, ceiling=read_number(environ, "MAX_USD_PER_HOUR"), region=target.region)
     for violation in broken:
         print(f"plan: the plan breaks a rule: {violation}", file=sys.stderr)

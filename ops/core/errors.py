@@ -6,7 +6,10 @@ package. `ops.cli.main` turns every one of them into a sentence and an exit code
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
+
+from fruits.errors import DiskFullError
 
 
 class ExitCode(IntEnum):
@@ -55,6 +58,28 @@ class OperatorError(Exception):
         super().__init__(message)
         if exit_code is not None:
             self.exit_code = exit_code
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def explain_full_disk(error: BaseException) -> tuple[str, int] | None:
+    """The sentence and the exit code for what comes of a full disk or a used-up quota, whatever was raised from it.
+
+    >>> explain_full_disk(OSError(errno.ENOSPC, "No space left on device", "/data"))[0]
+    'a disk is full: /data. Fix: free some space there, or name a place on another disk; then run the command again.'
+    """
+    cause: BaseException | None = None if isinstance(error, DiskFullError) else error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _FULL:
+            place = cause.filename or " ".join(str(cause).split())
+            return (
+                f"a disk is full: {place}. Fix: free some space there, or name a place on another disk; then run the "
+                "command again.",
+                DiskFullError.exit_code,
+            )
+        cause = cause.__cause__
+    return None
 
 
 class NotAppliedError(OperatorError):

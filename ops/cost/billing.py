@@ -124,7 +124,7 @@ def others(arns: Iterable[str], env: str) -> tuple[list[Item], list[str]]:
             items.append(Item(kind="key", id=arn, about=about, usd_month=KEY_USD_MONTH, inferred=True, remove=remove))
         elif kind not in LISTED:
             remove = f"make destroy ENV={env}, or in the console of {kind.partition(':')[0]}"
-            items.append(Item(kind=kind, id=arn, about="bears our tags and may bill", remove=remove))
+            items.append(Item(kind=kind, id=arn, about="has our tags and may bill", remove=remove))
     return items, free
 
 
@@ -139,19 +139,21 @@ def lines(found: RunningCosts, account: Account, currency: Currency) -> list[str
     if found.free:
         said.append(f"  {len(found.free)} more things with our tags cost nothing (networks, groups, roles, schedules)")
     said += [found.age] if found.age else []
-    return [*said, describe_total(found, env, currency)]
+    return [*said, describe_total(found, account, currency)]
 
 
-def describe_total(found: RunningCosts, env: str, currency: Currency) -> str:
+def describe_total(found: RunningCosts, account: Account, currency: Currency) -> str:
     """The sum, and how it ends."""
     hour = sum((item.usd_hour for item in found.items if item.usd_hour), Decimal(0))
     month = sum((item.usd_month for item in found.items if item.usd_month), Decimal(0))
     unsure = "; not everything could be listed" if found.unseen else ""
-    stored = f"{currency.of(month)} a month for what is stored (make purge ENV={env} removes it)"
+    target = account.target
+    stored = f"{currency.of(month)} a month for what is stored ({target.command('purge')} removes it)"
     if not found.hourly:
         kept = stored if any(item.usd_month is not None for item in found.items) else "nothing is stored"
         return f"nothing bills by the hour; {kept}{unsure}"
-    return f"it bills {currency.of(hour)} an hour before tax until make destroy ENV={env}; {stored}{unsure}"
+    bills = "on AWS it would bill" if target.emulated else "it bills"
+    return f"{bills} {currency.of(hour)} an hour before tax until {target.command('destroy')}; {stored}{unsure}"
 
 
 def as_json(found: RunningCosts) -> dict[str, Any]:

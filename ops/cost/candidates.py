@@ -186,7 +186,7 @@ def lines(
     count = int(images or EXAMPLE_IMAGES)
     said = [
         f"{count:,} images{'' if images else ' (an example; IMAGES= for yours)'}, from the request to the end:",
-        f"    {'':26}{'size':26}{'minutes':>9}{'USD':>12}{code:>12}  images/s a vCPU",
+        f"    {'':26}{'size':26}{'minutes':>9}{'USD':>12}{code:>12}  images/s per vCPU",
     ]
     for one in candidates:
         low, high = one.usd
@@ -204,7 +204,7 @@ def lines(
             f"  ✓ is the cheapest. Fix: core = {{ units = {cheapest.core_units} }} in infra/env/{env}.cluster.tfvars"
         )
     said.append(
-        f"  images/s a vCPU: {'; '.join(list_processors())} (~ inferred); by hand: docs/elsewhere/one-machine.md"
+        f"  images/s per vCPU: {'; '.join(list_processors())} (~ inferred); by hand: docs/elsewhere/one-machine.md"
     )
     return said
 

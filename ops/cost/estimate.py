@@ -189,7 +189,7 @@ def lines(found: Estimate, currency: Currency, today: date | None = None) -> lis
             "images from S3",
             f"  and up to {currency.of(run.idle)} more for the {run.idle_minutes:.0f} min that it waits before it ends "
             "itself, unless you make destroy",
-            f"  speed: {mark}{found.speed.per_vcpu:.1f} images/s a vCPU ({found.speed.source})",
+            f"  speed: {mark}{found.speed.per_vcpu:.1f} images/s per vCPU ({found.speed.source})",
         ]
     said.append(f"prices: {found.book}: {found.dates}" + (f"; {rate}" if (rate := currency.describe_rate()) else ""))
     said += [old] if (old := prices.aged(found.dates, today or datetime.now(UTC).date())) else []

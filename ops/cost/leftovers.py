@@ -225,7 +225,7 @@ def list_running_costs(account: Account, book: prices.Book, *, buckets: bool = T
         more, found.free = others(lister.inventory.arns(), account.target.env)
         found.items += more
     except (ClientError, BotoCoreError) as error:
-        found.unseen.append(f"what else bears our tags was not listed: {why_not(error)[0]}")
+        found.unseen.append(f"what else has our tags was not listed: {why_not(error)[0]}")
     if account.target.emulated:  # a command for AWS, typed in another shell, would be one for a real account
         found.items = [replace(item, remove="make local-down") for item in found.items]
     return found

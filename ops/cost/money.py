@@ -6,9 +6,11 @@ import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import Any
+
+from fruits.request import parse_decimal
 
 from ops.core.errors import OperatorError
 from ops.prices.table import HERE
@@ -97,10 +99,10 @@ def read_currency(text: str = "") -> Currency:
         )
     if separator:
         try:
-            per_usd = Decimal(rate)
-        except InvalidOperation:
+            per_usd = Decimal(str(parse_decimal(rate)))
+        except ValueError:
             per_usd = Decimal(0)
-        if not per_usd.is_finite() or per_usd <= 0:
+        if per_usd <= 0:
             raise OperatorError(
                 f"CURRENCY={text}: {rate or 'nothing'} is no rate. Fix: units a dollar, such as CURRENCY=EUR:0.91.",
                 exit_code=2,

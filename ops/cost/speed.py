@@ -49,7 +49,7 @@ def of_bench(path: Path = BENCH) -> Speed:
     OperatorError : the file is not there, or not what `make bench` writes
     """
     rate, cores, measured, _ = _read_bench(path)
-    text = f"make bench of {measured}, {rate / cores:.0f} images/s a core, halved for a vCPU"
+    text = f"make bench of {measured}, {rate / cores:.0f} images/s per core, halved for a vCPU"
     return Speed(rate / cores * VCPU, text, inferred=True)
 
 
@@ -104,6 +104,26 @@ def of_types(types: Iterable[str], precision: str = "f32", path: Path = BENCH) -
     if precision == "bf16" and name in BF16:
         factor, why = factor * BF16[name], f"{why}; in bf16 {BF16[name]:.1f} times that, measured"
     return Speed(base.per_vcpu * factor, f"{base.source}; {name}: {why}", inferred=True)
+
+
+def compute_families(path: Path = BENCH) -> dict[str, Any]:
+    """Images a second and vCPU by precision and family, and of the slowest: what infra/modules/sizing reads.
+
+    Raises
+    ------
+    OperatorError : the benchmark's result cannot be read
+    """
+    base = of_bench(path).per_vcpu
+    rates = {
+        precision: {
+            family: float(round(base * factor * times, 1))
+            for name, families, factor, _ in PROCESSORS
+            if (times := Decimal(1) if precision == "f32" else BF16.get(name))
+            for family in families
+        }
+        for precision in ("f32", "bf16")
+    }
+    return {**rates, "slowest": min(rates["f32"].values())}
 
 
 def list_processors(path: Path = BENCH) -> list[str]:

@@ -61,11 +61,11 @@ class _Store:
 
     def open(self) -> None:
         if shutil.which("git") is None:
-            raise SourceUnreachableError("git was not found: install git 2.29 or newer.")
+            raise SourceUnreachableError("git was not found. Fix: install git 2.29 or newer.")
         version = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout
         # git version 2.39.5
         if (match := re.search(r"(\d+)\.(\d+)", version)) and (int(match[1]), int(match[2])) < (2, 29):
-            raise SourceUnreachableError(f"{version.strip()} is too old: install git 2.29 or newer.")
+            raise SourceUnreachableError(f"{version.strip()} is too old. Fix: install git 2.29 or newer.")
         if not (self._folder / "HEAD").exists():
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir(parents=True)
@@ -104,7 +104,7 @@ class _Store:
             end = stream.index(b"\n", at)
             head = stream[at:end].split()
             if len(head) != 3 or head[0].decode() != oid:
-                raise SourceUnreachableError(f"{self._url} did not send file {oid}: run the same command again.")
+                raise SourceUnreachableError(f"{self._url} did not send file {oid}. Fix: run the same command again.")
             size = int(head[2])
             yield oid, stream[end + 1 : end + 1 + size]
             at = end + 1 + size + 1
@@ -121,7 +121,7 @@ class _Store:
         if done.returncode:
             reason = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
             raise SourceUnreachableError(
-                f"{self._url} could not be fetched from (git: {reason[-1]}): check that the internet is"
+                f"{self._url} could not be fetched from (git: {reason[-1]}). Fix: check that the internet is"
                 " there and run the same command again; it goes on where it stopped."
             )
 
@@ -138,7 +138,7 @@ class _Store:
         if check and done.returncode:
             reason = done.stderr.decode(errors="replace").strip()
             raise SourceUnreachableError(
-                f"git {arguments[0]} failed in {self._folder} ({reason}): run the same command again, or"
+                f"git {arguments[0]} failed in {self._folder} ({reason}). Fix: run the same command again, or"
                 " remove that folder to begin anew."
             )
         return done

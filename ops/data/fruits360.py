@@ -99,8 +99,8 @@ def parse_readme(text: str) -> Stated:
     for name, pattern in patterns.items():
         if (match := re.search(pattern, text)) is None:
             raise FetchError(
-                f"The data set's readme does not state its {name}, so nothing can be checked against it:"
-                " choose another VERSION=."
+                f"The data set's readme does not state its {name}, so nothing can be checked against it."
+                " Fix: choose another VERSION=."
             )
         stated[name] = match[1]
     return Stated(stated["version"], int(stated["training"]), int(stated["test"]), int(stated["classes"]))
@@ -136,8 +136,8 @@ def compare(stated: Stated, images: Iterable[Entry], where: str) -> None:
     if found != wanted:
         raise FetchError(
             f"{where} holds {found[0]} Training and {found[1]} Test images of"
-            f" {found[2]} classes, but its readme states {wanted[0]}, {wanted[1]} and {wanted[2]}:"
-            " choose another VERSION=, or another source."
+            f" {found[2]} classes, but its readme states {wanted[0]}, {wanted[1]} and {wanted[2]}."
+            " Fix: choose another VERSION=, or another source."
         )
 
 
@@ -149,7 +149,7 @@ def exclusively(dest: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FetchError(f"Another run is fetching into {dest}: wait for it, or give another DEST=.") from None
+            raise FetchError(f"Another run is fetching into {dest}. Fix: wait for it, or give another DEST=.") from None
         yield
 
 
@@ -251,7 +251,7 @@ def _complete(source: Source, release: Release, dest: Path, console: Console) ->
     manifest = read_manifest(dest / MANIFEST)
     if manifest and manifest[0] != source.pin:
         raise FetchError(
-            f"{dest} holds another version of Fruits-360, or the same from another source: give another DEST=, or"
+            f"{dest} holds another version of Fruits-360, or the same from another source. Fix: give another DEST=, or"
             " remove it."
         )
     if manifest:
@@ -262,11 +262,11 @@ def _complete(source: Source, release: Release, dest: Path, console: Console) ->
         images, papers = source.listing()
         readme = next((papers[name] for name in sorted(papers) if name.lower() == "readme.md"), None)
         if readme is None:
-            raise FetchError(f"{source.where} holds no readme to check against: choose another VERSION=.")
+            raise FetchError(f"{source.where} holds no readme to check against. Fix: choose another VERSION=.")
         stated = parse_readme(readme.decode(errors="replace"))
         if stated.version != release.version:
             raise FetchError(
-                f"{source.where} is version {stated.version}, not {release.version}: choose another VERSION=."
+                f"{source.where} is version {stated.version}, not {release.version}. Fix: choose another VERSION=."
             )
         compare(stated, images, source.where)
         for name, text in papers.items():
@@ -275,8 +275,8 @@ def _complete(source: Source, release: Release, dest: Path, console: Console) ->
 
     if unknown := strangers(dest, images):
         raise FetchError(
-            f"{dest} holds {len(unknown)} files that are not of the data set (such as {unknown[0]}):"
-            " move them, or give another DEST=."
+            f"{dest} holds {len(unknown)} files that are not of the data set (such as {unknown[0]})."
+            " Fix: move them, or give another DEST=."
         )
     missing: dict[str, list[Entry]] = {}
     for image in images:

@@ -75,8 +75,8 @@ def _ask(url: str, headers: Mapping[str, str]) -> tuple[int, Message, bytes]:
             if attempt == TRIES - 1:
                 reason = getattr(error, "reason", error)
                 raise SourceUnreachableError(
-                    f"{host} could not be fetched from ({reason}): check that the internet is there and run the same"
-                    " command again; it goes on where it stopped."
+                    f"{host} could not be fetched from ({reason}). Fix: check that the internet is there and run the"
+                    " same command again; it goes on where it stopped."
                 ) from None
     raise AssertionError("unreachable")
 
@@ -164,7 +164,7 @@ class Remote(io.RawIOBase):
             status, headers, data = _ask(self._address, wanted)
         if status != 206 or len(data) != last - first + 1:
             raise SourceUnreachableError(
-                f"Kaggle's store gives no part of the archive (answer {status}): run the same command again, or"
+                f"Kaggle's store gives no part of the archive (answer {status}). Fix: run the same command again, or"
                 " SOURCE=github."
             )
         return data, headers
@@ -263,7 +263,7 @@ class KaggleSource:
                 data = archive.read(member)
             except (zipfile.BadZipFile, zlib.error) as error:
                 raise SourceUnreachableError(
-                    f"{image.path} arrived damaged ({error}): run the same command again."
+                    f"{image.path} arrived damaged ({error}). Fix: run the same command again."
                 ) from None
             if checksum(data) != image.oid:
                 raise FetchError(f"{image.path} is not the one listed before. Fix: another DEST=.")

@@ -100,6 +100,7 @@ class Evidence:
     job : ``_run/error.json``, left by the job
     node : the JSON that the bootstrap script leaves
     nodes : the cluster's instances, where EMR lists them
+    lacks : what its fleets lack of their Spot capacity while a step is open, in words
     documents : logs, the most telling first
     logs : the addresses at which all logs lie, or will
     missing : which log is not there, in words; empty when none is
@@ -119,6 +120,7 @@ class Evidence:
     job: Mapping[str, Any] | None = None
     node: Mapping[str, Any] | None = None
     nodes: tuple[ClusterInstance, ...] = ()
+    lacks: tuple[str, ...] = ()
     documents: tuple[Document, ...] = ()
     logs: tuple[str, ...] = ()
     missing: str = ""

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 
 from ops.aws.account import Account
+from ops.aws.capacity import read_lacks
 from ops.core.errors import OperatorError
 from ops.diagnose import deaths
 from ops.diagnose.evidence import SHIPPING, ClusterInstance, Document, ErrorDetail, Evidence, Role
@@ -459,6 +460,7 @@ def gather_step(
         cluster_state=str(cluster["Status"].get("State") or ""),
         end=until,
         nodes=list_nodes(live.instances(), since, until or datetime.now(UTC)) if since else (),
+        lacks=() if until else tuple(read_lacks(live.account.client("emr"), live.cluster_id)),
     )
     shelf = live.shelf(cluster)
     if shelf is None:

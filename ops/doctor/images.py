@@ -7,7 +7,7 @@ from typing import Any
 
 from fruits.errors import FruitsError
 from fruits.formats import ENDINGS_TEXT
-from fruits.inputs import LeftOut, filter_images, walk
+from fruits.inputs import LeftOut, filter_images, require_folder, walk
 from fruits.store import Entry, Store, split_uri
 
 from ops.data.images import count_by_class
@@ -49,7 +49,8 @@ def in_store(uri: str) -> Finding:
     """The images below a folder, or an address of another store."""
     left = LeftOut()
     try:
-        classes = count_by_class(f"{uri.rstrip('/')}/{entry.key}" for entry in walk(Store(uri), left))
+        require_folder(store := Store(uri))
+        classes = count_by_class(f"{uri.rstrip('/')}/{entry.key}" for entry in walk(store, left))
     except (OSError, FruitsError) as error:
         return failed("images", error)
     return counted(classes, left, uri, "INPUT=the folder that holds the images.")

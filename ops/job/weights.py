@@ -108,6 +108,8 @@ def fetch(
     """
     if model not in PUBLISHED:
         known = ", ".join(PUBLISHED)
+        if not model:
+            raise UsageError(f"MODEL is missing: whose weights? Fix: MODEL=one of {known}.")
         if model in backbones.BACKBONES:
             raise UsageError(f"the weights of {model} come with its package. Fix: nothing is to be fetched.")
         raise UsageError(f"there are no weights to fetch for '{model}'. Fix: MODEL=one of {known}.")

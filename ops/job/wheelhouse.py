@@ -10,8 +10,10 @@ another lock another place, and a cluster that runs keeps the one that it starte
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -122,12 +124,12 @@ def check(folder: Path, lock: bytes) -> Wheelhouse:
     """
     hashes = parse_lock(lock.decode())
     if not hashes:
-        raise WheelhouseError("The lock names no package: run `make lock`.")
+        raise WheelhouseError("The lock names no package. Fix: run `make lock`.")
     wheels = sorted(path.name for path in folder.glob("*.whl"))
     by_pin = {pinned(name): name for name in wheels}
     if missing := sorted(hashes.keys() - by_pin.keys()):
         raise WheelhouseError(
-            f"{folder} lacks {len(missing)} of {len(hashes)} wheels (such as {missing[0]}): remove it and run"
+            f"{folder} lacks {len(missing)} of {len(hashes)} wheels (such as {missing[0]}). Fix: remove it and run"
             " `make wheelhouse` again."
         )
     sums = {LOCK: hashlib.sha256(lock).hexdigest()}
@@ -135,7 +137,7 @@ def check(folder: Path, lock: bytes) -> Wheelhouse:
         digest = sha256(folder / name)
         if digest not in hashes.get(pinned(name), ()):
             raise WheelhouseError(
-                f"{folder / name} is not one of the files that the lock allows: remove it and run"
+                f"{folder / name} is not one of the files that the lock allows. Fix: remove it and run"
                 " `make wheelhouse` again."
             )
         sums[name] = digest
@@ -164,11 +166,11 @@ def build(
         If there is no lock for it, or the package index does not give what the lock names.
     """
     if arch not in ARCHITECTURES:
-        raise WheelhouseError(f"ARCH={arch} is not known: choose from {', '.join(ARCHITECTURES)}.")
+        raise WheelhouseError(f"ARCH={arch} is not known. Fix: choose from {', '.join(ARCHITECTURES)}.")
     machine = ARCHITECTURES[arch]
     source = locks / f"requirements-{machine}.txt"
     if not source.exists():
-        raise WheelhouseError(f"{source} is missing: run `make lock`.")
+        raise WheelhouseError(f"{source} is missing. Fix: run `make lock`.")
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as alone:  # two runs at once would write into each other's download
         fcntl.flock(alone, fcntl.LOCK_EX)
@@ -238,7 +240,7 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
             while pip.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     pip.wait(timeout=POLL_SECONDS)
-                come = max(_bytes_below(Path(scratch)), _bytes_below(folder))
+                come = min(SOME_MB * 1_000_000, max(_bytes_below(Path(scratch)), _bytes_below(folder)))
                 advance(max(0, come - seen))
                 seen = max(come, seen)
         finally:
@@ -247,10 +249,12 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
         log.seek(0)
         told = log.read()
     if pip.returncode:
+        if os.strerror(errno.ENOSPC) in told:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
         reason = [line for line in told.splitlines() if line.startswith("ERROR")] or ["no reason given"]
         raise WheelhouseError(
-            f"The wheels of {lock.name} could not be downloaded (pip: {reason[-1].removeprefix('ERROR: ')}):"
-            " check that the package index is reachable and run the same command again."
+            f"The wheels of {lock.name} could not be downloaded (pip: {reason[-1].removeprefix('ERROR: ')})."
+            " Fix: check that the package index is reachable and run the same command again."
         )
 
 
@@ -339,12 +343,12 @@ def open_store(uri: str, s3: Any = None) -> ObjectStore:
     parts = urlsplit(uri)
     if parts.scheme == "s3":
         if not parts.netloc:
-            raise WheelhouseError(f"{uri} names no bucket: give s3://bucket/prefix.")
+            raise WheelhouseError(f"{uri} names no bucket. Fix: give s3://bucket/prefix.")
         import boto3
 
         return S3Store(s3 or boto3.client("s3"), parts.netloc, parts.path)
     if parts.scheme not in ("", "file"):
-        raise WheelhouseError(f"{uri} is neither s3://bucket/prefix nor a folder.")
+        raise WheelhouseError(f"{uri} is neither s3://bucket/prefix nor a folder. Fix: TO=s3://bucket/prefix.")
     return FolderStore(Path(unquote(parts.path) if parts.scheme else uri).expanduser())
 
 
@@ -391,7 +395,7 @@ def sync(
         return _sync(wheelhouse, uri, store or open_store(uri), console or Console(stderr=True))
     except (Boto3Error, BotoCoreError, ClientError) as error:
         raise WheelhouseError(
-            f"The wheelhouse could not be brought to {uri} ({error}): check the bucket's name, its region and your"
+            f"The wheelhouse could not be brought to {uri} ({error}). Fix: check the bucket's name, its region and your"
             " credentials, and run the same command again; it goes on where it stopped."
         ) from error
 

@@ -16,6 +16,7 @@ from typing import Any
 from localaws import faults, server
 from localaws.errors import NotRunningError
 from localaws.settings import Settings
+from ops.aws import transfer
 from ops.aws.account import Account, Place
 from ops.aws.poll import poll
 from ops.aws.state_bucket import NoStateError, make_state, require_state
@@ -28,19 +29,17 @@ from ops.core.target import BUCKET_PURPOSES, PROJECT
 from ops.cost import after, in_report
 from ops.cost.bills import last_line
 from ops.cost.quote import before_apply
-from ops.diagnose import wait as diagnosis
 from ops.job import wheelhouse
 from ops.job.names import result_name
 from ops.lifecycle import fault, studio
 from ops.plan import policies
-from ops.plan.summary import summary
+from ops.plan.summary import summary, warn_unmailed
 from ops.terraform.variables import Artifacts, Size, boundary_of, cluster_variables
 from ops.terraform.workspace import CommandFailedError, Workspace, embedded_home
 
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
 SAMPLE = Path("data/sample")
 NOTHING = "nothing was created."
-STOPPED_MESSAGE = "the embedded AWS is stopped; nothing is left running"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,11 +196,7 @@ def preview(account: Account, storage: Workspace, size: Size) -> tuple[list[str]
     if planned:
         amount = f"some {wheelhouse.SOME_MB} MB"
         lines.append(f"   storage: buckets for images, results and logs, and the wheels of a node ({amount})")
-        if not stored.get("variables", {}).get("budget_emails", {}).get("value"):
-            env = account.target.env
-            lines.append(
-                f"   nobody is mailed about the budget: name them in budget_emails, infra/env/{env}.storage.tfvars"
-            )
+        lines += warn_unmailed(stored, account.target.env)
     return [*lines, *(["   a cluster:"] if changes else [])], cluster.show(place)
 
 
@@ -264,6 +259,8 @@ def apply(
         with working(console, creating, quiet=not quiet), fault.injected(account, order.fault, fault.AT_START):
             cluster.apply()
     except CommandFailedError as error:
+        from ops.diagnose import wait as diagnosis  # its tables of causes; every other command does without
+
         if (found := diagnosis.diagnose_start(account, error.output, console)) is None:
             raise
         console.print(error.output.strip()[-6000:])
@@ -357,7 +354,8 @@ def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = 
     poll(look, pause=1.0 if account.target.emulated else 10.0, say=say)
 
 
-FETCHED = ("run.json", "report.html", "pca/scores.csv", "pca/model.npz")
+RUN = "run.json"
+FETCHED = (RUN, "report.html", "pca/scores.csv", "pca/model.npz")
 
 
 def fetch_results(account: Account, console: Console, *, uri: str = "", model: str = "") -> Path:
@@ -367,6 +365,12 @@ def fetch_results(account: Account, console: Console, *, uri: str = "", model: s
     ----------
     uri : of the result; without one, that of a model below the data bucket
     """
+    if uri and "://" not in uri:
+        raise OperatorError(
+            f"there is no finished result at {uri}: neither a folder of this machine with a {RUN}, nor an address "
+            "(s3://…). Fix: OUTPUT=, as make steps shows it.",
+            exit_code=10,
+        )
     uri = uri or f"s3://{account.bucket('data')}/results/{result_name(model)}"
     bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
     folder = Path("runs") / account.target.env / prefix.rpartition("/")[2]
@@ -380,19 +384,16 @@ def fetch_results(account: Account, console: Console, *, uri: str = "", model: s
 def fetch_files(s3: Any, bucket: str, prefix: str, folder: Path, console: Console) -> bool:
     """Fetch the files of a result that a person looks at; false when there is none."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
-    sizes = {
-        name: int(item["Size"])
+    items = {
+        folder / name: item
         for page in pages
         for item in page.get("Contents", [])
         if (name := item["Key"].removeprefix(f"{prefix}/")) in FETCHED
     }
-    if not sizes:
+    if not items:
         return False
-    with counting(console, "fetching", sum(sizes.values()), bytes_=True) as advance:
-        for name in sizes:
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            s3.download_file(bucket, f"{prefix}/{name}", str(target), Callback=advance)
+    with counting(console, "fetching", sum(int(item["Size"]) for item in items.values()), bytes_=True) as advance:
+        transfer.fetch(s3, bucket, items, advance)
     return True
 
 
@@ -436,4 +437,4 @@ def empty_bucket(s3: Any, bucket: str, say: Callable[[str], None] = lambda _: No
 def stop_embedded(console: Console) -> None:
     """Stop the embedded AWS, where it is ours."""
     if server.stop(Settings.from_environment().home):
-        console.print(STOPPED_MESSAGE)
+        console.print("the embedded AWS is stopped; nothing is left running")

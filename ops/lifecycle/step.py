@@ -21,7 +21,10 @@ from fruits.errors import FruitsError, InputError, ModelError
 from fruits.request import Request
 from fruits.store import split_uri
 
+from localaws import server
+from localaws.settings import Settings
 from ops.aws.account import Account
+from ops.aws.capacity import CapacityNews
 from ops.aws.emr import list_open_steps
 from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, poll
 from ops.aws.refusals import explain
@@ -201,6 +204,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
     emr, emulated = account.client("emr"), account.target.emulated
     watcher = Watcher(account.store(submitted.output))
     waiting = WaitingLog(emr, account.client("s3"), submitted.cluster_id, submitted.step_id)
+    news = CapacityNews(emr, submitted.cluster_id, account.target.env)
     limit = Limit(MOST_WAITING_SECONDS)
     with working(console, "submitted") as say:
 
@@ -209,6 +213,8 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
             status: Mapping[str, Any] = step["Status"]
             if status["State"] not in OPEN_STATES:
                 return status
+            if lacking := news.read():
+                console.print(lacking, style="yellow")
             if status["State"] == "PENDING":
                 cluster, reason = account.cluster_state()
                 say(f"pending: the cluster is {cluster}{f', {reason}' if reason else ''}")
@@ -225,6 +231,12 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
         try:
             status = poll(look, pause=pause, patience=PATIENCE_EMULATED if emulated else PATIENCE, say=say)
         except (LostError, BotoCoreError, ClientError) as error:
+            if emulated and not server.processes(Settings.from_environment().home):
+                gone = (
+                    f"the embedded AWS has ended, and the step {submitted.step_id}, its cluster and all images with "
+                    "it. Fix: make apply starts a new one."
+                )
+                raise NotEndedError(gone, exit_code=ExitCode.NOT_APPLIED) from error
             raise NotEndedError(_not_seen(account, submitted, error), exit_code=ExitCode.LOST) from error
     assert status is not None  # without a limit a look ends the wait, or raises
     return status

@@ -43,7 +43,7 @@ class OldTerraformError(TerraformError):
     def __init__(self, path: Path, found: tuple[int, ...]) -> None:
         super().__init__(
             f"Terraform {_dotted(found)} ({path}) is too old: the stacks need {_dotted(MINIMUM)} or newer. "
-            f"Install a newer one from {INSTALL}, or name another: TERRAFORM=/path/to/terraform."
+            f"Fix: install a newer one from {INSTALL}, or name another: TERRAFORM=/path/to/terraform."
         )
         self.found = found
 
@@ -79,7 +79,8 @@ def find_terraform(environ: Mapping[str, str] | None = None) -> Path:
             f"TERRAFORM names {named}, which is not there" if named else "Terraform was not found on the search path"
         )
         raise MissingTerraformError(
-            f"{where}. Install {_dotted(MINIMUM)} or newer from {INSTALL}, or name one: TERRAFORM=/path/to/terraform."
+            f"{where}. Fix: install {_dotted(MINIMUM)} or newer from {INSTALL}, or name one: "
+            "TERRAFORM=/path/to/terraform."
         )
     path = Path(found)
     # A configuration file that is not there makes every command print a warning on its standard error.
@@ -88,12 +89,12 @@ def find_terraform(environ: Mapping[str, str] | None = None) -> Path:
         run = subprocess.run([path, "version"], capture_output=True, text=True, check=False, env=quiet, timeout=60)
     except OSError as error:
         raise MissingTerraformError(
-            f"{path} cannot be run ({error.strerror}). Name another: TERRAFORM=/path/to/terraform."
+            f"{path} cannot be run ({error.strerror}). Fix: name another, TERRAFORM=/path/to/terraform."
         ) from error
     version = parse_version(run.stdout)
     if version is None:
         raise MissingTerraformError(
-            f"{path} does not answer like Terraform. Name another: TERRAFORM=/path/to/terraform."
+            f"{path} does not answer like Terraform. Fix: name another, TERRAFORM=/path/to/terraform."
         )
     if version < MINIMUM:
         raise OldTerraformError(path, version)
@@ -175,7 +176,7 @@ def find_mirror(
             return Path(named)
         raise WrongUseError(
             f"TF_PROVIDER_MIRROR names {named}, which holds no {PROVIDER} 5.100 for {target}. "
-            "Name the folder that contains registry.terraform.io, or unset it to use the registry."
+            "Fix: name the folder that contains registry.terraform.io, or unset it to use the registry."
         )
     candidates = [*implied_mirrors(home or Path.home(), environ)]
     for place in below:

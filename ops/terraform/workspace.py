@@ -66,7 +66,9 @@ def tfvars_files(env: str, stack: str, folder: Path) -> list[Path]:
     shared = folder / f"{env}.tfvars"
     if not shared.exists():
         known = ", ".join(sorted(path.stem for path in folder.glob("*.tfvars") if "." not in path.stem))
-        raise WrongUseError(f"there is no environment {env!r}: write infra/env/{env}.tfvars, or take one of {known}.")
+        raise WrongUseError(
+            f"there is no environment {env!r}. Fix: write infra/env/{env}.tfvars, or take one of {known}."
+        )
     own = folder / f"{env}.{stack}.tfvars"
     return [shared, *([own] if own.exists() else [])]
 

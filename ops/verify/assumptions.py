@@ -186,7 +186,8 @@ ELSEWHERE: tuple[Elsewhere, ...] = (
     Elsewhere("studio-groups", "Studio leaves two security groups, which can be removed once its file system is gone."),
     Elsewhere("github", "GitHub's tokens have the subject `owner@id/repo@id`, and the roles let them in."),
     Elsewhere("conditions", "Condition keys that no recorded call settles work as AWS's pages say."),
-    Elsewhere("spot-wait", "A fleet whose Spot capacity does not come switches to on demand after its time."),
+    Elsewhere("spot-wait", "A fleet whose Spot capacity does not come switches to on demand after its time, as "
+              "Terraform adds it: to a cluster that runs. AWS's pages speak of a cluster's first provisioning only."),
     Elsewhere("idle-reason", "The reason code of a cluster that EMR's own idle limit ended."),
     Elsewhere("other-clouds", "Google Cloud, Azure, Databricks and Kubernetes run the job as their guides here say."),
 )  # fmt: skip

@@ -176,8 +176,8 @@ def test_a_wheel_that_the_index_lacks_is_refused_and_the_next_run_goes_on(index:
 @pytest.mark.parametrize(
     ("arch", "sentence"),
     [
-        ("sparc", "ARCH=sparc is not known: choose from x86_64, aarch64, arm64."),
-        ("arm64", "requirements-aarch64.txt is missing: run `make lock`."),
+        ("sparc", "ARCH=sparc is not known. Fix: choose from x86_64, aarch64, arm64."),
+        ("arm64", "requirements-aarch64.txt is missing. Fix: run `make lock`."),
     ],
 )
 def test_an_architecture_without_a_lock_is_refused(index: Index, arch: str, sentence: str) -> None:
@@ -288,7 +288,7 @@ def test_a_bucket_that_refuses_is_one_sentence(built: Wheelhouse, bucket: Any) -
 
 
 def test_refuses_a_uri_that_names_no_place() -> None:
-    with pytest.raises(WheelhouseError, match=re.escape("s3:///x names no bucket: give s3://bucket/prefix.")):
+    with pytest.raises(WheelhouseError, match=re.escape("s3:///x names no bucket. Fix: give s3://bucket/prefix.")):
         open_store("s3:///x")
     with pytest.raises(WheelhouseError, match=re.escape("gs://b is neither s3://bucket/prefix nor a folder.")):
         open_store("gs://b")
@@ -316,7 +316,7 @@ def test_the_command_ends_with_the_uri_and_refuses_in_one_sentence(real_wheelhou
     assert f"{len(real_wheelhouse.sums) - 1} wheels" in done.stderr
     refused = command(ARCH="riscv64")
     assert refused.returncode == 2
-    assert refused.stderr.splitlines()[-1].startswith("wheelhouse: ARCH=riscv64 is not known: choose from")
+    assert refused.stderr.splitlines()[-1].startswith("wheelhouse: ARCH=riscv64 is not known. Fix: choose from")
 
 
 # --- the locks --------------------------------------------------------------------------------------------

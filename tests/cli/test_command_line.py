@@ -13,7 +13,7 @@ import click.testing
 import pyarrow as pa
 import pytest
 from botocore import exceptions as boto
-from fruits.errors import InputError
+from fruits.errors import DiskFullError, InputError
 
 from localaws.errors import NotRunningError
 from ops.cli import main as cli
@@ -247,8 +247,13 @@ def refusal(code: str, message: str = "no", operation: str = "DescribeStep", **m
         (refusal("NoSuchBucket", BucketName="b-1"), 20, "there is no bucket b-1. Fix: check the address"),
         (refusal("ValidationException", "bad"), 1, "DescribeStep answers ValidationException bad. Fix: "),
         (pa.ArrowInvalid("Parquet magic bytes not found"), 1, "Parquet magic bytes not found. Fix: check the address"),
-        (FileNotFoundError(2, "No such file or directory", "/x"), 1, "/x: No such file or directory. Fix: "),
-        (OSError(28, "No space left on device"), 1, "No space left on device. Fix: free the way or the space"),
+        (FileNotFoundError(2, "No such file or directory", "/x"), 1, "/x: No such file or directory. Fix: check the"),
+        (PermissionError(13, "Permission denied", "/x"), 1, "/x: Permission denied. Fix: give yourself the right"),
+        (NotADirectoryError(20, "Not a directory", "/x"), 1, "/x: Not a directory. Fix: free the way"),
+        (OSError(28, "No space left on device"), 17, "a disk is full: [Errno 28] No space left on device. Fix: free"),
+        (OSError(28, "No space left on device", "/x"), 17, "a disk is full: /x. Fix: free some space there"),
+        (OSError(122, "Disk quota exceeded", "/x"), 17, "a disk is full: /x. Fix: free some space there"),
+        (DiskFullError("a disk is full: x. Fix: y."), 17, "a disk is full: x. Fix: y."),
     ],
 )
 def test_an_expected_error_is_cause_fix_and_exit_code(error: Exception, code: int, sentence: str) -> None:
@@ -256,6 +261,26 @@ def test_an_expected_error_is_cause_fix_and_exit_code(error: Exception, code: in
     assert told is not None
     assert told[1] == code
     assert sentence in told[0]
+
+
+def test_a_full_disk_is_named_whoever_hides_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The kernel's own full device; its error wrapped by a command that guesses at the network."""
+
+    def fetch(_: object) -> int:
+        try:
+            with Path("/dev/full").open("w") as full:
+                full.write("x")
+        except OSError as error:
+            raise OperatorError("the weights cannot be fetched. Fix: check the network.", exit_code=2) from error
+        return 0
+
+    monkeypatch.setattr(cli, "find", lambda target: fetch)
+    assert cli.run(COMMANDS["weights"], {}, {}) == DiskFullError.exit_code == 17
+    printed = capsys.readouterr().err
+    assert "weights: a disk is full: " in printed
+    assert "network" not in printed
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

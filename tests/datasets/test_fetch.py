@@ -210,7 +210,9 @@ def test_counts_other_than_the_readme_states_are_refused_before_any_image(
 
 def test_another_version_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
     source = make_source(tmp_path, version="2021.01.01.0")
-    with pytest.raises(FetchError, match=r"is version 2021\.01\.01\.0, not 2020\.05\.18\.0: choose another VERSION="):
+    with pytest.raises(
+        FetchError, match=r"is version 2021\.01\.01\.0, not 2020\.05\.18\.0. Fix: choose another VERSION="
+    ):
         fetch(source, tmp_path / "dest", console=console())
 
 
@@ -282,7 +284,7 @@ def test_an_unknown_version_is_refused_with_those_known() -> None:
     done = command(VERSION="1.0")
     assert done.returncode == 2
     known = "2020.05.18.0, 2025.03.09.0"
-    assert done.stderr == f"dataset: Version 1.0 is not known here: choose VERSION= from {known}.\n"
+    assert done.stderr == f"dataset: Version 1.0 is not known here. Fix: choose VERSION= from {known}.\n"
 
 
 def test_an_unwritable_destination_is_one_sentence(tmp_path: Path) -> None:

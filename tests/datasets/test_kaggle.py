@@ -314,7 +314,10 @@ def test_variants_know_both_layouts_and_leave_the_originals_out() -> None:
 def test_the_command_refuses_an_unknown_source_and_a_missing_key(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("KAGGLE")} | {"HOME": str(tmp_path)}
     for given, sentence in (
-        ({"SOURCE": "zenodo"}, "dataset: The source zenodo is not known here: choose SOURCE= from github, kaggle.\n"),
+        (
+            {"SOURCE": "zenodo"},
+            "dataset: The source zenodo is not known here. Fix: choose SOURCE= from github, kaggle.\n",
+        ),
         ({"SOURCE": "kaggle"}, f"dataset: there is no Kaggle key at {tmp_path}/.kaggle/kaggle.json. Fix: "),
     ):
         done = subprocess.run(

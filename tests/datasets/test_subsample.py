@@ -136,7 +136,9 @@ def test_nothing_is_left_behind_but_the_sample(tmp_path: Path) -> None:
 def test_a_destination_that_holds_something_else_is_refused_and_kept(tmp_path: Path) -> None:
     source = make(tmp_path / "in", {"a": 5})
     dest = make(tmp_path / "out", {"precious": 1})
-    with pytest.raises(SampleError, match=r"out already holds something else: remove it, or give another DEST=\.$"):
+    with pytest.raises(
+        SampleError, match=r"out already holds something else. Fix: remove it, or give another DEST=\.$"
+    ):
         subsample(source, dest, classes=1)
     assert set(files(dest)) == {"precious/0_100.jpg"}
 
@@ -144,17 +146,17 @@ def test_a_destination_that_holds_something_else_is_refused_and_kept(tmp_path: P
 @pytest.mark.parametrize("dest", ["in", "in/a", "."])
 def test_a_destination_inside_or_around_the_source_is_refused(tmp_path: Path, dest: str) -> None:
     source = make(tmp_path / "in", {"a": 5})
-    with pytest.raises(SampleError, match="lie one in the other: give a DEST outside of the source"):
+    with pytest.raises(SampleError, match=r"lie one in the other\. Fix: give a DEST outside of the source"):
         subsample(source, tmp_path / dest, classes=1)
 
 
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [
-        ({"DEST": "x"}, "SOURCE is missing: make sample SOURCE="),
-        ({"SOURCE": "{in}"}, "DEST is missing: make sample SOURCE="),
-        ({"SOURCE": "{in}/none", "DEST": "x"}, "is not a folder: give the folder that holds the classes"),
-        ({"SOURCE": "{in}/empty", "DEST": "x"}, r"There is no image below"),
+        ({"DEST": "x"}, "SOURCE is missing. Fix: make sample SOURCE="),
+        ({"SOURCE": "{in}"}, "DEST is missing. Fix: make sample SOURCE="),
+        ({"SOURCE": "{in}/none", "DEST": "x"}, "is not a folder. Fix: give the folder that holds the classes"),
+        ({"SOURCE": "{in}/empty", "DEST": "x"}, r"there is no image below"),
         (
             {"SOURCE": "{in}", "DEST": "x", "CLASSES": "many"},
             "CLASSES=many is not a number from 1. Fix: for example",
@@ -164,7 +166,7 @@ def test_a_destination_inside_or_around_the_source_is_refused(tmp_path: Path, de
         (
             {"SOURCE": "{in}", "DEST": "x", "CLASSES": "3"},
             r"^3 classes with 5 images each were asked for, but only 1 of the 2 classes have that many"
-            r" \(largest: a \(5\), b \(1\)\): ask for fewer with CLASSES= or IMAGES=\.$",
+            r" \(largest: a \(5\), b \(1\)\). Fix: ask for fewer with CLASSES= or IMAGES=\.$",
         ),
     ],
 )
@@ -191,7 +193,9 @@ def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     )
     (tmp_path / "videos").mkdir()
     (source / "a/IMG_1.MOV").rename(tmp_path / "videos/1.MOV")
-    with pytest.raises(SampleError, match=r"no image below .*: 1 file is left out: 1 .mov \(first: 1.MOV\)\.$"):
+    with pytest.raises(
+        SampleError, match=r"no image below .*: 1 file is left out: 1 .mov \(first: 1.MOV\)\. Fix: give a folder of"
+    ):
         sample({"SOURCE": str(tmp_path / "videos"), "DEST": str(tmp_path / "none")})
 
 

@@ -56,6 +56,10 @@ class Emr:
         arguments = ["spark-submit", "x.py", "--request", f"s3://{DATA}/requests/r.json"]
         return {"Step": {"Id": STEP, "Config": {"Args": arguments}, "Status": self.step_status}}
 
+    def list_instance_fleets(self, **_: str) -> dict[str, Any]:
+        self.asked.append("ListInstanceFleets")
+        return {"InstanceFleets": []}
+
     def get_paginator(self, name: str) -> Any:
         self.asked.append(
             {"list_steps": "ListSteps", "list_instances": "ListInstances", "list_clusters": "ListClusters"}[name]

@@ -93,7 +93,8 @@ def test_what_ended_an_executors_container(code: int, cause: str, words: str) ->
         (137, "out-of-memory-driver", "the driver was killed from outside (SIGKILL)"),
         (139, "python-crash", "the driver's: native code crashed (SIGSEGV, a wrong address)"),
         (143, "driver-terminated", "the driver was told to end from outside"),
-        (127, "unknown", "nothing that was found"),
+        (126, "command-missing", "cannot be run: a command was found and could not be run (126)"),
+        (127, "command-missing", "cannot be run: a command was not found (127)"),
         (1, "unknown", "nothing that was found"),
     ],
 )
@@ -104,6 +105,68 @@ def test_what_ended_the_drivers_python(said: str, code: int, cause: str, words: 
     verdict = judged(("step", f"26/11/24 INFO Client: x\n{said.format(code)}\n"))
     assert verdict.cause == cause
     assert words in verdict.meaning
+
+
+def test_a_command_that_a_log_names_is_named_and_not_the_code_alone() -> None:
+    status = "\t diagnostics: User application exited with status 127\n"
+    verdict = judged(("step", status), ("driver", "/usr/bin/env: 'python3.11': No such file or directory\n"))
+    assert (verdict.cause, verdict.meaning[-12:]) == ("command-missing", ": python3.11")
+    ours = judged(("step", status), ("driver", f"{HEAD}{OURS}ValueError: a stone\n"))
+    assert ours.cause == "python-exception"
+
+
+# Spark's own lines (core/src/main/scala/org/apache/spark/HeartbeatReceiver.scala, TaskSchedulerImpl.scala)
+SILENCE = (
+    "26/11/24 10:00:00 WARN HeartbeatReceiver: Removing executor {0} with no recent heartbeats: 130512 ms exceeds "
+    "timeout 120000 ms\n26/11/24 10:00:00 ERROR YarnScheduler: Lost executor {0} on ip-10-0-1-23: Executor heartbeat "
+    "timed out after 130512 ms\n"
+)
+ABORTED = (
+    'Exception in thread "main" org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 0.0 '
+    "failed 4 times, most recent failure: {}\n\tat x.y(z)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("failure", "silent"),
+    [
+        (
+            "Lost task 0.3 in stage 0.0 (TID 9) (ip-10-0-1-23 executor 4): ExecutorLostFailure (executor 4 exited "
+            "unrelated to the running tasks) Reason: Executor heartbeat timed out after 130512 ms",
+            4,
+        ),
+        (
+            "Lost task 0.3 in stage 0.0 (TID 9) (ip-10-0-1-23 executor 4): ExecutorLostFailure (executor 4 exited "
+            "caused by one of the running tasks) Reason: Remote RPC client disassociated. Likely due to "
+            "containers exceeding thresholds, or network issues.",
+            4,
+        ),
+        (
+            "ResultTask 7 (collect) has failed the maximum allowable number of times: 4. Most recent failure reason: "
+            "FetchFailed(BlockManagerId(4, ip-10-0-1-23, 36493, None), shuffleId=0, mapIndex=1, mapId=1, reduceId=0)",
+            4,
+        ),
+        ("org.apache.spark.shuffle.MetadataFetchFailedException: Missing an output location for shuffle 0", 4),
+    ],
+    ids=["its own words", "a lost connection", "its shuffle files", "nobody is named"],
+)
+def test_an_executor_that_fell_silent_is_told_from_one_that_is_gone(failure: str, silent: int) -> None:
+    verdict = judged(("driver", SILENCE.format(silent) + ABORTED.format(failure)))
+    assert verdict.cause == "executor-lost"
+    assert verdict.meaning == "the driver gave up an executor that sent no heartbeat any more: 130512 ms"
+    assert "heartbeat" in verdict.words
+    assert "no log says why" not in verdict.meaning
+
+
+def test_another_executors_silence_does_not_explain_a_loss() -> None:
+    lost = (
+        "Lost task 0.3 in stage 0.0 (TID 9) (ip-10-0-1-23 executor 4): ExecutorLostFailure (executor 4 exited "
+        "unrelated to the running tasks) Reason: Slave lost"
+    )
+    verdict = judged(("driver", SILENCE.format(1) + ABORTED.format(lost)))
+    assert verdict.meaning == "executors were lost, and no log says why"
+    killed = judged(("driver", SILENCE.format(4) + EXECUTOR.format(137) + ABORTED.format(lost)))
+    assert killed.cause == "out-of-memory-executor", "how its process ended says more"
 
 
 def test_a_program_that_made_its_context_too_late_is_told_how_long_yarn_waits() -> None:
@@ -398,6 +461,41 @@ def test_how_a_step_ended(logs: list[tuple[Role, str]], known: dict[str, Any], c
     verdict = judged(*logs, **known)
     assert verdict.cause == cause
     assert words is None or verdict.words == words
+
+
+EXCEPTIONS = (
+    f"{HEAD}{OURS}ValueError: a stone\n",
+    f'Exception in thread "main" {JVM}',
+    'Exception in thread "main" java.lang.OutOfMemoryError: Java heap space\n\tat x.y(z)\n',
+    "26/11/24 10:00:00 WARN X: java.io.IOException: No space left on device\n",
+    EXECUTOR.format(137),
+)
+
+
+@pytest.mark.parametrize("log", EXCEPTIONS)
+@pytest.mark.parametrize("role", ["driver", "step"])
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"state": "CANCELLED"},
+        {"state": "CANCELLED", "step_reason": "Canceled by user"},
+        {"state": "INTERRUPTED", "reason_code": "USER_REQUEST", "reason": "Terminated by user request"},
+        {"state": "CANCELLED", "job": {"cause": "Py4JError", "message": "gone", "traceback": "", "exit_code": 1}},
+    ],
+)
+def test_a_step_that_was_cancelled_is_that_whatever_stands_in_its_log(
+    known: dict[str, Any], role: Role, log: str
+) -> None:
+    verdict = judged((role, log), **known)
+    assert verdict.cause == "cancelled"
+    assert "stone" not in verdict.words
+    failed = judged((role, log), **{**known, "state": "FAILED"})
+    assert failed.cause != "cancelled"
+
+
+def test_what_the_job_names_itself_goes_before_a_cancelling() -> None:
+    named = judged(state="CANCELLED", job={"cause": "input", "message": "no image. Fix: look.", "exit_code": 10})
+    assert named.cause == "input-missing"
 
 
 def test_a_step_that_ended_well_says_what_it_lost() -> None:

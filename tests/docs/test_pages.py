@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import fruits
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,7 +16,7 @@ TARGETS = set(re.findall(r"^([a-z0-9][a-z0-9-]*):", MAKEFILE, re.MULTILINE))
 LINES_OF_A_SCREEN = 45
 MADE_BY_THE_READER = {
     "docs/verified",
-    *(f"infra/env/dev.{stack}.tfvars" for stack in ("storage", "cluster", "operators")),
+    *(f"infra/env/dev.{stack}.tfvars" for stack in ("storage", "cluster", "operators", "github")),
 }
 OURS = r"(?:docs|tests|ops|infra|jobs|bootstrap|notebooks|benchmarks)/[\w./*-]*\w|requirements[\w-]*\.(?:txt|in)"
 
@@ -100,6 +101,7 @@ def test_the_version_is_the_same_wherever_it_stands() -> None:
     version = re.search(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert version is not None
     assert f"version: {version[1]}\n" in (ROOT / "CITATION.cff").read_text()
+    assert fruits.__version__ == version[1]
     released = re.findall(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert released[0] == version[1]
     assert released == sorted(released, reverse=True)

@@ -138,7 +138,7 @@ class Planner:
 
         def make() -> dict[str, Any]:
             out = self.home / f"{stack}.tfplan"
-            with self._attached(work) as own:
+            with self.attached(work) as own:
                 own.plan(out=out)
                 return own.show(out)
 
@@ -151,7 +151,7 @@ class Planner:
 
         def make() -> list[str]:
             try:
-                with self._attached(work) as own:
+                with self.attached(work) as own:
                     own.plan(arguments=["-json"])
             except CommandFailedError as error:
                 return [said["detail"] for said in diagnostics(error.output) if said["severity"] == "error"]
@@ -161,7 +161,7 @@ class Planner:
         return found
 
     @contextmanager
-    def _attached(self, work: Workspace) -> Iterator[Workspace]:
+    def attached(self, work: Workspace) -> Iterator[Workspace]:
         """The workspace with this process's provider, in a folder of its own: it is prepared without one."""
         with provider.attached() as one:
             yield replace(work, home=self.home / "attached") if one else work

@@ -1,8 +1,8 @@
 """One AWS provider for all plans of a process.
 
 Terraform starts the provider for each command and reads its whole schema anew, which is most of what a plan costs. A
-provider that runs already ("reattached", as its authors debug it) is asked by all of them. For plans alone: what is
-applied, or compared with another run of the provider, starts its own.
+provider that runs already ("reattached", as its authors debug it) is asked by all of them, behind `relay`. For plans
+alone: what is applied, or compared with another run of the provider, starts its own.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import re
 import subprocess
-import threading
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from ops.core.target import INVENTED_KEYS
 from ops.terraform.binary import PROVIDER, current_platform, find_mirror
 
 NAME = "TF_REATTACH_PROVIDERS"
+RELAY = Path(__file__).with_name("relay.py")
 
 
 def program() -> Path | None:
@@ -35,40 +35,39 @@ def program() -> Path | None:
 _running: list[subprocess.Popen[str]] = []
 
 
-@cache
-def address() -> str | None:
-    """Where this process's provider listens, as Terraform wants to be told; None where none can be started."""
+def start(environ: Mapping[str, str]) -> str | None:
+    """A provider with these variables: where it listens, as Terraform wants to be told; None where none can be."""
     provider = program()
     if provider is None:
         return None
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
-    environ = kept | INVENTED_KEYS.environment() | {"AWS_EC2_METADATA_DISABLED": "true"}
+    command = [sys.executable, RELAY, provider]
     started = subprocess.Popen(
-        [provider, "-debug"], env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command, env={**kept, **environ}, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     _running.append(started)
     atexit.register(stop)
     assert started.stdout is not None
-    for line in started.stdout:
-        # 	TF_REATTACH_PROVIDERS='{"registry.terraform.io/hashicorp/aws":{"Protocol":"grpc",…}}'
-        if found := re.search(rf"{NAME}='(.*)'", line):
-            threading.Thread(target=started.stdout.read, daemon=True).start()  # it would stop at a full pipe
-            return found[1]
-    return None
+    return started.stdout.readline().strip() or None
+
+
+@cache
+def address() -> str | None:
+    """Where this process's provider for plans without an account listens."""
+    return start(INVENTED_KEYS.environment() | {"AWS_EC2_METADATA_DISABLED": "true"})
 
 
 def stop() -> None:
-    """End the provider, where one runs."""
+    """End the providers that run."""
     address.cache_clear()
     while _running:
-        with _running.pop() as provider:
-            provider.kill()
+        _running.pop().communicate()  # the end of its standard input is its own
 
 
 @contextlib.contextmanager
-def attached() -> Iterator[bool]:
-    """Let Terraform ask this process's provider; whether it does."""
-    told = address()
+def attached(to: str | None = "") -> Iterator[bool]:
+    """Let Terraform ask this process's provider, or one that `start` gave; whether it does."""
+    told = address() if to == "" else to
     if told is None:
         yield False
         return

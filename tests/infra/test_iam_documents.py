@@ -95,6 +95,12 @@ def when(key: str) -> dict[str, Any]:
          ["ec2:TerminateInstances on instance knows no condition key ec2:CreateAction"]),
         ({"Action": "iam:TagRole", "Resource": "*", **when("iam:PermissionsBoundary")},
          ["iam:TagRole on role knows no condition key iam:PermissionsBoundary"]),
+        # what let a request without names take all tags away
+        ({"Action": "ec2:DeleteTags", "Resource": "*",
+          "Condition": {"ForAllValues:StringNotEquals": {"aws:TagKeys": "x"}}},
+         ["ForAllValues holds of a request without aws:TagKeys; Null must ask for one"]),
+        ({"Action": "ec2:DeleteTags", "Resource": "*",
+          "Condition": {"ForAllValues:StringNotEquals": {"aws:TagKeys": "x"}, "Null": {"aws:TagKeys": "false"}}}, []),
         # of a pattern only what holds for all that it means
         ({"Action": "s3:Get*", "Resource": "arn:aws:s3:::b/*"}, []),
         ({"Action": "elasticmapreduce:Terminate*", "Resource": "arn:aws:s3:::b/*"},

@@ -82,6 +82,9 @@ def test_every_recorded_call_is_allowed(documents: dict[str, dict[str, Any]]) ->
     assert [f"{r.action} on {r.resource}" for r in RIGHTS if not allowed(documents, r)] == []
 
 
+OURS = (("aws:ResourceTag/Environment", "prod"), ("aws:ResourceTag/Project", "fruits"))
+
+
 @pytest.mark.parametrize(
     "right",
     [
@@ -95,6 +98,9 @@ def test_every_recorded_call_is_allowed(documents: dict[str, dict[str, Any]]) ->
         Right("iam:PutRolePolicy", "arn:aws:iam::<account>:role/fruits-prod-emr-node"),
         Right("s3:PutBucketPolicy", "arn:aws:s3:::fruits-tfstate-<account>"),
         Right("s3:GetObject", "arn:aws:s3:::fruits-tfstate-<account>/prod/operators.tfstate"),
+        # DeleteTags without a name takes all tags away, also those that say whose it is (EC2's API reference)
+        Right("ec2:DeleteTags", "arn:aws:ec2:eu-west-3:<account>:vpc/vpc-<id>", OURS),
+        Right("ec2:DeleteTags", "arn:aws:ec2:eu-west-3:<account>:vpc/vpc-<id>", (*OURS, ("aws:TagKeys", ("Project",)))),
     ],
 )
 def test_what_is_not_ours_is_refused(documents: dict[str, dict[str, Any]], right: Right) -> None:

@@ -5,10 +5,12 @@ Terraform reports all that it can judge in one plan, so that several wrong value
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
+from ops.cost import speed
 from ops.plan.contents import resources, resources_of
 from tests.infra.planning import Planner
 
@@ -17,13 +19,21 @@ pytestmark = pytest.mark.terraform
 SIZES = "c5, c6g, c6i, c7g, c7i, m5, m6a, m6g, m6i, m7g, m7i, r5, r6g, r6i, each as xlarge, 2xlarge and 4xlarge"
 EU = "one of eu-central-1, eu-north-1, eu-south-1, eu-south-2, eu-west-1, eu-west-3"
 
+HUGE = 10**40
+"""As good as 1e400, which HCL and JSON take for a number: larger than anything that AWS's APIs take."""
+
+_RATE = min(speed.compute_families()["f32"][family] for family in ("m6g", "m6a", "m5"))
+BILLION_IN_AN_HOUR = -(-(math.ceil(1_000_000_000 / (_RATE * 3540)) + 2) // 4) * 4
+"""vCPUs at the slowest type's speed, two of them the driver's, in nodes of four; a minute is not for the images."""
+
 # stack, region, wrong values, the sentences that must be said
 GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
     "storage": (
         "storage",
         "us-east-1",
-        {"project": "Fruits_", "budget_usd": 0},
+        {"project": "Fruits_", "budget_usd": 0, "log_days": HUGE},
         [
+            "log_days must be a whole number from 1 to 36500.",
             "us-east-1 is outside the European Union, where this data has to stay (GDPR). "
             f"Choose {EU}; or, if you are free to leave, set allow_non_eu = true.",
             'The project name "Fruits_" would make bucket names that break S3\'s rules: use 2 to 20 lower-case '
@@ -83,7 +93,7 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
         {
             "ingress": [{"cidr": "0.0.0.0/0", "port": 22, "description": "Ana's way in"}],
             "core": {"units": 8},
-            "managed_scaling": {"max_task_units": 16},
+            "managed_scaling": {"max_task_units": 100_000},
             "tags": {"Owner": "ana & co"},
             "ttl_hours": 48,
             "images": 10,
@@ -96,6 +106,8 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
             "and ._-:/()#,@[]+=&;{}!$*. Write it without apostrophes and accents.",
             "EMR's managed scaling must reach a public endpoint from the nodes, and this VPC has no way out. Set "
             "enable_nat = true beside it, or size the task fleet: IMAGES= and MINUTES=.",
+            "managed_scaling.max_task_units must be a whole number that gives, with the core fleet, no more vCPUs than "
+            "max_units (64). Lower it, or raise max_units after looking at the account's EC2 quotas.",
             "AWS takes letters, digits, spaces and _.:/=+-@ in tags, at most 128 in a name and 256 in a value. Write "
             "the tags with these.",
             "The hard time to live must be 1 to 24 whole hours; 48 is not. For a longer job, start a second cluster: "
@@ -131,8 +143,8 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
             "The fleets mix processor architectures (x86_64, arm64), and one wheelhouse serves the whole cluster. "
             "Choose types of one architecture: m6g, m7g, c6g, c7g and r6g are arm64, the others x86_64.",
             "eu-north-1 does not offer m6a.xlarge; EMR would refuse the cluster after minutes. Choose other types.",
-            "This needs 4348 vCPUs, more than max_units (64). Give more minutes, or raise max_units after looking at "
-            "the account's EC2 quotas (new accounts have 8 to 16).",
+            f"This needs {BILLION_IN_AN_HOUR} vCPUs, more than max_units (64). Give more minutes, or raise max_units "
+            "after looking at the account's EC2 quotas (new accounts have 8 to 16).",
         ],
     ),
     "no core fleet, and what needs one": (
@@ -154,6 +166,37 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
             "of c7i.xlarge gives YARN less. Choose larger primary types, such as m7i.xlarge or c7i.2xlarge.",
             "An executor needs 1,024 MB of heap, and 400 MB of memoryOverhead for the Python worker of each core.",
         ],
+    ),
+    "numbers beyond measure": (
+        "cluster",
+        "eu-west-3",
+        {
+            "max_units": HUGE,
+            "images": HUGE,
+            "root_volume_gib": HUGE,
+            "idle_timeout_seconds": 90.5,
+            "ttl_hours": HUGE,
+            "step_concurrency": -1,
+        },
+        [
+            "max_units must be a whole number from 4, the vCPUs of the smallest core fleet, to 4096.",
+            "images must be a whole number from 1 to 10^12; leave it out to size the fleets by core_units and "
+            "task_units.",
+            f"A root volume of {HUGE} GiB will not do: EMR's image, the wheelhouse and the installed TensorFlow need "
+            "30, and EMR allows 100. Set root_volume_gib to 30 to 100.",
+            "An idle time of 90.5 s is not allowed: EMR takes no less than 60, and above 3600 a forgotten cluster "
+            "bills for hours. Choose a shorter one; a new cluster takes minutes.",
+            "The idle limit must be 60 s to 7 days (604800 s), as EMR's own; 90.5 is not.",
+            f"The hard time to live must be 1 to 24 whole hours; {HUGE} is not. For a longer job, start a second "
+            "cluster: features already written are not computed again.",
+            "step_concurrency must be a whole number from 1 to 256.",
+        ],
+    ),
+    "a wait for Spot that is no whole number": (
+        "cluster",
+        "eu-west-3",
+        {"core": {"units": 8}, "task": {"units": 8, "spot_timeout_minutes": 7.5}},
+        ["task.spot_timeout_minutes must be a whole number from 5 to 1440."],
     ),
     "a release near its end": (
         "cluster",

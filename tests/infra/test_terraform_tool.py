@@ -23,6 +23,7 @@ from ops.terraform import workspace as terraform
 from ops.terraform.binary import MissingTerraformError, OldTerraformError
 from ops.terraform.variables import Artifacts, Size
 from ops.terraform.workspace import Workspace
+from tests.infra import provider
 from tests.infra.planning import NO_ACCOUNT, REGION, ROOT, Planner
 
 
@@ -41,7 +42,7 @@ def test_no_terraform_says_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(MissingTerraformError) as caught:
         binary.find_terraform({"PATH": str(tmp_path)})
     assert str(caught.value) == (
-        "Terraform was not found on the search path. Install 1.10.0 or newer from "
+        "Terraform was not found on the search path. Fix: install 1.10.0 or newer from "
         "https://developer.hashicorp.com/terraform/install, or name one: TERRAFORM=/path/to/terraform."
     )
     assert caught.value.exit_code == 3
@@ -58,7 +59,7 @@ def test_terraform_too_old(tmp_path: Path) -> None:
         binary.find_terraform({"PATH": str(tmp_path)})
     assert caught.value.found == (1, 9, 8)
     assert str(caught.value) == (
-        f"Terraform 1.9.8 ({program}) is too old: the stacks need 1.10.0 or newer. Install a newer one from "
+        f"Terraform 1.9.8 ({program}) is too old: the stacks need 1.10.0 or newer. Fix: install a newer one from "
         "https://developer.hashicorp.com/terraform/install, or name another: TERRAFORM=/path/to/terraform."
     )
 
@@ -152,7 +153,7 @@ def test_named_mirror_without_the_provider(tmp_path: Path) -> None:
         found(tmp_path, environ={"TF_PROVIDER_MIRROR": str(tmp_path)})
     assert str(caught.value) == (
         f"TF_PROVIDER_MIRROR names {tmp_path}, which holds no registry.terraform.io/hashicorp/aws 5.100 for "
-        "linux_amd64. Name the folder that contains registry.terraform.io, or unset it to use the registry."
+        "linux_amd64. Fix: name the folder that contains registry.terraform.io, or unset it to use the registry."
     )
 
 
@@ -223,7 +224,7 @@ def test_environment_that_is_not_there(tmp_path: Path) -> None:
         terraform.tfvars_files("staging", "cluster", tmp_path)
     assert (
         str(caught.value)
-        == "there is no environment 'staging': write infra/env/staging.tfvars, or take one of dev, prod."
+        == "there is no environment 'staging'. Fix: write infra/env/staging.tfvars, or take one of dev, prod."
     )
     assert [path.name for path in terraform.tfvars_files("dev", "cluster", tmp_path)] == [
         "dev.tfvars",
@@ -233,7 +234,7 @@ def test_environment_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_size_that_is_no_number() -> None:
-    with pytest.raises(WrongUseError, match=r"^IMAGES=many is not a number; write for instance IMAGES=90000\.$"):
+    with pytest.raises(WrongUseError, match=r"^IMAGES=many is not a number\. Fix: for example IMAGES=90000\.$"):
         read_size({"IMAGES": "many"})
 
 
@@ -287,8 +288,8 @@ def test_no_credentials_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [
-        ({"ENV": "prodd"}, "there is no environment 'prodd': write infra/env/prodd.tfvars, or take one of dev, "),
-        ({"ENV": "DEV"}, "there is no environment 'DEV': "),
+        ({"ENV": "prodd"}, "there is no environment 'prodd'. Fix: write infra/env/prodd.tfvars, or take one of dev, "),
+        ({"ENV": "DEV"}, "there is no environment 'DEV'. Fix: "),
         ({"ENV": "dev", "REGION": "paris"}, "paris is no region of AWS. Fix: for example REGION=eu-west-3, "),
         ({"ENV": "dev", "AWS_REGION": "eu-west"}, "eu-west is no region of AWS. "),
     ],
@@ -306,9 +307,7 @@ def test_a_wrong_name_is_said_before_credentials_are_looked_for(
 def test_emulator_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account, "find_emulator", lambda place: {})
     assert account.find_target(Place(), may_be_offline=True).offline
-    with pytest.raises(
-        TerraformError, match=r"not running: start it with make local-up\. It begins empty; make apply "
-    ):
+    with pytest.raises(TerraformError, match=r"not running: there is no cluster and no bucket\. Fix: make apply "):
         account.find_target(Place(), may_be_offline=False)
 
 
@@ -367,8 +366,9 @@ def test_plan_of_this_environment_and_no_other(
     monkeypatch.setenv("TF_VAR_region", "us-east-1")
     monkeypatch.setenv("TF_CLI_ARGS_plan", "-no-such-option")
     work = planner.workspace("storage")
-    assert work.plan(out=tmp_path / "p") is True
-    shown: dict[str, Any] = work.show(tmp_path / "p")
+    assert work.plan(out=tmp_path / "p") is True  # by a provider that Terraform starts itself
+    with provider.attached():
+        shown: dict[str, Any] = work.show(tmp_path / "p")
     assert shown["format_version"].startswith("1.")
     assert shown["variables"]["region"]["value"] == REGION
     assert work.outputs() == {}  # nothing is applied
@@ -380,7 +380,8 @@ def test_plan_of_this_environment_and_no_other(
 @pytest.mark.terraform
 def test_code_is_valid_and_formatted(planner: Planner) -> None:
     for stack in terraform.STACKS:
-        planner.workspace(stack).validate()
+        with planner.attached(planner.workspace(stack)) as work:
+            work.validate()
     environ = {**os.environ, "TF_CLI_CONFIG_FILE": os.devnull}
     command = [str(planner.terraform), "fmt", "-recursive", "-check", "-diff", "infra", "tests/infra"]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)

@@ -1,6 +1,6 @@
 """What Terraform configures is what YARN is asked for: spark-submit speaks to a ResourceManager that only listens.
 
-No jar of YARN's daemons is needed. A plan takes some four seconds, a submission some four more.
+No jar of YARN's daemons is needed. A submission takes some four seconds of the processor.
 """
 
 from __future__ import annotations

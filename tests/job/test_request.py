@@ -98,7 +98,7 @@ def test_the_command_line() -> None:
     ("arguments", "part"),
     [
         (["--inputt", "x"], "unrecognized arguments: --inputt x"),
-        (["--k", "many"], "argument --k: invalid int value: 'many'"),
+        (["--k", "many"], "argument --k: 'many' is not a whole number"),
         (["--in", "x"], "unrecognized arguments"),  # no guessing at abbreviations
         (["--k"], "argument --k: expected one argument"),
     ],

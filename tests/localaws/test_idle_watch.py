@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from localaws.services.workflows import InvalidDefinition, TaskFailedError, check, evaluate, stretched
 from localaws.settings import ROOT
 from ops.terraform.binary import cli_config, find_mirror
+from tests.infra import provider
 from tests.localaws.support import REGION, World, step, until
 
 pytestmark = [pytest.mark.aws, pytest.mark.terraform]
@@ -49,12 +51,11 @@ class Watches:
     world: World
     folder: Path
     terraform: Path
+    environ: dict[str, str]
 
     def run(self, *arguments: str) -> str:
-        kept = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), "TF_CLI_CONFIG_FILE": str(self.folder / "rc")}
-        aws = {"AWS_ENDPOINT_URL": self.world.aws.endpoint, **self.world.aws.keys.environment()}
         command = [str(self.terraform), *arguments]
-        done = subprocess.run(command, cwd=self.folder, env=kept | aws, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=self.folder, env=self.environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -75,14 +76,18 @@ class Watches:
 
 
 @pytest.fixture(scope="module")
-def watches(world: World, terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Watches:
+def watches(world: World, terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watches]:
     folder = tmp_path_factory.mktemp("watches")
     (folder / "idle").symlink_to(ROOT / "infra" / "modules" / "idle")
     (folder / "main.tf").write_text(MAIN)
     (folder / "rc").write_text(cli_config(find_mirror()))
-    made = Watches(world, folder, terraform)
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "TF_CLI_CONFIG_FILE": str(folder / "rc")}
+    environ |= {"AWS_ENDPOINT_URL": world.aws.endpoint, **world.aws.keys.environment()}
+    stays = provider.start(environ)
+    made = Watches(world, folder, terraform, environ | ({provider.NAME: stays} if stays else {}))
     made.run("init", "-input=false")
-    return made
+    yield made
+    provider.stop()
 
 
 def test_an_idle_cluster_is_ended_and_no_other(world: World, watches: Watches) -> None:

@@ -17,7 +17,7 @@ import pytest
 from localaws import server, state
 from localaws.__main__ import main
 from localaws.errors import DidNotStartError, NotAnsweringError, NotRunningError
-from localaws.settings import ROOT, Settings
+from localaws.settings import ROOT, SettingError, Settings
 from tests.localaws.support import REGION, Aws, make_world, step, until
 
 pytestmark = pytest.mark.aws
@@ -183,5 +183,5 @@ def test_commands_without_a_server(
 def test_settings_come_from_the_environment_and_nonsense_is_refused() -> None:
     read = Settings.from_environment({"LOCALAWS_EXECUTE": "no", "LOCALAWS_LOG_DELAY_SECONDS": "2.5"})
     assert (read.execute, read.log_delay_seconds, read.executors) == (False, 2.5, Settings().executors)
-    with pytest.raises(ValueError, match="LOCALAWS_EXECUTORS='two' is not a int: give a number"):
+    with pytest.raises(SettingError, match=r"LOCALAWS_EXECUTORS=two is not a whole number from 0\. Fix: for example"):
         Settings.from_environment({"LOCALAWS_EXECUTORS": "two"})

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from ops.aws.account import Account
+from ops.cli import doctor
 from ops.core.target import Target
 from ops.cost.billing import Item, RunningCosts, as_json, describe_total, exit_code, lines, others
 from ops.cost.money import Currency
@@ -43,7 +44,9 @@ def test_each_thing_has_its_price_and_what_removes_it() -> None:
         "it bills 1.27 USD (0.64 EUR) an hour before tax until make destroy ENV=dev; 3.10 USD (1.55 EUR) a month for "
         "what is stored (make purge ENV=dev removes it); not everything could be listed",
     ]
-    assert "(embedded AWS: nothing is billed, this is what AWS would)" in lines(bill, EMULATED, EURO)[0]
+    emulated = lines(bill, EMULATED, EURO)
+    assert "(embedded AWS: nothing is billed, this is what AWS would)" in emulated[0]
+    assert emulated[-1].startswith("on AWS it would bill 1.27 USD (0.64 EUR) an hour before tax until make destroy; ")
 
 
 @pytest.mark.parametrize(
@@ -57,8 +60,8 @@ def test_each_thing_has_its_price_and_what_removes_it() -> None:
 )
 def test_the_last_line_sums_up_and_the_code_says_whether_hours_bill(items: list[Item], said: str, code: int) -> None:
     bill = RunningCosts(items=items)
-    assert describe_total(bill, "dev", EURO).startswith(said)
-    assert "not everything" not in describe_total(bill, "dev", EURO)
+    assert describe_total(bill, REAL, EURO).startswith(said)
+    assert "not everything" not in describe_total(bill, REAL, EURO)
     assert exit_code(bill) == code
 
 
@@ -98,3 +101,23 @@ def test_of_things_with_our_tags_free_listed_and_strange_ones_are_told_apart() -
         ("dynamodb:table", table, None, False),
     ]
     assert items[1].remove == "make destroy ENV=dev, or in the console of dynamodb"
+
+
+@pytest.mark.parametrize(
+    ("items", "last"),
+    [
+        ([], "running costs: nothing bills by the hour; nothing is stored"),
+        (
+            [CLUSTER, BUCKET],
+            "running costs: it bills 1.25 USD (1.12 EUR) an hour before tax until make destroy ENV=dev; 3.10 USD "
+            "(2.77 EUR) a month for what is stored (make purge ENV=dev removes it). make billing ENV=dev names each",
+        ),
+    ],
+)
+def test_doctor_says_the_sum_and_leaves_the_list_to_billing(
+    items: list[Item], last: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda *_: ([], REAL))
+    monkeypatch.setattr(doctor, "look_at_bill", lambda *_: RunningCosts(items=items))
+    assert doctor.doctor({"ENV": "dev"}) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [last]

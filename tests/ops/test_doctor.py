@@ -26,6 +26,7 @@ from ops.doctor.requirements import ClusterNeeds, count_vcpus, read_ends_of_supp
 from ops.job import wheelhouse
 from ops.prices import table as prices
 from ops.terraform.offline import planned
+from tests.infra import provider
 from tests.ops.test_step import AppliedAccount
 
 REGION, OWNER = "eu-west-3", "123456789012"
@@ -163,7 +164,9 @@ def test_images_are_counted_by_class(tmp_path: Path, aws: Any) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     assert images.in_store(str(tmp_path)).cause.startswith("3 images of 2 classes below")
-    assert images.in_store(str(tmp_path / "nowhere")).state == "failure"
+    missing = images.in_store(str(tmp_path / "nowhere"))
+    assert missing.state == "failure"
+    assert "there is nothing at the input" in missing.line
     s3 = aws("s3")
     s3.create_bucket(Bucket="fruits-x", CreateBucketConfiguration={"LocationConstraint": REGION})
     empty = images.in_bucket(s3, "s3://fruits-x/images", "make upload-dataset.")
@@ -358,6 +361,7 @@ def test_only_a_failure_fails_the_command() -> None:
 
 
 @pytest.mark.terraform
+@pytest.mark.usefixtures("planner")  # whose provider is asked
 def test_the_command_against_an_account_that_has_nothing_yet(
     aws: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -372,7 +376,8 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     plans: list[Any] = []  # planned once for both ways of saying it
 
     def plan_once(*arguments: Any) -> Any:
-        plans.append(plans[0] if plans else planned(*arguments))
+        with provider.attached():
+            plans.append(plans[0] if plans else planned(*arguments))
         return plans[0]
 
     monkeypatch.setattr(doctor, "planned", plan_once)

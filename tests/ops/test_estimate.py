@@ -160,7 +160,7 @@ def test_what_make_cost_prints() -> None:
         "USD of it for reading the images from S3",
         "  and up to 0.50 USD (0.25 EUR) more for the 30 min that it waits before it ends itself, unless you make "
         "destroy",
-        "  speed: ~5.0 images/s a vCPU (a test)",
+        "  speed: ~5.0 images/s per vCPU (a test)",
         "prices: the test's own prices: EC2 2026-10-01, inferred; EMR 2026-10-02, inferred; Spot inferred; volumes "
         "2026-10-04; 1 USD = 0.5000 EUR (2026-10-30)",
         NOT_COUNTED,
@@ -171,7 +171,7 @@ def test_what_is_not_on_spot_has_no_other_price() -> None:
     said = lines(replace(told(planned(task="ON_DEMAND")), speed=Speed(D(5), "a run", inferred=False)), EURO)
     assert "without Spot capacity" not in "".join(said)
     assert "  task on demand                 2      ~0.20    ~0.08    ~0.04     0.02     ~0.26" in said
-    assert "  speed: 5.0 images/s a vCPU (a run)" in said
+    assert "  speed: 5.0 images/s per vCPU (a run)" in said
     assert "3,000 images: the step takes some 2.0 min, the cluster's start ~6 to 10 min before it" in said
 
 

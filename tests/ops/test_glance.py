@@ -121,6 +121,7 @@ def test_a_glance_for_a_program() -> None:
             "ends_when_idle": "2026-11-24T10:06:40+00:00",
             "ends_latest": "2026-11-24 21:00 UTC",
             "nodes": {"core": 1, "primary": 1},
+            "lacks": [],
             "usd_per_hour": "0.515000",
             "usd_so_far": "0.531000",
         },

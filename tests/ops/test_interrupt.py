@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.cli import demo
 from tests.processes import interruptible
 
 REPO = Path(__file__).resolve().parents[2]
@@ -25,6 +26,36 @@ from pathlib import Path
 from ops.terraform.workspace import patient_run
 patient_run([sys.argv[1]], cwd=Path("."), env=os.environ, pipe=None)
 """
+
+
+@pytest.mark.parametrize(
+    ("stops", "printed"),
+    [
+        ([True, False], ["the embedded AWS is stopped; nothing is left running", "interrupted"]),
+        ([KeyboardInterrupt, True], ["the embedded AWS is stopped; nothing is left running", "interrupted"]),
+        ([False, False], ["interrupted"]),
+    ],
+    ids=["once", "again while it stops", "before it started"],
+)
+def test_an_interrupted_demo_says_once_that_the_embedded_aws_is_stopped(
+    stops: list[bool | type[BaseException]],
+    printed: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(_: Path) -> bool:
+        answer = stops.pop(0)
+        if not isinstance(answer, bool):
+            raise answer
+        return answer
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "prepare_account", interrupt)
+    monkeypatch.setattr("ops.lifecycle.environment.server.stop", stop)
+    assert demo.main({}) == 130
+    assert capsys.readouterr().out.splitlines()[-len(printed) :] == printed
 
 
 @pytest.mark.costly

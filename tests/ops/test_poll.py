@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -127,6 +128,9 @@ class Emr:
     def describe_cluster(self, **_: str) -> dict[str, Any]:
         return {"Cluster": {}}  # it keeps no logs
 
+    def list_instance_fleets(self, **_: str) -> dict[str, Any]:
+        return {"InstanceFleets": []}
+
     def describe_step(self, **_: str) -> dict[str, Any]:
         return {"Step": {"Status": self._look()}}
 
@@ -185,6 +189,24 @@ def test_a_step_that_cannot_be_looked_at_goes_on_and_says_how_to_come_back(error
         "then make watch ENV=dev STEP=s-1."
     )
     assert caught.value.exit_code == 29
+
+
+def test_a_step_of_an_embedded_aws_that_was_killed_ended_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCALAWS_HOME", str(tmp_path))
+    account: Any = Cloud({"State": "RUNNING"}, OFFLINE, endpoint="http://127.0.0.1:1")
+    with pytest.raises(step.NotEndedError) as caught:
+        step.watch(account, SUBMITTED, Console(quiet=True))
+    assert str(caught.value) == (
+        "the embedded AWS has ended, and the step s-1, its cluster and all images with it. Fix: make apply starts "
+        "a new one."
+    )
+    assert caught.value.exit_code == 20
+    monkeypatch.setattr(step.server, "processes", lambda _: [1])  # it is there, and does not answer
+    account = Cloud({"State": "RUNNING"}, OFFLINE, endpoint="http://127.0.0.1:1")
+    with pytest.raises(step.NotEndedError, match="goes on, and the cluster is the embedded AWS's"):
+        step.watch(account, SUBMITTED, Console(quiet=True))
 
 
 # ---------------------------------------------------------------------------------------------------- ONESHOT=1

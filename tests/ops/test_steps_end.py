@@ -15,6 +15,7 @@ from ops.aws.account import Account
 from ops.aws.emr import read_output_from
 from ops.aws.poll import PATIENCE, PATIENCE_EMULATED
 from ops.aws.states import LIVE_STATES, OPEN_STATES
+from ops.cli import run_step
 from ops.cli.run_step import read_terms
 from ops.core.console import Console
 from ops.core.target import Target
@@ -29,6 +30,24 @@ EMULATED = Account(Target(env="local", region="eu-west-3", account_id="123456789
 def states(shape: str) -> set[str]:
     """What EMR's model lists."""
     return set(botocore.session.get_session().get_service_model("emr").shape_for(shape).enum)
+
+
+@pytest.mark.parametrize(
+    ("output", "goal"),
+    [
+        ("s3://fruits-local-data-123456789012/results/efficientnet_lite0", "results"),
+        ("s3://fruits-local-data-123456789012/results/efficientnet_lite0/", "results"),
+        ("s3://fruits-local-data-123456789012/results/resnet50", "results OUTPUT={}"),
+        ("s3://fruits-local-data-123456789012/results/mine", "results OUTPUT={}"),
+    ],
+)
+def test_the_next_command_finds_the_results_of_this_step(
+    output: str, goal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_step, "last_line", lambda _: "nothing bills")
+    printed = io.StringIO()
+    assert run_step.end(EMULATED, 0, Console(file=printed), output) == 0
+    assert printed.getvalue() == f"nothing bills\nnext      make {goal.format(output)}, then make destroy\n"
 
 
 def test_a_step_is_open_until_emr_says_that_it_ended() -> None:
@@ -163,6 +182,9 @@ class Waiting:
         self.looks += 1
         ended = self.cancelled or self.looks > 60
         return {"Step": {"Status": {"State": "CANCELLED" if ended else "RUNNING"}}}
+
+    def list_instance_fleets(self, **_: str) -> dict[str, Any]:
+        return {"InstanceFleets": []}
 
     def cancel_steps(self, **asked: Any) -> None:
         self.cancelled.append(asked)

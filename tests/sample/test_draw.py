@@ -251,4 +251,4 @@ def test_the_command_says_what_it_drew_and_writes_a_contact_sheet(
     with Image.open(sheet) as image:
         assert image.height == 2 * 104
     assert draw.main([str(tmp_path / "s"), "--views", "0"]) == 2
-    assert capsys.readouterr().err == "draw: 0 views cannot be drawn: ask for at least 1 view per fruit.\n"
+    assert capsys.readouterr().err == "draw: 0 views cannot be drawn. Fix: ask for at least 1 view per fruit.\n"

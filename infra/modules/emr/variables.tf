@@ -178,8 +178,8 @@ variable "task" {
   }
 
   validation {
-    condition     = var.task.spot_timeout_minutes >= 5 && var.task.spot_timeout_minutes <= 1440
-    error_message = "task.spot_timeout_minutes must be 5 to 1440."
+    condition     = var.task.spot_timeout_minutes >= 5 && var.task.spot_timeout_minutes <= 1440 && floor(var.task.spot_timeout_minutes) == var.task.spot_timeout_minutes
+    error_message = "task.spot_timeout_minutes must be a whole number from 5 to 1440."
   }
 
   validation {
@@ -251,8 +251,8 @@ variable "data_volume_gib" {
   default     = 32
 
   validation {
-    condition     = var.data_volume_gib >= 16 && floor(var.data_volume_gib) == var.data_volume_gib
-    error_message = "data_volume_gib must be a whole number of at least 16."
+    condition     = var.data_volume_gib >= 16 && var.data_volume_gib <= 16384 && floor(var.data_volume_gib) == var.data_volume_gib
+    error_message = "data_volume_gib must be a whole number from 16 to 16384."
   }
 }
 

@@ -48,7 +48,7 @@ variable "seconds" {
   type        = number
 
   validation {
-    condition     = var.seconds >= 60 && var.seconds <= 604800
+    condition     = var.seconds >= 60 && var.seconds <= 604800 && floor(var.seconds) == var.seconds
     error_message = "The idle limit must be 60 s to 7 days (604800 s), as EMR's own; ${var.seconds} is not."
   }
 }

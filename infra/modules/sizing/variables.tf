@@ -75,8 +75,8 @@ variable "images" {
   default     = null
 
   validation {
-    condition     = var.images == null ? true : var.images >= 1
-    error_message = "images must be at least 1; leave it out to size the fleets by core_units and task_units."
+    condition     = var.images == null ? true : var.images >= 1 && var.images <= 1000000000000 && floor(var.images) == var.images
+    error_message = "images must be a whole number from 1 to 10^12; leave it out to size the fleets by core_units and task_units."
   }
 }
 
@@ -113,18 +113,18 @@ variable "max_units" {
   default     = 64
 
   validation {
-    condition     = var.max_units >= 4
-    error_message = "max_units must be at least the 4 vCPUs of the smallest core fleet."
+    condition     = var.max_units >= 4 && var.max_units <= 4096 && floor(var.max_units) == var.max_units
+    error_message = "max_units must be a whole number from 4, the vCPUs of the smallest core fleet, to 4096."
   }
 }
 
 variable "images_per_second_per_vcpu" {
-  description = "Images that one vCPU featurizes in a second. Half of the 130 to 146 that were measured on a whole core, because a vCPU of Intel and AMD types is half a core."
+  description = "Images that one vCPU featurizes in a second, in the precision of the runs; null takes that of the slowest type, by speeds.json."
   type        = number
-  default     = 65
+  default     = null
 
   validation {
-    condition     = var.images_per_second_per_vcpu > 0
+    condition     = var.images_per_second_per_vcpu == null ? true : var.images_per_second_per_vcpu > 0
     error_message = "images_per_second_per_vcpu must be above 0."
   }
 }
@@ -137,17 +137,6 @@ variable "precision" {
   validation {
     condition     = contains(["f32", "bf16"], var.precision)
     error_message = "precision must be f32 or bf16."
-  }
-}
-
-variable "bf16_factor" {
-  description = "How many times as many images a vCPU featurizes in bf16: the least that was measured, 1.75 to 2.2."
-  type        = number
-  default     = 1.75
-
-  validation {
-    condition     = var.bf16_factor >= 1
-    error_message = "bf16_factor must be at least 1."
   }
 }
 

@@ -96,7 +96,7 @@ variable "idle_minutes" {
   default     = 60
 
   validation {
-    condition     = var.idle_minutes >= 60 && var.idle_minutes <= 525600
+    condition     = var.idle_minutes >= 60 && var.idle_minutes <= 525600 && floor(var.idle_minutes) == var.idle_minutes
     error_message = "SageMaker shuts an idle notebook down after 60 minutes at the earliest."
   }
 }

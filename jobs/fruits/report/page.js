@@ -73,7 +73,9 @@
   if (scree.target !== null) {
     const target = new Bokeh.Span({ location: scree.target, dimension: "width", line_dash: [2, 3], line_width: 1.5 });
     const text = `target ${number.format(100 * scree.target)}%`;
-    marks.push([target, new Bokeh.Label({ x: scree.number[0] ?? 1, y: scree.target, y_offset: -17, text })]);
+    marks.push([target, new Bokeh.Label({
+      x: scree.number.at(-1) ?? 1, y: scree.target, y_offset: -17, text_align: "right", text,
+    })]);
   }
   for (const [span, label] of marks) {
     label.text_font_size = "12px";

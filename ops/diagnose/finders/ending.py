@@ -18,22 +18,38 @@ _NO_NODE = "every executor was lost, and no node is there for others"
 def find_by_end(scene: Scene) -> Hit | None:
     """A step that ended well, still runs, or was ended by somebody."""
     end, evidence = scene.end, scene.evidence
-    if evidence.subject != "step" or (evidence.job is not None and end.outcome != "succeeded"):
+    if evidence.subject != "step":
+        return None
+    if end.outcome == "killed":
+        return _find_order(scene)
+    if evidence.job is not None and end.outcome != "succeeded":
         return None
     words = Statement(end.words, "YARN's client" if end.yarn else "EMR")
     if end.outcome == "succeeded":
         lost = "; what it lost on the way took nothing from it" if _lost_any(scene) else ""
         return Hit(ending.SUCCEEDED, words, {"lost": lost}, end.words)
     if end.outcome == "running":
+        lacks = "".join(f"; {lacking}" for lacking in evidence.lacks)
         if end.waits:
-            return Hit(ending.WAITING, words, {"waits": client.in_plain_words(end.waits)}, end.waits)
+            return Hit(ending.WAITING, words, {"waits": client.in_plain_words(end.waits) + lacks}, end.waits)
         if line := _find_waiting_line(scene):
             reason = _NO_NODE if "Lost executor " in line else _NO_ROOM
-            return Hit(ending.WAITING, replace(words, source="the driver"), {"waits": reason}, line)
-        return Hit(ending.RUNNING, words, {"waits": _describe_losses(scene)}, end.words)
-    if end.outcome == "killed" and (end.by or end.yarn == "KILLED") and not evidence.reason_code:
-        return Hit(ending.CANCELLED, words, {"by": f", by {end.by}" if end.by else ""}, end.words)
+            return Hit(ending.WAITING, replace(words, source="the driver"), {"waits": reason + lacks}, line)
+        return Hit(ending.RUNNING, words, {"waits": _describe_losses(scene) + lacks}, end.words)
     return None
+
+
+def _find_order(scene: Scene) -> Hit | None:
+    """Somebody's order to end a step: what its log reports after that, or was going on without, did not end it."""
+    end, evidence = scene.end, scene.evidence
+    if scene.named is not None:
+        return None
+    if (end.by or end.yarn == "KILLED") and not evidence.reason_code:
+        by = f", by {end.by}" if end.by else ""
+        return Hit(
+            ending.CANCELLED, Statement(end.words, "YARN's client" if end.yarn else "EMR"), {"by": by}, end.words
+        )
+    return find_by_cancelling(scene) if evidence.stated and evidence.state in ("CANCELLED", "INTERRUPTED") else None
 
 
 def _find_waiting_line(scene: Scene) -> str:

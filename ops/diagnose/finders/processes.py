@@ -84,7 +84,7 @@ def _explain_master(scene: Scene, death: Death) -> Hit | None:
     if code is not None and code.cause in causes:
         return hit(causes[code.cause], signal=code.constant)
     if code is not None and code.cause not in ("", "no-spark-context"):
-        return hit(_get_row_of_code(code.cause))
+        return hit(_get_row_of_code(code.cause), **_describe_command(code))
     if death.code == -1000:
         return scene.find_row([words]) or hit(nodes.LAUNCH)
     return None
@@ -93,6 +93,11 @@ def _explain_master(scene: Scene, death: Death) -> Hit | None:
 def _get_row_of_code(name: str) -> Cause:
     """The row that a code of a step's process names: not one of a cluster that did not come up."""
     return next(cause for cause in CAUSES if cause.name == name and not cause.cluster_only)
+
+
+def _describe_command(code: exits.Exit) -> dict[str, str]:
+    """What a shell means by a code, where it could not run a command."""
+    return {"command": f"{code.means} ({code.code})"} if code.cause == "command-missing" else {}
 
 
 _LATE = re.compile(r"Futures timed out after \[(?P<after>\d+ milliseconds)\]")
@@ -112,7 +117,7 @@ def _explain_missing_context(scene: Scene, hit: Callable[..., Hit]) -> Hit | Non
 def _explain_python(scene: Scene, death: Death) -> Hit | None:
     """The end of the driver's Python, or of the command that EMR ran."""
     code = exits.explain_code(death.code, "shell")
-    if code is None or (death.process == "command" and code.cause == "command-missing"):
+    if code is None:
         return None
     if better := scene.find_loud_row(scene.evidence.find_documents("driver", "step")):
         return better
@@ -121,6 +126,9 @@ def _explain_python(scene: Scene, death: Death) -> Hit | None:
         return Hit(memory.DRIVER_KILLED, words, line=line)
     if code.cause == "native-crash":
         return Hit(memory.PYTHON_CRASH, words, {"signal": f"the driver's: {code.means}"}, line)
+    if code.cause == "command-missing":
+        row = _get_row_of_code(code.cause)
+        return scene.find_row(list(scene.statements)) or Hit(row, words, _describe_command(code), line)
     return Hit(nodes.DRIVER_TERMINATED, words, line=line) if code.cause == "terminated" else None
 
 
@@ -153,7 +161,7 @@ def _explain_executor(scene: Scene, death: Death) -> Hit | None:
         "out-of-memory-executor": memory.EXECUTOR_HEAP,
     }
     matching = by_cause.get(code.cause) or _get_row_of_code(code.cause)
-    return match(matching, words) or hit(matching, signal=code.constant)
+    return match(matching, words) or hit(matching, signal=code.constant, **_describe_command(code))
 
 
 def _search_executor_logs(scene: Scene, container: str) -> Hit | None:

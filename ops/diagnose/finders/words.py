@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from ops.diagnose import deaths, firsts
@@ -73,13 +74,31 @@ def find_by_sign(scene: Scene) -> Hit | None:
             if scene.evidence.lost_spot:
                 return replace(hit, cause=nodes.LOST_SPOT)
             return replace(hit, groups={**hit.groups, "whose": "a node", "nodes": scene.evidence.describe_ends()})
-        if hit.cause is nodes.EXECUTOR_LOST and scene.executors_chain is not None:
-            return make_jvm_hit(scene.executors_chain, "an executor's log")
+        if hit.cause in (nodes.EXECUTOR_LOST, nodes.SHUFFLE_LOST):
+            hit = _find_silence(scene, hit) or hit
+        chain = scene.executors_chain if hit.cause in (nodes.EXECUTOR_LOST, nodes.SILENT) else None
+        if chain is not None and not (hit.cause is nodes.SILENT and "eartbeat" in chain.text):
+            return make_jvm_hit(chain, "an executor's log")
         return _find_earliest(scene, hit) if hit.cause is nodes.DRIVER_GONE else hit
     for cause in (cause for cause in scene.select_rows(weak=True) if cause.loud and not scene.explains_itself):
         for document in scene.evidence.find_documents("driver", "executor"):
             if hit := match(cause, Statement(deaths.cut_aftermath(document.text), document.uri)):
                 return hit
+    return None
+
+
+# ExecutorLostFailure (executor 4 exited …     FetchFailed(BlockManagerId(4, ip-10-0-0-6, 36493, None), …
+_EXECUTOR = re.compile(r"\b(?:executor |BlockManagerId\()(\d+)\b")
+
+
+def _find_silence(scene: Scene, hit: Hit) -> Hit | None:
+    """The driver's words about heartbeats that stopped: of the executor that the failure names, where it names one."""
+    named = set(_EXECUTOR.findall(hit.statement.text))
+    for document in scene.evidence.find_documents("driver", "step"):
+        for line in deaths.cut_aftermath(document.text).split("\n"):
+            silence = match(nodes.SILENT, Statement(line, document.uri))
+            if silence and (not named or silence.groups.get("executor") in named):
+                return silence
     return None
 
 

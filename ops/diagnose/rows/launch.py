@@ -43,7 +43,8 @@ ROWS = (
     LaunchCause(
         name="no-capacity",
         meaning="EC2 has not enough machines of the types that were asked for{where}",
-        fix="wait and try again, or give more types and zones (core, task, zones in infra/env/<env>.cluster.tfvars)",
+        fix="wait and try again, or give more types and zones, or machines on demand (core, task, zones in "
+        "infra/env/<env>.cluster.tfvars)",
         command=AGAIN,
         # https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-errordetail-internal.html
         codes=(

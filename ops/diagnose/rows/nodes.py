@@ -83,13 +83,33 @@ SHUFFLE_LOST = Cause(
         r"Failed to get block\(s\) from",
     ),
 )
+SILENT = Cause(
+    name="executor-lost",
+    variant="silent",
+    meaning="the driver gave up an executor that sent no heartbeat any more{after}",
+    fix="run the step again: it goes on where it stopped. Silent again: more memory per vCPU for the nodes, or fewer "
+    "of them on Spot; a longer spark.network.timeout only hides it",
+    distinction="the executor's own log at that time: nothing at all (a long garbage collection, or a node that was "
+    "frozen, swapped or overloaded), or errors of its heartbeater (the network)",
+    command="make ui, then make run-step",
+    weak=True,
+    patterns=patterns(
+        # WARN HeartbeatReceiver: Removing executor 1 with no recent heartbeats: 19523 ms exceeds timeout 16000 ms
+        r"Removing executor (?P<executor>\d+) with no recent heartbeats: (?P<after>\d+ ms)",
+        # ERROR YarnScheduler: Lost executor 1 on ip-10-0-0-6: Executor heartbeat timed out after 19523 ms
+        r"Lost executor (?P<executor>\d+) on [^\n]{1,200}eartbeat timed out after (?P<after>\d+ ms)",
+        # ExecutorLostFailure (executor 1 exited caused by …) Reason: Executor heartbeat timed out after 19523 ms
+        r"(?:executor (?P<executor>\d+)\b[^\n]{0,200})?eartbeat timed out after (?P<after>\d+ ms)",
+        r"with no recent heartbeats",
+    ),
+)
 EXECUTOR_LOST = Cause(
     name="executor-lost",
     meaning="executors were lost, and no log says why",
     fix="run the step again: it goes on where it stopped; if they are lost again, see them in make ui",
     weak=True,
     patterns=patterns(
-        r"ExecutorLostFailure|Executor heartbeat timed out|heartbeat timed out after|with no recent heartbeats",
+        r"ExecutorLostFailure",
         # Container marked as failed: container_… on host: node4. Exit status: 1. (JanusGraph#1357)
         r"Container (?:marked as failed|from a bad node): [^\n]{0,200}Exit status: \d+",
         r"Max number of executor failures|Slave lost|Worker lost|worker lost",
@@ -153,6 +173,7 @@ ROWS = (
     PREEMPTED,
     DRIVER_TERMINATED,
     DRIVER_GONE,
+    SILENT,
     SHUFFLE_LOST,
     EXECUTOR_LOST,
 )
