@@ -11,7 +11,7 @@ What stands behind the end mark is ignored.
 What no look at the bytes can tell, and is accepted: bytes that look like compressed pixels within one coded picture of
 WebP, HEIC or AVIF, or of a JPEG without restart markers (another picture's middle, random ones); rows without
 compression that hold other bytes, or end where a row does, or in a hole, or where white follows on white; a progressive
-JPEG that was cut and mended with an end mark, or whose first, coarse pass holds zeros.
+JPEG that was cut in its last pass and mended with an end mark, or whose first, coarse pass holds zeros.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 ZEROS = bytes(16)
 """So many zero bytes in a row do not occur in compressed pixels; an interrupted copy fills with them."""
 _LONGEST = 24
-"""Bytes of zeros in a row that a coder of entropy may write; of lossless WebP, AV1 and LZW the most ever seen are 3."""
+"""Bytes of zeros in a row that a coder of entropy may write; of AV1 and LZW the most ever seen are 3."""
 _NOT_NEEDED = 8
 """So many bytes less, and no whole WebP is decoded: behind their pixels encoders leave two at most."""
 _OTHER_FILES = re.compile(

@@ -344,7 +344,7 @@ def test_a_few_zeros_in_place_of_the_last_pixels(kind: str) -> None:
 
 
 def test_zeros_of_a_lossless_webp_are_pixels_where_its_last_bytes_are_needed() -> None:
-    """An encoder in a hurry writes a white part as some thousand zero bytes: only a filled up file has bytes to spare."""
+    """An encoder in a hurry writes white as thousands of zero bytes: only a filled up file has bytes to spare."""
     page = Image.fromarray(np.full((150, 200, 3), 255, np.uint8))
     page.paste(noisy().crop((0, 0, 110, 90)), (40, 30))
     data = encoded(page, "WEBP", lossless=True, method=0, quality=0)
