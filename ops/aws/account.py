@@ -202,8 +202,8 @@ def find_target(place: Place, *, may_be_offline: bool = False) -> Target:
     emulator = find_emulator(place)
     if not emulator and not may_be_offline:
         raise TerraformError(
-            "the embedded AWS of ENV=local is not running: start it with make local-up. It begins empty; make apply "
-            "starts it with buckets and a cluster.",
+            "the embedded AWS of ENV=local is not running: there is no cluster and no bucket. Fix: make apply starts "
+            "it with both; make local-up starts it empty.",
             exit_code=ExitCode.NOT_APPLIED,
         )
     return Target(env=place.env, region=place.region, account_id=EMULATED_ACCOUNT, offline=not emulator, **emulator)

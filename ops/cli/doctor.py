@@ -48,10 +48,9 @@ def doctor(environ: Mapping[str, str]) -> int:
         _show(console, [count_findings(findings), "", "running costs: not checked (no account)"])
     else:
         bill = read_running_costs(account, errors)
-        _show(
-            console,
-            [count_findings(findings), "", *bill_lines.render_lines(bill, account, read_currency(place.currency))],
-        )
+        total = bill_lines.describe_total(bill, account, read_currency(place.currency))
+        each = f". {account.target.command('billing')} names each" if bill.items else ""
+        _show(console, [count_findings(findings), "", f"running costs: {total}{each}"])
     return exit_code(findings)
 
 

@@ -26,7 +26,7 @@ from tests.typed import as_typed
 
 NO_ENV = "there is no environment 'prodd'. Fix: write infra/env/prodd.tfvars, or take one of dev, local, prod, verify."
 NO_KEYS = "no AWS credentials were found, or AWS does not take them"
-NO_SERVER = "the embedded AWS of ENV=local is not running: start it with make local-up. It begins empty; make apply"
+NO_SERVER = "the embedded AWS of ENV=local is not running: there is no cluster and no bucket. Fix: make apply starts it"
 NO_MONEY = "CURRENCY=EURO is no currency. Fix: three letters, or with a rate CURRENCY=EUR:0.91"
 NO_REGION = "paris is no region of AWS. Fix: for example REGION=eu-west-3, which is Paris."
 NO_COUNT = "IMAGES=30k is not a number from 1. Fix: for example IMAGES=90000."

@@ -307,9 +307,7 @@ def test_a_wrong_name_is_said_before_credentials_are_looked_for(
 def test_emulator_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account, "find_emulator", lambda place: {})
     assert account.find_target(Place(), may_be_offline=True).offline
-    with pytest.raises(
-        TerraformError, match=r"not running: start it with make local-up\. It begins empty; make apply "
-    ):
+    with pytest.raises(TerraformError, match=r"not running: there is no cluster and no bucket\. Fix: make apply "):
         account.find_target(Place(), may_be_offline=False)
 
 

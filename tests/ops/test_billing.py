@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from ops.aws.account import Account
+from ops.cli import doctor
 from ops.core.target import Target
 from ops.cost.billing import Item, RunningCosts, as_json, describe_total, exit_code, render_lines, split_arns
 from ops.cost.money import Currency
@@ -100,3 +101,23 @@ def test_of_things_with_our_tags_free_listed_and_strange_ones_are_told_apart() -
         ("dynamodb:table", table, None, False),
     ]
     assert items[1].remove == "make destroy ENV=dev, or in the console of dynamodb"
+
+
+@pytest.mark.parametrize(
+    ("items", "last"),
+    [
+        ([], "running costs: nothing bills by the hour; nothing is stored"),
+        (
+            [CLUSTER, BUCKET],
+            "running costs: it bills 1.25 USD (1.12 EUR) an hour before tax until make destroy ENV=dev; 3.10 USD "
+            "(2.77 EUR) a month for what is stored (make purge ENV=dev removes it). make billing ENV=dev names each",
+        ),
+    ],
+)
+def test_doctor_says_the_sum_and_leaves_the_list_to_billing(
+    items: list[Item], last: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda *_: ([], REAL))
+    monkeypatch.setattr(doctor, "read_running_costs", lambda *_: RunningCosts(items=items))
+    assert doctor.doctor({"ENV": "dev"}) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [last]

@@ -68,6 +68,15 @@ def test_a_fleet_that_lacks_nothing_is_not_told_of() -> None:
     assert capacity.describe([], "dev") == ""
 
 
+def test_a_new_fleet_may_take_its_usual_time_before_a_watcher_is_told() -> None:
+    told = [
+        bool(capacity.list_lacks([found], CREATED + timedelta(minutes=minutes), patience=capacity.USUAL))
+        for found in (fleet(), fleet("RESIZING"))
+        for minutes in (0, 2, 3)
+    ]
+    assert told == [False, False, True, True, True, True]
+
+
 class Emr:
     """EMR whose fleets are these, one look after the other."""
 

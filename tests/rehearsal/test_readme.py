@@ -20,13 +20,13 @@ from tests.rehearsal.support import COMMANDS as TYPED_BY_PROGRAM
 from tests.rehearsal.support import REPO
 
 MAKEFILE = (REPO / "Makefile").read_text()
-NO_SERVER = "the embedded AWS of ENV=local is not running: start it with make local-up."
+NO_SERVER = "the embedded AWS of ENV=local is not running: there is no cluster and no bucket. Fix: make apply starts it"
 LINES = [
     ("help", 0, "Run the whole cycle on the embedded AWS"),
     ("help-all", 0, "Explain the exit codes"),
     ("fmt-check", 0, ""),
     ("local-fault FAULT=none", 2, "start it with make local-up"),
-    ("operators", 2, "start it with make local-up"),
+    ("operators", 2, NO_SERVER),
     ("github", 2, "Fix: REPOSITORY=owner/name"),
     ("help-exit", 0, "there is no cluster"),
     ("sample SOURCE=photos CLASSES=5 IMAGES=2 DEST=small", 0, "10 images"),
