@@ -10,7 +10,6 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
-from fruits.outputs import RUN
 
 from localaws import faults
 from localaws.errors import LocalAwsError
@@ -25,7 +24,7 @@ from ops.core.errors import ExitCode, OperatorError
 from ops.cost.bills import last_line
 from ops.job.names import result_name
 from ops.lifecycle import environment, upload
-from ops.lifecycle.environment import Order
+from ops.lifecycle.environment import RUN, Order
 from ops.terraform.workspace import CommandFailedError, Workspace
 
 

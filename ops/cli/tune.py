@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,36 +35,35 @@ from ops.prices import table as prices
 from ops.terraform.offline import planned
 from sample.draw import draw_sample
 
-BF16_FAMILIES = ("c7i", "m7i", "r7i", "c7a", "m7a", "r7a")
-"""With AMX (Sapphire Rapids) or AVX-512 BF16 (Zen 4): https://aws.amazon.com/ec2/instance-types/."""
 FIXED_SECONDS = 15.0
 """Of a run on this machine, whatever the number of images (`make bench ONLY=fixed`)."""
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """A planned cluster that a run over some images would have."""
+    """The planned cluster that a run over some images would have.
+
+    Attributes
+    ----------
+    plans : by precision; one that no type of the environment computes has none
+    """
 
     env: str
     region: str
-    plan: Mapping[str, Any]
+    plans: Mapping[str, Mapping[str, Any]]
     book: prices.Book
     images: int
 
-    @property
-    def types(self) -> list[str]:
-        return sorted(pricing.types(self.plan))
-
-    @property
-    def has_bf16(self) -> bool:
-        return all(name.startswith(BF16_FAMILIES) for name in self.types)
+    def types(self, precision: str) -> list[str]:
+        return sorted(pricing.types(self.plans[precision]))
 
     def run(self, row: tuning.Row) -> estimate.Run | None:
         """What a choice costs on it; None where its processors cannot."""
-        if row.choice.precision == "bf16" and not self.has_bf16:
+        plan = self.plans.get(row.choice.precision)
+        if plan is None:
             return None
         found = estimate.estimate(
-            self.plan,
+            plan,
             env=self.env,
             region=self.region,
             speed=speed.of_core(row.rate),
@@ -74,14 +73,28 @@ class Fleet:
         return found.run if found else None
 
 
-def _fleet(environ: Mapping[str, str]) -> Fleet | None:
+def read_fleet(environ: Mapping[str, str], precisions: Sequence[str]) -> Fleet | None:
+    """The cluster as it would be made for each precision: for bf16 the types that compute in it.
+
+    Raises
+    ------
+    UsageError, OperatorError
+        For a number of images that cannot be, and where nothing can be planned.
+    """
     images = read_number(environ, "IMAGES")
     if images is None:
         return None
     if images < 1:
         raise UsageError(f"IMAGES={images} cannot be. Fix: at least 1.")
-    target = offline_target(read_place(environ))
-    return Fleet(target.env, target.region, planned(target, read_size(environ)), prices.table(), int(images))
+    target, size = offline_target(read_place(environ)), read_size(environ)
+    plans: dict[str, Mapping[str, Any]] = {}
+    for precision in precisions:
+        try:
+            plans[precision] = planned(target, size if precision == "f32" else replace(size, precision=precision))
+        except OperatorError:
+            if not plans:
+                raise
+    return Fleet(target.env, target.region, plans, prices.table(), int(images))
 
 
 def requests_of(environ: Mapping[str, str]) -> list[Request]:
@@ -140,13 +153,10 @@ def find(environ: Mapping[str, str], console: Console) -> Findings:
         sample = tuning.draw(images, limit)
         if environ.get("IMAGES"):
             say("planning the cluster without asking AWS")
-        fleet = _fleet(environ)
+        fleet = read_fleet(environ, asked)
         rows = tuning.measure(sample, requests, asked, Store(str(MODELS)), say)
     runs = {row.choice: fleet.run(row) for row in rows} if fleet else {}
-    possible = [row for row in rows if not fleet or runs[row.choice] is not None]
-    if not possible:
-        types = ", ".join(fleet.types if fleet else [])
-        raise OperatorError(f"not every type of the planned cluster computes bf16 ({types}). Fix: PRECISION=f32.")
+    possible = [row for row in rows if runs.get(row.choice)] or rows
     return Findings(sample, rows, tuning.recommend(possible), fleet, runs, count_cores(), capabilities)
 
 
@@ -191,8 +201,13 @@ def notes(found: Findings) -> list[str]:
         "images/s are of one core; recognised is the share that a linear classifier on the scores takes for what they "
         "are; a larger sample (LIMIT=) tells smaller differences"
     )
-    if fleet and bf16 and not fleet.has_bf16:
-        said.append(f"bf16 has no price: not every type of ENV={fleet.env} computes it ({', '.join(fleet.types)})")
+    if fleet and bf16:
+        said.append(
+            f"bf16 is priced on the types of ENV={fleet.env} that compute it: {', '.join(fleet.types('bf16'))} "
+            "(PRECISION=bf16)"
+            if "bf16" in fleet.plans
+            else f"bf16 has no price: no type of ENV={fleet.env} computes it ({', '.join(fleet.types('f32'))})"
+        )
     if "BF16" not in found.capabilities:
         said.append("bf16 was not measured: this processor has neither AMX nor AVX-512 BF16")
     return said
@@ -215,7 +230,7 @@ def as_json(found: Findings) -> dict[str, Any]:
         "sample": len(found.advice.row.right),
         "cores": found.cores,
         "env": found.fleet.env if found.fleet else None,
-        "types": found.fleet.types if found.fleet else None,
+        "types": {name: found.fleet.types(name) for name in found.fleet.plans} if found.fleet else None,
         "choices": [of(row) for row in found.rows],
         "recommended": of(found.advice.row),
         "why": found.advice.why,

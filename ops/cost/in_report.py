@@ -8,8 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fruits.report import page
-
 from ops.aws.account import Account
 from ops.cost import ledger
 from ops.cost.ledger import TROUBLE, describe_record
@@ -46,6 +44,8 @@ def sentences(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]], 
 
 def into_report(account: Account, folder: Path) -> bool:
     """Fill the page's slot for the cost; False where there is no page, or one of another version, or no answer."""
+    from fruits.report import page  # numpy and pyarrow with it, which commands without a page have no use for
+
     report = folder / "report.html"
     try:
         summary = json.loads((folder / "run.json").read_text(encoding="utf-8"))

@@ -106,6 +106,26 @@ def of_types(types: Iterable[str], precision: str = "f32", path: Path = BENCH) -
     return Speed(base.per_vcpu * factor, f"{base.source}; {name}: {why}", inferred=True)
 
 
+def compute_families(path: Path = BENCH) -> dict[str, Any]:
+    """Images a second and vCPU by precision and family, and of the slowest: what infra/modules/sizing reads.
+
+    Raises
+    ------
+    OperatorError : the benchmark's result cannot be read
+    """
+    base = of_bench(path).per_vcpu
+    rates = {
+        precision: {
+            family: float(round(base * factor * times, 1))
+            for name, families, factor, _ in PROCESSORS
+            if (times := Decimal(1) if precision == "f32" else BF16.get(name))
+            for family in families
+        }
+        for precision in ("f32", "bf16")
+    }
+    return {**rates, "slowest": min(rates["f32"].values())}
+
+
 def list_processors(path: Path = BENCH) -> list[str]:
     """The speed of each processor, for a reader: ``m7i, c7i ~91, in bf16 ~200``."""
     base = of_bench(path)

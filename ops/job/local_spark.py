@@ -31,7 +31,7 @@ from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
 from ops.job import class_archive
 from ops.job.names import result_name
-from ops.job.package import ENTRY, write_job_zip
+from ops.job.package import ENTRY, JOBS, write_job_zip
 from ops.job.watch import Watcher, show
 
 SAMPLE = "data/sample"
@@ -98,6 +98,9 @@ def command(zip_file: Path, request_file: Path, master: str, scratch: str, *, ar
         # generated code is compiled for each of a run's queries, and they handle nothing but names
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        # what workers need is imported once, unpacked, by what forks them
+        "spark.python.daemon.module": "fruits.daemon",
+        "spark.executorEnv.PYTHONPATH": str(JOBS),
         "spark.local.dir": scratch,
         "spark.sql.shuffle.partitions": str(max(2, os.cpu_count() or 2)),
         "spark.sql.warehouse.dir": f"{scratch}/warehouse",

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fruits.outputs import RUN
-
 from localaws import faults, server
 from localaws.errors import NotRunningError
 from localaws.settings import Settings
+from ops.aws import transfer
 from ops.aws.account import Account, Place
 from ops.aws.poll import poll
 from ops.aws.state_bucket import NoStateError, make_state, require_state
@@ -30,7 +29,6 @@ from ops.core.target import BUCKET_PURPOSES, PROJECT
 from ops.cost import after, in_report
 from ops.cost.bills import last_line
 from ops.cost.quote import before_apply
-from ops.diagnose import wait as diagnosis
 from ops.job import wheelhouse
 from ops.job.names import result_name
 from ops.lifecycle import fault, studio
@@ -261,6 +259,8 @@ def apply(
         with working(console, creating, quiet=not quiet), fault.injected(account, order.fault, fault.AT_START):
             cluster.apply()
     except CommandFailedError as error:
+        from ops.diagnose import wait as diagnosis  # its tables of causes; every other command does without
+
         if (found := diagnosis.diagnose_start(account, error.output, console)) is None:
             raise
         console.print(error.output.strip()[-6000:])
@@ -354,7 +354,8 @@ def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = 
     poll(look, pause=1.0 if account.target.emulated else 10.0, say=say)
 
 
-FETCHED = ("run.json", "report.html", "pca/scores.csv", "pca/model.npz")
+RUN = "run.json"
+FETCHED = (RUN, "report.html", "pca/scores.csv", "pca/model.npz")
 
 
 def fetch_results(account: Account, console: Console, *, uri: str = "", model: str = "") -> Path:
@@ -383,19 +384,16 @@ def fetch_results(account: Account, console: Console, *, uri: str = "", model: s
 def fetch_files(s3: Any, bucket: str, prefix: str, folder: Path, console: Console) -> bool:
     """Fetch the files of a result that a person looks at; false when there is none."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
-    sizes = {
-        name: int(item["Size"])
+    items = {
+        folder / name: item
         for page in pages
         for item in page.get("Contents", [])
         if (name := item["Key"].removeprefix(f"{prefix}/")) in FETCHED
     }
-    if not sizes:
+    if not items:
         return False
-    with counting(console, "fetching", sum(sizes.values()), bytes_=True) as advance:
-        for name in sizes:
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            s3.download_file(bucket, f"{prefix}/{name}", str(target), Callback=advance)
+    with counting(console, "fetching", sum(int(item["Size"]) for item in items.values()), bytes_=True) as advance:
+        transfer.fetch(s3, bucket, items, advance)
     return True
 
 

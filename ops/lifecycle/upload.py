@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from fruits.formats import ENDINGS_TEXT
 from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, is_image, walk
 from fruits.store import Store
 from rich.table import Column, Table
 from rich.text import Text
-from s3transfer.subscribers import BaseSubscriber
 
+from ops.aws import transfer
 from ops.aws.account import Account
 from ops.core.console import Console, counting, working
 from ops.core.errors import OperatorError
 from ops.data.images import count_by_class
 
 PREFIX = "images"
-THREADS = 16
 MOST_CLASSES = 30
 
 
@@ -121,27 +118,13 @@ def upload(s3: Any, bucket: str, folder: Path, paths: list[Path], console: Conso
     keys = {path: f"{PREFIX}/{path.relative_to(folder).as_posix()}" for path in paths}
     todo = [path for path, key in keys.items() if is_needed(path, key)]
     if todo:
-        _send(s3, bucket, {path: keys[path] for path in todo}, console)
+        with counting(console, "uploading images", len(todo)) as advance:
+            transfer.send(s3, bucket, {path: keys[path] for path in todo}, advance)
     after = list_stored(s3, bucket) if todo else before
     missing = [key for key in keys.values() if key not in after]
     if missing:
         raise OperatorError(f"{len(missing)} images did not arrive, first {missing[0]}. Fix: run it again.")
     return Sent(len(todo), count_by_class(map(str, paths)), count_by_class(before), count_by_class(after))
-
-
-def _send(s3: Any, bucket: str, keys: Mapping[Path, str], console: Console) -> None:
-    """All files through one transfer manager: boto3's `upload_file` starts one, with its threads, for every file."""
-    manager = create_transfer_manager(s3, TransferConfig(max_concurrency=THREADS))
-    with counting(console, "uploading images", len(keys)) as advance, manager:
-
-        class Counted(BaseSubscriber):  # type: ignore[misc]
-            def on_done(self, **_: Any) -> None:
-                advance(1)
-
-        # the manager makes the caller wait when a thousand transfers are queued
-        transfers = [manager.upload(str(path), bucket, key, subscribers=[Counted()]) for path, key in keys.items()]
-        for transfer in transfers:
-            transfer.result()
 
 
 def upload_visibly(account: Account, folder: Path, paths: list[Path], console: Console) -> None:

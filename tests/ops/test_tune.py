@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +19,15 @@ from numpy.typing import NDArray
 from ops.cli import main as cli
 from ops.cli import tune
 from ops.cli.commands import COMMANDS
+from ops.core.errors import OperatorError
+from ops.core.target import Target
 from ops.cost import speed
+from ops.cost.estimate import fixed_seconds
 from ops.job import tuning
 from ops.job.tuning import Choice, Row, recommend, standard_error
+from ops.terraform.variables import Size
 from tests.conftest import PHOTOS
+from tests.ops.test_candidates import shaped
 
 N = 400
 
@@ -157,6 +164,47 @@ def test_the_notes_say_what_to_type_and_what_was_not_measured() -> None:
     assert said[0].startswith("recommended: efficientnet_lite0 at 128 pixels in f32: 4.0 times as fast as the default")
     assert said[1].split() == ["make", "run-local", f"INPUT={Store('photos').uri}", "IMAGE_SIZE=128"]
     assert said[-1] == "bf16 was not measured: this processor has neither AMX nor AVX-512 BF16"
+
+
+def plan_on(types: list[str]) -> dict[str, Any]:
+    plan = shaped(0, 0, 4)
+    for fleet in plan["planned_values"]["outputs"]["fleets"]["value"].values():
+        fleet["types"] = types
+    return plan
+
+
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_bf16_is_priced_on_the_types_that_compute_it_or_it_is_said_why_not(
+    has_bf16: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planned(_target: Target, size: Size) -> dict[str, Any]:
+        if size.precision == "bf16":
+            if not has_bf16:
+                raise OperatorError("PRECISION=bf16 needs processors that compute in it")
+            return plan_on(["m7i.xlarge"])
+        return plan_on(["m5.xlarge", "m7i.xlarge"])
+
+    monkeypatch.setattr(tune, "planned", planned)
+    fleet = tune.read_fleet({"ENV": "dev", "IMAGES": "30000"}, ("f32", "bf16"))
+    assert fleet is not None
+    rows = [row(224, "f32", 80, range(40)), row(224, "bf16", 160, range(40))]
+    runs = {one.choice: fleet.run(one) for one in rows}
+    single, half = (runs[one.choice] for one in rows)
+    assert single is not None
+    found = replace(findings(rows, fleet), runs=runs, capabilities=["BF16"])
+    cells = [list(column.cells)[1] for column in tune.table_of(found).columns][-2:]
+    if has_bf16:
+        assert half is not None
+        fixed = float(fixed_seconds(plan_on(["m7i.xlarge"]))) / 60
+        assert float(half.minutes) - fixed == pytest.approx((float(single.minutes) - fixed) / 2)
+        assert cells[0] == f"{half.minutes:.1f}"
+        assert tune.notes(found)[-1] == (
+            "bf16 is priced on the types of ENV=dev that compute it: m7i.xlarge (PRECISION=bf16)"
+        )
+    else:
+        assert half is None
+        assert cells == ["–", "–"]
+        assert tune.notes(found)[-1] == ("bf16 has no price: no type of ENV=dev computes it (m5.xlarge, m7i.xlarge)")
 
 
 @pytest.mark.tensorflow
