@@ -45,7 +45,7 @@ class Swept:
     groups: list[str] = field(default_factory=list)
 
 
-def vpcs_of(ec2: Any, project: str, env: str) -> list[str]:
+def find_vpcs(ec2: Any, project: str, env: str) -> list[str]:
     """The VPCs of an environment's cluster stack, found by their tags."""
     filters = [
         {"Name": "tag:Project", "Values": [project]},
@@ -56,7 +56,7 @@ def vpcs_of(ec2: Any, project: str, env: str) -> list[str]:
     ]
 
 
-def sweep(
+def sweep_network(
     ec2: Any,
     vpc_ids: list[str],
     *,

@@ -21,18 +21,18 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from ops.aws.account import offline_target
-from ops.cli.given import read_number, read_size, read_whole_number
 from ops.cli.place import read_place
+from ops.cli.values import read_number, read_size, read_whole_number
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.programs import count_cores
 from ops.cost import estimate, speed
-from ops.cost.money import rounded, to_json
+from ops.cost.money import encode_amount, round_amount
 from ops.job import tuning
 from ops.job.local_spark import MODELS, SAMPLE
 from ops.plan import pricing
 from ops.prices import table as prices
-from ops.terraform.offline import planned
+from ops.terraform.offline import plan_cluster
 from sample.draw import draw_sample
 
 FIXED_SECONDS = 15.0
@@ -40,7 +40,7 @@ FIXED_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
-class Fleet:
+class PlannedCluster:
     """The planned cluster that a run over some images would have.
 
     Attributes
@@ -55,25 +55,25 @@ class Fleet:
     images: int
 
     def types(self, precision: str) -> list[str]:
-        return sorted(pricing.types(self.plans[precision]))
+        return sorted(pricing.list_types(self.plans[precision]))
 
-    def run(self, row: tuning.Row) -> estimate.Run | None:
+    def run(self, row: tuning.Row) -> estimate.RunEstimate | None:
         """What a choice costs on it; None where its processors cannot."""
         plan = self.plans.get(row.choice.precision)
         if plan is None:
             return None
-        found = estimate.estimate(
+        found = estimate.estimate_cost(
             plan,
             env=self.env,
             region=self.region,
-            speed=speed.of_core(row.rate),
+            speed=speed.convert_core_rate(row.rate),
             images=self.images,
             book=self.book,
         )
         return found.run if found else None
 
 
-def read_fleet(environ: Mapping[str, str], precisions: Sequence[str]) -> Fleet | None:
+def read_fleet(environ: Mapping[str, str], precisions: Sequence[str]) -> PlannedCluster | None:
     """The cluster as it would be made for each precision: for bf16 the types that compute in it.
 
     Raises
@@ -90,14 +90,14 @@ def read_fleet(environ: Mapping[str, str], precisions: Sequence[str]) -> Fleet |
     plans: dict[str, Mapping[str, Any]] = {}
     for precision in precisions:
         try:
-            plans[precision] = planned(target, size if precision == "f32" else replace(size, precision=precision))
+            plans[precision] = plan_cluster(target, size if precision == "f32" else replace(size, precision=precision))
         except OperatorError:
             if not plans:
                 raise
-    return Fleet(target.env, target.region, plans, prices.table(), int(images))
+    return PlannedCluster(target.env, target.region, plans, prices.table(), int(images))
 
 
-def requests_of(environ: Mapping[str, str]) -> list[Request]:
+def list_requests(environ: Mapping[str, str]) -> list[Request]:
     """One for each network and size that is to be measured.
 
     Raises
@@ -119,14 +119,14 @@ def requests_of(environ: Mapping[str, str]) -> list[Request]:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Measurements:
     """All that `make tune` found."""
 
     sample: tuning.Sample
     rows: list[tuning.Row]
     advice: tuning.Advice
-    fleet: Fleet | None
-    runs: Mapping[tuning.Choice, estimate.Run | None]
+    fleet: PlannedCluster | None
+    runs: Mapping[tuning.Choice, estimate.RunEstimate | None]
     cores: int
     capabilities: Sequence[str]
 
@@ -136,31 +136,31 @@ class Findings:
 
     def minutes_here(self, row: tuning.Row) -> float:
         """Of a run over `images` images on all cores of this machine."""
-        return (self.images / (row.rate * float(speed.share_of_job()) * self.cores) + FIXED_SECONDS) / 60
+        return (self.images / (row.rate * float(speed.read_job_share()) * self.cores) + FIXED_SECONDS) / 60
 
 
-def find(environ: Mapping[str, str], console: Console) -> Findings:
+def measure_choices(environ: Mapping[str, str], console: Console) -> Measurements:
     """Measure, compare, price."""
     limit = read_whole_number(environ, "LIMIT", tuning.SAMPLE)
-    requests = requests_of(environ)
+    requests = list_requests(environ)
     if requests[0].input == SAMPLE:
         draw_sample(Path(SAMPLE))
     images = Store(requests[0].input)
     require_folder(images)
     with working(console, "looking at the images") as say:
-        capabilities = tuning.capabilities()
-        asked = tuning.precisions(environ.get("PRECISION") or None, capabilities)
-        sample = tuning.draw(images, limit)
+        capabilities = tuning.read_capabilities()
+        asked = tuning.choose_precisions(environ.get("PRECISION") or None, capabilities)
+        sample = tuning.take_sample(images, limit)
         if environ.get("IMAGES"):
             say("planning the cluster without asking AWS")
         fleet = read_fleet(environ, asked)
         rows = tuning.measure(sample, requests, asked, Store(str(MODELS)), say)
     runs = {row.choice: fleet.run(row) for row in rows} if fleet else {}
     possible = [row for row in rows if runs.get(row.choice)] or rows
-    return Findings(sample, rows, tuning.recommend(possible), fleet, runs, count_cores(), capabilities)
+    return Measurements(sample, rows, tuning.recommend(possible), fleet, runs, count_cores(), capabilities)
 
 
-def table_of(found: Findings) -> Table:
+def make_choices_table(found: Measurements) -> Table:
     """The choices, the recommended one marked."""
     title = f"{len(found.advice.row.right):,} images of {found.sample.store.uri}"
     headings = ["", "model", "pixels", "in", "images/s", "recognised", "k"]
@@ -182,14 +182,14 @@ def table_of(found: Findings) -> Table:
             str(row.k),
         ]
         if run:
-            cells += [f"{run.minutes:.1f}", f"{rounded(run.usd[0], 2)}–{rounded(run.usd[1], 2)}"]
+            cells += [f"{run.minutes:.1f}", f"{round_amount(run.usd[0], 2)}–{round_amount(run.usd[1], 2)}"]
         else:
             cells += ["–", "–"] if found.fleet else [f"{found.minutes_here(row):.1f}"]
         table.add_row(*cells)
     return table
 
 
-def notes(found: Findings) -> list[str]:
+def write_notes(found: Measurements) -> list[str]:
     """The recommendation, and what the numbers are."""
     advice, fleet = found.advice, found.fleet
     bf16 = any(row.choice.precision == "bf16" for row in found.rows)
@@ -213,7 +213,7 @@ def notes(found: Findings) -> list[str]:
     return said
 
 
-def as_json(found: Findings) -> dict[str, Any]:
+def as_json(found: Measurements) -> dict[str, Any]:
     """For a program; amounts are dollars as strings."""
 
     def of(row: tuning.Row) -> dict[str, Any]:
@@ -240,17 +240,17 @@ def as_json(found: Findings) -> dict[str, Any]:
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 2 wrong use; 6 a price that is not known; 10 no classes to tell apart; 11 no such model or bf16."""
     try:
-        found = find(environ, Console(stderr=True))
+        found = measure_choices(environ, Console(stderr=True))
     except prices.UnknownPriceError as error:
         raise OperatorError(
             f"{error}. Fix: take another type or region, or renew the table: make prices",
             exit_code=ExitCode.UNKNOWN_PRICE,
         ) from error
     if environ.get("JSON") == "1":
-        print(json.dumps(as_json(found), indent=1, default=to_json, ensure_ascii=False))
+        print(json.dumps(as_json(found), indent=1, default=encode_amount, ensure_ascii=False))
         return 0
     console = Console()
-    console.print(table_of(found))
-    for line in notes(found):
+    console.print(make_choices_table(found))
+    for line in write_notes(found):
         console.print(line)
     return 0

@@ -27,7 +27,7 @@ class SampleError(OperatorError):
     exit_code = 2
 
 
-def choose(found: list[FoundImage], *, classes: int, images: int, seed: int) -> list[FoundImage]:
+def choose_images(found: list[FoundImage], *, classes: int, images: int, seed: int) -> list[FoundImage]:
     """Choose ``images`` images from each of ``classes`` classes.
 
     Classes with fewer images are not eligible, so that the sample is balanced.
@@ -62,7 +62,7 @@ def choose(found: list[FoundImage], *, classes: int, images: int, seed: int) -> 
     )
 
 
-def subsample(
+def cut_subsample(
     source: Path, dest: Path, *, classes: int = 5, images: int = 5, seed: int = 0
 ) -> tuple[dict[str, int], LeftOut]:
     """Copy a balanced subsample of the images below ``source`` to ``dest``, keeping their relative paths.
@@ -93,7 +93,7 @@ def subsample(
         if not found:
             others = f": {left.sentence()}" if left else ""
             raise SampleError(f"there is no image below {source}{others.rstrip('.')}. Fix: give a folder of images.")
-        chosen = choose(found, classes=classes, images=images, seed=seed)
+        chosen = choose_images(found, classes=classes, images=images, seed=seed)
         counts = dict(Counter(image.label for image in chosen))
         wanted = {_place(image): source / image.path for image in chosen}
         if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):

@@ -101,10 +101,10 @@ def find_terraform(environ: Mapping[str, str] | None = None) -> Path:
     return path
 
 
-def current_platform(system: str | None = None, machine: str | None = None) -> str:
+def name_platform(system: str | None = None, machine: str | None = None) -> str:
     """This machine as Terraform names it.
 
-    >>> current_platform("Darwin", "arm64"), current_platform("Linux", "x86_64")
+    >>> name_platform("Darwin", "arm64"), name_platform("Linux", "x86_64")
     ('darwin_arm64', 'linux_amd64')
     """
     system, machine = (system or platform.system()).lower(), (machine or platform.machine()).lower()
@@ -134,7 +134,7 @@ def _fits(version: str) -> bool:
     return bool(found) and int(found[1]) >= 100  # type: ignore[index]  # bool(found) is not narrowed
 
 
-def implied_mirrors(home: Path, environ: Mapping[str, str]) -> Iterator[Path]:
+def list_implied_mirrors(home: Path, environ: Mapping[str, str]) -> Iterator[Path]:
     """The folders in which Terraform itself looks for providers.
 
     Source: https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
@@ -170,7 +170,7 @@ def find_mirror(
     WrongUseError : ``TF_PROVIDER_MIRROR`` names a folder without the provider
     """
     environ = inherited_environment() if environ is None else environ
-    target = target or current_platform()
+    target = target or name_platform()
     if named := environ.get("TF_PROVIDER_MIRROR"):
         if holds_provider(Path(named), target):
             return Path(named)
@@ -178,16 +178,16 @@ def find_mirror(
             f"TF_PROVIDER_MIRROR names {named}, which holds no {PROVIDER} 5.100 for {target}. "
             "Fix: name the folder that contains registry.terraform.io, or unset it to use the registry."
         )
-    candidates = [*implied_mirrors(home or Path.home(), environ)]
+    candidates = [*list_implied_mirrors(home or Path.home(), environ)]
     for place in below:
         candidates += [place, *sorted(path for path in place.glob("*") if path.is_dir())]
     return next((path for path in candidates if holds_provider(path, target)), None)
 
 
-def cli_config(mirror: Path | None) -> str:
+def render_cli_config(mirror: Path | None) -> str:
     """What Terraform's own configuration file must say.
 
-    >>> print(cli_config(Path("/srv/mirror")))
+    >>> print(render_cli_config(Path("/srv/mirror")))
     disable_checkpoint = true
     provider_installation {
       filesystem_mirror {
@@ -198,7 +198,7 @@ def cli_config(mirror: Path | None) -> str:
         exclude = ["registry.terraform.io/hashicorp/aws"]
       }
     }
-    >>> print(cli_config(None))
+    >>> print(render_cli_config(None))
     disable_checkpoint = true
     """
     lines = ["disable_checkpoint = true"]

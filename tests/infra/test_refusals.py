@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ops.cost import speed
-from ops.plan.contents import resources, resources_of
+from ops.plan.contents import filter_types, list_resources
 from tests.infra.planning import Planner
 
 pytestmark = pytest.mark.terraform
@@ -240,8 +240,8 @@ def test_allowed_where_the_operator_says_so(planner: Planner) -> None:
 def test_spark_releases_let_the_vpc_in_on_443(planner: Planner, release: str) -> None:
     """By AWS's page: from Spark 8 on nodes reach the service by an endpoint behind the service-access group."""
     plan = planner.plan("cluster", "dev", release_label=release, release_end_of_support="2099-01-01")
-    (cluster,) = resources_of(resources(plan), "aws_emr_cluster")
+    (cluster,) = filter_types(list_resources(plan), "aws_emr_cluster")
     assert cluster.values["release_label"] == release
-    rules = resources_of(resources(plan), "aws_vpc_security_group_ingress_rule")
+    rules = filter_types(list_resources(plan), "aws_vpc_security_group_ingress_rule")
     ways = {(r.values["from_port"], r.values["to_port"], r.values.get("cidr_ipv4")) for r in rules}
     assert ways == {(9443, 9443, None), *({(443, 443, "10.42.0.0/16")} if "spark" in release else ())}

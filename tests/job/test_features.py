@@ -84,7 +84,7 @@ def lite0_reference(drawn: Path) -> tuple[Pixels, NDArray[np.float64], bytes]:
     images = decoded(drawn, 224)
     data = backbones.find_backbone("efficientnet_lite0").load_weights(None)
     reference = mapped(lite0.build(224, data), (images.astype(np.float32) - 127) / 128)
-    return images, reference, models.freeze(backbones.build("efficientnet_lite0", 224, None))
+    return images, reference, models.freeze(backbones.build_network("efficientnet_lite0", 224, None))
 
 
 def test_efficientnet_lite0_with_its_imagenet_weights_equals_keras(
@@ -153,7 +153,7 @@ def test_mobilenet_v2_035_with_its_imagenet_weights_equals_keras(pictures: Calla
         alpha=0.35, input_shape=(224, 224, 3), include_top=False, weights=str(weights)
     )
     scaled = keras.applications.mobilenet_v2.preprocess_input(images.astype(np.float32))
-    network = backbones.build("mobilenet_v2_035", 224, str(KERAS_WEIGHTS))
+    network = backbones.build_network("mobilenet_v2_035", 224, str(KERAS_WEIGHTS))
     assert_equal_features(embedded(fast(network, 224), images), mapped(model, scaled))
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from fruits import outputs, pca
 from fruits.errors import ReductionError
-from fruits.failures import explain
+from fruits.failures import translate_error
 from fruits.parts import Part, PartWriter
 from fruits.pca import Moments, reduce, solve
 from fruits.store import Store
@@ -88,7 +88,7 @@ def test_a_workers_refusal_reaches_the_driver_as_it_was_meant(spark: SparkSessio
     ragged = spark.createDataFrame([([1.0, 2.0],), ([1.0],)], "features array<double>").coalesce(1)
     with pytest.raises(Exception, match="the rows have different numbers of features") as caught:
         pca.sum_frame(ragged, scratch)
-    known = explain(caught.value)
+    known = translate_error(caught.value)
     assert isinstance(known, ReductionError)
     assert str(known) == "the rows have different numbers of features. Fix: one network for all rows."
 

@@ -252,7 +252,7 @@ def test_photographs_that_the_run_never_saw_find_their_kind(photo_run: FinishedR
     found = result.Result.at(str(photo_run.output))
     right = []
     for new in sorted((PHOTOS.parents[1] / "sample").rglob("*.jpg")):
-        nearest = neighbours.nearest(found, neighbours.scores_of(found, str(new)), 5)
+        nearest = neighbours.find_neighbours(found, neighbours.compute_scores(found, str(new)), 5)
         right.append(neighbours.vote(nearest)[0] == new.parent.name)
         with Image.open(new) as picture:
             assert picture.size == (100, 100)

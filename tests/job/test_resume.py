@@ -559,8 +559,8 @@ def test_a_run_whose_place_was_taken_writes_nothing_more(
 
 
 def test_workers_with_other_versions(job: Job, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = versions.collect()
-    monkeypatch.setattr(versions, "collect", lambda: {**mine, "pillow": "1.0"})
+    mine = versions.collect_versions()
+    monkeypatch.setattr(versions, "collect_versions", lambda: {**mine, "pillow": "1.0"})
     sentence = refused(VersionMismatchError, job, corpus, tmp_path / "out")
     assert f"pillow 1.0 on the driver, {mine['pillow']} on a worker" in sentence
     assert (error_of(tmp_path / "out")["exit_code"], error_of(tmp_path / "out")["phase"]) == (14, "featurize")
@@ -591,7 +591,7 @@ def test_an_unexpected_error_leaves_its_traceback(
     def broken(*_: Any, **__: Any) -> str:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("fruits.report.build", broken)
+    monkeypatch.setattr("fruits.report.build_page", broken)
     with pytest.raises(ZeroDivisionError):
         job(corpus, tmp_path / "out")
     left = error_of(tmp_path / "out")
