@@ -114,7 +114,7 @@ def quick_download(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     def copy(lock: Path, machine: str, folder: Path, advance: Callable[[int], None]) -> None:
         wanted = parse_lock(lock.read_text())
         for wheel in index.wheels.glob("*.whl"):
-            if pinned(wheel.name) in wanted:
+            if read_pin(wheel.name) in wanted:
                 shutil.copy(wheel, folder)
 
     monkeypatch.setattr(module, "_download", copy)
