@@ -104,8 +104,8 @@ record-calls: $(VENV)/.dev ## Record which rights the operator's commands need: 
 	@$(PY) -m tools.record_calls $(ARGS)
 module-docs: $(VENV)/.dev ## Write the READMEs of the Terraform modules from their code
 	@$(PY) -m tools.module_docs
-machine-table: $(VENV)/.localaws ## Compute the table of docs/elsewhere/one-machine.md from benchmarks, prices and plan
-	@$(PY) -m tools.machine_table
+bench-tables: $(VENV)/.localaws ## Write what README and docs say of speed from benchmarks/results; minutes and prices too
+	@$(PY) -m tools.bench_tables
 mutants: $(VENV)/.dev ## Change the code one thing at a time: do the tests notice? ARGS=ops.cost.bill: one module
 	@env -u PYTHONDONTWRITEBYTECODE $(PY) -m tools.mutants $(ARGS)
 check: lint fmt-check validate shellcheck checkov docs test-all mutants test-spark4 ## Everything, offline: all tests, mutants, Spark 4, Terraform
@@ -211,5 +211,5 @@ $(VENV)-docs/.done: $(VENV)/.base requirements-docs.txt
 	@$(UV) pip install --quiet --python $(VENV)-docs/bin/python --require-hashes -r requirements-docs.txt
 	@touch $@
 
-.PHONY: docs test accidents repeat test-fast test-all test-spark4 check checkov module-docs machine-table record-calls command-tables mutants bench lint \
+.PHONY: docs test accidents repeat test-fast test-all test-spark4 check checkov module-docs bench-tables record-calls command-tables mutants bench lint \
         shellcheck fmt setup lock clean help help-all version azurite viewers

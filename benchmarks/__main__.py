@@ -18,8 +18,9 @@ from rich.console import Console
 from benchmarks import rivals
 from benchmarks.photographs import ROOT
 from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, Series
+from tools import bench_tables
 
-NAMES = ("notebook", "bare", "guard", "latency", "pca", "fixed", "memory", "rivals", "diagnose", "uploads")
+NAMES = ("notebook", "bare", "guard", "latency", "pca", "fixed", "memory", "scale", "rivals", "diagnose", "uploads")
 COMMITTED = ROOT / "benchmarks" / "results"
 TRIALS = ROOT / "build" / "bench"
 REPEATS = 3
@@ -118,6 +119,9 @@ def main(arguments: list[str]) -> int:
             missed += [check for check in result.checks if not check.reached]
     for check in missed:
         console.print(check.sentence, style="bold red", highlight=False, soft_wrap=True)
+    if given.results.resolve() == COMMITTED and bench_tables.main():
+        text = "the tables of README and docs were not written from these results. Fix: make bench-tables"
+        console.print(text, style="bold red", soft_wrap=True)
     return 1 if missed else 0
 
 

@@ -18,7 +18,7 @@ from fruits.request import Request
 from benchmarks.photographs import link_photographs
 from benchmarks.results import BenchmarkError, count_cores
 from ops.core.paths import ROOT
-from ops.job.local_spark import MODELS, command, spark_environment, stop
+from ops.job.local_spark import MODELS, make_command, make_spark_environment, stop_spark
 from ops.job.package import write_job_zip
 
 SAMPLE_EVERY = 0.2
@@ -55,7 +55,7 @@ class WholeRun:
 def find_role(command_line: list[str]) -> str | None:
     """What a process of the run is, by its command line; None for helpers.
 
-    >>> find_role(["/opt/python3", "-m", "pyspark.daemon"])
+    >>> find_role(["/opt/python3", "-m", "fruits.daemon"])
     'largest worker'
     >>> find_role(["/usr/lib/jvm/bin/java", "-cp", "…", "org.apache.spark.deploy.SparkSubmit"])
     "driver's JVM"
@@ -66,7 +66,7 @@ def find_role(command_line: list[str]) -> str | None:
     if program == "java":
         return "driver's JVM"
     if program.startswith("python"):
-        return "largest worker" if "pyspark.daemon" in command_line else "driver's Python"
+        return "largest worker" if any(word.endswith(".daemon") for word in command_line) else "driver's Python"
     return None
 
 
@@ -84,6 +84,14 @@ def _sample_memory(root: psutil.Process, peak: dict[str, float]) -> None:
             peak[role] = max(peak.get(role, 0.0), size)
 
 
+def make_request(images: int, scratch: Path, name: str) -> tuple[Request, str]:
+    """A request over that many images with results of its own, and what the images are."""
+    folder, origin = link_photographs(images, scratch)
+    place = scratch / f"whole-{images}-{name}-{uuid.uuid4().hex[:8]}"
+    place.mkdir()
+    return Request(input=str(folder), output=str(place / "output"), networks=str(MODELS)), origin
+
+
 @cache
 def run_whole(images: int, scratch: Path, repeat: int) -> WholeRun:
     """Run the job over that many images; the same arguments give the same run again, not another one.
@@ -93,13 +101,23 @@ def run_whole(images: int, scratch: Path, repeat: int) -> WholeRun:
     BenchmarkError
         When it fails.
     """
-    folder, origin = link_photographs(images, scratch)
-    place = scratch / f"whole-{images}-{repeat}-{uuid.uuid4().hex[:8]}"
-    place.mkdir()
-    request = Request(input=str(folder), output=str(place / "output"), networks=str(MODELS))
+    return run_request(*make_request(images, scratch, str(repeat)))
+
+
+def run_request(request: Request, origin: str) -> WholeRun:
+    """Run a request of `make_request` as `make run-local` does, and watch it.
+
+    Raises
+    ------
+    BenchmarkError
+        When it fails.
+    """
+    place = Path(request.output).parent
     request_file, log = place / "request.json", place / "log"
     request_file.write_text(json.dumps(request.as_json()))
-    arguments = command(write_job_zip(ROOT / "build" / "jobs"), request_file, f"local[{count_cores()}]", str(place))
+    arguments = make_command(
+        write_job_zip(ROOT / "build" / "jobs"), request_file, f"local[{count_cores()}]", str(place)
+    )
     peak: dict[str, float] = {}
     began = time.monotonic()
     with log.open("wb") as sink:
@@ -107,7 +125,7 @@ def run_whole(images: int, scratch: Path, repeat: int) -> WholeRun:
             arguments,
             stdout=sink,
             stderr=subprocess.STDOUT,
-            env=spark_environment(os.environ),
+            env=make_spark_environment(os.environ),
             start_new_session=True,
         )
         try:
@@ -121,10 +139,10 @@ def run_whole(images: int, scratch: Path, repeat: int) -> WholeRun:
                 break
             seconds = time.monotonic() - began
         finally:
-            stop(process)
+            stop_spark(process)
     if process.returncode != 0:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise BenchmarkError(f"the job failed over {images} images with exit code {process.returncode}: {last}")
+        raise BenchmarkError(f"the job failed over {origin} with exit code {process.returncode}: {last}")
     return WholeRun(seconds, json.loads((place / "output" / "run.json").read_text()), peak, origin)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from fruits.command_line import parse
+from fruits.daemon import drop_archives
 from fruits.errors import FruitsError
 from fruits.pipeline import begin, run
 
@@ -14,6 +15,7 @@ def main(arguments: list[str]) -> int:
     try:
         request = parse(arguments)
         with begin(request) as started_run, started_run.recorded():
+            sys.path[:] = drop_archives(sys.path)
             from pyspark.sql import SparkSession
 
             # A worker that a signal ends then leaves its stack: without it, SIGSEGV looks like a kill.

@@ -16,7 +16,7 @@ class NotRunningError(LocalAwsError):
 
     def __init__(self, state_file: Path) -> None:
         super().__init__(
-            f"the embedded AWS is not running (no live server in {state_file}): start it with make local-up"
+            f"the embedded AWS is not running (no live server in {state_file}). Fix: start it with make local-up"
         )
         self.state_file = state_file
 

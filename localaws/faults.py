@@ -88,7 +88,7 @@ class UnknownFaultError(LocalAwsError):
     exit_code = 2
 
     def __init__(self, kind: str) -> None:
-        super().__init__(f"FAULT={kind} is not known: choose one of {', '.join(KINDS)}, or none")
+        super().__init__(f"FAULT={kind} is not known. Fix: choose one of {', '.join(KINDS)}, or none")
         self.kind = kind
 
 

@@ -105,12 +105,12 @@ def draw_sample(dest: Path, *, views: int = 25, seed: int = 0) -> dict[str, int]
         If ``views`` is below 1 or ``dest`` cannot be written to.
     """
     if views < 1:
-        raise DrawError(f"{views} views cannot be drawn: ask for at least 1 view per fruit.")
+        raise DrawError(f"{views} views cannot be drawn. Fix: ask for at least 1 view per fruit.")
     try:
         return _draw(dest, views, seed)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise DrawError(f"The sample cannot be written to {dest} ({reason}): name another folder.") from error
+        raise DrawError(f"The sample cannot be written to {dest} ({reason}). Fix: name another folder.") from error
 
 
 def _draw(dest: Path, views: int, seed: int) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""`make machine-table`: images against minutes and price on a laptop, on one EC2 machine, one EMR node and a cluster.
+"""For `make bench-tables`: images against minutes and price on a laptop, one EC2 machine, one EMR node and a cluster.
 
 Written into docs/elsewhere/one-machine.md between two marks, from what was measured (benchmarks/results), the dated
 prices and the dev cluster's plan; a test computes it again. Minutes are of the run; starts are in the dollars only.
@@ -7,25 +7,22 @@ prices and the dev cluster's plan; a test computes it again. Minutes are of the 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-from ops.core.console import Console
-from ops.core.errors import OperatorError, TerraformError
+from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
 from ops.core.target import NO_ACCOUNT, Target
 from ops.cost import candidates, speed
 from ops.prices import table as prices
-from ops.terraform.offline import planned
+from ops.terraform.offline import plan_cluster
 from ops.terraform.variables import Size
 
 PAGE = ROOT / "docs" / "elsewhere" / "one-machine.md"
 WHOLE = ROOT / "benchmarks" / "results" / "fixed.json"
-BEGIN, END = "<!-- table: make machine-table -->", "<!-- end of the table -->"
+BEGIN, END = "<!-- table: make bench-tables -->", "<!-- end of the table -->"
 IMAGES = (3_000, 30_000, 67_692, 1_000_000, 10_000_000)
 REGION = "eu-west-3"
 MACHINE = "c7i.2xlarge"
@@ -75,7 +72,7 @@ def compute_rows(plan: Mapping[str, Any]) -> list[TableRow]:
     ------
     OperatorError : a benchmark has no result, or the plan no cluster
     """
-    book, rate = prices.table(), speed.of_bench()
+    book, rate = prices.table(), speed.read_bench_speed()
     bench = json.loads(speed.BENCH.read_text())
     try:
         results = json.loads(WHOLE.read_text())
@@ -147,18 +144,12 @@ def replace_table(text: str, lines: str) -> str:
     return f"{before}{BEGIN}\n{lines}{END}\n{after}"
 
 
-def main() -> int:
-    """Entry point of `make machine-table`. Exit code: 0; 1 no plan or no figures; 3 no usable Terraform."""
+def compute_page() -> str:
+    """The page with its table computed anew.
+
+    Raises
+    ------
+    OperatorError, TerraformError : no plan or no figures; no usable Terraform
+    """
     target = Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True)
-    try:
-        text = replace_table(PAGE.read_text(encoding="utf-8"), render_table(planned(target, Size())))
-    except (OperatorError, TerraformError) as error:
-        Console(stderr=True).print(f"machine-table: {error}", style="red")
-        return error.exit_code
-    PAGE.write_text(text, encoding="utf-8")
-    print(Path(PAGE).relative_to(ROOT))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return replace_table(PAGE.read_text(encoding="utf-8"), render_table(plan_cluster(target, Size())))

@@ -211,7 +211,7 @@ def list_folders(
     """
     if not found.folders:
         return found.parts, found.left
-    expected = versions.collect()
+    expected = versions.collect_versions()
     hands = [hand for hand in (found.folders[start::tasks] for start in range(tasks)) if hand]
 
     def descend(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -173,7 +173,7 @@ def make_plan(
     target : Store
         Where the files of images to do, and of stale rows, are written.
     """
-    expected = versions.collect()
+    expected = versions.collect_versions()
     stale_store = target.child("stale")
     frame = _compared(spark, listed, selection, output, state, slots)
 
@@ -251,7 +251,7 @@ def rewrite_without(
     list of Part, list of Part
         All feature files and all reject files that then make the result.
     """
-    expected = versions.collect()
+    expected = versions.collect_versions()
 
     def rewrite(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)

@@ -71,6 +71,12 @@ def seconds_left(cluster: Cluster, waiting: Iterable[str], clock_rate: float) ->
     return max(0.0, (min(moments) - now()).total_seconds()) if moments else None
 
 
+def fault_of_step(fault: str, cluster: Cluster) -> str:
+    """The fault that a step meets: there is capacity where a fleet has taken machines on demand instead of Spot."""
+    has_switched = any(wait.switched for wait in cluster.spot_waits.values())
+    return "" if fault == "no-capacity" and has_switched else fault
+
+
 def describe_timeout(fleet: dict[str, Any]) -> str:
     """Why the cluster ends; in words of our own, because AWS documents only the code."""
     minutes = fleet["LaunchSpecifications"]["SpotSpecification"]["TimeoutDurationMinutes"]

@@ -14,9 +14,9 @@ import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws import faults
-from localaws.emr import client, spark
+from localaws.emr import capacity, client, spark
 from localaws.emr.hadoop import Hadoop, find_application, spark_command
-from localaws.emr.logs import LogShipper, split_uri
+from localaws.emr.logs import LogShipper, split_log_uri
 from localaws.emr.model import Cluster, Step, now
 from localaws.emr.node import Job, Node
 from localaws.settings import Settings
@@ -165,7 +165,7 @@ class Runner:
             aws_session_token=keys["AWS_SESSION_TOKEN"],
         )
         s3 = session.client("s3", endpoint_url=self.node.endpoint, region_name=self.node.region)
-        bucket, key = split_uri(uri)
+        bucket, key = split_log_uri(uri)
         try:
             s3.download_file(bucket, key, str(target))
         except (ClientError, BotoCoreError) as error:
@@ -243,12 +243,6 @@ class Runner:
             return self._spark_on_yarn(step, submit, folder, self.hadoop, out, err)
         return self._spark_locally(step, submit, folder, out, err)
 
-    def _fault(self) -> str:
-        """The fault that a step meets: there is capacity where a fleet has taken machines on demand instead of Spot."""
-        fault = self.settings.fault
-        has_switched = any(wait.switched for wait in self.cluster.spot_waits.values())
-        return "" if fault == "no-capacity" and has_switched else fault
-
     def _events(self) -> Path:
         events = spark.events_folder(self.settings.home, self.cluster.id)
         events.mkdir(parents=True, exist_ok=True)
@@ -269,7 +263,7 @@ class Runner:
     ) -> int:
         """Spark's own client speaks to YARN: what it says is the step's log, the rest is in the containers."""
         place = hadoop.place(self._events())
-        submit.conf |= faults.SUBMITTED.get(self._fault(), {})
+        submit.conf |= faults.SUBMITTED.get(capacity.fault_of_step(self.settings.fault, self.cluster), {})
         command = spark_command(submit, self._defaults(), place)
         env = self.node.environment(self._credentials()) | self._exports() | hadoop.client_environment(place)
         env["SPARK_CONF_DIR"] = str(self._write_conf(folder, command.conf))
@@ -293,7 +287,8 @@ class Runner:
             application = f"application_{self._born}_{self._applications:04d}"
         home = self.node.make_spark_home(folder)
         here = self.node.s3a() | spark.event_log(self._events()) | spark.authentication()
-        command = spark.localize(submit, self._defaults(), here, replace(self.settings, fault=self._fault()))
+        settings = replace(self.settings, fault=capacity.fault_of_step(self.settings.fault, self.cluster))
+        command = spark.localize(submit, self._defaults(), here, settings)
         env = self.node.environment(self._credentials()) | self._exports()
         env |= {k: self.node.here(v) for k, v in command.environment.items()}
         env |= {

@@ -13,9 +13,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.core.text import utc
+from ops.core.text import format_utc
 
 READ_AGAIN_SECONDS = 30.0
+USUAL = timedelta(minutes=3)
+"""How long a new fleet may take before whoever watches a step is told of it: machines that come take minutes, too."""
 LATE = timedelta(minutes=2)
 """How long after a fleet's time EMR may take to act on it."""
 _STARTING = ("PROVISIONING", "BOOTSTRAPPING")
@@ -25,14 +27,15 @@ _ACTIONS = {
 }
 
 
-def list_lacks(fleets: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:
+def list_lacks(fleets: Iterable[Mapping[str, Any]], now: datetime, *, patience: timedelta = timedelta()) -> list[str]:
     """What fleets lack of their Spot capacity, in a sentence each.
 
     Parameters
     ----------
     fleets : as ListInstanceFleets lists them
+    patience : a new fleet is not told of before it is so old
     """
-    return [line for fleet in fleets if (line := _describe_fleet(fleet, now))]
+    return [line for fleet in fleets if (line := _describe_fleet(fleet, now, patience))]
 
 
 def describe(lacks: Iterable[str], env: str) -> str:
@@ -44,7 +47,7 @@ def describe(lacks: Iterable[str], env: str) -> str:
     return "\n".join([*lines, f"{fix}(infra/env/{env}.cluster.tfvars), then make apply ENV={env}."])
 
 
-def _describe_fleet(fleet: Mapping[str, Any], now: datetime) -> str:
+def _describe_fleet(fleet: Mapping[str, Any], now: datetime, patience: timedelta) -> str:
     wanted, provisioned = fleet.get("TargetSpotCapacity", 0), fleet.get("ProvisionedSpotCapacity", 0)
     state = fleet["Status"]["State"]
     if provisioned >= wanted or state in ("TERMINATING", "TERMINATED"):
@@ -58,7 +61,9 @@ def _describe_fleet(fleet: Mapping[str, Any], now: datetime) -> str:
     created = fleet["Status"]["Timeline"].get("CreationDateTime")
     if state not in _STARTING or created is None:
         return f"{name} are there, and EMR looks for more"
-    return f"{name} have come since {utc(created)}{_describe_end(fleet, created, now)}"
+    if now - created < patience:
+        return ""
+    return f"{name} have come since {format_utc(created)}{_describe_end(fleet, created, now)}"
 
 
 def _describe_end(fleet: Mapping[str, Any], created: datetime, now: datetime) -> str:
@@ -69,17 +74,17 @@ def _describe_end(fleet: Mapping[str, Any], created: datetime, now: datetime) ->
         return ", and nothing limits the wait"
     end = created + timedelta(minutes=specification["TimeoutDurationMinutes"])
     if now > end + LATE:
-        return f"; EMR should have {action[1]} at {utc(end)}, and has not"
-    return f"; at {utc(end)} EMR {action[0]}"
+        return f"; EMR should have {action[1]} at {format_utc(end)}, and has not"
+    return f"; at {format_utc(end)} EMR {action[0]}"
 
 
-def read_lacks(emr: Any, cluster_id: str) -> list[str]:
+def read_lacks(emr: Any, cluster_id: str, *, patience: timedelta = timedelta()) -> list[str]:
     """What the fleets of a cluster lack now, asked of EMR; nothing where it does not say."""
     try:
         fleets = emr.list_instance_fleets(ClusterId=cluster_id)["InstanceFleets"]  # three at most
     except ClientError:
         return []  # a right that is missing, or no fleets: whoever asks has other news too
-    return list_lacks(fleets, datetime.now(UTC))
+    return list_lacks(fleets, datetime.now(UTC), patience=patience)
 
 
 class CapacityNews:
@@ -95,5 +100,6 @@ class CapacityNews:
         if now < self._next:
             return ""
         self._next = now + READ_AGAIN_SECONDS
-        before, self._told = self._told, describe(read_lacks(self._emr, self._cluster_id), self._env)
+        lacks = read_lacks(self._emr, self._cluster_id, patience=USUAL)
+        before, self._told = self._told, describe(lacks, self._env)
         return "" if self._told == before else self._told or "the Spot capacity has come"

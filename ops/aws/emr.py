@@ -37,7 +37,9 @@ def read_output(account: Account, step_id: str) -> str:
         raise OperatorError(f"the cluster has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
     output = read_output_from(account, step["Config"]["Args"])
     if output is None:
-        raise OperatorError(f"the step {step_id} was not submitted by make run-step.", exit_code=2)
+        raise OperatorError(
+            f"the step {step_id} was not submitted by make run-step. Fix: see `make steps`.", exit_code=2
+        )
     return output
 
 

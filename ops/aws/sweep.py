@@ -45,7 +45,7 @@ class Swept:
     groups: list[str] = field(default_factory=list)
 
 
-def vpcs_of(ec2: Any, project: str, env: str) -> list[str]:
+def find_vpcs(ec2: Any, project: str, env: str) -> list[str]:
     """The VPCs of an environment's cluster stack, found by their tags."""
     filters = [
         {"Name": "tag:Project", "Values": [project]},
@@ -56,7 +56,7 @@ def vpcs_of(ec2: Any, project: str, env: str) -> list[str]:
     ]
 
 
-def sweep(
+def sweep_network(
     ec2: Any,
     vpc_ids: list[str],
     *,
@@ -92,7 +92,7 @@ def sweep(
         if poll(gone, pause=pause, limit=wait_seconds, say=say) is None:
             raise SweepError(
                 f"EMR's endpoint {', '.join(swept.endpoints)} is still being deleted after {wait_seconds:.0f} s, and "
-                "the VPC cannot go before it: run make destroy again in some minutes."
+                "the VPC cannot go before it. Fix: run make destroy again in some minutes."
             )
     swept.groups = _delete_groups(ec2, vpc_ids, wait_seconds, pause)
     return swept
@@ -143,7 +143,7 @@ def _delete_group(ec2: Any, group: dict[str, Any], limit: float, pause: float) -
 
     if poll(delete, pause=pause, limit=limit) is None:
         raise SweepError(
-            f"the security group {group['GroupName']} is still in use, and the VPC cannot go before it: look in the "
-            "EC2 console which network interface bears it, remove what it belongs to (a file system of SageMaker "
+            f"the security group {group['GroupName']} is still in use, and the VPC cannot go before it. Fix: look in "
+            "the EC2 console which network interface has it, remove what it belongs to (a file system of SageMaker "
             "Studio that was kept), then run make destroy again."
         )

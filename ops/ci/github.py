@@ -99,7 +99,7 @@ def _ours(thing: Mapping[str, Any], marker: str) -> bool:
     return marker in (thing.get("body") or "") and thing.get("user", {}).get("login") == BOT
 
 
-def comment(repository: Repository, number: int, body: str, marker: str) -> str:
+def write_comment(repository: Repository, number: int, body: str, marker: str) -> str:
     """Write a pull request's comment anew, or for the first time; what was done."""
     for found in repository.pages(f"issues/{number}/comments"):
         if _ours(found, marker):
@@ -109,7 +109,7 @@ def comment(repository: Repository, number: int, body: str, marker: str) -> str:
     return "created"
 
 
-def issue(repository: Repository, title: str, body: str, marker: str, *, found: bool) -> str:
+def write_issue(repository: Repository, title: str, body: str, marker: str, *, found: bool) -> str:
     """Open or update the one issue about a finding, or close it where nothing is found any more; what was done."""
     for one in repository.pages("issues?state=open"):
         if "pull_request" in one or not _ours(one, marker):
@@ -138,11 +138,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.number is None:
                 parser.error("comment needs --number")
             said = json.loads((options.folder / "verdict.json").read_text())
-            done = comment(repository, options.number, (options.folder / "report.md").read_text(), said["marker"])
+            done = write_comment(repository, options.number, (options.folder / "report.md").read_text(), said["marker"])
         else:
             said = json.loads((options.folder / "drift.json").read_text())
             body = (options.folder / "drift.md").read_text()
-            done = issue(repository, said["title"], body, said["marker"], found=said["found"])
+            done = write_issue(repository, said["title"], body, said["marker"], found=said["found"])
     except (OSError, ValueError, KeyError) as error:
         print(
             f"github: {options.folder} holds no report ({error}). Fix: make plan-report, make drift.", file=sys.stderr

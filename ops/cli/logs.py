@@ -20,11 +20,11 @@ from rich.text import Text
 from ops.aws.account import Account
 from ops.aws.emr import list_steps
 from ops.aws.poll import poll
-from ops.cli.given import read_number
 from ops.cli.place import open_account
+from ops.cli.values import read_number
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
-from ops.core.text import duration
+from ops.core.text import format_duration
 from ops.logs import layout, words
 from ops.logs.layout import Log
 from ops.logs.reader import Logs, open_logs
@@ -43,7 +43,7 @@ class NoLogsError(OperatorError):
 
 
 @dataclass(frozen=True)
-class Source:
+class LogSource:
     """Whose logs are read.
 
     Attributes
@@ -63,7 +63,7 @@ class Source:
         return f"the step {self.step_id}" if self.step_id else f"the cluster {self.cluster_id}"
 
 
-def source_of(account: Account, environ: Mapping[str, str]) -> Source:
+def find_source(account: Account, environ: Mapping[str, str]) -> LogSource:
     """What `CLUSTER=` and `STEP=` mean; by default the newest step of the environment's cluster.
 
     Raises
@@ -87,10 +87,10 @@ def source_of(account: Account, environ: Mapping[str, str]) -> Source:
             raise OperatorError(f"{cluster_id} has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
         return found
 
-    return Source(open_logs(place, account.client("s3")), cluster_id, step_id, status)
+    return LogSource(open_logs(place, account.client("s3")), cluster_id, step_id, status)
 
 
-def wanted(logs: Logs, step_id: str) -> list[Log]:
+def list_telling_logs(logs: Logs, step_id: str) -> list[Log]:
     """The logs worth reading, the most telling last: the step's own, then its driver's; without a step the bootstrap's.
 
     In cluster mode the step's own log names the application in whose first container the driver wrote.
@@ -108,24 +108,24 @@ def wanted(logs: Logs, step_id: str) -> list[Log]:
     return [*own, *drivers]
 
 
-def by_telling(found: Sequence[Log]) -> list[Log]:
+def sort_by_telling(found: Sequence[Log]) -> list[Log]:
     """The same, the most telling first: of a step that has ended, what its driver wrote."""
     return sorted(found, key=lambda log: (not log.is_driver, log.stream != "stdout"))
 
 
-def age(log: Log, now: float) -> str:
+def describe_age(log: Log, now: float) -> str:
     """How old a log is in S3.
 
-    >>> age(Log("k", "step", "stderr", modified=100.0), 160.4)
+    >>> describe_age(Log("k", "step", "stderr", modified=100.0), 160.4)
     '60 s old'
     """
-    return f"{duration(max(0.0, now - log.modified))} old"
+    return f"{format_duration(max(0.0, now - log.modified))} old"
 
 
-def tail(text: str, lines: int) -> str:
+def cut_tail(text: str, lines: int) -> str:
     r"""The last lines of a text; how many are missing is said.
 
-    >>> tail("a\nb\nc\n", 2)
+    >>> cut_tail("a\nb\nc\n", 2)
     '[... 1 line before ...]\nb\nc'
     """
     every = text.rstrip("\n").split("\n") if text.strip() else []
@@ -135,17 +135,17 @@ def tail(text: str, lines: int) -> str:
     return "\n".join([*head, *shown])
 
 
-def table_of(logs: Logs, found: Iterable[Log], now: float) -> Table:
+def make_logs_table(logs: Logs, found: Iterable[Log], now: float) -> Table:
     """Which logs there are."""
     table = Table("log", "bytes", "age", title="logs, as they are in S3 now", title_justify="left")
     table.columns[1].justify = "right"
     for log in found:
-        table.add_row(Text(logs.uri(log.key), overflow="fold"), f"{log.size:,}", age(log, now))
+        table.add_row(Text(logs.uri(log.key), overflow="fold"), f"{log.size:,}", describe_age(log, now))
     return table
 
 
 @dataclass
-class Shown:
+class LogPrinter:
     """Prints what is new in logs that grow."""
 
     console: Console
@@ -161,22 +161,22 @@ class Shown:
             return False
         more = text[len(before) :] if before and text.startswith(before) else text
         problem = f" ({excerpt.problem})" if excerpt.problem else ""
-        self._print(f"── {logs.uri(log.key)}, {age(log, now)}{problem}", style="bold")
-        if log.is_driver and (own := words.own_words(more)) and own != more.strip("\n"):
-            self._print(f"── of it, in the program's own words:\n{tail(own, self.lines)}\n── and the log's end:")
-        self._print(tail(words.fold(more), self.lines) or "(empty)")
+        self._print(f"── {logs.uri(log.key)}, {describe_age(log, now)}{problem}", style="bold")
+        if log.is_driver and (own := words.extract_own_words(more)) and own != more.strip("\n"):
+            self._print(f"── of it, in the program's own words:\n{cut_tail(own, self.lines)}\n── and the log's end:")
+        self._print(cut_tail(words.fold_shutdown(more), self.lines) or "(empty)")
         return True
 
     def _print(self, text: str, style: str | None = None) -> None:
         self.console.print(text, style=style)
 
 
-def missing(source: Source) -> str:
+def describe_missing(source: LogSource) -> str:
     """What is said while nothing is there."""
     return f"no log of {source.name} has arrived below {source.logs.root}: {SHIPPING}"
 
 
-def complete(found: Sequence[Log], ended: datetime) -> bool:
+def is_complete(found: Sequence[Log], ended: datetime) -> bool:
     """Whether what is there was written after the step's end: its own log, and the driver's where there is one.
 
     S3 tells whole seconds.
@@ -187,7 +187,7 @@ def complete(found: Sequence[Log], ended: datetime) -> bool:
     return bool(own) and all(log.modified >= since for log in [*own, *drivers])
 
 
-def follow(source: Source, console: Console, *, lines: int, pause: float, late: float = LATE_SECONDS) -> None:
+def follow(source: LogSource, console: Console, *, lines: int, pause: float, late: float = LATE_SECONDS) -> None:
     """Show what arrives until the step has ended and its last logs are there.
 
     Parameters
@@ -199,7 +199,7 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
     ------
     NoLogsError : they did not arrive
     """
-    shown, sizes = Shown(console, lines), dict[str, tuple[int, float]]()
+    shown, sizes = LogPrinter(console, lines), dict[str, tuple[int, float]]()
     deadline: float | None = None if source.step_id else time.monotonic() + late
     with working(console, f"looking for the logs of {source.name}") as say:
 
@@ -207,19 +207,19 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
             nonlocal deadline
             status: Mapping[str, Any] = source.status() if source.step_id else {"State": "", "Timeline": {}}
             ended = status["Timeline"].get("EndDateTime")
-            found = wanted(source.logs, source.step_id)
+            found = list_telling_logs(source.logs, source.step_id)
             for log in found:
                 if sizes.get(log.key) != (log.size, log.modified):
                     sizes[log.key] = (log.size, log.modified)
                     shown.show(source.logs, log, time.time())
-            if (ended and complete(found, ended)) or (not source.step_id and found):
+            if (ended and is_complete(found, ended)) or (not source.step_id and found):
                 return True
             if ended and deadline is None:
                 deadline = time.monotonic() + late
             if deadline is not None and time.monotonic() > deadline:
                 raise NoLogsError(
-                    f"the last logs of {source.name} did not arrive within {duration(late)}. Fix: make logs, later; "
-                    "make destroy ends the cluster, and EMR then ships what is left."
+                    f"the last logs of {source.name} did not arrive within {format_duration(late)}. Fix: make logs, "
+                    "later; make destroy ends the cluster, and EMR then ships what is left."
                 )
             if ended:
                 say(f"waiting for the last logs of {source.name} ({status['State']}); {SHIPPING}")
@@ -232,15 +232,15 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
     console.print(f"these are the last logs of {source.name}")
 
 
-def run(account: Account, environ: Mapping[str, str], console: Console) -> None:
+def show_logs(account: Account, environ: Mapping[str, str], console: Console) -> None:
     """What make's variables ask for."""
     lines = int(read_number(environ, "LINES") or LINES)
-    source = source_of(account, environ)
+    source = find_source(account, environ)
     if environ.get("FOLLOW") == "1":
         pause = POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS
         follow(source, console, lines=lines, pause=pause)
         return
-    found, now = wanted(source.logs, source.step_id), time.time()
+    found, now = list_telling_logs(source.logs, source.step_id), time.time()
     if environ.get("JSON") == "1":
         told = [
             {
@@ -249,7 +249,7 @@ def run(account: Account, environ: Mapping[str, str], console: Console) -> None:
                 "stream": log.stream,
                 "bytes": log.size,
                 "age_seconds": round(now - log.modified),
-                "tail": tail(source.logs.read(log).text, lines),
+                "tail": cut_tail(source.logs.read(log).text, lines),
             }
             for log in found
         ]
@@ -257,15 +257,15 @@ def run(account: Account, environ: Mapping[str, str], console: Console) -> None:
         print(json.dumps(answer | {"asked": datetime.fromtimestamp(now, UTC).isoformat()}, indent=1))
         return
     if not found:
-        raise NoLogsError(f"{missing(source)}. Fix: make logs FOLLOW=1 waits for it.")
-    shown = Shown(console, lines)
+        raise NoLogsError(f"{describe_missing(source)}. Fix: make logs FOLLOW=1 waits for it.")
+    shown = LogPrinter(console, lines)
     has_ended = source.step_id and source.status()["Timeline"].get("EndDateTime")
-    for log in by_telling(found) if has_ended else found:
+    for log in sort_by_telling(found) if has_ended else found:
         shown.show(source.logs, log, now)
-    console.print(table_of(source.logs, found, now))
+    console.print(make_logs_table(source.logs, found, now))
 
 
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 2 for an unknown cluster or step; 20 without a cluster; 27 while no log has arrived."""
-    run(open_account(environ), environ, Console())
+    show_logs(open_account(environ), environ, Console())
     return 0

@@ -12,7 +12,7 @@ import click
 from fruits.errors import FruitsError
 
 from ops.cli.commands import COMMANDS, TAKES, Command
-from ops.cli.options import GIVEN, GOALS, OPTIONS, PREFIX, nearest, read_given
+from ops.cli.options import GIVEN, GOALS, OPTIONS, PREFIX, read_given, suggest
 from ops.core.errors import ExitCode, OperatorError, explain_full_disk
 from ops.core.paths import ROOT
 
@@ -24,7 +24,7 @@ def project_version() -> str:
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 
 
-def environment_of(command: str, typed: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+def make_environment(command: str, typed: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     """What a command reads: the environment without anything that is an option's name, and the options given.
 
     A shell in which ENV=prod happens to be exported means nothing by it.
@@ -60,7 +60,7 @@ def environment_of(command: str, typed: Mapping[str, str], environ: Mapping[str,
     return given
 
 
-def find(target: str) -> Callable[[Mapping[str, str]], int]:
+def find_function(target: str) -> Callable[[Mapping[str, str]], int]:
     """The function that ``module:function`` names."""
     module, _, name = target.partition(":")
     function: Callable[[Mapping[str, str]], int] = getattr(importlib.import_module(module), name)
@@ -70,8 +70,8 @@ def find(target: str) -> Callable[[Mapping[str, str]], int]:
 def run(command: Command, typed: Mapping[str, str], environ: Mapping[str, str]) -> int:
     """Run a command; the value is its exit code. An expected error is a sentence on standard error."""
     try:
-        given = environment_of(command.name, typed, environ)
-        return find(command.runs)(given)
+        given = make_environment(command.name, typed, environ)
+        return find_function(command.runs)(given)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception as error:
@@ -99,7 +99,7 @@ class Group(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            hint = nearest(args[0], [name.upper() for name in COMMANDS]).lower().replace(" did", " Did")
+            hint = suggest(args[0], [name.upper() for name in COMMANDS]).lower().replace(" did", " Did")
             raise click.UsageError(f"{error.message.rstrip('.')}.{hint or ' fruits --help lists them.'}") from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -82,7 +82,7 @@ class Option:
         WrongUseError : it is none of the choices, or no number of its kind
         """
         if self.choices and text not in self.choices:
-            raise WrongUseError(f"{self.name}={text} is not known: choose from {', '.join(self.choices)}.")
+            raise WrongUseError(f"{self.name}={text} is not known. Fix: choose from {', '.join(self.choices)}.")
         if self.count and not is_whole_number(text):
             example = f"{self.name}={self.count}"
             raise WrongUseError(f"{self.name}={text} is not a number from 1. Fix: for example {example}.")
@@ -184,7 +184,7 @@ OPTIONS: Mapping[str, Option] = {
 }
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str]) -> str:
     """The hint of an unknown name: did you mean LIMIT, for LIMT; empty where nothing is near."""
     close = get_close_matches(name.upper(), list(known), n=1, cutoff=0.6)
     return f" Did you mean {close[0]}?" if close else ""
@@ -213,5 +213,5 @@ def read_given(environ: Mapping[str, str], command: str, takes: Mapping[str, Ite
             given[name] = environ.get(name, "")
         elif name not in others and name not in OF_MAKE:
             known = ", ".join(sorted(own)) or "none"
-            raise WrongUseError(f"{name}= is no variable of make {command}.{nearest(name, own)} It takes: {known}.")
+            raise WrongUseError(f"{name}= is no variable of make {command}.{suggest(name, own)} It takes: {known}.")
     return {name: OPTIONS[name].normal(text) for name, text in given.items() if text or OPTIONS[name].kind == "text"}

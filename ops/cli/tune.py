@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,70 +21,83 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from ops.aws.account import offline_target
-from ops.cli.given import read_number, read_size, read_whole_number
 from ops.cli.place import read_place
+from ops.cli.values import read_number, read_size, read_whole_number
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.programs import count_cores
 from ops.cost import estimate, speed
-from ops.cost.money import rounded, to_json
+from ops.cost.money import encode_amount, round_amount
 from ops.job import tuning
 from ops.job.local_spark import MODELS, SAMPLE
 from ops.plan import pricing
 from ops.prices import table as prices
-from ops.terraform.offline import planned
+from ops.terraform.offline import plan_cluster
 from sample.draw import draw_sample
 
-BF16_FAMILIES = ("c7i", "m7i", "r7i", "c7a", "m7a", "r7a")
-"""With AMX (Sapphire Rapids) or AVX-512 BF16 (Zen 4): https://aws.amazon.com/ec2/instance-types/."""
 FIXED_SECONDS = 15.0
 """Of a run on this machine, whatever the number of images (`make bench ONLY=fixed`)."""
 
 
 @dataclass(frozen=True)
-class Fleet:
-    """A planned cluster that a run over some images would have."""
+class PlannedCluster:
+    """The planned cluster that a run over some images would have.
+
+    Attributes
+    ----------
+    plans : by precision; one that no type of the environment computes has none
+    """
 
     env: str
     region: str
-    plan: Mapping[str, Any]
+    plans: Mapping[str, Mapping[str, Any]]
     book: prices.Book
     images: int
 
-    @property
-    def types(self) -> list[str]:
-        return sorted(pricing.types(self.plan))
+    def types(self, precision: str) -> list[str]:
+        return sorted(pricing.list_types(self.plans[precision]))
 
-    @property
-    def has_bf16(self) -> bool:
-        return all(name.startswith(BF16_FAMILIES) for name in self.types)
-
-    def run(self, row: tuning.Row) -> estimate.Run | None:
+    def run(self, row: tuning.Row) -> estimate.RunEstimate | None:
         """What a choice costs on it; None where its processors cannot."""
-        if row.choice.precision == "bf16" and not self.has_bf16:
+        plan = self.plans.get(row.choice.precision)
+        if plan is None:
             return None
-        found = estimate.estimate(
-            self.plan,
+        found = estimate.estimate_cost(
+            plan,
             env=self.env,
             region=self.region,
-            speed=speed.of_core(row.rate),
+            speed=speed.convert_core_rate(row.rate),
             images=self.images,
             book=self.book,
         )
         return found.run if found else None
 
 
-def _fleet(environ: Mapping[str, str]) -> Fleet | None:
+def read_fleet(environ: Mapping[str, str], precisions: Sequence[str]) -> PlannedCluster | None:
+    """The cluster as it would be made for each precision: for bf16 the types that compute in it.
+
+    Raises
+    ------
+    UsageError, OperatorError
+        For a number of images that cannot be, and where nothing can be planned.
+    """
     images = read_number(environ, "IMAGES")
     if images is None:
         return None
     if images < 1:
         raise UsageError(f"IMAGES={images} cannot be. Fix: at least 1.")
-    target = offline_target(read_place(environ))
-    return Fleet(target.env, target.region, planned(target, read_size(environ)), prices.table(), int(images))
+    target, size = offline_target(read_place(environ)), read_size(environ)
+    plans: dict[str, Mapping[str, Any]] = {}
+    for precision in precisions:
+        try:
+            plans[precision] = plan_cluster(target, size if precision == "f32" else replace(size, precision=precision))
+        except OperatorError:
+            if not plans:
+                raise
+    return PlannedCluster(target.env, target.region, plans, prices.table(), int(images))
 
 
-def requests_of(environ: Mapping[str, str]) -> list[Request]:
+def list_requests(environ: Mapping[str, str]) -> list[Request]:
     """One for each network and size that is to be measured.
 
     Raises
@@ -106,14 +119,14 @@ def requests_of(environ: Mapping[str, str]) -> list[Request]:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Measurements:
     """All that `make tune` found."""
 
     sample: tuning.Sample
     rows: list[tuning.Row]
     advice: tuning.Advice
-    fleet: Fleet | None
-    runs: Mapping[tuning.Choice, estimate.Run | None]
+    fleet: PlannedCluster | None
+    runs: Mapping[tuning.Choice, estimate.RunEstimate | None]
     cores: int
     capabilities: Sequence[str]
 
@@ -123,34 +136,31 @@ class Findings:
 
     def minutes_here(self, row: tuning.Row) -> float:
         """Of a run over `images` images on all cores of this machine."""
-        return (self.images / (row.rate * float(speed.share_of_job()) * self.cores) + FIXED_SECONDS) / 60
+        return (self.images / (row.rate * float(speed.read_job_share()) * self.cores) + FIXED_SECONDS) / 60
 
 
-def find(environ: Mapping[str, str], console: Console) -> Findings:
+def measure_choices(environ: Mapping[str, str], console: Console) -> Measurements:
     """Measure, compare, price."""
     limit = read_whole_number(environ, "LIMIT", tuning.SAMPLE)
-    requests = requests_of(environ)
+    requests = list_requests(environ)
     if requests[0].input == SAMPLE:
         draw_sample(Path(SAMPLE))
     images = Store(requests[0].input)
     require_folder(images)
     with working(console, "looking at the images") as say:
-        capabilities = tuning.capabilities()
-        asked = tuning.precisions(environ.get("PRECISION") or None, capabilities)
-        sample = tuning.draw(images, limit)
+        capabilities = tuning.read_capabilities()
+        asked = tuning.choose_precisions(environ.get("PRECISION") or None, capabilities)
+        sample = tuning.take_sample(images, limit)
         if environ.get("IMAGES"):
             say("planning the cluster without asking AWS")
-        fleet = _fleet(environ)
+        fleet = read_fleet(environ, asked)
         rows = tuning.measure(sample, requests, asked, Store(str(MODELS)), say)
     runs = {row.choice: fleet.run(row) for row in rows} if fleet else {}
-    possible = [row for row in rows if not fleet or runs[row.choice] is not None]
-    if not possible:
-        types = ", ".join(fleet.types if fleet else [])
-        raise OperatorError(f"not every type of the planned cluster computes bf16 ({types}). Fix: PRECISION=f32.")
-    return Findings(sample, rows, tuning.recommend(possible), fleet, runs, count_cores(), capabilities)
+    possible = [row for row in rows if runs.get(row.choice)] or rows
+    return Measurements(sample, rows, tuning.recommend(possible), fleet, runs, count_cores(), capabilities)
 
 
-def table_of(found: Findings) -> Table:
+def make_choices_table(found: Measurements) -> Table:
     """The choices, the recommended one marked."""
     title = f"{len(found.advice.row.right):,} images of {found.sample.store.uri}"
     headings = ["", "model", "pixels", "in", "images/s", "recognised", "k"]
@@ -172,14 +182,14 @@ def table_of(found: Findings) -> Table:
             str(row.k),
         ]
         if run:
-            cells += [f"{run.minutes:.1f}", f"{rounded(run.usd[0], 2)}–{rounded(run.usd[1], 2)}"]
+            cells += [f"{run.minutes:.1f}", f"{round_amount(run.usd[0], 2)}–{round_amount(run.usd[1], 2)}"]
         else:
             cells += ["–", "–"] if found.fleet else [f"{found.minutes_here(row):.1f}"]
         table.add_row(*cells)
     return table
 
 
-def notes(found: Findings) -> list[str]:
+def write_notes(found: Measurements) -> list[str]:
     """The recommendation, and what the numbers are."""
     advice, fleet = found.advice, found.fleet
     bf16 = any(row.choice.precision == "bf16" for row in found.rows)
@@ -191,14 +201,19 @@ def notes(found: Findings) -> list[str]:
         "images/s are of one core; recognised is the share that a linear classifier on the scores takes for what they "
         "are; a larger sample (LIMIT=) tells smaller differences"
     )
-    if fleet and bf16 and not fleet.has_bf16:
-        said.append(f"bf16 has no price: not every type of ENV={fleet.env} computes it ({', '.join(fleet.types)})")
+    if fleet and bf16:
+        said.append(
+            f"bf16 is priced on the types of ENV={fleet.env} that compute it: {', '.join(fleet.types('bf16'))} "
+            "(PRECISION=bf16)"
+            if "bf16" in fleet.plans
+            else f"bf16 has no price: no type of ENV={fleet.env} computes it ({', '.join(fleet.types('f32'))})"
+        )
     if "BF16" not in found.capabilities:
         said.append("bf16 was not measured: this processor has neither AMX nor AVX-512 BF16")
     return said
 
 
-def as_json(found: Findings) -> dict[str, Any]:
+def as_json(found: Measurements) -> dict[str, Any]:
     """For a program; amounts are dollars as strings."""
 
     def of(row: tuning.Row) -> dict[str, Any]:
@@ -215,7 +230,7 @@ def as_json(found: Findings) -> dict[str, Any]:
         "sample": len(found.advice.row.right),
         "cores": found.cores,
         "env": found.fleet.env if found.fleet else None,
-        "types": found.fleet.types if found.fleet else None,
+        "types": {name: found.fleet.types(name) for name in found.fleet.plans} if found.fleet else None,
         "choices": [of(row) for row in found.rows],
         "recommended": of(found.advice.row),
         "why": found.advice.why,
@@ -225,17 +240,17 @@ def as_json(found: Findings) -> dict[str, Any]:
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 2 wrong use; 6 a price that is not known; 10 no classes to tell apart; 11 no such model or bf16."""
     try:
-        found = find(environ, Console(stderr=True))
+        found = measure_choices(environ, Console(stderr=True))
     except prices.UnknownPriceError as error:
         raise OperatorError(
             f"{error}. Fix: take another type or region, or renew the table: make prices",
             exit_code=ExitCode.UNKNOWN_PRICE,
         ) from error
     if environ.get("JSON") == "1":
-        print(json.dumps(as_json(found), indent=1, default=to_json, ensure_ascii=False))
+        print(json.dumps(as_json(found), indent=1, default=encode_amount, ensure_ascii=False))
         return 0
     console = Console()
-    console.print(table_of(found))
-    for line in notes(found):
+    console.print(make_choices_table(found))
+    for line in write_notes(found):
         console.print(line)
     return 0

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from ops.aws.account import Account
-from ops.cost.money import Currency, rounded, shown
+from ops.cost.money import Currency, format_amount, round_amount
 
 SOMETHING_BILLS = 8
 GIB = Decimal(2**30)
@@ -56,14 +56,14 @@ class Item:
         """For a reader; ``~`` is inferred."""
         mark = "~" if self.inferred else ""
         if self.usd_hour is not None:
-            return f"{mark}{shown(self.usd_hour)} USD per hour"
+            return f"{mark}{format_amount(self.usd_hour)} USD per hour"
         if self.usd_month is not None:
-            return f"{mark}{shown(self.usd_month)} USD a month"
+            return f"{mark}{format_amount(self.usd_month)} USD a month"
         return "price not known"
 
     def as_json(self) -> dict[str, Any]:
         """For a program; amounts as strings."""
-        amounts = {name: None if usd is None else str(rounded(usd)) for name, usd in self._amounts.items()}
+        amounts = {name: None if usd is None else str(round_amount(usd)) for name, usd in self._amounts.items()}
         return {"kind": self.kind, "id": self.id, "about": self.about, **amounts, "inferred": self.inferred,
                 "remove": self.remove}  # fmt: skip
 
@@ -95,12 +95,12 @@ class RunningCosts:
         return [item for item in self.items if item.usd_month is None]
 
 
-def kind_of(arn: str) -> str:
+def read_kind(arn: str) -> str:
     """Service and resource type of an ARN.
 
-    >>> kind_of("arn:aws:ec2:eu-west-3:123456789012:vpc/vpc-1"), kind_of("arn:aws:s3:::fruits-dev-data-1")
+    >>> read_kind("arn:aws:ec2:eu-west-3:123456789012:vpc/vpc-1"), read_kind("arn:aws:s3:::fruits-dev-data-1")
     ('ec2:vpc', 's3:bucket')
-    >>> kind_of("arn:aws:elasticfilesystem:eu-west-3:123456789012:file-system/fs-1"), kind_of("odd")
+    >>> read_kind("arn:aws:elasticfilesystem:eu-west-3:123456789012:file-system/fs-1"), read_kind("odd")
     ('elasticfilesystem:file-system', ':')
     """
     parts = arn.split(":", 5)
@@ -111,11 +111,11 @@ def kind_of(arn: str) -> str:
     return f"{parts[2]}:{parts[5].replace(':', '/').partition('/')[0]}"
 
 
-def others(arns: Iterable[str], env: str) -> tuple[list[Item], list[str]]:
+def split_arns(arns: Iterable[str], env: str) -> tuple[list[Item], list[str]]:
     """From the ARNs with our tags: what no listing covers and may bill, and what is free."""
     items, free = [], []
     for arn in arns:
-        kind = kind_of(arn)
+        kind = read_kind(arn)
         if kind in FREE:
             free.append(arn)
         elif kind == "kms:key":
@@ -128,7 +128,7 @@ def others(arns: Iterable[str], env: str) -> tuple[list[Item], list[str]]:
     return items, free
 
 
-def lines(found: RunningCosts, account: Account, currency: Currency) -> list[str]:
+def render_lines(found: RunningCosts, account: Account, currency: Currency) -> list[str]:
     """The bill for a reader, the sum last."""
     env = account.target.env
     emulated = " (embedded AWS: nothing is billed, this is what AWS would)" if account.target.emulated else ""

@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from ops.cost import estimate
-from ops.cost.money import Currency, shown
-from ops.cost.speed import Speed, list_processors, of_types
+from ops.cost.money import Currency, format_amount
+from ops.cost.speed import Speed, estimate_types_speed, list_processors
 from ops.plan import pricing
 from ops.prices import table as prices
 
@@ -57,7 +57,10 @@ def choose_machine(
 ) -> str:
     """The smallest machine that is as fast as the minutes given; the largest where none is."""
     for type_ in MACHINES[:-1]:
-        if images / (of_types([type_], precision).per_vcpu * book.instance(region, type_).vcpu) / 60 <= step_minutes:
+        if (
+            images / (estimate_types_speed([type_], precision).per_vcpu * book.instance(region, type_).vcpu) / 60
+            <= step_minutes
+        ):
             return type_
     return MACHINES[-1]
 
@@ -73,7 +76,7 @@ def price_machine(
     precision: str = "f32",
 ) -> Candidate:
     """One machine on demand with its volume, started and ended by hand; no EMR fee."""
-    kind, speed = book.instance(region, type_), measured or of_types([type_], precision)
+    kind, speed = book.instance(region, type_), measured or estimate_types_speed([type_], precision)
     hour = kind.ec2 + book.service(region, "ebs_gp3").usd * MACHINE_GIB / prices.HOURS_A_MONTH
     step = (images / (speed.per_vcpu * kind.vcpu) + fixed_seconds) / 60
     requests = estimate.price_reads(images, book.service(region, "s3_get").usd)
@@ -84,7 +87,7 @@ def price_machine(
     )
 
 
-def fleets_of(shape: Mapping[str, Any], planned: Sequence[prices.Fleet]) -> tuple[prices.Fleet, ...]:
+def list_fleets(shape: Mapping[str, Any], planned: Sequence[prices.Fleet]) -> tuple[prices.Fleet, ...]:
     """The fleets of an alternative, with the types of the plan's."""
     by_name = {fleet.name: fleet for fleet in planned}
     found = [replace(by_name["primary"], types=shape["primary_types"])]
@@ -122,13 +125,13 @@ def list_candidates(
     ------
     prices.UnknownPriceError : a type has no price in this region
     """
-    size = pricing.shape(plan)
+    size = pricing.read_shape(plan)
     if size is None:
         return []
-    count, fixed = Decimal(str(images or EXAMPLE_IMAGES)), estimate.fixed_seconds(plan)
+    count, fixed = Decimal(str(images or EXAMPLE_IMAGES)), estimate.read_fixed_seconds(plan)
     shapes = plan["planned_values"]["outputs"]["alternatives"]["value"]
     listed = {
-        NAMES[key]: (fleets_of(shape, size.fleets), int(shape["worker_vcpus"]))
+        NAMES[key]: (list_fleets(shape, size.fleets), int(shape["worker_vcpus"]))
         for key in NAMES
         if (shape := shapes[key]) is not None
     }
@@ -137,9 +140,9 @@ def list_candidates(
     listed[own] = planned, int(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"])
     found = []
     for name, (fleets, workers) in listed.items():
-        hour = pricing.price_of(replace(size, fleets=fleets), region, book)
-        speed = measured or of_types(pricing.worker_types(fleets), precision)
-        run = estimate.run_on(
+        hour = pricing.price_shape(replace(size, fleets=fleets), region, book)
+        speed = measured or estimate_types_speed(pricing.list_worker_types(fleets), precision)
+        run = estimate.estimate_run(
             hour, workers=workers, images=count, speed=speed, fixed_seconds=fixed, idle_minutes=Decimal(0),
             get=book.service(region, "s3_get").usd,
         )  # fmt: skip
@@ -172,10 +175,14 @@ def find_cheapest(candidates: Sequence[Candidate], minutes: float | None) -> Can
 
 
 def _range(low: Decimal, high: Decimal) -> str:
-    return shown(low) if shown(low) == shown(high) else f"{shown(low)}–{shown(high)}"
+    return (
+        format_amount(low)
+        if format_amount(low) == format_amount(high)
+        else f"{format_amount(low)}–{format_amount(high)}"
+    )
 
 
-def lines(
+def render_lines(
     candidates: Sequence[Candidate], *, images: float | None, minutes: float | None, currency: Currency, env: str
 ) -> list[str]:
     """The candidates as a table, the cheapest ticked, and what to type where another one is planned."""

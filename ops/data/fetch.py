@@ -20,17 +20,17 @@ from ops.core.console import Console
 from ops.core.programs import inherited_environment
 from ops.data.fruits360 import (
     SPLITS,
-    Entry,
+    DatasetImage,
     Release,
     SourceUnreachableError,
     Stated,
-    complete,
+    complete_dataset,
 )
 
 STORE = ".fetch"
 
 
-def parse_listing(listing: bytes) -> tuple[list[Entry], dict[str, str]]:
+def parse_listing(listing: bytes) -> tuple[list[DatasetImage], dict[str, str]]:
     """Images of the two splits, and the hashes of the files beside them, from ``git ls-tree -r -z``."""
     images, beside = [], {}
     for line in listing.split(b"\0"):
@@ -41,13 +41,13 @@ def parse_listing(listing: bytes) -> tuple[list[Entry], dict[str, str]]:
             continue
         path, oid = PurePosixPath(os.fsdecode(name)), fields[2].decode()
         if len(path.parts) == 3 and path.parts[0] in SPLITS:
-            images.append(Entry(path, oid))
+            images.append(DatasetImage(path, oid))
         elif len(path.parts) == 1:
             beside[path.name] = oid
     return images, beside
 
 
-def blob_hash(data: bytes) -> str:
+def hash_blob(data: bytes) -> str:
     """Git's name for a file with this content."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
@@ -61,11 +61,11 @@ class _Store:
 
     def open(self) -> None:
         if shutil.which("git") is None:
-            raise SourceUnreachableError("git was not found: install git 2.29 or newer.")
+            raise SourceUnreachableError("git was not found. Fix: install git 2.29 or newer.")
         version = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout
         # git version 2.39.5
         if (match := re.search(r"(\d+)\.(\d+)", version)) and (int(match[1]), int(match[2])) < (2, 29):
-            raise SourceUnreachableError(f"{version.strip()} is too old: install git 2.29 or newer.")
+            raise SourceUnreachableError(f"{version.strip()} is too old. Fix: install git 2.29 or newer.")
         if not (self._folder / "HEAD").exists():
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir(parents=True)
@@ -104,7 +104,7 @@ class _Store:
             end = stream.index(b"\n", at)
             head = stream[at:end].split()
             if len(head) != 3 or head[0].decode() != oid:
-                raise SourceUnreachableError(f"{self._url} did not send file {oid}: run the same command again.")
+                raise SourceUnreachableError(f"{self._url} did not send file {oid}. Fix: run the same command again.")
             size = int(head[2])
             yield oid, stream[end + 1 : end + 1 + size]
             at = end + 1 + size + 1
@@ -121,7 +121,7 @@ class _Store:
         if done.returncode:
             reason = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
             raise SourceUnreachableError(
-                f"{self._url} could not be fetched from (git: {reason[-1]}): check that the internet is"
+                f"{self._url} could not be fetched from (git: {reason[-1]}). Fix: check that the internet is"
                 " there and run the same command again; it goes on where it stopped."
             )
 
@@ -138,7 +138,7 @@ class _Store:
         if check and done.returncode:
             reason = done.stderr.decode(errors="replace").strip()
             raise SourceUnreachableError(
-                f"git {arguments[0]} failed in {self._folder} ({reason}): run the same command again, or"
+                f"git {arguments[0]} failed in {self._folder} ({reason}). Fix: run the same command again, or"
                 " remove that folder to begin anew."
             )
         return done
@@ -157,18 +157,18 @@ class GitSource:
         """The commit and what it names."""
         self._store.open()
 
-    def listing(self) -> tuple[list[Entry], dict[str, bytes]]:
-        """See `fruits360.Source`."""
+    def listing(self) -> tuple[list[DatasetImage], dict[str, bytes]]:
+        """See `fruits360.DatasetSource`."""
         images, beside = parse_listing(self._store.listing())
         papers = {n: oid for n, oid in beside.items() if n.lower() == "readme.md" or n.upper().startswith("LICENSE")}
         texts = dict(self._store.fetch(list(papers.values())))
         return images, {name: texts[oid] for name, oid in papers.items()}
 
     def checksum(self, data: bytes) -> str:
-        """See `blob_hash`."""
-        return blob_hash(data)
+        """See `hash_blob`."""
+        return hash_blob(data)
 
-    def fetch(self, images: list[Entry]) -> Iterator[tuple[Entry, bytes]]:
+    def fetch(self, images: list[DatasetImage]) -> Iterator[tuple[DatasetImage, bytes]]:
         """All of them in one request."""
         contents = dict(self._store.fetch(sorted({image.oid for image in images})))
         for image in images:
@@ -179,6 +179,6 @@ class GitSource:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def fetch(release: Release, dest: Path, *, console: Console) -> Stated:
-    """Bring a release from git; see `fruits360.complete`."""
-    return complete(GitSource(release, dest / STORE), release, dest, console)
+def fetch_dataset(release: Release, dest: Path, *, console: Console) -> Stated:
+    """Bring a release from git; see `fruits360.complete_dataset`."""
+    return complete_dataset(GitSource(release, dest / STORE), release, dest, console)

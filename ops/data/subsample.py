@@ -27,7 +27,7 @@ class SampleError(OperatorError):
     exit_code = 2
 
 
-def choose(found: list[FoundImage], *, classes: int, images: int, seed: int) -> list[FoundImage]:
+def choose_images(found: list[FoundImage], *, classes: int, images: int, seed: int) -> list[FoundImage]:
     """Choose ``images`` images from each of ``classes`` classes.
 
     Classes with fewer images are not eligible, so that the sample is balanced.
@@ -43,8 +43,8 @@ def choose(found: list[FoundImage], *, classes: int, images: int, seed: int) -> 
         largest = ", ".join(f"{label} ({size})" for label, size in sizes.most_common(3))
         raise SampleError(
             f"{classes} classes with {images} images each were asked for, but only {len(eligible)} of the"
-            f" {len(sizes)} classes have that many (largest: {largest}):"
-            " ask for fewer with CLASSES= or IMAGES=."
+            f" {len(sizes)} classes have that many (largest: {largest})."
+            " Fix: ask for fewer with CLASSES= or IMAGES=."
         )
 
     def lot(*what: str) -> bytes:
@@ -62,7 +62,7 @@ def choose(found: list[FoundImage], *, classes: int, images: int, seed: int) -> 
     )
 
 
-def subsample(
+def cut_subsample(
     source: Path, dest: Path, *, classes: int = 5, images: int = 5, seed: int = 0
 ) -> tuple[dict[str, int], LeftOut]:
     """Copy a balanced subsample of the images below ``source`` to ``dest``, keeping their relative paths.
@@ -82,27 +82,29 @@ def subsample(
         If ``source`` holds too little, or ``dest`` is in the way.
     """
     if not source.is_dir():
-        raise SampleError(f"{source} is not a folder: give the folder that holds the classes with SOURCE=.")
+        raise SampleError(f"{source} is not a folder. Fix: give the folder that holds the classes with SOURCE=.")
     here, there = source.resolve(), dest.resolve()
     if there == here or here in there.parents or there in here.parents:
-        raise SampleError(f"DEST={dest} and SOURCE={source} lie one in the other: give a DEST outside of the source.")
+        raise SampleError(
+            f"DEST={dest} and SOURCE={source} lie one in the other. Fix: give a DEST outside of the source."
+        )
     try:
         found, left = find_images(source)
         if not found:
-            others = f": {left.sentence()}" if left else ": give a folder of images"
-            raise SampleError(f"There is no image below {source}{others}.")
-        chosen = choose(found, classes=classes, images=images, seed=seed)
+            others = f": {left.sentence()}" if left else ""
+            raise SampleError(f"there is no image below {source}{others.rstrip('.')}. Fix: give a folder of images.")
+        chosen = choose_images(found, classes=classes, images=images, seed=seed)
         counts = dict(Counter(image.label for image in chosen))
         wanted = {_place(image): source / image.path for image in chosen}
         if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
             if _same(dest, wanted):
                 return counts, left
-            raise SampleError(f"{dest} already holds something else: remove it, or give another DEST=.")
+            raise SampleError(f"{dest} already holds something else. Fix: remove it, or give another DEST=.")
         _copy(wanted, dest)
     except StorageError as error:
         raise SampleError(str(error)) from error
     except OSError as error:
-        raise SampleError(f"{error.filename}: {error.strerror}: make it accessible, or choose another.") from error
+        raise SampleError(f"{error.filename}: {error.strerror}. Fix: make it accessible, or choose another.") from error
     return counts, left
 
 

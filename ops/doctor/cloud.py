@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from ops.core.target import PROJECT
 from ops.doctor.finding import Finding, attempt, failure, ok, unchecked, warning
-from ops.doctor.requirements import ClusterNeeds, count_vcpus, list_vcpus
+from ops.doctor.requirements import ClusterNeeds, count_needed_vcpus, list_vcpus
 from ops.job import wheelhouse
 from ops.prices import table as prices
 
@@ -231,7 +231,7 @@ def check_quotas(quota_client: Any, ec2: Any, needs: ClusterNeeds, env: str, reg
     running = [reservation for page in pages for reservation in page["Reservations"]]
     found = []
     for market, (_, code) in QUOTAS.items():
-        if not (need := count_vcpus(needs.fleets, market)):
+        if not (need := count_needed_vcpus(needs.fleets, market)):
             continue
         value = quota_client.get_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"]
         used = count_vcpus_in_use(running, market, env)
@@ -279,7 +279,7 @@ def check_names(s3: Any, buckets: Sequence[str], known: Sequence[str], region: s
     return found
 
 
-def check_wheels(s3: Any, artifacts: str, made: wheelhouse.Wheelhouse) -> Finding:
+def check_uploaded_wheels(s3: Any, artifacts: str, made: wheelhouse.Wheelhouse) -> Finding:
     """The wheelhouse in the artifacts bucket."""
     store = wheelhouse.S3Store(s3, artifacts, f"wheelhouse/{made.key}")
     return judge_upload(made, list(store.list()), f"s3://{artifacts}/wheelhouse/{made.key}/")

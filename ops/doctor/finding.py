@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.aws.refusals import why_not
+from ops.aws.refusals import describe_refusal
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 SOMETHING_WILL_FAIL = 7
@@ -54,10 +54,10 @@ def failure(check: str, cause: str, cure: str) -> Finding:
     return Finding(check, FAILURE, cause, cure)
 
 
-def failed(check: str, error: Exception) -> Finding:
+def explain_failure(check: str, error: Exception) -> Finding:
     """An error of ours, whose message says cause and cure.
 
-    >>> failed("java", ValueError("there is none. Fix: install one.")).line
+    >>> explain_failure("java", ValueError("there is none. Fix: install one.")).line
     'failure  java           there is none. Fix: install one.'
     """
     cause, _, cure = " ".join(str(error).split()).partition(" Fix: ")
@@ -74,7 +74,7 @@ def attempt(check: str, look: Callable[[], Finding | Sequence[Finding]]) -> list
     try:
         found = look()
     except (ClientError, BotoCoreError) as error:
-        return [unchecked(check, *why_not(error))]
+        return [unchecked(check, *describe_refusal(error))]
     return [found] if isinstance(found, Finding) else list(found)
 
 
@@ -83,10 +83,10 @@ def exit_code(findings: Iterable[Finding]) -> int:
     return SOMETHING_WILL_FAIL if any(found.state == FAILURE for found in findings) else 0
 
 
-def counted(findings: Sequence[Finding]) -> str:
+def count_findings(findings: Sequence[Finding]) -> str:
     """The sum, for the end of the list.
 
-    >>> counted([ok("a", ""), ok("b", ""), warning("c", "")])
+    >>> count_findings([ok("a", ""), ok("b", ""), warning("c", "")])
     '2 ok, 1 warning, 0 failures'
     """
     number = {state: sum(found.state == state for found in findings) for state in (OK, WARNING, FAILURE)}

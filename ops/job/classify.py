@@ -25,7 +25,7 @@ from ops.job.results import Result
 SHOWN = 10
 
 
-def of_result(result: Result) -> classifier.CrossValidation:
+def validate_result(result: Result) -> classifier.CrossValidation:
     """How well a linear classifier does on the scores; they are read three times, and never held whole.
 
     Raises
@@ -56,13 +56,15 @@ def of_result(result: Result) -> classifier.CrossValidation:
     return found
 
 
-def into_report(result: Result, found: classifier.CrossValidation) -> bool:
+def add_classifier(result: Result, found: classifier.CrossValidation) -> bool:
     """Put it into the result's page; False where there is no page, or one of another version."""
     try:
         text = result.store.read(REPORT).decode()
     except (OSError, UnicodeDecodeError):
         return False
-    filled = page.refill(text, "classifier", page.render_classifier(found, predictions=taken_for(result, found, text)))
+    filled = page.refill(
+        text, "classifier", page.render_classifier(found, predictions=list_shown_predictions(result, found, text))
+    )
     if filled is None:
         return False
     if filled != text:
@@ -70,7 +72,7 @@ def into_report(result: Result, found: classifier.CrossValidation) -> bool:
     return True
 
 
-def taken_for(result: Result, found: classifier.CrossValidation, text: str) -> list[int]:
+def list_shown_predictions(result: Result, found: classifier.CrossValidation, text: str) -> list[int]:
     """What the images that a page shows are taken for, in the page's order; none where it names no images."""
     shown = page.read_shown_images(text)
     if shown is None:
@@ -81,7 +83,7 @@ def taken_for(result: Result, found: classifier.CrossValidation, text: str) -> l
     return page.list_predictions(found, paths, names, labels)
 
 
-def confusions_of(found: classifier.CrossValidation) -> Table:
+def make_confusions_table(found: classifier.CrossValidation) -> Table:
     """What is taken for what."""
     table = Table("true class", "predicted", "images", title="most frequent confusions", title_justify="left")
     table.columns[2].justify = "right"
@@ -90,7 +92,7 @@ def confusions_of(found: classifier.CrossValidation) -> Table:
     return table
 
 
-def worst_of(found: classifier.CrossValidation) -> Table:
+def make_worst_table(found: classifier.CrossValidation) -> Table:
     """The classes that are recognised least."""
     table = Table("class", "recognised", title="classes recognised least", title_justify="left")
     table.columns[1].justify = "right"
@@ -102,11 +104,11 @@ def worst_of(found: classifier.CrossValidation) -> Table:
 
 def classify(result: Result) -> tuple[classifier.CrossValidation, bool]:
     """Cross-validate, and complete the result's page; the second value is whether there is a place for it."""
-    found = of_result(result)
-    return found, into_report(result, found)
+    found = validate_result(result)
+    return found, add_classifier(result, found)
 
 
-def show(result: Result, found: classifier.CrossValidation, written: bool, console: Console) -> None:
+def show_validation(result: Result, found: classifier.CrossValidation, written: bool, console: Console) -> None:
     """What came out, for a reader."""
     first, second = found.by_fold
     console.print(
@@ -116,8 +118,8 @@ def show(result: Result, found: classifier.CrossValidation, written: bool, conso
     )
     console.print(f"tested on images it has not seen: {found.split.statement}")
     if found.accuracy < 1:
-        console.print(confusions_of(found))
-        console.print(worst_of(found))
+        console.print(make_confusions_table(found))
+        console.print(make_worst_table(found))
     place = result.store.location(REPORT)
     console.print(
         f"the whole confusion matrix is in {place}" if written else f"{place} was left as it is: no place for it there"

@@ -137,7 +137,7 @@ def _scores_of(result: Result, keys: Sequence[str]) -> NDArray[np.floating]:
     return scores
 
 
-def compare(newer: Result, earlier: Result) -> Comparison:
+def compare_results(newer: Result, earlier: Result) -> Comparison:
     """Read both results, three times each; the value is what differs.
 
     Raises
@@ -163,7 +163,7 @@ def compare(newer: Result, earlier: Result) -> Comparison:
     )
 
 
-def facts(found: Comparison) -> list[tuple[str, str, str]]:
+def list_facts(found: Comparison) -> list[tuple[str, str, str]]:
     """What is compared, of the newer and of the earlier result."""
     newer, earlier = found.newer.result.summary, found.earlier.result.summary
     accuracies = found.accuracies()
@@ -188,7 +188,7 @@ def facts(found: Comparison) -> list[tuple[str, str, str]]:
     return rows
 
 
-def statements(found: Comparison) -> list[str]:
+def write_statements(found: Comparison) -> list[str]:
     """What the numbers of both together say."""
     lines = [
         f"{len(found.common):,} images are in both; {len(found.gained):,} only in the newer, {len(found.lost):,} only "
@@ -207,15 +207,15 @@ def statements(found: Comparison) -> list[str]:
     return lines
 
 
-def table_of(found: Comparison) -> Table:
+def make_facts_table(found: Comparison) -> Table:
     """The facts, for a terminal."""
     table = Table("", "newer", "earlier", title_justify="left")
-    for what, newer, earlier in facts(found):
+    for what, newer, earlier in list_facts(found):
         table.add_row(what, Text(newer), Text(earlier))
     return table
 
 
-def page_of(found: Comparison) -> str:
+def render_page(found: Comparison) -> str:
     """One self-contained page without scripts."""
     from jinja2 import Environment, StrictUndefined
 
@@ -234,8 +234,8 @@ def page_of(found: Comparison) -> str:
         "style": page.read_resource("page.css"),
         "newer": found.newer.name,
         "earlier": found.earlier.name,
-        "facts": facts(found),
-        "statements": statements(found),
+        "facts": list_facts(found),
+        "statements": write_statements(found),
         "classes": found.classes()[: 10 * SHOWN],
         "lists": [(title, [page.shorten(key) for key in keys[:SHOWN]], len(keys)) for title, keys in lists],
     }

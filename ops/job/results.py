@@ -198,7 +198,7 @@ def list_places(env: str, *, images: str = "", model: str = "") -> list[str]:
     return [make_request(fields).output, f"{RUNS}/{env}/{result_name(model)}"]
 
 
-def find(uri: str, places: Sequence[str], model: str = "") -> Result:
+def find_result(uri: str, places: Sequence[str], model: str = "") -> Result:
     """The result at an address; without one, the newest in some folders.
 
     Parameters

@@ -164,7 +164,7 @@ def _lot(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def draw(store: Store, wanted: int) -> Sample:
+def take_sample(store: Store, wanted: int) -> Sample:
     """Draw a sample: always the same of the same input, classes in turn, `PER_CLASS` images of each where there are.
 
     Raises
@@ -229,7 +229,7 @@ def models_at_hand(weights: str | None) -> list[str]:
     return names
 
 
-def precisions(asked: str | None, capabilities: Sequence[str]) -> tuple[str, ...]:
+def choose_precisions(asked: str | None, capabilities: Sequence[str]) -> tuple[str, ...]:
     """Those to measure: what was asked, else what this processor computes.
 
     Raises
@@ -244,7 +244,7 @@ def precisions(asked: str | None, capabilities: Sequence[str]) -> tuple[str, ...
     return PRECISIONS if "BF16" in capabilities else ("f32",)
 
 
-def capabilities() -> list[str]:
+def read_capabilities() -> list[str]:
     """What OpenVINO says that this processor computes."""
     import openvino
 

@@ -64,7 +64,7 @@ class Wheelhouse:
         return sum((self.folder / name).stat().st_size for name in self.sums)
 
 
-def lock_key(lock: bytes) -> str:
+def hash_lock(lock: bytes) -> str:
     """What a wheelhouse of this lock is called: the first 16 digits of the lock's sha256.
 
     ``bootstrap/install_tensorflow.sh`` compares the last part of its URI with the lock that it finds there.
@@ -86,24 +86,24 @@ def parse_lock(text: str) -> dict[str, frozenset[str]]:
     return {pin: frozenset(found) for pin, found in hashes.items()}
 
 
-def pinned(wheel: str) -> str:
+def read_pin(wheel: str) -> str:
     """The pin that a wheel's file name answers.
 
-    >>> pinned("absl_py-2.5.1-py3-none-any.whl")
+    >>> read_pin("absl_py-2.5.1-py3-none-any.whl")
     'absl-py==2.5.1'
     """
     name, version, _, _ = parse_wheel_filename(wheel)
     return f"{name}=={version}"
 
 
-def platforms(arch: str) -> list[str]:
+def list_platforms(arch: str) -> list[str]:
     """Platform tags that a node of this architecture takes, the newest first."""
     tags = [f"manylinux_{GLIBC[0]}_{minor}_{arch}" for minor in range(GLIBC[1], 4, -1)]
     tags += [f"{alias}_{arch}" for alias in ("manylinux2014", "manylinux2010", "manylinux1")]
     return [*tags, f"linux_{arch}"]
 
 
-def sha256(path: Path) -> str:
+def hash_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -114,7 +114,7 @@ def parse_sums(text: str) -> dict[str, str]:
     return {match[2]: match[1] for match in re.finditer(r"^([0-9a-f]{64})  (\S+)$", text, re.MULTILINE)}
 
 
-def check(folder: Path, lock: bytes) -> Wheelhouse:
+def check_wheels(folder: Path, lock: bytes) -> Wheelhouse:
     """Read every file of a wheelhouse and compare it with the lock.
 
     Raises
@@ -124,27 +124,27 @@ def check(folder: Path, lock: bytes) -> Wheelhouse:
     """
     hashes = parse_lock(lock.decode())
     if not hashes:
-        raise WheelhouseError("The lock names no package: run `make lock`.")
+        raise WheelhouseError("The lock names no package. Fix: run `make lock`.")
     wheels = sorted(path.name for path in folder.glob("*.whl"))
-    by_pin = {pinned(name): name for name in wheels}
+    by_pin = {read_pin(name): name for name in wheels}
     if missing := sorted(hashes.keys() - by_pin.keys()):
         raise WheelhouseError(
-            f"{folder} lacks {len(missing)} of {len(hashes)} wheels (such as {missing[0]}): remove it and run"
+            f"{folder} lacks {len(missing)} of {len(hashes)} wheels (such as {missing[0]}). Fix: remove it and run"
             " `make wheelhouse` again."
         )
     sums = {LOCK: hashlib.sha256(lock).hexdigest()}
     for name in wheels:
-        digest = sha256(folder / name)
-        if digest not in hashes.get(pinned(name), ()):
+        digest = hash_file(folder / name)
+        if digest not in hashes.get(read_pin(name), ()):
             raise WheelhouseError(
-                f"{folder / name} is not one of the files that the lock allows: remove it and run"
+                f"{folder / name} is not one of the files that the lock allows. Fix: remove it and run"
                 " `make wheelhouse` again."
             )
         sums[name] = digest
-    return Wheelhouse(folder, lock_key(lock), sums)
+    return Wheelhouse(folder, hash_lock(lock), sums)
 
 
-def build(
+def build_wheelhouse(
     arch: str, advance: Callable[[int], None] = lambda _: None, *, root: Path = FOLDER, locks: Path = LOCKS
 ) -> Wheelhouse:
     """Make the wheelhouse for an architecture, or check the one that is there.
@@ -166,11 +166,11 @@ def build(
         If there is no lock for it, or the package index does not give what the lock names.
     """
     if arch not in ARCHITECTURES:
-        raise WheelhouseError(f"ARCH={arch} is not known: choose from {', '.join(ARCHITECTURES)}.")
+        raise WheelhouseError(f"ARCH={arch} is not known. Fix: choose from {', '.join(ARCHITECTURES)}.")
     machine = ARCHITECTURES[arch]
     source = locks / f"requirements-{machine}.txt"
     if not source.exists():
-        raise WheelhouseError(f"{source} is missing: run `make lock`.")
+        raise WheelhouseError(f"{source} is missing. Fix: run `make lock`.")
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as alone:  # two runs at once would write into each other's download
         fcntl.flock(alone, fcntl.LOCK_EX)
@@ -180,10 +180,10 @@ def build(
 def is_here(arch: str, *, root: Path = FOLDER, locks: Path = LOCKS) -> bool:
     """Whether nothing has to be downloaded for an architecture; hashes are not checked."""
     lock = locks / f"requirements-{ARCHITECTURES.get(arch, arch)}.txt"
-    return lock.exists() and (root / lock_key(lock.read_bytes()) / SUMS).exists()
+    return lock.exists() and (root / hash_lock(lock.read_bytes()) / SUMS).exists()
 
 
-def build_visibly(arch: str, console: Console, build: Callable[..., Wheelhouse] = build) -> Wheelhouse:
+def build_visibly(arch: str, console: Console, build: Callable[..., Wheelhouse] = build_wheelhouse) -> Wheelhouse:
     """Make or check a wheelhouse, and show how far it is."""
     if is_here(arch):
         with working(console, "the wheels of a node: checking every hash"):
@@ -194,19 +194,19 @@ def build_visibly(arch: str, console: Console, build: Callable[..., Wheelhouse] 
 
 def _build(source: Path, machine: str, root: Path, advance: Callable[[int], None]) -> Wheelhouse:
     lock = source.read_bytes()
-    folder = root / lock_key(lock)
+    folder = root / hash_lock(lock)
     if (folder / SUMS).exists():
         try:
-            done = check(folder, lock)
+            done = check_wheels(folder, lock)
             if parse_sums((folder / SUMS).read_text()) == done.sums:
                 return done
         except WheelhouseError:
             shutil.rmtree(folder)
 
-    part = root / f".{lock_key(lock)}.part"  # kept when a download breaks off: the next run goes on in it
+    part = root / f".{hash_lock(lock)}.part"  # kept when a download breaks off: the next run goes on in it
     part.mkdir(parents=True, exist_ok=True)
     _download(source, machine, part, advance)
-    done = check(part, lock)
+    done = check_wheels(part, lock)
     (part / LOCK).write_bytes(lock)
     (part / SUMS).write_text("".join(f"{done.sums[name]}  {name}\n" for name in sorted(done.sums)))
     shutil.rmtree(folder, ignore_errors=True)
@@ -226,7 +226,7 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
     ]
     command += ["--require-hashes", "--no-deps", "--only-binary=:all:", "--requirement", str(lock)]
     command += ["--python-version", PYTHON, "--implementation", "cp", "--abi", "cp311"]
-    for tag in platforms(machine):
+    for tag in list_platforms(machine):
         command += ["--platform", tag]
     with (
         tempfile.TemporaryDirectory(prefix=".pip-", dir=folder.parent) as scratch,
@@ -253,8 +253,8 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
         reason = [line for line in told.splitlines() if line.startswith("ERROR")] or ["no reason given"]
         raise WheelhouseError(
-            f"The wheels of {lock.name} could not be downloaded (pip: {reason[-1].removeprefix('ERROR: ')}):"
-            " check that the package index is reachable and run the same command again."
+            f"The wheels of {lock.name} could not be downloaded (pip: {reason[-1].removeprefix('ERROR: ')})."
+            " Fix: check that the package index is reachable and run the same command again."
         )
 
 
@@ -325,7 +325,7 @@ class FolderStore:
         return {path.relative_to(self._folder).as_posix(): path.stat().st_size for path in files}
 
     def digest(self, key: str) -> str | None:
-        return sha256(self._folder / key)
+        return hash_file(self._folder / key)
 
     def put(self, key: str, path: Path, digest: str) -> None:
         target = self._folder / key
@@ -343,12 +343,12 @@ def open_store(uri: str, s3: Any = None) -> ObjectStore:
     parts = urlsplit(uri)
     if parts.scheme == "s3":
         if not parts.netloc:
-            raise WheelhouseError(f"{uri} names no bucket: give s3://bucket/prefix.")
+            raise WheelhouseError(f"{uri} names no bucket. Fix: give s3://bucket/prefix.")
         import boto3
 
         return S3Store(s3 or boto3.client("s3"), parts.netloc, parts.path)
     if parts.scheme not in ("", "file"):
-        raise WheelhouseError(f"{uri} is neither s3://bucket/prefix nor a folder.")
+        raise WheelhouseError(f"{uri} is neither s3://bucket/prefix nor a folder. Fix: TO=s3://bucket/prefix.")
     return FolderStore(Path(unquote(parts.path) if parts.scheme else uri).expanduser())
 
 
@@ -373,7 +373,7 @@ def sync(
     Parameters
     ----------
     wheelhouse
-        What `build` made.
+        What `build_wheelhouse` made.
     uri
         ``s3://bucket/wheelhouse`` or a folder: the place of all wheelhouses.
     store
@@ -395,7 +395,7 @@ def sync(
         return _sync(wheelhouse, uri, store or open_store(uri), console or Console(stderr=True))
     except (Boto3Error, BotoCoreError, ClientError) as error:
         raise WheelhouseError(
-            f"The wheelhouse could not be brought to {uri} ({error}): check the bucket's name, its region and your"
+            f"The wheelhouse could not be brought to {uri} ({error}). Fix: check the bucket's name, its region and your"
             " credentials, and run the same command again; it goes on where it stopped."
         ) from error
 
@@ -404,7 +404,7 @@ def _sync(wheelhouse: Wheelhouse, uri: str, store: ObjectStore, console: Console
     there = store.list()
     uploaded = copied = kept = 0
     with counting(console, "the wheels of a node: uploading", wheelhouse.size, bytes_=True) as advance:
-        sums = dict(wheelhouse.sums) | {SUMS: sha256(wheelhouse.folder / SUMS)}
+        sums = dict(wheelhouse.sums) | {SUMS: hash_file(wheelhouse.folder / SUMS)}
         for name in sorted(sums, key=lambda name: (name == SUMS, name)):
             key, path, digest = f"{wheelhouse.key}/{name}", wheelhouse.folder / name, sums[name]
             size = path.stat().st_size

@@ -13,31 +13,29 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fruits.outputs import RUN
-
 from localaws import faults, server
 from localaws.errors import NotRunningError
 from localaws.settings import Settings
+from ops.aws import transfer
 from ops.aws.account import Account, Place
 from ops.aws.poll import poll
 from ops.aws.state_bucket import NoStateError, make_state, require_state
 from ops.aws.studio import find_domain
-from ops.aws.sweep import has_studio, sweep, vpcs_of
+from ops.aws.sweep import find_vpcs, has_studio, sweep_network
 from ops.core.console import Console, Person, ask, counting, elapsed, working
 from ops.core.errors import OperatorError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import BUCKET_PURPOSES, PROJECT
 from ops.cost import after, in_report
-from ops.cost.bills import last_line
-from ops.cost.quote import before_apply
-from ops.diagnose import wait as diagnosis
+from ops.cost.quote import describe_before_apply
+from ops.cost.upkeep import tell_upkeep
 from ops.job import wheelhouse
 from ops.job.names import result_name
 from ops.lifecycle import fault, studio
 from ops.plan import policies
-from ops.plan.summary import summary
-from ops.terraform.variables import Artifacts, Size, boundary_of, cluster_variables
-from ops.terraform.workspace import CommandFailedError, Workspace, embedded_home
+from ops.plan.summary import summarize, warn_unmailed
+from ops.terraform.variables import Artifacts, Size, cluster_variables, find_boundary
+from ops.terraform.workspace import CommandFailedError, Workspace, find_embedded_home
 
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
 SAMPLE = Path("data/sample")
@@ -79,7 +77,7 @@ def start_embedded(console: Console, *, yarn: bool = False, kind: str = "") -> N
         server.status(settings.home)
         server.start(settings)  # it runs: as it is wanted?
     except NotRunningError:
-        for state in (embedded_home() / "local").glob("*.tfstate*"):
+        for state in (find_embedded_home() / "local").glob("*.tfstate*"):
             state.unlink()
         with working(console, "starting the embedded AWS"):
             record = server.start(settings)
@@ -120,7 +118,7 @@ def upload_artifacts(
     account: Account,
     arch: str,
     console: Console,
-    build: Callable[..., wheelhouse.Wheelhouse] = wheelhouse.build,
+    build: Callable[..., wheelhouse.Wheelhouse] = wheelhouse.build_wheelhouse,
 ) -> Artifacts:
     """Put bootstrap script and wheelhouse under their immutable keys; only what is not there is sent."""
     bucket = account.bucket("artifacts")
@@ -171,16 +169,16 @@ def ask_first(account: Account, storage: Workspace, order: Order, console: Conso
     if account.target.emulated:
         return
     with working(console, "planning", quiet=True):
-        changes, shown = preview(account, storage, order.size)
-    if broken := policies.check(shown, ceiling=None, region=account.target.region):
+        changes, shown = preview_plans(account, storage, order.size)
+    if broken := policies.check_plan(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
     if changes:
-        lines = [line for line in summary(shown, account.target.region) if "an hour costs" not in line]
-        lines += before_apply(shown, account, order.size)
+        lines = [line for line in summarize(shown, account.target.region) if "an hour costs" not in line]
+        lines += describe_before_apply(shown, account, order.size)
         confirm(account, [*changes, *lines], order.person, console, refused)
 
 
-def preview(account: Account, storage: Workspace, size: Size) -> tuple[list[str], dict[str, Any]]:
+def preview_plans(account: Account, storage: Workspace, size: Size) -> tuple[list[str], dict[str, Any]]:
     """What would be made, in sentences (none where nothing would), and the plan of the cluster, before any bucket."""
     place = storage.state.with_suffix(".preview.tfplan")
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -189,7 +187,7 @@ def preview(account: Account, storage: Workspace, size: Size) -> tuple[list[str]
     if not held and any(r["type"] == "aws_kms_key" for r in stored.get("resource_changes", [])):
         target = account.target  # the key's own id is known after apply; the price does not depend on it
         held = {"kms_key_arn": f"arn:aws:kms:{target.region}:{target.account_id}:key/{uuid.UUID(int=0)}"}
-    boundary = boundary_of(account.target)
+    boundary = find_boundary(account.target)
     extra = cluster_variables(account.target, held, size, boundary=boundary)
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=True)
     place = cluster.state.with_suffix(".preview.tfplan")
@@ -198,11 +196,7 @@ def preview(account: Account, storage: Workspace, size: Size) -> tuple[list[str]
     if planned:
         amount = f"some {wheelhouse.SOME_MB} MB"
         lines.append(f"   storage: buckets for images, results and logs, and the wheels of a node ({amount})")
-        if not stored.get("variables", {}).get("budget_emails", {}).get("value"):
-            env = account.target.env
-            lines.append(
-                f"   nobody is mailed about the budget: name them in budget_emails, infra/env/{env}.storage.tfvars"
-            )
+        lines += warn_unmailed(stored, account.target.env)
     return [*lines, *(["   a cluster:"] if changes else [])], cluster.show(place)
 
 
@@ -230,7 +224,7 @@ def apply(
     order: Order,
     console: Console,
     *,
-    build: Callable[..., wheelhouse.Wheelhouse] = wheelhouse.build,
+    build: Callable[..., wheelhouse.Wheelhouse] = wheelhouse.build_wheelhouse,
 ) -> None:
     """Both stacks, with what a node needs uploaded in between.
 
@@ -245,7 +239,7 @@ def apply(
     with working(console, "storage: buckets, budget", quiet=not quiet):
         storage.apply()
     console.print(f"storage applied in {elapsed() - began:.0f} s")
-    boundary = boundary_of(account.target)
+    boundary = find_boundary(account.target)
     artifacts = upload_artifacts(account, order.size.arch, console, build)
     extra = cluster_variables(account.target, storage.outputs(), order.size, artifacts=artifacts, boundary=boundary)
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
@@ -257,7 +251,7 @@ def apply(
     if not changes:
         console.print("the cluster is up to date: nothing to do")
         return
-    if broken := policies.check(shown, ceiling=None, region=account.target.region):
+    if broken := policies.check_plan(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
     began = elapsed()
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
@@ -265,6 +259,8 @@ def apply(
         with working(console, creating, quiet=not quiet), fault.injected(account, order.fault, fault.AT_START):
             cluster.apply()
     except CommandFailedError as error:
+        from ops.diagnose import wait as diagnosis  # its tables of causes; every other command does without
+
         if (found := diagnosis.diagnose_start(account, error.output, console)) is None:
             raise
         console.print(error.output.strip()[-6000:])
@@ -287,24 +283,24 @@ def destroy(account: Account, console: Console) -> bool:
     cluster = Workspace(target=account.target, stack="cluster", capture=quiet)
     outputs, ec2 = cluster.outputs(), account.client("ec2")
     # By its tags: an apply that broke off leaves a network and no outputs.
-    vpcs = vpcs_of(ec2, PROJECT, account.target.env)
+    vpcs = find_vpcs(ec2, PROJECT, account.target.env)
     if not outputs and not vpcs:
         console.print("there is no cluster stack: nothing to destroy")
-        console.print(last_line(account))
+        console.print(tell_upkeep(account))
         return False
     storage = Workspace(target=account.target, stack="storage", capture=True).outputs()
-    extra = cluster_variables(account.target, storage, Size(), boundary=boundary_of(account.target))
+    extra = cluster_variables(account.target, storage, Size(), boundary=find_boundary(account.target))
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
     with working(console, "ending the cluster") as say:
         if "cluster_id" in outputs:
             end_cluster(account, str(outputs["cluster_id"]), say)
-            after.after_cluster(account, str(outputs["cluster_id"]), console)
+            after.tell_cluster_cost(account, str(outputs["cluster_id"]), console)
     if has_studio(ec2, vpcs):
         close_studio(account, console)
         with working(console, "removing the notebooks' domain and home folders", quiet=not quiet):
             cluster.destroy(arguments=["-target=module.studio"])
     with working(console, "removing what AWS left in the network") as say:
-        swept = sweep(ec2, vpcs, pause=1.0 if account.target.emulated else 5.0, say=say)
+        swept = sweep_network(ec2, vpcs, pause=1.0 if account.target.emulated else 5.0, say=say)
     if left := [*swept.endpoints, *swept.groups]:
         console.print(f"removed what AWS left in the network: {', '.join(left)}")
     with working(console, "cluster: removing", quiet=not quiet):
@@ -312,7 +308,7 @@ def destroy(account: Account, console: Console) -> bool:
     rest = "" if account.target.emulated else "; images and results are untouched"
     console.print(f"cluster destroyed{rest}")
     # a fresh account: what this one has read of the stack is gone
-    console.print(last_line(replace(account)))
+    console.print(tell_upkeep(replace(account)))
     return True
 
 
@@ -327,7 +323,7 @@ def confirm_removal(account: Account, person: Person, console: Console) -> None:
     if account.target.emulated:
         return
     where = f"ENV={account.target.env} of account {account.target.account_id} in {account.target.region}"
-    console.print(last_line(account))
+    console.print(tell_upkeep(account))
     question = f"this removes the cluster and the network of {where}; images and results stay. Remove them?"
     ask(question, person, refused="nothing was removed.")
 
@@ -339,7 +335,7 @@ def close_studio(account: Account, console: Console) -> None:
     if domain is None:
         return
     with working(console, "closing what runs in Studio") as say:
-        spaces = studio.close(sagemaker, domain, say=say, pause=1.0 if account.target.emulated else 5.0)
+        spaces = studio.close_domain(sagemaker, domain, say=say, pause=1.0 if account.target.emulated else 5.0)
     if spaces:
         told = f"closed in Studio, with the files in them: {', '.join(spaces)}"
         console.print(told)
@@ -358,7 +354,8 @@ def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = 
     poll(look, pause=1.0 if account.target.emulated else 10.0, say=say)
 
 
-FETCHED = ("run.json", "report.html", "pca/scores.csv", "pca/model.npz")
+RUN = "run.json"
+FETCHED = (RUN, "report.html", "pca/scores.csv", "pca/model.npz")
 
 
 def fetch_results(account: Account, console: Console, *, uri: str = "", model: str = "") -> Path:
@@ -379,7 +376,7 @@ def fetch_results(account: Account, console: Console, *, uri: str = "", model: s
     folder = Path("runs") / account.target.env / prefix.rpartition("/")[2]
     if not fetch_files(account.client("s3"), bucket, prefix, folder, console):
         raise OperatorError(f"there is no finished result below {uri}. Fix: make run-step, or OUTPUT=.", exit_code=10)
-    in_report.into_report(account, folder)
+    in_report.add_cost(account, folder)
     console.print(f"results in {folder}; open {folder / 'report.html'}")
     return folder
 
@@ -387,19 +384,16 @@ def fetch_results(account: Account, console: Console, *, uri: str = "", model: s
 def fetch_files(s3: Any, bucket: str, prefix: str, folder: Path, console: Console) -> bool:
     """Fetch the files of a result that a person looks at; false when there is none."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
-    sizes = {
-        name: int(item["Size"])
+    items = {
+        folder / name: item
         for page in pages
         for item in page.get("Contents", [])
         if (name := item["Key"].removeprefix(f"{prefix}/")) in FETCHED
     }
-    if not sizes:
+    if not items:
         return False
-    with counting(console, "fetching", sum(sizes.values()), bytes_=True) as advance:
-        for name in sizes:
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            s3.download_file(bucket, f"{prefix}/{name}", str(target), Callback=advance)
+    with counting(console, "fetching", sum(int(item["Size"]) for item in items.values()), bytes_=True) as advance:
+        transfer.fetch(s3, bucket, items, advance)
     return True
 
 

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from fruits.formats import ENDINGS_TEXT
 from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, is_image, walk
 from fruits.store import Store
 from rich.table import Column, Table
 from rich.text import Text
-from s3transfer.subscribers import BaseSubscriber
 
+from ops.aws import transfer
 from ops.aws.account import Account
 from ops.core.console import Console, counting, working
 from ops.core.errors import OperatorError
 from ops.data.images import count_by_class
 
 PREFIX = "images"
-THREADS = 16
 MOST_CLASSES = 30
 
 
-def images_below(folder: Path) -> tuple[list[Path], LeftOut]:
+def list_images(folder: Path) -> tuple[list[Path], LeftOut]:
     """Every image by the job's own rule, in order, and what else is there.
 
     Raises
@@ -63,7 +60,7 @@ def list_stored(s3: Any, bucket: str) -> dict[str, tuple[int, float]]:
     }
 
 
-def table_of(here: dict[str, int], before: dict[str, int], after: dict[str, int]) -> Table:
+def make_upload_table(here: dict[str, int], before: dict[str, int], after: dict[str, int]) -> Table:
     """Images by class: in the folder, and in the bucket before and after. Many classes are counted, not listed."""
     table = Table("class", *(Column(title, justify="right") for title in ("folder", "bucket before", "bucket after")))
     labels = sorted({*here, *after})
@@ -78,7 +75,7 @@ def table_of(here: dict[str, int], before: dict[str, int], after: dict[str, int]
 
 
 @dataclass(frozen=True)
-class Sent:
+class UploadCounts:
     """What an upload did.
 
     Attributes
@@ -98,7 +95,7 @@ class Sent:
         return sum(self.here.values())
 
 
-def upload(s3: Any, bucket: str, folder: Path, paths: list[Path], console: Console) -> Sent:
+def upload(s3: Any, bucket: str, folder: Path, paths: list[Path], console: Console) -> UploadCounts:
     """Send the images that the bucket lacks, or holds in another size or older than the file.
 
     A file whose time lies in the future has no age. An interrupted upload is taken up by the next: an object is there
@@ -121,33 +118,19 @@ def upload(s3: Any, bucket: str, folder: Path, paths: list[Path], console: Conso
     keys = {path: f"{PREFIX}/{path.relative_to(folder).as_posix()}" for path in paths}
     todo = [path for path, key in keys.items() if is_needed(path, key)]
     if todo:
-        _send(s3, bucket, {path: keys[path] for path in todo}, console)
+        with counting(console, "uploading images", len(todo)) as advance:
+            transfer.send(s3, bucket, {path: keys[path] for path in todo}, advance)
     after = list_stored(s3, bucket) if todo else before
     missing = [key for key in keys.values() if key not in after]
     if missing:
         raise OperatorError(f"{len(missing)} images did not arrive, first {missing[0]}. Fix: run it again.")
-    return Sent(len(todo), count_by_class(map(str, paths)), count_by_class(before), count_by_class(after))
-
-
-def _send(s3: Any, bucket: str, keys: Mapping[Path, str], console: Console) -> None:
-    """All files through one transfer manager: boto3's `upload_file` starts one, with its threads, for every file."""
-    manager = create_transfer_manager(s3, TransferConfig(max_concurrency=THREADS))
-    with counting(console, "uploading images", len(keys)) as advance, manager:
-
-        class Counted(BaseSubscriber):  # type: ignore[misc]
-            def on_done(self, **_: Any) -> None:
-                advance(1)
-
-        # the manager makes the caller wait when a thousand transfers are queued
-        transfers = [manager.upload(str(path), bucket, key, subscribers=[Counted()]) for path, key in keys.items()]
-        for transfer in transfers:
-            transfer.result()
+    return UploadCounts(len(todo), count_by_class(map(str, paths)), count_by_class(before), count_by_class(after))
 
 
 def upload_visibly(account: Account, folder: Path, paths: list[Path], console: Console) -> None:
     """Send what is not there, and say by class what was here, there before, and there now."""
     bucket = account.bucket("data")
     counts = upload(account.client("s3"), bucket, folder, paths, console)
-    console.print(table_of(counts.here, counts.before, counts.after))
+    console.print(make_upload_table(counts.here, counts.before, counts.after))
     others = "; the others were there already" if counts.sent < counts.images else ""
     console.print(f"{counts.sent:,} of {counts.images:,} images sent to s3://{bucket}/{PREFIX}/{others}")

@@ -65,10 +65,10 @@ class Change:
         return self.address.rpartition(f"{self.type}.")[0].rstrip(".")
 
 
-def kind_of(actions: list[str]) -> Kind | None:
+def find_kind(actions: list[str]) -> Kind | None:
     """What a list of actions means; None where nothing is done to what is there.
 
-    >>> kind_of(["delete", "create"]), kind_of(["update"]), kind_of(["no-op"]), kind_of(["read"])
+    >>> find_kind(["delete", "create"]), find_kind(["update"]), find_kind(["no-op"]), find_kind(["read"])
     ('replace', 'update', None, None)
     """
     if {"create", "delete"} <= set(actions):
@@ -77,11 +77,11 @@ def kind_of(actions: list[str]) -> Kind | None:
     return kinds.get(actions[0])
 
 
-def changes(plan: Mapping[str, Any]) -> list[Change]:
+def list_changes(plan: Mapping[str, Any]) -> list[Change]:
     """What a plan does, the gravest first: clusters, then what holds data, replaced, destroyed, updated, created."""
     found = []
     for entry in plan.get("resource_changes", []):
-        kind = kind_of(entry["change"]["actions"])
+        kind = find_kind(entry["change"]["actions"])
         if kind is None or entry["mode"] != "managed":
             continue
         change = entry["change"]
@@ -91,7 +91,7 @@ def changes(plan: Mapping[str, Any]) -> list[Change]:
                 address=entry["address"],
                 type=entry["type"],
                 kind=kind,
-                attributes=tuple(attributes(change, forcing)),
+                attributes=tuple(list_attributes(change, forcing)),
                 because=tuple(sorted(".".join(path) for path in forcing)),
                 triggered=entry.get("action_reason") == "replace_by_triggers",
             )
@@ -108,10 +108,12 @@ def changes(plan: Mapping[str, Any]) -> list[Change]:
     )
 
 
-def attributes(change: Mapping[str, Any], forcing: list[list[str]]) -> Iterator[Attribute]:
+def list_attributes(change: Mapping[str, Any], forcing: list[list[str]]) -> Iterator[Attribute]:
     """The attributes that a change changes, those that force a replacement first."""
-    before = flat(hidden(change.get("before"), change.get("before_sensitive")))
-    after = flat(hidden(_with_unknown(change.get("after"), change.get("after_unknown")), change.get("after_sensitive")))
+    before = flatten(hide_values(change.get("before"), change.get("before_sensitive")))
+    after = flatten(
+        hide_values(_with_unknown(change.get("after"), change.get("after_unknown")), change.get("after_sensitive"))
+    )
     differing = [path for path in {**before, **after} if before.get(path) != after.get(path)]
     # an attribute that AWS fills in says nothing about a change
     anew = {"create", "delete"} <= set(change.get("actions", []))
@@ -124,34 +126,38 @@ def attributes(change: Mapping[str, Any], forcing: list[list[str]]) -> Iterator[
     ]
     for path in sorted(telling, key=lambda path: (not forces(path), path)):
         yield Attribute(
-            path=".".join(path), before=shown(before.get(path)), after=shown(after.get(path)), forces=forces(path)
+            path=".".join(path),
+            before=format_value(before.get(path)),
+            after=format_value(after.get(path)),
+            forces=forces(path),
         )
 
 
-def hidden(value: Any, sensitive: Any, name: str = "") -> Any:
+def hide_values(value: Any, sensitive: Any, name: str = "") -> Any:
     """A value in which everything that is called sensitive, or has a secret's name, is `HIDDEN`.
 
     Parameters
     ----------
     sensitive : ``before_sensitive`` or ``after_sensitive``: true for all of it, or the same shape
 
-    >>> hidden({"user": "a", "password": "b", "url": "c"}, {"url": True})
+    >>> hide_values({"user": "a", "password": "b", "url": "c"}, {"url": True})
     {'user': 'a', 'password': '(sensitive)', 'url': '(sensitive)'}
     """
     if sensitive is True or (name and SECRET_NAME.search(name) and isinstance(value, str) and value):
         return HIDDEN
     if isinstance(value, dict):
         marks = sensitive if isinstance(sensitive, dict) else {}
-        return {key: hidden(part, marks.get(key), key) for key, part in value.items()}
+        return {key: hide_values(part, marks.get(key), key) for key, part in value.items()}
     if isinstance(value, list):
         marked = sensitive if isinstance(sensitive, list) else []
         return [
-            hidden(part, marked[position] if position < len(marked) else None) for position, part in enumerate(value)
+            hide_values(part, marked[position] if position < len(marked) else None)
+            for position, part in enumerate(value)
         ]
     return value
 
 
-def secrets(plan: Mapping[str, Any]) -> set[str]:
+def find_secrets(plan: Mapping[str, Any]) -> set[str]:
     """Every string that a plan calls sensitive: it may stand elsewhere too, where nobody marked it."""
     found: set[str] = set()
 
@@ -205,10 +211,10 @@ def _with_unknown(value: Any, unknown: Any) -> Any:
     return value
 
 
-def flat(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+def flatten(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
     """The leaves of a value by path; what is null, empty or a copy of the tags is left out.
 
-    >>> flat({"a": [{"b": 1}], "c": None, "d": []})
+    >>> flatten({"a": [{"b": 1}], "c": None, "d": []})
     {('a', '0', 'b'): 1}
     """
     if isinstance(value, dict):
@@ -217,10 +223,10 @@ def flat(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
         parts = [(str(position), part) for position, part in enumerate(value)]
     else:
         return {} if value is None else {path: value}
-    return {leaf: held for key, part in parts for leaf, held in flat(part, (*path, key)).items()}
+    return {leaf: held for key, part in parts for leaf, held in flatten(part, (*path, key)).items()}
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A leaf as Terraform writes it; "" where there is none."""
     if value is None:
         return ""
@@ -229,12 +235,12 @@ def shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def shortened(text: str) -> str:
+def shorten(text: str) -> str:
     """A value of a readable length."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)"
 
 
-def document(text: str) -> list[str] | None:
+def parse_document(text: str) -> list[str] | None:
     """The lines of a JSON document that an attribute holds; None where it holds none."""
     try:
         held = json.loads(json.loads(text))
@@ -243,7 +249,7 @@ def document(text: str) -> list[str] | None:
     return json.dumps(held, indent=1, ensure_ascii=False).splitlines() if isinstance(held, dict | list) else None
 
 
-def lines(change: Change) -> list[str]:
+def render_lines(change: Change) -> list[str]:
     """A change for a reader, as lines of a diff."""
     symbol = SYMBOLS[change.kind]
     why = f"  # replaced because of {', '.join(change.because)}" if change.because else ""
@@ -251,14 +257,14 @@ def lines(change: Change) -> list[str]:
     said = [f"{symbol} {change.address}{why}"]
     for one in change.attributes:
         mark = "  # forces replacement" if one.forces else ""
-        was, is_ = document(one.before), document(one.after)
+        was, is_ = parse_document(one.before), parse_document(one.after)
         if was and is_:
             diff = list(difflib.unified_diff(was, is_, n=1, lineterm=""))[2:]
-            cut = [f"{line[:1]}       {shortened(line[1:])}" for line in diff if not line.startswith("@@")]
+            cut = [f"{line[:1]}       {shorten(line[1:])}" for line in diff if not line.startswith("@@")]
             said += [f"      {one.path}:{mark}", *cut[:MOST_LINES]]
             said += [f"        … {len(cut) - MOST_LINES} more lines"] if len(cut) > MOST_LINES else []
         elif change.kind in ("create", "destroy"):
-            said.append(f"      {one.path}: {shortened(one.after if change.kind == 'create' else one.before)}")
+            said.append(f"      {one.path}: {shorten(one.after if change.kind == 'create' else one.before)}")
         else:
-            said.append(f"      {one.path}: {shortened(one.before) or 'null'} → {shortened(one.after) or 'null'}{mark}")
+            said.append(f"      {one.path}: {shorten(one.before) or 'null'} → {shorten(one.after) or 'null'}{mark}")
     return said

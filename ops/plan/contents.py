@@ -31,7 +31,7 @@ class Resource:
 
 
 @dataclass(frozen=True)
-class Statement:
+class PolicyStatement:
     """A statement of a policy document.
 
     Attributes
@@ -58,7 +58,7 @@ class Statement:
         return any(key in keys for keys in self.conditions.values())
 
 
-def resources(plan: Mapping[str, Any]) -> list[Resource]:
+def list_resources(plan: Mapping[str, Any]) -> list[Resource]:
     """Every managed resource that the plan leaves in being."""
 
     def walk(module: Mapping[str, Any], name: str, code: Mapping[str, Any]) -> Iterator[Resource]:
@@ -94,7 +94,7 @@ DOCUMENTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def statements(found: Iterable[Resource]) -> Iterator[Statement]:
+def list_statements(found: Iterable[Resource]) -> Iterator[PolicyStatement]:
     """Every statement of every policy document that the code writes and that is known.
 
     What AWS fills in where the code writes none is only seen by a plan of what stands already: it is not judged, so
@@ -109,7 +109,7 @@ def statements(found: Iterable[Resource]) -> Iterator[Statement]:
             for entry in listed if isinstance(listed, list) else [listed]:
                 principal = entry.get("Principal", {})
                 principals = {"*": "*"} if principal == "*" else principal
-                yield Statement(
+                yield PolicyStatement(
                     resource=resource,
                     attribute=attribute,
                     sid=entry.get("Sid", ""),
@@ -124,21 +124,21 @@ def statements(found: Iterable[Resource]) -> Iterator[Statement]:
                 )
 
 
-def resources_of(found: Iterable[Resource], *types: str) -> list[Resource]:
+def filter_types(found: Iterable[Resource], *types: str) -> list[Resource]:
     return [resource for resource in found if resource.type in types]
 
 
-def beside(found: Iterable[Resource], resource: Resource, type_: str) -> Resource | None:
+def find_beside(found: Iterable[Resource], resource: Resource, type_: str) -> Resource | None:
     """The resource of a type in the same module: a bucket's id is not known before it exists."""
     return next((other for other in found if other.type == type_ and other.module == resource.module), None)
 
 
-def first_block(value: Any) -> Mapping[str, Any]:
+def take_block(value: Any) -> Mapping[str, Any]:
     """The one block of a list of blocks, or nothing."""
     return value[0] if value else {}
 
 
-def replaced(plan: Mapping[str, Any]) -> dict[str, list[str]]:
+def list_replaced(plan: Mapping[str, Any]) -> dict[str, list[str]]:
     """The resources that the plan replaces, and the attributes that make it do so."""
     return {
         change["address"]: sorted(

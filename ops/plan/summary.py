@@ -10,7 +10,19 @@ from ops.plan import contents, pricing
 from ops.prices import table as prices
 
 
-def summary(plan: Mapping[str, Any], region: str, book: prices.Book | None = None) -> list[str]:
+def warn_unmailed(plan: Mapping[str, Any], env: str) -> list[str]:
+    """A line where the plan of storage has a budget and nobody whom it writes to.
+
+    >>> warn_unmailed({"resource_changes": [{"type": "aws_budgets_budget"}]}, "dev")
+    ['   nobody is mailed about the budget: name them in budget_emails, infra/env/dev.storage.tfvars']
+    """
+    has_budget = any(change["type"] == "aws_budgets_budget" for change in plan.get("resource_changes", []))
+    if not has_budget or plan.get("variables", {}).get("budget_emails", {}).get("value"):
+        return []
+    return [f"   nobody is mailed about the budget: name them in budget_emails, infra/env/{env}.storage.tfvars"]
+
+
+def summarize(plan: Mapping[str, Any], region: str, book: prices.Book | None = None) -> list[str]:
     """What somebody wants to know before saying yes: what would be replaced, how large it is, what an hour costs.
 
     Parameters
@@ -20,7 +32,7 @@ def summary(plan: Mapping[str, Any], region: str, book: prices.Book | None = Non
     book = book or prices.table()
     lines = [
         f"   replaces {address}, because of {', '.join(why) or 'another resource'}"
-        for address, why in contents.replaced(plan).items()
+        for address, why in contents.list_replaced(plan).items()
     ]
     outputs = {name: entry.get("value") for name, entry in plan["planned_values"].get("outputs", {}).items()}
     if sizing := outputs.get("sizing"):
@@ -29,7 +41,7 @@ def summary(plan: Mapping[str, Any], region: str, book: prices.Book | None = Non
         size = f"{sizing['worker_vcpus']} of one node, the primary" if alone else ", ".join(fleets)
         lines.append(f"   vCPUs: {size}")
     try:
-        hour = pricing.price(plan, region, book)
+        hour = pricing.price_plan(plan, region, book)
     except prices.UnknownPriceError as error:
         return [*lines, f"   the price is not available: {error}"]
     if hour is not None:
@@ -39,6 +51,6 @@ def summary(plan: Mapping[str, Any], region: str, book: prices.Book | None = Non
             f"   an hour costs at most {hour.total:.2f} USD{fallback}: EC2 {hour.ec2:.2f}, EMR {hour.emr:.2f}, "
             f"volumes {hour.ebs:.2f}, network {hour.network:.2f}, before tax"
         )
-        dates = " ".join(book.instance(region, name).ec2_as_of for name in sorted(pricing.types(plan)))
-        lines += [f"   {old}"] if (old := prices.aged(dates, datetime.now(UTC).date())) else []
+        dates = " ".join(book.instance(region, name).ec2_as_of for name in sorted(pricing.list_types(plan)))
+        lines += [f"   {old}"] if (old := prices.describe_old_dates(dates, datetime.now(UTC).date())) else []
     return lines

@@ -34,7 +34,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Size:
+class TypeSize:
     """What a type is: vCPUs, memory in GiB, and x86_64 or arm64."""
 
     vcpu: int
@@ -117,7 +117,7 @@ def has_usage(usage_type: str, wanted: str) -> bool:
     return bool(re.fullmatch(rf"(?:[A-Z0-9]+-)?{re.escape(wanted)}", usage_type))
 
 
-def prices_in(product: Mapping[str, Any]) -> set[Decimal]:
+def read_prices(product: Mapping[str, Any]) -> set[Decimal]:
     """The on-demand dollars of a product's first tier; nothing that is free."""
     found = set()
     for term in product.get("terms", {}).get("OnDemand", {}).values():
@@ -128,7 +128,7 @@ def prices_in(product: Mapping[str, Any]) -> set[Decimal]:
     return found
 
 
-def figure(texts: Iterable[str], query: Query) -> Figure | None:
+def parse_figure(texts: Iterable[str], query: Query) -> Figure | None:
     """The one price in an answer; None where it has none.
 
     Raises
@@ -140,7 +140,7 @@ def figure(texts: Iterable[str], query: Query) -> Figure | None:
     for text in texts:
         product = json.loads(text)
         if has_usage(product["product"]["attributes"].get("usagetype", ""), query.usage):
-            found |= prices_in(product)
+            found |= read_prices(product)
             days.append(str(product["publicationDate"])[:10])
     if len(found) > 1:
         amounts = ", ".join(str(usd) for usd in sorted(found))
@@ -148,7 +148,7 @@ def figure(texts: Iterable[str], query: Query) -> Figure | None:
     return Figure(found.pop() * query.times, max(days)) if found else None
 
 
-def size(texts: Iterable[str], query: Query) -> Size | None:
+def parse_size(texts: Iterable[str], query: Query) -> TypeSize | None:
     """What the products that fit a question say of a type; None where none does.
 
     Raises
@@ -164,11 +164,11 @@ def size(texts: Iterable[str], query: Query) -> Size | None:
                 raise PriceListError(f"the Price List gives no whole vCPUs and GiB for {query.filters}")
             arm = "Graviton" in attributes.get("physicalProcessor", "")
             gib = int(memory[1].replace(",", ""))
-            return Size(int(attributes["vcpu"]), gib, "arm64" if arm else "x86_64")
+            return TypeSize(int(attributes["vcpu"]), gib, "arm64" if arm else "x86_64")
     return None
 
 
-def products(client: Any, query: Query) -> list[str]:
+def fetch_products(client: Any, query: Query) -> list[str]:
     """Every product that AWS lists for a question, as JSON text.
 
     Raises
@@ -179,14 +179,14 @@ def products(client: Any, query: Query) -> list[str]:
     return [text for page in pages for text in page["PriceList"]]
 
 
-def ask(client: Any, query: Query) -> Figure | None:
+def fetch_figure(client: Any, query: Query) -> Figure | None:
     """The price that AWS lists now; None where it lists none.
 
     Raises
     ------
     PriceListError, ClientError, BotoCoreError
     """
-    return figure(products(client, query), query)
+    return parse_figure(fetch_products(client, query), query)
 
 
 def connect() -> Any:

@@ -43,7 +43,7 @@ class OldTerraformError(TerraformError):
     def __init__(self, path: Path, found: tuple[int, ...]) -> None:
         super().__init__(
             f"Terraform {_dotted(found)} ({path}) is too old: the stacks need {_dotted(MINIMUM)} or newer. "
-            f"Install a newer one from {INSTALL}, or name another: TERRAFORM=/path/to/terraform."
+            f"Fix: install a newer one from {INSTALL}, or name another: TERRAFORM=/path/to/terraform."
         )
         self.found = found
 
@@ -79,7 +79,8 @@ def find_terraform(environ: Mapping[str, str] | None = None) -> Path:
             f"TERRAFORM names {named}, which is not there" if named else "Terraform was not found on the search path"
         )
         raise MissingTerraformError(
-            f"{where}. Install {_dotted(MINIMUM)} or newer from {INSTALL}, or name one: TERRAFORM=/path/to/terraform."
+            f"{where}. Fix: install {_dotted(MINIMUM)} or newer from {INSTALL}, or name one: "
+            "TERRAFORM=/path/to/terraform."
         )
     path = Path(found)
     # A configuration file that is not there makes every command print a warning on its standard error.
@@ -88,22 +89,22 @@ def find_terraform(environ: Mapping[str, str] | None = None) -> Path:
         run = subprocess.run([path, "version"], capture_output=True, text=True, check=False, env=quiet, timeout=60)
     except OSError as error:
         raise MissingTerraformError(
-            f"{path} cannot be run ({error.strerror}). Name another: TERRAFORM=/path/to/terraform."
+            f"{path} cannot be run ({error.strerror}). Fix: name another, TERRAFORM=/path/to/terraform."
         ) from error
     version = parse_version(run.stdout)
     if version is None:
         raise MissingTerraformError(
-            f"{path} does not answer like Terraform. Name another: TERRAFORM=/path/to/terraform."
+            f"{path} does not answer like Terraform. Fix: name another, TERRAFORM=/path/to/terraform."
         )
     if version < MINIMUM:
         raise OldTerraformError(path, version)
     return path
 
 
-def current_platform(system: str | None = None, machine: str | None = None) -> str:
+def name_platform(system: str | None = None, machine: str | None = None) -> str:
     """This machine as Terraform names it.
 
-    >>> current_platform("Darwin", "arm64"), current_platform("Linux", "x86_64")
+    >>> name_platform("Darwin", "arm64"), name_platform("Linux", "x86_64")
     ('darwin_arm64', 'linux_amd64')
     """
     system, machine = (system or platform.system()).lower(), (machine or platform.machine()).lower()
@@ -133,7 +134,7 @@ def _fits(version: str) -> bool:
     return bool(found) and int(found[1]) >= 100  # type: ignore[index]  # bool(found) is not narrowed
 
 
-def implied_mirrors(home: Path, environ: Mapping[str, str]) -> Iterator[Path]:
+def list_implied_mirrors(home: Path, environ: Mapping[str, str]) -> Iterator[Path]:
     """The folders in which Terraform itself looks for providers.
 
     Source: https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
@@ -169,24 +170,24 @@ def find_mirror(
     WrongUseError : ``TF_PROVIDER_MIRROR`` names a folder without the provider
     """
     environ = inherited_environment() if environ is None else environ
-    target = target or current_platform()
+    target = target or name_platform()
     if named := environ.get("TF_PROVIDER_MIRROR"):
         if holds_provider(Path(named), target):
             return Path(named)
         raise WrongUseError(
             f"TF_PROVIDER_MIRROR names {named}, which holds no {PROVIDER} 5.100 for {target}. "
-            "Name the folder that contains registry.terraform.io, or unset it to use the registry."
+            "Fix: name the folder that contains registry.terraform.io, or unset it to use the registry."
         )
-    candidates = [*implied_mirrors(home or Path.home(), environ)]
+    candidates = [*list_implied_mirrors(home or Path.home(), environ)]
     for place in below:
         candidates += [place, *sorted(path for path in place.glob("*") if path.is_dir())]
     return next((path for path in candidates if holds_provider(path, target)), None)
 
 
-def cli_config(mirror: Path | None) -> str:
+def render_cli_config(mirror: Path | None) -> str:
     """What Terraform's own configuration file must say.
 
-    >>> print(cli_config(Path("/srv/mirror")))
+    >>> print(render_cli_config(Path("/srv/mirror")))
     disable_checkpoint = true
     provider_installation {
       filesystem_mirror {
@@ -197,7 +198,7 @@ def cli_config(mirror: Path | None) -> str:
         exclude = ["registry.terraform.io/hashicorp/aws"]
       }
     }
-    >>> print(cli_config(None))
+    >>> print(render_cli_config(None))
     disable_checkpoint = true
     """
     lines = ["disable_checkpoint = true"]

@@ -24,7 +24,7 @@ from ops.core.errors import TerraformError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
 from ops.core.target import Target
-from ops.terraform.binary import PROVIDER, cli_config, current_platform, find_mirror, find_terraform
+from ops.terraform.binary import PROVIDER, find_mirror, find_terraform, name_platform, render_cli_config
 
 # Reading the provider's schema leaves little garbage and much to scan: both plans take 17 instead of 21 s of CPU.
 GOGC = "400"
@@ -56,7 +56,7 @@ class CommandFailedError(TerraformError):
 # ------------------------------------------------------------------------------------------- the environments
 
 
-def tfvars_files(env: str, stack: str, folder: Path) -> list[Path]:
+def list_tfvars_files(env: str, stack: str, folder: Path) -> list[Path]:
     """The files of an environment for a stack: the shared one, then the stack's own.
 
     Raises
@@ -66,12 +66,14 @@ def tfvars_files(env: str, stack: str, folder: Path) -> list[Path]:
     shared = folder / f"{env}.tfvars"
     if not shared.exists():
         known = ", ".join(sorted(path.stem for path in folder.glob("*.tfvars") if "." not in path.stem))
-        raise WrongUseError(f"there is no environment {env!r}: write infra/env/{env}.tfvars, or take one of {known}.")
+        raise WrongUseError(
+            f"there is no environment {env!r}. Fix: write infra/env/{env}.tfvars, or take one of {known}."
+        )
     own = folder / f"{env}.{stack}.tfvars"
     return [shared, *([own] if own.exists() else [])]
 
 
-def backend_lines(target: Target, stack: str, state: Path) -> str:
+def render_backend(target: Target, stack: str, state: Path) -> str:
     """The override file that puts the state where the environment wants it."""
     if target.local_state:
         return f'terraform {{\n  backend "local" {{\n    path = {json.dumps(str(state))}\n  }}\n}}\n'
@@ -153,7 +155,7 @@ class Workspace:
 
     @property
     def _place(self) -> Path:
-        usual = embedded_home() if self.target.emulated else ROOT / "build" / "terraform"
+        usual = find_embedded_home() if self.target.emulated else ROOT / "build" / "terraform"
         home = (self.home or Path(inherited_environment().get("TERRAFORM_HOME") or usual)).resolve()
         return home / (f"{self.target.env}-offline" if self.target.offline else self.target.env)
 
@@ -171,9 +173,9 @@ class Workspace:
         """Copy the stack, choose the backend, and let Terraform fetch the provider (``init``)."""
         mirror = find_mirror()
         copy_tree(self.source, self._place / "infra")
-        (self.directory / "backend_override.tf").write_text(backend_lines(self.target, self.stack, self.state))
+        (self.directory / "backend_override.tf").write_text(render_backend(self.target, self.stack, self.state))
         config = self._place / "terraform.rc"
-        config.write_text(cli_config(mirror) + "\n")
+        config.write_text(render_cli_config(mirror) + "\n")
         stamp = self.directory / ".terraform" / "prepared"
         now = hashlib.sha256(
             "".join(
@@ -196,7 +198,7 @@ class Workspace:
             if "registry.terraform.io" in done.stderr and mirror is None:
                 hint = (
                     "The AWS provider could not be fetched: this machine has no route to Terraform's "
-                    f"registry, and no mirror with {PROVIDER} 5.100 for {current_platform()} was found. "
+                    f"registry, and no mirror with {PROVIDER} 5.100 for {name_platform()} was found. "
                     "Connect, or give a mirror: TF_PROVIDER_MIRROR=/folder/that/holds/registry.terraform.io."
                 )
                 print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
@@ -221,7 +223,7 @@ class Workspace:
 
     def _variables(self) -> list[str]:
         files = [
-            *tfvars_files(self.target.env, self.stack, self._place / "infra" / "env"),
+            *list_tfvars_files(self.target.env, self.stack, self._place / "infra" / "env"),
             self.variables_file(),
         ]
         return [f"-var-file={path}" for path in files]
@@ -314,10 +316,10 @@ class Workspace:
             capture or not sys.stdout.isatty()
         ):
             command.insert(2, "-no-color")
-        return patient_run(command, cwd=self.directory, env=environ, pipe=subprocess.PIPE if capture else None)
+        return run_patiently(command, cwd=self.directory, env=environ, pipe=subprocess.PIPE if capture else None)
 
 
-def patient_run(
+def run_patiently(
     command: Sequence[str], *, cwd: Path, env: Mapping[str, str], pipe: int | None
 ) -> subprocess.CompletedProcess[str]:
     """Run Terraform to its end, on Ctrl-C too.
@@ -337,6 +339,6 @@ def patient_run(
 # ------------------------------------------------------------------------------------------- the command line
 
 
-def embedded_home() -> Path:
+def find_embedded_home() -> Path:
     """Where the embedded AWS keeps its things, and Terraform the states of its account."""
     return Settings.from_environment().home / "terraform"

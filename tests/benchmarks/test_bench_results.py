@@ -188,6 +188,7 @@ def test_a_delayed_store_gives_the_same_bytes_late(tmp_path: Path) -> None:
         (["/usr/bin/java", "-Xmx2g"], "driver's JVM"),
         (["/v/bin/python", "/jobs/featurize_pca.py"], "driver's Python"),
         (["/v/bin/python3.11", "-m", "pyspark.daemon"], "largest worker"),
+        (["/v/bin/python3.11", "-m", "fruits.daemon", "pyspark.worker"], "largest worker"),
         (["bash", "spark-submit"], None),
         ([], None),
     ],
@@ -199,3 +200,20 @@ def test_roles_of_processes(command_line: list[str], role: str | None) -> None:
 @pytest.mark.parametrize(("full", "expected"), [(30_000, (25, 3000, 30_000)), (40, (4, 4, 40)), (3, (2, 2, 3))])
 def test_sizes(full: int, expected: tuple[int, int, int]) -> None:
     assert choose_sizes(full) == expected
+
+
+@pytest.mark.parametrize("folder", ["committed", "relative", "other"])
+def test_committed_results_are_told_to_readme_and_docs(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = BenchmarkResult("one", "A title", "how", {}, {"it": Series("s", (1.0,))}, ())
+    committed = tmp_path / "results"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("benchmarks.__main__.COMMITTED", committed)
+    monkeypatch.setattr("benchmarks.__main__.load_benchmarks", lambda: {"one": lambda _: result})
+    written: list[int] = []
+    monkeypatch.setattr("tools.bench_tables.main", lambda: written.append(1) or 3)
+    given = {"committed": [], "relative": ["--results", "results"], "other": ["--results", "build"]}[folder]
+    assert main(["one", *given]) == 0
+    assert len(written) == (folder != "other")
+    assert ("Fix: make bench-tables" in capsys.readouterr().out) == (folder != "other")

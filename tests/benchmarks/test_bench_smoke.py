@@ -21,6 +21,7 @@ CHECKS = {
     "pca": 1,
     "fixed": 2,
     "memory": 3,
+    "scale": 2,
     "rivals": 4,
     "diagnose": 2,
 }

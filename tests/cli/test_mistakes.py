@@ -24,9 +24,9 @@ from ops.job import local_spark
 from ops.terraform.workspace import Workspace
 from tests.typed import as_typed
 
-NO_ENV = "there is no environment 'prodd': write infra/env/prodd.tfvars, or take one of dev, local, prod, verify."
+NO_ENV = "there is no environment 'prodd'. Fix: write infra/env/prodd.tfvars, or take one of dev, local, prod, verify."
 NO_KEYS = "no AWS credentials were found, or AWS does not take them"
-NO_SERVER = "the embedded AWS of ENV=local is not running: start it with make local-up. It begins empty; make apply"
+NO_SERVER = "the embedded AWS of ENV=local is not running: there is no cluster and no bucket. Fix: make apply starts it"
 NO_MONEY = "CURRENCY=EURO is no currency. Fix: three letters, or with a rate CURRENCY=EUR:0.91"
 NO_REGION = "paris is no region of AWS. Fix: for example REGION=eu-west-3, which is Paris."
 NO_COUNT = "IMAGES=30k is not a number from 1. Fix: for example IMAGES=90000."
@@ -37,8 +37,8 @@ MISTAKES = {
         ("ENV=dev", 2, "ENV= is no variable of make demo. It takes: ARCH, CURRENCY, FAULT, YARN."),
         ("YARN=maybe", 2, "YARN=maybe is neither yes nor no. Fix: YARN=1, or leave it out."),
         ("CURRENCY=EURO", 2, NO_MONEY),
-        ("FAULT=fire", 2, "FAULT=fire is not known: choose one of bootstrap, executor-lost"),
-        ("ARCH=intel", 2, "ARCH=intel is not known: choose from x86_64, aarch64, arm64."),
+        ("FAULT=fire", 2, "FAULT=fire is not known. Fix: choose one of bootstrap, executor-lost"),
+        ("ARCH=intel", 2, "ARCH=intel is not known. Fix: choose from x86_64, aarch64, arm64."),
     ],
     "run-local": [
         ("INPUTS=photos", 2, "INPUTS= is no variable of make run-local. Did you mean INPUT?"),
@@ -68,7 +68,7 @@ MISTAKES = {
         ("ENV=dev JSON=please", 2, "JSON=please is neither yes nor no. Fix: JSON=1, or leave it out."),
         ("ENV=dev OUTPUT=x", 2, "OUTPUT= is no variable of make doctor."),
         ("CURRENCY=EURO", 2, NO_MONEY),
-        ("ARCH=intel", 2, "ARCH=intel is not known: choose from x86_64, aarch64, arm64."),
+        ("ARCH=intel", 2, "ARCH=intel is not known. Fix: choose from x86_64, aarch64, arm64."),
     ],
     "apply": [
         ("ENV=prodd", 2, NO_ENV),
@@ -132,7 +132,7 @@ MISTAKES = {
         ("ENV=dev IMAGES=30k", 2, NO_COUNT),
         ("ENV=dev MINUTES=soon", 2, "MINUTES=soon is not a number from 1. Fix: for example MINUTES=10."),
         ("ENV=dev CURRENCY=EURO", 2, NO_MONEY),
-        ("ENV=dev ARCH=intel", 2, "ARCH=intel is not known: choose from x86_64, aarch64, arm64."),
+        ("ENV=dev ARCH=intel", 2, "ARCH=intel is not known. Fix: choose from x86_64, aarch64, arm64."),
     ],
     "verify-aws": [
         ("ENV=prodd", 2, NO_ENV),
@@ -159,7 +159,7 @@ MISTAKES = {
     "tune": [
         ("INPUT=nowhere", 10, "there is nothing at the input"),
         ("INPUT=photo.jpg", 10, "is a file. Fix: give the folder that holds the images."),
-        ("PRECISION=f16", 2, "PRECISION=f16 is not known: choose from f32, bf16."),
+        ("PRECISION=f16", 2, "PRECISION=f16 is not known. Fix: choose from f32, bf16."),
         ("INPUT=photos MODEL=vgg16", 11, "the model 'vgg16' is unknown. Fix: one of efficientnet_lite0,"),
         ("INPUT=photos IMAGE_SIZE=big", 2, "IMAGE_SIZE=big is not a number from 1. Fix: for example IMAGE_SIZE=224."),
     ],
@@ -225,9 +225,9 @@ def test_a_mistake_is_refused_at_once(
 WRONG = {
     "ENV": ("prodd", NO_ENV),
     "REGION": ("paris", NO_REGION),
-    "PRECISION": ("f16", "PRECISION=f16 is not known: choose from f32, bf16."),
-    "ENGINE": ("torch", "ENGINE=torch is not known: choose from fast, tensorflow."),
-    "ARCH": ("intel", "ARCH=intel is not known: choose from x86_64, aarch64, arm64."),
+    "PRECISION": ("f16", "PRECISION=f16 is not known. Fix: choose from f32, bf16."),
+    "ENGINE": ("torch", "ENGINE=torch is not known. Fix: choose from fast, tensorflow."),
+    "ARCH": ("intel", "ARCH=intel is not known. Fix: choose from x86_64, aarch64, arm64."),
     "CURRENCY": ("EURO", NO_MONEY),
 }
 """What is wrong for whichever command takes it."""
@@ -237,7 +237,7 @@ WRONG = {
 def test_a_wrong_value_is_refused_by_every_command_before_it_does_anything(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "find", lambda _: pytest.fail("the command was begun"))
+    monkeypatch.setattr(cli, "find_function", lambda _: pytest.fail("the command was begun"))
     value, words = WRONG[name]
     takers = [
         command

@@ -16,7 +16,7 @@ TARGETS = set(re.findall(r"^([a-z0-9][a-z0-9-]*):", MAKEFILE, re.MULTILINE))
 LINES_OF_A_SCREEN = 45
 MADE_BY_THE_READER = {
     "docs/verified",
-    *(f"infra/env/dev.{stack}.tfvars" for stack in ("storage", "cluster", "operators")),
+    *(f"infra/env/dev.{stack}.tfvars" for stack in ("storage", "cluster", "operators", "github")),
 }
 OURS = r"(?:docs|tests|ops|infra|jobs|bootstrap|notebooks|benchmarks)/[\w./*-]*\w|requirements[\w-]*\.(?:txt|in)"
 

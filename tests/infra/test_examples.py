@@ -32,14 +32,15 @@ def stack_of(example: Path) -> Stack:
 
 
 def test_there_is_an_example_for_each_stack_that_has_settings() -> None:
-    assert {stack_of(example) for example in EXAMPLES} == {"storage", "cluster", "operators"}
-    assert [len(settings_in(example)) for example in EXAMPLES] == [6, 2, 4]
+    assert {stack_of(example) for example in EXAMPLES} == {"storage", "cluster", "operators", "github"}
+    assert [len(settings_in(example)) for example in EXAMPLES] == [6, 4, 2, 4]
 
 
 @pytest.mark.terraform
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_is_accepted(planner: Planner, example: Path) -> None:
-    plan = planner.plan(stack_of(example), "dev", **settings_in(example))
+    typed = {"repository": "octocat/fruits"} if stack_of(example) == "github" else {}  # REPOSITORY=
+    plan = planner.plan(stack_of(example), "dev", **typed, **settings_in(example))
     given = {name: variable.get("value") for name, variable in plan["variables"].items()}
     for name, value in settings_in(example).items():
         planned = given[name]

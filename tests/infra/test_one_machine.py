@@ -28,7 +28,7 @@ WHOLE = {
 def test_the_table_of_the_page_is_computed(plan_of: Callable[[str], Plan]) -> None:
     held = machines.PAGE.read_text(encoding="utf-8")
     assert held == machines.replace_table(held, machines.render_table(plan_of("dev-cluster"))), (
-        "make machine-table writes it anew"
+        "make bench-tables writes it anew"
     )
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from ops.aws import account
 from ops.aws.account import Place
-from ops.cli.given import read_size
 from ops.cli.place import read_place
+from ops.cli.values import read_size
 from ops.core.errors import NoCredentialsError, TerraformError, WrongUseError
 from ops.core.target import Target
 from ops.terraform import binary, variables
@@ -42,7 +42,7 @@ def test_no_terraform_says_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(MissingTerraformError) as caught:
         binary.find_terraform({"PATH": str(tmp_path)})
     assert str(caught.value) == (
-        "Terraform was not found on the search path. Install 1.10.0 or newer from "
+        "Terraform was not found on the search path. Fix: install 1.10.0 or newer from "
         "https://developer.hashicorp.com/terraform/install, or name one: TERRAFORM=/path/to/terraform."
     )
     assert caught.value.exit_code == 3
@@ -59,7 +59,7 @@ def test_terraform_too_old(tmp_path: Path) -> None:
         binary.find_terraform({"PATH": str(tmp_path)})
     assert caught.value.found == (1, 9, 8)
     assert str(caught.value) == (
-        f"Terraform 1.9.8 ({program}) is too old: the stacks need 1.10.0 or newer. Install a newer one from "
+        f"Terraform 1.9.8 ({program}) is too old: the stacks need 1.10.0 or newer. Fix: install a newer one from "
         "https://developer.hashicorp.com/terraform/install, or name another: TERRAFORM=/path/to/terraform."
     )
 
@@ -153,7 +153,7 @@ def test_named_mirror_without_the_provider(tmp_path: Path) -> None:
         found(tmp_path, environ={"TF_PROVIDER_MIRROR": str(tmp_path)})
     assert str(caught.value) == (
         f"TF_PROVIDER_MIRROR names {tmp_path}, which holds no registry.terraform.io/hashicorp/aws 5.100 for "
-        "linux_amd64. Name the folder that contains registry.terraform.io, or unset it to use the registry."
+        "linux_amd64. Fix: name the folder that contains registry.terraform.io, or unset it to use the registry."
     )
 
 
@@ -190,7 +190,7 @@ OFFLINE = Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True)
 
 
 def test_state_of_an_account_lies_in_its_bucket_locked_and_encrypted(tmp_path: Path) -> None:
-    lines = terraform.backend_lines(ACCOUNT, "cluster", tmp_path / "x")
+    lines = terraform.render_backend(ACCOUNT, "cluster", tmp_path / "x")
     assert 'backend "s3"' in lines
     for setting in (
         'bucket = "fruits-tfstate-111122223333"',
@@ -204,7 +204,7 @@ def test_state_of_an_account_lies_in_its_bucket_locked_and_encrypted(tmp_path: P
 
 @pytest.mark.parametrize("target", [EMULATED, OFFLINE], ids=["local", "offline"])
 def test_state_elsewhere_is_a_file(target: Target, tmp_path: Path) -> None:
-    lines = terraform.backend_lines(target, "cluster", tmp_path / "x.tfstate")
+    lines = terraform.render_backend(target, "cluster", tmp_path / "x.tfstate")
     assert f'path = "{tmp_path}/x.tfstate"' in lines
     assert "s3" not in lines
 
@@ -221,20 +221,20 @@ def test_environment_that_is_not_there(tmp_path: Path) -> None:
     for name in ("dev.tfvars", "prod.tfvars", "dev.cluster.tfvars"):
         (tmp_path / name).touch()
     with pytest.raises(WrongUseError) as caught:
-        terraform.tfvars_files("staging", "cluster", tmp_path)
+        terraform.list_tfvars_files("staging", "cluster", tmp_path)
     assert (
         str(caught.value)
-        == "there is no environment 'staging': write infra/env/staging.tfvars, or take one of dev, prod."
+        == "there is no environment 'staging'. Fix: write infra/env/staging.tfvars, or take one of dev, prod."
     )
-    assert [path.name for path in terraform.tfvars_files("dev", "cluster", tmp_path)] == [
+    assert [path.name for path in terraform.list_tfvars_files("dev", "cluster", tmp_path)] == [
         "dev.tfvars",
         "dev.cluster.tfvars",
     ]
-    assert [path.name for path in terraform.tfvars_files("prod", "cluster", tmp_path)] == ["prod.tfvars"]
+    assert [path.name for path in terraform.list_tfvars_files("prod", "cluster", tmp_path)] == ["prod.tfvars"]
 
 
 def test_size_that_is_no_number() -> None:
-    with pytest.raises(WrongUseError, match=r"^IMAGES=many is not a number; write for instance IMAGES=90000\.$"):
+    with pytest.raises(WrongUseError, match=r"^IMAGES=many is not a number\. Fix: for example IMAGES=90000\.$"):
         read_size({"IMAGES": "many"})
 
 
@@ -288,8 +288,8 @@ def test_no_credentials_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [
-        ({"ENV": "prodd"}, "there is no environment 'prodd': write infra/env/prodd.tfvars, or take one of dev, "),
-        ({"ENV": "DEV"}, "there is no environment 'DEV': "),
+        ({"ENV": "prodd"}, "there is no environment 'prodd'. Fix: write infra/env/prodd.tfvars, or take one of dev, "),
+        ({"ENV": "DEV"}, "there is no environment 'DEV'. Fix: "),
         ({"ENV": "dev", "REGION": "paris"}, "paris is no region of AWS. Fix: for example REGION=eu-west-3, "),
         ({"ENV": "dev", "AWS_REGION": "eu-west"}, "eu-west is no region of AWS. "),
     ],
@@ -298,7 +298,7 @@ def test_no_credentials_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_wrong_name_is_said_before_credentials_are_looked_for(
     environ: dict[str, str], sentence: str, may_be_offline: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account, "account_of", lambda *_, **__: pytest.fail("AWS was asked"))
+    monkeypatch.setattr(account, "find_account_id", lambda *_, **__: pytest.fail("AWS was asked"))
     with pytest.raises(WrongUseError) as caught:
         account.find_target(read_place(environ), may_be_offline=may_be_offline)
     assert str(caught.value).startswith(sentence)
@@ -307,9 +307,7 @@ def test_a_wrong_name_is_said_before_credentials_are_looked_for(
 def test_emulator_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account, "find_emulator", lambda place: {})
     assert account.find_target(Place(), may_be_offline=True).offline
-    with pytest.raises(
-        TerraformError, match=r"not running: start it with make local-up\. It begins empty; make apply "
-    ):
+    with pytest.raises(TerraformError, match=r"not running: there is no cluster and no bucket\. Fix: make apply "):
         account.find_target(Place(), may_be_offline=False)
 
 

@@ -9,6 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws import server
+from localaws.emr.capacity import fault_of_step
+from localaws.emr.model import Cluster
 from localaws.settings import Settings
 from ops.aws.capacity import read_lacks
 from tests.localaws.support import Aws, World, fleet, make_world, step, until
@@ -153,6 +155,13 @@ def test_a_resize_gives_up_what_it_lacks_and_switches_nothing(poor: World) -> No
     until(lambda: has(task_of(poor, cluster)), lambda found: found == ("RUNNING", 0, 16))
     assert markets(poor, cluster) == ["SPOT"] * 4
     poor.end(cluster)
+
+
+def test_executors_join_where_machines_on_demand_came_instead() -> None:
+    cluster = Cluster("123456789012", "eu-west-3", {"Instances": {"InstanceFleets": [fleet("CORE", 1), task()]}})
+    assert fault_of_step("no-capacity", cluster) == "no-capacity"
+    cluster.spot_waits[cluster.fleets[1]["Id"]].switched = 4
+    assert [fault_of_step(fault, cluster) for fault in ("no-capacity", "spot", "")] == ["", "spot", ""]
 
 
 @pytest.mark.parametrize("minutes", [4, 1441])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,6 +191,24 @@ def test_a_step_that_cannot_be_looked_at_goes_on_and_says_how_to_come_back(error
     assert caught.value.exit_code == 29
 
 
+def test_a_step_of_an_embedded_aws_that_was_killed_ended_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCALAWS_HOME", str(tmp_path))
+    account: Any = Cloud({"State": "RUNNING"}, OFFLINE, endpoint="http://127.0.0.1:1")
+    with pytest.raises(step.NotEndedError) as caught:
+        step.watch(account, SUBMITTED, Console(quiet=True))
+    assert str(caught.value) == (
+        "the embedded AWS has ended, and the step s-1, its cluster and all images with it. Fix: make apply starts "
+        "a new one."
+    )
+    assert caught.value.exit_code == 20
+    monkeypatch.setattr(step.server, "processes", lambda _: [1])  # it is there, and does not answer
+    account = Cloud({"State": "RUNNING"}, OFFLINE, endpoint="http://127.0.0.1:1")
+    with pytest.raises(step.NotEndedError, match="goes on, and the cluster is the embedded AWS's"):
+        step.watch(account, SUBMITTED, Console(quiet=True))
+
+
 # ---------------------------------------------------------------------------------------------------- ONESHOT=1
 
 
@@ -204,7 +223,7 @@ def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(run_step, "fetch_results", lambda *_, **__: done.append("results"))
     monkeypatch.setattr(run_step.signal, "signal", lambda *_: None)
     monkeypatch.setattr(step, "request_for", lambda *_: None)
-    monkeypatch.setattr(step, "require_there", lambda *_: None)
+    monkeypatch.setattr(step, "require_inputs", lambda *_: None)
     monkeypatch.setattr(step, "submit", lambda *_, **__: SUBMITTED)
     monkeypatch.setattr(step, "conclude", lambda *_, **__: 0)
     return done
@@ -214,7 +233,7 @@ def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_look_that_fails_destroys_nothing(destroyed: list[str], error: Exception) -> None:
     account: Any = Cloud({"State": "RUNNING"}, error)
     with pytest.raises(step.NotEndedError) as caught:
-        run_step.once(account, {}, Console(quiet=True), ONE_SHOT)
+        run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT)
     assert destroyed == []
     assert caught.value.__notes__ == ["ONESHOT=1 destroyed nothing: the cluster bills until make destroy."]
 
@@ -226,14 +245,14 @@ def test_a_step_that_is_refused_destroys_nothing(destroyed: list[str], monkeypat
     monkeypatch.setattr(step, "submit", refuse)
     account: Any = Cloud({"State": "RUNNING"})
     with pytest.raises(step.NotEndedError, match="the step s-0 is RUNNING") as caught:
-        run_step.once(account, {}, Console(quiet=True), ONE_SHOT)
+        run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT)
     assert (destroyed, caught.value.exit_code) == ([], 22)
 
 
 @pytest.mark.parametrize("state", ["COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"])
 def test_a_step_that_has_ended_ends_the_cluster(destroyed: list[str], state: str) -> None:
     account: Any = Cloud({"State": "RUNNING"}, {"State": state})
-    run_step.once(account, {}, Console(quiet=True), ONE_SHOT)
+    run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT)
     assert destroyed == ["results", "destroy"]
 
 
@@ -243,7 +262,7 @@ def test_ctrl_c_ends_the_cluster(destroyed: list[str], monkeypatch: pytest.Monke
 
     monkeypatch.setattr(step, "watch", interrupted)
     account: Any = Cloud({"State": "RUNNING"})
-    assert run_step.once(account, {}, Console(quiet=True), ONE_SHOT) == 130
+    assert run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT) == 130
     assert destroyed == ["destroy"]
 
 
@@ -256,5 +275,5 @@ def test_results_that_cannot_be_fetched_do_not_keep_the_cluster(
     monkeypatch.setattr(run_step, "fetch_results", fails)
     account: Any = Cloud({"State": "COMPLETED"})
     with pytest.raises(boto.EndpointConnectionError):
-        run_step.once(account, {}, Console(quiet=True), ONE_SHOT)
+        run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT)
     assert destroyed == ["destroy"]

@@ -20,13 +20,13 @@ from tests.rehearsal.support import COMMANDS as TYPED_BY_PROGRAM
 from tests.rehearsal.support import REPO
 
 MAKEFILE = (REPO / "Makefile").read_text()
-NO_SERVER = "the embedded AWS of ENV=local is not running: start it with make local-up."
+NO_SERVER = "the embedded AWS of ENV=local is not running: there is no cluster and no bucket. Fix: make apply starts it"
 LINES = [
     ("help", 0, "Run the whole cycle on the embedded AWS"),
     ("help-all", 0, "Explain the exit codes"),
     ("fmt-check", 0, ""),
     ("local-fault FAULT=none", 2, "start it with make local-up"),
-    ("operators", 2, "start it with make local-up"),
+    ("operators", 2, NO_SERVER),
     ("github", 2, "Fix: REPOSITORY=owner/name"),
     ("help-exit", 0, "there is no cluster"),
     ("sample SOURCE=photos CLASSES=5 IMAGES=2 DEST=small", 0, "10 images"),
@@ -38,8 +38,8 @@ LINES = [
     ("prices ENV=local", 2, "Fix: "),
     ("local-up YARN=1", 2, "Fix: make yarn-jars fetches them (101 MB, once)"),
     ("run-local K=many", 2, "run-local: K=many is not a number. Fix: for example K=50."),
-    ("dataset SOURCE=nowhere", 2, "The source nowhere is not known here: choose SOURCE= from github, kaggle."),
-    ("wheelhouse ARCH=riscv", 2, "ARCH=riscv is not known: choose from x86_64, aarch64, arm64."),
+    ("dataset SOURCE=nowhere", 2, "The source nowhere is not known here. Fix: choose SOURCE= from github, kaggle."),
+    ("wheelhouse ARCH=riscv", 2, "ARCH=riscv is not known. Fix: choose from x86_64, aarch64, arm64."),
     ("studio-notebook", 2, NO_SERVER),
     ("studio-open", 2, NO_SERVER),
     ("studio-stop", 2, NO_SERVER),
@@ -47,7 +47,7 @@ LINES = [
     ("plan-report BASE=nothing", 2, "Fix: BASE= names a commit that is here, for instance BASE=origin/main"),
     ("yarn-jars IVY_SETTINGS=nothing.xml", 2, "give Ivy a settings file that names your mirror"),
     ("neighbours", 2, "Fix: make neighbours IMAGE=path/of/a/photograph.jpg."),
-    ("tune PRECISION=f16", 2, "PRECISION=f16 is not known: choose from f32, bf16."),
+    ("tune PRECISION=f16", 2, "PRECISION=f16 is not known. Fix: choose from f32, bf16."),
     ("classify OUTPUT=nothing", 2, "Fix: make run-local, or make run-step and make results"),
     ("export OUTPUT=nothing", 2, "export: TO= was not given. Fix: TO=projector, TO=fiftyone or TO=spotlight."),
     ("bench ARGS=nothing", 2, "error: no benchmark is called nothing; there are notebook,"),

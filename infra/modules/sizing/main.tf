@@ -7,7 +7,10 @@ locals {
   capable = { for fleet, types in local.given : fleet => [for type in types : type if var.precision == "f32" || contains(local.bf16_families, split(".", type)[0])] }
   asked   = { for fleet, types in local.capable : fleet => length(types) > 0 ? types : local.given[fleet] }
 
-  images_per_second = var.images_per_second_per_vcpu * (var.precision == "bf16" ? var.bf16_factor : 1)
+  # EMR may give any type of a fleet, so the slowest counts. `make bench-tables` writes the file: `make cost` has its numbers too.
+  speeds            = jsondecode(file("${path.module}/speeds.json"))
+  slowest           = min([for type in flatten(values(local.asked)) : try(local.speeds[var.precision][split(".", type)[0]], local.speeds.slowest)]...)
+  images_per_second = coalesce(var.images_per_second_per_vcpu, local.slowest)
 
   used_types = distinct(concat(local.primary_types, local.one_node ? [] : concat(local.asked.core, local.asked.task)))
 

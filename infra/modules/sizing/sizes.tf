@@ -20,8 +20,8 @@ locals {
     r6g = { architecture = "arm64", kind = "memory" }
   }
 
-  # Intel's since Sapphire Rapids (AMX): what PRECISION=bf16 runs on (https://aws.amazon.com/ec2/instance-types/m7i/).
-  bf16_families = ["m7i", "c7i"]
+  # What PRECISION=bf16 runs on: Intel's since Sapphire Rapids (AMX).
+  bf16_families = keys(local.speeds.bf16)
 
   shapes = {
     xlarge = {

@@ -119,12 +119,12 @@ variable "max_units" {
 }
 
 variable "images_per_second_per_vcpu" {
-  description = "Images that one vCPU featurizes in a second. Half of the 130 to 146 that were measured on a whole core, because a vCPU of Intel and AMD types is half a core."
+  description = "Images that one vCPU featurizes in a second, in the precision of the runs; null takes that of the slowest type, by speeds.json."
   type        = number
-  default     = 65
+  default     = null
 
   validation {
-    condition     = var.images_per_second_per_vcpu > 0
+    condition     = var.images_per_second_per_vcpu == null ? true : var.images_per_second_per_vcpu > 0
     error_message = "images_per_second_per_vcpu must be above 0."
   }
 }
@@ -137,17 +137,6 @@ variable "precision" {
   validation {
     condition     = contains(["f32", "bf16"], var.precision)
     error_message = "precision must be f32 or bf16."
-  }
-}
-
-variable "bf16_factor" {
-  description = "How many times as many images a vCPU featurizes in bf16: the least that was measured, 1.75 to 2.2."
-  type        = number
-  default     = 1.75
-
-  validation {
-    condition     = var.bf16_factor >= 1
-    error_message = "bf16_factor must be at least 1."
   }
 }
 

@@ -442,10 +442,10 @@ run "bf16_asks_only_for_processors_that_have_it" {
     task_types                 = ["c7i.2xlarge", "m5.2xlarge"]
     images                     = 21000
     minutes                    = 2
-    images_per_second_per_vcpu = 50
+    images_per_second_per_vcpu = 87.5
   }
 
-  # 21,000 / (50 × 1.75 × 60 s) = 4 vCPUs; in single precision 7.
+  # 21,000 / (87.5 × 60 s) = 4 vCPUs.
   assert {
     condition     = output.primary_types == tolist(["m7i.xlarge"]) && output.core_types == tolist(["m7i.xlarge"]) && output.task_types == tolist(["c7i.2xlarge"]) && output.worker_vcpus == 4
     error_message = "m5 and m6i would refuse the run"
@@ -464,4 +464,24 @@ run "refuses_bf16_without_such_processors" {
   }
 
   expect_failures = [output.core_types]
+}
+
+run "the_slowest_type_that_may_come_sizes_it" {
+  command = plan
+
+  module {
+    source = "../modules/sizing"
+  }
+
+  variables {
+    core_units    = 0
+    primary_types = ["m7i.xlarge", "m5.xlarge"]
+    images        = ceil(jsondecode(file("../modules/sizing/speeds.json")).f32.m5 * 4 * 120) + 100
+    minutes       = 3
+  }
+
+  assert {
+    condition     = output.worker_vcpus == 8
+    error_message = "m5 needs more than four vCPUs for them, m7i would not"
+  }
 }

@@ -54,7 +54,9 @@ def read_classes(text: str) -> list[str]:
         try:
             names = json.loads(text)
         except json.JSONDecodeError as error:
-            raise UsageError(f"CLASSES looks like a JSON list but is none: {error}.") from None
+            raise UsageError(
+                f"CLASSES looks like a JSON list but is none ({error}). Fix: names separated by semicolons."
+            ) from None
         return [str(name) for name in names]
     return [name.strip() for name in text.split(";") if name.strip()]
 
@@ -95,7 +97,7 @@ def read_number(environ: Mapping[str, str], name: str) -> float | int | None:
         return None
     if not is_amount(text):
         example = OPTIONS[name].count or OPTIONS[name].amount
-        raise WrongUseError(f"{name}={text} is not a number; write for instance {name}={example}.")
+        raise WrongUseError(f"{name}={text} is not a number. Fix: for example {name}={example}.")
     value = float(text)
     return int(value) if value.is_integer() else value
 

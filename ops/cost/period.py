@@ -17,7 +17,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from ops.cost.money import rounded
+from ops.cost.money import round_amount
 from ops.prices import table as prices
 
 MINIMUM_SECONDS = Decimal(60)
@@ -28,7 +28,7 @@ COMPONENTS = ("ec2", "emr", "ebs")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Node:
+class PricedNode:
     """An instance of a cluster and its price.
 
     Attributes
@@ -66,7 +66,7 @@ class Span:
     end: datetime
 
 
-def volumes_gib(cluster: Mapping[str, Any], fleets: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Decimal]:
+def sum_volumes(cluster: Mapping[str, Any], fleets: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Decimal]:
     """GiB of root and data volumes by fleet id and instance type, from DescribeCluster and ListInstanceFleets."""
     root = Decimal(cluster.get("EbsRootVolumeSize") or 15)  # EMR 7's default
     return {
@@ -77,20 +77,20 @@ def volumes_gib(cluster: Mapping[str, Any], fleets: Sequence[Mapping[str, Any]])
     }
 
 
-def nodes(
+def price_nodes(
     region: str,
     instances: Iterable[Mapping[str, Any]],
     fleets: Sequence[Mapping[str, Any]],
     cluster: Mapping[str, Any],
     book: prices.Book,
-) -> list[Node]:
+) -> list[PricedNode]:
     """The nodes of a cluster with their prices, from ListInstances, ListInstanceFleets and DescribeCluster.
 
     Raises
     ------
     prices.UnknownPriceError : a type has no price in this region
     """
-    sizes, roles = volumes_gib(cluster, fleets), {fleet["Id"]: ROLES[fleet["InstanceFleetType"]] for fleet in fleets}
+    sizes, roles = sum_volumes(cluster, fleets), {fleet["Id"]: ROLES[fleet["InstanceFleetType"]] for fleet in fleets}
     gp3 = book.service(region, "ebs_gp3")
     found = []
     for instance in instances:
@@ -101,7 +101,7 @@ def nodes(
         fleet, spot = str(instance.get("InstanceFleetId")), instance.get("Market") == "SPOT"
         inferred = {"ec2" if name == "spot" else name for name in kind.inferred if name != ("ec2" if spot else "spot")}
         found.append(
-            Node(
+            PricedNode(
                 id=str(instance.get("Ec2InstanceId") or instance["Id"]),
                 role=roles.get(fleet, "node"),
                 type=kind.type,
@@ -118,7 +118,7 @@ def nodes(
     return found
 
 
-def spans_of_steps(steps: Iterable[Mapping[str, Any]], until: datetime) -> list[Span]:
+def list_spans(steps: Iterable[Mapping[str, Any]], until: datetime) -> list[Span]:
     """When a cluster worked, from ListSteps; a step that still runs counts up to a moment."""
     timelines = [step["Status"]["Timeline"] for step in steps]
     return [
@@ -128,7 +128,7 @@ def spans_of_steps(steps: Iterable[Mapping[str, Any]], until: datetime) -> list[
     ]
 
 
-def period_of(step_id: str, steps: Sequence[Mapping[str, Any]], nodes_: Sequence[Node]) -> Span:
+def find_period(step_id: str, steps: Sequence[Mapping[str, Any]], nodes_: Sequence[PricedNode]) -> Span:
     """The time that a step bears: from the end of the step before it, or the cluster's beginning, to its own end."""
     ends = {
         step["Id"]: step["Status"]["Timeline"]["EndDateTime"]
@@ -142,14 +142,14 @@ def period_of(step_id: str, steps: Sequence[Mapping[str, Any]], nodes_: Sequence
     return Span(max([start, *before]), own)
 
 
-def _state(node: Node, moment: datetime, work: Sequence[Span]) -> str:
+def _state(node: PricedNode, moment: datetime, work: Sequence[Span]) -> str:
     if node.ready is None or moment < node.ready:
         return "bootstrap"
     return "work" if any(span.start <= moment < span.end for span in work) else "idle"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bill:
+class PeriodCost:
     """What a period cost, in dollars to six places.
 
     Attributes
@@ -173,7 +173,7 @@ class Bill:
         return sum(self.by_state.values(), Decimal(0))
 
 
-def bill(period: Span, nodes_: Sequence[Node], work: Sequence[Span]) -> Bill:
+def price_period(period: Span, nodes_: Sequence[PricedNode], work: Sequence[Span]) -> PeriodCost:
     """What some nodes cost in a period, split by what they did.
 
     An instance's minute of minimum goes to what it did first. Bills of periods that follow each other add up to the
@@ -195,17 +195,17 @@ def bill(period: Span, nodes_: Sequence[Node], work: Sequence[Span]) -> Bill:
                 by_component[name] += usd
                 by_state[_state(node, start, work)] += usd
                 by_node[node.id] = by_node.get(node.id, Decimal(0)) + usd
-    return Bill(
+    return PeriodCost(
         period=period,
-        by_state={name: rounded(usd) for name, usd in by_state.items()},
-        by_component={name: rounded(usd) for name, usd in by_component.items()},
-        by_node={name: rounded(usd) for name, usd in by_node.items()},
+        by_state={name: round_amount(usd) for name, usd in by_state.items()},
+        by_component={name: round_amount(usd) for name, usd in by_component.items()},
+        by_node={name: round_amount(usd) for name, usd in by_node.items()},
         seconds=_seconds(period, nodes_, work),
         inferred=frozenset[str]().union(*(node.inferred for node in nodes_ if node.id in by_node)),
     )
 
 
-def _seconds(period: Span, nodes_: Sequence[Node], work: Sequence[Span]) -> dict[str, Decimal]:
+def _seconds(period: Span, nodes_: Sequence[PricedNode], work: Sequence[Span]) -> dict[str, Decimal]:
     """The period by the clock: until the first node is ready, with a step, without one."""
     ready = min((node.ready for node in nodes_ if node.ready), default=period.end)
     seconds = dict.fromkeys(STATES, Decimal(0))

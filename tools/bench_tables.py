@@ -1,0 +1,301 @@
+"""`make bench-tables`: the numbers of README and docs that `make bench` measured, each with its day, from its results.
+
+Text between ``<!-- bench: NAME -->`` and ``<!-- end of bench -->`` is written by the function of that name below; the
+table of docs/elsewhere/one-machine.md and the speeds that infra/modules/sizing reads are written too. Tests compute all
+of it again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from ops.core.console import Console
+from ops.core.errors import OperatorError, TerraformError
+from ops.core.paths import ROOT
+from ops.cost.speed import compute_families, read_bench_speed
+from tools import machine_table
+
+SPEEDS = ROOT / "infra" / "modules" / "sizing" / "speeds.json"
+RESULTS = ROOT / "benchmarks" / "results"
+PAGES = ("README.md", "README.fr.md", "docs/performance.md")
+_BLOCK = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- end of bench -->\n)", re.DOTALL)
+WIDTH = 140
+SLOTS = 1000
+"""Of the arithmetic for a hundred million images."""
+PROMISED = 5500
+"""GET and HEAD requests a second: https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html."""
+
+
+class Result:
+    """One benchmark's committed result.
+
+    Raises
+    ------
+    OperatorError
+        When it is not there, or holds no such number.
+    """
+
+    def __init__(self, name: str, folder: Path = RESULTS) -> None:
+        self._name = name
+        try:
+            self._record: Mapping[str, Any] = json.loads((folder / f"{name}.json").read_text())
+        except (OSError, ValueError) as error:
+            raise OperatorError(f"{name}.json cannot be read ({error}). Fix: make bench ONLY={name}.") from error
+
+    def __getitem__(self, series: str) -> float:
+        """The median of a series."""
+        return float(self._get("series", series, "median"))
+
+    def _get(self, *keys: Any) -> Any:
+        value: Any = self._record
+        try:
+            for key in keys:
+                value = value[key]
+        except (KeyError, IndexError) as error:
+            raise OperatorError(f"{self._name}.json has no {error}. Fix: make bench ONLY={self._name}.") from error
+        return value
+
+    def check(self, place: int = 0) -> float:
+        return float(self._get("checks", place, "value"))
+
+    def verdict(self, *places: int) -> str:
+        """What of some checks is wanted, and whether all reach it, as two cells."""
+        checks = [self._get("checks", place) for place in places or (0,)]
+        sign = "≥" if checks[0]["at_least"] else "≤"
+        unit = "%" if checks[0]["unit"] == "%" else f" {checks[0]['unit']}"
+        reached = [check["reached"] for check in checks]
+        word = "reached" if all(reached) else "not reached" if not any(reached) else "in part"
+        return f"{sign} {checks[0]['bound']:g}{unit} | {word}"
+
+    def setting(self, name: str) -> Any:
+        return self._get("settings", name)
+
+    @property
+    def images(self) -> str:
+        return str(self.setting("images")).split()[0]
+
+    @property
+    def day(self) -> str:
+        return f"{self._get('measured')[:10]}, {self.setting('repeats')}"
+
+    @property
+    def machine(self) -> str:
+        return f"{self._get('machine', 'cores')} cores of an {self._get('machine', 'cpu')}"
+
+
+def _describe_bare(bare: Result) -> tuple[str, str]:
+    loops = f"{bare.setting('loops')} bare loops of {bare.setting('fastest')}"
+    rates = f"{bare['the job']:.0f} against {bare[loops]:.0f} images/s: {bare.check():.1f}%"
+    return f"featurization, {bare.images} images, against {loops} without Spark", rates
+
+
+def _describe_notebook(notebook: Result) -> tuple[str, str]:
+    what = "the usual notebook (binaryFile, iterator pandas UDF, `predict`; one model per worker)"
+    rates = f"{notebook['the job']:.0f} against {notebook['the notebook']:.0f} images/s: {notebook.check():.1f} ×"
+    return f"against {what}, {notebook.images} images", rates
+
+
+def _describe_pca(pca: Result) -> tuple[str, str]:
+    ours, spark = pca["the job's PCA"], pca["pyspark.ml.feature.PCA"]
+    what = f"PCA fit, {pca.setting('rows'):,} × {pca.setting('columns'):,}, against `pyspark.ml.feature.PCA`"
+    return f"{what}, both from Parquet", f"{ours:.1f} against {spark:.1f} s: {pca.check():.1f} ×"
+
+
+def _describe_scale(scale: Result) -> tuple[str, str]:
+    seconds = [f"{scale[name]:.0f} s" for name in ("first run", "second run", "another K")]
+    what = f"{scale.images} images: a whole run, a second one over it, another K (share of the first)"
+    return what, f"{', '.join(seconds)}: {scale.check(0):.1f}%, {scale.check(1):.1f}%"
+
+
+ROWS: dict[str, tuple[tuple[Callable[[Result], tuple[str, str]], tuple[int, ...]], ...]] = {
+    "bare": ((_describe_bare, (0,)),),
+    "latency": (
+        (lambda r: (f"the same with 30 ms added to every read, {r.images} images", f"{r.check():.1f}%"), (0,)),
+    ),
+    "notebook": ((_describe_notebook, (0,)),),
+    "pca": ((_describe_pca, (0,)),),
+    "fixed": (
+        (lambda r: ("a whole run of 25 images, start to end", f"{r['25 images: whole run']:.1f} s"), (0,)),
+        (
+            lambda r: (
+                "everything but featurization at 30,000 images",
+                f"{r['30,000 images: all else']:.1f} of {r['30,000 images: whole run']:.0f} s: {r.check(1):.1f}%",
+            ),
+            (1,),
+        ),
+    ),
+    "rivals": (
+        (
+            lambda r: (
+                f"featurization of {r.images} images against a Daft pipeline, and against Ray Data",
+                f"{r.check(0):.2f} ×, {r.check(1):.2f} ×",
+            ),
+            (0, 1),
+        ),
+    ),
+    "scale": ((_describe_scale, (0, 1)),),
+    "uploads": (
+        (
+            lambda r: (
+                f"`make upload-dataset` of {r.images} photographs, and fetching a result of "
+                f"{r.setting('result_bytes') / 1e6:.0f} MB, against `aws s3 sync`",
+                f"{r.check(0):.2f} ×, {r.check(1):.2f} × its time",
+            ),
+            (0, 1),
+        ),
+    ),
+    "node_bootstrap": (
+        (
+            lambda r: ("a node's bootstrap from a local wheelhouse, byte-compiled", f"{r['total']:.1f} s"),
+            (0,),
+        ),
+    ),
+    "memory": (
+        (
+            lambda r: (
+                "memory from 3,000 to 30,000 images: driver's JVM / its Python / largest worker",
+                " / ".join(f"{r.check(place):.2f} ×" for place in range(3)),
+            ),
+            (0, 1, 2),
+        ),
+    ),
+}
+"""Of the table of targets, by benchmark: what a row says, and which checks judge it."""
+
+
+def targets() -> str:
+    """The table of targets; what was not measured yet has no row."""
+    lines = ["| what | measured | wanted | | day, repeats |", "|---|---|---|---|---|"]
+    for name, rows in ROWS.items():
+        if (RESULTS / f"{name}.json").exists():
+            result = Result(name)
+            lines += [
+                f"| {' | '.join(say(result))} | {result.verdict(*checks)} | {result.day} |" for say, checks in rows
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def engines() -> str:
+    """Bare engines, and why no job reaches eight times the notebook."""
+    bare, notebook = Result("bare"), Result("notebook")
+    names = ("TensorFlow", "LiteRT", "ONNX Runtime", "OpenVINO")
+    loops = bare.setting("loops")
+    rates = [f"{name} {bare[f'{loops} loops of {name}, a tenth']:.0f}" for name in names]
+    most = bare[f"{loops} bare loops of {bare.setting('fastest')}"] / notebook["the notebook"]
+    return _wrap(
+        f"Bare engines on all cores, without Spark: {', '.join(rates)} images/s. The fastest is {most:.1f} times as "
+        "fast as "
+        "the notebook, so on this processor no job can be eight times as fast, nor four."
+    )
+
+
+def rivals() -> str:
+    """Daft, Ray Data and the notebook beside the job."""
+    result = Result("rivals")
+    lines = [
+        "| | images/s while featurizing | s from start to end | what it ends with |",
+        "|---|---:|---:|---|",
+        f"| this job | {_rate(result, 'this job')} | {_ends(result, 'this job')} | features, PCA, checks, report |",
+        *(f"| {name} | {_rate(result, name)} | {_ends(result, name)} | features |" for name in ("Daft", "Ray Data")),
+        f"| the fair notebook, warm | {_rate(result, 'the notebook')} | | features |",
+        f"| bare loops, warm | {_rate(result, 'bare loops')} | | |",
+    ]
+    times = (result["this job, featurizing"] / result[f"{name}, featurizing"] for name in ("Daft", "Ray Data"))
+    daft, ray = times
+    return "\n".join(lines) + (
+        f"\n\n{result.images} photographs on {result.machine}, {result.day} repeats: {daft:.2f} times as fast as Daft "
+        f"(1.5 wanted), {ray:.2f} times as fast as Ray Data.\n"
+    )
+
+
+def _rate(result: Result, name: str) -> str:
+    return f"{result[f'{name}, featurizing']:.0f}"
+
+
+def _ends(result: Result, name: str) -> str:
+    return f"{result[f'{name}, start to end']:.1f}"
+
+
+def paper() -> str:
+    """Computing a hundred million images, and what that asks of S3."""
+    rate = read_bench_speed().per_vcpu
+    hours = Decimal(10**8) / rate / 3600
+    return _wrap(
+        f"Computing: {rate:.0f} images/s per vCPU (estimated from what one core does here): {hours:,.0f} vCPU-hours, "
+        f"{hours / SLOTS * 60:.0f} minutes on {SLOTS:,} slots. A HEAD and a GET an image (pyarrow takes no size that "
+        "is known) "
+        f"are {2 * rate * SLOTS:,.0f} requests/s; {PROMISED / (2 * rate):.0f} vCPUs ask for the {PROMISED:,} a second "
+        "that S3 "
+        "promises for each partition of a bucket's keys."
+    )
+
+
+def readme() -> str:
+    """How fast, in English."""
+    r = Result("rivals")
+    return _wrap(
+        f"On {r.machine}, EfficientNet-Lite0 at 224 pixels, {r.images} photographs: {_rate(r, 'this job')} images per "
+        "second "
+        f"while featurizing, {r['this job, start to end']:.0f} s from start to end with PCA and report. A Daft "
+        "pipeline with "
+        f"the same engine: {_rate(r, 'Daft')} images per second, {r['Daft, start to end']:.0f} s for the features "
+        "alone; "
+        f"Ray Data: {_rate(r, 'Ray Data')}, {r['Ray Data, start to end']:.0f} s."
+    )
+
+
+def readme_fr() -> str:
+    """The same in French."""
+    r = Result("rivals")
+    machine = r.machine.replace("cores of an", "cœurs d'un")
+    return _wrap(
+        f"Sur {machine}, EfficientNet-Lite0 à 224 pixels, {r.images} photos : {_rate(r, 'this job')} images par "
+        "seconde pendant "
+        f"le calcul, {r['this job, start to end']:.0f} s du début à la fin avec ACP et rapport. Une chaîne Daft au "
+        "même "
+        f"moteur : {_rate(r, 'Daft')} images par seconde, {r['Daft, start to end']:.0f} s pour les seules "
+        "caractéristiques ; "
+        f"Ray Data : {_rate(r, 'Ray Data')}, {r['Ray Data, start to end']:.0f} s."
+    )
+
+
+BLOCKS = {block.__name__: block for block in (targets, engines, rivals, paper, readme, readme_fr)}
+
+
+def _wrap(text: str) -> str:
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
+
+
+def fill(text: str) -> str:
+    """A page with its blocks written anew.
+
+    >>> fill("nothing measured here")
+    'nothing measured here'
+    """
+    return _BLOCK.sub(lambda match: f"{match[1]}{BLOCKS[match[2]]()}{match[3]}", text)
+
+
+def main() -> int:
+    """Entry point of `make bench-tables`. Exit code: 0; 1 no figures; 3 no usable Terraform."""
+    try:
+        pages = {ROOT / name: fill((ROOT / name).read_text(encoding="utf-8")) for name in PAGES}
+        pages[SPEEDS] = json.dumps(compute_families(), indent=1) + "\n"
+        pages[machine_table.PAGE] = machine_table.compute_page()
+    except (OperatorError, TerraformError) as error:
+        Console(stderr=True).print(f"bench-tables: {error}", style="red")
+        return error.exit_code
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8")
+        print(path.relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
