@@ -135,7 +135,8 @@ def require_stated_counts(stated: Stated, images: Iterable[DatasetImage], where:
     if counts != (stated.training, stated.test, stated.classes):
         raise DatasetError(
             f"{where} holds {counts[0]} Training and {counts[1]} Test images of {counts[2]} classes, but its readme"
-            f" states {stated.training}, {stated.test} and {stated.classes}. Fix: choose another VERSION=, or another source."
+            f" states {stated.training}, {stated.test} and {stated.classes}. Fix: choose another VERSION=, or another "
+            "source."
         )
 
 

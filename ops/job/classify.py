@@ -113,9 +113,10 @@ def classify(result: Result) -> tuple[classifier.CrossValidation, bool]:
 def show_validation(result: Result, validation: classifier.CrossValidation, written: bool, console: Console) -> None:
     """What came out, for a reader."""
     first, second = validation.by_fold
+    classes, scores = len(validation.labels), result.summary["k"]
     console.print(
-        f"{100 * validation.accuracy:.1f}% of {validation.images:,} images of {len(validation.labels):,} classes are "
-        f"recognised from {result.summary['k']:,} scores (folds: {100 * first:.1f} and {100 * second:.1f}%; the largest class alone: "
+        f"{100 * validation.accuracy:.1f}% of {validation.images:,} images of {classes:,} classes are recognised from "
+        f"{scores:,} scores (folds: {100 * first:.1f} and {100 * second:.1f}%; the largest class alone: "
         f"{100 * validation.chance:.1f}%)"
     )
     console.print(f"tested on images it has not seen: {validation.split.statement}")
