@@ -252,6 +252,7 @@ def refusal(code: str, message: str = "no", operation: str = "DescribeStep", **m
         (NotADirectoryError(20, "Not a directory", "/x"), 1, "/x: Not a directory. Fix: free the way"),
         (OSError(28, "No space left on device"), 17, "a disk is full: [Errno 28] No space left on device. Fix: free"),
         (OSError(28, "No space left on device", "/x"), 17, "a disk is full: /x. Fix: free some space there"),
+        (OSError(28, "No space left on device", "/source", None, "/target"), 17, "a disk is full: /target. Fix:"),
         (OSError(122, "Disk quota exceeded", "/x"), 17, "a disk is full: /x. Fix: free some space there"),
         (DiskFullError("a disk is full: x. Fix: y."), 17, "a disk is full: x. Fix: y."),
     ],

@@ -21,6 +21,8 @@ from tests.job.oracle import PCA
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from tests.job.conftest import FinishedRun
+
 pytestmark = pytest.mark.spark
 
 D = 12
@@ -170,11 +172,10 @@ def test_spark_loads_the_model_and_agrees_once_centred(
 Job = Any
 
 
-def test_another_k_or_share_reads_no_image(job: Job, corpus: Path, tmp_path: Path) -> None:
+def test_another_k_or_share_reads_no_image(job: Job, corpus: Path, first_run: FinishedRun) -> None:
     from tests.job.conftest import read_rows
 
-    out = tmp_path / "out"
-    first = job(corpus, out, k=3)
+    out, first = first_run.output, first_run.summary
     x = read_rows(out, "features").values.astype(np.float64)
     spectrum = (out / "pca" / "spectrum.npz").read_bytes()
     for path in corpus.rglob("*.jpg"):  # same size, same time, other bytes: read, it would be rejected
