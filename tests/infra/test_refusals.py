@@ -48,6 +48,7 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
         {
             "release_label": "7.13",
             "enable_studio": True,
+            "task": {"spot_timeout_minutes": 300},
             "kms_key_arn": "alias/fruits",
             "bootstrap_uri": "install_tensorflow.sh",
             "wheelhouse_uri": "s3://bucket/wheelhouse",
@@ -57,6 +58,8 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
             "eu-west-2 is outside the European Union, where this data has to stay (GDPR). "
             f"Choose {EU}; or, if you are free to leave, set allow_non_eu = true.",
             '"7.13" is not the label of an EMR release; labels look like emr-7.13.0.',
+            "Waiting 300 minutes for Spot capacity leaves a cluster that lives 4 hours no time to work. Set "
+            "task.spot_timeout_minutes to at most 210, or ttl_hours higher.",
             "SageMaker Studio inside the VPC must reach SageMaker's own services, and this VPC has no way out. Set "
             "enable_nat = true beside enable_studio = true.",
             "kms_key_arn must be the ARN of a KMS key (not an alias).",
