@@ -257,7 +257,7 @@ def apply(
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
     try:
         with working(console, creating, quiet=not quiet), fault.injected(account, order.fault, fault.AT_START):
-            cluster.apply()
+            cluster.apply_plan(plan)
     except CommandFailedError as error:
         from ops.diagnose import wait as diagnosis  # its tables of causes; every other command does without
 

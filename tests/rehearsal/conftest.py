@@ -14,6 +14,7 @@ from ops.aws.account import Account, Place
 from ops.core.console import Console, Person
 from ops.lifecycle import environment
 from tests.drawn import draw_once
+from tests.infra import provider
 from tests.rehearsal.life import BUCKETS, Life
 from tests.rehearsal.support import Operator
 
@@ -30,13 +31,15 @@ def applications(address: str) -> str:
 def ends(life: Life) -> None:
     """`make destroy` but for its last act, to stop the embedded AWS: first the account is looked at."""
     life.before_destroy()
-    environment.destroy(Account.at(Place()), Console())
+    with provider.attached(life.provider):
+        environment.destroy(Account.at(Place()), Console())
     life.after_destroy()
 
 
-def purges() -> None:
+def purges(life: Life) -> None:
     """`make purge` but for its last act."""
-    environment.purge(Account.at(Place()), Person(), Console(), confirmation=BUCKETS["data"])
+    with provider.attached(life.provider):
+        environment.purge(Account.at(Place()), Person(), Console(), confirmation=BUCKETS["data"])
 
 
 @pytest.fixture(scope="session")
@@ -81,10 +84,12 @@ def history(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         operator.types("run-step", name="after its end")
         operator.types("shell", name="shell after its end")
         operator.follows("the cluster … is TERMINATED", but={"destroy": lambda: ends(life)})
-        operator.does("purge", purges)
+        operator.does("purge", lambda: purges(life))
         life.after_purge()
+        provider.stop()  # it is no process that destroy leaves
         operator.types("destroy", name="destroy of nothing")  # stops the embedded AWS, too
         yield operator
     finally:
+        provider.stop()
         stop = [sys.executable, "-m", "localaws", "stop"]
         subprocess.run(stop, env=operator.environ, cwd=operator.folder, check=False)

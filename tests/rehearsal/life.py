@@ -20,6 +20,7 @@ from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.target import EMULATED_ACCOUNT, Target
 from ops.terraform.variables import Size, make_workspace
 from ops.terraform.workspace import Stack, Workspace
+from tests.infra import provider
 
 REGION = "eu-west-3"
 PURPOSES = ("data", "artifacts", "logs")
@@ -38,6 +39,12 @@ class Account:
     """Of the account's owner."""
     looking: Keys | None = None
     """Of who looks at the account, if that is somebody else."""
+
+    @property
+    def target(self) -> Target:
+        """The account as ENV=local names it."""
+        place = {"region": REGION, "account_id": EMULATED_ACCOUNT}
+        return Target(env="local", **place, endpoint=self.endpoint, keys=self.keys)
 
     def client(self, service: str, **keys: str) -> Any:
         given = keys or (self.looking or self.keys).arguments()
@@ -152,6 +159,8 @@ class Life:
     account: Account
     terraform: Path
     plans: Path
+    provider: str | None
+    """A provider that stays, for the account; what is typed starts its own."""
     seen: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -159,26 +168,20 @@ class Life:
         record, _ = server.status(home)
         account = Account(record.endpoint, record.keys)
         account.looking = make_onlooker(account)
-        return cls(account, terraform, plans)
+        return cls(account, terraform, plans, provider.start(account.target.environment()))
 
     def stack(self, stack: Stack, **extra: Any) -> Workspace:
         """A stack with the variables that `make apply` gives it."""
-        target = Target(
-            env="local",
-            region=REGION,
-            account_id=EMULATED_ACCOUNT,
-            endpoint=self.account.endpoint,
-            keys=self.account.keys,
-        )
-        work = make_workspace(stack, target, Size(), terraform=self.terraform, capture=True)
+        work = make_workspace(stack, self.account.target, Size(), terraform=self.terraform, capture=True)
         work.extra = {**work.extra, **extra}
         return work
 
     def plan(self, stack: Stack) -> tuple[bool, dict[str, list[str]]]:
         """Whether a plan would change something, and what it would do where."""
         work, out = self.stack(stack), self.plans / f"{stack}.tfplan"
-        different = work.plan(out=out)
-        changes = work.show(out)["resource_changes"]
+        with provider.attached(self.provider):
+            different = work.plan(out=out)
+            changes = work.show(out)["resource_changes"] if different else []
         done = {change["address"]: change["change"]["actions"] for change in changes}
         return different, {
             address: actions for address, actions in done.items() if actions not in (["no-op"], ["read"])
@@ -234,7 +237,8 @@ class Life:
 
     def change(self) -> None:
         """Another tag and another idle time are applied."""
-        self.stack("cluster", tags={"Owner": "ana"}, idle_timeout_seconds=1200).apply()
+        with provider.attached(self.provider):
+            self.stack("cluster", tags={"Owner": "ana"}, idle_timeout_seconds=1200).apply()
         emr, cluster = self.account.client("emr"), self.seen["cluster"]
         self.seen |= {
             "changed": emr.describe_cluster(ClusterId=cluster)["Cluster"],
