@@ -42,7 +42,7 @@ class SignedStore(Store):
             named = {"access_key": keys.access_key, "secret_key": keys.secret_key, "session_token": keys.token}
             given = {name: value for name, value in named.items() if value}
             self._signed, self._keys = (
-                fs.S3FileSystem(**make_s3_options(self._authority, self._variables), **given),
+                fs.S3FileSystem(**make_s3_options(self.authority, self._variables), **given),
                 keys,
             )
         return self._signed
