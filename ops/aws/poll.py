@@ -74,8 +74,8 @@ def poll(
     began, lost_since, wait = time.monotonic(), None, pause
     while True:
         try:
-            if (found := look()) is not None:
-                return found
+            if (answer := look()) is not None:
+                return answer
             lost_since, wait = None, pause
         except Exception as error:
             if not is_passing(error):

@@ -183,7 +183,7 @@ def make_state(s3: Any, target: Target) -> list[str]:
     NoStateError
         When the account has it in another region, or somebody else has the name.
     """
-    bucket, done = target.state_bucket, []
+    bucket, changes = target.state_bucket, []
     where = find_region(s3, bucket, target.account_id)
     if where is None:
         place = {} if target.region == "us-east-1" else {"LocationConstraint": target.region}
@@ -198,7 +198,7 @@ def make_state(s3: Any, target: Target) -> list[str]:
                 ) from error
             if code != "BucketAlreadyOwnedByYou":
                 raise
-        done.append(f"made in {target.region}")
+        changes.append(f"made in {target.region}")
     elif where != target.region:
         raise NoStateError(
             f"the bucket {bucket} lies in {where}, not in {target.region}. Fix: REGION={where}; all states of an "
@@ -207,8 +207,8 @@ def make_state(s3: Any, target: Target) -> list[str]:
     for setting in list_settings(bucket):
         if setting.read(s3, bucket) != setting.wanted:
             setting.write(s3, bucket)
-            done.append(setting.name)
-    return done
+            changes.append(setting.name)
+    return changes
 
 
 def make_visibly(account: Account, console: Console) -> None:
@@ -218,6 +218,6 @@ def make_visibly(account: Account, console: Console) -> None:
             done = make_state(account.client("s3"), account.target)
     except (ClientError, BotoCoreError) as error:
         raise NoStateError(f"{error}. Fix: these credentials need the rights of infra/operators.") from error
-    said = ", ".join(done) if done else "is up to date: nothing to do"
-    console.print(f"{account.target.state_bucket}: {said}")
+    summary = ", ".join(done) if done else "is up to date: nothing to do"
+    console.print(f"{account.target.state_bucket}: {summary}")
     console.print("STILL BILLING: what lies in it, some kilobytes; no command removes it")

@@ -107,8 +107,8 @@ def _endpoints(ec2: Any, vpc_ids: list[str], *, deleting: bool = False) -> list[
     filters = [{"Name": "vpc-id", "Values": vpc_ids}, {"Name": "tag:Name", "Values": [ENDPOINT_NAME]}]
     gone = ("deleted",) if deleting else ("deleted", "deleting")
     pages = ec2.get_paginator("describe_vpc_endpoints").paginate(Filters=filters)
-    found = [e for page in pages for e in page["VpcEndpoints"]]
-    return [e["VpcEndpointId"] for e in found if e["State"].lower() not in gone]
+    endpoints = [e for page in pages for e in page["VpcEndpoints"]]
+    return [e["VpcEndpointId"] for e in endpoints if e["State"].lower() not in gone]
 
 
 def _groups(ec2: Any, vpc_ids: list[str], names: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -79,14 +79,14 @@ class Subject:
     @cached_property
     def changes(self) -> list[Change]:
         """Of every stack, against the base and against the account, each resource once, the gravest first."""
-        found: dict[str, Change] = {}
+        by_address: dict[str, Change] = {}
         for plans in (self.compared, self.live):
             for plan in plans.values():
                 for change in list_changes(plan):
-                    known = found.get(change.address)
-                    if known is None or KINDS.index(change.kind) < KINDS.index(known.kind):
-                        found[change.address] = change
-        return list(found.values())
+                    earlier = by_address.get(change.address)
+                    if earlier is None or KINDS.index(change.kind) < KINDS.index(earlier.kind):
+                        by_address[change.address] = change
+        return list(by_address.values())
 
     @cached_property
     def secrets(self) -> set[str]:
@@ -134,28 +134,30 @@ def price_change(subject: Subject) -> Price:
 
 def list_failures(subject: Subject) -> list[Failure]:
     """Every reason not to merge."""
-    found = [
+    reasons = [
         Failure("refused", f"the {stack} stack cannot be planned: {reason}")
         for stack, reason in subject.refused.items()
     ]
     for plan in [*subject.head.values(), *subject.live.values()]:
         for violation in policies.check_plan(plan, ceiling=subject.ceiling, region=subject.region):
             cause: Cause = "price" if violation.policy == "hourly-price" else "policy"
-            if (failure := Failure(cause, str(violation))) not in found:
-                found.append(failure)
+            if (failure := Failure(cause, str(violation))) not in reasons:
+                reasons.append(failure)
     if not subject.allowed:
         for change in subject.changes:
             if change.type in CLUSTERS and change.kind == "replace":
-                found.append(
+                reasons.append(
                     Failure("replace", f"{change.address} would be replaced, because of {name_causes(change)}")
                 )
             elif change.type in KEEPERS and change.kind in ("replace", "destroy"):
-                found.append(Failure("destroy", f"{change.address}, which holds data, would be {name_outcome(change)}"))
-        found += [
+                reasons.append(
+                    Failure("destroy", f"{change.address}, which holds data, would be {name_outcome(change)}")
+                )
+        reasons += [
             Failure("unknown", f"the {stack} stack's base and head could not be compared: {reason}")
             for stack, reason in subject.incomparable.items()
         ]
-    return found
+    return reasons
 
 
 def name_outcome(change: Change) -> str:
@@ -198,12 +200,12 @@ def write_first_line(subject: Subject) -> str:
     clusters = [change for change in subject.changes if change.type in CLUSTERS]
     replaced = [change for change in clusters if change.kind == "replace"]
     if replaced:
-        said = []
+        texts = []
         for change in replaced:
             why = list_forcing(change) or [name_trigger(change, subject)]
             more = f" and {len(why) - MOST_REASONS} more" if len(why) > MOST_REASONS else ""
-            said.append(f"{quote_code(change.address)}, because of {', '.join(why[:MOST_REASONS])}{more}")
-        return f"**This change would replace the cluster** {'; '.join(said)}."
+            texts.append(f"{quote_code(change.address)}, because of {', '.join(why[:MOST_REASONS])}{more}")
+        return f"**This change would replace the cluster** {'; '.join(texts)}."
     if ended := [change for change in clusters if change.kind == "destroy"]:
         return f"**This change would destroy the cluster** {', '.join(quote_code(change.address) for change in ended)}."
     if subject.refused:
@@ -216,10 +218,10 @@ def write_first_line(subject: Subject) -> str:
 def list_forcing(change: Change) -> list[str]:
     """The attributes that make the provider replace a resource: simple ones with their values, then blocks by name."""
     simple, blocks = [], []
-    for one in (one for one in change.attributes if one.forces):
-        top = one.path.partition(".")[0]
-        if top == one.path and not (parse_document(one.before) and parse_document(one.after)):
-            before, after = (quote_code(shorten(value) or "null") for value in (one.before, one.after))
+    for attribute in (attribute for attribute in change.attributes if attribute.forces):
+        top = attribute.path.partition(".")[0]
+        if top == attribute.path and not (parse_document(attribute.before) and parse_document(attribute.after)):
+            before, after = (quote_code(shorten(value) or "null") for value in (attribute.before, attribute.after))
             simple.append(f"{quote_code(top)} ({before} → {after})")
         elif quote_code(top) not in blocks:
             blocks.append(quote_code(top))
@@ -235,11 +237,11 @@ def name_trigger(change: Change, subject: Subject) -> str:
     ]
     if not beside:
         return name_causes(change)
-    one = next((one for one in beside[0].attributes if one.path == "input"), beside[0].attributes[0])
-    was, is_ = different_words(one.before, one.after)
-    return (
-        f"{quote_code(f'{beside[0].address}.{one.path}')} ({quote_code(was or 'null')} → {quote_code(is_ or 'null')})"
+    attribute = next(
+        (attribute for attribute in beside[0].attributes if attribute.path == "input"), beside[0].attributes[0]
     )
+    before, after = (quote_code(text or "null") for text in different_words(attribute.before, attribute.after))
+    return f"{quote_code(f'{beside[0].address}.{attribute.path}')} ({before} → {after})"
 
 
 def different_words(before: str, after: str) -> tuple[str, str]:
@@ -265,13 +267,13 @@ def list_addresses(addresses: Iterable[str]) -> str:
 
 def write_destroyed_line(subject: Subject) -> str:
     """What would be gone afterwards, and what would be made anew."""
-    found = subject.changes
-    gone = [change.address for change in found if change.kind == "destroy"]
-    anew = [change.address for change in found if change.kind == "replace" and change.type not in CLUSTERS]
-    said = [f"Destroys {len(gone)}: {list_addresses(gone)}." if gone else "Destroys nothing."]
+    changes = subject.changes
+    gone = [change.address for change in changes if change.kind == "destroy"]
+    anew = [change.address for change in changes if change.kind == "replace" and change.type not in CLUSTERS]
+    sentences = [f"Destroys {len(gone)}: {list_addresses(gone)}." if gone else "Destroys nothing."]
     if anew:
-        said.append(f"Makes {len(anew)} anew: {list_addresses(anew)}.")
-    return " ".join(said)
+        sentences.append(f"Makes {len(anew)} anew: {list_addresses(anew)}.")
+    return " ".join(sentences)
 
 
 def write_price_line(subject: Subject) -> str:
@@ -293,17 +295,17 @@ def write_price_line(subject: Subject) -> str:
     return f"{line}, before tax{allowed}." + (f" {old[0].upper()}{old[1:]}" if old else "")
 
 
-def count_changes(found: Sequence[Change]) -> str:
+def count_changes(changes: Sequence[Change]) -> str:
     """How much a plan does.
 
     >>> count_changes([])
     'no change'
     """
-    counts = Counter(change.kind for change in found)
+    counts = Counter(change.kind for change in changes)
     words = {"replace": "to replace", "destroy": "to destroy", "update": "to change", "create": "to create"}
-    said = [f"{counts[kind]} {word}" for kind, word in words.items() if counts[kind]]  # type: ignore[index]
-    said += [f"{counts['forget']} to forget"] if counts["forget"] else []
-    return ", ".join(said) or "no change"
+    parts = [f"{counts[kind]} {word}" for kind, word in words.items() if counts[kind]]  # type: ignore[index]
+    parts += [f"{counts['forget']} to forget"] if counts["forget"] else []
+    return ", ".join(parts) or "no change"
 
 
 def fold_details(title: str, parts: Sequence[str], room: int, *, language: str = "diff") -> str:
@@ -373,9 +375,9 @@ def list_details(subject: Subject) -> tuple[list[str], list[Section]]:
     titles = {"against the base, if it stood": subject.compared, f"against what stands in {subject.env}": subject.live}
     for against, plans in titles.items():
         for stack, plan in plans.items():
-            if found := list_changes(plan):
-                parts = ["\n".join(render_lines(change)) for change in found]
-                sections.append(Section(f"{stack}, {against}: {count_changes(found)}", parts))
+            if changes_ := list_changes(plan):
+                parts = ["\n".join(render_lines(change)) for change in changes_]
+                sections.append(Section(f"{stack}, {against}: {count_changes(changes_)}", parts))
             else:
                 unchanged.append(f"{stack}, {against}: no change  ")
     return unchanged, sections
@@ -410,7 +412,7 @@ def render_comment(subject: Subject, *, limit: int = LIMIT) -> str:
 
 def make_verdict(subject: Subject) -> dict[str, Any]:
     """The same for a program."""
-    price, found, hide = price_change(subject), subject.changes, subject.hide
+    price, changes, hide = price_change(subject), subject.changes, subject.hide
     broken = list_failures(subject)
     return {
         "ok": not broken,
@@ -419,10 +421,10 @@ def make_verdict(subject: Subject) -> dict[str, Any]:
         "failures": [{"cause": failure.cause, "message": hide(failure.message)} for failure in broken],
         "clusters_replaced": [
             {"address": hide(change.address), "because": list(change.because), "triggered": change.triggered}
-            for change in found
+            for change in changes
             if change.type in CLUSTERS and change.kind == "replace"
         ],
-        "destroyed": [hide(change.address) for change in found if change.kind == "destroy"],
+        "destroyed": [hide(change.address) for change in changes if change.kind == "destroy"],
         "usd_an_hour": {
             "before": price.before,
             "after": price.after,

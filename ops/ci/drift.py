@@ -69,29 +69,31 @@ def make_title(drift: Drift) -> str:
 
 def render_issue(drift: Drift) -> str:
     """The issue's text, its marker last."""
-    said: list[str] = []
+    sentences: list[str] = []
     details: list[str] = []
     if drift.unplanned:
-        said.append("The storage stack could not be planned, so whether it differs from the code is not known.")
+        sentences.append("The storage stack could not be planned, so whether it differs from the code is not known.")
         details.append(fold_details("Terraform's reasons", drift.unplanned.splitlines(), LIMIT // 4, language="text"))
     elif drift.changes:
-        said.append(f"**The storage stack differs from the code**: an apply would find {count_changes(drift.changes)}.")
+        sentences.append(
+            f"**The storage stack differs from the code**: an apply would find {count_changes(drift.changes)}."
+        )
         parts = ["\n".join(render_lines(change)) for change in drift.changes]
         details.append(fold_details("what an apply would do", parts, LIMIT // 2))
     else:
-        said.append("The storage stack is what the code says.")
+        sentences.append("The storage stack is what the code says.")
     if drift.billing:
         listed = quote_block("\n".join(drift.billing[:MOST]), "text")
-        said.append(f"**{len(drift.billing)} of ours bill by the hour:**\n\n{listed}")
+        sentences.append(f"**{len(drift.billing)} of ours bill by the hour:**\n\n{listed}")
         if len(drift.billing) > MOST:
-            said.append(
+            sentences.append(
                 f"and {len(drift.billing) - MOST} more; {quote_code(f'make billing ENV={drift.env}')} lists them all."
             )
     else:
-        said.append("Nothing of ours that was seen bills by the hour.")
+        sentences.append("Nothing of ours that was seen bills by the hour.")
     if drift.unseen:
-        said.append("Not looked at:\n\n" + quote_block("\n".join(drift.unseen[:MOST]), "text"))
-    text = "\n\n".join([*said, *details, make_drift_marker(drift.env)]) + "\n"
+        sentences.append("Not looked at:\n\n" + quote_block("\n".join(drift.unseen[:MOST]), "text"))
+    text = "\n\n".join([*sentences, *details, make_drift_marker(drift.env)]) + "\n"
     return mask_text(
         text, secrets=find_secrets(drift.plan) if drift.plan else (), accounts=[drift.account] if drift.account else ()
     )
@@ -110,12 +112,12 @@ def find_drift(account: Account, home: Path, console: Console) -> Drift:
     except CommandFailedError as error:
         unplanned = extract_reasons(error)
     with working(console, "looking for what bills"):
-        found = list_running_costs(account, prices.table(), buckets=False)
+        costs = list_running_costs(account, prices.table(), buckets=False)
     return Drift(
         env=env,
         plan=plan,
         unplanned=unplanned,
-        billing=[f"{item.kind} {item.id}: {item.about}; {item.price}. Remove: {item.remove}" for item in found.hourly],
-        unseen=list(found.unseen),
+        billing=[f"{item.kind} {item.id}: {item.about}; {item.price}. Remove: {item.remove}" for item in costs.hourly],
+        unseen=list(costs.unseen),
         account=account.target.account_id,
     )

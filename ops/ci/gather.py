@@ -42,8 +42,8 @@ def check_out(ref: str, destination: Path, root: Path = ROOT) -> None:
             f"git cannot give {', '.join(PLANNED)} of BASE={ref} ({done.stderr.strip()}). "
             "Fix: BASE= names a commit that is here, for instance BASE=origin/main after git fetch."
         )
-    with tarfile.open(archive) as held:
-        held.extractall(destination, filter="data")
+    with tarfile.open(archive) as tar:
+        tar.extractall(destination, filter="data")
     archive.unlink()
 
 
@@ -74,8 +74,8 @@ def make_offline(stack: Stack, target: Target, root: Path, home: Path, size: Siz
 def extract_reasons(error: CommandFailedError) -> str:
     """Terraform's errors in what it printed, without the plan before them."""
     text = error.output or str(error)
-    found = text.find("\nError: ")
-    return (text[found:] if found >= 0 else text[-4000:]).strip()
+    begin = text.find("\nError: ")
+    return (text[begin:] if begin >= 0 else text[-4000:]).strip()
 
 
 def compare_checkouts(
@@ -89,7 +89,7 @@ def compare_checkouts(
     home : where copies, states and plans are kept
     """
     terraform = find_terraform()
-    found: dict[str, dict[str, Any]] = {name: {} for name in ("base", "head", "compared", "incomparable", "refused")}
+    plans: dict[str, dict[str, Any]] = {name: {} for name in ("base", "head", "compared", "incomparable", "refused")}
     for stack in STACKS:
         with working(console, f"{stack}: planning the head"):
             after = make_offline(stack, target, root, home / "head", size, terraform)
@@ -98,30 +98,30 @@ def compare_checkouts(
             out.parent.mkdir(parents=True, exist_ok=True)
             try:
                 after.plan(out=out)
-                found["head"][stack] = after.show(out)
+                plans["head"][stack] = after.show(out)
             except CommandFailedError as error:
-                found["refused"][stack] = extract_reasons(error)
+                plans["refused"][stack] = extract_reasons(error)
                 continue
         if hash_stack(root, stack, target.env) == hash_stack(
             base, stack, target.env
         ):  # nothing that a plan is made of differs, so nothing would change
-            found["base"][stack] = found["head"][stack]
-            found["compared"][stack] = {"resource_changes": []}
+            plans["base"][stack] = plans["head"][stack]
+            plans["compared"][stack] = {"resource_changes": []}
             continue
         with working(console, f"{stack}: planning the head against the base"):
             before = make_offline(stack, target, base, home / "base", size, terraform)
             before.state.unlink(missing_ok=True)
             try:
                 before.plan(out=out)
-                found["base"][stack] = before.show(out)
-                standing.bring_to_rest(before, found["base"][stack], standing.read_schema(before), out)
+                plans["base"][stack] = before.show(out)
+                standing.bring_to_rest(before, plans["base"][stack], standing.read_schema(before), out)
                 after.state.write_text(before.state.read_text())
-                found["compared"][stack] = standing.plan_offline(after, out)
+                plans["compared"][stack] = standing.plan_offline(after, out)
             except CommandFailedError as error:
-                found["incomparable"][stack] = extract_reasons(error)
+                plans["incomparable"][stack] = extract_reasons(error)
             except standing.NoStandingError as error:
-                found["incomparable"][stack] = str(error)
-    return found
+                plans["incomparable"][stack] = str(error)
+    return plans
 
 
 def plan_against_account(

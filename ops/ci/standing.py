@@ -51,13 +51,16 @@ def read_schema(work: Workspace) -> Schema:
     done = work._run(["providers", "schema", "-json"], capture=True)
     if done.returncode:
         raise CommandFailedError(["providers", "schema"], done.returncode, done.stderr)
-    held = json.loads(done.stdout)["provider_schemas"]["registry.terraform.io/hashicorp/aws"]["resource_schemas"]
+    schemas = json.loads(done.stdout)["provider_schemas"]["registry.terraform.io/hashicorp/aws"]["resource_schemas"]
     return {
         kind: {
-            **{name: one.get("type", "block") for name, one in schema["block"].get("attributes", {}).items()},
+            **{
+                name: attribute.get("type", "block")
+                for name, attribute in schema["block"].get("attributes", {}).items()
+            },
             **{name: ["list"] for name in schema["block"].get("block_types", {})},
         }
-        for kind, schema in held.items()
+        for kind, schema in schemas.items()
     }
 
 
@@ -79,25 +82,25 @@ def _filled(address: str, name: str, kind: Any, before: Any) -> Any:
     return invent_value(address, name) if kind == "string" and naming else None
 
 
-def make_state(plan: Mapping[str, Any], schema: Schema, held: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def make_state(plan: Mapping[str, Any], schema: Schema, attributes: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """A state (version 4) in which everything that a plan leaves in being is there.
 
     Parameters
     ----------
-    held : attributes by address of the state that the plan was made against; brought up to date
+    attributes : by address, of the state that the plan was made against; brought up to date
     """
     unknown = {entry["address"]: entry["change"].get("after_unknown", {}) for entry in plan["resource_changes"]}
     entries: dict[str, dict[str, Any]] = {}
     for module, resource in _resources(plan["planned_values"]["root_module"]):
-        address, kind, own = resource["address"], resource["type"], resource["type"] == "terraform_data"
-        before, types = held.get(address, {}), schema.get(resource["type"], {})
+        address, kind, is_builtin = resource["address"], resource["type"], resource["type"] == "terraform_data"
+        before, types = attributes.get(address, {}), schema.get(resource["type"], {})
         values = dict(resource["values"])
         for name, mark in unknown.get(address, {}).items():
             if mark is True:
                 values[name] = _filled(address, name, types.get(name, "string"), before.get(name))
-        held[address] = values
+        attributes[address] = values
         written = values
-        if own:
+        if is_builtin:
             as_string = {"value": values["input"], "type": "string"}
             written = {**values, "input": as_string, "output": as_string, "triggers_replace": None}
         entry = entries.setdefault(
@@ -107,7 +110,7 @@ def make_state(plan: Mapping[str, Any], schema: Schema, held: dict[str, dict[str
                 "mode": "managed",
                 "type": kind,
                 "name": resource["name"],
-                "provider": BUILTIN if own else AWS,
+                "provider": BUILTIN if is_builtin else AWS,
                 "instances": [],
             },
         )
@@ -141,11 +144,11 @@ def bring_to_rest(work: Workspace, first: Mapping[str, Any], schema: Schema, out
     ------
     NoStandingError : after so many rounds the code still wants something else
     """
-    held: dict[str, dict[str, Any]] = {}
+    attributes: dict[str, dict[str, Any]] = {}
     plan: Mapping[str, Any] = first
     for _ in range(ROUNDS):
         work.state.parent.mkdir(parents=True, exist_ok=True)
-        work.state.write_text(json.dumps(make_state(plan, schema, held)))
+        work.state.write_text(json.dumps(make_state(plan, schema, attributes)))
         again = plan_offline(work, out)
         if not list_changes(again):
             return again

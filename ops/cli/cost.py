@@ -50,24 +50,25 @@ def render_ledger(
 ) -> list[str]:
     """The ledger as a table with its sum."""
     emulated = any(record.get("emulated") for record in [*records, *rest])
-    said = ["the ledger" + (" (embedded AWS: nothing was billed, this is what AWS would)" if emulated else "")]
-    for record in [*records, *(one for one in rest if not one.get("forgotten"))]:
-        kept = record in records
-        name = record["step_id"] or ("beside the steps" if kept else "beside the steps, up to now")
+    texts = ["the ledger" + (" (embedded AWS: nothing was billed, this is what AWS would)" if emulated else "")]
+    for record in [*records, *(record for record in rest if not record.get("forgotten"))]:
+        is_recorded = record in records
+        name = record["step_id"] or ("beside the steps" if is_recorded else "beside the steps, up to now")
         images = f"{record['images']:,} images, " if record.get("images") else ""
-        said.append(
+        texts.append(
             f"  {record['to'][:16].replace('T', ' ')}  {record['cluster_id']}  {name}: {images}"
             f"{describe_record(record, currency)}"
         )
-    said += [
-        f"  {one['cluster_id']}: EMR no longer knows this cluster, so what it cost beside its steps is not in the sum"
-        for one in rest
-        if one.get("forgotten")
+    texts += [
+        f"  {record['cluster_id']}: EMR no longer knows this cluster, so what it cost beside its steps is not in the "
+        "sum"
+        for record in rest
+        if record.get("forgotten")
     ]
-    counted = [*records, *(one for one in rest if not one.get("forgotten"))]
+    summed = [*records, *(record for record in rest if not record.get("forgotten"))]
     steps = sum(1 for record in records if record["step_id"])
-    said.append(f"  together {currency.of(ledger.sum_records(counted))} in {steps} step{'' if steps == 1 else 's'}")
-    return said
+    texts.append(f"  together {currency.of(ledger.sum_records(summed))} in {steps} step{'' if steps == 1 else 's'}")
+    return texts
 
 
 def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dict[str, Any]]:
@@ -96,27 +97,29 @@ def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[s
             records, rest = read_spending(account, book)
         except (NotAppliedError, TerraformError, BotoCoreError, ClientError) as error:
             missing = f"the ledger was not read: {error}"
-    measured = None if target.env == "local" else speed.find_measured_speed([(one["to"], one) for one in records])
-    found = make_quote(plan, env=target.env, region=target.region, book=book, size=size, measured=measured)
-    if found is None:
+    measured = (
+        None if target.env == "local" else speed.find_measured_speed([(record["to"], record) for record in records])
+    )
+    price = make_quote(plan, env=target.env, region=target.region, book=book, size=size, measured=measured)
+    if price is None:
         raise OperatorError("the plan holds no cluster, so there is nothing to price.")
-    said = found.lines(currency)
-    said += ["", *([missing] if missing else render_ledger(records, rest, currency))]
-    answer = found.as_json(currency) | {
+    texts = price.lines(currency)
+    texts += ["", *([missing] if missing else render_ledger(records, rest, currency))]
+    answer = price.as_json(currency) | {
         "ledger": {
             "records": records,
             "beside_the_steps": rest,
             "missing": missing or None,
-            "usd_total": ledger.sum_records([*records, *(one for one in rest if not one.get("forgotten"))]),
+            "usd_total": ledger.sum_records([*records, *(record for record in rest if not record.get("forgotten"))]),
         },
     }
-    return said, answer
+    return texts, answer
 
 
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 1 no plan or no figures; 2 wrong use; 3 no usable Terraform; 6 a price that is not known."""
     try:
-        said, answer = compose_report(environ, Console(stderr=True))
+        texts, answer = compose_report(environ, Console(stderr=True))
     except prices.UnknownPriceError as error:
         raise OperatorError(
             f"{error}. Fix: take another type or region, or renew the table: make prices",
@@ -125,5 +128,5 @@ def main(environ: Mapping[str, str]) -> int:
     if environ.get("JSON") == "1":
         print(json.dumps(answer, indent=1, default=encode_amount))
     else:
-        print("\n".join(said))
+        print("\n".join(texts))
     return 0

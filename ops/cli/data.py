@@ -65,8 +65,8 @@ def read_key(environ: Mapping[str, str]) -> Key:
     if mode & 0o077:
         raise DatasetError(f"others on this machine may read your Kaggle key ({mode:o}). Fix: chmod 600 {path}")
     try:
-        found = json.loads(text)
-        return Key(str(found["username"]), str(found["key"]))
+        content = json.loads(text)
+        return Key(str(content["username"]), str(content["key"]))
     except (ValueError, KeyError, TypeError):
         raise DatasetError(
             f"{path} is not a Kaggle key: it needs a username and a key. Fix: create a new token on kaggle.com."

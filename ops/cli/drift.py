@@ -23,19 +23,19 @@ def main(environ: Mapping[str, str]) -> int:
     console = Console(stderr=True)
     out = Path(environ.get("OUT") or ROOT / "build" / "drift")
     try:
-        found = find_drift(open_account(environ), out / "work", console)
+        drift = find_drift(open_account(environ), out / "work", console)
     except (OperatorError, ClientError, BotoCoreError) as error:
         raise OperatorError(mask_text(str(error)), exit_code=int(getattr(error, "exit_code", 1))) from None
     out.mkdir(parents=True, exist_ok=True)
-    text = render_issue(found)
+    text = render_issue(drift)
     (out / "drift.md").write_text(text)
     answer = {
-        "found": found.found,
-        "env": found.env,
-        "title": make_title(found),
-        "marker": make_drift_marker(found.env),
+        "found": drift.found,
+        "env": drift.env,
+        "title": make_title(drift),
+        "marker": make_drift_marker(drift.env),
     }
     (out / "drift.json").write_text(json.dumps(answer, indent=1) + "\n")
     print(text.split("<details>")[0].split("<!--")[0].rstrip())
     print(f"\nwritten: {out / 'drift.md'}, {out / 'drift.json'}")
-    return FOUND if found.found else 0
+    return FOUND if drift.found else 0

@@ -87,7 +87,7 @@ def purge(environ: Mapping[str, str]) -> int:
     def body(console: Console) -> None:
         named = environ.get("PURGE") or ""
         account = open_account(environ)
-        environment.purge(account, read_person(environ), console, named=named)
+        environment.purge(account, read_person(environ), console, confirmation=named)
         stop_after_removal(account, console, is_gone=True)
 
     return run_command("purge", environ, body)
@@ -167,10 +167,10 @@ def make_state(environ: Mapping[str, str]) -> int:
 def upload_dataset(environ: Mapping[str, str]) -> int:
     """`make upload-dataset`."""
     console = Console()
-    if not (given := environ.get("INPUT", "")):
+    if not (input_ := environ.get("INPUT", "")):
         raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=ExitCode.USAGE)
     try:
-        folder = Path(given)
+        folder = Path(input_)
         with working(console, f"counting the images of {folder}"):
             paths, left_out = upload.list_images(folder)
         account = open_account(environ)

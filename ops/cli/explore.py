@@ -67,8 +67,8 @@ def export(environ: Mapping[str, str]) -> int:
     errors, console = Console(stderr=True), Console()
     tool = environ.get("TO", "")
     if tool not in room.TOOLS:
-        given = f"TO={tool} is no tool that is known here" if tool else "TO= was not given"
-        raise UsageError(f"{given}. Fix: TO=projector, TO=fiftyone or TO=spotlight.")
+        problem = f"TO={tool} is no tool that is known here" if tool else "TO= was not given"
+        raise UsageError(f"{problem}. Fix: TO=projector, TO=fiftyone or TO=spotlight.")
     limit = read_whole_number(environ, "LIMIT", 10_000)
     folder = Path(environ.get("DEST") or f"runs/export-{tool}")
     if folder.exists() and any(folder.iterdir()):

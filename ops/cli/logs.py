@@ -72,8 +72,8 @@ def find_source(account: Account, environ: Mapping[str, str]) -> LogSource:
     OperatorError : there is no such cluster or step
     """
     cluster_id, emr = environ.get("CLUSTER") or str(account.cluster["cluster_id"]), account.client("emr")
-    known = list_steps(account, cluster_id)
-    step_id = environ.get("STEP") or (str(known[0]["Id"]) if known else "")
+    steps = list_steps(account, cluster_id)
+    step_id = environ.get("STEP") or (str(steps[0]["Id"]) if steps else "")
     place = layout.cluster_uri(emr.describe_cluster(ClusterId=cluster_id)["Cluster"].get("LogUri"), cluster_id)
     if place is None:
         raise NoLogsError(
@@ -82,10 +82,10 @@ def find_source(account: Account, environ: Mapping[str, str]) -> LogSource:
 
     def status() -> Mapping[str, Any]:
         try:
-            found: Mapping[str, Any] = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]
+            status_: Mapping[str, Any] = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]
         except ClientError as error:
             raise OperatorError(f"{cluster_id} has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
-        return found
+        return status_
 
     return LogSource(open_logs(place, account.client("s3")), cluster_id, step_id, status)
 
@@ -97,20 +97,20 @@ def list_telling_logs(logs: Logs, step_id: str) -> list[Log]:
     """
     if not step_id:
         return [log for log in logs.list("node/") if log.kind == "bootstrap" and log.stream != "controller"]
-    own = [log for log in logs.list(layout.step_folder(step_id)) if log.stream in ("stderr", "stdout")]
-    named = [name for log in own for name in layout.applications_in(logs.read(log).text)]
+    step_logs = [log for log in logs.list(layout.step_folder(step_id)) if log.stream in ("stderr", "stdout")]
+    applications = [name for log in step_logs for name in layout.applications_in(logs.read(log).text)]
     drivers = [
         log
-        for name in dict.fromkeys(named)
+        for name in dict.fromkeys(applications)
         for log in logs.list(layout.application_folder(name))
         if log.is_driver and log.stream in ("stderr", "stdout")
     ]
-    return [*own, *drivers]
+    return [*step_logs, *drivers]
 
 
-def sort_by_telling(found: Sequence[Log]) -> list[Log]:
+def sort_by_telling(logs: Sequence[Log]) -> list[Log]:
     """The same, the most telling first: of a step that has ended, what its driver wrote."""
-    return sorted(found, key=lambda log: (not log.is_driver, log.stream != "stdout"))
+    return sorted(logs, key=lambda log: (not log.is_driver, log.stream != "stdout"))
 
 
 def describe_age(log: Log, now: float) -> str:
@@ -135,11 +135,11 @@ def cut_tail(text: str, lines: int) -> str:
     return "\n".join([*head, *shown])
 
 
-def make_logs_table(logs: Logs, found: Iterable[Log], now: float) -> Table:
+def make_logs_table(logs: Logs, listed: Iterable[Log], now: float) -> Table:
     """Which logs there are."""
     table = Table("log", "bytes", "age", title="logs, as they are in S3 now", title_justify="left")
     table.columns[1].justify = "right"
-    for log in found:
+    for log in listed:
         table.add_row(Text(logs.uri(log.key), overflow="fold"), f"{log.size:,}", describe_age(log, now))
     return table
 
@@ -162,8 +162,10 @@ class LogPrinter:
         more = text[len(before) :] if before and text.startswith(before) else text
         problem = f" ({excerpt.problem})" if excerpt.problem else ""
         self._print(f"── {logs.uri(log.key)}, {describe_age(log, now)}{problem}", style="bold")
-        if log.is_driver and (own := words.extract_own_words(more)) and own != more.strip("\n"):
-            self._print(f"── of it, in the program's own words:\n{cut_tail(own, self.lines)}\n── and the log's end:")
+        if log.is_driver and (own_text := words.extract_own_words(more)) and own_text != more.strip("\n"):
+            self._print(
+                f"── of it, in the program's own words:\n{cut_tail(own_text, self.lines)}\n── and the log's end:"
+            )
         self._print(cut_tail(words.fold_shutdown(more), self.lines) or "(empty)")
         return True
 
@@ -176,15 +178,15 @@ def describe_missing(source: LogSource) -> str:
     return f"no log of {source.name} has arrived below {source.logs.root}: {SHIPPING}"
 
 
-def is_complete(found: Sequence[Log], ended: datetime) -> bool:
+def is_complete(logs: Sequence[Log], ended: datetime) -> bool:
     """Whether what is there was written after the step's end: its own log, and the driver's where there is one.
 
     S3 tells whole seconds.
     """
     since = ended.timestamp() - 1
-    own = [log for log in found if log.kind == "step" and log.stream == "stderr"]
-    drivers = [log for log in found if log.is_driver]
-    return bool(own) and all(log.modified >= since for log in [*own, *drivers])
+    step_logs = [log for log in logs if log.kind == "step" and log.stream == "stderr"]
+    drivers = [log for log in logs if log.is_driver]
+    return bool(step_logs) and all(log.modified >= since for log in [*step_logs, *drivers])
 
 
 def follow(source: LogSource, console: Console, *, lines: int, pause: float, late: float = LATE_SECONDS) -> None:
@@ -207,12 +209,12 @@ def follow(source: LogSource, console: Console, *, lines: int, pause: float, lat
             nonlocal deadline
             status: Mapping[str, Any] = source.status() if source.step_id else {"State": "", "Timeline": {}}
             ended = status["Timeline"].get("EndDateTime")
-            found = list_telling_logs(source.logs, source.step_id)
-            for log in found:
+            logs = list_telling_logs(source.logs, source.step_id)
+            for log in logs:
                 if sizes.get(log.key) != (log.size, log.modified):
                     sizes[log.key] = (log.size, log.modified)
                     shown.show(source.logs, log, time.time())
-            if (ended and is_complete(found, ended)) or (not source.step_id and found):
+            if (ended and is_complete(logs, ended)) or (not source.step_id and logs):
                 return True
             if ended and deadline is None:
                 deadline = time.monotonic() + late
@@ -240,9 +242,9 @@ def show_logs(account: Account, environ: Mapping[str, str], console: Console) ->
         pause = POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS
         follow(source, console, lines=lines, pause=pause)
         return
-    found, now = list_telling_logs(source.logs, source.step_id), time.time()
+    logs, now = list_telling_logs(source.logs, source.step_id), time.time()
     if environ.get("JSON") == "1":
-        told = [
+        answers = [
             {
                 "uri": source.logs.uri(log.key),
                 "kind": log.kind,
@@ -251,18 +253,18 @@ def show_logs(account: Account, environ: Mapping[str, str], console: Console) ->
                 "age_seconds": round(now - log.modified),
                 "tail": cut_tail(source.logs.read(log).text, lines),
             }
-            for log in found
+            for log in logs
         ]
-        answer = {"cluster_id": source.cluster_id, "step_id": source.step_id or None, "logs": told}
+        answer = {"cluster_id": source.cluster_id, "step_id": source.step_id or None, "logs": answers}
         print(json.dumps(answer | {"asked": datetime.fromtimestamp(now, UTC).isoformat()}, indent=1))
         return
-    if not found:
+    if not logs:
         raise NoLogsError(f"{describe_missing(source)}. Fix: make logs FOLLOW=1 waits for it.")
     shown = LogPrinter(console, lines)
     has_ended = source.step_id and source.status()["Timeline"].get("EndDateTime")
-    for log in sort_by_telling(found) if has_ended else found:
+    for log in sort_by_telling(logs) if has_ended else logs:
         shown.show(source.logs, log, now)
-    console.print(make_logs_table(source.logs, found, now))
+    console.print(make_logs_table(source.logs, logs, now))
 
 
 def main(environ: Mapping[str, str]) -> int:

@@ -35,19 +35,19 @@ def exit_code(failures: Sequence[comment.Failure]) -> int:
 
 
 def read_subject(
-    given: Sequence[str], environ: Mapping[str, str], ceiling: float | None, allowed: bool
+    files: Sequence[str], environ: Mapping[str, str], ceiling: float | None, allowed: bool
 ) -> comment.Subject:
     """The subject of plans at hand: each is taken for what would be done to what stands."""
     plans: dict[str, dict[str, Any]] = {}
-    for one in given:
-        stack, _, name = one.partition("=")
+    for file in files:
+        stack, _, name = file.partition("=")
         if stack not in ("storage", "cluster") or not name:
-            raise WrongUseError(f"--plan {one}. Fix: write --plan storage=file or --plan cluster=file.")
+            raise WrongUseError(f"--plan {file}. Fix: write --plan storage=file or --plan cluster=file.")
         try:
             plans[stack] = json.loads(Path(name).read_text())
         except (OSError, ValueError) as error:
             raise WrongUseError(
-                f"--plan {one} is no plan ({error}). Fix: terraform show -json plan > {name}."
+                f"--plan {file} is no plan ({error}). Fix: terraform show -json plan > {name}."
             ) from error
     region = environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION
     env = environ.get("ENV") or "local"
@@ -62,8 +62,8 @@ def main(environ: Mapping[str, str]) -> int:
     console = Console(stderr=True)
     allowed = comment.LABEL in {label.strip() for label in environ.get("LABELS", "").split(",")}
     out = Path(environ.get("OUT") or ROOT / "build" / "plan-report")
-    given = read_number(environ, "MAX_USD_PER_HOUR")
-    ceiling = CEILING if given is None else float(given)
+    maximum = read_number(environ, "MAX_USD_PER_HOUR")
+    ceiling = CEILING if maximum is None else float(maximum)
     if plans := [plan for plan in environ.get("PLAN", "").split(",") if plan]:
         subject = read_subject(plans, environ, ceiling, allowed)
     else:

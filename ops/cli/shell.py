@@ -48,10 +48,10 @@ def find_primary(account: Account, cluster_id: str) -> str:
         .get_paginator("list_instances")
         .paginate(ClusterId=cluster_id, InstanceFleetType="MASTER", InstanceStates=["RUNNING"])
     )
-    found = [str(one["Ec2InstanceId"]) for page in pages for one in page["Instances"]]
-    if not found:
+    ids = [str(instance["Ec2InstanceId"]) for page in pages for instance in page["Instances"]]
+    if not ids:
         raise NoShellError(f"{cluster_id} has no running primary node. Fix: make status says what it does.")
-    return found[0]
+    return ids[0]
 
 
 def require_cluster(account: Account) -> str:
@@ -83,10 +83,10 @@ def find_plugin() -> str:
     ------
     NoShellError : it is not installed
     """
-    found = shutil.which(PLUGIN)
-    if found is None:
+    path = shutil.which(PLUGIN)
+    if path is None:
         raise NoShellError(f"{PLUGIN} is not installed. Fix: {INSTALL}", exit_code=3)
-    return found
+    return path
 
 
 def require_reachable(ssm: Any, instance: str) -> None:
@@ -97,8 +97,8 @@ def require_reachable(ssm: Any, instance: str) -> None:
     NoShellError : it has not
     """
     filters = [{"Key": "InstanceIds", "Values": [instance]}]
-    known = ssm.describe_instance_information(Filters=filters)["InstanceInformationList"]
-    status = known[0]["PingStatus"] if known else "not known to Systems Manager"
+    agents = ssm.describe_instance_information(Filters=filters)["InstanceInformationList"]
+    status = agents[0]["PingStatus"] if agents else "not known to Systems Manager"
     if status != "Online":
         raise NoShellError(
             f"the agent on {instance} is not reachable ({status}). Fix: a node that has just started needs some "
@@ -118,8 +118,8 @@ def list_plugin_arguments(
     target : EC2's id of the node
     endpoint : of Systems Manager
     """
-    kept = {name: answer[name] for name in ("SessionId", "TokenValue", "StreamUrl")}
-    return [json.dumps(kept), region, "StartSession", profile, json.dumps({"Target": target}), endpoint]
+    session_ = {name: answer[name] for name in ("SessionId", "TokenValue", "StreamUrl")}
+    return [json.dumps(session_), region, "StartSession", profile, json.dumps({"Target": target}), endpoint]
 
 
 def start_session(account: Account, environ: Mapping[str, str], console: Console) -> int:
@@ -140,7 +140,7 @@ def start_session(account: Account, environ: Mapping[str, str], console: Console
     ssm = account.client("ssm")
     require_reachable(ssm, instance)
     answer = ssm.start_session(Target=instance)
-    given = list_plugin_arguments(
+    arguments = list_plugin_arguments(
         answer,
         region=account.target.region,
         profile=environ.get("AWS_PROFILE", ""),
@@ -150,7 +150,7 @@ def start_session(account: Account, environ: Mapping[str, str], console: Console
     console.print(f"{instance}, as ssm-user; hadoop's shell is: sudo -iu hadoop")
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for what runs on the node
     try:
-        code = subprocess.run([program, *given], check=False).returncode
+        code = subprocess.run([program, *arguments], check=False).returncode
     finally:
         signal.signal(signal.SIGINT, before)
     if code:  # a plugin that ends well has ended its session

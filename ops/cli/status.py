@@ -47,7 +47,7 @@ def read_open_steps(account: Account, cluster: ClusterUpkeep | None) -> list[Ope
     """The open steps of a live cluster, each with its job's own report."""
     if cluster is None or not cluster.live:
         return []
-    found = []
+    open_ = []
     for listed in emr.list_open_steps(account):
         report = None
         if listed["Status"]["State"] != "PENDING":
@@ -62,8 +62,8 @@ def read_open_steps(account: Account, cluster: ClusterUpkeep | None) -> list[Ope
         if report is None and state == "RUNNING":
             waiting = WaitingLog(account.client("emr"), account.client("s3"), cluster.id, str(listed["Id"]))
             waits = waiting.explain()
-        found.append(OpenStep(str(listed["Id"]), state, report, waits))
-    return found
+        open_.append(OpenStep(str(listed["Id"]), state, report, waits))
+    return open_
 
 
 def read_lacks(account: Account, cluster: ClusterUpkeep | None) -> list[str]:
@@ -79,8 +79,8 @@ def make_status_table(
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
 
-    def row(name: str, said: str) -> None:
-        table.add_row(name, Text(said))
+    def row(name: str, text: str) -> None:
+        table.add_row(name, Text(text))
 
     row("storage", "\n".join(f"s3://{name}" for name in bills.buckets) or "none: make apply")
     cluster = bills.cluster

@@ -40,13 +40,13 @@ def plan(environ: Mapping[str, str]) -> int:
     for stack in STACKS:
         work = make_workspace(stack, target, size, terraform=terraform, capture=True)
         print(f"── {stack} of ENV={target.env}{' without asking AWS' if target.offline else ''}", flush=True)
-        kept = work.state.with_suffix(".tfplan")
+        out = work.state.with_suffix(".tfplan")
         with working(console, f"planning {stack}"):
-            work.plan(out=kept)
-            shown = work.show(kept)
+            work.plan(out=out)
+            shown = work.show(out)
             text = PLANS / f"{target.env}-{stack}.txt"
             text.parent.mkdir(parents=True, exist_ok=True)
-            text.write_text(work.text(kept))
+            text.write_text(work.text(out))
         ask = not (target.offline or target.emulated)
         book = find_current(
             target.region, pricing.list_types(shown), ask=ask
@@ -63,7 +63,7 @@ def plan(environ: Mapping[str, str]) -> int:
 def count_actions(shown: Mapping[str, Any]) -> str:
     """How many resources a plan makes, changes and removes.
 
-    >>> counted({"resource_changes": []})
+    >>> count_actions({"resource_changes": []})
     'nothing would change'
     """
     kinds = Counter(change.kind for change in list_changes(shown))
@@ -116,12 +116,12 @@ def administer(stack: Stack, environ: Mapping[str, str]) -> int:
     repository = read_repository(environ) if stack == "github" else None  # refused before an account is asked
     target = find_target(read_place(environ))
     work = make_workspace(stack, target, Size(), repository=repository)
-    kept = work.state.with_suffix(".tfplan")
-    if not work.plan(out=kept):
+    out = work.state.with_suffix(".tfplan")
+    if not work.plan(out=out):
         print(f"the stack {stack} of ENV={target.env} is up to date: nothing to do")
         return 0
     question = f"apply this plan to account {target.account_id}?"
     ask(question, read_person(environ), refused="nothing was changed.")
-    work.apply_plan(kept)
+    work.apply_plan(out)
     print(f"the stack {stack} of ENV={target.env} is applied")
     return 0

@@ -64,23 +64,27 @@ def wait_for_address(
     NoPageError : it was refused, or did not become ready
     """
     try:
-        made = emr.create_persistent_app_ui(TargetResourceArn=cluster_arn, ProfilerType="SHS")
+        answer_ = emr.create_persistent_app_ui(TargetResourceArn=cluster_arn, ProfilerType="SHS")
     except ClientError as error:
         raise NoPageError(
             f"EMR makes no page for {cluster_arn} ({error}). Fix: it needs the right "
             "elasticmapreduce:CreatePersistentAppUI, and a cluster that ended less than thirty days ago."
         ) from error
-    page = made["PersistentAppUIId"]
+    page = answer_["PersistentAppUIId"]
 
     def address() -> str | None:
         answer = emr.get_persistent_app_ui_presigned_url(PersistentAppUIId=page, PersistentAppUIType="SHS")
         return str(answer["PresignedURL"]) if answer.get("PresignedURLReady") and answer.get("PresignedURL") else None
 
-    if (found := poll(address, pause=pause, limit=patience)) is not None:
-        return found
-    told = emr.describe_persistent_app_ui(PersistentAppUIId=page)["PersistentAppUI"]
-    said = told.get("LastStateChangeReason") or told.get("PersistentAppUIStatus") or "EMR gives no reason"
-    raise NoPageError(f"EMR's page was not ready after {patience:.0f} s ({said}). Fix: make ui again in some minutes.")
+    if (url := poll(address, pause=pause, limit=patience)) is not None:
+        return url
+    page_status = emr.describe_persistent_app_ui(PersistentAppUIId=page)["PersistentAppUI"]
+    reason = (
+        page_status.get("LastStateChangeReason") or page_status.get("PersistentAppUIStatus") or "EMR gives no reason"
+    )
+    raise NoPageError(
+        f"EMR's page was not ready after {patience:.0f} s ({reason}). Fix: make ui again in some minutes."
+    )
 
 
 # ---------------------------------------------------------------------------------------------- on this machine
@@ -93,8 +97,8 @@ def read_port(line: str) -> int | None:
     ...            "https://localhost:18480")
     18480
     """
-    found = re.search(r"Bound HistoryServer to .*, and started at https://\S+:(\d+)", line)
-    return int(found[1]) if found else None
+    match = re.search(r"Bound HistoryServer to .*, and started at https://\S+:(\d+)", line)
+    return int(match[1]) if match else None
 
 
 def make_history_settings(events: Path, identity: Identity) -> dict[str, str]:

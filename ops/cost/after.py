@@ -61,13 +61,13 @@ def tell_step_cost(
             new = ledger.write_record(account.client("s3"), bucket, record)
             place = f"s3://{bucket}/{ledger.make_key(record)}"
             emulated = account.target.emulated
-            said = (
+            texts = (
                 [describe_on_aws(account, cluster_id, record, currency)]
                 if emulated
                 else ledger.render_lines(record, currency)
             )
-            said += [f"{'kept in' if new else 'was kept in'} {place}{_age(account, book)}"]
-            text = "cost      " + "\n          ".join(said)
+            texts += [f"{'kept in' if new else 'was kept in'} {place}{_age(account, book)}"]
+            text = "cost      " + "\n          ".join(texts)
     except TROUBLE as error:
         text = f"the step's cost is not available: {explain_missing(error)}"
     console.print(text)
@@ -79,8 +79,8 @@ def tell_cluster_cost(account: Account, cluster_id: str, console: Console) -> No
         s3, bucket, book = account.client("s3"), account.bucket("data"), read_book(account)
         record = ledger.record_rest(account, cluster_id, ledger.read_ledger(s3, bucket), book)
         new = ledger.write_record(s3, bucket, record)
-        said = f"{describe_record(record, read_currency(account.currency))}{_age(account, book)}"
-        text = f"beside its steps the cluster {said}" if new else ""
+        sentence = f"{describe_record(record, read_currency(account.currency))}{_age(account, book)}"
+        text = f"beside its steps the cluster {sentence}" if new else ""
     except TROUBLE as error:
         text = f"the cluster's cost is not available: {explain_missing(error)}"
     if text and not account.target.emulated:
@@ -91,16 +91,16 @@ def describe_demo_price(account: Account, cluster_id: str) -> str:
     """What the demo's run would have cost on AWS, its cluster's start there included."""
     try:
         currency = read_currency(account.currency)
-        nodes_, steps = ledger.observe(account, cluster_id, prices.table())
-        start = min(node.start for node in nodes_)
-        end = max(node.end for node in nodes_ if node.end)
-        found = price_period(Span(start, end), nodes_, list_spans(steps, end))
-        hour = sum((node.ec2 + node.emr + node.ebs for node in nodes_), Decimal(0))
-        low, high = (found.total + hour * minutes / 60 for minutes in estimate.START_MINUTES)
+        nodes, steps = ledger.observe(account, cluster_id, prices.table())
+        start = min(node.start for node in nodes)
+        end = max(node.end for node in nodes if node.end)
+        cost = price_period(Span(start, end), nodes, list_spans(steps, end))
+        hour = sum((node.ec2 + node.emr + node.ebs for node in nodes), Decimal(0))
+        low, high = (cost.total + hour * minutes / 60 for minutes in estimate.START_MINUTES)
         remark = _age(account, prices.table())
     except (*TROUBLE, ValueError) as error:  # ValueError: no node at all
         return f"what this would have cost on AWS is not available: {explain_missing(error)}"
     return (
-        f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {_many(nodes_)}, "
+        f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {_many(nodes)}, "
         f"most of it while they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min){remark}"
     )

@@ -90,9 +90,9 @@ def price_machine(
 def list_fleets(shape: Mapping[str, Any], planned: Sequence[prices.Fleet]) -> tuple[prices.Fleet, ...]:
     """The fleets of an alternative, with the types of the plan's."""
     by_name = {fleet.name: fleet for fleet in planned}
-    found = [replace(by_name["primary"], types=shape["primary_types"])]
-    found += [replace(by_name[name], units=shape[f"{name}_units"]) for name in ("core", "task")]
-    return tuple(found)
+    fleets = [replace(by_name["primary"], types=shape["primary_types"])]
+    fleets += [replace(by_name[name], units=shape[f"{name}_units"]) for name in ("core", "task")]
+    return tuple(fleets)
 
 
 def _describe(fleets: Sequence[prices.Fleet]) -> str:
@@ -130,16 +130,18 @@ def list_candidates(
         return []
     count, fixed = Decimal(str(images or EXAMPLE_IMAGES)), estimate.read_fixed_seconds(plan)
     shapes = plan["planned_values"]["outputs"]["alternatives"]["value"]
-    listed = {
+    shapes_by_name = {
         NAMES[key]: (list_fleets(shape, size.fleets), int(shape["worker_vcpus"]))
         for key in NAMES
         if (shape := shapes[key]) is not None
     }
     planned = tuple(size.fleets)
-    own = next((name for name, (fleets, _) in listed.items() if _units(fleets) == _units(planned)), "as planned")
-    listed[own] = planned, int(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"])
-    found = []
-    for name, (fleets, workers) in listed.items():
+    planned_name = next(
+        (name for name, (fleets, _) in shapes_by_name.items() if _units(fleets) == _units(planned)), "as planned"
+    )
+    shapes_by_name[planned_name] = planned, int(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"])
+    candidates = []
+    for name, (fleets, workers) in shapes_by_name.items():
         hour = pricing.price_shape(replace(size, fleets=fleets), region, book)
         speed = measured or estimate_types_speed(pricing.list_worker_types(fleets), precision)
         run = estimate.estimate_run(
@@ -147,21 +149,21 @@ def list_candidates(
             get=book.service(region, "s3_get").usd,
         )  # fmt: skip
         short, long = (start + run.minutes for start in estimate.START_MINUTES)
-        found.append(
+        candidates.append(
             Candidate(
                 name=name, size=_describe(fleets), workers=workers, speed=speed, step=run.minutes,
-                minutes=(short, long), usd=run.usd, is_planned=name == own,
+                minutes=(short, long), usd=run.usd, is_planned=name == planned_name,
                 core_units=int(next(fleet.units for fleet in fleets if fleet.name == "core")),
             )
         )  # fmt: skip
-    slowest = max(one.step for one in found)
+    slowest = max(one.step for one in candidates)
     type_ = machine or choose_machine(region, slowest, count, book, precision)
-    found.append(
+    candidates.append(
         price_machine(
             region, type_, images=count, fixed_seconds=fixed, book=book, measured=measured, precision=precision
         )
     )
-    return found
+    return candidates
 
 
 def _units(fleets: Sequence[prices.Fleet]) -> dict[str, float]:
@@ -170,8 +172,12 @@ def _units(fleets: Sequence[prices.Fleet]) -> dict[str, float]:
 
 def find_cheapest(candidates: Sequence[Candidate], minutes: float | None) -> Candidate | None:
     """The cheapest that `make apply` makes and that reaches the minutes asked for, by what it costs at most."""
-    fit = [one for one in candidates if one.name != BY_HAND and (minutes is None or one.step <= Decimal(str(minutes)))]
-    return min(fit, key=lambda one: one.usd[1], default=None)
+    fit = [
+        candidate
+        for candidate in candidates
+        if candidate.name != BY_HAND and (minutes is None or candidate.step <= Decimal(str(minutes)))
+    ]
+    return min(fit, key=lambda candidate: candidate.usd[1], default=None)
 
 
 def _range(low: Decimal, high: Decimal) -> str:
@@ -191,29 +197,30 @@ def render_lines(
     cheapest = find_cheapest(candidates, minutes)
     code = "" if currency.code == "USD" else currency.code
     count = int(images or EXAMPLE_IMAGES)
-    said = [
+    texts = [
         f"{count:,} images{'' if images else ' (an example; IMAGES= for yours)'}, from the request to the end:",
         f"    {'':26}{'size':26}{'minutes':>9}{'USD':>12}{code:>12}  images/s per vCPU",
     ]
-    for one in candidates:
-        low, high = one.usd
-        other = _range(low * currency.per_usd, high * currency.per_usd) if code else ""
-        mark = "✓" if one is cheapest else " "
-        said.append(
-            f"  {mark} {one.name:26}{one.size:26}{f'{one.minutes[0]:.0f}–{one.minutes[1]:.0f}':>9}"
-            f"{_range(low, high):>12}{other:>12}  {'~' if one.speed.inferred else ''}{one.speed.per_vcpu:.0f}"
-            + ("  (planned)" if one.is_planned else "")
-            + (f"  over MINUTES={minutes:g}" if minutes is not None and one.step > Decimal(str(minutes)) else "")
+    for candidate in candidates:
+        low, high = candidate.usd
+        converted = _range(low * currency.per_usd, high * currency.per_usd) if code else ""
+        mark = "✓" if candidate is cheapest else " "
+        between = f"{candidate.minutes[0]:.0f}–{candidate.minutes[1]:.0f}"
+        rate = f"{'~' if candidate.speed.inferred else ''}{candidate.speed.per_vcpu:.0f}"
+        texts.append(
+            f"  {mark} {candidate.name:26}{candidate.size:26}{between:>9}{_range(low, high):>12}{converted:>12}  {rate}"
+            + ("  (planned)" if candidate.is_planned else "")
+            + (f"  over MINUTES={minutes:g}" if minutes is not None and candidate.step > Decimal(str(minutes)) else "")
         )
-    planned = next((one for one in candidates if one.is_planned), None)
+    planned = next((candidate for candidate in candidates if candidate.is_planned), None)
     if cheapest is not None and planned is not None and cheapest is not planned:
-        said.append(
+        texts.append(
             f"  ✓ is the cheapest. Fix: core = {{ units = {cheapest.core_units} }} in infra/env/{env}.cluster.tfvars"
         )
-    said.append(
+    texts.append(
         f"  images/s per vCPU: {'; '.join(list_processors())} (~ inferred); by hand: docs/elsewhere/one-machine.md"
     )
-    return said
+    return texts
 
 
 def as_json(candidates: Sequence[Candidate], minutes: float | None) -> list[dict[str, Any]]:
@@ -221,16 +228,16 @@ def as_json(candidates: Sequence[Candidate], minutes: float | None) -> list[dict
     cheapest = find_cheapest(candidates, minutes)
     return [
         {
-            "name": one.name,
-            "size": one.size,
-            "worker_vcpus": one.workers,
-            "images_per_second_per_vcpu": one.speed.per_vcpu,
-            "speed": {"source": one.speed.source, "inferred": one.speed.inferred},
-            "step_minutes": one.step,
-            "minutes": one.minutes,
-            "usd": one.usd,
-            "planned": one.is_planned,
-            "cheapest": one is cheapest,
+            "name": candidate.name,
+            "size": candidate.size,
+            "worker_vcpus": candidate.workers,
+            "images_per_second_per_vcpu": candidate.speed.per_vcpu,
+            "speed": {"source": candidate.speed.source, "inferred": candidate.speed.inferred},
+            "step_minutes": candidate.step,
+            "minutes": candidate.minutes,
+            "usd": candidate.usd,
+            "planned": candidate.is_planned,
+            "cheapest": candidate is cheapest,
         }
-        for one in candidates
+        for candidate in candidates
     ]

@@ -51,10 +51,10 @@ def add_cost(account: Account, folder: Path) -> bool:
         summary = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         text = report.read_text(encoding="utf-8")
         records = ledger.read_ledger(account.client("s3"), account.bucket("data"))
-        said = write_sentences(summary, records, read_currency(account.currency))
+        texts = write_sentences(summary, records, read_currency(account.currency))
     except (OSError, ValueError, *TROUBLE):
         return False  # a page without its cost is still the run's page
-    filled = page.refill(text, "cost", page.render_paragraphs(said))
+    filled = page.refill(text, "cost", page.render_paragraphs(texts))
     if filled is None:
         return False
     report.write_text(filled, encoding="utf-8")

@@ -72,11 +72,11 @@ def observe(account: Account, cluster_id: str, book: Book) -> tuple[list[PricedN
     step_pages = emr.get_paginator("list_steps").paginate(ClusterId=cluster_id)
     fleets = [fleet for page in fleet_pages for fleet in page["InstanceFleets"]]
     instances = [instance for page in instance_pages for instance in page["Instances"]]
-    seen = price_nodes(account.target.region, instances, fleets, cluster, book)
-    return seen, [step for page in step_pages for step in page["Steps"]]
+    observed = price_nodes(account.target.region, instances, fleets, cluster, book)
+    return observed, [step for page in step_pages for step in page["Steps"]]
 
 
-def _record(account: Account, cluster_id: str, step_id: str | None, found: PeriodCost, book: Book) -> dict[str, Any]:
+def _record(account: Account, cluster_id: str, step_id: str | None, cost: PeriodCost, book: Book) -> dict[str, Any]:
     return {
         "schema": 1,
         "env": account.target.env,
@@ -84,16 +84,16 @@ def _record(account: Account, cluster_id: str, step_id: str | None, found: Perio
         "emulated": account.target.emulated,
         "cluster_id": cluster_id,
         "step_id": step_id,
-        "from": found.period.start.astimezone(UTC).isoformat(),
-        "to": found.period.end.astimezone(UTC).isoformat(),
-        "seconds": {name: float(seconds) for name, seconds in found.seconds.items()},
+        "from": cost.period.start.astimezone(UTC).isoformat(),
+        "to": cost.period.end.astimezone(UTC).isoformat(),
+        "seconds": {name: float(seconds) for name, seconds in cost.seconds.items()},
         "usd": {
-            "total": str(found.total),
-            **{name: str(usd) for name, usd in found.by_state.items()},
-            "by_component": {name: str(usd) for name, usd in found.by_component.items()},
-            "by_node": {name: str(usd) for name, usd in found.by_node.items()},
+            "total": str(cost.total),
+            **{name: str(usd) for name, usd in cost.by_state.items()},
+            "by_component": {name: str(usd) for name, usd in cost.by_component.items()},
+            "by_node": {name: str(usd) for name, usd in cost.by_node.items()},
         },
-        "inferred": sorted(found.inferred),
+        "inferred": sorted(cost.inferred),
         "prices": book.source,
     }
 
@@ -107,17 +107,17 @@ def record_step(
     ----------
     summary : the run's run.json
     """
-    nodes_, steps = observe(account, cluster_id, book)
-    own = next((step for step in steps if step["Id"] == step_id), None)
-    if own is None or not own["Status"]["Timeline"].get("EndDateTime"):
+    nodes, steps = observe(account, cluster_id, book)
+    ended = next((step for step in steps if step["Id"] == step_id), None)
+    if ended is None or not ended["Status"]["Timeline"].get("EndDateTime"):
         return None
-    period = find_period(step_id, steps, nodes_)
-    found = price_period(period, nodes_, list_spans(steps, period.end))
+    period = find_period(step_id, steps, nodes)
+    cost = price_period(period, nodes, list_spans(steps, period.end))
     images = int(summary["images_in"])
-    return _record(account, cluster_id, step_id, found, book) | {
+    return _record(account, cluster_id, step_id, cost, book) | {
         "model": summary.get("model"),
         "images": images,
-        "usd_per_1000_images": str(round_amount(found.total / images * 1000)) if images else None,
+        "usd_per_1000_images": str(round_amount(cost.total / images * 1000)) if images else None,
         **{name: summary.get(name) for name in ("images_featurized_now", "images_per_second", "slots")},
     }
 
@@ -129,16 +129,16 @@ def record_rest(account: Account, cluster_id: str, records: Sequence[Mapping[str
     ----------
     records : the ledger
     """
-    nodes_, steps = observe(account, cluster_id, book)
+    nodes, steps = observe(account, cluster_id, book)
     now = datetime.now(UTC)
-    start = min((node.start for node in nodes_), default=now)
-    end = max((node.end or now for node in nodes_), default=now)
+    start = min((node.start for node in nodes), default=now)
+    end = max((node.end or now for node in nodes), default=now)
     work = list_spans(steps, end)
-    whole = price_period(Span(start, end), nodes_, work)
-    own = [record for record in records if record["cluster_id"] == cluster_id and record["step_id"]]
+    whole = price_period(Span(start, end), nodes, work)
+    kept_records = [record for record in records if record["cluster_id"] == cluster_id and record["step_id"]]
 
     def left(now_: Decimal, key: str, part: str | None = None) -> Decimal:
-        kept = ((record["usd"][part] if part else record["usd"]).get(key, "0") for record in own)
+        kept = ((record["usd"][part] if part else record["usd"]).get(key, "0") for record in kept_records)
         return now_ - sum((Decimal(usd) for usd in kept), Decimal(0))
 
     rest = PeriodCost(
@@ -147,7 +147,7 @@ def record_rest(account: Account, cluster_id: str, records: Sequence[Mapping[str
         by_component={name: left(usd, name, "by_component") for name, usd in whole.by_component.items()},
         by_node={name: left(usd, name, "by_node") for name, usd in whole.by_node.items()},
         seconds={
-            name: seconds - sum((Decimal(str(record["seconds"][name])) for record in own), Decimal(0))
+            name: seconds - sum((Decimal(str(record["seconds"][name])) for record in kept_records), Decimal(0))
             for name, seconds in whole.seconds.items()
         },
         inferred=whole.inferred,

@@ -56,10 +56,10 @@ class Lister:
     def _removal(self, cluster_id: str) -> str:
         """What ends a cluster: its own command where Terraform knows it, which removes its network too."""
         try:
-            known = self.account.cluster["cluster_id"]
+            applied_id = self.account.cluster["cluster_id"]
         except (NotAppliedError, TerraformError):
-            known = None
-        if cluster_id == known:
+            applied_id = None
+        if cluster_id == applied_id:
             return f"make destroy ENV={self.env}"
         return f"aws emr terminate-clusters --cluster-ids {cluster_id} {self.where}"
 
@@ -205,7 +205,7 @@ def list_running_costs(account: Account, book: prices.Book, *, buckets: bool = T
     ----------
     buckets : measure them too, which lists every object
     """
-    lister, found = Lister(account, book), RunningCosts()
+    lister, costs = Lister(account, book), RunningCosts()
     listings: Sequence[tuple[str, Callable[[], Iterator[Item]]]] = (
         ("clusters", lister.live_clusters),  # first: the others leave out what belongs to a live cluster
         ("instances", lister.instances),
@@ -218,14 +218,14 @@ def list_running_costs(account: Account, book: prices.Book, *, buckets: bool = T
     )
     for name, listing in listings:
         try:
-            found.items += listing()
+            costs.items += listing()
         except (ClientError, BotoCoreError) as error:
-            found.unseen.append(f"{name} were not listed: {describe_refusal(error)[0]}")
+            costs.unseen.append(f"{name} were not listed: {describe_refusal(error)[0]}")
     try:
-        more, found.free = split_arns(lister.inventory.arns(), account.target.env)
-        found.items += more
+        more, costs.free = split_arns(lister.inventory.arns(), account.target.env)
+        costs.items += more
     except (ClientError, BotoCoreError) as error:
-        found.unseen.append(f"what else has our tags was not listed: {describe_refusal(error)[0]}")
+        costs.unseen.append(f"what else has our tags was not listed: {describe_refusal(error)[0]}")
     if account.target.emulated:  # a command for AWS, typed in another shell, would be one for a real account
-        found.items = [replace(item, remove="make local-down") for item in found.items]
-    return found
+        costs.items = [replace(item, remove="make local-down") for item in costs.items]
+    return costs

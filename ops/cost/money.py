@@ -64,10 +64,10 @@ class Currency:
 
     def between(self, low: Decimal, high: Decimal) -> str:
         """A range of dollars, and of this currency: ``0.13 to 0.20 USD (0.12 to 0.18 EUR)``."""
-        said = f"{format_amount(low)} to {format_amount(high)} USD"
+        dollars = f"{format_amount(low)} to {format_amount(high)} USD"
         if self.code == "USD":
-            return said
-        return f"{said} ({format_amount(low * self.per_usd)} to {format_amount(high * self.per_usd)} {self.code})"
+            return dollars
+        return f"{dollars} ({format_amount(low * self.per_usd)} to {format_amount(high * self.per_usd)} {self.code})"
 
     def describe_rate(self) -> str:
         """The rate, for a footnote; empty for dollars."""

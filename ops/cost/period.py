@@ -92,7 +92,7 @@ def price_nodes(
     """
     sizes, roles = sum_volumes(cluster, fleets), {fleet["Id"]: ROLES[fleet["InstanceFleetType"]] for fleet in fleets}
     gp3 = book.service(region, "ebs_gp3")
-    found = []
+    priced = []
     for instance in instances:
         timeline = instance["Status"]["Timeline"]
         if "CreationDateTime" not in timeline:
@@ -100,7 +100,7 @@ def price_nodes(
         kind = book.instance(region, instance["InstanceType"])
         fleet, spot = str(instance.get("InstanceFleetId")), instance.get("Market") == "SPOT"
         inferred = {"ec2" if name == "spot" else name for name in kind.inferred if name != ("ec2" if spot else "spot")}
-        found.append(
+        priced.append(
             PricedNode(
                 id=str(instance.get("Ec2InstanceId") or instance["Id"]),
                 role=roles.get(fleet, "node"),
@@ -115,7 +115,7 @@ def price_nodes(
                 inferred=frozenset(inferred | ({"ebs"} if gp3.as_of == prices.INFERRED else set())),
             )
         )
-    return found
+    return priced
 
 
 def list_spans(steps: Iterable[Mapping[str, Any]], until: datetime) -> list[Span]:
@@ -128,18 +128,18 @@ def list_spans(steps: Iterable[Mapping[str, Any]], until: datetime) -> list[Span
     ]
 
 
-def find_period(step_id: str, steps: Sequence[Mapping[str, Any]], nodes_: Sequence[PricedNode]) -> Span:
+def find_period(step_id: str, steps: Sequence[Mapping[str, Any]], nodes: Sequence[PricedNode]) -> Span:
     """The time that a step bears: from the end of the step before it, or the cluster's beginning, to its own end."""
     ends = {
         step["Id"]: step["Status"]["Timeline"]["EndDateTime"]
         for step in steps
         if step["Status"]["Timeline"].get("EndDateTime") and step["Status"]["Timeline"].get("StartDateTime")
     }
-    own = ends[step_id]
+    step_end = ends[step_id]
     # two steps that end in the same instant: the one with the greater id bears nothing
-    before = [end for other, end in ends.items() if (end, other) < (own, step_id)]
-    start = min((node.start for node in nodes_), default=own)
-    return Span(max([start, *before]), own)
+    before = [end for other, end in ends.items() if (end, other) < (step_end, step_id)]
+    start = min((node.start for node in nodes), default=step_end)
+    return Span(max([start, *before]), step_end)
 
 
 def _state(node: PricedNode, moment: datetime, work: Sequence[Span]) -> str:
@@ -173,7 +173,7 @@ class PeriodCost:
         return sum(self.by_state.values(), Decimal(0))
 
 
-def price_period(period: Span, nodes_: Sequence[PricedNode], work: Sequence[Span]) -> PeriodCost:
+def price_period(period: Span, nodes: Sequence[PricedNode], work: Sequence[Span]) -> PeriodCost:
     """What some nodes cost in a period, split by what they did.
 
     An instance's minute of minimum goes to what it did first. Bills of periods that follow each other add up to the
@@ -182,7 +182,7 @@ def price_period(period: Span, nodes_: Sequence[PricedNode], work: Sequence[Span
     by_state = dict.fromkeys(STATES, Decimal(0))
     by_component = dict.fromkeys(COMPONENTS, Decimal(0))
     by_node: dict[str, Decimal] = {}
-    for node in nodes_:
+    for node in nodes:
         edges = {period.start, period.end, node.start, node.ready, node.end}
         edges |= {edge for span in work for edge in (span.start, span.end)}
         cuts = sorted(edge for edge in edges if edge is not None and period.start <= edge <= period.end)
@@ -200,14 +200,14 @@ def price_period(period: Span, nodes_: Sequence[PricedNode], work: Sequence[Span
         by_state={name: round_amount(usd) for name, usd in by_state.items()},
         by_component={name: round_amount(usd) for name, usd in by_component.items()},
         by_node={name: round_amount(usd) for name, usd in by_node.items()},
-        seconds=_seconds(period, nodes_, work),
-        inferred=frozenset[str]().union(*(node.inferred for node in nodes_ if node.id in by_node)),
+        seconds=_seconds(period, nodes, work),
+        inferred=frozenset[str]().union(*(node.inferred for node in nodes if node.id in by_node)),
     )
 
 
-def _seconds(period: Span, nodes_: Sequence[PricedNode], work: Sequence[Span]) -> dict[str, Decimal]:
+def _seconds(period: Span, nodes: Sequence[PricedNode], work: Sequence[Span]) -> dict[str, Decimal]:
     """The period by the clock: until the first node is ready, with a step, without one."""
-    ready = min((node.ready for node in nodes_ if node.ready), default=period.end)
+    ready = min((node.ready for node in nodes if node.ready), default=period.end)
     seconds = dict.fromkeys(STATES, Decimal(0))
     edges = {period.start, period.end, ready} | {edge for span in work for edge in (span.start, span.end)}
     cuts = sorted(edge for edge in edges if period.start <= edge <= period.end)

@@ -69,11 +69,11 @@ def make_quote(
     images, precision = size.images, size.precision or "f32"
     measured = measured if precision == "f32" else None  # the ledger does not say in which precision a run was
     speed = measured or estimate_types_speed(pricing.list_worker_types(shape.fleets), precision)
-    found = estimate.estimate_cost(plan, env=env, region=region, speed=speed, images=images, book=book)
+    priced = estimate.estimate_cost(plan, env=env, region=region, speed=speed, images=images, book=book)
     listed = candidates.list_candidates(
         plan, region=region, images=images, book=book, measured=measured, precision=precision
     )
-    return Quote(found, listed, images, size.minutes) if found else None
+    return Quote(priced, listed, images, size.minutes) if priced else None
 
 
 def read_measured_speed(account: Account) -> Speed | None:

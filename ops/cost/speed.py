@@ -99,8 +99,8 @@ def estimate_types_speed(types: Iterable[str], precision: str = "f32", path: Pat
     """
     base = read_bench_speed(path)
     families = {type_.split(".")[0] for type_ in types}
-    found = [row for row in PROCESSORS if families & set(row[1])]
-    name, _, factor, why = min(found, key=lambda row: row[2], default=PROCESSORS[0])
+    processors = [row for row in PROCESSORS if families & set(row[1])]
+    name, _, factor, why = min(processors, key=lambda row: row[2], default=PROCESSORS[0])
     if precision == "bf16" and name in BF16:
         factor, why = factor * BF16[name], f"{why}; in bf16 {BF16[name]:.1f} times that, measured"
     return Speed(base.per_vcpu * factor, f"{base.source}; {name}: {why}", inferred=True)
@@ -129,12 +129,12 @@ def compute_families(path: Path = BENCH) -> dict[str, Any]:
 def list_processors(path: Path = BENCH) -> list[str]:
     """The speed of each processor, for a reader: ``m7i, c7i ~91, in bf16 ~200``."""
     base = read_bench_speed(path)
-    said = []
+    texts = []
     for name, _, factor, _ in PROCESSORS:
         rate = base.per_vcpu * factor
         bf16 = f" (~{rate * BF16[name]:.0f} with PRECISION=bf16, the ratio measured)" if name in BF16 else ""
-        said.append(f"{name} ~{rate:.0f}{bf16}")
-    return said
+        texts.append(f"{name} ~{rate:.0f}{bf16}")
+    return texts
 
 
 def find_measured_speed(runs: Iterable[tuple[str, Mapping[str, Any]]]) -> Speed | None:

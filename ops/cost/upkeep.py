@@ -79,15 +79,15 @@ class Upkeep:
     @property
     def usd_hour(self) -> Decimal | None:
         """Dollars an hour of all that is known; None where the cluster's are not."""
-        own = self.cluster.usd_hour if self.cluster and self.cluster.live else Decimal(0)
-        return None if own is None else own + sum(self.network.values(), Decimal(0))
+        cluster_usd = self.cluster.usd_hour if self.cluster and self.cluster.live else Decimal(0)
+        return None if cluster_usd is None else cluster_usd + sum(self.network.values(), Decimal(0))
 
 
 def find_idle_since(ready: datetime | None, steps: Sequence[Mapping[str, Any]]) -> datetime | None:
     """When a cluster's last step ended, or when it was ready for the first; None while a step is open or it starts."""
     times: list[datetime | None] = [ready, *(step["Status"]["Timeline"].get("EndDateTime") for step in steps)]
-    known = [moment for moment in times if moment is not None]
-    return max(known) if len(known) == len(times) else None
+    ends = [moment for moment in times if moment is not None]
+    return max(ends) if len(ends) == len(times) else None
 
 
 def read_cluster(account: Account, now: datetime) -> ClusterUpkeep | None:
@@ -165,14 +165,14 @@ def read_upkeep(account: Account, now: datetime | None = None) -> Upkeep:
 
 def describe_ends(cluster: ClusterUpkeep, now: datetime | None = None) -> list[str]:
     """What ends a live cluster, and when; with ``now`` also in how long."""
-    said = ["make destroy"]
+    ways = ["make destroy"]
     if cluster.ends_idle is not None:
-        said.append(f"about {_at(cluster.ends_idle, now)} when nothing is submitted")
+        ways.append(f"about {_at(cluster.ends_idle, now)} when nothing is submitted")
     try:
         latest = _at(datetime.fromisoformat(cluster.ends_latest), now)
     except ValueError:
         latest = cluster.ends_latest
-    return [*said, f"{latest} at the latest"] if latest else said
+    return [*ways, f"{latest} at the latest"] if latest else ways
 
 
 def _at(moment: datetime, now: datetime | None) -> str:
@@ -182,34 +182,34 @@ def _at(moment: datetime, now: datetime | None) -> str:
     return f"{format_utc(moment)} ({f'in {format_duration(left)}' if left > 0 else 'any minute'})"
 
 
-def describe_upkeep(found: Upkeep) -> str:
+def describe_upkeep(bills: Upkeep) -> str:
     """The last line of a command: what goes on billing and what ends it, or that nothing does."""
-    cluster = found.cluster if found.cluster and found.cluster.live else None
-    if found.emulated:
+    cluster = bills.cluster if bills.cluster and bills.cluster.live else None
+    if bills.emulated:
         stays = f"the cluster {cluster.id} is still up ({cluster.state}): " if cluster else ""
         return f"{stays}the embedded AWS bills nothing"
     hour = (
-        f"{format_amount(found.usd_hour)} USD an hour before tax"
-        if found.usd_hour is not None
+        f"{format_amount(bills.usd_hour)} USD an hour before tax"
+        if bills.usd_hour is not None
         else "at an unknown price"
     )
-    stored = f"; what lies in {', '.join(found.buckets)} by the month, until make purge" if found.buckets else ""
+    stored = f"; what lies in {', '.join(bills.buckets)} by the month, until make purge" if bills.buckets else ""
     if cluster is not None:
         until = "; ".join(describe_ends(cluster))
         return f"STILL BILLING: the cluster {cluster.id} ({cluster.state}), {hour}, until {until}{stored}"
-    if found.network:
-        things = ", ".join(sorted(found.network))
+    if bills.network:
+        things = ", ".join(sorted(bills.network))
         return f"STILL BILLING: {things}, {hour}, until make destroy{stored}"
-    if found.buckets:
-        return f"STILL BILLING: only what lies in {', '.join(found.buckets)}, by the month, until make purge"
+    if bills.buckets:
+        return f"STILL BILLING: only what lies in {', '.join(bills.buckets)}, by the month, until make purge"
     return "nothing of this environment bills"
 
 
 def tell_upkeep(account: Account) -> str:
     """The sentence for an account, whatever happens while it is asked."""
     try:
-        found = read_upkeep(account)
-        old = prices.say_age() if found.usd_hour is not None and not found.emulated else ""
-        return describe_upkeep(found) + (f"; {old}" if old else "")
+        bills = read_upkeep(account)
+        old = prices.say_age() if bills.usd_hour is not None and not bills.emulated else ""
+        return describe_upkeep(bills) + (f"; {old}" if old else "")
     except TROUBLE as error:
         return f"MAY STILL BILL: what bills could not be asked ({error}). Fix: make status."

@@ -93,9 +93,9 @@ class _Store:
 
     def fetch(self, oids: list[str]) -> Iterator[tuple[str, bytes]]:
         """The contents of files by hash, in one request for those that are not here yet."""
-        if wanted := self._missing.intersection(oids):
-            self._fetch("--stdin", stdin="".join(f"{oid}\n" for oid in sorted(wanted)).encode())
-            self._missing -= wanted
+        if missing := self._missing.intersection(oids):
+            self._fetch("--stdin", stdin="".join(f"{oid}\n" for oid in sorted(missing)).encode())
+            self._missing -= missing
         names = "".join(f"{oid}\n" for oid in oids).encode()
         stream = self._git("cat-file", "--batch", stdin=names).stdout
         at = 0

@@ -131,13 +131,12 @@ def require_stated_counts(stated: Stated, images: Iterable[DatasetImage], where:
     for image in images:
         per_split[image.path.parts[0]] += 1
         classes.add(image.label)
-    found = (per_split["Training"], per_split["Test"], len(classes))
-    wanted = (stated.training, stated.test, stated.classes)
-    if found != wanted:
+    counts = (per_split["Training"], per_split["Test"], len(classes))
+    if counts != (stated.training, stated.test, stated.classes):
         raise DatasetError(
-            f"{where} holds {found[0]} Training and {found[1]} Test images of"
-            f" {found[2]} classes, but its readme states {wanted[0]}, {wanted[1]} and {wanted[2]}."
-            " Fix: choose another VERSION=, or another source."
+            f"{where} holds {counts[0]} Training and {counts[1]} Test images of {counts[2]} classes, but its readme"
+            f" states {stated.training}, {stated.test} and {stated.classes}. Fix: choose another VERSION=, or another "
+            "source."
         )
 
 
@@ -166,9 +165,9 @@ def write_whole(path: Path, data: bytes) -> None:
 def list_strangers(dest: Path, images: Iterable[DatasetImage]) -> list[str]:
     """Files in the splits' folders that are not of the data set: they would be taken for its images."""
     known = {str(image.path) for image in images}
-    there = (p.relative_to(dest).as_posix() for s in SPLITS for p in (dest / s).rglob("*") if p.is_file())
+    present = (p.relative_to(dest).as_posix() for s in SPLITS for p in (dest / s).rglob("*") if p.is_file())
     # Hidden ones are not: the desktop's own (.DS_Store) must not be in the way.
-    return sorted(name for name in there if name not in known and not name.rpartition("/")[2].startswith("."))
+    return sorted(name for name in present if name not in known and not name.rpartition("/")[2].startswith("."))
 
 
 def remove_parts(dest: Path) -> None:

@@ -80,20 +80,20 @@ def examine_images(account: Account | None, uri: str, known: Sequence[str]) -> l
 
 
 def examine_wheels(
-    need: ClusterNeeds | None, account: Account | None, known: Sequence[str], given: str
+    need: ClusterNeeds | None, account: Account | None, known: Sequence[str], arch: str
 ) -> list[Finding]:
     """The wheelhouse here and, where there is a bucket for it, there."""
     if need is None:
         return [unchecked("wheelhouse", "without a plan nobody knows the processors")]
-    if (wrong := machine.check_architecture(need.architecture, given)) is not None:
+    if (wrong := machine.check_architecture(need.architecture, arch)) is not None:
         return [wrong]
     here, made = machine.check_wheelhouse(need.architecture)
     if made is None or account is None or not known:
         return [here]
-    there = attempt(
+    uploaded = attempt(
         "wheels in S3", lambda: cloud.check_uploaded_wheels(account.client("s3"), account.bucket("artifacts"), made)
     )
-    return [here, *there]
+    return [here, *uploaded]
 
 
 def examine_states(account: Account) -> Finding:
@@ -112,8 +112,8 @@ def examine_account(account: Account, need: ClusterNeeds | None, known: Sequence
     """Everything that only the account can tell."""
 
     target = account.target
-    found = cloud.check_caller(account.client("sts"), emulated=target.emulated)
-    found.append(
+    findings = cloud.check_caller(account.client("sts"), emulated=target.emulated)
+    findings.append(
         cloud.judge_region(
             target.region,
             european=read_european_regions(),
@@ -122,12 +122,14 @@ def examine_account(account: Account, need: ClusterNeeds | None, known: Sequence
         )
     )
     if not target.local_state:
-        found.append(examine_states(account))
-    found += cloud.check_names(account.client("s3"), [*target.bucket_names.values()], known, target.region, target.env)
+        findings.append(examine_states(account))
+    findings += cloud.check_names(
+        account.client("s3"), [*target.bucket_names.values()], known, target.region, target.env
+    )
     if need is None:
-        return [*found, unchecked("vCPUs", "without a plan nobody knows what is asked of the account")]
+        return [*findings, unchecked("vCPUs", "without a plan nobody knows what is asked of the account")]
     ends = read_ends_of_support()
-    return [*found, *cloud.check_account(account.client, need, ends, env=target.env, region=target.region)]
+    return [*findings, *cloud.check_account(account.client, need, ends, env=target.env, region=target.region)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,12 +159,12 @@ def examine(
     findings = machine.check_tools(plans.model, plans.weights)
     target = account.target if account else offline_target(place)
     with console.status("planning"):
-        found, plan = try_plan(target, plans.size)
-    findings += found
+        more, plan = try_plan(target, plans.size)
+    findings += more
     need = read_needs(plan) if plan else None
     if account is None:
-        found, account = find_account(place)
-        findings += found
+        more, account = find_account(place)
+        findings += more
     known: list[str] = []
     if account is not None:
         with console.status("asking AWS"):

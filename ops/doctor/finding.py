@@ -72,15 +72,15 @@ def unchecked(check: str, why: str, cure: str = "") -> Finding:
 def attempt(check: str, look: Callable[[], Finding | Sequence[Finding]]) -> list[Finding]:
     """A check that asks AWS; what AWS refuses is a warning."""
     try:
-        found = look()
+        findings = look()
     except (ClientError, BotoCoreError) as error:
         return [unchecked(check, *describe_refusal(error))]
-    return [found] if isinstance(found, Finding) else list(found)
+    return [findings] if isinstance(findings, Finding) else list(findings)
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
     """0, or `SOMETHING_WILL_FAIL` with a failure among them; warnings let a command go on."""
-    return SOMETHING_WILL_FAIL if any(found.state == FAILURE for found in findings) else 0
+    return SOMETHING_WILL_FAIL if any(finding.state == FAILURE for finding in findings) else 0
 
 
 def count_findings(findings: Sequence[Finding]) -> str:
@@ -89,11 +89,11 @@ def count_findings(findings: Sequence[Finding]) -> str:
     >>> count_findings([ok("a", ""), ok("b", ""), warning("c", "")])
     '2 ok, 1 warning, 0 failures'
     """
-    number = {state: sum(found.state == state for found in findings) for state in (OK, WARNING, FAILURE)}
+    number = {state: sum(finding.state == state for finding in findings) for state in (OK, WARNING, FAILURE)}
     plural = {state: "" if number[state] == 1 else "s" for state in number}
     return f"{number[OK]} ok, {number[WARNING]} warning{plural[WARNING]}, {number[FAILURE]} failure{plural[FAILURE]}"
 
 
 def as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     """For a program."""
-    return [asdict(found) for found in findings]
+    return [asdict(finding) for finding in findings]

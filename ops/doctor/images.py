@@ -38,8 +38,8 @@ def check_bucket(s3: Any, uri: str, cure: str) -> Finding:
     bucket, _, prefix = split_uri(base)[1].partition("/")
     below = f"{prefix}/" if prefix else ""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=below)
-    found = (item for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/"))
-    entries = (Entry(item["Key"].removeprefix(below), True, int(item["Size"]), 0) for item in found)
+    items = (item for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/"))
+    entries = (Entry(item["Key"].removeprefix(below), True, int(item["Size"]), 0) for item in items)
     left = LeftOut()
     classes = count_by_class(f"{base}/{entry.key}" for entry in filter_images(entries, left))
     return judge_images(classes, left, uri, cure)

@@ -77,24 +77,24 @@ def list_misfits(names: Iterable[str], machine: str) -> list[str]:
         *cpython_tags(python_version=PYTHON, abis=["cp311"], platforms=places),
         *compatible_tags(python_version=PYTHON, interpreter="cp311", platforms=places),
     }
-    found = []
+    wrong = []
     for name in names:
         try:
             fits = bool(parse_wheel_filename(name)[3] & allowed)
         except InvalidWheelFilename:
             fits = False
         if not fits:
-            found.append(name)
-    return sorted(found)
+            wrong.append(name)
+    return sorted(wrong)
 
 
-def check_architecture(wanted: str, given: str) -> Finding | None:
+def check_architecture(needed: str, chosen: str) -> Finding | None:
     """The wheels that `make apply` would upload must be those of the cluster's processors."""
-    machine = wheelhouse.ARCHITECTURES.get(wanted, wanted)
-    if wheelhouse.ARCHITECTURES.get(given) == machine:
+    machine = wheelhouse.ARCHITECTURES.get(needed, needed)
+    if wheelhouse.ARCHITECTURES.get(chosen) == machine:
         return None
     return failure(
-        "wheelhouse", f"the fleets' types are {wanted}, and ARCH={given} would be uploaded", f"ARCH={wanted}."
+        "wheelhouse", f"the fleets' types are {needed}, and ARCH={chosen} would be uploaded", f"ARCH={needed}."
     )
 
 
@@ -110,15 +110,15 @@ def check_wheelhouse(
         cure = f"make apply makes it ({size}); to have it before: make wheelhouse."
         return warning("wheelhouse", f"not made yet for {machine}", cure), None
     try:
-        made = wheelhouse.check_wheels(folder, lock)
+        wheelhouse_ = wheelhouse.check_wheels(folder, lock)
     except wheelhouse.WheelhouseError as error:
         return failure("wheelhouse", str(error).rstrip("."), f"rm -r {folder}; make wheelhouse ARCH={arch}."), None
-    names = [name for name in made.sums if name != wheelhouse.LOCK]
+    names = [name for name in wheelhouse_.sums if name != wheelhouse.LOCK]
     if wrong := list_misfits(names, machine):
         cause = f"{len(wrong)} wheels cannot be installed on a node of {machine} (such as {wrong[0]})"
         return failure("wheelhouse", cause, "make lock, then make wheelhouse."), None
-    about = f"{len(names)} wheels, {made.size / 1e6:.0f} MB, for Python {wheelhouse.PYTHON} on {machine}"
-    return ok("wheelhouse", f"{about}, each as locked"), made
+    about = f"{len(names)} wheels, {wheelhouse_.size / 1e6:.0f} MB, for Python {wheelhouse.PYTHON} on {machine}"
+    return ok("wheelhouse", f"{about}, each as locked"), wheelhouse_
 
 
 def check_tools(model: str, folder: str | None) -> list[Finding]:

@@ -53,9 +53,9 @@ def make_spark_environment(environment: Mapping[str, str]) -> dict[str, str]:
     java = find_java_home()
     if java is None:
         raise UsageError("no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME.")
-    kept = {k: v for k, v in environment.items() if k not in ("SPARK_HOME", "SPARK_CONF_DIR", "PYTHONPATH")}
+    variables = {k: v for k, v in environment.items() if k not in ("SPARK_HOME", "SPARK_CONF_DIR", "PYTHONPATH")}
     return {
-        **kept,
+        **variables,
         "JAVA_HOME": str(java),
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
@@ -164,7 +164,7 @@ def run_job(request: Request, console: Console, master: str) -> int:
 
 def describe_run(summary: dict[str, Any], output: Store) -> Text:
     """What came out, for a reader."""
-    computed, kept = summary["images_featurized_now"], summary["images_ok"] - summary["images_featurized_now"]
+    computed, earlier = summary["images_featurized_now"], summary["images_ok"] - summary["images_featurized_now"]
     if not computed:
         work = f"no feature was computed: all {summary['images_ok']:,} were kept from an earlier run"
     else:
@@ -172,8 +172,8 @@ def describe_run(summary: dict[str, Any], output: Store) -> Text:
         work = f"{computed:,} images featurized in {seconds:.1f} s"
         if computed >= LEAST_FOR_A_RATE:
             work += f": {summary['images_per_second']:.0f} images/s"
-        if kept > 0:
-            work += f" ({kept:,} more were kept from an earlier run)"
+        if earlier > 0:
+            work += f" ({earlier:,} more were kept from an earlier run)"
     gone = (
         f"\n{summary['rows_removed']:,} rows of images gone or changed left the result"
         if summary["rows_removed"]
@@ -209,6 +209,6 @@ def describe_failure(output: Store, log: Path, code: int) -> str:
         return f"{text}\nexit code {code}; full log: {log}"
     except (OSError, ValueError, KeyError, FruitsError):
         lines = log.read_text(errors="replace").splitlines()
-        said = [line.removeprefix("fruits: ") for line in lines if line.startswith("fruits: ")]
-        text = said[-1] if said else "\n".join(lines[-15:])
+        sentences = [line.removeprefix("fruits: ") for line in lines if line.startswith("fruits: ")]
+        text = sentences[-1] if sentences else "\n".join(lines[-15:])
         return f"\nfailed before the job could report: {text}\nexit code {code}; full log: {log}"

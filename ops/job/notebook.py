@@ -55,20 +55,20 @@ def make_notebook(source: str, outputs: Mapping[str, Mapping[str, object]] | Non
     outputs : mapping, optional
         From `read_cell_outputs`: a cell whose text has not changed keeps its outputs.
     """
-    made: list[dict[str, object]] = []
+    blocks: list[dict[str, object]] = []
     for kind, text in split_cells(source):
         cell: dict[str, object] = {
             "cell_type": kind,
-            "id": hashlib.sha256(f"{len(made)} {text}".encode()).hexdigest()[:8],
+            "id": hashlib.sha256(f"{len(blocks)} {text}".encode()).hexdigest()[:8],
             "metadata": {},
             "source": text.splitlines(keepends=True),
         }
         if kind == "code":
             cell |= {"execution_count": None, "outputs": [], **(outputs or {}).get(str(cell["id"]), {})}
-        made.append(cell)
+        blocks.append(cell)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     content = {
-        "cells": made,
+        "cells": blocks,
         "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
         "nbformat": 4,
         "nbformat_minor": 5,
@@ -83,8 +83,8 @@ def make_bundle() -> bytes:
 
 def main(_: Mapping[str, str]) -> int:
     """`make notebook`."""
-    kept = read_cell_outputs(NOTEBOOK.read_text(encoding="utf-8")) if NOTEBOOK.exists() else {}
-    text = make_notebook(SOURCE.read_text(encoding="utf-8"), kept)
+    outputs = read_cell_outputs(NOTEBOOK.read_text(encoding="utf-8")) if NOTEBOOK.exists() else {}
+    text = make_notebook(SOURCE.read_text(encoding="utf-8"), outputs)
     NOTEBOOK.write_text(text, encoding="utf-8")
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / NOTEBOOK.name).write_text(text, encoding="utf-8")

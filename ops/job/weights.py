@@ -75,10 +75,10 @@ def vouch(model: str, source: backbones.Published, path: Path) -> str:
         When it is not what Keras published, or does not fill the network.
     """
     data = path.read_bytes()
-    if source.md5 is not None and (found := hashlib.md5(data, usedforsecurity=False).hexdigest()) != source.md5:
+    if source.md5 is not None and (md5 := hashlib.md5(data, usedforsecurity=False).hexdigest()) != source.md5:
         path.unlink()
         raise ModelError(
-            f"{path.name} is not what Keras publishes: MD5 {found}, expected {source.md5}. It was removed. "
+            f"{path.name} is not what Keras publishes: MD5 {md5}, expected {source.md5}. It was removed. "
             "Fix: run again."
         )
     try:

@@ -83,7 +83,7 @@ def parse_lock(text: str) -> dict[str, frozenset[str]]:
         #     --hash=sha256:286e71c82c1a38e75bbcf185f9b37d0305ad7786535107cb49bf4df9ff2e1f95 \
         elif match := re.match(r"\s+--hash=sha256:([0-9a-f]{64})", line):
             current.add(match[1])
-    return {pin: frozenset(found) for pin, found in hashes.items()}
+    return {pin: frozenset(sums) for pin, sums in hashes.items()}
 
 
 def read_pin(wheel: str) -> str:
@@ -197,21 +197,21 @@ def _build(source: Path, machine: str, root: Path, advance: Callable[[int], None
     folder = root / hash_lock(lock)
     if (folder / SUMS).exists():
         try:
-            done = check_wheels(folder, lock)
-            if parse_sums((folder / SUMS).read_text()) == done.sums:
-                return done
+            wheelhouse = check_wheels(folder, lock)
+            if parse_sums((folder / SUMS).read_text()) == wheelhouse.sums:
+                return wheelhouse
         except WheelhouseError:
             shutil.rmtree(folder)
 
     part = root / f".{hash_lock(lock)}.part"  # kept when a download breaks off: the next run goes on in it
     part.mkdir(parents=True, exist_ok=True)
     _download(source, machine, part, advance)
-    done = check_wheels(part, lock)
+    wheelhouse = check_wheels(part, lock)
     (part / LOCK).write_bytes(lock)
-    (part / SUMS).write_text("".join(f"{done.sums[name]}  {name}\n" for name in sorted(done.sums)))
+    (part / SUMS).write_text("".join(f"{wheelhouse.sums[name]}  {name}\n" for name in sorted(wheelhouse.sums)))
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
-    return Wheelhouse(folder, done.key, done.sums)
+    return Wheelhouse(folder, wheelhouse.key, wheelhouse.sums)
 
 
 def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], None]) -> None:
@@ -235,23 +235,23 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
         # pip moves a wheel into its place when all are there: what has come lies in its temporary folder until then
         environ = {**inherited_environment(), "TMPDIR": scratch}
         pip = subprocess.Popen([*command, "--dest", str(folder)], stdout=log, stderr=log, env=environ)
-        seen = 0
+        counted = 0
         try:
             while pip.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     pip.wait(timeout=POLL_SECONDS)
                 come = min(SOME_MB * 1_000_000, max(_bytes_below(Path(scratch)), _bytes_below(folder)))
-                advance(max(0, come - seen))
-                seen = max(come, seen)
+                advance(max(0, come - counted))
+                counted = max(come, counted)
         finally:
             pip.kill()
             pip.wait()
         log.seek(0)
-        told = log.read()
+        output = log.read()
     if pip.returncode:
-        if os.strerror(errno.ENOSPC) in told:
+        if os.strerror(errno.ENOSPC) in output:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-        reason = [line for line in told.splitlines() if line.startswith("ERROR")] or ["no reason given"]
+        reason = [line for line in output.splitlines() if line.startswith("ERROR")] or ["no reason given"]
         raise WheelhouseError(
             f"The wheels of {lock.name} could not be downloaded (pip: {reason[-1].removeprefix('ERROR: ')})."
             " Fix: check that the package index is reachable and run the same command again."
@@ -300,8 +300,8 @@ class S3Store:
         }
 
     def digest(self, key: str) -> str | None:
-        found = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)["Metadata"].get("sha256")
-        return str(found) if found else None
+        stored = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)["Metadata"].get("sha256")
+        return str(stored) if stored else None
 
     def put(self, key: str, path: Path, digest: str) -> None:
         extra = {"Metadata": {"sha256": digest}, "ChecksumAlgorithm": "SHA256"}
@@ -401,16 +401,16 @@ def sync(
 
 
 def _sync(wheelhouse: Wheelhouse, uri: str, store: ObjectStore, console: Console) -> Synced:
-    there = store.list()
+    stored = store.list()
     uploaded = copied = kept = 0
     with counting(console, "the wheels of a node: uploading", wheelhouse.size, bytes_=True) as advance:
         sums = dict(wheelhouse.sums) | {SUMS: hash_file(wheelhouse.folder / SUMS)}
         for name in sorted(sums, key=lambda name: (name == SUMS, name)):
             key, path, digest = f"{wheelhouse.key}/{name}", wheelhouse.folder / name, sums[name]
             size = path.stat().st_size
-            if there.get(key) == size and store.digest(key) == digest:
+            if stored.get(key) == size and store.digest(key) == digest:
                 kept += 1
-            elif origin := _elsewhere(store, there, name, size, digest):
+            elif origin := _elsewhere(store, stored, name, size, digest):
                 store.copy(origin, key, digest)
                 copied += 1
             else:
@@ -420,9 +420,9 @@ def _sync(wheelhouse: Wheelhouse, uri: str, store: ObjectStore, console: Console
     return Synced(f"{uri.rstrip('/')}/{wheelhouse.key}/", uploaded, copied, kept)
 
 
-def _elsewhere(store: ObjectStore, there: Mapping[str, int], name: str, size: int, digest: str) -> str | None:
+def _elsewhere(store: ObjectStore, stored: Mapping[str, int], name: str, size: int, digest: str) -> str | None:
     """Another wheelhouse's object with the same content."""
-    for key, other in there.items():
+    for key, other in stored.items():
         if key.endswith(f"/{name}") and other == size and name.endswith(".whl") and store.digest(key) == digest:
             return key
     return None

@@ -92,11 +92,11 @@ def require_processor(arch: str, fix: str) -> None:
     WrongUseError : another is asked for
     """
     machine = wheelhouse.ARCHITECTURES.get(platform.machine())
-    wanted = wheelhouse.ARCHITECTURES.get(arch)
-    if machine and wanted and machine != wanted and Settings.from_environment().execute:
+    asked_for = wheelhouse.ARCHITECTURES.get(arch)
+    if machine and asked_for and machine != asked_for and Settings.from_environment().execute:
         raise WrongUseError(
             f"the embedded AWS runs the nodes' bootstrap and steps on this machine, which is {machine} and not "
-            f"{wanted}. Fix: {fix}."
+            f"{asked_for}. Fix: {fix}."
         )
 
 
@@ -108,8 +108,8 @@ def prepare_account(place: Place, order: Order, console: Console, *, yarn: bool 
     WrongUseError : the nodes of the order have another processor than this machine
     """
     if place.is_local:
-        own = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
-        require_processor(order.size.arch, f"ARCH={own}")
+        arch = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+        require_processor(order.size.arch, f"ARCH={arch}")
         start_embedded(console, yarn=yarn, kind=order.fault)
     return Account.at(place)
 
@@ -125,9 +125,9 @@ def upload_artifacts(
     data = BOOTSTRAP.read_bytes()
     key = f"bootstrap/{hashlib.sha256(data).hexdigest()[:16]}/{BOOTSTRAP.name}"
     account.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
-    made = wheelhouse.build_visibly(arch, console, build)
+    wheels_here = wheelhouse.build_visibly(arch, console, build)
     uri = f"s3://{bucket}/wheelhouse"
-    wheels = wheelhouse.sync(made, uri, store=wheelhouse.open_store(uri, account.client("s3")), console=console)
+    wheels = wheelhouse.sync(wheels_here, uri, store=wheelhouse.open_store(uri, account.client("s3")), console=console)
     return Artifacts(f"s3://{bucket}/{key}", wheels.uri)
 
 
@@ -183,12 +183,12 @@ def preview_plans(account: Account, storage: Workspace, size: Size) -> tuple[lis
     place = storage.state.with_suffix(".preview.tfplan")
     place.parent.mkdir(parents=True, exist_ok=True)
     planned = storage.plan(out=place)
-    stored, held = storage.show(place), storage.outputs()
-    if not held and any(r["type"] == "aws_kms_key" for r in stored.get("resource_changes", [])):
+    stored, outputs = storage.show(place), storage.outputs()
+    if not outputs and any(r["type"] == "aws_kms_key" for r in stored.get("resource_changes", [])):
         target = account.target  # the key's own id is known after apply; the price does not depend on it
-        held = {"kms_key_arn": f"arn:aws:kms:{target.region}:{target.account_id}:key/{uuid.UUID(int=0)}"}
+        outputs = {"kms_key_arn": f"arn:aws:kms:{target.region}:{target.account_id}:key/{uuid.UUID(int=0)}"}
     boundary = find_boundary(account.target)
-    extra = cluster_variables(account.target, held, size, boundary=boundary)
+    extra = cluster_variables(account.target, outputs, size, boundary=boundary)
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=True)
     place = cluster.state.with_suffix(".preview.tfplan")
     changes = cluster.plan(out=place)
@@ -261,10 +261,10 @@ def apply(
     except CommandFailedError as error:
         from ops.diagnose import wait as diagnosis  # its tables of causes; every other command does without
 
-        if (found := diagnosis.diagnose_start(account, error.output, console)) is None:
+        if (diagnosed := diagnosis.diagnose_start(account, error.output, console)) is None:
             raise
         console.print(error.output.strip()[-6000:])
-        why = found.as_text(account.target.env)
+        why = diagnosed.as_text(account.target.env)
         raise CommandFailedError(error.arguments, error.code, error.output, hint=f"Why:\n{why}") from error
     outputs = account.cluster
     name = f"cluster {outputs['cluster_id']} ({outputs['release_label']})"
@@ -337,8 +337,8 @@ def close_studio(account: Account, console: Console) -> None:
     with working(console, "closing what runs in Studio") as say:
         spaces = studio.close_domain(sagemaker, domain, say=say, pause=1.0 if account.target.emulated else 5.0)
     if spaces:
-        told = f"closed in Studio, with the files in them: {', '.join(spaces)}"
-        console.print(told)
+        sentence = f"closed in Studio, with the files in them: {', '.join(spaces)}"
+        console.print(sentence)
 
 
 def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = lambda _: None) -> None:
@@ -397,19 +397,19 @@ def fetch_files(s3: Any, bucket: str, prefix: str, folder: Path, console: Consol
     return True
 
 
-def purge(account: Account, person: Person, console: Console, *, named: str = "") -> None:
+def purge(account: Account, person: Person, console: Console, *, confirmation: str = "") -> None:
     """Storage too: every image and result.
 
     Parameters
     ----------
-    named : the data bucket's name confirms it (PURGE=); without, it must be typed
+    confirmation : the data bucket's name confirms it (PURGE=); without, it must be typed
     """
     bucket = account.bucket("data")
-    given = named or (bucket if person.has_agreed else "")
-    if not given and person.is_present:
+    answer = confirmation or (bucket if person.has_agreed else "")
+    if not answer and person.is_present:
         where = f"ENV={account.target.env} of account {account.target.account_id}"
-        given = console.input(f"this removes the cluster and every image and result of {where}. Type {bucket}: ")
-    if given.strip() != bucket:
+        answer = console.input(f"this removes the cluster and every image and result of {where}. Type {bucket}: ")
+    if answer.strip() != bucket:
         raise OperatorError(f"nothing was removed. Fix: PURGE={bucket} confirms it.", exit_code=2)
     destroy(account, console)
     with working(console, "emptying the buckets") as say:

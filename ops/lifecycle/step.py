@@ -68,15 +68,15 @@ def upload_job(account: Account) -> tuple[str, str]:
     packed, entry = job_zip(), ENTRY.read_bytes()
     folder = f"jobs/{content_key(packed, entry)}"
     bucket, s3 = account.bucket("artifacts"), account.client("s3")
-    there = {item["Key"]: item["Size"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=folder).get("Contents", [])}
+    sizes = {item["Key"]: item["Size"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=folder).get("Contents", [])}
     for name, data in (("fruits.zip", packed), (ENTRY.name, entry)):
-        if there.get(f"{folder}/{name}") != len(data):
+        if sizes.get(f"{folder}/{name}") != len(data):
             # one PutObject: the object is there whole, or not at all
             s3.put_object(Bucket=bucket, Key=f"{folder}/{name}", Body=data)
     return f"s3://{bucket}/{folder}/{ENTRY.name}", f"s3://{bucket}/{folder}/fruits.zip"
 
 
-def request_for(account: Account, given: Mapping[str, Any]) -> Request:
+def request_for(account: Account, values: Mapping[str, Any]) -> Request:
     """The request of these fields, with the data bucket's folders as defaults.
 
     Raises
@@ -85,8 +85,8 @@ def request_for(account: Account, given: Mapping[str, Any]) -> Request:
         For a value that cannot be.
     """
     data = account.bucket("data")
-    defaults = {"input": f"s3://{data}/images", "output": f"s3://{data}/results/{result_name(given.get('model'))}"}
-    fields = {**defaults, **given}
+    defaults = {"input": f"s3://{data}/images", "output": f"s3://{data}/results/{result_name(values.get('model'))}"}
+    fields = {**defaults, **values}
     if not account.target.emulated:
         # with dynamic allocation Spark cannot say how large it may grow; the stack knows
         fields["parallelism"] = max(1, int(account.cluster["sizing"]["worker_vcpus"]))
@@ -155,9 +155,9 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
     cluster_id = str(account.cluster["cluster_id"])
     if state not in LIVE_STATES:
         first = "make diagnose says why; " if state == "TERMINATED_WITH_ERRORS" else ""
-        said = f" ({reason})" if reason else ""
+        because = f" ({reason})" if reason else ""
         raise OperatorError(
-            f"the cluster {cluster_id} is {state}{said}. Fix: {first}make apply makes a new one.",
+            f"the cluster {cluster_id} is {state}{because}. Fix: {first}make apply makes a new one.",
             exit_code=21,
         )
     if not queue and (others := list_open_steps(account)):
@@ -219,8 +219,8 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
                 cluster, reason = account.cluster_state()
                 say(f"pending: the cluster is {cluster}{f', {reason}' if reason else ''}")
             else:
-                told, reason = describe_progress_or_wait(watcher, waiting)
-                say(told)
+                sentence, reason = describe_progress_or_wait(watcher, waiting)
+                say(sentence)
                 if reason and len(list_open_steps(account)) > 1:
                     reason = ""  # it waits for another step, which is no want of nodes
                 if limit.is_reached(reason, time.monotonic()):
@@ -321,8 +321,10 @@ def conclude(
         try:
             summary = json.loads(output.read("run.json"))
         except (OSError, FruitsError) as error:
-            told = f"the step is COMPLETED; its summary could not be read here ({error}). Fix: make results fetches it."
-            console.print(told, style="yellow")
+            sentence = (
+                f"the step is COMPLETED; its summary could not be read here ({error}). Fix: make results fetches it."
+            )
+            console.print(sentence, style="yellow")
             return 0
         console.print(describe_run(summary, output))
         quiet = Console(quiet=True)
@@ -330,8 +332,8 @@ def conclude(
         return 0
     state, reason = account.cluster_state()
     if status["State"] == "CANCELLED" and state != "TERMINATED_WITH_ERRORS":
-        said = f": the cluster is {state} ({reason})" if state not in LIVE_STATES and reason else ""
-        console.print(f"the step {submitted.step_id} was cancelled{said}", style="red")
+        because = f": the cluster is {state} ({reason})" if state not in LIVE_STATES and reason else ""
+        console.print(f"the step {submitted.step_id} was cancelled{because}", style="red")
         return 24
     return tell_why(account, submitted.cluster_id, submitted.step_id, console, patience=patience)
 
@@ -339,17 +341,17 @@ def conclude(
 def tell_why(account: Account, cluster_id: str, step_id: str, console: Console, *, patience: float) -> int:
     """Say why a step failed; returns the exit code: the job's own where it is known."""
     try:
-        found = diagnosis.diagnose_step(account, cluster_id, step_id, console, patience=patience)
+        diagnosed = diagnosis.diagnose_step(account, cluster_id, step_id, console, patience=patience)
     except diagnosis.TROUBLE as error:
         console.print(
             f"the step {step_id} failed, and why could not be found out ({error}). Fix: make diagnose STEP={step_id}.",
             style="red",
         )
         return UNDETERMINED
-    first, *rest = found.as_text(account.target.env).split("\n")
+    first, *rest = diagnosed.as_text(account.target.env).split("\n")
     console.print(first, style="red")
     console.print("\n".join(rest))
-    return found.verdict.exit_code
+    return diagnosed.verdict.exit_code
 
 
 def describe_billing(account: Account) -> str:

@@ -38,14 +38,14 @@ def read_connection(account: Account) -> Mapping[str, str]:
     NoStudioError : Studio is off
     NotAppliedError : there is no cluster
     """
-    found: Mapping[str, str] | None = account.cluster.get("studio")
-    if not found:
+    values: Mapping[str, str] | None = account.cluster.get("studio")
+    if not values:
         env = account.target.env
         raise NoStudioError(
             f"ENV={env} has no SageMaker Studio. Fix: enable_studio = true and enable_nat = true in "
             f"infra/env/{env}.cluster.tfvars, then make apply ENV={env}."
         )
-    return found
+    return values
 
 
 def put_notebook(account: Account, console: Console) -> list[str]:
@@ -57,19 +57,19 @@ def put_notebook(account: Account, console: Console) -> list[str]:
     }
     for name, content in contents.items():
         s3.put_object(Bucket=bucket, Key=f"{PREFIX}/{name}", Body=content)
-    said = [
+    texts = [
         f"put to s3://{bucket}/{PREFIX}/: {', '.join(contents)}",
         "in a terminal of JupyterLab:",
         f"  aws s3 cp --recursive s3://{bucket}/{PREFIX}/ fruits/",
         f"and open fruits/{NOTEBOOK.name}",
     ]
     try:
-        said.append(f"for cells that run on the cluster: {read_connection(account)['line']}")
+        texts.append(f"for cells that run on the cluster: {read_connection(account)['line']}")
     except NotAppliedError:
-        said.append("there is no cluster now; the notebook runs without one")
+        texts.append("there is no cluster now; the notebook runs without one")
     except NoStudioError as error:
-        said.append(f"{error} Then make studio-open.")
-    for line in said:
+        texts.append(f"{error} Then make studio-open.")
+    for line in texts:
         console.print(line)
     return [f"s3://{bucket}/{PREFIX}/{name}" for name in contents]
 
@@ -84,10 +84,10 @@ def make_address(sagemaker: Any, domain_id: str, user: str) -> str:
 
 def print_address(account: Account, console: Console) -> str:
     """An address that opens Studio, printed with what it is good for."""
-    found = read_connection(account)
-    address = make_address(account.client("sagemaker"), found["domain_id"], found["user"])
+    values = read_connection(account)
+    address = make_address(account.client("sagemaker"), values["domain_id"], values["user"])
     for line in (
-        f"Studio of {found['user']}; whoever has the address is that user, and it works for five minutes:",
+        f"Studio of {values['user']}; whoever has the address is that user, and it works for five minutes:",
         address,
         "Make a JupyterLab space there; it bills by the hour while it runs. make studio-stop ends it.",
     ):
@@ -119,8 +119,8 @@ def stop_apps(
     ------
     OperatorError : something still runs at the end of the wait
     """
-    found = list_apps(sagemaker, domain_id)
-    for app in found:
+    apps = list_apps(sagemaker, domain_id)
+    for app in apps:
         if app["Status"] != "Deleting":
             owner = {key: app[key] for key in ("SpaceName", "UserProfileName") if app.get(key)}
             sagemaker.delete_app(DomainId=domain_id, AppType=app["AppType"], AppName=app["AppName"], **owner)
@@ -134,7 +134,7 @@ def stop_apps(
 
     if poll(stopped, pause=pause, limit=patience, say=say) is None:
         raise OperatorError(f"still running after {patience:.0f} s: {', '.join(left)}. Fix: make studio-stop again.")
-    return [describe_app(app) for app in found]
+    return [describe_app(app) for app in apps]
 
 
 def close_domain(
@@ -157,8 +157,8 @@ def close_domain(
         pages = sagemaker.get_paginator("list_spaces").paginate(DomainIdEquals=domain_id)
         return [space for page in pages for space in page["Spaces"]]
 
-    found = spaces()
-    for space in found:
+    listed = spaces()
+    for space in listed:
         if space["Status"] != "Deleting":
             sagemaker.delete_space(DomainId=domain_id, SpaceName=space["SpaceName"])
     left: list[str] = []
@@ -173,7 +173,7 @@ def close_domain(
         raise OperatorError(
             f"spaces are still there after {patience:.0f} s: {', '.join(left)}. Fix: make destroy again."
         )
-    return [str(space["SpaceName"]) for space in found]
+    return [str(space["SpaceName"]) for space in listed]
 
 
 def stop_studio(account: Account, console: Console) -> list[str]:

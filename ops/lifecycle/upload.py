@@ -34,19 +34,19 @@ def list_images(folder: Path) -> tuple[list[Path], LeftOut]:
     if not folder.is_dir():
         raise OperatorError(f"{folder} is no folder. Fix: INPUT=the folder that holds the images.", exit_code=10)
     left = LeftOut()
-    found = []
+    paths = []
     for entry in walk(Store(str(folder)), left):
         if entry.size == NOT_EXPRESSIBLE:
             left.add("name that is not UTF-8", entry.key)
         else:
-            found.append(folder / entry.key)
-    if not found:
+            paths.append(folder / entry.key)
+    if not paths:
         others = f" {left.sentence()}." if left else ""
         raise OperatorError(
             f"there is no image below {folder}: no file ends in {ENDINGS_TEXT}.{others} Fix: check the folder.",
             exit_code=10,
         )
-    return sorted(found), left
+    return sorted(paths), left
 
 
 def list_stored(s3: Any, bucket: str) -> dict[str, tuple[int, float]]:
@@ -65,11 +65,11 @@ def make_upload_table(here: dict[str, int], before: dict[str, int], after: dict[
     table = Table("class", *(Column(title, justify="right") for title in ("folder", "bucket before", "bucket after")))
     labels = sorted({*here, *after})
     for label in labels if len(labels) <= MOST_CLASSES else ():
-        table.add_row(Text(label), *(f"{found.get(label, 0):,}" for found in (here, before, after)))
+        table.add_row(Text(label), *(f"{counts.get(label, 0):,}" for counts in (here, before, after)))
     table.add_section()
     table.add_row(
         "all" if len(labels) <= MOST_CLASSES else f"all {len(labels):,} classes",
-        *(f"{sum(found.values()):,}" for found in (here, before, after)),
+        *(f"{sum(counts.values()):,}" for counts in (here, before, after)),
     )
     return table
 

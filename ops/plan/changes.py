@@ -79,14 +79,14 @@ def find_kind(actions: list[str]) -> Kind | None:
 
 def list_changes(plan: Mapping[str, Any]) -> list[Change]:
     """What a plan does, the gravest first: clusters, then what holds data, replaced, destroyed, updated, created."""
-    found = []
+    listed = []
     for entry in plan.get("resource_changes", []):
         kind = find_kind(entry["change"]["actions"])
         if kind is None or entry["mode"] != "managed":
             continue
         change = entry["change"]
         forcing = [[str(part) for part in path] for path in change.get("replace_paths", [])]
-        found.append(
+        listed.append(
             Change(
                 address=entry["address"],
                 type=entry["type"],
@@ -98,12 +98,12 @@ def list_changes(plan: Mapping[str, Any]) -> list[Change]:
         )
     order: list[Kind] = ["replace", "destroy", "forget", "update", "create"]
     return sorted(
-        found,
-        key=lambda one: (
-            one.kind in ("update", "create") or one.type not in CLUSTERS | KEEPERS,
-            one.type not in CLUSTERS,
-            order.index(one.kind),
-            one.address,
+        listed,
+        key=lambda change_: (
+            change_.kind in ("update", "create") or change_.type not in CLUSTERS | KEEPERS,
+            change_.type not in CLUSTERS,
+            order.index(change_.kind),
+            change_.address,
         ),
     )
 
@@ -119,7 +119,7 @@ def list_attributes(change: Mapping[str, Any], forcing: list[list[str]]) -> Iter
     anew = {"create", "delete"} <= set(change.get("actions", []))
 
     def forces(path: tuple[str, ...]) -> bool:
-        return any(path[: len(one)] == tuple(one) for one in forcing)
+        return any(path[: len(start)] == tuple(start) for start in forcing)
 
     telling = [
         path for path in differing if after.get(path) != UNKNOWN or forces(path) or (path in before and not anew)
@@ -159,7 +159,7 @@ def hide_values(value: Any, sensitive: Any, name: str = "") -> Any:
 
 def find_secrets(plan: Mapping[str, Any]) -> set[str]:
     """Every string that a plan calls sensitive: it may stand elsewhere too, where nobody marked it."""
-    found: set[str] = set()
+    texts: set[str] = set()
 
     def strings(value: Any) -> Iterator[str]:
         if isinstance(value, str):
@@ -173,7 +173,7 @@ def find_secrets(plan: Mapping[str, Any]) -> set[str]:
 
     def walk(value: Any, sensitive: Any) -> None:
         if sensitive is True:
-            found.update(strings(value))
+            texts.update(strings(value))
         elif isinstance(value, dict) and isinstance(sensitive, dict):
             for key, part in value.items():
                 walk(part, sensitive.get(key))
@@ -188,10 +188,10 @@ def find_secrets(plan: Mapping[str, Any]) -> set[str]:
         for side in ("before", "after"):
             walk(change.get(side), change.get(f"{side}_sensitive"))
     declared = plan.get("configuration", {}).get("root_module", {}).get("variables", {})
-    for name, given in plan.get("variables", {}).items():
+    for name, variable in plan.get("variables", {}).items():
         if declared.get(name, {}).get("sensitive"):
-            found.update(strings(given.get("value")))
-    return found
+            texts.update(strings(variable.get("value")))
+    return texts
 
 
 def _with_unknown(value: Any, unknown: Any) -> Any:
@@ -202,10 +202,10 @@ def _with_unknown(value: Any, unknown: Any) -> Any:
         base = value if isinstance(value, dict) else {}
         return {key: _with_unknown(base.get(key), unknown.get(key)) for key in {**base, **unknown}}
     if isinstance(unknown, list):
-        held = value if isinstance(value, list) else []
-        longest = max(len(held), len(unknown))
+        values = value if isinstance(value, list) else []
+        longest = max(len(values), len(unknown))
         return [
-            _with_unknown(held[n] if n < len(held) else None, unknown[n] if n < len(unknown) else None)
+            _with_unknown(values[n] if n < len(values) else None, unknown[n] if n < len(unknown) else None)
             for n in range(longest)
         ]
     return value
@@ -223,7 +223,7 @@ def flatten(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any
         parts = [(str(position), part) for position, part in enumerate(value)]
     else:
         return {} if value is None else {path: value}
-    return {leaf: held for key, part in parts for leaf, held in flatten(part, (*path, key)).items()}
+    return {leaf: leaf_value for key, part in parts for leaf, leaf_value in flatten(part, (*path, key)).items()}
 
 
 def format_value(value: Any) -> str:
@@ -243,10 +243,10 @@ def shorten(text: str) -> str:
 def parse_document(text: str) -> list[str] | None:
     """The lines of a JSON document that an attribute holds; None where it holds none."""
     try:
-        held = json.loads(json.loads(text))
+        content = json.loads(json.loads(text))
     except (ValueError, TypeError):
         return None
-    return json.dumps(held, indent=1, ensure_ascii=False).splitlines() if isinstance(held, dict | list) else None
+    return json.dumps(content, indent=1, ensure_ascii=False).splitlines() if isinstance(content, dict | list) else None
 
 
 def render_lines(change: Change) -> list[str]:
@@ -254,17 +254,20 @@ def render_lines(change: Change) -> list[str]:
     symbol = SYMBOLS[change.kind]
     why = f"  # replaced because of {', '.join(change.because)}" if change.because else ""
     why = why or ("  # replaced because a resource that it is triggered by changes" if change.triggered else "")
-    said = [f"{symbol} {change.address}{why}"]
-    for one in change.attributes:
-        mark = "  # forces replacement" if one.forces else ""
-        was, is_ = parse_document(one.before), parse_document(one.after)
+    texts = [f"{symbol} {change.address}{why}"]
+    for attribute in change.attributes:
+        mark = "  # forces replacement" if attribute.forces else ""
+        was, is_ = parse_document(attribute.before), parse_document(attribute.after)
         if was and is_:
             diff = list(difflib.unified_diff(was, is_, n=1, lineterm=""))[2:]
             cut = [f"{line[:1]}       {shorten(line[1:])}" for line in diff if not line.startswith("@@")]
-            said += [f"      {one.path}:{mark}", *cut[:MOST_LINES]]
-            said += [f"        … {len(cut) - MOST_LINES} more lines"] if len(cut) > MOST_LINES else []
+            texts += [f"      {attribute.path}:{mark}", *cut[:MOST_LINES]]
+            texts += [f"        … {len(cut) - MOST_LINES} more lines"] if len(cut) > MOST_LINES else []
         elif change.kind in ("create", "destroy"):
-            said.append(f"      {one.path}: {shorten(one.after if change.kind == 'create' else one.before)}")
+            texts.append(
+                f"      {attribute.path}: {shorten(attribute.after if change.kind == 'create' else attribute.before)}"
+            )
         else:
-            said.append(f"      {one.path}: {shorten(one.before) or 'null'} → {shorten(one.after) or 'null'}{mark}")
-    return said
+            before, after = (shorten(text) or "null" for text in (attribute.before, attribute.after))
+            texts.append(f"      {attribute.path}: {before} → {after}{mark}")
+    return texts

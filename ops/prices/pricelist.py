@@ -106,7 +106,7 @@ def service(region: str, item: str) -> Query:
     return Query(service=code, filters={"regionCode": region, **filters}, usage=usage, times=times)
 
 
-def has_usage(usage_type: str, wanted: str) -> bool:
+def has_usage(usage_type: str, name: str) -> bool:
     """Whether a usage type is the one wanted, in any region.
 
     >>> has_usage("EUW3-BoxUsage:m5.xlarge", "BoxUsage:m5.xlarge"), has_usage("NatGateway-Hours", "NatGateway-Hours")
@@ -114,18 +114,18 @@ def has_usage(usage_type: str, wanted: str) -> bool:
     >>> has_usage("EUW3-UnusedBox:m5.xlarge", "BoxUsage:m5.xlarge")
     False
     """
-    return bool(re.fullmatch(rf"(?:[A-Z0-9]+-)?{re.escape(wanted)}", usage_type))
+    return bool(re.fullmatch(rf"(?:[A-Z0-9]+-)?{re.escape(name)}", usage_type))
 
 
 def read_prices(product: Mapping[str, Any]) -> set[Decimal]:
     """The on-demand dollars of a product's first tier; nothing that is free."""
-    found = set()
+    amounts = set()
     for term in product.get("terms", {}).get("OnDemand", {}).values():
         for dimension in term["priceDimensions"].values():
             usd = Decimal(dimension["pricePerUnit"].get("USD", "0"))
             if usd and dimension.get("beginRange", "0") == "0":
-                found.add(usd)
-    return found
+                amounts.add(usd)
+    return amounts
 
 
 def parse_figure(texts: Iterable[str], query: Query) -> Figure | None:
@@ -136,16 +136,16 @@ def parse_figure(texts: Iterable[str], query: Query) -> Figure | None:
     PriceListError
         When products that fit have different prices: one of them would be the wrong one.
     """
-    found, days = set(), []
+    figures, days = set(), []
     for text in texts:
         product = json.loads(text)
         if has_usage(product["product"]["attributes"].get("usagetype", ""), query.usage):
-            found |= read_prices(product)
+            figures |= read_prices(product)
             days.append(str(product["publicationDate"])[:10])
-    if len(found) > 1:
-        amounts = ", ".join(str(usd) for usd in sorted(found))
+    if len(figures) > 1:
+        amounts = ", ".join(str(usd) for usd in sorted(figures))
         raise PriceListError(f"the Price List has several prices of {query.usage} in {query.filters}: {amounts}")
-    return Figure(found.pop() * query.times, max(days)) if found else None
+    return Figure(figures.pop() * query.times, max(days)) if figures else None
 
 
 def parse_size(texts: Iterable[str], query: Query) -> TypeSize | None:

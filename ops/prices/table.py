@@ -106,14 +106,14 @@ class Book:
         ------
         UnknownPriceError : there is none
         """
-        found = self.instances.get((region, type_))
-        if found is None:
+        kind = self.instances.get((region, type_))
+        if kind is None:
             known = sorted({place for place, _ in self.instances})
             raise UnknownPriceError(
                 f"no price is known for {type_} in {region} (known regions: {', '.join(known)}; "
                 "some do not offer every type)"
             )
-        return found
+        return kind
 
     def service(self, region: str, item: str) -> Service:
         """The price of something else; the dearest known, as inferred, where the region has none.
@@ -122,12 +122,12 @@ class Book:
         ------
         UnknownPriceError : nobody has one
         """
-        if (found := self.services.get((region, item))) is not None:
-            return found
-        known = [service.usd for (_, name), service in self.services.items() if name == item]
-        if not known:
+        if (price := self.services.get((region, item))) is not None:
+            return price
+        amounts = [service.usd for (_, name), service in self.services.items() if name == item]
+        if not amounts:
             raise UnknownPriceError(f"no price of {item} is known in any region")
-        return Service(max(known), INFERRED)
+        return Service(max(amounts), INFERRED)
 
 
 @cache
@@ -275,7 +275,7 @@ def describe_old_dates(dates: str, today: date) -> str:
     ''
     """
     limit = today.replace(year=today.year - 1, day=min(today.day, 28)).isoformat()
-    old = sorted({found for found in re.findall(r"\d{4}-\d{2}-\d{2}", dates) if found < limit})
+    old = sorted({day for day in re.findall(r"\d{4}-\d{2}-\d{2}", dates) if day < limit})
     if not old:
         return ""
     return f"prices of {', '.join(old)} are older than {MONTHS_OF_TRUST} months. Fix: make prices ENV=dev renews them."
@@ -298,9 +298,9 @@ def say_age(
     ''
     """
     dates = {
-        one.ec2_as_of
-        for one in (book or table()).instances.values()
-        if region in (None, one.region) and (types is None or one.type in types)
+        kind.ec2_as_of
+        for kind in (book or table()).instances.values()
+        if region in (None, kind.region) and (types is None or kind.type in types)
     }
     return describe_old_dates(" ".join(dates), today or datetime.now(UTC).date())
 

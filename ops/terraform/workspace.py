@@ -45,8 +45,8 @@ class CommandFailedError(TerraformError):
 
     def __init__(self, arguments: Sequence[str], code: int, output: str, hint: str = "") -> None:
         what = f"terraform {arguments[0]} ended with {code}"
-        said = f":\n{output.strip()[-6000:]}" if output.strip() else "; its message stands above."
-        super().__init__(f"{what}. {hint}".strip() if hint else f"{what}{said}")
+        ending = f":\n{output.strip()[-6000:]}" if output.strip() else "; its message stands above."
+        super().__init__(f"{what}. {hint}".strip() if hint else f"{what}{ending}")
         self.arguments, self.code, self.output = tuple(arguments), code, output
 
 
@@ -69,8 +69,8 @@ def list_tfvars_files(env: str, stack: str, folder: Path) -> list[Path]:
         raise WrongUseError(
             f"there is no environment {env!r}. Fix: write infra/env/{env}.tfvars, or take one of {known}."
         )
-    own = folder / f"{env}.{stack}.tfvars"
-    return [shared, *([own] if own.exists() else [])]
+    of_stack = folder / f"{env}.{stack}.tfvars"
+    return [shared, *([of_stack] if of_stack.exists() else [])]
 
 
 def render_backend(target: Target, stack: str, state: Path) -> str:
@@ -89,16 +89,18 @@ def render_backend(target: Target, stack: str, state: Path) -> str:
 def copy_tree(source: Path, destination: Path) -> None:
     """Make ``destination`` hold what ``source`` holds, leaving Terraform's own files and the overrides."""
 
-    def kept(path: Path) -> bool:
+    def is_terraforms(path: Path) -> bool:
         return ".terraform" in path.parts or path.name.endswith("_override.tf")
 
-    wanted = {
-        path.relative_to(source) for path in source.rglob("*") if path.is_file() and not kept(path.relative_to(source))
+    names = {
+        path.relative_to(source)
+        for path in source.rglob("*")
+        if path.is_file() and not is_terraforms(path.relative_to(source))
     }
     present = {path.relative_to(destination) for path in destination.rglob("*") if path.is_file() or path.is_symlink()}
-    for stale in {path for path in present if not kept(path)} - wanted:
+    for stale in {path for path in present if not is_terraforms(path)} - names:
         (destination / stale).unlink()
-    for name in wanted:
+    for name in names:
         copy = destination / name
         content = (source / name).read_bytes()
         if not copy.exists() or copy.read_bytes() != content:
@@ -120,14 +122,14 @@ def read_outputs(state: Path) -> dict[str, Any] | None:
     state : a file that may be missing: then nothing was applied
     """
     try:
-        kept = json.loads(state.read_text())
+        content = json.loads(state.read_text())
     except FileNotFoundError:
         return {}
     except ValueError:
         return None
-    if not isinstance(kept, dict) or kept.get("version") != STATE_VERSION:
+    if not isinstance(content, dict) or content.get("version") != STATE_VERSION:
         return None
-    return {name: entry["value"] for name, entry in kept.get("outputs", {}).items()}
+    return {name: entry["value"] for name, entry in content.get("outputs", {}).items()}
 
 
 @dataclass(kw_only=True)
@@ -213,12 +215,12 @@ class Workspace:
     def variables_file(self) -> Path:
         """Write the variables of target and caller to a file, which may hold lists and nulls."""
         path = self._place / f"{self.stack}.auto.json"
-        given = {
+        variables = {
             **self.target.variables(),
             **{key: value for key, value in self.extra.items() if value is not None},
             **self.target.overrides.get(self.stack, {}),
         }
-        path.write_text(json.dumps(given, indent=2, sort_keys=True))
+        path.write_text(json.dumps(variables, indent=2, sort_keys=True))
         return path
 
     def _variables(self) -> list[str]:
@@ -286,8 +288,8 @@ class Workspace:
 
     def outputs(self) -> dict[str, Any]:
         """The outputs of the applied stack; empty where it is not applied."""
-        if self.target.local_state and (kept := read_outputs(self.state)) is not None:
-            return kept
+        if self.target.local_state and (stored := read_outputs(self.state)) is not None:
+            return stored
         self.prepare()
         done = self._run(["output", "-json"], capture=True)
         if done.returncode:

@@ -112,13 +112,13 @@ def test_environments_have_a_comment_each(forge: tuple[Forge, Repository]) -> No
 def test_findings_share_one_issue_which_closes(forge: tuple[Forge, Repository]) -> None:
     kept, repository = forge
     marker = "<!-- fruits-drift dev -->"
-    assert write_issue(repository, "t", f"nothing {marker}", marker, found=False) == "nothing to say"
-    assert write_issue(repository, "t", f"a {marker}", marker, found=True) == "opened"
-    assert write_issue(repository, "t", f"b {marker}", marker, found=True) == "updated"
+    assert write_issue(repository, "t", f"nothing {marker}", marker, is_needed=False) == "nothing to say"
+    assert write_issue(repository, "t", f"a {marker}", marker, is_needed=True) == "opened"
+    assert write_issue(repository, "t", f"b {marker}", marker, is_needed=True) == "updated"
     assert [(one["state"], one["body"]) for one in kept.issues] == [("open", f"b {marker}")]
-    assert write_issue(repository, "t", f"c {marker}", marker, found=False) == "closed"
+    assert write_issue(repository, "t", f"c {marker}", marker, is_needed=False) == "closed"
     assert kept.issues[0]["state"] == "closed"
-    assert write_issue(repository, "t", f"d {marker}", marker, found=True) == "opened"  # a closed one stays closed
+    assert write_issue(repository, "t", f"d {marker}", marker, is_needed=True) == "opened"  # a closed one stays closed
     assert len(kept.issues) == 2
 
 
@@ -126,7 +126,7 @@ def test_pull_request_is_no_issue(forge: tuple[Forge, Repository]) -> None:
     kept, repository = forge
     marker = "<!-- fruits-drift dev -->"
     kept.issues.append({"number": 1, "state": "open", "body": marker, "user": {"login": BOT}, "pull_request": {}})
-    assert write_issue(repository, "t", marker, marker, found=True) == "opened"
+    assert write_issue(repository, "t", marker, marker, is_needed=True) == "opened"
     assert kept.issues[0]["body"] == marker
 
 
