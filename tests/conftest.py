@@ -6,13 +6,13 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.loaders import JSONFileLoader
 
+from localaws.descriptions import keep_descriptions
 from tests import dealing, ending, fast
 from tests.leftovers import pytest_sessionfinish
 
@@ -32,9 +32,7 @@ KERAS_WEIGHTS = SHARED / "weights"
 
 os.environ.setdefault("GOGC", "400")  # as ops.terraform does it: for the tests that start Terraform themselves
 os.environ.setdefault("MOTO_AMIS_PATH", str(REPO / "localaws" / "images.json"))  # as localaws.app does it: see there
-# each session of boto3 would read botocore's descriptions of the services again
-_read = cache(partial(JSONFileLoader._load_file, None))
-JSONFileLoader._load_file = lambda self, *file: _read(*file)
+keep_descriptions()
 
 
 def pytest_configure(config: pytest.Config) -> None:
