@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from fruits.backbones import build
+from fruits.backbones import build_network
 from fruits.models import freeze
 from fruits.request import DEFAULT_MODEL
 
@@ -43,7 +43,7 @@ def measure(options: Options) -> BenchmarkResult:
     n = count_cores()
     everything, origin = link_photographs(images, options.scratch)
     tenth, _ = link_photographs(max(images // 10, n * 8), options.scratch)
-    models = convert_graph(freeze(build(DEFAULT_MODEL, 224, None)), options.scratch)
+    models = convert_graph(freeze(build_network(DEFAULT_MODEL, 224, None)), options.scratch)
     first: dict[str, Features] = {}
 
     def loops(name: str, folder: Path) -> float:

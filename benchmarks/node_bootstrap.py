@@ -43,7 +43,7 @@ def run(rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
         Seconds of each run in all (``total``), and of the phases that take most; ``again`` is the script run once
         more on a node that is ready; ``installed_mb`` is the size of the environment.
     """
-    wheels = wheelhouse.build(platform.machine(), root=ROOT / "build" / "wheelhouse")
+    wheels = wheelhouse.build_wheelhouse(platform.machine(), root=ROOT / "build" / "wheelhouse")
     series: dict[str, list[float]] = {name: [] for name in (*PHASES, "again", "installed_mb")}
     with tempfile.TemporaryDirectory(dir=ROOT / "build", prefix="node.") as folder:
         for number in range(rounds):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from fruits.backbones import build
+from fruits.backbones import build_network
 from fruits.engines import read_archive, write_archive
 from fruits.request import DEFAULT_MODEL
 
@@ -83,7 +83,7 @@ def measure(options: Options) -> BenchmarkResult:
     count = options.images or FULL
     folder, origin = link_photographs(count, options.scratch)
     warm_up_folder, _ = link_photographs(WARM_UP * count_cores(), options.scratch)
-    archive = write_archive(build(DEFAULT_MODEL, 224, None))
+    archive = write_archive(build_network(DEFAULT_MODEL, 224, None))
     arrow = {"spark.sql.execution.arrow.maxRecordsPerBatch": str(ARROW_BATCH)}
     with start_session(options.scratch, options=arrow) as spark:
         network = spark.sparkContext.broadcast(archive)

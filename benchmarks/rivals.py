@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from fruits.backbones import build
+from fruits.backbones import build_network
 from fruits.engines import write_archive
 from fruits.models import freeze
 from fruits.request import DEFAULT_MODEL
@@ -84,7 +84,7 @@ def measure(options: Options) -> BenchmarkResult:
     images = options.images or FULL
     folder, origin = link_photographs(images, options.scratch)
     warm_up_folder, _ = link_photographs(WARM_UP * count_cores(), options.scratch)
-    network = build(DEFAULT_MODEL, 224, None)
+    network = build_network(DEFAULT_MODEL, 224, None)
     graph = options.scratch / "network.pb"
     graph.write_bytes(freeze(network))
     archive = write_archive(network)

@@ -14,10 +14,10 @@ def main(action: str, place: str, target: str) -> None:
     """Send a folder to a bucket, or fetch the result below ``run/`` of a bucket to a folder."""
     s3 = boto3.client("s3")
     if action == "send":
-        from ops.lifecycle.upload import images_below, upload
+        from ops.lifecycle.upload import list_images, upload
 
         folder = Path(place)
-        upload(s3, target, folder, images_below(folder)[0], Console(quiet=True))
+        upload(s3, target, folder, list_images(folder)[0], Console(quiet=True))
     else:
         from ops.lifecycle.environment import fetch_files
 

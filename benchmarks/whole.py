@@ -18,7 +18,7 @@ from fruits.request import Request
 from benchmarks.photographs import link_photographs
 from benchmarks.results import BenchmarkError, count_cores
 from ops.core.paths import ROOT
-from ops.job.local_spark import MODELS, command, spark_environment, stop
+from ops.job.local_spark import MODELS, make_command, make_spark_environment, stop_spark
 from ops.job.package import write_job_zip
 
 SAMPLE_EVERY = 0.2
@@ -115,7 +115,9 @@ def run_request(request: Request, origin: str) -> WholeRun:
     place = Path(request.output).parent
     request_file, log = place / "request.json", place / "log"
     request_file.write_text(json.dumps(request.as_json()))
-    arguments = command(write_job_zip(ROOT / "build" / "jobs"), request_file, f"local[{count_cores()}]", str(place))
+    arguments = make_command(
+        write_job_zip(ROOT / "build" / "jobs"), request_file, f"local[{count_cores()}]", str(place)
+    )
     peak: dict[str, float] = {}
     began = time.monotonic()
     with log.open("wb") as sink:
@@ -123,7 +125,7 @@ def run_request(request: Request, origin: str) -> WholeRun:
             arguments,
             stdout=sink,
             stderr=subprocess.STDOUT,
-            env=spark_environment(os.environ),
+            env=make_spark_environment(os.environ),
             start_new_session=True,
         )
         try:
@@ -137,7 +139,7 @@ def run_request(request: Request, origin: str) -> WholeRun:
                 break
             seconds = time.monotonic() - began
         finally:
-            stop(process)
+            stop_spark(process)
     if process.returncode != 0:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise BenchmarkError(f"the job failed over {origin} with exit code {process.returncode}: {last}")

@@ -111,6 +111,9 @@ def _fetch_yarn_jars(settings: Settings, mirror: Path | None) -> int:
 
 
 def _serve(settings: Settings, region: str) -> int:
+    from localaws.descriptions import keep_descriptions
+
+    keep_descriptions()  # before moto, which parses them when it is imported
     from localaws.app import serve  # moto takes a second to import; the other commands do not need it
 
     serve(settings, os.environ.get("LOCALAWS_TOKEN", ""))

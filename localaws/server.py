@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import http.client
 import json
@@ -41,6 +42,8 @@ from localaws.yarn.machine import check_machine
 
 START_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
+LEAST_BYTES = 1 << 20
+"""Where the disk has less, a server that did not start had no room for its log."""
 ENDINGS = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
 SERVE = ("-m", "localaws", "serve")
 LOG_NAME = "server.log"
@@ -193,6 +196,8 @@ def _spawn(settings: Settings) -> Record:
     if process.poll() is None:
         process.kill()
         process.wait()
+    if shutil.disk_usage(settings.home).free < LEAST_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(settings.home))
     raise DidNotStartError(log, "\n".join(log.read_text(errors="replace").splitlines()[-8:]))
 
 

@@ -6,13 +6,13 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.loaders import JSONFileLoader
 
+from localaws.descriptions import keep_descriptions
 from tests import dealing, ending, fast
 from tests.leftovers import pytest_sessionfinish
 
@@ -32,9 +32,7 @@ KERAS_WEIGHTS = SHARED / "weights"
 
 os.environ.setdefault("GOGC", "400")  # as ops.terraform does it: for the tests that start Terraform themselves
 os.environ.setdefault("MOTO_AMIS_PATH", str(REPO / "localaws" / "images.json"))  # as localaws.app does it: see there
-# each session of boto3 would read botocore's descriptions of the services again
-_read = cache(partial(JSONFileLoader._load_file, None))
-JSONFileLoader._load_file = lambda self, *file: _read(*file)
+keep_descriptions()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -143,8 +141,13 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.memory", "2g")
-        # short jobs: compiled once is enough
-        .config("spark.driver.extraJavaOptions", f"-XX:TieredStopAtLevel=1 {class_archive.option(home)}".strip())
+        # as `make run-local` does it, for the same reasons
+        .config(
+            "spark.driver.extraJavaOptions",
+            f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC {class_archive.option(home)}".strip(),
+        )
+        .config("spark.sql.codegen.wholeStage", "false")
+        .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
         .config("spark.local.dir", str(tmp_path_factory.mktemp("spark")))

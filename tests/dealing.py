@@ -30,7 +30,7 @@ SHARED = (
     ("tests/localaws/", "world: World", "localaws"),
     ("tests/localaws/", "aws: Aws", "localaws"),
     ("tests/job/", "mark.spark", "spark session"),
-    ("tests/job/", "default_model", "spark session"),
+    ("tests/job/", "mark.tensorflow", "spark session"),
 )
 """Folder and words of the files whose tests share something dear, and the unit that they make: one applied environment,
 one embedded AWS, one YARN, one Spark session with TensorFlow and the published network."""

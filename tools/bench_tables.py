@@ -19,7 +19,7 @@ from typing import Any
 from ops.core.console import Console
 from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
-from ops.cost.speed import compute_families, of_bench
+from ops.cost.speed import compute_families, read_bench_speed
 from tools import machine_table
 
 SPEEDS = ROOT / "infra" / "modules" / "sizing" / "speeds.json"
@@ -224,7 +224,7 @@ def _ends(result: Result, name: str) -> str:
 
 def paper() -> str:
     """Computing a hundred million images, and what that asks of S3."""
-    rate = of_bench().per_vcpu
+    rate = read_bench_speed().per_vcpu
     hours = Decimal(10**8) / rate / 3600
     return _wrap(
         f"Computing: {rate:.0f} images/s per vCPU (estimated from what one core does here): {hours:,.0f} vCPU-hours, "

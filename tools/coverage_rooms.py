@@ -27,7 +27,7 @@ LINES = ROOT / "build" / "coverage.txt"
 def room_of(path: str) -> str:
     """The room of a file.
 
-    >>> room_of("ops/cost/bill.py"), room_of("jobs/fruits/backbones/lite0.py"), room_of("localaws/app.py")
+    >>> room_of("ops/cost/period.py"), room_of("jobs/fruits/backbones/lite0.py"), room_of("localaws/app.py")
     ('ops/cost', 'jobs/fruits', 'localaws')
     """
     return "/".join(path.split("/")[:-1][:2])

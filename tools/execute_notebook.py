@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from ops.core.paths import ROOT
-from ops.job.notebook import NOTEBOOK, SOURCE, notebook, outputs_of
+from ops.job.notebook import NOTEBOOK, SOURCE, make_notebook, read_cell_outputs
 
 COLOURS = 64
 """Of a kept picture: plots need no more, and the notebook stays small."""
@@ -51,7 +51,7 @@ def clean_output(output: Any, work: str) -> dict[str, Any] | None:
 
 
 def main() -> int:
-    text = notebook(SOURCE.read_text(encoding="utf-8"))
+    text = make_notebook(SOURCE.read_text(encoding="utf-8"))
     parsed = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory(prefix="fruits-") as work:
         os.environ |= {"FRUITS_WORK": work, "FRUITS_INPUT": "", "PYTHONPATH": "", "OPENBLAS_NUM_THREADS": "1"}
@@ -60,7 +60,9 @@ def main() -> int:
             if cell.cell_type == "code":
                 cell.outputs = [cleaned for output in cell.outputs if (cleaned := clean_output(output, work))]
     executed = json.dumps(parsed, ensure_ascii=False)
-    NOTEBOOK.write_text(notebook(SOURCE.read_text(encoding="utf-8"), outputs_of(executed)), encoding="utf-8")
+    NOTEBOOK.write_text(
+        make_notebook(SOURCE.read_text(encoding="utf-8"), read_cell_outputs(executed)), encoding="utf-8"
+    )
     print(f"{Path(NOTEBOOK).relative_to(ROOT)}: {NOTEBOOK.stat().st_size // 1024} KiB", file=sys.stderr)
     return 0
 

@@ -17,7 +17,7 @@ from ops.core.paths import ROOT
 from ops.core.target import NO_ACCOUNT, Target
 from ops.cost import candidates, speed
 from ops.prices import table as prices
-from ops.terraform.offline import planned
+from ops.terraform.offline import plan_cluster
 from ops.terraform.variables import Size
 
 PAGE = ROOT / "docs" / "elsewhere" / "one-machine.md"
@@ -72,7 +72,7 @@ def compute_rows(plan: Mapping[str, Any]) -> list[TableRow]:
     ------
     OperatorError : a benchmark has no result, or the plan no cluster
     """
-    book, rate = prices.table(), speed.of_bench()
+    book, rate = prices.table(), speed.read_bench_speed()
     bench = json.loads(speed.BENCH.read_text())
     try:
         results = json.loads(WHOLE.read_text())
@@ -152,4 +152,4 @@ def compute_page() -> str:
     OperatorError, TerraformError : no plan or no figures; no usable Terraform
     """
     target = Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True)
-    return replace_table(PAGE.read_text(encoding="utf-8"), render_table(planned(target, Size())))
+    return replace_table(PAGE.read_text(encoding="utf-8"), render_table(plan_cluster(target, Size())))

@@ -19,7 +19,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import track
 
-from ops.aws.account import account_of
+from ops.aws.account import find_account_id
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import DEFAULT_REGION
@@ -87,9 +87,9 @@ def list_new_instances(types: Sequence[str], rows: list[Row], client: Any, renew
             if (region, type_) in listed:
                 continue
             query = pricelist.ec2(region, type_)
-            texts = pricelist.products(client, query)
-            ec2, size = pricelist.figure(texts, query), pricelist.size(texts, query)
-            fee = pricelist.ask(client, pricelist.emr(region, type_))
+            texts = pricelist.fetch_products(client, query)
+            ec2, size = pricelist.parse_figure(texts, query), pricelist.parse_size(texts, query)
+            fee = pricelist.fetch_figure(client, pricelist.emr(region, type_))
             if ec2 is None or size is None or fee is None:
                 renewal.missing.append(f"{type_} in {region} ({'EMR' if ec2 else 'EC2'} does not list it)")
                 continue
@@ -159,7 +159,7 @@ def renew(folder: Path, client: Any, console: Console, types: Sequence[str] = ()
     tracked_queries = track(
         queries, "asking the Price List", console=console, disable=not console.is_terminal, transient=True
     )
-    answers = {str(query): pricelist.ask(client, query) for query in tracked_queries}
+    answers = {str(query): pricelist.fetch_figure(client, query) for query in tracked_queries}
 
     def ask(query: Query) -> Figure | None:
         return answers[str(query)]
@@ -191,7 +191,7 @@ def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE
     types = environ.get("TYPES", "").replace(",", " ").split()
     if wrong := [type_ for type_ in types if not re.fullmatch(r"[a-z][a-z0-9-]*\.[a-z0-9]+", type_)]:
         raise OperatorError(f'TYPES: {wrong[0]} is no instance type. Fix: TYPES="m7i.xlarge c7i.2xlarge".', exit_code=2)
-    account_of(environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION)
+    find_account_id(environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION)
     if not console.is_terminal:
         console.print("asking the Price List API for about 450 prices: a minute or two")
     try:

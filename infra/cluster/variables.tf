@@ -91,6 +91,11 @@ variable "task" {
     spot_timeout_action  = optional(string, "SWITCH_TO_ON_DEMAND")
   })
   default = {}
+
+  validation {
+    condition     = var.task.spot_timeout_minutes <= 60 * var.ttl_hours - 30
+    error_message = "Waiting ${var.task.spot_timeout_minutes} minutes for Spot capacity leaves a cluster that lives ${var.ttl_hours} hours no time to work. Set task.spot_timeout_minutes to at most ${60 * var.ttl_hours - 30}, or ttl_hours higher."
+  }
 }
 
 variable "managed_scaling" {

@@ -11,7 +11,7 @@ What stands behind the end mark is ignored.
 What no look at the bytes can tell, and is accepted: bytes that look like compressed pixels within one coded picture of
 WebP, HEIC or AVIF, or of a JPEG without restart markers (another picture's middle, random ones); rows without
 compression that hold other bytes, or end where a row does, or in a hole, or where white follows on white; a progressive
-JPEG that was cut and mended with an end mark, or whose first, coarse pass holds zeros.
+JPEG that was cut in its last pass and mended with an end mark, or whose first, coarse pass holds zeros.
 """
 
 from __future__ import annotations
@@ -22,18 +22,34 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 ZEROS = bytes(16)
 """So many zero bytes in a row do not occur in compressed pixels; an interrupted copy fills with them."""
 _LONGEST = 24
-"""Bytes of zeros in a row that a coder of entropy may write; of lossless WebP, AV1 and LZW the most ever seen are 3."""
-_OTHER_FILES = (
-    *(rb"\x89PNG\r\n\x1a\n", rb"\xff\xd8\xff\xe0\x00\x10JFIF\x00", rb"\xff\xd8\xff\xe1..Exif\x00\x00", rb"WEBPVP8"),
-    *(rb"GIF8[79]a", rb"%PDF-1\.", rb"II\*\x00..[\x00-\x03]\x00", rb"MM\x00\*\x00[\x00-\x03].."),
-    rb"ftyp(?:avi[fs]|hei[cx]|mif1|msf1|isom|mp4[12]|qt  )",
-    rb"BM....\x00\x00\x00\x00..\x00\x00[\x0c\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00",
+"""Bytes of zeros in a row that a coder of entropy may write; of AV1 and LZW the most ever seen are 3."""
+_NOT_NEEDED = 8
+"""So many bytes less, and no whole WebP is decoded: behind their pixels encoders leave two at most."""
+_OTHER_FILES = re.compile(
+    rb"\xff\xd8\xff(?:\xdb\x00[\x43\x84\xc5]\x00[\x01-\x40]|[\xe0-\xef]..[A-Za-z_]{4}|\xfe..[ -~]{4})"
+    rb"|\x89PNG\r\n\x1a\n|RIFF....(?:WEBP|WAVE|AVI )|GIF8[79]a|ftyp[A-Za-z0-9 ]{4}\x00|%PDF-[12]\."
+    rb"|(?<=II)\*\x00...[\x00-\x0f]|(?<=MM\x00)\*[\x00-\x0f]|8BPS\x00[\x01\x02]\x00\x00|PK\x03\x04[\x0a\x14\x2d\x33]\x00"
+    rb"|(?<=BM.{4}\x00{4}..\x00\x00)[\x0c\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00|\x1aE\xdf\xa3.{1,8}?B\x86\x81"
+    rb"|<(?:!DOCTYPE |!doctype |html|HTML|\?xml )",
+    re.S,
 )
-"""How files begin, in bytes enough that pixels do not hold them by chance; each begins with letters that `re` is quick
-to find."""
+"""How files begin, in bytes enough that pixels do not hold them by chance."""
+_BEGINNINGS = (
+    *(b"\xff\xd8", b"\x89P", b"RI", b"GI", b"ft", b"%P", b"8B", b"PK", b"\x1aE", b"<!", b"<h", b"<H", b"<?"),
+    *(bytes((42, second)) for second in range(16)),
+    *(bytes((first, 0)) for first in (0x0C, 0x28, 0x34, 0x38, 0x40, 0x6C, 0x7C)),
+)
+"""The two bytes that each of them has first."""
+_IS_FIRST = bytes(any(pair[0] == byte for pair in _BEGINNINGS) for byte in range(256))
+_IS_BEGINNING = np.zeros(1 << 16, np.bool_)
+_IS_BEGINNING[[int.from_bytes(pair, "big") for pair in _BEGINNINGS]] = True
+_TEXT, _TEXT_STEP = 256, 16
+"""Bytes of text in a row that no compressed pixels are, and how far apart they are looked at first."""
 
 
 class DamagedError(ValueError):
@@ -55,6 +71,8 @@ class Picture:
     stops : tuple of int
         For a JPEG whose pixels are one run of Huffman codes: offsets in `data`. The decoder must not be through with
         its pixels at the first, and must be at the second.
+    must_fail : bytes
+        The file without the last bytes of its pixels, where a decoder must show that it cannot do without them.
     scaled : bool
         Whether libjpeg can decode it at a fraction of its size.
     """
@@ -63,6 +81,7 @@ class Picture:
     size: tuple[int, int] | None = None
     exif: bytes = b""
     stops: tuple[int, ...] = ()
+    must_fail: bytes = b""
     scaled: bool = False
 
 
@@ -88,6 +107,10 @@ _SPARE = 512
 _NEAR = 16
 """Levels from black, or from white, within which a pixel may be part of a dark, or of a light, picture."""
 _PRINTED = bytes(range(32, 127)) + b"\t\r\n"
+_LONG_TEXT = re.compile(rb"[%s]{%d}" % (re.escape(_PRINTED), _TEXT))
+_MAP_OF_TEXT = bytes(ord("t") if byte in _PRINTED else 0 for byte in range(256))
+_TAIL = 4096
+"""Bytes of a scan behind which another file would have brought a marker: of random ones 256 hold one."""
 _LOOKAHEAD = bytes(32)
 """libjpeg wants to see some bytes more than it needs."""
 
@@ -96,6 +119,7 @@ def parse_jpeg(data: bytes) -> Picture:
     """Take a JPEG apart: what its decoder needs, up to the end mark."""
     pieces = [data[:2]]
     frame, shape, interval, scans, exif = 0, b"", 0, 0, b""
+    missing = dict[tuple[int, int], int]()
     first_symbols: dict[int, int] = {}
     for marker, start, end, body in _iterate_segments(data):
         if marker == 0xE1 and body.startswith(b"Exif\0"):
@@ -108,7 +132,9 @@ def parse_jpeg(data: bytes) -> Picture:
             first_symbols.update(_first_symbols(body))
         if marker == _SOS:
             scans += 1
+            _note_pass(missing, body)
             pieces.append(b"\xff" + data[start:end].rstrip(b"\xff"))  # fill bytes, not pixels
+            _require_alone(pieces[-1][-_TAIL:])
             if _is_busy(frame, body, first_symbols) and ZEROS in pieces[-1]:
                 raise _truncation("zero bytes stand in place of its pixels")
         elif _is_needed(marker, body):
@@ -122,6 +148,8 @@ def parse_jpeg(data: bytes) -> Picture:
         first = length - max(_SPARE, pixels // 64)
         stops = (first if first > length - pixels + 16 else 0, length + len(_LOOKAHEAD))
         pieces.append(_LOOKAHEAD)
+    elif frame == _PROGRESSIVE and (len(missing) < 64 * sum(shape[5:6]) or any(missing.values())):
+        raise _truncation("its last passes are missing")
     return Picture(b"".join([*pieces, b"\xff\xd9"]), exif=exif, stops=stops, scaled=frame in _SCALED)
 
 
@@ -175,6 +203,15 @@ def _require_restarts(scan: bytes, shape: bytes, interval: int) -> None:
     numbers = [mark[0] & 7 for mark in _RESTART.findall(scan)]
     if numbers[:count] != [number % 8 for number in range(count)]:
         raise _truncation("the marks between its pixels are not all there, in their order")
+
+
+def _note_pass(missing: dict[tuple[int, int], int], scan: bytes) -> None:
+    """Note how many bits of each component's coefficients are still to come behind a scan (ITU-T T.81, G.1.1.1)."""
+    count = scan[0] if scan else 0
+    if len(scan) >= 4 + 2 * count:
+        first, last, bits = scan[1 + 2 * count : 4 + 2 * count]
+        for component in scan[1 : 1 + 2 * count : 2]:
+            missing.update({(component, number): bits & 15 for number in range(first, min(last, 63) + 1)})
 
 
 def _first_symbols(tables: bytes) -> Iterator[tuple[int, int]]:
@@ -261,9 +298,9 @@ def parse_webp(data: bytes) -> Picture:
     end = 8 + int.from_bytes(data[4:8], "little")
     if end > len(data) + (len(data) & 1):
         raise _truncation("the data end before its length")
-    chunks, exif, position = [], b"", 12
-    size: tuple[int, int] | None = None
-    has_pixels = False
+    chunks: list[bytes] = []
+    shorter: list[bytes] = []
+    exif, position, size, has_pixels = b"", 12, None, False
     while position + 8 <= end:
         kind, length = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
         body = data[position + 8 : position + 8 + length]
@@ -274,21 +311,50 @@ def parse_webp(data: bytes) -> Picture:
         position += 8 + length + (length & 1)
         if kind == b"EXIF":
             exif = exif or body
-        if kind in _WEBP_METADATA:
+        if kind in _WEBP_METADATA or (kind == b"ANMF" and has_pixels):  # of an animation the first frame counts
             continue
         size = size or _read_webp_size(kind, body)
-        if kind in (b"VP8 ", b"VP8L", b"ANMF"):
-            has_pixels = True
-            # lossy WebP codes a plane of one colour in zeros, at most one byte for 3,500 pixels
-            _require_pixels(body, size[0] * size[1] // 1024 if size and kind != b"VP8L" else 0)
         if kind == b"VP8X" and body:
             body = bytes([body[0] & ~(0x08 | 0x04 | 0x20)]) + body[1:]
-        chunks.append(kind + struct.pack("<I", length) + body + b"\0" * (length & 1))
+        chunks.append(_make_webp_chunk(kind, body))
+        if kind in (b"VP8 ", b"VP8L", b"ANMF"):
+            has_pixels = True
+            shorter = [*chunks[:-1], _require_webp_pixels(kind, body, size)]
     if not has_pixels:
         raise _truncation("it ends before its pixels begin")
-    inside = b"WEBP" + b"".join(chunks)
-    clean = b"RIFF" + struct.pack("<I", len(inside)) + inside
-    return Picture(clean, size=size, exif=exif.removeprefix(b"Exif\0\0"))
+    must_fail = _make_webp(shorter) if shorter[-1] else b""
+    return Picture(_make_webp(chunks), size=size, exif=exif.removeprefix(b"Exif\0\0"), must_fail=must_fail)
+
+
+def _make_webp_chunk(kind: bytes, body: bytes) -> bytes:
+    return kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) & 1)
+
+
+def _make_webp(chunks: list[bytes]) -> bytes:
+    return b"RIFF" + struct.pack("<I", 4 + sum(map(len, chunks))) + b"WEBP" + b"".join(chunks)
+
+
+def _require_webp_pixels(kind: bytes, body: bytes, size: tuple[int, int] | None) -> bytes:
+    """Refuse pixels that were filled up. Where that cannot be told, give the chunk without its last bytes, to be tried.
+
+    Lossless pixels may be zeros in any number. But after a hole they end too early, and the last bytes are not needed.
+    """
+    if kind == b"ANMF":
+        head = 16
+        while body[head : head + 4] == b"ALPH":
+            head += 8 + (int.from_bytes(body[head + 4 : head + 8], "little") + 1 & ~1)
+        inner, length = body[head : head + 4], int.from_bytes(body[head + 4 : head + 8], "little")
+        if inner not in (b"VP8 ", b"VP8L"):
+            raise _truncation("it ends before its pixels begin")
+        shorter = _require_webp_pixels(inner, body[head + 8 : head + 8 + length], size)
+        return _make_webp_chunk(kind, body[:head] + shorter) if shorter else b""
+    if kind == b"VP8L":
+        _require_alone(body)
+        is_odd = bytes(_LONGEST) in body or b"\xff" * _LONGEST in body or _holds_text(body)
+        return _make_webp_chunk(kind, body[:-_NOT_NEEDED]) if is_odd else b""
+    # lossy WebP codes a plane of one colour in zeros, at most one byte for 3,500 pixels
+    _require_pixels(body, size[0] * size[1] // 1024 if size else 0)
+    return b""
 
 
 def _read_webp_size(kind: bytes, body: bytes) -> tuple[int, int] | None:
@@ -312,12 +378,24 @@ def _require_pixels(body: bytes, longest: int = 0) -> None:
     if bytes(run) in body or b"\xff" * run in body:
         raise _truncation("zero bytes or the like stand in place of its pixels")
     _require_alone(body)
-    if len(body) > run and not body[-run:].translate(None, _PRINTED):
+    if (len(body) > run and not body[-run:].translate(None, _PRINTED)) or _holds_text(body):
         raise _truncation("text stands in place of its pixels")
 
 
-def _require_alone(body: bytes | memoryview) -> None:
-    if any(re.search(start, body, re.S) for start in _OTHER_FILES):
+def _holds_text(body: bytes) -> bool:
+    looked_at = body[::_TEXT_STEP].translate(_MAP_OF_TEXT)
+    return b"t" * (_TEXT // _TEXT_STEP - 1) in looked_at and _LONG_TEXT.search(body) is not None
+
+
+def _require_alone(data: bytes, start: int = 0) -> None:
+    """Refuse data in which another file begins.
+
+    A search for all beginnings at once takes as long as to decode; a look at two bytes leaves few places to try.
+    """
+    values = np.frombuffer(data, np.uint8)
+    places = np.flatnonzero(np.frombuffer(data[start:-1].translate(_IS_FIRST), np.bool_)) + start
+    pairs = values[places].astype(np.uint16) << 8 | values[places + 1]
+    if any(_OTHER_FILES.match(data, place) for place in places[_IS_BEGINNING[pairs]].tolist()):
         raise _truncation("another file begins within its pixels")
 
 
@@ -340,6 +418,7 @@ def parse_gif(data: bytes) -> Picture:
             end = _skip_gif_blocks(data, start)
             if end - start < 2:
                 raise _truncation("its pixels are missing")
+            _require_alone(data[start:end])
             return Picture(header + control + data[position:end] + b";")
         else:
             raise _truncation("it ends before its pixels begin")
@@ -376,22 +455,36 @@ def parse_bmp(data: bytes) -> Picture:
     if compression in (0, 3, 6):
         return _require_bmp_rows(data, offset, width, abs(height), bits)
     if compression in (1, 2):
-        _require_rle_end(data, offset, compression)
+        _require_alone(data, offset)
+        _require_runs(data, offset, compression, abs(height))
     return Picture(data)
 
 
-def _require_rle_end(data: bytes, position: int, kind: int) -> None:
-    """Go from code to code of a run-length coded BMP up to its end mark; two pixels per byte in the second kind."""
+def _require_runs(data: bytes, position: int, kind: int, height: int) -> None:
+    """Go from code to code of a run-length coded BMP up to its end mark, which lies in its last row.
+
+    Two pixels are a byte in the second kind. Rows may be too long: ImageMagick has written such.
+    """
+    row = 0
     while position + 1 < len(data):
         count, code = data[position], data[position + 1]
         position += 2
-        if count == 0 and code == 1:
+        if count:
+            continue
+        if code == 0:
+            row += 1
+        elif code == 1 and row >= height - 1:
             return
-        if count == 0 and code == 2:
+        elif code == 1:
+            raise _truncation("rows of pixels are missing")
+        elif code == 2:
+            row += data[position + 1] if position + 1 < len(data) else 0
             position += 2
-        elif count == 0 and code > 2:
+        else:
             size = code if kind == 1 else (code + 1) // 2
             position += size + (size & 1)
+        if row > height:
+            raise _truncation("its pixels end in bytes that do not belong to it")
     raise _truncation("the data end before the end mark")
 
 
@@ -399,7 +492,7 @@ def _require_bmp_rows(data: bytes, offset: int, width: int, height: int, bits: i
     stride = (width * bits + 31) // 32 * 4
     if offset + stride * height > len(data):
         raise _truncation("rows of pixels are missing")
-    _require_alone(memoryview(data)[offset:])
+    _require_alone(data, offset)
     require_unbroken(data[offset : offset + stride * height], stride, max(1, bits // 8), width)
     return Picture(data)
 
@@ -434,7 +527,7 @@ def require_unbroken(pixels: bytes, stride: int, depth: int, width: int) -> None
         positions = range(row * stride + first * depth, row * stride + last * depth, depth)
         return sum(pixels[i : i + depth].strip(near) != b"" for i in positions) / len(positions)
 
-    if share(row, 0, 1) and share(row, 0, column) > 0.9 and share(row - 1, column, width) > 0.9:
+    if share(row, 0, min(8, column)) > 0.5 and share(row, 0, column) > 0.7 and share(row - 1, column, width) > 0.7:
         raise _truncation(f"row {row + 1} of its pixels breaks off, and nothing follows")
 
 
@@ -547,34 +640,36 @@ def parse_tiff(data: bytes) -> Picture:
     return Picture(data)
 
 
-def require_strips(
-    data: bytes, offsets: tuple[int, ...], lengths: tuple[int, ...], compression: int, tables: bytes = b""
-) -> None:
+_WHOLE_FILES = (6, 34712, 50001, 50002)
+"""Compressions of a TIFF, of whose strips the first begins as a file does: old JPEG, JPEG 2000, WebP, JPEG XL."""
+
+
+def require_strips(data: bytes, places: list[tuple[int, int]], compression: int, tables: bytes = b"") -> None:
     """Refuse a TIFF one of whose strips or tiles lies behind the end of the file, or is filled up.
 
     Parameters
     ----------
+    places : list of (int, int)
+        Offset and length of each.
     compression : int
         As TIFF numbers it: 1 is none, 5 LZW, 7 a JPEG in each strip, 8 and 32946 deflate, 32773 PackBits (which keeps
         runs of equal bytes short). Of the others, such as a fax's, a blank page may be all zeros or all ones.
     tables : bytes
         For a JPEG: the tables that all strips share, from SOI to EOI.
     """
-    for offset, length in zip(offsets, lengths, strict=False):
+    for offset, length in places:
         if offset + length > len(data):
             raise _truncation("a strip of pixels lies behind the end of the file")
         body = data[offset : offset + length]
-        if compression == 1:
-            _require_alone(body)
-        elif compression == 7:
+        if compression == 7:
             parse_jpeg(b"\xff\xd8" + tables[2:-2] + body[2:])
         elif compression in (8, 32946):
             _require_inflated(body)
         elif compression == 5:
             _require_pixels(body)
-        elif compression == 32773:
+        elif compression not in _WHOLE_FILES:
             _require_alone(body)
-            if ZEROS in body:
+            if compression == 32773 and ZEROS in body:
                 raise _truncation("zero bytes stand in place of its pixels")
 
 

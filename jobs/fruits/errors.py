@@ -73,7 +73,7 @@ class CheckError(FruitsError):
 
 
 class StorageError(FruitsError):
-    """A store refused or could not be reached."""
+    """A store refused or could not be reached, or a disk is full."""
 
     exit_code = 17
     cause = "storage"

@@ -13,7 +13,7 @@ _WORKER_ERROR = re.compile(r"fruits\.errors\.(\w+): (.+)")
 _DISK_FULL = re.compile(r"^.*(?:No space left on device|Disk quota exceeded|\[[Ee]rrno (?:28|122)\]).*$", re.M)
 
 
-def explain(error: BaseException) -> FruitsError | None:
+def translate_error(error: BaseException) -> FruitsError | None:
     """The known failure behind an exception, or None.
 
     Looks at the exception, at its causes, and at the worker's traceback in its text.

@@ -80,7 +80,7 @@ class FeaturizeTask:
     wave: str
     heartbeat: float
     reads_in_flight: int = READS_IN_FLIGHT
-    expected: dict[str, str] = field(default_factory=versions.collect)
+    expected: dict[str, str] = field(default_factory=versions.collect_versions)
 
 
 @dataclass(frozen=True)

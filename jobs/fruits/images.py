@@ -18,9 +18,10 @@ import io
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,6 +154,14 @@ def _require_whole(picture: Picture, reader: io.BytesIO) -> None:
         raise DamagedError("is truncated: pixels are missing before the end mark")
 
 
+def _is_decoded(kind: str, data: bytes) -> bool:
+    try:
+        Image.open(io.BytesIO(data), formats=(kind,)).load()
+    except Exception:  # noqa: BLE001 - however it fails, it does
+        return False
+    return True
+
+
 def _decode_square(kind: str, data: bytes, size: int, max_pixels: int) -> Image.Image:
     """The picture as RGB, upright, of the size wanted."""
     picture = containers.PARSERS[kind](data)
@@ -171,25 +180,30 @@ def _decode_square(kind: str, data: bytes, size: int, max_pixels: int) -> Image.
         image.load()
         if isinstance(reader, _Pieces):
             _require_whole(picture, reader)
+        if picture.must_fail and _is_decoded(kind, picture.must_fail):
+            raise DamagedError("is truncated: zero bytes or the like stand in place of its pixels")
         turn = _TURNS.get(_read_orientation(exif))
         rgb = _flatten(image.transpose(turn) if turn is not None else image)
         return rgb.resize((size, size), Image.Resampling.BILINEAR)
 
 
-def _require_rows(image: Image.Image, data: bytes, offsets: tuple[int, ...], lengths: tuple[int, ...]) -> None:
-    pixels = b"".join(data[offset : offset + length] for offset, length in zip(offsets, lengths, strict=False))
-    stride = len(pixels) // max(1, image.height)
-    if stride >= image.width > 0 and stride * image.height == len(pixels):
-        containers.require_unbroken(pixels, stride, stride // image.width, image.width)
+def _require_rows(tags: Mapping[int, Any], data: bytes, places: list[tuple[int, int]]) -> None:
+    """Look at pixels without compression, in strips or tiles, as rows of one length."""
+    pixels = b"".join(data[offset : offset + length] for offset, length in sorted(places))
+    bits, is_planar = tags.get(258, (1,)), tags.get(284, 1) == 2
+    depth, width = (bits[0] if is_planar else sum(bits)) // 8, tags.get(322, tags[256])
+    if depth and width and pixels and len(pixels) % (depth * width) == 0:
+        containers.require_unbroken(pixels, depth * width, depth, width)
 
 
 def _prepare_tiff(image: Image.Image, data: bytes) -> None:
     tags = image.tag_v2  # type: ignore[attr-defined]
-    for offsets_tag, lengths_tag in ((273, 279), (324, 325)):
-        if offsets_tag in tags and lengths_tag in tags:
-            containers.require_strips(data, tags[offsets_tag], tags[lengths_tag], tags.get(259, 1), tags.get(347, b""))
-            if offsets_tag == 273 and tags.get(259, 1) == 1 and tags.get(284, 1) == 1:
-                _require_rows(image, data, tags[offsets_tag], tags[lengths_tag])
+    for offsets, lengths in ((273, 279), (324, 325)):
+        if offsets in tags and lengths in tags:
+            places = list(zip(tags[offsets], tags[lengths], strict=False))
+            containers.require_strips(data, places, tags.get(259, 1), tags.get(347, b""))
+            if tags.get(259, 1) == 1:
+                _require_rows(tags, data, places)
     image.info.pop("xmp", None)  # Pillow turns a TIFF by itself, and would by XMP too
     if tags.get(_ORIENTATION, 1) not in range(1, 9):
         tags.pop(_ORIENTATION, None)

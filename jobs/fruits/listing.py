@@ -5,7 +5,8 @@ calls at once, until it has found enough folders, or the images. Each folder tha
 all below it. What an image is, `inputs` says. No object is looked at by itself.
 
 S3 is listed by `pages`: of no folder more than a page is held, and one of many pages is cut into ranges, a task each.
-On other stores one folder is one call, and its answer is held by one process (about 600 bytes per file).
+So are Google's store and Azure's where their own packages are installed. Elsewhere one folder is one call, and its
+answer is held by one process (about 600 bytes per file).
 """
 
 from __future__ import annotations
@@ -97,14 +98,14 @@ def _look_at_page(pages: Pages, prefix: str) -> _Level | None:
 
 
 def _walk_levels(
-    look: Callable[[str], _Level | None], wanted: int, left: LeftOut, pool: Executor
+    look: Callable[[str], _Level | None], most: int, left: LeftOut, pool: Executor
 ) -> Generator[Entry, None, tuple[list[str], list[str]]]:
     """The images found level by level, many folders at once, until a level has as many as wanted or holds the images.
 
     Returns the folders of that level, and those that gave no answer: tasks are to list them, with all below.
     """
     level, unanswered = [""], list[str]()
-    while level and len(level) < wanted:
+    while level and len(level) < most:
         below: list[str] = []
         for start in range(0, len(level), _LISTED_AT_ONCE):
             some, rest = level[start : start + _LISTED_AT_ONCE], level[start + _LISTED_AT_ONCE :]
@@ -120,26 +121,27 @@ def _walk_levels(
     return level, unanswered
 
 
-def _walk_pages(pages: Pages, wanted: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
+def _walk_pages(pages: Pages, most: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
     """`_walk_down` of a store that is listed by pages: a folder of more than one is cut into ranges."""
     with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
-        level, large = yield from _walk_levels(partial(_look_at_page, pages), wanted, left, pool)
+        level, large = yield from _walk_levels(partial(_look_at_page, pages), most, left, pool)
         # where some are large, those of the same level that were not looked at may be so too
-        folders += cut_ranges(pages, large + level, _RANGES, pool) if large else map(Range, level)
+        cut = large and pages.cuts
+        folders += cut_ranges(pages, large + level, _RANGES, pool) if cut else map(Range, large + level)
 
 
-def _walk_down(store: Store, wanted: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
+def _walk_down(store: Store, most: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
     """The images that the driver finds; folders that are to be listed with all below them are added to `folders`.
 
     A local folder, and a store that cannot list one level by itself, is listed whole.
     """
-    if store.is_local or not store.lists_folders:
+    if (pages := open_pages(store)) is not None:
+        yield from _walk_pages(pages, most, left, folders)
+    elif store.is_local or not store.lists_folders:
         yield from walk(store, left)
-    elif (pages := open_pages(store)) is not None:
-        yield from _walk_pages(pages, wanted, left, folders)
     else:
         with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
-            level, unanswered = yield from _walk_levels(partial(_look, store), wanted, left, pool)
+            level, unanswered = yield from _walk_levels(partial(_look, store), most, left, pool)
         folders += unanswered + level
 
 
@@ -168,7 +170,7 @@ def _rows(base: str, images: Sequence[Entry]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
-def walk_down(source: Store, target: Store, wanted: int = FOLDERS) -> Walk:
+def walk_down(source: Store, target: Store, most: int = FOLDERS) -> Walk:
     """Find images, and folders that hold the others, here and without Spark; the images go to files below `target`.
 
     The parts grow with the listing, so that they can be dealt into waves of equal size and stay few.
@@ -179,7 +181,7 @@ def walk_down(source: Store, target: Store, wanted: int = FOLDERS) -> Walk:
         When the store refuses.
     """
     left, folders = LeftOut(), list[str | Range]()
-    images = _walk_down(source, wanted, left, folders)
+    images = _walk_down(source, most, left, folders)
     parts: list[Part] = []
     listed = 0
     while page := list(islice(images, rows_of_part(listed))):
@@ -193,7 +195,7 @@ def walk_down(source: Store, target: Store, wanted: int = FOLDERS) -> Walk:
 
 
 def list_folders(
-    spark: SparkSession, source: Store, target: Store, found: Walk, tasks: int
+    spark: SparkSession, source: Store, target: Store, walk: Walk, tasks: int
 ) -> tuple[list[Part], LeftOut]:
     """List what the driver left: the folders, one after the other in at most `tasks` tasks.
 
@@ -209,24 +211,24 @@ def list_folders(
     StorageError
         When the store refuses.
     """
-    if not found.folders:
-        return found.parts, found.left
-    expected = versions.collect()
-    hands = [hand for hand in (found.folders[start::tasks] for start in range(tasks)) if hand]
+    if not walk.folders:
+        return walk.parts, walk.left
+    expected = versions.collect_versions()
+    shares = [share for share in (walk.folders[start::tasks] for start in range(tasks)) if share]
 
     def descend(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
         writer, left = PartWriter(target, SCHEMA, plain=("path",)), LeftOut()
         for number in (number for batch in batches for number in batch.column(0).to_pylist()):
-            for folder in hands[number]:
+            for folder in shares[number]:
                 images = filter_images(_listed(source, folder), left)
                 while page := list(islice(images, _PAGE)):
                     writer.write(_rows(source.uri, page))
         counts = {_LEFT + kind: Part(left.first[kind], count, "") for kind, count in left.counts.items()}
         yield part_rows({"part": writer.close(), **counts})
 
-    parts, left = list(found.parts), found.left
-    for row in spark.range(0, len(hands), 1, len(hands)).mapInArrow(descend, PART_DDL).collect():
+    parts, left = list(walk.parts), walk.left
+    for row in spark.range(0, len(shares), 1, len(shares)).mapInArrow(descend, PART_DDL).collect():
         if row["kind"] == "part":
             parts.append(Part.from_row(row))
         else:

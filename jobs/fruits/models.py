@@ -217,7 +217,7 @@ class Ingredients:
 
         keras.backend.clear_session()  # layer names count up otherwise, and the hash with them
         if not self.is_file:
-            return backbones.build(self.name, request.image_size, request.weights), request.image_size
+            return backbones.build_network(self.name, request.image_size, request.weights), request.image_size
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / self.name
             path.write_bytes(self.data)

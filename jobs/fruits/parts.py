@@ -221,7 +221,7 @@ def map_parts(
     shuffle, one stage more, to be dealt out.
     """
     hands = [[part.name for part in hand] for hand in deal(parts, tasks)]
-    expected = versions.collect()
+    expected = versions.collect_versions()
 
     def turn(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
@@ -266,7 +266,7 @@ def write_frame(
     plain: tuple[str, ...] = (),
 ) -> list[Part]:
     """Write a DataFrame as one file per task, and return the files of the attempts that counted."""
-    expected = versions.collect()
+    expected = versions.collect_versions()
 
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)

@@ -26,7 +26,7 @@ from fruits.errors import (
     StorageError,
 )
 from fruits.executors import is_connect, limit_wait
-from fruits.failures import explain
+from fruits.failures import translate_error
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
 from fruits.formats import ENDINGS_TEXT
 from fruits.inputs import LeftOut, require_classes, require_folder
@@ -101,7 +101,7 @@ class Run:
         try:
             yield
         except BaseException as error:
-            failure = explain(error)
+            failure = translate_error(error)
             self._leave(error, failure)
             self.lease.release()
             if failure is not None and failure is not error:
@@ -195,7 +195,7 @@ class Run:
                 _require_scores(counts, scores)
         with progress.phase("report"):
             summary = self._summary(plan, model, state, reduction, counts, csv)
-            page = report.build(self.spark, self.source, self.output, state, scores, reduction, counts, summary)
+            page = report.build_page(self.spark, self.source, self.output, state, scores, reduction, counts, summary)
             self.output.write(outputs.REPORT, page.encode())
         self.lease.require()
         # an attempt that Spark gave up may have finished its file meanwhile
@@ -411,7 +411,7 @@ class Run:
             "images_per_second": round(computed / featurize_seconds, 2) if computed else None,
             "slots": self.slots,
             "seconds": {name: round(value, 3) for name, value in self.progress.seconds.items()},
-            "versions": {**versions.collect(), "spark": self.spark.version},
+            "versions": {**versions.collect_versions(), "spark": self.spark.version},
             "features_made_with": list(state.made_with),
             "commit": os.environ.get("FRUITS_COMMIT"),
             "arguments": self.request.as_json(),

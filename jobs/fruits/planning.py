@@ -142,8 +142,8 @@ class Sizing:
     @classmethod
     def choose(cls, images: int, slots: int) -> Sizing:
         """Equal tasks, a multiple of the slots, so that no slot waits at the end; few enough that files stay few."""
-        wanted = min(max(images / (slots * TASKS_PER_SLOT), MIN_IMAGES_PER_TASK), MAX_IMAGES_PER_TASK)
-        rounds = max(1, round(images / (slots * wanted)))
+        ideal = min(max(images / (slots * TASKS_PER_SLOT), MIN_IMAGES_PER_TASK), MAX_IMAGES_PER_TASK)
+        rounds = max(1, round(images / (slots * ideal)))
         per_task = max(FEWEST_IMAGES_PER_TASK, -(-images // (slots * rounds)))
         waves = max(1, -(-rounds // TASKS_PER_SLOT_AND_WAVE))
         return cls(max(1, min(slots * rounds, slots * TASKS_PER_SLOT_AND_WAVE)), per_task, waves)
@@ -173,7 +173,7 @@ def make_plan(
     target : Store
         Where the files of images to do, and of stale rows, are written.
     """
-    expected = versions.collect()
+    expected = versions.collect_versions()
     stale_store = target.child("stale")
     frame = _compared(spark, listed, selection, output, state, slots)
 
@@ -192,11 +192,11 @@ def make_plan(
 
     files = max(1, min(Sizing.choose(images, slots).waves * 2, 2000))
     rows = frame.repartition(files).mapInArrow(divide, PART_DDL).collect()
-    found: dict[str, list[Part]] = {}
+    parts_by_kind: dict[str, list[Part]] = {}
     for row in rows:
-        found.setdefault(row["kind"], []).append(Part.from_row(row))
-    damaged = [f"{kind.split()[1]}/{p.name}" for kind, parts in found.items() if " " in kind for p in parts]
-    return Plan(images, found.get("todo", []), target, found.get("stale", []), sorted(damaged))
+        parts_by_kind.setdefault(row["kind"], []).append(Part.from_row(row))
+    damaged = [f"{kind.split()[1]}/{p.name}" for kind, parts in parts_by_kind.items() if " " in kind for p in parts]
+    return Plan(images, parts_by_kind.get("todo", []), target, parts_by_kind.get("stale", []), sorted(damaged))
 
 
 def plan_of_listing(parts: list[Part], store: Store, selection: Selection, state: State, slots: int) -> Plan | None:
@@ -251,7 +251,7 @@ def rewrite_without(
     list of Part, list of Part
         All feature files and all reject files that then make the result.
     """
-    expected = versions.collect()
+    expected = versions.collect_versions()
 
     def rewrite(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
@@ -287,8 +287,8 @@ def rewrite_parts(stale: Iterable[pa.RecordBatch], output: Store) -> Iterator[pa
         gone = pa.array([row["path"] for row in members], pa.string())
         writer = PartWriter(output.child(folder), _SCHEMAS[folder], plain=_PLAIN[folder])
         for batch in read_batches(output.child(folder), [name]):
-            kept = batch.filter(pc.invert(pc.is_in(batch.column("path"), value_set=gone)))
-            writer.write(kept.cast(_SCHEMAS[folder]))
+            rest = batch.filter(pc.invert(pc.is_in(batch.column("path"), value_set=gone)))
+            writer.write(rest.cast(_SCHEMAS[folder]))
         yield part_rows({REPLACED: Part(name, len(members)), folder: writer.close()})
 
 

@@ -16,7 +16,7 @@ PACKAGES = ("numpy", "pyarrow", "pillow", "pi-heif", "openvino")
 
 
 @lru_cache(maxsize=1)
-def collect() -> dict[str, str]:
+def collect_versions() -> dict[str, str]:
     """Versions that decide about a feature's value: Python (major.minor), the packages, this job."""
     versions = {"python": ".".join(platform.python_version_tuple()[:2]), "fruits": __version__}
     for package in PACKAGES:
@@ -35,7 +35,7 @@ def collect_makers(engine: str) -> dict[str, str]:
     engine : str
         ``fast`` or ``tensorflow``.
     """
-    versions = {name: value for name, value in collect().items() if name.startswith("pillow")}
+    versions = {name: value for name, value in collect_versions().items() if name.startswith("pillow")}
     packages = ("openvino",) if engine == "fast" else ("tensorflow-cpu", "tensorflow", "keras")
     for package in packages:
         with suppress(PackageNotFoundError):
@@ -52,7 +52,7 @@ def require_same(expected: dict[str, str]) -> None:
         Naming each difference.
     """
     _forget_archives()
-    mine = collect()
+    mine = collect_versions()
     different = [
         f"{name} {expected.get(name, 'missing')} on the driver, {mine.get(name, 'missing')} on a worker"
         for name in sorted(mine.keys() | expected.keys())

@@ -24,7 +24,7 @@ from localaws.processes import find_processes
 from localaws.settings import Settings
 from localaws.yarn import jars, plan
 from localaws.yarn.daemons import MARK, Yarn
-from localaws.yarn.plan import Machine, Plan
+from localaws.yarn.plan import ClusterPlan, Machine
 
 LOG = logging.getLogger(__name__)
 
@@ -194,7 +194,7 @@ def has_labels(configurations: Iterable[Mapping[str, Any]]) -> bool:
 
 
 @dataclass(frozen=True)
-class Place:
+class SparkFiles:
     """What of this machine a spark-submit has to know.
 
     Attributes
@@ -217,7 +217,7 @@ class Place:
     factor: float = 1.0
 
 
-def spark_settings(asked: Mapping[str, str], place: Place) -> dict[str, str]:
+def spark_settings(asked: Mapping[str, str], place: SparkFiles) -> dict[str, str]:
     """The configuration of a step: EMR's defaults, then what cluster and step ask for, then what has to differ."""
     emr = {"spark.master": "yarn", "spark.dynamicAllocation.enabled": "true"}
     connector = ":".join(str(path) for path in place.connector)
@@ -246,7 +246,7 @@ def spark_settings(asked: Mapping[str, str], place: Place) -> dict[str, str]:
     return conf
 
 
-def spark_command(submit: spark.Submit, defaults: Mapping[str, str], place: Place) -> spark.Command:
+def spark_command(submit: spark.Submit, defaults: Mapping[str, str], place: SparkFiles) -> spark.SparkCommand:
     """The step's spark-submit for the YARN of this machine: what it asks for, and the configuration for all of it."""
     asked = dict(defaults) | submit.conf
     mode = submit.option("--deploy-mode") or asked.get("spark.submit.deployMode", "client")
@@ -254,7 +254,7 @@ def spark_command(submit: spark.Submit, defaults: Mapping[str, str], place: Plac
     for name, value in submit.options:
         args += [name, scale_setting(_MEMORY_OPTIONS.get(name, ""), value, place.factor)]
     words = [*args, *submit.flags, submit.application, *submit.arguments]
-    return spark.Command(words, spark_settings(asked, place), {}, mode == "cluster")
+    return spark.SparkCommand(words, spark_settings(asked, place), {}, mode == "cluster")
 
 
 def find_application(text: str) -> str | None:
@@ -331,7 +331,7 @@ class Hadoop:
         configurations = self.cluster.request.get("Configurations", [])
         environment = self.node.environment(self._credentials())
         folder = self.node.root / "hadoop"
-        made = Plan(
+        made = ClusterPlan(
             folder=folder,
             network=plan.choose_network(),
             master_name=str(self.cluster.primary_dns),
@@ -421,12 +421,12 @@ class Hadoop:
                     self.yarn.add(self._machine(instance))
 
     # -- Spark ----------------------------------------
-    def place(self, events: Path) -> Place:
+    def place(self, events: Path) -> SparkFiles:
         """What a spark-submit has to know of this machine."""
         assert self.yarn is not None
         home, folder = find_pyspark(), self.yarn.plan.folder
         connector = self.node.s3a()["spark.driver.extraClassPath"].split(":")
-        return Place(
+        return SparkFiles(
             jars=home / "jars",
             libraries=tuple(sorted((home / "python" / "lib").glob("*.zip"))),
             connector=tuple(Path(path) for path in connector),
@@ -436,7 +436,7 @@ class Hadoop:
             factor=self.factor,
         )
 
-    def client_environment(self, place: Place) -> dict[str, str]:
+    def client_environment(self, place: SparkFiles) -> dict[str, str]:
         """What the client's process needs besides the node's environment."""
         assert self.yarn is not None
         return client_environment(place, self.yarn.plan)
@@ -461,7 +461,7 @@ class Hadoop:
             yield f"node/{ec2_id}/applications/hadoop-yarn/{path.name}", path
 
 
-def client_environment(place: Place, made: Plan) -> dict[str, str]:
+def client_environment(place: SparkFiles, made: ClusterPlan) -> dict[str, str]:
     """What a spark-submit for this YARN needs in its environment."""
     return {
         "SPARK_HOME": str(place.jars.parent),

@@ -18,10 +18,10 @@ LOG = logging.getLogger(__name__)
 SHORTEST_SECONDS = 0.5
 
 
-def split_uri(uri: str) -> tuple[str, str]:
+def split_log_uri(uri: str) -> tuple[str, str]:
     """Bucket and key of an S3 URI.
 
-    >>> split_uri("s3://logs/emr/x.gz")
+    >>> split_log_uri("s3://logs/emr/x.gz")
     ('logs', 'emr/x.gz')
     """
     bucket, _, key = uri.split("://", 1)[1].partition("/")
@@ -110,7 +110,7 @@ class LogShipper:
     def _put(self, parcel: _Parcel) -> None:
         if self._root is None or not parcel.path.exists():
             return
-        bucket, key = split_uri(f"{self._root}{parcel.key}.gz")
+        bucket, key = split_log_uri(f"{self._root}{parcel.key}.gz")
         try:
             self._s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(parcel.path.read_bytes(), mtime=0))
         except ClientError as error:  # the bucket may be gone before the cluster's last words

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from localaws import faults
 from localaws.emr import capacity, client, spark
 from localaws.emr.hadoop import Hadoop, find_application, spark_command
-from localaws.emr.logs import LogShipper, split_uri
+from localaws.emr.logs import LogShipper, split_log_uri
 from localaws.emr.model import Cluster, Step, now
 from localaws.emr.node import Job, Node
 from localaws.settings import Settings
@@ -165,7 +165,7 @@ class Runner:
             aws_session_token=keys["AWS_SESSION_TOKEN"],
         )
         s3 = session.client("s3", endpoint_url=self.node.endpoint, region_name=self.node.region)
-        bucket, key = split_uri(uri)
+        bucket, key = split_log_uri(uri)
         try:
             s3.download_file(bucket, key, str(target))
         except (ClientError, BotoCoreError) as error:

@@ -152,7 +152,7 @@ def classification(configurations: Iterable[Mapping[str, Any]], *path: str) -> d
 
 
 @dataclass(frozen=True)
-class Command:
+class SparkCommand:
     """What is run on this machine for a step.
 
     Attributes
@@ -169,7 +169,7 @@ class Command:
     cluster_mode: bool
 
 
-def localize(submit: Submit, defaults: Mapping[str, str], local: Mapping[str, str], settings: Settings) -> Command:
+def localize(submit: Submit, defaults: Mapping[str, str], local: Mapping[str, str], settings: Settings) -> SparkCommand:
     """The step's spark-submit for this machine.
 
     Parameters
@@ -201,7 +201,7 @@ def localize(submit: Submit, defaults: Mapping[str, str], local: Mapping[str, st
         conf.setdefault(f"spark.{side}.defaultJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
     args = [word for name, value in submit.options if name not in SIZE_OPTIONS for word in (name, value)]
     args += [f for f in submit.flags if f != "--supervise"]
-    return Command([*args, submit.application, *submit.arguments], conf, environment, mode == "cluster")
+    return SparkCommand([*args, submit.application, *submit.arguments], conf, environment, mode == "cluster")
 
 
 def events_folder(home: Path, cluster_id: str) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from localaws.yarn.plan import MACHINE_PORTS, MASTER_PORTS, PROXY_PORT, Machine, Plan
+from localaws.yarn.plan import MACHINE_PORTS, MASTER_PORTS, PROXY_PORT, ClusterPlan, Machine
 
 OWNER = "hadoop"
 NOBODY = "dr.who"
@@ -53,7 +53,7 @@ def write_xml(values: Mapping[str, object]) -> str:
     return f'<?xml version="1.0"?>\n<configuration>\n{rows}</configuration>\n'
 
 
-def write_hosts(plan: Plan, machines: Iterable[Machine], own_name: str) -> str:
+def write_hosts(plan: ClusterPlan, machines: Iterable[Machine], own_name: str) -> str:
     """The file of names for ``jdk.net.hosts.file``: no root, no /etc/hosts.
 
     This machine's own name stands for the master: from it the ResourceManager makes the addresses of its pages.
@@ -62,7 +62,7 @@ def write_hosts(plan: Plan, machines: Iterable[Machine], own_name: str) -> str:
     return "\n".join([*rows, "127.0.0.1 localhost"]) + "\n"
 
 
-def core_site(plan: Plan) -> dict[str, object]:
+def core_site(plan: ClusterPlan) -> dict[str, object]:
     """core-site.xml."""
     return {
         "fs.defaultFS": "file:///",
@@ -80,7 +80,7 @@ def core_site(plan: Plan) -> dict[str, object]:
     }
 
 
-def capacity_scheduler(plan: Plan) -> dict[str, object]:
+def capacity_scheduler(plan: ClusterPlan) -> dict[str, object]:
     """capacity-scheduler.xml: one queue, which only the owner may use."""
     values: dict[str, object] = {
         "yarn.scheduler.capacity.maximum-applications": 100,
@@ -109,7 +109,7 @@ def capacity_scheduler(plan: Plan) -> dict[str, object]:
     return values | plan.scheduler | closed | owned
 
 
-def yarn_site(plan: Plan, machines: Iterable[Machine], classpath: Iterable[Path]) -> dict[str, object]:
+def yarn_site(plan: ClusterPlan, machines: Iterable[Machine], classpath: Iterable[Path]) -> dict[str, object]:
     """yarn-site.xml of the ResourceManager and of clients."""
     largest = max((machine.memory_mb for machine in machines), default=1024)
     values: dict[str, object] = {
@@ -166,7 +166,7 @@ def _address(daemon: str, name: str) -> str:
     return f"yarn.{daemon}.{f'{name}.' if name else ''}address"
 
 
-def machine_site(site: Mapping[str, object], plan: Plan, machine: Machine) -> dict[str, object]:
+def machine_site(site: Mapping[str, object], plan: ClusterPlan, machine: Machine) -> dict[str, object]:
     """yarn-site.xml of one NodeManager, from that of the cluster."""
     own: dict[str, object] = {
         "yarn.nodemanager.hostname": machine.name,

@@ -17,7 +17,7 @@ import psutil
 from localaws.processes import end_processes, find_processes
 from localaws.yarn import configuration
 from localaws.yarn.errors import DaemonError
-from localaws.yarn.plan import MACHINE_PORTS, MASTER_PORTS, Machine, Plan, listens, require_ports
+from localaws.yarn.plan import MACHINE_PORTS, MASTER_PORTS, ClusterPlan, Machine, listens, require_ports
 
 RESOURCE_MANAGER = "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager"
 NODE_MANAGER = "org.apache.hadoop.yarn.server.nodemanager.NodeManager"
@@ -47,7 +47,9 @@ class Yarn:
     environment : what the daemons get, and containers as far as ``plan.passed_on`` says
     """
 
-    def __init__(self, plan: Plan, *, java_home: Path, classpath: list[Path], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, plan: ClusterPlan, *, java_home: Path, classpath: list[Path], environment: Mapping[str, str]
+    ) -> None:
         self.plan, self._java_home, self._classpath = plan, java_home, classpath
         self._environment = dict(environment)
         self.machines: list[Machine] = []

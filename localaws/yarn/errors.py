@@ -40,7 +40,7 @@ class WrongJarError(YarnError):
         self.path = path
 
 
-class FetchError(YarnError):
+class JarsError(YarnError):
     """Ivy did not bring the jars."""
 
     def __init__(self, said: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from localaws.yarn.errors import FetchError, JarsMissingError, WrongJarError
+from localaws.yarn.errors import JarsError, JarsMissingError, WrongJarError
 
 PINS = Path(__file__).resolve().parents[2] / "requirements-yarn.txt"
 IVY = "org.apache.ivy.Main"
@@ -143,7 +143,7 @@ def fetch_jars(
             verify_jars(scratch / "jars", pins)
         except JarsMissingError as error:
             told = (scratch / "said").read_text(errors="replace").strip(" .\n")
-            raise FetchError("\n".join(told.splitlines()[-12:]) or str(error)) from None
+            raise JarsError("\n".join(told.splitlines()[-12:]) or str(error)) from None
         folder.mkdir(exist_ok=True)
         for pin in pins:
             shutil.move(scratch / "jars" / pin.name, folder / pin.name)

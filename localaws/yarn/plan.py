@@ -36,7 +36,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ClusterPlan:
     """A cluster as it is to be.
 
     Attributes

@@ -9,5 +9,6 @@
 - `refusals`      AWS's errors as cause and fix
 - `state_bucket`  the bucket of Terraform's states
 - `studio`        what SageMaker is asked
+- `transfer`      many files to S3 or from it at once
 - `sweep`         removes what EMR and SageMaker leave in our network
 """

@@ -14,7 +14,7 @@ from localaws.settings import Settings
 from ops.core.errors import ExitCode, NoCredentialsError, NotAppliedError, TerraformError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import DEFAULT_REGION, EMULATED_ACCOUNT, INVENTED_KEYS, NO_ACCOUNT, Target, open_session
-from ops.terraform.workspace import Workspace, tfvars_files
+from ops.terraform.workspace import Workspace, list_tfvars_files
 
 if TYPE_CHECKING:
     from fruits.store import Store
@@ -46,7 +46,7 @@ class Place:
     currency: str = ""
 
     def __post_init__(self) -> None:
-        tfvars_files(self.env, "storage", ROOT / "infra" / "env")
+        list_tfvars_files(self.env, "storage", ROOT / "infra" / "env")
         if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", self.region):
             raise WrongUseError(
                 f"{self.region} is no region of AWS. Fix: for example REGION={DEFAULT_REGION}, which is Paris."
@@ -154,7 +154,7 @@ def find_emulator(place: Place) -> dict[str, Any]:
     return {"endpoint": record.endpoint, "keys": record.keys}
 
 
-def account_of(region: str, *, without: str = "") -> str:
+def find_account_id(region: str, *, without: str = "") -> str:
     """The account of the credentials at hand.
 
     Parameters
@@ -197,7 +197,7 @@ def find_target(place: Place, *, may_be_offline: bool = False) -> Target:
     TerraformError : it is the embedded AWS, and that does not run
     """
     if not place.is_local:
-        account_id = account_of(place.region, without=", or OFFLINE=1" * may_be_offline)
+        account_id = find_account_id(place.region, without=", or OFFLINE=1" * may_be_offline)
         return Target(env=place.env, region=place.region, account_id=account_id)
     emulator = find_emulator(place)
     if not emulator and not may_be_offline:

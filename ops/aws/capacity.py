@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.core.text import utc
+from ops.core.text import format_utc
 
 READ_AGAIN_SECONDS = 30.0
 USUAL = timedelta(minutes=3)
@@ -63,7 +63,7 @@ def _describe_fleet(fleet: Mapping[str, Any], now: datetime, patience: timedelta
         return f"{name} are there, and EMR looks for more"
     if now - created < patience:
         return ""
-    return f"{name} have come since {utc(created)}{_describe_end(fleet, created, now)}"
+    return f"{name} have come since {format_utc(created)}{_describe_end(fleet, created, now)}"
 
 
 def _describe_end(fleet: Mapping[str, Any], created: datetime, now: datetime) -> str:
@@ -74,8 +74,8 @@ def _describe_end(fleet: Mapping[str, Any], created: datetime, now: datetime) ->
         return ", and nothing limits the wait"
     end = created + timedelta(minutes=specification["TimeoutDurationMinutes"])
     if now > end + LATE:
-        return f"; EMR should have {action[1]} at {utc(end)}, and has not"
-    return f"; at {utc(end)} EMR {action[0]}"
+        return f"; EMR should have {action[1]} at {format_utc(end)}, and has not"
+    return f"; at {format_utc(end)} EMR {action[0]}"
 
 
 def read_lacks(emr: Any, cluster_id: str, *, patience: timedelta = timedelta()) -> list[str]:

@@ -16,24 +16,24 @@ from botocore.exceptions import ClientError
 from ops.aws.account import Account
 from ops.aws.refusals import is_denied
 from ops.aws.states import ENDING_STATE, LIVE_STATES
-from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
+from ops.aws.sweep import ENDPOINT_NAME, find_vpcs
 from ops.core.target import PROJECT
 
 GONE = ("deleted", "deleting", "terminated", "shutting-down")
 NO_BUCKET = ("404", "NoSuchBucket", "403")
 
 
-def tags_of(thing: Mapping[str, Any]) -> dict[str, str]:
+def read_tags(thing: Mapping[str, Any]) -> dict[str, str]:
     """Tags as EC2 and EMR answer them."""
     return {tag["Key"]: tag.get("Value", "") for tag in thing.get("Tags", [])}
 
 
-def made_by_emr(endpoint: Mapping[str, Any]) -> bool:
+def is_made_by_emr(endpoint: Mapping[str, Any]) -> bool:
     """Whether EMR made an endpoint, which bears none of our tags."""
-    return tags_of(endpoint).get("Name") == ENDPOINT_NAME
+    return read_tags(endpoint).get("Name") == ENDPOINT_NAME
 
 
-def billed_zones(endpoint: Mapping[str, Any]) -> int:
+def count_billed_zones(endpoint: Mapping[str, Any]) -> int:
     """In how many zones an endpoint bills by the hour; none where it is a gateway's, which is free."""
     return max(1, len(endpoint.get("SubnetIds") or [])) if endpoint["VpcEndpointType"] == "Interface" else 0
 
@@ -57,7 +57,7 @@ class Inventory:
         ]
 
     def _is_tagged(self, thing: Mapping[str, Any]) -> bool:
-        tags = tags_of(thing)
+        tags = read_tags(thing)
         return tags.get("Project") == PROJECT and tags.get("Environment") == self.account.target.env
 
     def _list(self, service: str, call: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
@@ -95,7 +95,7 @@ class Inventory:
     @cached_property
     def vpcs(self) -> list[str]:
         """Ids of our networks."""
-        return vpcs_of(self.account.client("ec2"), PROJECT, self.account.target.env)
+        return find_vpcs(self.account.client("ec2"), PROJECT, self.account.target.env)
 
     def _tagged_or_inside(self, call: str, key: str, id_: str) -> Iterator[dict[str, Any]]:
         filters = [self._ours, [{"Name": "vpc-id", "Values": self.vpcs}]] if self.vpcs else [self._ours]

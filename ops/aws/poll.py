@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from ops.aws.refusals import is_expired, is_network, is_passing
 from ops.core.errors import ExitCode, OperatorError
-from ops.core.text import duration
+from ops.core.text import format_duration
 
 Found = TypeVar("Found")
 PATIENCE = 4 * 3600.0
@@ -33,7 +33,7 @@ class LostError(OperatorError):
     exit_code = ExitCode.LOST
 
     def __init__(self, why: str, seconds: float) -> None:
-        super().__init__(f"AWS could not be asked for {duration(seconds)} ({why})")
+        super().__init__(f"AWS could not be asked for {format_duration(seconds)} ({why})")
         self.why = why
 
 
@@ -74,8 +74,8 @@ def poll(
     began, lost_since, wait = time.monotonic(), None, pause
     while True:
         try:
-            if (found := look()) is not None:
-                return found
+            if (answer := look()) is not None:
+                return answer
             lost_since, wait = None, pause
         except Exception as error:
             if not is_passing(error):
@@ -84,7 +84,7 @@ def poll(
             why, seconds = in_words(error), time.monotonic() - lost_since
             if seconds >= patience:
                 raise LostError(why, seconds) from error
-            say(f"{why}; trying again for {duration(max(1.0, patience - seconds))}")
+            say(f"{why}; trying again for {format_duration(max(1.0, patience - seconds))}")
             wait = min(SLOWEST, max(wait, pause, 0.01) * 1.5)
         if limit is not None and time.monotonic() - began >= limit:
             return None

@@ -82,7 +82,7 @@ def is_passing(error: BaseException) -> bool:
     return is_network(error) or is_throttled(error) or is_expired(error)
 
 
-def why_not(error: Exception) -> tuple[str, str]:
+def describe_refusal(error: Exception) -> tuple[str, str]:
     """What AWS's refusal means, and what to do."""
     if isinstance(error, ClientError):
         told = error.response["Error"]
@@ -93,24 +93,24 @@ def why_not(error: Exception) -> tuple[str, str]:
     return " ".join(str(error).split()), "look at the network, or run it again."
 
 
-def explain(error: Exception) -> tuple[str, int]:
+def explain_refusal(error: Exception) -> tuple[str, int]:
     """A failure of a call to AWS as the sentence that a user reads, and the exit code."""
     if is_expired(error):
-        return f"AWS does not accept these credentials any more ({in_one_line(error)}). {LOGIN}", ExitCode.CREDENTIALS
+        return f"AWS does not accept these credentials any more ({flatten_error(error)}). {LOGIN}", ExitCode.CREDENTIALS
     if is_network(error):
-        return f"AWS cannot be reached ({in_one_line(error)}). Fix: check the network, then run the command again.", 1
+        return f"AWS cannot be reached ({flatten_error(error)}). Fix: check the network, then run the command again.", 1
     if is_throttled(error):
-        return f"AWS asks for fewer calls ({in_one_line(error)}). Fix: wait a minute, then run the command again.", 1
+        return f"AWS asks for fewer calls ({flatten_error(error)}). Fix: wait a minute, then run the command again.", 1
     if not isinstance(error, ClientError):
-        return f"AWS was not asked: {in_one_line(error)}. Fix: look at the message, then run the command again.", 1
+        return f"AWS was not asked: {flatten_error(error)}. Fix: look at the message, then run the command again.", 1
     if _code(error) == "NoSuchBucket":
         bucket = error.response["Error"].get("BucketName")
         text = f"there is no bucket {bucket}" if bucket else "there is no such bucket"
         return f"{text}. Fix: check the address; make apply creates the environment's own.", ExitCode.NOT_APPLIED
-    what, fix = why_not(error)
+    what, fix = describe_refusal(error)
     return f"{what}. Fix: {fix}", ExitCode.CREDENTIALS if is_denied(error) else ExitCode.FAILED
 
 
-def in_one_line(error: BaseException) -> str:
+def flatten_error(error: BaseException) -> str:
     """An error's words without line breaks and full stop."""
     return " ".join(str(error).split()).rstrip(".")

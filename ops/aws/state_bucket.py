@@ -73,7 +73,7 @@ class Setting:
         getattr(s3, f"put_{self.call}")(Bucket=bucket, **self.put)
 
 
-def tls_only(bucket: str, partition: str = "aws") -> dict[str, Any]:
+def make_tls_policy(bucket: str, partition: str = "aws") -> dict[str, Any]:
     """The bucket's policy: nobody without TLS."""
     arn = f"arn:{partition}:s3:::{bucket}"
     statement = {
@@ -87,21 +87,21 @@ def tls_only(bucket: str, partition: str = "aws") -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def encryption_of(configuration: Mapping[str, Any]) -> list[Any]:
+def read_encryption(configuration: Mapping[str, Any]) -> list[Any]:
     """By what objects are encrypted, without what S3 adds to its answer."""
     return [rule.get("ApplyServerSideEncryptionByDefault") for rule in configuration["Rules"]]
 
 
-def tags_of(pairs: list[dict[str, str]]) -> dict[str, str]:
+def read_tag_set(pairs: list[dict[str, str]]) -> dict[str, str]:
     """Tags as S3 answers them."""
     return {pair["Key"]: pair["Value"] for pair in pairs}
 
 
-def settings(bucket: str) -> list[Setting]:
+def list_settings(bucket: str) -> list[Setting]:
     """Everything that the bucket must be, access first: a bucket is never open while it is being made."""
     access = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
     owner = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
-    policy = tls_only(bucket)
+    policy = make_tls_policy(bucket)
     by_s3 = {"SSEAlgorithm": "AES256"}
     encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": by_s3}]}
     tags = {"Project": PROJECT, "ManagedBy": "make state"}
@@ -124,16 +124,16 @@ def settings(bucket: str) -> list[Setting]:
             "the bucket's owner owns every object", owner, "bucket_ownership_controls", {controls: owner}, controls
         ),
         Setting("TLS only", policy, "bucket_policy", {"Policy": json.dumps(policy)}, "Policy", json.loads),
-        Setting("encrypted", [by_s3], "bucket_encryption", {configuration: encryption}, configuration, encryption_of),
+        Setting("encrypted", [by_s3], "bucket_encryption", {configuration: encryption}, configuration, read_encryption),
         Setting(
             "versioned", "Enabled", "bucket_versioning", {"VersioningConfiguration": {"Status": "Enabled"}}, "Status"
         ),
         Setting(old, rules, "bucket_lifecycle_configuration", {"LifecycleConfiguration": {"Rules": rules}}, "Rules"),
-        Setting("tagged", tags, "bucket_tagging", {"Tagging": {"TagSet": pairs}}, "TagSet", tags_of),
+        Setting("tagged", tags, "bucket_tagging", {"Tagging": {"TagSet": pairs}}, "TagSet", read_tag_set),
     ]
 
 
-def region_of(s3: Any, bucket: str, account_id: str) -> str | None:
+def find_region(s3: Any, bucket: str, account_id: str) -> str | None:
     """Where the account's bucket lies; None where there is none.
 
     Raises
@@ -168,7 +168,7 @@ def require_state(account: Account) -> None:
     target = account.target
     if target.local_state:
         return
-    if region_of(account.client("s3"), target.state_bucket, target.account_id) is None:
+    if find_region(account.client("s3"), target.state_bucket, target.account_id) is None:
         raise NoStateError(
             f"there is no bucket for Terraform's state yet ({target.state_bucket}). "
             f"Fix: make state ENV={target.env} makes it, once an account; then run this again."
@@ -183,8 +183,8 @@ def make_state(s3: Any, target: Target) -> list[str]:
     NoStateError
         When the account has it in another region, or somebody else has the name.
     """
-    bucket, done = target.state_bucket, []
-    where = region_of(s3, bucket, target.account_id)
+    bucket, changes = target.state_bucket, []
+    where = find_region(s3, bucket, target.account_id)
     if where is None:
         place = {} if target.region == "us-east-1" else {"LocationConstraint": target.region}
         try:
@@ -198,17 +198,17 @@ def make_state(s3: Any, target: Target) -> list[str]:
                 ) from error
             if code != "BucketAlreadyOwnedByYou":
                 raise
-        done.append(f"made in {target.region}")
+        changes.append(f"made in {target.region}")
     elif where != target.region:
         raise NoStateError(
             f"the bucket {bucket} lies in {where}, not in {target.region}. Fix: REGION={where}; all states of an "
             "account lie in one region."
         )
-    for setting in settings(bucket):
+    for setting in list_settings(bucket):
         if setting.read(s3, bucket) != setting.wanted:
             setting.write(s3, bucket)
-            done.append(setting.name)
-    return done
+            changes.append(setting.name)
+    return changes
 
 
 def make_visibly(account: Account, console: Console) -> None:
@@ -218,6 +218,6 @@ def make_visibly(account: Account, console: Console) -> None:
             done = make_state(account.client("s3"), account.target)
     except (ClientError, BotoCoreError) as error:
         raise NoStateError(f"{error}. Fix: these credentials need the rights of infra/operators.") from error
-    said = ", ".join(done) if done else "is up to date: nothing to do"
-    console.print(f"{account.target.state_bucket}: {said}")
+    summary = ", ".join(done) if done else "is up to date: nothing to do"
+    console.print(f"{account.target.state_bucket}: {summary}")
     console.print("STILL BILLING: what lies in it, some kilobytes; no command removes it")

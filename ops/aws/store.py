@@ -39,10 +39,10 @@ class SignedStore(Store):
         if keys != self._keys:
             from pyarrow import fs
 
-            named = {"access_key": keys.access_key, "secret_key": keys.secret_key, "session_token": keys.token}
-            given = {name: value for name, value in named.items() if value}
+            keys_by_name = {"access_key": keys.access_key, "secret_key": keys.secret_key, "session_token": keys.token}
+            keys_ = {name: value for name, value in keys_by_name.items() if value}
             self._signed, self._keys = (
-                fs.S3FileSystem(**make_s3_options(self._authority, self._variables), **given),
+                fs.S3FileSystem(**make_s3_options(self.authority, self._variables), **keys_),
                 keys,
             )
         return self._signed

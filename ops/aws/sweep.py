@@ -45,7 +45,7 @@ class Swept:
     groups: list[str] = field(default_factory=list)
 
 
-def vpcs_of(ec2: Any, project: str, env: str) -> list[str]:
+def find_vpcs(ec2: Any, project: str, env: str) -> list[str]:
     """The VPCs of an environment's cluster stack, found by their tags."""
     filters = [
         {"Name": "tag:Project", "Values": [project]},
@@ -56,7 +56,7 @@ def vpcs_of(ec2: Any, project: str, env: str) -> list[str]:
     ]
 
 
-def sweep(
+def sweep_network(
     ec2: Any,
     vpc_ids: list[str],
     *,
@@ -107,8 +107,8 @@ def _endpoints(ec2: Any, vpc_ids: list[str], *, deleting: bool = False) -> list[
     filters = [{"Name": "vpc-id", "Values": vpc_ids}, {"Name": "tag:Name", "Values": [ENDPOINT_NAME]}]
     gone = ("deleted",) if deleting else ("deleted", "deleting")
     pages = ec2.get_paginator("describe_vpc_endpoints").paginate(Filters=filters)
-    found = [e for page in pages for e in page["VpcEndpoints"]]
-    return [e["VpcEndpointId"] for e in found if e["State"].lower() not in gone]
+    endpoints = [e for page in pages for e in page["VpcEndpoints"]]
+    return [e["VpcEndpointId"] for e in endpoints if e["State"].lower() not in gone]
 
 
 def _groups(ec2: Any, vpc_ids: list[str], names: tuple[str, ...]) -> list[dict[str, Any]]:

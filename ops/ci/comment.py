@@ -14,8 +14,17 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ops.plan import policies, pricing
-from ops.plan.changes import CLUSTERS, KEEPERS, Change, changes, document, lines, secrets, shortened
-from ops.plan.masking import masked
+from ops.plan.changes import (
+    CLUSTERS,
+    KEEPERS,
+    Change,
+    find_secrets,
+    list_changes,
+    parse_document,
+    render_lines,
+    shorten,
+)
+from ops.plan.masking import mask_text
 from ops.prices import table as prices
 
 LIMIT = 65_000  # GitHub takes 65,536 characters; counted in bytes here, which are never fewer
@@ -27,10 +36,10 @@ Cause = Literal["refused", "policy", "price", "replace", "destroy", "unknown"]
 KINDS = ("replace", "destroy", "update", "create", "forget")
 
 
-def marker(env: str) -> str:
+def make_marker(env: str) -> str:
     """What a comment about an environment is found again by.
 
-    >>> marker("dev")
+    >>> make_marker("dev")
     '<!-- fruits-plan-report dev -->'
     """
     return f"<!-- fruits-plan-report {env} -->"
@@ -70,24 +79,24 @@ class Subject:
     @cached_property
     def changes(self) -> list[Change]:
         """Of every stack, against the base and against the account, each resource once, the gravest first."""
-        found: dict[str, Change] = {}
+        by_address: dict[str, Change] = {}
         for plans in (self.compared, self.live):
             for plan in plans.values():
-                for change in changes(plan):
-                    known = found.get(change.address)
-                    if known is None or KINDS.index(change.kind) < KINDS.index(known.kind):
-                        found[change.address] = change
-        return list(found.values())
+                for change in list_changes(plan):
+                    earlier = by_address.get(change.address)
+                    if earlier is None or KINDS.index(change.kind) < KINDS.index(earlier.kind):
+                        by_address[change.address] = change
+        return list(by_address.values())
 
     @cached_property
     def secrets(self) -> set[str]:
         """What any of the plans calls sensitive."""
         every = [*self.compared.values(), *self.base.values(), *self.head.values(), *self.live.values()]
-        return {secret for plan in every for secret in secrets(plan)}
+        return {secret for plan in every for secret in find_secrets(plan)}
 
     def hide(self, text: str) -> str:
         """A text that may be read by everybody."""
-        return masked(text, secrets=self.secrets, accounts=self.accounts)
+        return mask_text(text, secrets=self.secrets, accounts=self.accounts)
 
 
 @dataclass(frozen=True)
@@ -109,11 +118,11 @@ class Price:
     unknown: str = ""
 
 
-def price_of(subject: Subject) -> Price:
+def price_change(subject: Subject) -> Price:
     """What an hour of the cluster costs at most, by the base's plan and by the head's."""
 
     def of(plan: Mapping[str, Any] | None) -> tuple[float | None, float | None]:
-        hour = pricing.price(plan, subject.region) if plan else None
+        hour = pricing.price_plan(plan, subject.region) if plan else None
         return (None, None) if hour is None else (float(hour.total), float(hour.total_on_demand))
 
     try:
@@ -123,38 +132,42 @@ def price_of(subject: Subject) -> Price:
     return Price(before=before[0], after=after[0], on_demand_before=before[1], on_demand_after=after[1])
 
 
-def failures(subject: Subject) -> list[Failure]:
+def list_failures(subject: Subject) -> list[Failure]:
     """Every reason not to merge."""
-    found = [
+    reasons = [
         Failure("refused", f"the {stack} stack cannot be planned: {reason}")
         for stack, reason in subject.refused.items()
     ]
     for plan in [*subject.head.values(), *subject.live.values()]:
-        for violation in policies.check(plan, ceiling=subject.ceiling, region=subject.region):
+        for violation in policies.check_plan(plan, ceiling=subject.ceiling, region=subject.region):
             cause: Cause = "price" if violation.policy == "hourly-price" else "policy"
-            if (failure := Failure(cause, str(violation))) not in found:
-                found.append(failure)
+            if (failure := Failure(cause, str(violation))) not in reasons:
+                reasons.append(failure)
     if not subject.allowed:
         for change in subject.changes:
             if change.type in CLUSTERS and change.kind == "replace":
-                found.append(Failure("replace", f"{change.address} would be replaced, because of {because(change)}"))
+                reasons.append(
+                    Failure("replace", f"{change.address} would be replaced, because of {name_causes(change)}")
+                )
             elif change.type in KEEPERS and change.kind in ("replace", "destroy"):
-                found.append(Failure("destroy", f"{change.address}, which holds data, would be {past(change)}"))
-        found += [
+                reasons.append(
+                    Failure("destroy", f"{change.address}, which holds data, would be {name_outcome(change)}")
+                )
+        reasons += [
             Failure("unknown", f"the {stack} stack's base and head could not be compared: {reason}")
             for stack, reason in subject.incomparable.items()
         ]
-    return found
+    return reasons
 
 
-def past(change: Change) -> str:
+def name_outcome(change: Change) -> str:
     """What would have been done to a resource."""
     return {"replace": "replaced", "destroy": "destroyed", "update": "changed", "create": "created"}.get(
         change.kind, "forgotten"
     )
 
 
-def because(change: Change) -> str:
+def name_causes(change: Change) -> str:
     """Which attributes make the provider replace a resource, for a sentence."""
     if change.because:
         return ", ".join(change.because)
@@ -164,10 +177,10 @@ def because(change: Change) -> str:
 # ---------------------------------------------------------------------------------------------------------- Markdown
 
 
-def code(text: str) -> str:
+def quote_code(text: str) -> str:
     """A code span that nothing in the text can end.
 
-    >>> code("a`b"), code("x")
+    >>> quote_code("a`b"), quote_code("x")
     ('``a`b``', '`x`')
     """
     flat = " ".join(text.split())
@@ -176,25 +189,25 @@ def code(text: str) -> str:
     return f"{fence}{pad}{flat}{pad}{fence}"
 
 
-def block(text: str, language: str = "") -> str:
+def quote_block(text: str, language: str = "") -> str:
     """A code block that nothing in the text can end."""
     fence = "`" * max(3, max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     return f"{fence}{language}\n{text}\n{fence}"
 
 
-def first_line(subject: Subject) -> str:
+def write_first_line(subject: Subject) -> str:
     """Whether a cluster would be replaced, and which attribute does it."""
     clusters = [change for change in subject.changes if change.type in CLUSTERS]
     replaced = [change for change in clusters if change.kind == "replace"]
     if replaced:
-        said = []
+        texts = []
         for change in replaced:
-            why = forcing(change) or [triggers(change, subject)]
+            why = list_forcing(change) or [name_trigger(change, subject)]
             more = f" and {len(why) - MOST_REASONS} more" if len(why) > MOST_REASONS else ""
-            said.append(f"{code(change.address)}, because of {', '.join(why[:MOST_REASONS])}{more}")
-        return f"**This change would replace the cluster** {'; '.join(said)}."
+            texts.append(f"{quote_code(change.address)}, because of {', '.join(why[:MOST_REASONS])}{more}")
+        return f"**This change would replace the cluster** {'; '.join(texts)}."
     if ended := [change for change in clusters if change.kind == "destroy"]:
-        return f"**This change would destroy the cluster** {', '.join(code(change.address) for change in ended)}."
+        return f"**This change would destroy the cluster** {', '.join(quote_code(change.address) for change in ended)}."
     if subject.refused:
         return "**Terraform refuses this change**, so nothing can be said about the cluster."
     if subject.incomparable:
@@ -202,21 +215,20 @@ def first_line(subject: Subject) -> str:
     return "**No cluster would be replaced.**"
 
 
-def forcing(change: Change) -> list[str]:
+def list_forcing(change: Change) -> list[str]:
     """The attributes that make the provider replace a resource: simple ones with their values, then blocks by name."""
     simple, blocks = [], []
-    for one in (one for one in change.attributes if one.forces):
-        top = one.path.partition(".")[0]
-        if top == one.path and not (document(one.before) and document(one.after)):
-            simple.append(
-                f"{code(top)} ({code(shortened(one.before) or 'null')} → {code(shortened(one.after) or 'null')})"
-            )
-        elif code(top) not in blocks:
-            blocks.append(code(top))
+    for attribute in (attribute for attribute in change.attributes if attribute.forces):
+        top = attribute.path.partition(".")[0]
+        if top == attribute.path and not (parse_document(attribute.before) and parse_document(attribute.after)):
+            before, after = (quote_code(shorten(value) or "null") for value in (attribute.before, attribute.after))
+            simple.append(f"{quote_code(top)} ({before} → {after})")
+        elif quote_code(top) not in blocks:
+            blocks.append(quote_code(top))
     return simple + blocks
 
 
-def triggers(change: Change, subject: Subject) -> str:
+def name_trigger(change: Change, subject: Subject) -> str:
     """What a replacement is triggered by, where no attribute of the resource itself forces it."""
     beside = [
         other
@@ -224,10 +236,12 @@ def triggers(change: Change, subject: Subject) -> str:
         if other.type == "terraform_data" and other.module == change.module and other.attributes
     ]
     if not beside:
-        return because(change)
-    one = next((one for one in beside[0].attributes if one.path == "input"), beside[0].attributes[0])
-    was, is_ = different_words(one.before, one.after)
-    return f"{code(f'{beside[0].address}.{one.path}')} ({code(was or 'null')} → {code(is_ or 'null')})"
+        return name_causes(change)
+    attribute = next(
+        (attribute for attribute in beside[0].attributes if attribute.path == "input"), beside[0].attributes[0]
+    )
+    before, after = (quote_code(text or "null") for text in different_words(attribute.before, attribute.after))
+    return f"{quote_code(f'{beside[0].address}.{attribute.path}')} ({before} → {after})"
 
 
 def different_words(before: str, after: str) -> tuple[str, str]:
@@ -241,30 +255,30 @@ def different_words(before: str, after: str) -> tuple[str, str]:
         was, is_ = was[1:], is_[1:]
     while was and is_ and was[-1] == is_[-1]:
         was, is_ = was[:-1], is_[:-1]
-    return shortened(" ".join(was)), shortened(" ".join(is_))
+    return shorten(" ".join(was)), shorten(" ".join(is_))
 
 
-def named(addresses: Iterable[str]) -> str:
+def list_addresses(addresses: Iterable[str]) -> str:
     """Addresses for a sentence; of many, the first."""
     every = list(addresses)
     more = f" and {len(every) - MOST_NAMED} more" if len(every) > MOST_NAMED else ""
-    return ", ".join(code(address) for address in every[:MOST_NAMED]) + more
+    return ", ".join(quote_code(address) for address in every[:MOST_NAMED]) + more
 
 
-def destroyed_line(subject: Subject) -> str:
+def write_destroyed_line(subject: Subject) -> str:
     """What would be gone afterwards, and what would be made anew."""
-    found = subject.changes
-    gone = [change.address for change in found if change.kind == "destroy"]
-    anew = [change.address for change in found if change.kind == "replace" and change.type not in CLUSTERS]
-    said = [f"Destroys {len(gone)}: {named(gone)}." if gone else "Destroys nothing."]
+    changes = subject.changes
+    gone = [change.address for change in changes if change.kind == "destroy"]
+    anew = [change.address for change in changes if change.kind == "replace" and change.type not in CLUSTERS]
+    sentences = [f"Destroys {len(gone)}: {list_addresses(gone)}." if gone else "Destroys nothing."]
     if anew:
-        said.append(f"Makes {len(anew)} anew: {named(anew)}.")
-    return " ".join(said)
+        sentences.append(f"Makes {len(anew)} anew: {list_addresses(anew)}.")
+    return " ".join(sentences)
 
 
-def price_line(subject: Subject) -> str:
+def write_price_line(subject: Subject) -> str:
     """What an hour costs, before and after."""
-    price = price_of(subject)
+    price = price_change(subject)
     if price.unknown:
         return f"What an hour costs is not known: {price.unknown}."
     if price.after is None and price.before is None:
@@ -281,26 +295,26 @@ def price_line(subject: Subject) -> str:
     return f"{line}, before tax{allowed}." + (f" {old[0].upper()}{old[1:]}" if old else "")
 
 
-def counted(found: Sequence[Change]) -> str:
+def count_changes(changes: Sequence[Change]) -> str:
     """How much a plan does.
 
-    >>> counted([])
+    >>> count_changes([])
     'no change'
     """
-    counts = Counter(change.kind for change in found)
+    counts = Counter(change.kind for change in changes)
     words = {"replace": "to replace", "destroy": "to destroy", "update": "to change", "create": "to create"}
-    said = [f"{counts[kind]} {word}" for kind, word in words.items() if counts[kind]]  # type: ignore[index]
-    said += [f"{counts['forget']} to forget"] if counts["forget"] else []
-    return ", ".join(said) or "no change"
+    parts = [f"{counts[kind]} {word}" for kind, word in words.items() if counts[kind]]  # type: ignore[index]
+    parts += [f"{counts['forget']} to forget"] if counts["forget"] else []
+    return ", ".join(parts) or "no change"
 
 
-def folded(title: str, parts: Sequence[str], room: int, *, language: str = "diff") -> str:
+def fold_details(title: str, parts: Sequence[str], room: int, *, language: str = "diff") -> str:
     """Text behind a title; whole parts are left out, with a count, where there is no room for all."""
 
     def made(kept: int) -> str:
         left = len(parts) - kept
         rest = [f"# {left:,} more are left out here; make plan-report writes them all"] if left else []
-        body = block("\n".join([*parts[:kept], *rest]), language)
+        body = quote_block("\n".join([*parts[:kept], *rest]), language)
         return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
 
     used, kept = len(made(0).encode()) + 80, 0
@@ -330,24 +344,24 @@ class Section:
         return sum(len(part.encode()) + 1 for part in self.parts)
 
 
-def opening(subject: Subject) -> list[str]:
+def write_opening(subject: Subject) -> list[str]:
     """What stands above the details: the verdict, what would be lost, the price, and why the check fails."""
-    broken = failures(subject)
-    head = [first_line(subject), "", destroyed_line(subject), price_line(subject), ""]
+    broken = list_failures(subject)
+    head = [write_first_line(subject), "", write_destroyed_line(subject), write_price_line(subject), ""]
     if broken:
         head += ["**The check fails:**", ""]
-        head += [f"- {code(shortened(failure.message))}" for failure in broken[:MOST_NAMED]]
+        head += [f"- {quote_code(shorten(failure.message))}" for failure in broken[:MOST_NAMED]]
         if len(broken) > MOST_NAMED:
             head.append(f"- and {len(broken) - MOST_NAMED} more")
         head.append("")
     if any(failure.cause in ("replace", "destroy", "unknown") for failure in broken):
-        head += [f"If that is meant, the label {code(LABEL)} lets it pass.", ""]
+        head += [f"If that is meant, the label {quote_code(LABEL)} lets it pass.", ""]
     if subject.allowed:
-        head += [f"The label {code(LABEL)} is set: replacements are let pass.", ""]
+        head += [f"The label {quote_code(LABEL)} is set: replacements are let pass.", ""]
     return head
 
 
-def details(subject: Subject) -> tuple[list[str], list[Section]]:
+def list_details(subject: Subject) -> tuple[list[str], list[Section]]:
     """A line for each plan that changes nothing, and a section for every other."""
     unchanged: list[str] = []
     sections = [
@@ -361,54 +375,56 @@ def details(subject: Subject) -> tuple[list[str], list[Section]]:
     titles = {"against the base, if it stood": subject.compared, f"against what stands in {subject.env}": subject.live}
     for against, plans in titles.items():
         for stack, plan in plans.items():
-            if found := changes(plan):
-                parts = ["\n".join(lines(change)) for change in found]
-                sections.append(Section(f"{stack}, {against}: {counted(found)}", parts))
+            if changes_ := list_changes(plan):
+                parts = ["\n".join(render_lines(change)) for change in changes_]
+                sections.append(Section(f"{stack}, {against}: {count_changes(changes_)}", parts))
             else:
                 unchanged.append(f"{stack}, {against}: no change  ")
     return unchanged, sections
 
 
-def fitted(sections: Sequence[Section], room: int) -> list[str]:
+def fit_sections(sections: Sequence[Section], room: int) -> list[str]:
     """The sections in so many bytes: short ones get all that they need, long ones share the rest."""
     bodies: dict[int, str] = {}
     for done, number in enumerate(sorted(range(len(sections)), key=lambda number: sections[number].bytes)):
         section = sections[number]
-        bodies[number] = folded(section.title, section.parts, room // (len(sections) - done), language=section.language)
+        bodies[number] = fold_details(
+            section.title, section.parts, room // (len(sections) - done), language=section.language
+        )
         room -= len(bodies[number].encode()) + 2
     return [bodies[number] for number in range(len(sections))]
 
 
-def markdown(subject: Subject, *, limit: int = LIMIT) -> str:
+def render_comment(subject: Subject, *, limit: int = LIMIT) -> str:
     """The comment: at most ``limit`` bytes, its marker last.
 
     What is cut first are the details, the longest and least grave ones before the others.
     """
-    unchanged, sections = details(subject)
-    head = [*opening(subject), *unchanged]
+    unchanged, sections = list_details(subject)
+    head = [*write_opening(subject), *unchanged]
     if subject.unseen:
         head.append(f"Not compared with what stands in {subject.env}: {subject.hide(subject.unseen)}")
-    text, end = subject.hide("\n".join(head)), marker(subject.env)
+    text, end = subject.hide("\n".join(head)), make_marker(subject.env)
     room = limit - len(text.encode()) - len(end.encode()) - 3
-    bodies = fitted([section.hidden(subject.hide) for section in sections], room)
+    bodies = fit_sections([section.hidden(subject.hide) for section in sections], room)
     return "\n".join([text, "", *(body + "\n" for body in bodies), end]) + "\n"
 
 
-def verdict(subject: Subject) -> dict[str, Any]:
+def make_verdict(subject: Subject) -> dict[str, Any]:
     """The same for a program."""
-    price, found, hide = price_of(subject), subject.changes, subject.hide
-    broken = failures(subject)
+    price, changes, hide = price_change(subject), subject.changes, subject.hide
+    broken = list_failures(subject)
     return {
         "ok": not broken,
         "env": subject.env,
-        "marker": marker(subject.env),
+        "marker": make_marker(subject.env),
         "failures": [{"cause": failure.cause, "message": hide(failure.message)} for failure in broken],
         "clusters_replaced": [
             {"address": hide(change.address), "because": list(change.because), "triggered": change.triggered}
-            for change in found
+            for change in changes
             if change.type in CLUSTERS and change.kind == "replace"
         ],
-        "destroyed": [hide(change.address) for change in found if change.kind == "destroy"],
+        "destroyed": [hide(change.address) for change in changes if change.kind == "destroy"],
         "usd_an_hour": {
             "before": price.before,
             "after": price.after,

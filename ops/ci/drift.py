@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ops.aws.account import Account
-from ops.ci.comment import block, code, counted, folded
-from ops.ci.gather import reasons
+from ops.ci.comment import count_changes, fold_details, quote_block, quote_code
+from ops.ci.gather import extract_reasons
 from ops.core.console import Console, working
 from ops.cost.leftovers import list_running_costs
-from ops.plan.changes import Change, changes, lines, secrets
-from ops.plan.masking import masked
+from ops.plan.changes import Change, find_secrets, list_changes, render_lines
+from ops.plan.masking import mask_text
 from ops.prices import table as prices
 from ops.terraform.workspace import CommandFailedError, Workspace
 
@@ -49,7 +49,7 @@ class Drift:
     @property
     def changes(self) -> list[Change]:
         """What an apply would do to the storage stack."""
-        return changes(self.plan) if self.plan else []
+        return list_changes(self.plan) if self.plan else []
 
     @property
     def found(self) -> bool:
@@ -57,43 +57,45 @@ class Drift:
         return bool(self.changes or self.billing or self.unplanned or self.unseen)
 
 
-def marker(env: str) -> str:
+def make_drift_marker(env: str) -> str:
     """What the issue about an environment is found again by."""
     return f"<!-- fruits-drift {env} -->"
 
 
-def title(drift: Drift) -> str:
+def make_title(drift: Drift) -> str:
     """The issue's title, always the same for an environment, so that there is one."""
     return f"{drift.env}: differs from the code, or bills"
 
 
-def markdown(drift: Drift) -> str:
+def render_issue(drift: Drift) -> str:
     """The issue's text, its marker last."""
-    said: list[str] = []
+    sentences: list[str] = []
     details: list[str] = []
     if drift.unplanned:
-        said.append("The storage stack could not be planned, so whether it differs from the code is not known.")
-        details.append(folded("Terraform's reasons", drift.unplanned.splitlines(), LIMIT // 4, language="text"))
+        sentences.append("The storage stack could not be planned, so whether it differs from the code is not known.")
+        details.append(fold_details("Terraform's reasons", drift.unplanned.splitlines(), LIMIT // 4, language="text"))
     elif drift.changes:
-        said.append(f"**The storage stack differs from the code**: an apply would find {counted(drift.changes)}.")
-        parts = ["\n".join(lines(change)) for change in drift.changes]
-        details.append(folded("what an apply would do", parts, LIMIT // 2))
+        sentences.append(
+            f"**The storage stack differs from the code**: an apply would find {count_changes(drift.changes)}."
+        )
+        parts = ["\n".join(render_lines(change)) for change in drift.changes]
+        details.append(fold_details("what an apply would do", parts, LIMIT // 2))
     else:
-        said.append("The storage stack is what the code says.")
+        sentences.append("The storage stack is what the code says.")
     if drift.billing:
-        listed = block("\n".join(drift.billing[:MOST]), "text")
-        said.append(f"**{len(drift.billing)} of ours bill by the hour:**\n\n{listed}")
+        listed = quote_block("\n".join(drift.billing[:MOST]), "text")
+        sentences.append(f"**{len(drift.billing)} of ours bill by the hour:**\n\n{listed}")
         if len(drift.billing) > MOST:
-            said.append(
-                f"and {len(drift.billing) - MOST} more; {code(f'make billing ENV={drift.env}')} lists them all."
+            sentences.append(
+                f"and {len(drift.billing) - MOST} more; {quote_code(f'make billing ENV={drift.env}')} lists them all."
             )
     else:
-        said.append("Nothing of ours that was seen bills by the hour.")
+        sentences.append("Nothing of ours that was seen bills by the hour.")
     if drift.unseen:
-        said.append("Not looked at:\n\n" + block("\n".join(drift.unseen[:MOST]), "text"))
-    text = "\n\n".join([*said, *details, marker(drift.env)]) + "\n"
-    return masked(
-        text, secrets=secrets(drift.plan) if drift.plan else (), accounts=[drift.account] if drift.account else ()
+        sentences.append("Not looked at:\n\n" + quote_block("\n".join(drift.unseen[:MOST]), "text"))
+    text = "\n\n".join([*sentences, *details, make_drift_marker(drift.env)]) + "\n"
+    return mask_text(
+        text, secrets=find_secrets(drift.plan) if drift.plan else (), accounts=[drift.account] if drift.account else ()
     )
 
 
@@ -108,14 +110,14 @@ def find_drift(account: Account, home: Path, console: Console) -> Drift:
             work.plan(out=out, arguments=["-lock=false"])
             plan = work.show(out)
     except CommandFailedError as error:
-        unplanned = reasons(error)
+        unplanned = extract_reasons(error)
     with working(console, "looking for what bills"):
-        found = list_running_costs(account, prices.table(), buckets=False)
+        costs = list_running_costs(account, prices.table(), buckets=False)
     return Drift(
         env=env,
         plan=plan,
         unplanned=unplanned,
-        billing=[f"{item.kind} {item.id}: {item.about}; {item.price}. Remove: {item.remove}" for item in found.hourly],
-        unseen=list(found.unseen),
+        billing=[f"{item.kind} {item.id}: {item.about}; {item.price}. Remove: {item.remove}" for item in costs.hourly],
+        unseen=list(costs.unseen),
         account=account.target.account_id,
     )

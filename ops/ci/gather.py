@@ -19,7 +19,7 @@ from ops.core.errors import TerraformError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import Target
 from ops.terraform.binary import find_terraform
-from ops.terraform.variables import Size, cluster_variables, workspace
+from ops.terraform.variables import Size, cluster_variables, make_workspace
 from ops.terraform.workspace import STACKS, CommandFailedError, Stack, Workspace
 
 PLANNED = ("infra", "bootstrap")  # what a plan is made of
@@ -42,12 +42,12 @@ def check_out(ref: str, destination: Path, root: Path = ROOT) -> None:
             f"git cannot give {', '.join(PLANNED)} of BASE={ref} ({done.stderr.strip()}). "
             "Fix: BASE= names a commit that is here, for instance BASE=origin/main after git fetch."
         )
-    with tarfile.open(archive) as held:
-        held.extractall(destination, filter="data")
+    with tarfile.open(archive) as tar:
+        tar.extractall(destination, filter="data")
     archive.unlink()
 
 
-def fingerprint(root: Path, stack: Stack, env: str) -> str:
+def hash_stack(root: Path, stack: Stack, env: str) -> str:
     """A hash of everything that a stack's plan is made of."""
     infra = root / "infra"
     places = [infra / stack, infra / "modules", *([root / "bootstrap"] if stack == "cluster" else [])]
@@ -61,7 +61,7 @@ def fingerprint(root: Path, stack: Stack, env: str) -> str:
     return digest.hexdigest()
 
 
-def offline(stack: Stack, target: Target, root: Path, home: Path, size: Size, terraform: Path) -> Workspace:
+def make_offline(stack: Stack, target: Target, root: Path, home: Path, size: Size, terraform: Path) -> Workspace:
     """A stack of a checkout, to be planned without AWS."""
     extra: dict[str, Any] = {}
     if stack == "cluster":
@@ -71,14 +71,14 @@ def offline(stack: Stack, target: Target, root: Path, home: Path, size: Size, te
     )
 
 
-def reasons(error: CommandFailedError) -> str:
+def extract_reasons(error: CommandFailedError) -> str:
     """Terraform's errors in what it printed, without the plan before them."""
     text = error.output or str(error)
-    found = text.find("\nError: ")
-    return (text[found:] if found >= 0 else text[-4000:]).strip()
+    begin = text.find("\nError: ")
+    return (text[begin:] if begin >= 0 else text[-4000:]).strip()
 
 
-def compare(
+def compare_checkouts(
     root: Path, base: Path, target: Target, size: Size, home: Path, console: Console
 ) -> dict[str, dict[str, Any]]:
     """Base and head of both stacks, planned offline: ``base head compared incomparable refused`` of a subject.
@@ -89,42 +89,44 @@ def compare(
     home : where copies, states and plans are kept
     """
     terraform = find_terraform()
-    found: dict[str, dict[str, Any]] = {name: {} for name in ("base", "head", "compared", "incomparable", "refused")}
+    plans: dict[str, dict[str, Any]] = {name: {} for name in ("base", "head", "compared", "incomparable", "refused")}
     for stack in STACKS:
         with working(console, f"{stack}: planning the head"):
-            after = offline(stack, target, root, home / "head", size, terraform)
+            after = make_offline(stack, target, root, home / "head", size, terraform)
             after.state.unlink(missing_ok=True)
             out = home / f"{stack}.tfplan"
             out.parent.mkdir(parents=True, exist_ok=True)
             try:
                 after.plan(out=out)
-                found["head"][stack] = after.show(out)
+                plans["head"][stack] = after.show(out)
             except CommandFailedError as error:
-                found["refused"][stack] = reasons(error)
+                plans["refused"][stack] = extract_reasons(error)
                 continue
-        if fingerprint(root, stack, target.env) == fingerprint(
+        if hash_stack(root, stack, target.env) == hash_stack(
             base, stack, target.env
         ):  # nothing that a plan is made of differs, so nothing would change
-            found["base"][stack] = found["head"][stack]
-            found["compared"][stack] = {"resource_changes": []}
+            plans["base"][stack] = plans["head"][stack]
+            plans["compared"][stack] = {"resource_changes": []}
             continue
         with working(console, f"{stack}: planning the head against the base"):
-            before = offline(stack, target, base, home / "base", size, terraform)
+            before = make_offline(stack, target, base, home / "base", size, terraform)
             before.state.unlink(missing_ok=True)
             try:
                 before.plan(out=out)
-                found["base"][stack] = before.show(out)
-                standing.stand(before, found["base"][stack], standing.schema_of(before), out)
+                plans["base"][stack] = before.show(out)
+                standing.bring_to_rest(before, plans["base"][stack], standing.read_schema(before), out)
                 after.state.write_text(before.state.read_text())
-                found["compared"][stack] = standing.plan_of(after, out)
+                plans["compared"][stack] = standing.plan_offline(after, out)
             except CommandFailedError as error:
-                found["incomparable"][stack] = reasons(error)
+                plans["incomparable"][stack] = extract_reasons(error)
             except standing.NoStandingError as error:
-                found["incomparable"][stack] = str(error)
-    return found
+                plans["incomparable"][stack] = str(error)
+    return plans
 
 
-def against_account(place: Place, size: Size, home: Path, console: Console) -> tuple[dict[str, Any], str, list[str]]:
+def plan_against_account(
+    place: Place, size: Size, home: Path, console: Console
+) -> tuple[dict[str, Any], str, list[str]]:
     """Both stacks planned against what stands: the plans, why there are none, and the account's id.
 
     Nothing is locked, so that a role that may only read can do it.
@@ -136,19 +138,19 @@ def against_account(place: Place, size: Size, home: Path, console: Console) -> t
         accounts.append(target.account_id)
         for stack in STACKS:
             with working(console, f"{stack}: planning against what stands in {target.env}"):
-                work = workspace(stack, target, size, capture=True)
+                work = make_workspace(stack, target, size, capture=True)
                 out = home / f"{stack}-live.tfplan"
                 out.parent.mkdir(parents=True, exist_ok=True)
                 work.plan(out=out, arguments=["-lock=false"])
                 plans[stack] = work.show(out)
     except CommandFailedError as error:
-        return plans, f"Terraform could not: {reasons(error)[:600]}", accounts
+        return plans, f"Terraform could not: {extract_reasons(error)[:600]}", accounts
     except (TerraformError, BotoCoreError, ClientError) as error:
         return plans, str(error), accounts
     return plans, "", accounts
 
 
-def subject(
+def gather_subject(
     base: str,
     place: Place,
     size: Size,
@@ -169,11 +171,11 @@ def subject(
     """
     checkout = home / "checkout"
     check_out(base, checkout, root)
-    plans = compare(root, checkout, offline_target(place), size, home, console)
+    plans = compare_checkouts(root, checkout, offline_target(place), size, home, console)
     live: dict[str, Any] = {}
     accounts: list[str] = []
     if not unseen:
-        live, unseen, accounts = against_account(place, size, home, console)
+        live, unseen, accounts = plan_against_account(place, size, home, console)
     return Subject(
         env=place.env,
         region=place.region,

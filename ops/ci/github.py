@@ -78,8 +78,8 @@ class Repository:
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             with error:
-                said = error.read(2000).decode(errors="replace")
-            raise GitHubError(f"GitHub answered {error.code} to {method} {path}: {said}") from error
+                text = error.read(2000).decode(errors="replace")
+            raise GitHubError(f"GitHub answered {error.code} to {method} {path}: {text}") from error
         except (urllib.error.URLError, TimeoutError) as error:
             raise GitHubError(f"GitHub cannot be reached ({error}). Fix: run the job again.") from error
 
@@ -87,9 +87,9 @@ class Repository:
         """Everything of a listing."""
         page, joint = 1, "&" if "?" in path else "?"
         while True:
-            found = self.ask("GET", f"{path}{joint}per_page={PAGE}&page={page}")
-            yield from found
-            if len(found) < PAGE:
+            things = self.ask("GET", f"{path}{joint}per_page={PAGE}&page={page}")
+            yield from things
+            if len(things) < PAGE:
                 return
             page += 1
 
@@ -99,27 +99,27 @@ def _ours(thing: Mapping[str, Any], marker: str) -> bool:
     return marker in (thing.get("body") or "") and thing.get("user", {}).get("login") == BOT
 
 
-def comment(repository: Repository, number: int, body: str, marker: str) -> str:
+def write_comment(repository: Repository, number: int, body: str, marker: str) -> str:
     """Write a pull request's comment anew, or for the first time; what was done."""
-    for found in repository.pages(f"issues/{number}/comments"):
-        if _ours(found, marker):
-            repository.ask("PATCH", f"issues/comments/{found['id']}", {"body": body})
+    for earlier in repository.pages(f"issues/{number}/comments"):
+        if _ours(earlier, marker):
+            repository.ask("PATCH", f"issues/comments/{earlier['id']}", {"body": body})
             return "updated"
     repository.ask("POST", f"issues/{number}/comments", {"body": body})
     return "created"
 
 
-def issue(repository: Repository, title: str, body: str, marker: str, *, found: bool) -> str:
+def write_issue(repository: Repository, title: str, body: str, marker: str, *, is_needed: bool) -> str:
     """Open or update the one issue about a finding, or close it where nothing is found any more; what was done."""
-    for one in repository.pages("issues?state=open"):
-        if "pull_request" in one or not _ours(one, marker):
+    for earlier in repository.pages("issues?state=open"):
+        if "pull_request" in earlier or not _ours(earlier, marker):
             continue
-        if found:
-            repository.ask("PATCH", f"issues/{one['number']}", {"title": title, "body": body})
+        if is_needed:
+            repository.ask("PATCH", f"issues/{earlier['number']}", {"title": title, "body": body})
             return "updated"
-        repository.ask("PATCH", f"issues/{one['number']}", {"body": body, "state": "closed"})
+        repository.ask("PATCH", f"issues/{earlier['number']}", {"body": body, "state": "closed"})
         return "closed"
-    if not found:
+    if not is_needed:
         return "nothing to say"
     repository.ask("POST", "issues", {"title": title, "body": body})
     return "opened"
@@ -137,12 +137,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.what == "comment":
             if options.number is None:
                 parser.error("comment needs --number")
-            said = json.loads((options.folder / "verdict.json").read_text())
-            done = comment(repository, options.number, (options.folder / "report.md").read_text(), said["marker"])
+            verdict = json.loads((options.folder / "verdict.json").read_text())
+            outcome = write_comment(
+                repository, options.number, (options.folder / "report.md").read_text(), verdict["marker"]
+            )
         else:
-            said = json.loads((options.folder / "drift.json").read_text())
+            verdict = json.loads((options.folder / "drift.json").read_text())
             body = (options.folder / "drift.md").read_text()
-            done = issue(repository, said["title"], body, said["marker"], found=said["found"])
+            outcome = write_issue(repository, verdict["title"], body, verdict["marker"], is_needed=verdict["found"])
     except (OSError, ValueError, KeyError) as error:
         print(
             f"github: {options.folder} holds no report ({error}). Fix: make plan-report, make drift.", file=sys.stderr
@@ -151,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GitHubError as error:
         print(f"github: {error}", file=sys.stderr)
         return 1
-    print(f"{options.what}: {done}")
+    print(f"{options.what}: {outcome}")
     return 0
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.core.errors import TerraformError
-from ops.plan.changes import changes
+from ops.plan.changes import list_changes
 from ops.terraform.workspace import CommandFailedError, Workspace
 
 AWS = 'provider["registry.terraform.io/hashicorp/aws"]'
@@ -32,10 +32,10 @@ class NoStandingError(TerraformError):
     """The base could not be brought into a state that it does not want to change."""
 
 
-def made_up(address: str, name: str) -> str:
+def invent_value(address: str, name: str) -> str:
     """A value that is the same whenever it is asked for.
 
-    >>> made_up("aws_vpc.this", "create_date")
+    >>> invent_value("aws_vpc.this", "create_date")
     '2026-01-01T00:00:00Z'
     """
     digest = hashlib.sha256(f"{address}.{name}".encode()).hexdigest()[:17]
@@ -46,18 +46,21 @@ def made_up(address: str, name: str) -> str:
     return f"arn:aws:made-up:::{digest}" if name.endswith("arn") else f"{name.replace('_', '-')}-{digest}"
 
 
-def schema_of(work: Workspace) -> Schema:
+def read_schema(work: Workspace) -> Schema:
     """The attributes' types of every resource that the AWS provider knows, and which of its blocks are lists."""
     done = work._run(["providers", "schema", "-json"], capture=True)
     if done.returncode:
         raise CommandFailedError(["providers", "schema"], done.returncode, done.stderr)
-    held = json.loads(done.stdout)["provider_schemas"]["registry.terraform.io/hashicorp/aws"]["resource_schemas"]
+    schemas = json.loads(done.stdout)["provider_schemas"]["registry.terraform.io/hashicorp/aws"]["resource_schemas"]
     return {
         kind: {
-            **{name: one.get("type", "block") for name, one in schema["block"].get("attributes", {}).items()},
+            **{
+                name: attribute.get("type", "block")
+                for name, attribute in schema["block"].get("attributes", {}).items()
+            },
             **{name: ["list"] for name in schema["block"].get("block_types", {})},
         }
-        for kind, schema in held.items()
+        for kind, schema in schemas.items()
     }
 
 
@@ -76,28 +79,28 @@ def _filled(address: str, name: str, kind: Any, before: Any) -> Any:
     if isinstance(kind, list):
         return {} if kind[0] == "map" else []
     naming = name in ("id", "arn", "name", "role", "bucket", "create_date") or name.endswith(("_id", "_arn"))
-    return made_up(address, name) if kind == "string" and naming else None
+    return invent_value(address, name) if kind == "string" and naming else None
 
 
-def state_of(plan: Mapping[str, Any], schema: Schema, held: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def make_state(plan: Mapping[str, Any], schema: Schema, attributes: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """A state (version 4) in which everything that a plan leaves in being is there.
 
     Parameters
     ----------
-    held : attributes by address of the state that the plan was made against; brought up to date
+    attributes : by address, of the state that the plan was made against; brought up to date
     """
     unknown = {entry["address"]: entry["change"].get("after_unknown", {}) for entry in plan["resource_changes"]}
     entries: dict[str, dict[str, Any]] = {}
     for module, resource in _resources(plan["planned_values"]["root_module"]):
-        address, kind, own = resource["address"], resource["type"], resource["type"] == "terraform_data"
-        before, types = held.get(address, {}), schema.get(resource["type"], {})
+        address, kind, is_builtin = resource["address"], resource["type"], resource["type"] == "terraform_data"
+        before, types = attributes.get(address, {}), schema.get(resource["type"], {})
         values = dict(resource["values"])
         for name, mark in unknown.get(address, {}).items():
             if mark is True:
                 values[name] = _filled(address, name, types.get(name, "string"), before.get(name))
-        held[address] = values
+        attributes[address] = values
         written = values
-        if own:
+        if is_builtin:
             as_string = {"value": values["input"], "type": "string"}
             written = {**values, "input": as_string, "output": as_string, "triggers_replace": None}
         entry = entries.setdefault(
@@ -107,7 +110,7 @@ def state_of(plan: Mapping[str, Any], schema: Schema, held: dict[str, dict[str, 
                 "mode": "managed",
                 "type": kind,
                 "name": resource["name"],
-                "provider": BUILTIN if own else AWS,
+                "provider": BUILTIN if is_builtin else AWS,
                 "instances": [],
             },
         )
@@ -123,13 +126,13 @@ def state_of(plan: Mapping[str, Any], schema: Schema, held: dict[str, dict[str, 
     }
 
 
-def plan_of(work: Workspace, out: Path, *, destroy: bool = False) -> dict[str, Any]:
+def plan_offline(work: Workspace, out: Path, *, destroy: bool = False) -> dict[str, Any]:
     """A plan against the state file at hand, which is not compared with AWS."""
     work.plan(out=out, destroy=destroy, arguments=["-refresh=false"])
     return work.show(out)
 
 
-def stand(work: Workspace, first: Mapping[str, Any], schema: Schema, out: Path) -> dict[str, Any]:
+def bring_to_rest(work: Workspace, first: Mapping[str, Any], schema: Schema, out: Path) -> dict[str, Any]:
     """Bring a stack's offline workspace into the state that its code describes; the last plan, which changes nothing.
 
     Parameters
@@ -141,14 +144,14 @@ def stand(work: Workspace, first: Mapping[str, Any], schema: Schema, out: Path) 
     ------
     NoStandingError : after so many rounds the code still wants something else
     """
-    held: dict[str, dict[str, Any]] = {}
+    attributes: dict[str, dict[str, Any]] = {}
     plan: Mapping[str, Any] = first
     for _ in range(ROUNDS):
         work.state.parent.mkdir(parents=True, exist_ok=True)
-        work.state.write_text(json.dumps(state_of(plan, schema, held)))
-        again = plan_of(work, out)
-        if not changes(again):
+        work.state.write_text(json.dumps(make_state(plan, schema, attributes)))
+        again = plan_offline(work, out)
+        if not list_changes(again):
             return again
         plan = again
-    left = ", ".join(change.address for change in changes(plan)[:5])
+    left = ", ".join(change.address for change in list_changes(plan)[:5])
     raise NoStandingError(f"the base does not come to rest: {left} change at every plan.")

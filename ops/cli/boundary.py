@@ -10,7 +10,7 @@ from fruits.errors import FruitsError
 
 from localaws.errors import LocalAwsError, NotRunningError
 from ops.aws import refusals
-from ops.aws.refusals import in_one_line
+from ops.aws.refusals import flatten_error
 from ops.core.errors import ExitCode, OperatorError, explain_full_disk
 from sample.draw import DrawError
 
@@ -30,12 +30,12 @@ def explain(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, (LocalAwsError, DrawError)):
         return str(error), ExitCode.FAILED if isinstance(error, NotRunningError) else ExitCode.USAGE
     if isinstance(error, (boto.BotoCoreError, boto.ClientError)):
-        return refusals.explain(error)
+        return refusals.explain_refusal(error)
     if isinstance(error, OSError):
         return _of_system(error)
     if type(error).__module__.partition(".")[0] == "pyarrow":
         return (
-            f"a file cannot be read or written: {in_one_line(error)}. Fix: check the address, then run again.",
+            f"a file cannot be read or written: {flatten_error(error)}. Fix: check the address, then run again.",
             1,
         )
     return None
@@ -49,7 +49,7 @@ _FIXES = (
 
 def _of_system(error: OSError) -> tuple[str, int] | None:
     if error.filename is None and error.strerror is None:
-        return f"{in_one_line(error)}. Fix: check the address, then run the command again.", ExitCode.FAILED
+        return f"{flatten_error(error)}. Fix: check the address, then run the command again.", ExitCode.FAILED
     where = f"{error.filename}: " if error.filename is not None else ""
     fix = next((fix for kind, fix in _FIXES if isinstance(error, kind)), "free the way, or name another place")
-    return f"{where}{error.strerror or in_one_line(error)}. Fix: {fix}.", ExitCode.FAILED
+    return f"{where}{error.strerror or flatten_error(error)}. Fix: {fix}.", ExitCode.FAILED

@@ -7,7 +7,7 @@ import webbrowser
 from collections.abc import Mapping
 
 
-def wanted(environ: Mapping[str, str], *, terminal: bool, platform: str = sys.platform) -> bool:
+def is_wanted(environ: Mapping[str, str], *, terminal: bool, platform: str = sys.platform) -> bool:
     """Whether to open a browser: a person at a terminal, with a display, who did not decline.
 
     Parameters
@@ -15,7 +15,7 @@ def wanted(environ: Mapping[str, str], *, terminal: bool, platform: str = sys.pl
     environ : ``OPEN=0`` declines; ``CI`` means that nobody is here; a display where the platform needs one
     terminal : whether the command's output is one
 
-    >>> wanted({"DISPLAY": ":0"}, terminal=True, platform="linux"), wanted({}, terminal=True, platform="linux")
+    >>> is_wanted({"DISPLAY": ":0"}, terminal=True, platform="linux"), is_wanted({}, terminal=True, platform="linux")
     (True, False)
     """
     if environ.get("OPEN") == "0" or environ.get("CI") or not terminal:
@@ -25,9 +25,9 @@ def wanted(environ: Mapping[str, str], *, terminal: bool, platform: str = sys.pl
     return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
-def show(address: str, environ: Mapping[str, str], *, terminal: bool) -> bool:
+def open_page(address: str, environ: Mapping[str, str], *, terminal: bool) -> bool:
     """Open an address if that is wanted and possible; whether it was."""
-    if not wanted(environ, terminal=terminal):
+    if not is_wanted(environ, terminal=terminal):
         return False
     try:
         return webbrowser.open(address)

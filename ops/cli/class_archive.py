@@ -15,7 +15,7 @@ from fruits.request import Request
 from localaws.java import find_java_home
 from ops.core.programs import inherited_environment
 from ops.job.class_archive import QUIET, path_for
-from ops.job.local_spark import MODELS, command, spark_environment
+from ops.job.local_spark import MODELS, make_command, make_spark_environment
 from ops.job.package import write_job_zip
 from sample.draw import draw_sample
 
@@ -47,7 +47,7 @@ def make(home: Path) -> str | None:
         request = Request(input=images, output=output, limit=IMAGES, k=2, networks=str(MODELS))
         (place / "request.json").write_text(json.dumps(request.as_json()))
         made = archive.with_name(f"{archive.name}.{os.getpid()}")
-        submit = command(
+        submit = make_command(
             write_job_zip(place / "jobs"),
             place / "request.json",
             "local[1]",
@@ -56,7 +56,7 @@ def make(home: Path) -> str | None:
         )
         answer = subprocess.run(
             submit,
-            env=spark_environment(inherited_environment()),
+            env=make_spark_environment(inherited_environment()),
             capture_output=True,
             text=True,
             errors="replace",

@@ -10,26 +10,26 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account, offline_target
-from ops.cli.given import read_size
 from ops.cli.place import read_place
+from ops.cli.values import read_size
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
 from ops.cost import ledger, speed
 from ops.cost.ledger import describe_record
-from ops.cost.money import Currency, read_currency, to_json
-from ops.cost.quote import quote
+from ops.cost.money import Currency, encode_amount, read_currency
+from ops.cost.quote import make_quote
 from ops.plan import pricing
 from ops.prices import table as prices
-from ops.prices.current import current
-from ops.terraform.offline import planned
+from ops.prices.current import find_current
+from ops.terraform.offline import plan_cluster
 
 UNKNOWN_PRICE = 6
 
 
-def spent(account: Account, book: prices.Book) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def read_spending(account: Account, book: prices.Book) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The ledger, and for each cluster that has no last record what no step bore, up to now (not kept)."""
     s3, bucket = account.client("s3"), account.bucket("data")
-    records = ledger.read(s3, bucket)
+    records = ledger.read_ledger(s3, bucket)
     ended = {record["cluster_id"] for record in records if not record["step_id"]}
     open_ = {record["cluster_id"] for record in records} - ended
     # only clusters of the ledger are looked at where none is applied now
@@ -38,45 +38,46 @@ def spent(account: Account, book: prices.Book) -> tuple[list[dict[str, Any]], li
     rest = []
     for cluster_id in sorted(open_):
         try:
-            rest.append(ledger.of_rest(account, cluster_id, records, book))
+            rest.append(ledger.record_rest(account, cluster_id, records, book))
         except ClientError:
             # EMR forgets a cluster after two months; what no step bore is then unknown
             rest.append({"cluster_id": cluster_id, "forgotten": True})
     return records, rest
 
 
-def ledger_lines(
+def render_ledger(
     records: Sequence[Mapping[str, Any]], rest: Sequence[Mapping[str, Any]], currency: Currency
 ) -> list[str]:
     """The ledger as a table with its sum."""
     emulated = any(record.get("emulated") for record in [*records, *rest])
-    said = ["the ledger" + (" (embedded AWS: nothing was billed, this is what AWS would)" if emulated else "")]
-    for record in [*records, *(one for one in rest if not one.get("forgotten"))]:
-        kept = record in records
-        name = record["step_id"] or ("beside the steps" if kept else "beside the steps, up to now")
+    texts = ["the ledger" + (" (embedded AWS: nothing was billed, this is what AWS would)" if emulated else "")]
+    for record in [*records, *(record for record in rest if not record.get("forgotten"))]:
+        is_recorded = record in records
+        name = record["step_id"] or ("beside the steps" if is_recorded else "beside the steps, up to now")
         images = f"{record['images']:,} images, " if record.get("images") else ""
-        said.append(
+        texts.append(
             f"  {record['to'][:16].replace('T', ' ')}  {record['cluster_id']}  {name}: {images}"
             f"{describe_record(record, currency)}"
         )
-    said += [
-        f"  {one['cluster_id']}: EMR no longer knows this cluster, so what it cost beside its steps is not in the sum"
-        for one in rest
-        if one.get("forgotten")
+    texts += [
+        f"  {record['cluster_id']}: EMR no longer knows this cluster, so what it cost beside its steps is not in the "
+        "sum"
+        for record in rest
+        if record.get("forgotten")
     ]
-    counted = [*records, *(one for one in rest if not one.get("forgotten"))]
+    summed = [*records, *(record for record in rest if not record.get("forgotten"))]
     steps = sum(1 for record in records if record["step_id"])
-    said.append(f"  together {currency.of(ledger.total(counted))} in {steps} step{'' if steps == 1 else 's'}")
-    return said
+    texts.append(f"  together {currency.of(ledger.sum_records(summed))} in {steps} step{'' if steps == 1 else 's'}")
+    return texts
 
 
-def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dict[str, Any]]:
+def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dict[str, Any]]:
     """Everything `make cost` says: as lines and for a program."""
     place = read_place(environ)
     currency, target = read_currency(place.currency), offline_target(place)
     with working(console, "planning without asking AWS", quiet=not console.is_terminal):
         size = read_size(environ)
-        plan = planned(target, size)
+        plan = plan_cluster(target, size)
     missing = ""
     account: Account | None = None
     records: list[dict[str, Any]] = []
@@ -86,42 +87,46 @@ def report(environ: Mapping[str, str], console: Console) -> tuple[list[str], dic
     except TerraformError as error:
         missing = f"the ledger was not read: {error}"
     with console.status("asking for prices"):
-        book = current(
-            target.region, pricing.types(plan, unused=True), ask=account is not None and not account.target.emulated
+        book = find_current(
+            target.region,
+            pricing.list_types(plan, unused=True),
+            ask=account is not None and not account.target.emulated,
         )
     if account is not None:
         try:
-            records, rest = spent(account, book)
+            records, rest = read_spending(account, book)
         except (NotAppliedError, TerraformError, BotoCoreError, ClientError) as error:
             missing = f"the ledger was not read: {error}"
-    measured = None if target.env == "local" else speed.of_runs([(one["to"], one) for one in records])
-    found = quote(plan, env=target.env, region=target.region, book=book, size=size, measured=measured)
-    if found is None:
+    measured = (
+        None if target.env == "local" else speed.find_measured_speed([(record["to"], record) for record in records])
+    )
+    price = make_quote(plan, env=target.env, region=target.region, book=book, size=size, measured=measured)
+    if price is None:
         raise OperatorError("the plan holds no cluster, so there is nothing to price.")
-    said = found.lines(currency)
-    said += ["", *([missing] if missing else ledger_lines(records, rest, currency))]
-    answer = found.as_json(currency) | {
+    texts = price.lines(currency)
+    texts += ["", *([missing] if missing else render_ledger(records, rest, currency))]
+    answer = price.as_json(currency) | {
         "ledger": {
             "records": records,
             "beside_the_steps": rest,
             "missing": missing or None,
-            "usd_total": ledger.total([*records, *(one for one in rest if not one.get("forgotten"))]),
+            "usd_total": ledger.sum_records([*records, *(record for record in rest if not record.get("forgotten"))]),
         },
     }
-    return said, answer
+    return texts, answer
 
 
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 1 no plan or no figures; 2 wrong use; 3 no usable Terraform; 6 a price that is not known."""
     try:
-        said, answer = report(environ, Console(stderr=True))
+        texts, answer = compose_report(environ, Console(stderr=True))
     except prices.UnknownPriceError as error:
         raise OperatorError(
             f"{error}. Fix: take another type or region, or renew the table: make prices",
             exit_code=ExitCode.UNKNOWN_PRICE,
         ) from error
     if environ.get("JSON") == "1":
-        print(json.dumps(answer, indent=1, default=to_json))
+        print(json.dumps(answer, indent=1, default=encode_amount))
     else:
-        print("\n".join(said))
+        print("\n".join(texts))
     return 0

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ops.cli.given import read_whole_number
 from ops.cli.options import is_whole_number
+from ops.cli.values import read_whole_number
 from ops.core.console import Console
 from ops.core.errors import ExitCode
-from ops.data.fetch import fetch
-from ops.data.fruits360 import DEFAULT_VERSION, RELEASES, FetchError, Stated, complete
+from ops.data.fetch import fetch_dataset
+from ops.data.fruits360 import DEFAULT_VERSION, RELEASES, DatasetError, Stated, complete_dataset
 from ops.data.kaggle import HOST, Api, KaggleSource, Key
-from ops.data.subsample import SampleError, subsample
+from ops.data.subsample import SampleError, cut_subsample
 
 
 def sample(environ: Mapping[str, str]) -> int:
@@ -29,7 +29,7 @@ def sample(environ: Mapping[str, str]) -> int:
                 "SEED=0]."
             )
     dest = Path(environ["DEST"]).expanduser()
-    counts, left = subsample(
+    counts, left = cut_subsample(
         Path(environ["SOURCE"]).expanduser(),
         dest,
         classes=read_whole_number(environ, "CLASSES", 5),
@@ -58,28 +58,28 @@ def read_key(environ: Mapping[str, str]) -> Key:
         mode = stat.S_IMODE(path.stat().st_mode)
         text = path.read_text()
     except FileNotFoundError:
-        raise FetchError(
+        raise DatasetError(
             f"there is no Kaggle key at {path}. Fix: kaggle.com → Settings → API → Create New Token, put the file"
             " there and chmod 600 it; or SOURCE=github, which needs none."
         ) from None
     if mode & 0o077:
-        raise FetchError(f"others on this machine may read your Kaggle key ({mode:o}). Fix: chmod 600 {path}")
+        raise DatasetError(f"others on this machine may read your Kaggle key ({mode:o}). Fix: chmod 600 {path}")
     try:
-        found = json.loads(text)
-        return Key(str(found["username"]), str(found["key"]))
+        content = json.loads(text)
+        return Key(str(content["username"]), str(content["key"]))
     except (ValueError, KeyError, TypeError):
-        raise FetchError(
+        raise DatasetError(
             f"{path} is not a Kaggle key: it needs a username and a key. Fix: create a new token on kaggle.com."
         ) from None
 
 
-def bring(environ: Mapping[str, str], console: Console) -> Stated:
+def fetch_release(environ: Mapping[str, str], console: Console) -> Stated:
     """Fetch what SOURCE, DEST, VERSION, and FRUITS360_URL or KAGGLE_URL (mirrors) ask for."""
     version, source = environ.get("VERSION") or DEFAULT_VERSION, environ.get("SOURCE") or "github"
     if version not in RELEASES:
-        raise FetchError(f"Version {version} is not known here. Fix: choose VERSION= from {', '.join(RELEASES)}.")
+        raise DatasetError(f"Version {version} is not known here. Fix: choose VERSION= from {', '.join(RELEASES)}.")
     if source not in ("github", "kaggle"):
-        raise FetchError(f"The source {source} is not known here. Fix: choose SOURCE= from github, kaggle.")
+        raise DatasetError(f"The source {source} is not known here. Fix: choose SOURCE= from github, kaggle.")
     release = RELEASES[version]
     if mirror := environ.get("FRUITS360_URL"):
         release = replace(release, url=mirror)
@@ -88,14 +88,16 @@ def bring(environ: Mapping[str, str], console: Console) -> Stated:
     if source == "kaggle":
         number = environ.get("KAGGLE_VERSION") or ""
         if number and not is_whole_number(number):
-            raise FetchError(
+            raise DatasetError(
                 f"KAGGLE_VERSION={number} is not a number. Fix: as on the data set's page, for example 11."
             )
         api = Api(environ.get("KAGGLE_URL") or HOST, read_key(environ))
-        stated = complete(KaggleSource(release, api, console, int(number) if number else None), release, dest, console)
+        stated = complete_dataset(
+            KaggleSource(release, api, console, int(number) if number else None), release, dest, console
+        )
         proof = "every one with the checksum that Kaggle's archive names"
     else:
-        stated = fetch(release, dest, console=console)
+        stated = fetch_dataset(release, dest, console=console)
         proof = "every one as the pinned commit names it"
     console.print(
         f"{dest}: {stated.training} Training and {stated.test} Test images of {stated.classes} classes,"
@@ -108,10 +110,10 @@ def bring(environ: Mapping[str, str], console: Console) -> Stated:
 def dataset(environ: Mapping[str, str]) -> int:
     """`make dataset`: the real Fruits-360."""
     try:
-        bring(environ, Console())
+        fetch_release(environ, Console())
     except OSError as error:
         text = f"{error.filename}: {error.strerror}: free the way, or give another DEST=."
-        raise FetchError(text, exit_code=ExitCode.USAGE) from error
+        raise DatasetError(text, exit_code=ExitCode.USAGE) from error
     except KeyboardInterrupt:
         print("dataset: stopped; the same command goes on where it stopped.", file=sys.stderr)
         return ExitCode.INTERRUPTED
@@ -122,10 +124,10 @@ def weights(environ: Mapping[str, str]) -> int:
     """`make weights`."""
     from fruits.backbones.weights import DEFAULT_FOLDER, SUMS
 
-    from ops.job.weights import fetch
+    from ops.job.weights import fetch_weights
 
     console = Console()
-    path, digest = fetch(environ.get("MODEL", ""), Path(environ.get("DEST") or DEFAULT_FOLDER), console)
+    path, digest = fetch_weights(environ.get("MODEL", ""), Path(environ.get("DEST") or DEFAULT_FOLDER), console)
     console.print(f"{path}\nsha256 {digest}, recorded in {path.parent / SUMS}")
     return 0
 

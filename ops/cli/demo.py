@@ -11,8 +11,8 @@ from rich.text import Text
 
 from localaws import faults
 from ops.aws.account import Place
-from ops.cli.given import is_on, read_size
 from ops.cli.place import read_place
+from ops.cli.values import is_on, read_size
 from ops.core.console import Console
 from ops.core.errors import ExitCode
 from ops.cost import after
@@ -27,7 +27,7 @@ from ops.lifecycle.environment import (
     prepare_account,
     stop_embedded,
 )
-from ops.lifecycle.upload import images_below, upload
+from ops.lifecycle.upload import list_images, upload
 from sample.draw import draw_sample
 
 MINUTES = 3
@@ -71,7 +71,7 @@ def demo(place: Place, order: Order, console: Console, *, yarn: bool = False) ->
         account = prepare_account(place, order, console, yarn=yarn)
         apply(account, order, console)
         draw_sample(SAMPLE)
-        counts = upload(account.client("s3"), account.bucket("data"), SAMPLE, images_below(SAMPLE)[0], console)
+        counts = upload(account.client("s3"), account.bucket("data"), SAMPLE, list_images(SAMPLE)[0], console)
         console.print(
             f"the embedded sample, drawn (not photographed): {counts.images} images of {len(counts.here)} fruits, "
             f"{counts.sent} uploaded"
@@ -82,7 +82,7 @@ def demo(place: Place, order: Order, console: Console, *, yarn: bool = False) ->
         if code == 0:
             folder = fetch_results(account, console)
         destroy(account, console)
-        price = after.demo_price(account, str(account.cluster["cluster_id"]))
+        price = after.describe_demo_price(account, str(account.cluster["cluster_id"]))
     finally:
         stop_embedded(console)
     if folder is not None:

@@ -53,14 +53,14 @@ def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0 when a cause is named, and when nothing failed; 28 when none is known; 20 without a cluster."""
     try:
-        found = diagnose(environ, Console(stderr=True))
+        diagnosis = diagnose(environ, Console(stderr=True))
     except NothingFailedError as error:
         print(json.dumps({"failed": None, "says": str(error)}, indent=1) if environ.get("JSON") == "1" else error)
         return 0
     if environ.get("REPORT") == "1":
-        print(report.render_issue(found.evidence, found.verdict))
+        print(report.render_issue(diagnosis.evidence, diagnosis.verdict))
     elif environ.get("JSON") == "1":
-        print(json.dumps(found.as_json(), indent=1))
+        print(json.dumps(diagnosis.as_json(), indent=1))
     else:
-        print(found.as_text(environ.get("ENV") or "local"))
-    return UNKNOWN if found.verdict.cause == "unknown" else 0
+        print(diagnosis.as_text(environ.get("ENV") or "local"))
+    return UNKNOWN if diagnosis.verdict.cause == "unknown" else 0

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from fruits.request import DEFAULT_MODEL
 
 from ops.aws.account import NOT_RUNNING, Account, find_emulator
-from ops.cli.given import is_on, read_size
 from ops.cli.place import read_place
+from ops.cli.values import is_on, read_size
 from ops.core.console import Console
 from ops.cost import billing as bill_lines
 from ops.cost.money import read_currency
-from ops.doctor.checkup import Plans, examine, look_at_bill
-from ops.doctor.finding import as_json, counted, exit_code
+from ops.doctor.checkup import Plans, examine, read_running_costs
+from ops.doctor.finding import as_json, count_findings, exit_code
 
 COLOURS = {"failure": "red", "warning": "yellow"}
 
@@ -35,7 +35,7 @@ def doctor(environ: Mapping[str, str]) -> int:
     )
     findings, account = examine(place, plans, errors)
     if is_on(environ, "JSON"):
-        bill = look_at_bill(account, errors) if account else None
+        bill = read_running_costs(account, errors) if account else None
         answer = {
             "env": place.env,
             "findings": as_json(findings),
@@ -45,12 +45,12 @@ def doctor(environ: Mapping[str, str]) -> int:
         return exit_code(findings)
     _show(console, [finding.line for finding in findings])
     if account is None:
-        _show(console, [counted(findings), "", "running costs: not checked (no account)"])
+        _show(console, [count_findings(findings), "", "running costs: not checked (no account)"])
     else:
-        bill = look_at_bill(account, errors)
+        bill = read_running_costs(account, errors)
         total = bill_lines.describe_total(bill, account, read_currency(place.currency))
         each = f". {account.target.command('billing')} names each" if bill.items else ""
-        _show(console, [counted(findings), "", f"running costs: {total}{each}"])
+        _show(console, [count_findings(findings), "", f"running costs: {total}{each}"])
     return exit_code(findings)
 
 
@@ -61,9 +61,9 @@ def billing(environ: Mapping[str, str]) -> int:
         print(json.dumps(bill_lines.as_json(bill_lines.RunningCosts()), indent=1) if as_program else NOT_RUNNING)
         return 0
     account = Account.at(place)
-    bill = look_at_bill(account, Console(stderr=True))
+    bill = read_running_costs(account, Console(stderr=True))
     if as_program:
         print(json.dumps(bill_lines.as_json(bill), indent=1))
     else:
-        _show(console, bill_lines.lines(bill, account, read_currency(place.currency)))
+        _show(console, bill_lines.render_lines(bill, account, read_currency(place.currency)))
     return 0 if account.target.emulated else bill_lines.exit_code(bill)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.ci.drift import find_drift, markdown, marker, title
+from ops.ci.drift import find_drift, make_drift_marker, make_title, render_issue
 from ops.cli.place import open_account
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
-from ops.plan.masking import masked
+from ops.plan.masking import mask_text
 
 FOUND = 33
 
@@ -23,14 +23,19 @@ def main(environ: Mapping[str, str]) -> int:
     console = Console(stderr=True)
     out = Path(environ.get("OUT") or ROOT / "build" / "drift")
     try:
-        found = find_drift(open_account(environ), out / "work", console)
+        drift = find_drift(open_account(environ), out / "work", console)
     except (OperatorError, ClientError, BotoCoreError) as error:
-        raise OperatorError(masked(str(error)), exit_code=int(getattr(error, "exit_code", 1))) from None
+        raise OperatorError(mask_text(str(error)), exit_code=int(getattr(error, "exit_code", 1))) from None
     out.mkdir(parents=True, exist_ok=True)
-    text = markdown(found)
+    text = render_issue(drift)
     (out / "drift.md").write_text(text)
-    answer = {"found": found.found, "env": found.env, "title": title(found), "marker": marker(found.env)}
+    answer = {
+        "found": drift.found,
+        "env": drift.env,
+        "title": make_title(drift),
+        "marker": make_drift_marker(drift.env),
+    }
     (out / "drift.json").write_text(json.dumps(answer, indent=1) + "\n")
     print(text.split("<details>")[0].split("<!--")[0].rstrip())
     print(f"\nwritten: {out / 'drift.md'}, {out / 'drift.json'}")
-    return FOUND if found.found else 0
+    return FOUND if drift.found else 0

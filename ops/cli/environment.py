@@ -17,11 +17,11 @@ from ops.aws.account import Account
 from ops.aws.state_bucket import make_visibly
 from ops.aws.sweep import SweepError
 from ops.cli import browser
-from ops.cli.given import is_on, read_env, read_person, read_size
 from ops.cli.place import open_account, read_place
+from ops.cli.values import is_on, read_env, read_person, read_size
 from ops.core.console import Console, tell_next, working
 from ops.core.errors import ExitCode, OperatorError
-from ops.cost.bills import last_line
+from ops.cost.upkeep import tell_upkeep
 from ops.job.names import result_name
 from ops.lifecycle import environment, upload
 from ops.lifecycle.environment import RUN, Order
@@ -33,7 +33,7 @@ def read_order(environ: Mapping[str, str]) -> Order:
     return Order(size=read_size(environ), person=read_person(environ), fault=faults.known(environ.get("FAULT") or ""))
 
 
-def left_after(command: str, local: bool) -> str:
+def describe_leftovers(command: str, local: bool) -> str:
     """What a command that broke off leaves, and what removes it."""
     again = "make purge" if command == "purge" else "make destroy"
     if local:
@@ -41,18 +41,18 @@ def left_after(command: str, local: bool) -> str:
     return f"MAY STILL BILL: what is there so far; make status says what, {again} removes it"
 
 
-def run(command: str, environ: Mapping[str, str], body: Callable[[Console], int | None]) -> int:
+def run_command(command: str, environ: Mapping[str, str], body: Callable[[Console], int | None]) -> int:
     """Run a command of this group; when it breaks off, say what that leaves."""
     console, is_local = Console(), read_env(environ) == "local"
     try:
         return body(console) or 0
     except KeyboardInterrupt:
-        console.print(f"interrupted; {left_after(command, is_local)}")
+        console.print(f"interrupted; {describe_leftovers(command, is_local)}")
         return ExitCode.INTERRUPTED
     except (OperatorError, LocalAwsError, FruitsError, BotoCoreError, ClientError, OSError) as error:
         broke_off = isinstance(error, (CommandFailedError, SweepError, BotoCoreError, ClientError, OSError))
         if command in ("apply", "destroy", "purge") and broke_off:
-            error.add_note(left_after(command, is_local))
+            error.add_note(describe_leftovers(command, is_local))
         raise
 
 
@@ -63,10 +63,10 @@ def apply(environ: Mapping[str, str]) -> int:
         order, place = read_order(environ), read_place(environ)
         account = environment.prepare_account(place, order, console, yarn=is_on(environ, "YARN"))
         environment.apply(account, order, console)
-        console.print(last_line(account))
+        console.print(tell_upkeep(account))
         tell_next(console, account.target.command("upload-dataset INPUT=folder"), account.target.command("run-step"))
 
-    return run("apply", environ, body)
+    return run_command("apply", environ, body)
 
 
 def destroy(environ: Mapping[str, str]) -> int:
@@ -76,9 +76,9 @@ def destroy(environ: Mapping[str, str]) -> int:
         account = open_account(environ)
         environment.confirm_removal(account, read_person(environ), console)
         is_gone = environment.destroy(account, console)
-        stop_embedded(account, console, is_gone=is_gone)
+        stop_after_removal(account, console, is_gone=is_gone)
 
-    return run("destroy", environ, body)
+    return run_command("destroy", environ, body)
 
 
 def purge(environ: Mapping[str, str]) -> int:
@@ -87,13 +87,13 @@ def purge(environ: Mapping[str, str]) -> int:
     def body(console: Console) -> None:
         named = environ.get("PURGE") or ""
         account = open_account(environ)
-        environment.purge(account, read_person(environ), console, named=named)
-        stop_embedded(account, console, is_gone=True)
+        environment.purge(account, read_person(environ), console, confirmation=named)
+        stop_after_removal(account, console, is_gone=True)
 
-    return run("purge", environ, body)
+    return run_command("purge", environ, body)
 
 
-def stop_embedded(account: Account, console: Console, *, is_gone: bool) -> None:
+def stop_after_removal(account: Account, console: Console, *, is_gone: bool) -> None:
     """Stop the embedded AWS after the end of its environment; without a cluster it goes on as long as it has images."""
     if not account.target.emulated:
         return
@@ -108,8 +108,8 @@ def results(environ: Mapping[str, str]) -> int:
     """`make results`; two results of this machine are compared without an account."""
     output, earlier = environ.get("OUTPUT", ""), environ.get("COMPARE", "")
     if earlier and (Path(output) / RUN).is_file():
-        return run("results", environ, lambda console: show_comparison(Path(output), earlier, environ, console))
-    return run("results", environ, lambda console: show_results(open_account(environ), environ, console))
+        return run_command("results", environ, lambda console: show_comparison(Path(output), earlier, environ, console))
+    return run_command("results", environ, lambda console: show_results(open_account(environ), environ, console))
 
 
 def show_results(account: Account, environ: Mapping[str, str], console: Console) -> None:
@@ -120,14 +120,14 @@ def show_results(account: Account, environ: Mapping[str, str], console: Console)
         show_comparison(folder, fetch_earlier(account, earlier, console), environ, console)
     else:
         show_page(folder / "report.html", environ, console)
-    console.print(last_line(account))
+    console.print(tell_upkeep(account))
     other = "" if folder.name == result_name(None) else f" OUTPUT={folder}"
     tell_next(console, account.target.command(f"neighbours IMAGE=photograph{other}"), account.target.command("destroy"))
 
 
 def show_page(page: Path, environ: Mapping[str, str], console: Console) -> None:
     """Open a page in the browser, where there is one."""
-    if page.exists() and browser.show(page.resolve().as_uri(), environ, terminal=console.is_terminal):
+    if page.exists() and browser.open_page(page.resolve().as_uri(), environ, terminal=console.is_terminal):
         console.print("opened in the browser (OPEN=0 declines)")
 
 
@@ -144,12 +144,12 @@ def show_comparison(newer: Path, earlier: str, environ: Mapping[str, str], conso
     from ops.job import compare  # it takes the job's packages: only where they are asked for
     from ops.job.results import Result
 
-    comparison = compare.compare(Result.at(str(newer)), Result.at(earlier))
-    console.print(compare.table_of(comparison))
-    for line in compare.statements(comparison):
+    comparison = compare.compare_results(Result.at(str(newer)), Result.at(earlier))
+    console.print(compare.make_facts_table(comparison))
+    for line in compare.write_statements(comparison):
         console.print(line)
     page = newer / compare.PAGE
-    page.write_text(compare.page_of(comparison), encoding="utf-8")
+    page.write_text(compare.render_page(comparison), encoding="utf-8")
     console.print(f"compared in {page}")
     show_page(page, environ, console)
 
@@ -167,17 +167,17 @@ def make_state(environ: Mapping[str, str]) -> int:
 def upload_dataset(environ: Mapping[str, str]) -> int:
     """`make upload-dataset`."""
     console = Console()
-    if not (given := environ.get("INPUT", "")):
+    if not (input_ := environ.get("INPUT", "")):
         raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=ExitCode.USAGE)
     try:
-        folder = Path(given)
+        folder = Path(input_)
         with working(console, f"counting the images of {folder}"):
-            paths, left_out = upload.images_below(folder)
+            paths, left_out = upload.list_images(folder)
         account = open_account(environ)
         upload.upload_visibly(account, folder, paths, console)
         if left_out:
             console.print(left_out.sentence())
-        console.print(last_line(account))
+        console.print(tell_upkeep(account))
         tell_next(console, account.target.command("run-step"))
     except KeyboardInterrupt:
         console.print("interrupted; what arrived is kept, and the same command goes on with the rest")

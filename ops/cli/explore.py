@@ -9,15 +9,15 @@ from pathlib import Path
 from fruits.errors import InputError, OutputError, UsageError
 from fruits.store import Store
 
-from ops.cli.given import is_on, read_env, read_whole_number
+from ops.cli.values import is_on, read_env, read_whole_number
 from ops.core.console import Console, working
 from ops.job import results
 
 
-def find(environ: Mapping[str, str]) -> results.Result:
+def open_result(environ: Mapping[str, str]) -> results.Result:
     """The result that OUTPUT names; else the newer one of this machine's default folders."""
     images, model = environ.get("INPUT", ""), environ.get("MODEL", "")
-    return results.find(
+    return results.find_result(
         environ.get("OUTPUT", ""), results.list_places(read_env(environ), images=images, model=model), model
     )
 
@@ -30,16 +30,16 @@ def neighbours(environ: Mapping[str, str]) -> int:
     if not (image := environ.get("IMAGE", "").strip()):
         raise UsageError("no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg.")
     count = read_whole_number(environ, "COUNT", 10)
-    result = find(environ)
+    result = open_result(environ)
     with working(errors, "looking for the nearest images", quiet=not errors.is_terminal):
-        nearest = room.nearest(result, room.scores_of(result, image), count, but=Store(image).uri)
+        nearest = room.find_neighbours(result, room.compute_scores(result, image), count, but=Store(image).uri)
     if not nearest:
         raise InputError(f"{result.store.uri} holds no other image than {image}. Fix: OUTPUT= names another result.")
     if is_on(environ, "JSON"):
-        print(json.dumps(room.described(result, image, nearest), indent=1, ensure_ascii=False))
+        print(json.dumps(room.describe_neighbours(result, image, nearest), indent=1, ensure_ascii=False))
         return 0
     console = Console()
-    console.print(room.table_of(result, nearest))
+    console.print(room.make_neighbours_table(result, nearest))
     label, votes, voters = room.vote(nearest)
     console.print(f"{votes} of the {voters} nearest are {label}")
     return 0
@@ -50,13 +50,13 @@ def classify(environ: Mapping[str, str]) -> int:
     from ops.job import classify as room
 
     errors = Console(stderr=True)
-    result = find(environ)
+    result = open_result(environ)
     with working(errors, "learning and testing", quiet=not errors.is_terminal):
         answer, written = room.classify(result)
     if is_on(environ, "JSON"):
         print(json.dumps({"result": result.store.uri, **answer.as_json()}, indent=1, ensure_ascii=False))
     else:
-        room.show(result, answer, written, Console())
+        room.show_validation(result, answer, written, Console())
     return 0
 
 
@@ -67,17 +67,17 @@ def export(environ: Mapping[str, str]) -> int:
     errors, console = Console(stderr=True), Console()
     tool = environ.get("TO", "")
     if tool not in room.TOOLS:
-        given = f"TO={tool} is no tool that is known here" if tool else "TO= was not given"
-        raise UsageError(f"{given}. Fix: TO=projector, TO=fiftyone or TO=spotlight.")
+        problem = f"TO={tool} is no tool that is known here" if tool else "TO= was not given"
+        raise UsageError(f"{problem}. Fix: TO=projector, TO=fiftyone or TO=spotlight.")
     limit = read_whole_number(environ, "LIMIT", 10_000)
     folder = Path(environ.get("DEST") or f"runs/export-{tool}")
     if folder.exists() and any(folder.iterdir()):
         raise OutputError(
             f"{folder} is not empty, and nothing is overwritten. Fix: DEST= names another folder, or remove it."
         )
-    result = find(environ)
+    result = open_result(environ)
     with working(errors, "reading scores and pictures", quiet=not errors.is_terminal):
-        images = room.choose(result, limit, environ.get("INPUT", ""))
+        images = room.choose_exported(result, limit, environ.get("INPUT", ""))
     folder.mkdir(parents=True, exist_ok=True)
     start = room.TOOLS[tool](images, folder)
     missing = sum(not picture for picture in images.pictures)

@@ -20,11 +20,11 @@ from rich.text import Text
 from ops.aws.account import Account
 from ops.aws.emr import list_steps
 from ops.aws.poll import poll
-from ops.cli.given import read_number
 from ops.cli.place import open_account
+from ops.cli.values import read_number
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
-from ops.core.text import duration
+from ops.core.text import format_duration
 from ops.logs import layout, words
 from ops.logs.layout import Log
 from ops.logs.reader import Logs, open_logs
@@ -43,7 +43,7 @@ class NoLogsError(OperatorError):
 
 
 @dataclass(frozen=True)
-class Source:
+class LogSource:
     """Whose logs are read.
 
     Attributes
@@ -63,7 +63,7 @@ class Source:
         return f"the step {self.step_id}" if self.step_id else f"the cluster {self.cluster_id}"
 
 
-def source_of(account: Account, environ: Mapping[str, str]) -> Source:
+def find_source(account: Account, environ: Mapping[str, str]) -> LogSource:
     """What `CLUSTER=` and `STEP=` mean; by default the newest step of the environment's cluster.
 
     Raises
@@ -72,8 +72,8 @@ def source_of(account: Account, environ: Mapping[str, str]) -> Source:
     OperatorError : there is no such cluster or step
     """
     cluster_id, emr = environ.get("CLUSTER") or str(account.cluster["cluster_id"]), account.client("emr")
-    known = list_steps(account, cluster_id)
-    step_id = environ.get("STEP") or (str(known[0]["Id"]) if known else "")
+    steps = list_steps(account, cluster_id)
+    step_id = environ.get("STEP") or (str(steps[0]["Id"]) if steps else "")
     place = layout.cluster_uri(emr.describe_cluster(ClusterId=cluster_id)["Cluster"].get("LogUri"), cluster_id)
     if place is None:
         raise NoLogsError(
@@ -82,50 +82,50 @@ def source_of(account: Account, environ: Mapping[str, str]) -> Source:
 
     def status() -> Mapping[str, Any]:
         try:
-            found: Mapping[str, Any] = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]
+            status_: Mapping[str, Any] = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]
         except ClientError as error:
             raise OperatorError(f"{cluster_id} has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
-        return found
+        return status_
 
-    return Source(open_logs(place, account.client("s3")), cluster_id, step_id, status)
+    return LogSource(open_logs(place, account.client("s3")), cluster_id, step_id, status)
 
 
-def wanted(logs: Logs, step_id: str) -> list[Log]:
+def list_telling_logs(logs: Logs, step_id: str) -> list[Log]:
     """The logs worth reading, the most telling last: the step's own, then its driver's; without a step the bootstrap's.
 
     In cluster mode the step's own log names the application in whose first container the driver wrote.
     """
     if not step_id:
         return [log for log in logs.list("node/") if log.kind == "bootstrap" and log.stream != "controller"]
-    own = [log for log in logs.list(layout.step_folder(step_id)) if log.stream in ("stderr", "stdout")]
-    named = [name for log in own for name in layout.applications_in(logs.read(log).text)]
+    step_logs = [log for log in logs.list(layout.step_folder(step_id)) if log.stream in ("stderr", "stdout")]
+    applications = [name for log in step_logs for name in layout.applications_in(logs.read(log).text)]
     drivers = [
         log
-        for name in dict.fromkeys(named)
+        for name in dict.fromkeys(applications)
         for log in logs.list(layout.application_folder(name))
         if log.is_driver and log.stream in ("stderr", "stdout")
     ]
-    return [*own, *drivers]
+    return [*step_logs, *drivers]
 
 
-def by_telling(found: Sequence[Log]) -> list[Log]:
+def sort_by_telling(logs: Sequence[Log]) -> list[Log]:
     """The same, the most telling first: of a step that has ended, what its driver wrote."""
-    return sorted(found, key=lambda log: (not log.is_driver, log.stream != "stdout"))
+    return sorted(logs, key=lambda log: (not log.is_driver, log.stream != "stdout"))
 
 
-def age(log: Log, now: float) -> str:
+def describe_age(log: Log, now: float) -> str:
     """How old a log is in S3.
 
-    >>> age(Log("k", "step", "stderr", modified=100.0), 160.4)
+    >>> describe_age(Log("k", "step", "stderr", modified=100.0), 160.4)
     '60 s old'
     """
-    return f"{duration(max(0.0, now - log.modified))} old"
+    return f"{format_duration(max(0.0, now - log.modified))} old"
 
 
-def tail(text: str, lines: int) -> str:
+def cut_tail(text: str, lines: int) -> str:
     r"""The last lines of a text; how many are missing is said.
 
-    >>> tail("a\nb\nc\n", 2)
+    >>> cut_tail("a\nb\nc\n", 2)
     '[... 1 line before ...]\nb\nc'
     """
     every = text.rstrip("\n").split("\n") if text.strip() else []
@@ -135,17 +135,17 @@ def tail(text: str, lines: int) -> str:
     return "\n".join([*head, *shown])
 
 
-def table_of(logs: Logs, found: Iterable[Log], now: float) -> Table:
+def make_logs_table(logs: Logs, listed: Iterable[Log], now: float) -> Table:
     """Which logs there are."""
     table = Table("log", "bytes", "age", title="logs, as they are in S3 now", title_justify="left")
     table.columns[1].justify = "right"
-    for log in found:
-        table.add_row(Text(logs.uri(log.key), overflow="fold"), f"{log.size:,}", age(log, now))
+    for log in listed:
+        table.add_row(Text(logs.uri(log.key), overflow="fold"), f"{log.size:,}", describe_age(log, now))
     return table
 
 
 @dataclass
-class Shown:
+class LogPrinter:
     """Prints what is new in logs that grow."""
 
     console: Console
@@ -161,33 +161,35 @@ class Shown:
             return False
         more = text[len(before) :] if before and text.startswith(before) else text
         problem = f" ({excerpt.problem})" if excerpt.problem else ""
-        self._print(f"── {logs.uri(log.key)}, {age(log, now)}{problem}", style="bold")
-        if log.is_driver and (own := words.own_words(more)) and own != more.strip("\n"):
-            self._print(f"── of it, in the program's own words:\n{tail(own, self.lines)}\n── and the log's end:")
-        self._print(tail(words.fold(more), self.lines) or "(empty)")
+        self._print(f"── {logs.uri(log.key)}, {describe_age(log, now)}{problem}", style="bold")
+        if log.is_driver and (own_text := words.extract_own_words(more)) and own_text != more.strip("\n"):
+            self._print(
+                f"── of it, in the program's own words:\n{cut_tail(own_text, self.lines)}\n── and the log's end:"
+            )
+        self._print(cut_tail(words.fold_shutdown(more), self.lines) or "(empty)")
         return True
 
     def _print(self, text: str, style: str | None = None) -> None:
         self.console.print(text, style=style)
 
 
-def missing(source: Source) -> str:
+def describe_missing(source: LogSource) -> str:
     """What is said while nothing is there."""
     return f"no log of {source.name} has arrived below {source.logs.root}: {SHIPPING}"
 
 
-def complete(found: Sequence[Log], ended: datetime) -> bool:
+def is_complete(logs: Sequence[Log], ended: datetime) -> bool:
     """Whether what is there was written after the step's end: its own log, and the driver's where there is one.
 
     S3 tells whole seconds.
     """
     since = ended.timestamp() - 1
-    own = [log for log in found if log.kind == "step" and log.stream == "stderr"]
-    drivers = [log for log in found if log.is_driver]
-    return bool(own) and all(log.modified >= since for log in [*own, *drivers])
+    step_logs = [log for log in logs if log.kind == "step" and log.stream == "stderr"]
+    drivers = [log for log in logs if log.is_driver]
+    return bool(step_logs) and all(log.modified >= since for log in [*step_logs, *drivers])
 
 
-def follow(source: Source, console: Console, *, lines: int, pause: float, late: float = LATE_SECONDS) -> None:
+def follow(source: LogSource, console: Console, *, lines: int, pause: float, late: float = LATE_SECONDS) -> None:
     """Show what arrives until the step has ended and its last logs are there.
 
     Parameters
@@ -199,7 +201,7 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
     ------
     NoLogsError : they did not arrive
     """
-    shown, sizes = Shown(console, lines), dict[str, tuple[int, float]]()
+    shown, sizes = LogPrinter(console, lines), dict[str, tuple[int, float]]()
     deadline: float | None = None if source.step_id else time.monotonic() + late
     with working(console, f"looking for the logs of {source.name}") as say:
 
@@ -207,19 +209,19 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
             nonlocal deadline
             status: Mapping[str, Any] = source.status() if source.step_id else {"State": "", "Timeline": {}}
             ended = status["Timeline"].get("EndDateTime")
-            found = wanted(source.logs, source.step_id)
-            for log in found:
+            logs = list_telling_logs(source.logs, source.step_id)
+            for log in logs:
                 if sizes.get(log.key) != (log.size, log.modified):
                     sizes[log.key] = (log.size, log.modified)
                     shown.show(source.logs, log, time.time())
-            if (ended and complete(found, ended)) or (not source.step_id and found):
+            if (ended and is_complete(logs, ended)) or (not source.step_id and logs):
                 return True
             if ended and deadline is None:
                 deadline = time.monotonic() + late
             if deadline is not None and time.monotonic() > deadline:
                 raise NoLogsError(
-                    f"the last logs of {source.name} did not arrive within {duration(late)}. Fix: make logs, later; "
-                    "make destroy ends the cluster, and EMR then ships what is left."
+                    f"the last logs of {source.name} did not arrive within {format_duration(late)}. Fix: make logs, "
+                    "later; make destroy ends the cluster, and EMR then ships what is left."
                 )
             if ended:
                 say(f"waiting for the last logs of {source.name} ({status['State']}); {SHIPPING}")
@@ -232,40 +234,40 @@ def follow(source: Source, console: Console, *, lines: int, pause: float, late: 
     console.print(f"these are the last logs of {source.name}")
 
 
-def run(account: Account, environ: Mapping[str, str], console: Console) -> None:
+def show_logs(account: Account, environ: Mapping[str, str], console: Console) -> None:
     """What make's variables ask for."""
     lines = int(read_number(environ, "LINES") or LINES)
-    source = source_of(account, environ)
+    source = find_source(account, environ)
     if environ.get("FOLLOW") == "1":
         pause = POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS
         follow(source, console, lines=lines, pause=pause)
         return
-    found, now = wanted(source.logs, source.step_id), time.time()
+    logs, now = list_telling_logs(source.logs, source.step_id), time.time()
     if environ.get("JSON") == "1":
-        told = [
+        answers = [
             {
                 "uri": source.logs.uri(log.key),
                 "kind": log.kind,
                 "stream": log.stream,
                 "bytes": log.size,
                 "age_seconds": round(now - log.modified),
-                "tail": tail(source.logs.read(log).text, lines),
+                "tail": cut_tail(source.logs.read(log).text, lines),
             }
-            for log in found
+            for log in logs
         ]
-        answer = {"cluster_id": source.cluster_id, "step_id": source.step_id or None, "logs": told}
+        answer = {"cluster_id": source.cluster_id, "step_id": source.step_id or None, "logs": answers}
         print(json.dumps(answer | {"asked": datetime.fromtimestamp(now, UTC).isoformat()}, indent=1))
         return
-    if not found:
-        raise NoLogsError(f"{missing(source)}. Fix: make logs FOLLOW=1 waits for it.")
-    shown = Shown(console, lines)
+    if not logs:
+        raise NoLogsError(f"{describe_missing(source)}. Fix: make logs FOLLOW=1 waits for it.")
+    shown = LogPrinter(console, lines)
     has_ended = source.step_id and source.status()["Timeline"].get("EndDateTime")
-    for log in by_telling(found) if has_ended else found:
+    for log in sort_by_telling(logs) if has_ended else logs:
         shown.show(source.logs, log, now)
-    console.print(table_of(source.logs, found, now))
+    console.print(make_logs_table(source.logs, logs, now))
 
 
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 2 for an unknown cluster or step; 20 without a cluster; 27 while no log has arrived."""
-    run(open_account(environ), environ, Console())
+    show_logs(open_account(environ), environ, Console())
     return 0

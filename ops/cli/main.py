@@ -12,7 +12,7 @@ import click
 from fruits.errors import FruitsError
 
 from ops.cli.commands import COMMANDS, TAKES, Command
-from ops.cli.options import GIVEN, GOALS, OPTIONS, PREFIX, nearest, read_given
+from ops.cli.options import GIVEN, GOALS, OPTIONS, PREFIX, read_given, suggest
 from ops.core.errors import ExitCode, OperatorError, explain_full_disk
 from ops.core.paths import ROOT
 
@@ -24,7 +24,7 @@ def project_version() -> str:
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 
 
-def environment_of(command: str, typed: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+def make_environment(command: str, typed: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     """What a command reads: the environment without anything that is an option's name, and the options given.
 
     A shell in which ENV=prod happens to be exported means nothing by it.
@@ -40,27 +40,27 @@ def environment_of(command: str, typed: Mapping[str, str], environ: Mapping[str,
     WrongUseError : make was given a variable that the command does not take, or a value that can only be wrong
     OperatorError : there is no such environment, or CURRENCY is none
     """
-    kept = {
+    others = {
         name: value
         for name, value in environ.items()
         if name not in OPTIONS and name not in (GIVEN, GOALS) and name.removeprefix(PREFIX) not in OPTIONS
     }
-    given = {**kept, **read_given(environ, command, TAKES), **typed}
+    options = {**others, **read_given(environ, command, TAKES), **typed}
     for name in TAKES[command]:
-        if text := given.get(name):
+        if text := options.get(name):
             OPTIONS[name].check(text)
     if "REGION" in TAKES[command]:
         from ops.cli.place import read_place
 
-        read_place(given)
-    if given.get("CURRENCY"):
+        read_place(options)
+    if options.get("CURRENCY"):
         from ops.cost.money import read_currency
 
-        read_currency(given["CURRENCY"])  # what is no currency is refused now, not when a run of minutes has ended
-    return given
+        read_currency(options["CURRENCY"])  # what is no currency is refused now, not when a run of minutes has ended
+    return options
 
 
-def find(target: str) -> Callable[[Mapping[str, str]], int]:
+def find_function(target: str) -> Callable[[Mapping[str, str]], int]:
     """The function that ``module:function`` names."""
     module, _, name = target.partition(":")
     function: Callable[[Mapping[str, str]], int] = getattr(importlib.import_module(module), name)
@@ -70,23 +70,23 @@ def find(target: str) -> Callable[[Mapping[str, str]], int]:
 def run(command: Command, typed: Mapping[str, str], environ: Mapping[str, str]) -> int:
     """Run a command; the value is its exit code. An expected error is a sentence on standard error."""
     try:
-        given = environment_of(command.name, typed, environ)
-        return find(command.runs)(given)
+        options = make_environment(command.name, typed, environ)
+        return find_function(command.runs)(options)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception as error:
         if isinstance(error, (OperatorError, FruitsError)):
-            told: tuple[str, int] | None = explain_full_disk(error) or (str(error), int(error.exit_code))
+            explanation: tuple[str, int] | None = explain_full_disk(error) or (str(error), int(error.exit_code))
         else:
             from ops.cli.boundary import explain  # its libraries take a second: only where something else went wrong
 
-            told = explain(error)
-        if told is None:
+            explanation = explain(error)
+        if explanation is None:
             raise
         from ops.core.console import fail
 
-        fail("\n".join([f"{command.name}: {told[0]}", *getattr(error, "__notes__", ())]))
-        return int(told[1])
+        fail("\n".join([f"{command.name}: {explanation[0]}", *getattr(error, "__notes__", ())]))
+        return int(explanation[1])
 
 
 class Group(click.Group):
@@ -99,7 +99,7 @@ class Group(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            hint = nearest(args[0], [name.upper() for name in COMMANDS]).lower().replace(" did", " Did")
+            hint = suggest(args[0], [name.upper() for name in COMMANDS]).lower().replace(" did", " Did")
             raise click.UsageError(f"{error.message.rstrip('.')}.{hint or ' fruits --help lists them.'}") from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -184,7 +184,7 @@ OPTIONS: Mapping[str, Option] = {
 }
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str]) -> str:
     """The hint of an unknown name: did you mean LIMIT, for LIMT; empty where nothing is near."""
     close = get_close_matches(name.upper(), list(known), n=1, cutoff=0.6)
     return f" Did you mean {close[0]}?" if close else ""
@@ -202,16 +202,16 @@ def read_given(environ: Mapping[str, str], command: str, takes: Mapping[str, Ite
     ------
     WrongUseError : a variable is not one of the command's, nor of another goal's
     """
-    own = set(takes[command])
-    given: dict[str, str] = {}
-    for name in own:
+    names = set(takes[command])
+    values: dict[str, str] = {}
+    for name in names:
         if (text := environ.get(PREFIX + name)) is not None:
-            given[name] = text
+            values[name] = text
     others = {name for goal in environ.get(GOALS, "").split() for name in takes.get(goal, ())}
     for name in environ.get(GIVEN, "").split():
-        if name in own:
-            given[name] = environ.get(name, "")
+        if name in names:
+            values[name] = environ.get(name, "")
         elif name not in others and name not in OF_MAKE:
-            known = ", ".join(sorted(own)) or "none"
-            raise WrongUseError(f"{name}= is no variable of make {command}.{nearest(name, own)} It takes: {known}.")
-    return {name: OPTIONS[name].normal(text) for name, text in given.items() if text or OPTIONS[name].kind == "text"}
+            known = ", ".join(sorted(names)) or "none"
+            raise WrongUseError(f"{name}= is no variable of make {command}.{suggest(name, names)} It takes: {known}.")
+    return {name: OPTIONS[name].normal(text) for name, text in values.items() if text or OPTIONS[name].kind == "text"}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from localaws.keys import Keys
 from ops.aws.account import Account, Place
-from ops.cli.given import read_env
+from ops.cli.values import read_env
 from ops.core.target import DEFAULT_REGION, INVENTED_KEYS
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ops.ci import comment, gather
-from ops.cli.given import is_on, read_number, read_size
 from ops.cli.place import read_place
+from ops.cli.values import is_on, read_number, read_size
 from ops.core.console import Console
 from ops.core.errors import ExitCode, WrongUseError
 from ops.core.paths import ROOT
@@ -34,20 +34,20 @@ def exit_code(failures: Sequence[comment.Failure]) -> int:
     return REPLACES if causes else 0
 
 
-def from_files(
-    given: Sequence[str], environ: Mapping[str, str], ceiling: float | None, allowed: bool
+def read_subject(
+    files: Sequence[str], environ: Mapping[str, str], ceiling: float | None, allowed: bool
 ) -> comment.Subject:
     """The subject of plans at hand: each is taken for what would be done to what stands."""
     plans: dict[str, dict[str, Any]] = {}
-    for one in given:
-        stack, _, name = one.partition("=")
+    for file in files:
+        stack, _, name = file.partition("=")
         if stack not in ("storage", "cluster") or not name:
-            raise WrongUseError(f"--plan {one}. Fix: write --plan storage=file or --plan cluster=file.")
+            raise WrongUseError(f"--plan {file}. Fix: write --plan storage=file or --plan cluster=file.")
         try:
             plans[stack] = json.loads(Path(name).read_text())
         except (OSError, ValueError) as error:
             raise WrongUseError(
-                f"--plan {one} is no plan ({error}). Fix: terraform show -json plan > {name}."
+                f"--plan {file} is no plan ({error}). Fix: terraform show -json plan > {name}."
             ) from error
     region = environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION
     env = environ.get("ENV") or "local"
@@ -62,15 +62,15 @@ def main(environ: Mapping[str, str]) -> int:
     console = Console(stderr=True)
     allowed = comment.LABEL in {label.strip() for label in environ.get("LABELS", "").split(",")}
     out = Path(environ.get("OUT") or ROOT / "build" / "plan-report")
-    given = read_number(environ, "MAX_USD_PER_HOUR")
-    ceiling = CEILING if given is None else float(given)
+    maximum = read_number(environ, "MAX_USD_PER_HOUR")
+    ceiling = CEILING if maximum is None else float(maximum)
     if plans := [plan for plan in environ.get("PLAN", "").split(",") if plan]:
-        subject = from_files(plans, environ, ceiling, allowed)
+        subject = read_subject(plans, environ, ceiling, allowed)
     else:
         base = environ.get("BASE") or "origin/main"
         asks = not is_on(environ, "OFFLINE")
         unseen = "" if asks else environ.get("UNSEEN") or "AWS was not to be asked (OFFLINE=1)."
-        subject = gather.subject(
+        subject = gather.gather_subject(
             base,
             read_place(environ),
             read_size(environ),
@@ -81,12 +81,12 @@ def main(environ: Mapping[str, str]) -> int:
             allowed=allowed,
         )
     out.mkdir(parents=True, exist_ok=True)
-    text = comment.markdown(subject)
+    text = comment.render_comment(subject)
     (out / "report.md").write_text(text)
-    (out / "verdict.json").write_text(json.dumps(comment.verdict(subject), indent=1) + "\n")
+    (out / "verdict.json").write_text(json.dumps(comment.make_verdict(subject), indent=1) + "\n")
     print(text.split("\n\n<details>")[0].rstrip())
     print(f"\nwritten: {out / 'report.md'}, {out / 'verdict.json'}")
-    broken = comment.failures(subject)
+    broken = comment.list_failures(subject)
     for failure in broken:
         print(f"plan-report: {subject.hide(failure.message)} [{failure.cause}]", file=sys.stderr)
     return exit_code(broken)

@@ -10,7 +10,7 @@ from fruits.inputs import LeftOut, read_label, require_classes, require_image, w
 from fruits.request import Request
 from fruits.store import Store
 
-from ops.cli.given import read_fields
+from ops.cli.values import read_fields
 from ops.job.local_spark import SAMPLE, make_request
 
 
@@ -47,7 +47,7 @@ def main(environ: Mapping[str, str]) -> int:
     require_model(request)
     from ops.core.console import Console
     from ops.core.programs import count_cores
-    from ops.job.local_spark import run
+    from ops.job.local_spark import run_job
     from sample.draw import draw_sample
 
     console = Console()
@@ -58,4 +58,4 @@ def main(environ: Mapping[str, str]) -> int:
             f"in {SAMPLE}",
         )
     # four attempts a task, as on a cluster: a worker that the kernel kills costs time, not the run
-    return run(request, console, environ.get("MASTER") or f"local[{count_cores()},4]")
+    return run_job(request, console, environ.get("MASTER") or f"local[{count_cores()},4]")

@@ -16,11 +16,11 @@ from fruits.command_line import read_request
 from localaws import faults
 from ops.aws import emr
 from ops.aws.account import Account
-from ops.cli.given import is_on, read_fields
 from ops.cli.place import open_account
+from ops.cli.values import is_on, read_fields
 from ops.core.console import Console, tell_next
 from ops.core.errors import ExitCode, OperatorError
-from ops.cost.bills import last_line
+from ops.cost.upkeep import tell_upkeep
 from ops.diagnose import wait as diagnosis
 from ops.diagnose.verdict import UNDETERMINED
 from ops.lifecycle import fault, step
@@ -33,7 +33,7 @@ def read_terms(environ: Mapping[str, str]) -> step.Terms:
     return step.Terms(queue=queue, detach=detach, one_shot=one_shot)
 
 
-def checked(environ: Mapping[str, str]) -> None:
+def refuse_contradictions(environ: Mapping[str, str]) -> None:
     """Refuse what cannot go together, before anything is submitted.
 
     Raises
@@ -51,7 +51,7 @@ def checked(environ: Mapping[str, str]) -> None:
         )
 
 
-def once(account: Account, fields: Mapping[str, Any], console: Console, terms: step.Terms) -> int:
+def run_once(account: Account, fields: Mapping[str, Any], console: Console, terms: step.Terms) -> int:
     """The step, its results, and the end of the cluster once the step has ended or Ctrl-C was pressed.
 
     A step that could not be looked at has not ended: its cluster stays, and the message says how to come back.
@@ -69,13 +69,13 @@ def once(account: Account, fields: Mapping[str, Any], console: Console, terms: s
             fetch_results(account, console, uri=fields.get("output", ""), model=fields.get("model", ""))
     except step.NotEndedError as error:
         has_ended = False
-        error.add_note(f"ONESHOT=1 destroyed nothing: the cluster {step.bills(account)}.")
+        error.add_note(f"ONESHOT=1 destroyed nothing: the cluster {step.describe_billing(account)}.")
         raise
     finally:
         if has_ended:
             destroy_at_end(account, console)
     if code == UNDETERMINED and not account.target.emulated:
-        code = afterwards(account, console)
+        code = explain_afterwards(account, console)
     return code
 
 
@@ -89,17 +89,21 @@ def destroy_at_end(account: Account, console: Console) -> None:
         raise
 
 
-def afterwards(account: Account, console: Console) -> int:
+def explain_afterwards(account: Account, console: Console) -> int:
     """Why the step of a cluster that is gone failed, from the logs that it shipped when it ended."""
     cluster_id = str(account.cluster["cluster_id"])
     step_id = diagnosis.find_newest_failure(account, cluster_id)
-    return step.why(account, cluster_id, step_id, console, patience=diagnosis.LATE_SECONDS) if step_id else UNDETERMINED
+    return (
+        step.tell_why(account, cluster_id, step_id, console, patience=diagnosis.LATE_SECONDS)
+        if step_id
+        else UNDETERMINED
+    )
 
 
-def end(account: Account, code: int, console: Console, output: str) -> int:
+def tell_end(account: Account, code: int, console: Console, output: str) -> int:
     """The last lines after a step was watched: what goes on billing, and what to type next to see its results."""
     if code != step.INTERRUPTED:
-        console.print(last_line(account))
+        console.print(tell_upkeep(account))
     if code == 0:
         is_default = output.rstrip("/") == step.request_for(account, {}).output
         goal = "results" if is_default else f"results OUTPUT={output}"
@@ -109,7 +113,7 @@ def end(account: Account, code: int, console: Console, output: str) -> int:
 
 def main(environ: Mapping[str, str]) -> int:
     """`make run-step`: the job's own exit code where it is known."""
-    checked(environ)
+    refuse_contradictions(environ)
     fields, terms = read_fields(environ), read_terms(environ)
     account, console = open_account(environ), Console()
     if uri := environ.get("REQUEST"):
@@ -117,9 +121,9 @@ def main(environ: Mapping[str, str]) -> int:
         fields = {name: value for name, value in request.items() if value is not None}
     with fault.injected(account, environ.get("FAULT") or "", fault.IN_STEP):
         if terms.one_shot:
-            return once(account, fields, console, terms)  # destroy says what is left
+            return run_once(account, fields, console, terms)  # destroy says what is left
         code = step.run_step(account, fields, console, terms)
-    return code if terms.detach else end(account, code, console, step.request_for(account, fields).output)
+    return code if terms.detach else tell_end(account, code, console, step.request_for(account, fields).output)
 
 
 def watch(environ: Mapping[str, str]) -> int:
@@ -128,4 +132,6 @@ def watch(environ: Mapping[str, str]) -> int:
         raise OperatorError("which step? Fix: make watch STEP=s-…; make steps lists them.", exit_code=ExitCode.USAGE)
     account, console = open_account(environ), Console()
     submitted = step.Submitted(str(account.cluster["cluster_id"]), step_id, emr.read_output(account, step_id))
-    return end(account, step.see(account, submitted, console, step.Terms()), console, submitted.output)
+    return tell_end(
+        account, step.watch_to_the_end(account, submitted, console, step.Terms()), console, submitted.output
+    )

@@ -36,7 +36,7 @@ class NoShellError(OperatorError):
     exit_code = 26
 
 
-def primary_of(account: Account, cluster_id: str) -> str:
+def find_primary(account: Account, cluster_id: str) -> str:
     """EC2's id of the primary node.
 
     Raises
@@ -48,13 +48,13 @@ def primary_of(account: Account, cluster_id: str) -> str:
         .get_paginator("list_instances")
         .paginate(ClusterId=cluster_id, InstanceFleetType="MASTER", InstanceStates=["RUNNING"])
     )
-    found = [str(one["Ec2InstanceId"]) for page in pages for one in page["Instances"]]
-    if not found:
+    ids = [str(instance["Ec2InstanceId"]) for page in pages for instance in page["Instances"]]
+    if not ids:
         raise NoShellError(f"{cluster_id} has no running primary node. Fix: make status says what it does.")
-    return found[0]
+    return ids[0]
 
 
-def running_cluster(account: Account) -> str:
+def require_cluster(account: Account) -> str:
     """The id of the environment's cluster, which must live.
 
     Raises
@@ -76,20 +76,20 @@ def running_cluster(account: Account) -> str:
 # ------------------------------------------------------------------------------------------------------- on AWS
 
 
-def plugin() -> str:
+def find_plugin() -> str:
     """Where AWS's session-manager-plugin is.
 
     Raises
     ------
     NoShellError : it is not installed
     """
-    found = shutil.which(PLUGIN)
-    if found is None:
+    path = shutil.which(PLUGIN)
+    if path is None:
         raise NoShellError(f"{PLUGIN} is not installed. Fix: {INSTALL}", exit_code=3)
-    return found
+    return path
 
 
-def reachable(ssm: Any, instance: str) -> None:
+def require_reachable(ssm: Any, instance: str) -> None:
     """Check that the node's agent has called Systems Manager.
 
     Raises
@@ -97,8 +97,8 @@ def reachable(ssm: Any, instance: str) -> None:
     NoShellError : it has not
     """
     filters = [{"Key": "InstanceIds", "Values": [instance]}]
-    known = ssm.describe_instance_information(Filters=filters)["InstanceInformationList"]
-    status = known[0]["PingStatus"] if known else "not known to Systems Manager"
+    agents = ssm.describe_instance_information(Filters=filters)["InstanceInformationList"]
+    status = agents[0]["PingStatus"] if agents else "not known to Systems Manager"
     if status != "Online":
         raise NoShellError(
             f"the agent on {instance} is not reachable ({status}). Fix: a node that has just started needs some "
@@ -106,7 +106,9 @@ def reachable(ssm: Any, instance: str) -> None:
         )
 
 
-def plugin_arguments(answer: Mapping[str, Any], *, region: str, profile: str, target: str, endpoint: str) -> list[str]:
+def list_plugin_arguments(
+    answer: Mapping[str, Any], *, region: str, profile: str, target: str, endpoint: str
+) -> list[str]:
     """The plugin's arguments, in the order that aws-cli gives them (aws-cli, sessionmanager.py).
 
     Parameters
@@ -116,11 +118,11 @@ def plugin_arguments(answer: Mapping[str, Any], *, region: str, profile: str, ta
     target : EC2's id of the node
     endpoint : of Systems Manager
     """
-    kept = {name: answer[name] for name in ("SessionId", "TokenValue", "StreamUrl")}
-    return [json.dumps(kept), region, "StartSession", profile, json.dumps({"Target": target}), endpoint]
+    session_ = {name: answer[name] for name in ("SessionId", "TokenValue", "StreamUrl")}
+    return [json.dumps(session_), region, "StartSession", profile, json.dumps({"Target": target}), endpoint]
 
 
-def session(account: Account, environ: Mapping[str, str], console: Console) -> int:
+def start_session(account: Account, environ: Mapping[str, str], console: Console) -> int:
     """A session of Systems Manager on the primary node; the plugin's exit code.
 
     Raises
@@ -133,12 +135,12 @@ def session(account: Account, environ: Mapping[str, str], console: Console) -> i
             f"infra/env/{account.target.env}.cluster.tfvars, then make apply (the endpoints are some 0.03 USD an hour "
             "and zone)."
         )
-    program = plugin()
-    instance = primary_of(account, running_cluster(account))
+    program = find_plugin()
+    instance = find_primary(account, require_cluster(account))
     ssm = account.client("ssm")
-    reachable(ssm, instance)
+    require_reachable(ssm, instance)
     answer = ssm.start_session(Target=instance)
-    given = plugin_arguments(
+    arguments = list_plugin_arguments(
         answer,
         region=account.target.region,
         profile=environ.get("AWS_PROFILE", ""),
@@ -148,7 +150,7 @@ def session(account: Account, environ: Mapping[str, str], console: Console) -> i
     console.print(f"{instance}, as ssm-user; hadoop's shell is: sudo -iu hadoop")
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for what runs on the node
     try:
-        code = subprocess.run([program, *given], check=False).returncode
+        code = subprocess.run([program, *arguments], check=False).returncode
     finally:
         signal.signal(signal.SIGINT, before)
     if code:  # a plugin that ends well has ended its session
@@ -159,7 +161,7 @@ def session(account: Account, environ: Mapping[str, str], console: Console) -> i
 # ---------------------------------------------------------------------------------------------- on this machine
 
 
-def role_keys(account: Account, session_name: str) -> dict[str, str]:
+def assume_role(account: Account, session_name: str) -> dict[str, str]:
     """Temporary keys of the nodes' role, as a node of the embedded AWS has them."""
     cluster = account.client("emr").describe_cluster(ClusterId=account.cluster["cluster_id"])["Cluster"]
     profile = str(cluster["Ec2InstanceAttributes"]["IamInstanceProfile"]).rsplit("/", 1)[-1]
@@ -172,20 +174,20 @@ def role_keys(account: Account, session_name: str) -> dict[str, str]:
     }
 
 
-def local_shell(account: Account, console: Console) -> int:
+def open_local_shell(account: Account, console: Console) -> int:
     """A shell in the folder that stands for the node; bash's exit code.
 
     Raises
     ------
     NoShellError : the folder is gone with its cluster
     """
-    cluster_id = running_cluster(account)
+    cluster_id = require_cluster(account)
     settings = Settings.from_environment()
     root = settings.clusters / cluster_id
     if not root.is_dir():
         raise NoShellError(f"{cluster_id} has no folder yet. Fix: wait until it is BOOTSTRAPPING; make status.")
     node = Node(root, str(account.target.endpoint), account.target.region, settings)
-    environment = node.environment(role_keys(account, primary_of(account, cluster_id)))
+    environment = node.environment(assume_role(account, find_primary(account, cluster_id)))
     python = node.below(str(account.cluster["python"]))
     console.print(
         f"this is a shell of your own machine, in the folder that stands for the primary node of {cluster_id}: the "
@@ -201,4 +203,4 @@ def local_shell(account: Account, console: Console) -> int:
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: the shell's own; 3, 20, 21 or 26 where there is none to be had."""
     account, console = open_account(environ), Console(stderr=True)
-    return local_shell(account, console) if account.target.emulated else session(account, environ, console)
+    return open_local_shell(account, console) if account.target.emulated else start_session(account, environ, console)

@@ -18,9 +18,9 @@ from ops.aws.account import NOT_RUNNING, Account, find_emulator
 from ops.cli.place import read_place
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
-from ops.core.text import duration, utc
-from ops.cost.bills import Bills, Cluster, describe_bills, ends, read_bills
-from ops.cost.money import rounded, shown
+from ops.core.text import format_duration, format_utc
+from ops.cost.money import format_amount, round_amount
+from ops.cost.upkeep import ClusterUpkeep, Upkeep, describe_ends, describe_upkeep, read_upkeep
 from ops.job.watch import describe_progress
 from ops.logs.waiting import WaitingLog
 from ops.prices import table as prices
@@ -43,11 +43,11 @@ class OpenStep:
         return f"{self.id} {self.state}: {describe_progress(dict(self.progress) if self.progress else None)}"
 
 
-def open_steps(account: Account, cluster: Cluster | None) -> list[OpenStep]:
+def read_open_steps(account: Account, cluster: ClusterUpkeep | None) -> list[OpenStep]:
     """The open steps of a live cluster, each with its job's own report."""
     if cluster is None or not cluster.live:
         return []
-    found = []
+    open_ = []
     for listed in emr.list_open_steps(account):
         report = None
         if listed["Status"]["State"] != "PENDING":
@@ -62,25 +62,25 @@ def open_steps(account: Account, cluster: Cluster | None) -> list[OpenStep]:
         if report is None and state == "RUNNING":
             waiting = WaitingLog(account.client("emr"), account.client("s3"), cluster.id, str(listed["Id"]))
             waits = waiting.explain()
-        found.append(OpenStep(str(listed["Id"]), state, report, waits))
-    return found
+        open_.append(OpenStep(str(listed["Id"]), state, report, waits))
+    return open_
 
 
-def read_lacks(account: Account, cluster: Cluster | None) -> list[str]:
+def read_lacks(account: Account, cluster: ClusterUpkeep | None) -> list[str]:
     """What a live cluster lacks of its Spot capacity."""
     return capacity.read_lacks(account.client("emr"), cluster.id) if cluster is not None and cluster.live else []
 
 
-def table_of(
-    env: str, region: str, bills: Bills, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
+def make_status_table(
+    env: str, region: str, bills: Upkeep, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
 ) -> Table:
     """The glance; ``lacks``: of Spot capacity."""
     table = Table(show_header=False, title=f"ENV={env} in {region}", title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
 
-    def row(name: str, said: str) -> None:
-        table.add_row(name, Text(said))
+    def row(name: str, text: str) -> None:
+        table.add_row(name, Text(text))
 
     row("storage", "\n".join(f"s3://{name}" for name in bills.buckets) or "none: make apply")
     cluster = bills.cluster
@@ -89,25 +89,25 @@ def table_of(
     else:
         row("cluster", cluster.id)
         row("state", cluster.state + (f": {cluster.reason}" if cluster.reason else ""))
-        row("age", f"{duration((now - cluster.created).total_seconds())}, since {utc(cluster.created)}")
+        row("age", f"{format_duration((now - cluster.created).total_seconds())}, since {format_utc(cluster.created)}")
         if cluster.live:
             row("nodes", ", ".join(f"{count} {role}" for role, count in cluster.nodes.items()) or "none yet")
             if lacks:
                 row("lacks", capacity.describe(lacks, env))
-            at_once, *later = ends(cluster, now)
+            at_once, *later = describe_ends(cluster, now)
             row("ends", "\n".join([f"with {at_once}, whenever you like", *later]))
             row("steps", "\n".join(map(str, steps)) or "none is open")
         if cluster.usd_so_far is not None:
-            so_far = f"{shown(cluster.usd_so_far)} USD before tax"
+            so_far = f"{format_amount(cluster.usd_so_far)} USD before tax"
             row("so far", f"nothing; on AWS it would be {so_far}" if bills.emulated else so_far)
-    row("bills", describe_bills(bills))
+    row("bills", describe_upkeep(bills))
     if cluster is not None and (old := prices.say_age(today=now.date())):
         row("prices", old)
     return table
 
 
 def as_json(
-    env: str, region: str, bills: Bills, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
+    env: str, region: str, bills: Upkeep, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The same for a program."""
     cluster = bills.cluster
@@ -130,14 +130,14 @@ def as_json(
             "ends_latest": cluster.ends_latest or None,
             "nodes": dict(cluster.nodes),
             "lacks": list(lacks),
-            "usd_per_hour": None if cluster.usd_hour is None else str(rounded(cluster.usd_hour)),
-            "usd_so_far": None if cluster.usd_so_far is None else str(rounded(cluster.usd_so_far)),
+            "usd_per_hour": None if cluster.usd_hour is None else str(round_amount(cluster.usd_hour)),
+            "usd_so_far": None if cluster.usd_so_far is None else str(round_amount(cluster.usd_so_far)),
         },
         "open_steps": [
             {"id": one.id, "state": one.state, "progress": one.progress, "waits": one.waits} for one in steps
         ],
-        "network_usd_per_hour": {name: str(rounded(usd)) for name, usd in bills.network.items()},
-        "billing": describe_bills(bills),
+        "network_usd_per_hour": {name: str(round_amount(usd)) for name, usd in bills.network.items()},
+        "billing": describe_upkeep(bills),
     }
 
 
@@ -152,12 +152,12 @@ def main(environ: Mapping[str, str]) -> int:
     with working(errors, "asking", quiet=as_program or not errors.is_terminal):
         account = Account.at(place)
         now = datetime.now(UTC)
-        bills = read_bills(account, now)
-        steps = open_steps(account, bills.cluster)
+        bills = read_upkeep(account, now)
+        steps = read_open_steps(account, bills.cluster)
         lacks = read_lacks(account, bills.cluster)
     told = (account.target.env, account.target.region, bills, steps, now, lacks)
     if as_program:
         print(json.dumps(as_json(*told), indent=1))
     else:
-        Console().print(table_of(*told))
+        Console().print(make_status_table(*told))
     return 0

@@ -19,7 +19,7 @@ from ops.aws.account import Account
 from ops.aws.emr import list_steps
 from ops.cli.place import open_account
 from ops.core.console import Console
-from ops.core.text import duration, utc
+from ops.core.text import format_duration, format_utc
 from ops.diagnose import gather, wait
 from ops.diagnose.causes import judge
 from ops.diagnose.gather import Live
@@ -29,7 +29,7 @@ READ = 3
 FAILED_STATES = ("FAILED", "INTERRUPTED")
 
 
-def described(step: Mapping[str, Any], output: str, now: datetime) -> dict[str, Any]:
+def describe_step(step: Mapping[str, Any], output: str, now: datetime) -> dict[str, Any]:
     """One step for a program.
 
     Parameters
@@ -63,7 +63,7 @@ def find_cause(account: Account, cluster_id: str, step_id: str, *, logs: bool) -
     return f"{verdict.cause}: {verdict.meaning}" if verdict.cause != "unknown" and verdict.is_failure else None
 
 
-def listed(account: Account, cluster_id: str, now: datetime) -> list[dict[str, Any]]:
+def read_steps(account: Account, cluster_id: str, now: datetime) -> list[dict[str, Any]]:
     """The newest steps with the places of their results, or with why they failed."""
     rows, failed = [], 0
     for step in list_steps(account, cluster_id):
@@ -71,7 +71,7 @@ def listed(account: Account, cluster_id: str, now: datetime) -> list[dict[str, A
             output = emr.read_output_from(account, step["Config"]["Args"])
         except FruitsError:
             output = None  # its request is gone
-        row = described(step, output or "", now) | {"cause": None}
+        row = describe_step(step, output or "", now) | {"cause": None}
         if row["state"] in FAILED_STATES:
             row["cause"] = find_cause(account, cluster_id, str(step["Id"]), logs=failed < READ)
             failed += 1
@@ -79,17 +79,19 @@ def listed(account: Account, cluster_id: str, now: datetime) -> list[dict[str, A
     return rows
 
 
-def table_of(cluster_id: str, steps: Sequence[Mapping[str, Any]]) -> Table:
+def make_steps_table(cluster_id: str, steps: Sequence[Mapping[str, Any]]) -> Table:
     """The list."""
     # an address that is cut cannot be copied: it goes on in the next line instead
     place = Column("results or cause", overflow="fold")
     table = Table("step", "state", "submitted", "took", place, title=f"steps of {cluster_id}")
     table.title_justify = "left"
     for step in steps:
-        took = "" if step["seconds"] is None else duration(step["seconds"])
+        took = "" if step["seconds"] is None else format_duration(step["seconds"])
         failed = step["state"] in ("FAILED", "CANCELLED", "INTERRUPTED")
         text = (step.get("cause") or step["reason"] if failed else step["output"]) or ""
-        table.add_row(step["id"], step["state"], utc(datetime.fromisoformat(step["submitted"])), took, Text(str(text)))
+        table.add_row(
+            step["id"], step["state"], format_utc(datetime.fromisoformat(step["submitted"])), took, Text(str(text))
+        )
     return table
 
 
@@ -97,11 +99,11 @@ def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 20 without a cluster; 2 where CLUSTER= is none."""
     account = open_account(environ)
     cluster_id = environ.get("CLUSTER") or str(account.cluster["cluster_id"])
-    steps = listed(account, cluster_id, datetime.now(UTC))
+    steps = read_steps(account, cluster_id, datetime.now(UTC))
     if environ.get("JSON") == "1":
         print(json.dumps({"cluster_id": cluster_id, "steps": steps}, indent=1))
     elif not steps:
         print(f"no step was submitted to {cluster_id} yet. make run-step submits one.")
     else:
-        Console().print(table_of(cluster_id, steps))
+        Console().print(make_steps_table(cluster_id, steps))
     return 0

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from ops.aws.account import find_target, offline_target
-from ops.cli.given import is_on, read_number, read_person, read_repository, read_size
 from ops.cli.place import read_place
+from ops.cli.values import is_on, read_number, read_person, read_repository, read_size
 from ops.core.console import Console, ask, working
 from ops.core.errors import ExitCode
 from ops.core.paths import INFRA, ROOT
 from ops.core.target import DEFAULT_REGION, NO_ACCOUNT, Target
 from ops.plan import policies, pricing
-from ops.plan.changes import Kind, changes
-from ops.plan.summary import summary, warn_unmailed
-from ops.prices.current import current
+from ops.plan.changes import Kind, list_changes
+from ops.plan.summary import summarize, warn_unmailed
+from ops.prices.current import find_current
 from ops.terraform.binary import find_terraform
-from ops.terraform.variables import Size, workspace
+from ops.terraform.variables import Size, make_workspace
 from ops.terraform.workspace import ADMINISTRATORS, STACKS, Stack, Workspace
 
 PLANS = Path("build/plan")
@@ -38,33 +38,35 @@ def plan(environ: Mapping[str, str]) -> int:
     console = Console(stderr=True)
     broken: list[policies.Violation] = []
     for stack in STACKS:
-        work = workspace(stack, target, size, terraform=terraform, capture=True)
+        work = make_workspace(stack, target, size, terraform=terraform, capture=True)
         print(f"── {stack} of ENV={target.env}{' without asking AWS' if target.offline else ''}", flush=True)
-        kept = work.state.with_suffix(".tfplan")
+        out = work.state.with_suffix(".tfplan")
         with working(console, f"planning {stack}"):
-            work.plan(out=kept)
-            shown = work.show(kept)
+            work.plan(out=out)
+            shown = work.show(out)
             text = PLANS / f"{target.env}-{stack}.txt"
             text.parent.mkdir(parents=True, exist_ok=True)
-            text.write_text(work.text(kept))
+            text.write_text(work.text(out))
         ask = not (target.offline or target.emulated)
-        book = current(target.region, pricing.types(shown), ask=ask)  # as make cost and the question of make apply
+        book = find_current(
+            target.region, pricing.list_types(shown), ask=ask
+        )  # as make cost and the question of make apply
         unmailed = [] if place.is_local else warn_unmailed(shown, target.env)
-        lines = [f"   {counted(shown)}; all of it: {text}", *unmailed, *summary(shown, target.region, book)]
+        lines = [f"   {count_actions(shown)}; all of it: {text}", *unmailed, *summarize(shown, target.region, book)]
         print("\n".join(lines), flush=True)
-        broken += policies.check(shown, ceiling=read_number(environ, "MAX_USD_PER_HOUR"), region=target.region)
+        broken += policies.check_plan(shown, ceiling=read_number(environ, "MAX_USD_PER_HOUR"), region=target.region)
     for violation in broken:
         print(f"plan: the plan breaks a rule: {violation}", file=sys.stderr)
     return ExitCode.RULE if broken else ExitCode.DONE
 
 
-def counted(shown: Mapping[str, Any]) -> str:
+def count_actions(shown: Mapping[str, Any]) -> str:
     """How many resources a plan makes, changes and removes.
 
-    >>> counted({"resource_changes": []})
+    >>> count_actions({"resource_changes": []})
     'nothing would change'
     """
-    kinds = Counter(change.kind for change in changes(shown))
+    kinds = Counter(change.kind for change in list_changes(shown))
     order: tuple[Kind, ...] = ("create", "update", "replace", "destroy", "forget")
     return ", ".join(f"{kinds[kind]} to {kind}" for kind in order if kinds[kind]) or "nothing would change"
 
@@ -113,13 +115,13 @@ def administer(stack: Stack, environ: Mapping[str, str]) -> int:
     """
     repository = read_repository(environ) if stack == "github" else None  # refused before an account is asked
     target = find_target(read_place(environ))
-    work = workspace(stack, target, Size(), repository=repository)
-    kept = work.state.with_suffix(".tfplan")
-    if not work.plan(out=kept):
+    work = make_workspace(stack, target, Size(), repository=repository)
+    out = work.state.with_suffix(".tfplan")
+    if not work.plan(out=out):
         print(f"the stack {stack} of ENV={target.env} is up to date: nothing to do")
         return 0
     question = f"apply this plan to account {target.account_id}?"
     ask(question, read_person(environ), refused="nothing was changed.")
-    work.apply_plan(kept)
+    work.apply_plan(out)
     print(f"the stack {stack} of ENV={target.env} is applied")
     return 0

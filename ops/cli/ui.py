@@ -46,7 +46,9 @@ class NoPageError(OperatorError):
 # ------------------------------------------------------------------------------------------------------- on AWS
 
 
-def presigned(emr: Any, cluster_arn: str, *, patience: float = READY_SECONDS, pause: float = POLL_SECONDS) -> str:
+def wait_for_address(
+    emr: Any, cluster_arn: str, *, patience: float = READY_SECONDS, pause: float = POLL_SECONDS
+) -> str:
     """The address of EMR's persistent Spark history server for a cluster; whoever has it may look, for a while.
 
     Source: CreatePersistentAppUI and GetPersistentAppUIPresignedURL in EMR's API reference.
@@ -62,40 +64,44 @@ def presigned(emr: Any, cluster_arn: str, *, patience: float = READY_SECONDS, pa
     NoPageError : it was refused, or did not become ready
     """
     try:
-        made = emr.create_persistent_app_ui(TargetResourceArn=cluster_arn, ProfilerType="SHS")
+        answer_ = emr.create_persistent_app_ui(TargetResourceArn=cluster_arn, ProfilerType="SHS")
     except ClientError as error:
         raise NoPageError(
             f"EMR makes no page for {cluster_arn} ({error}). Fix: it needs the right "
             "elasticmapreduce:CreatePersistentAppUI, and a cluster that ended less than thirty days ago."
         ) from error
-    page = made["PersistentAppUIId"]
+    page = answer_["PersistentAppUIId"]
 
     def address() -> str | None:
         answer = emr.get_persistent_app_ui_presigned_url(PersistentAppUIId=page, PersistentAppUIType="SHS")
         return str(answer["PresignedURL"]) if answer.get("PresignedURLReady") and answer.get("PresignedURL") else None
 
-    if (found := poll(address, pause=pause, limit=patience)) is not None:
-        return found
-    told = emr.describe_persistent_app_ui(PersistentAppUIId=page)["PersistentAppUI"]
-    said = told.get("LastStateChangeReason") or told.get("PersistentAppUIStatus") or "EMR gives no reason"
-    raise NoPageError(f"EMR's page was not ready after {patience:.0f} s ({said}). Fix: make ui again in some minutes.")
+    if (url := poll(address, pause=pause, limit=patience)) is not None:
+        return url
+    page_status = emr.describe_persistent_app_ui(PersistentAppUIId=page)["PersistentAppUI"]
+    reason = (
+        page_status.get("LastStateChangeReason") or page_status.get("PersistentAppUIStatus") or "EMR gives no reason"
+    )
+    raise NoPageError(
+        f"EMR's page was not ready after {patience:.0f} s ({reason}). Fix: make ui again in some minutes."
+    )
 
 
 # ---------------------------------------------------------------------------------------------- on this machine
 
 
-def bound_port(line: str) -> int | None:
+def read_port(line: str) -> int | None:
     """The port in the line with which the history server says that it listens.
 
-    >>> bound_port("26/11/24 10:00:00 INFO HistoryServer: Bound HistoryServer to 127.0.0.1, and started at "
+    >>> read_port("26/11/24 10:00:00 INFO HistoryServer: Bound HistoryServer to 127.0.0.1, and started at "
     ...            "https://localhost:18480")
     18480
     """
-    found = re.search(r"Bound HistoryServer to .*, and started at https://\S+:(\d+)", line)
-    return int(found[1]) if found else None
+    match = re.search(r"Bound HistoryServer to .*, and started at https://\S+:(\d+)", line)
+    return int(match[1]) if match else None
 
 
-def history_settings(events: Path, identity: Identity) -> dict[str, str]:
+def make_history_settings(events: Path, identity: Identity) -> dict[str, str]:
     """Settings of a history server over a folder of event logs, on loopback, which takes only the gate's certificate.
 
     Source: https://spark.apache.org/docs/3.5.6/security.html#ssl-configuration
@@ -138,7 +144,7 @@ def history_server(events: Path, *, patience: float = START_SECONDS) -> Iterator
     with tempfile.TemporaryDirectory(prefix="fruits-history-") as name:
         scratch = Path(name)
         log, identity = scratch / "log", make_identity(scratch)
-        settings = history_settings(events, identity)
+        settings = make_history_settings(events, identity)
         # in a file: a command line can be read by everybody
         (scratch / "spark-defaults.conf").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "AWS_"))} | {
@@ -170,7 +176,7 @@ def _listening(process: subprocess.Popen[str], log: Path, patience: float) -> in
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         lines = log.read_text(errors="replace").splitlines()
-        if port := next((found for line in lines if (found := bound_port(line))), None):
+        if port := next((found for line in lines if (found := read_port(line))), None):
             return port
         if process.poll() is not None:
             break
@@ -190,7 +196,7 @@ def _end(process: subprocess.Popen[str]) -> None:
             continue
 
 
-def local(cluster_id: str, environ: Mapping[str, str], console: Console) -> None:
+def serve_pages(cluster_id: str, environ: Mapping[str, str], console: Console) -> None:
     """Serve the pages of the embedded AWS's cluster until Ctrl-C.
 
     Raises
@@ -212,28 +218,28 @@ def local(cluster_id: str, environ: Mapping[str, str], console: Console) -> None
             console.print(
                 f"Spark's pages of {cluster_id}: {entrance.address} (for you alone; Ctrl-C stops it)",
             )
-            browser.show(page.as_uri(), environ, terminal=console.is_terminal)
+            browser.open_page(page.as_uri(), environ, terminal=console.is_terminal)
             process.wait()
     except KeyboardInterrupt:
         console.print("\nstopped; make ui shows it again")
 
 
-def show(account: Account, environ: Mapping[str, str], console: Console) -> None:
+def show_pages(account: Account, environ: Mapping[str, str], console: Console) -> None:
     """Show the pages of ``CLUSTER=``, or of the environment's cluster."""
     cluster_id = environ.get("CLUSTER") or str(account.cluster["cluster_id"])
     if account.target.emulated:
-        local(cluster_id, environ, console)
+        serve_pages(cluster_id, environ, console)
         return
     emr = account.client("emr")
     with working(console, "asking EMR for the page; the first time takes some minutes"):
         arn = str(emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["ClusterArn"])
-        address = presigned(emr, arn)
+        address = wait_for_address(emr, arn)
     console.print("Spark's pages; whoever has the address may look until it expires:")
     console.print(address)
-    browser.show(address, environ, terminal=console.is_terminal)
+    browser.open_page(address, environ, terminal=console.is_terminal)
 
 
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0; 20 without a cluster; 25 when there is nothing to see."""
-    show(open_account(environ), environ, Console())
+    show_pages(open_account(environ), environ, Console())
     return 0

@@ -25,30 +25,30 @@ from rich.text import Text
 from localaws.errors import LocalAwsError
 from ops.aws.account import Account, Place
 from ops.aws.inventory import Inventory
-from ops.aws.refusals import explain
+from ops.aws.refusals import explain_refusal
 from ops.aws.state_bucket import require_state
 from ops.aws.sweep import SweepError
-from ops.cli.given import is_on, read_person
 from ops.cli.place import read_place
+from ops.cli.values import is_on, read_person
 from ops.core.console import Console, Person
 from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
 from ops.core.target import PROJECT
 from ops.cost import ledger
-from ops.cost.bill import Span, bill, spans_of_steps
 from ops.cost.ledger import TROUBLE
 from ops.cost.money import read_currency
+from ops.cost.period import Span, list_spans, price_period
 from ops.job import wheelhouse
 from ops.lifecycle import environment as deploy
 from ops.lifecycle import step
 from ops.lifecycle.environment import Order
-from ops.lifecycle.upload import images_below, upload
+from ops.lifecycle.upload import list_images, upload
 from ops.plan import pricing
 from ops.prices import table as prices
 from ops.terraform.variables import Size, cluster_variables
 from ops.terraform.workspace import Workspace
 from ops.verify import record
-from ops.verify.assumptions import AssumptionResult, judge
+from ops.verify.assumptions import AssumptionResult, judge_assumptions
 from ops.verify.bill import compare_bill
 from ops.verify.extras import EXTRAS, add_extras, parse_extras
 from ops.verify.gather import Gatherer
@@ -86,7 +86,7 @@ def price_hour(account: Account) -> Decimal:
     plan = work.state.with_suffix(".tfplan")
     work.plan(out=plan)
     try:
-        hour = pricing.price(work.show(plan), target.region)
+        hour = pricing.price_plan(work.show(plan), target.region)
     except prices.UnknownPriceError as error:
         raise OperatorError(f"the price is not available: {error}", exit_code=5) from error
     assert hour is not None
@@ -131,7 +131,7 @@ def run_sample(gatherer: Gatherer) -> None:
     s3 = account.client("s3")
     gatherer.evidence["sample"] = {
         "step": description,
-        "arguments": step.step_arguments(entry, packed, arguments[-1] if arguments else ""),
+        "arguments": step.list_arguments(entry, packed, arguments[-1] if arguments else ""),
         "request": request.as_json(),
         "output": submitted.output,
         "run": gatherer.ask(lambda: json.loads(account.store(submitted.output).read("run.json"))),
@@ -153,7 +153,7 @@ def run_failing(gatherer: Gatherer) -> None:
     }
 
 
-def collect(gatherer: Gatherer, extras: Sequence[str]) -> None:
+def collect_evidence(gatherer: Gatherer, extras: Sequence[str]) -> None:
     """Apply, run, look: fills the evidence. What raises here leaves the rest unseen."""
     account, console, evidence = gatherer.account, gatherer.console, gatherer.evidence
     evidence["with"] = list(extras)
@@ -167,7 +167,7 @@ def collect(gatherer: Gatherer, extras: Sequence[str]) -> None:
     account = gatherer.account = apply()
     evidence["alive"] = gatherer.alive()
     draw_sample(deploy.SAMPLE)
-    paths, _ = images_below(deploy.SAMPLE)
+    paths, _ = list_images(deploy.SAMPLE)
     evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, paths, console).images
     run_sample(gatherer)
     run_failing(gatherer)
@@ -207,7 +207,7 @@ def measure_cost(account: Account, limit_usd: Decimal) -> dict[str, Any]:
     try:
         nodes, steps = ledger.observe(account, str(account.cluster["cluster_id"]), prices.table())
         end = max(node.end for node in nodes if node.end)
-        cluster_bill = bill(Span(min(node.start for node in nodes), end), nodes, spans_of_steps(steps, end))
+        cluster_bill = price_period(Span(min(node.start for node in nodes), end), nodes, list_spans(steps, end))
         return {
             "usd": str(cluster_bill.total),
             "limit_usd": str(limit_usd),
@@ -217,7 +217,7 @@ def measure_cost(account: Account, limit_usd: Decimal) -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def remove(account: Account, console: Console) -> None:
+def remove_environment(account: Account, console: Console) -> None:
     """The cluster stack, every object, the storage stack: also what an apply that broke off has left."""
     deploy.destroy(account, console)
     s3 = account.client("s3")
@@ -247,7 +247,7 @@ def retry_action(action: Callable[[], None], console: Console, tries: int = TRIE
 def clean_up(gatherer: Gatherer, limit_usd: Decimal) -> None:
     """Remove everything, then list what is left."""
     account, console = replace(gatherer.account), gatherer.console
-    reason = retry_action(lambda: remove(account, console), console)
+    reason = retry_action(lambda: remove_environment(account, console), console)
     gatherer.evidence["cost"] = measure_cost(gatherer.account, limit_usd)
     leftovers = gatherer.ask(lambda: Inventory(account).names())
     if reason and "error" not in leftovers:
@@ -266,7 +266,7 @@ def read_commit() -> str | None:
     return completed.stdout.strip() or None
 
 
-def show(results: list[AssumptionResult], console: Console) -> None:
+def show_verdicts(results: list[AssumptionResult], console: Console) -> None:
     """The verdicts as a table."""
     colours = {"verified": "green", "rehearsed": "cyan", "broken": "bold red", "open": "yellow"}
     table = Table("assumption", "verdict", "what was seen")
@@ -276,12 +276,12 @@ def show(results: list[AssumptionResult], console: Console) -> None:
     console.print(table)
 
 
-def conclude(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
+def write_conclusion(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
     """Judge, write the record, say what is left; returns the exit code of what was found."""
     account, console, evidence = gatherer.account, gatherer.console, gatherer.evidence
     evidence["denied"] = sorted(set(gatherer.denied))
-    results = judge(evidence, emulated=gatherer.emulated)
-    show(results, console)
+    results = judge_assumptions(evidence, emulated=gatherer.emulated)
+    show_verdicts(results, console)
     cluster = evidence.get("alive", {}).get("cluster", {})
     about = {
         "env": account.target.env,
@@ -294,8 +294,8 @@ def conclude(gatherer: Gatherer, stopped: str | None, started: datetime) -> int:
         "stopped": stopped,
     }
     folder = Path("runs/local/verify") if gatherer.emulated else record.FOLDER
-    verify_record = record.as_json(results, about, evidence)
-    data, page = record.write(verify_record, account.target.account_id, folder)
+    verify_record = record.make_record(results, about, evidence)
+    data, page = record.write_files(verify_record, account.target.account_id, folder)
     broken = [r.assumption.id for r in results if r.verdict == "broken"]
     counts = ", ".join(f"{n} {record.WORDS[v].strip('*')}" for v, n in sorted(verify_record["verdicts"].items()))
     console.print(f"{counts}; the record is {page}, its evidence {data}")
@@ -338,7 +338,7 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     try:
         refuse_used_environment(account)
     except (ClientError, BotoCoreError) as error:
-        raise OperatorError(f"nothing was made: {explain(error)[0]}") from error
+        raise OperatorError(f"nothing was made: {explain_refusal(error)[0]}") from error
     with console.status("what it will cost"):
         limit = price_hour(account) * (2 if "again" in extras else 1)
     limit_eur = read_currency("EUR").of(limit)
@@ -354,7 +354,7 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     stopped, code = None, 0
     began = time.monotonic()
     try:
-        collect(gatherer, extras)
+        collect_evidence(gatherer, extras)
     except KeyboardInterrupt:
         stopped, code = "interrupted", 130
         console.print("interrupted; removing what was made")
@@ -366,7 +366,7 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
         raise
     finally:
         clean_up(gatherer, limit)
-        exit_code = conclude(gatherer, stopped, started)
+        exit_code = write_conclusion(gatherer, stopped, started)
         if place.is_local:
             deploy.stop_embedded(console)
         console.print(f"{(time.monotonic() - began) / 60:.1f} minutes")

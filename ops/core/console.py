@@ -57,8 +57,8 @@ class Console(rich.console.Console):
         for table in (thing for thing in things if isinstance(thing, Table)):
             keep_words(table)
             if self._is_free:
-                wanted = Measurement.get(self, self.options.update(width=WIDEST), table)
-                self.width = max(self.width, wanted.maximum)
+                measure = Measurement.get(self, self.options.update(width=WIDEST), table)
+                self.width = max(self.width, measure.maximum)
         try:
             super().print(*things, **options)
         finally:

@@ -72,7 +72,7 @@ def explain_full_disk(error: BaseException) -> tuple[str, int] | None:
     cause: BaseException | None = None if isinstance(error, DiskFullError) else error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in _FULL:
-            place = cause.filename or " ".join(str(cause).split())
+            place = cause.filename2 or cause.filename or " ".join(str(cause).split())  # of a copy: its target
             return (
                 f"a disk is full: {place}. Fix: free some space there, or name a place on another disk; then run the "
                 "command again.",

@@ -5,19 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 
-def utc(moment: datetime) -> str:
+def format_utc(moment: datetime) -> str:
     """A moment for a reader.
 
-    >>> utc(datetime(2026, 11, 24, 9, 5, tzinfo=UTC))
+    >>> format_utc(datetime(2026, 11, 24, 9, 5, tzinfo=UTC))
     '2026-11-24 09:05 UTC'
     """
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds for a reader.
 
-    >>> duration(42), duration(200), duration(7500)
+    >>> format_duration(42), format_duration(200), format_duration(7500)
     ('42 s', '3 min', '2 h 5 min')
     """
     if seconds < 120:
@@ -26,20 +26,20 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def age(since: datetime, now: datetime) -> str:
+def format_age(since: datetime, now: datetime) -> str:
     """How long something has been there.
 
-    >>> age(datetime(2026, 11, 1), datetime(2026, 11, 2, 3, 30))
+    >>> format_age(datetime(2026, 11, 1), datetime(2026, 11, 2, 3, 30))
     '27 h 30 min'
     """
     minutes = max(0, int((now - since).total_seconds() // 60))
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
-def size(octets: int) -> str:
+def format_size(octets: int) -> str:
     """Bytes for a reader.
 
-    >>> size(0), size(1536), size(3 * 2**30)
+    >>> format_size(0), format_size(1536), format_size(3 * 2**30)
     ('0 B', '1.5 KiB', '3.0 GiB')
     """
     amount, unit = float(octets), "B"

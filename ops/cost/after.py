@@ -12,14 +12,14 @@ from typing import Any
 from ops.aws.account import Account
 from ops.core.console import Console
 from ops.cost import estimate, ledger
-from ops.cost.bill import Node, Span, bill, spans_of_steps
-from ops.cost.ledger import TROUBLE, describe_record, why_untold
+from ops.cost.ledger import TROUBLE, describe_record, explain_missing
 from ops.cost.money import Currency, read_currency
+from ops.cost.period import PricedNode, Span, list_spans, price_period
 from ops.prices import table as prices
-from ops.prices.current import current
+from ops.prices.current import find_current
 
 
-def _many(nodes: Sequence[Node]) -> str:
+def _many(nodes: Sequence[PricedNode]) -> str:
     return f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
 
 
@@ -27,9 +27,9 @@ def _age(account: Account, book: prices.Book) -> str:
     return f"; {old}" if (old := prices.say_age(book, account.target.region, _types(account))) else ""
 
 
-def book_of(account: Account) -> prices.Book:
+def read_book(account: Account) -> prices.Book:
     """The prices of the types that the applied cluster may have."""
-    return current(account.target.region, _types(account), ask=not account.target.emulated)
+    return find_current(account.target.region, _types(account), ask=not account.target.emulated)
 
 
 def _types(account: Account) -> set[str]:
@@ -37,7 +37,7 @@ def _types(account: Account) -> set[str]:
     return {name for fleet in fleets.values() for name in fleet["types"]}
 
 
-def on_aws(account: Account, cluster_id: str, record: Mapping[str, Any], currency: Currency) -> str:
+def describe_on_aws(account: Account, cluster_id: str, record: Mapping[str, Any], currency: Currency) -> str:
     """What a step of the embedded AWS would cost on AWS: its own seconds, and the start that AWS takes."""
     nodes, _ = ledger.observe(account, cluster_id, prices.table())
     hour = sum((node.ec2 + node.emr + node.ebs for node in nodes), Decimal(0))
@@ -47,54 +47,60 @@ def on_aws(account: Account, cluster_id: str, record: Mapping[str, Any], currenc
     return f"0.00 here; on AWS about {currency.between(low, high)} before tax: {_many(nodes)}, with {start} to start"
 
 
-def after_step(account: Account, cluster_id: str, step_id: str, summary: Mapping[str, Any], console: Console) -> None:
+def tell_step_cost(
+    account: Account, cluster_id: str, step_id: str, summary: Mapping[str, Any], console: Console
+) -> None:
     """Say what a step did cost and keep it in the ledger."""
     try:
-        currency, book = read_currency(account.currency), book_of(account)
-        record = ledger.of_step(account, cluster_id, step_id, summary, book)
+        currency, book = read_currency(account.currency), read_book(account)
+        record = ledger.record_step(account, cluster_id, step_id, summary, book)
         if record is None:
             text = f"the step's cost is not available yet: EMR gives no end of {step_id}. Fix: make cost, later"
         else:
             bucket = account.bucket("data")
-            new = ledger.write(account.client("s3"), bucket, record)
-            place = f"s3://{bucket}/{ledger.key_of(record)}"
+            new = ledger.write_record(account.client("s3"), bucket, record)
+            place = f"s3://{bucket}/{ledger.make_key(record)}"
             emulated = account.target.emulated
-            said = [on_aws(account, cluster_id, record, currency)] if emulated else ledger.lines(record, currency)
-            said += [f"{'kept in' if new else 'was kept in'} {place}{_age(account, book)}"]
-            text = "cost      " + "\n          ".join(said)
+            texts = (
+                [describe_on_aws(account, cluster_id, record, currency)]
+                if emulated
+                else ledger.render_lines(record, currency)
+            )
+            texts += [f"{'kept in' if new else 'was kept in'} {place}{_age(account, book)}"]
+            text = "cost      " + "\n          ".join(texts)
     except TROUBLE as error:
-        text = f"the step's cost is not available: {why_untold(error)}"
+        text = f"the step's cost is not available: {explain_missing(error)}"
     console.print(text)
 
 
-def after_cluster(account: Account, cluster_id: str, console: Console) -> None:
+def tell_cluster_cost(account: Account, cluster_id: str, console: Console) -> None:
     """Keep what no step bore, when a cluster has ended; said only where it was billed."""
     try:
-        s3, bucket, book = account.client("s3"), account.bucket("data"), book_of(account)
-        record = ledger.of_rest(account, cluster_id, ledger.read(s3, bucket), book)
-        new = ledger.write(s3, bucket, record)
-        said = f"{describe_record(record, read_currency(account.currency))}{_age(account, book)}"
-        text = f"beside its steps the cluster {said}" if new else ""
+        s3, bucket, book = account.client("s3"), account.bucket("data"), read_book(account)
+        record = ledger.record_rest(account, cluster_id, ledger.read_ledger(s3, bucket), book)
+        new = ledger.write_record(s3, bucket, record)
+        sentence = f"{describe_record(record, read_currency(account.currency))}{_age(account, book)}"
+        text = f"beside its steps the cluster {sentence}" if new else ""
     except TROUBLE as error:
-        text = f"the cluster's cost is not available: {why_untold(error)}"
+        text = f"the cluster's cost is not available: {explain_missing(error)}"
     if text and not account.target.emulated:
         console.print(text)
 
 
-def demo_price(account: Account, cluster_id: str) -> str:
+def describe_demo_price(account: Account, cluster_id: str) -> str:
     """What the demo's run would have cost on AWS, its cluster's start there included."""
     try:
         currency = read_currency(account.currency)
-        nodes_, steps = ledger.observe(account, cluster_id, prices.table())
-        start = min(node.start for node in nodes_)
-        end = max(node.end for node in nodes_ if node.end)
-        found = bill(Span(start, end), nodes_, spans_of_steps(steps, end))
-        hour = sum((node.ec2 + node.emr + node.ebs for node in nodes_), Decimal(0))
-        low, high = (found.total + hour * minutes / 60 for minutes in estimate.START_MINUTES)
+        nodes, steps = ledger.observe(account, cluster_id, prices.table())
+        start = min(node.start for node in nodes)
+        end = max(node.end for node in nodes if node.end)
+        cost = price_period(Span(start, end), nodes, list_spans(steps, end))
+        hour = sum((node.ec2 + node.emr + node.ebs for node in nodes), Decimal(0))
+        low, high = (cost.total + hour * minutes / 60 for minutes in estimate.START_MINUTES)
         remark = _age(account, prices.table())
     except (*TROUBLE, ValueError) as error:  # ValueError: no node at all
-        return f"what this would have cost on AWS is not available: {why_untold(error)}"
+        return f"what this would have cost on AWS is not available: {explain_missing(error)}"
     return (
-        f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {_many(nodes_)}, "
+        f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {_many(nodes)}, "
         f"most of it while they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min){remark}"
     )

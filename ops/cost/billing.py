@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from ops.aws.account import Account
-from ops.cost.money import Currency, rounded, shown
+from ops.cost.money import Currency, format_amount, round_amount
 
 SOMETHING_BILLS = 8
 GIB = Decimal(2**30)
@@ -56,14 +56,14 @@ class Item:
         """For a reader; ``~`` is inferred."""
         mark = "~" if self.inferred else ""
         if self.usd_hour is not None:
-            return f"{mark}{shown(self.usd_hour)} USD per hour"
+            return f"{mark}{format_amount(self.usd_hour)} USD per hour"
         if self.usd_month is not None:
-            return f"{mark}{shown(self.usd_month)} USD a month"
+            return f"{mark}{format_amount(self.usd_month)} USD a month"
         return "price not known"
 
     def as_json(self) -> dict[str, Any]:
         """For a program; amounts as strings."""
-        amounts = {name: None if usd is None else str(rounded(usd)) for name, usd in self._amounts.items()}
+        amounts = {name: None if usd is None else str(round_amount(usd)) for name, usd in self._amounts.items()}
         return {"kind": self.kind, "id": self.id, "about": self.about, **amounts, "inferred": self.inferred,
                 "remove": self.remove}  # fmt: skip
 
@@ -95,12 +95,12 @@ class RunningCosts:
         return [item for item in self.items if item.usd_month is None]
 
 
-def kind_of(arn: str) -> str:
+def read_kind(arn: str) -> str:
     """Service and resource type of an ARN.
 
-    >>> kind_of("arn:aws:ec2:eu-west-3:123456789012:vpc/vpc-1"), kind_of("arn:aws:s3:::fruits-dev-data-1")
+    >>> read_kind("arn:aws:ec2:eu-west-3:123456789012:vpc/vpc-1"), read_kind("arn:aws:s3:::fruits-dev-data-1")
     ('ec2:vpc', 's3:bucket')
-    >>> kind_of("arn:aws:elasticfilesystem:eu-west-3:123456789012:file-system/fs-1"), kind_of("odd")
+    >>> read_kind("arn:aws:elasticfilesystem:eu-west-3:123456789012:file-system/fs-1"), read_kind("odd")
     ('elasticfilesystem:file-system', ':')
     """
     parts = arn.split(":", 5)
@@ -111,11 +111,11 @@ def kind_of(arn: str) -> str:
     return f"{parts[2]}:{parts[5].replace(':', '/').partition('/')[0]}"
 
 
-def others(arns: Iterable[str], env: str) -> tuple[list[Item], list[str]]:
+def split_arns(arns: Iterable[str], env: str) -> tuple[list[Item], list[str]]:
     """From the ARNs with our tags: what no listing covers and may bill, and what is free."""
     items, free = [], []
     for arn in arns:
-        kind = kind_of(arn)
+        kind = read_kind(arn)
         if kind in FREE:
             free.append(arn)
         elif kind == "kms:key":
@@ -128,39 +128,39 @@ def others(arns: Iterable[str], env: str) -> tuple[list[Item], list[str]]:
     return items, free
 
 
-def lines(found: RunningCosts, account: Account, currency: Currency) -> list[str]:
+def render_lines(costs: RunningCosts, account: Account, currency: Currency) -> list[str]:
     """The bill for a reader, the sum last."""
     env = account.target.env
     emulated = " (embedded AWS: nothing is billed, this is what AWS would)" if account.target.emulated else ""
-    said = [f"still billing of ENV={env} in {account.target.region}{emulated}"]
-    for item in found.items:
-        said.append(f"  {item.kind} {item.id}: {item.about}; {item.price}. Remove: {item.remove}")
-    said += [f"  not known: {text}" for text in found.unseen]
-    if found.free:
-        said.append(f"  {len(found.free)} more things with our tags cost nothing (networks, groups, roles, schedules)")
-    said += [found.age] if found.age else []
-    return [*said, describe_total(found, account, currency)]
+    texts = [f"still billing of ENV={env} in {account.target.region}{emulated}"]
+    for item in costs.items:
+        texts.append(f"  {item.kind} {item.id}: {item.about}; {item.price}. Remove: {item.remove}")
+    texts += [f"  not known: {text}" for text in costs.unseen]
+    if costs.free:
+        texts.append(f"  {len(costs.free)} more things with our tags cost nothing (networks, groups, roles, schedules)")
+    texts += [costs.age] if costs.age else []
+    return [*texts, describe_total(costs, account, currency)]
 
 
-def describe_total(found: RunningCosts, account: Account, currency: Currency) -> str:
+def describe_total(costs: RunningCosts, account: Account, currency: Currency) -> str:
     """The sum, and how it ends."""
-    hour = sum((item.usd_hour for item in found.items if item.usd_hour), Decimal(0))
-    month = sum((item.usd_month for item in found.items if item.usd_month), Decimal(0))
-    unsure = "; not everything could be listed" if found.unseen else ""
+    hour = sum((item.usd_hour for item in costs.items if item.usd_hour), Decimal(0))
+    month = sum((item.usd_month for item in costs.items if item.usd_month), Decimal(0))
+    unsure = "; not everything could be listed" if costs.unseen else ""
     target = account.target
     stored = f"{currency.of(month)} a month for what is stored ({target.command('purge')} removes it)"
-    if not found.hourly:
-        kept = stored if any(item.usd_month is not None for item in found.items) else "nothing is stored"
-        return f"nothing bills by the hour; {kept}{unsure}"
+    if not costs.hourly:
+        storage = stored if any(item.usd_month is not None for item in costs.items) else "nothing is stored"
+        return f"nothing bills by the hour; {storage}{unsure}"
     bills = "on AWS it would bill" if target.emulated else "it bills"
     return f"{bills} {currency.of(hour)} an hour before tax until {target.command('destroy')}; {stored}{unsure}"
 
 
-def as_json(found: RunningCosts) -> dict[str, Any]:
+def as_json(costs: RunningCosts) -> dict[str, Any]:
     """For a program."""
-    return {"items": [item.as_json() for item in found.items], "free": found.free, "unseen": found.unseen}
+    return {"items": [item.as_json() for item in costs.items], "free": costs.free, "unseen": costs.unseen}
 
 
-def exit_code(found: RunningCosts) -> int:
+def exit_code(costs: RunningCosts) -> int:
     """0, or `SOMETHING_BILLS` where something bills by the hour."""
-    return SOMETHING_BILLS if found.hourly else 0
+    return SOMETHING_BILLS if costs.hourly else 0

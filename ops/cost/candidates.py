@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from ops.cost import estimate
-from ops.cost.money import Currency, shown
-from ops.cost.speed import Speed, list_processors, of_types
+from ops.cost.money import Currency, format_amount
+from ops.cost.speed import Speed, estimate_types_speed, list_processors
 from ops.plan import pricing
 from ops.prices import table as prices
 
@@ -57,7 +57,10 @@ def choose_machine(
 ) -> str:
     """The smallest machine that is as fast as the minutes given; the largest where none is."""
     for type_ in MACHINES[:-1]:
-        if images / (of_types([type_], precision).per_vcpu * book.instance(region, type_).vcpu) / 60 <= step_minutes:
+        if (
+            images / (estimate_types_speed([type_], precision).per_vcpu * book.instance(region, type_).vcpu) / 60
+            <= step_minutes
+        ):
             return type_
     return MACHINES[-1]
 
@@ -73,7 +76,7 @@ def price_machine(
     precision: str = "f32",
 ) -> Candidate:
     """One machine on demand with its volume, started and ended by hand; no EMR fee."""
-    kind, speed = book.instance(region, type_), measured or of_types([type_], precision)
+    kind, speed = book.instance(region, type_), measured or estimate_types_speed([type_], precision)
     hour = kind.ec2 + book.service(region, "ebs_gp3").usd * MACHINE_GIB / prices.HOURS_A_MONTH
     step = (images / (speed.per_vcpu * kind.vcpu) + fixed_seconds) / 60
     requests = estimate.price_reads(images, book.service(region, "s3_get").usd)
@@ -84,12 +87,12 @@ def price_machine(
     )
 
 
-def fleets_of(shape: Mapping[str, Any], planned: Sequence[prices.Fleet]) -> tuple[prices.Fleet, ...]:
+def list_fleets(shape: Mapping[str, Any], planned: Sequence[prices.Fleet]) -> tuple[prices.Fleet, ...]:
     """The fleets of an alternative, with the types of the plan's."""
     by_name = {fleet.name: fleet for fleet in planned}
-    found = [replace(by_name["primary"], types=shape["primary_types"])]
-    found += [replace(by_name[name], units=shape[f"{name}_units"]) for name in ("core", "task")]
-    return tuple(found)
+    fleets = [replace(by_name["primary"], types=shape["primary_types"])]
+    fleets += [replace(by_name[name], units=shape[f"{name}_units"]) for name in ("core", "task")]
+    return tuple(fleets)
 
 
 def _describe(fleets: Sequence[prices.Fleet]) -> str:
@@ -122,43 +125,45 @@ def list_candidates(
     ------
     prices.UnknownPriceError : a type has no price in this region
     """
-    size = pricing.shape(plan)
+    size = pricing.read_shape(plan)
     if size is None:
         return []
-    count, fixed = Decimal(str(images or EXAMPLE_IMAGES)), estimate.fixed_seconds(plan)
+    count, fixed = Decimal(str(images or EXAMPLE_IMAGES)), estimate.read_fixed_seconds(plan)
     shapes = plan["planned_values"]["outputs"]["alternatives"]["value"]
-    listed = {
-        NAMES[key]: (fleets_of(shape, size.fleets), int(shape["worker_vcpus"]))
+    shapes_by_name = {
+        NAMES[key]: (list_fleets(shape, size.fleets), int(shape["worker_vcpus"]))
         for key in NAMES
         if (shape := shapes[key]) is not None
     }
     planned = tuple(size.fleets)
-    own = next((name for name, (fleets, _) in listed.items() if _units(fleets) == _units(planned)), "as planned")
-    listed[own] = planned, int(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"])
-    found = []
-    for name, (fleets, workers) in listed.items():
-        hour = pricing.price_of(replace(size, fleets=fleets), region, book)
-        speed = measured or of_types(pricing.worker_types(fleets), precision)
-        run = estimate.run_on(
+    planned_name = next(
+        (name for name, (fleets, _) in shapes_by_name.items() if _units(fleets) == _units(planned)), "as planned"
+    )
+    shapes_by_name[planned_name] = planned, int(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"])
+    candidates = []
+    for name, (fleets, workers) in shapes_by_name.items():
+        hour = pricing.price_shape(replace(size, fleets=fleets), region, book)
+        speed = measured or estimate_types_speed(pricing.list_worker_types(fleets), precision)
+        run = estimate.estimate_run(
             hour, workers=workers, images=count, speed=speed, fixed_seconds=fixed, idle_minutes=Decimal(0),
             get=book.service(region, "s3_get").usd,
         )  # fmt: skip
         short, long = (start + run.minutes for start in estimate.START_MINUTES)
-        found.append(
+        candidates.append(
             Candidate(
                 name=name, size=_describe(fleets), workers=workers, speed=speed, step=run.minutes,
-                minutes=(short, long), usd=run.usd, is_planned=name == own,
+                minutes=(short, long), usd=run.usd, is_planned=name == planned_name,
                 core_units=int(next(fleet.units for fleet in fleets if fleet.name == "core")),
             )
         )  # fmt: skip
-    slowest = max(one.step for one in found)
+    slowest = max(one.step for one in candidates)
     type_ = machine or choose_machine(region, slowest, count, book, precision)
-    found.append(
+    candidates.append(
         price_machine(
             region, type_, images=count, fixed_seconds=fixed, book=book, measured=measured, precision=precision
         )
     )
-    return found
+    return candidates
 
 
 def _units(fleets: Sequence[prices.Fleet]) -> dict[str, float]:
@@ -167,15 +172,23 @@ def _units(fleets: Sequence[prices.Fleet]) -> dict[str, float]:
 
 def find_cheapest(candidates: Sequence[Candidate], minutes: float | None) -> Candidate | None:
     """The cheapest that `make apply` makes and that reaches the minutes asked for, by what it costs at most."""
-    fit = [one for one in candidates if one.name != BY_HAND and (minutes is None or one.step <= Decimal(str(minutes)))]
-    return min(fit, key=lambda one: one.usd[1], default=None)
+    fit = [
+        candidate
+        for candidate in candidates
+        if candidate.name != BY_HAND and (minutes is None or candidate.step <= Decimal(str(minutes)))
+    ]
+    return min(fit, key=lambda candidate: candidate.usd[1], default=None)
 
 
 def _range(low: Decimal, high: Decimal) -> str:
-    return shown(low) if shown(low) == shown(high) else f"{shown(low)}–{shown(high)}"
+    return (
+        format_amount(low)
+        if format_amount(low) == format_amount(high)
+        else f"{format_amount(low)}–{format_amount(high)}"
+    )
 
 
-def lines(
+def render_lines(
     candidates: Sequence[Candidate], *, images: float | None, minutes: float | None, currency: Currency, env: str
 ) -> list[str]:
     """The candidates as a table, the cheapest ticked, and what to type where another one is planned."""
@@ -184,29 +197,30 @@ def lines(
     cheapest = find_cheapest(candidates, minutes)
     code = "" if currency.code == "USD" else currency.code
     count = int(images or EXAMPLE_IMAGES)
-    said = [
+    texts = [
         f"{count:,} images{'' if images else ' (an example; IMAGES= for yours)'}, from the request to the end:",
         f"    {'':26}{'size':26}{'minutes':>9}{'USD':>12}{code:>12}  images/s per vCPU",
     ]
-    for one in candidates:
-        low, high = one.usd
-        other = _range(low * currency.per_usd, high * currency.per_usd) if code else ""
-        mark = "✓" if one is cheapest else " "
-        said.append(
-            f"  {mark} {one.name:26}{one.size:26}{f'{one.minutes[0]:.0f}–{one.minutes[1]:.0f}':>9}"
-            f"{_range(low, high):>12}{other:>12}  {'~' if one.speed.inferred else ''}{one.speed.per_vcpu:.0f}"
-            + ("  (planned)" if one.is_planned else "")
-            + (f"  over MINUTES={minutes:g}" if minutes is not None and one.step > Decimal(str(minutes)) else "")
+    for candidate in candidates:
+        low, high = candidate.usd
+        converted = _range(low * currency.per_usd, high * currency.per_usd) if code else ""
+        mark = "✓" if candidate is cheapest else " "
+        between = f"{candidate.minutes[0]:.0f}–{candidate.minutes[1]:.0f}"
+        rate = f"{'~' if candidate.speed.inferred else ''}{candidate.speed.per_vcpu:.0f}"
+        texts.append(
+            f"  {mark} {candidate.name:26}{candidate.size:26}{between:>9}{_range(low, high):>12}{converted:>12}  {rate}"
+            + ("  (planned)" if candidate.is_planned else "")
+            + (f"  over MINUTES={minutes:g}" if minutes is not None and candidate.step > Decimal(str(minutes)) else "")
         )
-    planned = next((one for one in candidates if one.is_planned), None)
+    planned = next((candidate for candidate in candidates if candidate.is_planned), None)
     if cheapest is not None and planned is not None and cheapest is not planned:
-        said.append(
+        texts.append(
             f"  ✓ is the cheapest. Fix: core = {{ units = {cheapest.core_units} }} in infra/env/{env}.cluster.tfvars"
         )
-    said.append(
+    texts.append(
         f"  images/s per vCPU: {'; '.join(list_processors())} (~ inferred); by hand: docs/elsewhere/one-machine.md"
     )
-    return said
+    return texts
 
 
 def as_json(candidates: Sequence[Candidate], minutes: float | None) -> list[dict[str, Any]]:
@@ -214,16 +228,16 @@ def as_json(candidates: Sequence[Candidate], minutes: float | None) -> list[dict
     cheapest = find_cheapest(candidates, minutes)
     return [
         {
-            "name": one.name,
-            "size": one.size,
-            "worker_vcpus": one.workers,
-            "images_per_second_per_vcpu": one.speed.per_vcpu,
-            "speed": {"source": one.speed.source, "inferred": one.speed.inferred},
-            "step_minutes": one.step,
-            "minutes": one.minutes,
-            "usd": one.usd,
-            "planned": one.is_planned,
-            "cheapest": one is cheapest,
+            "name": candidate.name,
+            "size": candidate.size,
+            "worker_vcpus": candidate.workers,
+            "images_per_second_per_vcpu": candidate.speed.per_vcpu,
+            "speed": {"source": candidate.speed.source, "inferred": candidate.speed.inferred},
+            "step_minutes": candidate.step,
+            "minutes": candidate.minutes,
+            "usd": candidate.usd,
+            "planned": candidate.is_planned,
+            "cheapest": candidate is cheapest,
         }
-        for one in candidates
+        for candidate in candidates
     ]

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from ops.core.errors import WrongUseError
-from ops.cost.money import NOT_COUNTED, Currency, shown
+from ops.cost.money import NOT_COUNTED, Currency, format_amount
 from ops.cost.speed import Speed
 from ops.plan import cluster_rules, contents, pricing
 from ops.prices import table as prices
@@ -20,7 +20,7 @@ HOUR = Decimal(3600)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class RunEstimate:
     """What a run over some images takes and costs, from the request of a cluster to the end of its only step.
 
     Attributes
@@ -52,20 +52,20 @@ class Estimate:
     dates: str
     book: str
     speed: Speed
-    run: Run | None
+    run: RunEstimate | None
 
 
-def fixed_seconds(plan: Mapping[str, Any]) -> Decimal:
+def read_fixed_seconds(plan: Mapping[str, Any]) -> Decimal:
     """Seconds of a step that do not depend on the number of images, as infra/modules/sizing has them."""
     calls = plan["configuration"]["root_module"]["module_calls"]
     return Decimal(str(calls["sizing"]["module"]["variables"]["fixed_seconds"]["default"]))
 
 
 def _idle_minutes(plan: Mapping[str, Any]) -> Decimal:
-    found = contents.resources(plan)
-    (cluster,) = [resource for resource in found if resource.type == "aws_emr_cluster"]
+    resources = contents.list_resources(plan)
+    (cluster,) = [resource for resource in resources if resource.type == "aws_emr_cluster"]
     policy = cluster.values.get("auto_termination_policy") or [{"idle_timeout": 3600}]
-    watched = any(resource.values.get("schedule_expression") == cluster_rules.WATCH_RATE for resource in found)
+    watched = any(resource.values.get("schedule_expression") == cluster_rules.WATCH_RATE for resource in resources)
     return Decimal(policy[0]["idle_timeout"]) / 60 + (cluster_rules.WATCH_MINUTES if watched else 0)
 
 
@@ -74,11 +74,11 @@ def _dates(size: pricing.Shape, region: str, book: prices.Book) -> str:
     kinds = [book.instance(region, name) for fleet in size.fleets if fleet.units > 0 for name in fleet.types]
     spot = any(fleet.market == "SPOT" and fleet.units > 0 for fleet in size.fleets)
     columns = {"EC2": "ec2_as_of", "EMR": "emr_as_of"} | ({"Spot": "spot_as_of"} if spot else {})
-    said = [
+    dates = [
         f"{name} {', '.join(sorted({getattr(kind, column) for kind in kinds}))}" for name, column in columns.items()
     ]
-    said.append(f"volumes {book.service(region, 'ebs_gp3').as_of}")
-    return "; ".join(said)
+    dates.append(f"volumes {book.service(region, 'ebs_gp3').as_of}")
+    return "; ".join(dates)
 
 
 def price_reads(images: Decimal, get: Decimal) -> Decimal:
@@ -89,7 +89,7 @@ def price_reads(images: Decimal, get: Decimal) -> Decimal:
     return 2 * images / 1000 * get
 
 
-def run_on(
+def estimate_run(
     hour: prices.Hourly,
     *,
     workers: int,
@@ -98,7 +98,7 @@ def run_on(
     fixed_seconds: Decimal,
     idle_minutes: Decimal,
     get: Decimal,
-) -> Run:
+) -> RunEstimate:
     """A run on a cluster: its minutes, and its price from the request to the end of the step.
 
     Parameters
@@ -109,7 +109,7 @@ def run_on(
     step = images / (speed.per_vcpu * max(1, workers)) + fixed_seconds
     requests = price_reads(images, get)
     short, long = (start * 60 + step for start in START_MINUTES)
-    return Run(
+    return RunEstimate(
         images=int(images),
         minutes=step / 60,
         usd=(hour.least * short / HOUR + requests, hour.total * long / HOUR + requests),
@@ -120,7 +120,7 @@ def run_on(
     )
 
 
-def estimate(
+def estimate_cost(
     plan: Mapping[str, Any], *, env: str, region: str, speed: Speed, images: float | None, book: prices.Book
 ) -> Estimate | None:
     """What a plan costs; None for a plan without a cluster.
@@ -130,20 +130,20 @@ def estimate(
     prices.UnknownPriceError : a type has no price in this region
     WrongUseError : a number of images below 1
     """
-    size = pricing.shape(plan)
+    size = pricing.read_shape(plan)
     if size is None:
         return None
-    hour = pricing.price_of(size, region, book)
+    hour = pricing.price_shape(size, region, book)
     run = None
     if images is not None:
         if images < 1:
             raise WrongUseError(f"IMAGES={images} cannot be. Fix: at least 1.")
-        run = run_on(
+        run = estimate_run(
             hour,
             workers=int(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"]),
             images=Decimal(str(images)),
             speed=speed,
-            fixed_seconds=fixed_seconds(plan),
+            fixed_seconds=read_fixed_seconds(plan),
             idle_minutes=_idle_minutes(plan),
             get=book.service(region, "s3_get").usd,
         )
@@ -153,56 +153,56 @@ def estimate(
 
 
 def _marked(amount: Decimal, inferred: bool, width: int = 9) -> str:
-    return f"{'~' if inferred else ''}{shown(amount)}".rjust(width)
+    return f"{'~' if inferred else ''}{format_amount(amount)}".rjust(width)
 
 
-def lines(found: Estimate, currency: Currency, today: date | None = None) -> list[str]:
+def render_lines(costs: Estimate, currency: Currency, today: date | None = None) -> list[str]:
     """The estimate as a reader wants it, a sentence or a row of a table a line; ``today`` dates the tables."""
-    hour = found.hour
-    said = [
-        f"an hour of ENV={found.env} in {found.region}, at most, USD (~ is inferred, not read)",
+    hour = costs.hour
+    texts = [
+        f"an hour of ENV={costs.env} in {costs.region}, at most, USD (~ is inferred, not read)",
         f"  {'':26}{'nodes':>6}{'on demand':>11}{'Spot':>9}{'EMR fee':>9}{'volumes':>9}{'together':>10}",
     ]
     for fleet in hour.fleets:
         spot = fleet.market == "SPOT"
         ec2 = "spot" if spot else "ec2"
-        own = fleet.ec2 + fleet.emr + fleet.ebs
-        said.append(
+        together = fleet.ec2 + fleet.emr + fleet.ebs
+        texts.append(
             f"  {fleet.name + (' on Spot' if spot else ' on demand'):26}{fleet.nodes:>6}"
             f"{_marked(fleet.on_demand, 'ec2' in fleet.inferred, 11)}{_marked(fleet.spot, 'spot' in fleet.inferred)}"
             f"{_marked(fleet.emr, 'emr' in fleet.inferred)}{_marked(fleet.ebs, 'ebs' in fleet.inferred)}"
-            f"{_marked(own, bool(fleet.inferred & {ec2, 'emr', 'ebs'}), 10)}"
+            f"{_marked(together, bool(fleet.inferred & {ec2, 'emr', 'ebs'}), 10)}"
         )
-    said += [f"  {item.name:26}{_marked(item.usd, item.inferred, 54)}" for item in hour.items]
+    texts += [f"  {item.name:26}{_marked(item.usd, item.inferred, 54)}" for item in hour.items]
     fallback = f"; {currency.of(hour.total_on_demand)} without Spot capacity" if hour.ec2 != hour.ec2_on_demand else ""
-    said.append(
+    texts.append(
         f"an hour costs {currency.of(hour.total)} at most{fallback}; {currency.of(hour.least)} with the cheapest types"
     )
-    if (run := found.run) is not None:
+    if (run := costs.run) is not None:
         low, high = run.usd
         fallback = f"; {currency.of(run.usd_on_demand)} without Spot capacity" if run.usd_on_demand != high else ""
-        mark = "~" if found.speed.inferred else ""
-        said += [
+        mark = "~" if costs.speed.inferred else ""
+        texts += [
             f"{run.images:,} images: the step takes some {mark}{run.minutes:.1f} min, the cluster's start "
             f"~{START_MINUTES[0]} to {START_MINUTES[1]} min before it",
-            f"  the run costs {currency.between(low, high)}{fallback}, {shown(run.requests)} USD of it for reading the "
-            "images from S3",
+            f"  the run costs {currency.between(low, high)}{fallback}, {format_amount(run.requests)} USD of it for "
+            "reading the images from S3",
             f"  and up to {currency.of(run.idle)} more for the {run.idle_minutes:.0f} min that it waits before it ends "
             "itself, unless you make destroy",
-            f"  speed: {mark}{found.speed.per_vcpu:.1f} images/s per vCPU ({found.speed.source})",
+            f"  speed: {mark}{costs.speed.per_vcpu:.1f} images/s per vCPU ({costs.speed.source})",
         ]
-    said.append(f"prices: {found.book}: {found.dates}" + (f"; {rate}" if (rate := currency.describe_rate()) else ""))
-    said += [old] if (old := prices.aged(found.dates, today or datetime.now(UTC).date())) else []
-    said.append(NOT_COUNTED)
-    return said
+    texts.append(f"prices: {costs.book}: {costs.dates}" + (f"; {rate}" if (rate := currency.describe_rate()) else ""))
+    texts += [old] if (old := prices.describe_old_dates(costs.dates, today or datetime.now(UTC).date())) else []
+    texts.append(NOT_COUNTED)
+    return texts
 
 
-def as_json(found: Estimate, currency: Currency) -> dict[str, Any]:
+def as_json(costs: Estimate, currency: Currency) -> dict[str, Any]:
     """The estimate for a program; amounts are dollars as strings, so that nothing is lost."""
-    hour = found.hour
+    hour = costs.hour
     answer: dict[str, Any] = {
-        "env": found.env,
-        "region": found.region,
+        "env": costs.env,
+        "region": costs.region,
         "usd_per_hour": {"at_most": hour.total, "on_demand": hour.total_on_demand, "at_least": hour.least},
         "fleets": {
             fleet.name: {
@@ -217,16 +217,16 @@ def as_json(found: Estimate, currency: Currency) -> dict[str, Any]:
             for fleet in hour.fleets
         },
         "network": [{"name": item.name, "usd": item.usd, "inferred": item.inferred} for item in hour.items],
-        "prices": {"source": found.book, "as_of": found.dates},
+        "prices": {"source": costs.book, "as_of": costs.dates},
         "currency": {"code": currency.code, "per_usd": currency.per_usd, "as_of": currency.as_of},
         "speed": {
-            "images_per_second_per_vcpu": found.speed.per_vcpu,
-            "source": found.speed.source,
-            "inferred": found.speed.inferred,
+            "images_per_second_per_vcpu": costs.speed.per_vcpu,
+            "source": costs.speed.source,
+            "inferred": costs.speed.inferred,
         },
         "not_counted": NOT_COUNTED,
     }
-    if (run := found.run) is not None:
+    if (run := costs.run) is not None:
         answer["run"] = {
             "images": run.images,
             "step_minutes": run.minutes,

@@ -15,7 +15,7 @@ from ops.cost.money import NOT_COUNTED, Currency, read_currency
 from ops.prices.table import say_age, table
 
 
-def record_of(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def find_record(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The record of the step in which a run finished; None where there is none.
 
     Parameters
@@ -30,9 +30,9 @@ def record_of(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) 
     return same[0] if len(same) == 1 else None
 
 
-def sentences(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]], currency: Currency) -> list[str]:
+def write_sentences(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]], currency: Currency) -> list[str]:
     """What the page says."""
-    record = record_of(summary, records)
+    record = find_record(summary, records)
     if record is None:
         return ["What the run cost is not known: the ledger has no record of its step."]
     old = say_age() if str(record["prices"]) == table().source else ""
@@ -42,7 +42,7 @@ def sentences(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]], 
     ]
 
 
-def into_report(account: Account, folder: Path) -> bool:
+def add_cost(account: Account, folder: Path) -> bool:
     """Fill the page's slot for the cost; False where there is no page, or one of another version, or no answer."""
     from fruits.report import page  # numpy and pyarrow with it, which commands without a page have no use for
 
@@ -50,11 +50,11 @@ def into_report(account: Account, folder: Path) -> bool:
     try:
         summary = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         text = report.read_text(encoding="utf-8")
-        records = ledger.read(account.client("s3"), account.bucket("data"))
-        said = sentences(summary, records, read_currency(account.currency))
+        records = ledger.read_ledger(account.client("s3"), account.bucket("data"))
+        texts = write_sentences(summary, records, read_currency(account.currency))
     except (OSError, ValueError, *TROUBLE):
         return False  # a page without its cost is still the run's page
-    filled = page.refill(text, "cost", page.render_paragraphs(said))
+    filled = page.refill(text, "cost", page.render_paragraphs(texts))
     if filled is None:
         return False
     report.write_text(filled, encoding="utf-8")

@@ -17,8 +17,8 @@ from fruits.errors import FruitsError
 
 from ops.aws.account import Account
 from ops.core.errors import OperatorError
-from ops.cost.bill import Bill, Node, Span, bill, nodes, period_of, spans_of_steps
-from ops.cost.money import Currency, rounded, shown
+from ops.cost.money import Currency, format_amount, round_amount
+from ops.cost.period import PeriodCost, PricedNode, Span, find_period, list_spans, price_nodes, price_period
 from ops.prices.table import Book
 
 PREFIX = "ledger/"
@@ -27,16 +27,16 @@ LEAST_FOR_A_RATE = 5000
 END = "end"
 
 
-def key_of(record: Mapping[str, Any]) -> str:
+def make_key(record: Mapping[str, Any]) -> str:
     """Where a record lies."""
     return f"{PREFIX}{record['cluster_id']}/{record['step_id'] or END}.json"
 
 
-def write(s3: Any, bucket: str, record: Mapping[str, Any]) -> bool:
+def write_record(s3: Any, bucket: str, record: Mapping[str, Any]) -> bool:
     """Keep a record; False where there is one already, which stays as it is."""
     body = json.dumps(record, indent=1, default=str).encode()
     try:
-        s3.put_object(Bucket=bucket, Key=key_of(record), Body=body, IfNoneMatch="*")
+        s3.put_object(Bucket=bucket, Key=make_key(record), Body=body, IfNoneMatch="*")
     except ClientError as error:
         # 409: another writer was at it in the same moment
         if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict"):
@@ -45,7 +45,7 @@ def write(s3: Any, bucket: str, record: Mapping[str, Any]) -> bool:
     return True
 
 
-def read(s3: Any, bucket: str) -> list[dict[str, Any]]:
+def read_ledger(s3: Any, bucket: str) -> list[dict[str, Any]]:
     """Every record, the oldest first."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PREFIX)
     keys = [item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"].endswith(".json")]
@@ -53,12 +53,12 @@ def read(s3: Any, bucket: str) -> list[dict[str, Any]]:
     return sorted(records, key=lambda record: (record["to"], record["cluster_id"], record["step_id"] or END))
 
 
-def total(records: Sequence[Mapping[str, Any]]) -> Decimal:
+def sum_records(records: Sequence[Mapping[str, Any]]) -> Decimal:
     """Dollars of some records together."""
     return sum((Decimal(record["usd"]["total"]) for record in records), Decimal(0))
 
 
-def observe(account: Account, cluster_id: str, book: Book) -> tuple[list[Node], list[Mapping[str, Any]]]:
+def observe(account: Account, cluster_id: str, book: Book) -> tuple[list[PricedNode], list[Mapping[str, Any]]]:
     """Nodes and steps of a cluster, as EMR knows them (it does for two months after the end).
 
     Raises
@@ -72,11 +72,11 @@ def observe(account: Account, cluster_id: str, book: Book) -> tuple[list[Node], 
     step_pages = emr.get_paginator("list_steps").paginate(ClusterId=cluster_id)
     fleets = [fleet for page in fleet_pages for fleet in page["InstanceFleets"]]
     instances = [instance for page in instance_pages for instance in page["Instances"]]
-    seen = nodes(account.target.region, instances, fleets, cluster, book)
-    return seen, [step for page in step_pages for step in page["Steps"]]
+    observed = price_nodes(account.target.region, instances, fleets, cluster, book)
+    return observed, [step for page in step_pages for step in page["Steps"]]
 
 
-def _record(account: Account, cluster_id: str, step_id: str | None, found: Bill, book: Book) -> dict[str, Any]:
+def _record(account: Account, cluster_id: str, step_id: str | None, cost: PeriodCost, book: Book) -> dict[str, Any]:
     return {
         "schema": 1,
         "env": account.target.env,
@@ -84,21 +84,21 @@ def _record(account: Account, cluster_id: str, step_id: str | None, found: Bill,
         "emulated": account.target.emulated,
         "cluster_id": cluster_id,
         "step_id": step_id,
-        "from": found.period.start.astimezone(UTC).isoformat(),
-        "to": found.period.end.astimezone(UTC).isoformat(),
-        "seconds": {name: float(seconds) for name, seconds in found.seconds.items()},
+        "from": cost.period.start.astimezone(UTC).isoformat(),
+        "to": cost.period.end.astimezone(UTC).isoformat(),
+        "seconds": {name: float(seconds) for name, seconds in cost.seconds.items()},
         "usd": {
-            "total": str(found.total),
-            **{name: str(usd) for name, usd in found.by_state.items()},
-            "by_component": {name: str(usd) for name, usd in found.by_component.items()},
-            "by_node": {name: str(usd) for name, usd in found.by_node.items()},
+            "total": str(cost.total),
+            **{name: str(usd) for name, usd in cost.by_state.items()},
+            "by_component": {name: str(usd) for name, usd in cost.by_component.items()},
+            "by_node": {name: str(usd) for name, usd in cost.by_node.items()},
         },
-        "inferred": sorted(found.inferred),
+        "inferred": sorted(cost.inferred),
         "prices": book.source,
     }
 
 
-def of_step(
+def record_step(
     account: Account, cluster_id: str, step_id: str, summary: Mapping[str, Any], book: Book
 ) -> dict[str, Any] | None:
     """The record of a step that has ended; None where EMR gives no end of it.
@@ -107,47 +107,47 @@ def of_step(
     ----------
     summary : the run's run.json
     """
-    nodes_, steps = observe(account, cluster_id, book)
-    own = next((step for step in steps if step["Id"] == step_id), None)
-    if own is None or not own["Status"]["Timeline"].get("EndDateTime"):
+    nodes, steps = observe(account, cluster_id, book)
+    ended = next((step for step in steps if step["Id"] == step_id), None)
+    if ended is None or not ended["Status"]["Timeline"].get("EndDateTime"):
         return None
-    period = period_of(step_id, steps, nodes_)
-    found = bill(period, nodes_, spans_of_steps(steps, period.end))
+    period = find_period(step_id, steps, nodes)
+    cost = price_period(period, nodes, list_spans(steps, period.end))
     images = int(summary["images_in"])
-    return _record(account, cluster_id, step_id, found, book) | {
+    return _record(account, cluster_id, step_id, cost, book) | {
         "model": summary.get("model"),
         "images": images,
-        "usd_per_1000_images": str(rounded(found.total / images * 1000)) if images else None,
+        "usd_per_1000_images": str(round_amount(cost.total / images * 1000)) if images else None,
         **{name: summary.get(name) for name in ("images_featurized_now", "images_per_second", "slots")},
     }
 
 
-def of_rest(account: Account, cluster_id: str, records: Sequence[Mapping[str, Any]], book: Book) -> dict[str, Any]:
+def record_rest(account: Account, cluster_id: str, records: Sequence[Mapping[str, Any]], book: Book) -> dict[str, Any]:
     """What a cluster cost that no record of a step bears: failed steps, and waiting after the last one.
 
     Parameters
     ----------
     records : the ledger
     """
-    nodes_, steps = observe(account, cluster_id, book)
+    nodes, steps = observe(account, cluster_id, book)
     now = datetime.now(UTC)
-    start = min((node.start for node in nodes_), default=now)
-    end = max((node.end or now for node in nodes_), default=now)
-    work = spans_of_steps(steps, end)
-    whole = bill(Span(start, end), nodes_, work)
-    own = [record for record in records if record["cluster_id"] == cluster_id and record["step_id"]]
+    start = min((node.start for node in nodes), default=now)
+    end = max((node.end or now for node in nodes), default=now)
+    work = list_spans(steps, end)
+    whole = price_period(Span(start, end), nodes, work)
+    kept_records = [record for record in records if record["cluster_id"] == cluster_id and record["step_id"]]
 
     def left(now_: Decimal, key: str, part: str | None = None) -> Decimal:
-        kept = ((record["usd"][part] if part else record["usd"]).get(key, "0") for record in own)
+        kept = ((record["usd"][part] if part else record["usd"]).get(key, "0") for record in kept_records)
         return now_ - sum((Decimal(usd) for usd in kept), Decimal(0))
 
-    rest = Bill(
+    rest = PeriodCost(
         period=Span(start, end),
         by_state={name: left(usd, name) for name, usd in whole.by_state.items()},
         by_component={name: left(usd, name, "by_component") for name, usd in whole.by_component.items()},
         by_node={name: left(usd, name, "by_node") for name, usd in whole.by_node.items()},
         seconds={
-            name: seconds - sum((Decimal(str(record["seconds"][name])) for record in own), Decimal(0))
+            name: seconds - sum((Decimal(str(record["seconds"][name])) for record in kept_records), Decimal(0))
             for name, seconds in whole.seconds.items()
         },
         inferred=whole.inferred,
@@ -164,16 +164,16 @@ TROUBLE = (
 )
 
 
-def why_untold(error: Exception) -> str:
+def explain_missing(error: Exception) -> str:
     """What kept a cost from being told, in words."""
     return f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
 
 
-def lines(record: Mapping[str, Any], currency: Currency) -> list[str]:
+def render_lines(record: Mapping[str, Any], currency: Currency) -> list[str]:
     """A record of the ledger: what it cost, and what of that was start, work and waiting."""
     usd, seconds = record["usd"], record["seconds"]
     parts = ", ".join(
-        f"{name} {shown(Decimal(usd[key]))} ({seconds[key]:,.0f} s)"
+        f"{name} {format_amount(Decimal(usd[key]))} ({seconds[key]:,.0f} s)"
         for name, key in (("start", "bootstrap"), ("work", "work"), ("idle", "idle"))
     )
     verb = "would have cost on AWS" if record["emulated"] else "cost"
@@ -185,4 +185,4 @@ def lines(record: Mapping[str, Any], currency: Currency) -> list[str]:
 
 def describe_record(record: Mapping[str, Any], currency: Currency) -> str:
     """A record of the ledger in one line."""
-    return "; ".join(lines(record, currency))
+    return "; ".join(render_lines(record, currency))

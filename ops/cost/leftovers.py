@@ -11,14 +11,14 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account
-from ops.aws.inventory import Inventory, billed_zones, made_by_emr, tags_of
-from ops.aws.refusals import why_not
-from ops.aws.studio import apps_of, label
+from ops.aws.inventory import Inventory, count_billed_zones, is_made_by_emr, read_tags
+from ops.aws.refusals import describe_refusal
+from ops.aws.studio import describe_app, list_apps
 from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.errors import NotAppliedError, TerraformError
-from ops.core.text import age, size
+from ops.core.text import format_age, format_size
 from ops.cost import ledger
-from ops.cost.billing import GIB, Item, RunningCosts, others
+from ops.cost.billing import GIB, Item, RunningCosts, split_arns
 from ops.prices import table as prices
 
 
@@ -41,7 +41,7 @@ class Lister:
         for cluster in self.inventory.clusters():
             cluster_id, state = cluster["Id"], cluster["Status"]["State"]
             self.clusters[cluster_id] = cluster["Name"]
-            since = age(cluster["Status"]["Timeline"]["CreationDateTime"], now)
+            since = format_age(cluster["Status"]["Timeline"]["CreationDateTime"], now)
             count, usd, inferred = self._nodes(cluster_id)
             nodes = f", {count} nodes with their volumes" if count else ""
             yield Item(
@@ -56,10 +56,10 @@ class Lister:
     def _removal(self, cluster_id: str) -> str:
         """What ends a cluster: its own command where Terraform knows it, which removes its network too."""
         try:
-            known = self.account.cluster["cluster_id"]
+            applied_id = self.account.cluster["cluster_id"]
         except (NotAppliedError, TerraformError):
-            known = None
-        if cluster_id == known:
+            applied_id = None
+        if cluster_id == applied_id:
             return f"make destroy ENV={self.env}"
         return f"aws emr terminate-clusters --cluster-ids {cluster_id} {self.where}"
 
@@ -74,7 +74,7 @@ class Lister:
         return len(live), usd, any(node.inferred for node in live)
 
     def _of_live_cluster(self, thing: Mapping[str, Any]) -> bool:
-        return tags_of(thing).get("aws:elasticmapreduce:job-flow-id") in self.clusters
+        return read_tags(thing).get("aws:elasticmapreduce:job-flow-id") in self.clusters
 
     def instances(self) -> Iterator[Item]:
         """Machines with our tags that belong to no live cluster."""
@@ -136,9 +136,9 @@ class Lister:
         """Interface endpoints, EMR's own too; those of S3 are free."""
         rate = self.book.service(self.region, "interface_endpoint")
         for endpoint in self.inventory.endpoints():
-            if not (zones := billed_zones(endpoint)):
+            if not (zones := count_billed_zones(endpoint)):
                 continue
-            of_emr, service = made_by_emr(endpoint), endpoint["ServiceName"].rpartition(".")[2]
+            of_emr, service = is_made_by_emr(endpoint), endpoint["ServiceName"].rpartition(".")[2]
             name = f"{ENDPOINT_NAME}, which EMR made" if of_emr else service
             yield Item(
                 kind="endpoint",
@@ -153,10 +153,10 @@ class Lister:
         """The Studio domain: what runs in it bills by the hour, its file system by what it holds."""
         for domain in self.inventory.domains():
             try:
-                running = [label(app) for app in apps_of(self.account.client("sagemaker"), domain["DomainId"])]
+                running = [describe_app(app) for app in list_apps(self.account.client("sagemaker"), domain["DomainId"])]
                 what = f"runs {', '.join(running)} (make studio-stop ends it)" if running else "nothing runs in it"
             except ClientError as error:
-                what = f"what runs in it was not listed: {why_not(error)[0]}"
+                what = f"what runs in it was not listed: {describe_refusal(error)[0]}"
             yield Item(
                 kind="Studio domain",
                 id=domain["DomainId"],
@@ -176,7 +176,7 @@ class Lister:
                 if error.response["Error"]["Code"] in ("NoSuchBucket", "404"):
                     continue
                 raise
-            about = f"{purpose}: {len(sizes):,} objects and versions, {size(sum(sizes))}"
+            about = f"{purpose}: {len(sizes):,} objects and versions, {format_size(sum(sizes))}"
             if purpose == "state":
                 about += "; holds the states of every environment of the account"
             yield Item(
@@ -185,11 +185,11 @@ class Lister:
                 about=about,
                 usd_month=sum(sizes) / GIB * rate.usd,
                 inferred=rate.as_of == prices.INFERRED,
-                remove=f"make purge ENV={self.env}" if purpose != "state" else removal_of_versions(name),
+                remove=f"make purge ENV={self.env}" if purpose != "state" else write_removal(name),
             )
 
 
-def removal_of_versions(bucket: str) -> str:
+def write_removal(bucket: str) -> str:
     """The command that empties a versioned bucket (a thousand versions a time) and deletes it."""
     query = "{Objects: [Versions,DeleteMarkers][].{Key:Key,VersionId:VersionId}}"
     return (
@@ -205,7 +205,7 @@ def list_running_costs(account: Account, book: prices.Book, *, buckets: bool = T
     ----------
     buckets : measure them too, which lists every object
     """
-    lister, found = Lister(account, book), RunningCosts()
+    lister, costs = Lister(account, book), RunningCosts()
     listings: Sequence[tuple[str, Callable[[], Iterator[Item]]]] = (
         ("clusters", lister.live_clusters),  # first: the others leave out what belongs to a live cluster
         ("instances", lister.instances),
@@ -218,14 +218,14 @@ def list_running_costs(account: Account, book: prices.Book, *, buckets: bool = T
     )
     for name, listing in listings:
         try:
-            found.items += listing()
+            costs.items += listing()
         except (ClientError, BotoCoreError) as error:
-            found.unseen.append(f"{name} were not listed: {why_not(error)[0]}")
+            costs.unseen.append(f"{name} were not listed: {describe_refusal(error)[0]}")
     try:
-        more, found.free = others(lister.inventory.arns(), account.target.env)
-        found.items += more
+        more, costs.free = split_arns(lister.inventory.arns(), account.target.env)
+        costs.items += more
     except (ClientError, BotoCoreError) as error:
-        found.unseen.append(f"what else has our tags was not listed: {why_not(error)[0]}")
+        costs.unseen.append(f"what else has our tags was not listed: {describe_refusal(error)[0]}")
     if account.target.emulated:  # a command for AWS, typed in another shell, would be one for a real account
-        found.items = [replace(item, remove="make local-down") for item in found.items]
-    return found
+        costs.items = [replace(item, remove="make local-down") for item in costs.items]
+    return costs

@@ -23,22 +23,22 @@ NOT_COUNTED = (
 )
 
 
-def rounded(amount: Decimal, digits: int = 6) -> Decimal:
+def round_amount(amount: Decimal, digits: int = 6) -> Decimal:
     """An amount to so many decimal places, halves up.
 
-    >>> rounded(Decimal("0.0000005")), rounded(Decimal("1.005"), 2)
+    >>> round_amount(Decimal("0.0000005")), round_amount(Decimal("1.005"), 2)
     (Decimal('0.000001'), Decimal('1.01'))
     """
     return amount.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
 
 
-def shown(amount: Decimal) -> str:
+def format_amount(amount: Decimal) -> str:
     """An amount for a reader: cents, and never 0.00 for something. More digits are in ``JSON=1``.
 
-    >>> shown(Decimal("12.345")), shown(Decimal("0.04567")), shown(Decimal("0")), shown(Decimal("0.00001"))
+    >>> tuple(format_amount(Decimal(usd)) for usd in ("12.345", "0.04567", "0", "0.00001"))
     ('12.35', '0.05', '0.00', 'below 0.01')
     """
-    return "below 0.01" if 0 < amount < Decimal("0.005") else f"{rounded(amount, 2):,}"
+    return "below 0.01" if 0 < amount < Decimal("0.005") else f"{round_amount(amount, 2):,}"
 
 
 @dataclass(frozen=True)
@@ -59,21 +59,21 @@ class Currency:
     def of(self, usd: Decimal) -> str:
         """Dollars, and as much of this currency: ``1.12 USD (1.00 EUR)``."""
         if self.code == "USD":
-            return f"{shown(usd)} USD"
-        return f"{shown(usd)} USD ({shown(usd * self.per_usd)} {self.code})"
+            return f"{format_amount(usd)} USD"
+        return f"{format_amount(usd)} USD ({format_amount(usd * self.per_usd)} {self.code})"
 
     def between(self, low: Decimal, high: Decimal) -> str:
         """A range of dollars, and of this currency: ``0.13 to 0.20 USD (0.12 to 0.18 EUR)``."""
-        said = f"{shown(low)} to {shown(high)} USD"
+        dollars = f"{format_amount(low)} to {format_amount(high)} USD"
         if self.code == "USD":
-            return said
-        return f"{said} ({shown(low * self.per_usd)} to {shown(high * self.per_usd)} {self.code})"
+            return dollars
+        return f"{dollars} ({format_amount(low * self.per_usd)} to {format_amount(high * self.per_usd)} {self.code})"
 
     def describe_rate(self) -> str:
         """The rate, for a footnote; empty for dollars."""
         if self.code == "USD":
             return ""
-        return f"1 USD = {rounded(self.per_usd, 4)} {self.code} ({self.as_of})"
+        return f"1 USD = {round_amount(self.per_usd, 4)} {self.code} ({self.as_of})"
 
 
 @cache
@@ -119,7 +119,7 @@ def read_currency(text: str = "") -> Currency:
     return Currency(code, per_eur / dollar, f"European Central Bank, {as_of}")
 
 
-def to_json(value: Any) -> str:
+def encode_amount(value: Any) -> str:
     """An amount as JSON keeps it: a string, which loses no digit."""
     if isinstance(value, Decimal):
         return str(value)

@@ -12,12 +12,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.aws.account import Account
 from ops.core.errors import NotAppliedError
 from ops.cost import candidates, estimate, ledger
-from ops.cost.ledger import TROUBLE, why_untold
+from ops.cost.ledger import TROUBLE, explain_missing
 from ops.cost.money import Currency, read_currency
-from ops.cost.speed import Speed, of_runs, of_types
+from ops.cost.speed import Speed, estimate_types_speed, find_measured_speed
 from ops.plan import pricing
 from ops.prices import table as prices
-from ops.prices.current import current
+from ops.prices.current import find_current
 from ops.terraform.variables import Size
 
 
@@ -32,10 +32,10 @@ class Quote:
 
     def lines(self, currency: Currency) -> list[str]:
         """Both for a reader."""
-        listed = candidates.lines(
+        listed = candidates.render_lines(
             self.candidates, images=self.images, minutes=self.minutes, currency=currency, env=self.estimate.env
         )
-        return [*estimate.lines(self.estimate, currency), *listed]
+        return [*estimate.render_lines(self.estimate, currency), *listed]
 
     def as_json(self, currency: Currency) -> dict[str, Any]:
         """Both for a program."""
@@ -43,7 +43,7 @@ class Quote:
         return estimate.as_json(self.estimate, currency) | {"candidates": listed}
 
 
-def quote(
+def make_quote(
     plan: Mapping[str, Any],
     *,
     env: str,
@@ -63,35 +63,35 @@ def quote(
     ------
     prices.UnknownPriceError : a type has no price in this region
     """
-    shape = pricing.shape(plan)
+    shape = pricing.read_shape(plan)
     if shape is None:
         return None
     images, precision = size.images, size.precision or "f32"
     measured = measured if precision == "f32" else None  # the ledger does not say in which precision a run was
-    speed = measured or of_types(pricing.worker_types(shape.fleets), precision)
-    found = estimate.estimate(plan, env=env, region=region, speed=speed, images=images, book=book)
+    speed = measured or estimate_types_speed(pricing.list_worker_types(shape.fleets), precision)
+    priced = estimate.estimate_cost(plan, env=env, region=region, speed=speed, images=images, book=book)
     listed = candidates.list_candidates(
         plan, region=region, images=images, book=book, measured=measured, precision=precision
     )
-    return Quote(found, listed, images, size.minutes) if found else None
+    return Quote(priced, listed, images, size.minutes) if priced else None
 
 
-def measured_speed(account: Account) -> Speed | None:
+def read_measured_speed(account: Account) -> Speed | None:
     """As the newest run in the ledger measured; None where there is none, or on the embedded AWS."""
     if not account.target.emulated:
         with contextlib.suppress(BotoCoreError, ClientError, NotAppliedError):
-            records = ledger.read(account.client("s3"), account.bucket("data"))
-            return of_runs([(record["to"], record) for record in records])
+            records = ledger.read_ledger(account.client("s3"), account.bucket("data"))
+            return find_measured_speed([(record["to"], record) for record in records])
     return None
 
 
-def before_apply(plan: Mapping[str, Any], account: Account, size: Size) -> list[str]:
+def describe_before_apply(plan: Mapping[str, Any], account: Account, size: Size) -> list[str]:
     """The estimate that is shown before the question whether to create a cluster; what cannot be told is said."""
     target = account.target
     try:
-        book = current(target.region, pricing.types(plan, unused=True), ask=not target.emulated)
-        speed = measured_speed(account)
-        price = quote(plan, env=target.env, region=target.region, book=book, size=size, measured=speed)
+        book = find_current(target.region, pricing.list_types(plan, unused=True), ask=not target.emulated)
+        speed = read_measured_speed(account)
+        price = make_quote(plan, env=target.env, region=target.region, book=book, size=size, measured=speed)
         return [f"   {line}" for line in price.lines(read_currency(account.currency))] if price else []
     except TROUBLE as error:
-        return [f"   the cost is not available: {why_untold(error)}"]
+        return [f"   the cost is not available: {explain_missing(error)}"]

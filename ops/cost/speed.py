@@ -41,7 +41,7 @@ BF16 = {"m7i, c7i": Decimal(198) / 90}
 """What ``PRECISION=bf16`` multiplies it by: measured on two cores of a Xeon with AMX (docs/performance.md)."""
 
 
-def of_bench(path: Path = BENCH) -> Speed:
+def read_bench_speed(path: Path = BENCH) -> Speed:
     """From the benchmark of the job on bare cores; half of it, because a vCPU is half a core.
 
     Raises
@@ -66,17 +66,17 @@ def _read_bench(path: Path) -> tuple[Decimal, Decimal, str, Decimal]:
         ) from error
 
 
-def share_of_job(path: Path = BENCH) -> Decimal:
+def read_job_share(path: Path = BENCH) -> Decimal:
     """Of what bare loops do on the same cores, the job does this.
 
     Raises
     ------
-    OperatorError : as `of_bench`
+    OperatorError : as `read_bench_speed`
     """
     return _read_bench(path)[3]
 
 
-def of_core(rate: float) -> Speed:
+def convert_core_rate(rate: float) -> Speed:
     """From what one core of this machine did with bare network and decoder; half of it, because a vCPU is half a core.
 
     Parameters
@@ -84,11 +84,11 @@ def of_core(rate: float) -> Speed:
     rate : images a second
     """
     return Speed(
-        Decimal(str(rate)) * share_of_job() * VCPU, "measured here on a sample, halved for a vCPU", inferred=True
+        Decimal(str(rate)) * read_job_share() * VCPU, "measured here on a sample, halved for a vCPU", inferred=True
     )
 
 
-def of_types(types: Iterable[str], precision: str = "f32", path: Path = BENCH) -> Speed:
+def estimate_types_speed(types: Iterable[str], precision: str = "f32", path: Path = BENCH) -> Speed:
     """Of the slowest processor that a list of types may bring: the benchmark's speed, scaled by what AWS says.
 
     In bf16 it is twice that on processors which have it; the others would refuse the run.
@@ -97,10 +97,10 @@ def of_types(types: Iterable[str], precision: str = "f32", path: Path = BENCH) -
     ------
     OperatorError : the benchmark's result cannot be read
     """
-    base = of_bench(path)
+    base = read_bench_speed(path)
     families = {type_.split(".")[0] for type_ in types}
-    found = [row for row in PROCESSORS if families & set(row[1])]
-    name, _, factor, why = min(found, key=lambda row: row[2], default=PROCESSORS[0])
+    processors = [row for row in PROCESSORS if families & set(row[1])]
+    name, _, factor, why = min(processors, key=lambda row: row[2], default=PROCESSORS[0])
     if precision == "bf16" and name in BF16:
         factor, why = factor * BF16[name], f"{why}; in bf16 {BF16[name]:.1f} times that, measured"
     return Speed(base.per_vcpu * factor, f"{base.source}; {name}: {why}", inferred=True)
@@ -113,7 +113,7 @@ def compute_families(path: Path = BENCH) -> dict[str, Any]:
     ------
     OperatorError : the benchmark's result cannot be read
     """
-    base = of_bench(path).per_vcpu
+    base = read_bench_speed(path).per_vcpu
     rates = {
         precision: {
             family: float(round(base * factor * times, 1))
@@ -128,16 +128,16 @@ def compute_families(path: Path = BENCH) -> dict[str, Any]:
 
 def list_processors(path: Path = BENCH) -> list[str]:
     """The speed of each processor, for a reader: ``m7i, c7i ~91, in bf16 ~200``."""
-    base = of_bench(path)
-    said = []
+    base = read_bench_speed(path)
+    texts = []
     for name, _, factor, _ in PROCESSORS:
         rate = base.per_vcpu * factor
         bf16 = f" (~{rate * BF16[name]:.0f} with PRECISION=bf16, the ratio measured)" if name in BF16 else ""
-        said.append(f"{name} ~{rate:.0f}{bf16}")
-    return said
+        texts.append(f"{name} ~{rate:.0f}{bf16}")
+    return texts
 
 
-def of_runs(runs: Iterable[tuple[str, Mapping[str, Any]]]) -> Speed | None:
+def find_measured_speed(runs: Iterable[tuple[str, Mapping[str, Any]]]) -> Speed | None:
     """From the newest of some runs on AWS that featurized enough; None where none did.
 
     Parameters

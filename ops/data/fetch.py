@@ -20,17 +20,17 @@ from ops.core.console import Console
 from ops.core.programs import inherited_environment
 from ops.data.fruits360 import (
     SPLITS,
-    Entry,
+    DatasetImage,
     Release,
     SourceUnreachableError,
     Stated,
-    complete,
+    complete_dataset,
 )
 
 STORE = ".fetch"
 
 
-def parse_listing(listing: bytes) -> tuple[list[Entry], dict[str, str]]:
+def parse_listing(listing: bytes) -> tuple[list[DatasetImage], dict[str, str]]:
     """Images of the two splits, and the hashes of the files beside them, from ``git ls-tree -r -z``."""
     images, beside = [], {}
     for line in listing.split(b"\0"):
@@ -41,13 +41,13 @@ def parse_listing(listing: bytes) -> tuple[list[Entry], dict[str, str]]:
             continue
         path, oid = PurePosixPath(os.fsdecode(name)), fields[2].decode()
         if len(path.parts) == 3 and path.parts[0] in SPLITS:
-            images.append(Entry(path, oid))
+            images.append(DatasetImage(path, oid))
         elif len(path.parts) == 1:
             beside[path.name] = oid
     return images, beside
 
 
-def blob_hash(data: bytes) -> str:
+def hash_blob(data: bytes) -> str:
     """Git's name for a file with this content."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
@@ -93,9 +93,9 @@ class _Store:
 
     def fetch(self, oids: list[str]) -> Iterator[tuple[str, bytes]]:
         """The contents of files by hash, in one request for those that are not here yet."""
-        if wanted := self._missing.intersection(oids):
-            self._fetch("--stdin", stdin="".join(f"{oid}\n" for oid in sorted(wanted)).encode())
-            self._missing -= wanted
+        if missing := self._missing.intersection(oids):
+            self._fetch("--stdin", stdin="".join(f"{oid}\n" for oid in sorted(missing)).encode())
+            self._missing -= missing
         names = "".join(f"{oid}\n" for oid in oids).encode()
         stream = self._git("cat-file", "--batch", stdin=names).stdout
         at = 0
@@ -157,18 +157,18 @@ class GitSource:
         """The commit and what it names."""
         self._store.open()
 
-    def listing(self) -> tuple[list[Entry], dict[str, bytes]]:
-        """See `fruits360.Source`."""
+    def listing(self) -> tuple[list[DatasetImage], dict[str, bytes]]:
+        """See `fruits360.DatasetSource`."""
         images, beside = parse_listing(self._store.listing())
         papers = {n: oid for n, oid in beside.items() if n.lower() == "readme.md" or n.upper().startswith("LICENSE")}
         texts = dict(self._store.fetch(list(papers.values())))
         return images, {name: texts[oid] for name, oid in papers.items()}
 
     def checksum(self, data: bytes) -> str:
-        """See `blob_hash`."""
-        return blob_hash(data)
+        """See `hash_blob`."""
+        return hash_blob(data)
 
-    def fetch(self, images: list[Entry]) -> Iterator[tuple[Entry, bytes]]:
+    def fetch(self, images: list[DatasetImage]) -> Iterator[tuple[DatasetImage, bytes]]:
         """All of them in one request."""
         contents = dict(self._store.fetch(sorted({image.oid for image in images})))
         for image in images:
@@ -179,6 +179,6 @@ class GitSource:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def fetch(release: Release, dest: Path, *, console: Console) -> Stated:
-    """Bring a release from git; see `fruits360.complete`."""
-    return complete(GitSource(release, dest / STORE), release, dest, console)
+def fetch_dataset(release: Release, dest: Path, *, console: Console) -> Stated:
+    """Bring a release from git; see `fruits360.complete_dataset`."""
+    return complete_dataset(GitSource(release, dest / STORE), release, dest, console)

@@ -25,13 +25,13 @@ SPLITS = ("Training", "Test")
 MANIFEST = ".fruits-360.json"
 
 
-class FetchError(OperatorError):
+class DatasetError(OperatorError):
     """The data set is not complete; the message says why and what to do."""
 
     exit_code = 2
 
 
-class SourceUnreachableError(FetchError):
+class SourceUnreachableError(DatasetError):
     """The source cannot be reached or refuses; what was fetched so far is kept."""
 
     exit_code = 3
@@ -98,7 +98,7 @@ def parse_readme(text: str) -> Stated:
     stated = {}
     for name, pattern in patterns.items():
         if (match := re.search(pattern, text)) is None:
-            raise FetchError(
+            raise DatasetError(
                 f"The data set's readme does not state its {name}, so nothing can be checked against it."
                 " Fix: choose another VERSION=."
             )
@@ -107,7 +107,7 @@ def parse_readme(text: str) -> Stated:
 
 
 @dataclass(frozen=True)
-class Entry:
+class DatasetImage:
     """An image of the pinned version: its path, and the checksum of its content that the source names."""
 
     path: PurePosixPath
@@ -118,7 +118,7 @@ class Entry:
         return self.path.parts[1]
 
 
-def compare(stated: Stated, images: Iterable[Entry], where: str) -> None:
+def require_stated_counts(stated: Stated, images: Iterable[DatasetImage], where: str) -> None:
     """Compare the counts of a listing with those stated.
 
     Raises
@@ -131,29 +131,30 @@ def compare(stated: Stated, images: Iterable[Entry], where: str) -> None:
     for image in images:
         per_split[image.path.parts[0]] += 1
         classes.add(image.label)
-    found = (per_split["Training"], per_split["Test"], len(classes))
-    wanted = (stated.training, stated.test, stated.classes)
-    if found != wanted:
-        raise FetchError(
-            f"{where} holds {found[0]} Training and {found[1]} Test images of"
-            f" {found[2]} classes, but its readme states {wanted[0]}, {wanted[1]} and {wanted[2]}."
-            " Fix: choose another VERSION=, or another source."
+    counts = (per_split["Training"], per_split["Test"], len(classes))
+    if counts != (stated.training, stated.test, stated.classes):
+        raise DatasetError(
+            f"{where} holds {counts[0]} Training and {counts[1]} Test images of {counts[2]} classes, but its readme"
+            f" states {stated.training}, {stated.test} and {stated.classes}. Fix: choose another VERSION=, or another "
+            "source."
         )
 
 
 @contextmanager
-def exclusively(dest: Path) -> Iterator[None]:
+def lock_folder(dest: Path) -> Iterator[None]:
     """One fetch a folder at a time."""
     dest.mkdir(parents=True, exist_ok=True)
     with (dest / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FetchError(f"Another run is fetching into {dest}. Fix: wait for it, or give another DEST=.") from None
+            raise DatasetError(
+                f"Another run is fetching into {dest}. Fix: wait for it, or give another DEST=."
+            ) from None
         yield
 
 
-def write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
@@ -161,42 +162,42 @@ def write(path: Path, data: bytes) -> None:
     part.replace(path)
 
 
-def strangers(dest: Path, images: Iterable[Entry]) -> list[str]:
+def list_strangers(dest: Path, images: Iterable[DatasetImage]) -> list[str]:
     """Files in the splits' folders that are not of the data set: they would be taken for its images."""
     known = {str(image.path) for image in images}
-    there = (p.relative_to(dest).as_posix() for s in SPLITS for p in (dest / s).rglob("*") if p.is_file())
+    present = (p.relative_to(dest).as_posix() for s in SPLITS for p in (dest / s).rglob("*") if p.is_file())
     # Hidden ones are not: the desktop's own (.DS_Store) must not be in the way.
-    return sorted(name for name in there if name not in known and not name.rpartition("/")[2].startswith("."))
+    return sorted(name for name in present if name not in known and not name.rpartition("/")[2].startswith("."))
 
 
-def tidy(dest: Path) -> None:
+def remove_parts(dest: Path) -> None:
     """Remove the half-written files of a killed run."""
     for split in SPLITS:
         for part in (dest / split).rglob(".*.part"):
             part.unlink()
 
 
-def read_manifest(path: Path) -> tuple[str, list[Entry], Stated] | None:
+def read_manifest(path: Path) -> tuple[str, list[DatasetImage], Stated] | None:
     """The pin, the images and the counts of an earlier run; None where there is none, or it is damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        images = [Entry(PurePosixPath(name), oid) for name, oid in content["images"].items()]
+        images = [DatasetImage(PurePosixPath(name), oid) for name, oid in content["images"].items()]
         return str(content["commit"]), images, Stated(**content["stated"])
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def write_manifest(path: Path, pin: str, release: Release, images: Iterable[Entry], stated: Stated) -> None:
+def write_manifest(path: Path, pin: str, release: Release, images: Iterable[DatasetImage], stated: Stated) -> None:
     """Keep what was learnt, under the pin."""
     content = asdict(release) | {
         "commit": pin,
         "stated": asdict(stated),
         "images": {str(image.path): image.oid for image in images},
     }
-    write(path, json.dumps(content, indent=0, ensure_ascii=True).encode())
+    write_whole(path, json.dumps(content, indent=0, ensure_ascii=True).encode())
 
 
-class Source(Protocol):
+class DatasetSource(Protocol):
     """Where a version comes from.
 
     Attributes
@@ -214,20 +215,20 @@ class Source(Protocol):
     def open(self) -> None:
         """Make ready; raises `SourceUnreachableError`."""
 
-    def listing(self) -> tuple[list[Entry], dict[str, bytes]]:
+    def listing(self) -> tuple[list[DatasetImage], dict[str, bytes]]:
         """The images of both splits, and the contents of readme and licence by name."""
 
     def checksum(self, data: bytes) -> str:
         """What the source would name this content."""
 
-    def fetch(self, images: list[Entry]) -> Iterator[tuple[Entry, bytes]]:
+    def fetch(self, images: list[DatasetImage]) -> Iterator[tuple[DatasetImage, bytes]]:
         """The contents of images, each with its own checksum."""
 
     def close(self) -> None:
         """Remove what is needed no more."""
 
 
-def complete(source: Source, release: Release, dest: Path, console: Console) -> Stated:
+def complete_dataset(source: DatasetSource, release: Release, dest: Path, console: Console) -> Stated:
     """Bring the data set below ``dest``, as ``Training/<class>/*.jpg`` and ``Test/<class>/*.jpg``.
 
     Complete and right: nothing is asked of the network. Incomplete: only what is missing is fetched.
@@ -242,15 +243,15 @@ def complete(source: Source, release: Release, dest: Path, console: Console) -> 
     FetchError
         If the source cannot be reached, or it, or ``dest``, holds something other than its readme states.
     """
-    with exclusively(dest):
+    with lock_folder(dest):
         return _complete(source, release, dest, console)
 
 
-def _complete(source: Source, release: Release, dest: Path, console: Console) -> Stated:
-    tidy(dest)
+def _complete(source: DatasetSource, release: Release, dest: Path, console: Console) -> Stated:
+    remove_parts(dest)
     manifest = read_manifest(dest / MANIFEST)
     if manifest and manifest[0] != source.pin:
-        raise FetchError(
+        raise DatasetError(
             f"{dest} holds another version of Fruits-360, or the same from another source. Fix: give another DEST=, or"
             " remove it."
         )
@@ -262,23 +263,23 @@ def _complete(source: Source, release: Release, dest: Path, console: Console) ->
         images, papers = source.listing()
         readme = next((papers[name] for name in sorted(papers) if name.lower() == "readme.md"), None)
         if readme is None:
-            raise FetchError(f"{source.where} holds no readme to check against. Fix: choose another VERSION=.")
+            raise DatasetError(f"{source.where} holds no readme to check against. Fix: choose another VERSION=.")
         stated = parse_readme(readme.decode(errors="replace"))
         if stated.version != release.version:
-            raise FetchError(
+            raise DatasetError(
                 f"{source.where} is version {stated.version}, not {release.version}. Fix: choose another VERSION=."
             )
-        compare(stated, images, source.where)
+        require_stated_counts(stated, images, source.where)
         for name, text in papers.items():
-            write(dest / name, text)
+            write_whole(dest / name, text)
         write_manifest(dest / MANIFEST, source.pin, release, images, stated)
 
-    if unknown := strangers(dest, images):
-        raise FetchError(
+    if unknown := list_strangers(dest, images):
+        raise DatasetError(
             f"{dest} holds {len(unknown)} files that are not of the data set (such as {unknown[0]})."
             " Fix: move them, or give another DEST=."
         )
-    missing: dict[str, list[Entry]] = {}
+    missing: dict[str, list[DatasetImage]] = {}
     for image in images:
         if not _right(dest / image.path, image.oid, source.checksum):
             missing.setdefault(image.label, []).append(image)
@@ -296,7 +297,9 @@ def _right(path: Path, oid: str, checksum: Callable[[bytes], str]) -> bool:
         return False
 
 
-def _bring(source: Source, missing: Mapping[str, list[Entry]], dest: Path, total: int, console: Console) -> None:
+def _bring(
+    source: DatasetSource, missing: Mapping[str, list[DatasetImage]], dest: Path, total: int, console: Console
+) -> None:
     here = total - sum(map(len, missing.values()))
     if here:
         console.print(f"{here} of {total} images are here already")
@@ -311,7 +314,7 @@ def _bring(source: Source, missing: Mapping[str, list[Entry]], dest: Path, total
         for number, (label, images) in enumerate(sorted(missing.items()), 1):
             progress.update(task, description=label)
             for image, data in source.fetch(images):
-                write(dest / image.path, data)
+                write_whole(dest / image.path, data)
                 here += 1
                 progress.update(task, completed=here)
             if not console.is_terminal and (number % 10 == 0 or number == len(missing)):

@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ops.core.console import Console
-from ops.data.fruits360 import SPLITS, Entry, FetchError, Release, SourceUnreachableError, Stated, parse_readme
+from ops.data.fruits360 import SPLITS, DatasetError, DatasetImage, Release, SourceUnreachableError, Stated, parse_readme
 
 DATASET = "moltean/fruits"
 HOST = "https://www.kaggle.com"
@@ -109,12 +109,12 @@ class Api:
     def _call(self, path: str) -> tuple[int, Message, bytes]:
         answer = _ask(f"{self._host}/api/v1/{path}", {"Authorization": self._key.header})
         if answer[0] in (401, 403):
-            raise FetchError(
+            raise DatasetError(
                 f"Kaggle does not take the key of {self._key.username} (answer {answer[0]}). Fix: create a new token,"
                 " or accept the terms on the data set's page."
             )
         if answer[0] == 404:
-            raise FetchError(
+            raise DatasetError(
                 f"Kaggle has no such {path.partition('?')[0]}. Fix: another KAGGLE_VERSION=, or SOURCE=github."
             )
         return answer
@@ -157,11 +157,11 @@ class Remote(io.RawIOBase):
         return len(data)
 
     def _range(self, first: int, last: int) -> tuple[bytes, Message]:
-        wanted = {"Range": f"bytes={first}-{last}"}
-        status, headers, data = _ask(self._address, wanted)
+        header = {"Range": f"bytes={first}-{last}"}
+        status, headers, data = _ask(self._address, header)
         if status in (400, 401, 403):  # the signature has expired
             self._address = self._api.archive_address(self._number)
-            status, headers, data = _ask(self._address, wanted)
+            status, headers, data = _ask(self._address, header)
         if status != 206 or len(data) != last - first + 1:
             raise SourceUnreachableError(
                 f"Kaggle's store gives no part of the archive (answer {status}). Fix: run the same command again, or"
@@ -170,7 +170,7 @@ class Remote(io.RawIOBase):
         return data, headers
 
 
-def checksum(data: bytes) -> str:
+def compute_checksum(data: bytes) -> str:
     """As a zip names a content: CRC-32 and length."""
     return f"{zlib.crc32(data):08x}-{len(data)}"
 
@@ -186,32 +186,32 @@ class Variant:
     members : the zip's own entries, by our path
     """
 
-    images: list[Entry]
+    images: list[DatasetImage]
     papers: dict[str, zipfile.ZipInfo]
     members: dict[PurePosixPath, zipfile.ZipInfo]
 
 
-def variants(members: list[zipfile.ZipInfo]) -> list[Variant]:
+def list_variants(members: list[zipfile.ZipInfo]) -> list[Variant]:
     """The data sets in an archive, those in full size left out.
 
     A split lies below some folders: ``fruits-360_100x100/fruits-360/Training/Apple 6/r0_103_100.jpg``.
     """
-    found: dict[PurePosixPath, Variant] = {}
+    by_root: dict[PurePosixPath, Variant] = {}
     for member in members:
         path = PurePosixPath(member.filename)
         if not member.is_dir() and len(path.parts) >= 3 and path.parts[-3] in SPLITS and ".." not in path.parts:
             root = PurePosixPath(*path.parts[:-3])
             if "original-size" in str(root).lower():
                 continue
-            variant = found.setdefault(root, Variant([], {}, {}))
+            variant = by_root.setdefault(root, Variant([], {}, {}))
             inner = PurePosixPath(*path.parts[-3:])
-            variant.images.append(Entry(inner, f"{member.CRC:08x}-{member.file_size}"))
+            variant.images.append(DatasetImage(inner, f"{member.CRC:08x}-{member.file_size}"))
             variant.members[inner] = member
     for member in members:
         path = PurePosixPath(member.filename)
-        if path.parent in found and (path.name.lower() == "readme.md" or path.name.upper().startswith("LICENSE")):
-            found[path.parent].papers[path.name] = member
-    return [found[root] for root in sorted(found)]
+        if path.parent in by_root and (path.name.lower() == "readme.md" or path.name.upper().startswith("LICENSE")):
+            by_root[path.parent].papers[path.name] = member
+    return [by_root[root] for root in sorted(by_root)]
 
 
 def _as_numbers(version: str) -> tuple[int, ...]:
@@ -242,31 +242,31 @@ class KaggleSource:
         self._archive = self._table(self._number)
         self.where = f"Kaggle's {DATASET}, number {self._number},"
 
-    def listing(self) -> tuple[list[Entry], dict[str, bytes]]:
-        """See `fruits360.Source`."""
+    def listing(self) -> tuple[list[DatasetImage], dict[str, bytes]]:
+        """See `fruits360.DatasetSource`."""
         variant = self._variant(self._opened())
         return variant.images, {name: self._opened().read(member) for name, member in variant.papers.items()}
 
     def checksum(self, data: bytes) -> str:
-        """See `checksum`."""
-        return checksum(data)
+        """See `compute_checksum`."""
+        return compute_checksum(data)
 
-    def fetch(self, images: list[Entry]) -> Iterator[tuple[Entry, bytes]]:
+    def fetch(self, images: list[DatasetImage]) -> Iterator[tuple[DatasetImage, bytes]]:
         """In the order of the archive, so that one range holds many."""
         archive = self._opened()
         members = self._variant(archive).members
-        there = [(image, members[image.path]) for image in images if image.path in members]
-        if len(there) != len(images):
-            raise FetchError(f"{self.where} lacks images that it listed before. Fix: another DEST=.")
-        for image, member in sorted(there, key=lambda pair: pair[1].header_offset):
+        members_ = [(image, members[image.path]) for image in images if image.path in members]
+        if len(members_) != len(images):
+            raise DatasetError(f"{self.where} lacks images that it listed before. Fix: another DEST=.")
+        for image, member in sorted(members_, key=lambda pair: pair[1].header_offset):
             try:
                 data = archive.read(member)
             except (zipfile.BadZipFile, zlib.error) as error:
                 raise SourceUnreachableError(
                     f"{image.path} arrived damaged ({error}). Fix: run the same command again."
                 ) from None
-            if checksum(data) != image.oid:
-                raise FetchError(f"{image.path} is not the one listed before. Fix: another DEST=.")
+            if compute_checksum(data) != image.oid:
+                raise DatasetError(f"{image.path} is not the one listed before. Fix: another DEST=.")
             yield image, data
 
     def close(self) -> None:
@@ -291,40 +291,40 @@ class KaggleSource:
 
     def _variant(self, archive: zipfile.ZipFile) -> Variant:
         """The one whose readme is the release's; else the first, whose readme then says what it is."""
-        found = variants(archive.infolist())
-        if not found:
-            raise FetchError(
+        candidates = list_variants(archive.infolist())
+        if not candidates:
+            raise DatasetError(
                 f"{self.where} holds no Training and Test. Fix: another KAGGLE_VERSION=, or SOURCE=github."
             )
-        for variant in found:
+        for variant in candidates:
             stated = _stated(archive, variant)
             if stated is not None and stated.version == self._release.version:
                 return variant
-        return found[0]
+        return candidates[0]
 
     def _find(self) -> int:
         """Kaggle's number of the release: versions are dates that grow with the numbers, so by halving."""
         low, high = 1, self._api.newest()
-        wanted = _as_numbers(self._release.version)
-        seen: dict[int, str] = {}
+        target = _as_numbers(self._release.version)
+        versions: dict[int, str] = {}
         while low <= high:
             number = (low + high) // 2
             with self._table(number) as archive:
                 stated = _stated(archive, self._variant(archive))
             if stated is None:
-                raise FetchError(
+                raise DatasetError(
                     f"Kaggle's number {number} holds no readme to compare by. Fix: KAGGLE_VERSION=number, or"
                     " SOURCE=github."
                 )
-            seen[number] = stated.version
-            if _as_numbers(stated.version) == wanted:
+            versions[number] = stated.version
+            if _as_numbers(stated.version) == target:
                 return number
-            if _as_numbers(stated.version) < wanted:
+            if _as_numbers(stated.version) < target:
                 low = number + 1
             else:
                 high = number - 1
-        looked = ", ".join(f"{number} is {version}" for number, version in sorted(seen.items()))
-        raise FetchError(
+        looked = ", ".join(f"{number} is {version}" for number, version in sorted(versions.items()))
+        raise DatasetError(
             f"Kaggle does not hold version {self._release.version} where it was looked for ({looked}). Fix: another"
             " VERSION=, KAGGLE_VERSION=number, or SOURCE=github."
         )
@@ -335,6 +335,6 @@ def _stated(archive: zipfile.ZipFile, variant: Variant) -> Stated | None:
         if name.lower() == "readme.md":
             try:
                 return parse_readme(archive.read(member).decode(errors="replace"))
-            except FetchError:
+            except DatasetError:
                 return None
     return None

@@ -27,7 +27,7 @@ class SampleError(OperatorError):
     exit_code = 2
 
 
-def choose(found: list[FoundImage], *, classes: int, images: int, seed: int) -> list[FoundImage]:
+def choose_images(listed: list[FoundImage], *, classes: int, images: int, seed: int) -> list[FoundImage]:
     """Choose ``images`` images from each of ``classes`` classes.
 
     Classes with fewer images are not eligible, so that the sample is balanced.
@@ -37,7 +37,7 @@ def choose(found: list[FoundImage], *, classes: int, images: int, seed: int) -> 
     SampleError
         If fewer than ``classes`` classes have ``images`` images.
     """
-    sizes = Counter(image.label for image in found)
+    sizes = Counter(image.label for image in listed)
     eligible = [label for label, size in sizes.items() if size >= images]
     if len(eligible) < classes:
         largest = ", ".join(f"{label} ({size})" for label, size in sizes.most_common(3))
@@ -52,7 +52,7 @@ def choose(found: list[FoundImage], *, classes: int, images: int, seed: int) -> 
 
     chosen = set(sorted(eligible, key=lot)[:classes])
     by_class: dict[str, list[FoundImage]] = {label: [] for label in chosen}
-    for image in found:
+    for image in listed:
         if image.label in chosen:
             by_class[image.label].append(image)
     return sorted(
@@ -62,7 +62,7 @@ def choose(found: list[FoundImage], *, classes: int, images: int, seed: int) -> 
     )
 
 
-def subsample(
+def cut_subsample(
     source: Path, dest: Path, *, classes: int = 5, images: int = 5, seed: int = 0
 ) -> tuple[dict[str, int], LeftOut]:
     """Copy a balanced subsample of the images below ``source`` to ``dest``, keeping their relative paths.
@@ -83,29 +83,29 @@ def subsample(
     """
     if not source.is_dir():
         raise SampleError(f"{source} is not a folder. Fix: give the folder that holds the classes with SOURCE=.")
-    here, there = source.resolve(), dest.resolve()
-    if there == here or here in there.parents or there in here.parents:
+    origin, target = source.resolve(), dest.resolve()
+    if target == origin or origin in target.parents or target in origin.parents:
         raise SampleError(
             f"DEST={dest} and SOURCE={source} lie one in the other. Fix: give a DEST outside of the source."
         )
     try:
-        found, left = find_images(source)
-        if not found:
-            others = f": {left.sentence()}" if left else ""
+        listed, left_out = find_images(source)
+        if not listed:
+            others = f": {left_out.sentence()}" if left_out else ""
             raise SampleError(f"there is no image below {source}{others.rstrip('.')}. Fix: give a folder of images.")
-        chosen = choose(found, classes=classes, images=images, seed=seed)
+        chosen = choose_images(listed, classes=classes, images=images, seed=seed)
         counts = dict(Counter(image.label for image in chosen))
-        wanted = {_place(image): source / image.path for image in chosen}
+        copies = {_place(image): source / image.path for image in chosen}
         if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
-            if _same(dest, wanted):
-                return counts, left
+            if _same(dest, copies):
+                return counts, left_out
             raise SampleError(f"{dest} already holds something else. Fix: remove it, or give another DEST=.")
-        _copy(wanted, dest)
+        _copy(copies, dest)
     except StorageError as error:
         raise SampleError(str(error)) from error
     except OSError as error:
         raise SampleError(f"{error.filename}: {error.strerror}. Fix: make it accessible, or choose another.") from error
-    return counts, left
+    return counts, left_out
 
 
 def _place(image: FoundImage) -> PurePosixPath:
@@ -113,19 +113,19 @@ def _place(image: FoundImage) -> PurePosixPath:
     return image.path if len(image.path.parts) > 1 else image.label / image.path
 
 
-def _same(dest: Path, wanted: Mapping[PurePosixPath, Path]) -> bool:
-    there = {PurePosixPath(p.relative_to(dest).as_posix()) for p in dest.rglob("*") if not p.is_dir()}
-    return there == wanted.keys() and all(
-        filecmp.cmp(origin, dest / place, shallow=False) for place, origin in wanted.items()
+def _same(dest: Path, copies: Mapping[PurePosixPath, Path]) -> bool:
+    present = {PurePosixPath(p.relative_to(dest).as_posix()) for p in dest.rglob("*") if not p.is_dir()}
+    return present == copies.keys() and all(
+        filecmp.cmp(origin, dest / place, shallow=False) for place, origin in copies.items()
     )
 
 
-def _copy(wanted: Mapping[PurePosixPath, Path], dest: Path) -> None:
+def _copy(copies: Mapping[PurePosixPath, Path], dest: Path) -> None:
     dest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=dest.parent, prefix=f".{dest.name}.") as half:
         whole = Path(half) / "sample"
         whole.mkdir()
-        for place, origin in wanted.items():
+        for place, origin in copies.items():
             (whole / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(origin, whole / place)
         if dest.exists():

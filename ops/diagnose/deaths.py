@@ -69,11 +69,11 @@ class Death:
     block: str
 
 
-def parse(text: str) -> Iterator[Death]:
+def parse_deaths(text: str) -> Iterator[Death]:
     """The ends that a log reports, in its order.
 
-    >>> [death.code for death in parse("… container_1_0001_01_000002 … AM Container for appattempt_1_0001_000001 "
-    ...     "exited with  exitCode: 13")]
+    >>> [death.code for death in parse_deaths("… container_1_0001_01_000002 … AM Container for appattempt_1_0001_"
+    ...     "000001 exited with  exitCode: 13")]
     [13]
     """
     lines = text.split("\n")

@@ -58,7 +58,7 @@ def read_end(evidence: Evidence) -> End:
     """How a step ended: what EMR says of it, else the controller, else YARN's client, else the master."""
     documents = evidence.find_documents("step", "driver", "controller")
     text = "\n".join(document.text for document in documents if document.role != "controller")
-    report, killed = client.parse(text), _KILLED.search(text)
+    report, killed = client.parse_report(text), _KILLED.search(text)
     outcome = _OF_STATE.get(evidence.state, "unknown") if evidence.stated else "unknown"
     if outcome == "unknown":
         outcome = _read_outcome(documents, text, report)

@@ -96,11 +96,11 @@ class Chain:
         return all(_EMPTY.search(link.summary) or AFTERMATH.search(link.summary) for link in self.links)
 
 
-def parse(text: str) -> list[Chain]:
+def parse_exceptions(text: str) -> list[Chain]:
     r"""The chains in a text, in its order; the last `MOST` of them. Never raises.
 
     >>> text = 'Exception in thread "main" a.b.OuterException: no\n\tat x.Y(Z)\nCaused by: c.InnerError: why\n'
-    >>> [(chain.deepest.summary, chain.ends) for chain in parse(text)]
+    >>> [(chain.deepest.summary, chain.ends) for chain in parse_exceptions(text)]
     [('c.InnerError: why', True)]
     """
     chains: deque[Chain] = deque(maxlen=MOST)
@@ -148,7 +148,7 @@ def parse(text: str) -> list[Chain]:
     return list(chains)
 
 
-def choose(chains: list[Chain]) -> Chain | None:
+def choose_exception(chains: list[Chain]) -> Chain | None:
     """The chain that a log ended with: rather one that ended a program, never one that says nothing itself."""
     telling = [chain for chain in chains if not chain.is_empty and (chain.ends or not chain.is_mild)]
     ending = [chain for chain in telling if chain.ends]

@@ -92,7 +92,7 @@ class ClusterShelf:
 
     def __init__(self, s3: Any, uri: str, cluster_id: str) -> None:
         self.logs = open_logs(uri, s3)
-        bucket, _ = layout.split_uri(uri)
+        bucket, _ = layout.split_s3_uri(uri)
         self._causes = open_logs(f"s3://{bucket}/{layout.cause_folder(cluster_id)}", s3)
 
     def step(self, step_id: str) -> list[Log]:
@@ -185,7 +185,7 @@ def read_step_documents(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...
 
 def _choose_executor_logs(executors: list[Log], drivers: list[Document]) -> list[Log]:
     """All that some containers left: of those that a driver says ended early, in that order; then of the last ones."""
-    names = [death.container for d in drivers for death in deaths.parse(d.text) if death.container]
+    names = [death.container for d in drivers for death in deaths.parse_deaths(d.text) if death.container]
     names += [name for d in drivers for name in _NAMED_CONTAINER.findall(d.text)]
     latest = sorted({log.container: log.modified for log in executors}.items(), key=lambda pair: pair[1], reverse=True)
     existing = {log.container for log in executors}
@@ -218,7 +218,7 @@ def read_node_documents(
     shelf: Shelf, nodes: tuple[ClusterInstance, ...], documents: tuple[Document, ...]
 ) -> tuple[Document, ...]:
     """What the nodes' own logs say, of the nodes that containers ended on which nothing ended on purpose."""
-    ends = [death for d in documents if d.role in ("driver", "step") for death in deaths.parse(d.text)]
+    ends = [death for d in documents if d.role in ("driver", "step") for death in deaths.parse_deaths(d.text)]
     hosts = [layout.host_in(death.host) for death in ends if death.code and not deaths.is_aftermath(death)]
     if any(death.process == "master" and not death.host for death in ends):
         hosts += [

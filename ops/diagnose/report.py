@@ -11,7 +11,7 @@ from ops.diagnose.deaths import cut_aftermath
 from ops.diagnose.evidence import Evidence
 from ops.diagnose.render import as_text
 from ops.diagnose.verdict import Verdict
-from ops.plan.masking import HIDDEN, masked
+from ops.plan.masking import HIDDEN, mask_text
 
 MOST_DOCUMENTS = 4
 LINES = 40
@@ -45,7 +45,7 @@ def hide_secrets(text: str) -> str:
     """
     text = _SIGNED.sub(r"\1(signed)", text)
     text = _SECRET.sub(lambda match: f"{match[1]}{match[2]}{HIDDEN}", text)
-    text = masked(text)
+    text = mask_text(text)
     text = _HOME.sub(r"\1(user)", _HOST.sub("(host)", text))
     return _ADDRESS_6.sub("(address)", _ADDRESS.sub("(address)", text))
 

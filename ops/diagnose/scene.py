@@ -98,9 +98,13 @@ class Scene:
         texts = [str(self.record.get("traceback") or "")] if self.record else []
         for role in ("driver", "step", "bootstrap"):
             texts += [document.text for document in self.evidence.find_documents(role)]
-        chosen = [traceback for text in texts if (traceback := tracebacks.choose(tracebacks.parse(text))) is not None]
+        chosen = [
+            traceback
+            for text in texts
+            if (traceback := tracebacks.choose_traceback(tracebacks.parse_tracebacks(text))) is not None
+        ]
         for document in self.evidence.find_documents("executor"):
-            if traceback := tracebacks.choose(tracebacks.parse(document.text)):
+            if traceback := tracebacks.choose_traceback(tracebacks.parse_tracebacks(document.text)):
                 chosen.append(replace(traceback, link="nested"))  # a worker's, which a driver would carry
         with_source = [traceback for traceback in chosen if traceback.has_ours and not traceback.is_wrapper]
         return next(iter([*with_source, *chosen]), None)
@@ -109,7 +113,7 @@ class Scene:
     def chain(self) -> Chain | None:
         """The JVM's exception that ended the driver, or that made the client give up."""
         for document in self.evidence.find_documents("driver", "step"):
-            chain = exceptions.choose(exceptions.parse(document.text))
+            chain = exceptions.choose_exception(exceptions.parse_exceptions(document.text))
             if chain is not None and chain.ends:
                 return chain
         return None
@@ -118,7 +122,7 @@ class Scene:
     def reported_chain(self) -> Chain | None:
         """The last exception that driver or client only report, where none ended them."""
         for document in self.evidence.find_documents("driver", "step"):
-            chain = exceptions.choose(exceptions.parse(deaths.cut_aftermath(document.text)))
+            chain = exceptions.choose_exception(exceptions.parse_exceptions(deaths.cut_aftermath(document.text)))
             if chain is not None:
                 return chain
         return None
@@ -127,7 +131,7 @@ class Scene:
     def executors_chain(self) -> Chain | None:
         """An exception that an executor reports before anything told it to end."""
         for document in self.evidence.find_documents("executor"):
-            chain = exceptions.choose(exceptions.parse(deaths.cut_aftermath(document.text)))
+            chain = exceptions.choose_exception(exceptions.parse_exceptions(deaths.cut_aftermath(document.text)))
             if chain is not None:
                 return chain
         return None
@@ -135,7 +139,9 @@ class Scene:
     @cached_property
     def deaths(self) -> tuple[Death, ...]:
         """Processes that ended, as driver and client report them."""
-        return tuple(death for d in self.evidence.find_documents("driver", "step") for death in deaths.parse(d.text))
+        return tuple(
+            death for d in self.evidence.find_documents("driver", "step") for death in deaths.parse_deaths(d.text)
+        )
 
     @cached_property
     def master_host(self) -> str:
@@ -303,7 +309,7 @@ def find_telling_lines(document: Document) -> list[str]:
     lines = document.text.split("\n")
     picked = [line for line in lines if _STEP_SAYS.search(line)][-LAST_LINES:]
     if document.role == "driver":
-        raised = tracebacks.choose(tracebacks.parse(document.text))
+        raised = tracebacks.choose_traceback(tracebacks.parse_tracebacks(document.text))
         picked += raised.words.split("\n") if raised else []
     return picked
 

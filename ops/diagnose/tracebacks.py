@@ -148,10 +148,11 @@ class Traceback:
         return " ".join(f"{self.exception}: {self.message}".split()) if self.message.strip() else self.exception
 
 
-def parse(text: str) -> list[Traceback]:
+def parse_tracebacks(text: str) -> list[Traceback]:
     r"""The tracebacks in a text, in its order; the last `MOST` of them. Never raises.
 
-    >>> found = parse('x\nTraceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\nValueError: no\n')
+    >>> text = 'x\nTraceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\nValueError: no\n'
+    >>> found = parse_tracebacks(text)
     >>> found[0].exception, found[0].message, found[0].frames[0].source
     ('ValueError', 'no', 'g()')
     """
@@ -236,7 +237,7 @@ def _merge_nested(chosen: Traceback, tracebacks: list[Traceback]) -> Traceback:
     return replace(chosen, exception=inside[-1].exception, message=inside[-1].message, text=text)
 
 
-def choose(tracebacks: list[Traceback]) -> Traceback | None:
+def choose_traceback(tracebacks: list[Traceback]) -> Traceback | None:
     """The traceback that explains a failure.
 
     The last one, but: not one that only carries another (Spark's), not one that was raised from another (that is its

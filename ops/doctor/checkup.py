@@ -10,38 +10,38 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.request import DEFAULT_MODEL
 
 from ops.aws.account import Account, Place, offline_target
-from ops.aws.state_bucket import NoStateError, region_of
+from ops.aws.state_bucket import NoStateError, find_region
 from ops.core.console import Console
 from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
 from ops.core.target import Target
 from ops.cost import billing as bill_lines
 from ops.cost.leftovers import list_running_costs
 from ops.doctor import cloud, images, machine
-from ops.doctor.finding import FAILURE, Finding, attempt, failed, unchecked
+from ops.doctor.finding import FAILURE, Finding, attempt, explain_failure, unchecked
 from ops.doctor.requirements import ClusterNeeds, read_ends_of_support, read_european_regions, read_needs
 from ops.lifecycle.upload import PREFIX
 from ops.plan import policies
 from ops.prices import table as prices
-from ops.prices.current import current
-from ops.terraform.offline import planned
+from ops.prices.current import find_current
+from ops.terraform.offline import plan_cluster
 from ops.terraform.variables import Size
 
 ASKED = "vCPUs, types, release, block public access, buckets and time"
 NO_EMULATOR = "the embedded AWS of ENV=local is not running"
 
 
-def plan_of(target: Target, size: Size) -> tuple[list[Finding], dict[str, Any] | None]:
+def try_plan(target: Target, size: Size) -> tuple[list[Finding], dict[str, Any] | None]:
     """The cluster's plan, offline; or the finding that there is none, with Terraform's reason."""
     try:
-        plan = planned(target, size)
+        plan = plan_cluster(target, size)
     except (TerraformError, OperatorError) as error:
-        return [failed("plan", error)], None
-    if broken := policies.check(plan, region=target.region):
+        return [explain_failure("plan", error)], None
+    if broken := policies.check_plan(plan, region=target.region):
         return [Finding("plan", FAILURE, f"it breaks a rule: {broken[0]}", "see ops/plan/policies.py.")], plan
     return [Finding("plan", "ok", "the cluster stack can be planned, and keeps every rule")], plan
 
 
-def account_of(place: Place) -> tuple[list[Finding], Account | None]:
+def find_account(place: Place) -> tuple[list[Finding], Account | None]:
     """The account at hand; or why there is none."""
     try:
         return [], Account.at(place)
@@ -56,7 +56,7 @@ def account_of(place: Place) -> tuple[list[Finding], Account | None]:
         return [unchecked("AWS", f"{NO_EMULATOR}, so it was not asked for {ASKED}", cure)], None
 
 
-def stored(account: Account) -> list[str]:
+def list_buckets(account: Account) -> list[str]:
     """The buckets that the storage stack knows; none where it was never applied."""
     try:
         return [str(name) for name in account.storage["buckets"].values()]
@@ -64,10 +64,10 @@ def stored(account: Account) -> list[str]:
         return []
 
 
-def look_at_images(account: Account | None, uri: str, known: Sequence[str]) -> list[Finding]:
+def examine_images(account: Account | None, uri: str, known: Sequence[str]) -> list[Finding]:
     """The images at an address, or in the data bucket."""
     if uri and not uri.startswith("s3://"):
-        return [images.in_store(uri)]
+        return [images.check_store(uri)]
     if account is None:
         return [unchecked("images", "no account to look into", "INPUT=dir counts those of a folder.")]
     if not uri and not known:
@@ -75,30 +75,32 @@ def look_at_images(account: Account | None, uri: str, known: Sequence[str]) -> l
     uri = uri or f"s3://{account.bucket('data')}/{PREFIX}"
     env = account.target.env
     return attempt(
-        "images", lambda: images.in_bucket(account.client("s3"), uri, f"make upload-dataset ENV={env} INPUT=dir.")
+        "images", lambda: images.check_bucket(account.client("s3"), uri, f"make upload-dataset ENV={env} INPUT=dir.")
     )
 
 
-def look_at_wheels(
-    need: ClusterNeeds | None, account: Account | None, known: Sequence[str], given: str
+def examine_wheels(
+    need: ClusterNeeds | None, account: Account | None, known: Sequence[str], arch: str
 ) -> list[Finding]:
     """The wheelhouse here and, where there is a bucket for it, there."""
     if need is None:
         return [unchecked("wheelhouse", "without a plan nobody knows the processors")]
-    if (wrong := machine.architecture(need.architecture, given)) is not None:
+    if (wrong := machine.check_architecture(need.architecture, arch)) is not None:
         return [wrong]
-    here, made = machine.wheels(need.architecture)
+    here, made = machine.check_wheelhouse(need.architecture)
     if made is None or account is None or not known:
         return [here]
-    there = attempt("wheels in S3", lambda: cloud.check_wheels(account.client("s3"), account.bucket("artifacts"), made))
-    return [here, *there]
+    uploaded = attempt(
+        "wheels in S3", lambda: cloud.check_uploaded_wheels(account.client("s3"), account.bucket("artifacts"), made)
+    )
+    return [here, *uploaded]
 
 
-def look_for_states(account: Account) -> Finding:
+def examine_states(account: Account) -> Finding:
     """Where Terraform keeps its states, without which nothing can be applied."""
     name, foreign, lies_in = account.target.state_bucket, "", None
     try:
-        lies_in = region_of(account.client("s3"), name, account.target.account_id)
+        lies_in = find_region(account.client("s3"), name, account.target.account_id)
     except NoStateError as error:
         foreign = str(error).partition(". Fix:")[0]
     except ClientError as error:
@@ -106,12 +108,12 @@ def look_for_states(account: Account) -> Finding:
     return cloud.judge_states(name, lies_in=lies_in, foreign=foreign, env=account.target.env)
 
 
-def look_at_account(account: Account, need: ClusterNeeds | None, known: Sequence[str]) -> list[Finding]:
+def examine_account(account: Account, need: ClusterNeeds | None, known: Sequence[str]) -> list[Finding]:
     """Everything that only the account can tell."""
 
     target = account.target
-    found = cloud.check_caller(account.client("sts"), emulated=target.emulated)
-    found.append(
+    findings = cloud.check_caller(account.client("sts"), emulated=target.emulated)
+    findings.append(
         cloud.judge_region(
             target.region,
             european=read_european_regions(),
@@ -120,12 +122,14 @@ def look_at_account(account: Account, need: ClusterNeeds | None, known: Sequence
         )
     )
     if not target.local_state:
-        found.append(look_for_states(account))
-    found += cloud.check_names(account.client("s3"), [*target.bucket_names.values()], known, target.region, target.env)
+        findings.append(examine_states(account))
+    findings += cloud.check_names(
+        account.client("s3"), [*target.bucket_names.values()], known, target.region, target.env
+    )
     if need is None:
-        return [*found, unchecked("vCPUs", "without a plan nobody knows what is asked of the account")]
+        return [*findings, unchecked("vCPUs", "without a plan nobody knows what is asked of the account")]
     ends = read_ends_of_support()
-    return [*found, *cloud.check_account(account.client, need, ends, env=target.env, region=target.region)]
+    return [*findings, *cloud.check_account(account.client, need, ends, env=target.env, region=target.region)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,37 +156,37 @@ def examine(
 
     ``account`` is given where it is rehearsed.
     """
-    findings = machine.check_machine(plans.model, plans.weights)
+    findings = machine.check_tools(plans.model, plans.weights)
     target = account.target if account else offline_target(place)
     with console.status("planning"):
-        found, plan = plan_of(target, plans.size)
-    findings += found
+        more, plan = try_plan(target, plans.size)
+    findings += more
     need = read_needs(plan) if plan else None
     if account is None:
-        found, account = account_of(place)
-        findings += found
+        more, account = find_account(place)
+        findings += more
     known: list[str] = []
     if account is not None:
         with console.status("asking AWS"):
-            known = stored(account)
+            known = list_buckets(account)
             try:
-                findings += look_at_account(account, need, known)
+                findings += examine_account(account, need, known)
             except BotoCoreError as error:  # no network: no further call would get through either
                 findings.append(unchecked("AWS", " ".join(str(error).split()), "look at the network."))
                 account = None
     with console.status("reading the wheels"):
-        findings += look_at_wheels(need, account, known, plans.size.arch)
+        findings += examine_wheels(need, account, known, plans.size.arch)
     with console.status("counting images"):
-        findings += look_at_images(account, plans.images, known)
+        findings += examine_images(account, plans.images, known)
     return findings, account
 
 
-def look_at_bill(account: Account, console: Console) -> bill_lines.RunningCosts:
+def read_running_costs(account: Account, console: Console) -> bill_lines.RunningCosts:
     """What still bills, at the prices of now where they can be had."""
     types = {name for fleet in _fleets(account).values() for name in fleet["types"]}
     with console.status("looking for what still bills"):
         region = account.target.region
-        book = current(region, types, ask=not account.target.emulated)
+        book = find_current(region, types, ask=not account.target.emulated)
         return replace(list_running_costs(account, book), age=prices.say_age(book, region, types) if types else "")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
+from itertools import chain
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from ops.core.target import PROJECT
 from ops.doctor.finding import Finding, attempt, failure, ok, unchecked, warning
-from ops.doctor.requirements import ClusterNeeds, count_vcpus, list_vcpus
+from ops.doctor.requirements import ClusterNeeds, count_needed_vcpus, list_vcpus
 from ops.job import wheelhouse
 from ops.prices import table as prices
 
@@ -86,15 +87,15 @@ def judge_offerings(fleets: Sequence[prices.Fleet], offered: Mapping[str, frozen
     types = sorted({name for fleet in fleets for name in fleet.types})
     whole = [zone for zone, has in offered.items() if all(has & set(fleet.types) for fleet in fleets)]
     lacking = {zone: [name for name in types if name not in has] for zone, has in offered.items()}
-    said = "; ".join(f"{zone} lacks {', '.join(names)}" for zone, names in lacking.items() if names)
+    lacks = "; ".join(f"{zone} lacks {', '.join(names)}" for zone, names in lacking.items() if names)
     zones = ", ".join(offered)
     if not whole:
         return failure(
-            "types", f"no zone has a type of every fleet: {said}", "other types (infra/env), or another REGION=."
+            "types", f"no zone has a type of every fleet: {lacks}", "other types (infra/env), or another REGION=."
         )
-    if said:
+    if lacks:
         cure = f"none is needed: EMR can start in {', '.join(whole)}; more zones are more chances."
-        return warning("types", f"not all zones have all types: {said}", cure)
+        return warning("types", f"not all zones have all types: {lacks}", cure)
     return ok("types", f"{', '.join(types)} in {zones}")
 
 
@@ -163,13 +164,13 @@ def judge_states(name: str, *, lies_in: str | None, foreign: str, env: str) -> F
     return ok("states", f"Terraform keeps them in {name}")
 
 
-def judge_upload(made: wheelhouse.Wheelhouse, there: Sequence[str], where: str) -> Finding:
+def judge_upload(made: wheelhouse.Wheelhouse, uploaded: Sequence[str], where: str) -> Finding:
     """Whether every file of the wheelhouse is in the artifacts bucket."""
-    wanted = [*made.sums, wheelhouse.SUMS]
-    missing = sorted(set(wanted) - set(there))
+    files = [*made.sums, wheelhouse.SUMS]
+    missing = sorted(set(files) - set(uploaded))
     if not missing:
-        return ok("wheels in S3", f"all {len(wanted)} files in {where}")
-    cause = f"{len(missing)} of {len(wanted)} files are not in {where} (such as {missing[0]})"
+        return ok("wheels in S3", f"all {len(files)} files in {where}")
+    cause = f"{len(missing)} of {len(files)} files are not in {where} (such as {missing[0]})"
     return warning("wheels in S3", cause, "make apply uploads what is missing.")
 
 
@@ -195,7 +196,7 @@ def count_vcpus_in_use(reservations: Sequence[Mapping[str, Any]], market: str, e
     reservations : of DescribeInstances, running and pending
     """
     sizes, total = list_vcpus(), 0
-    for instance in (one for reservation in reservations for one in reservation["Instances"]):
+    for instance in chain.from_iterable(reservation["Instances"] for reservation in reservations):
         tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
         if tags.get("Project") == PROJECT and tags.get("Environment") == env:
             continue
@@ -216,12 +217,14 @@ def check_caller(sts: Any, *, emulated: bool) -> list[Finding]:
     """Credentials and clock, from one call; a refusal tells the time as well."""
     try:
         answer = sts.get_caller_identity()
-        found = [judge_identity(answer["Arn"], answer["Account"])]
+        findings = [judge_identity(answer["Arn"], answer["Account"])]
     except ClientError as error:
         answer = error.response
-        found = [failure("credentials", f"AWS does not take them: {error}", "log in (aws sso login, or AWS_PROFILE=).")]
+        findings = [
+            failure("credentials", f"AWS does not take them: {error}", "log in (aws sso login, or AWS_PROFILE=).")
+        ]
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    return [*found, judge_clock(read_skew(headers, datetime.now(UTC)), emulated=emulated)]
+    return [*findings, judge_clock(read_skew(headers, datetime.now(UTC)), emulated=emulated)]
 
 
 def check_quotas(quota_client: Any, ec2: Any, needs: ClusterNeeds, env: str, region: str) -> list[Finding]:
@@ -229,14 +232,14 @@ def check_quotas(quota_client: Any, ec2: Any, needs: ClusterNeeds, env: str, reg
     states = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
     pages = ec2.get_paginator("describe_instances").paginate(Filters=states)
     running = [reservation for page in pages for reservation in page["Reservations"]]
-    found = []
+    findings = []
     for market, (_, code) in QUOTAS.items():
-        if not (need := count_vcpus(needs.fleets, market)):
+        if not (need := count_needed_vcpus(needs.fleets, market)):
             continue
         value = quota_client.get_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"]
         used = count_vcpus_in_use(running, market, env)
-        found.append(judge_quota(market, need=need, quota=value, used=used, region=region))
-    return found
+        findings.append(judge_quota(market, need=need, quota=value, used=used, region=region))
+    return findings
 
 
 def check_zones(ec2: Any, needs: ClusterNeeds) -> Finding:
@@ -246,7 +249,9 @@ def check_zones(ec2: Any, needs: ClusterNeeds) -> Finding:
     pages = ec2.get_paginator("describe_instance_type_offerings").paginate(
         LocationType="availability-zone", Filters=filters
     )
-    pairs = [(one["Location"], one["InstanceType"]) for page in pages for one in page["InstanceTypeOfferings"]]
+    pairs = [
+        (offering["Location"], offering["InstanceType"]) for page in pages for offering in page["InstanceTypeOfferings"]
+    ]
     offered = {zone: frozenset(name for place, name in pairs if place == zone) for zone in needs.zones}
     return judge_offerings(needs.fleets, offered)
 
@@ -265,7 +270,7 @@ def check_public_access(emr: Any, region: str) -> Finding:
 
 def check_names(s3: Any, buckets: Sequence[str], known: Sequence[str], region: str, env: str) -> list[Finding]:
     """Each bucket's name; those that the storage stack knows are to be there, the others not."""
-    found = []
+    findings = []
     for name in buckets:
         lies_in, foreign = None, ""
         try:
@@ -275,11 +280,11 @@ def check_names(s3: Any, buckets: Sequence[str], known: Sequence[str], region: s
             if code not in ("404", "NoSuchBucket"):
                 foreign = code
         applied = name in known
-        found.append(judge_bucket(name, lies_in=lies_in, foreign=foreign, region=region, applied=applied, env=env))
-    return found
+        findings.append(judge_bucket(name, lies_in=lies_in, foreign=foreign, region=region, applied=applied, env=env))
+    return findings
 
 
-def check_wheels(s3: Any, artifacts: str, made: wheelhouse.Wheelhouse) -> Finding:
+def check_uploaded_wheels(s3: Any, artifacts: str, made: wheelhouse.Wheelhouse) -> Finding:
     """The wheelhouse in the artifacts bucket."""
     store = wheelhouse.S3Store(s3, artifacts, f"wheelhouse/{made.key}")
     return judge_upload(made, list(store.list()), f"s3://{artifacts}/wheelhouse/{made.key}/")

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.aws.refusals import why_not
+from ops.aws.refusals import describe_refusal
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 SOMETHING_WILL_FAIL = 7
@@ -54,10 +54,10 @@ def failure(check: str, cause: str, cure: str) -> Finding:
     return Finding(check, FAILURE, cause, cure)
 
 
-def failed(check: str, error: Exception) -> Finding:
+def explain_failure(check: str, error: Exception) -> Finding:
     """An error of ours, whose message says cause and cure.
 
-    >>> failed("java", ValueError("there is none. Fix: install one.")).line
+    >>> explain_failure("java", ValueError("there is none. Fix: install one.")).line
     'failure  java           there is none. Fix: install one.'
     """
     cause, _, cure = " ".join(str(error).split()).partition(" Fix: ")
@@ -72,28 +72,28 @@ def unchecked(check: str, why: str, cure: str = "") -> Finding:
 def attempt(check: str, look: Callable[[], Finding | Sequence[Finding]]) -> list[Finding]:
     """A check that asks AWS; what AWS refuses is a warning."""
     try:
-        found = look()
+        findings = look()
     except (ClientError, BotoCoreError) as error:
-        return [unchecked(check, *why_not(error))]
-    return [found] if isinstance(found, Finding) else list(found)
+        return [unchecked(check, *describe_refusal(error))]
+    return [findings] if isinstance(findings, Finding) else list(findings)
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
     """0, or `SOMETHING_WILL_FAIL` with a failure among them; warnings let a command go on."""
-    return SOMETHING_WILL_FAIL if any(found.state == FAILURE for found in findings) else 0
+    return SOMETHING_WILL_FAIL if any(finding.state == FAILURE for finding in findings) else 0
 
 
-def counted(findings: Sequence[Finding]) -> str:
+def count_findings(findings: Sequence[Finding]) -> str:
     """The sum, for the end of the list.
 
-    >>> counted([ok("a", ""), ok("b", ""), warning("c", "")])
+    >>> count_findings([ok("a", ""), ok("b", ""), warning("c", "")])
     '2 ok, 1 warning, 0 failures'
     """
-    number = {state: sum(found.state == state for found in findings) for state in (OK, WARNING, FAILURE)}
+    number = {state: sum(finding.state == state for finding in findings) for state in (OK, WARNING, FAILURE)}
     plural = {state: "" if number[state] == 1 else "s" for state in number}
     return f"{number[OK]} ok, {number[WARNING]} warning{plural[WARNING]}, {number[FAILURE]} failure{plural[FAILURE]}"
 
 
 def as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     """For a program."""
-    return [asdict(found) for found in findings]
+    return [asdict(finding) for finding in findings]

@@ -11,12 +11,12 @@ from fruits.inputs import LeftOut, filter_images, require_folder, walk
 from fruits.store import Entry, Store, split_uri
 
 from ops.data.images import count_by_class
-from ops.doctor.finding import Finding, failed, failure, ok, warning
+from ops.doctor.finding import Finding, explain_failure, failure, ok, warning
 
 SHOWN = 3
 
 
-def counted(classes: Mapping[str, int], left: LeftOut, where: str, cure: str) -> Finding:
+def judge_images(classes: Mapping[str, int], left: LeftOut, where: str, cure: str) -> Finding:
     """What the number of images and classes, and of files that are none, means for a run."""
     total = sum(classes.values())
     others = f"; {left.sentence()}" if left else ""
@@ -32,25 +32,25 @@ def counted(classes: Mapping[str, int], left: LeftOut, where: str, cure: str) ->
     return ok("images", f"{about} below {where}: {names}{rest}{others}")
 
 
-def in_bucket(s3: Any, uri: str, cure: str) -> Finding:
+def check_bucket(s3: Any, uri: str, cure: str) -> Finding:
     """The images below an s3:// address; raises botocore's ClientError."""
     base = uri.rstrip("/")
     bucket, _, prefix = split_uri(base)[1].partition("/")
     below = f"{prefix}/" if prefix else ""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=below)
-    found = (item for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/"))
-    entries = (Entry(item["Key"].removeprefix(below), True, int(item["Size"]), 0) for item in found)
+    items = (item for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/"))
+    entries = (Entry(item["Key"].removeprefix(below), True, int(item["Size"]), 0) for item in items)
     left = LeftOut()
     classes = count_by_class(f"{base}/{entry.key}" for entry in filter_images(entries, left))
-    return counted(classes, left, uri, cure)
+    return judge_images(classes, left, uri, cure)
 
 
-def in_store(uri: str) -> Finding:
+def check_store(uri: str) -> Finding:
     """The images below a folder, or an address of another store."""
     left = LeftOut()
     try:
         require_folder(store := Store(uri))
         classes = count_by_class(f"{uri.rstrip('/')}/{entry.key}" for entry in walk(store, left))
     except (OSError, FruitsError) as error:
-        return failed("images", error)
-    return counted(classes, left, uri, "INPUT=the folder that holds the images.")
+        return explain_failure("images", error)
+    return judge_images(classes, left, uri, "INPUT=the folder that holds the images.")

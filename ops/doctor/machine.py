@@ -13,14 +13,14 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from localaws.java import SUPPORTED, find_java_home
 from ops.core.errors import TerraformError
-from ops.doctor.finding import Finding, failed, failure, ok, warning
+from ops.doctor.finding import Finding, explain_failure, failure, ok, warning
 from ops.job import wheelhouse
 from ops.terraform.binary import MINIMUM, find_terraform
 
 PYTHON = tuple(int(part) for part in wheelhouse.PYTHON.split("."))
 
 
-def terraform(variables: Mapping[str, str] | None = None) -> Finding:
+def check_terraform(variables: Mapping[str, str] | None = None) -> Finding:
     """A Terraform that the stacks run on."""
     try:
         path = find_terraform(variables)
@@ -32,7 +32,7 @@ def terraform(variables: Mapping[str, str] | None = None) -> Finding:
     return ok("terraform", f"{path}, {'.'.join(map(str, MINIMUM))} or newer")
 
 
-def java(home: Path | None) -> Finding:
+def check_java(home: Path | None) -> Finding:
     """A Java that Spark runs on."""
     if home is None:
         return failure(
@@ -43,7 +43,7 @@ def java(home: Path | None) -> Finding:
     return ok("java", f"Java {SUPPORTED[0]} in {home}")
 
 
-def python(version: tuple[int, ...]) -> Finding:
+def check_python(version: tuple[int, ...]) -> Finding:
     """The same Python as the nodes'."""
     here = ".".join(map(str, version[:2]))
     if tuple(version[:2]) != PYTHON:
@@ -55,7 +55,7 @@ def python(version: tuple[int, ...]) -> Finding:
     return ok("python", f"Python {here}, as on the nodes")
 
 
-def weights(model: str, folder: str | None) -> Finding:
+def check_weights(model: str, folder: str | None) -> Finding:
     """The weights of the network asked for, proven by their digest."""
     if model.endswith(".keras"):
         if Path(model).is_file() or "://" in model:
@@ -66,66 +66,66 @@ def weights(model: str, folder: str | None) -> Finding:
     try:
         data = BACKBONES[model].load_weights(folder)
     except FruitsError as error:
-        return failed("weights", error)
+        return explain_failure("weights", error)
     return ok("weights", f"{model}: {len(data) / 1e6:.0f} MB, checksum ok")
 
 
-def misfits(names: Iterable[str], machine: str) -> list[str]:
+def list_misfits(names: Iterable[str], machine: str) -> list[str]:
     """Wheels that a node cannot install: of another Python, architecture or C library."""
-    places = wheelhouse.platforms(machine)
+    places = wheelhouse.list_platforms(machine)
     allowed = {
         *cpython_tags(python_version=PYTHON, abis=["cp311"], platforms=places),
         *compatible_tags(python_version=PYTHON, interpreter="cp311", platforms=places),
     }
-    found = []
+    wrong = []
     for name in names:
         try:
             fits = bool(parse_wheel_filename(name)[3] & allowed)
         except InvalidWheelFilename:
             fits = False
         if not fits:
-            found.append(name)
-    return sorted(found)
+            wrong.append(name)
+    return sorted(wrong)
 
 
-def architecture(wanted: str, given: str) -> Finding | None:
+def check_architecture(needed: str, chosen: str) -> Finding | None:
     """The wheels that `make apply` would upload must be those of the cluster's processors."""
-    machine = wheelhouse.ARCHITECTURES.get(wanted, wanted)
-    if wheelhouse.ARCHITECTURES.get(given) == machine:
+    machine = wheelhouse.ARCHITECTURES.get(needed, needed)
+    if wheelhouse.ARCHITECTURES.get(chosen) == machine:
         return None
     return failure(
-        "wheelhouse", f"the fleets' types are {wanted}, and ARCH={given} would be uploaded", f"ARCH={wanted}."
+        "wheelhouse", f"the fleets' types are {needed}, and ARCH={chosen} would be uploaded", f"ARCH={needed}."
     )
 
 
-def wheels(
+def check_wheelhouse(
     arch: str, *, root: Path = wheelhouse.FOLDER, locks: Path = wheelhouse.LOCKS
 ) -> tuple[Finding, wheelhouse.Wheelhouse | None]:
     """The wheelhouse on this machine, complete for the nodes; and the wheelhouse itself where it is."""
     machine = wheelhouse.ARCHITECTURES[arch]
     lock = (locks / f"requirements-{machine}.txt").read_bytes()
-    folder = root / wheelhouse.lock_key(lock)
+    folder = root / wheelhouse.hash_lock(lock)
     if not (folder / wheelhouse.SUMS).exists():
         size = f"some {wheelhouse.SOME_MB} MB from the package index"
         cure = f"make apply makes it ({size}); to have it before: make wheelhouse."
         return warning("wheelhouse", f"not made yet for {machine}", cure), None
     try:
-        made = wheelhouse.check(folder, lock)
+        wheelhouse_ = wheelhouse.check_wheels(folder, lock)
     except wheelhouse.WheelhouseError as error:
         return failure("wheelhouse", str(error).rstrip("."), f"rm -r {folder}; make wheelhouse ARCH={arch}."), None
-    names = [name for name in made.sums if name != wheelhouse.LOCK]
-    if wrong := misfits(names, machine):
+    names = [name for name in wheelhouse_.sums if name != wheelhouse.LOCK]
+    if wrong := list_misfits(names, machine):
         cause = f"{len(wrong)} wheels cannot be installed on a node of {machine} (such as {wrong[0]})"
         return failure("wheelhouse", cause, "make lock, then make wheelhouse."), None
-    about = f"{len(names)} wheels, {made.size / 1e6:.0f} MB, for Python {wheelhouse.PYTHON} on {machine}"
-    return ok("wheelhouse", f"{about}, each as locked"), made
+    about = f"{len(names)} wheels, {wheelhouse_.size / 1e6:.0f} MB, for Python {wheelhouse.PYTHON} on {machine}"
+    return ok("wheelhouse", f"{about}, each as locked"), wheelhouse_
 
 
-def check_machine(model: str, folder: str | None) -> list[Finding]:
+def check_tools(model: str, folder: str | None) -> list[Finding]:
     """Everything that needs neither a plan nor an account: the weights of a network are in a folder, or a package."""
     return [
-        terraform(),
-        java(find_java_home()),
-        python(sys.version_info[:3]),
-        weights(model, folder),
+        check_terraform(),
+        check_java(find_java_home()),
+        check_python(sys.version_info[:3]),
+        check_weights(model, folder),
     ]

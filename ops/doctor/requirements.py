@@ -36,10 +36,10 @@ class ClusterNeeds:
 
 def read_needs(plan: Mapping[str, Any]) -> ClusterNeeds | None:
     """What a plan asks; None for one without a cluster."""
-    size = pricing.shape(plan)
+    size = pricing.read_shape(plan)
     if size is None:
         return None
-    resources = contents.resources(plan)
+    resources = contents.list_resources(plan)
     (cluster,) = [resource for resource in resources if resource.type == "aws_emr_cluster"]
     zones = {
         str(resource.values["availability_zone"])
@@ -59,7 +59,7 @@ def list_vcpus() -> dict[str, int]:
     return {kind.type: kind.vcpu for kind in prices.instances().values()}
 
 
-def count_vcpus(fleets: tuple[prices.Fleet, ...], market: str) -> int:
+def count_needed_vcpus(fleets: tuple[prices.Fleet, ...], market: str) -> int:
     """vCPUs that the fleets of a market have at most: whole nodes, of the type of which that is most."""
     sizes = list_vcpus()
 

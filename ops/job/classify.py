@@ -25,7 +25,7 @@ from ops.job.results import Result
 SHOWN = 10
 
 
-def of_result(result: Result) -> classifier.CrossValidation:
+def validate_result(result: Result) -> classifier.CrossValidation:
     """How well a linear classifier does on the scores; they are read three times, and never held whole.
 
     Raises
@@ -47,22 +47,26 @@ def of_result(result: Result) -> classifier.CrossValidation:
     def scores() -> Iterator[NDArray[np.floating]]:
         return (block.scores for block in result.blocks())
 
-    found = cross_validate_blocks(paths, labels, scores)
-    if found is None:
+    validation = cross_validate_blocks(paths, labels, scores)
+    if validation is None:
         raise InputError(
             f"a classifier needs two classes of two images, and {result.store.uri} has {len(labels):,} images of "
             f"{classes} class{'es' if classes != 1 else ''}. Fix: a run over more of them, without CLASSES= or LIMIT=."
         )
-    return found
+    return validation
 
 
-def into_report(result: Result, found: classifier.CrossValidation) -> bool:
+def add_classifier(result: Result, validation: classifier.CrossValidation) -> bool:
     """Put it into the result's page; False where there is no page, or one of another version."""
     try:
         text = result.store.read(REPORT).decode()
     except (OSError, UnicodeDecodeError):
         return False
-    filled = page.refill(text, "classifier", page.render_classifier(found, predictions=taken_for(result, found, text)))
+    filled = page.refill(
+        text,
+        "classifier",
+        page.render_classifier(validation, predictions=list_shown_predictions(result, validation, text)),
+    )
     if filled is None:
         return False
     if filled != text:
@@ -70,7 +74,7 @@ def into_report(result: Result, found: classifier.CrossValidation) -> bool:
     return True
 
 
-def taken_for(result: Result, found: classifier.CrossValidation, text: str) -> list[int]:
+def list_shown_predictions(result: Result, validation: classifier.CrossValidation, text: str) -> list[int]:
     """What the images that a page shows are taken for, in the page's order; none where it names no images."""
     shown = page.read_shown_images(text)
     if shown is None:
@@ -78,23 +82,23 @@ def taken_for(result: Result, found: classifier.CrossValidation, text: str) -> l
     labels, names = shown
     inside = len(Store(str(result.summary["arguments"].get("input", "."))).uri) + 1
     paths = [page.shorten(path[inside:]) for block in result.blocks() for path in block.paths]
-    return page.list_predictions(found, paths, names, labels)
+    return page.list_predictions(validation, paths, names, labels)
 
 
-def confusions_of(found: classifier.CrossValidation) -> Table:
+def make_confusions_table(validation: classifier.CrossValidation) -> Table:
     """What is taken for what."""
     table = Table("true class", "predicted", "images", title="most frequent confusions", title_justify="left")
     table.columns[2].justify = "right"
-    for a, b, n in found.top_confusions(SHOWN):
+    for a, b, n in validation.top_confusions(SHOWN):
         table.add_row(Text(a), Text(b), f"{n:,}")
     return table
 
 
-def worst_of(found: classifier.CrossValidation) -> Table:
+def make_worst_table(validation: classifier.CrossValidation) -> Table:
     """The classes that are recognised least."""
     table = Table("class", "recognised", title="classes recognised least", title_justify="left")
     table.columns[1].justify = "right"
-    for label, share in sorted(found.recall().items(), key=lambda item: (item[1], item[0]))[:SHOWN]:
+    for label, share in sorted(validation.recall().items(), key=lambda item: (item[1], item[0]))[:SHOWN]:
         if share < 1:
             table.add_row(Text(label), f"{100 * share:.1f}%")
     return table
@@ -102,22 +106,23 @@ def worst_of(found: classifier.CrossValidation) -> Table:
 
 def classify(result: Result) -> tuple[classifier.CrossValidation, bool]:
     """Cross-validate, and complete the result's page; the second value is whether there is a place for it."""
-    found = of_result(result)
-    return found, into_report(result, found)
+    validation = validate_result(result)
+    return validation, add_classifier(result, validation)
 
 
-def show(result: Result, found: classifier.CrossValidation, written: bool, console: Console) -> None:
+def show_validation(result: Result, validation: classifier.CrossValidation, written: bool, console: Console) -> None:
     """What came out, for a reader."""
-    first, second = found.by_fold
+    first, second = validation.by_fold
+    classes, scores = len(validation.labels), result.summary["k"]
     console.print(
-        f"{100 * found.accuracy:.1f}% of {found.images:,} images of {len(found.labels):,} classes are recognised from "
-        f"{result.summary['k']:,} scores (folds: {100 * first:.1f} and {100 * second:.1f}%; the largest class alone: "
-        f"{100 * found.chance:.1f}%)"
+        f"{100 * validation.accuracy:.1f}% of {validation.images:,} images of {classes:,} classes are recognised from "
+        f"{scores:,} scores (folds: {100 * first:.1f} and {100 * second:.1f}%; the largest class alone: "
+        f"{100 * validation.chance:.1f}%)"
     )
-    console.print(f"tested on images it has not seen: {found.split.statement}")
-    if found.accuracy < 1:
-        console.print(confusions_of(found))
-        console.print(worst_of(found))
+    console.print(f"tested on images it has not seen: {validation.split.statement}")
+    if validation.accuracy < 1:
+        console.print(make_confusions_table(validation))
+        console.print(make_worst_table(validation))
     place = result.store.location(REPORT)
     console.print(
         f"the whole confusion matrix is in {place}" if written else f"{place} was left as it is: no place for it there"

@@ -93,7 +93,8 @@ class Comparison:
         rows = []
         for label in sorted({*self.newer.labels.values(), *self.earlier.labels.values()}):
             members = [
-                [path for path, own in side.labels.items() if own == label] for side in (self.newer, self.earlier)
+                [path for path, path_label in side.labels.items() if path_label == label]
+                for side in (self.newer, self.earlier)
             ]
             shares = [
                 sum(tested) / len(tested) if (tested := [side.right[p] for p in paths if p in side.right]) else None
@@ -137,7 +138,7 @@ def _scores_of(result: Result, keys: Sequence[str]) -> NDArray[np.floating]:
     return scores
 
 
-def compare(newer: Result, earlier: Result) -> Comparison:
+def compare_results(newer: Result, earlier: Result) -> Comparison:
     """Read both results, three times each; the value is what differs.
 
     Raises
@@ -163,10 +164,10 @@ def compare(newer: Result, earlier: Result) -> Comparison:
     )
 
 
-def facts(found: Comparison) -> list[tuple[str, str, str]]:
+def list_facts(comparison: Comparison) -> list[tuple[str, str, str]]:
     """What is compared, of the newer and of the earlier result."""
-    newer, earlier = found.newer.result.summary, found.earlier.result.summary
-    accuracies = found.accuracies()
+    newer, earlier = comparison.newer.result.summary, comparison.earlier.result.summary
+    accuracies = comparison.accuracies()
 
     def of(name: str, form: str = "{:,}") -> tuple[str, str]:
         return tuple(form.format(s[name]) if s.get(name) is not None else "–" for s in (newer, earlier))  # type: ignore[return-value]
@@ -188,56 +189,64 @@ def facts(found: Comparison) -> list[tuple[str, str, str]]:
     return rows
 
 
-def statements(found: Comparison) -> list[str]:
+def write_statements(comparison: Comparison) -> list[str]:
     """What the numbers of both together say."""
     lines = [
-        f"{len(found.common):,} images are in both; {len(found.gained):,} only in the newer, {len(found.lost):,} only "
-        "in the earlier result."
+        f"{len(comparison.common):,} images are in both; {len(comparison.gained):,} only in the newer, "
+        f"{len(comparison.lost):,} only in the earlier result."
     ]
-    if len(found.compared) > 1:
-        of = f"a sample of {len(found.compared):,} of them" if len(found.compared) < len(found.common) else "these"
-        count = min(NEIGHBOURS, len(found.compared) - 1)
-        lines.append(
-            f"Among {of}, {found.overlap.mean():.1%} of an image's {count} nearest images are the same in both "
-            f"results; by chance it would be {count / (len(found.compared) - 1):.1%}."
+    if len(comparison.compared) > 1:
+        sample = (
+            f"a sample of {len(comparison.compared):,} of them"
+            if len(comparison.compared) < len(comparison.common)
+            else "these"
         )
-    if found.accuracies() is not None:
-        better, worse = len(found.changed(to=True)), len(found.changed(to=False))
+        count = min(NEIGHBOURS, len(comparison.compared) - 1)
+        lines.append(
+            f"Among {sample}, {comparison.overlap.mean():.1%} of an image's {count} nearest images are the same in "
+            f"both results; by chance it would be {count / (len(comparison.compared) - 1):.1%}."
+        )
+    if comparison.accuracies() is not None:
+        better, worse = len(comparison.changed(to=True)), len(comparison.changed(to=False))
         lines.append(f"{better:,} images are recognised only in the newer result, {worse:,} only in the earlier one.")
     return lines
 
 
-def table_of(found: Comparison) -> Table:
+def make_facts_table(comparison: Comparison) -> Table:
     """The facts, for a terminal."""
     table = Table("", "newer", "earlier", title_justify="left")
-    for what, newer, earlier in facts(found):
-        table.add_row(what, Text(newer), Text(earlier))
+    for fact, newer, earlier in list_facts(comparison):
+        table.add_row(fact, Text(newer), Text(earlier))
     return table
 
 
-def page_of(found: Comparison) -> str:
+def render_page(comparison: Comparison) -> str:
     """One self-contained page without scripts."""
     from jinja2 import Environment, StrictUndefined
 
     lists: list[tuple[str, list[str]]] = [
-        ("Recognised only in the newer result", found.changed(to=True)),
-        ("Recognised only in the earlier result", found.changed(to=False)),
+        ("Recognised only in the newer result", comparison.changed(to=True)),
+        ("Recognised only in the earlier result", comparison.changed(to=False)),
         (
             "Other neighbours than before",
-            [found.compared[i] for i in np.argsort(found.overlap, kind="stable") if found.overlap[i] < 0.5],
+            [
+                comparison.compared[i]
+                for i in np.argsort(comparison.overlap, kind="stable")
+                if comparison.overlap[i] < 0.5
+            ],
         ),
-        ("Only in the newer result", found.gained),
-        ("Only in the earlier result", found.lost),
+        ("Only in the newer result", comparison.gained),
+        ("Only in the earlier result", comparison.lost),
     ]
     template = (Path(__file__).with_name("comparison.html")).read_text(encoding="utf-8")
     values: dict[str, Any] = {
         "style": page.read_resource("page.css"),
-        "newer": found.newer.name,
-        "earlier": found.earlier.name,
-        "facts": facts(found),
-        "statements": statements(found),
-        "classes": found.classes()[: 10 * SHOWN],
+        "newer": comparison.newer.name,
+        "earlier": comparison.earlier.name,
+        "facts": list_facts(comparison),
+        "statements": write_statements(comparison),
+        "classes": comparison.classes()[: 10 * SHOWN],
         "lists": [(title, [page.shorten(key) for key in keys[:SHOWN]], len(keys)) for title, keys in lists],
     }
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return made.from_string(template).render(values)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(template).render(values)

@@ -53,7 +53,7 @@ class Images:
         return len(self.paths)
 
 
-def choose(result: Result, limit: int, source: str = "") -> Images:
+def choose_exported(result: Result, limit: int, source: str = "") -> Images:
     """Take up to `limit` images of a result, the same share of every class, in the order of class and path."""
     by_class = Counter(label for block in result.blocks() for label in block.labels)
     shares = compute_shares(by_class, limit)

@@ -32,7 +32,7 @@ from ops.core.programs import inherited_environment
 from ops.job import class_archive
 from ops.job.names import result_name
 from ops.job.package import ENTRY, JOBS, write_job_zip
-from ops.job.watch import Watcher, show
+from ops.job.watch import Watcher, show_progress
 
 SAMPLE = "data/sample"
 RUNS = "runs"
@@ -48,25 +48,25 @@ def make_request(fields: Mapping[str, Any]) -> Request:
     return Request.from_json({**defaults, **fields, "networks": str(MODELS)})
 
 
-def spark_environment(environment: Mapping[str, str]) -> dict[str, str]:
+def make_spark_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment for spark-submit: this Python everywhere, a Java that runs it, nobody else's Spark."""
     java = find_java_home()
     if java is None:
         raise UsageError("no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME.")
-    kept = {k: v for k, v in environment.items() if k not in ("SPARK_HOME", "SPARK_CONF_DIR", "PYTHONPATH")}
+    variables = {k: v for k, v in environment.items() if k not in ("SPARK_HOME", "SPARK_CONF_DIR", "PYTHONPATH")}
     return {
-        **kept,
+        **variables,
         "JAVA_HOME": str(java),
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",
         # eigh of a covariance of 1280 columns: 0.5 s on one thread; threads that wait for a busy core took 4 s
         "OPENBLAS_NUM_THREADS": "1",
-        "FRUITS_COMMIT": commit(),
+        "FRUITS_COMMIT": describe_commit(),
     }
 
 
-def commit() -> str:
+def describe_commit() -> str:
     """The checkout's commit, with ``+`` when files differ from it; empty outside git."""
     answer = subprocess.run(
         ["git", "-C", ROOT, "describe", "--always", "--dirty=+", "--abbrev=12"],
@@ -77,7 +77,9 @@ def commit() -> str:
     return answer.stdout.strip()
 
 
-def command(zip_file: Path, request_file: Path, master: str, scratch: str, *, archive: str | None = None) -> list[str]:
+def make_command(
+    zip_file: Path, request_file: Path, master: str, scratch: str, *, archive: str | None = None
+) -> list[str]:
     """The spark-submit that runs a request.
 
     Parameters
@@ -111,7 +113,7 @@ def command(zip_file: Path, request_file: Path, master: str, scratch: str, *, ar
     return [*submit, "--py-files", str(zip_file), str(ENTRY), "--request", str(request_file)]
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop_spark(process: subprocess.Popen[bytes]) -> None:
     """End spark-submit and all that it started, gently first."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
@@ -123,9 +125,9 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         return
 
 
-def run(request: Request, console: Console, master: str) -> int:
+def run_job(request: Request, console: Console, master: str) -> int:
     """Submit a request, show its progress until it ends, and say what came out; returns the exit code."""
-    environment = spark_environment(inherited_environment())
+    environment = make_spark_environment(inherited_environment())
     logs = ROOT / "build" / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"run-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
@@ -134,7 +136,7 @@ def run(request: Request, console: Console, master: str) -> int:
         request_file = Path(scratch) / "request.json"
         request_file.write_text(json.dumps(request.as_json()))
         process = subprocess.Popen(
-            command(write_job_zip(ROOT / "build" / "jobs"), request_file, master, scratch),
+            make_command(write_job_zip(ROOT / "build" / "jobs"), request_file, master, scratch),
             stdout=sink,
             stderr=subprocess.STDOUT,
             env=environment,
@@ -143,26 +145,26 @@ def run(request: Request, console: Console, master: str) -> int:
         try:
             # a terminal's hang-up and a `kill` end the job like Ctrl-C does
             signal.signal(signal.SIGTERM, signal.default_int_handler)
-            code = show(Watcher(output), process.poll, console)
+            code = show_progress(Watcher(output), process.poll, console)
         except KeyboardInterrupt:
             console.print("stopping …")
-            stop(process)
+            stop_spark(process)
             console.print(
                 "interrupted. What was featurized is kept: the same command continues where this one stopped."
             )
             return 130
         finally:
-            stop(process)
+            stop_spark(process)
     if code == 0:
-        console.print(describe(json.loads(output.read("run.json")), output))
+        console.print(describe_run(json.loads(output.read("run.json")), output))
         return 0
     fail(describe_failure(output, log, code))
     return code
 
 
-def describe(summary: dict[str, Any], output: Store) -> Text:
+def describe_run(summary: dict[str, Any], output: Store) -> Text:
     """What came out, for a reader."""
-    computed, kept = summary["images_featurized_now"], summary["images_ok"] - summary["images_featurized_now"]
+    computed, earlier = summary["images_featurized_now"], summary["images_ok"] - summary["images_featurized_now"]
     if not computed:
         work = f"no feature was computed: all {summary['images_ok']:,} were kept from an earlier run"
     else:
@@ -170,8 +172,8 @@ def describe(summary: dict[str, Any], output: Store) -> Text:
         work = f"{computed:,} images featurized in {seconds:.1f} s"
         if computed >= LEAST_FOR_A_RATE:
             work += f": {summary['images_per_second']:.0f} images/s"
-        if kept > 0:
-            work += f" ({kept:,} more were kept from an earlier run)"
+        if earlier > 0:
+            work += f" ({earlier:,} more were kept from an earlier run)"
     gone = (
         f"\n{summary['rows_removed']:,} rows of images gone or changed left the result"
         if summary["rows_removed"]
@@ -207,6 +209,6 @@ def describe_failure(output: Store, log: Path, code: int) -> str:
         return f"{text}\nexit code {code}; full log: {log}"
     except (OSError, ValueError, KeyError, FruitsError):
         lines = log.read_text(errors="replace").splitlines()
-        said = [line.removeprefix("fruits: ") for line in lines if line.startswith("fruits: ")]
-        text = said[-1] if said else "\n".join(lines[-15:])
+        sentences = [line.removeprefix("fruits: ") for line in lines if line.startswith("fruits: ")]
+        text = sentences[-1] if sentences else "\n".join(lines[-15:])
         return f"\nfailed before the job could report: {text}\nexit code {code}; full log: {log}"

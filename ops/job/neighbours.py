@@ -51,7 +51,7 @@ def read_image(uri: str) -> bytes:
         raise InputError(f"the image {uri} cannot be read ({error}). Fix: IMAGE= names a photograph's file.") from error
 
 
-def scores_of(result: Result, uri: str) -> NDArray[np.float64]:
+def compute_scores(result: Result, uri: str) -> NDArray[np.float64]:
     """Scores of a new photograph, shape (k,).
 
     Raises
@@ -77,7 +77,7 @@ def scores_of(result: Result, uri: str) -> NDArray[np.float64]:
     return scores
 
 
-def nearest(result: Result, scores: NDArray[np.float64], count: int, *, but: str = "") -> list[Neighbour]:
+def find_neighbours(result: Result, scores: NDArray[np.float64], count: int, *, but: str = "") -> list[Neighbour]:
     """The nearest images of a result, the nearest first; memory does not grow with it.
 
     Parameters
@@ -107,7 +107,7 @@ def vote(neighbours: list[Neighbour]) -> tuple[str, int, int]:
     return label, votes, len(voters)
 
 
-def table_of(result: Result, neighbours: list[Neighbour]) -> Table:
+def make_neighbours_table(result: Result, neighbours: list[Neighbour]) -> Table:
     """The list."""
     table = Table("", "distance", "class", "image", title=f"nearest images in {result.store.uri}", title_justify="left")
     inside = str(result.summary["arguments"].get("input", "")).rstrip("/") + "/"
@@ -117,7 +117,7 @@ def table_of(result: Result, neighbours: list[Neighbour]) -> Table:
     return table
 
 
-def described(result: Result, image: str, neighbours: list[Neighbour]) -> dict[str, Any]:
+def describe_neighbours(result: Result, image: str, neighbours: list[Neighbour]) -> dict[str, Any]:
     """For a program."""
     label, votes, voters = vote(neighbours)
     return {

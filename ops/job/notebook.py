@@ -23,10 +23,10 @@ BESIDE = tuple(f"sample/{name}.py" for name in ("__init__", "camera", "clouds", 
 """What the notebook needs beside the job: the drawn sample."""
 
 
-def cells(source: str) -> Iterator[tuple[str, str]]:
+def split_cells(source: str) -> Iterator[tuple[str, str]]:
     """Kind (``code`` or ``markdown``) and text of each cell; what stands before the first is a remark.
 
-    >>> list(cells("# a remark\\n# %% [markdown]\\n# # Title\\n#\\n# text\\n\\n# %%\\nx = 1\\n"))
+    >>> list(split_cells("# a remark\\n# %% [markdown]\\n# # Title\\n#\\n# text\\n\\n# %%\\nx = 1\\n"))
     [('markdown', '# Title\\n\\ntext'), ('code', 'x = 1')]
     """
     for piece in ("\n" + source).split("\n# %%")[1:]:
@@ -38,7 +38,7 @@ def cells(source: str) -> Iterator[tuple[str, str]]:
             yield "code", text
 
 
-def outputs_of(written: str) -> dict[str, dict[str, object]]:
+def read_cell_outputs(written: str) -> dict[str, dict[str, object]]:
     """Outputs and number of each code cell of an ``.ipynb``, by the cell's id, which names its text."""
     return {
         cell["id"]: {"execution_count": cell["execution_count"], "outputs": cell["outputs"]}
@@ -47,28 +47,28 @@ def outputs_of(written: str) -> dict[str, dict[str, object]]:
     }
 
 
-def notebook(source: str, outputs: Mapping[str, Mapping[str, object]] | None = None) -> str:
+def make_notebook(source: str, outputs: Mapping[str, Mapping[str, object]] | None = None) -> str:
     """The ``.ipynb`` of a source; the same text for the same source and outputs.
 
     Parameters
     ----------
     outputs : mapping, optional
-        From `outputs_of`: a cell whose text has not changed keeps its outputs.
+        From `read_cell_outputs`: a cell whose text has not changed keeps its outputs.
     """
-    made: list[dict[str, object]] = []
-    for kind, text in cells(source):
+    blocks: list[dict[str, object]] = []
+    for kind, text in split_cells(source):
         cell: dict[str, object] = {
             "cell_type": kind,
-            "id": hashlib.sha256(f"{len(made)} {text}".encode()).hexdigest()[:8],
+            "id": hashlib.sha256(f"{len(blocks)} {text}".encode()).hexdigest()[:8],
             "metadata": {},
             "source": text.splitlines(keepends=True),
         }
         if kind == "code":
             cell |= {"execution_count": None, "outputs": [], **(outputs or {}).get(str(cell["id"]), {})}
-        made.append(cell)
+        blocks.append(cell)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     content = {
-        "cells": made,
+        "cells": blocks,
         "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
         "nbformat": 4,
         "nbformat_minor": 5,
@@ -76,19 +76,19 @@ def notebook(source: str, outputs: Mapping[str, Mapping[str, object]] | None = N
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def bundle() -> bytes:
+def make_bundle() -> bytes:
     """The job's package and the drawn sample as a zip: the same bytes for the same files."""
     return zipped({**job_files(), **{name: ROOT / name for name in BESIDE}})
 
 
 def main(_: Mapping[str, str]) -> int:
     """`make notebook`."""
-    kept = outputs_of(NOTEBOOK.read_text(encoding="utf-8")) if NOTEBOOK.exists() else {}
-    text = notebook(SOURCE.read_text(encoding="utf-8"), kept)
+    outputs = read_cell_outputs(NOTEBOOK.read_text(encoding="utf-8")) if NOTEBOOK.exists() else {}
+    text = make_notebook(SOURCE.read_text(encoding="utf-8"), outputs)
     NOTEBOOK.write_text(text, encoding="utf-8")
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / NOTEBOOK.name).write_text(text, encoding="utf-8")
-    (FOLDER / ZIP).write_bytes(bundle())
+    (FOLDER / ZIP).write_bytes(make_bundle())
     Console().print(
         f"{NOTEBOOK.relative_to(ROOT)} written; {FOLDER.relative_to(ROOT)} holds it and {ZIP}, to be uploaded together",
     )

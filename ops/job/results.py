@@ -61,7 +61,7 @@ class Result:
         store = Store(uri)
         try:
             summary = json.loads(store.read(RUN))
-            known = {"model", "model_sha256", "k", "images_ok", "arguments"} <= summary.keys()
+            is_record = {"model", "model_sha256", "k", "images_ok", "arguments"} <= summary.keys()
         except FileNotFoundError:
             raise InputError(
                 f"there is no finished result at {store.uri} (no {RUN}). Fix: make run-local, or make run-step and "
@@ -69,7 +69,7 @@ class Result:
             ) from None
         except (OSError, ValueError, AttributeError) as error:
             raise InputError(f"{store.location(RUN)} cannot be read ({error}). Fix: run the job again.") from error
-        if not known:
+        if not is_record:
             raise InputError(f"{store.location(RUN)} is not the record of a run. Fix: OUTPUT= names another folder.")
         return cls(store, summary)
 
@@ -81,17 +81,17 @@ class Result:
         InputError
             When neither the Parquet files nor the CSV file is there.
         """
-        found = 0
+        rows = 0
         for batch in self._readable():
-            found += batch.num_rows
+            rows += batch.num_rows
             yield Block(
                 batch.column("path").to_pylist(),
                 batch.column("label").to_pylist(),
                 to_matrix(batch.column("scores")) if "scores" in batch.schema.names else _columns(batch),
             )
-        if found != self.summary["images_ok"]:
+        if rows != self.summary["images_ok"]:
             raise InputError(
-                f"{self.store.uri} holds scores of {found:,} images, but its {RUN} says {self.summary['images_ok']:,}. "
+                f"{self.store.uri} holds scores of {rows:,} images, but its {RUN} says {self.summary['images_ok']:,}. "
                 "Fix: make results fetches them again; or run the job again."
             )
 
@@ -99,9 +99,9 @@ class Result:
         try:
             yield from self._batches()
         except (OSError, pa.ArrowInvalid, KeyError, StorageError) as error:
-            said = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0]
             raise InputError(
-                f"the scores at {self.store.uri} cannot be read ({said}). Fix: make results, or run the job again."
+                f"the scores at {self.store.uri} cannot be read ({reason}). Fix: make results, or run the job again."
             ) from error
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
@@ -198,7 +198,7 @@ def list_places(env: str, *, images: str = "", model: str = "") -> list[str]:
     return [make_request(fields).output, f"{RUNS}/{env}/{result_name(model)}"]
 
 
-def find(uri: str, places: Sequence[str], model: str = "") -> Result:
+def find_result(uri: str, places: Sequence[str], model: str = "") -> Result:
     """The result at an address; without one, the newest in some folders.
 
     Parameters

@@ -54,8 +54,10 @@ class Choice:
     @property
     def variables(self) -> str:
         """As make takes it; what is the default is left out."""
-        given = zip(("MODEL", "IMAGE_SIZE", "PRECISION"), (self.model, self.size, self.precision), DEFAULT, strict=True)
-        return " ".join(f"{name}={value}" for name, value, default in given if value != default)
+        values = zip(
+            ("MODEL", "IMAGE_SIZE", "PRECISION"), (self.model, self.size, self.precision), DEFAULT, strict=True
+        )
+        return " ".join(f"{name}={value}" for name, value, default in values if value != default)
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _lot(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def draw(store: Store, wanted: int) -> Sample:
+def take_sample(store: Store, size: int) -> Sample:
     """Draw a sample: always the same of the same input, classes in turn, `PER_CLASS` images of each where there are.
 
     Raises
@@ -184,14 +186,14 @@ def draw(store: Store, wanted: int) -> Sample:
             f"{store.uri} holds {images:,} images of {len(by_class):,} classes, and choices are compared by how well "
             "they tell classes apart. Fix: INPUT= with two folders or more, of two images or more each: <class>/<name>."
         )
-    chosen = large[: max(2, wanted // PER_CLASS)]
+    chosen = large[: max(2, size // PER_CLASS)]
     turns = {label: sorted(by_class[label], key=_lot) for label in chosen}
     keys: list[str] = []
     for rank in range(max(map(len, turns.values()))):
-        keys += [found[rank] for found in turns.values() if rank < len(found)]
-        if len(keys) >= wanted:
+        keys += [keys_[rank] for keys_ in turns.values() if rank < len(keys_)]
+        if len(keys) >= size:
             break
-    keys = keys[:wanted]
+    keys = keys[:size]
     return Sample(store, keys, [read_label(store.location(key)) for key in keys], images, len(by_class))
 
 
@@ -229,7 +231,7 @@ def models_at_hand(weights: str | None) -> list[str]:
     return names
 
 
-def precisions(asked: str | None, capabilities: Sequence[str]) -> tuple[str, ...]:
+def choose_precisions(precision: str | None, capabilities: Sequence[str]) -> tuple[str, ...]:
     """Those to measure: what was asked, else what this processor computes.
 
     Raises
@@ -237,19 +239,19 @@ def precisions(asked: str | None, capabilities: Sequence[str]) -> tuple[str, ...
     ModelError
         When bf16 was asked for where it would be imitated.
     """
-    if asked == "bf16":
+    if precision == "bf16":
         require_bf16(capabilities)
-    if asked:
-        return (asked,)
+    if precision:
+        return (precision,)
     return PRECISIONS if "BF16" in capabilities else ("f32",)
 
 
-def capabilities() -> list[str]:
+def read_capabilities() -> list[str]:
     """What OpenVINO says that this processor computes."""
     import openvino
 
-    found: list[str] = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return found
+    names: list[str] = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return names
 
 
 def _batches(sample: Sample, guard: Guard, size: int) -> Iterator[tuple[NDArray[np.bool_], float]]:
@@ -276,7 +278,7 @@ def _batches(sample: Sample, guard: Guard, size: int) -> Iterator[tuple[NDArray[
 def measure(
     sample: Sample,
     requests: Iterable[Request],
-    asked: Sequence[str],
+    precisions_: Sequence[str],
     networks: Store,
     say: Callable[[str], None],
 ) -> list[Row]:
@@ -286,7 +288,7 @@ def measure(
     ----------
     requests : iterable of Request
         One for each size and network.
-    asked : sequence of str
+    precisions_ : sequence of str
         Precisions.
     networks : Store
         Keeps converted networks from run to run.
@@ -303,53 +305,53 @@ def measure(
         if model not in by_size.setdefault(model.image_size, []):  # a .keras file may have one size only
             by_size[model.image_size].append(model)
     usable = np.ones(len(sample.keys), bool)
-    found: list[tuple[_Measured, float]] = []
+    measured: list[tuple[_Measured, float]] = []
     for size, models in by_size.items():
         cells = [
             _Measured(Choice(model.name, size, precision), load_engine(replace(model, precision=precision), networks))
             for model in models
-            for precision in asked
+            for precision in precisions_
         ]
-        decoding, seen = _compute(sample, size, cells, say)
-        usable &= seen
-        found += [(cell, decoding) for cell in cells]
-    labels = {label for label, one in zip(sample.labels, usable, strict=True) if one}
+        decoding, decoded = _compute(sample, size, cells, say)
+        usable &= decoded
+        measured += [(cell, decoding) for cell in cells]
+    labels = {label for label, is_usable in zip(sample.labels, usable, strict=True) if is_usable}
     if usable.sum() < 2 * PER_CLASS or len(labels) < 2:
         raise InputError(
             f"{int(usable.sum())} of {len(usable)} sampled images of {sample.store.uri} can be decoded: too few to "
             "compare. Fix: INPUT= with more of them; LIMIT= takes a larger sample."
         )
     say("learning and testing")
-    return _rows(sample, usable, found)
+    return _rows(sample, usable, measured)
 
 
 def _compute(
     sample: Sample, size: int, cells: list[_Measured], say: Callable[[str], None]
 ) -> tuple[float, NDArray[np.bool_]]:
     """All cells of one size over the sample: seconds that an image's decoding takes, and which images were decoded."""
-    seen = np.zeros(len(sample.keys), bool)
+    decoded = np.zeros(len(sample.keys), bool)
     seconds: list[float] = []
     done = 0
     with Guard(size, BATCH) as guard:
         for cell in cells:
             cell.engine.embed(guard.pixels)  # the first call is a slow one
         for good, taken in _batches(sample, guard, size):
-            seen[done : done + len(good)] = good
+            decoded[done : done + len(good)] = good
             seconds.append(taken)
             for cell in cells:
                 cell.compute(guard.pixels)
             if done % SAID_EVERY == 0:
                 say(f"{size} pixels: {done:,} of {len(sample.keys):,} images by {len(cells)} networks")
             done += len(good)
-    return float(np.nanmean(seconds)) if seen.any() else math.inf, seen
+    return float(np.nanmean(seconds)) if decoded.any() else math.inf, decoded
 
 
-def _rows(sample: Sample, usable: NDArray[np.bool_], found: list[tuple[_Measured, float]]) -> list[Row]:
+def _rows(sample: Sample, usable: NDArray[np.bool_], measured: list[tuple[_Measured, float]]) -> list[Row]:
     places = np.flatnonzero(usable)
     keys, labels = [sample.keys[i] for i in places], [sample.labels[i] for i in places]
     rows: list[Row] = []
     single: dict[tuple[str, int], NDArray[np.float64]] = {}
-    for cell, decoding in found:
+    for cell, decoding in measured:
         features = np.concatenate(cell.features)[places].astype(np.float64)
         cosine = None
         if cell.choice.precision == "f32":

@@ -66,7 +66,7 @@ def describe_progress(report: dict[str, Any] | None) -> str:
     return text
 
 
-def show(watcher: Watcher, ended: Callable[[], int | None], console: Console, interval: float = 0.5) -> int:
+def show_progress(watcher: Watcher, ended: Callable[[], int | None], console: Console, interval: float = 0.5) -> int:
     """Show reports until the job has ended; returns its exit code."""
     return _show_bar(watcher, ended, console, interval) if console.is_terminal else _show_lines(watcher, ended, console)
 

@@ -28,7 +28,7 @@ PUBLISHED = {
 """Backbones whose weights are to be fetched, with their source."""
 
 
-def download(url: str, target: Path, console: Console) -> None:
+def download_file(url: str, target: Path, console: Console) -> None:
     """Fetch a file; a part fetched before is continued where the server allows it.
 
     Raises
@@ -75,10 +75,10 @@ def vouch(model: str, source: backbones.Published, path: Path) -> str:
         When it is not what Keras published, or does not fill the network.
     """
     data = path.read_bytes()
-    if source.md5 is not None and (found := hashlib.md5(data, usedforsecurity=False).hexdigest()) != source.md5:
+    if source.md5 is not None and (md5 := hashlib.md5(data, usedforsecurity=False).hexdigest()) != source.md5:
         path.unlink()
         raise ModelError(
-            f"{path.name} is not what Keras publishes: MD5 {found}, expected {source.md5}. It was removed. "
+            f"{path.name} is not what Keras publishes: MD5 {md5}, expected {source.md5}. It was removed. "
             "Fix: run again."
         )
     try:
@@ -94,8 +94,8 @@ def vouch(model: str, source: backbones.Published, path: Path) -> str:
     return sums[path.name]
 
 
-def fetch(
-    model: str, folder: Path, console: Console, get: Callable[[str, Path, Console], None] = download
+def fetch_weights(
+    model: str, folder: Path, console: Console, get: Callable[[str, Path, Console], None] = download_file
 ) -> tuple[Path, str]:
     """Fetch (where missing), check and record one backbone's weights; returns the file and its sha256.
 

@@ -64,7 +64,7 @@ class Wheelhouse:
         return sum((self.folder / name).stat().st_size for name in self.sums)
 
 
-def lock_key(lock: bytes) -> str:
+def hash_lock(lock: bytes) -> str:
     """What a wheelhouse of this lock is called: the first 16 digits of the lock's sha256.
 
     ``bootstrap/install_tensorflow.sh`` compares the last part of its URI with the lock that it finds there.
@@ -83,27 +83,27 @@ def parse_lock(text: str) -> dict[str, frozenset[str]]:
         #     --hash=sha256:286e71c82c1a38e75bbcf185f9b37d0305ad7786535107cb49bf4df9ff2e1f95 \
         elif match := re.match(r"\s+--hash=sha256:([0-9a-f]{64})", line):
             current.add(match[1])
-    return {pin: frozenset(found) for pin, found in hashes.items()}
+    return {pin: frozenset(sums) for pin, sums in hashes.items()}
 
 
-def pinned(wheel: str) -> str:
+def read_pin(wheel: str) -> str:
     """The pin that a wheel's file name answers.
 
-    >>> pinned("absl_py-2.5.1-py3-none-any.whl")
+    >>> read_pin("absl_py-2.5.1-py3-none-any.whl")
     'absl-py==2.5.1'
     """
     name, version, _, _ = parse_wheel_filename(wheel)
     return f"{name}=={version}"
 
 
-def platforms(arch: str) -> list[str]:
+def list_platforms(arch: str) -> list[str]:
     """Platform tags that a node of this architecture takes, the newest first."""
     tags = [f"manylinux_{GLIBC[0]}_{minor}_{arch}" for minor in range(GLIBC[1], 4, -1)]
     tags += [f"{alias}_{arch}" for alias in ("manylinux2014", "manylinux2010", "manylinux1")]
     return [*tags, f"linux_{arch}"]
 
 
-def sha256(path: Path) -> str:
+def hash_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -114,7 +114,7 @@ def parse_sums(text: str) -> dict[str, str]:
     return {match[2]: match[1] for match in re.finditer(r"^([0-9a-f]{64})  (\S+)$", text, re.MULTILINE)}
 
 
-def check(folder: Path, lock: bytes) -> Wheelhouse:
+def check_wheels(folder: Path, lock: bytes) -> Wheelhouse:
     """Read every file of a wheelhouse and compare it with the lock.
 
     Raises
@@ -126,7 +126,7 @@ def check(folder: Path, lock: bytes) -> Wheelhouse:
     if not hashes:
         raise WheelhouseError("The lock names no package. Fix: run `make lock`.")
     wheels = sorted(path.name for path in folder.glob("*.whl"))
-    by_pin = {pinned(name): name for name in wheels}
+    by_pin = {read_pin(name): name for name in wheels}
     if missing := sorted(hashes.keys() - by_pin.keys()):
         raise WheelhouseError(
             f"{folder} lacks {len(missing)} of {len(hashes)} wheels (such as {missing[0]}). Fix: remove it and run"
@@ -134,17 +134,17 @@ def check(folder: Path, lock: bytes) -> Wheelhouse:
         )
     sums = {LOCK: hashlib.sha256(lock).hexdigest()}
     for name in wheels:
-        digest = sha256(folder / name)
-        if digest not in hashes.get(pinned(name), ()):
+        digest = hash_file(folder / name)
+        if digest not in hashes.get(read_pin(name), ()):
             raise WheelhouseError(
                 f"{folder / name} is not one of the files that the lock allows. Fix: remove it and run"
                 " `make wheelhouse` again."
             )
         sums[name] = digest
-    return Wheelhouse(folder, lock_key(lock), sums)
+    return Wheelhouse(folder, hash_lock(lock), sums)
 
 
-def build(
+def build_wheelhouse(
     arch: str, advance: Callable[[int], None] = lambda _: None, *, root: Path = FOLDER, locks: Path = LOCKS
 ) -> Wheelhouse:
     """Make the wheelhouse for an architecture, or check the one that is there.
@@ -180,10 +180,10 @@ def build(
 def is_here(arch: str, *, root: Path = FOLDER, locks: Path = LOCKS) -> bool:
     """Whether nothing has to be downloaded for an architecture; hashes are not checked."""
     lock = locks / f"requirements-{ARCHITECTURES.get(arch, arch)}.txt"
-    return lock.exists() and (root / lock_key(lock.read_bytes()) / SUMS).exists()
+    return lock.exists() and (root / hash_lock(lock.read_bytes()) / SUMS).exists()
 
 
-def build_visibly(arch: str, console: Console, build: Callable[..., Wheelhouse] = build) -> Wheelhouse:
+def build_visibly(arch: str, console: Console, build: Callable[..., Wheelhouse] = build_wheelhouse) -> Wheelhouse:
     """Make or check a wheelhouse, and show how far it is."""
     if is_here(arch):
         with working(console, "the wheels of a node: checking every hash"):
@@ -194,24 +194,24 @@ def build_visibly(arch: str, console: Console, build: Callable[..., Wheelhouse] 
 
 def _build(source: Path, machine: str, root: Path, advance: Callable[[int], None]) -> Wheelhouse:
     lock = source.read_bytes()
-    folder = root / lock_key(lock)
+    folder = root / hash_lock(lock)
     if (folder / SUMS).exists():
         try:
-            done = check(folder, lock)
-            if parse_sums((folder / SUMS).read_text()) == done.sums:
-                return done
+            wheelhouse = check_wheels(folder, lock)
+            if parse_sums((folder / SUMS).read_text()) == wheelhouse.sums:
+                return wheelhouse
         except WheelhouseError:
             shutil.rmtree(folder)
 
-    part = root / f".{lock_key(lock)}.part"  # kept when a download breaks off: the next run goes on in it
+    part = root / f".{hash_lock(lock)}.part"  # kept when a download breaks off: the next run goes on in it
     part.mkdir(parents=True, exist_ok=True)
     _download(source, machine, part, advance)
-    done = check(part, lock)
+    wheelhouse = check_wheels(part, lock)
     (part / LOCK).write_bytes(lock)
-    (part / SUMS).write_text("".join(f"{done.sums[name]}  {name}\n" for name in sorted(done.sums)))
+    (part / SUMS).write_text("".join(f"{wheelhouse.sums[name]}  {name}\n" for name in sorted(wheelhouse.sums)))
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
-    return Wheelhouse(folder, done.key, done.sums)
+    return Wheelhouse(folder, wheelhouse.key, wheelhouse.sums)
 
 
 def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], None]) -> None:
@@ -226,7 +226,7 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
     ]
     command += ["--require-hashes", "--no-deps", "--only-binary=:all:", "--requirement", str(lock)]
     command += ["--python-version", PYTHON, "--implementation", "cp", "--abi", "cp311"]
-    for tag in platforms(machine):
+    for tag in list_platforms(machine):
         command += ["--platform", tag]
     with (
         tempfile.TemporaryDirectory(prefix=".pip-", dir=folder.parent) as scratch,
@@ -235,23 +235,23 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
         # pip moves a wheel into its place when all are there: what has come lies in its temporary folder until then
         environ = {**inherited_environment(), "TMPDIR": scratch}
         pip = subprocess.Popen([*command, "--dest", str(folder)], stdout=log, stderr=log, env=environ)
-        seen = 0
+        counted = 0
         try:
             while pip.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     pip.wait(timeout=POLL_SECONDS)
                 come = min(SOME_MB * 1_000_000, max(_bytes_below(Path(scratch)), _bytes_below(folder)))
-                advance(max(0, come - seen))
-                seen = max(come, seen)
+                advance(max(0, come - counted))
+                counted = max(come, counted)
         finally:
             pip.kill()
             pip.wait()
         log.seek(0)
-        told = log.read()
+        output = log.read()
     if pip.returncode:
-        if os.strerror(errno.ENOSPC) in told:
+        if os.strerror(errno.ENOSPC) in output:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-        reason = [line for line in told.splitlines() if line.startswith("ERROR")] or ["no reason given"]
+        reason = [line for line in output.splitlines() if line.startswith("ERROR")] or ["no reason given"]
         raise WheelhouseError(
             f"The wheels of {lock.name} could not be downloaded (pip: {reason[-1].removeprefix('ERROR: ')})."
             " Fix: check that the package index is reachable and run the same command again."
@@ -300,8 +300,8 @@ class S3Store:
         }
 
     def digest(self, key: str) -> str | None:
-        found = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)["Metadata"].get("sha256")
-        return str(found) if found else None
+        stored = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)["Metadata"].get("sha256")
+        return str(stored) if stored else None
 
     def put(self, key: str, path: Path, digest: str) -> None:
         extra = {"Metadata": {"sha256": digest}, "ChecksumAlgorithm": "SHA256"}
@@ -325,7 +325,7 @@ class FolderStore:
         return {path.relative_to(self._folder).as_posix(): path.stat().st_size for path in files}
 
     def digest(self, key: str) -> str | None:
-        return sha256(self._folder / key)
+        return hash_file(self._folder / key)
 
     def put(self, key: str, path: Path, digest: str) -> None:
         target = self._folder / key
@@ -373,7 +373,7 @@ def sync(
     Parameters
     ----------
     wheelhouse
-        What `build` made.
+        What `build_wheelhouse` made.
     uri
         ``s3://bucket/wheelhouse`` or a folder: the place of all wheelhouses.
     store
@@ -401,16 +401,16 @@ def sync(
 
 
 def _sync(wheelhouse: Wheelhouse, uri: str, store: ObjectStore, console: Console) -> Synced:
-    there = store.list()
+    stored = store.list()
     uploaded = copied = kept = 0
     with counting(console, "the wheels of a node: uploading", wheelhouse.size, bytes_=True) as advance:
-        sums = dict(wheelhouse.sums) | {SUMS: sha256(wheelhouse.folder / SUMS)}
+        sums = dict(wheelhouse.sums) | {SUMS: hash_file(wheelhouse.folder / SUMS)}
         for name in sorted(sums, key=lambda name: (name == SUMS, name)):
             key, path, digest = f"{wheelhouse.key}/{name}", wheelhouse.folder / name, sums[name]
             size = path.stat().st_size
-            if there.get(key) == size and store.digest(key) == digest:
+            if stored.get(key) == size and store.digest(key) == digest:
                 kept += 1
-            elif origin := _elsewhere(store, there, name, size, digest):
+            elif origin := _elsewhere(store, stored, name, size, digest):
                 store.copy(origin, key, digest)
                 copied += 1
             else:
@@ -420,9 +420,9 @@ def _sync(wheelhouse: Wheelhouse, uri: str, store: ObjectStore, console: Console
     return Synced(f"{uri.rstrip('/')}/{wheelhouse.key}/", uploaded, copied, kept)
 
 
-def _elsewhere(store: ObjectStore, there: Mapping[str, int], name: str, size: int, digest: str) -> str | None:
+def _elsewhere(store: ObjectStore, stored: Mapping[str, int], name: str, size: int, digest: str) -> str | None:
     """Another wheelhouse's object with the same content."""
-    for key, other in there.items():
+    for key, other in stored.items():
         if key.endswith(f"/{name}") and other == size and name.endswith(".whl") and store.digest(key) == digest:
             return key
     return None

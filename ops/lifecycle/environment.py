@@ -21,21 +21,21 @@ from ops.aws.account import Account, Place
 from ops.aws.poll import poll
 from ops.aws.state_bucket import NoStateError, make_state, require_state
 from ops.aws.studio import find_domain
-from ops.aws.sweep import has_studio, sweep, vpcs_of
+from ops.aws.sweep import find_vpcs, has_studio, sweep_network
 from ops.core.console import Console, Person, ask, counting, elapsed, working
 from ops.core.errors import OperatorError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import BUCKET_PURPOSES, PROJECT
 from ops.cost import after, in_report
-from ops.cost.bills import last_line
-from ops.cost.quote import before_apply
+from ops.cost.quote import describe_before_apply
+from ops.cost.upkeep import tell_upkeep
 from ops.job import wheelhouse
 from ops.job.names import result_name
 from ops.lifecycle import fault, studio
 from ops.plan import policies
-from ops.plan.summary import summary, warn_unmailed
-from ops.terraform.variables import Artifacts, Size, boundary_of, cluster_variables
-from ops.terraform.workspace import CommandFailedError, Workspace, embedded_home
+from ops.plan.summary import summarize, warn_unmailed
+from ops.terraform.variables import Artifacts, Size, cluster_variables, find_boundary
+from ops.terraform.workspace import CommandFailedError, Workspace, find_embedded_home
 
 BOOTSTRAP = ROOT / "bootstrap" / "install_tensorflow.sh"
 SAMPLE = Path("data/sample")
@@ -77,7 +77,7 @@ def start_embedded(console: Console, *, yarn: bool = False, kind: str = "") -> N
         server.status(settings.home)
         server.start(settings)  # it runs: as it is wanted?
     except NotRunningError:
-        for state in (embedded_home() / "local").glob("*.tfstate*"):
+        for state in (find_embedded_home() / "local").glob("*.tfstate*"):
             state.unlink()
         with working(console, "starting the embedded AWS"):
             record = server.start(settings)
@@ -92,11 +92,11 @@ def require_processor(arch: str, fix: str) -> None:
     WrongUseError : another is asked for
     """
     machine = wheelhouse.ARCHITECTURES.get(platform.machine())
-    wanted = wheelhouse.ARCHITECTURES.get(arch)
-    if machine and wanted and machine != wanted and Settings.from_environment().execute:
+    asked_for = wheelhouse.ARCHITECTURES.get(arch)
+    if machine and asked_for and machine != asked_for and Settings.from_environment().execute:
         raise WrongUseError(
             f"the embedded AWS runs the nodes' bootstrap and steps on this machine, which is {machine} and not "
-            f"{wanted}. Fix: {fix}."
+            f"{asked_for}. Fix: {fix}."
         )
 
 
@@ -108,8 +108,8 @@ def prepare_account(place: Place, order: Order, console: Console, *, yarn: bool 
     WrongUseError : the nodes of the order have another processor than this machine
     """
     if place.is_local:
-        own = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
-        require_processor(order.size.arch, f"ARCH={own}")
+        arch = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+        require_processor(order.size.arch, f"ARCH={arch}")
         start_embedded(console, yarn=yarn, kind=order.fault)
     return Account.at(place)
 
@@ -118,16 +118,16 @@ def upload_artifacts(
     account: Account,
     arch: str,
     console: Console,
-    build: Callable[..., wheelhouse.Wheelhouse] = wheelhouse.build,
+    build: Callable[..., wheelhouse.Wheelhouse] = wheelhouse.build_wheelhouse,
 ) -> Artifacts:
     """Put bootstrap script and wheelhouse under their immutable keys; only what is not there is sent."""
     bucket = account.bucket("artifacts")
     data = BOOTSTRAP.read_bytes()
     key = f"bootstrap/{hashlib.sha256(data).hexdigest()[:16]}/{BOOTSTRAP.name}"
     account.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
-    made = wheelhouse.build_visibly(arch, console, build)
+    wheels_here = wheelhouse.build_visibly(arch, console, build)
     uri = f"s3://{bucket}/wheelhouse"
-    wheels = wheelhouse.sync(made, uri, store=wheelhouse.open_store(uri, account.client("s3")), console=console)
+    wheels = wheelhouse.sync(wheels_here, uri, store=wheelhouse.open_store(uri, account.client("s3")), console=console)
     return Artifacts(f"s3://{bucket}/{key}", wheels.uri)
 
 
@@ -169,26 +169,26 @@ def ask_first(account: Account, storage: Workspace, order: Order, console: Conso
     if account.target.emulated:
         return
     with working(console, "planning", quiet=True):
-        changes, shown = preview(account, storage, order.size)
-    if broken := policies.check(shown, ceiling=None, region=account.target.region):
+        changes, shown = preview_plans(account, storage, order.size)
+    if broken := policies.check_plan(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
     if changes:
-        lines = [line for line in summary(shown, account.target.region) if "an hour costs" not in line]
-        lines += before_apply(shown, account, order.size)
+        lines = [line for line in summarize(shown, account.target.region) if "an hour costs" not in line]
+        lines += describe_before_apply(shown, account, order.size)
         confirm(account, [*changes, *lines], order.person, console, refused)
 
 
-def preview(account: Account, storage: Workspace, size: Size) -> tuple[list[str], dict[str, Any]]:
+def preview_plans(account: Account, storage: Workspace, size: Size) -> tuple[list[str], dict[str, Any]]:
     """What would be made, in sentences (none where nothing would), and the plan of the cluster, before any bucket."""
     place = storage.state.with_suffix(".preview.tfplan")
     place.parent.mkdir(parents=True, exist_ok=True)
     planned = storage.plan(out=place)
-    stored, held = storage.show(place), storage.outputs()
-    if not held and any(r["type"] == "aws_kms_key" for r in stored.get("resource_changes", [])):
+    stored, outputs = storage.show(place), storage.outputs()
+    if not outputs and any(r["type"] == "aws_kms_key" for r in stored.get("resource_changes", [])):
         target = account.target  # the key's own id is known after apply; the price does not depend on it
-        held = {"kms_key_arn": f"arn:aws:kms:{target.region}:{target.account_id}:key/{uuid.UUID(int=0)}"}
-    boundary = boundary_of(account.target)
-    extra = cluster_variables(account.target, held, size, boundary=boundary)
+        outputs = {"kms_key_arn": f"arn:aws:kms:{target.region}:{target.account_id}:key/{uuid.UUID(int=0)}"}
+    boundary = find_boundary(account.target)
+    extra = cluster_variables(account.target, outputs, size, boundary=boundary)
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=True)
     place = cluster.state.with_suffix(".preview.tfplan")
     changes = cluster.plan(out=place)
@@ -224,7 +224,7 @@ def apply(
     order: Order,
     console: Console,
     *,
-    build: Callable[..., wheelhouse.Wheelhouse] = wheelhouse.build,
+    build: Callable[..., wheelhouse.Wheelhouse] = wheelhouse.build_wheelhouse,
 ) -> None:
     """Both stacks, with what a node needs uploaded in between.
 
@@ -239,7 +239,7 @@ def apply(
     with working(console, "storage: buckets, budget", quiet=not quiet):
         storage.apply()
     console.print(f"storage applied in {elapsed() - began:.0f} s")
-    boundary = boundary_of(account.target)
+    boundary = find_boundary(account.target)
     artifacts = upload_artifacts(account, order.size.arch, console, build)
     extra = cluster_variables(account.target, storage.outputs(), order.size, artifacts=artifacts, boundary=boundary)
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
@@ -251,7 +251,7 @@ def apply(
     if not changes:
         console.print("the cluster is up to date: nothing to do")
         return
-    if broken := policies.check(shown, ceiling=None, region=account.target.region):
+    if broken := policies.check_plan(shown, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
     began = elapsed()
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
@@ -261,10 +261,10 @@ def apply(
     except CommandFailedError as error:
         from ops.diagnose import wait as diagnosis  # its tables of causes; every other command does without
 
-        if (found := diagnosis.diagnose_start(account, error.output, console)) is None:
+        if (diagnosed := diagnosis.diagnose_start(account, error.output, console)) is None:
             raise
         console.print(error.output.strip()[-6000:])
-        why = found.as_text(account.target.env)
+        why = diagnosed.as_text(account.target.env)
         raise CommandFailedError(error.arguments, error.code, error.output, hint=f"Why:\n{why}") from error
     outputs = account.cluster
     name = f"cluster {outputs['cluster_id']} ({outputs['release_label']})"
@@ -283,24 +283,24 @@ def destroy(account: Account, console: Console) -> bool:
     cluster = Workspace(target=account.target, stack="cluster", capture=quiet)
     outputs, ec2 = cluster.outputs(), account.client("ec2")
     # By its tags: an apply that broke off leaves a network and no outputs.
-    vpcs = vpcs_of(ec2, PROJECT, account.target.env)
+    vpcs = find_vpcs(ec2, PROJECT, account.target.env)
     if not outputs and not vpcs:
         console.print("there is no cluster stack: nothing to destroy")
-        console.print(last_line(account))
+        console.print(tell_upkeep(account))
         return False
     storage = Workspace(target=account.target, stack="storage", capture=True).outputs()
-    extra = cluster_variables(account.target, storage, Size(), boundary=boundary_of(account.target))
+    extra = cluster_variables(account.target, storage, Size(), boundary=find_boundary(account.target))
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
     with working(console, "ending the cluster") as say:
         if "cluster_id" in outputs:
             end_cluster(account, str(outputs["cluster_id"]), say)
-            after.after_cluster(account, str(outputs["cluster_id"]), console)
+            after.tell_cluster_cost(account, str(outputs["cluster_id"]), console)
     if has_studio(ec2, vpcs):
         close_studio(account, console)
         with working(console, "removing the notebooks' domain and home folders", quiet=not quiet):
             cluster.destroy(arguments=["-target=module.studio"])
     with working(console, "removing what AWS left in the network") as say:
-        swept = sweep(ec2, vpcs, pause=1.0 if account.target.emulated else 5.0, say=say)
+        swept = sweep_network(ec2, vpcs, pause=1.0 if account.target.emulated else 5.0, say=say)
     if left := [*swept.endpoints, *swept.groups]:
         console.print(f"removed what AWS left in the network: {', '.join(left)}")
     with working(console, "cluster: removing", quiet=not quiet):
@@ -308,7 +308,7 @@ def destroy(account: Account, console: Console) -> bool:
     rest = "" if account.target.emulated else "; images and results are untouched"
     console.print(f"cluster destroyed{rest}")
     # a fresh account: what this one has read of the stack is gone
-    console.print(last_line(replace(account)))
+    console.print(tell_upkeep(replace(account)))
     return True
 
 
@@ -323,7 +323,7 @@ def confirm_removal(account: Account, person: Person, console: Console) -> None:
     if account.target.emulated:
         return
     where = f"ENV={account.target.env} of account {account.target.account_id} in {account.target.region}"
-    console.print(last_line(account))
+    console.print(tell_upkeep(account))
     question = f"this removes the cluster and the network of {where}; images and results stay. Remove them?"
     ask(question, person, refused="nothing was removed.")
 
@@ -335,10 +335,10 @@ def close_studio(account: Account, console: Console) -> None:
     if domain is None:
         return
     with working(console, "closing what runs in Studio") as say:
-        spaces = studio.close(sagemaker, domain, say=say, pause=1.0 if account.target.emulated else 5.0)
+        spaces = studio.close_domain(sagemaker, domain, say=say, pause=1.0 if account.target.emulated else 5.0)
     if spaces:
-        told = f"closed in Studio, with the files in them: {', '.join(spaces)}"
-        console.print(told)
+        sentence = f"closed in Studio, with the files in them: {', '.join(spaces)}"
+        console.print(sentence)
 
 
 def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = lambda _: None) -> None:
@@ -376,7 +376,7 @@ def fetch_results(account: Account, console: Console, *, uri: str = "", model: s
     folder = Path("runs") / account.target.env / prefix.rpartition("/")[2]
     if not fetch_files(account.client("s3"), bucket, prefix, folder, console):
         raise OperatorError(f"there is no finished result below {uri}. Fix: make run-step, or OUTPUT=.", exit_code=10)
-    in_report.into_report(account, folder)
+    in_report.add_cost(account, folder)
     console.print(f"results in {folder}; open {folder / 'report.html'}")
     return folder
 
@@ -397,19 +397,19 @@ def fetch_files(s3: Any, bucket: str, prefix: str, folder: Path, console: Consol
     return True
 
 
-def purge(account: Account, person: Person, console: Console, *, named: str = "") -> None:
+def purge(account: Account, person: Person, console: Console, *, confirmation: str = "") -> None:
     """Storage too: every image and result.
 
     Parameters
     ----------
-    named : the data bucket's name confirms it (PURGE=); without, it must be typed
+    confirmation : the data bucket's name confirms it (PURGE=); without, it must be typed
     """
     bucket = account.bucket("data")
-    given = named or (bucket if person.has_agreed else "")
-    if not given and person.is_present:
+    answer = confirmation or (bucket if person.has_agreed else "")
+    if not answer and person.is_present:
         where = f"ENV={account.target.env} of account {account.target.account_id}"
-        given = console.input(f"this removes the cluster and every image and result of {where}. Type {bucket}: ")
-    if given.strip() != bucket:
+        answer = console.input(f"this removes the cluster and every image and result of {where}. Type {bucket}: ")
+    if answer.strip() != bucket:
         raise OperatorError(f"nothing was removed. Fix: PURGE={bucket} confirms it.", exit_code=2)
     destroy(account, console)
     with working(console, "emptying the buckets") as say:

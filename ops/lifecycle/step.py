@@ -27,14 +27,14 @@ from ops.aws.account import Account
 from ops.aws.capacity import CapacityNews
 from ops.aws.emr import list_open_steps
 from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, poll
-from ops.aws.refusals import explain
+from ops.aws.refusals import explain_refusal
 from ops.aws.states import LIVE_STATES, OPEN_STATES
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
-from ops.cost.after import after_step
+from ops.cost.after import tell_step_cost
 from ops.diagnose import wait as diagnosis
 from ops.diagnose.verdict import UNDETERMINED
-from ops.job.local_spark import describe
+from ops.job.local_spark import describe_run
 from ops.job.names import result_name
 from ops.job.package import ENTRY, content_key, job_zip
 from ops.job.watch import Watcher, describe_progress
@@ -68,15 +68,15 @@ def upload_job(account: Account) -> tuple[str, str]:
     packed, entry = job_zip(), ENTRY.read_bytes()
     folder = f"jobs/{content_key(packed, entry)}"
     bucket, s3 = account.bucket("artifacts"), account.client("s3")
-    there = {item["Key"]: item["Size"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=folder).get("Contents", [])}
+    sizes = {item["Key"]: item["Size"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=folder).get("Contents", [])}
     for name, data in (("fruits.zip", packed), (ENTRY.name, entry)):
-        if there.get(f"{folder}/{name}") != len(data):
+        if sizes.get(f"{folder}/{name}") != len(data):
             # one PutObject: the object is there whole, or not at all
             s3.put_object(Bucket=bucket, Key=f"{folder}/{name}", Body=data)
     return f"s3://{bucket}/{folder}/{ENTRY.name}", f"s3://{bucket}/{folder}/fruits.zip"
 
 
-def request_for(account: Account, given: Mapping[str, Any]) -> Request:
+def request_for(account: Account, values: Mapping[str, Any]) -> Request:
     """The request of these fields, with the data bucket's folders as defaults.
 
     Raises
@@ -85,8 +85,8 @@ def request_for(account: Account, given: Mapping[str, Any]) -> Request:
         For a value that cannot be.
     """
     data = account.bucket("data")
-    defaults = {"input": f"s3://{data}/images", "output": f"s3://{data}/results/{result_name(given.get('model'))}"}
-    fields = {**defaults, **given}
+    defaults = {"input": f"s3://{data}/images", "output": f"s3://{data}/results/{result_name(values.get('model'))}"}
+    fields = {**defaults, **values}
     if not account.target.emulated:
         # with dynamic allocation Spark cannot say how large it may grow; the stack knows
         fields["parallelism"] = max(1, int(account.cluster["sizing"]["worker_vcpus"]))
@@ -96,7 +96,7 @@ def request_for(account: Account, given: Mapping[str, Any]) -> Request:
     return request
 
 
-def require_there(account: Account, request: Request) -> None:
+def require_inputs(account: Account, request: Request) -> None:
     """Refuse an input with nothing in it and weights that are not there: one look at S3, instead of a step that fails.
 
     What this operator may not look at, and what lies on another store, is left to the step.
@@ -138,7 +138,7 @@ def _holds(account: Account, uri: str, *, folder: bool = True) -> bool:
         return str(error.response.get("Error", {}).get("Code")) != "NoSuchBucket"
 
 
-def step_arguments(entry: str, packed: str, request: str) -> list[str]:
+def list_arguments(entry: str, packed: str, request: str) -> list[str]:
     """What EMR's command-runner is given."""
     return ["spark-submit", "--deploy-mode", "cluster", "--py-files", packed, entry, "--request", request]
 
@@ -155,9 +155,9 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
     cluster_id = str(account.cluster["cluster_id"])
     if state not in LIVE_STATES:
         first = "make diagnose says why; " if state == "TERMINATED_WITH_ERRORS" else ""
-        said = f" ({reason})" if reason else ""
+        because = f" ({reason})" if reason else ""
         raise OperatorError(
-            f"the cluster {cluster_id} is {state}{said}. Fix: {first}make apply makes a new one.",
+            f"the cluster {cluster_id} is {state}{because}. Fix: {first}make apply makes a new one.",
             exit_code=21,
         )
     if not queue and (others := list_open_steps(account)):
@@ -179,7 +179,7 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
                 "ActionOnFailure": "CONTINUE",
                 "HadoopJarStep": {
                     "Jar": "command-runner.jar",
-                    "Args": step_arguments(entry, packed, f"s3://{bucket}/{key}"),
+                    "Args": list_arguments(entry, packed, f"s3://{bucket}/{key}"),
                 },
             }
         ],
@@ -219,8 +219,8 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
                 cluster, reason = account.cluster_state()
                 say(f"pending: the cluster is {cluster}{f', {reason}' if reason else ''}")
             else:
-                told, reason = tell(watcher, waiting)
-                say(told)
+                sentence, reason = describe_progress_or_wait(watcher, waiting)
+                say(sentence)
                 if reason and len(list_open_steps(account)) > 1:
                     reason = ""  # it waits for another step, which is no want of nodes
                 if limit.is_reached(reason, time.monotonic()):
@@ -244,14 +244,14 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
 
 def _not_seen(account: Account, submitted: Submitted, error: Exception) -> str:
     env = "" if account.target.emulated else f" ENV={account.target.env}"
-    what = str(error) if isinstance(error, LostError) else explain(error)[0].partition(". Fix:")[0]
+    what = str(error) if isinstance(error, LostError) else explain_refusal(error)[0].partition(". Fix:")[0]
     return (
-        f"{what}. The step {submitted.step_id} goes on, and the cluster {bills(account)}. Fix: log in again or look at "
-        f"the network, then make watch{env} STEP={submitted.step_id}."
+        f"{what}. The step {submitted.step_id} goes on, and the cluster {describe_billing(account)}. Fix: log in again "
+        f"or look at the network, then make watch{env} STEP={submitted.step_id}."
     )
 
 
-def tell(watcher: Watcher, waiting: WaitingLog) -> tuple[str, str]:
+def describe_progress_or_wait(watcher: Watcher, waiting: WaitingLog) -> tuple[str, str]:
     """What a running step does: by the job's own report, or, while there is none, what YARN lets it wait for.
 
     Returns
@@ -321,38 +321,40 @@ def conclude(
         try:
             summary = json.loads(output.read("run.json"))
         except (OSError, FruitsError) as error:
-            told = f"the step is COMPLETED; its summary could not be read here ({error}). Fix: make results fetches it."
-            console.print(told, style="yellow")
+            sentence = (
+                f"the step is COMPLETED; its summary could not be read here ({error}). Fix: make results fetches it."
+            )
+            console.print(sentence, style="yellow")
             return 0
-        console.print(describe(summary, output))
+        console.print(describe_run(summary, output))
         quiet = Console(quiet=True)
-        after_step(account, submitted.cluster_id, submitted.step_id, summary, console if cost else quiet)
+        tell_step_cost(account, submitted.cluster_id, submitted.step_id, summary, console if cost else quiet)
         return 0
     state, reason = account.cluster_state()
     if status["State"] == "CANCELLED" and state != "TERMINATED_WITH_ERRORS":
-        said = f": the cluster is {state} ({reason})" if state not in LIVE_STATES and reason else ""
-        console.print(f"the step {submitted.step_id} was cancelled{said}", style="red")
+        because = f": the cluster is {state} ({reason})" if state not in LIVE_STATES and reason else ""
+        console.print(f"the step {submitted.step_id} was cancelled{because}", style="red")
         return 24
-    return why(account, submitted.cluster_id, submitted.step_id, console, patience=patience)
+    return tell_why(account, submitted.cluster_id, submitted.step_id, console, patience=patience)
 
 
-def why(account: Account, cluster_id: str, step_id: str, console: Console, *, patience: float) -> int:
+def tell_why(account: Account, cluster_id: str, step_id: str, console: Console, *, patience: float) -> int:
     """Say why a step failed; returns the exit code: the job's own where it is known."""
     try:
-        found = diagnosis.diagnose_step(account, cluster_id, step_id, console, patience=patience)
+        diagnosed = diagnosis.diagnose_step(account, cluster_id, step_id, console, patience=patience)
     except diagnosis.TROUBLE as error:
         console.print(
             f"the step {step_id} failed, and why could not be found out ({error}). Fix: make diagnose STEP={step_id}.",
             style="red",
         )
         return UNDETERMINED
-    first, *rest = found.as_text(account.target.env).split("\n")
+    first, *rest = diagnosed.as_text(account.target.env).split("\n")
     console.print(first, style="red")
     console.print("\n".join(rest))
-    return found.verdict.exit_code
+    return diagnosed.verdict.exit_code
 
 
-def bills(account: Account) -> str:
+def describe_billing(account: Account) -> str:
     """What a cluster that stays costs, in three words."""
     return "is the embedded AWS's: nothing is billed" if account.target.emulated else "bills until make destroy"
 
@@ -379,30 +381,30 @@ def run_step(account: Account, fields: Mapping[str, Any], console: Console, term
     """Submit the request of these fields and, unless it is detached, watch; returns the exit code."""
     try:
         request = request_for(account, fields)
-        require_there(account, request)
+        require_inputs(account, request)
         submitted = submit(account, request, queue=terms.queue)
     except (OperatorError, FruitsError) as error:
         raise NotEndedError(str(error), exit_code=int(error.exit_code)) from error
     except (BotoCoreError, ClientError) as error:
-        text, code = explain(error)
+        text, code = explain_refusal(error)
         raise NotEndedError(text, exit_code=int(code)) from error
     console.print(
         f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}",
     )
     if terms.detach:
         console.print(
-            f"it runs on, and the cluster {bills(account)}. Watch it: make watch STEP={submitted.step_id}",
+            f"it runs on, and the cluster {describe_billing(account)}. Watch it: make watch STEP={submitted.step_id}",
         )
         return 0
-    return see(account, submitted, console, terms)
+    return watch_to_the_end(account, submitted, console, terms)
 
 
-def see(account: Account, submitted: Submitted, console: Console, terms: Terms) -> int:
+def watch_to_the_end(account: Account, submitted: Submitted, console: Console, terms: Terms) -> int:
     """Watch a step and say how it ended; returns the exit code, that of Ctrl-C where it was left to itself."""
     try:
         status = watch(account, submitted, console)
     except KeyboardInterrupt:
-        future = f"goes on, and the cluster {bills(account)}. Watch it: make watch STEP={submitted.step_id}"
+        future = f"goes on, and the cluster {describe_billing(account)}. Watch it: make watch STEP={submitted.step_id}"
         if terms.one_shot:
             future = "ends with its cluster (ONESHOT=1)"
         console.print(f"stopped watching; the step {submitted.step_id} {future}")

@@ -3,7 +3,7 @@
 `studio-notebook` puts the notebook and its zip into the data bucket, from which Studio's user may read; `studio-open`
 prints an address that lets him in; `studio-stop` ends what bills by the hour. What a user makes in a domain, spaces and
 the apps in them, Terraform does not know, and SageMaker deletes neither user nor domain before it: `make destroy` calls
-``close`` first.
+``close_domain`` first.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 from ops.aws.account import Account
 from ops.aws.poll import poll
-from ops.aws.studio import apps_of, label
+from ops.aws.studio import describe_app, list_apps
 from ops.core.console import Console, working
 from ops.core.errors import NotAppliedError, OperatorError
-from ops.job.notebook import NOTEBOOK, SOURCE, ZIP, bundle, notebook
+from ops.job.notebook import NOTEBOOK, SOURCE, ZIP, make_bundle, make_notebook
 
 PREFIX = "notebook"
 EXPIRES_SECONDS = 300
@@ -30,7 +30,7 @@ class NoStudioError(OperatorError):
     exit_code = 20
 
 
-def connection(account: Account) -> Mapping[str, str]:
+def read_connection(account: Account) -> Mapping[str, str]:
     """Domain, user and the line that connects a notebook to the cluster: the cluster stack's output.
 
     Raises
@@ -38,43 +38,43 @@ def connection(account: Account) -> Mapping[str, str]:
     NoStudioError : Studio is off
     NotAppliedError : there is no cluster
     """
-    found: Mapping[str, str] | None = account.cluster.get("studio")
-    if not found:
+    values: Mapping[str, str] | None = account.cluster.get("studio")
+    if not values:
         env = account.target.env
         raise NoStudioError(
             f"ENV={env} has no SageMaker Studio. Fix: enable_studio = true and enable_nat = true in "
             f"infra/env/{env}.cluster.tfvars, then make apply ENV={env}."
         )
-    return found
+    return values
 
 
-def put(account: Account, console: Console) -> list[str]:
+def put_notebook(account: Account, console: Console) -> list[str]:
     """Notebook and zip to the data bucket; their addresses. What is there already is replaced."""
     bucket, s3 = account.bucket("data"), account.client("s3")
     contents = {
-        NOTEBOOK.name: notebook(SOURCE.read_text(encoding="utf-8")).encode(),
-        ZIP: bundle(),
+        NOTEBOOK.name: make_notebook(SOURCE.read_text(encoding="utf-8")).encode(),
+        ZIP: make_bundle(),
     }
     for name, content in contents.items():
         s3.put_object(Bucket=bucket, Key=f"{PREFIX}/{name}", Body=content)
-    said = [
+    texts = [
         f"put to s3://{bucket}/{PREFIX}/: {', '.join(contents)}",
         "in a terminal of JupyterLab:",
         f"  aws s3 cp --recursive s3://{bucket}/{PREFIX}/ fruits/",
         f"and open fruits/{NOTEBOOK.name}",
     ]
     try:
-        said.append(f"for cells that run on the cluster: {connection(account)['line']}")
+        texts.append(f"for cells that run on the cluster: {read_connection(account)['line']}")
     except NotAppliedError:
-        said.append("there is no cluster now; the notebook runs without one")
+        texts.append("there is no cluster now; the notebook runs without one")
     except NoStudioError as error:
-        said.append(f"{error} Then make studio-open.")
-    for line in said:
+        texts.append(f"{error} Then make studio-open.")
+    for line in texts:
         console.print(line)
     return [f"s3://{bucket}/{PREFIX}/{name}" for name in contents]
 
 
-def presigned(sagemaker: Any, domain_id: str, user: str) -> str:
+def make_address(sagemaker: Any, domain_id: str, user: str) -> str:
     """An address that is the user's way in for five minutes."""
     answer = sagemaker.create_presigned_domain_url(
         DomainId=domain_id, UserProfileName=user, ExpiresInSeconds=EXPIRES_SECONDS
@@ -84,10 +84,10 @@ def presigned(sagemaker: Any, domain_id: str, user: str) -> str:
 
 def print_address(account: Account, console: Console) -> str:
     """An address that opens Studio, printed with what it is good for."""
-    found = connection(account)
-    address = presigned(account.client("sagemaker"), found["domain_id"], found["user"])
+    values = read_connection(account)
+    address = make_address(account.client("sagemaker"), values["domain_id"], values["user"])
     for line in (
-        f"Studio of {found['user']}; whoever has the address is that user, and it works for five minutes:",
+        f"Studio of {values['user']}; whoever has the address is that user, and it works for five minutes:",
         address,
         "Make a JupyterLab space there; it bills by the hour while it runs. make studio-stop ends it.",
     ):
@@ -100,7 +100,7 @@ def print_address(account: Account, console: Console) -> str:
 # --------------------------------------------------------------------------------------------- what runs in a domain
 
 
-def stop(
+def stop_apps(
     sagemaker: Any,
     domain_id: str,
     *,
@@ -119,25 +119,25 @@ def stop(
     ------
     OperatorError : something still runs at the end of the wait
     """
-    found = apps_of(sagemaker, domain_id)
-    for app in found:
+    apps = list_apps(sagemaker, domain_id)
+    for app in apps:
         if app["Status"] != "Deleting":
             owner = {key: app[key] for key in ("SpaceName", "UserProfileName") if app.get(key)}
             sagemaker.delete_app(DomainId=domain_id, AppType=app["AppType"], AppName=app["AppName"], **owner)
     left: list[str] = []
 
     def stopped() -> bool | None:
-        left[:] = [label(app) for app in apps_of(sagemaker, domain_id)]
+        left[:] = [describe_app(app) for app in list_apps(sagemaker, domain_id)]
         if left:
             say(f"waiting until SageMaker has stopped {', '.join(left)}")
         return None if left else True
 
     if poll(stopped, pause=pause, limit=patience, say=say) is None:
         raise OperatorError(f"still running after {patience:.0f} s: {', '.join(left)}. Fix: make studio-stop again.")
-    return [label(app) for app in found]
+    return [describe_app(app) for app in apps]
 
 
-def close(
+def close_domain(
     sagemaker: Any,
     domain_id: str,
     *,
@@ -151,14 +151,14 @@ def close(
     ------
     OperatorError : something is still there at the end of the wait
     """
-    stop(sagemaker, domain_id, say=say, patience=patience, pause=pause)
+    stop_apps(sagemaker, domain_id, say=say, patience=patience, pause=pause)
 
     def spaces() -> list[dict[str, Any]]:
         pages = sagemaker.get_paginator("list_spaces").paginate(DomainIdEquals=domain_id)
         return [space for page in pages for space in page["Spaces"]]
 
-    found = spaces()
-    for space in found:
+    listed = spaces()
+    for space in listed:
         if space["Status"] != "Deleting":
             sagemaker.delete_space(DomainId=domain_id, SpaceName=space["SpaceName"])
     left: list[str] = []
@@ -173,14 +173,14 @@ def close(
         raise OperatorError(
             f"spaces are still there after {patience:.0f} s: {', '.join(left)}. Fix: make destroy again."
         )
-    return [str(space["SpaceName"]) for space in found]
+    return [str(space["SpaceName"]) for space in listed]
 
 
-def end(account: Account, console: Console) -> list[str]:
+def stop_studio(account: Account, console: Console) -> list[str]:
     """Stop what bills by the hour, and say what that was."""
-    sagemaker, domain_id = account.client("sagemaker"), connection(account)["domain_id"]
+    sagemaker, domain_id = account.client("sagemaker"), read_connection(account)["domain_id"]
     with working(console, "stopping what runs in Studio") as say:
-        stopped = stop(sagemaker, domain_id, say=say, pause=1.0 if account.target.emulated else 5.0)
+        stopped = stop_apps(sagemaker, domain_id, say=say, pause=1.0 if account.target.emulated else 5.0)
     what = f"stopped {', '.join(stopped)}" if stopped else "nothing was running"
     console.print(f"{what}; files stay in their spaces")
     return stopped

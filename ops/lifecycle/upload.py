@@ -23,7 +23,7 @@ PREFIX = "images"
 MOST_CLASSES = 30
 
 
-def images_below(folder: Path) -> tuple[list[Path], LeftOut]:
+def list_images(folder: Path) -> tuple[list[Path], LeftOut]:
     """Every image by the job's own rule, in order, and what else is there.
 
     Raises
@@ -34,19 +34,19 @@ def images_below(folder: Path) -> tuple[list[Path], LeftOut]:
     if not folder.is_dir():
         raise OperatorError(f"{folder} is no folder. Fix: INPUT=the folder that holds the images.", exit_code=10)
     left = LeftOut()
-    found = []
+    paths = []
     for entry in walk(Store(str(folder)), left):
         if entry.size == NOT_EXPRESSIBLE:
             left.add("name that is not UTF-8", entry.key)
         else:
-            found.append(folder / entry.key)
-    if not found:
+            paths.append(folder / entry.key)
+    if not paths:
         others = f" {left.sentence()}." if left else ""
         raise OperatorError(
             f"there is no image below {folder}: no file ends in {ENDINGS_TEXT}.{others} Fix: check the folder.",
             exit_code=10,
         )
-    return sorted(found), left
+    return sorted(paths), left
 
 
 def list_stored(s3: Any, bucket: str) -> dict[str, tuple[int, float]]:
@@ -60,22 +60,22 @@ def list_stored(s3: Any, bucket: str) -> dict[str, tuple[int, float]]:
     }
 
 
-def table_of(here: dict[str, int], before: dict[str, int], after: dict[str, int]) -> Table:
+def make_upload_table(here: dict[str, int], before: dict[str, int], after: dict[str, int]) -> Table:
     """Images by class: in the folder, and in the bucket before and after. Many classes are counted, not listed."""
     table = Table("class", *(Column(title, justify="right") for title in ("folder", "bucket before", "bucket after")))
     labels = sorted({*here, *after})
     for label in labels if len(labels) <= MOST_CLASSES else ():
-        table.add_row(Text(label), *(f"{found.get(label, 0):,}" for found in (here, before, after)))
+        table.add_row(Text(label), *(f"{counts.get(label, 0):,}" for counts in (here, before, after)))
     table.add_section()
     table.add_row(
         "all" if len(labels) <= MOST_CLASSES else f"all {len(labels):,} classes",
-        *(f"{sum(found.values()):,}" for found in (here, before, after)),
+        *(f"{sum(counts.values()):,}" for counts in (here, before, after)),
     )
     return table
 
 
 @dataclass(frozen=True)
-class Sent:
+class UploadCounts:
     """What an upload did.
 
     Attributes
@@ -95,7 +95,7 @@ class Sent:
         return sum(self.here.values())
 
 
-def upload(s3: Any, bucket: str, folder: Path, paths: list[Path], console: Console) -> Sent:
+def upload(s3: Any, bucket: str, folder: Path, paths: list[Path], console: Console) -> UploadCounts:
     """Send the images that the bucket lacks, or holds in another size or older than the file.
 
     A file whose time lies in the future has no age. An interrupted upload is taken up by the next: an object is there
@@ -124,13 +124,13 @@ def upload(s3: Any, bucket: str, folder: Path, paths: list[Path], console: Conso
     missing = [key for key in keys.values() if key not in after]
     if missing:
         raise OperatorError(f"{len(missing)} images did not arrive, first {missing[0]}. Fix: run it again.")
-    return Sent(len(todo), count_by_class(map(str, paths)), count_by_class(before), count_by_class(after))
+    return UploadCounts(len(todo), count_by_class(map(str, paths)), count_by_class(before), count_by_class(after))
 
 
 def upload_visibly(account: Account, folder: Path, paths: list[Path], console: Console) -> None:
     """Send what is not there, and say by class what was here, there before, and there now."""
     bucket = account.bucket("data")
     counts = upload(account.client("s3"), bucket, folder, paths, console)
-    console.print(table_of(counts.here, counts.before, counts.after))
+    console.print(make_upload_table(counts.here, counts.before, counts.after))
     others = "; the others were there already" if counts.sent < counts.images else ""
     console.print(f"{counts.sent:,} of {counts.images:,} images sent to s3://{bucket}/{PREFIX}/{others}")

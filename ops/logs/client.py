@@ -47,22 +47,22 @@ class Report:
         return self.diagnostics if waiting else ""
 
 
-def parse(text: str) -> Report:
+def parse_report(text: str) -> Report:
     """The report in a log.
 
-    >>> parse("INFO Client: Application report for application_1795788536013_0001 (state: FINISHED)").state
+    >>> parse_report("INFO Client: Application report for application_1795788536013_0001 (state: FINISHED)").state
     'FINISHED'
     """
     last = {name: pattern.findall(text)[-1:] for name, pattern in (("final", _FINAL), ("words", _DIAGNOSTICS))}
     return Report(tuple(_STATE.findall(text)), "".join(last["final"]), "".join(last["words"]).strip())
 
 
-def in_plain_words(waits: str) -> str:
+def explain_words(waits: str) -> str:
     """What YARN's words say that an application waits for.
 
-    >>> in_plain_words("Skipping AM assignment as cluster resource is empty.  Details : ...")
+    >>> explain_words("Skipping AM assignment as cluster resource is empty.  Details : ...")
     'there is no healthy node (YARN: cluster resource is empty)'
-    >>> in_plain_words("AM Partition = ON_DEMAND ; Partition Resource = <memory:0, vCores:0> ; Queue's Absolute")
+    >>> explain_words("AM Partition = ON_DEMAND ; Partition Resource = <memory:0, vCores:0> ; Queue's Absolute")
     'there is no on-demand node for the driver (AM Partition = ON_DEMAND ; Partition Resource = <memory:0>)'
     """
     if "luster resource is empty" in waits:

@@ -70,10 +70,10 @@ class Log:
         return container_number(self.container) == 1
 
 
-def split_uri(uri: str) -> tuple[str, str]:
+def split_s3_uri(uri: str) -> tuple[str, str]:
     """Bucket and key of an S3 address.
 
-    >>> split_uri("s3n://logs/emr/x.gz"), split_uri("s3://logs")
+    >>> split_s3_uri("s3n://logs/emr/x.gz"), split_s3_uri("s3://logs")
     (('logs', 'emr/x.gz'), ('logs', ''))
     """
     bucket, _, key = uri.partition("://")[2].partition("/")
@@ -101,7 +101,7 @@ def cluster_uri(log_uri: str | None, cluster_id: str) -> str | None:
     """
     if not log_uri or not is_s3(log_uri):
         return None
-    bucket, key = split_uri(log_uri)
+    bucket, key = split_s3_uri(log_uri)
     return f"s3://{'/'.join(part for part in (bucket, key.strip('/'), cluster_id) if part)}/"
 
 
@@ -207,17 +207,17 @@ def stream_of(name: str) -> str:
     return match[1] if match else bare
 
 
-def parse(key: str, size: int = 0, modified: float = 0.0) -> Log:
+def parse_key(key: str, size: int = 0, modified: float = 0.0) -> Log:
     """What an address means, wherever the tree above it was cut off.
 
-    >>> parse("j-1ABCDEFGHIJKL/steps/s-1ABCDEFGHIJKL/stderr.gz").kind
+    >>> parse_key("j-1ABCDEFGHIJKL/steps/s-1ABCDEFGHIJKL/stderr.gz").kind
     'step'
-    >>> found = parse("containers/application_1732450000000_0001/container_1732450000000_0001_01_000001/stdout.gz")
+    >>> found = parse_key("containers/application_1732450000000_0001/container_1732450000000_0001_01_000001/stdout.gz")
     >>> found.kind, found.stream, found.is_driver
     ('container', 'stdout', True)
-    >>> parse("i-0b22a22eec53224bd/bootstrap-actions/1/stderr.gz").action
+    >>> parse_key("i-0b22a22eec53224bd/bootstrap-actions/1/stderr.gz").action
     1
-    >>> parse("notes.txt").kind
+    >>> parse_key("notes.txt").kind
     'other'
     """
     parts = [part for part in key.split("/") if part]

@@ -74,10 +74,10 @@ class Excerpt:
         return bool(self.text.strip())
 
 
-def clean(data: bytes) -> str:
+def clean_text(data: bytes) -> str:
     """Bytes as text that a terminal can show: line ends unified, control sequences gone, no byte an error.
 
-    >>> clean(b"a\\r\\nb\\x1b[31mred\\x00 \\xff")
+    >>> clean_text(b"a\\r\\nb\\x1b[31mred\\x00 \\xff")
     'a\\nbred \ufffd'
     """
     text = data.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
@@ -194,7 +194,7 @@ def read_stream(
     except Exception as error:  # noqa: BLE001 - a store may fail in any way while it is read; what came counts
         problem = f"reading broke off: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
     data, left = keeper.end()
-    return Excerpt(clean(data), keeper.total, left, problem)
+    return Excerpt(clean_text(data), keeper.total, left, problem)
 
 
 class Logs(Protocol):
@@ -253,7 +253,7 @@ class FolderLogs:
                 with suppress(OSError):
                     status = path.stat()
                     if stat.S_ISREG(status.st_mode):  # a pipe would block for ever
-                        logs.append(layout.parse(key, status.st_size, status.st_mtime))
+                        logs.append(layout.parse_key(key, status.st_size, status.st_mtime))
                 if len(logs) >= MOST_FILES:
                     return logs
         return logs
@@ -277,7 +277,7 @@ class S3Logs:
 
     def __init__(self, s3: Any, uri: str) -> None:
         self._s3 = s3
-        self.bucket, key = layout.split_uri(uri)
+        self.bucket, key = layout.split_s3_uri(uri)
         self._prefix = f"{key.strip('/')}/" if key.strip("/") else ""
 
     @property
@@ -298,7 +298,7 @@ class S3Logs:
                     key = item["Key"][len(self._prefix) :]
                     if not key or key.endswith("/"):
                         continue
-                    logs.append(layout.parse(key, int(item["Size"]), item["LastModified"].timestamp()))
+                    logs.append(layout.parse_key(key, int(item["Size"]), item["LastModified"].timestamp()))
                 if len(logs) >= MOST_FILES:
                     break
         except (ClientError, BotoCoreError) as error:

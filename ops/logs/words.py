@@ -32,10 +32,10 @@ def _is_shutdown(line: str) -> bool:
     return _SHUTDOWN.search(line) is not None
 
 
-def fold(text: str) -> str:
+def fold_shutdown(text: str) -> str:
     r"""A log whose shutdown noise is a line each time.
 
-    >>> fold("a\n26/11/24 10:00:00 INFO SparkUI: Stopped Spark web UI\n26/11/24 10:00:00 INFO MemoryStore: "
+    >>> fold_shutdown("a\n26/11/24 10:00:00 INFO SparkUI: Stopped Spark web UI\n26/11/24 10:00:00 INFO MemoryStore: "
     ...     "MemoryStore cleared\nb")
     'a\n[... 2 lines of the shutdown ...]\nb'
     """
@@ -54,10 +54,10 @@ def _folded(lines: list[str]) -> Iterator[str]:
         yield line  # the last is not the log's: it closes the last group
 
 
-def own_words(text: str) -> str:
+def extract_own_words(text: str) -> str:
     r"""What the program wrote itself: neither Spark's lines nor what belongs to them.
 
-    >>> own_words("26/11/24 10:00:00 WARN X: no\njava.io.IOException: no\n\tat a.b(c)\ncount 64\n"
+    >>> extract_own_words("26/11/24 10:00:00 WARN X: no\njava.io.IOException: no\n\tat a.b(c)\ncount 64\n"
     ...     "Traceback (most recent call last):\n  File \"job.py\", line 7, in f\nValueError: a stone\n")
     'count 64\nTraceback (most recent call last):\n  File "job.py", line 7, in f\nValueError: a stone'
     """

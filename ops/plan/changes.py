@@ -65,10 +65,10 @@ class Change:
         return self.address.rpartition(f"{self.type}.")[0].rstrip(".")
 
 
-def kind_of(actions: list[str]) -> Kind | None:
+def find_kind(actions: list[str]) -> Kind | None:
     """What a list of actions means; None where nothing is done to what is there.
 
-    >>> kind_of(["delete", "create"]), kind_of(["update"]), kind_of(["no-op"]), kind_of(["read"])
+    >>> find_kind(["delete", "create"]), find_kind(["update"]), find_kind(["no-op"]), find_kind(["read"])
     ('replace', 'update', None, None)
     """
     if {"create", "delete"} <= set(actions):
@@ -77,83 +77,89 @@ def kind_of(actions: list[str]) -> Kind | None:
     return kinds.get(actions[0])
 
 
-def changes(plan: Mapping[str, Any]) -> list[Change]:
+def list_changes(plan: Mapping[str, Any]) -> list[Change]:
     """What a plan does, the gravest first: clusters, then what holds data, replaced, destroyed, updated, created."""
-    found = []
+    listed = []
     for entry in plan.get("resource_changes", []):
-        kind = kind_of(entry["change"]["actions"])
+        kind = find_kind(entry["change"]["actions"])
         if kind is None or entry["mode"] != "managed":
             continue
         change = entry["change"]
         forcing = [[str(part) for part in path] for path in change.get("replace_paths", [])]
-        found.append(
+        listed.append(
             Change(
                 address=entry["address"],
                 type=entry["type"],
                 kind=kind,
-                attributes=tuple(attributes(change, forcing)),
+                attributes=tuple(list_attributes(change, forcing)),
                 because=tuple(sorted(".".join(path) for path in forcing)),
                 triggered=entry.get("action_reason") == "replace_by_triggers",
             )
         )
     order: list[Kind] = ["replace", "destroy", "forget", "update", "create"]
     return sorted(
-        found,
-        key=lambda one: (
-            one.kind in ("update", "create") or one.type not in CLUSTERS | KEEPERS,
-            one.type not in CLUSTERS,
-            order.index(one.kind),
-            one.address,
+        listed,
+        key=lambda change_: (
+            change_.kind in ("update", "create") or change_.type not in CLUSTERS | KEEPERS,
+            change_.type not in CLUSTERS,
+            order.index(change_.kind),
+            change_.address,
         ),
     )
 
 
-def attributes(change: Mapping[str, Any], forcing: list[list[str]]) -> Iterator[Attribute]:
+def list_attributes(change: Mapping[str, Any], forcing: list[list[str]]) -> Iterator[Attribute]:
     """The attributes that a change changes, those that force a replacement first."""
-    before = flat(hidden(change.get("before"), change.get("before_sensitive")))
-    after = flat(hidden(_with_unknown(change.get("after"), change.get("after_unknown")), change.get("after_sensitive")))
+    before = flatten(hide_values(change.get("before"), change.get("before_sensitive")))
+    after = flatten(
+        hide_values(_with_unknown(change.get("after"), change.get("after_unknown")), change.get("after_sensitive"))
+    )
     differing = [path for path in {**before, **after} if before.get(path) != after.get(path)]
     # an attribute that AWS fills in says nothing about a change
     anew = {"create", "delete"} <= set(change.get("actions", []))
 
     def forces(path: tuple[str, ...]) -> bool:
-        return any(path[: len(one)] == tuple(one) for one in forcing)
+        return any(path[: len(start)] == tuple(start) for start in forcing)
 
     telling = [
         path for path in differing if after.get(path) != UNKNOWN or forces(path) or (path in before and not anew)
     ]
     for path in sorted(telling, key=lambda path: (not forces(path), path)):
         yield Attribute(
-            path=".".join(path), before=shown(before.get(path)), after=shown(after.get(path)), forces=forces(path)
+            path=".".join(path),
+            before=format_value(before.get(path)),
+            after=format_value(after.get(path)),
+            forces=forces(path),
         )
 
 
-def hidden(value: Any, sensitive: Any, name: str = "") -> Any:
+def hide_values(value: Any, sensitive: Any, name: str = "") -> Any:
     """A value in which everything that is called sensitive, or has a secret's name, is `HIDDEN`.
 
     Parameters
     ----------
     sensitive : ``before_sensitive`` or ``after_sensitive``: true for all of it, or the same shape
 
-    >>> hidden({"user": "a", "password": "b", "url": "c"}, {"url": True})
+    >>> hide_values({"user": "a", "password": "b", "url": "c"}, {"url": True})
     {'user': 'a', 'password': '(sensitive)', 'url': '(sensitive)'}
     """
     if sensitive is True or (name and SECRET_NAME.search(name) and isinstance(value, str) and value):
         return HIDDEN
     if isinstance(value, dict):
         marks = sensitive if isinstance(sensitive, dict) else {}
-        return {key: hidden(part, marks.get(key), key) for key, part in value.items()}
+        return {key: hide_values(part, marks.get(key), key) for key, part in value.items()}
     if isinstance(value, list):
         marked = sensitive if isinstance(sensitive, list) else []
         return [
-            hidden(part, marked[position] if position < len(marked) else None) for position, part in enumerate(value)
+            hide_values(part, marked[position] if position < len(marked) else None)
+            for position, part in enumerate(value)
         ]
     return value
 
 
-def secrets(plan: Mapping[str, Any]) -> set[str]:
+def find_secrets(plan: Mapping[str, Any]) -> set[str]:
     """Every string that a plan calls sensitive: it may stand elsewhere too, where nobody marked it."""
-    found: set[str] = set()
+    texts: set[str] = set()
 
     def strings(value: Any) -> Iterator[str]:
         if isinstance(value, str):
@@ -167,7 +173,7 @@ def secrets(plan: Mapping[str, Any]) -> set[str]:
 
     def walk(value: Any, sensitive: Any) -> None:
         if sensitive is True:
-            found.update(strings(value))
+            texts.update(strings(value))
         elif isinstance(value, dict) and isinstance(sensitive, dict):
             for key, part in value.items():
                 walk(part, sensitive.get(key))
@@ -182,10 +188,10 @@ def secrets(plan: Mapping[str, Any]) -> set[str]:
         for side in ("before", "after"):
             walk(change.get(side), change.get(f"{side}_sensitive"))
     declared = plan.get("configuration", {}).get("root_module", {}).get("variables", {})
-    for name, given in plan.get("variables", {}).items():
+    for name, variable in plan.get("variables", {}).items():
         if declared.get(name, {}).get("sensitive"):
-            found.update(strings(given.get("value")))
-    return found
+            texts.update(strings(variable.get("value")))
+    return texts
 
 
 def _with_unknown(value: Any, unknown: Any) -> Any:
@@ -196,19 +202,19 @@ def _with_unknown(value: Any, unknown: Any) -> Any:
         base = value if isinstance(value, dict) else {}
         return {key: _with_unknown(base.get(key), unknown.get(key)) for key in {**base, **unknown}}
     if isinstance(unknown, list):
-        held = value if isinstance(value, list) else []
-        longest = max(len(held), len(unknown))
+        values = value if isinstance(value, list) else []
+        longest = max(len(values), len(unknown))
         return [
-            _with_unknown(held[n] if n < len(held) else None, unknown[n] if n < len(unknown) else None)
+            _with_unknown(values[n] if n < len(values) else None, unknown[n] if n < len(unknown) else None)
             for n in range(longest)
         ]
     return value
 
 
-def flat(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+def flatten(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
     """The leaves of a value by path; what is null, empty or a copy of the tags is left out.
 
-    >>> flat({"a": [{"b": 1}], "c": None, "d": []})
+    >>> flatten({"a": [{"b": 1}], "c": None, "d": []})
     {('a', '0', 'b'): 1}
     """
     if isinstance(value, dict):
@@ -217,10 +223,10 @@ def flat(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
         parts = [(str(position), part) for position, part in enumerate(value)]
     else:
         return {} if value is None else {path: value}
-    return {leaf: held for key, part in parts for leaf, held in flat(part, (*path, key)).items()}
+    return {leaf: leaf_value for key, part in parts for leaf, leaf_value in flatten(part, (*path, key)).items()}
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A leaf as Terraform writes it; "" where there is none."""
     if value is None:
         return ""
@@ -229,36 +235,39 @@ def shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def shortened(text: str) -> str:
+def shorten(text: str) -> str:
     """A value of a readable length."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)"
 
 
-def document(text: str) -> list[str] | None:
+def parse_document(text: str) -> list[str] | None:
     """The lines of a JSON document that an attribute holds; None where it holds none."""
     try:
-        held = json.loads(json.loads(text))
+        content = json.loads(json.loads(text))
     except (ValueError, TypeError):
         return None
-    return json.dumps(held, indent=1, ensure_ascii=False).splitlines() if isinstance(held, dict | list) else None
+    return json.dumps(content, indent=1, ensure_ascii=False).splitlines() if isinstance(content, dict | list) else None
 
 
-def lines(change: Change) -> list[str]:
+def render_lines(change: Change) -> list[str]:
     """A change for a reader, as lines of a diff."""
     symbol = SYMBOLS[change.kind]
     why = f"  # replaced because of {', '.join(change.because)}" if change.because else ""
     why = why or ("  # replaced because a resource that it is triggered by changes" if change.triggered else "")
-    said = [f"{symbol} {change.address}{why}"]
-    for one in change.attributes:
-        mark = "  # forces replacement" if one.forces else ""
-        was, is_ = document(one.before), document(one.after)
+    texts = [f"{symbol} {change.address}{why}"]
+    for attribute in change.attributes:
+        mark = "  # forces replacement" if attribute.forces else ""
+        was, is_ = parse_document(attribute.before), parse_document(attribute.after)
         if was and is_:
             diff = list(difflib.unified_diff(was, is_, n=1, lineterm=""))[2:]
-            cut = [f"{line[:1]}       {shortened(line[1:])}" for line in diff if not line.startswith("@@")]
-            said += [f"      {one.path}:{mark}", *cut[:MOST_LINES]]
-            said += [f"        … {len(cut) - MOST_LINES} more lines"] if len(cut) > MOST_LINES else []
+            cut = [f"{line[:1]}       {shorten(line[1:])}" for line in diff if not line.startswith("@@")]
+            texts += [f"      {attribute.path}:{mark}", *cut[:MOST_LINES]]
+            texts += [f"        … {len(cut) - MOST_LINES} more lines"] if len(cut) > MOST_LINES else []
         elif change.kind in ("create", "destroy"):
-            said.append(f"      {one.path}: {shortened(one.after if change.kind == 'create' else one.before)}")
+            texts.append(
+                f"      {attribute.path}: {shorten(attribute.after if change.kind == 'create' else attribute.before)}"
+            )
         else:
-            said.append(f"      {one.path}: {shortened(one.before) or 'null'} → {shortened(one.after) or 'null'}{mark}")
-    return said
+            before, after = (shorten(text) or "null" for text in (attribute.before, attribute.after))
+            texts.append(f"      {attribute.path}: {before} → {after}{mark}")
+    return texts

@@ -31,7 +31,7 @@ class Resource:
 
 
 @dataclass(frozen=True)
-class Statement:
+class PolicyStatement:
     """A statement of a policy document.
 
     Attributes
@@ -58,7 +58,7 @@ class Statement:
         return any(key in keys for keys in self.conditions.values())
 
 
-def resources(plan: Mapping[str, Any]) -> list[Resource]:
+def list_resources(plan: Mapping[str, Any]) -> list[Resource]:
     """Every managed resource that the plan leaves in being."""
 
     def walk(module: Mapping[str, Any], name: str, code: Mapping[str, Any]) -> Iterator[Resource]:
@@ -66,11 +66,11 @@ def resources(plan: Mapping[str, Any]) -> list[Resource]:
             (entry["type"], entry["name"]): frozenset(entry.get("expressions", {}))
             for entry in code.get("resources", [])
         }
-        for found in module.get("resources", []):
-            if found["mode"] == "managed":
-                kind, own = found["type"], found["name"]
-                written = expressions.get((kind, own), frozenset(found["values"]))
-                yield Resource(found["address"], name, kind, own, found["values"], written)
+        for resource in module.get("resources", []):
+            if resource["mode"] == "managed":
+                kind, resource_name = resource["type"], resource["name"]
+                written = expressions.get((kind, resource_name), frozenset(resource["values"]))
+                yield Resource(resource["address"], name, kind, resource_name, resource["values"], written)
         for child in module.get("child_modules", []):
             call = child["address"].rpartition("module.")[2].partition("[")[0]
             yield from walk(child, child["address"], code.get("module_calls", {}).get(call, {}).get("module", {}))
@@ -94,13 +94,13 @@ DOCUMENTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def statements(found: Iterable[Resource]) -> Iterator[Statement]:
+def list_statements(resources_: Iterable[Resource]) -> Iterator[PolicyStatement]:
     """Every statement of every policy document that the code writes and that is known.
 
     What AWS fills in where the code writes none is only seen by a plan of what stands already: it is not judged, so
     that the same code is judged alike before and after it is applied.
     """
-    for resource in found:
+    for resource in resources_:
         for attribute in DOCUMENTS.get(resource.type, ()):
             text = resource.values.get(attribute)
             if not text or attribute not in resource.written:
@@ -109,7 +109,7 @@ def statements(found: Iterable[Resource]) -> Iterator[Statement]:
             for entry in listed if isinstance(listed, list) else [listed]:
                 principal = entry.get("Principal", {})
                 principals = {"*": "*"} if principal == "*" else principal
-                yield Statement(
+                yield PolicyStatement(
                     resource=resource,
                     attribute=attribute,
                     sid=entry.get("Sid", ""),
@@ -124,21 +124,21 @@ def statements(found: Iterable[Resource]) -> Iterator[Statement]:
                 )
 
 
-def resources_of(found: Iterable[Resource], *types: str) -> list[Resource]:
-    return [resource for resource in found if resource.type in types]
+def filter_types(resources_: Iterable[Resource], *types: str) -> list[Resource]:
+    return [resource for resource in resources_ if resource.type in types]
 
 
-def beside(found: Iterable[Resource], resource: Resource, type_: str) -> Resource | None:
+def find_beside(resources_: Iterable[Resource], resource: Resource, type_: str) -> Resource | None:
     """The resource of a type in the same module: a bucket's id is not known before it exists."""
-    return next((other for other in found if other.type == type_ and other.module == resource.module), None)
+    return next((other for other in resources_ if other.type == type_ and other.module == resource.module), None)
 
 
-def first_block(value: Any) -> Mapping[str, Any]:
+def take_block(value: Any) -> Mapping[str, Any]:
     """The one block of a list of blocks, or nothing."""
     return value[0] if value else {}
 
 
-def replaced(plan: Mapping[str, Any]) -> dict[str, list[str]]:
+def list_replaced(plan: Mapping[str, Any]) -> dict[str, list[str]]:
     """The resources that the plan replaces, and the attributes that make it do so."""
     return {
         change["address"]: sorted(

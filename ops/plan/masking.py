@@ -27,7 +27,7 @@ SECRET_NAME = re.compile(
 )
 
 
-def masked(text: str, *, secrets: Iterable[str] = (), accounts: Iterable[str] = ()) -> str:
+def mask_text(text: str, *, secrets: Iterable[str] = (), accounts: Iterable[str] = ()) -> str:
     """A text without what must not be read.
 
     Parameters
@@ -36,9 +36,9 @@ def masked(text: str, *, secrets: Iterable[str] = (), accounts: Iterable[str] = 
         stand in any text
     accounts : account ids, which are found within longer rows of digits too
 
-    >>> masked("arn:aws:iam::123456789012:role/fruits-dev-123456789012, 1234-5678-9012, owner@example.org")
+    >>> mask_text("arn:aws:iam::123456789012:role/fruits-dev-123456789012, 1234-5678-9012, owner@example.org")
     'arn:aws:iam::************:role/fruits-dev-************, ************, (e-mail)'
-    >>> masked("hunter22 at 9123456789012", secrets=["hunter22"], accounts=["123456789012"])
+    >>> mask_text("hunter22 at 9123456789012", secrets=["hunter22"], accounts=["123456789012"])
     '(sensitive) at 9************'
     """
     for secret in sorted({secret for secret in secrets if len(secret) >= 4}, key=len, reverse=True):

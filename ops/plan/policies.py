@@ -11,8 +11,8 @@ from typing import Any
 
 from ops.plan import access_rules as access_rules
 from ops.plan import cluster_rules as cluster_rules
-from ops.plan.contents import Resource, resources, resources_of
-from ops.plan.pricing import price
+from ops.plan.contents import Resource, filter_types, list_resources
+from ops.plan.pricing import price_plan
 from ops.plan.rules import RULES as RULES
 from ops.prices import table as prices
 
@@ -36,7 +36,7 @@ class Violation:
         return f"{self.address}: {self.message} [{self.policy}]"
 
 
-def check(plan: Mapping[str, Any], *, ceiling: float | None = None, region: str = "") -> list[Violation]:
+def check_plan(plan: Mapping[str, Any], *, ceiling: float | None = None, region: str = "") -> list[Violation]:
     """The rules that a plan breaks, sorted; an empty list is a good plan.
 
     Parameters
@@ -45,7 +45,7 @@ def check(plan: Mapping[str, Any], *, ceiling: float | None = None, region: str 
     ceiling : dollars an hour that the cluster may cost on demand; None does not look
     region : of the prices
     """
-    found = resources(plan)
+    found = list_resources(plan)
     broken = [Violation(name, address, message) for name, keep in RULES.items() for address, message in keep(found)]
     if ceiling is not None:
         broken += _too_dear(plan, found, ceiling, region)
@@ -54,11 +54,11 @@ def check(plan: Mapping[str, Any], *, ceiling: float | None = None, region: str 
 
 def _too_dear(plan: Mapping[str, Any], found: list[Resource], ceiling: float, region: str) -> Iterator[Violation]:
     try:
-        hour = price(plan, region)
+        hour = price_plan(plan, region)
     except prices.UnknownPriceError as error:
         yield Violation("hourly-price", "module.emr", f"there is a ceiling, and {error}")
         return
     if hour is not None and hour.total_on_demand > ceiling:
-        cluster = resources_of(found, "aws_emr_cluster")[0]
+        cluster = filter_types(found, "aws_emr_cluster")[0]
         text = f"an hour may cost {hour.total_on_demand:.2f} USD, more than the {ceiling:.2f} that are allowed"
         yield Violation("hourly-price", cluster.address, text)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ops.plan.contents import first_block, resources, resources_of
+from ops.plan.contents import filter_types, list_resources, take_block
 from ops.prices import table as prices
 
 EMR_ENDPOINT = "EMR's endpoint emr-service-vpce"
@@ -23,14 +23,14 @@ class Shape:
     endpoints: int
 
 
-def shape(plan: Mapping[str, Any]) -> Shape | None:
+def read_shape(plan: Mapping[str, Any]) -> Shape | None:
     """The size of the planned cluster; None for a plan without a cluster."""
-    found = resources(plan)
-    cluster = next(iter(resources_of(found, "aws_emr_cluster")), None)
+    found = list_resources(plan)
+    cluster = next(iter(filter_types(found, "aws_emr_cluster")), None)
     if cluster is None:
         return None
     outputs: dict[str, dict[str, Any]] = plan["planned_values"]["outputs"]["fleets"]["value"]
-    first = first_block(cluster.values["master_instance_fleet"])["instance_type_configs"][0]
+    first = take_block(cluster.values["master_instance_fleet"])["instance_type_configs"][0]
     data = sum(volume["size"] * (volume.get("volumes_per_instance") or 1) for volume in first.get("ebs_config", []))
     return Shape(
         fleets=tuple(
@@ -38,27 +38,27 @@ def shape(plan: Mapping[str, Any]) -> Shape | None:
             for name, fleet in outputs.items()
         ),
         volume_gib=cluster.values["ebs_root_volume_size"] + data,
-        nat=bool(resources_of(found, "aws_nat_gateway")),
+        nat=bool(filter_types(found, "aws_nat_gateway")),
         endpoints=sum(
-            r.values.get("vpc_endpoint_type") == "Interface" for r in resources_of(found, "aws_vpc_endpoint")
+            r.values.get("vpc_endpoint_type") == "Interface" for r in filter_types(found, "aws_vpc_endpoint")
         ),
     )
 
 
-def types(plan: Mapping[str, Any], *, unused: bool = False) -> set[str]:
+def list_types(plan: Mapping[str, Any], *, unused: bool = False) -> set[str]:
     """The instance types that a plan's cluster may come to have; ``unused``: those of fleets without nodes too."""
-    size = shape(plan)
+    size = read_shape(plan)
     return {name for fleet in size.fleets if fleet.units > 0 or unused for name in fleet.types} if size else set()
 
 
-def worker_types(fleets: Iterable[prices.Fleet]) -> list[str]:
+def list_worker_types(fleets: Iterable[prices.Fleet]) -> list[str]:
     """The types on which executors run: of core and task fleets, or of the primary that is alone."""
     listed = [fleet for fleet in fleets if fleet.units > 0]
     working = [fleet for fleet in listed if fleet.name != "primary"] or listed
     return [name for fleet in working for name in fleet.types]
 
 
-def price_of(size: Shape, region: str, book: prices.Book | None = None) -> prices.Hourly:
+def price_shape(size: Shape, region: str, book: prices.Book | None = None) -> prices.Hourly:
     """What an hour of a cluster costs at most, with the interface endpoint that EMR may make and no plan shows.
 
     Raises
@@ -66,7 +66,7 @@ def price_of(size: Shape, region: str, book: prices.Book | None = None) -> price
     prices.UnknownPriceError : a type has no price in this region
     """
     book = book or prices.table()
-    hour = prices.hourly(
+    hour = prices.price_hour(
         region, size.fleets, volume_gib=size.volume_gib, nat=size.nat, endpoints=size.endpoints, book=book
     )
     # that it is billed like ours was not seen: it stays marked
@@ -74,12 +74,12 @@ def price_of(size: Shape, region: str, book: prices.Book | None = None) -> price
     return dataclasses.replace(hour, items=(*hour.items, own))
 
 
-def price(plan: Mapping[str, Any], region: str, book: prices.Book | None = None) -> prices.Hourly | None:
+def price_plan(plan: Mapping[str, Any], region: str, book: prices.Book | None = None) -> prices.Hourly | None:
     """What an hour of the planned cluster costs at most; None for a plan without a cluster.
 
     Raises
     ------
     prices.UnknownPriceError : a type has no price in this region
     """
-    size = shape(plan)
-    return price_of(size, region, book) if size else None
+    size = read_shape(plan)
+    return price_shape(size, region, book) if size else None

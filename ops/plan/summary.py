@@ -22,7 +22,7 @@ def warn_unmailed(plan: Mapping[str, Any], env: str) -> list[str]:
     return [f"   nobody is mailed about the budget: name them in budget_emails, infra/env/{env}.storage.tfvars"]
 
 
-def summary(plan: Mapping[str, Any], region: str, book: prices.Book | None = None) -> list[str]:
+def summarize(plan: Mapping[str, Any], region: str, book: prices.Book | None = None) -> list[str]:
     """What somebody wants to know before saying yes: what would be replaced, how large it is, what an hour costs.
 
     Parameters
@@ -32,7 +32,7 @@ def summary(plan: Mapping[str, Any], region: str, book: prices.Book | None = Non
     book = book or prices.table()
     lines = [
         f"   replaces {address}, because of {', '.join(why) or 'another resource'}"
-        for address, why in contents.replaced(plan).items()
+        for address, why in contents.list_replaced(plan).items()
     ]
     outputs = {name: entry.get("value") for name, entry in plan["planned_values"].get("outputs", {}).items()}
     if sizing := outputs.get("sizing"):
@@ -41,7 +41,7 @@ def summary(plan: Mapping[str, Any], region: str, book: prices.Book | None = Non
         size = f"{sizing['worker_vcpus']} of one node, the primary" if alone else ", ".join(fleets)
         lines.append(f"   vCPUs: {size}")
     try:
-        hour = pricing.price(plan, region, book)
+        hour = pricing.price_plan(plan, region, book)
     except prices.UnknownPriceError as error:
         return [*lines, f"   the price is not available: {error}"]
     if hour is not None:
@@ -51,6 +51,6 @@ def summary(plan: Mapping[str, Any], region: str, book: prices.Book | None = Non
             f"   an hour costs at most {hour.total:.2f} USD{fallback}: EC2 {hour.ec2:.2f}, EMR {hour.emr:.2f}, "
             f"volumes {hour.ebs:.2f}, network {hour.network:.2f}, before tax"
         )
-        dates = " ".join(book.instance(region, name).ec2_as_of for name in sorted(pricing.types(plan)))
-        lines += [f"   {old}"] if (old := prices.aged(dates, datetime.now(UTC).date())) else []
+        dates = " ".join(book.instance(region, name).ec2_as_of for name in sorted(pricing.list_types(plan)))
+        lines += [f"   {old}"] if (old := prices.describe_old_dates(dates, datetime.now(UTC).date())) else []
     return lines

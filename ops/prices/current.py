@@ -16,7 +16,7 @@ THREADS = 8
 NOT_ASKED = "the dated table of this repository"
 
 
-def current(region: str, types: Collection[str], *, ask: bool, client: Any = None) -> prices.Book:
+def find_current(region: str, types: Collection[str], *, ask: bool, client: Any = None) -> prices.Book:
     """The book for these types in a region; what AWS does not list keeps the table's figure and its date.
 
     Parameters
@@ -28,12 +28,12 @@ def current(region: str, types: Collection[str], *, ask: bool, client: Any = Non
     if not ask or not types:
         return table
     try:
-        return ask_for(region, types, client or pricelist.connect(), table)
+        return fetch_book(region, types, client or pricelist.connect(), table)
     except (ClientError, BotoCoreError, pricelist.PriceListError) as error:
         return dataclasses.replace(table, source=f"{NOT_ASKED}, because the Price List API gave none ({error})")
 
 
-def ask_for(region: str, types: Collection[str], client: Any, table: prices.Book) -> prices.Book:
+def fetch_book(region: str, types: Collection[str], client: Any, table: prices.Book) -> prices.Book:
     """The table with what AWS lists now.
 
     Raises
@@ -44,12 +44,12 @@ def ask_for(region: str, types: Collection[str], client: Any, table: prices.Book
     keys += [("service", item) for item in pricelist.ITEMS]
     queries = [getattr(pricelist, kind)(region, name) for kind, name in keys]
     with ThreadPoolExecutor(THREADS) as pool:
-        listed = dict(zip(keys, pool.map(lambda query: pricelist.ask(client, query), queries), strict=True))
+        listed = dict(zip(keys, pool.map(lambda query: pricelist.fetch_figure(client, query), queries), strict=True))
     instances, services = dict(table.instances), dict(table.services)
     shapes = {kind.type: kind for kind in table.instances.values()}  # a type is the same size everywhere
     for name in types:
         row = instances.get((region, name))
-        renewed = renew(row, shapes.get(name), region, listed["ec2", name], listed["emr", name])
+        renewed = renew_row(row, shapes.get(name), region, listed["ec2", name], listed["emr", name])
         if renewed is not None:
             instances[region, name] = renewed
     for item in pricelist.ITEMS:
@@ -58,13 +58,13 @@ def ask_for(region: str, types: Collection[str], client: Any, table: prices.Book
     return prices.Book(instances, services, "the AWS Price List API (Spot from the dated table)")
 
 
-def renew(
-    row: prices.Instance | None,
-    shape: prices.Instance | None,
+def renew_row(
+    row: prices.InstancePrice | None,
+    shape: prices.InstancePrice | None,
     region: str,
     ec2: pricelist.Figure | None,
     emr: pricelist.Figure | None,
-) -> prices.Instance | None:
+) -> prices.InstancePrice | None:
     """The row of a type with the prices that AWS lists; None where there is not enough for one.
 
     Parameters

@@ -34,7 +34,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Size:
+class TypeSize:
     """What a type is: vCPUs, memory in GiB, and x86_64 or arm64."""
 
     vcpu: int
@@ -106,7 +106,7 @@ def service(region: str, item: str) -> Query:
     return Query(service=code, filters={"regionCode": region, **filters}, usage=usage, times=times)
 
 
-def has_usage(usage_type: str, wanted: str) -> bool:
+def has_usage(usage_type: str, name: str) -> bool:
     """Whether a usage type is the one wanted, in any region.
 
     >>> has_usage("EUW3-BoxUsage:m5.xlarge", "BoxUsage:m5.xlarge"), has_usage("NatGateway-Hours", "NatGateway-Hours")
@@ -114,21 +114,21 @@ def has_usage(usage_type: str, wanted: str) -> bool:
     >>> has_usage("EUW3-UnusedBox:m5.xlarge", "BoxUsage:m5.xlarge")
     False
     """
-    return bool(re.fullmatch(rf"(?:[A-Z0-9]+-)?{re.escape(wanted)}", usage_type))
+    return bool(re.fullmatch(rf"(?:[A-Z0-9]+-)?{re.escape(name)}", usage_type))
 
 
-def prices_in(product: Mapping[str, Any]) -> set[Decimal]:
+def read_prices(product: Mapping[str, Any]) -> set[Decimal]:
     """The on-demand dollars of a product's first tier; nothing that is free."""
-    found = set()
+    amounts = set()
     for term in product.get("terms", {}).get("OnDemand", {}).values():
         for dimension in term["priceDimensions"].values():
             usd = Decimal(dimension["pricePerUnit"].get("USD", "0"))
             if usd and dimension.get("beginRange", "0") == "0":
-                found.add(usd)
-    return found
+                amounts.add(usd)
+    return amounts
 
 
-def figure(texts: Iterable[str], query: Query) -> Figure | None:
+def parse_figure(texts: Iterable[str], query: Query) -> Figure | None:
     """The one price in an answer; None where it has none.
 
     Raises
@@ -136,19 +136,19 @@ def figure(texts: Iterable[str], query: Query) -> Figure | None:
     PriceListError
         When products that fit have different prices: one of them would be the wrong one.
     """
-    found, days = set(), []
+    figures, days = set(), []
     for text in texts:
         product = json.loads(text)
         if has_usage(product["product"]["attributes"].get("usagetype", ""), query.usage):
-            found |= prices_in(product)
+            figures |= read_prices(product)
             days.append(str(product["publicationDate"])[:10])
-    if len(found) > 1:
-        amounts = ", ".join(str(usd) for usd in sorted(found))
+    if len(figures) > 1:
+        amounts = ", ".join(str(usd) for usd in sorted(figures))
         raise PriceListError(f"the Price List has several prices of {query.usage} in {query.filters}: {amounts}")
-    return Figure(found.pop() * query.times, max(days)) if found else None
+    return Figure(figures.pop() * query.times, max(days)) if figures else None
 
 
-def size(texts: Iterable[str], query: Query) -> Size | None:
+def parse_size(texts: Iterable[str], query: Query) -> TypeSize | None:
     """What the products that fit a question say of a type; None where none does.
 
     Raises
@@ -164,11 +164,11 @@ def size(texts: Iterable[str], query: Query) -> Size | None:
                 raise PriceListError(f"the Price List gives no whole vCPUs and GiB for {query.filters}")
             arm = "Graviton" in attributes.get("physicalProcessor", "")
             gib = int(memory[1].replace(",", ""))
-            return Size(int(attributes["vcpu"]), gib, "arm64" if arm else "x86_64")
+            return TypeSize(int(attributes["vcpu"]), gib, "arm64" if arm else "x86_64")
     return None
 
 
-def products(client: Any, query: Query) -> list[str]:
+def fetch_products(client: Any, query: Query) -> list[str]:
     """Every product that AWS lists for a question, as JSON text.
 
     Raises
@@ -179,14 +179,14 @@ def products(client: Any, query: Query) -> list[str]:
     return [text for page in pages for text in page["PriceList"]]
 
 
-def ask(client: Any, query: Query) -> Figure | None:
+def fetch_figure(client: Any, query: Query) -> Figure | None:
     """The price that AWS lists now; None where it lists none.
 
     Raises
     ------
     PriceListError, ClientError, BotoCoreError
     """
-    return figure(products(client, query), query)
+    return parse_figure(fetch_products(client, query), query)
 
 
 def connect() -> Any:

@@ -31,7 +31,7 @@ class UnknownPriceError(OperatorError):
 
 
 @dataclass(frozen=True)
-class Instance:
+class InstancePrice:
     """A type in a region.
 
     Attributes
@@ -68,10 +68,10 @@ class Service:
     as_of: str
 
 
-def instance_of(row: Mapping[str, str]) -> Instance:
+def parse_row(row: Mapping[str, str]) -> InstancePrice:
     """A row of instances.csv."""
     ec2 = Decimal(row["ec2_usd_hour"])
-    return Instance(
+    return InstancePrice(
         region=row["region"],
         type=row["type"],
         vcpu=int(row["vcpu"]),
@@ -95,25 +95,25 @@ class Book:
     source : where they come from, for a reader
     """
 
-    instances: Mapping[tuple[str, str], Instance]
+    instances: Mapping[tuple[str, str], InstancePrice]
     services: Mapping[tuple[str, str], Service]
     source: str
 
-    def instance(self, region: str, type_: str) -> Instance:
+    def instance(self, region: str, type_: str) -> InstancePrice:
         """One type in one region.
 
         Raises
         ------
         UnknownPriceError : there is none
         """
-        found = self.instances.get((region, type_))
-        if found is None:
+        kind = self.instances.get((region, type_))
+        if kind is None:
             known = sorted({place for place, _ in self.instances})
             raise UnknownPriceError(
                 f"no price is known for {type_} in {region} (known regions: {', '.join(known)}; "
                 "some do not offer every type)"
             )
-        return found
+        return kind
 
     def service(self, region: str, item: str) -> Service:
         """The price of something else; the dearest known, as inferred, where the region has none.
@@ -122,19 +122,19 @@ class Book:
         ------
         UnknownPriceError : nobody has one
         """
-        if (found := self.services.get((region, item))) is not None:
-            return found
-        known = [service.usd for (_, name), service in self.services.items() if name == item]
-        if not known:
+        if (price := self.services.get((region, item))) is not None:
+            return price
+        amounts = [service.usd for (_, name), service in self.services.items() if name == item]
+        if not amounts:
             raise UnknownPriceError(f"no price of {item} is known in any region")
-        return Service(max(known), INFERRED)
+        return Service(max(amounts), INFERRED)
 
 
 @cache
 def table() -> Book:
     """The prices of this folder's files."""
     with (HERE / "instances.csv").open(newline="") as file:
-        instances = {(row["region"], row["type"]): instance_of(row) for row in csv.DictReader(file)}
+        instances = {(row["region"], row["type"]): parse_row(row) for row in csv.DictReader(file)}
     with (HERE / "services.csv").open(newline="") as file:
         services = {
             (row["region"], row["item"]): Service(Decimal(row["usd"]), row["as_of"]) for row in csv.DictReader(file)
@@ -142,12 +142,12 @@ def table() -> Book:
     return Book(instances, services, "the dated table of this repository")
 
 
-def instances() -> Mapping[tuple[str, str], Instance]:
+def instances() -> Mapping[tuple[str, str], InstancePrice]:
     """Every type of the table by region and name."""
     return table().instances
 
 
-def instance(region: str, type_: str) -> Instance:
+def instance(region: str, type_: str) -> InstancePrice:
     """One type in one region, from the table; raises `UnknownPriceError`."""
     return table().instance(region, type_)
 
@@ -174,7 +174,7 @@ class Fleet:
     units: float
     market: str = "ON_DEMAND"
 
-    def nodes(self, kind: Instance) -> int:
+    def nodes(self, kind: InstancePrice) -> int:
         """How many nodes of a type fill it: whole ones, so the last may overshoot."""
         return 1 if self.name == "primary" else math.ceil(self.units / kind.vcpu)
 
@@ -266,16 +266,16 @@ class Hourly:
 MONTHS_OF_TRUST = 12
 
 
-def aged(dates: str, today: date) -> str:
+def describe_old_dates(dates: str, today: date) -> str:
     """What to say of a text's dates that are older than a year; an empty string where none is.
 
-    >>> aged("EC2 2025-04-04; EMR 2026-10-02", date(2026, 11, 27))
+    >>> describe_old_dates("EC2 2025-04-04; EMR 2026-10-02", date(2026, 11, 27))
     'prices of 2025-04-04 are older than 12 months. Fix: make prices ENV=dev renews them.'
-    >>> aged("EC2 2026-04-04, inferred; Spot inferred", date(2026, 11, 27))
+    >>> describe_old_dates("EC2 2026-04-04, inferred; Spot inferred", date(2026, 11, 27))
     ''
     """
     limit = today.replace(year=today.year - 1, day=min(today.day, 28)).isoformat()
-    old = sorted({found for found in re.findall(r"\d{4}-\d{2}-\d{2}", dates) if found < limit})
+    old = sorted({day for day in re.findall(r"\d{4}-\d{2}-\d{2}", dates) if day < limit})
     if not old:
         return ""
     return f"prices of {', '.join(old)} are older than {MONTHS_OF_TRUST} months. Fix: make prices ENV=dev renews them."
@@ -298,14 +298,14 @@ def say_age(
     ''
     """
     dates = {
-        one.ec2_as_of
-        for one in (book or table()).instances.values()
-        if region in (None, one.region) and (types is None or one.type in types)
+        kind.ec2_as_of
+        for kind in (book or table()).instances.values()
+        if region in (None, kind.region) and (types is None or kind.type in types)
     }
-    return aged(" ".join(dates), today or datetime.now(UTC).date())
+    return describe_old_dates(" ".join(dates), today or datetime.now(UTC).date())
 
 
-def hourly(
+def price_hour(
     region: str,
     fleets: Sequence[Fleet],
     *,
@@ -328,11 +328,11 @@ def hourly(
     UnknownPriceError : a type has no price in this region
     """
     book = book or table()
-    hours = [fleet_hour(fleet, region, volume_gib, book) for fleet in fleets if fleet.units > 0]
-    return Hourly(fleets=tuple(hours), items=tuple(network_hours(region, book, nat=nat, endpoints=endpoints)))
+    hours = [price_fleet(fleet, region, volume_gib, book) for fleet in fleets if fleet.units > 0]
+    return Hourly(fleets=tuple(hours), items=tuple(price_network(region, book, nat=nat, endpoints=endpoints)))
 
 
-def fleet_hour(fleet: Fleet, region: str, volume_gib: float, book: Book) -> FleetHour:
+def price_fleet(fleet: Fleet, region: str, volume_gib: float, book: Book) -> FleetHour:
     """An hour of one fleet: EMR takes whichever of its types it gets, so each figure is that of the dearest."""
     gp3 = book.service(region, "ebs_gp3")
     volume = Decimal(str(volume_gib)) * gp3.usd / HOURS_A_MONTH
@@ -340,7 +340,7 @@ def fleet_hour(fleet: Fleet, region: str, volume_gib: float, book: Book) -> Flee
     nodes = max(count for _, count in counts)
     unread = frozenset[str]().union(*(kind.inferred for kind, _ in counts))
 
-    def whole(kind: Instance) -> Decimal:
+    def whole(kind: InstancePrice) -> Decimal:
         return (kind.spot if fleet.market == "SPOT" else kind.ec2) + kind.emr + volume
 
     return FleetHour(
@@ -356,7 +356,7 @@ def fleet_hour(fleet: Fleet, region: str, volume_gib: float, book: Book) -> Flee
     )
 
 
-def network_hours(region: str, book: Book, *, nat: bool, endpoints: int) -> Iterator[NetworkHour]:
+def price_network(region: str, book: Book, *, nat: bool, endpoints: int) -> Iterator[NetworkHour]:
     """An hour of what stands in the network beside the nodes."""
     if endpoints:
         price = book.service(region, "interface_endpoint")

@@ -40,12 +40,12 @@ class OldTerraformError(TerraformError):
 
     exit_code = 3
 
-    def __init__(self, path: Path, found: tuple[int, ...]) -> None:
+    def __init__(self, path: Path, version: tuple[int, ...]) -> None:
         super().__init__(
-            f"Terraform {_dotted(found)} ({path}) is too old: the stacks need {_dotted(MINIMUM)} or newer. "
+            f"Terraform {_dotted(version)} ({path}) is too old: the stacks need {_dotted(MINIMUM)} or newer. "
             f"Fix: install a newer one from {INSTALL}, or name another: TERRAFORM=/path/to/terraform."
         )
-        self.found = found
+        self.found = version
 
 
 def _dotted(version: Sequence[int]) -> str:
@@ -60,8 +60,8 @@ def parse_version(banner: str) -> tuple[int, ...] | None:
     >>> parse_version("Terraform v1.12.0-beta1")
     (1, 12, 0)
     """
-    found = re.search(r"^(?:Terraform|OpenTofu) v(\d+)\.(\d+)\.(\d+)", banner, re.MULTILINE)
-    return tuple(int(part) for part in found.groups()) if found else None
+    match = re.search(r"^(?:Terraform|OpenTofu) v(\d+)\.(\d+)\.(\d+)", banner, re.MULTILINE)
+    return tuple(int(part) for part in match.groups()) if match else None
 
 
 def find_terraform(environ: Mapping[str, str] | None = None) -> Path:
@@ -72,17 +72,15 @@ def find_terraform(environ: Mapping[str, str] | None = None) -> Path:
     MissingTerraformError, OldTerraformError
     """
     environ = inherited_environment() if environ is None else environ
-    named = environ.get("TERRAFORM")
-    found = shutil.which(named or "terraform", path=environ.get("PATH"))
-    if found is None:
-        where = (
-            f"TERRAFORM names {named}, which is not there" if named else "Terraform was not found on the search path"
-        )
+    name = environ.get("TERRAFORM")
+    program = shutil.which(name or "terraform", path=environ.get("PATH"))
+    if program is None:
+        where = f"TERRAFORM names {name}, which is not there" if name else "Terraform was not found on the search path"
         raise MissingTerraformError(
             f"{where}. Fix: install {_dotted(MINIMUM)} or newer from {INSTALL}, or name one: "
             "TERRAFORM=/path/to/terraform."
         )
-    path = Path(found)
+    path = Path(program)
     # A configuration file that is not there makes every command print a warning on its standard error.
     quiet = {**environ, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": os.devnull}
     try:
@@ -101,10 +99,10 @@ def find_terraform(environ: Mapping[str, str] | None = None) -> Path:
     return path
 
 
-def current_platform(system: str | None = None, machine: str | None = None) -> str:
+def name_platform(system: str | None = None, machine: str | None = None) -> str:
     """This machine as Terraform names it.
 
-    >>> current_platform("Darwin", "arm64"), current_platform("Linux", "x86_64")
+    >>> name_platform("Darwin", "arm64"), name_platform("Linux", "x86_64")
     ('darwin_arm64', 'linux_amd64')
     """
     system, machine = (system or platform.system()).lower(), (machine or platform.machine()).lower()
@@ -118,9 +116,9 @@ def holds_provider(mirror: Path, target: str) -> bool:
         if _fits(version) and any((home / version / target).glob("terraform-provider-aws*")):
             return True
     return any(
-        _fits(found[1])
+        _fits(match[1])
         for entry in home.glob(f"terraform-provider-aws_5.*_{target}.zip")
-        if (found := re.fullmatch(r"terraform-provider-aws_(5\.[0-9.]+)_.*\.zip", entry.name))
+        if (match := re.fullmatch(r"terraform-provider-aws_(5\.[0-9.]+)_.*\.zip", entry.name))
     )
 
 
@@ -130,11 +128,11 @@ def _fits(version: str) -> bool:
     >>> _fits("5.100.0"), _fits("5.99.1"), _fits("6.2.0")
     (True, False, False)
     """
-    found = re.fullmatch(r"5\.(\d+)\.\d+", version)
-    return bool(found) and int(found[1]) >= 100  # type: ignore[index]  # bool(found) is not narrowed
+    match = re.fullmatch(r"5\.(\d+)\.\d+", version)
+    return bool(match) and int(match[1]) >= 100  # type: ignore[index]  # bool(found) is not narrowed
 
 
-def implied_mirrors(home: Path, environ: Mapping[str, str]) -> Iterator[Path]:
+def list_implied_mirrors(home: Path, environ: Mapping[str, str]) -> Iterator[Path]:
     """The folders in which Terraform itself looks for providers.
 
     Source: https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
@@ -170,24 +168,24 @@ def find_mirror(
     WrongUseError : ``TF_PROVIDER_MIRROR`` names a folder without the provider
     """
     environ = inherited_environment() if environ is None else environ
-    target = target or current_platform()
-    if named := environ.get("TF_PROVIDER_MIRROR"):
-        if holds_provider(Path(named), target):
-            return Path(named)
+    target = target or name_platform()
+    if folder := environ.get("TF_PROVIDER_MIRROR"):
+        if holds_provider(Path(folder), target):
+            return Path(folder)
         raise WrongUseError(
-            f"TF_PROVIDER_MIRROR names {named}, which holds no {PROVIDER} 5.100 for {target}. "
+            f"TF_PROVIDER_MIRROR names {folder}, which holds no {PROVIDER} 5.100 for {target}. "
             "Fix: name the folder that contains registry.terraform.io, or unset it to use the registry."
         )
-    candidates = [*implied_mirrors(home or Path.home(), environ)]
+    candidates = [*list_implied_mirrors(home or Path.home(), environ)]
     for place in below:
         candidates += [place, *sorted(path for path in place.glob("*") if path.is_dir())]
     return next((path for path in candidates if holds_provider(path, target)), None)
 
 
-def cli_config(mirror: Path | None) -> str:
+def render_cli_config(mirror: Path | None) -> str:
     """What Terraform's own configuration file must say.
 
-    >>> print(cli_config(Path("/srv/mirror")))
+    >>> print(render_cli_config(Path("/srv/mirror")))
     disable_checkpoint = true
     provider_installation {
       filesystem_mirror {
@@ -198,7 +196,7 @@ def cli_config(mirror: Path | None) -> str:
         exclude = ["registry.terraform.io/hashicorp/aws"]
       }
     }
-    >>> print(cli_config(None))
+    >>> print(render_cli_config(None))
     disable_checkpoint = true
     """
     lines = ["disable_checkpoint = true"]

@@ -11,7 +11,7 @@ from ops.terraform.variables import Size, cluster_variables
 from ops.terraform.workspace import CommandFailedError, Workspace
 
 
-def planned(target: Target, size: Size, home: Path | None = None) -> dict[str, Any]:
+def plan_cluster(target: Target, size: Size, home: Path | None = None) -> dict[str, Any]:
     """The cluster stack's plan, made without asking AWS anything.
 
     Raises

@@ -82,7 +82,7 @@ def cluster_variables(
     }
 
 
-def boundary_of(target: Target) -> str | None:
+def find_boundary(target: Target) -> str | None:
     """The policy that bounds every role of an environment, where the stack ``operators`` has made one.
 
     An operator may make roles only within it, so the cluster stack must name it; an account without that stack has
@@ -105,7 +105,7 @@ def boundary_of(target: Target) -> str | None:
     return found
 
 
-def workspace(
+def make_workspace(
     stack: Stack, target: Target, size: Size, *, repository: Mapping[str, str] | None = None, **options: Any
 ) -> Workspace:
     """A stack with the variables that it takes in this environment.
@@ -120,5 +120,5 @@ def workspace(
     if stack == "github":
         return Workspace(target=target, stack=stack, extra=repository or {}, **options)
     storage = Workspace(target=target, stack="storage", **options).outputs() if not target.offline else {}
-    extra = cluster_variables(target, storage, size, boundary=boundary_of(target))
+    extra = cluster_variables(target, storage, size, boundary=find_boundary(target))
     return Workspace(target=target, stack=stack, extra=extra, **options)

@@ -24,7 +24,7 @@ from ops.core.errors import TerraformError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
 from ops.core.target import Target
-from ops.terraform.binary import PROVIDER, cli_config, current_platform, find_mirror, find_terraform
+from ops.terraform.binary import PROVIDER, find_mirror, find_terraform, name_platform, render_cli_config
 
 # Reading the provider's schema leaves little garbage and much to scan: both plans take 17 instead of 21 s of CPU.
 GOGC = "400"
@@ -45,8 +45,8 @@ class CommandFailedError(TerraformError):
 
     def __init__(self, arguments: Sequence[str], code: int, output: str, hint: str = "") -> None:
         what = f"terraform {arguments[0]} ended with {code}"
-        said = f":\n{output.strip()[-6000:]}" if output.strip() else "; its message stands above."
-        super().__init__(f"{what}. {hint}".strip() if hint else f"{what}{said}")
+        ending = f":\n{output.strip()[-6000:]}" if output.strip() else "; its message stands above."
+        super().__init__(f"{what}. {hint}".strip() if hint else f"{what}{ending}")
         self.arguments, self.code, self.output = tuple(arguments), code, output
 
 
@@ -56,7 +56,7 @@ class CommandFailedError(TerraformError):
 # ------------------------------------------------------------------------------------------- the environments
 
 
-def tfvars_files(env: str, stack: str, folder: Path) -> list[Path]:
+def list_tfvars_files(env: str, stack: str, folder: Path) -> list[Path]:
     """The files of an environment for a stack: the shared one, then the stack's own.
 
     Raises
@@ -69,11 +69,11 @@ def tfvars_files(env: str, stack: str, folder: Path) -> list[Path]:
         raise WrongUseError(
             f"there is no environment {env!r}. Fix: write infra/env/{env}.tfvars, or take one of {known}."
         )
-    own = folder / f"{env}.{stack}.tfvars"
-    return [shared, *([own] if own.exists() else [])]
+    of_stack = folder / f"{env}.{stack}.tfvars"
+    return [shared, *([of_stack] if of_stack.exists() else [])]
 
 
-def backend_lines(target: Target, stack: str, state: Path) -> str:
+def render_backend(target: Target, stack: str, state: Path) -> str:
     """The override file that puts the state where the environment wants it."""
     if target.local_state:
         return f'terraform {{\n  backend "local" {{\n    path = {json.dumps(str(state))}\n  }}\n}}\n'
@@ -89,16 +89,18 @@ def backend_lines(target: Target, stack: str, state: Path) -> str:
 def copy_tree(source: Path, destination: Path) -> None:
     """Make ``destination`` hold what ``source`` holds, leaving Terraform's own files and the overrides."""
 
-    def kept(path: Path) -> bool:
+    def is_terraforms(path: Path) -> bool:
         return ".terraform" in path.parts or path.name.endswith("_override.tf")
 
-    wanted = {
-        path.relative_to(source) for path in source.rglob("*") if path.is_file() and not kept(path.relative_to(source))
+    names = {
+        path.relative_to(source)
+        for path in source.rglob("*")
+        if path.is_file() and not is_terraforms(path.relative_to(source))
     }
     present = {path.relative_to(destination) for path in destination.rglob("*") if path.is_file() or path.is_symlink()}
-    for stale in {path for path in present if not kept(path)} - wanted:
+    for stale in {path for path in present if not is_terraforms(path)} - names:
         (destination / stale).unlink()
-    for name in wanted:
+    for name in names:
         copy = destination / name
         content = (source / name).read_bytes()
         if not copy.exists() or copy.read_bytes() != content:
@@ -120,14 +122,14 @@ def read_outputs(state: Path) -> dict[str, Any] | None:
     state : a file that may be missing: then nothing was applied
     """
     try:
-        kept = json.loads(state.read_text())
+        content = json.loads(state.read_text())
     except FileNotFoundError:
         return {}
     except ValueError:
         return None
-    if not isinstance(kept, dict) or kept.get("version") != STATE_VERSION:
+    if not isinstance(content, dict) or content.get("version") != STATE_VERSION:
         return None
-    return {name: entry["value"] for name, entry in kept.get("outputs", {}).items()}
+    return {name: entry["value"] for name, entry in content.get("outputs", {}).items()}
 
 
 @dataclass(kw_only=True)
@@ -155,7 +157,7 @@ class Workspace:
 
     @property
     def _place(self) -> Path:
-        usual = embedded_home() if self.target.emulated else ROOT / "build" / "terraform"
+        usual = find_embedded_home() if self.target.emulated else ROOT / "build" / "terraform"
         home = (self.home or Path(inherited_environment().get("TERRAFORM_HOME") or usual)).resolve()
         return home / (f"{self.target.env}-offline" if self.target.offline else self.target.env)
 
@@ -173,9 +175,9 @@ class Workspace:
         """Copy the stack, choose the backend, and let Terraform fetch the provider (``init``)."""
         mirror = find_mirror()
         copy_tree(self.source, self._place / "infra")
-        (self.directory / "backend_override.tf").write_text(backend_lines(self.target, self.stack, self.state))
+        (self.directory / "backend_override.tf").write_text(render_backend(self.target, self.stack, self.state))
         config = self._place / "terraform.rc"
-        config.write_text(cli_config(mirror) + "\n")
+        config.write_text(render_cli_config(mirror) + "\n")
         stamp = self.directory / ".terraform" / "prepared"
         now = hashlib.sha256(
             "".join(
@@ -198,7 +200,7 @@ class Workspace:
             if "registry.terraform.io" in done.stderr and mirror is None:
                 hint = (
                     "The AWS provider could not be fetched: this machine has no route to Terraform's "
-                    f"registry, and no mirror with {PROVIDER} 5.100 for {current_platform()} was found. "
+                    f"registry, and no mirror with {PROVIDER} 5.100 for {name_platform()} was found. "
                     "Connect, or give a mirror: TF_PROVIDER_MIRROR=/folder/that/holds/registry.terraform.io."
                 )
                 print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
@@ -213,17 +215,17 @@ class Workspace:
     def variables_file(self) -> Path:
         """Write the variables of target and caller to a file, which may hold lists and nulls."""
         path = self._place / f"{self.stack}.auto.json"
-        given = {
+        variables = {
             **self.target.variables(),
             **{key: value for key, value in self.extra.items() if value is not None},
             **self.target.overrides.get(self.stack, {}),
         }
-        path.write_text(json.dumps(given, indent=2, sort_keys=True))
+        path.write_text(json.dumps(variables, indent=2, sort_keys=True))
         return path
 
     def _variables(self) -> list[str]:
         files = [
-            *tfvars_files(self.target.env, self.stack, self._place / "infra" / "env"),
+            *list_tfvars_files(self.target.env, self.stack, self._place / "infra" / "env"),
             self.variables_file(),
         ]
         return [f"-var-file={path}" for path in files]
@@ -286,8 +288,8 @@ class Workspace:
 
     def outputs(self) -> dict[str, Any]:
         """The outputs of the applied stack; empty where it is not applied."""
-        if self.target.local_state and (kept := read_outputs(self.state)) is not None:
-            return kept
+        if self.target.local_state and (stored := read_outputs(self.state)) is not None:
+            return stored
         self.prepare()
         done = self._run(["output", "-json"], capture=True)
         if done.returncode:
@@ -316,10 +318,10 @@ class Workspace:
             capture or not sys.stdout.isatty()
         ):
             command.insert(2, "-no-color")
-        return patient_run(command, cwd=self.directory, env=environ, pipe=subprocess.PIPE if capture else None)
+        return run_patiently(command, cwd=self.directory, env=environ, pipe=subprocess.PIPE if capture else None)
 
 
-def patient_run(
+def run_patiently(
     command: Sequence[str], *, cwd: Path, env: Mapping[str, str], pipe: int | None
 ) -> subprocess.CompletedProcess[str]:
     """Run Terraform to its end, on Ctrl-C too.
@@ -339,6 +341,6 @@ def patient_run(
 # ------------------------------------------------------------------------------------------- the command line
 
 
-def embedded_home() -> Path:
+def find_embedded_home() -> Path:
     """Where the embedded AWS keeps its things, and Terraform the states of its account."""
     return Settings.from_environment().home / "terraform"

@@ -195,7 +195,9 @@ ELSEWHERE: tuple[Elsewhere, ...] = (
 NOT_LOOKED_AT = tuple(row.text for row in ELSEWHERE if not row.oracle)
 
 
-def judge(evidence: Evidence, *, emulated: bool, table: tuple[Assumption, ...] = TABLE) -> list[AssumptionResult]:
+def judge_assumptions(
+    evidence: Evidence, *, emulated: bool, table: tuple[Assumption, ...] = TABLE
+) -> list[AssumptionResult]:
     """Every assumption, looked at. Whatever the embedded AWS shows is at most rehearsed."""
     results = []
     for assumption in table:

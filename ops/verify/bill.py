@@ -12,16 +12,16 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account, Place
-from ops.aws.refusals import explain
+from ops.aws.refusals import explain_refusal
 from ops.core.console import Console
 from ops.core.errors import ExitCode, OperatorError, WrongUseError
 from ops.core.target import PROJECT
 from ops.verify import record
-from ops.verify.assumptions import TABLE, judge
+from ops.verify.assumptions import TABLE, judge_assumptions
 
 WAIT_HOURS = 48
 """Cost Explorer is complete about a day after the usage; AWS renews it up to three times a day."""
-REGION = "us-east-1"  # Cost Explorer's only address in AWS's public partition
+EXPLORER_REGION = "us-east-1"  # Cost Explorer's only address in AWS's public partition
 
 
 def find_newest_record(folder: Path, env: str) -> Path:
@@ -105,11 +105,13 @@ def compare_bill(place: Place, console: Console, folder: Path = record.FOLDER) -
         raise OperatorError(f"{path.name} does not say what it expected to pay, so there is nothing to compare.")
     account = Account.at(place)
     try:
-        bill = ask_bill(account.session.client("ce", region_name=REGION), place.env, list_days(started))
+        bill = ask_bill(account.session.client("ce", region_name=EXPLORER_REGION), place.env, list_days(started))
     except (ClientError, BotoCoreError) as error:
-        raise OperatorError(f"Cost Explorer did not answer: {explain(error)[0]}") from error
+        raise OperatorError(f"Cost Explorer did not answer: {explain_refusal(error)[0]}") from error
     verify_record["evidence"]["bill"] = {**bill, "expected_usd": expected}
-    results = judge(verify_record["evidence"], emulated=False, table=tuple(a for a in TABLE if a.id == "bill"))
+    results = judge_assumptions(
+        verify_record["evidence"], emulated=False, table=tuple(a for a in TABLE if a.id == "bill")
+    )
     data, page = record.amend(verify_record, results, path, account.target.account_id)
     for name, usd in bill["services"].items():
         console.print(f"   {Decimal(usd):10.4f} USD  {name}")

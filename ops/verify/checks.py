@@ -65,7 +65,7 @@ def read_tags(resource: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in resource.get("Tags") or []}
 
 
-def parse_time(text: str) -> datetime:
+def read_time(text: str) -> datetime:
     """A time as the evidence keeps it (ISO 8601)."""
     return datetime.fromisoformat(text)
 
@@ -94,7 +94,7 @@ def starts_without_nat(e: Evidence) -> CheckResult:
         if route.get("DestinationCidrBlock") in OPEN
     ]
     nats = [n["NatGatewayId"] for n in network["nats"] if n["State"] not in ("deleted", "failed")]
-    minutes = (parse_time(line["ReadyDateTime"]) - parse_time(line["CreationDateTime"])).total_seconds() / 60
+    minutes = (read_time(line["ReadyDateTime"]) - read_time(line["CreationDateTime"])).total_seconds() / 60
     holds = not out and not nats and cluster["Status"]["State"] in ("WAITING", "RUNNING")
     summary = f"{cluster['Status']['State']} after {minutes:.1f} min; {len(nats)} NAT gateways, {len(out)} routes out"
     return CheckResult(holds, summary, {"timeline": line, "nat_gateways": nats, "routes_out": out})
@@ -293,8 +293,8 @@ def arguments_arrive(e: Evidence) -> CheckResult:
 def completed_means_done(e: Evidence) -> CheckResult:
     status = look_up(e, "sample", "step")["Status"]
     end_time, write_time = (
-        parse_time(status["Timeline"]["EndDateTime"]),
-        parse_time(look_up(e, "sample", "run_written")),
+        read_time(status["Timeline"]["EndDateTime"]),
+        read_time(look_up(e, "sample", "run_written")),
     )
     seconds = (end_time - write_time).total_seconds()
     summary = f"{status['State']} {seconds:.0f} s after run.json was written"
@@ -340,11 +340,11 @@ def driver_speaks_in_its_container(e: Evidence) -> CheckResult:
 
 def logs_come_in_time(e: Evidence) -> CheckResult:
     step = look_up(e, "sample", "step")
-    end_time = parse_time(step["Status"]["Timeline"]["EndDateTime"])
+    end_time = read_time(step["Status"]["Timeline"]["EndDateTime"])
     step_times = {key: time for key, time in _log_times(e).items() if key.startswith(f"steps/{step['Id']}/")}
     if not step_times:
         raise NotSeenError("no log of the sample's step came")
-    seconds = max((parse_time(time) - end_time).total_seconds() for time in step_times.values())
+    seconds = max((read_time(time) - end_time).total_seconds() for time in step_times.values())
     return CheckResult(seconds <= LOG_DELAY_SECONDS, f"{seconds:.0f} s after the step's end", {"seconds": seconds})
 
 

@@ -19,7 +19,7 @@ from ops.aws.account import Account
 from ops.aws.poll import poll
 from ops.aws.states import OPEN_STATES
 from ops.aws.studio import find_domain
-from ops.aws.sweep import ENDPOINT_NAME, vpcs_of
+from ops.aws.sweep import ENDPOINT_NAME, find_vpcs
 from ops.core.console import Console
 from ops.core.target import PROJECT
 from ops.lifecycle import studio
@@ -35,12 +35,12 @@ IDLE_CLOCK_RATE_EMULATED = 30.0
 TRACEBACK = "no image is of class No such fruit"
 
 
-def to_json(value: Any) -> Any:
+def encode_answer(value: Any) -> Any:
     """An answer as JSON keeps it: times in ISO 8601, no metadata of the transport."""
     if isinstance(value, dict):
-        return {str(k): to_json(v) for k, v in value.items() if k != "ResponseMetadata"}
+        return {str(k): encode_answer(v) for k, v in value.items() if k != "ResponseMetadata"}
     if isinstance(value, list | tuple):
-        return [to_json(v) for v in value]
+        return [encode_answer(v) for v in value]
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     return value
@@ -68,7 +68,7 @@ class Gatherer:
     def ask(self, call: Callable[[], Any]) -> Any:
         """An answer, or what kept it away."""
         try:
-            return to_json(call())
+            return encode_answer(call())
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"):
@@ -141,7 +141,7 @@ class Gatherer:
         return [i for page in pages for r in page["Reservations"] for i in r["Instances"]]
 
     def _network(self, ec2: Any) -> dict[str, Any]:
-        vpcs = vpcs_of(ec2, PROJECT, self.account.target.env)
+        vpcs = find_vpcs(ec2, PROJECT, self.account.target.env)
         if len(vpcs) != 1:
             return {"error": f"{len(vpcs)} VPCs have the tags of this environment"}
         inside = {"Filters": [{"Name": "vpc-id", "Values": vpcs}]}
@@ -267,8 +267,8 @@ class Gatherer:
         if domain is None:
             raise ValueError("SageMaker lists no domain of this environment")
         status = sagemaker.describe_domain(DomainId=domain)["Status"]
-        user = studio.connection(self.account)["user"]
-        return {"status": status, "address": bool(studio.presigned(sagemaker, domain, user))}
+        user = studio.read_connection(self.account)["user"]
+        return {"status": status, "address": bool(studio.make_address(sagemaker, domain, user))}
 
     # -- logs ----------------------------------------
     def wait_for_logs(self, limit_seconds: float) -> None:
@@ -423,7 +423,7 @@ class Gatherer:
         emr, ec2 = self.account.client("emr"), self.account.client("ec2")
         cluster_id = str(self.account.cluster["cluster_id"])
         filters = [{"Name": "tag:Name", "Values": [ENDPOINT_NAME]}]
-        vpcs = vpcs_of(ec2, PROJECT, self.account.target.env)
+        vpcs = find_vpcs(ec2, PROJECT, self.account.target.env)
         endpoints = self.ask(lambda: ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"])
         self.evidence["ended"] = {
             "cluster": self.ask(lambda: emr.describe_cluster(ClusterId=cluster_id)["Cluster"]),

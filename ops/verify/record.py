@@ -60,7 +60,7 @@ def _rows(results: Sequence[AssumptionResult]) -> list[dict[str, Any]]:
     ]
 
 
-def as_json(
+def make_record(
     results: Sequence[AssumptionResult], about: Mapping[str, Any], evidence: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The whole record."""
@@ -122,7 +122,7 @@ def render_markdown(record: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(record: Mapping[str, Any], account_id: str, folder: Path) -> tuple[Path, Path]:
+def write_files(record: Mapping[str, Any], account_id: str, folder: Path) -> tuple[Path, Path]:
     """Write both, masked; the name is the moment of the start."""
     folder.mkdir(parents=True, exist_ok=True)
     return _write(record, account_id, folder / f"{str(record['started'])[:16].replace(':', '')}-{record['env']}.json")

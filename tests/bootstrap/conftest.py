@@ -40,7 +40,7 @@ PACKAGES = {
 @pytest.fixture(scope="session")
 def real_wheelhouse() -> Wheelhouse:
     """The node's own, for this machine's processor: downloaded once, kept below build/ for the next run."""
-    return wheelhouse.build(platform.machine(), root=ROOT / "build" / "wheelhouse")
+    return wheelhouse.build_wheelhouse(platform.machine(), root=ROOT / "build" / "wheelhouse")
 
 
 def make_wheel(folder: Path, name: str, version: str, files: Mapping[str, str]) -> Path:
@@ -67,15 +67,15 @@ def lock_wheels(folder: Path) -> str:
     lines = []
     for path in sorted(folder.glob("*.whl")):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        lines.append(f"{wheelhouse.pinned(path.name)} \\\n    --hash=sha256:{digest}\n    # via -r node.in\n")
+        lines.append(f"{wheelhouse.read_pin(path.name)} \\\n    --hash=sha256:{digest}\n    # via -r node.in\n")
     (folder / LOCK).write_text("".join(lines))
-    return wheelhouse.lock_key((folder / LOCK).read_bytes())
+    return wheelhouse.hash_lock((folder / LOCK).read_bytes())
 
 
 def sum_up(folder: Path) -> None:
     """Write SHA256SUMS over what is in a folder."""
     names = sorted(path.name for path in folder.iterdir() if path.name != SUMS)
-    (folder / SUMS).write_text("".join(f"{wheelhouse.sha256(folder / name)}  {name}\n" for name in names))
+    (folder / SUMS).write_text("".join(f"{wheelhouse.hash_file(folder / name)}  {name}\n" for name in names))
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +104,7 @@ def tiny_wheelhouse(tmp_path: Path, real_wheelhouse: Wheelhouse) -> TinyWheelhou
         sum_up(folder)
         final = folder.with_name(key)
         folder.rename(final)
-        return wheelhouse.check(final, (final / LOCK).read_bytes())
+        return wheelhouse.check_wheels(final, (final / LOCK).read_bytes())
 
     return make
 

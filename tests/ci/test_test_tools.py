@@ -120,13 +120,13 @@ def test_what_shares_something_dear_is_one_unit() -> None:
     """The life of an environment takes minutes: whoever reads it must be dealt to the process that has lived it."""
     for folder, fixtures, unit in (
         ("rehearsal", {"history"}, "rehearsal"),
-        ("job", {"spark", "default_model"}, "spark session"),
+        ("job", {"spark", "default_model", "small_model", "drawn_run", "photo_run"}, "spark session"),
         ("localaws", {"world", "aws"}, "localaws"),
         ("localaws", {"on_yarn", "primary_alone"}, "yarn"),
     ):
         for file in (REPO / "tests" / folder).glob("test_*.py"):
             text = file.read_text()
-            asked = set(re.findall(r"\b(\w+): ", " ".join(re.findall(r"^def test_\w+\(([^)]*)\)", text, re.MULTILINE))))
+            asked = set(re.findall(r"\b(\w+): ", " ".join(re.findall(r"^def \w+\(([^)]*)\)", text, re.MULTILINE))))
             own = set(re.findall(r"^def (\w+)\(", text, re.MULTILINE))
             if asked & fixtures - own:
                 assert dealing.unit_of(file.relative_to(REPO).as_posix()) == unit, file

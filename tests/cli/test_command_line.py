@@ -19,7 +19,7 @@ from localaws.errors import NotRunningError
 from ops.cli import main as cli
 from ops.cli.boundary import explain
 from ops.cli.commands import COMMANDS, TAKES, Command
-from ops.cli.main import environment_of, find
+from ops.cli.main import find_function, make_environment
 from ops.cli.options import GIVEN, GOALS, OF_MAKE, OPTIONS
 from ops.core.errors import ExitCode, OperatorError, WrongUseError
 from ops.core.paths import ROOT
@@ -27,7 +27,7 @@ from tools import command_tables
 
 
 def given(command: str, **environ: str) -> dict[str, str]:
-    return environment_of(command, {}, environ)
+    return make_environment(command, {}, environ)
 
 
 # ------------------------------------------------------------------------------------------------ what counts
@@ -159,7 +159,7 @@ def test_help_shows_the_everyday_commands_and_prints_nothing_that_a_shell_refuse
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))
 def test_every_command_has_its_function_and_a_help(command: Command) -> None:
-    assert callable(find(command.runs))
+    assert callable(find_function(command.runs))
     assert set(command.takes) <= set(OPTIONS)
     assert not set(OPTIONS) & set(OF_MAKE)
     answer = click.testing.CliRunner().invoke(cli.cli, [command.name, "--help"], terminal_width=200)
@@ -189,7 +189,7 @@ def test_options_reach_the_command_as_typed(monkeypatch: pytest.MonkeyPatch) -> 
         seen.update({name: environ[name] for name in environ if name in OPTIONS})
         return 21
 
-    monkeypatch.setattr(cli, "find", lambda target: command)
+    monkeypatch.setattr(cli, "find_function", lambda target: command)
     words = ["run-step", "--k", "50", "--classes", "Apple; Cherry, b", "--env", "dev", "--oneshot"]
     assert click.testing.CliRunner().invoke(cli.cli, words).exit_code == 21
     assert seen == {"K": "50", "CLASSES": "Apple; Cherry, b", "ENV": "dev", "ONESHOT": "1"}
@@ -252,6 +252,7 @@ def refusal(code: str, message: str = "no", operation: str = "DescribeStep", **m
         (NotADirectoryError(20, "Not a directory", "/x"), 1, "/x: Not a directory. Fix: free the way"),
         (OSError(28, "No space left on device"), 17, "a disk is full: [Errno 28] No space left on device. Fix: free"),
         (OSError(28, "No space left on device", "/x"), 17, "a disk is full: /x. Fix: free some space there"),
+        (OSError(28, "No space left on device", "/source", None, "/target"), 17, "a disk is full: /target. Fix:"),
         (OSError(122, "Disk quota exceeded", "/x"), 17, "a disk is full: /x. Fix: free some space there"),
         (DiskFullError("a disk is full: x. Fix: y."), 17, "a disk is full: x. Fix: y."),
     ],
@@ -276,7 +277,7 @@ def test_a_full_disk_is_named_whoever_hides_it(
             raise OperatorError("the weights cannot be fetched. Fix: check the network.", exit_code=2) from error
         return 0
 
-    monkeypatch.setattr(cli, "find", lambda target: fetch)
+    monkeypatch.setattr(cli, "find_function", lambda target: fetch)
     assert cli.run(COMMANDS["weights"], {}, {}) == DiskFullError.exit_code == 17
     printed = capsys.readouterr().err
     assert "weights: a disk is full: " in printed
@@ -285,7 +286,7 @@ def test_a_full_disk_is_named_whoever_hides_it(
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     assert explain(KeyError("x")) is None
-    monkeypatch.setattr(cli, "find", lambda target: lambda environ: {}["x"])
+    monkeypatch.setattr(cli, "find_function", lambda target: lambda environ: {}["x"])
     with pytest.raises(KeyError):
         cli.run(COMMANDS["status"], {}, {})
 
@@ -298,7 +299,7 @@ def test_the_sentence_bears_the_commands_name_and_what_is_left(
         error.add_note("MAY STILL BILL: look.")
         raise error
 
-    monkeypatch.setattr(cli, "find", lambda target: fails)
+    monkeypatch.setattr(cli, "find_function", lambda target: fails)
     assert cli.run(COMMANDS["apply"], {}, {}) == 5
     assert capsys.readouterr().err == "apply: it failed. Fix: again.\nMAY STILL BILL: look.\n"
 

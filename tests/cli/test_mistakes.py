@@ -237,7 +237,7 @@ WRONG = {
 def test_a_wrong_value_is_refused_by_every_command_before_it_does_anything(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "find", lambda _: pytest.fail("the command was begun"))
+    monkeypatch.setattr(cli, "find_function", lambda _: pytest.fail("the command was begun"))
     value, words = WRONG[name]
     takers = [
         command

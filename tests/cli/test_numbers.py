@@ -15,8 +15,8 @@ from fruits.request import MEANINGS, Request, parse_decimal, parse_share, parse_
 from localaws.settings import SettingError, Settings
 from ops.cli import main as cli
 from ops.cli.commands import TAKES
-from ops.cli.given import read_fields, read_number, read_whole_number
 from ops.cli.options import OPTIONS
+from ops.cli.values import read_fields, read_number, read_whole_number
 from ops.core.errors import OperatorError
 from ops.cost.money import read_currency
 
@@ -79,7 +79,7 @@ def test_a_field_of_a_request_file(name: str, value: Any) -> None:
 def test_an_option_of_every_command_that_takes_it(name: str, text: str) -> None:
     for command in [command for command, takes in TAKES.items() if name in takes]:
         with pytest.raises(OperatorError, match=f"{name}=.* is not a number from [01]. Fix: for example {name}="):
-            cli.environment_of(command, {name: text}, {})
+            cli.make_environment(command, {name: text}, {})
     with pytest.raises(OperatorError, match=f"{name}=.* is not a number. Fix: for example"):
         read_number({name: text}, name)
 
@@ -100,7 +100,7 @@ def test_other_numbers(text: str) -> None:
 def test_what_is_empty_is_not_given() -> None:
     assert read_number({"MAX_USD_PER_HOUR": ""}, "MAX_USD_PER_HOUR") is None
     assert read_fields({name.upper(): "" for name in FIELDS}) == {}
-    assert cli.environment_of("plan", {"MAX_USD_PER_HOUR": ""}, {})["MAX_USD_PER_HOUR"] == ""
+    assert cli.make_environment("plan", {"MAX_USD_PER_HOUR": ""}, {})["MAX_USD_PER_HOUR"] == ""
 
 
 def test_numbers_are_numbers() -> None:

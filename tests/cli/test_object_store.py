@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from fruits import listing, pages
 from fruits.store import Store
 from moto.server import ThreadedMotoServer
 
+from ops.cli import main as cli
+from ops.cli.commands import COMMANDS
+from ops.job import local_spark
 from tests.drawn import draw_once
 from tests.typed import as_typed
 
@@ -114,22 +117,37 @@ def test_a_flat_folder_of_more_than_a_page_is_listed_by_ranges(
     assert paths == [f"s3://{BUCKET}/flat/IMG_{number:04d}.jpg" for number in range(1100)]
 
 
-def test_a_bucket_that_is_not_there_is_named(s3: dict[str, str]) -> None:
-    missing = run_local(s3, INPUT="s3://fruits-none/images", OUTPUT=f"s3://{BUCKET}/results/x")
-    assert missing.returncode == 10
-    assert "there is nothing at the input s3://fruits-none/images" in " ".join(missing.stderr.split())
-    unwritable = run_local(s3, INPUT=f"s3://{BUCKET}/images", OUTPUT="s3://fruits-none/results")
-    assert unwritable.returncode == 13
-    text = " ".join(unwritable.stderr.split())
+@pytest.fixture
+def refused(
+    s3: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """What `make run-local` answers in this process: exit code, and what it complained of in one line."""
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(local_spark.signal, "signal", lambda *_: None)  # signals are this process's own
+
+    def run(**variables: str) -> tuple[int, str]:
+        code = cli.run(COMMANDS["run-local"], {}, as_typed(variables))
+        return code, " ".join(capsys.readouterr().err.split())
+
+    return run
+
+
+def test_a_bucket_that_is_not_there_is_named(refused: Callable[..., tuple[int, str]]) -> None:
+    code, text = refused(INPUT="s3://fruits-none/images", OUTPUT=f"s3://{BUCKET}/results/x")
+    assert code == 10
+    assert "there is nothing at the input s3://fruits-none/images" in text
+    code, text = refused(INPUT=f"s3://{BUCKET}/images", OUTPUT="s3://fruits-none/results")  # the job's own word
+    assert code == 13
     assert "the results cannot be written" in text
     assert "check the spelling of the bucket" in text
     assert "Traceback" not in text
 
 
-def test_a_request_is_read_from_s3(s3: dict[str, str]) -> None:
+def test_a_request_is_read_from_s3(s3: dict[str, str], refused: Callable[..., tuple[int, str]]) -> None:
     client = client_of(s3)
     fields = {"input": f"s3://{BUCKET}/images", "output": "nowhere/at-all", "k": 2, "colour": "red"}
     client.put_object(Bucket=BUCKET, Key="requests/é 1.json", Body=json.dumps(fields).encode())
-    process = run_local(s3, REQUEST=f"s3://{BUCKET}/requests/é 1.json")
-    assert process.returncode == 2
-    assert "the request has an unknown field 'colour'" in " ".join(process.stderr.split())
+    code, text = refused(REQUEST=f"s3://{BUCKET}/requests/é 1.json")
+    assert code == 2
+    assert "the request has an unknown field 'colour'" in text

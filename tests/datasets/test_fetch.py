@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from ops.cli.data import bring
+from ops.cli.data import fetch_release
 from ops.core.console import Console
 from ops.data import fetch as module
 from ops.data import fruits360
-from ops.data.fetch import STORE, blob_hash, fetch, parse_listing
-from ops.data.fruits360 import MANIFEST, RELEASES, FetchError, Release, SourceUnreachableError, parse_readme
+from ops.data.fetch import STORE, fetch_dataset, hash_blob, parse_listing
+from ops.data.fruits360 import MANIFEST, RELEASES, DatasetError, Release, SourceUnreachableError, parse_readme
 from tests.typed import as_typed
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -103,7 +103,7 @@ def expected(tmp_path: Path) -> dict[str, bytes]:
 
 def test_brings_every_image_and_the_readme_and_nothing_else(tmp_path: Path, source: Release) -> None:
     dest = tmp_path / "dest"
-    stated = fetch(source, dest, console=console())
+    stated = fetch_dataset(source, dest, console=console())
     assert (stated.training, stated.test, stated.classes) == (15, 6, 3)
     assert images(dest) == expected(tmp_path)
     visible = sorted(p.name for p in dest.iterdir() if not p.name.startswith("."))
@@ -113,22 +113,22 @@ def test_brings_every_image_and_the_readme_and_nothing_else(tmp_path: Path, sour
 
 def test_a_second_run_asks_the_network_nothing(tmp_path: Path, source: Release) -> None:
     dest = tmp_path / "dest"
-    fetch(source, dest, console=console())
+    fetch_dataset(source, dest, console=console())
     shutil.rmtree(tmp_path / "source.git")
-    fetch(source, dest, console=console())
+    fetch_dataset(source, dest, console=console())
     assert images(dest) == expected(tmp_path)
 
 
 def test_damaged_and_missing_images_are_fetched_again_and_only_those(tmp_path: Path, source: Release) -> None:
     dest = tmp_path / "dest"
-    fetch(source, dest, console=console())
+    fetch_dataset(source, dest, console=console())
     damaged = dest / "Training" / "Banana" / "3_100.jpg"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     shutil.rmtree(dest / "Test" / "Pêche jaune")
     kept = dest / "Training" / "Apple Granny Smith" / "0_100.jpg"
     written = kept.stat().st_mtime_ns
     screen = console()
-    fetch(source, dest, console=screen)
+    fetch_dataset(source, dest, console=screen)
     assert images(dest) == expected(tmp_path)
     assert kept.stat().st_mtime_ns == written
     assert "18 of 21 images are here already" in said(screen)
@@ -154,10 +154,10 @@ def test_interrupted_at_any_request_the_next_run_completes(
     with monkeypatch.context() as patch:
         patch.setattr(module._Store, "_fetch", until)
         with pytest.raises(KeyboardInterrupt):
-            fetch(source, dest, console=console())
+            fetch_dataset(source, dest, console=console())
     before = {p: p.stat().st_mtime_ns for p in dest.rglob("*.jpg")}
     assert len(before) == 7 * max(0, requests - 3)
-    fetch(source, dest, console=console())
+    fetch_dataset(source, dest, console=console())
     assert images(dest) == expected(tmp_path)
     assert all(p.stat().st_mtime_ns == when for p, when in before.items())
 
@@ -187,15 +187,15 @@ def test_killed_while_it_runs_the_next_run_completes(tmp_path: Path, source: Rel
         process.wait()
     assert 0 < len(images(dest)) < 21
     (dest / STORE / "shallow.lock").touch()
-    fetch(source, dest, console=console())
+    fetch_dataset(source, dest, console=console())
     assert images(dest) == expected(tmp_path)
     assert not list(dest.rglob("*.part"))
 
 
 def test_two_runs_into_one_folder_do_not_mix(tmp_path: Path, source: Release) -> None:
     dest = tmp_path / "dest"
-    with fruits360.exclusively(dest), pytest.raises(FetchError, match="Another run is fetching into"):
-        fetch(source, dest, console=console())
+    with fruits360.lock_folder(dest), pytest.raises(DatasetError, match="Another run is fetching into"):
+        fetch_dataset(source, dest, console=console())
 
 
 @pytest.mark.parametrize("stated", [{"training": 16}, {"test": 5}])
@@ -203,46 +203,46 @@ def test_counts_other_than_the_readme_states_are_refused_before_any_image(
     tmp_path: Path, stated: dict[str, int]
 ) -> None:
     source = make_source(tmp_path, **stated)
-    with pytest.raises(FetchError, match=r"holds 15 Training and 6 Test images of 3 classes, but its readme states"):
-        fetch(source, tmp_path / "dest", console=console())
+    with pytest.raises(DatasetError, match=r"holds 15 Training and 6 Test images of 3 classes, but its readme states"):
+        fetch_dataset(source, tmp_path / "dest", console=console())
     assert images(tmp_path / "dest") == {}
 
 
 def test_another_version_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
     source = make_source(tmp_path, version="2021.01.01.0")
     with pytest.raises(
-        FetchError, match=r"is version 2021\.01\.01\.0, not 2020\.05\.18\.0. Fix: choose another VERSION="
+        DatasetError, match=r"is version 2021\.01\.01\.0, not 2020\.05\.18\.0. Fix: choose another VERSION="
     ):
-        fetch(source, tmp_path / "dest", console=console())
+        fetch_dataset(source, tmp_path / "dest", console=console())
 
 
 def test_foreign_files_among_the_images_are_refused_and_kept(tmp_path: Path, source: Release) -> None:
     mine = tmp_path / "dest" / "Training" / "Mine" / "1.jpg"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine")
-    with pytest.raises(FetchError, match=r"holds 1 files that are not of the data set \(such as Training/Mine/1"):
-        fetch(source, tmp_path / "dest", console=console())
+    with pytest.raises(DatasetError, match=r"holds 1 files that are not of the data set \(such as Training/Mine/1"):
+        fetch_dataset(source, tmp_path / "dest", console=console())
     assert mine.read_bytes() == b"mine"
     mine.rename(mine.with_name(".DS_Store"))
-    fetch(source, tmp_path / "dest", console=console())
+    fetch_dataset(source, tmp_path / "dest", console=console())
 
 
 def test_another_version_in_the_folder_is_refused(tmp_path: Path, source: Release) -> None:
-    fetch(source, tmp_path / "dest", console=console())
-    with pytest.raises(FetchError, match="holds another version of Fruits-360"):
-        fetch(replace(source, commit="0" * 40), tmp_path / "dest", console=console())
+    fetch_dataset(source, tmp_path / "dest", console=console())
+    with pytest.raises(DatasetError, match="holds another version of Fruits-360"):
+        fetch_dataset(replace(source, commit="0" * 40), tmp_path / "dest", console=console())
 
 
 def test_a_commit_that_is_not_there_is_refused(tmp_path: Path, source: Release) -> None:
     with pytest.raises(SourceUnreachableError, match="could not be fetched from"):
-        fetch(replace(source, commit="1" * 40), tmp_path / "dest", console=console())
+        fetch_dataset(replace(source, commit="1" * 40), tmp_path / "dest", console=console())
 
 
 def test_a_damaged_manifest_is_made_again(tmp_path: Path, source: Release) -> None:
     dest = tmp_path / "dest"
-    fetch(source, dest, console=console())
+    fetch_dataset(source, dest, console=console())
     (dest / MANIFEST).write_text('{"commit": ')
-    fetch(source, dest, console=console())
+    fetch_dataset(source, dest, console=console())
     assert images(dest) == expected(tmp_path)
 
 
@@ -274,7 +274,7 @@ def test_the_command_reports_the_licence_and_where_the_images_are(
 ) -> None:
     monkeypatch.setitem(RELEASES, source.version, source)
     screen = console()
-    bring({"DEST": str(tmp_path / "my data"), "VERSION": source.version}, screen)
+    fetch_release({"DEST": str(tmp_path / "my data"), "VERSION": source.version}, screen)
     assert "Fruits-360 2020.05.18.0, licence: MIT" in said(screen)
     assert "15 Training and 6 Test images of 3 classes" in said(screen)
     assert f"make run-local INPUT='{tmp_path}/my data/Training'" in said(screen)
@@ -299,7 +299,7 @@ def test_reads_the_readme_of_each_release() -> None:
     text = README.format(total=90483, training=67692, test=22688, classes=131)
     assert parse_readme(text) == fruits360.Stated("2020.05.18.0", 67692, 22688, 131)
     for missing in ("Training set size", "Test set size", "Number of classes", "Version"):
-        with pytest.raises(FetchError, match="readme does not state its"):
+        with pytest.raises(DatasetError, match="readme does not state its"):
             parse_readme(text.replace(missing, "nothing"))
 
 
@@ -321,4 +321,4 @@ def test_reads_a_listing_with_odd_names() -> None:
 
 def test_hashes_as_git_does(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"fruit")
-    assert blob_hash(b"fruit") == git(tmp_path, "hash-object", "f")
+    assert hash_blob(b"fruit") == git(tmp_path, "hash-object", "f")

@@ -19,10 +19,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ops.cli.data import bring, read_key
+from ops.cli.data import fetch_release, read_key
 from ops.core.console import Console
-from ops.data.fruits360 import FetchError, SourceUnreachableError
-from ops.data.kaggle import Remote, checksum, variants
+from ops.data.fruits360 import DatasetError, SourceUnreachableError
+from ops.data.kaggle import Remote, compute_checksum, list_variants
 from tests.typed import as_typed
 
 ROOT = Path(__file__).parents[2]
@@ -160,7 +160,7 @@ def wanted(tmp_path: Path, kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> d
 
 def run(wanted: dict[str, str]) -> str:
     screen = Console(file=io.StringIO(), width=300)
-    bring(wanted, screen)
+    fetch_release(wanted, screen)
     assert isinstance(screen.file, io.StringIO)
     return screen.file.getvalue()
 
@@ -252,7 +252,7 @@ def test_another_content_is_refused_before_any_image(
     wanted: dict[str, str], kaggle: Kaggle, archives: dict[int, bytes], given: dict[str, str], sentence: str
 ) -> None:
     kaggle.archives = archives
-    with pytest.raises(FetchError, match=sentence):
+    with pytest.raises(DatasetError, match=sentence):
         run(wanted | given)
     assert images(wanted["DEST"]) == {}
 
@@ -266,26 +266,28 @@ def test_a_store_without_ranges_is_refused(wanted: dict[str, str], kaggle: Kaggl
 def test_a_key_that_kaggle_does_not_take_is_named_without_its_secret(wanted: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "home/.kaggle/kaggle.json"
     path.write_text(json.dumps(KEY | {"key": "secret-and-wrong"}))
-    with pytest.raises(FetchError, match=r"Kaggle does not take the key of ana \(answer 401\)") as error:
+    with pytest.raises(DatasetError, match=r"Kaggle does not take the key of ana \(answer 401\)") as error:
         run(wanted)
     assert "secret-and-wrong" not in str(error.value)
     assert "secret-and-wrong" not in repr(read_key(wanted))
 
 
 def test_without_the_file_it_says_where_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match=r"there is no Kaggle key at .*/\.kaggle/kaggle\.json\. Fix: kaggle\.com"):
+    with pytest.raises(DatasetError, match=r"there is no Kaggle key at .*/\.kaggle/kaggle\.json\. Fix: kaggle\.com"):
         read_key({"HOME": str(tmp_path)})
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o666])
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
-    with pytest.raises(FetchError, match=rf"others on this machine may read your Kaggle key \({mode:o}\)\. Fix: chmod"):
+    with pytest.raises(
+        DatasetError, match=rf"others on this machine may read your Kaggle key \({mode:o}\)\. Fix: chmod"
+    ):
         read_key(home(tmp_path, mode=mode))
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"username": "ana"}', "{", '"x"'])
 def test_a_file_that_is_no_key_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(FetchError, match="is not a Kaggle key: it needs a username and a key"):
+    with pytest.raises(DatasetError, match="is not a Kaggle key: it needs a username and a key"):
         read_key(home(tmp_path, text))
 
 
@@ -297,16 +299,16 @@ def test_kaggles_other_places_for_the_key(tmp_path: Path) -> None:
 
 def test_the_folder_of_another_source_is_left_alone(wanted: dict[str, str]) -> None:
     run(wanted)
-    with pytest.raises(FetchError, match="or the same from another source"):
-        bring(wanted | {"SOURCE": "github", "FRUITS360_URL": "file:///nowhere"}, Console(file=io.StringIO()))
+    with pytest.raises(DatasetError, match="or the same from another source"):
+        fetch_release(wanted | {"SOURCE": "github", "FRUITS360_URL": "file:///nowhere"}, Console(file=io.StringIO()))
 
 
 def test_variants_know_both_layouts_and_leave_the_originals_out() -> None:
     for root in ("fruits-360_dataset/fruits-360", "fruits-360_dataset_100x100/fruits-360"):
         with zipfile.ZipFile(io.BytesIO(archive(root=root))) as opened:
-            (found,) = variants(opened.infolist())
+            (found,) = list_variants(opened.infolist())
         assert {str(entry.path): entry.oid for entry in found.images} == {
-            path: checksum(data) for path, data in EXPECTED.items()
+            path: compute_checksum(data) for path, data in EXPECTED.items()
         }
         assert sorted(found.papers) == ["LICENSE", "readme.md"]
 

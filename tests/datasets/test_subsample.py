@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ops.cli.data import sample
 from ops.data.images import FoundImage, find_images
-from ops.data.subsample import SampleError, choose, subsample
+from ops.data.subsample import SampleError, choose_images, cut_subsample
 from tests.typed import as_typed
 
 
@@ -41,7 +41,7 @@ ODD_NAMES = {
 
 def test_takes_as_many_images_from_as_many_classes_as_asked(tmp_path: Path) -> None:
     source = make(tmp_path / "in", {f"class {i}": 3 + i for i in range(8)})
-    counts, _ = subsample(source, tmp_path / "out", classes=5, images=3)
+    counts, _ = cut_subsample(source, tmp_path / "out", classes=5, images=3)
     assert len(counts) == 5
     assert set(counts.values()) == {3}
     out = files(tmp_path / "out")
@@ -51,20 +51,20 @@ def test_takes_as_many_images_from_as_many_classes_as_asked(tmp_path: Path) -> N
 
 def test_keeps_names_with_spaces_accents_and_quotes_and_leaves_out_small_classes(tmp_path: Path) -> None:
     source = make(tmp_path / "in", ODD_NAMES)
-    counts, _ = subsample(source, tmp_path / "out", classes=4, images=2)
+    counts, _ = cut_subsample(source, tmp_path / "out", classes=4, images=2)
     assert set(counts) == set(ODD_NAMES) - {"Too Few"}
 
 
 def test_the_class_is_the_parent_folder_at_any_depth(tmp_path: Path) -> None:
     source = make(tmp_path / "in", {"Training/Kiwi": 1, "Test/Kiwi": 2, "a/b/c/Lime": 3})
-    counts, _ = subsample(source, tmp_path / "out", classes=2, images=3)
+    counts, _ = cut_subsample(source, tmp_path / "out", classes=2, images=3)
     assert counts == {"Kiwi": 3, "Lime": 3}
     assert "Training/Kiwi/0_100.jpg" in files(tmp_path / "out")
 
 
 def test_images_right_in_the_source_are_of_the_class_that_the_source_names(tmp_path: Path) -> None:
     source = make(tmp_path, {"Banana": 2})
-    assert subsample(source / "Banana", tmp_path / "out", classes=1, images=2)[0] == {"Banana": 2}
+    assert cut_subsample(source / "Banana", tmp_path / "out", classes=1, images=2)[0] == {"Banana": 2}
     assert set(files(tmp_path / "out")) == {"Banana/0_100.jpg", "Banana/1_100.jpg"}
 
 
@@ -84,7 +84,7 @@ def test_takes_jpg_jpeg_and_png_in_any_case_and_nothing_hidden(tmp_path: Path) -
 def test_the_seed_decides_and_the_same_seed_decides_alike(tmp_path: Path) -> None:
     source = make(tmp_path / "in", {f"c{i}": 20 for i in range(10)})
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        subsample(source, tmp_path / name, seed=seed)
+        cut_subsample(source, tmp_path / name, seed=seed)
     assert files(tmp_path / "a") == files(tmp_path / "b")
     assert files(tmp_path / "a") != files(tmp_path / "c")
 
@@ -107,29 +107,29 @@ def test_balanced_nested_and_independent_of_the_order(
     found = [FoundImage(label, PurePosixPath(label, str(i))) for label, n in sizes.items() for i in range(n)]
     if sum(n >= images for n in sizes.values()) < classes:
         with pytest.raises(SampleError, match="ask for fewer"):
-            choose(found, classes=classes, images=images, seed=seed)
+            choose_images(found, classes=classes, images=images, seed=seed)
         return
-    chosen = choose(found, classes=classes, images=images, seed=seed)
+    chosen = choose_images(found, classes=classes, images=images, seed=seed)
     per_class = {label: sum(i.label == label for i in chosen) for label in {i.label for i in chosen}}
     assert len(per_class) == classes
     assert set(per_class.values()) == {images}
     random.shuffle(found)  # type: ignore[attr-defined]
-    assert choose(found, classes=classes, images=images, seed=seed) == chosen
+    assert choose_images(found, classes=classes, images=images, seed=seed) == chosen
     kept = [i for i in found if i.label in per_class]
-    fewer = choose(kept, classes=classes, images=max(1, images - 1), seed=seed)
+    fewer = choose_images(kept, classes=classes, images=max(1, images - 1), seed=seed)
     assert set(fewer) <= set(chosen)
 
 
 def test_cutting_the_same_sample_again_leaves_it_untouched(tmp_path: Path) -> None:
     source = make(tmp_path / "in", {"a": 5, "b": 5})
-    subsample(source, tmp_path / "out", classes=2)
+    cut_subsample(source, tmp_path / "out", classes=2)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")}
-    subsample(source, tmp_path / "out", classes=2)
+    cut_subsample(source, tmp_path / "out", classes=2)
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")} == before
 
 
 def test_nothing_is_left_behind_but_the_sample(tmp_path: Path) -> None:
-    subsample(make(tmp_path / "in", {"a": 2}), tmp_path / "new" / "out", classes=1, images=1)
+    cut_subsample(make(tmp_path / "in", {"a": 2}), tmp_path / "new" / "out", classes=1, images=1)
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["out"]
 
 
@@ -139,7 +139,7 @@ def test_a_destination_that_holds_something_else_is_refused_and_kept(tmp_path: P
     with pytest.raises(
         SampleError, match=r"out already holds something else. Fix: remove it, or give another DEST=\.$"
     ):
-        subsample(source, dest, classes=1)
+        cut_subsample(source, dest, classes=1)
     assert set(files(dest)) == {"precious/0_100.jpg"}
 
 
@@ -147,7 +147,7 @@ def test_a_destination_that_holds_something_else_is_refused_and_kept(tmp_path: P
 def test_a_destination_inside_or_around_the_source_is_refused(tmp_path: Path, dest: str) -> None:
     source = make(tmp_path / "in", {"a": 5})
     with pytest.raises(SampleError, match=r"lie one in the other\. Fix: give a DEST outside of the source"):
-        subsample(source, tmp_path / dest, classes=1)
+        cut_subsample(source, tmp_path / dest, classes=1)
 
 
 @pytest.mark.parametrize(

@@ -372,7 +372,7 @@ def test_a_one_shot_cluster_is_destroyed_before_its_logs_are_awaited(
 
     def see(_: Account, fields: Mapping[str, Any], console: Console, terms: step.Terms) -> int:
         done.append("step")
-        return step.see(known, step.Submitted(CLUSTER, STEP, f"s3://{DATA}/results/x"), console, terms)
+        return step.watch_to_the_end(known, step.Submitted(CLUSTER, STEP, f"s3://{DATA}/results/x"), console, terms)
 
     def destroy(*_: Any) -> None:
         done.append("destroy")
@@ -383,7 +383,7 @@ def test_a_one_shot_cluster_is_destroyed_before_its_logs_are_awaited(
     monkeypatch.setattr(run_step, "destroy", destroy)
     monkeypatch.setattr(run_step.signal, "signal", lambda *_: None)
     out = io.StringIO()
-    assert run_step.once(known, {}, Console(file=out, width=300), step.Terms(one_shot=True)) == 23
+    assert run_step.run_once(known, {}, Console(file=out, width=300), step.Terms(one_shot=True)) == 23
     assert done == ["step", "destroy"]
     before, after = out.getvalue().split("waiting for", 1)[0], out.getvalue()
     assert f"next           make diagnose STEP={STEP}, when its logs have arrived" in before
@@ -398,7 +398,7 @@ def test_a_cause_that_cannot_be_looked_for_does_not_hide_the_failure(
 
     monkeypatch.setattr(command, "diagnose_step", refuse)
     out = io.StringIO()
-    assert step.why(known, CLUSTER, STEP, Console(file=out, width=200), patience=0) == 23
+    assert step.tell_why(known, CLUSTER, STEP, Console(file=out, width=200), patience=0) == 23
     assert out.getvalue() == (
         f"the step {STEP} failed, and why could not be found out (no route). Fix: make diagnose STEP={STEP}.\n"
     )
@@ -479,7 +479,7 @@ def test_the_list_of_steps_bears_the_cause_that_is_known(known: Known) -> None:
     assert found.startswith("out-of-memory-executor: YARN killed an executor's container for its memory")
     row = {"id": STEP, "state": "FAILED", "submitted": ENDED.isoformat(), "seconds": 7, "output": None, "reason": "x"}
     out = io.StringIO()
-    Console(file=out, width=300).print(steps.table_of(CLUSTER, [row | {"cause": found}]))
+    Console(file=out, width=300).print(steps.make_steps_table(CLUSTER, [row | {"cause": found}]))
     assert found in out.getvalue()
 
 

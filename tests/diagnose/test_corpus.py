@@ -145,4 +145,4 @@ def test_a_bucket_tells_the_same_as_a_folder(name: str) -> None:
         assert evidence.node == known.node
         case.check(evidence)
         assert all(uri.startswith(f"s3://fruits-logs/emr/{bucketed.cluster_id}/") for uri in evidence.logs)
-        assert layout.parse(evidence.logs[0]).stream == "stderr"
+        assert layout.parse_key(evidence.logs[0]).stream == "stderr"

@@ -9,7 +9,7 @@ import pytest
 
 from ops.core.paths import ROOT
 from ops.diagnose import render, tracebacks
-from ops.diagnose.tracebacks import choose, parse
+from ops.diagnose.tracebacks import choose_traceback, parse_tracebacks
 from tests.diagnose.reports import HEAD, OURS
 
 LIBRARY = '  File "/opt/fruits/venv/lib/python3.11/site-packages/pyarrow/fs.py", line 9, in read\n'
@@ -19,14 +19,14 @@ WRAPPED = "py4j.protocol.Py4JJavaError: An error occurred while calling o1.colle
 
 def test_the_root_of_a_chain_is_chosen() -> None:
     chain = f"{HEAD}{OURS}OSError: refused\n\nThe above exception was the direct cause of the following exception:\n\n"
-    chosen = choose(parse(f"{chain}{HEAD}{OURS}fruits.errors.StorageError: cannot write\n"))
+    chosen = choose_traceback(parse_tracebacks(f"{chain}{HEAD}{OURS}fruits.errors.StorageError: cannot write\n"))
     assert chosen is not None
     assert chosen.exception == "OSError"
 
 
 def test_of_what_was_raised_while_handling_another_the_last_counts() -> None:
     chain = f"{HEAD}{OURS}KeyError: 'x'\n\nDuring handling of the above exception, another exception occurred:\n\n"
-    chosen = choose(parse(f"{chain}{HEAD}{OURS}ValueError: no such x\n"))
+    chosen = choose_traceback(parse_tracebacks(f"{chain}{HEAD}{OURS}ValueError: no such x\n"))
     assert chosen is not None
     assert chosen.exception == "ValueError"
 
@@ -37,7 +37,7 @@ def test_a_workers_traceback_is_found_in_sparks_message() -> None:
         "py4j.protocol.Py4JJavaError: An error occurred while calling o1.collect.\n: org.apache.spark.SparkException: "
     )
     driver = f'{HEAD}  File "/x/featurize_pca.py", line 20, in main\n{spark}Job aborted: PythonException: {worker}'
-    chosen = choose(parse(f"26/11/24 10:00:00 ERROR x\n{driver}\n\tat org.apache.spark.x(y)\n"))
+    chosen = choose_traceback(parse_tracebacks(f"26/11/24 10:00:00 ERROR x\n{driver}\n\tat org.apache.spark.x(y)\n"))
     assert chosen is not None
     assert (chosen.exception, chosen.message, chosen.process) == ("ValueError", "a stone", "worker")
     assert chosen.where is not None
@@ -45,7 +45,9 @@ def test_a_workers_traceback_is_found_in_sparks_message() -> None:
 
 
 def test_without_our_source_the_users_own_is_named() -> None:
-    chosen = choose(parse(f'{HEAD}  File "/mnt/tmp/spark-1/job.py", line 7, in f\n    g()\n{LIBRARY}ValueError: x\n'))
+    chosen = choose_traceback(
+        parse_tracebacks(f'{HEAD}  File "/mnt/tmp/spark-1/job.py", line 7, in f\n    g()\n{LIBRARY}ValueError: x\n')
+    )
     assert chosen is not None
     assert chosen.where is not None
     assert (chosen.where.file, chosen.where.source) == ("/mnt/tmp/spark-1/job.py", "g()")
@@ -57,16 +59,16 @@ def test_cut_and_shuffled_tracebacks_never_raise(seed: int) -> None:
     lines = (HEAD + OURS + LIBRARY + "ValueError: x\n\nThe above exception was the direct cause\n").split("\n") * 5
     draw.shuffle(lines)
     text = "\n".join(lines)[draw.randrange(50) :]
-    for found in parse(text):
+    for found in parse_tracebacks(text):
         assert found.summary is not None
         assert isinstance(found.has_ours, bool)
-    choose(parse(text))
+    choose_traceback(parse_tracebacks(text))
 
 
 def test_thousands_of_tracebacks_are_bounded() -> None:
     text = (HEAD + OURS + "ValueError: x\n") * 5000
     began = time.monotonic()
-    assert len(parse(text)) == tracebacks.MOST
+    assert len(parse_tracebacks(text)) == tracebacks.MOST
     assert time.monotonic() - began < 10
 
 
@@ -89,8 +91,10 @@ def test_a_line_without_its_source_is_read_from_this_checkout() -> None:
     ],
 )
 def test_a_link_stands_right_above_what_it_links(between: str, link: str) -> None:
-    assert parse(f"{between}{HEAD}{OURS}ValueError: x\n")[0].link == link
-    assert [found.link for found in parse(f"x\n{HEAD}{OURS}KeyError: 1\n{between}{HEAD}{OURS}ValueError: x\n")] == [
+    assert parse_tracebacks(f"{between}{HEAD}{OURS}ValueError: x\n")[0].link == link
+    assert [
+        found.link for found in parse_tracebacks(f"x\n{HEAD}{OURS}KeyError: 1\n{between}{HEAD}{OURS}ValueError: x\n")
+    ] == [
         "",
         link,
     ]
@@ -98,11 +102,11 @@ def test_a_link_stands_right_above_what_it_links(between: str, link: str) -> Non
 
 def test_what_stands_in_the_message_of_a_wrapper_is_nested_and_nothing_else_is() -> None:
     inner = f"{HEAD}{OURS}ValueError: a stone\n"
-    assert [found.link for found in parse(f"{HEAD}{OURS}{WRAPPED}\n{inner}")] == ["", "nested"]
-    assert [found.link for found in parse(f"{HEAD}{OURS}{WRAPPED}\n\n{inner}")] == ["", ""]
-    assert [found.link for found in parse(f"{HEAD}{OURS}KeyError: 1\n{inner}")] == ["", ""]
-    outer, nested = parse(f"{HEAD}{OURS}{WRAPPED}\n{inner}")
-    chosen = choose([outer, nested])
+    assert [found.link for found in parse_tracebacks(f"{HEAD}{OURS}{WRAPPED}\n{inner}")] == ["", "nested"]
+    assert [found.link for found in parse_tracebacks(f"{HEAD}{OURS}{WRAPPED}\n\n{inner}")] == ["", ""]
+    assert [found.link for found in parse_tracebacks(f"{HEAD}{OURS}KeyError: 1\n{inner}")] == ["", ""]
+    outer, nested = parse_tracebacks(f"{HEAD}{OURS}{WRAPPED}\n{inner}")
+    chosen = choose_traceback([outer, nested])
     assert chosen is not None
     assert (chosen.exception, chosen.process) == ("ValueError", "worker")
 
@@ -110,7 +114,7 @@ def test_what_stands_in_the_message_of_a_wrapper_is_nested_and_nothing_else_is()
 def test_of_wrappers_alone_the_innermost_exception_is_told_at_our_line() -> None:
     library = f"{HEAD}{LIBRARY}"
     text = f"{HEAD}{OURS}{WRAPPED}\n{library}pyspark.errors.PythonException: x\n{library}KeyError: 'pear'\n"
-    chosen = choose(parse(text))
+    chosen = choose_traceback(parse_tracebacks(text))
     assert chosen is not None
     assert (chosen.exception, chosen.message) == ("KeyError", "'pear'")
     assert chosen.where is not None
@@ -120,27 +124,29 @@ def test_of_wrappers_alone_the_innermost_exception_is_told_at_our_line() -> None
 
 def test_an_exception_cut_off_explains_nothing_but_stands_where_nothing_else_does() -> None:
     cut = f"{HEAD}{OURS}"
-    (only,) = parse(cut)
+    (only,) = parse_tracebacks(cut)
     assert (only.exception, only.message, only.frames[0].source) == ("", "", "sink.write(data)")
-    assert choose([only]) is only
-    chosen = choose(parse(f"{cut}\n{CAUSE}\n\n{HEAD}{OURS}ValueError: x\n"))
+    assert choose_traceback([only]) is only
+    chosen = choose_traceback(parse_tracebacks(f"{cut}\n{CAUSE}\n\n{HEAD}{OURS}ValueError: x\n"))
     assert chosen is not None
     assert chosen.exception == "ValueError", "its root is not known"
 
 
 def test_frames_and_messages_are_bounded() -> None:
     frames = "".join(f'  File "/mnt/x/job.py", line {n}, in f\n    g({n})\n' for n in range(1, 301))
-    (found,) = parse(f"{HEAD}{frames}ValueError: 0\n" + "".join(f"more {n}\n" for n in range(1, 40)))
+    (found,) = parse_tracebacks(f"{HEAD}{frames}ValueError: 0\n" + "".join(f"more {n}\n" for n in range(1, 40)))
     assert [frame.line for frame in found.frames] == list(range(1, 201))
     assert found.frames[-1].source == "g(200)"
     assert found.message.split("\n") == ["0", *(f"more {n}" for n in range(1, 20))]
     assert found.text.endswith("more 39")
-    (long,) = parse(f"{HEAD}{OURS}ValueError: {'x' * 3000}\n")
+    (long,) = parse_tracebacks(f"{HEAD}{OURS}ValueError: {'x' * 3000}\n")
     assert len(long.words) == tracebacks.MOST_LINE
 
 
 def test_marks_below_a_line_are_not_its_source() -> None:
-    (found,) = parse(f'{HEAD}  File "/a.py", line 1, in f\n    ~~~^^\n    g()\n    ^^^\n    more\nValueError\n')
+    (found,) = parse_tracebacks(
+        f'{HEAD}  File "/a.py", line 1, in f\n    ~~~^^\n    g()\n    ^^^\n    more\nValueError\n'
+    )
     assert [(frame.file, frame.source) for frame in found.frames] == [("/a.py", "g()")]
     assert (found.exception, found.message) == ("ValueError", "")
     assert found.words == found.summary == "ValueError"
@@ -159,14 +165,14 @@ def test_marks_below_a_line_are_not_its_source() -> None:
     ],
 )
 def test_a_message_ends_where_a_log_goes_on(after: str) -> None:
-    (found,) = parse(f"{HEAD}{OURS}ValueError: first\nsecond\n{after}\nthird\n")
+    (found,) = parse_tracebacks(f"{HEAD}{OURS}ValueError: first\nsecond\n{after}\nthird\n")
     assert found.message == "first\nsecond"
     assert found.summary == "ValueError: first second"
 
 
 def test_what_follows_from_a_process_that_has_gone_decides_nothing() -> None:
     def one(exception: str, frame: str = OURS) -> tracebacks.Traceback:
-        return parse(f"{HEAD}{frame}{exception}\n")[0]
+        return parse_tracebacks(f"{HEAD}{frame}{exception}\n")[0]
 
     assert one("ValueError: x").decides
     assert not one("ValueError: x", LIBRARY).decides
@@ -188,5 +194,5 @@ def test_what_follows_from_a_process_that_has_gone_decides_nothing() -> None:
 def test_a_process_whose_folder_was_removed_is_no_cause(last: str, message: str, decides: bool) -> None:
     """YARN removes the folder of a container that it ends, below workers that still live."""
     text = f'{HEAD}{OURS}  File "{last}", line 592, in _get_data\nFileNotFoundError: {message}\n'
-    (traceback,) = parse(text)
+    (traceback,) = parse_tracebacks(text)
     assert traceback.decides is decides

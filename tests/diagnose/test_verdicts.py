@@ -158,6 +158,34 @@ def test_an_executor_that_fell_silent_is_told_from_one_that_is_gone(failure: str
     assert "no log says why" not in verdict.meaning
 
 
+GONE = ABORTED.format(
+    "Lost task 0.3 in stage 0.0 (TID 9) (ip-10-0-1-23 executor 4): ExecutorLostFailure (executor 4 exited caused by "
+    "one of the running tasks) Reason: Remote RPC client disassociated."
+)
+BEAT = "org.apache.spark.SparkException: Error sending heartbeat\n\tat x.y(z)\n"
+
+
+@pytest.mark.parametrize(
+    ("driver", "executor", "meaning"),
+    [
+        (SILENCE.format(4) + GONE, JVM, "Spark's JVM raised java.lang.IllegalStateException: a stone"),
+        (SILENCE.format(4) + GONE, BEAT, "the driver gave up an executor that sent no heartbeat any more: 130512 ms"),
+        (GONE, BEAT, "Spark's JVM raised org.apache.spark.SparkException: Error sending heartbeat"),
+        (GONE, "", "executors were lost, and no log says why"),
+    ],
+)
+def test_an_executors_own_exception_says_more_than_that_it_is_lost(driver: str, executor: str, meaning: str) -> None:
+    assert judged(("driver", driver), ("executor", executor)).meaning[: len(meaning)] == meaning
+
+
+@pytest.mark.parametrize("role", ["step", "controller"])
+def test_an_exception_that_says_what_was_wrong_is_not_explained_by_others_words(role: Role) -> None:
+    raised = 'Exception in thread "main" ' + JVM
+    reported = "26/11/24 10:00:00 ERROR x: No space left on device\n"
+    assert judged(("driver", raised), (role, reported)).cause == "jvm-exception"
+    assert judged((role, reported)).cause == "disk-full"
+
+
 def test_another_executors_silence_does_not_explain_a_loss() -> None:
     lost = (
         "Lost task 0.3 in stage 0.0 (TID 9) (ip-10-0-1-23 executor 4): ExecutorLostFailure (executor 4 exited "

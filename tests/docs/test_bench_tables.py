@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ops.core.errors import OperatorError
-from ops.cost.speed import compute_families, of_types
+from ops.cost.speed import compute_families, estimate_types_speed
 from tools import bench_tables
 
 
@@ -56,6 +56,8 @@ def test_clusters_are_sized_by_the_speeds_that_price_them() -> None:
     assert speeds == compute_families(), "make bench-tables writes it anew"
     for precision in ("f32", "bf16"):
         for family, rate in speeds[precision].items():
-            assert rate == pytest.approx(float(of_types([f"{family}.xlarge"], precision).per_vcpu), abs=0.05)
+            assert rate == pytest.approx(
+                float(estimate_types_speed([f"{family}.xlarge"], precision).per_vcpu), abs=0.05
+            )
     assert speeds["f32"]["m6i"] == pytest.approx(_median("bare", "the job") / 4, abs=0.05)  # two cores, four vCPUs
     assert speeds["bf16"].keys() == {"m7i", "c7i"}

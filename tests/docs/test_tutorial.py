@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fruits.store import Store
 
-from ops.job.local_spark import describe
+from ops.job.local_spark import describe_run
 from tools.paste_outputs import MARK
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,5 +41,5 @@ def test_the_end_of_a_run_is_worded_as_today(command: str, computed: int, monkey
         "k": int(k),
         "variance_statement": statement,
     }
-    today = describe(summary, Store("runs/sample-efficientnet_lite0")).plain.replace(f"{ROOT}/", "")
+    today = describe_run(summary, Store("runs/sample-efficientnet_lite0")).plain.replace(f"{ROOT}/", "")
     assert SECONDS.sub("… s", end).strip() == SECONDS.sub("… s", today).strip()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ops.terraform.binary import cli_config, find_mirror
+from ops.terraform.binary import find_mirror, render_cli_config
 from tests.infra import provider
 from tests.infra.planning import ROOT, kept
 
@@ -56,7 +56,7 @@ class Root:
         shutil.copytree(ROOT / "tests" / "infra" / "roots" / "emr", self.directory)
         self._code = home / "code"  # beside what Terraform writes
         shutil.copytree(home / "infra", self._code)
-        (home / "terraform.rc").write_text(cli_config(find_mirror()))
+        (home / "terraform.rc").write_text(render_cli_config(find_mirror()))
         self._ready = False
         self._made: dict[str, dict[str, Any]] = {}
         self.first = self._kept(self._first, None)

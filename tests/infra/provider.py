@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from ops.core.target import INVENTED_KEYS
-from ops.terraform.binary import PROVIDER, current_platform, find_mirror
+from ops.terraform.binary import PROVIDER, find_mirror, name_platform
 
 NAME = "TF_REATTACH_PROVIDERS"
 RELAY = Path(__file__).with_name("relay.py")
@@ -28,7 +28,7 @@ def program() -> Path | None:
     mirror = find_mirror()
     if mirror is None:
         return None
-    found = (mirror / PROVIDER).glob(f"5.*/{current_platform()}/terraform-provider-aws*")
+    found = (mirror / PROVIDER).glob(f"5.*/{name_platform()}/terraform-provider-aws*")
     return next((path for path in sorted(found) if os.access(path, os.X_OK)), None)
 
 

@@ -26,7 +26,7 @@ STACKS = {"dev": "dev-operators", "dev with all": "all-operators", "prod": "prod
 
 
 def documents(plan: Plan, *types: str) -> dict[str, Any]:
-    return {r.name: json.loads(r.values["policy"]) for r in contents.resources(plan) if r.type in types}
+    return {r.name: json.loads(r.values["policy"]) for r in contents.list_resources(plan) if r.type in types}
 
 
 def operators(plan: Plan, env: str) -> tuple[Holder, dict[str, Any]]:
@@ -197,7 +197,7 @@ def test_the_states_of_others_are_out_of_reach(attackers: tuple[Holder, Holder, 
 def roles(plan: Plan) -> dict[str, Holder]:
     """The roles of a plan, with their inline policies; without a ceiling, as an administrator makes them."""
     found: dict[str, list[Any]] = {}
-    for resource in contents.resources(plan):
+    for resource in contents.list_resources(plan):
         # the clock's names a cluster that is not there yet
         if resource.type == "aws_iam_role_policy" and "policy" in resource.values:
             module = resource.address.split(".")[1] if resource.module else ""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from localaws.policy import AccessRequest, Decision, decide
-from ops.cli.given import read_repository
+from ops.cli.values import read_repository
 from ops.core.errors import WrongUseError
 from ops.core.target import NO_ACCOUNT
 from ops.plan import contents
@@ -25,7 +25,7 @@ MAIN = "refs/heads/main"
 
 
 def values(plan: Plan, type_: str, name: str) -> Any:
-    return next(r.values for r in contents.resources(plan) if (r.type, r.name) == (type_, name))
+    return next(r.values for r in contents.list_resources(plan) if (r.type, r.name) == (type_, name))
 
 
 def taken(plan: Plan, role: str, subject: str, ref: str, audience: str = "sts.amazonaws.com") -> bool:

@@ -25,7 +25,7 @@ def findings(text: str) -> list[str]:
 def documents(plan: Plan, types: tuple[str, ...]) -> dict[str, str]:
     return {
         resource.address: resource.values[attribute]
-        for resource in contents.resources(plan)
+        for resource in contents.list_resources(plan)
         if resource.type in types
         for attribute in contents.DOCUMENTS[resource.type]
         if attribute == "policy" and resource.values.get(attribute)

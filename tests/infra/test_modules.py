@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.terraform.binary import cli_config, find_mirror
+from ops.terraform.binary import find_mirror, render_cli_config
 from tests.infra import provider
 from tests.infra.planning import ROOT, diagnostics, kept
 
@@ -32,7 +32,7 @@ class Bench:
         shutil.copytree(ROOT / "infra" / "modules", home / "modules")
         shutil.copytree(ROOT / "tests" / "infra" / "roots" / "modules", self.directory)
         shutil.copy(ROOT / "infra" / "storage" / ".terraform.lock.hcl", self.directory)
-        (home / "terraform.rc").write_text(cli_config(find_mirror()))
+        (home / "terraform.rc").write_text(render_cli_config(find_mirror()))
         self.environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))},
             "TF_CLI_CONFIG_FILE": str(home / "terraform.rc"),

@@ -90,7 +90,7 @@ def test_rule_notices(spoilt: Mutation, spoilt_planner: Planner) -> None:
     """The unspoilt plans break no rule: `test_plan_policies`."""
     stack, env, extra = SCENARIOS[spoilt.scenario]
     plan = spoilt_planner.plan(stack, env, **extra)
-    broken = {one.policy for one in policies.check(plan, ceiling=CEILINGS.get(spoilt.scenario), region=REGION)}
+    broken = {one.policy for one in policies.check_plan(plan, ceiling=CEILINGS.get(spoilt.scenario), region=REGION)}
     assert spoilt.check in broken
 
 

@@ -57,8 +57,8 @@ UNVERIFIED_KEYS = {
 @pytest.fixture(scope="module")
 def documents(plan_of: Callable[[str], dict[str, Any]]) -> dict[str, dict[str, Any]]:
     plan = plan_of("prod-operators")
-    assert policies.check(plan) == []
-    return {r.name: json.loads(r.values["policy"]) for r in contents.resources(plan) if r.type == "aws_iam_policy"}
+    assert policies.check_plan(plan) == []
+    return {r.name: json.loads(r.values["policy"]) for r in contents.list_resources(plan) if r.type == "aws_iam_policy"}
 
 
 def allowed(documents: dict[str, dict[str, Any]], right: Right) -> bool:

@@ -23,7 +23,7 @@ CEILINGS = {"dev-cluster": 0.4, "small-cluster": 1.2, "prod-cluster": 3.2, "all-
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_plan_breaks_no_rule(plan_of: PlanOf, scenario: str) -> None:
-    broken = policies.check(plan_of(scenario), ceiling=CEILINGS.get(scenario), region=REGION)
+    broken = policies.check_plan(plan_of(scenario), ceiling=CEILINGS.get(scenario), region=REGION)
     assert not broken, "\n".join(map(str, broken))
 
 
@@ -56,7 +56,7 @@ def values(plan: Plan, type_: str, name: str | None = None, index: int = 0) -> d
 
 def named(plan: Plan, type_: str) -> list[str]:
     """The names of the planned resources of a type, one for each."""
-    return [r.name for r in contents.resources(plan) if r.type == type_]
+    return [r.name for r in contents.list_resources(plan) if r.type == type_]
 
 
 def remove(plan: Plan, type_: str) -> None:
@@ -134,7 +134,7 @@ def test_what_aws_gives_an_interface_endpoint_and_a_later_plan_reads_breaks_no_r
     assert len(endpoints) >= 4
     for endpoint in endpoints:
         endpoint["policy"] = DEFAULT_POLICY
-    assert policies.check(plan, ceiling=CEILINGS["prod-cluster"], region=REGION) == []
+    assert policies.check_plan(plan, ceiling=CEILINGS["prod-cluster"], region=REGION) == []
 
 
 @pytest.mark.parametrize("scenario", ["small-cluster", "prod-cluster"])
@@ -144,7 +144,7 @@ def test_a_change_of_a_cluster_that_stands_breaks_no_rule(plan_of: PlanOf, scena
     cluster = values(plan, "aws_emr_cluster")
     cluster["log_uri"] = cluster["log_uri"].replace("s3://", "s3n://")
     cluster["step"] = [{"name": "featurize", "action_on_failure": "CONTINUE"}]
-    assert policies.check(plan, region=REGION) == []
+    assert policies.check_plan(plan, region=REGION) == []
 
 
 def expressions(plan: Plan, type_: str, name: str) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def test_code_is_judged_alike_before_and_after_it_is_applied(plan_of: PlanOf, po
     gateway.pop("policy")
     if policy:
         gateway["policy"] = policy  # as AWS answers
-    (violation,) = policies.check(plan, region=REGION)
+    (violation,) = policies.check_plan(plan, region=REGION)
     assert violation.policy == "no-wildcards"
     assert violation.message == "without a policy it lets every action on everything through"
 
@@ -178,7 +178,7 @@ def test_the_same_policy_breaks_a_rule_where_the_code_writes_it(plan_of: PlanOf)
     plan = copy.deepcopy(plan_of("prod-cluster"))
     expressions(plan, "aws_vpc_endpoint", "interface")["policy"] = {"constant_value": DEFAULT_POLICY}
     values(plan, "aws_vpc_endpoint", "interface")["policy"] = DEFAULT_POLICY
-    assert {violation.policy for violation in policies.check(plan, region=REGION)} == {"no-wildcards"}
+    assert {violation.policy for violation in policies.check_plan(plan, region=REGION)} == {"no-wildcards"}
 
 
 # rule, scenario, what is done to the plan
@@ -497,7 +497,9 @@ def test_rule_fails_on_a_plan_that_breaks_it(
 ) -> None:
     plan = copy.deepcopy(plan_of(scenario))
     spoil(plan)
-    assert rule in {broken.policy for broken in policies.check(plan, ceiling=CEILINGS.get(scenario), region=REGION)}
+    assert rule in {
+        broken.policy for broken in policies.check_plan(plan, ceiling=CEILINGS.get(scenario), region=REGION)
+    }
 
 
 def test_every_rule_was_broken_once() -> None:
@@ -513,4 +515,4 @@ def test_what_aws_fills_in_is_no_code_of_ours(plan_of: PlanOf) -> None:
     values(plan, "aws_iam_role").update(
         managed_policy_arns=["arn:aws:iam::aws:policy/service-role/AmazonEMRServicePolicy_v2"]
     )
-    assert policies.check(plan) == []
+    assert policies.check_plan(plan) == []

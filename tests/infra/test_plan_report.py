@@ -19,10 +19,10 @@ from typing import Any, cast
 import pytest
 
 from ops.ci import comment, standing
-from ops.ci.comment import Subject, failures, markdown, verdict
+from ops.ci.comment import Subject, list_failures, make_verdict, render_comment
 from ops.core.target import NO_ACCOUNT
 from ops.plan import contents, pricing
-from ops.plan.changes import changes
+from ops.plan.changes import list_changes
 from ops.prices import table as prices
 from tests.infra.emr_root import CLUSTER, TASK, Root
 from tests.infra.planning import REGION, ROOT, Planner, kept
@@ -40,24 +40,24 @@ def about(*, allowed: bool = False, **plans: Plan) -> Subject:
 
 
 def kinds(plan: Plan) -> dict[str, str]:
-    return {change.address: change.kind for change in changes(plan)}
+    return {change.address: change.kind for change in list_changes(plan)}
 
 
 # -------------------------------------------------------------------------------------------------------- the cluster
 
 
 def test_create(root: Root) -> None:
-    text = markdown(about(cluster=root.of("create")))
+    text = render_comment(about(cluster=root.of("create")))
     assert text.splitlines()[0] == "**No cluster would be replaced.**"
     assert text.splitlines()[2] == "Destroys nothing."
     assert f"+ {CLUSTER}\n" in text
     assert "<details><summary>cluster, against the base, if it stood: 4 to create</summary>" in text
-    assert failures(about(cluster=root.of("create"))) == []
+    assert list_failures(about(cluster=root.of("create"))) == []
 
 
 @pytest.mark.slow
 def test_no_change(root: Root) -> None:
-    text = markdown(about(cluster=root.of("nothing")))
+    text = render_comment(about(cluster=root.of("nothing")))
     assert text == (
         "**No cluster would be replaced.**\n\nDestroys nothing.\nNo cluster in these plans has a price.\n\n"
         "cluster, against the base, if it stood: no change  \n"
@@ -67,28 +67,28 @@ def test_no_change(root: Root) -> None:
 
 def test_update(root: Root) -> None:
     subject = about(cluster=root.of("in place"))
-    text = markdown(subject)
+    text = render_comment(subject)
     assert text.splitlines()[0] == "**No cluster would be replaced.**"
     assert "      auto_termination_policy.0.idle_timeout: 900 → 1200\n" in text
     assert "      step_concurrency_level: 1 → 4\n" in text
     assert kinds(root.of("in place")) == {CLUSTER: "update", TASK: "update"}
-    assert failures(subject) == []
+    assert list_failures(subject) == []
 
 
 def test_replacement_names_the_attributes_and_fails(root: Root) -> None:
     subject = about(cluster=root.of("new cluster"))
-    text = markdown(subject)
+    text = render_comment(subject)
     first = text.splitlines()[0]
     assert first.startswith(f"**This change would replace the cluster** `{CLUSTER}`, because of ")
     assert first.endswith(
         ' because of `ebs_root_volume_size` (`40` → `60`), `release_label` (`"emr-7.13.0"` → `"emr-7.14.0"`), '
         "`configurations_json`, `core_instance_fleet`."
     )
-    because = contents.replaced(root.of("new cluster"))[CLUSTER]
-    said = verdict(subject)
+    because = contents.list_replaced(root.of("new cluster"))[CLUSTER]
+    said = make_verdict(subject)
     assert said["ok"] is False
     assert said["clusters_replaced"] == [{"address": CLUSTER, "because": because, "triggered": False}]
-    assert [failure.cause for failure in failures(subject)] == ["replace"]
+    assert [failure.cause for failure in list_failures(subject)] == ["replace"]
     assert "If that is meant, the label `allow-replace` lets it pass." in text
     # each of them is in the details
     assert text.count("# forces replacement") >= len(because)
@@ -97,8 +97,8 @@ def test_replacement_names_the_attributes_and_fails(root: Root) -> None:
 @pytest.mark.slow
 def test_label_lets_a_replacement_pass(root: Root) -> None:
     subject = about(cluster=root.of("new cluster"), allowed=True)
-    assert failures(subject) == []
-    text = markdown(subject)
+    assert list_failures(subject) == []
+    text = render_comment(subject)
     assert text.startswith("**This change would replace the cluster**")  # still said first
     assert "The label `allow-replace` is set: replacements are let pass." in text
 
@@ -107,18 +107,18 @@ def test_label_lets_a_replacement_pass(root: Root) -> None:
 def test_other_bootstrap_is_named_though_no_attribute_forces_it(root: Root) -> None:
     """The provider would change a bootstrap's path in place; a resource that holds it triggers the replacement."""
     subject = about(cluster=root.of("other bootstrap"))
-    first = markdown(subject).splitlines()[0]
+    first = render_comment(subject).splitlines()[0]
     assert first == (
         f"**This change would replace the cluster** `{CLUSTER}`, because of "
         "`module.emr.terraform_data.fixed_for_life.input` (`fixed s3://fruits-test-artifacts/bootstrap/1/install.sh` → "
         "`scaled s3://fruits-test-artifacts/bootstrap/2/install.sh`)."
     )
-    assert [failure.cause for failure in failures(subject)] == ["replace"]
+    assert [failure.cause for failure in list_failures(subject)] == ["replace"]
 
 
 @pytest.mark.slow
 def test_destroy(root: Root) -> None:
-    text = markdown(about(cluster=root.of("destroy")))
+    text = render_comment(about(cluster=root.of("destroy")))
     assert text.splitlines()[0] == f"**This change would destroy the cluster** `{CLUSTER}`."
     assert text.splitlines()[2].startswith(f"Destroys 4: `{CLUSTER}`, ")
 
@@ -128,7 +128,7 @@ def test_cluster_that_stands_nowhere_is_still_said_to_be_replaced(root: Root) ->
     """Against the account it is created, because the last one has ended; against the base it is replaced."""
     live = root.of("create")
     subject = Subject(env="dev", region=REGION, compared={"cluster": root.of("new cluster")}, live={"cluster": live})
-    assert markdown(subject).startswith("**This change would replace the cluster**")
+    assert render_comment(subject).startswith("**This change would replace the cluster**")
 
 
 # -------------------------------------------------------------------------------------------------- the storage stack
@@ -142,42 +142,42 @@ def stored(planner: Planner, plan_of: PlanOf, tmp_path_factory: pytest.TempPathF
     emails = {"budget_emails": ["owner@example.org"]}
     work = own.workspace("storage", **emails)
     work.prepare()
-    rest = standing.stand(work, plan_of("dev-storage"), standing.schema_of(work), out)
+    rest = standing.bring_to_rest(work, plan_of("dev-storage"), standing.read_schema(work), out)
 
     def plan(*, destroy: bool = False, **extra: Any) -> Plan:
         if not extra and not destroy:
             return rest
-        return standing.plan_of(own.workspace("storage", **(extra or emails)), out, destroy=destroy)
+        return standing.plan_offline(own.workspace("storage", **(extra or emails)), out, destroy=destroy)
 
     return plan
 
 
 @pytest.mark.slow
 def test_storage_stands_and_changes_nothing(stored: Callable[..., Plan]) -> None:
-    assert changes(stored()) == []
+    assert list_changes(stored()) == []
 
 
 @pytest.mark.slow
 def test_storage_budget_is_changed_in_place(stored: Callable[..., Plan], root: Root) -> None:
     plan = stored(budget_usd=99, budget_emails=["new@example.org"])
-    text = markdown(about(storage=plan, cluster=root.of("nothing")))
+    text = render_comment(about(storage=plan, cluster=root.of("nothing")))
     assert '      limit_amount: "10.00" → "99.00"\n' in text or '"99.00"' in text
     assert "cluster, against the base, if it stood: no change" in text
     # an e-mail address is not for a public page
     assert "example.org" not in text
-    assert failures(about(storage=plan)) == []
+    assert list_failures(about(storage=plan)) == []
 
 
 @pytest.mark.slow
 def test_lost_bucket_fails_without_the_label(stored: Callable[..., Plan]) -> None:
     plan = stored(destroy=True)
     subject = about(storage=plan)
-    assert {failure.cause for failure in failures(subject)} == {"destroy"}
+    assert {failure.cause for failure in list_failures(subject)} == {"destroy"}
     assert "module.data.aws_s3_bucket.this, which holds data, would be destroyed" in [
-        f.message for f in failures(subject)
+        f.message for f in list_failures(subject)
     ]
-    assert failures(about(storage=plan, allowed=True)) == []
-    assert "Destroys 22: `module.artifacts.aws_s3_bucket.this`" in markdown(subject)
+    assert list_failures(about(storage=plan, allowed=True)) == []
+    assert "Destroys 22: `module.artifacts.aws_s3_bucket.this`" in render_comment(subject)
 
 
 # ------------------------------------------------------------------------------------------- price, rules, both stacks
@@ -187,21 +187,21 @@ def test_price_before_and_after(plan_of: PlanOf) -> None:
     """The figures of the comment are those of the price table, to the cent."""
     base, head = plan_of("dev-cluster"), plan_of("prod-cluster")
     subject = Subject(env="dev", region=REGION, base={"cluster": base}, head={"cluster": head}, ceiling=3.2)
-    before, after = (pricing.price(plan, REGION) for plan in (base, head))
+    before, after = (pricing.price_plan(plan, REGION) for plan in (base, head))
     assert isinstance(before, prices.Hourly)
     assert isinstance(after, prices.Hourly)
-    assert f"**{before.total:.2f} → {after.total:.2f} USD**" in markdown(subject)
-    assert verdict(subject)["usd_an_hour"]["after"] == pytest.approx(float(after.total))
-    assert failures(subject) == []
+    assert f"**{before.total:.2f} → {after.total:.2f} USD**" in render_comment(subject)
+    assert make_verdict(subject)["usd_an_hour"]["after"] == pytest.approx(float(after.total))
+    assert list_failures(subject) == []
 
 
 def test_price_above_the_ceiling_fails(plan_of: PlanOf) -> None:
     head = plan_of("prod-cluster")
     subject = Subject(env="prod", region=REGION, head={"cluster": head}, ceiling=1.0, allowed=True)
-    (failure,) = failures(subject)
+    (failure,) = list_failures(subject)
     assert failure.cause == "price"
     assert "more than the 1.00 that are allowed" in failure.message
-    assert "**no cluster → " in markdown(subject)
+    assert "**no cluster → " in render_comment(subject)
 
 
 def test_broken_rule_fails_whatever_the_label(plan_of: PlanOf) -> None:
@@ -209,8 +209,8 @@ def test_broken_rule_fails_whatever_the_label(plan_of: PlanOf) -> None:
     for module in head["planned_values"]["root_module"]["child_modules"]:
         module["resources"] = [r for r in module["resources"] if r["type"] != "aws_s3_bucket_public_access_block"]
     subject = Subject(env="dev", region=REGION, head={"storage": head}, allowed=True)
-    assert {failure.cause for failure in failures(subject)} == {"policy"}
-    assert "public access to this bucket is not blocked" in markdown(subject)
+    assert {failure.cause for failure in list_failures(subject)} == {"policy"}
+    assert "public access to this bucket is not blocked" in render_comment(subject)
 
 
 def test_both_stacks_never_show_an_account(plan_of: PlanOf) -> None:
@@ -222,9 +222,9 @@ def test_both_stacks_never_show_an_account(plan_of: PlanOf) -> None:
     }
     assert json.dumps(plans).count(account) > 100
     subject = Subject(env="dev", region=REGION, live=plans, head=plans, accounts=[account])
-    for text in (markdown(subject), json.dumps(verdict(subject))):
+    for text in (render_comment(subject), json.dumps(make_verdict(subject))):
         assert account not in text
-    assert "fruits-dev-data-************" in markdown(subject)
+    assert "fruits-dev-data-************" in render_comment(subject)
 
 
 # ------------------------------------------------------------------------------------- sensitive values, and very large
@@ -268,7 +268,7 @@ def large(terraform: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 
 def test_very_large_plan_fits_a_comment(large: Plan, root: Root) -> None:
-    text = markdown(about(storage=large, cluster=root.of("new cluster")))
+    text = render_comment(about(storage=large, cluster=root.of("new cluster")))
     assert 50_000 < len(text) <= 65_536
     assert len(text.encode()) <= 65_536
     # the grave part is whole, the rest is counted
@@ -281,21 +281,21 @@ def test_very_large_plan_fits_a_comment(large: Plan, root: Root) -> None:
 
 @pytest.mark.parametrize("limit", [4_000, 20_000, 65_000])
 def test_any_limit_is_kept(large: Plan, limit: int) -> None:
-    text = markdown(about(storage=large), limit=limit)
+    text = render_comment(about(storage=large), limit=limit)
     assert len(text.encode()) <= limit
     assert text.endswith("<!-- fruits-plan-report dev -->\n")
 
 
 def test_secret_is_shown_nowhere(large: Plan) -> None:
     subject = about(storage=large)
-    assert "kerfuffle" not in markdown(subject)
-    assert "kerfuffle" not in json.dumps(verdict(subject))
+    assert "kerfuffle" not in render_comment(subject)
+    assert "kerfuffle" not in json.dumps(make_verdict(subject))
     # also where it is not marked: in an address, in another attribute
     spread = copy.deepcopy(large)
     spread["resource_changes"][0]["address"] = 'terraform_data.many["kerfuffle-5081"]'
     spread["resource_changes"][0]["change"]["after"]["input"] = "password=kerfuffle-5081"
-    assert "kerfuffle" not in markdown(about(storage=spread))
-    assert "(sensitive)" in markdown(about(storage=spread))
+    assert "kerfuffle" not in render_comment(about(storage=spread))
+    assert "(sensitive)" in render_comment(about(storage=spread))
 
 
 def test_nothing_breaks_out_of_its_block(large: Plan) -> None:
@@ -303,7 +303,7 @@ def test_nothing_breaks_out_of_its_block(large: Plan) -> None:
     spoilt = copy.deepcopy(large)
     spoilt["resource_changes"] = spoilt["resource_changes"][:1]
     spoilt["resource_changes"][0]["change"]["after"]["input"] = "`````\n</details>\n# @everybody"
-    text = markdown(about(storage=spoilt))
+    text = render_comment(about(storage=spoilt))
     assert "\n# @everybody" not in text
     assert text.count("``````") == 2
 
@@ -373,4 +373,4 @@ def test_report_from_plans_at_hand(root: Root, plan_of: PlanOf, tmp_path: Path) 
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 5, done.stderr
     assert "more than the 0.20 that are allowed" in done.stderr
-    assert (tmp_path / "report.md").read_text().endswith(f"{comment.marker('dev')}\n")
+    assert (tmp_path / "report.md").read_text().endswith(f"{comment.make_marker('dev')}\n")

@@ -16,7 +16,7 @@ import pytest
 
 from ops.cost import speed
 from ops.plan import policies, pricing
-from ops.plan.summary import summary
+from ops.plan.summary import summarize
 from ops.prices import table as prices
 from tests.infra.planning import REGION, ROOT, Planner
 
@@ -82,7 +82,7 @@ def test_hour_of_a_cluster_by_hand() -> None:
         prices.Fleet(name="core", types=["m5.xlarge"], units=8),
         prices.Fleet(name="task", types=["m5.xlarge", "m5.2xlarge"], units=4, market="SPOT"),
     ]
-    hour = prices.hourly("eu-west-3", fleets, volume_gib=72)
+    hour = prices.price_hour("eu-west-3", fleets, volume_gib=72)
     assert float(hour.ec2) == pytest.approx(3 * 0.224 + 0.1702)  # four vCPUs may come as one 2xlarge
     assert float(hour.emr) == pytest.approx(3 * 0.048 + 0.096)
     assert float(hour.ebs) == pytest.approx(4 * 72 * 0.0928 / 730)
@@ -92,8 +92,8 @@ def test_hour_of_a_cluster_by_hand() -> None:
 
 def test_network_of_a_cluster_costs() -> None:
     fleets = [prices.Fleet(name="primary", types=["m5.xlarge"], units=1)]
-    plain = prices.hourly("eu-west-1", fleets, volume_gib=72)
-    wired = prices.hourly("eu-west-1", fleets, volume_gib=72, nat=True, endpoints=3)
+    plain = prices.price_hour("eu-west-1", fleets, volume_gib=72)
+    wired = prices.price_hour("eu-west-1", fleets, volume_gib=72, nat=True, endpoints=3)
     assert float(wired.total - plain.total) == pytest.approx(0.048 + 0.005 + 3 * 0.011)
 
 
@@ -108,16 +108,16 @@ def test_price_that_is_not_known() -> None:
 @pytest.mark.terraform
 def test_price_of_a_plan(plan_of: Callable[[str], Plan]) -> None:
     """A primary and eight vCPUs on demand, the dearest of its types (m7i in Paris); and the primary alone."""
-    alone = pricing.price(plan_of("dev-cluster"), REGION)
+    alone = pricing.price_plan(plan_of("dev-cluster"), REGION)
     assert alone is not None
     assert alone.nodes == 1
     assert float(alone.total) == pytest.approx(0.2352 + 0.0504 + (40 + 32) * 0.0928 / 730 + 0.011, abs=0.001)
-    hour = pricing.price(plan_of("small-cluster"), REGION)
+    hour = pricing.price_plan(plan_of("small-cluster"), REGION)
     assert hour is not None
     assert float(hour.ec2) == pytest.approx(3 * 0.2352)
     assert float(hour.ebs) == pytest.approx(3 * (40 + 32) * 0.0928 / 730)
     assert float(hour.network) == 0.011, "the endpoint that EMR may make: in every price, or in none"
-    assert pricing.price(plan_of("dev-storage"), REGION) is None
+    assert pricing.price_plan(plan_of("dev-storage"), REGION) is None
 
 
 @pytest.mark.terraform
@@ -147,24 +147,24 @@ def test_images_and_minutes_size_the_task_fleet(planner: Planner, core: int) -> 
 
 @pytest.mark.terraform
 def test_summary_says_what_an_hour_costs(plan_of: Callable[[str], Plan]) -> None:
-    lines = summary(plan_of("prod-cluster"), REGION)
+    lines = summarize(plan_of("prod-cluster"), REGION)
     assert lines[0] == "   vCPUs: core 16, task 16"
     found = re.fullmatch(
         r"   an hour costs at most (\S+) USD \((\S+) without Spot capacity\): EC2 .*, before tax", lines[1]
     )
     assert found
-    hour = pricing.price(plan_of("prod-cluster"), REGION)
+    hour = pricing.price_plan(plan_of("prod-cluster"), REGION)
     assert hour is not None
     assert (found[1], found[2]) == (f"{hour.total:.2f}", f"{hour.total_on_demand:.2f}")
-    assert summary(plan_of("dev-storage"), REGION) == []
+    assert summarize(plan_of("dev-storage"), REGION) == []
 
 
 @pytest.mark.terraform
 def test_region_without_prices_says_so(plan_of: Callable[[str], Plan]) -> None:
     plan = plan_of("dev-cluster")
-    assert summary(plan, "eu-south-2")[-1].startswith(
+    assert summarize(plan, "eu-south-2")[-1].startswith(
         "   the price is not available: no price is known for m7i.xlarge in eu-south-2"
     )
-    (broken,) = policies.check(plan, ceiling=10, region="eu-south-2")
+    (broken,) = policies.check_plan(plan, ceiling=10, region="eu-south-2")
     assert broken.policy == "hourly-price"
-    assert policies.check(plan, region="eu-south-2") == []
+    assert policies.check_plan(plan, region="eu-south-2") == []

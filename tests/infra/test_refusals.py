@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ops.cost import speed
-from ops.plan.contents import resources, resources_of
+from ops.plan.contents import filter_types, list_resources
 from tests.infra.planning import Planner
 
 pytestmark = pytest.mark.terraform
@@ -48,6 +48,7 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
         {
             "release_label": "7.13",
             "enable_studio": True,
+            "task": {"spot_timeout_minutes": 300},
             "kms_key_arn": "alias/fruits",
             "bootstrap_uri": "install_tensorflow.sh",
             "wheelhouse_uri": "s3://bucket/wheelhouse",
@@ -57,6 +58,8 @@ GROUPS: dict[str, tuple[Any, str, dict[str, Any], list[str]]] = {
             "eu-west-2 is outside the European Union, where this data has to stay (GDPR). "
             f"Choose {EU}; or, if you are free to leave, set allow_non_eu = true.",
             '"7.13" is not the label of an EMR release; labels look like emr-7.13.0.',
+            "Waiting 300 minutes for Spot capacity leaves a cluster that lives 4 hours no time to work. Set "
+            "task.spot_timeout_minutes to at most 210, or ttl_hours higher.",
             "SageMaker Studio inside the VPC must reach SageMaker's own services, and this VPC has no way out. Set "
             "enable_nat = true beside enable_studio = true.",
             "kms_key_arn must be the ARN of a KMS key (not an alias).",
@@ -240,8 +243,8 @@ def test_allowed_where_the_operator_says_so(planner: Planner) -> None:
 def test_spark_releases_let_the_vpc_in_on_443(planner: Planner, release: str) -> None:
     """By AWS's page: from Spark 8 on nodes reach the service by an endpoint behind the service-access group."""
     plan = planner.plan("cluster", "dev", release_label=release, release_end_of_support="2099-01-01")
-    (cluster,) = resources_of(resources(plan), "aws_emr_cluster")
+    (cluster,) = filter_types(list_resources(plan), "aws_emr_cluster")
     assert cluster.values["release_label"] == release
-    rules = resources_of(resources(plan), "aws_vpc_security_group_ingress_rule")
+    rules = filter_types(list_resources(plan), "aws_vpc_security_group_ingress_rule")
     ways = {(r.values["from_port"], r.values["to_port"], r.values.get("cidr_ipv4")) for r in rules}
     assert ways == {(9443, 9443, None), *({(443, 443, "10.42.0.0/16")} if "spark" in release else ())}

@@ -21,12 +21,12 @@ def test_second_plan_is_empty(root: Root) -> None:
 def test_changed_in_place(root: Root) -> None:
     plan = root.of("in place")
     assert changed(plan) == {CLUSTER: ("update",), TASK: ("update",)}
-    assert contents.replaced(plan) == {}
+    assert contents.list_replaced(plan) == {}
 
 
 def test_replaces_the_cluster_and_says_why(root: Root) -> None:
     plan = root.of("new cluster")
-    because = contents.replaced(plan)[CLUSTER]
+    because = contents.list_replaced(plan)[CLUSTER]
     assert {"release_label", "ebs_root_volume_size", "configurations_json"} <= set(because)
     assert {"core_instance_fleet.0.target_on_demand_capacity"} <= set(because)
 

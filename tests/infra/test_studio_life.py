@@ -12,10 +12,10 @@ from localaws import server
 from localaws.policy import AccessRequest, Decision, decide
 from localaws.settings import Settings
 from ops.aws.account import Account
-from ops.aws.sweep import has_studio, vpcs_of
+from ops.aws.sweep import find_vpcs, has_studio
 from ops.core.console import Console
 from ops.core.target import EMULATED_ACCOUNT, Target
-from ops.job.notebook import ZIP, bundle
+from ops.job.notebook import ZIP, make_bundle
 from ops.lifecycle import environment as deploy
 from ops.lifecycle import studio
 from ops.terraform.variables import Size, cluster_variables
@@ -59,9 +59,9 @@ def put_and_open(account: Account) -> None:
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     vars(account)["storage"] = {"buckets": {"data": bucket}}  # that stack alone would take another minute
     console = Console(record=True, width=200)
-    addresses = studio.put(account, console)
+    addresses = studio.put_notebook(account, console)
     assert addresses == [f"s3://{bucket}/notebook/fruits.ipynb", f"s3://{bucket}/notebook/{ZIP}"]
-    assert s3.get_object(Bucket=bucket, Key=f"notebook/{ZIP}")["Body"].read() == bundle()
+    assert s3.get_object(Bucket=bucket, Key=f"notebook/{ZIP}")["Body"].read() == make_bundle()
     url = studio.print_address(account, console)
     domain, text = account.cluster["studio"]["domain_id"], console.export_text()
     assert url.startswith(f"https://{domain}.studio.{REGION}.sagemaker.aws/auth?token=")
@@ -104,13 +104,13 @@ def test_destroy_removes_the_domain_before_what_it_leaves(account: Account) -> N
         work.apply()
         assert not work.plan(), "a second plan has nothing to do"
     ec2 = account.client("ec2")
-    made, vpcs = around(account), vpcs_of(ec2, "fruits", "dev")
+    made, vpcs = around(account), find_vpcs(ec2, "fruits", "dev")
     assert [len(made[kind]) for kind in ("domains", "file systems", "NAT")] == [1, 1, 1]
     assert has_studio(ec2, vpcs)
     put_and_open(account)
     work_as_the_user(account)
     told_to_stop = Console(record=True, width=200)
-    assert sorted(studio.end(account, told_to_stop)) == [
+    assert sorted(studio.stop_studio(account, told_to_stop)) == [
         f"JupyterLab of {space} (ml.t3.medium)" for space in ("mine", "second")
     ]
     assert "; files stay in their spaces" in told_to_stop.export_text()

@@ -14,8 +14,8 @@ import pytest
 
 from ops.aws import account
 from ops.aws.account import Place
-from ops.cli.given import read_size
 from ops.cli.place import read_place
+from ops.cli.values import read_size
 from ops.core.errors import NoCredentialsError, TerraformError, WrongUseError
 from ops.core.target import Target
 from ops.terraform import binary, variables
@@ -190,7 +190,7 @@ OFFLINE = Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True)
 
 
 def test_state_of_an_account_lies_in_its_bucket_locked_and_encrypted(tmp_path: Path) -> None:
-    lines = terraform.backend_lines(ACCOUNT, "cluster", tmp_path / "x")
+    lines = terraform.render_backend(ACCOUNT, "cluster", tmp_path / "x")
     assert 'backend "s3"' in lines
     for setting in (
         'bucket = "fruits-tfstate-111122223333"',
@@ -204,7 +204,7 @@ def test_state_of_an_account_lies_in_its_bucket_locked_and_encrypted(tmp_path: P
 
 @pytest.mark.parametrize("target", [EMULATED, OFFLINE], ids=["local", "offline"])
 def test_state_elsewhere_is_a_file(target: Target, tmp_path: Path) -> None:
-    lines = terraform.backend_lines(target, "cluster", tmp_path / "x.tfstate")
+    lines = terraform.render_backend(target, "cluster", tmp_path / "x.tfstate")
     assert f'path = "{tmp_path}/x.tfstate"' in lines
     assert "s3" not in lines
 
@@ -221,16 +221,16 @@ def test_environment_that_is_not_there(tmp_path: Path) -> None:
     for name in ("dev.tfvars", "prod.tfvars", "dev.cluster.tfvars"):
         (tmp_path / name).touch()
     with pytest.raises(WrongUseError) as caught:
-        terraform.tfvars_files("staging", "cluster", tmp_path)
+        terraform.list_tfvars_files("staging", "cluster", tmp_path)
     assert (
         str(caught.value)
         == "there is no environment 'staging'. Fix: write infra/env/staging.tfvars, or take one of dev, prod."
     )
-    assert [path.name for path in terraform.tfvars_files("dev", "cluster", tmp_path)] == [
+    assert [path.name for path in terraform.list_tfvars_files("dev", "cluster", tmp_path)] == [
         "dev.tfvars",
         "dev.cluster.tfvars",
     ]
-    assert [path.name for path in terraform.tfvars_files("prod", "cluster", tmp_path)] == ["prod.tfvars"]
+    assert [path.name for path in terraform.list_tfvars_files("prod", "cluster", tmp_path)] == ["prod.tfvars"]
 
 
 def test_size_that_is_no_number() -> None:
@@ -298,7 +298,7 @@ def test_no_credentials_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_wrong_name_is_said_before_credentials_are_looked_for(
     environ: dict[str, str], sentence: str, may_be_offline: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account, "account_of", lambda *_, **__: pytest.fail("AWS was asked"))
+    monkeypatch.setattr(account, "find_account_id", lambda *_, **__: pytest.fail("AWS was asked"))
     with pytest.raises(WrongUseError) as caught:
         account.find_target(read_place(environ), may_be_offline=may_be_offline)
     assert str(caught.value).startswith(sentence)

@@ -15,7 +15,7 @@ import pytest
 from localaws.emr import hadoop, spark
 from localaws.java import find_java_home, find_pyspark
 from localaws.yarn import configuration, plan
-from localaws.yarn.plan import Machine, Plan
+from localaws.yarn.plan import ClusterPlan, Machine
 from tests.infra.planning import Planner
 from tests.localaws.listening_rm import Asked, listening, submit
 
@@ -40,9 +40,9 @@ def configurations_of(terraform_plan: dict[str, Any]) -> list[dict[str, Any]]:
     raise AssertionError("no cluster in the plan")
 
 
-def write_cluster(folder: Path, configurations: list[dict[str, Any]]) -> Plan:
+def write_cluster(folder: Path, configurations: list[dict[str, Any]]) -> ClusterPlan:
     """The configuration that the embedded AWS writes for a cluster."""
-    made = Plan(
+    made = ClusterPlan(
         folder=folder,
         network=plan.choose_network(),
         master_name="ip-10-0-0-10.ec2.internal",
@@ -60,12 +60,12 @@ def write_cluster(folder: Path, configurations: list[dict[str, Any]]) -> Plan:
     return made
 
 
-def ask(folder: Path, configurations: list[dict[str, Any]], *options: str) -> tuple[Asked, Plan, str]:
+def ask(folder: Path, configurations: list[dict[str, Any]], *options: str) -> tuple[Asked, ClusterPlan, str]:
     """What a step of the job asks for on a cluster with these classifications."""
     made = write_cluster(folder, configurations)
     home = find_pyspark()
     zips = tuple(sorted((home / "python" / "lib").glob("*.zip")))
-    here = hadoop.Place(home / "jars", zips, (), made.hosts, folder / "staging", folder)
+    here = hadoop.SparkFiles(home / "jars", zips, (), made.hosts, folder / "staging", folder)
     job = folder / "job.py"
     job.write_text("")
     step = spark.parse(["--deploy-mode", "cluster", *options, str(job), "--request", "s3://b/r.json"])

@@ -61,6 +61,50 @@ def png(width: int, height: int, depth: int, colour: int, rows: bytes, *extra: b
     )
 
 
+def tiff(width: int, height: int, pieces: list[bytes], tags: dict[int, tuple[int, ...]]) -> bytes:
+    """A TIFF of RGB written out, its strips (or tiles, where `tags` say so) first and their places last."""
+    offsets = [8 + sum(map(len, pieces[:i])) for i in range(len(pieces))]
+    is_tiled = 322 in tags
+    fields = {256: (width,), 257: (height,), 258: (8, 8, 8), 259: (1,), 262: (2,), 277: (3,), **tags}
+    fields |= {324 if is_tiled else 273: tuple(offsets), 325 if is_tiled else 279: tuple(map(len, pieces))}
+    data = b"II*\0" + struct.pack("<I", 8 + sum(map(len, pieces))) + b"".join(pieces)
+    behind = len(data) + 2 + 12 * len(fields) + 4
+    entries, values = b"", b""
+    for tag, numbers in sorted(fields.items()):
+        packed = struct.pack(f"<{len(numbers)}I", *numbers)
+        place = packed if len(numbers) == 1 else struct.pack("<I", behind + len(values))
+        values += packed if len(numbers) > 1 else b""
+        entries += struct.pack("<HHI", tag, 4, len(numbers)) + place
+    return data + struct.pack("<H", len(fields)) + entries + bytes(4) + values
+
+
+def tiled_tiff(pixels: Pixels, side: int, *, deflated: bool = False) -> bytes:
+    """A TIFF of square tiles, those at the edges filled up with zeros."""
+    height, width = pixels.shape[:2]
+    padded = np.pad(pixels, ((0, -height % side), (0, -width % side), (0, 0)))
+    tiles = [
+        padded[y : y + side, x : x + side].tobytes() for y in range(0, height, side) for x in range(0, width, side)
+    ]
+    pieces = [zlib.compress(tile) for tile in tiles] if deflated else tiles
+    return tiff(width, height, pieces, {322: (side,), 323: (side,), 259: (8 if deflated else 1,)})
+
+
+def run_length_bmp(indices: Pixels) -> bytes:
+    """A BMP of grey levels, coded by runs: each row in literal ones of at most 200 pixels."""
+    height, width = indices.shape
+    pixels = b""
+    for row in indices[::-1]:
+        for at in range(0, width, 200):
+            literal = row[at : at + 200].tobytes()
+            pixels += bytes([0, len(literal)]) + literal + b"\0" * (len(literal) & 1)
+        pixels += b"\0\0"
+    pixels = pixels[:-2] + b"\0\1"
+    palette = b"".join(bytes((i, i, i, 0)) for i in range(256))
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(pixels), 0, 0, 256, 0)
+    offset = 14 + len(header) + len(palette)
+    return b"BM" + struct.pack("<IHHI", offset + len(pixels), 0, 0, offset) + header + palette + pixels
+
+
 def png_header(width: int, height: int) -> bytes:
     """A PNG that claims a size and holds a few bytes of pixels."""
     return png(width, height, 8, 2, b"\0" * height * 3 if height < 100_000 else b"\0" * height)

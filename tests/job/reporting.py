@@ -94,11 +94,16 @@ def page_of(
     *,
     rejects: list[dict[str, Any]] | None = None,
     name: str = "{}_100.jpg",
+    keys: list[str] | None = None,
     twins: tuple[tuple[int, int], ...] = (),
     **changed: Any,
 ) -> str:
-    """A page of images of these classes; a label may have folders above it, ``farm/Apple``."""
-    paths = [f"{source.uri}/{label}/{name.format(i)}" for i, label in enumerate(labels)]
+    """A page of images of these classes; a label may have folders above it, ``farm/Apple``.
+
+    Their keys are made of labels and numbers where they are not given.
+    """
+    keys = keys or [f"{label}/{name.format(i)}" for i, label in enumerate(labels)]
+    paths = [f"{source.uri}/{key}" for key in keys]
     scores = clusters(labels)
     for one, other in twins:
         scores[other] = scores[one]

@@ -38,7 +38,7 @@ def two(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_the_numbers_are_those_of_an_independent_count(tmp_path: Path) -> None:
     newer, earlier = two(tmp_path)
-    found = compare.compare(Result.at(str(newer)), Result.at(str(earlier)))
+    found = compare.compare_results(Result.at(str(newer)), Result.at(str(earlier)))
     assert found.gained == ["Apple/new1.jpg", "Apple/new2.jpg"]
     assert found.lost == [f"Cherry/{i}_100.jpg" for i in range(55, 60)]
     assert len(found.common) == len(found.compared) == 55
@@ -92,12 +92,12 @@ def test_results_that_share_nothing_are_compared_all_the_same(tmp_path: Path) ->
     scores = clusters(LABELS)
     write_result(tmp_path / "a", "/x", LABELS, scores, NAMES)
     write_result(tmp_path / "b", "/y", ["Plum"], scores[:1], ["1.jpg"], images_per_second=None)
-    found = compare.compare(Result.at(str(tmp_path / "a")), Result.at(str(tmp_path / "b")))
-    assert compare.statements(found) == [
+    found = compare.compare_results(Result.at(str(tmp_path / "a")), Result.at(str(tmp_path / "b")))
+    assert compare.write_statements(found) == [
         "0 images are in both; 60 only in the newer, 1 only in the earlier result.",
     ]
     assert found.accuracies() is None
-    assert "Only in the earlier result <small>1</small>" in compare.page_of(found)
+    assert "Only in the earlier result <small>1</small>" in compare.render_page(found)
 
 
 def test_names_cannot_become_markup(tmp_path: Path) -> None:
@@ -105,8 +105,8 @@ def test_names_cannot_become_markup(tmp_path: Path) -> None:
     names = [f"{i}.jpg" for i in range(len(labels))]
     write_result(tmp_path / "a", "/x", labels, clusters(labels), names, model=HOSTILE[0])
     write_result(tmp_path / "b", "/x", labels[:4], clusters(labels[:4]), names[:4])
-    found = compare.compare(Result.at(str(tmp_path / "a")), Result.at(str(tmp_path / "b")))
-    text = compare.page_of(found)
+    found = compare.compare_results(Result.at(str(tmp_path / "a")), Result.at(str(tmp_path / "b")))
+    text = compare.render_page(found)
     assert not re.search(r"<(script|img)", text)
     assert text.count("<!--") == 0
 
@@ -139,7 +139,7 @@ def test_the_earlier_result_may_be_one_of_the_bucket(
         return earlier if uri else newer
 
     monkeypatch.setattr(environment, "fetch_results", fetch)
-    monkeypatch.setattr(commands, "last_line", lambda account: "")
+    monkeypatch.setattr(commands, "tell_upkeep", lambda account: "")
     given = {"ENV": "dev", "COMPARE": named.format(tmp_path), "OPEN": "0"}
     commands.show_results(Stored(), given, Console(quiet=True))  # type: ignore[arg-type]
     assert asked == fetched

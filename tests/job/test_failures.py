@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from fruits import errors, pipeline, versions
 from fruits.errors import FruitsError, ModelError, StorageError, VersionMismatchError
-from fruits.failures import explain
+from fruits.failures import translate_error
 
 
 @pytest.mark.parametrize("kind", errors.ALL)
@@ -38,7 +38,7 @@ fruits.errors.ModelError: the published network s3://b/out/_model/ab.pb is damag
 
 
 def test_a_workers_error_is_found_in_sparks_text() -> None:
-    found = explain(RuntimeError(SPARK_TEXT))
+    found = translate_error(RuntimeError(SPARK_TEXT))
     assert type(found) is ModelError
     assert str(found) == "the published network s3://b/out/_model/ab.pb is damaged. Fix: delete it, run again."
 
@@ -46,10 +46,10 @@ def test_a_workers_error_is_found_in_sparks_text() -> None:
 def test_an_error_is_found_among_the_causes() -> None:
     outer = RuntimeError("outer")
     outer.__cause__ = ModelError("inner. Fix: none.")
-    assert str(explain(outer)) == "inner. Fix: none."
+    assert str(translate_error(outer)) == "inner. Fix: none."
     during = RuntimeError("during")
     during.__context__ = outer
-    assert str(explain(during)) == "inner. Fix: none."
+    assert str(translate_error(during)) == "inner. Fix: none."
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_an_error_is_found_among_the_causes() -> None:
     ],
 )
 def test_a_full_disk_is_named_whoever_met_it(error: Exception) -> None:
-    known = explain(error)
+    known = translate_error(error)
     assert isinstance(known, StorageError)
     assert str(known).startswith("a disk is full: ")
     assert str(known).endswith(
@@ -78,11 +78,11 @@ def test_a_full_disk_is_named_whoever_met_it(error: Exception) -> None:
     "text", ["", "boom", "fruits.errors.NoSuchError: x", "fruits.errors.EXIT_CODES: x", "fruits.errors.annotations: x"]
 )
 def test_what_is_unknown_stays_unknown(text: str) -> None:
-    assert explain(RuntimeError(text)) is None
+    assert translate_error(RuntimeError(text)) is None
 
 
 def test_same_versions_pass_and_others_are_each_named() -> None:
-    mine = versions.collect()
+    mine = versions.collect_versions()
     versions.require_same(dict(mine))
     with pytest.raises(VersionMismatchError) as caught:
         versions.require_same({**mine, "numpy": "1.0", "fruits": "9"})
@@ -95,15 +95,15 @@ def test_same_versions_pass_and_others_are_each_named() -> None:
 
 
 def test_a_package_missing_on_one_side_is_a_difference() -> None:
-    mine = dict(versions.collect())
+    mine = dict(versions.collect_versions())
     del mine["openvino"]
     with pytest.raises(VersionMismatchError, match="openvino missing on the driver"):
         versions.require_same(mine)
 
 
 def test_the_versions_that_decide_about_values_are_all_there() -> None:
-    assert set(versions.collect()) == {"python", "fruits", "numpy", "pyarrow", "pillow", "pi-heif", "openvino"}
-    assert "missing" not in versions.collect().values()
+    assert set(versions.collect_versions()) == {"python", "fruits", "numpy", "pyarrow", "pillow", "pi-heif", "openvino"}
+    assert "missing" not in versions.collect_versions().values()
 
 
 class EndedSpark:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from fruits.request import Request
 from fruits.store import Store
 from numpy.typing import NDArray
 
-from tests.job.conftest import HAS_BF16, needs_bf16
+from tests.job.conftest import ALL_PHOTOS, HAS_BF16, needs_bf16
 
 pytestmark = pytest.mark.tensorflow
 
@@ -30,7 +29,7 @@ REPO = Path(__file__).resolve().parents[2]
 PHOTOS = REPO.parent / "shared" / "fruits360" / "bench" / "Training"
 KERAS_WEIGHTS = REPO.parent / "shared" / "weights"
 Pixels = NDArray[np.uint8]
-COUNT = 200 if os.environ.get("EVERYTHING") == "1" else 50  # make check compares with Keras on more pictures
+COUNT = 200 if ALL_PHOTOS else 50  # make check compares with Keras on more pictures
 
 
 def decoded(drawn: Path, size: int) -> Pixels:
@@ -84,7 +83,7 @@ def lite0_reference(drawn: Path) -> tuple[Pixels, NDArray[np.float64], bytes]:
     images = decoded(drawn, 224)
     data = backbones.find_backbone("efficientnet_lite0").load_weights(None)
     reference = mapped(lite0.build(224, data), (images.astype(np.float32) - 127) / 128)
-    return images, reference, models.freeze(backbones.build("efficientnet_lite0", 224, None))
+    return images, reference, models.freeze(backbones.build_network("efficientnet_lite0", 224, None))
 
 
 def test_efficientnet_lite0_with_its_imagenet_weights_equals_keras(
@@ -153,7 +152,7 @@ def test_mobilenet_v2_035_with_its_imagenet_weights_equals_keras(pictures: Calla
         alpha=0.35, input_shape=(224, 224, 3), include_top=False, weights=str(weights)
     )
     scaled = keras.applications.mobilenet_v2.preprocess_input(images.astype(np.float32))
-    network = backbones.build("mobilenet_v2_035", 224, str(KERAS_WEIGHTS))
+    network = backbones.build_network("mobilenet_v2_035", 224, str(KERAS_WEIGHTS))
     assert_equal_features(embedded(fast(network, 224), images), mapped(model, scaled))
 
 
@@ -213,13 +212,13 @@ def test_the_default_backbone_with_its_head_names_real_fruits() -> None:
     classifier = lite0.build(224, data, head=True)
     right, seen = 0, 0
     for label, index in IMAGENET.items():
-        paths = sorted((PHOTOS / label).glob("*.jpg"))[::3]
+        paths = sorted((PHOTOS / label).glob("*.jpg"))[:: 3 if ALL_PHOTOS else 10]
         images = np.stack([decode(p.read_bytes(), 224) for p in paths]).astype(np.float32)
         probabilities = np.asarray(classifier((images - 127) / 128, training=False))
         assert np.abs(probabilities.sum(axis=1) - 1).max() < 1e-4
         right += int((probabilities.argmax(axis=1) == index).sum())
         seen += len(paths)
-    assert seen >= 200
+    assert seen >= (200 if ALL_PHOTOS else 60)
     assert right / seen >= 0.9
 
 
@@ -290,6 +289,13 @@ def small() -> Callable[[], Any]:
 # --- publishing ---------------------------------------------------------------------------------------------
 
 
+def test_the_default_network_is_published_for_what_it_is(default_model: tuple[PublishedModel, Path]) -> None:
+    model, _ = default_model
+    assert (model.name, model.image_size, model.dimension) == ("efficientnet_lite0", 224, 1280)
+    assert model.weights_sha256 == lite0.WEIGHTS_SHA256
+
+
+@pytest.mark.slow
 def test_the_published_file_is_the_same_in_another_process(
     default_model: tuple[PublishedModel, Path], tmp_path: Path
 ) -> None:
@@ -303,8 +309,6 @@ def test_the_published_file_is_the_same_in_another_process(
     )
     model, _ = default_model
     assert done.stdout.split()[-1] == model.sha256
-    assert (model.name, model.image_size, model.dimension) == ("efficientnet_lite0", 224, 1280)
-    assert model.weights_sha256 == lite0.WEIGHTS_SHA256
 
 
 @pytest.fixture
@@ -358,21 +362,35 @@ def test_a_network_that_cannot_be_kept_fails_no_run(
     assert "fruits: the network was not kept for other runs: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("field", ["sha256", "image_size", "dimension", "name", "precision"])
+@pytest.fixture
+def conversions(published: tuple[Request, Store], monkeypatch: pytest.MonkeyPatch) -> list[Request]:
+    """What was converted; each conversion gives what the first one gave, at once."""
+    model = publish(*published)
+    asked: list[Request] = []
+    answer = model, published[1].read(model.key)
+    monkeypatch.setattr(models, "convert", lambda _, request: (asked.append(request), answer)[1])
+    return asked
+
+
 def test_a_published_network_or_record_that_was_changed_is_published_anew(
-    published: tuple[Request, Store], field: str
+    published: tuple[Request, Store], conversions: list[Request]
 ) -> None:
     request, output = published
     model = publish(request, output)
+    assert conversions == []
     whole = output.read(model.key)
     output.write(model.key, whole[:-1])
     assert publish(request, output) == model
     assert output.read(model.key) == whole
     (recipe,) = [e.key for e in output.list("_model") if "/recipe-" in e.key]
     record = json.loads(output.read(recipe))
-    changed = record[field] + 1 if isinstance(record[field], int) else "0" + record[field][1:]
-    output.write(recipe, json.dumps({**record, field: changed}).encode())
-    assert publish(request, output) == model
+    fields = ("sha256", "image_size", "dimension", "name", "precision")
+    for field in fields:
+        changed = record[field] + 1 if isinstance(record[field], int) else "0" + record[field][1:]
+        output.write(recipe, json.dumps({**record, field: changed}).encode())
+        assert publish(request, output) == model
+        assert json.loads(output.read(recipe)) == record
+    assert len(conversions) == 1 + len(fields)
 
 
 def test_a_changed_or_missing_published_network_is_refused_by_a_worker(published: tuple[Request, Store]) -> None:
@@ -389,13 +407,15 @@ def test_a_changed_or_missing_published_network_is_refused_by_a_worker(published
         models.load_engine(model, output)
 
 
-def test_a_record_half_written_is_published_anew(published: tuple[Request, Store]) -> None:
+def test_a_record_half_written_is_published_anew(published: tuple[Request, Store], conversions: list[Request]) -> None:
     request, output = published
     model = publish(request, output)
     record = next(e.key for e in output.list("_model") if e.key.endswith(".json"))
-    for damage in (b"", b"{", b"[]", b'{"recipe": {}}', json.dumps({"recipe": 1, "nom": 2}).encode()):
+    damages = (b"", b"{", b"[]", b'{"recipe": {}}', json.dumps({"recipe": 1, "nom": 2}).encode())
+    for damage in damages:
         output.write(record, damage)
         assert publish(request, output) == model
+    assert len(conversions) == len(damages)
 
 
 def test_other_options_are_other_networks(published: tuple[Request, Store]) -> None:

@@ -12,8 +12,8 @@ from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, filter_images, find_exclusio
 from fruits.store import Entry, Store
 
 from ops.data.images import find_images
-from ops.doctor.images import in_store
-from ops.lifecycle.upload import images_below
+from ops.doctor.images import check_store
+from ops.lifecycle.upload import list_images
 
 
 def put(folder: Path, *keys: str | bytes) -> None:
@@ -58,9 +58,9 @@ def test_every_command_takes_the_same_images(tmp_path: Path) -> None:
     assert keys == wanted
     assert sum(left.values()) == len(ODD) - len(wanted)
     assert sorted(str(image.path) for image in find_images(tmp_path)[0]) == wanted
-    paths, others = images_below(tmp_path)
+    paths, others = list_images(tmp_path)
     assert [path.relative_to(tmp_path).as_posix() for path in paths] == wanted
-    said = in_store(str(tmp_path)).line
+    said = check_store(str(tmp_path)).line
     assert others.sentence() in said
     assert "10 files are left out: 3 hidden, 3 left by a NAS or a desktop" in said
 
@@ -178,7 +178,7 @@ def test_upload_says_what_it_leaves(tmp_path: Path) -> None:
     from ops.lifecycle import upload
 
     put(tmp_path, "Apple/1.jpg", "Apple/1.mov", "Apple/.thumbnails/1.jpg")
-    paths, left = upload.images_below(tmp_path)
+    paths, left = upload.list_images(tmp_path)
     assert paths == [tmp_path / "Apple" / "1.jpg"]
     assert "2 files are left out: 1 " in left.sentence()
 

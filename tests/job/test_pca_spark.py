@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from fruits import outputs, pca
 from fruits.errors import ReductionError
-from fruits.failures import explain
+from fruits.failures import translate_error
 from fruits.parts import Part, PartWriter
 from fruits.pca import Moments, reduce, solve
 from fruits.store import Store
@@ -20,6 +20,8 @@ from tests.job.oracle import PCA
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from tests.job.conftest import FinishedRun
 
 pytestmark = pytest.mark.spark
 
@@ -88,7 +90,7 @@ def test_a_workers_refusal_reaches_the_driver_as_it_was_meant(spark: SparkSessio
     ragged = spark.createDataFrame([([1.0, 2.0],), ([1.0],)], "features array<double>").coalesce(1)
     with pytest.raises(Exception, match="the rows have different numbers of features") as caught:
         pca.sum_frame(ragged, scratch)
-    known = explain(caught.value)
+    known = translate_error(caught.value)
     assert isinstance(known, ReductionError)
     assert str(known) == "the rows have different numbers of features. Fix: one network for all rows."
 
@@ -170,11 +172,10 @@ def test_spark_loads_the_model_and_agrees_once_centred(
 Job = Any
 
 
-def test_another_k_or_share_reads_no_image(job: Job, corpus: Path, tmp_path: Path) -> None:
+def test_another_k_or_share_reads_no_image(job: Job, corpus: Path, first_run: FinishedRun) -> None:
     from tests.job.conftest import read_rows
 
-    out = tmp_path / "out"
-    first = job(corpus, out, k=3)
+    out, first = first_run.output, first_run.summary
     x = read_rows(out, "features").values.astype(np.float64)
     spectrum = (out / "pca" / "spectrum.npz").read_bytes()
     for path in corpus.rglob("*.jpg"):  # same size, same time, other bytes: read, it would be rejected

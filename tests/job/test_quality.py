@@ -14,7 +14,8 @@ from fruits import pipeline
 from fruits.request import Request
 from numpy.typing import NDArray
 
-from tests.job.conftest import PHOTOS, FinishedRun, needs_bf16, read_rejects, read_rows
+from tests.job.browsing import Opened, numbers
+from tests.job.conftest import ALL_PHOTOS, PINS, FinishedRun, needs_bf16, read_rejects, read_rows
 from tests.job.oracle import PCA, KNeighborsClassifier, LogisticRegression, NearestNeighbors
 
 if TYPE_CHECKING:
@@ -96,13 +97,13 @@ def test_keras_itself_in_the_workers_gives_the_same_features(
 
 @pytest.mark.photos
 def test_every_photograph_is_there(photo_run: FinishedRun) -> None:
-    assert_whole(photo_run, classes=30, images=3000)
+    assert_whole(photo_run, classes=30, images=PINS.images)
 
 
 @pytest.mark.photos
 def test_k_for_the_photographs_is_scikit_learns(photo_run: FinishedRun) -> None:
     assert_pca_like_sklearn(photo_run)
-    assert 150 <= photo_run.summary["k"] <= 200  # 173 were measured elsewhere, with another resize
+    assert photo_run.summary["k"] == pytest.approx(PINS.k, rel=0.1)
 
 
 @pytest.mark.photos
@@ -111,18 +112,20 @@ def test_scores_tell_fruits_apart_from_a_side_never_seen(photo_run: FinishedRun)
     scores = photo_run.scores
     main = np.array([not Path(path).name.startswith("r") for path in scores.path])
     labels = np.array(scores.label)
-    assert (main.sum(), (~main).sum()) == (1450, 1550)
+    assert (main.sum(), (~main).sum()) == (PINS.main, PINS.images - PINS.main)
     nearest = KNeighborsClassifier(5).fit(scores.values[main], labels[main])
-    assert nearest.score(scores.values[~main], labels[~main]) == pytest.approx(0.83, abs=0.02)
+    assert nearest.score(scores.values[~main], labels[~main]) == pytest.approx(PINS.nearest, abs=0.02)
 
 
 @pytest.mark.slow
 @pytest.mark.photos
 @needs_bf16
-def test_in_bf16_classes_are_told_apart_as_well(spark: SparkSession, photo_run: FinishedRun, tmp_path: Path) -> None:
+def test_in_bf16_classes_are_told_apart_as_well(
+    spark: SparkSession, photographs: Path, photo_run: FinishedRun, tmp_path: Path
+) -> None:
     """5-NN and a linear classifier, trained on one side of each fruit and tested on others: within half a point."""
-    summary = pipeline.run(spark, Request(input=str(PHOTOS), output=str(tmp_path), precision="bf16"))
-    assert (summary["precision"], summary["images_ok"]) == ("bf16", 3000)
+    summary = pipeline.run(spark, Request(input=str(photographs), output=str(tmp_path), precision="bf16"))
+    assert (summary["precision"], summary["images_ok"]) == ("bf16", PINS.images)
     accuracies = []
     for scores in (photo_run.scores, read_rows(tmp_path, "pca/scores")):
         main = np.array([not Path(path).name.startswith("r") for path in scores.path])
@@ -136,8 +139,15 @@ def test_in_bf16_classes_are_told_apart_as_well(spark: SparkSession, photo_run: 
 @pytest.mark.photos
 def test_ten_components_already_show_the_classes(photo_run: FinishedRun) -> None:
     scores = photo_run.scores
-    pick = np.arange(0, 3000, 3)
-    assert near_one_another(scores.values[pick, :10], [scores.label[i] for i in pick]) > 0.95
+    pick = np.arange(0, PINS.images, 3 if ALL_PHOTOS else 1)
+    assert near_one_another(scores.values[pick, :10], [scores.label[i] for i in pick]) > PINS.ten
+
+
+@pytest.mark.slow
+def test_the_report_of_a_run_opens_in_a_browser(drawn_run: FinishedRun, opened: Opened) -> None:
+    """The pages of test_report_browser.py are composed in the same way, but without a run."""
+    found = numbers(opened(drawn_run.output / "report.html"))
+    assert found["points"] == found["shown"] == 200
 
 
 def test_the_csv_holds_the_scores(drawn_run: FinishedRun) -> None:

@@ -1,90 +1,61 @@
-"""`report.html` in a real browser, without a network: what a reader sees, points at, clicks and types.
-
-Not marked `spark`: the environment of Spark 4 has no playwright.
-"""
+"""`report.html` in a real browser, without a network: what a reader sees, points at, clicks and types."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from fruits.store import Store
 
-from tests.job.conftest import FinishedRun
+from tests.job.browsing import Opened, numbers, open_page
 from tests.job.reporting import HOSTILE, Pictures, clusters, page_of
 from tests.job.test_report import hostile_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = pytest.mark.tensorflow
-
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-]
+pytestmark = pytest.mark.costly
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        if program is None and Path(playwright.chromium.executable_path).exists():
-            program = playwright.chromium.executable_path
-        if program is None:
-            pytest.skip(
-                f"needs Chromium: none of {', '.join(PROGRAMS)} is on PATH, playwright has none, CHROMIUM= names none"
-            )
-        started = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield started
-        started.close()
+def drawn_page(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The drawn sample's page, as a run composes it; its scores are made up, and no network takes part."""
+    keys = [path.relative_to(drawn).as_posix() for path in sorted(drawn.rglob("*.jpg"))]
+    page = tmp_path_factory.mktemp("drawn-page") / "report.html"
+    page.write_text(page_of([key.partition("/")[0] for key in keys], Store(str(drawn)), keys=keys))
+    return page
 
 
-Opened = Callable[..., "Page"]
+@pytest.fixture(scope="module")
+def left_open(browser: Browser, drawn_page: Path) -> Iterator[tuple[Page, list[str], dict[str, Any]]]:
+    """The drawn sample's page, what it complained of, and what its figures held at first."""
+    complaints: list[str] = []
+    page = open_page(browser, drawn_page, complaints)
+    yield page, complaints, numbers(page)
+    page.context.close()
 
 
 @pytest.fixture
-def opened(browser: Browser) -> Iterator[Opened]:
-    """Open a page from disk; in the end it must have said nothing, failed at nothing and asked for nothing."""
-    complaints: list[str] = []
-    contexts = []
-
-    def open_(path: Path, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Page:
-        context: Any = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})  # type: ignore[arg-type]
-        contexts.append(context)
-        page: Page = context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request", lambda r: complaints.append(r.url) if not r.url.startswith(("data:", path.as_uri())) else None
-        )
-        page.goto(path.as_uri())
-        page.wait_for_selector("html[data-ready=yes]", state="attached", timeout=300_000)
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
+def shared_page(left_open: tuple[Page, list[str], dict[str, Any]]) -> Iterator[Page]:
+    """The drawn sample's page as if it were opened anew, which takes seconds: put back as it was after each test."""
+    page, complaints, first = left_open
+    yield page
     assert complaints == []
-
-
-@pytest.fixture(scope="module")
-def drawn_page(drawn_run: FinishedRun) -> Path:
-    return drawn_run.output / "report.html"
+    page.mouse.move(5, 5)
+    page.locator("#class-search").fill("")
+    for button in ("#all", "#zoom-reset"):
+        page.locator(button).click()
+    page.locator("#axis-x").select_option("0")
+    page.locator("#map").focus()
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
+    assert numbers(page) == first
 
 
 @pytest.fixture(scope="module")
@@ -109,19 +80,6 @@ DRAWN = """() => { const { x, y } = window.fruits.map.renderers.find((r) => r.na
 """Where the map draws each image."""
 
 
-def numbers(page: Page) -> dict[str, Any]:
-    """What the page's figures hold."""
-    found: dict[str, Any] = page.evaluate(
-        """() => {
-          const of = (name) => window.fruits.map.renderers.find((r) => r.name === name).data_source.data;
-          return { points: of("images").x.length, shown: [...of("images").alpha].filter((a) => a > 0).length,
-                   rings: of("rings").x.length, chosen: window.fruits.chosen(),
-                   width: window.fruits.map.x_range.end - window.fruits.map.x_range.start };
-        }"""
-    )
-    return found
-
-
 def data_of(page: Page) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(page.locator("#data").text_content() or "")
     return found
@@ -138,8 +96,8 @@ def lonely(page: Page) -> int:
     return int(data)
 
 
-def test_the_map_holds_as_many_points_as_the_page_says(opened: Opened, drawn_page: Path) -> None:
-    page = opened(drawn_page)
+def test_the_map_holds_as_many_points_as_the_page_says(shared_page: Page) -> None:
+    page = shared_page
     said = re.search(r"Shown: all (\d+) images", page.locator("#map-shown").inner_text())
     assert said is not None
     found = numbers(page)
@@ -149,8 +107,8 @@ def test_the_map_holds_as_many_points_as_the_page_says(opened: Opened, drawn_pag
     assert page.locator("#scree canvas").count() >= 1
 
 
-def test_the_photograph_is_under_the_pointer(opened: Opened, drawn_page: Path) -> None:
-    page = opened(drawn_page)
+def test_the_photograph_is_under_the_pointer(shared_page: Page) -> None:
+    page = shared_page
     page.locator("#map").scroll_into_view_if_needed()
     i = lonely(page)
     x, y = page.evaluate(PLACE, i)
@@ -170,8 +128,8 @@ def test_the_photograph_is_under_the_pointer(opened: Opened, drawn_page: Path) -
     page.wait_for_selector("#tip", state="hidden")
 
 
-def test_a_click_shows_the_nearest_neighbours_and_their_clicks_go_on(opened: Opened, drawn_page: Path) -> None:
-    page = opened(drawn_page)
+def test_a_click_shows_the_nearest_neighbours_and_their_clicks_go_on(shared_page: Page) -> None:
+    page = shared_page
     page.locator("#map").scroll_into_view_if_needed()
     i = lonely(page)
     page.mouse.click(*page.evaluate(PLACE, i))
@@ -189,8 +147,8 @@ def test_a_click_shows_the_nearest_neighbours_and_their_clicks_go_on(opened: Ope
     assert shown == "data:image/jpeg;base64," + data["images"]["picture"][near[2]]
 
 
-def test_it_zooms_by_wheel_by_button_and_back(opened: Opened, drawn_page: Path) -> None:
-    page = opened(drawn_page)
+def test_it_zooms_by_wheel_by_button_and_back(shared_page: Page) -> None:
+    page = shared_page
     page.locator("#map").scroll_into_view_if_needed()
     whole = numbers(page)["width"]
     box = page.locator("#map").bounding_box()
@@ -210,8 +168,8 @@ def test_it_zooms_by_wheel_by_button_and_back(opened: Opened, drawn_page: Path) 
     assert numbers(page)["width"] == pytest.approx(whole)
 
 
-def test_the_wheel_scrolls_the_page_until_the_map_is_clicked(opened: Opened, drawn_page: Path) -> None:
-    page = opened(drawn_page)
+def test_the_wheel_scrolls_the_page_until_the_map_is_clicked(shared_page: Page) -> None:
+    page = shared_page
     page.locator("#map").scroll_into_view_if_needed()
     whole, box = numbers(page)["width"], page.locator("#map").bounding_box()
     assert box is not None
@@ -227,8 +185,8 @@ def test_the_wheel_scrolls_the_page_until_the_map_is_clicked(opened: Opened, dra
     assert page.evaluate("window.fruits.view.canvas_view.events_el.style.touchAction") == "pan-y"
 
 
-def test_zooming_has_an_end_on_both_sides_and_takes_the_tooltip_away(opened: Opened, drawn_page: Path) -> None:
-    page = opened(drawn_page)
+def test_zooming_has_an_end_on_both_sides_and_takes_the_tooltip_away(shared_page: Page) -> None:
+    page = shared_page
     page.locator("#map").scroll_into_view_if_needed()
     whole = numbers(page)["width"]
     x, y = page.evaluate(PLACE, lonely(page))
@@ -244,8 +202,8 @@ def test_zooming_has_an_end_on_both_sides_and_takes_the_tooltip_away(opened: Ope
         assert numbers(page)["width"] == pytest.approx(limit)
 
 
-def test_classes_are_found_by_name_and_shown_alone(opened: Opened, drawn_page: Path) -> None:
-    page = opened(drawn_page)
+def test_classes_are_found_by_name_and_shown_alone(shared_page: Page) -> None:
+    page = shared_page
     legend, first_map = page.locator("#legend"), page.locator("#map").bounding_box()
     place = legend.bounding_box()
     assert place is not None
@@ -385,14 +343,29 @@ def test_the_map_of_neighbours_keeps_them_better_than_two_components_do(opened: 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(opened: Opened, drawn_page: Path, strange_page: Path, scheme: str) -> None:
+def test_axe_finds_nothing_in_the_readers_scheme_which_the_page_follows_also_while_open(
+    opened: Opened, drawn_page: Path, strange_page: Path, scheme: str
+) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
+    def colours(page: Page) -> tuple[str, str]:
+        body = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return body, page.evaluate("window.fruits.map.xaxes[0].major_label_text_color")
+
+    wanted = {"light": ("rgb(251, 251, 247)", "#1d2a1f"), "dark": ("rgb(18, 22, 19)", "#e8ece5")}
     for path in (drawn_page, strange_page):
         page = opened(path, scheme=scheme)
+        assert colours(page) == wanted[scheme]
         page.evaluate("window.fruits.choose(0)")
         results = Axe().run(page)
         assert results.violations_count == 0, results.generate_report()
+    other = "dark" if scheme == "light" else "light"
+    page.emulate_media(color_scheme=other)  # type: ignore[arg-type]
+    for _ in range(50):  # the page hears of it a moment later
+        if colours(page) == wanted[other]:
+            break
+        page.wait_for_timeout(50)
+    assert colours(page) == wanted[other]
 
 
 def test_every_stop_of_the_tab_key_has_a_name(opened: Opened, drawn_page: Path) -> None:
@@ -412,8 +385,8 @@ def test_every_stop_of_the_tab_key_has_a_name(opened: Opened, drawn_page: Path) 
     assert stops > 30
 
 
-def test_a_class_can_be_hidden_and_another_component_shown(opened: Opened, drawn_page: Path) -> None:
-    page = opened(drawn_page)
+def test_a_class_can_be_hidden_and_another_component_shown(shared_page: Page) -> None:
+    page = shared_page
     button = page.locator("#legend button").first
     button.click()
     page.mouse.move(0, 0)
@@ -435,10 +408,14 @@ def test_the_keyboard_reaches_every_image_and_its_neighbours(opened: Opened, dra
             break
     assert page.evaluate("document.activeElement.id") == "map"
     seen = []
-    for _ in range(200):
+    for _ in range(20):
         page.keyboard.press("n")
         seen.append(page.evaluate("window.fruits.chosen()"))
-    assert seen == list(range(200))
+    page.evaluate("window.fruits.choose(180)")
+    for _ in range(19):
+        page.keyboard.press("n")
+        seen.append(page.evaluate("window.fruits.chosen()"))
+    assert seen == [*range(20), *range(181, 200)]
     page.keyboard.press("p")
     assert numbers(page)["chosen"] == 198
     x, y = page.evaluate(PLACE, 198)
@@ -463,35 +440,28 @@ def test_the_keyboard_reaches_every_image_and_its_neighbours(opened: Opened, dra
     assert numbers(page)["chosen"] == -1
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_follows_the_readers_scheme_also_while_open(opened: Opened, drawn_page: Path, scheme: str) -> None:
-    def colours(page: Page) -> tuple[str, str]:
-        body = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        return body, page.evaluate("window.fruits.map.xaxes[0].major_label_text_color")
-
-    page = opened(drawn_page, scheme=scheme)
-    wanted = {"light": ("rgb(251, 251, 247)", "#1d2a1f"), "dark": ("rgb(18, 22, 19)", "#e8ece5")}
-    assert colours(page) == wanted[scheme]
-    other = "dark" if scheme == "light" else "light"
-    page.emulate_media(color_scheme=other)  # type: ignore[arg-type]
-    for _ in range(50):  # the page hears of it a moment later
-        if colours(page) == wanted[other]:
-            break
-        page.wait_for_timeout(50)
-    assert colours(page) == wanted[other]
-
-
-@pytest.mark.parametrize("width", [360, 768])
+@pytest.mark.parametrize("widths", [(360, 768), pytest.param((768, 360), marks=pytest.mark.slow)])
 def test_narrow_screens_scroll_down_and_never_sideways(
-    opened: Opened, drawn_page: Path, strange_page: Path, width: int
+    opened: Opened, drawn_page: Path, strange_page: Path, widths: tuple[int, int]
 ) -> None:
+    """Opened so, and turned while it is open."""
+
+    def fits(page: Page, width: int) -> bool:
+        drawn = page.locator("#map").bounding_box()
+        assert drawn is not None
+        sideways = page.evaluate("document.documentElement.scrollWidth")
+        return sideways == width and 0.85 * width - 20 * (width > 500) < drawn["width"] <= width
+
     for path in (drawn_page, strange_page):
-        page = opened(path, width=width, height=740)
+        page = opened(path, width=widths[0], height=740)
         page.evaluate("window.fruits.choose(0)")
-        assert page.evaluate("document.documentElement.scrollWidth") == width
-        map_box = page.locator("#map").bounding_box()
-        assert map_box is not None
-        assert map_box["width"] > 0.85 * width - 20 * (width > 500)
+        assert fits(page, widths[0])
+        page.set_viewport_size({"width": widths[1], "height": 740})
+        for _ in range(50):
+            if fits(page, widths[1]):
+                break
+            page.wait_for_timeout(50)
+        assert fits(page, widths[1])
 
 
 def test_hostile_names_are_text(opened: Opened, strange_page: Path) -> None:

@@ -11,7 +11,7 @@ from fruits.command_line import make_parser, parse, read_request
 from fruits.errors import EXIT_CODES, UsageError
 from fruits.request import MEANINGS, Request
 
-from ops.cli.given import read_fields
+from ops.cli.values import read_fields
 
 
 def refusal(**fields: Any) -> str:

@@ -192,7 +192,7 @@ def test_tensors_that_do_not_fit_are_named(
     edit(tensors)
     monkeypatch.setattr(lite0, "read_tensors", lambda _data: tensors)
     with pytest.raises(ModelError) as caught:
-        backbones.build("efficientnet_lite0", 64, None)
+        backbones.build_network("efficientnet_lite0", 64, None)
     assert (
         str(caught.value)
         == f"the weights of efficientnet_lite0 do not fit the network: {sentence}. Fix: fetch them again."
@@ -258,7 +258,7 @@ def test_where_a_weights_folder_is_looked_for(tmp_path: Path, monkeypatch: pytes
 
 def test_weights_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
-        backbones.build("resnet50", 224, str(tmp_path))
+        backbones.build_network("resnet50", 224, str(tmp_path))
     assert str(caught.value).startswith(
         f"the weights of resnet50 were not found: no readable "
         f"{tmp_path}/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -295,7 +295,7 @@ def test_a_weights_folder_may_be_any_store(tmp_path: Path) -> None:
 
 def test_an_unknown_model() -> None:
     with pytest.raises(ModelError) as caught:
-        backbones.build("vgg99", 224, None)
+        backbones.build_network("vgg99", 224, None)
     assert str(caught.value) == (
         "the model 'vgg99' is unknown. Fix: one of efficientnet_lite0, mobilenet_v2, mobilenet_v2_035, "
         "resnet50, or the path of a .keras file."

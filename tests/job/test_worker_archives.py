@@ -24,7 +24,7 @@ def test_archives_are_forgotten_and_can_still_be_imported_from(tmp_path: Path, m
     assert importlib.import_module("archived_fruit.apple").colour == "red"
     assert any(isinstance(finder, zipimport.zipimporter) for finder in sys.path_importer_cache.values())
 
-    versions.require_same(versions.collect())
+    versions.require_same(versions.collect_versions())
 
     assert not any(isinstance(finder, zipimport.zipimporter) for finder in sys.path_importer_cache.values())
     read: list[str] = []

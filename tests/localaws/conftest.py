@@ -16,7 +16,7 @@ from tests.localaws.support import Aws, World, fleet, make_world
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     home = tmp_path_factory.mktemp("localaws")
-    settings = Settings(home=home, starting_seconds=0.05, log_delay_seconds=0.4, api_delay_seconds=0, clock_rate=60)
+    settings = Settings(home=home, starting_seconds=0.05, log_delay_seconds=0.4, clock_rate=60)
     with server.running(settings) as record:
         yield Aws(record, home)
 

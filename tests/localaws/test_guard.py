@@ -29,7 +29,7 @@ from localaws import keys, server, state
 from localaws.guard import RefusedError, require_local_program, require_signature
 from localaws.keys import Keys
 from localaws.settings import Settings
-from tests.job.test_report_browser import FLAGS, PROGRAMS
+from tests.job.browsing import FLAGS, PROGRAMS
 from tests.localaws.support import REGION, TAG, Aws, World, fleet, step
 
 if TYPE_CHECKING:

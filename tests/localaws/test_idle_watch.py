@@ -17,7 +17,7 @@ import pytest
 
 from localaws.services.workflows import InvalidDefinition, TaskFailedError, check, evaluate, stretched
 from localaws.settings import ROOT
-from ops.terraform.binary import cli_config, find_mirror
+from ops.terraform.binary import find_mirror, render_cli_config
 from tests.infra import provider
 from tests.localaws.support import REGION, World, step, until
 
@@ -80,7 +80,7 @@ def watches(world: World, terraform: Path, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("watches")
     (folder / "idle").symlink_to(ROOT / "infra" / "modules" / "idle")
     (folder / "main.tf").write_text(MAIN)
-    (folder / "rc").write_text(cli_config(find_mirror()))
+    (folder / "rc").write_text(render_cli_config(find_mirror()))
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "TF_CLI_CONFIG_FILE": str(folder / "rc")}
     environ |= {"AWS_ENDPOINT_URL": world.aws.endpoint, **world.aws.keys.environment()}
     stays = provider.start(environ)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import boto3
 import psutil
@@ -130,6 +131,10 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "waitress.py").write_text("raise ImportError('waitress is broken')\n")
     with pytest.raises(DidNotStartError, match=r"server\.log ends with:(?s:.)*waitress is broken"):
         server.start(Settings(home=tmp_path / "home"))
+    monkeypatch.setattr(server.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        server.start(Settings(home=tmp_path / "home"))
+    assert caught.value.filename == str(tmp_path / "home")
 
 
 def test_a_profile_of_the_shell_that_is_not_configured_does_not_keep_it_from_starting(

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ops.aws.account import Account
-from ops.aws.studio import apps_of, find_domain, label
+from ops.aws.studio import describe_app, find_domain, list_apps
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.cost.leftovers import Lister
@@ -40,7 +40,7 @@ def domain(aws: Aws) -> Iterator[str]:
     domain = str(made["DomainId"])
     sagemaker.create_user_profile(DomainId=domain, UserProfileName="ana")
     yield domain
-    studio.close(sagemaker, domain, pause=0)
+    studio.close_domain(sagemaker, domain, pause=0)
     if sagemaker.list_user_profiles(DomainIdEquals=domain)["UserProfiles"]:
         sagemaker.delete_user_profile(DomainId=domain, UserProfileName="ana")
         sagemaker.delete_domain(DomainId=domain, RetentionPolicy={"HomeEfsFileSystem": "Delete"})
@@ -73,16 +73,16 @@ def test_a_user_with_a_space_and_a_space_with_an_app_cannot_go(aws: Aws, domain:
 def test_a_stopped_app_is_still_listed_and_its_space_stays(aws: Aws, domain: str) -> None:
     sagemaker = aws.client("sagemaker")
     open_notebook(aws, domain)
-    assert [label(app) for app in apps_of(sagemaker, domain)] == ["JupyterLab of mine (ml.t3.medium)"]
+    assert [describe_app(app) for app in list_apps(sagemaker, domain)] == ["JupyterLab of mine (ml.t3.medium)"]
     said: list[str] = []
-    assert studio.stop(sagemaker, domain, say=said.append, pause=0) == ["JupyterLab of mine (ml.t3.medium)"]
+    assert studio.stop_apps(sagemaker, domain, say=said.append, pause=0) == ["JupyterLab of mine (ml.t3.medium)"]
     assert said == ["waiting until SageMaker has stopped JupyterLab of mine (ml.t3.medium)"]
     assert [app["Status"] for app in sagemaker.list_apps(DomainIdEquals=domain)["Apps"]] == ["Deleted"]
-    assert studio.stop(sagemaker, domain, pause=0) == []
+    assert studio.stop_apps(sagemaker, domain, pause=0) == []
     assert [space["SpaceName"] for space in sagemaker.list_spaces(DomainIdEquals=domain)["Spaces"]] == ["mine"]
     # the same name again, as Studio's Run button does
     sagemaker.create_app(DomainId=domain, SpaceName="mine", AppType="JupyterLab", AppName="default", ResourceSpec=SMALL)
-    assert len(apps_of(sagemaker, domain)) == 1
+    assert len(list_apps(sagemaker, domain)) == 1
 
 
 def test_closing_leaves_what_can_be_deleted_and_another_domain_alone(aws: Aws, domain: str) -> None:
@@ -91,8 +91,8 @@ def test_closing_leaves_what_can_be_deleted_and_another_domain_alone(aws: Aws, d
     open_notebook(aws, domain, "second")
     assert find_domain(sagemaker, "fruits-prod") is None
     assert find_domain(sagemaker, "fruits-dev") == domain
-    assert studio.close(sagemaker, "d-other", pause=0) == []
-    assert sorted(studio.close(sagemaker, domain, pause=0)) == ["mine", "second"]
+    assert studio.close_domain(sagemaker, "d-other", pause=0) == []
+    assert sorted(studio.close_domain(sagemaker, domain, pause=0)) == ["mine", "second"]
     sagemaker.delete_user_profile(DomainId=domain, UserProfileName="ana")
     sagemaker.delete_domain(DomainId=domain)
 
@@ -116,15 +116,15 @@ def test_billing_says_what_runs_in_the_domain(aws: Aws, domain: str, monkeypatch
 def test_what_does_not_stop_is_named(aws: Aws, domain: str) -> None:
     open_notebook(aws, domain)
     with pytest.raises(OperatorError, match=r"^still running after 0 s: JupyterLab of mine .* Fix: make studio-stop"):
-        studio.stop(aws.client("sagemaker"), domain, patience=0, pause=0)
+        studio.stop_apps(aws.client("sagemaker"), domain, patience=0, pause=0)
 
 
 def test_the_way_in_is_for_a_user_that_is_there_and_short(aws: Aws, domain: str) -> None:
     sagemaker = aws.client("sagemaker")
-    address = urllib.parse.urlsplit(studio.presigned(sagemaker, domain, "ana"))
+    address = urllib.parse.urlsplit(studio.make_address(sagemaker, domain, "ana"))
     assert (address.hostname, address.path) == (f"{domain}.studio.eu-west-3.sagemaker.aws", "/auth")
     assert address.query.startswith("token=")
-    assert address.query != urllib.parse.urlsplit(studio.presigned(sagemaker, domain, "ana")).query
+    assert address.query != urllib.parse.urlsplit(studio.make_address(sagemaker, domain, "ana")).query
     for given, code in (({"UserProfileName": "bob"}, "ResourceNotFound"), ({"ExpiresInSeconds": 301}, None)):
         with pytest.raises(ClientError) as error:
             sagemaker.create_presigned_domain_url(**{"DomainId": domain, "UserProfileName": "ana"} | given)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.aws.sweep import SweepError, has_studio, sweep, vpcs_of
+from ops.aws.sweep import SweepError, find_vpcs, has_studio, sweep_network
 from tests.localaws.support import Aws, make_world
 
 pytestmark = pytest.mark.aws
@@ -30,12 +30,12 @@ def test_emrs_endpoint_and_its_own_groups_go_and_ours_stay(aws: Aws) -> None:
 
     ours = {name for name in groups() if not name.startswith("ElasticMapReduce-")}
     assert len(groups() - ours) == 3
-    swept = sweep(ec2, [world.vpc], pause=0.05)
+    swept = sweep_network(ec2, [world.vpc], pause=0.05)
     assert (len(swept.endpoints), len(swept.groups)) == (1, 3)
     assert groups() == ours
-    again = sweep(ec2, [world.vpc], pause=0.05)
+    again = sweep_network(ec2, [world.vpc], pause=0.05)
     assert (again.endpoints, again.groups) == ([], [])
-    assert sweep(ec2, []).endpoints == []
+    assert sweep_network(ec2, []).endpoints == []
     for group in world.groups:
         ec2.delete_security_group(GroupId=group)
     ec2.delete_subnet(SubnetId=world.subnet)
@@ -49,8 +49,8 @@ def test_the_vpc_is_found_by_project_and_environment(aws: Aws) -> None:
         tags = [{"Key": "Project", "Value": "fruits"}, {"Key": "Environment", "Value": env}]
         specification = [{"ResourceType": "vpc", "Tags": tags}]
         made[env] = ec2.create_vpc(CidrBlock="10.9.0.0/16", TagSpecifications=specification)["Vpc"]["VpcId"]
-    assert vpcs_of(ec2, "fruits", "two") == [made["two"]]
-    assert vpcs_of(ec2, "fruits", "three") == []
+    assert find_vpcs(ec2, "fruits", "two") == [made["two"]]
+    assert find_vpcs(ec2, "fruits", "three") == []
 
 
 def make_domain(aws: Aws, vpc: str, subnet: str, name: str) -> str:
@@ -73,9 +73,9 @@ def test_what_a_studio_domain_leaves_is_swept_once_its_home_folders_are_gone(aws
     efs = aws.client("efs")
     target = efs.describe_mount_targets(FileSystemId=home)["MountTargets"][0]["MountTargetId"]
     with pytest.raises(SweepError, match=r"security-group-for-inbound-nfs-d-\d+ is still in use.*file system"):
-        sweep(ec2, [world.vpc], wait_seconds=0, pause=0)
+        sweep_network(ec2, [world.vpc], wait_seconds=0, pause=0)
     efs.delete_mount_target(MountTargetId=target)
-    swept = sweep(ec2, [world.vpc], pause=0.05)
+    swept = sweep_network(ec2, [world.vpc], pause=0.05)
     assert len(swept.groups) == 2
     assert not has_studio(ec2, [world.vpc])
     for group in world.groups:
@@ -93,7 +93,7 @@ def test_a_domain_that_is_deleted_with_its_home_folders_leaves_two_groups(aws: A
     assert has_studio(ec2, [world.vpc])
     with pytest.raises(ClientError, match="has dependencies and cannot be deleted"):
         ec2.delete_vpc(VpcId=world.vpc)
-    assert len(sweep(ec2, [world.vpc], pause=0.05).groups) == 2
+    assert len(sweep_network(ec2, [world.vpc], pause=0.05).groups) == 2
 
 
 class Stubborn:
@@ -111,4 +111,4 @@ class Stubborn:
 
 def test_an_endpoint_that_does_not_go_is_told_with_the_cure() -> None:
     with pytest.raises(SweepError, match=r"vpce-1 is still being deleted after 0 s.*run make destroy again"):
-        sweep(Stubborn(), ["vpc-1"], wait_seconds=0, pause=0)
+        sweep_network(Stubborn(), ["vpc-1"], wait_seconds=0, pause=0)

@@ -27,7 +27,7 @@ from localaws.processes import find_processes
 from localaws.yarn import jars, plan
 from localaws.yarn.daemons import MARK, Yarn
 from localaws.yarn.errors import DaemonError, PortTakenError
-from localaws.yarn.plan import MASTER_PORTS, Machine, Plan
+from localaws.yarn.plan import MASTER_PORTS, ClusterPlan, Machine
 from tests.conftest import REPO
 from tests.localaws.on_yarn import JARS, OnYarn, needs_jars
 from tests.localaws.support import until
@@ -40,7 +40,9 @@ def make_yarn(folder: Path, network: str = "", **more: Any) -> Yarn:
     home = find_java_home()
     assert home is not None
     classpath = jars.build_classpath(jars.verify_jars(JARS, jars.read_own_pins()), find_pyspark() / "jars")
-    made = Plan(folder, network or plan.choose_network(), "ip-10-0-0-10.ec2.internal", passed_on=PASSED_ON, **more)
+    made = ClusterPlan(
+        folder, network or plan.choose_network(), "ip-10-0-0-10.ec2.internal", passed_on=PASSED_ON, **more
+    )
     return Yarn(made, java_home=home, classpath=classpath, environment={"PATH": os.environ["PATH"]})
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from localaws.java import find_java_home
 from localaws.yarn import jars, machine
-from localaws.yarn.errors import FetchError, JarsMissingError, WrongJarError, YarnError
+from localaws.yarn.errors import JarsError, JarsMissingError, WrongJarError, YarnError
 from localaws.yarn.jars import Pin
 from ops.cli import embedded
 from tests.conftest import SHARED
@@ -131,7 +131,7 @@ def test_one_command_fetches_the_pinned_jars_and_no_others(mirror: tuple[Path, P
     with pytest.raises(WrongJarError):
         fetch(tmp_path / "build" / "other", [other], settings, told)
     assert not (tmp_path / "build" / "other").exists(), "an unverified jar is not put there"
-    with pytest.raises(FetchError, match=r"(?s)Ivy said:.*quince.*Fix: .*IVY_SETTINGS=file$"):
+    with pytest.raises(JarsError, match=r"(?s)Ivy said:.*quince.*Fix: .*IVY_SETTINGS=file$"):
         fetch(tmp_path / "build" / "other", [Pin("com.example", "quince", "2.0", 1, "0" * 64)], settings, told)
 
 

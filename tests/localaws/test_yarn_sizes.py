@@ -10,11 +10,11 @@ import pytest
 from localaws.emr import hadoop, spark
 from localaws.emr.model import Instance
 from localaws.yarn import configuration
-from localaws.yarn.plan import Machine, Plan
+from localaws.yarn.plan import ClusterPlan, Machine
 from tests.conftest import REPO
 from tests.infra.test_prices_and_sizes import SIZES
 
-PLACE = hadoop.Place(
+PLACE = hadoop.SparkFiles(
     jars=Path("/spark/jars"),
     libraries=(Path("/spark/pyspark.zip"),),
     connector=(Path("/s3a.jar"),),
@@ -143,7 +143,7 @@ def test_labels_of_terraform_become_apaches() -> None:
     assert hadoop.has_labels(labelled)
     assert not hadoop.has_labels([])
 
-    plan = Plan(Path("/run"), "127.64.1", "ip-10-0-0-4", labels=hadoop.LABELS, site=site)
+    plan = ClusterPlan(Path("/run"), "127.64.1", "ip-10-0-0-4", labels=hadoop.LABELS, site=site)
     machine = Machine("ip-10-0-0-5", "127.64.1.11", 11712, 4, "SPOT")
     own = configuration.machine_site(configuration.yarn_site(plan, [machine], []), plan, machine)
     assert own["yarn.nodemanager.node-labels.provider.configured-node-partition"] == "SPOT"
@@ -154,7 +154,7 @@ def test_labels_of_terraform_become_apaches() -> None:
 def test_what_keeps_strangers_out_cannot_be_configured_away() -> None:
     opened = {"yarn.acl.enable": "false", "yarn.admin.acl": "*", "yarn.nodemanager.aux-services": "spark_shuffle"}
     queue = {"yarn.scheduler.capacity.root.acl_submit_applications": "*"}
-    plan = Plan(
+    plan = ClusterPlan(
         Path("/run"),
         "127.64.1",
         "ip-10-0-0-4",

@@ -46,18 +46,18 @@ REGION = "eu-west-3"
     ],
 )
 def test_an_address_says_what_a_log_is(key: str, kind: str, ids: dict[str, Any]) -> None:
-    found = layout.parse(key)
+    found = layout.parse_key(key)
     assert found.kind == kind
     assert {name: getattr(found, name) for name in ids} == ids
 
 
 def test_folders_are_where_parse_finds_them() -> None:
     """What the tools look for and what they recognise are the same thing."""
-    assert layout.parse(layout.step_folder("s-1ABCDEFGHIJKL") + "stderr.gz").step == "s-1ABCDEFGHIJKL"
-    assert layout.parse(layout.bootstrap_folder("i-0b22a22e", 2) + "stderr.gz").action == 2
-    assert layout.parse(layout.cause_folder("j-1ABCDEFGHIJKL") + "i-0b22a22e.json").kind == "cause"
+    assert layout.parse_key(layout.step_folder("s-1ABCDEFGHIJKL") + "stderr.gz").step == "s-1ABCDEFGHIJKL"
+    assert layout.parse_key(layout.bootstrap_folder("i-0b22a22e", 2) + "stderr.gz").action == 2
+    assert layout.parse_key(layout.cause_folder("j-1ABCDEFGHIJKL") + "i-0b22a22e.json").kind == "cause"
     application = "application_1732450000000_0012"
-    assert layout.parse(layout.application_folder(application) + "x/stderr.gz").application == application
+    assert layout.parse_key(layout.application_folder(application) + "x/stderr.gz").application == application
 
 
 def test_small_logs_are_kept_whole_whatever_their_name_says() -> None:
@@ -206,6 +206,6 @@ def test_a_connection_lost_while_reading_leaves_what_came(s3: Any) -> None:
         def get_object(self, **_: str) -> dict[str, Any]:
             return {"Body": StreamingBody(io.BytesIO(b"half of"), 1000)}
 
-    found = S3Logs(Half(), "s3://fruits-logs").read(layout.parse("x"))
+    found = S3Logs(Half(), "s3://fruits-logs").read(layout.parse_key("x"))
     assert found.text == "half of"
     assert found.problem.startswith("reading broke off: IncompleteReadError")

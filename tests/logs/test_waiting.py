@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.logs.waiting import explain
+from ops.logs.waiting import explain_wait
 from tests.conftest import SHARED
 
 REPORT = """26/11/27 14:00:04 INFO Client: Submitting application application_1795788536013_0019 to ResourceManager
@@ -62,14 +62,16 @@ RUNNING = "26/11/27 14:00:09 INFO Client: Application report for application_179
 )
 def test_yarns_reason_in_plain_words(said: str, plain: str) -> None:
     text = REPORT.format(said=said)
-    assert explain(text) == plain
-    assert explain(text + RUNNING) == "", "it has begun"
-    assert explain("\n".join(text.splitlines()[:-1])) == "", "a moment that every application goes through"
+    assert explain_wait(text) == plain
+    assert explain_wait(text + RUNNING) == "", "it has begun"
+    assert explain_wait("\n".join(text.splitlines()[:-1])) == "", "a moment that every application goes through"
 
 
 def test_a_log_without_a_report_tells_nothing() -> None:
-    assert explain("") == ""
-    assert explain("26/11/27 14:00:04 INFO Client: Submitting application application_1795788536013_0019 to …") == ""
+    assert explain_wait("") == ""
+    assert (
+        explain_wait("26/11/27 14:00:04 INFO Client: Submitting application application_1795788536013_0019 to …") == ""
+    )
 
 
 WAITS = SHARED / "cases" / "yarn" / "master-waits" / "tree"
@@ -78,4 +80,4 @@ WAITS = SHARED / "cases" / "yarn" / "master-waits" / "tree"
 @pytest.mark.skipif(not WAITS.is_dir(), reason="needs logs: ../shared/cases/yarn is not beside this checkout")
 def test_a_real_log_of_a_driver_that_waits_for_its_label() -> None:
     (log,) = Path(WAITS).rglob("steps/*/stderr")
-    assert explain(log.read_text()).startswith("there is no on-demand node for the driver")
+    assert explain_wait(log.read_text()).startswith("there is no on-demand node for the driver")

@@ -22,8 +22,8 @@ def shown(name: str, lines: int = 60) -> str:
     kept = FolderLogs(cluster)
     step = next((cluster / "steps").iterdir()).name
     out = io.StringIO()
-    view = logs.Shown(Console(file=out, width=500), lines)
-    for log in logs.by_telling(logs.wanted(kept, step)):
+    view = logs.LogPrinter(Console(file=out, width=500), lines)
+    for log in logs.sort_by_telling(logs.list_telling_logs(kept, step)):
         view.show(kept, log, time.time())
     return out.getvalue()
 
@@ -47,7 +47,7 @@ def test_of_real_drivers_neither_yarns_words_nor_empty_ones_are_the_programs_own
     """Of each driver that ran on a real YARN: a log of theirs is mostly diagnostics and commands of executors."""
     count = 0
     for path in CORPUS.glob("yarn-*/tree/j-*/containers/*/*_000001/std*.gz"):
-        own = words.own_words(gzip.decompress(path.read_bytes()).decode(errors="replace"))
+        own = words.extract_own_words(gzip.decompress(path.read_bytes()).decode(errors="replace"))
         assert not re.search(r"^[).\]]+$", own, re.M), path
         for noise in ("Container id:", "Exit code:", "YARN executor launch context", "{{JAVA_HOME}}", "\n\n\n"):
             assert noise not in own, path
@@ -66,5 +66,5 @@ def test_a_fold_keeps_every_other_line() -> None:
     for name in ("yarn-one-node-lost", "yarn-worker-segv", "python-exception"):
         for log in (kept := FolderLogs(CORPUS / name / "tree")).list():
             text = kept.read(log).text
-            left = [line for line in words.fold(text).split("\n") if not line.endswith("of the shutdown ...]")]
+            left = [line for line in words.fold_shutdown(text).split("\n") if not line.endswith("of the shutdown ...]")]
             assert left == [line for line in text.split("\n") if not words._is_shutdown(line)]

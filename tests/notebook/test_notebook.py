@@ -22,7 +22,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from PIL import Image
 
-from ops.job.notebook import BESIDE, NOTEBOOK, SOURCE, ZIP, bundle, cells, notebook, outputs_of
+from ops.job.notebook import BESIDE, NOTEBOOK, SOURCE, ZIP, make_bundle, make_notebook, read_cell_outputs, split_cells
 from ops.job.package import job_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +30,7 @@ TEXT = SOURCE.read_text(encoding="utf-8")
 
 
 def code() -> list[str]:
-    return [text for kind, text in cells(TEXT) if kind == "code"]
+    return [text for kind, text in split_cells(TEXT) if kind == "code"]
 
 
 # ------------------------------------------------------------------------------------------------------- what git holds
@@ -38,8 +38,8 @@ def code() -> list[str]:
 
 def test_the_notebook_in_git_is_its_source_with_the_outputs_of_a_run() -> None:
     held = NOTEBOOK.read_text(encoding="utf-8")
-    outputs = outputs_of(held)
-    assert held == notebook(TEXT, outputs), "make notebook writes it anew"
+    outputs = read_cell_outputs(held)
+    assert held == make_notebook(TEXT, outputs), "make notebook writes it anew"
     parsed = nbformat.reads(held, as_version=4)
     nbformat.validate(parsed)
     assert parsed.metadata.kernelspec.name == "python3"
@@ -56,15 +56,15 @@ def test_the_notebook_in_git_is_its_source_with_the_outputs_of_a_run() -> None:
 
 def test_a_changed_cell_loses_its_outputs_and_no_other_does() -> None:
     source = "# %%\nprint(1)\n# %%\nprint(2)\n"
-    first = notebook(source)
-    run = {name: {"execution_count": 7, "outputs": []} for name in outputs_of(first)}
-    counts = [c["execution_count"] for c in json.loads(notebook(source.replace("(2)", "(3)"), run))["cells"]]
+    first = make_notebook(source)
+    run = {name: {"execution_count": 7, "outputs": []} for name in read_cell_outputs(first)}
+    counts = [c["execution_count"] for c in json.loads(make_notebook(source.replace("(2)", "(3)"), run))["cells"]]
     assert counts == [7, None]
 
 
 def test_its_headings_are_english_and_french() -> None:
     headings = [
-        line for kind, text in cells(TEXT) if kind == "markdown" for line in text.splitlines() if line[:1] == "#"
+        line for kind, text in split_cells(TEXT) if kind == "markdown" for line in text.splitlines() if line[:1] == "#"
     ]
     assert len(headings) == 10
     for heading in headings:
@@ -75,7 +75,7 @@ def test_its_headings_are_english_and_french() -> None:
 
 def test_every_text_cell_is_english_and_french() -> None:
     """French stands in italics below the English, or in headings and tables beside it."""
-    texts = [text for kind, text in cells(TEXT) if kind == "markdown"]
+    texts = [text for kind, text in split_cells(TEXT) if kind == "markdown"]
     french = re.compile(r"^\*[^*]*\b(le|la|les|une?|des|est|et)\b", re.MULTILINE)
     assert [text.splitlines()[0] for text in texts if not french.search(text)] == []
 
@@ -108,8 +108,8 @@ def test_it_installs_the_versions_of_the_nodes() -> None:
 
 
 def test_the_zip_holds_the_job_and_the_sample_and_is_reproducible() -> None:
-    data = bundle()
-    assert data == bundle()
+    data = make_bundle()
+    assert data == make_bundle()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert sorted(archive.namelist()) == sorted([*job_files(), *BESIDE])
 
@@ -133,10 +133,10 @@ def test_the_first_cell_finds_the_code(tmp_path: Path, place: str) -> None:
         (tmp_path / "here" / "jobs").symlink_to(ROOT / "jobs")
         (tmp_path / "here" / "sample").symlink_to(ROOT / "sample")
     elif place == "zip":
-        (here / ZIP).write_bytes(bundle())
+        (here / ZIP).write_bytes(make_bundle())
     elif place == "kaggle":
         mounted = tmp_path / "input" / "fruits-code"
-        with zipfile.ZipFile(io.BytesIO(bundle())) as archive:
+        with zipfile.ZipFile(io.BytesIO(make_bundle())) as archive:
             archive.extractall(mounted)
         cell = cell.replace("/kaggle/input", str(tmp_path / "input"))
     program = f"{cell}\nfrom sample.draw import draw_sample\nimport fruits.pipeline\nprint('found')\n"
@@ -189,7 +189,7 @@ def test_what_is_missing_is_installed_and_only_that(tmp_path: Path) -> None:
         "importlib.util.find_spec = lambda name, *a: None if name in ('openvino', 'bokeh') else find(name, *a)\n"
         "subprocess.run = lambda command, **k: asked.append(command)\n"
     )
-    (tmp_path / ZIP).write_bytes(bundle())
+    (tmp_path / ZIP).write_bytes(make_bundle())
     done = subprocess.run(
         [sys.executable, "-c", f"{hide}{code()[0]}\nprint(asked)"],
         cwd=tmp_path,
@@ -233,7 +233,7 @@ def test_it_runs_from_top_to_bottom(tmp_path: Path, place: str) -> None:
     here = {"zip": tmp_path / "here", "its own folder": NOTEBOOK.parent, "the clone's root": ROOT}[place]
     if place == "zip":
         here.mkdir()
-        (here / ZIP).write_bytes(bundle())
+        (here / ZIP).write_bytes(make_bundle())
     environment = {
         "PYTHONPATH": "",
         "HOME": str(tmp_path / "home"),

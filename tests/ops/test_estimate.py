@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ops.cost.estimate import Estimate, as_json, estimate, lines
+from ops.cost.estimate import Estimate, as_json, estimate_cost, render_lines
 from ops.cost.money import NOT_COUNTED, Currency
 from ops.cost.speed import Speed
 from ops.plan import pricing
@@ -58,7 +58,7 @@ def planned(*, task: str = "SPOT", task_units: int = 8, idle: int | None = 1800)
 
 
 def told(plan: dict[str, Any], images: float | None = 3000, book: Book = OWN) -> Estimate:
-    found = estimate(plan, env="dev", region=REGION, speed=SPEED, images=images, book=book)
+    found = estimate_cost(plan, env="dev", region=REGION, speed=SPEED, images=images, book=book)
     assert found is not None
     return found
 
@@ -114,7 +114,7 @@ def test_emrs_own_endpoint_is_marked_whatever_its_price() -> None:
 def test_no_cluster_no_price_and_no_run_without_images() -> None:
     plan = planned()
     plan["planned_values"]["root_module"]["resources"] = []
-    assert estimate(plan, env="dev", region=REGION, speed=SPEED, images=1, book=OWN) is None
+    assert estimate_cost(plan, env="dev", region=REGION, speed=SPEED, images=1, book=OWN) is None
     assert told(planned(), images=None).run is None
     assert "run" not in as_json(told(planned(), images=None), EURO)
 
@@ -144,7 +144,7 @@ def test_the_days_of_the_prices_in_use(plan: dict[str, Any], dates: str) -> None
 
 
 def test_what_make_cost_prints() -> None:
-    assert lines(told(planned()), EURO, date(2026, 11, 27)) == [
+    assert render_lines(told(planned()), EURO, date(2026, 11, 27)) == [
         f"an hour of ENV=dev in {REGION}, at most, USD (~ is inferred, not read)",
         "                             nodes  on demand     Spot  EMR fee  volumes  together",
         "  primary on demand              1       0.20    ~0.08     0.05     0.01      0.26",
@@ -168,7 +168,7 @@ def test_what_make_cost_prints() -> None:
 
 
 def test_what_is_not_on_spot_has_no_other_price() -> None:
-    said = lines(replace(told(planned(task="ON_DEMAND")), speed=Speed(D(5), "a run", inferred=False)), EURO)
+    said = render_lines(replace(told(planned(task="ON_DEMAND")), speed=Speed(D(5), "a run", inferred=False)), EURO)
     assert "without Spot capacity" not in "".join(said)
     assert "  task on demand                 2      ~0.20    ~0.08    ~0.04     0.02     ~0.26" in said
     assert "  speed: 5.0 images/s per vCPU (a run)" in said
@@ -220,7 +220,7 @@ def test_what_a_program_is_told() -> None:
 
 def test_marks_follow_each_price() -> None:
     unread = {name: replace(one, as_of=INFERRED) for name, one in SERVICES.items()}
-    said = lines(told(planned(), book=replace(OWN, services=unread)), EURO)
+    said = render_lines(told(planned(), book=replace(OWN, services=unread)), EURO)
     assert "  primary on demand              1       0.20    ~0.08     0.05    ~0.01     ~0.26" in said
     assert any(line.startswith("  1 interface endpoint") and line.endswith("~0.01") for line in said)
 
@@ -247,6 +247,6 @@ def test_prices_older_than_a_year_are_said_and_the_watch_lengthens_the_wait() ->
     run = told(watched).run
     assert run is not None
     assert run.idle_minutes == 35
-    said = lines(told(planned()), EURO, date(2027, 10, 3))
+    said = render_lines(told(planned()), EURO, date(2027, 10, 3))
     old = "prices of 2026-10-01, 2026-10-02 are older than 12 months. Fix: make prices ENV=dev renews them."
     assert said[-2:] == [old, NOT_COUNTED]

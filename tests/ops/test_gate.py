@@ -133,6 +133,6 @@ def test_the_server_behind_takes_only_the_gates_certificate(entrance: Gate, iden
 
 def test_the_files_are_their_owners_and_no_secret_is_in_a_command_line(identity: Identity, tmp_path: Path) -> None:
     assert stat.S_IMODE(identity.pem.parent.stat().st_mode) == 0o700
-    settings = ui.history_settings(tmp_path, identity)
+    settings = ui.make_history_settings(tmp_path, identity)
     assert settings["spark.ssl.historyServer.needClientAuth"] == "true"
     assert settings["spark.ssl.historyServer.keyStorePassword"] == identity.password

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 
 from ops.ci import github
-from ops.ci.github import BOT, GitHubError, Repository, comment, issue
+from ops.ci.github import BOT, GitHubError, Repository, write_comment, write_issue
 
 MARKER = "<!-- fruits-plan-report dev -->"
 
@@ -80,8 +80,8 @@ def forge() -> Iterator[tuple[Forge, Repository]]:
 
 def test_second_report_updates_the_comment(forge: tuple[Forge, Repository]) -> None:
     kept, repository = forge
-    assert comment(repository, 7, f"one\n{MARKER}", MARKER) == "created"
-    assert comment(repository, 7, f"two\n{MARKER}", MARKER) == "updated"
+    assert write_comment(repository, 7, f"one\n{MARKER}", MARKER) == "created"
+    assert write_comment(repository, 7, f"two\n{MARKER}", MARKER) == "updated"
     assert [one["body"] for one in kept.comments] == [f"two\n{MARKER}"]
     assert kept.calls[0] == ("GET", "/repos/octocat/fruits/issues/7/comments")
 
@@ -89,15 +89,15 @@ def test_second_report_updates_the_comment(forge: tuple[Forge, Repository]) -> N
 def test_comment_is_found_behind_a_hundred_others(forge: tuple[Forge, Repository]) -> None:
     kept, repository = forge
     kept.comments += [{"id": n, "body": "talk", "user": {"login": "octocat"}} for n in range(1, 131)]
-    comment(repository, 7, f"one\n{MARKER}", MARKER)
-    assert comment(repository, 7, f"two\n{MARKER}", MARKER) == "updated"
+    write_comment(repository, 7, f"one\n{MARKER}", MARKER)
+    assert write_comment(repository, 7, f"two\n{MARKER}", MARKER) == "updated"
     assert len(kept.comments) == 131
 
 
 def test_marker_in_somebody_elses_comment_is_left_alone(forge: tuple[Forge, Repository]) -> None:
     kept, repository = forge
     kept.comments.append({"id": 1, "body": f"mine {MARKER}", "user": {"login": "stranger"}})
-    assert comment(repository, 7, f"one\n{MARKER}", MARKER) == "created"
+    assert write_comment(repository, 7, f"one\n{MARKER}", MARKER) == "created"
     assert kept.comments[0]["body"] == f"mine {MARKER}"
 
 
@@ -105,20 +105,20 @@ def test_environments_have_a_comment_each(forge: tuple[Forge, Repository]) -> No
     kept, repository = forge
     for env in ("dev", "prod", "dev"):
         marker = f"<!-- fruits-plan-report {env} -->"
-        comment(repository, 7, f"{env}\n{marker}", marker)
+        write_comment(repository, 7, f"{env}\n{marker}", marker)
     assert len(kept.comments) == 2
 
 
 def test_findings_share_one_issue_which_closes(forge: tuple[Forge, Repository]) -> None:
     kept, repository = forge
     marker = "<!-- fruits-drift dev -->"
-    assert issue(repository, "t", f"nothing {marker}", marker, found=False) == "nothing to say"
-    assert issue(repository, "t", f"a {marker}", marker, found=True) == "opened"
-    assert issue(repository, "t", f"b {marker}", marker, found=True) == "updated"
+    assert write_issue(repository, "t", f"nothing {marker}", marker, is_needed=False) == "nothing to say"
+    assert write_issue(repository, "t", f"a {marker}", marker, is_needed=True) == "opened"
+    assert write_issue(repository, "t", f"b {marker}", marker, is_needed=True) == "updated"
     assert [(one["state"], one["body"]) for one in kept.issues] == [("open", f"b {marker}")]
-    assert issue(repository, "t", f"c {marker}", marker, found=False) == "closed"
+    assert write_issue(repository, "t", f"c {marker}", marker, is_needed=False) == "closed"
     assert kept.issues[0]["state"] == "closed"
-    assert issue(repository, "t", f"d {marker}", marker, found=True) == "opened"  # a closed one stays closed
+    assert write_issue(repository, "t", f"d {marker}", marker, is_needed=True) == "opened"  # a closed one stays closed
     assert len(kept.issues) == 2
 
 
@@ -126,7 +126,7 @@ def test_pull_request_is_no_issue(forge: tuple[Forge, Repository]) -> None:
     kept, repository = forge
     marker = "<!-- fruits-drift dev -->"
     kept.issues.append({"number": 1, "state": "open", "body": marker, "user": {"login": BOT}, "pull_request": {}})
-    assert issue(repository, "t", marker, marker, found=True) == "opened"
+    assert write_issue(repository, "t", marker, marker, is_needed=True) == "opened"
     assert kept.issues[0]["body"] == marker
 
 
@@ -134,7 +134,7 @@ def test_refusal_says_to_what(forge: tuple[Forge, Repository]) -> None:
     kept, repository = forge
     kept.refuse = 403
     with pytest.raises(GitHubError, match=r"^GitHub answered 403 to GET issues/7/comments.*Resource not accessible"):
-        comment(repository, 7, MARKER, MARKER)
+        write_comment(repository, 7, MARKER, MARKER)
 
 
 def test_as_the_workflow_types_it(

@@ -14,7 +14,7 @@ from ops.aws.account import Account
 from ops.aws.inventory import Inventory
 from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.target import Target
-from ops.cost import bills
+from ops.cost import upkeep
 from ops.cost.leftovers import Lister, list_running_costs
 from ops.prices import table as prices
 
@@ -92,7 +92,7 @@ def test_an_inventory_is_of_one_environment_and_leaves_out_what_is_gone(account:
 def test_billing_and_the_last_line_count_the_same_network(account: Account) -> None:
     furnish("prod")
     dev, lister = furnish("dev"), Lister(account, prices.table())
-    hourly = bills.network_of(account)
+    hourly = upkeep.price_network(account)
     assert sorted(name.rpartition(" ")[2] for name in hourly) == sorted(
         [*dev["interface endpoints"], *dev["NAT gateways"]]
     )
@@ -130,4 +130,4 @@ def test_a_cluster_of_terraforms_is_ended_by_its_own_command(account: Account, k
 
 def test_an_empty_account_holds_nothing(account: Account) -> None:
     assert not any(Inventory(account).names().values())
-    assert bills.network_of(account) == {}
+    assert upkeep.price_network(account) == {}

@@ -20,10 +20,10 @@ from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
 from ops.aws.account import Account, NotAppliedError
-from ops.cost import bill, bills, ledger
+from ops.cost import ledger, period, upkeep
 from ops.cost.money import read_currency
 from ops.prices import table as prices
-from ops.prices.table import INFERRED, Book, Instance, Service, UnknownPriceError
+from ops.prices.table import INFERRED, Book, InstancePrice, Service, UnknownPriceError
 from ops.terraform.workspace import Target
 
 REGION = "eu-west-3"
@@ -35,9 +35,9 @@ def at(seconds: float) -> datetime:
     return ZERO + timedelta(seconds=seconds)
 
 
-def kind(name: str, ec2: str, emr: str, spot: str, **dates: str) -> Instance:
+def kind(name: str, ec2: str, emr: str, spot: str, **dates: str) -> InstancePrice:
     days = {"ec2_as_of": "2026-10-01", "emr_as_of": "2026-10-02", "spot_as_of": "2026-10-03", **dates}
-    return Instance(
+    return InstancePrice(
         region=REGION, type=name, vcpu=4, memory_gib=16, architecture="x86_64",
         ec2=D(ec2), emr=D(emr), spot=D(spot), **days,
     )  # fmt: skip
@@ -212,7 +212,7 @@ def own_prices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nodes_bear_their_price_in_the_market_they_were_bought_in() -> None:
-    primary, core, task = bill.nodes(REGION, [NEVER_HAD, PRIMARY, CORE, TASK], FLEETS, CLUSTER, BOOK)
+    primary, core, task = period.price_nodes(REGION, [NEVER_HAD, PRIMARY, CORE, TASK], FLEETS, CLUSTER, BOOK)
     assert (primary.id, primary.role, primary.type, primary.market) == ("i-m", "primary", "m5.xlarge", "ON_DEMAND")
     assert (core.role, task.role, task.market) == ("core", "task", "SPOT")
     assert (primary.ec2, primary.emr, primary.ebs) == (D("0.20"), D("0.05"), D("0.005"))  # 40 + 10 GiB
@@ -225,54 +225,54 @@ def test_nodes_bear_their_price_in_the_market_they_were_bought_in() -> None:
 def test_what_is_inferred_is_what_the_market_uses() -> None:
     book = replace(BOOK, services={**BOOK.services, (REGION, "ebs_gp3"): Service(D("0.073"), INFERRED)})
     task_on_demand = {**TASK, "Market": "ON_DEMAND"}
-    found = bill.nodes(REGION, [PRIMARY, TASK, task_on_demand], FLEETS, CLUSTER, BOOK)
+    found = period.price_nodes(REGION, [PRIMARY, TASK, task_on_demand], FLEETS, CLUSTER, BOOK)
     # m5's Spot price is inferred and nobody uses it; of c5's, EC2 means the price of the market
     assert [node.inferred for node in found] == [frozenset(), frozenset({"ec2", "emr"}), frozenset({"ec2", "emr"})]
-    assert bill.nodes(REGION, [PRIMARY], FLEETS, CLUSTER, book)[0].inferred == {"ebs"}
+    assert period.price_nodes(REGION, [PRIMARY], FLEETS, CLUSTER, book)[0].inferred == {"ebs"}
     spot = {**PRIMARY, "Market": "SPOT"}
-    assert bill.nodes(REGION, [spot], FLEETS, CLUSTER, BOOK)[0].inferred == {"ec2"}
+    assert period.price_nodes(REGION, [spot], FLEETS, CLUSTER, BOOK)[0].inferred == {"ec2"}
 
 
 def test_a_cluster_that_does_not_say_its_root_volume_has_emrs_15_gib() -> None:
-    sizes = bill.volumes_gib({}, FLEETS)
+    sizes = period.sum_volumes({}, FLEETS)
     assert sizes == {("if-M", "m5.xlarge"): 25, ("if-C", "m5.xlarge"): 75, ("if-T", "c5.xlarge"): 15}
 
 
 def test_a_type_without_a_price_is_said() -> None:
     with pytest.raises(UnknownPriceError, match=r"no price is known for x9\.large in eu-west-3"):
-        bill.nodes(REGION, [{**PRIMARY, "InstanceType": "x9.large"}], FLEETS, CLUSTER, BOOK)
+        period.price_nodes(REGION, [{**PRIMARY, "InstanceType": "x9.large"}], FLEETS, CLUSTER, BOOK)
 
 
 @pytest.mark.parametrize(("moment", "seconds"), [(599, 0), (600, 0), (601, 60), (700, 100), (1500, 900), (9999, 900)])
 def test_seconds_on_the_bill(moment: float, seconds: int) -> None:
-    (task,) = bill.nodes(REGION, [TASK], FLEETS, CLUSTER, BOOK)
+    (task,) = period.price_nodes(REGION, [TASK], FLEETS, CLUSTER, BOOK)
     assert task.billed(at(moment)) == seconds
     assert replace(task, end=None).billed(at(9999)) == 9399
 
 
 def test_steps_bear_the_time_since_the_step_before() -> None:
-    nodes = bill.nodes(REGION, [PRIMARY, CORE, TASK], FLEETS, CLUSTER, BOOK)
-    assert bill.period_of("s-1", STEPS, nodes) == bill.Span(at(0), at(1000))
-    assert bill.period_of("s-2", STEPS, nodes) == bill.Span(at(1000), at(2200))
-    assert bill.period_of("s-1", STEPS, []) == bill.Span(at(1000), at(1000))
+    nodes = period.price_nodes(REGION, [PRIMARY, CORE, TASK], FLEETS, CLUSTER, BOOK)
+    assert period.find_period("s-1", STEPS, nodes) == period.Span(at(0), at(1000))
+    assert period.find_period("s-2", STEPS, nodes) == period.Span(at(1000), at(2200))
+    assert period.find_period("s-1", STEPS, []) == period.Span(at(1000), at(1000))
     twin = step("s-3", "COMPLETED", StartDateTime=at(1500), EndDateTime=at(2200))
-    assert bill.period_of("s-3", [*STEPS, twin], nodes) == bill.Span(at(2200), at(2200))
+    assert period.find_period("s-3", [*STEPS, twin], nodes) == period.Span(at(2200), at(2200))
 
 
 def test_when_a_cluster_worked() -> None:
     running = step("s-4", "RUNNING", StartDateTime=at(2300))
     later = step("s-5", "RUNNING", StartDateTime=at(2500))
-    assert bill.spans_of_steps([*STEPS, running, later], at(2400)) == [
-        bill.Span(at(1000), at(2200)),
-        bill.Span(at(400), at(1000)),
-        bill.Span(at(2300), at(2400)),
+    assert period.list_spans([*STEPS, running, later], at(2400)) == [
+        period.Span(at(1000), at(2200)),
+        period.Span(at(400), at(1000)),
+        period.Span(at(2300), at(2400)),
     ]
-    assert bill.spans_of_steps(STEPS[1:2], at(1600)) == [bill.Span(at(1000), at(1600))]
+    assert period.list_spans(STEPS[1:2], at(1600)) == [period.Span(at(1000), at(1600))]
 
 
 def test_the_record_of_a_step() -> None:
     summary = {"model": "m", "images_in": 300, "images_featurized_now": 250, "images_per_second": 4.5, "slots": 2}
-    record = ledger.of_step(account(), "j-1", "s-1", summary, BOOK)
+    record = ledger.record_step(account(), "j-1", "s-1", summary, BOOK)
     assert record == {
         "schema": 1,
         "env": "dev",
@@ -301,23 +301,23 @@ def test_the_record_of_a_step() -> None:
         "images_per_second": 4.5,
         "slots": 2,
     }
-    empty = ledger.of_step(account(), "j-1", "s-1", {**summary, "images_in": 0}, BOOK)
+    empty = ledger.record_step(account(), "j-1", "s-1", {**summary, "images_in": 0}, BOOK)
     assert empty is not None
     assert empty["usd_per_1000_images"] is None
 
 
 def test_a_step_without_an_end_has_no_record() -> None:
     running = [step("s-1", "RUNNING", StartDateTime=at(400))]
-    assert ledger.of_step(account(steps=running), "j-1", "s-1", {"images_in": 1}, BOOK) is None
-    assert ledger.of_step(account(), "j-1", "s-9", {"images_in": 1}, BOOK) is None
+    assert ledger.record_step(account(steps=running), "j-1", "s-1", {"images_in": 1}, BOOK) is None
+    assert ledger.record_step(account(), "j-1", "s-9", {"images_in": 1}, BOOK) is None
 
 
 def test_what_no_step_bears_is_the_whole_less_what_the_steps_bear() -> None:
     over = account(instances=[ended(PRIMARY, 3600), ended(CORE, 3600), TASK])
-    first = ledger.of_step(over, "j-1", "s-1", {"images_in": 300}, BOOK)
+    first = ledger.record_step(over, "j-1", "s-1", {"images_in": 300}, BOOK)
     assert first is not None
     strangers = [{**first, "cluster_id": "j-2"}, {**first, "step_id": None}]
-    rest = ledger.of_rest(over, "j-1", [strangers[0], first, strangers[1]], BOOK)
+    rest = ledger.record_rest(over, "j-1", [strangers[0], first, strangers[1]], BOOK)
     assert rest["step_id"] is None
     assert (rest["from"], rest["to"]) == ("2026-11-24T09:00:00+00:00", "2026-11-24T10:00:00+00:00")
     assert rest["usd"] == {
@@ -330,9 +330,9 @@ def test_what_no_step_bears_is_the_whole_less_what_the_steps_bear() -> None:
     }
     assert rest["seconds"] == {"bootstrap": 0.0, "work": 1200.0, "idle": 1400.0}
     assert rest["inferred"] == ["ec2", "emr"]
-    second = ledger.of_step(over, "j-1", "s-2", {"images_in": 300}, BOOK)
+    second = ledger.record_step(over, "j-1", "s-2", {"images_in": 300}, BOOK)
     assert second is not None
-    both = ledger.of_rest(over, "j-1", [first, second], BOOK)
+    both = ledger.record_rest(over, "j-1", [first, second], BOOK)
     # 1,400 s of two nodes after the second step
     assert abs(D(both["usd"]["total"]) - D("0.515") * 1400 / 3600) < D("0.000003")
 
@@ -367,37 +367,37 @@ def test_records_are_kept_once_and_read_the_oldest_first() -> None:
         {"cluster_id": "j-1", "step_id": "s-1", "to": "2026-11-01", "usd": {"total": "0.10"}},
         {"cluster_id": "j-0", "step_id": "s-7", "to": "2026-11-02", "usd": {"total": "0.20"}},
     ]
-    assert all(ledger.write(bucket, "b", record) for record in records)
+    assert all(ledger.write_record(bucket, "b", record) for record in records)
     assert set(bucket.held) == {"ledger/j-1/end.json", "ledger/j-1/s-1.json", "ledger/j-0/s-7.json"}
     bucket.held["ledger/notes.txt"] = b"not a record"
-    assert [ledger.key_of(record) for record in ledger.read(bucket, "b")] == [
+    assert [ledger.make_key(record) for record in ledger.read_ledger(bucket, "b")] == [
         "ledger/j-1/s-1.json",
         "ledger/j-0/s-7.json",
         "ledger/j-1/end.json",
     ]
-    assert ledger.total(ledger.read(bucket, "b")) == D("0.60")
+    assert ledger.sum_records(ledger.read_ledger(bucket, "b")) == D("0.60")
 
 
 @pytest.mark.parametrize("code", ["PreconditionFailed", "ConditionalRequestConflict"])
 def test_a_second_record_is_refused_and_the_first_stays(code: str) -> None:
     bucket = Bucket(code)
     record = {"cluster_id": "j-1", "step_id": "s-1", "to": "x", "usd": {"total": "1"}}
-    assert ledger.write(bucket, "b", record)
-    assert not ledger.write(bucket, "b", {**record, "usd": {"total": "2"}})
+    assert ledger.write_record(bucket, "b", record)
+    assert not ledger.write_record(bucket, "b", {**record, "usd": {"total": "2"}})
     assert json.loads(bucket.held["ledger/j-1/s-1.json"])["usd"] == {"total": "1"}
 
 
 def test_another_refusal_is_not_taken_for_a_record_that_is_there() -> None:
     bucket = Bucket("AccessDenied")
     record = {"cluster_id": "j-1", "step_id": "s-1", "to": "x", "usd": {"total": "1"}}
-    ledger.write(bucket, "b", record)
+    ledger.write_record(bucket, "b", record)
     with pytest.raises(ClientError, match="AccessDenied"):
-        ledger.write(bucket, "b", record)
+        ledger.write_record(bucket, "b", record)
 
 
 def test_a_cluster_as_emr_tells_it() -> None:
-    found = bills.cluster_of(account(), at(3600))
-    assert found == bills.Cluster(
+    found = upkeep.read_cluster(account(), at(3600))
+    assert found == upkeep.ClusterUpkeep(
         id="j-1",
         state="WAITING",
         reason="Cluster ready to run steps.",
@@ -420,7 +420,7 @@ def test_a_cluster_that_ended_bills_nothing_and_cost_what_it_did() -> None:
         "Status": {"State": "TERMINATED", "Timeline": {"CreationDateTime": at(0), "ReadyDateTime": at(390)}},
     }
     asked = account(cluster=gone, instances=[ended(PRIMARY, 1800), ended(CORE, 3600), TASK])
-    found = bills.cluster_of(asked, at(99999))
+    found = upkeep.read_cluster(asked, at(99999))
     assert found is not None
     assert (found.live, found.reason, found.nodes, found.usd_hour) == (False, "", {}, 0)
     assert (found.idle_since, found.ends_idle) == (None, None)
@@ -430,64 +430,64 @@ def test_a_cluster_that_ended_bills_nothing_and_cost_what_it_did() -> None:
 
 def test_a_cluster_without_nodes_yet_and_without_a_policy() -> None:
     young = {"Id": "j-1", "Status": {"State": "STARTING", "Timeline": {"CreationDateTime": at(0)}}}
-    found = bills.cluster_of(account(cluster=young, instances=[NEVER_HAD], steps=[], policy={}), at(30))
+    found = upkeep.read_cluster(account(cluster=young, instances=[NEVER_HAD], steps=[], policy={}), at(30))
     assert found is not None
     assert (found.usd_hour, found.usd_so_far, found.nodes, found.ends_idle) == (0, None, {}, None)
-    ready = bills.cluster_of(account(steps=[], policy={}), at(3600))
+    ready = upkeep.read_cluster(account(steps=[], policy={}), at(3600))
     assert ready is not None
     assert (ready.idle_since, ready.ends_idle) == (at(390), None)
 
 
 def test_a_cluster_at_work_is_not_idle() -> None:
-    found = bills.cluster_of(account(steps=[*STEPS, step("s-4", "RUNNING", StartDateTime=at(2300))]), at(3600))
+    found = upkeep.read_cluster(account(steps=[*STEPS, step("s-4", "RUNNING", StartDateTime=at(2300))]), at(3600))
     assert found is not None
     assert (found.idle_since, found.ends_idle) == (None, None)
 
 
 def test_a_cluster_of_an_unknown_price_is_told_without_one() -> None:
-    found = bills.cluster_of(account(instances=[{**PRIMARY, "InstanceType": "x9.large"}]), at(3600))
+    found = upkeep.read_cluster(account(instances=[{**PRIMARY, "InstanceType": "x9.large"}]), at(3600))
     assert found is not None
     assert (found.usd_hour, found.usd_so_far, found.nodes) == (None, None, {})
     assert found.idle_since == at(2200), "its steps are asked for all the same"
 
 
 def test_no_stack_no_cluster() -> None:
-    assert bills.cluster_of(account(applied=False), at(0)) is None
+    assert upkeep.read_cluster(account(applied=False), at(0)) is None
 
 
 def test_what_bills_in_the_network() -> None:
-    assert bills.network_of(account()) == {
+    assert upkeep.price_network(account()) == {
         "endpoint elasticmapreduce vpce-1": D("0.022"),  # in two zones
         "endpoint ssm vpce-5": D("0.011"),
         "NAT gateway nat-0": D("0.050"),
         "NAT gateway nat-2": D("0.050"),
     }
-    assert bills.network_of(account(vpcs={"Vpcs": []})) == {}
+    assert upkeep.price_network(account(vpcs={"Vpcs": []})) == {}
 
 
 def test_the_last_line_of_a_command() -> None:
     # nodes 0.515 + network 0.133
-    assert bills.describe_bills(bills.read_bills(account(), at(3600))) == (
+    assert upkeep.describe_upkeep(upkeep.read_upkeep(account(), at(3600))) == (
         "STILL BILLING: the cluster j-1 (WAITING), 0.65 USD an hour before tax, until make destroy; "
         "about 2026-11-24 10:06 UTC when nothing is submitted; 2026-11-24 21:00 UTC at the latest; "
         "what lies in fruits-data, fruits-logs by the month, until make purge"
     )
     ended_ = {**CLUSTER, "Status": {**CLUSTER["Status"], "State": "TERMINATED"}}
-    assert bills.describe_bills(bills.read_bills(account(cluster=ended_), at(3600))) == (
+    assert upkeep.describe_upkeep(upkeep.read_upkeep(account(cluster=ended_), at(3600))) == (
         "STILL BILLING: NAT gateway nat-0, NAT gateway nat-2, endpoint elasticmapreduce vpce-1, endpoint ssm vpce-5, "
         "0.13 USD an hour before tax, until make destroy; what lies in fruits-data, fruits-logs by the month, "
         "until make purge"
     )
     nothing = account(applied=False, vpcs={"Vpcs": []})
-    assert bills.describe_bills(bills.read_bills(nothing, at(3600))) == "nothing of this environment bills"
-    emulated = bills.read_bills(
+    assert upkeep.describe_upkeep(upkeep.read_upkeep(nothing, at(3600))) == "nothing of this environment bills"
+    emulated = upkeep.read_upkeep(
         replace(account(), target=replace(account().target, endpoint="http://127.0.0.1:1")), at(3600)
     )
-    assert bills.describe_bills(emulated) == "the cluster j-1 is still up (WAITING): the embedded AWS bills nothing"
+    assert upkeep.describe_upkeep(emulated) == "the cluster j-1 is still up (WAITING): the embedded AWS bills nothing"
 
 
 def test_the_moment_is_now_where_none_is_given() -> None:
-    found = bills.read_bills(account())
+    found = upkeep.read_upkeep(account())
     assert found.cluster is not None
     assert found.cluster.usd_so_far is not None
     assert found.cluster.usd_so_far > D("0.531")
@@ -499,7 +499,7 @@ def test_an_hour_of_what_is_planned() -> None:
         prices.Fleet(name="task", types=["c5.xlarge"], units=0, market="SPOT"),
         prices.Fleet(name="core", types=["m5.xlarge", "c5.xlarge"], units=6),
     ]
-    hour = prices.hourly(REGION, fleets, volume_gib=100, nat=True, endpoints=2, book=BOOK)
+    hour = prices.price_hour(REGION, fleets, volume_gib=100, nat=True, endpoints=2, book=BOOK)
     assert [fleet.name for fleet in hour.fleets] == ["primary", "core"]
     assert [fleet.nodes for fleet in hour.fleets] == [1, 2]
     assert [fleet.inferred for fleet in hour.fleets] == [{"spot"}, {"ec2", "emr", "spot"}]
@@ -510,7 +510,9 @@ def test_an_hour_of_what_is_planned() -> None:
         ("NAT gateway with its address", False),
     ]
     unread = {name: replace(one, as_of=INFERRED) for name, one in BOOK.services.items()}
-    marked = prices.hourly(REGION, fleets, volume_gib=100, nat=True, endpoints=1, book=replace(BOOK, services=unread))
+    marked = prices.price_hour(
+        REGION, fleets, volume_gib=100, nat=True, endpoints=1, book=replace(BOOK, services=unread)
+    )
     assert [item.inferred for item in marked.items] == [True, True]
     assert [fleet.inferred for fleet in marked.fleets] == [{"ebs", "spot"}, {"ebs", "ec2", "emr", "spot"}]
     assert marked.items[0].name == "1 interface endpoint"
@@ -522,8 +524,8 @@ def test_a_row_of_the_table_with_a_spot_price_and_without() -> None:
         "ec2_usd_hour": "0.20", "emr_usd_hour": "0.05", "spot_usd_hour": "0.08",
         "ec2_as_of": "2026-10-01", "emr_as_of": "2026-10-02", "spot_as_of": "2026-10-03",
     }  # fmt: skip
-    assert prices.instance_of(row) == kind("m5.xlarge", "0.20", "0.05", "0.08")
-    unread = prices.instance_of({**row, "spot_usd_hour": ""})
+    assert prices.parse_row(row) == kind("m5.xlarge", "0.20", "0.05", "0.08")
+    unread = prices.parse_row({**row, "spot_usd_hour": ""})
     assert (unread.spot, unread.spot_as_of) == (prices.SPOT_SHARE * D("0.20"), INFERRED)
 
 
@@ -539,8 +541,8 @@ def test_only_prices_that_are_shown_can_be_old() -> None:
 
 def test_prices_are_old_after_a_year_and_not_on_its_last_day() -> None:
     today = datetime(2026, 11, 27, tzinfo=UTC).date()
-    assert prices.aged("EC2 2025-11-27; EMR 2025-11-28", today) == ""
-    assert prices.aged("EC2 2025-11-26, EMR 2025-11-27", today) == (
+    assert prices.describe_old_dates("EC2 2025-11-27; EMR 2025-11-28", today) == ""
+    assert prices.describe_old_dates("EC2 2025-11-26, EMR 2025-11-27", today) == (
         "prices of 2025-11-26 are older than 12 months. Fix: make prices ENV=dev renews them."
     )
 
@@ -556,7 +558,7 @@ def test_what_a_step_cost_in_two_lines(images: int, each: str) -> None:
         "images": images,
         "usd_per_1000_images": "0.01",
     }
-    assert ledger.lines(record, read_currency("USD")) == [
+    assert ledger.render_lines(record, read_currency("USD")) == [
         f"cost ~0.05 USD before tax{each}",
         "USD: start 0.02 (54 s), work 0.03 (1,078 s), idle 0.01 (30 s)",
     ]

@@ -13,14 +13,14 @@ from ops.plan.changes import (
     UNKNOWN,
     Attribute,
     Change,
-    attributes,
-    changes,
-    flat,
-    kind_of,
-    lines,
-    secrets,
-    shortened,
-    shown,
+    find_kind,
+    find_secrets,
+    flatten,
+    format_value,
+    list_attributes,
+    list_changes,
+    render_lines,
+    shorten,
 )
 
 
@@ -43,7 +43,7 @@ def entry(type_: str, *actions: str, name: str = "this", mode: str = "managed", 
     ],
 )
 def test_kinds(actions: list[str], kind: str | None) -> None:
-    assert kind_of(actions) == kind
+    assert find_kind(actions) == kind
 
 
 def test_the_gravest_comes_first_and_what_is_only_read_not_at_all() -> None:
@@ -63,7 +63,7 @@ def test_the_gravest_comes_first_and_what_is_only_read_not_at_all() -> None:
             entry("aws_kms_key", "create", "delete"),
         ]
     }
-    assert [(one.kind, one.address.removeprefix("module.m.")) for one in changes(plan)] == [
+    assert [(one.kind, one.address.removeprefix("module.m.")) for one in list_changes(plan)] == [
         ("replace", "aws_emr_cluster.this"),
         ("replace", "aws_kms_key.this"),
         ("destroy", "aws_s3_bucket.this"),
@@ -75,25 +75,25 @@ def test_the_gravest_comes_first_and_what_is_only_read_not_at_all() -> None:
         ("update", "aws_s3_bucket.data"),
         ("create", "aws_vpc.this"),
     ]
-    assert changes({}) == []
+    assert list_changes({}) == []
 
 
 def test_why_something_is_replaced() -> None:
     paths = [["zone", 0, "b"], ["label"]]
     change = {"replace_paths": paths, "before": {"label": "x", "n": 1}, "after": {"label": "y", "n": 2}}
     told = entry("aws_emr_cluster", "delete", "create", change=change, action_reason="replace_by_triggers")
-    (found,) = changes({"resource_changes": [told]})
+    (found,) = list_changes({"resource_changes": [told]})
     assert found.because == ("label", "zone.0.b")
     assert found.triggered
     assert [(one.path, one.forces) for one in found.attributes] == [("label", True), ("n", False)]
     assert found.module == "module.m"
-    plain = changes({"resource_changes": [entry("aws_vpc", "update", action_reason="other")]})[0]
+    plain = list_changes({"resource_changes": [entry("aws_vpc", "update", action_reason="other")]})[0]
     assert (plain.because, plain.triggered) == ((), False)
 
 
 def found(before: Any, after: Any, *actions: str, **more: Any) -> list[tuple[str, str, str]]:
     change = {"actions": list(actions or ("update",)), "before": before, "after": after, **more}
-    return [(one.path, one.before, one.after) for one in attributes(change, [])]
+    return [(one.path, one.before, one.after) for one in list_attributes(change, [])]
 
 
 def test_what_differs_and_nothing_else() -> None:
@@ -146,25 +146,31 @@ def test_every_secret_of_a_plan_is_known() -> None:
         "configuration": {"root_module": {"variables": {"v": {"sensitive": True}, "w": {}}}},
         "variables": {"v": {"value": {"k": "seven"}}, "w": {"value": "open"}, "undeclared": {"value": "open"}},
     }
-    assert secrets(plan) == {"one", "two", "three", "four", "five", "six", "seven"}
-    assert secrets({}) == set()
+    assert find_secrets(plan) == {"one", "two", "three", "four", "five", "six", "seven"}
+    assert find_secrets({}) == set()
 
 
 def test_leaves() -> None:
-    assert flat({"a": {"tags_all": 1, "b": [[], None, 0]}, "tags_all": {"x": 1}}) == {
+    assert flatten({"a": {"tags_all": 1, "b": [[], None, 0]}, "tags_all": {"x": 1}}) == {
         ("a", "tags_all"): 1,
         ("a", "b", "2"): 0,
     }
 
 
 def test_values_as_terraform_writes_them() -> None:
-    assert (shown(None), shown("é"), shown(UNKNOWN), shown(1.5), shown(False)) == ("", '"é"', UNKNOWN, "1.5", "false")
+    assert (format_value(None), format_value("é"), format_value(UNKNOWN), format_value(1.5), format_value(False)) == (
+        "",
+        '"é"',
+        UNKNOWN,
+        "1.5",
+        "false",
+    )
 
 
 def test_long_values_are_cut() -> None:
-    assert shortened("x" * LONGEST) == "x" * LONGEST
-    assert shortened("x" * (LONGEST + 1)) == "x" * LONGEST + "… (161 characters)"
-    assert shortened("x" * 5000).endswith("… (5,000 characters)")
+    assert shorten("x" * LONGEST) == "x" * LONGEST
+    assert shorten("x" * (LONGEST + 1)) == "x" * LONGEST + "… (161 characters)"
+    assert shorten("x" * 5000).endswith("… (5,000 characters)")
 
 
 def one(path: str, before: str, after: str, *, forces: bool = False) -> Attribute:
@@ -195,12 +201,12 @@ def one(path: str, before: str, after: str, *, forces: bool = False) -> Attribut
     ],
 )  # fmt: skip
 def test_a_change_for_a_reader(change: Change, text: list[str]) -> None:
-    assert lines(change) == text
+    assert render_lines(change) == text
 
 
 def test_a_diff_of_just_the_bound_is_whole() -> None:
     was, is_ = (json.dumps(json.dumps({"all": [f"{word}{n}" for n in range(19)]})) for word in ("old", "new"))
-    said = lines(Change(address="m.p", type="p", kind="update", attributes=(one("policy", was, is_),)))
+    said = render_lines(Change(address="m.p", type="p", kind="update", attributes=(one("policy", was, is_),)))
     assert len(said) == 2 + MOST_LINES, "19 old ones, 19 new ones, and one before and after them"
     assert not any("more lines" in line for line in said)
 
@@ -208,14 +214,14 @@ def test_a_diff_of_just_the_bound_is_whole() -> None:
 def test_a_document_reads_as_a_diff_of_bounded_length() -> None:
     was, is_ = ({"all": [f"{word}{number}" for number in range(50)]} for word in ("old", "new"))
     both = [json.dumps(json.dumps(document)) for document in (was, is_)]
-    said = lines(Change(address="m.p", type="p", kind="update", attributes=(one("policy", both[0], both[1]),)))
+    said = render_lines(Change(address="m.p", type="p", kind="update", attributes=(one("policy", both[0], both[1]),)))
     assert said[:2] == ["! m.p", "      policy:"]
     assert len(said) == 2 + MOST_LINES + 1
     assert not any("@@" in line for line in said)
     assert said[-1] == "        … 62 more lines"  # of 50 old ones, 50 new ones, and one before and after them
     assert said[3] == '-         "old0",'
     few = [json.dumps(json.dumps({"a": word})) for word in ("x", "y")]
-    short = lines(Change(address="m.p", type="p", kind="update", attributes=(one("p", *few, forces=True),)))
+    short = render_lines(Change(address="m.p", type="p", kind="update", attributes=(one("p", *few, forces=True),)))
     assert short == [
         "! m.p",
         "      p:  # forces replacement",

@@ -9,8 +9,8 @@ import pytest
 
 from ops.ci import comment, drift, standing
 from ops.plan import changes, masking
-from ops.plan.changes import attributes, flat, hidden, lines
-from ops.plan.masking import masked
+from ops.plan.changes import flatten, hide_values, list_attributes, render_lines
+from ops.plan.masking import mask_text
 
 
 @pytest.mark.parametrize("module", [changes, comment, masking, standing], ids=lambda module: module.__name__)
@@ -33,7 +33,7 @@ def test_examples_in_the_docstrings(module: Any) -> None:
     ],
 )
 def test_masked(text: str, safe: str) -> None:
-    assert masked(text) == safe
+    assert mask_text(text) == safe
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_masked(text: str, safe: str) -> None:
     ["emr-7.13.0", "vpc-0123456789abcdef0", "2026-11-25T03:17:00Z", "1234567890123", "10.0.0.0/16", "ami-12345678901"],
 )
 def test_left_as_it_is(text: str) -> None:
-    assert masked(text) == text
+    assert mask_text(text) == text
 
 
 def change(before: Any, after: Any, **more: Any) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def change(before: Any, after: Any, **more: Any) -> dict[str, Any]:
 
 def test_sensitive_values_are_hidden_at_any_depth() -> None:
     found = list(
-        attributes(
+        list_attributes(
             change(
                 {"a": [{"b": "old", "c": 1}], "whole": {"x": "1"}},
                 {"a": [{"b": "new", "c": 2}], "whole": {"x": "2"}},
@@ -64,12 +64,12 @@ def test_sensitive_values_are_hidden_at_any_depth() -> None:
 
 
 def test_value_that_becomes_sensitive_is_not_shown_as_it_was() -> None:
-    (one,) = attributes(change({"a": "open"}, {"a": "open"}, before_sensitive={"a": True}, after_sensitive={}), [])
+    (one,) = list_attributes(change({"a": "open"}, {"a": "open"}, before_sensitive={"a": True}, after_sensitive={}), [])
     assert one.before == "(sensitive)"
 
 
 def test_names_of_secrets_hide_what_nobody_marked() -> None:
-    assert hidden({"db_password": "x", "token_type": "y", "auth": [{"token": "z"}]}, None) == {
+    assert hide_values({"db_password": "x", "token_type": "y", "auth": [{"token": "z"}]}, None) == {
         "db_password": "(sensitive)",
         "token_type": "y",
         "auth": [{"token": "(sensitive)"}],
@@ -77,7 +77,7 @@ def test_names_of_secrets_hide_what_nobody_marked() -> None:
 
 
 def test_tags_are_said_once() -> None:
-    assert flat({"tags": {"A": "1"}, "tags_all": {"A": "1"}}) == {("tags", "A"): "1"}
+    assert flatten({"tags": {"A": "1"}, "tags_all": {"A": "1"}}) == {("tags", "A"): "1"}
 
 
 def test_changed_document_reads_as_a_diff() -> None:
@@ -89,8 +89,8 @@ def test_changed_document_reads_as_a_diff() -> None:
             {"policy": '{"Action": ["s3:Get"], "Sid": "A"}'}, {"policy": '{"Action": ["s3:*"], "Sid": "A"}'}
         ),
     }
-    (found,) = changes.changes({"resource_changes": [entry]})
-    text = "\n".join(lines(found))
+    (found,) = changes.list_changes({"resource_changes": [entry]})
+    text = "\n".join(render_lines(found))
     assert '\n-         "s3:Get"\n' in text
     assert '\n+         "s3:*"\n' in text
 
@@ -120,7 +120,7 @@ def test_drift_is_found_and_masked() -> None:
         billing=[f"endpoint vpce-1: elasticmapreduce of {account}; 0.011 USD an hour. Remove: aws ec2 …"],
         account=account,
     )
-    text = drift.markdown(look)
+    text = drift.render_issue(look)
     assert look.found
     assert text.startswith("**The storage stack differs from the code**: an apply would find 1 to change.")
     assert '      tags.Owner: "a" → "b"' in text
@@ -132,14 +132,16 @@ def test_drift_is_found_and_masked() -> None:
 def test_order_is_no_finding() -> None:
     look = drift.Drift(env="dev", plan={"resource_changes": []})
     assert not look.found
-    assert drift.markdown(look).startswith("The storage stack is what the code says.\n\nNothing of ours that was seen")
+    assert drift.render_issue(look).startswith(
+        "The storage stack is what the code says.\n\nNothing of ours that was seen"
+    )
 
 
 def test_what_could_not_be_looked_at_is_a_finding() -> None:
     """Silence would look like order."""
     blind = drift.Drift(env="dev", plan={"resource_changes": []}, unseen=["clusters were not listed: AccessDenied"])
     assert blind.found
-    assert "clusters were not listed: AccessDenied" in drift.markdown(blind)
+    assert "clusters were not listed: AccessDenied" in drift.render_issue(blind)
     assert drift.Drift(env="dev", unplanned="Error: no state").found
 
 
@@ -147,6 +149,6 @@ def test_issue_of_a_thousand_findings_fits() -> None:
     plan = storage_plan("417203958866")
     plan["resource_changes"] *= 3000
     look = drift.Drift(env="dev", plan=plan, billing=[f"instance i-{n:017d}: left" for n in range(1000)])
-    text = drift.markdown(look)
+    text = drift.render_issue(look)
     assert len(text) < 65_536
     assert "and 950 more; `make billing ENV=dev` lists them all." in text

@@ -223,7 +223,7 @@ def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(run_step, "fetch_results", lambda *_, **__: done.append("results"))
     monkeypatch.setattr(run_step.signal, "signal", lambda *_: None)
     monkeypatch.setattr(step, "request_for", lambda *_: None)
-    monkeypatch.setattr(step, "require_there", lambda *_: None)
+    monkeypatch.setattr(step, "require_inputs", lambda *_: None)
     monkeypatch.setattr(step, "submit", lambda *_, **__: SUBMITTED)
     monkeypatch.setattr(step, "conclude", lambda *_, **__: 0)
     return done
@@ -233,7 +233,7 @@ def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_look_that_fails_destroys_nothing(destroyed: list[str], error: Exception) -> None:
     account: Any = Cloud({"State": "RUNNING"}, error)
     with pytest.raises(step.NotEndedError) as caught:
-        run_step.once(account, {}, Console(quiet=True), ONE_SHOT)
+        run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT)
     assert destroyed == []
     assert caught.value.__notes__ == ["ONESHOT=1 destroyed nothing: the cluster bills until make destroy."]
 
@@ -245,14 +245,14 @@ def test_a_step_that_is_refused_destroys_nothing(destroyed: list[str], monkeypat
     monkeypatch.setattr(step, "submit", refuse)
     account: Any = Cloud({"State": "RUNNING"})
     with pytest.raises(step.NotEndedError, match="the step s-0 is RUNNING") as caught:
-        run_step.once(account, {}, Console(quiet=True), ONE_SHOT)
+        run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT)
     assert (destroyed, caught.value.exit_code) == ([], 22)
 
 
 @pytest.mark.parametrize("state", ["COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"])
 def test_a_step_that_has_ended_ends_the_cluster(destroyed: list[str], state: str) -> None:
     account: Any = Cloud({"State": "RUNNING"}, {"State": state})
-    run_step.once(account, {}, Console(quiet=True), ONE_SHOT)
+    run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT)
     assert destroyed == ["results", "destroy"]
 
 
@@ -262,7 +262,7 @@ def test_ctrl_c_ends_the_cluster(destroyed: list[str], monkeypatch: pytest.Monke
 
     monkeypatch.setattr(step, "watch", interrupted)
     account: Any = Cloud({"State": "RUNNING"})
-    assert run_step.once(account, {}, Console(quiet=True), ONE_SHOT) == 130
+    assert run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT) == 130
     assert destroyed == ["destroy"]
 
 
@@ -275,5 +275,5 @@ def test_results_that_cannot_be_fetched_do_not_keep_the_cluster(
     monkeypatch.setattr(run_step, "fetch_results", fails)
     account: Any = Cloud({"State": "COMPLETED"})
     with pytest.raises(boto.EndpointConnectionError):
-        run_step.once(account, {}, Console(quiet=True), ONE_SHOT)
+        run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT)
     assert destroyed == ["destroy"]

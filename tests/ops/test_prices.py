@@ -16,7 +16,7 @@ from rich.console import Console
 
 from ops.core.errors import OperatorError
 from ops.prices import table as prices
-from ops.prices.pricelist import PriceListError, Size, ec2, size
+from ops.prices.pricelist import PriceListError, TypeSize, ec2, parse_size
 from tools import prices as renewing
 
 LISTED = {
@@ -80,7 +80,7 @@ def test_a_type_is_added_where_both_list_it(folder: Path) -> None:
         ("eu-west-3", "m8i.xlarge", "4", "16", "x86_64"),
         ("eu-west-3", "m8g.xlarge", "4", "16", "arm64"),
     ]
-    added = prices.instance_of(new[0])
+    added = prices.parse_row(new[0])
     assert (float(added.ec2), float(added.emr), added.ec2_as_of, float(added.spot)) == (0.25, 0.06, "2026-11-20", 0.125)
     assert added.inferred == {"spot"}, "half of the price, and marked"
     assert "m8i.xlarge in eu-west-1 (EMR does not list it)" in done.missing
@@ -100,10 +100,10 @@ def test_a_size_is_read_or_refused() -> None:
     query = ec2("eu-west-3", "m8i.xlarge")
     usage = "EUW3-BoxUsage:m8i.xlarge"
     whole = product(usage, "1", vcpu="96", memory="1,536 GiB", physicalProcessor="AWS Graviton3 Processor")
-    assert size([product("EUW3-UnusedBox:m8i.xlarge", "1"), whole], query) == Size(96, 1536, "arm64")
-    assert size([], query) is None
+    assert parse_size([product("EUW3-UnusedBox:m8i.xlarge", "1"), whole], query) == TypeSize(96, 1536, "arm64")
+    assert parse_size([], query) is None
     with pytest.raises(PriceListError, match="gives no whole vCPUs and GiB"):
-        size([product(usage, "1", vcpu="2", memory="0.5 GiB")], query)
+        parse_size([product(usage, "1", vcpu="2", memory="0.5 GiB")], query)
 
 
 def test_what_is_no_type_is_refused_before_an_account_is_asked(folder: Path) -> None:
@@ -112,7 +112,7 @@ def test_what_is_no_type_is_refused_before_an_account_is_asked(folder: Path) -> 
 
 
 def test_the_command_says_what_else_must_know_a_new_type(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renewing, "account_of", lambda region: None)
+    monkeypatch.setattr(renewing, "find_account_id", lambda region: None)
     monkeypatch.setattr(renewing.pricelist, "connect", PriceList)
     console = quiet()
     renewing.run({"ENV": "dev", "TYPES": "m8i.xlarge"}, console, folder)

@@ -70,9 +70,9 @@ def cost_of(page: str) -> str:
 
 def test_the_fetched_page_says_what_the_run_cost(account: Stored) -> None:
     s3 = account.client("s3")
-    ledger.write(s3, "fruits-data", RECORD)
-    ledger.write(s3, "fruits-data", {**RECORD, "step_id": "s-0", "to": "2026-11-24T11:59:00+00:00"})
-    ledger.write(s3, "fruits-data", {**RECORD, "step_id": None})
+    ledger.write_record(s3, "fruits-data", RECORD)
+    ledger.write_record(s3, "fruits-data", {**RECORD, "step_id": "s-0", "to": "2026-11-24T11:59:00+00:00"})
+    ledger.write_record(s3, "fruits-data", {**RECORD, "step_id": None})
     folder = deploy.fetch_results(account, Console(quiet=True))
     said = cost_of((folder / "report.html").read_text())
     assert said.startswith("<p>The run cost ")
@@ -95,7 +95,7 @@ def test_results_come_also_where_the_ledger_cannot_be_read(account: Stored) -> N
     folder = deploy.fetch_results(account, Console(quiet=True))
     assert "this run was not billed." in (folder / "report.html").read_text()
     (folder / "report.html").write_text("<p>an older page</p>")
-    assert not in_report.into_report(account, folder)
+    assert not in_report.add_cost(account, folder)
     assert (folder / "report.html").read_text() == "<p>an older page</p>"
 
 
@@ -103,8 +103,8 @@ def test_two_steps_of_the_same_time_are_told_apart_or_not_at_all() -> None:
     summary = {"finished": FINISHED, "model": "efficientnet_lite0", "images_in": 6}
     other = {**RECORD, "step_id": "s-2", "model": "resnet50"}
     twin = {**RECORD, "step_id": "s-3"}
-    assert in_report.record_of(summary, [other, RECORD]) == RECORD
-    assert in_report.record_of(summary, [twin, RECORD]) is None
-    assert in_report.sentences(summary, [], Currency("USD", Decimal(1), "today")) == [
+    assert in_report.find_record(summary, [other, RECORD]) == RECORD
+    assert in_report.find_record(summary, [twin, RECORD]) is None
+    assert in_report.write_sentences(summary, [], Currency("USD", Decimal(1), "today")) == [
         "What the run cost is not known: the ledger has no record of its step."
     ]

@@ -82,7 +82,7 @@ def test_everything_that_users_get_fits_into_two_and_a_half_gigabytes() -> None:
 
 def test_the_size_that_is_said_of_the_wheels_is_theirs() -> None:
     lock = (wheelhouse.LOCKS / "requirements-x86_64.txt").read_bytes()
-    folder = ROOT / wheelhouse.FOLDER / wheelhouse.lock_key(lock)
+    folder = ROOT / wheelhouse.FOLDER / wheelhouse.hash_lock(lock)
     if not (folder / wheelhouse.SUMS).exists():
         pytest.skip("needs the wheels of a node: make wheelhouse")
     size = sum(file.stat().st_size for file in folder.iterdir())

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from ops.aws.account import Account
-from ops.aws.state_bucket import NoStateError, make_state, region_of, require_state, settings
+from ops.aws.state_bucket import NoStateError, find_region, list_settings, make_state, require_state
 from ops.core.target import Target
 
 REGION = "eu-west-3"
@@ -41,7 +41,7 @@ def test_the_bucket_is_private_encrypted_versioned_and_tls_only(s3: Any) -> None
 
 
 def test_a_second_time_there_is_nothing_to_do(s3: Any) -> None:
-    assert len(make_state(s3, DEV)) == 1 + len(settings(DEV.state_bucket))
+    assert len(make_state(s3, DEV)) == 1 + len(list_settings(DEV.state_bucket))
     assert make_state(s3, DEV) == []
 
 
@@ -74,4 +74,4 @@ def test_a_bucket_that_may_not_be_seen_is_not_taken_for_a_missing_one() -> None:
             raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadBucket")
 
     with pytest.raises(NoStateError, match=r"cannot be used \(403\)"):
-        region_of(Refusing(), "b", ACCOUNT)
+        find_region(Refusing(), "b", ACCOUNT)

@@ -19,13 +19,13 @@ from moto import mock_aws
 
 from ops.aws.account import Account
 from ops.cli import run_step
-from ops.cli.given import read_fields
+from ops.cli.values import read_fields
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.job.package import job_zip, write_job_zip
 from ops.lifecycle import step
-from ops.lifecycle.upload import images_below, upload
+from ops.lifecycle.upload import list_images, upload
 
 REGION = "eu-west-3"
 BUCKETS = {"data": "fruits-data", "artifacts": "fruits-artifacts", "logs": "fruits-logs"}
@@ -195,7 +195,7 @@ def test_a_request_in_a_file_is_what_the_step_is_given(
 
 def test_images_are_uploaded_once_and_counted(account: AppliedAccount, tmp_path: Path) -> None:
     def send(folder: Path) -> tuple[int, int]:
-        paths, _ = images_below(folder)
+        paths, _ = list_images(folder)
         counts = upload(account.client("s3"), BUCKETS["data"], folder, paths, Console(quiet=True))
         assert sum(counts.here.values()) == sum(counts.after.values()) == counts.images
         return counts.sent, counts.images
@@ -216,7 +216,7 @@ def test_images_are_uploaded_once_and_counted(account: AppliedAccount, tmp_path:
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("x")
     with pytest.raises(OperatorError, match="there is no image below") as caught:
-        images_below(tmp_path)
+        list_images(tmp_path)
     assert caught.value.exit_code == 10
     with pytest.raises(OperatorError, match="is no folder"):
-        images_below(tmp_path / "nothing")
+        list_images(tmp_path / "nothing")

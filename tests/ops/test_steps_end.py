@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -44,9 +45,10 @@ def states(shape: str) -> set[str]:
 def test_the_next_command_finds_the_results_of_this_step(
     output: str, goal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_step, "last_line", lambda _: "nothing bills")
-    printed = io.StringIO()
-    assert run_step.end(EMULATED, 0, Console(file=printed), output) == 0
+    monkeypatch.setattr(run_step, "tell_upkeep", lambda _: "nothing bills")
+    account, printed = replace(EMULATED), io.StringIO()
+    account.__dict__["storage"] = {"buckets": {"data": "fruits-local-data-123456789012"}}  # whatever is applied here
+    assert run_step.tell_end(account, 0, Console(file=printed), output) == 0
     assert printed.getvalue() == f"nothing bills\nnext      make {goal.format(output)}, then make destroy\n"
 
 
@@ -88,7 +90,7 @@ def test_ctrl_c_says_what_becomes_of_the_step(
 
     monkeypatch.setattr(step, "watch", interrupted)
     out = console()
-    assert step.see(account, SUBMITTED, out, read_terms(environ)) == 130
+    assert step.watch_to_the_end(account, SUBMITTED, out, read_terms(environ)) == 130
     assert f"stopped watching; the step s-1 {said}" in text(out)
 
 
@@ -108,7 +110,7 @@ def test_late_logs_are_not_awaited_while_a_cluster_of_one_step_bills(
 
     monkeypatch.setattr(step, "watch", lambda *_: {"State": "FAILED"})
     monkeypatch.setattr(step, "conclude", conclude)
-    assert step.see(account, SUBMITTED, console(), read_terms(environ)) == 10
+    assert step.watch_to_the_end(account, SUBMITTED, console(), read_terms(environ)) == 10
     assert (asked["patience"] > 0) is waits
 
 
@@ -136,8 +138,8 @@ def test_a_step_is_watched_unless_it_is_detached(
 
     monkeypatch.setattr(step, "submit", submit)
     monkeypatch.setattr(step, "request_for", lambda *_: None)
-    monkeypatch.setattr(step, "require_there", lambda *_: None)
-    monkeypatch.setattr(step, "see", lambda *_, **__: 7)
+    monkeypatch.setattr(step, "require_inputs", lambda *_: None)
+    monkeypatch.setattr(step, "watch_to_the_end", lambda *_, **__: 7)
     out = console()
     assert step.run_step(AWS, {}, out, read_terms(environ)) == code
     assert given["queue"] is queued
@@ -167,7 +169,7 @@ def test_a_cancelled_step_has_a_code_of_its_own(
 
 def test_a_step_cancelled_by_a_failed_cluster_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Account, "cluster_state", lambda _: ("TERMINATED_WITH_ERRORS", "bootstrap"))
-    monkeypatch.setattr(step, "why", lambda *_, patience: 25)
+    monkeypatch.setattr(step, "tell_why", lambda *_, patience: 25)
     assert step.conclude(AWS, SUBMITTED, {"State": "CANCELLED"}, console()) == 25
     assert step.conclude(AWS, SUBMITTED, {"State": "FAILED"}, console()) == 25
 
@@ -199,7 +201,9 @@ def test_a_driver_that_no_node_takes_is_not_waited_for_until_the_clock_strikes(
     monkeypatch.setattr(Account, "store", lambda self, uri: None)
     monkeypatch.setattr(step, "Watcher", lambda store: None)
     monkeypatch.setattr(step, "list_open_steps", lambda account: [{}] * (1 + others))
-    monkeypatch.setattr(step, "tell", lambda watcher, waiting: ("waiting", "no node is there and healthy"))
+    monkeypatch.setattr(
+        step, "describe_progress_or_wait", lambda watcher, waiting: ("waiting", "no node is there and healthy")
+    )
     monkeypatch.setattr(step, "time", SimpleNamespace(monotonic=lambda: next(now)))
     monkeypatch.setattr(step, "poll", lambda look, **_: next(found for found in iter(look, 1) if found))
     out = console()
@@ -242,7 +246,7 @@ class Queue:
 def test_the_jobs_own_report_goes_before_what_yarn_says(
     report: dict[str, Any] | None, reason: str, said: str, waits: str
 ) -> None:
-    told, waited = step.tell(Report(report), Queue(reason))  # type: ignore[arg-type]
+    told, waited = step.describe_progress_or_wait(Report(report), Queue(reason))  # type: ignore[arg-type]
     assert told.startswith(said)
     assert waited.startswith(waits)
     assert bool(waited) is bool(waits)
@@ -275,8 +279,8 @@ def test_a_completed_step_says_what_came_out_and_what_it_cost_where_that_is_aske
 
     (tmp_path / "run.json").write_text('{"k": 3}')
     monkeypatch.setattr(Account, "store", lambda self, uri: Store(str(tmp_path)))
-    monkeypatch.setattr(step, "describe", lambda summary, output: f"k = {summary['k']} at {output.uri}")
-    monkeypatch.setattr(step, "after_step", after)
+    monkeypatch.setattr(step, "describe_run", lambda summary, output: f"k = {summary['k']} at {output.uri}")
+    monkeypatch.setattr(step, "tell_step_cost", after)
     out = console()
     assert step.conclude(AWS, SUBMITTED, {"State": "COMPLETED"}, out, cost=cost) == 0
     assert text(out).splitlines() == [f"k = 3 at {tmp_path}", *(["cost of s-1 on j-1: 3"] if cost else [])]

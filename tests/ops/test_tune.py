@@ -22,7 +22,7 @@ from ops.cli.commands import COMMANDS
 from ops.core.errors import OperatorError
 from ops.core.target import Target
 from ops.cost import speed
-from ops.cost.estimate import fixed_seconds
+from ops.cost.estimate import read_fixed_seconds
 from ops.job import tuning
 from ops.job.tuning import Choice, Row, recommend, standard_error
 from ops.terraform.variables import Size
@@ -92,22 +92,22 @@ def files(folder: Path, sizes: dict[str, int]) -> Store:
 
 def test_a_sample_is_balanced_and_always_the_same(tmp_path: Path) -> None:
     store = files(tmp_path, {"a": 5, "b": 300, "c": 50, "alone": 1})
-    sample = tuning.draw(store, 60)
+    sample = tuning.take_sample(store, 60)
     assert Counter(sample.labels) == {"a": 5, "b": 28, "c": 27} or Counter(sample.labels) == {"a": 5, "b": 27, "c": 28}
     assert (sample.images, sample.classes) == (356, 4)
-    assert tuning.draw(store, 60) == sample
-    assert len(tuning.draw(store, 20).keys) == 20
+    assert tuning.take_sample(store, 60) == sample
+    assert len(tuning.take_sample(store, 20).keys) == 20
 
 
 def test_of_many_classes_some_are_sampled_with_enough_images_each(tmp_path: Path) -> None:
-    sample = tuning.draw(files(tmp_path, {f"class {i}": 12 for i in range(50)}), 80)
+    sample = tuning.take_sample(files(tmp_path, {f"class {i}": 12 for i in range(50)}), 80)
     assert set(Counter(sample.labels).values()) == {8}
 
 
 def test_images_of_one_class_are_refused(tmp_path: Path) -> None:
     files(tmp_path, {"a": 9, "b": 1})
     with pytest.raises(InputError) as refused:
-        tuning.draw(Store(str(tmp_path)), 100)
+        tuning.take_sample(Store(str(tmp_path)), 100)
     assert str(refused.value) == (
         f"{tmp_path} holds 10 images of 2 classes, and choices are compared by how well they tell classes apart. "
         "Fix: INPUT= with two folders or more, of two images or more each: <class>/<name>."
@@ -116,18 +116,18 @@ def test_images_of_one_class_are_refused(tmp_path: Path) -> None:
 
 
 def test_bf16_is_measured_where_it_is_there_and_refused_where_it_was_asked_for() -> None:
-    assert tuning.precisions(None, ["FP32", "BF16"]) == ("f32", "bf16")
-    assert tuning.precisions(None, ["FP32", "INT8"]) == ("f32",)
-    assert tuning.precisions("bf16", ["BF16"]) == ("bf16",)
+    assert tuning.choose_precisions(None, ["FP32", "BF16"]) == ("f32", "bf16")
+    assert tuning.choose_precisions(None, ["FP32", "INT8"]) == ("f32",)
+    assert tuning.choose_precisions("bf16", ["BF16"]) == ("bf16",)
     with pytest.raises(ModelError, match="precision bf16 was asked for"):
-        tuning.precisions("bf16", ["FP32"])
+        tuning.choose_precisions("bf16", ["FP32"])
 
 
 def test_a_vcpu_does_half_of_a_core_and_the_job_its_share() -> None:
     bench = json.loads(speed.BENCH.read_text())
     job = bench["series"]["the job"]["median"]
     loops = next(s["median"] for name, s in bench["series"].items() if name.endswith("bare loops of OpenVINO"))
-    assert float(speed.of_core(100).per_vcpu) == pytest.approx(100 * job / loops / 2, rel=1e-4)
+    assert float(speed.convert_core_rate(100).per_vcpu) == pytest.approx(100 * job / loops / 2, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -148,19 +148,19 @@ def test_what_cannot_be_is_refused(
     assert sentence in capsys.readouterr().err
 
 
-def findings(rows: list[Row], fleet: tune.Fleet | None = None) -> tune.Findings:
+def findings(rows: list[Row], fleet: tune.PlannedCluster | None = None) -> tune.Measurements:
     sample = tuning.Sample(Store("photos"), [], [], 30_000, 30)
-    return tune.Findings(sample, rows, recommend(rows), fleet, {}, 2, ["FP32"])
+    return tune.Measurements(sample, rows, recommend(rows), fleet, {}, 2, ["FP32"])
 
 
 def test_the_minutes_are_of_the_job_on_all_cores() -> None:
     found = findings([row(224, "f32", 100, range(40))])
-    share = float(speed.share_of_job())
+    share = float(speed.read_job_share())
     assert found.minutes_here(found.rows[0]) == pytest.approx((30_000 / (200 * share) + 15) / 60)
 
 
 def test_the_notes_say_what_to_type_and_what_was_not_measured() -> None:
-    said = tune.notes(findings([row(224, "f32", 100, range(40)), row(128, "f32", 400, range(40))]))
+    said = tune.write_notes(findings([row(224, "f32", 100, range(40)), row(128, "f32", 400, range(40))]))
     assert said[0].startswith("recommended: efficientnet_lite0 at 128 pixels in f32: 4.0 times as fast as the default")
     assert said[1].split() == ["make", "run-local", f"INPUT={Store('photos').uri}", "IMAGE_SIZE=128"]
     assert said[-1] == "bf16 was not measured: this processor has neither AMX nor AVX-512 BF16"
@@ -184,7 +184,7 @@ def test_bf16_is_priced_on_the_types_that_compute_it_or_it_is_said_why_not(
             return plan_on(["m7i.xlarge"])
         return plan_on(["m5.xlarge", "m7i.xlarge"])
 
-    monkeypatch.setattr(tune, "planned", planned)
+    monkeypatch.setattr(tune, "plan_cluster", planned)
     fleet = tune.read_fleet({"ENV": "dev", "IMAGES": "30000"}, ("f32", "bf16"))
     assert fleet is not None
     rows = [row(224, "f32", 80, range(40)), row(224, "bf16", 160, range(40))]
@@ -192,19 +192,21 @@ def test_bf16_is_priced_on_the_types_that_compute_it_or_it_is_said_why_not(
     single, half = (runs[one.choice] for one in rows)
     assert single is not None
     found = replace(findings(rows, fleet), runs=runs, capabilities=["BF16"])
-    cells = [list(column.cells)[1] for column in tune.table_of(found).columns][-2:]
+    cells = [list(column.cells)[1] for column in tune.make_choices_table(found).columns][-2:]
     if has_bf16:
         assert half is not None
-        fixed = float(fixed_seconds(plan_on(["m7i.xlarge"]))) / 60
+        fixed = float(read_fixed_seconds(plan_on(["m7i.xlarge"]))) / 60
         assert float(half.minutes) - fixed == pytest.approx((float(single.minutes) - fixed) / 2)
         assert cells[0] == f"{half.minutes:.1f}"
-        assert tune.notes(found)[-1] == (
+        assert tune.write_notes(found)[-1] == (
             "bf16 is priced on the types of ENV=dev that compute it: m7i.xlarge (PRECISION=bf16)"
         )
     else:
         assert half is None
         assert cells == ["–", "–"]
-        assert tune.notes(found)[-1] == ("bf16 has no price: no type of ENV=dev computes it (m5.xlarge, m7i.xlarge)")
+        assert tune.write_notes(found)[-1] == (
+            "bf16 has no price: no type of ENV=dev computes it (m5.xlarge, m7i.xlarge)"
+        )
 
 
 @pytest.mark.tensorflow

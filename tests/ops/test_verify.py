@@ -18,7 +18,7 @@ from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.paths import INFRA
 from ops.verify import gather, probe, record
-from ops.verify.assumptions import TABLE, judge
+from ops.verify.assumptions import TABLE, judge_assumptions
 from ops.verify.extras import EXTRAS
 
 ACCOUNT = "111122223333"
@@ -194,11 +194,13 @@ def on_aws() -> Evidence:
 
 
 def verdicts(evidence: Evidence, *, emulated: bool = False) -> dict[str, str]:
-    return {result.assumption.id: result.verdict for result in judge(evidence, emulated=emulated)}
+    return {result.assumption.id: result.verdict for result in judge_assumptions(evidence, emulated=emulated)}
 
 
 def said(evidence: Evidence, name: str) -> str:
-    return next(result.summary for result in judge(evidence, emulated=False) if result.assumption.id == name)
+    return next(
+        result.summary for result in judge_assumptions(evidence, emulated=False) if result.assumption.id == name
+    )
 
 
 def put(path: str, value: Any) -> Callable[[Evidence], None]:
@@ -424,8 +426,8 @@ def test_the_record_is_for_readers_and_bears_no_number_of_the_account(tmp_path: 
     evidence = on_aws()
     evidence["left"]["VPCs"] = ["vpc-1"]
     evidence["who"] = f"arn:aws:sts::{ACCOUNT}:assumed-role/Admin/ana ASIAIOSFODNN7EXAMPLE"
-    whole = record.as_json(judge(evidence, emulated=False), ABOUT, evidence)
-    data, page = record.write(whole, ACCOUNT, tmp_path)
+    whole = record.make_record(judge_assumptions(evidence, emulated=False), ABOUT, evidence)
+    data, page = record.write_files(whole, ACCOUNT, tmp_path)
     assert [data.name, page.name] == ["2026-11-20T1000-verify.json", "2026-11-20T1000-verify.md"]
     for text in (data.read_text(), page.read_text()):
         assert ACCOUNT not in text
@@ -446,8 +448,8 @@ def test_the_record_is_for_readers_and_bears_no_number_of_the_account(tmp_path: 
 
 def test_the_record_of_a_rehearsal_says_that_it_verifies_nothing(tmp_path: Path) -> None:
     about = {**ABOUT, "emulated": True, "env": "local", "stopped": "interrupted"}
-    whole = record.as_json(judge({"left": {}}, emulated=True), about, {})
-    text = record.write(whole, ACCOUNT, tmp_path)[1].read_text()
+    whole = record.make_record(judge_assumptions({"left": {}}, emulated=True), about, {})
+    text = record.write_files(whole, ACCOUNT, tmp_path)[1].read_text()
     assert "a rehearsal, which verifies nothing of AWS" in text
     assert "**It did not come to its end:** interrupted" in text
     assert "| rehearsed, not verified |" in text
@@ -524,7 +526,7 @@ def test_an_error_of_aws_is_evidence_and_a_want_of_rights_is_named() -> None:
 def test_the_evidence_is_not_changed_by_judging_it() -> None:
     evidence = on_aws()
     before = copy.deepcopy(evidence)
-    judge(evidence, emulated=False)
+    judge_assumptions(evidence, emulated=False)
     assert evidence == before
 
 

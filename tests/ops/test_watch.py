@@ -13,7 +13,7 @@ from fruits.store import Store
 
 from ops.core.console import Console
 from ops.job import watch
-from ops.job.watch import Watcher, describe_progress, show
+from ops.job.watch import Watcher, describe_progress, show_progress
 
 COUNTS = {"images_to_featurize": 12_000, "images_done": 1_500, "images_rejected": 0}
 FEATURIZE: dict[str, Any] = {"phase": "featurize", **COUNTS, "images_per_second": 0, "seconds_left": 0}
@@ -79,7 +79,7 @@ def test_away_from_a_terminal_each_phase_has_a_line_and_a_long_one_another_every
     monkeypatch.setattr(watch, "time", Clock)
     monkeypatch.setattr(watch, "stamp", lambda: "12:00:00")
     out = io.StringIO()
-    assert show(Reports(), lambda: next(ends), Console(file=out, width=200)) == 7  # type: ignore[arg-type]
+    assert show_progress(Reports(), lambda: next(ends), Console(file=out, width=200)) == 7  # type: ignore[arg-type]
     wanted = ["starting Spark", "listing the images", "listing the images", "principal components"]
     assert out.getvalue().splitlines() == [f"12:00:00 {line}" for line in wanted]
     assert slept == [0.5] * 5
@@ -114,7 +114,7 @@ def test_at_a_terminal_a_bar_counts_what_is_done_and_rejected_together(monkeypat
     monkeypatch.setattr(watch, "Progress", Bar)
     monkeypatch.setattr(watch.time, "sleep", slept.append)
     console = Console(file=io.StringIO(), force_terminal=True)
-    assert show(Reports(), lambda: next(ends), console) == 0  # type: ignore[arg-type]
+    assert show_progress(Reports(), lambda: next(ends), console) == 0  # type: ignore[arg-type]
     assert updates == [
         ("starting Spark", None, 0),
         ("starting Spark", None, 0),

@@ -28,12 +28,12 @@ from ops.core import console as console_room
 from ops.core.console import Console, counting, working
 from ops.core.errors import OperatorError
 from ops.core.target import Target
-from ops.cost import bills
+from ops.cost import upkeep
 from ops.job import watch
 from ops.logs.reader import FolderLogs
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-CLUSTER = bills.Cluster(
+CLUSTER = upkeep.ClusterUpkeep(
     id="j-ABCDEFGHIJKL1",
     state="WAITING",
     reason="",
@@ -76,42 +76,42 @@ def stubbed(service: str) -> tuple[Any, Stubber]:
     ("found", "sentence"),
     [
         (
-            bills.Bills(emulated=False, cluster=CLUSTER, network=NETWORK, buckets=["a", "b"]),
+            upkeep.Upkeep(emulated=False, cluster=CLUSTER, network=NETWORK, buckets=["a", "b"]),
             "STILL BILLING: the cluster j-ABCDEFGHIJKL1 (WAITING), 0.81 USD an hour before tax, until make destroy; "
             "about 2026-11-24 12:15 UTC when nothing is submitted; 2026-11-24 15:00 UTC at the latest; what lies in a, "
             "b by the month, until make purge",
         ),
         (
-            bills.Bills(emulated=False, cluster=replace(CLUSTER, usd_hour=None, ends_idle=None)),
+            upkeep.Upkeep(emulated=False, cluster=replace(CLUSTER, usd_hour=None, ends_idle=None)),
             "STILL BILLING: the cluster j-ABCDEFGHIJKL1 (WAITING), at an unknown price, until make destroy; "
             "2026-11-24 15:00 UTC at the latest",
         ),
         (
-            bills.Bills(emulated=False, cluster=ENDED, network=NETWORK),
+            upkeep.Upkeep(emulated=False, cluster=ENDED, network=NETWORK),
             "STILL BILLING: endpoint elasticmapreduce vpce-1, 0.01 USD an hour before tax, until make destroy",
         ),
         (
-            bills.Bills(emulated=False, cluster=ENDED, buckets=["a"]),
+            upkeep.Upkeep(emulated=False, cluster=ENDED, buckets=["a"]),
             "STILL BILLING: only what lies in a, by the month, until make purge",
         ),
-        (bills.Bills(emulated=False), "nothing of this environment bills"),
+        (upkeep.Upkeep(emulated=False), "nothing of this environment bills"),
         (
-            bills.Bills(emulated=True, cluster=CLUSTER),
+            upkeep.Upkeep(emulated=True, cluster=CLUSTER),
             "the cluster j-ABCDEFGHIJKL1 is still up (WAITING): the embedded AWS bills nothing",
         ),
-        (bills.Bills(emulated=True, cluster=ENDED), "the embedded AWS bills nothing"),
+        (upkeep.Upkeep(emulated=True, cluster=ENDED), "the embedded AWS bills nothing"),
     ],
 )
-def test_the_last_line_says_what_bills_and_what_ends_it(found: bills.Bills, sentence: str) -> None:
-    assert bills.describe_bills(found) == sentence
+def test_the_last_line_says_what_bills_and_what_ends_it(found: upkeep.Upkeep, sentence: str) -> None:
+    assert upkeep.describe_upkeep(found) == sentence
 
 
 def test_a_last_line_that_cannot_be_asked_warns(dev: Applied, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Account) -> bills.Bills:
+    def refuse(_: Account) -> upkeep.Upkeep:
         raise OperatorError("no route")
 
-    monkeypatch.setattr(bills, "read_bills", refuse)
-    assert bills.last_line(dev) == "MAY STILL BILL: what bills could not be asked (no route). Fix: make status."
+    monkeypatch.setattr(upkeep, "read_upkeep", refuse)
+    assert upkeep.tell_upkeep(dev) == "MAY STILL BILL: what bills could not be asked (no route). Fix: make status."
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_last_line_that_cannot_be_asked_warns(dev: Applied, monkeypatch: pytes
     ],
 )
 def test_a_command_that_broke_off_says_what_may_bill(command: str, local: bool, sentence: str) -> None:
-    assert commands.left_after(command, local) == sentence
+    assert commands.describe_leftovers(command, local) == sentence
 
 
 def steps(*ends: datetime | None) -> list[Mapping[str, Any]]:
@@ -132,10 +132,10 @@ def steps(*ends: datetime | None) -> list[Mapping[str, Any]]:
 
 def test_a_cluster_is_idle_since_its_last_step_ended() -> None:
     later = NOON + timedelta(minutes=5)
-    assert bills.idle_since(NOON, steps(later, NOON)) == later
-    assert bills.idle_since(NOON, []) == NOON
-    assert bills.idle_since(NOON, steps(later, None)) is None, "a step is open"
-    assert bills.idle_since(None, []) is None, "it is not ready"
+    assert upkeep.find_idle_since(NOON, steps(later, NOON)) == later
+    assert upkeep.find_idle_since(NOON, []) == NOON
+    assert upkeep.find_idle_since(NOON, steps(later, None)) is None, "a step is open"
+    assert upkeep.find_idle_since(None, []) is None, "it is not ready"
 
 
 # -- progress ----------------------------------------
@@ -233,7 +233,7 @@ def test_a_report_that_cannot_be_read_now_does_not_lead_back_to_the_start(
 def test_a_page_is_opened_only_where_somebody_sits(
     environ: dict[str, str], terminal: bool, platform: str, opened: bool
 ) -> None:
-    assert browser.wanted(environ, terminal=terminal, platform=platform) is opened
+    assert browser.is_wanted(environ, terminal=terminal, platform=platform) is opened
 
 
 # -- logs ----------------------------------------
@@ -247,9 +247,9 @@ def log(folder: Path, key: str, text: str) -> None:
     path.write_bytes(gzip.compress(text.encode()))
 
 
-def source(folder: Path, *statuses: Mapping[str, Any]) -> read_logs.Source:
+def source(folder: Path, *statuses: Mapping[str, Any]) -> read_logs.LogSource:
     left = list(statuses)
-    return read_logs.Source(
+    return read_logs.LogSource(
         FolderLogs(folder), CLUSTER.id, "s-ABCDEFGHIJKL1", lambda: left.pop(0) if len(left) > 1 else left[0]
     )
 
@@ -293,7 +293,7 @@ def test_logs_that_never_come_are_named(tmp_path: Path) -> None:
         "the last logs of the step s-ABCDEFGHIJKL1 did not arrive within 0 s. Fix: make logs, later; make destroy "
         "ends the cluster, and EMR then ships what is left."
     )
-    assert read_logs.missing(source(tmp_path, status)).startswith(
+    assert read_logs.describe_missing(source(tmp_path, status)).startswith(
         "no log of the step s-ABCDEFGHIJKL1 has arrived below"
     )
 
@@ -304,13 +304,13 @@ def test_a_cluster_without_a_way_in_says_how_to_get_one(dev: Applied, monkeypatc
     with pytest.raises(
         shell.NoShellError, match=r"without a way in\. Fix: enable_ssm = true in infra/env/dev\.cluster"
     ):
-        shell.session(dev, {}, Console(quiet=True))
+        shell.start_session(dev, {}, Console(quiet=True))
 
 
 def test_a_missing_plugin_is_named_before_aws_is_asked(dev: Applied, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(shell.NoShellError, match=r"session-manager-plugin is not installed\. Fix: https://") as error:
-        shell.session(dev, {}, Console(quiet=True))
+        shell.start_session(dev, {}, Console(quiet=True))
     assert error.value.exit_code == 3
 
 
@@ -322,13 +322,13 @@ def test_an_agent_that_does_not_answer_is_a_refusal() -> None:
     with stub:
         for said in ("not known to Systems Manager", "ConnectionLost"):
             with pytest.raises(shell.NoShellError, match=said):
-                shell.reachable(ssm, "i-0123456789abcdef0")
-        shell.reachable(ssm, "i-0123456789abcdef0")
+                shell.require_reachable(ssm, "i-0123456789abcdef0")
+        shell.require_reachable(ssm, "i-0123456789abcdef0")
 
 
 def test_the_plugin_gets_what_aws_cli_gives_it() -> None:
     answer = {"SessionId": "s", "TokenValue": "t", "StreamUrl": "wss://x", "ResponseMetadata": {}}
-    given = shell.plugin_arguments(answer, region="eu-west-3", profile="", target="i-1", endpoint="https://ssm")
+    given = shell.list_plugin_arguments(answer, region="eu-west-3", profile="", target="i-1", endpoint="https://ssm")
     assert given == [
         '{"SessionId": "s", "TokenValue": "t", "StreamUrl": "wss://x"}',
         "eu-west-3",
@@ -352,7 +352,7 @@ def test_the_persistent_page_is_waited_for() -> None:
     ready = {"PresignedURLReady": True, "PresignedURL": "https://p-1.example"}
     stub.add_response("get_persistent_app_ui_presigned_url", ready, page)
     with stub:
-        assert ui.presigned(emr, ARN, pause=0) == "https://p-1.example"
+        assert ui.wait_for_address(emr, ARN, pause=0) == "https://p-1.example"
     stub.assert_no_pending_responses()
 
 
@@ -363,14 +363,14 @@ def test_a_page_that_does_not_come_says_emrs_reason() -> None:
     told = {"PersistentAppUI": {"PersistentAppUIStatus": "CREATING", "LastStateChangeReason": "no event logs"}}
     stub.add_response("describe_persistent_app_ui", told)
     with stub, pytest.raises(ui.NoPageError, match=r"was not ready after -1 s \(no event logs\)\. Fix: make ui again"):
-        ui.presigned(emr, ARN, patience=-1, pause=0)
+        ui.wait_for_address(emr, ARN, patience=-1, pause=0)
 
 
 def test_a_refused_page_names_the_right() -> None:
     emr, stub = stubbed("emr")
     stub.add_client_error("create_persistent_app_ui", "AccessDeniedException")
     with stub, pytest.raises(ui.NoPageError, match="it needs the right elasticmapreduce:CreatePersistentAppUI"):
-        ui.presigned(emr, ARN)
+        ui.wait_for_address(emr, ARN)
 
 
 def test_no_page_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -378,4 +378,4 @@ def test_no_page_before_the_first_step(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(
         ui.NoPageError, match=r"no Spark step has run on j-1 yet, so there is no page\. Fix: make run-step"
     ):
-        ui.local("j-1", {}, Console(quiet=True))
+        ui.serve_pages("j-1", {}, Console(quiet=True))

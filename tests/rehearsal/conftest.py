@@ -36,7 +36,7 @@ def ends(life: Life) -> None:
 
 def purges() -> None:
     """`make purge` but for its last act."""
-    environment.purge(Account.at(Place()), Person(), Console(), named=BUCKETS["data"])
+    environment.purge(Account.at(Place()), Person(), Console(), confirmation=BUCKETS["data"])
 
 
 @pytest.fixture(scope="session")

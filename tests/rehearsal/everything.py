@@ -26,7 +26,7 @@ from ops.aws.studio import find_domain
 from ops.core.console import Console
 from ops.core.target import EMULATED_ACCOUNT, Target
 from ops.lifecycle import step
-from ops.terraform.binary import cli_config, find_terraform
+from ops.terraform.binary import find_terraform, render_cli_config
 from tests.drawn import draw_once
 from tests.rehearsal.clones import Clone
 from tests.rehearsal.life import REGION, make_onlooker
@@ -137,7 +137,7 @@ def keep_a_state(folder: Path, account: Mapping[str, str]) -> None:
     }
     text = "".join(f"    {name} = {json.dumps(value)}\n" for name, value in settings.items())
     (folder / "main.tf").write_text(TINY_STACK.format(settings=text))
-    (folder / "terraform.rc").write_text(cli_config(None))
+    (folder / "terraform.rc").write_text(render_cli_config(None))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
     environ = {**kept, **account, "TF_CLI_CONFIG_FILE": str(folder / "terraform.rc")}
     for arguments in (["init", "-input=false"], ["apply", "-auto-approve"], ["destroy", "-auto-approve"]):

@@ -18,7 +18,7 @@ from localaws import server
 from localaws.keys import Keys
 from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.target import EMULATED_ACCOUNT, Target
-from ops.terraform.variables import Size, workspace
+from ops.terraform.variables import Size, make_workspace
 from ops.terraform.workspace import Stack, Workspace
 
 REGION = "eu-west-3"
@@ -170,7 +170,7 @@ class Life:
             endpoint=self.account.endpoint,
             keys=self.account.keys,
         )
-        work = workspace(stack, target, Size(), terraform=self.terraform, capture=True)
+        work = make_workspace(stack, target, Size(), terraform=self.terraform, capture=True)
         work.extra = {**work.extra, **extra}
         return work
 

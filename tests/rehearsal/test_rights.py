@@ -32,7 +32,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def documents(plan_of: Callable[[str], dict[str, Any]]) -> list[dict[str, Any]]:
     plan = plan_of("prod-operators")
-    held = [r for r in contents.resources(plan) if r.type == "aws_iam_policy" and r.name != "boundary"]
+    held = [r for r in contents.list_resources(plan) if r.type == "aws_iam_policy" and r.name != "boundary"]
     return [json.loads(r.values["policy"]) for r in held]
 
 

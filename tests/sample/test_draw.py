@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +14,7 @@ import pytest
 from PIL import Image
 
 from sample import draw
-from sample.clouds import Cloud
 from sample.draw import DrawError, draw_sample
-from sample.fruits import Fruit
 from tests.drawn import draw_once
 
 pytestmark = pytest.mark.costly
@@ -31,37 +28,22 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return dest
 
 
-@pytest.fixture(scope="module")
-def grown_once() -> dict[str, Fruit]:
-    """Two fruits, each specimen of which is grown once and then photographed for every test."""
-
-    def once(grow: Callable[[np.random.Generator], Cloud]) -> Callable[[np.random.Generator], Cloud]:
-        grown: dict[str, Cloud] = {}
-
-        def specimen(rng: np.random.Generator) -> Cloud:
-            seed = str(rng.bit_generator.state)
-            if seed not in grown:
-                grown[seed] = grow(rng)
-            return grown[seed]
-
-        return specimen
-
-    return {name: replace(draw.FRUITS[name], grow=once(draw.FRUITS[name].grow)) for name in ("Lemon", "Orange")}
+@pytest.fixture
+def only_lemons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the pictures of one fruit show as much: each specimen takes a second to grow."""
+    monkeypatch.setattr(draw, "FRUITS", {"Lemon": draw.FRUITS["Lemon"]})
 
 
 @pytest.fixture
-def two_fruits(monkeypatch: pytest.MonkeyPatch, grown_once: dict[str, Fruit]) -> None:
-    """Where the files matter and not the pictures: two fruits are drawn sooner than eight."""
-    monkeypatch.setattr(draw, "FRUITS", grown_once)
-
-
-@pytest.fixture
-def quick_pictures(two_fruits: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where only the files matter: noise of the picture's own seed stands for two fruits' pictures."""
 
     def noise(model: object, turn: object, rng: np.random.Generator) -> Image.Image:
         return Image.fromarray(rng.integers(0, 256, (draw.SIZE, draw.SIZE, 3), np.uint8))
 
+    ungrown = {name: replace(draw.FRUITS[name], grow=lambda rng: None) for name in ("Lemon", "Orange")}
+    monkeypatch.setattr(draw, "FRUITS", ungrown)
+    monkeypatch.setattr(draw, "Model", lambda cloud: cloud)
     monkeypatch.setattr(draw, "take_photograph", noise)
 
 
@@ -159,30 +141,44 @@ def test_colour_and_shape_alone_separate_the_classes(sample: Path) -> None:
     assert (labels[distance.argmin(axis=1)] == labels).mean() > 0.95
 
 
-def test_the_same_seed_gives_the_same_bytes_in_another_process(sample: Path, tmp_path: Path) -> None:
+ANOTHER_PROCESS = """
+import sys
+from sample import draw
+draw.FRUITS = {label: draw.FRUITS[label] for label in sys.argv[2:]}
+sys.exit(draw.main([sys.argv[1], "--views", "1"]))
+"""
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param(["Strawberry", "Orange"], id="two"),
+        pytest.param([*draw.FRUITS], id="all", marks=pytest.mark.slow),
+    ],
+)
+def test_the_same_seed_gives_the_same_bytes_in_another_process(sample: Path, tmp_path: Path, labels: list[str]) -> None:
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "7"}
     done = subprocess.run(
-        [sys.executable, "-m", "sample.draw", tmp_path, "--views", "1"],
+        [sys.executable, "-c", ANOTHER_PROCESS, tmp_path, *labels],
         check=True,
         env=environment,
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
     )
-    assert done.stdout == f"8 pictures of 8 fruits in {tmp_path}\n"
-    first = {name: held for name, held in contents(sample).items() if name.endswith("/0_100.jpg")}
-    assert len(first) == len(draw.FRUITS)
-    assert contents(tmp_path) == first
+    assert done.stdout == f"{len(labels)} pictures of {len(labels)} fruits in {tmp_path}\n"
+    before = contents(sample)
+    assert contents(tmp_path) == {name: before[name] for name in (f"{label}/0_100.jpg" for label in labels)}
 
 
-@pytest.mark.usefixtures("two_fruits")
+@pytest.mark.usefixtures("only_lemons")
 def test_another_seed_gives_other_pictures(sample: Path, tmp_path: Path) -> None:
     draw_sample(tmp_path, views=1, seed=1)
     before = contents(sample)
     assert all(before[name] != data for name, data in contents(tmp_path).items())
 
 
-@pytest.mark.usefixtures("two_fruits")
+@pytest.mark.usefixtures("only_lemons")
 def test_a_picture_does_not_depend_on_the_number_of_views(sample: Path, tmp_path: Path) -> None:
     draw_sample(tmp_path, views=2)
     before = contents(sample)

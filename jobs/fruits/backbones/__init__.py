@@ -312,7 +312,7 @@ def load_user_model(path: Path, image_size: int, scaling: str) -> tuple[Any, int
     return build_feature_network(cut_head(model), size, scaling, "features_of_user_model"), size
 
 
-def build(name: str, image_size: int, weights_folder: str | None) -> Any:
+def build_network(name: str, image_size: int, weights_folder: str | None) -> Any:
     """The feature network of a backbone with its ImageNet weights.
 
     Raises

@@ -48,10 +48,10 @@ def read_from_package(package: str, name: str, expected: str) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"the weights {path} cannot be read: {error}. Fix: install the package again.") from error
-    return verify(data, expected, str(path), "install the package again")
+    return require_digest(data, expected, str(path), "install the package again")
 
 
-def verify(data: bytes, expected: str, location: str, fix: str) -> bytes:
+def require_digest(data: bytes, expected: str, location: str, fix: str) -> bytes:
     """`data`, if its sha256 is the one expected.
 
     Raises
@@ -108,4 +108,4 @@ def read_from_folder(folder: str | None, name: str, known_digests: tuple[str, ..
             f"{store.location(name)} cannot be verified: its sha256 {sha256(data)[:16]}… is neither known nor "
             f"recorded in {SUMS} beside it. Fix: {fix}."
         )
-    return verify(data, sums[name], store.location(name), fix)
+    return require_digest(data, sums[name], store.location(name), fix)

@@ -46,7 +46,7 @@ _SCREE_POINTS = 400
 _SHARES = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 
-def build(
+def build_page(
     spark: SparkSession,
     source: Store,
     output: Store,

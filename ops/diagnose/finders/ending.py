@@ -31,7 +31,7 @@ def find_by_end(scene: Scene) -> Hit | None:
     if end.outcome == "running":
         lacks = "".join(f"; {lacking}" for lacking in evidence.lacks)
         if end.waits:
-            return Hit(ending.WAITING, words, {"waits": client.in_plain_words(end.waits) + lacks}, end.waits)
+            return Hit(ending.WAITING, words, {"waits": client.explain_words(end.waits) + lacks}, end.waits)
         if line := _find_waiting_line(scene):
             reason = _NO_NODE if "Lost executor " in line else _NO_ROOM
             return Hit(ending.WAITING, replace(words, source="the driver"), {"waits": reason + lacks}, line)

@@ -54,7 +54,7 @@ def _find_last(scene: Scene, process: str) -> Death | None:
 def _list_executor_deaths(scene: Scene) -> list[Death]:
     """The ends of executors: of the one that the failure itself names, then the earliest."""
     core = "\n".join(statement.text for statement in scene.statements if statement.is_core)
-    failing = [death for death in deaths.parse(core) if death.process == "executor"]
+    failing = [death for death in deaths.parse_deaths(core) if death.process == "executor"]
     return [*failing, *(death for death in scene.deaths if death.process == "executor")]
 
 
@@ -174,7 +174,7 @@ def _search_executor_logs(scene: Scene, container: str) -> Hit | None:
             return Hit(memory.EXECUTOR_HEAP, Statement(text, document.uri, by_driver=False), _groups(heap), line)
         if hit := scene.find_loud_row([replace(document, text=text)]):
             return hit
-        chain = exceptions.choose(exceptions.parse(text))
+        chain = exceptions.choose_exception(exceptions.parse_exceptions(text))
         if chain is not None and chain.ends:
             words = Statement(chain.text, document.uri, by_driver=False)
             return scene.find_row([words]) or make_jvm_hit(chain, document.uri)
@@ -188,7 +188,7 @@ def _groups(words: re.Match[str]) -> dict[str, str]:
 def _describe_uncaught(scene: Scene, container: str) -> str:
     for document in scene.evidence.find_documents("executor"):
         if not container or container in document.uri:
-            chain = exceptions.choose(exceptions.parse(deaths.cut_aftermath(document.text)))
+            chain = exceptions.choose_exception(exceptions.parse_exceptions(deaths.cut_aftermath(document.text)))
             if chain is not None:
                 return f": {chain.deepest.summary[:300]}"
     return ""

@@ -17,7 +17,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from ops.cost.money import rounded
+from ops.cost.money import round_amount
 from ops.prices import table as prices
 
 MINIMUM_SECONDS = Decimal(60)
@@ -28,7 +28,7 @@ COMPONENTS = ("ec2", "emr", "ebs")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Node:
+class PricedNode:
     """An instance of a cluster and its price.
 
     Attributes
@@ -66,7 +66,7 @@ class Span:
     end: datetime
 
 
-def volumes_gib(cluster: Mapping[str, Any], fleets: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Decimal]:
+def sum_volumes(cluster: Mapping[str, Any], fleets: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Decimal]:
     """GiB of root and data volumes by fleet id and instance type, from DescribeCluster and ListInstanceFleets."""
     root = Decimal(cluster.get("EbsRootVolumeSize") or 15)  # EMR 7's default
     return {
@@ -77,22 +77,22 @@ def volumes_gib(cluster: Mapping[str, Any], fleets: Sequence[Mapping[str, Any]])
     }
 
 
-def nodes(
+def price_nodes(
     region: str,
     instances: Iterable[Mapping[str, Any]],
     fleets: Sequence[Mapping[str, Any]],
     cluster: Mapping[str, Any],
     book: prices.Book,
-) -> list[Node]:
+) -> list[PricedNode]:
     """The nodes of a cluster with their prices, from ListInstances, ListInstanceFleets and DescribeCluster.
 
     Raises
     ------
     prices.UnknownPriceError : a type has no price in this region
     """
-    sizes, roles = volumes_gib(cluster, fleets), {fleet["Id"]: ROLES[fleet["InstanceFleetType"]] for fleet in fleets}
+    sizes, roles = sum_volumes(cluster, fleets), {fleet["Id"]: ROLES[fleet["InstanceFleetType"]] for fleet in fleets}
     gp3 = book.service(region, "ebs_gp3")
-    found = []
+    priced = []
     for instance in instances:
         timeline = instance["Status"]["Timeline"]
         if "CreationDateTime" not in timeline:
@@ -100,8 +100,8 @@ def nodes(
         kind = book.instance(region, instance["InstanceType"])
         fleet, spot = str(instance.get("InstanceFleetId")), instance.get("Market") == "SPOT"
         inferred = {"ec2" if name == "spot" else name for name in kind.inferred if name != ("ec2" if spot else "spot")}
-        found.append(
-            Node(
+        priced.append(
+            PricedNode(
                 id=str(instance.get("Ec2InstanceId") or instance["Id"]),
                 role=roles.get(fleet, "node"),
                 type=kind.type,
@@ -115,10 +115,10 @@ def nodes(
                 inferred=frozenset(inferred | ({"ebs"} if gp3.as_of == prices.INFERRED else set())),
             )
         )
-    return found
+    return priced
 
 
-def spans_of_steps(steps: Iterable[Mapping[str, Any]], until: datetime) -> list[Span]:
+def list_spans(steps: Iterable[Mapping[str, Any]], until: datetime) -> list[Span]:
     """When a cluster worked, from ListSteps; a step that still runs counts up to a moment."""
     timelines = [step["Status"]["Timeline"] for step in steps]
     return [
@@ -128,28 +128,28 @@ def spans_of_steps(steps: Iterable[Mapping[str, Any]], until: datetime) -> list[
     ]
 
 
-def period_of(step_id: str, steps: Sequence[Mapping[str, Any]], nodes_: Sequence[Node]) -> Span:
+def find_period(step_id: str, steps: Sequence[Mapping[str, Any]], nodes: Sequence[PricedNode]) -> Span:
     """The time that a step bears: from the end of the step before it, or the cluster's beginning, to its own end."""
     ends = {
         step["Id"]: step["Status"]["Timeline"]["EndDateTime"]
         for step in steps
         if step["Status"]["Timeline"].get("EndDateTime") and step["Status"]["Timeline"].get("StartDateTime")
     }
-    own = ends[step_id]
+    step_end = ends[step_id]
     # two steps that end in the same instant: the one with the greater id bears nothing
-    before = [end for other, end in ends.items() if (end, other) < (own, step_id)]
-    start = min((node.start for node in nodes_), default=own)
-    return Span(max([start, *before]), own)
+    before = [end for other, end in ends.items() if (end, other) < (step_end, step_id)]
+    start = min((node.start for node in nodes), default=step_end)
+    return Span(max([start, *before]), step_end)
 
 
-def _state(node: Node, moment: datetime, work: Sequence[Span]) -> str:
+def _state(node: PricedNode, moment: datetime, work: Sequence[Span]) -> str:
     if node.ready is None or moment < node.ready:
         return "bootstrap"
     return "work" if any(span.start <= moment < span.end for span in work) else "idle"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bill:
+class PeriodCost:
     """What a period cost, in dollars to six places.
 
     Attributes
@@ -173,7 +173,7 @@ class Bill:
         return sum(self.by_state.values(), Decimal(0))
 
 
-def bill(period: Span, nodes_: Sequence[Node], work: Sequence[Span]) -> Bill:
+def price_period(period: Span, nodes: Sequence[PricedNode], work: Sequence[Span]) -> PeriodCost:
     """What some nodes cost in a period, split by what they did.
 
     An instance's minute of minimum goes to what it did first. Bills of periods that follow each other add up to the
@@ -182,7 +182,7 @@ def bill(period: Span, nodes_: Sequence[Node], work: Sequence[Span]) -> Bill:
     by_state = dict.fromkeys(STATES, Decimal(0))
     by_component = dict.fromkeys(COMPONENTS, Decimal(0))
     by_node: dict[str, Decimal] = {}
-    for node in nodes_:
+    for node in nodes:
         edges = {period.start, period.end, node.start, node.ready, node.end}
         edges |= {edge for span in work for edge in (span.start, span.end)}
         cuts = sorted(edge for edge in edges if edge is not None and period.start <= edge <= period.end)
@@ -195,19 +195,19 @@ def bill(period: Span, nodes_: Sequence[Node], work: Sequence[Span]) -> Bill:
                 by_component[name] += usd
                 by_state[_state(node, start, work)] += usd
                 by_node[node.id] = by_node.get(node.id, Decimal(0)) + usd
-    return Bill(
+    return PeriodCost(
         period=period,
-        by_state={name: rounded(usd) for name, usd in by_state.items()},
-        by_component={name: rounded(usd) for name, usd in by_component.items()},
-        by_node={name: rounded(usd) for name, usd in by_node.items()},
-        seconds=_seconds(period, nodes_, work),
-        inferred=frozenset[str]().union(*(node.inferred for node in nodes_ if node.id in by_node)),
+        by_state={name: round_amount(usd) for name, usd in by_state.items()},
+        by_component={name: round_amount(usd) for name, usd in by_component.items()},
+        by_node={name: round_amount(usd) for name, usd in by_node.items()},
+        seconds=_seconds(period, nodes, work),
+        inferred=frozenset[str]().union(*(node.inferred for node in nodes if node.id in by_node)),
     )
 
 
-def _seconds(period: Span, nodes_: Sequence[Node], work: Sequence[Span]) -> dict[str, Decimal]:
+def _seconds(period: Span, nodes: Sequence[PricedNode], work: Sequence[Span]) -> dict[str, Decimal]:
     """The period by the clock: until the first node is ready, with a step, without one."""
-    ready = min((node.ready for node in nodes_ if node.ready), default=period.end)
+    ready = min((node.ready for node in nodes if node.ready), default=period.end)
     seconds = dict.fromkeys(STATES, Decimal(0))
     edges = {period.start, period.end, ready} | {edge for span in work for edge in (span.start, span.end)}
     cuts = sorted(edge for edge in edges if period.start <= edge <= period.end)

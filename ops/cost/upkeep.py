@@ -14,13 +14,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account
-from ops.aws.inventory import Inventory, billed_zones
+from ops.aws.inventory import Inventory, count_billed_zones
 from ops.aws.states import LIVE_STATES
 from ops.core.errors import NotAppliedError, OperatorError, TerraformError
-from ops.core.text import duration, utc
+from ops.core.text import format_duration, format_utc
 from ops.cost import ledger
-from ops.cost.bill import Node, Span, bill, spans_of_steps
-from ops.cost.money import shown
+from ops.cost.money import format_amount
+from ops.cost.period import PricedNode, Span, list_spans, price_period
 from ops.prices import table as prices
 
 TROUBLE = (BotoCoreError, ClientError, OperatorError, TerraformError)
@@ -28,7 +28,7 @@ TROUBLE = (BotoCoreError, ClientError, OperatorError, TerraformError)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cluster:
+class ClusterUpkeep:
     """The cluster of an environment.
 
     Attributes
@@ -60,7 +60,7 @@ class Cluster:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bills:
+class Upkeep:
     """What bills in an environment.
 
     Attributes
@@ -72,25 +72,25 @@ class Bills:
     """
 
     emulated: bool
-    cluster: Cluster | None = None
+    cluster: ClusterUpkeep | None = None
     network: Mapping[str, Decimal] = field(default_factory=dict)
     buckets: Sequence[str] = ()
 
     @property
     def usd_hour(self) -> Decimal | None:
         """Dollars an hour of all that is known; None where the cluster's are not."""
-        own = self.cluster.usd_hour if self.cluster and self.cluster.live else Decimal(0)
-        return None if own is None else own + sum(self.network.values(), Decimal(0))
+        cluster_usd = self.cluster.usd_hour if self.cluster and self.cluster.live else Decimal(0)
+        return None if cluster_usd is None else cluster_usd + sum(self.network.values(), Decimal(0))
 
 
-def idle_since(ready: datetime | None, steps: Sequence[Mapping[str, Any]]) -> datetime | None:
+def find_idle_since(ready: datetime | None, steps: Sequence[Mapping[str, Any]]) -> datetime | None:
     """When a cluster's last step ended, or when it was ready for the first; None while a step is open or it starts."""
     times: list[datetime | None] = [ready, *(step["Status"]["Timeline"].get("EndDateTime") for step in steps)]
-    known = [moment for moment in times if moment is not None]
-    return max(known) if len(known) == len(times) else None
+    ends = [moment for moment in times if moment is not None]
+    return max(ends) if len(ends) == len(times) else None
 
 
-def cluster_of(account: Account, now: datetime) -> Cluster | None:
+def read_cluster(account: Account, now: datetime) -> ClusterUpkeep | None:
     """The cluster of Terraform's state; None where the stack is not applied."""
     try:
         outputs = account.cluster
@@ -99,7 +99,7 @@ def cluster_of(account: Account, now: datetime) -> Cluster | None:
     cluster_id, emr = str(outputs["cluster_id"]), account.client("emr")
     status = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]
     timeline, state = status["Timeline"], str(status["State"])
-    nodes: list[Node] = []
+    nodes: list[PricedNode] = []
     usd_hour: Decimal | None = None
     so_far: Decimal | None = None
     try:
@@ -109,12 +109,12 @@ def cluster_of(account: Account, now: datetime) -> Cluster | None:
         if nodes:
             end = max((node.end or now for node in nodes), default=now)
             whole = Span(min(node.start for node in nodes), end)
-            so_far = bill(whole, nodes, spans_of_steps(steps, end)).total
+            so_far = price_period(whole, nodes, list_spans(steps, end)).total
     except prices.UnknownPriceError:
         pages = emr.get_paginator("list_steps").paginate(ClusterId=cluster_id)
         steps, live = [step for page in pages for step in page["Steps"]], []
-    since = idle_since(timeline.get("ReadyDateTime"), steps) if state in LIVE_STATES else None
-    return Cluster(
+    since = find_idle_since(timeline.get("ReadyDateTime"), steps) if state in LIVE_STATES else None
+    return ClusterUpkeep(
         id=cluster_id,
         state=state,
         reason=str(status.get("StateChangeReason", {}).get("Message") or ""),
@@ -135,77 +135,81 @@ def _ends_idle(emr: Any, cluster_id: str, since: datetime | None) -> datetime | 
     return since + timedelta(seconds=int(policy["IdleTimeout"]))
 
 
-def network_of(account: Account) -> dict[str, Decimal]:
+def price_network(account: Account) -> dict[str, Decimal]:
     """Dollars an hour of what bills in the environment's network beside the nodes, by its name and id."""
     inventory, region, book = Inventory(account), account.target.region, prices.table()
     hourly = {
         f"endpoint {endpoint['ServiceName'].rpartition('.')[2]} {endpoint['VpcEndpointId']}": zones
         * book.service(region, "interface_endpoint").usd
         for endpoint in inventory.endpoints()
-        if (zones := billed_zones(endpoint))
+        if (zones := count_billed_zones(endpoint))
     }
     for gateway in inventory.nat_gateways():
         hourly[f"NAT gateway {gateway['NatGatewayId']}"] = book.service(region, "nat_gateway").usd
     return hourly
 
 
-def read_bills(account: Account, now: datetime | None = None) -> Bills:
+def read_upkeep(account: Account, now: datetime | None = None) -> Upkeep:
     """Everything of the environment that bills, as AWS tells it now."""
     try:
         buckets = [str(name) for name in account.storage["buckets"].values()]
     except NotAppliedError:
         buckets = []
-    return Bills(
+    return Upkeep(
         emulated=account.target.emulated,
-        cluster=cluster_of(account, now or datetime.now(UTC)),
-        network=network_of(account),
+        cluster=read_cluster(account, now or datetime.now(UTC)),
+        network=price_network(account),
         buckets=buckets,
     )
 
 
-def ends(cluster: Cluster, now: datetime | None = None) -> list[str]:
+def describe_ends(cluster: ClusterUpkeep, now: datetime | None = None) -> list[str]:
     """What ends a live cluster, and when; with ``now`` also in how long."""
-    said = ["make destroy"]
+    ways = ["make destroy"]
     if cluster.ends_idle is not None:
-        said.append(f"about {_at(cluster.ends_idle, now)} when nothing is submitted")
+        ways.append(f"about {_at(cluster.ends_idle, now)} when nothing is submitted")
     try:
         latest = _at(datetime.fromisoformat(cluster.ends_latest), now)
     except ValueError:
         latest = cluster.ends_latest
-    return [*said, f"{latest} at the latest"] if latest else said
+    return [*ways, f"{latest} at the latest"] if latest else ways
 
 
 def _at(moment: datetime, now: datetime | None) -> str:
     if now is None:
-        return utc(moment)
+        return format_utc(moment)
     left = (moment - now).total_seconds()
-    return f"{utc(moment)} ({f'in {duration(left)}' if left > 0 else 'any minute'})"
+    return f"{format_utc(moment)} ({f'in {format_duration(left)}' if left > 0 else 'any minute'})"
 
 
-def describe_bills(found: Bills) -> str:
+def describe_upkeep(bills: Upkeep) -> str:
     """The last line of a command: what goes on billing and what ends it, or that nothing does."""
-    cluster = found.cluster if found.cluster and found.cluster.live else None
-    if found.emulated:
+    cluster = bills.cluster if bills.cluster and bills.cluster.live else None
+    if bills.emulated:
         stays = f"the cluster {cluster.id} is still up ({cluster.state}): " if cluster else ""
         return f"{stays}the embedded AWS bills nothing"
-    hour = f"{shown(found.usd_hour)} USD an hour before tax" if found.usd_hour is not None else "at an unknown price"
-    stored = f"; what lies in {', '.join(found.buckets)} by the month, until make purge" if found.buckets else ""
+    hour = (
+        f"{format_amount(bills.usd_hour)} USD an hour before tax"
+        if bills.usd_hour is not None
+        else "at an unknown price"
+    )
+    stored = f"; what lies in {', '.join(bills.buckets)} by the month, until make purge" if bills.buckets else ""
     if cluster is not None:
-        until = "; ".join(ends(cluster))
+        until = "; ".join(describe_ends(cluster))
         return f"STILL BILLING: the cluster {cluster.id} ({cluster.state}), {hour}, until {until}{stored}"
-    if found.network:
-        things = ", ".join(sorted(found.network))
+    if bills.network:
+        things = ", ".join(sorted(bills.network))
         return f"STILL BILLING: {things}, {hour}, until make destroy{stored}"
-    if found.buckets:
-        return f"STILL BILLING: only what lies in {', '.join(found.buckets)}, by the month, until make purge"
+    if bills.buckets:
+        return f"STILL BILLING: only what lies in {', '.join(bills.buckets)}, by the month, until make purge"
     return "nothing of this environment bills"
 
 
-def last_line(account: Account) -> str:
+def tell_upkeep(account: Account) -> str:
     """The sentence for an account, whatever happens while it is asked."""
     try:
-        found = read_bills(account)
-        old = prices.say_age() if found.usd_hour is not None and not found.emulated else ""
-        return describe_bills(found) + (f"; {old}" if old else "")
+        bills = read_upkeep(account)
+        old = prices.say_age() if bills.usd_hour is not None and not bills.emulated else ""
+        return describe_upkeep(bills) + (f"; {old}" if old else "")
     except TROUBLE as error:
         return f"MAY STILL BILL: what bills could not be asked ({error}). Fix: make status."
