@@ -147,16 +147,6 @@ def instances() -> Mapping[tuple[str, str], InstancePrice]:
     return table().instances
 
 
-def instance(region: str, type_: str) -> InstancePrice:
-    """One type in one region, from the table; raises `UnknownPriceError`."""
-    return table().instance(region, type_)
-
-
-def service(region: str, item: str) -> Decimal:
-    """The price of something else, from the table; raises `UnknownPriceError`."""
-    return table().service(region, item).usd
-
-
 @dataclass(frozen=True, kw_only=True)
 class Fleet:
     """Some capacity of one kind.

@@ -69,7 +69,7 @@ def test_prices_are_plausible() -> None:
     """EMR's fee is a quarter of the price in Virginia, everywhere; Spot is cheaper; Europe is dearer."""
     assert len(prices.instances()) > 100
     for (region, type_), one in prices.instances().items():
-        virginia = prices.instance("us-east-1", type_)
+        virginia = prices.table().instance("us-east-1", type_)
         assert float(one.emr) == pytest.approx(float(virginia.ec2) / 4, rel=0.02), (region, type_)
         assert 0.2 * float(one.ec2) < one.spot < 0.7 * float(one.ec2), (region, type_)
         assert one.ec2 >= virginia.ec2
@@ -101,8 +101,8 @@ def test_price_that_is_not_known() -> None:
     with pytest.raises(
         prices.UnknownPriceError, match=r"^no price is known for m6a\.xlarge in eu-north-1 \(known regions: "
     ):
-        prices.instance("eu-north-1", "m6a.xlarge")
-    assert prices.service("eu-north-1", "nat_gateway") == Decimal("0.052")  # the dearest known
+        prices.table().instance("eu-north-1", "m6a.xlarge")
+    assert prices.table().service("eu-north-1", "nat_gateway").usd == Decimal("0.052")  # the dearest known
 
 
 @pytest.mark.terraform

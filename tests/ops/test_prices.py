@@ -124,7 +124,7 @@ def test_the_command_says_what_else_must_know_a_new_type(folder: Path, monkeypat
 
 def test_the_age_is_that_of_the_prices_shown() -> None:
     """A book of which one type was asked for today, and the others are the table's."""
-    m5, old, new = prices.instance("eu-west-3", "m5.xlarge"), date(2025, 4, 4), date(2026, 11, 20)
+    m5, old, new = prices.table().instance("eu-west-3", "m5.xlarge"), date(2025, 4, 4), date(2026, 11, 20)
     book = prices.Book(
         {
             ("eu-west-3", name): replace(m5, type=name, ec2_as_of=day.isoformat())
