@@ -66,7 +66,7 @@ def read_open_steps(account: Account, cluster: ClusterUpkeep | None) -> list[Ope
     return open_
 
 
-def read_lacks(account: Account, cluster: ClusterUpkeep | None) -> list[str]:
+def read_cluster_lacks(account: Account, cluster: ClusterUpkeep | None) -> list[str]:
     """What a live cluster lacks of its Spot capacity."""
     return capacity.read_lacks(account.client("emr"), cluster.id) if cluster is not None and cluster.live else []
 
@@ -154,7 +154,7 @@ def main(environ: Mapping[str, str]) -> int:
         now = datetime.now(UTC)
         bills = read_upkeep(account, now)
         steps = read_open_steps(account, bills.cluster)
-        lacks = read_lacks(account, bills.cluster)
+        lacks = read_cluster_lacks(account, bills.cluster)
     glance = (account.target.env, account.target.region, bills, steps, now, lacks)
     if as_program:
         print(json.dumps(as_json(*glance), indent=1))

@@ -66,7 +66,7 @@ def price_shape(size: Shape, region: str, book: prices.Book | None = None) -> pr
     prices.UnknownPriceError : a type has no price in this region
     """
     book = book or prices.table()
-    hour = prices.price_hour(
+    hour = prices.price_fleets(
         region, size.fleets, volume_gib=size.volume_gib, nat=size.nat, endpoints=size.endpoints, book=book
     )
     # that it is billed like ours was not seen: it stays marked

@@ -82,7 +82,7 @@ def test_hour_of_a_cluster_by_hand() -> None:
         prices.Fleet(name="core", types=["m5.xlarge"], units=8),
         prices.Fleet(name="task", types=["m5.xlarge", "m5.2xlarge"], units=4, market="SPOT"),
     ]
-    hour = prices.price_hour("eu-west-3", fleets, volume_gib=72)
+    hour = prices.price_fleets("eu-west-3", fleets, volume_gib=72)
     assert float(hour.ec2) == pytest.approx(3 * 0.224 + 0.1702)  # four vCPUs may come as one 2xlarge
     assert float(hour.emr) == pytest.approx(3 * 0.048 + 0.096)
     assert float(hour.ebs) == pytest.approx(4 * 72 * 0.0928 / 730)
@@ -92,8 +92,8 @@ def test_hour_of_a_cluster_by_hand() -> None:
 
 def test_network_of_a_cluster_costs() -> None:
     fleets = [prices.Fleet(name="primary", types=["m5.xlarge"], units=1)]
-    plain = prices.price_hour("eu-west-1", fleets, volume_gib=72)
-    wired = prices.price_hour("eu-west-1", fleets, volume_gib=72, nat=True, endpoints=3)
+    plain = prices.price_fleets("eu-west-1", fleets, volume_gib=72)
+    wired = prices.price_fleets("eu-west-1", fleets, volume_gib=72, nat=True, endpoints=3)
     assert float(wired.total - plain.total) == pytest.approx(0.048 + 0.005 + 3 * 0.011)
 
 
