@@ -107,13 +107,17 @@ class GooglePages:
 
     def __init__(self, store: Store) -> None:
         from google.auth.credentials import AnonymousCredentials
+        from google.auth.exceptions import GoogleAuthError
         from google.cloud import storage  # type: ignore[import-untyped]
 
         bucket, _, base = store.path("").partition("/")
         self._store, self._base = store, f"{base}/" if base else ""
         is_public = make_gcs_options(store.authority).get("anonymous")
         credentials = AnonymousCredentials() if is_public else None  # type: ignore[no-untyped-call]
-        self._bucket = storage.Client(project="-", credentials=credentials).bucket(bucket)
+        try:
+            self._bucket = storage.Client(project="-", credentials=credentials).bucket(bucket)
+        except GoogleAuthError as error:
+            raise explain_error(error, f"cannot list {store.uri}") from error
 
     def page(self, prefix: str, after: str = "", *, level: bool = False, limit: int = PAGE) -> Page:
         from google.api_core.exceptions import GoogleAPIError

@@ -204,6 +204,13 @@ def test_pages_hold_what_the_store_lists(store: Store, monkeypatch: pytest.Monke
         assert not left
 
 
+def test_credentials_that_are_not_there_are_a_sentence(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("google.cloud.storage", reason="needs google-cloud-storage")
+    bare.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    with pytest.raises(StorageError, match=r"cannot list gs://bucket/x: File .*none\.json was not found\..* Fix: "):
+        open_pages(Store("gs://bucket/x"))
+
+
 def test_what_refuses_a_page_is_a_sentence(cloud: Cloud) -> None:
     pages = open_pages(Store(cloud.uri.replace("fruits", "no-such-bucket", 1)))
     if pages is None:
