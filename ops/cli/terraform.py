@@ -63,7 +63,7 @@ def plan(environ: Mapping[str, str]) -> int:
 def count_actions(shown: Mapping[str, Any]) -> str:
     """How many resources a plan makes, changes and removes.
 
-    >>> counted({"resource_changes": []})
+    >>> count_actions({"resource_changes": []})
     'nothing would change'
     """
     kinds = Counter(change.kind for change in list_changes(shown))

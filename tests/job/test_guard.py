@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 from fruits import guard as guard_module
 from fruits.guard import Guard, GuardError, guard_for, is_deadly
@@ -20,9 +21,20 @@ from fruits.report import pictures
 from fruits.store import Store
 from PIL import Image
 
-from tests.job.pictures import chunk, encoded, lossless_jpeg, png, scene, with_frame, with_segment
+from tests.job.pictures import (
+    chunk,
+    encoded,
+    lossless_jpeg,
+    png,
+    run_length_bmp,
+    scene,
+    tiled_tiff,
+    with_frame,
+    with_segment,
+)
 
 SIZE = 32
+pillow_heif.register_heif_opener()
 Break = Callable[[pytest.MonkeyPatch], None]
 
 # a decoder that really dies: the child's own `decode`, with a reaction to four made-up files
@@ -257,7 +269,10 @@ def seeds() -> tuple[bytes, ...]:
         encoded(image, "TIFF", compression="tiff_lzw"),
         encoded(image, "TIFF", compression="jpeg"),
         encoded(image.convert("CMYK"), "TIFF", compression="tiff_deflate"),
+        tiled_tiff(pixels, 16),
+        run_length_bmp(pixels[:, :, 1]),
         encoded(image, "AVIF", speed=9),
+        encoded(image, "HEIF"),
     )
 
 
