@@ -191,8 +191,7 @@ def engines() -> str:
     most = bare[f"{loops} bare loops of {bare.setting('fastest')}"] / notebook["the notebook"]
     return _wrap(
         f"Bare engines on all cores, without Spark: {', '.join(rates)} images/s. The fastest is {most:.1f} times as "
-        "fast as "
-        "the notebook, so on this processor no job can be eight times as fast, nor four."
+        "fast as the notebook: more than that no job can be on this processor in single precision (8 wanted)."
     )
 
 

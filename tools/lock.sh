@@ -14,6 +14,7 @@ lock() { # lock IN OUT [uv options]
 }
 lock requirements.in requirements.txt --universal
 lock requirements-dev.in requirements-dev.txt --universal -c requirements.txt
+lock requirements-clouds.in requirements-clouds.txt --universal -c requirements-dev.txt
 lock requirements-uv.in requirements-uv.txt --universal
 lock requirements-java.in requirements-java.txt --universal
 lock requirements-localaws.in requirements-localaws.txt --universal -c requirements-dev.txt

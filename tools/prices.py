@@ -88,7 +88,7 @@ def list_new_instances(types: Sequence[str], rows: list[Row], client: Any, renew
                 continue
             query = pricelist.ec2(region, type_)
             texts = pricelist.fetch_products(client, query)
-            ec2, size = pricelist.parse_figure(texts, query), pricelist.parse_size(texts, query)
+            ec2, size = pricelist.parse_figure(texts, query), pricelist.parse_type_size(texts, query)
             fee = pricelist.fetch_figure(client, pricelist.emr(region, type_))
             if ec2 is None or size is None or fee is None:
                 renewal.missing.append(f"{type_} in {region} ({'EMR' if ec2 else 'EC2'} does not list it)")

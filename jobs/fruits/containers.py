@@ -402,6 +402,10 @@ def _require_alone(data: bytes, start: int = 0) -> None:
 # --- GIF --------------------------------------------------------------------------------------------------------------
 
 
+_CHAIN = 1 << 18
+"""Bytes within which a chain of blocks that runs into another file ends: one byte of 256 there is a zero."""
+
+
 def parse_gif(data: bytes) -> Picture:
     """Take a GIF apart: the first frame, with the control block before it."""
     position = 13 + _measure_gif_table(data, 10)
@@ -418,7 +422,7 @@ def parse_gif(data: bytes) -> Picture:
             end = _skip_gif_blocks(data, start)
             if end - start < 2:
                 raise _truncation("its pixels are missing")
-            _require_alone(data[start:end])
+            _require_alone(data[max(start, end - _CHAIN) : end])
             return Picture(header + control + data[position:end] + b";")
         else:
             raise _truncation("it ends before its pixels begin")

@@ -196,7 +196,9 @@ def walk_folder(base: Path) -> Iterator[Entry]:
                     name = f"{key}/{item.name}" if key else item.name
                     if item.is_dir(follow_symlinks=False):
                         folders.append(name)
-                    elif item.is_symlink() and item.is_dir():
+                    elif item.is_symlink() and not _leads_somewhere(item):
+                        yield Entry(name, True, 0, 0, SPECIAL)
+                    elif item.is_dir():
                         links.append(name)
                     else:
                         yield _make_entry(name, item)
@@ -211,6 +213,14 @@ def walk_folder(base: Path) -> Iterator[Entry]:
 def _read_identity(folder: Path) -> tuple[int, int]:
     facts = folder.stat()
     return facts.st_dev, facts.st_ino
+
+
+def _leads_somewhere(link: os.DirEntry[str]) -> bool:
+    try:
+        link.stat()
+    except OSError:  # nothing there, a circle of links, a file on the way, a name that is too long
+        return False
+    return True
 
 
 def _make_entry(key: str, item: os.DirEntry[str]) -> Entry:

@@ -5,7 +5,8 @@ calls at once, until it has found enough folders, or the images. Each folder tha
 all below it. What an image is, `inputs` says. No object is looked at by itself.
 
 S3 is listed by `pages`: of no folder more than a page is held, and one of many pages is cut into ranges, a task each.
-On other stores one folder is one call, and its answer is held by one process (about 600 bytes per file).
+So are Google's store and Azure's where their own packages are installed. Elsewhere one folder is one call, and its
+answer is held by one process (about 600 bytes per file).
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ def _walk_pages(pages: Pages, most: int, left: LeftOut, folders: list[str | Rang
     with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
         level, large = yield from _walk_levels(partial(_look_at_page, pages), most, left, pool)
         # where some are large, those of the same level that were not looked at may be so too
-        folders += cut_ranges(pages, large + level, _RANGES, pool) if large else map(Range, level)
+        cut = large and pages.cuts
+        folders += cut_ranges(pages, large + level, _RANGES, pool) if cut else map(Range, large + level)
 
 
 def _walk_down(store: Store, most: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
@@ -133,10 +135,10 @@ def _walk_down(store: Store, most: int, left: LeftOut, folders: list[str | Range
 
     A local folder, and a store that cannot list one level by itself, is listed whole.
     """
-    if store.is_local or not store.lists_folders:
-        yield from walk(store, left)
-    elif (pages := open_pages(store)) is not None:
+    if (pages := open_pages(store)) is not None:
         yield from _walk_pages(pages, most, left, folders)
+    elif store.is_local or not store.lists_folders:
+        yield from walk(store, left)
     else:
         with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
             level, unanswered = yield from _walk_levels(partial(_look, store), most, left, pool)

@@ -2,8 +2,9 @@
 
 pyarrow answers a listing when it has all of it, and one folder is one listing: of ten million photographs in one folder
 that is an hour of one task, and more memory than it has. S3 gives a thousand keys per page, from any key: so a folder
-of more than a page is cut at keys that are found by asking what comes after a guess. Azure and Google's store are
-listed by pyarrow; a local folder is read by one process whatever is done, since the system hands it out in one row.
+of more than a page is cut at keys that are found by asking what comes after a guess. Google's store does the same where
+its own package is installed. Azure's goes on only from where a page ended: by its own package a folder is one task, a
+page in memory. A local folder is read by one process whatever is done, since the system hands it out in one row.
 """
 
 from __future__ import annotations
@@ -16,7 +17,17 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
-from fruits.store import S3_SCHEMES, Entry, Store, explain_error, make_s3_options
+from fruits.store import (
+    AZURE_SCHEMES,
+    GCS_SCHEMES,
+    S3_SCHEMES,
+    Entry,
+    Store,
+    explain_error,
+    make_azure_options,
+    make_gcs_options,
+    make_s3_options,
+)
 
 PAGE = 1000
 """Keys of a page: no more are held of a listing."""
@@ -30,11 +41,15 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 @dataclass(frozen=True)
 class Page:
-    """Some keys in order, the folders between them (ending in a slash), and whether more come."""
+    """Some keys in order, the folders between them (ending in a slash), and whether more come.
+
+    ``mark`` is what the next page is asked for by, where that is not the last key.
+    """
 
     entries: list[Entry]
     folders: list[str]
     more: bool
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,9 @@ class Range:
 
 
 class Pages(Protocol):
-    """What can be listed page by page."""
+    """What can be listed page by page; `cuts` where a page may begin behind any key."""
+
+    cuts: bool
 
     def page(self, prefix: str, after: str = "", *, level: bool = False, limit: int = PAGE) -> Page:
         """Keys that begin with `prefix`, behind `after`; with `level` those in no folder below it, and the folders."""
@@ -56,6 +73,8 @@ class Pages(Protocol):
 
 class S3Pages:
     """The objects below a store in S3, by botocore."""
+
+    cuts = True
 
     def __init__(self, store: Store, client: Any) -> None:
         self._store = store
@@ -75,15 +94,91 @@ class S3Pages:
             raise explain_error(error, f"cannot list {self._store.location(prefix)}") from error
         skip = len(self._base)
         return Page(
-            [_make_entry(item, skip) for item in answer.get("Contents", [])],
+            [_make_entry(i["Key"][skip:], i["Size"], i["LastModified"]) for i in answer.get("Contents", [])],
             [str(item["Prefix"])[skip:] for item in answer.get("CommonPrefixes", [])],
             bool(answer["IsTruncated"]),
         )
 
 
-def _make_entry(item: dict[str, Any], skip: int) -> Entry:
-    changed = (item["LastModified"] - _EPOCH) // datetime.timedelta(milliseconds=1) * 1_000_000  # as pyarrow says it
-    return Entry(str(item["Key"])[skip:], True, int(item["Size"]), changed)
+class GooglePages:
+    """The objects below a store in Google Cloud Storage, by its own package."""
+
+    cuts = True
+
+    def __init__(self, store: Store) -> None:
+        from google.auth.credentials import AnonymousCredentials
+        from google.auth.exceptions import GoogleAuthError
+        from google.cloud import storage  # type: ignore[import-untyped]
+
+        bucket, _, base = store.path("").partition("/")
+        self._store, self._base = store, f"{base}/" if base else ""
+        is_public = make_gcs_options(store.authority).get("anonymous")
+        credentials = AnonymousCredentials() if is_public else None  # type: ignore[no-untyped-call]
+        try:
+            self._bucket = storage.Client(project="-", credentials=credentials).bucket(bucket)
+        except GoogleAuthError as error:
+            raise explain_error(error, f"cannot list {store.uri}") from error
+
+    def page(self, prefix: str, after: str = "", *, level: bool = False, limit: int = PAGE) -> Page:
+        from google.api_core.exceptions import GoogleAPIError
+        from google.auth.exceptions import GoogleAuthError
+
+        start = self._base + after if after else None  # with this key, so one more is asked for
+        query = {"prefix": self._base + prefix, "start_offset": start, "delimiter": "/" if level else None}
+        try:
+            blobs = self._bucket.list_blobs(**query, page_size=limit + 1)
+            items = list(next(blobs.pages, ()))
+        except (GoogleAPIError, GoogleAuthError, OSError) as error:
+            raise explain_error(error, f"cannot list {self._store.location(prefix)}") from error
+        skip = len(self._base)
+        entries = [_make_entry(item.name[skip:], item.size, item.time_created, digits=6) for item in items]
+        folders = sorted(name[skip:] for name in blobs.prefixes)
+        return Page([entry for entry in entries if entry.key > after], folders, blobs.next_page_token is not None)
+
+
+class AzurePages:
+    """The blobs below a store in Azure, by its own package."""
+
+    cuts = False
+
+    def __init__(self, store: Store) -> None:
+        from azure.storage.blob import ContainerClient
+
+        container, _, base = store.path("").partition("/")
+        self._store, self._base = store, f"{base}/" if base else ""
+        options = make_azure_options(store.authority)
+        account, authority = options["account_name"], options.get("blob_storage_authority", ".blob.core.windows.net")
+        host = f"{account}{authority}" if authority.startswith(".") else f"{authority}/{account}"
+        credential: Any = options.get("account_key") or options.get("sas_token", "").lstrip("?")
+        if not credential:
+            from azure.identity import DefaultAzureCredential
+
+            credential = DefaultAzureCredential()
+        scheme = options.get("blob_storage_scheme", "https")
+        self._client = ContainerClient(f"{scheme}://{host}", container, credential=credential)
+
+    def page(self, prefix: str, after: str = "", *, level: bool = False, limit: int = PAGE) -> Page:
+        from azure.core.exceptions import AzureError
+        from azure.storage.blob import BlobPrefix
+
+        walk = self._client.walk_blobs if level else self._client.list_blobs
+        try:
+            blobs = walk(self._base + prefix, include=["metadata"], results_per_page=limit)
+            pages: Any = blobs.by_page(after or None)
+            items = list(next(pages, ()))
+        except (AzureError, OSError) as error:
+            raise explain_error(error, f"cannot list {self._store.location(prefix)}") from error
+        skip = len(self._base)
+        files = [i for i in items if not isinstance(i, BlobPrefix) and "hdi_isfolder" not in (i.metadata or {})]
+        entries = [_make_entry(i.name[skip:], i.size, i.last_modified) for i in files]
+        folders = [i.name[skip:] for i in items if isinstance(i, BlobPrefix)]
+        return Page(entries, folders, bool(pages.continuation_token), pages.continuation_token or "")
+
+
+def _make_entry(key: str, size: int, changed: datetime.datetime, *, digits: int = 3) -> Entry:
+    """An entry with the time that pyarrow would give: of as many digits of a second."""
+    unit = 10 ** (9 - digits)
+    return Entry(key, True, int(size), (changed - _EPOCH) // datetime.timedelta(microseconds=1) * 1000 // unit * unit)
 
 
 @lru_cache(maxsize=4)
@@ -100,14 +195,24 @@ def _make_client(bucket: str, _pid: int) -> Any:
 
 
 def open_pages(store: Store) -> Pages | None:
-    """The pages of a store; None where it has none, or botocore is not installed."""
-    if not isinstance(store, Store) or store.scheme not in S3_SCHEMES:
-        return None
+    """The pages of a store; None where it has none, or the package that lists them is not installed."""
+    return _open_pages(store, os.getpid()) if isinstance(store, Store) else None
+
+
+@lru_cache(maxsize=4)
+def _open_pages(store: Store, _pid: int) -> Pages | None:
     try:
-        import botocore.session  # noqa: F401
+        if store.scheme in S3_SCHEMES:
+            import botocore.session  # noqa: F401
+
+            return S3Pages(store, _make_client(store.path("").partition("/")[0], os.getpid()))
+        if store.scheme in GCS_SCHEMES:
+            return GooglePages(store)
+        if store.scheme in AZURE_SCHEMES:
+            return AzurePages(store)
     except ImportError:
         return None
-    return S3Pages(store, _make_client(store.path("").partition("/")[0], os.getpid()))
+    return None
 
 
 def is_marker(entry: Entry) -> bool:
@@ -126,7 +231,7 @@ def read_range(pages: Pages, key_range: Range) -> Iterator[Entry]:
             if not is_marker(entry):
                 yield entry
         has_more = page.more
-        after = page.entries[-1].key if page.entries else after
+        after = page.mark or (page.entries[-1].key if page.entries else after)
 
 
 def cut_ranges(pages: Pages, prefixes: Iterable[str], count: int, pool: Executor) -> list[Range]:

@@ -255,25 +255,3 @@ def read_frame(
             yield batch.select(names_wanted)
 
     return map_parts(spark, parts, tasks, read, ", ".join(f"`{name}` {kind}" for name, kind in columns.items()))
-
-
-def write_frame(
-    frame: DataFrame,
-    store: Store,
-    schema: pa.Schema,
-    *,
-    prepare: Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]] | None = None,
-    plain: tuple[str, ...] = (),
-) -> list[Part]:
-    """Write a DataFrame as one file per task, and return the files of the attempts that counted."""
-    expected = versions.collect_versions()
-
-    def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        versions.require_same(expected)
-        writer = PartWriter(store, schema, plain=plain)
-        for batch in prepare(batches) if prepare else batches:
-            writer.write(batch.cast(schema) if batch.schema != schema else batch)
-        yield part_rows({"part": writer.close()})
-
-    rows = frame.mapInArrow(write, PART_DDL).collect()
-    return [Part.from_row(row) for row in rows]

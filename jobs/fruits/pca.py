@@ -225,21 +225,6 @@ def _merge_partial(spark: SparkSession, partial: DataFrame, scratch: Store) -> M
     return moments
 
 
-def sum_frame(frame: DataFrame, scratch: Store, column: str = "features") -> Moments:
-    """Sum an array column of a DataFrame in one pass.
-
-    Parameters
-    ----------
-    scratch : Store
-        Where partial sums are put, one file per task; the caller removes it.
-    """
-
-    def sums(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from _sum_partition(batches, column, scratch)
-
-    return _merge_partial(frame.sparkSession, frame.select(column).mapInArrow(sums, PART_DDL), scratch)
-
-
 def sum_parts(
     spark: SparkSession,
     store: Store,

@@ -23,10 +23,10 @@ from urllib.parse import urlsplit
 from fruits.errors import DiskFullError, StorageError, UsageError
 
 S3_SCHEMES = ("s3", "s3a", "s3n")
-_GCS_SCHEMES = ("gs", "gcs")
+GCS_SCHEMES = ("gs", "gcs")
 # .report.html.0f3c…: a file that is being written beside the one that it will replace
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
-_AZURE_SCHEMES = ("abfs", "abfss", "wasb", "wasbs")
+AZURE_SCHEMES = ("abfs", "abfss", "wasb", "wasbs")
 
 
 @dataclass(frozen=True)
@@ -170,9 +170,9 @@ def _open_file_system(scheme: str, authority: str, _pid: int) -> Any:
         return pafs.LocalFileSystem()
     if scheme in S3_SCHEMES:
         return pafs.S3FileSystem(**make_s3_options(authority))
-    if scheme in _GCS_SCHEMES:
+    if scheme in GCS_SCHEMES:
         return pafs.GcsFileSystem(**make_gcs_options(authority))
-    if scheme in _AZURE_SCHEMES:
+    if scheme in AZURE_SCHEMES:
         return pafs.AzureFileSystem(**make_azure_options(authority))
     if scheme in ("hdfs", "viewfs"):
         filesystem, _ = pafs.FileSystem.from_uri(f"{scheme}://{authority}/")
@@ -201,7 +201,7 @@ _KINDS: tuple[tuple[tuple[str, ...], type[StorageError], str], ...] = (
         "the identity in use lacks the right; check who you are and the policy of the bucket or folder",
     ),
     (
-        ("nosuchbucket", "no such bucket", "does not exist", "not_found"),
+        ("nosuchbucket", "no such bucket", "does not exist", "not_found", "404 get"),
         StorageError,
         "check the spelling of the bucket",
     ),
@@ -370,10 +370,10 @@ class Store:
                 self._base = "/" + path
             else:
                 # container@account, but anonymous@bucket
-                bucket = authority.rpartition("@")[2] if scheme in _GCS_SCHEMES else authority.partition("@")[0]
+                bucket = authority.rpartition("@")[2] if scheme in GCS_SCHEMES else authority.partition("@")[0]
                 self._base = f"{bucket}/{path}".rstrip("/")
             self.uri = f"{scheme}://{rest}"
-        self._authority = "" if scheme == "file" else rest.partition("/")[0]
+        self.authority = "" if scheme == "file" else rest.partition("/")[0]
 
     def __repr__(self) -> str:
         return f"Store({self.uri!r})"
@@ -385,7 +385,7 @@ class Store:
     def fs(self) -> Any:
         """The `pyarrow.fs.FileSystem` behind it."""
         try:
-            return _open_file_system(self.scheme, self._authority, os.getpid())
+            return _open_file_system(self.scheme, self.authority, os.getpid())
         except (OSError, ImportError) as error:
             raise explain_error(error, f"cannot open {self.uri}") from error
 
@@ -396,7 +396,7 @@ class Store:
     @property
     def lists_folders(self) -> bool:
         """Whether one level can be listed by itself: of Google's store pyarrow sees no folder (apache/arrow#35993)."""
-        return self.scheme not in _GCS_SCHEMES
+        return self.scheme not in GCS_SCHEMES
 
     def child(self, key: str) -> Store:
         """The store below a key."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -67,9 +68,44 @@ def list_steps(account: Account, cluster_id: str, limit: int = SHOWN) -> list[Ma
     OperatorError
         When EMR knows no such cluster.
     """
-    try:
+    with _known(cluster_id):
         pages = account.client("emr").get_paginator("list_steps").paginate(ClusterId=cluster_id)
         return list(islice((step for page in pages for step in page["Steps"]), limit))
+
+
+def describe_cluster(account: Account, cluster_id: str) -> Mapping[str, Any]:
+    """DescribeCluster's answer.
+
+    Raises
+    ------
+    OperatorError
+        When EMR knows no such cluster.
+    """
+    with _known(cluster_id):
+        cluster: Mapping[str, Any] = account.client("emr").describe_cluster(ClusterId=cluster_id)["Cluster"]
+    return cluster
+
+
+def describe_step(account: Account, cluster_id: str, step_id: str) -> Mapping[str, Any]:
+    """DescribeStep's answer.
+
+    Raises
+    ------
+    OperatorError
+        When the cluster has no such step.
+    """
+    try:
+        step: Mapping[str, Any] = account.client("emr").describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]
+    except ClientError as error:
+        raise OperatorError(f"{cluster_id} has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
+    return step
+
+
+@contextmanager
+def _known(cluster_id: str) -> Iterator[None]:
+    """Say in our words that EMR knows no such cluster."""
+    try:
+        yield
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("InvalidRequestException", "ValidationException"):
             raise

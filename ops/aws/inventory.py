@@ -25,7 +25,7 @@ NO_BUCKET = ("404", "NoSuchBucket", "403")
 
 def read_tags(thing: Mapping[str, Any]) -> dict[str, str]:
     """Tags as EC2 and EMR answer them."""
-    return {tag["Key"]: tag.get("Value", "") for tag in thing.get("Tags", [])}
+    return {tag["Key"]: tag.get("Value", "") for tag in thing.get("Tags") or []}
 
 
 def is_made_by_emr(endpoint: Mapping[str, Any]) -> bool:

@@ -42,7 +42,7 @@ class SignedStore(Store):
             keys_by_name = {"access_key": keys.access_key, "secret_key": keys.secret_key, "session_token": keys.token}
             keys_ = {name: value for name, value in keys_by_name.items() if value}
             self._signed, self._keys = (
-                fs.S3FileSystem(**make_s3_options(self._authority, self._variables), **keys_),
+                fs.S3FileSystem(**make_s3_options(self.authority, self._variables), **keys_),
                 keys,
             )
         return self._signed

@@ -18,11 +18,11 @@ from ops.plan.changes import (
     CLUSTERS,
     KEEPERS,
     Change,
+    cut_value,
     find_secrets,
     list_changes,
     parse_document,
     render_lines,
-    shorten,
 )
 from ops.plan.masking import mask_text
 from ops.prices import table as prices
@@ -221,7 +221,7 @@ def list_forcing(change: Change) -> list[str]:
     for attribute in (attribute for attribute in change.attributes if attribute.forces):
         top = attribute.path.partition(".")[0]
         if top == attribute.path and not (parse_document(attribute.before) and parse_document(attribute.after)):
-            before, after = (quote_code(shorten(value) or "null") for value in (attribute.before, attribute.after))
+            before, after = (quote_code(cut_value(value) or "null") for value in (attribute.before, attribute.after))
             simple.append(f"{quote_code(top)} ({before} → {after})")
         elif quote_code(top) not in blocks:
             blocks.append(quote_code(top))
@@ -255,7 +255,7 @@ def different_words(before: str, after: str) -> tuple[str, str]:
         was, is_ = was[1:], is_[1:]
     while was and is_ and was[-1] == is_[-1]:
         was, is_ = was[:-1], is_[:-1]
-    return shorten(" ".join(was)), shorten(" ".join(is_))
+    return cut_value(" ".join(was)), cut_value(" ".join(is_))
 
 
 def list_addresses(addresses: Iterable[str]) -> str:
@@ -350,7 +350,7 @@ def write_opening(subject: Subject) -> list[str]:
     head = [write_first_line(subject), "", write_destroyed_line(subject), write_price_line(subject), ""]
     if broken:
         head += ["**The check fails:**", ""]
-        head += [f"- {quote_code(shorten(failure.message))}" for failure in broken[:MOST_NAMED]]
+        head += [f"- {quote_code(cut_value(failure.message))}" for failure in broken[:MOST_NAMED]]
         if len(broken) > MOST_NAMED:
             head.append(f"- and {len(broken) - MOST_NAMED} more")
         head.append("")
@@ -410,7 +410,7 @@ def render_comment(subject: Subject, *, limit: int = LIMIT) -> str:
     return "\n".join([text, "", *(body + "\n" for body in bodies), end]) + "\n"
 
 
-def make_verdict(subject: Subject) -> dict[str, Any]:
+def summarize_report(subject: Subject) -> dict[str, Any]:
     """The same for a program."""
     price, changes, hide = price_change(subject), subject.changes, subject.hide
     broken = list_failures(subject)

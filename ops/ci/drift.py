@@ -67,7 +67,7 @@ def make_title(drift: Drift) -> str:
     return f"{drift.env}: differs from the code, or bills"
 
 
-def render_issue(drift: Drift) -> str:
+def render_drift(drift: Drift) -> str:
     """The issue's text, its marker last."""
     sentences: list[str] = []
     details: list[str] = []

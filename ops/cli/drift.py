@@ -8,7 +8,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.ci.drift import find_drift, make_drift_marker, make_title, render_issue
+from ops.ci.drift import find_drift, make_drift_marker, make_title, render_drift
 from ops.cli.place import open_account
 from ops.core.console import Console
 from ops.core.errors import OperatorError
@@ -27,7 +27,7 @@ def main(environ: Mapping[str, str]) -> int:
     except (OperatorError, ClientError, BotoCoreError) as error:
         raise OperatorError(mask_text(str(error)), exit_code=int(getattr(error, "exit_code", 1))) from None
     out.mkdir(parents=True, exist_ok=True)
-    text = render_issue(drift)
+    text = render_drift(drift)
     (out / "drift.md").write_text(text)
     answer = {
         "found": drift.found,

@@ -14,8 +14,8 @@ def start(environ: Mapping[str, str]) -> int:
 
 def yarn_jars(environ: Mapping[str, str]) -> int:
     """Fetch what a real YARN needs."""
-    given = environ.get("IVY_SETTINGS")
-    return localaws.main(["yarn-jars", *(["--settings", given] if given else [])])
+    settings = environ.get("IVY_SETTINGS")
+    return localaws.main(["yarn-jars", *(["--settings", settings] if settings else [])])
 
 
 def stop(_: Mapping[str, str]) -> int:

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
 from rich.table import Table
 from rich.text import Text
 
 from ops.aws.account import Account
-from ops.aws.emr import list_steps
+from ops.aws.emr import describe_step, list_steps
 from ops.aws.poll import poll
 from ops.cli.place import open_account
 from ops.cli.values import read_number
@@ -81,11 +80,8 @@ def find_source(account: Account, environ: Mapping[str, str]) -> LogSource:
         )
 
     def status() -> Mapping[str, Any]:
-        try:
-            status_: Mapping[str, Any] = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]
-        except ClientError as error:
-            raise OperatorError(f"{cluster_id} has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
-        return status_
+        step_status: Mapping[str, Any] = describe_step(account, cluster_id, step_id)["Status"]
+        return step_status
 
     return LogSource(open_logs(place, account.client("s3")), cluster_id, step_id, status)
 

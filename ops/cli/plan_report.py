@@ -83,7 +83,7 @@ def main(environ: Mapping[str, str]) -> int:
     out.mkdir(parents=True, exist_ok=True)
     text = comment.render_comment(subject)
     (out / "report.md").write_text(text)
-    (out / "verdict.json").write_text(json.dumps(comment.make_verdict(subject), indent=1) + "\n")
+    (out / "verdict.json").write_text(json.dumps(comment.summarize_report(subject), indent=1) + "\n")
     print(text.split("\n\n<details>")[0].rstrip())
     print(f"\nwritten: {out / 'report.md'}, {out / 'verdict.json'}")
     broken = comment.list_failures(subject)

@@ -66,7 +66,7 @@ def read_open_steps(account: Account, cluster: ClusterUpkeep | None) -> list[Ope
     return open_
 
 
-def read_lacks(account: Account, cluster: ClusterUpkeep | None) -> list[str]:
+def read_cluster_lacks(account: Account, cluster: ClusterUpkeep | None) -> list[str]:
     """What a live cluster lacks of its Spot capacity."""
     return capacity.read_lacks(account.client("emr"), cluster.id) if cluster is not None and cluster.live else []
 
@@ -134,7 +134,7 @@ def as_json(
             "usd_so_far": None if cluster.usd_so_far is None else str(round_amount(cluster.usd_so_far)),
         },
         "open_steps": [
-            {"id": one.id, "state": one.state, "progress": one.progress, "waits": one.waits} for one in steps
+            {"id": step.id, "state": step.state, "progress": step.progress, "waits": step.waits} for step in steps
         ],
         "network_usd_per_hour": {name: str(round_amount(usd)) for name, usd in bills.network.items()},
         "billing": describe_upkeep(bills),
@@ -154,10 +154,10 @@ def main(environ: Mapping[str, str]) -> int:
         now = datetime.now(UTC)
         bills = read_upkeep(account, now)
         steps = read_open_steps(account, bills.cluster)
-        lacks = read_lacks(account, bills.cluster)
-    told = (account.target.env, account.target.region, bills, steps, now, lacks)
+        lacks = read_cluster_lacks(account, bills.cluster)
+    glance = (account.target.env, account.target.region, bills, steps, now, lacks)
     if as_program:
-        print(json.dumps(as_json(*told), indent=1))
+        print(json.dumps(as_json(*glance), indent=1))
     else:
-        Console().print(make_status_table(*told))
+        Console().print(make_status_table(*glance))
     return 0

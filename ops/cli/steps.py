@@ -29,7 +29,7 @@ READ = 3
 FAILED_STATES = ("FAILED", "INTERRUPTED")
 
 
-def describe_step(step: Mapping[str, Any], output: str, now: datetime) -> dict[str, Any]:
+def summarize_step(step: Mapping[str, Any], output: str, now: datetime) -> dict[str, Any]:
     """One step for a program.
 
     Parameters
@@ -71,7 +71,7 @@ def read_steps(account: Account, cluster_id: str, now: datetime) -> list[dict[st
             output = emr.read_output_from(account, step["Config"]["Args"])
         except FruitsError:
             output = None  # its request is gone
-        row = describe_step(step, output or "", now) | {"cause": None}
+        row = summarize_step(step, output or "", now) | {"cause": None}
         if row["state"] in FAILED_STATES:
             row["cause"] = find_cause(account, cluster_id, str(step["Id"]), logs=failed < READ)
             failed += 1

@@ -176,7 +176,7 @@ def _listening(process: subprocess.Popen[str], log: Path, patience: float) -> in
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         lines = log.read_text(errors="replace").splitlines()
-        if port := next((found for line in lines if (found := read_port(line))), None):
+        if port := next((number for line in lines if (number := read_port(line))), None):
             return port
         if process.poll() is not None:
             break

@@ -131,7 +131,7 @@ def run_sample(gatherer: Gatherer) -> None:
     s3 = account.client("s3")
     gatherer.evidence["sample"] = {
         "step": description,
-        "arguments": step.list_arguments(entry, packed, arguments[-1] if arguments else ""),
+        "arguments": step.make_step_arguments(entry, packed, arguments[-1] if arguments else ""),
         "request": request.as_json(),
         "output": submitted.output,
         "run": gatherer.ask(lambda: json.loads(account.store(submitted.output).read("run.json"))),

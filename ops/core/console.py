@@ -148,14 +148,14 @@ def working(
         columns = (SpinnerColumn(), CommandClock(), text_column, TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(text, total=None)
-            yield lambda said: bar.update(task, description=said)
+            yield lambda words: bar.update(task, description=words)
         return
     now = text
 
-    def change(said: str) -> None:
+    def change(words: str) -> None:
         nonlocal now
-        if said != now:
-            now = said
+        if words != now:
+            now = words
             lines.say()
 
     with PlainLines(console, lambda: now, seconds) as lines:

@@ -93,8 +93,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._refuse(f"this page is {ADDRESS}:{port} only")
             return
         parts = urlsplit(self.path)
-        given = parse_qs(parts.query).get("key", [""])[0]
-        if given and hmac.compare_digest(given.encode(), self.server.key.encode()):
+        key = parse_qs(parts.query).get("key", [""])[0]
+        if key and hmac.compare_digest(key.encode(), self.server.key.encode()):
             self.send_response(http.HTTPStatus.SEE_OTHER)
             self.send_header("Location", parts.path)
             self.send_header("Set-Cookie", f"{COOKIE}={self.server.key}; Path=/; HttpOnly; SameSite=Lax")

@@ -156,7 +156,7 @@ def list_candidates(
                 core_units=int(next(fleet.units for fleet in fleets if fleet.name == "core")),
             )
         )  # fmt: skip
-    slowest = max(one.step for one in candidates)
+    slowest = max(candidate.step for candidate in candidates)
     type_ = machine or choose_machine(region, slowest, count, book, precision)
     candidates.append(
         price_machine(

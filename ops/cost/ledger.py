@@ -138,8 +138,8 @@ def record_rest(account: Account, cluster_id: str, records: Sequence[Mapping[str
     kept_records = [record for record in records if record["cluster_id"] == cluster_id and record["step_id"]]
 
     def left(now_: Decimal, key: str, part: str | None = None) -> Decimal:
-        kept = ((record["usd"][part] if part else record["usd"]).get(key, "0") for record in kept_records)
-        return now_ - sum((Decimal(usd) for usd in kept), Decimal(0))
+        amounts = ((record["usd"][part] if part else record["usd"]).get(key, "0") for record in kept_records)
+        return now_ - sum((Decimal(usd) for usd in amounts), Decimal(0))
 
     rest = PeriodCost(
         period=Span(start, end),

@@ -30,14 +30,14 @@ def find_images(root: Path) -> tuple[list[FoundImage], LeftOut]:
     StorageError
         If a folder cannot be read: a sample cut from half of the images would not say so.
     """
-    found, left = [], LeftOut()
+    images, left = [], LeftOut()
     for entry in walk(Store(str(root)), left):
         path = PurePosixPath(entry.key)
         if entry.size == NOT_EXPRESSIBLE:
             left.add("name that is not UTF-8", entry.key)
         else:
-            found.append(FoundImage(path.parent.name or root.resolve().name, path))
-    return sorted(found), left
+            images.append(FoundImage(path.parent.name or root.resolve().name, path))
+    return sorted(images), left
 
 
 def count_by_class(keys: Iterable[str]) -> dict[str, int]:

@@ -17,9 +17,9 @@ from typing import Any, Literal, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 
+from ops.aws import emr
 from ops.aws.account import Account
 from ops.aws.capacity import read_lacks
-from ops.core.errors import OperatorError
 from ops.diagnose import deaths
 from ops.diagnose.evidence import SHIPPING, ClusterInstance, Document, ErrorDetail, Evidence, Role
 from ops.logs import layout
@@ -392,17 +392,7 @@ class Live:
         OperatorError
             When EMR knows no such cluster.
         """
-        try:
-            answer: Mapping[str, Any] = self.account.client("emr").describe_cluster(ClusterId=self.cluster_id)[
-                "Cluster"
-            ]
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("InvalidRequestException", "ValidationException"):
-                raise
-            raise OperatorError(
-                f"EMR knows no cluster {self.cluster_id}. Fix: make status names ours.", exit_code=2
-            ) from error
-        return answer
+        return emr.describe_cluster(self.account, self.cluster_id)
 
     def shelf(self, cluster: Mapping[str, Any]) -> Shelf | None:
         """The logs of the cluster; None where it keeps none."""
@@ -425,15 +415,7 @@ class Live:
         OperatorError
             When the cluster has no such step.
         """
-        try:
-            answer: Mapping[str, Any] = self.account.client("emr").describe_step(
-                ClusterId=self.cluster_id, StepId=step_id
-            )["Step"]
-        except ClientError as error:
-            raise OperatorError(
-                f"{self.cluster_id} has no step {step_id}. Fix: see `make steps`.", exit_code=2
-            ) from error
-        return answer
+        return emr.describe_step(self.account, self.cluster_id, step_id)
 
 
 def gather_step(

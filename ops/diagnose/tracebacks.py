@@ -95,8 +95,8 @@ class Traceback:
     def where(self) -> Frame | None:
         """The innermost line of our source; without one, of source that is no library's."""
         ours = [frame for frame in self.frames if frame.ours]
-        own = [frame for frame in self.frames if not frame.is_library]
-        return next(reversed(ours or own), None)
+        frames = [frame for frame in self.frames if not frame.is_library]
+        return next(reversed(ours or frames), None)
 
     @property
     def has_ours(self) -> bool:

@@ -14,7 +14,6 @@ from fruits.classifier import MAX_CLASSES, cross_validate_blocks
 from fruits.errors import InputError
 from fruits.outputs import REPORT
 from fruits.report import page
-from fruits.store import Store
 from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
@@ -33,11 +32,7 @@ def validate_result(result: Result) -> classifier.CrossValidation:
     InputError
         With fewer than two classes of two images, or more classes than can be handled.
     """
-    paths: list[str] = []
-    labels: list[str] = []
-    for block in result.blocks():
-        paths += block.paths
-        labels += block.labels
+    paths, labels = result.names()
     classes = len(set(labels))
     if classes > MAX_CLASSES:
         raise InputError(
@@ -80,8 +75,7 @@ def list_shown_predictions(result: Result, validation: classifier.CrossValidatio
     if shown is None:
         return []
     labels, names = shown
-    inside = len(Store(str(result.summary["arguments"].get("input", "."))).uri) + 1
-    paths = [page.shorten(path[inside:]) for block in result.blocks() for path in block.paths]
+    paths = [page.shorten(path) for path in result.below_input(result.names()[0])]
     return page.list_predictions(validation, paths, names, labels)
 
 

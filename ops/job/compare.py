@@ -15,7 +15,6 @@ import numpy as np
 from fruits.classifier import MAX_CLASSES, cross_validate_blocks
 from fruits.report import page
 from fruits.report.sample import find_nearest, hash_order
-from fruits.store import Store
 from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
@@ -104,20 +103,10 @@ class Comparison:
         return sorted(rows, key=lambda row: (-abs((row[3] or 0) - (row[4] or 0)), row[0]))
 
 
-def _keys(result: Result, paths: Sequence[str]) -> list[str]:
-    """Paths below the input of the run."""
-    inside = len(Store(str(result.summary["arguments"].get("input", "."))).uri) + 1
-    return [path[inside:] for path in paths]
-
-
 def _read(result: Result) -> tuple[dict[str, str], dict[str, bool]]:
     """Class of each image, and whether it is recognised."""
-    paths: list[str] = []
-    labels: list[str] = []
-    for block in result.blocks():
-        paths += block.paths
-        labels += block.labels
-    keys = _keys(result, paths)
+    paths, labels = result.names()
+    keys = result.below_input(paths)
     tested = None
     if len(set(labels)) <= MAX_CLASSES:
         tested = cross_validate_blocks(paths, labels, lambda: (block.scores for block in result.blocks()))
@@ -132,7 +121,7 @@ def _scores_of(result: Result, keys: Sequence[str]) -> NDArray[np.floating]:
     place = {key: i for i, key in enumerate(keys)}
     scores = np.zeros((len(keys), int(result.summary["k"])))
     for block in result.blocks():
-        for key, row in zip(_keys(result, block.paths), block.scores, strict=True):
+        for key, row in zip(result.below_input(block.paths), block.scores, strict=True):
             if key in place:
                 scores[place[key]] = row
     return scores

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -94,6 +94,20 @@ class Result:
                 f"{self.store.uri} holds scores of {rows:,} images, but its {RUN} says {self.summary['images_ok']:,}. "
                 "Fix: make results fetches them again; or run the job again."
             )
+
+    def names(self) -> tuple[list[str], list[str]]:
+        """Paths and labels of all images, in the order of the scores; raises as `blocks`."""
+        paths: list[str] = []
+        labels: list[str] = []
+        for block in self.blocks():
+            paths += block.paths
+            labels += block.labels
+        return paths, labels
+
+    def below_input(self, paths: Iterable[str]) -> list[str]:
+        """Paths as they lie below the input of the run."""
+        inside = len(Store(str(self.summary["arguments"].get("input", "."))).uri) + 1
+        return [path[inside:] for path in paths]
 
     def _readable(self) -> Iterator[pa.RecordBatch]:
         try:

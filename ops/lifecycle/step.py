@@ -138,7 +138,7 @@ def _holds(account: Account, uri: str, *, folder: bool = True) -> bool:
         return str(error.response.get("Error", {}).get("Code")) != "NoSuchBucket"
 
 
-def list_arguments(entry: str, packed: str, request: str) -> list[str]:
+def make_step_arguments(entry: str, packed: str, request: str) -> list[str]:
     """What EMR's command-runner is given."""
     return ["spark-submit", "--deploy-mode", "cluster", "--py-files", packed, entry, "--request", request]
 
@@ -179,7 +179,7 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
                 "ActionOnFailure": "CONTINUE",
                 "HadoopJarStep": {
                     "Jar": "command-runner.jar",
-                    "Args": list_arguments(entry, packed, f"s3://{bucket}/{key}"),
+                    "Args": make_step_arguments(entry, packed, f"s3://{bucket}/{key}"),
                 },
             }
         ],

@@ -61,13 +61,13 @@ def extract_own_words(text: str) -> str:
     ...     "Traceback (most recent call last):\n  File \"job.py\", line 7, in f\nValueError: a stone\n")
     'count 64\nTraceback (most recent call last):\n  File "job.py", line 7, in f\nValueError: a stone'
     """
-    own: list[str] = []
+    lines: list[str] = []
     is_command = False
     for line in text.split("\n"):
         if _RULE.match(line):
             is_command = not is_command
         elif _LOG_LINE.match(line):
             is_command = False  # a rule that nothing closed
-        elif not (is_command or _OF_JVM.match(line) or _OF_YARN.match(line) or (not line and own[-1:] in ([], [""]))):
-            own.append(line)
-    return "\n".join(own).strip("\n")
+        elif not (is_command or _OF_JVM.match(line) or _OF_YARN.match(line) or (not line and lines[-1:] in ([], [""]))):
+            lines.append(line)
+    return "\n".join(lines).strip("\n")

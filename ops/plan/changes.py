@@ -235,7 +235,7 @@ def format_value(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def shorten(text: str) -> str:
+def cut_value(text: str) -> str:
     """A value of a readable length."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)"
 
@@ -260,14 +260,14 @@ def render_lines(change: Change) -> list[str]:
         was, is_ = parse_document(attribute.before), parse_document(attribute.after)
         if was and is_:
             diff = list(difflib.unified_diff(was, is_, n=1, lineterm=""))[2:]
-            cut = [f"{line[:1]}       {shorten(line[1:])}" for line in diff if not line.startswith("@@")]
+            cut = [f"{line[:1]}       {cut_value(line[1:])}" for line in diff if not line.startswith("@@")]
             texts += [f"      {attribute.path}:{mark}", *cut[:MOST_LINES]]
             texts += [f"        … {len(cut) - MOST_LINES} more lines"] if len(cut) > MOST_LINES else []
         elif change.kind in ("create", "destroy"):
             texts.append(
-                f"      {attribute.path}: {shorten(attribute.after if change.kind == 'create' else attribute.before)}"
+                f"      {attribute.path}: {cut_value(attribute.after if change.kind == 'create' else attribute.before)}"
             )
         else:
-            before, after = (shorten(text) or "null" for text in (attribute.before, attribute.after))
+            before, after = (cut_value(text) or "null" for text in (attribute.before, attribute.after))
             texts.append(f"      {attribute.path}: {before} → {after}{mark}")
     return texts

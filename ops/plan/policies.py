@@ -45,20 +45,20 @@ def check_plan(plan: Mapping[str, Any], *, ceiling: float | None = None, region:
     ceiling : dollars an hour that the cluster may cost on demand; None does not look
     region : of the prices
     """
-    found = list_resources(plan)
-    broken = [Violation(name, address, message) for name, keep in RULES.items() for address, message in keep(found)]
+    resources = list_resources(plan)
+    broken = [Violation(name, address, message) for name, keep in RULES.items() for address, message in keep(resources)]
     if ceiling is not None:
-        broken += _too_dear(plan, found, ceiling, region)
+        broken += _too_dear(plan, resources, ceiling, region)
     return sorted(broken)
 
 
-def _too_dear(plan: Mapping[str, Any], found: list[Resource], ceiling: float, region: str) -> Iterator[Violation]:
+def _too_dear(plan: Mapping[str, Any], resources: list[Resource], ceiling: float, region: str) -> Iterator[Violation]:
     try:
         hour = price_plan(plan, region)
     except prices.UnknownPriceError as error:
         yield Violation("hourly-price", "module.emr", f"there is a ceiling, and {error}")
         return
     if hour is not None and hour.total_on_demand > ceiling:
-        cluster = filter_types(found, "aws_emr_cluster")[0]
+        cluster = filter_types(resources, "aws_emr_cluster")[0]
         text = f"an hour may cost {hour.total_on_demand:.2f} USD, more than the {ceiling:.2f} that are allowed"
         yield Violation("hourly-price", cluster.address, text)

@@ -25,8 +25,8 @@ class Shape:
 
 def read_shape(plan: Mapping[str, Any]) -> Shape | None:
     """The size of the planned cluster; None for a plan without a cluster."""
-    found = list_resources(plan)
-    cluster = next(iter(filter_types(found, "aws_emr_cluster")), None)
+    resources = list_resources(plan)
+    cluster = next(iter(filter_types(resources, "aws_emr_cluster")), None)
     if cluster is None:
         return None
     outputs: dict[str, dict[str, Any]] = plan["planned_values"]["outputs"]["fleets"]["value"]
@@ -38,9 +38,9 @@ def read_shape(plan: Mapping[str, Any]) -> Shape | None:
             for name, fleet in outputs.items()
         ),
         volume_gib=cluster.values["ebs_root_volume_size"] + data,
-        nat=bool(filter_types(found, "aws_nat_gateway")),
+        nat=bool(filter_types(resources, "aws_nat_gateway")),
         endpoints=sum(
-            r.values.get("vpc_endpoint_type") == "Interface" for r in filter_types(found, "aws_vpc_endpoint")
+            r.values.get("vpc_endpoint_type") == "Interface" for r in filter_types(resources, "aws_vpc_endpoint")
         ),
     )
 
@@ -66,12 +66,12 @@ def price_shape(size: Shape, region: str, book: prices.Book | None = None) -> pr
     prices.UnknownPriceError : a type has no price in this region
     """
     book = book or prices.table()
-    hour = prices.price_hour(
+    hour = prices.price_fleets(
         region, size.fleets, volume_gib=size.volume_gib, nat=size.nat, endpoints=size.endpoints, book=book
     )
     # that it is billed like ours was not seen: it stays marked
-    own = prices.NetworkHour(name=EMR_ENDPOINT, usd=book.service(region, "interface_endpoint").usd, inferred=True)
-    return dataclasses.replace(hour, items=(*hour.items, own))
+    endpoint = prices.NetworkHour(name=EMR_ENDPOINT, usd=book.service(region, "interface_endpoint").usd, inferred=True)
+    return dataclasses.replace(hour, items=(*hour.items, endpoint))
 
 
 def price_plan(plan: Mapping[str, Any], region: str, book: prices.Book | None = None) -> prices.Hourly | None:

@@ -148,7 +148,7 @@ def parse_figure(texts: Iterable[str], query: Query) -> Figure | None:
     return Figure(figures.pop() * query.times, max(days)) if figures else None
 
 
-def parse_size(texts: Iterable[str], query: Query) -> TypeSize | None:
+def parse_type_size(texts: Iterable[str], query: Query) -> TypeSize | None:
     """What the products that fit a question say of a type; None where none does.
 
     Raises

@@ -147,16 +147,6 @@ def instances() -> Mapping[tuple[str, str], InstancePrice]:
     return table().instances
 
 
-def instance(region: str, type_: str) -> InstancePrice:
-    """One type in one region, from the table; raises `UnknownPriceError`."""
-    return table().instance(region, type_)
-
-
-def service(region: str, item: str) -> Decimal:
-    """The price of something else, from the table; raises `UnknownPriceError`."""
-    return table().service(region, item).usd
-
-
 @dataclass(frozen=True, kw_only=True)
 class Fleet:
     """Some capacity of one kind.
@@ -305,7 +295,7 @@ def say_age(
     return describe_old_dates(" ".join(dates), today or datetime.now(UTC).date())
 
 
-def price_hour(
+def price_fleets(
     region: str,
     fleets: Sequence[Fleet],
     *,
@@ -329,7 +319,7 @@ def price_hour(
     """
     book = book or table()
     hours = [price_fleet(fleet, region, volume_gib, book) for fleet in fleets if fleet.units > 0]
-    return Hourly(fleets=tuple(hours), items=tuple(price_network(region, book, nat=nat, endpoints=endpoints)))
+    return Hourly(fleets=tuple(hours), items=tuple(price_network_items(region, book, nat=nat, endpoints=endpoints)))
 
 
 def price_fleet(fleet: Fleet, region: str, volume_gib: float, book: Book) -> FleetHour:
@@ -356,7 +346,7 @@ def price_fleet(fleet: Fleet, region: str, volume_gib: float, book: Book) -> Fle
     )
 
 
-def price_network(region: str, book: Book, *, nat: bool, endpoints: int) -> Iterator[NetworkHour]:
+def price_network_items(region: str, book: Book, *, nat: bool, endpoints: int) -> Iterator[NetworkHour]:
     """An hour of what stands in the network beside the nodes."""
     if endpoints:
         price = book.service(region, "interface_endpoint")

@@ -95,14 +95,14 @@ def find_boundary(target: Target) -> str | None:
     arn = f"arn:aws:iam::{target.account_id}:policy/fruits-{target.env}-boundary"
     try:
         iam = open_session(target).client("iam", endpoint_url=target.endpoint)
-        found: str = iam.get_policy(PolicyArn=arn)["Policy"]["Arn"]
+        policy_arn: str = iam.get_policy(PolicyArn=arn)["Policy"]["Arn"]
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchEntity", "AccessDenied"):
             return None
         raise TerraformError(f"IAM did not say whether {arn} exists: {error}. Fix: run it again.") from error
     except BotoCoreError as error:
         raise TerraformError(f"IAM did not say whether {arn} exists: {error}. Fix: check the network.") from error
-    return found
+    return policy_arn
 
 
 def make_workspace(

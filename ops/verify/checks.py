@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ops.aws.inventory import read_tags
+
 Evidence = Mapping[str, Any]
 MANAGED_TAG = "for-use-with-amazon-emr-managed-policies"
 MANAGED_GROUPS = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
@@ -58,11 +60,6 @@ def look_up(evidence: Evidence, *path: str) -> Any:
                 if problem in piece:
                     raise NotSeenError(f"{'.'.join(path[:number])}: {piece[problem]}")
     return piece
-
-
-def read_tags(resource: Mapping[str, Any]) -> dict[str, str]:
-    """Tags as a dictionary."""
-    return {tag["Key"]: tag["Value"] for tag in resource.get("Tags") or []}
 
 
 def read_time(text: str) -> datetime:

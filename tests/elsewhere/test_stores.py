@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from pathlib import Path
 
 import pytest
 from fruits.errors import StorageError, UsageError
-from fruits.inputs import LeftOut
-from fruits.listing import _walk_down
+from fruits.inputs import LeftOut, filter_images
+from fruits.listing import _listed, _walk_down
+from fruits.pages import Range, open_pages, read_range
 from fruits.store import Entry, Store, _keep_first_level, make_azure_options, make_gcs_options
 
 from tests.elsewhere.conftest import VARIABLES, Cloud
@@ -48,10 +50,10 @@ def test_one_level_holds_files_and_folders(store: Store) -> None:
 def test_the_walk_finds_every_image_in_folders_or_at_once(store: Store) -> None:
     for key in KEYS:
         store.write(key, b"1")
-    folders: list[str] = []
+    folders: list[str | Range] = []
     images = [entry.key for entry in _walk_down(store, 3, LeftOut(), folders)]
     for folder in folders:
-        images += [e.key for e in store.list(folder, recursive=True) if e.is_file]
+        images += [entry.key for entry in _listed(store, folder)]
     assert sorted(images) == sorted(KEYS)
 
 
@@ -174,3 +176,44 @@ def test_a_local_store_lists_folders(tmp_path: Path) -> None:
     assert Store(str(tmp_path)).lists_folders
     assert Store("s3://b/x").lists_folders
     assert not Store("gs://b/x").lists_folders
+
+
+def test_pages_hold_what_the_store_lists(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Google's and Azure's own packages: every key once, with the size and the time that pyarrow says."""
+    pages = open_pages(store)
+    if pages is None:
+        pytest.skip("needs azure-storage-blob or google-cloud-storage")
+    for key in (*KEYS, *(f"flat/{n:03d}.jpg" for n in range(25))):
+        store.write(key, key.encode())
+    wanted = sorted((e for e in store.list(recursive=True) if e.is_file), key=lambda entry: entry.key)
+    assert sorted(read_range(pages, Range("")), key=lambda entry: entry.key) == wanted
+    first = pages.page("", level=True)
+    assert [entry.key for entry in first.entries] == ["top.jpg"]
+    assert first.folders == ["Pomme d'été (1)/", "a#b/", "deep/", "flat/", "q?x=1/"]
+    if not pages.cuts:  # the emulator of Google's gives all at once
+        page = pages.page("flat/", limit=7)
+        assert (len(page.entries), page.more) == (7, True)
+        assert next(e.key for e in pages.page("flat/", page.mark, limit=7).entries) == "flat/007.jpg"
+        monkeypatch.setattr(pages, "page", partial(pages.page, limit=7))
+    for count in (1, 1000):
+        left, folders = LeftOut(), list[str | Range]()
+        images = list(_walk_down(store, count, left, folders))
+        for folder in folders:
+            images += filter_images(_listed(store, folder), left)
+        assert sorted(images, key=lambda entry: entry.key) == wanted
+        assert not left
+
+
+def test_credentials_that_are_not_there_are_a_sentence(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("google.cloud.storage", reason="needs google-cloud-storage")
+    bare.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    with pytest.raises(StorageError, match=r"cannot list gs://bucket/x: File .*none\.json was not found\..* Fix: "):
+        open_pages(Store("gs://bucket/x"))
+
+
+def test_what_refuses_a_page_is_a_sentence(cloud: Cloud) -> None:
+    pages = open_pages(Store(cloud.uri.replace("fruits", "no-such-bucket", 1)))
+    if pages is None:
+        pytest.skip("needs azure-storage-blob or google-cloud-storage")
+    with pytest.raises(StorageError, match=r"cannot list .*no-such-bucket.*Fix: check the spelling of the bucket"):
+        pages.page("")

@@ -19,7 +19,7 @@ from typing import Any, cast
 import pytest
 
 from ops.ci import comment, standing
-from ops.ci.comment import Subject, list_failures, make_verdict, render_comment
+from ops.ci.comment import Subject, list_failures, render_comment, summarize_report
 from ops.core.target import NO_ACCOUNT
 from ops.plan import contents, pricing
 from ops.plan.changes import list_changes
@@ -85,7 +85,7 @@ def test_replacement_names_the_attributes_and_fails(root: Root) -> None:
         "`configurations_json`, `core_instance_fleet`."
     )
     because = contents.list_replaced(root.of("new cluster"))[CLUSTER]
-    said = make_verdict(subject)
+    said = summarize_report(subject)
     assert said["ok"] is False
     assert said["clusters_replaced"] == [{"address": CLUSTER, "because": because, "triggered": False}]
     assert [failure.cause for failure in list_failures(subject)] == ["replace"]
@@ -191,7 +191,7 @@ def test_price_before_and_after(plan_of: PlanOf) -> None:
     assert isinstance(before, prices.Hourly)
     assert isinstance(after, prices.Hourly)
     assert f"**{before.total:.2f} → {after.total:.2f} USD**" in render_comment(subject)
-    assert make_verdict(subject)["usd_an_hour"]["after"] == pytest.approx(float(after.total))
+    assert summarize_report(subject)["usd_an_hour"]["after"] == pytest.approx(float(after.total))
     assert list_failures(subject) == []
 
 
@@ -222,7 +222,7 @@ def test_both_stacks_never_show_an_account(plan_of: PlanOf) -> None:
     }
     assert json.dumps(plans).count(account) > 100
     subject = Subject(env="dev", region=REGION, live=plans, head=plans, accounts=[account])
-    for text in (render_comment(subject), json.dumps(make_verdict(subject))):
+    for text in (render_comment(subject), json.dumps(summarize_report(subject))):
         assert account not in text
     assert "fruits-dev-data-************" in render_comment(subject)
 
@@ -289,7 +289,7 @@ def test_any_limit_is_kept(large: Plan, limit: int) -> None:
 def test_secret_is_shown_nowhere(large: Plan) -> None:
     subject = about(storage=large)
     assert "kerfuffle" not in render_comment(subject)
-    assert "kerfuffle" not in json.dumps(make_verdict(subject))
+    assert "kerfuffle" not in json.dumps(summarize_report(subject))
     # also where it is not marked: in an address, in another attribute
     spread = copy.deepcopy(large)
     spread["resource_changes"][0]["address"] = 'terraform_data.many["kerfuffle-5081"]'

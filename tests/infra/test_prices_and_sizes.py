@@ -69,7 +69,7 @@ def test_prices_are_plausible() -> None:
     """EMR's fee is a quarter of the price in Virginia, everywhere; Spot is cheaper; Europe is dearer."""
     assert len(prices.instances()) > 100
     for (region, type_), one in prices.instances().items():
-        virginia = prices.instance("us-east-1", type_)
+        virginia = prices.table().instance("us-east-1", type_)
         assert float(one.emr) == pytest.approx(float(virginia.ec2) / 4, rel=0.02), (region, type_)
         assert 0.2 * float(one.ec2) < one.spot < 0.7 * float(one.ec2), (region, type_)
         assert one.ec2 >= virginia.ec2
@@ -82,7 +82,7 @@ def test_hour_of_a_cluster_by_hand() -> None:
         prices.Fleet(name="core", types=["m5.xlarge"], units=8),
         prices.Fleet(name="task", types=["m5.xlarge", "m5.2xlarge"], units=4, market="SPOT"),
     ]
-    hour = prices.price_hour("eu-west-3", fleets, volume_gib=72)
+    hour = prices.price_fleets("eu-west-3", fleets, volume_gib=72)
     assert float(hour.ec2) == pytest.approx(3 * 0.224 + 0.1702)  # four vCPUs may come as one 2xlarge
     assert float(hour.emr) == pytest.approx(3 * 0.048 + 0.096)
     assert float(hour.ebs) == pytest.approx(4 * 72 * 0.0928 / 730)
@@ -92,8 +92,8 @@ def test_hour_of_a_cluster_by_hand() -> None:
 
 def test_network_of_a_cluster_costs() -> None:
     fleets = [prices.Fleet(name="primary", types=["m5.xlarge"], units=1)]
-    plain = prices.price_hour("eu-west-1", fleets, volume_gib=72)
-    wired = prices.price_hour("eu-west-1", fleets, volume_gib=72, nat=True, endpoints=3)
+    plain = prices.price_fleets("eu-west-1", fleets, volume_gib=72)
+    wired = prices.price_fleets("eu-west-1", fleets, volume_gib=72, nat=True, endpoints=3)
     assert float(wired.total - plain.total) == pytest.approx(0.048 + 0.005 + 3 * 0.011)
 
 
@@ -101,8 +101,8 @@ def test_price_that_is_not_known() -> None:
     with pytest.raises(
         prices.UnknownPriceError, match=r"^no price is known for m6a\.xlarge in eu-north-1 \(known regions: "
     ):
-        prices.instance("eu-north-1", "m6a.xlarge")
-    assert prices.service("eu-north-1", "nat_gateway") == Decimal("0.052")  # the dearest known
+        prices.table().instance("eu-north-1", "m6a.xlarge")
+    assert prices.table().service("eu-north-1", "nat_gateway").usd == Decimal("0.052")  # the dearest known
 
 
 @pytest.mark.terraform

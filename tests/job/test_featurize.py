@@ -138,7 +138,7 @@ def test_more_rows_than_a_row_group(engine: Means, images: list[Path], tmp_path:
 
 
 def test_another_version_on_the_worker_is_refused(engine: Means, images: list[Path], tmp_path: Path) -> None:
-    old = {**featurize.versions.collect(), "numpy": "0.1"}
+    old = {**featurize.versions.collect_versions(), "numpy": "0.1"}
     with pytest.raises(VersionMismatchError, match=r"numpy 0\.1 on the driver"):
         run(
             tmp_path / "images",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 from fruits import guard as guard_module
 from fruits.guard import Guard, GuardError, guard_for, is_deadly
@@ -20,9 +21,20 @@ from fruits.report import pictures
 from fruits.store import Store
 from PIL import Image
 
-from tests.job.pictures import chunk, encoded, lossless_jpeg, png, scene, with_frame, with_segment
+from tests.job.pictures import (
+    chunk,
+    encoded,
+    lossless_jpeg,
+    png,
+    run_length_bmp,
+    scene,
+    tiled_tiff,
+    with_frame,
+    with_segment,
+)
 
 SIZE = 32
+pillow_heif.register_heif_opener()
 Break = Callable[[pytest.MonkeyPatch], None]
 
 # a decoder that really dies: the child's own `decode`, with a reaction to four made-up files
@@ -195,10 +207,11 @@ def test_one_that_takes_too_long_alone_is_not_tried_twice(broken: None, monkeypa
 
 
 @pytest.mark.costly
-def test_the_reports_pictures_take_bounded_memory(tmp_path: Path) -> None:
-    """A PNG of 40 megapixels and six files of 40 MB: one is decoded at a time, and 64 MB are held at most."""
-    Image.new("RGB", (8000, 5000)).save(tmp_path / "large.png", compress_level=1)
-    (tmp_path / "large.bmp").write_bytes(encoded(Image.new("RGB", (4000, 3400)), "BMP"))
+def test_the_reports_pictures_take_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PNG of 10 megapixels and six files of 5 MB: one is decoded at a time, and 8 MB (else 64) are held at most."""
+    monkeypatch.setattr(pictures, "MAX_READ", 8 << 20)
+    Image.new("RGB", (4000, 2500)).save(tmp_path / "large.png", compress_level=1)
+    (tmp_path / "large.bmp").write_bytes(encoded(Image.new("RGB", (1600, 1100)), "BMP"))
     room = pictures._Room(pictures.MAX_READ)
     most, held = 0, 0
     take, give_back = pictures._Room.take, pictures._Room.give_back
@@ -219,7 +232,7 @@ def test_the_reports_pictures_take_bounded_memory(tmp_path: Path) -> None:
         patch.setattr(pictures._Room, "give_back", watched_give_back)
         paths = [f"{tmp_path}/large.png", *[f"{tmp_path}/large.bmp"] * 6]
         assert all(pictures.make_thumbnails(Store(str(tmp_path)), paths))
-    assert 0 < most <= pictures.MAX_READ
+    assert 5 << 20 < most <= pictures.MAX_READ
     assert held == 0
     with pytest.raises(OSError, match="more than are held at once"):
         room.take(pictures.MAX_READ + 1)
@@ -256,7 +269,10 @@ def seeds() -> tuple[bytes, ...]:
         encoded(image, "TIFF", compression="tiff_lzw"),
         encoded(image, "TIFF", compression="jpeg"),
         encoded(image.convert("CMYK"), "TIFF", compression="tiff_deflate"),
+        tiled_tiff(pixels, 16),
+        run_length_bmp(pixels[:, :, 1]),
         encoded(image, "AVIF", speed=9),
+        encoded(image, "HEIF"),
     )
 
 

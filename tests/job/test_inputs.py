@@ -89,6 +89,16 @@ def test_links_that_lead_out_are_followed_once(tmp_path: Path) -> None:
     assert left == {inputs.LINK: 2, inputs.SPECIAL: 2}
 
 
+def test_a_link_that_leads_nowhere_ends_no_listing(tmp_path: Path) -> None:
+    """To itself, in a circle, below a file, or to a name that is too long: the system says so by an error."""
+    put(tmp_path, "Apple/1.jpg")
+    for name, target in {"self.jpg": "self.jpg", "a": "b", "b": "a", "below": "1.jpg/x", "long.jpg": "x" * 300}.items():
+        (tmp_path / "Apple" / name).symlink_to(target)
+    keys, left = found(tmp_path)
+    assert keys == ["Apple/1.jpg"]
+    assert left == {inputs.SPECIAL: 5}
+
+
 def test_names_that_are_not_utf8_are_images_that_cannot_be_expressed(tmp_path: Path) -> None:
     put(tmp_path, "Apple/1.jpg", b"Apple/caf\xe9.jpg", b"Apple/caf\xe9.txt", b"d\xe9j\xe0/2.jpg")
     left = LeftOut()

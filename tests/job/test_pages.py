@@ -43,6 +43,8 @@ class Numbered(Sequence[str]):
 class Simulated:
     """Keys in order, as S3 gives them; counts its calls."""
 
+    cuts = True
+
     def __init__(self, keys: Sequence[str]) -> None:
         self.keys = keys if isinstance(keys, Numbered) else sorted(keys)
         self.calls = 0
@@ -98,6 +100,25 @@ def test_ranges_hold_every_key_once(what: str, wanted: int) -> None:
     assert sorted(found) == store.keys
     assert len(ranges) >= min(wanted, len(keys) // pages.PAGE // 4)
     assert max(sizes) < len(keys) * {2: 0.999, 16: 0.5, 256: 0.1}[wanted]
+
+
+@pytest.mark.parametrize("wanted", [1, 64])
+def test_pages_that_begin_only_where_one_ended_are_a_task_for_each_folder(wanted: int) -> None:
+    """As Azure's: the mark of a page is no key."""
+
+    class Marked(Simulated):
+        cuts = False
+
+        def page(self, prefix: str, after: str = "", **more: Any) -> Page:
+            assert not after or after.startswith("mark:")
+            page = super().page(prefix, after.removeprefix("mark:"), **more)
+            return replace(page, mark=f"mark:{page.entries[-1].key}" if page.more and page.entries else "")
+
+    keys = [f"{fruit}/{n:05d}.jpg" for fruit in ("Apple", "Fig") for n in range(3500)] + ["top.jpg"]
+    found, folders = listed(Marked(keys), wanted)
+    assert found == sorted(keys)
+    assert all(not (where.after or where.until) for where in folders)
+    assert len(folders) == (1 if wanted == 1 else 2)
 
 
 def test_what_fits_a_page_is_not_cut() -> None:
@@ -245,8 +266,8 @@ def test_the_objects_of_a_bucket(bucket: Any, base: str) -> None:
 
 
 def test_a_time_is_pyarrows_to_the_millisecond() -> None:
-    item = {"Key": "in/a.jpg", "Size": 3, "LastModified": NOW}
-    assert pages._make_entry(item, 3) == Entry("a.jpg", True, 3, 1_795_802_400_123_000_000)
+    later = NOW + datetime.timedelta(microseconds=999)
+    assert pages._make_entry("a.jpg", 3, later) == Entry("a.jpg", True, 3, 1_795_802_400_123_000_000)
 
 
 def test_a_bucket_that_is_not_there_is_a_sentence(bucket: Any) -> None:

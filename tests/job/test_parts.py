@@ -8,7 +8,7 @@ import errno
 import hashlib
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from fruits import checks, outputs
 from fruits.errors import CheckError, StorageError
-from fruits.parts import Part, PartWriter, is_whole, part_rows, read_batches, read_frame, write_frame
+from fruits.parts import PART_DDL, Part, PartWriter, is_whole, part_rows, read_batches, read_frame
 from fruits.store import NewFile, Store
 
 if TYPE_CHECKING:
@@ -220,8 +220,14 @@ def fill(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
 
 @pytest.mark.spark
 def test_what_a_lost_attempt_left_is_not_read(spark: SparkSession, store: Store) -> None:
+    def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        writer = PartWriter(store, SCHEMA)
+        for rows in batches:
+            writer.write(rows.cast(SCHEMA))
+        yield part_rows({"part": writer.close()})
+
     frame = spark.range(50).selectExpr("cast(id as string) name", "id n").repartition(3)
-    parts = write_frame(frame, store, SCHEMA)
+    parts = [Part.from_row(row) for row in frame.mapInArrow(write, PART_DDL).collect()]
     assert sum(part.rows for part in parts) == 50
     lost = PartWriter(store, SCHEMA)
     lost.write(batch("from", "a", "lost", "attempt"))

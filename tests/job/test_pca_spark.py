@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import pytest
 from fruits import outputs, pca
 from fruits.errors import ReductionError
 from fruits.failures import translate_error
-from fruits.parts import Part, PartWriter
+from fruits.parts import PART_DDL, Part, PartWriter
 from fruits.pca import Moments, reduce, solve
 from fruits.store import Store
 
@@ -49,47 +49,56 @@ def assert_same(found: Moments, x: np.ndarray) -> None:
     assert np.abs(found.scatter - wanted.scatter).max() <= 1e-9 * np.abs(wanted.scatter).max()
 
 
+def sum_frame(frame: DataFrame, scratch: Store, column: str = "features") -> Moments:
+    """Moments of an array column, by the job's own tasks: any partitioning that Spark can make."""
+
+    def sums(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from pca._sum_partition(batches, column, scratch)
+
+    return pca._merge_partial(frame.sparkSession, frame.select(column).mapInArrow(sums, PART_DDL), scratch)
+
+
 @pytest.fixture
 def scratch(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "sums"))
 
 
 def test_one_partition(frame: DataFrame, x: np.ndarray, scratch: Store) -> None:
-    assert_same(pca.sum_frame(frame.coalesce(1), scratch), x)
+    assert_same(sum_frame(frame.coalesce(1), scratch), x)
 
 
 def test_many_partitions_are_merged_by_tasks_first(frame: DataFrame, x: np.ndarray, scratch: Store) -> None:
-    assert_same(pca.sum_frame(frame.repartition(70), scratch), x)
+    assert_same(sum_frame(frame.repartition(70), scratch), x)
     assert len(scratch.list()) == 70 + 9 + 2  # and the driver reads two
 
 
 def test_empty_partitions_add_nothing(spark: SparkSession, frame: DataFrame, x: np.ndarray, scratch: Store) -> None:
     few = frame.where("id < 3").repartition(8)
     assert few.rdd.getNumPartitions() == 8
-    assert_same(pca.sum_frame(few, scratch), x[:3])
+    assert_same(sum_frame(few, scratch), x[:3])
 
 
 def test_order_does_not_matter(frame: DataFrame, x: np.ndarray, scratch: Store) -> None:
-    assert_same(pca.sum_frame(frame.repartitionByRange(5, frame["features"][0].desc()), scratch), x)
+    assert_same(sum_frame(frame.repartitionByRange(5, frame["features"][0].desc()), scratch), x)
 
 
 def test_another_columns_name_and_float_values(frame: DataFrame, x: np.ndarray, scratch: Store) -> None:
     other = frame.selectExpr("cast(features as array<float>) as v")
-    assert_same(pca.sum_frame(other, scratch, "v"), x.astype(np.float32))
+    assert_same(sum_frame(other, scratch, "v"), x.astype(np.float32))
 
 
 def test_no_row_and_no_number(frame: DataFrame, spark: SparkSession, scratch: Store) -> None:
     with pytest.raises(ReductionError, match="there is no row to reduce"):
-        pca.sum_frame(frame.where("id < 0"), scratch)
+        sum_frame(frame.where("id < 0"), scratch)
     rows = [([1.0, float("nan")],), ([2.0, 3.0],), ([2.0, 4.0],)]
     with pytest.raises(ReductionError, match="1 rows hold values that are not finite"):
-        solve(pca.sum_frame(spark.createDataFrame(rows, "features array<double>"), scratch))
+        solve(sum_frame(spark.createDataFrame(rows, "features array<double>"), scratch))
 
 
 def test_a_workers_refusal_reaches_the_driver_as_it_was_meant(spark: SparkSession, scratch: Store) -> None:
     ragged = spark.createDataFrame([([1.0, 2.0],), ([1.0],)], "features array<double>").coalesce(1)
     with pytest.raises(Exception, match="the rows have different numbers of features") as caught:
-        pca.sum_frame(ragged, scratch)
+        sum_frame(ragged, scratch)
     known = translate_error(caught.value)
     assert isinstance(known, ReductionError)
     assert str(known) == "the rows have different numbers of features. Fix: one network for all rows."

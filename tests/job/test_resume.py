@@ -382,7 +382,7 @@ def test_what_a_given_up_attempt_finishes_late_is_in_no_result(
 ) -> None:
     """Spark kills the slower of two attempts, which may still close its file: while the report is drawn, say."""
     out = first_run.output
-    honest = pipeline.report.build
+    honest = pipeline.report.build_page
 
     def late(*arguments: Any) -> str:
         for table in ("features", "pca/scores"):
@@ -390,7 +390,7 @@ def test_what_a_given_up_attempt_finishes_late_is_in_no_result(
             shutil.copy(some, out / table / "part-late.parquet")
         return honest(*arguments)
 
-    monkeypatch.setattr(pipeline.report, "build", late)
+    monkeypatch.setattr(pipeline.report, "build_page", late)
     job(corpus, out)
     assert len(read_rows(out, "features").path) == len(read_rows(out, "pca/scores").path) == 20
 

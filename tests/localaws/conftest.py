@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -27,31 +28,28 @@ def world(aws: Aws) -> World:
 
 
 @pytest.fixture(scope="session")
-def yarn_clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OnYarn, OnYarn]]:
-    """A cluster of one core and one Spot instance, and one whose primary is alone: side by side, started at once."""
+def yarn_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     home = tmp_path_factory.mktemp("yarn")
     with server.running(settings_for(home)) as record:
-        world = make_world(Aws(record, home))
-        fleets = [fleet("MASTER", 1), fleet("CORE", 1), fleet("TASK", 0, TargetSpotCapacity=1)]
-        clusters = [
-            world.cluster(Instances={"InstanceFleets": fleets}, Configurations=spark_defaults()),
-            world.cluster(Instances={"InstanceFleets": fleets[:1]}, Configurations=spark_defaults()[:1]),
-        ]
-        for cluster in clusters:
-            status = world.wait(cluster, "WAITING", "TERMINATED_WITH_ERRORS")["Status"]
-            assert status["State"] == "WAITING", status["StateChangeReason"]
-        several, alone = (OnYarn(world, cluster) for cluster in clusters)
-        yield several, alone
+        yield make_world(Aws(record, home))
     assert list(find_processes(home / "clusters")) == []
 
 
+def start_on_yarn(world: World, fleets: list[dict[str, Any]], configurations: list[dict[str, Any]]) -> OnYarn:
+    cluster = world.cluster(Instances={"InstanceFleets": fleets}, Configurations=configurations)
+    status = world.wait(cluster, "WAITING", "TERMINATED_WITH_ERRORS")["Status"]
+    assert status["State"] == "WAITING", status["StateChangeReason"]
+    return OnYarn(world, cluster)
+
+
 @pytest.fixture(scope="session")
-def on_yarn(yarn_clusters: tuple[OnYarn, OnYarn]) -> OnYarn:
+def on_yarn(yarn_world: World) -> OnYarn:
     """A cluster of one core and one Spot instance, as Terraform makes it."""
-    return yarn_clusters[0]
+    fleets = [fleet("MASTER", 1), fleet("CORE", 1), fleet("TASK", 0, TargetSpotCapacity=1)]
+    return start_on_yarn(yarn_world, fleets, spark_defaults())
 
 
 @pytest.fixture(scope="session")
-def primary_alone(yarn_clusters: tuple[OnYarn, OnYarn]) -> OnYarn:
+def primary_alone(yarn_world: World) -> OnYarn:
     """A cluster whose primary is the only node."""
-    return yarn_clusters[1]
+    return start_on_yarn(yarn_world, [fleet("MASTER", 1)], spark_defaults()[:1])

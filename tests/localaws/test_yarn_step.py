@@ -1,6 +1,6 @@
 """Steps on a real YARN: ResourceManager and NodeManagers as processes, PySpark's own client, everything really run.
 
-They share one server and its clusters with test_yarn_daemons.py: some 80 seconds for both, on two cores; skipped where
+They share one server and its cluster with test_yarn_daemons.py: half a minute for both, on two cores; skipped where
 YARN's jars are not beside the checkout.
 """
 
@@ -140,6 +140,7 @@ def test_the_pythons_of_an_executor_over_its_memory_end_with_a_cause(on_yarn: On
     assert "Container killed by YARN for exceeding physical memory limits" in on_yarn.log(f"{master}/stderr")
 
 
+@pytest.mark.slow  # a cluster and two whole runs; the step above runs in YARN's containers, the rehearsal runs the job
 @pytest.mark.tensorflow
 def test_the_job_on_a_primary_alone_gives_what_run_local_gives(primary_alone: OnYarn, tmp_path: Path) -> None:
     """Driver and executors on the only node, as infra/modules/emr makes it; features bit for bit, PCA, manifests."""

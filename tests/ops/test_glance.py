@@ -151,7 +151,7 @@ def listed(state: str, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_a_step_for_a_program(found: dict[str, Any], now: datetime, seconds: int | None, reason: str | None) -> None:
-    assert steps.describe_step(found, "", now) == {
+    assert steps.summarize_step(found, "", now) == {
         "id": "s-1",
         "name": "fruits",
         "state": found["Status"]["State"],
@@ -160,13 +160,13 @@ def test_a_step_for_a_program(found: dict[str, Any], now: datetime, seconds: int
         "output": None,
         "reason": reason,
     }
-    assert steps.describe_step(found, "s3://b/r", now)["output"] == "s3://b/r"
+    assert steps.summarize_step(found, "s3://b/r", now)["output"] == "s3://b/r"
 
 
 def test_the_list_of_steps() -> None:
     done = listed("COMPLETED", timeline={"StartDateTime": at(10), "EndDateTime": at(40)})
     failed = listed("FAILED", FailureDetails={"Reason": "out of memory"})
-    told = [steps.describe_step(found, "s3://b/results/m", at(99)) for found in (failed, done, listed("PENDING"))]
+    told = [steps.summarize_step(found, "s3://b/results/m", at(99)) for found in (failed, done, listed("PENDING"))]
     assert cells(steps.make_steps_table("j-1", told)) == [
         ["s-1", "FAILED", "2026-11-24 09:00 UTC", "", "out of memory"],
         ["s-1", "COMPLETED", "2026-11-24 09:00 UTC", "30 s", "s3://b/results/m"],
@@ -178,7 +178,7 @@ def test_an_address_is_whole_however_narrow_the_terminal_is() -> None:
     done = listed("COMPLETED", timeline={"StartDateTime": at(10), "EndDateTime": at(40)})
     address = "s3://fruits-dev-data-123456789012/results/efficientnet_lite0-with-a-long-name/of-an-evening"
     out = io.StringIO()
-    Console(file=out, width=80).print(steps.make_steps_table("j-1", [steps.describe_step(done, address, at(99))]))
+    Console(file=out, width=80).print(steps.make_steps_table("j-1", [steps.summarize_step(done, address, at(99))]))
     last = [line.split("│")[-2].strip() for line in out.getvalue().splitlines() if line.startswith("│")]
     assert "".join(last) == address
 

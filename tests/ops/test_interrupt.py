@@ -23,8 +23,8 @@ sleep 30 & wait
 CALL = """
 import os, sys
 from pathlib import Path
-from ops.terraform.workspace import patient_run
-patient_run([sys.argv[1]], cwd=Path("."), env=os.environ, pipe=None)
+from ops.terraform.workspace import run_patiently
+run_patiently([sys.argv[1]], cwd=Path("."), env=os.environ, pipe=None)
 """
 
 

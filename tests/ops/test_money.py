@@ -499,7 +499,7 @@ def test_an_hour_of_what_is_planned() -> None:
         prices.Fleet(name="task", types=["c5.xlarge"], units=0, market="SPOT"),
         prices.Fleet(name="core", types=["m5.xlarge", "c5.xlarge"], units=6),
     ]
-    hour = prices.price_hour(REGION, fleets, volume_gib=100, nat=True, endpoints=2, book=BOOK)
+    hour = prices.price_fleets(REGION, fleets, volume_gib=100, nat=True, endpoints=2, book=BOOK)
     assert [fleet.name for fleet in hour.fleets] == ["primary", "core"]
     assert [fleet.nodes for fleet in hour.fleets] == [1, 2]
     assert [fleet.inferred for fleet in hour.fleets] == [{"spot"}, {"ec2", "emr", "spot"}]
@@ -510,7 +510,7 @@ def test_an_hour_of_what_is_planned() -> None:
         ("NAT gateway with its address", False),
     ]
     unread = {name: replace(one, as_of=INFERRED) for name, one in BOOK.services.items()}
-    marked = prices.price_hour(
+    marked = prices.price_fleets(
         REGION, fleets, volume_gib=100, nat=True, endpoints=1, book=replace(BOOK, services=unread)
     )
     assert [item.inferred for item in marked.items] == [True, True]

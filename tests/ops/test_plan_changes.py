@@ -13,6 +13,7 @@ from ops.plan.changes import (
     UNKNOWN,
     Attribute,
     Change,
+    cut_value,
     find_kind,
     find_secrets,
     flatten,
@@ -20,7 +21,6 @@ from ops.plan.changes import (
     list_attributes,
     list_changes,
     render_lines,
-    shorten,
 )
 
 
@@ -168,9 +168,9 @@ def test_values_as_terraform_writes_them() -> None:
 
 
 def test_long_values_are_cut() -> None:
-    assert shorten("x" * LONGEST) == "x" * LONGEST
-    assert shorten("x" * (LONGEST + 1)) == "x" * LONGEST + "… (161 characters)"
-    assert shorten("x" * 5000).endswith("… (5,000 characters)")
+    assert cut_value("x" * LONGEST) == "x" * LONGEST
+    assert cut_value("x" * (LONGEST + 1)) == "x" * LONGEST + "… (161 characters)"
+    assert cut_value("x" * 5000).endswith("… (5,000 characters)")
 
 
 def one(path: str, before: str, after: str, *, forces: bool = False) -> Attribute:

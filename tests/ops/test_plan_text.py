@@ -120,7 +120,7 @@ def test_drift_is_found_and_masked() -> None:
         billing=[f"endpoint vpce-1: elasticmapreduce of {account}; 0.011 USD an hour. Remove: aws ec2 …"],
         account=account,
     )
-    text = drift.render_issue(look)
+    text = drift.render_drift(look)
     assert look.found
     assert text.startswith("**The storage stack differs from the code**: an apply would find 1 to change.")
     assert '      tags.Owner: "a" → "b"' in text
@@ -132,7 +132,7 @@ def test_drift_is_found_and_masked() -> None:
 def test_order_is_no_finding() -> None:
     look = drift.Drift(env="dev", plan={"resource_changes": []})
     assert not look.found
-    assert drift.render_issue(look).startswith(
+    assert drift.render_drift(look).startswith(
         "The storage stack is what the code says.\n\nNothing of ours that was seen"
     )
 
@@ -141,7 +141,7 @@ def test_what_could_not_be_looked_at_is_a_finding() -> None:
     """Silence would look like order."""
     blind = drift.Drift(env="dev", plan={"resource_changes": []}, unseen=["clusters were not listed: AccessDenied"])
     assert blind.found
-    assert "clusters were not listed: AccessDenied" in drift.render_issue(blind)
+    assert "clusters were not listed: AccessDenied" in drift.render_drift(blind)
     assert drift.Drift(env="dev", unplanned="Error: no state").found
 
 
@@ -149,6 +149,6 @@ def test_issue_of_a_thousand_findings_fits() -> None:
     plan = storage_plan("417203958866")
     plan["resource_changes"] *= 3000
     look = drift.Drift(env="dev", plan=plan, billing=[f"instance i-{n:017d}: left" for n in range(1000)])
-    text = drift.render_issue(look)
+    text = drift.render_drift(look)
     assert len(text) < 65_536
     assert "and 950 more; `make billing ENV=dev` lists them all." in text

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from ops.core.errors import OperatorError
 from ops.prices import table as prices
-from ops.prices.pricelist import PriceListError, TypeSize, ec2, parse_size
+from ops.prices.pricelist import PriceListError, TypeSize, ec2, parse_type_size
 from tools import prices as renewing
 
 LISTED = {
@@ -100,10 +100,10 @@ def test_a_size_is_read_or_refused() -> None:
     query = ec2("eu-west-3", "m8i.xlarge")
     usage = "EUW3-BoxUsage:m8i.xlarge"
     whole = product(usage, "1", vcpu="96", memory="1,536 GiB", physicalProcessor="AWS Graviton3 Processor")
-    assert parse_size([product("EUW3-UnusedBox:m8i.xlarge", "1"), whole], query) == TypeSize(96, 1536, "arm64")
-    assert parse_size([], query) is None
+    assert parse_type_size([product("EUW3-UnusedBox:m8i.xlarge", "1"), whole], query) == TypeSize(96, 1536, "arm64")
+    assert parse_type_size([], query) is None
     with pytest.raises(PriceListError, match="gives no whole vCPUs and GiB"):
-        parse_size([product(usage, "1", vcpu="2", memory="0.5 GiB")], query)
+        parse_type_size([product(usage, "1", vcpu="2", memory="0.5 GiB")], query)
 
 
 def test_what_is_no_type_is_refused_before_an_account_is_asked(folder: Path) -> None:
@@ -124,7 +124,7 @@ def test_the_command_says_what_else_must_know_a_new_type(folder: Path, monkeypat
 
 def test_the_age_is_that_of_the_prices_shown() -> None:
     """A book of which one type was asked for today, and the others are the table's."""
-    m5, old, new = prices.instance("eu-west-3", "m5.xlarge"), date(2025, 4, 4), date(2026, 11, 20)
+    m5, old, new = prices.table().instance("eu-west-3", "m5.xlarge"), date(2025, 4, 4), date(2026, 11, 20)
     book = prices.Book(
         {
             ("eu-west-3", name): replace(m5, type=name, ec2_as_of=day.isoformat())
