@@ -486,7 +486,11 @@ class Store:
             else:
                 if self.scheme in ("hdfs", "viewfs"):
                     self.delete(key)  # nothing may stand where it moves
-                self.fs.move(self.path(temporary), self.path(key))
+                if self.scheme in AZURE_SCHEMES:  # pyarrow moves nothing there without a hierarchical namespace
+                    self.fs.copy_file(self.path(temporary), self.path(key))
+                    self.delete(temporary)
+                else:
+                    self.fs.move(self.path(temporary), self.path(key))
         except OSError as error:
             self.delete(temporary)
             raise explain_error(error, f"cannot write {self.location(key)}") from error

@@ -85,6 +85,18 @@ def test_written_again_is_replaced_and_deleted_twice_is_no_error(store: Store) -
     assert [e.key for e in store.list(recursive=True) if e.is_file] == []
 
 
+def test_a_file_is_replaced_when_the_new_one_is_whole(store: Store) -> None:
+    store.write("a é/x#.csv", b"old")
+    with pytest.raises(RuntimeError), store.replacing("a é/x#.csv") as file:
+        file.write(b"ha")
+        raise RuntimeError
+    assert store.read("a é/x#.csv") == b"old"
+    with store.replacing("a é/x#.csv") as file:
+        file.write(b"new" * 1000)
+    assert store.read("a é/x#.csv") == b"new" * 1000
+    assert [entry.key for entry in store.list(recursive=True) if entry.is_file] == ["a é/x#.csv"]
+
+
 @pytest.mark.costly
 def test_a_large_file_comes_back_whole(store: Store) -> None:
     data = bytes(range(256)) * 4096 * 20  # 20 MiB: more than one block of either client
