@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from ops.aws.account import Account
+from ops.aws.describe import known_cluster
 from ops.aws.states import OPEN_STATES
 from ops.core.errors import OperatorError
 
@@ -68,45 +68,6 @@ def list_steps(account: Account, cluster_id: str, limit: int = SHOWN) -> list[Ma
     OperatorError
         When EMR knows no such cluster.
     """
-    with _known(cluster_id):
+    with known_cluster(cluster_id):
         pages = account.client("emr").get_paginator("list_steps").paginate(ClusterId=cluster_id)
         return list(islice((step for page in pages for step in page["Steps"]), limit))
-
-
-def describe_cluster(account: Account, cluster_id: str) -> Mapping[str, Any]:
-    """DescribeCluster's answer.
-
-    Raises
-    ------
-    OperatorError
-        When EMR knows no such cluster.
-    """
-    with _known(cluster_id):
-        cluster: Mapping[str, Any] = account.client("emr").describe_cluster(ClusterId=cluster_id)["Cluster"]
-    return cluster
-
-
-def describe_step(account: Account, cluster_id: str, step_id: str) -> Mapping[str, Any]:
-    """DescribeStep's answer.
-
-    Raises
-    ------
-    OperatorError
-        When the cluster has no such step.
-    """
-    try:
-        step: Mapping[str, Any] = account.client("emr").describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]
-    except ClientError as error:
-        raise OperatorError(f"{cluster_id} has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
-    return step
-
-
-@contextmanager
-def _known(cluster_id: str) -> Iterator[None]:
-    """Say in our words that EMR knows no such cluster."""
-    try:
-        yield
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("InvalidRequestException", "ValidationException"):
-            raise
-        raise OperatorError(f"EMR knows no cluster {cluster_id}. Fix: make status names ours.", exit_code=2) from error

@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.aws.account import Account
+from ops.aws.describe import read_tags
 from ops.aws.refusals import is_denied
 from ops.aws.states import ENDING_STATE, LIVE_STATES
 from ops.aws.sweep import ENDPOINT_NAME, find_vpcs
@@ -21,11 +22,6 @@ from ops.core.target import PROJECT
 
 GONE = ("deleted", "deleting", "terminated", "shutting-down")
 NO_BUCKET = ("404", "NoSuchBucket", "403")
-
-
-def read_tags(thing: Mapping[str, Any]) -> dict[str, str]:
-    """Tags as EC2 and EMR answer them."""
-    return {tag["Key"]: tag.get("Value", "") for tag in thing.get("Tags") or []}
 
 
 def is_made_by_emr(endpoint: Mapping[str, Any]) -> bool:

@@ -17,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.aws.account import Account
-from ops.aws.emr import describe_step, list_steps
+from ops.aws.describe import describe_step
+from ops.aws.emr import list_steps
 from ops.aws.poll import poll
 from ops.cli.place import open_account
 from ops.cli.values import read_number
@@ -80,7 +81,7 @@ def find_source(account: Account, environ: Mapping[str, str]) -> LogSource:
         )
 
     def status() -> Mapping[str, Any]:
-        step_status: Mapping[str, Any] = describe_step(account, cluster_id, step_id)["Status"]
+        step_status: Mapping[str, Any] = describe_step(account.client("emr"), cluster_id, step_id)["Status"]
         return step_status
 
     return LogSource(open_logs(place, account.client("s3")), cluster_id, step_id, status)

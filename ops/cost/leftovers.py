@@ -11,7 +11,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account
-from ops.aws.inventory import Inventory, count_billed_zones, is_made_by_emr, read_tags
+from ops.aws.describe import read_tags
+from ops.aws.inventory import Inventory, count_billed_zones, is_made_by_emr
 from ops.aws.refusals import describe_refusal
 from ops.aws.studio import describe_app, list_apps
 from ops.aws.sweep import ENDPOINT_NAME

@@ -17,9 +17,9 @@ from typing import Any, Literal, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 
-from ops.aws import emr
 from ops.aws.account import Account
 from ops.aws.capacity import read_lacks
+from ops.aws.describe import describe_cluster, describe_step
 from ops.diagnose import deaths
 from ops.diagnose.evidence import SHIPPING, ClusterInstance, Document, ErrorDetail, Evidence, Role
 from ops.logs import layout
@@ -392,7 +392,7 @@ class Live:
         OperatorError
             When EMR knows no such cluster.
         """
-        return emr.describe_cluster(self.account, self.cluster_id)
+        return describe_cluster(self.account.client("emr"), self.cluster_id)
 
     def shelf(self, cluster: Mapping[str, Any]) -> Shelf | None:
         """The logs of the cluster; None where it keeps none."""
@@ -415,7 +415,7 @@ class Live:
         OperatorError
             When the cluster has no such step.
         """
-        return emr.describe_step(self.account, self.cluster_id, step_id)
+        return describe_step(self.account.client("emr"), self.cluster_id, step_id)
 
 
 def gather_step(

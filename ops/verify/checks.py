@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ops.aws.inventory import read_tags
+from ops.aws.describe import read_tags
 
 Evidence = Mapping[str, Any]
 MANAGED_TAG = "for-use-with-amazon-emr-managed-policies"

@@ -168,16 +168,17 @@ def test_killed_while_it_runs_the_next_run_completes(tmp_path: Path, source: Rel
     slow = (
         "import time; from pathlib import Path; from ops.core.console import Console\n"
         "from ops.data import fetch as f, fruits360\n"
-        "whole = fruits360.write\n"
+        "whole = fruits360.write_whole\n"
         "def write(path, data):\n"
         "    if path.suffix == '.jpg': path.parent.mkdir(parents=True, exist_ok=True);"
         " path.with_name('.' + path.name + '.part').write_bytes(data[:9]); time.sleep(0.2)\n"
         "    whole(path, data)\n"
-        "fruits360.write = write\n"
-        f"f.fetch(f.Release(*{(source.version, source.url, source.commit, source.licence)!r}),"
+        "fruits360.write_whole = write\n"
+        f"f.fetch_dataset(f.Release(*{(source.version, source.url, source.commit, source.licence)!r}),"
         f" Path({str(dest)!r}), console=Console())\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", slow], cwd=ROOT, stdout=subprocess.DEVNULL)
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "jobs")}
+    process = subprocess.Popen([sys.executable, "-c", slow], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 300
         while len(images(dest)) < 3 and process.poll() is None and time.monotonic() < deadline:

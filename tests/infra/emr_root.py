@@ -29,7 +29,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         "idle_timeout_seconds": 1200,
         "step_concurrency": 4,
         "tags": {"Owner": "team"},
-        "images": 500_000,
+        "images": 600_000,
         "minutes": 10,
     },
     "new cluster": {

@@ -403,7 +403,7 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     monkeypatch.setenv("JSON", "")
     assert command.doctor(os.environ) == 7
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("nothing bills by the hour; nothing is stored")
+    assert lines[-1].startswith("running costs: nothing bills by the hour; nothing is stored")
     assert any(line.startswith("failure  images         no image below ") for line in lines)
     make_state(account.client("s3"), account.target)
     assert doctor.examine_states(account).state == "ok"

@@ -1,0 +1,55 @@
+"""What AWS says of one thing: a cluster, a step, its tags. ``emr`` is boto3's client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ops.core.errors import OperatorError
+
+
+def read_tags(thing: Mapping[str, Any]) -> dict[str, str]:
+    """Tags as EC2 and EMR answer them."""
+    return {tag["Key"]: tag.get("Value", "") for tag in thing.get("Tags") or []}
+
+
+def describe_cluster(emr: Any, cluster_id: str) -> Mapping[str, Any]:
+    """DescribeCluster's answer.
+
+    Raises
+    ------
+    OperatorError
+        When EMR knows no such cluster.
+    """
+    with known_cluster(cluster_id):
+        cluster: Mapping[str, Any] = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]
+    return cluster
+
+
+def describe_step(emr: Any, cluster_id: str, step_id: str) -> Mapping[str, Any]:
+    """DescribeStep's answer.
+
+    Raises
+    ------
+    OperatorError
+        When the cluster has no such step.
+    """
+    try:
+        step: Mapping[str, Any] = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]
+    except ClientError as error:
+        raise OperatorError(f"{cluster_id} has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
+    return step
+
+
+@contextmanager
+def known_cluster(cluster_id: str) -> Iterator[None]:
+    """Say in our words that EMR knows no such cluster."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("InvalidRequestException", "ValidationException"):
+            raise
+        raise OperatorError(f"EMR knows no cluster {cluster_id}. Fix: make status names ours.", exit_code=2) from error
