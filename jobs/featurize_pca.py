@@ -14,8 +14,9 @@ def main(arguments: list[str]) -> int:
     """Run the job; returns the exit code, and prints one sentence when it fails."""
     try:
         request = parse(arguments)
+        # before `begin` starts threads: an import there that walks a path which grows shorter misses a folder
+        sys.path[:] = drop_archives(sys.path)
         with begin(request) as started_run, started_run.recorded():
-            sys.path[:] = drop_archives(sys.path)
             from pyspark.sql import SparkSession
 
             # A worker that a signal ends then leaves its stack: without it, SIGSEGV looks like a kill.

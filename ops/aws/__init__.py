@@ -3,6 +3,7 @@
 - `account`       clients, stores and the outputs of the stacks, as a value; making one changes nothing
 - `capacity`      Spot capacity that has not come: which fleets lack it, until when, and what EMR does then
 - `inventory`     everything of an environment that AWS lists
+- `describe`      what AWS says of one thing: a cluster, a step, its tags
 - `emr`, `states` the steps of a cluster, and what EMR's states mean
 - `store`         the job's reader of stores, signed as boto3 signs
 - `poll`          the one loop that waits: pace, limit, patience with calls that fail

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import featurize_pca
 import pyspark.sql
 import pytest
+from fruits.errors import FruitsError
 
 
 class Builder:
@@ -39,3 +42,19 @@ def test_no_task_is_run_twice_at_the_same_time(monkeypatch: pytest.MonkeyPatch) 
     assert featurize_pca.main(["--input", "i", "--output", "o"]) == 0
     assert builder.settings["spark.speculation"] == "false"
     assert builder.settings["spark.python.worker.faulthandler.enabled"] == "true"
+
+
+def test_the_path_of_imports_is_shortened_before_any_thread_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finder walks the path by position: one that loses an entry meanwhile makes it miss the folder of packages."""
+    archive = Path(pyspark.__file__).parent / "python" / "lib" / "pyspark.zip"
+    monkeypatch.setattr(sys, "path", [str(archive), *sys.path])
+    seen: list[str] = []
+
+    def begin(_: Any) -> Any:
+        seen.extend(sys.path)
+        raise FruitsError("enough")
+
+    monkeypatch.setattr(featurize_pca, "begin", begin)
+    assert featurize_pca.main(["--input", "i", "--output", "o"]) != 0
+    assert seen
+    assert str(archive) not in seen
