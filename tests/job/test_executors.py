@@ -59,10 +59,10 @@ def test_the_sentence_says_how_long_and_what_to_do() -> None:
 
 PROGRAM = """
 from pyspark.sql import SparkSession
-from fruits.executors import waited_for
+from fruits.executors import limit_wait
 spark = SparkSession.builder.config("spark.fruits.executors.wait", "2").getOrCreate()
 try:
-    with waited_for(spark):
+    with limit_wait(spark):
         spark.sparkContext.parallelize([1, 2]).count()
 except Exception as error:
     print(type(error).__name__, error)

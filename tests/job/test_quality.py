@@ -120,6 +120,7 @@ def test_scores_tell_fruits_apart_from_a_side_never_seen(photo_run: FinishedRun)
 @pytest.mark.slow
 @pytest.mark.photos
 @needs_bf16
+@pytest.mark.skipif(not ALL_PHOTOS, reason="half a point of 295 photographs is one and a half. Fix: EVERYTHING=1")
 def test_in_bf16_classes_are_told_apart_as_well(
     spark: SparkSession, photographs: Path, photo_run: FinishedRun, tmp_path: Path
 ) -> None:
