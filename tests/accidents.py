@@ -255,7 +255,7 @@ def workers(job: Job) -> list[psutil.Process]:
     for member in job.family():
         with contextlib.suppress(psutil.NoSuchProcess):
             parent = member.parent()
-            if parent and "fruits.daemon" in " ".join(parent.cmdline()):
+            if parent and "fruits.daemon" in parent.cmdline():
                 found.append(member)
     return found
 

@@ -321,7 +321,7 @@ def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     for child in psutil.Process(process.pid).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             parent = child.parent()
-            if parent and "fruits.daemon" in " ".join(parent.cmdline()):
+            if parent and "fruits.daemon" in parent.cmdline():
                 found.append(child)
     return found
 
