@@ -7,7 +7,7 @@ added to a cluster is provisioned for the first time, as here, AWS does not say 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,12 +16,11 @@ from localaws.emr.model import Cluster, Instance, now
 SWITCH, TERMINATE, GIVE_UP = "SWITCH_TO_ON_DEMAND", "TERMINATE_CLUSTER", "give up"
 
 
-def count_provisioned(fleet: dict[str, Any], instances: Iterable[Instance]) -> None:
+def count_provisioned(fleet: dict[str, Any], instances: Collection[Instance]) -> None:
     """Say in a fleet how many units of each market it has."""
     weight = fleet["InstanceTypeSpecifications"][0].get("WeightedCapacity", 1)
-    markets = [i.market for i in instances if i.fleet_id == fleet["Id"] and i.ended is None]
-    fleet["ProvisionedOnDemandCapacity"] = weight * markets.count("ON_DEMAND")
-    fleet["ProvisionedSpotCapacity"] = weight * markets.count("SPOT")
+    fleet["ProvisionedOnDemandCapacity"] = weight * _count_living(instances, fleet["Id"], "ON_DEMAND")
+    fleet["ProvisionedSpotCapacity"] = weight * _count_living(instances, fleet["Id"], "SPOT")
 
 
 def list_waits(cluster: Cluster) -> dict[str, int]:
@@ -32,12 +31,12 @@ def list_waits(cluster: Cluster) -> dict[str, int]:
         if target["market"] == "SPOT"
         and "fleet_id" in target
         and not cluster.spot_waits[target["fleet_id"]].is_given_up
-        and (lacking := target["count"] - _count_spot(cluster, target["fleet_id"])) > 0
+        and (lacking := target["count"] - _count_living(cluster.instances, target["fleet_id"], "SPOT")) > 0
     }
 
 
-def _count_spot(cluster: Cluster, fleet_id: str) -> int:
-    return sum(i.fleet_id == fleet_id and i.market == "SPOT" and i.ended is None for i in cluster.instances)
+def _count_living(instances: Collection[Instance], fleet_id: str, market: str) -> int:
+    return sum(i.fleet_id == fleet_id and i.market == market and i.ended is None for i in instances)
 
 
 def _find_limit(cluster: Cluster, fleet: dict[str, Any], clock_rate: float) -> tuple[datetime, str] | None:

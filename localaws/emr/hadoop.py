@@ -331,7 +331,7 @@ class Hadoop:
         configurations = self.cluster.request.get("Configurations", [])
         environment = self.node.environment(self._credentials())
         folder = self.node.root / "hadoop"
-        made = ClusterPlan(
+        cluster_plan = ClusterPlan(
             folder=folder,
             network=plan.choose_network(),
             master_name=str(self.cluster.primary_dns),
@@ -343,7 +343,7 @@ class Hadoop:
         )
         pinned = [self.settings.yarn_jars / pin.name for pin in jars.read_own_pins()]
         return Yarn(
-            made,
+            cluster_plan,
             java_home=Path(environment["JAVA_HOME"]),
             classpath=jars.build_classpath(pinned, find_pyspark() / "jars"),
             environment=environment,
@@ -451,26 +451,26 @@ class Hadoop:
         """``node/<instance>/applications/hadoop-yarn/…`` and the file, of every daemon that there was."""
         if self.yarn is None:
             return
-        made = self.yarn.plan
+        cluster_plan = self.yarn.plan
         primary = next((one.ec2_id for one in self.cluster.instances if one.role == "MASTER"), None)
-        logs = [(primary, made.master_log)] if primary else []
+        logs = [(primary, cluster_plan.master_log)] if primary else []
         for name, instance in self._owners.items():
-            folder = made.folder / "nodes" / name / "var" / "log" / "hadoop-yarn"
+            folder = cluster_plan.folder / "nodes" / name / "var" / "log" / "hadoop-yarn"
             logs += [(instance.ec2_id, path) for path in folder.glob("*.log")]
         for ec2_id, path in logs:
             yield f"node/{ec2_id}/applications/hadoop-yarn/{path.name}", path
 
 
-def client_environment(place: SparkFiles, made: ClusterPlan) -> dict[str, str]:
+def client_environment(place: SparkFiles, cluster_plan: ClusterPlan) -> dict[str, str]:
     """What a spark-submit for this YARN needs in its environment."""
     return {
         "SPARK_HOME": str(place.jars.parent),
-        "HADOOP_CONF_DIR": str(made.conf),
+        "HADOOP_CONF_DIR": str(cluster_plan.conf),
         "HADOOP_USER_NAME": "hadoop",
         "SPARK_LOCAL_IP": "127.0.0.1",
-        "SPARK_LOCAL_HOSTNAME": made.master_name,
+        "SPARK_LOCAL_HOSTNAME": cluster_plan.master_name,
         "SPARK_DIST_CLASSPATH": ":".join(str(path) for path in place.connector),
         "PYSPARK_ARCHIVES_PATH": ",".join(f"local:{path}" for path in place.libraries),
         "SPARK_SUBMIT_OPTS": f"-Djdk.net.hosts.file={place.hosts} -XX:TieredStopAtLevel=1",
-        MARK: str(made.folder),
+        MARK: str(cluster_plan.folder),
     }

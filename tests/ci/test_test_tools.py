@@ -126,9 +126,9 @@ def test_what_shares_something_dear_is_one_unit() -> None:
     ):
         for file in (REPO / "tests" / folder).glob("test_*.py"):
             text = file.read_text()
-            asked = set(re.findall(r"\b(\w+): ", " ".join(re.findall(r"^def \w+\(([^)]*)\)", text, re.MULTILINE))))
+            parameters = set(re.findall(r"\b(\w+): ", " ".join(re.findall(r"^def \w+\(([^)]*)\)", text, re.MULTILINE))))
             own = set(re.findall(r"^def (\w+)\(", text, re.MULTILINE))
-            if asked & fixtures - own:
+            if parameters & fixtures - own:
                 assert dealing.unit_of(file.relative_to(REPO).as_posix()) == unit, file
 
 

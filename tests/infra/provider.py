@@ -28,8 +28,8 @@ def program() -> Path | None:
     mirror = find_mirror()
     if mirror is None:
         return None
-    found = (mirror / PROVIDER).glob(f"5.*/{name_platform()}/terraform-provider-aws*")
-    return next((path for path in sorted(found) if os.access(path, os.X_OK)), None)
+    programs = (mirror / PROVIDER).glob(f"5.*/{name_platform()}/terraform-provider-aws*")
+    return next((path for path in sorted(programs) if os.access(path, os.X_OK)), None)
 
 
 _running: list[subprocess.Popen[str]] = []
@@ -67,11 +67,11 @@ def stop() -> None:
 @contextlib.contextmanager
 def attached(to: str | None = "") -> Iterator[bool]:
     """Let Terraform ask this process's provider, or one that `start` gave; whether it does."""
-    told = address() if to == "" else to
-    if told is None:
+    provider_address = address() if to == "" else to
+    if provider_address is None:
         yield False
         return
-    os.environ[NAME] = told
+    os.environ[NAME] = provider_address
     try:
         yield True
     finally:

@@ -85,9 +85,9 @@ def test_replacement_names_the_attributes_and_fails(root: Root) -> None:
         "`configurations_json`, `core_instance_fleet`."
     )
     because = contents.list_replaced(root.of("new cluster"))[CLUSTER]
-    said = summarize_report(subject)
-    assert said["ok"] is False
-    assert said["clusters_replaced"] == [{"address": CLUSTER, "because": because, "triggered": False}]
+    verdict = summarize_report(subject)
+    assert verdict["ok"] is False
+    assert verdict["clusters_replaced"] == [{"address": CLUSTER, "because": because, "triggered": False}]
     assert [failure.cause for failure in list_failures(subject)] == ["replace"]
     assert "If that is meant, the label `allow-replace` lets it pass." in text
     # each of them is in the details
@@ -343,8 +343,8 @@ def test_from_two_commits(terraform: Path, tmp_path: Path) -> None:
         '`release_label` (`"emr-7.13.0"` → `"emr-7.14.0"`).'
     )
     assert "storage, against the base, if it stood: no change" in text
-    said = json.loads((tmp_path / "out" / "verdict.json").read_text())
-    assert [one["because"] for one in said["clusters_replaced"]] == [["release_label"]]
+    verdict = json.loads((tmp_path / "out" / "verdict.json").read_text())
+    assert [one["because"] for one in verdict["clusters_replaced"]] == [["release_label"]]
     # refused by Terraform: the report says so, with the reason
     variables.write_text(was.replace('"emr-7.13.0"', '"emr-5.0.0"', 1))
     done = subprocess.run(command, cwd=clone, env=environ, capture_output=True, text=True, check=False)

@@ -42,40 +42,40 @@ def configurations_of(terraform_plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 def write_cluster(folder: Path, configurations: list[dict[str, Any]]) -> ClusterPlan:
     """The configuration that the embedded AWS writes for a cluster."""
-    made = ClusterPlan(
+    cluster_plan = ClusterPlan(
         folder=folder,
         network=plan.choose_network(),
         master_name="ip-10-0-0-10.ec2.internal",
         labels=hadoop.LABELS if hadoop.has_labels(configurations) else (),
         site=hadoop.yarn_settings(configurations),
     )
-    machines = [Machine("ip-10-0-1-11.ec2.internal", f"{made.network}.11", 54272, 8)]
-    made.conf.mkdir(parents=True)
-    made.hosts.write_text(configuration.write_hosts(made, machines, socket.gethostname()))
+    machines = [Machine("ip-10-0-1-11.ec2.internal", f"{cluster_plan.network}.11", 54272, 8)]
+    cluster_plan.conf.mkdir(parents=True)
+    cluster_plan.hosts.write_text(configuration.write_hosts(cluster_plan, machines, socket.gethostname()))
     for name, values in (
-        ("core-site", configuration.core_site(made)),
-        ("yarn-site", configuration.yarn_site(made, machines, [])),
+        ("core-site", configuration.core_site(cluster_plan)),
+        ("yarn-site", configuration.yarn_site(cluster_plan, machines, [])),
     ):
-        (made.conf / f"{name}.xml").write_text(configuration.write_xml(values))
-    return made
+        (cluster_plan.conf / f"{name}.xml").write_text(configuration.write_xml(values))
+    return cluster_plan
 
 
 def ask(folder: Path, configurations: list[dict[str, Any]], *options: str) -> tuple[Asked, ClusterPlan, str]:
     """What a step of the job asks for on a cluster with these classifications."""
-    made = write_cluster(folder, configurations)
+    cluster_plan = write_cluster(folder, configurations)
     home = find_pyspark()
     zips = tuple(sorted((home / "python" / "lib").glob("*.zip")))
-    here = hadoop.SparkFiles(home / "jars", zips, (), made.hosts, folder / "staging", folder)
+    here = hadoop.SparkFiles(home / "jars", zips, (), cluster_plan.hosts, folder / "staging", folder)
     job = folder / "job.py"
     job.write_text("")
     step = spark.parse(["--deploy-mode", "cluster", *options, str(job), "--request", "s3://b/r.json"])
     command = hadoop.spark_command(step, spark.classification(configurations, "spark-defaults"), here)
     (folder / "spark-defaults.conf").write_text(spark.properties_file(command.conf))
-    environment = hadoop.client_environment(here, made) | {"SPARK_CONF_DIR": str(folder)}
-    with listening(made.conf, made.hosts, made.master_address, 54272) as rm:
+    environment = hadoop.client_environment(here, cluster_plan) | {"SPARK_CONF_DIR": str(folder)}
+    with listening(cluster_plan.conf, cluster_plan.hosts, cluster_plan.master_address, 54272) as rm:
         done = submit(command.args, environment)
         assert rm.asked, done.stderr
-        return rm.asked[0], made, done.stderr
+        return rm.asked[0], cluster_plan, done.stderr
 
 
 @pytest.mark.parametrize("fleets", sorted(FLEETS))
@@ -83,7 +83,7 @@ def test_yarn_is_asked_for_what_terraform_configures(planner: Planner, tmp_path:
     planned = planner.plan("cluster", **FLEETS[fleets])
     configurations = configurations_of(planned)
     sizes = planned["planned_values"]["outputs"]["sizing"]["value"]
-    asked, made, said = ask(tmp_path, configurations)
+    asked, cluster_plan, said = ask(tmp_path, configurations)
     driver, executor = sizes["driver"], sizes["executor"]
 
     assert asked.memory_mb == driver["memory_mb"] + driver["overhead_mb"]
@@ -104,7 +104,7 @@ def test_yarn_is_asked_for_what_terraform_configures(planner: Planner, tmp_path:
     assert asked.environment["AWS_REGION"] == "eu-west-3"
 
     # the master's label is the ResourceManager's to give: the client asks for none
-    site = configuration.yarn_site(made, [], [])
+    site = configuration.yarn_site(cluster_plan, [], [])
     assert asked.label is None
     label = site.get("yarn.resourcemanager.node-labels.am.default-node-label-expression")
     assert label == ("ON_DEMAND" if fleets == "spot" else None)

@@ -81,7 +81,7 @@ def opened(browser: Browser) -> Iterator[Opened]:
 
 def numbers(page: Page) -> dict[str, Any]:
     """What the page's figures hold."""
-    found: dict[str, Any] = page.evaluate(
+    state: dict[str, Any] = page.evaluate(
         """() => {
           const of = (name) => window.fruits.map.renderers.find((r) => r.name === name).data_source.data;
           return { points: of("images").x.length, shown: [...of("images").alpha].filter((a) => a > 0).length,
@@ -89,4 +89,4 @@ def numbers(page: Page) -> dict[str, Any]:
                    width: window.fruits.map.x_range.end - window.fruits.map.x_range.start };
         }"""
     )
-    return found
+    return state

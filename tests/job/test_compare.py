@@ -38,22 +38,22 @@ def two(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_the_numbers_are_those_of_an_independent_count(tmp_path: Path) -> None:
     newer, earlier = two(tmp_path)
-    found = compare.compare_results(Result.at(str(newer)), Result.at(str(earlier)))
-    assert found.gained == ["Apple/new1.jpg", "Apple/new2.jpg"]
-    assert found.lost == [f"Cherry/{i}_100.jpg" for i in range(55, 60)]
-    assert len(found.common) == len(found.compared) == 55
+    comparison = compare.compare_results(Result.at(str(newer)), Result.at(str(earlier)))
+    assert comparison.gained == ["Apple/new1.jpg", "Apple/new2.jpg"]
+    assert comparison.lost == [f"Cherry/{i}_100.jpg" for i in range(55, 60)]
+    assert len(comparison.common) == len(comparison.compared) == 55
     sides = []
-    for side in (found.newer, found.earlier):
+    for side in (comparison.newer, comparison.earlier):
         near = NearestNeighbors(n_neighbors=10, algorithm="brute").fit(side.scores).kneighbors(return_distance=False)
         sides.append([set(row.tolist()) for row in near])
-    assert found.overlap == pytest.approx([len(a & b) / 10 for a, b in zip(*sides, strict=True)])
-    assert found.overlap.mean() < 0.9
-    row = found.compared.index("Banana/25_100.jpg")
-    assert found.earlier.scores[row] == pytest.approx(clusters(LABELS, width=5, seed=3)[25], abs=1e-5)
+    assert comparison.overlap == pytest.approx([len(a & b) / 10 for a, b in zip(*sides, strict=True)])
+    assert comparison.overlap.mean() < 0.9
+    row = comparison.compared.index("Banana/25_100.jpg")
+    assert comparison.earlier.scores[row] == pytest.approx(clusters(LABELS, width=5, seed=3)[25], abs=1e-5)
     wrong = {f"Apple/{i}_100.jpg" for i in range(10)}
-    assert wrong <= set(found.changed(to=False))
-    assert found.accuracies() == pytest.approx((1 - len(found.changed(to=False)) / 55, 1.0))
-    assert found.classes()[0][:3] in (("Apple", 22, 20), ("Banana", 20, 20))
+    assert wrong <= set(comparison.changed(to=False))
+    assert comparison.accuracies() == pytest.approx((1 - len(comparison.changed(to=False)) / 55, 1.0))
+    assert comparison.classes()[0][:3] in (("Apple", 22, 20), ("Banana", 20, 20))
 
 
 def test_the_command_compares_two_results_of_this_machine_without_an_account(
@@ -92,12 +92,12 @@ def test_results_that_share_nothing_are_compared_all_the_same(tmp_path: Path) ->
     scores = clusters(LABELS)
     write_result(tmp_path / "a", "/x", LABELS, scores, NAMES)
     write_result(tmp_path / "b", "/y", ["Plum"], scores[:1], ["1.jpg"], images_per_second=None)
-    found = compare.compare_results(Result.at(str(tmp_path / "a")), Result.at(str(tmp_path / "b")))
-    assert compare.write_statements(found) == [
+    comparison = compare.compare_results(Result.at(str(tmp_path / "a")), Result.at(str(tmp_path / "b")))
+    assert compare.write_statements(comparison) == [
         "0 images are in both; 60 only in the newer, 1 only in the earlier result.",
     ]
-    assert found.accuracies() is None
-    assert "Only in the earlier result <small>1</small>" in compare.render_page(found)
+    assert comparison.accuracies() is None
+    assert "Only in the earlier result <small>1</small>" in compare.render_page(comparison)
 
 
 def test_names_cannot_become_markup(tmp_path: Path) -> None:
@@ -105,8 +105,8 @@ def test_names_cannot_become_markup(tmp_path: Path) -> None:
     names = [f"{i}.jpg" for i in range(len(labels))]
     write_result(tmp_path / "a", "/x", labels, clusters(labels), names, model=HOSTILE[0])
     write_result(tmp_path / "b", "/x", labels[:4], clusters(labels[:4]), names[:4])
-    found = compare.compare_results(Result.at(str(tmp_path / "a")), Result.at(str(tmp_path / "b")))
-    text = compare.render_page(found)
+    comparison = compare.compare_results(Result.at(str(tmp_path / "a")), Result.at(str(tmp_path / "b")))
+    text = compare.render_page(comparison)
     assert not re.search(r"<(script|img)", text)
     assert text.count("<!--") == 0
 

@@ -40,10 +40,10 @@ def make_yarn(folder: Path, network: str = "", **more: Any) -> Yarn:
     home = find_java_home()
     assert home is not None
     classpath = jars.build_classpath(jars.verify_jars(JARS, jars.read_own_pins()), find_pyspark() / "jars")
-    made = ClusterPlan(
+    cluster_plan = ClusterPlan(
         folder, network or plan.choose_network(), "ip-10-0-0-10.ec2.internal", passed_on=PASSED_ON, **more
     )
-    return Yarn(made, java_home=home, classpath=classpath, environment={"PATH": os.environ["PATH"]})
+    return Yarn(cluster_plan, java_home=home, classpath=classpath, environment={"PATH": os.environ["PATH"]})
 
 
 def make_machine(yarn: Yarn, number: int) -> Machine:
