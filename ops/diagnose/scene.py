@@ -121,9 +121,8 @@ class Scene:
     @cached_property
     def deaths(self) -> tuple[Death, ...]:
         """Processes that ended, as driver and client report them."""
-        return tuple(
-            death for d in self.evidence.find_documents("driver", "step") for death in deaths.parse_deaths(d.text)
-        )
+        documents = self.evidence.find_documents("driver", "step")
+        return tuple(death for document in documents for death in deaths.parse_deaths(document.text))
 
     @cached_property
     def master_host(self) -> str:
