@@ -106,6 +106,7 @@ MODULES: dict[str, tuple[str, ...]] = {
             "ops.diagnose.finders.words",
         ),
         (
+            "tests/diagnose/test_scene.py",
             "tests/diagnose/test_verdicts.py",
             "tests/diagnose/test_rows.py",
             "tests/diagnose/test_nodes.py",
