@@ -68,7 +68,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/infra/test_prices_and_sizes.py",
     ),
     "ops.cost.candidates": ("tests/ops/test_candidates.py",),
-    "ops.cost.leftovers": ("tests/ops/test_inventory.py",),
+    "ops.cost.leftovers": ("tests/ops/test_leftovers.py",),
     "ops.plan.pricing": (
         "tests/ops/test_estimate.py",
         "tests/ops/test_candidates.py",
@@ -129,6 +129,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "localaws.emr.spark": ("tests/localaws/test_spark_arguments.py",),
 }
 """Where users would notice a fault most, and the fast tests that look at it."""
+
+EXAMPLES = "tests/docs/test_docstrings.py::test_every_example_gives_what_it_says"
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
@@ -286,6 +288,12 @@ def find_path(module: str) -> Path:
     return base / Path(*module.split(".")).with_suffix(".py")
 
 
+def list_tests(module: str) -> list[str]:
+    """The tests of a module, its docstrings' examples first, which are quickest."""
+    has_examples = ">>> " in find_path(module).read_text()
+    return [*([f"{EXAMPLES}[{module}]"] if has_examples else []), *MODULES[module]]
+
+
 def fork_tests(module: str, code: CodeType | None, report: Path) -> int:
     """Run the tests of a module with other code in it, in a forked process; returns its id."""
     if child := os.fork():
@@ -301,7 +309,7 @@ def fork_tests(module: str, code: CodeType | None, report: Path) -> int:
 
             # a warning is no kill, and what is imported before is not rewritten
             options = ["-x", "-q", "-W", "default", "-m", "fast", "--tb=line"]
-            status = int(pytest.main([*options, *MODULES[module]]))
+            status = int(pytest.main([*options, *list_tests(module)]))
             out.flush()
     finally:
         os._exit(status)
