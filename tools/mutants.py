@@ -80,7 +80,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ops.cost.period": ("tests/ops/test_money.py", "tests/ops/test_cost.py"),
     "ops.cost.billing": ("tests/ops/test_billing.py",),
     "ops.job.watch": ("tests/ops/test_watch.py",),
-    "ops.cost.upkeep": ("tests/ops/test_money.py", "tests/ops/test_watchers.py"),
+    "ops.cost.upkeep": ("tests/ops/test_money.py", "tests/ops/test_watchers.py", "tests/ops/test_glance.py"),
     "ops.cost.estimate": ("tests/ops/test_estimate.py",),
     "ops.cost.ledger": ("tests/ops/test_money.py", "tests/ops/test_cost.py"),
     "ops.prices.table": (
