@@ -61,7 +61,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/job/test_pca.py",
     ),
     "fruits.memory": ("tests/job/test_memory.py",),
-    "ops.cost.money": ("tests/ops/test_money.py", "tests/ops/test_report_cost.py", "tests/ops/test_billing.py"),
+    "ops.cost.money": ("tests/ops/test_currency.py",),
     "ops.cost.speed": (
         "tests/ops/test_estimate.py",
         "tests/ops/test_candidates.py",
