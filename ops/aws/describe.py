@@ -16,6 +16,12 @@ def read_tags(thing: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag.get("Value", "") for tag in thing.get("Tags") or []}
 
 
+def list_pages(client: Any, call: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+    """What a listing answers below a key, of all its pages."""
+    for page in client.get_paginator(call).paginate(**arguments):
+        yield from page.get(key, [])
+
+
 def describe_cluster(emr: Any, cluster_id: str) -> Mapping[str, Any]:
     """DescribeCluster's answer.
 

@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.aws.account import Account
-from ops.aws.describe import read_tags
+from ops.aws.describe import list_pages, read_tags
 from ops.aws.refusals import is_denied
 from ops.aws.states import ENDING_STATE, LIVE_STATES
 from ops.aws.sweep import ENDPOINT_NAME, find_vpcs
@@ -57,8 +57,7 @@ class Inventory:
         return tags.get("Project") == PROJECT and tags.get("Environment") == self.account.target.env
 
     def _list(self, service: str, call: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
-        for page in self.account.client(service).get_paginator(call).paginate(**arguments):
-            yield from page.get(key, [])
+        return list_pages(self.account.client(service), call, key, **arguments)
 
     def clusters(self, states: Sequence[str] = LIVE_STATES) -> Iterator[Mapping[str, Any]]:
         """Clusters with our tags, whoever made them; those that an operator may not look at are another's."""

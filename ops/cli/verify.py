@@ -27,18 +27,15 @@ from ops.aws.account import Account, Place
 from ops.aws.inventory import Inventory
 from ops.aws.refusals import explain_refusal
 from ops.aws.state_bucket import require_state
-from ops.aws.sweep import SweepError
 from ops.cli.place import read_place
 from ops.cli.values import is_on, read_person
 from ops.core.console import Console, Person
-from ops.core.errors import OperatorError, TerraformError
+from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
 from ops.core.target import PROJECT
 from ops.cost import ledger
 from ops.cost.ledger import TROUBLE
 from ops.cost.money import read_currency
-from ops.cost.period import Span, list_spans, price_period
-from ops.job import wheelhouse
 from ops.lifecycle import environment as deploy
 from ops.lifecycle import step
 from ops.lifecycle.environment import Order
@@ -59,16 +56,7 @@ HOURS = Decimal(1)  # ttl_hours of infra/env/verify.cluster.tfvars: the schedule
 LOG_WAIT_SECONDS = 900.0
 LOG_WAIT_SECONDS_EMULATED = 30.0
 BROKEN, LEFT = 30, 31
-EXPECTED = (
-    OperatorError,
-    TerraformError,
-    wheelhouse.WheelhouseError,
-    LocalAwsError,
-    SweepError,
-    FruitsError,
-    ClientError,
-    BotoCoreError,
-)
+EXPECTED = (OperatorError, LocalAwsError, FruitsError, ClientError, BotoCoreError)
 TRIES = 3
 NO_SUCH_CLASS = "No such fruit"
 
@@ -83,10 +71,9 @@ def price_hour(account: Account) -> Decimal:
     target = replace(account.target, endpoint=None, offline=True)
     extra = cluster_variables(target, {}, Size())
     work = Workspace(target=target, stack="cluster", extra=extra, capture=True)
-    plan = work.state.with_suffix(".tfplan")
-    work.plan(out=plan)
+    plan = work.make_plan()
     try:
-        hour = pricing.price_plan(work.show(plan), target.region)
+        hour = pricing.price_plan(plan, target.region)
     except prices.UnknownPriceError as error:
         raise OperatorError(f"the price is not available: {error}", exit_code=5) from error
     assert hour is not None
@@ -192,28 +179,20 @@ def plan_again(account: Account) -> dict[str, Any]:
     work = Workspace(target=account.target, stack="cluster", capture=True)
     variables = json.loads((work.state.parent / "cluster.auto.json").read_text())
     work = Workspace(target=account.target, stack="cluster", extra=variables, capture=True)
-    out = work.state.with_suffix(".tfplan")
-    work.plan(out=out)
-    changes = [
-        [change["address"], change["change"]["actions"]]
-        for change in work.show(out)["resource_changes"]
-        if change["change"]["actions"] not in (["no-op"], ["read"])
-    ]
-    return {"changes": changes}
+    changes = work.make_plan()["resource_changes"]
+    quiet = (["no-op"], ["read"])
+    return {"changes": [[c["address"], c["change"]["actions"]] for c in changes if c["change"]["actions"] not in quiet]}
 
 
 def measure_cost(account: Account, limit_usd: Decimal) -> dict[str, Any]:
     """What the cluster did cost, from the lifetimes of its instances."""
     try:
-        nodes, steps = ledger.observe(account, str(account.cluster["cluster_id"]), prices.table())
-        end = max(node.end for node in nodes if node.end)
-        cluster_bill = price_period(Span(min(node.start for node in nodes), end), nodes, list_spans(steps, end))
-        return {
-            "usd": str(cluster_bill.total),
-            "limit_usd": str(limit_usd),
-            "said": read_currency(account.currency).of(cluster_bill.total),
-        }
-    except (*TROUBLE, ValueError) as error:
+        cost, nodes, _ = ledger.price_life(account, str(account.cluster["cluster_id"]), prices.table())
+        if not nodes:
+            raise OperatorError("EMR lists no instance of the cluster")
+        text = read_currency(account.currency).of(cost.total)
+        return {"usd": str(cost.total), "limit_usd": str(limit_usd), "said": text}
+    except TROUBLE as error:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
@@ -305,10 +284,7 @@ def write_conclusion(gatherer: Gatherer, stopped: str | None, started: datetime)
             f"{kind}: {names if isinstance(names, str) else ', '.join(names)}" for kind, names in leftovers.items()
         )
         bills = "" if gatherer.emulated else "IT MAY STILL BILL. "
-        console.print(
-            f"{bills}Left behind: {text}. Fix: make purge ENV={account.target.env}",
-            style="bold red",
-        )  # fmt: skip
+        console.print(f"{bills}Left behind: {text}. Fix: make purge ENV={account.target.env}", style="bold red")
         return LEFT
     sentence = "nothing of it is left" + ("" if gatherer.emulated else ", nothing bills but the state's bucket")
     console.print(sentence)

@@ -50,6 +50,11 @@ class PricedNode:
     ebs: Decimal
     inferred: frozenset[str]
 
+    @property
+    def usd_hour(self) -> Decimal:
+        """All three together."""
+        return self.ec2 + self.emr + self.ebs
+
     def billed(self, at: datetime) -> Decimal:
         """Seconds on the bill at a moment: none before the start, then a minute at least."""
         until = min(at, self.end) if self.end else at
