@@ -1,7 +1,5 @@
 """What is known of a failure as the text of an issue, without what must not be read in public."""
 
-from __future__ import annotations
-
 import platform
 import re
 from collections.abc import Iterator

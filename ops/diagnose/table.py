@@ -1,7 +1,5 @@
 """The causes that are known by name, the most telling rows first: what `causes` looks through."""
 
-from __future__ import annotations
-
 from ops.diagnose.cause import Cause
 from ops.diagnose.rows import bootstrap, ending, launch, memory, nodes, programs, stores
 

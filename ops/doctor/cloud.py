@@ -1,7 +1,5 @@
 """What the account must give: known credentials, a region, vCPUs, types, a release, names, and a clock that agrees."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime

@@ -4,8 +4,6 @@
 docs/assumptions.md is written from both, and a test finds every sentence of code and docs that only AWS could confirm.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal

@@ -4,8 +4,6 @@ A check returns a finding, or raises ``NotSeenError`` where the evidence that it
 looked at is neither true nor false.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ SERVICE_POLICY = "AmazonEMRServicePolicy_v2"
 LOG_DELAY_SECONDS = 900
 CLOCK_SECONDS = 300
 OPEN = ("0.0.0.0/0", "::/0")
+parse_time = datetime.fromisoformat  # as the evidence keeps times
 
 
 class NotSeenError(Exception):
@@ -62,11 +61,6 @@ def look_up(evidence: Evidence, *path: str) -> Any:
     return piece
 
 
-def read_time(text: str) -> datetime:
-    """A time as the evidence keeps it (ISO 8601)."""
-    return datetime.fromisoformat(text)
-
-
 def look_up_extra(e: Evidence, name: str) -> Any:
     """What was seen of something that ``WITH`` names.
 
@@ -91,7 +85,7 @@ def starts_without_nat(e: Evidence) -> CheckResult:
         if route.get("DestinationCidrBlock") in OPEN
     ]
     nats = [n["NatGatewayId"] for n in network["nats"] if n["State"] not in ("deleted", "failed")]
-    minutes = (read_time(line["ReadyDateTime"]) - read_time(line["CreationDateTime"])).total_seconds() / 60
+    minutes = (parse_time(line["ReadyDateTime"]) - parse_time(line["CreationDateTime"])).total_seconds() / 60
     holds = not out and not nats and cluster["Status"]["State"] in ("WAITING", "RUNNING")
     summary = f"{cluster['Status']['State']} after {minutes:.1f} min; {len(nats)} NAT gateways, {len(out)} routes out"
     return CheckResult(holds, summary, {"timeline": line, "nat_gateways": nats, "routes_out": out})
@@ -111,9 +105,8 @@ def no_public_way_in(e: Evidence) -> CheckResult:
         }
     )
     summary = f"{len(wide)} groups open to the world, {len(addresses)} public addresses, also after EMR added its rules"
-    return CheckResult(
-        not (public or addresses or wide), summary, {"subnets": public, "addresses": addresses, "groups": wide}
-    )
+    details = {"subnets": public, "addresses": addresses, "groups": wide}
+    return CheckResult(not any(details.values()), summary, details)
 
 
 def own_groups_only(e: Evidence) -> CheckResult:
@@ -149,22 +142,16 @@ def policy_v2_and_its_tags(e: Evidence) -> CheckResult:
     untagged = [name for name, resource_tags in tags.items() if resource_tags.get(MANAGED_TAG) != "true"]
     names = [arn.rsplit("/", 1)[-1] for arn in attached]
     holds = names == [SERVICE_POLICY] and not untagged and cluster["Status"]["State"] != "TERMINATED_WITH_ERRORS"
-    summary = (
-        f"started under {', '.join(names) or 'no managed policy'}; {len(untagged)} of {len(tags)} things lack the tag"
-    )
+    policies = ", ".join(names) or "no managed policy"
+    summary = f"started under {policies}; {len(untagged)} of {len(tags)} things lack the tag"
     return CheckResult(holds, summary, {"attached": names, "without_tag": untagged})
 
 
 def our_role_is_passed(e: Evidence) -> CheckResult:
     profile = look_up(e, "alive", "cluster")["Ec2InstanceAttributes"]["IamInstanceProfile"].rsplit("/", 1)[-1]
-    profiles = {
-        (i.get("IamInstanceProfile") or {}).get("Arn", "").rsplit("/", 1)[-1] for i in look_up(e, "alive", "machines")
-    }
-    return CheckResult(
-        profiles == {profile},
-        f"instances have {', '.join(name or 'none' for name in sorted(profiles))}",
-        sorted(profiles),
-    )
+    arns = [(i.get("IamInstanceProfile") or {}).get("Arn", "") for i in look_up(e, "alive", "machines")]
+    profiles = sorted({arn.rsplit("/", 1)[-1] for arn in arns})
+    return CheckResult(profiles == [profile], f"instances have {', '.join(p or 'none' for p in profiles)}", profiles)
 
 
 def tags_reach_the_machines(e: Evidence) -> CheckResult:
@@ -205,10 +192,14 @@ def master_on_demand(e: Evidence) -> CheckResult:
     labels = {n["host"]: n["labels"] for n in answer["nodes"]}
     wrong = [app for app, market in masters.items() if market != "ON_DEMAND"]
     unlabelled = [host for host, node_labels in labels.items() if not node_labels]
-    summary = (
-        f"{len(masters) - len(wrong)} of {len(masters)} masters on demand; {len(unlabelled)} nodes without a label"
-    )
+    right = len(masters) - len(wrong)
+    summary = f"{right} of {len(masters)} masters on demand; {len(unlabelled)} nodes without a label"
     return CheckResult(not wrong and not unlabelled, summary, {"masters": masters, "labels": labels})
+
+
+def _list_executor_hosts(e: Evidence) -> set[str]:
+    applications = look_up(e, "probe", "executors")["applications"]
+    return {executor["host"] for application in applications for executor in application["executors"]}
 
 
 def executors_on_all_workers(e: Evidence) -> CheckResult:
@@ -216,11 +207,7 @@ def executors_on_all_workers(e: Evidence) -> CheckResult:
     fleets = {f["Id"]: f["InstanceFleetType"] for f in look_up(e, "alive", "fleets")}
     instances = {i["PrivateDnsName"]: i for i in look_up(e, "alive", "instances")}
     workers = {fleets.get(i.get("InstanceFleetId")) for i in instances.values()} - {None, "MASTER"} or {"MASTER"}
-    hosts = {
-        executor["host"]
-        for application in look_up(e, "probe", "executors")["applications"]
-        for executor in application["executors"]
-    }
+    hosts = _list_executor_hosts(e)
     ran = {
         f"{fleets.get(instances[host].get('InstanceFleetId'))} {instances[host]['Market']}"
         for host in hosts
@@ -238,15 +225,10 @@ def memory_is_watched(e: Evidence) -> CheckResult:
     nodes = look_up(e, "probe", "memory")["nodes"]
     if not nodes:
         raise NotSeenError("YARN knows no node")
-    watched = [
-        host
-        for host, settings in nodes.items()
-        if settings["yarn.nodemanager.resource.memory.enforced"] == "false"
-        and settings["yarn.nodemanager.pmem-check-enabled"] == "true"
-    ]
-    return CheckResult(
-        len(watched) == len(nodes), f"{len(watched)} of {len(nodes)} nodes watch containers' memory", nodes
-    )
+    names = ("yarn.nodemanager.resource.memory.enforced", "yarn.nodemanager.pmem-check-enabled")
+    watched = [host for host, settings in nodes.items() if [settings[name] for name in names] == ["false", "true"]]
+    summary = f"{len(watched)} of {len(nodes)} nodes watch containers' memory"
+    return CheckResult(len(watched) == len(nodes), summary, nodes)
 
 
 def wheels_install(e: Evidence) -> CheckResult:
@@ -280,18 +262,14 @@ def arguments_arrive(e: Evidence) -> CheckResult:
     run, request = look_up(e, "sample", "run")["arguments"], look_up(e, "sample", "request")
     equal = {name: run.get(name) == value for name, value in request.items()}
     summary = f"EMR kept {len(args)} arguments as given; the job read {sum(equal.values())} of {len(equal)} fields"
-    return CheckResult(
-        arguments == args and all(equal.values()),
-        summary,
-        {"arguments": args, "fields": equal},
-    )
+    return CheckResult(arguments == args and all(equal.values()), summary, {"arguments": args, "fields": equal})
 
 
 def completed_means_done(e: Evidence) -> CheckResult:
     status = look_up(e, "sample", "step")["Status"]
     end_time, write_time = (
-        read_time(status["Timeline"]["EndDateTime"]),
-        read_time(look_up(e, "sample", "run_written")),
+        parse_time(status["Timeline"]["EndDateTime"]),
+        parse_time(look_up(e, "sample", "run_written")),
     )
     seconds = (end_time - write_time).total_seconds()
     summary = f"{status['State']} {seconds:.0f} s after run.json was written"
@@ -307,11 +285,6 @@ def failure_is_told(e: Evidence) -> CheckResult:
     return CheckResult(holds, summary, {"error": error["message"], "details": details})
 
 
-def _log_times(e: Evidence) -> dict[str, str]:
-    keys: dict[str, str] = look_up(e, "logs", "keys")
-    return keys
-
-
 LAYOUT = {
     # steps/s-1ABC/stderr.gz
     "step": r"steps/s-[A-Z0-9]+/(controller|stderr|stdout)\.gz",
@@ -323,7 +296,7 @@ LAYOUT = {
 
 
 def logs_lie_where_we_look(e: Evidence) -> CheckResult:
-    keys = _log_times(e)
+    keys = look_up(e, "logs", "keys")
     keys_by_kind = {kind: [key for key in keys if re.fullmatch(pattern, key)][:3] for kind, pattern in LAYOUT.items()}
     missing = [kind for kind, examples in keys_by_kind.items() if not examples]
     return CheckResult(not missing, f"{len(keys)} objects; missing kinds: {', '.join(missing) or 'none'}", keys_by_kind)
@@ -337,11 +310,13 @@ def driver_speaks_in_its_container(e: Evidence) -> CheckResult:
 
 def logs_come_in_time(e: Evidence) -> CheckResult:
     step = look_up(e, "sample", "step")
-    end_time = read_time(step["Status"]["Timeline"]["EndDateTime"])
-    step_times = {key: time for key, time in _log_times(e).items() if key.startswith(f"steps/{step['Id']}/")}
+    end_time = parse_time(step["Status"]["Timeline"]["EndDateTime"])
+    step_times = {
+        key: time for key, time in look_up(e, "logs", "keys").items() if key.startswith(f"steps/{step['Id']}/")
+    }
     if not step_times:
         raise NotSeenError("no log of the sample's step came")
-    seconds = max((read_time(time) - end_time).total_seconds() for time in step_times.values())
+    seconds = max((parse_time(time) - end_time).total_seconds() for time in step_times.values())
     return CheckResult(seconds <= LOG_DELAY_SECONDS, f"{seconds:.0f} s after the step's end", {"seconds": seconds})
 
 
@@ -425,16 +400,9 @@ def graviton_runs(e: Evidence) -> CheckResult:
 
 def one_node_runs(e: Evidence) -> CheckResult:
     """infra/modules/emr makes a primary fleet and nothing else, and infra/modules/sizing gives it every executor."""
-    kinds, (primary, *workers) = (
-        look_up_extra(e, "one-node"),
-        [i["PrivateDnsName"] for i in look_up(e, "alive", "instances")],
-    )
-    hosts = {
-        executor["host"]
-        for application in look_up(e, "probe", "executors")["applications"]
-        for executor in application["executors"]
-    }
-    if not hosts:
+    kinds = look_up_extra(e, "one-node")
+    primary, *workers = [i["PrivateDnsName"] for i in look_up(e, "alive", "instances")]
+    if not (hosts := _list_executor_hosts(e)):
         raise NotSeenError("no executor was seen")
     summary = f"fleets: {', '.join(kinds)}; {1 + len(workers)} instances; executors on {', '.join(sorted(hosts))}"
     return CheckResult(kinds == ["MASTER"] and not workers and hosts == {primary}, summary, {"hosts": sorted(hosts)})
@@ -474,21 +442,16 @@ def idle_watch_looks(e: Evidence) -> CheckResult:
 
 
 def emr_makes_an_endpoint(e: Evidence) -> CheckResult:
-    before_end = [
-        v for v in look_up(e, "alive", "network")["endpoints"] if read_tags(v).get("Name") == "emr-service-vpce"
+    endpoints = look_up(e, "alive", "network")["endpoints"], look_up(e, "ended", "endpoints")
+    before_end, after_end = [
+        [tags for tags in map(read_tags, listed) if tags.get("Name") == "emr-service-vpce"] for listed in endpoints
     ]
-    after_end = [v for v in look_up(e, "ended", "endpoints") if read_tags(v).get("Name") == "emr-service-vpce"]
-    if (
-        not before_end
-        and not after_end
-        and str(e.get("alive", {}).get("cluster", {}).get("ReleaseLabel", "")) < "emr-8"
-    ):
+    release = str(e.get("alive", {}).get("cluster", {}).get("ReleaseLabel", ""))
+    if not (before_end or after_end) and release < "emr-8":
         raise NotSeenError("none, as AWS's pages say of releases before Spark 8")
-    tagged = all(read_tags(v).get(MANAGED_TAG) == "true" for v in before_end)
+    tagged = all(tags.get(MANAGED_TAG) == "true" for tags in before_end)
     summary = f"{len(before_end)} while the cluster lived, {len(after_end)} after its end"
-    return CheckResult(
-        len(before_end) == 1 and len(after_end) == 1 and tagged, summary, [read_tags(v) for v in before_end]
-    )
+    return CheckResult((len(before_end), len(after_end)) == (1, 1) and tagged, summary, before_end)
 
 
 def nothing_is_left(e: Evidence) -> CheckResult:

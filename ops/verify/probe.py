@@ -4,8 +4,6 @@ It imports nothing that the standard library of Python 3.11 has not. A part that
 ``error`` and why; the probe itself always ends well.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform
