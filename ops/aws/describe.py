@@ -1,7 +1,5 @@
 """What AWS says of one thing: a cluster, a step, its tags. ``emr`` is boto3's client."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any

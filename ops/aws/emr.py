@@ -1,7 +1,5 @@
 """What EMR is asked: the steps of a cluster, and where a step puts its results."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any

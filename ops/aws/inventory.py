@@ -4,8 +4,6 @@ Whoever prices it, says what is left of it or removes it asks here, so that all 
 being deleted is left out. Nothing is judged here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

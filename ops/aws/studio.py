@@ -1,7 +1,5 @@
 """What SageMaker is asked: the domain of an environment, and the apps in it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

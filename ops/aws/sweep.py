@@ -8,8 +8,6 @@ SageMaker makes two groups for the home folders of a Studio domain, and leaves t
 is removed first (``has_studio``), then the groups are swept, then the rest of the stack goes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

@@ -4,8 +4,6 @@ Looks at the storage stack alone: clusters come and go, so that one that is not 
 changes nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

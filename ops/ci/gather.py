@@ -1,7 +1,5 @@
 """Runs Terraform on base and head of a change, without AWS, and on the head against what stands in the account."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import subprocess

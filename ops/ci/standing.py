@@ -8,8 +8,6 @@ A first plan does not know the ids that one resource takes from another. Its sta
 until the base changes nothing in it, which also proves the state right.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping

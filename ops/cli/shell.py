@@ -5,8 +5,6 @@ this machine. The embedded AWS has no machine to go to: there it is a shell of t
 for the node, with the variables and the keys that the node's processes have; it says so.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """`make plan`, `make validate`, `make fmt`: Terraform on one stack or all."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -4,8 +4,6 @@ With ``ENV=local`` it is a rehearsal on the embedded AWS. Whatever happens, what
 left is said: after a failure, after Ctrl-C, and when the terminal is closed.
 """
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

@@ -3,8 +3,6 @@
 None of them makes the command fail whose end they tell: what is not available is said in a sentence.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any

@@ -4,8 +4,6 @@ Each object is written once and never again: S3 itself refuses a second one unde
 so two terminals that watch one step leave one record. Amounts are dollars as strings.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Lists what bills of an environment, service by service, by our tags and by our names."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime

@@ -8,8 +8,6 @@ A step is charged for the time since the previous one ended (the first since the
 of a cluster and what follows the last one add up to the whole, whatever ran at the same time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

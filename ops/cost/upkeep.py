@@ -3,8 +3,6 @@
 It looks at one environment's own cluster and network. What lies about elsewhere in the account is `make doctor`'s.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

@@ -7,8 +7,6 @@ another lock another place, and a cluster that runs keeps the one that it starte
 ``TO=s3://bucket/wheelhouse`` also uploads what is not there.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import fcntl

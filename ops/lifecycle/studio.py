@@ -6,8 +6,6 @@ the apps in them, Terraform does not know, and SageMaker deletes neither user no
 ``close_domain`` first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`make upload-dataset INPUT=dir`: images to the data bucket; parallel, only what changed, counted before and after."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The cluster stack's plan, made without asking AWS anything: what a price and a check can be computed from."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

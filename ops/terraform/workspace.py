@@ -8,8 +8,6 @@ account the state describes), so that environments do not share ``.terraform`` a
 file while the committed code says ``backend "s3"``.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import subprocess
