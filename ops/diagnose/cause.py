@@ -1,6 +1,7 @@
 """What a row of the table of causes is. Data only."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,3 +50,8 @@ def make_cause(name: str, *patterns: str, **fields: Any) -> Cause:
     """A row: its name, with its variant after a slash, the patterns of the words that show it, and `Cause`'s fields."""
     name, _, variant = name.partition("/")
     return Cause(name=name, variant=variant, patterns=tuple(map(re.compile, patterns)), **fields)
+
+
+def list_rows(module: Mapping[str, Any]) -> tuple[Cause, ...]:
+    """The rows that a module names, in its order; ``module`` is its ``vars()``."""
+    return tuple(row for row in module.values() if isinstance(row, Cause))

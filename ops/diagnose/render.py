@@ -37,9 +37,8 @@ def format_place(frame: Frame) -> str:
 
 def shorten_traceback(traceback: Traceback) -> list[str]:
     """A traceback that fits on a screen: our files as they are called here, no markers, and rather its end."""
-    lines = [
-        _shorten_line(line) for line in traceback.text.rstrip().split("\n") if line.strip(" ~^") or not line.strip()
-    ]
+    lines = traceback.text.rstrip().split("\n")
+    lines = [_shorten_line(line) for line in lines if line.strip(" ~^") or not line.strip()]
     if len(lines) <= MOST_LINES:
         return lines
     return [lines[0], f"  [... {len(lines) - MOST_LINES + 1} lines ...]", *lines[-MOST_LINES + 2 :]]

@@ -3,7 +3,7 @@
 import platform
 import re
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 
 from ops.diagnose.deaths import cut_aftermath
 from ops.diagnose.evidence import Evidence
@@ -80,13 +80,8 @@ def _list_log_ends(evidence: Evidence) -> Iterator[str]:
 
 def _list_versions(evidence: Evidence) -> Iterator[str]:
     yield f"state: {evidence.state}, cluster: {evidence.cluster_state or evidence.state}"
-    versions = {
-        name for document in evidence.documents for name in re.findall(r"Running Spark version (\S+)", document.text)
-    }
+    logs = "\n".join(document.text for document in evidence.documents)
+    versions = {*re.findall(r"Running Spark version (\S+)", logs)}
     yield f"Spark on the cluster: {', '.join(sorted(versions)) or 'not said'}"
     yield f"here: Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    for name in ("pyspark", "boto3"):
-        try:
-            yield f"{name} {version(name)}"
-        except PackageNotFoundError:
-            yield f"{name} is not installed"
+    yield from (f"{name} {version(name)}" for name in ("pyspark", "boto3"))

@@ -20,25 +20,15 @@ UNDETERMINED = 23
 """Exit code of a step that failed before the job could report (`ops.core.exit_codes`)."""
 MOST_SAID = 1000
 
-_ACTIONS = {
-    "ListObjectsV2": "s3:ListBucket",
-    "ListObjects": "s3:ListBucket",
-    "HeadBucket": "s3:ListBucket",
-    "HeadObject": "s3:GetObject",
-    "GetObject": "s3:GetObject",
-    "PutObject": "s3:PutObject",
-    "CreateMultipartUpload": "s3:PutObject",
-    "UploadPart": "s3:PutObject",
-    "CompleteMultipartUpload": "s3:PutObject",
-    "DeleteObject": "s3:DeleteObject",
-    "DeleteObjects": "s3:DeleteObject",
-    "RunJobFlow": "elasticmapreduce:RunJobFlow",
-    # Hadoop's S3A names its own calls
-    "getFileStatus": "s3:GetObject",
-    "open": "s3:GetObject",
-    "listStatus": "s3:ListBucket",
-    "delete": "s3:DeleteObject",
+_CALLS = {
+    "s3:ListBucket": ("ListObjectsV2", "ListObjects", "HeadBucket", "listStatus"),
+    "s3:GetObject": ("HeadObject", "GetObject", "getFileStatus", "open"),
+    "s3:PutObject": ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"),
+    "s3:DeleteObject": ("DeleteObject", "DeleteObjects", "delete"),
+    "elasticmapreduce:RunJobFlow": ("RunJobFlow",),
 }
+"""Calls by the action that they need; those in lower case are Hadoop's S3A's."""
+_ACTIONS = {call: action for action, calls in _CALLS.items() for call in calls}
 _PLAIN = (ending.UNKNOWN, ending.PYTHON, ending.JVM, bootstrap.OTHER)
 
 
@@ -212,11 +202,10 @@ def _describe_refusal(hit: Hit, evidence: Evidence) -> dict[str, str]:
     if not resource and (uri := re.search(r"s3[an]?://[^\s'\",;)]+", f"{hit.line} {hit.statement.text}")):
         resource = uri[0].rstrip(".:")
     recipient = f" to {groups['principal']}" if groups.get("principal") else ""
+    terraform_logs = [document.uri for document in evidence.find_documents("terraform")]
     if action.startswith(("ec2:", "iam:")) or "service role" in hit.line.lower():
         grant = f"allow it{recipient} in infra/modules/iam/service_role.tf, and see that the resource has our tags"
-    elif action.startswith("elasticmapreduce:") or any(
-        d.uri == hit.statement.source for d in evidence.find_documents("terraform")
-    ):
+    elif action.startswith("elasticmapreduce:") or hit.statement.source in terraform_logs:
         grant = f"allow it{recipient}: what an operator needs stands in infra/operators (an administrator applies it)"
     else:
         grant = (

@@ -65,13 +65,13 @@ def diagnose_step(account: Account, cluster_id: str, step_id: str, console: Cons
     evidence = gather.gather_step(account, cluster_id, step_id, logs=False)
     look = partial(gather.gather_step, account, cluster_id, step_id, logs=True)
     if evidence.state in OPEN_STATES:
-        return conclude(look())
+        return make_diagnosis(look())
     if evidence.state not in FAILED_STATES:
         raise NothingFailedError(
             f"nothing failed: the step {step_id} is {evidence.state}. make steps names those that have failed."
         )
     if evidence.job is not None:
-        return conclude_early(look(), evidence)
+        return diagnose_early(look(), evidence)
     if evidence.state == "CANCELLED" and evidence.reason_code in ("BOOTSTRAP_FAILURE", "VALIDATION_ERROR"):
         return diagnose_cluster(account, cluster_id, console, patience=patience)  # it never began
     return wait_for_logs(look, evidence, account, console, patience=patience)
@@ -93,7 +93,7 @@ def diagnose_cluster(account: Account, cluster_id: str, console: Console, *, pat
             "A step that seems to stand still: make diagnose STEP=… says what it waits for."
         )
     if evidence.node is not None:
-        return conclude_early(look(), evidence)
+        return diagnose_early(look(), evidence)
     if not gather.is_bootstrap_failure(evidence):
         return Diagnosis(evidence, judge(evidence))
     return wait_for_logs(look, evidence, account, console, patience=patience)
@@ -105,12 +105,12 @@ def has_failed(evidence: Evidence) -> bool:
     return evidence.state == "TERMINATED_WITH_ERRORS" or evidence.reason_code in (*codes, "STEP_FAILURE")
 
 
-def conclude_early(full: Evidence, early: Evidence) -> Diagnosis:
+def diagnose_early(full: Evidence, early: Evidence) -> Diagnosis:
     """The failure was named where it happened: logs that have arrived add addresses, and nothing is awaited."""
-    return conclude(replace(full if full.documents else early, missing=full.missing))
+    return make_diagnosis(replace(full if full.documents else early, missing=full.missing))
 
 
-def conclude(evidence: Evidence) -> Diagnosis:
+def make_diagnosis(evidence: Evidence) -> Diagnosis:
     """What the evidence says now; of a log that is missing, also whether it can still come."""
     when = LATER if evidence.shipping_seconds(datetime.now(UTC)) else NEVER
     missing = f"{evidence.missing}: {when}" if evidence.missing else ""
@@ -140,7 +140,7 @@ def wait_for_logs(
                 return diagnosis
     except KeyboardInterrupt:
         console.print("stopped waiting; this is what is known so far")
-    return conclude(evidence)
+    return make_diagnosis(evidence)
 
 
 def find_newest_failure(account: Account, cluster_id: str) -> str:
@@ -186,16 +186,12 @@ def diagnose_start(account: Account, printed: str, console: Console) -> Diagnosi
     try:
         cluster_ids = layout.CLUSTER.findall(printed)
         if cluster_ids or not printed:
-            return diagnose_cluster(
-                account, cluster_ids[-1] if cluster_ids else find_cluster_id(account), console, patience=LATE_SECONDS
-            )
+            cluster_id = cluster_ids[-1] if cluster_ids else find_cluster_id(account)
+            return diagnose_cluster(account, cluster_id, console, patience=LATE_SECONDS)
     except TROUBLE:
         cluster_ids = []
-    evidence = Evidence(
-        subject="cluster",
-        state="NOT CREATED",
-        documents=(Document("terraform", "terraform", "\n".join(list_terraform_errors(printed))),),
-    )
+    errors = Document("terraform", "terraform", "\n".join(list_terraform_errors(printed)))
+    evidence = Evidence(subject="cluster", state="NOT CREATED", documents=(errors,))
     verdict = judge(evidence)
     return Diagnosis(evidence, verdict) if verdict.is_known else None
 

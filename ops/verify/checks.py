@@ -12,7 +12,7 @@ from typing import Any
 
 from ops.aws.describe import read_tags
 
-Evidence = Mapping[str, Any]
+Observations = Mapping[str, Any]
 MANAGED_TAG = "for-use-with-amazon-emr-managed-policies"
 MANAGED_GROUPS = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
 SERVICE_POLICY = "AmazonEMRServicePolicy_v2"
@@ -42,7 +42,7 @@ class CheckResult:
     details: Any
 
 
-def look_up(evidence: Evidence, *path: str) -> Any:
+def look_up(evidence: Observations, *path: str) -> Any:
     """A piece of the evidence.
 
     Raises
@@ -61,7 +61,7 @@ def look_up(evidence: Evidence, *path: str) -> Any:
     return piece
 
 
-def look_up_extra(e: Evidence, name: str) -> Any:
+def look_up_extra(e: Observations, name: str) -> Any:
     """What was seen of something that ``WITH`` names.
 
     Raises
@@ -73,7 +73,7 @@ def look_up_extra(e: Evidence, name: str) -> Any:
     return look_up(e, "extras", name)
 
 
-def starts_without_nat(e: Evidence) -> CheckResult:
+def starts_without_nat(e: Observations) -> CheckResult:
     if {"nat", "scaling", "studio"} & set(look_up(e, "with")):
         raise NotSeenError("this cluster had a NAT gateway, which WITH= asked for")
     cluster, network = look_up(e, "alive", "cluster"), look_up(e, "alive", "network")
@@ -91,7 +91,7 @@ def starts_without_nat(e: Evidence) -> CheckResult:
     return CheckResult(holds, summary, {"timeline": line, "nat_gateways": nats, "routes_out": out})
 
 
-def no_public_way_in(e: Evidence) -> CheckResult:
+def no_public_way_in(e: Observations) -> CheckResult:
     network = look_up(e, "alive", "network")
     public = [s["SubnetId"] for s in network["subnets"] if s.get("MapPublicIpOnLaunch")]
     addresses = [i["InstanceId"] for i in look_up(e, "alive", "machines") if i.get("PublicIpAddress")]
@@ -109,20 +109,19 @@ def no_public_way_in(e: Evidence) -> CheckResult:
     return CheckResult(not any(details.values()), summary, details)
 
 
-def own_groups_only(e: Evidence) -> CheckResult:
-    names = [
-        g["GroupName"] for g in look_up(e, "alive", "network")["groups"] if g["GroupName"].startswith("ElasticMap")
-    ]
+def own_groups_only(e: Observations) -> CheckResult:
+    groups = look_up(e, "alive", "network")["groups"]
+    names = [g["GroupName"] for g in groups if g["GroupName"].startswith("ElasticMap")]
     return CheckResult(not names, f"EMR made {len(names)} groups of its own beside the three that it was given", names)
 
 
-def packages_through_the_endpoint(e: Evidence) -> CheckResult:
+def packages_through_the_endpoint(e: Observations) -> CheckResult:
     answer = look_up(e, "probe", "repositories")
     summary = "dnf reached Amazon Linux's repositories" if answer["code"] == 0 else f"dnf: {answer['said'][-200:]}"
     return CheckResult(answer["code"] == 0, summary, answer)
 
 
-def endpoint_lets_nothing_else_through(e: Evidence) -> CheckResult:
+def endpoint_lets_nothing_else_through(e: Observations) -> CheckResult:
     answer = look_up(e, "probe", "foreign_bucket")
     refused = "403" in answer["said"] or "AccessDenied" in answer["said"] or "Forbidden" in answer["said"]
     if answer["code"] and not refused:
@@ -130,7 +129,7 @@ def endpoint_lets_nothing_else_through(e: Evidence) -> CheckResult:
     return CheckResult(refused, f"{answer['uri']} was {'refused' if refused else 'READ'} from inside", answer)
 
 
-def policy_v2_and_its_tags(e: Evidence) -> CheckResult:
+def policy_v2_and_its_tags(e: Observations) -> CheckResult:
     cluster, network = look_up(e, "alive", "cluster"), look_up(e, "alive", "network")
     attached = look_up(e, "alive", "service_role")["managed"]
     tags = {"cluster": read_tags(cluster), "VPC": read_tags(network["vpc"])}
@@ -147,14 +146,14 @@ def policy_v2_and_its_tags(e: Evidence) -> CheckResult:
     return CheckResult(holds, summary, {"attached": names, "without_tag": untagged})
 
 
-def our_role_is_passed(e: Evidence) -> CheckResult:
+def our_role_is_passed(e: Observations) -> CheckResult:
     profile = look_up(e, "alive", "cluster")["Ec2InstanceAttributes"]["IamInstanceProfile"].rsplit("/", 1)[-1]
     arns = [(i.get("IamInstanceProfile") or {}).get("Arn", "") for i in look_up(e, "alive", "machines")]
     profiles = sorted({arn.rsplit("/", 1)[-1] for arn in arns})
     return CheckResult(profiles == [profile], f"instances have {', '.join(p or 'none' for p in profiles)}", profiles)
 
 
-def tags_reach_the_machines(e: Evidence) -> CheckResult:
+def tags_reach_the_machines(e: Observations) -> CheckResult:
     expected = {k: v for k, v in read_tags(look_up(e, "alive", "cluster")).items() if k in ("Project", "Environment")}
     machines = look_up(e, "alive", "machines")
     untagged = [i["InstanceId"] for i in machines if not expected.items() <= read_tags(i).items()]
@@ -162,7 +161,7 @@ def tags_reach_the_machines(e: Evidence) -> CheckResult:
     return CheckResult(bool(machines) and not untagged and len(expected) == 2, summary, {"without": untagged})
 
 
-def fleets_are_full(e: Evidence) -> CheckResult:
+def fleets_are_full(e: Observations) -> CheckResult:
     fleets = look_up(e, "alive", "fleets")
     short = [
         f["InstanceFleetType"]
@@ -174,14 +173,14 @@ def fleets_are_full(e: Evidence) -> CheckResult:
     return CheckResult(not short, f"got {', '.join(markets)}; short of capacity: {', '.join(short) or 'none'}", markets)
 
 
-def spot_role_exists(e: Evidence) -> CheckResult:
+def spot_role_exists(e: Observations) -> CheckResult:
     spot = [i for i in look_up(e, "alive", "instances") if i["Market"] == "SPOT"]
     if not spot:
         raise NotSeenError("no Spot instance was got: the fleet has none, or fell back to on demand")
     return CheckResult(True, f"{len(spot)} Spot instances run", [i["InstanceType"] for i in spot])
 
 
-def master_on_demand(e: Evidence) -> CheckResult:
+def master_on_demand(e: Observations) -> CheckResult:
     markets = {i["PrivateDnsName"]: i["Market"] for i in look_up(e, "alive", "instances")}
     answer = look_up(e, "probe", "yarn")
     masters = {m["id"]: markets.get(m["host"], f"unknown host {m['host']}") for m in answer["masters"]}
@@ -197,12 +196,12 @@ def master_on_demand(e: Evidence) -> CheckResult:
     return CheckResult(not wrong and not unlabelled, summary, {"masters": masters, "labels": labels})
 
 
-def _list_executor_hosts(e: Evidence) -> set[str]:
+def _list_executor_hosts(e: Observations) -> set[str]:
     applications = look_up(e, "probe", "executors")["applications"]
     return {executor["host"] for application in applications for executor in application["executors"]}
 
 
-def executors_on_all_workers(e: Evidence) -> CheckResult:
+def executors_on_all_workers(e: Observations) -> CheckResult:
     """infra/modules/sizing counts the vCPUs of core and task nodes alike."""
     fleets = {f["Id"]: f["InstanceFleetType"] for f in look_up(e, "alive", "fleets")}
     instances = {i["PrivateDnsName"]: i for i in look_up(e, "alive", "instances")}
@@ -220,7 +219,7 @@ def executors_on_all_workers(e: Evidence) -> CheckResult:
     return CheckResult(not idle, summary, {"hosts": sorted(hosts), "ran": sorted(ran)})
 
 
-def memory_is_watched(e: Evidence) -> CheckResult:
+def memory_is_watched(e: Observations) -> CheckResult:
     """Whether nodes watch memory: Hadoop up to 3.4.2 takes "true" for "cgroups do it" (YARN-11967)."""
     nodes = look_up(e, "probe", "memory")["nodes"]
     if not nodes:
@@ -231,7 +230,7 @@ def memory_is_watched(e: Evidence) -> CheckResult:
     return CheckResult(len(watched) == len(nodes), summary, nodes)
 
 
-def wheels_install(e: Evidence) -> CheckResult:
+def wheels_install(e: Observations) -> CheckResult:
     node, ready = look_up(e, "probe", "node"), look_up(e, "probe", "ready")
     libc = tuple(int(part) for part in re.findall(r"\d+", node["libc"][1])[:2])
     holds = node["system"] == "amzn" and ready["python"].startswith("3.11.") and libc >= (2, 34)
@@ -242,14 +241,14 @@ def wheels_install(e: Evidence) -> CheckResult:
     return CheckResult(holds, summary, {"node": node, "ready": ready})
 
 
-def metadata_by_token(e: Evidence) -> CheckResult:
+def metadata_by_token(e: Observations) -> CheckResult:
     answer = look_up(e, "probe", "metadata")
     holds = answer["without_token"] == 401 and answer["token"] == 200
     summary = f"without a token {answer['without_token']}, for a token {answer['token']} at hop limit 1"
     return CheckResult(holds, summary, answer)
 
 
-def job_reads_and_writes(e: Evidence) -> CheckResult:
+def job_reads_and_writes(e: Observations) -> CheckResult:
     run, sent = look_up(e, "sample", "run"), look_up(e, "uploaded")
     versions = run["versions"]
     holds = run["images_ok"] == run["images_in"] == sent
@@ -257,7 +256,7 @@ def job_reads_and_writes(e: Evidence) -> CheckResult:
     return CheckResult(holds, summary, {"images_ok": run["images_ok"], "slots": run.get("slots"), "versions": versions})
 
 
-def arguments_arrive(e: Evidence) -> CheckResult:
+def arguments_arrive(e: Observations) -> CheckResult:
     arguments, args = look_up(e, "sample", "arguments"), look_up(e, "sample", "step")["Config"]["Args"]
     run, request = look_up(e, "sample", "run")["arguments"], look_up(e, "sample", "request")
     equal = {name: run.get(name) == value for name, value in request.items()}
@@ -265,7 +264,7 @@ def arguments_arrive(e: Evidence) -> CheckResult:
     return CheckResult(arguments == args and all(equal.values()), summary, {"arguments": args, "fields": equal})
 
 
-def completed_means_done(e: Evidence) -> CheckResult:
+def completed_means_done(e: Observations) -> CheckResult:
     status = look_up(e, "sample", "step")["Status"]
     end_time, write_time = (
         parse_time(status["Timeline"]["EndDateTime"]),
@@ -276,7 +275,7 @@ def completed_means_done(e: Evidence) -> CheckResult:
     return CheckResult(status["State"] == "COMPLETED" and seconds >= -1, summary, {"seconds": seconds})
 
 
-def failure_is_told(e: Evidence) -> CheckResult:
+def failure_is_told(e: Observations) -> CheckResult:
     step, error = look_up(e, "failing", "step"), look_up(e, "failing", "told")
     details = look_up(e, "failing", "details")
     holds = step["Status"]["State"] == "FAILED" and error["exit_code"] == 10 and "No such fruit" in error["message"]
@@ -295,44 +294,43 @@ LAYOUT = {
 }
 
 
-def logs_lie_where_we_look(e: Evidence) -> CheckResult:
+def logs_lie_where_we_look(e: Observations) -> CheckResult:
     keys = look_up(e, "logs", "keys")
     keys_by_kind = {kind: [key for key in keys if re.fullmatch(pattern, key)][:3] for kind, pattern in LAYOUT.items()}
     missing = [kind for kind, examples in keys_by_kind.items() if not examples]
     return CheckResult(not missing, f"{len(keys)} objects; missing kinds: {', '.join(missing) or 'none'}", keys_by_kind)
 
 
-def driver_speaks_in_its_container(e: Evidence) -> CheckResult:
+def driver_speaks_in_its_container(e: Observations) -> CheckResult:
     words = look_up(e, "logs", "traceback")
     summary = f"the failed driver's words: in containers {words['containers']}, in the step's own log {words['step']}"
     return CheckResult(words["containers"] and not words["step"], summary, words)
 
 
-def logs_come_in_time(e: Evidence) -> CheckResult:
+def logs_come_in_time(e: Observations) -> CheckResult:
     step = look_up(e, "sample", "step")
     end_time = parse_time(step["Status"]["Timeline"]["EndDateTime"])
-    step_times = {
-        key: time for key, time in look_up(e, "logs", "keys").items() if key.startswith(f"steps/{step['Id']}/")
-    }
-    if not step_times:
+    keys = look_up(e, "logs", "keys")
+    times = [parse_time(time) for key, time in keys.items() if key.startswith(f"steps/{step['Id']}/")]
+    if not times:
         raise NotSeenError("no log of the sample's step came")
-    seconds = max((parse_time(time) - end_time).total_seconds() for time in step_times.values())
+    seconds = (max(times) - end_time).total_seconds()
     return CheckResult(seconds <= LOG_DELAY_SECONDS, f"{seconds:.0f} s after the step's end", {"seconds": seconds})
 
 
-def second_plan_is_empty(e: Evidence) -> CheckResult:
+def second_plan_is_empty(e: Observations) -> CheckResult:
     changes = look_up(e, "second_plan", "changes")
     return CheckResult(not changes, f"{len(changes)} resources would change", changes)
 
 
-def clock_ends_the_cluster(e: Evidence) -> CheckResult:
+def clock_ends_the_cluster(e: Observations) -> CheckResult:
     clock, status = look_up(e, "clock"), look_up(e, "ended", "cluster")["Status"]
     holds = clock["by_the_clock"] and clock["seconds"] <= CLOCK_SECONDS
     summary = f"{status['State']} {clock['seconds']:.0f} s after the schedule's time" if holds else "it did not end it"
     return CheckResult(holds, summary, {"target": clock["target"], "status": status, "seconds": clock["seconds"]})
 
 
-def plan_after_the_end(e: Evidence) -> CheckResult:
+def plan_after_the_end(e: Observations) -> CheckResult:
     changes = [(address, actions) for address, actions in look_up(e, "plan_after_end", "changes")]
     created = [address for address, actions in changes if ".aws_emr_cluster." in address and actions == ["create"]]
     deleted = [address for address, actions in changes if "delete" in actions and "module.network" in address]
@@ -340,14 +338,14 @@ def plan_after_the_end(e: Evidence) -> CheckResult:
     return CheckResult(len(created) == 1 and not deleted, summary, changes)
 
 
-def applies_again(e: Evidence) -> CheckResult:
+def applies_again(e: Observations) -> CheckResult:
     again = look_up_extra(e, "again")
     holds = again["cluster_id"] != again["before"] and again["state"] in ("WAITING", "RUNNING")
     summary = f"a second cluster is {again['state']} after {again['seconds']:.0f} s"
     return CheckResult(holds, summary, again)
 
 
-def idle_watch_ends_the_cluster(e: Evidence) -> CheckResult:
+def idle_watch_ends_the_cluster(e: Observations) -> CheckResult:
     end = look_up_extra(e, "idle")
     reason = end["reason"]
     summary = (
@@ -359,7 +357,7 @@ def idle_watch_ends_the_cluster(e: Evidence) -> CheckResult:
     return CheckResult(holds, summary, end)
 
 
-def own_key_encrypts(e: Evidence) -> CheckResult:
+def own_key_encrypts(e: Observations) -> CheckResult:
     kms = look_up_extra(e, "kms")
     if not kms["volumes"]:
         raise NotSeenError("EC2 lists no volume of these machines")
@@ -372,33 +370,33 @@ def own_key_encrypts(e: Evidence) -> CheckResult:
     return CheckResult(holds, summary, kms)
 
 
-def shell_is_online(e: Evidence) -> CheckResult:
+def shell_is_online(e: Observations) -> CheckResult:
     ping = {i["InstanceId"]: i.get("PingStatus") for i in look_up_extra(e, "ssm")}
     online = [name for name, status in ping.items() if status == "Online"]
     return CheckResult(bool(online), f"Systems Manager sees {len(online)} of {len(ping)} instances online", ping)
 
 
-def way_out_exists(e: Evidence) -> CheckResult:
+def way_out_exists(e: Observations) -> CheckResult:
     nats, answer = look_up_extra(e, "nat"), look_up(e, "probe", "way_out")
     live = [n["NatGatewayId"] for n in nats if n["State"] == "available"]
     summary = f"{len(live)} NAT gateways; a host of the internet was {'' if answer['reached'] else 'not '}reached"
     return CheckResult(bool(live) and answer["reached"], summary, {"gateways": live, **answer})
 
 
-def scaling_is_held(e: Evidence) -> CheckResult:
+def scaling_is_held(e: Observations) -> CheckResult:
     limits = look_up_extra(e, "scaling").get("ComputeLimits", {})
     summary = f"EMR holds {limits.get('MinimumCapacityUnits')} to {limits.get('MaximumCapacityUnits')} units"
     return CheckResult(bool(limits), f"{summary}; that it resizes was not waited for", limits)
 
 
-def graviton_runs(e: Evidence) -> CheckResult:
+def graviton_runs(e: Observations) -> CheckResult:
     kinds = sorted({str(i.get("Architecture")) for i in look_up_extra(e, "arm64")})
     built = look_up(e, "probe", "ready")["architecture"]
     holds = kinds == ["arm64"] and built == "aarch64"
     return CheckResult(holds, f"instances are {', '.join(kinds)}; TensorFlow ran on {built}", {"machines": kinds})
 
 
-def one_node_runs(e: Evidence) -> CheckResult:
+def one_node_runs(e: Observations) -> CheckResult:
     """infra/modules/emr makes a primary fleet and nothing else, and infra/modules/sizing gives it every executor."""
     kinds = look_up_extra(e, "one-node")
     primary, *workers = [i["PrivateDnsName"] for i in look_up(e, "alive", "instances")]
@@ -408,14 +406,14 @@ def one_node_runs(e: Evidence) -> CheckResult:
     return CheckResult(kinds == ["MASTER"] and not workers and hosts == {primary}, summary, {"hosts": sorted(hosts)})
 
 
-def studio_opens(e: Evidence) -> CheckResult:
+def studio_opens(e: Observations) -> CheckResult:
     studio = look_up_extra(e, "studio")
     holds = studio["status"] == "InService" and studio["address"]
     summary = f"the domain is {studio['status']}; an address {'came' if studio['address'] else 'did not come'}"
     return CheckResult(holds, summary, studio)
 
 
-def bill_is_as_expected(e: Evidence) -> CheckResult:
+def bill_is_as_expected(e: Observations) -> CheckResult:
     bill = look_up(e, "bill")
     paid, expected = float(bill["usd"]), float(bill["expected_usd"])
     if not bill["by_tag"] and paid > 1.2 * expected:
@@ -427,13 +425,13 @@ def bill_is_as_expected(e: Evidence) -> CheckResult:
     return CheckResult(paid <= 1.2 * expected, summary, bill)
 
 
-def idle_limit_is_set(e: Evidence) -> CheckResult:
+def idle_limit_is_set(e: Observations) -> CheckResult:
     policy = look_up(e, "alive", "idle")
     seconds = policy.get("IdleTimeout")
     return CheckResult(bool(seconds), f"EMR holds {seconds} s; that it ends the cluster was not waited for", policy)
 
 
-def idle_watch_looks(e: Evidence) -> CheckResult:
+def idle_watch_looks(e: Observations) -> CheckResult:
     looks = [look for look in look_up(e, "alive", "watch") if look["status"] != "RUNNING"]
     if not looks:
         raise NotSeenError("the idle watch has not ended a look yet")
@@ -441,7 +439,7 @@ def idle_watch_looks(e: Evidence) -> CheckResult:
     return CheckResult(not failed, f"{len(looks)} looks, {len(failed)} failed", looks)
 
 
-def emr_makes_an_endpoint(e: Evidence) -> CheckResult:
+def emr_makes_an_endpoint(e: Observations) -> CheckResult:
     endpoints = look_up(e, "alive", "network")["endpoints"], look_up(e, "ended", "endpoints")
     before_end, after_end = [
         [tags for tags in map(read_tags, listed) if tags.get("Name") == "emr-service-vpce"] for listed in endpoints
@@ -454,20 +452,20 @@ def emr_makes_an_endpoint(e: Evidence) -> CheckResult:
     return CheckResult((len(before_end), len(after_end)) == (1, 1) and tagged, summary, before_end)
 
 
-def nothing_is_left(e: Evidence) -> CheckResult:
+def nothing_is_left(e: Observations) -> CheckResult:
     leftovers = {kind: names for kind, names in look_up(e, "left").items() if names}
     summary = ", ".join(f"{kind}: {', '.join(names)}" for kind, names in leftovers.items()) or "nothing"
     return CheckResult(not leftovers, f"left after destroy and purge: {summary}", leftovers)
 
 
-def budget_is_there(e: Evidence) -> CheckResult:
+def budget_is_there(e: Observations) -> CheckResult:
     budget = look_up(e, "alive", "budget")
     limit = budget["BudgetLimit"]
     summary = f"{budget['BudgetName']}: {float(limit['Amount']):.2f} {limit['Unit']} ({budget['TimeUnit'].lower()})"
     return CheckResult(budget["BudgetType"] == "COST" and float(limit["Amount"]) > 0, summary, budget["BudgetLimit"])
 
 
-def interfaces_have_addresses(e: Evidence) -> CheckResult:
+def interfaces_have_addresses(e: Observations) -> CheckResult:
     pages = look_up(e, "alive", "interfaces")
     reachable = {name: answer for name, answer in pages.items() if answer.get("came")}
     if not reachable:
@@ -475,13 +473,13 @@ def interfaces_have_addresses(e: Evidence) -> CheckResult:
     return CheckResult(True, f"an address came for {', '.join(sorted(reachable))}", pages)
 
 
-def cost_is_small(e: Evidence) -> CheckResult:
+def cost_is_small(e: Observations) -> CheckResult:
     cost = look_up(e, "cost")
     holds = float(cost["usd"]) <= float(cost["limit_usd"])
     return CheckResult(holds, f"{cost['said']} by the instances' lifetimes; the bill shows it a day later", cost)
 
 
-def operator_suffices(e: Evidence) -> CheckResult:
+def operator_suffices(e: Observations) -> CheckResult:
     caller, denied = look_up(e, "caller"), look_up(e, "denied")
     if not caller["operator"]:
         raise NotSeenError(f"run as {caller['kind']}, not as a member of the operators' group")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -204,9 +205,8 @@ class Gatherer:
                 return None if status["State"] in OPEN_STATES else True
 
             poll(has_ended, pause=self.pause / 2)
-        self.evidence["probe"] = self.ask(
-            lambda: json.loads(s3.get_object(Bucket=logs, Key="node/verify/probe.json")["Body"].read())
-        )
+        answer = partial(s3.get_object, Bucket=logs, Key="node/verify/probe.json")
+        self.evidence["probe"] = self.ask(lambda: json.loads(answer()["Body"].read()))
 
     # -- what WITH= names ----------------------------------------
     def look_at_extras(self, names: Sequence[str]) -> None:

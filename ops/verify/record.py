@@ -47,7 +47,7 @@ def _rows(results: Sequence[AssumptionResult]) -> list[dict[str, Any]]:
             "on_the_embedded_aws": EMULATOR[r.assumption.emulator],
             "verdict": r.verdict,
             "said": r.summary,
-            "seen": r.finding.details if r.finding else None,
+            "seen": r.details,
         }
         for r in results
     ]

@@ -72,9 +72,8 @@ def _lost_all_executors(scene: Scene) -> bool:
 
 
 def _lost_any(scene: Scene) -> bool:
-    return any(death.code and not is_aftermath(death) for death in scene.deaths) or any(
-        "Lost executor" in d.text for d in scene.evidence.find_documents("driver")
-    )
+    is_reported = any("Lost executor" in d.text for d in scene.evidence.find_documents("driver"))
+    return is_reported or any(death.code and not is_aftermath(death) for death in scene.deaths)
 
 
 def _describe_losses(scene: Scene) -> str:

@@ -1,6 +1,6 @@
 """What the job says of itself, and how a step or a cluster ended where nothing is wrong with it."""
 
-from ops.diagnose.cause import make_cause
+from ops.diagnose.cause import list_rows, make_cause
 
 ROWS = (
     make_cause(
@@ -122,3 +122,6 @@ UNKNOWN = make_cause(
     fix="read the whole log at the address below; make diagnose REPORT=1 writes what is known for an issue, masked",
     command="make logs",
 )
+
+BARE = list_rows(vars())
+"""How a step or a cluster ended, and what is left where no row fits."""

@@ -1,11 +1,6 @@
 """Nodes, disks and executors that go."""
 
-from ops.diagnose.cause import make_cause
-
-_TWO = (
-    "aws emr list-instances --cluster-id … says of each node its market, its end and why: Spot interruption, or a "
-    "disk above 90%, no heartbeat, somebody's request"
-)
+from ops.diagnose.cause import list_rows, make_cause
 
 LOST_SPOT = make_cause(
     "lost-spot-nodes",
@@ -44,7 +39,8 @@ NODE_LOST = make_cause(
     meaning="{whose} was lost, or left the cluster{nodes}",
     fix="run the step again: it goes on where it stopped. Lost again: larger data volumes if its disk was full, or "
     "more types and zones",
-    distinction=_TWO,
+    distinction="aws emr list-instances --cluster-id … says of each node its market, its end and why: Spot "
+    "interruption, or a disk above 90%, no heartbeat, somebody's request",
     command="make status, then make run-step",
     loud=True,
     weak=True,
@@ -58,49 +54,6 @@ DRIVER_UNREACHABLE = make_cause(
     "own log for what it did at that time",
     distinction="the driver's log: long pauses (GC) or an OutOfMemoryError there, or nothing wrong (then the network)",
     loud=True,
-)
-SHUFFLE_LOST = make_cause(
-    "executor-lost/shuffle",
-    # MetadataFetchFailedException: Missing an output location for shuffle 19 partition 0 (spark-notebook#986)
-    r"Failed to get broadcast_\w+ of broadcast|TaskResultLost|Missing an output location for shuffle|FetchFailed|"
-    r"has failed the maximum allowable number of times",
-    # ERROR ShuffleBlockFetcherIterator: Failed to get block(s) from 10.0.25.120:33544
-    r"Failed to get block\(s\) from",
-    meaning="executors were lost with what they had computed for others (their shuffle files), and no log says why",
-    fix="run the step again: it goes on where it stopped; if they are lost again, see them in make ui",
-    weak=True,
-    loud=True,
-)
-SILENT = make_cause(
-    "executor-lost/silent",
-    # WARN HeartbeatReceiver: Removing executor 1 with no recent heartbeats: 19523 ms exceeds timeout 16000 ms
-    r"Removing executor (?P<executor>\d+) with no recent heartbeats: (?P<after>\d+ ms)",
-    # ERROR YarnScheduler: Lost executor 1 on ip-10-0-0-6: Executor heartbeat timed out after 19523 ms
-    r"Lost executor (?P<executor>\d+) on [^\n]{1,200}eartbeat timed out after (?P<after>\d+ ms)",
-    # ExecutorLostFailure (executor 1 exited caused by …) Reason: Executor heartbeat timed out after 19523 ms
-    r"(?:executor (?P<executor>\d+)\b[^\n]{0,200})?eartbeat timed out after (?P<after>\d+ ms)",
-    r"with no recent heartbeats",
-    meaning="the driver gave up an executor that sent no heartbeat any more{after}",
-    fix="run the step again: it goes on where it stopped. Silent again: more memory per vCPU for the nodes, or fewer "
-    "of them on Spot; a longer spark.network.timeout only hides it",
-    distinction="the executor's own log at that time: nothing at all (a long garbage collection, or a node that was "
-    "frozen, swapped or overloaded), or errors of its heartbeater (the network)",
-    command="make ui, then make run-step",
-    weak=True,
-)
-EXECUTOR_LOST = make_cause(
-    "executor-lost",
-    r"ExecutorLostFailure",
-    # Container marked as failed: container_… on host: node4. Exit status: 1. (JanusGraph#1357)
-    r"Container (?:marked as failed|from a bad node): [^\n]{0,200}Exit status: \d+",
-    r"Max number of executor failures|Slave lost|Worker lost|worker lost",
-    # Spark context stopped while waiting for backend     Yarn application has already ended!
-    r"Spark context stopped while waiting for backend|Yarn application has already (?:ended|exited)",
-    # Remote RPC client disassociated. Likely due to containers exceeding thresholds, or network issues.
-    r"[Rr]emote R(?:PC|pc) client disassociated",
-    meaning="executors were lost, and no log says why",
-    fix="run the step again: it goes on where it stopped; if they are lost again, see them in make ui",
-    weak=True,
 )
 UNCAUGHT = make_cause(
     "executor-lost/uncaught",
@@ -121,7 +74,13 @@ PREEMPTED = make_cause(
     meaning="YARN gave a container's place to another application",
     fix="one step at a time (step_concurrency 1, the default), then run the step again: it goes on where it stopped",
 )
-
+DRIVER_TERMINATED = make_cause(
+    "driver-terminated",
+    meaning="the driver was told to end from outside (143, SIGTERM), and its log says nothing of memory",
+    fix="run the step again: it goes on where it stopped",
+    distinction="who did it: make status (was the cluster or its node taken away?), yarn application -kill by a user, "
+    "or an earlier attempt of the same step",
+)
 DRIVER_GONE = make_cause(
     "driver-gone",
     # py4j.protocol.Py4JNetworkError: Answer from Java side is empty (aws-samples/spark-on-aws-lambda#21)
@@ -133,25 +92,48 @@ DRIVER_GONE = make_cause(
     "ran out; 143 told to end; an OutOfMemoryError stands in the log itself",
     weak=True,
 )
-DRIVER_TERMINATED = make_cause(
-    "driver-terminated",
-    meaning="the driver was told to end from outside (143, SIGTERM), and its log says nothing of memory",
-    fix="run the step again: it goes on where it stopped",
-    distinction="who did it: make status (was the cluster or its node taken away?), yarn application -kill by a user, "
-    "or an earlier attempt of the same step",
+SILENT = make_cause(
+    "executor-lost/silent",
+    # WARN HeartbeatReceiver: Removing executor 1 with no recent heartbeats: 19523 ms exceeds timeout 16000 ms
+    r"Removing executor (?P<executor>\d+) with no recent heartbeats: (?P<after>\d+ ms)",
+    # ERROR YarnScheduler: Lost executor 1 on ip-10-0-0-6: Executor heartbeat timed out after 19523 ms
+    r"Lost executor (?P<executor>\d+) on [^\n]{1,200}eartbeat timed out after (?P<after>\d+ ms)",
+    # ExecutorLostFailure (executor 1 exited caused by …) Reason: Executor heartbeat timed out after 19523 ms
+    r"(?:executor (?P<executor>\d+)\b[^\n]{0,200})?eartbeat timed out after (?P<after>\d+ ms)",
+    r"with no recent heartbeats",
+    meaning="the driver gave up an executor that sent no heartbeat any more{after}",
+    fix="run the step again: it goes on where it stopped. Silent again: more memory per vCPU for the nodes, or fewer "
+    "of them on Spot; a longer spark.network.timeout only hides it",
+    distinction="the executor's own log at that time: nothing at all (a long garbage collection, or a node that was "
+    "frozen, swapped or overloaded), or errors of its heartbeater (the network)",
+    command="make ui, then make run-step",
+    weak=True,
+)
+SHUFFLE_LOST = make_cause(
+    "executor-lost/shuffle",
+    # MetadataFetchFailedException: Missing an output location for shuffle 19 partition 0 (spark-notebook#986)
+    r"Failed to get broadcast_\w+ of broadcast|TaskResultLost|Missing an output location for shuffle|FetchFailed|"
+    r"has failed the maximum allowable number of times",
+    # ERROR ShuffleBlockFetcherIterator: Failed to get block(s) from 10.0.25.120:33544
+    r"Failed to get block\(s\) from",
+    meaning="executors were lost with what they had computed for others (their shuffle files), and no log says why",
+    fix="run the step again: it goes on where it stopped; if they are lost again, see them in make ui",
+    weak=True,
+    loud=True,
+)
+EXECUTOR_LOST = make_cause(
+    "executor-lost",
+    r"ExecutorLostFailure",
+    # Container marked as failed: container_… on host: node4. Exit status: 1. (JanusGraph#1357)
+    r"Container (?:marked as failed|from a bad node): [^\n]{0,200}Exit status: \d+",
+    r"Max number of executor failures|Slave lost|Worker lost|worker lost",
+    # Spark context stopped while waiting for backend     Yarn application has already ended!
+    r"Spark context stopped while waiting for backend|Yarn application has already (?:ended|exited)",
+    # Remote RPC client disassociated. Likely due to containers exceeding thresholds, or network issues.
+    r"[Rr]emote R(?:PC|pc) client disassociated",
+    meaning="executors were lost, and no log says why",
+    fix="run the step again: it goes on where it stopped; if they are lost again, see them in make ui",
+    weak=True,
 )
 
-ROWS = (
-    LOST_SPOT,
-    DISK_FULL,
-    NODE_LOST,
-    DRIVER_UNREACHABLE,
-    UNCAUGHT,
-    LAUNCH,
-    PREEMPTED,
-    DRIVER_TERMINATED,
-    DRIVER_GONE,
-    SILENT,
-    SHUFFLE_LOST,
-    EXECUTOR_LOST,
-)
+ROWS = list_rows(vars())
