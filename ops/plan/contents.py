@@ -134,14 +134,3 @@ def find_beside(resources_: Iterable[Resource], resource: Resource, type_: str) 
 def take_block(value: Any) -> Mapping[str, Any]:
     """The one block of a list of blocks, or nothing."""
     return value[0] if value else {}
-
-
-def list_replaced(plan: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The resources that the plan replaces, and the attributes that make it do so."""
-    return {
-        change["address"]: sorted(
-            ".".join(str(part) for part in path) for path in change["change"].get("replace_paths", [])
-        )
-        for change in plan.get("resource_changes", [])
-        if set(change["change"]["actions"]) == {"create", "delete"}
-    }
