@@ -160,10 +160,10 @@ def make_state(environ: Mapping[str, str]) -> int:
 def upload_dataset(environ: Mapping[str, str]) -> int:
     """`make upload-dataset`."""
     console = Console()
-    if not (input_ := environ.get("INPUT", "")):
+    if not (name := environ.get("INPUT", "")):
         raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=ExitCode.USAGE)
     try:
-        folder = Path(input_)
+        folder = Path(name)
         with working(console, f"counting the images of {folder}"):
             paths, left_out = upload.list_images(folder)
         account = open_account(environ)

@@ -63,13 +63,13 @@ def wait_for_address(
     NoPageError : it was refused, or did not become ready
     """
     try:
-        answer_ = emr.create_persistent_app_ui(TargetResourceArn=cluster_arn, ProfilerType="SHS")
+        created = emr.create_persistent_app_ui(TargetResourceArn=cluster_arn, ProfilerType="SHS")
     except ClientError as error:
         raise NoPageError(
             f"EMR makes no page for {cluster_arn} ({error}). Fix: it needs the right "
             "elasticmapreduce:CreatePersistentAppUI, and a cluster that ended less than thirty days ago."
         ) from error
-    page = answer_["PersistentAppUIId"]
+    page = created["PersistentAppUIId"]
 
     def address() -> str | None:
         answer = emr.get_persistent_app_ui_presigned_url(PersistentAppUIId=page, PersistentAppUIType="SHS")

@@ -28,6 +28,7 @@ from ops.cli.place import read_place
 from ops.cli.values import is_on, read_person
 from ops.core.console import Console, Person
 from ops.core.errors import OperatorError
+from ops.core.paths import ROOT
 from ops.core.programs import describe_commit
 from ops.core.target import PROJECT
 from ops.cost import ledger
@@ -253,7 +254,7 @@ def write_conclusion(gatherer: Gatherer, stopped: str | None, started: datetime)
         "started": started.isoformat(timespec="seconds"),
         "minutes": round((datetime.now(UTC) - started).total_seconds() / 60, 1),
         "release": cluster.get("ReleaseLabel"),
-        "commit": describe_commit() or None,
+        "commit": describe_commit(ROOT) or None,
         "stopped": stopped,
     }
     folder = Path("runs/local/verify") if gatherer.emulated else record.FOLDER

@@ -4,9 +4,8 @@ import contextlib
 import os
 import signal
 import subprocess
+from pathlib import Path
 from typing import Any
-
-from ops.core.paths import ROOT
 
 
 def inherited_environment() -> dict[str, str]:
@@ -32,9 +31,9 @@ def end_group(process: subprocess.Popen[Any]) -> None:
             return
 
 
-def describe_commit() -> str:
-    """The checkout's commit, with ``+`` when files differ from it; empty outside git, and without it."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--abbrev=12"]
+def describe_commit(root: Path) -> str:
+    """A checkout's commit, with ``+`` when files differ from it; empty outside git, and without it."""
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=12"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     except OSError:

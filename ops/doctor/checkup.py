@@ -116,7 +116,7 @@ def examine_account(account: Account, need: ClusterNeeds | None, known: Sequence
             target.region,
             european=read_european_regions(),
             known=account.session.get_available_regions("ec2"),
-            priced=sorted({place for place, _ in prices.instances()}),
+            priced=sorted({place for place, _ in prices.table().instances}),
         )
     )
     if not target.local_state:

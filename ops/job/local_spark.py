@@ -59,7 +59,7 @@ def make_spark_environment(environment: Mapping[str, str]) -> dict[str, str]:
         "SPARK_LOCAL_IP": "127.0.0.1",
         # eigh of a covariance of 1280 columns: 0.5 s on one thread; threads that wait for a busy core took 4 s
         "OPENBLAS_NUM_THREADS": "1",
-        "FRUITS_COMMIT": describe_commit(),
+        "FRUITS_COMMIT": describe_commit(ROOT),
     }
 
 
