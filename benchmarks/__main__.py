@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import os
 import sys
 import tempfile
@@ -17,38 +16,31 @@ from rich.console import Console
 
 from benchmarks import rivals
 from benchmarks.photographs import ROOT
-from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, Series
+from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options
 from tools import bench_tables
 
-NAMES = ("notebook", "bare", "guard", "latency", "pca", "fixed", "memory", "scale", "rivals", "diagnose", "uploads")
+NAMES = (
+    "notebook",
+    "bare",
+    "guard",
+    "latency",
+    "pca",
+    "fixed",
+    "memory",
+    "scale",
+    "rivals",
+    "diagnose",
+    "uploads",
+    "node_bootstrap",
+)
 COMMITTED = ROOT / "benchmarks" / "results"
 TRIALS = ROOT / "build" / "bench"
 REPEATS = 3
 
 
-def _node_bootstrap(options: Options) -> BenchmarkResult:
-    """The node's bootstrap, where this checkout has that benchmark."""
-    found: dict[str, list[float]] = importlib.import_module("benchmarks.node_bootstrap").run(
-        options.repeats, options.say
-    )
-    series = {name: Series("MiB" if name == "installed_mb" else "s", tuple(values)) for name, values in found.items()}
-    total = series.get("total") or next(reversed(series.values()))
-    return BenchmarkResult(
-        name="node_bootstrap",
-        title="A node's bootstrap from the wheelhouse",
-        method="seconds of bootstrap/install_tensorflow.sh, TensorFlow imported and byte-compiled",
-        settings={"repeats": options.repeats},
-        series=series,
-        checks=(Check("the bootstrap", total.median, "s", 30, at_least=False),),
-    )
-
-
 def load_benchmarks() -> dict[str, Callable[[Options], BenchmarkResult]]:
     """What can be measured, in the order in which it is."""
-    measures = {name: importlib.import_module(f"benchmarks.{name}").measure for name in NAMES}
-    if importlib.util.find_spec("benchmarks.node_bootstrap"):
-        measures["node_bootstrap"] = _node_bootstrap
-    return measures
+    return {name: importlib.import_module(f"benchmarks.{name}").measure for name in NAMES}
 
 
 def _positive(text: str) -> int:

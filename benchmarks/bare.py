@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,25 +53,17 @@ def measure(options: Options) -> BenchmarkResult:
         first.setdefault(name, time.first)
         return time.rate
 
-    contest = alternate(
-        {name: lambda name=name: loops(name, tenth) for name in ENGINES},  # type: ignore[misc]
-        unit="images/s",
-        repeats=options.repeats,
-        say=options.say,
-    )
+    sides = {name: partial(loops, name, tenth) for name in ENGINES}
+    contest = alternate(sides, options, unit="images/s")
     _require_equal(first)
     fastest = max(contest, key=lambda name: contest[name].median)
     limit = f"{n} bare loops of {fastest}"
     with start_session(options.scratch, jvm=JOB_JVM) as spark:
-        final = alternate(
-            {
-                limit: lambda: loops(fastest, everything),
-                "the job": lambda: featurize(spark, everything, options.scratch)["images_per_second"],
-            },
-            unit="images/s",
-            repeats=options.repeats,
-            say=options.say,
-        )
+        whole = {
+            limit: lambda: loops(fastest, everything),
+            "the job": lambda: featurize(spark, everything, options.scratch)["images_per_second"],
+        }
+        final = alternate(whole, options, unit="images/s")
     share = 100 * compute_ratio(final["the job"], final[limit])
     return BenchmarkResult(
         name="bare",

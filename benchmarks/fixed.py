@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.results import BenchmarkResult, Check, Options, Series, count_cores
-from benchmarks.whole import WholeRun, choose_sizes, run_whole
+from benchmarks.results import BenchmarkResult, Check, Options, Series, collect, count_cores
+from benchmarks.whole import choose_sizes, run_all
 
 FULL = 30_000
 METHOD = (
@@ -15,20 +15,17 @@ METHOD = (
 def measure(options: Options) -> BenchmarkResult:
     """Measure what a run takes besides featurizing; a tiny run should take 10 s, a full one 15% of its time."""
     counts = sorted(set(choose_sizes(options.images or FULL)))
-    runs: dict[int, list[WholeRun]] = {count: [] for count in counts}
-    for repeat in range(options.repeats):
-        for count in counts:
-            run = run_whole(count, options.scratch, repeat)
-            runs[count].append(run)
-            options.say(f"{repeat + 1}/{options.repeats}  {count:,} images: {run.seconds:.1f} s")
+    runs = run_all(counts, options, lambda run: f"{run.seconds:.1f} s")
     series: dict[str, Series] = {}
     for count, whole_runs in runs.items():
-        series[f"{count:,} images: whole run"] = Series("s", tuple(run.seconds for run in whole_runs))
-        series[f"{count:,} images: featurize"] = Series(
-            "s", tuple(run.summary["seconds"]["featurize"] for run in whole_runs)
-        )
-        series[f"{count:,} images: all else"] = Series("s", tuple(run.other_seconds for run in whole_runs))
+        seconds = {
+            "whole run": [run.seconds for run in whole_runs],
+            "featurize": [run.summary["seconds"]["featurize"] for run in whole_runs],
+            "all else": [run.other_seconds for run in whole_runs],
+        }
+        series |= collect("s", {f"{count:,} images: {part}": values for part, values in seconds.items()})
     tiny, full = counts[0], counts[-1]
+    whole_tiny = series[f"{tiny:,} images: whole run"]
     share = Series("%", tuple(100 * run.other_seconds / run.seconds for run in runs[full]))
     series[f"{full:,} images: share of all else"] = share
     phases = {str(count): whole_runs[-1].summary["seconds"] for count, whole_runs in runs.items()}
@@ -39,9 +36,7 @@ def measure(options: Options) -> BenchmarkResult:
         settings={"images": runs[full][0].origin, "repeats": options.repeats, "phases_of_the_last_runs": phases},
         series=series,
         checks=(
-            Check(
-                f"a whole run of {tiny} images", series[f"{tiny:,} images: whole run"].median, "s", 10, at_least=False
-            ),
+            Check(f"a whole run of {tiny} images", whole_tiny.median, "s", 10, at_least=False),
             Check(f"all but featurization at {full:,} images", share.median, "%", 15, at_least=False),
         ),
     )

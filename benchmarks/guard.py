@@ -26,7 +26,7 @@ from fruits.request import Request
 from fruits.store import Store
 
 from benchmarks.photographs import ROOT, link_photographs
-from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, Series
+from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, collect
 
 FULL = 240
 SIZE = 224
@@ -133,7 +133,7 @@ def measure(options: Options) -> BenchmarkResult:
                 options.say(
                     f"{activity}: {values[plain][-1]:.1f} images/s without a guard, {values[guarded][-1]:.1f} with"
                 )
-    series = {name: Series("images/s", tuple(rates)) for name, rates in values.items()}
+    series = collect("images/s", values)
     guarded_takes, decoding_takes, task_takes = (
         statistics.median(seconds[name])
         for name in ("decoding, by its guard", "decoding, in the process itself", "featurizing, in the process itself")

@@ -36,15 +36,11 @@ def measure(options: Options) -> BenchmarkResult:
         return float(featurize(spark, folder, options.scratch, source)["images_per_second"])
 
     with start_session(options.scratch, jvm=JOB_JVM) as spark:
-        series = alternate(
-            {
-                "without delay": lambda: rate(Store(str(folder))),
-                "30 ms a read": lambda: rate(DelayedStore(str(folder))),
-            },
-            unit="images/s",
-            repeats=options.repeats,
-            say=options.say,
-        )
+        sides = {
+            "without delay": lambda: rate(Store(str(folder))),
+            "30 ms a read": lambda: rate(DelayedStore(str(folder))),
+        }
+        series = alternate(sides, options, unit="images/s")
     share = 100 * compute_ratio(series["30 ms a read"], series["without delay"])
     return BenchmarkResult(
         name="latency",

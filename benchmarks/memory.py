@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.results import BenchmarkResult, Check, Options, Series, compute_ratio, count_cores
-from benchmarks.whole import ROLES, SAMPLE_EVERY, WholeRun, choose_sizes, run_whole
+from benchmarks.results import BenchmarkResult, Check, Options, collect, compute_ratio, count_cores
+from benchmarks.whole import ROLES, SAMPLE_EVERY, WholeRun, choose_sizes, run_all
 
 FULL = 30_000
 FLAT = 1.2
@@ -16,18 +16,17 @@ METHOD = (
 def measure(options: Options) -> BenchmarkResult:
     """Measure peak memory over growing inputs; it should stay flat."""
     _, medium, full = choose_sizes(options.images or FULL)
-    runs: dict[int, list[WholeRun]] = {medium: [], full: []}
-    for repeat in range(options.repeats):
-        for count in runs:
-            run = run_whole(count, options.scratch, repeat)
-            runs[count].append(run)
-            peaks = ", ".join(f"{role} {run.peak[role]:.0f}" for role in ROLES)
-            options.say(f"{repeat + 1}/{options.repeats}  {count:,} images: {peaks} MiB")
-    series = {
-        f"{role}, {count:,} images": Series("MiB", tuple(run.peak[role] for run in whole_runs))
+
+    def describe_peaks(run: WholeRun) -> str:
+        return ", ".join(f"{role} {run.peak[role]:.0f}" for role in ROLES) + " MiB"
+
+    runs = run_all((medium, full), options, describe_peaks)
+    peaks = {
+        f"{role}, {count:,} images": [run.peak[role] for run in whole_runs]
         for role in ROLES
         for count, whole_runs in runs.items()
     }
+    series = collect("MiB", peaks)
     return BenchmarkResult(
         name="memory",
         title=f"Peak memory on local[{count_cores()}], {medium:,} and {full:,} images",

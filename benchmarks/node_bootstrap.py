@@ -15,27 +15,20 @@ import platform
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.photographs import ROOT
+from benchmarks.results import BenchmarkResult, Check, Options, collect
 from ops.job import wheelhouse
 
-ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "bootstrap" / "install_tensorflow.sh"
 FORGETS = 65.0
 """Seconds after which ext4 gives freed inodes out again as it finds them."""
 PHASES = ("verify", "install", "import", "total")
 
 
-def run(rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
+def run(options: Options) -> dict[str, list[float]]:
     """Bootstrap into an empty place, several times.
-
-    Parameters
-    ----------
-    rounds
-        How often.
-    say
-        Gets a line after each run.
 
     Returns
     -------
@@ -44,9 +37,9 @@ def run(rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
         more on a node that is ready; ``installed_mb`` is the size of the environment.
     """
     wheels = wheelhouse.build_wheelhouse(platform.machine(), root=ROOT / "build" / "wheelhouse")
-    series: dict[str, list[float]] = {name: [] for name in (*PHASES, "again", "installed_mb")}
+    values: dict[str, list[float]] = {name: [] for name in (*PHASES, "again", "installed_mb")}
     with tempfile.TemporaryDirectory(dir=ROOT / "build", prefix="node.") as folder:
-        for number in range(rounds):
+        for number in range(options.repeats):
             prefix = Path(folder) / str(number) / "fruits"
             os.sync()
             time.sleep(FORGETS)
@@ -54,15 +47,26 @@ def run(rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             ready = json.loads((prefix / "ready.json").read_text())
             for phase in PHASES:
-                series[phase].append(ready["seconds"][phase])
+                values[phase].append(ready["seconds"][phase])
             completed = subprocess.run(command, check=True, capture_output=True, text=True)
             # install_tensorflow: [  0.1 s] /opt/fruits is ready already
-            series["again"].append(float(completed.stdout.partition("[")[2].split()[0]))
+            values["again"].append(float(completed.stdout.partition("[")[2].split()[0]))
             size = subprocess.run(["du", "-sm", prefix], check=True, capture_output=True).stdout.split()[0]
-            series["installed_mb"].append(float(size))
-            say(f"{number + 1}/{rounds}")
-    return series
+            values["installed_mb"].append(float(size))
+            options.say(f"{number + 1}/{options.repeats}")
+    return values
 
 
-if __name__ == "__main__":
-    print(json.dumps(run(1, say=print), indent=1))
+def measure(options: Options) -> BenchmarkResult:
+    """Measure a node's bootstrap; it should take 30 s."""
+    values = run(options)
+    series = collect("MiB", {"installed_mb": values.pop("installed_mb")})
+    series = collect("s", values) | series
+    return BenchmarkResult(
+        name="node_bootstrap",
+        title="A node's bootstrap from the wheelhouse",
+        method="seconds of bootstrap/install_tensorflow.sh, TensorFlow imported and byte-compiled",
+        settings={"repeats": options.repeats},
+        series=series,
+        checks=(Check("the bootstrap", series["total"].median, "s", 30, at_least=False),),
+    )

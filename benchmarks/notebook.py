@@ -98,15 +98,11 @@ def measure(options: Options) -> BenchmarkResult:
             assert rows == count, f"the notebook wrote {rows} of {count} rows"
             return count / seconds
 
-        series = alternate(
-            {
-                "the notebook": timed_notebook,
-                "the job": lambda: featurize(spark, folder, options.scratch)["images_per_second"],
-            },
-            unit="images/s",
-            repeats=options.repeats,
-            say=options.say,
-        )
+        sides = {
+            "the notebook": timed_notebook,
+            "the job": lambda: featurize(spark, folder, options.scratch)["images_per_second"],
+        }
+        series = alternate(sides, options, unit="images/s")
     factor = compute_ratio(series["the job"], series["the notebook"])
     return BenchmarkResult(
         name="notebook",

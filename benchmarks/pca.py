@@ -17,7 +17,6 @@ from benchmarks.results import (
     BenchmarkResult,
     Check,
     Options,
-    Series,
     alternate,
     compute_ratio,
     count_cores,
@@ -91,31 +90,19 @@ def measure(options: Options) -> BenchmarkResult:
             shares["theirs"] = model.explainedVariance.toArray()
             return time.monotonic() - began
 
-        series: dict[str, Series] = alternate(
-            {"pyspark.ml.feature.PCA": theirs, "the job's PCA": ours},
-            unit="s",
-            repeats=options.repeats,
-            say=options.say,
-        )
+        series = alternate({"pyspark.ml.feature.PCA": theirs, "the job's PCA": ours}, options, unit="s")
     worst = float(np.abs(shares["ours"] - shares["theirs"]).max())
     if not worst <= 1e-6:
         raise BenchmarkError(
             f"the two fits differ by {worst:.2g} in a share of variance, so their speed says nothing. Fix: run the "
             "tests of fruits.pca."
         )
+    faster = compute_ratio(series["pyspark.ml.feature.PCA"], series["the job's PCA"])
     return BenchmarkResult(
         name="pca",
         title=f"PCA fit, {rows:,} × {COLUMNS:,}, local[{count_cores()}]",
         method=METHOD,
         settings={"rows": rows, "columns": COLUMNS, "k": COMPONENTS, "repeats": options.repeats},
         series=series,
-        checks=(
-            Check(
-                "faster than Spark's",
-                compute_ratio(series["pyspark.ml.feature.PCA"], series["the job's PCA"]),
-                "×",
-                10,
-                at_least=True,
-            ),
-        ),
+        checks=(Check("faster than Spark's", faster, "×", 10, at_least=True),),
     )

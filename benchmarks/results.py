@@ -7,7 +7,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -163,9 +163,12 @@ def compute_ratio(above: Series, below: Series) -> float:
     return above.median / below.median
 
 
-def alternate(
-    sides: Mapping[str, Callable[[], float]], *, unit: str, repeats: int, say: Callable[[str], None]
-) -> dict[str, Series]:
+def collect(unit: str, values: Mapping[str, Iterable[float]]) -> dict[str, Series]:
+    """Series of one unit, by name."""
+    return {name: Series(unit, tuple(measured)) for name, measured in values.items()}
+
+
+def alternate(sides: Mapping[str, Callable[[], float]], options: Options, *, unit: str) -> dict[str, Series]:
     """Measure each side once, then each side again, …
 
     Parameters
@@ -174,11 +177,11 @@ def alternate(
         Each returns one value in `unit`.
     """
     values: dict[str, list[float]] = {name: [] for name in sides}
-    for number in range(repeats):
+    for number in range(options.repeats):
         for name, measure in sides.items():
             values[name].append(measure())
-            say(f"{number + 1}/{repeats}  {name}: {values[name][-1]:.4g} {unit}")
-    return {name: Series(unit, tuple(measured)) for name, measured in values.items()}
+            options.say(f"{number + 1}/{options.repeats}  {name}: {values[name][-1]:.4g} {unit}")
+    return collect(unit, values)
 
 
 def count_cores() -> int:

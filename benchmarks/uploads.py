@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 
 from benchmarks.photographs import ROOT, link_photographs
-from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, Series, compute_ratio
+from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, collect, compute_ratio
 from localaws import server
 from localaws.settings import Settings
 from localaws.state import Record
@@ -96,7 +96,7 @@ def measure(options: Options) -> BenchmarkResult:
             for bucket in ("ours", "theirs"):
                 if (count := _count(record, bucket)) != images:
                     raise BenchmarkError(f"the bucket {bucket} has {count:,} of {images:,} photographs.")
-    series = {name: Series("s", tuple(values)) for name, values in seconds.items()}
+    series = collect("s", seconds)
     return BenchmarkResult(
         name="uploads",
         title="Photographs to S3 and results back, on the embedded AWS",

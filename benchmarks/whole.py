@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 import uuid
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ import psutil
 from fruits.request import Request
 
 from benchmarks.photographs import link_photographs
-from benchmarks.results import BenchmarkError, count_cores
+from benchmarks.results import BenchmarkError, Options, count_cores
 from ops.core.paths import ROOT
 from ops.job.local_spark import MODELS, make_command, make_spark_environment, stop_spark
 from ops.job.package import write_job_zip
@@ -144,6 +145,16 @@ def run_request(request: Request, origin: str) -> WholeRun:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise BenchmarkError(f"the job failed over {origin} with exit code {process.returncode}: {last}")
     return WholeRun(seconds, json.loads((place / "output" / "run.json").read_text()), peak, origin)
+
+
+def run_all(counts: Iterable[int], options: Options, describe: Callable[[WholeRun], str]) -> dict[int, list[WholeRun]]:
+    """Whole runs by number of images: one of each, then one of each again, …"""
+    runs: dict[int, list[WholeRun]] = {count: [] for count in counts}
+    for repeat in range(options.repeats):
+        for count, done in runs.items():
+            done.append(run_whole(count, options.scratch, repeat))
+            options.say(f"{repeat + 1}/{options.repeats}  {count:,} images: {describe(done[-1])}")
+    return runs
 
 
 def choose_sizes(full: int) -> tuple[int, int, int]:

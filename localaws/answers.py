@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -10,6 +11,9 @@ import botocore.loaders
 import botocore.model
 import botocore.validate
 from moto.core.responses import ActionResult, BaseResponse
+from moto.core.utils import camelcase_to_underscores
+
+Method = Callable[[Any, dict[str, Any]], dict[str, Any] | None]
 
 
 class WrongShapeError(AssertionError):
@@ -72,3 +76,17 @@ def request(response: BaseResponse) -> dict[str, Any]:
     """The request of a JSON service as the client wrote it."""
     body: dict[str, Any] = json.loads(response.body or "{}")
     return body
+
+
+def operation(name: str) -> Callable[[Method], Callable[[Any], ActionResult]]:
+    """Make a method of plain request and result an API operation of that name, whose answer is checked."""
+
+    def decorate(method: Method) -> Callable[[Any], ActionResult]:
+        def respond(response: Any) -> ActionResult:
+            return answer(response, name, method(response, request(response)))
+
+        respond.__name__ = camelcase_to_underscores(name)
+        respond.operation = name  # type: ignore[attr-defined]
+        return respond
+
+    return decorate

@@ -1,23 +1,21 @@
-"""Which API operation a request on the wire is: service, operation and parameters, read by botocore's own models.
+"""Which API operation a request on the wire is: service, operation and parameters, by moto's router and parsers.
 
-Pure functions on method, path, query, headers and body. What is not known is said, never guessed.
+What is not known is said, never guessed.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import re
-import xml.etree.ElementTree as ET  # bodies that our own clients write, on loopback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
-from urllib.parse import parse_qsl, unquote
 
 from botocore.exceptions import UnknownServiceError
-
-from localaws.answers import service_model
+from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.request import Request, determine_request_protocol
+from moto.core.routing import get_service_router
+from werkzeug.exceptions import NotFound
 
 # Larger bodies are uploads, whose content decides nothing.
 READ_BYTES = 4 * 2**20
@@ -53,7 +51,7 @@ class Signed:
 
 @dataclass(frozen=True)
 class Call:
-    """An operation with its parameters: flat text for query services, members for the others."""
+    """An operation with its parameters, by the names of botocore's model."""
 
     service: str
     operation: str
@@ -73,143 +71,47 @@ def parse_credential(authorization: str) -> Signed | None:
     return Signed(match[1], match[2], match[3]) if match else None
 
 
-def read(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Call:
-    """The operation that a signed request asks for.
-
-    Parameters
-    ----------
-    method, path, query : of the request line; the path still quoted
-    headers : names in lower case
-    body : may be left out (empty) for uploads to S3
+def read(environ: dict[str, Any]) -> Call:
+    """The operation that a signed request asks for; the request can be read again afterwards.
 
     Raises
     ------
     UnknownCallError
-        When it is not signed, or no operation of its service's model fits.
+        When it is not signed, no operation of its service's model fits, or its parameters cannot be read.
     """
-    scope = parse_credential(headers.get("authorization", ""))
+    request = _make_request(environ)
+    line, scope = f"{request.method} {request.raw_path}", parse_credential(environ.get("HTTP_AUTHORIZATION", ""))
     if scope is None:
-        raise UnknownCallError(f"{method} {path}: not signed")
+        raise UnknownCallError(f"{line}: not signed")
     service = _MODELS.get(scope.service, scope.service)
     try:
-        service_model(service)
+        operation, labels = get_service_router(service).match(request)
     except UnknownServiceError as error:
-        raise UnknownCallError(f"{method} {path}: no model of the service {scope.service}") from error
-    if target := headers.get("x-amz-target"):
-        operation, parameters = target.rpartition(".")[2], json.loads(body or b"{}")
-    elif form := dict(parse_qsl(body.decode(errors="replace"))) if _is_form(headers) else {}:
-        operation, parameters = form.pop("Action", ""), form
-    else:
-        operation, parameters = _match_route(
-            service, method, path, dict(parse_qsl(query, keep_blank_values=True)), headers
-        )
-        parameters |= _read_content(operation, headers, body)
+        raise UnknownCallError(f"{line}: no model of the service {scope.service}") from error
+    except (NotFound, NotImplementedError) as error:
+        raise UnknownCallError(f"{line} of {service}: no operation is called so") from error
+    protocol = determine_request_protocol(operation.service_model, request.content_type)
     try:
-        service_model(service).operation_model(operation)
-    except Exception as error:
-        raise UnknownCallError(f"{method} {path} of {service}: no operation {operation!r}") from error
-    return Call(service, operation, scope.region, parameters)
-
-
-def _is_form(headers: Mapping[str, str]) -> bool:
-    return headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
-
-
-def _read_content(operation: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    if operation == "DeleteObjects":
-        return {"Objects": _read_objects(body)}
-    if headers.get("content-type", "").startswith("application/json") and body:
-        content: dict[str, Any] = json.loads(body)
-        return content
-    return {}
-
-
-def _read_objects(body: bytes) -> list[dict[str, str]]:
-    r"""The objects of a multi-object delete.
-
-    >>> _read_objects(b"<Delete><Object><Key>a b</Key><VersionId>1</VersionId></Object></Delete>")
-    [{'Key': 'a b', 'VersionId': '1'}]
-    """
-    tree = ET.fromstring(body)  # noqa: S314
-    elements = [element for element in tree.iter() if element.tag.rpartition("}")[2] == "Object"]
-    return [{child.tag.rpartition("}")[2]: child.text or "" for child in element} for element in elements]
-
-
-@dataclass(frozen=True)
-class _Route:
-    """Where a REST operation lives: method, path, and what its query and headers must hold."""
-
-    operation: str
-    method: str
-    pattern: re.Pattern[str]
-    query: Mapping[str, str]
-    headers: frozenset[str]
-    deprecated: bool
-
-    @property
-    def weight(self) -> tuple[bool, int]:
-        return not self.deprecated, len(self.query) + len(self.headers)
-
-
-@cache
-def _list_routes(service: str) -> list[_Route]:
-    model = service_model(service)
-    routes = []
-    for name in model.operation_names:
-        operation = model.operation_model(name)
-        path, _, literal = operation.http["requestUri"].partition("?")
-        query = dict(parse_qsl(literal, keep_blank_values=True))
-        headers = set()
-        shape = operation.input_shape
-        for member in shape.required_members if shape else []:
-            location = shape.members[member].serialization
-            if location.get("location") == "querystring":
-                query[location["name"]] = ""
-            elif location.get("location") == "header":
-                headers.add(location["name"].lower())
-        parts = re.split(r"(\{\w+\+?\})", path)
-        pattern = "".join(
-            f"(?P<{part.strip('{}+')}>{'.+' if '+' in part else '[^/]+'})" if part.startswith("{") else re.escape(part)
-            for part in parts
+        parameters = PROTOCOL_PARSERS[protocol](operation).parse(
+            {
+                "method": request.method,
+                "values": request.values,
+                "headers": request.headers,
+                "body": request.data,
+                "url_path": request.path,
+                "url_params": labels,
+            }
         )
-        routes.append(
-            _Route(
-                name,
-                operation.http["method"],
-                re.compile(pattern + "/?"),
-                query,
-                frozenset(headers),
-                bool(getattr(operation, "deprecated", False)),
-            )
-        )
-    return routes
+    except Exception as error:  # a request that no service would take makes the parsers raise what they like
+        raise UnknownCallError(f"{line} of {service}: {type(error).__name__} {error}") from error
+    return Call(service, operation.name, scope.region, parameters)
 
 
-def _match_route(
-    service: str, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
-) -> tuple[str, dict[str, Any]]:
-    """The operation with the most demands that a request all meets, and its parameters in path and query."""
-    fitting = [
-        (route, match)
-        for route in _list_routes(service)
-        if route.method == method
-        and (match := route.pattern.fullmatch(path))
-        and all(name in query and (not value or query[name] == value) for name, value in route.query.items())
-        and all(name in headers for name in route.headers)
-    ]
-    if not fitting:
-        raise UnknownCallError(f"{method} {path} of {service}: no operation has this path")
-    route, match = max(fitting, key=lambda fit: fit[0].weight)
-    parameters = {name: unquote(value) for name, value in match.groupdict().items()}
-    source = {"CopySource": unquote(headers["x-amz-copy-source"])} if "x-amz-copy-source" in headers else {}
-    return route.operation, {**query, **parameters, **source}
-
-
-def buffer_body(environ: dict[str, Any]) -> bytes:
-    """A request's body, which can be read again afterwards; nothing of one that is an upload."""
+def _make_request(environ: dict[str, Any]) -> Request:
+    """A request of its own, so that the application still finds the body unread; without that of an upload."""
     length = int(environ.get("CONTENT_LENGTH") or 0)
-    if not length or length > READ_BYTES:
-        return b""
-    body: bytes = environ["wsgi.input"].read(length)
-    environ["wsgi.input"] = io.BytesIO(body)
-    return body
+    body = environ["wsgi.input"].read(length) if 0 < length <= READ_BYTES else b""
+    if body:
+        environ["wsgi.input"] = io.BytesIO(body)
+    copy = {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+    return Request({**environ, **copy, "RAW_URI": environ.get("REQUEST_URI", "")})

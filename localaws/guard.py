@@ -238,8 +238,10 @@ def wrap_guard(application: Wsgi, port: int, keys_of: KeysOf, owner: str) -> Wsg
             if environ["PATH_INFO"].startswith("/moto-api") and signed.access_key != owner:
                 raise RefusedError("AccessDenied", "only the account's owner may steer the emulator")
         except RefusedError as refused:
-            LOG.warning("refused %s %s: %s", environ["REQUEST_METHOD"], environ["PATH_INFO"], refused)
-            return _refuse(refused, headers, environ["REQUEST_METHOD"], start_response)
+            method = environ["REQUEST_METHOD"]
+            LOG.warning("refused %s %s: %s", method, environ["PATH_INFO"], refused)
+            protocol = "rest-xml" if "/s3/" in headers.get("authorization", "") else headers.get("content-type", "")
+            return refuse("403 Forbidden", refused.code, str(refused), protocol, start_response, method=method)
         return application(environ, start_response)
 
     return call
@@ -262,17 +264,25 @@ def _read_body(environ: dict[str, Any]) -> bytes:
     return body
 
 
-def _refuse(
-    refused: RefusedError, headers: Mapping[str, str], method: str, start_response: Callable[..., Any]
+def refuse(
+    status: str, code: str, message: str, protocol: str, start_response: Callable[..., Any], *, method: str = "POST"
 ) -> Iterable[bytes]:
-    """403 in the form that the client's service speaks."""
-    if "json" in headers.get("content-type", ""):
-        kind, text = "application/json", json.dumps({"__type": refused.code, "message": str(refused)})
+    """An error in the form that the client's service speaks.
+
+    Parameters
+    ----------
+    protocol : botocore's name of it, or the content type of a request that says no more
+    """
+    kind, error = "text/xml", f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    if "json" in protocol:
+        kind, text = "application/json", json.dumps({"__type": code, "message": message})
+    elif protocol == "rest-xml":
+        text = error
+    elif protocol == "ec2":
+        text = f"<Response><Errors>{error}</Errors><RequestID>0</RequestID></Response>"
     else:
-        error_body = f"<Code>{refused.code}</Code><Message>{escape(str(refused))}</Message>"
-        kind, text = "application/xml", f"<ErrorResponse><Error>{error_body}</Error></ErrorResponse>"
-        if "/s3/" in headers.get("authorization", ""):
-            text = f"<Error>{error_body}</Error>"
+        text = f"<ErrorResponse>{error}<RequestId>0</RequestId></ErrorResponse>"
     body = b"" if method == "HEAD" else text.encode()
-    start_response("403 Forbidden", [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("x-amzn-errortype", code)]
+    start_response(status, headers)
     return [body]

@@ -6,19 +6,17 @@ moto takes every text, and so does Terraform's provider: the first to say no wou
 from __future__ import annotations
 
 import ipaddress
-import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
-from xml.sax.saxutils import escape
 
 from botocore.model import Shape
 
 from localaws.answers import service_model
-from localaws.calls import Call, UnknownCallError, buffer_body, read
-from localaws.guard import read_headers
+from localaws.calls import Call, UnknownCallError, read
+from localaws.guard import refuse
 from localaws.keys import SERVICE
 
 LOG = logging.getLogger(__name__)
@@ -27,9 +25,7 @@ LOG = logging.getLogger(__name__)
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html, API_IpRange.html
 GROUP_TEXT = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 _GROUP_CALLS = re.compile(r"CreateSecurityGroup|(Authorize|Modify|Update|Revoke)SecurityGroup\w+")
-_GROUP_TEXTS = re.compile(r"(?:.*\.)?(?:GroupDescription|GroupName|Description)")
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
-_EC2_TAG = re.compile(r"(?:TagSpecification\.\d+\.)?Tag\.\d+\.(Key|Value)")
 TAG_LENGTH = {"Key": 128, "Value": 256}
 # https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
 _SIZES = {"CreateVpc": (16, 28), "CreateSubnet": (16, 28)}
@@ -39,47 +35,28 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 def find_problems(call: Call) -> list[str]:
     """What the service would refuse of a call's texts, each with its place."""
-    if call.service == "s3":
-        return []
     shape = service_model(call.service).operation_model(call.operation).input_shape
-    sentences = list(_check_ec2(call)) if call.service == "ec2" else []
-    if shape is None:
-        return sentences
-    for name, value in call.parameters.items():
-        sentences += _check_member(shape, name, value)
-    return sentences
+    if call.service == "s3" or shape is None:
+        return []
+    return list(_check_value(shape, call.parameters, (), call))
 
 
-def _check_member(shape: Shape, name: str, value: Any) -> Iterator[str]:
-    leaf = shape
-    for part in name.split("."):
-        if part.isdigit() or part in ("member", "entry"):
-            leaf = leaf.member if leaf.type_name == "list" else leaf
-            continue
-        if leaf.type_name == "list":
-            leaf = leaf.member
-        members = getattr(leaf, "members", {})
-        shapes = {inner.serialization.get("name", key): inner for key, inner in members.items()} | dict(members)
-        if part not in shapes:
-            return  # another spelling of a service's own: said nowhere, so nothing can be said
-        leaf = shapes[part]
-    yield from _check_value(leaf, value, name)
-
-
-def _check_value(shape: Shape, value: Any, place: str) -> Iterator[str]:
+def _check_value(shape: Shape, value: Any, path: tuple[str, ...], call: Call) -> Iterator[str]:
     if isinstance(value, dict) and shape.type_name == "structure":
         for key, inner in value.items():
             if key in shape.members:
-                yield from _check_value(shape.members[key], inner, f"{place}.{key}")
+                yield from _check_value(shape.members[key], inner, (*path, key), call)
     elif isinstance(value, dict) and shape.type_name == "map":
         for key, inner in value.items():
-            yield from _check_value(shape.key, key, f"{place} key")
-            yield from _check_value(shape.value, inner, f"{place}.{key}")
+            yield from _check_value(shape.key, key, (*path, "key"), call)
+            yield from _check_value(shape.value, inner, (*path, key), call)
     elif isinstance(value, list) and shape.type_name == "list":
         for number, inner in enumerate(value, start=1):
-            yield from _check_value(shape.member, inner, f"{place}.{number}")
+            yield from _check_value(shape.member, inner, (*path, str(number)), call)
     elif isinstance(value, str) and shape.type_name == "string":
-        yield from _check_text(shape.metadata, value, place)
+        yield from _check_text(shape.metadata, value, ".".join(path))
+        if call.service == "ec2":
+            yield from _check_ec2(call.operation, path, value)
 
 
 def _check_text(limits: Mapping[str, Any], value: str, place: str) -> Iterator[str]:
@@ -106,20 +83,21 @@ def _compile_pattern(pattern: str) -> re.Pattern[str] | None:
         return None
 
 
-def _check_ec2(call: Call) -> Iterator[str]:
-    for name, value in call.parameters.items():
-        text = str(value)
-        if _GROUP_CALLS.fullmatch(call.operation) and _GROUP_TEXTS.fullmatch(name) and not GROUP_TEXT.fullmatch(text):
-            yield (
-                f"Invalid security group description or name {text!r} ({name}). Valid descriptions are strings less "
-                "than 256 characters from the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"
-            )
-        if (tag := _EC2_TAG.fullmatch(name)) and len(text) > TAG_LENGTH[tag[1]]:
-            yield f"{name} of a tag must have at most {TAG_LENGTH[tag[1]]} characters, not {len(text)}"
-        if tag and tag[1] == "Key" and text.lower().startswith("aws:"):
-            yield f"{name} = {text!r}: names that begin with aws: are AWS's"
-        if re.search(r"(?:^|\.)Cidr(?:Ip|Block)$", name):
-            yield from _check_cidr(call.operation, name, text)
+def _check_ec2(operation: str, path: tuple[str, ...], text: str) -> Iterator[str]:
+    name, place = path[-1], ".".join(path)
+    is_text = name in ("Description", "GroupName") and _GROUP_CALLS.fullmatch(operation)
+    if is_text and not GROUP_TEXT.fullmatch(text):
+        yield (
+            f"Invalid security group description or name {text!r} ({place}). Valid descriptions are strings less "
+            "than 256 characters from the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"
+        )
+    if "Tags" in path and name in TAG_LENGTH:
+        if len(text) > TAG_LENGTH[name]:
+            yield f"{place} of a tag must have at most {TAG_LENGTH[name]} characters, not {len(text)}"
+        if name == "Key" and text.lower().startswith("aws:"):
+            yield f"{place} = {text!r}: names that begin with aws: are AWS's"
+    if name in ("CidrIp", "CidrBlock"):
+        yield from _check_cidr(operation, place, text)
 
 
 def _check_cidr(operation: str, name: str, text: str) -> Iterator[str]:
@@ -137,41 +115,20 @@ def wrap_limits(application: Wsgi) -> Wsgi:
     """The application, to which no call comes whose texts its service would refuse."""
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        headers = read_headers(environ)
-        signed = headers.get("authorization", "")
+        signed = environ.get("HTTP_AUTHORIZATION", "")
         # the services' own calls carry tags that are AWS's alone
         if "/s3/" in signed or SERVICE in signed or environ["PATH_INFO"].startswith("/moto-api"):
             return application(environ, start_response)
-        path = environ.get("REQUEST_URI", "").partition("?")[0] or environ["PATH_INFO"]
         try:
-            call_read = read(
-                environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, buffer_body(environ)
-            )
-            sentences = find_problems(call_read)
-        except (UnknownCallError, ValueError):
+            request = read(environ)
+        except UnknownCallError:
             return application(environ, start_response)  # for the service to say
-        if not sentences:
+        if not (sentences := find_problems(request)):
             return application(environ, start_response)
-        LOG.warning("%s of %s: %s", call_read.operation, call_read.service, "; ".join(sentences))
-        return _refuse(call_read, headers, sentences, start_response)
+        LOG.warning("%s of %s: %s", request.operation, request.service, "; ".join(sentences))
+        protocol = service_model(request.service).protocol
+        codes = {"ec2": "InvalidParameterValue", "query": "ValidationError"}
+        code = codes.get(protocol, "ValidationException")
+        return refuse("400 Bad Request", code, "; ".join(sentences), protocol, start_response)
 
     return call
-
-
-def _refuse(
-    call: Call, headers: Mapping[str, str], sentences: list[str], start_response: Callable[..., Any]
-) -> Iterable[bytes]:
-    message = "; ".join(sentences)
-    code = "InvalidParameterValue" if call.service == "ec2" else "ValidationException"
-    protocol = service_model(call.service).protocol
-    if "json" in protocol:
-        kind, text = headers.get("content-type", "application/json"), json.dumps({"__type": code, "message": message})
-    elif protocol == "ec2":
-        error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-        kind, text = "text/xml", f"<Response><Errors>{error}</Errors><RequestID>0</RequestID></Response>"
-    else:
-        error = f"<Error><Code>ValidationError</Code><Message>{escape(message)}</Message></Error>"
-        kind, text = "text/xml", f"<ErrorResponse>{error}<RequestId>0</RequestId></ErrorResponse>"
-    answer = [("Content-Type", kind), ("Content-Length", str(len(text.encode()))), ("x-amzn-errortype", code)]
-    start_response("400 Bad Request", answer)
-    return [text.encode()]

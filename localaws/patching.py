@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -34,6 +35,23 @@ def replace(owner: Any, name: str, value: Any) -> Any:
         raise MotoMovedError(f"moto no longer has {_label(owner)}.{name}: localaws must be written for this version")
     setattr(owner, name, value)
     return original
+
+
+def wrap(owner: Any, name: str, function: Callable[..., Any]) -> None:
+    """Put a function in the place of a method that moto has; it is given the original before the arguments."""
+    is_static = isinstance(vars(owner).get(name), staticmethod)
+    original = replace(owner, name, None)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        return function(original, *args, **kwargs)
+
+    setattr(owner, name, staticmethod(wrapped) if is_static else wrapped)
+
+
+def add_operations(owner: Any, *operations: Callable[[Any], Any]) -> None:
+    """Give a service operations that moto lacks (`answers.operation`)."""
+    for operation in operations:
+        add(owner, operation.__name__, operation)
 
 
 def expect(owner: Any, *names: str) -> None:

@@ -19,7 +19,7 @@ from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 
-from localaws.calls import UnknownCallError, buffer_body, parse_credential, read
+from localaws.calls import UnknownCallError, parse_credential, read
 from localaws.rights import UnmappedCallError, list_needs
 from localaws.services.sagemaker import find_owner, find_studio_in
 
@@ -111,18 +111,12 @@ def wrap_recording(application: Wsgi, path: Path, account: str) -> Wsgi:
 
 
 def describe_call(environ: dict[str, Any], account: str) -> dict[str, Any]:
-    """The line of one request; its body can be read again afterwards."""
-    headers = {
-        name.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
-        for name, value in environ.items()
-        if name.startswith("HTTP_") or name == "CONTENT_TYPE"
-    }
-    scope = parse_credential(headers.get("authorization", ""))
+    """The line of one request, which can be read again afterwards."""
+    scope = parse_credential(environ.get("HTTP_AUTHORIZATION", ""))
     key = scope.key if scope else ""
-    path = environ.get("REQUEST_URI", "").partition("?")[0] or environ["PATH_INFO"]
     try:
-        call = read(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, buffer_body(environ))
-        values = [
+        call = read(environ)
+        needs = [
             {"action": need.action, "resource": need.resource, "context": dict(need.context)}
             for need in list_needs(call, AccountFacts(account, call.region))
         ]
@@ -130,5 +124,6 @@ def describe_call(environ: dict[str, Any], account: str) -> dict[str, Any]:
         return {"key": key, "unknown": str(error)}
     except (ValueError, LookupError, NotFoundException) as error:
         # A request that no service would take: it is for the service to refuse it, and for the record to say so.
-        return {"key": key, "unknown": f"{environ['REQUEST_METHOD']} {path}: {type(error).__name__} {error}"}
-    return {"key": key, "service": call.service, "operation": call.operation, "needs": values}
+        line = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+        return {"key": key, "unknown": f"{line}: {type(error).__name__} {error}"}
+    return {"key": key, "service": call.service, "operation": call.operation, "needs": needs}

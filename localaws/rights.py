@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from localaws import reference
 from localaws.calls import Call
@@ -187,41 +188,36 @@ def _request_s3(call: Call, facts: Facts) -> Iterator[RequestedAction]:
     parameters = call.parameters
     bucket = f"arn:aws:s3:::{parameters['Bucket']}" if "Bucket" in parameters else ANY
     if call.operation == "DeleteObjects":
-        for item in parameters["Objects"]:
+        for item in parameters["Delete"]["Objects"]:
             action = "DeleteObjectVersion" if item.get("VersionId") else "DeleteObject"
             yield RequestedAction(f"s3:{action}", [f"{bucket}/{item['Key']}"])
         return
     if call.operation in ("CopyObject", "UploadPartCopy"):
-        source = str(parameters["CopySource"]).lstrip("/").partition("?")[0]
+        source = unquote(parameters["CopySource"]).lstrip("/").partition("?")[0]
         yield RequestedAction("s3:GetObject", [f"arn:aws:s3:::{source}"])
         yield RequestedAction("s3:PutObject", [f"{bucket}/{parameters['Key']}"])
         return
     action = _S3_ACTIONS.get(call.operation, call.operation)
-    if parameters.get("versionId"):
+    if parameters.get("VersionId"):
         action = _OF_VERSION.get(action, action)
     yield RequestedAction(f"s3:{action}", [f"{bucket}/{parameters['Key']}" if "Key" in parameters else bucket])
 
 
-# ---------------------------------------------------------------------------------------------------------- EMR
+# -------------------------------------------------------------------------------------------- tags, and roles passed
+
+# What services call the members of a tag, and the parameters that give tags and take them away.
+_TAG_MEMBERS = (("Key", "Value"), ("TagKey", "TagValue"), ("key", "value"))
+_TAGS, _TAKEN = ("Tags", "tags", "ResourceTags"), ("TagKeys", "tagKeys", "ResourceTagKeys")
 
 
-def _request_emr(call: Call, facts: Facts) -> Iterator[RequestedAction]:
-    parameters, action = call.parameters, f"elasticmapreduce:{call.operation}"
-    prefix = f"arn:aws:elasticmapreduce:{call.region}:{facts.account}:cluster/"
-    tags = {tag["Key"]: tag.get("Value", "") for tag in parameters.get("Tags") or []} or None
-    if call.operation == "RunJobFlow":
-        yield RequestedAction(action, tags=tags)
-        if tags:
-            yield RequestedAction("elasticmapreduce:AddTags", [f"{prefix}*"], tags)
-        profile = str(parameters["JobFlowRole"]).rpartition("/")[2]
-        yield _request_pass(facts, facts.role_of_profile(profile), "ec2.amazonaws.com")
-        yield _request_pass(facts, str(parameters["ServiceRole"]).rpartition("/")[2], "elasticmapreduce.amazonaws.com")
-        return
-    clusters = parameters.get("JobFlowIds") or [
-        parameters[name] for name in ("ClusterId", "JobFlowId", "ResourceId", "TargetResourceArn") if name in parameters
-    ]
-    arns = [prefix + str(cluster).rpartition("/")[2] for cluster in clusters]
-    yield RequestedAction(action, arns, tags, context=_tag_keys(parameters.get("TagKeys")))
+def _read_tags(listed: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
+    """Tags, whatever their service calls the members of one.
+
+    >>> _read_tags([{"Key": "Name", "Value": "a"}, {"TagKey": "b"}])
+    {'Name': 'a', 'b': ''}
+    """
+    members = [(tag, key, value) for tag in listed or () for key, value in _TAG_MEMBERS if key in tag]
+    return {tag[key]: tag.get(value, "") for tag, key, value in members}
 
 
 def _tag_keys(names: Sequence[str] | None) -> dict[str, Any]:
@@ -229,9 +225,39 @@ def _tag_keys(names: Sequence[str] | None) -> dict[str, Any]:
     return {"aws:TagKeys": sorted(names)} if names else {}
 
 
-def _request_pass(facts: Facts, role: str, service: str) -> RequestedAction:
-    passed = f"arn:aws:iam::{facts.account}:role/{role}"
-    return RequestedAction("iam:PassRole", [passed], context={"iam:PassedToService": service})
+def _request_tagged(
+    call: Call, prefix: str, arns: Sequence[str], context: Mapping[str, str], *, tagging: str = "TagResource"
+) -> Iterator[RequestedAction]:
+    """The action of the operation's own name; and the one that tags, where the operation makes something with tags."""
+    parameters = call.parameters
+    tags = _read_tags(next((parameters[name] for name in _TAGS if name in parameters), None)) or None
+    taken = next((parameters[name] for name in _TAKEN if name in parameters), None)
+    yield RequestedAction(f"{prefix}:{call.operation}", arns, tags, context={**context, **_tag_keys(taken)})
+    if tags and call.operation.startswith(("Create", "Run")):
+        yield RequestedAction(f"{prefix}:{tagging}", arns, tags, context=context)
+
+
+def _request_pass(facts: Facts, role: object, service: str) -> RequestedAction:
+    """The right to hand a role, by its name or ARN, to a service."""
+    passed = f"arn:aws:iam::{facts.account}:role/{str(role).rpartition('/')[2]}"
+    return RequestedAction("iam:PassRole", [passed], context={"iam:PassedToService": f"{service}.amazonaws.com"})
+
+
+# ---------------------------------------------------------------------------------------------------------- EMR
+
+
+def _request_emr(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+    parameters = call.parameters
+    prefix = f"arn:aws:elasticmapreduce:{call.region}:{facts.account}:cluster/"
+    clusters = parameters.get("JobFlowIds") or [
+        parameters[name] for name in ("ClusterId", "JobFlowId", "ResourceId", "TargetResourceArn") if name in parameters
+    ]
+    arns = [prefix + str(cluster).rpartition("/")[2] for cluster in clusters or [ANY]]
+    yield from _request_tagged(call, "elasticmapreduce", arns, {}, tagging="AddTags")
+    if call.operation == "RunJobFlow":
+        profile = str(parameters["JobFlowRole"]).rpartition("/")[2]
+        yield _request_pass(facts, facts.role_of_profile(profile), "ec2")
+        yield _request_pass(facts, parameters["ServiceRole"], "elasticmapreduce")
 
 
 # ---------------------------------------------------------------------------------------------------------- IAM
@@ -240,7 +266,6 @@ def _request_pass(facts: Facts, role: str, service: str) -> RequestedAction:
 def _request_iam(call: Call, facts: Facts) -> Iterator[RequestedAction]:
     parameters = call.parameters
     root = f"arn:aws:iam::{facts.account}:"
-    tags = _read_members(parameters, "Tags.member") or None
     role, profile = parameters.get("RoleName"), parameters.get("InstanceProfileName")
     arns, context = [], {}
     if role:
@@ -257,24 +282,8 @@ def _request_iam(call: Call, facts: Facts) -> Iterator[RequestedAction]:
     if call.operation == "GetUser":  # without a name: the caller's own
         arns.append(f"{root}user/{parameters.get('UserName', ANY)}")
     if call.operation == "AddRoleToInstanceProfile":
-        yield _request_pass(facts, str(role), "ec2.amazonaws.com")
-    removed = [str(value) for name, value in parameters.items() if name.startswith("TagKeys.member")]
-    yield RequestedAction(f"iam:{call.operation}", arns, tags, context={**context, **_tag_keys(removed)})
-    if tags and call.operation.startswith("Create"):
-        yield RequestedAction(f"iam:Tag{call.operation.removeprefix('Create')}", arns, tags)
-
-
-def _read_members(parameters: Mapping[str, Any], prefix: str) -> dict[str, str]:
-    """The tags in a query's flat parameters.
-
-    >>> _read_members({"Tag.1.Key": "Name", "Tag.1.Value": "a", "Tag.2.Key": "b", "VpcId": "vpc-1"}, "Tag")
-    {'Name': 'a', 'b': ''}
-    """
-    tags = {}
-    for name, value in parameters.items():
-        if match := re.fullmatch(rf"{re.escape(prefix)}\.(\d+)\.Key", name):
-            tags[str(value)] = str(parameters.get(f"{prefix}.{match[1]}.Value", ""))
-    return tags
+        yield _request_pass(facts, role, "ec2")
+    yield from _request_tagged(call, "iam", arns, context, tagging=call.operation.replace("Create", "Tag"))
 
 
 # ---------------------------------------------------------------------------------------------------------- EC2
@@ -295,30 +304,33 @@ _EC2_ID = re.compile(r"([a-z]+)-[0-9a-f]{8,17}")
 
 
 def _request_ec2(call: Call, facts: Facts) -> Iterator[RequestedAction]:
-    parameters = call.parameters
+    parameters, action = call.parameters, f"ec2:{call.operation}"
     prefix = f"arn:aws:ec2:{call.region}:{facts.account}:"
     arns = [_make_arn(prefix, resource_id) for resource_id in sorted(_list_ec2_ids(call, facts))]
-    kinds = sorted({str(v) for k, v in parameters.items() if re.fullmatch(r"TagSpecification\.\d+\.ResourceType", k)})
-    specified = {kind: _read_specified(parameters, kind) for kind in kinds}
-    tags_given = _read_members(parameters, "Tag")
+    specified = {s["ResourceType"]: _read_tags(s.get("Tags")) for s in parameters.get("TagSpecifications", ())}
+    tags_given = _read_tags(parameters.get("Tags"))
     if call.operation == "DeleteTags":  # its tags are taken away, not given
-        yield RequestedAction(f"ec2:{call.operation}", arns, None, specified, _tag_keys(list(tags_given)))
+        yield RequestedAction(action, arns, None, specified, _tag_keys(list(tags_given)))
     else:
-        yield RequestedAction(f"ec2:{call.operation}", arns, tags_given or None, specified, {})
-    for kind, tags in specified.items():
+        yield RequestedAction(action, arns, tags_given or None, specified)
+    for kind, tags in sorted(specified.items()):
         context = {"ec2:CreateAction": call.operation}
         yield RequestedAction("ec2:CreateTags", [f"{prefix}{kind}/{ANY}"], tags, context=context)
 
 
 def _list_ec2_ids(call: Call, facts: Facts) -> set[str]:
-    """Ids of what a request is about: those among its parameters, except that
+    """Ids of what a request is about: those among its parameters, but for these.
 
-    - of the groups, ``GroupId`` is meant where it is given: others (``….Groups.1.GroupId``) stand in a rule;
-    - a rule that is revoked by its own id (``SecurityGroupRuleId.1``) stands for its group;
-    - an association (``AssociationId``) stands for what it joins.
+    ===========================  ===================================  ==================================
+    the request                  names, for instance                  and is about
+    ===========================  ===================================  ==================================
+    has a ``GroupId``            another group inside of a rule       that group alone, and no other
+    RevokeSecurityGroup…         ``SecurityGroupRuleIds``, no group   the groups that hold the rules
+    has an ``AssociationId``     an association                       what it joins, as well
+    ===========================  ===================================  ==================================
     """
     parameters = call.parameters
-    ids = {str(value) for value in parameters.values() if _find_ec2_kind(str(value))}
+    ids = {text for text in _list_texts(parameters) if _find_ec2_kind(text)}
     if "GroupId" in parameters:
         ids = {resource_id for resource_id in ids if not resource_id.startswith("sg-")} | {str(parameters["GroupId"])}
     elif call.operation.startswith("RevokeSecurityGroup"):
@@ -326,6 +338,15 @@ def _list_ec2_ids(call: Call, facts: Facts) -> set[str]:
     if "AssociationId" in parameters:
         ids |= set(facts.association(str(parameters["AssociationId"])))
     return ids
+
+
+def _list_texts(value: Any) -> Iterator[str]:
+    """Every text in a parameter, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _list_texts(inner)
 
 
 def _make_arn(prefix: str, resource_id: str) -> str:
@@ -344,14 +365,6 @@ def _find_ec2_kind(value: str) -> str | None:
     return _EC2_KINDS.get(match[1], match[1]) if match else None
 
 
-def _read_specified(parameters: Mapping[str, Any], kind: str) -> dict[str, str]:
-    """The tags that a request gives to what it makes."""
-    for name, value in parameters.items():
-        if value == kind and (match := re.fullmatch(r"(TagSpecification\.\d+)\.ResourceType", name)):
-            return _read_members(parameters, f"{match[1]}.Tag")
-    return {}
-
-
 # ------------------------------------------------------------------------------------------ the smaller services
 
 _BUDGET_ACTIONS = ("ListTagsForResource", "TagResource", "UntagResource")
@@ -359,49 +372,39 @@ _BUDGET_ACTIONS = ("ListTagsForResource", "TagResource", "UntagResource")
 
 def _request_budgets(call: Call, facts: Facts) -> Iterator[RequestedAction]:
     parameters = call.parameters
-    name = parameters.get("BudgetName") or (parameters.get("Budget") or parameters.get("NewBudget") or {}).get(
-        "BudgetName"
-    )
+    named = (parameters, parameters.get("Budget") or {}, parameters.get("NewBudget") or {})
+    name = next((budget["BudgetName"] for budget in named if "BudgetName" in budget), None)
     arns = [str(parameters.get("ResourceARN") or f"arn:aws:budgets::{facts.account}:budget/{name}")]
-    if call.operation in _BUDGET_ACTIONS:
-        action = call.operation
-    else:
-        action = "ViewBudget" if call.operation.startswith("Describe") else "ModifyBudget"
-    tags = {tag["Key"]: tag["Value"] for tag in parameters.get("ResourceTags") or []} or None
-    yield RequestedAction(f"budgets:{action}", arns, tags, context=_tag_keys(parameters.get("ResourceTagKeys")))
-    if call.operation == "CreateBudget" and tags:
-        yield RequestedAction("budgets:TagResource", arns, tags)
+    for requested in _request_tagged(call, "budgets", arns, {}):
+        action = requested.action.removeprefix("budgets:")
+        if action not in _BUDGET_ACTIONS:
+            action = "ViewBudget" if action.startswith("Describe") else "ModifyBudget"
+        yield replace(requested, action=f"budgets:{action}")
 
 
 def _request_scheduler(call: Call, facts: Facts) -> Iterator[RequestedAction]:
     parameters = call.parameters
-    group = parameters.get("GroupName") or parameters.get("groupName") or "default"
+    group = parameters.get("GroupName") or "default"
     prefix = f"arn:aws:scheduler:{call.region}:{facts.account}:schedule/{group}/"
-    yield RequestedAction(
-        f"scheduler:{call.operation}", [prefix + str(parameters["Name"])] if "Name" in parameters else []
-    )
+    arns = [prefix + str(parameters["Name"])] if "Name" in parameters else []
+    yield RequestedAction(f"scheduler:{call.operation}", arns)
     if role := parameters.get("Target", {}).get("RoleArn"):
-        yield _request_pass(facts, str(role).rpartition("/")[2], "scheduler.amazonaws.com")
+        yield _request_pass(facts, role, "scheduler")
 
 
 def _request_stepfunctions(call: Call, facts: Facts) -> Iterator[RequestedAction]:
-    parameters, action = call.parameters, f"states:{call.operation}"
+    parameters = call.parameters
     arn = parameters.get("stateMachineArn") or parameters.get("resourceArn")
     if arn is None and "name" in parameters:
         arn = f"arn:aws:states:{call.region}:{facts.account}:stateMachine:{parameters['name']}"
-    tags = {tag["key"]: tag["value"] for tag in parameters.get("tags", [])} or None
-    arns = [str(arn)] if arn else []
-    yield RequestedAction(action, arns, tags, context=_tag_keys(parameters.get("tagKeys")))
-    if call.operation == "CreateStateMachine" and tags:
-        yield RequestedAction("states:TagResource", arns, tags)
+    yield from _request_tagged(call, "states", [str(arn)] if arn else [], {})
     if role := parameters.get("roleArn"):
-        yield _request_pass(facts, str(role).rpartition("/")[2], "states.amazonaws.com")
+        yield _request_pass(facts, role, "states")
 
 
 def _request_kms(call: Call, facts: Facts) -> Iterator[RequestedAction]:
     parameters = call.parameters
     prefix = f"arn:aws:kms:{call.region}:{facts.account}:"
-    tags = {tag["TagKey"]: tag["TagValue"] for tag in parameters.get("Tags") or []} or None
     key = str(parameters.get("TargetKeyId") or parameters.get("KeyId") or "").rpartition("/")[2]
     arns = [f"{prefix}key/{key}"] if key else []
     if "AliasName" in parameters:
@@ -409,20 +412,14 @@ def _request_kms(call: Call, facts: Facts) -> Iterator[RequestedAction]:
     if call.operation == "DeleteAlias":
         # decided on the key as well, which the request does not name
         arns.append(f"{prefix}key/{facts.key_of_alias(str(parameters['AliasName']))}")
-    yield RequestedAction(f"kms:{call.operation}", arns, tags, context=_tag_keys(parameters.get("TagKeys")))
-    if tags and call.operation == "CreateKey":
-        yield RequestedAction("kms:TagResource", [f"{prefix}key/{ANY}"], tags)
+    yield from _request_tagged(call, "kms", arns or [f"{prefix}key/{ANY}"], {})
 
 
 def _request_sagemaker(call: Call, facts: Facts) -> Iterator[RequestedAction]:
-    parameters, action = call.parameters, f"sagemaker:{call.operation}"
+    parameters = call.parameters
     prefix = f"arn:aws:sagemaker:{call.region}:{facts.account}:"
-    tags = {tag["Key"]: tag["Value"] for tag in parameters.get("Tags") or []} or None
-    domain, space, user = (
-        parameters.get("DomainId", ANY),
-        parameters.get("SpaceName"),
-        parameters.get("UserProfileName"),
-    )
+    domain, space, user = (parameters.get(name) for name in ("DomainId", "SpaceName", "UserProfileName"))
+    domain = domain or ANY
     if "ResourceArn" in parameters:
         arns = [str(parameters["ResourceArn"])]
     elif "AppName" in parameters:
@@ -431,15 +428,14 @@ def _request_sagemaker(call: Call, facts: Facts) -> Iterator[RequestedAction]:
         arns = [f"{prefix}{'space' if space else 'user-profile'}/{domain}/{space or user}"]
     else:
         arns = [f"{prefix}domain/{domain}"]
-    context = _tag_keys(parameters.get("TagKeys"))
-    if owner := (facts.owner_of_space(str(domain), str(space)) if space else user):
+    owner = facts.owner_of_space(str(domain), str(space)) if space else user
+    context = {"sagemaker:TaggingAction": call.operation} if call.operation.startswith("Create") else {}
+    if owner:
         context["sagemaker:OwnerUserProfileArn"] = f"{prefix}user-profile/{domain}/{owner}"
-    yield RequestedAction(action, arns, tags, context=context)
-    if tags and call.operation.startswith("Create"):
-        yield RequestedAction("sagemaker:AddTags", arns, tags, context={"sagemaker:TaggingAction": call.operation})
+    yield from _request_tagged(call, "sagemaker", arns, context, tagging="AddTags")
     settings = parameters.get("DefaultUserSettings") or parameters.get("UserSettings") or {}
     if role := settings.get("ExecutionRole"):
-        yield _request_pass(facts, str(role).rpartition("/")[2], "sagemaker.amazonaws.com")
+        yield _request_pass(facts, role, "sagemaker")
 
 
 # Prefixes of actions that are not the name of botocore's model.

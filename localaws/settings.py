@@ -14,15 +14,27 @@ ROOT = Path(__file__).resolve().parents[1]
 ACCOUNT = "123456789012"
 
 
+_LEAST = {
+    "clock_rate": 0.001,
+    "executors": 1,
+    "executor_cores": 1,
+    # Spark refuses a JVM with less: it reserves 300 MB and wants half as much again
+    "executor_memory_mb": 512,
+    "driver_memory_mb": 512,
+    "yarn_nodes": 1,
+}
+"""The least that the server can work with, where 0 is too little."""
+
+
 class SettingError(LocalAwsError):
-    """A setting that is not a number, and should be one."""
+    """A setting that is not a number, and should be one; or one that is too small to work with."""
 
     exit_code = 2
 
-    def __init__(self, name: str, text: str, kind: type) -> None:
-        what, example = ("whole number", "2") if kind is int else ("number", "0.5")
-        name = f"LOCALAWS_{name.upper()}"
-        super().__init__(f"{name}={text} is not a {what} from 0. Fix: for example {name}={example}.")
+    def __init__(self, name: str, text: str, default: float) -> None:
+        what = "whole number" if isinstance(default, int) else "number"
+        least, name = _LEAST.get(name, 0), f"LOCALAWS_{name.upper()}"
+        super().__init__(f"{name}={text} is not a {what} from {least}. Fix: for example {name}={default}.")
 
 
 @dataclass
@@ -84,17 +96,18 @@ class Settings:
         for field in fields(cls):
             text = environ.get(f"LOCALAWS_{field.name.upper()}")
             if text is not None:
-                values[field.name] = _parse(field.name, text, type(field.default))
+                values[field.name] = _parse(field.name, text, field.default)
         return cls(**values)
 
 
-def _parse(name: str, text: str, kind: type) -> Any:
-    if kind is bool:
+def _parse(name: str, text: str, default: Any) -> Any:
+    if isinstance(default, bool):
         return text.lower() not in ("0", "false", "no", "")
-    if issubclass(kind, Path):
+    if isinstance(default, Path):
         return Path(text).resolve()
-    if kind is str:
+    if isinstance(default, str):
         return text
-    if not re.fullmatch(r"[0-9]{1,9}" if kind is int else r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
-        raise SettingError(name, text, kind)
-    return int(text) if kind is int else float(text)
+    digits = r"[0-9]{1,9}" if isinstance(default, int) else r"[0-9]{1,9}(\.[0-9]{1,9})?"
+    if not re.fullmatch(digits, text) or float(text) < _LEAST.get(name, 0):
+        raise SettingError(name, text, default)
+    return type(default)(text)

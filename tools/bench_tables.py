@@ -11,7 +11,7 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -114,71 +114,58 @@ def _describe_scale(scale: Result) -> tuple[str, str]:
     return what, f"{', '.join(seconds)}: {scale.check(0):.1f}%, {scale.check(1):.1f}%"
 
 
-ROWS: dict[str, tuple[tuple[Callable[[Result], tuple[str, str]], tuple[int, ...]], ...]] = {
-    "bare": ((_describe_bare, (0,)),),
-    "latency": (
-        (lambda r: (f"the same with 30 ms added to every read, {r.images} images", f"{r.check():.1f}%"), (0,)),
+def _describe_fixed(fixed: Result) -> tuple[str, str]:
+    seconds = f"{fixed['30,000 images: all else']:.1f} of {fixed['30,000 images: whole run']:.0f} s"
+    return "everything but featurization at 30,000 images", f"{seconds}: {fixed.check(1):.1f}%"
+
+
+def _describe_uploads(uploads: Result) -> tuple[str, str]:
+    fetched = f"a result of {uploads.setting('result_bytes') / 1e6:.0f} MB"
+    what = f"`make upload-dataset` of {uploads.images} photographs, and fetching {fetched}, against `aws s3 sync`"
+    return what, f"{uploads.check(0):.2f} ×, {uploads.check(1):.2f} × its time"
+
+
+def _describe_rivals(rivals: Result) -> tuple[str, str]:
+    what = f"featurization of {rivals.images} images against a Daft pipeline, and against Ray Data"
+    return what, f"{rivals.check(0):.2f} ×, {rivals.check(1):.2f} ×"
+
+
+def _describe_bootstrap(bootstrap: Result) -> tuple[str, str]:
+    return "a node's bootstrap from a local wheelhouse, byte-compiled", f"{bootstrap['total']:.1f} s"
+
+
+def _describe_memory(memory: Result) -> tuple[str, str]:
+    what = "memory from 3,000 to 30,000 images: driver's JVM / its Python / largest worker"
+    return what, " / ".join(f"{memory.check(place):.2f} ×" for place in range(3))
+
+
+ROWS: Sequence[tuple[str, Callable[[Result], tuple[str, str]], tuple[int, ...]]] = (
+    ("bare", _describe_bare, (0,)),
+    ("latency", lambda r: (f"the same with 30 ms added to every read, {r.images} images", f"{r.check():.1f}%"), (0,)),
+    ("notebook", _describe_notebook, (0,)),
+    ("pca", _describe_pca, (0,)),
+    ("fixed", lambda r: ("a whole run of 25 images, start to end", f"{r['25 images: whole run']:.1f} s"), (0,)),
+    ("fixed", _describe_fixed, (1,)),
+    ("rivals", _describe_rivals, (0, 1)),
+    ("scale", _describe_scale, (0, 1)),
+    ("uploads", _describe_uploads, (0, 1)),
+    (
+        "node_bootstrap",
+        lambda r: ("a node's bootstrap from a local wheelhouse, byte-compiled", f"{r['total']:.1f} s"),
+        (0,),
     ),
-    "notebook": ((_describe_notebook, (0,)),),
-    "pca": ((_describe_pca, (0,)),),
-    "fixed": (
-        (lambda r: ("a whole run of 25 images, start to end", f"{r['25 images: whole run']:.1f} s"), (0,)),
-        (
-            lambda r: (
-                "everything but featurization at 30,000 images",
-                f"{r['30,000 images: all else']:.1f} of {r['30,000 images: whole run']:.0f} s: {r.check(1):.1f}%",
-            ),
-            (1,),
-        ),
-    ),
-    "rivals": (
-        (
-            lambda r: (
-                f"featurization of {r.images} images against a Daft pipeline, and against Ray Data",
-                f"{r.check(0):.2f} ×, {r.check(1):.2f} ×",
-            ),
-            (0, 1),
-        ),
-    ),
-    "scale": ((_describe_scale, (0, 1)),),
-    "uploads": (
-        (
-            lambda r: (
-                f"`make upload-dataset` of {r.images} photographs, and fetching a result of "
-                f"{r.setting('result_bytes') / 1e6:.0f} MB, against `aws s3 sync`",
-                f"{r.check(0):.2f} ×, {r.check(1):.2f} × its time",
-            ),
-            (0, 1),
-        ),
-    ),
-    "node_bootstrap": (
-        (
-            lambda r: ("a node's bootstrap from a local wheelhouse, byte-compiled", f"{r['total']:.1f} s"),
-            (0,),
-        ),
-    ),
-    "memory": (
-        (
-            lambda r: (
-                "memory from 3,000 to 30,000 images: driver's JVM / its Python / largest worker",
-                " / ".join(f"{r.check(place):.2f} ×" for place in range(3)),
-            ),
-            (0, 1, 2),
-        ),
-    ),
-}
+    ("memory", _describe_memory, (0, 1, 2)),
+)
 """Of the table of targets, by benchmark: what a row says, and which checks judge it."""
 
 
 def targets() -> str:
     """The table of targets; what was not measured yet has no row."""
     lines = ["| what | measured | wanted | | day, repeats |", "|---|---|---|---|---|"]
-    for name, rows in ROWS.items():
+    for name, describe, checks in ROWS:
         if (RESULTS / f"{name}.json").exists():
             result = Result(name)
-            lines += [
-                f"| {' | '.join(say(result))} | {result.verdict(*checks)} | {result.day} |" for say, checks in rows
-            ]
+            lines.append(f"| {' | '.join(describe(result))} | {result.verdict(*checks)} | {result.day} |")
     return "\n".join(lines) + "\n"
 
 
@@ -229,10 +216,8 @@ def paper() -> str:
     return _wrap(
         f"Computing: {rate:.0f} images/s per vCPU (estimated from what one core does here): {hours:,.0f} vCPU-hours, "
         f"{hours / SLOTS * 60:.0f} minutes on {SLOTS:,} slots. A HEAD and a GET an image (pyarrow takes no size that "
-        "is known) "
-        f"are {2 * rate * SLOTS:,.0f} requests/s; {PROMISED / (2 * rate):.0f} vCPUs ask for the {PROMISED:,} a second "
-        "that S3 "
-        "promises for each partition of a bucket's keys."
+        f"is known) are {2 * rate * SLOTS:,.0f} requests/s; {PROMISED / (2 * rate):.0f} vCPUs ask for the "
+        f"{PROMISED:,} a second that S3 promises for each partition of a bucket's keys."
     )
 
 
@@ -241,12 +226,9 @@ def readme() -> str:
     r = Result("rivals")
     return _wrap(
         f"On {r.machine}, EfficientNet-Lite0 at 224 pixels, {r.images} photographs: {_rate(r, 'this job')} images per "
-        "second "
-        f"while featurizing, {r['this job, start to end']:.0f} s from start to end with PCA and report. A Daft "
-        "pipeline with "
-        f"the same engine: {_rate(r, 'Daft')} images per second, {r['Daft, start to end']:.0f} s for the features "
-        "alone; "
-        f"Ray Data: {_rate(r, 'Ray Data')}, {r['Ray Data, start to end']:.0f} s."
+        f"second while featurizing, {r['this job, start to end']:.0f} s from start to end with PCA and report. A Daft "
+        f"pipeline with the same engine: {_rate(r, 'Daft')} images per second, {r['Daft, start to end']:.0f} s for "
+        f"the features alone; Ray Data: {_rate(r, 'Ray Data')}, {r['Ray Data, start to end']:.0f} s."
     )
 
 
@@ -256,12 +238,9 @@ def readme_fr() -> str:
     machine = r.machine.replace("cores of an", "cœurs d'un")
     return _wrap(
         f"Sur {machine}, EfficientNet-Lite0 à 224 pixels, {r.images} photos : {_rate(r, 'this job')} images par "
-        "seconde pendant "
-        f"le calcul, {r['this job, start to end']:.0f} s du début à la fin avec ACP et rapport. Une chaîne Daft au "
-        "même "
-        f"moteur : {_rate(r, 'Daft')} images par seconde, {r['Daft, start to end']:.0f} s pour les seules "
-        "caractéristiques ; "
-        f"Ray Data : {_rate(r, 'Ray Data')}, {r['Ray Data, start to end']:.0f} s."
+        f"seconde pendant le calcul, {r['this job, start to end']:.0f} s du début à la fin avec ACP et rapport. Une "
+        f"chaîne Daft au même moteur : {_rate(r, 'Daft')} images par seconde, {r['Daft, start to end']:.0f} s pour "
+        f"les seules caractéristiques ; Ray Data : {_rate(r, 'Ray Data')}, {r['Ray Data, start to end']:.0f} s."
     )
 
 

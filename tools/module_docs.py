@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ import hcl2
 from ops.core.paths import INFRA
 
 OPTIONS = hcl2.SerializationOptions(strip_string_quotes=True, with_comments=False, explicit_blocks=False)
+WRITTEN = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False, wrap_objects=True, wrap_tuples=True)
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Module:
     ----------
     path : the folder
     summary : the comment at the head of its main.tf
-    variables, outputs : name → attributes
+    variables, outputs : name → attributes; of variables as they are written
     resources : addresses of its resources, ``module.name`` for the modules that it calls
     """
 
@@ -38,7 +40,6 @@ class Module:
     variables: dict[str, dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     resources: list[str] = field(default_factory=list)
-    types: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_root(self) -> bool:
@@ -67,24 +68,33 @@ def read_head_comment(text: str) -> str:
     return " ".join(lines)
 
 
+_read_tree = cache(hcl2.parses)
+
+
 @cache
-def parse(text: str) -> dict[str, Any]:
-    """The blocks of a file's text, by python-hcl2; they are shared, since a text is parsed once."""
-    parsed: dict[str, Any] = hcl2.loads(text, serialization_options=OPTIONS)
+def parse(text: str, *, as_written: bool = False) -> dict[str, Any]:
+    """The blocks of a file's text, by python-hcl2; they are shared, since a text is parsed once.
+
+    Parameters
+    ----------
+    as_written : objects and lists are texts, and strings keep their quotes
+    """
+    parsed: dict[str, Any] = hcl2.serialize(_read_tree(text), serialization_options=WRITTEN if as_written else OPTIONS)
     return parsed
 
 
-def load(path: Path) -> list[dict[str, Any]]:
+def load(path: Path, *, as_written: bool = False) -> list[dict[str, Any]]:
     """The blocks of every file of a module."""
-    return [parse(file.read_text()) for file in sorted(path.glob("*.tf"))]
+    return [parse(file.read_text(), as_written=as_written) for file in sorted(path.glob("*.tf"))]
 
 
 def read_module(path: Path) -> Module:
     """Parse a module."""
     module = Module(path=path, summary=read_head_comment((path / "main.tf").read_text()))
-    for parsed in load(path):
+    for parsed in load(path, as_written=True):
         for block in parsed.get("variable", []):
-            module.variables.update(block)
+            module.variables.update({name.strip('"'): variable for name, variable in block.items()})
+    for parsed in load(path):
         for block in parsed.get("output", []):
             module.outputs.update(block)
         for block in parsed.get("resource", []):
@@ -92,50 +102,17 @@ def read_module(path: Path) -> Module:
                 module.resources.extend(f"{type_}.{name}" for name in resources)
         for block in parsed.get("module", []):
             module.resources.extend(f"module.{name}" for name in block)
-    for file in sorted(path.glob("*.tf")):
-        module.types.update(read_types(file.read_text()))
     return module
 
 
-def read_types(text: str) -> dict[str, str]:
-    r"""The type of each variable as it is written, which the parser gives only in pieces.
+def format_expression(value: Any) -> str:
+    """An expression as the parser gives it, as Terraform writes it.
 
-    >>> read_types('variable "a" {\n  type = object({\n    b = string\n  })\n}\n')
-    {'a': 'object({ b = string })'}
+    >>> [format_expression(value) for value in ('${object({b = string})}', "number", '"x"', None, True)]
+    ['object({ b = string })', 'number', '"x"', 'null', 'true']
     """
-    types = {}
-    for block in re.finditer(r'^variable "(\w+)" \{\n(.*?)^\}', text, re.MULTILINE | re.DOTALL):
-        if expression := re.search(r"^  type +=(.*?)(?=^  \w|\Z|^$)", block[2], re.MULTILINE | re.DOTALL):
-            types[block[1]] = join_lines(expression[1])
-    return types
-
-
-def join_lines(expression: str) -> str:
-    r"""An expression on one line.
-
-    >>> join_lines("object({\n    b = string\n    c = number\n  })")
-    'object({ b = string, c = number })'
-    """
-    lines = [line.strip() for line in expression.strip().splitlines() if line.strip()]
-    joined = ""
-    for line in lines:
-        if joined and not joined.endswith(("(", "{", "[")) and not line.startswith((")", "}", "]")):
-            joined += ", "
-        elif joined.endswith("{") or line.startswith("}"):
-            joined += " "
-        joined += line
-    return re.sub(r" {2,}", " ", joined)
-
-
-def read_default(text: str, name: str) -> str | None:
-    r"""The default of a variable as it is written, or None where there is none.
-
-    >>> read_default('variable "a" {\n  default     = ["x"]\n}\n', "a")
-    '["x"]'
-    """
-    block = re.search(rf'^variable "{name}" \{{\n(.*?)^\}}', text, re.MULTILINE | re.DOTALL)
-    expression = re.search(r"^  default +=(.*?)(?=^  \w|^$|\Z)", block[1], re.MULTILINE | re.DOTALL) if block else None
-    return join_lines(expression[1]) if expression else None
+    text = value.removeprefix("${").removesuffix("}") if str(value).startswith("${") else value
+    return re.sub(r"(?<=\{)(?=\w)|(?<=[^{])(?=\})", " ", text) if isinstance(text, str) else json.dumps(text)
 
 
 def escape_cell(text: object) -> str:
@@ -145,7 +122,6 @@ def escape_cell(text: object) -> str:
 
 def render(module: Module) -> str:
     """The README of a module."""
-    text = "\n".join(file.read_text() for file in sorted(module.path.glob("*.tf")))
     kind = "stack" if module.is_root else "module"
     lines = [
         f"# {kind.capitalize()} `{module.path.name}`",
@@ -160,8 +136,8 @@ def render(module: Module) -> str:
         "|---|---|---|---|",
     ]
     for name, variable in sorted(module.variables.items()):
-        default = read_default(text, name)
-        cells = (variable["description"], f"`{module.types[name]}`", "required" if default is None else f"`{default}`")
+        default = f"`{format_expression(variable['default'])}`" if "default" in variable else "required"
+        cells = (json.loads(variable["description"]), f"`{format_expression(variable['type'])}`", default)
         lines.append(f"| `{name}` | {' | '.join(map(escape_cell, cells))} |")
     lines += ["", "## Outputs", "", "| Name | Description |", "|---|---|"]
     lines += [f"| `{name}` | {escape_cell(output['description'])} |" for name, output in sorted(module.outputs.items())]

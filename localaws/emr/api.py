@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import moto.emr.urls
 from moto.core.responses import ActionResult
@@ -14,51 +14,46 @@ from moto.emr.models import ElasticMapReduceBackend, emr_backends
 from moto.emr.responses import ElasticMapReduceResponse
 
 from localaws import patching
-from localaws.answers import answer, request
+from localaws.answers import operation
 from localaws.emr import public_access, rules
 from localaws.emr.life import Supervisor
 from localaws.emr.model import Cluster, SpotWait, Step, fleet, now
-from localaws.emr.rules import RefusalError, invalid, not_valid
 
-_EXCEPTIONS = {"InvalidRequestException": InvalidRequestException, "ValidationException": ValidationException}
 _PAGE = 50
+_EXCLUSIVE = (
+    "Instance fleets and instance groups are mutually exclusive. The EMR cluster specified in the request uses "
+    "instance {0}. The ListInstance{1} request does not support clusters that use instance {0}. Use the "
+    "ListInstance{2} request instead."
+)
 _ENDED = "A job flow that is shutting down, terminated, or finished may not be modified."
 
 
-def operation(name: str) -> Callable[[Callable[..., dict[str, Any] | None]], Callable[..., ActionResult]]:
-    """Make a method of plain request and result an API operation, with checked answer and mapped refusals."""
-
-    def decorate(method: Callable[..., dict[str, Any] | None]) -> Callable[..., ActionResult]:
-        def call(self: Emr) -> ActionResult:
-            try:
-                result = method(self, request(self))
-            except RefusalError as refusal:
-                raise _EXCEPTIONS[refusal.code](refusal.message) from None
-            return answer(self, name, result)
-
-        call.__doc__ = method.__doc__ or f"EMR's {name}."
-        call.operation = name  # type: ignore[attr-defined]
-        return call
-
-    return decorate
-
-
-def paged(items: list[dict[str, Any]], key: str, asked: dict[str, Any], size: int = _PAGE) -> dict[str, Any]:
+def paged(items: list[dict[str, Any]], key: str, request: dict[str, Any], size: int = _PAGE) -> dict[str, Any]:
     """One page of a listing, and the marker of the next.
 
     >>> paged([{"n": 1}, {"n": 2}, {"n": 3}], "Things", {"Marker": "2"}, size=2)
     {'Things': [{'n': 3}], 'Marker': None}
     """
-    start = int(asked.get("Marker") or 0)
+    start = int(request.get("Marker") or 0)
     following = start + size
     return {key: items[start:following], "Marker": str(following) if following < len(items) else None}
 
 
 def _clusters(account: str, region: str) -> dict[str, Cluster]:
     # moto's own dictionary, so that its reset empties it and its tagging API finds the clusters
-    found: Any = emr_backends[account][region].clusters
-    clusters: dict[str, Cluster] = found
-    return clusters
+    return cast(dict[str, Cluster], emr_backends[account][region].clusters)
+
+
+def _make_setter(name: str, member: str, attribute: str) -> Callable[[Any], ActionResult]:
+    """The operation that gives a member of its request to clusters."""
+
+    def set_value(self: Emr, request: dict[str, Any]) -> None:
+        for cluster in [self._cluster(cluster_id) for cluster_id in request["JobFlowIds"]]:
+            with cluster.changed:
+                setattr(cluster, attribute, request[member])
+                cluster.changed.notify_all()
+
+    return operation(name)(set_value)
 
 
 class Emr(ElasticMapReduceResponse):
@@ -78,53 +73,53 @@ class Emr(ElasticMapReduceResponse):
     def _cluster(self, cluster_id: str) -> Cluster:
         cluster = self._clusters().get(cluster_id)
         if cluster is None:
-            raise invalid(f"Cluster id '{cluster_id}' is not valid.")
+            raise InvalidRequestException(f"Cluster id '{cluster_id}' is not valid.")
         return cluster
 
     def _live(self, cluster_id: str) -> Cluster:
         if cluster_id not in self._clusters():
-            raise not_valid("Specified job flow ID does not exist.")
+            raise ValidationException("Specified job flow ID does not exist.")
         cluster = self._clusters()[cluster_id]
         if not cluster.is_live:
-            raise not_valid(_ENDED)
+            raise ValidationException(_ENDED)
         return cluster
 
     # -- clusters ----------------------------------------
     @operation("RunJobFlow")
-    def run_job_flow(self, asked: dict[str, Any]) -> dict[str, Any]:
-        label = asked.get("ReleaseLabel")
+    def run_job_flow(self, request: dict[str, Any]) -> dict[str, Any]:
+        label = request.get("ReleaseLabel")
         releases = self.backend.list_release_labels()
         types: list[str] = []
         if label in releases:
             types = [t["Type"] for t in self.backend.list_supported_instance_types(label)]
-        rules.check_new_cluster(asked, releases=releases, types=types)
-        self._check_references(asked)
-        cluster = Cluster(self.current_account, self.region, asked)
+        rules.check_new_cluster(request, releases=releases, types=types)
+        self._check_references(request)
+        cluster = Cluster(self.current_account, self.region, request)
         self._clusters()[cluster.id] = cluster
         self.supervisor.launch(cluster)
         return {"JobFlowId": cluster.id, "ClusterArn": cluster.arn}
 
-    def _check_references(self, asked: dict[str, Any]) -> None:
-        name = asked.get("SecurityConfiguration")
+    def _check_references(self, request: dict[str, Any]) -> None:
+        name = request.get("SecurityConfiguration")
         if name and name not in self.backend.security_configurations:
-            raise invalid(f"Security configuration with name '{name}' does not exist.")
+            raise InvalidRequestException(f"Security configuration with name '{name}' does not exist.")
         ec2 = ec2_backends[self.current_account][self.region]
-        instances = asked.get("Instances", {})
+        instances = request.get("Instances", {})
         known = {subnet for zone in ec2.subnets.values() for subnet in zone}
         for subnet in [*instances.get("Ec2SubnetIds", []), instances.get("Ec2SubnetId")]:
             if subnet and subnet not in known:
-                raise not_valid(f"The subnet {subnet} does not exist.")
+                raise ValidationException(f"The subnet {subnet} does not exist.")
 
     @operation("DescribeCluster")
-    def describe_cluster(self, asked: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._cluster(asked["ClusterId"])
+    def describe_cluster(self, request: dict[str, Any]) -> dict[str, Any]:
+        cluster = self._cluster(request["ClusterId"])
         with cluster.changed:
             return {"Cluster": cluster.described()}
 
     @operation("ListClusters")
-    def list_clusters(self, asked: dict[str, Any]) -> dict[str, Any]:
-        states = asked.get("ClusterStates")
-        after, before = asked.get("CreatedAfter"), asked.get("CreatedBefore")
+    def list_clusters(self, request: dict[str, Any]) -> dict[str, Any]:
+        states = request.get("ClusterStates")
+        after, before = request.get("CreatedAfter"), request.get("CreatedBefore")
         chosen = [
             c
             for c in sorted(self._clusters().values(), key=lambda c: c.created, reverse=True)
@@ -132,66 +127,54 @@ class Emr(ElasticMapReduceResponse):
             and (after is None or c.created.timestamp() > after)
             and (before is None or c.created.timestamp() < before)
         ]
-        return paged([c.summary() for c in chosen], "Clusters", asked)
+        return paged([c.summary() for c in chosen], "Clusters", request)
 
     @operation("DescribeJobFlows")
-    def describe_job_flows(self, asked: dict[str, Any]) -> dict[str, Any]:
-        raise invalid("DescribeJobFlows is deprecated and not available here. Use ListClusters and DescribeCluster.")
+    def describe_job_flows(self, request: dict[str, Any]) -> dict[str, Any]:
+        raise InvalidRequestException(
+            "DescribeJobFlows is deprecated and not available here. Use ListClusters and DescribeCluster."
+        )
 
     @operation("TerminateJobFlows")
-    def terminate_job_flows(self, asked: dict[str, Any]) -> None:
-        clusters = [self._cluster(i) for i in asked["JobFlowIds"]]
+    def terminate_job_flows(self, request: dict[str, Any]) -> None:
+        clusters = [self._cluster(i) for i in request["JobFlowIds"]]
         for cluster in clusters:
             if not cluster.protected:
                 cluster.end("TERMINATED", "USER_REQUEST", "Terminated by user request")
         if any(c.protected and c.is_live for c in clusters):
-            raise not_valid("Could not shut down one or more job flows since they are termination protected.")
+            raise ValidationException("Could not shut down one or more job flows since they are termination protected.")
 
     @operation("ModifyCluster")
-    def modify_cluster(self, asked: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._live(asked["ClusterId"])
-        level = asked.get("StepConcurrencyLevel", cluster.concurrency)
+    def modify_cluster(self, request: dict[str, Any]) -> dict[str, Any]:
+        cluster = self._live(request["ClusterId"])
+        level = request.get("StepConcurrencyLevel", cluster.concurrency)
         rules.check_concurrency(level)
         with cluster.changed:
             cluster.concurrency = level
             cluster.changed.notify_all()
         return {"StepConcurrencyLevel": level}
 
-    @operation("SetTerminationProtection")
-    def set_termination_protection(self, asked: dict[str, Any]) -> None:
-        for i in asked["JobFlowIds"]:
-            self._cluster(i).protected = asked["TerminationProtected"]
-
-    @operation("SetVisibleToAllUsers")
-    def set_visible_to_all_users(self, asked: dict[str, Any]) -> None:
-        for i in asked["JobFlowIds"]:
-            self._cluster(i).visible = asked["VisibleToAllUsers"]
-
-    @operation("SetUnhealthyNodeReplacement")
-    def set_unhealthy_node_replacement(self, asked: dict[str, Any]) -> None:
-        for i in asked["JobFlowIds"]:
-            self._cluster(i).replace_unhealthy = asked["UnhealthyNodeReplacement"]
-
-    @operation("SetKeepJobFlowAliveWhenNoSteps")
-    def set_keep_job_flow_alive_when_no_steps(self, asked: dict[str, Any]) -> None:
-        for i in asked["JobFlowIds"]:
-            cluster = self._cluster(i)
-            with cluster.changed:
-                cluster.keep_alive = asked["KeepJobFlowAliveWhenNoSteps"]
-                cluster.changed.notify_all()
+    set_termination_protection = _make_setter("SetTerminationProtection", "TerminationProtected", "protected")
+    set_visible_to_all_users = _make_setter("SetVisibleToAllUsers", "VisibleToAllUsers", "visible")
+    set_unhealthy_node_replacement = _make_setter(
+        "SetUnhealthyNodeReplacement", "UnhealthyNodeReplacement", "replace_unhealthy"
+    )
+    set_keep_job_flow_alive_when_no_steps = _make_setter(
+        "SetKeepJobFlowAliveWhenNoSteps", "KeepJobFlowAliveWhenNoSteps", "keep_alive"
+    )
 
     @operation("AddTags")
-    def add_tags(self, asked: dict[str, Any]) -> None:
-        cluster = self._cluster(asked["ResourceId"])
-        cluster.add_tags({t["Key"]: t.get("Value", "") for t in asked["Tags"]})
+    def add_tags(self, request: dict[str, Any]) -> None:
+        cluster = self._cluster(request["ResourceId"])
+        cluster.add_tags({t["Key"]: t.get("Value", "") for t in request["Tags"]})
 
     @operation("RemoveTags")
-    def remove_tags(self, asked: dict[str, Any]) -> None:
-        self._cluster(asked["ResourceId"]).remove_tags(asked["TagKeys"])
+    def remove_tags(self, request: dict[str, Any]) -> None:
+        self._cluster(request["ResourceId"]).remove_tags(request["TagKeys"])
 
     @operation("ListBootstrapActions")
-    def list_bootstrap_actions(self, asked: dict[str, Any]) -> dict[str, Any]:
-        actions = self._cluster(asked["ClusterId"]).request.get("BootstrapActions", [])
+    def list_bootstrap_actions(self, request: dict[str, Any]) -> dict[str, Any]:
+        actions = self._cluster(request["ClusterId"]).request.get("BootstrapActions", [])
         listed = [
             {
                 "Name": a["Name"],
@@ -200,65 +183,61 @@ class Emr(ElasticMapReduceResponse):
             }
             for a in actions
         ]
-        return paged(listed, "BootstrapActions", asked)
+        return paged(listed, "BootstrapActions", request)
 
     # -- policies ----------------------------------------
     @operation("PutAutoTerminationPolicy")
-    def put_auto_termination_policy(self, asked: dict[str, Any]) -> None:
-        cluster = self._live(asked["ClusterId"])
-        rules.check_idle_timeout(asked.get("AutoTerminationPolicy"))
+    def put_auto_termination_policy(self, request: dict[str, Any]) -> None:
+        cluster = self._live(request["ClusterId"])
+        rules.check_idle_timeout(request.get("AutoTerminationPolicy"))
         with cluster.changed:
-            cluster.auto_termination = asked.get("AutoTerminationPolicy", {})
+            cluster.auto_termination = request.get("AutoTerminationPolicy", {})
             cluster.changed.notify_all()
 
     @operation("GetAutoTerminationPolicy")
-    def get_auto_termination_policy(self, asked: dict[str, Any]) -> dict[str, Any]:
-        return {"AutoTerminationPolicy": self._cluster(asked["ClusterId"]).auto_termination}
+    def get_auto_termination_policy(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"AutoTerminationPolicy": self._cluster(request["ClusterId"]).auto_termination}
 
     @operation("RemoveAutoTerminationPolicy")
-    def remove_auto_termination_policy(self, asked: dict[str, Any]) -> None:
-        self._live(asked["ClusterId"]).auto_termination = None
+    def remove_auto_termination_policy(self, request: dict[str, Any]) -> None:
+        self._live(request["ClusterId"]).auto_termination = None
 
     @operation("PutManagedScalingPolicy")
-    def put_managed_scaling_policy(self, asked: dict[str, Any]) -> None:
-        cluster = self._live(asked["ClusterId"])
-        limits = asked["ManagedScalingPolicy"]["ComputeLimits"]
+    def put_managed_scaling_policy(self, request: dict[str, Any]) -> None:
+        cluster = self._live(request["ClusterId"])
+        limits = request["ManagedScalingPolicy"]["ComputeLimits"]
         if (limits["UnitType"] == "InstanceFleetUnits") != bool(cluster.fleets):
             kind = "InstanceFleetUnits" if cluster.fleets else "Instances or VCPU"
-            raise invalid(f"The unit type of the compute limits must be {kind} for this cluster.")
+            raise InvalidRequestException(f"The unit type of the compute limits must be {kind} for this cluster.")
         if limits["MinimumCapacityUnits"] > limits["MaximumCapacityUnits"]:
-            raise invalid("MinimumCapacityUnits must not be greater than MaximumCapacityUnits.")
-        cluster.managed_scaling = asked["ManagedScalingPolicy"]
+            raise InvalidRequestException("MinimumCapacityUnits must not be greater than MaximumCapacityUnits.")
+        cluster.managed_scaling = request["ManagedScalingPolicy"]
 
     @operation("GetManagedScalingPolicy")
-    def get_managed_scaling_policy(self, asked: dict[str, Any]) -> dict[str, Any]:
-        return {"ManagedScalingPolicy": self._cluster(asked["ClusterId"]).managed_scaling}
+    def get_managed_scaling_policy(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"ManagedScalingPolicy": self._cluster(request["ClusterId"]).managed_scaling}
 
     @operation("RemoveManagedScalingPolicy")
-    def remove_managed_scaling_policy(self, asked: dict[str, Any]) -> None:
-        self._live(asked["ClusterId"]).managed_scaling = None
+    def remove_managed_scaling_policy(self, request: dict[str, Any]) -> None:
+        self._live(request["ClusterId"]).managed_scaling = None
 
     # -- capacity ----------------------------------------
     @operation("ListInstanceFleets")
-    def list_instance_fleets(self, asked: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._cluster(asked["ClusterId"])
+    def list_instance_fleets(self, request: dict[str, Any]) -> dict[str, Any]:
+        cluster = self._cluster(request["ClusterId"])
         if not cluster.fleets:
-            raise invalid(
-                "Instance fleets and instance groups are mutually exclusive. The EMR cluster specified in the request "
-                "uses instance groups. The ListInstanceFleets request does not support clusters that use instance "
-                "groups. Use the ListInstanceGroups request instead."
-            )
+            raise InvalidRequestException(_EXCLUSIVE.format("groups", "Fleets", "Groups"))
         with cluster.changed:
-            return paged([dict(f) for f in cluster.fleets], "InstanceFleets", asked)
+            return paged([dict(f) for f in cluster.fleets], "InstanceFleets", request)
 
     @operation("AddInstanceFleet")
-    def add_instance_fleet(self, asked: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._live(asked["ClusterId"])
+    def add_instance_fleet(self, request: dict[str, Any]) -> dict[str, Any]:
+        cluster = self._live(request["ClusterId"])
         if not cluster.fleets:
-            raise invalid("Instance fleets and instance groups are mutually exclusive.")
-        config = asked["InstanceFleet"]
+            raise InvalidRequestException("Instance fleets and instance groups are mutually exclusive.")
+        config = request["InstanceFleet"]
         if any(f["InstanceFleetType"] == config["InstanceFleetType"] for f in cluster.fleets):
-            raise invalid(f"A {config['InstanceFleetType']} instance fleet already exists.")
+            raise InvalidRequestException(f"A {config['InstanceFleetType']} instance fleet already exists.")
         rules.check_fleet(config)
         added = fleet(config)
         with cluster.changed:
@@ -269,98 +248,96 @@ class Emr(ElasticMapReduceResponse):
         return {"ClusterId": cluster.id, "InstanceFleetId": added["Id"], "ClusterArn": cluster.arn}
 
     @operation("ModifyInstanceFleet")
-    def modify_instance_fleet(self, asked: dict[str, Any]) -> None:
-        cluster, change = self._cluster(asked["ClusterId"]), asked["InstanceFleet"]
+    def modify_instance_fleet(self, request: dict[str, Any]) -> None:
+        cluster, change = self._cluster(request["ClusterId"]), request["InstanceFleet"]
         if cluster.state not in ("RUNNING", "WAITING"):  # Terraform's provider knows this sentence
-            raise invalid("An instance fleet may only be modified when the cluster is running or waiting.")
-        found = next((f for f in cluster.fleets if f["Id"] == change["InstanceFleetId"]), None)
-        if found is None:
-            raise invalid(f"Instance fleet id '{change['InstanceFleetId']}' is not valid.")
+            raise InvalidRequestException(
+                "An instance fleet may only be modified when the cluster is running or waiting."
+            )
+        changed = next((f for f in cluster.fleets if f["Id"] == change["InstanceFleetId"]), None)
+        if changed is None:
+            raise InvalidRequestException(f"Instance fleet id '{change['InstanceFleetId']}' is not valid.")
         with cluster.changed:
             for key in ("TargetOnDemandCapacity", "TargetSpotCapacity", "ResizeSpecifications"):
                 if key in change:
-                    found[key] = change[key]
-            cluster.spot_waits[found["Id"]] = SpotWait(now(), is_first=False)
+                    changed[key] = change[key]
+            cluster.spot_waits[changed["Id"]] = SpotWait(now(), is_first=False)
             cluster.changed.notify_all()
         self.supervisor.resize(cluster)
 
     @operation("ListInstanceGroups")
-    def list_instance_groups(self, asked: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._cluster(asked["ClusterId"])
+    def list_instance_groups(self, request: dict[str, Any]) -> dict[str, Any]:
+        cluster = self._cluster(request["ClusterId"])
         if cluster.fleets:
-            raise invalid(
-                "Instance fleets and instance groups are mutually exclusive. The EMR cluster specified in the request "
-                "uses instance fleets. The ListInstanceGroups request does not support clusters that use instance "
-                "fleets. Use the ListInstanceFleets request instead."
-            )
+            raise InvalidRequestException(_EXCLUSIVE.format("fleets", "Groups", "Fleets"))
         with cluster.changed:
-            return paged([dict(g) for g in cluster.groups], "InstanceGroups", asked)
+            return paged([dict(g) for g in cluster.groups], "InstanceGroups", request)
 
     @operation("AddInstanceGroups")
-    def add_instance_groups(self, asked: dict[str, Any]) -> dict[str, Any]:
-        raise invalid("Instance groups are not added to a running cluster here: use instance fleets.")
+    def add_instance_groups(self, request: dict[str, Any]) -> dict[str, Any]:
+        raise InvalidRequestException("Instance groups are not added to a running cluster here: use instance fleets.")
 
     @operation("ModifyInstanceGroups")
-    def modify_instance_groups(self, asked: dict[str, Any]) -> None:
-        raise invalid("Instance groups are not resized here: use instance fleets.")
+    def modify_instance_groups(self, request: dict[str, Any]) -> None:
+        raise InvalidRequestException("Instance groups are not resized here: use instance fleets.")
 
     @operation("ListInstances")
-    def list_instances(self, asked: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._cluster(asked["ClusterId"])
-        kinds = asked.get("InstanceGroupTypes") or (
-            [asked["InstanceFleetType"]] if "InstanceFleetType" in asked else None
+    def list_instances(self, request: dict[str, Any]) -> dict[str, Any]:
+        cluster = self._cluster(request["ClusterId"])
+        kinds = request.get("InstanceGroupTypes") or (
+            [request["InstanceFleetType"]] if "InstanceFleetType" in request else None
         )
         with cluster.changed:
             described = [
                 i.described()
                 for i in cluster.instances
                 if (kinds is None or i.role in kinds)
-                and asked.get("InstanceFleetId", i.fleet_id) == i.fleet_id
-                and asked.get("InstanceGroupId", i.group_id) == i.group_id
+                and request.get("InstanceFleetId", i.fleet_id) == i.fleet_id
+                and request.get("InstanceGroupId", i.group_id) == i.group_id
             ]
-        states = asked.get("InstanceStates")
-        return paged([d for d in described if not states or d["Status"]["State"] in states], "Instances", asked, 2000)
+        states = request.get("InstanceStates")
+        return paged([d for d in described if not states or d["Status"]["State"] in states], "Instances", request, 2000)
 
     # -- steps ----------------------------------------
     @operation("AddJobFlowSteps")
-    def add_job_flow_steps(self, asked: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._live(asked["JobFlowId"])
+    def add_job_flow_steps(self, request: dict[str, Any]) -> dict[str, Any]:
+        cluster = self._live(request["JobFlowId"])
         with cluster.changed:
-            rules.check_steps(asked["Steps"], concurrency=cluster.concurrency, open_steps=len(cluster.open_steps()))
-            added = [Step(s) for s in asked["Steps"]]
+            rules.check_steps(request["Steps"], concurrency=cluster.concurrency, open_steps=len(cluster.open_steps()))
+            added = [Step(s) for s in request["Steps"]]
             cluster.steps += added
             cluster.changed.notify_all()
         return {"StepIds": [s.id for s in added]}
 
     @operation("ListSteps")
-    def list_steps(self, asked: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._cluster(asked["ClusterId"])
-        ids, states = asked.get("StepIds"), asked.get("StepStates")
+    def list_steps(self, request: dict[str, Any]) -> dict[str, Any]:
+        cluster = self._cluster(request["ClusterId"])
+        ids, states = request.get("StepIds"), request.get("StepStates")
         if ids and states:
-            raise invalid("Cannot filter by both step IDs and step states.")
+            raise InvalidRequestException("Cannot filter by both step IDs and step states.")
         with cluster.changed:
             chosen = [
                 s.described()
                 for s in reversed(cluster.steps)
                 if (not ids or s.id in ids) and (not states or s.state in states)
             ]
-        return paged(chosen, "Steps", asked)
+        return paged(chosen, "Steps", request)
 
     @operation("DescribeStep")
-    def describe_step(self, asked: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._cluster(asked["ClusterId"])
-        step = cluster.step(asked["StepId"])
+    def describe_step(self, request: dict[str, Any]) -> dict[str, Any]:
+        cluster = self._cluster(request["ClusterId"])
+        step = cluster.step(request["StepId"])
         if step is None:
-            raise invalid(f"Step id '{asked['StepId']}' is not valid.")
+            raise InvalidRequestException(f"Step id '{request['StepId']}' is not valid.")
         with cluster.changed:
             return {"Step": step.described()}
 
     @operation("CancelSteps")
-    def cancel_steps(self, asked: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._cluster(asked["ClusterId"])
-        force = asked.get("StepCancellationOption") == "TERMINATE_PROCESS"
+    def cancel_steps(self, request: dict[str, Any]) -> dict[str, Any]:
+        cluster = self._cluster(request["ClusterId"])
+        force = request.get("StepCancellationOption") == "TERMINATE_PROCESS"
         infos = []
-        for step_id in asked["StepIds"]:
+        for step_id in request["StepIds"]:
             accepted = self.supervisor.cancel(cluster, step_id, force=force)
             refused = None if accepted else "The step is not in a state that can be canceled."
             infos.append({"StepId": step_id, "Status": "SUBMITTED" if accepted else "FAILED", "Reason": refused})
@@ -368,28 +345,28 @@ class Emr(ElasticMapReduceResponse):
 
     # -- what moto has in part ----------------------------------------
     @operation("ListReleaseLabels")
-    def list_release_labels(self, asked: dict[str, Any]) -> dict[str, Any]:
-        prefix = (asked.get("Filters") or {}).get("Prefix", "")
+    def list_release_labels(self, request: dict[str, Any]) -> dict[str, Any]:
+        prefix = (request.get("Filters") or {}).get("Prefix", "")
         return {"ReleaseLabels": [label for label in self.backend.list_release_labels() if label.startswith(prefix)]}
 
     @operation("GetBlockPublicAccessConfiguration")
-    def get_block_public_access_configuration(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def get_block_public_access_configuration(self, request: dict[str, Any]) -> dict[str, Any]:
         return public_access.described(self.backend.get_block_public_access_configuration(), self.current_account)
 
     @operation("PutBlockPublicAccessConfiguration")
-    def put_block_public_access_configuration(self, asked: dict[str, Any]) -> None:
+    def put_block_public_access_configuration(self, request: dict[str, Any]) -> None:
         # moto turns False into True
-        config = asked["BlockPublicAccessConfiguration"]
+        config = request["BlockPublicAccessConfiguration"]
         self.backend.put_block_public_access_configuration(
             block_public_security_group_rules=config["BlockPublicSecurityGroupRules"],
             rule_ranges=config.get("PermittedPublicSecurityGroupRuleRanges"),
         )
 
     @operation("ListSecurityConfigurations")
-    def list_security_configurations(self, asked: dict[str, Any]) -> dict[str, Any]:
-        found = self.backend.security_configurations.values()
-        listed = [{"Name": s.name, "CreationDateTime": s.creation_date_time} for s in found]
-        return paged(listed, "SecurityConfigurations", asked)
+    def list_security_configurations(self, request: dict[str, Any]) -> dict[str, Any]:
+        configurations = self.backend.security_configurations.values()
+        listed = [{"Name": s.name, "CreationDateTime": s.creation_date_time} for s in configurations]
+        return paged(listed, "SecurityConfigurations", request)
 
 
 def operations() -> dict[str, str]:

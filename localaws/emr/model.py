@@ -20,6 +20,12 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def describe_status(state: str, reason: dict[str, Any] | None, **moments: datetime | None) -> dict[str, Any]:
+    """A status in the API's shape: what is so, why, and since when."""
+    timeline = {f"{name.title()}DateTime": moment for name, moment in moments.items()}
+    return {"State": state, "StateChangeReason": reason or {}, "Timeline": timeline}
+
+
 def new_id(prefix: str) -> str:
     """An id of EMR's form.
 
@@ -60,6 +66,13 @@ class Step:
     def described(self) -> dict[str, Any]:
         """The step in the API's shape."""
         jar = self.config["HadoopJarStep"]
+        status = describe_status(
+            self.state,
+            {"Message": self.reason} if self.reason else None,
+            creation=self.created,
+            start=self.started,
+            end=self.ended,
+        )
         return {
             "Id": self.id,
             "Name": self.config["Name"],
@@ -70,16 +83,8 @@ class Step:
                 "Args": jar.get("Args", []),
                 "Properties": {p["Key"]: p.get("Value", "") for p in jar.get("Properties", [])},
             },
-            "Status": {
-                "State": self.state,
-                "StateChangeReason": {"Message": self.reason} if self.reason else {},
-                "FailureDetails": self.failure if self.failure_from is None or self.failure_from <= now() else None,
-                "Timeline": {
-                    "CreationDateTime": self.created,
-                    "StartDateTime": self.started,
-                    "EndDateTime": self.ended,
-                },
-            },
+            "Status": status
+            | {"FailureDetails": self.failure if self.failure_from is None or self.failure_from <= now() else None},
         }
 
 
@@ -104,6 +109,7 @@ class Instance:
     def described(self) -> dict[str, Any]:
         """The instance in the API's shape."""
         state = "TERMINATED" if self.ended else "RUNNING" if self.ready else "PROVISIONING"
+        reason = {"Message": self.reason} if self.reason else None
         return {
             "Id": self.id,
             "Ec2InstanceId": self.ec2_id,
@@ -114,15 +120,7 @@ class Instance:
             "Market": self.market,
             "InstanceFleetId": self.fleet_id,
             "InstanceGroupId": self.group_id,
-            "Status": {
-                "State": state,
-                "StateChangeReason": {"Message": self.reason} if self.reason else {},
-                "Timeline": {
-                    "CreationDateTime": self.created,
-                    "ReadyDateTime": self.ready,
-                    "EndDateTime": self.ended,
-                },
-            },
+            "Status": describe_status(state, reason, creation=self.created, ready=self.ready, end=self.ended),
         }
 
 
@@ -142,6 +140,14 @@ class SpotWait:
     is_first: bool
     switched: int = 0
     is_given_up: bool = False
+
+
+_AS_REQUESTED = (
+    *("ReleaseLabel", "OSReleaseLabel", "CustomAmiId", "ServiceRole", "AutoScalingRole", "ScaleDownBehavior"),
+    *("SecurityConfiguration", "KerberosAttributes", "LogEncryptionKmsKeyId"),
+    *("EbsRootVolumeSize", "EbsRootVolumeIops", "EbsRootVolumeThroughput"),
+)
+"""What DescribeCluster answers as RunJobFlow was given it."""
 
 
 class Cluster:
@@ -260,60 +266,39 @@ class Cluster:
 
     def described(self) -> dict[str, Any]:
         """The cluster in DescribeCluster's shape."""
-        asked, instances = self.request, self.request.get("Instances", {})
+        request, instances = self.request, self.request.get("Instances", {})
         return {
-            "Id": self.id,
-            "Name": asked["Name"],
-            "ClusterArn": self.arn,
-            "Status": self.status(),
+            "ScaleDownBehavior": "TERMINATE_AT_TASK_COMPLETION",
+            **{name: request[name] for name in _AS_REQUESTED if name in request},
+            **self.summary(),
             "Ec2InstanceAttributes": {
                 "Ec2KeyName": instances.get("Ec2KeyName"),
                 "Ec2SubnetId": self.subnet_id,
                 "RequestedEc2SubnetIds": self.subnet_ids,
                 "Ec2AvailabilityZone": self.zone,
-                "IamInstanceProfile": asked.get("JobFlowRole"),
+                "IamInstanceProfile": request.get("JobFlowRole"),
                 **self.managed_groups,
                 "AdditionalMasterSecurityGroups": instances.get("AdditionalMasterSecurityGroups", []),
                 "AdditionalSlaveSecurityGroups": instances.get("AdditionalSlaveSecurityGroups", []),
             },
             "InstanceCollectionType": "INSTANCE_FLEET" if self.fleets else "INSTANCE_GROUP",
             "LogUri": self.log_uri.replace("s3://", "s3n://", 1) if self.log_uri else None,
-            "LogEncryptionKmsKeyId": asked.get("LogEncryptionKmsKeyId"),
-            "ReleaseLabel": asked["ReleaseLabel"],
             "AutoTerminate": not self.keep_alive,
             "TerminationProtected": self.protected,
             "UnhealthyNodeReplacement": self.replace_unhealthy,
             "VisibleToAllUsers": self.visible,
-            "Applications": [{"Name": a["Name"]} for a in asked.get("Applications", [])],
+            "Applications": [{"Name": a["Name"]} for a in request.get("Applications", [])],
             "Tags": self.tags,
-            "ServiceRole": asked.get("ServiceRole"),
-            "NormalizedInstanceHours": 0,
             "MasterPublicDnsName": self.primary_dns,
-            "Configurations": asked.get("Configurations", []),
-            "SecurityConfiguration": asked.get("SecurityConfiguration"),
-            "AutoScalingRole": asked.get("AutoScalingRole"),
-            "ScaleDownBehavior": asked.get("ScaleDownBehavior", "TERMINATE_AT_TASK_COMPLETION"),
-            "CustomAmiId": asked.get("CustomAmiId"),
-            "EbsRootVolumeSize": asked.get("EbsRootVolumeSize"),
-            "EbsRootVolumeIops": asked.get("EbsRootVolumeIops"),
-            "EbsRootVolumeThroughput": asked.get("EbsRootVolumeThroughput"),
-            "KerberosAttributes": asked.get("KerberosAttributes"),
+            "Configurations": request.get("Configurations", []),
             "StepConcurrencyLevel": self.concurrency,
-            "PlacementGroups": asked.get("PlacementGroupConfigs"),
-            "OSReleaseLabel": asked.get("OSReleaseLabel"),
+            "PlacementGroups": request.get("PlacementGroupConfigs"),
         }
 
     def status(self) -> dict[str, Any]:
         """The state, its reason and times."""
-        return {
-            "State": self.state,
-            "StateChangeReason": {"Code": self.reason[0], "Message": self.reason[1]} if self.reason else {},
-            "Timeline": {
-                "CreationDateTime": self.created,
-                "ReadyDateTime": self.ready,
-                "EndDateTime": self.ended,
-            },
-        }
+        reason = {"Code": self.reason[0], "Message": self.reason[1]} if self.reason else None
+        return describe_status(self.state, reason, creation=self.created, ready=self.ready, end=self.ended)
 
     def summary(self) -> dict[str, Any]:
         """The cluster in ListClusters' shape."""

@@ -1,9 +1,11 @@
-"""What EMR refuses, as pure checks: each raises RefusalError with the service's own sentence where it is known."""
+"""What EMR refuses, as pure checks: each raises moto's error, with the service's own sentence where it is known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+
+from moto.emr.exceptions import InvalidRequestException, ValidationException
 
 MAX_OPEN_STEPS = 256
 MAX_BOOTSTRAP_ACTIONS = 16
@@ -12,50 +14,32 @@ IDLE_RANGE = (60, 604_800)
 SPOT_TIMEOUT_RANGE = (5, 1440)
 
 
-class RefusalError(Exception):
-    """A request that the service does not accept."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
-
-
-def invalid(message: str) -> RefusalError:
-    """An InvalidRequestException."""
-    return RefusalError("InvalidRequestException", message)
-
-
-def not_valid(message: str) -> RefusalError:
-    """A ValidationException."""
-    return RefusalError("ValidationException", message)
-
-
 def check_idle_timeout(policy: dict[str, Any] | None) -> None:
     """Auto-termination takes 60 seconds to 7 days."""
     if policy is None:
         return
     seconds = policy.get("IdleTimeout", 3600)
     if not IDLE_RANGE[0] <= seconds <= IDLE_RANGE[1]:
-        raise invalid(f"The idle timeout must be between {IDLE_RANGE[0]} and {IDLE_RANGE[1]} seconds.")
+        raise InvalidRequestException(f"The idle timeout must be between {IDLE_RANGE[0]} and {IDLE_RANGE[1]} seconds.")
 
 
 def check_concurrency(level: int) -> None:
     """Step concurrency is 1 to 256."""
     if not 1 <= level <= MAX_OPEN_STEPS:
-        raise not_valid(f"The step concurrency level must be between 1 and {MAX_OPEN_STEPS}.")
+        raise ValidationException(f"The step concurrency level must be between 1 and {MAX_OPEN_STEPS}.")
 
 
 def check_steps(steps: Sequence[dict[str, Any]], *, concurrency: int, open_steps: int) -> None:
     """The limits on steps, for a new cluster as for one that runs."""
     if len(steps) > STEPS_A_REQUEST or open_steps + len(steps) > MAX_OPEN_STEPS:
-        raise not_valid(
+        raise ValidationException(
             f"Maximum number of active steps(State = 'Running', 'Pending' or 'Cancel_Pending') for cluster exceeded: "
             f"{MAX_OPEN_STEPS}."
         )
     for step in steps:
         action = step.get("ActionOnFailure", "TERMINATE_CLUSTER")
         if concurrency > 1 and action in ("TERMINATE_CLUSTER", "TERMINATE_JOB_FLOW", "CANCEL_AND_WAIT"):
-            raise not_valid(
+            raise ValidationException(
                 f"The ActionOnFailure setting {action} is not valid when the step concurrency level is greater than 1. "
                 "Use CONTINUE."
             )
@@ -73,25 +57,25 @@ def check_new_cluster(request: dict[str, Any], *, releases: Sequence[str], types
     instances = request.get("Instances", {})
     label = request.get("ReleaseLabel")
     if label not in releases:
-        raise not_valid(f"The supplied release label is invalid: {label}.")
+        raise ValidationException(f"The supplied release label is invalid: {label}.")
     fleets, groups = instances.get("InstanceFleets", []), instances.get("InstanceGroups", [])
     if fleets and groups:
-        raise not_valid("Instance fleets and instance groups are mutually exclusive.")
+        raise ValidationException("Instance fleets and instance groups are mutually exclusive.")
     if not fleets and not groups:
-        raise not_valid("Must specify exactly one of the following: InstanceFleets, InstanceGroups.")
+        raise ValidationException("Must specify exactly one of the following: InstanceFleets, InstanceGroups.")
     kinds = [f["InstanceFleetType"] for f in fleets] + [g["InstanceRole"] for g in groups]
     if kinds.count("MASTER") != 1:
-        raise not_valid("Exactly one master instance fleet or group must be specified.")
+        raise ValidationException("Exactly one master instance fleet or group must be specified.")
     if "TASK" in kinds and "CORE" not in kinds:
-        raise not_valid("Clusters with task instance fleets must also define core instance fleets.")
+        raise ValidationException("Clusters with task instance fleets must also define core instance fleets.")
     asked = [t["InstanceType"] for f in fleets for t in f.get("InstanceTypeConfigs", [])]
     asked += [g["InstanceType"] for g in groups]
     if types and (unknown := [t for t in asked if t not in types]):
-        raise not_valid(f"Instance type '{unknown[0]}' is not supported.")
+        raise ValidationException(f"Instance type '{unknown[0]}' is not supported.")
     for fleet in fleets:
         check_fleet(fleet)
     if len(request.get("BootstrapActions", [])) > MAX_BOOTSTRAP_ACTIONS:
-        raise not_valid(f"The number of bootstrap actions exceeds the maximum of {MAX_BOOTSTRAP_ACTIONS}.")
+        raise ValidationException(f"The number of bootstrap actions exceeds the maximum of {MAX_BOOTSTRAP_ACTIONS}.")
     concurrency = request.get("StepConcurrencyLevel", 1)
     check_concurrency(concurrency)
     check_idle_timeout(request.get("AutoTerminationPolicy"))
@@ -103,13 +87,13 @@ def check_fleet(fleet: dict[str, Any]) -> None:
     kind = fleet["InstanceFleetType"]
     on_demand, spot = fleet.get("TargetOnDemandCapacity", 0), fleet.get("TargetSpotCapacity", 0)
     if on_demand + spot < 1 and kind != "TASK":
-        raise not_valid(f"The {kind.lower()} instance fleet needs a target capacity of at least 1.")
+        raise ValidationException(f"The {kind.lower()} instance fleet needs a target capacity of at least 1.")
     if kind == "MASTER" and on_demand + spot != 1:
-        raise not_valid("The master instance fleet must have a target capacity of exactly 1.")
+        raise ValidationException("The master instance fleet must have a target capacity of exactly 1.")
     limit = 30 if fleet.get("LaunchSpecifications") else 5
     if len(fleet.get("InstanceTypeConfigs", [])) > limit:
-        raise not_valid(f"An instance fleet can have at most {limit} instance types.")
+        raise ValidationException(f"An instance fleet can have at most {limit} instance types.")
     specification = (fleet.get("LaunchSpecifications") or {}).get("SpotSpecification")
     least, most = SPOT_TIMEOUT_RANGE
     if specification and not least <= specification["TimeoutDurationMinutes"] <= most:
-        raise not_valid(f"The Spot provisioning timeout must be between {least} and {most} minutes.")
+        raise ValidationException(f"The Spot provisioning timeout must be between {least} and {most} minutes.")

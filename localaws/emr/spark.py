@@ -19,52 +19,14 @@ from localaws.settings import Settings
 
 # org.apache.spark.launcher.SparkSubmitOptionParser, Spark 3.5
 FLAGS = frozenset({"--help", "-h", "--supervise", "--usage-error", "--verbose", "-v", "--version"})
-VALUED = frozenset(
-    [
-        "--archives",
-        "--class",
-        "--conf",
-        "-c",
-        "--deploy-mode",
-        "--driver-class-path",
-        "--driver-cores",
-        "--driver-java-options",
-        "--driver-library-path",
-        "--driver-memory",
-        "--exclude-packages",
-        "--executor-cores",
-        "--executor-memory",
-        "--files",
-        "--jars",
-        "--keytab",
-        "--kill",
-        "--master",
-        "--name",
-        "--num-executors",
-        "--packages",
-        "--principal",
-        "--properties-file",
-        "--proxy-user",
-        "--py-files",
-        "--queue",
-        "--remote",
-        "--repositories",
-        "--status",
-        "--total-executor-cores",
-    ]
+SIZE_OPTIONS = frozenset({"--master", "--deploy-mode", "--queue"}).union(
+    ("--driver-cores", "--driver-memory", "--executor-cores", "--executor-memory", "--num-executors"),
+    ("--total-executor-cores",),
 )
-SIZE_OPTIONS = frozenset(
-    [
-        "--driver-cores",
-        "--driver-memory",
-        "--executor-cores",
-        "--executor-memory",
-        "--num-executors",
-        "--total-executor-cores",
-        "--queue",
-        "--master",
-        "--deploy-mode",
-    ]
+VALUED = SIZE_OPTIONS.union(
+    ("--archives", "--class", "--conf", "-c", "--driver-class-path", "--driver-java-options", "--driver-library-path"),
+    ("--exclude-packages", "--files", "--jars", "--keytab", "--kill", "--name", "--packages", "--principal"),
+    ("--properties-file", "--proxy-user", "--py-files", "--remote", "--repositories", "--status"),
 )
 _NOT_HERE = re.compile(
     r"spark\.(master|submit\.deployMode|yarn\..*|dynamicAllocation\..*|shuffle\.service\..*"

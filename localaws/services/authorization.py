@@ -158,13 +158,10 @@ def _authorize(self: Any, bucket_name: str | None = None, key_name: str | None =
         raise BucketAccessDeniedError(bucket=bucket_name) if bucket_name else S3AccessDeniedError()
 
 
-def _key_response(self: Any, request: Any, full_url: str) -> Any:
+def _key_response(original: Any, self: Any, request: Any, full_url: str) -> Any:
     # moto asks the bucket's policy before it asks who calls; the caller of this thread's last request is not this one
     _current.set(None)
-    return _moto_key_response(self, request, full_url)
-
-
-_moto_key_response: Any = None
+    return original(self, request, full_url)
 
 
 def _permission(self: Any, action: str, resource: str) -> Any:
@@ -179,7 +176,6 @@ def _permission(self: Any, action: str, resource: str) -> Any:
 
 def install() -> None:
     """Let S3 decide by the policies of the caller and of the bucket."""
-    global _moto_key_response
-    _moto_key_response = patching.replace(S3Response, "_key_response", _key_response)
+    patching.wrap(S3Response, "_key_response", _key_response)
     patching.replace(S3Response, "_authenticate_and_authorize_s3_action", _authorize)
     patching.replace(FakeBucket, "get_permission", _permission)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from moto.budgets.exceptions import NotFoundException
 from moto.budgets.models import Budget, BudgetsBackend
 from moto.budgets.responses import BudgetsResponse
-from moto.core.responses import ActionResult
 from moto.utilities.tagging_service import TaggingService
 
 from localaws import patching
-from localaws.answers import answer, request
+from localaws.answers import operation, request
 
 
 def _budget(backend: BudgetsBackend, account: str, name: str) -> Budget:
@@ -21,12 +20,14 @@ def _budget(backend: BudgetsBackend, account: str, name: str) -> Budget:
     return budgets[name]
 
 
-def _notification(budget: Budget, notification_wanted: dict[str, Any]) -> Any:
-    for notification in budget.notifications:
+def _subscribers(self: Any, parameters: dict[str, Any]) -> list[Any]:
+    """Those of the notification that a request names."""
+    wanted = parameters["Notification"]
+    for notification in _budget(self.backend, parameters["AccountId"], parameters["BudgetName"]).notifications:
         details = notification.details
-        is_same = all(details.get(k) == notification_wanted.get(k) for k in ("NotificationType", "ComparisonOperator"))
-        if is_same and float(details["Threshold"]) == float(notification_wanted["Threshold"]):
-            return notification
+        is_same = all(details.get(k) == wanted.get(k) for k in ("NotificationType", "ComparisonOperator"))
+        if is_same and float(details["Threshold"]) == float(wanted["Threshold"]):
+            return cast(list[Any], notification.subscribers)
     raise NotFoundException("Unable to find the notification: it doesn't exist.")
 
 
@@ -35,8 +36,8 @@ def _tags(backend: BudgetsBackend) -> TaggingService:
     return tagger
 
 
-def _create_budget(self: Any) -> Any:
-    result = _moto_create_budget(self)
+def _create_budget(original: Any, self: Any) -> Any:
+    result = original(self)
     parameters = request(self)
     if tags := parameters.get("ResourceTags"):
         arn = f"arn:aws:budgets::{parameters['AccountId']}:budget/{parameters['Budget']['BudgetName']}"
@@ -44,65 +45,45 @@ def _create_budget(self: Any) -> Any:
     return result
 
 
-def _update_budget(self: Any) -> ActionResult:
-    parameters = request(self)
-    _budget(self.backend, parameters["AccountId"], parameters["NewBudget"]["BudgetName"]).budget.update(
-        parameters["NewBudget"]
-    )
-    return answer(self, "UpdateBudget")
+@operation("UpdateBudget")
+def _update_budget(self: Any, parameters: dict[str, Any]) -> None:
+    changed = parameters["NewBudget"]
+    _budget(self.backend, parameters["AccountId"], changed["BudgetName"]).budget.update(changed)
 
 
-def _describe_subscribers(self: Any) -> ActionResult:
-    parameters = request(self)
-    budget = _budget(self.backend, parameters["AccountId"], parameters["BudgetName"])
-    notification = _notification(budget, parameters["Notification"])
-    return answer(self, "DescribeSubscribersForNotification", {"Subscribers": notification.subscribers})
+@operation("DescribeSubscribersForNotification")
+def _describe_subscribers(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    return {"Subscribers": _subscribers(self, parameters)}
 
 
-def _create_subscriber(self: Any) -> ActionResult:
-    parameters = request(self)
-    budget = _budget(self.backend, parameters["AccountId"], parameters["BudgetName"])
-    _notification(budget, parameters["Notification"]).subscribers.append(parameters["Subscriber"])
-    return answer(self, "CreateSubscriber")
+@operation("CreateSubscriber")
+def _create_subscriber(self: Any, parameters: dict[str, Any]) -> None:
+    _subscribers(self, parameters).append(parameters["Subscriber"])
 
 
-def _delete_subscriber(self: Any) -> ActionResult:
-    parameters = request(self)
-    budget = _budget(self.backend, parameters["AccountId"], parameters["BudgetName"])
-    subscribers = _notification(budget, parameters["Notification"]).subscribers
-    if parameters["Subscriber"] in subscribers:
+@operation("DeleteSubscriber")
+def _delete_subscriber(self: Any, parameters: dict[str, Any]) -> None:
+    if parameters["Subscriber"] in (subscribers := _subscribers(self, parameters)):
         subscribers.remove(parameters["Subscriber"])
-    return answer(self, "DeleteSubscriber")
 
 
-def _list_tags(self: Any) -> ActionResult:
-    tags = _tags(self.backend).list_tags_for_resource(request(self)["ResourceARN"])
-    return answer(self, "ListTagsForResource", tags)
+@operation("ListTagsForResource")
+def _list_tags(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    return _tags(self.backend).list_tags_for_resource(parameters["ResourceARN"])
 
 
-def _tag(self: Any) -> ActionResult:
-    parameters = request(self)
+@operation("TagResource")
+def _tag(self: Any, parameters: dict[str, Any]) -> None:
     _tags(self.backend).tag_resource(parameters["ResourceARN"], parameters["ResourceTags"])
-    return answer(self, "TagResource")
 
 
-def _untag(self: Any) -> ActionResult:
-    parameters = request(self)
+@operation("UntagResource")
+def _untag(self: Any, parameters: dict[str, Any]) -> None:
     _tags(self.backend).untag_resource_using_names(parameters["ResourceARN"], parameters["ResourceTagKeys"])
-    return answer(self, "UntagResource")
-
-
-_moto_create_budget: Any = None
 
 
 def install() -> None:
     """Add the calls that a budget with alerts and tags needs."""
-    global _moto_create_budget
-    _moto_create_budget = patching.replace(BudgetsResponse, "create_budget", _create_budget)
-    patching.add(BudgetsResponse, "update_budget", _update_budget)
-    patching.add(BudgetsResponse, "describe_subscribers_for_notification", _describe_subscribers)
-    patching.add(BudgetsResponse, "create_subscriber", _create_subscriber)
-    patching.add(BudgetsResponse, "delete_subscriber", _delete_subscriber)
-    patching.add(BudgetsResponse, "list_tags_for_resource", _list_tags)
-    patching.add(BudgetsResponse, "tag_resource", _tag)
-    patching.add(BudgetsResponse, "untag_resource", _untag)
+    patching.wrap(BudgetsResponse, "create_budget", _create_budget)
+    subscribers = (_describe_subscribers, _create_subscriber, _delete_subscriber)
+    patching.add_operations(BudgetsResponse, _update_budget, *subscribers, _list_tags, _tag, _untag)

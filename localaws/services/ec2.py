@@ -44,35 +44,25 @@ def _spot_price_history(self: Any) -> ActionResult:
     )
 
 
-def _by_rule_id(original: Callable[..., Any]) -> Callable[..., Any]:
+def _revoke(original: Callable[..., Any], self: Any, *args: Any, **kwargs: Any) -> Any:
     """AWS has a code of its own for an unknown rule id, which Terraform's provider tolerates."""
-
-    def revoke(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return original(self, *args, **kwargs)
-        except InvalidPermissionNotFoundError:
-            if ids := kwargs.get("security_rule_ids"):
-                raise EC2ClientError(
-                    "InvalidSecurityGroupRuleId.NotFound",
-                    f"The security group rule ID '{ids[0]}' does not exist",
-                ) from None
-            raise
-
-    return revoke
+    try:
+        return original(self, *args, **kwargs)
+    except InvalidPermissionNotFoundError:
+        if ids := kwargs.get("security_rule_ids"):
+            sentence = f"The security group rule ID '{ids[0]}' does not exist"
+            raise EC2ClientError("InvalidSecurityGroupRuleId.NotFound", sentence) from None
+        raise
 
 
-def _with_descriptions(original: Callable[..., Any]) -> Callable[..., Any]:
+def _authorize(original: Callable[..., Any], self: Any, *args: Any, **kwargs: Any) -> Any:
     """moto keeps the description of a rule about addresses and drops that of one about a group or prefix list."""
-
-    def authorize(self: Any, *args: Any, **kwargs: Any) -> Any:
-        rules, group = original(self, *args, **kwargs)
-        by_group = {g.get("GroupId"): g.get("Description") for g in kwargs.get("source_groups") or []}
-        by_list = {p["PrefixListId"]: p.get("Description") for p in kwargs.get("prefix_list_ids") or []}
-        for rule in rules:
-            rule.described_as = by_group.get(rule.source_group.get("GroupId")) or by_list.get(rule.prefix_list_id)
-        return rules, group
-
-    return authorize
+    rules, group = original(self, *args, **kwargs)
+    by_group = {g.get("GroupId"): g.get("Description") for g in kwargs.get("source_groups") or []}
+    by_list = {p["PrefixListId"]: p.get("Description") for p in kwargs.get("prefix_list_ids") or []}
+    for rule in rules:
+        rule.described_as = by_group.get(rule.source_group.get("GroupId")) or by_list.get(rule.prefix_list_id)
+    return rules, group
 
 
 def _description(self: Any) -> str | None:
@@ -109,54 +99,44 @@ def users_of_group(backend: Any, group_id: str) -> list[str]:
     return users
 
 
-def _delete_subnet(self: Any, subnet_id: str) -> Any:
+def _delete_subnet(original: Callable[..., Any], self: Any, subnet_id: str) -> Any:
     if users_of_subnet(self, subnet_id):
         raise DependencyViolationError(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
-    return _moto_delete_subnet(self, subnet_id)
+    return original(self, subnet_id)
 
 
-def _delete_security_group(self: Any, name: str | None = None, group_id: str | None = None) -> Any:
+def _delete_security_group(
+    original: Callable[..., Any], self: Any, name: str | None = None, group_id: str | None = None
+) -> Any:
     if group_id and users_of_group(self, group_id):
         raise DependencyViolationError(f"resource {group_id} has a dependent object")
-    return _moto_delete_security_group(self, name, group_id)
+    return original(self, name, group_id)
 
 
-def _delete_vpc(self: Any, vpc_id: str) -> Any:
+def _delete_vpc(original: Callable[..., Any], self: Any, vpc_id: str) -> Any:
     endpoints = [e for e in self.vpc_end_points.values() if e.vpc_id == vpc_id and e.state == "available"]
     gateways = [g for g in self.internet_gateways.values() if g.vpc and g.vpc.id == vpc_id]
     groups = [g for g in self.groups.get(vpc_id, {}).values() if g.name != "default"]
     if endpoints or gateways or groups:
         raise DependencyViolationError(f"The vpc '{vpc_id}' has dependencies and cannot be deleted.")
-    return _moto_delete_vpc(self, vpc_id)
+    return original(self, vpc_id)
 
 
-def _delete_nat_gateway(self: Any, nat_gateway_id: str) -> NatGateway:
+def _delete_nat_gateway(original: Callable[..., Any], self: Any, nat_gateway_id: str) -> NatGateway:
     """A gateway's interface goes with it; moto keeps it, and with it the subnet."""
-    gateway: NatGateway = _moto_delete_nat_gateway(self, nat_gateway_id)
+    gateway: NatGateway = original(self, nat_gateway_id)
     self.enis.pop(gateway._eni.id, None)
     return gateway
 
 
-_moto_delete_nat_gateway: Any = None
-_moto_delete_subnet: Any = None
-_moto_delete_security_group: Any = None
-_moto_delete_vpc: Any = None
-
-
 def install() -> None:
     """Correct Spot prices, the revocation of rules and the deletion of what is still in use."""
-    global _moto_delete_nat_gateway, _moto_delete_subnet, _moto_delete_security_group, _moto_delete_vpc
     patching.replace(SpotInstances, "describe_spot_price_history", _spot_price_history)
-    for name in ("revoke_security_group_ingress", "revoke_security_group_egress"):
-        original = patching.replace(SecurityGroupBackend, name, None)
-        setattr(SecurityGroupBackend, name, _by_rule_id(original))
-    for name in ("authorize_security_group_ingress", "authorize_security_group_egress"):
-        original = patching.replace(SecurityGroupBackend, name, None)
-        setattr(SecurityGroupBackend, name, _with_descriptions(original))
+    for direction in ("ingress", "egress"):
+        patching.wrap(SecurityGroupBackend, f"revoke_security_group_{direction}", _revoke)
+        patching.wrap(SecurityGroupBackend, f"authorize_security_group_{direction}", _authorize)
     patching.replace(SecurityGroupRule, "description", property(_description))
-    _moto_delete_nat_gateway = patching.replace(NatGatewayBackend, "delete_nat_gateway", _delete_nat_gateway)
-    _moto_delete_subnet = patching.replace(SubnetBackend, "delete_subnet", _delete_subnet)
-    _moto_delete_security_group = patching.replace(
-        SecurityGroupBackend, "delete_security_group", _delete_security_group
-    )
-    _moto_delete_vpc = patching.replace(VPCBackend, "delete_vpc", _delete_vpc)
+    patching.wrap(NatGatewayBackend, "delete_nat_gateway", _delete_nat_gateway)
+    patching.wrap(SubnetBackend, "delete_subnet", _delete_subnet)
+    patching.wrap(SecurityGroupBackend, "delete_security_group", _delete_security_group)
+    patching.wrap(VPCBackend, "delete_vpc", _delete_vpc)

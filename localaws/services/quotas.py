@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto.core.responses import ActionResult
 from moto.servicequotas.responses import ServiceQuotasResponse
 
 from localaws import patching
@@ -32,20 +31,15 @@ def described(code: str, vcpus: int, *, account: str, region: str) -> dict[str, 
     }
 
 
-def _get_service_quota(self: Any) -> Any:
+def _get_service_quota(original: Any, self: Any) -> Any:
     parameters = request(self)
     if parameters.get("ServiceCode") != "ec2" or parameters.get("QuotaCode") not in EC2_QUOTAS:
-        return _moto_get_service_quota(self)
+        return original(self)
     vcpus = Settings.from_environment().vcpu_quota
     quota = described(parameters["QuotaCode"], vcpus, account=self.current_account, region=self.region)
-    result: ActionResult = answer(self, "GetServiceQuota", {"Quota": quota})
-    return result
-
-
-_moto_get_service_quota: Any = None
+    return answer(self, "GetServiceQuota", {"Quota": quota})
 
 
 def install() -> None:
     """Answer for EC2's vCPUs; other quotas stay moto's."""
-    global _moto_get_service_quota
-    _moto_get_service_quota = patching.replace(ServiceQuotasResponse, "get_service_quota", _get_service_quota)
+    patching.wrap(ServiceQuotasResponse, "get_service_quota", _get_service_quota)

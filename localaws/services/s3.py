@@ -38,20 +38,20 @@ def restore_fields(answered: list[dict[str, Any]], rules_given: list[dict[str, A
     return completed
 
 
-def _set_lifecycle(self: Any, rules: list[dict[str, Any]]) -> None:
+def _set_lifecycle(original: Any, self: Any, rules: list[dict[str, Any]]) -> None:
     self.lifecycle_as_given = copy.deepcopy(rules)
-    _moto_set_lifecycle(self, rules)
+    original(self, rules)
 
 
-def _serialized(self: Any, result: ActionResult) -> Any:
+def _serialized(original: Any, self: Any, result: ActionResult) -> Any:
     content = result.result
     if isinstance(content, dict) and "TransitionDefaultMinimumObjectSize" in content and content.get("Rules"):
         bucket = self.backend.get_bucket(self.bucket_name)
         content["Rules"] = restore_fields(content["Rules"], bucket.lifecycle_as_given)
-    return _moto_serialized(self, result)
+    return original(self, result)
 
 
-def _log_permissions_enabled_policy(target_bucket: Any, target_prefix: str | None) -> bool:
+def _log_permissions_enabled_policy(original: Any, target_bucket: Any, target_prefix: str | None) -> bool:
     # moto takes every principal for a mapping and dies on "Principal": "*"
     policy = None
     if target_bucket.policy:
@@ -59,24 +59,16 @@ def _log_permissions_enabled_policy(target_bucket: Any, target_prefix: str | Non
         document["Statement"] = [s for s in document["Statement"] if isinstance(s.get("Principal"), dict)]
         policy = json.dumps(document).encode()
     bucket = SimpleNamespace(name=target_bucket.name, partition=target_bucket.partition, policy=policy)
-    return bool(_moto_log_permissions(target_bucket=bucket, target_prefix=target_prefix))
+    return bool(original(target_bucket=bucket, target_prefix=target_prefix))
 
 
 def _dispose_delete_marker(self: Any, garbage: bool = False) -> None:
     """A delete marker holds no bytes; moto forgets that buckets whose versioning was suspended have markers too."""
 
 
-_moto_set_lifecycle: Any = None
-_moto_serialized: Any = None
-_moto_log_permissions: Any = None
-
-
 def install() -> None:
     """Correct lifecycle rules, access logging and the removal of delete markers."""
-    global _moto_set_lifecycle, _moto_serialized, _moto_log_permissions
-    _moto_set_lifecycle = patching.replace(FakeBucket, "set_lifecycle", _set_lifecycle)
-    _moto_serialized = patching.replace(S3Response, "serialized", _serialized)
-    _moto_log_permissions = patching.replace(
-        FakeBucket, "_log_permissions_enabled_policy", staticmethod(_log_permissions_enabled_policy)
-    )
+    patching.wrap(FakeBucket, "set_lifecycle", _set_lifecycle)
+    patching.wrap(S3Response, "serialized", _serialized)
+    patching.wrap(FakeBucket, "_log_permissions_enabled_policy", _log_permissions_enabled_policy)
     patching.add(FakeDeleteMarker, "dispose", _dispose_delete_marker)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from moto.core.exceptions import ServiceException
-from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.sagemaker.models import sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 from moto.utilities.tagging_service import TaggingService
 
 from localaws import patching
-from localaws.answers import answer, request
+from localaws.answers import answer, operation, request
 from localaws.services import studio_home
 
 
@@ -83,16 +82,28 @@ def make_arn(self: Any, path: str) -> str:
     return f"arn:aws:sagemaker:{self.region}:{self.current_account}:{path}"
 
 
-def _create_domain(self: Any) -> ActionResult:
-    parameters, studio = request(self), find_studio(self)
-    tags = parameters.pop("Tags", [])
+def describe_new(kind: str, arn: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The description of what has just been made."""
+    now = utcnow()
+    return {**parameters, f"{kind}Arn": arn, "Status": "InService", "CreationTime": now, "LastModifiedTime": now}
+
+
+def summarize(descriptions: Iterable[Mapping[str, Any]], *keys: str) -> list[dict[str, Any]]:
+    """What a listing says of each."""
+    keys = (*keys, "Status", "CreationTime", "LastModifiedTime")
+    return [{key: description.get(key) for key in keys} for description in descriptions]
+
+
+@operation("CreateDomain")
+def _create_domain(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    studio, tags = find_studio(self), parameters.pop("Tags", [])
     if any(d["DomainName"] == parameters["DomainName"] for d in studio.domains.values()):
         raise ResourceInUse(f"Domain with name {parameters['DomainName']} already exists.")
     if not studio_home.knows_vpc(self.current_account, self.region, parameters["VpcId"]):
         raise ValidationException(f"The vpc ID '{parameters['VpcId']}' does not exist")
     studio.made += 1
     domain_id = f"d-{studio.made:012d}"
-    arn, now = make_arn(self, f"domain/{domain_id}"), utcnow()
+    arn = make_arn(self, f"domain/{domain_id}")
     home = studio_home.make(
         self.current_account,
         self.region,
@@ -101,144 +112,107 @@ def _create_domain(self: Any) -> ActionResult:
         vpc_id=parameters["VpcId"],
         subnets=parameters["SubnetIds"],
     )
-    studio.domains[domain_id] = parameters | {
+    studio.tags.tag_resource(arn, tags)
+    domain = studio.domains[domain_id] = {
+        "AppNetworkAccessType": "PublicInternetOnly",
+        "TagPropagation": "DISABLED",
+        **describe_new("Domain", arn, parameters),
         "DomainId": domain_id,
-        "DomainArn": arn,
-        "Status": "InService",
-        "CreationTime": now,
-        "LastModifiedTime": now,
         "HomeEfsFileSystemId": home,
         "Url": f"https://{domain_id}.studio.{self.region}.sagemaker.aws",
-        "AppNetworkAccessType": parameters.get("AppNetworkAccessType", "PublicInternetOnly"),
-        "TagPropagation": parameters.get("TagPropagation", "DISABLED"),
     }
-    studio.tags.tag_resource(arn, tags)
-    return answer(self, "CreateDomain", {k: studio.domains[domain_id][k] for k in ("DomainId", "DomainArn", "Url")})
+    return {key: domain[key] for key in ("DomainId", "DomainArn", "Url")}
 
 
-def _describe_domain(self: Any) -> ActionResult:
-    return answer(self, "DescribeDomain", find_studio(self).domain(request(self)["DomainId"]))
+@operation("DescribeDomain")
+def _describe_domain(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    return find_studio(self).domain(parameters["DomainId"])
 
 
-def _list_domains(self: Any) -> ActionResult:
-    keys = ("DomainArn", "DomainId", "DomainName", "Status", "CreationTime", "LastModifiedTime", "Url")
-    domains = [{k: d[k] for k in keys} for d in find_studio(self).domains.values()]
-    return answer(self, "ListDomains", {"Domains": domains})
+@operation("ListDomains")
+def _list_domains(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    return {"Domains": summarize(find_studio(self).domains.values(), "DomainArn", "DomainId", "DomainName", "Url")}
 
 
-def _update_domain(self: Any) -> ActionResult:
-    parameters = request(self)
+@operation("UpdateDomain")
+def _update_domain(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     domain = find_studio(self).domain(parameters["DomainId"])
-    domain.update(parameters | {"LastModifiedTime": utcnow()})
-    return answer(self, "UpdateDomain", {"DomainArn": domain["DomainArn"]})
+    domain.update(parameters, LastModifiedTime=utcnow())
+    return {"DomainArn": domain["DomainArn"]}
 
 
-def _delete_domain(self: Any) -> ActionResult:
-    parameters, studio = request(self), find_studio(self)
-    domain_id = parameters["DomainId"]
+@operation("DeleteDomain")
+def _delete_domain(self: Any, parameters: dict[str, Any]) -> None:
+    studio, domain_id = find_studio(self), parameters["DomainId"]
     domain = studio.domain(domain_id)
     if any(owner == domain_id for owner, _ in studio.profiles):
         raise ResourceInUse(f"Unable to delete Domain {domain_id}: it still has user profiles.")
     if parameters.get("RetentionPolicy", {}).get("HomeEfsFileSystem") == "Delete":
         studio_home.remove(self.current_account, self.region, domain["HomeEfsFileSystemId"])
     del studio.domains[domain_id]
-    return answer(self, "DeleteDomain")
 
 
-def _create_user_profile(self: Any) -> ActionResult:
-    parameters, studio = request(self), find_studio(self)
-    tags = parameters.pop("Tags", [])
-    studio.domain(parameters["DomainId"])
+@operation("CreateUserProfile")
+def _create_user_profile(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    studio, tags = find_studio(self), parameters.pop("Tags", [])
     key = (parameters["DomainId"], parameters["UserProfileName"])
+    studio.domain(key[0])
     if key in studio.profiles:
         raise ResourceInUse(f"UserProfile {key[1]} already exists.")
-    arn, now = make_arn(self, f"user-profile/{key[0]}/{key[1]}"), utcnow()
-    studio.profiles[key] = parameters | {
-        "UserProfileArn": arn,
-        "Status": "InService",
-        "CreationTime": now,
-        "LastModifiedTime": now,
-        "HomeEfsFileSystemUid": "200001",
-    }
+    arn = make_arn(self, f"user-profile/{key[0]}/{key[1]}")
+    studio.profiles[key] = describe_new("UserProfile", arn, parameters) | {"HomeEfsFileSystemUid": "200001"}
     studio.tags.tag_resource(arn, tags)
-    return answer(self, "CreateUserProfile", {"UserProfileArn": arn})
+    return {"UserProfileArn": arn}
 
 
-def _describe_user_profile(self: Any) -> ActionResult:
-    parameters = request(self)
+@operation("DescribeUserProfile")
+def _describe_user_profile(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    return find_studio(self).profile(parameters["DomainId"], parameters["UserProfileName"])
+
+
+@operation("ListUserProfiles")
+def _list_user_profiles(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    domain_id = parameters.get("DomainIdEquals")
+    profiles = [p for (domain, _), p in find_studio(self).profiles.items() if domain_id in (None, domain)]
+    return {"UserProfiles": summarize(profiles, "DomainId", "UserProfileName")}
+
+
+@operation("UpdateUserProfile")
+def _update_user_profile(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     profile = find_studio(self).profile(parameters["DomainId"], parameters["UserProfileName"])
-    return answer(self, "DescribeUserProfile", profile)
+    profile.update(parameters, LastModifiedTime=utcnow())
+    return {"UserProfileArn": profile["UserProfileArn"]}
 
 
-def _list_user_profiles(self: Any) -> ActionResult:
-    keys = ("DomainId", "UserProfileName", "Status", "CreationTime", "LastModifiedTime")
-    domain_id = request(self).get("DomainIdEquals")
-    profiles = [{k: p[k] for k in keys} for (d, _), p in find_studio(self).profiles.items() if domain_id in (None, d)]
-    return answer(self, "ListUserProfiles", {"UserProfiles": profiles})
-
-
-def _update_user_profile(self: Any) -> ActionResult:
-    parameters = request(self)
-    profile = find_studio(self).profile(parameters["DomainId"], parameters["UserProfileName"])
-    profile.update(parameters | {"LastModifiedTime": utcnow()})
-    return answer(self, "UpdateUserProfile", {"UserProfileArn": profile["UserProfileArn"]})
-
-
-def _delete_user_profile(self: Any) -> ActionResult:
-    parameters, studio = request(self), find_studio(self)
-    studio.profile(parameters["DomainId"], parameters["UserProfileName"])
-    owner = (parameters["DomainId"], parameters["UserProfileName"])
+@operation("DeleteUserProfile")
+def _delete_user_profile(self: Any, parameters: dict[str, Any]) -> None:
+    studio, owner = find_studio(self), (parameters["DomainId"], parameters["UserProfileName"])
+    studio.profile(*owner)
     if owned := [name for (domain, name), space in studio.spaces.items() if (domain, find_owner(space)) == owner]:
         raise ResourceInUse(f"Unable to delete UserProfile {owner[1]}: it owns the spaces {', '.join(sorted(owned))}.")
-    del studio.profiles[parameters["DomainId"], parameters["UserProfileName"]]
-    return answer(self, "DeleteUserProfile")
+    del studio.profiles[owner]
 
 
-def _is_studio(arn: str) -> bool:
-    return arn.split(":")[-1].split("/")[0] in ("app", "domain", "space", "user-profile")
-
-
-def _list_tags(self: Any) -> Any:
-    arn = request(self)["ResourceArn"]
-    if not _is_studio(arn):
-        return _moto_list_tags(self)
-    return answer(self, "ListTags", find_studio(self).tags.list_tags_for_resource(arn))
-
-
-def _add_tags(self: Any) -> Any:
+def _tagged(original: Any, self: Any) -> Any:
+    """ListTags, AddTags and DeleteTags of what is in Studio; those of anything else are moto's."""
     parameters = request(self)
-    if not _is_studio(parameters["ResourceArn"]):
-        return _moto_add_tags(self)
-    find_studio(self).tags.tag_resource(parameters["ResourceArn"], parameters["Tags"])
-    return answer(self, "AddTags", find_studio(self).tags.list_tags_for_resource(parameters["ResourceArn"]))
-
-
-def _delete_tags(self: Any) -> Any:
-    parameters = request(self)
-    if not _is_studio(parameters["ResourceArn"]):
-        return _moto_delete_tags(self)
-    find_studio(self).tags.untag_resource_using_names(parameters["ResourceArn"], parameters["TagKeys"])
-    return answer(self, "DeleteTags")
-
-
-_moto_list_tags: Any = None
-_moto_add_tags: Any = None
-_moto_delete_tags: Any = None
+    arn, tags = parameters["ResourceArn"], find_studio(self).tags
+    if arn.split(":")[-1].split("/")[0] not in ("app", "domain", "space", "user-profile"):
+        return original(self)
+    name = str(self._get_action())
+    if name == "AddTags":
+        tags.tag_resource(arn, parameters["Tags"])
+    elif name == "DeleteTags":
+        tags.untag_resource_using_names(arn, parameters["TagKeys"])
+        return answer(self, name)
+    return answer(self, name, tags.list_tags_for_resource(arn))
 
 
 def install() -> None:
     """Make Studio domains and user profiles complete enough for Terraform."""
-    global _moto_list_tags, _moto_add_tags, _moto_delete_tags
-    patching.replace(SageMakerResponse, "create_domain", _create_domain)
-    patching.replace(SageMakerResponse, "describe_domain", _describe_domain)
-    patching.replace(SageMakerResponse, "list_domains", _list_domains)
-    patching.replace(SageMakerResponse, "delete_domain", _delete_domain)
-    patching.add(SageMakerResponse, "update_domain", _update_domain)
-    patching.add(SageMakerResponse, "create_user_profile", _create_user_profile)
-    patching.add(SageMakerResponse, "describe_user_profile", _describe_user_profile)
-    patching.add(SageMakerResponse, "list_user_profiles", _list_user_profiles)
-    patching.add(SageMakerResponse, "update_user_profile", _update_user_profile)
-    patching.add(SageMakerResponse, "delete_user_profile", _delete_user_profile)
-    _moto_list_tags = patching.replace(SageMakerResponse, "list_tags", _list_tags)
-    _moto_add_tags = patching.replace(SageMakerResponse, "add_tags", _add_tags)
-    _moto_delete_tags = patching.replace(SageMakerResponse, "delete_tags", _delete_tags)
+    for instead in (_create_domain, _describe_domain, _list_domains, _delete_domain):
+        patching.replace(SageMakerResponse, instead.__name__, instead)
+    profiles = (_create_user_profile, _describe_user_profile, _list_user_profiles, _update_user_profile)
+    patching.add_operations(SageMakerResponse, _update_domain, *profiles, _delete_user_profile)
+    for name in ("list_tags", "add_tags", "delete_tags"):
+        patching.wrap(SageMakerResponse, name, _tagged)

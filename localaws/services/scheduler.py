@@ -60,10 +60,10 @@ def is_due(schedule: Any, now: datetime, clock_rate: float, last: datetime | Non
     if (schedule.state or "ENABLED") != "ENABLED":  # an update that does not name the state enables
         return False
     if interval := parse_period(schedule.schedule_expression):
-        return last is None or (now - last) * clock_rate >= interval
+        return last is None or now - last >= interval / clock_rate
     due = parse_due_time(schedule.schedule_expression, schedule.schedule_expression_timezone)
     created = datetime.fromtimestamp(schedule.creation_date, UTC)
-    return due is not None and last is None and created + (now - created) * clock_rate >= due
+    return due is not None and last is None and now - created >= (due - created) / clock_rate
 
 
 class Clock(threading.Thread):

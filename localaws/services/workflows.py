@@ -20,11 +20,11 @@ from typing import Any
 import jsonata
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from moto.core.exceptions import AWSError
-from moto.core.responses import ActionResult
 from moto.stepfunctions.models import StateMachine, StepFunctionBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from localaws import patching
+from localaws.answers import operation
 from localaws.policy import AccessRequest
 from localaws.services import authorization
 from localaws.settings import Settings
@@ -259,55 +259,45 @@ class Workflows:
 # ------------------------------------------------------------------------------------------- in moto
 
 
-def _start_execution(self: Any, region_name: str, account_id: str, *args: Any, **kwargs: Any) -> Any:
-    execution = _moto_start_execution(self, region_name, account_id, *args, **kwargs)
+def _start_execution(original: Any, self: Any, region_name: str, *args: Any, **kwargs: Any) -> Any:
+    execution = original(self, region_name, *args, **kwargs)
     if _workflows is not None:
         _workflows.begin(execution, self, region_name)
     return execution
 
 
-def _create_state_machine(self: Any, *args: Any, **kwargs: Any) -> Any:
-    check(kwargs["definition"])
-    return _moto_create_state_machine(self, *args, **kwargs)
-
-
-def _update_state_machine(self: Any, *args: Any, **kwargs: Any) -> Any:
+def _with_definition(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
     if kwargs.get("definition"):
         check(kwargs["definition"])
-    return _moto_update_state_machine(self, *args, **kwargs)
+    return original(self, *args, **kwargs)
 
 
-def _validate_state_machine_definition(self: Any) -> ActionResult:
+@operation("ValidateStateMachineDefinition")
+def _validate_state_machine_definition(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     try:
-        check(self._get_param("definition"))
+        check(parameters["definition"])
     except InvalidDefinition as error:
         diagnostic = {"severity": "ERROR", "code": "SCHEMA_VALIDATION_FAILED", "message": str(error)}
-        return ActionResult({"result": "FAIL", "diagnostics": [diagnostic], "truncated": False})
-    return ActionResult({"result": "OK", "diagnostics": [], "truncated": False})
+        return {"result": "FAIL", "diagnostics": [diagnostic], "truncated": False}
+    return {"result": "OK", "diagnostics": [], "truncated": False}
 
 
-def _list_state_machine_versions(self: Any) -> ActionResult:
-    state_machine = self.stepfunction_backend.describe_state_machine(self._get_param("stateMachineArn"))
-    versions = [
-        {"stateMachineVersionArn": v.arn, "creationDate": v.creation_date} for v in state_machine.versions.values()
-    ]
-    return ActionResult({"stateMachineVersions": versions})
+@operation("ListStateMachineVersions")
+def _list_state_machine_versions(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    versions = self.stepfunction_backend.describe_state_machine(parameters["stateMachineArn"]).versions.values()
+    listed = [{"stateMachineVersionArn": v.arn, "creationDate": v.creation_date} for v in versions]
+    return {"stateMachineVersions": listed}
 
 
 _workflows: Workflows | None = None
-_moto_start_execution: Any = None
-_moto_create_state_machine: Any = None
-_moto_update_state_machine: Any = None
 
 
 def install() -> None:
     """Let executions really run, refuse what cannot be, and answer two calls that moto lacks."""
-    global _moto_start_execution, _moto_create_state_machine, _moto_update_state_machine
-    _moto_start_execution = patching.replace(StateMachine, "start_execution", _start_execution)
-    _moto_create_state_machine = patching.replace(StepFunctionBackend, "create_state_machine", _create_state_machine)
-    _moto_update_state_machine = patching.replace(StepFunctionBackend, "update_state_machine", _update_state_machine)
-    patching.add(StepFunctionResponse, "validate_state_machine_definition", _validate_state_machine_definition)
-    patching.add(StepFunctionResponse, "list_state_machine_versions", _list_state_machine_versions)
+    patching.wrap(StateMachine, "start_execution", _start_execution)
+    for name in ("create_state_machine", "update_state_machine"):
+        patching.wrap(StepFunctionBackend, name, _with_definition)
+    patching.add_operations(StepFunctionResponse, _validate_state_machine_definition, _list_state_machine_versions)
 
 
 def run_by(workflows: Workflows) -> None:

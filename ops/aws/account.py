@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -207,3 +208,19 @@ def find_target(place: Place, *, may_be_offline: bool = False) -> Target:
             exit_code=ExitCode.NOT_APPLIED,
         )
     return Target(env=place.env, region=place.region, account_id=EMULATED_ACCOUNT, offline=not emulator, **emulator)
+
+
+def read_output_from(account: Account, arguments: Sequence[str]) -> str | None:
+    """Where a step with these arguments puts its results; None where it is not one of ours.
+
+    Raises
+    ------
+    FruitsError
+        When its request cannot be read.
+    """
+    from fruits.command_line import read_request
+
+    if "--request" not in arguments:
+        return None
+    uri = arguments[arguments.index("--request") + 1]
+    return read_request(uri, account.store).output

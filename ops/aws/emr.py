@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.aws.account import Account
+from ops.aws.account import Account, read_output_from
 from ops.aws.describe import known_cluster
 from ops.aws.states import OPEN_STATES
 from ops.core.errors import OperatorError
@@ -42,22 +42,6 @@ def read_output(account: Account, step_id: str) -> str:
             f"the step {step_id} was not submitted by make run-step. Fix: see `make steps`.", exit_code=2
         )
     return output
-
-
-def read_output_from(account: Account, arguments: Sequence[str]) -> str | None:
-    """Where a step with these arguments puts its results; None where it is not one of ours.
-
-    Raises
-    ------
-    FruitsError
-        When its request cannot be read.
-    """
-    from fruits.command_line import read_request
-
-    if "--request" not in arguments:
-        return None
-    uri = arguments[arguments.index("--request") + 1]
-    return read_request(uri, account.store).output
 
 
 def list_steps(account: Account, cluster_id: str, limit: int = SHOWN) -> list[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from ops.cli.place import open_account
 from ops.core.console import Console
 from ops.core.errors import OperatorError
-from ops.diagnose import gather, report
+from ops.diagnose import gather, render, report
 from ops.diagnose import wait as command
 from ops.diagnose.causes import judge
 from ops.diagnose.wait import Diagnosis, NothingFailedError
@@ -60,7 +60,7 @@ def main(environ: Mapping[str, str]) -> int:
     if environ.get("REPORT") == "1":
         print(report.render_issue(diagnosis.evidence, diagnosis.verdict))
     elif environ.get("JSON") == "1":
-        print(json.dumps(diagnosis.as_json(), indent=1))
+        print(json.dumps(render.as_json(diagnosis.evidence, diagnosis.verdict), indent=1))
     else:
         print(diagnosis.as_text(environ.get("ENV") or "local"))
     return UNKNOWN if diagnosis.verdict.cause == "unknown" else 0

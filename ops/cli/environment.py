@@ -11,7 +11,6 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 
-from localaws import faults
 from localaws.errors import LocalAwsError
 from ops.aws.account import Account
 from ops.aws.state_bucket import make_visibly
@@ -23,14 +22,15 @@ from ops.core.console import Console, tell_next, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.cost.upkeep import tell_upkeep
 from ops.job.names import result_name
-from ops.lifecycle import environment, upload
+from ops.lifecycle import environment, fault, upload
 from ops.lifecycle.environment import RUN, Order
 from ops.terraform.workspace import CommandFailedError, Workspace
 
 
 def read_order(environ: Mapping[str, str]) -> Order:
-    """How the environment is to be made; a fault that there is not is refused before anything starts."""
-    return Order(size=read_size(environ), person=read_person(environ), fault=faults.known(environ.get("FAULT") or ""))
+    """How the environment is to be made; a fault that would not happen is refused before anything starts."""
+    kind = fault.parse_fault(environ.get("FAULT") or "", fault.AT_START)
+    return Order(size=read_size(environ), person=read_person(environ), fault=kind)
 
 
 def describe_leftovers(command: str, local: bool) -> str:

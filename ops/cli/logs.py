@@ -27,7 +27,7 @@ from ops.core.errors import OperatorError
 from ops.core.text import format_duration
 from ops.logs import layout, words
 from ops.logs.layout import Log
-from ops.logs.reader import Logs, open_logs
+from ops.logs.reader import Logs, S3Logs
 
 LINES = 60
 LATE_SECONDS = 900.0
@@ -84,7 +84,7 @@ def find_source(account: Account, environ: Mapping[str, str]) -> LogSource:
         step_status: Mapping[str, Any] = describe_step(account.client("emr"), cluster_id, step_id)["Status"]
         return step_status
 
-    return LogSource(open_logs(place, account.client("s3")), cluster_id, step_id, status)
+    return LogSource(S3Logs(account.client("s3"), place), cluster_id, step_id, status)
 
 
 def list_telling_logs(logs: Logs, step_id: str) -> list[Log]:

@@ -13,7 +13,6 @@ from typing import Any
 
 from fruits.command_line import read_request
 
-from localaws import faults
 from ops.aws import emr
 from ops.aws.account import Account
 from ops.cli.place import open_account
@@ -43,12 +42,7 @@ def refuse_contradictions(environ: Mapping[str, str]) -> None:
     for name in ("ONESHOT", "FAULT"):
         if is_on(environ, "DETACH") and environ.get(name):
             raise OperatorError(f"DETACH=1 leaves before {name} is done. Fix: give one of the two.", exit_code=2)
-    if (kind := faults.known(environ.get("FAULT") or "")) in fault.AT_START:
-        raise OperatorError(
-            f"FAULT={kind} strikes while a cluster starts. Fix: make apply FAULT={kind}; for a step there are "
-            f"{', '.join(fault.IN_STEP)}.",
-            exit_code=2,
-        )
+    fault.parse_fault(environ.get("FAULT") or "", fault.IN_STEP)
 
 
 def run_once(account: Account, fields: Mapping[str, Any], console: Console, terms: step.Terms) -> int:

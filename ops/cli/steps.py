@@ -14,15 +14,13 @@ from fruits.errors import FruitsError
 from rich.table import Column, Table
 from rich.text import Text
 
-from ops.aws import emr
-from ops.aws.account import Account
+from ops.aws.account import Account, read_output_from
 from ops.aws.emr import list_steps
 from ops.cli.place import open_account
 from ops.core.console import Console
 from ops.core.text import format_duration, format_utc
 from ops.diagnose import gather, wait
 from ops.diagnose.causes import judge
-from ops.diagnose.gather import Live
 
 READ = 3
 """Failed steps, the newest, whose logs are read for their cause; of others what the job and EMR say is enough."""
@@ -57,7 +55,7 @@ def summarize_step(step: Mapping[str, Any], output: str, now: datetime) -> dict[
 def find_cause(account: Account, cluster_id: str, step_id: str, *, logs: bool) -> str | None:
     """Why a step failed, as `make diagnose` would say now; None where that is not known, or cannot be looked for."""
     try:
-        verdict = judge(gather.gather_step(Live(account, cluster_id), step_id, wait.find_output, logs=logs))
+        verdict = judge(gather.gather_step(account, cluster_id, step_id, logs=logs))
     except wait.TROUBLE:
         return None
     return f"{verdict.cause}: {verdict.meaning}" if verdict.cause != "unknown" and verdict.is_failure else None
@@ -68,7 +66,7 @@ def read_steps(account: Account, cluster_id: str, now: datetime) -> list[dict[st
     rows, failed = [], 0
     for step in list_steps(account, cluster_id):
         try:
-            output = emr.read_output_from(account, step["Config"]["Args"])
+            output = read_output_from(account, step["Config"]["Args"])
         except FruitsError:
             output = None  # its request is gone
         row = summarize_step(step, output or "", now) | {"cause": None}

@@ -177,14 +177,14 @@ def collect_evidence(gatherer: Gatherer, extras: Sequence[str]) -> None:
         evidence["second_plan"] = plan_again(account)
     gatherer.wait_for_logs(LOG_WAIT_SECONDS_EMULATED if gatherer.emulated else LOG_WAIT_SECONDS)
     if "idle" in extras:
-        gatherer.let_it_idle()
+        gatherer.wait_for_idle_end()
     else:
-        gatherer.let_the_clock_strike()
+        gatherer.wait_for_schedule()
     gatherer.look_at_the_end()
     with console.status("a plan after the cluster's end"):
         evidence["plan_after_end"] = plan_again(account)
     if "again" in extras:
-        gatherer.see_it_again(apply)
+        gatherer.time_second_apply(apply)
 
 
 def plan_again(account: Account) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """What a row of the table of causes is. Data only."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,11 +14,11 @@ class Cause:
     ----------
     name : kebab-case; rows of one name differ in ``variant``
     variant : which of the ways to this cause, where there are several
+    patterns : in the failing statement of any log
     meaning : what it means, one sentence; may hold fields of the match in braces
     fix : what to do about it; the same
     distinction : where two causes are possible: what tells them apart
     command : the command to type then
-    patterns : in the failing statement of any log
     loud : whether the patterns count anywhere in the logs, not only in the failing statement
     weak : whether it only says what was seen, so that better evidence goes first
     driver_only : whether the patterns count only where the driver, the step's own log or EMR speaks
@@ -30,12 +30,12 @@ class Cause:
     """
 
     name: str
+    variant: str
+    patterns: tuple[re.Pattern[str], ...]
     meaning: str
     fix: str
-    variant: str = ""
     distinction: str = ""
     command: str = "make run-step"
-    patterns: tuple[re.Pattern[str], ...] = ()
     loud: bool = False
     weak: bool = False
     driver_only: bool = False
@@ -46,6 +46,12 @@ class Cause:
     node: tuple[str, ...] = ()
 
 
-def patterns(*texts: str) -> tuple[re.Pattern[str], ...]:
-    """Compiled once."""
-    return tuple(re.compile(text) for text in texts)
+def make_cause(name: str, *patterns: str, **fields: Any) -> Cause:
+    """A row: its name, with its variant after a slash, the patterns of the words that show it, and `Cause`'s fields."""
+    name, _, variant = name.partition("/")
+    return Cause(name=name, variant=variant, patterns=tuple(map(re.compile, patterns)), **fields)
+
+
+def list_rows(module: Mapping[str, Any]) -> tuple[Cause, ...]:
+    """The rows that a module names, in its order; ``module`` is its ``vars()``."""
+    return tuple(row for row in module.values() if isinstance(row, Cause))

@@ -1,7 +1,5 @@
 """From evidence to a cause by name: the finders in their order. Pure, and nothing here raises because a log is odd."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from ops.diagnose.evidence import Evidence

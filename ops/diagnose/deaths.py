@@ -1,7 +1,5 @@
 """Processes that ended before their time: of whom, with which code, in whose words. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ MOST_LINE = 300
 MOST_BLOCK = 12
 """Lines of YARN's diagnostics that are kept after the one that names the end."""
 
-_CONTAINER = r"(?P<container>container_(?:e\d+_)?\d{10,}_\d{4,}_\d{2,}_\d{6,})"
+_CONTAINER = f"(?P<container>{layout.CONTAINER.pattern})"
 _PATTERNS: tuple[tuple[Process, re.Pattern[str]], ...] = (
     # Completed container container_… on host: ip-… (state: COMPLETE, exit status: -104)
     # Container from a bad node: container_… on host: ip-…. Exit status: 137. Diagnostics: …
@@ -30,7 +28,7 @@ _PATTERNS: tuple[tuple[Process, re.Pattern[str]], ...] = (
     # Lost executor 5 on …: Executor decommission: …     Worker … decommissioned
     ("executor", re.compile(r"Container released on a \*lost\* node(?P<lost>)")),
     # AM Container for appattempt_…_000001 exited with  exitCode: -104
-    ("master", re.compile(r"AM Container for (?P<attempt>appattempt_\w+) exited with\s+exitCode: (?P<code>-?\d+)")),
+    ("master", re.compile(r"AM Container for appattempt_\w+ exited with\s+exitCode: (?P<code>-?\d+)")),
     # User application exited with status 137
     ("python", re.compile(r"User application exited with status (?P<code>-?\d{1,5})\b")),
     # Command exiting with ret '137'     (EMR's command-runner)

@@ -1,11 +1,10 @@
 """How a step ended, before anything is said about why: from EMR's state, the controller and YARN's client. Pure."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Literal
 
+from ops.aws.states import OPEN_STATES
 from ops.diagnose.evidence import Document, Evidence
 from ops.logs import client
 
@@ -14,8 +13,7 @@ Outcome = Literal["failed", "succeeded", "killed", "running", "unknown"]
 # INFO waitProcessCompletion ended with exit code 1 : hadoop jar …     WARN Step failed with exitCode 1 and took 20 s
 # INFO Step succeeded with exitCode 0 and took 61 seconds
 _CONTROLLER = re.compile(r"(?:ended with exit code|Step (?:failed|succeeded) with exitCode) (-?\d{1,10})")
-# Exception in thread "main" …     Error: Missing application resource.     INFO ShutdownHookManager: Shutdown hook
-# called
+# Exception in thread "main" …     Error: Missing application resource.     … ShutdownHookManager: Shutdown hook called
 _CLIENT_ENDED = re.compile(r"Exception in thread \"main\"|^Error: |Shutdown hook called|Command exiting with ret", re.M)
 # INFO ApplicationMaster: Final app status: SUCCEEDED, exitCode: 0
 _MASTER = re.compile(r"Final app status: (\w+), exitCode: (-?\d+)")
@@ -24,8 +22,7 @@ _KILLED = re.compile(
     r"was killed by user (?P<user>\S+)(?: at (?P<place>\S+))?|[Kk]ill (?:job|application) \S+ received from (?P<by>\S+)"
 )
 
-OPEN_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
-_OF_STATE: dict[str, Outcome] = {
+_OUTCOMES: dict[str, Outcome] = {
     "COMPLETED": "succeeded",
     "FAILED": "failed",
     "CANCELLED": "killed",
@@ -59,7 +56,7 @@ def read_end(evidence: Evidence) -> End:
     documents = evidence.find_documents("step", "driver", "controller")
     text = "\n".join(document.text for document in documents if document.role != "controller")
     report, killed = client.parse_report(text), _KILLED.search(text)
-    outcome = _OF_STATE.get(evidence.state, "unknown") if evidence.stated else "unknown"
+    outcome = _OUTCOMES.get(evidence.state, "unknown") if evidence.stated else "unknown"
     if outcome == "unknown":
         outcome = _read_outcome(documents, text, report)
     if outcome == "failed" and report.state == "KILLED" and killed:

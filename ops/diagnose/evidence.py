@@ -1,7 +1,5 @@
 """What was found about a failure, as plain values: everything that `causes` looks at."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -76,6 +74,12 @@ class ClusterInstance:
         """
         return self.ended and self.market == "SPOT" and not re.search(_OWN_END, self.reason)
 
+    def describe_end(self) -> str:
+        """The instance, its market, and EMR's words about its end."""
+        market = {"SPOT": "Spot", "ON_DEMAND": "on demand"}.get(self.market, "of a market that is not named")
+        end = f" ({self.reason or 'EMR gives no reason'})" if self.ended else ", which has not ended"
+        return f"{self.instance}, {market}{end}"
+
 
 # Spot instances end for other reasons too: our own scaling, the end of the cluster, an unhealthy disk.
 _OWN_END = re.compile(
@@ -138,7 +142,7 @@ class Evidence:
 
     def shipping_seconds(self, now: datetime) -> float:
         """Seconds for which EMR may still ship logs: until `SHIPPING` after the end; without an end, that long."""
-        return max(0.0, (SHIPPING - (now - self.end if self.end else timedelta())).total_seconds())
+        return max(0.0, (SHIPPING - (now - (self.end or now))).total_seconds())
 
     @property
     def is_one_node(self) -> bool:
@@ -166,18 +170,8 @@ class Evidence:
         """What EMR says of the instances that ended, or of the one of a host, with their markets."""
         instance = self.find_node(host)
         nodes = [instance] if instance is not None else [node for node in self.nodes if node.ended]
-        words = [
-            f"{node.instance}, {_market_name(node.market)} ({node.reason or 'EMR gives no reason'})"
-            if node.ended
-            else f"{node.instance}, {_market_name(node.market)}, which has not ended"
-            for node in nodes[:5]
-        ]
-        return f": {', '.join(words)}" if words else ""
+        return f": {', '.join(node.describe_end() for node in nodes[:5])}" if nodes else ""
 
     def find_documents(self, *roles: Role) -> list[Document]:
         """The documents of these roles."""
         return [document for document in self.documents if document.role in roles]
-
-
-def _market_name(market: str) -> str:
-    return {"SPOT": "Spot", "ON_DEMAND": "on demand"}.get(market, "of a market that is not named")

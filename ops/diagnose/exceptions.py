@@ -1,7 +1,5 @@
 """The JVM's exceptions in logs, with what caused them. Pure; a program's own Python is in `tracebacks`."""
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ _INSIDE = re.compile(
     r"host \S{1,200}): (?P<name>" + _NAME + r")(?:: ?(?P<message>[^\n]*))?"
 )
 # Python's own exceptions look the same.
-_OF_PYTHON = ("py4j.protocol.", "pyspark.", "botocore.", "pyarrow.", "fruits.")
+_PYTHON_PREFIXES = ("py4j.protocol.", "pyspark.", "botocore.", "pyarrow.", "fruits.")
 _NESTED = re.compile(r"(?P<name>" + _NAME + r"): (?P<message>.+)$", re.DOTALL)
 # User class threw exception: …; Uncaught exception:     the words around the exception that ended a driver
 _ENDING = re.compile(
@@ -120,7 +118,7 @@ def parse_exceptions(text: str) -> list[Chain]:
             continue
         caused = line.startswith("Caused by: ")
         head = _HEAD.match(line[:4000]) if "." in line else None
-        if head and head["name"].startswith(_OF_PYTHON):
+        if head and head["name"].startswith(_PYTHON_PREFIXES):
             head = None
         from_py4j = line.startswith(": ")
         is_log = _LOG_LINE.match(line) is not None
@@ -148,8 +146,8 @@ def parse_exceptions(text: str) -> list[Chain]:
     return list(chains)
 
 
-def choose_exception(chains: list[Chain]) -> Chain | None:
+def find_exception(text: str) -> Chain | None:
     """The chain that a log ended with: rather one that ended a program, never one that says nothing itself."""
-    telling = [chain for chain in chains if not chain.is_empty and (chain.ends or not chain.is_mild)]
+    telling = [chain for chain in parse_exceptions(text) if not chain.is_empty and (chain.ends or not chain.is_mild)]
     ending = [chain for chain in telling if chain.ends]
     return next(reversed(ending or telling), None)

@@ -3,8 +3,6 @@
 Data, and nothing else. A test reads the same numbers out of Hadoop's and Spark's own classes.
 """
 
-from __future__ import annotations
-
 import signal
 from dataclasses import dataclass
 from typing import Literal
@@ -13,10 +11,11 @@ Owner = Literal["container", "executor", "master", "shell"]
 
 _YARN = "org.apache.hadoop.yarn.api.records.ContainerExitStatus"
 _LAUNCH = "org.apache.hadoop.yarn.server.nodemanager.ContainerExecutor$ExitCode"
-_EXECUTOR = "org.apache.spark.executor.ExecutorExitCode"
+_EXIT = "org.apache.spark.executor.ExecutorExitCode"
 _SPARK = "org.apache.spark.util.SparkExitCode"
 _MASTER = "org.apache.spark.deploy.yarn.ApplicationMaster"
 _BASH = "bash(1), EXIT STATUS"
+_MEMORY = "out-of-memory-executor"
 
 
 @dataclass(frozen=True)
@@ -48,15 +47,8 @@ EXITS: tuple[Exit, ...] = (
     Exit("container", -100, "its node was lost, or took itself out", _YARN, "ABORTED", "node-lost"),
     Exit("container", -101, "the disks of its node failed YARN's check", _YARN, "DISKS_FAILED", "disk-full"),
     Exit("container", -102, "YARN gave its place to another application", _YARN, "PREEMPTED", "preempted"),
-    Exit(
-        "container",
-        -103,
-        "YARN killed it for its virtual memory",
-        _YARN,
-        "KILLED_EXCEEDED_VMEM",
-        "out-of-memory-executor",
-    ),
-    Exit("container", -104, "YARN killed it for its memory", _YARN, "KILLED_EXCEEDED_PMEM", "out-of-memory-executor"),
+    Exit("container", -103, "YARN killed it for its virtual memory", _YARN, "KILLED_EXCEEDED_VMEM", _MEMORY),
+    Exit("container", -104, "YARN killed it for its memory", _YARN, "KILLED_EXCEEDED_PMEM", _MEMORY),
     Exit("container", -105, "the application gave it back", _YARN, "KILLED_BY_APPMASTER", aftermath=True),
     Exit("container", -106, "YARN took it away", _YARN, "KILLED_BY_RESOURCEMANAGER", aftermath=True),
     Exit("container", -107, "the application was over", _YARN, "KILLED_AFTER_APP_COMPLETION", aftermath=True),
@@ -72,28 +64,11 @@ EXITS: tuple[Exit, ...] = (
         _SPARK,
         "UNCAUGHT_EXCEPTION_TWICE",
     ),
-    Exit("executor", 52, "its JVM's heap was too small", _SPARK, "OOM", "out-of-memory-executor"),
-    Exit(
-        "executor",
-        53,
-        "it could make no folder on its disks",
-        _EXECUTOR,
-        "DISK_STORE_FAILED_TO_CREATE_DIR",
-        "disk-full",
-    ),
-    Exit(
-        "executor", 54, "its external block store did not start", _EXECUTOR, "EXTERNAL_BLOCK_STORE_FAILED_TO_INITIALIZE"
-    ),
-    Exit(
-        "executor",
-        55,
-        "its external block store made no folder",
-        _EXECUTOR,
-        "EXTERNAL_BLOCK_STORE_FAILED_TO_CREATE_DIR",
-    ),
-    Exit(
-        "executor", 56, "it could not reach the driver any more", _EXECUTOR, "HEARTBEAT_FAILURE", "driver-unreachable"
-    ),
+    Exit("executor", 52, "its JVM's heap was too small", _SPARK, "OOM", _MEMORY),
+    Exit("executor", 53, "it could make no folder on its disks", _EXIT, "DISK_STORE_FAILED_TO_CREATE_DIR", "disk-full"),
+    Exit("executor", 54, "its external block store did not start", _EXIT, "EXTERNAL_BLOCK_STORE_FAILED_TO_INITIALIZE"),
+    Exit("executor", 55, "its external block store made no folder", _EXIT, "EXTERNAL_BLOCK_STORE_FAILED_TO_CREATE_DIR"),
+    Exit("executor", 56, "it could not reach the driver any more", _EXIT, "HEARTBEAT_FAILURE", "driver-unreachable"),
     # -- Spark's master of an application, in which the driver runs ----------------------------------------
     Exit("master", 10, "an exception that nothing caught ended it", _MASTER, "EXIT_UNCAUGHT_EXCEPTION"),
     Exit("master", 11, "too many executors failed", _MASTER, "EXIT_MAX_EXECUTOR_FAILURES"),

@@ -1,7 +1,5 @@
 """Where nothing is known: the line that reports an error, the first of all of them, and what was not found. Pure."""
 
-from __future__ import annotations
-
 import re
 
 from ops.diagnose.deaths import cut_aftermath
@@ -19,8 +17,7 @@ _STRONG = re.compile(
 )
 _SOME = re.compile(
     r"\b(?:error|failed|failure|cannot|could not|can't|denied|not found|no such|refused|invalid|unable|exception|"
-    r"killed|"
-    r"timed out|missing)\b",
+    r"killed|timed out|missing)\b",
     re.IGNORECASE,
 )
 # Lines that report an end which something else caused, or nothing at all
@@ -92,18 +89,10 @@ def find_first_error(evidence: Evidence) -> str:
         for line in cut_aftermath(document.text).split("\n"):
             if _STRONG.search(line) and not _NOISE.search(line):
                 time = _TIME.match(line)
-                errors.append(
-                    (
-                        time[1].removeprefix("20").replace("-", "/").replace("T", " ") if time else "~",
-                        _format_line(document.uri, line),
-                    )
-                )
+                moment = time[1].removeprefix("20").replace("-", "/").replace("T", " ") if time else "~"
+                errors.append((moment, f"{'/'.join(document.uri.split('/')[-2:])}: {_shorten(line)}"))
                 break
     return min(errors, key=lambda pair: pair[0])[1] if errors else ""
-
-
-def _format_line(uri: str, line: str) -> str:
-    return f"{'/'.join(uri.split('/')[-2:])}: {_shorten(line.strip())}"
 
 
 def list_ruled_out(evidence: Evidence) -> tuple[str, ...]:

@@ -4,27 +4,25 @@ In a saved tree, what EMR's API says may lie beside the logs, as the command lin
 (``aws emr describe-cluster``), ``describe-step.json``, ``list-instances.json``; and the job's ``error.json``.
 """
 
-from __future__ import annotations
-
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 
-from ops.aws.account import Account
+from ops.aws.account import Account, read_output_from
 from ops.aws.capacity import read_lacks
 from ops.aws.describe import describe_cluster, describe_step
 from ops.diagnose import deaths
 from ops.diagnose.evidence import SHIPPING, ClusterInstance, Document, ErrorDetail, Evidence, Role
 from ops.logs import layout
 from ops.logs.layout import Log
-from ops.logs.reader import FolderLogs, Logs, LogsError, open_logs
+from ops.logs.reader import FolderLogs, Logs, LogsError, S3Logs
 
 MOST_EXECUTORS = 12
 """Containers of executors whose logs are read."""
@@ -39,8 +37,6 @@ SLACK = timedelta(minutes=2)
 LATER = "EMR ships logs about every five minutes and when the cluster ends"
 NEVER = f"EMR ships logs within {SHIPPING.total_seconds() / 60:.0f} minutes, so it will not come"
 
-# ExecutorLostFailure … container_1732450000000_0001_01_000003 on host     (executor 2 exited
-_NAMED_CONTAINER = re.compile(r"container_(?:e\d+_)?\d{10,}_\d{4,}_\d{2,}_\d{6,}")
 # hadoop-yarn-nodemanager-ip-10-0-1-23.log.2026-11-24-10.gz     instance-state.log-2026-11-24-10-00.gz
 _NODE_LOG = re.compile(r"nodemanager|instance-state")
 _MANAGER_LOG = re.compile("resourcemanager")
@@ -59,27 +55,6 @@ _MANAGER_SAYS = re.compile(r"Timed out after|Deactivating Node|UNHEALTHY|decommi
 _RUN_ID = re.compile(r"^(\d{8}T\d{6}Z)-")
 
 
-class Shelf(Protocol):
-    """The logs of one cluster, by what they are."""
-
-    logs: Logs
-
-    def step(self, step_id: str) -> list[Log]:
-        """The logs of a step itself."""
-
-    def containers(self, application: str) -> list[Log]:
-        """The logs of an application's containers."""
-
-    def bootstraps(self) -> list[Log]:
-        """The logs of bootstrap actions, of all instances."""
-
-    def causes(self) -> list[Mapping[str, Any]]:
-        """The JSON that bootstrap scripts left."""
-
-    def node(self, instance: str, host: str) -> list[Log]:
-        """The logs of YARN's daemon on a node, and EMR's about its state (memory, disks, the kernel's last words)."""
-
-
 class ClusterShelf:
     """The logs of a cluster in S3, listed prefix by prefix.
 
@@ -91,32 +66,36 @@ class ClusterShelf:
     """
 
     def __init__(self, s3: Any, uri: str, cluster_id: str) -> None:
-        self.logs = open_logs(uri, s3)
-        bucket, _ = layout.split_s3_uri(uri)
-        self._causes = open_logs(f"s3://{bucket}/{layout.cause_folder(cluster_id)}", s3)
+        self.logs = S3Logs(s3, uri)
+        self._causes = S3Logs(s3, f"s3://{self.logs.bucket}/{layout.cause_folder(cluster_id)}")
 
     def step(self, step_id: str) -> list[Log]:
+        """The logs of a step itself."""
         return self.logs.list(layout.step_folder(step_id))
 
     def containers(self, application: str) -> list[Log]:
+        """The logs of an application's containers."""
         return self.logs.list(layout.application_folder(application))
 
     def bootstraps(self) -> list[Log]:
+        """The logs of bootstrap actions, of all instances."""
         return [log for log in self.logs.list("node/") if log.kind == "bootstrap"]
 
     def causes(self) -> list[Mapping[str, Any]]:
+        """The JSON that bootstrap scripts left."""
         return [cause for log in self._causes.list() if (cause := _load_json(self._causes, log))]
 
     def node(self, instance: str, host: str) -> list[Log]:
+        """The logs of YARN's daemon on a node, and EMR's about its state (memory, disks, the kernel's last words)."""
         folders = ("applications/hadoop-yarn/", "daemons/instance-state/") if instance else ()
         return [log for folder in folders for log in self.logs.list(f"node/{instance}/{folder}")]
 
 
 class TreeShelf:
-    """Logs on disk, wherever the tree above them was cut off."""
+    """The same of logs on disk, wherever the tree above them was cut off."""
 
     def __init__(self, folder: Path) -> None:
-        self.logs: Logs = FolderLogs(folder)
+        self.logs = FolderLogs(folder)
         self.all = self.logs.list()
 
     def step(self, step_id: str) -> list[Log]:
@@ -142,6 +121,9 @@ class TreeShelf:
         return next((answer for log in logs if (answer := _load_json(self.logs, log))), {})
 
 
+Shelf = ClusterShelf | TreeShelf
+
+
 def _load_json(logs: Logs, log: Log) -> Mapping[str, Any]:
     """A JSON object, or an empty one: a log of another kind may have the name."""
     if log.size > MOST_BYTES:
@@ -160,10 +142,8 @@ def read_step_documents(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...
     In cluster mode the step's own log names the application in whose first container the driver wrote; of the other
     containers those that the driver names are read, or else the last ones.
     """
-    logs_of_step = (
-        [log for log in shelf.step(step_id) if log.stream in ("stderr", "stdout", "controller")] if step_id else []
-    )
-    step_documents = [_read_document(shelf, log, "step") for log in sorted(logs_of_step, key=_log_order)]
+    step_logs = [log for log in _list_step_logs(shelf, step_id) if log.stream in ("stderr", "stdout", "controller")]
+    step_documents = [_read_document(shelf, log, "step") for log in sorted(step_logs, key=_log_order)]
     names = [name for document in step_documents for name in layout.applications_in(document.text)]
     applications = list(dict.fromkeys(names)) or ([] if step_id else _list_applications(shelf))
     drivers: list[Log] = []
@@ -173,9 +153,8 @@ def read_step_documents(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...
         drivers += [log for log in logs if log.is_driver]
         executors += [log for log in logs if not log.is_driver]
     driver_documents = [_read_document(shelf, log, "driver") for log in sorted(drivers, key=_log_order)]
-    executor_documents = [
-        _read_document(shelf, log, "executor") for log in _choose_executor_logs(executors, driver_documents)
-    ]
+    chosen = _choose_executor_logs(executors, driver_documents)
+    executor_documents = [_read_document(shelf, log, "executor") for log in chosen]
     # in client mode the driver writes to the step's own log, with or without an application on YARN
     is_client_mode = not applications or any(_DRIVER.search(d.text) for d in step_documents)
     step_role: Role = "driver" if is_client_mode and any(d.text for d in step_documents) else "step"
@@ -183,10 +162,14 @@ def read_step_documents(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...
     return (*driver_documents, *step_documents, *executor_documents), tuple(drivers)
 
 
+def _list_step_logs(shelf: Shelf, step_id: str) -> list[Log]:
+    return shelf.step(step_id) if step_id else []
+
+
 def _choose_executor_logs(executors: list[Log], drivers: list[Document]) -> list[Log]:
     """All that some containers left: of those that a driver says ended early, in that order; then of the last ones."""
     names = [death.container for d in drivers for death in deaths.parse_deaths(d.text) if death.container]
-    names += [name for d in drivers for name in _NAMED_CONTAINER.findall(d.text)]
+    names += [container[0] for d in drivers for container in layout.CONTAINER.finditer(d.text)]
     latest = sorted({log.container: log.modified for log in executors}.items(), key=lambda pair: pair[1], reverse=True)
     existing = {log.container for log in executors}
     order = [name for name in dict.fromkeys([*names, *(name for name, _ in latest)]) if name in existing]
@@ -221,9 +204,8 @@ def read_node_documents(
     ends = [death for d in documents if d.role in ("driver", "step") for death in deaths.parse_deaths(d.text)]
     hosts = [layout.host_in(death.host) for death in ends if death.code and not deaths.is_aftermath(death)]
     if any(death.process == "master" and not death.host for death in ends):
-        hosts += [
-            layout.host_in(host) for d in documents if d.role == "step" for host in deaths.list_master_hosts(d.text)
-        ]
+        reports = "\n".join(d.text for d in documents if d.role == "step")
+        hosts += [layout.host_in(host) for host in deaths.list_master_hosts(reports)]
     picked: list[Document] = []
     hosts = list(dict.fromkeys(filter(None, hosts)))[:MOST_NODES]
     for host in hosts:
@@ -257,11 +239,8 @@ def read_bootstrap_documents(shelf: Shelf, reason: str) -> tuple[Document, ...]:
     instances = layout.instances_in(reason)
     chosen = [log for log in logs if log.instance in instances] or logs
     chosen.sort(key=lambda log: (log.action, {"controller": 0, "stdout": 1}.get(log.stream, 2), log.key))
-    picked = [
-        _read_document(shelf, log, "bootstrap")
-        for log in chosen[-3 * MOST_EXECUTORS :][::-1]
-        if log.stream != "controller"
-    ]
+    newest = [log for log in chosen[-3 * MOST_EXECUTORS :][::-1] if log.stream != "controller"]
+    picked = [_read_document(shelf, log, "bootstrap") for log in newest]
     return tuple(document for document in picked if document.text.strip() or document.problem)
 
 
@@ -328,10 +307,8 @@ def list_nodes(
     nodes = []
     for instance in instances:
         status = _as_mapping(instance.get("Status"))
-        end, change = (
-            parse_time(_as_mapping(status.get("Timeline")).get("EndDateTime")),
-            _as_mapping(status.get("StateChangeReason")),
-        )
+        end = parse_time(_as_mapping(status.get("Timeline")).get("EndDateTime"))
+        change = _as_mapping(status.get("StateChangeReason"))
         is_inside = end is None or ((since is None or since - SLACK <= end) and (until is None or end <= until + SLACK))
         nodes.append(
             ClusterInstance(
@@ -377,76 +354,51 @@ def belongs_to_step(record: Mapping[str, Any], since: datetime | None, until: da
 
 
 # -- a live cluster ----------------------------------------
-@dataclass(frozen=True)
-class Live:
-    """A cluster that EMR knows, ended or not."""
-
-    account: Account
-    cluster_id: str
-
-    def cluster(self) -> Mapping[str, Any]:
-        """DescribeCluster's answer.
-
-        Raises
-        ------
-        OperatorError
-            When EMR knows no such cluster.
-        """
-        return describe_cluster(self.account.client("emr"), self.cluster_id)
-
-    def shelf(self, cluster: Mapping[str, Any]) -> Shelf | None:
-        """The logs of the cluster; None where it keeps none."""
-        place = layout.cluster_uri(cluster.get("LogUri"), self.cluster_id)
-        return None if place is None else ClusterShelf(self.account.client("s3"), place, self.cluster_id)
-
-    def instances(self) -> list[Mapping[str, Any]]:
-        """The instances of the cluster, ended ones too; empty where EMR does not say."""
-        try:
-            pages = self.account.client("emr").get_paginator("list_instances").paginate(ClusterId=self.cluster_id)
-            return [instance for page in pages for instance in page["Instances"]]
-        except (ClientError, BotoCoreError):
-            return []  # it only makes a cause surer
-
-    def step(self, step_id: str) -> Mapping[str, Any]:
-        """DescribeStep's answer.
-
-        Raises
-        ------
-        OperatorError
-            When the cluster has no such step.
-        """
-        return describe_step(self.account.client("emr"), self.cluster_id, step_id)
+def _find_shelf(account: Account, cluster_id: str, log_uri: str | None) -> ClusterShelf | None:
+    """The logs of a cluster; None where it keeps none."""
+    place = layout.cluster_uri(log_uri, cluster_id)
+    return None if place is None else ClusterShelf(account.client("s3"), place, cluster_id)
 
 
-def gather_step(
-    live: Live, step_id: str, output: Callable[[Account, Mapping[str, Any]], str | None], *, logs: bool
-) -> Evidence:
+def _list_instances(account: Account, cluster_id: str) -> list[Mapping[str, Any]]:
+    """The instances of a cluster, ended ones too; empty where EMR does not say."""
+    try:
+        pages = account.client("emr").get_paginator("list_instances").paginate(ClusterId=cluster_id)
+        return [instance for page in pages for instance in page["Instances"]]
+    except (ClientError, BotoCoreError):
+        return []  # it only makes a cause surer
+
+
+def gather_step(account: Account, cluster_id: str, step_id: str, *, logs: bool) -> Evidence:
     """What is known now of a step.
 
     Parameters
     ----------
-    output : from the account and the step to where its results go; None where it is not one of ours
     logs : read them too; without, only what costs seconds
+
+    Raises
+    ------
+    OperatorError : EMR knows no such cluster, or it has no such step
     """
-    step, cluster = live.step(step_id), live.cluster()
+    emr = account.client("emr")
+    step, cluster = describe_step(emr, cluster_id, step_id), describe_cluster(emr, cluster_id)
     status, timeline = step["Status"], step["Status"].get("Timeline") or {}
     since, until = parse_time(timeline.get("StartDateTime")), parse_time(timeline.get("EndDateTime"))
     evidence = replace(
         _describe_cluster(cluster["Status"]),
         subject="step",
-        cluster_id=live.cluster_id,
+        cluster_id=cluster_id,
         step_id=step_id,
         state=str(status["State"]),
         step_reason=read_step_reason(status),
-        job=_read_record(live.account, output(live.account, step), since, until),
+        job=_read_record(account, step["Config"]["Args"], since, until),
         cluster_state=str(cluster["Status"].get("State") or ""),
         end=until,
-        nodes=list_nodes(live.instances(), since, until or datetime.now(UTC)) if since else (),
-        lacks=() if until else tuple(read_lacks(live.account.client("emr"), live.cluster_id)),
+        nodes=list_nodes(_list_instances(account, cluster_id), since, until or datetime.now(UTC)) if since else (),
+        lacks=() if until else tuple(read_lacks(emr, cluster_id)),
     )
-    shelf = live.shelf(cluster)
-    if shelf is None:
-        return replace(evidence, missing="")
+    if (shelf := _find_shelf(account, cluster_id, cluster.get("LogUri"))) is None:
+        return evidence
     root = shelf.logs.root
     evidence = replace(evidence, logs=(f"{root}/steps/{step_id}/", f"{root}/containers/"))
     return add_step_logs(evidence, shelf, until) if logs else evidence
@@ -462,7 +414,7 @@ def add_step_logs(evidence: Evidence, shelf: Shelf, end: datetime | None) -> Evi
     try:
         documents, drivers = read_step_documents(shelf, evidence.step_id)
         documents += read_node_documents(shelf, evidence.nodes, documents)
-        step_logs = [log for log in shelf.step(evidence.step_id) if log.stream == "stderr"] if evidence.step_id else []
+        step_logs = [log for log in _list_step_logs(shelf, evidence.step_id) if log.stream == "stderr"]
     except LogsError as error:
         return replace(evidence, missing=str(error))
     missing = ""
@@ -479,27 +431,31 @@ def add_step_logs(evidence: Evidence, shelf: Shelf, end: datetime | None) -> Evi
 
 
 def _read_record(
-    account: Account, uri: str | None, since: datetime | None, until: datetime | None
+    account: Account, arguments: list[str], since: datetime | None, until: datetime | None
 ) -> Mapping[str, Any] | None:
     """The job's own words, if they are of this step."""
-    if uri is None:
-        return None
     try:
-        record = json.loads(account.store(uri).read("_run/error.json"))
+        output = read_output_from(account, arguments)
+        record = json.loads(account.store(output).read("_run/error.json")) if output else None
     except (OSError, ValueError, FruitsError):
-        return None  # the job could not leave any
+        return None  # it is not ours, its request is gone, or the job could not leave any
     return record if isinstance(record, dict) and belongs_to_step(record, since, until) else None
 
 
-def gather_cluster(live: Live, *, logs: bool) -> Evidence:
-    """What is known now of a cluster's failure."""
-    cluster = live.cluster()
+def gather_cluster(account: Account, cluster_id: str, *, logs: bool) -> Evidence:
+    """What is known now of a cluster's failure.
+
+    Raises
+    ------
+    OperatorError : EMR knows no such cluster
+    """
+    cluster = describe_cluster(account.client("emr"), cluster_id)
     evidence = replace(
         _describe_cluster(cluster["Status"]),
-        cluster_id=live.cluster_id,
+        cluster_id=cluster_id,
         end=parse_time(_as_mapping(cluster["Status"].get("Timeline")).get("EndDateTime")),
     )
-    shelf = live.shelf(cluster)
+    shelf = _find_shelf(account, cluster_id, cluster.get("LogUri"))
     if shelf is None or not is_bootstrap_failure(evidence):
         return evidence if shelf is None else replace(evidence, logs=(f"{shelf.logs.root}/node/",))
     return add_bootstrap_logs(evidence, shelf, logs=logs)
@@ -537,8 +493,7 @@ def gather_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evi
 
     Raises
     ------
-    LogsError
-        When there is no such folder.
+    LogsError : there is no such folder
     """
     shelf = TreeShelf(folder)
     if cluster_id:
@@ -589,11 +544,7 @@ def _find_subject(evidence: Evidence, shelf: TreeShelf) -> Literal["step", "clus
 def _find_failed_step(shelf: TreeShelf) -> str:
     """The last step whose controller says that it failed; without such a log the last of all."""
     steps = list(dict.fromkeys(log.step for log in sorted(shelf.all, key=lambda log: log.modified) if log.step))
-    failed = [
-        step
-        for step in steps
-        for log in shelf.step(step)
-        # WARN Step failed with exitCode 1 and took 20 seconds
-        if log.stream == "controller" and "Step failed" in shelf.logs.read(log).text
-    ]
+    controllers = [log for step in steps for log in shelf.step(step) if log.stream == "controller"]
+    # WARN Step failed with exitCode 1 and took 20 seconds
+    failed = [log.step for log in controllers if "Step failed" in shelf.logs.read(log).text]
     return next(iter([*failed[::-1], *steps[::-1]]), "")

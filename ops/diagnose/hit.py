@@ -1,7 +1,5 @@
 """Words in which a failure was reported, and the row of the table that fits them. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """A verdict for a reader and for a program. Pure, but for the clock: late logs may still come."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -39,9 +37,8 @@ def format_place(frame: Frame) -> str:
 
 def shorten_traceback(traceback: Traceback) -> list[str]:
     """A traceback that fits on a screen: our files as they are called here, no markers, and rather its end."""
-    lines = [
-        _shorten_line(line) for line in traceback.text.rstrip().split("\n") if line.strip(" ~^") or not line.strip()
-    ]
+    lines = traceback.text.rstrip().split("\n")
+    lines = [_shorten_line(line) for line in lines if line.strip(" ~^") or not line.strip()]
     if len(lines) <= MOST_LINES:
         return lines
     return [lines[0], f"  [... {len(lines) - MOST_LINES + 1} lines ...]", *lines[-MOST_LINES + 2 :]]
@@ -88,25 +85,21 @@ def describe_state(evidence: Evidence, verdict: Verdict) -> str:
 def as_text(evidence: Evidence, verdict: Verdict) -> str:
     """The verdict for a reader, without colours."""
     label = "cause" if verdict.certain or not verdict.is_known else "probable cause"
-    rows = [(evidence.name, describe_state(evidence, verdict))]
-    rows.append(("state" if not verdict.is_failure else label, f"{verdict.cause}: {verdict.meaning}"))
-    if verdict.distinction:
-        rows.append(("what decides", verdict.distinction))
-    if verdict.words:
-        rows.append(("said", f"{verdict.words} ({verdict.source})"))
-    if verdict.raised:
-        rows.append(("raised", verdict.raised))
-    if verdict.first:
-        rows.append(("first error", verdict.first))
-    if verdict.ruled_out:
-        rows.append(("ruled out", ", ".join(verdict.ruled_out)))
     frame = verdict.traceback.where if verdict.traceback else None
     process = name_process(evidence, verdict.traceback)
-    if frame is not None:
-        rows.append(("where", f"{format_place(frame)} ({process})"))
-        if source := read_source(frame):
-            rows.append(("", f"    {source}"))
-    lines = [f"{rows[0][0]} {rows[0][1]}", *(f"{name:<15}{text}".rstrip() for name, text in rows[1:])]
+    source = read_source(frame) if frame else ""
+    rows = (
+        (label if verdict.is_failure else "state", f"{verdict.cause}: {verdict.meaning}"),
+        ("what decides", verdict.distinction),
+        ("said", f"{verdict.words} ({verdict.source})" if verdict.words else ""),
+        ("raised", verdict.raised),
+        ("first error", verdict.first),
+        ("ruled out", ", ".join(verdict.ruled_out)),
+        ("where", f"{format_place(frame)} ({process})" if frame else ""),
+        ("", f"    {source}" if source else ""),
+    )
+    lines = [f"{evidence.name} {describe_state(evidence, verdict)}"]
+    lines += [f"{name:<15}{text}".rstrip() for name, text in rows if text]
     if verdict.traceback is not None and verdict.traceback.frames:
         lines += [f"{'traceback':<15}of the {process}:"]
         lines += [f"    {line}" for line in shorten_traceback(verdict.traceback)]

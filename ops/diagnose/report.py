@@ -1,7 +1,5 @@
 """What is known of a failure as the text of an issue, without what must not be read in public."""
 
-from __future__ import annotations
-
 import platform
 import re
 from collections.abc import Iterator
@@ -82,9 +80,8 @@ def _list_log_ends(evidence: Evidence) -> Iterator[str]:
 
 def _list_versions(evidence: Evidence) -> Iterator[str]:
     yield f"state: {evidence.state}, cluster: {evidence.cluster_state or evidence.state}"
-    versions = {
-        name for document in evidence.documents for name in re.findall(r"Running Spark version (\S+)", document.text)
-    }
+    logs = "\n".join(document.text for document in evidence.documents)
+    versions = {*re.findall(r"Running Spark version (\S+)", logs)}
     yield f"Spark on the cluster: {', '.join(sorted(versions)) or 'not said'}"
     yield f"here: Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     for name in ("pyspark", "boto3"):

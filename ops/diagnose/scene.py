@@ -1,7 +1,5 @@
 """The evidence, read: how the step ended, whose exception it was, which processes ended, who said what. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +18,7 @@ from ops.diagnose.hit import Hit, Statement, match
 from ops.diagnose.rows import ending
 from ops.diagnose.survived import drop_survived
 from ops.diagnose.tracebacks import Traceback
+from ops.logs import layout
 
 LONG_LINE = 10_000
 LAST_LINES = 40
@@ -73,10 +72,8 @@ class Scene:
         evidence = self.evidence
         if evidence.job is not None:
             return evidence.job
-        status = next((match_text for d in evidence.documents for match_text in _STATUS.findall(d.text)), None)
-        words = [
-            match_text for d in evidence.find_documents("driver", "step") for match_text in _JOB_SAYS.findall(d.text)
-        ]
+        status = next((code for d in evidence.documents for code in _STATUS.findall(d.text)), None)
+        words = [words for d in evidence.find_documents("driver", "step") for words in _JOB_SAYS.findall(d.text)]
         kind = next((kind for kind in ALL if status is not None and kind.exit_code == int(status)), None)
         if kind is None or not words:
             return None
@@ -98,13 +95,9 @@ class Scene:
         texts = [str(self.record.get("traceback") or "")] if self.record else []
         for role in ("driver", "step", "bootstrap"):
             texts += [document.text for document in self.evidence.find_documents(role)]
-        chosen = [
-            traceback
-            for text in texts
-            if (traceback := tracebacks.choose_traceback(tracebacks.parse_tracebacks(text))) is not None
-        ]
+        chosen = [traceback for text in texts if (traceback := tracebacks.find_traceback(text))]
         for document in self.evidence.find_documents("executor"):
-            if traceback := tracebacks.choose_traceback(tracebacks.parse_tracebacks(document.text)):
+            if traceback := tracebacks.find_traceback(document.text):
                 chosen.append(replace(traceback, link="nested"))  # a worker's, which a driver would carry
         with_source = [traceback for traceback in chosen if traceback.has_ours and not traceback.is_wrapper]
         return next(iter([*with_source, *chosen]), None)
@@ -112,36 +105,24 @@ class Scene:
     @cached_property
     def chain(self) -> Chain | None:
         """The JVM's exception that ended the driver, or that made the client give up."""
-        for document in self.evidence.find_documents("driver", "step"):
-            chain = exceptions.choose_exception(exceptions.parse_exceptions(document.text))
-            if chain is not None and chain.ends:
-                return chain
-        return None
+        texts = [document.text for document in self.evidence.find_documents("driver", "step")]
+        return next((chain for text in texts if (chain := exceptions.find_exception(text)) and chain.ends), None)
 
     @cached_property
     def reported_chain(self) -> Chain | None:
         """The last exception that driver or client only report, where none ended them."""
-        for document in self.evidence.find_documents("driver", "step"):
-            chain = exceptions.choose_exception(exceptions.parse_exceptions(deaths.cut_aftermath(document.text)))
-            if chain is not None:
-                return chain
-        return None
+        return find_early_exception(self.evidence.find_documents("driver", "step"))
 
     @cached_property
     def executors_chain(self) -> Chain | None:
         """An exception that an executor reports before anything told it to end."""
-        for document in self.evidence.find_documents("executor"):
-            chain = exceptions.choose_exception(exceptions.parse_exceptions(deaths.cut_aftermath(document.text)))
-            if chain is not None:
-                return chain
-        return None
+        return find_early_exception(self.evidence.find_documents("executor"))
 
     @cached_property
     def deaths(self) -> tuple[Death, ...]:
         """Processes that ended, as driver and client report them."""
-        return tuple(
-            death for d in self.evidence.find_documents("driver", "step") for death in deaths.parse_deaths(d.text)
-        )
+        documents = self.evidence.find_documents("driver", "step")
+        return tuple(death for document in documents for death in deaths.parse_deaths(document.text))
 
     @cached_property
     def master_host(self) -> str:
@@ -256,6 +237,12 @@ class Scene:
         return None
 
 
+def find_early_exception(documents: list[Document]) -> Chain | None:
+    """The exception of the first of these logs that reports one before anything was told to end."""
+    texts = [deaths.cut_aftermath(document.text) for document in documents]
+    return next((chain for text in texts if (chain := exceptions.find_exception(text))), None)
+
+
 def read_scene(evidence: Evidence, rows: tuple[Cause, ...]) -> Scene:
     """The evidence, with lines that are short enough for the patterns, beside the table's rows."""
     documents, quoted_documents = [], []
@@ -266,16 +253,13 @@ def read_scene(evidence: Evidence, rows: tuple[Cause, ...]) -> Scene:
     return Scene(replace(evidence, documents=(*documents, *quoted_documents)), rows)
 
 
-# Container id: container_…_000002 … Last 4096 bytes of stderr : … a line that is only a dot, or the driver's next own
-# line
+# Container id: container_…_000002 … Last 4096 bytes of stderr : … up to a line that is only a dot, or the driver's own
 _QUOTE = re.compile(
     r"Last \d+ bytes of std(?:err|out) ?:\n(?P<text>.*?)"
     r"(?=\n\.(?:\n|$)|\n\d\d/\d\d/\d\d [\d:]+ \w+ (?:Yarn|TaskSet|DAGSch|TaskSch|BlockManagerM|ApplicationM)\w*|"
-    r"\n\nDriver "
-    r"stacktrace:|\Z)",
+    r"\n\nDriver stacktrace:|\Z)",
     re.DOTALL,
 )
-_CONTAINER = re.compile(r"container_(?:e\d+_)?\d{10,}_\d{4,}_\d{2,}_\d{6,}")
 
 
 def _split_quotes(document: Document) -> tuple[str, list[Document]]:
@@ -287,8 +271,8 @@ def _split_quotes(document: Document) -> tuple[str, list[Document]]:
             continue
         pieces.append(document.text[offset : quote.start("text")])
         offset = quote.end("text")
-        containers = _CONTAINER.findall(document.text, max(0, quote.start() - 2000), quote.start())
-        uri = f"{document.uri} (quoted of {containers[-1] if containers else 'an executor'})"
+        containers = [*layout.CONTAINER.finditer(document.text, max(0, quote.start() - 2000), quote.start())]
+        uri = f"{document.uri} (quoted of {containers[-1][0] if containers else 'an executor'})"
         quotes.setdefault(uri, Document("executor", uri, quote["text"]))
     return "".join([*pieces, document.text[offset:]]), list(quotes.values())
 
@@ -298,10 +282,9 @@ def _bound_lines(document: Document) -> Document:
     if len(document.text) <= LONG_LINE:
         return document
     half = LONG_LINE // 2
-    lines = (
-        line if len(line) <= LONG_LINE else f"{line[:half]} … {line[-half:]}" for line in document.text.split("\n")
-    )
-    return replace(document, text="\n".join(lines))
+    lines = document.text.split("\n")
+    short_lines = [line if len(line) <= LONG_LINE else f"{line[:half]} … {line[-half:]}" for line in lines]
+    return replace(document, text="\n".join(short_lines))
 
 
 def find_telling_lines(document: Document) -> list[str]:
@@ -309,8 +292,8 @@ def find_telling_lines(document: Document) -> list[str]:
     lines = document.text.split("\n")
     picked = [line for line in lines if _STEP_SAYS.search(line)][-LAST_LINES:]
     if document.role == "driver":
-        raised = tracebacks.choose_traceback(tracebacks.parse_tracebacks(document.text))
-        picked += raised.words.split("\n") if raised else []
+        traceback = tracebacks.find_traceback(document.text)
+        picked += traceback.words.split("\n") if traceback else []
     return picked
 
 

@@ -1,7 +1,5 @@
 """What a node wrote while it installed, without what it survived: retries, mirrors, locks it waited for. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The causes that are known by name, the most telling rows first: what `causes` looks through."""
 
-from __future__ import annotations
-
 from ops.diagnose.cause import Cause
 from ops.diagnose.rows import bootstrap, ending, launch, memory, nodes, programs, stores
 
@@ -17,20 +15,7 @@ CAUSES: tuple[Cause, ...] = (
 )
 """The order is that of their patterns: what names a cause stands before what many causes show."""
 
-BARE: tuple[Cause, ...] = (
-    ending.SUCCEEDED,
-    ending.RUNNING,
-    ending.WAITING,
-    ending.CANCELLED,
-    ending.ENDED,
-    ending.STEP_FAILED,
-    ending.EMR_INTERNAL,
-    ending.NOT_VALID,
-    ending.PYTHON,
-    ending.JVM,
-    bootstrap.OTHER,
-    ending.UNKNOWN,
-)
+BARE: tuple[Cause, ...] = (*ending.BARE, bootstrap.OTHER)
 """What is left where no row fits, and how a step or a cluster ended."""
 EVERY = (*CAUSES, *BARE)
 NAMES: tuple[str, ...] = tuple(dict.fromkeys(cause.name for cause in EVERY))

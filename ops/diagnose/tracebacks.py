@@ -1,11 +1,10 @@
 """Python tracebacks in logs: the driver's, and those of workers that Spark carries inside other messages. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 MOST = 200
 """Tracebacks kept of one text: the last ones."""
@@ -116,8 +115,7 @@ class Traceback:
     def _misses_its_folder(self) -> bool:
         """Whether its process lost the folder it works in: YARN removes it with a container that it ends.
 
-        The archive of code was there when Python started, or it would not be asked for a module; a file without a
-        name is what ``os.getcwd()`` misses.
+        The archive of code was there when Python started; a file without a name is what ``os.getcwd()`` misses.
         """
         if self.exception != "FileNotFoundError":
             return False
@@ -132,10 +130,8 @@ class Traceback:
     @property
     def process(self) -> str:
         """``worker`` or ``driver``: Spark carries a worker's inside its own, often without its outer frames."""
-        begins = self.link == "nested" or any(
-            frame.file.endswith(("pyspark/worker.py", "pyspark/daemon.py")) for frame in self.frames
-        )
-        return "worker" if begins else "driver"
+        is_inside = any(frame.file.endswith(("pyspark/worker.py", "pyspark/daemon.py")) for frame in self.frames)
+        return "worker" if is_inside or self.link == "nested" else "driver"
 
     @property
     def words(self) -> str:
@@ -145,15 +141,15 @@ class Traceback:
     @property
     def summary(self) -> str:
         """Class and message in one line."""
-        return " ".join(f"{self.exception}: {self.message}".split()) if self.message.strip() else self.exception
+        return " ".join(self.words.split())
 
 
 def parse_tracebacks(text: str) -> list[Traceback]:
     r"""The tracebacks in a text, in its order; the last `MOST` of them. Never raises.
 
     >>> text = 'x\nTraceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\nValueError: no\n'
-    >>> found = parse_tracebacks(text)
-    >>> found[0].exception, found[0].message, found[0].frames[0].source
+    >>> (traceback,) = parse_tracebacks(text)
+    >>> traceback.exception, traceback.message, traceback.frames[0].source
     ('ValueError', 'no', 'g()')
     """
     lines = [line[:MOST_LINE] for line in text.split("\n")]
@@ -178,12 +174,8 @@ def parse_tracebacks(text: str) -> list[Traceback]:
 def _find_link(lines: list[str], index: int, *, nested: bool) -> str:
     if nested:
         return "nested"
-    for line in reversed(lines[max(0, index - 3) : index]):
-        if link := _LINKS.get(line.strip()):
-            return link
-        if line.strip():
-            return ""
-    return ""
+    before = [line.strip() for line in lines[max(0, index - 3) : index] if line.strip()]
+    return _LINKS.get(before[-1], "") if before else ""
 
 
 def _parse_frames(lines: list[str], index: int) -> tuple[list[Frame], int]:
@@ -193,8 +185,7 @@ def _parse_frames(lines: list[str], index: int) -> tuple[list[Frame], int]:
         if match and len(frames) < MOST_FRAMES:
             frames.append(Frame(match["file"], int(match["line"]), match["function"] or ""))
         elif frames and not frames[-1].source and (source := lines[index].strip()).strip("~^ "):
-            last = frames.pop()
-            frames.append(Frame(last.file, last.line, last.function, source))
+            frames[-1] = replace(frames[-1], source=source)
         index += 1
     return frames, index
 
@@ -226,15 +217,16 @@ def _is_end(line: str) -> bool:
 def _merge_nested(chosen: Traceback, tracebacks: list[Traceback]) -> Traceback:
     """One that only carries others, with the innermost's exception: where we called, and what was raised there."""
     position = next(index for index, traceback in enumerate(tracebacks) if traceback is chosen)
-    inside: list[Traceback] = []
-    for traceback in tracebacks[position + 1 :]:
-        if traceback.link != "nested":
-            break
-        inside.append(traceback)
+    inside = [*takewhile(lambda traceback: traceback.link == "nested", tracebacks[position + 1 :])]
     if not (chosen.is_wrapper and inside and inside[-1].exception):
         return chosen
     text = "\n".join([chosen.text, *(traceback.text for traceback in inside)])
     return replace(chosen, exception=inside[-1].exception, message=inside[-1].message, text=text)
+
+
+def find_traceback(text: str) -> Traceback | None:
+    """The traceback in a text that explains a failure."""
+    return choose_traceback(parse_tracebacks(text))
 
 
 def choose_traceback(tracebacks: list[Traceback]) -> Traceback | None:

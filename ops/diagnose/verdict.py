@@ -1,7 +1,5 @@
 """What is made of the evidence: a row's sentence with the fields of what fitted it, whose words decided, what to do."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,25 +20,15 @@ UNDETERMINED = 23
 """Exit code of a step that failed before the job could report (`ops.core.exit_codes`)."""
 MOST_SAID = 1000
 
-_ACTIONS = {
-    "ListObjectsV2": "s3:ListBucket",
-    "ListObjects": "s3:ListBucket",
-    "HeadBucket": "s3:ListBucket",
-    "HeadObject": "s3:GetObject",
-    "GetObject": "s3:GetObject",
-    "PutObject": "s3:PutObject",
-    "CreateMultipartUpload": "s3:PutObject",
-    "UploadPart": "s3:PutObject",
-    "CompleteMultipartUpload": "s3:PutObject",
-    "DeleteObject": "s3:DeleteObject",
-    "DeleteObjects": "s3:DeleteObject",
-    "RunJobFlow": "elasticmapreduce:RunJobFlow",
-    # Hadoop's S3A names its own calls
-    "getFileStatus": "s3:GetObject",
-    "open": "s3:GetObject",
-    "listStatus": "s3:ListBucket",
-    "delete": "s3:DeleteObject",
+_CALLS = {
+    "s3:ListBucket": ("ListObjectsV2", "ListObjects", "HeadBucket", "listStatus"),
+    "s3:GetObject": ("HeadObject", "GetObject", "getFileStatus", "open"),
+    "s3:PutObject": ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"),
+    "s3:DeleteObject": ("DeleteObject", "DeleteObjects", "delete"),
+    "elasticmapreduce:RunJobFlow": ("RunJobFlow",),
 }
+"""Calls by the action that they need; those in lower case are Hadoop's S3A's."""
+_ACTIONS = {call: action for action, calls in _CALLS.items() for call in calls}
 _PLAIN = (ending.UNKNOWN, ending.PYTHON, ending.JVM, bootstrap.OTHER)
 
 
@@ -116,9 +104,7 @@ def make_verdict(scene: Scene, hit: Hit) -> Verdict:
         raised=raised,
         first=first_error if first_error and first_error.partition(": ")[2] not in hit.line else "",
         ruled_out=firsts.list_ruled_out(evidence) if plain and evidence.subject == "step" else (),
-        traceback=None
-        if record and not str(record.get("traceback") or "") and not shown_traceback
-        else shown_traceback,
+        traceback=shown_traceback,
         exit_code=0 if ended_well else choose_exit_code(evidence, record),
     )
 
@@ -140,7 +126,7 @@ def _find_distinction(hit: Hit, evidence: Evidence) -> str:
     return hit.cause.distinction
 
 
-_AFTER_COLON = (
+_LISTED = [
     "where",
     "subnet",
     "group",
@@ -153,7 +139,7 @@ _AFTER_COLON = (
     "what",
     "class",
     "command",
-)
+]
 
 
 class Fields(dict[str, str]):
@@ -187,13 +173,9 @@ def _fill_fields(hit: Hit, evidence: Evidence) -> Fields:
         fields["nodes"] = ": " + ", ".join(evidence.lost_spot[:5])
     fields |= _take_spare_groups(hit)
     if part := hit.groups.get("part"):
-        is_driver = part == "AM"
-        fields |= {
-            "part": "the driver" if is_driver else "an executor",
-            "setting": "driver" if is_driver else "executor",
-        }
+        fields["part"], fields["setting"] = ("the driver", "driver") if part == "AM" else ("an executor", "executor")
         fields["where"] = f"{hit.groups['asked']} and {hit.groups['most']} at most"
-    for name in _AFTER_COLON:
+    for name in _LISTED:
         if value := fields.get(name):
             fields[name] = f": {value.removeprefix(': ').rstrip('.')}"
     if hit.cause is get_cause("access-denied"):
@@ -205,7 +187,7 @@ def _take_spare_groups(hit: Hit) -> dict[str, str]:
     """What a row's sentence names after a colon, from whichever group its pattern could give it another name in."""
     names = [name for _, name, _, _ in Formatter().parse(hit.cause.meaning) if name]
     spare = [value for name, value in hit.groups.items() if name not in names]
-    lacking = [name for name in names if name in _AFTER_COLON and name not in hit.groups]
+    lacking = [name for name in names if name in _LISTED and name not in hit.groups]
     return dict(zip(lacking, spare, strict=False))
 
 
@@ -219,13 +201,11 @@ def _describe_refusal(hit: Hit, evidence: Evidence) -> dict[str, str]:
         resource = "/".join(part for part in (f"s3://{bucket}", groups.get("key", "")) if part)
     if not resource and (uri := re.search(r"s3[an]?://[^\s'\",;)]+", f"{hit.line} {hit.statement.text}")):
         resource = uri[0].rstrip(".:")
-    principal = groups.get("principal", "")
-    recipient = f" to {principal}" if principal else ""
+    recipient = f" to {groups['principal']}" if groups.get("principal") else ""
+    terraform_logs = [document.uri for document in evidence.find_documents("terraform")]
     if action.startswith(("ec2:", "iam:")) or "service role" in hit.line.lower():
         grant = f"allow it{recipient} in infra/modules/iam/service_role.tf, and see that the resource has our tags"
-    elif action.startswith("elasticmapreduce:") or any(
-        d.uri == hit.statement.source for d in evidence.find_documents("terraform")
-    ):
+    elif action.startswith("elasticmapreduce:") or hit.statement.source in terraform_logs:
         grant = f"allow it{recipient}: what an operator needs stands in infra/operators (an administrator applies it)"
     else:
         grant = (

@@ -1,18 +1,16 @@
 """Finding the evidence in time: at once what costs seconds, then the logs as EMR ships them, saying what is awaited."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 
 from ops.aws.account import Account
-from ops.aws.emr import list_steps, read_output_from
+from ops.aws.emr import list_steps
 from ops.aws.poll import poll
 from ops.core.console import Console, working
 from ops.core.errors import NotAppliedError, OperatorError
@@ -20,7 +18,7 @@ from ops.core.target import PROJECT
 from ops.diagnose import gather, render
 from ops.diagnose.causes import judge
 from ops.diagnose.evidence import Document, Evidence
-from ops.diagnose.gather import LATER, NEVER, Live
+from ops.diagnose.gather import LATER, NEVER
 from ops.diagnose.verdict import Verdict
 from ops.logs import layout
 
@@ -46,23 +44,11 @@ class Diagnosis:
         text = render.as_text(self.evidence, self.verdict)
         return text.replace("<env>", env) if env else text
 
-    def as_json(self) -> dict[str, Any]:
-        """The diagnosis for a program."""
-        return render.as_json(self.evidence, self.verdict)
-
 
 class NothingFailedError(OperatorError):
     """There is nothing to diagnose, which is no failure either."""
 
     exit_code = 0
-
-
-def find_output(account: Account, step_details: Mapping[str, Any]) -> str | None:
-    """Where a step puts its results; None where it is not ours, or its request is gone."""
-    try:
-        return read_output_from(account, step_details["Config"]["Args"])
-    except FruitsError:
-        return None
 
 
 def diagnose_step(account: Account, cluster_id: str, step_id: str, console: Console, *, patience: float) -> Diagnosis:
@@ -74,25 +60,21 @@ def diagnose_step(account: Account, cluster_id: str, step_id: str, console: Cons
 
     Raises
     ------
-    OperatorError
-        There is no such cluster or step, or it has not begun, or ended well.
+    OperatorError : there is no such cluster or step, or it has not begun, or ended well
     """
-    live = Live(account, cluster_id)
-    evidence = gather.gather_step(live, step_id, find_output, logs=False)
+    evidence = gather.gather_step(account, cluster_id, step_id, logs=False)
+    look = partial(gather.gather_step, account, cluster_id, step_id, logs=True)
     if evidence.state in OPEN_STATES:
-        full = gather.gather_step(live, step_id, find_output, logs=True)
-        return Diagnosis(_mark_late(full, full.missing), judge(full))
+        return make_diagnosis(look())
     if evidence.state not in FAILED_STATES:
         raise NothingFailedError(
             f"nothing failed: the step {step_id} is {evidence.state}. make steps names those that have failed."
         )
     if evidence.job is not None:
-        return conclude_early(gather.gather_step(live, step_id, find_output, logs=True), evidence)
+        return diagnose_early(look(), evidence)
     if evidence.state == "CANCELLED" and evidence.reason_code in ("BOOTSTRAP_FAILURE", "VALIDATION_ERROR"):
         return diagnose_cluster(account, cluster_id, console, patience=patience)  # it never began
-    return wait_for_logs(
-        lambda: gather.gather_step(live, step_id, find_output, logs=True), evidence, account, console, patience=patience
-    )
+    return wait_for_logs(look, evidence, account, console, patience=patience)
 
 
 def diagnose_cluster(account: Account, cluster_id: str, console: Console, *, patience: float) -> Diagnosis:
@@ -100,11 +82,10 @@ def diagnose_cluster(account: Account, cluster_id: str, console: Console, *, pat
 
     Raises
     ------
-    OperatorError
-        There is no such cluster, or it has not failed.
+    OperatorError : there is no such cluster, or it has not failed
     """
-    live = Live(account, cluster_id)
-    evidence = gather.gather_cluster(live, logs=False)
+    evidence = gather.gather_cluster(account, cluster_id, logs=False)
+    look = partial(gather.gather_cluster, account, cluster_id, logs=True)
     if not has_failed(evidence):
         reason = f" ({evidence.reason})" if evidence.reason else ""
         raise NothingFailedError(
@@ -112,10 +93,10 @@ def diagnose_cluster(account: Account, cluster_id: str, console: Console, *, pat
             "A step that seems to stand still: make diagnose STEP=… says what it waits for."
         )
     if evidence.node is not None:
-        return conclude_early(gather.gather_cluster(live, logs=True), evidence)
+        return diagnose_early(look(), evidence)
     if not gather.is_bootstrap_failure(evidence):
         return Diagnosis(evidence, judge(evidence))
-    return wait_for_logs(lambda: gather.gather_cluster(live, logs=True), evidence, account, console, patience=patience)
+    return wait_for_logs(look, evidence, account, console, patience=patience)
 
 
 def has_failed(evidence: Evidence) -> bool:
@@ -124,18 +105,16 @@ def has_failed(evidence: Evidence) -> bool:
     return evidence.state == "TERMINATED_WITH_ERRORS" or evidence.reason_code in (*codes, "STEP_FAILURE")
 
 
-def conclude_early(full: Evidence, early: Evidence) -> Diagnosis:
+def diagnose_early(full: Evidence, early: Evidence) -> Diagnosis:
     """The failure was named where it happened: logs that have arrived add addresses, and nothing is awaited."""
-    later = full.missing
-    evidence = full if full.documents else early
-    verdict = judge(evidence)
-    return Diagnosis(_mark_late(evidence, later), verdict)
+    return make_diagnosis(replace(full if full.documents else early, missing=full.missing))
 
 
-def _mark_late(evidence: Evidence, missing: str) -> Evidence:
-    """The same with a sentence about a log that is missing: whether it can still come."""
+def make_diagnosis(evidence: Evidence) -> Diagnosis:
+    """What the evidence says now; of a log that is missing, also whether it can still come."""
     when = LATER if evidence.shipping_seconds(datetime.now(UTC)) else NEVER
-    return replace(evidence, missing=f"{missing}: {when}" if missing else "")
+    missing = f"{evidence.missing}: {when}" if evidence.missing else ""
+    return Diagnosis(replace(evidence, missing=missing), judge(evidence))
 
 
 def wait_for_logs(
@@ -161,7 +140,7 @@ def wait_for_logs(
                 return diagnosis
     except KeyboardInterrupt:
         console.print("stopped waiting; this is what is known so far")
-    return Diagnosis(_mark_late(evidence, evidence.missing), judge(evidence))
+    return make_diagnosis(evidence)
 
 
 def find_newest_failure(account: Account, cluster_id: str) -> str:
@@ -175,8 +154,7 @@ def find_cluster_id(account: Account) -> str:
 
     Raises
     ------
-    NotAppliedError
-        There is none.
+    NotAppliedError : there is none
     """
     try:
         return str(account.cluster["cluster_id"])
@@ -208,16 +186,12 @@ def diagnose_start(account: Account, printed: str, console: Console) -> Diagnosi
     try:
         cluster_ids = layout.CLUSTER.findall(printed)
         if cluster_ids or not printed:
-            return diagnose_cluster(
-                account, cluster_ids[-1] if cluster_ids else find_cluster_id(account), console, patience=LATE_SECONDS
-            )
+            cluster_id = cluster_ids[-1] if cluster_ids else find_cluster_id(account)
+            return diagnose_cluster(account, cluster_id, console, patience=LATE_SECONDS)
     except TROUBLE:
         cluster_ids = []
-    evidence = Evidence(
-        subject="cluster",
-        state="NOT CREATED",
-        documents=(Document("terraform", "terraform", "\n".join(list_terraform_errors(printed))),),
-    )
+    errors = Document("terraform", "terraform", "\n".join(list_terraform_errors(printed)))
+    evidence = Evidence(subject="cluster", state="NOT CREATED", documents=(errors,))
     verdict = judge(evidence)
     return Diagnosis(evidence, verdict) if verdict.is_known else None
 

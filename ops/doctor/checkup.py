@@ -1,7 +1,5 @@
 """Every check of `make doctor`, and what still bills."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any

@@ -1,8 +1,6 @@
 """What the account must give: known credentials, a region, vCPUs, types, a release, names, and a clock that agrees."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from itertools import chain
@@ -61,7 +59,7 @@ def judge_clock(skew: float | None, *, emulated: bool) -> Finding:
     cure = "set it by network time (timedatectl set-ntp true)."
     if abs(skew) >= MOST_SKEW:
         return failure("clock", f"{about}: AWS refuses signatures more than five minutes off", cure)
-    return warning("clock", about, cure) if abs(skew) >= WARN_SKEW else ok("clock", f"{about}")
+    return warning("clock", about, cure) if abs(skew) >= WARN_SKEW else ok("clock", about)
 
 
 def judge_quota(market: str, *, need: int, quota: float, used: int, region: str) -> Finding:
@@ -79,7 +77,7 @@ def judge_quota(market: str, *, need: int, quota: float, used: int, region: str)
     return failure(name, f"{need} are asked, and the quota is {quota:.0f}{others}", cure)
 
 
-def judge_offerings(fleets: Sequence[prices.Fleet], offered: Mapping[str, frozenset[str]]) -> Finding:
+def judge_offerings(fleets: Sequence[prices.Fleet], offered: Mapping[str, Set[str]]) -> Finding:
     """Whether a zone has a type of each fleet; ``offered`` is what each zone has of the types asked for.
 
     EMR starts a cluster in one of the subnets' zones; a zone that lacks every type of a fleet cannot be it.
@@ -90,9 +88,8 @@ def judge_offerings(fleets: Sequence[prices.Fleet], offered: Mapping[str, frozen
     lacks = "; ".join(f"{zone} lacks {', '.join(names)}" for zone, names in lacking.items() if names)
     zones = ", ".join(offered)
     if not whole:
-        return failure(
-            "types", f"no zone has a type of every fleet: {lacks}", "other types (infra/env), or another REGION=."
-        )
+        cure = "other types (infra/env), or another REGION=."
+        return failure("types", f"no zone has a type of every fleet: {lacks}", cure)
     if lacks:
         cure = f"none is needed: EMR can start in {', '.join(whole)}; more zones are more chances."
         return warning("types", f"not all zones have all types: {lacks}", cure)
@@ -104,9 +101,8 @@ def judge_release(label: str, *, known: bool, end: str | None, today: date) -> F
     if not known:
         return failure("release", f"EMR has no {label} in this region", "release_label = another, or another REGION=.")
     if end is None:
-        return unchecked(
-            "release", f"the end of {label}'s support is not in releases.json", "release_end_of_support =."
-        )
+        why = f"the end of {label}'s support is not in releases.json"
+        return unchecked("release", why, "release_end_of_support =.")
     left = (date.fromisoformat(end) - today).days
     if left < 0:
         return failure("release", f"{label} has had no support since {end}", "release_label = a newer one.")
@@ -220,9 +216,8 @@ def check_caller(sts: Any, *, emulated: bool) -> list[Finding]:
         findings = [judge_identity(answer["Arn"], answer["Account"])]
     except ClientError as error:
         answer = error.response
-        findings = [
-            failure("credentials", f"AWS does not take them: {error}", "log in (aws sso login, or AWS_PROFILE=).")
-        ]
+        cure = "log in (aws sso login, or AWS_PROFILE=)."
+        findings = [failure("credentials", f"AWS does not take them: {error}", cure)]
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     return [*findings, judge_clock(read_skew(headers, datetime.now(UTC)), emulated=emulated)]
 
@@ -246,13 +241,11 @@ def check_zones(ec2: Any, needs: ClusterNeeds) -> Finding:
     """What the subnets' zones offer of the types asked for."""
     types = sorted({name for fleet in needs.fleets for name in fleet.types})
     filters = [{"Name": "instance-type", "Values": types}, {"Name": "location", "Values": list(needs.zones)}]
-    pages = ec2.get_paginator("describe_instance_type_offerings").paginate(
-        LocationType="availability-zone", Filters=filters
-    )
-    pairs = [
-        (offering["Location"], offering["InstanceType"]) for page in pages for offering in page["InstanceTypeOfferings"]
-    ]
-    offered = {zone: frozenset(name for place, name in pairs if place == zone) for zone in needs.zones}
+    paginator = ec2.get_paginator("describe_instance_type_offerings")
+    offered: dict[str, set[str]] = {zone: set() for zone in needs.zones}
+    for page in paginator.paginate(LocationType="availability-zone", Filters=filters):
+        for offering in page["InstanceTypeOfferings"]:
+            offered[offering["Location"]].add(offering["InstanceType"])
     return judge_offerings(needs.fleets, offered)
 
 

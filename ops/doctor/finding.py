@@ -1,7 +1,5 @@
 """What one check found, as a line, and what all of them mean for the exit code."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The images at INPUT: how many, of which classes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

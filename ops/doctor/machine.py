@@ -1,7 +1,5 @@
 """What this machine must have: Terraform, Java, Python, the network's weights, and the wheels of the nodes."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -77,15 +75,14 @@ def list_misfits(names: Iterable[str], machine: str) -> list[str]:
         *cpython_tags(python_version=PYTHON, abis=["cp311"], platforms=places),
         *compatible_tags(python_version=PYTHON, interpreter="cp311", platforms=places),
     }
-    wrong = []
-    for name in names:
+
+    def fits(name: str) -> bool:
         try:
-            fits = bool(parse_wheel_filename(name)[3] & allowed)
+            return not allowed.isdisjoint(parse_wheel_filename(name)[3])
         except InvalidWheelFilename:
-            fits = False
-        if not fits:
-            wrong.append(name)
-    return sorted(wrong)
+            return False
+
+    return sorted(name for name in names if not fits(name))
 
 
 def check_architecture(needed: str, chosen: str) -> Finding | None:
@@ -110,15 +107,15 @@ def check_wheelhouse(
         cure = f"make apply makes it ({size}); to have it before: make wheelhouse."
         return warning("wheelhouse", f"not made yet for {machine}", cure), None
     try:
-        wheelhouse_ = wheelhouse.check_wheels(folder, lock)
+        wheels = wheelhouse.check_wheels(folder, lock)
     except wheelhouse.WheelhouseError as error:
         return failure("wheelhouse", str(error).rstrip("."), f"rm -r {folder}; make wheelhouse ARCH={arch}."), None
-    names = [name for name in wheelhouse_.sums if name != wheelhouse.LOCK]
+    names = [name for name in wheels.sums if name != wheelhouse.LOCK]
     if wrong := list_misfits(names, machine):
         cause = f"{len(wrong)} wheels cannot be installed on a node of {machine} (such as {wrong[0]})"
         return failure("wheelhouse", cause, "make lock, then make wheelhouse."), None
-    about = f"{len(names)} wheels, {wheelhouse_.size / 1e6:.0f} MB, for Python {wheelhouse.PYTHON} on {machine}"
-    return ok("wheelhouse", f"{about}, each as locked"), wheelhouse_
+    about = f"{len(names)} wheels, {wheels.size / 1e6:.0f} MB, for Python {wheelhouse.PYTHON} on {machine}"
+    return ok("wheelhouse", f"{about}, each as locked"), wheels
 
 
 def check_tools(model: str, folder: str | None) -> list[Finding]:

@@ -1,7 +1,5 @@
 """What the planned cluster asks of an account, read from the plan's JSON."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping

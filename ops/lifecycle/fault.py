@@ -14,6 +14,24 @@ AT_START = ("bootstrap", "disk-full")
 IN_STEP = tuple(kind for kind in faults.KINDS if kind not in AT_START)
 
 
+def parse_fault(text: str, kinds: tuple[str, ...] = faults.KINDS) -> str:
+    """The fault that a command was given; empty for none.
+
+    Raises
+    ------
+    UnknownFaultError : there is none of that name
+    OperatorError : it strikes at another time than the command's, and so would never happen
+    """
+    kind = faults.known(text)
+    if kind and kind not in kinds:
+        when, command = ("a cluster starts", "apply") if kind in AT_START else ("a step runs", "run-step")
+        raise OperatorError(
+            f"FAULT={kind} strikes while {when}. Fix: make {command} FAULT={kind}; here there are {', '.join(kinds)}.",
+            exit_code=2,
+        )
+    return kind
+
+
 @contextmanager
 def injected(account: Account, kind: str, kinds: tuple[str, ...]) -> Iterator[None]:
     """A fault while the block runs, if it is one of these kinds.

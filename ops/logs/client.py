@@ -1,7 +1,5 @@
 """What YARN's client reports of an application in a step's own log: states, end, what it waits for. Pure."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -14,8 +14,6 @@ In cluster mode the step's own log is YARN's client only: it names the applicati
 runs. Beside them lie the causes that our bootstrap script leaves: ``node/bootstrap/<cluster>/<instance>.json``.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -33,7 +31,7 @@ _HOST = re.compile(r"ip-\d{1,3}(?:-\d{1,3}){3}(?!\d)|(?<![\w.-])\d{1,3}(?:\.\d{1
 # application_1732450000000_0001
 APPLICATION = re.compile(r"application_\d{10,}_\d{4,}")
 # container_1732450000000_0001_01_000001, and after a restart of the ResourceManager container_e02_1732450000000_…
-CONTAINER = re.compile(r"container_(?:e\d+_)?(?P<application>\d{10,}_\d{4,})_(?P<attempt>\d{2,})_(?P<number>\d{6,})")
+CONTAINER = re.compile(r"container_(?:e\d+_)?(?P<application>\d{10,}_\d{4,})_\d{2,}_(?P<number>\d{6,})")
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,8 @@ class Log:
     @property
     def is_driver(self) -> bool:
         """Whether it is a container that the application master runs in: the driver, in cluster mode."""
-        return container_number(self.container) == 1
+        container = CONTAINER.fullmatch(self.container)
+        return container is not None and int(container["number"]) == 1
 
 
 def split_s3_uri(uri: str) -> tuple[str, str]:
@@ -173,26 +172,6 @@ def host_in(text: str) -> str:
     return host[0] if host[0].startswith("i") else f"ip-{host[0].replace('.', '-')}"
 
 
-def container_number(container: str) -> int:
-    """The number of a container within its attempt, 0 for what is none.
-
-    >>> container_number("container_e02_1732450000000_0001_01_000003"), container_number("x")
-    (3, 0)
-    """
-    match = CONTAINER.fullmatch(container)
-    return int(match["number"]) if match else 0
-
-
-def container_attempt(container: str) -> int:
-    """The attempt of the application that a container belongs to, 0 for what is none.
-
-    >>> container_attempt("container_1732450000000_0001_02_000001")
-    2
-    """
-    match = CONTAINER.fullmatch(container)
-    return int(match["attempt"]) if match else 0
-
-
 def stream_of(name: str) -> str:
     """What a file holds, from its name; rolled and dated pieces count for the whole.
 
@@ -212,8 +191,8 @@ def parse_key(key: str, size: int = 0, modified: float = 0.0) -> Log:
 
     >>> parse_key("j-1ABCDEFGHIJKL/steps/s-1ABCDEFGHIJKL/stderr.gz").kind
     'step'
-    >>> found = parse_key("containers/application_1732450000000_0001/container_1732450000000_0001_01_000001/stdout.gz")
-    >>> found.kind, found.stream, found.is_driver
+    >>> log = parse_key("containers/application_1732450000000_0001/container_1732450000000_0001_01_000001/stdout.gz")
+    >>> log.kind, log.stream, log.is_driver
     ('container', 'stdout', True)
     >>> parse_key("i-0b22a22eec53224bd/bootstrap-actions/1/stderr.gz").action
     1
@@ -232,9 +211,8 @@ def parse_key(key: str, size: int = 0, modified: float = 0.0) -> Log:
     # i-0b22a22eec53224bd.json, below the cluster whose node left it; a node that does not know its id gives its name
     if name.endswith(".json") and "bootstrap" in folders:
         return Log(key, "cause", stream, instance=name.removesuffix(".json"), **ids)
-    if container := first(CONTAINER):
-        match = CONTAINER.fullmatch(container)
-        application = first(APPLICATION) or (f"application_{match['application']}" if match else "")
+    if (container := first(CONTAINER)) and (match := CONTAINER.fullmatch(container)):
+        application = first(APPLICATION) or f"application_{match['application']}"
         return Log(key, "container", stream, application=application, container=container, **ids)
     if application := first(APPLICATION):
         return Log(key, "container", stream, application=application, **ids)

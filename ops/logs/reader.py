@@ -4,8 +4,6 @@ Nothing here raises because of a log: what cannot be read comes back as an excer
 place that is not there at all (`LogsError`).
 """
 
-from __future__ import annotations
-
 import os
 import re
 import stat
@@ -16,7 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.core.errors import OperatorError
 from ops.logs import layout
@@ -197,23 +197,6 @@ def read_stream(
     return Excerpt(clean_text(data), keeper.total, left, problem)
 
 
-class Logs(Protocol):
-    """A place that holds logs."""
-
-    @property
-    def root(self) -> str:
-        """Its address, without a trailing slash."""
-
-    def list(self, prefix: str = "") -> list[Log]:
-        """The logs below a prefix of it, by name; empty where there is none."""
-
-    def read(self, log: Log) -> Excerpt:
-        """An excerpt of a log."""
-
-    def uri(self, key: str) -> str:
-        """The address of a log or folder below it."""
-
-
 def _pieces(stream: Any) -> Iterator[bytes]:
     try:
         while chunk := stream.read(CHUNK):
@@ -223,27 +206,28 @@ def _pieces(stream: Any) -> Iterator[bytes]:
 
 
 class FolderLogs:
-    """Logs on this machine's disk: what ``aws s3 cp --recursive`` or a browser fetched."""
+    """Logs on this machine's disk: what ``aws s3 cp --recursive`` or a browser fetched.
+
+    Attributes
+    ----------
+    root : its address, without a trailing slash
+    """
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
             raise LogsError(
                 f"there is no folder {folder}. Fix: give the folder that the logs were copied to.", exit_code=2
             )
-        self._folder = folder
-
-    @property
-    def root(self) -> str:
-        return str(self._folder).rstrip("/")
+        self._folder, self.root = folder, str(folder).rstrip("/")
 
     def uri(self, key: str) -> str:
+        """The address of a log or folder below it."""
         return f"{self.root}/{key}"
 
     def list(self, prefix: str = "") -> list[Log]:
+        """The logs below a prefix of it, by name; empty where there is none."""
         logs: list[Log] = []
-        for folder, folders, names in os.walk(
-            self._folder
-        ):  # does not follow links, and passes over what it may not read
+        for folder, folders, names in os.walk(self._folder):  # follows no links, and skips what it may not read
             folders.sort()
             for name in sorted(names):
                 path = Path(folder, name)
@@ -259,6 +243,7 @@ class FolderLogs:
         return logs
 
     def read(self, log: Log) -> Excerpt:
+        """An excerpt of a log."""
         try:
             stream = cast("BinaryIO", (self._folder / log.key).open("rb"))
         except OSError as error:
@@ -267,7 +252,7 @@ class FolderLogs:
 
 
 class S3Logs:
-    """Logs below an S3 address.
+    """The same of logs below an S3 address.
 
     Parameters
     ----------
@@ -279,17 +264,12 @@ class S3Logs:
         self._s3 = s3
         self.bucket, key = layout.split_s3_uri(uri)
         self._prefix = f"{key.strip('/')}/" if key.strip("/") else ""
-
-    @property
-    def root(self) -> str:
-        return f"s3://{self.bucket}/{self._prefix}".rstrip("/")
+        self.root = f"s3://{self.bucket}/{self._prefix}".rstrip("/")
 
     def uri(self, key: str) -> str:
         return f"{self.root}/{key}"
 
     def list(self, prefix: str = "") -> list[Log]:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         logs: list[Log] = []
         try:
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._prefix + prefix)
@@ -309,8 +289,6 @@ class S3Logs:
         return logs
 
     def read(self, log: Log) -> Excerpt:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
             body = self._s3.get_object(Bucket=self.bucket, Key=self._prefix + log.key)["Body"]
         except (ClientError, BotoCoreError) as error:
@@ -318,23 +296,4 @@ class S3Logs:
         return read_stream(_pieces(body))
 
 
-def open_logs(place: str, s3: Any = None) -> Logs:
-    """The logs at an address or in a folder.
-
-    Parameters
-    ----------
-    place : ``s3://…`` or a path
-    s3 : boto3's client; None makes one from the credentials at hand, where the place is in S3
-
-    Raises
-    ------
-    LogsError
-        When there is no such folder.
-    """
-    if not layout.is_s3(place):
-        return FolderLogs(Path(place).expanduser())
-    if s3 is None:
-        import boto3
-
-        s3 = boto3.client("s3")
-    return S3Logs(s3, place)
+Logs = FolderLogs | S3Logs

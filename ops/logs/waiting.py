@@ -3,8 +3,6 @@
 `explain_wait` is pure. `WaitingLog` reads the log now and then; on EMR it is up to five minutes old.
 """
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

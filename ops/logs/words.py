@@ -1,16 +1,14 @@
 """What a program itself wrote among Spark's lines, and a log without the noise of Spark's shutdown. Pure."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Iterator
+from itertools import groupby
 
 # 26/11/24 10:00:00 INFO TaskSetManager: …     26/11/24 10:00:00 WARN …
 _LOG_LINE = re.compile(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d (?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL) ")
 # 	at org.apache.spark.x(y)     Caused by: …     java.io.IOException: …     	 client token: N/A
-_OF_JVM = re.compile(r"^\s+at [\w.$/<>]+\(|^\s+\.\.\. \d+ |^Caused by: |^(?:[a-z][\w$]*\.)+[A-Z][\w$]*(?::|$)|^\t ")
+_JVM = re.compile(r"^\s+at [\w.$/<>]+\(|^\s+\.\.\. \d+ |^Caused by: |^(?:[a-z][\w$]*\.)+[A-Z][\w$]*(?::|$)|^\t ")
 # Container id: container_…     [2026-11-27 15:51:18.912]Container exited …     Last 4096 bytes of stderr :     )
-_OF_YARN = re.compile(
+_YARN = re.compile(
     r"^(?:Container id|Exit code|Exception message|Shell output|Stack trace|Last \d+ bytes of \S+ ?): ?|"
     r"^Driver stacktrace:|^\[\d{4}-\d\d-\d\d [\d:.]+\] ?Container |^Using Spark's default log4j|"
     r"^Setting default log level|^[^\w^~]+$"
@@ -28,10 +26,6 @@ _SHUTDOWN = re.compile(
 )
 
 
-def _is_shutdown(line: str) -> bool:
-    return _SHUTDOWN.search(line) is not None
-
-
 def fold_shutdown(text: str) -> str:
     r"""A log whose shutdown noise is a line each time.
 
@@ -39,19 +33,11 @@ def fold_shutdown(text: str) -> str:
     ...     "MemoryStore cleared\nb")
     'a\n[... 2 lines of the shutdown ...]\nb'
     """
-    return "\n".join([*_folded(text.split("\n"))][:-1])
-
-
-def _folded(lines: list[str]) -> Iterator[str]:
-    folded = 0
-    for line in [*lines, ""]:
-        if _is_shutdown(line):
-            folded += 1
-            continue
-        if folded:
-            yield f"[... {folded} line{'' if folded == 1 else 's'} of the shutdown ...]"
-            folded = 0
-        yield line  # the last is not the log's: it closes the last group
+    lines: list[str] = []
+    for is_shutdown, group in groupby(text.split("\n"), lambda line: _SHUTDOWN.search(line) is not None):
+        number = len(members := [*group])
+        lines += [f"[... {number} line{'' if number == 1 else 's'} of the shutdown ...]"] if is_shutdown else members
+    return "\n".join(lines)
 
 
 def extract_own_words(text: str) -> str:
@@ -68,6 +54,6 @@ def extract_own_words(text: str) -> str:
             is_command = not is_command
         elif _LOG_LINE.match(line):
             is_command = False  # a rule that nothing closed
-        elif not (is_command or _OF_JVM.match(line) or _OF_YARN.match(line) or (not line and lines[-1:] in ([], [""]))):
+        elif not (is_command or _JVM.match(line) or _YARN.match(line) or (not line and lines[-1:] in ([], [""]))):
             lines.append(line)
     return "\n".join(lines).strip("\n")

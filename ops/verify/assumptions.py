@@ -4,17 +4,15 @@
 docs/assumptions.md is written from both, and a test finds every sentence of code and docs that only AWS could confirm.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ops.verify import checks
-from ops.verify.checks import CheckResult, Evidence, NotSeenError
+from ops.verify.checks import CheckResult, NotSeenError, Observations
 
 Emulator = Literal["runs", "imitates", "lacks"]
-Verdict = Literal["verified", "broken", "rehearsed", "open"]
+AssumptionVerdict = Literal["verified", "broken", "rehearsed", "open"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Assumption:
     id: str
     text: str
     how: str
-    check: Callable[[Evidence], CheckResult]
+    check: Callable[[Observations], CheckResult]
     emulator: Emulator
 
 
@@ -45,13 +43,13 @@ class AssumptionResult:
     ----------
     verdict : ``verified`` on AWS; ``rehearsed`` on the embedded one, which verifies nothing; ``broken``; or ``open``
         where the evidence is missing
-    finding : None where it is open
+    details : the evidence that decides; None where it is missing
     """
 
     assumption: Assumption
-    verdict: Verdict
+    verdict: AssumptionVerdict
     summary: str
-    finding: CheckResult | None = None
+    details: Any = None
 
 
 TABLE: tuple[Assumption, ...] = (
@@ -196,25 +194,20 @@ NOT_LOOKED_AT = tuple(row.text for row in ELSEWHERE if not row.oracle)
 
 
 def judge_assumptions(
-    evidence: Evidence, *, emulated: bool, table: tuple[Assumption, ...] = TABLE
+    evidence: Observations, *, emulated: bool, table: tuple[Assumption, ...] = TABLE
 ) -> list[AssumptionResult]:
     """Every assumption, looked at. Whatever the embedded AWS shows is at most rehearsed."""
-    results = []
-    for assumption in table:
-        try:
-            finding = assumption.check(evidence)
-        except NotSeenError as missing:
-            results.append(AssumptionResult(assumption, "open", str(missing)))
-            continue
-        except (KeyError, TypeError, ValueError, AttributeError) as odd:  # an answer of another shape than expected
-            results.append(
-                AssumptionResult(assumption, "open", f"the evidence has another shape: {type(odd).__name__}: {odd}")
-            )
-            continue
-        verdict: Verdict = "broken"
-        if finding.holds:
-            verdict = "rehearsed" if emulated else "verified"
-        elif emulated and assumption.emulator == "lacks":
-            verdict = "open"
-        results.append(AssumptionResult(assumption, verdict, finding.summary, finding))
-    return results
+    return [_judge_assumption(assumption, evidence, emulated=emulated) for assumption in table]
+
+
+def _judge_assumption(assumption: Assumption, evidence: Observations, *, emulated: bool) -> AssumptionResult:
+    try:
+        result = assumption.check(evidence)
+    except NotSeenError as missing:
+        return AssumptionResult(assumption, "open", str(missing))
+    except (KeyError, TypeError, ValueError, AttributeError) as odd:
+        return AssumptionResult(assumption, "open", f"the evidence has another shape: {type(odd).__name__}: {odd}")
+    verdict: AssumptionVerdict = "open" if emulated and assumption.emulator == "lacks" else "broken"
+    if result.holds:
+        verdict = "rehearsed" if emulated else "verified"
+    return AssumptionResult(assumption, verdict, result.summary, result.details)

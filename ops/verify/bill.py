@@ -1,7 +1,5 @@
 """`make verify-aws BILL=1`: what AWS billed for the last look, against what it expected, two days later."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta

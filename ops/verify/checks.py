@@ -4,8 +4,6 @@ A check returns a finding, or raises ``NotSeenError`` where the evidence that it
 looked at is neither true nor false.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +12,14 @@ from typing import Any
 
 from ops.aws.describe import read_tags
 
-Evidence = Mapping[str, Any]
+Observations = Mapping[str, Any]
 MANAGED_TAG = "for-use-with-amazon-emr-managed-policies"
 MANAGED_GROUPS = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
 SERVICE_POLICY = "AmazonEMRServicePolicy_v2"
 LOG_DELAY_SECONDS = 900
 CLOCK_SECONDS = 300
 OPEN = ("0.0.0.0/0", "::/0")
+parse_time = datetime.fromisoformat  # as the evidence keeps times
 
 
 class NotSeenError(Exception):
@@ -43,7 +42,7 @@ class CheckResult:
     details: Any
 
 
-def look_up(evidence: Evidence, *path: str) -> Any:
+def look_up(evidence: Observations, *path: str) -> Any:
     """A piece of the evidence.
 
     Raises
@@ -62,12 +61,7 @@ def look_up(evidence: Evidence, *path: str) -> Any:
     return piece
 
 
-def read_time(text: str) -> datetime:
-    """A time as the evidence keeps it (ISO 8601)."""
-    return datetime.fromisoformat(text)
-
-
-def look_up_extra(e: Evidence, name: str) -> Any:
+def look_up_extra(e: Observations, name: str) -> Any:
     """What was seen of something that ``WITH`` names.
 
     Raises
@@ -79,7 +73,7 @@ def look_up_extra(e: Evidence, name: str) -> Any:
     return look_up(e, "extras", name)
 
 
-def starts_without_nat(e: Evidence) -> CheckResult:
+def starts_without_nat(e: Observations) -> CheckResult:
     if {"nat", "scaling", "studio"} & set(look_up(e, "with")):
         raise NotSeenError("this cluster had a NAT gateway, which WITH= asked for")
     cluster, network = look_up(e, "alive", "cluster"), look_up(e, "alive", "network")
@@ -91,13 +85,13 @@ def starts_without_nat(e: Evidence) -> CheckResult:
         if route.get("DestinationCidrBlock") in OPEN
     ]
     nats = [n["NatGatewayId"] for n in network["nats"] if n["State"] not in ("deleted", "failed")]
-    minutes = (read_time(line["ReadyDateTime"]) - read_time(line["CreationDateTime"])).total_seconds() / 60
+    minutes = (parse_time(line["ReadyDateTime"]) - parse_time(line["CreationDateTime"])).total_seconds() / 60
     holds = not out and not nats and cluster["Status"]["State"] in ("WAITING", "RUNNING")
     summary = f"{cluster['Status']['State']} after {minutes:.1f} min; {len(nats)} NAT gateways, {len(out)} routes out"
     return CheckResult(holds, summary, {"timeline": line, "nat_gateways": nats, "routes_out": out})
 
 
-def no_public_way_in(e: Evidence) -> CheckResult:
+def no_public_way_in(e: Observations) -> CheckResult:
     network = look_up(e, "alive", "network")
     public = [s["SubnetId"] for s in network["subnets"] if s.get("MapPublicIpOnLaunch")]
     addresses = [i["InstanceId"] for i in look_up(e, "alive", "machines") if i.get("PublicIpAddress")]
@@ -111,25 +105,23 @@ def no_public_way_in(e: Evidence) -> CheckResult:
         }
     )
     summary = f"{len(wide)} groups open to the world, {len(addresses)} public addresses, also after EMR added its rules"
-    return CheckResult(
-        not (public or addresses or wide), summary, {"subnets": public, "addresses": addresses, "groups": wide}
-    )
+    details = {"subnets": public, "addresses": addresses, "groups": wide}
+    return CheckResult(not any(details.values()), summary, details)
 
 
-def own_groups_only(e: Evidence) -> CheckResult:
-    names = [
-        g["GroupName"] for g in look_up(e, "alive", "network")["groups"] if g["GroupName"].startswith("ElasticMap")
-    ]
+def own_groups_only(e: Observations) -> CheckResult:
+    groups = look_up(e, "alive", "network")["groups"]
+    names = [g["GroupName"] for g in groups if g["GroupName"].startswith("ElasticMap")]
     return CheckResult(not names, f"EMR made {len(names)} groups of its own beside the three that it was given", names)
 
 
-def packages_through_the_endpoint(e: Evidence) -> CheckResult:
+def packages_through_the_endpoint(e: Observations) -> CheckResult:
     answer = look_up(e, "probe", "repositories")
     summary = "dnf reached Amazon Linux's repositories" if answer["code"] == 0 else f"dnf: {answer['said'][-200:]}"
     return CheckResult(answer["code"] == 0, summary, answer)
 
 
-def endpoint_lets_nothing_else_through(e: Evidence) -> CheckResult:
+def endpoint_lets_nothing_else_through(e: Observations) -> CheckResult:
     answer = look_up(e, "probe", "foreign_bucket")
     refused = "403" in answer["said"] or "AccessDenied" in answer["said"] or "Forbidden" in answer["said"]
     if answer["code"] and not refused:
@@ -137,7 +129,7 @@ def endpoint_lets_nothing_else_through(e: Evidence) -> CheckResult:
     return CheckResult(refused, f"{answer['uri']} was {'refused' if refused else 'READ'} from inside", answer)
 
 
-def policy_v2_and_its_tags(e: Evidence) -> CheckResult:
+def policy_v2_and_its_tags(e: Observations) -> CheckResult:
     cluster, network = look_up(e, "alive", "cluster"), look_up(e, "alive", "network")
     attached = look_up(e, "alive", "service_role")["managed"]
     tags = {"cluster": read_tags(cluster), "VPC": read_tags(network["vpc"])}
@@ -149,25 +141,19 @@ def policy_v2_and_its_tags(e: Evidence) -> CheckResult:
     untagged = [name for name, resource_tags in tags.items() if resource_tags.get(MANAGED_TAG) != "true"]
     names = [arn.rsplit("/", 1)[-1] for arn in attached]
     holds = names == [SERVICE_POLICY] and not untagged and cluster["Status"]["State"] != "TERMINATED_WITH_ERRORS"
-    summary = (
-        f"started under {', '.join(names) or 'no managed policy'}; {len(untagged)} of {len(tags)} things lack the tag"
-    )
+    policies = ", ".join(names) or "no managed policy"
+    summary = f"started under {policies}; {len(untagged)} of {len(tags)} things lack the tag"
     return CheckResult(holds, summary, {"attached": names, "without_tag": untagged})
 
 
-def our_role_is_passed(e: Evidence) -> CheckResult:
+def our_role_is_passed(e: Observations) -> CheckResult:
     profile = look_up(e, "alive", "cluster")["Ec2InstanceAttributes"]["IamInstanceProfile"].rsplit("/", 1)[-1]
-    profiles = {
-        (i.get("IamInstanceProfile") or {}).get("Arn", "").rsplit("/", 1)[-1] for i in look_up(e, "alive", "machines")
-    }
-    return CheckResult(
-        profiles == {profile},
-        f"instances have {', '.join(name or 'none' for name in sorted(profiles))}",
-        sorted(profiles),
-    )
+    arns = [(i.get("IamInstanceProfile") or {}).get("Arn", "") for i in look_up(e, "alive", "machines")]
+    profiles = sorted({arn.rsplit("/", 1)[-1] for arn in arns})
+    return CheckResult(profiles == [profile], f"instances have {', '.join(p or 'none' for p in profiles)}", profiles)
 
 
-def tags_reach_the_machines(e: Evidence) -> CheckResult:
+def tags_reach_the_machines(e: Observations) -> CheckResult:
     expected = {k: v for k, v in read_tags(look_up(e, "alive", "cluster")).items() if k in ("Project", "Environment")}
     machines = look_up(e, "alive", "machines")
     untagged = [i["InstanceId"] for i in machines if not expected.items() <= read_tags(i).items()]
@@ -175,7 +161,7 @@ def tags_reach_the_machines(e: Evidence) -> CheckResult:
     return CheckResult(bool(machines) and not untagged and len(expected) == 2, summary, {"without": untagged})
 
 
-def fleets_are_full(e: Evidence) -> CheckResult:
+def fleets_are_full(e: Observations) -> CheckResult:
     fleets = look_up(e, "alive", "fleets")
     short = [
         f["InstanceFleetType"]
@@ -187,14 +173,14 @@ def fleets_are_full(e: Evidence) -> CheckResult:
     return CheckResult(not short, f"got {', '.join(markets)}; short of capacity: {', '.join(short) or 'none'}", markets)
 
 
-def spot_role_exists(e: Evidence) -> CheckResult:
+def spot_role_exists(e: Observations) -> CheckResult:
     spot = [i for i in look_up(e, "alive", "instances") if i["Market"] == "SPOT"]
     if not spot:
         raise NotSeenError("no Spot instance was got: the fleet has none, or fell back to on demand")
     return CheckResult(True, f"{len(spot)} Spot instances run", [i["InstanceType"] for i in spot])
 
 
-def master_on_demand(e: Evidence) -> CheckResult:
+def master_on_demand(e: Observations) -> CheckResult:
     markets = {i["PrivateDnsName"]: i["Market"] for i in look_up(e, "alive", "instances")}
     answer = look_up(e, "probe", "yarn")
     masters = {m["id"]: markets.get(m["host"], f"unknown host {m['host']}") for m in answer["masters"]}
@@ -205,22 +191,22 @@ def master_on_demand(e: Evidence) -> CheckResult:
     labels = {n["host"]: n["labels"] for n in answer["nodes"]}
     wrong = [app for app, market in masters.items() if market != "ON_DEMAND"]
     unlabelled = [host for host, node_labels in labels.items() if not node_labels]
-    summary = (
-        f"{len(masters) - len(wrong)} of {len(masters)} masters on demand; {len(unlabelled)} nodes without a label"
-    )
+    right = len(masters) - len(wrong)
+    summary = f"{right} of {len(masters)} masters on demand; {len(unlabelled)} nodes without a label"
     return CheckResult(not wrong and not unlabelled, summary, {"masters": masters, "labels": labels})
 
 
-def executors_on_all_workers(e: Evidence) -> CheckResult:
+def _list_executor_hosts(e: Observations) -> set[str]:
+    applications = look_up(e, "probe", "executors")["applications"]
+    return {executor["host"] for application in applications for executor in application["executors"]}
+
+
+def executors_on_all_workers(e: Observations) -> CheckResult:
     """infra/modules/sizing counts the vCPUs of core and task nodes alike."""
     fleets = {f["Id"]: f["InstanceFleetType"] for f in look_up(e, "alive", "fleets")}
     instances = {i["PrivateDnsName"]: i for i in look_up(e, "alive", "instances")}
     workers = {fleets.get(i.get("InstanceFleetId")) for i in instances.values()} - {None, "MASTER"} or {"MASTER"}
-    hosts = {
-        executor["host"]
-        for application in look_up(e, "probe", "executors")["applications"]
-        for executor in application["executors"]
-    }
+    hosts = _list_executor_hosts(e)
     ran = {
         f"{fleets.get(instances[host].get('InstanceFleetId'))} {instances[host]['Market']}"
         for host in hosts
@@ -233,23 +219,18 @@ def executors_on_all_workers(e: Evidence) -> CheckResult:
     return CheckResult(not idle, summary, {"hosts": sorted(hosts), "ran": sorted(ran)})
 
 
-def memory_is_watched(e: Evidence) -> CheckResult:
+def memory_is_watched(e: Observations) -> CheckResult:
     """Whether nodes watch memory: Hadoop up to 3.4.2 takes "true" for "cgroups do it" (YARN-11967)."""
     nodes = look_up(e, "probe", "memory")["nodes"]
     if not nodes:
         raise NotSeenError("YARN knows no node")
-    watched = [
-        host
-        for host, settings in nodes.items()
-        if settings["yarn.nodemanager.resource.memory.enforced"] == "false"
-        and settings["yarn.nodemanager.pmem-check-enabled"] == "true"
-    ]
-    return CheckResult(
-        len(watched) == len(nodes), f"{len(watched)} of {len(nodes)} nodes watch containers' memory", nodes
-    )
+    names = ("yarn.nodemanager.resource.memory.enforced", "yarn.nodemanager.pmem-check-enabled")
+    watched = [host for host, settings in nodes.items() if [settings[name] for name in names] == ["false", "true"]]
+    summary = f"{len(watched)} of {len(nodes)} nodes watch containers' memory"
+    return CheckResult(len(watched) == len(nodes), summary, nodes)
 
 
-def wheels_install(e: Evidence) -> CheckResult:
+def wheels_install(e: Observations) -> CheckResult:
     node, ready = look_up(e, "probe", "node"), look_up(e, "probe", "ready")
     libc = tuple(int(part) for part in re.findall(r"\d+", node["libc"][1])[:2])
     holds = node["system"] == "amzn" and ready["python"].startswith("3.11.") and libc >= (2, 34)
@@ -260,14 +241,14 @@ def wheels_install(e: Evidence) -> CheckResult:
     return CheckResult(holds, summary, {"node": node, "ready": ready})
 
 
-def metadata_by_token(e: Evidence) -> CheckResult:
+def metadata_by_token(e: Observations) -> CheckResult:
     answer = look_up(e, "probe", "metadata")
     holds = answer["without_token"] == 401 and answer["token"] == 200
     summary = f"without a token {answer['without_token']}, for a token {answer['token']} at hop limit 1"
     return CheckResult(holds, summary, answer)
 
 
-def job_reads_and_writes(e: Evidence) -> CheckResult:
+def job_reads_and_writes(e: Observations) -> CheckResult:
     run, sent = look_up(e, "sample", "run"), look_up(e, "uploaded")
     versions = run["versions"]
     holds = run["images_ok"] == run["images_in"] == sent
@@ -275,41 +256,32 @@ def job_reads_and_writes(e: Evidence) -> CheckResult:
     return CheckResult(holds, summary, {"images_ok": run["images_ok"], "slots": run.get("slots"), "versions": versions})
 
 
-def arguments_arrive(e: Evidence) -> CheckResult:
+def arguments_arrive(e: Observations) -> CheckResult:
     arguments, args = look_up(e, "sample", "arguments"), look_up(e, "sample", "step")["Config"]["Args"]
     run, request = look_up(e, "sample", "run")["arguments"], look_up(e, "sample", "request")
     equal = {name: run.get(name) == value for name, value in request.items()}
     summary = f"EMR kept {len(args)} arguments as given; the job read {sum(equal.values())} of {len(equal)} fields"
-    return CheckResult(
-        arguments == args and all(equal.values()),
-        summary,
-        {"arguments": args, "fields": equal},
-    )
+    return CheckResult(arguments == args and all(equal.values()), summary, {"arguments": args, "fields": equal})
 
 
-def completed_means_done(e: Evidence) -> CheckResult:
+def completed_means_done(e: Observations) -> CheckResult:
     status = look_up(e, "sample", "step")["Status"]
     end_time, write_time = (
-        read_time(status["Timeline"]["EndDateTime"]),
-        read_time(look_up(e, "sample", "run_written")),
+        parse_time(status["Timeline"]["EndDateTime"]),
+        parse_time(look_up(e, "sample", "run_written")),
     )
     seconds = (end_time - write_time).total_seconds()
     summary = f"{status['State']} {seconds:.0f} s after run.json was written"
     return CheckResult(status["State"] == "COMPLETED" and seconds >= -1, summary, {"seconds": seconds})
 
 
-def failure_is_told(e: Evidence) -> CheckResult:
+def failure_is_told(e: Observations) -> CheckResult:
     step, error = look_up(e, "failing", "step"), look_up(e, "failing", "told")
     details = look_up(e, "failing", "details")
     holds = step["Status"]["State"] == "FAILED" and error["exit_code"] == 10 and "No such fruit" in error["message"]
     after = f"{details['seconds']:.0f} s later" if details["seconds"] is not None else "never"
     summary = f"_run/error.json names the cause; FailureDetails came {after}: {details['found'] or 'nothing'}"
     return CheckResult(holds, summary, {"error": error["message"], "details": details})
-
-
-def _log_times(e: Evidence) -> dict[str, str]:
-    keys: dict[str, str] = look_up(e, "logs", "keys")
-    return keys
 
 
 LAYOUT = {
@@ -322,42 +294,43 @@ LAYOUT = {
 }
 
 
-def logs_lie_where_we_look(e: Evidence) -> CheckResult:
-    keys = _log_times(e)
+def logs_lie_where_we_look(e: Observations) -> CheckResult:
+    keys = look_up(e, "logs", "keys")
     keys_by_kind = {kind: [key for key in keys if re.fullmatch(pattern, key)][:3] for kind, pattern in LAYOUT.items()}
     missing = [kind for kind, examples in keys_by_kind.items() if not examples]
     return CheckResult(not missing, f"{len(keys)} objects; missing kinds: {', '.join(missing) or 'none'}", keys_by_kind)
 
 
-def driver_speaks_in_its_container(e: Evidence) -> CheckResult:
+def driver_speaks_in_its_container(e: Observations) -> CheckResult:
     words = look_up(e, "logs", "traceback")
     summary = f"the failed driver's words: in containers {words['containers']}, in the step's own log {words['step']}"
     return CheckResult(words["containers"] and not words["step"], summary, words)
 
 
-def logs_come_in_time(e: Evidence) -> CheckResult:
+def logs_come_in_time(e: Observations) -> CheckResult:
     step = look_up(e, "sample", "step")
-    end_time = read_time(step["Status"]["Timeline"]["EndDateTime"])
-    step_times = {key: time for key, time in _log_times(e).items() if key.startswith(f"steps/{step['Id']}/")}
-    if not step_times:
+    end_time = parse_time(step["Status"]["Timeline"]["EndDateTime"])
+    keys = look_up(e, "logs", "keys")
+    times = [parse_time(time) for key, time in keys.items() if key.startswith(f"steps/{step['Id']}/")]
+    if not times:
         raise NotSeenError("no log of the sample's step came")
-    seconds = max((read_time(time) - end_time).total_seconds() for time in step_times.values())
+    seconds = (max(times) - end_time).total_seconds()
     return CheckResult(seconds <= LOG_DELAY_SECONDS, f"{seconds:.0f} s after the step's end", {"seconds": seconds})
 
 
-def second_plan_is_empty(e: Evidence) -> CheckResult:
+def second_plan_is_empty(e: Observations) -> CheckResult:
     changes = look_up(e, "second_plan", "changes")
     return CheckResult(not changes, f"{len(changes)} resources would change", changes)
 
 
-def clock_ends_the_cluster(e: Evidence) -> CheckResult:
+def clock_ends_the_cluster(e: Observations) -> CheckResult:
     clock, status = look_up(e, "clock"), look_up(e, "ended", "cluster")["Status"]
     holds = clock["by_the_clock"] and clock["seconds"] <= CLOCK_SECONDS
     summary = f"{status['State']} {clock['seconds']:.0f} s after the schedule's time" if holds else "it did not end it"
     return CheckResult(holds, summary, {"target": clock["target"], "status": status, "seconds": clock["seconds"]})
 
 
-def plan_after_the_end(e: Evidence) -> CheckResult:
+def plan_after_the_end(e: Observations) -> CheckResult:
     changes = [(address, actions) for address, actions in look_up(e, "plan_after_end", "changes")]
     created = [address for address, actions in changes if ".aws_emr_cluster." in address and actions == ["create"]]
     deleted = [address for address, actions in changes if "delete" in actions and "module.network" in address]
@@ -365,14 +338,14 @@ def plan_after_the_end(e: Evidence) -> CheckResult:
     return CheckResult(len(created) == 1 and not deleted, summary, changes)
 
 
-def applies_again(e: Evidence) -> CheckResult:
+def applies_again(e: Observations) -> CheckResult:
     again = look_up_extra(e, "again")
     holds = again["cluster_id"] != again["before"] and again["state"] in ("WAITING", "RUNNING")
     summary = f"a second cluster is {again['state']} after {again['seconds']:.0f} s"
     return CheckResult(holds, summary, again)
 
 
-def idle_watch_ends_the_cluster(e: Evidence) -> CheckResult:
+def idle_watch_ends_the_cluster(e: Observations) -> CheckResult:
     end = look_up_extra(e, "idle")
     reason = end["reason"]
     summary = (
@@ -384,7 +357,7 @@ def idle_watch_ends_the_cluster(e: Evidence) -> CheckResult:
     return CheckResult(holds, summary, end)
 
 
-def own_key_encrypts(e: Evidence) -> CheckResult:
+def own_key_encrypts(e: Observations) -> CheckResult:
     kms = look_up_extra(e, "kms")
     if not kms["volumes"]:
         raise NotSeenError("EC2 lists no volume of these machines")
@@ -397,57 +370,50 @@ def own_key_encrypts(e: Evidence) -> CheckResult:
     return CheckResult(holds, summary, kms)
 
 
-def shell_is_online(e: Evidence) -> CheckResult:
+def shell_is_online(e: Observations) -> CheckResult:
     ping = {i["InstanceId"]: i.get("PingStatus") for i in look_up_extra(e, "ssm")}
     online = [name for name, status in ping.items() if status == "Online"]
     return CheckResult(bool(online), f"Systems Manager sees {len(online)} of {len(ping)} instances online", ping)
 
 
-def way_out_exists(e: Evidence) -> CheckResult:
+def way_out_exists(e: Observations) -> CheckResult:
     nats, answer = look_up_extra(e, "nat"), look_up(e, "probe", "way_out")
     live = [n["NatGatewayId"] for n in nats if n["State"] == "available"]
     summary = f"{len(live)} NAT gateways; a host of the internet was {'' if answer['reached'] else 'not '}reached"
     return CheckResult(bool(live) and answer["reached"], summary, {"gateways": live, **answer})
 
 
-def scaling_is_held(e: Evidence) -> CheckResult:
+def scaling_is_held(e: Observations) -> CheckResult:
     limits = look_up_extra(e, "scaling").get("ComputeLimits", {})
     summary = f"EMR holds {limits.get('MinimumCapacityUnits')} to {limits.get('MaximumCapacityUnits')} units"
     return CheckResult(bool(limits), f"{summary}; that it resizes was not waited for", limits)
 
 
-def graviton_runs(e: Evidence) -> CheckResult:
+def graviton_runs(e: Observations) -> CheckResult:
     kinds = sorted({str(i.get("Architecture")) for i in look_up_extra(e, "arm64")})
     built = look_up(e, "probe", "ready")["architecture"]
     holds = kinds == ["arm64"] and built == "aarch64"
     return CheckResult(holds, f"instances are {', '.join(kinds)}; TensorFlow ran on {built}", {"machines": kinds})
 
 
-def one_node_runs(e: Evidence) -> CheckResult:
+def one_node_runs(e: Observations) -> CheckResult:
     """infra/modules/emr makes a primary fleet and nothing else, and infra/modules/sizing gives it every executor."""
-    kinds, (primary, *workers) = (
-        look_up_extra(e, "one-node"),
-        [i["PrivateDnsName"] for i in look_up(e, "alive", "instances")],
-    )
-    hosts = {
-        executor["host"]
-        for application in look_up(e, "probe", "executors")["applications"]
-        for executor in application["executors"]
-    }
-    if not hosts:
+    kinds = look_up_extra(e, "one-node")
+    primary, *workers = [i["PrivateDnsName"] for i in look_up(e, "alive", "instances")]
+    if not (hosts := _list_executor_hosts(e)):
         raise NotSeenError("no executor was seen")
     summary = f"fleets: {', '.join(kinds)}; {1 + len(workers)} instances; executors on {', '.join(sorted(hosts))}"
     return CheckResult(kinds == ["MASTER"] and not workers and hosts == {primary}, summary, {"hosts": sorted(hosts)})
 
 
-def studio_opens(e: Evidence) -> CheckResult:
+def studio_opens(e: Observations) -> CheckResult:
     studio = look_up_extra(e, "studio")
     holds = studio["status"] == "InService" and studio["address"]
     summary = f"the domain is {studio['status']}; an address {'came' if studio['address'] else 'did not come'}"
     return CheckResult(holds, summary, studio)
 
 
-def bill_is_as_expected(e: Evidence) -> CheckResult:
+def bill_is_as_expected(e: Observations) -> CheckResult:
     bill = look_up(e, "bill")
     paid, expected = float(bill["usd"]), float(bill["expected_usd"])
     if not bill["by_tag"] and paid > 1.2 * expected:
@@ -459,13 +425,13 @@ def bill_is_as_expected(e: Evidence) -> CheckResult:
     return CheckResult(paid <= 1.2 * expected, summary, bill)
 
 
-def idle_limit_is_set(e: Evidence) -> CheckResult:
+def idle_limit_is_set(e: Observations) -> CheckResult:
     policy = look_up(e, "alive", "idle")
     seconds = policy.get("IdleTimeout")
     return CheckResult(bool(seconds), f"EMR holds {seconds} s; that it ends the cluster was not waited for", policy)
 
 
-def idle_watch_looks(e: Evidence) -> CheckResult:
+def idle_watch_looks(e: Observations) -> CheckResult:
     looks = [look for look in look_up(e, "alive", "watch") if look["status"] != "RUNNING"]
     if not looks:
         raise NotSeenError("the idle watch has not ended a look yet")
@@ -473,38 +439,33 @@ def idle_watch_looks(e: Evidence) -> CheckResult:
     return CheckResult(not failed, f"{len(looks)} looks, {len(failed)} failed", looks)
 
 
-def emr_makes_an_endpoint(e: Evidence) -> CheckResult:
-    before_end = [
-        v for v in look_up(e, "alive", "network")["endpoints"] if read_tags(v).get("Name") == "emr-service-vpce"
+def emr_makes_an_endpoint(e: Observations) -> CheckResult:
+    endpoints = look_up(e, "alive", "network")["endpoints"], look_up(e, "ended", "endpoints")
+    before_end, after_end = [
+        [tags for tags in map(read_tags, listed) if tags.get("Name") == "emr-service-vpce"] for listed in endpoints
     ]
-    after_end = [v for v in look_up(e, "ended", "endpoints") if read_tags(v).get("Name") == "emr-service-vpce"]
-    if (
-        not before_end
-        and not after_end
-        and str(e.get("alive", {}).get("cluster", {}).get("ReleaseLabel", "")) < "emr-8"
-    ):
+    release = str(e.get("alive", {}).get("cluster", {}).get("ReleaseLabel", ""))
+    if not (before_end or after_end) and release < "emr-8":
         raise NotSeenError("none, as AWS's pages say of releases before Spark 8")
-    tagged = all(read_tags(v).get(MANAGED_TAG) == "true" for v in before_end)
+    tagged = all(tags.get(MANAGED_TAG) == "true" for tags in before_end)
     summary = f"{len(before_end)} while the cluster lived, {len(after_end)} after its end"
-    return CheckResult(
-        len(before_end) == 1 and len(after_end) == 1 and tagged, summary, [read_tags(v) for v in before_end]
-    )
+    return CheckResult((len(before_end), len(after_end)) == (1, 1) and tagged, summary, before_end)
 
 
-def nothing_is_left(e: Evidence) -> CheckResult:
+def nothing_is_left(e: Observations) -> CheckResult:
     leftovers = {kind: names for kind, names in look_up(e, "left").items() if names}
     summary = ", ".join(f"{kind}: {', '.join(names)}" for kind, names in leftovers.items()) or "nothing"
     return CheckResult(not leftovers, f"left after destroy and purge: {summary}", leftovers)
 
 
-def budget_is_there(e: Evidence) -> CheckResult:
+def budget_is_there(e: Observations) -> CheckResult:
     budget = look_up(e, "alive", "budget")
     limit = budget["BudgetLimit"]
     summary = f"{budget['BudgetName']}: {float(limit['Amount']):.2f} {limit['Unit']} ({budget['TimeUnit'].lower()})"
     return CheckResult(budget["BudgetType"] == "COST" and float(limit["Amount"]) > 0, summary, budget["BudgetLimit"])
 
 
-def interfaces_have_addresses(e: Evidence) -> CheckResult:
+def interfaces_have_addresses(e: Observations) -> CheckResult:
     pages = look_up(e, "alive", "interfaces")
     reachable = {name: answer for name, answer in pages.items() if answer.get("came")}
     if not reachable:
@@ -512,13 +473,13 @@ def interfaces_have_addresses(e: Evidence) -> CheckResult:
     return CheckResult(True, f"an address came for {', '.join(sorted(reachable))}", pages)
 
 
-def cost_is_small(e: Evidence) -> CheckResult:
+def cost_is_small(e: Observations) -> CheckResult:
     cost = look_up(e, "cost")
     holds = float(cost["usd"]) <= float(cost["limit_usd"])
     return CheckResult(holds, f"{cost['said']} by the instances' lifetimes; the bill shows it a day later", cost)
 
 
-def operator_suffices(e: Evidence) -> CheckResult:
+def operator_suffices(e: Observations) -> CheckResult:
     caller, denied = look_up(e, "caller"), look_up(e, "denied")
     if not caller["operator"]:
         raise NotSeenError(f"run as {caller['kind']}, not as a member of the operators' group")

@@ -1,7 +1,5 @@
 """What `make verify-aws WITH=…` looks at beside the smallest cluster: each costs more minutes or more money."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any

@@ -1,13 +1,12 @@
 """Ask AWS for what the checks need. No call here may end the run: what AWS refuses is kept as ``{"error": …}``."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +64,10 @@ class Gatherer:
     def pause(self) -> float:
         return 1.0 if self.emulated else 10.0
 
+    @property
+    def cluster_id(self) -> str:
+        return str(self.account.cluster["cluster_id"])
+
     def ask(self, call: Callable[[], Any]) -> Any:
         """An answer, or what kept it away."""
         try:
@@ -88,11 +91,8 @@ class Gatherer:
         arn = str(self.account.client("sts").get_caller_identity()["Arn"])
         # arn:aws:iam::123456789012:user/ana, arn:aws:sts::123456789012:assumed-role/AdministratorAccess/ana
         kind, _, name = arn.rsplit(":", 1)[-1].partition("/")
-        groups = (
-            self.ask(lambda: self.account.client("iam").list_groups_for_user(UserName=name)["Groups"])
-            if kind == "user"
-            else []
-        )
+        iam = self.account.client("iam")
+        groups = self.ask(lambda: iam.list_groups_for_user(UserName=name)["Groups"]) if kind == "user" else []
         operators = f"{PROJECT}-{self.account.target.env}-operators"
         group_names = [g["GroupName"] for g in groups] if isinstance(groups, list) else []
         if "ListGroupsForUser" in self.denied:
@@ -104,9 +104,10 @@ class Gatherer:
     # -- while the cluster lives ----------------------------------------
     def alive(self) -> dict[str, Any]:
         """The cluster, its machines, its network, and what stands around it."""
-        cluster_id, emr = str(self.account.cluster["cluster_id"]), self.account.client("emr")
+        cluster_id, emr = self.cluster_id, self.account.client("emr")
         ec2 = self.account.client("ec2")
         budgets, target = self.account.client("budgets"), self.account.target
+        budget = {"AccountId": target.account_id, "BudgetName": f"{PROJECT}-{target.env}-monthly"}
         cluster = self.ask(lambda: emr.describe_cluster(ClusterId=cluster_id)["Cluster"])
         return {
             "cluster": cluster,
@@ -118,16 +119,12 @@ class Gatherer:
             "idle": self.ask(
                 lambda: emr.get_auto_termination_policy(ClusterId=cluster_id).get("AutoTerminationPolicy", {})
             ),
-            "watch": self.ask(self._looks_of_the_watch),
-            "budget": self.ask(
-                lambda: budgets.describe_budget(
-                    AccountId=target.account_id, BudgetName=f"{PROJECT}-{target.env}-monthly"
-                )["Budget"]
-            ),
+            "watch": self.ask(self._list_looks_of_watch),
+            "budget": self.ask(lambda: budgets.describe_budget(**budget)["Budget"]),
             "interfaces": self._interfaces(emr, cluster_id, cluster),
         }
 
-    def _looks_of_the_watch(self) -> list[dict[str, Any]]:
+    def _list_looks_of_watch(self) -> list[dict[str, Any]]:
         target = self.account.target
         arn = f"arn:aws:states:{target.region}:{target.account_id}:stateMachine:{PROJECT}-{target.env}-idle"
         states = self.account.client("stepfunctions")
@@ -190,7 +187,7 @@ class Gatherer:
     def run_probe(self) -> None:
         """The probe on the primary node, by a step; it puts its answer below ``node/`` of the log bucket."""
         emr, s3 = self.account.client("emr"), self.account.client("s3")
-        cluster_id = str(self.account.cluster["cluster_id"])
+        cluster_id = self.cluster_id
         artifacts, logs = self.account.bucket("artifacts"), self.account.bucket("logs")
         s3.put_object(Bucket=artifacts, Key="verify/probe.py", Body=PROBE.read_bytes())
         python, target = '"${NODE_ROOT:-}/opt/fruits/venv/bin/python"', f"s3://{logs}/node/verify/probe.json"
@@ -198,40 +195,28 @@ class Gatherer:
             f"set -euo pipefail; cd $(mktemp -d); aws s3 cp --quiet s3://{artifacts}/verify/probe.py probe.py; "
             f"{python} -I probe.py > probe.json; aws s3 cp --quiet probe.json {target}"
         )
-        added = emr.add_job_flow_steps(
-            JobFlowId=cluster_id,
-            Steps=[
-                {
-                    "Name": PROBE_STEP,
-                    "ActionOnFailure": "CONTINUE",
-                    "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["bash", "-c", command]},
-                }
-            ],
-        )
-        step_id = str(added["StepIds"][0])
+        jar_step = {"Jar": "command-runner.jar", "Args": ["bash", "-c", command]}
+        probe_step: Any = {"Name": PROBE_STEP, "ActionOnFailure": "CONTINUE", "HadoopJarStep": jar_step}
+        step_id = str(emr.add_job_flow_steps(JobFlowId=cluster_id, Steps=[probe_step])["StepIds"][0])
         with self.console.status("looking at a node from inside"):
 
-            def ended() -> bool | None:
+            def has_ended() -> bool | None:
                 status = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]
                 return None if status["State"] in OPEN_STATES else True
 
-            poll(ended, pause=self.pause / 2)
-        self.evidence["probe"] = self.ask(
-            lambda: json.loads(s3.get_object(Bucket=logs, Key="node/verify/probe.json")["Body"].read())
-        )
+            poll(has_ended, pause=self.pause / 2)
+        answer = partial(s3.get_object, Bucket=logs, Key="node/verify/probe.json")
+        self.evidence["probe"] = self.ask(lambda: json.loads(answer()["Body"].read()))
 
     # -- what WITH= names ----------------------------------------
     def look_at_extras(self, names: Sequence[str]) -> None:
         """The evidence of each, while the cluster lives."""
+        policy = self.account.client("emr").get_managed_scaling_policy
         looks: dict[str, Callable[[], Any]] = {
             "kms": self._encryption,
             "ssm": self._online,
             "nat": lambda: self.evidence["alive"]["network"]["nats"],
-            "scaling": lambda: (
-                self.account.client("emr")
-                .get_managed_scaling_policy(ClusterId=self.account.cluster["cluster_id"])
-                .get("ManagedScalingPolicy", {})
-            ),
+            "scaling": lambda: policy(ClusterId=self.cluster_id).get("ManagedScalingPolicy", {}),
             "arm64": lambda: [
                 {"InstanceId": i["InstanceId"], "Architecture": i.get("Architecture")}
                 for i in self.evidence["alive"]["machines"]
@@ -273,17 +258,17 @@ class Gatherer:
     # -- logs ----------------------------------------
     def wait_for_logs(self, limit_seconds: float) -> None:
         """Look until the logs of both steps have come and the failure is told, or the time is over."""
-        cluster_id = str(self.account.cluster["cluster_id"])
+        cluster_id = self.cluster_id
         failing, emr = self.evidence["failing"], self.account.client("emr")
         if "Id" not in failing["step"] or "Id" not in self.evidence["sample"]["step"]:
             self.evidence["logs"] = {"error": "EMR did not describe the steps"}
             return
         failed_id = failing["step"]["Id"]
         end_time = datetime.fromisoformat(failing["step"]["Status"]["Timeline"]["EndDateTime"])
-        expected_keys = [f"steps/{self.evidence['sample']['step']['Id']}/stderr.gz", f"steps/{failed_id}/stderr.gz"]
+        expected_keys = {f"steps/{self.evidence['sample']['step']['Id']}/stderr.gz", f"steps/{failed_id}/stderr.gz"}
         with self.console.status("waiting for the logs"):
 
-            def came() -> bool | None:
+            def have_come() -> bool | None:
                 keys = self._log_keys(cluster_id)
                 status = self.ask(lambda: emr.describe_step(ClusterId=cluster_id, StepId=failed_id)["Step"]["Status"])
                 if status.get("FailureDetails") and failing["details"]["seconds"] is None:
@@ -292,21 +277,16 @@ class Gatherer:
                 words = self._words(keys, failed_id, cluster_id)
                 has_details = failing["details"]["seconds"] is not None
                 self.evidence["logs"] = {"keys": keys, "traceback": words}
-                return (
-                    True if has_details and words["containers"] and all(key in keys for key in expected_keys) else None
-                )
+                return (has_details and words["containers"] and expected_keys <= keys.keys()) or None
 
-            poll(came, pause=self.pause, limit=limit_seconds)
+            poll(have_come, pause=self.pause, limit=limit_seconds)
 
     def _log_keys(self, cluster_id: str) -> dict[str, str]:
         prefix = f"emr/{cluster_id}/"
-        prefix_filter = {"Bucket": self.account.bucket("logs"), "Prefix": prefix}
-        objects = self.everything("s3", "list_objects_v2", "Contents", **prefix_filter)
-        return (
-            {item["Key"].removeprefix(prefix): item["LastModified"] for item in objects}
-            if isinstance(objects, list)
-            else {}
-        )
+        place = {"Bucket": self.account.bucket("logs"), "Prefix": prefix}
+        objects = self.everything("s3", "list_objects_v2", "Contents", **place)
+        items = objects if isinstance(objects, list) else []
+        return {item["Key"].removeprefix(prefix): item["LastModified"] for item in items}
 
     def _words(self, keys: dict[str, str], failed_id: str, cluster_id: str) -> dict[str, bool]:
         def hold(chosen: list[str]) -> bool:
@@ -315,10 +295,8 @@ class Gatherer:
         applications = sorted({key.split("/")[1] for key in keys if key.startswith("containers/application_")})
         newest = f"containers/{applications[-1]}/" if applications else "containers/-"
         drivers = [key for key in keys if key.startswith(newest) and "_000001/std" in key]
-        return {
-            "containers": hold(drivers),
-            "step": hold([key for key in keys if key.startswith(f"steps/{failed_id}/std")]),
-        }
+        step_logs = [key for key in keys if key.startswith(f"steps/{failed_id}/std")]
+        return {"containers": hold(drivers), "step": hold(step_logs)}
 
     def _log(self, key: str) -> str:
         s3, bucket = self.account.client("s3"), self.account.bucket("logs")
@@ -328,9 +306,9 @@ class Gatherer:
             return ""  # not there yet, or half written
 
     # -- the end ----------------------------------------
-    def let_it_idle(self) -> None:
+    def wait_for_idle_end(self) -> None:
         """Wait until one of the two idle limits ends the cluster."""
-        emr, cluster_id = self.account.client("emr"), str(self.account.cluster["cluster_id"])
+        emr, cluster_id = self.account.client("emr"), self.cluster_id
 
         def status() -> Mapping[str, Any]:
             cluster_status: Mapping[str, Any] = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]
@@ -353,7 +331,7 @@ class Gatherer:
                 "state": end["State"],
                 "reason": end.get("StateChangeReason", {}),
                 "seconds": round((began - last).total_seconds() + (moment - began).total_seconds() * rate, 1),
-                "looks": self._looks_of_the_watch(),
+                "looks": self._list_looks_of_watch(),
             }
 
         self.evidence.setdefault("extras", {})["idle"] = self.ask(look)
@@ -371,9 +349,9 @@ class Gatherer:
         finally:
             server.set_clock(endpoint, keys, 1.0)
 
-    def see_it_again(self, apply: Callable[[], Account]) -> None:
+    def time_second_apply(self, apply: Callable[[], Account]) -> None:
         """A second apply, after the cluster has ended; its cluster is removed with the rest."""
-        before, began = str(self.account.cluster["cluster_id"]), time.monotonic()
+        before, began = self.cluster_id, time.monotonic()
         self.account = apply()
 
         def look() -> dict[str, Any]:
@@ -386,21 +364,18 @@ class Gatherer:
 
         self.evidence.setdefault("extras", {})["again"] = self.ask(look)
 
-    def let_the_clock_strike(self) -> None:
+    def wait_for_schedule(self) -> None:
         """Bring the schedule forward and wait until it has ended the cluster."""
         scheduler, emr = self.account.client("scheduler"), self.account.client("emr")
-        cluster_id, name = str(self.account.cluster["cluster_id"]), f"{PROJECT}-{self.account.target.env}-ttl"
+        cluster_id, name = self.cluster_id, f"{PROJECT}-{self.account.target.env}-ttl"
         lead = 5 if self.emulated else CLOCK_LEAD_SECONDS
         end_time = (datetime.now(UTC) + timedelta(seconds=lead)).replace(microsecond=0)
 
         def forward() -> Any:
             schedule = scheduler.get_schedule(Name=name)
-            again = {
-                k: schedule[k]
-                for k in ("Name", "State", "FlexibleTimeWindow", "Target", "Description")
-                if k in schedule
-            }
-            scheduler.update_schedule(**again, ScheduleExpression=f"at({end_time:%Y-%m-%dT%H:%M:%S})")
+            names = ("Name", "State", "FlexibleTimeWindow", "Target", "Description")
+            fields = {name: schedule[name] for name in names if name in schedule}
+            scheduler.update_schedule(**fields, ScheduleExpression=f"at({end_time:%Y-%m-%dT%H:%M:%S})")
             return {"target": schedule["Target"]["Arn"], "by_the_clock": False, "seconds": None}
 
         clock = self.evidence["clock"] = self.ask(forward)
@@ -409,19 +384,19 @@ class Gatherer:
         limit = CLOCK_WAIT_SECONDS_EMULATED if self.emulated else CLOCK_WAIT_SECONDS
         with self.console.status("the schedule outside ends the cluster"):
 
-            def struck() -> bool | None:
+            def has_ended() -> bool | None:
                 state = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
                 if state.startswith("TERMINAT") and clock["seconds"] is None:
                     seconds_late = round((datetime.now(UTC) - end_time).total_seconds(), 1)
                     clock.update(seconds=seconds_late, by_the_clock=seconds_late >= 0)
                 return True if state.startswith("TERMINATED") else None
 
-            poll(struck, pause=self.pause / 2, limit=limit)
+            poll(has_ended, pause=self.pause / 2, limit=limit)
 
     def look_at_the_end(self) -> None:
         """What EMR says of the cluster that has ended, and the endpoints that it has left."""
         emr, ec2 = self.account.client("emr"), self.account.client("ec2")
-        cluster_id = str(self.account.cluster["cluster_id"])
+        cluster_id = self.cluster_id
         filters = [{"Name": "tag:Name", "Values": [ENDPOINT_NAME]}]
         vpcs = find_vpcs(ec2, PROJECT, self.account.target.env)
         endpoints = self.ask(lambda: ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"])

@@ -4,8 +4,6 @@ It imports nothing that the standard library of Python 3.11 has not. A part that
 ``error`` and why; the probe itself always ends well.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform
@@ -15,7 +13,6 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -173,27 +170,17 @@ def memory() -> dict[str, Any]:
     return {"nodes": {n["host"]: {name: ask(n["host"], name) for name in MEMORY_SETTINGS} for n in answer["nodes"]}}
 
 
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {
-    "node": node,
-    "ready": ready,
-    "metadata": metadata,
-    "repositories": repositories,
-    "foreign_bucket": foreign_bucket,
-    "yarn": yarn,
-    "memory": memory,
-    "executors": executors,
-    "way_out": way_out,
-}
+PARTS = (node, ready, metadata, repositories, foreign_bucket, yarn, memory, executors, way_out)
 
 
 def main() -> int:
     """Ask everything; always 0, so that the step's end says only whether the probe ran."""
     answers: dict[str, Any] = {}
-    for name, part in PARTS.items():
+    for part in PARTS:
         try:
-            answers[name] = part()
+            answers[part.__name__] = part()
         except Exception as error:  # noqa: BLE001 - one part that fails must not hide the others
-            answers[name] = {"error": f"{type(error).__name__}: {error}"}
+            answers[part.__name__] = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps(answers, indent=1))
     return 0
 

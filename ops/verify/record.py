@@ -1,7 +1,5 @@
 """The dated record of a look: JSON with the evidence, Markdown for a reader, both without the account's number."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter
@@ -12,12 +10,7 @@ from typing import Any
 from ops.core.paths import ROOT
 from ops.verify.assumptions import NOT_LOOKED_AT, AssumptionResult
 
-WORDS = {
-    "verified": "verified",
-    "rehearsed": "rehearsed, not verified",
-    "broken": "**does not hold**",
-    "open": "open",
-}
+WORDS = {"verified": "verified", "rehearsed": "rehearsed, not verified", "broken": "**does not hold**", "open": "open"}
 EMULATOR = {"runs": "really runs", "imitates": "is imitated", "lacks": "is not there"}
 MASK = "<account>"
 FOLDER = ROOT / "docs" / "verified"
@@ -54,7 +47,7 @@ def _rows(results: Sequence[AssumptionResult]) -> list[dict[str, Any]]:
             "on_the_embedded_aws": EMULATOR[r.assumption.emulator],
             "verdict": r.verdict,
             "said": r.summary,
-            "seen": r.finding.details if r.finding else None,
+            "seen": r.details,
         }
         for r in results
     ]
@@ -79,10 +72,7 @@ def amend(
 ) -> tuple[Path, Path]:
     """Put later verdicts into a record that is there, in place of those that it has for the same assumptions."""
     later = {row["id"]: row for row in _rows(results)}
-    record["assumptions"] = [
-        *(later.pop(row["id"], row) for row in record["assumptions"]),
-        *later.values(),
-    ]
+    record["assumptions"] = [*(later.pop(row["id"], row) for row in record["assumptions"]), *later.values()]
     record["verdicts"] = dict(Counter(row["verdict"] for row in record["assumptions"]))
     return _write(record, account_id, place)
 

@@ -21,6 +21,7 @@ from benchmarks.results import (
     BenchmarkError,
     BenchmarkResult,
     Check,
+    Options,
     Series,
     alternate,
     compute_ratio,
@@ -59,7 +60,7 @@ def test_a_value_that_is_not_a_number_reaches_nothing() -> None:
     assert not Check("it", float("nan"), "×", 8, at_least=False).reached
 
 
-def test_sides_take_turns_and_keep_their_values() -> None:
+def test_sides_take_turns_and_keep_their_values(tmp_path: Path) -> None:
     order: list[str] = []
     values: Iterator[float] = iter([1.0, 2.0, 3.0, 4.0])
 
@@ -68,7 +69,8 @@ def test_sides_take_turns_and_keep_their_values() -> None:
         return next(values)
 
     lines: list[str] = []
-    series = alternate({"a": lambda: side("a"), "b": lambda: side("b")}, unit="s", repeats=2, say=lines.append)
+    options = Options(tmp_path, repeats=2, say=lines.append)
+    series = alternate({"a": lambda: side("a"), "b": lambda: side("b")}, options, unit="s")
     assert order == ["a", "b", "a", "b"]
     assert series == {"a": Series("s", (1.0, 3.0)), "b": Series("s", (2.0, 4.0))}
     assert lines[-1] == "2/2  b: 4 s"

@@ -126,10 +126,10 @@ def test_nothing_is_granted_but_what_a_job_needs(path: Path) -> None:
         "plan.yml": {
             "checks": {"contents": "read"},
             "plan": token,
-            "comment": {"contents": "read", "pull-requests": "write"},
+            "comment": {"pull-requests": "write"},
         },
         "apply.yml": {"apply": token},
-        "drift.yml": {"look": token, "issue": {"contents": "read", "issues": "write"}},
+        "drift.yml": {"look": token, "issue": {"issues": "write"}},
     }
     assert granted == allowed[path.name]
 

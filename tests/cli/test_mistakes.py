@@ -76,6 +76,8 @@ MISTAKES = {
         ("ENV=dev REGION=paris", 2, NO_REGION),
         ("ENV=dev IMAGES=30k", 2, NO_COUNT),
         ("ENV=dev YES=maybe", 2, "YES=maybe is neither yes nor no. Fix: YES=1, or leave it out."),
+        ("FAULT=spot", 2, "FAULT=spot strikes while a step runs. Fix: make run-step FAULT=spot; here there are boot"),
+        ("FAULT=s3-slow YARN=1", 2, "FAULT=s3-slow strikes while a step runs. Fix: make run-step FAULT=s3-slow;"),
     ],
     "upload-dataset": [
         ("", 2, "no folder was given. Fix: make upload-dataset INPUT=dir."),
@@ -90,6 +92,7 @@ MISTAKES = {
         ("ENV=dev", 4, NO_KEYS),
         ("LIMITS=100", 2, "LIMITS= is no variable of make run-step. Did you mean LIMIT?"),
         ("ONESHOT=perhaps", 2, "ONESHOT=perhaps is neither yes nor no. Fix: ONESHOT=1, or leave it out."),
+        ("FAULT=disk-full", 2, "FAULT=disk-full strikes while a cluster starts. Fix: make apply FAULT=disk-full;"),
     ],
     "results": [
         ("", 20, NO_SERVER),

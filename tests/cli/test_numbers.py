@@ -92,9 +92,29 @@ def test_other_numbers(text: str) -> None:
         read_currency(f"EUR:{text}")
     with pytest.raises(UsageError, match=r"is not a number from 0\. Fix: seconds"):
         read_limit(text)
-    for name in ("CLOCK_RATE", "EXECUTORS"):
-        with pytest.raises(SettingError, match=f"LOCALAWS_{name}=.* is not a (whole )?number from 0. Fix: "):
+    for name in ("CLOCK_RATE", "EXECUTORS", "VCPU_QUOTA"):
+        with pytest.raises(SettingError, match=f"LOCALAWS_{name}=.* is not a (whole )?number from [01.]+ Fix: "):
             Settings.from_environment({f"LOCALAWS_{name}": text})
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "example"),
+    [
+        ("CLOCK_RATE", "0.001", "1.0"),
+        ("EXECUTORS", "1", "2"),
+        ("EXECUTOR_CORES", "1", "1"),
+        ("EXECUTOR_MEMORY_MB", "512", "1536"),
+        ("DRIVER_MEMORY_MB", "512", "1536"),
+        ("YARN_NODES", "1", "3"),
+    ],
+)
+def test_a_setting_that_nothing_works_with(name: str, least: str, example: str) -> None:
+    assert Settings.from_environment({f"LOCALAWS_{name}": least})
+    for text in ("0", "0.0"):
+        with pytest.raises(SettingError, match=rf"number from {least}\. Fix: for example LOCALAWS_{name}={example}\."):
+            Settings.from_environment({f"LOCALAWS_{name}": text})
+    for name in ("VCPU_QUOTA", "STARTING_SECONDS", "LOG_DELAY_SECONDS", "API_DELAY_SECONDS"):
+        assert Settings.from_environment({f"LOCALAWS_{name}": "0"})
 
 
 def test_what_is_empty_is_not_given() -> None:

@@ -28,6 +28,7 @@ from ops.cli.main import run
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import Target
+from ops.diagnose import render
 from ops.diagnose import wait as command
 from ops.diagnose.gather import TreeShelf
 from ops.lifecycle import step
@@ -226,7 +227,7 @@ def test_logs_that_will_not_come_any_more_are_not_awaited(known: Known, monkeypa
     assert re.search(r"^not there +the driver's log \(below \S+\): EMR ships logs within 15 min", printed, re.MULTILINE)
     assert "not there yet" not in printed
     assert "when its logs have arrived" not in printed
-    assert found.as_json()["missing"].startswith("the driver's log")
+    assert render.as_json(found.evidence, found.verdict)["missing"].startswith("the driver's log")
 
 
 @pytest.mark.parametrize(("minutes", "limit"), [(0.0, 600.0), (10.0, 300.0), (14.0, 60.0), (16.0, 0.0)])

@@ -15,6 +15,7 @@ from typing import Any
 
 from localaws import reference
 from localaws.policy import AccessRequest, Decision, Document, decide
+from tests.infra.policy_lint import list_actions
 
 ACCOUNT, REGION = "000000000000", "eu-west-3"
 EMR_TAG = {"for-use-with-amazon-emr-managed-policies": "true"}
@@ -72,7 +73,7 @@ class Holder:
     def actions(self) -> list[reference.Action]:
         """What the policies (of a role that may do all: its ceiling) speak of, but looks that tell no secret."""
         documents = [self.boundary] if self.boundary is not None and EVERYTHING in self.policies else self.policies
-        names = {name for d in documents if d for pattern in granted(d) for name in reference.list_actions(pattern)}
+        names = {name for d in documents if d for pattern in granted(d) for name in list_actions(pattern)}
         found = map(reference.find_action, sorted(names))
         return [action for action in found if not action.looks or action.name in SECRETS]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from localaws import reference
 from ops.plan import contents
 from tests.infra.planning import SCENARIOS
+from tests.infra.policy_lint import find_policy_faults
 
 Plan = dict[str, Any]
 
@@ -19,7 +19,7 @@ IDENTITY = ("aws_iam_role_policy", "aws_iam_policy")
 
 def findings(text: str) -> list[str]:
     """What of a document AWS does not have; who may, in a resource's policy, is not its business."""
-    return reference.find_policy_faults(json.loads(text))
+    return find_policy_faults(json.loads(text))
 
 
 def documents(plan: Plan, types: tuple[str, ...]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from localaws import reference
 from localaws.policy import AccessRequest, Decision, decide
 from ops.core.target import NO_ACCOUNT
 from ops.plan import access_rules, contents, policies
+from tests.infra.policy_lint import list_actions
 from tools.record_calls import RECORDED, Right, diff_rights, merge_rights, normalise, parse_rights
 
 pytestmark = pytest.mark.terraform
@@ -145,7 +146,7 @@ def test_what_is_said_to_know_no_resource_knows_none() -> None:
 
 def test_the_boundary_is_asked_for_wherever_iam_can_and_nowhere_else(documents: dict[str, dict[str, Any]]) -> None:
     key = "iam:PermissionsBoundary"
-    known = {a for a in reference.list_actions("iam:*Role*") if reference.find_action(a).knows(key)}
+    known = {a for a in list_actions("iam:*Role*") if reference.find_action(a).knows(key)}
     known = {a for a in known if not reference.find_action(a).looks}
     known -= {"iam:DeleteRole"}  # it widens nobody's rights, and roles made before the boundary must go too
     recorded = {right.action for right in RIGHTS if key in dict(right.context)}

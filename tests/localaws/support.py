@@ -10,9 +10,13 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import boto3
+from botocore.serialize import create_serializer
+from werkzeug.test import EnvironBuilder
 
+from localaws.answers import service_model
 from localaws.keys import Keys
 from localaws.state import Record
 
@@ -50,6 +54,25 @@ class Aws:
         name = f"{prefix}-{next(_numbers)}"
         self.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         return name
+
+
+SIGNED_AS = {"emr": "elasticmapreduce", "stepfunctions": "states"}
+
+
+def sent(service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """A call as a WSGI server hands it on, written by botocore's own serializer."""
+    model = service_model(service).operation_model(operation)
+    serializer = create_serializer(model.service_model.resolved_protocol, include_validation=False)
+    request = serializer.serialize_to_request(parameters, model)
+    body, headers = request["body"], dict(request["headers"])
+    if isinstance(body, dict):  # a query: its form is botocore's HTTP client's work
+        body, headers["Content-Type"] = urlencode(body).encode(), "application/x-www-form-urlencoded"
+    scope = f"AKIA/20260101/{REGION}/{SIGNED_AS.get(service, service)}/aws4_request"
+    headers["Authorization"] = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host"
+    path, _, literal = request["url_path"].partition("?")  # of S3: /bucket?delete
+    query = "&".join(filter(None, (literal, urlencode(request["query_string"]))))
+    builder = EnvironBuilder(path, query_string=query, method=request["method"], headers=headers, data=body)
+    return {**builder.get_environ(), "REQUEST_URI": path + (f"?{query}" if query else "")}
 
 
 def trust(service: str) -> str:

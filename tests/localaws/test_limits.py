@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.calls import Call
+from localaws.calls import Call, read
 from localaws.limits import find_problems
 from localaws.settings import ROOT
-from tests.localaws.support import Aws, World, allow, trust
+from tests.localaws.support import Aws, World, allow, sent, trust
 from tools import module_docs
 
 EC2_TEXTS = [
@@ -26,21 +26,29 @@ EC2_TEXTS = [
 ]
 
 
+def nested(path: str, text: str) -> dict[str, Any]:
+    """A text as a member of members; those in the plural are lists."""
+    value: Any = text
+    for name in reversed(path.split(".")):
+        value = {name: [value] if name.endswith("s") and isinstance(value, dict) else value}
+    return dict(value)
+
+
 @pytest.mark.parametrize(("text", "taken"), EC2_TEXTS)
 @pytest.mark.parametrize(
-    ("operation", "name"),
+    ("operation", "path"),
     [
-        ("CreateSecurityGroup", "GroupDescription"),
+        ("CreateSecurityGroup", "Description"),
         ("CreateSecurityGroup", "GroupName"),
-        ("AuthorizeSecurityGroupIngress", "IpPermissions.1.IpRanges.1.Description"),
-        ("AuthorizeSecurityGroupEgress", "IpPermissions.2.PrefixListIds.1.Description"),
-        ("AuthorizeSecurityGroupIngress", "IpPermissions.1.Groups.1.Description"),
-        ("ModifySecurityGroupRules", "SecurityGroupRule.1.SecurityGroupRule.Description"),
-        ("UpdateSecurityGroupRuleDescriptionsIngress", "IpPermissions.1.IpRanges.1.Description"),
+        ("AuthorizeSecurityGroupIngress", "IpPermissions.IpRanges.Description"),
+        ("AuthorizeSecurityGroupEgress", "IpPermissions.PrefixListIds.Description"),
+        ("AuthorizeSecurityGroupIngress", "IpPermissions.UserIdGroupPairs.Description"),
+        ("ModifySecurityGroupRules", "SecurityGroupRules.SecurityGroupRule.Description"),
+        ("UpdateSecurityGroupRuleDescriptionsIngress", "IpPermissions.IpRanges.Description"),
     ],
 )
-def test_texts_of_groups_and_rules(operation: str, name: str, text: str, taken: bool) -> None:
-    assert (find_problems(Call("ec2", operation, "eu-west-3", {name: text})) == []) is taken
+def test_texts_of_groups_and_rules(operation: str, path: str, text: str, taken: bool) -> None:
+    assert (find_problems(read(sent("ec2", operation, nested(path, text)))) == []) is taken
 
 
 @pytest.mark.parametrize(
@@ -50,17 +58,17 @@ def test_texts_of_groups_and_rules(operation: str, name: str, text: str, taken: 
         ("ec2", "CreateVpc", {"CidrBlock": "10.42.0.0/15"}, False),
         ("ec2", "CreateVpc", {"CidrBlock": "10.42.0.1/16"}, False),
         ("ec2", "CreateSubnet", {"CidrBlock": "10.42.0.0/29"}, False),
-        ("ec2", "AuthorizeSecurityGroupEgress", {"IpPermissions.1.IpRanges.1.CidrIp": "0.0.0.0/0"}, True),
-        ("ec2", "AuthorizeSecurityGroupEgress", {"IpPermissions.1.IpRanges.1.CidrIp": "10.0.0.5/8"}, False),
-        ("ec2", "CreateTags", {"Tag.1.Key": "k" * 128, "Tag.1.Value": "v" * 256}, True),
-        ("ec2", "CreateTags", {"Tag.1.Key": "k" * 129}, False),
-        ("ec2", "CreateVpc", {"TagSpecification.1.Tag.1.Value": "v" * 257}, False),
-        ("ec2", "CreateTags", {"Tag.1.Key": "AWS:owner"}, False),
+        ("ec2", "AuthorizeSecurityGroupEgress", nested("IpPermissions.IpRanges.CidrIp", "0.0.0.0/0"), True),
+        ("ec2", "AuthorizeSecurityGroupEgress", nested("IpPermissions.IpRanges.CidrIp", "10.0.0.5/8"), False),
+        ("ec2", "CreateTags", {"Tags": [{"Key": "k" * 128, "Value": "v" * 256}]}, True),
+        ("ec2", "CreateTags", nested("Tags.Key", "k" * 129), False),
+        ("ec2", "CreateVpc", nested("TagSpecifications.Tags.Value", "v" * 257), False),
+        ("ec2", "CreateTags", nested("Tags.Key", "AWS:owner"), False),
         ("iam", "CreateRole", {"RoleName": "fruits-dev-emr-node", "Description": "Émile's"}, True),
         ("iam", "CreateRole", {"RoleName": "fruits dev"}, False),
         ("iam", "CreateRole", {"RoleName": "r" * 65}, False),
         ("iam", "CreateRole", {"Description": "l’été"}, False),
-        ("iam", "CreateRole", {"Tags.member.1.Key": "Owner", "Tags.member.1.Value": "ana & co"}, False),
+        ("iam", "CreateRole", {"Tags": [{"Key": "Owner", "Value": "ana & co"}]}, False),
         ("scheduler", "CreateSchedule", {"Name": "fruits-dev-idle", "Target": {"Arn": "a", "RoleArn": "r"}}, False),
         ("scheduler", "CreateSchedule", {"Name": "fruits idle"}, False),
         ("scheduler", "CreateSchedule", {"Name": "fruits", "Description": "d" * 513}, False),
@@ -75,8 +83,8 @@ def test_texts_of_groups_and_rules(operation: str, name: str, text: str, taken: 
     ],
 )
 def test_patterns_and_lengths(service: str, operation: str, parameters: dict[str, Any], taken: bool) -> None:
-    found = find_problems(Call(service, operation, "eu-west-3", parameters))
-    assert (found == []) is taken, found
+    problems = find_problems(read(sent(service, operation, parameters)))
+    assert (problems == []) is taken, problems
 
 
 @pytest.mark.aws
@@ -116,4 +124,4 @@ def test_no_description_of_the_stacks_has_what_ec2_refuses() -> None:
     for path, text in texts:
         assert text, f"{path}: a rule without a description"
         plain = text if "${" not in text else "x"
-        assert find_problems(Call("ec2", "CreateSecurityGroup", "eu-west-3", {"GroupDescription": plain})) == [], path
+        assert find_problems(Call("ec2", "CreateSecurityGroup", "eu-west-3", {"Description": plain})) == [], path

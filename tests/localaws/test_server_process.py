@@ -188,5 +188,5 @@ def test_commands_without_a_server(
 def test_settings_come_from_the_environment_and_nonsense_is_refused() -> None:
     read = Settings.from_environment({"LOCALAWS_EXECUTE": "no", "LOCALAWS_LOG_DELAY_SECONDS": "2.5"})
     assert (read.execute, read.log_delay_seconds, read.executors) == (False, 2.5, Settings().executors)
-    with pytest.raises(SettingError, match=r"LOCALAWS_EXECUTORS=two is not a whole number from 0\. Fix: for example"):
+    with pytest.raises(SettingError, match=r"LOCALAWS_EXECUTORS=two is not a whole number from 1\. Fix: for example"):
         Settings.from_environment({"LOCALAWS_EXECUTORS": "two"})

@@ -17,7 +17,7 @@ from botocore.response import StreamingBody
 from moto import mock_aws
 
 from ops.logs import layout, reader
-from ops.logs.reader import FolderLogs, LogsError, S3Logs, open_logs, read_stream
+from ops.logs.reader import FolderLogs, LogsError, S3Logs, read_stream
 
 REGION = "eu-west-3"
 
@@ -150,8 +150,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_a_folder_lists_files_only_and_reads_them(tree: Path) -> None:
-    logs = open_logs(str(tree))
-    assert isinstance(logs, FolderLogs)
+    logs = FolderLogs(tree)
     found = logs.list()
     assert [log.stream for log in found] == ["stderr", "stdout"]
     assert [logs.read(log).text for log in found] == ["plain words", "not packed"]
@@ -164,7 +163,7 @@ def test_a_folder_lists_files_only_and_reads_them(tree: Path) -> None:
 
 def test_a_place_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(LogsError, match=r"there is no folder .*nothing\. Fix: give the folder") as caught:
-        open_logs(str(tmp_path / "nothing"))
+        FolderLogs(tmp_path / "nothing")
     assert caught.value.exit_code == 2
 
 
@@ -186,7 +185,7 @@ def test_s3_lists_every_page_and_reads(s3: Any, monkeypatch: pytest.MonkeyPatch)
     key = "j-1ABCDEFGHIJKL/steps/s-1ABCDEFGHIJKL/stderr.gz"
     s3.put_object(Bucket="fruits-logs", Key=f"emr/{key}", Body=gzip.compress(b"plain words"))
     s3.put_object(Bucket="fruits-logs", Key="emr/j-1ABCDEFGHIJKL/", Body=b"")
-    logs = open_logs("s3n://fruits-logs/emr/", s3)
+    logs = S3Logs(s3, "s3n://fruits-logs/emr/")
     assert len(logs.list()) == 36
     (log,) = logs.list("j-1ABCDEFGHIJKL/steps/")
     assert (log.key, log.step, log.modified > 0) == (key, "s-1ABCDEFGHIJKL", True)

@@ -10,7 +10,6 @@ from ops.cli.options import OPTIONS
 from ops.core.paths import ROOT
 
 MAY = {
-    "ops/ci/github.py": "a command line of its own: it runs on GitHub's machine without any package",
     "ops/core/programs.py": "what a program that a command starts inherits",
     "ops/verify/probe.py": "a program of its own: it runs on a node",
 }
@@ -39,7 +38,6 @@ def test_no_room_but_the_command_lines_reads_the_environment() -> None:
 
 
 TAKE = {
-    "ops/ci/github.py": {"from_environment"},
     "ops/job/local_spark.py": {"make_spark_environment"},
     "ops/terraform/binary.py": {"find_terraform", "list_implied_mirrors", "find_mirror"},
 }

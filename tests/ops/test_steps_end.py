@@ -12,8 +12,7 @@ import botocore.session
 import pytest
 from fruits.store import Store
 
-from ops.aws.account import Account
-from ops.aws.emr import read_output_from
+from ops.aws.account import Account, read_output_from
 from ops.aws.poll import PATIENCE, PATIENCE_EMULATED
 from ops.aws.states import LIVE_STATES, OPEN_STATES
 from ops.cli import run_step

@@ -166,7 +166,7 @@ def test_a_failing_bootstrap_fails_apply_and_destroy_clears_up(tmp_path: Path) -
     [
         ({"DETACH": "1", "ONESHOT": "1"}, "DETACH=1 leaves before ONESHOT is done. Fix: give one of the two."),
         ({"DETACH": "1", "FAULT": "spot"}, "DETACH=1 leaves before FAULT is done. Fix: give one of the two."),
-        ({"FAULT": "bootstrap"}, "Fix: make apply FAULT=bootstrap; for a step there are executor-lost, spot"),
+        ({"FAULT": "bootstrap"}, "Fix: make apply FAULT=bootstrap; here there are executor-lost, spot"),
         ({"FAULT": "flood"}, "FAULT=flood is not known. Fix: choose one of bootstrap"),
     ],
 )

@@ -1,7 +1,5 @@
 """How a step ended, where that settles it: it ended well, still runs, waits, or somebody ended it. Pure."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 
@@ -11,6 +9,7 @@ from ops.diagnose.rows import ending
 from ops.diagnose.scene import Scene
 from ops.logs import client
 
+CANCELLED_STATES = ("CANCELLED", "INTERRUPTED")
 _NO_ROOM = "no node has room for an executor"
 _NO_NODE = "every executor was lost, and no node is there for others"
 
@@ -46,10 +45,9 @@ def _find_order(scene: Scene) -> Hit | None:
         return None
     if (end.by or end.yarn == "KILLED") and not evidence.reason_code:
         by = f", by {end.by}" if end.by else ""
-        return Hit(
-            ending.CANCELLED, Statement(end.words, "YARN's client" if end.yarn else "EMR"), {"by": by}, end.words
-        )
-    return find_by_cancelling(scene) if evidence.stated and evidence.state in ("CANCELLED", "INTERRUPTED") else None
+        words = Statement(end.words, "YARN's client" if end.yarn else "EMR")
+        return Hit(ending.CANCELLED, words, {"by": by}, end.words)
+    return find_by_cancelling(scene) if evidence.stated and evidence.state in CANCELLED_STATES else None
 
 
 def _find_waiting_line(scene: Scene) -> str:
@@ -59,13 +57,9 @@ def _find_waiting_line(scene: Scene) -> str:
         if begin >= 0 and "Registered executor" not in document.text[begin:]:
             return cut_line(document.text, begin, begin + 40)
     if _lost_any(scene) and _lost_all_executors(scene):
-        lost = [
-            line
-            for d in scene.evidence.find_documents("driver")
-            for line in d.text.split("\n")
-            if "Lost executor " in line
-        ]
-        return cut_line(lost[-1], 0, 1) if lost else ""
+        lines = [line for d in scene.evidence.find_documents("driver") for line in d.text.split("\n")]
+        losses = [line for line in lines if "Lost executor " in line]
+        return cut_line(losses[-1], 0, 1) if losses else ""
     return ""
 
 
@@ -78,9 +72,8 @@ def _lost_all_executors(scene: Scene) -> bool:
 
 
 def _lost_any(scene: Scene) -> bool:
-    return any(death.code and not is_aftermath(death) for death in scene.deaths) or any(
-        "Lost executor" in d.text for d in scene.evidence.find_documents("driver")
-    )
+    is_reported = any("Lost executor" in d.text for d in scene.evidence.find_documents("driver"))
+    return is_reported or any(death.code and not is_aftermath(death) for death in scene.deaths)
 
 
 def _describe_losses(scene: Scene) -> str:
@@ -90,9 +83,8 @@ def _describe_losses(scene: Scene) -> str:
 def find_by_cancelling(scene: Scene) -> Hit | None:
     """A step that EMR calls cancelled."""
     evidence = scene.evidence
-    if evidence.subject != "step" or not (
-        evidence.state in ("CANCELLED", "INTERRUPTED") or scene.end.outcome == "killed"
-    ):
+    is_cancelled = evidence.state in CANCELLED_STATES or scene.end.outcome == "killed"
+    if evidence.subject != "step" or not is_cancelled:
         return None
     words = evidence.reason or evidence.step_reason or scene.end.words
     return Hit(ending.CANCELLED, Statement(words, "EMR"), {}, words)

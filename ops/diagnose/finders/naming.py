@@ -1,7 +1,5 @@
 """What the job, the bootstrap or EMR names itself. Pure."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ops.diagnose import firsts

@@ -1,7 +1,5 @@
 """The process that ended first: of which container, with which code, and what is known of its node. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +10,7 @@ from ops.diagnose.deaths import Death, is_aftermath
 from ops.diagnose.evidence import Document
 from ops.diagnose.hit import Hit, Statement, cut_line, match
 from ops.diagnose.rows import memory, nodes
-from ops.diagnose.scene import Scene, make_jvm_hit
+from ops.diagnose.scene import Scene, find_early_exception, make_jvm_hit
 from ops.diagnose.table import CAUSES, get_cause
 from ops.logs import layout
 
@@ -166,7 +164,7 @@ def _explain_executor(scene: Scene, death: Death) -> Hit | None:
 
 def _search_executor_logs(scene: Scene, container: str) -> Hit | None:
     """What an executor's own logs say of its end, up to where it was told to end."""
-    documents = [d for d in scene.evidence.find_documents("executor") if not container or container in d.uri]
+    documents = [d for d in scene.evidence.find_documents("executor") if container in d.uri]
     for document in documents or scene.evidence.find_documents("executor"):
         text = deaths.cut_aftermath(document.text)
         if heap := _HEAP.search(text):
@@ -174,8 +172,7 @@ def _search_executor_logs(scene: Scene, container: str) -> Hit | None:
             return Hit(memory.EXECUTOR_HEAP, Statement(text, document.uri, by_driver=False), _groups(heap), line)
         if hit := scene.find_loud_row([replace(document, text=text)]):
             return hit
-        chain = exceptions.choose_exception(exceptions.parse_exceptions(text))
-        if chain is not None and chain.ends:
+        if (chain := exceptions.find_exception(text)) and chain.ends:
             words = Statement(chain.text, document.uri, by_driver=False)
             return scene.find_row([words]) or make_jvm_hit(chain, document.uri)
     return None
@@ -186,12 +183,8 @@ def _groups(words: re.Match[str]) -> dict[str, str]:
 
 
 def _describe_uncaught(scene: Scene, container: str) -> str:
-    for document in scene.evidence.find_documents("executor"):
-        if not container or container in document.uri:
-            chain = exceptions.choose_exception(exceptions.parse_exceptions(deaths.cut_aftermath(document.text)))
-            if chain is not None:
-                return f": {chain.deepest.summary[:300]}"
-    return ""
+    chain = find_early_exception([d for d in scene.evidence.find_documents("executor") if container in d.uri])
+    return f": {chain.deepest.summary[:300]}" if chain else ""
 
 
 def _read_used_memory(text: str) -> str:

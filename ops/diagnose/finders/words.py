@@ -1,11 +1,10 @@
 """Rows whose patterns fit the words in which a failure was reported, and exceptions by their own names. Pure."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 
 from ops.diagnose import deaths, firsts
+from ops.diagnose.evidence import Role
 from ops.diagnose.hit import Hit, Statement, match
 from ops.diagnose.rows import ending, memory, nodes
 from ops.diagnose.scene import Scene, find_telling_lines, make_jvm_hit
@@ -51,11 +50,9 @@ def find_by_words(scene: Scene) -> Hit | None:
 
 def find_by_loud_words(scene: Scene) -> Hit | None:
     """The row that may be recognised anywhere in the logs, before anything was told to end."""
-    return (
-        None
-        if scene.explains_itself
-        else scene.find_loud_row(scene.evidence.find_documents("driver", "step", "executor", "node"))
-    )
+    if scene.explains_itself:
+        return None
+    return scene.find_loud_row(scene.evidence.find_documents("driver", "step", "executor", "node"))
 
 
 def find_by_report(scene: Scene) -> Hit | None:
@@ -124,9 +121,8 @@ def find_by_bare_exception(scene: Scene) -> Hit | None:
 
 def find_by_error_line(scene: Scene) -> Hit | None:
     """Nothing that is known: the line that reports the failure, or else a program's last words."""
-    documents = scene.evidence.find_documents("driver", "bootstrap", "executor", "step", "terraform")
-    documents.sort(key=lambda document: ("driver", "bootstrap", "executor", "step", "terraform").index(document.role))
-    statements = [Statement(document.text, document.uri) for document in documents]
+    roles: tuple[Role, ...] = ("driver", "bootstrap", "executor", "step", "terraform")
+    statements = [Statement(d.text, d.uri) for role in roles for d in scene.evidence.find_documents(role)]
     statements += [statement for statement in scene.statements if statement.source.startswith("EMR")]
     for find in (firsts.find_last_error, firsts.find_last_words, firsts.find_last_line):
         for statement in statements:
