@@ -16,14 +16,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.aws.account import Account
 from ops.aws.inventory import Inventory, count_billed_zones
 from ops.aws.states import LIVE_STATES
-from ops.core.errors import NotAppliedError, OperatorError, TerraformError
+from ops.core.errors import NotAppliedError, OperatorError
 from ops.core.text import format_duration, format_utc
 from ops.cost import ledger
 from ops.cost.money import format_amount
 from ops.cost.period import PricedNode, Span, list_spans, price_period
 from ops.prices import table as prices
 
-TROUBLE = (BotoCoreError, ClientError, OperatorError, TerraformError)
+TROUBLE = (BotoCoreError, ClientError, OperatorError)
 """What asking may end with; the commands whose end is told do not fail because of it."""
 
 
