@@ -4,8 +4,6 @@ With ``ENV=local`` it is a rehearsal on the embedded AWS. Whatever happens, what
 left is said: after a failure, after Ctrl-C, and when the terminal is closed.
 """
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess
@@ -35,7 +33,6 @@ from ops.core.target import PROJECT
 from ops.cost import ledger
 from ops.cost.ledger import TROUBLE
 from ops.cost.money import read_currency
-from ops.cost.period import Span, list_spans, price_period
 from ops.lifecycle import environment as deploy
 from ops.lifecycle import step
 from ops.lifecycle.environment import Order
@@ -71,10 +68,9 @@ def price_hour(account: Account) -> Decimal:
     target = replace(account.target, endpoint=None, offline=True)
     extra = cluster_variables(target, {}, Size())
     work = Workspace(target=target, stack="cluster", extra=extra, capture=True)
-    plan = work.state.with_suffix(".tfplan")
-    work.plan(out=plan)
+    plan = work.make_plan()
     try:
-        hour = pricing.price_plan(work.show(plan), target.region)
+        hour = pricing.price_plan(plan, target.region)
     except prices.UnknownPriceError as error:
         raise OperatorError(f"the price is not available: {error}", exit_code=5) from error
     assert hour is not None
@@ -180,28 +176,20 @@ def plan_again(account: Account) -> dict[str, Any]:
     work = Workspace(target=account.target, stack="cluster", capture=True)
     variables = json.loads((work.state.parent / "cluster.auto.json").read_text())
     work = Workspace(target=account.target, stack="cluster", extra=variables, capture=True)
-    out = work.state.with_suffix(".tfplan")
-    work.plan(out=out)
-    changes = [
-        [change["address"], change["change"]["actions"]]
-        for change in work.show(out)["resource_changes"]
-        if change["change"]["actions"] not in (["no-op"], ["read"])
-    ]
-    return {"changes": changes}
+    changes = work.make_plan()["resource_changes"]
+    quiet = (["no-op"], ["read"])
+    return {"changes": [[c["address"], c["change"]["actions"]] for c in changes if c["change"]["actions"] not in quiet]}
 
 
 def measure_cost(account: Account, limit_usd: Decimal) -> dict[str, Any]:
     """What the cluster did cost, from the lifetimes of its instances."""
     try:
-        nodes, steps = ledger.observe(account, str(account.cluster["cluster_id"]), prices.table())
-        end = max(node.end for node in nodes if node.end)
-        cluster_bill = price_period(Span(min(node.start for node in nodes), end), nodes, list_spans(steps, end))
-        return {
-            "usd": str(cluster_bill.total),
-            "limit_usd": str(limit_usd),
-            "said": read_currency(account.currency).of(cluster_bill.total),
-        }
-    except (*TROUBLE, ValueError) as error:
+        cost, nodes, _ = ledger.price_life(account, str(account.cluster["cluster_id"]), prices.table())
+        if not nodes:
+            raise OperatorError("EMR lists no instance of the cluster")
+        text = read_currency(account.currency).of(cost.total)
+        return {"usd": str(cost.total), "limit_usd": str(limit_usd), "said": text}
+    except TROUBLE as error:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
