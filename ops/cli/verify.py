@@ -149,7 +149,7 @@ def collect_evidence(gatherer: Gatherer, extras: Sequence[str]) -> None:
         return replace(account)  # the outputs of before the apply were others
 
     account = gatherer.account = apply()
-    evidence["alive"] = gatherer.alive()
+    evidence["alive"] = gatherer.look_at_cluster()
     draw_sample(deploy.SAMPLE)
     paths, _ = list_images(deploy.SAMPLE)
     evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, paths, console).images
@@ -322,7 +322,7 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     ]
     deploy.confirm(account, lines, person, console)
     gatherer, started = Gatherer(account, console), datetime.now(UTC)
-    gatherer.evidence["caller"] = gatherer.ask(gatherer.caller)
+    gatherer.evidence["caller"] = gatherer.ask(gatherer.identify_caller)
     reason, stop_code = None, 0
     try:
         collect_evidence(gatherer, extras)
