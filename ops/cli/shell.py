@@ -5,8 +5,6 @@ this machine. The embedded AWS has no machine to go to: there it is a shell of t
 for the node, with the variables and the keys that the node's processes have; it says so.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -20,6 +18,7 @@ from localaws.emr.node import Node
 from localaws.keys import Keys
 from localaws.settings import Settings
 from ops.aws.account import Account
+from ops.aws.describe import list_pages
 from ops.aws.states import LIVE_STATES
 from ops.cli.place import open_account
 from ops.core.console import Console
@@ -44,12 +43,8 @@ def find_primary(account: Account, cluster_id: str) -> str:
     ------
     NoShellError : the cluster has none yet, or no more
     """
-    pages = (
-        account.client("emr")
-        .get_paginator("list_instances")
-        .paginate(ClusterId=cluster_id, InstanceFleetType="MASTER", InstanceStates=["RUNNING"])
-    )
-    ids = [str(instance["Ec2InstanceId"]) for page in pages for instance in page["Instances"]]
+    which = {"ClusterId": cluster_id, "InstanceFleetType": "MASTER", "InstanceStates": ["RUNNING"]}
+    ids = [str(i["Ec2InstanceId"]) for i in list_pages(account.client("emr"), "list_instances", "Instances", **which)]
     if not ids:
         raise NoShellError(f"{cluster_id} has no running primary node. Fix: make status says what it does.")
     return ids[0]

@@ -32,7 +32,7 @@ def try_plan(target: Target, size: Size) -> tuple[list[Finding], dict[str, Any] 
     """The cluster's plan, offline; or the finding that there is none, with Terraform's reason."""
     try:
         plan = plan_cluster(target, size)
-    except (TerraformError, OperatorError) as error:
+    except OperatorError as error:
         return [explain_failure("plan", error)], None
     if broken := policies.check_plan(plan, region=target.region):
         return [Finding("plan", FAILURE, f"it breaks a rule: {broken[0]}", "see ops/plan/policies.py.")], plan
