@@ -205,8 +205,6 @@ def _prepare_tiff(image: Image.Image, data: bytes) -> None:
             if tags.get(259, 1) == 1:
                 _require_rows(tags, data, places)
     image.info.pop("xmp", None)  # Pillow turns a TIFF by itself, and would by XMP too
-    if tags.get(_ORIENTATION, 1) not in range(1, 9):
-        tags.pop(_ORIENTATION, None)
 
 
 def decode(data: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:

@@ -124,8 +124,6 @@ class PartWriter:
 
     def _abandon(self, error: OSError) -> StorageError:
         """A full disk is not kept full by half a file."""
-        if self._writer is not None:
-            self._writer.is_open = False  # or it writes its footer when it is collected
         if self._sink is not None:
             self._sink.abandon()
         return explain_error(error, f"cannot write {self._store.location(self._name)}")

@@ -1,7 +1,5 @@
 """Runs Terraform on base and head of a change, without AWS, and on the head against what stands in the account."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import subprocess
@@ -95,10 +93,8 @@ def compare_checkouts(
             after = make_offline(stack, target, root, home / "head", size, terraform)
             after.state.unlink(missing_ok=True)
             out = home / f"{stack}.tfplan"
-            out.parent.mkdir(parents=True, exist_ok=True)
             try:
-                after.plan(out=out)
-                plans["head"][stack] = after.show(out)
+                plans["head"][stack] = after.make_plan(out=out)
             except CommandFailedError as error:
                 plans["refused"][stack] = extract_reasons(error)
                 continue
@@ -112,8 +108,7 @@ def compare_checkouts(
             before = make_offline(stack, target, base, home / "base", size, terraform)
             before.state.unlink(missing_ok=True)
             try:
-                before.plan(out=out)
-                plans["base"][stack] = before.show(out)
+                plans["base"][stack] = before.make_plan(out=out)
                 standing.bring_to_rest(before, plans["base"][stack], standing.read_schema(before), out)
                 after.state.write_text(before.state.read_text())
                 plans["compared"][stack] = standing.plan_offline(after, out)
@@ -139,10 +134,7 @@ def plan_against_account(
         for stack in STACKS:
             with working(console, f"{stack}: planning against what stands in {target.env}"):
                 work = make_workspace(stack, target, size, capture=True)
-                out = home / f"{stack}-live.tfplan"
-                out.parent.mkdir(parents=True, exist_ok=True)
-                work.plan(out=out, arguments=["-lock=false"])
-                plans[stack] = work.show(out)
+                plans[stack] = work.make_plan(out=home / f"{stack}-live.tfplan", arguments=["-lock=false"])
     except CommandFailedError as error:
         return plans, f"Terraform could not: {extract_reasons(error)[:600]}", accounts
     except (TerraformError, BotoCoreError, ClientError) as error:

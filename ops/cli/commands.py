@@ -1,7 +1,5 @@
 """The commands: name, options, one line of help, and the function that runs. Help, README and make are held to it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

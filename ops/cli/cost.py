@@ -1,7 +1,5 @@
 """`make cost`: what an hour and a run will cost, what lives now, and what was spent. JSON=1 for a program."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """`make sample`, `dataset`, `weights`, `wheelhouse`: images and packages that come to this machine."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import stat

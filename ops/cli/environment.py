@@ -3,8 +3,6 @@
 With ``ENV=local`` all of it happens on the embedded AWS, which is started when it is needed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`make neighbours`, `make classify`, `make export`: what a finished result can be asked."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@
 and waits for what is late; `JSON=1` is for a program. `make diagnose` says what a failure means; this shows the text.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence

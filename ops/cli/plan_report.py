@@ -3,8 +3,6 @@
 Or from plans at hand, without Terraform: ``--plan cluster=file`` for each, as ``terraform show -json`` gives them.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """`make status`: an environment at a glance. `JSON=1` for a program."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

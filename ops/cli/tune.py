@@ -4,8 +4,6 @@
 `LIMIT=` is the size of the sample. `JSON=1` is for a program.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ the embedded AWS Spark's own history server, on loopback, over the event logs th
 history server knows no users: it answers only the gate in front of it, and that only who has the printed address.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import signal

@@ -1,7 +1,5 @@
 """What the programs that a command starts are given: Terraform, git, spark-submit."""
 
-from __future__ import annotations
-
 import os
 
 

@@ -4,8 +4,6 @@ The shapes are the plan's own (``alternatives`` of infra/cluster), so that there
 by hand is added. Prices are those of `ops.cost.estimate`: the planned shape costs here what it costs there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """How many images a vCPU featurizes in a second: as a run on AWS measured, or as the benchmark did."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ file has the hash that the commit names. Interrupted at any moment, the next run
 of the listing are compared with those that the data set's own readme states before the first image comes.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

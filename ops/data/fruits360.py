@@ -5,8 +5,6 @@ that names every image and its checksum. Where the images come from is `ops.data
 `ops.data.kaggle`'s.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import re

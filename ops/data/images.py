@@ -1,7 +1,5 @@
 """The images below a folder, by class: the class is the name of the folder that holds the image."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ and the originals in full size that lie in the same archive are never fetched. K
 which number holds the authors' version is found by reading the readmes of a few of them.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import json

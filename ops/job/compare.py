@@ -4,8 +4,6 @@ The images of both are known by their paths below the input, so the same folder 
 holds the names of all images, and the scores of those whose neighbours are compared.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

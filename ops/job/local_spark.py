@@ -3,8 +3,6 @@
 The options of a run are the fields of `fruits.request.Request`. The job's own exit code is returned.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -5,8 +5,6 @@ good the features are, the report's own classifier says (`fruits.classifier`): a
 photographs that it did not learn from.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import time

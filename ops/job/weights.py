@@ -5,8 +5,6 @@ this project) knows *and* fills the network exactly; its sha256 then goes into `
 trusts only what stands there.
 """
 
-from __future__ import annotations
-
 import hashlib
 import urllib.error
 import urllib.request

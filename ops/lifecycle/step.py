@@ -5,8 +5,6 @@ request of one JSON file. The step's only argument that a user can influence is 
 and empty strings never pass through a step's arguments.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import time

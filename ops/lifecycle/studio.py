@@ -6,12 +6,11 @@ the apps in them, Terraform does not know, and SageMaker deletes neither user no
 ``close_domain`` first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ops.aws.account import Account
+from ops.aws.describe import list_pages
 from ops.aws.poll import poll
 from ops.aws.studio import describe_app, list_apps
 from ops.core.console import Console, working
@@ -154,8 +153,7 @@ def close_domain(
     stop_apps(sagemaker, domain_id, say=say, patience=patience, pause=pause)
 
     def spaces() -> list[dict[str, Any]]:
-        pages = sagemaker.get_paginator("list_spaces").paginate(DomainIdEquals=domain_id)
-        return [space for page in pages for space in page["Spaces"]]
+        return list(list_pages(sagemaker, "list_spaces", "Spaces", DomainIdEquals=domain_id))
 
     listed = spaces()
     for space in listed:

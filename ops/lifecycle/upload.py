@@ -1,7 +1,5 @@
 """`make upload-dataset INPUT=dir`: images to the data bucket; parallel, only what changed, counted before and after."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from rich.text import Text
 
 from ops.aws import transfer
 from ops.aws.account import Account
+from ops.aws.describe import list_pages
 from ops.core.console import Console, counting, working
 from ops.core.errors import OperatorError
 from ops.data.images import count_by_class
@@ -51,11 +50,9 @@ def list_images(folder: Path) -> tuple[list[Path], LeftOut]:
 
 def list_stored(s3: Any, bucket: str) -> dict[str, tuple[int, float]]:
     """Size and time (seconds since 1970) by key of the images of a bucket."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{PREFIX}/")
     return {
         item["Key"]: (int(item["Size"]), item["LastModified"].timestamp())
-        for page in pages
-        for item in page.get("Contents", [])
+        for item in list_pages(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=f"{PREFIX}/")
         if is_image(item["Key"])
     }
 

@@ -1,7 +1,5 @@
 """The rules on who gets in: nothing public, transport and encryption, roles and what they may do."""
 
-from __future__ import annotations
-
 import ipaddress
 import json
 import re

@@ -3,8 +3,6 @@
 Values that Terraform or their name calls secret are replaced before anything is compared or written.
 """
 
-from __future__ import annotations
-
 import difflib
 import json
 from collections.abc import Iterator, Mapping

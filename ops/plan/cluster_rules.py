@@ -1,7 +1,5 @@
 """The rules on tags, the cluster, what outlives it, and the bill."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -3,8 +3,6 @@
 Values that are only known after apply cannot be judged; the modules write names out so that policies are known.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

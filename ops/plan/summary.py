@@ -1,7 +1,5 @@
 """A plan in the lines that somebody reads before saying yes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any

@@ -5,8 +5,6 @@ Sources: https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API
 https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/reading-an-offer.html
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Mapping

@@ -4,8 +4,6 @@ Not a bill: no tax, no discount, no Savings Plan, and prices move. Amounts are U
 nobody has read says so: ``inferred`` names it.
 """
 
-from __future__ import annotations
-
 import csv
 import math
 import re

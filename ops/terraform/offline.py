@@ -1,7 +1,5 @@
 """The cluster stack's plan, made without asking AWS anything: what a price and a check can be computed from."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +18,10 @@ def plan_cluster(target: Target, size: Size, home: Path | None = None) -> dict[s
     """
     account = EMULATED_ACCOUNT if target.env == "local" else NO_ACCOUNT
     offline = Target(env=target.env, region=target.region, account_id=account, offline=True)
-    options: dict[str, Any] = {"home": home} if home else {}
     work = Workspace(
-        target=offline, stack="cluster", extra=cluster_variables(offline, {}, size), capture=True, **options
+        target=offline, stack="cluster", extra=cluster_variables(offline, {}, size), home=home, capture=True
     )
-    out = work.state.with_suffix(".tfplan")
-    out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        work.plan(out=out)
+        return work.make_plan()
     except CommandFailedError as error:
         raise OperatorError(f"the cluster cannot be planned, so it has no price:\n{error.output.strip()}") from error
-    return work.show(out)

@@ -20,6 +20,7 @@ import pytest
 from fruits import formats
 from fruits.containers import parse_jpeg as jpeg_parts
 from fruits.images import ImageError, decode
+from numpy.typing import NDArray
 from PIL import Image
 
 from tests.job.pictures import (
@@ -31,6 +32,8 @@ from tests.job.pictures import (
     png,
     scene,
     stretched,
+    tiff,
+    tiled_tiff,
     with_frame,
     with_segment,
 )
@@ -234,6 +237,54 @@ def test_rows_without_compression_that_break_off(kind: str, mode: str, share: fl
     cut = data[: int(share * len(data)) + 1]
     said = reason(cut + bytes([fill]) * (len(data) - len(cut)))
     assert re.fullmatch(rf"the {kind} image is truncated: row \d+ of its pixels breaks off, and nothing follows", said)
+
+
+def stored_backwards(pixels: NDArray[np.uint8]) -> bytes:
+    """A TIFF in strips of ten rows, the first of which lies last in the file."""
+    height, width = pixels.shape[:2]
+    pieces = [pixels[y : y + 10].tobytes() for y in range(0, height, 10)][::-1]
+    data = tiff(width, height, pieces, {278: (10,)})
+    offsets = [8 + sum(map(len, pieces[:i])) for i in range(len(pieces))]
+    places = struct.pack(f"<{len(offsets)}I", *offsets)
+    assert data.count(places) == 1
+    return data.replace(places, struct.pack(f"<{len(offsets)}I", *offsets[::-1]))
+
+
+def test_strips_are_looked_at_as_they_lie_in_the_file() -> None:
+    pixels = np.asarray(noisy())  # 150 rows of 200 pixels
+    data = stored_backwards(pixels)
+    assert difference(data, pixels) <= 2
+    end, cut = 8 + pixels.size, 8 + 70 * 600 + 250
+    said = reason(data[:cut] + bytes(end - cut) + data[end:])
+    assert said == "the TIFF image is truncated: row 71 of its pixels breaks off, and nothing follows"
+
+
+def test_a_plane_of_a_tiff_has_rows_of_one_byte_a_pixel() -> None:
+    pixels = np.asarray(noisy())
+    planes = [plane.tobytes() for plane in noisy().split()]
+    data = tiff(200, 150, planes, {278: (150,), 284: (2,)})
+    assert difference(data, pixels) <= 2
+    end, cut = 8 + pixels.size, 8 + pixels.size - 450  # two rows of the last plane, and a quarter of the one before
+    said = reason(data[:cut] + bytes(end - cut) + data[end:])
+    assert said == "the TIFF image is truncated: row 448 of its pixels breaks off, and nothing follows"
+
+
+def test_tiles_without_compression_are_looked_at_row_by_row() -> None:
+    data = tiled_tiff(np.asarray(noisy()), 64)
+    assert difference(data, noisy()) <= 2
+    tile, end = 64 * 64 * 3, 8 + 12 * 64 * 64 * 3
+    cut = 8 + 5 * tile + 20 * 64 * 3 + 90  # in the twenty-first row of the sixth tile of twelve
+    said = reason(data[:cut] + bytes(end - cut) + data[end:])
+    assert said == "the TIFF image is truncated: row 341 of its pixels breaks off, and nothing follows"
+
+
+def test_a_hole_in_a_strip_is_judged_by_the_tables_that_all_strips_share() -> None:
+    data = file_of("TIFF JPEG")
+    tags = Image.open(io.BytesIO(data)).tag_v2  # type: ignore[attr-defined]
+    assert tags[347].count(b"\xff\xc4") > 0, "Huffman's, which the strips do without"
+    middle = tags[273][0] + tags[279][0] // 2
+    said = reason(data[:middle] + bytes(64) + data[middle + 64 :])
+    assert said == "the TIFF image is truncated: zero bytes stand in place of its pixels"
 
 
 @cache

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import io
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
+import pillow_heif
 import pytest
 from fruits import images
-from fruits.images import ImageError, decode
-from PIL import Image
+from fruits.containers import DamagedError, Picture
+from fruits.images import ImageError, decode, decode_leniently
+from PIL import Image, ImageFile
 
 from tests.job.pictures import (
     TURNED,
@@ -64,9 +70,41 @@ def test_jpeg_of_every_kind(options: dict[str, Any]) -> None:
     seen(encoded(scene(), "JPEG", quality=95, **options), scene(), 6)
 
 
-def test_a_jpeg_much_larger_than_the_network_loses_nothing_to_the_fast_path() -> None:
+def test_a_jpeg_much_larger_than_the_network_loses_nothing_to_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoded at an eighth, the smallest of libjpeg's shares of 700 rows that leaves twice the 32 wanted."""
+    sizes: list[tuple[int, int]] = []
+
+    @contextlib.contextmanager
+    def note(image: Image.Image) -> Iterator[None]:
+        sizes.append(image.size)
+        yield
+
+    monkeypatch.setattr(images, "_limit_large", note)
     pixels = scene(700, 900)
-    seen(encoded(pixels, "JPEG", quality=95), pixels, 6)
+    data = encoded(pixels, "JPEG", quality=95)
+    seen(data, pixels, 6)
+    assert np.abs(decode_leniently(data, SIZE) - stretched(pixels, SIZE)).max() <= 6
+    assert sizes == [(113, 88)] * 2
+
+
+def test_of_a_cut_picture_a_viewer_shows_what_is_there() -> None:
+    data = encoded(scene(320, 320), "JPEG", quality=95)
+    with pytest.raises(ImageError):
+        decode(data[: len(data) // 2], SIZE)
+    got = decode_leniently(data[: len(data) // 2], SIZE)
+    assert np.abs(got[:12] - stretched(scene(320, 320), SIZE)[:12]).max() <= 6
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES, "and whoever decodes next is told of a cut file"
+    with pytest.raises(ImageError, match="no picture"):
+        decode_leniently(b"not a picture", SIZE)
+
+
+def test_heics_decoder_is_loaded_for_heic_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(images, "_register_heif", lambda: loaded.append("HEIF"))
+    pillow_heif.register_heif_opener()
+    for kind in ("PNG", "JPEG", "HEIF", "TIFF"):
+        decode(encoded(scene(), kind), SIZE)
+    assert loaded == ["HEIF"]
 
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG"])
@@ -135,6 +173,7 @@ def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
     values = np.linspace(0, 65535, 64 * 48).reshape(48, 64).astype(np.uint16)
     data = png(64, 48, 16, 0, values.astype(">u2").tobytes())
     seen(data, (values / 257)[:, :, None].repeat(3, 2), 1.5)
+    assert (decode(png(4, 4, 16, 0, bytes(32)), SIZE) == 0).all(), "black stays black"
 
 
 def test_sixteen_bit_grey_keeps_its_transparent_value() -> None:
@@ -286,6 +325,40 @@ def test_a_picture_of_no_size() -> None:
     assert reason(png(0, 1, 8, 2, b"")).startswith("the PNG image cannot be decoded: ")
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (10, "is truncated: its pixels end long before its data do"),
+        (11, None),
+        (20, None),
+        (21, "is truncated: pixels are missing before the end mark"),
+    ],
+)
+def test_a_decoder_is_through_neither_early_nor_late(place: int, said: str | None) -> None:
+    reader = io.BytesIO(bytes(30))
+    reader.seek(place)
+    with pytest.raises(DamagedError, match=said) if said else contextlib.nullcontext():
+        images._require_whole(Picture(b"", stops=(10, 20)), reader)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError("broken data stream.\nand more"), "broken data stream"),
+        (OSError("image file is truncated (3 bytes not processed)"), "image file is truncated"),
+        (ZeroDivisionError(), "ZeroDivisionError"),
+    ],
+)
+def test_a_decoders_words_are_shortened_and_never_empty(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(images, "_decode_square", fail)
+    assert reason(encoded(scene())) == f"the PNG image cannot be decoded: {said}"
+
+
 def test_the_limit_is_inclusive() -> None:
     data = encoded(scene(10, 10))
     assert decode(data, SIZE, max_pixels=100).shape == (SIZE, SIZE, 3)
@@ -360,6 +433,29 @@ def test_a_bomb_in_a_text_chunk() -> None:
 def test_pillow_stays_quiet(recwarn: pytest.WarningsRecorder) -> None:
     decode(encoded(Image.new("RGB", (12_000, 8_000)), "JPEG"), 224)
     assert not [w for w in recwarn if "DecompressionBomb" in str(w.category)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "width", "height", "is_large"),
+    [
+        # a quarter of a gibibyte at four bytes a pixel, and half as many pixels where a second copy is made
+        ("RGB", 8192, 8192, True),
+        ("RGB", 8192, 8191, False),
+        ("RGBA", 8192, 4096, True),
+        ("L", 8191, 4096, False),
+        ("RGB transparent", 8192, 4096, True),
+    ],
+)
+def test_a_picture_is_large_from_256_mebibytes_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: str, width: int, height: int, is_large: bool
+) -> None:
+    locks: list[int] = []
+    monkeypatch.setattr(images.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(images.fcntl, "flock", lambda descriptor, operation: locks.append(operation))
+    info = {"transparency": (1, 2, 3)} if "transparent" in mode else {}
+    picture = SimpleNamespace(mode=mode.split()[0], info=info, width=width, height=height)
+    with images._limit_large(cast("Image.Image", picture)):
+        assert locks == ([fcntl.LOCK_EX] if is_large else [])
 
 
 def test_large_pictures_wait_for_each_other_where_that_is_possible(

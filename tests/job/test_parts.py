@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import csv
 import errno
+import gc
 import hashlib
 import os
 import random
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -178,6 +180,22 @@ def test_a_full_disk_is_named_and_nothing_half_stays(store: Store, room: int, mo
         assert "No space left on device" in str(caught.value)
         assert str(caught.value).endswith("Fix: free some disk, or choose another place.")
     assert [p for p in Path(store.uri).rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_a_disk_that_is_full_before_or_at_the_footer_leaves_nothing_and_nothing_to_say_later(
+    store: Store, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", later.append)
+    _, path = written(store)
+    fill(monkeypatch, int(share * path.stat().st_size) - 1)
+    path.unlink()
+    with pytest.raises(StorageError, match="No space left on device"):
+        written(store)
+    assert list(path.parent.iterdir()) == []
+    gc.collect()
+    assert later == []
 
 
 def pieces(target: Any, piece: Any) -> None:
