@@ -6,7 +6,6 @@ left is said: after a failure, after Ctrl-C, and when the terminal is closed.
 
 import json
 import signal
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -148,7 +147,7 @@ def collect_evidence(gatherer: Gatherer, extras: Sequence[str]) -> None:
         return replace(account)  # the outputs of before the apply were others
 
     account = gatherer.account = apply()
-    evidence["alive"] = gatherer.alive()
+    evidence["alive"] = gatherer.look_at_cluster()
     draw_sample(deploy.SAMPLE)
     paths, _ = list_images(deploy.SAMPLE)
     evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, paths, console).images
@@ -289,9 +288,8 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     extras = parse_extras(names)
     if place.is_local:
         for extra in extras:
-            deploy.require_processor(
-                EXTRAS[extra].arch, f"leave {extra} out of WITH=, or look in an account: ENV=verify"
-            )
+            cure = f"leave {extra} out of WITH=, or look in an account: ENV=verify"
+            deploy.require_processor(EXTRAS[extra].arch, cure)
         deploy.start_embedded(console)
     account = Account.at(place)
     account = replace(account, target=add_extras(account.target, extras))
@@ -311,27 +309,27 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     ]
     deploy.confirm(account, lines, person, console)
     gatherer, started = Gatherer(account, console), datetime.now(UTC)
-    gatherer.evidence["caller"] = gatherer.ask(gatherer.caller)
-    stopped, code = None, 0
-    began = time.monotonic()
+    gatherer.evidence["caller"] = gatherer.ask(gatherer.identify_caller)
+    reason, stop_code = None, 0
     try:
         collect_evidence(gatherer, extras)
     except KeyboardInterrupt:
-        stopped, code = "interrupted", 130
+        reason, stop_code = "interrupted", 130
         console.print("interrupted; removing what was made")
     except EXPECTED as error:
-        stopped, code = str(error), int(getattr(error, "exit_code", 1)) or 1
+        reason, stop_code = str(error), int(getattr(error, "exit_code", 1)) or 1
         console.print(f"verify-aws: {error}", style="red")
     except BaseException as error:
-        stopped, code = f"{type(error).__name__}: {error}", 1
+        reason = f"{type(error).__name__}: {error}"
         raise
     finally:
         clean_up(gatherer, limit)
-        exit_code = write_conclusion(gatherer, stopped, started)
+        exit_code = write_conclusion(gatherer, reason, started)
         if place.is_local:
             deploy.stop_embedded(console)
-        console.print(f"{(time.monotonic() - began) / 60:.1f} minutes")
-    return LEFT if exit_code == LEFT else code or exit_code
+        console.print(f"{(datetime.now(UTC) - started).total_seconds() / 60:.1f} minutes")
+    # what is left behind and bills weighs more than why the look stopped, and that more than what it saw
+    return LEFT if exit_code == LEFT else stop_code or exit_code
 
 
 def main(environ: Mapping[str, str]) -> int:
