@@ -83,41 +83,31 @@ class _Channel(waitress.channel.HTTPChannel):  # type: ignore[misc]
     parser_class = _Parser
 
 
-def _describe_status(supervisor: Supervisor, token: str) -> Callable[..., tuple[int, dict[str, str], str]]:
-    def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
-        clusters = [
-            {
-                "id": c.id,
-                "name": c.request["Name"],
-                "region": c.region,
-                "state": c.state,
-                "steps": len(c.steps),
-                "yarn": supervisor.describe_yarn(c),
-            }
-            for c in supervisor.clusters()
-        ]
-        return 200, {"Content-Type": "application/json"}, json.dumps({"token": token, "clusters": clusters})
-
-    return answer
+def _describe_status(supervisor: Supervisor, token: str) -> dict[str, Any]:
+    clusters = [
+        {
+            "id": c.id,
+            "name": c.request["Name"],
+            "region": c.region,
+            "state": c.state,
+            "steps": len(c.steps),
+            "yarn": supervisor.describe_yarn(c),
+        }
+        for c in supervisor.clusters()
+    ]
+    return {"token": token, "clusters": clusters}
 
 
-def _set_clock(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], str]]:
-    def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
-        supervisor.set_clock(float(json.loads(request.data)["rate"]))
-        return 200, {"Content-Type": "application/json"}, "{}"
+def _steer(method: Callable[[dict[str, Any]], Any]) -> Callable[..., tuple[int, dict[str, str], str]]:
+    """A page of moto's own that hands the request to a method and answers what it returns."""
 
-    return answer
-
-
-def _set_fault(supervisor: Supervisor) -> Callable[..., tuple[int, dict[str, str], str]]:
-    def answer(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
+    def respond(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
         try:
-            supervisor.set_fault(str(json.loads(request.data)["fault"]))
+            return 200, {"Content-Type": "application/json"}, json.dumps(method(json.loads(request.data or "{}")))
         except LocalAwsError as error:
             return 400, {"Content-Type": "text/plain"}, str(error)
-        return 200, {"Content-Type": "application/json"}, "{}"
 
-    return answer
+    return respond
 
 
 def find_keys(access_key: str, known_keys: Iterable[Keys]) -> Keys | None:
@@ -159,9 +149,13 @@ def serve(settings: Settings, token: str) -> None:
     supervisor = Supervisor(settings, endpoint, service)
     services.install()
     emr_api.install(supervisor)
-    moto_api_urls.url_paths["{0}/moto-api/localaws/status"] = _describe_status(supervisor, token)
-    moto_api_urls.url_paths["{0}/moto-api/localaws/clock"] = _set_clock(supervisor)
-    moto_api_urls.url_paths["{0}/moto-api/localaws/fault"] = _set_fault(supervisor)
+    pages: dict[str, Callable[[dict[str, Any]], Any]] = {
+        "status": lambda _: _describe_status(supervisor, token),
+        "clock": lambda content: supervisor.set_clock(float(content["rate"])),
+        "fault": lambda content: supervisor.set_fault(str(content["fault"])),
+    }
+    for name, method in pages.items():
+        moto_api_urls.url_paths[f"{{0}}/moto-api/localaws/{name}"] = _steer(method)
     moto_application = DomainDispatcherApplication(create_backend_app)
     application = faulty_s3(unhurried(moto_application, settings.api_delay_seconds), settings)
     if settings.record:

@@ -18,7 +18,6 @@ class NotRunningError(LocalAwsError):
         super().__init__(
             f"the embedded AWS is not running (no live server in {state_file}). Fix: start it with make local-up"
         )
-        self.state_file = state_file
 
 
 class NotAnsweringError(LocalAwsError):
@@ -30,7 +29,6 @@ class NotAnsweringError(LocalAwsError):
             f"the embedded AWS (process {numbers}) does not answer. If it was only paused, let it go on (kill -CONT "
             f"{numbers}). Fix: make local-down ends it, and what it holds is gone."
         )
-        self.pids = pids
 
 
 class DidNotStartError(LocalAwsError):
@@ -38,7 +36,6 @@ class DidNotStartError(LocalAwsError):
 
     def __init__(self, log: Path, last_lines: str) -> None:
         super().__init__(f"the embedded AWS did not start; its log {log} ends with:\n{last_lines}")
-        self.log = log
 
 
 class DidNotStopError(LocalAwsError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,13 +87,7 @@ class Cloud:
 
     @staticmethod
     def join(parts: list[Cloud]) -> Cloud:
-        return Cloud(
-            np.concatenate([p.position for p in parts]),
-            np.concatenate([p.normal for p in parts]),
-            np.concatenate([p.colour for p in parts]),
-            np.concatenate([p.gloss for p in parts]),
-            np.concatenate([p.two_sided for p in parts]),
-        )
+        return Cloud(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Cloud)))
 
 
 def make_grid(around: int, along: int) -> tuple[Array, Array]:

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import PIL
-from PIL import Image
 
 from sample.camera import SIZE, Model, take_photograph
 from sample.clouds import GOLDEN_TURN, make_turn
@@ -144,37 +143,17 @@ def _write(path: Path, data: bytes) -> None:
     part.replace(path)
 
 
-def contact_sheet(folder: Path, *, columns: int = 8, zoom: int = 1) -> Image.Image:
-    """The first pictures of each class below ``folder``, a row a class."""
-    rows = sorted(p for p in folder.iterdir() if p.is_dir())
-    cell = SIZE * zoom + 4
-    sheet = Image.new("RGB", (columns * cell, len(rows) * cell), "white")
-    for r, row in enumerate(rows):
-        for c in range(columns):
-            picture = row / f"{c}_{SIZE}.jpg"
-            if picture.exists():
-                with Image.open(picture) as image:
-                    sheet.paste(
-                        image.resize((SIZE * zoom, SIZE * zoom), Image.Resampling.BICUBIC),
-                        (c * cell + 2, r * cell + 2),
-                    )
-    return sheet
-
-
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m sample.draw", description="Draw the embedded sample.")
     parser.add_argument("dest", type=Path, help="folder to draw into")
     parser.add_argument("--views", type=int, default=25, help="pictures per fruit (25)")
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other fruits (0)")
-    parser.add_argument("--sheet", type=Path, help="also write a contact sheet to this PNG file")
     args = parser.parse_args(argv)
     try:
         counts = draw_sample(args.dest, views=args.views, seed=args.seed)
     except DrawError as error:
         print(f"draw: {error}", file=sys.stderr)
         return 2
-    if args.sheet:
-        contact_sheet(args.dest).save(args.sheet)
     print(f"{sum(counts.values())} pictures of {len(counts)} fruits in {args.dest}")
     return 0
 

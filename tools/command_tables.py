@@ -9,7 +9,6 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from pathlib import Path
 
 from fruits.backbones import BACKBONES
 from fruits.request import MEANINGS, Request
@@ -22,19 +21,8 @@ from ops.verify.assumptions import ELSEWHERE, TABLE
 from ops.verify.record import EMULATOR
 
 WITHOUT_AWS = {
-    *(
-        "run-local",
-        "neighbours",
-        "classify",
-        "export",
-        "sample",
-        "dataset",
-        "notebook",
-        "weights",
-        "wheelhouse",
-        "prices",
-    ),
-    *("plan", "plan-report", "validate", "fmt-check", "help-exit"),
+    *("run-local", "neighbours", "classify", "export", "sample", "dataset", "notebook", "weights", "wheelhouse"),
+    *("prices", "plan", "plan-report", "validate", "fmt-check", "help-exit"),
 }
 """Commands that need the runtime's packages and no embedded AWS."""
 
@@ -130,53 +118,44 @@ def render_fields() -> str:
     return "\n".join(rows)
 
 
-PLACES: Sequence[tuple[Path, str, str, Callable[[], str]]] = (
-    (ROOT / "Makefile", "# commands: begin\n", "# commands: end\n", render_makefile),
-    (
-        ROOT / "docs/commands.md",
-        "<!-- commands: begin -->\n\n",
-        "<!-- commands: end -->",
-        lambda: render_reference() + "\n",
-    ),
-    (
-        ROOT / "docs/assumptions.md",
-        "<!-- assumptions: begin -->\n\n",
-        "<!-- assumptions: end -->",
-        lambda: render_assumptions() + "\n",
-    ),
-    (
-        ROOT / "README.md",
-        "<!-- commands: begin -->\n\n",
-        "<!-- commands: end -->",
-        lambda: render_table(list_everyday()) + "\n",
-    ),
-    (ROOT / "README.md", "<!-- run: begin -->\n\n", "<!-- run: end -->", lambda: render_fields() + "\n"),
+PLACES: Sequence[tuple[str, str, Callable[[], str]]] = (
+    ("Makefile", "commands", render_makefile),
+    ("docs/commands.md", "commands", render_reference),
+    ("docs/assumptions.md", "assumptions", render_assumptions),
+    ("README.md", "commands", lambda: render_table(list_everyday())),
+    ("README.md", "run", render_fields),
 )
+"""A file, the name of a place in it between two comments, and what is written there."""
 
 
-def replace_block(text: str, begin: str, end: str, block: str) -> str:
-    """A text with the block between two markers replaced."""
-    pattern = re.escape(begin) + r".*?" + re.escape(end)
-    return re.sub(pattern, lambda _: f"{begin}{block}\n{end}", text, count=1, flags=re.DOTALL)
+def replace_block(text: str, name: str, block: str) -> str | None:
+    r"""A text with another block at the place of that name; None where it has no such place.
+
+    >>> replace_block("# run: begin\nold\n# run: end", "run", "new")
+    '# run: begin\nnew\n# run: end'
+    """
+    pattern = rf"((?:#|<!--) {name}: begin[^\n]*\n\n?).*?(\n\n?(?:#|<!--) {name}: end)"
+    replaced, count = re.subn(pattern, lambda match: match[1] + block + match[2], text, count=1, flags=re.DOTALL)
+    return replaced if count else None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the tables, or say which are out of date (exit code 1)."""
     check = "--check" in (sys.argv[1:] if arguments is None else arguments)
     stale = 0
-    for path, begin, end, make in PLACES:
-        text = path.read_text(encoding="utf-8")
-        if begin not in text or end not in text:
-            raise SystemExit(f"{path.relative_to(ROOT)} has no place for its tables: {begin}")
-        updated = replace_block(text, begin, end, make())
+    for file, name, render in PLACES:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        updated = replace_block(text, name, render())
+        if updated is None:
+            raise SystemExit(f"{file} has no place for its tables: {name}")
         if updated == text:
             continue
         stale += 1
         if check:
-            print(f"{path.relative_to(ROOT)} is out of date: run make command-tables", file=sys.stderr)
+            print(f"{file} is out of date: run make command-tables", file=sys.stderr)
         else:
-            path.write_text(updated, encoding="utf-8")
-            print(path.relative_to(ROOT))
+            (ROOT / file).write_text(updated, encoding="utf-8")
+            print(file)
     return 1 if stale and check else 0
 
 

@@ -35,8 +35,8 @@ def release_version(label: str) -> tuple[int, int]:
     >>> release_version("emr-7.13.0"), release_version("emr-spark-8.0.0")
     ((7, 13), (8, 0))
     """
-    found = re.fullmatch(r"emr-(?:spark-)?(\d+)\.(\d+)\.\d+(?:-.*)?", label)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    match = re.fullmatch(r"emr-(?:spark-)?(\d+)\.(\d+)\.\d+(?:-.*)?", label)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 class Cloud:
@@ -46,6 +46,7 @@ class Cloud:
         self.cluster, self.endpoint, self.keys, self.settings = cluster, endpoint, keys, settings
         self._session = boto3.session.Session()  # boto3's default session is not made for threads
         self._resizing = threading.Lock()
+        self._profile = str(cluster.request.get("JobFlowRole", "")).rsplit("/", 1)[-1]
         self.ec2 = self.client("ec2")
 
     def client(self, service: str) -> Any:
@@ -56,20 +57,18 @@ class Cloud:
     # -- permissions ----------------------------------------
     def refusal(self) -> str | None:
         """Why the cluster cannot start: a missing role or profile, or rights that the service role lacks."""
-        asked = self.cluster.request
-        service = str(asked.get("ServiceRole", "")).rsplit("/", 1)[-1]
+        service = str(self.cluster.request.get("ServiceRole", "")).rsplit("/", 1)[-1]
         try:
             role = authorization.role_caller(self.cluster.account, service)
         except NotFoundException:
             return f"Service role {service} does not exist."
-        profile = str(asked.get("JobFlowRole", "")).rsplit("/", 1)[-1]
         iam = self.client("iam")
         try:
-            roles = iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"]
+            roles = iam.get_instance_profile(InstanceProfileName=self._profile)["InstanceProfile"]["Roles"]
         except ClientError:
-            return f"Invalid InstanceProfile: {profile}."
+            return f"Invalid InstanceProfile: {self._profile}."
         if not roles:
-            return f"Instance profile {profile} has no role."
+            return f"Instance profile {self._profile} has no role."
         passing = AccessRequest("iam:PassRole", roles[0]["Arn"], {"iam:PassedToService": "ec2.amazonaws.com"})
         if not authorization.may(role, passing):
             return self._insufficient(role.arn, "iam:PassRole", roles[0]["Arn"])
@@ -114,12 +113,14 @@ class Cloud:
         return [*subnets, *(("security-group", g) for g in sorted(set(self.cluster.managed_groups.values())))]
 
     def _tags_of(self, resource: str, key: str) -> dict[str, str]:
-        found = self.ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [resource]}])["Tags"]
-        return {f"{key}/{t['Key']}": t["Value"] for t in found}
+        tags = self.ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [resource]}])["Tags"]
+        return {f"{key}/{tag['Key']}": tag["Value"] for tag in tags}
 
     def _vpc(self) -> str:
-        subnet = self.ec2.describe_subnets(SubnetIds=[self.cluster.subnet_id])["Subnets"][0]
-        return str(subnet["VpcId"])
+        return str(self._subnet()["VpcId"])
+
+    def _subnet(self) -> dict[str, Any]:
+        return dict(self.ec2.describe_subnets(SubnetIds=[self.cluster.subnet_id])["Subnets"][0])
 
     def reaches_internet(self) -> bool:
         """Whether the cluster's subnet has a route to everywhere (without a subnet of its own: the default one's)."""
@@ -145,25 +146,16 @@ class Cloud:
     def provision(self) -> None:
         """Launch what the fleets or groups ask for and is not there yet, end what is too much."""
         with self._resizing:
-            self._provision()
-
-    def _provision(self) -> None:
-        if self.cluster.subnet_id and self.cluster.zone is None:
-            subnet = self.ec2.describe_subnets(SubnetIds=[self.cluster.subnet_id])["Subnets"][0]
-            self.cluster.zone = subnet["AvailabilityZone"]
-        for target in list(self.cluster.targets()):
-            same = [
-                i
-                for i in self.cluster.instances
-                if i.ended is None
-                and (i.role, i.market, i.fleet_id, i.group_id)
-                == (target["role"], target["market"], target.get("fleet_id"), target.get("group_id"))
-            ]
-            if len(same) < target["count"] and (target["market"] != "SPOT" or self.has_spot):
-                self._launch(target, target["count"] - len(same))
-            for surplus in same[target["count"] :]:
-                self._end([surplus], "Resized")
-        self._mark_provisioned()
+            if self.cluster.subnet_id and self.cluster.zone is None:
+                self.cluster.zone = self._subnet()["AvailabilityZone"]
+            for target in list(self.cluster.targets()):
+                key = (target["role"], target["market"], target.get("fleet_id"), target.get("group_id"))
+                living = [i for i in self.cluster.instances if i.ended is None]
+                same = [i for i in living if (i.role, i.market, i.fleet_id, i.group_id) == key]
+                if len(same) < target["count"] and (target["market"] != "SPOT" or self.has_spot):
+                    self._launch(target, target["count"] - len(same))
+                self.lose(same[target["count"] :], "Resized")
+            self._mark_provisioned()
 
     def manage_groups(self) -> None:
         """Add EMR's rules to the managed security groups, and make the groups that were not given, as EMR does."""
@@ -198,18 +190,16 @@ class Cloud:
             TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}],
             **options,
         )["Instances"]
-        profile = str(cluster.request["JobFlowRole"]).rsplit("/", 1)[-1]
-        for found in launched:  # one by one: at the launch moto gives it to the first alone
-            self.ec2.associate_iam_instance_profile(
-                IamInstanceProfile={"Name": profile}, InstanceId=found["InstanceId"]
-            )
+        for new in launched:  # one by one: at the launch moto gives it to the first alone
+            profile = {"Name": self._profile}
+            self.ec2.associate_iam_instance_profile(IamInstanceProfile=profile, InstanceId=new["InstanceId"])
         with cluster.changed:
-            for found in launched:
+            for new in launched:
                 cluster.instances.append(
                     Instance(
-                        ec2_id=found["InstanceId"],
-                        private_ip=found.get("PrivateIpAddress", ""),
-                        private_dns=found.get("PrivateDnsName", ""),
+                        ec2_id=new["InstanceId"],
+                        private_ip=new.get("PrivateIpAddress", ""),
+                        private_dns=new.get("PrivateDnsName", ""),
                         instance_type=target["type"],
                         market=target["market"],
                         role=target["role"],
@@ -218,7 +208,7 @@ class Cloud:
                     )
                 )
                 if primary:
-                    cluster.primary_dns = found.get("PrivateDnsName")
+                    cluster.primary_dns = new.get("PrivateDnsName")
 
     def _mark_provisioned(self) -> None:
         with self.cluster.changed:
@@ -252,7 +242,7 @@ class Cloud:
             return
         group = self.cluster.managed_groups.get("ServiceAccessSecurityGroup")
         tags = [{"Key": "Name", "Value": ENDPOINT_NAME}, {"Key": MANAGED_TAG, "Value": "true"}]
-        made = self.ec2.create_vpc_endpoint(
+        self.ec2.create_vpc_endpoint(
             VpcEndpointType="Interface",
             VpcId=vpc,
             ServiceName=f"com.amazonaws.{self.cluster.region}.elasticmapreduce",
@@ -260,11 +250,10 @@ class Cloud:
             **({"SecurityGroupIds": [group]} if group else {}),
             TagSpecifications=[{"ResourceType": "vpc-endpoint", "Tags": tags}],
         )
-        self.cluster.endpoint_id = made["VpcEndpoint"]["VpcEndpointId"]
 
     def release(self, reason: str) -> None:
         """End every instance. The endpoint stays, as EMR's does."""
-        self._end([i for i in self.cluster.instances if i.ended is None], reason)
+        self.lose([i for i in self.cluster.instances if i.ended is None], reason)
         with self.cluster.changed:
             for owner in [*self.cluster.fleets, *self.cluster.groups]:
                 owner["Status"] = owner["Status"] | {"State": "TERMINATED"}
@@ -272,9 +261,6 @@ class Cloud:
 
     def lose(self, instances: list[Instance], reason: str) -> None:
         """Instances that are gone, whatever the fleets want; `provision` replaces them."""
-        self._end(instances, reason)
-
-    def _end(self, instances: list[Instance], reason: str) -> None:
         if not instances:
             return
         self.ec2.terminate_instances(InstanceIds=[i.ec2_id for i in instances])
@@ -283,15 +269,10 @@ class Cloud:
                 instance.ended, instance.reason = now(), reason
 
     # -- identity of the nodes ----------------------------------------
-    def profile_credentials(self) -> dict[str, str]:
+    def fetch_profile_keys(self) -> Keys:
         """Temporary keys of the instance profile's role, as the nodes would get them from their metadata."""
-        profile = str(self.cluster.request["JobFlowRole"]).rsplit("/", 1)[-1]
-        found = self.client("iam").get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]
+        roles = self.client("iam").get_instance_profile(InstanceProfileName=self._profile)["InstanceProfile"]["Roles"]
         keys = self.client("sts").assume_role(
-            RoleArn=found["Roles"][0]["Arn"], RoleSessionName=self.cluster.instances[0].ec2_id
+            RoleArn=roles[0]["Arn"], RoleSessionName=self.cluster.instances[0].ec2_id
         )["Credentials"]
-        return {
-            "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": keys["SessionToken"],
-        }
+        return Keys(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])

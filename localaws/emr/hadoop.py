@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -278,13 +278,10 @@ class Hadoop:
     cluster : whose
     node : its node: folder, environment
     settings : how many NodeManagers
-    credentials : gives the keys of the instance profile's role
     """
 
-    def __init__(
-        self, cluster: Cluster, node: Node, settings: Settings, credentials: Callable[[], Mapping[str, str]]
-    ) -> None:
-        self.cluster, self.node, self.settings, self._credentials = cluster, node, settings, credentials
+    def __init__(self, cluster: Cluster, node: Node, settings: Settings) -> None:
+        self.cluster, self.node, self.settings = cluster, node, settings
         self.factor = 1.0
         self.yarn: Yarn | None = None
         self._owners: dict[str, Instance] = {}
@@ -329,7 +326,7 @@ class Hadoop:
             (yarn_memory(one.instance_type) for one in chosen), psutil.virtual_memory().total >> 20
         )
         configurations = self.cluster.request.get("Configurations", [])
-        environment = self.node.environment(self._credentials())
+        environment = self.node.environment()
         folder = self.node.root / "hadoop"
         cluster_plan = ClusterPlan(
             folder=folder,
@@ -337,8 +334,8 @@ class Hadoop:
             master_name=str(self.cluster.primary_dns),
             labels=LABELS if has_labels(configurations) else (),
             site=yarn_settings(configurations) | (FULL_DISKS if self.settings.fault == "disk-full" else {}),
-            scheduler=spark.classification(configurations, "capacity-scheduler"),
-            core=self._core_site() | spark.classification(configurations, "core-site"),
+            scheduler=self.cluster.properties("capacity-scheduler"),
+            core=self._core_site() | self.cluster.properties("core-site"),
             passed_on=(*sorted(environment), "HADOOP_CONF_DIR", MARK),
         )
         pinned = [self.settings.yarn_jars / pin.name for pin in jars.read_own_pins()]
@@ -349,9 +346,6 @@ class Hadoop:
             environment=environment,
         )
 
-    def _defaults(self) -> dict[str, str]:
-        return spark.classification(self.cluster.request.get("Configurations", []), "spark-defaults")
-
     def _core_site(self) -> dict[str, str]:
         prefix = "spark.hadoop."
         return {k.removeprefix(prefix): v for k, v in self.node.s3a().items() if k.startswith(prefix)}
@@ -361,7 +355,7 @@ class Hadoop:
         machine = Machine(
             name=instance.private_dns,
             address=f"{self.yarn.plan.network}.{next(self._numbers)}",
-            memory_mb=node_memory(instance.instance_type, self.factor, self._defaults()),
+            memory_mb=node_memory(instance.instance_type, self.factor, self.cluster.properties("spark-defaults")),
             vcores=count_vcpus(instance.instance_type),
             label=instance.market if self.yarn.plan.labels else "",
         )
@@ -435,11 +429,6 @@ class Hadoop:
             events=events,
             factor=self.factor,
         )
-
-    def client_environment(self, place: SparkFiles) -> dict[str, str]:
-        """What the client's process needs besides the node's environment."""
-        assert self.yarn is not None
-        return client_environment(place, self.yarn.plan)
 
     def container_logs(self, application: str) -> Iterable[tuple[str, Path]]:
         """``containers/…`` and the file, of an application."""

@@ -128,11 +128,10 @@ class ClusterLife:
         self.cloud = Cloud(cluster, supervisor.endpoint, supervisor.keys, settings)
         self.shipper = LogShipper(self.cloud.client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds)
         root = settings.clusters / cluster.id
-        self.node = Node(root, supervisor.endpoint, cluster.region, settings)
-        credentials = self.cloud.profile_credentials
-        self.hadoop = Hadoop(cluster, self.node, settings, credentials) if settings.yarn and settings.execute else None
+        self.node = Node(root, supervisor.endpoint, cluster.region, self.cloud.fetch_profile_keys)
+        self.hadoop = Hadoop(cluster, self.node, settings) if settings.yarn and settings.execute else None
         accidents = self.lose_spot, self.lose_master
-        self.runner = Runner(cluster, self.node, self.shipper, settings, credentials, *accidents, self.hadoop)
+        self.runner = Runner(cluster, self.node, self.shipper, settings, *accidents, self.hadoop)
         self._steps: list[threading.Thread] = []
         self._awaits = threading.Lock()
         self._server_ends = False

@@ -5,10 +5,8 @@ from __future__ import annotations
 import gzip
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +26,6 @@ def split_log_uri(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-@dataclass(order=True)
-class _Parcel:
-    due: float
-    path: Path = field(compare=False)
-    key: str = field(compare=False)
-
-
 class LogShipper:
     """Sends the logs of one cluster, each after the delay, the rest when the cluster ends.
 
@@ -49,11 +40,7 @@ class LogShipper:
     def __init__(self, s3: Any, log_uri: str | None, cluster_id: str, delay: float) -> None:
         self._s3, self._delay = s3, delay
         self._root = f"{log_uri}{cluster_id}/" if log_uri else None
-        self._changed = threading.Condition()
-        self._parcels: list[_Parcel] = []
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name=f"logs-{cluster_id}", daemon=True)
-        self._thread.start()
+        self._pending: dict[tuple[Path, str], threading.Timer] = {}
 
     def uri(self, key: str) -> str | None:
         """Where a log will be."""
@@ -61,9 +48,14 @@ class LogShipper:
 
     def send(self, path: Path, key: str) -> None:
         """Send a file some time from now."""
-        with self._changed:
-            self._parcels.append(_Parcel(time.monotonic() + self._delay, path, key))
-            self._changed.notify()
+        timer = threading.Timer(self._delay, self._deliver, (path, key))
+        timer.daemon = True
+        self._pending[path, key] = timer
+        timer.start()
+
+    def _deliver(self, path: Path, key: str) -> None:
+        self._put(path, key)
+        self._pending.pop((path, key), None)
 
     @contextmanager
     def following(self, path: Path, key: str) -> Iterator[None]:
@@ -75,7 +67,7 @@ class LogShipper:
             while not over.wait(max(self._delay, SHORTEST_SECONDS)):
                 if path.stat().st_size > size:
                     size = path.stat().st_size
-                    self._put(_Parcel(0, path, key))
+                    self._put(path, key)
 
         thread = threading.Thread(target=follow, name=f"follow-{path.name}", daemon=True)
         thread.start()
@@ -87,31 +79,17 @@ class LogShipper:
 
     def close(self) -> None:
         """Send what is left at once, and end."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-        self._thread.join()
+        for timer in list(self._pending.values()):
+            timer.cancel()
+            timer.join()  # one that is just sending goes on to its end
+        for path, key in list(self._pending):
+            self._deliver(path, key)
 
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                now = time.monotonic()
-                ready = sorted(p for p in self._parcels if self._closed or p.due <= now)
-                self._parcels = [p for p in self._parcels if p not in ready]
-                if not ready:
-                    if self._closed:
-                        return
-                    soonest = min((p.due for p in self._parcels), default=None)
-                    self._changed.wait(None if soonest is None else soonest - now)
-                    continue
-            for parcel in ready:
-                self._put(parcel)
-
-    def _put(self, parcel: _Parcel) -> None:
-        if self._root is None or not parcel.path.exists():
+    def _put(self, path: Path, name: str) -> None:
+        if self._root is None or not path.exists():
             return
-        bucket, key = split_log_uri(f"{self._root}{parcel.key}.gz")
+        bucket, key = split_log_uri(f"{self._root}{name}.gz")
         try:
-            self._s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(parcel.path.read_bytes(), mtime=0))
+            self._s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(path.read_bytes(), mtime=0))
         except ClientError as error:  # the bucket may be gone before the cluster's last words
             LOG.warning("log %s was not written: %s", key, error)

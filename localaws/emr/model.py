@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from localaws.emr import spark
+
 LIVE_STATES = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
 ENDED_STATES = ("TERMINATED", "TERMINATED_WITH_ERRORS")
 OPEN_STEPS = ("PENDING", "CANCEL_PENDING", "RUNNING")
@@ -186,7 +188,6 @@ class Cluster:
         self.subnet_id: str | None = self.subnet_ids[0] if self.subnet_ids else None
         self.zone: str | None = None
         self.primary_dns: str | None = None
-        self.endpoint_id: str | None = None
         keys = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
         self.managed_groups: dict[str, str] = {key: instances[key] for key in keys if instances.get(key)}
 
@@ -204,6 +205,10 @@ class Cluster:
         """Drop tags."""
         for key in keys:
             self._tags.pop(key, None)
+
+    def properties(self, *classification: str) -> dict[str, str]:
+        """What the cluster's configuration sets of a (nested) classification."""
+        return spark.classification(self.request.get("Configurations", []), *classification)
 
     @property
     def tag_map(self) -> dict[str, str]:

@@ -7,6 +7,8 @@ from there.
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -14,14 +16,13 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
 from localaws.errors import LocalAwsError
-from localaws.java import find_java_home
-from localaws.settings import Settings
+from localaws.java import find_java_home, find_pyspark
+from localaws.keys import Keys
 
 JARS = ("hadoop-aws-*.jar", "aws-java-sdk-bundle-*.jar")
 # A step's processes get no more of the server's environment than this.
@@ -45,22 +46,13 @@ class Job:
     def wait(self) -> int:
         """The exit code; what the group left behind is ended."""
         code = self.process.wait()
-        self._signal(signal.SIGKILL)
+        self.kill()
         return code
 
-    def interrupt(self) -> None:
-        """Ask the group to end (SIGTERM)."""
-        self._signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End the group (SIGKILL)."""
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, number: signal.Signals) -> None:
-        try:
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """End the group, or ask it to by another signal."""
+        with contextlib.suppress(ProcessLookupError):  # all of it has ended by itself
             os.killpg(self.process.pid, number)
-        except ProcessLookupError:
-            return  # all of it has ended by itself
 
 
 class Node:
@@ -71,11 +63,11 @@ class Node:
     root : the folder that stands for ``/``
     endpoint : URL of the embedded AWS
     region : the cluster's region
-    settings : where things are
+    fetch_keys : gives fresh keys of the instance profile's role
     """
 
-    def __init__(self, root: Path, endpoint: str, region: str, settings: Settings) -> None:
-        self.root, self.endpoint, self.region, self.settings = root, endpoint, region, settings
+    def __init__(self, root: Path, endpoint: str, region: str, fetch_keys: Callable[[], Keys]) -> None:
+        self.root, self.endpoint, self.region, self.fetch_keys = root, endpoint, region, fetch_keys
         self.logs = root / "var" / "log"
         self.home = root / "home" / "hadoop"
         self.tmp = root / "mnt" / "tmp"
@@ -107,9 +99,9 @@ class Node:
         (info / "job-flow.json").write_text(json.dumps({"jobFlowId": cluster_id}))
         (info / "instance.json").write_text(json.dumps({"instanceId": instance_id, "isMaster": True}))
 
-    def environment(self, credentials: Mapping[str, str]) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """What every process on the node sees."""
-        java = _java_home()
+        java = find_java_home()
         return {
             **{k: os.environ[k] for k in _PASSED_ON if k in os.environ},
             **({"JAVA_HOME": str(java)} if java else {}),
@@ -124,7 +116,7 @@ class Node:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": str(self._no_profile),
             "AWS_SHARED_CREDENTIALS_FILE": str(self._no_profile),
-            **credentials,
+            **self.fetch_keys().environment(),
         }
 
     def below(self, value: str) -> str:
@@ -142,11 +134,9 @@ class Node:
     @staticmethod
     def make_spark_home(folder: Path) -> Path:
         """A SPARK_HOME of links to this environment's PySpark: ``local-cluster`` puts the executors' logs into it."""
-        import pyspark
-
         home = folder / "spark"
         home.mkdir()
-        for entry in Path(pyspark.__file__).parent.iterdir():
+        for entry in find_pyspark().iterdir():
             if entry.name not in ("work", "logs", "conf"):
                 (home / entry.name).symlink_to(entry)
         return home
@@ -169,15 +159,8 @@ class Node:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-@cache
-def _java_home() -> Path | None:
-    return find_java_home()
-
-
 def s3a_jars() -> list[Path]:
     """The jars of S3A, from the package ``sagemaker-pyspark``."""
-    import importlib.util
-
     spec = importlib.util.find_spec("sagemaker_pyspark")
     if spec is None or spec.origin is None:
         raise LocalAwsError("S3A is missing (package sagemaker-pyspark): install it with make setup ENV=local")

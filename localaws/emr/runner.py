@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws import faults
 from localaws.emr import capacity, client, spark
-from localaws.emr.hadoop import Hadoop, find_application, spark_command
+from localaws.emr.hadoop import Hadoop, client_environment, find_application, spark_command
 from localaws.emr.logs import LogShipper, split_log_uri
 from localaws.emr.model import Cluster, Step, now
 from localaws.emr.node import Job, Node
@@ -34,7 +35,6 @@ class Runner:
     node : where they run
     shipper : who sends the logs
     settings : delays and sizes
-    credentials : gives fresh keys of the instance profile's role
     lose_spot, lose_master : take a Spot instance, or the driver's, away
     hadoop : the cluster's YARN; None: steps run on Spark's local-cluster
     """
@@ -45,13 +45,12 @@ class Runner:
         node: Node,
         shipper: LogShipper,
         settings: Settings,
-        credentials: Callable[[], Mapping[str, str]],
         lose_spot: Callable[[], None],
         lose_master: Callable[[], None],
         hadoop: Hadoop | None = None,
     ) -> None:
         self.cluster, self.node, self.shipper, self.settings = cluster, node, shipper, settings
-        self._credentials, self._lose_spot, self._lose_master = credentials, lose_spot, lose_master
+        self._lose_spot, self._lose_master = lose_spot, lose_master
         self.hadoop = hadoop
         self._jobs: dict[str, Job] = {}
         self._interrupted: set[str] = set()
@@ -92,8 +91,8 @@ class Runner:
     def _find_master(self) -> psutil.Process | None:
         """The JVM of the newest application's master on YARN."""
         processes = self.hadoop.processes() if self.hadoop is not None else ()
-        found = [p for p in processes if MASTER in faults.command_of(p) and faults.command_of(p)[0].endswith("java")]
-        return max(found, key=lambda p: p.pid, default=None)
+        masters = [p for p in processes if MASTER in faults.command_of(p) and faults.command_of(p)[0].endswith("java")]
+        return max(masters, key=lambda p: p.pid, default=None)
 
     def find_master_host(self) -> str:
         """The host on which the newest application's master runs; empty where there is none."""
@@ -109,7 +108,7 @@ class Runner:
             return
         if self.hadoop is not None and self._kill_application(name):
             return  # its client tells that it was killed, and ends
-        job.kill() if force else job.interrupt()
+        job.kill(signal.SIGKILL if force else signal.SIGTERM)
 
     def _kill_application(self, step_id: str) -> bool:
         """End a step's application on YARN, as EMR does; whether there was one and YARN took the order."""
@@ -131,39 +130,29 @@ class Runner:
     def bootstrap(self, number: int, action: Mapping[str, Any], instance: str) -> str | None:
         """Run a bootstrap action; the answer is None, or EMR's sentence about the failure."""
         script = action["ScriptBootstrapAction"]
-        folder = self.node.logs / "bootstrap-actions" / str(number)
-        folder.mkdir(parents=True)
-        out, err, controller = folder / "stdout", folder / "stderr", folder / "controller"
-        for path in (out, err, controller):
-            path.touch()
+        out, err, controller = logs = _make_logs(self.node.logs / "bootstrap-actions" / str(number))
         local = self.node.tmp / f"bootstrap-{number}" / script["Path"].rsplit("/", 1)[-1]
         problem = self._fetch(script["Path"], local)
         if problem is None:
-            env = self.node.environment(self._credentials())
+            env = self.node.environment()
             args = ["bash", str(local), *(self.node.below(a) for a in script.get("Args", []))]
             if self.settings.fault == "bootstrap":
                 args = ["bash", "-c", "echo 'the fault bootstrap was asked for' >&2; exit 1"]
             controller.write_text(f"{now():%Y-%m-%dT%H:%M:%SZ} INFO startExec '{' '.join(args)}'\n")
             code = self._run(f"bootstrap-{number}", args, env, self.node.home, out, err)
-            with controller.open("a") as log:
-                log.write(f"{now():%Y-%m-%dT%H:%M:%SZ} INFO waitProcessCompletion ended with exit code {code}\n")
+            _append(controller, f"{now():%Y-%m-%dT%H:%M:%SZ} INFO waitProcessCompletion ended with exit code {code}\n")
             if code:
                 problem = f"bootstrap action {number} returned a non-zero return code"
         else:
             err.write_text(problem + "\n")
             problem = f"bootstrap action {number} could not be downloaded: {problem}"
-        for path in (controller, out, err):
+        for path in logs:
             self.shipper.send(path, f"node/{instance}/bootstrap-actions/{number}/{path.name}")
         return f"On the master instance ({instance}), {problem}" if problem else None
 
     def _fetch(self, uri: str, target: Path) -> str | None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        keys = self._credentials()
-        session = boto3.session.Session(
-            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-            aws_session_token=keys["AWS_SESSION_TOKEN"],
-        )
+        session = boto3.session.Session(**self.node.fetch_keys().arguments())
         s3 = session.client("s3", endpoint_url=self.node.endpoint, region_name=self.node.region)
         bucket, key = split_log_uri(uri)
         try:
@@ -176,10 +165,7 @@ class Runner:
     def step(self, step: Step) -> int:
         """Run a step to its end; its logs are sent, its failure is described."""
         folder = self.node.logs / "steps" / step.id
-        folder.mkdir(parents=True)
-        out, err, controller = folder / "stdout", folder / "stderr", folder / "controller"
-        for path in (out, err, controller):
-            path.touch()
+        out, err, controller = logs = _make_logs(folder)
         started = now()
         jar = step.config["HadoopJarStep"]["Jar"]
         line = " ".join([f"hadoop jar {jar}", *step.args])
@@ -195,14 +181,14 @@ class Runner:
         elif step.args[0] == "spark-submit":
             code = self._spark(step, folder, out, err)
         else:
-            env = self.node.environment(self._credentials()) | self._exports()
+            env = self.node.environment() | self._exports()
             code = self._run(step.id, step.args, env, self._workdir(step), out, err)
         seconds = round((now() - started).total_seconds())
         self._note(controller, f"INFO waitProcessCompletion ended with exit code {code} : {line}")
         self._note(controller, f"INFO total process run time: {seconds} seconds")
         verdict = "INFO Step succeeded" if code == 0 else "WARN Step failed"
         self._note(controller, f"{verdict} with exitCode {code} and took {seconds} seconds")
-        for path in (controller, out, err):
+        for path in logs:
             self.shipper.send(path, f"steps/{step.id}/{path.name}")
         if code:
             step.failure = self._failure(step, err)
@@ -213,14 +199,11 @@ class Runner:
         return self.node.root / "mnt" / "var" / "lib" / "hadoop" / "steps" / step.id
 
     def _exports(self) -> dict[str, str]:
-        configurations = self.cluster.request.get("Configurations", [])
-        exported = spark.classification(configurations, "spark-env", "export")
-        return {k: self.node.here(v) for k, v in exported.items()}
+        return {k: self.node.here(v) for k, v in self.cluster.properties("spark-env", "export").items()}
 
     @staticmethod
     def _note(path: Path, text: str) -> None:
-        with path.open("a") as log:
-            log.write(f"{now():%Y-%m-%dT%H:%M:%S.%f}"[:-3] + f"Z {text}\n")
+        _append(path, f"{now():%Y-%m-%dT%H:%M:%S.%f}"[:-3] + f"Z {text}\n")
 
     def _failure(self, step: Step, err: Path) -> dict[str, str]:
         """FailureDetails as EMR gives them: a reason that says nothing, sometimes the exception of the client."""
@@ -248,9 +231,6 @@ class Runner:
         events.mkdir(parents=True, exist_ok=True)
         return events
 
-    def _defaults(self) -> dict[str, str]:
-        return spark.classification(self.cluster.request.get("Configurations", []), "spark-defaults")
-
     def _write_conf(self, folder: Path, conf: Mapping[str, str]) -> Path:
         conf_dir = folder / "conf"
         conf_dir.mkdir()
@@ -262,10 +242,11 @@ class Runner:
         self, step: Step, submit: spark.Submit, folder: Path, hadoop: Hadoop, out: Path, err: Path
     ) -> int:
         """Spark's own client speaks to YARN: what it says is the step's log, the rest is in the containers."""
+        assert hadoop.yarn is not None  # no cluster works before it has started
         place = hadoop.place(self._events())
         submit.conf |= faults.SUBMITTED.get(capacity.fault_of_step(self.settings.fault, self.cluster), {})
-        command = spark_command(submit, self._defaults(), place)
-        env = self.node.environment(self._credentials()) | self._exports() | hadoop.client_environment(place)
+        command = spark_command(submit, self.cluster.properties("spark-defaults"), place)
+        env = self.node.environment() | self._exports() | client_environment(place, hadoop.yarn.plan)
         env["SPARK_CONF_DIR"] = str(self._write_conf(folder, command.conf))
         args = [f"{env['SPARK_HOME']}/bin/spark-submit", *command.args]
         fault = self.settings.fault if self.settings.fault in faults.STRIKES else ""
@@ -288,8 +269,8 @@ class Runner:
         home = self.node.make_spark_home(folder)
         here = self.node.s3a() | spark.event_log(self._events()) | spark.authentication()
         settings = replace(self.settings, fault=capacity.fault_of_step(self.settings.fault, self.cluster))
-        command = spark.localize(submit, self._defaults(), here, settings)
-        env = self.node.environment(self._credentials()) | self._exports()
+        command = spark.localize(submit, self.cluster.properties("spark-defaults"), here, settings)
+        env = self.node.environment() | self._exports()
         env |= {k: self.node.here(v) for k, v in command.environment.items()}
         env |= {
             "SPARK_HOME": str(home),
@@ -303,9 +284,7 @@ class Runner:
             code = self._run(step.id, args, env, self._workdir(step), out, err, fault)
             self._ship_executors(folder, application)
             return code
-        driver = folder / "driver"
-        driver.mkdir()
-        driver_out, driver_err = driver / "stdout", driver / "stderr"
+        driver_out, driver_err = _make_logs(folder / "driver", "stdout", "stderr")
         known = client.Application(application, now(), str(self.cluster.primary_dns), self._driver_host())
         _append(err, known.submitted(now()))
         code = self._run(step.id, args, env, self._workdir(step), driver_out, driver_err, fault)
@@ -313,7 +292,6 @@ class Runner:
         _append(err, known.ended(now(), code, cancelled=step.id in self._interrupted))
         container = f"containers/{application}/{_container(application, 1)}"
         for path in (driver_out, driver_err):
-            path.touch()
             self.shipper.send(path, f"{container}/{path.name}")
         self._ship_executors(folder, application)
         return 1 if code else 0
@@ -331,6 +309,15 @@ class Runner:
             for name in ("stdout", "stderr"):
                 key = f"containers/{application}/{_container(application, number)}/{name}"
                 self.shipper.send(executor / name, key)
+
+
+def _make_logs(folder: Path, *names: str) -> list[Path]:
+    """Empty files: what a process says, and what EMR's controller does."""
+    folder.mkdir(parents=True)
+    paths = [folder / name for name in names or ("stdout", "stderr", "controller")]
+    for path in paths:
+        path.touch()
+    return paths
 
 
 def _append(log: Path, text: str) -> None:

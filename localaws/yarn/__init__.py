@@ -6,7 +6,7 @@ It knows YARN only: nothing of EMR, of Spark or of the embedded AWS. What each m
 ``configuration``  the texts of the configuration; pure
 ``jars``           find, verify and fetch the daemons' jars
 ``machine``        whether this machine can run it at all
-``daemons``        start, add, lose, decommission, kill an application, logs, stop
+``daemons``        start, add, lose, kill an application, logs, stop
 
 Every socket is bound to this cluster's own addresses in 127.0.0.0/8, no process outlives ``stop``, and the web pages
 and REST interfaces, which by default run programs for anybody, may do nothing for whoever comes by HTTP.

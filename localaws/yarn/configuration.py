@@ -140,7 +140,6 @@ def yarn_site(plan: ClusterPlan, machines: Iterable[Machine], classpath: Iterabl
         "yarn.admin.acl": OWNER,
         "yarn.resourcemanager.webapp.rest-csrf.enabled": "true",
         "yarn.nodemanager.webapp.rest-csrf.enabled": "true",
-        "yarn.resourcemanager.nodes.exclude-path": plan.conf / "excludes",
         # Spark's shuffle service, which EMR runs here, would listen on every address of the machine
         "yarn.nodemanager.aux-services": "",
         "yarn.nodemanager.container-executor.class": (

@@ -1,4 +1,4 @@
-"""The daemons as processes: start, add a machine, lose one, decommission one, kill an application, logs, stop."""
+"""The daemons as processes: start, add a machine, lose one, kill an application, logs, stop."""
 
 from __future__ import annotations
 
@@ -86,7 +86,6 @@ class Yarn:
         plan.master_log.parent.mkdir()
         # not in HADOOP_CONF_DIR: Spark ships that folder, and would log in the daemons' format
         (plan.folder / "log4j2.properties").write_text(configuration.LOG4J2)
-        (plan.conf / "excludes").touch()
         self.machines = list(machines)
         self._write_hosts()
         self._site = configuration.yarn_site(plan, machines, self._classpath)
@@ -227,13 +226,6 @@ class Yarn:
                 process.wait()
             self.machines = [other for other in self.machines if other.name != machine.name]
         return count
-
-    def decommission(self, machine: Machine, seconds: int = 0) -> None:
-        """Tell the ResourceManager to use a machine no more, at once or when its containers have ended."""
-        excludes = self.plan.conf / "excludes"
-        with self._lock:
-            excludes.write_text(f"{excludes.read_text()}{machine.name}\n")
-        self._admin("-refreshNodes", *(("-g", str(seconds), "-server") if seconds else ()))
 
     def kill_application(self, application: str) -> bool:
         """End an application as its owner; whether YARN took the order."""

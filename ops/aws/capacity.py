@@ -4,8 +4,6 @@
 (https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-provisioning-timeout-launch.html).
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """What AWS says of one thing: a cluster, a step, its tags. ``emr`` is boto3's client."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +12,12 @@ from ops.core.errors import OperatorError
 def read_tags(thing: Mapping[str, Any]) -> dict[str, str]:
     """Tags as EC2 and EMR answer them."""
     return {tag["Key"]: tag.get("Value", "") for tag in thing.get("Tags") or []}
+
+
+def list_pages(client: Any, call: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+    """What a listing answers below a key, of all its pages."""
+    for page in client.get_paginator(call).paginate(**arguments):
+        yield from page.get(key, [])
 
 
 def describe_cluster(emr: Any, cluster_id: str) -> Mapping[str, Any]:

@@ -1,7 +1,5 @@
 """What EMR is asked: the steps of a cluster, and where a step puts its results."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.aws.account import Account, read_output_from
-from ops.aws.describe import known_cluster
+from ops.aws.describe import known_cluster, list_pages
 from ops.aws.states import OPEN_STATES
 from ops.core.errors import OperatorError
 
@@ -53,5 +51,4 @@ def list_steps(account: Account, cluster_id: str, limit: int = SHOWN) -> list[Ma
         When EMR knows no such cluster.
     """
     with known_cluster(cluster_id):
-        pages = account.client("emr").get_paginator("list_steps").paginate(ClusterId=cluster_id)
-        return list(islice((step for page in pages for step in page["Steps"]), limit))
+        return list(islice(list_pages(account.client("emr"), "list_steps", "Steps", ClusterId=cluster_id), limit))

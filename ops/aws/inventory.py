@@ -4,8 +4,6 @@ Whoever prices it, says what is left of it or removes it asks here, so that all 
 being deleted is left out. Nothing is judged here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.aws.account import Account
-from ops.aws.describe import read_tags
+from ops.aws.describe import list_pages, read_tags
 from ops.aws.refusals import is_denied
 from ops.aws.states import ENDING_STATE, LIVE_STATES
 from ops.aws.sweep import ENDPOINT_NAME, find_vpcs
@@ -57,8 +55,7 @@ class Inventory:
         return tags.get("Project") == PROJECT and tags.get("Environment") == self.account.target.env
 
     def _list(self, service: str, call: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
-        for page in self.account.client(service).get_paginator(call).paginate(**arguments):
-            yield from page.get(key, [])
+        return list_pages(self.account.client(service), call, key, **arguments)
 
     def clusters(self, states: Sequence[str] = LIVE_STATES) -> Iterator[Mapping[str, Any]]:
         """Clusters with our tags, whoever made them; those that an operator may not look at are another's."""
@@ -93,9 +90,9 @@ class Inventory:
         """Ids of our networks."""
         return find_vpcs(self.account.client("ec2"), PROJECT, self.account.target.env)
 
-    def _tagged_or_inside(self, call: str, key: str, id_: str) -> Iterator[dict[str, Any]]:
+    def _tagged_or_inside(self, call: str, key: str, id_key: str) -> Iterator[dict[str, Any]]:
         filters = [self._ours, [{"Name": "vpc-id", "Values": self.vpcs}]] if self.vpcs else [self._ours]
-        things = {thing[id_]: thing for chosen in filters for thing in self._list("ec2", call, key, Filters=chosen)}
+        things = {thing[id_key]: thing for chosen in filters for thing in self._list("ec2", call, key, Filters=chosen)}
         for thing in things.values():  # moto overlooks the filter by tags
             if (self._is_tagged(thing) or thing["VpcId"] in self.vpcs) and thing["State"].lower() not in GONE:
                 yield thing

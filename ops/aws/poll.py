@@ -4,8 +4,6 @@ A lost network, a throttled call and an expired session pass. They are told and 
 hours: a laptop changes its network, a person logs in again, and the cluster goes on meanwhile.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """What a refusal of AWS means, and what to do about it."""
 
-from __future__ import annotations
-
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 

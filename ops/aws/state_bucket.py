@@ -4,8 +4,6 @@ It is not made by Terraform, because Terraform's state must lie somewhere before
 puts right what differs and changes nothing else. It never deletes.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """EMR's states, by what they mean for us."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 LIVE_STATES = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")

@@ -1,21 +1,21 @@
 """What SageMaker is asked: the domain of an environment, and the apps in it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
+
+from ops.aws.describe import list_pages
 
 
 def find_domain(sagemaker: Any, name: str) -> str | None:
     """The id of the domain of that name; None where there is none."""
-    pages = sagemaker.get_paginator("list_domains").paginate()
-    return next((str(d["DomainId"]) for page in pages for d in page["Domains"] if d["DomainName"] == name), None)
+    domains = list_pages(sagemaker, "list_domains", "Domains")
+    return next((str(domain["DomainId"]) for domain in domains if domain["DomainName"] == name), None)
 
 
 def list_apps(sagemaker: Any, domain_id: str) -> list[dict[str, Any]]:
     """What runs, starts or stops in a domain. SageMaker lists a deleted app for a day: those are left out."""
-    pages = sagemaker.get_paginator("list_apps").paginate(DomainIdEquals=domain_id)
-    return [app for page in pages for app in page["Apps"] if app["Status"] not in ("Deleted", "Failed")]
+    apps = list_pages(sagemaker, "list_apps", "Apps", DomainIdEquals=domain_id)
+    return [app for app in apps if app["Status"] not in ("Deleted", "Failed")]
 
 
 def describe_app(app: Mapping[str, Any]) -> str:

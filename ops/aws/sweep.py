@@ -8,14 +8,13 @@ SageMaker makes two groups for the home folders of a Studio domain, and leaves t
 is removed first (``has_studio``), then the groups are swept, then the rest of the stack goes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ops.aws.describe import list_pages
 from ops.aws.poll import poll
 from ops.core.errors import OperatorError
 
@@ -47,13 +46,8 @@ class Swept:
 
 def find_vpcs(ec2: Any, project: str, env: str) -> list[str]:
     """The VPCs of an environment's cluster stack, found by their tags."""
-    filters = [
-        {"Name": "tag:Project", "Values": [project]},
-        {"Name": "tag:Environment", "Values": [env]},
-    ]
-    return [
-        vpc["VpcId"] for page in ec2.get_paginator("describe_vpcs").paginate(Filters=filters) for vpc in page["Vpcs"]
-    ]
+    filters = [{"Name": "tag:Project", "Values": [project]}, {"Name": "tag:Environment", "Values": [env]}]
+    return [vpc["VpcId"] for vpc in list_pages(ec2, "describe_vpcs", "Vpcs", Filters=filters)]
 
 
 def sweep_network(
@@ -106,15 +100,13 @@ def has_studio(ec2: Any, vpc_ids: list[str]) -> bool:
 def _endpoints(ec2: Any, vpc_ids: list[str], *, deleting: bool = False) -> list[str]:
     filters = [{"Name": "vpc-id", "Values": vpc_ids}, {"Name": "tag:Name", "Values": [ENDPOINT_NAME]}]
     gone = ("deleted",) if deleting else ("deleted", "deleting")
-    pages = ec2.get_paginator("describe_vpc_endpoints").paginate(Filters=filters)
-    endpoints = [e for page in pages for e in page["VpcEndpoints"]]
+    endpoints = list_pages(ec2, "describe_vpc_endpoints", "VpcEndpoints", Filters=filters)
     return [e["VpcEndpointId"] for e in endpoints if e["State"].lower() not in gone]
 
 
 def _groups(ec2: Any, vpc_ids: list[str], names: tuple[str, ...]) -> list[dict[str, Any]]:
     filters = [{"Name": "vpc-id", "Values": vpc_ids}, {"Name": "group-name", "Values": list(names)}]
-    pages = ec2.get_paginator("describe_security_groups").paginate(Filters=filters)
-    return [group for page in pages for group in page["SecurityGroups"]]
+    return list(list_pages(ec2, "describe_security_groups", "SecurityGroups", Filters=filters))
 
 
 def _delete_groups(ec2: Any, vpc_ids: list[str], limit: float, pause: float) -> list[str]:

@@ -1,7 +1,5 @@
 """Many files to S3 or from it through one transfer manager: boto3's own calls start one, with its threads, for each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ Looks at the storage stack alone: clusters come and go, so that one that is not 
 changes nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,10 +103,7 @@ def find_drift(account: Account, home: Path, console: Console) -> Drift:
     try:
         with working(console, f"storage: planning against what stands in {env}"):
             work = Workspace(target=account.target, stack="storage", capture=True)
-            out = home / "storage-live.tfplan"
-            out.parent.mkdir(parents=True, exist_ok=True)
-            work.plan(out=out, arguments=["-lock=false"])
-            plan = work.show(out)
+            plan = work.make_plan(out=home / "storage-live.tfplan", arguments=["-lock=false"])
     except CommandFailedError as error:
         unplanned = extract_reasons(error)
     with working(console, "looking for what bills"):

@@ -1,7 +1,5 @@
 """Runs Terraform on base and head of a change, without AWS, and on the head against what stands in the account."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import subprocess
@@ -19,8 +17,8 @@ from ops.core.errors import TerraformError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import Target
 from ops.terraform.binary import find_terraform
-from ops.terraform.variables import Size, cluster_variables, make_workspace
-from ops.terraform.workspace import STACKS, CommandFailedError, Stack, Workspace
+from ops.terraform.variables import Size, make_workspace
+from ops.terraform.workspace import STACKS, CommandFailedError, Stack
 
 PLANNED = ("infra", "bootstrap")  # what a plan is made of
 
@@ -61,16 +59,6 @@ def hash_stack(root: Path, stack: Stack, env: str) -> str:
     return digest.hexdigest()
 
 
-def make_offline(stack: Stack, target: Target, root: Path, home: Path, size: Size, terraform: Path) -> Workspace:
-    """A stack of a checkout, to be planned without AWS."""
-    extra: dict[str, Any] = {}
-    if stack == "cluster":
-        extra = cluster_variables(target, {}, size, root=root)
-    return Workspace(
-        target=target, stack=stack, extra=extra, source=root / "infra", home=home, terraform=terraform, capture=True
-    )
-
-
 def extract_reasons(error: CommandFailedError) -> str:
     """Terraform's errors in what it printed, without the plan before them."""
     text = error.output or str(error)
@@ -92,13 +80,13 @@ def compare_checkouts(
     plans: dict[str, dict[str, Any]] = {name: {} for name in ("base", "head", "compared", "incomparable", "refused")}
     for stack in STACKS:
         with working(console, f"{stack}: planning the head"):
-            after = make_offline(stack, target, root, home / "head", size, terraform)
+            after = make_workspace(
+                stack, target, size, root=root, home=home / "head", terraform=terraform, capture=True
+            )
             after.state.unlink(missing_ok=True)
             out = home / f"{stack}.tfplan"
-            out.parent.mkdir(parents=True, exist_ok=True)
             try:
-                after.plan(out=out)
-                plans["head"][stack] = after.show(out)
+                plans["head"][stack] = after.make_plan(out=out)
             except CommandFailedError as error:
                 plans["refused"][stack] = extract_reasons(error)
                 continue
@@ -109,11 +97,12 @@ def compare_checkouts(
             plans["compared"][stack] = {"resource_changes": []}
             continue
         with working(console, f"{stack}: planning the head against the base"):
-            before = make_offline(stack, target, base, home / "base", size, terraform)
+            before = make_workspace(
+                stack, target, size, root=base, home=home / "base", terraform=terraform, capture=True
+            )
             before.state.unlink(missing_ok=True)
             try:
-                before.plan(out=out)
-                plans["base"][stack] = before.show(out)
+                plans["base"][stack] = before.make_plan(out=out)
                 standing.bring_to_rest(before, plans["base"][stack], standing.read_schema(before), out)
                 after.state.write_text(before.state.read_text())
                 plans["compared"][stack] = standing.plan_offline(after, out)
@@ -139,10 +128,7 @@ def plan_against_account(
         for stack in STACKS:
             with working(console, f"{stack}: planning against what stands in {target.env}"):
                 work = make_workspace(stack, target, size, capture=True)
-                out = home / f"{stack}-live.tfplan"
-                out.parent.mkdir(parents=True, exist_ok=True)
-                work.plan(out=out, arguments=["-lock=false"])
-                plans[stack] = work.show(out)
+                plans[stack] = work.make_plan(out=home / f"{stack}-live.tfplan", arguments=["-lock=false"])
     except CommandFailedError as error:
         return plans, f"Terraform could not: {extract_reasons(error)[:600]}", accounts
     except (TerraformError, BotoCoreError, ClientError) as error:

@@ -8,8 +8,6 @@ A first plan does not know the ids that one resource takes from another. Its sta
 until the base changes nothing in it, which also proves the state right.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -18,7 +16,7 @@ from typing import Any
 
 from ops.core.errors import TerraformError
 from ops.plan.changes import list_changes
-from ops.terraform.workspace import CommandFailedError, Workspace
+from ops.terraform.workspace import Workspace
 
 AWS = 'provider["registry.terraform.io/hashicorp/aws"]'
 BUILTIN = 'provider["terraform.io/builtin/terraform"]'
@@ -48,10 +46,8 @@ def invent_value(address: str, name: str) -> str:
 
 def read_schema(work: Workspace) -> Schema:
     """The attributes' types of every resource that the AWS provider knows, and which of its blocks are lists."""
-    done = work._run(["providers", "schema", "-json"], capture=True)
-    if done.returncode:
-        raise CommandFailedError(["providers", "schema"], done.returncode, done.stderr)
-    schemas = json.loads(done.stdout)["provider_schemas"]["registry.terraform.io/hashicorp/aws"]["resource_schemas"]
+    content = json.loads(work.read(["providers", "schema", "-json"]))
+    schemas = content["provider_schemas"]["registry.terraform.io/hashicorp/aws"]["resource_schemas"]
     return {
         kind: {
             **{
@@ -126,10 +122,9 @@ def make_state(plan: Mapping[str, Any], schema: Schema, attributes: dict[str, di
     }
 
 
-def plan_offline(work: Workspace, out: Path, *, destroy: bool = False) -> dict[str, Any]:
+def plan_offline(work: Workspace, out: Path, **options: Any) -> dict[str, Any]:
     """A plan against the state file at hand, which is not compared with AWS."""
-    work.plan(out=out, destroy=destroy, arguments=["-refresh=false"])
-    return work.show(out)
+    return work.make_plan(out, **options, arguments=["-refresh=false"])
 
 
 def bring_to_rest(work: Workspace, first: Mapping[str, Any], schema: Schema, out: Path) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 A traceback is a bug: what is not expected here is raised on.
 """
 
-from __future__ import annotations
-
 from botocore import exceptions as boto
 from fruits.errors import FruitsError
 

@@ -1,7 +1,5 @@
 """Open a page in the browser of whoever sits here, where somebody does and there is one."""
 
-from __future__ import annotations
-
 import sys
 import webbrowser
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Makes the archive of Spark's classes, once, by running the job over a few drawn images."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """`make demo`: the whole life of an environment on the embedded AWS, from nothing to a report and back."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Mapping

@@ -5,8 +5,6 @@ a saved log tree instead; `WAIT=0` takes what is there now; `REPORT=1` writes an
 addresses and mails masked; `JSON=1` is for a program.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`make doctor` and `make billing`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 

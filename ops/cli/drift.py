@@ -1,7 +1,5 @@
 """`make drift`: the text and the verdict of an issue about what differs from the code, or bills."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

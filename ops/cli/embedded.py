@@ -1,7 +1,5 @@
 """`make local-up`, `local-down`, `local-status`, `local-fault`, `yarn-jars`, `env`: the embedded AWS by itself."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from localaws import __main__ as localaws

@@ -4,8 +4,6 @@
 and waits for what is late; `JSON=1` is for a program. `make diagnose` says what a failure means; this shows the text.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -223,8 +221,8 @@ def follow(source: LogSource, console: Console, *, lines: int, pause: float, lat
             if ended:
                 say(f"waiting for the last logs of {source.name} ({status['State']}); {SHIPPING}")
             else:
-                is_ = f" is {status['State']}" if source.step_id else " has left none yet"
-                say(f"waiting: {source.name}{is_}; {SHIPPING}")
+                doing = f" is {status['State']}" if source.step_id else " has left none yet"
+                say(f"waiting: {source.name}{doing}; {SHIPPING}")
             return None
 
         poll(look, pause=pause, say=say)

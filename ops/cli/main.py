@@ -1,7 +1,5 @@
 """`fruits`: one command line. It alone reads the process's environment, and it is where errors end."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import sys

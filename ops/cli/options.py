@@ -1,7 +1,5 @@
 """The options of all commands: each stands here once, as `--limit` for `fruits` and as `LIMIT=` for make."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches

@@ -1,7 +1,5 @@
 """Where a command works: the environment and region that its options name, and the account behind them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from localaws.keys import Keys

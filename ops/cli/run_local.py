@@ -1,7 +1,5 @@
 """`make run-local`: the whole chain on this machine."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

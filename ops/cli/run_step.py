@@ -4,8 +4,6 @@ With ``ONESHOT=1`` the cluster does not outlive the step: it is destroyed after 
 failure, Ctrl-C, and when the terminal is closed.
 """
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Mapping
 from dataclasses import replace

@@ -5,8 +5,6 @@ this machine. The embedded AWS has no machine to go to: there it is a shell of t
 for the node, with the variables and the keys that the node's processes have; it says so.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -17,8 +15,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from localaws.emr.node import Node
+from localaws.keys import Keys
 from localaws.settings import Settings
 from ops.aws.account import Account
+from ops.aws.describe import list_pages
 from ops.aws.states import LIVE_STATES
 from ops.cli.place import open_account
 from ops.core.console import Console
@@ -43,12 +43,8 @@ def find_primary(account: Account, cluster_id: str) -> str:
     ------
     NoShellError : the cluster has none yet, or no more
     """
-    pages = (
-        account.client("emr")
-        .get_paginator("list_instances")
-        .paginate(ClusterId=cluster_id, InstanceFleetType="MASTER", InstanceStates=["RUNNING"])
-    )
-    ids = [str(instance["Ec2InstanceId"]) for page in pages for instance in page["Instances"]]
+    which = {"ClusterId": cluster_id, "InstanceFleetType": "MASTER", "InstanceStates": ["RUNNING"]}
+    ids = [str(i["Ec2InstanceId"]) for i in list_pages(account.client("emr"), "list_instances", "Instances", **which)]
     if not ids:
         raise NoShellError(f"{cluster_id} has no running primary node. Fix: make status says what it does.")
     return ids[0]
@@ -118,8 +114,8 @@ def list_plugin_arguments(
     target : EC2's id of the node
     endpoint : of Systems Manager
     """
-    session_ = {name: answer[name] for name in ("SessionId", "TokenValue", "StreamUrl")}
-    return [json.dumps(session_), region, "StartSession", profile, json.dumps({"Target": target}), endpoint]
+    session = {name: answer[name] for name in ("SessionId", "TokenValue", "StreamUrl")}
+    return [json.dumps(session), region, "StartSession", profile, json.dumps({"Target": target}), endpoint]
 
 
 def start_session(account: Account, environ: Mapping[str, str], console: Console) -> int:
@@ -161,17 +157,13 @@ def start_session(account: Account, environ: Mapping[str, str], console: Console
 # ---------------------------------------------------------------------------------------------- on this machine
 
 
-def assume_role(account: Account, session_name: str) -> dict[str, str]:
+def assume_role(account: Account, session_name: str) -> Keys:
     """Temporary keys of the nodes' role, as a node of the embedded AWS has them."""
     cluster = account.client("emr").describe_cluster(ClusterId=account.cluster["cluster_id"])["Cluster"]
     profile = str(cluster["Ec2InstanceAttributes"]["IamInstanceProfile"]).rsplit("/", 1)[-1]
     role = account.client("iam").get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"][0]
     keys = account.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName=session_name)["Credentials"]
-    return {
-        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": keys["SessionToken"],
-    }
+    return Keys(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
 
 
 def open_local_shell(account: Account, console: Console) -> int:
@@ -182,12 +174,11 @@ def open_local_shell(account: Account, console: Console) -> int:
     NoShellError : the folder is gone with its cluster
     """
     cluster_id = require_cluster(account)
-    settings = Settings.from_environment()
-    root = settings.clusters / cluster_id
+    root = Settings.from_environment().clusters / cluster_id
     if not root.is_dir():
         raise NoShellError(f"{cluster_id} has no folder yet. Fix: wait until it is BOOTSTRAPPING; make status.")
-    node = Node(root, str(account.target.endpoint), account.target.region, settings)
-    environment = node.environment(assume_role(account, find_primary(account, cluster_id)))
+    primary = find_primary(account, cluster_id)
+    node = Node(root, str(account.target.endpoint), account.target.region, lambda: assume_role(account, primary))
     python = node.below(str(account.cluster["python"]))
     console.print(
         f"this is a shell of your own machine, in the folder that stands for the primary node of {cluster_id}: the "
@@ -197,7 +188,9 @@ def open_local_shell(account: Account, console: Console) -> int:
     interactive = sys.stdin.isatty()
     bash = ["bash", "--noprofile", "--norc", *(["-i"] if interactive else [])]
     prompt = {"PS1": f"[{cluster_id} primary, embedded] \\w $ ", "TERM": os.environ.get("TERM", "dumb")}
-    return subprocess.run(bash, cwd=root, env={**environment, **prompt, "PYTHON": python}, check=False).returncode
+    return subprocess.run(
+        bash, cwd=root, env={**node.environment(), **prompt, "PYTHON": python}, check=False
+    ).returncode
 
 
 def main(environ: Mapping[str, str]) -> int:

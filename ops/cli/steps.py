@@ -3,8 +3,6 @@
 `CLUSTER=` takes another cluster, `JSON=1` is for a program.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """`make studio-notebook`, `make studio-open`, `make studio-stop`: each ends with what bills."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from ops.aws.account import Account

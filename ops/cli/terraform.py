@@ -1,7 +1,5 @@
 """`make plan`, `make validate`, `make fmt`: Terraform on one stack or all."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -42,15 +40,12 @@ def plan(environ: Mapping[str, str]) -> int:
         print(f"── {stack} of ENV={target.env}{' without asking AWS' if target.offline else ''}", flush=True)
         out = work.state.with_suffix(".tfplan")
         with working(console, f"planning {stack}"):
-            work.plan(out=out)
-            shown = work.show(out)
+            shown = work.make_plan(out=out)
             text = PLANS / f"{target.env}-{stack}.txt"
             text.parent.mkdir(parents=True, exist_ok=True)
             text.write_text(work.text(out))
-        ask = not (target.offline or target.emulated)
-        book = find_current(
-            target.region, pricing.list_types(shown), ask=ask
-        )  # as make cost and the question of make apply
+        # as make cost and the question of make apply
+        book = find_current(target.region, pricing.list_types(shown), ask=not target.local_state)
         unmailed = [] if place.is_local else warn_unmailed(shown, target.env)
         lines = [f"   {count_actions(shown)}; all of it: {text}", *unmailed, *summarize(shown, target.region, book)]
         print("\n".join(lines), flush=True)

@@ -1,7 +1,5 @@
 """What a command's options mean: plain values and small records for the rooms, which never see the environment."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Mapping

@@ -4,12 +4,8 @@ With ``ENV=local`` it is a rehearsal on the embedded AWS. Whatever happens, what
 left is said: after a failure, after Ctrl-C, and when the terminal is closed.
 """
 
-from __future__ import annotations
-
 import json
 import signal
-import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,25 +23,23 @@ from ops.aws.account import Account, Place
 from ops.aws.inventory import Inventory
 from ops.aws.refusals import explain_refusal
 from ops.aws.state_bucket import require_state
-from ops.aws.sweep import SweepError
 from ops.cli.place import read_place
 from ops.cli.values import is_on, read_person
 from ops.core.console import Console, Person
-from ops.core.errors import OperatorError, TerraformError
+from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
+from ops.core.programs import describe_commit
 from ops.core.target import PROJECT
 from ops.cost import ledger
 from ops.cost.ledger import TROUBLE
 from ops.cost.money import read_currency
-from ops.cost.period import Span, list_spans, price_period
-from ops.job import wheelhouse
 from ops.lifecycle import environment as deploy
 from ops.lifecycle import step
 from ops.lifecycle.environment import Order
 from ops.lifecycle.upload import list_images, upload
 from ops.plan import pricing
 from ops.prices import table as prices
-from ops.terraform.variables import Size, cluster_variables
+from ops.terraform.variables import Size, make_workspace
 from ops.terraform.workspace import Workspace
 from ops.verify import record
 from ops.verify.assumptions import AssumptionResult, judge_assumptions
@@ -59,16 +53,7 @@ HOURS = Decimal(1)  # ttl_hours of infra/env/verify.cluster.tfvars: the schedule
 LOG_WAIT_SECONDS = 900.0
 LOG_WAIT_SECONDS_EMULATED = 30.0
 BROKEN, LEFT = 30, 31
-EXPECTED = (
-    OperatorError,
-    TerraformError,
-    wheelhouse.WheelhouseError,
-    LocalAwsError,
-    SweepError,
-    FruitsError,
-    ClientError,
-    BotoCoreError,
-)
+EXPECTED = (OperatorError, LocalAwsError, FruitsError, ClientError, BotoCoreError)
 TRIES = 3
 NO_SUCH_CLASS = "No such fruit"
 
@@ -81,12 +66,9 @@ def price_hour(account: Account) -> Decimal:
     OperatorError : the price is not available, or an hour would cost more than a euro
     """
     target = replace(account.target, endpoint=None, offline=True)
-    extra = cluster_variables(target, {}, Size())
-    work = Workspace(target=target, stack="cluster", extra=extra, capture=True)
-    plan = work.state.with_suffix(".tfplan")
-    work.plan(out=plan)
+    plan = make_workspace("cluster", target, Size(), capture=True).make_plan()
     try:
-        hour = pricing.price_plan(work.show(plan), target.region)
+        hour = pricing.price_plan(plan, target.region)
     except prices.UnknownPriceError as error:
         raise OperatorError(f"the price is not available: {error}", exit_code=5) from error
     assert hour is not None
@@ -165,7 +147,7 @@ def collect_evidence(gatherer: Gatherer, extras: Sequence[str]) -> None:
         return replace(account)  # the outputs of before the apply were others
 
     account = gatherer.account = apply()
-    evidence["alive"] = gatherer.alive()
+    evidence["alive"] = gatherer.look_at_cluster()
     draw_sample(deploy.SAMPLE)
     paths, _ = list_images(deploy.SAMPLE)
     evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, paths, console).images
@@ -192,28 +174,20 @@ def plan_again(account: Account) -> dict[str, Any]:
     work = Workspace(target=account.target, stack="cluster", capture=True)
     variables = json.loads((work.state.parent / "cluster.auto.json").read_text())
     work = Workspace(target=account.target, stack="cluster", extra=variables, capture=True)
-    out = work.state.with_suffix(".tfplan")
-    work.plan(out=out)
-    changes = [
-        [change["address"], change["change"]["actions"]]
-        for change in work.show(out)["resource_changes"]
-        if change["change"]["actions"] not in (["no-op"], ["read"])
-    ]
-    return {"changes": changes}
+    changes = work.make_plan()["resource_changes"]
+    quiet = (["no-op"], ["read"])
+    return {"changes": [[c["address"], c["change"]["actions"]] for c in changes if c["change"]["actions"] not in quiet]}
 
 
 def measure_cost(account: Account, limit_usd: Decimal) -> dict[str, Any]:
     """What the cluster did cost, from the lifetimes of its instances."""
     try:
-        nodes, steps = ledger.observe(account, str(account.cluster["cluster_id"]), prices.table())
-        end = max(node.end for node in nodes if node.end)
-        cluster_bill = price_period(Span(min(node.start for node in nodes), end), nodes, list_spans(steps, end))
-        return {
-            "usd": str(cluster_bill.total),
-            "limit_usd": str(limit_usd),
-            "said": read_currency(account.currency).of(cluster_bill.total),
-        }
-    except (*TROUBLE, ValueError) as error:
+        cost, nodes, _ = ledger.price_life(account, str(account.cluster["cluster_id"]), prices.table())
+        if not nodes:
+            raise OperatorError("EMR lists no instance of the cluster")
+        text = read_currency(account.currency).of(cost.total)
+        return {"usd": str(cost.total), "limit_usd": str(limit_usd), "said": text}
+    except TROUBLE as error:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
@@ -255,17 +229,6 @@ def clean_up(gatherer: Gatherer, limit_usd: Decimal) -> None:
     gatherer.evidence["left"] = leftovers
 
 
-def read_commit() -> str | None:
-    """Of the checkout, where there is git."""
-    try:
-        completed = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=ROOT
-        )
-    except OSError:
-        return None
-    return completed.stdout.strip() or None
-
-
 def show_verdicts(results: list[AssumptionResult], console: Console) -> None:
     """The verdicts as a table."""
     colours = {"verified": "green", "rehearsed": "cyan", "broken": "bold red", "open": "yellow"}
@@ -290,7 +253,7 @@ def write_conclusion(gatherer: Gatherer, stopped: str | None, started: datetime)
         "started": started.isoformat(timespec="seconds"),
         "minutes": round((datetime.now(UTC) - started).total_seconds() / 60, 1),
         "release": cluster.get("ReleaseLabel"),
-        "commit": read_commit(),
+        "commit": describe_commit(ROOT) or None,
         "stopped": stopped,
     }
     folder = Path("runs/local/verify") if gatherer.emulated else record.FOLDER
@@ -305,10 +268,7 @@ def write_conclusion(gatherer: Gatherer, stopped: str | None, started: datetime)
             f"{kind}: {names if isinstance(names, str) else ', '.join(names)}" for kind, names in leftovers.items()
         )
         bills = "" if gatherer.emulated else "IT MAY STILL BILL. "
-        console.print(
-            f"{bills}Left behind: {text}. Fix: make purge ENV={account.target.env}",
-            style="bold red",
-        )  # fmt: skip
+        console.print(f"{bills}Left behind: {text}. Fix: make purge ENV={account.target.env}", style="bold red")
         return LEFT
     sentence = "nothing of it is left" + ("" if gatherer.emulated else ", nothing bills but the state's bucket")
     console.print(sentence)
@@ -328,9 +288,8 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     extras = parse_extras(names)
     if place.is_local:
         for extra in extras:
-            deploy.require_processor(
-                EXTRAS[extra].arch, f"leave {extra} out of WITH=, or look in an account: ENV=verify"
-            )
+            cure = f"leave {extra} out of WITH=, or look in an account: ENV=verify"
+            deploy.require_processor(EXTRAS[extra].arch, cure)
         deploy.start_embedded(console)
     account = Account.at(place)
     account = replace(account, target=add_extras(account.target, extras))
@@ -350,27 +309,27 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     ]
     deploy.confirm(account, lines, person, console)
     gatherer, started = Gatherer(account, console), datetime.now(UTC)
-    gatherer.evidence["caller"] = gatherer.ask(gatherer.caller)
-    stopped, code = None, 0
-    began = time.monotonic()
+    gatherer.evidence["caller"] = gatherer.ask(gatherer.identify_caller)
+    reason, stop_code = None, 0
     try:
         collect_evidence(gatherer, extras)
     except KeyboardInterrupt:
-        stopped, code = "interrupted", 130
+        reason, stop_code = "interrupted", 130
         console.print("interrupted; removing what was made")
     except EXPECTED as error:
-        stopped, code = str(error), int(getattr(error, "exit_code", 1)) or 1
+        reason, stop_code = str(error), int(getattr(error, "exit_code", 1)) or 1
         console.print(f"verify-aws: {error}", style="red")
     except BaseException as error:
-        stopped, code = f"{type(error).__name__}: {error}", 1
+        reason = f"{type(error).__name__}: {error}"
         raise
     finally:
         clean_up(gatherer, limit)
-        exit_code = write_conclusion(gatherer, stopped, started)
+        exit_code = write_conclusion(gatherer, reason, started)
         if place.is_local:
             deploy.stop_embedded(console)
-        console.print(f"{(time.monotonic() - began) / 60:.1f} minutes")
-    return LEFT if exit_code == LEFT else code or exit_code
+        console.print(f"{(datetime.now(UTC) - started).total_seconds() / 60:.1f} minutes")
+    # what is left behind and bills weighs more than why the look stopped, and that more than what it saw
+    return LEFT if exit_code == LEFT else stop_code or exit_code
 
 
 def main(environ: Mapping[str, str]) -> int:

@@ -1,7 +1,5 @@
 """`make help-exit`: what the exit code of a command means."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from fruits import errors

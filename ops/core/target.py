@@ -1,7 +1,5 @@
 """Where a command works: environment, region, account, and whether AWS is the embedded one."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Durations, times and sizes for a reader."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 

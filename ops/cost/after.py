@@ -3,18 +3,17 @@
 None of them makes the command fail whose end they tell: what is not available is said in a sentence.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from ops.aws.account import Account
 from ops.core.console import Console
+from ops.core.errors import OperatorError
 from ops.cost import estimate, ledger
 from ops.cost.ledger import TROUBLE, describe_record, explain_missing
 from ops.cost.money import Currency, read_currency
-from ops.cost.period import PricedNode, Span, list_spans, price_period
+from ops.cost.period import PricedNode
 from ops.prices import table as prices
 from ops.prices.current import find_current
 
@@ -37,12 +36,17 @@ def _types(account: Account) -> set[str]:
     return {name for fleet in fleets.values() for name in fleet["types"]}
 
 
+def _with_start(usd: Decimal, nodes: Sequence[PricedNode]) -> tuple[Decimal, Decimal]:
+    """Dollars with those of a short and of a long start on AWS."""
+    hour = sum((node.usd_hour for node in nodes), Decimal(0))
+    short, long = (usd + hour * minutes / 60 for minutes in estimate.START_MINUTES)
+    return short, long
+
+
 def describe_on_aws(account: Account, cluster_id: str, record: Mapping[str, Any], currency: Currency) -> str:
     """What a step of the embedded AWS would cost on AWS: its own seconds, and the start that AWS takes."""
     nodes, _ = ledger.observe(account, cluster_id, prices.table())
-    hour = sum((node.ec2 + node.emr + node.ebs for node in nodes), Decimal(0))
-    work = Decimal(record["usd"]["work"])
-    low, high = (work + hour * minutes / 60 for minutes in estimate.START_MINUTES)
+    low, high = _with_start(Decimal(record["usd"]["work"]), nodes)
     start = "{} to {} min".format(*estimate.START_MINUTES)
     return f"0.00 here; on AWS about {currency.between(low, high)} before tax: {_many(nodes)}, with {start} to start"
 
@@ -91,14 +95,12 @@ def describe_demo_price(account: Account, cluster_id: str) -> str:
     """What the demo's run would have cost on AWS, its cluster's start there included."""
     try:
         currency = read_currency(account.currency)
-        nodes, steps = ledger.observe(account, cluster_id, prices.table())
-        start = min(node.start for node in nodes)
-        end = max(node.end for node in nodes if node.end)
-        cost = price_period(Span(start, end), nodes, list_spans(steps, end))
-        hour = sum((node.ec2 + node.emr + node.ebs for node in nodes), Decimal(0))
-        low, high = (cost.total + hour * minutes / 60 for minutes in estimate.START_MINUTES)
+        cost, nodes, _ = ledger.price_life(account, cluster_id, prices.table())
+        if not nodes:
+            raise OperatorError("EMR lists no instance of it")
+        low, high = _with_start(cost.total, nodes)
         remark = _age(account, prices.table())
-    except (*TROUBLE, ValueError) as error:  # ValueError: no node at all
+    except TROUBLE as error:
         return f"what this would have cost on AWS is not available: {explain_missing(error)}"
     return (
         f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {_many(nodes)}, "

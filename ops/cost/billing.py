@@ -4,8 +4,6 @@ Everything with our tags is asked of the Resource Groups Tagging API; what that 
 states, volumes that are attached to nothing) is listed service by service. What could not be listed is said.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal

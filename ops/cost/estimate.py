@@ -1,7 +1,5 @@
 """What a planned cluster costs by the hour, and a run over so many images on it: a plan's JSON in, numbers out."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime

@@ -1,7 +1,5 @@
 """Write into a fetched report what its run did cost: the job knows no prices, the ledger does."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime

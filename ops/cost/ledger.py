@@ -4,8 +4,6 @@ Each object is written once and never again: S3 itself refuses a second one unde
 so two terminals that watch one step leave one record. Amounts are dollars as strings.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 
 from ops.aws.account import Account
+from ops.aws.describe import list_pages
 from ops.core.errors import OperatorError
 from ops.cost.money import Currency, format_amount, round_amount
 from ops.cost.period import PeriodCost, PricedNode, Span, find_period, list_spans, price_nodes, price_period
@@ -47,8 +46,8 @@ def write_record(s3: Any, bucket: str, record: Mapping[str, Any]) -> bool:
 
 def read_ledger(s3: Any, bucket: str) -> list[dict[str, Any]]:
     """Every record, the oldest first."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PREFIX)
-    keys = [item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"].endswith(".json")]
+    listed = list_pages(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=PREFIX)
+    keys = [item["Key"] for item in listed if item["Key"].endswith(".json")]
     records = [json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
     return sorted(records, key=lambda record: (record["to"], record["cluster_id"], record["step_id"] or END))
 
@@ -67,13 +66,26 @@ def observe(account: Account, cluster_id: str, book: Book) -> tuple[list[PricedN
     """
     emr = account.client("emr")
     cluster = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]
-    fleet_pages = emr.get_paginator("list_instance_fleets").paginate(ClusterId=cluster_id)
-    instance_pages = emr.get_paginator("list_instances").paginate(ClusterId=cluster_id)
-    step_pages = emr.get_paginator("list_steps").paginate(ClusterId=cluster_id)
-    fleets = [fleet for page in fleet_pages for fleet in page["InstanceFleets"]]
-    instances = [instance for page in instance_pages for instance in page["Instances"]]
+    fleets = list(list_pages(emr, "list_instance_fleets", "InstanceFleets", ClusterId=cluster_id))
+    instances = list_pages(emr, "list_instances", "Instances", ClusterId=cluster_id)
     observed = price_nodes(account.target.region, instances, fleets, cluster, book)
-    return observed, [step for page in step_pages for step in page["Steps"]]
+    return observed, list(list_pages(emr, "list_steps", "Steps", ClusterId=cluster_id))
+
+
+def price_life(
+    account: Account, cluster_id: str, book: Book, now: datetime | None = None
+) -> tuple[PeriodCost, list[PricedNode], list[Mapping[str, Any]]]:
+    """What a cluster cost from its first instance to its last, or to now; its nodes (maybe none yet) and its steps.
+
+    Raises
+    ------
+    prices.UnknownPriceError : a node's type has no price
+    """
+    nodes, steps = observe(account, cluster_id, book)
+    now = now or datetime.now(UTC)
+    end = max((node.end or now for node in nodes), default=now)
+    life = Span(min((node.start for node in nodes), default=now), end)
+    return price_period(life, nodes, list_spans(steps, end)), nodes, steps
 
 
 def _record(account: Account, cluster_id: str, step_id: str | None, cost: PeriodCost, book: Book) -> dict[str, Any]:
@@ -129,20 +141,15 @@ def record_rest(account: Account, cluster_id: str, records: Sequence[Mapping[str
     ----------
     records : the ledger
     """
-    nodes, steps = observe(account, cluster_id, book)
-    now = datetime.now(UTC)
-    start = min((node.start for node in nodes), default=now)
-    end = max((node.end or now for node in nodes), default=now)
-    work = list_spans(steps, end)
-    whole = price_period(Span(start, end), nodes, work)
+    whole, _, _ = price_life(account, cluster_id, book)
     kept_records = [record for record in records if record["cluster_id"] == cluster_id and record["step_id"]]
 
-    def left(now_: Decimal, key: str, part: str | None = None) -> Decimal:
+    def left(usd_whole: Decimal, key: str, part: str | None = None) -> Decimal:
         amounts = ((record["usd"][part] if part else record["usd"]).get(key, "0") for record in kept_records)
-        return now_ - sum((Decimal(usd) for usd in amounts), Decimal(0))
+        return usd_whole - sum((Decimal(usd) for usd in amounts), Decimal(0))
 
     rest = PeriodCost(
-        period=Span(start, end),
+        period=whole.period,
         by_state={name: left(usd, name) for name, usd in whole.by_state.items()},
         by_component={name: left(usd, name, "by_component") for name, usd in whole.by_component.items()},
         by_node={name: left(usd, name, "by_node") for name, usd in whole.by_node.items()},

@@ -1,7 +1,5 @@
 """Lists what bills of an environment, service by service, by our tags and by our names."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,7 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account
-from ops.aws.describe import read_tags
+from ops.aws.describe import list_pages, read_tags
 from ops.aws.inventory import Inventory, count_billed_zones, is_made_by_emr
 from ops.aws.refusals import describe_refusal
 from ops.aws.studio import describe_app, list_apps
@@ -73,7 +71,7 @@ class Lister:
         except (ClientError, prices.UnknownPriceError, KeyError):
             return 0, None, False
         live = [node for node in nodes if node.end is None]
-        usd = sum((node.ec2 + node.emr + node.ebs for node in live), Decimal(0))
+        usd = sum((node.usd_hour for node in live), Decimal(0))
         return len(live), usd, any(node.inferred for node in live)
 
     def _of_live_cluster(self, thing: Mapping[str, Any]) -> bool:
@@ -173,8 +171,8 @@ class Lister:
         rate = self.book.service(self.region, "s3_standard")
         for purpose, name in {**target.bucket_names, "state": target.state_bucket}.items():
             try:
-                pages = s3.get_paginator("list_object_versions").paginate(Bucket=name)
-                sizes = [int(item["Size"]) for page in pages for item in page.get("Versions", [])]
+                versions = list_pages(s3, "list_object_versions", "Versions", Bucket=name)
+                sizes = [int(version["Size"]) for version in versions]
             except ClientError as error:
                 if error.response["Error"]["Code"] in ("NoSuchBucket", "404"):
                     continue

@@ -1,7 +1,5 @@
 """Amounts of money: dollars as `Decimal`, shown with enough digits, and in a second currency at a dated rate."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Mapping

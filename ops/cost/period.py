@@ -8,8 +8,6 @@ A step is charged for the time since the previous one ended (the first since the
 of a cluster and what follows the last one add up to the whole, whatever ran at the same time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,6 +47,11 @@ class PricedNode:
     emr: Decimal
     ebs: Decimal
     inferred: frozenset[str]
+
+    @property
+    def usd_hour(self) -> Decimal:
+        """All three together."""
+        return self.ec2 + self.emr + self.ebs
 
     def billed(self, at: datetime) -> Decimal:
         """Seconds on the bill at a moment: none before the start, then a minute at least."""

@@ -1,7 +1,5 @@
 """What a plan costs, and what else would do it: the one answer of `make cost` and of the question of `make apply`."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 It looks at one environment's own cluster and network. What lies about elsewhere in the account is `make doctor`'s.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,16 +12,17 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account
+from ops.aws.describe import list_pages
 from ops.aws.inventory import Inventory, count_billed_zones
 from ops.aws.states import LIVE_STATES
-from ops.core.errors import NotAppliedError, OperatorError, TerraformError
+from ops.core.errors import NotAppliedError, OperatorError
 from ops.core.text import format_duration, format_utc
 from ops.cost import ledger
 from ops.cost.money import format_amount
-from ops.cost.period import PricedNode, Span, list_spans, price_period
+from ops.cost.period import PricedNode
 from ops.prices import table as prices
 
-TROUBLE = (BotoCoreError, ClientError, OperatorError, TerraformError)
+TROUBLE = (BotoCoreError, ClientError, OperatorError)
 """What asking may end with; the commands whose end is told do not fail because of it."""
 
 
@@ -103,16 +102,12 @@ def read_cluster(account: Account, now: datetime) -> ClusterUpkeep | None:
     usd_hour: Decimal | None = None
     so_far: Decimal | None = None
     try:
-        nodes, steps = ledger.observe(account, cluster_id, prices.table())
+        whole, nodes, steps = ledger.price_life(account, cluster_id, prices.table(), now)
         live = [node for node in nodes if node.end is None]
-        usd_hour = sum((node.ec2 + node.emr + node.ebs for node in live), Decimal(0))
-        if nodes:
-            end = max((node.end or now for node in nodes), default=now)
-            whole = Span(min(node.start for node in nodes), end)
-            so_far = price_period(whole, nodes, list_spans(steps, end)).total
+        usd_hour = sum((node.usd_hour for node in live), Decimal(0))
+        so_far = whole.total if nodes else None
     except prices.UnknownPriceError:
-        pages = emr.get_paginator("list_steps").paginate(ClusterId=cluster_id)
-        steps, live = [step for page in pages for step in page["Steps"]], []
+        steps, live = list(list_pages(emr, "list_steps", "Steps", ClusterId=cluster_id)), []
     since = find_idle_since(timeline.get("ReadyDateTime"), steps) if state in LIVE_STATES else None
     return ClusterUpkeep(
         id=cluster_id,

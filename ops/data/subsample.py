@@ -4,8 +4,6 @@ The class of an image is its parent folder, at any depth. What is chosen depends
 alone, not on the machine or the order of the listing, and more IMAGES= of a seed contain the fewer ones.
 """
 
-from __future__ import annotations
-
 import filecmp
 import hashlib
 import shutil

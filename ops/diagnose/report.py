@@ -3,7 +3,7 @@
 import platform
 import re
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 
 from ops.diagnose.deaths import cut_aftermath
 from ops.diagnose.evidence import Evidence
@@ -84,8 +84,4 @@ def _list_versions(evidence: Evidence) -> Iterator[str]:
     versions = {*re.findall(r"Running Spark version (\S+)", logs)}
     yield f"Spark on the cluster: {', '.join(sorted(versions)) or 'not said'}"
     yield f"here: Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    for name in ("pyspark", "boto3"):
-        try:
-            yield f"{name} {version(name)}"
-        except PackageNotFoundError:
-            yield f"{name} is not installed"
+    yield from (f"{name} {version(name)}" for name in ("pyspark", "boto3"))

@@ -1,7 +1,7 @@
 """The evidence, read: how the step ended, whose exception it was, which processes ended, who said what. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -216,25 +216,22 @@ class Scene:
 
     def find_row(self, statements: Sequence[Statement], *, weak: bool = False) -> Hit | None:
         """The first row whose pattern fits, statement by statement."""
-        for statement in statements:
-            for cause in self.select_rows(weak=weak):
-                if (cause.driver_only and not statement.by_driver) or (cause.launch_only and statement.by_node):
-                    continue
-                if hit := match(cause, statement):
-                    return hit
-        return None
+        rows = self.select_rows(weak=weak)
+        return _find_first((cause, statement) for statement in statements for cause in rows)
 
     def find_loud_row(self, documents: Sequence[Document]) -> Hit | None:
         """The row that may be recognised anywhere in these documents, before anything was told to end."""
-        for cause in (cause for cause in self.select_rows() if cause.loud):
-            for document in documents:
-                by_driver = document.role != "executor"
-                if cause.driver_only and not by_driver:
-                    continue
-                text = deaths.cut_aftermath(document.text)
-                if hit := match(cause, Statement(text, document.uri, by_driver=by_driver)):
-                    return hit
-        return None
+        statements = [Statement(deaths.cut_aftermath(d.text), d.uri, by_driver=d.role != "executor") for d in documents]
+        return _find_first((cause, words) for cause in self.select_rows() if cause.loud for words in statements)
+
+
+def _find_first(pairs: Iterable[tuple[Cause, Statement]]) -> Hit | None:
+    """The first of these rows that counts in its statement and fits it."""
+    for cause, statement in pairs:
+        counts = statement.by_driver or not cause.driver_only
+        if counts and not (cause.launch_only and statement.by_node) and (hit := match(cause, statement)):
+            return hit
+    return None
 
 
 def find_early_exception(documents: list[Document]) -> Chain | None:

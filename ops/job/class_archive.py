@@ -5,8 +5,6 @@ maps them instead. It is made once, by `make setup`, from a run over a few drawn
 environment. A JVM that finds it unfit (another Java, other jars) goes on without it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import sys

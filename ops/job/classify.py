@@ -4,8 +4,6 @@ The folds are series of photographs, not drawn at random (`fruits.classifier`); 
 own number is of the images it shows, and the report is given the new one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -5,8 +5,6 @@ format that its documentation names. The vectors are the scores. `INPUT=` names 
 `LIMIT=` how many are handed over: the same share of every class.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import json

@@ -1,7 +1,5 @@
 """What a result is called: one rule from a model to the folder of its results."""
 
-from __future__ import annotations
-
 from pathlib import PurePosixPath
 
 from fruits.request import DEFAULT_MODEL

@@ -4,8 +4,6 @@ It goes the way of every image of the run: same decoding, same network, same PCA
 scores.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any

@@ -4,8 +4,6 @@ The source is a Python file whose cells begin with ``# %%`` (text: ``# %% [markd
 holds the outputs of its last run (``python -m tools.execute_notebook``); a cell whose text changes loses its own.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping

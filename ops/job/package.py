@@ -1,7 +1,5 @@
 """Pack the job: one zip of the package `fruits`, the same bytes for the same sources, named by its content."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import zipfile

@@ -1,7 +1,5 @@
 """Show what a running job reports in `_run/progress.json`: a bar on a terminal, plain timed lines elsewhere."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

@@ -7,8 +7,6 @@ another lock another place, and a cluster that runs keeps the one that it starte
 ``TO=s3://bucket/wheelhouse`` also uploads what is not there.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import fcntl
@@ -20,11 +18,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import boto3
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
 from packaging.utils import parse_wheel_filename
 
 from ops.core.console import Console, counting, working
@@ -108,10 +109,9 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def parse_sums(text: str) -> dict[str, str]:
-    """File name to sha256, of what ``sha256sum`` writes and checks."""
-    # 286e71c82c1a38e75bbcf185f9b37d0305ad7786535107cb49bf4df9ff2e1f95  absl_py-2.5.1-py3-none-any.whl
-    return {match[2]: match[1] for match in re.finditer(r"^([0-9a-f]{64})  (\S+)$", text, re.MULTILINE)}
+def render_sums(sums: Mapping[str, str]) -> str:
+    """The sha256 of files, by name, as ``sha256sum`` writes and checks them."""
+    return "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))
 
 
 def check_wheels(folder: Path, lock: bytes) -> Wheelhouse:
@@ -188,7 +188,7 @@ def build_visibly(arch: str, console: Console, build: Callable[..., Wheelhouse] 
     if is_here(arch):
         with working(console, "the wheels of a node: checking every hash"):
             return build(arch)
-    with counting(console, "the wheels of a node: downloading", SOME_MB * 1_000_000, bytes_=True) as advance:
+    with counting(console, "the wheels of a node: downloading", SOME_MB * 1_000_000, in_bytes=True) as advance:
         return build(arch, advance)
 
 
@@ -198,7 +198,7 @@ def _build(source: Path, machine: str, root: Path, advance: Callable[[int], None
     if (folder / SUMS).exists():
         try:
             wheelhouse = check_wheels(folder, lock)
-            if parse_sums((folder / SUMS).read_text()) == wheelhouse.sums:
+            if (folder / SUMS).read_text() == render_sums(wheelhouse.sums):
                 return wheelhouse
         except WheelhouseError:
             shutil.rmtree(folder)
@@ -208,22 +208,14 @@ def _build(source: Path, machine: str, root: Path, advance: Callable[[int], None
     _download(source, machine, part, advance)
     wheelhouse = check_wheels(part, lock)
     (part / LOCK).write_bytes(lock)
-    (part / SUMS).write_text("".join(f"{wheelhouse.sums[name]}  {name}\n" for name in sorted(wheelhouse.sums)))
+    (part / SUMS).write_text(render_sums(wheelhouse.sums))
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
-    return Wheelhouse(folder, wheelhouse.key, wheelhouse.sums)
+    return replace(wheelhouse, folder=folder)
 
 
 def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], None]) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-input",
-    ]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--require-hashes", "--no-deps", "--only-binary=:all:", "--requirement", str(lock)]
     command += ["--python-version", PYTHON, "--implementation", "cp", "--abi", "cp311"]
     for tag in list_platforms(machine):
@@ -266,48 +258,32 @@ def _bytes_below(folder: Path) -> int:
     return total
 
 
-class ObjectStore(Protocol):
-    """The little that a wheelhouse needs of an object store; keys are relative to its URI."""
-
-    def list(self) -> dict[str, int]:
-        """Size by key of everything there."""
-        ...
-
-    def digest(self, key: str) -> str | None:
-        """The sha256 that was stored with an object, if one was."""
-        ...
-
-    def put(self, key: str, path: Path, digest: str) -> None:
-        """Upload a file whole or not at all."""
-        ...
-
-    def copy(self, origin: str, key: str, digest: str) -> None:
-        """Copy within the store."""
-        ...
-
-
 class S3Store:
-    """A prefix of a bucket. S3 checks the sha256 of what arrives."""
+    """A prefix of a bucket; keys are relative to it. S3 checks the sha256 of what arrives."""
 
     def __init__(self, client: Any, bucket: str, prefix: str) -> None:
         self._client, self._bucket = client, bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
     def list(self) -> dict[str, int]:
+        """Size by key of everything there."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
         return {
             item["Key"].removeprefix(self._prefix): item["Size"] for page in pages for item in page.get("Contents", ())
         }
 
     def digest(self, key: str) -> str | None:
+        """The sha256 that was stored with an object, if one was."""
         stored = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)["Metadata"].get("sha256")
         return str(stored) if stored else None
 
     def put(self, key: str, path: Path, digest: str) -> None:
+        """Upload a file whole or not at all."""
         extra = {"Metadata": {"sha256": digest}, "ChecksumAlgorithm": "SHA256"}
         self._client.upload_file(str(path), self._bucket, self._prefix + key, ExtraArgs=extra)
 
     def copy(self, origin: str, key: str, digest: str) -> None:
+        """Copy within the store."""
         source = {"Bucket": self._bucket, "Key": self._prefix + origin}
         # Large objects are copied in parts, and then their metadata stays behind unless it is given anew.
         extra = {"Metadata": {"sha256": digest}, "MetadataDirective": "REPLACE", "ChecksumAlgorithm": "SHA256"}
@@ -315,7 +291,7 @@ class S3Store:
 
 
 class FolderStore:
-    """A local folder in the place of a bucket."""
+    """A local folder in the place of a bucket: as `S3Store`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -338,14 +314,15 @@ class FolderStore:
         self.put(key, self._folder / origin, digest)
 
 
-def open_store(uri: str, s3: Any = None) -> ObjectStore:
+Store = S3Store | FolderStore
+
+
+def open_store(uri: str, s3: Any = None) -> Store:
     """The store behind ``s3://bucket/prefix`` or a folder; ``s3`` is boto3's client, None makes one."""
     parts = urlsplit(uri)
     if parts.scheme == "s3":
         if not parts.netloc:
             raise WheelhouseError(f"{uri} names no bucket. Fix: give s3://bucket/prefix.")
-        import boto3
-
         return S3Store(s3 or boto3.client("s3"), parts.netloc, parts.path)
     if parts.scheme not in ("", "file"):
         raise WheelhouseError(f"{uri} is neither s3://bucket/prefix nor a folder. Fix: TO=s3://bucket/prefix.")
@@ -362,9 +339,7 @@ class Synced:
     kept: int
 
 
-def sync(
-    wheelhouse: Wheelhouse, uri: str, *, store: ObjectStore | None = None, console: Console | None = None
-) -> Synced:
+def sync(wheelhouse: Wheelhouse, uri: str, *, store: Store | None = None, console: Console | None = None) -> Synced:
     """Bring a wheelhouse to ``<uri>/<key>/``, uploading only what is not below ``uri`` already.
 
     A wheel that another wheelhouse there shares is copied inside the store. The list of checksums comes last:
@@ -379,48 +354,39 @@ def sync(
     store
         Used instead of opening ``uri``.
 
-    Returns
-    -------
-    Synced
-
     Raises
     ------
     WheelhouseError
         If the store refuses or cannot be reached.
     """
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
-
+    console = console or Console(stderr=True)
+    uploaded = copied = kept = 0
     try:
-        return _sync(wheelhouse, uri, store or open_store(uri), console or Console(stderr=True))
+        store = store or open_store(uri)
+        stored = store.list()
+        with counting(console, "the wheels of a node: uploading", wheelhouse.size, in_bytes=True) as advance:
+            sums = {**wheelhouse.sums, SUMS: hash_file(wheelhouse.folder / SUMS)}
+            for name in sorted(sums, key=lambda name: (name == SUMS, name)):
+                key, path, digest = f"{wheelhouse.key}/{name}", wheelhouse.folder / name, sums[name]
+                size = path.stat().st_size
+                if stored.get(key) == size and store.digest(key) == digest:
+                    kept += 1
+                elif origin := _elsewhere(store, stored, name, size, digest):
+                    store.copy(origin, key, digest)
+                    copied += 1
+                else:
+                    store.put(key, path, digest)
+                    uploaded += 1
+                advance(size)
     except (Boto3Error, BotoCoreError, ClientError) as error:
         raise WheelhouseError(
             f"The wheelhouse could not be brought to {uri} ({error}). Fix: check the bucket's name, its region and your"
             " credentials, and run the same command again; it goes on where it stopped."
         ) from error
-
-
-def _sync(wheelhouse: Wheelhouse, uri: str, store: ObjectStore, console: Console) -> Synced:
-    stored = store.list()
-    uploaded = copied = kept = 0
-    with counting(console, "the wheels of a node: uploading", wheelhouse.size, bytes_=True) as advance:
-        sums = dict(wheelhouse.sums) | {SUMS: hash_file(wheelhouse.folder / SUMS)}
-        for name in sorted(sums, key=lambda name: (name == SUMS, name)):
-            key, path, digest = f"{wheelhouse.key}/{name}", wheelhouse.folder / name, sums[name]
-            size = path.stat().st_size
-            if stored.get(key) == size and store.digest(key) == digest:
-                kept += 1
-            elif origin := _elsewhere(store, stored, name, size, digest):
-                store.copy(origin, key, digest)
-                copied += 1
-            else:
-                store.put(key, path, digest)
-                uploaded += 1
-            advance(size)
     return Synced(f"{uri.rstrip('/')}/{wheelhouse.key}/", uploaded, copied, kept)
 
 
-def _elsewhere(store: ObjectStore, stored: Mapping[str, int], name: str, size: int, digest: str) -> str | None:
+def _elsewhere(store: Store, stored: Mapping[str, int], name: str, size: int, digest: str) -> str | None:
     """Another wheelhouse's object with the same content."""
     for key, other in stored.items():
         if key.endswith(f"/{name}") and other == size and name.endswith(".whl") and store.digest(key) == digest:

@@ -3,8 +3,6 @@
 With ``ENV=local`` all of it happens on the embedded AWS, which is started when it is needed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import platform
 import uuid
@@ -18,6 +16,7 @@ from localaws.errors import NotRunningError
 from localaws.settings import Settings
 from ops.aws import transfer
 from ops.aws.account import Account, Place
+from ops.aws.describe import list_pages
 from ops.aws.poll import poll
 from ops.aws.state_bucket import NoStateError, make_state, require_state
 from ops.aws.studio import find_domain
@@ -181,7 +180,6 @@ def ask_first(account: Account, storage: Workspace, order: Order, console: Conso
 def preview_plans(account: Account, storage: Workspace, size: Size) -> tuple[list[str], dict[str, Any]]:
     """What would be made, in sentences (none where nothing would), and the plan of the cluster, before any bucket."""
     place = storage.state.with_suffix(".preview.tfplan")
-    place.parent.mkdir(parents=True, exist_ok=True)
     planned = storage.plan(out=place)
     stored, outputs = storage.show(place), storage.outputs()
     if not outputs and any(r["type"] == "aws_kms_key" for r in stored.get("resource_changes", [])):
@@ -244,7 +242,6 @@ def apply(
     extra = cluster_variables(account.target, storage.outputs(), order.size, artifacts=artifacts, boundary=boundary)
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
     plan = cluster.state.with_suffix(".tfplan")
-    plan.parent.mkdir(parents=True, exist_ok=True)
     with working(console, "cluster: planning", quiet=not quiet):
         changes = cluster.plan(out=plan)
         shown = cluster.show(plan)
@@ -383,16 +380,11 @@ def fetch_results(account: Account, console: Console, *, uri: str = "", model: s
 
 def fetch_files(s3: Any, bucket: str, prefix: str, folder: Path, console: Console) -> bool:
     """Fetch the files of a result that a person looks at; false when there is none."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
-    items = {
-        folder / name: item
-        for page in pages
-        for item in page.get("Contents", [])
-        if (name := item["Key"].removeprefix(f"{prefix}/")) in FETCHED
-    }
+    listed = list_pages(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=f"{prefix}/")
+    items = {folder / name: item for item in listed if (name := item["Key"].removeprefix(f"{prefix}/")) in FETCHED}
     if not items:
         return False
-    with counting(console, "fetching", sum(int(item["Size"]) for item in items.values()), bytes_=True) as advance:
+    with counting(console, "fetching", sum(int(item["Size"]) for item in items.values()), in_bytes=True) as advance:
         transfer.fetch(s3, bucket, items, advance)
     return True
 

@@ -1,7 +1,5 @@
 """`FAULT=` of make apply, run-step and demo: what goes wrong on a real cluster, for the time of one command."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -5,8 +5,6 @@ request of one JSON file. The step's only argument that a user can influence is 
 and empty strings never pass through a step's arguments.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import time
@@ -388,9 +386,7 @@ def run_step(account: Account, fields: Mapping[str, Any], console: Console, term
     except (BotoCoreError, ClientError) as error:
         text, code = explain_refusal(error)
         raise NotEndedError(text, exit_code=int(code)) from error
-    console.print(
-        f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}",
-    )
+    console.print(f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}")
     if terms.detach:
         console.print(
             f"it runs on, and the cluster {describe_billing(account)}. Watch it: make watch STEP={submitted.step_id}",

@@ -102,12 +102,12 @@ class _Keeper:
             data = data[room:]
         self._window += data
         if len(self._window) > 2 * tail + CHUNK:
-            surplus = len(self._window) - tail
-            self._sift(bytes(self._window[:surplus]))
-            del self._window[:surplus]
+            self._sift(len(self._window) - tail)
 
-    def _sift(self, passing: bytes) -> None:
-        position = 0
+    def _sift(self, surplus: int) -> None:
+        """Let go of the window's first bytes, and keep what tells something in them."""
+        passing, position = bytes(self._window[:surplus]), 0
+        del self._window[:surplus]
         # Looking for each word by itself takes a tenth of the time of the pattern, and most pieces have none.
         is_telling = any(word in passing for word in _WORDS)
         while len(self._middle) < self._limits[2]:
@@ -129,9 +129,7 @@ class _Keeper:
         """What was kept, and how many bytes were not."""
         _, tail, _ = self._limits
         if len(self._window) > tail:
-            surplus = len(self._window) - tail
-            self._sift(bytes(self._window[:surplus]))
-            del self._window[:surplus]
+            self._sift(len(self._window) - tail)
         whole = len(self._head) + len(self._window)
         if self.total <= whole:
             return bytes(self._head + self._window), 0

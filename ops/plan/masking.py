@@ -1,7 +1,5 @@
 """Takes out of a text what must not be read in a pull request: account ids, keys, e-mail addresses, known secrets."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

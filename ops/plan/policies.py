@@ -3,8 +3,6 @@
 Pure functions on plain values: no AWS, no Terraform. The rules stand in ``access_rules`` and ``cluster_rules``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """What a planned cluster costs an hour: the size that a plan names, and its price by the dated tables."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The register of the rules that a plan must keep to; each is a function of the plan's resources."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from ops.plan.contents import Resource

@@ -1,7 +1,5 @@
 """The prices that a command counts with: of the Price List API when credentials allow, else of the dated table."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor

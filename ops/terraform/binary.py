@@ -1,7 +1,5 @@
 """Find Terraform and its AWS provider: the program, its version, mirrors, and what its own configuration must say."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,14 +1,12 @@
 """The cluster stack's plan, made without asking AWS anything: what a price and a check can be computed from."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 from ops.core.errors import OperatorError
 from ops.core.target import EMULATED_ACCOUNT, NO_ACCOUNT, Target
-from ops.terraform.variables import Size, cluster_variables
-from ops.terraform.workspace import CommandFailedError, Workspace
+from ops.terraform.variables import Size, make_workspace
+from ops.terraform.workspace import CommandFailedError
 
 
 def plan_cluster(target: Target, size: Size, home: Path | None = None) -> dict[str, Any]:
@@ -20,14 +18,7 @@ def plan_cluster(target: Target, size: Size, home: Path | None = None) -> dict[s
     """
     account = EMULATED_ACCOUNT if target.env == "local" else NO_ACCOUNT
     offline = Target(env=target.env, region=target.region, account_id=account, offline=True)
-    options: dict[str, Any] = {"home": home} if home else {}
-    work = Workspace(
-        target=offline, stack="cluster", extra=cluster_variables(offline, {}, size), capture=True, **options
-    )
-    out = work.state.with_suffix(".tfplan")
-    out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        work.plan(out=out)
+        return make_workspace("cluster", offline, size, home=home, capture=True).make_plan()
     except CommandFailedError as error:
         raise OperatorError(f"the cluster cannot be planned, so it has no price:\n{error.output.strip()}") from error
-    return work.show(out)

@@ -8,8 +8,6 @@ account the state describes), so that environments do not share ``.terraform`` a
 file while the committed code says ``backend "s3"``.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import subprocess
@@ -50,12 +48,6 @@ class CommandFailedError(TerraformError):
         self.arguments, self.code, self.output = tuple(arguments), code, output
 
 
-# --------------------------------------------------------------------------------- Terraform and its provider
-
-
-# ------------------------------------------------------------------------------------------- the environments
-
-
 def list_tfvars_files(env: str, stack: str, folder: Path) -> list[Path]:
     """The files of an environment for a stack: the shared one, then the stack's own.
 
@@ -77,11 +69,7 @@ def render_backend(target: Target, stack: str, state: Path) -> str:
     """The override file that puts the state where the environment wants it."""
     if target.local_state:
         return f'terraform {{\n  backend "local" {{\n    path = {json.dumps(str(state))}\n  }}\n}}\n'
-    settings = {
-        "bucket": target.state_bucket,
-        "key": f"{target.env}/{stack}.tfstate",
-        "region": target.region,
-    }
+    settings = {"bucket": target.state_bucket, "key": f"{target.env}/{stack}.tfstate", "region": target.region}
     body = "".join(f"    {key} = {json.dumps(value)}\n" for key, value in settings.items())
     return f'terraform {{\n  backend "s3" {{\n{body}    use_lockfile = true\n    encrypt = true\n  }}\n}}\n'
 
@@ -106,9 +94,6 @@ def copy_tree(source: Path, destination: Path) -> None:
         if not copy.exists() or copy.read_bytes() != content:
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(content)
-
-
-# -------------------------------------------------------------------------------------------- running a stack
 
 
 STATE_VERSION = 4
@@ -249,6 +234,8 @@ class Workspace:
         CommandFailedError : the plan is refused; the reason was printed
         """
         self.prepare()
+        if out:
+            out.parent.mkdir(parents=True, exist_ok=True)
         command = ["plan", "-input=false", "-detailed-exitcode", *self._variables(), *arguments]
         command += ["-destroy"] if destroy else []
         command += [f"-out={out.resolve()}"] if out else []
@@ -257,25 +244,25 @@ class Workspace:
             raise CommandFailedError(command, done.returncode, done.stdout + done.stderr if self.capture else "")
         return done.returncode == 2
 
+    def make_plan(self, out: Path | None = None, **options: Any) -> dict[str, Any]:
+        """Plan with `plan`'s options, and give the plan as `show` does; it is kept beside the state by default."""
+        out = out or self.state.with_suffix(".tfplan")
+        self.plan(out=out, **options)
+        return self.show(out)
+
     def show(self, plan: Path) -> dict[str, Any]:
         """A kept plan as Terraform's JSON (format 1.2)."""
-        done = self._run(["show", "-json", str(plan.resolve())], capture=True)
-        if done.returncode:
-            raise CommandFailedError(["show"], done.returncode, done.stderr)
-        shown: dict[str, Any] = json.loads(done.stdout)
+        shown: dict[str, Any] = json.loads(self.read(["show", "-json", str(plan.resolve())]))
         return shown
 
     def text(self, plan: Path) -> str:
         """A kept plan as Terraform writes it for a reader."""
-        done = self._run(["show", "-no-color", str(plan.resolve())], capture=True)
-        if done.returncode:
-            raise CommandFailedError(["show"], done.returncode, done.stderr)
-        return done.stdout
+        return self.read(["show", "-no-color", str(plan.resolve())])
 
-    def apply(self, *, arguments: Sequence[str] = ()) -> None:
+    def apply(self) -> None:
         """Apply without asking again (the caller has asked)."""
         self.prepare()
-        self._checked(["apply", "-input=false", "-auto-approve", *self._variables(), *arguments])
+        self._checked(["apply", "-input=false", "-auto-approve", *self._variables()])
 
     def apply_plan(self, plan: Path) -> None:
         """Apply a kept plan: just what was shown."""
@@ -291,10 +278,14 @@ class Workspace:
         if self.target.local_state and (stored := read_outputs(self.state)) is not None:
             return stored
         self.prepare()
-        done = self._run(["output", "-json"], capture=True)
+        return {name: entry["value"] for name, entry in json.loads(self.read(["output", "-json"])).items()}
+
+    def read(self, arguments: Sequence[str]) -> str:
+        """What a command of Terraform's prints."""
+        done = self._run(arguments, capture=True)
         if done.returncode:
-            raise CommandFailedError(["output"], done.returncode, done.stderr)
-        return {name: entry["value"] for name, entry in json.loads(done.stdout).items()}
+            raise CommandFailedError(arguments, done.returncode, done.stderr)
+        return done.stdout
 
     def _checked(self, arguments: Sequence[str]) -> None:
         done = self._run(arguments)
@@ -313,7 +304,7 @@ class Workspace:
         }
         if self.terraform is None:  # not before: what only reads a local state needs no Terraform
             self.terraform = find_terraform()
-        command = [str(self.terraform), arguments[0], *arguments[1:]]
+        command = [str(self.terraform), *arguments]
         if arguments[0] in ("init", "plan", "apply", "destroy", "validate", "output") and (
             capture or not sys.stdout.isatty()
         ):
@@ -336,9 +327,6 @@ def run_patiently(
             process.communicate()
             raise
     return subprocess.CompletedProcess(command, process.returncode, out or "", err or "")
-
-
-# ------------------------------------------------------------------------------------------- the command line
 
 
 def find_embedded_home() -> Path:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from fruits.backbones import weights
 from moto import mock_aws
 from packaging.tags import cpython_tags
 from packaging.utils import parse_wheel_filename
@@ -37,7 +38,6 @@ from ops.job.wheelhouse import (
     list_platforms,
     open_store,
     parse_lock,
-    parse_sums,
     read_pin,
     sync,
 )
@@ -132,7 +132,7 @@ def test_a_wheelhouse_holds_the_wheels_the_lock_and_the_sums(index: Index, built
     assert {path.name for path in made.folder.iterdir()} == names | {LOCK, SUMS}
     assert (made.folder / LOCK).read_bytes() == lock
     subprocess.run(["sha256sum", "--strict", "--quiet", "--check", SUMS], cwd=made.folder, check=True)
-    assert parse_sums((made.folder / SUMS).read_text()) == made.sums
+    assert weights.parse_sums((made.folder / SUMS).read_text()) == made.sums
     assert files(made.folder) == files(built_once.folder)  # made elsewhere, it is the same to the byte
 
 

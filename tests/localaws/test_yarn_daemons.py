@@ -196,9 +196,7 @@ def test_a_daemon_that_cannot_start_shows_its_last_words(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_a_second_cluster_stands_beside_and_a_machine_comes_goes_and_is_decommissioned(
-    yarn: Yarn, tmp_path: Path
-) -> None:
+def test_a_second_cluster_stands_beside_and_a_machine_of_it_is_lost(yarn: Yarn, tmp_path: Path) -> None:
     other = make_yarn(tmp_path / "hadoop")
     before = count_nodes(yarn, "active")
     try:
@@ -208,8 +206,6 @@ def test_a_second_cluster_stands_beside_and_a_machine_comes_goes_and_is_decommis
         lost = other.find("ip-10-0-1-12.ec2.internal")
         assert lost is not None
         assert other.lose(lost) == 1
-        other.decommission(other.machines[0])
-        until(lambda: count_nodes(other, "decommissioned"), lambda count: count == 1, seconds=30)
         until(lambda: count_nodes(other, "lost"), lambda count: count == 1, seconds=40)
         assert count_nodes(yarn, "active") == before
     finally:

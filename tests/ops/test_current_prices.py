@@ -13,7 +13,7 @@ from ops.prices.current import renew_row
 from ops.prices.pricelist import Figure
 
 HERE, THERE = "eu-west-3", "eu-south-2"
-ROW = prices.instances()[HERE, "m5.xlarge"]
+ROW = prices.table().instances[HERE, "m5.xlarge"]
 EC2, EMR = Figure(Decimal("0.30"), "2026-11-27"), Figure(Decimal("0.07"), "2026-11-26")
 
 

@@ -33,16 +33,13 @@ def find_by_death(scene: Scene) -> Hit | None:
         return hit
     if scene.explains_itself:
         return None
-    executors = [death for death in _list_executor_deaths(scene) if not is_aftermath(death)]
-    for death in executors:
+    for death in _list_executor_deaths(scene):
         if hit := _explain_executor(scene, death):
             return hit
     if scene.reports_loss and (hit := _search_executor_logs(scene, "")):
         return hit
-    for process in ("python", "command"):
-        if (death := _find_last(scene, process)) and (hit := _explain_python(scene, death)):  # type: ignore[assignment]
-            return hit
-    return None
+    ends = (_find_last(scene, "python"), _find_last(scene, "command"))
+    return next((hit for death in ends if death and (hit := _explain_python(scene, death))), None)
 
 
 def _find_last(scene: Scene, process: str) -> Death | None:
@@ -50,10 +47,10 @@ def _find_last(scene: Scene, process: str) -> Death | None:
 
 
 def _list_executor_deaths(scene: Scene) -> list[Death]:
-    """The ends of executors: of the one that the failure itself names, then the earliest."""
+    """The ends of executors that explain something: of the one that the failure itself names, then the earliest."""
     core = "\n".join(statement.text for statement in scene.statements if statement.is_core)
-    failing = [death for death in deaths.parse_deaths(core) if death.process == "executor"]
-    return [*failing, *(death for death in scene.deaths if death.process == "executor")]
+    ends = [*deaths.parse_deaths(core), *scene.deaths]
+    return [death for death in ends if death.process == "executor" and not is_aftermath(death)]
 
 
 def _explain_master(scene: Scene, death: Death) -> Hit | None:

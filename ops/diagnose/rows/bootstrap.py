@@ -67,8 +67,7 @@ ROWS = (
         r"after connection broken by '(?:NewConnectionError|ConnectTimeoutError|ReadTimeoutError|ProxyError)",
         # HTTPSConnectionPool(host='files.an-index-of-pypi.example', port=443): Read timed out.
         r"HTTPSConnectionPool\(host='(?P<where>[\w.-]{0,60}(?:pypi|pythonhosted|conda)[\w.-]{0,60})'",
-        # error: Request failed after 3 retries … error sending request for url (https://index.example/simple/numpy/)
-        # (uv)
+        # error: Request failed after 3 retries … error sending request for url (https://index.example/simple/x/) (uv)
         r"error sending request for url \(https?://(?P<where>[^/)\s]{1,120})",
         # curl: (28) Failed to connect to repo.example.com port 443 …     curl: (6) Could not resolve host: …
         r"curl: \((?:5|6|7|28|35|52|56)\) (?P<where>[^\n]{0,120})",

@@ -5,9 +5,8 @@ from functools import partial
 from ops.diagnose.cause import make_cause
 
 AGAIN = "make destroy, then make apply"
-CHECK = "make doctor, then make apply"
 # Codes: https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-troubleshoot-error-errordetail-validation.html
-make_launch_cause = partial(make_cause, command=CHECK, cluster_only=True, launch_only=True)
+make_launch_cause = partial(make_cause, command="make doctor, then make apply", cluster_only=True, launch_only=True)
 
 ROWS = (
     make_launch_cause(
@@ -133,8 +132,7 @@ ROWS = (
         "public-access-blocked",
         # The security group sg-0ab… violates the block public access configuration … (terraform-aws-emr#10)
         r"[Bb]lock[ -]public[ -]access|BlockPublicAccess",
-        # The EC2 Security Groups [sg-…] contain one or more ingress rules to ports other than [22] which allow public
-        # access.
+        # The EC2 Security Groups [sg-…] contain one or more ingress rules to ports other than [22] which allow public …
         r"(?:Security Groups? \[(?P<group>sg-\w{8,17}[^\]]{0,200})\] )?contain one or more ingress rules to ports "
         r"other than .{0,40} which allow public access",
         meaning="a security group of the cluster is open to the whole internet, and the account forbids that{group}",

@@ -6,7 +6,7 @@ from ops.diagnose.cause import list_rows, make_cause
 
 _TYPES = "{variables} in infra/env/<env>.cluster.tfvars; the sizes of driver and executors are computed from it"
 LARGER = f"a type with more memory per vCPU for {{fleets}} ({_TYPES}), then make apply"
-make_memory_cause = partial(make_cause, command="make apply, then make run-step")
+make_memory_cause = partial(make_cause, command="make apply, then make run-step", loud=True)
 _WHO_KILLED = (
     "the kernel's log on its node (make shell, then dmesg) names what it killed; nothing there: somebody or something "
     "else sent the signal"
@@ -21,7 +21,6 @@ RESULT = make_memory_cause(
     meaning="the driver was sent more than it may hold at once (spark.driver.maxResultSize){used}",
     fix="write results from the workers instead of collecting them; otherwise a larger spark.driver.maxResultSize with "
     "the heap for it (spark.driver.memory)",
-    loud=True,
     driver_only=True,
 )
 NATIVE_MEMORY = make_memory_cause(
@@ -37,7 +36,6 @@ NATIVE_MEMORY = make_memory_cause(
     meaning="a JVM ran out of memory that is not its heap{kind}",
     fix=f"spark.executor.memoryOverhead (or spark.driver.memoryOverhead) larger, not the heap: {LARGER}; for Metaspace "
     "leave -XX:MaxMetaspaceSize out",
-    loud=True,
 )
 TOO_MANY = make_cause(
     "limit-of-the-system",
@@ -59,7 +57,6 @@ DRIVER_CONTAINER = make_memory_cause(
     meaning="YARN killed the driver's container for its memory: its Python took more than the container has beside the "
     "heap{used}",
     fix=f"spark.driver.memoryOverhead larger: {LARGER}; or a model with fewer features",
-    loud=True,
     driver_only=True,
 )
 EXECUTOR_CONTAINER = make_memory_cause(
@@ -73,7 +70,6 @@ EXECUTOR_CONTAINER = make_memory_cause(
     meaning="YARN killed an executor's container for its memory: the Python workers took more than it has beside the "
     "heap{used}",
     fix=f"spark.executor.memoryOverhead larger: {LARGER}",
-    loud=True,
 )
 EXECUTOR_HEAP = make_memory_cause(
     "out-of-memory-executor/heap",
@@ -84,7 +80,6 @@ EXECUTOR_HEAP = make_memory_cause(
     r"SparkOutOfMemoryError(?P<kind>: [^\n]{1,80})?",
     meaning="the heap of an executor's JVM was too small{kind}",
     fix=f"spark.executor.memory larger: {LARGER}; or smaller rows and partitions",
-    loud=True,
 )
 PYTHON_CRASH = make_cause(
     "python-crash",
@@ -119,7 +114,6 @@ PYTHON_MEMORY = make_memory_cause(
     r"Out of memory: Killed process \d+ \(python",
     meaning="a Python worker ran out of memory",
     fix=LARGER,
-    loud=True,
 )
 DRIVER_HEAP = make_memory_cause(
     "out-of-memory-driver/heap",
@@ -130,7 +124,6 @@ DRIVER_HEAP = make_memory_cause(
     r"Not enough memory to build and broadcast",
     meaning="the heap of the driver's JVM was too small{kind}",
     fix=f"spark.driver.memory larger: {LARGER}; collect less in the driver",
-    loud=True,
     driver_only=True,
 )
 DRIVER_KERNEL = make_memory_cause("out-of-memory-driver/kernel", meaning=f"the driver: {_KERNEL}", fix=LARGER)

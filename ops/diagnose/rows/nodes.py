@@ -2,11 +2,6 @@
 
 from ops.diagnose.cause import list_rows, make_cause
 
-_TWO = (
-    "aws emr list-instances --cluster-id … says of each node its market, its end and why: Spot interruption, or a "
-    "disk above 90%, no heartbeat, somebody's request"
-)
-
 LOST_SPOT = make_cause(
     "lost-spot-nodes",
     # Instance was terminated by EC2: Spot instance interruption
@@ -44,7 +39,8 @@ NODE_LOST = make_cause(
     meaning="{whose} was lost, or left the cluster{nodes}",
     fix="run the step again: it goes on where it stopped. Lost again: larger data volumes if its disk was full, or "
     "more types and zones",
-    distinction=_TWO,
+    distinction="aws emr list-instances --cluster-id … says of each node its market, its end and why: Spot "
+    "interruption, or a disk above 90%, no heartbeat, somebody's request",
     command="make status, then make run-step",
     loud=True,
     weak=True,

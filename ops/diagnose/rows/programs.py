@@ -126,8 +126,7 @@ ROWS = (
         r"(?:Executor|System|Driver) memory \d+ must be at least|INVALID_(?:DRIVER|EXECUTOR)_MEMORY|Size must be "
         r"specified as bytes|Invalid initial heap size|Initial heap size set to a larger value|Unrecognized VM option|"
         r"(?:spark\.\S{1,80}) (?:should be|must be|is invalid)|Failed to parse byte string|Time must be specified as",
-        # Main method … : Cannot execute more than one application at once …     Cannot modify the value of a Spark
-        # config
+        # Main method … : Cannot execute more than one application at once …     Cannot modify the value of a Spark …
         r"must (?:be )?between min executor number|No main class set in JAR|spark\.\S{1,80} (?:=|is) \S{1,40} .{0,20}"
         r"(?:invalid|illegal)|CANNOT_MODIFY_CONFIG|Cannot modify the value of a (?:static|Spark) config",
         meaning="the step was given something that it cannot use",

@@ -67,8 +67,7 @@ ROWS = (
         # java.nio.file.AccessDeniedException: s3://b/k: getFileStatus on s3://b/k: …AmazonS3Exception: Forbidden
         r"java\.nio\.file\.AccessDeniedException: (?P<uri>s3[an]?://\S{1,1000}?):? (?P<call>[\w -]{1,60}?)(?: on |:|\n|"
         r"$)",
-        # operation error EMR: RunJobFlow, https response error StatusCode: 400, …, api error
-        # AccessDeniedException: …
+        # operation error EMR: RunJobFlow, https response error StatusCode: 400, …, api error AccessDeniedException: …
         r"operation error (?P<service>[\w ]{1,40}): (?P<operation>\w{1,60}), .{0,200}(?:AccessDenied|"
         r"UnauthorizedOperation)",
         # com.amazonaws.services.s3.model.AmazonS3Exception: Access Denied (Service: Amazon S3; Status Code: 403; …
@@ -140,8 +139,7 @@ ROWS = (
     ),
     make_cause(
         "bucket-name",
-        # IllegalArgumentException: The bucketName parameter must be specified.     null uri host.     bucket is
-        # null/empty
+        # IllegalArgumentException: The bucketName parameter must be specified.     null uri host.     … null/empty
         r"bucketName parameter must be specified|null uri host|bucket is null/empty|Invalid bucket name|"
         r"Bucket name should not|InvalidBucketName",
         meaning="a bucket's name cannot be used in an address",
@@ -180,8 +178,7 @@ ROWS = (
     ),
     make_cause(
         "s3-throttled",
-        # AWS Error SLOW_DOWN during GetObject operation: Please reduce your request rate.   (Status Code: 503; …
-        # SlowDown
+        # AWS Error SLOW_DOWN during GetObject operation: Please reduce your request rate.     (… SlowDown; …
         r"SLOW_DOWN|SlowDown|reduce your request rate|AWSServiceThrottledException|Status Code: 503",
         meaning="S3 answered too often that it is asked too much",
         fix="run the step again: it goes on where it stopped; fewer vCPUs ask less",
