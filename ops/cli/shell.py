@@ -114,8 +114,8 @@ def list_plugin_arguments(
     target : EC2's id of the node
     endpoint : of Systems Manager
     """
-    session_ = {name: answer[name] for name in ("SessionId", "TokenValue", "StreamUrl")}
-    return [json.dumps(session_), region, "StartSession", profile, json.dumps({"Target": target}), endpoint]
+    session = {name: answer[name] for name in ("SessionId", "TokenValue", "StreamUrl")}
+    return [json.dumps(session), region, "StartSession", profile, json.dumps({"Target": target}), endpoint]
 
 
 def start_session(account: Account, environ: Mapping[str, str], console: Console) -> int:

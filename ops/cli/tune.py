@@ -214,7 +214,7 @@ def write_notes(findings: Measurements) -> list[str]:
 def as_json(findings: Measurements) -> dict[str, Any]:
     """For a program; amounts are dollars as strings."""
 
-    def of(row: tuning.Row) -> dict[str, Any]:
+    def describe(row: tuning.Row) -> dict[str, Any]:
         run = findings.runs.get(row.choice)
         return {
             **tuning.as_json(row),
@@ -229,8 +229,8 @@ def as_json(findings: Measurements) -> dict[str, Any]:
         "cores": findings.cores,
         "env": findings.fleet.env if findings.fleet else None,
         "types": {name: findings.fleet.types(name) for name in findings.fleet.plans} if findings.fleet else None,
-        "choices": [of(row) for row in findings.rows],
-        "recommended": of(findings.advice.row),
+        "choices": [describe(row) for row in findings.rows],
+        "recommended": describe(findings.advice.row),
         "why": findings.advice.why,
     }
 

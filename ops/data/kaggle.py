@@ -253,10 +253,10 @@ class KaggleSource:
         """In the order of the archive, so that one range holds many."""
         archive = self._opened()
         members = self._variant(archive).members
-        members_ = [(image, members[image.path]) for image in images if image.path in members]
-        if len(members_) != len(images):
+        pairs = [(image, members[image.path]) for image in images if image.path in members]
+        if len(pairs) != len(images):
             raise DatasetError(f"{self.where} lacks images that it listed before. Fix: another DEST=.")
-        for image, member in sorted(members_, key=lambda pair: pair[1].header_offset):
+        for image, member in sorted(pairs, key=lambda pair: pair[1].header_offset):
             try:
                 data = archive.read(member)
             except (zipfile.BadZipFile, zlib.error) as error:

@@ -156,18 +156,18 @@ def list_facts(comparison: Comparison) -> list[tuple[str, str, str]]:
     newer, earlier = comparison.newer.result.summary, comparison.earlier.result.summary
     accuracies = comparison.accuracies()
 
-    def of(name: str, form: str = "{:,}") -> tuple[str, str]:
+    def format_both(name: str, form: str = "{:,}") -> tuple[str, str]:
         return tuple(form.format(s[name]) if s.get(name) is not None else "–" for s in (newer, earlier))  # type: ignore[return-value]
 
     rows = [
-        ("network", *of("model", "{}")),
-        ("finished", *of("finished", "{}")),
-        ("images with features", *of("images_ok")),
-        ("images rejected", *of("images_rejected")),
-        ("features per image", *of("dimension")),
-        ("components", *of("k")),
-        ("of the variance", *of("explained_variance", "{:.1%}")),
-        ("images per second", *of("images_per_second", "{:,.0f}")),
+        ("network", *format_both("model", "{}")),
+        ("finished", *format_both("finished", "{}")),
+        ("images with features", *format_both("images_ok")),
+        ("images rejected", *format_both("images_rejected")),
+        ("features per image", *format_both("dimension")),
+        ("components", *format_both("k")),
+        ("of the variance", *format_both("explained_variance", "{:.1%}")),
+        ("images per second", *format_both("images_per_second", "{:,.0f}")),
     ]
     if accuracies is not None:
         rows.append(

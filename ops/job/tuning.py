@@ -188,7 +188,7 @@ def take_sample(store: Store, size: int) -> Sample:
     turns = {label: sorted(by_class[label], key=_lot) for label in chosen}
     keys: list[str] = []
     for rank in range(max(map(len, turns.values()))):
-        keys += [keys_[rank] for keys_ in turns.values() if rank < len(keys_)]
+        keys += [members[rank] for members in turns.values() if rank < len(members)]
         if len(keys) >= size:
             break
     keys = keys[:size]
@@ -276,7 +276,7 @@ def _batches(sample: Sample, guard: Guard, size: int) -> Iterator[tuple[NDArray[
 def measure(
     sample: Sample,
     requests: Iterable[Request],
-    precisions_: Sequence[str],
+    precisions: Sequence[str],
     networks: Store,
     say: Callable[[str], None],
 ) -> list[Row]:
@@ -286,7 +286,7 @@ def measure(
     ----------
     requests : iterable of Request
         One for each size and network.
-    precisions_ : sequence of str
+    precisions : sequence of str
         Precisions.
     networks : Store
         Keeps converted networks from run to run.
@@ -308,7 +308,7 @@ def measure(
         cells = [
             _Measured(Choice(model.name, size, precision), load_engine(replace(model, precision=precision), networks))
             for model in models
-            for precision in precisions_
+            for precision in precisions
         ]
         decoding, decoded = _compute(sample, size, cells, say)
         usable &= decoded

@@ -14,9 +14,8 @@ from pathlib import Path
 from fruits import backbones
 from fruits.backbones.weights import SUMS, parse_sums, sha256
 from fruits.errors import ModelError, UsageError
-from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-from ops.core.console import Console
+from ops.core.console import Console, counting
 
 PUBLISHED = {
     name: backbone.source
@@ -42,12 +41,12 @@ def download_file(url: str, target: Path, console: Console) -> None:
             resumed = answer.status == 206
             length = int(answer.headers.get("Content-Length") or 0)
             start = have if resumed else 0
-            columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
-            with partial.open("ab" if resumed else "wb") as sink, Progress(*columns, console=console) as bar:
-                task = bar.add_task(target.name, total=(start + length) or None, completed=start)
+            bar = counting(console, target.name, start + length, in_bytes=True)
+            with partial.open("ab" if resumed else "wb") as sink, bar as advance:
+                advance(start)
                 while chunk := answer.read(1 << 18):
                     sink.write(chunk)
-                    bar.advance(task, len(chunk))
+                    advance(len(chunk))
     except urllib.error.HTTPError as error:
         if error.code != 416:  # 416: the part is the whole file
             raise ModelError(f"{url} answers {error.code} {error.reason}. Fix: check that it still exists.") from error

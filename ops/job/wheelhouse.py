@@ -188,7 +188,7 @@ def build_visibly(arch: str, console: Console, build: Callable[..., Wheelhouse] 
     if is_here(arch):
         with working(console, "the wheels of a node: checking every hash"):
             return build(arch)
-    with counting(console, "the wheels of a node: downloading", SOME_MB * 1_000_000, bytes_=True) as advance:
+    with counting(console, "the wheels of a node: downloading", SOME_MB * 1_000_000, in_bytes=True) as advance:
         return build(arch, advance)
 
 
@@ -364,7 +364,7 @@ def sync(wheelhouse: Wheelhouse, uri: str, *, store: Store | None = None, consol
     try:
         store = store or open_store(uri)
         stored = store.list()
-        with counting(console, "the wheels of a node: uploading", wheelhouse.size, bytes_=True) as advance:
+        with counting(console, "the wheels of a node: uploading", wheelhouse.size, in_bytes=True) as advance:
             sums = {**wheelhouse.sums, SUMS: hash_file(wheelhouse.folder / SUMS)}
             for name in sorted(sums, key=lambda name: (name == SUMS, name)):
                 key, path, digest = f"{wheelhouse.key}/{name}", wheelhouse.folder / name, sums[name]

@@ -384,7 +384,7 @@ def fetch_files(s3: Any, bucket: str, prefix: str, folder: Path, console: Consol
     items = {folder / name: item for item in listed if (name := item["Key"].removeprefix(f"{prefix}/")) in FETCHED}
     if not items:
         return False
-    with counting(console, "fetching", sum(int(item["Size"]) for item in items.values()), bytes_=True) as advance:
+    with counting(console, "fetching", sum(int(item["Size"]) for item in items.values()), in_bytes=True) as advance:
         transfer.fetch(s3, bucket, items, advance)
     return True
 

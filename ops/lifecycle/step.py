@@ -386,9 +386,7 @@ def run_step(account: Account, fields: Mapping[str, Any], console: Console, term
     except (BotoCoreError, ClientError) as error:
         text, code = explain_refusal(error)
         raise NotEndedError(text, exit_code=int(code)) from error
-    console.print(
-        f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}",
-    )
+    console.print(f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}")
     if terms.detach:
         console.print(
             f"it runs on, and the cluster {describe_billing(account)}. Watch it: make watch STEP={submitted.step_id}",

@@ -77,8 +77,8 @@ def nothing_public(resources: list[Resource]) -> Iterator[tuple[str, str]]:
         if guard is None or not all(guard.values.get(name) is True for name in blocks):
             yield bucket.address, "public access to this bucket is not blocked"
         owner = find_beside(resources, bucket, "aws_s3_bucket_ownership_controls")
-        rule_ = take_block(owner.values.get("rule")) if owner else {}
-        if rule_.get("object_ownership") != "BucketOwnerEnforced":
+        ownership = take_block(owner.values.get("rule")) if owner else {}
+        if ownership.get("object_ownership") != "BucketOwnerEnforced":
             yield bucket.address, "access control lists are not turned off (BucketOwnerEnforced)"
     for resource in filter_types(resources, "aws_s3_bucket_acl"):
         yield resource.address, "access control lists are not used here"

@@ -206,8 +206,10 @@ def images_and_results_stay(resources: list[Resource]) -> Iterator[tuple[str, st
             continue
         for entry in settings.values.get("rule") or []:
             expiration = take_block(entry.get("expiration"))
-            filter_ = take_block(entry.get("filter"))
-            prefix = filter_.get("prefix") or take_block(filter_.get("and")).get("prefix") or entry.get("prefix") or ""
+            selection = take_block(entry.get("filter"))
+            prefix = (
+                selection.get("prefix") or take_block(selection.get("and")).get("prefix") or entry.get("prefix") or ""
+            )
             folders = [name for name in ("images/", "results/") if name.startswith(prefix) or prefix.startswith(name)]
             if (expiration.get("days") or expiration.get("date")) and folders and entry.get("status") == "Enabled":
                 yield settings.address, f"its rule {entry.get('id')} deletes what lies below {' and '.join(folders)}"
