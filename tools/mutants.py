@@ -290,7 +290,7 @@ def find_path(module: str) -> Path:
 
 def list_tests(module: str) -> list[str]:
     """The tests of a module, its docstrings' examples first, which are quickest."""
-    has_examples = ">>> " in find_path(module).read_text()
+    has_examples = ">>>" in find_path(module).read_text()
     return [*([f"{EXAMPLES}[{module}]"] if has_examples else []), *MODULES[module]]
 
 
