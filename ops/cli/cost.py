@@ -108,7 +108,7 @@ def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[s
             "beside_the_steps": rest,
             "missing": missing or None,
             "usd_total": ledger.sum_records([*records, *(record for record in rest if not record.get("forgotten"))]),
-        },
+        }
     }
     return texts, answer
 

@@ -64,11 +64,6 @@ def read_open_steps(account: Account, cluster: ClusterUpkeep | None) -> list[Ope
     return open_steps
 
 
-def read_cluster_lacks(account: Account, cluster: ClusterUpkeep | None) -> list[str]:
-    """What a live cluster lacks of its Spot capacity."""
-    return capacity.read_lacks(account.client("emr"), cluster.id) if cluster is not None and cluster.live else []
-
-
 def make_status_table(
     env: str, region: str, bills: Upkeep, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
 ) -> Table:
@@ -152,7 +147,8 @@ def main(environ: Mapping[str, str]) -> int:
         now = datetime.now(UTC)
         bills = read_upkeep(account, now)
         steps = read_open_steps(account, bills.cluster)
-        lacks = read_cluster_lacks(account, bills.cluster)
+        cluster = bills.cluster
+        lacks = capacity.read_lacks(account.client("emr"), cluster.id) if cluster and cluster.live else []
     glance = (account.target.env, account.target.region, bills, steps, now, lacks)
     if as_program:
         print(json.dumps(as_json(*glance), indent=1))

@@ -149,9 +149,7 @@ class GitSource:
         texts = dict(self._store.fetch(list(papers.values())))
         return images, {name: texts[oid] for name, oid in papers.items()}
 
-    def checksum(self, data: bytes) -> str:
-        """See `hash_blob`."""
-        return hash_blob(data)
+    checksum = staticmethod(hash_blob)
 
     def fetch(self, images: list[DatasetImage]) -> Iterator[tuple[DatasetImage, bytes]]:
         """All of them in one request."""

@@ -3,7 +3,6 @@
 With ``ENV=local`` all of it happens on the embedded AWS, which is started when it is needed.
 """
 
-import hashlib
 import platform
 import uuid
 from collections.abc import Callable
@@ -121,13 +120,13 @@ def upload_artifacts(
 ) -> Artifacts:
     """Put bootstrap script and wheelhouse under their immutable keys; only what is not there is sent."""
     bucket = account.bucket("artifacts")
-    data = BOOTSTRAP.read_bytes()
-    key = f"bootstrap/{hashlib.sha256(data).hexdigest()[:16]}/{BOOTSTRAP.name}"
-    account.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
+    artifacts = Artifacts.by_content(bucket, arch)
+    key = artifacts.bootstrap_uri.removeprefix(f"s3://{bucket}/")
+    account.client("s3").put_object(Bucket=bucket, Key=key, Body=BOOTSTRAP.read_bytes())
     wheels_here = wheelhouse.build_visibly(arch, console, build)
     uri = f"s3://{bucket}/wheelhouse"
     wheels = wheelhouse.sync(wheels_here, uri, store=wheelhouse.open_store(uri, account.client("s3")), console=console)
-    return Artifacts(f"s3://{bucket}/{key}", wheels.uri)
+    return replace(artifacts, wheelhouse_uri=wheels.uri)
 
 
 def ensure_state(account: Account, person: Person, console: Console) -> bool:

@@ -153,8 +153,7 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
         first = "make diagnose says why; " if state == "TERMINATED_WITH_ERRORS" else ""
         because = f" ({reason})" if reason else ""
         raise OperatorError(
-            f"the cluster {cluster_id} is {state}{because}. Fix: {first}make apply makes a new one.",
-            exit_code=21,
+            f"the cluster {cluster_id} is {state}{because}. Fix: {first}make apply makes a new one.", exit_code=21
         )
     if not queue and (others := list_open_steps(account)):
         raise OperatorError(
@@ -385,9 +384,8 @@ def run_step(account: Account, fields: Mapping[str, Any], console: Console, term
         raise NotEndedError(text, exit_code=int(code)) from error
     console.print(f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}")
     if terms.detach:
-        console.print(
-            f"it runs on, and the cluster {describe_billing(account)}. Watch it: make watch STEP={submitted.step_id}",
-        )
+        billing = describe_billing(account)
+        console.print(f"it runs on, and the cluster {billing}. Watch it: make watch STEP={submitted.step_id}")
         return 0
     return watch_to_the_end(account, submitted, console, terms)
 
