@@ -152,9 +152,6 @@ def name_causes(change: Change) -> str:
     return "a resource that it is triggered by" if change.triggered else "another resource"
 
 
-# ---------------------------------------------------------------------------------------------------------- Markdown
-
-
 def quote_code(text: str) -> str:
     """A code span that nothing in the text can end.
 

@@ -221,17 +221,17 @@ class Person:
     is_present: bool = False
 
 
-def ask(question: str, person: Person, *, refused: str) -> None:
-    """Ask for a yes, unless it was given beforehand.
+def ask(question: str, person: Person, *, refused: str, absent: str = "", console: Console | None = None) -> None:
+    """Ask for a yes, unless it was given beforehand; ``absent`` is said where nobody is there to answer.
 
     Raises
     ------
-    OperatorError
-        The answer is no (``refused`` says what that means), or nobody is there to answer.
+    OperatorError : the answer is no (``refused`` says what that means), or nobody is there to answer
     """
     if person.has_agreed:
         return
     if not person.is_present:
-        raise OperatorError(f"there is no terminal to ask at: {question} Fix: YES=1 answers beforehand.", exit_code=2)
-    if Console().input(f"{question} type yes: ").strip() != "yes":
+        absent = absent or f"there is no terminal to ask at: {question} Fix: YES=1 answers beforehand."
+        raise OperatorError(absent, exit_code=2)
+    if (console or Console()).input(f"{question} type yes: ").strip() != "yes":
         raise OperatorError(refused, exit_code=2)

@@ -78,8 +78,7 @@ def parse_readme(text: str) -> Stated:
 
     Raises
     ------
-    FetchError
-        If one of them is not there.
+    DatasetError : one of them is not there
     """
     patterns = {
         # ## Version: 2020.05.18.0 ##
@@ -119,8 +118,7 @@ def require_stated_counts(stated: Stated, images: Iterable[DatasetImage], where:
 
     Raises
     ------
-    FetchError
-        If they differ.
+    DatasetError : they differ
     """
     per_split = dict.fromkeys(SPLITS, 0)
     classes = set()
@@ -236,8 +234,7 @@ def complete_dataset(source: DatasetSource, release: Release, dest: Path, consol
 
     Raises
     ------
-    FetchError
-        If the source cannot be reached, or it, or ``dest``, holds something other than its readme states.
+    DatasetError : the source cannot be reached, or it, or ``dest``, holds something other than its readme states
     """
     with lock_folder(dest):
         return _complete(source, release, dest, console)

@@ -79,8 +79,7 @@ def request_for(account: Account, values: Mapping[str, Any]) -> Request:
 
     Raises
     ------
-    UsageError
-        For a value that cannot be.
+    UsageError : for a value that cannot be
     """
     data = account.bucket("data")
     defaults = {"input": f"s3://{data}/images", "output": f"s3://{data}/results/{result_name(values.get('model'))}"}
@@ -146,8 +145,7 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
 
     Raises
     ------
-    OperatorError
-        When the cluster is gone, or another step is open and queueing was not asked for.
+    OperatorError : the cluster is gone, or another step is open and queueing was not asked for
     """
     state, reason = account.cluster_state()
     cluster_id = str(account.cluster["cluster_id"])
@@ -196,8 +194,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
 
     Raises
     ------
-    NotEndedError
-        When it could not be looked at, for hours or for want of a right. The step goes on.
+    NotEndedError : it could not be looked at, for hours or for want of a right. The step goes on
     """
     emr, emulated = account.client("emr"), account.target.emulated
     watcher = Watcher(account.store(submitted.output))

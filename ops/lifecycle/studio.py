@@ -93,9 +93,6 @@ def print_address(account: Account, console: Console) -> str:
     return address
 
 
-# --------------------------------------------------------------------------------------------- what runs in a domain
-
-
 def stop_apps(
     sagemaker: Any,
     domain_id: str,

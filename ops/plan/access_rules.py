@@ -65,9 +65,6 @@ MANAGED_POLICIES = frozenset(
 )
 
 
-# ----------------------------------------------------------------------------------------------------- nothing public
-
-
 @rule
 def nothing_public(resources: list[Resource]) -> Iterator[tuple[str, str]]:
     """Buckets block public access, subnets give no public address, no policy lets everybody in."""
@@ -130,9 +127,6 @@ def own_security_groups(resources: list[Resource]) -> Iterator[tuple[str, str]]:
             yield group.address, "inline rules would take EMR's own rules away at every apply"
 
 
-# --------------------------------------------------------------------------------------------- transport, encryption
-
-
 @rule
 def tls_only(resources: list[Resource]) -> Iterator[tuple[str, str]]:
     """Every bucket refuses plain HTTP, for itself and its objects."""
@@ -193,9 +187,6 @@ def metadata_by_token(resources: list[Resource]) -> Iterator[tuple[str, str]]:
         metadata = configuration.get("InstanceMetadataServiceConfiguration", {})
         if metadata.get("MinimumInstanceMetadataServiceVersion") != 2 or metadata.get("HttpPutResponseHopLimit") != 1:
             yield resource.address, "instance metadata version 1 is allowed, or reaches further than the node"
-
-
-# --------------------------------------------------------------------------------------------------------- identities
 
 
 @rule
