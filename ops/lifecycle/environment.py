@@ -261,13 +261,7 @@ def apply(
 
 
 def destroy(account: Account, console: Console) -> bool:
-    """The cluster stack, and what EMR left in its network. Images and results stay (with ENV=local: until it stops).
-
-    Returns
-    -------
-    bool
-        Whether there was anything to remove.
-    """
+    """Remove the cluster stack and what EMR left in its network, not images and results; whether there was anything."""
     quiet = not console.is_terminal or account.target.emulated
     cluster = Workspace(target=account.target, stack="cluster", capture=quiet)
     outputs, ec2 = cluster.outputs(), account.client("ec2")

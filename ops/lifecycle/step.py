@@ -56,13 +56,7 @@ class Submitted:
 
 
 def upload_job(account: Account) -> tuple[str, str]:
-    """Put zip and entry point under their content's key; nothing is sent that is there already.
-
-    Returns
-    -------
-    str, str
-        URIs of ``featurize_pca.py`` and ``fruits.zip``.
-    """
+    """Put entry point and zip under their content's key, unless they are there already; returns their URIs."""
     packed, entry = job_zip(), ENTRY.read_bytes()
     folder = f"jobs/{content_key(packed, entry)}"
     bucket, s3 = account.bucket("artifacts"), account.client("s3")
@@ -248,10 +242,7 @@ def _not_seen(account: Account, submitted: Submitted, error: Exception) -> str:
 def describe_progress_or_wait(watcher: Watcher, waiting: WaitingLog) -> tuple[str, str]:
     """What a running step does: by the job's own report, or, while there is none, what YARN lets it wait for.
 
-    Returns
-    -------
-    str, str
-        A sentence, and what is waited for (empty where the job has begun).
+    The second text is what is waited for; empty where the job has begun.
     """
     report = watcher.report()
     if report is None and (reason := waiting.explain()):
