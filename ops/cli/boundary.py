@@ -32,10 +32,7 @@ def explain(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, OSError):
         return _of_system(error)
     if type(error).__module__.partition(".")[0] == "pyarrow":
-        return (
-            f"a file cannot be read or written: {flatten_error(error)}. Fix: check the address, then run again.",
-            1,
-        )
+        return (f"a file cannot be read or written: {flatten_error(error)}. Fix: check the address, then run again.", 1)
     return None
 
 

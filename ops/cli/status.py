@@ -45,7 +45,7 @@ def read_open_steps(account: Account, cluster: ClusterUpkeep | None) -> list[Ope
     """The open steps of a live cluster, each with its job's own report."""
     if cluster is None or not cluster.live:
         return []
-    open_ = []
+    open_steps = []
     for listed in emr.list_open_steps(account):
         report = None
         if listed["Status"]["State"] != "PENDING":
@@ -60,13 +60,8 @@ def read_open_steps(account: Account, cluster: ClusterUpkeep | None) -> list[Ope
         if report is None and state == "RUNNING":
             waiting = WaitingLog(account.client("emr"), account.client("s3"), cluster.id, str(listed["Id"]))
             waits = waiting.explain()
-        open_.append(OpenStep(str(listed["Id"]), state, report, waits))
-    return open_
-
-
-def read_cluster_lacks(account: Account, cluster: ClusterUpkeep | None) -> list[str]:
-    """What a live cluster lacks of its Spot capacity."""
-    return capacity.read_lacks(account.client("emr"), cluster.id) if cluster is not None and cluster.live else []
+        open_steps.append(OpenStep(str(listed["Id"]), state, report, waits))
+    return open_steps
 
 
 def make_status_table(
@@ -152,7 +147,8 @@ def main(environ: Mapping[str, str]) -> int:
         now = datetime.now(UTC)
         bills = read_upkeep(account, now)
         steps = read_open_steps(account, bills.cluster)
-        lacks = read_cluster_lacks(account, bills.cluster)
+        cluster = bills.cluster
+        lacks = capacity.read_lacks(account.client("emr"), cluster.id) if cluster and cluster.live else []
     glance = (account.target.env, account.target.region, bills, steps, now, lacks)
     if as_program:
         print(json.dumps(as_json(*glance), indent=1))

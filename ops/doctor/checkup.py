@@ -108,7 +108,10 @@ def examine_account(account: Account, need: ClusterNeeds | None, known: Sequence
     """Everything that only the account can tell."""
     target, s3 = account.target, account.client("s3")
     findings = cloud.check_caller(account.client("sts"), emulated=target.emulated)
-    regions, priced = account.session.get_available_regions("ec2"), sorted({place for place, _ in prices.instances()})
+    regions, priced = (
+        account.session.get_available_regions("ec2"),
+        sorted({place for place, _ in prices.table().instances}),
+    )
     european = read_european_regions()
     findings.append(cloud.judge_region(target.region, european=european, known=regions, priced=priced))
     if not target.local_state:

@@ -57,15 +57,7 @@ WITHOUT_RESOURCE = frozenset(
 )
 
 # AWS's own managed policies that a role may have; the v1 EMR policies are not among them.
-MANAGED_POLICIES = frozenset(
-    {
-        "service-role/AmazonEMRServicePolicy_v2",
-        "AmazonSSMManagedInstanceCore",
-    }
-)
-
-
-# ----------------------------------------------------------------------------------------------------- nothing public
+MANAGED_POLICIES = frozenset({"service-role/AmazonEMRServicePolicy_v2", "AmazonSSMManagedInstanceCore"})
 
 
 @rule
@@ -77,8 +69,8 @@ def nothing_public(resources: list[Resource]) -> Iterator[tuple[str, str]]:
         if guard is None or not all(guard.values.get(name) is True for name in blocks):
             yield bucket.address, "public access to this bucket is not blocked"
         owner = find_beside(resources, bucket, "aws_s3_bucket_ownership_controls")
-        rule_ = take_block(owner.values.get("rule")) if owner else {}
-        if rule_.get("object_ownership") != "BucketOwnerEnforced":
+        ownership = take_block(owner.values.get("rule")) if owner else {}
+        if ownership.get("object_ownership") != "BucketOwnerEnforced":
             yield bucket.address, "access control lists are not turned off (BucketOwnerEnforced)"
     for resource in filter_types(resources, "aws_s3_bucket_acl"):
         yield resource.address, "access control lists are not used here"
@@ -128,9 +120,6 @@ def own_security_groups(resources: list[Resource]) -> Iterator[tuple[str, str]]:
             yield group.address, "revoke_rules_on_delete is off: groups that name each other cannot be deleted"
         if group.written & {"ingress", "egress"}:
             yield group.address, "inline rules would take EMR's own rules away at every apply"
-
-
-# --------------------------------------------------------------------------------------------- transport, encryption
 
 
 @rule
@@ -193,9 +182,6 @@ def metadata_by_token(resources: list[Resource]) -> Iterator[tuple[str, str]]:
         metadata = configuration.get("InstanceMetadataServiceConfiguration", {})
         if metadata.get("MinimumInstanceMetadataServiceVersion") != 2 or metadata.get("HttpPutResponseHopLimit") != 1:
             yield resource.address, "instance metadata version 1 is allowed, or reaches further than the node"
-
-
-# --------------------------------------------------------------------------------------------------------- identities
 
 
 @rule
