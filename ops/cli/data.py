@@ -45,8 +45,7 @@ def read_key(environ: Mapping[str, str]) -> Key:
 
     Raises
     ------
-    FetchError
-        When there is none, others may read it, or it is no key.
+    DatasetError : there is none, others may read it, or it is no key
     """
     if environ.get("KAGGLE_USERNAME") and environ.get("KAGGLE_KEY"):
         return Key(environ["KAGGLE_USERNAME"], environ["KAGGLE_KEY"])

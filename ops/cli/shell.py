@@ -69,9 +69,6 @@ def require_cluster(account: Account) -> str:
     return cluster_id
 
 
-# ------------------------------------------------------------------------------------------------------- on AWS
-
-
 def find_plugin() -> str:
     """Where AWS's session-manager-plugin is.
 
@@ -154,9 +151,6 @@ def start_session(account: Account, environ: Mapping[str, str], console: Console
     return code
 
 
-# ---------------------------------------------------------------------------------------------- on this machine
-
-
 def assume_role(account: Account, session_name: str) -> Keys:
     """Temporary keys of the nodes' role, as a node of the embedded AWS has them."""
     cluster = account.client("emr").describe_cluster(ClusterId=account.cluster["cluster_id"])["Cluster"]
@@ -183,7 +177,7 @@ def open_local_shell(account: Account, console: Console) -> int:
     console.print(
         f"this is a shell of your own machine, in the folder that stands for the primary node of {cluster_id}: the "
         f"embedded AWS has no machine.\nIt has the node's variables and its role's keys: aws s3 ls may what the node "
-        f"may. The job's Python: {python}. exit leaves.",
+        f"may. The job's Python: {python}. exit leaves."
     )
     interactive = sys.stdin.isatty()
     bash = ["bash", "--noprofile", "--norc", *(["-i"] if interactive else [])]

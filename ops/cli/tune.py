@@ -30,7 +30,7 @@ from ops.job import tuning
 from ops.job.local_spark import MODELS, SAMPLE
 from ops.plan import pricing
 from ops.prices import table as prices
-from ops.terraform.offline import plan_cluster
+from ops.terraform.variables import plan_cluster
 from sample.draw import draw_sample
 
 FIXED_SECONDS = 15.0
@@ -76,8 +76,7 @@ def read_fleet(environ: Mapping[str, str], precisions: Sequence[str]) -> Planned
 
     Raises
     ------
-    UsageError, OperatorError
-        For a number of images that cannot be, and where nothing can be planned.
+    UsageError, OperatorError : for a number of images that cannot be, and where nothing can be planned
     """
     images = read_number(environ, "IMAGES")
     if images is None:
@@ -100,8 +99,7 @@ def list_requests(environ: Mapping[str, str]) -> list[Request]:
 
     Raises
     ------
-    UsageError, ModelError
-        For a size, precision or model that cannot be.
+    UsageError, ModelError : for a size, precision or model that cannot be
     """
     weights = environ.get("WEIGHTS") or None
     names = [environ["MODEL"]] if environ.get("MODEL") else tuning.models_at_hand(weights)

@@ -42,9 +42,6 @@ class NoPageError(OperatorError):
     exit_code = 25
 
 
-# ------------------------------------------------------------------------------------------------------- on AWS
-
-
 def wait_for_address(
     emr: Any, cluster_arn: str, *, patience: float = READY_SECONDS, pause: float = POLL_SECONDS
 ) -> str:
@@ -84,9 +81,6 @@ def wait_for_address(
     raise NoPageError(
         f"EMR's page was not ready after {patience:.0f} s ({reason}). Fix: make ui again in some minutes."
     )
-
-
-# ---------------------------------------------------------------------------------------------- on this machine
 
 
 def read_port(line: str) -> int | None:

@@ -6,15 +6,13 @@ Whatever may take longer than two seconds is wrapped in one of the two. They are
 display at a time. Two clocks: the first is the command's, from its start to its end; the second the phase's.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import rich.console
 from rich.cells import cell_len
@@ -119,7 +117,7 @@ class PlainLines:
         while not self._stop.wait(self._seconds):
             self.say()
 
-    def __enter__(self) -> PlainLines:
+    def __enter__(self) -> Self:
         self.say()
         self._thread.start()
         return self
@@ -221,17 +219,17 @@ class Person:
     is_present: bool = False
 
 
-def ask(question: str, person: Person, *, refused: str) -> None:
-    """Ask for a yes, unless it was given beforehand.
+def ask(question: str, person: Person, *, refused: str, absent: str = "", console: Console | None = None) -> None:
+    """Ask for a yes, unless it was given beforehand; ``absent`` is said where nobody is there to answer.
 
     Raises
     ------
-    OperatorError
-        The answer is no (``refused`` says what that means), or nobody is there to answer.
+    OperatorError : the answer is no (``refused`` says what that means), or nobody is there to answer
     """
     if person.has_agreed:
         return
     if not person.is_present:
-        raise OperatorError(f"there is no terminal to ask at: {question} Fix: YES=1 answers beforehand.", exit_code=2)
-    if Console().input(f"{question} type yes: ").strip() != "yes":
+        absent = absent or f"there is no terminal to ask at: {question} Fix: YES=1 answers beforehand."
+        raise OperatorError(absent, exit_code=2)
+    if (console or Console()).input(f"{question} type yes: ").strip() != "yes":
         raise OperatorError(refused, exit_code=2)

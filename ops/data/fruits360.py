@@ -78,8 +78,7 @@ def parse_readme(text: str) -> Stated:
 
     Raises
     ------
-    FetchError
-        If one of them is not there.
+    DatasetError : one of them is not there
     """
     patterns = {
         # ## Version: 2020.05.18.0 ##
@@ -119,8 +118,7 @@ def require_stated_counts(stated: Stated, images: Iterable[DatasetImage], where:
 
     Raises
     ------
-    FetchError
-        If they differ.
+    DatasetError : they differ
     """
     per_split = dict.fromkeys(SPLITS, 0)
     classes = set()
@@ -228,16 +226,11 @@ def complete_dataset(source: DatasetSource, release: Release, dest: Path, consol
     """Bring the data set below ``dest``, as ``Training/<class>/*.jpg`` and ``Test/<class>/*.jpg``.
 
     Complete and right: nothing is asked of the network. Incomplete: only what is missing is fetched.
-
-    Returns
-    -------
-    Stated
-        The counts, as stated and as found.
+    Returned are the counts, as stated and as found.
 
     Raises
     ------
-    FetchError
-        If the source cannot be reached, or it, or ``dest``, holds something other than its readme states.
+    DatasetError : the source cannot be reached, or it, or ``dest``, holds something other than its readme states
     """
     with lock_folder(dest):
         return _complete(source, release, dest, console)

@@ -22,8 +22,7 @@ def list_keys(root: Path) -> tuple[list[str], LeftOut]:
 
     Raises
     ------
-    StorageError
-        If a folder cannot be read: a sample cut from half of the images would not say so.
+    StorageError : a folder cannot be read: a sample cut from half of the images would not say so
     """
     keys, left = [], LeftOut()
     for entry in walk(Store(str(root)), left):

@@ -32,8 +32,7 @@ def choose_images(listed: list[FoundImage], *, classes: int, images: int, seed: 
 
     Raises
     ------
-    SampleError
-        If fewer than ``classes`` classes have ``images`` images.
+    SampleError : fewer than ``classes`` classes have ``images`` images
     """
     sizes = Counter(image.label for image in listed)
     eligible = [label for label, size in sizes.items() if size >= images]
@@ -66,18 +65,11 @@ def cut_subsample(
     """Copy a balanced subsample of the images below ``source`` to ``dest``, keeping their relative paths.
 
     A sample that is already there stays as it is. ``dest`` appears whole or not at all.
-
-    Returns
-    -------
-    dict of str to int
-        Images per class.
-    LeftOut
-        What else lies below ``source``.
+    Returned are the images per class, and what else lies below ``source``.
 
     Raises
     ------
-    SampleError
-        If ``source`` holds too little, or ``dest`` is in the way.
+    SampleError : ``source`` holds too little, or ``dest`` is in the way
     """
     if not source.is_dir():
         raise SampleError(f"{source} is not a folder. Fix: give the folder that holds the classes with SOURCE=.")

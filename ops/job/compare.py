@@ -33,10 +33,9 @@ class Side:
 
     Attributes
     ----------
-    labels : dict
-        Class of each image, by its path below the input, in the order of the scores.
-    right : dict
-        Whether a linear classifier recognises an image that it has not seen; images that were not tested are not in it.
+    labels : class of each image, by its path below the input, in the order of the scores
+    right : whether a linear classifier recognises an image that it has not seen; images that were not tested are not in
+        it
     scores : ndarray, shape (n, k)
         Of the images whose neighbours are compared, in their order.
     """
@@ -57,8 +56,7 @@ class Comparison:
 
     Attributes
     ----------
-    gained, lost : list of str
-        Images only in the newer, and only in the earlier result.
+    gained, lost : images only in the newer, and only in the earlier result
     overlap : ndarray, shape (n,)
         For each compared image the share of its nearest images that are the same in both results.
     compared : list of str
@@ -130,8 +128,7 @@ def compare_results(newer: Result, earlier: Result) -> Comparison:
 
     Raises
     ------
-    InputError
-        When scores are missing or damaged.
+    InputError : scores are missing or damaged
     """
     read = {id(result): _read(result) for result in (newer, earlier)}
     labels, before = read[id(newer)][0], read[id(earlier)][0]

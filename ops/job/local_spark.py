@@ -70,8 +70,7 @@ def make_command(
 
     Parameters
     ----------
-    archive : str, optional
-        JVM options about the archive of Spark's classes; the one that `make setup` made where they are not given.
+    archive : JVM options about the archive of Spark's classes; the one that `make setup` made where they are not given
     """
     if archive is None:
         home = find_java_home()

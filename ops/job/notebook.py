@@ -50,8 +50,7 @@ def make_notebook(source: str, outputs: Mapping[str, Mapping[str, object]] | Non
 
     Parameters
     ----------
-    outputs : mapping, optional
-        From `read_cell_outputs`: a cell whose text has not changed keeps its outputs.
+    outputs : from `read_cell_outputs`: a cell whose text has not changed keeps its outputs
     """
     blocks: list[dict[str, object]] = []
     for kind, text in split_cells(source):
@@ -88,6 +87,6 @@ def main(_: Mapping[str, str]) -> int:
     (FOLDER / NOTEBOOK.name).write_text(text, encoding="utf-8")
     (FOLDER / ZIP).write_bytes(make_bundle())
     Console().print(
-        f"{NOTEBOOK.relative_to(ROOT)} written; {FOLDER.relative_to(ROOT)} holds it and {ZIP}, to be uploaded together",
+        f"{NOTEBOOK.relative_to(ROOT)} written; {FOLDER.relative_to(ROOT)} holds it and {ZIP}, to be uploaded together"
     )
     return 0

@@ -1,14 +1,12 @@
 """A finished result, wherever it lies: below the output of a run, or as `make results` fetched it."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -42,21 +40,19 @@ class Result:
 
     Attributes
     ----------
-    summary : dict
-        ``run.json``.
+    summary : ``run.json``
     """
 
     store: Store
     summary: dict[str, Any]
 
     @classmethod
-    def at(cls, uri: str) -> Result:
+    def at(cls, uri: str) -> Self:
         """The result at an address.
 
         Raises
         ------
-        InputError
-            When there is none, or the run has not finished.
+        InputError : there is none, or the run has not finished
         """
         store = Store(uri)
         try:
@@ -78,8 +74,7 @@ class Result:
 
         Raises
         ------
-        InputError
-            When neither the Parquet files nor the CSV file is there.
+        InputError : neither the Parquet files nor the CSV file is there
         """
         rows = 0
         for batch in self._readable():
@@ -146,8 +141,7 @@ class Result:
 
         Raises
         ------
-        InputError
-            When the file is missing or damaged.
+        InputError : the file is missing or damaged
         """
         try:
             with np.load(io.BytesIO(self.store.read(MODEL))) as saved:
@@ -168,8 +162,7 @@ class Result:
 
         Raises
         ------
-        ModelError
-            When the network that can be built here is another one.
+        ModelError : the network that can be built here is another one
         """
         model = self._published()
         if model is not None:
@@ -221,10 +214,8 @@ def find_result(uri: str, places: Sequence[str], model: str = "") -> Result:
 
     Raises
     ------
-    InputError
-        When there is none.
-    OutputError
-        When another network made it.
+    InputError : there is none
+    OutputError : another network made it
     """
     if uri:
         result = Result.at(uri)

@@ -30,8 +30,7 @@ def download_file(url: str, target: Path, console: Console) -> None:
 
     Raises
     ------
-    ModelError
-        When the server cannot be reached or breaks off.
+    ModelError : the server cannot be reached or breaks off
     """
     partial = target.with_name(target.name + ".part")
     have = partial.stat().st_size if partial.exists() else 0
@@ -59,17 +58,11 @@ def download_file(url: str, target: Path, console: Console) -> None:
 
 
 def vouch(model: str, source: backbones.Published, path: Path) -> str:
-    """Check a weights file and record its digest.
-
-    Returns
-    -------
-    str
-        Its sha256.
+    """Check a weights file and record its sha256, which is returned.
 
     Raises
     ------
-    ModelError
-        When it is not what Keras published, or does not fill the network.
+    ModelError : it is not what Keras published, or does not fill the network
     """
     data = path.read_bytes()
     if source.md5 is not None and (md5 := hashlib.md5(data, usedforsecurity=False).hexdigest()) != source.md5:
@@ -98,10 +91,8 @@ def fetch_weights(
 
     Raises
     ------
-    UsageError
-        For a model that has no weights to fetch.
-    ModelError
-        When they cannot be had or are not right.
+    UsageError : for a model that has no weights to fetch
+    ModelError : they cannot be had or are not right
     """
     if model not in PUBLISHED:
         known = ", ".join(PUBLISHED)

@@ -3,7 +3,6 @@
 With ``ENV=local`` all of it happens on the embedded AWS, which is started when it is needed.
 """
 
-import hashlib
 import platform
 import uuid
 from collections.abc import Callable
@@ -121,13 +120,13 @@ def upload_artifacts(
 ) -> Artifacts:
     """Put bootstrap script and wheelhouse under their immutable keys; only what is not there is sent."""
     bucket = account.bucket("artifacts")
-    data = BOOTSTRAP.read_bytes()
-    key = f"bootstrap/{hashlib.sha256(data).hexdigest()[:16]}/{BOOTSTRAP.name}"
-    account.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
+    artifacts = Artifacts.by_content(bucket, arch)
+    key = artifacts.bootstrap_uri.removeprefix(f"s3://{bucket}/")
+    account.client("s3").put_object(Bucket=bucket, Key=key, Body=BOOTSTRAP.read_bytes())
     wheels_here = wheelhouse.build_visibly(arch, console, build)
     uri = f"s3://{bucket}/wheelhouse"
     wheels = wheelhouse.sync(wheels_here, uri, store=wheelhouse.open_store(uri, account.client("s3")), console=console)
-    return Artifacts(f"s3://{bucket}/{key}", wheels.uri)
+    return replace(artifacts, wheelhouse_uri=wheels.uri)
 
 
 def ensure_state(account: Account, person: Person, console: Console) -> bool:
@@ -135,8 +134,7 @@ def ensure_state(account: Account, person: Person, console: Console) -> bool:
 
     Raises
     ------
-    NoStateError
-        When it is not there, and nobody said that it may be made.
+    NoStateError : it is not there, and nobody said that it may be made
     """
     try:
         require_state(account)
@@ -162,8 +160,7 @@ def ask_first(account: Account, storage: Workspace, order: Order, console: Conso
 
     Raises
     ------
-    OperatorError
-        When a rule is broken, the answer is no, or nobody is there to answer.
+    OperatorError : a rule is broken, the answer is no, or nobody is there to answer
     """
     if account.target.emulated:
         return
@@ -203,18 +200,13 @@ def confirm(account: Account, lines: list[str], person: Person, console: Console
 
     Raises
     ------
-    OperatorError
-        When the answer is no, or nobody is there to answer.
+    OperatorError : the answer is no, or nobody is there to answer
     """
     if account.target.emulated or person.has_agreed:
         return
     console.print("\n".join(lines))
-    if not person.is_present:
-        raise OperatorError(
-            "there is no terminal to confirm the price at. Fix: YES=1 confirms it beforehand.", exit_code=2
-        )
-    if console.input("create it? type yes: ").strip() != "yes":
-        raise OperatorError(refused, exit_code=2)
+    absent = "there is no terminal to confirm the price at. Fix: YES=1 confirms it beforehand."
+    ask("create it?", person, refused=refused, absent=absent, console=console)
 
 
 def apply(
@@ -269,13 +261,7 @@ def apply(
 
 
 def destroy(account: Account, console: Console) -> bool:
-    """The cluster stack, and what EMR left in its network. Images and results stay (with ENV=local: until it stops).
-
-    Returns
-    -------
-    bool
-        Whether there was anything to remove.
-    """
+    """Remove the cluster stack and what EMR left in its network, not images and results; whether there was anything."""
     quiet = not console.is_terminal or account.target.emulated
     cluster = Workspace(target=account.target, stack="cluster", capture=quiet)
     outputs, ec2 = cluster.outputs(), account.client("ec2")
@@ -314,8 +300,7 @@ def confirm_removal(account: Account, person: Person, console: Console) -> None:
 
     Raises
     ------
-    OperatorError
-        When the answer is no, or nobody is there to answer.
+    OperatorError : the answer is no, or nobody is there to answer
     """
     if account.target.emulated:
         return

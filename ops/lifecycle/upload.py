@@ -26,8 +26,7 @@ def list_images(folder: Path) -> tuple[list[Path], LeftOut]:
 
     Raises
     ------
-    OperatorError
-        When the folder is missing or holds none.
+    OperatorError : the folder is missing or holds none
     """
     if not folder.is_dir():
         raise OperatorError(f"{folder} is no folder. Fix: INPUT=the folder that holds the images.", exit_code=10)
@@ -93,8 +92,7 @@ def upload(s3: Any, bucket: str, folder: Path, paths: list[Path], console: Conso
 
     Raises
     ------
-    OperatorError
-        When an image did not arrive.
+    OperatorError : an image did not arrive
     """
     with working(console, f"counting the images of s3://{bucket}/{PREFIX}/"):
         before = list_stored(s3, bucket)

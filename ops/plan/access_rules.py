@@ -57,15 +57,7 @@ WITHOUT_RESOURCE = frozenset(
 )
 
 # AWS's own managed policies that a role may have; the v1 EMR policies are not among them.
-MANAGED_POLICIES = frozenset(
-    {
-        "service-role/AmazonEMRServicePolicy_v2",
-        "AmazonSSMManagedInstanceCore",
-    }
-)
-
-
-# ----------------------------------------------------------------------------------------------------- nothing public
+MANAGED_POLICIES = frozenset({"service-role/AmazonEMRServicePolicy_v2", "AmazonSSMManagedInstanceCore"})
 
 
 @rule
@@ -130,9 +122,6 @@ def own_security_groups(resources: list[Resource]) -> Iterator[tuple[str, str]]:
             yield group.address, "inline rules would take EMR's own rules away at every apply"
 
 
-# --------------------------------------------------------------------------------------------- transport, encryption
-
-
 @rule
 def tls_only(resources: list[Resource]) -> Iterator[tuple[str, str]]:
     """Every bucket refuses plain HTTP, for itself and its objects."""
@@ -193,9 +182,6 @@ def metadata_by_token(resources: list[Resource]) -> Iterator[tuple[str, str]]:
         metadata = configuration.get("InstanceMetadataServiceConfiguration", {})
         if metadata.get("MinimumInstanceMetadataServiceVersion") != 2 or metadata.get("HttpPutResponseHopLimit") != 1:
             yield resource.address, "instance metadata version 1 is allowed, or reaches further than the node"
-
-
-# --------------------------------------------------------------------------------------------------------- identities
 
 
 @rule

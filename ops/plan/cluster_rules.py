@@ -23,9 +23,6 @@ EMR_TAGGED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-# --------------------------------------------------------------------------------------------------------------- tags
-
-
 @rule
 def required_tags(resources: list[Resource]) -> Iterator[tuple[str, str]]:
     """Everything that can bear tags says whose it is; what EMR touches bears EMR's tag."""
@@ -39,9 +36,6 @@ def required_tags(resources: list[Resource]) -> Iterator[tuple[str, str]]:
         names = EMR_TAGGED.get(resource.type)
         if names is not None and (not names or resource.name in names) and tags.get(EMR_TAG) != "true":
             yield resource.address, f"EMR may not use it: the tag {EMR_TAG} is missing"
-
-
-# ------------------------------------------------------------------------------------------------------- the cluster
 
 
 @rule

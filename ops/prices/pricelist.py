@@ -131,8 +131,7 @@ def parse_figure(texts: Iterable[str], query: Query) -> Figure | None:
 
     Raises
     ------
-    PriceListError
-        When products that fit have different prices: one of them would be the wrong one.
+    PriceListError : products that fit have different prices: one of them would be the wrong one
     """
     figures, days = set(), []
     for text in texts:
@@ -151,8 +150,7 @@ def parse_type_size(texts: Iterable[str], query: Query) -> TypeSize | None:
 
     Raises
     ------
-    PriceListError
-        When their size is not a whole number of vCPUs and GiB.
+    PriceListError : their size is not a whole number of vCPUs and GiB
     """
     for text in texts:
         attributes = json.loads(text)["product"]["attributes"]
