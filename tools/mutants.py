@@ -86,6 +86,7 @@ MODULES: dict[str, tuple[str, ...]] = {
             "ops.diagnose.causes",
             "ops.diagnose.verdict",
             "ops.diagnose.scene",
+            "ops.diagnose.ends",
             "ops.diagnose.finders.ending",
             "ops.diagnose.finders.naming",
             "ops.diagnose.finders.processes",
@@ -102,6 +103,7 @@ MODULES: dict[str, tuple[str, ...]] = {
             "tests/diagnose/test_odd_logs.py",
         ),
     ),
+    "ops.diagnose.deaths": ("tests/diagnose/test_deaths.py",),
     "ops.diagnose.tracebacks": (
         "tests/diagnose/test_tracebacks.py",
         "tests/diagnose/test_odd_logs.py",

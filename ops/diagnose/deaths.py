@@ -115,7 +115,7 @@ def cut_aftermath(text: str) -> str:
 def is_aftermath(death: Death) -> bool:
     """Whether it ended what was going to end anyway, and explains no failure."""
     meaning = exits.explain_code(death.code, "container", "executor")
-    return death.code == 0 or (meaning is not None and meaning.aftermath)
+    return meaning is not None and meaning.aftermath
 
 
 def list_master_hosts(text: str) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ops.diagnose.ends import End
-from ops.diagnose.evidence import ClusterInstance, Document, Evidence
+from ops.diagnose.ends import End, read_end
+from ops.diagnose.evidence import ClusterInstance, Document, Evidence, Role
 from ops.diagnose.scene import find_telling_lines, read_scene
 from ops.diagnose.verdict import Fields
 from tests.diagnose.reports import HEAD, OURS
@@ -27,6 +27,38 @@ def test_a_cluster_that_is_asked_about_has_failed_whatever_its_steps_did() -> No
     controller = Document("controller", "controller", "INFO Step succeeded with exitCode 0 and took 61 seconds\n")
     assert read_scene(Evidence("cluster", documents=(controller,), stated=False), ()).end == End("failed")
     assert read_scene(Evidence("step", documents=(controller,), stated=False), ()).end.outcome == "succeeded"
+
+
+MASTERS = (
+    "INFO ApplicationMaster: Final app status: FAILED, exitCode: 13\n"
+    "INFO ApplicationMaster: Final app status: SUCCEEDED, exitCode: 0\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("role", "text", "end"),
+    [
+        ("driver", "INFO nothing", End("unknown")),
+        ("driver", MASTERS, End("succeeded", "Final app status: SUCCEEDED, exitCode: 0")),
+        (
+            "step",
+            "INFO Client: Application report for application_1_0001 (state: FAILED)\n\t final status: FAILED\n",
+            End("failed", "state: FAILED, final status: FAILED", yarn="FAILED"),
+        ),
+        (
+            "step",
+            f"{KILLED}INFO Application application_1_0001 was killed by user ana at 10.0.0.7\n",
+            End("killed", "was killed by user ana at 10.0.0.7", "user ana at 10.0.0.7", "KILLED"),
+        ),
+        (
+            "step",
+            f"{KILLED}INFO Kill job job_1 received from hadoop (auth:SIMPLE)\n",
+            End("killed", "Kill job job_1 received from hadoop", "user hadoop", "KILLED"),
+        ),
+    ],
+)
+def test_how_a_step_ended_by_its_logs_alone(role: Role, text: str, end: End) -> None:
+    assert read_end(Evidence("step", stated=False, documents=(Document(role, role, text),))) == end
 
 
 def test_the_jobs_own_words_may_only_report_a_loss() -> None:

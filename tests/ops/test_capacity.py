@@ -65,6 +65,8 @@ def test_a_fleet_that_lacks_nothing_is_not_told_of() -> None:
     whole = fleet("RUNNING", ProvisionedSpotCapacity=16)
     over = fleet("RUNNING", ProvisionedSpotCapacity=20)
     assert capacity.list_lacks([whole, over, fleet("TERMINATED"), fleet(TargetSpotCapacity=0)], CREATED) == []
+    without_spot = {name: value for name, value in fleet().items() if name != "TargetSpotCapacity"}
+    assert capacity.list_lacks([without_spot], CREATED) == []
     assert capacity.describe([], "dev") == ""
 
 
@@ -105,9 +107,10 @@ def test_watching_tells_each_change_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_fleets_are_not_asked_at_every_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity.time, "monotonic", lambda: 5.0)
-    news = capacity.CapacityNews(Emr([fleet(action="")]), "j-1", "dev")
-    assert (bool(news.read()), news.read()) == (True, "")
+    clock = iter([5.0, 34.9, 35.0])
+    monkeypatch.setattr(capacity.time, "monotonic", lambda: next(clock))
+    news = capacity.CapacityNews(Emr([fleet(action="")], []), "j-1", "dev")
+    assert (bool(news.read()), news.read(), news.read()) == (True, "", "the Spot capacity has come"), "after 30 s"
 
 
 def test_status_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
