@@ -34,7 +34,7 @@ from localaws.emr import api as emr_api
 from localaws.emr.life import Supervisor
 from localaws.errors import LocalAwsError
 from localaws.faults import faulty_s3
-from localaws.guard import wrap_guard
+from localaws.guard import Wsgi, wrap_guard
 from localaws.keys import Keys
 from localaws.limits import wrap_limits
 from localaws.processes import end_processes
@@ -48,8 +48,6 @@ from localaws.state import Record
 LOG = logging.getLogger(__name__)
 THREADS = 24
 MAX_BODY = 2**31
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def unhurried(application: Wsgi, seconds: float) -> Wsgi:

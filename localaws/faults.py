@@ -33,6 +33,7 @@ from typing import Any
 import psutil
 
 from localaws.errors import LocalAwsError
+from localaws.guard import Wsgi
 from localaws.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -68,8 +69,6 @@ _SLOW_DOWN = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>SlowDown</Code>'
     b"<Message>Please reduce your request rate.</Message></Error>"
 )
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class NeedsYarnError(LocalAwsError):

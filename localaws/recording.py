@@ -20,12 +20,11 @@ from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 
 from localaws.calls import UnknownCallError, parse_credential, read
+from localaws.guard import Wsgi
 from localaws.rights import UnmappedCallError, list_needs
 from localaws.services.sagemaker import find_owner, find_studio_in
 
 LOG = logging.getLogger(__name__)
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class AccountFacts:

@@ -15,7 +15,7 @@ from moto.emr.responses import ElasticMapReduceResponse
 
 from localaws import patching
 from localaws.answers import operation
-from localaws.emr import public_access, rules
+from localaws.emr import rules
 from localaws.emr.life import Supervisor
 from localaws.emr.model import Cluster, SpotWait, Step, fleet, now
 
@@ -351,7 +351,23 @@ class Emr(ElasticMapReduceResponse):
 
     @operation("GetBlockPublicAccessConfiguration")
     def get_block_public_access_configuration(self, request: dict[str, Any]) -> dict[str, Any]:
-        return public_access.described(self.backend.get_block_public_access_configuration(), self.current_account)
+        # on, with port 22 excepted, where nobody has changed it: moto answers nothing then
+        kept = self.backend.get_block_public_access_configuration()
+        config = kept.get("block_public_access_configuration", {"block_public_security_group_rules": True})
+        made = kept.get("block_public_access_configuration_metadata", {})
+        ranges = config.get("permitted_public_security_group_rule_ranges", [{"min_range": 22, "max_range": 22}])
+        return {
+            "BlockPublicAccessConfiguration": {
+                "BlockPublicSecurityGroupRules": config["block_public_security_group_rules"],
+                "PermittedPublicSecurityGroupRuleRanges": [
+                    {"MinRange": ports["min_range"], "MaxRange": ports["max_range"]} for ports in ranges
+                ],
+            },
+            "BlockPublicAccessConfigurationMetadata": {
+                "CreationDateTime": made.get("creation_date_time", now()),
+                "CreatedByArn": made.get("created_by_arn", f"arn:aws:iam::{self.current_account}:root"),
+            },
+        }
 
     @operation("PutBlockPublicAccessConfiguration")
     def put_block_public_access_configuration(self, request: dict[str, Any]) -> None:
