@@ -120,13 +120,7 @@ def _serve(settings: Settings, region: str) -> int:
     return 0
 
 
-_COMMANDS = {
-    "start": _start,
-    "stop": _stop,
-    "status": _status,
-    "env": _env,
-    "serve": _serve,
-}
+_COMMANDS = {"start": _start, "stop": _stop, "status": _status, "env": _env, "serve": _serve}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -25,11 +25,7 @@ from moto.sts.models import sts_backends
 from localaws import patching
 from localaws.policy import AccessRequest, Decision, Document, decide
 
-_OWNER_ACTIONS = {
-    "HeadBucket": "ListBucket",
-    "HeadObject": "GetObject",
-    "ListAllMyBuckets": "ListAllMyBuckets",
-}
+_OWNER_ACTIONS = {"HeadBucket": "ListBucket", "HeadObject": "GetObject", "ListAllMyBuckets": "ListAllMyBuckets"}
 _HEADER_KEYS = {
     "x-amz-server-side-encryption": "s3:x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id": "s3:x-amz-server-side-encryption-aws-kms-key-id",
