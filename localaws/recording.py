@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 
 
 class AccountFacts:
-    """What moto's backends hold, as ``rights.Facts``."""
+    """What IAM knows beside a request: the account, and what exists in it, which moto's backends hold."""
 
     def __init__(self, account: str, region: str) -> None:
         self.account, self.region = account, region

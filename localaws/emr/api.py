@@ -67,22 +67,21 @@ class Emr(ElasticMapReduceResponse):
         return signed or str(super().get_region_from_url(request, full_url))
 
     # -- helpers ----------------------------------------
+    @property
     def _clusters(self) -> dict[str, Cluster]:
         return _clusters(self.current_account, self.region)
 
     def _cluster(self, cluster_id: str) -> Cluster:
-        cluster = self._clusters().get(cluster_id)
-        if cluster is None:
+        if cluster_id not in self._clusters:
             raise InvalidRequestException(f"Cluster id '{cluster_id}' is not valid.")
-        return cluster
+        return self._clusters[cluster_id]
 
     def _live(self, cluster_id: str) -> Cluster:
-        if cluster_id not in self._clusters():
+        if cluster_id not in self._clusters:
             raise ValidationException("Specified job flow ID does not exist.")
-        cluster = self._clusters()[cluster_id]
-        if not cluster.is_live:
+        if not self._clusters[cluster_id].is_live:
             raise ValidationException(_ENDED)
-        return cluster
+        return self._clusters[cluster_id]
 
     # -- clusters ----------------------------------------
     @operation("RunJobFlow")
@@ -95,7 +94,7 @@ class Emr(ElasticMapReduceResponse):
         rules.check_new_cluster(request, releases=releases, types=types)
         self._check_references(request)
         cluster = Cluster(self.current_account, self.region, request)
-        self._clusters()[cluster.id] = cluster
+        self._clusters[cluster.id] = cluster
         self.supervisor.launch(cluster)
         return {"JobFlowId": cluster.id, "ClusterArn": cluster.arn}
 
@@ -122,7 +121,7 @@ class Emr(ElasticMapReduceResponse):
         after, before = request.get("CreatedAfter"), request.get("CreatedBefore")
         chosen = [
             c
-            for c in sorted(self._clusters().values(), key=lambda c: c.created, reverse=True)
+            for c in sorted(self._clusters.values(), key=lambda c: c.created, reverse=True)
             if (not states or c.state in states)
             and (after is None or c.created.timestamp() > after)
             and (before is None or c.created.timestamp() < before)
