@@ -1,6 +1,6 @@
 """EMR's Hadoop on this machine: core and task instances as NodeManagers of a real YARN (``LOCALAWS_YARN=1``).
 
-The cluster's classifications go to YARN and Spark as they are. What has to differ here is `DIFFERENCES`, no more.
+The cluster's classifications go to YARN and Spark as they are. docs/embedded-aws.md lists what has to differ here.
 """
 
 from __future__ import annotations
@@ -29,17 +29,7 @@ from localaws.yarn.plan import ClusterPlan, Machine
 
 LOG = logging.getLogger(__name__)
 
-DIFFERENCES = {
-    "yarn.node-labels.am.default-node-label-expression": "EMR's key; Apache's, since Hadoop 3.4.0, begins with "
-    "yarn.resourcemanager",
-    "memory": "where this machine has less than the cluster, every size is multiplied by one factor; `LEAST_MB` stays",
-    "addresses": "each instance keeps its name and gets an address in 127.0.0.0/8",
-    "spark.shuffle.service.enabled": "false, with shuffle tracking: the service would listen on every address",
-    "spark.ui.enabled": "false: the event log is shown by `make ui`",
-    "spark.authenticate": "true: Spark's ports are open to every user of this machine",
-    "yarn.acl.enable": "true, and all else of yarn-site, core-site and the queues that keeps strangers out",
-    "class paths, staging folder, event log, JVM options": "this machine's",
-}
+# EMR's key; Apache's, since Hadoop 3.4.0, begins with yarn.resourcemanager
 AM_LABEL = "yarn.node-labels.am.default-node-label-expression"
 APACHE_AM_LABEL = "yarn.resourcemanager.node-labels.am.default-node-label-expression"
 LABELS = ("ON_DEMAND", "SPOT")
