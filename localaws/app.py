@@ -176,9 +176,7 @@ def serve(settings: Settings, token: str) -> None:
     clock = Clock(ACCOUNT, settings, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters))
     clock.start()
     threading.Thread(target=server.run, name="waitress", daemon=True).start()
-    record = Record(
-        os.getpid(), endpoint, token, time.time(), operator.access_key, operator.secret_key, yarn=settings.yarn
-    )
+    record = Record(os.getpid(), endpoint, token, time.time(), operator, yarn=settings.yarn)
     state.write(settings.home, record)
     LOG.info("listening on %s", endpoint)
     while not stopped.wait(1.0):
