@@ -19,7 +19,8 @@ from fruits.request import Request
 from benchmarks.photographs import link_photographs
 from benchmarks.results import BenchmarkError, Options, count_cores
 from ops.core.paths import ROOT
-from ops.job.local_spark import MODELS, make_command, make_spark_environment, stop_spark
+from ops.core.programs import end_group
+from ops.job.local_spark import MODELS, make_command, make_spark_environment
 from ops.job.package import write_job_zip
 
 SAMPLE_EVERY = 0.2
@@ -140,7 +141,7 @@ def run_request(request: Request, origin: str) -> WholeRun:
                 break
             seconds = time.monotonic() - began
         finally:
-            stop_spark(process)
+            end_group(process)
     if process.returncode != 0:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise BenchmarkError(f"the job failed over {origin} with exit code {process.returncode}: {last}")

@@ -261,7 +261,7 @@ from fruits.parts import read_frame
 
 task = FeaturizeTask(source=source, output=output, model=model, wave="notebook", heartbeat=60)
 begun = time.time()
-written = run_wave(images, task, tasks=SLOTS)
+written = run_wave(spark, task, output.child("listing"), found, turns=range(SLOTS))
 seconds = time.time() - begun
 total = sum(part.rows for part in written[FEATURES])
 print(f"{total} images in {seconds:.1f} s, the start of the workers included; {len(written[FEATURES])} files")

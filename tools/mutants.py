@@ -61,14 +61,14 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/job/test_pca.py",
     ),
     "fruits.memory": ("tests/job/test_memory.py",),
-    "ops.cost.money": ("tests/ops/test_money.py", "tests/ops/test_report_cost.py", "tests/ops/test_billing.py"),
+    "ops.cost.money": ("tests/ops/test_currency.py",),
     "ops.cost.speed": (
         "tests/ops/test_estimate.py",
         "tests/ops/test_candidates.py",
         "tests/infra/test_prices_and_sizes.py",
     ),
     "ops.cost.candidates": ("tests/ops/test_candidates.py",),
-    "ops.cost.leftovers": ("tests/ops/test_inventory.py",),
+    "ops.cost.leftovers": ("tests/ops/test_leftovers.py",),
     "ops.plan.pricing": (
         "tests/ops/test_estimate.py",
         "tests/ops/test_candidates.py",
@@ -80,7 +80,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ops.cost.period": ("tests/ops/test_money.py", "tests/ops/test_cost.py"),
     "ops.cost.billing": ("tests/ops/test_billing.py",),
     "ops.job.watch": ("tests/ops/test_watch.py",),
-    "ops.cost.upkeep": ("tests/ops/test_money.py", "tests/ops/test_watchers.py"),
+    "ops.cost.upkeep": ("tests/ops/test_money.py", "tests/ops/test_watchers.py", "tests/ops/test_glance.py"),
     "ops.cost.estimate": ("tests/ops/test_estimate.py",),
     "ops.cost.ledger": ("tests/ops/test_money.py", "tests/ops/test_cost.py"),
     "ops.prices.table": (
@@ -129,6 +129,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "localaws.emr.spark": ("tests/localaws/test_spark_arguments.py",),
 }
 """Where users would notice a fault most, and the fast tests that look at it."""
+
+EXAMPLES = "tests/docs/test_docstrings.py::test_every_example_gives_what_it_says"
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
@@ -286,6 +288,12 @@ def find_path(module: str) -> Path:
     return base / Path(*module.split(".")).with_suffix(".py")
 
 
+def list_tests(module: str) -> list[str]:
+    """The tests of a module, its docstrings' examples first, which are quickest."""
+    has_examples = ">>>" in find_path(module).read_text()
+    return [*([f"{EXAMPLES}[{module}]"] if has_examples else []), *MODULES[module]]
+
+
 def fork_tests(module: str, code: CodeType | None, report: Path) -> int:
     """Run the tests of a module with other code in it, in a forked process; returns its id."""
     if child := os.fork():
@@ -301,7 +309,7 @@ def fork_tests(module: str, code: CodeType | None, report: Path) -> int:
 
             # a warning is no kill, and what is imported before is not rewritten
             options = ["-x", "-q", "-W", "default", "-m", "fast", "--tb=line"]
-            status = int(pytest.main([*options, *MODULES[module]]))
+            status = int(pytest.main([*options, *list_tests(module)]))
             out.flush()
     finally:
         os._exit(status)

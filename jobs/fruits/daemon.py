@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-PRELOADED = ("fruits.featurize", "fruits.pca", "fruits.planning", "fruits.listing")
+PRELOADED = ("fruits.featurize", "fruits.workers", "fruits.pca", "fruits.planning", "fruits.listing")
 """Without OpenVINO: its import starts a thread, which a fork would lose. pyarrow's allocator starts its own again."""
 
 

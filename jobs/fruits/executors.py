@@ -36,6 +36,11 @@ def is_connect(spark: SparkSession) -> bool:
     return ".connect." in type(spark).__module__
 
 
+def is_on_this_machine(spark: SparkSession) -> bool:
+    """Whether the driver runs the tasks itself."""
+    return not is_connect(spark) and str(spark.sparkContext.master).partition("[")[0] == "local"
+
+
 class SparkCluster:
     """A session's own cluster; ``from_session`` gives None where the driver runs tasks itself, or has no context."""
 
@@ -44,11 +49,7 @@ class SparkCluster:
 
     @classmethod
     def from_session(cls, spark: SparkSession) -> SparkCluster | None:
-        if is_connect(spark):
-            return None
-        master = str(spark.sparkContext.master)
-        is_local = master.startswith("local") and not master.startswith("local-cluster")
-        return None if is_local else cls(spark)
+        return None if is_connect(spark) or is_on_this_machine(spark) else cls(spark)
 
     def count_executors(self) -> int:
         return int(self._context._jsc.sc().getExecutorMemoryStatus().size()) - 1  # the driver is in it

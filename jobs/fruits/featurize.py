@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import compress
@@ -26,12 +26,12 @@ from fruits.guard import guard_for
 from fruits.images import PREPROCESSING_VERSION
 from fruits.inputs import NOT_EXPRESSIBLE
 from fruits.models import PublishedModel, load_engine
-from fruits.parts import PART_DDL, ROWS_PER_GROUP, Part, PartWriter, part_rows
+from fruits.parts import PART_DDL, ROWS_PER_GROUP, Part, PartWriter, part_rows, read_share
 from fruits.progress import Heartbeat
 from fruits.store import Store, is_final
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import SparkSession
 
 FEATURES = "features"
 REJECTS = "rejects"
@@ -80,7 +80,7 @@ class FeaturizeTask:
     wave: str
     heartbeat: float
     reads_in_flight: int = READS_IN_FLIGHT
-    expected: dict[str, str] = field(default_factory=versions.collect_versions)
+    expected: dict[str, str] = field(default_factory=lambda: versions.collect_versions())
 
 
 @dataclass(frozen=True)
@@ -317,11 +317,18 @@ def featurize_partition(batches: Iterable[pa.RecordBatch], task: FeaturizeTask) 
     yield part_rows({FEATURES: features.close(), REJECTS: rejects.close()})
 
 
-def run_wave(frame: DataFrame, task: FeaturizeTask, tasks: int) -> dict[str, list[Part]]:
-    """Featurize the images of a DataFrame with the columns of `listing.COLUMNS`.
+def run_wave(
+    spark: SparkSession, task: FeaturizeTask, listing: Store, parts: Sequence[Part], turns: Sequence[int]
+) -> dict[str, list[Part]]:
+    """Featurize the images in some parts of a listing.
 
-    The repartition stands last before the network: adaptive execution may not fold it, and no shuffle follows that a
-    lost node would make to be computed again.
+    Each task takes its rows from the listing itself: one stage, and no shuffle whose files a lost node would take
+    along. Neighbours in a listing are of one class, and often of one size, so they go to different tasks.
+
+    Parameters
+    ----------
+    turns : sequence of int
+        Which task takes which row (see `parts.read_share`): numbers from 0 on.
 
     Returns
     -------
@@ -330,11 +337,11 @@ def run_wave(frame: DataFrame, task: FeaturizeTask, tasks: int) -> dict[str, lis
     """
 
     def featurize(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return featurize_partition(batches, task)
+        for number in (number for batch in batches for number in batch.column(0).to_pylist()):
+            yield from featurize_partition(read_share(listing, parts, list(KEY_COLUMNS), turns, number), task)
 
-    columns = list(KEY_COLUMNS)
-    rows = frame.select(*columns).repartition(tasks).mapInArrow(featurize, PART_DDL).collect()
-    parts: dict[str, list[Part]] = {FEATURES: [], REJECTS: []}
-    for row in rows:
-        parts[row["kind"]].append(Part.from_row(row))
-    return parts
+    tasks = max(turns) + 1
+    parts_by_kind: dict[str, list[Part]] = {FEATURES: [], REJECTS: []}
+    for row in spark.range(0, tasks, 1, tasks).mapInArrow(featurize, PART_DDL).collect():
+        parts_by_kind[row["kind"]].append(Part.from_row(row))
+    return parts_by_kind

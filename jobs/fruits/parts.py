@@ -10,10 +10,13 @@ from __future__ import annotations
 import hashlib
 import heapq
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -28,6 +31,7 @@ PART_DDL = "kind string, name string, rows long, sha256 string"
 _PART_SCHEMA = pa.schema([("kind", pa.string()), ("name", pa.string()), ("rows", pa.int64()), ("sha256", pa.string())])
 ROWS_PER_GROUP = 1024
 _CHUNK = 8 << 20
+_PARTS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,39 @@ def read_batches(store: Store, names: Iterable[str], columns: list[str] | None =
                 f"damaged "
                 "is made again."
             ) from error
+
+
+def read_share(
+    store: Store, parts: Sequence[Part], columns: list[str], turns: Sequence[int], number: int
+) -> Iterator[pa.RecordBatch]:
+    """One task's rows of some parts; several parts are read at once.
+
+    Parameters
+    ----------
+    turns : sequence of int
+        Which task takes which row: the first row is the first number's, and behind the last one it begins anew.
+    number : int
+        The task.
+
+    Raises
+    ------
+    StorageError
+        Naming the file that is missing, damaged, or not delivered.
+    """
+    tasks = np.asarray(turns)
+
+    def read(part: Part, row: int) -> list[pa.RecordBatch]:
+        batches = []
+        for batch in read_batches(store, [part.name], columns):
+            is_mine = tasks[(row + np.arange(batch.num_rows)) % len(tasks)] == number
+            batches.append(batch.filter(pa.array(is_mine)))
+            row += batch.num_rows
+        return batches
+
+    starts = accumulate((part.rows for part in parts), initial=0)
+    with ThreadPoolExecutor(_PARTS_AT_ONCE, thread_name_prefix="share") as pool:
+        for batches in pool.map(read, parts, starts):
+            yield from batches
 
 
 def is_whole(store: Store, part: Part) -> bool:

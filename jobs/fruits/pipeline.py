@@ -25,7 +25,7 @@ from fruits.errors import (
     RejectRateError,
     StorageError,
 )
-from fruits.executors import is_connect, limit_wait
+from fruits.executors import is_connect, is_on_this_machine, limit_wait
 from fruits.failures import translate_error
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
 from fruits.formats import ENDINGS_TEXT
@@ -38,6 +38,7 @@ from fruits.progress import ERROR, FOLDER, Progress, choose_heartbeat_interval
 from fruits.request import Request
 from fruits.selection import normalise_names, select
 from fruits.store import Store
+from fruits.workers import prepare_workers
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -76,6 +77,7 @@ class Run:
         self.lease = Lease(self.output, self.run_id)
         self.publishing: Future[PublishedModel] | None = None
         self.walking: Future[listing.Walk] | None = None
+        self.preparing: Future[None] | None = None
         self.listed: list[Part] = []
         self.left_out = LeftOut()
         self.started = time.time()
@@ -84,6 +86,8 @@ class Run:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.preparing is not None:
+            wait([self.preparing])
         self.lease.release()
 
     def hold(self) -> None:
@@ -156,6 +160,8 @@ class Run:
         self.spark = spark
         self.slots = count_slots(spark, self.request)
         progress = self.progress
+        if is_on_this_machine(spark) and self.output.kind(manifests.FOLDER) == "missing":
+            self.preparing = prepare_workers(spark, self.slots, self.publishing, self.output, self.run_id)
         with progress.phase("list"):
             listed, images = self._list()
         with progress.phase("model"):
@@ -251,12 +257,13 @@ class Run:
         sizing = planning.Sizing.choose(plan.todo_images, self.slots)
         rejected = sum(part.rows for part in state.rejects)
 
+        waves = deal(plan.todo, sizing.waves)
+
         def wave(number: int, parts: list[Part]) -> int:
             tag_jobs(self.spark, self.run_id)
             name = f"wave-{number:05d}"
             images = sum(part.rows for part in parts)
-            tasks = max(1, min(sizing.tasks, -(-images // sizing.images_per_task)))
-            todo = listing.read_listing(self.spark, plan.todo_store, parts, self.slots)
+            turns = sizing.take_turns(images, self.slots, is_last=number == len(waves) - 1)
             self.progress.wave_started(name)
             task = FeaturizeTask(
                 source=self.source,
@@ -265,7 +272,7 @@ class Run:
                 wave=name,
                 heartbeat=choose_heartbeat_interval(self.slots),
             )
-            parts_written = run_wave(todo, task, tasks)
+            parts_written = run_wave(self.spark, task, plan.todo_store, parts, turns)
             self.lease.require()
             manifests.write(self.output, model, parts_written[FEATURES], parts_written[REJECTS])
             rejects = sum(part.rows for part in parts_written[REJECTS])
@@ -275,7 +282,7 @@ class Run:
         with ThreadPoolExecutor(WAVES_AT_ONCE, thread_name_prefix="wave") as pool:
             running: set[Future[int]] = set()
             try:
-                for number, parts in enumerate(deal(plan.todo, sizing.waves)):
+                for number, parts in enumerate(waves):
                     if len(running) == WAVES_AT_ONCE:
                         done, running = wait(running, return_when=FIRST_COMPLETED)
                         rejected += sum(future.result() for future in done)

@@ -6,6 +6,7 @@ manifest's. All of it is one join of two tables; the driver sees counts and file
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -44,12 +45,15 @@ _STALE_SCHEMA = pa.schema([(name, pa.string()) for name in _STALE])
 _SCHEMAS = {FEATURES: FEATURES_SCHEMA, REJECTS: REJECTS_SCHEMA}
 _PLAIN = {FEATURES: ("path", "size", "mtime", "features.list.element"), REJECTS: ("path", "size", "mtime")}
 DAMAGED = "damaged"
-MIN_IMAGES_PER_TASK = 256
+MIN_IMAGES_PER_TASK = 512
 MAX_IMAGES_PER_TASK = 4096
 FEWEST_IMAGES_PER_TASK = 16
 """Of less than four calls of the network a task is mostly its own start, and its file mostly its own footer."""
+SMALL_ROWS = 256
 SMALL_FILES = 16
-"""More files than that, and than two a slot, with fewer than `MIN_IMAGES_PER_TASK` rows are written together."""
+"""More files than that, and than four a slot, with fewer than `SMALL_ROWS` rows are written together."""
+LEAST_IMAGES_OF_LAST_TASKS = 64
+MOST_HALVINGS = 3
 TASKS_PER_SLOT = 8
 TASKS_PER_SLOT_AND_WAVE = 2
 
@@ -141,12 +145,32 @@ class Sizing:
 
     @classmethod
     def choose(cls, images: int, slots: int) -> Sizing:
-        """Equal tasks, a multiple of the slots, so that no slot waits at the end; few enough that files stay few."""
+        """Equal tasks, a multiple of the slots; few enough that files stay few."""
         ideal = min(max(images / (slots * TASKS_PER_SLOT), MIN_IMAGES_PER_TASK), MAX_IMAGES_PER_TASK)
         rounds = max(1, round(images / (slots * ideal)))
         per_task = max(FEWEST_IMAGES_PER_TASK, -(-images // (slots * rounds)))
         waves = max(1, -(-rounds // TASKS_PER_SLOT_AND_WAVE))
         return cls(max(1, min(slots * rounds, slots * TASKS_PER_SLOT_AND_WAVE)), per_task, waves)
+
+    def take_turns(self, images: int, slots: int, *, is_last: bool) -> list[int]:
+        """Which task of a wave takes which image: numbers of tasks, which begin anew behind the last.
+
+        All tasks are alike but in the last wave: there a slot's tasks take a half, a quarter and two eighths of its
+        share, so that a slot which was faster than the others waits for little (guided self-scheduling:
+        Polychronopoulos and Kuck, 1987).
+
+        >>> Sizing(tasks=4, images_per_task=500, waves=2).take_turns(2_000, 2, is_last=False)
+        [0, 1, 2, 3]
+        >>> Sizing(tasks=4, images_per_task=500, waves=2).take_turns(600, 2, is_last=True)
+        [0, 0, 1, 1, 2, 3, 4, 5]
+        """
+        share = images / (slots * LEAST_IMAGES_OF_LAST_TASKS)
+        halvings = min(MOST_HALVINGS, int(math.log2(share))) if is_last and share >= 1 else 0
+        if not halvings:
+            return list(range(max(1, min(self.tasks, -(-images // self.images_per_task)))))
+        weights = [*(2**n for n in reversed(range(halvings))), 1]
+        tasks = enumerate(weight for weight in weights for _ in range(slots))
+        return [number for number, weight in tasks for _ in range(weight)]
 
 
 def make_plan(
@@ -308,8 +332,8 @@ def merge_small(spark: SparkSession, output: Store, state: State, slots: int) ->
 
 
 def _merged(spark: SparkSession, output: Store, folder: str, parts: tuple[Part, ...], slots: int) -> list[Part] | None:
-    small = [part for part in parts if part.rows < MIN_IMAGES_PER_TASK]
-    if len(small) <= max(SMALL_FILES, 2 * slots):
+    small = [part for part in parts if part.rows < SMALL_ROWS]
+    if len(small) <= max(SMALL_FILES, 4 * slots):
         return None
     store = output.child(folder)
 
@@ -322,4 +346,4 @@ def _merged(spark: SparkSession, output: Store, folder: str, parts: tuple[Part, 
 
     files = -(-sum(part.rows for part in small) // MAX_IMAGES_PER_TASK)
     rows = map_parts(spark, small, files, write, PART_DDL).collect()
-    return [part for part in parts if part.rows >= MIN_IMAGES_PER_TASK] + [Part.from_row(row) for row in rows]
+    return [part for part in parts if part.rows >= SMALL_ROWS] + [Part.from_row(row) for row in rows]

@@ -105,8 +105,7 @@ class Account:
 
         Raises
         ------
-        NotAppliedError
-            When it was never applied.
+        NotAppliedError : it was never applied
         """
         outputs = Workspace(target=self.target, stack="storage").outputs()
         if "buckets" not in outputs:
@@ -123,8 +122,7 @@ class Account:
 
         Raises
         ------
-        NotAppliedError
-            When there is no cluster.
+        NotAppliedError : there is no cluster
         """
         outputs = Workspace(target=self.target, stack="cluster").outputs()
         if "cluster_id" not in outputs:
@@ -215,8 +213,7 @@ def read_output_from(account: Account, arguments: Sequence[str]) -> str | None:
 
     Raises
     ------
-    FruitsError
-        When its request cannot be read.
+    FruitsError : its request cannot be read
     """
     from fruits.command_line import read_request
 

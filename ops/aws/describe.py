@@ -25,8 +25,7 @@ def describe_cluster(emr: Any, cluster_id: str) -> Mapping[str, Any]:
 
     Raises
     ------
-    OperatorError
-        When EMR knows no such cluster.
+    OperatorError : EMR knows no such cluster
     """
     with known_cluster(cluster_id):
         cluster: Mapping[str, Any] = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]
@@ -38,8 +37,7 @@ def describe_step(emr: Any, cluster_id: str, step_id: str) -> Mapping[str, Any]:
 
     Raises
     ------
-    OperatorError
-        When the cluster has no such step.
+    OperatorError : the cluster has no such step
     """
     try:
         step: Mapping[str, Any] = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]

@@ -27,8 +27,7 @@ def read_output(account: Account, step_id: str) -> str:
 
     Raises
     ------
-    OperatorError
-        When the step is not one of ours.
+    OperatorError : the step is not one of ours
     """
     try:
         step = account.client("emr").describe_step(ClusterId=account.cluster["cluster_id"], StepId=step_id)["Step"]
@@ -47,8 +46,7 @@ def list_steps(account: Account, cluster_id: str, limit: int = SHOWN) -> list[Ma
 
     Raises
     ------
-    OperatorError
-        When EMR knows no such cluster.
+    OperatorError : EMR knows no such cluster
     """
     with known_cluster(cluster_id):
         return list(islice(list_pages(account.client("emr"), "list_steps", "Steps", ClusterId=cluster_id), limit))

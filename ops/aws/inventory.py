@@ -90,9 +90,9 @@ class Inventory:
         """Ids of our networks."""
         return find_vpcs(self.account.client("ec2"), PROJECT, self.account.target.env)
 
-    def _tagged_or_inside(self, call: str, key: str, id_: str) -> Iterator[dict[str, Any]]:
+    def _tagged_or_inside(self, call: str, key: str, id_key: str) -> Iterator[dict[str, Any]]:
         filters = [self._ours, [{"Name": "vpc-id", "Values": self.vpcs}]] if self.vpcs else [self._ours]
-        things = {thing[id_]: thing for chosen in filters for thing in self._list("ec2", call, key, Filters=chosen)}
+        things = {thing[id_key]: thing for chosen in filters for thing in self._list("ec2", call, key, Filters=chosen)}
         for thing in things.values():  # moto overlooks the filter by tags
             if (self._is_tagged(thing) or thing["VpcId"] in self.vpcs) and thing["State"].lower() not in GONE:
                 yield thing

@@ -136,8 +136,7 @@ def find_region(s3: Any, bucket: str, account_id: str) -> str | None:
 
     Raises
     ------
-    NoStateError
-        When the name belongs to somebody else, or the credentials may not look.
+    NoStateError : the name belongs to somebody else, or the credentials may not look
     """
     try:
         s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account_id)
@@ -160,8 +159,7 @@ def require_state(account: Account) -> None:
 
     Raises
     ------
-    NoStateError
-        When it is missing; the message names the command that makes it.
+    NoStateError : it is missing; the message names the command that makes it
     """
     target = account.target
     if target.local_state:
@@ -178,8 +176,7 @@ def make_state(s3: Any, target: Target) -> list[str]:
 
     Raises
     ------
-    NoStateError
-        When the account has it in another region, or somebody else has the name.
+    NoStateError : the account has it in another region, or somebody else has the name
     """
     bucket, changes = target.state_bucket, []
     where = find_region(s3, bucket, target.account_id)

@@ -40,9 +40,9 @@ class SignedStore(Store):
             from pyarrow import fs
 
             keys_by_name = {"access_key": keys.access_key, "secret_key": keys.secret_key, "session_token": keys.token}
-            keys_ = {name: value for name, value in keys_by_name.items() if value}
+            given = {name: value for name, value in keys_by_name.items() if value}
             self._signed, self._keys = (
-                fs.S3FileSystem(**make_s3_options(self.authority, self._variables), **keys_),
+                fs.S3FileSystem(**make_s3_options(self.authority, self._variables), **given),
                 keys,
             )
         return self._signed

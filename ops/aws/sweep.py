@@ -27,8 +27,6 @@ WAIT_SECONDS = 600.0
 class SweepError(OperatorError):
     """What EMR left behind could not be removed; the message says what and how to go on."""
 
-    exit_code = 1
-
 
 @dataclass
 class Swept:

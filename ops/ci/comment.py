@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal
 
@@ -107,29 +108,14 @@ class Failure:
     message: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Price:
-    """Dollars an hour, before and after; None where there is no cluster. ``on_demand``: without Spot capacity."""
-
-    before: float | None
-    after: float | None
-    on_demand_before: float | None
-    on_demand_after: float | None
-    unknown: str = ""
-
-
-def price_change(subject: Subject) -> Price:
-    """What an hour of the cluster costs at most, by the base's plan and by the head's."""
-
-    def of(plan: Mapping[str, Any] | None) -> tuple[float | None, float | None]:
-        hour = pricing.price_plan(plan, subject.region) if plan else None
-        return (None, None) if hour is None else (float(hour.total), float(hour.total_on_demand))
-
+def price_hours(subject: Subject) -> tuple[prices.Hourly | None, prices.Hourly | None, str]:
+    """What an hour costs by the base's plan and by the head's (None without a cluster), and what is not known of it."""
+    before, after = subject.base.get("cluster"), subject.head.get("cluster")
     try:
-        before, after = of(subject.base.get("cluster")), of(subject.head.get("cluster"))
+        hour_before = pricing.price_plan(before, subject.region) if before else None
+        return hour_before, pricing.price_plan(after, subject.region) if after else None, ""
     except prices.UnknownPriceError as error:
-        return Price(before=None, after=None, on_demand_before=None, on_demand_after=None, unknown=str(error))
-    return Price(before=before[0], after=after[0], on_demand_before=before[1], on_demand_after=after[1])
+        return None, None, str(error)
 
 
 def list_failures(subject: Subject) -> list[Failure]:
@@ -150,9 +136,8 @@ def list_failures(subject: Subject) -> list[Failure]:
                     Failure("replace", f"{change.address} would be replaced, because of {name_causes(change)}")
                 )
             elif change.type in KEEPERS and change.kind in ("replace", "destroy"):
-                reasons.append(
-                    Failure("destroy", f"{change.address}, which holds data, would be {name_outcome(change)}")
-                )
+                outcome = {"replace": "replaced", "destroy": "destroyed"}[change.kind]
+                reasons.append(Failure("destroy", f"{change.address}, which holds data, would be {outcome}"))
         reasons += [
             Failure("unknown", f"the {stack} stack's base and head could not be compared: {reason}")
             for stack, reason in subject.incomparable.items()
@@ -160,21 +145,11 @@ def list_failures(subject: Subject) -> list[Failure]:
     return reasons
 
 
-def name_outcome(change: Change) -> str:
-    """What would have been done to a resource."""
-    return {"replace": "replaced", "destroy": "destroyed", "update": "changed", "create": "created"}.get(
-        change.kind, "forgotten"
-    )
-
-
 def name_causes(change: Change) -> str:
     """Which attributes make the provider replace a resource, for a sentence."""
     if change.because:
         return ", ".join(change.because)
     return "a resource that it is triggered by" if change.triggered else "another resource"
-
-
-# ---------------------------------------------------------------------------------------------------------- Markdown
 
 
 def quote_code(text: str) -> str:
@@ -250,12 +225,12 @@ def different_words(before: str, after: str) -> tuple[str, str]:
     >>> different_words('"fixed a.sh x y"', '"fixed b.sh x y"')
     ('a.sh', 'b.sh')
     """
-    was, is_ = before.strip('"').split(), after.strip('"').split()
-    while was and is_ and was[0] == is_[0]:
-        was, is_ = was[1:], is_[1:]
-    while was and is_ and was[-1] == is_[-1]:
-        was, is_ = was[:-1], is_[:-1]
-    return cut_value(" ".join(was)), cut_value(" ".join(is_))
+    old, new = before.strip('"').split(), after.strip('"').split()
+    while old and new and old[0] == new[0]:
+        old, new = old[1:], new[1:]
+    while old and new and old[-1] == new[-1]:
+        old, new = old[:-1], new[:-1]
+    return cut_value(" ".join(old)), cut_value(" ".join(new))
 
 
 def list_addresses(addresses: Iterable[str]) -> str:
@@ -278,18 +253,18 @@ def write_destroyed_line(subject: Subject) -> str:
 
 def write_price_line(subject: Subject) -> str:
     """What an hour costs, before and after."""
-    price = price_change(subject)
-    if price.unknown:
-        return f"What an hour costs is not known: {price.unknown}."
-    if price.after is None and price.before is None:
+    before, after, unknown = price_hours(subject)
+    if unknown:
+        return f"What an hour costs is not known: {unknown}."
+    if before is None and after is None:
         return "No cluster in these plans has a price."
 
-    def dollars(usd: float | None) -> str:
-        return "no cluster" if usd is None else f"{usd:.2f}"
+    def dollars(amount: Callable[[prices.Hourly], Decimal]) -> str:
+        return " → ".join("no cluster" if hour is None else f"{amount(hour):.2f}" for hour in (before, after))
 
-    line = f"An hour of the cluster costs at most **{dollars(price.before)} → {dollars(price.after)} USD**"
-    if (price.on_demand_before, price.on_demand_after) != (price.before, price.after):
-        line += f" ({dollars(price.on_demand_before)} → {dollars(price.on_demand_after)} without Spot capacity)"
+    together, on_demand = dollars(lambda hour: hour.total), dollars(lambda hour: hour.total_on_demand)
+    line = f"An hour of the cluster costs at most **{together} USD**"
+    line += f" ({on_demand} without Spot capacity)" if on_demand != together else ""
     allowed = "" if subject.ceiling is None else f"; {subject.ceiling:.2f} are allowed"
     old = prices.say_age()
     return f"{line}, before tax{allowed}." + (f" {old[0].upper()}{old[1:]}" if old else "")
@@ -375,9 +350,9 @@ def list_details(subject: Subject) -> tuple[list[str], list[Section]]:
     titles = {"against the base, if it stood": subject.compared, f"against what stands in {subject.env}": subject.live}
     for against, plans in titles.items():
         for stack, plan in plans.items():
-            if changes_ := list_changes(plan):
-                parts = ["\n".join(render_lines(change)) for change in changes_]
-                sections.append(Section(f"{stack}, {against}: {count_changes(changes_)}", parts))
+            if changes := list_changes(plan):
+                parts = ["\n".join(render_lines(change)) for change in changes]
+                sections.append(Section(f"{stack}, {against}: {count_changes(changes)}", parts))
             else:
                 unchanged.append(f"{stack}, {against}: no change  ")
     return unchanged, sections
@@ -412,7 +387,7 @@ def render_comment(subject: Subject, *, limit: int = LIMIT) -> str:
 
 def summarize_report(subject: Subject) -> dict[str, Any]:
     """The same for a program."""
-    price, changes, hide = price_change(subject), subject.changes, subject.hide
+    (before, after, _), changes, hide = price_hours(subject), subject.changes, subject.hide
     broken = list_failures(subject)
     return {
         "ok": not broken,
@@ -426,10 +401,10 @@ def summarize_report(subject: Subject) -> dict[str, Any]:
         ],
         "destroyed": [hide(change.address) for change in changes if change.kind == "destroy"],
         "usd_an_hour": {
-            "before": price.before,
-            "after": price.after,
-            "on_demand_before": price.on_demand_before,
-            "on_demand_after": price.on_demand_after,
+            "before": before and float(before.total),
+            "after": after and float(after.total),
+            "on_demand_before": before and float(before.total_on_demand),
+            "on_demand_after": after and float(after.total_on_demand),
             "allowed": subject.ceiling,
         },
     }

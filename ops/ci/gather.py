@@ -17,8 +17,8 @@ from ops.core.errors import TerraformError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import Target
 from ops.terraform.binary import find_terraform
-from ops.terraform.variables import Size, cluster_variables, make_workspace
-from ops.terraform.workspace import STACKS, CommandFailedError, Stack, Workspace
+from ops.terraform.variables import Size, make_workspace
+from ops.terraform.workspace import STACKS, CommandFailedError, Stack
 
 PLANNED = ("infra", "bootstrap")  # what a plan is made of
 
@@ -59,16 +59,6 @@ def hash_stack(root: Path, stack: Stack, env: str) -> str:
     return digest.hexdigest()
 
 
-def make_offline(stack: Stack, target: Target, root: Path, home: Path, size: Size, terraform: Path) -> Workspace:
-    """A stack of a checkout, to be planned without AWS."""
-    extra: dict[str, Any] = {}
-    if stack == "cluster":
-        extra = cluster_variables(target, {}, size, root=root)
-    return Workspace(
-        target=target, stack=stack, extra=extra, source=root / "infra", home=home, terraform=terraform, capture=True
-    )
-
-
 def extract_reasons(error: CommandFailedError) -> str:
     """Terraform's errors in what it printed, without the plan before them."""
     text = error.output or str(error)
@@ -90,7 +80,9 @@ def compare_checkouts(
     plans: dict[str, dict[str, Any]] = {name: {} for name in ("base", "head", "compared", "incomparable", "refused")}
     for stack in STACKS:
         with working(console, f"{stack}: planning the head"):
-            after = make_offline(stack, target, root, home / "head", size, terraform)
+            after = make_workspace(
+                stack, target, size, root=root, home=home / "head", terraform=terraform, capture=True
+            )
             after.state.unlink(missing_ok=True)
             out = home / f"{stack}.tfplan"
             try:
@@ -105,7 +97,9 @@ def compare_checkouts(
             plans["compared"][stack] = {"resource_changes": []}
             continue
         with working(console, f"{stack}: planning the head against the base"):
-            before = make_offline(stack, target, base, home / "base", size, terraform)
+            before = make_workspace(
+                stack, target, size, root=base, home=home / "base", terraform=terraform, capture=True
+            )
             before.state.unlink(missing_ok=True)
             try:
                 plans["base"][stack] = before.make_plan(out=out)

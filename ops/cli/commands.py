@@ -31,8 +31,8 @@ class Command:
     everyday: bool = False
 
 
-def _command(name: str, group: str, runs: str, takes: str, help_: str, *, everyday: bool = False) -> Command:
-    return Command(name, group, help_, runs, tuple(takes.split()), everyday)
+def _command(name: str, group: str, runs: str, takes: str, help_text: str, *, everyday: bool = False) -> Command:
+    return Command(name, group, help_text, runs, tuple(takes.split()), everyday)
 
 
 _LOCAL, _LIFE, _LOOK, _COST = "On this machine", "An environment", "Looking", "Costs and checks"

@@ -29,12 +29,12 @@ def read_spending(account: Account, book: prices.Book) -> tuple[list[dict[str, A
     s3, bucket = account.client("s3"), account.bucket("data")
     records = ledger.read_ledger(s3, bucket)
     ended = {record["cluster_id"] for record in records if not record["step_id"]}
-    open_ = {record["cluster_id"] for record in records} - ended
+    open_ids = {record["cluster_id"] for record in records} - ended
     # only clusters of the ledger are looked at where none is applied now
     with contextlib.suppress(NotAppliedError):
-        open_ |= {str(account.cluster["cluster_id"])} - ended
+        open_ids |= {str(account.cluster["cluster_id"])} - ended
     rest = []
-    for cluster_id in sorted(open_):
+    for cluster_id in sorted(open_ids):
         try:
             rest.append(ledger.record_rest(account, cluster_id, records, book))
         except ClientError:
@@ -48,10 +48,10 @@ def render_ledger(
 ) -> list[str]:
     """The ledger as a table with its sum."""
     emulated = any(record.get("emulated") for record in [*records, *rest])
+    priced = [*records, *(record for record in rest if not record.get("forgotten"))]
     texts = ["the ledger" + (" (embedded AWS: nothing was billed, this is what AWS would)" if emulated else "")]
-    for record in [*records, *(record for record in rest if not record.get("forgotten"))]:
-        is_recorded = record in records
-        name = record["step_id"] or ("beside the steps" if is_recorded else "beside the steps, up to now")
+    for record in priced:
+        name = record["step_id"] or ("beside the steps" if record in records else "beside the steps, up to now")
         images = f"{record['images']:,} images, " if record.get("images") else ""
         texts.append(
             f"  {record['to'][:16].replace('T', ' ')}  {record['cluster_id']}  {name}: {images}"
@@ -63,9 +63,8 @@ def render_ledger(
         for record in rest
         if record.get("forgotten")
     ]
-    summed = [*records, *(record for record in rest if not record.get("forgotten"))]
     steps = sum(1 for record in records if record["step_id"])
-    texts.append(f"  together {currency.of(ledger.sum_records(summed))} in {steps} step{'' if steps == 1 else 's'}")
+    texts.append(f"  together {currency.of(ledger.sum_records(priced))} in {steps} step{'' if steps == 1 else 's'}")
     return texts
 
 

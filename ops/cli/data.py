@@ -12,8 +12,8 @@ from ops.cli.options import is_whole_number
 from ops.cli.values import read_whole_number
 from ops.core.console import Console
 from ops.core.errors import ExitCode
-from ops.data.fetch import fetch_dataset
-from ops.data.fruits360 import DEFAULT_VERSION, RELEASES, DatasetError, Stated, complete_dataset
+from ops.data.fetch import STORE, GitSource
+from ops.data.fruits360 import DEFAULT_VERSION, RELEASES, DatasetError, DatasetSource, Stated, complete_dataset
 from ops.data.kaggle import HOST, Api, KaggleSource, Key
 from ops.data.subsample import SampleError, cut_subsample
 
@@ -45,8 +45,7 @@ def read_key(environ: Mapping[str, str]) -> Key:
 
     Raises
     ------
-    FetchError
-        When there is none, others may read it, or it is no key.
+    DatasetError : there is none, others may read it, or it is no key
     """
     if environ.get("KAGGLE_USERNAME") and environ.get("KAGGLE_KEY"):
         return Key(environ["KAGGLE_USERNAME"], environ["KAGGLE_KEY"])
@@ -90,13 +89,12 @@ def fetch_release(environ: Mapping[str, str], console: Console) -> Stated:
                 f"KAGGLE_VERSION={number} is not a number. Fix: as on the data set's page, for example 11."
             )
         api = Api(environ.get("KAGGLE_URL") or HOST, read_key(environ))
-        stated = complete_dataset(
-            KaggleSource(release, api, console, int(number) if number else None), release, dest, console
-        )
+        origin: DatasetSource = KaggleSource(release, api, console, int(number) if number else None)
         proof = "every one with the checksum that Kaggle's archive names"
     else:
-        stated = fetch_dataset(release, dest, console=console)
+        origin = GitSource(release, dest / STORE)
         proof = "every one as the pinned commit names it"
+    stated = complete_dataset(origin, release, dest, console)
     console.print(
         f"{dest}: {stated.training} Training and {stated.test} Test images of {stated.classes} classes,"
         f" {proof}, the counts as the data set's readme states them"

@@ -26,8 +26,7 @@ def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
 
     Raises
     ------
-    OperatorError
-        There is nothing to diagnose, or no such place.
+    OperatorError : there is nothing to diagnose, or no such place
     """
     ids = {"cluster_id": environ.get("CLUSTER") or "", "step_id": environ.get("STEP") or ""}
     if folder := environ.get("LOGS"):

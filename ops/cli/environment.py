@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
-from fruits.errors import FruitsError
 
-from localaws.errors import LocalAwsError
 from ops.aws.account import Account
 from ops.aws.state_bucket import make_visibly
 from ops.aws.sweep import SweepError
@@ -39,56 +37,51 @@ def describe_leftovers(command: str, local: bool) -> str:
     return f"MAY STILL BILL: what is there so far; make status says what, {again} removes it"
 
 
-def run_command(command: str, environ: Mapping[str, str], body: Callable[[Console], int | None]) -> int:
-    """Run a command of this group; when it breaks off, say what that leaves."""
-    console, is_local = Console(), read_env(environ) == "local"
-    try:
-        return body(console) or 0
-    except KeyboardInterrupt:
-        console.print(f"interrupted; {describe_leftovers(command, is_local)}")
-        return ExitCode.INTERRUPTED
-    except (OperatorError, LocalAwsError, FruitsError, BotoCoreError, ClientError, OSError) as error:
-        broke_off = isinstance(error, (CommandFailedError, SweepError, BotoCoreError, ClientError, OSError))
-        if command in ("apply", "destroy", "purge") and broke_off:
-            error.add_note(describe_leftovers(command, is_local))
-        raise
+def changes_environment(body: Callable[[Mapping[str, str], Console], None]) -> Callable[[Mapping[str, str]], int]:
+    """A command of this group; when it breaks off, it says what that leaves."""
+    name = body.__name__
+
+    def command(environ: Mapping[str, str]) -> int:
+        console, is_local = Console(), read_env(environ) == "local"
+        try:
+            body(environ, console)
+        except KeyboardInterrupt:
+            console.print(f"interrupted; {describe_leftovers(name, is_local)}")
+            return ExitCode.INTERRUPTED
+        except (CommandFailedError, SweepError, BotoCoreError, ClientError, OSError) as error:
+            if name != "results":
+                error.add_note(describe_leftovers(name, is_local))
+            raise
+        return 0
+
+    return command
 
 
-def apply(environ: Mapping[str, str]) -> int:
+@changes_environment
+def apply(environ: Mapping[str, str], console: Console) -> None:
     """`make apply`."""
-
-    def body(console: Console) -> None:
-        order, place = read_order(environ), read_place(environ)
-        account = environment.prepare_account(place, order, console, yarn=is_on(environ, "YARN"))
-        environment.apply(account, order, console)
-        console.print(tell_upkeep(account))
-        tell_next(console, account.target.command("upload-dataset INPUT=folder"), account.target.command("run-step"))
-
-    return run_command("apply", environ, body)
+    order, place = read_order(environ), read_place(environ)
+    account = environment.prepare_account(place, order, console, yarn=is_on(environ, "YARN"))
+    environment.apply(account, order, console)
+    console.print(tell_upkeep(account))
+    tell_next(console, account.target.command("upload-dataset INPUT=folder"), account.target.command("run-step"))
 
 
-def destroy(environ: Mapping[str, str]) -> int:
+@changes_environment
+def destroy(environ: Mapping[str, str], console: Console) -> None:
     """`make destroy`: asks first in a real account."""
-
-    def body(console: Console) -> None:
-        account = open_account(environ)
-        environment.confirm_removal(account, read_person(environ), console)
-        is_gone = environment.destroy(account, console)
-        stop_after_removal(account, console, is_gone=is_gone)
-
-    return run_command("destroy", environ, body)
+    account = open_account(environ)
+    environment.confirm_removal(account, read_person(environ), console)
+    is_gone = environment.destroy(account, console)
+    stop_after_removal(account, console, is_gone=is_gone)
 
 
-def purge(environ: Mapping[str, str]) -> int:
+@changes_environment
+def purge(environ: Mapping[str, str], console: Console) -> None:
     """`make purge`: asks for the bucket's name."""
-
-    def body(console: Console) -> None:
-        named = environ.get("PURGE") or ""
-        account = open_account(environ)
-        environment.purge(account, read_person(environ), console, confirmation=named)
-        stop_after_removal(account, console, is_gone=True)
-
-    return run_command("purge", environ, body)
+    account = open_account(environ)
+    environment.purge(account, read_person(environ), console, confirmation=environ.get("PURGE") or "")
+    stop_after_removal(account, console, is_gone=True)
 
 
 def stop_after_removal(account: Account, console: Console, *, is_gone: bool) -> None:
@@ -102,12 +95,14 @@ def stop_after_removal(account: Account, console: Console, *, is_gone: bool) -> 
     console.print("its images and results went with it; what make results fetched is in runs/local/")
 
 
-def results(environ: Mapping[str, str]) -> int:
+@changes_environment
+def results(environ: Mapping[str, str], console: Console) -> None:
     """`make results`; two results of this machine are compared without an account."""
     output, earlier = environ.get("OUTPUT", ""), environ.get("COMPARE", "")
     if earlier and (Path(output) / RUN).is_file():
-        return run_command("results", environ, lambda console: show_comparison(Path(output), earlier, environ, console))
-    return run_command("results", environ, lambda console: show_results(open_account(environ), environ, console))
+        show_comparison(Path(output), earlier, environ, console)
+    else:
+        show_results(open_account(environ), environ, console)
 
 
 def show_results(account: Account, environ: Mapping[str, str], console: Console) -> None:
@@ -165,10 +160,10 @@ def make_state(environ: Mapping[str, str]) -> int:
 def upload_dataset(environ: Mapping[str, str]) -> int:
     """`make upload-dataset`."""
     console = Console()
-    if not (input_ := environ.get("INPUT", "")):
+    if not (name := environ.get("INPUT", "")):
         raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=ExitCode.USAGE)
     try:
-        folder = Path(input_)
+        folder = Path(name)
         with working(console, f"counting the images of {folder}"):
             paths, left_out = upload.list_images(folder)
         account = open_account(environ)

@@ -80,8 +80,8 @@ def export(environ: Mapping[str, str]) -> int:
     start = room.TOOLS[tool](images, folder)
     missing = sum(not picture for picture in images.pictures)
     total = int(result.summary["images_ok"])
-    of = f" of {total:,}, the same share of every class," if len(images) < total else ""
-    console.print(f"{len(images):,} images{of} with {images.scores.shape[1]:,} scores each in {folder}")
+    share = f" of {total:,}, the same share of every class," if len(images) < total else ""
+    console.print(f"{len(images):,} images{share} with {images.scores.shape[1]:,} scores each in {folder}")
     if missing:
         console.print(
             f"{missing:,} have no picture: they cannot be read any more. Fix: INPUT= names the folder of the images."

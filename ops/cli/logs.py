@@ -221,8 +221,8 @@ def follow(source: LogSource, console: Console, *, lines: int, pause: float, lat
             if ended:
                 say(f"waiting for the last logs of {source.name} ({status['State']}); {SHIPPING}")
             else:
-                is_ = f" is {status['State']}" if source.step_id else " has left none yet"
-                say(f"waiting: {source.name}{is_}; {SHIPPING}")
+                doing = f" is {status['State']}" if source.step_id else " has left none yet"
+                say(f"waiting: {source.name}{doing}; {SHIPPING}")
             return None
 
         poll(look, pause=pause, say=say)

@@ -15,7 +15,6 @@ from ops.cli.values import is_on, read_number, read_size
 from ops.core.console import Console
 from ops.core.errors import ExitCode, WrongUseError
 from ops.core.paths import ROOT
-from ops.core.target import DEFAULT_REGION
 
 REPLACES = 32
 REFUSED = 1
@@ -47,12 +46,8 @@ def read_subject(
             raise WrongUseError(
                 f"--plan {file} is no plan ({error}). Fix: terraform show -json plan > {name}."
             ) from error
-    region = environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION
-    env = environ.get("ENV") or "local"
-    unseen = "" if plans else "no plan was given."
-    return comment.Subject(
-        env=env, region=region, live=plans, head=plans, unseen=unseen, ceiling=ceiling, allowed=allowed
-    )
+    place = read_place(environ)
+    return comment.Subject(env=place.env, region=place.region, live=plans, head=plans, ceiling=ceiling, allowed=allowed)
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -65,11 +60,10 @@ def main(environ: Mapping[str, str]) -> int:
     if plans := [plan for plan in environ.get("PLAN", "").split(",") if plan]:
         subject = read_subject(plans, environ, ceiling, allowed)
     else:
-        base = environ.get("BASE") or "origin/main"
-        asks = not is_on(environ, "OFFLINE")
-        unseen = "" if asks else environ.get("UNSEEN") or "AWS was not to be asked (OFFLINE=1)."
+        is_offline = is_on(environ, "OFFLINE")
+        unseen = (environ.get("UNSEEN") or "AWS was not to be asked (OFFLINE=1).") if is_offline else ""
         subject = gather.gather_subject(
-            base,
+            environ.get("BASE") or "origin/main",
             read_place(environ),
             read_size(environ),
             out / "work",

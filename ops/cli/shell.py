@@ -69,9 +69,6 @@ def require_cluster(account: Account) -> str:
     return cluster_id
 
 
-# ------------------------------------------------------------------------------------------------------- on AWS
-
-
 def find_plugin() -> str:
     """Where AWS's session-manager-plugin is.
 
@@ -114,8 +111,8 @@ def list_plugin_arguments(
     target : EC2's id of the node
     endpoint : of Systems Manager
     """
-    session_ = {name: answer[name] for name in ("SessionId", "TokenValue", "StreamUrl")}
-    return [json.dumps(session_), region, "StartSession", profile, json.dumps({"Target": target}), endpoint]
+    session = {name: answer[name] for name in ("SessionId", "TokenValue", "StreamUrl")}
+    return [json.dumps(session), region, "StartSession", profile, json.dumps({"Target": target}), endpoint]
 
 
 def start_session(account: Account, environ: Mapping[str, str], console: Console) -> int:
@@ -152,9 +149,6 @@ def start_session(account: Account, environ: Mapping[str, str], console: Console
     if code:  # a plugin that ends well has ended its session
         ssm.terminate_session(SessionId=answer["SessionId"])
     return code
-
-
-# ---------------------------------------------------------------------------------------------- on this machine
 
 
 def assume_role(account: Account, session_name: str) -> Keys:

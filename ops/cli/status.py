@@ -45,7 +45,7 @@ def read_open_steps(account: Account, cluster: ClusterUpkeep | None) -> list[Ope
     """The open steps of a live cluster, each with its job's own report."""
     if cluster is None or not cluster.live:
         return []
-    open_ = []
+    open_steps = []
     for listed in emr.list_open_steps(account):
         report = None
         if listed["Status"]["State"] != "PENDING":
@@ -60,8 +60,8 @@ def read_open_steps(account: Account, cluster: ClusterUpkeep | None) -> list[Ope
         if report is None and state == "RUNNING":
             waiting = WaitingLog(account.client("emr"), account.client("s3"), cluster.id, str(listed["Id"]))
             waits = waiting.explain()
-        open_.append(OpenStep(str(listed["Id"]), state, report, waits))
-    return open_
+        open_steps.append(OpenStep(str(listed["Id"]), state, report, waits))
+    return open_steps
 
 
 def read_cluster_lacks(account: Account, cluster: ClusterUpkeep | None) -> list[str]:

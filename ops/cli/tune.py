@@ -76,8 +76,7 @@ def read_fleet(environ: Mapping[str, str], precisions: Sequence[str]) -> Planned
 
     Raises
     ------
-    UsageError, OperatorError
-        For a number of images that cannot be, and where nothing can be planned.
+    UsageError, OperatorError : for a number of images that cannot be, and where nothing can be planned
     """
     images = read_number(environ, "IMAGES")
     if images is None:
@@ -100,8 +99,7 @@ def list_requests(environ: Mapping[str, str]) -> list[Request]:
 
     Raises
     ------
-    UsageError, ModelError
-        For a size, precision or model that cannot be.
+    UsageError, ModelError : for a size, precision or model that cannot be
     """
     weights = environ.get("WEIGHTS") or None
     names = [environ["MODEL"]] if environ.get("MODEL") else tuning.models_at_hand(weights)
@@ -214,7 +212,7 @@ def write_notes(findings: Measurements) -> list[str]:
 def as_json(findings: Measurements) -> dict[str, Any]:
     """For a program; amounts are dollars as strings."""
 
-    def of(row: tuning.Row) -> dict[str, Any]:
+    def describe(row: tuning.Row) -> dict[str, Any]:
         run = findings.runs.get(row.choice)
         return {
             **tuning.as_json(row),
@@ -229,8 +227,8 @@ def as_json(findings: Measurements) -> dict[str, Any]:
         "cores": findings.cores,
         "env": findings.fleet.env if findings.fleet else None,
         "types": {name: findings.fleet.types(name) for name in findings.fleet.plans} if findings.fleet else None,
-        "choices": [of(row) for row in findings.rows],
-        "recommended": of(findings.advice.row),
+        "choices": [describe(row) for row in findings.rows],
+        "recommended": describe(findings.advice.row),
         "why": findings.advice.why,
     }
 

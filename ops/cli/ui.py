@@ -28,6 +28,7 @@ from ops.cli.place import open_account
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.gate import Gate, Identity, gate, make_identity
+from ops.core.programs import end_group
 
 HISTORY_SERVER = "org.apache.spark.deploy.history.HistoryServer"
 START_SECONDS = 60.0
@@ -39,9 +40,6 @@ class NoPageError(OperatorError):
     """There is no page to show."""
 
     exit_code = 25
-
-
-# ------------------------------------------------------------------------------------------------------- on AWS
 
 
 def wait_for_address(
@@ -62,13 +60,13 @@ def wait_for_address(
     NoPageError : it was refused, or did not become ready
     """
     try:
-        answer_ = emr.create_persistent_app_ui(TargetResourceArn=cluster_arn, ProfilerType="SHS")
+        created = emr.create_persistent_app_ui(TargetResourceArn=cluster_arn, ProfilerType="SHS")
     except ClientError as error:
         raise NoPageError(
             f"EMR makes no page for {cluster_arn} ({error}). Fix: it needs the right "
             "elasticmapreduce:CreatePersistentAppUI, and a cluster that ended less than thirty days ago."
         ) from error
-    page = answer_["PersistentAppUIId"]
+    page = created["PersistentAppUIId"]
 
     def address() -> str | None:
         answer = emr.get_persistent_app_ui_presigned_url(PersistentAppUIId=page, PersistentAppUIType="SHS")
@@ -83,9 +81,6 @@ def wait_for_address(
     raise NoPageError(
         f"EMR's page was not ready after {patience:.0f} s ({reason}). Fix: make ui again in some minutes."
     )
-
-
-# ---------------------------------------------------------------------------------------------- on this machine
 
 
 def read_port(line: str) -> int | None:
@@ -167,7 +162,7 @@ def history_server(events: Path, *, patience: float = START_SECONDS) -> Iterator
             with gate(_listening(process, log, patience), identity) as made:
                 yield made, process
         finally:
-            _end(process)
+            end_group(process)
 
 
 def _listening(process: subprocess.Popen[str], log: Path, patience: float) -> int:
@@ -181,17 +176,6 @@ def _listening(process: subprocess.Popen[str], log: Path, patience: float) -> in
         time.sleep(0.1)
     words = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
     raise NoPageError(f"Spark's history server did not start. Its last words:\n{words}")
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is None:
-            os.killpg(process.pid, number)
-        try:
-            process.wait(timeout=10)
-            return
-        except subprocess.TimeoutExpired:
-            continue
 
 
 def serve_pages(cluster_id: str, environ: Mapping[str, str], console: Console) -> None:
@@ -213,9 +197,7 @@ def serve_pages(cluster_id: str, environ: Mapping[str, str], console: Console) -
                 # a browser is given a file that leads there: everybody can read a command line, and the key with it
                 page = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fruits-page-"))) / "open.html"
             page.write_text(f'<meta http-equiv="refresh" content="0; url={entrance.address}">\n')
-            console.print(
-                f"Spark's pages of {cluster_id}: {entrance.address} (for you alone; Ctrl-C stops it)",
-            )
+            console.print(f"Spark's pages of {cluster_id}: {entrance.address} (for you alone; Ctrl-C stops it)")
             browser.open_page(page.as_uri(), environ, terminal=console.is_terminal)
             process.wait()
     except KeyboardInterrupt:

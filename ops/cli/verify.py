@@ -6,7 +6,6 @@ left is said: after a failure, after Ctrl-C, and when the terminal is closed.
 
 import json
 import signal
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,6 +28,7 @@ from ops.cli.values import is_on, read_person
 from ops.core.console import Console, Person
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
+from ops.core.programs import describe_commit
 from ops.core.target import PROJECT
 from ops.cost import ledger
 from ops.cost.ledger import TROUBLE
@@ -39,7 +39,7 @@ from ops.lifecycle.environment import Order
 from ops.lifecycle.upload import list_images, upload
 from ops.plan import pricing
 from ops.prices import table as prices
-from ops.terraform.variables import Size, cluster_variables
+from ops.terraform.variables import Size, make_workspace
 from ops.terraform.workspace import Workspace
 from ops.verify import record
 from ops.verify.assumptions import AssumptionResult, judge_assumptions
@@ -66,9 +66,7 @@ def price_hour(account: Account) -> Decimal:
     OperatorError : the price is not available, or an hour would cost more than a euro
     """
     target = replace(account.target, endpoint=None, offline=True)
-    extra = cluster_variables(target, {}, Size())
-    work = Workspace(target=target, stack="cluster", extra=extra, capture=True)
-    plan = work.make_plan()
+    plan = make_workspace("cluster", target, Size(), capture=True).make_plan()
     try:
         hour = pricing.price_plan(plan, target.region)
     except prices.UnknownPriceError as error:
@@ -149,7 +147,7 @@ def collect_evidence(gatherer: Gatherer, extras: Sequence[str]) -> None:
         return replace(account)  # the outputs of before the apply were others
 
     account = gatherer.account = apply()
-    evidence["alive"] = gatherer.alive()
+    evidence["alive"] = gatherer.look_at_cluster()
     draw_sample(deploy.SAMPLE)
     paths, _ = list_images(deploy.SAMPLE)
     evidence["uploaded"] = upload(account.client("s3"), account.bucket("data"), deploy.SAMPLE, paths, console).images
@@ -231,17 +229,6 @@ def clean_up(gatherer: Gatherer, limit_usd: Decimal) -> None:
     gatherer.evidence["left"] = leftovers
 
 
-def read_commit() -> str | None:
-    """Of the checkout, where there is git."""
-    try:
-        completed = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=ROOT
-        )
-    except OSError:
-        return None
-    return completed.stdout.strip() or None
-
-
 def show_verdicts(results: list[AssumptionResult], console: Console) -> None:
     """The verdicts as a table."""
     colours = {"verified": "green", "rehearsed": "cyan", "broken": "bold red", "open": "yellow"}
@@ -266,7 +253,7 @@ def write_conclusion(gatherer: Gatherer, stopped: str | None, started: datetime)
         "started": started.isoformat(timespec="seconds"),
         "minutes": round((datetime.now(UTC) - started).total_seconds() / 60, 1),
         "release": cluster.get("ReleaseLabel"),
-        "commit": read_commit(),
+        "commit": describe_commit(ROOT) or None,
         "stopped": stopped,
     }
     folder = Path("runs/local/verify") if gatherer.emulated else record.FOLDER
@@ -322,7 +309,7 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     ]
     deploy.confirm(account, lines, person, console)
     gatherer, started = Gatherer(account, console), datetime.now(UTC)
-    gatherer.evidence["caller"] = gatherer.ask(gatherer.caller)
+    gatherer.evidence["caller"] = gatherer.ask(gatherer.identify_caller)
     reason, stop_code = None, 0
     try:
         collect_evidence(gatherer, extras)

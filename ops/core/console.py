@@ -164,18 +164,18 @@ def working(
 
 @contextmanager
 def counting(
-    console: Console, text: str, total: int, *, bytes_: bool = False, seconds: float = PLAIN_SECONDS
+    console: Console, text: str, total: int, *, in_bytes: bool = False, seconds: float = PLAIN_SECONDS
 ) -> Iterator[Callable[[int], None]]:
     """Show how much of a known whole is done; the value adds to it.
 
     Parameters
     ----------
     total : of things, or of bytes
-    bytes_ : the whole is counted in bytes
+    in_bytes : the whole is counted in bytes
     seconds : between two plain lines
     """
     if console.is_terminal:
-        amount = DownloadColumn() if bytes_ else MofNCompleteColumn()
+        amount = DownloadColumn() if in_bytes else MofNCompleteColumn()
         text_column = TextColumn("{task.description}", markup=False)
         columns = (CommandClock(), text_column, BarColumn(), amount, TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as bar:
@@ -185,7 +185,7 @@ def counting(
     done = 0
 
     def said() -> str:
-        if bytes_:
+        if in_bytes:
             return f"{text}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
         return f"{text}: {done:,} of {total:,}"
 
@@ -221,17 +221,17 @@ class Person:
     is_present: bool = False
 
 
-def ask(question: str, person: Person, *, refused: str) -> None:
-    """Ask for a yes, unless it was given beforehand.
+def ask(question: str, person: Person, *, refused: str, absent: str = "", console: Console | None = None) -> None:
+    """Ask for a yes, unless it was given beforehand; ``absent`` is said where nobody is there to answer.
 
     Raises
     ------
-    OperatorError
-        The answer is no (``refused`` says what that means), or nobody is there to answer.
+    OperatorError : the answer is no (``refused`` says what that means), or nobody is there to answer
     """
     if person.has_agreed:
         return
     if not person.is_present:
-        raise OperatorError(f"there is no terminal to ask at: {question} Fix: YES=1 answers beforehand.", exit_code=2)
-    if Console().input(f"{question} type yes: ").strip() != "yes":
+        absent = absent or f"there is no terminal to ask at: {question} Fix: YES=1 answers beforehand."
+        raise OperatorError(absent, exit_code=2)
+    if (console or Console()).input(f"{question} type yes: ").strip() != "yes":
         raise OperatorError(refused, exit_code=2)

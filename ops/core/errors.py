@@ -91,8 +91,6 @@ class NotAppliedError(OperatorError):
 class TerraformError(OperatorError):
     """Something that the user can put right; the message says the cause and the cure."""
 
-    exit_code = 1
-
 
 class NoCredentialsError(TerraformError):
     """AWS was to be asked, and there is nobody to ask as."""

@@ -13,7 +13,6 @@ from ops.aws.account import Account
 from ops.cost.money import Currency, format_amount, round_amount
 
 SOMETHING_BILLS = 8
-GIB = Decimal(2**30)
 KEY_USD_MONTH = Decimal(1)
 # Kinds in the Tagging API that cost nothing, or whose cost is listed by what they belong to.
 FREE = {

@@ -54,18 +54,16 @@ def choose_machine(
     region: str, step_minutes: Decimal, images: Decimal, book: prices.Book, precision: str = "f32"
 ) -> str:
     """The smallest machine that is as fast as the minutes given; the largest where none is."""
-    for type_ in MACHINES[:-1]:
-        if (
-            images / (estimate_types_speed([type_], precision).per_vcpu * book.instance(region, type_).vcpu) / 60
-            <= step_minutes
-        ):
-            return type_
+    for type_name in MACHINES[:-1]:
+        rate = estimate_types_speed([type_name], precision).per_vcpu * book.instance(region, type_name).vcpu
+        if images / rate / 60 <= step_minutes:
+            return type_name
     return MACHINES[-1]
 
 
 def price_machine(
     region: str,
-    type_: str,
+    type_name: str,
     *,
     images: Decimal,
     fixed_seconds: Decimal,
@@ -74,14 +72,14 @@ def price_machine(
     precision: str = "f32",
 ) -> Candidate:
     """One machine on demand with its volume, started and ended by hand; no EMR fee."""
-    kind, speed = book.instance(region, type_), measured or estimate_types_speed([type_], precision)
+    kind, speed = book.instance(region, type_name), measured or estimate_types_speed([type_name], precision)
     hour = kind.ec2 + book.service(region, "ebs_gp3").usd * MACHINE_GIB / prices.HOURS_A_MONTH
     step = (images / (speed.per_vcpu * kind.vcpu) + fixed_seconds) / 60
     requests = estimate.price_reads(images, book.service(region, "s3_get").usd)
     short, long = (start + step for start in MACHINE_START_MINUTES)
     usd = (hour * short / 60 + requests, hour * long / 60 + requests)
     return Candidate(
-        name=BY_HAND, size=type_, workers=kind.vcpu, speed=speed, step=step, minutes=(short, long), usd=usd
+        name=BY_HAND, size=type_name, workers=kind.vcpu, speed=speed, step=step, minutes=(short, long), usd=usd
     )
 
 
@@ -155,10 +153,10 @@ def list_candidates(
             )
         )  # fmt: skip
     slowest = max(candidate.step for candidate in candidates)
-    type_ = machine or choose_machine(region, slowest, count, book, precision)
+    type_name = machine or choose_machine(region, slowest, count, book, precision)
     candidates.append(
         price_machine(
-            region, type_, images=count, fixed_seconds=fixed, book=book, measured=measured, precision=precision
+            region, type_name, images=count, fixed_seconds=fixed, book=book, measured=measured, precision=precision
         )
     )
     return candidates

@@ -144,9 +144,9 @@ def record_rest(account: Account, cluster_id: str, records: Sequence[Mapping[str
     whole, _, _ = price_life(account, cluster_id, book)
     kept_records = [record for record in records if record["cluster_id"] == cluster_id and record["step_id"]]
 
-    def left(now_: Decimal, key: str, part: str | None = None) -> Decimal:
+    def left(usd_whole: Decimal, key: str, part: str | None = None) -> Decimal:
         amounts = ((record["usd"][part] if part else record["usd"]).get(key, "0") for record in kept_records)
-        return now_ - sum((Decimal(usd) for usd in amounts), Decimal(0))
+        return usd_whole - sum((Decimal(usd) for usd in amounts), Decimal(0))
 
     rest = PeriodCost(
         period=whole.period,

@@ -17,8 +17,10 @@ from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.errors import NotAppliedError, TerraformError
 from ops.core.text import format_age, format_size
 from ops.cost import ledger
-from ops.cost.billing import GIB, Item, RunningCosts, split_arns
+from ops.cost.billing import Item, RunningCosts, split_arns
 from ops.prices import table as prices
+
+GIB = Decimal(2**30)
 
 
 @dataclass

@@ -96,7 +96,7 @@ def estimate_types_speed(types: Iterable[str], precision: str = "f32", path: Pat
     OperatorError : the benchmark's result cannot be read
     """
     base = read_bench_speed(path)
-    families = {type_.split(".")[0] for type_ in types}
+    families = {type_name.split(".")[0] for type_name in types}
     processors = [row for row in PROCESSORS if families & set(row[1])]
     name, _, factor, why = min(processors, key=lambda row: row[2], default=PROCESSORS[0])
     if precision == "bf16" and name in BF16:

@@ -204,7 +204,7 @@ def tell_upkeep(account: Account) -> str:
     """The sentence for an account, whatever happens while it is asked."""
     try:
         bills = read_upkeep(account)
-        old = prices.say_age() if bills.usd_hour is not None and not bills.emulated else ""
+        old = prices.say_age() if bills.usd_hour and not bills.emulated else ""
         return describe_upkeep(bills) + (f"; {old}" if old else "")
     except TROUBLE as error:
         return f"MAY STILL BILL: what bills could not be asked ({error}). Fix: make status."

@@ -14,16 +14,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from ops.core.console import Console
 from ops.core.programs import inherited_environment
-from ops.data.fruits360 import (
-    SPLITS,
-    DatasetImage,
-    Release,
-    SourceUnreachableError,
-    Stated,
-    complete_dataset,
-)
+from ops.data.fruits360 import SPLITS, DatasetImage, Release, SourceUnreachableError
 
 STORE = ".fetch"
 
@@ -126,12 +118,7 @@ class _Store:
     def _git(self, *arguments: str, stdin: bytes = b"", check: bool = True) -> subprocess.CompletedProcess[bytes]:
         environment = inherited_environment() | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_DIR": "."}
         done = subprocess.run(
-            ["git", *arguments],
-            cwd=self._folder,
-            input=stdin,
-            capture_output=True,
-            env=environment,
-            check=False,
+            ["git", *arguments], cwd=self._folder, input=stdin, capture_output=True, env=environment, check=False
         )
         if check and done.returncode:
             reason = done.stderr.decode(errors="replace").strip()
@@ -175,8 +162,3 @@ class GitSource:
     def close(self) -> None:
         """What arrived was checked by hash; nothing more is needed of git."""
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def fetch_dataset(release: Release, dest: Path, *, console: Console) -> Stated:
-    """Bring a release from git; see `fruits360.complete_dataset`."""
-    return complete_dataset(GitSource(release, dest / STORE), release, dest, console)

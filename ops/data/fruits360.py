@@ -14,9 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from ops.core.console import Console
+from ops.core.console import Console, counting
 from ops.core.errors import OperatorError
 
 SPLITS = ("Training", "Test")
@@ -80,8 +78,7 @@ def parse_readme(text: str) -> Stated:
 
     Raises
     ------
-    FetchError
-        If one of them is not there.
+    DatasetError : one of them is not there
     """
     patterns = {
         # ## Version: 2020.05.18.0 ##
@@ -121,8 +118,7 @@ def require_stated_counts(stated: Stated, images: Iterable[DatasetImage], where:
 
     Raises
     ------
-    FetchError
-        If they differ.
+    DatasetError : they differ
     """
     per_split = dict.fromkeys(SPLITS, 0)
     classes = set()
@@ -238,8 +234,7 @@ def complete_dataset(source: DatasetSource, release: Release, dest: Path, consol
 
     Raises
     ------
-    FetchError
-        If the source cannot be reached, or it, or ``dest``, holds something other than its readme states.
+    DatasetError : the source cannot be reached, or it, or ``dest``, holds something other than its readme states
     """
     with lock_folder(dest):
         return _complete(source, release, dest, console)
@@ -301,19 +296,9 @@ def _bring(
     here = total - sum(map(len, missing.values()))
     if here:
         console.print(f"{here} of {total} images are here already")
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("images", total=total, completed=here)
-        for number, (label, images) in enumerate(sorted(missing.items()), 1):
-            progress.update(task, description=label)
+    with counting(console, "images", total) as advance:
+        advance(here)
+        for _, images in sorted(missing.items()):
             for image, data in source.fetch(images):
                 write_whole(dest / image.path, data)
-                here += 1
-                progress.update(task, completed=here)
-            if not console.is_terminal and (number % 10 == 0 or number == len(missing)):
-                console.print(f"{here} of {total} images")
+                advance(1)

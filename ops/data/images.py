@@ -17,24 +17,30 @@ class FoundImage:
     path: PurePosixPath
 
 
-def find_images(root: Path) -> tuple[list[FoundImage], LeftOut]:
-    """All images below ``root`` at any depth, sorted by class and path.
-
-    What an image is, `fruits.inputs` says; what is none is counted. Images right in ``root`` are of the class that
-    ``root`` names.
+def list_keys(root: Path) -> tuple[list[str], LeftOut]:
+    """Every image below ``root`` at any depth, by its path there, in order; what is none is counted.
 
     Raises
     ------
-    StorageError
-        If a folder cannot be read: a sample cut from half of the images would not say so.
+    StorageError : a folder cannot be read: a sample cut from half of the images would not say so
     """
-    images, left = [], LeftOut()
+    keys, left = [], LeftOut()
     for entry in walk(Store(str(root)), left):
-        path = PurePosixPath(entry.key)
         if entry.size == NOT_EXPRESSIBLE:
             left.add("name that is not UTF-8", entry.key)
         else:
-            images.append(FoundImage(path.parent.name or root.resolve().name, path))
+            keys.append(entry.key)
+    return sorted(keys), left
+
+
+def find_images(root: Path) -> tuple[list[FoundImage], LeftOut]:
+    """All images below ``root``, sorted by class and path; see `list_keys`.
+
+    Images right in ``root`` are of the class that ``root`` names.
+    """
+    keys, left = list_keys(root)
+    paths = map(PurePosixPath, keys)
+    images = [FoundImage(path.parent.name or root.resolve().name, path) for path in paths]
     return sorted(images), left
 
 

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
+from functools import cached_property
 from http.client import HTTPException
 from pathlib import PurePosixPath
 from typing import Any
@@ -58,8 +59,7 @@ def _ask(url: str, headers: Mapping[str, str]) -> tuple[int, Message, bytes]:
 
     Raises
     ------
-    SourceUnreachableError
-        When nobody answers.
+    SourceUnreachableError : nobody answers
     """
     host = url.split("?")[0]  # what follows may be a signature
     for attempt in range(TRIES):
@@ -226,24 +226,26 @@ class KaggleSource:
 
     def __init__(self, release: Release, api: Api, console: Console, number: int | None = None) -> None:
         self._release, self._api, self._console, self._number = release, api, console, number
-        self._archive: zipfile.ZipFile | None = None
         self.pin = f"kaggle:{DATASET}:{release.version}"
         self.where = f"Kaggle's {DATASET}"
 
-    def open(self) -> None:
-        """Find the archive, and read its table of contents."""
-        if self._archive is not None:
-            return
+    @cached_property
+    def _archive(self) -> zipfile.ZipFile:
         if self._number is None:
             self._number = self._find()
             self._console.print(f"version {self._release.version} is Kaggle's number {self._number}")
-        self._archive = self._table(self._number)
+        archive = self._table(self._number)
         self.where = f"Kaggle's {DATASET}, number {self._number},"
+        return archive
+
+    def open(self) -> None:
+        """Find the archive, and read its table of contents."""
+        _ = self._archive
 
     def listing(self) -> tuple[list[DatasetImage], dict[str, bytes]]:
         """See `fruits360.DatasetSource`."""
-        variant = self._variant(self._opened())
-        return variant.images, {name: self._opened().read(member) for name, member in variant.papers.items()}
+        variant = self._variant(self._archive)
+        return variant.images, {name: self._archive.read(member) for name, member in variant.papers.items()}
 
     def checksum(self, data: bytes) -> str:
         """See `compute_checksum`."""
@@ -251,12 +253,12 @@ class KaggleSource:
 
     def fetch(self, images: list[DatasetImage]) -> Iterator[tuple[DatasetImage, bytes]]:
         """In the order of the archive, so that one range holds many."""
-        archive = self._opened()
+        archive = self._archive
         members = self._variant(archive).members
-        members_ = [(image, members[image.path]) for image in images if image.path in members]
-        if len(members_) != len(images):
+        pairs = [(image, members[image.path]) for image in images if image.path in members]
+        if len(pairs) != len(images):
             raise DatasetError(f"{self.where} lacks images that it listed before. Fix: another DEST=.")
-        for image, member in sorted(members_, key=lambda pair: pair[1].header_offset):
+        for image, member in sorted(pairs, key=lambda pair: pair[1].header_offset):
             try:
                 data = archive.read(member)
             except (zipfile.BadZipFile, zlib.error) as error:
@@ -269,14 +271,8 @@ class KaggleSource:
 
     def close(self) -> None:
         """Nothing is left behind."""
-        if self._archive is not None:
+        if "_archive" in self.__dict__:
             self._archive.close()
-
-    def _opened(self) -> zipfile.ZipFile:
-        if self._archive is None:
-            self.open()
-        assert self._archive is not None
-        return self._archive
 
     def _table(self, number: int) -> zipfile.ZipFile:
         try:

@@ -32,8 +32,7 @@ def choose_images(listed: list[FoundImage], *, classes: int, images: int, seed: 
 
     Raises
     ------
-    SampleError
-        If fewer than ``classes`` classes have ``images`` images.
+    SampleError : fewer than ``classes`` classes have ``images`` images
     """
     sizes = Counter(image.label for image in listed)
     eligible = [label for label, size in sizes.items() if size >= images]
@@ -76,8 +75,7 @@ def cut_subsample(
 
     Raises
     ------
-    SampleError
-        If ``source`` holds too little, or ``dest`` is in the way.
+    SampleError : ``source`` holds too little, or ``dest`` is in the way
     """
     if not source.is_dir():
         raise SampleError(f"{source} is not a folder. Fix: give the folder that holds the classes with SOURCE=.")

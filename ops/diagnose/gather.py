@@ -69,23 +69,23 @@ class ClusterShelf:
         self.logs = S3Logs(s3, uri)
         self._causes = S3Logs(s3, f"s3://{self.logs.bucket}/{layout.cause_folder(cluster_id)}")
 
-    def step(self, step_id: str) -> list[Log]:
+    def list_step_logs(self, step_id: str) -> list[Log]:
         """The logs of a step itself."""
         return self.logs.list(layout.step_folder(step_id))
 
-    def containers(self, application: str) -> list[Log]:
+    def list_container_logs(self, application: str) -> list[Log]:
         """The logs of an application's containers."""
         return self.logs.list(layout.application_folder(application))
 
-    def bootstraps(self) -> list[Log]:
+    def list_bootstrap_logs(self) -> list[Log]:
         """The logs of bootstrap actions, of all instances."""
         return [log for log in self.logs.list("node/") if log.kind == "bootstrap"]
 
-    def causes(self) -> list[Mapping[str, Any]]:
+    def read_causes(self) -> list[Mapping[str, Any]]:
         """The JSON that bootstrap scripts left."""
         return [cause for log in self._causes.list() if (cause := _load_json(self._causes, log))]
 
-    def node(self, instance: str, host: str) -> list[Log]:
+    def list_node_logs(self, instance: str, host: str) -> list[Log]:
         """The logs of YARN's daemon on a node, and EMR's about its state (memory, disks, the kernel's last words)."""
         folders = ("applications/hadoop-yarn/", "daemons/instance-state/") if instance else ()
         return [log for folder in folders for log in self.logs.list(f"node/{instance}/{folder}")]
@@ -98,24 +98,24 @@ class TreeShelf:
         self.logs = FolderLogs(folder)
         self.all = self.logs.list()
 
-    def step(self, step_id: str) -> list[Log]:
+    def list_step_logs(self, step_id: str) -> list[Log]:
         return [log for log in self.all if log.step == step_id and log.kind == "step"]
 
-    def containers(self, application: str) -> list[Log]:
+    def list_container_logs(self, application: str) -> list[Log]:
         return [log for log in self.all if log.application == application]
 
-    def bootstraps(self) -> list[Log]:
+    def list_bootstrap_logs(self) -> list[Log]:
         return [log for log in self.all if log.kind == "bootstrap"]
 
-    def causes(self) -> list[Mapping[str, Any]]:
+    def read_causes(self) -> list[Mapping[str, Any]]:
         return [cause for log in self.all if log.kind == "cause" and (cause := _load_json(self.logs, log))]
 
-    def node(self, instance: str, host: str) -> list[Log]:
+    def list_node_logs(self, instance: str, host: str) -> list[Log]:
         logs = [log for log in self.all if log.kind == "node"]
         instances = {log.instance for log in logs if host and layout.host_in(log.key.rpartition("/")[2]) == host}
         return [log for log in logs if log.instance in {instance, *instances}]
 
-    def json(self, name: str) -> Mapping[str, Any]:
+    def read_json(self, name: str) -> Mapping[str, Any]:
         """A file of this name, anywhere in the tree; empty where there is none that can be read."""
         logs = [log for log in self.all if log.key.rpartition("/")[2] in (name, f"{name}.gz")]
         return next((answer for log in logs if (answer := _load_json(self.logs, log))), {})
@@ -149,7 +149,7 @@ def read_step_documents(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...
     drivers: list[Log] = []
     executors: list[Log] = []
     for application in applications:
-        logs = [log for log in shelf.containers(application) if log.stream in STREAMS]
+        logs = [log for log in shelf.list_container_logs(application) if log.stream in STREAMS]
         drivers += [log for log in logs if log.is_driver]
         executors += [log for log in logs if not log.is_driver]
     driver_documents = [_read_document(shelf, log, "driver") for log in sorted(drivers, key=_log_order)]
@@ -163,7 +163,7 @@ def read_step_documents(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...
 
 
 def _list_step_logs(shelf: Shelf, step_id: str) -> list[Log]:
-    return shelf.step(step_id) if step_id else []
+    return shelf.list_step_logs(step_id) if step_id else []
 
 
 def _choose_executor_logs(executors: list[Log], drivers: list[Document]) -> list[Log]:
@@ -225,7 +225,7 @@ def read_node_documents(
 def _list_node_logs(shelf: Shelf, nodes: tuple[ClusterInstance, ...], host: str, names: re.Pattern[str]) -> list[Log]:
     """The newest logs of these names of a node."""
     instance = next((node.instance for node in nodes if host in (node.host, node.instance)), "")
-    logs = [log for log in shelf.node(instance, host) if names.search(log.key)]
+    logs = [log for log in shelf.list_node_logs(instance, host) if names.search(log.key)]
     return sorted(logs, key=lambda log: log.modified, reverse=True)[:MOST_OF_NODE]
 
 
@@ -235,7 +235,7 @@ def _filter_lines(text: str, pattern: re.Pattern[str], also: str = "") -> str:
 
 def read_bootstrap_documents(shelf: Shelf, reason: str) -> tuple[Document, ...]:
     """The logs of the bootstrap action that failed: of the instance that EMR names, or else of those that failed."""
-    logs = shelf.bootstraps()
+    logs = shelf.list_bootstrap_logs()
     instances = layout.instances_in(reason)
     chosen = [log for log in logs if log.instance in instances] or logs
     chosen.sort(key=lambda log: (log.action, {"controller": 0, "stdout": 1}.get(log.stream, 2), log.key))
@@ -471,7 +471,7 @@ def add_bootstrap_logs(evidence: Evidence, shelf: Shelf, *, logs: bool) -> Evide
     """Add what the bootstrap left to the evidence: its JSON in seconds, its logs when EMR has shipped them."""
     instances = layout.instances_in(evidence.reason)
     try:
-        causes = shelf.causes()
+        causes = shelf.read_causes()
         node = next((cause for cause in causes if cause.get("instance") in instances), next(iter(causes), None))
         documents = read_bootstrap_documents(shelf, evidence.reason) if logs else ()
     except LogsError as error:
@@ -498,13 +498,13 @@ def gather_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evi
     shelf = TreeShelf(folder)
     if cluster_id:
         shelf.all = [log for log in shelf.all if log.cluster in ("", cluster_id)]
-    cluster = _as_mapping(shelf.json("describe-cluster.json").get("Cluster"))
-    step = _as_mapping(shelf.json("describe-step.json").get("Step"))
+    cluster = _as_mapping(shelf.read_json("describe-cluster.json").get("Cluster"))
+    step = _as_mapping(shelf.read_json("describe-step.json").get("Step"))
     status, step_status = _as_mapping(cluster.get("Status")), _as_mapping(step.get("Status"))
     described_id = str(step.get("Id") or "")
     step_id = step_id or described_id or _find_failed_step(shelf)
     ids = [str(cluster.get("Id") or ""), *(log.cluster for log in shelf.all if log.cluster)]
-    job = shelf.json("error.json") or None
+    job = shelf.read_json("error.json") or None
     evidence = replace(
         _describe_cluster(status),
         cluster_id=cluster_id or next(filter(None, ids), ""),
@@ -521,7 +521,7 @@ def gather_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evi
     since, until = parse_time(timeline.get("StartDateTime")), parse_time(timeline.get("EndDateTime"))
     if since and job and not belongs_to_step(job, since, until):
         job = None
-    instances = _as_mappings(shelf.json("list-instances.json").get("Instances"))
+    instances = _as_mappings(shelf.read_json("list-instances.json").get("Instances"))
     evidence = replace(
         evidence,
         subject="step",
@@ -544,7 +544,7 @@ def _find_subject(evidence: Evidence, shelf: TreeShelf) -> Literal["step", "clus
 def _find_failed_step(shelf: TreeShelf) -> str:
     """The last step whose controller says that it failed; without such a log the last of all."""
     steps = list(dict.fromkeys(log.step for log in sorted(shelf.all, key=lambda log: log.modified) if log.step))
-    controllers = [log for step in steps for log in shelf.step(step) if log.stream == "controller"]
+    controllers = [log for step in steps for log in shelf.list_step_logs(step) if log.stream == "controller"]
     # WARN Step failed with exitCode 1 and took 20 seconds
     failed = [log.step for log in controllers if "Step failed" in shelf.logs.read(log).text]
     return next(iter([*failed[::-1], *steps[::-1]]), "")

@@ -70,11 +70,11 @@ def examine_images(account: Account | None, uri: str, known: Sequence[str]) -> l
         return [unchecked("images", "no account to look into", "INPUT=dir counts those of a folder.")]
     if not uri and not known:
         return [unchecked("images", "there is no data bucket yet", "make apply, or INPUT=dir for a folder's.")]
-    uri = uri or f"s3://{account.bucket('data')}/{PREFIX}"
-    env = account.target.env
-    return attempt(
-        "images", lambda: images.check_bucket(account.client("s3"), uri, f"make upload-dataset ENV={env} INPUT=dir.")
+    uri, cure = (
+        uri or f"s3://{account.bucket('data')}/{PREFIX}",
+        f"make upload-dataset ENV={account.target.env} INPUT=dir.",
     )
+    return attempt("images", images.check_bucket, account.client("s3"), uri, cure)
 
 
 def examine_wheels(
@@ -88,10 +88,8 @@ def examine_wheels(
     here, made = machine.check_wheelhouse(need.architecture)
     if made is None or account is None or not known:
         return [here]
-    uploaded = attempt(
-        "wheels in S3", lambda: cloud.check_uploaded_wheels(account.client("s3"), account.bucket("artifacts"), made)
-    )
-    return [here, *uploaded]
+    s3, bucket = account.client("s3"), account.bucket("artifacts")
+    return [here, *attempt("wheels in S3", cloud.check_uploaded_wheels, s3, bucket, made)]
 
 
 def examine_states(account: Account) -> Finding:
@@ -108,22 +106,17 @@ def examine_states(account: Account) -> Finding:
 
 def examine_account(account: Account, need: ClusterNeeds | None, known: Sequence[str]) -> list[Finding]:
     """Everything that only the account can tell."""
-
-    target = account.target
+    target, s3 = account.target, account.client("s3")
     findings = cloud.check_caller(account.client("sts"), emulated=target.emulated)
-    findings.append(
-        cloud.judge_region(
-            target.region,
-            european=read_european_regions(),
-            known=account.session.get_available_regions("ec2"),
-            priced=sorted({place for place, _ in prices.instances()}),
-        )
+    regions, priced = (
+        account.session.get_available_regions("ec2"),
+        sorted({place for place, _ in prices.table().instances}),
     )
+    european = read_european_regions()
+    findings.append(cloud.judge_region(target.region, european=european, known=regions, priced=priced))
     if not target.local_state:
         findings.append(examine_states(account))
-    findings += cloud.check_names(
-        account.client("s3"), [*target.bucket_names.values()], known, target.region, target.env
-    )
+    findings += cloud.check_names(s3, [*target.bucket_names.values()], known, target.region, target.env)
     if need is None:
         return [*findings, unchecked("vCPUs", "without a plan nobody knows what is asked of the account")]
     ends = read_ends_of_support()

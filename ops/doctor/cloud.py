@@ -294,8 +294,8 @@ def check_account(
     """
     ec2, emr = clients("ec2"), clients("emr")
     return [
-        *attempt("vCPUs", lambda: check_quotas(clients("service-quotas"), ec2, needs, env, region)),
-        *attempt("types", lambda: check_zones(ec2, needs)),
-        *attempt("release", lambda: check_release(emr, needs, ends)),
-        *attempt("public access", lambda: check_public_access(emr, region)),
+        *attempt("vCPUs", check_quotas, clients("service-quotas"), ec2, needs, env, region),
+        *attempt("types", check_zones, ec2, needs),
+        *attempt("release", check_release, emr, needs, ends),
+        *attempt("public access", check_public_access, emr, region),
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ParamSpec
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -10,6 +10,7 @@ from ops.aws.refusals import describe_refusal
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 SOMETHING_WILL_FAIL = 7
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,12 @@ def unchecked(check: str, why: str, cure: str = "") -> Finding:
     return warning(check, f"not checked: {why}", cure)
 
 
-def attempt(check: str, look: Callable[[], Finding | Sequence[Finding]]) -> list[Finding]:
-    """A check that asks AWS; what AWS refuses is a warning."""
+def attempt(
+    check: str, look: Callable[P, Finding | Sequence[Finding]], *args: P.args, **kwargs: P.kwargs
+) -> list[Finding]:
+    """A check that asks AWS, with its arguments; what AWS refuses is a warning."""
     try:
-        findings = look()
+        findings = look(*args, **kwargs)
     except (ClientError, BotoCoreError) as error:
         return [unchecked(check, *describe_refusal(error))]
     return [findings] if isinstance(findings, Finding) else list(findings)

@@ -54,7 +54,7 @@ def read_needs(plan: Mapping[str, Any]) -> ClusterNeeds | None:
 
 def list_vcpus() -> dict[str, int]:
     """vCPUs by type; a type is the same size everywhere."""
-    return {kind.type: kind.vcpu for kind in prices.instances().values()}
+    return {kind.type: kind.vcpu for kind in prices.table().instances.values()}
 
 
 def count_needed_vcpus(fleets: tuple[prices.Fleet, ...], market: str) -> int:

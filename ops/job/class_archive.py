@@ -20,8 +20,7 @@ def path_for(home: Path) -> Path:
 
     Parameters
     ----------
-    home : Path
-        Of the Java runtime. Its ``release`` file and place tell it from others.
+    home : of the Java runtime; its ``release`` file and place tell it from others
     """
     release = home / "release"
     named = [str(home), release.read_text() if release.exists() else "", version("pyspark"), sys.prefix]

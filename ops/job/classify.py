@@ -27,8 +27,7 @@ def validate_result(result: Result) -> classifier.CrossValidation:
 
     Raises
     ------
-    InputError
-        With fewer than two classes of two images, or more classes than can be handled.
+    InputError : with fewer than two classes of two images, or more classes than can be handled
     """
     paths, labels = result.names()
     classes = len(set(labels))

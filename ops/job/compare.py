@@ -33,10 +33,9 @@ class Side:
 
     Attributes
     ----------
-    labels : dict
-        Class of each image, by its path below the input, in the order of the scores.
-    right : dict
-        Whether a linear classifier recognises an image that it has not seen; images that were not tested are not in it.
+    labels : class of each image, by its path below the input, in the order of the scores
+    right : whether a linear classifier recognises an image that it has not seen; images that were not tested are not in
+        it
     scores : ndarray, shape (n, k)
         Of the images whose neighbours are compared, in their order.
     """
@@ -57,8 +56,7 @@ class Comparison:
 
     Attributes
     ----------
-    gained, lost : list of str
-        Images only in the newer, and only in the earlier result.
+    gained, lost : images only in the newer, and only in the earlier result
     overlap : ndarray, shape (n,)
         For each compared image the share of its nearest images that are the same in both results.
     compared : list of str
@@ -130,8 +128,7 @@ def compare_results(newer: Result, earlier: Result) -> Comparison:
 
     Raises
     ------
-    InputError
-        When scores are missing or damaged.
+    InputError : scores are missing or damaged
     """
     read = {id(result): _read(result) for result in (newer, earlier)}
     labels, before = read[id(newer)][0], read[id(earlier)][0]
@@ -156,18 +153,18 @@ def list_facts(comparison: Comparison) -> list[tuple[str, str, str]]:
     newer, earlier = comparison.newer.result.summary, comparison.earlier.result.summary
     accuracies = comparison.accuracies()
 
-    def of(name: str, form: str = "{:,}") -> tuple[str, str]:
+    def format_both(name: str, form: str = "{:,}") -> tuple[str, str]:
         return tuple(form.format(s[name]) if s.get(name) is not None else "–" for s in (newer, earlier))  # type: ignore[return-value]
 
     rows = [
-        ("network", *of("model", "{}")),
-        ("finished", *of("finished", "{}")),
-        ("images with features", *of("images_ok")),
-        ("images rejected", *of("images_rejected")),
-        ("features per image", *of("dimension")),
-        ("components", *of("k")),
-        ("of the variance", *of("explained_variance", "{:.1%}")),
-        ("images per second", *of("images_per_second", "{:,.0f}")),
+        ("network", *format_both("model", "{}")),
+        ("finished", *format_both("finished", "{}")),
+        ("images with features", *format_both("images_ok")),
+        ("images rejected", *format_both("images_rejected")),
+        ("features per image", *format_both("dimension")),
+        ("components", *format_both("k")),
+        ("of the variance", *format_both("explained_variance", "{:.1%}")),
+        ("images per second", *format_both("images_per_second", "{:,.0f}")),
     ]
     if accuracies is not None:
         rows.append(

@@ -35,11 +35,9 @@ class Images:
 
     Attributes
     ----------
-    paths : list of str
-        Below the input of the run.
+    paths : below the input of the run
     scores : ndarray of float32, shape (n, k)
-    pictures : list of bytes
-        A JPEG of at most 96 by 96 pixels each; empty where an image cannot be read any more.
+    pictures : a JPEG of at most 96 by 96 pixels each; empty where an image cannot be read any more
     """
 
     paths: list[str]

@@ -3,7 +3,6 @@
 The options of a run are the fields of `fruits.request.Request`. The job's own exit code is returned.
 """
 
-import contextlib
 import json
 import os
 import signal
@@ -26,7 +25,7 @@ from rich.text import Text
 from localaws.java import find_java_home
 from ops.core.console import Console, fail
 from ops.core.paths import ROOT
-from ops.core.programs import inherited_environment
+from ops.core.programs import describe_commit, end_group, inherited_environment
 from ops.job import class_archive
 from ops.job.names import result_name
 from ops.job.package import ENTRY, JOBS, write_job_zip
@@ -60,19 +59,8 @@ def make_spark_environment(environment: Mapping[str, str]) -> dict[str, str]:
         "SPARK_LOCAL_IP": "127.0.0.1",
         # eigh of a covariance of 1280 columns: 0.5 s on one thread; threads that wait for a busy core took 4 s
         "OPENBLAS_NUM_THREADS": "1",
-        "FRUITS_COMMIT": describe_commit(),
+        "FRUITS_COMMIT": describe_commit(ROOT),
     }
-
-
-def describe_commit() -> str:
-    """The checkout's commit, with ``+`` when files differ from it; empty outside git."""
-    answer = subprocess.run(
-        ["git", "-C", ROOT, "describe", "--always", "--dirty=+", "--abbrev=12"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return answer.stdout.strip()
 
 
 def make_command(
@@ -82,8 +70,7 @@ def make_command(
 
     Parameters
     ----------
-    archive : str, optional
-        JVM options about the archive of Spark's classes; the one that `make setup` made where they are not given.
+    archive : JVM options about the archive of Spark's classes; the one that `make setup` made where they are not given
     """
     if archive is None:
         home = find_java_home()
@@ -111,18 +98,6 @@ def make_command(
     return [*submit, "--py-files", str(zip_file), str(ENTRY), "--request", str(request_file)]
 
 
-def stop_spark(process: subprocess.Popen[bytes]) -> None:
-    """End spark-submit and all that it started, gently first."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, sign)
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            continue
-        return
-
-
 def run_job(request: Request, console: Console, master: str) -> int:
     """Submit a request, show its progress until it ends, and say what came out; returns the exit code."""
     environment = make_spark_environment(inherited_environment())
@@ -146,13 +121,13 @@ def run_job(request: Request, console: Console, master: str) -> int:
             code = show_progress(Watcher(output), process.poll, console)
         except KeyboardInterrupt:
             console.print("stopping …")
-            stop_spark(process)
+            end_group(process)
             console.print(
                 "interrupted. What was featurized is kept: the same command continues where this one stopped."
             )
             return 130
         finally:
-            stop_spark(process)
+            end_group(process)
     if code == 0:
         console.print(describe_run(json.loads(output.read("run.json")), output))
         return 0

@@ -36,8 +36,7 @@ def read_image(uri: str) -> bytes:
 
     Raises
     ------
-    InputError
-        When there is none, or it cannot be read.
+    InputError : there is none, or it cannot be read
     """
     folder, _, name = uri.rpartition("/")
     store = Store(folder or ("/" if uri.startswith("/") else "."))
@@ -54,10 +53,8 @@ def compute_scores(result: Result, uri: str) -> NDArray[np.float64]:
 
     Raises
     ------
-    InputError
-        When it is no image.
-    ModelError
-        When the network of the result cannot be had.
+    InputError : it is no image
+    ModelError : the network of the result cannot be had
     """
     data = read_image(uri)
     mean, components = result.projection

@@ -50,8 +50,7 @@ def make_notebook(source: str, outputs: Mapping[str, Mapping[str, object]] | Non
 
     Parameters
     ----------
-    outputs : mapping, optional
-        From `read_cell_outputs`: a cell whose text has not changed keeps its outputs.
+    outputs : from `read_cell_outputs`: a cell whose text has not changed keeps its outputs
     """
     blocks: list[dict[str, object]] = []
     for kind, text in split_cells(source):

@@ -42,8 +42,7 @@ class Result:
 
     Attributes
     ----------
-    summary : dict
-        ``run.json``.
+    summary : ``run.json``
     """
 
     store: Store
@@ -55,8 +54,7 @@ class Result:
 
         Raises
         ------
-        InputError
-            When there is none, or the run has not finished.
+        InputError : there is none, or the run has not finished
         """
         store = Store(uri)
         try:
@@ -78,8 +76,7 @@ class Result:
 
         Raises
         ------
-        InputError
-            When neither the Parquet files nor the CSV file is there.
+        InputError : neither the Parquet files nor the CSV file is there
         """
         rows = 0
         for batch in self._readable():
@@ -146,8 +143,7 @@ class Result:
 
         Raises
         ------
-        InputError
-            When the file is missing or damaged.
+        InputError : the file is missing or damaged
         """
         try:
             with np.load(io.BytesIO(self.store.read(MODEL))) as saved:
@@ -168,8 +164,7 @@ class Result:
 
         Raises
         ------
-        ModelError
-            When the network that can be built here is another one.
+        ModelError : the network that can be built here is another one
         """
         model = self._published()
         if model is not None:
@@ -221,10 +216,8 @@ def find_result(uri: str, places: Sequence[str], model: str = "") -> Result:
 
     Raises
     ------
-    InputError
-        When there is none.
-    OutputError
-        When another network made it.
+    InputError : there is none
+    OutputError : another network made it
     """
     if uri:
         result = Result.at(uri)

@@ -68,8 +68,7 @@ class Row:
         Images a second and core, decoding included.
     right : ndarray of bool, shape (tested images,)
         Whether the classifier took each for what it is; the same images in every row.
-    k : int
-        Components for 95% of the sample's variance.
+    k : components for 95% of the sample's variance
     cosine : float, optional
         In bf16 the lowest cosine of an image's features to those in f32.
     """
@@ -110,8 +109,7 @@ def recommend(rows: Sequence[Row]) -> Advice:
 
     Parameters
     ----------
-    rows : sequence of Row
-        At least one.
+    rows : at least one
     """
     best = max(rows, key=lambda row: (row.accuracy, row.rate))
     good = [row for row in rows if best.accuracy - row.accuracy <= standard_error(best.right, row.right) + 1e-12]
@@ -138,19 +136,14 @@ def _why(chosen: Row, best: Row, rows: Sequence[Row]) -> str:
     return "; ".join(reasons)
 
 
-# --- the sample -------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Sample:
     """Some images of an input.
 
     Attributes
     ----------
-    keys, labels : list of str
-        Below `store`; the classes take turns.
-    images, classes : int
-        Of the whole input.
+    keys, labels : below `store`; the classes take turns
+    images, classes : of the whole input
     """
 
     store: Store
@@ -169,8 +162,7 @@ def take_sample(store: Store, size: int) -> Sample:
 
     Raises
     ------
-    InputError
-        When there are not two classes of two images, so that nothing says which features are better.
+    InputError : there are not two classes of two images, so that nothing says which features are better
     """
     by_class: dict[str, list[str]] = {}
     images = 0
@@ -188,14 +180,11 @@ def take_sample(store: Store, size: int) -> Sample:
     turns = {label: sorted(by_class[label], key=_lot) for label in chosen}
     keys: list[str] = []
     for rank in range(max(map(len, turns.values()))):
-        keys += [keys_[rank] for keys_ in turns.values() if rank < len(keys_)]
+        keys += [members[rank] for members in turns.values() if rank < len(members)]
         if len(keys) >= size:
             break
     keys = keys[:size]
     return Sample(store, keys, [read_label(store.location(key)) for key in keys], images, len(by_class))
-
-
-# --- the measurement --------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -234,8 +223,7 @@ def choose_precisions(precision: str | None, capabilities: Sequence[str]) -> tup
 
     Raises
     ------
-    ModelError
-        When bf16 was asked for where it would be imitated.
+    ModelError : bf16 was asked for where it would be imitated
     """
     if precision == "bf16":
         require_bf16(capabilities)
@@ -276,7 +264,7 @@ def _batches(sample: Sample, guard: Guard, size: int) -> Iterator[tuple[NDArray[
 def measure(
     sample: Sample,
     requests: Iterable[Request],
-    precisions_: Sequence[str],
+    precisions: Sequence[str],
     networks: Store,
     say: Callable[[str], None],
 ) -> list[Row]:
@@ -284,17 +272,13 @@ def measure(
 
     Parameters
     ----------
-    requests : iterable of Request
-        One for each size and network.
-    precisions_ : sequence of str
-        Precisions.
-    networks : Store
-        Keeps converted networks from run to run.
+    requests : one for each size and network
+    precisions : precisions
+    networks : keeps converted networks from run to run
 
     Raises
     ------
-    InputError
-        When hardly an image can be decoded.
+    InputError : hardly an image can be decoded
     """
     by_size: dict[int, list[PublishedModel]] = {}
     for request in requests:
@@ -308,7 +292,7 @@ def measure(
         cells = [
             _Measured(Choice(model.name, size, precision), load_engine(replace(model, precision=precision), networks))
             for model in models
-            for precision in precisions_
+            for precision in precisions
         ]
         decoding, decoded = _compute(sample, size, cells, say)
         usable &= decoded

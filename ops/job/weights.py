@@ -14,9 +14,8 @@ from pathlib import Path
 from fruits import backbones
 from fruits.backbones.weights import SUMS, parse_sums, sha256
 from fruits.errors import ModelError, UsageError
-from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-from ops.core.console import Console
+from ops.core.console import Console, counting
 
 PUBLISHED = {
     name: backbone.source
@@ -31,8 +30,7 @@ def download_file(url: str, target: Path, console: Console) -> None:
 
     Raises
     ------
-    ModelError
-        When the server cannot be reached or breaks off.
+    ModelError : the server cannot be reached or breaks off
     """
     partial = target.with_name(target.name + ".part")
     have = partial.stat().st_size if partial.exists() else 0
@@ -42,12 +40,12 @@ def download_file(url: str, target: Path, console: Console) -> None:
             resumed = answer.status == 206
             length = int(answer.headers.get("Content-Length") or 0)
             start = have if resumed else 0
-            columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
-            with partial.open("ab" if resumed else "wb") as sink, Progress(*columns, console=console) as bar:
-                task = bar.add_task(target.name, total=(start + length) or None, completed=start)
+            bar = counting(console, target.name, start + length, in_bytes=True)
+            with partial.open("ab" if resumed else "wb") as sink, bar as advance:
+                advance(start)
                 while chunk := answer.read(1 << 18):
                     sink.write(chunk)
-                    bar.advance(task, len(chunk))
+                    advance(len(chunk))
     except urllib.error.HTTPError as error:
         if error.code != 416:  # 416: the part is the whole file
             raise ModelError(f"{url} answers {error.code} {error.reason}. Fix: check that it still exists.") from error
@@ -69,8 +67,7 @@ def vouch(model: str, source: backbones.Published, path: Path) -> str:
 
     Raises
     ------
-    ModelError
-        When it is not what Keras published, or does not fill the network.
+    ModelError : it is not what Keras published, or does not fill the network
     """
     data = path.read_bytes()
     if source.md5 is not None and (md5 := hashlib.md5(data, usedforsecurity=False).hexdigest()) != source.md5:
@@ -99,10 +96,8 @@ def fetch_weights(
 
     Raises
     ------
-    UsageError
-        For a model that has no weights to fetch.
-    ModelError
-        When they cannot be had or are not right.
+    UsageError : for a model that has no weights to fetch
+    ModelError : they cannot be had or are not right
     """
     if model not in PUBLISHED:
         known = ", ".join(PUBLISHED)

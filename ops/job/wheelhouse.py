@@ -119,8 +119,7 @@ def check_wheels(folder: Path, lock: bytes) -> Wheelhouse:
 
     Raises
     ------
-    WheelhouseError
-        If a wheel of the lock is missing, has none of the hashes that the lock allows, or is not of the lock.
+    WheelhouseError : a wheel of the lock is missing, has none of the hashes that the lock allows, or is not of the lock
     """
     hashes = parse_lock(lock.decode())
     if not hashes:
@@ -151,19 +150,14 @@ def build_wheelhouse(
 
     Parameters
     ----------
-    arch
-        ``x86_64``, ``aarch64`` or AWS's name for it, ``arm64``.
-    advance
-        Given the bytes that have been downloaded since it was called last.
-    root
-        Folder of all wheelhouses.
-    locks
-        Folder of the ``requirements-<arch>.txt``.
+    arch : ``x86_64``, ``aarch64`` or AWS's name for it, ``arm64``
+    advance : given the bytes that have been downloaded since it was called last
+    root : folder of all wheelhouses
+    locks : folder of the ``requirements-<arch>.txt``
 
     Raises
     ------
-    WheelhouseError
-        If there is no lock for it, or the package index does not give what the lock names.
+    WheelhouseError : there is no lock for it, or the package index does not give what the lock names
     """
     if arch not in ARCHITECTURES:
         raise WheelhouseError(f"ARCH={arch} is not known. Fix: choose from {', '.join(ARCHITECTURES)}.")
@@ -188,7 +182,7 @@ def build_visibly(arch: str, console: Console, build: Callable[..., Wheelhouse] 
     if is_here(arch):
         with working(console, "the wheels of a node: checking every hash"):
             return build(arch)
-    with counting(console, "the wheels of a node: downloading", SOME_MB * 1_000_000, bytes_=True) as advance:
+    with counting(console, "the wheels of a node: downloading", SOME_MB * 1_000_000, in_bytes=True) as advance:
         return build(arch, advance)
 
 
@@ -347,24 +341,20 @@ def sync(wheelhouse: Wheelhouse, uri: str, *, store: Store | None = None, consol
 
     Parameters
     ----------
-    wheelhouse
-        What `build_wheelhouse` made.
-    uri
-        ``s3://bucket/wheelhouse`` or a folder: the place of all wheelhouses.
-    store
-        Used instead of opening ``uri``.
+    wheelhouse : what `build_wheelhouse` made
+    uri : ``s3://bucket/wheelhouse`` or a folder: the place of all wheelhouses
+    store : used instead of opening ``uri``
 
     Raises
     ------
-    WheelhouseError
-        If the store refuses or cannot be reached.
+    WheelhouseError : the store refuses or cannot be reached
     """
     console = console or Console(stderr=True)
     uploaded = copied = kept = 0
     try:
         store = store or open_store(uri)
         stored = store.list()
-        with counting(console, "the wheels of a node: uploading", wheelhouse.size, bytes_=True) as advance:
+        with counting(console, "the wheels of a node: uploading", wheelhouse.size, in_bytes=True) as advance:
             sums = {**wheelhouse.sums, SUMS: hash_file(wheelhouse.folder / SUMS)}
             for name in sorted(sums, key=lambda name: (name == SUMS, name)):
                 key, path, digest = f"{wheelhouse.key}/{name}", wheelhouse.folder / name, sums[name]

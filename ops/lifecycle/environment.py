@@ -135,8 +135,7 @@ def ensure_state(account: Account, person: Person, console: Console) -> bool:
 
     Raises
     ------
-    NoStateError
-        When it is not there, and nobody said that it may be made.
+    NoStateError : it is not there, and nobody said that it may be made
     """
     try:
         require_state(account)
@@ -162,8 +161,7 @@ def ask_first(account: Account, storage: Workspace, order: Order, console: Conso
 
     Raises
     ------
-    OperatorError
-        When a rule is broken, the answer is no, or nobody is there to answer.
+    OperatorError : a rule is broken, the answer is no, or nobody is there to answer
     """
     if account.target.emulated:
         return
@@ -203,18 +201,13 @@ def confirm(account: Account, lines: list[str], person: Person, console: Console
 
     Raises
     ------
-    OperatorError
-        When the answer is no, or nobody is there to answer.
+    OperatorError : the answer is no, or nobody is there to answer
     """
     if account.target.emulated or person.has_agreed:
         return
     console.print("\n".join(lines))
-    if not person.is_present:
-        raise OperatorError(
-            "there is no terminal to confirm the price at. Fix: YES=1 confirms it beforehand.", exit_code=2
-        )
-    if console.input("create it? type yes: ").strip() != "yes":
-        raise OperatorError(refused, exit_code=2)
+    absent = "there is no terminal to confirm the price at. Fix: YES=1 confirms it beforehand."
+    ask("create it?", person, refused=refused, absent=absent, console=console)
 
 
 def apply(
@@ -314,8 +307,7 @@ def confirm_removal(account: Account, person: Person, console: Console) -> None:
 
     Raises
     ------
-    OperatorError
-        When the answer is no, or nobody is there to answer.
+    OperatorError : the answer is no, or nobody is there to answer
     """
     if account.target.emulated:
         return
@@ -384,7 +376,7 @@ def fetch_files(s3: Any, bucket: str, prefix: str, folder: Path, console: Consol
     items = {folder / name: item for item in listed if (name := item["Key"].removeprefix(f"{prefix}/")) in FETCHED}
     if not items:
         return False
-    with counting(console, "fetching", sum(int(item["Size"]) for item in items.values()), bytes_=True) as advance:
+    with counting(console, "fetching", sum(int(item["Size"]) for item in items.values()), in_bytes=True) as advance:
         transfer.fetch(s3, bucket, items, advance)
     return True
 

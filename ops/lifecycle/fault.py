@@ -36,8 +36,7 @@ def injected(account: Account, kind: str, kinds: tuple[str, ...]) -> Iterator[No
 
     Raises
     ------
-    OperatorError
-        On a real account.
+    OperatorError : on a real account
     """
     if kind and not account.target.emulated:
         raise OperatorError("FAULT= is for the embedded AWS: a real cluster has its own. Fix: ENV=local.", exit_code=2)

@@ -50,10 +50,7 @@ def read_connection(account: Account) -> Mapping[str, str]:
 def put_notebook(account: Account, console: Console) -> list[str]:
     """Notebook and zip to the data bucket; their addresses. What is there already is replaced."""
     bucket, s3 = account.bucket("data"), account.client("s3")
-    contents = {
-        NOTEBOOK.name: make_notebook(SOURCE.read_text(encoding="utf-8")).encode(),
-        ZIP: make_bundle(),
-    }
+    contents = {NOTEBOOK.name: make_notebook(SOURCE.read_text(encoding="utf-8")).encode(), ZIP: make_bundle()}
     for name, content in contents.items():
         s3.put_object(Bucket=bucket, Key=f"{PREFIX}/{name}", Body=content)
     texts = [
@@ -96,9 +93,6 @@ def print_address(account: Account, console: Console) -> str:
     return address
 
 
-# --------------------------------------------------------------------------------------------- what runs in a domain
-
-
 def stop_apps(
     sagemaker: Any,
     domain_id: str,
@@ -123,17 +117,34 @@ def stop_apps(
         if app["Status"] != "Deleting":
             owner = {key: app[key] for key in ("SpaceName", "UserProfileName") if app.get(key)}
             sagemaker.delete_app(DomainId=domain_id, AppType=app["AppType"], AppName=app["AppName"], **owner)
-    left: list[str] = []
 
-    def stopped() -> bool | None:
-        left[:] = [describe_app(app) for app in list_apps(sagemaker, domain_id)]
-        if left:
-            say(f"waiting until SageMaker has stopped {', '.join(left)}")
-        return None if left else True
+    def list_running() -> list[str]:
+        return [describe_app(app) for app in list_apps(sagemaker, domain_id)]
 
-    if poll(stopped, pause=pause, limit=patience, say=say) is None:
+    if left := wait_until_gone(list_running, "stopped {}", say=say, patience=patience, pause=pause):
         raise OperatorError(f"still running after {patience:.0f} s: {', '.join(left)}. Fix: make studio-stop again.")
     return [describe_app(app) for app in apps]
+
+
+def wait_until_gone(
+    look: Callable[[], list[str]], done: str, *, say: Callable[[str], None], patience: float, pause: float
+) -> list[str]:
+    """Wait until a look finds nothing more; what is left when the patience ends.
+
+    Parameters
+    ----------
+    done : what SageMaker is to have done with ``{}``
+    """
+    left: list[str] = []
+
+    def is_gone() -> bool | None:
+        left[:] = look()
+        if left:
+            say(f"waiting until SageMaker has {done.format(', '.join(left))}")
+        return None if left else True
+
+    poll(is_gone, pause=pause, limit=patience, say=say)
+    return left
 
 
 def close_domain(
@@ -159,15 +170,11 @@ def close_domain(
     for space in listed:
         if space["Status"] != "Deleting":
             sagemaker.delete_space(DomainId=domain_id, SpaceName=space["SpaceName"])
-    left: list[str] = []
 
-    def deleted() -> bool | None:
-        left[:] = [f"{space['SpaceName']} ({space['Status']})" for space in spaces()]
-        if left:
-            say(f"waiting until SageMaker has deleted {len(left)} space{'' if len(left) == 1 else 's'}")
-        return None if left else True
+    def list_left() -> list[str]:
+        return [f"{space['SpaceName']} ({space['Status']})" for space in spaces()]
 
-    if poll(deleted, pause=pause, limit=patience, say=say) is None:
+    if left := wait_until_gone(list_left, "deleted the spaces {}", say=say, patience=patience, pause=pause):
         raise OperatorError(
             f"spaces are still there after {patience:.0f} s: {', '.join(left)}. Fix: make destroy again."
         )

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fruits.formats import ENDINGS_TEXT
-from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, is_image, walk
-from fruits.store import Store
+from fruits.inputs import LeftOut, is_image
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -16,7 +15,7 @@ from ops.aws.account import Account
 from ops.aws.describe import list_pages
 from ops.core.console import Console, counting, working
 from ops.core.errors import OperatorError
-from ops.data.images import count_by_class
+from ops.data.images import count_by_class, list_keys
 
 PREFIX = "images"
 MOST_CLASSES = 30
@@ -27,25 +26,18 @@ def list_images(folder: Path) -> tuple[list[Path], LeftOut]:
 
     Raises
     ------
-    OperatorError
-        When the folder is missing or holds none.
+    OperatorError : the folder is missing or holds none
     """
     if not folder.is_dir():
         raise OperatorError(f"{folder} is no folder. Fix: INPUT=the folder that holds the images.", exit_code=10)
-    left = LeftOut()
-    paths = []
-    for entry in walk(Store(str(folder)), left):
-        if entry.size == NOT_EXPRESSIBLE:
-            left.add("name that is not UTF-8", entry.key)
-        else:
-            paths.append(folder / entry.key)
-    if not paths:
+    keys, left = list_keys(folder)
+    if not keys:
         others = f" {left.sentence()}." if left else ""
         raise OperatorError(
             f"there is no image below {folder}: no file ends in {ENDINGS_TEXT}.{others} Fix: check the folder.",
             exit_code=10,
         )
-    return sorted(paths), left
+    return sorted(folder / key for key in keys), left
 
 
 def list_stored(s3: Any, bucket: str) -> dict[str, tuple[int, float]]:
@@ -100,8 +92,7 @@ def upload(s3: Any, bucket: str, folder: Path, paths: list[Path], console: Conso
 
     Raises
     ------
-    OperatorError
-        When an image did not arrive.
+    OperatorError : an image did not arrive
     """
     with working(console, f"counting the images of s3://{bucket}/{PREFIX}/"):
         before = list_stored(s3, bucket)

@@ -105,38 +105,22 @@ def cluster_uri(log_uri: str | None, cluster_id: str) -> str | None:
 
 
 def step_folder(step_id: str) -> str:
-    """A step's own logs, below the cluster's folder.
-
-    >>> step_folder("s-1ABCDEFGHIJKL")
-    'steps/s-1ABCDEFGHIJKL/'
-    """
+    """A step's own logs, below the cluster's folder."""
     return f"steps/{step_id}/"
 
 
 def application_folder(application: str) -> str:
-    """The containers of an application, below the cluster's folder.
-
-    >>> application_folder("application_1732450000000_0001")
-    'containers/application_1732450000000_0001/'
-    """
+    """The containers of an application, below the cluster's folder."""
     return f"containers/{application}/"
 
 
 def bootstrap_folder(instance: str, action: int = 1) -> str:
-    """The logs of an instance's bootstrap action, below the cluster's folder.
-
-    >>> bootstrap_folder("i-0b22a22eec53224bd")
-    'node/i-0b22a22eec53224bd/bootstrap-actions/1/'
-    """
+    """The logs of an instance's bootstrap action, below the cluster's folder."""
     return f"node/{instance}/bootstrap-actions/{action}/"
 
 
 def cause_folder(cluster_id: str) -> str:
-    """Where our bootstrap script leaves the cause of a failure, from the log bucket's root.
-
-    >>> cause_folder("j-1ABCDEFGHIJKL")
-    'node/bootstrap/j-1ABCDEFGHIJKL/'
-    """
+    """Where our bootstrap script leaves the cause of a failure, from the log bucket's root."""
     return f"node/bootstrap/{cluster_id}/"
 
 

@@ -60,18 +60,11 @@ class Excerpt:
     Attributes
     ----------
     text : all of a small log; of a large one its beginning, the telling lines in between, and its end
-    bytes_read : unpacked bytes that were looked at
-    left_out : unpacked bytes that are not in ``text``
     problem : why not all of it could be read, in words; empty when all is well
     """
 
     text: str
-    bytes_read: int = 0
-    left_out: int = 0
     problem: str = ""
-
-    def __bool__(self) -> bool:
-        return bool(self.text.strip())
 
 
 def clean_text(data: bytes) -> str:
@@ -125,18 +118,17 @@ class _Keeper:
             self._middle += b"\n[...]\n"
             position, self._wanted = begin, words.end() - begin + _AROUND
 
-    def end(self) -> tuple[bytes, int]:
-        """What was kept, and how many bytes were not."""
+    def end(self) -> bytes:
+        """What was kept, and a line that says how many bytes were not."""
         _, tail, _ = self._limits
         if len(self._window) > tail:
             self._sift(len(self._window) - tail)
         whole = len(self._head) + len(self._window)
         if self.total <= whole:
-            return bytes(self._head + self._window), 0
-        middle = bytes(self._middle)
-        left = max(0, self.total - whole - len(middle) + middle.count(b"\n[...]\n") * 7)
-        note = f"\n[... {left:,} bytes left out ...]\n".encode()
-        return bytes(self._head) + middle + note + bytes(self._window), left
+            return bytes(self._head + self._window)
+        left_out = max(0, self.total - whole - len(self._middle) + self._middle.count(b"\n[...]\n") * 7)
+        note = f"\n[... {left_out:,} bytes left out ...]\n".encode()
+        return bytes(self._head + self._middle + note + self._window)
 
 
 def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -191,8 +183,7 @@ def read_stream(
         problem = "it is damaged: the gzip stream breaks off"
     except Exception as error:  # noqa: BLE001 - a store may fail in any way while it is read; what came counts
         problem = f"reading broke off: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    data, left = keeper.end()
-    return Excerpt(clean_text(data), keeper.total, left, problem)
+    return Excerpt(clean_text(keeper.end()), problem)
 
 
 def _pieces(stream: Any) -> Iterator[bytes]:

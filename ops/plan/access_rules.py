@@ -65,9 +65,6 @@ MANAGED_POLICIES = frozenset(
 )
 
 
-# ----------------------------------------------------------------------------------------------------- nothing public
-
-
 @rule
 def nothing_public(resources: list[Resource]) -> Iterator[tuple[str, str]]:
     """Buckets block public access, subnets give no public address, no policy lets everybody in."""
@@ -77,8 +74,8 @@ def nothing_public(resources: list[Resource]) -> Iterator[tuple[str, str]]:
         if guard is None or not all(guard.values.get(name) is True for name in blocks):
             yield bucket.address, "public access to this bucket is not blocked"
         owner = find_beside(resources, bucket, "aws_s3_bucket_ownership_controls")
-        rule_ = take_block(owner.values.get("rule")) if owner else {}
-        if rule_.get("object_ownership") != "BucketOwnerEnforced":
+        ownership = take_block(owner.values.get("rule")) if owner else {}
+        if ownership.get("object_ownership") != "BucketOwnerEnforced":
             yield bucket.address, "access control lists are not turned off (BucketOwnerEnforced)"
     for resource in filter_types(resources, "aws_s3_bucket_acl"):
         yield resource.address, "access control lists are not used here"
@@ -128,9 +125,6 @@ def own_security_groups(resources: list[Resource]) -> Iterator[tuple[str, str]]:
             yield group.address, "revoke_rules_on_delete is off: groups that name each other cannot be deleted"
         if group.written & {"ingress", "egress"}:
             yield group.address, "inline rules would take EMR's own rules away at every apply"
-
-
-# --------------------------------------------------------------------------------------------- transport, encryption
 
 
 @rule
@@ -193,9 +187,6 @@ def metadata_by_token(resources: list[Resource]) -> Iterator[tuple[str, str]]:
         metadata = configuration.get("InstanceMetadataServiceConfiguration", {})
         if metadata.get("MinimumInstanceMetadataServiceVersion") != 2 or metadata.get("HttpPutResponseHopLimit") != 1:
             yield resource.address, "instance metadata version 1 is allowed, or reaches further than the node"
-
-
-# --------------------------------------------------------------------------------------------------------- identities
 
 
 @rule

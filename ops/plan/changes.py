@@ -97,11 +97,11 @@ def list_changes(plan: Mapping[str, Any]) -> list[Change]:
     order: list[Kind] = ["replace", "destroy", "forget", "update", "create"]
     return sorted(
         listed,
-        key=lambda change_: (
-            change_.kind in ("update", "create") or change_.type not in CLUSTERS | KEEPERS,
-            change_.type not in CLUSTERS,
-            order.index(change_.kind),
-            change_.address,
+        key=lambda entry: (
+            entry.kind in ("update", "create") or entry.type not in CLUSTERS | KEEPERS,
+            entry.type not in CLUSTERS,
+            order.index(entry.kind),
+            entry.address,
         ),
     )
 
@@ -255,9 +255,9 @@ def render_lines(change: Change) -> list[str]:
     texts = [f"{symbol} {change.address}{why}"]
     for attribute in change.attributes:
         mark = "  # forces replacement" if attribute.forces else ""
-        was, is_ = parse_document(attribute.before), parse_document(attribute.after)
-        if was and is_:
-            diff = list(difflib.unified_diff(was, is_, n=1, lineterm=""))[2:]
+        lines_before, lines_after = parse_document(attribute.before), parse_document(attribute.after)
+        if lines_before and lines_after:
+            diff = list(difflib.unified_diff(lines_before, lines_after, n=1, lineterm=""))[2:]
             cut = [f"{line[:1]}       {cut_value(line[1:])}" for line in diff if not line.startswith("@@")]
             texts += [f"      {attribute.path}:{mark}", *cut[:MOST_LINES]]
             texts += [f"        … {len(cut) - MOST_LINES} more lines"] if len(cut) > MOST_LINES else []

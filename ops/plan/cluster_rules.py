@@ -23,9 +23,6 @@ EMR_TAGGED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-# --------------------------------------------------------------------------------------------------------------- tags
-
-
 @rule
 def required_tags(resources: list[Resource]) -> Iterator[tuple[str, str]]:
     """Everything that can bear tags says whose it is; what EMR touches bears EMR's tag."""
@@ -39,9 +36,6 @@ def required_tags(resources: list[Resource]) -> Iterator[tuple[str, str]]:
         names = EMR_TAGGED.get(resource.type)
         if names is not None and (not names or resource.name in names) and tags.get(EMR_TAG) != "true":
             yield resource.address, f"EMR may not use it: the tag {EMR_TAG} is missing"
-
-
-# ------------------------------------------------------------------------------------------------------- the cluster
 
 
 @rule
@@ -206,8 +200,10 @@ def images_and_results_stay(resources: list[Resource]) -> Iterator[tuple[str, st
             continue
         for entry in settings.values.get("rule") or []:
             expiration = take_block(entry.get("expiration"))
-            filter_ = take_block(entry.get("filter"))
-            prefix = filter_.get("prefix") or take_block(filter_.get("and")).get("prefix") or entry.get("prefix") or ""
+            selection = take_block(entry.get("filter"))
+            prefix = (
+                selection.get("prefix") or take_block(selection.get("and")).get("prefix") or entry.get("prefix") or ""
+            )
             folders = [name for name in ("images/", "results/") if name.startswith(prefix) or prefix.startswith(name)]
             if (expiration.get("days") or expiration.get("date")) and folders and entry.get("status") == "Enabled":
                 yield settings.address, f"its rule {entry.get('id')} deletes what lies below {' and '.join(folders)}"

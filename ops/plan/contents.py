@@ -92,13 +92,13 @@ DOCUMENTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def list_statements(resources_: Iterable[Resource]) -> Iterator[PolicyStatement]:
+def list_statements(resources: Iterable[Resource]) -> Iterator[PolicyStatement]:
     """Every statement of every policy document that the code writes and that is known.
 
     What AWS fills in where the code writes none is only seen by a plan of what stands already: it is not judged, so
     that the same code is judged alike before and after it is applied.
     """
-    for resource in resources_:
+    for resource in resources:
         for attribute in DOCUMENTS.get(resource.type, ()):
             text = resource.values.get(attribute)
             if not text or attribute not in resource.written:
@@ -122,26 +122,15 @@ def list_statements(resources_: Iterable[Resource]) -> Iterator[PolicyStatement]
                 )
 
 
-def filter_types(resources_: Iterable[Resource], *types: str) -> list[Resource]:
-    return [resource for resource in resources_ if resource.type in types]
+def filter_types(resources: Iterable[Resource], *types: str) -> list[Resource]:
+    return [resource for resource in resources if resource.type in types]
 
 
-def find_beside(resources_: Iterable[Resource], resource: Resource, type_: str) -> Resource | None:
+def find_beside(resources: Iterable[Resource], resource: Resource, type_name: str) -> Resource | None:
     """The resource of a type in the same module: a bucket's id is not known before it exists."""
-    return next((other for other in resources_ if other.type == type_ and other.module == resource.module), None)
+    return next((other for other in resources if other.type == type_name and other.module == resource.module), None)
 
 
 def take_block(value: Any) -> Mapping[str, Any]:
     """The one block of a list of blocks, or nothing."""
     return value[0] if value else {}
-
-
-def list_replaced(plan: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The resources that the plan replaces, and the attributes that make it do so."""
-    return {
-        change["address"]: sorted(
-            ".".join(str(part) for part in path) for path in change["change"].get("replace_paths", [])
-        )
-        for change in plan.get("resource_changes", [])
-        if set(change["change"]["actions"]) == {"create", "delete"}
-    }

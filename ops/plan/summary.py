@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ops.plan import contents, pricing
+from ops.plan import pricing
+from ops.plan.changes import list_changes
 from ops.prices import table as prices
 
 
@@ -29,8 +30,9 @@ def summarize(plan: Mapping[str, Any], region: str, book: prices.Book | None = N
     """
     book = book or prices.table()
     lines = [
-        f"   replaces {address}, because of {', '.join(why) or 'another resource'}"
-        for address, why in contents.list_replaced(plan).items()
+        f"   replaces {change.address}, because of {', '.join(change.because) or 'another resource'}"
+        for change in list_changes(plan)
+        if change.kind == "replace"
     ]
     outputs = {name: entry.get("value") for name, entry in plan["planned_values"].get("outputs", {}).items()}
     if sizing := outputs.get("sizing"):

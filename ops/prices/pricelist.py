@@ -64,23 +64,23 @@ class Query:
         return {"ServiceCode": self.service, "Filters": filters, "FormatVersion": "aws_v1"}
 
 
-def ec2(region: str, type_: str) -> Query:
+def ec2(region: str, type_name: str) -> Query:
     """Linux on shared hardware, on demand."""
     filters = {
         "regionCode": region,
-        "instanceType": type_,
+        "instanceType": type_name,
         "operatingSystem": "Linux",
         "tenancy": "Shared",
         "preInstalledSw": "NA",
         "capacitystatus": "Used",
     }
-    return Query(service="AmazonEC2", filters=filters, usage=f"BoxUsage:{type_}")
+    return Query(service="AmazonEC2", filters=filters, usage=f"BoxUsage:{type_name}")
 
 
-def emr(region: str, type_: str) -> Query:
+def emr(region: str, type_name: str) -> Query:
     """EMR's fee on EC2."""
-    filters = {"regionCode": region, "instanceType": type_, "softwareType": "EMR"}
-    return Query(service="ElasticMapReduce", filters=filters, usage=f"BoxUsage:{type_}")
+    filters = {"regionCode": region, "instanceType": type_name, "softwareType": "EMR"}
+    return Query(service="ElasticMapReduce", filters=filters, usage=f"BoxUsage:{type_name}")
 
 
 _ITEMS: Mapping[str, tuple[str, Mapping[str, str], str, int]] = {
@@ -131,8 +131,7 @@ def parse_figure(texts: Iterable[str], query: Query) -> Figure | None:
 
     Raises
     ------
-    PriceListError
-        When products that fit have different prices: one of them would be the wrong one.
+    PriceListError : products that fit have different prices: one of them would be the wrong one
     """
     figures, days = set(), []
     for text in texts:
@@ -151,8 +150,7 @@ def parse_type_size(texts: Iterable[str], query: Query) -> TypeSize | None:
 
     Raises
     ------
-    PriceListError
-        When their size is not a whole number of vCPUs and GiB.
+    PriceListError : their size is not a whole number of vCPUs and GiB
     """
     for text in texts:
         attributes = json.loads(text)["product"]["attributes"]

@@ -97,18 +97,18 @@ class Book:
     services: Mapping[tuple[str, str], Service]
     source: str
 
-    def instance(self, region: str, type_: str) -> InstancePrice:
+    def instance(self, region: str, type_name: str) -> InstancePrice:
         """One type in one region.
 
         Raises
         ------
         UnknownPriceError : there is none
         """
-        kind = self.instances.get((region, type_))
+        kind = self.instances.get((region, type_name))
         if kind is None:
             known = sorted({place for place, _ in self.instances})
             raise UnknownPriceError(
-                f"no price is known for {type_} in {region} (known regions: {', '.join(known)}; "
+                f"no price is known for {type_name} in {region} (known regions: {', '.join(known)}; "
                 "some do not offer every type)"
             )
         return kind
@@ -138,11 +138,6 @@ def table() -> Book:
             (row["region"], row["item"]): Service(Decimal(row["usd"]), row["as_of"]) for row in csv.DictReader(file)
         }
     return Book(instances, services, "the dated table of this repository")
-
-
-def instances() -> Mapping[tuple[str, str], InstancePrice]:
-    """Every type of the table by region and name."""
-    return table().instances
 
 
 @dataclass(frozen=True, kw_only=True)

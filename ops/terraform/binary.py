@@ -14,11 +14,7 @@ from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
 
 MINIMUM = (1, 10, 0)
-
-
 INSTALL = "https://developer.hashicorp.com/terraform/install"
-
-
 PROVIDER = Path("registry.terraform.io/hashicorp/aws")
 
 
@@ -110,14 +106,9 @@ def name_platform(system: str | None = None, machine: str | None = None) -> str:
 def holds_provider(mirror: Path, target: str) -> bool:
     """Whether a mirror, packed or unpacked, has our provider (5.100 or a later 5.x) for a platform."""
     home = mirror / PROVIDER
-    for version in (entry.name for entry in home.glob("5.*") if entry.is_dir()):
-        if _fits(version) and any((home / version / target).glob("terraform-provider-aws*")):
-            return True
-    return any(
-        _fits(match[1])
-        for entry in home.glob(f"terraform-provider-aws_5.*_{target}.zip")
-        if (match := re.fullmatch(r"terraform-provider-aws_(5\.[0-9.]+)_.*\.zip", entry.name))
-    )
+    unpacked = (path.parts[-3] for path in home.glob(f"*/{target}/terraform-provider-aws*"))
+    packed = (path.name.split("_")[1] for path in home.glob(f"terraform-provider-aws_*_{target}.zip"))
+    return any(map(_fits, {*unpacked, *packed}))
 
 
 def _fits(version: str) -> bool:
@@ -127,7 +118,7 @@ def _fits(version: str) -> bool:
     (True, False, False)
     """
     match = re.fullmatch(r"5\.(\d+)\.\d+", version)
-    return bool(match) and int(match[1]) >= 100  # type: ignore[index]  # bool(found) is not narrowed
+    return match is not None and int(match[1]) >= 100
 
 
 def list_implied_mirrors(home: Path, environ: Mapping[str, str]) -> Iterator[Path]:

@@ -5,8 +5,8 @@ from typing import Any
 
 from ops.core.errors import OperatorError
 from ops.core.target import EMULATED_ACCOUNT, NO_ACCOUNT, Target
-from ops.terraform.variables import Size, cluster_variables
-from ops.terraform.workspace import CommandFailedError, Workspace
+from ops.terraform.variables import Size, make_workspace
+from ops.terraform.workspace import CommandFailedError
 
 
 def plan_cluster(target: Target, size: Size, home: Path | None = None) -> dict[str, Any]:
@@ -18,10 +18,7 @@ def plan_cluster(target: Target, size: Size, home: Path | None = None) -> dict[s
     """
     account = EMULATED_ACCOUNT if target.env == "local" else NO_ACCOUNT
     offline = Target(env=target.env, region=target.region, account_id=account, offline=True)
-    work = Workspace(
-        target=offline, stack="cluster", extra=cluster_variables(offline, {}, size), home=home, capture=True
-    )
     try:
-        return work.make_plan()
+        return make_workspace("cluster", offline, size, home=home, capture=True).make_plan()
     except CommandFailedError as error:
         raise OperatorError(f"the cluster cannot be planned, so it has no price:\n{error.output.strip()}") from error

@@ -106,7 +106,13 @@ def find_boundary(target: Target) -> str | None:
 
 
 def make_workspace(
-    stack: Stack, target: Target, size: Size, *, repository: Mapping[str, str] | None = None, **options: Any
+    stack: Stack,
+    target: Target,
+    size: Size,
+    *,
+    repository: Mapping[str, str] | None = None,
+    root: Path = ROOT,
+    **options: Any,
 ) -> Workspace:
     """A stack with the variables that it takes in this environment.
 
@@ -114,11 +120,14 @@ def make_workspace(
     ----------
     size : of the cluster
     repository : repository, subject and branch whose workflows may take GitHub's roles
+    root : the checkout
+    options : more of `Workspace`
     """
+    options["source"] = root / "infra"
     if stack in ("storage", "operators"):
         return Workspace(target=target, stack=stack, **options)
     if stack == "github":
         return Workspace(target=target, stack=stack, extra=repository or {}, **options)
     storage = Workspace(target=target, stack="storage", **options).outputs() if not target.offline else {}
-    extra = cluster_variables(target, storage, size, boundary=find_boundary(target))
+    extra = cluster_variables(target, storage, size, boundary=find_boundary(target), root=root)
     return Workspace(target=target, stack=stack, extra=extra, **options)

@@ -80,13 +80,13 @@ class Gatherer:
         except (BotoCoreError, FruitsError, OSError, ValueError) as error:
             return {"error": f"{type(error).__name__}: {error}"}
 
-    def everything(self, service: str, call: str, key: str, **parameters: Any) -> Any:
+    def list_all(self, service: str, call: str, key: str, **parameters: Any) -> Any:
         """All pages of a listing."""
         pages = self.account.client(service).get_paginator(call)
         return self.ask(lambda: [item for page in pages.paginate(**parameters) for item in page[key]])
 
     # -- who ----------------------------------------
-    def caller(self) -> dict[str, Any]:
+    def identify_caller(self) -> dict[str, Any]:
         """Who runs this, without a name: the kind, and whether the operators' group has it."""
         arn = str(self.account.client("sts").get_caller_identity()["Arn"])
         # arn:aws:iam::123456789012:user/ana, arn:aws:sts::123456789012:assumed-role/AdministratorAccess/ana
@@ -102,7 +102,7 @@ class Gatherer:
         return {"kind": kind, "operator": operators in group_names}
 
     # -- while the cluster lives ----------------------------------------
-    def alive(self) -> dict[str, Any]:
+    def look_at_cluster(self) -> dict[str, Any]:
         """The cluster, its machines, its network, and what stands around it."""
         cluster_id, emr = self.cluster_id, self.account.client("emr")
         ec2 = self.account.client("ec2")
@@ -111,17 +111,17 @@ class Gatherer:
         cluster = self.ask(lambda: emr.describe_cluster(ClusterId=cluster_id)["Cluster"])
         return {
             "cluster": cluster,
-            "fleets": self.everything("emr", "list_instance_fleets", "InstanceFleets", ClusterId=cluster_id),
-            "instances": self.everything("emr", "list_instances", "Instances", ClusterId=cluster_id),
-            "machines": self.ask(lambda: self._machines(ec2, cluster_id)),
-            "network": self._network(ec2),
-            "service_role": self._service_role(cluster),
+            "fleets": self.list_all("emr", "list_instance_fleets", "InstanceFleets", ClusterId=cluster_id),
+            "instances": self.list_all("emr", "list_instances", "Instances", ClusterId=cluster_id),
+            "machines": self.ask(lambda: self._list_machines(ec2, cluster_id)),
+            "network": self._describe_network(ec2),
+            "service_role": self._describe_service_role(cluster),
             "idle": self.ask(
                 lambda: emr.get_auto_termination_policy(ClusterId=cluster_id).get("AutoTerminationPolicy", {})
             ),
             "watch": self.ask(self._list_looks_of_watch),
             "budget": self.ask(lambda: budgets.describe_budget(**budget)["Budget"]),
-            "interfaces": self._interfaces(emr, cluster_id, cluster),
+            "interfaces": self._open_interfaces(emr, cluster_id, cluster),
         }
 
     def _list_looks_of_watch(self) -> list[dict[str, Any]]:
@@ -132,12 +132,12 @@ class Gatherer:
         return [{"status": e["status"], "name": e["name"]} for e in executions]
 
     @staticmethod
-    def _machines(ec2: Any, cluster_id: str) -> list[dict[str, Any]]:
+    def _list_machines(ec2: Any, cluster_id: str) -> list[dict[str, Any]]:
         filters = [{"Name": "tag:aws:elasticmapreduce:job-flow-id", "Values": [cluster_id]}]
         pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
         return [i for page in pages for r in page["Reservations"] for i in r["Instances"]]
 
-    def _network(self, ec2: Any) -> dict[str, Any]:
+    def _describe_network(self, ec2: Any) -> dict[str, Any]:
         vpcs = find_vpcs(ec2, PROJECT, self.account.target.env)
         if len(vpcs) != 1:
             return {"error": f"{len(vpcs)} VPCs have the tags of this environment"}
@@ -152,13 +152,13 @@ class Gatherer:
             "groups": self.ask(lambda: ec2.describe_security_groups(**inside)["SecurityGroups"]),
         }
 
-    def _service_role(self, cluster: Any) -> dict[str, Any]:
+    def _describe_service_role(self, cluster: Any) -> dict[str, Any]:
         role = str(cluster.get("ServiceRole", "")).rsplit("/", 1)[-1]
         iam = self.account.client("iam")
         policies = self.ask(lambda: iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"])
         return {"managed": [p["PolicyArn"] for p in policies]} if isinstance(policies, list) else policies
 
-    def _interfaces(self, emr: Any, cluster_id: str, cluster: Any) -> dict[str, Any]:
+    def _open_interfaces(self, emr: Any, cluster_id: str, cluster: Any) -> dict[str, Any]:
         """Whether addresses of the history server come; the addresses themselves are keys and are not kept."""
 
         def persistent() -> dict[str, Any]:
@@ -213,8 +213,8 @@ class Gatherer:
         """The evidence of each, while the cluster lives."""
         policy = self.account.client("emr").get_managed_scaling_policy
         looks: dict[str, Callable[[], Any]] = {
-            "kms": self._encryption,
-            "ssm": self._online,
+            "kms": self._describe_encryption,
+            "ssm": self._list_online,
             "nat": lambda: self.evidence["alive"]["network"]["nats"],
             "scaling": lambda: policy(ClusterId=self.cluster_id).get("ManagedScalingPolicy", {}),
             "arm64": lambda: [
@@ -222,11 +222,11 @@ class Gatherer:
                 for i in self.evidence["alive"]["machines"]
             ],
             "one-node": lambda: [f["InstanceFleetType"] for f in self.evidence["alive"]["fleets"]],
-            "studio": self._domain,
+            "studio": self._describe_domain,
         }
         self.evidence["extras"] = {name: self.ask(looks[name]) for name in names if name in looks}
 
-    def _encryption(self) -> dict[str, Any]:
+    def _describe_encryption(self) -> dict[str, Any]:
         s3, ec2 = self.account.client("s3"), self.account.client("ec2")
         bucket, _, prefix = self.evidence["sample"]["output"].removeprefix("s3://").partition("/")
         machines = [i["InstanceId"] for i in self.evidence["alive"]["machines"]]
@@ -240,12 +240,12 @@ class Gatherer:
             ],
         }
 
-    def _online(self) -> list[dict[str, Any]]:
+    def _list_online(self) -> list[dict[str, Any]]:
         machines = {i["InstanceId"] for i in self.evidence["alive"]["machines"]}
         pages = self.account.client("ssm").get_paginator("describe_instance_information").paginate()
         return [i for page in pages for i in page["InstanceInformationList"] if i["InstanceId"] in machines]
 
-    def _domain(self) -> dict[str, Any]:
+    def _describe_domain(self) -> dict[str, Any]:
         """The address itself is a key and is not kept."""
         sagemaker = self.account.client("sagemaker")
         domain = find_domain(sagemaker, f"{PROJECT}-{self.account.target.env}")
@@ -269,28 +269,28 @@ class Gatherer:
         with self.console.status("waiting for the logs"):
 
             def have_come() -> bool | None:
-                keys = self._log_keys(cluster_id)
+                keys = self._list_log_keys(cluster_id)
                 status = self.ask(lambda: emr.describe_step(ClusterId=cluster_id, StepId=failed_id)["Step"]["Status"])
                 if status.get("FailureDetails") and failing["details"]["seconds"] is None:
                     seconds = (datetime.now(UTC) - end_time).total_seconds()
                     failing["details"] = {"seconds": round(seconds, 1), "found": status["FailureDetails"]}
-                words = self._words(keys, failed_id, cluster_id)
+                words = self._find_words(keys, failed_id, cluster_id)
                 has_details = failing["details"]["seconds"] is not None
                 self.evidence["logs"] = {"keys": keys, "traceback": words}
                 return (has_details and words["containers"] and expected_keys <= keys.keys()) or None
 
             poll(have_come, pause=self.pause, limit=limit_seconds)
 
-    def _log_keys(self, cluster_id: str) -> dict[str, str]:
+    def _list_log_keys(self, cluster_id: str) -> dict[str, str]:
         prefix = f"emr/{cluster_id}/"
         place = {"Bucket": self.account.bucket("logs"), "Prefix": prefix}
-        objects = self.everything("s3", "list_objects_v2", "Contents", **place)
+        objects = self.list_all("s3", "list_objects_v2", "Contents", **place)
         items = objects if isinstance(objects, list) else []
         return {item["Key"].removeprefix(prefix): item["LastModified"] for item in items}
 
-    def _words(self, keys: dict[str, str], failed_id: str, cluster_id: str) -> dict[str, bool]:
+    def _find_words(self, keys: dict[str, str], failed_id: str, cluster_id: str) -> dict[str, bool]:
         def hold(chosen: list[str]) -> bool:
-            return any(TRACEBACK in self._log(f"emr/{cluster_id}/{key}") for key in chosen)
+            return any(TRACEBACK in self._read_log(f"emr/{cluster_id}/{key}") for key in chosen)
 
         applications = sorted({key.split("/")[1] for key in keys if key.startswith("containers/application_")})
         newest = f"containers/{applications[-1]}/" if applications else "containers/-"
@@ -298,7 +298,7 @@ class Gatherer:
         step_logs = [key for key in keys if key.startswith(f"steps/{failed_id}/std")]
         return {"containers": hold(drivers), "step": hold(step_logs)}
 
-    def _log(self, key: str) -> str:
+    def _read_log(self, key: str) -> str:
         s3, bucket = self.account.client("s3"), self.account.bucket("logs")
         try:
             return gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()).decode(errors="replace")
@@ -323,7 +323,7 @@ class Gatherer:
             lines = [step["Status"]["Timeline"] for page in pages for step in page["Steps"]]
             last = max(line["EndDateTime"] for line in lines if "EndDateTime" in line)
             began = datetime.now(UTC)
-            with self.console.status("idle, until a limit ends the cluster"), self._idle_clock() as rate:
+            with self.console.status("idle, until a limit ends the cluster"), self._speed_up_idling() as rate:
                 end = poll(status_of_the_end, pause=self.pause, limit=(IDLE_SECONDS + 1200.0) / rate) or status()
             moment = end["Timeline"].get("EndDateTime") or datetime.now(UTC)
             return {
@@ -337,7 +337,7 @@ class Gatherer:
         self.evidence.setdefault("extras", {})["idle"] = self.ask(look)
 
     @contextmanager
-    def _idle_clock(self) -> Iterator[float]:
+    def _speed_up_idling(self) -> Iterator[float]:
         """How many times as fast as real time a cluster idles: the embedded AWS does not wait half an hour."""
         endpoint, keys = self.account.target.endpoint, self.account.target.keys
         if endpoint is None:

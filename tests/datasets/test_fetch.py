@@ -18,7 +18,7 @@ from ops.cli.data import fetch_release
 from ops.core.console import Console
 from ops.data import fetch as module
 from ops.data import fruits360
-from ops.data.fetch import STORE, fetch_dataset, hash_blob, parse_listing
+from ops.data.fetch import STORE, GitSource, hash_blob, parse_listing
 from ops.data.fruits360 import MANIFEST, RELEASES, DatasetError, Release, SourceUnreachableError, parse_readme
 from tests.typed import as_typed
 
@@ -90,6 +90,10 @@ def console() -> Console:
 def said(screen: Console) -> str:
     assert isinstance(screen.file, io.StringIO)
     return screen.file.getvalue()
+
+
+def fetch_dataset(release: Release, dest: Path, *, console: Console) -> fruits360.Stated:
+    return fruits360.complete_dataset(GitSource(release, dest / STORE), release, dest, console)
 
 
 def images(dest: Path) -> dict[str, bytes]:
@@ -174,8 +178,9 @@ def test_killed_while_it_runs_the_next_run_completes(tmp_path: Path, source: Rel
         " path.with_name('.' + path.name + '.part').write_bytes(data[:9]); time.sleep(0.2)\n"
         "    whole(path, data)\n"
         "fruits360.write_whole = write\n"
-        f"f.fetch_dataset(f.Release(*{(source.version, source.url, source.commit, source.licence)!r}),"
-        f" Path({str(dest)!r}), console=Console())\n"
+        f"release = f.Release(*{(source.version, source.url, source.commit, source.licence)!r})\n"
+        f"dest = Path({str(dest)!r})\n"
+        "fruits360.complete_dataset(f.GitSource(release, dest / f.STORE), release, dest, Console())\n"
     )
     environ = {**os.environ, "PYTHONPATH": str(ROOT / "jobs")}
     process = subprocess.Popen([sys.executable, "-c", slow], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import gzip
 import json
 import os
@@ -11,24 +10,15 @@ import shutil
 import time
 import tracemalloc
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ops.diagnose import (
-    deaths,
-    evidence,
-    exceptions,
-    exits,
-    firsts,
     gather,
-    hit,
     render,
     report,
     table,
-    tracebacks,
 )
-from ops.diagnose import wait as command
 from ops.diagnose.causes import judge
 from ops.diagnose.evidence import Document, Evidence
 from ops.diagnose.verdict import Fields
@@ -38,16 +28,6 @@ CORPUS = Path(__file__).parent / "corpus"
 CLUSTER, STEP = "j-2AXXXXXXGAPLF", "s-08812552QZHJ7GG0YUF2"
 APPLICATION = "application_1795600000000_0001"
 DRIVER = f"{CLUSTER}/containers/{APPLICATION}/container_1795600000000_0001_01_000001/stderr.gz"
-
-
-@pytest.mark.parametrize(
-    "module",
-    [command, deaths, evidence, exceptions, exits, firsts, gather, hit, render, report, tracebacks],
-)
-def test_the_examples_in_the_docstrings_hold(module: Any) -> None:
-    failed, tried = doctest.testmod(module)
-    assert tried
-    assert not failed
 
 
 def test_every_row_has_a_name_a_fix_and_sentences_that_can_be_written() -> None:

@@ -7,6 +7,7 @@ import pytest
 from ops.diagnose.ends import End
 from ops.diagnose.evidence import ClusterInstance, Document, Evidence
 from ops.diagnose.scene import find_telling_lines, read_scene
+from ops.diagnose.verdict import Fields
 from tests.diagnose.reports import HEAD, OURS
 from tests.diagnose.test_verdicts import HOST, MASTER, judged
 
@@ -84,6 +85,4 @@ def test_an_exception_of_ones_own_code_goes_before_what_the_client_says() -> Non
     [("action", "an unknown action"), ("where", ""), ("whose", "a node"), ("grant", "allow it")],
 )
 def test_a_field_that_was_not_found_is_said_to_be_unknown_or_left_out(field: str, words: str) -> None:
-    from ops.diagnose.verdict import Fields
-
     assert f"{{{field}}}".format_map(Fields()) == words

@@ -21,7 +21,7 @@ import pytest
 from ops.ci import comment, standing
 from ops.ci.comment import Subject, list_failures, render_comment, summarize_report
 from ops.core.target import NO_ACCOUNT
-from ops.plan import contents, pricing
+from ops.plan import pricing
 from ops.plan.changes import list_changes
 from ops.prices import table as prices
 from tests.infra.emr_root import CLUSTER, TASK, Root
@@ -84,7 +84,7 @@ def test_replacement_names_the_attributes_and_fails(root: Root) -> None:
         ' because of `ebs_root_volume_size` (`40` → `60`), `release_label` (`"emr-7.13.0"` → `"emr-7.14.0"`), '
         "`configurations_json`, `core_instance_fleet`."
     )
-    because = contents.list_replaced(root.of("new cluster"))[CLUSTER]
+    because = next(change.because for change in list_changes(root.of("new cluster")) if change.address == CLUSTER)
     verdict = summarize_report(subject)
     assert verdict["ok"] is False
     assert verdict["clusters_replaced"] == [{"address": CLUSTER, "because": because, "triggered": False}]

@@ -37,14 +37,14 @@ def table_of_sizes() -> dict[str, tuple[int, int, str]]:
 
 
 def test_sizes_agree_with_the_price_list() -> None:
-    facts = {(one.type): (one.vcpu, one.memory_gib, one.architecture) for one in prices.instances().values()}
+    facts = {(one.type): (one.vcpu, one.memory_gib, one.architecture) for one in prices.table().instances.values()}
     assert len(facts) == 42
     assert table_of_sizes() == facts
 
 
 def test_types_absent_from_a_region_are_those_without_a_price() -> None:
-    regions = {region for region, _ in prices.instances()}
-    missing = {(region, type_) for region in regions for type_ in table_of_sizes()} - set(prices.instances())
+    regions = {region for region, _ in prices.table().instances}
+    missing = {(region, type_) for region in regions for type_ in table_of_sizes()} - set(prices.table().instances)
     absent = re.findall(r"^ +([a-z0-9-]+) = \[(.*)\]$", SIZES.read_text().split("absent = {")[1], re.MULTILINE)
     families = {(region, name.strip('" ')) for region, names in absent for name in names.split(",")}
     assert {(region, type_.split(".")[0]) for region, type_ in missing} == families
@@ -67,8 +67,8 @@ def test_every_price_has_a_source_and_a_date() -> None:
 
 def test_prices_are_plausible() -> None:
     """EMR's fee is a quarter of the price in Virginia, everywhere; Spot is cheaper; Europe is dearer."""
-    assert len(prices.instances()) > 100
-    for (region, type_), one in prices.instances().items():
+    assert len(prices.table().instances) > 100
+    for (region, type_), one in prices.table().instances.items():
         virginia = prices.table().instance("us-east-1", type_)
         assert float(one.emr) == pytest.approx(float(virginia.ec2) / 4, rel=0.02), (region, type_)
         assert 0.2 * float(one.ec2) < one.spot < 0.7 * float(one.ec2), (region, type_)

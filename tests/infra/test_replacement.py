@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.plan import contents
+from ops.plan.changes import list_changes
 from tests.infra.emr_root import CLUSTER, TASK, Root, changed
 
 pytestmark = pytest.mark.terraform
@@ -21,12 +21,12 @@ def test_second_plan_is_empty(root: Root) -> None:
 def test_changed_in_place(root: Root) -> None:
     plan = root.of("in place")
     assert changed(plan) == {CLUSTER: ("update",), TASK: ("update",)}
-    assert contents.list_replaced(plan) == {}
+    assert not [change for change in list_changes(plan) if change.kind == "replace"]
 
 
 def test_replaces_the_cluster_and_says_why(root: Root) -> None:
     plan = root.of("new cluster")
-    because = contents.list_replaced(plan)[CLUSTER]
+    because = next(change.because for change in list_changes(plan) if change.address == CLUSTER)
     assert {"release_label", "ebs_root_volume_size", "configurations_json"} <= set(because)
     assert {"core_instance_fleet.0.target_on_demand_capacity"} <= set(because)
 

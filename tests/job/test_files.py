@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
 import hashlib
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fruits import parts
 from fruits.parts import ROWS_PER_GROUP, Part, PartWriter, deal, part_rows, read_batches
 from fruits.store import Store
 
@@ -84,4 +82,3 @@ def test_parts_are_dealt_the_largest_first_whatever_their_order() -> None:
         assert [[part.name for part in hand] for hand in hands] == [["b", "a"], ["c", "d"]]
     assert deal(given, 9) == [[Part("b", 9)], [Part("c", 5)], [Part("d", 5)], [Part("a", 1)]]
     assert deal([], 3) == []
-    assert doctest.testmod(parts).failed == 0

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pi_heif
 import pillow_heif
 import pytest
 from fruits import images
@@ -105,6 +106,11 @@ def test_heics_decoder_is_loaded_for_heic_alone(monkeypatch: pytest.MonkeyPatch)
     for kind in ("PNG", "JPEG", "HEIF", "TIFF"):
         decode(encoded(scene(), kind), SIZE)
     assert loaded == ["HEIF"]
+    monkeypatch.undo()
+    monkeypatch.setattr(pi_heif, "register_heif_opener", lambda: loaded.append("decoder"))
+    images._register_heif.__wrapped__()
+    assert loaded == ["HEIF", "decoder"]
+    assert (pi_heif.options.DECODE_THREADS, pi_heif.options.THUMBNAILS) == (1, False), "a task has one core"
 
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+import psutil
 import pytest
 from fruits import memory, pca
 from fruits.errors import ReductionError
@@ -82,22 +84,66 @@ def test_tasks_of_a_laptop_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> 
         room(local, 16).require(4096)
 
 
-def test_a_limit_for_python_counts_where_it_is_set() -> None:
-    assert room({**YARN, **M5, "spark.executor.pyspark.memory": "1g"}).worker == (1 << 30) // 2 - memory.NETWORK
+@pytest.mark.parametrize(
+    ("settings", "slots", "driver", "worker"),
+    [
+        # heap and overhead, without 1 GiB of heap and 512 MiB beside it; then 1,200 MiB of driver and 400 of network
+        ({**YARN, **M5}, 8, 3120 * MIB, 1760 * MIB),
+        ({**YARN, **M5, "spark.executor.cores": "3", "spark.executor.pyspark.memory": "10g"}, 8, 3120 * MIB,
+         3_579_139_413 - 400 * MIB),
+        # Spark's own overhead: a tenth of the heap, 384 MiB at least; and its own one core
+        ({**YARN, "spark.executor.memory": "2g"}, 8, 0, 496 * MIB),
+        ({**YARN, "spark.executor.memory": "20000m"}, 8, 0, (22_000 - 1024 - 512 - 400) * MIB),
+        ({**YARN, "spark.executor.memory": "20000m", "spark.executor.cores": "7"}, 8, 0,
+         (22_000 - 1024 - 512) * MIB // 7 - 400 * MIB),
+        # no container: driver and tasks share what is free of 64 GiB
+        ({"spark.master": "local[1]"}, 1, 64_336 * MIB, 63_936 * MIB),
+        ({"spark.master": "local[8]"}, 8, 64_336 * MIB, (8042 - 400) * MIB),
+    ],
+)  # fmt: skip
+def test_room_by_hand(settings: dict[str, str], slots: int, driver: int, worker: int) -> None:
+    assert room(settings, slots) == Room(driver, worker)
+
+
+def test_what_just_fits_is_taken() -> None:
+    d = 1280
+    driver, worker = pca.estimate_driver_memory(d), pca.estimate_worker_memory(d)
+    Room(driver, worker).require(d)
+    Room(1 << 60, 1 << 60).require(16_383)
+    for small in (Room(driver - 1, worker), Room(driver, worker - 1)):
+        with pytest.raises(ReductionError):
+            small.require(d)
 
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("2g", 2 << 30), ("512", 512 * MIB), ("1536MB", 1536 * MIB), (" 3 GiB ", 3 << 30), ("7k", 7 << 10), ("", 0)],
+    [
+        ("2g", 2 << 30),
+        ("512", 512 * MIB),
+        ("1536MB", 1536 * MIB),
+        (" 3 GiB ", 3 << 30),
+        ("7k", 7 << 10),
+        ("", 0),
+        ("100b", 100),
+        ("1t", 1 << 40),
+    ],
 )
 def test_sizes_as_spark_writes_them(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-def test_this_machine_has_memory_and_this_process_some_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_may_have_less_than_its_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.undo()
-    assert 0 < memory.read_resident_memory() < memory.read_machine_memory()
-    assert pca.estimate_worker_memory(1280) < 100e6
+    limits = {"a": "max", "b": "123456", "c": str(1 << 60)}
+    for name, text in limits.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(memory, "_CGROUPS", [str(tmp_path / name) for name in ("missing", *limits)])
+    assert memory.read_machine_memory() == 123456
+    monkeypatch.setattr(memory, "_CGROUPS", [str(tmp_path / "c")])
+    assert memory.read_machine_memory() == psutil.virtual_memory().total
+    assert memory.read_resident_memory() == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
+    monkeypatch.setattr(memory, "Path", lambda _: tmp_path / "missing")
+    assert memory.read_resident_memory() == 0
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from fruits import checks, outputs
 from fruits.errors import CheckError, StorageError
-from fruits.parts import PART_DDL, Part, PartWriter, is_whole, part_rows, read_batches, read_frame
+from fruits.parts import PART_DDL, Part, PartWriter, is_whole, part_rows, read_batches, read_frame, read_share
 from fruits.store import NewFile, Store
 
 if TYPE_CHECKING:
@@ -234,6 +234,23 @@ def fill(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
         return Full(file) if "w" in mode else file
 
     monkeypatch.setattr(Path, "open", opened)
+
+
+@pytest.mark.parametrize("turns", [(0, 1, 2), (0, 0, 1, 2), (0,)])
+def test_tasks_take_turns_over_the_rows_of_all_parts(store: Store, turns: tuple[int, ...]) -> None:
+    """Row groups of one and of many rows, parts that end within a round: each row goes to the task whose turn it is."""
+    parts, n = [], 0
+    for groups in ((5, 1), (7,), (1100, 3)):
+        writer = PartWriter(store, SCHEMA)
+        for rows in groups:
+            writer.write(pa.RecordBatch.from_pydict({"name": [""] * rows, "n": range(n, n + rows)}, schema=SCHEMA))
+            n += rows
+        part = writer.close()
+        assert part is not None
+        parts.append(part)
+    for task in set(turns):
+        rows = [row for b in read_share(store, parts, ["n"], turns, task) for row in b.column("n").to_pylist()]
+        assert rows == [row for row in range(n) if turns[row % len(turns)] == task]
 
 
 @pytest.mark.spark

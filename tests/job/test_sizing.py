@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     [
         # eight tasks a slot where they are neither small nor large: 100,000 / (16 x 8) = 781.25, in waves of two a slot
         (100_000, 16, Sizing(tasks=32, images_per_task=782, waves=4)),
-        (10_000, 4, Sizing(tasks=8, images_per_task=313, waves=4)),
-        # 256 images at least: 1,000 / (2 x 256) = 1.95 rounds
-        (1_000, 2, Sizing(tasks=4, images_per_task=250, waves=1)),
+        # 512 images at least: 10,000 / (4 x 512) = 4.9 rounds
+        (10_000, 4, Sizing(tasks=8, images_per_task=500, waves=3)),
+        (1_000, 2, Sizing(tasks=2, images_per_task=500, waves=1)),
         # and four batches of four images, below which a task is nothing but its start
         (25, 2, Sizing(tasks=2, images_per_task=16, waves=1)),
         (1, 16, Sizing(tasks=16, images_per_task=16, waves=1)),
         # 4,096 at most: 10,000,000 / (16 x 4,096) = 152.6 rounds
         (10_000_000, 16, Sizing(tasks=32, images_per_task=4085, waves=77)),
-        # an image more than six and a half, or 152 and a half, of those: one round more
-        (1_665, 1, Sizing(tasks=2, images_per_task=238, waves=4)),
+        # an image more than three and a half, or 152 and a half, of those: one round more
+        (1_793, 1, Sizing(tasks=2, images_per_task=449, waves=2)),
         (624_641, 1, Sizing(tasks=2, images_per_task=4083, waves=77)),
         (5, 1, Sizing(tasks=1, images_per_task=16, waves=1)),
     ],
@@ -55,9 +55,24 @@ def test_every_image_has_a_place_and_no_slot_waits(images: int, slots: int) -> N
     assert found.tasks <= 2 * slots
     assert found.waves * 2 * slots * found.images_per_task >= images
     assert found.images_per_task <= 4096 * 1.5
-    if images >= 256 * 8 * slots:
-        assert found.images_per_task >= 256 / 1.5
+    if images >= 512 * 8 * slots:
+        assert found.images_per_task >= 512 / 1.5
         assert found.waves >= 4, "enough tasks that the last ones are a small part"
+
+
+@given(st.integers(1, 5_000_000), st.integers(1, 100))
+def test_in_the_last_wave_slots_end_together(images: int, slots: int) -> None:
+    sizing = Sizing.choose(images, slots)
+    in_wave = -(-images // sizing.waves)
+    turns = sizing.take_turns(in_wave, slots, is_last=True)
+    images_by_task = [in_wave * turns.count(task) / len(turns) for task in range(max(turns) + 1)]
+    assert sorted(set(turns)) == list(range(len(images_by_task))), "every task has a turn"
+    assert images_by_task == sorted(images_by_task, reverse=True), "Spark starts the first ones first"
+    assert images_by_task[0] <= sizing.images_per_task + 1
+    assert len(images_by_task) <= 4 * slots
+    if in_wave >= 128 * slots:
+        assert 64 <= images_by_task[-1] <= max(128, in_wave / slots / 8), "what the slowest is waited for"
+    assert sizing.take_turns(in_wave, slots, is_last=False) == list(range(-(-in_wave // sizing.images_per_task)))
 
 
 NOTHING = State((), (), ())
@@ -96,7 +111,7 @@ def test_a_plan_counts_images_and_rows_and_not_files() -> None:
     assert (plan.todo_images, plan.stale_rows) == (7, 5)
 
 
-def test_more_than_sixteen_small_files_and_two_a_slot_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_sixteen_small_files_and_four_a_slot_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, int]] = []
 
     def merge(_: object, small: list[Part], files: int, *__: object) -> SimpleNamespace:
@@ -110,8 +125,8 @@ def test_more_than_sixteen_small_files_and_two_a_slot_are_merged(monkeypatch: py
         state = State((), tuple(Part(f"{i}", rows) for i in range(files)), ())
         return planning.merge_small(cast("SparkSession", None), Store("output"), state, slots)
 
-    assert [merged(16, 255, 8), merged(20, 255, 10), merged(40, 256, 2)] == [None] * 3
-    assert merged(17, 255, 8) == merged(21, 255, 10) == ([Part("merged", 1)], [])
+    assert [merged(16, 255, 4), merged(20, 255, 5), merged(40, 256, 2)] == [None] * 3
+    assert merged(17, 255, 4) == merged(21, 255, 5) == ([Part("merged", 1)], [])
     assert asked == [(17, 2), (21, 2)], "4,335 and 5,355 rows, 4,096 a file"
 
 

@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import random
+import re
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,7 +66,7 @@ def test_small_logs_are_kept_whole_whatever_their_name_says() -> None:
     for chunks in ([packed], [packed[i : i + 1] for i in range(len(packed))], ["été\nred".encode()]):
         assert read_stream(chunks).text == "été\nred"
     assert read_stream([]).text == ""
-    assert not read_stream([gzip.compress(b"")])
+    assert read_stream([gzip.compress(b"")]).text == ""
     assert read_stream([packed + b"\0" * 512]).text == "été\nred"
 
 
@@ -77,7 +78,7 @@ def test_cut_mutated_and_binary_logs_never_raise(seed: int) -> None:
         data[draw.randrange(len(data))] = draw.randrange(256)
     found = read_stream([bytes(data[: draw.randrange(len(data))])])
     assert not set(found.text) & {chr(code) for code in range(32) if chr(code) not in "\t\n"}
-    assert read_stream([draw.randbytes(5000)]).bytes_read == 5000
+    assert read_stream([draw.randbytes(5000)]).text
 
 
 def test_what_came_before_the_damage_is_kept() -> None:
@@ -97,8 +98,14 @@ def test_a_store_that_breaks_off_leaves_what_came() -> None:
         raise ConnectionResetError("the peer\nwent away")
 
     assert read_stream(chunks()) == reader.Excerpt(
-        "so far", 6, 0, "reading broke off: ConnectionResetError: the peer went away"
+        "so far", "reading broke off: ConnectionResetError: the peer went away"
     )
+
+
+def number_in(pattern: str, text: str) -> int:
+    match = re.search(pattern, text)
+    assert match, text[:200]
+    return int(match[1].replace(",", ""))
 
 
 @pytest.mark.costly
@@ -125,16 +132,16 @@ def test_a_hundred_megabytes_are_read_in_little_memory_and_the_telling_line_is_k
     assert found.text.startswith("the beginning\n")
     assert "\n[...]\n26/11/24 ERROR Executor: java.lang.OutOfMemoryError: Java heap space\n\tat x.Y\n" in found.text
     assert found.text.endswith("the end\n")
-    assert "bytes left out ...]" in found.text
-    assert found.bytes_read > 95 * 1024 * 1024
-    assert found.left_out > 85 * 1024 * 1024
+    left_out = number_in(r"\[\.\.\. ([\d,]+) bytes left out \.\.\.\]", found.text)
+    assert left_out > 85 * 1024 * 1024
+    assert left_out + len(found.text) > 95 * 1024 * 1024
     assert peak < 24 * 1024 * 1024
 
 
 def test_a_bomb_is_read_no_further_than_allowed() -> None:
     found = read_stream([gzip.compress(b"\0" * 50_000_000)], most=2_000_000)
-    assert 2_000_000 <= found.bytes_read < 2_000_000 + reader.CHUNK
-    assert found.problem == f"only its first {found.bytes_read:,} bytes were read"
+    read = number_in(r"^only its first ([\d,]+) bytes were read$", found.problem)
+    assert 2_000_000 <= read < 2_000_000 + reader.CHUNK
 
 
 @pytest.fixture

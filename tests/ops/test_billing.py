@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -44,6 +45,7 @@ def test_each_thing_has_its_price_and_what_removes_it() -> None:
         "it bills 1.27 USD (0.64 EUR) an hour before tax until make destroy ENV=dev; 3.10 USD (1.55 EUR) a month for "
         "what is stored (make purge ENV=dev removes it); not everything could be listed",
     ]
+    assert render_lines(replace(bill, age="", free=[]), REAL, EURO)[-2] == "  not known: quotas"
     emulated = render_lines(bill, EMULATED, EURO)
     assert "(embedded AWS: nothing is billed, this is what AWS would)" in emulated[0]
     assert emulated[-1].startswith("on AWS it would bill 1.27 USD (0.64 EUR) an hour before tax until make destroy; ")

@@ -121,7 +121,7 @@ def test_speeds_are_of_the_slowest_processor_and_marked() -> None:
         speed.estimate_types_speed(["c6i.xlarge"]), inferred=True
     )
     listed = {name: one for one in speed.PROCESSORS for name in one[1]}
-    assert {type_.split(".")[0] for _, type_ in prices.instances()} <= set(listed), "every family has a speed"
+    assert {type_.split(".")[0] for _, type_ in prices.table().instances} <= set(listed), "every family has a speed"
     assert any("with PRECISION=bf16" in line for line in speed.list_processors())
 
 

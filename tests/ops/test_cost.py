@@ -15,7 +15,6 @@ from moto import mock_aws
 
 from ops.core.errors import OperatorError
 from ops.cost import ledger, speed
-from ops.cost.money import read_currency
 from ops.cost.period import PricedNode, Span, price_period
 
 ZERO = datetime(2026, 11, 1, tzinfo=UTC)
@@ -80,19 +79,6 @@ def test_a_record_of_the_ledger_is_written_once_and_summed(bucket: str) -> None:
     assert not ledger.write_record(s3, bucket, {**record, "usd": {"total": "9"}})
     assert ledger.write_record(s3, bucket, {**record, "step_id": "s-2", "usd": {"total": "0.20"}})
     assert ledger.sum_records(ledger.read_ledger(s3, bucket)) == Decimal("0.30")
-
-
-def test_euros_come_from_the_dated_table_or_from_the_rate_given() -> None:
-    euro = read_currency()
-    assert euro.of(Decimal("1.1172")) == "1.12 USD (1.00 EUR)"
-    assert euro.describe_rate() == "1 USD = 0.8951 EUR (European Central Bank, 2026-10-30)"
-    assert read_currency("eur:0.5").of(Decimal(2)) == "2.00 USD (1.00 EUR)"
-
-
-@pytest.mark.parametrize("text", ["EUR:0", "EUR:x", "EUR:nan", "€", "XYZ"])
-def test_a_currency_that_cannot_be_is_refused_with_a_cure(text: str) -> None:
-    with pytest.raises(OperatorError, match=r"Fix: .*CURRENCY=|Fix: units"):
-        read_currency(text)
 
 
 def test_a_small_run_says_nothing_of_speed_and_a_missing_benchmark_is_named(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from decimal import Decimal
 
 import pytest
 
+from ops.prices import current, pricelist
 from ops.prices import table as prices
 from ops.prices.current import renew_row
 from ops.prices.pricelist import Figure
 
 HERE, THERE = "eu-west-3", "eu-south-2"
-ROW = prices.instances()[HERE, "m5.xlarge"]
+ROW = prices.table().instances[HERE, "m5.xlarge"]
 EC2, EMR = Figure(Decimal("0.30"), "2026-11-27"), Figure(Decimal("0.07"), "2026-11-26")
 
 
@@ -45,3 +46,45 @@ def test_where_too_little_is_known_there_is_no_row(
     row: prices.InstancePrice | None, shape: prices.InstancePrice | None, ec2: Figure | None, emr: Figure | None
 ) -> None:
     assert renew_row(row, shape, HERE, ec2, emr) is None
+
+
+class PriceList:
+    """What AWS lists: prices by what is asked for; it is asked by several threads."""
+
+    def __init__(self, **figures: Figure) -> None:
+        self.figures = figures
+
+    def fetch(self, client: object, query: object) -> Figure | None:
+        assert client == "client"
+        return next((figure for name, figure in self.figures.items() if name in str(query)), None)
+
+
+def test_what_aws_lists_goes_before_the_table_and_the_rest_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("ec2", "emr", "service"):
+        monkeypatch.setattr(pricelist, kind, lambda region, name, kind=kind: f"{kind} {region} {name}")
+    gateway = Figure(Decimal("0.99"), "2026-11-25")
+    listed = PriceList(**{f"ec2 {HERE} m5.xlarge": EC2, f"emr {HERE} m5.xlarge": EMR, "nat_gateway": gateway})
+    monkeypatch.setattr(pricelist, "fetch_figure", listed.fetch)
+    book = current.find_current(HERE, ["m5.xlarge", "c5.xlarge", "x9.large"], ask=True, client="client")
+    old = prices.table()
+    assert book.source == "the AWS Price List API (Spot from the dated table)"
+    row = book.instance(HERE, "m5.xlarge")
+    assert (row.ec2, row.ec2_as_of, row.emr, row.emr_as_of) == (EC2.usd, EC2.as_of, EMR.usd, EMR.as_of)
+    assert book.instance(HERE, "c5.xlarge") == old.instance(HERE, "c5.xlarge")
+    assert (HERE, "x9.large") not in book.instances
+    assert book.service(HERE, "nat_gateway") == prices.Service(gateway.usd, gateway.as_of)
+    assert book.service(HERE, "ebs_gp3") == old.service(HERE, "ebs_gp3")
+
+
+def test_aws_is_asked_only_where_there_is_an_account_and_a_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise pricelist.PriceListError("no such offer")
+
+    monkeypatch.setattr(pricelist, "fetch_figure", refuse)
+    table = prices.table()
+    for types, ask in (([], True), (["m5.xlarge"], False)):
+        assert current.find_current(HERE, types, ask=ask, client="client") == table
+    book = current.find_current(HERE, ["m5.xlarge"], ask=True, client="client")
+    assert book == replace(
+        table, source="the dated table of this repository, because the Price List API gave none (no such offer)"
+    )

@@ -231,7 +231,7 @@ def test_region(region: str, state: str, words: str) -> None:
     european = read_european_regions()
     assert len(european) == 6
     known = boto3.session.Session().get_available_regions("ec2")
-    priced = sorted({place for place, _ in prices.instances()})
+    priced = sorted({place for place, _ in prices.table().instances})
     found = cloud.judge_region(region, european=european, known=known, priced=priced)
     assert (found.state, words in found.cause) == (state, True), found
 

@@ -411,6 +411,17 @@ def test_a_cluster_as_emr_tells_it() -> None:
     )
     assert found.live
     assert list(found.nodes) == ["core", "primary"], "as status shows them"
+    more = account(instances=[PRIMARY, CORE, {**CORE, "Ec2InstanceId": "i-c2"}])
+    assert upkeep.read_cluster(more, at(3600)).nodes == {"core": 2, "primary": 1}
+
+
+def test_the_last_line_says_where_the_prices_that_it_uses_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    for age in ("", "prices of 2020-01-01 are old"):
+        monkeypatch.setattr(prices, "say_age", lambda age=age: age)
+        line = upkeep.tell_upkeep(account())
+        assert line.startswith("STILL BILLING: the cluster j-1 (WAITING), ")
+        assert line.endswith("until make purge" + (f"; {age}" if age else ""))
+    assert upkeep.tell_upkeep(account(applied=False, vpcs={"Vpcs": []})) == "nothing of this environment bills"
 
 
 def test_a_cluster_that_ended_bills_nothing_and_cost_what_it_did() -> None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import doctest
 from typing import Any
 
 import pytest
 
-from ops.ci import comment, drift, standing
-from ops.plan import changes, masking
+from ops.ci import drift
+from ops.plan import changes
 from ops.plan.changes import flatten, hide_values, list_attributes, render_lines
 from ops.plan.masking import mask_text
-
-
-@pytest.mark.parametrize("module", [changes, comment, masking, standing], ids=lambda module: module.__name__)
-def test_examples_in_the_docstrings(module: Any) -> None:
-    assert doctest.testmod(module).failed == 0
 
 
 @pytest.mark.parametrize(

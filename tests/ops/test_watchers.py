@@ -170,7 +170,7 @@ def test_a_long_phase_has_a_clock_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_is_counted_is_told_with_its_whole() -> None:
     out = io.StringIO()
-    with counting(Console(file=out), "fetching", 3_000_000, bytes_=True, seconds=0.01) as add:
+    with counting(Console(file=out), "fetching", 3_000_000, in_bytes=True, seconds=0.01) as add:
         add(2_000_000)
         while "2 of 3 MB" not in out.getvalue():
             time.sleep(0.01)

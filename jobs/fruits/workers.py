@@ -1,0 +1,53 @@
+"""Python workers that are ready when the first task comes: on one machine they start while the driver lists images."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from fruits import engines
+from fruits.errors import FruitsError
+from fruits.guard import guard_for
+from fruits.models import PublishedModel, load_engine
+from fruits.store import Store
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SQL_WORKERS = "SPARK_SIMPLIFIED_TRACEBACK"
+"""Spark keeps workers by their environment, and gives those of its SQL this variable."""
+
+
+def prepare_worker(model: PublishedModel, output: Store) -> None:
+    """Start the process that decodes, and compile the network: what the first task of a worker does first."""
+    guard_for(model.image_size, engines.BATCH)
+    with suppress(FruitsError):  # the task meets it too, and says it
+        load_engine(model, output)
+
+
+def prepare_workers(
+    spark: SparkSession, slots: int, publishing: Future[PublishedModel], output: Store, tag: str
+) -> Future[None]:
+    """Prepare a worker for each slot, in a thread, as soon as the network is published.
+
+    By a job of Spark's core: the classes of its SQL, which the driver loads meanwhile, take a second.
+
+    Parameters
+    ----------
+    tag : str
+        Of the job, by which it can be stopped.
+    """
+    context = spark.sparkContext
+    context.environment[SQL_WORKERS] = "1"
+
+    def run() -> None:
+        model = publishing.result()
+        context.addJobTag(tag)
+        context.parallelize(range(slots), slots).foreachPartition(lambda _: prepare_worker(model, output))
+
+    pool = ThreadPoolExecutor(1, thread_name_prefix="workers")
+    try:
+        return pool.submit(run)
+    finally:
+        pool.shutdown(wait=False)
