@@ -17,8 +17,7 @@ from ops.core.paths import ROOT
 from ops.core.target import NO_ACCOUNT, Target
 from ops.cost import candidates, speed
 from ops.prices import table as prices
-from ops.terraform.offline import plan_cluster
-from ops.terraform.variables import Size
+from ops.terraform.variables import Size, plan_cluster
 
 PAGE = ROOT / "docs" / "elsewhere" / "one-machine.md"
 WHOLE = ROOT / "benchmarks" / "results" / "fixed.json"

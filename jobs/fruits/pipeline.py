@@ -168,30 +168,13 @@ class Run:
             model = self.publishing.result()
         self._require_possible(images, model)
         with progress.phase("plan"):
-            state = manifests.load(self.output, model)
-            plan = planning.plan_of_listing(
-                self.listed, self.output.child(LISTING), self.selection, state, self.slots
-            ) or planning.make_plan(
-                spark, listed, self.selection, images, self.output, state, self.output.child(TODO), self.slots
-            )
-            self.lease.require()
-            self.repaired = [*state.damaged, *plan.damaged]
-            if plan.todo:
-                manifests.require_alike(self.output, model, state)
-            if plan.stale or plan.damaged:
-                parts = planning.rewrite_without(spark, plan, self.output, state, self.output.child(TODO), self.slots)
-                state = manifests.replace(self.output, model, state, *parts)
+            plan, state = self._plan(listed, images, model)
         progress.plan(images, plan.todo_images)
         with progress.phase("featurize"):
             if plan.todo:
                 self._featurize(plan, model, state)
         with progress.phase("tidy"):
-            self.lease.require()
-            state = manifests.load(self.output, model)
-            self._require_few_rejects(state, images)
-            if merged := planning.merge_small(spark, self.output, state, self.slots):
-                state = manifests.replace(self.output, model, state, *merged)
-            manifests.sweep(self.output, state)
+            state = self._tidy(images, model)
         with self._counting(listed, state) as counting:
             with progress.phase("reduce"):
                 self.output.delete(outputs.RUN)  # from here on the old results are being replaced
@@ -201,18 +184,48 @@ class Run:
                 _require_scores(counts, scores)
         with progress.phase("report"):
             summary = self._summary(plan, model, state, reduction, counts, csv)
-            page = report.build_page(self.spark, self.source, self.output, state, scores, reduction, counts, summary)
+            page = report.build_page(spark, self.source, self.output, state, scores, reduction, counts, summary)
             self.output.write(outputs.REPORT, page.encode())
+        return self._finish(summary, state, scores)
+
+    def _plan(self, listed: DataFrame, images: int, model: PublishedModel) -> tuple[planning.Plan, manifests.State]:
+        """What is to be done, and what counts already; rows of images gone or changed have left."""
+        todo, slots = self.output.child(TODO), self.slots
+        state = manifests.load(self.output, model)
+        plan = planning.plan_of_listing(
+            self.listed, self.output.child(LISTING), self.selection, state, slots
+        ) or planning.make_plan(self.spark, listed, self.selection, images, self.output, state, todo, slots)
+        self.lease.require()
+        self.repaired = [*state.damaged, *plan.damaged]
+        if plan.todo:
+            manifests.require_alike(self.output, model, state)
+        if plan.stale or plan.damaged:
+            parts = planning.rewrite_without(self.spark, plan, self.output, state, todo, slots)
+            state = manifests.replace(self.output, model, state, *parts)
+        return plan, state
+
+    def _tidy(self, images: int, model: PublishedModel) -> manifests.State:
+        """What counts now; few rejects, no many small files, and nothing else lies there."""
+        self.lease.require()
+        state = manifests.load(self.output, model)
+        self._require_few_rejects(state, images)
+        if merged := planning.merge_small(self.spark, self.output, state, self.slots):
+            state = manifests.replace(self.output, model, state, *merged)
+        manifests.sweep(self.output, state)
+        return state
+
+    def _finish(self, summary: dict[str, Any], state: manifests.State, scores: list[Part]) -> dict[str, Any]:
+        """Leave the results and `run.json`, and nothing else."""
         self.lease.require()
         # an attempt that Spark gave up may have finished its file meanwhile
         manifests.sweep(self.output, state)
         outputs.keep_only(self.output.child(outputs.SCORES), scores)
-        summary["seconds"] = {name: round(value, 3) for name, value in progress.seconds.items()}
+        summary["seconds"] = {name: round(value, 3) for name, value in self.progress.seconds.items()}
         summary["seconds_total"] = round(time.time() - self.started, 3)
         self.output.write(outputs.RUN, json.dumps(summary, indent=1, ensure_ascii=False).encode())
         for folder in (LISTING, TODO, MOMENTS):
             self.output.delete_folder(folder)
-        progress.finish()
+        self.progress.finish()
         return summary
 
     def _require_possible(self, images: int, model: PublishedModel) -> None:

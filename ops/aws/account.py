@@ -1,12 +1,10 @@
 """The account that a command works in: clients, buckets, the cluster that runs, as plain values for the other tools."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from localaws import server
 from localaws.errors import NotAnsweringError, NotRunningError
@@ -73,7 +71,7 @@ class Account:
     currency: str = ""
 
     @classmethod
-    def at(cls, place: Place) -> Account:
+    def at(cls, place: Place) -> Self:
         """The account of a place and of the credentials at hand. The process's own environment stays as it is."""
         return cls(find_target(place), place.currency)
 
@@ -83,7 +81,7 @@ class Account:
         return open_session(self.target)
 
     @overload
-    def client(self, service: Literal["emr"]) -> EMRClient: ...
+    def client(self, service: Literal["emr"]) -> "EMRClient": ...
     @overload
     def client(self, service: str) -> Any: ...
     def client(self, service: str) -> Any:
@@ -93,7 +91,7 @@ class Account:
         """
         return self.session.client(service, endpoint_url=self.target.endpoint)
 
-    def store(self, uri: str) -> Store:
+    def store(self, uri: str) -> "Store":
         """The files below a URI; those in S3 in this account and region."""
         from ops.aws.store import SignedStore  # pyarrow takes a second: only where a file is read
 

@@ -4,10 +4,8 @@ pyarrow has a chain of credentials of its own, which knows neither a profile tha
 handed the keys of boto3's chain, and handed them anew when they were renewed: a watch may last longer than they do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from fruits.store import Store, make_s3_options
 
@@ -47,8 +45,8 @@ class SignedStore(Store):
             )
         return self._signed
 
-    def child(self, key: str) -> SignedStore:
-        return SignedStore(f"{self.uri}/{key}", self._session, self._variables)
+    def child(self, key: str) -> Self:
+        return type(self)(f"{self.uri}/{key}", self._session, self._variables)
 
     def _credentials(self) -> Any:
         if self._session is None:

@@ -1,8 +1,7 @@
 """`make plan-report`: what a pull request would do to the stacks, as one comment, and whether it may be merged.
 
 - `standing`  a state in which everything stands that the base plans, so that the provider says what the head changes
-- `changes`   from ``terraform show -json`` to the changed attributes, without secrets
-- `masking`   account ids, keys and e-mail addresses out of any text
 - `comment`   the verdict and the Markdown: pure functions
 - `gather`    runs Terraform on base and head, and against what stands in the account
+- `drift`     whether storage differs from the code, and what bills
 """

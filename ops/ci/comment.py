@@ -4,15 +4,13 @@ The comment's first line says whether a cluster would be replaced and which attr
 and what an hour costs before and after; then why the check fails, if it does; everything else is folded.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from ops.plan import policies, pricing
 from ops.plan.changes import (
@@ -309,9 +307,9 @@ class Section:
     parts: Sequence[str]
     language: str = "diff"
 
-    def hidden(self, hide: Callable[[str], str]) -> Section:
+    def hidden(self, hide: Callable[[str], str]) -> Self:
         """The same without what is nobody's business."""
-        return Section(hide(self.title), [hide(part) for part in self.parts], self.language)
+        return replace(self, title=hide(self.title), parts=[hide(part) for part in self.parts])
 
     @property
     def bytes(self) -> int:

@@ -14,13 +14,7 @@ from sample.draw import DrawError
 
 
 def explain(error: BaseException) -> tuple[str, int] | None:
-    """An error as the sentence that a user reads, and the exit code; None for what is a bug.
-
-    Returns
-    -------
-    (str, int) or None
-        What happened and why, then ``Fix:``.
-    """
+    """An error as the sentence that a user reads (what happened, why, `Fix:`), and the exit code; None for a bug."""
     if full := explain_full_disk(error):
         return full
     if isinstance(error, (OperatorError, FruitsError)):
@@ -32,10 +26,7 @@ def explain(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, OSError):
         return _of_system(error)
     if type(error).__module__.partition(".")[0] == "pyarrow":
-        return (
-            f"a file cannot be read or written: {flatten_error(error)}. Fix: check the address, then run again.",
-            1,
-        )
+        return (f"a file cannot be read or written: {flatten_error(error)}. Fix: check the address, then run again.", 1)
     return None
 
 

@@ -27,13 +27,7 @@ def _base_archive(home: Path) -> None:
 
 
 def make(home: Path) -> str | None:
-    """Run the job over a few drawn images and let the JVM archive its classes when it ends.
-
-    Returns
-    -------
-    str or None
-        Why there is no archive; None when there is one.
-    """
+    """Let the JVM archive its classes at the end of a run over a few drawn images; why it did not, or None."""
     archive = path_for(home)
     if archive.exists():
         return None

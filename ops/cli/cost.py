@@ -19,7 +19,7 @@ from ops.cost.quote import make_quote
 from ops.plan import pricing
 from ops.prices import table as prices
 from ops.prices.current import find_current
-from ops.terraform.offline import plan_cluster
+from ops.terraform.variables import plan_cluster
 
 UNKNOWN_PRICE = 6
 
@@ -108,7 +108,7 @@ def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[s
             "beside_the_steps": rest,
             "missing": missing or None,
             "usd_total": ledger.sum_records([*records, *(record for record in rest if not record.get("forgotten"))]),
-        },
+        }
     }
     return texts, answer
 

@@ -16,15 +16,7 @@ from ops.core.errors import ExitCode
 from ops.cost import after
 from ops.job.wheelhouse import SOME_MB, is_here
 from ops.lifecycle import fault, step
-from ops.lifecycle.environment import (
-    SAMPLE,
-    Order,
-    apply,
-    destroy,
-    fetch_results,
-    prepare_account,
-    stop_embedded,
-)
+from ops.lifecycle.environment import SAMPLE, Order, apply, destroy, fetch_results, prepare_account, stop_embedded
 from ops.lifecycle.upload import list_images, upload
 from sample.draw import draw_sample
 

@@ -9,7 +9,7 @@ from ops.aws.account import NOT_RUNNING, Account, find_emulator
 from ops.cli.place import read_place
 from ops.cli.values import is_on, read_size
 from ops.core.console import Console
-from ops.cost import billing as bill_lines
+from ops.cost import billing as running_costs
 from ops.cost.money import read_currency
 from ops.doctor.checkup import Plans, examine, read_running_costs
 from ops.doctor.finding import as_json, count_findings, exit_code
@@ -33,11 +33,11 @@ def doctor(environ: Mapping[str, str]) -> int:
     )
     findings, account = examine(place, plans, errors)
     if is_on(environ, "JSON"):
-        bill = read_running_costs(account, errors) if account else None
+        costs = read_running_costs(account, errors) if account else None
         answer = {
             "env": place.env,
             "findings": as_json(findings),
-            "billing": bill_lines.as_json(bill) if bill else None,
+            "billing": running_costs.as_json(costs) if costs else None,
         }
         print(json.dumps(answer, indent=1))
         return exit_code(findings)
@@ -45,9 +45,9 @@ def doctor(environ: Mapping[str, str]) -> int:
     if account is None:
         _show(console, [count_findings(findings), "", "running costs: not checked (no account)"])
     else:
-        bill = read_running_costs(account, errors)
-        total = bill_lines.describe_total(bill, account, read_currency(place.currency))
-        each = f". {account.target.command('billing')} names each" if bill.items else ""
+        costs = read_running_costs(account, errors)
+        total = running_costs.describe_total(costs, account, read_currency(place.currency))
+        each = f". {account.target.command('billing')} names each" if costs.items else ""
         _show(console, [count_findings(findings), "", f"running costs: {total}{each}"])
     return exit_code(findings)
 
@@ -56,12 +56,12 @@ def billing(environ: Mapping[str, str]) -> int:
     """`make billing`. Exit code: 0; 8 where something bills by the hour, which on the embedded AWS nothing does."""
     console, place, as_program = Console(), read_place(environ), is_on(environ, "JSON")
     if place.is_local and not find_emulator(place):
-        print(json.dumps(bill_lines.as_json(bill_lines.RunningCosts()), indent=1) if as_program else NOT_RUNNING)
+        print(json.dumps(running_costs.as_json(running_costs.RunningCosts()), indent=1) if as_program else NOT_RUNNING)
         return 0
     account = Account.at(place)
-    bill = read_running_costs(account, Console(stderr=True))
+    costs = read_running_costs(account, Console(stderr=True))
     if as_program:
-        print(json.dumps(bill_lines.as_json(bill), indent=1))
+        print(json.dumps(running_costs.as_json(costs), indent=1))
     else:
-        _show(console, bill_lines.render_lines(bill, account, read_currency(place.currency)))
-    return 0 if account.target.emulated else bill_lines.exit_code(bill)
+        _show(console, running_costs.render_lines(costs, account, read_currency(place.currency)))
+    return 0 if account.target.emulated else running_costs.exit_code(costs)

@@ -1,6 +1,6 @@
 """`make local-up`, `local-down`, `local-status`, `local-fault`, `yarn-jars`, `env`: the embedded AWS by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from localaws import __main__ as localaws
 
@@ -16,21 +16,13 @@ def yarn_jars(environ: Mapping[str, str]) -> int:
     return localaws.main(["yarn-jars", *(["--settings", settings] if settings else [])])
 
 
-def stop(_: Mapping[str, str]) -> int:
-    """Stop it."""
-    return localaws.main(["stop"])
-
-
-def status(_: Mapping[str, str]) -> int:
-    """Where it listens, and its clusters."""
-    return localaws.main(["status"])
-
-
 def fault(environ: Mapping[str, str]) -> int:
     """Let something go wrong there."""
     return localaws.main(["fault", environ.get("FAULT") or "none"])
 
 
-def env(_: Mapping[str, str]) -> int:
-    """Print what points a shell at it."""
-    return localaws.main(["env"])
+def _just(action: str) -> Callable[[Mapping[str, str]], int]:
+    return lambda _: localaws.main([action])
+
+
+stop, status, env = _just("stop"), _just("status"), _just("env")

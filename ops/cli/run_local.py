@@ -53,7 +53,7 @@ def main(environ: Mapping[str, str]) -> int:
         counts = draw_sample(Path(SAMPLE))
         console.print(
             f"the embedded sample, drawn (not photographed): {sum(counts.values())} images of {len(counts)} fruits "
-            f"in {SAMPLE}",
+            f"in {SAMPLE}"
         )
     # four attempts a task, as on a cluster: a worker that the kernel kills costs time, not the run
     return run_job(request, console, environ.get("MASTER") or f"local[{count_cores()},4]")

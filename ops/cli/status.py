@@ -64,13 +64,8 @@ def read_open_steps(account: Account, cluster: ClusterUpkeep | None) -> list[Ope
     return open_steps
 
 
-def read_cluster_lacks(account: Account, cluster: ClusterUpkeep | None) -> list[str]:
-    """What a live cluster lacks of its Spot capacity."""
-    return capacity.read_lacks(account.client("emr"), cluster.id) if cluster is not None and cluster.live else []
-
-
 def make_status_table(
-    env: str, region: str, bills: Upkeep, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
+    env: str, region: str, upkeep: Upkeep, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
 ) -> Table:
     """The glance; ``lacks``: of Spot capacity."""
     table = Table(show_header=False, title=f"ENV={env} in {region}", title_justify="left")
@@ -80,8 +75,8 @@ def make_status_table(
     def row(name: str, text: str) -> None:
         table.add_row(name, Text(text))
 
-    row("storage", "\n".join(f"s3://{name}" for name in bills.buckets) or "none: make apply")
-    cluster = bills.cluster
+    row("storage", "\n".join(f"s3://{name}" for name in upkeep.buckets) or "none: make apply")
+    cluster = upkeep.cluster
     if cluster is None:
         row("cluster", "none: make apply")
     else:
@@ -97,23 +92,23 @@ def make_status_table(
             row("steps", "\n".join(map(str, steps)) or "none is open")
         if cluster.usd_so_far is not None:
             so_far = f"{format_amount(cluster.usd_so_far)} USD before tax"
-            row("so far", f"nothing; on AWS it would be {so_far}" if bills.emulated else so_far)
-    row("bills", describe_upkeep(bills))
+            row("so far", f"nothing; on AWS it would be {so_far}" if upkeep.emulated else so_far)
+    row("bills", describe_upkeep(upkeep))
     if cluster is not None and (old := prices.say_age(today=now.date())):
         row("prices", old)
     return table
 
 
 def as_json(
-    env: str, region: str, bills: Upkeep, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
+    env: str, region: str, upkeep: Upkeep, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The same for a program."""
-    cluster = bills.cluster
+    cluster = upkeep.cluster
     return {
         "env": env,
         "region": region,
-        "emulated": bills.emulated,
-        "buckets": list(bills.buckets),
+        "emulated": upkeep.emulated,
+        "buckets": list(upkeep.buckets),
         "cluster": None
         if cluster is None
         else {
@@ -134,8 +129,8 @@ def as_json(
         "open_steps": [
             {"id": step.id, "state": step.state, "progress": step.progress, "waits": step.waits} for step in steps
         ],
-        "network_usd_per_hour": {name: str(round_amount(usd)) for name, usd in bills.network.items()},
-        "billing": describe_upkeep(bills),
+        "network_usd_per_hour": {name: str(round_amount(usd)) for name, usd in upkeep.network.items()},
+        "billing": describe_upkeep(upkeep),
     }
 
 
@@ -150,10 +145,11 @@ def main(environ: Mapping[str, str]) -> int:
     with working(errors, "asking", quiet=as_program or not errors.is_terminal):
         account = Account.at(place)
         now = datetime.now(UTC)
-        bills = read_upkeep(account, now)
-        steps = read_open_steps(account, bills.cluster)
-        lacks = read_cluster_lacks(account, bills.cluster)
-    glance = (account.target.env, account.target.region, bills, steps, now, lacks)
+        upkeep = read_upkeep(account, now)
+        steps = read_open_steps(account, upkeep.cluster)
+        cluster = upkeep.cluster
+        lacks = capacity.read_lacks(account.client("emr"), cluster.id) if cluster and cluster.live else []
+    glance = (account.target.env, account.target.region, upkeep, steps, now, lacks)
     if as_program:
         print(json.dumps(as_json(*glance), indent=1))
     else:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,16 +92,6 @@ def format_code(terraform: Path, environ: Mapping[str, str], *options: str) -> i
     return subprocess.run([terraform, "fmt", "-recursive", *options, *places], check=False, env=quiet).returncode
 
 
-def operators(environ: Mapping[str, str]) -> int:
-    """`make operators`: who may run the other commands."""
-    return administer("operators", environ)
-
-
-def github(environ: Mapping[str, str]) -> int:
-    """`make github`: the roles that a repository's workflows may take."""
-    return administer("github", environ)
-
-
 def administer(stack: Stack, environ: Mapping[str, str]) -> int:
     """Plan an administrator's stack, show the plan, ask, and apply just that plan.
 
@@ -120,3 +111,9 @@ def administer(stack: Stack, environ: Mapping[str, str]) -> int:
     work.apply_plan(out)
     print(f"the stack {stack} of ENV={target.env} is applied")
     return 0
+
+
+operators = partial(administer, "operators")
+"""`make operators`: who may run the other commands."""
+github = partial(administer, "github")
+"""`make github`: the roles that a repository's workflows may take."""

@@ -30,7 +30,7 @@ from ops.job import tuning
 from ops.job.local_spark import MODELS, SAMPLE
 from ops.plan import pricing
 from ops.prices import table as prices
-from ops.terraform.offline import plan_cluster
+from ops.terraform.variables import plan_cluster
 from sample.draw import draw_sample
 
 FIXED_SECONDS = 15.0

@@ -6,15 +6,13 @@ Whatever may take longer than two seconds is wrapped in one of the two. They are
 display at a time. Two clocks: the first is the command's, from its start to its end; the second the phase's.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import rich.console
 from rich.cells import cell_len
@@ -119,7 +117,7 @@ class PlainLines:
         while not self._stop.wait(self._seconds):
             self.say()
 
-    def __enter__(self) -> PlainLines:
+    def __enter__(self) -> Self:
         self.say()
         self._thread.start()
         return self

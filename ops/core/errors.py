@@ -4,10 +4,9 @@
 package. `ops.cli.main` turns every one of them into a sentence and an exit code.
 """
 
-from __future__ import annotations
-
 import errno
 from enum import IntEnum
+from typing import Self
 
 from fruits.errors import DiskFullError
 
@@ -17,7 +16,7 @@ class ExitCode(IntEnum):
 
     meaning: str
 
-    def __new__(cls, value: int, meaning: str) -> ExitCode:
+    def __new__(cls, value: int, meaning: str) -> Self:
         code = int.__new__(cls, value)
         code._value_ = value
         code.meaning = meaning

@@ -5,8 +5,6 @@ of whoever comes: the address holds it once, a cookie from then on. Other users 
 a name of theirs point here (DNS rebinding), come through neither.
 """
 
-from __future__ import annotations
-
 import hmac
 import http.client
 import http.server
@@ -83,7 +81,7 @@ def make_identity(folder: Path) -> Identity:
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Gate
+    server: "Gate"
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:

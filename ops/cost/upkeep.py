@@ -9,21 +9,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ops.aws.account import Account
 from ops.aws.describe import list_pages
 from ops.aws.inventory import Inventory, count_billed_zones
 from ops.aws.states import LIVE_STATES
-from ops.core.errors import NotAppliedError, OperatorError
+from ops.core.errors import NotAppliedError
 from ops.core.text import format_duration, format_utc
 from ops.cost import ledger
+from ops.cost.ledger import TROUBLE, explain_missing
 from ops.cost.money import format_amount
 from ops.cost.period import PricedNode
 from ops.prices import table as prices
-
-TROUBLE = (BotoCoreError, ClientError, OperatorError)
-"""What asking may end with; the commands whose end is told do not fail because of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,34 +173,34 @@ def _at(moment: datetime, now: datetime | None) -> str:
     return f"{format_utc(moment)} ({f'in {format_duration(left)}' if left > 0 else 'any minute'})"
 
 
-def describe_upkeep(bills: Upkeep) -> str:
+def describe_upkeep(upkeep: Upkeep) -> str:
     """The last line of a command: what goes on billing and what ends it, or that nothing does."""
-    cluster = bills.cluster if bills.cluster and bills.cluster.live else None
-    if bills.emulated:
+    cluster = upkeep.cluster if upkeep.cluster and upkeep.cluster.live else None
+    if upkeep.emulated:
         stays = f"the cluster {cluster.id} is still up ({cluster.state}): " if cluster else ""
         return f"{stays}the embedded AWS bills nothing"
     hour = (
-        f"{format_amount(bills.usd_hour)} USD an hour before tax"
-        if bills.usd_hour is not None
+        f"{format_amount(upkeep.usd_hour)} USD an hour before tax"
+        if upkeep.usd_hour is not None
         else "at an unknown price"
     )
-    stored = f"; what lies in {', '.join(bills.buckets)} by the month, until make purge" if bills.buckets else ""
+    stored = f"; what lies in {', '.join(upkeep.buckets)} by the month, until make purge" if upkeep.buckets else ""
     if cluster is not None:
         until = "; ".join(describe_ends(cluster))
         return f"STILL BILLING: the cluster {cluster.id} ({cluster.state}), {hour}, until {until}{stored}"
-    if bills.network:
-        things = ", ".join(sorted(bills.network))
+    if upkeep.network:
+        things = ", ".join(sorted(upkeep.network))
         return f"STILL BILLING: {things}, {hour}, until make destroy{stored}"
-    if bills.buckets:
-        return f"STILL BILLING: only what lies in {', '.join(bills.buckets)}, by the month, until make purge"
+    if upkeep.buckets:
+        return f"STILL BILLING: only what lies in {', '.join(upkeep.buckets)}, by the month, until make purge"
     return "nothing of this environment bills"
 
 
 def tell_upkeep(account: Account) -> str:
     """The sentence for an account, whatever happens while it is asked."""
     try:
-        bills = read_upkeep(account)
-        old = prices.say_age() if bills.usd_hour and not bills.emulated else ""
-        return describe_upkeep(bills) + (f"; {old}" if old else "")
+        upkeep = read_upkeep(account)
+        old = prices.say_age() if upkeep.usd_hour and not upkeep.emulated else ""
+        return describe_upkeep(upkeep) + (f"; {old}" if old else "")
     except TROUBLE as error:
-        return f"MAY STILL BILL: what bills could not be asked ({error}). Fix: make status."
+        return f"MAY STILL BILL: what bills could not be asked ({explain_missing(error)}). Fix: make status."

@@ -22,7 +22,7 @@ STORE = ".fetch"
 
 def parse_listing(listing: bytes) -> tuple[list[DatasetImage], dict[str, str]]:
     """Images of the two splits, and the hashes of the files beside them, from ``git ls-tree -r -z``."""
-    images, beside = [], {}
+    images, others = [], {}
     for line in listing.split(b"\0"):
         # 100644 blob 257cc5642cb1a054f08cc83f2d943e56fd3ebe99\tTraining/Apple Braeburn/0_100.jpg
         head, _, name = line.partition(b"\t")
@@ -33,8 +33,8 @@ def parse_listing(listing: bytes) -> tuple[list[DatasetImage], dict[str, str]]:
         if len(path.parts) == 3 and path.parts[0] in SPLITS:
             images.append(DatasetImage(path, oid))
         elif len(path.parts) == 1:
-            beside[path.name] = oid
-    return images, beside
+            others[path.name] = oid
+    return images, others
 
 
 def hash_blob(data: bytes) -> str:
@@ -42,14 +42,18 @@ def hash_blob(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-class _Store:
-    """Git's side: a bare, partial copy of the pinned commit that fetches files only when told which."""
+class GitSource:
+    """A release in its authors' repository: a bare, partial copy of the commit, given files only when told which."""
 
-    def __init__(self, folder: Path, url: str, commit: str) -> None:
-        self._folder, self._url, self._commit = folder, url, commit
+    checksum = staticmethod(hash_blob)
+
+    def __init__(self, release: Release, folder: Path) -> None:
+        self._folder, self._url, self._commit = folder, release.url, release.commit
         self._missing: set[str] = set()
+        self.pin, self.where = release.commit, release.url
 
     def open(self) -> None:
+        """The commit and what it names."""
         if shutil.which("git") is None:
             raise SourceUnreachableError("git was not found. Fix: install git 2.29 or newer.")
         version = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout
@@ -78,10 +82,24 @@ class _Store:
         objects = self._git("rev-list", "--objects", "--missing=print", self._commit).stdout
         self._missing = {line[1:] for line in objects.decode(errors="replace").splitlines() if line[:1] == "?"}
 
-    def listing(self) -> bytes:
-        return self._git("ls-tree", "-r", "-z", "--full-tree", self._commit).stdout
+    def listing(self) -> tuple[list[DatasetImage], dict[str, bytes]]:
+        """See `fruits360.DatasetSource`."""
+        images, others = parse_listing(self._git("ls-tree", "-r", "-z", "--full-tree", self._commit).stdout)
+        papers = {n: oid for n, oid in others.items() if n.lower() == "readme.md" or n.upper().startswith("LICENSE")}
+        texts = dict(self._read(list(papers.values())))
+        return images, {name: texts[oid] for name, oid in papers.items()}
 
-    def fetch(self, oids: list[str]) -> Iterator[tuple[str, bytes]]:
+    def fetch(self, images: list[DatasetImage]) -> Iterator[tuple[DatasetImage, bytes]]:
+        """All of them in one request."""
+        contents = dict(self._read(sorted({image.oid for image in images})))
+        for image in images:
+            yield image, contents[image.oid]
+
+    def close(self) -> None:
+        """What arrived was checked by hash; nothing more is needed of git."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _read(self, oids: list[str]) -> Iterator[tuple[str, bytes]]:
         """The contents of files by hash, in one request for those that are not here yet."""
         if missing := self._missing.intersection(oids):
             self._fetch("--stdin", stdin="".join(f"{oid}\n" for oid in sorted(missing)).encode())
@@ -127,38 +145,3 @@ class _Store:
                 " remove that folder to begin anew."
             )
         return done
-
-
-class GitSource:
-    """A release in its authors' repository."""
-
-    def __init__(self, release: Release, folder: Path) -> None:
-        self._release, self._folder = release, folder
-        self._store = _Store(folder, release.url, release.commit)
-        self.pin = release.commit
-        self.where = release.url
-
-    def open(self) -> None:
-        """The commit and what it names."""
-        self._store.open()
-
-    def listing(self) -> tuple[list[DatasetImage], dict[str, bytes]]:
-        """See `fruits360.DatasetSource`."""
-        images, beside = parse_listing(self._store.listing())
-        papers = {n: oid for n, oid in beside.items() if n.lower() == "readme.md" or n.upper().startswith("LICENSE")}
-        texts = dict(self._store.fetch(list(papers.values())))
-        return images, {name: texts[oid] for name, oid in papers.items()}
-
-    def checksum(self, data: bytes) -> str:
-        """See `hash_blob`."""
-        return hash_blob(data)
-
-    def fetch(self, images: list[DatasetImage]) -> Iterator[tuple[DatasetImage, bytes]]:
-        """All of them in one request."""
-        contents = dict(self._store.fetch(sorted({image.oid for image in images})))
-        for image in images:
-            yield image, contents[image.oid]
-
-    def close(self) -> None:
-        """What arrived was checked by hash; nothing more is needed of git."""
-        shutil.rmtree(self._folder, ignore_errors=True)

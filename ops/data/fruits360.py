@@ -226,11 +226,7 @@ def complete_dataset(source: DatasetSource, release: Release, dest: Path, consol
     """Bring the data set below ``dest``, as ``Training/<class>/*.jpg`` and ``Test/<class>/*.jpg``.
 
     Complete and right: nothing is asked of the network. Incomplete: only what is missing is fetched.
-
-    Returns
-    -------
-    Stated
-        The counts, as stated and as found.
+    Returned are the counts, as stated and as found.
 
     Raises
     ------

@@ -247,9 +247,7 @@ class KaggleSource:
         variant = self._variant(self._archive)
         return variant.images, {name: self._archive.read(member) for name, member in variant.papers.items()}
 
-    def checksum(self, data: bytes) -> str:
-        """See `compute_checksum`."""
-        return compute_checksum(data)
+    checksum = staticmethod(compute_checksum)
 
     def fetch(self, images: list[DatasetImage]) -> Iterator[tuple[DatasetImage, bytes]]:
         """In the order of the archive, so that one range holds many."""

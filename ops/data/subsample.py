@@ -65,13 +65,7 @@ def cut_subsample(
     """Copy a balanced subsample of the images below ``source`` to ``dest``, keeping their relative paths.
 
     A sample that is already there stays as it is. ``dest`` appears whole or not at all.
-
-    Returns
-    -------
-    dict of str to int
-        Images per class.
-    LeftOut
-        What else lies below ``source``.
+    Returned are the images per class, and what else lies below ``source``.
 
     Raises
     ------

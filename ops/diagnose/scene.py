@@ -180,19 +180,15 @@ class Scene:
     @cached_property
     def named(self) -> Hit | None:
         """The row that the job, the bootstrap or EMR names."""
-        evidence, record, node = self.evidence, self.record, self.node
-        if evidence.subject == "step" and record is not None:
-            for cause in self.rows:
-                if record.get("cause") in cause.job:
-                    message = str(record.get("message", ""))
-                    phase = f", in phase {record['phase']}" if record.get("phase") else ""
-                    return Hit(cause, Statement(message, f"the job{phase}"), line=message)
-        if evidence.subject == "cluster" and node is not None:
-            for cause in self.rows:
-                if node.get("cause") in cause.node:
-                    message = str(node.get("message", ""))
-                    return Hit(cause, Statement(message, "the bootstrap"), line=message)
-        return self._find_by_code() if evidence.subject == "cluster" or evidence.state == "INTERRUPTED" else None
+        is_cluster = self.evidence.subject == "cluster"
+        record = (self.node if is_cluster else self.record) or {}
+        for cause in self.rows:
+            if record.get("cause") in (cause.node if is_cluster else cause.job):
+                message = str(record.get("message", ""))
+                phase = f", in phase {record['phase']}" if record.get("phase") and not is_cluster else ""
+                source = "the bootstrap" if is_cluster else f"the job{phase}"
+                return Hit(cause, Statement(message, source), line=message)
+        return self._find_by_code() if is_cluster or self.evidence.state == "INTERRUPTED" else None
 
     def _find_by_code(self) -> Hit | None:
         """By EMR's error details, then by its reason."""

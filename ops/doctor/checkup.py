@@ -21,8 +21,7 @@ from ops.lifecycle.upload import PREFIX
 from ops.plan import policies
 from ops.prices import table as prices
 from ops.prices.current import find_current
-from ops.terraform.offline import plan_cluster
-from ops.terraform.variables import Size
+from ops.terraform.variables import Size, plan_cluster
 
 ASKED = "vCPUs, types, release, block public access, buckets and time"
 NO_EMULATOR = "the embedded AWS of ENV=local is not running"

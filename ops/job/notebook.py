@@ -87,6 +87,6 @@ def main(_: Mapping[str, str]) -> int:
     (FOLDER / NOTEBOOK.name).write_text(text, encoding="utf-8")
     (FOLDER / ZIP).write_bytes(make_bundle())
     Console().print(
-        f"{NOTEBOOK.relative_to(ROOT)} written; {FOLDER.relative_to(ROOT)} holds it and {ZIP}, to be uploaded together",
+        f"{NOTEBOOK.relative_to(ROOT)} written; {FOLDER.relative_to(ROOT)} holds it and {ZIP}, to be uploaded together"
     )
     return 0

@@ -1,14 +1,12 @@
 """A finished result, wherever it lies: below the output of a run, or as `make results` fetched it."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -49,7 +47,7 @@ class Result:
     summary: dict[str, Any]
 
     @classmethod
-    def at(cls, uri: str) -> Result:
+    def at(cls, uri: str) -> Self:
         """The result at an address.
 
         Raises

@@ -58,12 +58,7 @@ def download_file(url: str, target: Path, console: Console) -> None:
 
 
 def vouch(model: str, source: backbones.Published, path: Path) -> str:
-    """Check a weights file and record its digest.
-
-    Returns
-    -------
-    str
-        Its sha256.
+    """Check a weights file and record its sha256, which is returned.
 
     Raises
     ------

@@ -3,7 +3,6 @@
 With ``ENV=local`` all of it happens on the embedded AWS, which is started when it is needed.
 """
 
-import hashlib
 import platform
 import uuid
 from collections.abc import Callable
@@ -121,13 +120,13 @@ def upload_artifacts(
 ) -> Artifacts:
     """Put bootstrap script and wheelhouse under their immutable keys; only what is not there is sent."""
     bucket = account.bucket("artifacts")
-    data = BOOTSTRAP.read_bytes()
-    key = f"bootstrap/{hashlib.sha256(data).hexdigest()[:16]}/{BOOTSTRAP.name}"
-    account.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
+    artifacts = Artifacts.by_content(bucket, arch)
+    key = artifacts.bootstrap_uri.removeprefix(f"s3://{bucket}/")
+    account.client("s3").put_object(Bucket=bucket, Key=key, Body=BOOTSTRAP.read_bytes())
     wheels_here = wheelhouse.build_visibly(arch, console, build)
     uri = f"s3://{bucket}/wheelhouse"
     wheels = wheelhouse.sync(wheels_here, uri, store=wheelhouse.open_store(uri, account.client("s3")), console=console)
-    return Artifacts(f"s3://{bucket}/{key}", wheels.uri)
+    return replace(artifacts, wheelhouse_uri=wheels.uri)
 
 
 def ensure_state(account: Account, person: Person, console: Console) -> bool:
@@ -262,13 +261,7 @@ def apply(
 
 
 def destroy(account: Account, console: Console) -> bool:
-    """The cluster stack, and what EMR left in its network. Images and results stay (with ENV=local: until it stops).
-
-    Returns
-    -------
-    bool
-        Whether there was anything to remove.
-    """
+    """Remove the cluster stack and what EMR left in its network, not images and results; whether there was anything."""
     quiet = not console.is_terminal or account.target.emulated
     cluster = Workspace(target=account.target, stack="cluster", capture=quiet)
     outputs, ec2 = cluster.outputs(), account.client("ec2")

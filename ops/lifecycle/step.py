@@ -56,13 +56,7 @@ class Submitted:
 
 
 def upload_job(account: Account) -> tuple[str, str]:
-    """Put zip and entry point under their content's key; nothing is sent that is there already.
-
-    Returns
-    -------
-    str, str
-        URIs of ``featurize_pca.py`` and ``fruits.zip``.
-    """
+    """Put entry point and zip under their content's key, unless they are there already; returns their URIs."""
     packed, entry = job_zip(), ENTRY.read_bytes()
     folder = f"jobs/{content_key(packed, entry)}"
     bucket, s3 = account.bucket("artifacts"), account.client("s3")
@@ -153,8 +147,7 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
         first = "make diagnose says why; " if state == "TERMINATED_WITH_ERRORS" else ""
         because = f" ({reason})" if reason else ""
         raise OperatorError(
-            f"the cluster {cluster_id} is {state}{because}. Fix: {first}make apply makes a new one.",
-            exit_code=21,
+            f"the cluster {cluster_id} is {state}{because}. Fix: {first}make apply makes a new one.", exit_code=21
         )
     if not queue and (others := list_open_steps(account)):
         raise OperatorError(
@@ -249,10 +242,7 @@ def _not_seen(account: Account, submitted: Submitted, error: Exception) -> str:
 def describe_progress_or_wait(watcher: Watcher, waiting: WaitingLog) -> tuple[str, str]:
     """What a running step does: by the job's own report, or, while there is none, what YARN lets it wait for.
 
-    Returns
-    -------
-    str, str
-        A sentence, and what is waited for (empty where the job has begun).
+    The second text is what is waited for; empty where the job has begun.
     """
     report = watcher.report()
     if report is None and (reason := waiting.explain()):
@@ -385,9 +375,8 @@ def run_step(account: Account, fields: Mapping[str, Any], console: Console, term
         raise NotEndedError(text, exit_code=int(code)) from error
     console.print(f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}")
     if terms.detach:
-        console.print(
-            f"it runs on, and the cluster {describe_billing(account)}. Watch it: make watch STEP={submitted.step_id}",
-        )
+        billing = describe_billing(account)
+        console.print(f"it runs on, and the cluster {billing}. Watch it: make watch STEP={submitted.step_id}")
         return 0
     return watch_to_the_end(account, submitted, console, terms)
 

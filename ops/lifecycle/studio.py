@@ -101,12 +101,7 @@ def stop_apps(
     patience: float = WAIT_SECONDS,
     pause: float = 5.0,
 ) -> list[str]:
-    """Delete every app of a domain, which is what bills by the hour; files stay in their spaces.
-
-    Returns
-    -------
-    list of str
-        What was stopped, for a reader.
+    """Delete every app of a domain, which is what bills by the hour, and say which; files stay in their spaces.
 
     Raises
     ------

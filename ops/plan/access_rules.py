@@ -57,12 +57,7 @@ WITHOUT_RESOURCE = frozenset(
 )
 
 # AWS's own managed policies that a role may have; the v1 EMR policies are not among them.
-MANAGED_POLICIES = frozenset(
-    {
-        "service-role/AmazonEMRServicePolicy_v2",
-        "AmazonSSMManagedInstanceCore",
-    }
-)
+MANAGED_POLICIES = frozenset({"service-role/AmazonEMRServicePolicy_v2", "AmazonSSMManagedInstanceCore"})
 
 
 @rule

@@ -35,11 +35,9 @@ class PolicyStatement:
     Attributes
     ----------
     resource : what the document belongs to
-    attribute : which of its attributes holds it
     """
 
     resource: Resource
-    attribute: str
     sid: str
     effect: str
     actions: tuple[str, ...]
@@ -109,7 +107,6 @@ def list_statements(resources: Iterable[Resource]) -> Iterator[PolicyStatement]:
                 principals = {"*": "*"} if principal == "*" else principal
                 yield PolicyStatement(
                     resource=resource,
-                    attribute=attribute,
                     sid=entry.get("Sid", ""),
                     effect=entry["Effect"],
                     actions=_tuple(entry.get("Action")),

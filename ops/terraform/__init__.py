@@ -2,6 +2,6 @@
 
 - `binary`     finds Terraform and the provider's mirror
 - `workspace`  one stack in one environment: plan, apply, outputs, destroy; Ctrl-C lets it finish
-- `variables`  what the stacks are given: sizes, artifacts, the operators' boundary, the repository
-- `offline`    the cluster's plan without asking AWS anything
+- `variables`  what the stacks are given: sizes, artifacts, the operators' boundary, the repository;
+               the cluster's plan without asking AWS anything
 """

@@ -1,17 +1,15 @@
-"""The variables that each stack is given: artifacts, sizes, the operators' boundary, the repository."""
-
-from __future__ import annotations
+"""The variables that each stack is given (artifacts, sizes, boundary, repository), and its workspace with them."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from ops.core.errors import TerraformError
+from ops.core.errors import OperatorError, TerraformError
 from ops.core.paths import ROOT
-from ops.core.target import Target, open_session
-from ops.terraform.workspace import Stack, Workspace
+from ops.core.target import EMULATED_ACCOUNT, NO_ACCOUNT, Target, open_session
+from ops.terraform.workspace import CommandFailedError, Stack, Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +38,7 @@ class Artifacts:
     wheelhouse_uri: str
 
     @classmethod
-    def by_content(cls, bucket: str, arch: str, root: Path = ROOT) -> Artifacts:
+    def by_content(cls, bucket: str, arch: str, root: Path = ROOT) -> Self:
         """Where they are once they are uploaded: below the first 16 digits of a sha256.
 
         The script is called by its own, a wheelhouse by that of the lock of its architecture.
@@ -131,3 +129,18 @@ def make_workspace(
     storage = Workspace(target=target, stack="storage", **options).outputs() if not target.offline else {}
     extra = cluster_variables(target, storage, size, boundary=find_boundary(target), root=root)
     return Workspace(target=target, stack=stack, extra=extra, **options)
+
+
+def plan_cluster(target: Target, size: Size, home: Path | None = None) -> dict[str, Any]:
+    """The cluster stack's plan, made without asking AWS anything.
+
+    Raises
+    ------
+    OperatorError : Terraform refuses the plan; the message holds its reasons
+    """
+    account = EMULATED_ACCOUNT if target.env == "local" else NO_ACCOUNT
+    offline = Target(env=target.env, region=target.region, account_id=account, offline=True)
+    try:
+        return make_workspace("cluster", offline, size, home=home, capture=True).make_plan()
+    except CommandFailedError as error:
+        raise OperatorError(f"the cluster cannot be planned, so it has no price:\n{error.output.strip()}") from error

@@ -209,10 +209,7 @@ class Workspace:
         return path
 
     def _variables(self) -> list[str]:
-        files = [
-            *list_tfvars_files(self.target.env, self.stack, self._place / "infra" / "env"),
-            self.variables_file(),
-        ]
+        files = [*list_tfvars_files(self.target.env, self.stack, self._place / "infra" / "env"), self.variables_file()]
         return [f"-var-file={path}" for path in files]
 
     def validate(self) -> None:

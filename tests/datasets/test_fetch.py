@@ -145,10 +145,10 @@ def test_interrupted_at_any_request_the_next_run_completes(
 ) -> None:
     """Requests: the commit, the readme and the licence, and the images of each of the three classes."""
     dest = tmp_path / "dest"
-    whole = module._Store._fetch
+    whole = module.GitSource._fetch
     asked = 0
 
-    def until(self: module._Store, *what: str, stdin: bytes = b"") -> None:
+    def until(self: module.GitSource, *what: str, stdin: bytes = b"") -> None:
         nonlocal asked
         asked += 1
         if asked == requests:
@@ -156,7 +156,7 @@ def test_interrupted_at_any_request_the_next_run_completes(
         whole(self, *what, stdin=stdin)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module._Store, "_fetch", until)
+        patch.setattr(module.GitSource, "_fetch", until)
         with pytest.raises(KeyboardInterrupt):
             fetch_dataset(source, dest, console=console())
     before = {p: p.stat().st_mtime_ns for p in dest.rglob("*.jpg")}

@@ -31,7 +31,7 @@ from ops.doctor.requirements import (
 )
 from ops.job import wheelhouse
 from ops.prices import table as prices
-from ops.terraform.offline import plan_cluster
+from ops.terraform.variables import plan_cluster
 from tests.infra import provider
 from tests.ops.test_step import AppliedAccount
 

@@ -56,6 +56,7 @@ def _list_executor_deaths(scene: Scene) -> list[Death]:
 def _explain_master(scene: Scene, death: Death) -> Hit | None:
     """The end of the container that the driver runs in."""
     code = exits.explain_code(death.code, "container", "master", "executor", "shell")
+    name = code.cause if code else ""
     words = Statement(death.block, "YARN's client")
 
     def hit(cause: Cause, **groups: str) -> Hit:
@@ -67,19 +68,19 @@ def _explain_master(scene: Scene, death: Death) -> Hit | None:
         container = hit(memory.DRIVER_CONTAINER, used=_read_used_memory(death.block))
         beyond_limit = match(memory.EXECUTOR_CONTAINER, words)
         return container if beyond_limit is None else replace(container, line=beyond_limit.line)
-    if code is not None and code.cause == "node-lost":
+    if name == "node-lost":
         return _explain_loss(scene, replace(death, host=death.host or scene.master_host), "the driver's node")
-    if death.code == 52 or (code is not None and code.cause in ("killed", "terminated", "native-crash")):
+    causes = {"killed": memory.DRIVER_KILLED, "terminated": nodes.DRIVER_TERMINATED, "native-crash": memory.JVM_CRASH}
+    if death.code == 52 or name in causes:
         better = scene.find_loud_row(scene.evidence.find_documents("driver"))
         if better := better or _explain_kill(scene, death, driver=True):
             return better
-    causes = {"killed": memory.DRIVER_KILLED, "terminated": nodes.DRIVER_TERMINATED, "native-crash": memory.JVM_CRASH}
     if death.code == 52:
         return hit(memory.DRIVER_HEAP)
-    if code is not None and code.cause in causes:
-        return hit(causes[code.cause], signal=code.constant)
-    if code is not None and code.cause not in ("", "no-spark-context"):
-        return hit(_get_row_of_code(code.cause), **_describe_command(code))
+    if code and name in causes:
+        return hit(causes[name], signal=code.constant)
+    if code and name not in ("", "no-spark-context"):
+        return hit(_get_row_of_code(name), **_describe_command(code))
     if death.code == -1000:
         return scene.find_row([words]) or hit(nodes.LAUNCH)
     return None
