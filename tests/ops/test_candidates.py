@@ -11,12 +11,24 @@ import pytest
 from ops.aws.account import Account
 from ops.core.target import EMULATED_ACCOUNT, Target
 from ops.cost import speed
-from ops.cost.candidates import BY_HAND, choose_machine, find_cheapest, list_candidates, render_lines
+from ops.cost.candidates import (
+    BY_HAND,
+    Candidate,
+    as_json,
+    choose_machine,
+    find_cheapest,
+    list_candidates,
+    price_machine,
+    render_lines,
+)
+from ops.cost.money import Currency
 from ops.cost.quote import describe_before_apply, make_quote
+from ops.plan import pricing
 from ops.plan.summary import summarize
 from ops.prices import table as prices
 from ops.terraform.variables import Size
-from tests.ops.test_estimate import EURO, planned
+from tests.ops.test_estimate import EURO, OWN, planned
+from tests.ops.test_money import BOOK
 
 PARIS = "eu-west-3"
 RATE = speed.read_bench_speed().per_vcpu
@@ -123,6 +135,86 @@ def test_speeds_are_of_the_slowest_processor_and_marked() -> None:
     listed = {name: one for one in speed.PROCESSORS for name in one[1]}
     assert {type_.split(".")[0] for _, type_ in prices.table().instances} <= set(listed), "every family has a speed"
     assert any("with PRECISION=bf16" in line for line in speed.list_processors())
+
+
+def test_a_machine_by_hand_costs_its_hour_and_40_gib_from_a_start_of_3_to_6_minutes() -> None:
+    kind = replace(BOOK.instance(PARIS, "m5.xlarge"), type="c7i.2xlarge", vcpu=8, ec2=D("0.40"))
+    book = replace(OWN, instances={(PARIS, "c7i.2xlarge"): kind})
+    # a minute at 50 images/s on 8 vCPUs, one for the start of the job; volumes at 0.0001 a GiB and hour
+    machine = price_machine(PARIS, kind.type, images=D(24_000), fixed_seconds=D(60), book=book, measured=MEASURED)
+    requests = D("0.0192")
+    usd = tuple(D("0.404") * minutes / 60 + requests for minutes in (5, 8))
+    assert machine == Candidate(
+        name=BY_HAND, size="c7i.2xlarge", workers=8, speed=MEASURED, step=D(2), minutes=(D(5), D(8)),
+        usd=(usd[0], usd[1]),
+    )  # fmt: skip
+
+
+def test_the_machine_by_hand_is_as_fast_as_the_slowest_candidate() -> None:
+    images, between = 10_000_000, replace(MEASURED, per_vcpu=RATE * D("1.15") * 8 / 5)  # four vCPUs slower, six faster
+    listed = list_candidates(shaped(8, 0, 6), region=PARIS, images=images, book=prices.table(), measured=between)
+    assert [one.size for one in listed] == ["m7i.xlarge", "core 8 vCPUs", "core 4, task 4 vCPUs", "c7i.2xlarge"]
+
+
+DOLLAR = Currency("USD", D(1), "2026-10-30")
+TWO = [
+    Candidate(
+        name=name, size="m5.xlarge", workers=4, speed=one_speed, step=D(step), minutes=(D(step + 3), D(step + 6)),
+        usd=(D(low), D(high)), core_units=4, is_planned=planned,
+    )
+    for name, one_speed, step, low, high, planned in (
+        ("one node", MEASURED, 10, "1.00", "2.00", False),
+        ("cluster", replace(MEASURED, inferred=True), 5, "3.00", "3.001", True),
+    )
+]  # fmt: skip
+
+
+def test_a_row_in_two_currencies_or_in_one() -> None:
+    assert render_lines([], images=1, minutes=None, currency=EURO, env="dev") == []
+    rows = [line.split() for line in render_lines(TWO, images=7, minutes=6, currency=EURO, env="dev")[1:4]]
+    assert rows == [
+        ["size", "minutes", "USD", "EUR", "images/s", "per", "vCPU"],
+        ["one", "node", "m5.xlarge", "13–16", "1.00–2.00", "0.50–1.00", "50", "over", "MINUTES=6"],
+        ["✓", "cluster", "m5.xlarge", "8–11", "3.00", "1.50", "~50", "(planned)"],
+    ]
+    rows = [line.split() for line in render_lines(TWO, images=7, minutes=None, currency=DOLLAR, env="dev")[1:4]]
+    assert rows == [
+        ["size", "minutes", "USD", "images/s", "per", "vCPU"],
+        ["✓", "one", "node", "m5.xlarge", "13–16", "1.00–2.00", "50"],
+        ["cluster", "m5.xlarge", "8–11", "3.00", "~50", "(planned)"],
+    ]
+
+
+def test_what_a_price_depends_on_is_read_of_the_plan() -> None:
+    plan, nothing = shaped(8, 0, 6), {"planned_values": {"root_module": {}}}
+    resources = plan["planned_values"]["root_module"]["resources"]
+    interfaces = sum(r["values"].get("vpc_endpoint_type") == "Interface" for r in resources)
+    gateways = [r | {"values": {"vpc_endpoint_type": "Gateway"}} for r in resources if r["type"] == "aws_vpc_endpoint"]
+    assert gateways
+    resources += gateways * (interfaces + 2)
+    plan["planned_values"]["outputs"]["fleets"]["value"]["task"]["types"] = ["c5.xlarge"]
+    shape = pricing.read_shape(plan)
+    assert shape is not None
+    assert shape.endpoints == interfaces
+    assert pricing.list_types(plan) == {"m7i.xlarge", "m5.xlarge"}
+    assert pricing.list_types(plan, unused=True) == {"m7i.xlarge", "m5.xlarge", "c5.xlarge"}
+    assert pricing.list_types(nothing) == set()
+    assert pricing.price_plan(nothing, PARIS) is None
+    primary, core, task = shape.fleets
+    primary = replace(primary, types=["m6i.xlarge"])
+    assert pricing.list_worker_types([primary, core, task]) == ["m7i.xlarge", "m5.xlarge"]
+    assert pricing.list_worker_types([primary, replace(core, units=0)]) == ["m6i.xlarge"]
+
+
+def test_candidates_for_a_program() -> None:
+    first, second = as_json(TWO, minutes=None)
+    assert first == {
+        "name": "one node", "size": "m5.xlarge", "worker_vcpus": 4, "images_per_second_per_vcpu": D(50),
+        "speed": {"source": "a run", "inferred": False}, "step_minutes": D(10), "minutes": (D(13), D(16)),
+        "usd": (D("1.00"), D("2.00")), "planned": False, "cheapest": True,
+    }  # fmt: skip
+    assert (second["planned"], second["cheapest"]) == (True, False)
+    assert list_candidates({"planned_values": {"root_module": {}}}, region=PARIS, images=1, book=OWN) == []
 
 
 def test_the_machine_by_hand_is_the_smallest_that_is_fast_enough() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import boto3
 import pytest
@@ -13,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from ops.core.errors import OperatorError
-from ops.cost import ledger, speed
+from ops.cost import ledger
 from ops.cost.period import PricedNode, Span, price_period
 
 ZERO = datetime(2026, 11, 1, tzinfo=UTC)
@@ -79,14 +77,3 @@ def test_a_record_of_the_ledger_is_written_once_and_summed(bucket: str) -> None:
     assert not ledger.write_record(s3, bucket, {**record, "usd": {"total": "9"}})
     assert ledger.write_record(s3, bucket, {**record, "step_id": "s-2", "usd": {"total": "0.20"}})
     assert ledger.sum_records(ledger.read_ledger(s3, bucket)) == Decimal("0.30")
-
-
-def test_a_small_run_says_nothing_of_speed_and_a_missing_benchmark_is_named(tmp_path: Path) -> None:
-    small = {"images_featurized_now": 25, "images_per_second": 5, "slots": 2}
-    assert speed.find_measured_speed([("2026-11-01T10:00", small)]) is None
-    large = {"images_featurized_now": 5000, "images_per_second": 140, "slots": 2}
-    found = speed.find_measured_speed([("2026-11-01T10:00", large), ("2026-11-02T10:00", small)])
-    assert found is not None
-    assert found.per_vcpu == 70
-    with pytest.raises(OperatorError, match="Fix: make bench"):
-        speed.read_bench_speed(tmp_path / "none.json")

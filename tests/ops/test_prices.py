@@ -8,15 +8,18 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal as D
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from rich.console import Console
 
 from ops.core.errors import OperatorError
+from ops.prices import pricelist
 from ops.prices import table as prices
-from ops.prices.pricelist import PriceListError, TypeSize, ec2, parse_type_size
+from ops.prices.pricelist import Figure, PriceListError, TypeSize, ec2, parse_figure, parse_type_size
 from tools import prices as renewing
 
 LISTED = {
@@ -94,6 +97,38 @@ def test_what_is_there_is_not_added_twice(folder: Path) -> None:
     done = renewing.renew(folder, PriceList(), quiet(), ["m8i.xlarge"])
     assert done.added == []
     assert (folder / "instances.csv").read_text() == once
+
+
+@pytest.mark.parametrize(
+    ("item", "usage", "listed", "usd"),
+    [
+        ("ebs_gp3", "EBS:VolumeUsage.gp3", "0.0928", "0.0928"),
+        ("s3_standard", "TimedStorage-ByteHrs", "0.024", "0.024"),
+        # AWS prices a request, and we a thousand
+        ("s3_put", "Requests-Tier1", "0.0000053", "0.0053"),
+        ("s3_get", "Requests-Tier2", "0.00000042", "0.00042"),
+        ("nat_gateway", "NatGateway-Hours", "0.05", "0.05"),
+        ("interface_endpoint", "VpcEndpoint-Hours", "0.011", "0.011"),
+        ("public_ipv4", "PublicIPv4:InUseAddress", "0.005", "0.005"),
+    ],
+)
+def test_the_price_of_an_item_in_the_tables_unit(item: str, usage: str, listed: str, usd: str) -> None:
+    query = pricelist.service("eu-west-3", item)
+    other = product(f"EUW3-Un{usage}", "9")
+    assert parse_figure([product(f"EUW3-{usage}", listed), other], query) == Figure(D(usd), "2026-11-20")
+    assert parse_figure([other], query) is None
+    amounts = ("0.5", "0.1", "0.4", "0.2", "0.3", "0.7", "0.6")
+    with pytest.raises(PriceListError, match=rf"several prices of {usage} in .*: {', '.join(sorted(amounts))}$"):
+        parse_figure([product(f"EUW3-{usage}", amount) for amount in amounts], query)
+    with pytest.raises(PriceListError, match=r": 1, 2$"):
+        parse_figure([product(usage, "1"), product(usage, "2")], query)
+
+
+def test_the_list_is_asked_where_there_is_one_and_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(boto3, "client", lambda name, **more: asked.update(more, name=name) or "client")
+    assert pricelist.connect() == "client"
+    assert (asked["name"], asked["region_name"], asked["config"].retries["max_attempts"]) == ("pricing", "us-east-1", 4)
 
 
 def test_a_size_is_read_or_refused() -> None:
