@@ -26,21 +26,16 @@ def measure(options: Options) -> BenchmarkResult:
         for role in ROLES
         for count, whole_runs in runs.items()
     }
-    series = collect("MiB", peaks)
+    series, what = collect("MiB", peaks), f"{full:,} against {medium:,} images"
+
+    def grow(role: str) -> float:
+        return compute_ratio(series[f"{role}, {full:,} images"], series[f"{role}, {medium:,} images"])
+
     return BenchmarkResult(
         name="memory",
         title=f"Peak memory on local[{count_cores()}], {medium:,} and {full:,} images",
         method=METHOD,
         settings={"images": runs[full][0].origin, "repeats": options.repeats},
         series=series,
-        checks=tuple(
-            Check(
-                f"{role}, {full:,} against {medium:,} images",
-                compute_ratio(series[f"{role}, {full:,} images"], series[f"{role}, {medium:,} images"]),
-                "×",
-                FLAT,
-                at_least=False,
-            )
-            for role in ROLES
-        ),
+        checks=tuple(Check(f"{role}, {what}", grow(role), "×", FLAT, at_least=False) for role in ROLES),
     )

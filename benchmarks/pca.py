@@ -12,15 +12,7 @@ from fruits.parts import Part, PartWriter
 from fruits.store import Store
 from numpy.typing import NDArray
 
-from benchmarks.results import (
-    BenchmarkError,
-    BenchmarkResult,
-    Check,
-    Options,
-    alternate,
-    compute_ratio,
-    count_cores,
-)
+from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, alternate, compute_ratio, count_cores
 from benchmarks.spark import start_session
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -199,12 +199,7 @@ def _cpu_name() -> str:
 
 def describe_machine() -> dict[str, Any]:
     """What the numbers depend on, and nothing that names a place or a person."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
+    versions = {distribution.name.lower(): distribution.version for distribution in distributions()}
     return {
         "cpu": _cpu_name(),
         "cores": count_cores(),
@@ -212,5 +207,5 @@ def describe_machine() -> dict[str, Any]:
         "system": platform.system(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "versions": versions,
+        "versions": {package: versions[package] for package in PACKAGES if package in versions},
     }

@@ -34,7 +34,7 @@ from localaws.emr import api as emr_api
 from localaws.emr.life import Supervisor
 from localaws.errors import LocalAwsError
 from localaws.faults import faulty_s3
-from localaws.guard import wrap_guard
+from localaws.guard import Wsgi, wrap_guard
 from localaws.keys import Keys
 from localaws.limits import wrap_limits
 from localaws.processes import end_processes
@@ -48,8 +48,6 @@ from localaws.state import Record
 LOG = logging.getLogger(__name__)
 THREADS = 24
 MAX_BODY = 2**31
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def unhurried(application: Wsgi, seconds: float) -> Wsgi:
@@ -178,9 +176,7 @@ def serve(settings: Settings, token: str) -> None:
     clock = Clock(ACCOUNT, settings, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters))
     clock.start()
     threading.Thread(target=server.run, name="waitress", daemon=True).start()
-    record = Record(
-        os.getpid(), endpoint, token, time.time(), operator.access_key, operator.secret_key, yarn=settings.yarn
-    )
+    record = Record(os.getpid(), endpoint, token, time.time(), operator, yarn=settings.yarn)
     state.write(settings.home, record)
     LOG.info("listening on %s", endpoint)
     while not stopped.wait(1.0):

@@ -33,6 +33,7 @@ from typing import Any
 import psutil
 
 from localaws.errors import LocalAwsError
+from localaws.guard import Wsgi, refuse
 from localaws.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -64,12 +65,6 @@ _EXECUTOR = "CoarseGrainedExecutorBackend"
 _DAEMON = "pyspark.daemon"
 STRIKES = ("executor-lost", "spot", "step-oom", "worker-killed", "master-lost")
 """What is done to a step's processes or instances while it runs."""
-_SLOW_DOWN = (
-    b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>SlowDown</Code>'
-    b"<Message>Please reduce your request rate.</Message></Error>"
-)
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class NeedsYarnError(LocalAwsError):
@@ -130,10 +125,8 @@ def faulty_s3(application: Wsgi, settings: Settings) -> Wsgi:
             if settings.fault == "s3-slow" and environ["REQUEST_METHOD"] == "GET":
                 time.sleep(SLOW_SECONDS)
             elif settings.fault == "s3-503" and next(calls) % ONE_IN == 0:
-                body = b"" if environ["REQUEST_METHOD"] == "HEAD" else _SLOW_DOWN
-                headers = [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
-                start_response("503 Slow Down", headers)
-                return [body]
+                sentence, method = "Please reduce your request rate.", environ["REQUEST_METHOD"]
+                return refuse("503 Slow Down", "SlowDown", sentence, "rest-xml", start_response, method=method)
         return application(environ, start_response)
 
     return call

@@ -16,7 +16,7 @@ from botocore.model import Shape
 
 from localaws.answers import service_model
 from localaws.calls import Call, UnknownCallError, read
-from localaws.guard import refuse
+from localaws.guard import Wsgi, refuse
 from localaws.keys import SERVICE
 
 LOG = logging.getLogger(__name__)
@@ -29,8 +29,6 @@ _GROUP_CALLS = re.compile(r"CreateSecurityGroup|(Authorize|Modify|Update|Revoke)
 TAG_LENGTH = {"Key": 128, "Value": 256}
 # https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
 _SIZES = {"CreateVpc": (16, 28), "CreateSubnet": (16, 28)}
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def find_problems(call: Call) -> list[str]:

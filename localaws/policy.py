@@ -77,18 +77,11 @@ def _applies(statement: Document, request: AccessRequest, principal: str | None)
 def _matches_statement(
     statement: Document, element: str, value: str, context: Context, *, ignore_case: bool = False
 ) -> bool:
-    if element in statement:
-        return any(_matches_any(p, value, context, ignore_case=ignore_case) for p in _as_list(statement[element]))
-    if f"Not{element}" in statement:
-        return not any(
-            _matches_any(p, value, context, ignore_case=ignore_case) for p in _as_list(statement[f"Not{element}"])
-        )
+    for name, wanted in ((element, True), (f"Not{element}", False)):
+        if name in statement:
+            patterns = _list_filled(statement[name], context)
+            return any(matches(pattern, value, ignore_case=ignore_case) for pattern in patterns) == wanted
     return element == "Resource"  # trust policies have no resource
-
-
-def _matches_any(pattern: str, value: str, context: Context, *, ignore_case: bool = False) -> bool:
-    filled = _fill_variables(pattern, context)
-    return filled is not None and matches(filled, value, ignore_case=ignore_case)
 
 
 def _names_principal(statement: Document, principal: str | None) -> bool:
@@ -181,14 +174,14 @@ _NEGATIONS = {
 def _conditions_hold(conditions: Document, context: Context, *, when_unknown: bool) -> bool:
     values = {k.lower(): [str(v) for v in _as_list(v)] for k, v in context.items()}
     return all(
-        _is_condition_met(operator, _list_expected(expected, context), values.get(key.lower()), when_unknown)
+        _is_condition_met(operator, _list_filled(expected, context), values.get(key.lower()), when_unknown)
         for operator, keys in conditions.items()
         for key, expected in keys.items()
     )
 
 
-def _list_expected(values: Any, context: Context) -> list[str]:
-    """A condition's values; one whose variable the request does not settle equals nothing."""
+def _list_filled(values: Any, context: Context) -> list[str]:
+    """Patterns or values with their variables filled; one that the request does not settle fits nothing."""
     filled = (_fill_variables(_to_text(value), context) for value in _as_list(values))
     return [value for value in filled if value is not None]
 

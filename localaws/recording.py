@@ -20,16 +20,15 @@ from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 
 from localaws.calls import UnknownCallError, parse_credential, read
+from localaws.guard import Wsgi
 from localaws.rights import UnmappedCallError, list_needs
 from localaws.services.sagemaker import find_owner, find_studio_in
 
 LOG = logging.getLogger(__name__)
 
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
 
 class AccountFacts:
-    """What moto's backends hold, as ``rights.Facts``."""
+    """What IAM knows beside a request: the account, and what exists in it, which moto's backends hold."""
 
     def __init__(self, account: str, region: str) -> None:
         self.account, self.region = account, region

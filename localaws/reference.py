@@ -44,8 +44,25 @@ class UnknownActionError(LookupError):
     """An action that AWS does not have."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """What a policy's condition keys can be about.
+
+    Attributes
+    ----------
+    keys : condition keys, in lower case; a tag's key ends with "/"
+    """
+
+    keys: frozenset[str]
+
+    def knows(self, key: str) -> bool:
+        """Whether a condition key means something for it."""
+        name = key.lower()
+        return name in self.keys | GLOBAL_KEYS or any(name.startswith(k) for k in self.keys if k.endswith(("/", ":")))
+
+
 @dataclass(frozen=True)
-class Kind:
+class Kind(Decided):
     """A resource type, as one action is decided on it.
 
     Attributes
@@ -53,13 +70,11 @@ class Kind:
     name : as the reference calls it, for instance "security-group-rule"
     template : its ARN with placeholders
     required : whether each call is decided on one; otherwise only a call that names or makes one
-    keys : condition keys, in lower case; a tag's key ends with "/"
     """
 
     name: str
     template: str
     required: bool
-    keys: frozenset[str]
 
     def takes(self, arn: str) -> bool:
         """Whether an ARN, or a pattern of a policy, can mean a resource of this type."""
@@ -74,30 +89,20 @@ class Kind:
         values = {"Partition": "aws", "Region": region, "Account": account}
         return _PLACEHOLDER.sub(lambda match: values.get(match[1], "*"), self.template)
 
-    def knows(self, key: str) -> bool:
-        """Whether a condition key means something for the action on this type."""
-        return _is_known(key, self.keys)
-
 
 @dataclass(frozen=True)
-class Action:
+class Action(Decided):
     """What an action is decided on.
 
     Attributes
     ----------
     kinds : resource types; none where a policy can only say "*"
-    keys : condition keys of the action itself
     looks : whether it changes nothing (AWS's access levels Read and List)
     """
 
     name: str
     kinds: tuple[Kind, ...]
-    keys: frozenset[str]
     looks: bool
-
-    def knows(self, key: str) -> bool:
-        """Whether a condition key means something for the action, whatever it is decided on."""
-        return _is_known(key, self.keys)
 
 
 @cache
@@ -114,24 +119,19 @@ def find_action(name: str) -> Action:
     details: Mapping[str, Any] = _DATA.actions.get_action_details(service, operation)
     keys = _lower_keys(details["conditionKeys"])
     looks = set(details["accessLevel"].split(", ")) <= {"Read", "List"}
-    return Action(name, tuple(_make_kind(service, kind, keys) for kind in details["resourceTypes"]), keys, looks)
+    return Action(name, tuple(_make_kind(service, kind, keys) for kind in details["resourceTypes"]), looks, keys=keys)
 
 
 def _make_kind(service: str, details: Mapping[str, Any], of_action: frozenset[str]) -> Kind:
     described = _DATA.resources.get_resource_type_details(service, details["name"])
     # EC2 writes out what an action knows of a type; the others leave it to the type.
     keys = details["conditionKeys"] or described.get("conditionKeys", [])
-    return Kind(details["name"], described["arn"], bool(details["required"]), of_action | _lower_keys(keys))
+    return Kind(details["name"], described["arn"], bool(details["required"]), keys=of_action | _lower_keys(keys))
 
 
 def _lower_keys(keys: Iterable[str]) -> frozenset[str]:
     # aws:RequestTag/${TagKey}, s3:ExistingObjectTag/<key>
     return frozenset(re.sub(r"(?<=[/:])(\$\{.*|<.*)", "", key).lower() for key in keys)
-
-
-def _is_known(key: str, keys: frozenset[str]) -> bool:
-    name = key.lower()
-    return name in keys | GLOBAL_KEYS or any(name.startswith(k) for k in keys if k.endswith(("/", ":")))
 
 
 # ------------------------------------------------------------------------------------------------- ARNs and patterns

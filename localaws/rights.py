@@ -11,27 +11,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from localaws import reference
 from localaws.calls import Call
-from localaws.policy import Context
+from localaws.policy import AccessRequest
+
+if TYPE_CHECKING:
+    from localaws.recording import AccountFacts
 
 ANY = "*"
 
 
 class UnmappedCallError(Exception):
     """An operation whose rights are not written here."""
-
-
-@dataclass(frozen=True)
-class Need:
-    """One action on one resource, with the condition keys that the request settles."""
-
-    action: str
-    resource: str
-    context: Context = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,42 +48,12 @@ class RequestedAction:
     context: Mapping[str, str] = field(default_factory=dict)
 
 
-class Facts(Protocol):
-    """What IAM knows beside the request: the account, and what exists in it."""
-
-    account: str
-
-    def tags(self, resource_id: str) -> Mapping[str, str]:
-        """Tags of an EC2 resource, cluster, or key, by its id; of something in SageMaker Studio, by its ARN."""
-        ...
-
-    def role_of_profile(self, profile: str) -> str:
-        """Name of the role in an instance profile."""
-        ...
-
-    def boundary(self, role: str) -> str | None:
-        """ARN of a role's permissions boundary."""
-        ...
-
-    def association(self, association_id: str) -> list[str]:
-        """Ids of what a route table's association joins; the id of the address of an elastic IP's."""
-        ...
-
-    def rule_group(self, rule_id: str) -> str:
-        """Id of the security group that holds a rule."""
-        ...
-
-    def key_of_alias(self, alias: str) -> str:
-        """Id of the key that an alias names."""
-        ...
-
-    def owner_of_space(self, domain_id: str, space: str) -> str | None:
-        """Name of the user profile that owns a space of SageMaker Studio."""
-        ...
-
-
-def list_needs(call: Call, facts: Facts) -> list[Need]:
+def list_needs(call: Call, facts: AccountFacts) -> list[AccessRequest]:
     """Everything that the caller of an operation must be allowed to do; empty where AWS asks for no right.
+
+    Parameters
+    ----------
+    facts : what IAM knows beside the request: the account, and what exists in it
 
     Raises
     ------
@@ -105,12 +69,12 @@ def list_needs(call: Call, facts: Facts) -> list[Need]:
         raise UnmappedCallError(f"{call.service}:{call.operation}: AWS has no action {error}") from error
 
 
-def _decide_needs(requested: RequestedAction, call: Call, facts: Facts) -> Iterator[Need]:
+def _decide_needs(requested: RequestedAction, call: Call, facts: AccountFacts) -> Iterator[AccessRequest]:
     """One need for every resource that the action is decided on."""
     action = reference.find_action(requested.action)
     common = {"aws:RequestedRegion": call.region, **requested.context}
     if not action.kinds:
-        yield Need(action.name, ANY, _keep_known(action, {**common, **_request_tags(requested.tags)}))
+        yield AccessRequest(action.name, ANY, _keep_known(action, {**common, **_request_tags(requested.tags)}))
         return
     pairs = [(kind, arn) for kind in action.kinds for arn in requested.things if kind.takes(arn)]
     if not (pairs and action.looks):  # a look makes nothing: of its resource types one is enough
@@ -120,10 +84,10 @@ def _decide_needs(requested: RequestedAction, call: Call, facts: Facts) -> Itera
     for kind, arn in pairs:
         tags = requested.specified.get(kind.name, requested.tags)
         context = {**common, **_resource_tags(facts.tags(_find_tag_key(arn))), **_request_tags(tags)}
-        yield Need(action.name, arn, _keep_known(kind, context))
+        yield AccessRequest(action.name, arn, _keep_known(kind, context))
 
 
-def _list_arns(requested: RequestedAction, kind: reference.Kind, call: Call, facts: Facts) -> list[str]:
+def _list_arns(requested: RequestedAction, kind: reference.Kind, call: Call, facts: AccountFacts) -> list[str]:
     """What of this type the request names; what it makes, where it names none."""
     arns = [arn for arn in requested.things if kind.takes(arn)]
     makes = kind.required or kind.name in requested.specified
@@ -135,7 +99,7 @@ def _keep_known(target: reference.Action | reference.Kind, context: Mapping[str,
 
 
 def _find_tag_key(arn: str) -> str:
-    """By what `Facts.tags` finds it."""
+    """By what `AccountFacts.tags` finds it."""
     return arn if arn.startswith("arn:aws:sagemaker:") else arn.rpartition("/")[2]
 
 
@@ -184,7 +148,7 @@ _S3_ACTIONS = {
 _OF_VERSION = {"GetObject": "GetObjectVersion", "DeleteObject": "DeleteObjectVersion"}
 
 
-def _request_s3(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+def _request_s3(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     parameters = call.parameters
     bucket = f"arn:aws:s3:::{parameters['Bucket']}" if "Bucket" in parameters else ANY
     if call.operation == "DeleteObjects":
@@ -237,7 +201,7 @@ def _request_tagged(
         yield RequestedAction(f"{prefix}:{tagging}", arns, tags, context=context)
 
 
-def _request_pass(facts: Facts, role: object, service: str) -> RequestedAction:
+def _request_pass(facts: AccountFacts, role: object, service: str) -> RequestedAction:
     """The right to hand a role, by its name or ARN, to a service."""
     passed = f"arn:aws:iam::{facts.account}:role/{str(role).rpartition('/')[2]}"
     return RequestedAction("iam:PassRole", [passed], context={"iam:PassedToService": f"{service}.amazonaws.com"})
@@ -246,7 +210,7 @@ def _request_pass(facts: Facts, role: object, service: str) -> RequestedAction:
 # ---------------------------------------------------------------------------------------------------------- EMR
 
 
-def _request_emr(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+def _request_emr(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     parameters = call.parameters
     prefix = f"arn:aws:elasticmapreduce:{call.region}:{facts.account}:cluster/"
     clusters = parameters.get("JobFlowIds") or [
@@ -263,7 +227,7 @@ def _request_emr(call: Call, facts: Facts) -> Iterator[RequestedAction]:
 # ---------------------------------------------------------------------------------------------------------- IAM
 
 
-def _request_iam(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+def _request_iam(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     parameters = call.parameters
     root = f"arn:aws:iam::{facts.account}:"
     role, profile = parameters.get("RoleName"), parameters.get("InstanceProfileName")
@@ -303,7 +267,7 @@ _EC2_KINDS = {
 _EC2_ID = re.compile(r"([a-z]+)-[0-9a-f]{8,17}")
 
 
-def _request_ec2(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+def _request_ec2(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     parameters, action = call.parameters, f"ec2:{call.operation}"
     prefix = f"arn:aws:ec2:{call.region}:{facts.account}:"
     arns = [_make_arn(prefix, resource_id) for resource_id in sorted(_list_ec2_ids(call, facts))]
@@ -318,7 +282,7 @@ def _request_ec2(call: Call, facts: Facts) -> Iterator[RequestedAction]:
         yield RequestedAction("ec2:CreateTags", [f"{prefix}{kind}/{ANY}"], tags, context=context)
 
 
-def _list_ec2_ids(call: Call, facts: Facts) -> set[str]:
+def _list_ec2_ids(call: Call, facts: AccountFacts) -> set[str]:
     """Ids of what a request is about: those among its parameters, but for these.
 
     ===========================  ===================================  ==================================
@@ -370,7 +334,7 @@ def _find_ec2_kind(value: str) -> str | None:
 _BUDGET_ACTIONS = ("ListTagsForResource", "TagResource", "UntagResource")
 
 
-def _request_budgets(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+def _request_budgets(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     parameters = call.parameters
     named = (parameters, parameters.get("Budget") or {}, parameters.get("NewBudget") or {})
     name = next((budget["BudgetName"] for budget in named if "BudgetName" in budget), None)
@@ -382,7 +346,7 @@ def _request_budgets(call: Call, facts: Facts) -> Iterator[RequestedAction]:
         yield replace(requested, action=f"budgets:{action}")
 
 
-def _request_scheduler(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+def _request_scheduler(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     parameters = call.parameters
     group = parameters.get("GroupName") or "default"
     prefix = f"arn:aws:scheduler:{call.region}:{facts.account}:schedule/{group}/"
@@ -392,7 +356,7 @@ def _request_scheduler(call: Call, facts: Facts) -> Iterator[RequestedAction]:
         yield _request_pass(facts, role, "scheduler")
 
 
-def _request_stepfunctions(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+def _request_stepfunctions(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     parameters = call.parameters
     arn = parameters.get("stateMachineArn") or parameters.get("resourceArn")
     if arn is None and "name" in parameters:
@@ -402,7 +366,7 @@ def _request_stepfunctions(call: Call, facts: Facts) -> Iterator[RequestedAction
         yield _request_pass(facts, role, "states")
 
 
-def _request_kms(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+def _request_kms(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     parameters = call.parameters
     prefix = f"arn:aws:kms:{call.region}:{facts.account}:"
     key = str(parameters.get("TargetKeyId") or parameters.get("KeyId") or "").rpartition("/")[2]
@@ -415,7 +379,7 @@ def _request_kms(call: Call, facts: Facts) -> Iterator[RequestedAction]:
     yield from _request_tagged(call, "kms", arns or [f"{prefix}key/{ANY}"], {})
 
 
-def _request_sagemaker(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+def _request_sagemaker(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     parameters = call.parameters
     prefix = f"arn:aws:sagemaker:{call.region}:{facts.account}:"
     domain, space, user = (parameters.get(name) for name in ("DomainId", "SpaceName", "UserProfileName"))
@@ -442,14 +406,14 @@ def _request_sagemaker(call: Call, facts: Facts) -> Iterator[RequestedAction]:
 _PREFIXES = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas", "stepfunctions": "states"}
 
 
-def _request_look(call: Call, facts: Facts) -> Iterator[RequestedAction]:
+def _request_look(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     action = reference.find_action(f"{_PREFIXES.get(call.service, call.service)}:{call.operation}")
     if action.kinds and not action.looks:
         raise UnmappedCallError(f"{call.service}:{call.operation}")
     yield RequestedAction(action.name, [kind.new(facts.account, call.region) for kind in action.kinds])
 
 
-_SERVICES: Mapping[str, Callable[[Call, Facts], Iterator[RequestedAction]]] = {
+_SERVICES: Mapping[str, Callable[[Call, AccountFacts], Iterator[RequestedAction]]] = {
     "budgets": _request_budgets,
     "ec2": _request_ec2,
     "emr": _request_emr,

@@ -28,13 +28,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from localaws import faults, state
-from localaws.errors import (
-    DidNotStartError,
-    DidNotStopError,
-    NotAnsweringError,
-    NotRunningError,
-    WithoutYarnError,
-)
+from localaws.errors import DidNotStartError, DidNotStopError, NotAnsweringError, NotRunningError, WithoutYarnError
 from localaws.keys import Keys
 from localaws.settings import ROOT, Settings
 from localaws.state import Record
@@ -217,25 +211,19 @@ def stop(home: Path) -> bool:
 
 
 def _end(pid: int, number: signal.Signals, seconds: float) -> bool:
-    try:
-        os.kill(pid, number)
-        os.kill(pid, signal.SIGCONT)  # a frozen process hears SIGTERM when it goes on
-    except ProcessLookupError:
-        return True
-    return _has_ended(pid, seconds)
-
-
-def _has_ended(pid: int, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
     child = next((process for process in _started if process.pid == pid), None)
-    while time.monotonic() < deadline:
-        if child is not None and child.poll() is not None:
-            _started.remove(child)
-            return True
-        if not psutil.pid_exists(pid):
-            return True
-        time.sleep(0.05)
-    return False
+    try:
+        process = psutil.Process(pid)
+        process.send_signal(number)
+        process.resume()  # a frozen process hears SIGTERM when it goes on
+        child.wait(seconds) if child else process.wait(seconds)
+    except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
+        return False
+    except psutil.NoSuchProcess:
+        pass
+    if child and child.poll() is not None:
+        _started.remove(child)
+    return True
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from localaws.keys import Keys
@@ -21,25 +21,16 @@ class Record:
     endpoint : its URL
     token : what it answers with, so that another server on the same port is not taken for it
     started : when, in seconds since the epoch
-    access_key, secret_key : what the account's owner signs calls with
+    keys : what the account's owner signs calls with
     yarn : whether its Spark steps run on YARN
     """
 
     pid: int
     endpoint: str
-    token: str
+    token: str = field(repr=False)
     started: float
-    access_key: str
-    secret_key: str
+    keys: Keys
     yarn: bool = False
-
-    @property
-    def keys(self) -> Keys:
-        """The keys of the account's owner."""
-        return Keys(self.access_key, self.secret_key)
-
-    def __repr__(self) -> str:
-        return f"Record(pid={self.pid}, endpoint={self.endpoint!r}, …)"
 
 
 def path(home: Path) -> Path:
@@ -66,6 +57,7 @@ def make_home(home: Path) -> None:
 def read(home: Path) -> Record | None:
     """The last record, or None; whether the server lives is for the caller to ask."""
     try:
-        return Record(**json.loads(path(home).read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
+        content = json.loads(path(home).read_text())
+        return Record(**{**content, "keys": Keys(**content["keys"])})
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None

@@ -148,14 +148,7 @@ def make_tube(path: Array, radius: Array, around: int, section: Callable[[Array]
 
 
 def scatter(
-    rng: np.random.Generator,
-    u: Array,
-    v: Array,
-    girth: Array,
-    *,
-    length: float,
-    spacing: float,
-    jitter: float,
+    rng: np.random.Generator, u: Array, v: Array, girth: Array, *, length: float, spacing: float, jitter: float
 ) -> tuple[Array, Array, Array]:
     """Dots in staggered rows: each point's offset from the dot of its cell (across, down), and the dot's lot.
 

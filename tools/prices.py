@@ -213,7 +213,7 @@ def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE
         console.print(f"not listed, stays as it was: {line}")
     console.print(
         f"{renewal.listed} figures renewed, {len(renewal.changed)} of them changed, {len(renewal.missing)} not listed; "
-        "Spot prices and currencies keep their dates: the list has neither",
+        "Spot prices and currencies keep their dates: the list has neither"
     )
 
 

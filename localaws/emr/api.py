@@ -15,7 +15,7 @@ from moto.emr.responses import ElasticMapReduceResponse
 
 from localaws import patching
 from localaws.answers import operation
-from localaws.emr import public_access, rules
+from localaws.emr import rules
 from localaws.emr.life import Supervisor
 from localaws.emr.model import Cluster, SpotWait, Step, fleet, now
 
@@ -67,22 +67,21 @@ class Emr(ElasticMapReduceResponse):
         return signed or str(super().get_region_from_url(request, full_url))
 
     # -- helpers ----------------------------------------
+    @property
     def _clusters(self) -> dict[str, Cluster]:
         return _clusters(self.current_account, self.region)
 
     def _cluster(self, cluster_id: str) -> Cluster:
-        cluster = self._clusters().get(cluster_id)
-        if cluster is None:
+        if cluster_id not in self._clusters:
             raise InvalidRequestException(f"Cluster id '{cluster_id}' is not valid.")
-        return cluster
+        return self._clusters[cluster_id]
 
     def _live(self, cluster_id: str) -> Cluster:
-        if cluster_id not in self._clusters():
+        if cluster_id not in self._clusters:
             raise ValidationException("Specified job flow ID does not exist.")
-        cluster = self._clusters()[cluster_id]
-        if not cluster.is_live:
+        if not self._clusters[cluster_id].is_live:
             raise ValidationException(_ENDED)
-        return cluster
+        return self._clusters[cluster_id]
 
     # -- clusters ----------------------------------------
     @operation("RunJobFlow")
@@ -95,7 +94,7 @@ class Emr(ElasticMapReduceResponse):
         rules.check_new_cluster(request, releases=releases, types=types)
         self._check_references(request)
         cluster = Cluster(self.current_account, self.region, request)
-        self._clusters()[cluster.id] = cluster
+        self._clusters[cluster.id] = cluster
         self.supervisor.launch(cluster)
         return {"JobFlowId": cluster.id, "ClusterArn": cluster.arn}
 
@@ -122,7 +121,7 @@ class Emr(ElasticMapReduceResponse):
         after, before = request.get("CreatedAfter"), request.get("CreatedBefore")
         chosen = [
             c
-            for c in sorted(self._clusters().values(), key=lambda c: c.created, reverse=True)
+            for c in sorted(self._clusters.values(), key=lambda c: c.created, reverse=True)
             if (not states or c.state in states)
             and (after is None or c.created.timestamp() > after)
             and (before is None or c.created.timestamp() < before)
@@ -351,7 +350,23 @@ class Emr(ElasticMapReduceResponse):
 
     @operation("GetBlockPublicAccessConfiguration")
     def get_block_public_access_configuration(self, request: dict[str, Any]) -> dict[str, Any]:
-        return public_access.described(self.backend.get_block_public_access_configuration(), self.current_account)
+        # on, with port 22 excepted, where nobody has changed it: moto answers nothing then
+        kept = self.backend.get_block_public_access_configuration()
+        config = kept.get("block_public_access_configuration", {"block_public_security_group_rules": True})
+        made = kept.get("block_public_access_configuration_metadata", {})
+        ranges = config.get("permitted_public_security_group_rule_ranges", [{"min_range": 22, "max_range": 22}])
+        return {
+            "BlockPublicAccessConfiguration": {
+                "BlockPublicSecurityGroupRules": config["block_public_security_group_rules"],
+                "PermittedPublicSecurityGroupRuleRanges": [
+                    {"MinRange": ports["min_range"], "MaxRange": ports["max_range"]} for ports in ranges
+                ],
+            },
+            "BlockPublicAccessConfigurationMetadata": {
+                "CreationDateTime": made.get("creation_date_time", now()),
+                "CreatedByArn": made.get("created_by_arn", f"arn:aws:iam::{self.current_account}:root"),
+            },
+        }
 
     @operation("PutBlockPublicAccessConfiguration")
     def put_block_public_access_configuration(self, request: dict[str, Any]) -> None:

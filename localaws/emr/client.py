@@ -31,15 +31,15 @@ class Application:
     primary: str
     master: str
 
-    def submitted(self, now: datetime) -> str:
+    def report_submission(self, now: datetime) -> str:
         """From the submission to the master's registration."""
         return (
-            f"{line(now, f'INFO Client: Submitting application {self.id} to ResourceManager')}"
-            f"{line(now, f'INFO YarnClientImpl: Submitted application {self.id}')}"
+            f"{format_line(now, f'INFO Client: Submitting application {self.id} to ResourceManager')}"
+            f"{format_line(now, f'INFO YarnClientImpl: Submitted application {self.id}')}"
             f"{self._report(now, 'ACCEPTED', LAUNCHED)}{self._report(now, 'RUNNING', 'N/A', runs=True)}"
         )
 
-    def ended(self, now: datetime, code: int, *, cancelled: bool = False) -> str:
+    def report_end(self, now: datetime, code: int, *, cancelled: bool = False) -> str:
         """How it ended.
 
         Parameters
@@ -48,14 +48,14 @@ class Application:
         cancelled : the signal was YARN's, because a user wanted the application to end
         """
         if code == 0:
-            return self._report(now, "FINISHED", "N/A", "SUCCEEDED", runs=True) + hook(now)
+            return self._report(now, "FINISHED", "N/A", "SUCCEEDED", runs=True) + format_hook(now)
         if cancelled:
-            told = f"Application {self.id} was killed by user hadoop at {self.primary}"
-            return self._report(now, "KILLED", told, "KILLED") + self._raised("is killed", 1315) + hook(now)
-        told = exited(code) if code > 0 else self._killed(now, _SIGNAL - code)
-        report = self._report(now, "FINISHED" if code > 0 else "FAILED", told, "FAILED", runs=code > 0)
-        said = line(now, f"ERROR Client: Application diagnostics message: {told}")
-        return report + said + self._raised("finished with failed status", 1312) + hook(now)
+            diagnosis = f"Application {self.id} was killed by user hadoop at {self.primary}"
+            return self._report(now, "KILLED", diagnosis, "KILLED") + self._raised("is killed", 1315) + format_hook(now)
+        diagnosis = describe_exit(code) if code > 0 else self._killed(now, _SIGNAL - code)
+        report = self._report(now, "FINISHED" if code > 0 else "FAILED", diagnosis, "FAILED", runs=code > 0)
+        error = format_line(now, f"ERROR Client: Application diagnostics message: {diagnosis}")
+        return report + error + self._raised("finished with failed status", 1312) + format_hook(now)
 
     def _raised(self, how: str, number: int) -> str:
         return (
@@ -64,11 +64,13 @@ class Application:
             "\tat org.apache.spark.deploy.yarn.YarnClusterApplication.start(Client.scala:1745)\n"
         )
 
-    def _report(self, now: datetime, state: str, told: str, final: str = "UNDEFINED", *, runs: bool = False) -> str:
+    def _report(
+        self, now: datetime, state: str, diagnosis: str, final: str = "UNDEFINED", *, runs: bool = False
+    ) -> str:
         """A change of state: the line, and the block of details that follows it."""
         details = {
             "client token": "N/A",
-            "diagnostics": told,
+            "diagnostics": diagnosis,
             "ApplicationMaster host": self.master if runs else "N/A",
             "ApplicationMaster RPC port": RPC_PORT if runs else -1,
             "queue": "default",
@@ -78,8 +80,8 @@ class Application:
             "user": "hadoop",
         }
         block = "".join(f"\n\t {name}: {value}" for name, value in details.items())
-        report = line(now, f"INFO Client: Application report for {self.id} (state: {state})")
-        return f"{report}{line(now, f'INFO Client: {block}')}"
+        report = format_line(now, f"INFO Client: Application report for {self.id} (state: {state})")
+        return f"{report}{format_line(now, f'INFO Client: {block}')}"
 
     def _killed(self, now: datetime, code: int) -> str:
         attempt = self.id.replace("application", "appattempt") + "_000001"
@@ -93,25 +95,25 @@ class Application:
         )
 
 
-def line(now: datetime, text: str) -> str:
+def format_line(now: datetime, text: str) -> str:
     """A line of Spark's log."""
     return f"{now:%y/%m/%d %H:%M:%S} {text}\n"
 
 
-def hook(now: datetime) -> str:
+def format_hook(now: datetime) -> str:
     """The last line of every client."""
-    return line(now, "INFO ShutdownHookManager: Shutdown hook called")
+    return format_line(now, "INFO ShutdownHookManager: Shutdown hook called")
 
 
-def exited(code: int) -> str:
+def describe_exit(code: int) -> str:
     """The master's diagnosis of a driver that ended by itself."""
     return f"User application exited with status {code}"
 
 
-def master_said(now: datetime, code: int) -> str:
+def describe_master_end(now: datetime, code: int) -> str:
     """The master's own last words; none when all went well, and none when it was killed."""
     if code <= 0:
         return ""
-    return line(now, f"ERROR ApplicationMaster: {exited(code)}") + line(
-        now, f"INFO ApplicationMaster: Final app status: FAILED, exitCode: {code}, (reason: {exited(code)})"
+    return format_line(now, f"ERROR ApplicationMaster: {describe_exit(code)}") + format_line(
+        now, f"INFO ApplicationMaster: Final app status: FAILED, exitCode: {code}, (reason: {describe_exit(code)})"
     )

@@ -93,10 +93,7 @@ class Cloud:
         def arn(kind: str, name: str = "*") -> str:
             return f"arn:aws:ec2:{region}:{account}:{kind}/{name}"
 
-        needs = [
-            ("ec2:RunInstances", arn("instance"), requested),
-            ("ec2:RunInstances", arn("volume"), requested),
-        ]
+        needs = [("ec2:RunInstances", arn("instance"), requested), ("ec2:RunInstances", arn("volume"), requested)]
         for kind, name in self._places():
             needs.append(("ec2:RunInstances", arn(kind, name), self._tags_of(name, "aws:ResourceTag")))
         if self._makes_endpoint():

@@ -1,6 +1,6 @@
 """EMR's Hadoop on this machine: core and task instances as NodeManagers of a real YARN (``LOCALAWS_YARN=1``).
 
-The cluster's classifications go to YARN and Spark as they are. What has to differ here is `DIFFERENCES`, no more.
+The cluster's classifications go to YARN and Spark as they are. docs/embedded-aws.md lists what has to differ here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,7 @@ from localaws.yarn.plan import ClusterPlan, Machine
 
 LOG = logging.getLogger(__name__)
 
-DIFFERENCES = {
-    "yarn.node-labels.am.default-node-label-expression": "EMR's key; Apache's, since Hadoop 3.4.0, begins with "
-    "yarn.resourcemanager",
-    "memory": "where this machine has less than the cluster, every size is multiplied by one factor; `LEAST_MB` stays",
-    "addresses": "each instance keeps its name and gets an address in 127.0.0.0/8",
-    "spark.shuffle.service.enabled": "false, with shuffle tracking: the service would listen on every address",
-    "spark.ui.enabled": "false: the event log is shown by `make ui`",
-    "spark.authenticate": "true: Spark's ports are open to every user of this machine",
-    "yarn.acl.enable": "true, and all else of yarn-site, core-site and the queues that keeps strangers out",
-    "class paths, staging folder, event log, JVM options": "this machine's",
-}
+# EMR's key; Apache's, since Hadoop 3.4.0, begins with yarn.resourcemanager
 AM_LABEL = "yarn.node-labels.am.default-node-label-expression"
 APACHE_AM_LABEL = "yarn.resourcemanager.node-labels.am.default-node-label-expression"
 LABELS = ("ON_DEMAND", "SPOT")
@@ -76,8 +67,8 @@ def count_vcpus(instance_type: str) -> int:
     >>> count_vcpus("m5.xlarge"), count_vcpus("r6g.4xlarge"), count_vcpus("m5.large")
     (4, 16, 2)
     """
-    found = re.fullmatch(r"\w+\.(\d*)xlarge", instance_type)
-    return 4 * int(found[1] or 1) if found else 2
+    match = re.fullmatch(r"\w+\.(\d*)xlarge", instance_type)
+    return 4 * int(match[1] or 1) if match else 2
 
 
 def yarn_memory(instance_type: str) -> int:
@@ -107,11 +98,11 @@ def node_memory(instance_type: str, factor: float, defaults: Mapping[str, str] |
     >>> node_memory("m5.xlarge", 0.1, sizes), node_memory("c5.xlarge", 0.1, sizes)
     (5344, 5344)
     """
-    whole, asked = yarn_memory(instance_type), defaults or {}
+    whole, given = yarn_memory(instance_type), defaults or {}
     pair = 0
     for side in ("driver", "executor"):
-        names = [name for name in LEAST_MB if f".{side}." in name and name in asked]
-        container = sum(in_mb(scale_setting(name, asked[name], factor)) for name in names)
+        names = [name for name in LEAST_MB if f".{side}." in name and name in given]
+        container = sum(in_mb(scale_setting(name, given[name], factor)) for name in names)
         pair += -(-container // STEP_MB) * STEP_MB
     return min(whole, max(int(whole * factor), pair))
 
@@ -119,7 +110,7 @@ def node_memory(instance_type: str, factor: float, defaults: Mapping[str, str] |
 def find_workers(instances: Iterable[Instance]) -> list[Instance]:
     """The instances that run containers: core and task nodes; on a cluster without any the primary itself."""
     listed = list(instances)
-    return [one for one in listed if one.role != "MASTER"] or listed
+    return [instance for instance in listed if instance.role != "MASTER"] or listed
 
 
 def choose_representatives(instances: Iterable[Instance], most: int) -> list[Instance]:
@@ -128,9 +119,8 @@ def choose_representatives(instances: Iterable[Instance], most: int) -> list[Ins
     for instance in find_workers(instances):
         if instance.ended is None:
             kinds.setdefault((instance.role, instance.market), []).append(instance)
-    turns = [(turn, kind, one) for kind, found in kinds.items() for turn, one in enumerate(found)]
-    ranks = {kind: rank for rank, kind in enumerate(kinds)}
-    return [one for _, _, one in sorted(turns, key=lambda t: (t[0], ranks[t[1]]))[:most]]
+    rounds = zip_longest(*kinds.values())
+    return [instance for instance in chain.from_iterable(rounds) if instance is not None][:most]
 
 
 def find_factor(memories_mb: Iterable[int], machine_mb: int) -> float:
@@ -139,9 +129,9 @@ def find_factor(memories_mb: Iterable[int], machine_mb: int) -> float:
     >>> find_factor([11712], 32000), find_factor([11712, 11712], 16000)
     (1.0, 0.51)
     """
-    asked = sum(memories_mb)
+    total = sum(memories_mb)
     share = SHARE_OF_MACHINE * machine_mb
-    return 1.0 if asked <= share else int(100 * share / asked) / 100
+    return 1.0 if total <= share else int(100 * share / total) / 100
 
 
 def in_mb(size: str) -> int:
@@ -150,8 +140,8 @@ def in_mb(size: str) -> int:
     >>> in_mb("2g"), in_mb("2560"), in_mb("2048 mb"), in_mb("lots")
     (2048, 2560, 2048, 0)
     """
-    found = re.fullmatch(r"(\d+)\s*([kmgt]?)b?", size.strip().lower())
-    return int(found[1]) * {"k": 1, "m": 1024, "": 1024, "g": 1024**2, "t": 1024**3}[found[2]] // 1024 if found else 0
+    match = re.fullmatch(r"(\d+)\s*([kmgt]?)b?", size.strip().lower())
+    return int(match[1]) * {"k": 1, "m": 1024, "": 1024, "g": 1024**2, "t": 1024**3}[match[2]] // 1024 if match else 0
 
 
 def scale_memory(size: str, factor: float, least_mb: int = 0) -> str:
@@ -162,10 +152,10 @@ def scale_memory(size: str, factor: float, least_mb: int = 0) -> str:
     >>> scale_memory("2048m", 0.1, 600), scale_memory("500m", 0.1, 600)
     ('600m', '500m')
     """
-    asked = in_mb(size)
-    if factor == 1 or not asked:
+    size_mb = in_mb(size)
+    if factor == 1 or not size_mb:
         return size
-    return f"{min(asked, max(int(asked * factor), least_mb))}m"
+    return f"{min(size_mb, max(int(size_mb * factor), least_mb))}m"
 
 
 def scale_setting(name: str, value: str, factor: float) -> str:
@@ -217,11 +207,11 @@ class SparkFiles:
     factor: float = 1.0
 
 
-def spark_settings(asked: Mapping[str, str], place: SparkFiles) -> dict[str, str]:
+def spark_settings(wanted: Mapping[str, str], place: SparkFiles) -> dict[str, str]:
     """The configuration of a step: EMR's defaults, then what cluster and step ask for, then what has to differ."""
     emr = {"spark.master": "yarn", "spark.dynamicAllocation.enabled": "true"}
     connector = ":".join(str(path) for path in place.connector)
-    conf = emr | {name: scale_setting(name, value, place.factor) for name, value in asked.items()}
+    conf = emr | {name: scale_setting(name, value, place.factor) for name, value in wanted.items()}
     conf |= {
         "spark.shuffle.service.enabled": "false",
         "spark.dynamicAllocation.shuffleTracking.enabled": "true",
@@ -248,13 +238,13 @@ def spark_settings(asked: Mapping[str, str], place: SparkFiles) -> dict[str, str
 
 def spark_command(submit: spark.Submit, defaults: Mapping[str, str], place: SparkFiles) -> spark.SparkCommand:
     """The step's spark-submit for the YARN of this machine: what it asks for, and the configuration for all of it."""
-    asked = dict(defaults) | submit.conf
-    mode = submit.option("--deploy-mode") or asked.get("spark.submit.deployMode", "client")
+    wanted = dict(defaults) | submit.conf
+    mode = submit.option("--deploy-mode") or wanted.get("spark.submit.deployMode", "client")
     args: list[str] = []
     for name, value in submit.options:
         args += [name, scale_setting(_MEMORY_OPTIONS.get(name, ""), value, place.factor)]
     words = [*args, *submit.flags, submit.application, *submit.arguments]
-    return spark.SparkCommand(words, spark_settings(asked, place), {}, mode == "cluster")
+    return spark.SparkCommand(words, spark_settings(wanted, place), {}, mode == "cluster")
 
 
 def find_application(text: str) -> str | None:
@@ -263,8 +253,8 @@ def find_application(text: str) -> str | None:
     >>> find_application("INFO Client: Submitting application application_1795788536013_0001 to ResourceManager")
     'application_1795788536013_0001'
     """
-    found = re.search(r"application_\d+_\d+", text)
-    return found[0] if found else None
+    match = re.search(r"application_\d+_\d+", text)
+    return match[0] if match else None
 
 
 # ------------------------------------------------------------------------------------------------ this machine
@@ -310,7 +300,7 @@ class Hadoop:
                 self.yarn = self._make()
                 if self._ended:
                     return
-                machines = [self._machine(one) for one in self._chosen()]
+                machines = [self._machine(instance) for instance in self._chosen()]
                 self.yarn.start(machines)
                 LOG.info("%s", self.describe())
         except Exception as error:
@@ -323,7 +313,7 @@ class Hadoop:
     def _make(self) -> Yarn:
         chosen = self._chosen()
         self.factor = find_factor(
-            (yarn_memory(one.instance_type) for one in chosen), psutil.virtual_memory().total >> 20
+            (yarn_memory(instance.instance_type) for instance in chosen), psutil.virtual_memory().total >> 20
         )
         configurations = self.cluster.request.get("Configurations", [])
         environment = self.node.environment()
@@ -373,9 +363,9 @@ class Hadoop:
     def describe(self) -> str:
         """How many NodeManagers stand for how many instances, and how large they are."""
         count = len(self.yarn.machines) if self.yarn else 0
-        workers = [one for one in find_workers(self.cluster.instances) if one.ended is None]
+        workers = [instance for instance in find_workers(self.cluster.instances) if instance.ended is None]
         sizes = "their own sizes" if self.factor == 1 else f"{self.factor:.0%} of their memory"
-        if [one.role for one in workers] == ["MASTER"]:
+        if [worker.role for worker in workers] == ["MASTER"]:
             return f"YARN: a NodeManager on the primary, the only node, with {sizes}"
         return f"YARN: {count} NodeManagers stand for {len(workers)} core and task instances, with {sizes}"
 
@@ -392,7 +382,7 @@ class Hadoop:
             root = process.environ().get(MARK, "")
         except psutil.Error:
             return ""
-        return next((one.name for one in self.yarn.machines if str(self.yarn.plan.root(one)) == root), "")
+        return next((m.name for m in self.yarn.machines if str(self.yarn.plan.root(m)) == root), "")
 
     # -- instances ----------------------------------------
     def follow(self, *, shut_down: bool = False) -> None:
@@ -441,7 +431,7 @@ class Hadoop:
         if self.yarn is None:
             return
         cluster_plan = self.yarn.plan
-        primary = next((one.ec2_id for one in self.cluster.instances if one.role == "MASTER"), None)
+        primary = next((i.ec2_id for i in self.cluster.instances if i.role == "MASTER"), None)
         logs = [(primary, cluster_plan.master_log)] if primary else []
         for name, instance in self._owners.items():
             folder = cluster_plan.folder / "nodes" / name / "var" / "log" / "hadoop-yarn"

@@ -338,22 +338,19 @@ _SPECIFICATION = (
 
 def fleet(config: dict[str, Any]) -> dict[str, Any]:
     """An instance fleet in ListInstanceFleets' shape, from the configuration that asks for it."""
-    on_demand, spot = config.get("TargetOnDemandCapacity", 0), config.get("TargetSpotCapacity", 0)
+    names = ("Name", "InstanceFleetType", "LaunchSpecifications", "ResizeSpecifications")
     return {
+        **{name: config.get(name) for name in names},
         "Id": new_id("if"),
-        "Name": config.get("Name"),
-        "InstanceFleetType": config["InstanceFleetType"],
-        "Status": {"State": "PROVISIONING", "StateChangeReason": {}, "Timeline": {"CreationDateTime": now()}},
-        "TargetOnDemandCapacity": on_demand,
-        "TargetSpotCapacity": spot,
+        "Status": describe_status("PROVISIONING", None, creation=now()),
+        "TargetOnDemandCapacity": config.get("TargetOnDemandCapacity", 0),
+        "TargetSpotCapacity": config.get("TargetSpotCapacity", 0),
         "ProvisionedOnDemandCapacity": 0,
         "ProvisionedSpotCapacity": 0,
         "InstanceTypeSpecifications": [
             {k: t[k] for k in _SPECIFICATION if k in t} | {"EbsBlockDevices": _ebs_devices(t.get("EbsConfiguration"))}
             for t in config.get("InstanceTypeConfigs", [])
         ],
-        "LaunchSpecifications": config.get("LaunchSpecifications"),
-        "ResizeSpecifications": config.get("ResizeSpecifications"),
     }
 
 
@@ -361,14 +358,12 @@ def group(config: dict[str, Any]) -> dict[str, Any]:
     """An instance group in ListInstanceGroups' shape, from the configuration that asks for it."""
     return {
         "Id": new_id("ig"),
-        "Name": config.get("Name"),
+        **{name: config.get(name) for name in ("Name", "BidPrice", "InstanceType")},
         "Market": config.get("Market", "ON_DEMAND"),
         "InstanceGroupType": config["InstanceRole"],
-        "BidPrice": config.get("BidPrice"),
-        "InstanceType": config["InstanceType"],
         "RequestedInstanceCount": config["InstanceCount"],
         "RunningInstanceCount": 0,
-        "Status": {"State": "PROVISIONING", "StateChangeReason": {}, "Timeline": {"CreationDateTime": now()}},
+        "Status": describe_status("PROVISIONING", None, creation=now()),
         "Configurations": config.get("Configurations", []),
         "EbsBlockDevices": _ebs_devices(config.get("EbsConfiguration")),
     }

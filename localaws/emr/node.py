@@ -34,13 +34,7 @@ class Job:
 
     def __init__(self, args: list[str], env: Mapping[str, str], cwd: Path, out: IO[bytes], err: IO[bytes]) -> None:
         self.process = subprocess.Popen(
-            args,
-            env=dict(env),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
+            args, env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
         )
 
     def wait(self) -> int:
@@ -165,7 +159,7 @@ def s3a_jars() -> list[Path]:
     if spec is None or spec.origin is None:
         raise LocalAwsError("S3A is missing (package sagemaker-pyspark): install it with make setup ENV=local")
     folder = Path(spec.origin).parent / "jars"
-    found = [next(iter(sorted(folder.glob(pattern))), None) for pattern in JARS]
-    if None in found:
+    paths = [next(iter(sorted(folder.glob(pattern))), None) for pattern in JARS]
+    if None in paths:
         raise LocalAwsError(f"S3A's jars are not in {folder}: install sagemaker-pyspark again")
-    return [p for p in found if p is not None]
+    return [p for p in paths if p is not None]

@@ -68,9 +68,9 @@ def check_new_cluster(request: dict[str, Any], *, releases: Sequence[str], types
         raise ValidationException("Exactly one master instance fleet or group must be specified.")
     if "TASK" in kinds and "CORE" not in kinds:
         raise ValidationException("Clusters with task instance fleets must also define core instance fleets.")
-    asked = [t["InstanceType"] for f in fleets for t in f.get("InstanceTypeConfigs", [])]
-    asked += [g["InstanceType"] for g in groups]
-    if types and (unknown := [t for t in asked if t not in types]):
+    instance_types = [t["InstanceType"] for f in fleets for t in f.get("InstanceTypeConfigs", [])]
+    instance_types += [g["InstanceType"] for g in groups]
+    if types and (unknown := [t for t in instance_types if t not in types]):
         raise ValidationException(f"Instance type '{unknown[0]}' is not supported.")
     for fleet in fleets:
         check_fleet(fleet)

@@ -286,10 +286,10 @@ class Runner:
             return code
         driver_out, driver_err = _make_logs(folder / "driver", "stdout", "stderr")
         known = client.Application(application, now(), str(self.cluster.primary_dns), self._driver_host())
-        _append(err, known.submitted(now()))
+        _append(err, known.report_submission(now()))
         code = self._run(step.id, args, env, self._workdir(step), driver_out, driver_err, fault)
-        _append(driver_err, client.master_said(now(), code))
-        _append(err, known.ended(now(), code, cancelled=step.id in self._interrupted))
+        _append(driver_err, client.describe_master_end(now(), code))
+        _append(err, known.report_end(now(), code, cancelled=step.id in self._interrupted))
         container = f"containers/{application}/{_container(application, 1)}"
         for path in (driver_out, driver_err):
             self.shipper.send(path, f"{container}/{path.name}")
@@ -298,7 +298,7 @@ class Runner:
 
     def _driver_host(self) -> str:
         """A core instance's name: on a cluster the driver is on one, here nowhere."""
-        names = [one.private_dns for one in self.cluster.instances if one.role == "CORE" and one.ended is None]
+        names = [i.private_dns for i in self.cluster.instances if i.role == "CORE" and i.ended is None]
         return names[0] if names else str(self.cluster.primary_dns)
 
     def _ship_executors(self, folder: Path, application: str) -> None:

@@ -103,14 +103,14 @@ def classification(configurations: Iterable[Mapping[str, Any]], *path: str) -> d
     >>> classification(nested, "spark-env", "export")
     {'A': '1'}
     """
-    found: dict[str, str] = {}
+    properties: dict[str, str] = {}
     for item in configurations:
         if item.get("Classification") == path[0]:
             if len(path) == 1:
-                found |= item.get("Properties") or {}
+                properties |= item.get("Properties") or {}
             else:
-                found |= classification(item.get("Configurations") or [], *path[1:])
-    return found
+                properties |= classification(item.get("Configurations") or [], *path[1:])
+    return properties
 
 
 @dataclass(frozen=True)
@@ -141,11 +141,11 @@ def localize(submit: Submit, defaults: Mapping[str, str], local: Mapping[str, st
     local : configuration of this machine (S3A, event log); wins over everything
     settings : the sizes
     """
-    asked = dict(defaults) | submit.conf
-    mode = submit.option("--deploy-mode") or asked.get("spark.submit.deployMode", "client")
+    wanted = dict(defaults) | submit.conf
+    mode = submit.option("--deploy-mode") or wanted.get("spark.submit.deployMode", "client")
     prefix = "spark.yarn.appMasterEnv."
-    environment = {k.removeprefix(prefix): v for k, v in asked.items() if k.startswith(prefix)}
-    conf = {k: v for k, v in asked.items() if not _NOT_HERE.fullmatch(k)}
+    environment = {k.removeprefix(prefix): v for k, v in wanted.items() if k.startswith(prefix)}
+    conf = {k: v for k, v in wanted.items() if not _NOT_HERE.fullmatch(k)}
     memory = settings.executor_memory_mb
     conf |= {
         "spark.master": f"local-cluster[{settings.executors},{settings.executor_cores},{memory + 512}]",

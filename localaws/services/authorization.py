@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from moto.core.utils import extract_region_from_aws_authorization
 from moto.emr.models import emr_backends
 from moto.iam.access_control import PermissionResult
 from moto.iam.models import iam_backends
@@ -23,13 +22,10 @@ from moto.s3.responses import S3Response
 from moto.sts.models import sts_backends
 
 from localaws import patching
+from localaws.calls import parse_credential
 from localaws.policy import AccessRequest, Decision, Document, decide
 
-_OWNER_ACTIONS = {
-    "HeadBucket": "ListBucket",
-    "HeadObject": "GetObject",
-    "ListAllMyBuckets": "ListAllMyBuckets",
-}
+_OWNER_ACTIONS = {"HeadBucket": "ListBucket", "HeadObject": "GetObject", "ListAllMyBuckets": "ListAllMyBuckets"}
 _HEADER_KEYS = {
     "x-amz-server-side-encryption": "s3:x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id": "s3:x-amz-server-side-encryption-aws-kms-key-id",
@@ -118,22 +114,17 @@ def _bucket_policy(account: str, bucket: str | None) -> Document | None:
     return json.loads(bucket_found.policy) if bucket_found is not None and bucket_found.policy else None
 
 
-def _access_key(authorization: str) -> str:
-    # AWS4-HMAC-SHA256 Credential=AKIA…/20260101/eu-west-3/s3/aws4_request, SignedHeaders=…
-    return authorization.partition("Credential=")[2].partition("/")[0]
-
-
 def _authorize(self: Any, bucket_name: str | None = None, key_name: str | None = None) -> None:
     headers = self.headers
-    if not (key := _access_key(headers.get("Authorization", ""))):
+    if (signed := parse_credential(headers.get("Authorization", ""))) is None:
         return  # presigned and anonymous requests: left to moto
-    caller = caller_of(self.current_account, key)
+    caller = caller_of(self.current_account, signed.key)
     context: dict[str, Any] = {
         # The wire is loopback and plain: TLS is taken as given, or every bucket would be closed to everybody.
         "aws:SecureTransport": "true",
         "aws:PrincipalArn": caller.arn,
         "aws:PrincipalAccount": self.current_account,
-        "aws:RequestedRegion": extract_region_from_aws_authorization(headers["Authorization"]) or "us-east-1",
+        "aws:RequestedRegion": signed.region,
         "s3:signatureversion": "AWS4-HMAC-SHA256",
         "s3:TlsVersion": "1.3",
     }

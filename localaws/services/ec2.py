@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -70,37 +70,28 @@ def _description(self: Any) -> str | None:
     return description
 
 
-def users_of_subnet(backend: Any, subnet_id: str) -> list[str]:
-    """What keeps a subnet from being deleted: interface endpoints, instances and other interfaces in it."""
-    users = [
-        e.id for e in backend.vpc_end_points.values() if subnet_id in (e.subnet_ids or []) and e.state == "available"
-    ]
-    users += [i.id for i in backend.enis.values() if i.instance is None and i.subnet.id == subnet_id]
-    return users + [i.id for i in backend.all_instances() if i.subnet_id == subnet_id and i.state != "terminated"]
+def _list_live(backend: Any) -> Iterator[tuple[list[str], list[str]]]:
+    """Subnets and security groups of all that lives in some: endpoints, instances, and interfaces of neither."""
+    for endpoint in backend.vpc_end_points.values():
+        if endpoint.state == "available":
+            yield endpoint.subnet_ids or [], endpoint.security_group_ids or []
+    for instance in backend.all_instances():
+        if instance.state != "terminated":
+            yield [instance.subnet_id], [group.id for group in instance.security_groups]
+    for interface in backend.enis.values():
+        if interface.instance is None:
+            yield [interface.subnet.id], [group.id for group in interface.group_set]
 
 
-def users_of_group(backend: Any, group_id: str) -> list[str]:
-    """What keeps a security group from being deleted: endpoints, instances, interfaces and other groups' rules."""
-    users = [
-        e.id
-        for e in backend.vpc_end_points.values()
-        if group_id in (e.security_group_ids or []) and e.state == "available"
-    ]
-    users += [
-        i.id
-        for i in backend.all_instances()
-        if i.state != "terminated" and group_id in [g.id for g in i.security_groups]
-    ]
-    users += [i.id for i in backend.enis.values() if i.instance is None and group_id in [g.id for g in i.group_set]]
-    for groups in backend.groups.values():
-        for group in groups.values():
-            rules = [*group.ingress_rules, *group.egress_rules] if group.id != group_id else []
-            users += [group.id for r in rules if r.source_group.get("GroupId") == group_id]
-    return users
+def _is_named_in_a_rule(backend: Any, group_id: str) -> bool:
+    """Whether another group's rule names a security group."""
+    groups = [group for of_vpc in backend.groups.values() for group in of_vpc.values() if group.id != group_id]
+    rules = [rule for group in groups for rule in (*group.ingress_rules, *group.egress_rules)]
+    return any(rule.source_group.get("GroupId") == group_id for rule in rules)
 
 
 def _delete_subnet(original: Callable[..., Any], self: Any, subnet_id: str) -> Any:
-    if users_of_subnet(self, subnet_id):
+    if any(subnet_id in subnets for subnets, _ in _list_live(self)):
         raise DependencyViolationError(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
     return original(self, subnet_id)
 
@@ -108,7 +99,7 @@ def _delete_subnet(original: Callable[..., Any], self: Any, subnet_id: str) -> A
 def _delete_security_group(
     original: Callable[..., Any], self: Any, name: str | None = None, group_id: str | None = None
 ) -> Any:
-    if group_id and users_of_group(self, group_id):
+    if group_id and (any(group_id in groups for _, groups in _list_live(self)) or _is_named_in_a_rule(self, group_id)):
         raise DependencyViolationError(f"resource {group_id} has a dependent object")
     return original(self, name, group_id)
 

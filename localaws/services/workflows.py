@@ -226,7 +226,7 @@ class Execution:
 
 
 class Workflows:
-    """Starts executions and runs them, each in a thread of its own.
+    """Runs executions.
 
     Parameters
     ----------
@@ -237,12 +237,8 @@ class Workflows:
     def __init__(self, account: str, settings: Settings, client: MakeClient) -> None:
         self.account, self.settings, self.client = account, settings, client
 
-    def begin(self, execution: Any, machine: Any, region: str) -> None:
-        """Run an execution that moto has made."""
-        thread = threading.Thread(target=self._run, args=(execution, machine, region), daemon=True)
-        thread.start()
-
-    def _run(self, execution: Any, machine: Any, region: str) -> None:
+    def run(self, execution: Any, machine: Any, region: str) -> None:
+        """Run an execution that moto has made, to its end."""
         try:
             run = Execution(machine, self.client, self.account, region, self.settings.clock_rate)
             output = run.go(json.loads(execution.execution_input or "{}"))
@@ -262,7 +258,7 @@ class Workflows:
 def _start_execution(original: Any, self: Any, region_name: str, *args: Any, **kwargs: Any) -> Any:
     execution = original(self, region_name, *args, **kwargs)
     if _workflows is not None:
-        _workflows.begin(execution, self, region_name)
+        threading.Thread(target=_workflows.run, args=(execution, self, region_name), daemon=True).start()
     return execution
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -200,10 +199,6 @@ class Yarn:
             raise DaemonError(f"rmadmin {' '.join(words)}", "failed", self.plan.master_log, done.stdout + done.stderr)
 
     # -- accidents and ends ----------------------------------------
-    def find(self, name: str) -> Machine | None:
-        """A machine by its host name."""
-        return next((machine for machine in self.machines if machine.name == name), None)
-
     def lose(self, machine: Machine, *, shut_down: bool = False) -> int:
         """A machine is gone: NodeManager and containers; how many processes there were.
 
@@ -239,10 +234,6 @@ class Yarn:
             end_processes(self.plan.folder, MARK)
         for process in self._processes.values():
             process.wait()
-
-    def remove(self) -> None:
-        """Delete the cluster's folder."""
-        shutil.rmtree(self.plan.folder, ignore_errors=True)
 
     # -- logs ----------------------------------------
     def container_logs(self, application: str) -> Iterator[tuple[str, Path]]:

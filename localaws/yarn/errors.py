@@ -26,26 +26,24 @@ class JarsMissingError(YarnError):
             f"YARN's jars are not in {folder} (missing: {missing}). Fix: {FETCH} fetches them ({megabytes} MB, once), "
             f"or LOCALAWS_YARN_JARS=folder names a folder that has them, {_WITHOUT}."
         )
-        self.folder, self.names = folder, list(names)
 
 
 class WrongJarError(YarnError):
     """A jar is not the one that was pinned."""
 
-    def __init__(self, path: Path, expected: str, found: str) -> None:
+    def __init__(self, path: Path, expected: str, digest: str) -> None:
         super().__init__(
-            f"{path} is not the file that requirements-yarn.txt pins: its SHA-256 is {found[:16]}…, expected is "
+            f"{path} is not the file that requirements-yarn.txt pins: its SHA-256 is {digest[:16]}…, expected is "
             f"{expected[:16]}…. Fix: delete it, then {FETCH}."
         )
-        self.path = path
 
 
 class JarsError(YarnError):
     """Ivy did not bring the jars."""
 
-    def __init__(self, said: str) -> None:
+    def __init__(self, printed: str) -> None:
         super().__init__(
-            f"YARN's jars could not be fetched; Ivy said:\n{said}\nFix: look at the network, or give Ivy a settings "
+            f"YARN's jars could not be fetched; Ivy said:\n{printed}\nFix: look at the network, or give Ivy a settings "
             f"file that names your mirror: {FETCH} IVY_SETTINGS=file"
         )
 
@@ -107,4 +105,3 @@ class DaemonError(YarnError):
 
     def __init__(self, name: str, what: str, log: Path, tail: str) -> None:
         super().__init__(f"{name} {what}; its log {log} ends with:\n{tail}")
-        self.log = log

@@ -51,8 +51,8 @@ def read_pins(text: str) -> list[Pin]:
     >>> read_pins("# why\\ncom.example:pear:1.0 12 0abc\\n")[0].name
     'pear-1.0.jar'
     """
-    found = re.findall(r"^([\w.-]+):([\w.-]+):([\w.-]+) (\d+) ([0-9a-f]+)$", text, re.MULTILINE)
-    return [Pin(group, artifact, version, int(size), sha256) for group, artifact, version, size, sha256 in found]
+    rows = re.findall(r"^([\w.-]+):([\w.-]+):([\w.-]+) (\d+) ([0-9a-f]+)$", text, re.MULTILINE)
+    return [Pin(group, artifact, version, int(size), sha256) for group, artifact, version, size, sha256 in rows]
 
 
 def read_own_pins() -> list[Pin]:
@@ -81,9 +81,9 @@ def verify_jars(folder: Path, pins: list[Pin]) -> list[Path]:
         raise JarsMissingError(folder, missing, megabytes(pins))
     for pin in pins:
         with (folder / pin.name).open("rb") as jar:
-            found = hashlib.file_digest(jar, "sha256").hexdigest()
-        if found != pin.sha256:
-            raise WrongJarError(folder / pin.name, pin.sha256, found)
+            digest = hashlib.file_digest(jar, "sha256").hexdigest()
+        if digest != pin.sha256:
+            raise WrongJarError(folder / pin.name, pin.sha256, digest)
     return [folder / pin.name for pin in pins]
 
 
@@ -122,7 +122,7 @@ def fetch_jars(
     java : the program
     sparks : PySpark's folder of jars
     settings : Ivy's own settings file, which may name a mirror; Ivy's defaults otherwise
-    advance : is told of bytes that have come
+    advance : is printed of bytes that have come
 
     Raises
     ------
@@ -137,20 +137,20 @@ def fetch_jars(
         command += ["-settings", str(settings)] if settings else []
         command += ["-ivy", str(scratch / "ivy.xml"), "-cache", str(scratch / "cache"), "-confs", "default"]
         command += ["-retrieve", f"{scratch}/jars/[artifact]-[revision].[ext]"]
-        with (scratch / "said").open("w") as said:
-            _run(command, said.fileno(), scratch / "cache", advance)
+        with (scratch / "output").open("w") as output:
+            _run(command, output.fileno(), scratch / "cache", advance)
         try:
             verify_jars(scratch / "jars", pins)
         except JarsMissingError as error:
-            told = (scratch / "said").read_text(errors="replace").strip(" .\n")
-            raise JarsError("\n".join(told.splitlines()[-12:]) or str(error)) from None
+            printed = (scratch / "output").read_text(errors="replace").strip(" .\n")
+            raise JarsError("\n".join(printed.splitlines()[-12:]) or str(error)) from None
         folder.mkdir(exist_ok=True)
         for pin in pins:
             shutil.move(scratch / "jars" / pin.name, folder / pin.name)
 
 
-def _run(command: list[str], said: int, cache: Path, advance: Callable[[int], None]) -> None:
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+def _run(command: list[str], output: int, cache: Path, advance: Callable[[int], None]) -> None:
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     seen = 0
     try:
         while True:

@@ -152,15 +152,15 @@ def test_an_old_request_is_refused() -> None:
 def test_the_keys_are_of_this_start_and_for_its_owner_alone(aws: Aws, tmp_path: Path) -> None:
     for private in (aws.home, state.path(aws.home)):
         assert stat.S_IMODE(private.stat().st_mode) & 0o077 == 0, private
-    assert aws.server.access_key == keys.OPERATOR
-    assert len(aws.server.secret_key) == 40
-    assert aws.server.secret_key not in repr(aws.server) + repr(aws.keys)
+    assert aws.keys.access_key == keys.OPERATOR
+    assert len(aws.keys.secret_key) == 40
+    assert aws.keys.secret_key not in repr(aws.server) + repr(aws.keys)
     # what any user of the machine may read
     told = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True).stdout
     assert "localaws serve" in told
-    assert aws.server.secret_key not in told
+    assert aws.keys.secret_key not in told
     with server.running(Settings(home=tmp_path)) as other:
-        assert other.secret_key != aws.server.secret_key
+        assert other.keys.secret_key != aws.keys.secret_key
         assert other.token != aws.server.token
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from localaws.emr.client import Application, master_said
+from localaws.emr.client import Application, describe_master_end
 from tests.conftest import REPO
 
 CORPUS = REPO / "tests" / "diagnose" / "corpus"
@@ -55,20 +55,20 @@ def application() -> Application:
 
 @pytest.mark.parametrize(("name", "code"), [("yarn-kills-executor", 1), ("yarn-driver-killed", -9)])
 def test_a_failure_reads_as_yarns_client_tells_it(name: str, code: int) -> None:
-    imitated = application().submitted(NOW) + application().ended(NOW, code)
+    imitated = application().report_submission(NOW) + application().report_end(NOW, code)
     assert shape(imitated) == shape(captured(name))
 
 
 def test_a_success_and_a_cancelled_step_read_as_theirs() -> None:
-    good = application().ended(NOW, 0)
+    good = application().report_end(NOW, 0)
     assert "final status: SUCCEEDED" in good
     assert "Exception" not in good
-    killed = application().ended(NOW, -15, cancelled=True)
+    killed = application().report_end(NOW, -15, cancelled=True)
     assert shape(killed)[0].endswith("(state: KILLED)")
     assert "Application application_1795806208981_0001 is killed" in killed
     assert "(state: FINISHED)" not in killed
 
 
 def test_a_killed_master_says_nothing_more() -> None:
-    assert master_said(NOW, -9) == master_said(NOW, 0) == ""
-    assert "exitCode: 3, (reason: User application exited with status 3)" in master_said(NOW, 3)
+    assert describe_master_end(NOW, -9) == describe_master_end(NOW, 0) == ""
+    assert "exitCode: 3, (reason: User application exited with status 3)" in describe_master_end(NOW, 3)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from localaws.calls import UnknownCallError, read
+from localaws.policy import AccessRequest
 from localaws.rights import list_needs
 from tests.localaws.support import REGION, sent
 
@@ -43,8 +44,13 @@ class Facts:
         return None
 
 
+def list_all(service: str, operation: str, parameters: dict[str, Any]) -> list[AccessRequest]:
+    facts: Any = Facts()
+    return list_needs(read(sent(service, operation, parameters)), facts)
+
+
 def needs(service: str, operation: str, **parameters: Any) -> set[tuple[str, str]]:
-    return {(n.action, n.resource) for n in list_needs(read(sent(service, operation, parameters)), Facts())}
+    return {(need.action, need.resource) for need in list_all(service, operation, parameters)}
 
 
 RULES = [{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2, "UserIdGroupPairs": [{"GroupId": OTHER}]}]
@@ -65,8 +71,7 @@ def test_what_an_ec2_call_is_about(operation: str, parameters: dict[str, Any], a
 
 def test_what_is_made_with_tags_is_tagged_too() -> None:
     tags = [{"ResourceType": "vpc", "Tags": [{"Key": "Project", "Value": "fruits"}]}]
-    call = read(sent("ec2", "CreateVpc", {"CidrBlock": "10.0.0.0/16", "TagSpecifications": tags}))
-    made, tagged = list_needs(call, Facts())
+    made, tagged = list_all("ec2", "CreateVpc", {"CidrBlock": "10.0.0.0/16", "TagSpecifications": tags})
     assert (made.action, tagged.action) == ("ec2:CreateVpc", "ec2:CreateTags")
     assert made.context["aws:RequestTag/Project"] == tagged.context["aws:RequestTag/Project"] == "fruits"
     assert tagged.context["ec2:CreateAction"] == "CreateVpc"

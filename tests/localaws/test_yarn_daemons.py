@@ -203,8 +203,7 @@ def test_a_second_cluster_stands_beside_and_a_machine_of_it_is_lost(yarn: Yarn, 
         other.start([make_machine(other, 11), make_machine(other, 12)])
         assert other.plan.network != yarn.plan.network
         assert (count_nodes(yarn, "active"), count_nodes(other, "active")) == (before, 2)
-        lost = other.find("ip-10-0-1-12.ec2.internal")
-        assert lost is not None
+        lost = next(machine for machine in other.machines if machine.name == "ip-10-0-1-12.ec2.internal")
         assert other.lose(lost) == 1
         until(lambda: count_nodes(other, "lost"), lambda count: count == 1, seconds=40)
         assert count_nodes(yarn, "active") == before

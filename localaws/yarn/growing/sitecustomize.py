@@ -17,10 +17,10 @@ MOST, LEAST_LEFT, PIECE, PAUSE = 8 << 30, 2 << 30, 128 << 20, 0.1
 def _read_available() -> int:
     """Bytes that the machine can still give; ``MOST`` where it does not say."""
     try:
-        found = re.search(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text())
+        match = re.search(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text())
     except OSError:
         return MOST
-    return int(found[1]) << 10 if found else MOST
+    return int(match[1]) << 10 if match else MOST
 
 
 def _grow() -> None:
