@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fruits import classifier
-from fruits.classifier import cross_validate, cross_validate_blocks, split
+from fruits.classifier import CrossValidation, Sums, cross_validate, cross_validate_blocks, split
 from numpy.typing import NDArray
 
 from tests.job.conftest import ALL_PHOTOS, PINS, FinishedRun
@@ -29,6 +29,33 @@ def test_a_class_without_series_is_cut_in_two_by_the_number_in_the_name() -> Non
         "2 classes cut in two by the order of the file names (where neighbouring files show the same object, the true "
         "figure is lower); 1 class with a single image left out"
     )
+
+
+def test_classes_are_named_in_their_order_whatever_that_of_the_files() -> None:
+    paths = ["d/1.jpg", "b/1.jpg", "c/1.jpg", "c/2.jpg", "a/1.jpg"]
+    found = split(paths, list("dbcca"))
+    assert (found.fold.tolist(), found.left_out, found.by_halves) == ([-1, -1, 0, 1, -1], ("a", "b", "d"), 1)
+
+
+def test_one_feature_is_fitted_as_the_normal_equations_say() -> None:
+    x, y = np.array([[1.0], [2.0], [4.0], [9.0]]), np.array([0, 1, 1, 0])
+    sums = Sums.none(1, 2)
+    sums.add(x[:3], y[:3])
+    sums.add(x[3:], y[3:])
+    one_hot = np.eye(2)[y]
+    assert (sums.cross == np.vstack([x.T @ one_hot, one_hot.sum(axis=0)])).all()
+    centred = x - x.mean()
+    penalty = classifier.PENALTY * (centred**2).sum()
+    weights = centred.T @ (one_hot - 0.5) / ((centred**2).sum() + penalty)
+    assert sums.fit() == pytest.approx(np.vstack([weights, 0.5 - 4 * weights]))
+
+
+@pytest.mark.parametrize(("confusion", "accuracy", "chance"), [([[1, 0], [0, 0]], 1, 1), ([[0, 0], [0, 0]], 0, 0)])
+def test_of_one_image_or_none_there_is_a_share_too(confusion: list[list[int]], accuracy: float, chance: float) -> None:
+    counts = np.array(confusion)
+    images = int(counts.sum())
+    tested = CrossValidation(("a", "b"), counts, (0, 0), images, images, split([], []), np.zeros(0, np.int32))
+    assert (tested.accuracy, tested.chance) == (accuracy, chance)
 
 
 def data(classes: int = 7, each: int = 30, width: int = 12) -> tuple[list[str], list[str], NDArray[np.float64]]:
