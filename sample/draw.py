@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL
+from PIL import Image
 
 from sample.camera import SIZE, Model, take_photograph
 from sample.clouds import GOLDEN_TURN, make_turn
@@ -143,17 +144,33 @@ def _write(path: Path, data: bytes) -> None:
     part.replace(path)
 
 
+def draw_sheet(folder: Path, *, columns: int = 8) -> Image.Image:
+    """The first pictures of each class below ``folder``, a row a class."""
+    rows = sorted(place for place in folder.iterdir() if place.is_dir())
+    cell = SIZE + 4
+    sheet = Image.new("RGB", (columns * cell, len(rows) * cell), "white")
+    for y, row in enumerate(rows):
+        for x in range(columns):
+            if (picture := row / f"{x}_{SIZE}.jpg").exists():
+                with Image.open(picture) as image:
+                    sheet.paste(image, (x * cell + 2, y * cell + 2))
+    return sheet
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m sample.draw", description="Draw the embedded sample.")
     parser.add_argument("dest", type=Path, help="folder to draw into")
     parser.add_argument("--views", type=int, default=25, help="pictures per fruit (25)")
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other fruits (0)")
+    parser.add_argument("--sheet", type=Path, help="also write a contact sheet to this PNG file")
     args = parser.parse_args(argv)
     try:
         counts = draw_sample(args.dest, views=args.views, seed=args.seed)
     except DrawError as error:
         print(f"draw: {error}", file=sys.stderr)
         return 2
+    if args.sheet:
+        draw_sheet(args.dest).save(args.sheet)
     print(f"{sum(counts.values())} pictures of {len(counts)} fruits in {args.dest}")
     return 0
 

@@ -238,8 +238,13 @@ def test_refuses_no_views_and_a_destination_that_is_a_file(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("quick_pictures")
-def test_the_command_says_what_it_drew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert draw.main([str(tmp_path / "s"), "--views", "1"]) == 0
+def test_the_command_says_what_it_drew_and_writes_a_contact_sheet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = tmp_path / "sheet.png"
+    assert draw.main([str(tmp_path / "s"), "--views", "1", "--sheet", str(sheet)]) == 0
     assert capsys.readouterr().out == f"2 pictures of 2 fruits in {tmp_path / 's'}\n"
+    with Image.open(sheet) as image:
+        assert image.size == (8 * 104, 2 * 104)
     assert draw.main([str(tmp_path / "s"), "--views", "0"]) == 2
     assert capsys.readouterr().err == "draw: 0 views cannot be drawn. Fix: ask for at least 1 view per fruit.\n"
