@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.aws.account import Place, find_target, offline_target
 from ops.ci import standing
 from ops.ci.comment import Subject
+from ops.ci.validation import accept_workflows
 from ops.core.console import Console, working
 from ops.core.errors import TerraformError, WrongUseError
 from ops.core.paths import ROOT
@@ -157,7 +158,8 @@ def gather_subject(
     """
     checkout = home / "checkout"
     check_out(base, checkout, root)
-    plans = compare_checkouts(root, checkout, offline_target(place), size, home, console)
+    with accept_workflows(offline_target(place)) as target:
+        plans = compare_checkouts(root, checkout, target, size, home, console)
     live: dict[str, Any] = {}
     accounts: list[str] = []
     if not unseen:

@@ -29,6 +29,7 @@ class Target:
     endpoint : of the emulator, where AWS is emulated
     keys : what the emulator's calls are signed with
     offline : ask AWS nothing, with dummy keys
+    workflows : the address that is asked instead of Step Functions, where nothing else is asked
     overrides : variables by stack that win over the environment's files and everything else
     """
 
@@ -37,6 +38,7 @@ class Target:
     account_id: str
     endpoint: str | None = None
     offline: bool = False
+    workflows: str | None = None
     keys: Keys = INVENTED_KEYS
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
@@ -88,6 +90,7 @@ class Target:
             **self.keys.environment(),
             "AWS_EC2_METADATA_DISABLED": "true",
             **({"AWS_ENDPOINT_URL": self.endpoint} if self.endpoint else {}),
+            **({"AWS_ENDPOINT_URL_SFN": self.workflows} if self.workflows else {}),
         }
 
 
