@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from ops.aws import capacity
 from ops.cli import status
@@ -111,6 +112,15 @@ def test_fleets_are_not_asked_at_every_look(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(capacity.time, "monotonic", lambda: next(clock))
     news = capacity.CapacityNews(Emr([fleet(action="")], []), "j-1", "dev")
     assert (bool(news.read()), news.read(), news.read()) == (True, "", "the Spot capacity has come"), "after 30 s"
+
+
+def test_who_may_not_ask_is_told_of_no_lack() -> None:
+    class Refusing:
+        def list_instance_fleets(self, **_: str) -> None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "ListInstanceFleets")
+
+    assert capacity.read_lacks(Refusing(), "j-1") == []
+    assert capacity.CapacityNews(Refusing(), "j-1", "dev").read() == ""
 
 
 def test_status_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
