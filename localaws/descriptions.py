@@ -6,6 +6,7 @@ Every session would parse them again, and moto for the regions of each partition
 from __future__ import annotations
 
 from functools import cache, partial
+from typing import Any
 
 from botocore.loaders import JSONFileLoader
 
@@ -13,4 +14,15 @@ from botocore.loaders import JSONFileLoader
 def keep_descriptions() -> None:
     """Let botocore keep what it has parsed."""
     read = cache(partial(JSONFileLoader._load_file, None))
-    JSONFileLoader._load_file = lambda self, *file: read(*file)
+    JSONFileLoader._load_file = lambda self, *file: _copy_paths(read(*file))
+
+
+def _copy_paths(description: Any) -> Any:
+    """The description with each operation's path of its own: a client of S3 takes the bucket out of it."""
+    if not isinstance(description, dict) or "operations" not in description:
+        return description
+    operations = {
+        name: {**operation, "http": dict(operation["http"])} if "http" in operation else operation
+        for name, operation in description["operations"].items()
+    }
+    return {**description, "operations": operations}

@@ -87,7 +87,7 @@ def test_replacement_names_the_attributes_and_fails(root: Root) -> None:
     because = next(change.because for change in list_changes(root.of("new cluster")) if change.address == CLUSTER)
     verdict = summarize_report(subject)
     assert verdict["ok"] is False
-    assert verdict["clusters_replaced"] == [{"address": CLUSTER, "because": because, "triggered": False}]
+    assert verdict["clusters_replaced"] == [{"address": CLUSTER, "because": list(because), "triggered": False}]
     assert [failure.cause for failure in list_failures(subject)] == ["replace"]
     assert "If that is meant, the label `allow-replace` lets it pass." in text
     # each of them is in the details
