@@ -29,10 +29,10 @@ JOB, LOOPS, NOTEBOOK = "this job", "bare loops", "the notebook"
 RIVALS = {"Daft": "daft", "Ray Data": "ray"}
 METHOD = (
     "Each side in turn, on all cores, in single precision by OpenVINO (the notebook: Keras). Featurizing: the "
-    "featurize phase of the job's run.json; of Daft and Ray Data from the plan to the written Parquet file, without "
-    "imports and start; of the notebook and of the loops as notebook.py and bare.py say, warm. Start to end: of a "
-    "process, from its start to its end; the job's lists, reduces, checks and draws its report in it, Daft's and Ray "
-    "Data's end with the features."
+    "featurize phase of the job's run.json (its workers compile the network while it lists); of Daft and Ray Data from "
+    "the plan to the written Parquet file, without imports and start; of the notebook and of the loops as notebook.py "
+    "and bare.py say, warm. Start to end: of a process, from its start to its end; the job's lists, reduces, checks "
+    "and draws its report in it, Daft's and Ray Data's end with the features."
 )
 
 
