@@ -75,6 +75,12 @@ def test_in_the_last_wave_slots_end_together(images: int, slots: int) -> None:
     assert sizing.take_turns(in_wave, slots, is_last=False) == list(range(-(-in_wave // sizing.images_per_task)))
 
 
+def test_a_task_of_the_last_wave_has_sixty_four_images_at_least() -> None:
+    sizing = Sizing.choose(256, 2)
+    assert sizing.take_turns(256, 2, is_last=True) == [0, 1, 2, 3], "a half and a half of each slot's 128"
+    assert sizing.take_turns(255, 2, is_last=True) == [0, 1]
+
+
 NOTHING = State((), (), ())
 
 
