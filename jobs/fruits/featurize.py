@@ -26,7 +26,7 @@ from fruits.guard import guard_for
 from fruits.images import PREPROCESSING_VERSION
 from fruits.inputs import NOT_EXPRESSIBLE
 from fruits.models import PublishedModel, load_engine
-from fruits.parts import PART_DDL, ROWS_PER_GROUP, Part, PartWriter, part_rows, read_share
+from fruits.parts import PART_DDL, ROWS_PER_GROUP, Part, PartWriter, map_tasks, part_rows, read_share
 from fruits.progress import Heartbeat
 from fruits.store import Store, is_final
 
@@ -80,7 +80,7 @@ class FeaturizeTask:
     wave: str
     heartbeat: float
     reads_in_flight: int = READS_IN_FLIGHT
-    expected: dict[str, str] = field(default_factory=lambda: versions.collect_versions())
+    expected: dict[str, str] = field(default_factory=versions.collect_versions)
 
 
 @dataclass(frozen=True)
@@ -336,12 +336,10 @@ def run_wave(
         The files of the tasks that counted, below ``features`` and ``rejects``.
     """
 
-    def featurize(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for number in (number for batch in batches for number in batch.column(0).to_pylist()):
-            yield from featurize_partition(read_share(listing, parts, list(KEY_COLUMNS), turns, number), task)
+    def featurize(number: int) -> Iterator[pa.RecordBatch]:
+        return featurize_partition(read_share(listing, parts, list(KEY_COLUMNS), turns, number), task)
 
-    tasks = max(turns) + 1
     parts_by_kind: dict[str, list[Part]] = {FEATURES: [], REJECTS: []}
-    for row in spark.range(0, tasks, 1, tasks).mapInArrow(featurize, PART_DDL).collect():
+    for row in map_tasks(spark, max(turns) + 1, featurize, PART_DDL).collect():
         parts_by_kind[row["kind"]].append(Part.from_row(row))
     return parts_by_kind

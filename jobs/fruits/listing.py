@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from fruits import versions
 from fruits.inputs import LeftOut, filter_images, read_label, walk
 from fruits.pages import Pages, Range, cut_ranges, is_marker, open_pages, read_range
-from fruits.parts import PART_DDL, Part, PartWriter, part_rows, read_frame
+from fruits.parts import PART_DDL, Part, PartWriter, map_tasks, part_rows, read_frame
 from fruits.store import Entry, Store
 
 if TYPE_CHECKING:
@@ -213,22 +212,19 @@ def list_folders(
     """
     if not walk.folders:
         return walk.parts, walk.left
-    expected = versions.collect_versions()
     shares = [share for share in (walk.folders[start::tasks] for start in range(tasks)) if share]
 
-    def descend(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        versions.require_same(expected)
+    def descend(number: int) -> Iterator[pa.RecordBatch]:
         writer, left = PartWriter(target, SCHEMA, plain=("path",)), LeftOut()
-        for number in (number for batch in batches for number in batch.column(0).to_pylist()):
-            for folder in shares[number]:
-                images = filter_images(_listed(source, folder), left)
-                while page := list(islice(images, _PAGE)):
-                    writer.write(_rows(source.uri, page))
+        for folder in shares[number]:
+            images = filter_images(_listed(source, folder), left)
+            while page := list(islice(images, _PAGE)):
+                writer.write(_rows(source.uri, page))
         counts = {_LEFT + kind: Part(left.first[kind], count, "") for kind, count in left.counts.items()}
         yield part_rows({"part": writer.close(), **counts})
 
     parts, left = list(walk.parts), walk.left
-    for row in spark.range(0, len(shares), 1, len(shares)).mapInArrow(descend, PART_DDL).collect():
+    for row in map_tasks(spark, len(shares), descend, PART_DDL).collect():
         if row["kind"] == "part":
             parts.append(Part.from_row(row))
         else:

@@ -243,6 +243,23 @@ def deal(parts: Iterable[Part], hands: int) -> list[list[Part]]:
     return dealt
 
 
+def map_tasks(spark: SparkSession, tasks: int, work: Callable[[int], Iterator[pa.RecordBatch]], ddl: str) -> DataFrame:
+    """A DataFrame of what `work` yields for each number below `tasks`, a task each.
+
+    What a task needs travels with the function, and a range of numbers says whose turn it is: a table of names would
+    cost a shuffle, one stage more, to be dealt out.
+    """
+    expected = versions.collect_versions()
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        versions.require_same(expected)
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                yield from work(number)
+
+    return spark.range(0, tasks, 1, max(1, tasks)).mapInArrow(run, ddl)
+
+
 def map_parts(
     spark: SparkSession,
     parts: Iterable[Part],
@@ -250,20 +267,9 @@ def map_parts(
     work: Callable[[Iterator[str]], Iterator[pa.RecordBatch]],
     ddl: str,
 ) -> DataFrame:
-    """A DataFrame of what `work` yields for the names of some parts, in at most `tasks` tasks.
-
-    The names travel with the function and a range of numbers says whose turn it is: a table of names would cost a
-    shuffle, one stage more, to be dealt out.
-    """
+    """A DataFrame of what `work` yields for the names of some parts, in at most `tasks` tasks."""
     hands = [[part.name for part in hand] for hand in deal(parts, tasks)]
-    expected = versions.collect_versions()
-
-    def turn(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        versions.require_same(expected)
-        numbers = [number for batch in batches for number in batch.column(0).to_pylist()]
-        yield from work(name for number in numbers for name in hands[number])
-
-    return spark.range(0, len(hands), 1, max(1, len(hands))).mapInArrow(turn, ddl)
+    return map_tasks(spark, len(hands), lambda number: work(iter(hands[number])), ddl)
 
 
 def read_frame(

@@ -269,7 +269,6 @@ class Run:
     def _featurize(self, plan: planning.Plan, model: PublishedModel, state: manifests.State) -> None:
         sizing = planning.Sizing.choose(plan.todo_images, self.slots)
         rejected = sum(part.rows for part in state.rejects)
-
         waves = deal(plan.todo, sizing.waves)
 
         def wave(number: int, parts: list[Part]) -> int:

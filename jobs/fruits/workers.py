@@ -47,7 +47,6 @@ def prepare_workers(
         context.parallelize(range(slots), slots).foreachPartition(lambda _: prepare_worker(model, output))
 
     pool = ThreadPoolExecutor(1, thread_name_prefix="workers")
-    try:
-        return pool.submit(run)
-    finally:
-        pool.shutdown(wait=False)
+    preparing = pool.submit(run)
+    pool.shutdown(wait=False)
+    return preparing

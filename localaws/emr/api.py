@@ -351,9 +351,9 @@ class Emr(ElasticMapReduceResponse):
     @operation("GetBlockPublicAccessConfiguration")
     def get_block_public_access_configuration(self, request: dict[str, Any]) -> dict[str, Any]:
         # on, with port 22 excepted, where nobody has changed it: moto answers nothing then
-        kept = self.backend.get_block_public_access_configuration()
-        config = kept.get("block_public_access_configuration", {"block_public_security_group_rules": True})
-        made = kept.get("block_public_access_configuration_metadata", {})
+        answer = self.backend.get_block_public_access_configuration()
+        config = answer.get("block_public_access_configuration", {"block_public_security_group_rules": True})
+        metadata = answer.get("block_public_access_configuration_metadata", {})
         ranges = config.get("permitted_public_security_group_rule_ranges", [{"min_range": 22, "max_range": 22}])
         return {
             "BlockPublicAccessConfiguration": {
@@ -363,8 +363,8 @@ class Emr(ElasticMapReduceResponse):
                 ],
             },
             "BlockPublicAccessConfigurationMetadata": {
-                "CreationDateTime": made.get("creation_date_time", now()),
-                "CreatedByArn": made.get("created_by_arn", f"arn:aws:iam::{self.current_account}:root"),
+                "CreationDateTime": metadata.get("creation_date_time", now()),
+                "CreatedByArn": metadata.get("created_by_arn", f"arn:aws:iam::{self.current_account}:root"),
             },
         }
 

@@ -171,8 +171,8 @@ def test_every_kind_of_jpeg_frame_ends_in_pixels_or_in_a_reason(kind: int) -> No
     pixels = scene(64, 64)
     for data in (encoded(pixels, "JPEG"), encoded(pixels, "JPEG", progressive=True), lossless_jpeg(pixels)):
         for precision in (8, 12, 16):
-            said = reason_or_none(with_frame(data, kind, precision))
-            assert said is None or said.startswith("the JPEG image ")
+            sentence = reason_or_none(with_frame(data, kind, precision))
+            assert sentence is None or sentence.startswith("the JPEG image ")
 
 
 def test_an_extended_sequential_jpeg_equals_the_baseline_one() -> None:
@@ -224,8 +224,8 @@ def test_the_marks_between_a_jpegs_pixels_are_counted(subsampling: int | None, e
                 + data[third:],
             }
             for what, damaged in wrong.items():
-                said = reason(damaged)
-                assert said.startswith("the JPEG image is truncated: "), what
+                sentence = reason(damaged)
+                assert sentence.startswith("the JPEG image is truncated: "), what
 
 
 @pytest.mark.parametrize("fill", [0, 255])
@@ -235,8 +235,10 @@ def test_the_marks_between_a_jpegs_pixels_are_counted(subsampling: int | None, e
 def test_rows_without_compression_that_break_off(kind: str, mode: str, share: float, fill: int) -> None:
     data = encoded(noisy().point(lambda v: 60 + v // 2).convert(mode), kind)
     cut = data[: int(share * len(data)) + 1]
-    said = reason(cut + bytes([fill]) * (len(data) - len(cut)))
-    assert re.fullmatch(rf"the {kind} image is truncated: row \d+ of its pixels breaks off, and nothing follows", said)
+    sentence = reason(cut + bytes([fill]) * (len(data) - len(cut)))
+    assert re.fullmatch(
+        rf"the {kind} image is truncated: row \d+ of its pixels breaks off, and nothing follows", sentence
+    )
 
 
 def stored_backwards(pixels: NDArray[np.uint8]) -> bytes:
@@ -255,8 +257,8 @@ def test_strips_are_looked_at_as_they_lie_in_the_file() -> None:
     data = stored_backwards(pixels)
     assert difference(data, pixels) <= 2
     end, cut = 8 + pixels.size, 8 + 70 * 600 + 250
-    said = reason(data[:cut] + bytes(end - cut) + data[end:])
-    assert said == "the TIFF image is truncated: row 71 of its pixels breaks off, and nothing follows"
+    sentence = reason(data[:cut] + bytes(end - cut) + data[end:])
+    assert sentence == "the TIFF image is truncated: row 71 of its pixels breaks off, and nothing follows"
 
 
 def test_a_plane_of_a_tiff_has_rows_of_one_byte_a_pixel() -> None:
@@ -265,8 +267,8 @@ def test_a_plane_of_a_tiff_has_rows_of_one_byte_a_pixel() -> None:
     data = tiff(200, 150, planes, {278: (150,), 284: (2,)})
     assert difference(data, pixels) <= 2
     end, cut = 8 + pixels.size, 8 + pixels.size - 450  # two rows of the last plane, and a quarter of the one before
-    said = reason(data[:cut] + bytes(end - cut) + data[end:])
-    assert said == "the TIFF image is truncated: row 448 of its pixels breaks off, and nothing follows"
+    sentence = reason(data[:cut] + bytes(end - cut) + data[end:])
+    assert sentence == "the TIFF image is truncated: row 448 of its pixels breaks off, and nothing follows"
 
 
 def test_tiles_without_compression_are_looked_at_row_by_row() -> None:
@@ -274,8 +276,8 @@ def test_tiles_without_compression_are_looked_at_row_by_row() -> None:
     assert difference(data, noisy()) <= 2
     tile, end = 64 * 64 * 3, 8 + 12 * 64 * 64 * 3
     cut = 8 + 5 * tile + 20 * 64 * 3 + 90  # in the twenty-first row of the sixth tile of twelve
-    said = reason(data[:cut] + bytes(end - cut) + data[end:])
-    assert said == "the TIFF image is truncated: row 341 of its pixels breaks off, and nothing follows"
+    sentence = reason(data[:cut] + bytes(end - cut) + data[end:])
+    assert sentence == "the TIFF image is truncated: row 341 of its pixels breaks off, and nothing follows"
 
 
 def test_a_hole_in_a_strip_is_judged_by_the_tables_that_all_strips_share() -> None:
@@ -283,8 +285,8 @@ def test_a_hole_in_a_strip_is_judged_by_the_tables_that_all_strips_share() -> No
     tags = Image.open(io.BytesIO(data)).tag_v2  # type: ignore[attr-defined]
     assert tags[347].count(b"\xff\xc4") > 0, "Huffman's, which the strips do without"
     middle = tags[273][0] + tags[279][0] // 2
-    said = reason(data[:middle] + bytes(64) + data[middle + 64 :])
-    assert said == "the TIFF image is truncated: zero bytes stand in place of its pixels"
+    sentence = reason(data[:middle] + bytes(64) + data[middle + 64 :])
+    assert sentence == "the TIFF image is truncated: zero bytes stand in place of its pixels"
 
 
 @cache
@@ -330,9 +332,9 @@ def test_a_dark_or_light_picture_is_no_damaged_one(kind: str, options: dict[str,
     options = dict(options)
     mode = options.pop("mode", "RGB")
     refused = {
-        name: said
+        name: sentence
         for name, picture in dark_and_light().items()
-        if (said := reason_or_none(encoded(picture.convert(mode), kind, **options)))
+        if (sentence := reason_or_none(encoded(picture.convert(mode), kind, **options)))
     }
     assert refused == {}
 
@@ -447,8 +449,8 @@ def test_a_flat_plane_is_no_hole_though_its_codes_are_zeros() -> None:
 
 def test_pixels_missing_before_an_end_mark_that_was_put_there() -> None:
     data = file_of("JPEG")
-    said = reason(data[: len(data) // 2] + b"\xff\xd9")
-    assert said == "the JPEG image is truncated: pixels are missing before the end mark"
+    sentence = reason(data[: len(data) // 2] + b"\xff\xd9")
+    assert sentence == "the JPEG image is truncated: pixels are missing before the end mark"
 
 
 @pytest.mark.parametrize("left", [0, 1, 2])

@@ -152,10 +152,10 @@ def runner(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runner]:
         pytest.skip("jq is not installed, which GitHub's runners have")
     program = tmp_path / "bin" / "gh"
     if request.param == "gh":
-        found = shutil.which("gh")
-        if found is None:
+        installed = shutil.which("gh")
+        if installed is None:
             pytest.skip("gh is not installed: the steps run with an imitation of it only")
-        program = Path(found)
+        program = Path(installed)
     else:
         program.parent.mkdir()
         program.write_text(IMITATION.format(python=sys.executable))
