@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+from fruits.command_line import read_request
+
 from localaws import server
 from localaws.errors import NotAnsweringError, NotRunningError
 from localaws.keys import Keys
@@ -213,8 +215,6 @@ def read_output_from(account: Account, arguments: Sequence[str]) -> str | None:
     ------
     FruitsError : its request cannot be read
     """
-    from fruits.command_line import read_request
-
     if "--request" not in arguments:
         return None
     uri = arguments[arguments.index("--request") + 1]
