@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import rivals
+from benchmarks.fixed import has_bf16
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKS = {
@@ -19,7 +20,7 @@ CHECKS = {
     "guard": 1,
     "latency": 1,
     "pca": 1,
-    "fixed": 2,
+    "fixed": 2 + has_bf16(),
     "memory": 3,
     "scale": 2,
     "rivals": 4,
