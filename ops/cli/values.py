@@ -53,7 +53,7 @@ def read_classes(text: str) -> list[str]:
             names = json.loads(text)
         except json.JSONDecodeError as error:
             raise UsageError(
-                f"CLASSES looks like a JSON list but is none ({error}). Fix: names separated by semicolons."
+                f"CLASSES looks like a JSON list but is not one ({error}). Fix: names separated by semicolons."
             ) from None
         return [str(name) for name in names]
     return [name.strip() for name in text.split(";") if name.strip()]
@@ -123,5 +123,5 @@ def read_repository(environ: Mapping[str, str]) -> dict[str, str]:
     WrongUseError : no repository is named
     """
     if not environ.get("REPOSITORY"):
-        raise WrongUseError("whose workflows may take the roles? Fix: REPOSITORY=owner/name.")
+        raise WrongUseError("no repository was given. Fix: REPOSITORY=owner/name.")
     return {name.lower(): environ[name] for name in ("REPOSITORY", "SUBJECT", "BRANCH") if environ.get(name)}

@@ -88,7 +88,7 @@ def test_an_option_of_every_command_that_takes_it(name: str, text: str) -> None:
 def test_other_numbers(text: str) -> None:
     with pytest.raises(UsageError, match=r"SEED=.* is not a number from 0. Fix: for example SEED=0"):
         read_whole_number({"SEED": text}, "SEED", 0, least=0)
-    with pytest.raises(OperatorError, match=r"is no rate\. Fix: "):
+    with pytest.raises(OperatorError, match=r"is not a rate\. Fix: "):
         read_currency(f"EUR:{text}")
     with pytest.raises(UsageError, match=r"is not a number from 0\. Fix: seconds"):
         read_limit(text)

@@ -146,7 +146,7 @@ def test_a_destination_that_holds_something_else_is_refused_and_kept(tmp_path: P
 @pytest.mark.parametrize("dest", ["in", "in/a", "."])
 def test_a_destination_inside_or_around_the_source_is_refused(tmp_path: Path, dest: str) -> None:
     source = make(tmp_path / "in", {"a": 5})
-    with pytest.raises(SampleError, match=r"lie one in the other\. Fix: give a DEST outside of the source"):
+    with pytest.raises(SampleError, match=r"lie one inside the other\. Fix: give a DEST outside the source"):
         cut_subsample(source, tmp_path / dest, classes=1)
 
 
