@@ -83,7 +83,7 @@ class Option:
             raise WrongUseError(f"{self.name}={text} is not known. Fix: choose from {', '.join(self.choices)}.")
         if self.count and not is_whole_number(text):
             example = f"{self.name}={self.count}"
-            raise WrongUseError(f"{self.name}={text} is not a number from 1. Fix: for example {example}.")
+            raise WrongUseError(f"{self.name}={text} is not a whole number from 1. Fix: for example {example}.")
         if self.amount and not is_amount(text):
             example = f"{self.name}={self.amount}"
             raise WrongUseError(f"{self.name}={text} is not a number from 0. Fix: for example {example}.")

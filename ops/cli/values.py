@@ -36,7 +36,7 @@ def read_whole_number(environ: Mapping[str, str], name: str, default: int, *, le
     """
     text = environ.get(name, "").strip() or str(default)
     if not is_whole_number(text, least):
-        raise UsageError(f"{name}={text} is not a number from {least}. Fix: for example {name}={default}.")
+        raise UsageError(f"{name}={text} is not a whole number from {least}. Fix: for example {name}={default}.")
     return int(text)
 
 
@@ -76,7 +76,8 @@ def read_fields(environ: Mapping[str, str]) -> dict[str, Any]:
         except ValueError:
             usual = {"whole": 50, "share": 0.95, "image_size": 224, "max_reject_rate": 0.05}
             example = f"{name.upper()}={usual.get(name, usual.get(meaning.kind))}"
-            raise UsageError(f"{name.upper()}={text} is not a number. Fix: for example {example}.") from None
+            number = "whole number" if meaning.kind == "whole" else "number"
+            raise UsageError(f"{name.upper()}={text} is not a {number}. Fix: for example {example}.") from None
     return fields
 
 

@@ -29,7 +29,7 @@ NO_KEYS = "no AWS credentials were found, or AWS rejected them"
 NO_SERVER = "the embedded AWS of ENV=local is not running: there is no cluster and no bucket. Fix: make apply starts it"
 NO_MONEY = "CURRENCY=EURO is not a currency. Fix: three letters, or with a rate, CURRENCY=EUR:0.91"
 NO_REGION = "paris is not an AWS region. Fix: for example REGION=eu-west-3, which is Paris."
-NO_COUNT = "IMAGES=30k is not a number from 1. Fix: for example IMAGES=90000."
+NO_COUNT = "IMAGES=30k is not a whole number from 1. Fix: for example IMAGES=90000."
 NO_RESULT = "there is no finished result"
 
 MISTAKES = {
@@ -51,7 +51,7 @@ MISTAKES = {
         ("INPUT=photos K=0", 2, "a PCA keeps at least one component. Fix: K=1 or more"),
         ("INPUT=photos K=50 VARIANCE=0.9", 2, "each decides the number of components. Fix: give one of them."),
         ("INPUT=photos VARIANCE=95", 2, "it is a share. Fix: "),
-        ("INPUT=photos IMAGE_SIZE=big", 2, "IMAGE_SIZE=big is not a number. Fix: for example IMAGE_SIZE=224."),
+        ("INPUT=photos IMAGE_SIZE=big", 2, "IMAGE_SIZE=big is not a whole number. Fix: for example IMAGE_SIZE=224."),
         ("INPUT=photos MAX_REJECT_RATE=some", 2, "Fix: for example MAX_REJECT_RATE=0.05."),
     ],
     "state": [
@@ -133,7 +133,7 @@ MISTAKES = {
     "cost": [
         ("ENV=prodd", 2, NO_ENV),
         ("ENV=dev IMAGES=30k", 2, NO_COUNT),
-        ("ENV=dev MINUTES=soon", 2, "MINUTES=soon is not a number from 1. Fix: for example MINUTES=10."),
+        ("ENV=dev MINUTES=soon", 2, "MINUTES=soon is not a whole number from 1. Fix: for example MINUTES=10."),
         ("ENV=dev CURRENCY=EURO", 2, NO_MONEY),
         ("ENV=dev ARCH=intel", 2, "ARCH=intel is not known. Fix: choose from x86_64, aarch64, arm64."),
     ],
@@ -148,7 +148,7 @@ MISTAKES = {
     "neighbours": [
         ("", 2, "no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg."),
         ("IMAGE=photo.jpg", 10, NO_RESULT),
-        ("IMAGE=photo.jpg COUNT=0", 2, "COUNT=0 is not a number from 1. Fix: for example COUNT=10."),
+        ("IMAGE=photo.jpg COUNT=0", 2, "COUNT=0 is not a whole number from 1. Fix: for example COUNT=10."),
         ("IMAGES=photo.jpg", 2, "IMAGES= is not a variable of make neighbours. Did you mean IMAGE?"),
         ("IMAGE=photo.jpg OUTPUT=photos", 10, NO_RESULT),
     ],
@@ -164,7 +164,7 @@ MISTAKES = {
         ("INPUT=photo.jpg", 10, "is a file. Fix: give the folder that holds the images."),
         ("PRECISION=f16", 2, "PRECISION=f16 is not known. Fix: choose from f32, bf16."),
         ("INPUT=photos MODEL=vgg16", 11, "the model 'vgg16' is unknown. Fix: one of efficientnet_lite0,"),
-        ("INPUT=photos IMAGE_SIZE=big", 2, "IMAGE_SIZE=big is not a number from 1. Fix: for example IMAGE_SIZE=224."),
+        ("INPUT=photos IMAGE_SIZE=big", 2, "IMAGE_SIZE=big is not a whole number from 1."),
     ],
     "weights": [
         ("", 2, "no network was given. Fix: MODEL=one of mobilenet_v2"),

@@ -159,10 +159,10 @@ def test_a_destination_inside_or_around_the_source_is_refused(tmp_path: Path, de
         ({"SOURCE": "{in}/empty", "DEST": "x"}, r"there is no image below"),
         (
             {"SOURCE": "{in}", "DEST": "x", "CLASSES": "many"},
-            "CLASSES=many is not a number from 1. Fix: for example",
+            "CLASSES=many is not a whole number from 1. Fix: for example",
         ),
-        ({"SOURCE": "{in}", "DEST": "x", "IMAGES": "0"}, "IMAGES=0 is not a number from 1"),
-        ({"SOURCE": "{in}", "DEST": "x", "SEED": "-1"}, "SEED=-1 is not a number from 0"),
+        ({"SOURCE": "{in}", "DEST": "x", "IMAGES": "0"}, "IMAGES=0 is not a whole number from 1"),
+        ({"SOURCE": "{in}", "DEST": "x", "SEED": "-1"}, "SEED=-1 is not a whole number from 0"),
         (
             {"SOURCE": "{in}", "DEST": "x", "CLASSES": "3"},
             r"^3 classes with 5 images each were asked for, but only 1 of the 2 classes have that many"

@@ -131,7 +131,7 @@ def test_a_cluster_that_has_ended_is_named(account: AppliedAccount) -> None:
 
 
 def test_a_wrong_number_is_refused_before_anything_is_uploaded(account: AppliedAccount) -> None:
-    with pytest.raises(UsageError, match="K=many is not a number"):
+    with pytest.raises(UsageError, match="K=many is not a whole number"):
         step.request_for(account, read_fields({"K": "many"}))
     assert not keys(account, "artifacts")
 
