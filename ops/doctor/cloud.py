@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ops.aws.describe import list_pages
 from ops.core.target import PROJECT
 from ops.doctor.finding import Finding, attempt, failure, ok, unchecked, warning
 from ops.doctor.requirements import ClusterNeeds, count_needed_vcpus, list_vcpus
@@ -225,8 +226,7 @@ def check_caller(sts: Any, *, emulated: bool) -> list[Finding]:
 def check_quotas(quota_client: Any, ec2: Any, needs: ClusterNeeds, env: str, region: str) -> list[Finding]:
     """Both quotas, beside what runs now."""
     states = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
-    pages = ec2.get_paginator("describe_instances").paginate(Filters=states)
-    running = [reservation for page in pages for reservation in page["Reservations"]]
+    running = list(list_pages(ec2, "describe_instances", "Reservations", Filters=states))
     findings = []
     for market, (_, code) in QUOTAS.items():
         if not (need := count_needed_vcpus(needs.fleets, market)):
@@ -241,11 +241,10 @@ def check_zones(ec2: Any, needs: ClusterNeeds) -> Finding:
     """What the subnets' zones offer of the types asked for."""
     types = sorted({name for fleet in needs.fleets for name in fleet.types})
     filters = [{"Name": "instance-type", "Values": types}, {"Name": "location", "Values": list(needs.zones)}]
-    paginator = ec2.get_paginator("describe_instance_type_offerings")
+    call, key = "describe_instance_type_offerings", "InstanceTypeOfferings"
     offered: dict[str, set[str]] = {zone: set() for zone in needs.zones}
-    for page in paginator.paginate(LocationType="availability-zone", Filters=filters):
-        for offering in page["InstanceTypeOfferings"]:
-            offered[offering["Location"]].add(offering["InstanceType"])
+    for offering in list_pages(ec2, call, key, LocationType="availability-zone", Filters=filters):
+        offered[offering["Location"]].add(offering["InstanceType"])
     return judge_offerings(needs.fleets, offered)
 
 

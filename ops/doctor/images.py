@@ -8,6 +8,7 @@ from fruits.formats import ENDINGS_TEXT
 from fruits.inputs import LeftOut, filter_images, require_folder, walk
 from fruits.store import Entry, Store, split_uri
 
+from ops.aws.describe import list_pages
 from ops.data.images import count_by_class
 from ops.doctor.finding import Finding, explain_failure, failure, ok, warning
 
@@ -35,9 +36,11 @@ def check_bucket(s3: Any, uri: str, cure: str) -> Finding:
     base = uri.rstrip("/")
     bucket, _, prefix = split_uri(base)[1].partition("/")
     below = f"{prefix}/" if prefix else ""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=below)
-    items = (item for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/"))
-    entries = (Entry(item["Key"].removeprefix(below), True, int(item["Size"]), 0) for item in items)
+    entries = (
+        Entry(item["Key"].removeprefix(below), True, int(item["Size"]), 0)
+        for item in list_pages(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=below)
+        if not item["Key"].endswith("/")
+    )
     left_out = LeftOut()
     classes = count_by_class(f"{base}/{entry.key}" for entry in filter_images(entries, left_out))
     return judge_images(classes, left_out, uri, cure)
