@@ -15,6 +15,7 @@ REMEDIES = {
     "Chromium": "install Chromium (apt-get install chromium, or .venv/bin/playwright install chromium)",
     "Azurite": "make azurite",
     "package index": "connect this machine to the package index",
+    "playwright": "make test",
     "Spark 4": "make test-spark4",
     "environment that make set up": "make .venv/.dev",
 }
@@ -22,14 +23,17 @@ REMEDIES = {
 
 
 def remedy(reason: str) -> str:
-    """What would have the tests run that were skipped for a reason.
+    """What would have the tests run that were skipped for a reason; one that a reason says itself goes before.
 
     >>> remedy("needs Azurite: `make azurite` installs it")
     'make azurite'
+    >>> remedy("too few photographs. Fix: EVERYTHING=1"), remedy("no playwright beside Spark 4")
+    ('EVERYTHING=1', 'make test')
     >>> remedy("the moon is full")
     'see the reason'
     """
-    return next((text for word, text in REMEDIES.items() if word in reason), "see the reason")
+    by_word = next((text for word, text in REMEDIES.items() if word in reason), "see the reason")
+    return reason.partition(" Fix: ")[2] or by_word
 
 
 class Ending:
@@ -50,4 +54,4 @@ class Ending:
         if self.run > 1:
             terminalreporter.write_line(f"{self.fast} of {self.run} tests are fast ones (make test-fast)")
         for reason, count in self.reasons.most_common():
-            terminalreporter.write_line(f"{count} skipped: {reason}. Fix: {remedy(reason)}.")
+            terminalreporter.write_line(f"{count} skipped: {reason.partition('. Fix: ')[0]}. Fix: {remedy(reason)}.")
