@@ -206,8 +206,8 @@ def test_every_target_and_file_exists(path: Path) -> None:
             assert target in TARGETS, f"make {target}"
         for name in re.findall(r"(?:^|\s|=)((?:\.ci|docs|infra|tests|tools|ops)/[\w./-]+)", command):
             assert (ROOT / name).exists(), name
-        for module in re.findall(r"python3? -m ([\w.]+)", command):
-            assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
+        modules = re.findall(r"python3? -m ([\w.]+)", command)
+        assert all((ROOT / f"{module.replace('.', '/')}.py").exists() for module in modules), modules
     for name in re.findall(r"docs/[\w.-]+\.md|infra/github", text):
         assert (ROOT / name).exists(), name
     for pattern in (load(path)["on"].get("pull_request") or {}).get("paths", []):

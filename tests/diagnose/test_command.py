@@ -37,7 +37,6 @@ CORPUS = Path(__file__).parent / "corpus"
 REPO = Path(__file__).resolve().parents[2]
 REGION = "eu-west-3"
 CLUSTER, STEP, LOGS, DATA = "j-2AXXXXXXGAPLF", "s-08812552QZHJ7GG0YUF2", "fruits-logs", "fruits-data"
-ENDED = datetime.now(UTC) - timedelta(seconds=60)
 
 
 @dataclass
@@ -77,6 +76,7 @@ class Known(Account):
     """An account whose stacks are applied, and whose EMR is the one above."""
 
     emr: Emr
+    ended: datetime
     storage: dict[str, Any] = {"buckets": {"data": DATA, "logs": LOGS}}  # noqa: RUF012
     cluster: dict[str, Any] = {"cluster_id": CLUSTER}  # noqa: RUF012
 
@@ -108,7 +108,8 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Iterator[Known]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setattr(command, "POLL_SECONDS", 0.01)
-    began = ENDED - timedelta(minutes=4)
+    Known.ended = datetime.now(UTC) - timedelta(seconds=60)  # of this test: of its module's import it would be long ago
+    began = Known.ended - timedelta(minutes=4)
     with mock_aws():
         for bucket in (DATA, LOGS):
             boto3.client("s3", region_name=REGION).create_bucket(
@@ -118,7 +119,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Iterator[Known]:
             {
                 "State": "FAILED",
                 "FailureDetails": {"Reason": "Unknown Error."},
-                "Timeline": {"StartDateTime": began, "EndDateTime": ENDED},
+                "Timeline": {"StartDateTime": began, "EndDateTime": Known.ended},
             }
         )
         yield Known(Target(env="dev", region=REGION, account_id="123456789012"))
@@ -264,7 +265,7 @@ def record(account: Account, run_id: str) -> None:
 
 
 def test_the_jobs_own_words_need_no_log(known: Known) -> None:
-    record(known, f"{ENDED - timedelta(minutes=3):%Y%m%dT%H%M%SZ}-12")
+    record(known, f"{known.ended - timedelta(minutes=3):%Y%m%dT%H%M%SZ}-12")
     found = command.diagnose_step(known, CLUSTER, STEP, Console(quiet=True), patience=600)
     assert (found.verdict.cause, found.verdict.certain, found.verdict.exit_code) == ("rejects-over-limit", True, 15)
     said = found.as_text("dev")
@@ -276,7 +277,7 @@ def test_the_jobs_own_words_need_no_log(known: Known) -> None:
 
 
 def test_an_earlier_runs_words_are_not_taken(known: Known) -> None:
-    record(known, f"{ENDED - timedelta(days=1):%Y%m%dT%H%M%SZ}-12")
+    record(known, f"{known.ended - timedelta(days=1):%Y%m%dT%H%M%SZ}-12")
     found = command.diagnose_step(known, CLUSTER, STEP, Console(quiet=True), patience=0)
     assert found.verdict.cause == "unknown"
 
@@ -478,7 +479,8 @@ def test_the_list_of_steps_bears_the_cause_that_is_known(known: Known) -> None:
     found = steps.find_cause(known, CLUSTER, STEP, logs=True)
     assert found is not None
     assert found.startswith("out-of-memory-executor: YARN killed an executor's container for its memory")
-    row = {"id": STEP, "state": "FAILED", "submitted": ENDED.isoformat(), "seconds": 7, "output": None, "reason": "x"}
+    row = {"id": STEP, "state": "FAILED", "seconds": 7, "output": None, "reason": "x"}
+    row |= {"submitted": known.ended.isoformat()}
     out = io.StringIO()
     Console(file=out, width=300).print(steps.make_steps_table(CLUSTER, [row | {"cause": found}]))
     assert found in out.getvalue()

